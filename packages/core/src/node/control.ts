@@ -1,0 +1,73 @@
+// Owns: what operators and the HTTP API may ask of a running node.
+import type { CodeName, Payload, Position, Publication } from "@holdfast/protocol";
+import type { PresenceMember } from "../ports.ts";
+
+/** A request's result; failures carry a code of the one table. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly code: CodeName; readonly message: string; readonly path?: string; readonly retryMs?: number };
+
+export interface SessionInfo {
+  readonly session: string;
+  readonly user?: string;
+  readonly address: string;
+  readonly codec: "json" | "msgpack";
+  readonly client?: string;
+  readonly connectedAtMs: number;
+  readonly channels: readonly string[];
+  readonly queueBytes: number;
+}
+
+export interface NodeInfo {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: NodeState;
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly channels: number;
+  readonly queueBytes: number;
+  readonly windowMs: number;
+  readonly drain?: DrainProgress;
+}
+
+export type NodeState = "starting" | "ready" | "draining" | "stopped";
+
+export interface DrainProgress {
+  readonly total: number;
+  readonly remaining: number;
+  /** Sessions that left by migration, were told goodbye, or were cut at the deadline. */
+  readonly moved: number;
+  readonly told: number;
+  readonly cut: number;
+  readonly deadlineInMs: number;
+}
+
+/** Commands of the application's back end; no session's permission is checked, schemas and limits are. */
+export interface NodeControl {
+  publish(
+    channel: string,
+    request: { readonly payload: Payload; readonly key?: string; readonly idempotencyKey?: string; readonly user?: string },
+  ): Promise<Outcome<{ readonly position: Position; readonly duplicate: boolean }>>;
+  history(
+    channel: string,
+    query: { readonly limit: number; readonly before?: number },
+  ): Promise<
+    Outcome<{ readonly epoch: string; readonly head: number; readonly more: boolean; readonly publications: readonly Publication[] }>
+  >;
+  removeHistory(channel: string): Promise<Outcome<Position>>;
+  presence(channel: string): Promise<Outcome<readonly PresenceMember[]>>;
+  channels(query: { readonly prefix: string; readonly after?: string; readonly limit: number }): Promise<Outcome<readonly string[]>>;
+  /** Sessions of this node, ordered by id, those after `after`. */
+  sessions(query: { readonly user?: string; readonly after?: string; readonly limit: number }): readonly SessionInfo[];
+  /** Ends sessions on every node. `reconnect` false: code banned, and their resume tokens are refused. */
+  disconnect(who: { readonly user?: string; readonly session?: string }, options: { readonly reconnect: boolean }): Promise<Outcome<void>>;
+  unsubscribe(who: { readonly user?: string; readonly session?: string }, channel: string): Promise<Outcome<void>>;
+  rpc(method: string, input: Payload | undefined): Promise<Outcome<Payload | undefined>>;
+  info(): NodeInfo;
+  /** Starts a drain; again: changes its window. Resolves when no connection is left. */
+  drain(options?: { readonly windowMs?: number; readonly preDelayMs?: number }): Promise<DrainProgress>;
+  /** Ends a drain that was begun; sessions that are here stay. False when there was none. */
+  undrain(): boolean;
+}

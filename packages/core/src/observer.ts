@@ -1,0 +1,36 @@
+// Owns: what the engines tell of themselves, for metrics and logs. Labels are bounded by construction.
+import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
+
+/** Called on hot paths: implementations MUST NOT throw and SHOULD only count. */
+export interface Observer {
+  /** A connection's first frame was answered. `ms` from the socket's opening. */
+  handshake(outcome: "connected" | "resumed" | "moved" | "refused", code: CodeName | undefined, ms: number): void;
+  /** A connection that had a session ended. `code` undefined: the client left on its own. */
+  ended(info: {
+    readonly session: string;
+    readonly user?: string;
+    readonly code: CodeName | undefined;
+    readonly connectedMs: number;
+  }): void;
+  /** A publish was answered, `ms` after it was asked for. */
+  published(cls: DeliveryClass, outcome: "ok" | "duplicate" | CodeName, ms: number): void;
+  /** One publication was handed to `count` connections; `ms` since the broker took it. */
+  delivered(cls: DeliveryClass, count: number, ms: number): void;
+  /** A subscription began to lag or a connection was closed for it. */
+  slowConsumer(policy: "disconnect" | "drop" | "conflate" | "catch-up"): void;
+  /** A subscription with a position was answered and caught up after `count` publications. */
+  recovered(outcome: "full" | "gap", count: number): void;
+  /** A gap was declared to one subscriber; `count` is 0 when the size is unknown. */
+  gap(reason: GapReason, count: number): void;
+  /** The node found a hole in what the broker sent and mended it, or could not. */
+  hole(outcome: "repaired" | "declared", count: number): void;
+  authFailed(code: CodeName): void;
+  /** A request of a client was answered with an error. */
+  requestFailed(code: CodeName): void;
+  rpc(method: string, outcome: "ok" | CodeName, ms: number): void;
+  /** What a client reported. */
+  experienced(counts: ExperienceCounts): void;
+  drainStep(step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone", count: number): void;
+  /** Something that must not happen did; the engine went on without the connection concerned. */
+  bug(where: string, error: unknown): void;
+}

@@ -1,0 +1,5 @@
+// Re-exports of the protocol package.
+export * from "./codes.ts";
+export * from "./frames.ts";
+export * from "./limits.ts";
+export * from "./payload.ts";

@@ -1,0 +1,15 @@
+// Owns: the limits of the wire itself, which no option can raise.
+
+/** Longest channel name that a node may be configured to accept, in UTF-16 code units. */
+export const CHANNEL_LENGTH_CEILING = 255;
+/** Longest idempotency key, latest key, RPC name and client name, in UTF-16 code units. */
+export const KEY_LENGTH_MAX = 128;
+export const CLIENT_NAME_LENGTH_MAX = 64;
+/** Longest token and resume token, in UTF-16 code units. */
+export const TOKEN_LENGTH_MAX = 8192;
+/** Request ids are whole numbers from 1 to this. */
+export const REQUEST_ID_MAX = 2 ** 31 - 1;
+/** Frames in one WebSocket message. */
+export const FRAMES_PER_MESSAGE_MAX = 1024;
+/** Depth of nesting in frame members other than data. */
+export const HISTORY_PAGE_MAX = 1000;

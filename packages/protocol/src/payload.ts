@@ -1,0 +1,38 @@
+// Owns: application data as it travels through a node, in the form in which it arrived.
+
+/**
+ * Application data in transit. A node passes it on in the form in which it arrived and transcodes it at most once for each
+ * codec that has a subscriber. `json` holds the text of exactly one JSON value; `msgpack` holds exactly one MessagePack
+ * value; `bytes` is a byte string of the application.
+ */
+export type Payload =
+  | { readonly kind: "json"; readonly text: string }
+  | { readonly kind: "msgpack"; readonly bytes: Uint8Array }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array };
+
+/** A place in a channel's stream: `offset` counts publications from 1 within the `epoch`; 0 is "before the first". */
+export interface Position {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** What is known of a publication's author: `user` from the token's `sub`, `session` the public session id. */
+export interface Author {
+  readonly user?: string;
+  readonly session?: string;
+}
+
+/** One message in a channel, as brokers keep it and nodes deliver it. */
+export interface Publication extends Author {
+  readonly offset: number;
+  /** Broker's clock when it took the publication, in ms since the Unix epoch. */
+  readonly timeMs: number;
+  /** Only in `latest` channels: the key that the publication replaces. */
+  readonly key?: string;
+  readonly payload: Payload;
+}
+
+/** How a channel keeps and delivers its publications (see product.md's vocabulary and spec/protocol.md section 5). */
+export type DeliveryClass = "volatile" | "latest" | "ordered" | "durable";
+
+export const DELIVERY_CLASSES: readonly DeliveryClass[] = ["volatile", "latest", "ordered", "durable"];
