@@ -1,0 +1,41 @@
+// Owns: what a codec is, for each side.
+import type { CodeName } from "./codes.ts";
+import type { ClientFrame, CodecName, ServerFrame } from "./frames.ts";
+
+/** An encoded message or part of one: text for JSON, bytes for MessagePack. */
+export type Encoded = string | Uint8Array;
+
+/** What was wrong with a message. `id` is the request's, when it could be read and the fault is in that one request (`request_invalid`, `payload_invalid`); otherwise the connection must end. */
+export interface DecodeFault {
+  readonly code: Extract<CodeName, "frame_invalid" | "request_invalid" | "payload_invalid" | "payload_too_large">;
+  readonly message: string;
+  readonly path?: string;
+  readonly id?: number;
+}
+
+/** A node's side: application data stays raw (`Payload`). */
+export interface NodeCodec {
+  readonly name: CodecName;
+  /**
+   * Frames of one message in order, every member checked. A faulty request with an id is an item of its own (answer it, go
+   * on); a fault without id is the last item (end the connection). Never throws.
+   */
+  decode(
+    message: Encoded,
+    limits: { readonly dataBytesMax: number },
+  ): readonly (ClientFrame | { readonly t: "fault"; readonly fault: DecodeFault })[];
+  /** One frame. Data is transcoded when it is in another form. */
+  encode(frame: ServerFrame): Encoded;
+  /** One message out of encoded frames (at least one). */
+  join(frames: readonly Encoded[]): Encoded;
+}
+
+/** A client's side: application data is plain values; a Uint8Array is a byte string. */
+export interface ClientCodec {
+  readonly name: CodecName;
+  readonly subprotocol: string;
+  encode(frame: ClientFrame<unknown>): Encoded;
+  join(frames: readonly Encoded[]): Encoded;
+  /** Frames of one message; types unknown to this version are left out. Throws a TypeError on a message that breaks the protocol. */
+  decode(message: Encoded): readonly ServerFrame<unknown>[];
+}
