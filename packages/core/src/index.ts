@@ -3,4 +3,8 @@ export * from "./contract/index.ts";
 export * from "./node/control.ts";
 export * from "./node/settings.ts";
 export * from "./observer.ts";
+export * from "./pacing/admission.ts";
+export * from "./pacing/drain-pacer.ts";
+export * from "./pacing/server-window.ts";
+export * from "./pacing/token-bucket.ts";
 export * from "./ports.ts";
