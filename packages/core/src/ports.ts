@@ -194,6 +194,8 @@ export interface Authenticator {
   ): Promise<
     | { readonly ok: true; readonly identity: Identity }
     | { readonly ok: false; readonly code: "token_invalid" | "token_expired"; readonly message: string }
+    /** The token cannot be checked now (its keys are out of reach): say goodbye `try_later`. */
+    | { readonly ok: false; readonly code: "try_later"; readonly message: string; readonly retryMs: number }
   >;
   /** Anonymous identity, or undefined where a token is needed. */
   anonymous(): Identity | undefined;
