@@ -1,0 +1,120 @@
+import { describe, expect, test } from "bun:test";
+import type { Identity } from "@holdfast/core";
+import fc from "fast-check";
+import { AuthConfigError } from "./config-error.ts";
+import { createResumeTokens } from "./resume-token.ts";
+
+const OLD = "the old resume secret, 32 bytes or so";
+const NEW = "the new resume secret, 32 bytes or so";
+const NOW_MS = Date.UTC(2026, 0, 1);
+const tokens = createResumeTokens({ secrets: [NEW, OLD], ttlMs: 60_000 });
+
+const action = fc.constantFrom("subscribe" as const, "publish" as const, "presence" as const, "history" as const);
+const capability = fc.record({
+  channel: fc.stringMatching(/^[a-z:*{}]{1,20}$/),
+  actions: fc.uniqueArray(action, { minLength: 4, maxLength: 4 }).map(() => ["subscribe", "publish", "presence", "history"] as const),
+});
+const identities: fc.Arbitrary<Identity> = fc
+  .record(
+    {
+      user: fc.string({ minLength: 1, maxLength: 40, unit: "grapheme" }),
+      info: fc.jsonValue({ maxDepth: 2 }).filter((info) => info !== null),
+      caps: fc.array(capability, { maxLength: 4 }),
+      expiresAtMs: fc.integer({ min: NOW_MS + 1, max: NOW_MS + 1e9 }),
+    },
+    { requiredKeys: [] },
+  )
+  // What JSON cannot hold exactly (-0) is no difference to anyone.
+  .map((identity) => JSON.parse(JSON.stringify(identity)));
+
+describe("resume tokens", () => {
+  test("any identity comes back as it was", () => {
+    fc.assert(
+      fc.property(identities, fc.stringMatching(/^[a-z2-7]{26}$/), (identity, session) => {
+        const opened = tokens.open(tokens.issue(session, identity, NOW_MS), NOW_MS);
+        expect(opened).toEqual({ session, identity, issuedAtMs: NOW_MS });
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a changed bit anywhere refuses", () => {
+    const token = tokens.issue("s".repeat(26), { user: "ada", expiresAtMs: NOW_MS + 50_000 }, NOW_MS);
+    for (let at = 0; at < token.length; at++) {
+      for (let bit = 0; bit < 7; bit++) {
+        const changed = token.slice(0, at) + String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) + token.slice(at + 1);
+        expect(tokens.open(changed, NOW_MS)).toBeUndefined();
+      }
+    }
+  });
+
+  test("any other edit refuses as well", () => {
+    const token = tokens.issue("s".repeat(26), { user: "ada" }, NOW_MS);
+    fc.assert(
+      fc.property(fc.nat(token.length), fc.nat(4), fc.string({ unit: "binary", maxLength: 5 }), (at, cut, insert) => {
+        const changed = token.slice(0, at) + insert + token.slice(at + cut);
+        if (changed !== token) expect(tokens.open(changed, NOW_MS)).toBeUndefined();
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("text of any kind and length is refused without a throw", () => {
+    for (const text of [
+      "",
+      "hf1.",
+      "hf1..",
+      `hf1.${".".repeat(60)}`,
+      "x".repeat(100_000),
+      `hf1.${"\ud800".repeat(60)}`,
+      `hf1.a.${"Ā".repeat(43)}`,
+    ]) {
+      expect(tokens.open(text, NOW_MS)).toBeUndefined();
+    }
+  });
+
+  test("a token of the old secret opens while that is listed and not after", () => {
+    const token = createResumeTokens({ secrets: [OLD], ttlMs: 60_000 }).issue("session", {}, NOW_MS);
+    expect(tokens.open(token, NOW_MS)?.session).toBe("session");
+    expect(createResumeTokens({ secrets: [NEW], ttlMs: 60_000 }).open(token, NOW_MS)).toBeUndefined();
+  });
+
+  test("a token ends with its time and with its identity, whichever is first", () => {
+    const plain = tokens.issue("s", {}, NOW_MS);
+    expect(tokens.open(plain, NOW_MS + 59_999)).toBeDefined();
+    expect(tokens.open(plain, NOW_MS + 60_000)).toBeUndefined();
+    const brief = tokens.issue("s", { expiresAtMs: NOW_MS + 10 }, NOW_MS);
+    expect(tokens.open(brief, NOW_MS + 9)).toBeDefined();
+    expect(tokens.open(brief, NOW_MS + 10)).toBeUndefined();
+  });
+
+  test("a node whose clock is a little behind accepts, one that is far off does not", () => {
+    const token = tokens.issue("s", {}, NOW_MS);
+    expect(tokens.open(token, NOW_MS - 60_000)).toBeDefined();
+    expect(tokens.open(token, NOW_MS - 60_001)).toBeUndefined();
+    expect(tokens.open(token, Number.NaN)).toBeUndefined();
+  });
+
+  test("a token issued for longer than this node allows ends when this node's would", () => {
+    const long = createResumeTokens({ secrets: [NEW], ttlMs: 86_400_000 }).issue("s", {}, NOW_MS);
+    expect(tokens.open(long, NOW_MS + 60_000)).toBeDefined(); // Within the skew.
+    expect(tokens.open(long, NOW_MS + 120_001)).toBeUndefined();
+  });
+
+  test("the secret itself is not the key, so a JWT secret used here gives no forgeries", () => {
+    const { createHmac } = require("node:crypto") as typeof import("node:crypto");
+    const [prefix, payload] = tokens.issue("s", {}, NOW_MS).split(".");
+    const signature = createHmac("sha256", NEW).update(`${prefix}.${payload}`).digest("base64url");
+    expect(tokens.open(`${prefix}.${payload}.${signature}`, NOW_MS)).toBeUndefined();
+  });
+
+  test.each([
+    ["no secret", { secrets: [], ttlMs: 1 }],
+    ["a short secret", { secrets: ["short"], ttlMs: 1 }],
+    ["nine secrets", { secrets: Array(9).fill(NEW), ttlMs: 1 }],
+    ["no time", { secrets: [NEW], ttlMs: 0 }],
+    ["an endless time", { secrets: [NEW], ttlMs: Number.POSITIVE_INFINITY }],
+  ])("%s is refused at start", (_what, options) => {
+    expect(() => createResumeTokens(options)).toThrow(AuthConfigError);
+  });
+});
