@@ -1,6 +1,7 @@
-// Re-exports of the protocol package.
+// Re-exports of the protocol package. A node's codecs are in `@holdfast/protocol/node`, MessagePack in `@holdfast/protocol/msgpack`.
 export * from "./codec.ts";
 export * from "./codes.ts";
 export * from "./frames.ts";
+export { jsonClientCodec } from "./json-client-codec.ts";
 export * from "./limits.ts";
 export * from "./payload.ts";

@@ -11,5 +11,11 @@ export const TOKEN_LENGTH_MAX = 8192;
 export const REQUEST_ID_MAX = 2 ** 31 - 1;
 /** Frames in one WebSocket message. */
 export const FRAMES_PER_MESSAGE_MAX = 1024;
-/** Depth of nesting in frame members other than data. */
+/** Publications that one history request or `last` may ask for. */
 export const HISTORY_PAGE_MAX = 1000;
+/** Longest epoch name, in UTF-16 code units. */
+export const EPOCH_LENGTH_MAX = 64;
+/** Longest time that a request may name, in ms (24.8 days: what a timer can hold). */
+export const DURATION_MS_MAX = 2 ** 31 - 1;
+/** Lists and maps inside one another in application data. Deeper data would overflow the stack of some reader. */
+export const DATA_DEPTH_MAX = 128;

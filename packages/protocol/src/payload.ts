@@ -36,3 +36,24 @@ export interface Publication extends Author {
 export type DeliveryClass = "volatile" | "latest" | "ordered" | "durable";
 
 export const DELIVERY_CLASSES: readonly DeliveryClass[] = ["volatile", "latest", "ordered", "durable"];
+
+/** Thrown where a payload has no form in the encoding that is asked for. Data that a node accepted from a client always has one. */
+export class PayloadError extends Error {
+  readonly code = "payload_invalid";
+
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = "PayloadError";
+  }
+}
+
+/** Size of a payload for accounts and limits of memory: bytes, or UTF-16 code units of JSON text (its UTF-8 may be up to 3 times that). Constant time. */
+export const payloadBytes = (payload: Payload): number => (payload.kind === "json" ? payload.text.length : payload.bytes.length);
+
+/** Whether two payloads are the same text or the same bytes in the same form. Different texts of one value are not the same. */
+export function samePayload(a: Payload, b: Payload): boolean {
+  if (a.kind === "json" || b.kind === "json") return a.kind === "json" && b.kind === "json" && a.text === b.text;
+  if (a.kind !== b.kind || a.bytes.length !== b.bytes.length) return false;
+  const others = b.bytes;
+  return a.bytes.every((byte, index) => byte === others[index]);
+}

@@ -1,0 +1,16 @@
+// Owns: what a node needs of the protocol: both codecs, ready for use, and the values behind payloads.
+import type { NodeCodec } from "./codec.ts";
+import type { CodecName } from "./frames.ts";
+import { createJsonNodeCodec } from "./json-node-codec.ts";
+import { msgpackNodeCodec } from "./msgpack-node-codec.ts";
+import { jsonTextOf } from "./msgpack-values.ts";
+
+export { PayloadError, payloadBytes, samePayload } from "./payload.ts";
+export { payloadFromValue, payloadValue, transcode } from "./payload-values.ts";
+export { msgpackNodeCodec };
+
+/** JSON messages for nodes. MessagePack payloads are transcoded. */
+export const jsonNodeCodec: NodeCodec = createJsonNodeCodec(jsonTextOf);
+
+/** The codec of each name. */
+export const NODE_CODECS: Readonly<Record<CodecName, NodeCodec>> = { json: jsonNodeCodec, msgpack: msgpackNodeCodec };
