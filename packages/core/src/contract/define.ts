@@ -1,4 +1,4 @@
-// Owns: what an application declares (channels, RPCs, hooks) and the types that flow from it to clients.
+// Owns: what an application declares: channels, RPCs, hooks.
 import type { DeliveryClass } from "@holdfast/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 
@@ -11,7 +11,18 @@ export interface SessionView {
   readonly address: string;
 }
 
-/** Who may: `anyone`; `authenticated` (has a user); `token` (the token's `caps` allow it); or the application decides. */
+/** The parameters in a pattern: `chat:{room}` has `room`, `files:{path*}` has `path`. */
+export type ParamsOf<Pattern extends string> = string extends Pattern
+  ? Readonly<Record<string, string>>
+  : Pattern extends `${string}{${infer Param}}${infer Rest}`
+    ? { readonly [K in (Param extends `${infer Name}*` ? Name : Param) | keyof ParamsOf<Rest>]: string }
+    : {};
+
+/**
+ * Who may: `anyone`; `authenticated` (has a user); `token` (has a capability for the channel and the action in its token's
+ * `caps`); `nobody` (only the application's back end); or the application decides. A function that throws, rejects or
+ * answers anything but `true` refuses. `anyone` and `authenticated` do not look at `caps`.
+ */
 export type Rule<Name extends string = string> =
   | "anyone"
   | "authenticated"
@@ -19,39 +30,43 @@ export type Rule<Name extends string = string> =
   | "nobody"
   | ((session: SessionView, params: ParamsOf<Name>) => boolean | Promise<boolean>);
 
-/** What to do with a subscriber that reads too slowly. Default: `drop` for volatile, `conflate` for latest, `catch-up` (read on from history when it can take more) for ordered and durable. */
+/** What to do with a subscriber that reads too slowly. Default: `drop` for volatile, `conflate` for latest, `catch-up` (read on from history when it can take more) for ordered and durable, `disconnect` where no history is kept. */
 export type SlowConsumerPolicy = "disconnect" | "drop" | "conflate" | "catch-up";
 
-export interface ChannelDefinition<Name extends string = string> {
+/** Who may do what in a channel. */
+export interface Permissions<Name extends string = string> {
+  readonly subscribe?: Rule<Name>;
+  readonly publish?: Rule<Name>;
+  /** To enter, and to see who is there. */
+  readonly presence?: Rule<Name>;
+  /** To read history and to recover from a position. */
+  readonly history?: Rule<Name>;
+}
+
+/** One channel pattern. The type parameters carry the schemas and the class to clients; an absent schema is `never`. */
+export interface ChannelDefinition<
+  Name extends string = string,
+  Payload extends StandardSchemaV1 = StandardSchemaV1,
+  Presence extends StandardSchemaV1 = StandardSchemaV1,
+  Class extends DeliveryClass = DeliveryClass,
+> {
   /** Any Standard Schema (zod, valibot, arktype). Absent: any data, passed on unread. */
-  readonly payload?: StandardSchemaV1;
-  /** Schema of a member's presence data. */
-  readonly presenceData?: StandardSchemaV1;
+  readonly payload?: Payload;
+  /** Schema of a member's presence data. Wants `presence: true`. */
+  readonly presenceData?: Presence;
   /** Default `ordered`. */
-  readonly class?: DeliveryClass;
-  /** Defaults: 1000 publications (latest: keys), 10 minutes (durable: must be given). `size: 0` keeps none. */
+  readonly class?: Class;
+  /** Defaults: 1000 publications (latest: keys), 10 minutes (durable: must be given). `size: 0` keeps none (ordered only). Not for volatile. */
   readonly history?: { readonly size?: number; readonly ttlMs?: number };
+  /** Default false. */
   readonly presence?: boolean;
-  /** Default for each: `authenticated` or, when the node allows anonymous clients in dev, `anyone`; say it. */
-  readonly permissions?: {
-    readonly subscribe?: Rule<Name>;
-    readonly publish?: Rule<Name>;
-    readonly presence?: Rule<Name>;
-    readonly history?: Rule<Name>;
-  };
+  /** Default for each: `authenticated`, or `anyone` where the node allows anonymous clients by default (`holdfast dev`); say it. */
+  readonly permissions?: Permissions<Name>;
   readonly slowConsumer?: SlowConsumerPolicy;
 }
 
-export interface RpcDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O extends StandardSchemaV1 = StandardSchemaV1> {
-  readonly input?: I;
-  readonly output?: O;
-  /** Default `authenticated`. */
-  readonly allow?: "anyone" | "authenticated" | ((session: SessionView) => boolean | Promise<boolean>);
-  readonly handler: (
-    input: StandardSchemaV1.InferOutput<I>,
-    context: RpcContext,
-  ) => StandardSchemaV1.InferInput<O> | Promise<StandardSchemaV1.InferInput<O>>;
-}
+/** Who may call an RPC. */
+export type RpcRule = "anyone" | "authenticated" | ((session: SessionView) => boolean | Promise<boolean>);
 
 export interface RpcContext {
   readonly session: SessionView;
@@ -63,6 +78,29 @@ export interface RpcContext {
 export interface RpcSignal {
   readonly aborted: boolean;
   addEventListener(type: "abort", listener: () => void): void;
+}
+
+/** What a handler gets where the schema is `S`: what the schema made of the input. */
+type Checked<S> = [S] extends [never] ? unknown : S extends StandardSchemaV1 ? StandardSchemaV1.InferOutput<S> : unknown;
+/** What a handler may answer where the schema is `S`: what the schema takes. */
+type Unchecked<S> = [S] extends [never] ? unknown : S extends StandardSchemaV1 ? StandardSchemaV1.InferInput<S> : unknown;
+
+/** One RPC. A handler that throws a `RejectedError` answers `rejected` with its text; anything else thrown is `rpc_failed` and only logged. */
+export interface RpcDefinition<I extends StandardSchemaV1 = StandardSchemaV1, O extends StandardSchemaV1 = StandardSchemaV1> {
+  readonly input?: I;
+  readonly output?: O;
+  /** Default as for channels. */
+  readonly allow?: RpcRule;
+  readonly handler: (input: Checked<I>, context: RpcContext) => Unchecked<O> | Promise<Unchecked<O>>;
+}
+
+/** Thrown by an RPC handler to refuse a call; the text reaches the client with code `rejected`. */
+export class RejectedError extends Error {
+  readonly code = "rejected";
+  constructor(message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = "RejectedError";
+  }
 }
 
 /** A hook's refusal. The text reaches the client. */
@@ -78,7 +116,7 @@ export interface Hooks {
     channel: string,
     params: Readonly<Record<string, string>>,
   ) => Refusal | void | Promise<Refusal | void>;
-  /** May refuse or replace the data. Sees what the schema let through. */
+  /** May refuse or replace the data. Sees what the schema let through. `session` is undefined for publishes of the back end. */
   readonly onPublish?: (
     session: SessionView | undefined,
     publication: {
@@ -91,69 +129,59 @@ export interface Hooks {
   readonly onDisconnect?: (session: SessionView, reason: string) => void | Promise<void>;
 }
 
+/** Any contract, whatever its types. */
 export interface ContractDefinition {
   readonly channels: { readonly [Name in string]: ChannelDefinition };
-  readonly rpc?: { readonly [Name in string]: RpcDefinition };
+  readonly rpc?: { readonly [Name in string]: RpcDefinition<any, any> };
+  readonly hooks?: Hooks;
+}
+
+type SchemaOr<S> = S extends StandardSchemaV1 ? S : never;
+
+/** What `defineContract` makes of the inferred schemas: `P` payloads, `M` presence data, `K` classes, by pattern; `I` inputs, `O` outputs, by RPC. */
+export interface TypedContract<P, M, K, I, O> {
+  readonly channels: {
+    readonly [N in keyof P]: ChannelDefinition<
+      string,
+      SchemaOr<P[N]>,
+      SchemaOr<N extends keyof M ? M[N] : never>,
+      N extends keyof K ? (K[N] extends DeliveryClass ? K[N] : "ordered") : "ordered"
+    >;
+  };
+  readonly rpc: { readonly [N in keyof I]: RpcDefinition<SchemaOr<I[N]>, SchemaOr<N extends keyof O ? O[N] : never>> };
   readonly hooks?: Hooks;
 }
 
 /**
- * Declares an application's channels, RPCs and hooks. Returns its argument, typed; it is checked when a node compiles it.
- * Use `rpc()` for handlers whose parameter types follow from their schemas.
+ * Declares an application's channels, RPCs and hooks; parameters of rules and handlers follow from patterns and schemas.
+ * Returns its argument, typed; it is checked when a node compiles it.
  */
-export function defineContract<
-  const Channels extends { readonly [Name in string]: ChannelDefinition<Name> },
-  const Rpcs extends { readonly [Name in string]: RpcDefinition<any, any> } = {},
->(definition: {
-  readonly channels: Channels & { readonly [Name in keyof Channels]: ChannelDefinition<Name & string> };
-  readonly rpc?: Rpcs;
+export function defineContract<const P, const M, const K, const I = {}, const O = {}>(definition: {
+  readonly channels: {
+    readonly [N in keyof P]: ChannelDefinition<N & string, P[N] & StandardSchemaV1>;
+  } & { readonly [N in keyof M]: { readonly presenceData?: M[N] } } & { readonly [N in keyof K]: { readonly class?: K[N] } };
+  readonly rpc?: {
+    readonly [N in keyof I]: {
+      readonly input?: I[N] & StandardSchemaV1;
+      readonly output?: StandardSchemaV1;
+      readonly allow?: RpcRule;
+      readonly handler: (input: Checked<I[N]>, context: RpcContext) => unknown;
+    };
+  } & {
+    readonly [N in keyof O]: {
+      readonly output?: O[N] & StandardSchemaV1;
+      readonly handler: (...call: never) => Unchecked<O[N]> | Promise<Unchecked<O[N]>>;
+    };
+  };
   readonly hooks?: Hooks;
-}): { readonly channels: Channels; readonly rpc: Rpcs; readonly hooks?: Hooks } {
-  return { ...definition, rpc: definition.rpc ?? ({} as Rpcs) };
+}): TypedContract<P, M, K, I, O> {
+  // The inferred parts and the argument are the same object; TypeScript cannot see that the mapped types agree.
+  return definition as unknown as TypedContract<P, M, K, I, O>;
 }
 
-/** Declares one RPC, so that the handler's parameters are inferred from the schemas. */
-export function rpc<I extends StandardSchemaV1, O extends StandardSchemaV1>(definition: RpcDefinition<I, O>): RpcDefinition<I, O> {
+/** Declares one RPC by itself, for handlers that stand in a file of their own. */
+export function rpc<const I extends StandardSchemaV1 = never, const O extends StandardSchemaV1 = never>(
+  definition: RpcDefinition<I, O>,
+): RpcDefinition<I, O> {
   return definition;
 }
-
-// ---- types for clients ----
-
-/** The parameters in a pattern: `chat:{room}` has `room`. */
-export type ParamsOf<Pattern extends string> = string extends Pattern
-  ? Readonly<Record<string, string>>
-  : Pattern extends `${string}{${infer Param}}${infer Rest}`
-    ? { readonly [K in Param | keyof ParamsOf<Rest>]: string }
-    : {};
-
-/** The names that a pattern matches: `chat:{room}` becomes `chat:${string}`. */
-export type NameOf<Pattern extends string> = Pattern extends `${infer Head}{${string}}${infer Tail}`
-  ? `${Head}${string}${NameOf<Tail>}`
-  : Pattern;
-
-type Channels<C> = C extends { readonly channels: infer Ch } ? Ch : never;
-type Rpcs<C> = C extends { readonly rpc: infer R } ? R : never;
-
-/** Every channel name that a contract allows. */
-export type ChannelName<C> = { [P in keyof Channels<C> & string]: NameOf<P> }[keyof Channels<C> & string];
-
-type PatternFor<C, Name extends string> = {
-  [P in keyof Channels<C> & string]: Name extends NameOf<P> ? P : never;
-}[keyof Channels<C> & string];
-
-type Definition<C, Name extends string> = Channels<C>[PatternFor<C, Name> & keyof Channels<C>];
-
-/** Data that subscribers of the channel get. */
-export type PayloadOf<C, Name extends string> =
-  Definition<C, Name> extends { readonly payload: infer S extends StandardSchemaV1 } ? StandardSchemaV1.InferOutput<S> : unknown;
-/** Data that publishers to the channel give. */
-export type PublishOf<C, Name extends string> =
-  Definition<C, Name> extends { readonly payload: infer S extends StandardSchemaV1 } ? StandardSchemaV1.InferInput<S> : unknown;
-export type PresenceOf<C, Name extends string> =
-  Definition<C, Name> extends { readonly presenceData: infer S extends StandardSchemaV1 } ? StandardSchemaV1.InferOutput<S> : unknown;
-
-export type RpcName<C> = keyof Rpcs<C> & string;
-export type RpcInput<C, M extends string> =
-  Rpcs<C>[M & keyof Rpcs<C>] extends RpcDefinition<infer I, any> ? StandardSchemaV1.InferInput<I> : unknown;
-export type RpcOutput<C, M extends string> =
-  Rpcs<C>[M & keyof Rpcs<C>] extends RpcDefinition<any, infer O> ? StandardSchemaV1.InferOutput<O> : unknown;
