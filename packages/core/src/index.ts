@@ -1,4 +1,5 @@
 // Re-exports of the engines, their ports and the contract.
+export * from "./broker/index.ts";
 export * from "./contract/index.ts";
 export * from "./node/control.ts";
 export * from "./node/settings.ts";

@@ -1,0 +1,4 @@
+// Re-exports of the memory broker.
+export { MEMORY_BROKER_LIMITS, type MemoryBrokerLimits } from "./limits.ts";
+export * from "./memory-broker.ts";
+export type { MemoryBrokerNode } from "./memory-node.ts";
