@@ -1,0 +1,223 @@
+// Owns: the one option table. The node, the command's help, the environment's names and docs/reference/options.md are made from it.
+
+import { API_KEYS_ALLOWED, type ApiKey, readApiKeys } from "./api-keys.ts";
+import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
+import { ENGINE_OPTIONS } from "./engine-options.ts";
+import { isAddressRange, isHost, isHttpUrl, isOrigin } from "./forms.ts";
+import { boolean, bytes, choice, duration, integer, list, type Option, optionalText, structured, text } from "./option.ts";
+
+/** Signature algorithms that tokens may use. */
+export const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
+export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
+
+/** Shortest secrets, in characters: HS256 needs a key of at least 256 bits (RFC 7518 section 3.2). */
+const SECRET_LENGTH_MIN = 32;
+const longEnough = (secret: string) => secret.length >= SECRET_LENGTH_MIN;
+const noApiKeys: readonly ApiKey[] = [];
+const noChannels: ChannelMap = {};
+
+export const OPTIONS = {
+  nodeId: optionalText({
+    allowed: "1 to 64 letters, digits, dots, dashes, underscores",
+    check: (id) => /^[\w.-]{1,64}$/.test(id),
+    description: "Name of the node, unique among running nodes. Random when absent, which is right unless names must be known beforehand.",
+  }),
+  revision: text({
+    default: "unversioned",
+    allowed: "1 to 64 letters, digits, dots, dashes, underscores, plus signs",
+    check: (revision) => /^[\w.+-]{1,64}$/.test(revision),
+    description: "Version of the deployment, shown to people and in metrics.",
+  }),
+  host: text({
+    default: "0.0.0.0",
+    allowed: "an address or host name",
+    check: isHost,
+    description:
+      "Address of the public listener. All by default, because balancers and other pods must reach it; `holdfast dev` listens on loopback.",
+  }),
+  port: integer({
+    default: 8000,
+    min: 0,
+    max: 65_535,
+    description: "Port of the public listener: `/connect` and `/api/v1`. 0 takes a free one.",
+  }),
+  internalHost: text({
+    default: "0.0.0.0",
+    allowed: "an address or host name",
+    check: isHost,
+    description:
+      "Address of the internal listener. All by default, because probes come from the machine's address; keep its port inside the cluster.",
+  }),
+  internalPort: integer({
+    default: 9000,
+    min: 0,
+    max: 65_535,
+    description: "Port of the internal listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free one.",
+  }),
+  reusePort: boolean({
+    default: false,
+    description:
+      "Shares the ports with other processes that say so too, so that a new process listens before the old one stops. Off: a second node on a port is an error.",
+  }),
+  contract: optionalText({
+    allowed: "a path of a .ts, .js or .mjs file",
+    check: (path) => /\.[mc]?[jt]s$/.test(path),
+    description:
+      "File that exports the contract. Without it the node knows the channels of option `channels` only; `holdfast dev` looks for holdfast.config.ts.",
+  }),
+  channels: structured({
+    kind: "channels",
+    default: noChannels,
+    allowed: CHANNELS_ALLOWED,
+    read: readChannels,
+    description: "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
+  }),
+  broker: {
+    url: text({
+      default: "memory:",
+      allowed: "memory:, or link: and the path of a socket",
+      check: (url) => url === "memory:" || /^link:.+$/.test(url),
+      description:
+        "What carries publications. `memory:` is this process alone; `link:` is the broker that `holdfast dev` hosts for its processes.",
+    }),
+  },
+  auth: {
+    jwt: {
+      hmacSecret: optionalText({
+        secret: true,
+        allowed: `at least ${SECRET_LENGTH_MIN} characters`,
+        check: longEnough,
+        description: "Secret for tokens signed with HS256.",
+      }),
+      publicKey: optionalText({
+        allowed: "a PEM public key, a JWK or a JWK set",
+        check: (key) => /^\s*(-----BEGIN PUBLIC KEY-----|\{|\[)/.test(key),
+        description: "Key for tokens signed with RS256, ES256 or EdDSA.",
+      }),
+      publicKeyFile: optionalText({ allowed: "a path", description: "File with such a key, read at start." }),
+      jwksUrl: optionalText({
+        allowed: "an https: URL (http: on loopback)",
+        check: isHttpUrl,
+        description: "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key.",
+      }),
+      algorithms: list<JwtAlgorithm>({
+        default: [],
+        allowed: JWT_ALGORITHMS.join(", "),
+        countMax: JWT_ALGORITHMS.length,
+        check: (word): word is JwtAlgorithm => JWT_ALGORITHMS.some((algorithm) => algorithm === word),
+        description:
+          "Algorithms that are accepted. Empty: those of the given keys. A key is only ever used with algorithms of its own kind.",
+      }),
+      issuer: optionalText({ allowed: "text", description: "Claim `iss` that tokens must have. Absent: not checked." }),
+      audience: optionalText({ allowed: "text", description: "Claim `aud` that tokens must have. Absent: not checked." }),
+      leewayMs: duration({
+        default: 5000,
+        min: 0,
+        max: 300_000,
+        description: "Difference of clocks that is forgiven in `exp` and `nbf`. 5 s is more than synchronised clocks need.",
+      }),
+    },
+    anonymous: boolean({
+      default: false,
+      description: "Lets clients without a token in, as nobody. Channels for `anyone` are open to them.",
+    }),
+    insecure: boolean({
+      default: false,
+      description:
+        "Lets `holdfast serve` start with no way to check tokens. Say it only where everyone who can reach the node may do everything.",
+    }),
+    resumeSecret: optionalText({
+      secret: true,
+      allowed: `at least ${SECRET_LENGTH_MIN} characters`,
+      check: longEnough,
+      description:
+        "Secret that signs resume tokens; the same on all nodes. Absent: random, and no other node can resume this one's sessions.",
+    }),
+  },
+  allowedOrigins: list<string>({
+    default: [],
+    allowed: "* or origins like https://app.example.com",
+    countMax: 100,
+    check: isOrigin,
+    description:
+      "Web origins whose pages may connect. Empty: the node's own host only. Clients that send no Origin (not browsers) are not concerned.",
+  }),
+  trustedProxies: list<string>({
+    default: [],
+    allowed: "addresses or ranges like 10.0.0.0/8",
+    countMax: 100,
+    check: isAddressRange,
+    description: "Proxies whose X-Forwarded-For is believed. Empty: nobody's, because anyone can write that header.",
+  }),
+  apiKeys: structured({
+    kind: "api keys",
+    secret: true,
+    default: noApiKeys,
+    allowed: API_KEYS_ALLOWED,
+    read: readApiKeys,
+    description: "Who may call the HTTP API. Empty: it answers nobody. `holdfast keygen` makes keys.",
+  }),
+  apiBodyBytesMax: bytes({
+    default: 1024 * 1024,
+    min: 1024,
+    max: 64 * 1024 * 1024,
+    description: "Largest body of a request to the HTTP API. 1 MiB is a batch of a few hundred ordinary publications.",
+  }),
+  metrics: boolean({ default: true, description: "Serves `/metrics` on the internal listener." }),
+  log: {
+    level: choice({ of: ["debug", "info", "warn", "error"], default: "info", description: "Least severe events that are written." }),
+    format: choice({
+      of: ["json", "pretty"],
+      default: "json",
+      description: "One JSON object for each line, or text for people; `holdfast dev` is pretty.",
+    }),
+  },
+  tls: {
+    certFile: optionalText({
+      allowed: "a path",
+      description: "PEM certificate chain of the public listener. Absent: no TLS, which a balancer then does.",
+    }),
+    keyFile: optionalText({ allowed: "a path", description: "PEM private key that belongs to tls.certFile." }),
+  },
+  ...ENGINE_OPTIONS,
+} as const;
+
+type ValuesOf<Table> = {
+  readonly [Name in keyof Table]: Table[Name] extends Option<infer Value> ? Value : ValuesOf<Table[Name]>;
+};
+
+/** The settings of a node: the table's shape with a value in each row's place. */
+export type Config = ValuesOf<typeof OPTIONS>;
+
+/** A row with its names. */
+export interface OptionRow {
+  /** `limits.subscriptionsMax` */
+  readonly name: string;
+  /** `HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX` */
+  readonly env: string;
+  /** `--limits-subscriptions-max`; undefined where a value must not or cannot be an argument. */
+  readonly flag: string | undefined;
+  readonly option: Option<unknown>;
+}
+
+/** Every row of the table, in its order. */
+export function optionRows(): readonly OptionRow[] {
+  return rowsOf(OPTIONS, "");
+}
+
+function rowsOf(table: object, prefix: string): readonly OptionRow[] {
+  return Object.entries(table).flatMap(([key, entry]: [string, object]) => {
+    const name = `${prefix}${key}`;
+    return isOption(entry) ? [rowOf(name, entry)] : rowsOf(entry, `${name}.`);
+  });
+}
+
+export function isOption(entry: object): entry is Option<unknown> {
+  return "isOption" in entry;
+}
+
+function rowOf(name: string, option: Option<unknown>): OptionRow {
+  const words = name.replaceAll(".", "_").replaceAll(/([a-z])([A-Z])/g, "$1_$2");
+  const flag = option.secret || option.kind === "channels" ? undefined : `--${words.replaceAll("_", "-").toLowerCase()}`;
+  return { name, env: `HOLDFAST_${words.toUpperCase()}`, flag, option };
+}
