@@ -1,6 +1,7 @@
 // Owns: reading options from the environment.
-import { type ConfigProblem, type Given, suggestion } from "./load.ts";
+import type { ConfigProblem, Given } from "./load.ts";
 import type { OptionRow } from "./options.ts";
+import { suggestion } from "./record.ts";
 
 const PREFIX = "HOLDFAST_";
 

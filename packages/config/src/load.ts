@@ -3,7 +3,7 @@ import { readConfigFile } from "./config-file.ts";
 import { readEnv } from "./env.ts";
 import type { Refused } from "./option.ts";
 import { type Config, isOption, OPTIONS, type OptionRow, optionRows } from "./options.ts";
-import { nearestName } from "./record.ts";
+import { suggestion } from "./record.ts";
 import { brokenRelations } from "./relations.ts";
 
 /** Where a value came from. `where` is a place for people: `holdfast.yaml:12`, `HOLDFAST_PORT`, `--port`. */
@@ -98,12 +98,6 @@ function given(values: Readonly<Record<string, unknown>>, source: (name: string)
 
 function unknown(item: Given, names: readonly string[]): ConfigProblem {
   return { option: item.name, where: item.source.where, found: "an unknown option", allowed: suggestion(item.name, names) };
-}
-
-/** What an unknown name may have been meant as: one that is spelt almost so, or the same word in a section. */
-export function suggestion(name: string, names: readonly string[]): string {
-  const nearest = nearestName(name, names) ?? names.find((known) => known.endsWith(`.${name}`));
-  return nearest === undefined ? "an option of docs/reference/options.md" : `did you mean ${nearest}?`;
 }
 
 function problem(row: OptionRow, source: Source, refused: Refused): ConfigProblem {

@@ -20,6 +20,12 @@ function meant(name: string, known: readonly string[]): string | undefined {
   return nearest === undefined ? undefined : `did you mean ${nearest}?`;
 }
 
+/** What an unknown name may have been meant as: one that is spelt almost so, or the same word in a section. */
+export function suggestion(name: string, names: readonly string[]): string {
+  const nearest = nearestName(name, names) ?? names.find((known) => known.endsWith(`.${name}`));
+  return nearest === undefined ? "an option of docs/reference/options.md" : `did you mean ${nearest}?`;
+}
+
 /** The known name with the fewest edits from `name`, if that is a plausible slip (at most a third of its length, at least 2). */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
