@@ -19,6 +19,11 @@ export class Capabilities {
     return false;
   }
 
+  /** Parsed patterns held now. */
+  get remembered(): number {
+    return this.#parsed.size;
+  }
+
   #matches(text: string, channel: string): boolean {
     if (text.includes("{")) {
       const pattern = this.#pattern(text);

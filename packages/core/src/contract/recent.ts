@@ -22,7 +22,7 @@ export class Recent<V extends {}> {
   }
 
   set(key: string, value: V): void {
-    if (this.#young.size >= this.#generationMax) {
+    if (this.#young.size >= this.#generationMax && !this.#young.has(key)) {
       this.#old = this.#young;
       this.#young = new Map();
     }

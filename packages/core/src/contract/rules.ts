@@ -6,7 +6,7 @@ import type { Capabilities } from "./capability.ts";
 import type { ChannelRules, RpcRules } from "./compiled.ts";
 import type { RpcDefinition, RpcRule, RpcSignal, Rule, SessionView, SlowConsumerPolicy } from "./define.ts";
 import type { Params, Pattern } from "./pattern.ts";
-import { checkValue, isThenable, type PayloadValues, type ReportFault } from "./schema.ts";
+import { checkValue, formOf, isThenable, type PayloadValues, type ReportFault } from "./schema.ts";
 
 /** What all names of one pattern share. */
 export interface CompiledPattern {
@@ -121,7 +121,7 @@ export class CompiledRpc implements RpcRules {
     if (!checked.ok) return checked;
     try {
       const output = await this.#output(await handler(checked.value, { session, signal }));
-      return { ok: true, value: output === undefined ? undefined : values.fromValue(output) };
+      return { ok: true, value: output === undefined ? undefined : values.fromValue(output, formOf(input)) };
     } catch (error) {
       if (isRejection(error)) return { ok: false, code: "rejected", message: error.message };
       report(`rpc ${this.name}`, error);

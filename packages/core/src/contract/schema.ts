@@ -7,7 +7,8 @@ import type { Outcome } from "../node/control.ts";
 export interface PayloadValues {
   /** The value that the payload holds; of `bytes` the Uint8Array. Each call MUST make new objects, so that a schema may change them. */
   toValue(payload: Payload): unknown;
-  fromValue(value: unknown): Payload;
+  /** In the given form where the value is none of bytes. */
+  fromValue(value: unknown, form: "json" | "msgpack"): Payload;
 }
 
 /** Told of the application's own faults (a rule, schema or handler that throws); never of a client's. */
@@ -43,13 +44,16 @@ export function checkPayload(schema: StandardSchemaV1, payload: Payload, context
 /** As `checkPayload`, where data may be absent: that is checked as the value undefined. */
 export function checkOptional(schema: StandardSchemaV1, payload: MaybePayload, context: SchemaContext): Result<MaybePayload> {
   if (payload !== undefined) return checkPayload(schema, payload, context);
-  return check(schema, payload, context, (value) => (value === undefined ? undefined : context.values.fromValue(value)));
+  return check(schema, payload, context, (value) => (value === undefined ? undefined : context.values.fromValue(value, "json")));
 }
 
 function keep(value: unknown, payload: Payload, values: PayloadValues): Payload {
   // Compared with a fresh value, not with the one that was checked: a schema may have changed that one in place.
-  return sameValue(value, values.toValue(payload), 0) ? payload : values.fromValue(value);
+  return sameValue(value, values.toValue(payload), 0) ? payload : values.fromValue(value, formOf(payload));
 }
+
+/** The form in which an answer to the payload is best encoded. */
+export const formOf = (payload: MaybePayload): "json" | "msgpack" => (payload?.kind === "msgpack" ? "msgpack" : "json");
 
 /** As `checkPayload`, for those who go on with the value and not with its encoding. Without a schema any value passes. */
 export function checkValue(schema: StandardSchemaV1 | undefined, payload: MaybePayload, context: SchemaContext): Result<unknown> {
