@@ -1,1 +1,3 @@
-export {};
+// Re-exports: the page, its contract and its device, for the command that serves them.
+export { buildConsole, CONSOLE_CSP, ConsoleBuildError, type ConsoleFile } from "./build.ts";
+export { type DemoContract, demoContract } from "./contract.ts";

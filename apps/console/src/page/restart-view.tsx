@@ -1,0 +1,97 @@
+// Owns: the look of the restart: the button, the strip of heartbeats, and what was measured.
+import type { ReactNode } from "react";
+import { RestartTimeline } from "./restart-timeline.tsx";
+import { LEAD_MS, type RestartReport, SETTLE_MS } from "./restart-watch.ts";
+import { milliseconds } from "./status-strip.tsx";
+
+export interface RestartViewProps {
+  /** True from asking until this window is on the new node. */
+  readonly busy: boolean;
+  readonly failure: string | undefined;
+  readonly report: RestartReport | undefined;
+  readonly nodes: readonly string[];
+  readonly totals: { readonly received: number; readonly missing: number; readonly duplicated: number };
+  readonly intervalMs: number;
+  readonly onRestart: () => void;
+  readonly strip: ReactNode;
+}
+
+export function RestartView(props: RestartViewProps) {
+  const { report, totals } = props;
+  return (
+    <section className="plate restart" aria-labelledby="restart-title">
+      <div className="ask">
+        <h2 id="restart-title">Restart the node under this page</h2>
+        <p>
+          A device publishes a numbered heartbeat every {props.intervalMs} ms. Each tick is one that reached this window, in the colour of
+          the node that delivered it.
+        </p>
+        <button type="button" className="primary" onClick={props.onRestart} disabled={props.busy} data-testid="restart">
+          {props.busy ? "Restarting…" : "Restart the node"}
+        </button>
+      </div>
+      <figure className="strip">
+        {props.strip}
+        <figcaption>
+          <span>last 60 s in this window</span>
+          <Count label="received" value={totals.received} />
+          <Count label="missing" value={totals.missing} bad />
+          <Count label="duplicated" value={totals.duplicated} bad />
+        </figcaption>
+      </figure>
+      <div aria-live="polite" className="verdict" data-testid="verdict">
+        {props.failure && <p className="failure">{props.failure}</p>}
+        {report && <Verdict report={report} />}
+      </div>
+      {report && <Measured report={report} nodes={props.nodes} intervalMs={props.intervalMs} />}
+    </section>
+  );
+}
+
+function Count(props: { readonly label: string; readonly value: number; readonly bad?: boolean }) {
+  return (
+    <span data-bad={props.bad && props.value > 0}>
+      {props.label} <b>{props.value}</b>
+    </span>
+  );
+}
+
+/** One sentence for people and for screen readers; it changes only when a figure in it does. */
+function Verdict({ report }: { readonly report: RestartReport }) {
+  const good = report.missing === 0 && report.duplicated === 0 && report.left.length === 0 && report.states.length === 0;
+  return (
+    <p className="headline" data-good={good}>
+      <b>
+        {report.missing} missing, {report.duplicated} duplicated, {leavers(report.left)}.
+      </b>{" "}
+      Delivery paused for <b className="pause">{milliseconds(report.pauseMs)}</b>.{" "}
+      {report.states.length === 0 ? "The connection stayed connected." : `The connection went ${report.states.join(", ")}.`}
+    </p>
+  );
+}
+
+function leavers(left: readonly string[]): string {
+  return left.length === 0 ? "nobody left the room" : `left the room: ${left.join(", ")}`;
+}
+
+function Measured(props: { readonly report: RestartReport; readonly nodes: readonly string[]; readonly intervalMs: number }) {
+  const { report } = props;
+  return (
+    <div className="measured">
+      <p className="route">
+        <code data-testid="from-node">{report.fromNode}</code>
+        <span aria-hidden="true">→</span>
+        <span className="unseen">to</span>
+        <code data-testid="to-node">{report.toNode}</code>
+        <span className="note">this window moved after {milliseconds(report.movedAfterMs)}</span>
+      </p>
+      <RestartTimeline timeline={report.timeline} nodes={props.nodes} pauseMs={report.pauseMs} />
+      <p className="method">
+        Pause: the longest interval between two heartbeats from {LEAD_MS / 1000} s before the restart to {SETTLE_MS / 1000} s after this
+        window moved, less the normal {props.intervalMs} ms; in the 10 s before it was {milliseconds(report.usualPauseMs)}. Missing and
+        duplicated: the device's own numbers, {report.received} heartbeats. Everything is measured in this window, so the device's side of
+        the move counts too. Watched for {Math.floor(report.watchedMs / 1000)} s since the move.
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,166 @@
+// Owns: what a window saw of one restart of the node: a pure reduction of events to a report.
+import type { Beat, Heartbeats, Tally } from "./heartbeats.ts";
+
+/** The delivery pause is looked for from this long before the restart was asked for (or noticed) ... */
+export const LEAD_MS = 1_000;
+/** ... until this long after the window moved to the new node. */
+export const SETTLE_MS = 2_500;
+/** Missing and double heartbeats, leaves and connection states are watched for this long after the move. */
+export const WATCH_MS = 20_000;
+/** A restart that moved nothing after this long is reported as failed. */
+export const MOVE_TIMEOUT_MS = 45_000;
+
+/** Times are the window's monotonic clock, in ms. */
+export type RestartWatch =
+  | { readonly phase: "idle" }
+  | {
+      readonly phase: "asked";
+      readonly askedAtMs: number;
+      readonly fromNode: string;
+      readonly left: readonly string[];
+      readonly states: readonly string[];
+    }
+  | {
+      readonly phase: "moved";
+      readonly askedAtMs: number;
+      readonly movedAtMs: number;
+      readonly fromNode: string;
+      readonly toNode: string;
+      readonly left: readonly string[];
+      readonly states: readonly string[];
+    }
+  | { readonly phase: "failed"; readonly askedAtMs: number; readonly why: string };
+
+export type RestartEvent =
+  | { readonly kind: "asked"; readonly atMs: number; readonly node: string }
+  | { readonly kind: "refused"; readonly atMs: number; readonly why: string }
+  /** The node that this window's connection is on. */
+  | { readonly kind: "node"; readonly atMs: number; readonly node: string }
+  | { readonly kind: "state"; readonly atMs: number; readonly state: string }
+  | { readonly kind: "left"; readonly atMs: number; readonly name: string }
+  | { readonly kind: "time"; readonly atMs: number };
+
+/** A list in a report keeps at most this many entries. */
+const LIST_MAX = 20;
+
+/** The watch after an event. A move that nobody asked for in this window (another window did, or a deploy) starts a watch as well. */
+export function watchRestart(watch: RestartWatch, event: RestartEvent, lastNode: string): RestartWatch {
+  switch (event.kind) {
+    case "asked":
+      return { phase: "asked", askedAtMs: event.atMs, fromNode: event.node, left: [], states: [] };
+    case "refused":
+      return watch.phase === "asked" ? { phase: "failed", askedAtMs: watch.askedAtMs, why: event.why } : watch;
+    case "node":
+      return moved(watch, event, lastNode);
+    case "state":
+      return isWatching(watch, event.atMs) && event.state !== "connected" ? { ...watch, states: append(watch.states, event.state) } : watch;
+    case "left":
+      return isWatching(watch, event.atMs) ? { ...watch, left: append(watch.left, event.name) } : watch;
+    case "time":
+      return watch.phase === "asked" && event.atMs - watch.askedAtMs > MOVE_TIMEOUT_MS
+        ? {
+            phase: "failed",
+            askedAtMs: watch.askedAtMs,
+            why: `This window was still on node ${watch.fromNode} after ${MOVE_TIMEOUT_MS / 1000} s.`,
+          }
+        : watch;
+    default:
+      return event satisfies never;
+  }
+}
+
+function moved(watch: RestartWatch, event: { readonly atMs: number; readonly node: string }, lastNode: string): RestartWatch {
+  if (lastNode === "" || event.node === lastNode) return watch;
+  const begun =
+    watch.phase === "asked"
+      ? { askedAtMs: watch.askedAtMs, fromNode: watch.fromNode, left: watch.left, states: watch.states }
+      : { askedAtMs: event.atMs, fromNode: lastNode, left: [], states: [] };
+  return { phase: "moved", ...begun, movedAtMs: event.atMs, toNode: event.node };
+}
+
+type Watching = Extract<RestartWatch, { phase: "asked" | "moved" }>;
+
+function isWatching(watch: RestartWatch, atMs: number): watch is Watching {
+  return watch.phase === "asked" || (watch.phase === "moved" && atMs - watch.movedAtMs <= WATCH_MS);
+}
+
+function append(list: readonly string[], entry: string): readonly string[] {
+  return list.length < LIST_MAX ? [...list, entry] : list;
+}
+
+/** What the page states about a restart that moved this window. */
+export interface RestartReport {
+  readonly fromNode: string;
+  readonly toNode: string;
+  /** From asking to the window being on the new node. */
+  readonly movedAfterMs: number;
+  /** How long the window has been watched since the move, at most `WATCH_MS`. */
+  readonly watchedMs: number;
+  readonly missing: number;
+  readonly duplicated: number;
+  readonly received: number;
+  /** Longest interval between heartbeats around the move, less the normal interval. */
+  readonly pauseMs: number;
+  /** The same for the ten seconds before, to compare with. */
+  readonly usualPauseMs: number;
+  readonly left: readonly string[];
+  /** Connection states other than connected, in order. */
+  readonly states: readonly string[];
+  readonly timeline: Timeline;
+}
+
+/** Ticks of the picture; times relative to when the restart was asked for. */
+export interface Timeline {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly movedMs: number;
+  readonly beats: readonly Beat[];
+  readonly pauseFromMs: number;
+  readonly pauseToMs: number;
+}
+
+/** The report so far, or undefined while nothing has moved. */
+export function reportRestart(
+  watch: RestartWatch,
+  heartbeats: Pick<Heartbeats, "beats" | "tally">,
+  now: { readonly nowMs: number; readonly intervalMs: number },
+): RestartReport | undefined {
+  if (watch.phase !== "moved") return undefined;
+  const { askedAtMs, movedAtMs } = watch;
+  const intervalMs = now.intervalMs;
+  const pictureToMs = Math.min(now.nowMs, movedAtMs + SETTLE_MS);
+  const around = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS, toMs: pictureToMs, intervalMs });
+  const whole = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS, toMs: Math.min(now.nowMs, movedAtMs + WATCH_MS), intervalMs });
+  const usual = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS - 10_000, toMs: askedAtMs - LEAD_MS, intervalMs });
+  return {
+    fromNode: watch.fromNode,
+    toNode: watch.toNode,
+    movedAfterMs: movedAtMs - askedAtMs,
+    watchedMs: Math.min(now.nowMs - movedAtMs, WATCH_MS),
+    missing: whole.missing,
+    duplicated: whole.duplicated,
+    received: whole.received,
+    pauseMs: around.pauseMs,
+    usualPauseMs: usual.pauseMs,
+    left: watch.left,
+    states: watch.states,
+    timeline: picture(heartbeats.beats, watch, pictureToMs, around),
+  };
+}
+
+function picture(
+  beats: readonly Beat[],
+  watch: { readonly askedAtMs: number; readonly movedAtMs: number },
+  toMs: number,
+  around: Tally,
+): Timeline {
+  const fromMs = watch.askedAtMs - LEAD_MS;
+  return {
+    fromMs: fromMs - watch.askedAtMs,
+    toMs: toMs - watch.askedAtMs,
+    movedMs: watch.movedAtMs - watch.askedAtMs,
+    beats: beats.filter((b) => b.atMs >= fromMs && b.atMs <= toMs).map((b) => ({ ...b, atMs: b.atMs - watch.askedAtMs })),
+    pauseFromMs: around.pauseFromMs - watch.askedAtMs,
+    pauseToMs: around.pauseToMs - watch.askedAtMs,
+  };
+}
