@@ -2,9 +2,9 @@
 import type { Publication } from "@holdfast/protocol";
 import type { BusMessage, ChannelListener, Clock, PresenceChange } from "../ports.ts";
 
-/** One node's place: `reached` is false while it is cut off; nothing is handed to it then. */
+/** One node's place. It gets the events behind `sinceSequence`, which is infinite while the node is cut off. */
 export interface Place {
-  reached: boolean;
+  readonly sinceSequence: number;
   hear(message: BusMessage): void;
 }
 
@@ -19,7 +19,7 @@ export interface Subscription {
 type FanOutEvent =
   | { readonly to: ReadonlySet<Subscription>; readonly sequence: number; readonly publication: Publication; readonly epoch: string }
   | { readonly to: ReadonlySet<Subscription>; readonly sequence: number; readonly change: PresenceChange }
-  | { readonly to: ReadonlySet<Place>; readonly message: BusMessage };
+  | { readonly to: ReadonlySet<Place>; readonly sequence: number; readonly message: BusMessage };
 
 /**
  * Gathers events and hands them out in one deferred task for each turn. Events that listeners cause wait for the next one. A listener that throws keeps
@@ -55,7 +55,7 @@ export class FanOut {
   }
 
   bus(to: ReadonlySet<Place>, message: BusMessage): void {
-    this.#push({ to, message });
+    this.#push({ to, sequence: ++this.#sequence, message });
   }
 
   #push(event: FanOutEvent): void {
@@ -67,10 +67,10 @@ export class FanOut {
     this.#waiting = [];
     for (const event of events) {
       if ("message" in event) {
-        for (const place of event.to) if (place.reached) this.#guard(() => place.hear(event.message));
+        for (const place of event.to) if (place.sinceSequence < event.sequence) this.#guard(() => place.hear(event.message));
       } else {
         for (const subscription of event.to) {
-          if (!subscription.place.reached || subscription.sinceSequence >= event.sequence) continue;
+          if (subscription.sinceSequence >= event.sequence || subscription.place.sinceSequence >= event.sequence) continue;
           try {
             if ("publication" in event) subscription.listener.publication(event.publication, event.epoch);
             else subscription.listener.presence(event.change);

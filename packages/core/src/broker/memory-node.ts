@@ -51,11 +51,12 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
   #closed = false;
-  reached = true;
+  sinceSequence: number;
 
   constructor(hub: Hub, nodeId: string) {
     this.nodeId = nodeId;
     this.#hub = hub;
+    this.sinceSequence = hub.fanOut.sequence;
     this.presence = this.#presenceStore();
     this.bus = {
       send: async (message) => {
@@ -122,14 +123,14 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   }
 
   cut(): void {
-    this.reached = false;
+    this.sinceSequence = Number.POSITIVE_INFINITY;
   }
 
   heal(): void {
-    if (this.reached || this.#closed) return;
-    this.reached = true;
+    if (this.#isReached || this.#closed) return;
+    this.sinceSequence = this.#hub.fanOut.sequence;
     this.#hub.clock.defer(() => {
-      if (!this.#closed && this.reached) for (const task of this.#reconnectTasks) task();
+      if (this.#isReached) for (const task of this.#reconnectTasks) task();
     });
   }
 
@@ -140,14 +141,18 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   end(): void {
     for (const channel of [...this.#subscriptions.keys()]) this.unsubscribe(channel);
     this.#closed = true;
-    this.reached = false;
+    this.sinceSequence = Number.POSITIVE_INFINITY;
     this.#hub.places.delete(this);
     this.#hub.ended(this);
   }
 
+  get #isReached(): boolean {
+    return this.sinceSequence < Number.POSITIVE_INFINITY;
+  }
+
   #demand(): void {
     if (this.#closed) throw new BrokerError("closed", "the broker's connection was closed");
-    if (!this.reached) throw new BrokerError("unavailable", "the broker is out of reach");
+    if (!this.#isReached) throw new BrokerError("unavailable", "the broker is out of reach");
   }
 
   #presenceStore(): Broker["presence"] {

@@ -1,0 +1,32 @@
+// Owns: the contract suite of the Broker port: what any broker has to do, tested through the port alone.
+import { afterEach, beforeEach, describe } from "bun:test";
+import { type Bench, type BrokerHarness, createBench } from "./broker-harness.ts";
+import { describeHistory } from "./broker-history.ts";
+import { describeNodes } from "./broker-nodes.ts";
+import { describePresence } from "./broker-presence.ts";
+import { describeStreams } from "./broker-streams.ts";
+
+/**
+ * Declares the tests. `make` gives a fresh, empty broker for each test. Times in the suite are whole seconds, because a broker may round up to
+ * those; with real time a run takes about half a minute, with a clock of the harness no time.
+ */
+export function describeBroker(name: string, make: () => Promise<BrokerHarness>): void {
+  describe(`broker contract: ${name}`, () => {
+    let bench: Bench | undefined;
+    beforeEach(async () => {
+      bench = createBench(await make());
+    });
+    afterEach(async () => {
+      await bench?.harness.close();
+      bench = undefined;
+    });
+    const current = (): Bench => {
+      if (bench === undefined) throw new Error("no harness: make() failed");
+      return bench;
+    };
+    describeStreams(current);
+    describeHistory(current);
+    describePresence(current);
+    describeNodes(current);
+  });
+}
