@@ -43,10 +43,11 @@ describe("tokens", () => {
     });
   });
 
-  test.each(["RS256", "ES256", "EdDSA"] as const)("%s verifies with a PEM and with a JWK", async (alg) => {
+  test.each(["RS256", "ES256", "EdDSA"] as const)("%s verifies with a PEM, a JWK, a list and a set of JWKs", async (alg) => {
     const { publicKey, privateKey } = pairs[alg];
     const token = await sign({ sub: "u", exp: NOW_S + 60 }, alg, privateKey);
-    for (const text of [await exportSPKI(publicKey), JSON.stringify(await exportJWK(publicKey))]) {
+    const jwk = await exportJWK(publicKey);
+    for (const text of [await exportSPKI(publicKey), ...[jwk, [jwk], { keys: [jwk] }].map((value) => JSON.stringify(value))]) {
       expect(await withJwt({ publicKeys: [text] }).verify(token)).toMatchObject({ ok: true, identity: { user: "u" } });
     }
   });

@@ -41,7 +41,7 @@ export function secretKeys(secrets: readonly string[]): readonly KeyObject[] {
 }
 
 /**
- * Public keys given as PEM (a key or a certificate), as a JWK, or as a JWK set (JSON text). Private and symmetric keys are
+ * Public keys given as PEM (a key or a certificate), as a JWK, or as a list or set of JWKs (JSON text). Private and symmetric keys are
  * refused: a node that checks tokens has no business with what signs them.
  */
 export function publicKeys(texts: readonly string[]): (hint: KeyHint) => Promise<readonly VerificationKey[]> {
@@ -76,7 +76,7 @@ export async function candidates(
 }
 
 function readPublicKey(text: string, path: string): readonly JWK[] {
-  if (text.startsWith("{")) return readJwks(text, path);
+  if (text.startsWith("{") || text.startsWith("[")) return readJwks(text, path);
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) throw new AuthConfigError(path, "is a private key; give the public one");
   try {
     const key = createPublicKey(text);
@@ -95,8 +95,8 @@ function readJwks(text: string, path: string): readonly JWK[] {
   } catch {
     throw new AuthConfigError(path, "is not JSON"); // The cause is left out: it quotes the text.
   }
-  const { keys } = value as { keys?: unknown };
-  const list = (Array.isArray(keys) ? keys : [value]) as readonly JWK[];
+  const { keys = value } = value as { keys?: unknown };
+  const list = (Array.isArray(keys) ? keys : [keys]) as readonly JWK[];
   for (const jwk of list) {
     if (typeof jwk !== "object" || jwk === null || typeof jwk.kty !== "string") throw new AuthConfigError(path, "is not a JWK");
     if (jwk.kty === "oct") throw new AuthConfigError(path, "is a symmetric key; give it as a secret");

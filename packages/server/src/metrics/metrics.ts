@@ -1,0 +1,115 @@
+// Owns: the metrics of one node: what is counted, what is read at a scrape, and the scrape itself.
+import type { NodeInfo, NodeState, Observer } from "@holdfast/core";
+import { Registry } from "prom-client";
+import { createFamilies, type Families } from "./families.ts";
+import { createMetricsObserver } from "./observer.ts";
+import type { MetricName } from "./table.ts";
+
+export interface MetricsOptions {
+  readonly node: string;
+  readonly revision: string;
+  readonly version: string;
+  /** A registry of its own when absent; never the global one. */
+  readonly registry?: Registry;
+}
+
+/** What the server's own parts tell. Methods never throw. */
+export interface ServerRecorder {
+  socketRefused(reason: "full" | "origin" | "not_websocket" | "upgrade_failed"): void;
+  /** `route` is the operation's name, undefined for a path that is none. */
+  httpRequest(route: string | undefined, status: number, ms: number): void;
+  jwksFetched(outcome: "ok" | "failed"): void;
+  logSuppressed(): void;
+  eventLoopLag(ms: number): void;
+}
+
+/** Figures that are read when scraped. None may throw or take long. */
+export interface MetricsSources {
+  readonly info: () => NodeInfo;
+  /** The last readiness check's outcome. */
+  readonly ready?: () => boolean;
+  readonly eventLoopWorstMs?: () => number;
+}
+
+export interface Metrics {
+  readonly observer: Observer;
+  readonly recorder: ServerRecorder;
+  readonly registry: Registry;
+  /** Names what is read at each scrape; before it, those figures are 0. */
+  bind(sources: MetricsSources): void;
+  /** The exposition in Prometheus' text format. */
+  render(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = options.registry ?? new Registry();
+  let sources: MetricsSources | undefined;
+  const families: Families = createFamilies(registry, () => {
+    readProcess(families);
+    if (sources !== undefined) readSources(families, sources);
+  });
+  families.number("holdfast_build_info").cell(options.node, options.revision, options.version).value = 1;
+  families.number("process_start_time_seconds").cell().value = (Date.now() - performance.now()) / 1000;
+  for (const state of STATES) families.number("holdfast_node_state").cell(state);
+  return {
+    observer: createMetricsObserver(families),
+    recorder: createRecorder(families),
+    registry,
+    bind(next) {
+      sources = next;
+    },
+    async render() {
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+const STATES: readonly NodeState[] = ["starting", "ready", "draining", "stopped"];
+
+function createRecorder(families: Families): ServerRecorder {
+  const lag = families.histogram("holdfast_event_loop_lag_seconds").cell();
+  const suppressed = families.number("holdfast_log_suppressed_total").cell();
+  return {
+    socketRefused(reason) {
+      families.number("holdfast_sockets_refused_total").cell(reason).value += 1;
+    },
+    httpRequest(route = "none", status, ms) {
+      families.number("holdfast_http_requests_total").cell(route, String(status)).value += 1;
+      families.histogram("holdfast_http_request_seconds").cell(route).observe(ms);
+    },
+    jwksFetched(outcome) {
+      families.number("holdfast_jwks_fetches_total").cell(outcome).value += 1;
+    },
+    logSuppressed() {
+      suppressed.value += 1;
+    },
+    eventLoopLag: (ms) => lag.observe(ms),
+  };
+}
+
+function readSources(families: Families, { info, ready, eventLoopWorstMs }: MetricsSources): void {
+  const set = (name: MetricName, value: number): void => {
+    families.number(name).cell().value = value;
+  };
+  const now = info();
+  set("holdfast_connections", now.connections);
+  set("holdfast_sessions", now.sessions);
+  set("holdfast_subscriptions", now.subscriptions);
+  set("holdfast_channels", now.channels);
+  set("holdfast_queue_bytes", now.queueBytes);
+  set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
+  set("holdfast_drain_sessions", now.drain?.total ?? 0);
+  set("holdfast_drain_remaining_sessions", now.drain?.remaining ?? 0);
+  set("holdfast_ready", ready?.() === true ? 1 : 0);
+  set("holdfast_event_loop_lag_max_seconds", (eventLoopWorstMs?.() ?? 0) / 1000);
+  for (const state of STATES) families.number("holdfast_node_state").cell(state).value = state === now.state ? 1 : 0;
+}
+
+function readProcess(families: Families): void {
+  const memory = process.memoryUsage();
+  const cpu = process.cpuUsage();
+  families.number("process_resident_memory_bytes").cell().value = memory.rss;
+  families.number("holdfast_heap_bytes").cell().value = memory.heapUsed;
+  families.number("process_cpu_user_seconds_total").cell().value = cpu.user / 1e6;
+  families.number("process_cpu_system_seconds_total").cell().value = cpu.system / 1e6;
+}

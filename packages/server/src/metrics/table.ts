@@ -1,0 +1,139 @@
+// Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made from it.
+
+export type MetricType = "counter" | "gauge" | "histogram";
+
+export interface MetricRow {
+  readonly type: MetricType;
+  /** What a value counts or measures. */
+  readonly unit: string;
+  readonly labels: readonly LabelName[];
+  readonly help: string;
+}
+
+/** What each label may say. Every label has a bounded set of values. */
+export const LABELS = {
+  class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
+  code: "name of a code of the protocol; `none` where there is none",
+  method: "name of an RPC of the contract; `other` beyond 200 names",
+  node: "id of the node",
+  outcome: "see the description",
+  policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
+  reason: "see the description",
+  revision: "option `revision`",
+  route: "name of an HTTP API operation; `none` for a path that is none",
+  state: "`starting`, `ready`, `draining`, `stopped`",
+  status: "HTTP status",
+  step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`",
+  version: "version of Holdfast",
+  where: "part of the engine; `other` beyond 50",
+} as const;
+export type LabelName = keyof typeof LABELS;
+
+const row = (type: MetricType, unit: string, labels: readonly LabelName[], help: string): MetricRow => ({ type, unit, labels, help });
+
+export const METRICS = {
+  holdfast_build_info: row("gauge", "always 1", ["node", "revision", "version"], "What runs here."),
+  holdfast_node_state: row("gauge", "0 or 1", ["state"], "1 for the state that the node is in."),
+  holdfast_ready: row("gauge", "0 or 1", [], "Whether the last readiness check said ready."),
+  holdfast_connections: row("gauge", "connections", [], "Open client connections, those before their connect frame included."),
+  holdfast_sessions: row("gauge", "sessions", [], "Sessions on this node."),
+  holdfast_subscriptions: row("gauge", "subscriptions", [], "Subscriptions of all sessions on this node."),
+  holdfast_channels: row("gauge", "channels", [], "Channels that this node carries."),
+  holdfast_queue_bytes: row("gauge", "bytes", [], "Bytes accepted for clients and not yet taken by the network."),
+  holdfast_reconnect_window_seconds: row("gauge", "seconds", [], "Window over which clients are told to spread their return."),
+
+  holdfast_handshakes_total: row(
+    "counter",
+    "handshakes",
+    ["outcome", "code"],
+    "Answered first frames; outcome is `connected`, `resumed`, `moved` or `refused`.",
+  ),
+  holdfast_handshake_seconds: row("histogram", "seconds", ["outcome"], "From the socket's opening to the answer to its first frame."),
+  holdfast_sockets_refused_total: row(
+    "counter",
+    "requests",
+    ["reason"],
+    "Requests for a socket refused before the upgrade; reason is `full`, `origin`, `not_websocket` or `upgrade_failed`.",
+  ),
+  holdfast_auth_failures_total: row("counter", "failures", ["code"], "Tokens and resume tokens that were refused."),
+  holdfast_jwks_fetches_total: row("counter", "fetches", ["outcome"], "Fetches of the JWKS URL; outcome is `ok` or `failed`."),
+  holdfast_connections_ended_total: row("counter", "connections", ["code"], "Ended sessions' connections; `none`: the client left."),
+  holdfast_connection_seconds: row("histogram", "seconds", [], "How long connections with a session lasted."),
+
+  holdfast_publishes_total: row(
+    "counter",
+    "publications",
+    ["class", "outcome"],
+    "Answered publishes; outcome is `ok`, `duplicate` or the name of a code.",
+  ),
+  holdfast_publish_seconds: row("histogram", "seconds", ["class"], "From a publish's arrival to its answer."),
+  holdfast_deliveries_total: row(
+    "counter",
+    "deliveries",
+    ["class"],
+    "Publications handed to connections, counted once for each connection.",
+  ),
+  holdfast_delivery_latency_seconds: row(
+    "histogram",
+    "seconds",
+    ["class"],
+    "From the broker's taking a publication to its handing to a connection, for each delivery.",
+  ),
+  holdfast_slow_consumers_total: row(
+    "counter",
+    "times",
+    ["policy"],
+    "Subscriptions that began to lag and connections closed for it, by what was done.",
+  ),
+  holdfast_recoveries_total: row(
+    "counter",
+    "recoveries",
+    ["outcome"],
+    "Subscriptions with a position that caught up; outcome is `full` or `gap`.",
+  ),
+  holdfast_recovered_publications: row("histogram", "publications", ["outcome"], "Publications that a recovery delivered."),
+  holdfast_gaps_total: row("counter", "gaps", ["reason"], "Gaps declared to subscribers; reason is `history`, `epoch` or `dropped`."),
+  holdfast_gap_publications_total: row("counter", "publications", ["reason"], "Publications inside declared gaps whose size is known."),
+  holdfast_holes_total: row("counter", "holes", ["outcome"], "Holes found in what the broker sent; outcome is `repaired` or `declared`."),
+  holdfast_hole_publications_total: row("counter", "publications", ["outcome"], "Publications inside those holes."),
+  holdfast_request_failures_total: row("counter", "requests", ["code"], "Requests of clients answered with an error."),
+  holdfast_rpcs_total: row("counter", "calls", ["method", "outcome"], "Answered RPCs; outcome is `ok` or the name of a code."),
+  holdfast_rpc_seconds: row("histogram", "seconds", ["method"], "From an RPC's arrival to its answer."),
+
+  holdfast_client_reports_total: row("counter", "reports", [], "Reports of clients on what their applications experienced."),
+  holdfast_client_reconnects_total: row("counter", "reconnects", [], "Reconnects that clients reported."),
+  holdfast_client_migrations_total: row("counter", "migrations", [], "Migrations that clients reported."),
+  holdfast_client_duplicates_total: row("counter", "publications", [], "Duplicates that clients suppressed."),
+  holdfast_client_gaps_total: row("counter", "gaps", [], "Declared gaps that clients saw."),
+  holdfast_client_lost_total: row("counter", "publications", [], "Publications that clients know to be lost."),
+  holdfast_client_undeclared_total: row("counter", "holes", [], "Holes that no gap declared. Anything above 0 is a bug."),
+  holdfast_client_resume_seconds: row(
+    "histogram",
+    "seconds",
+    [],
+    "Longest time in each report from losing a connection to being caught up again.",
+  ),
+
+  holdfast_drain_sessions: row("gauge", "sessions", [], "Sessions that the drain began with; 0 without a drain."),
+  holdfast_drain_remaining_sessions: row("gauge", "sessions", [], "Sessions that the drain has still to move; 0 without a drain."),
+  holdfast_drain_steps_total: row("counter", "sessions, or drains for `started`, `finished`, `undone`", ["step"], "What drains did."),
+
+  holdfast_http_requests_total: row("counter", "requests", ["route", "status"], "Answered requests to the HTTP API."),
+  holdfast_http_request_seconds: row("histogram", "seconds", ["route"], "From a request's arrival to its answer."),
+
+  holdfast_event_loop_lag_seconds: row("histogram", "seconds", [], "How late a timer fired, sampled four times a second."),
+  holdfast_event_loop_lag_max_seconds: row("gauge", "seconds", [], "The worst such lag of the last 15 to 30 seconds."),
+  holdfast_heap_bytes: row("gauge", "bytes", [], "Memory in use by the runtime's heap."),
+  process_resident_memory_bytes: row("gauge", "bytes", [], "Resident memory of the process."),
+  process_cpu_user_seconds_total: row("counter", "seconds", [], "User CPU time of the process."),
+  process_cpu_system_seconds_total: row("counter", "seconds", [], "System CPU time of the process."),
+  process_start_time_seconds: row("gauge", "seconds since 1970", [], "When the node started."),
+  holdfast_bugs_total: row(
+    "counter",
+    "times",
+    ["where"],
+    "Things that must not happen and did. Anything above 0 deserves a look at the log.",
+  ),
+  holdfast_log_suppressed_total: row("counter", "lines", [], "Log lines held back by the rate limit."),
+} as const satisfies Record<string, MetricRow>;
+export type MetricName = keyof typeof METRICS;
