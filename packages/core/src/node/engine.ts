@@ -1,0 +1,358 @@
+// Owns: a whole node but for its sockets: what comes in from connections, the parts that answer, the sweep that keeps time.
+import type { ClientFrame, CodecName, Encoded } from "@holdfast/protocol";
+import { serverWindowMs } from "../pacing/server-window.ts";
+import type { Link } from "../ports.ts";
+import { Connection, Flusher } from "./connection.ts";
+import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control.ts";
+import { Draining } from "./draining.ts";
+import { Flow } from "./flow.ts";
+import { Handshake } from "./handshake.ts";
+import { type HubPorts, Hubs, Reads } from "./hubs.ts";
+import { Operator } from "./operator.ts";
+import type { NodeParts, NodePorts } from "./parts.ts";
+import { Rates } from "./rates.ts";
+import { Requests } from "./requests.ts";
+import { Revocations } from "./revocations.ts";
+import { Sessions } from "./sessions.ts";
+import type { NodeSettings } from "./settings.ts";
+
+/** What a transport tells the engine of its connections, besides what operators ask of it. */
+export interface NodeEngine extends NodeControl {
+  readonly state: NodeState;
+  /** Makes the node's lease and starts keeping time. Rejects with BrokerError when the broker is out of reach. */
+  start(): Promise<void>;
+  /** Lets go of everything; connections that are left are cut. */
+  stop(): void;
+  /** A new connection; `codec` undefined: the client offered subprotocols and none is ours. */
+  open(link: Link, codec: CodecName | undefined): Connection;
+  message(connection: Connection, message: Encoded): void;
+  /** The link has room again after `send` answered "queued". */
+  writable(connection: Connection): void;
+  /** The link is gone. */
+  closed(connection: Connection): void;
+  /** Settings that hold from now on. `nodeId` and `revision` stay. */
+  configure(settings: NodeSettings): void;
+}
+
+const SWEEP_MS = 1000;
+const READS_MAX = 64;
+const EARLY_FRAMES_MAX = 1024;
+
+/** Pure: all it knows of time, chance and the world comes through the ports. */
+export function createNodeEngine(ports: NodePorts): NodeEngine {
+  return new Engine(ports);
+}
+
+class Engine implements NodeEngine {
+  readonly #ports: NodePorts;
+  readonly #parts: NodeParts;
+  readonly #sessions: Sessions;
+  readonly #flow: Flow;
+  readonly #flusher: Flusher;
+  readonly #requests: Requests;
+  readonly #handshake: Handshake;
+  readonly #draining: Draining;
+  readonly #operator: Operator;
+  readonly #revocations: Revocations;
+  #settings: NodeSettings;
+  #state: "starting" | "ready" | "stopped" = "starting";
+  #connectionNumber = 0;
+  #startedAtMs = 0;
+  #leaseRenewedMs = 0;
+  #cancelSweep: () => void = () => {};
+
+  constructor(ports: NodePorts) {
+    this.#ports = ports;
+    this.#settings = ports.settings;
+    const { clock, observer } = ports;
+    this.#sessions = new Sessions(() => this.#parts);
+    this.#flow = new Flow(() => this.#parts);
+    this.#flusher = new Flusher(clock, (connection) => this.#flow.pressed(connection));
+    this.#revocations = new Revocations(clock);
+    this.#parts = partsOf(ports, {
+      sessions: this.#sessions,
+      flow: this.#flow,
+      settings: () => this.#settings,
+      background: (what, work) => void work.catch((error: unknown) => observer.bug(what, error)),
+    });
+    this.#requests = new Requests(this.#parts);
+    this.#draining = new Draining(this.#parts, () => this.#windowMs());
+    this.#handshake = new Handshake(this.#parts, {
+      revocations: this.#revocations,
+      draining: () => this.#draining.refusing,
+      windowMs: () => this.#windowMs(),
+    });
+    this.#operator = new Operator(this.#parts, this.#revocations);
+    this.#sessions.onEnded = (connection) => this.#draining.ended(connection);
+  }
+
+  get state(): NodeState {
+    return this.#state === "ready" && this.#draining.begun ? "draining" : this.#state;
+  }
+
+  async start(): Promise<void> {
+    const { broker, clock } = this.#ports;
+    await broker.presence.renew(this.#settings.nodeId, this.#settings.timeouts.presenceLeaseMs);
+    this.#startedAtMs = clock.wallMs();
+    this.#leaseRenewedMs = clock.nowMs();
+    this.#state = "ready";
+    this.#cancelSweep = clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  stop(): void {
+    if (this.#state === "stopped") return;
+    this.#state = "stopped";
+    this.#cancelSweep();
+    for (const connection of [...this.#sessions.connections]) {
+      connection.link.cut();
+      this.#sessions.gone(connection);
+    }
+    this.#parts.hubs.close();
+  }
+
+  configure(settings: NodeSettings): void {
+    this.#settings = { ...settings, nodeId: this.#settings.nodeId, revision: this.#settings.revision };
+    this.#parts.rates.configure(this.#settings);
+    this.#handshake.configure();
+  }
+
+  // ---- connections ----
+
+  open(link: Link, codecName: CodecName | undefined): Connection {
+    this.#connectionNumber += 1;
+    const connection = new Connection({
+      link,
+      codec: this.#ports.codecs[codecName ?? "json"],
+      owner: `${this.#settings.nodeId}/${this.#connectionNumber}`,
+      nowMs: this.#ports.clock.nowMs(),
+      flusher: this.#flusher,
+    });
+    this.#sessions.add(connection);
+    const verdict = codecName === undefined ? { code: "version_unsupported" as const } : this.#handshake.limitReached(connection);
+    if (verdict !== undefined) {
+      this.#ports.observer.handshake("refused", verdict.code, 0);
+      this.#sessions.end(connection, verdict.code, "farewell" in verdict ? verdict.farewell : {});
+    }
+    return connection;
+  }
+
+  message(connection: Connection, message: Encoded): void {
+    if (connection.phase === "ended") return;
+    connection.lastReceivedMs = this.#ports.clock.nowMs();
+    const { limits } = this.#settings;
+    if (message.length > limits.messageBytesMax) return this.#sessions.end(connection, "frame_too_large");
+    const items = connection.codec.decode(message, limits);
+    const retryMs = this.#parts.rates.frames(connection, items.length);
+    if (retryMs > 0 && this.#parts.rates.floods(connection)) return this.#sessions.end(connection, "flooded");
+    for (const item of items) {
+      if ((connection.phase as string) === "ended") return;
+      if (item.t === "fault") this.#fault(connection, item.fault);
+      else if (retryMs > 0 && "id" in item && item.t !== "connect") {
+        this.#ports.observer.requestFailed("rate_limited");
+        connection.fail(item.id, "rate_limited", "Cannot take the request: over the rate of frames for a connection", { retryMs });
+      } else this.#frame(connection, item);
+    }
+  }
+
+  writable(connection: Connection): void {
+    this.#flow.writable(connection);
+  }
+
+  closed(connection: Connection): void {
+    this.#sessions.gone(connection);
+  }
+
+  #fault(
+    connection: Connection,
+    fault: {
+      code: "frame_invalid" | "request_invalid" | "payload_invalid" | "payload_too_large";
+      message: string;
+      path?: string;
+      id?: number;
+    },
+  ): void {
+    const { code, message, path, id } = fault;
+    this.#ports.observer.requestFailed(code);
+    if (id === undefined || connection.phase !== "open") this.#sessions.end(connection, "frame_invalid", { message });
+    else connection.fail(id, code, message, path === undefined ? {} : { path });
+  }
+
+  #frame(connection: Connection, frame: ClientFrame): void {
+    if (connection.phase === "opening") {
+      if (frame.t === "connect") this.#connect(connection, frame);
+      else this.#sessions.end(connection, "frame_invalid", { message: `Cannot read first frame: found ${frame.t}, expected connect` });
+    } else if (connection.phase === "checking") this.#keepEarly(connection, frame);
+    else this.#openFrame(connection, frame);
+  }
+
+  #connect(connection: Connection, frame: Extract<ClientFrame, { t: "connect" }>): void {
+    const goOn = (): void => {
+      const early = connection.early ?? [];
+      connection.early = undefined;
+      for (const next of early) if (connection.phase === "open") this.#openFrame(connection, next);
+    };
+    const connecting = this.#handshake.connect(connection, frame, goOn).catch((error: unknown) => {
+      this.#ports.observer.bug("connect", error);
+      this.#sessions.end(connection, "internal");
+    });
+    this.#parts.background("connect", connecting);
+  }
+
+  /** Frames behind `connect` wait for its answer. */
+  #keepEarly(connection: Connection, frame: ClientFrame): void {
+    connection.early ??= [];
+    if (connection.early.length >= EARLY_FRAMES_MAX) this.#sessions.end(connection, "flooded");
+    else connection.early.push(frame);
+  }
+
+  #openFrame(connection: Connection, frame: ClientFrame): void {
+    switch (frame.t) {
+      case "connect":
+        return this.#sessions.end(connection, "frame_invalid", { message: "Cannot connect: found a second connect frame, expected one" });
+      case "ping":
+        return this.#pong(connection, frame.id);
+      case "refresh":
+        return this.#parts.background("refresh", this.#refresh(connection, frame));
+      case "report":
+        return this.#ports.observer.experienced(frame.counts);
+      case "bye":
+        return this.#sessions.leave(connection, frame.moved === true);
+      default:
+        return this.#requests.handle(connection, frame);
+    }
+  }
+
+  #pong(connection: Connection, id: number): void {
+    const { clock, authenticator } = this.#ports;
+    const time = clock.wallMs();
+    const stale = Math.abs(time - connection.resumeIssuedMs) * 2 > this.#settings.timeouts.resumeTtlMs;
+    if (stale) connection.resumeIssuedMs = time;
+    connection.send({
+      t: "pong",
+      id,
+      time,
+      windowMs: this.#windowMs(),
+      ...(stale ? { resume: authenticator.issueResume(connection.session, connection.identity, time) } : {}),
+    });
+  }
+
+  async #refresh(connection: Connection, frame: Extract<ClientFrame, { t: "refresh" }>): Promise<void> {
+    const { authenticator, observer } = this.#ports;
+    const verified = await authenticator.verify(frame.token);
+    if (connection.phase === "ended") return;
+    if (!verified.ok) {
+      observer.authFailed(verified.code);
+      const retry = verified.code === "try_later" ? { retryMs: verified.retryMs } : {};
+      return connection.fail(frame.id, verified.code, verified.message, retry);
+    }
+    if (verified.identity.user !== connection.identity.user) {
+      return connection.fail(frame.id, "token_invalid", "Cannot refresh: found a token of another user, expected the session's", {
+        path: "token",
+      });
+    }
+    connection.identity = verified.identity;
+    // The next pong brings a resume token that knows of it.
+    connection.resumeIssuedMs = 0;
+    this.#sessions.armExpiry(connection);
+    connection.send({ t: "ok", id: frame.id });
+    await this.#sessions.recheckPermissions(connection);
+  }
+
+  // ---- keeping time ----
+
+  #sweep(): void {
+    const { clock, broker } = this.#ports;
+    const nowMs = clock.nowMs();
+    const { timeouts } = this.#settings;
+    for (const connection of this.#sessions.connections) {
+      if (connection.phase !== "open") {
+        if (nowMs - connection.openedMs > timeouts.handshakeMs) this.#refuseLate(connection);
+      } else if (nowMs - connection.lastReceivedMs > timeouts.idleMs) this.#sessions.end(connection, "idle_timeout");
+      else this.#flow.check(connection, nowMs);
+    }
+    this.#flow.lookAtGroups();
+    this.#parts.hubs.sweep(nowMs);
+    this.#revocations.sweep(timeouts.resumeTtlMs);
+    if ((nowMs - this.#leaseRenewedMs) * 3 >= timeouts.presenceLeaseMs) {
+      this.#leaseRenewedMs = nowMs;
+      // Out of reach: the next sweep but a few tries again, long before the lease is over.
+      this.#parts.background(
+        "lease",
+        broker.presence.renew(this.#settings.nodeId, timeouts.presenceLeaseMs).catch(() => {}),
+      );
+    }
+    this.#cancelSweep = clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  #refuseLate(connection: Connection): void {
+    this.#ports.observer.handshake("refused", "handshake_timeout", this.#ports.clock.nowMs() - connection.openedMs);
+    this.#sessions.end(connection, "handshake_timeout");
+  }
+
+  #windowMs(): number {
+    const { handshakesPerSecond, windowMinMs } = this.#settings.admission;
+    return Math.round(serverWindowMs(this.#sessions.count, handshakesPerSecond, windowMinMs));
+  }
+
+  // ---- operators ----
+
+  info(): NodeInfo {
+    let queueBytes = 0;
+    for (const connection of this.#sessions.connections) queueBytes += connection.link.bufferedBytes();
+    const drain = this.#draining.progress();
+    return {
+      node: this.#settings.nodeId,
+      revision: this.#settings.revision,
+      state: this.state,
+      startedAtMs: this.#startedAtMs,
+      connections: this.#sessions.connections.size,
+      sessions: this.#sessions.count,
+      subscriptions: this.#sessions.subscriptions,
+      channels: this.#parts.hubs.size,
+      queueBytes,
+      windowMs: this.#windowMs(),
+      ...(drain === undefined ? {} : { drain }),
+    };
+  }
+
+  drain(options: { readonly windowMs?: number; readonly preDelayMs?: number } = {}): Promise<DrainProgress> {
+    return this.#draining.start(options);
+  }
+
+  undrain(): boolean {
+    return this.#draining.undo();
+  }
+
+  publish: NodeControl["publish"] = (channel, request) => this.#operator.publish(channel, request);
+  history: NodeControl["history"] = (channel, query) => this.#operator.history(channel, query);
+  removeHistory: NodeControl["removeHistory"] = (channel) => this.#operator.removeHistory(channel);
+  presence: NodeControl["presence"] = (channel) => this.#operator.presence(channel);
+  channels: NodeControl["channels"] = (query) => this.#operator.channels(query);
+  sessions: NodeControl["sessions"] = (query) => this.#operator.sessions(query);
+  disconnect: NodeControl["disconnect"] = (who, options) => this.#operator.disconnect(who, options);
+  unsubscribe: NodeControl["unsubscribe"] = (who, channel) => this.#operator.unsubscribe(who, channel);
+  rpc: NodeControl["rpc"] = (method, input) => this.#operator.rpc(method, input);
+}
+
+interface Wiring extends Pick<NodeParts, "settings" | "background" | "sessions"> {
+  readonly flow: Flow;
+}
+
+function partsOf(ports: NodePorts, { flow, ...wiring }: Wiring): NodeParts {
+  const { clock, random, broker, observer, groups, codecs } = ports;
+  const hubPorts: HubPorts = {
+    clock,
+    random,
+    broker,
+    observer,
+    groups,
+    groupBytes: flow,
+    codecs: [codecs.json, codecs.msgpack],
+    reads: new Reads(READS_MAX),
+    settings: wiring.settings,
+    background: wiring.background,
+  };
+  const { authenticator, contract, values } = ports;
+  const rates = new Rates(clock, ports.settings);
+  return { clock, random, broker, authenticator, contract, observer, values, hubPorts, hubs: new Hubs(hubPorts), rates, ...wiring };
+}

@@ -1,0 +1,155 @@
+// Owns: a connection's beginning: limits, admission, identity, session.
+import type { CodeName, ConnectFrame } from "@holdfast/protocol";
+import { type Admission, createAdmission } from "../pacing/admission.ts";
+import type { Identity } from "../ports.ts";
+import type { Connection } from "./connection.ts";
+import type { NodeParts } from "./parts.ts";
+import type { Revocations } from "./revocations.ts";
+import type { Farewell } from "./sessions.ts";
+
+/** What the handshake must know of the node. */
+export interface HandshakeNode {
+  readonly revocations: Revocations;
+  draining(): boolean;
+  windowMs(): number;
+}
+
+interface Verdict {
+  readonly code: CodeName;
+  readonly farewell?: Farewell;
+}
+
+type Found = { readonly identity: Identity; readonly session?: string } | Verdict;
+
+const BUSY_RETRY_MS = 1000;
+
+export class Handshake {
+  readonly #parts: NodeParts;
+  readonly #node: HandshakeNode;
+  readonly #admission: Admission;
+
+  constructor(parts: NodeParts, node: HandshakeNode) {
+    this.#parts = parts;
+    this.#node = node;
+    this.#admission = createAdmission(parts.settings().admission, parts.clock.nowMs());
+  }
+
+  configure(): void {
+    this.#admission.configure(this.#parts.settings().admission, this.#parts.clock.nowMs());
+  }
+
+  /** Why a new connection cannot stay, before it said anything; undefined: it can. */
+  limitReached(connection: Connection): Verdict | undefined {
+    const { sessions, random } = this.#parts;
+    const { limits } = this.#parts.settings();
+    const busy: Verdict = { code: "try_later", farewell: { retryMs: Math.round(BUSY_RETRY_MS * (1 + random.next())) } };
+    if (sessions.connections.size > limits.connectionsMax || sessions.opening > limits.handshakesInFlightMax) return busy;
+    if (sessions.ofAddress(connection.link.address) > limits.connectionsPerAddressMax) return { code: "connection_limit" };
+    return undefined;
+  }
+
+  /** Answers the connect frame: `connected`, or a goodbye. `then` runs after `connected`. */
+  async connect(connection: Connection, frame: ConnectFrame, then: () => void): Promise<void> {
+    connection.phase = "checking";
+    const found = await this.#find(frame);
+    if ((connection.phase as string) === "ended") return;
+    if ("code" in found) return this.#refuse(connection, found);
+    connection.identity = found.identity;
+    connection.client = frame.client;
+    connection.migrates = frame.migrates === true;
+    connection.session = found.session ?? this.#parts.random.id();
+    const refused = await this.#askApplication(connection, found.session !== undefined);
+    if ((connection.phase as string) === "ended") return;
+    const verdict = refused ?? this.#userLimit(connection, found.session);
+    if (verdict !== undefined) return this.#refuse(connection, verdict);
+    this.#establish(connection, frame, found.session !== undefined);
+    then();
+  }
+
+  /** Cheap checks first: a resume token costs one hash, then admission, and only then a token's verification (holding.md rule 4). */
+  async #find(frame: ConnectFrame): Promise<Found> {
+    const { clock, random, authenticator } = this.#parts;
+    if (this.#node.draining()) return { code: "draining", farewell: { windowMs: this.#node.windowMs() } };
+    const resumed = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
+    const retryMs = this.#admission.ask(clock.nowMs(), resumed === undefined ? "newcomer" : "resume", random.next());
+    if (retryMs > 0) return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs) } };
+    if (resumed !== undefined) return resumed;
+    if (frame.token === undefined) {
+      const identity = authenticator.anonymous();
+      if (identity !== undefined) return { identity };
+      return { code: frame.resume === undefined ? "unauthorized" : "resume_rejected" };
+    }
+    const verified = await authenticator.verify(frame.token);
+    if (verified.ok) return { identity: verified.identity };
+    const { code, message } = verified;
+    return { code, farewell: verified.code === "try_later" ? { message, retryMs: verified.retryMs } : { message } };
+  }
+
+  #openResume(token: string): { identity: Identity; session: string } | undefined {
+    const { authenticator, clock } = this.#parts;
+    const opened = authenticator.openResume(token, clock.wallMs());
+    if (opened === undefined || this.#node.revocations.revoked(opened.session, opened.identity.user, opened.issuedAtMs)) return undefined;
+    return { identity: opened.identity, session: opened.session };
+  }
+
+  async #askApplication(connection: Connection, resumed: boolean): Promise<Verdict | undefined> {
+    const { onConnect } = this.#parts.contract.hooks;
+    if (resumed || onConnect === undefined) return undefined;
+    try {
+      const refusal = await onConnect(connection.view);
+      return refusal ? { code: "rejected_connect", farewell: { message: refusal.reject } } : undefined;
+    } catch (error) {
+      this.#parts.observer.bug("onConnect", error);
+      return { code: "internal" };
+    }
+  }
+
+  #userLimit(connection: Connection, session: string | undefined): Verdict | undefined {
+    const { user } = connection.identity;
+    const { sessions } = this.#parts;
+    if (user === undefined || (session !== undefined && sessions.get(session) !== undefined)) return undefined;
+    return sessions.ofUser(user).size >= this.#parts.settings().limits.connectionsPerUserMax ? { code: "connection_limit" } : undefined;
+  }
+
+  #establish(connection: Connection, frame: ConnectFrame, resumed: boolean): void {
+    const { authenticator, clock, observer, sessions, settings } = this.#parts;
+    const { session, identity } = connection;
+    const before = sessions.get(session);
+    if (before !== undefined && frame.moving) connection.older = before;
+    else if (before !== undefined) sessions.end(before, "session_replaced");
+    sessions.establish(connection, session);
+    const wallMs = clock.wallMs();
+    connection.resumeIssuedMs = wallMs;
+    const { timeouts, limits, nodeId } = settings();
+    connection.send({
+      t: "connected",
+      id: frame.id,
+      session,
+      ...(identity.user === undefined ? {} : { user: identity.user }),
+      node: nodeId,
+      resumed,
+      resume: authenticator.issueResume(session, identity, wallMs),
+      pingMs: timeouts.pingMs,
+      windowMs: this.#node.windowMs(),
+      ...(identity.expiresAtMs === undefined ? {} : { expiresMs: Math.max(0, Math.round(identity.expiresAtMs - wallMs)) }),
+      messageBytesMax: limits.messageBytesMax,
+      time: wallMs,
+    });
+    observer.handshake(resumed ? (frame.moving ? "moved" : "resumed") : "connected", undefined, clock.nowMs() - connection.openedMs);
+  }
+
+  #refuse(connection: Connection, { code, farewell }: Verdict): void {
+    const { observer, sessions, clock } = this.#parts;
+    observer.handshake("refused", code, clock.nowMs() - connection.openedMs);
+    if (AUTH_CODES.has(code)) observer.authFailed(code);
+    sessions.end(connection, code, farewell);
+  }
+}
+
+const AUTH_CODES: ReadonlySet<CodeName> = new Set<CodeName>([
+  "unauthorized",
+  "token_invalid",
+  "token_expired",
+  "resume_rejected",
+  "rejected_connect",
+]);

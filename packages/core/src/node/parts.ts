@@ -1,0 +1,42 @@
+// Owns: what the parts of a node's engine share.
+import type { CodecName, NodeCodec } from "@holdfast/protocol";
+import type { Contract } from "../contract/compiled.ts";
+import type { PayloadValues } from "../contract/schema.ts";
+import type { Observer } from "../observer.ts";
+import type { Authenticator, Broker, Clock, Groups, Random } from "../ports.ts";
+import type { HubPorts, Hubs } from "./hubs.ts";
+import type { Rates } from "./rates.ts";
+import type { Sessions } from "./sessions.ts";
+import type { NodeSettings } from "./settings.ts";
+
+/** What an engine is given. It has no other way to the world. */
+export interface NodePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly broker: Broker;
+  readonly authenticator: Authenticator;
+  readonly contract: Contract;
+  readonly observer: Observer;
+  readonly groups: Groups;
+  readonly codecs: Readonly<Record<CodecName, NodeCodec>>;
+  readonly values: PayloadValues;
+  readonly settings: NodeSettings;
+}
+
+export interface NodeParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly broker: Broker;
+  readonly authenticator: Authenticator;
+  readonly contract: Contract;
+  readonly observer: Observer;
+  readonly values: PayloadValues;
+  readonly hubPorts: HubPorts;
+  readonly hubs: Hubs;
+  readonly rates: Rates;
+  readonly sessions: Sessions;
+  /** The settings now in force. */
+  settings(): NodeSettings;
+  /** Runs work that nobody awaits; a rejection is reported as a bug. */
+  background(what: string, work: Promise<unknown>): void;
+}

@@ -1,0 +1,35 @@
+// Owns: the checks that stand before every request on a channel: its name, its rules, the session's permission.
+import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
+import type { ChannelRules } from "../contract/compiled.ts";
+import { channelNameFault } from "../contract/pattern.ts";
+import type { ChannelAction } from "../ports.ts";
+import type { Connection } from "./connection.ts";
+import type { NodeParts } from "./parts.ts";
+import { Refused } from "./refusal.ts";
+
+/** The rules of a channel that a peer named. Throws `Refused`. */
+export function rulesOf(parts: NodeParts, channel: string): ChannelRules {
+  const max = Math.min(parts.settings().limits.channelLengthMax, CHANNEL_LENGTH_CEILING);
+  const fault = channelNameFault(channel, max);
+  if (fault !== undefined)
+    throw new Refused("channel_invalid", `Cannot use channel: found ${fault.found}, expected ${fault.expected}`, { path: "ch" });
+  const rules = parts.contract.resolve(channel);
+  if (rules === undefined) throw new Refused("channel_unknown", `Cannot use channel "${channel}": no pattern of the contract matches it`);
+  return rules;
+}
+
+/** Goes on with `then` if the session may; within this call unless the application's rule is asynchronous. Throws or rejects with `Refused`. */
+export function permit(
+  parts: NodeParts,
+  request: { readonly connection: Connection; readonly action: ChannelAction; readonly rules: ChannelRules },
+  then: () => Promise<void> | void,
+): Promise<void> | void {
+  const { connection, action, rules } = request;
+  parts.sessions.checkExpiry(connection);
+  const decide = (allowed: boolean): Promise<void> | void => {
+    if (!allowed) throw new Refused("permission_denied", `Cannot ${action} in "${rules.channel}": the session has no permission for it`);
+    return then();
+  };
+  const allowed = rules.allows(action, connection.view, connection.identity);
+  return typeof allowed === "boolean" ? decide(allowed) : allowed.then(decide);
+}

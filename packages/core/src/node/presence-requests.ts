@@ -1,0 +1,92 @@
+// Owns: a client's presence requests: entering, updating, leaving, watching.
+import type { Payload } from "@holdfast/protocol";
+import type { ChannelRules } from "../contract/compiled.ts";
+import type { Connection } from "./connection.ts";
+import type { NodeParts } from "./parts.ts";
+import { permit } from "./permission.ts";
+import { Refused } from "./refusal.ts";
+import type { FrameOf } from "./requests.ts";
+
+interface PresenceCall<T extends "enter" | "update" | "watch"> {
+  readonly connection: Connection;
+  readonly frame: FrameOf<T>;
+  readonly rules: ChannelRules;
+}
+
+export function enter(parts: NodeParts, { connection, frame, rules }: PresenceCall<"enter" | "update">): Promise<void> | void {
+  if (!rules.presence) throw new Refused("presence_disabled", `Cannot ${frame.t} in "${frame.ch}": the channel has no presence`);
+  const known = connection.entries?.has(frame.ch) ?? false;
+  if (frame.t === "update" && !known) throw new Refused("not_entered", `Cannot update in "${frame.ch}": the session is not a member`);
+  const retryMs = parts.rates.publish(connection);
+  if (retryMs > 0) throw new Refused("rate_limited", `Cannot ${frame.t}: over the rate of publishes for a connection`, { retryMs });
+  if (!known) checkLimit(parts, connection);
+  return permit(parts, { connection, action: "presence", rules }, async () => {
+    const checked = await (rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data });
+    if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
+    if (connection.phase !== "ended") await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
+    connection.send({ t: "ok", id: frame.id });
+  });
+}
+
+async function becomeMember(
+  parts: NodeParts,
+  connection: Connection,
+  entry: { channel: string; data: Payload | undefined; known: boolean },
+): Promise<void> {
+  const { channel, data, known } = entry;
+  const { user } = connection.identity;
+  connection.entries ??= new Map();
+  connection.entries.set(channel, data);
+  const member = { member: connection.session, ...(user === undefined ? {} : { user }), ...(data === undefined ? {} : { data }) };
+  try {
+    await parts.broker.presence.enter(channel, member, connection.owner);
+  } catch (error) {
+    // The broker may have it all the same; the lease or a leave ends it.
+    if (!known && connection.phase !== "ended") connection.entries.delete(channel);
+    throw error;
+  }
+  // The connection ended meanwhile, perhaps before the broker had the entry: end it again.
+  if (connection.phase === "ended") parts.sessions.leavePresence(connection, channel);
+}
+
+/** The hub's limit on members is the broker's; this one is the connection's. */
+function checkLimit(parts: NodeParts, connection: Connection): void {
+  const max = parts.settings().limits.presencePerConnectionMax;
+  if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.waiting < max) return;
+  throw new Refused("presence_limit", `Cannot use presence: the connection has ${max} entries and watches, expected fewer`);
+}
+
+export async function leave(parts: NodeParts, connection: Connection, frame: FrameOf<"leave">): Promise<void> {
+  if (!connection.entries?.has(frame.ch)) throw new Refused("not_entered", `Cannot leave "${frame.ch}": the session is not a member`);
+  await parts.broker.presence.leave(frame.ch, connection.session, connection.owner, 0);
+  connection.entries.delete(frame.ch);
+  connection.send({ t: "ok", id: frame.id });
+}
+
+export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCall<"watch">): Promise<void> | void {
+  if (!rules.presence) throw new Refused("presence_disabled", `Cannot watch "${frame.ch}": the channel has no presence`);
+  if (connection.watches?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot watch "${frame.ch}": the connection watches it`);
+  checkLimit(parts, connection);
+  return permit(parts, { connection, action: "presence", rules }, async () => {
+    const hub = parts.hubs.acquire(rules);
+    let watching = false;
+    try {
+      await hub.opened;
+      await hub.presenceRoom.watch(connection);
+      if ((connection.phase as string) === "ended") return hub.presenceRoom.unwatch(connection);
+      watching = true;
+      connection.watches ??= new Set();
+      connection.watches.add(frame.ch);
+      connection.send({ t: "ok", id: frame.id });
+    } finally {
+      if (!watching) parts.hubs.release(hub);
+    }
+  });
+}
+
+export function unwatch(parts: NodeParts, connection: Connection, frame: FrameOf<"unwatch">): void {
+  if (!parts.sessions.endWatch(connection, frame.ch)) {
+    throw new Refused("not_subscribed", `Cannot unwatch "${frame.ch}": the connection does not watch it`);
+  }
+  connection.send({ t: "ok", id: frame.id });
+}

@@ -1,0 +1,42 @@
+// Owns: which resume tokens are no longer good although their signature is.
+import type { Clock } from "../ports.ts";
+
+/** Entries kept; at the limit the oldest goes, which is the one whose tokens expire first. */
+const ENTRIES_MAX = 10_000;
+
+/** Users and sessions whose resume tokens issued up to a time are refused. An entry is kept for as long as such a token could live. */
+export class Revocations {
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, { readonly beforeMs: number; readonly addedMs: number }>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  add(who: { readonly user?: string; readonly session?: string }, beforeMs: number): void {
+    const key = who.user === undefined ? `s${who.session ?? ""}` : `u${who.user}`;
+    this.#entries.delete(key);
+    this.#entries.set(key, { beforeMs, addedMs: this.#clock.nowMs() });
+    if (this.#entries.size > ENTRIES_MAX) for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest);
+  }
+
+  revoked(session: string, user: string | undefined, issuedAtMs: number): boolean {
+    if (this.#entries.size === 0) return false;
+    const bySession = this.#entries.get(`s${session}`);
+    const byUser = user === undefined ? undefined : this.#entries.get(`u${user}`);
+    return issuedAtMs <= (bySession?.beforeMs ?? -1) || issuedAtMs <= (byUser?.beforeMs ?? -1);
+  }
+
+  /** Forgets entries older than any resume token. */
+  sweep(resumeTtlMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [key, { addedMs }] of this.#entries) {
+      if (nowMs - addedMs <= resumeTtlMs) return;
+      this.#entries.delete(key);
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// Owns: beginning and ending a subscription on a client's request.
+import type { Publication } from "@holdfast/protocol";
+import type { ChannelRules } from "../contract/compiled.ts";
+import { feed, findStart, pump, type Start } from "./catch-up.ts";
+import type { ChannelHub } from "./channel-hub.ts";
+import type { Connection } from "./connection.ts";
+import type { NodeParts } from "./parts.ts";
+import { permit } from "./permission.ts";
+import { Refused } from "./refusal.ts";
+import type { FrameOf } from "./requests.ts";
+import { Subscription } from "./subscription.ts";
+
+interface SubscribeCall {
+  readonly connection: Connection;
+  readonly frame: FrameOf<"subscribe">;
+  readonly rules: ChannelRules;
+}
+
+export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+  const { connection, frame, rules } = call;
+  const held = connection.subscriptions;
+  if (held?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot subscribe to "${frame.ch}": the connection is subscribed to it`);
+  const max = parts.settings().limits.subscriptionsMax;
+  if ((held?.size ?? 0) + connection.waiting >= max) {
+    throw new Refused("subscription_limit", `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`);
+  }
+  const wantsLast = frame.last !== undefined && frame.last > 0;
+  return permit(parts, { connection, action: "subscribe", rules }, () =>
+    wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call)) : askHook(parts, call),
+  );
+}
+
+async function askHook(parts: NodeParts, call: SubscribeCall): Promise<void> {
+  const { connection, rules } = call;
+  const refusal = await parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
+  if (refusal) throw new Refused("rejected", refusal.reject);
+  const hub = parts.hubs.acquire(rules);
+  let begun = false;
+  try {
+    await hub.opened;
+    const found = findStart(hub, call.frame);
+    const start = found instanceof Promise ? await found : found;
+    if (connection.phase === "ended") return;
+    begin(parts, call, { hub, start });
+    begun = true;
+  } finally {
+    if (!begun) parts.hubs.release(hub);
+  }
+}
+
+/** In one turn of the event loop: the answer, the gap if there is one, what is known already, and the way to live (rule 11). */
+function begin(parts: NodeParts, { connection, frame, rules }: SubscribeCall, { hub, start }: { hub: ChannelHub; start: Start }): void {
+  const subscription = new Subscription(connection, hub);
+  subscription.cursor = start.cursor;
+  if (frame.pos !== undefined) subscription.recovery = { count: 0, gap: start.gap !== undefined };
+  connection.subscriptions ??= new Map();
+  connection.subscriptions.set(frame.ch, subscription);
+  parts.sessions.subscriptions += 1;
+  hub.others.add(subscription);
+  connection.send({
+    t: "subscribed",
+    id: frame.id,
+    ch: frame.ch,
+    cls: rules.stream.cls,
+    pos: { epoch: hub.epoch, offset: start.cursor },
+    head: headOf(hub, start),
+    recovered: start.recovered,
+  });
+  if (start.gap !== undefined) {
+    connection.send(start.gap);
+    parts.observer.gap(start.gap.reason, start.gap.to === null ? 0 : start.gap.to - start.gap.from + 1);
+  }
+  if (start.page?.epoch === hub.epoch) feed(subscription, start.page, parts.hubPorts);
+  pump(subscription, parts.hubPorts);
+}
+
+/** A client whose last offset has reached this has seen everything. */
+function headOf(hub: ChannelHub, start: Start): number {
+  if (hub.rules.stream.cls !== "latest" || start.page === undefined) return Math.max(hub.passed, start.cursor);
+  // The newest key may have expired: only what is there can be reached.
+  const reachable = start.page.entries
+    .map(({ publication }: { publication: Publication }) => publication.offset)
+    .filter((offset) => offset <= hub.passed);
+  return Math.max(start.cursor, ...reachable.slice(-1));
+}
+
+export function unsubscribe(parts: NodeParts, connection: Connection, frame: FrameOf<"unsubscribe">): void {
+  if (!parts.sessions.endSubscription(connection, frame.ch)) {
+    throw new Refused("not_subscribed", `Cannot unsubscribe from "${frame.ch}": the connection is not subscribed to it`);
+  }
+  connection.send({ t: "ok", id: frame.id });
+}
