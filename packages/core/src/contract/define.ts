@@ -136,6 +136,8 @@ export interface ContractDefinition {
   readonly hooks?: Hooks;
 }
 
+/** A conditional type and not an intersection: intersecting a schema makes TypeScript resolve all of its members, 10 ms for each. */
+type SchemaOnly<S> = S extends StandardSchemaV1 ? S : StandardSchemaV1;
 type SchemaOr<S> = S extends StandardSchemaV1 ? S : never;
 
 /** What `defineContract` makes of the inferred schemas: `P` payloads, `M` presence data, `K` classes, by pattern; `I` inputs, `O` outputs, by RPC. */
@@ -158,18 +160,18 @@ export interface TypedContract<P, M, K, I, O> {
  */
 export function defineContract<const P, const M, const K, const I = {}, const O = {}>(definition: {
   readonly channels: {
-    readonly [N in keyof P]: ChannelDefinition<N & string, P[N] & StandardSchemaV1>;
+    readonly [N in keyof P]: ChannelDefinition<N & string, SchemaOnly<P[N]>>;
   } & { readonly [N in keyof M]: { readonly presenceData?: M[N] } } & { readonly [N in keyof K]: { readonly class?: K[N] } };
   readonly rpc?: {
     readonly [N in keyof I]: {
-      readonly input?: I[N] & StandardSchemaV1;
+      readonly input?: SchemaOnly<I[N]>;
       readonly output?: StandardSchemaV1;
       readonly allow?: RpcRule;
       readonly handler: (input: Checked<I[N]>, context: RpcContext) => unknown;
     };
   } & {
     readonly [N in keyof O]: {
-      readonly output?: O[N] & StandardSchemaV1;
+      readonly output?: SchemaOnly<O[N]>;
       readonly handler: (...call: never) => Unchecked<O[N]> | Promise<Unchecked<O[N]>>;
     };
   };
