@@ -1,0 +1,336 @@
+// Owns: one transport connection: batching, requests and their answers, pings, liveness, its end.
+import {
+  type ClientFrame,
+  type ConnectedFrame,
+  type Encoded,
+  FRAMES_PER_MESSAGE_MAX,
+  type GoodbyeFrame,
+  type ServerFrame,
+} from "@holdfast/protocol";
+import type { Transport } from "./environment.ts";
+import { type Answer, byteLength, type Host } from "./host.ts";
+
+/** A message's limit until the node told its own. */
+const FIRST_MESSAGE_BYTES_MAX = 16_384;
+/** An answer that takes longer than this (RPCs excepted) means that the connection does not work. */
+const ANSWER_TIMEOUT_MS = 15_000;
+const SILENCE_SLACK_MS = 10_000;
+const PROBE_MS = 5_000;
+/** A liveness timer that fires this late means that the process or page slept: ask before giving up. */
+const SLEPT_MS = 2_000;
+
+/** Why and when a connection ended. `lostAtMs`: when it stopped working, which for a silent one is before it was noticed. */
+export interface End {
+  readonly closeCode: number;
+  readonly reason: string;
+  readonly goodbye?: GoodbyeFrame;
+  readonly lostAtMs: number;
+}
+
+export interface ConnectionEvents {
+  opened(connection: Connection): void;
+  connected(connection: Connection, frame: ConnectedFrame): void;
+  /** Every frame that answers no request, and each pong. */
+  frame(connection: Connection, frame: ServerFrame<unknown>): void;
+  /** Once. After it every unanswered request gets `undefined`, in the order of sending. */
+  ended(connection: Connection, end: End): void;
+}
+
+interface Pending {
+  readonly answer: (answer: Answer | undefined) => void;
+  readonly sentMs: number;
+  readonly patient: boolean;
+}
+
+/** One connection. Ends once: by the peer, by silence, by a missing answer, by a goodbye, or by `end`/`bye`. */
+export class Connection {
+  readonly #host: Host;
+  readonly #events: ConnectionEvents;
+  readonly #transport: Transport;
+  readonly #pending = new Map<number, Pending>();
+  readonly #timers = new Map<string, () => void>();
+  #outbox: Encoded[] = [];
+  #flushing = false;
+  #opened = false;
+  #ended = false;
+  #closed = false;
+  #lastFrameMs: number;
+  #whenIdle: (() => void) | undefined;
+  #whenClosed: (() => void) | undefined;
+  #info: ConnectedFrame | undefined;
+
+  constructor(host: Host, url: string, options: { readonly timeoutMs: number; readonly events: ConnectionEvents }) {
+    this.#host = host;
+    this.#events = options.events;
+    this.#lastFrameMs = this.#now();
+    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "no answer to connect in time"));
+    this.#transport = host.environment.open(url, host.codec.subprotocol, {
+      opened: () => this.#onOpened(),
+      message: (message) => this.#onMessage(message),
+      closed: (code, reason) => this.#onClosed(code, reason),
+    });
+  }
+
+  /** The node's `connected`, once it came. */
+  get info(): ConnectedFrame | undefined {
+    return this.#info;
+  }
+  get opened(): boolean {
+    return this.#opened && !this.#ended;
+  }
+  get ended(): boolean {
+    return this.#ended;
+  }
+  get messageBytesMax(): number {
+    return this.#info?.messageBytesMax ?? FIRST_MESSAGE_BYTES_MAX;
+  }
+
+  /** Sends a frame at the end of this turn, joined with the others of the turn. */
+  send(frame: ClientFrame<unknown>): void {
+    this.sendEncoded(this.#host.codec.encode(frame));
+  }
+
+  sendEncoded(encoded: Encoded): void {
+    if (this.#ended) return;
+    this.#outbox.push(encoded);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#host.environment.clock.defer(() => this.#flush());
+  }
+
+  /** Sends a request. `answer` is called once: with the answer, or with undefined when the connection ended before it came. */
+  request(make: (id: number) => ClientFrame<unknown>, answer: (answer: Answer | undefined) => void): void {
+    const id = this.#host.nextId();
+    this.requestEncoded(id, this.#host.codec.encode(make(id)), answer);
+  }
+
+  /** The same with a frame that is encoded already. `patient`: no answer is due within a time (RPC). */
+  requestEncoded(id: number, encoded: Encoded, answer: (answer: Answer | undefined) => void, patient = false): void {
+    if (this.#ended) {
+      this.#host.environment.clock.defer(() => answer(undefined));
+      return;
+    }
+    this.#pending.set(id, { answer, sentMs: this.#now(), patient });
+    if (!patient && !this.#timers.has("answers")) this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
+    this.sendEncoded(encoded);
+  }
+
+  /** Whether a request with this id waits for its answer here. */
+  awaits(id: number): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** Stops waiting for an answer; it is ignored when it comes. */
+  forget(id: number): void {
+    this.#pending.delete(id);
+  }
+
+  /** Runs `task` when no request waits for an answer any more: now, or after the answer that is the last one. */
+  whenIdle(task: () => void): void {
+    if (this.#pending.size === 0) task();
+    else this.#whenIdle = task;
+  }
+
+  /** Runs `task` when the transport is closed. */
+  whenClosed(task: () => void): void {
+    if (this.#closed) task();
+    else this.#whenClosed = task;
+  }
+
+  /** Asks for a sign of life within 5 s; without one the connection is lost. */
+  probe(): void {
+    if (!this.#info || this.#ended || this.#timers.has("probe")) return;
+    const sinceMs = this.#now();
+    this.#ping();
+    this.#timer("probe", PROBE_MS, () => {
+      if (this.#lastFrameMs <= sinceMs) this.#silent();
+    });
+  }
+
+  /** Says goodbye behind everything sent, and closes. `ended` is not told. */
+  bye(moved: boolean): void {
+    if (this.#ended) return;
+    if (this.#opened) {
+      this.send(moved ? { t: "bye", moved } : { t: "bye" });
+      this.#flush();
+    }
+    this.#stop();
+    this.#transport.close(1000, "");
+    this.#settleAll();
+  }
+
+  /** Gives the connection up. */
+  end(closeCode: number, reason: string): void {
+    this.#finish({ closeCode, reason, lostAtMs: this.#now() });
+  }
+
+  #onOpened(): void {
+    if (this.#ended) return;
+    this.#opened = true;
+    this.#events.opened(this);
+  }
+
+  #onClosed(code: number, reason: string): void {
+    this.#closed = true;
+    this.#finish({ closeCode: code, reason, lostAtMs: this.#now() });
+    this.#whenClosed?.();
+  }
+
+  #onMessage(message: Encoded): void {
+    if (this.#ended) return;
+    this.#lastFrameMs = this.#now();
+    let frames: readonly ServerFrame<unknown>[];
+    try {
+      frames = this.#host.codec.decode(message);
+    } catch (error) {
+      this.#host.report(error);
+      this.end(4011, "the node broke the protocol");
+      return;
+    }
+    for (const frame of frames) {
+      if (this.#ended) return;
+      this.#onFrame(frame);
+    }
+  }
+
+  #onFrame(frame: ServerFrame<unknown>): void {
+    switch (frame.t) {
+      case "connected":
+        if (!this.#info) this.#onConnected(frame);
+        return;
+      case "goodbye":
+        this.#finish({ closeCode: 1000, reason: frame.name, goodbye: frame, lostAtMs: this.#now() });
+        return;
+      case "pong":
+        this.#events.frame(this, frame);
+        this.#answer(frame);
+        return;
+      case "ok":
+      case "published":
+      case "err":
+      case "subscribed":
+      case "history":
+        this.#answer(frame);
+        return;
+      default:
+        this.#events.frame(this, frame);
+    }
+  }
+
+  #onConnected(frame: ConnectedFrame): void {
+    this.#info = frame;
+    this.#cancel("handshake");
+    this.#schedulePing();
+    this.#watchSilence(frame.pingMs + SILENCE_SLACK_MS);
+    this.#events.connected(this, frame);
+  }
+
+  #answer(frame: Answer): void {
+    const pending = this.#pending.get(frame.id);
+    this.#pending.delete(frame.id);
+    pending?.answer(frame);
+    if (this.#pending.size === 0) this.#whenIdle?.();
+  }
+
+  #ping(): void {
+    this.request(
+      (id) => ({ t: "ping", id }),
+      () => {},
+    );
+  }
+
+  #schedulePing(): void {
+    const pingMs = this.#info?.pingMs ?? 0;
+    this.#timer("ping", pingMs * (1 - 0.2 * this.#host.environment.random.next()), () => {
+      this.#ping();
+      this.#schedulePing();
+    });
+  }
+
+  #watchSilence(limitMs: number): void {
+    const dueMs = this.#lastFrameMs + limitMs;
+    this.#timer("silence", dueMs - this.#now(), () => {
+      if (this.#lastFrameMs + limitMs <= this.#now()) {
+        if (this.#now() - dueMs <= SLEPT_MS) return this.#silent();
+        this.probe();
+        this.#timer("silence", PROBE_MS + SLEPT_MS, () => this.#watchSilence(limitMs));
+        return;
+      }
+      this.#watchSilence(limitMs);
+    });
+  }
+
+  #silent(): void {
+    this.#finish({ closeCode: 4004, reason: "nothing was heard from the node", lostAtMs: this.#lastFrameMs });
+  }
+
+  #checkAnswers(): void {
+    for (const { patient, sentMs } of this.#pending.values()) {
+      if (patient) continue;
+      const leftMs = sentMs + ANSWER_TIMEOUT_MS - this.#now();
+      if (leftMs <= 0) this.end(4011, "a request was not answered");
+      else this.#timer("answers", leftMs, () => this.#checkAnswers());
+      return;
+    }
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (!this.#opened || this.#ended) return;
+    const outbox = this.#outbox;
+    this.#outbox = [];
+    const bytesMax = this.messageBytesMax;
+    let batch: Encoded[] = [];
+    let bytes = 0;
+    for (const encoded of outbox) {
+      const size = byteLength(encoded) + 1;
+      if (batch.length > 0 && (bytes + size > bytesMax || batch.length >= FRAMES_PER_MESSAGE_MAX)) {
+        this.#transport.send(this.#host.codec.join(batch));
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(encoded);
+      bytes += size;
+    }
+    if (batch.length > 0) this.#transport.send(this.#host.codec.join(batch));
+  }
+
+  #finish(end: End): void {
+    if (this.#ended) return;
+    this.#stop();
+    this.#transport.close(end.closeCode >= 4000 && end.closeCode < 5000 ? end.closeCode : 1000, end.reason.slice(0, 100));
+    this.#events.ended(this, end);
+    this.#settleAll();
+  }
+
+  #stop(): void {
+    this.#ended = true;
+    this.#outbox = [];
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+  }
+
+  #settleAll(): void {
+    const pending = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const { answer } of pending) answer(undefined);
+  }
+
+  #timer(name: string, delayMs: number, task: () => void): void {
+    this.#cancel(name);
+    const cancel = this.#host.environment.clock.after(Math.max(0, delayMs), () => {
+      this.#timers.delete(name);
+      task();
+    });
+    this.#timers.set(name, cancel);
+  }
+
+  #cancel(name: string): void {
+    this.#timers.get(name)?.();
+    this.#timers.delete(name);
+  }
+
+  #now(): number {
+    return this.#host.environment.clock.nowMs();
+  }
+}

@@ -1,0 +1,128 @@
+// Owns: what a client shows to a node: the resume token, the application's token, and fetching fresh ones.
+import { HoldfastError } from "./errors.ts";
+import type { Host } from "./host.ts";
+
+/** `getToken` gets this long. */
+const TOKEN_TIMEOUT_MS = 30_000;
+const REFRESH_RETRY_MS = 2_000;
+const REFRESH_RETRY_MAX_MS = 30_000;
+/** Refresh between 70 % and 80 % of a token's life. */
+const REFRESH_FROM = 0.7;
+const REFRESH_SPREAD = 0.1;
+/** No timer can be longer (2^31-1 ms). */
+const TIMER_MAX_MS = 2_147_483_647;
+
+/** Why a token is wanted: the first connection; the token in use expires soon; it has expired; the resume token was refused. */
+export type TokenReason = "connect" | "refresh" | "expired" | "rejected";
+
+/** Fetches a token. A rejection is retried with backoff, unless it is permanent: an error with `permanent: true`, or a HoldfastError whose `retry` is `never`. */
+export type GetToken = (request: { readonly reason: TokenReason }) => Promise<string> | string;
+
+export const isPermanent = (error: unknown): boolean =>
+  error instanceof HoldfastError
+    ? error.retry === "never"
+    : typeof error === "object" && error !== null && "permanent" in error && error.permanent === true;
+
+/** Tokens live in memory only: the newest resume token is a password of the session. */
+export class Credentials {
+  readonly #host: Host;
+  readonly #getToken: GetToken | undefined;
+  resume: string | undefined;
+  #wanted: TokenReason | undefined = "connect";
+  #lifeMs = 0;
+  #cancelRefresh: () => void = () => {};
+
+  constructor(host: Host, getToken: GetToken | undefined) {
+    this.#host = host;
+    this.#getToken = getToken;
+  }
+
+  /** After a goodbye: what the next attempt has to bring. */
+  refused(code: string): void {
+    if (code === "resume_rejected") {
+      this.resume = undefined;
+      this.#wanted = "rejected";
+    } else if (code === "token_expired") this.#wanted = "expired";
+  }
+
+  /** The members of the next `connect` frame. Rejects as `getToken` does, or with `timeout`. A token is fetched only when the resume token does not do. */
+  async next(): Promise<{ readonly token?: string; readonly resume?: string }> {
+    const { resume } = this;
+    const reason = this.#wanted ?? (resume === undefined ? "connect" : undefined);
+    const token = reason && this.#getToken ? await this.#fetch(this.#getToken, reason) : undefined;
+    return { ...(token === undefined ? {} : { token }), ...(resume === undefined ? {} : { resume }) };
+  }
+
+  /** A connection was established: remembers its resume token and refreshes the application's well before `expiresMs` is over. */
+  accepted(resume: string, expiresMs: number | undefined): void {
+    this.resume = resume;
+    this.#wanted = undefined;
+    this.#cancelRefresh();
+    if (expiresMs === undefined || !this.#getToken) return;
+    this.#lifeMs = Math.max(this.#lifeMs, expiresMs);
+    this.#scheduleRefresh(expiresMs);
+  }
+
+  stop(): void {
+    this.#cancelRefresh();
+  }
+
+  #scheduleRefresh(expiresMs: number): void {
+    const delayMs = expiresMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next());
+    this.#refreshIn(delayMs, 0);
+  }
+
+  #refreshIn(delayMs: number, failures: number): void {
+    this.#cancelRefresh();
+    let live = true;
+    const cancel = this.#host.environment.clock.after(Math.min(delayMs, TIMER_MAX_MS), () => {
+      this.#refresh(failures, () => live);
+    });
+    this.#cancelRefresh = () => {
+      live = false;
+      cancel();
+    };
+  }
+
+  /** Fetches a token and hands it to the node. `live` turns false when a newer plan replaced this one. */
+  #refresh(failures: number, live: () => boolean): void {
+    const again = (error: unknown) => {
+      if (!live()) return;
+      this.#host.report(error);
+      const spreadMs = Math.min(REFRESH_RETRY_MAX_MS, REFRESH_RETRY_MS * 2 ** Math.min(failures, 8));
+      this.#refreshIn(spreadMs * (0.5 + 0.5 * this.#host.environment.random.next()), failures + 1);
+    };
+    const hand = (token: string) => {
+      const connection = this.#host.ready();
+      if (!live() || !connection) return; // The next connection plans its own.
+      connection.request(
+        (id) => ({ t: "refresh", id, token }),
+        (answer) => {
+          if (answer?.t === "err") again(new HoldfastError("token_invalid", `Cannot refresh the token: ${answer.msg}`));
+          else if (answer?.t === "ok" && live()) this.#scheduleRefresh(lifeFrom(answer.data) ?? this.#lifeMs);
+        },
+      );
+    };
+    if (this.#getToken) this.#fetch(this.#getToken, "refresh").then(hand, again);
+  }
+
+  #fetch(getToken: GetToken, reason: TokenReason): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#host.environment.clock.after(TOKEN_TIMEOUT_MS, () =>
+        reject(new HoldfastError("timeout", `Cannot get a token: getToken did not settle within ${TOKEN_TIMEOUT_MS} ms`)),
+      );
+      const attempt = async () => {
+        const token: unknown = await getToken({ reason });
+        if (typeof token === "string" && token !== "") return token;
+        throw new HoldfastError("unauthorized", `Cannot use the token: getToken gave ${typeof token}, expected a string that is not empty`);
+      };
+      attempt().then(resolve, reject).finally(cancel);
+    });
+  }
+}
+
+/** The new token's life, where the node tells it in its answer to `refresh`. */
+function lifeFrom(data: unknown): number | undefined {
+  const expiresMs = typeof data === "object" && data !== null && "expiresMs" in data ? data.expiresMs : undefined;
+  return typeof expiresMs === "number" ? expiresMs : undefined;
+}

@@ -1,0 +1,42 @@
+// Owns: one channel's subscription on one connection, and the rules of continuity there.
+import type { GapFrame, Position, PubFrame, SubscribedFrame } from "@holdfast/protocol";
+
+/** Frames kept while another connection may still bring what this one declares lost. */
+export const HELD_MAX = 1_000;
+
+/** `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap that another connection may fill. */
+export interface Lane {
+  state: "requested" | "live" | "holding";
+  /** It was asked for with a position. */
+  readonly resumes: boolean;
+  position: Position;
+  head: number;
+  /** The node could not continue and said so in `subscribed`; the gap frame must come next. */
+  awaitsGap: boolean;
+  behind: boolean;
+  tries: number;
+  held: (PubFrame<unknown> | GapFrame)[];
+}
+
+export function newLane(resumes: boolean): Lane {
+  return {
+    state: "requested",
+    resumes,
+    position: { epoch: "", offset: 0 },
+    head: 0,
+    awaitsGap: false,
+    behind: true,
+    tries: 0,
+    held: [],
+  };
+}
+
+export function openLane(lane: Lane, frame: SubscribedFrame): void {
+  lane.state = "live";
+  lane.position = frame.pos;
+  lane.head = frame.head;
+  lane.awaitsGap = lane.resumes && !frame.recovered;
+}
+
+/** Whether the lane has brought everything up to the head that the node named. */
+export const isCaughtUp = (lane: Lane): boolean => lane.state === "live" && !lane.awaitsGap && lane.position.offset >= lane.head;

@@ -1,0 +1,147 @@
+// Owns: one channel's stream as the application sees it, merged from every connection that carries it.
+import type { DeliveryClass, GapFrame, GapReason, Position, PubFrame } from "@holdfast/protocol";
+import type { HoldfastError } from "./errors.ts";
+import { guard, type Host } from "./host.ts";
+
+/** One publication, as the application gets it. `timeMs` is the broker's clock; `key` is set in `latest` channels only. */
+export interface RawMessage {
+  readonly channel: string;
+  readonly data: unknown;
+  readonly offset: number;
+  readonly epoch: string;
+  readonly timeMs: number;
+  readonly key?: string;
+  readonly user?: string;
+  readonly session?: string;
+}
+
+/** Publications `from`..`to` of the channel will not come (`to` null: how many is not known, the stream began anew). It goes on after `position`. */
+export interface Gap {
+  readonly channel: string;
+  readonly from: number;
+  readonly to: number | null;
+  readonly reason: GapReason;
+  readonly position: Position;
+}
+
+/** A subscription came back on a new connection and caught up. `lossless`: no gap was declared on the way. */
+export interface Recovered {
+  readonly channel: string;
+  readonly position: Position;
+  readonly lossless: boolean;
+}
+
+/** One of the application's subscriptions. Calls come in stream order, never while another is running. */
+export interface StreamListener {
+  message(message: RawMessage): void;
+  gap(gap: Gap): void;
+  /** The node has the subscription; `position` is where the stream goes on. Once. */
+  ready(position: Position): void;
+  recovered(recovered: Recovered): void;
+  /** `ended`: nothing more will come. Otherwise it is being tried again. */
+  error(error: HoldfastError, ended: boolean): void;
+}
+
+/** How a stream begins; see `subscribe` in the protocol. */
+export interface StreamStart {
+  readonly since?: Position;
+  readonly last?: number;
+}
+
+export type Verdict = "delivered" | "duplicate" | "hole";
+
+/** Position, listeners and the rules of order. It never goes back and never jumps unless a gap says so. */
+export class Stream {
+  readonly channel: string;
+  readonly last: number | undefined;
+  cls: DeliveryClass | undefined;
+  position: Position | undefined;
+  /** Time of the last undeclared hole. */
+  holeMs: number | undefined;
+  /** A gap was declared since the last connection was lost. */
+  lossy = false;
+  #listeners: readonly StreamListener[] = [];
+  readonly #ready = new Set<StreamListener>();
+  readonly #host: Host;
+
+  constructor(host: Host, channel: string, start: StreamStart) {
+    this.#host = host;
+    this.channel = channel;
+    this.last = start.last;
+    this.position = start.since;
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.length;
+  }
+
+  add(listener: StreamListener): void {
+    this.#listeners = [...this.#listeners, listener];
+  }
+
+  remove(listener: StreamListener): void {
+    this.#listeners = this.#listeners.filter((other) => other !== listener);
+    this.#ready.delete(listener);
+  }
+
+  /** Tells those that were not told yet that the node has the subscription. */
+  tellReady(): void {
+    const { position } = this;
+    if (!position) return;
+    this.#tell((listener) => {
+      if (this.#ready.has(listener)) return;
+      this.#ready.add(listener);
+      listener.ready(position);
+    });
+  }
+
+  tellRecovered(): void {
+    const { channel, position, lossy } = this;
+    if (position) this.#tell((listener) => listener.recovered({ channel, position, lossless: !lossy }));
+    this.lossy = false;
+  }
+
+  tellError(error: HoldfastError, ended: boolean): void {
+    this.#tell((listener) => listener.error(error, ended));
+  }
+
+  /** Takes a publication of the stream's present epoch. */
+  accept(frame: PubFrame<unknown>): Verdict {
+    const { position } = this;
+    if (!position || frame.o <= position.offset) {
+      this.#host.counts.add("duplicates");
+      return "duplicate";
+    }
+    if (this.cls !== "latest" && frame.o !== position.offset + 1) return "hole";
+    this.position = { epoch: position.epoch, offset: frame.o };
+    const message: RawMessage = {
+      channel: this.channel,
+      data: frame.data,
+      offset: frame.o,
+      epoch: position.epoch,
+      timeMs: frame.ts,
+      ...(frame.k === undefined ? {} : { key: frame.k }),
+      ...(frame.u === undefined ? {} : { user: frame.u }),
+      ...(frame.s === undefined ? {} : { session: frame.s }),
+    };
+    this.#tell((listener) => listener.message(message));
+    return "delivered";
+  }
+
+  /** Takes a declared gap, unless everything up to its end was delivered by another connection. */
+  skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">): void {
+    const { position, channel } = this;
+    const same = position?.epoch === frame.pos.epoch;
+    if (same && frame.pos.offset <= position.offset) return;
+    const from = same ? Math.max(frame.from, position.offset + 1) : frame.from;
+    this.position = frame.pos;
+    this.lossy = true;
+    this.#host.counts.add("gaps");
+    this.#host.counts.add("lost", frame.to === null ? 0 : Math.max(0, frame.to - from + 1));
+    this.#tell((listener) => listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }));
+  }
+
+  #tell(task: (listener: StreamListener) => void): void {
+    for (const listener of this.#listeners) guard(this.#host, () => task(listener));
+  }
+}

@@ -1,0 +1,114 @@
+// Owns: what an application may tell a client, its defaults and the checks of both.
+import type { ClientCodec } from "@holdfast/protocol";
+import type { GetToken } from "./engine/credentials.ts";
+import { HoldfastError } from "./engine/errors.ts";
+
+/** The part of the standard WebSocket constructor that the client uses. */
+export type WebSocketConstructor = new (url: string, protocols: string) => WebSocketLike;
+
+export interface WebSocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Options of a client. Times in ms. */
+export interface HoldfastOptions {
+  /**
+   * Gives the token to connect with, and fresh ones: `reason` is `connect`, `refresh` (the one in use expires soon), `expired` or
+   * `rejected` (the session cannot be resumed). It has 30 s. A rejection is retried with backoff, unless the error has
+   * `permanent: true` or is a HoldfastError whose `retry` is `never`: then the client ends in state `failed`. Absent: anonymous.
+   */
+  readonly getToken?: GetToken;
+  /** Default JSON. `import { msgpack } from "@holdfast/client/msgpack"` for MessagePack. */
+  readonly codec?: ClientCodec;
+  /** Default: the runtime's own. Node has one from version 22 on; before, pass `WebSocket` of the package `ws`. */
+  readonly WebSocket?: WebSocketConstructor;
+  /** False: nothing happens before `connect()`. Default true. */
+  readonly autoConnect?: boolean;
+  /** From the attempt's start to the node's answer. Default 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** Without a connection for longer, the state is `suspended`; attempts go on. Default 30,000. */
+  readonly suspendAfterMs?: number;
+  /** Default timeout of RPCs, history and presence. Default 10,000. */
+  readonly requestTimeoutMs?: number;
+  /** Default time for a publish to be acknowledged, offline time included. Default 60,000. */
+  readonly publishTimeoutMs?: number;
+  /** Publishes that may wait or be unacknowledged, beyond which `publish` rejects with `queue_full`. Default 1,000 of 1 MiB. */
+  readonly queueMax?: { readonly count?: number; readonly bytes?: number };
+  /** Name and version of the application for the node's logs, at most 40 characters. */
+  readonly name?: string;
+}
+
+/** Options with every default in place. */
+export interface CheckedOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  readonly suspendAfterMs: number;
+  readonly requestTimeoutMs: number;
+  readonly publishTimeoutMs: number;
+  readonly countMax: number;
+  readonly bytesMax: number;
+}
+
+const KNOWN = "getToken codec WebSocket autoConnect connectTimeoutMs suspendAfterMs requestTimeoutMs publishTimeoutMs queueMax name".split(
+  " ",
+);
+
+/** Throws a HoldfastError `request_invalid` whose `path` is the option. */
+export function checkOptions(url: string | URL, options: HoldfastOptions): CheckedOptions {
+  for (const name of Object.keys(options)) if (!KNOWN.includes(name)) refuse(name, "an unknown option", KNOWN.join(", "));
+  expectType(options, "getToken", "function");
+  expectType(options, "WebSocket", "function");
+  expectType(options, "autoConnect", "boolean");
+  expectType(options, "name", "string");
+  if (options.name !== undefined && options.name.length > 40) refuse("name", `${options.name.length} characters`, "at most 40");
+  if (options.codec !== undefined && typeof options.codec?.subprotocol !== "string") refuse("codec", "no codec", "msgpack");
+  return {
+    url: webSocketUrl(url),
+    connectTimeoutMs: whole("connectTimeoutMs", options.connectTimeoutMs, 10_000),
+    suspendAfterMs: whole("suspendAfterMs", options.suspendAfterMs, 30_000),
+    requestTimeoutMs: whole("requestTimeoutMs", options.requestTimeoutMs, 10_000),
+    publishTimeoutMs: whole("publishTimeoutMs", options.publishTimeoutMs, 60_000),
+    countMax: whole("queueMax.count", options.queueMax?.count, 1_000),
+    bytesMax: whole("queueMax.bytes", options.queueMax?.bytes, 1_048_576),
+  };
+}
+
+/** A whole number from 1 to 2^31-1, which is also the longest time that timers know. */
+export function whole(path: string, value: number | undefined, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (!Number.isInteger(value) || value < 1 || value > 2_147_483_647) refuse(path, String(value), "a whole number from 1 to 2147483647");
+  return value;
+}
+
+function webSocketUrl(given: string | URL): string {
+  const base: unknown = Reflect.get(globalThis, "location");
+  const href = typeof base === "object" && base !== null && "href" in base ? String(base.href) : undefined;
+  let url: URL;
+  try {
+    url = new URL(given, href);
+  } catch {
+    return refuse("url", JSON.stringify(given), "a URL such as wss://example.com/connect");
+  }
+  if (url.protocol === "http:") url.protocol = "ws:";
+  if (url.protocol === "https:") url.protocol = "wss:";
+  if (url.protocol !== "ws:" && url.protocol !== "wss:") refuse("url", url.protocol, "ws, wss, http or https");
+  if (url.username !== "" || url.password !== "") refuse("url", "a user name or password", "none: use getToken");
+  url.hash = "";
+  return url.href;
+}
+
+function expectType(options: HoldfastOptions, name: keyof HoldfastOptions, type: string): void {
+  const found = typeof options[name];
+  if (options[name] !== undefined && found !== type) refuse(name, found, `a ${type}`);
+}
+
+function refuse(path: string, found: string, expected: string): never {
+  throw new HoldfastError("request_invalid", `Cannot use ${path}: found ${found}, expected ${expected}`, { path });
+}

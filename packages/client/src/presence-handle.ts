@@ -1,0 +1,110 @@
+// Owns: a channel's presence as the application uses it.
+import { Emitter } from "./emitter.ts";
+import type { ClientEngine } from "./engine/client-engine.ts";
+import { HoldfastError } from "./engine/errors.ts";
+import { onAbort, pending } from "./pending.ts";
+import type { Member, PresenceChange } from "./types.ts";
+
+export interface WaitOptions {
+  readonly signal?: AbortSignal;
+  /** Default `requestTimeoutMs`. */
+  readonly timeoutMs?: number;
+}
+
+export interface PresenceEvents<T> {
+  /** Somebody came, changed or went; the first one after listening began holds everybody as `join`. After a reconnect: the difference only. */
+  change: (change: PresenceChange<T>) => void;
+  /** The node refused to show the channel's presence. */
+  error: (error: HoldfastError) => void;
+}
+
+/** Membership survives reconnects and moves: after each the session enters again with its newest data, and nobody sees it leave. */
+export class PresenceHandle<T> {
+  readonly #engine: ClientEngine;
+  readonly #channel: string;
+  readonly #timeoutMs: number;
+
+  constructor(engine: ClientEngine, channel: string, timeoutMs: number) {
+    this.#engine = engine;
+    this.#channel = channel;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the wish still stands: it is carried out when a connection allows it. */
+  enter(data?: T, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(options, (done) => this.#engine.presence.enter(this.#channel, data, done));
+  }
+
+  /** Replaces this member's data. Calls that come faster than answers are merged into the newest. */
+  update(data: T, options: WaitOptions = {}): Promise<void> {
+    return this.#wait(options, (done) => this.#engine.presence.update(this.#channel, data, done));
+  }
+
+  /** Ends the membership. Without a connection the node ends it after its grace time. */
+  leave(options: WaitOptions = {}): Promise<void> {
+    return this.#wait(options, (done) => this.#engine.presence.leave(this.#channel, done));
+  }
+
+  /** Members as far as they are known: complete while something listens to `change`, otherwise empty. Use `get` for a single look. */
+  members(): readonly Member<T>[] {
+    // The node checks members' data against the contract's schema, which is where T comes from.
+    return this.#engine.presence.members(this.#channel) as readonly Member<T>[];
+  }
+
+  /** Everybody who is there now. */
+  get(options: WaitOptions = {}): Promise<readonly Member<T>[]> {
+    let stop = () => {};
+    const found = pending<readonly Member<T>[]>(options.signal, (done) => {
+      const settle = (result: readonly Member<T>[] | HoldfastError) => {
+        cancel();
+        done(result);
+      };
+      const cancel = this.#timeout(options, settle);
+      stop = this.#engine.presence.watch(this.#channel, {
+        change() {},
+        ready: (members) => settle(members as readonly Member<T>[]),
+        error: settle,
+      });
+      return settle;
+    });
+    return found.finally(() => stop());
+  }
+
+  /** Listening to `change` starts the watch; removing the last listener ends it. Returns what removes the listener. */
+  on<Name extends keyof PresenceEvents<T>>(
+    name: Name,
+    listener: PresenceEvents<T>[Name],
+    options: { signal?: AbortSignal } = {},
+  ): () => void {
+    const events = new Emitter<PresenceEvents<T>>((error) => this.#engine.report(error));
+    events.on(name, listener);
+    const stop = this.#engine.presence.watch(this.#channel, {
+      change: (change) => events.emit("change", change as PresenceChange<T>),
+      ready() {},
+      error: (error) => events.emit("error", error),
+    });
+    onAbort(options.signal, stop);
+    return stop;
+  }
+
+  #wait(options: WaitOptions, start: (done: (error: HoldfastError | undefined) => void) => void): Promise<void> {
+    return pending<undefined>(options.signal, (done) => {
+      const cancel = this.#timeout(options, done);
+      start((error) => {
+        cancel();
+        done(error);
+      });
+      return (error) => {
+        cancel();
+        done(error);
+      };
+    });
+  }
+
+  #timeout(options: WaitOptions, done: (error: HoldfastError) => void): () => void {
+    const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+    return this.#engine.environment.clock.after(timeoutMs, () =>
+      done(new HoldfastError("timeout", `No answer about the presence of ${this.#channel} within ${timeoutMs} ms`)),
+    );
+  }
+}

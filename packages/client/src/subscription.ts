@@ -1,0 +1,181 @@
+// Owns: one subscription of the application: its events, its end, and fetching state afresh after a gap.
+import type { Position } from "@holdfast/protocol";
+import { Emitter } from "./emitter.ts";
+import type { ClientEngine } from "./engine/client-engine.ts";
+import { HoldfastError } from "./engine/errors.ts";
+import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
+import { onAbort } from "./pending.ts";
+
+/** Messages kept while `getState` runs; at the limit they are dropped, which is one more gap. */
+const HELD_MAX = 1_000;
+
+/** How a subscription begins and what it does about gaps. */
+export interface SubscribeOptions<State = unknown> {
+  /** Go on behind this position. Only where the client has no subscription to the channel yet; otherwise `subscribe` throws `already_subscribed`. */
+  readonly since?: Position;
+  /** Begin with at most this many publications before the head. Same rule. */
+  readonly last?: number;
+  /** Ends the subscription. */
+  readonly signal?: AbortSignal;
+  /**
+   * Fetches the application's state after a gap. Messages wait until it settles, at most `requestTimeoutMs` and 1,000 messages; then
+   * `onState` gets the result, and the messages follow. The state may contain some of them: apply them so that twice does no harm. When it rejects
+   * `error` is told and messages go on.
+   */
+  readonly getState?: (gap: Gap) => Promise<State> | State;
+  readonly onState?: (state: State, gap: Gap) => void;
+}
+
+export interface SubscriptionEvents {
+  /** Publications that will not come; told before anything newer. */
+  gap: (gap: Gap) => void;
+  /** The node refused or ended the subscription (then it is over, unless `error.retry` is `backoff`), or `getState` failed. */
+  error: (error: HoldfastError) => void;
+  /** Caught up after a reconnect. */
+  recovered: (recovered: Recovered) => void;
+}
+
+/** A subscription lives until `unsubscribe`, its signal, or an error that ends it; connections come and go beneath it. */
+export class Subscription {
+  /** Resolves with the position at which the stream goes on, when the node has the subscription. Rejects when it is refused or ended before. */
+  readonly ready: Promise<Position>;
+  readonly #events: Emitter<SubscriptionEvents>;
+  readonly #engine: ClientEngine;
+  readonly #options: SubscribeOptions & { readonly stateTimeoutMs: number };
+  readonly #onMessage: (message: RawMessage) => void;
+  readonly #leave: () => void;
+  #over = false;
+  #held: (RawMessage | Gap)[] | undefined;
+  #fail: (error: HoldfastError) => void = () => {};
+  #stopSignal: () => void = () => {};
+
+  constructor(
+    engine: ClientEngine,
+    channel: string,
+    onMessage: (message: RawMessage) => void,
+    options: SubscribeOptions & { readonly stateTimeoutMs: number },
+  ) {
+    const { since, last } = options;
+    if ((since || last !== undefined) && engine.subscriptions.has(channel)) {
+      const text = `Cannot choose where to begin in ${channel}: it has a subscription already, expected none (or use history())`;
+      throw new HoldfastError("already_subscribed", text);
+    }
+    this.#engine = engine;
+    this.#options = options;
+    this.#onMessage = onMessage;
+    this.#events = new Emitter((error) => engine.report(error));
+    let succeed: (position: Position) => void = () => {};
+    this.ready = new Promise((resolve, reject) => {
+      succeed = resolve;
+      this.#fail = reject;
+    });
+    // Whoever does not look at `ready` hears of it through `error`.
+    this.ready.catch(() => {});
+    const start = { ...(since === undefined ? {} : { since }), ...(last === undefined ? {} : { last }) };
+    this.#leave = engine.subscriptions.subscribe(channel, this.#listener(succeed), start);
+    this.#stopSignal = onAbort(options.signal, (error) => this.#end(error));
+  }
+
+  /** Returns what removes the listener. */
+  on<Name extends keyof SubscriptionEvents>(name: Name, listener: SubscriptionEvents[Name]): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Ends the subscription at once: nothing is delivered after this. Again: does nothing. */
+  unsubscribe(): void {
+    this.#end(new HoldfastError("aborted", "Unsubscribed before the node had the subscription"));
+  }
+
+  #end(error: HoldfastError): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#held = undefined;
+    this.#leave();
+    this.#stopSignal();
+    this.#fail(error);
+  }
+
+  #listener(ready: (position: Position) => void): StreamListener {
+    return {
+      message: (message) => this.#deliver(message),
+      gap: (gap) => this.#deliver(gap),
+      ready,
+      recovered: (recovered) => !this.#over && this.#events.emit("recovered", recovered),
+      error: (error, ended) => {
+        if (this.#over) return;
+        if (this.#events.emit("error", error) === 0) this.#engine.report(error);
+        if (ended) this.#end(error);
+      },
+    };
+  }
+
+  #deliver(item: RawMessage | Gap): void {
+    if (this.#over) return;
+    if (this.#held) this.#hold(this.#held, item);
+    else if ("reason" in item) this.#onGap(item);
+    else this.#onMessage(item);
+  }
+
+  #onGap(gap: Gap): void {
+    this.#events.emit("gap", gap);
+    const { getState, onState, stateTimeoutMs } = this.#options;
+    if (!getState || this.#over) return;
+    const held: (RawMessage | Gap)[] = [];
+    this.#held = held;
+    const timeout = new HoldfastError("timeout", `Cannot fetch state: getState did not settle within ${stateTimeoutMs} ms`);
+    const { clock } = this.#engine.environment;
+    const settle = (task: () => void) => {
+      cancel();
+      if (this.#held !== held) return;
+      this.#held = undefined;
+      task();
+      for (const item of held) this.#deliver(item);
+    };
+    const failed = (cause: unknown) =>
+      settle(() => {
+        const error =
+          cause instanceof HoldfastError ? cause : new HoldfastError("request_failed", "Cannot fetch state: getState failed", { cause });
+        if (this.#events.emit("error", error) === 0) this.#engine.report(error);
+      });
+    const cancel = clock.after(stateTimeoutMs, () => failed(timeout));
+    const fetch = async () => getState(gap);
+    fetch().then((state) => settle(() => this.#guard(() => onState?.(state, gap))), failed);
+  }
+
+  /** At the limit everything that waits becomes one more gap, which starts `getState` again when it is its turn. */
+  #hold(held: (RawMessage | Gap)[], item: RawMessage | Gap): void {
+    if (held.length >= HELD_MAX) held.splice(0, held.length, countGap(this.#engine, gapOver(held)));
+    held.push(item);
+  }
+
+  #guard(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#engine.report(error);
+    }
+  }
+}
+
+/** A gap that the client itself made counts like a node's. */
+export function countGap(engine: ClientEngine, gap: Gap): Gap {
+  engine.counts.add("gaps");
+  engine.counts.add("lost", gap.to === null ? 0 : gap.to - gap.from + 1);
+  return gap;
+}
+
+/** The gap that stands for messages and gaps that were dropped here. */
+export function gapOver(items: readonly (RawMessage | Gap)[]): Gap {
+  const [first] = items;
+  const final = items.at(-1);
+  if (!first || !final) throw new HoldfastError("internal", "Cannot make a gap of nothing");
+  const position = "reason" in final ? final.position : { epoch: final.epoch, offset: final.offset };
+  const unknown = items.some((item) => "reason" in item && item.to === null);
+  return {
+    channel: first.channel,
+    from: "reason" in first ? first.from : first.offset,
+    to: unknown ? null : position.offset,
+    reason: unknown ? "epoch" : "dropped",
+    position,
+  };
+}
