@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Owns: the commands of `npm run`: start, test, check, build, simulate, bench:micro, generate. Plain Node, because nothing else is installed on a fresh clone.
+import { buildClient } from "./run/build.mjs";
+import { runChecks } from "./run/checks.mjs";
+import { passOn } from "./run/child.mjs";
+import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
+import { runTests } from "./run/tests.mjs";
+
+/** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
+const COMMANDS = {
+  start: (bun, args) => passOn(bun, ["apps/holdfast/src/main.ts", "dev", ...args]),
+  test: (bun) => runTests(bun),
+  check: (bun) => runChecks(bun),
+  build: (bun) => buildClient(bun),
+  simulate: (bun, args) => passOn(bun, ["test/sim/src/main.ts", ...args]),
+  "bench:micro": (bun, args) => passOn(bun, ["packages/bench/src/micro.ts", ...args]),
+  generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
+};
+
+async function main() {
+  const [name = "", ...args] = process.argv.slice(2);
+  const command = Object.entries(COMMANDS).find(([known]) => known === name)?.[1];
+  if (command === undefined) {
+    console.error(`usage: node tools/run.mjs ${Object.keys(COMMANDS).join(" | ")}`);
+    return 2;
+  }
+  try {
+    await ensureInstalled();
+    return await command(await findBun(), args);
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`\n${error.message}`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,5 @@
+// Owns: where the repository is.
+import { fileURLToPath } from "node:url";
+
+/** The repository's folder, without a slash at the end. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");

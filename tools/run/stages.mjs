@@ -1,0 +1,77 @@
+// Owns: which stages a test run has. They follow from the folders that exist, so that no test is forgotten.
+import { existsSync, readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+
+/**
+ * @typedef {object} Stage
+ * @property {string} name
+ * @property {string[]} bunPaths files of `*.test.ts`, run by Bun
+ * @property {string[]} nodeFiles files of `*.test.mjs`, run by Node
+ * @property {("client" | "chromium")[]} needs
+ * @property {boolean} parallel whether files may run beside each other
+ * @property {number} timeoutMs of the whole stage
+ * @property {number} testTimeoutMs of one test
+ * @property {string} [problem] why the stage cannot run; it counts as failed
+ */
+
+/** @typedef {{ needs?: Stage["needs"], parallel?: boolean, timeoutMs: number, testTimeoutMs: number }} Rules */
+
+/** Folders of test/ in the order in which they run. A folder that is not here runs behind them by the rules of `other`. */
+/** @type {Record<string, Rules>} */
+const FOLDERS = {
+  sim: { timeoutMs: 240_000, testTimeoutMs: 180_000 },
+  integration: { timeoutMs: 300_000, testTimeoutMs: 30_000 },
+  cluster: { timeoutMs: 300_000, testTimeoutMs: 60_000 },
+  runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
+  browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
+};
+/** @type {Rules} */
+const OTHER = { timeoutMs: 180_000, testTimeoutMs: 30_000 };
+/** @type {Rules} */
+const UNIT = { parallel: true, timeoutMs: 240_000, testTimeoutMs: 20_000 };
+const UNIT_FOLDERS = ["packages", "apps", "tools", "examples"];
+
+/** @param {string} root @returns {Stage[]} */
+export function discoverStages(root) {
+  const unit = stage(
+    "unit",
+    UNIT_FOLDERS.flatMap((folder) => testFiles(root, folder)),
+    UNIT,
+  );
+  const present = existsSync(join(root, "test"))
+    ? readdirSync(join(root, "test"), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => entry.name)
+    : [];
+  const known = Object.keys(FOLDERS).filter((name) => present.includes(name));
+  const others = present.filter((name) => !known.includes(name)).sort();
+  return [unit, ...[...known, ...others].map((name) => stage(name, testFiles(root, `test/${name}`), FOLDERS[name] ?? OTHER))];
+}
+
+/** @param {string} name @param {string[]} files @param {Rules} rules @returns {Stage} */
+function stage(name, files, rules) {
+  return {
+    name,
+    // With ./ they are paths; without, Bun takes them for parts of names.
+    bunPaths: files.filter((file) => /\.test\.tsx?$/.test(file)).map((file) => `./${file}`),
+    nodeFiles: files.filter((file) => file.endsWith(".test.mjs")),
+    needs: rules.needs ?? [],
+    parallel: rules.parallel ?? false,
+    timeoutMs: rules.timeoutMs,
+    testTimeoutMs: rules.testTimeoutMs,
+    ...(files.length === 0 ? { problem: "there is no test in this folder: write one, or remove the folder" } : {}),
+  };
+}
+
+/** Test files below a folder, sorted, as paths from the root. @param {string} root @param {string} folder @returns {string[]} */
+function testFiles(root, folder) {
+  const top = join(root, folder);
+  if (!existsSync(top)) return [];
+  return readdirSync(top, { withFileTypes: true })
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(root, path);
+      return /\.test\.(tsx?|mjs)$/.test(entry.name) ? [relative(".", path)] : [];
+    })
+    .sort();
+}

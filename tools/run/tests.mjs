@@ -1,0 +1,123 @@
+// Owns: the whole test run: set-up, stages in order, counts, the last line.
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { CLIENT_BUILD } from "./build.mjs";
+import { countChecks } from "./checks.mjs";
+import { capture, endAll } from "./child.mjs";
+import { ensureChromium } from "./chromium.mjs";
+import { countBun, countNode, sum } from "./results.mjs";
+import { ROOT } from "./root.mjs";
+import { discoverStages } from "./stages.mjs";
+
+/** @typedef {import("./results.mjs").Counts} Counts */
+/** @typedef {import("./stages.mjs").Stage} Stage */
+
+const RESULTS = join(ROOT, ".cache/test");
+const STILL_RUNNING_MS = 20_000;
+/** Lines of a failed stage that are printed; the file named there has all. */
+const LINES_SHOWN_MAX = 120;
+
+/**
+ * Runs everything and prints, last, `N passed, M failed`.
+ * @param {string} bun
+ * @returns {Promise<number>} exit status: 0 when nothing failed
+ */
+export async function runTests(bun) {
+  const startedMs = Date.now();
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.once(signal, () => {
+      endAll();
+      console.log("interrupted");
+      process.exit(130);
+    });
+  }
+  rmSync(RESULTS, { recursive: true, force: true });
+  mkdirSync(RESULTS, { recursive: true });
+  /** @type {Counts[]} */
+  const all = [];
+  console.log("check");
+  all.push(await countChecks(bun));
+  for (const stage of discoverStages(ROOT)) {
+    const counts = await runStage(bun, stage);
+    all.push(counts);
+  }
+  const { passed, failed, skipped } = sum(all);
+  console.log(`${skipped} skipped; ${((Date.now() - startedMs) / 1000).toFixed(0)} s in all`);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** @param {string} bun @param {Stage} stage @returns {Promise<Counts>} */
+async function runStage(bun, stage) {
+  console.log(stage.name);
+  if (stage.problem !== undefined) return failure(stage.problem);
+  /** @type {Record<string, string>} */
+  const env = { CI: process.env.CI ?? "" };
+  if (stage.needs.includes("client")) {
+    const build = await capture(bun, [CLIENT_BUILD], { timeoutMs: 60_000 });
+    if (build.code !== 0) return failure(`the client could not be built:\n${build.output}`);
+  }
+  if (stage.needs.includes("chromium")) {
+    const chromium = await ensureChromium();
+    if (!chromium.ok) return failure(chromium.message);
+    env.CHROMIUM_PATH = chromium.path;
+  }
+  const startedMs = Date.now();
+  const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);
+  /** @type {Counts[]} */
+  const counts = [];
+  if (stage.bunPaths.length > 0) counts.push(await runBun(bun, stage, env));
+  if (stage.nodeFiles.length > 0) counts.push(await runNode(stage, env));
+  clearInterval(progress);
+  return sum(counts);
+}
+
+/** @param {string} bun @param {Stage} stage @param {Record<string, string>} env @returns {Promise<Counts>} */
+async function runBun(bun, stage, env) {
+  const results = join(RESULTS, `${stage.name}.xml`);
+  const parallel = stage.parallel ? [`--parallel=${Math.min(4, availableParallelism())}`] : [];
+  const args = [
+    "test",
+    ...stage.bunPaths,
+    ...parallel,
+    `--timeout=${stage.testTimeoutMs}`,
+    "--reporter=junit",
+    `--reporter-outfile=${results}`,
+  ];
+  const log = join(RESULTS, `${stage.name}.log`);
+  const run = await capture(bun, args, { timeoutMs: stage.timeoutMs, log, env });
+  const junit = existsSync(results) ? readFileSync(results, "utf8") : undefined;
+  return report(run, countBun({ junit, output: run.output, code: run.code }), log);
+}
+
+/** @param {Stage} stage @param {Record<string, string>} env @returns {Promise<Counts>} */
+async function runNode(stage, env) {
+  const log = join(RESULTS, `${stage.name}-node.log`);
+  const run = await capture(process.execPath, ["--test", "--test-reporter=tap", ...stage.nodeFiles], {
+    timeoutMs: stage.timeoutMs,
+    log,
+    env,
+  });
+  return report(run, countNode(run), log);
+}
+
+/** @param {import("./child.mjs").Captured} run @param {Counts} counts @param {string} log @returns {Counts} */
+function report(run, counts, log) {
+  const notes = [counts.skipped > 0 ? `, ${counts.skipped} skipped` : "", run.timedOut ? ", out of time" : ""].join("");
+  console.log(
+    `  ${counts.failed === 0 ? "ok    " : "FAILED"} ${counts.passed} passed, ${counts.failed} failed${notes} (${(run.ms / 1000).toFixed(1)} s)`,
+  );
+  if (counts.failed > 0) {
+    const lines = run.output.split("\n").filter((line) => !/^\s*(\(pass\)|ok \d+)/.test(line));
+    console.log(lines.slice(-LINES_SHOWN_MAX).join("\n").replaceAll(/^/gm, "    "));
+    console.log(`    all of it: ${log}`);
+  }
+  return counts;
+}
+
+/** @param {string} message @returns {Counts} */
+function failure(message) {
+  console.log(`  FAILED ${message}`);
+  return { passed: 0, failed: 1, skipped: 0 };
+}
