@@ -29,8 +29,9 @@ export class Counts {
     this.#since[name] += count;
   }
 
-  /** A connection was lost `ms` before the next one was caught up. */
-  resumed(ms: number): void {
+  /** A connection was lost `lostMs` before the next one was caught up. The wire wants whole numbers. */
+  resumed(lostMs: number): void {
+    const ms = Math.round(lostMs);
     this.total.resumeMsMax = Math.max(this.total.resumeMsMax, ms);
     this.#since.resumeMsMax = Math.max(this.#since.resumeMsMax, ms);
   }
