@@ -25,7 +25,12 @@ function measure(call: () => unknown): number {
   return best;
 }
 
-const chat = { text: "Are we still on for noon? The pods will be replaced then.", from: "Ada", tags: ["deploy", "noon"], at: 1_700_000_000_000 };
+const chat = {
+  text: "Are we still on for noon? The pods will be replaced then.",
+  from: "Ada",
+  tags: ["deploy", "noon"],
+  at: 1_700_000_000_000,
+};
 const large = Array.from({ length: 60 }, (_, index) => ({ ...chat, index }));
 
 function row(name: string, node: NodeCodec, publish: Encoded, pub: PubFrame): void {
@@ -42,7 +47,15 @@ for (const [name, data] of [
 ] as const) {
   const frame: ClientFrame<unknown> = { t: "publish", id: 7, ch: "chat:lobby", idem: "01hzy6m2d3f4g5h6j7k8m9n0pq", data };
   const json: Payload = { kind: "json", text: JSON.stringify(data) };
-  const pub = (payload: Payload): PubFrame => ({ t: "pub", ch: "chat:lobby", o: 4711, ts: 1_700_000_000_000, u: "ada", s: "s1", data: payload });
+  const pub = (payload: Payload): PubFrame => ({
+    t: "pub",
+    ch: "chat:lobby",
+    o: 4711,
+    ts: 1_700_000_000_000,
+    u: "ada",
+    s: "s1",
+    data: payload,
+  });
   row(`JSON, ${name}`, jsonNodeCodec, jsonClientCodec.encode(frame), pub(json));
   row(`MessagePack, ${name}`, msgpackNodeCodec, msgpackClientCodec.encode(frame), pub(transcode(json, "msgpack")));
 }

@@ -117,7 +117,7 @@ function readSubscribe(members: MemberReader): ClientFrame {
 }
 
 function readPosition(members: MemberReader): Position {
-  return { epoch: members.string("epoch", EPOCH_LENGTH_MAX), offset: members.integer("offset", 0, Number.MAX_SAFE_INTEGER) };
+  return { epoch: members.string("epoch", EPOCH_LENGTH_MAX, 1), offset: members.integer("offset", 0, Number.MAX_SAFE_INTEGER) };
 }
 
 function readHistory(members: MemberReader): ClientFrame {

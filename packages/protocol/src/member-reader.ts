@@ -63,12 +63,12 @@ export class MemberReader {
     this.problem ??= { code: "request_invalid", path: this.#prefix + path, found, expected };
   }
 
-  /** A string of at most `lengthMax` UTF-16 code units that UTF-8 can carry. */
-  string(name: string, lengthMax: number): string {
+  /** A string of `lengthMin` to `lengthMax` UTF-16 code units that UTF-8 can carry. */
+  string(name: string, lengthMax: number, lengthMin = 0): string {
     const value = this.#map[name];
-    if (typeof value === "string" && value.length <= lengthMax && !hasLoneSurrogate(value)) return value;
-    const found = typeof value === "string" && value.length <= lengthMax ? "half of a surrogate pair" : describe(value);
-    this.fail(name, found, `a string of at most ${lengthMax} characters`);
+    const isFit = typeof value === "string" && value.length <= lengthMax && value.length >= lengthMin;
+    if (isFit && !hasLoneSurrogate(value)) return value;
+    this.fail(name, isFit ? "half of a surrogate pair" : describe(value), `a string of ${lengthMin} to ${lengthMax} characters`);
     return "";
   }
 

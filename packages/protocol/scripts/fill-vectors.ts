@@ -1,0 +1,66 @@
+// Owns: the derived members of the frame vectors, made without the codecs that the vectors test. Run: bun packages/protocol/scripts/fill-vectors.ts
+//
+// In client-frames.json and server-frames.json every vector gets `msgpack` and `frame` from its `json`. In
+// invalid-client-frames.json a vector with `fill: true` gets `msgpack` from its `json`.
+import { readFileSync, writeFileSync } from "node:fs";
+import { Packr } from "msgpackr";
+
+interface Vector {
+  name: string;
+  json?: string;
+  msgpack?: string;
+  frame?: unknown;
+  fill?: boolean;
+  fault?: unknown;
+}
+
+type Members = Record<string, unknown>;
+const LISTS = ["pubs", "list", "join", "update"];
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+/** The map with `change` made to itself and to the entries of its lists. */
+function changed(map: Members, change: (map: Members) => Members): Members {
+  const next = change(map);
+  for (const name of LISTS) if (Array.isArray(next[name])) next[name] = (next[name] as Members[]).map(change);
+  return next;
+}
+
+/** `d` and `b` become bins, in their places. */
+const onWire = (map: Members): Members =>
+  Object.fromEntries(
+    Object.entries(map).map(([name, value]) => {
+      if (name === "d") return [name, packr.pack(value)];
+      return [name, name === "b" && typeof value === "string" ? Buffer.from(value, "base64") : value];
+    }),
+  );
+
+/** `d` and `b` become `data`, as README.md of the vectors has it. */
+function decoded({ d, b, ...members }: Members): Members {
+  if (d !== undefined) members.data = { value: d };
+  else if (b !== undefined) members.data = { base64: b };
+  return members;
+}
+
+/** Members that a frame has, for the vector whose frame has more. */
+function known(frame: Members): Members {
+  const { future: _unknown, ...members } = frame;
+  if (members.t === "ping") delete members.data;
+  return members;
+}
+
+function fill(file: string, isValid: boolean): void {
+  const path = new URL(`../../../spec/vectors/${file}`, import.meta.url);
+  const document = JSON.parse(readFileSync(path, "utf8")) as { vectors: Vector[] };
+  document.vectors = document.vectors.map(({ fill: wanted, ...vector }) => {
+    if (!isValid && !wanted) return vector;
+    const map = JSON.parse(vector.json ?? "null") as Members;
+    const { name, json, fault, ...rest } = vector;
+    const msgpack = Buffer.from(packr.pack(changed(map, onWire))).toString("hex");
+    return isValid ? { name, json, msgpack, frame: known(changed(map, decoded)) } : { name, json, ...rest, msgpack, fault };
+  }) as Vector[];
+  writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
+}
+
+fill("client-frames.json", true);
+fill("server-frames.json", true);
+fill("invalid-client-frames.json", false);
