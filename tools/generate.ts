@@ -1,5 +1,6 @@
 // Owns: the files that are made from code. `bun tools/generate.ts` writes them; with `--check` it only says which are out of step.
 import { optionsReference } from "@holdfast/config";
+import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -8,7 +9,12 @@ interface Generated {
   readonly text: () => string;
 }
 
-const FILES: readonly Generated[] = [{ path: "docs/reference/options.md", text: optionsReference }];
+const FILES: readonly Generated[] = [
+  { path: "docs/reference/options.md", text: optionsReference },
+  { path: "docs/reference/http-api.md", text: renderHttpApiReference },
+  { path: "docs/reference/metrics.md", text: renderMetricsReference },
+  { path: "docs/reference/openapi.json", text: renderOpenApi },
+];
 
 /** The paths of generated files that are not what the code says. */
 export async function outOfStep(): Promise<readonly string[]> {

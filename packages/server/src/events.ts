@@ -1,0 +1,102 @@
+// Owns: every event of a node that is worth a line in the log: one function for each. No payloads, no tokens.
+import type { DrainProgress, Observer } from "@holdfast/core";
+import type { Logger } from "./log/index.ts";
+
+/** What a node tells its log. Names of events are the functions' in snake_case; noisy ones are held back by the logger. */
+export type ServerEvents = ReturnType<typeof createEvents>;
+
+export function createEvents(log: Logger) {
+  return {
+    // ---- the node's life ----
+    nodeStarting: (fields: { node: string; revision: string; version: string; broker: string }) => log.info("node_starting", fields),
+    nodeListening: (fields: { url: string; internalUrl: string; startedInMs: number }) => log.info("node_listening", fields),
+    contractLoaded: (fields: { file: string; channels: number; rpcs: number }) => log.info("contract_loaded", fields),
+    contractRefused: (fields: { file: string; error: unknown }) => log.error("contract_refused", fields),
+    readinessChanged: (fields: { ready: boolean; reasons: readonly string[] }) => log.info("readiness_changed", fields),
+    drainStarted: (fields: { trigger: "signal" | "api" | "restart"; sessions: number; preDelayMs: number; windowMs: number }) =>
+      log.info("drain_started", fields),
+    drainFinished: (progress: DrainProgress) => log.info("drain_finished", { ...progress }),
+    drainUndone: (fields: { sessions: number }) => log.info("drain_undone", fields),
+    /** A second signal or the deadline. `cut` connections were not closed in order. */
+    stopForced: (fields: { trigger: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),
+    nodeStopped: (fields: { uptimeMs: number; exitCode: number }) => log.info("node_stopped", fields),
+
+    // ---- sessions ----
+    handshakeRefused: (fields: { code: string; ms: number }) => log.info("handshake_refused", fields),
+    sessionEnded: (fields: { session: string; user?: string; code: string; connectedMs: number }) => log.debug("session_ended", fields),
+    authFailed: (fields: { code: string }) => log.warn("auth_failed", fields),
+    slowConsumer: (fields: { policy: string }) => log.warn("slow_consumer", fields),
+    gapDeclared: (fields: { reason: string; publications: number }) => log.info("gap_declared", fields),
+    socketRefused: (fields: { reason: string; address: string }) => log.warn("socket_refused", fields),
+    clientLost: (fields: { lost: number; undeclared: number; gaps: number }) => log.warn("client_lost", fields),
+
+    // ---- what the node depends on ----
+    holeFound: (fields: { outcome: string; publications: number }) => log.warn("hole_found", fields),
+    keysFetched: (fields: { keys: number }) => log.info("jwks_fetched", { count: fields.keys }),
+    keysOutOfReach: (fields: { error: unknown }) => log.warn("jwks_failed", fields),
+    eventLoopStalled: (fields: { ms: number }) => log.warn("event_loop_stalled", fields),
+    bug: (fields: { where: string; error: unknown }) => log.error("bug", fields),
+
+    // ---- the HTTP API ----
+    /** A command that changes more than a channel's stream; `by` is the API key's name. */
+    apiCommand: (fields: { operation: string; by: string; address: string; requestId: string }) => log.info("api_command", fields),
+    apiKeyRefused: (fields: { address: string; requestId: string }) => log.warn("api_key_refused", fields),
+    apiFailed: (fields: { operation?: string; requestId: string; error: unknown }) => log.error("api_failed", fields),
+  };
+}
+
+/** Stalls of at least this many ms are logged. */
+const STALL_MS = 500;
+
+/** Told of event-loop lag samples; logs the bad ones. */
+export function stallWatcher(events: Pick<ServerEvents, "eventLoopStalled">): (ms: number) => void {
+  return (ms) => {
+    if (ms >= STALL_MS) events.eventLoopStalled({ ms: Math.round(ms) });
+  };
+}
+
+/** An observer that counts with `metrics` and logs what deserves a line. The hot calls go to `metrics` alone. */
+export function createObserver(metrics: Observer, events: ServerEvents): Observer {
+  return {
+    published: metrics.published,
+    delivered: metrics.delivered,
+    recovered: metrics.recovered,
+    requestFailed: metrics.requestFailed,
+    rpc: metrics.rpc,
+    drainStep: metrics.drainStep,
+    handshake(outcome, code, ms) {
+      metrics.handshake(outcome, code, ms);
+      if (code !== undefined) events.handshakeRefused({ code, ms: Math.round(ms) });
+    },
+    ended(info) {
+      metrics.ended(info);
+      const { session, user, code = "none", connectedMs } = info;
+      events.sessionEnded({ session, code, connectedMs: Math.round(connectedMs), ...(user === undefined ? {} : { user }) });
+    },
+    slowConsumer(policy) {
+      metrics.slowConsumer(policy);
+      events.slowConsumer({ policy });
+    },
+    gap(reason, count) {
+      metrics.gap(reason, count);
+      events.gapDeclared({ reason, publications: count });
+    },
+    hole(outcome, count) {
+      metrics.hole(outcome, count);
+      events.holeFound({ outcome, publications: count });
+    },
+    authFailed(code) {
+      metrics.authFailed(code);
+      events.authFailed({ code });
+    },
+    experienced(counts) {
+      metrics.experienced(counts);
+      const { lost, undeclared, gaps } = counts;
+      if (lost > 0 || undeclared > 0) events.clientLost({ lost, undeclared, gaps });
+    },
+    bug(where, error) {
+      metrics.bug(where, error);
+      events.bug({ where, error });
+    },
+  };
+}

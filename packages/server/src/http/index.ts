@@ -1,0 +1,7 @@
+// Re-exports of the HTTP API, the internal pages and readiness.
+export { createHttpApi, type HttpApi, type HttpApiOptions } from "./api.ts";
+export { createInternalHandler, type InternalOptions } from "./internal.ts";
+export { openApiDocument } from "./openapi.ts";
+export { createReadiness, type Readiness, type ReadinessOptions, type ReadinessReport, type UnreadyReason } from "./readiness.ts";
+export { renderHttpApiReference, renderOpenApi } from "./reference.ts";
+export { API_BASE } from "./routes/index.ts";

@@ -1,0 +1,119 @@
+// Owns: the OpenAPI 3.1 document of the HTTP API, made from the table of routes. Pure.
+import { z } from "zod";
+import { OPENAPI_PATH } from "./operations.ts";
+import type { Route } from "./route.ts";
+import { BATCH_PATH, batchInput, batchOutput } from "./routes/batch.ts";
+import { API_BASE, ROUTES } from "./routes/index.ts";
+import { problem } from "./schemas.ts";
+
+type Json = Record<string, unknown>;
+
+export const BATCH = {
+  name: "batch",
+  summary: "Carry out many commands, one after another.",
+  description:
+    "A command is an operation's input with its name as `op`; every operation may be one but batch, broadcast, drain and undrain. All commands and the " +
+    "key's scopes for them are checked before the first is carried out; a failure does not stop those behind it. With the header Idempotency-Key, command " +
+    "n (from 0) has the key `<key>/n` unless it brings its own.",
+} as const;
+
+/** The document as a plain value; the same at each call. */
+export function openApiDocument(): Json {
+  const paths: Record<string, Json> = {};
+  for (const route of ROUTES) paths[API_BASE + route.path] = { [route.method.toLowerCase()]: routeOperation(route) };
+  paths[API_BASE + BATCH_PATH] = { post: batchOperation() };
+  paths[API_BASE + OPENAPI_PATH] = {
+    get: {
+      operationId: "openapi",
+      summary: "This document.",
+      security: [],
+      responses: { 200: { description: "An OpenAPI 3.1 document.", content: json({ type: "object" }) } },
+    },
+  };
+  return {
+    openapi: "3.1.0",
+    info: { title: "Holdfast HTTP API", version: "1", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    paths,
+    components: {
+      schemas: { Problem: schemaOf(problem, "output") },
+      securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key of option `apiKeys`." } },
+      responses: { Problem: { description: "It was not done.", content: { "application/problem+json": { schema: PROBLEM_REF } } } },
+    },
+    security: [{ apiKey: [] }],
+  };
+}
+
+const PROBLEM_REF = { $ref: "#/components/schemas/Problem" };
+
+function routeOperation(route: Route): Json {
+  const isRead = route.method === "GET";
+  const input = schemaOf(route.input, "input");
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    "x-scope": route.scope,
+    ...(isRead ? { parameters: parametersOf(input) } : { parameters: keyParameter(route.name), requestBody: bodyOf(input) }),
+    responses: responsesOf(route.status, schemaOf(route.output, "output")),
+  };
+}
+
+function batchOperation(): Json {
+  const commands = ROUTES.filter((route) => route.batchable).map((route) => {
+    const { properties, required, ...schema } = schemaOf(route.input, "input") as { properties?: Json; required?: string[] } & Json;
+    return {
+      ...schema,
+      title: route.name,
+      properties: { op: { const: route.name }, ...properties },
+      required: ["op", ...(required ?? [])],
+    };
+  });
+  const input = schemaOf(batchInput, "input") as { properties: { commands: Json } };
+  input.properties.commands = { ...input.properties.commands, items: { oneOf: commands } };
+  return {
+    operationId: BATCH.name,
+    summary: BATCH.summary,
+    description: BATCH.description,
+    parameters: keyParameter(BATCH.name),
+    requestBody: bodyOf(input),
+    responses: responsesOf(200, schemaOf(batchOutput, "output")),
+  };
+}
+
+/** Operations that publish take the header. */
+function keyParameter(operation: string): Json[] {
+  if (!["publish", "broadcast", "batch"].includes(operation)) return [];
+  return [
+    {
+      name: "Idempotency-Key",
+      in: "header",
+      required: false,
+      description: "The same as member `idempotencyKey`.",
+      schema: { type: "string", minLength: 1, maxLength: 128 },
+    },
+  ];
+}
+
+function parametersOf(input: Json): Json[] {
+  const { properties = {}, required = [] } = input as { properties?: Record<string, Json>; required?: readonly string[] };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: "query",
+    required: required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }));
+}
+
+function responsesOf(status: number, schema: Json): Json {
+  return { [status]: { description: "It was done.", content: json(schema) }, default: { $ref: "#/components/responses/Problem" } };
+}
+
+const bodyOf = (schema: Json): Json => ({ required: true, content: json(schema) });
+const json = (schema: Json): Json => ({ "application/json": { schema } });
+
+/** JSON Schema 2020-12, which OpenAPI 3.1 takes as it is. */
+export function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, target: "draft-2020-12" });
+  return rest;
+}

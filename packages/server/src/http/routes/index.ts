@@ -1,0 +1,24 @@
+// Owns: the one table of operations of the HTTP API.
+import type { Route } from "../route.ts";
+import { disconnect, drain, historyRemove, undrain, unsubscribe } from "./manage.ts";
+import { broadcast, publish, rpc } from "./publish.ts";
+import { channels, history, info, presence, sessions } from "./read.ts";
+
+export const API_BASE = "/api/v1";
+
+/** Every operation but `batch`, which is made of these. Paths are below API_BASE and unique. */
+export const ROUTES: readonly Route[] = [
+  publish,
+  broadcast,
+  history,
+  historyRemove,
+  presence,
+  channels,
+  sessions,
+  disconnect,
+  unsubscribe,
+  rpc,
+  info,
+  drain,
+  undrain,
+];

@@ -1,0 +1,95 @@
+// Owns: the operations that end or move things: history_remove, disconnect, unsubscribe, drain, undrain.
+import { z } from "zod";
+import { done, route } from "../route.ts";
+import { channelName, epoch, nothing, offset, withWho } from "../schemas.ts";
+import { info } from "./read.ts";
+
+const who = ({ user, session }: { user?: string | undefined; session?: string | undefined }) => ({
+  ...(user === undefined ? {} : { user }),
+  ...(session === undefined ? {} : { session }),
+});
+
+export const historyRemove = route({
+  name: "history_remove",
+  method: "POST",
+  path: "/history_remove",
+  scope: "history_remove",
+  summary: "Remove what a channel keeps.",
+  description: "Offsets go on; subscribers that come back from before are told a gap.",
+  input: z.strictObject({ channel: channelName }),
+  output: z.object({ epoch, offset }),
+  audited: true,
+  handle: async ({ channel }, { control }) => control.removeHistory(channel),
+});
+
+export const disconnect = route({
+  name: "disconnect",
+  method: "POST",
+  path: "/disconnect",
+  scope: "disconnect",
+  summary: "End the sessions of a user, or one session, on every node.",
+  input: withWho({
+    reconnect: z.boolean().default(true).meta({
+      description:
+        "False: code `banned`, clients stop, and their resume tokens are refused. Tokens of the application are not: stop issuing them.",
+    }),
+  }),
+  output: nothing,
+  audited: true,
+  async handle(input, { control }) {
+    const outcome = await control.disconnect(who(input), { reconnect: input.reconnect });
+    return outcome.ok ? done({}) : outcome;
+  },
+});
+
+export const unsubscribe = route({
+  name: "unsubscribe",
+  method: "POST",
+  path: "/unsubscribe",
+  scope: "disconnect",
+  summary: "End the subscriptions of a user, or of one session, to a channel, on every node.",
+  input: withWho({ channel: channelName }),
+  output: nothing,
+  audited: true,
+  async handle(input, { control }) {
+    const outcome = await control.unsubscribe(who(input), input.channel);
+    return outcome.ok ? done({}) : outcome;
+  },
+});
+
+const DURATION_MS_MAX = 86_400_000;
+
+export const drain = route({
+  name: "drain",
+  method: "POST",
+  path: "/drain",
+  scope: "drain",
+  summary: "Start moving every session off this node.",
+  description:
+    "Answered at once; `info` tells the progress. Again: changes the window. The node is not ready from now on, and goes on running.",
+  input: z.strictObject({
+    windowMs: z.int().min(0).max(DURATION_MS_MAX).optional().meta({ description: "From the first session's move to the deadline." }),
+    preDelayMs: z.int().min(0).max(DURATION_MS_MAX).optional().meta({ description: "Between not being ready and the first move." }),
+  }),
+  output: info.output,
+  status: 202,
+  batchable: false,
+  audited: true,
+  async handle({ windowMs, preDelayMs }, { control, background }) {
+    background(control.drain({ ...(windowMs === undefined ? {} : { windowMs }), ...(preDelayMs === undefined ? {} : { preDelayMs }) }));
+    return done(control.info());
+  },
+});
+
+export const undrain = route({
+  name: "undrain",
+  method: "POST",
+  path: "/undrain",
+  scope: "drain",
+  summary: "End a drain; sessions that are here stay.",
+  input: z.strictObject({}),
+  output: z.object({ undone: z.boolean().meta({ description: "False when there was no drain." }) }),
+  batchable: false,
+  audited: true,
+  handle: async (_input, { control }) => done({ undone: control.undrain() }),
+});

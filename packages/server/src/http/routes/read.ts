@@ -1,0 +1,161 @@
+// Owns: the operations that only look: history, presence, channels, sessions, info.
+import type { SessionInfo } from "@holdfast/core";
+import { z } from "zod";
+import { membersOf } from "../json.ts";
+import { done, route } from "../route.ts";
+import { after, channelName, dataOut, epoch, offset, pageLimit, sessionId, timeMs, userId } from "../schemas.ts";
+
+/** Channel names shown of one session; `channelCount` says how many there are. */
+const CHANNELS_SHOWN_MAX = 100;
+
+export const history = route({
+  name: "history",
+  method: "GET",
+  path: "/history",
+  scope: "history",
+  summary: "Read what a channel keeps, oldest first.",
+  description:
+    "The newest publications, or those before `before`. The node may answer fewer than asked; `more` says that older ones are kept.",
+  input: z.strictObject({
+    channel: channelName,
+    limit: pageLimit(50),
+    before: z.int().min(1).optional().meta({ description: "Answers publications with smaller offsets." }),
+  }),
+  output: z.object({
+    epoch,
+    head: offset,
+    more: z.boolean(),
+    publications: z.array(
+      z.object({ offset, timeMs, key: z.string().optional(), user: z.string().optional(), session: z.string().optional(), ...dataOut }),
+    ),
+  }),
+  async handle({ channel, limit, before }, { control }) {
+    const outcome = await control.history(channel, { limit, ...(before === undefined ? {} : { before }) });
+    if (!outcome.ok) return outcome;
+    const { epoch: stream, head, more, publications } = outcome.value;
+    const shown = publications.map(({ payload, offset: at, timeMs: takenMs, key, user, session }) => ({
+      offset: at,
+      timeMs: takenMs,
+      key,
+      user,
+      session,
+      ...membersOf(payload),
+    }));
+    return done({ epoch: stream, head, more, publications: shown });
+  },
+});
+
+export const presence = route({
+  name: "presence",
+  method: "GET",
+  path: "/presence",
+  scope: "presence",
+  summary: "List a channel's members.",
+  input: z.strictObject({ channel: channelName }),
+  output: z.object({ members: z.array(z.object({ session: z.string(), user: z.string().optional(), ...dataOut })) }),
+  async handle({ channel }, { control }) {
+    const outcome = await control.presence(channel);
+    if (!outcome.ok) return outcome;
+    return done({ members: outcome.value.map(({ member, user, data }) => ({ session: member, user, ...membersOf(data) })) });
+  },
+});
+
+export const channels = route({
+  name: "channels",
+  method: "GET",
+  path: "/channels",
+  scope: "channels",
+  summary: "List channels that have a subscriber or are kept, by name.",
+  input: z.strictObject({
+    prefix: z.string().max(255).default("").meta({ description: "Only names that begin with it." }),
+    after,
+    limit: pageLimit(100),
+  }),
+  output: z.object({
+    channels: z.array(z.string()),
+    next: z.string().optional().meta({ description: "For `after`; absent on the last page." }),
+  }),
+  async handle({ prefix, after: last, limit }, { control }) {
+    const outcome = await control.channels({ prefix, limit: limit + 1, ...(last === undefined ? {} : { after: last }) });
+    if (!outcome.ok) return outcome;
+    const { page, next } = pageOf(outcome.value, limit, (name) => name);
+    return done({ channels: page, next });
+  },
+});
+
+export const sessions = route({
+  name: "sessions",
+  method: "GET",
+  path: "/sessions",
+  scope: "sessions",
+  summary: "List sessions of this node, by id.",
+  input: z.strictObject({ user: userId.optional(), after, limit: pageLimit(100) }),
+  output: z.object({
+    sessions: z.array(
+      z.object({
+        session: sessionId,
+        user: z.string().optional(),
+        address: z.string(),
+        codec: z.enum(["json", "msgpack"]),
+        client: z.string().optional(),
+        connectedAtMs: timeMs,
+        queueBytes: z.number(),
+        channelCount: z.int(),
+        channels: z.array(z.string()).meta({ description: `Names of at most ${CHANNELS_SHOWN_MAX} subscribed channels.` }),
+      }),
+    ),
+    next: z.string().optional().meta({ description: "For `after`; absent on the last page." }),
+  }),
+  async handle({ user, after: last, limit }, { control }) {
+    const found = control.sessions({
+      limit: limit + 1,
+      ...(user === undefined ? {} : { user }),
+      ...(last === undefined ? {} : { after: last }),
+    });
+    const { page, next } = pageOf(found, limit, ({ session }) => session);
+    return done({ sessions: page.map(sessionShown), next });
+  },
+});
+
+export const info = route({
+  name: "info",
+  method: "GET",
+  path: "/info",
+  scope: "info",
+  summary: "Say what this node is and holds.",
+  input: z.strictObject({}),
+  output: z.object({
+    node: z.string(),
+    revision: z.string(),
+    state: z.enum(["starting", "ready", "draining", "stopped"]),
+    startedAtMs: timeMs,
+    connections: z.int(),
+    sessions: z.int(),
+    subscriptions: z.int(),
+    channels: z.int(),
+    queueBytes: z.number(),
+    windowMs: z.number(),
+    drain: z
+      .object({
+        total: z.int(),
+        remaining: z.int(),
+        moved: z.int(),
+        told: z.int(),
+        cut: z.int(),
+        deadlineInMs: z.number(),
+      })
+      .optional(),
+  }),
+  handle: async (_input, { control }) => done(control.info()),
+});
+
+function sessionShown({ channels: names, ...rest }: SessionInfo) {
+  return { ...rest, channelCount: names.length, channels: names.slice(0, CHANNELS_SHOWN_MAX) };
+}
+
+/** One more than `limit` was asked for, to know whether there is a next page. */
+function pageOf<T>(found: readonly T[], limit: number, idOf: (entry: T) => string): { page: T[]; next: string | undefined } {
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
+  return { page, next: found.length > limit && last !== undefined ? idOf(last) : undefined };
+}
