@@ -1,0 +1,34 @@
+// Owns: tokens of a run: readable JSON instead of signatures, the same rules as the real ones.
+import type { Authenticator, Capability, Clock, Identity } from "@holdfast/core";
+
+/** What a simulated token says. Times are wall times in ms. */
+export interface TokenClaims {
+  readonly sub: string;
+  readonly expiresAtMs: number;
+  readonly trusted: boolean;
+}
+
+export const SECRET_CAPS: readonly Capability[] = [{ channel: "secret:*", actions: ["subscribe", "publish", "history"] }];
+
+export const makeToken = (claims: TokenClaims): string => JSON.stringify(claims);
+
+/** Checking a token takes `verifyMs` of the node's time, as a key set over the network does. */
+export function createSimAuthenticator(clock: Clock, options: { readonly resumeTtlMs: number; readonly verifyMs: number }): Authenticator {
+  return {
+    verify: (token) =>
+      new Promise((resolve) => {
+        clock.after(options.verifyMs, () => {
+          const { sub, expiresAtMs, trusted } = JSON.parse(token) as TokenClaims;
+          if (expiresAtMs <= clock.wallMs()) resolve({ ok: false, code: "token_expired", message: `expired at ${expiresAtMs}` });
+          else resolve({ ok: true, identity: { user: sub, expiresAtMs, caps: trusted ? SECRET_CAPS : [] } });
+        });
+      }),
+    anonymous: () => undefined,
+    issueResume: (session, identity, nowMs) => JSON.stringify({ session, identity, issuedAtMs: nowMs }),
+    openResume: (token, nowMs) => {
+      const opened = JSON.parse(token) as { readonly session: string; readonly identity: Identity; readonly issuedAtMs: number };
+      const endsMs = Math.min(opened.issuedAtMs + options.resumeTtlMs, opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY);
+      return nowMs < endsMs ? opened : undefined;
+    },
+  };
+}

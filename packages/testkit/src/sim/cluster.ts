@@ -1,0 +1,226 @@
+// Owns: the nodes of a run: starting, draining, stopping, killing and replacing them.
+import type { Broker, ContractDefinition, NodeSettings } from "@holdfast/core";
+import type { SeededRandom } from "../random.ts";
+import type { Message } from "./connection.ts";
+import type { EventLoop } from "./event-loop.ts";
+import type { SimBroker } from "./faulty-broker.ts";
+import type { Network } from "./network.ts";
+import { SimNode } from "./sim-node.ts";
+import type { Trace } from "./trace.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** How long the balancer believes in a node that began to drain; a drain's `preDelayMs` covers it, as it must in production. */
+const PROPAGATION_MS_MAX = 800;
+/** After a drain's deadline peers have this long to answer the closing handshake; the engine's STRAGGLER_MS and some. */
+const STRAGGLER_MS = 2500;
+
+export interface ClusterOptions {
+  readonly loop: EventLoop;
+  readonly network: Network;
+  readonly broker: SimBroker;
+  readonly random: SeededRandom;
+  readonly settings: Omit<NodeSettings, "nodeId">;
+  readonly contract: ContractDefinition;
+  readonly verdict: Verdict;
+  readonly trace: Trace;
+  /** What engines use of their view; for tests that break it on purpose. */
+  wrapBroker(broker: Broker): Broker;
+  sending(client: string, message: Message, node: SimNode): Message | undefined;
+}
+
+interface Slot {
+  node: SimNode | undefined;
+  generation: number;
+  /** A drain runs. */
+  draining: boolean;
+  /** The process did nothing for this long in all: drains are given as much more. */
+  stalledMs: number;
+  jumpedMs: number;
+}
+
+/** Node `n<slot>.<generation>` for each slot; a replacement has a new id. */
+export class Cluster {
+  readonly #options: ClusterOptions;
+  readonly #slots: Slot[];
+  healed = false;
+  drains = 0;
+
+  constructor(slots: number, options: ClusterOptions) {
+    this.#options = options;
+    this.#slots = Array.from({ length: slots }, () => ({ node: undefined, generation: 0, draining: false, stalledMs: 0, jumpedMs: 0 }));
+    for (const slot of this.#slots.keys()) this.start(slot);
+  }
+
+  nodes(): readonly SimNode[] {
+    return this.#slots.flatMap(({ node }) => (node === undefined ? [] : [node]));
+  }
+
+  /** Whether every slot has a node that takes newcomers. */
+  get whole(): boolean {
+    return this.#slots.every(({ node, draining }) => node?.engine.state === "ready" && !draining);
+  }
+
+  start(index: number): void {
+    const slot = this.#slot(index);
+    if (slot.node !== undefined) return;
+    const { loop, broker, random, settings, contract, verdict, network, trace } = this.#options;
+    const name = `n${index}.${slot.generation++}`;
+    const process = loop.process(name);
+    const view = broker.connect(name, process);
+    const node: SimNode = new SimNode({
+      settings: { ...settings, nodeId: name },
+      contract,
+      process,
+      view,
+      broker: this.#options.wrapBroker(view),
+      random: random.fork(name),
+      verifyMs: random.int(30),
+      bug: (where, error) =>
+        verdict.broken("bug", `${name} in ${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+      sending: (client, message) => this.#options.sending(client, message, node),
+    });
+    Object.assign(slot, { node, draining: false, stalledMs: 0, jumpedMs: 0 });
+    node.start(() => {
+      trace.add(name, "ready");
+      network.listen(name, node, random.int(300));
+    });
+  }
+
+  kill(index: number, how: "refuses" | "silent", backAfterMs: number): void {
+    const slot = this.#slot(index);
+    if (slot.node === undefined) return;
+    const { random, network, trace } = this.#options;
+    trace.add(slot.node.name, "killed", how);
+    slot.node.process.kill();
+    slot.node.view.end();
+    network.lose(slot.node.name, how, random.int(4000));
+    slot.node = undefined;
+    this.#later(backAfterMs, () => this.start(index));
+  }
+
+  /** SIGTERM: drains, then exits. */
+  stop(index: number, windowMs: number, backAfterMs: number): void {
+    const slot = this.#slot(index);
+    const { node } = slot;
+    if (node === undefined || slot.draining) return;
+    this.#drain(slot, node, windowMs, () => {
+      if (slot.node !== node) return;
+      node.engine.stop();
+      void node.view.close();
+      node.process.kill();
+      this.#options.network.lose(node.name, "refuses", 0);
+      slot.node = undefined;
+      this.#later(backAfterMs, () => this.start(index));
+    });
+  }
+
+  /** Drains and stays; after `undrainAfterMs` the drain is undone, whether it ended or not. */
+  drain(index: number, windowMs: number, undrainAfterMs: number): void {
+    const slot = this.#slot(index);
+    const { node } = slot;
+    if (node === undefined || slot.draining) return;
+    let ended = false;
+    this.#drain(slot, node, windowMs, () => {
+      ended = true;
+      if (slot.node === node) this.#relist(slot, node);
+    });
+    this.#later(undrainAfterMs, () => {
+      if (ended || slot.node !== node) return;
+      this.#options.trace.add(node.name, "undrains");
+      node.engine.undrain();
+      this.#relist(slot, node);
+    });
+  }
+
+  stall(index: number, forMs: number): void {
+    const slot = this.#slot(index);
+    slot.stalledMs += forMs;
+    slot.node?.process.stall(forMs);
+  }
+
+  jumpClock(index: number, byMs: number): void {
+    const slot = this.#slot(index);
+    slot.jumpedMs += byMs;
+    slot.node?.process.jumpWall(byMs);
+  }
+
+  cutBroker(index: number, forMs: number): void {
+    const { node } = this.#slot(index);
+    node?.view.cut();
+    node?.view.reconnectAfter(forMs);
+  }
+
+  loseOnTheWay(index: number, count: number): void {
+    const { node } = this.#slot(index);
+    if (node !== undefined) node.view.holes += count;
+  }
+
+  /** From now on every slot has a ready node with a right clock. */
+  heal(): void {
+    this.healed = true;
+    for (const [index, slot] of this.#slots.entries()) {
+      slot.node?.process.jumpWall(-slot.jumpedMs);
+      slot.jumpedMs = 0;
+      if (slot.node === undefined) this.start(index);
+      else slot.node.view.holes = 0;
+    }
+  }
+
+  /** How far a node's wall clock or its patience may be off. */
+  slackMs(node: SimNode): number {
+    const slot = this.#slots.find((other) => other.node === node);
+    return slot === undefined ? Number.POSITIVE_INFINITY : Math.abs(slot.jumpedMs) + slot.stalledMs;
+  }
+
+  #drain(slot: Slot, node: SimNode, windowMs: number, ended: () => void): void {
+    const { random, network, trace, verdict, loop } = this.#options;
+    slot.draining = true;
+    this.drains += 1;
+    const propagationMs = random.int(PROPAGATION_MS_MAX);
+    const preDelayMs = propagationMs + random.int(500);
+    trace.add(node.name, "drains", `${windowMs} ms after ${preDelayMs} ms`);
+    network.list(node.name, false, propagationMs);
+    const stalledBeforeMs = slot.stalledMs;
+    const startedMs = loop.nowMs;
+    void node.engine.drain({ windowMs, preDelayMs }).then(({ cut }) => {
+      const tookMs = loop.nowMs - startedMs;
+      trace.add(node.name, "drained", `in ${tookMs.toFixed(0)} ms, ${cut} cut`);
+      const allowedMs = preDelayMs + windowMs + STRAGGLER_MS + slot.stalledMs - stalledBeforeMs;
+      if (tookMs > allowedMs) verdict.broken("H6", `${node.name} took ${tookMs.toFixed(0)} ms to drain, allowed ${allowedMs}`);
+      if (slot.draining && slot.node === node && node.engine.info().connections > 0) {
+        verdict.broken("H6", `${node.name} says that it is drained and has ${node.engine.info().connections} connections`);
+      }
+      ended();
+    });
+    this.#later(preDelayMs + windowMs + STRAGGLER_MS, () => this.#late(slot, node, stalledBeforeMs));
+  }
+
+  /** The drain ought to have ended by now, unless the process was stalled or the drain undone. */
+  #late(slot: Slot, node: SimNode, stalledBeforeMs: number): void {
+    if (slot.node !== node || node.engine.info().drain === undefined) return;
+    const stalledMs = slot.stalledMs - stalledBeforeMs;
+    if (stalledMs > 0) this.#later(stalledMs, () => this.#late(slot, node, slot.stalledMs));
+    else this.#options.verdict.broken("H6", `${node.name} still drains at its deadline`);
+  }
+
+  #relist(slot: Slot, node: SimNode): void {
+    slot.draining = false;
+    this.#options.network.list(node.name, true, this.#options.random.int(PROPAGATION_MS_MAX));
+  }
+
+  #later(delayMs: number, task: () => void): void {
+    this.#world.at(delayMs, task);
+  }
+
+  get #world() {
+    this.#worldProcess ??= this.#options.loop.process("cluster");
+    return this.#worldProcess;
+  }
+  #worldProcess: ReturnType<EventLoop["process"]> | undefined;
+
+  #slot(index: number): Slot {
+    const slot = this.#slots[index % this.#slots.length];
+    if (slot === undefined) throw new Error(`no slot ${index}`);
+    return slot;
+  }
+}

@@ -1,0 +1,5 @@
+// Re-exports of the simulation.
+export { describeFault, type Fault, type FaultPlan } from "./faults.ts";
+export { planOf, type RunOptions, type RunResult, runSeed } from "./run.ts";
+export type { Rule, Violation } from "./verdict.ts";
+export { describeClient } from "./workload.ts";

@@ -1,0 +1,50 @@
+// Owns: the settings of simulated nodes: small limits, so that small runs reach them.
+import type { NodeSettings } from "@holdfast/core";
+import type { SeededRandom } from "../random.ts";
+
+export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId"> {
+  return {
+    revision: "simulated",
+    limits: {
+      messageBytesMax: 65_536,
+      dataBytesMax: 16_384,
+      subscriptionsMax: 50,
+      channelLengthMax: 100,
+      publishesPerSecondMax: random.chance(0.2) ? 5 : 100,
+      rpcsPerSecondMax: 50,
+      framesPerSecondMax: 400,
+      burstFactor: 2,
+      rpcsInFlightMax: 16,
+      connectionsMax: 1000,
+      connectionsPerAddressMax: 50,
+      connectionsPerUserMax: 50,
+      membersMax: 1000,
+      presencePerConnectionMax: 20,
+      handshakesInFlightMax: 1000,
+    },
+    timeouts: {
+      handshakeMs: 5000,
+      idleMs: 12_000,
+      pingMs: 4000,
+      rpcMs: 5000,
+      presenceGraceMs: 4000,
+      presenceLeaseMs: 9000,
+      presenceCoalesceMs: random.pick([0, 50, 300]),
+      resumeTtlMs: random.pick([8000, 60_000]),
+    },
+    flow: {
+      lagBytes: 4096,
+      queueBytesMax: 32_768,
+      lagMsMax: random.pick([2000, 20_000]),
+      chunkBytes: random.pick([500, 4096]),
+      groupFrom: random.pick([1, 2, 4, 1000]),
+    },
+    ring: { publicationsMax: random.pick([0, 3, 100]), bytesMax: random.pick([2000, 100_000]) },
+    admission: {
+      handshakesPerSecond: random.pick([3, 20, 200]),
+      resumeReserve: random.pick([0, 0.2, 0.5]),
+      windowMinMs: random.pick([0, 300, 1500]),
+    },
+    drain: { preDelayMs: 0, windowMs: 5000, perSecondMax: random.pick([2, 20, 200]) },
+  };
+}

@@ -1,0 +1,335 @@
+// Owns: one client of a run: the real client engine in a simulated process, doing what its plan says and telling the oracles what it sees.
+import { ClientEngine, HoldfastError, type StateChange, type Transport, type TransportHandlers } from "@holdfast/client/engine";
+import { type ClientCodec, jsonClientCodec, type Position, type ServerFrame } from "@holdfast/protocol";
+import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
+import type { SeededRandom } from "../random.ts";
+import { makeToken } from "./authentication.ts";
+import type { BrokerTruth } from "./broker-truth.ts";
+import { makeData, valueKey } from "./data.ts";
+import type { EventLoop, SimProcess } from "./event-loop.ts";
+import { judgeHistory } from "./history-oracle.ts";
+import type { Network } from "./network.ts";
+import { PresenceOracle } from "./presence-oracle.ts";
+import { PublishOracle } from "./publish-oracle.ts";
+import { StreamOracle } from "./stream-oracle.ts";
+import type { Trace } from "./trace.ts";
+import type { Verdict } from "./verdict.ts";
+import { type ClientPlan, SIM_CHANNELS } from "./workload.ts";
+
+export interface SimClientOptions {
+  readonly plan: ClientPlan;
+  readonly loop: EventLoop;
+  readonly process: SimProcess;
+  readonly network: Network;
+  readonly random: SeededRandom;
+  readonly truth: BrokerTruth;
+  readonly verdict: Verdict;
+  readonly trace: Trace;
+  /** Every frame that comes in, for traces. */
+  readonly frames: boolean;
+}
+
+const PUBLISH_TIMEOUT_MS = 90_000;
+const CALL_TIMEOUT_MS = 60_000;
+
+/** A client from its start until it is closed. */
+export class SimClient {
+  readonly plan: ClientPlan;
+  readonly process: SimProcess;
+  readonly streams = new Map<string, StreamOracle>();
+  readonly publishes: PublishOracle;
+  presence: PresenceOracle | undefined;
+  /** Left on purpose, or was told to stop. */
+  left = false;
+  /** Publishing and calling end when this is set. */
+  quiet = false;
+  /** Wall time until which its newest token is good. */
+  tokenEndsWallMs = 0;
+  /** States that the application saw after the first `connected`. */
+  readonly statesSeen: string[] = [];
+  /** Migrate frames seen on each connection since it began. */
+  closed = false;
+  /** Every session id that it ever had. */
+  readonly sessions = new Set<string>();
+  memberData: unknown;
+  #count = 0;
+  #callsOpen = 0;
+  readonly #options: SimClientOptions;
+  readonly #engine: ClientEngine;
+
+  constructor(options: SimClientOptions) {
+    this.#options = options;
+    this.plan = options.plan;
+    this.process = options.process;
+    const { plan, process, random, truth, verdict } = options;
+    this.publishes = new PublishOracle({ who: plan.name, truth, verdict });
+    this.#engine = new ClientEngine(
+      {
+        url: "sim://cluster/connect",
+        codec: this.#codec(),
+        getToken: () => this.#token(),
+        client: "simulated",
+        connectTimeoutMs: 8000,
+        suspendAfterMs: 20_000,
+        migrates: true,
+        queue: { countMax: 1000, bytesMax: 1_000_000 },
+      },
+      { clock: process.clock, random, open: (_url, subprotocol, handlers) => this.#open(subprotocol, handlers) },
+      {
+        state: (change) => this.#onState(change),
+        error: (error) => {
+          if (!(error instanceof HoldfastError)) verdict.broken("bug", `${plan.name}: ${String(error)}`);
+        },
+      },
+    );
+    process.at(plan.startMs, () => this.#start());
+  }
+
+  get connected(): boolean {
+    return this.#engine.state === "connected";
+  }
+
+  get state(): string {
+    return this.#engine.state;
+  }
+
+  get session(): string | undefined {
+    return this.#engine.session;
+  }
+
+  get stats(): ClientEngine["counts"]["total"] {
+    return this.#engine.counts.total;
+  }
+
+  close(): void {
+    if (this.left) return;
+    this.left = true;
+    this.quiet = true;
+    this.publishes.abandon();
+    this.#options.trace.add(this.plan.name, "closes");
+    this.#engine.close(() => {
+      this.closed = true;
+    });
+  }
+
+  /** What this client still lacks; undefined when it is where it should be. */
+  missing(): string | undefined {
+    if (this.left) return undefined;
+    if (!this.connected) return `${this.plan.name} is ${this.#engine.state}`;
+    for (const stream of this.streams.values()) {
+      const lacking = stream.ended ? undefined : stream.missing();
+      if (lacking !== undefined) return `${this.plan.name} in ${lacking}`;
+    }
+    if (this.publishes.waiting > 0) return `${this.plan.name} waits for ${this.publishes.waiting} publishes`;
+    return this.#callsOpen > 0 ? `${this.plan.name} waits for ${this.#callsOpen} calls` : undefined;
+  }
+
+  // ---- what it does ----
+
+  #start(): void {
+    const { plan, process } = this;
+    for (const channel of plan.subscribe) this.#subscribe(channel);
+    if (plan.watches) this.#watch();
+    if (plan.member) this.#enter(1);
+    for (const work of plan.publish) this.#every(work.everyMs, () => this.#publish(work.channel, work.bytes));
+    if (plan.callsEveryMs !== undefined) this.#every(plan.callsEveryMs, () => this.#call());
+    if (plan.readsEveryMs !== undefined) this.#every(plan.readsEveryMs, () => this.#read());
+    if (plan.leavesAtMs !== undefined) process.at(plan.leavesAtMs, () => this.close());
+    this.#engine.start();
+  }
+
+  #every(everyMs: number, task: () => void): void {
+    this.process.at(everyMs * (0.5 + this.#options.random.next()), () => {
+      if (this.quiet) return;
+      task();
+      this.#every(everyMs, task);
+    });
+  }
+
+  #subscribe(channel: string): void {
+    const { truth, verdict, trace } = this.#options;
+    const cls = SIM_CHANNELS.find(({ name }) => name === channel)?.cls ?? "ordered";
+    const who = this.plan.name;
+    const oracle = new StreamOracle({ who, channel, cls, truth, verdict });
+    this.streams.set(channel, oracle);
+    const forbidden = channel.startsWith("secret:") && !this.plan.trusted;
+    this.#engine.subscriptions.subscribe(
+      channel,
+      {
+        message: (message) => {
+          trace.add(who, "message", `${channel} ${message.epoch} ${message.offset}`);
+          if (forbidden) verdict.broken("H5", `${who} got ${message.offset} in ${channel} without permission`);
+          oracle.message(message);
+        },
+        gap: (gap) => {
+          trace.add(who, "gap", `${channel} ${gap.from}..${gap.to} ${gap.reason} on to ${gap.position.epoch} ${gap.position.offset}`);
+          oracle.gap(gap);
+        },
+        ready: (position: Position) => {
+          trace.add(who, "ready", `${channel} ${position.epoch} ${position.offset}`);
+          oracle.ready(position);
+        },
+        recovered: ({ lossless }) => trace.add(who, "recovered", `${channel} ${lossless ? "whole" : "with a gap"}`),
+        error: (error, ended) => {
+          trace.add(who, "refused", `${channel} ${error.code}`);
+          if (!ended) return;
+          oracle.ended = true;
+          if (!forbidden && error.code !== "closed" && !this.left)
+            verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
+        },
+      },
+      this.plan.last === undefined ? {} : { last: this.plan.last },
+    );
+  }
+
+  #publish(channel: string, bytes: number): void {
+    const { trace } = this.#options;
+    const who = this.plan.name;
+    const data = makeData(who, this.#count++, bytes);
+    const key = channel.startsWith("state:") ? `k${this.#options.random.int(4)}` : undefined;
+    const publish = this.publishes.begin(channel, data);
+    trace.add(who, "publishes", `${channel} ${valueKey(data).slice(0, 30)}`);
+    const options = { timeoutMs: PUBLISH_TIMEOUT_MS, ordered: true, ...(key === undefined ? {} : { key }) };
+    this.#engine.publisher.publish(channel, data, options, (result) => {
+      if (result instanceof HoldfastError) {
+        trace.add(who, "not published", `${channel} ${result.code}`);
+        this.publishes.failed(publish, result.code);
+      } else {
+        trace.add(who, "published", `${channel} ${result.position.epoch} ${result.position.offset}${result.duplicate ? " again" : ""}`);
+        this.publishes.acknowledged(publish, result.position);
+      }
+    });
+  }
+
+  #call(): void {
+    const { verdict } = this.#options;
+    const data = makeData(this.plan.name, this.#count++, 20);
+    this.#callsOpen += 1;
+    this.#engine.calls.start(
+      { t: "rpc", m: "echo", data },
+      { timeoutMs: CALL_TIMEOUT_MS, repeatable: true, name: "call echo" },
+      (result) => {
+        this.#callsOpen -= 1;
+        if (result instanceof HoldfastError) return;
+        const echoed = result.t === "ok" ? valueKey(result.data) : result.t;
+        if (echoed !== valueKey(data)) verdict.broken("bug", `${this.plan.name} called echo with ${valueKey(data)} and got ${echoed}`);
+      },
+    );
+  }
+
+  #read(): void {
+    const { truth, verdict, random } = this.#options;
+    const channel = random.pick(
+      SIM_CHANNELS.filter(({ cls, name }) => cls !== "volatile" && (this.plan.trusted || !name.startsWith("secret:"))),
+    );
+    const limit = 1 + random.int(20);
+    this.#callsOpen += 1;
+    this.#engine.calls.start(
+      { t: "history", ch: channel.name, limit },
+      { timeoutMs: CALL_TIMEOUT_MS, repeatable: true, name: "read history" },
+      (result) => {
+        this.#callsOpen -= 1;
+        if (result instanceof HoldfastError || result.t !== "history") return;
+        judgeHistory(result, { who: this.plan.name, channel, limit, truth, verdict });
+      },
+    );
+  }
+
+  #watch(): void {
+    const { trace, verdict } = this.#options;
+    const who = this.plan.name;
+    const oracle = new PresenceOracle({ who, verdict });
+    this.presence = oracle;
+    this.#engine.presence.watch("room:a", {
+      change: (change, members) => {
+        const names = (list: readonly { readonly user?: string }[]) => list.map(({ user }) => user).join(",");
+        trace.add(who, "presence", `join ${names(change.join)} update ${names(change.update)} leave ${names(change.leave)}`);
+        oracle.change(change, members);
+      },
+      ready: () => trace.add(who, "watching"),
+      error: (error) => {
+        if (!this.left && error.code !== "closed") verdict.broken("progress", `${who} cannot watch: ${error.code} ${error.message}`);
+      },
+    });
+  }
+
+  #enter(version: number): void {
+    const { verdict, random } = this.#options;
+    const data = { name: this.plan.name, version };
+    this.memberData = data;
+    this.#engine.presence.enter("room:a", data, (error) => {
+      if (error !== undefined && !this.left) verdict.broken("progress", `${this.plan.name} cannot enter: ${error.code} ${error.message}`);
+    });
+    this.process.at(2000 + random.int(6000), () => {
+      if (!this.quiet) this.#enter(version + 1);
+    });
+  }
+
+  // ---- what it is made of ----
+
+  #onState({ state, reason, error }: StateChange): void {
+    const { trace, verdict } = this.#options;
+    trace.add(this.plan.name, state, reason);
+    this.statesSeen.push(state);
+    const session = this.#engine.session;
+    if (session !== undefined) this.sessions.add(session);
+    if (state === "failed") verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
+  }
+
+  #open(subprotocol: string, handlers: TransportHandlers): Transport {
+    const { trace } = this.#options;
+    const who = this.plan.name;
+    trace.add(who, "dials");
+    return this.#options.network.dial(this.process, subprotocol, {
+      opened: () => handlers.opened(),
+      message: (message) => handlers.message(message),
+      closed: (code, reason) => {
+        trace.add(who, "hung up", `${code} ${reason}`);
+        handlers.closed(code, reason);
+      },
+    });
+  }
+
+  #codec(): ClientCodec {
+    const codec = this.plan.codec === "json" ? jsonClientCodec : msgpackClientCodec;
+    const { trace, verdict, frames } = this.#options;
+    const watch = (frame: ServerFrame<unknown>): void => {
+      if (frames && frame.t !== "pub") trace.add(this.plan.name, `< ${frame.t}`, JSON.stringify(frame).slice(0, 160));
+      if (frame.t === "goodbye" && frame.name === "internal")
+        verdict.broken("bug", `${this.plan.name} was told goodbye internal: ${frame.msg}`);
+      if (frame.t === "goodbye" && frame.name === "frame_invalid")
+        verdict.broken("bug", `${this.plan.name} was told goodbye frame_invalid: ${frame.msg}`);
+    };
+    return {
+      name: codec.name,
+      subprotocol: codec.subprotocol,
+      join: (parts) => codec.join(parts),
+      encode: (frame) => {
+        if (frames) trace.add(this.plan.name, `> ${frame.t}`, JSON.stringify(frame).slice(0, 160));
+        // A client that repeats itself: the same publish again behind the first, under another request id.
+        if (this.plan.repeats && frame.t === "publish") {
+          return codec.join([codec.encode(frame), codec.encode({ ...frame, id: frame.id + REPEATED_ID })]);
+        }
+        return codec.encode(frame);
+      },
+      decode: (message) => {
+        const decoded = codec.decode(message);
+        for (const frame of decoded) watch(frame);
+        return decoded;
+      },
+    };
+  }
+
+  #token(): Promise<string> {
+    const { loop, random } = this.#options;
+    return new Promise((resolve) => {
+      this.process.at(random.int(60), () => {
+        const expiresAtMs = loop.wallMs() + this.plan.tokenMs;
+        this.tokenEndsWallMs = expiresAtMs;
+        resolve(makeToken({ sub: this.plan.name, expiresAtMs, trusted: this.plan.trusted }));
+      });
+    });
+  }
+}
+
+const REPEATED_ID = 1_000_000_000;

@@ -1,0 +1,142 @@
+// Owns: one node of a run: the real engine in a simulated process, its broker view, its sockets and their groups.
+import {
+  type Broker,
+  type ContractDefinition,
+  compileContract,
+  createNodeEngine,
+  type Link,
+  type NodeEngine,
+  type NodePorts,
+  type NodeSettings,
+  type Observer,
+} from "@holdfast/core";
+import { SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
+import { NODE_CODECS, payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
+import type { SeededRandom } from "../random.ts";
+import { createSimAuthenticator } from "./authentication.ts";
+import type { End, EndHandlers, Message } from "./connection.ts";
+import type { SimProcess } from "./event-loop.ts";
+import type { FaultyView } from "./faulty-broker.ts";
+import type { Listener } from "./network.ts";
+
+export interface SimNodeOptions {
+  readonly settings: NodeSettings;
+  readonly contract: ContractDefinition;
+  readonly process: SimProcess;
+  readonly view: FaultyView;
+  /** What the engine uses of the view; a test may put something broken in between. */
+  readonly broker: Broker;
+  readonly random: SeededRandom;
+  readonly verifyMs: number;
+  /** Something that must not happen did. */
+  bug(where: string, error: unknown): void;
+  /** A message is about to leave the node for a client, named by its process. The answer leaves instead; undefined: nothing does. */
+  sending(client: string, message: Message): Message | undefined;
+}
+
+/** A node from its start until it is stopped or killed. */
+export class SimNode implements Listener {
+  readonly name: string;
+  readonly process: SimProcess;
+  readonly view: FaultyView;
+  readonly engine: NodeEngine;
+  readonly #options: SimNodeOptions;
+  readonly #groups = new Map<string, Set<End>>();
+
+  constructor(options: SimNodeOptions) {
+    this.name = options.settings.nodeId;
+    this.process = options.process;
+    this.view = options.view;
+    this.#options = options;
+    this.engine = createNodeEngine(this.#ports());
+  }
+
+  /** Tries until the broker can be reached. */
+  start(ready: () => void): void {
+    this.engine.start().then(ready, () => this.process.clock.after(300, () => this.start(ready)));
+  }
+
+  accept(end: End, subprotocol: string): EndHandlers {
+    const { engine } = this;
+    const connection = engine.open(this.#linkOf(end), subprotocol === SUBPROTOCOL_MSGPACK ? "msgpack" : "json");
+    return {
+      message: (message) => engine.message(connection, message),
+      closed: () => {
+        for (const members of this.#groups.values()) members.delete(end);
+        engine.closed(connection);
+      },
+      drained: () => engine.writable(connection),
+    };
+  }
+
+  #send(end: End, message: Message): ReturnType<Link["send"]> {
+    const leaving = this.#options.sending(end.peer.process.name, message);
+    return leaving === undefined ? "sent" : end.send(leaving);
+  }
+
+  #linkOf(end: End): Link {
+    const client = end.peer.process.name;
+    return {
+      address: client,
+      send: (message) => this.#send(end, message),
+      bufferedBytes: () => end.out.queuedBytes,
+      close: (code, reason) => end.close(code, reason),
+      cut: () => end.cut(),
+      join: (group) => {
+        const members = this.#groups.get(group);
+        if (members === undefined) this.#groups.set(group, new Set([end]));
+        else members.add(end);
+      },
+      leave: (group) => {
+        const members = this.#groups.get(group);
+        members?.delete(end);
+        if (members?.size === 0) this.#groups.delete(group);
+      },
+    };
+  }
+
+  #ports(): NodePorts {
+    const { settings, contract, process, random, broker, verifyMs, bug } = this.#options;
+    const values = { toValue: payloadValue, fromValue: payloadFromValue, bytes: payloadBytes };
+    const compiled = compileContract(contract, {
+      channelLengthMax: settings.limits.channelLengthMax,
+      defaultRule: "anyone",
+      values,
+      onError: bug,
+    });
+    if (!compiled.ok) throw new Error(`the contract of the simulation: ${compiled.problems.join("; ")}`);
+    return {
+      clock: process.clock,
+      random,
+      broker,
+      authenticator: createSimAuthenticator(process.clock, { resumeTtlMs: settings.timeouts.resumeTtlMs, verifyMs }),
+      contract: compiled.contract,
+      observer: { ...QUIET, bug },
+      groups: {
+        publish: (group, message) => {
+          for (const end of this.#groups.get(group) ?? []) this.#send(end, message);
+        },
+      },
+      codecs: NODE_CODECS,
+      values,
+      settings,
+    };
+  }
+}
+
+const QUIET: Observer = {
+  handshake() {},
+  ended() {},
+  published() {},
+  delivered() {},
+  slowConsumer() {},
+  recovered() {},
+  gap() {},
+  hole() {},
+  authFailed() {},
+  requestFailed() {},
+  rpc() {},
+  experienced() {},
+  drainStep() {},
+  bug() {},
+};
