@@ -58,6 +58,11 @@ export class PresenceTable {
     return this.#count;
   }
 
+  /** Slots in the queue of pending leaves, cancelled ones included: at most twice the pending leaves and 64 more. */
+  get pendingSize(): number {
+    return this.#pending.size;
+  }
+
   /** "limit": nothing was changed. Otherwise the change to tell, if any. */
   enter(channel: string, member: PresenceMember, owner: string, nowMs: number): PresenceChange | "limit" | undefined {
     const entry = this.#channels.get(channel)?.get(member.member);
