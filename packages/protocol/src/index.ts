@@ -5,3 +5,4 @@ export * from "./frames.ts";
 export { jsonClientCodec } from "./json-client-codec.ts";
 export * from "./limits.ts";
 export * from "./payload.ts";
+export { WIRE } from "./wire-version.ts";
