@@ -1,13 +1,13 @@
-// Owns: a channel as the application uses it: subscribe, iterate, publish, history, presence.
+// Owns: a channel as the application uses it: subscribe, publish, history.
 import type { Position } from "@holdfast/protocol";
 import type { ClientEngine } from "./engine/client-engine.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { type IteratedMessage, MessageIterator, type MessagesOptions } from "./messages.ts";
+import { defined } from "./engine/host.ts";
+import { messageOf } from "./engine/stream.ts";
 import { whole } from "./options.ts";
 import { pending } from "./pending.ts";
-import { PresenceHandle } from "./presence-handle.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
-import type { Message, Names, PresenceData, Published, Received } from "./types.ts";
+import type { Message, Names, Published, Received } from "./types.ts";
 
 export interface ChannelPublishOptions {
   /** Only in `latest` channels, and needed there: which publication this one replaces. At most 128 characters. */
@@ -43,19 +43,18 @@ export interface HistoryPage<T> {
 }
 
 /** Holds no state of its own: any number of handles of one channel share one subscription on the wire. */
-export class Channel<C, N extends Names<C>> {
+export class ChannelCore<C, N extends Names<C>> {
   readonly name: N;
-  readonly presence: PresenceHandle<PresenceData<C, N>>;
-  readonly #engine: ClientEngine;
-  readonly #defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number };
+  /** For subclasses. */
+  protected readonly engine: ClientEngine;
+  protected readonly defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number };
 
   constructor(engine: ClientEngine, name: N, defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number }) {
     if (typeof name !== "string" || name === "" || name.length > 255)
       throw new HoldfastError("channel_invalid", `Cannot use the channel ${JSON.stringify(name)}: expected 1 to 255 characters`);
     this.name = name;
-    this.#engine = engine;
-    this.#defaults = defaults;
-    this.presence = new PresenceHandle(engine, name, defaults.requestTimeoutMs);
+    this.engine = engine;
+    this.defaults = defaults;
   }
 
   /**
@@ -63,18 +62,11 @@ export class Channel<C, N extends Names<C>> {
    * A further subscription to the same channel shares the first one's stream and gets what comes from then on.
    */
   subscribe<State = unknown>(listener: (message: Message<Received<C, N>>) => void, options: SubscribeOptions<State> = {}): Subscription {
-    const { last } = options;
-    const settings = { ...(options as SubscribeOptions), ...(last === undefined ? {} : { last: whole("last", last, 1) }) };
-    return new Subscription(this.#engine, this.name, (message) => listener(message as Message<Received<C, N>>), {
-      ...settings,
-      stateTimeoutMs: this.#defaults.requestTimeoutMs,
+    if (options.last !== undefined) whole("last", options.last, 1);
+    return new Subscription(this.engine, this.name, (message) => listener(message as Message<Received<C, N>>), {
+      ...(options as SubscribeOptions),
+      stateTimeoutMs: this.defaults.requestTimeoutMs,
     });
-  }
-
-  /** The same as an async iterator. Leaving the loop ends the subscription. */
-  messages(options: MessagesOptions = {}): AsyncIterableIterator<IteratedMessage<Received<C, N>>, undefined> {
-    const bufferMax = whole("bufferMax", options.bufferMax, 1_000);
-    return new MessageIterator(this.#engine, this.name, { ...options, bufferMax, stateTimeoutMs: this.#defaults.requestTimeoutMs });
   }
 
   /**
@@ -84,15 +76,10 @@ export class Channel<C, N extends Names<C>> {
    */
   publish(data: Published<C, N>, options: ChannelPublishOptions = {}): Promise<Acknowledged> {
     const { key, idempotencyKey, ordered = true, signal } = options;
-    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.#defaults.publishTimeoutMs);
-    const details = {
-      timeoutMs,
-      ordered,
-      ...(key === undefined ? {} : { key }),
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    };
+    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.defaults.publishTimeoutMs);
+    const details = defined({ timeoutMs, ordered, key, idempotencyKey });
     return pending(signal, (done) =>
-      this.#engine.publisher.publish(this.name, data, details, (result) =>
+      this.engine.publisher.publish(this.name, data, details, (result) =>
         done(result instanceof HoldfastError ? result : { ...result.position, duplicate: result.duplicate }),
       ),
     );
@@ -101,44 +88,20 @@ export class Channel<C, N extends Names<C>> {
   /** A page of what the broker keeps. For `latest` channels: the newest of each key. */
   history(options: HistoryOptions = {}): Promise<HistoryPage<Received<C, N>>> {
     const { limit, before, signal } = options;
-    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.#defaults.requestTimeoutMs);
-    const more = { ...(limit === undefined ? {} : { limit: whole("limit", limit, 50) }), ...(before === undefined ? {} : { before }) };
+    whole("limit", limit, 50);
+    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.defaults.requestTimeoutMs);
     const call = { timeoutMs, repeatable: true, name: `read the history of ${this.name}` };
     return pending(signal, (done) =>
-      this.#engine.calls.start(
-        (id) => ({ t: "history", id, ch: this.name, ...more }),
-        call,
-        (answer) => {
-          if (answer instanceof HoldfastError) done(answer);
-          else if (answer.t === "history")
-            done({ messages: answer.pubs.map((entry) => this.#message(answer.e, entry)), epoch: answer.e, more: answer.more });
-          else done(new HoldfastError("internal", `Cannot read history: the node answered ${answer.t}`));
-        },
-      ),
+      this.engine.calls.start({ t: "history", ch: this.name, ...defined({ limit, before }) }, call, (answer) => {
+        if (answer instanceof HoldfastError) done(answer);
+        else if (answer.t === "history")
+          done({
+            messages: answer.pubs.map((entry) => messageOf(this.name, answer.e, entry) as Message<Received<C, N>>),
+            epoch: answer.e,
+            more: answer.more,
+          });
+        else done(new HoldfastError("internal", `Cannot read history: the node answered ${answer.t}`));
+      }),
     );
-  }
-
-  #message(
-    epoch: string,
-    entry: {
-      readonly o: number;
-      readonly ts: number;
-      readonly k?: string;
-      readonly u?: string;
-      readonly s?: string;
-      readonly data: unknown;
-    },
-  ): Message<Received<C, N>> {
-    return {
-      channel: this.name,
-      // The node checked the data against the contract's schema.
-      data: entry.data as Received<C, N>,
-      offset: entry.o,
-      epoch,
-      timeMs: entry.ts,
-      ...(entry.k === undefined ? {} : { key: entry.k }),
-      ...(entry.u === undefined ? {} : { user: entry.u }),
-      ...(entry.s === undefined ? {} : { session: entry.s }),
-    };
   }
 }

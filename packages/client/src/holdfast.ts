@@ -1,153 +1,44 @@
-// Owns: the client as the application uses it; wires the pure engine to the runtime.
+// Owns: the whole client: the core with JSON as its codec, and presence and iteration in its channels.
 import { jsonClientCodec } from "@holdfast/protocol";
-import { Channel } from "./channel.ts";
-import { Emitter } from "./emitter.ts";
-import { ClientEngine } from "./engine/client-engine.ts";
-import type { Stats } from "./engine/counts.ts";
-import { HoldfastError } from "./engine/errors.ts";
-import type { State, StateChange } from "./engine/state.ts";
-import { type CheckedOptions, checkOptions, type HoldfastOptions, type WebSocketConstructor, whole } from "./options.ts";
-import { pending } from "./pending.ts";
-import type { MethodInput, MethodOutput, Methods, Names } from "./types.ts";
-import { listenForHints, webEnvironment } from "./web-environment.ts";
+import { ChannelCore } from "./channel.ts";
+import { HoldfastCore } from "./core.ts";
+import { Presence } from "./engine/presence.ts";
+import { type IteratedMessage, MessageIterator, type MessagesOptions } from "./messages.ts";
+import { type HoldfastOptions, whole } from "./options.ts";
+import { PresenceHandle } from "./presence-handle.ts";
+import type { Names, PresenceData, Received } from "./types.ts";
 
-export const VERSION = "0.1.0";
+/** A channel: everything of `ChannelCore`, who is there, and messages as an async iterator. */
+export class Channel<C, N extends Names<C>> extends ChannelCore<C, N> {
+  readonly presence: PresenceHandle<PresenceData<C, N>>;
 
-export interface HoldfastEvents {
-  /** The state changed. */
-  state: (change: StateChange) => void;
-  /** Something failed that no call of the application can carry: a failed attempt or token, a listener that threw. Without a listener, what a listener threw goes to the console. */
-  error: (error: unknown) => void;
+  constructor(presence: PresenceHandle<PresenceData<C, N>>, ...core: ConstructorParameters<typeof ChannelCore<C, N>>) {
+    super(...core);
+    this.presence = presence;
+  }
+
+  /** The channel as an async iterator. Leaving the loop ends the subscription. */
+  messages(options: MessagesOptions = {}): AsyncIterableIterator<IteratedMessage<Received<C, N>>, undefined> {
+    const bufferMax = whole("bufferMax", options.bufferMax, 1_000);
+    return new MessageIterator(this.engine, this.name, { ...options, bufferMax, stateTimeoutMs: this.defaults.requestTimeoutMs });
+  }
 }
-
-export interface RpcOptions {
-  readonly signal?: AbortSignal;
-  /** Default `requestTimeoutMs`. Sent along, so that the node gives up too. */
-  readonly timeoutMs?: number;
-  /** True: may be sent again when the connection was lost before the answer, so the handler may run twice. Default false: `connection_lost`. */
-  readonly retry?: boolean;
-}
-
-type RpcArguments<Input> = undefined extends Input ? [input?: Input, options?: RpcOptions] : [input: Input, options?: RpcOptions];
 
 /**
  * A client: one session, kept over every lost connection and every deploy. `C` is the type of the application's contract. Connects at once
  * unless `autoConnect` is false. Needs a global `WebSocket` or the option of that name.
  */
-export class Holdfast<C = unknown> {
-  readonly #engine: ClientEngine;
-  readonly #checked: CheckedOptions;
-  readonly #events: Emitter<HoldfastEvents>;
-  #stopHints: () => void = () => {};
-  #closing: Promise<void> | undefined;
+export class Holdfast<C = unknown> extends HoldfastCore<C> {
+  readonly #presence: Presence;
 
   constructor(url: string | URL, options: HoldfastOptions = {}) {
-    this.#checked = checkOptions(url, options);
-    this.#events = new Emitter((error) => this.#engine.report(error));
-    const { getToken, name, codec = jsonClientCodec, autoConnect = true } = options;
-    const { connectTimeoutMs, suspendAfterMs, countMax, bytesMax } = this.#checked;
-    const settings = {
-      url: this.#checked.url,
-      codec,
-      client: `holdfast-js/${VERSION}${name ? ` ${name}` : ""}`,
-      ...(getToken ? { getToken } : {}),
-      connectTimeoutMs,
-      suspendAfterMs,
-      migrates: true,
-      queue: { countMax, bytesMax },
-    };
-    const WebSocket = options.WebSocket ?? (Reflect.get(globalThis, "WebSocket") as WebSocketConstructor | undefined);
-    this.#engine = new ClientEngine(settings, webEnvironment(WebSocket ?? missingWebSocket(autoConnect)), {
-      state: (change) => this.#onState(change),
-      error: (error) => this.#onError(error),
-    });
-    if (autoConnect) this.connect();
+    super(url, { codec: jsonClientCodec, ...options });
+    this.#presence = this.engine.add((host, settled) => new Presence(host, settled));
   }
 
-  /** `connecting`, `connected`, `reconnecting`, `suspended`, `closed` or `failed`. */
-  get state(): State {
-    return this.#engine.state;
+  override channel<N extends Names<C>>(name: N): Channel<C, N> {
+    const { engine, checked } = this;
+    const options = { channel: name, timeoutMs: checked.requestTimeoutMs };
+    return new Channel(new PresenceHandle<PresenceData<C, N>>(engine, this.#presence, options), engine, name, checked);
   }
-  /** Public id of this session, as others see it in presence; while connected. */
-  get session(): string | undefined {
-    return this.#engine.session;
-  }
-  /** Name of the node that the client is connected to. */
-  get node(): string | undefined {
-    return this.#engine.node;
-  }
-
-  /** Begins to connect, where `autoConnect` is false. Again: does nothing. */
-  connect(): void {
-    // At the end of this turn, so that what the application asks for in it goes into the first message.
-    this.#engine.environment.clock.defer(() => {
-      if (this.state !== "connecting") return;
-      this.#stopHints();
-      this.#stopHints = listenForHints((hint) => this.#engine.hint(hint));
-      this.#engine.start();
-    });
-  }
-
-  /** Returns what removes the listener. */
-  on<Name extends keyof HoldfastEvents>(name: Name, listener: HoldfastEvents[Name]): () => void {
-    return this.#events.on(name, listener);
-  }
-
-  /** A handle of a channel; costs nothing until it is used. */
-  channel<N extends Names<C>>(name: N): Channel<C, N> {
-    return new Channel<C, N>(this.#engine, name, this.#checked);
-  }
-
-  /** Calls a method. Waits for a connection up to the timeout. Rejects with the node's code, `timeout`, `aborted` or `connection_lost`. */
-  rpc<M extends Methods<C>>(method: M, ...[input, options = {}]: RpcArguments<MethodInput<C, M>>): Promise<MethodOutput<C, M>> {
-    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.#checked.requestTimeoutMs);
-    const call = { timeoutMs, repeatable: options.retry === true, name: `call ${method}` };
-    return pending(options.signal, (done) =>
-      this.#engine.calls.start(
-        (id) => ({ t: "rpc", id, m: method, timeoutMs, ...(input === undefined ? {} : { data: input }) }),
-        call,
-        (answer) => {
-          if (answer instanceof HoldfastError) done(answer);
-          // The node checked the output against the contract's schema.
-          else if (answer.t === "ok") done(answer.data as MethodOutput<C, M>);
-          else done(new HoldfastError("internal", `Cannot call ${method}: the node answered ${answer.t}`));
-        },
-      ),
-    );
-  }
-
-  /** What the application experienced since the client was made. */
-  stats(): Stats {
-    return { ...this.#engine.counts.total };
-  }
-
-  /** Says goodbye and ends everything: publishes, calls and subscriptions that wait reject with `closed`. Resolves when the socket is closed, or after 1 s. */
-  close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => this.#engine.close(resolve));
-    return this.#closing;
-  }
-
-  #onState(change: StateChange): void {
-    if (change.state === "closed" || change.state === "failed") this.#stopHints();
-    this.#events.emit("state", change);
-  }
-
-  #onError(error: unknown): void {
-    if (this.#events.emit("error", error) === 0 && !(error instanceof HoldfastError)) console.error(error);
-  }
-}
-
-/** Stands in where there is no WebSocket: at once an error when the client should connect now, otherwise when it tries to. */
-function missingWebSocket(now: boolean): WebSocketConstructor {
-  const error = new HoldfastError(
-    "request_invalid",
-    'Cannot connect: this runtime has no WebSocket, expected the option WebSocket; on Node before 22: npm install ws, import { WebSocket } from "ws", new Holdfast(url, { WebSocket })',
-    { path: "WebSocket" },
-  );
-  if (now) throw error;
-  return class {
-    constructor() {
-      throw error;
-    }
-  } as unknown as WebSocketConstructor;
 }

@@ -2,6 +2,7 @@
 import { Emitter } from "./emitter.ts";
 import type { ClientEngine } from "./engine/client-engine.ts";
 import { HoldfastError } from "./engine/errors.ts";
+import type { Presence } from "./engine/presence.ts";
 import { onAbort, pending } from "./pending.ts";
 import type { Member, PresenceChange } from "./types.ts";
 
@@ -21,34 +22,37 @@ export interface PresenceEvents<T> {
 /** Membership survives reconnects and moves: after each the session enters again with its newest data, and nobody sees it leave. */
 export class PresenceHandle<T> {
   readonly #engine: ClientEngine;
+  readonly #presence: Presence;
   readonly #channel: string;
   readonly #timeoutMs: number;
 
-  constructor(engine: ClientEngine, channel: string, timeoutMs: number) {
+  constructor(engine: ClientEngine, presence: Presence, options: { readonly channel: string; readonly timeoutMs: number }) {
+    const { channel, timeoutMs } = options;
     this.#engine = engine;
+    this.#presence = presence;
     this.#channel = channel;
     this.#timeoutMs = timeoutMs;
   }
 
   /** Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the wish still stands: it is carried out when a connection allows it. */
   enter(data?: T, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#engine.presence.enter(this.#channel, data, done));
+    return this.#wait(options, (done) => this.#presence.enter(this.#channel, data, done));
   }
 
   /** Replaces this member's data. Calls that come faster than answers are merged into the newest. */
   update(data: T, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#engine.presence.update(this.#channel, data, done));
+    return this.#wait(options, (done) => this.#presence.update(this.#channel, data, done));
   }
 
   /** Ends the membership. Without a connection the node ends it after its grace time. */
   leave(options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#engine.presence.leave(this.#channel, done));
+    return this.#wait(options, (done) => this.#presence.leave(this.#channel, done));
   }
 
   /** Members as far as they are known: complete while something listens to `change`, otherwise empty. Use `get` for a single look. */
   members(): readonly Member<T>[] {
     // The node checks members' data against the contract's schema, which is where T comes from.
-    return this.#engine.presence.members(this.#channel) as readonly Member<T>[];
+    return this.#presence.members(this.#channel) as readonly Member<T>[];
   }
 
   /** Everybody who is there now. */
@@ -60,7 +64,7 @@ export class PresenceHandle<T> {
         done(result);
       };
       const cancel = this.#timeout(options, settle);
-      stop = this.#engine.presence.watch(this.#channel, {
+      stop = this.#presence.watch(this.#channel, {
         change() {},
         ready: (members) => settle(members as readonly Member<T>[]),
         error: settle,
@@ -78,7 +82,7 @@ export class PresenceHandle<T> {
   ): () => void {
     const events = new Emitter<PresenceEvents<T>>((error) => this.#engine.report(error));
     events.on(name, listener);
-    const stop = this.#engine.presence.watch(this.#channel, {
+    const stop = this.#presence.watch(this.#channel, {
       change: (change) => events.emit("change", change as PresenceChange<T>),
       ready() {},
       error: (error) => events.emit("error", error),

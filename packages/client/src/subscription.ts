@@ -3,6 +3,7 @@ import type { Position } from "@holdfast/protocol";
 import { Emitter } from "./emitter.ts";
 import type { ClientEngine } from "./engine/client-engine.ts";
 import { HoldfastError } from "./engine/errors.ts";
+import { defined } from "./engine/host.ts";
 import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
 
@@ -71,7 +72,7 @@ export class Subscription {
     });
     // Whoever does not look at `ready` hears of it through `error`.
     this.ready.catch(() => {});
-    const start = { ...(since === undefined ? {} : { since }), ...(last === undefined ? {} : { last }) };
+    const start = defined({ since, last });
     this.#leave = engine.subscriptions.subscribe(channel, this.#listener(succeed), start);
     this.#stopSignal = onAbort(options.signal, (error) => this.#end(error));
   }

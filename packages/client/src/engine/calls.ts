@@ -1,8 +1,8 @@
 // Owns: RPCs and history pages from the call to the answer.
-import type { ClientFrame, Encoded } from "@holdfast/protocol";
+import type { Encoded } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { type Answer, byteLength, type Host } from "./host.ts";
+import { type Answer, byteLength, type Host, type Request } from "./host.ts";
 
 /** Calls that may be unanswered or wait for a connection. */
 const CALLS_MAX = 1_000;
@@ -37,17 +37,16 @@ export class Calls {
   }
 
   /** Starts a call. `done` gets the answer (never an `err`) or the error, once. The result gives it up with the error given; a node that works on it is told. */
-  start(make: (id: number) => ClientFrame<unknown>, options: CallOptions, done: CallDone): (error: HoldfastError) => void {
+  start(request: Request, options: CallOptions, done: CallDone): (error: HoldfastError) => void {
     const { name, timeoutMs } = options;
     if (this.#host.final) {
       done(this.#host.final);
       return () => {};
     }
     const id = this.#host.nextId();
-    const frame = make(id);
     let encoded: Encoded;
     try {
-      encoded = this.#host.codec.encode(frame);
+      encoded = this.#host.codec.encode({ ...request, id });
     } catch (cause) {
       done(new HoldfastError("payload_invalid", `Cannot ${name}: the data cannot be encoded`, { cause }));
       return () => {};
@@ -56,7 +55,7 @@ export class Calls {
       done(new HoldfastError("queue_full", `Cannot ${name}: ${CALLS_MAX} calls are not answered`));
       return () => {};
     }
-    const call: Call = { id, encoded, options, done, cancellable: frame.t === "rpc", connection: undefined, cancelTimer: () => {} };
+    const call: Call = { id, encoded, options, done, cancellable: request.t === "rpc", connection: undefined, cancelTimer: () => {} };
     this.#open.add(call);
     call.cancelTimer = this.#host.environment.clock.after(timeoutMs, () =>
       this.#giveUp(call, new HoldfastError("timeout", `Cannot ${name}: no answer within ${timeoutMs} ms`)),

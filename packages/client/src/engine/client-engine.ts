@@ -4,12 +4,11 @@ import { attemptDelayMs } from "./backoff.ts";
 import { Calls } from "./calls.ts";
 import { Connection, type End } from "./connection.ts";
 import { Counts } from "./counts.ts";
-import { Credentials, type GetToken, isPermanent } from "./credentials.ts";
+import { Credentials, type GetToken, isPermanent, type Shown } from "./credentials.ts";
 import type { ClientEnvironment } from "./environment.ts";
 import { errorFromClose, errorFromWire, HoldfastError, isFinal } from "./errors.ts";
-import type { Host } from "./host.ts";
+import { defined, type Host, type Part } from "./host.ts";
 import { Migration } from "./migration.ts";
-import { Presence } from "./presence.ts";
 import { Publisher } from "./publisher.ts";
 import type { State, StateChange } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -56,12 +55,12 @@ export class ClientEngine implements Host {
   readonly codec: ClientCodec;
   readonly counts = new Counts();
   readonly subscriptions: Subscriptions;
-  readonly presence: Presence;
   readonly publisher: Publisher;
   readonly calls: Calls;
   readonly #options: EngineOptions;
   readonly #listener: EngineListener;
   readonly #credentials: Credentials;
+  readonly #parts: Part[];
   #state: State = "connecting";
   #final: HoldfastError | undefined;
   #primary: Connection | undefined;
@@ -89,9 +88,16 @@ export class ClientEngine implements Host {
     this.#listener = listener;
     this.#credentials = new Credentials(this, options.getToken);
     this.subscriptions = new Subscriptions(this, (connection) => this.#onCaughtUp(connection));
-    this.presence = new Presence(this, () => this.#migration?.check());
+    this.#parts = [this.subscriptions];
     this.publisher = new Publisher(this, options.queue);
     this.calls = new Calls(this);
+  }
+
+  /** Adds a part before the client starts, such as presence. */
+  add<P extends Part>(make: (host: Host, settled: () => void) => P): P {
+    const part = make(this, () => this.#migration?.check());
+    this.#parts.push(part);
+    return part;
   }
 
   get final(): HoldfastError | undefined {
@@ -174,7 +180,7 @@ export class ClientEngine implements Host {
   #connect(): void {
     this.#attempt = undefined;
     this.#attemptAtMs = this.#now();
-    this.#credentials.next().then(
+    this.#credentials.next(
       (credentials) => {
         if (!this.#isOver() && !this.#primary) this.#primary = this.#open(credentials, false);
       },
@@ -182,19 +188,15 @@ export class ClientEngine implements Host {
     );
   }
 
-  #open(credentials: { readonly token?: string; readonly resume?: string }, moving: boolean): Connection {
+  #open(credentials: Shown, moving: boolean): Connection {
     const { url, client, migrates, connectTimeoutMs } = this.#options;
     return new Connection(this, url, {
       timeoutMs: connectTimeoutMs,
       events: {
         opened: (connection) => {
-          const more = { ...credentials, ...(moving ? { moving } : {}), ...(migrates ? { migrates } : {}), client };
-          connection.request(
-            (id) => ({ t: "connect", id, ...more }),
-            (answer) => answer && connection.end(4000, "connect was refused"),
-          );
-          this.subscriptions.attach(connection, !moving && this.#lostAtMs !== undefined);
-          this.presence.attach(connection);
+          const more = defined({ ...credentials, moving: moving || undefined, migrates: migrates || undefined, client });
+          connection.request({ t: "connect", ...more }, (answer) => answer && connection.end(4000, "connect was refused"));
+          for (const part of this.#parts) part.attach(connection, !moving && this.#lostAtMs !== undefined);
         },
         connected: (connection, frame) => this.#onConnected(connection, frame),
         frame: (connection, frame) => this.#onFrame(connection, frame),
@@ -229,15 +231,6 @@ export class ClientEngine implements Host {
 
   #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
     switch (frame.t) {
-      case "pub":
-      case "gap":
-      case "unsubscribed":
-        this.subscriptions.onFrame(connection, frame);
-        return;
-      case "members":
-      case "presence":
-        this.presence.onFrame(connection, frame);
-        return;
       case "pong":
         if (frame.resume !== undefined) this.#credentials.resume = frame.resume;
         this.#windowMs = frame.windowMs;
@@ -250,6 +243,7 @@ export class ClientEngine implements Host {
         this.#onMigrate(connection, frame.deadlineMs);
         return;
       default:
+        for (const part of this.#parts) part.onFrame(connection, frame);
     }
   }
 
@@ -257,8 +251,7 @@ export class ClientEngine implements Host {
 
   #onEnded(connection: Connection, end: End): void {
     this.#windowMs = end.goodbye?.windowMs ?? this.#windowMs;
-    this.subscriptions.detach(connection);
-    this.presence.detach(connection);
+    this.#detach(connection);
     if (connection === this.#retiring) this.#retiring = undefined;
     else if (connection === this.#migration?.second) this.#migration.lost(end.goodbye?.retryMs ?? 0);
     else if (connection === this.#primary) this.#onLost(end);
@@ -358,7 +351,7 @@ export class ClientEngine implements Host {
 
   #onCaughtUp(connection: Connection): void {
     if (connection !== this.#primary) this.#migration?.check();
-    else if (connection.info && this.subscriptions.isCaughtUp(connection)) this.#resumed();
+    else if (connection.info && this.subscriptions.isSettled(connection)) this.#resumed();
   }
 
   #resumed(): void {
@@ -390,8 +383,8 @@ export class ClientEngine implements Host {
 
   #migrate(deadlineMs: number): void {
     const port = {
-      open: () => this.#open(this.#credentials.resume === undefined ? {} : { resume: this.#credentials.resume }, true),
-      isReady: (second: Connection) => this.subscriptions.isCaughtUp(second) && this.presence.isSettled(second),
+      open: () => this.#open(this.#credentials.shown(), true),
+      isReady: (second: Connection) => this.#parts.every((part) => part.isSettled(second)),
       take: (second: Connection) => this.#take(second),
     };
     this.#migration = new Migration(this, port, deadlineMs);
@@ -419,8 +412,7 @@ export class ClientEngine implements Host {
   #retire(old: Connection): void {
     if (this.#retiring) this.#say(this.#retiring, true);
     this.#retiring = old;
-    this.subscriptions.detach(old);
-    this.presence.detach(old);
+    this.#detach(old);
     const part = () => {
       if (this.#retiring !== old) return;
       this.#timers.retire();
@@ -433,9 +425,12 @@ export class ClientEngine implements Host {
 
   // ---- ending ----
 
+  #detach(connection: Connection): void {
+    for (const part of this.#parts) part.detach(connection);
+  }
+
   #say(connection: Connection, moved: boolean): void {
-    this.subscriptions.detach(connection);
-    this.presence.detach(connection);
+    this.#detach(connection);
     connection.bye(moved);
   }
 
@@ -453,7 +448,7 @@ export class ClientEngine implements Host {
     this.#final = error;
     this.#setState(state, reason, error);
     for (const connection of connections) this.#say(connection, false);
-    for (const part of [this.subscriptions, this.presence, this.publisher, this.calls]) part.endAll(error);
+    for (const part of [...this.#parts, this.publisher, this.calls]) part.endAll(error);
     return connections;
   }
 
@@ -465,7 +460,7 @@ export class ClientEngine implements Host {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;
-    const change = { state, previous, reason, ...(error === undefined ? {} : { error }) };
+    const change = defined({ state, previous, reason, error });
     try {
       this.#listener.state(change);
     } catch (thrown) {

@@ -8,7 +8,7 @@ import {
   type ServerFrame,
 } from "@holdfast/protocol";
 import type { Transport } from "./environment.ts";
-import { type Answer, byteLength, type Host } from "./host.ts";
+import { type Answer, byteLength, type Host, type Request } from "./host.ts";
 
 /** A message's limit until the node told its own. */
 const FIRST_MESSAGE_BYTES_MAX = 16_384;
@@ -99,9 +99,9 @@ export class Connection {
   }
 
   /** Sends a request. `answer` is called once: with the answer, or with undefined when the connection ended before it came. */
-  request(make: (id: number) => ClientFrame<unknown>, answer: (answer: Answer | undefined) => void): void {
+  request(frame: Request, answer: (answer: Answer | undefined) => void = () => {}): void {
     const id = this.#host.nextId();
-    this.requestEncoded(id, this.#host.codec.encode(make(id)), answer);
+    this.requestEncoded(id, this.#host.codec.encode({ ...frame, id }), answer);
   }
 
   /** The same with a frame that is encoded already. `patient`: no answer is due within a time (RPC). */
@@ -233,10 +233,7 @@ export class Connection {
   }
 
   #ping(): void {
-    this.request(
-      (id) => ({ t: "ping", id }),
-      () => {},
-    );
+    this.request({ t: "ping" });
   }
 
   #schedulePing(): void {

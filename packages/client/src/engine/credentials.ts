@@ -23,6 +23,12 @@ export const isPermanent = (error: unknown): boolean =>
     ? error.retry === "never"
     : typeof error === "object" && error !== null && "permanent" in error && error.permanent === true;
 
+/** Members of a `connect` frame. */
+export interface Shown {
+  readonly token?: string;
+  readonly resume?: string;
+}
+
 /** Tokens live in memory only: the newest resume token is a password of the session. */
 export class Credentials {
   readonly #host: Host;
@@ -45,12 +51,19 @@ export class Credentials {
     } else if (code === "token_expired") this.#wanted = "expired";
   }
 
-  /** The members of the next `connect` frame. Rejects as `getToken` does, or with `timeout`. A token is fetched only when the resume token does not do. */
-  async next(): Promise<{ readonly token?: string; readonly resume?: string }> {
-    const { resume } = this;
-    const reason = this.#wanted ?? (resume === undefined ? "connect" : undefined);
-    const token = reason && this.#getToken ? await this.#fetch(this.#getToken, reason) : undefined;
-    return { ...(token === undefined ? {} : { token }), ...(resume === undefined ? {} : { resume }) };
+  /**
+   * Gives the members of the next `connect` frame: at once when the resume token does or no `getToken` was given, otherwise when
+   * that settles. `failed` gets its rejection, or a `timeout`.
+   */
+  next(done: (shown: Shown) => void, failed: (error: unknown) => void): void {
+    const reason = this.#wanted ?? (this.resume === undefined ? "connect" : undefined);
+    if (reason && this.#getToken) this.#fetch(this.#getToken, reason).then((token) => done({ token, ...this.shown() }), failed);
+    else done(this.shown());
+  }
+
+  /** What can be shown without asking for a token. */
+  shown(): Shown {
+    return this.resume === undefined ? {} : { resume: this.resume };
   }
 
   /** A connection was established: remembers its resume token and refreshes the application's well before `expiresMs` is over. */
@@ -95,13 +108,10 @@ export class Credentials {
     const hand = (token: string) => {
       const connection = this.#host.ready();
       if (!live() || !connection) return; // The next connection plans its own.
-      connection.request(
-        (id) => ({ t: "refresh", id, token }),
-        (answer) => {
-          if (answer?.t === "err") again(new HoldfastError("token_invalid", `Cannot refresh the token: ${answer.msg}`));
-          else if (answer?.t === "ok" && live()) this.#scheduleRefresh(lifeFrom(answer.data) ?? this.#lifeMs);
-        },
-      );
+      connection.request({ t: "refresh", token }, (answer) => {
+        if (answer?.t === "err") again(new HoldfastError("token_invalid", `Cannot refresh the token: ${answer.msg}`));
+        else if (answer?.t === "ok" && live()) this.#scheduleRefresh(lifeFrom(answer.data) ?? this.#lifeMs);
+      });
     };
     if (this.#getToken) this.#fetch(this.#getToken, "refresh").then(hand, again);
   }

@@ -1,5 +1,5 @@
 // Owns: what the parts of the engine know of the whole.
-import type { ClientCodec, ServerFrame } from "@holdfast/protocol";
+import type { ClientCodec, ClientFrame, ServerFrame } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import type { Counts } from "./counts.ts";
 import type { ClientEnvironment } from "./environment.ts";
@@ -7,6 +7,20 @@ import type { HoldfastError } from "./errors.ts";
 
 /** A node's answer to one request. */
 export type Answer = Exclude<Extract<ServerFrame<unknown>, { readonly id: number }>, { readonly t: "connected" }>;
+
+type WithoutId<F> = F extends { readonly id: number } ? Omit<F, "id"> : never;
+/** A request that has no id yet. */
+export type Request = WithoutId<ClientFrame<unknown>>;
+
+/** The members that are not undefined: what a frame or an event leaves out. */
+export function defined<T extends object>(members: T): Defined<T> {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+/** Members that may be undefined become optional ones. */
+export type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
 
 /** The whole, as its parts see it. */
 export interface Host {
@@ -21,6 +35,20 @@ export interface Host {
   nextId(): number;
   /** Tells the application of an error that no call of its own can carry. Never throws. */
   report(error: unknown): void;
+}
+
+/** Something that a client keeps alive over its connections: subscriptions, presence. */
+export interface Part {
+  /** A connection opened: ask for everything on it. `resumes`: an earlier one was lost. */
+  attach(connection: Connection, resumes: boolean): void;
+  /** It ended, or counts no more. */
+  detach(connection: Connection): void;
+  /** A frame that answers no request; those of other parts are ignored. */
+  onFrame(connection: Connection, frame: ServerFrame<unknown>): void;
+  /** Whether the connection carries everything, as new as an older connection would. */
+  isSettled(connection: Connection): boolean;
+  /** The client ended for good. */
+  endAll(error: HoldfastError): void;
 }
 
 /** Calls the application's code; what it throws is reported and stops nothing. */

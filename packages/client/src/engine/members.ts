@@ -1,5 +1,6 @@
 // Owns: who is in a channel, as the application knows it, and what changed.
 import type { MemberEntry, PresenceFrame } from "@holdfast/protocol";
+import { defined } from "./host.ts";
 
 /** A session in a channel's presence. `id` is its public session id. */
 export interface RawMember {
@@ -15,11 +16,7 @@ export interface MembersChange {
   readonly leave: readonly RawMember[];
 }
 
-export const memberOf = (entry: MemberEntry<unknown>): RawMember => ({
-  id: entry.m,
-  ...(entry.u === undefined ? {} : { user: entry.u }),
-  data: entry.data,
-});
+export const memberOf = ({ m: id, u: user, data }: MemberEntry<unknown>): RawMember => ({ ...defined({ user }), id, data });
 
 /** The difference between two sets of members: what a snapshot after a reconnect means to the application (H7). */
 export function membersBetween(before: ReadonlyMap<string, RawMember>, after: ReadonlyMap<string, RawMember>): MembersChange {

@@ -3,7 +3,7 @@ import type { ServerFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { guard, type Host } from "./host.ts";
+import { defined, guard, type Host, type Part } from "./host.ts";
 import { isEmpty, type MembersChange, memberOf, membersAfter, membersBetween, type RawMember } from "./members.ts";
 
 /** Callers of `enter`, `update` and `leave` that may wait in one channel. */
@@ -50,7 +50,7 @@ interface Attachment {
 const newSeat = (): Seat => ({ sent: 0, busy: false, entered: false, tries: 0, watch: "none", incoming: new Map() });
 
 /** Presence of a client. `attach` a connection when it opens; `detach` it when it ends. */
-export class Presence {
+export class Presence implements Part {
   readonly #host: Host;
   readonly #settled: () => void;
   readonly #rooms = new Map<string, Room>();
@@ -136,7 +136,8 @@ export class Presence {
     return true;
   }
 
-  onFrame(connection: Connection, frame: Extract<ServerFrame<unknown>, { readonly t: "members" | "presence" }>): void {
+  onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
+    if (frame.t !== "members" && frame.t !== "presence") return;
     const room = this.#rooms.get(frame.ch);
     const seat = this.#of(connection)?.get(frame.ch);
     if (!room || !seat || seat.watch === "none") return;
@@ -185,25 +186,22 @@ export class Presence {
     seats.set(channel, seat);
     if (seat.busy || seat.sent === version || (!wish && !seat.entered)) return;
     seat.busy = true;
-    const t = wish ? (seat.entered ? "update" : "enter") : "leave";
-    connection.request(
-      (id) => ({ t, id, ch: channel, ...(wish?.data === undefined ? {} : { data: wish.data }) }),
-      (answer) => {
-        seat.busy = false;
-        if (!answer || this.#of(connection) !== seats) return;
-        if (answer.t === "err") {
-          this.#onRefused({ connection, seats, room, seat, version }, errorFromWire(answer));
-          return;
-        }
-        seat.sent = version;
-        seat.tries = 0;
-        seat.entered = wish !== undefined;
-        this.#settle(room, undefined, version);
-        this.#sendWish(connection, seats, room);
-        this.#forget(room);
-        this.#settled();
-      },
-    );
+    const t: "enter" | "update" | "leave" = wish ? (seat.entered ? "update" : "enter") : "leave";
+    connection.request(defined({ t, ch: channel, data: wish?.data }), (answer) => {
+      seat.busy = false;
+      if (!answer || this.#of(connection) !== seats) return;
+      if (answer.t === "err") {
+        this.#onRefused({ connection, seats, room, seat, version }, errorFromWire(answer));
+        return;
+      }
+      seat.sent = version;
+      seat.tries = 0;
+      seat.entered = wish !== undefined;
+      this.#settle(room, undefined, version);
+      this.#sendWish(connection, seats, room);
+      this.#forget(room);
+      this.#settled();
+    });
   }
 
   #onRefused(
@@ -237,22 +235,19 @@ export class Presence {
     if (room.watchers.size === 0 || seat.watch !== "none") return;
     seat.watch = "requested";
     seat.incoming = new Map();
-    connection.request(
-      (id) => ({ t: "watch", id, ch: room.channel }),
-      (answer) => {
-        if (answer?.t !== "err" || seats.get(room.channel) !== seat) return;
-        const error = errorFromWire(answer);
-        seat.watch = "none";
-        if (error.retry === "never") {
-          this.#refuseWatch(room, error);
-          return;
-        }
-        const { clock, random } = this.#host.environment;
-        clock.after(requestDelayMs(seat.tries++, error.retryAfterMs, random.next()), () => {
-          if (this.#of(connection) === seats) this.#requestWatch(connection, seats, room);
-        });
-      },
-    );
+    connection.request({ t: "watch", ch: room.channel }, (answer) => {
+      if (answer?.t !== "err" || seats.get(room.channel) !== seat) return;
+      const error = errorFromWire(answer);
+      seat.watch = "none";
+      if (error.retry === "never") {
+        this.#refuseWatch(room, error);
+        return;
+      }
+      const { clock, random } = this.#host.environment;
+      clock.after(requestDelayMs(seat.tries++, error.retryAfterMs, random.next()), () => {
+        if (this.#of(connection) === seats) this.#requestWatch(connection, seats, room);
+      });
+    });
   }
 
   #refuseWatch(room: Room, error: HoldfastError): void {
@@ -268,10 +263,7 @@ export class Presence {
       const seat = seats.get(room.channel);
       if (!seat || seat.watch === "none") continue;
       seat.watch = "none";
-      connection.request(
-        (id) => ({ t: "unwatch", id, ch: room.channel }),
-        () => {},
-      );
+      connection.request({ t: "unwatch", ch: room.channel });
     }
     room.members = new Map();
     this.#forget(room);

@@ -3,7 +3,7 @@ import type { Encoded, Position } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { type Answer, byteLength, type Host } from "./host.ts";
+import { type Answer, byteLength, defined, type Host } from "./host.ts";
 
 /** Publishes of one channel that are sent together; the next ones wait until all are answered, so that a refused one can keep its place. */
 const BATCH_MAX = 64;
@@ -107,14 +107,7 @@ export class Publisher {
     const idem = options.idempotencyKey ?? `${this.#prefix}-${++this.#number}`;
     let encoded: Encoded;
     try {
-      encoded = this.#host.codec.encode({
-        t: "publish",
-        id,
-        ch: channel,
-        ...(options.key === undefined ? {} : { k: options.key }),
-        idem,
-        data,
-      });
+      encoded = this.#host.codec.encode({ ...defined({ k: options.key }), t: "publish", id, ch: channel, idem, data });
     } catch (cause) {
       return new HoldfastError("payload_invalid", `Cannot publish to ${channel}: the data cannot be encoded`, { cause });
     }

@@ -1,5 +1,5 @@
 // Owns: one channel's stream as the application sees it, merged from every connection that carries it.
-import type { DeliveryClass, GapFrame, GapReason, Position, PubFrame } from "@holdfast/protocol";
+import type { DeliveryClass, GapFrame, GapReason, Position, PubEntry, PubFrame } from "@holdfast/protocol";
 import type { HoldfastError } from "./errors.ts";
 import { guard, type Host } from "./host.ts";
 
@@ -13,6 +13,17 @@ export interface RawMessage {
   readonly key?: string;
   readonly user?: string;
   readonly session?: string;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** A publication as the node sent it, as the application gets it. */
+export function messageOf(channel: string, epoch: string, entry: PubEntry<unknown>): RawMessage {
+  const message: Mutable<RawMessage> = { channel, data: entry.data, offset: entry.o, epoch, timeMs: entry.ts };
+  if (entry.k !== undefined) message.key = entry.k;
+  if (entry.u !== undefined) message.user = entry.u;
+  if (entry.s !== undefined) message.session = entry.s;
+  return message;
 }
 
 /** Publications `from`..`to` of the channel will not come (`to` null: how many is not known, the stream began anew). It goes on after `position`. */
@@ -114,16 +125,7 @@ export class Stream {
     }
     if (this.cls !== "latest" && frame.o !== position.offset + 1) return "hole";
     this.position = { epoch: position.epoch, offset: frame.o };
-    const message: RawMessage = {
-      channel: this.channel,
-      data: frame.data,
-      offset: frame.o,
-      epoch: position.epoch,
-      timeMs: frame.ts,
-      ...(frame.k === undefined ? {} : { key: frame.k }),
-      ...(frame.u === undefined ? {} : { user: frame.u }),
-      ...(frame.s === undefined ? {} : { session: frame.s }),
-    };
+    const message = messageOf(this.channel, position.epoch, frame);
     this.#tell((listener) => listener.message(message));
     return "delivered";
   }

@@ -3,7 +3,7 @@ import type { GapFrame, PubFrame, ServerFrame, SubscribedFrame } from "@holdfast
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, type HoldfastError } from "./errors.ts";
-import { type Answer, guard, type Host } from "./host.ts";
+import { type Answer, defined, guard, type Host, type Part } from "./host.ts";
 import { HELD_MAX, isCaughtUp, type Lane, newLane, openLane } from "./lane.ts";
 import { Stream, type StreamListener, type StreamStart } from "./stream.ts";
 
@@ -20,7 +20,7 @@ interface Attachment {
 }
 
 /** Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends. */
-export class Subscriptions {
+export class Subscriptions implements Part {
   readonly #host: Host;
   readonly #caughtUp: (connection: Connection) => void;
   readonly #streams = new Map<string, Stream>();
@@ -63,7 +63,7 @@ export class Subscriptions {
     };
   }
 
-  /** Asks for every stream on a connection that opened. `resumes`: the application shall hear of the recovery. */
+  /** Asks for every stream. `resumes`: the application shall hear of the recovery. */
   attach(connection: Connection, resumes: boolean): void {
     const attachment: Attachment = { connection, lanes: new Map(), resumes };
     this.#attachments = [...this.#attachments, attachment];
@@ -82,7 +82,7 @@ export class Subscriptions {
   }
 
   /** Whether every subscription on the connection reached the head that the node named. */
-  isCaughtUp(connection: Connection): boolean {
+  isSettled(connection: Connection): boolean {
     const attachment = this.#of(connection);
     if (!attachment) return false;
     for (const channel of this.#streams.keys()) {
@@ -92,7 +92,8 @@ export class Subscriptions {
     return true;
   }
 
-  onFrame(connection: Connection, frame: Extract<ServerFrame<unknown>, { readonly t: "pub" | "gap" | "unsubscribed" }>): void {
+  onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
+    if (frame.t !== "pub" && frame.t !== "gap" && frame.t !== "unsubscribed") return;
     const attachment = this.#of(connection);
     const stream = this.#streams.get(frame.ch);
     const lane = attachment?.lanes.get(frame.ch);
@@ -207,17 +208,14 @@ export class Subscriptions {
       connection.end(4011, "stream_broken");
       return;
     }
-    connection.request(
-      (id) => ({ t: "unsubscribe", id, ch: stream.channel }),
-      () => {},
-    );
+    connection.request({ t: "unsubscribe", ch: stream.channel });
     this.#request(connection, stream);
   }
 
   #laneCaughtUp(attachment: Attachment, stream: Stream, lane: Lane): void {
     lane.behind = false;
     if (attachment.resumes && lane.resumes) stream.tellRecovered();
-    if (this.isCaughtUp(attachment.connection)) this.#caughtUp(attachment.connection);
+    if (this.isSettled(attachment.connection)) this.#caughtUp(attachment.connection);
   }
 
   /** Asks where the stream has no lane yet. Without a position only one connection is asked, and the others when it has answered, so that they begin at the same place. */
@@ -235,19 +233,10 @@ export class Subscriptions {
     const lane = newLane(position !== undefined);
     lane.tries = tries;
     lanes?.set(channel, lane);
-    connection.request(
-      (id) => ({
-        t: "subscribe",
-        id,
-        ch: channel,
-        ...(position === undefined ? {} : { pos: position }),
-        ...(position !== undefined || last === undefined ? {} : { last }),
-      }),
-      (answer) => {
-        if (answer && lanes?.get(channel) === lane && this.#streams.get(channel) === stream)
-          this.#onAnswer({ connection, stream, lane }, answer);
-      },
-    );
+    connection.request(defined({ t: "subscribe" as const, ch: channel, pos: position, last: position ? undefined : last }), (answer) => {
+      if (answer && lanes?.get(channel) === lane && this.#streams.get(channel) === stream)
+        this.#onAnswer({ connection, stream, lane }, answer);
+    });
   }
 
   #onAnswer(at: { connection: Connection; stream: Stream; lane: Lane }, answer: Answer): void {
@@ -290,11 +279,8 @@ export class Subscriptions {
     this.#streams.delete(channel);
     for (const { connection, lanes } of this.#attachments) {
       if (!lanes.delete(channel)) continue;
-      connection.request(
-        (id) => ({ t: "unsubscribe", id, ch: channel }),
-        () => {},
-      );
-      if (this.isCaughtUp(connection)) this.#caughtUp(connection);
+      connection.request({ t: "unsubscribe", ch: channel });
+      if (this.isSettled(connection)) this.#caughtUp(connection);
     }
   }
 

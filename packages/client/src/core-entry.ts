@@ -1,0 +1,5 @@
+// Re-exports of the smallest client: no presence, no async iteration, and only the codec that is imported.
+export { jsonClientCodec as json } from "@holdfast/protocol";
+export type { ChannelCore } from "./channel.ts";
+export { HoldfastCore } from "./core.ts";
+export { HoldfastError } from "./engine/errors.ts";

@@ -1,0 +1,150 @@
+// Owns: the client without presence, as the application uses it; wires the pure engine to the runtime.
+import type { ClientCodec } from "@holdfast/protocol";
+import { ChannelCore } from "./channel.ts";
+import { Emitter } from "./emitter.ts";
+import { ClientEngine } from "./engine/client-engine.ts";
+import type { Stats } from "./engine/counts.ts";
+import { HoldfastError } from "./engine/errors.ts";
+import type { State, StateChange } from "./engine/state.ts";
+import { type CheckedOptions, checkOptions, type HoldfastOptions, type WebSocketConstructor, whole } from "./options.ts";
+import { pending } from "./pending.ts";
+import type { MethodInput, MethodOutput, Methods, Names } from "./types.ts";
+import { listenForHints, webEnvironment } from "./web-environment.ts";
+
+export const VERSION = "0.1.0";
+
+export interface HoldfastEvents {
+  /** The state changed. */
+  state: (change: StateChange) => void;
+  /** Something failed that no call of the application can carry: a failed attempt or token, a listener that threw. Without a listener, what a listener threw goes to the console. */
+  error: (error: unknown) => void;
+}
+
+export interface RpcOptions {
+  readonly signal?: AbortSignal;
+  /** Default `requestTimeoutMs`. Sent along, so that the node gives up too. */
+  readonly timeoutMs?: number;
+  /** True: may be sent again when the connection was lost before the answer, so the handler may run twice. Default false: `connection_lost`. */
+  readonly retry?: boolean;
+}
+
+type RpcArguments<Input> = undefined extends Input ? [input?: Input, options?: RpcOptions] : [input: Input, options?: RpcOptions];
+
+/**
+ * What `Holdfast` is without presence and iteration and with no codec of its own, for pages that count every byte. `C` is the type of the
+ * application's contract. Connects at once unless `autoConnect` is false. Needs a global `WebSocket` or the option of that name.
+ */
+export class HoldfastCore<C = unknown> {
+  /** For subclasses. */
+  protected readonly engine: ClientEngine;
+  protected readonly checked: CheckedOptions;
+  readonly #events: Emitter<HoldfastEvents>;
+  #stopHints: () => void = () => {};
+  #closing: Promise<void> | undefined;
+
+  constructor(url: string | URL, options: HoldfastOptions & { readonly codec: ClientCodec }) {
+    this.checked = checkOptions(url, options);
+    this.#events = new Emitter((error) => this.engine.report(error));
+    const { getToken, name, codec, autoConnect = true } = options;
+    const { connectTimeoutMs, suspendAfterMs, countMax, bytesMax } = this.checked;
+    const settings = {
+      url: this.checked.url,
+      codec,
+      client: `holdfast-js/${VERSION}${name ? ` ${name}` : ""}`,
+      ...(getToken ? { getToken } : {}),
+      connectTimeoutMs,
+      suspendAfterMs,
+      migrates: true,
+      queue: { countMax, bytesMax },
+    };
+    const WebSocket = options.WebSocket ?? (Reflect.get(globalThis, "WebSocket") as WebSocketConstructor | undefined);
+    this.engine = new ClientEngine(settings, webEnvironment(WebSocket ?? missingWebSocket(autoConnect)), {
+      state: (change) => this.#onState(change),
+      error: (error) => this.#onError(error),
+    });
+    if (autoConnect) this.connect();
+  }
+
+  /** `connecting`, `connected`, `reconnecting`, `suspended`, `closed` or `failed`. */
+  get state(): State {
+    return this.engine.state;
+  }
+  /** Public id of this session, as others see it in presence; while connected. */
+  get session(): string | undefined {
+    return this.engine.session;
+  }
+  /** Name of the node that the client is connected to. */
+  get node(): string | undefined {
+    return this.engine.node;
+  }
+
+  /** Begins to connect, where `autoConnect` is false. Again: does nothing. */
+  connect(): void {
+    // At the end of this turn, so that what the application asks for in it goes into the first message.
+    this.engine.environment.clock.defer(() => {
+      if (this.state !== "connecting") return;
+      this.#stopHints();
+      this.#stopHints = listenForHints((hint) => this.engine.hint(hint));
+      this.engine.start();
+    });
+  }
+
+  /** Returns what removes the listener. */
+  on<Name extends keyof HoldfastEvents>(name: Name, listener: HoldfastEvents[Name]): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** A handle of a channel; costs nothing until it is used. */
+  channel<N extends Names<C>>(name: N): ChannelCore<C, N> {
+    return new ChannelCore<C, N>(this.engine, name, this.checked);
+  }
+
+  /** Calls a method. Waits for a connection up to the timeout. Rejects with the node's code, `timeout`, `aborted` or `connection_lost`. */
+  rpc<M extends Methods<C>>(method: M, ...[input, options = {}]: RpcArguments<MethodInput<C, M>>): Promise<MethodOutput<C, M>> {
+    const timeoutMs = whole("timeoutMs", options.timeoutMs, this.checked.requestTimeoutMs);
+    const call = { timeoutMs, repeatable: options.retry === true, name: `call ${method}` };
+    return pending(options.signal, (done) =>
+      this.engine.calls.start({ t: "rpc", m: method, timeoutMs, ...(input === undefined ? {} : { data: input }) }, call, (answer) => {
+        if (answer instanceof HoldfastError) done(answer);
+        // The node checked the output against the contract's schema.
+        else if (answer.t === "ok") done(answer.data as MethodOutput<C, M>);
+        else done(new HoldfastError("internal", `Cannot call ${method}: the node answered ${answer.t}`));
+      }),
+    );
+  }
+
+  /** What the application experienced since the client was made. */
+  stats(): Stats {
+    return { ...this.engine.counts.total };
+  }
+
+  /** Says goodbye and ends everything: publishes, calls and subscriptions that wait reject with `closed`. Resolves when the socket is closed, or after 1 s. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => this.engine.close(resolve));
+    return this.#closing;
+  }
+
+  #onState(change: StateChange): void {
+    if (change.state === "closed" || change.state === "failed") this.#stopHints();
+    this.#events.emit("state", change);
+  }
+
+  #onError(error: unknown): void {
+    if (this.#events.emit("error", error) === 0 && !(error instanceof HoldfastError)) console.error(error);
+  }
+}
+
+/** Stands in where there is no WebSocket: at once an error when the client should connect now, otherwise when it tries to. */
+function missingWebSocket(now: boolean): WebSocketConstructor {
+  const error = new HoldfastError(
+    "request_invalid",
+    'Cannot connect: this runtime has no WebSocket, expected the option WebSocket; on Node before 22: npm install ws, import { WebSocket } from "ws", new Holdfast(url, { WebSocket })',
+    { path: "WebSocket" },
+  );
+  if (now) throw error;
+  return class {
+    constructor() {
+      throw error;
+    }
+  } as unknown as WebSocketConstructor;
+}
