@@ -63,6 +63,9 @@ export class Connection {
   chains: Map<string, Promise<void>> | undefined = undefined;
   /** How many requests are in those. */
   waiting = 0;
+  /** Requests under way that will take a subscription, or a place in presence, if they succeed: they count towards the limits. */
+  subscribing = 0;
+  entering = 0;
   /** Frames that came before `connected`. */
   early: ClientFrame[] | undefined = undefined;
 

@@ -33,3 +33,13 @@ export function permit(
   const allowed = rules.allows(action, connection.view, connection.identity);
   return typeof allowed === "boolean" ? decide(allowed) : allowed.then(decide);
 }
+
+/** Counts a request while it is under way, so that requests that overlap cannot pass a limit together. */
+export async function counted(connection: Connection, kind: "subscribing" | "entering", act: () => Promise<void> | void): Promise<void> {
+  connection[kind] += 1;
+  try {
+    await act();
+  } finally {
+    connection[kind] -= 1;
+  }
+}

@@ -3,7 +3,7 @@ import type { Payload } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeParts } from "./parts.ts";
-import { permit } from "./permission.ts";
+import { counted, permit } from "./permission.ts";
 import { Refused } from "./refusal.ts";
 import type { FrameOf } from "./requests.ts";
 
@@ -20,12 +20,13 @@ export function enter(parts: NodeParts, { connection, frame, rules }: PresenceCa
   const retryMs = parts.rates.publish(connection);
   if (retryMs > 0) throw new Refused("rate_limited", `Cannot ${frame.t}: over the rate of publishes for a connection`, { retryMs });
   if (!known) checkLimit(parts, connection);
-  return permit(parts, { connection, action: "presence", rules }, async () => {
+  const act = async (): Promise<void> => {
     const checked = await (rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data });
     if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
     if (connection.phase !== "ended") await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
     connection.send({ t: "ok", id: frame.id });
-  });
+  };
+  return counted(connection, "entering", () => permit(parts, { connection, action: "presence", rules }, act));
 }
 
 async function becomeMember(
@@ -52,7 +53,7 @@ async function becomeMember(
 /** The hub's limit on members is the broker's; this one is the connection's. */
 function checkLimit(parts: NodeParts, connection: Connection): void {
   const max = parts.settings().limits.presencePerConnectionMax;
-  if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.waiting < max) return;
+  if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.entering < max) return;
   throw new Refused("presence_limit", `Cannot use presence: the connection has ${max} entries and watches, expected fewer`);
 }
 
@@ -67,7 +68,7 @@ export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCa
   if (!rules.presence) throw new Refused("presence_disabled", `Cannot watch "${frame.ch}": the channel has no presence`);
   if (connection.watches?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot watch "${frame.ch}": the connection watches it`);
   checkLimit(parts, connection);
-  return permit(parts, { connection, action: "presence", rules }, async () => {
+  const act = async (): Promise<void> => {
     const hub = parts.hubs.acquire(rules);
     let watching = false;
     try {
@@ -81,7 +82,8 @@ export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCa
     } finally {
       if (!watching) parts.hubs.release(hub);
     }
-  });
+  };
+  return counted(connection, "entering", () => permit(parts, { connection, action: "presence", rules }, act));
 }
 
 export function unwatch(parts: NodeParts, connection: Connection, frame: FrameOf<"unwatch">): void {

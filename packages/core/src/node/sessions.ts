@@ -106,12 +106,13 @@ export class Sessions {
 
   /** Says goodbye, closes, and lets go of everything at once; a peer that does not close is cut. */
   end(connection: Connection, code: CodeName, farewell: Farewell = {}): void {
-    if (connection.phase === "ended") return;
+    // Flushing below may find the queue over its limit, which would end the connection again.
+    if (connection.phase === "ended" || connection.endedWith !== undefined) return;
+    connection.endedWith = code;
     const row = CODES[code];
     const { message, ...advice } = farewell;
     connection.send({ t: "goodbye", code: row.number, name: code, msg: message ?? row.meaning, ...advice });
     connection.flush();
-    connection.endedWith = code;
     connection.link.close("close" in row ? row.close : 1000, code);
     this.#parts().clock.after(CLOSE_MS_MAX, () => connection.link.cut());
     this.#forget(connection);

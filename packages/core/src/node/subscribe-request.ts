@@ -5,7 +5,7 @@ import { feed, findStart, pump, type Start } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeParts } from "./parts.ts";
-import { permit } from "./permission.ts";
+import { counted, permit } from "./permission.ts";
 import { Refused } from "./refusal.ts";
 import type { FrameOf } from "./requests.ts";
 import { Subscription } from "./subscription.ts";
@@ -21,12 +21,14 @@ export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> 
   const held = connection.subscriptions;
   if (held?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot subscribe to "${frame.ch}": the connection is subscribed to it`);
   const max = parts.settings().limits.subscriptionsMax;
-  if ((held?.size ?? 0) + connection.waiting >= max) {
+  if ((held?.size ?? 0) + connection.subscribing >= max) {
     throw new Refused("subscription_limit", `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`);
   }
   const wantsLast = frame.last !== undefined && frame.last > 0;
-  return permit(parts, { connection, action: "subscribe", rules }, () =>
-    wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call)) : askHook(parts, call),
+  return counted(connection, "subscribing", () =>
+    permit(parts, { connection, action: "subscribe", rules }, () =>
+      wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call)) : askHook(parts, call),
+    ),
   );
 }
 
