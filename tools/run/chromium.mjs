@@ -9,12 +9,12 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 
 /** @typedef {{ ok: true, path: string } | { ok: false, message: string }} Found */
 
-/** A Chromium that tests can start: CHROMIUM_PATH, the path, or (on Debian with the right to) freshly installed. @returns {Promise<Found>} */
+/** A Chromium that tests can start: CHROMIUM, the path, or (on Debian with the right to) freshly installed. @returns {Promise<Found>} */
 export async function ensureChromium() {
   const before = findChromium(process.env);
   if (before !== undefined) return { ok: true, path: before };
   if (!existsSync("/usr/bin/apt-get")) {
-    return { ok: false, message: "no Chromium or Chrome was found. Install one, or name it in CHROMIUM_PATH, and run npm test again" };
+    return { ok: false, message: "no Chromium or Chrome was found. Install one, or name it in CHROMIUM, and run npm test again" };
   }
   const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
   if (sudo.length > 0 && (await capture("sudo", ["-n", "true"])).code !== 0) {
@@ -34,13 +34,13 @@ export async function ensureChromium() {
   }
   const after = findChromium(process.env);
   return after === undefined
-    ? { ok: false, message: "chromium was installed and is not in PATH: name it in CHROMIUM_PATH" }
+    ? { ok: false, message: "chromium was installed and is not in PATH: name it in CHROMIUM" }
     : { ok: true, path: after };
 }
 
 /** @param {Record<string, string | undefined>} env @returns {string | undefined} */
 export function findChromium(env) {
-  if (env.CHROMIUM_PATH !== undefined && env.CHROMIUM_PATH !== "") return env.CHROMIUM_PATH;
+  if (env.CHROMIUM !== undefined && env.CHROMIUM !== "") return env.CHROMIUM;
   const folders = (env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
   return [...NAMES.flatMap((name) => folders.map((folder) => join(folder, name))), ...ELSEWHERE].find(isExecutable);
 }

@@ -140,9 +140,9 @@ function isRunning(pid: number): boolean {
   return !existsSync(stat) || !/^\d+ \(.*\) Z/.test(readFileSync(stat, "utf8"));
 }
 
-test("the browser named in CHROMIUM_PATH is taken, then the first in PATH", () => {
+test("the browser named in CHROMIUM is taken, then the first in PATH", () => {
   const root = place("bin/chromium");
-  expect(findChromium({ CHROMIUM_PATH: "/x/y", PATH: root })).toBe("/x/y");
+  expect(findChromium({ CHROMIUM: "/x/y", PATH: root })).toBe("/x/y");
   Bun.spawnSync(["chmod", "+x", join(root, "bin/chromium")]);
   expect(findChromium({ PATH: `/nowhere:${join(root, "bin")}` })).toBe(join(root, "bin/chromium"));
 });

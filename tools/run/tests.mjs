@@ -61,7 +61,7 @@ async function runStage(bun, stage) {
   if (stage.needs.includes("chromium")) {
     const chromium = await ensureChromium();
     if (!chromium.ok) return failure(chromium.message);
-    env.CHROMIUM_PATH = chromium.path;
+    env.CHROMIUM = chromium.path;
   }
   const startedMs = Date.now();
   const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);

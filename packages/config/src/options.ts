@@ -73,12 +73,10 @@ export const OPTIONS = {
     description: "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
   }),
   broker: {
-    url: text({
+    url: choice({
+      of: ["memory:"],
       default: "memory:",
-      allowed: "memory:, or link: and the path of a socket",
-      check: (url) => url === "memory:" || /^link:.+$/.test(url),
-      description:
-        "What carries publications. `memory:` is this process alone; `link:` is the broker that `holdfast dev` hosts for its processes.",
+      description: "What carries publications between nodes. `memory:` is this process alone, and ends with it.",
     }),
   },
   auth: {
