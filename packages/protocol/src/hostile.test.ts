@@ -1,13 +1,14 @@
 // Owns: what a hostile peer may send that no vector holds: large, deep, many, polluting.
 import { expect, test } from "bun:test";
-import { FRAMES_PER_MESSAGE_MAX, jsonClientCodec } from "./index.ts";
+import type { DecodedItem } from "./client-frame-reader.ts";
+import { type DecodeFault, FRAMES_PER_MESSAGE_MAX, jsonClientCodec } from "./index.ts";
 import { msgpackClientCodec } from "./msgpack.ts";
 import { pack } from "./msgpack-values.ts";
 import { jsonNodeCodec, msgpackNodeCodec } from "./node.ts";
 
 const LIMITS = { dataBytesMax: 65_536 };
 const ROOMY = { dataBytesMax: 10_000_000 };
-const fault = (code: string, path?: string, id?: number) => ({
+const fault = (code: DecodeFault["code"], path?: string, id?: number): DecodedItem => ({
   t: "fault",
   fault: { code, message: expect.any(String), ...(path === undefined ? {} : { path }), ...(id === undefined ? {} : { id }) },
 });
