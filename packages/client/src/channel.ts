@@ -1,6 +1,6 @@
 // Owns: a channel as the application uses it: subscribe, publish, history.
 import type { Position } from "@holdfast/protocol";
-import type { ClientEngine } from "./engine/client-engine.ts";
+import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import { defined } from "./engine/host.ts";
 import { messageOf } from "./engine/stream.ts";
@@ -46,10 +46,10 @@ export interface HistoryPage<T> {
 export class ChannelCore<C, N extends Names<C>> {
   readonly name: N;
   /** For subclasses. */
-  protected readonly engine: ClientEngine;
+  protected readonly engine: EngineCore;
   protected readonly defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number };
 
-  constructor(engine: ClientEngine, name: N, defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number }) {
+  constructor(engine: EngineCore, name: N, defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number }) {
     if (typeof name !== "string" || name === "" || name.length > 255)
       throw new HoldfastError("channel_invalid", `Cannot use the channel ${JSON.stringify(name)}: expected 1 to 255 characters`);
     this.name = name;

@@ -2,8 +2,8 @@
 import type { ClientCodec } from "@holdfast/protocol";
 import { ChannelCore } from "./channel.ts";
 import { Emitter } from "./emitter.ts";
-import { ClientEngine } from "./engine/client-engine.ts";
 import type { Stats } from "./engine/counts.ts";
+import { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import type { State, StateChange } from "./engine/state.ts";
 import { type CheckedOptions, checkOptions, type HoldfastOptions, type WebSocketConstructor, whole } from "./options.ts";
@@ -16,7 +16,7 @@ export const VERSION = "0.1.0";
 export interface HoldfastEvents {
   /** The state changed. */
   state: (change: StateChange) => void;
-  /** Something failed that no call of the application can carry: a failed attempt or token, a listener that threw. Without a listener, what a listener threw goes to the console. */
+  /** Something failed that no call of the application can carry: a failed attempt or token, a listener that threw. Without a listener for it, what an application's listener threw is thrown again on its own, as an uncaught exception. */
   error: (error: unknown) => void;
 }
 
@@ -36,14 +36,16 @@ type RpcArguments<Input> = undefined extends Input ? [input?: Input, options?: R
  */
 export class HoldfastCore<C = unknown> {
   /** For subclasses. */
-  protected readonly engine: ClientEngine;
+  protected readonly engine: EngineCore;
   protected readonly checked: CheckedOptions;
   readonly #events: Emitter<HoldfastEvents>;
+  readonly #WebSocket: WebSocketConstructor | undefined;
   #stopHints: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   constructor(url: string | URL, options: HoldfastOptions & { readonly codec: ClientCodec }) {
     this.checked = checkOptions(url, options);
+    this.#WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
     this.#events = new Emitter((error) => this.engine.report(error));
     const { getToken, name, codec, autoConnect = true } = options;
     const { connectTimeoutMs, suspendAfterMs, countMax, bytesMax } = this.checked;
@@ -57,11 +59,14 @@ export class HoldfastCore<C = unknown> {
       migrates: true,
       queue: { countMax, bytesMax },
     };
-    const WebSocket = options.WebSocket ?? (Reflect.get(globalThis, "WebSocket") as WebSocketConstructor | undefined);
-    this.engine = new ClientEngine(settings, webEnvironment(WebSocket ?? missingWebSocket(autoConnect)), {
-      state: (change) => this.#onState(change),
-      error: (error) => this.#onError(error),
-    });
+    this.engine = new EngineCore(
+      settings,
+      webEnvironment((url, subprotocol) => new (this.#webSocket())(url, subprotocol)),
+      {
+        state: (change) => this.#onState(change),
+        error: (error) => this.#onError(error),
+      },
+    );
     if (autoConnect) this.connect();
   }
 
@@ -78,8 +83,9 @@ export class HoldfastCore<C = unknown> {
     return this.engine.node;
   }
 
-  /** Begins to connect, where `autoConnect` is false. Again: does nothing. */
+  /** Begins to connect, where `autoConnect` is false. Again: does nothing. Throws `request_invalid` where there is no WebSocket. */
   connect(): void {
+    this.#webSocket();
     // At the end of this turn, so that what the application asks for in it goes into the first message.
     this.engine.environment.clock.defer(() => {
       if (this.state !== "connecting") return;
@@ -124,27 +130,22 @@ export class HoldfastCore<C = unknown> {
     return this.#closing;
   }
 
+  /** The constructor, or what to do about its absence. */
+  #webSocket(): WebSocketConstructor {
+    if (this.#WebSocket) return this.#WebSocket;
+    const wanted = 'the option WebSocket; on Node before 22: import { WebSocket } from "ws", new Holdfast(url, { WebSocket })';
+    throw new HoldfastError("request_invalid", `Cannot connect: this runtime has no WebSocket, expected ${wanted}`, { path: "WebSocket" });
+  }
+
   #onState(change: StateChange): void {
     if (change.state === "closed" || change.state === "failed") this.#stopHints();
     this.#events.emit("state", change);
   }
 
   #onError(error: unknown): void {
-    if (this.#events.emit("error", error) === 0 && !(error instanceof HoldfastError)) console.error(error);
-  }
-}
-
-/** Stands in where there is no WebSocket: at once an error when the client should connect now, otherwise when it tries to. */
-function missingWebSocket(now: boolean): WebSocketConstructor {
-  const error = new HoldfastError(
-    "request_invalid",
-    'Cannot connect: this runtime has no WebSocket, expected the option WebSocket; on Node before 22: npm install ws, import { WebSocket } from "ws", new Holdfast(url, { WebSocket })',
-    { path: "WebSocket" },
-  );
-  if (now) throw error;
-  return class {
-    constructor() {
+    if (this.#events.emit("error", error) > 0 || error instanceof HoldfastError) return;
+    setTimeout(() => {
       throw error;
-    }
-  } as unknown as WebSocketConstructor;
+    }, 0);
+  }
 }

@@ -1,6 +1,6 @@
 // Owns: a channel as an async iterator with a bounded buffer.
 import type { Position } from "@holdfast/protocol";
-import type { ClientEngine } from "./engine/client-engine.ts";
+import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import type { Gap } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
@@ -37,7 +37,7 @@ interface Waiting<T> {
 /** Messages in order. Ends by `return` (leaving the loop), or throws when the subscription ends with an error. */
 export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage<T>, undefined> {
   readonly #subscription: Subscription;
-  readonly #engine: ClientEngine;
+  readonly #engine: EngineCore;
   readonly #bufferMax: number;
   readonly #buffer: IteratedMessage<T>[] = [];
   readonly #waiting: Waiting<T>[] = [];
@@ -46,7 +46,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
   #error: HoldfastError | undefined;
   #over = false;
 
-  constructor(engine: ClientEngine, channel: string, options: MessagesOptions & { readonly stateTimeoutMs: number }) {
+  constructor(engine: EngineCore, channel: string, options: MessagesOptions & { readonly stateTimeoutMs: number }) {
     const { signal, onGap, bufferMax, ...start } = options;
     this.#engine = engine;
     this.#bufferMax = bufferMax ?? BUFFER_MAX;

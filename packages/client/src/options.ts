@@ -88,11 +88,9 @@ export function whole(path: string, value: number | undefined, fallback: number)
 }
 
 function webSocketUrl(given: string | URL): string {
-  const base: unknown = Reflect.get(globalThis, "location");
-  const href = typeof base === "object" && base !== null && "href" in base ? String(base.href) : undefined;
   let url: URL;
   try {
-    url = new URL(given, href);
+    url = new URL(given, globalThis.location?.href);
   } catch {
     return refuse("url", JSON.stringify(given), "a URL such as wss://example.com/connect");
   }

@@ -1,6 +1,6 @@
 // Owns: a channel's presence as the application uses it.
 import { Emitter } from "./emitter.ts";
-import type { ClientEngine } from "./engine/client-engine.ts";
+import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import type { Presence } from "./engine/presence.ts";
 import { onAbort, pending } from "./pending.ts";
@@ -21,12 +21,12 @@ export interface PresenceEvents<T> {
 
 /** Membership survives reconnects and moves: after each the session enters again with its newest data, and nobody sees it leave. */
 export class PresenceHandle<T> {
-  readonly #engine: ClientEngine;
+  readonly #engine: EngineCore;
   readonly #presence: Presence;
   readonly #channel: string;
   readonly #timeoutMs: number;
 
-  constructor(engine: ClientEngine, presence: Presence, options: { readonly channel: string; readonly timeoutMs: number }) {
+  constructor(engine: EngineCore, presence: Presence, options: { readonly channel: string; readonly timeoutMs: number }) {
     const { channel, timeoutMs } = options;
     this.#engine = engine;
     this.#presence = presence;

@@ -1,7 +1,7 @@
 // Owns: one subscription of the application: its events, its end, and fetching state afresh after a gap.
 import type { Position } from "@holdfast/protocol";
 import { Emitter } from "./emitter.ts";
-import type { ClientEngine } from "./engine/client-engine.ts";
+import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import { defined } from "./engine/host.ts";
 import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
@@ -41,7 +41,7 @@ export class Subscription {
   /** Resolves with the position at which the stream goes on, when the node has the subscription. Rejects when it is refused or ended before. */
   readonly ready: Promise<Position>;
   readonly #events: Emitter<SubscriptionEvents>;
-  readonly #engine: ClientEngine;
+  readonly #engine: EngineCore;
   readonly #options: SubscribeOptions & { readonly stateTimeoutMs: number };
   readonly #onMessage: (message: RawMessage) => void;
   readonly #leave: () => void;
@@ -51,7 +51,7 @@ export class Subscription {
   #stopSignal: () => void = () => {};
 
   constructor(
-    engine: ClientEngine,
+    engine: EngineCore,
     channel: string,
     onMessage: (message: RawMessage) => void,
     options: SubscribeOptions & { readonly stateTimeoutMs: number },
@@ -159,7 +159,7 @@ export class Subscription {
 }
 
 /** A gap that the client itself made counts like a node's. */
-export function countGap(engine: ClientEngine, gap: Gap): Gap {
+export function countGap(engine: EngineCore, gap: Gap): Gap {
   engine.counts.add("gaps");
   engine.counts.add("lost", gap.to === null ? 0 : gap.to - gap.from + 1);
   return gap;

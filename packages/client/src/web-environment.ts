@@ -1,12 +1,13 @@
 // Owns: the engine's environment on real runtimes: WebSocket, timers, cryptographic chance, and hints of the page.
 
-import type { Hint } from "./engine/client-engine.ts";
+import type { Hint } from "./engine/engine-core.ts";
 import type { ClientEnvironment, Transport, TransportHandlers } from "./engine/environment.ts";
-import type { WebSocketConstructor, WebSocketLike } from "./options.ts";
+import type { WebSocketLike } from "./options.ts";
 
 const OPEN = 1;
 
-export function webEnvironment(WebSocket: WebSocketConstructor): ClientEnvironment {
+/** `make` begins to open a socket; it may throw. */
+export function webEnvironment(make: (url: string, subprotocol: string) => WebSocketLike): ClientEnvironment {
   return {
     clock: {
       wallMs: () => Date.now(),
@@ -23,7 +24,7 @@ export function webEnvironment(WebSocket: WebSocketConstructor): ClientEnvironme
         return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
       },
     },
-    open: (url, subprotocol, handlers) => openSocket(() => new WebSocket(url, subprotocol), handlers),
+    open: (url, subprotocol, handlers) => openSocket(() => make(url, subprotocol), handlers),
   };
 }
 

@@ -75,9 +75,6 @@ export class Connection {
   get info(): ConnectedFrame | undefined {
     return this.#info;
   }
-  get opened(): boolean {
-    return this.#opened && !this.#ended;
-  }
   get ended(): boolean {
     return this.#ended;
   }

@@ -1,8 +1,9 @@
 // Re-exports of the pure engine, for the simulator and for shells on other transports.
 export { attemptDelayMs } from "./backoff.ts";
-export { ClientEngine, type EngineListener, type EngineOptions, type Hint } from "./client-engine.ts";
+export { ClientEngine } from "./client-engine.ts";
 export type { Stats } from "./counts.ts";
 export type { GetToken, TokenReason } from "./credentials.ts";
+export { EngineCore, type EngineListener, type EngineOptions, type Hint } from "./engine-core.ts";
 export type { ClientClock, ClientEnvironment, Transport, TransportHandlers } from "./environment.ts";
 export { HoldfastError, type HoldfastErrorDetails } from "./errors.ts";
 export type { Host, Part } from "./host.ts";

@@ -1,0 +1,453 @@
+// Owns: the life of a client: connecting, staying connected, coming back, moving, ending. No I/O of its own.
+import type { ClientCodec, ConnectedFrame, ServerFrame } from "@holdfast/protocol";
+import { Attempts } from "./attempts.ts";
+import { Calls } from "./calls.ts";
+import { Connection, type End } from "./connection.ts";
+import { Counts } from "./counts.ts";
+import { Credentials, type GetToken, isPermanent, type Shown } from "./credentials.ts";
+import type { ClientEnvironment } from "./environment.ts";
+import { errorFromClose, errorFromWire, HoldfastError, isFinal } from "./errors.ts";
+import { defined, type Host, type Part } from "./host.ts";
+import { Migration } from "./migration.ts";
+import { Publisher } from "./publisher.ts";
+import type { State, StateChange } from "./state.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+/** A connection that lasted less counts as a failed attempt. */
+const STABLE_MS = 5_000;
+/** Answers that are still due on the old connection after a move. */
+const RETIRE_MS = 1_000;
+/** How long the application sees `connected` while the second connection of a move is on its way and the first has died. */
+const ADOPT_MS = 1_000;
+/** Streams that are not caught up after this long are taken as such in the counts. */
+const CATCH_UP_MS = 10_000;
+const REPORT_MS = 30_000;
+const CLOSE_MS = 1_000;
+const REQUEST_ID_MAX = 2 ** 31 - 1;
+
+/** What an engine is told once. Times in ms, sizes in bytes. */
+export interface EngineOptions {
+  readonly url: string;
+  readonly codec: ClientCodec;
+  readonly getToken?: GetToken;
+  /** Name and version of the library, at most 64 characters. */
+  readonly client: string;
+  readonly connectTimeoutMs: number;
+  readonly suspendAfterMs: number;
+  /** False: the node closes the connection when it drains, instead of moving the session. */
+  readonly migrates: boolean;
+  readonly queue: { readonly countMax: number; readonly bytesMax: number };
+}
+
+/** What an engine tells of itself. What these throw is swallowed. */
+export interface EngineListener {
+  state(change: StateChange): void;
+  error(error: unknown): void;
+}
+
+/** What is known of the surroundings: the network came or went, the page is seen again. */
+export type Hint = "online" | "offline" | "visible";
+
+/** One client without presence. Every time, timer and chance comes from the environment: one seed replays it. */
+export class EngineCore implements Host {
+  readonly environment: ClientEnvironment;
+  readonly codec: ClientCodec;
+  readonly counts = new Counts();
+  readonly subscriptions: Subscriptions;
+  readonly publisher: Publisher;
+  readonly calls: Calls;
+  readonly #options: EngineOptions;
+  readonly #listener: EngineListener;
+  readonly #credentials: Credentials;
+  readonly #parts: Part[];
+  #state: State = "connecting";
+  #final: HoldfastError | undefined;
+  #primary: Connection | undefined;
+  #migration: Migration | undefined;
+  #retiring: Connection | undefined;
+  readonly #attempts: Attempts;
+  #timers: Record<"suspend" | "adopt" | "retire" | "catchUp", () => void> = { suspend() {}, adopt() {}, retire() {}, catchUp() {} };
+  #idNext = 1;
+  #connectedAtMs: number | undefined;
+  #lostAtMs: number | undefined;
+  #adopted = false;
+  #authRetried = false;
+  #offline = false;
+  #started = false;
+  #reportedAtMs = Number.NEGATIVE_INFINITY;
+  #nextMigrateMs: number | undefined;
+
+  constructor(options: EngineOptions, environment: ClientEnvironment, listener: EngineListener) {
+    this.#options = options;
+    this.environment = environment;
+    this.codec = options.codec;
+    this.#listener = listener;
+    this.#attempts = new Attempts(environment, () => this.#connect());
+    this.#credentials = new Credentials(this, options.getToken);
+    this.subscriptions = new Subscriptions(this, (connection) => this.#onCaughtUp(connection));
+    this.#parts = [this.subscriptions];
+    this.publisher = new Publisher(this, options.queue);
+    this.calls = new Calls(this);
+  }
+
+  /** Adds a part before the client starts, such as presence. */
+  add<P extends Part>(make: (host: Host, settled: () => void) => P): P {
+    const part = make(this, () => this.#migration?.check());
+    this.#parts.push(part);
+    return part;
+  }
+
+  get final(): HoldfastError | undefined {
+    return this.#final;
+  }
+  get state(): State {
+    return this.#state;
+  }
+  /** Public id of the session, while connected. */
+  get session(): string | undefined {
+    return this.ready()?.info?.session;
+  }
+  /** Name of the node that the client is connected to. */
+  get node(): string | undefined {
+    return this.ready()?.info?.node;
+  }
+
+  /** Begins to connect. Once; further calls do nothing. */
+  start(): void {
+    if (this.#started || this.#isOver()) return;
+    this.#started = true;
+    this.#armSuspend();
+    this.#attempts.start();
+  }
+
+  /** Says goodbye and ends everything that waits with `closed`. `done` when the transports are closed, or after 1 s. */
+  close(done: () => void = () => {}): void {
+    const connections = this.#end("closed", "close", new HoldfastError("closed", "The client was closed"));
+    let open = connections.length;
+    let told = false;
+    const tell = () => {
+      if (told) return;
+      told = true;
+      cancel();
+      done();
+    };
+    const cancel = this.environment.clock.after(open === 0 ? 0 : CLOSE_MS, tell);
+    for (const connection of connections) connection.whenClosed(() => --open === 0 && tell());
+  }
+
+  hint(hint: Hint): void {
+    if (this.#isOver() || !this.#started) return;
+    if (hint !== "visible") this.#offline = hint === "offline";
+    const connection = this.ready();
+    if (connection) {
+      connection.probe();
+      this.#migration?.second?.probe();
+    } else if (this.#offline) this.#setState("suspended", "offline");
+    else {
+      if (hint === "online" && this.#state === "suspended") {
+        this.#armSuspend();
+        this.#setState(this.#lostAtMs === undefined ? "connecting" : "reconnecting", "online");
+      }
+      this.#attempts.tryNow();
+    }
+  }
+
+  // ---- what the parts need ----
+
+  ready(): Connection | undefined {
+    return this.#primary?.info && !this.#primary.ended ? this.#primary : undefined;
+  }
+
+  nextId(): number {
+    const id = this.#idNext;
+    this.#idNext = id >= REQUEST_ID_MAX ? 1 : id + 1;
+    return this.#primary?.awaits(id) || this.#migration?.second?.awaits(id) ? this.nextId() : id;
+  }
+
+  report(error: unknown): void {
+    try {
+      this.#listener.error(error);
+    } catch {
+      // An error handler that fails has nobody left to tell.
+    }
+  }
+
+  // ---- connecting ----
+
+  #connect(): void {
+    this.#credentials.next(
+      (credentials) => {
+        if (!this.#isOver() && !this.#primary) this.#primary = this.#open(credentials, false);
+      },
+      (error: unknown) => this.#onTokenFailed(error),
+    );
+  }
+
+  #open(credentials: Shown, moving: boolean): Connection {
+    const { url, client, migrates, connectTimeoutMs } = this.#options;
+    return new Connection(this, url, {
+      timeoutMs: connectTimeoutMs,
+      events: {
+        opened: (connection) => {
+          const more = defined({ ...credentials, moving: moving || undefined, migrates: migrates || undefined, client });
+          connection.request({ t: "connect", ...more }, (answer) => answer && connection.end(4000, "connect was refused"));
+          for (const part of this.#parts) part.attach(connection, !moving && this.#lostAtMs !== undefined);
+        },
+        connected: (connection, frame) => this.#onConnected(connection, frame),
+        frame: (connection, frame) => this.#onFrame(connection, frame),
+        ended: (connection, end) => this.#onEnded(connection, end),
+      },
+    });
+  }
+
+  #onConnected(connection: Connection, frame: ConnectedFrame): void {
+    connection.forget(frame.id);
+    this.#credentials.accepted(frame.resume, frame.expiresMs);
+    if (connection !== this.#primary) {
+      this.#migration?.connected(connection);
+      return;
+    }
+    this.#attempts.windowMs = frame.windowMs;
+    this.#connectedAtMs = this.#now();
+    this.#authRetried = false;
+    this.#timers.suspend();
+    this.#timers.adopt();
+    if (this.#lostAtMs !== undefined) {
+      this.counts.add(this.#adopted ? "migrations" : "reconnects");
+      this.#timers.catchUp = this.environment.clock.after(CATCH_UP_MS, () => this.#resumed());
+    }
+    this.#adopted = false;
+    this.#offline = false;
+    this.#setState("connected", frame.resumed ? "resumed" : "connected");
+    this.#onCaughtUp(connection);
+    this.publisher.pump();
+    this.calls.pump();
+  }
+
+  #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
+    switch (frame.t) {
+      case "pong":
+        if (frame.resume !== undefined) this.#credentials.resume = frame.resume;
+        this.#attempts.windowMs = frame.windowMs;
+        if (this.#now() - this.#reportedAtMs >= REPORT_MS) this.#sendReport();
+        return;
+      case "advice":
+        this.#attempts.windowMs = frame.windowMs;
+        return;
+      case "migrate":
+        this.#onMigrate(connection, frame.deadlineMs);
+        return;
+      default:
+        for (const part of this.#parts) part.onFrame(connection, frame);
+    }
+  }
+
+  // ---- losing a connection ----
+
+  #onEnded(connection: Connection, end: End): void {
+    this.#attempts.windowMs = end.goodbye?.windowMs ?? this.#attempts.windowMs;
+    this.#detach(connection);
+    if (connection === this.#retiring) this.#retiring = undefined;
+    else if (connection === this.#migration?.second) this.#migration.lost(end.goodbye?.retryMs ?? 0);
+    else if (connection === this.#primary) this.#onLost(end);
+  }
+
+  #onLost(end: End): void {
+    const wasReady = this.#primary?.info !== undefined;
+    this.#primary = undefined;
+    const second = this.#migration?.stop();
+    this.#migration = undefined;
+    this.#timers.catchUp();
+    this.#lostAtMs ??= wasReady ? end.lostAtMs : undefined;
+    const error = finalError(end);
+    if (second && (!error || error.code === "session_replaced")) {
+      this.#adopt(second, end);
+      return;
+    }
+    if (second) this.#say(second, false);
+    if (error) {
+      this.#end("failed", error.code, error);
+      return;
+    }
+    this.#timers.adopt();
+    this.#adopted = false;
+    const name = end.goodbye?.name ?? "lost";
+    this.#credentials.refused(name);
+    const authRetry = (name === "resume_rejected" || name === "token_expired") && !this.#authRetried;
+    this.#authRetried ||= authRetry;
+    if (wasReady && this.#now() - (this.#connectedAtMs ?? 0) >= STABLE_MS) this.#attempts.failures = 0;
+    else if (!authRetry) this.#attempts.failures++;
+    const cause = end.goodbye && errorFromWire(end.goodbye);
+    if (!wasReady) this.report(cause ?? new HoldfastError("connection_lost", `Cannot connect: closed with ${end.closeCode} ${end.reason}`));
+    this.#away(name, cause);
+    this.#attempts.schedule(end.goodbye?.retryMs ?? 0);
+  }
+
+  /** The first connection of a move died: the second is the connection now. The application is told only if that takes long. */
+  #adopt(second: Connection, end: End): void {
+    this.#primary = second;
+    this.#adopted = true;
+    if (second.info) this.#onConnected(second, second.info);
+    else
+      this.#timers.adopt = this.environment.clock.after(ADOPT_MS, () => {
+        this.#adopted = false;
+        this.#away(end.goodbye?.name ?? "lost", undefined);
+      });
+  }
+
+  #onTokenFailed(error: unknown): void {
+    if (this.#isOver()) return;
+    const known =
+      error instanceof HoldfastError ? error : new HoldfastError("token_invalid", "Cannot connect: getToken failed", { cause: error });
+    if (isPermanent(error)) {
+      this.#end("failed", known.code, known);
+      return;
+    }
+    this.report(known);
+    this.#attempts.failures++;
+    this.#attempts.schedule(0);
+  }
+
+  #away(reason: string, error: HoldfastError | undefined): void {
+    if (this.#offline) this.#setState("suspended", "offline", error);
+    else if (this.#state === "connected") {
+      this.#armSuspend();
+      this.#setState("reconnecting", reason, error);
+    }
+  }
+
+  #armSuspend(): void {
+    this.#timers.suspend();
+    this.#timers.suspend = this.environment.clock.after(this.#options.suspendAfterMs, () => this.#setState("suspended", "suspended"));
+  }
+
+  // ---- catching up and reporting ----
+
+  #onCaughtUp(connection: Connection): void {
+    if (connection !== this.#primary) this.#migration?.check();
+    else if (connection.info && this.subscriptions.isSettled(connection)) this.#resumed();
+  }
+
+  #resumed(): void {
+    this.#timers.catchUp();
+    if (this.#lostAtMs === undefined) return;
+    const pauseMs = this.#now() - this.#lostAtMs;
+    this.#lostAtMs = undefined;
+    this.counts.resumed(pauseMs);
+    this.counts.total.deliveryPauseMsLast = pauseMs;
+    this.#sendReport();
+  }
+
+  #sendReport(): void {
+    const connection = this.ready();
+    const counts = connection && this.counts.takeReport();
+    if (!counts) return;
+    this.#reportedAtMs = this.#now();
+    connection.send({ t: "report", counts });
+  }
+
+  // ---- moving ----
+
+  #onMigrate(connection: Connection, deadlineMs: number): void {
+    if (connection === this.#migration?.second) this.#nextMigrateMs = this.#now() + deadlineMs;
+    else if (connection !== this.#primary || !connection.info) return;
+    else if (this.#migration) this.#migration.extend(deadlineMs);
+    else this.#migrate(deadlineMs);
+  }
+
+  #migrate(deadlineMs: number): void {
+    const port = {
+      open: () => this.#open(this.#credentials.shown(), true),
+      isReady: (second: Connection) => this.#parts.every((part) => part.isSettled(second)),
+      take: (second: Connection) => this.#take(second),
+    };
+    this.#migration = new Migration(this, port, deadlineMs);
+  }
+
+  #take(second: Connection): void {
+    const old = this.#primary;
+    this.#migration = undefined;
+    this.#primary = second;
+    this.#connectedAtMs = this.#now();
+    this.#attempts.windowMs = second.info?.windowMs ?? this.#attempts.windowMs;
+    this.counts.add("migrations");
+    this.counts.total.deliveryPauseMsLast = 0;
+    if (old) this.#retire(old);
+    this.#sendReport();
+    this.publisher.pump();
+    this.calls.pump();
+    if (this.#nextMigrateMs === undefined) return;
+    const deadlineMs = this.#nextMigrateMs - this.#now();
+    this.#nextMigrateMs = undefined;
+    if (deadlineMs > 0) this.#migrate(deadlineMs);
+  }
+
+  /** Lets the old connection answer what it was asked, for a second at most; what is unanswered then is for the new one. */
+  #retire(old: Connection): void {
+    if (this.#retiring) this.#say(this.#retiring, true);
+    this.#retiring = old;
+    this.#detach(old);
+    const part = () => {
+      if (this.#retiring !== old) return;
+      this.#timers.retire();
+      this.#retiring = undefined;
+      this.#say(old, true);
+    };
+    this.#timers.retire = this.environment.clock.after(RETIRE_MS, part);
+    old.whenIdle(part);
+  }
+
+  // ---- ending ----
+
+  #detach(connection: Connection): void {
+    for (const part of this.#parts) part.detach(connection);
+  }
+
+  #say(connection: Connection, moved: boolean): void {
+    this.#detach(connection);
+    connection.bye(moved);
+  }
+
+  /** Ends for good; returns the connections that were open. */
+  #end(state: "closed" | "failed", reason: string, error: HoldfastError): Connection[] {
+    if (this.#isOver()) return [];
+    const connections = [this.#primary, this.#migration?.stop(), this.#retiring].filter((connection) => connection !== undefined);
+    this.#primary = undefined;
+    this.#migration = undefined;
+    this.#retiring = undefined;
+    this.#attempts.cancel();
+    for (const cancel of Object.values(this.#timers)) cancel();
+    this.#credentials.stop();
+    this.#final = error;
+    this.#setState(state, reason, error);
+    for (const connection of connections) this.#say(connection, false);
+    for (const part of [...this.#parts, this.publisher, this.calls]) part.endAll(error);
+    return connections;
+  }
+
+  #isOver(): boolean {
+    return this.#state === "closed" || this.#state === "failed";
+  }
+
+  #setState(state: State, reason: string, error?: HoldfastError): void {
+    const previous = this.#state;
+    if (state === previous) return;
+    this.#state = state;
+    const change = defined({ state, previous, reason, error });
+    try {
+      this.#listener.state(change);
+    } catch (thrown) {
+      this.report(thrown);
+    }
+  }
+
+  #now(): number {
+    return this.environment.clock.nowMs();
+  }
+}
+
+/** The error that ends the client, when the node said stop. */
+function finalError({ goodbye, closeCode, reason }: End): HoldfastError | undefined {
+  if (goodbye) return isFinal(goodbye.code) ? errorFromWire(goodbye) : undefined;
+  return closeCode >= 4500 && closeCode <= 4999 ? errorFromClose(closeCode, reason) : undefined;
+}
