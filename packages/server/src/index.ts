@@ -1,6 +1,13 @@
 // Re-exports of a node's parts.
+
+export { defineContract, rpc } from "@holdfast/core";
 export * from "./auth/index.ts";
+export { connectLink, createLinkServer, formatLink, type LinkServer, parseLink } from "./brokers/index.ts";
 export { createEvents, createObserver, type ServerEvents, stallWatcher } from "./events.ts";
 export * from "./http/index.ts";
 export * from "./log/index.ts";
 export * from "./metrics/index.ts";
+export { nodeContract } from "./node/contract.ts";
+export { createNode, type HoldfastNode, type NodeOptions } from "./node/create-node.ts";
+export { StartError, type StartErrorCode } from "./node/start-error.ts";
+export { systemClock, systemRandom } from "./node/system.ts";

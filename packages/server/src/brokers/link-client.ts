@@ -182,8 +182,7 @@ class LinkClient implements Broker {
   }
 
   unsubscribe(channel: string): void {
-    const subscription = this.#forget(channel);
-    if (subscription !== undefined) this.#link?.send([LINK.unsubscribe, channel, subscription.number], 3 * channel.length);
+    if (this.#forget(channel)) this.#link?.send([LINK.unsubscribe, channel], 3 * channel.length);
   }
 
   async history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage> {
@@ -265,7 +264,7 @@ class LinkClient implements Broker {
     this.#link = link;
     this.#dialer.settled();
     for (const { channel, number } of joining) {
-      if (!this.#byNumber.has(number)) link.send([LINK.unsubscribe, channel, number], 3 * channel.length);
+      if (!this.#byNumber.has(number)) link.send([LINK.unsubscribe, channel], 3 * channel.length);
     }
     this.#onEvent({ kind: "reached" });
     if (this.#wasReached) {
@@ -283,12 +282,11 @@ class LinkClient implements Broker {
     if (!this.#closed) this.#onEvent({ kind: stood ? "lost" : "failed", reason });
   }
 
-  #forget(channel: string): Subscription | undefined {
+  #forget(channel: string): boolean {
     const subscription = this.#byChannel.get(channel);
-    if (subscription === undefined) return undefined;
-    this.#byChannel.delete(channel);
+    if (subscription === undefined) return false;
     this.#byNumber.delete(subscription.number);
-    return subscription;
+    return this.#byChannel.delete(channel);
   }
 
   #handle(message: LinkMessage): void {

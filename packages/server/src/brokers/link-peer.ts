@@ -45,8 +45,6 @@ export class LinkPeer {
   readonly #options: LinkPeerOptions;
   readonly #link: LinkSocket;
   readonly #nonce = createNonce();
-  /** The subscription number that a channel has now: a late unsubscribe of an older one is ignored. */
-  readonly #numbers = new Map<string, number>();
   readonly #cancelHandshake: () => void;
   #view: Broker | undefined;
   #nodeId: string | undefined;
@@ -75,9 +73,7 @@ export class LinkPeer {
   /** Subscribes the node's view; `number` names the subscription in every event. */
   async subscribe(view: Broker, fields: LinkMessage): Promise<readonly [string, number]> {
     const channel = text(fields[2]);
-    const number = count(fields[4]);
-    this.#numbers.set(channel, number);
-    const { epoch, offset } = await view.subscribe(channel, readStream(fields[3]), this.#listener(number));
+    const { epoch, offset } = await view.subscribe(channel, readStream(fields[3]), this.#listener(count(fields[4])));
     return [epoch, offset];
   }
 
@@ -96,7 +92,7 @@ export class LinkPeer {
     const view = this.#view;
     if (view === undefined) return this.#greet(message);
     const [type, id] = message;
-    if (type === LINK.unsubscribe) return this.#unsubscribe(view, message);
+    if (type === LINK.unsubscribe) return view.unsubscribe(text(id));
     const handler = HANDLERS.get(type);
     if (handler === undefined) throw new LinkFault(`a message of type ${type}`);
     const requestId = count(id);
@@ -116,13 +112,6 @@ export class LinkPeer {
   #refuse(requestId: number, error: unknown): void {
     if (error instanceof BrokerError) this.send([LINK.failed, requestId, error.code, error.message], 64 + error.message.length);
     else this.cut(error instanceof Error ? error.message : "a request could not be carried out");
-  }
-
-  #unsubscribe(view: Broker, [, channelField, numberField]: LinkMessage): void {
-    const channel = text(channelField);
-    if (this.#numbers.get(channel) !== count(numberField)) return;
-    this.#numbers.delete(channel);
-    view.unsubscribe(channel);
   }
 
   #greet([type, version, nodeId, nonce, proof]: LinkMessage): void {

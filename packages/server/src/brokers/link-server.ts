@@ -25,6 +25,8 @@ export interface LinkServerOptions {
   readonly clock: Clock;
   /** Default: a socket file in a new private directory. */
   readonly place?: LinkPlace;
+  /** Default: a new one. A supervisor that is to be found again by the nodes of its predecessor gives the same. */
+  readonly secret?: string;
   readonly limits?: Partial<LinkServerLimits>;
   readonly onEvent?: (event: LinkServerEvent) => void;
 }
@@ -43,7 +45,7 @@ export interface LinkServer {
 export async function createLinkServer(options: LinkServerOptions): Promise<LinkServer> {
   const { broker, clock, onEvent } = options;
   const limits: LinkServerLimits = { ...LINK_SERVER_LIMITS, ...options.limits };
-  const secret = createLinkSecret();
+  const secret = options.secret ?? createLinkSecret();
   const peers = new Set<LinkPeer>();
 
   const listener: LinkListener = await listenForLinks(options.place ?? { kind: "unix" }, (socket) => {

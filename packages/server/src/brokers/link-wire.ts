@@ -36,7 +36,7 @@ export const LINK = {
   renew: 18,
   bus: 19,
   probe: 20,
-  /** Has no id and no answer. */
+  /** Followed by the channel; has no id and no answer. */
   unsubscribe: 21,
   // supervisor to node, without id
   publication: 30,

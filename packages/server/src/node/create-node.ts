@@ -1,0 +1,259 @@
+// Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life from start to the last connection.
+import { type Config, nodeSettings } from "@holdfast/config";
+import {
+  type Broker,
+  type ContractDefinition,
+  createNodeEngine,
+  type DrainProgress,
+  type NodeControl,
+  type NodeEngine,
+  type NodeInfo,
+  type NodeState,
+} from "@holdfast/core";
+import { NODE_CODECS } from "@holdfast/protocol/node";
+import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
+import { API_BASE, createHttpApi, createReadiness, type Readiness } from "../http/index.ts";
+import type { Logger } from "../log/index.ts";
+import { createMetrics, type EventLoopSampler, type Metrics, startEventLoopSampler } from "../metrics/index.ts";
+import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
+import { nodeAuthenticator } from "./authentication.ts";
+import { openBroker } from "./broker.ts";
+import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
+import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
+import { createLoad, type Load } from "./load.ts";
+import { StartError } from "./start-error.ts";
+import { systemClock, systemRandom } from "./system.ts";
+
+export interface NodeOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Version of the program, for logs and metrics. */
+  readonly version: string;
+  /** What the application's contract file exports. */
+  readonly contract?: ContractDefinition;
+  /** Absent: the one that `broker.url` names. The node closes it when it stops. */
+  readonly broker?: Broker;
+  /** Answers requests outside `/connect` and the API; undefined: 404. */
+  readonly page?: (request: Request) => Response | undefined | Promise<Response | undefined>;
+}
+
+export interface HoldfastNode {
+  readonly id: string;
+  readonly state: NodeState;
+  readonly control: NodeControl;
+  /** Ports that are listened on; 0 before `start`. */
+  readonly port: number;
+  readonly internalPort: number;
+  info(): NodeInfo;
+  /** Listens, and is ready when it resolves. Throws StartError, with nothing left open. */
+  start(): Promise<void>;
+  /** Not ready at once; after the pre-delay the listener closes; resolves when everyone has moved, was told to go, or was cut at the deadline. */
+  drain(options?: { readonly windowMs?: number; readonly preDelayMs?: number }): Promise<DrainProgress>;
+  /** Ends at once; answers how many connections were cut. */
+  stop(): Promise<number>;
+}
+
+/** Last bytes of a slow peer may be queued when its connection counts as closed (bun.md). */
+const FLUSH_MS = 500;
+/** Sockets whose goodbye is on its way, beyond those that the engine counts. */
+const SOCKETS_SPARE = 256;
+
+/** Checks contract and keys and opens the broker; listens to nothing yet. Throws StartError. */
+export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
+  const { config, logger } = options;
+  const id = config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
+  const metrics = createMetrics({ node: id, revision: config.revision, version: options.version });
+  const events = createEvents(logger.with({ node: id }));
+  const contract = nodeContract({
+    ...(options.contract === undefined ? {} : { definition: options.contract }),
+    channels: config.channels,
+    channelLengthMax: config.limits.channelLengthMax,
+    anonymous: config.auth.anonymous,
+    onError: (where, error) => events.bug({ where, error }),
+  });
+  const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
+  const broker = options.broker ?? (await openBroker(config.broker.url, id, events));
+  if (contract.wantsDurable && !broker.durable) {
+    await broker.close();
+    throw new StartError("broker_unsuitable", [
+      "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one",
+    ]);
+  }
+  const groups = new BunGroups();
+  const engine = createNodeEngine({
+    clock: systemClock,
+    random: systemRandom,
+    broker,
+    authenticator,
+    contract,
+    observer: createObserver(metrics.observer, events),
+    groups,
+    codecs: NODE_CODECS,
+    values: PAYLOAD_VALUES,
+    settings: nodeSettings(config, { nodeId: id }),
+  });
+  return new RunningNode(id, options, { engine, metrics, broker, groups, events });
+}
+
+interface Built {
+  readonly engine: NodeEngine;
+  readonly metrics: Metrics;
+  readonly broker: Broker;
+  readonly groups: BunGroups;
+  readonly events: ServerEvents;
+}
+
+class RunningNode implements HoldfastNode {
+  readonly id: string;
+  readonly #options: NodeOptions;
+  readonly #built: Built;
+  readonly #load: Load;
+  readonly #readiness: Readiness;
+  #sockets: Sockets | undefined;
+  #internal: InternalListener | undefined;
+  #sampler: EventLoopSampler | undefined;
+  #stopListening: ReturnType<typeof setTimeout> | undefined;
+  #startedMs = 0;
+
+  constructor(id: string, options: NodeOptions, built: Built) {
+    const { engine, broker, events, metrics } = built;
+    this.id = id;
+    this.#options = options;
+    this.#built = built;
+    this.#load = createLoad(options.config.limits, () => engine.info().connections);
+    this.#readiness = createReadiness({
+      state: () => engine.state,
+      probe: () => broker.probe(),
+      overload: () => this.#load.overload(),
+      onChange: ({ ready, reasons }) => events.readinessChanged({ ready, reasons: reasons.map(({ detail }) => detail) }),
+    });
+    metrics.bind({
+      info: () => engine.info(),
+      ready: () => this.#readiness.wasReady(),
+      eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
+    });
+  }
+
+  get state(): NodeState {
+    return this.#built.engine.state;
+  }
+
+  get control(): NodeControl {
+    return this.#built.engine;
+  }
+
+  get port(): number {
+    return this.#sockets?.port ?? 0;
+  }
+
+  get internalPort(): number {
+    return this.#internal?.port ?? 0;
+  }
+
+  info(): NodeInfo {
+    return this.#built.engine.info();
+  }
+
+  async start(): Promise<void> {
+    const { config, version } = this.#options;
+    const { engine, events } = this.#built;
+    this.#startedMs = performance.now();
+    events.nodeStarting({ node: this.id, revision: config.revision, version, broker: config.broker.url.split(":")[0] ?? "" });
+    try {
+      await engine.start();
+      this.#sampler = startEventLoopSampler(this.#lagListener());
+      this.#internal = listenInternal(config, { readiness: this.#readiness, ...this.#built });
+      this.#sockets = this.#listen();
+      await this.#readiness.check();
+    } catch (error) {
+      await this.stop();
+      if (error instanceof StartError) throw error;
+      throw new StartError("broker_unavailable", ["Cannot start: the broker did not answer"], { cause: error });
+    }
+    events.nodeListening({
+      url: `${config.tls.certFile === undefined ? "http" : "https"}://${config.host}:${this.port}`,
+      internalUrl: `http://${config.internalHost}:${this.internalPort}`,
+      startedInMs: Math.round(performance.now() - this.#startedMs),
+    });
+  }
+
+  async drain(options: { readonly windowMs?: number; readonly preDelayMs?: number } = {}): Promise<DrainProgress> {
+    const { engine } = this.#built;
+    const preDelayMs = options.preDelayMs ?? this.#options.config.drain.preDelayMs;
+    const done = engine.drain(options);
+    // Balancers go on sending newcomers until they have heard that the node is not ready.
+    this.#stopListening ??= setTimeout(() => engine.state === "draining" && this.#sockets?.stopListening(), preDelayMs);
+    const progress = await done;
+    if (engine.state === "draining") await Bun.sleep(FLUSH_MS);
+    return progress;
+  }
+
+  async stop(): Promise<number> {
+    const { engine, broker } = this.#built;
+    const cut = engine.info().connections;
+    clearTimeout(this.#stopListening);
+    this.#sampler?.stop();
+    engine.stop();
+    this.#sockets?.end();
+    this.#internal?.stop();
+    await broker.close();
+    return cut;
+  }
+
+  #lagListener(): (ms: number) => void {
+    const { metrics, events } = this.#built;
+    const watchStalls = stallWatcher(events);
+    return (ms) => {
+      metrics.recorder.eventLoopLag(ms);
+      this.#load.lag(ms);
+      watchStalls(ms);
+    };
+  }
+
+  #listen(): Sockets {
+    const { config } = this.#options;
+    const { engine, metrics, groups, events } = this.#built;
+    const { limits, flow, tls } = config;
+    const options = {
+      host: config.host,
+      port: config.port,
+      reusePort: config.reusePort,
+      ...(tls.certFile === undefined || tls.keyFile === undefined
+        ? {}
+        : { tls: { cert: Bun.file(tls.certFile), key: Bun.file(tls.keyFile) } }),
+      allowedOrigins: config.allowedOrigins,
+      trustedProxies: config.trustedProxies,
+      messageBytesMax: limits.messageBytesMax,
+      queueBytesMax: flow.queueBytesMax,
+      socketsMax: limits.connectionsMax + SOCKETS_SPARE,
+      engine,
+      recorder: metrics.recorder,
+      http: this.#http(),
+      onError: (where: string, error: unknown) => events.bug({ where, error }),
+    };
+    try {
+      return listenSockets(options, groups);
+    } catch (error) {
+      throw portTaken("public", config.port, error);
+    }
+  }
+
+  #http(): (request: Request, address: string) => Promise<Response> {
+    const { config, page } = this.#options;
+    const { engine, metrics, events } = this.#built;
+    const api = createHttpApi({
+      // A drain that the API orders leaves the listener open, so that it can be undone.
+      control: engine,
+      keys: config.apiKeys,
+      bodyBytesMax: config.apiBodyBytesMax,
+      allowedOrigins: config.allowedOrigins,
+      recorder: metrics.recorder,
+      events,
+    });
+    return async (request, address) => {
+      const { pathname } = new URL(request.url);
+      if (pathname.startsWith(API_BASE)) return api(request, address);
+      return (await page?.(request)) ?? new Response("Not here: clients connect to /connect, back ends use /api/v1\n", { status: 404 });
+    };
+  }
+}

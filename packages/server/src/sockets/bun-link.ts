@@ -1,0 +1,52 @@
+// Owns: one Bun WebSocket as the engine's Link.
+import type { Connection, Link } from "@holdfast/core";
+import type { CodecName } from "@holdfast/protocol";
+import type { ServerWebSocket } from "bun";
+
+/** What hangs on each socket. */
+export interface SocketData {
+  readonly address: string;
+  readonly codec: CodecName | undefined;
+  connection: Connection | undefined;
+}
+
+export type Socket = ServerWebSocket<SocketData>;
+
+/** Compression is off: it costs 3 to 70 times the memory of a connection. */
+const COMPRESS = false;
+
+export class BunLink implements Link {
+  readonly address: string;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.address = socket.data.address;
+  }
+
+  send(message: string | Uint8Array): "sent" | "queued" | "closed" {
+    const result = this.#socket.send(message, COMPRESS);
+    if (result > 0) return "sent";
+    return result === 0 ? "closed" : "queued";
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.getBufferedAmount();
+  }
+
+  close(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  cut(): void {
+    this.#socket.terminate();
+  }
+
+  join(group: string): void {
+    this.#socket.subscribe(group);
+  }
+
+  leave(group: string): void {
+    this.#socket.unsubscribe(group);
+  }
+}

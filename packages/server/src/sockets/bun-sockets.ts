@@ -1,0 +1,164 @@
+// Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP handler. bun.md has the facts behind the rules here.
+import type { Groups, NodeEngine } from "@holdfast/core";
+import { type CodecName, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
+import type { Server, TLSOptions } from "bun";
+import type { ServerRecorder } from "../metrics/index.ts";
+import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
+import { clientAddress } from "./client-address.ts";
+
+export interface SocketsOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly reusePort: boolean;
+  readonly tls?: TLSOptions;
+  /** Web pages that may connect; `*`: all. Requests without an Origin header (not browsers) are not concerned, nor those of the listener's own origin. */
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly messageBytesMax: number;
+  /** The engine's limit on unsent bytes; Bun's own lies above it, so that a goodbye still fits. */
+  readonly queueBytesMax: number;
+  /** Sockets at most, below the descriptor limit: past that, upgrades are answered 503. */
+  readonly socketsMax: number;
+  readonly engine: NodeEngine;
+  readonly recorder: ServerRecorder;
+  /** Requests other than for `/connect`. */
+  readonly http: (request: Request, address: string) => Response | Promise<Response>;
+  readonly onError: (where: string, error: unknown) => void;
+}
+
+export interface Sockets {
+  readonly port: number;
+  /** Closes the listener; what is connected stays. */
+  stopListening(): void;
+  /** Cuts what is left. */
+  end(): void;
+}
+
+const CONNECT_PATH = "/connect";
+/** A page in the making of a browser's idle HTTP connection is not our business. */
+const HTTP_IDLE_SECONDS = 30;
+
+/** The engine's fan-out needs the listener, which needs the engine: this stands in until `bind`. */
+export class BunGroups implements Groups {
+  #server: Server<SocketData> | undefined;
+
+  bind(server: Server<SocketData>): void {
+    this.#server = server;
+  }
+
+  publish(group: string, message: string | Uint8Array): void {
+    this.#server?.publish(group, message, false);
+  }
+}
+
+/** Throws when the port cannot be had. */
+export function listenSockets(options: SocketsOptions, groups: BunGroups): Sockets {
+  const { engine, onError } = options;
+  const addressOf = clientAddress(options.trustedProxies);
+  const server = Bun.serve<SocketData>({
+    hostname: options.host,
+    port: options.port,
+    reusePort: options.reusePort,
+    idleTimeout: HTTP_IDLE_SECONDS,
+    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    fetch(request, self) {
+      const address = addressOf(self.requestIP(request)?.address ?? "", request.headers.get("x-forwarded-for"));
+      const { pathname } = new URL(request.url);
+      return pathname === CONNECT_PATH ? upgrade(options, { request, server: self, address }) : options.http(request, address);
+    },
+    error(error) {
+      onError("http", error);
+      return new Response("The node could not answer\n", { status: 500 });
+    },
+    websocket: {
+      data: {} as SocketData,
+      // Liveness is the engine's: it counts what was received, Bun's timer also what was sent.
+      idleTimeout: 0,
+      sendPings: false,
+      perMessageDeflate: false,
+      maxPayloadLength: options.messageBytesMax,
+      backpressureLimit: options.queueBytesMax * 2,
+      closeOnBackpressureLimit: true,
+      open: guarded(onError, "open", (socket: Socket) => {
+        socket.data.connection = engine.open(new BunLink(socket), socket.data.codec);
+      }),
+      message: guarded(onError, "message", (socket: Socket, message: string | Buffer) => {
+        if (socket.data.connection !== undefined) engine.message(socket.data.connection, message);
+      }),
+      drain: guarded(onError, "drain", (socket: Socket) => {
+        if (socket.data.connection !== undefined) engine.writable(socket.data.connection);
+      }),
+      close: guarded(onError, "close", (socket: Socket) => {
+        if (socket.data.connection !== undefined) engine.closed(socket.data.connection);
+        socket.data.connection = undefined;
+      }),
+    },
+  });
+  groups.bind(server);
+  return {
+    port: server.port ?? options.port,
+    stopListening: () => void server.stop(),
+    end: () => void server.stop(true),
+  };
+}
+
+interface Upgrade {
+  readonly request: Request;
+  readonly server: Server<SocketData>;
+  readonly address: string;
+}
+
+function upgrade(options: SocketsOptions, { request, server, address }: Upgrade): Response | undefined {
+  const { recorder } = options;
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+    recorder.socketRefused("not_websocket");
+    return new Response("Cannot connect: expected a WebSocket upgrade\n", { status: 426, headers: { upgrade: "websocket" } });
+  }
+  if (!originAllowed(options.allowedOrigins, request)) {
+    recorder.socketRefused("origin");
+    return new Response("Cannot connect: this origin is not in allowedOrigins\n", { status: 403 });
+  }
+  if (server.pendingWebSockets >= options.socketsMax) {
+    recorder.socketRefused("full");
+    return new Response("Cannot connect: the node is full\n", { status: 503, headers: { "retry-after": "1" } });
+  }
+  const chosen = chooseSubprotocol(request.headers.get("sec-websocket-protocol"));
+  const data: SocketData = { address, codec: chosen.codec, connection: undefined };
+  // Set even when empty: Bun would echo the first one offered.
+  if (server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": chosen.header } })) return undefined;
+  recorder.socketRefused("upgrade_failed");
+  return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
+}
+
+/** The client's first choice of those that are spoken here. None offered: JSON. */
+export function chooseSubprotocol(offered: string | null): { readonly header: string; readonly codec: CodecName | undefined } {
+  if (offered === null || offered.trim() === "") return { header: "", codec: "json" };
+  for (const name of offered.split(",").map((part) => part.trim())) {
+    if (name === SUBPROTOCOL_JSON) return { header: name, codec: "json" };
+    if (name === SUBPROTOCOL_MSGPACK) return { header: name, codec: "msgpack" };
+  }
+  return { header: "", codec: undefined };
+}
+
+/** RFC 6455 section 10.2: browsers always say where a page comes from, other clients can say what they like. */
+export function originAllowed(allowed: readonly string[], request: Request): boolean {
+  const origin = request.headers.get("origin");
+  if (origin === null || allowed.includes("*") || allowed.includes(origin)) return true;
+  // The page that the node itself serves.
+  return URL.canParse(origin) && new URL(origin).host === request.headers.get("host");
+}
+
+/** A throw in a handler would end the process: it is reported instead. */
+function guarded<A extends unknown[]>(
+  onError: SocketsOptions["onError"],
+  where: string,
+  handle: (...args: A) => void,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      handle(...args);
+    } catch (error) {
+      onError(where, error);
+    }
+  };
+}
