@@ -9,6 +9,8 @@ import { type Answer, byteLength, defined, type Host } from "./host.ts";
 const BATCH_MAX = 64;
 /** Publishes of all channels without an answer. */
 const IN_FLIGHT_MAX = 256;
+/** Rest after a refusal for the rate that names no time. */
+const REST_MS = 200;
 /** After this long a publish that was sent is not sent again: the broker may have forgotten its idempotency key. */
 const REPEAT_WITHIN_MS = 60_000;
 
@@ -31,7 +33,9 @@ interface Item {
   readonly encoded: Encoded;
   readonly bytes: number;
   readonly done: PublishDone;
+  /** When it was sent for the first time without being refused for its rate: the broker may have it since. */
   firstSentMs: number | undefined;
+  firstTry: boolean;
   sent: boolean;
   settled: boolean;
   tries: number;
@@ -50,6 +54,8 @@ export class Publisher {
   #bytes = 0;
   #inFlight = 0;
   #restUntilMs = 0;
+  /** One after a refusal for the rate, and one more for each publish that is taken: what is over the rate is hardly sent. */
+  #batchMax = BATCH_MAX;
   #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
   constructor(host: Host, limits: { readonly countMax: number; readonly bytesMax: number }) {
@@ -118,13 +124,13 @@ export class Publisher {
       return new HoldfastError("queue_full", `Cannot publish to ${channel}: ${found}, expected at most ${countMax} of ${bytesMax} bytes`);
     }
     const lane = options.ordered ? channel : `${channel}\n${id}`;
-    const fresh = { firstSentMs: undefined, sent: false, settled: false, tries: 0, cancelTimer: () => {} };
+    const fresh = { firstSentMs: undefined, firstTry: true, sent: false, settled: false, tries: 0, cancelTimer: () => {} };
     return { id, channel, lane, encoded, bytes, done, ...fresh };
   }
 
   #sendBatch(connection: Connection, lane: readonly Item[], nowMs: number): void {
     let bytes = 0;
-    for (const item of lane.slice(0, BATCH_MAX)) {
+    for (const item of lane.slice(0, this.#batchMax)) {
       if (this.#inFlight >= IN_FLIGHT_MAX || (bytes > 0 && bytes + item.bytes > connection.messageBytesMax)) return;
       if (item.bytes > connection.messageBytesMax) {
         const found = `${item.bytes} bytes, expected at most ${connection.messageBytesMax}`;
@@ -137,6 +143,7 @@ export class Publisher {
         continue;
       }
       bytes += item.bytes;
+      item.firstTry = item.firstSentMs === undefined;
       item.firstSentMs ??= nowMs;
       item.sent = true;
       this.#inFlight++;
@@ -149,6 +156,7 @@ export class Publisher {
     this.#inFlight--;
     if (item.settled) this.#tidy(item);
     else if (answer?.t === "published") {
+      this.#batchMax = Math.min(BATCH_MAX, this.#batchMax + 1);
       this.#settle(item, { position: { epoch: answer.e, offset: answer.o }, duplicate: answer.dup === true });
     } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer));
     this.pump();
@@ -160,10 +168,16 @@ export class Publisher {
       return;
     }
     const { clock, random } = this.#host.environment;
+    if (error.code === "rate_limited") {
+      // The limit is the connection's: everything rests until there is room, and the node did not take this one.
+      if (item.firstTry) item.firstSentMs = undefined;
+      this.#batchMax = 1;
+      const restMs = (error.retryAfterMs ?? REST_MS) * (1 + random.next());
+      this.#restUntilMs = Math.max(this.#restUntilMs, clock.nowMs() + restMs);
+      return;
+    }
     const atMs = clock.nowMs() + requestDelayMs(item.tries++, error.retryAfterMs, random.next());
-    // The rate limit is the connection's: everything rests. Anything else concerns the channel.
-    if (error.code === "rate_limited") this.#restUntilMs = Math.max(this.#restUntilMs, atMs);
-    else this.#notBefore.set(item.lane, Math.max(this.#notBefore.get(item.lane) ?? 0, atMs));
+    this.#notBefore.set(item.lane, Math.max(this.#notBefore.get(item.lane) ?? 0, atMs));
   }
 
   #settle(item: Item, result: Parameters<PublishDone>[0]): void {
