@@ -106,7 +106,7 @@ export type PresenceChange =
 export interface Broker {
   /** Resolves when the broker has the publication; listeners get it in offset order. */
   publish(channel: string, stream: StreamOptions, request: PublishRequest): Promise<PublishResult>;
-  /** MUST be made before the channel's listener gets anything; every publication after the returned position reaches the listener. At most one listener for a channel and node. */
+  /** MUST be made before the channel's listener gets anything; every publication after the returned position reaches the listener, none up to it does. At most one listener for a channel and node: a later one replaces it. */
   subscribe(channel: string, stream: StreamOptions, listener: ChannelListener): Promise<Position>;
   /** After it returns the listener is not called again. Never rejects. */
   unsubscribe(channel: string): void;
@@ -133,11 +133,11 @@ export interface Broker {
 export interface PresenceStore {
   /** New: told as join. Known with other data: told as update. Known with the same data: changes the owner, tells nothing, cancels a pending leave. */
   enter(channel: string, member: PresenceMember, owner: string): Promise<void>;
-  /** Ends the membership after `graceMs` unless someone enters it again before. 0: at once. */
+  /** Ends the membership after `graceMs` unless someone enters it again before, whether or not the node's lease lasts. 0: at once. Repeated, the last one counts. */
   leave(channel: string, member: string, owner: string, graceMs: number): Promise<void>;
-  /** Current members; with a subscription, changes told after this settles apply to it. */
+  /** Current members; with a subscription, changes told after this settles apply to it (one that it holds already MAY be told again). */
   members(channel: string): Promise<readonly PresenceMember[]>;
-  /** Extends the lease of everything that the node's connections own; when it runs out they are removed and told as leaves. */
+  /** Sets the lease of everything that the node's connections own to end `ttlMs` from now; when it runs out they are removed and told as leaves. A node that never renewed has a lease of a minute. */
   renew(nodeId: string, ttlMs: number): Promise<void>;
 }
 
@@ -189,9 +189,7 @@ export interface Capability {
 /** Checks tokens and makes resume tokens. Rejections are returned, not thrown. */
 export interface Authenticator {
   /** `origin`-free; a token may take a network call (JWKS). */
-  verify(
-    token: string,
-  ): Promise<
+  verify(token: string): Promise<
     | { readonly ok: true; readonly identity: Identity }
     | { readonly ok: false; readonly code: "token_invalid" | "token_expired"; readonly message: string }
     /** The token cannot be checked now (its keys are out of reach): say goodbye `try_later`. */

@@ -163,3 +163,12 @@ test("a stream is spent when its retention has passed since the last publication
   expect(stream.isSpent(999)).toBe(false);
   expect(stream.isSpent(1000)).toBe(true);
 });
+
+test("publications that were not kept leave no hole in what is kept afterwards", () => {
+  const keeping: StreamOptions = { cls: "ordered", sizeMax: 10, ttlMs: 1000 };
+  const stream = new Stream("e", keeping, IDEMPOTENCY);
+  for (const options of [keeping, { ...keeping, sizeMax: 0 }, keeping]) {
+    stream.append(options, { payload: { kind: "json", text: "1" } }, { nowMs: 0, wallMs: 0 });
+  }
+  expect(stream.page(keeping, { after: 0, limit: 10 }, 0).publications.map(({ offset }) => offset)).toEqual([3]);
+});

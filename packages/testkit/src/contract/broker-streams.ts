@@ -150,6 +150,19 @@ function describeListening(bench: () => Bench): void {
     expect(first.heard.length).toBe(heardAtEnd);
   });
 
+  test("a second subscription of a node to a channel replaces the first", async () => {
+    const broker = await bench().connect("n1");
+    const [first, second] = [new Recorder(), new Recorder()];
+    await broker.subscribe("c", ORDERED, first);
+    await broker.subscribe("c", ORDERED, second);
+    await broker.publish("c", ORDERED, { payload: json(1) });
+    await bench().eventually(() => expect(second.offsets).toEqual([1]));
+    broker.unsubscribe("c");
+    await broker.publish("c", ORDERED, { payload: json(2) });
+    await broker.subscribe("c", ORDERED, new Recorder());
+    expect([first.offsets, second.offsets]).toEqual([[], [1]]);
+  });
+
   test("unsubscribing from what was not subscribed to does nothing", async () => {
     const broker = await bench().connect("n1");
     broker.unsubscribe("nothing");
