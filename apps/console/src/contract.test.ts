@@ -1,6 +1,7 @@
 // Owns: checks that the demo's contract compiles and refuses what it should.
 import { expect, test } from "bun:test";
-import { BOARD, demoContract, ROOM, ROPE_KNOTS, TICKER, WINCH } from "./contract.ts";
+import { demoContract } from "./contract.ts";
+import { BOARD, ROOM, ROPE_KNOTS, TICKER, WINCH } from "./names.ts";
 
 test("the contract declares the channels that the page uses, in their classes", () => {
   const channels = demoContract.channels;

@@ -1,3 +1,4 @@
 // Re-exports: the page, its contract and its device, for the command that serves them.
 export { buildConsole, CONSOLE_CSP, ConsoleBuildError, type ConsoleFile } from "./build.ts";
 export { type DemoContract, demoContract } from "./contract.ts";
+export { type DemoDevice, startDemoDevice } from "./device.ts";

@@ -1,6 +1,6 @@
 // Owns: checks of the simulated winch.
 import { describe, expect, test } from "bun:test";
-import { METRICS } from "./contract.ts";
+import { METRICS } from "./names.ts";
 import { readings, restingWinch, stepWinch } from "./winch.ts";
 
 function run(seconds: number, pull: number) {

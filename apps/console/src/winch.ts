@@ -1,5 +1,5 @@
 // Owns: the simulated winch: what it would measure next. Pure; time and chance are handed in.
-import type { MetricKey } from "./contract.ts";
+import type { MetricKey } from "./names.ts";
 
 /** Units: kN, rpm, °C; `phase` is in seconds. */
 export interface Winch {

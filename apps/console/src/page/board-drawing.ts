@@ -1,5 +1,5 @@
 // Owns: the drawing of the board: rope, buoy, cleats and everyone's cursors.
-import { ROPE_KNOTS } from "../contract.ts";
+import { ROPE_KNOTS } from "../names.ts";
 import type { Frame } from "./canvas.ts";
 import { flagOf } from "./person.ts";
 import { BOARD_WIDTH, BUOY_KNOT, CLEATS, knotAt, type Rope, strainAfter } from "./rope.ts";

@@ -1,6 +1,6 @@
 // Owns: the look of the chat room: who is here, what was said, and the field to say something.
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from "react";
-import { NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from "../contract.ts";
+import { NAME_LENGTH_MAX, TEXT_LENGTH_MAX } from "../names.ts";
 import { type ChatGap, type ChatLog, type ChatMessage, OUTGOING_MAX, type Outgoing } from "./chat-log.ts";
 import { FlagMark } from "./flag-mark.tsx";
 import { tidyName } from "./person.ts";

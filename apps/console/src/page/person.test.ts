@@ -1,6 +1,6 @@
 // Owns: checks of names and flags.
 import { describe, expect, test } from "bun:test";
-import { NAME_LENGTH_MAX } from "../contract.ts";
+import { NAME_LENGTH_MAX } from "../names.ts";
 import { FLAG_INKS, FLAG_PATTERNS, flagOf, loadName, saveName, tidyName } from "./person.ts";
 
 function memory(): Storage {

@@ -1,5 +1,5 @@
 // Owns: how a session looks and what a newcomer is called: a signal flag and a name. Pure but for the storage it is handed.
-import { NAME_LENGTH_MAX } from "../contract.ts";
+import { NAME_LENGTH_MAX } from "../names.ts";
 
 /** Patterns of signal flags that stay recognisable at 18 px. */
 export const FLAG_PATTERNS = ["halves", "thirds", "bars", "diagonal", "cross", "saltire", "quarters", "square", "disc", "pale"] as const;

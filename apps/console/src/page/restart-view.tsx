@@ -26,7 +26,13 @@ export function RestartView(props: RestartViewProps) {
           A device publishes a numbered heartbeat every {props.intervalMs} ms. Each tick is one that reached this window, in the colour of
           the node that delivered it.
         </p>
-        <button type="button" className="primary" onClick={props.onRestart} disabled={props.busy} data-testid="restart">
+        <button
+          type="button"
+          className="primary"
+          onClick={() => props.busy || props.onRestart()}
+          aria-disabled={props.busy}
+          data-testid="restart"
+        >
           {props.busy ? "Restarting…" : "Restart the node"}
         </button>
       </div>

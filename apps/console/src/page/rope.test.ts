@@ -1,6 +1,6 @@
 // Owns: checks of the rope's physics.
 import { describe, expect, test } from "bun:test";
-import { ROPE_KNOTS } from "../contract.ts";
+import { ROPE_KNOTS } from "../names.ts";
 import { BOARD_WIDTH, CLEATS, hangRope, knotAt, moveRope, nearestKnot, pullOf, restPoint, strainAfter } from "./rope.ts";
 
 function simulate(seconds: number, grips = new Map<number, { x: number; y: number }>()) {

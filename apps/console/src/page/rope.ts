@@ -1,5 +1,5 @@
 // Owns: the rope on the board: positions of its knots and how they move. Pure and deterministic; every window simulates its own copy.
-import { ROPE_KNOTS } from "../contract.ts";
+import { ROPE_KNOTS } from "../names.ts";
 
 /** The board's world: x from 0 to `BOARD_WIDTH`, y from 0 (top) to 1. */
 export const BOARD_WIDTH = 1.6;

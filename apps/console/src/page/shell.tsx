@@ -1,6 +1,6 @@
 // Owns: the page's landmarks and the order of its parts.
 import type { ReactNode } from "react";
-import { BOARD, METRICS, ROOM, WINCH } from "../contract.ts";
+import { BOARD, METRICS, ROOM, WINCH } from "../names.ts";
 import { Plate } from "./plate.tsx";
 import { type Status, StatusStrip } from "./status-strip.tsx";
 

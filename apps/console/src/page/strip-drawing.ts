@@ -44,7 +44,7 @@ export function nodeInk(nodes: readonly string[], node: string): "node-a" | "nod
 
 function drawNodeLabel(frame: Frame, node: string, at: number): number {
   const { context } = frame;
-  const text = `node ${node}`;
+  const text = node;
   const wide = context.measureText(text).width;
   const left = Math.min(at - 1, frame.width - wide - 2);
   context.fillRect(Math.round(at) - 1, 2, 1, LABEL_PX);

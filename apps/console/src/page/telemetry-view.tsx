@@ -1,7 +1,7 @@
 // Owns: the look of the telemetry: one small uPlot chart for each metric, all over the same minute.
 import { useEffect, useRef } from "react";
 import uPlot from "uplot";
-import type { Metric } from "../contract.ts";
+import type { Metric } from "../names.ts";
 import { type Series, SPAN_S } from "./series.ts";
 
 const AXIS_PX = 22;

@@ -1,15 +1,14 @@
 // Owns: the button that changes between light and dark.
-import { useState } from "react";
+import { useTheme } from "./use-theme.ts";
 
 const KEY = "holdfast.theme";
 
 export function ThemeToggle() {
-  const [isDark, setDark] = useState(document.documentElement.dataset.theme === "dark");
+  const isDark = useTheme() === "dark";
   const toggle = () => {
-    const next = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
+    const next = isDark ? "light" : "dark";
     localStorage.setItem(KEY, next);
     document.documentElement.dataset.theme = next;
-    setDark(next === "dark");
   };
   return (
     <button type="button" className="quiet" aria-pressed={isDark} onClick={toggle}>

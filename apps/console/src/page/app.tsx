@@ -1,0 +1,114 @@
+// Owns: the page: one client, its name, and the parts put together.
+import type { Holdfast } from "@holdfast/client";
+import { usePresence } from "@holdfast/client/react";
+import { useMemo, useState } from "react";
+import type { DemoContract } from "../contract.ts";
+import { HEARTBEAT_INTERVAL_MS, METRICS, ROOM } from "../names.ts";
+import { BoardCanvas } from "./board.tsx";
+import { CALM_FRAME_MS, useFrames } from "./canvas.ts";
+import { Conversation, People } from "./chat-view.tsx";
+import { loadName, saveName } from "./person.ts";
+import { RestartView } from "./restart-view.tsx";
+import { Shell } from "./shell.tsx";
+import { drawStrip } from "./strip-drawing.ts";
+import { MetricChart } from "./telemetry-view.tsx";
+import { useBoard } from "./use-board.ts";
+import { type Restart, useRestart } from "./use-restart.ts";
+import { useRoom } from "./use-room.ts";
+import { useStatus } from "./use-status.ts";
+import { useTelemetry } from "./use-telemetry.ts";
+import { useTheme } from "./use-theme.ts";
+
+const storage = () => ({ local: localStorage, session: sessionStorage });
+
+export function App({ client }: { readonly client: Holdfast<DemoContract> }) {
+  const [name, setName] = useState(() => loadName(storage(), Math.random()));
+  const status = useStatus(client);
+  const rename = (next: string) => {
+    saveName(storage(), next);
+    setName(next);
+  };
+  return (
+    <Shell
+      status={status}
+      restart={<RestartPart client={client} />}
+      chat={<ChatPart client={client} name={name} onRename={rename} />}
+      board={<BoardPart client={client} name={name} />}
+      telemetry={<TelemetryPart client={client} />}
+    />
+  );
+}
+
+interface PartProps {
+  readonly client: Holdfast<DemoContract>;
+}
+
+function ChatPart({ client, name, onRename }: PartProps & { readonly name: string; readonly onRename: (name: string) => void }) {
+  const room = useRoom(client, name);
+  const me = useMemo(() => ({ name }), [name]);
+  const members = usePresence(ROOM, me);
+  return (
+    <>
+      <People
+        members={members.map(({ id, data }) => ({ session: id, name: data.name }))}
+        own={client.session}
+        name={name}
+        onRename={onRename}
+      />
+      <Conversation
+        log={room.log}
+        own={client.session}
+        hasOlder={room.hasOlder}
+        onOlder={room.loadOlder}
+        onSend={room.send}
+        onRetry={room.retry}
+        onDrop={room.drop}
+      />
+    </>
+  );
+}
+
+function BoardPart({ client, name }: PartProps & { readonly name: string }) {
+  const board = useBoard(client);
+  return <BoardCanvas own={client.session} name={name} cursors={board.cursors} onMove={board.move} />;
+}
+
+function TelemetryPart({ client }: PartProps) {
+  const series = useTelemetry(client);
+  const theme = useTheme();
+  return (
+    <div className="metrics">
+      {METRICS.map((metric, index) => (
+        <MetricChart key={metric.key} metric={metric} series={series[metric.key]} theme={theme} last={index === METRICS.length - 1} />
+      ))}
+    </div>
+  );
+}
+
+function RestartPart({ client }: PartProps) {
+  const restart = useRestart(client);
+  const { watch } = restart;
+  return (
+    <RestartView
+      busy={watch.phase === "asked"}
+      failure={watch.phase === "failed" ? watch.why : undefined}
+      report={restart.report}
+      nodes={restart.nodes}
+      totals={restart.totals}
+      intervalMs={HEARTBEAT_INTERVAL_MS}
+      onRestart={restart.ask}
+      strip={<Strip restart={restart} />}
+    />
+  );
+}
+
+function Strip({ restart }: { readonly restart: Restart }) {
+  const clock = useMemo(() => ({ shownMs: 0 }), []);
+  const canvas = useFrames((frame) => {
+    const every = frame.calm ? CALM_FRAME_MS : 0;
+    if (frame.nowMs - clock.shownMs < every) return;
+    clock.shownMs = frame.nowMs;
+    drawStrip(frame, restart.heartbeats.beats, restart.nodes);
+  });
+  return <canvas ref={canvas} role="img" aria-label="Heartbeats of the last seconds, in the colour of the node that delivered them" />;
+}

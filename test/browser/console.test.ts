@@ -1,0 +1,245 @@
+// Owns: the page at `/` in dev, end to end: a real node, two real windows.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { type DevProcess, openWindow, startBrowser, startDev, TEST_MS, until, WAIT_MS, type Window } from "./harness.ts";
+
+let dev: DevProcess;
+let browser: Browser;
+let context: BrowserContext;
+let a: Window;
+let b: Window;
+
+beforeAll(async () => {
+  [dev, browser] = await Promise.all([startDev(), startBrowser()]);
+  context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  [a, b] = [await openWindow(context, dev.url), await openWindow(context, dev.url)];
+  await Promise.all([connected(a.page), connected(b.page)]);
+}, TEST_MS);
+
+afterAll(async () => {
+  await browser?.close();
+  await dev?.stop();
+}, TEST_MS);
+
+const by = (page: Page, id: string) => page.getByTestId(id);
+const text = async (page: Page, id: string) => (await by(page, id).textContent()) ?? "";
+const connected = (page: Page) => by(page, "state").getByText("connected", { exact: true }).waitFor();
+
+async function rename(page: Page, name: string): Promise<void> {
+  await by(page, "name").fill(name);
+  await by(page, "name").press("Enter");
+}
+
+describe("two windows of the page", () => {
+  test(
+    "see each other by name, and a new name is seen too",
+    async () => {
+      await rename(a.page, "Ada");
+      await rename(b.page, "Grace");
+      await by(b.page, "people").getByText("Ada", { exact: true }).waitFor();
+      await by(a.page, "people").getByText("Grace", { exact: true }).waitFor();
+      expect(await by(a.page, "people").locator("li").count()).toBe(2);
+      await rename(a.page, "Ada L.");
+      await by(b.page, "people").getByText("Ada L.", { exact: true }).waitFor();
+    },
+    TEST_MS,
+  );
+
+  test(
+    "exchange messages; both show the same offset, and the sender shows its message once",
+    async () => {
+      await by(a.page, "message").fill("ship at noon");
+      await by(a.page, "message").press("Enter");
+      const there = by(b.page, "log").locator("li.said", { hasText: "ship at noon" });
+      const here = by(a.page, "log").locator("li.said[data-offset]", { hasText: "ship at noon" });
+      await Promise.all([there.waitFor(), here.waitFor()]);
+      expect(await here.count()).toBe(1);
+      expect(await here.getAttribute("data-offset")).toBe(await there.getAttribute("data-offset"));
+      await until("nothing is left unsent", async () => (await a.page.locator("li.outgoing").count()) === 0);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "show one another's cursor, and the winch feels a pull at the rope",
+    async () => {
+      const box = await by(a.page, "board").boundingBox();
+      if (!box) throw new Error("the board has no box");
+      await a.page.mouse.move(box.x + box.width / 2, box.y + 10);
+      await by(b.page, "others").getByText("Ada L. is on the board").waitFor({ state: "attached" });
+      await gripRope(a.page, box);
+      await a.page.mouse.move(box.x + box.width / 2, box.y + box.height - 4, { steps: 8 });
+      await by(b.page, "others").getByText("Ada L. holds the rope").waitFor({ state: "attached" });
+      const tension = by(b.page, "metric-tension").locator("output b");
+      await until("the tension rises above what the swell does", async () => Number(await tension.textContent()) > 5.5);
+      await a.page.mouse.up();
+      await a.page.mouse.move(2, 2);
+      await until("the cursor is gone", async () => (await text(b.page, "others")) === "");
+    },
+    TEST_MS,
+  );
+
+  test(
+    "draw the telemetry: points arrive for each metric and every chart has a line",
+    async () => {
+      for (const metric of ["tension", "speed", "temperature"]) {
+        const chart = by(a.page, `metric-${metric}`);
+        await until(`${metric} has points`, async () => Number(await chart.getAttribute("data-points")) > 15);
+        await until(`${metric} is drawn`, () => chart.locator("canvas").evaluate(hasLine));
+      }
+    },
+    TEST_MS,
+  );
+
+  test(
+    "live through a restart of the node: nothing missing, nothing double, nobody left, never anything but connected",
+    async () => {
+      const before = await text(a.page, "node");
+      await a.page.evaluate(recordStates);
+      await by(a.page, "restart").click();
+      const verdicts = await Promise.all(
+        [a, b].map(async ({ page }) => {
+          await by(page, "to-node").waitFor({ timeout: WAIT_MS * 2 });
+          return until("the restart was watched for five seconds", async () => {
+            const method = (await page.locator(".method").textContent()) ?? "";
+            return Number(/Watched for (\d+) s/.exec(method)?.[1]) >= 5 && text(page, "verdict");
+          });
+        }),
+      );
+      for (const verdict of verdicts) {
+        expect(verdict).toContain("0 missing, 0 duplicated, nobody left the room.");
+        expect(verdict).toMatch(/Delivery paused for [\d.]+ ms/);
+        expect(verdict).toContain("The connection stayed connected.");
+      }
+      expect(await text(a.page, "from-node")).toBe(before);
+      expect(await text(a.page, "node")).not.toBe(before);
+      expect(await text(a.page, "to-node")).toBe(await text(b.page, "to-node"));
+      expect(await a.page.evaluate(() => Reflect.get(window, "statesSeen"))).toEqual(["connected"]);
+      expect(await by(a.page, "people").locator("li").count()).toBe(2);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "still talk after the restart, and keep what was said before it",
+    async () => {
+      await by(b.page, "message").fill("still here");
+      await by(b.page, "message").press("Enter");
+      await by(a.page, "log").locator("li.said", { hasText: "still here" }).waitFor();
+      const late = await openWindow(context, dev.url);
+      await by(late.page, "log").locator("li.said", { hasText: "ship at noon" }).waitFor();
+      await by(late.page, "log").locator("li.said", { hasText: "still here" }).waitFor();
+      expect(late.complaints).toEqual([]);
+      await late.page.close();
+    },
+    TEST_MS,
+  );
+
+  test("left nothing in the console: no error, no warning, no failed request", () => {
+    expect([...a.complaints, ...b.complaints]).toEqual([]);
+  });
+});
+
+describe("the keyboard alone", () => {
+  test(
+    "reaches the room, says something, takes hold of the rope and changes the theme",
+    async () => {
+      const { page, complaints } = await openWindow(context, dev.url);
+      await connected(page);
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate(() => document.activeElement?.className)).toBe("skip");
+      await tabTo(page, "message");
+      await page.keyboard.type("typed only");
+      await page.keyboard.press("Enter");
+      await by(a.page, "log").locator("li.said", { hasText: "typed only" }).waitFor();
+      await tabTo(page, "board");
+      const ring = await page.evaluate(() => getComputedStyle(document.activeElement ?? document.body).outlineStyle);
+      expect(ring).toBe("solid");
+      for (let step = 0; step < 4; step++) await page.keyboard.press("ArrowDown");
+      await until("the rope is in reach and held", async () => {
+        await page.keyboard.press("ArrowDown");
+        await page.keyboard.press("Space");
+        return (await text(a.page, "others")).includes("holds the rope");
+      });
+      const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+      const themeBefore = await theme();
+      await page.getByRole("button", { name: "Dark" }).focus();
+      await page.keyboard.press("Enter");
+      expect(await theme()).not.toBe(themeBefore);
+      expect(complaints).toEqual([]);
+      await page.close();
+    },
+    TEST_MS,
+  );
+});
+
+describe("a narrow and a wide screen", () => {
+  for (const width of [360, 768, 1920]) {
+    test(
+      `of ${width} px has no horizontal scrolling, in light and in dark`,
+      async () => {
+        const { page, complaints } = await openWindow(context, dev.url);
+        await page.setViewportSize({ width, height: 800 });
+        await connected(page);
+        for (const colorScheme of ["light", "dark"] as const) {
+          await page.emulateMedia({ colorScheme });
+          const { scroll, inner } = await page.evaluate(() => ({ scroll: document.documentElement.scrollWidth, inner: innerWidth }));
+          expect(scroll).toBeLessThanOrEqual(inner);
+        }
+        expect(complaints).toEqual([]);
+        await page.close();
+      },
+      TEST_MS,
+    );
+  }
+});
+
+/** Presses the mouse where the rope hangs: tries further down until the other window is told of the grip. */
+async function gripRope(page: Page, box: { x: number; y: number; width: number; height: number }): Promise<void> {
+  for (let share = 0.3; share < 0.9; share += 0.04) {
+    await page.mouse.move(box.x + box.width * 0.42, box.y + box.height * share);
+    await page.mouse.down();
+    const held = await until("the other window answers", async () => (await text(b.page, "others")).includes("holds the rope"), 700).catch(
+      () => false,
+    );
+    if (held) return;
+    await page.mouse.up();
+  }
+  throw new Error("the rope was not found on the board");
+}
+
+/** Presses Tab until the element with this test id has the focus; at most 40 times. */
+async function tabTo(page: Page, id: string): Promise<void> {
+  for (let press = 0; press < 40; press++) {
+    if (await page.evaluate((wanted) => document.activeElement?.getAttribute("data-testid") === wanted, id)) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`Tab does not reach ${id}`);
+}
+
+/** Runs in the page: whether a chart has at least 100 pixels in the colour of its line. The grid does not count. */
+function hasLine(canvas: HTMLCanvasElement | SVGElement): boolean {
+  const context = canvas instanceof HTMLCanvasElement ? canvas.getContext("2d") : null;
+  if (!context) return false;
+  const accent = getComputedStyle(canvas).getPropertyValue("--accent").trim();
+  const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => Number.parseInt(accent.slice(at, at + 2), 16));
+  const { data } = context.getImageData(0, 0, context.canvas.width, context.canvas.height);
+  let inked = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    const difference = Math.abs((data[at] ?? 0) - red) + Math.abs((data[at + 1] ?? 0) - green) + Math.abs((data[at + 2] ?? 0) - blue);
+    if ((data[at + 3] ?? 0) > 200 && difference < 24) inked++;
+  }
+  return inked > 100;
+}
+
+/** Runs in the page: notes every state that the strip shows from now on. */
+function recordStates(): void {
+  const element = document.querySelector("[data-testid=state]");
+  const seen = [element?.textContent];
+  Reflect.set(window, "statesSeen", seen);
+  new MutationObserver(() => seen.push(element?.textContent)).observe(element ?? document, {
+    childList: true,
+    characterData: true,
+    subtree: true,
+  });
+}

@@ -1,0 +1,155 @@
+// Owns: the SDK in a real browser, against a real node: both codecs, errors, a lost network.
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { fileURLToPath } from "node:url";
+import { Holdfast } from "@holdfast/client";
+import type { DemoContract } from "@holdfast/console";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import type {} from "./fixtures/sdk-page.ts";
+import { type DevProcess, startBrowser, startDev, TEST_MS, until, WAIT_MS } from "./harness.ts";
+
+let dev: DevProcess;
+let browser: Browser;
+let script: string;
+
+beforeAll(async () => {
+  [dev, browser, script] = await Promise.all([startDev(), startBrowser(), bundle("sdk-page.ts")]);
+}, TEST_MS);
+
+afterAll(async () => {
+  await browser?.close();
+  await dev?.stop();
+}, TEST_MS);
+
+/** A fixture as one classic script; React in its development build, which is the one that checks StrictMode. */
+async function bundle(name: string): Promise<string> {
+  const entry = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+  const define = { "process.env.NODE_ENV": '"development"' };
+  const built = await Bun.build({ entrypoints: [entry], target: "browser", conditions: ["bun"], format: "iife", define });
+  const [output] = built.outputs;
+  if (!output) throw new Error("the fixture was not bundled");
+  return output.text();
+}
+
+/** A page of the node's own origin that holds nothing but the fixture. */
+async function openFixture(context: BrowserContext): Promise<Page> {
+  const page = await context.newPage();
+  page.setDefaultTimeout(WAIT_MS);
+  const body = '<!doctype html><link rel="icon" href="data:,"><div id="root"></div>';
+  await page.route("**/fixture", (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(`${dev.url}fixture`);
+  await page.addScriptTag({ content: script });
+  return page;
+}
+
+async function withPage(task: (page: Page, context: BrowserContext) => Promise<void>): Promise<void> {
+  const context = await browser.newContext();
+  try {
+    await task(await openFixture(context), context);
+  } finally {
+    await context.close();
+  }
+}
+
+describe("the SDK in Chromium", () => {
+  for (const codec of ["json", "msgpack"] as const) {
+    test(
+      `publishes and receives every number once and in order, with ${codec}`,
+      () =>
+        withPage(async (page) => {
+          const run = `order-${codec}`;
+          const offsets = await page.evaluate(
+            async ({ run, codec }) => {
+              window.recording = window.sdk.record(run, codec === "msgpack" ? { codec: window.sdk.msgpack } : {});
+              const { client, ready } = window.recording;
+              await ready;
+              const sent = Array.from({ length: 100 }, (_, index) => client.channel("ticker").publish({ run, n: index + 1 }));
+              return (await Promise.all(sent)).map(({ offset }) => offset);
+            },
+            { run, codec },
+          );
+          await page.waitForFunction(() => window.recording.numbers.length >= 100);
+          expect(await page.evaluate(() => window.recording.numbers)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+          expect(offsets).toEqual(offsets.toSorted((a, b) => a - b));
+          expect(new Set(offsets).size).toBe(100);
+        }),
+      TEST_MS,
+    );
+  }
+
+  test(
+    "calls a method, and says where data is wrong",
+    () =>
+      withPage(async (page) => {
+        const found = await page.evaluate(async () => {
+          const { client } = window.sdk.record("errors");
+          const { nowMs } = await client.rpc("time", {});
+          const failure = await client
+            .channel("chat:errors")
+            .publish({ name: "Ada", text: "" })
+            .catch((error) => error);
+          const { code, retry, path } = failure as InstanceType<typeof window.sdk.HoldfastError>;
+          return { nowMs, isOurs: failure instanceof window.sdk.HoldfastError, code, retry, path };
+        });
+        expect(Math.abs(found.nowMs - Date.now())).toBeLessThan(WAIT_MS);
+        expect(found).toMatchObject({ isOurs: true, code: "payload_invalid", retry: "never", path: expect.stringContaining("text") });
+      }),
+    TEST_MS,
+  );
+
+  test(
+    "loses nothing and repeats nothing when the network goes away and comes back",
+    () =>
+      withPage(async (page, context) => {
+        const run = "offline";
+        const publisher = new Holdfast<DemoContract>(dev.connectUrl);
+        const publish = async (from: number, to: number) => {
+          for (let n = from; n <= to; n++) await publisher.channel("ticker").publish({ run, n });
+        };
+        try {
+          await page.evaluate(async (run) => {
+            window.recording = window.sdk.record(run);
+            await window.recording.ready;
+          }, run);
+          await publish(1, 20);
+          await context.setOffline(true);
+          await page.waitForFunction(() => window.recording.client.state !== "connected");
+          await publish(21, 60);
+          await context.setOffline(false);
+          await page.waitForFunction(() => window.recording.client.state === "connected");
+          await publish(61, 80);
+          await until("the last number arrives", () => page.evaluate(() => window.recording.numbers.includes(80)));
+          const { numbers, gaps, stats } = await page.evaluate(() => {
+            const { numbers, gaps, client } = window.recording;
+            return { numbers, gaps, stats: client.stats() };
+          });
+          expect(numbers).toEqual(Array.from({ length: 80 }, (_, index) => index + 1));
+          expect(gaps).toBe(0);
+          expect(stats).toMatchObject({ reconnects: 1, lost: 0, undeclared: 0 });
+        } finally {
+          await publisher.close();
+        }
+      }),
+    TEST_MS,
+  );
+
+  test(
+    "keeps what is published without a network and sends it, in order, when there is one",
+    () =>
+      withPage(async (page, context) => {
+        const run = "queued";
+        await page.evaluate(async (run) => {
+          window.recording = window.sdk.record(run);
+          await window.recording.ready;
+        }, run);
+        await context.setOffline(true);
+        await page.waitForFunction(() => window.recording.client.state !== "connected");
+        await page.evaluate((run) => {
+          for (let n = 1; n <= 10; n++) void window.recording.client.channel("ticker").publish({ run, n });
+        }, run);
+        await context.setOffline(false);
+        await page.waitForFunction(() => window.recording.numbers.length >= 10);
+        expect(await page.evaluate(() => window.recording.numbers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+      }),
+    TEST_MS,
+  );
+});
