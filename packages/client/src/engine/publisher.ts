@@ -156,10 +156,19 @@ export class Publisher {
     this.#inFlight--;
     if (item.settled) this.#tidy(item);
     else if (answer?.t === "published") {
-      this.#batchMax = Math.min(BATCH_MAX, this.#batchMax + 1);
+      if (this.#batchMax < BATCH_MAX) this.#takeTurns(item.lane);
       this.#settle(item, { position: { epoch: answer.e, offset: answer.o }, duplicate: answer.dup === true });
     } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer));
     this.pump();
+  }
+
+  /** At the rate limit the lanes take turns: the one that got through goes behind the others. */
+  #takeTurns(name: string): void {
+    this.#batchMax++;
+    const lane = this.#lanes.get(name);
+    if (!lane) return;
+    this.#lanes.delete(name);
+    this.#lanes.set(name, lane);
   }
 
   #onRefused(item: Item, error: HoldfastError): void {
