@@ -80,7 +80,10 @@ const serverFrame = fc.oneof(
   fc.record({ t: is("history"), id, ch, e: epoch, pubs: fc.array(entry, { maxLength: 3 }), more: fc.boolean() }),
   fc.record({ t: is("members"), ch, list: members, more: fc.boolean() }),
   fc.record({ t: is("presence"), ch, join: members, update: members, leave: fc.array(key, { maxLength: 3 }) }),
-  fc.record({ t: is("unsubscribed"), ch, code, name: key, msg: key }),
+  fc.record(
+    { t: is("unsubscribed"), ch, code, name: key, msg: key, of: is("presence") },
+    { requiredKeys: ["t", "ch", "code", "name", "msg"] },
+  ),
   fc.record({ t: is("pong"), id, time: ms, windowMs: ms, resume: text(300) }, { requiredKeys: ["t", "id", "time", "windowMs"] }),
   fc.record({ t: is("advice"), windowMs: ms }),
   fc.record({ t: is("migrate"), reason: fc.constantFrom("drain", "rebalance"), deadlineMs: ms }),

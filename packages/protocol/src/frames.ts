@@ -75,7 +75,7 @@ export type ServerFrame<D = Payload> =
     }
   | MembersFrame<D>
   | PresenceFrame<D>
-  | { readonly t: "unsubscribed"; readonly ch: string; readonly code: number; readonly name: string; readonly msg: string }
+  | UnsubscribedFrame
   | { readonly t: "pong"; readonly id: number; readonly time: number; readonly windowMs: number; readonly resume?: string }
   | { readonly t: "advice"; readonly windowMs: number }
   | { readonly t: "migrate"; readonly reason: "drain" | "rebalance"; readonly deadlineMs: number }
@@ -169,6 +169,16 @@ export interface PresenceFrame<D = Payload> {
   readonly join: readonly MemberEntry<D>[];
   readonly update: readonly MemberEntry<D>[];
   readonly leave: readonly string[];
+}
+
+/** The node ended the subscription, or with `of` the watch and the entry (the subscription goes on). */
+export interface UnsubscribedFrame {
+  readonly t: "unsubscribed";
+  readonly ch: string;
+  readonly code: number;
+  readonly name: string;
+  readonly msg: string;
+  readonly of?: "presence";
 }
 
 /** Last frame before the node closes the connection. `retryMs` is the least delay, `windowMs` the window to spread over after it. */

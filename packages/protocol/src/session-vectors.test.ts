@@ -3,68 +3,44 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CODES, type CodeName, jsonClientCodec } from "./index.ts";
 import { jsonNodeCodec } from "./node.ts";
-
-type Frame = Readonly<Record<string, unknown>>;
-interface Step {
-  readonly open?: string;
-  readonly send?: string;
-  readonly expect?: string;
-  readonly closed?: string;
-  readonly cut?: string;
-  readonly node?: number;
-  readonly do?: string;
-  readonly frames?: readonly Frame[];
-  readonly code?: number;
-}
+import { SessionValues, type SessionVector, type VectorFrame } from "./session-vectors.ts";
 
 const { sessions } = JSON.parse(readFileSync(new URL("../../../spec/vectors/sessions.json", import.meta.url), "utf8")) as {
-  sessions: readonly { readonly name: string; readonly nodes?: number; readonly steps: readonly Step[] }[];
+  sessions: readonly SessionVector[];
 };
 
 /** Frames of these sessions are faulty on purpose. */
 const FAULTY = new Set(["subscribe 2", "publish 9", "teleport 3"]);
 const CLOSE_CODES = new Set([1000, ...Object.values(CODES).map((row) => ("close" in row ? row.close : 0))]);
 
-/** Replaces placeholders by values, telling `met` each name. */
-function filled(value: unknown, met: (name: string) => void): unknown {
-  if (Array.isArray(value)) return value.map((item) => filled(item, met));
-  if (typeof value === "object" && value !== null) {
-    const kept = Object.entries(value).filter(([, item]) => item !== "<absent>");
-    return Object.fromEntries(kept.map(([key, item]) => [key, filled(item, met)]));
-  }
-  const [, type, name] = (typeof value === "string" && /^<(str|int)(?::([a-z0-9-]+))?>$/.exec(value)) || [];
-  if (type === undefined) return value;
-  if (name !== undefined) met(name);
-  return type === "str" ? "x" : 1;
-}
+const choose = (type: "str" | "int"): unknown => (type === "str" ? "x" : 1);
 
 for (const session of sessions) {
   test(`session "${session.name}" can be replayed`, () => {
-    const known = new Set<string>();
+    const values = new SessionValues();
     const open = new Set<string>();
     for (const step of session.steps) {
-      const connection = step.send ?? step.expect ?? step.closed ?? step.cut;
-      if (step.open !== undefined) open.add(step.open);
-      else if (connection !== undefined) expect(open.has(connection)).toBe(true);
-      else expect(["drain", "remove_history"]).toContain(step.do ?? "");
-      if (step.closed !== undefined || step.cut !== undefined) open.delete(connection ?? "");
-      if (step.closed !== undefined) expect(CLOSE_CODES.has(step.code ?? 0)).toBe(true);
-      expect(step.node ?? 1).toBeLessThanOrEqual(session.nodes ?? 1);
-      for (const frame of step.frames ?? []) {
-        if (step.send === undefined) checkServerFrame(filled(frame, (name) => known.add(name)) as Frame);
-        else checkClientFrame(filled(frame, (name) => expect(known).toContain(name)) as Frame);
-      }
+      if ("do" in step || "open" in step) expect(step.node ?? 1).toBeLessThanOrEqual(session.nodes ?? 1);
+      if ("do" in step) expect(["drain", "remove_history"]).toContain(step.do);
+      else if ("open" in step) open.add(step.open);
+      else if ("send" in step) for (const frame of step.frames) checkClientFrame(values.fill(frame) as VectorFrame);
+      else if ("expect" in step) for (const frame of step.frames) checkServerFrame(values.fill(frame, choose) as VectorFrame);
+      else if ("closed" in step) expect(CLOSE_CODES.has(step.code)).toBe(true);
+      if ("send" in step) expect(open).toContain(step.send);
+      if ("expect" in step) expect(open).toContain(step.expect);
+      if ("closed" in step) expect(open.delete(step.closed)).toBe(true);
+      if ("cut" in step) expect(open.delete(step.cut)).toBe(true);
     }
   });
 }
 
-function checkClientFrame(frame: Frame): void {
+function checkClientFrame(frame: VectorFrame): void {
   const [item] = jsonNodeCodec.decode(JSON.stringify(frame), { dataBytesMax: 65_536 });
   const isFaulty = item?.t === "fault";
   if (isFaulty) expect(FAULTY).toContain(`${frame.t} ${frame.id}`);
 }
 
-function checkServerFrame(frame: Frame): void {
+function checkServerFrame(frame: VectorFrame): void {
   expect(jsonClientCodec.decode(JSON.stringify(frame)).length).toBe(1);
   if (typeof frame.code === "number") expect(CODES[frame.name as CodeName].number).toBe(frame.code);
 }
@@ -72,3 +48,28 @@ function checkServerFrame(frame: Frame): void {
 test("session names are unique", () => {
   expect(new Set(sessions.map((session) => session.name)).size).toBe(sessions.length);
 });
+
+test("a placeholder keeps the first value that it meets and then wants that value", () => {
+  const values = new SessionValues();
+  expect(() => values.fill({ a: "<str:e>" })).toThrow(RangeError);
+  expect(values.match({ a: "<str:e>", list: ["<int>", { b: "<str:e>" }] }, { a: "x", list: [4, { b: "x" }], more: 1 })).toBeUndefined();
+  expect(values.match({ a: "<str:e>" }, { a: "y" })).toBe('.a: expected "x", found "y"');
+  expect(values.fill({ pos: { epoch: "<str:e>" }, gone: "<absent>" })).toEqual({ pos: { epoch: "x" } });
+});
+
+for (const [name, template, actual] of [
+  ["a string for an integer", { o: "<int>" }, { o: "1" }],
+  ["a fraction", { o: "<int>" }, { o: 1.5 }],
+  ["an empty string", { s: "<str>" }, { s: "" }],
+  ["a missing member", { d: null }, {}],
+  ["a member that has to be absent", { dup: "<absent>" }, { dup: true }],
+  ["a longer list", { list: [1] }, { list: [1, 2] }],
+  ["a list for a map", { pos: {} }, { pos: [] }],
+  ["two values for one name in one frame", { a: "<str:n>", b: "<str:n>" }, { a: "x", b: "y" }],
+] as const) {
+  test(`${name} does not fit, and nothing is kept`, () => {
+    const values = new SessionValues();
+    expect(values.match(template, actual)).toContain("expected");
+    expect(() => values.fill("<str:n>")).toThrow(RangeError);
+  });
+}
