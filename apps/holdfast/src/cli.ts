@@ -1,0 +1,121 @@
+// Owns: the commands and their arguments. Options of a node come from the option table.
+import { type OptionRow, optionRows } from "@holdfast/config";
+import { Command, CommanderError, Option } from "commander";
+import { printConfig } from "./config-command.ts";
+import type { Arguments } from "./configuration.ts";
+import { runDevNode } from "./dev/dev-node.ts";
+import { runDev } from "./dev/run-dev.ts";
+import { EXIT, EXIT_HELP } from "./exit-code.ts";
+import type { Host } from "./host.ts";
+import { printKey } from "./keygen-command.ts";
+import { runServe } from "./serve-command.ts";
+import { printToken } from "./token-command.ts";
+import { VERSION } from "./version.ts";
+
+/** Runs one command line (without program and script) and resolves with its exit status. Never rejects for what the user did. */
+export async function runCli(argv: readonly string[], host: Host): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = buildProgram(host, (status) => {
+    code = status;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.refused;
+    throw error;
+  }
+}
+
+function buildProgram(host: Host, done: (code: number) => void): Command {
+  const program = new Command("holdfast")
+    .description("Real-time channels that survive deploys.")
+    .version(VERSION, "-v, --version")
+    .addHelpText("after", `\n${EXIT_HELP}\n`)
+    .showHelpAfterError("(--help shows what there is)")
+    .configureOutput({ writeOut: host.out, writeErr: host.err })
+    .exitOverride();
+
+  withNodeOptions(program.command("dev", { isDefault: false }))
+    .description(
+      "Run a node for development: embedded broker, anonymous clients, restarts without disconnecting anyone. Opens the demo unless there is a holdfast.config.ts.",
+    )
+    .action(async (_options, command: Command) => done(await runDev(argumentsOf(command), host)));
+  withNodeOptions(program.command("serve"))
+    .description("Run a node. Refuses to start without a way to check tokens, unless --auth-insecure says so.")
+    .action(async (_options, command: Command) => done(await runServe(argumentsOf(command), host)));
+  withNodeOptions(program.command("config"))
+    .description("Print the configuration in force, with the source of each value and without secrets.")
+    .option("--json", "print JSON")
+    .action(async (options: { json?: boolean }, command: Command) =>
+      done(await printConfig(argumentsOf(command), options.json ?? false, host)),
+    );
+  program
+    .command("token")
+    .description("Make a token signed with auth.jwt.hmacSecret, for trying things out.")
+    .option("-c, --config <file>", "configuration file, YAML or JSON")
+    .requiredOption("--sub <user>", "who the token is for")
+    .option(
+      "--cap <pattern=actions>",
+      "capability, as in chat:*=subscribe,publish; repeat for more",
+      (value: string, all: string[]) => [...all, value],
+      [],
+    )
+    .option("--info <json>", "claim info, for the application")
+    .option("--ttl <time>", "how long it is good", "1h")
+    .action(async (options, command: Command) => done(await printToken(options, argumentsOf(command), host)));
+  program
+    .command("keygen")
+    .description("Make a key for the HTTP API, and the hash to configure.")
+    .option("--name <name>", "name of the key, for logs", "backend")
+    .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
+    .action((options) => done(printKey(options, host)));
+  withNodeOptions(program.command("dev-node", { hidden: true })).action(async (_options, command: Command) =>
+    done(await runDevNode(argumentsOf(command), host)),
+  );
+  for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
+  return program;
+}
+
+/** One flag for each row of the table that has one. Values are read and refused by the table, not here. */
+function withNodeOptions(command: Command): Command {
+  command.option("-c, --config <file>", "configuration file, YAML or JSON (HOLDFAST_CONFIG)");
+  for (const row of optionRows()) {
+    if (row.flag === undefined) continue;
+    command.addOption(new Option(`${row.flag} ${valueName(row)}`, helpOf(row)).helpGroup(groupOf(row.name)));
+  }
+  return command.addHelpText(
+    "after",
+    `\nEvery option can be given in the file and in the environment too: docs/reference/options.md.\n${EXIT_HELP}\n`,
+  );
+}
+
+function valueName({ option }: OptionRow): string {
+  if (option.kind === "boolean") return "[true|false]";
+  if (option.kind === "choice") return `<${option.allowed.replaceAll(", ", "|")}>`;
+  return `<${option.kind === "bytes" ? "size" : option.kind === "duration" ? "time" : option.kind}>`;
+}
+
+function helpOf({ option, env }: OptionRow): string {
+  const value = option.default;
+  const shown =
+    value === undefined || typeof value === "object"
+      ? ""
+      : ` (default ${String(value)}${option.unit === "ms" ? " ms" : option.unit === "bytes" ? " bytes" : ""})`;
+  return `${option.description.split(/(?<=[.;:]) /)[0]?.replace(/[.;:]$/, "") ?? ""}${shown} [${env}]`;
+}
+
+function groupOf(name: string): string {
+  return name.includes(".") ? `${name.slice(0, name.lastIndexOf("."))}:` : "Node:";
+}
+
+/** Given flags by option name. */
+function argumentsOf(command: Command): Arguments {
+  const given = command.opts<Record<string, unknown>>();
+  const options: Record<string, unknown> = {};
+  for (const row of optionRows()) {
+    const key = row.flag === undefined ? undefined : new Option(row.flag).attributeName();
+    if (key !== undefined && given[key] !== undefined) options[row.name] = given[key];
+  }
+  return { ...(typeof given.config === "string" ? { config: given.config } : {}), options };
+}

@@ -1,0 +1,43 @@
+// Owns: the configuration of one run of the command: which file, which defaults, and how refusals are told.
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { type Config, type ConfigInput, formatProblems, loadConfig, type Source } from "@holdfast/config";
+import type { Host } from "./host.ts";
+
+/** Variables that are this program's own and no options: the file's name, and where a node of `holdfast dev` finds its broker. */
+export const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
+export const DEV_LINK_VARIABLE = "HOLDFAST_DEV_LINK";
+
+/** What came from the command line: the file and values by option name. */
+export interface Arguments {
+  readonly config?: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export type Configuration =
+  | { readonly ok: true; readonly config: Config; readonly sources: ReadonlyMap<string, Source>; readonly notes: readonly string[] }
+  | { readonly ok: false; readonly message: string };
+
+/** Reads the file, if one is named, and everything else. Refusals are one message for people. */
+export async function readConfiguration(args: Arguments, host: Host, defaults: ConfigInput["defaults"] = {}): Promise<Configuration> {
+  const named = args.config ?? host.env[CONFIG_VARIABLE];
+  const file = named === undefined || named === "" ? undefined : named;
+  let text: string | undefined;
+  if (file !== undefined) {
+    try {
+      text = await readFile(resolve(host.cwd, file), "utf8");
+    } catch (error) {
+      return { ok: false, message: `The configuration file cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+    }
+  }
+  const result = loadConfig({
+    ...(file === undefined || text === undefined ? {} : { file, text }),
+    env: host.env,
+    envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE],
+    flags: args.options,
+    defaults,
+  });
+  if (result.ok) return result;
+  const count = result.problems.length === 1 ? "one thing" : `${result.problems.length} things`;
+  return { ok: false, message: `The configuration cannot be used, because of ${count}:\n${formatProblems(result.problems)}` };
+}

@@ -1,0 +1,18 @@
+// Owns: how `holdfast dev` differs from a node in production, as defaults that files, environment and flags can still change.
+
+/** Values by option name. */
+export function devDefaults(): Readonly<Record<string, unknown>> {
+  return {
+    // Anonymous clients may come in, so nobody but this machine may reach it.
+    host: "127.0.0.1",
+    internalHost: "127.0.0.1",
+    "auth.anonymous": true,
+    reusePort: true,
+    revision: "dev",
+    "log.format": "pretty",
+    // The supervisor tells what matters; a node's own lines are for when something is wrong.
+    "log.level": "warn",
+    "drain.preDelayMs": 0,
+    "drain.windowMs": 5000,
+  };
+}

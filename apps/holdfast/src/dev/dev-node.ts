@@ -1,0 +1,102 @@
+// Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's broker and under its orders.
+import { demoContract } from "@holdfast/console";
+import type { Broker, ContractDefinition } from "@holdfast/core";
+import { connectLink, createNode, parseLink, StartError, systemClock, systemRandom } from "@holdfast/server";
+import { type Arguments, DEV_LINK_VARIABLE, readConfiguration } from "../configuration.ts";
+import { ContractFileError, contractPath, loadContractFile } from "../contract-file.ts";
+import { type AppEvents, appEvents } from "../events.ts";
+import { EXIT } from "../exit-code.ts";
+import type { Host, Parent } from "../host.ts";
+import { untilStopped, watchFaults } from "../lifecycle.ts";
+import { createAppLogger } from "../logging.ts";
+import { isTemporary } from "../serve-command.ts";
+import { VERSION } from "../version.ts";
+import { devDefaults } from "./defaults.ts";
+import { devPage } from "./page.ts";
+
+/** Runs until the supervisor retires or ends it, or is gone. */
+export async function runDevNode(args: Arguments, host: Host): Promise<number> {
+  const link = host.env[DEV_LINK_VARIABLE];
+  const { parent } = host;
+  if (parent === undefined || link === undefined) {
+    host.err("dev-node is started by `holdfast dev`\n");
+    return EXIT.refused;
+  }
+  const configuration = await readConfiguration(args, host, devDefaults());
+  if (!configuration.ok) return refuse(parent, "start", [configuration.message], EXIT.refused);
+  const nodeId = configuration.config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
+  const config = { ...configuration.config, nodeId };
+  const logger = createAppLogger(config, host);
+  const events = appEvents(logger);
+  watchFaults(host, events);
+  const stop = listenToSupervisor(host, parent, events);
+  try {
+    const path = contractPath(config.contract, host.cwd);
+    const contract: ContractDefinition = path === undefined ? demoContract : await loadContractFile(path);
+    const page = devPage({
+      demo: path === undefined,
+      contract,
+      restart: isLoopback(config.host) ? () => parent.send({ kind: "restart" }) : undefined,
+    });
+    const broker: Broker = await connectLink({ endpoint: parseLink(link), nodeId, clock: systemClock, random: systemRandom });
+    const node = await createNode({ config, logger, version: VERSION, contract, page, broker });
+    await node.start();
+    stop.ends(async () => void (await node.stop()));
+    parent.send({ kind: "ready" });
+    return await untilStopped({ node, events, drain: config.drain, onStop: stop.onRetire });
+  } catch (error) {
+    if (error instanceof ContractFileError) return refuse(parent, "contract", [error.message], EXIT.refused);
+    if (error instanceof StartError) {
+      const contract = error.code === "contract_invalid";
+      return refuse(parent, contract ? "contract" : "start", error.problems, isTemporary(error) ? EXIT.unavailable : EXIT.refused);
+    }
+    throw error;
+  } finally {
+    logger.flush();
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host.startsWith("127.");
+}
+
+function refuse(parent: Parent, cause: "contract" | "start", problems: readonly string[], code: number): number {
+  parent.send({ kind: "refused", cause, problems });
+  return code;
+}
+
+/** How long a node that was told to end now may take. */
+const END_MS = 1000;
+
+/**
+ * SIGTERM is the supervisor's word to move everyone away. Ctrl-C reaches this process too, as part of the terminal's group, and is not for it: the
+ * supervisor decides. When the supervisor is gone, or says so, the node ends at once.
+ */
+function listenToSupervisor(host: Host, parent: Parent, events: AppEvents) {
+  let end: () => Promise<void> = async () => {};
+  let retire: ((signal: "SIGTERM", count: number) => void) | undefined;
+  let retired = false;
+  const endNow = async (code: number) => {
+    await Promise.race([end().catch(() => {}), Bun.sleep(END_MS)]);
+    host.exit(code);
+  };
+  host.onSignal((signal) => {
+    if (signal !== "SIGTERM" || retired) return;
+    retired = true;
+    if (retire === undefined) void endNow(EXIT.ok);
+    else retire("SIGTERM", 1);
+  });
+  parent.onMessage(() => void endNow(EXIT.ok));
+  parent.onGone(() => {
+    events.parentGone();
+    void endNow(EXIT.failed);
+  });
+  return {
+    ends(task: () => Promise<void>): void {
+      end = task;
+    },
+    onRetire(listener: (signal: "SIGTERM", count: number) => void): void {
+      retire = listener;
+    },
+  };
+}

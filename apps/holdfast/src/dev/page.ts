@@ -1,0 +1,62 @@
+// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, and the order to restart.
+import { buildConsole, CONSOLE_CSP, type ConsoleFile } from "@holdfast/console";
+import type { ContractDefinition } from "@holdfast/core";
+
+export interface PageOptions {
+  /** The demo's page is for the demo's contract; another contract gets a list of its channels. */
+  readonly demo: boolean;
+  readonly contract: ContractDefinition;
+  /** Starts a new node; the answer does not wait for it. Undefined where others than this machine can reach the node: then nobody may order it. */
+  readonly restart: (() => void) | undefined;
+}
+
+/** Answers, or undefined for what is not here. The page is built once, beside the node's start. */
+export function devPage({ demo, contract, restart }: PageOptions): (request: Request) => Promise<Response | undefined> {
+  const files = demo ? buildConsole() : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
+  // Who asks for the page hears of a failed build; until then it must not count as unhandled.
+  files.catch(() => {});
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/dev/restart") return orderRestart(request, restart);
+    if (request.method !== "GET" && request.method !== "HEAD") return undefined;
+    const file = (await files).get(pathname);
+    if (file === undefined) return undefined;
+    const csp = demo ? CONSOLE_CSP : "default-src 'none'";
+    const headers = {
+      "content-type": file.type,
+      "content-security-policy": csp,
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+    };
+    return new Response(request.method === "HEAD" ? null : file.body, { headers });
+  };
+}
+
+const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
+
+/** Only the page itself may order it: on this machine (Host, which a page of another name cannot set, so rebinding is no way around), and same-origin. */
+export function orderRestart(request: Request, restart: (() => void) | undefined): Response {
+  if (request.method !== "POST") return new Response("POST only\n", { status: 405, headers: { allow: "POST" } });
+  const host = request.headers.get("host") ?? "";
+  const origin = request.headers.get("origin");
+  const site = request.headers.get("sec-fetch-site");
+  const foreign = origin !== null && origin !== `http://${host}` && origin !== `https://${host}`;
+  if (restart === undefined || !LOOPBACK.test(host) || foreign || (site !== null && site !== "same-origin")) {
+    return new Response("only the page itself may ask for this, on this machine\n", { status: 403 });
+  }
+  restart();
+  return new Response(null, { status: 202 });
+}
+
+function overview(contract: ContractDefinition): ConsoleFile {
+  const items = (names: readonly string[]) => names.map((name) => `<li><code>${escapeHtml(name)}</code></li>`).join("");
+  const rpcs = Object.keys(contract.rpc ?? {});
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>holdfast dev</title><h1>holdfast dev</h1><p>Your contract is served at <code>/connect</code>.</p>
+<h2>Channels</h2><ul>${items(Object.keys(contract.channels))}</ul>${rpcs.length === 0 ? "" : `<h2>RPCs</h2><ul>${items(rpcs)}</ul>`}</html>\n`;
+  return { body, type: "text/html; charset=utf-8" };
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+}

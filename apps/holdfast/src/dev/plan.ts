@@ -1,0 +1,135 @@
+// Owns: what `holdfast dev` does when: which node process serves, which one follows it, which ones leave. Pure: events in, effects out.
+
+export type DevEvent =
+  | { readonly kind: "restart" }
+  | { readonly kind: "ready"; readonly child: number }
+  /** A process told that it cannot serve; its exit follows. `fatal`: another attempt would fail the same way, whatever is edited. */
+  | { readonly kind: "refused"; readonly child: number; readonly fatal: boolean }
+  | { readonly kind: "exited"; readonly child: number; readonly status: number }
+  /** The wait that was asked for is over. */
+  | { readonly kind: "waited" }
+  | { readonly kind: "stop" };
+
+export type DevEffect =
+  | { readonly kind: "start"; readonly child: number }
+  /** Tell it to move its clients away and end. */
+  | { readonly kind: "retire"; readonly child: number }
+  | { readonly kind: "kill"; readonly child: number }
+  | { readonly kind: "wait"; readonly ms: number }
+  /** The first or a later node serves now. `replaced`: it took over from a running one. */
+  | { readonly kind: "serving"; readonly child: number; readonly replaced: boolean }
+  /** The new process cannot serve; the old one goes on. */
+  | { readonly kind: "kept" }
+  /** Nobody serves until the contract changes. */
+  | { readonly kind: "idle" }
+  | { readonly kind: "died"; readonly status: number }
+  | { readonly kind: "end-all" }
+  | { readonly kind: "finish"; readonly ok: boolean };
+
+/** Processes that are moving their clients away at once; the oldest is cut when one more comes. */
+const RETIRING_MAX = 2;
+/** Unwanted ends of serving processes, since somebody last asked for a restart, after which dev gives up. */
+const DEATHS_MAX = 5;
+const WAIT_MS = 200;
+
+export class DevPlan {
+  #current: number | undefined;
+  #next: number | undefined;
+  /** A restart was asked for while one was under way: the files may have been read before they changed. */
+  #again = false;
+  #waiting = false;
+  #stopping = false;
+  #deaths = 0;
+  #lastId = 0;
+  /** Oldest first. */
+  readonly #retiring: number[] = [];
+
+  /** The first node. */
+  begin(): readonly DevEffect[] {
+    return this.#startNext();
+  }
+
+  handle(event: DevEvent): readonly DevEffect[] {
+    if (this.#stopping) return event.kind === "exited" ? this.#gone(event.child) : [];
+    switch (event.kind) {
+      case "restart":
+        this.#deaths = 0;
+        if (this.#next !== undefined) this.#again = true;
+        return this.#next === undefined ? this.#startNext() : [];
+      case "ready":
+        return this.#ready(event.child);
+      case "refused":
+        return event.child === this.#next ? this.#failed(event.fatal) : [];
+      case "exited":
+        return this.#exited(event.child, event.status);
+      case "waited":
+        this.#waiting = false;
+        return this.#next === undefined && this.#current === undefined ? this.#startNext() : [];
+      case "stop":
+        return this.#stop();
+    }
+  }
+
+  #startNext(): readonly DevEffect[] {
+    this.#again = false;
+    this.#next = ++this.#lastId;
+    return [{ kind: "start", child: this.#next }];
+  }
+
+  #ready(child: number): readonly DevEffect[] {
+    if (child !== this.#next) return [];
+    const old = this.#current;
+    this.#current = child;
+    this.#next = undefined;
+    const effects: DevEffect[] = [{ kind: "serving", child, replaced: old !== undefined }];
+    if (old !== undefined) {
+      effects.push({ kind: "retire", child: old });
+      this.#retiring.push(old);
+      if (this.#retiring.length > RETIRING_MAX) effects.push({ kind: "kill", child: this.#retiring[0] ?? old });
+    }
+    return this.#again ? [...effects, ...this.#startNext()] : effects;
+  }
+
+  /** The process that was to follow cannot. */
+  #failed(fatal: boolean): readonly DevEffect[] {
+    this.#next = undefined;
+    if (this.#again) return this.#startNext();
+    if (this.#current !== undefined) return [{ kind: "kept" }];
+    return fatal ? this.#finish(false) : [{ kind: "idle" }];
+  }
+
+  #exited(child: number, status: number): readonly DevEffect[] {
+    // Not ready and without a word: as good as refused.
+    if (child === this.#next) return [{ kind: "died", status }, ...this.#failed(false)];
+    if (child !== this.#current) return this.#gone(child);
+    this.#current = undefined;
+    this.#deaths++;
+    const effects: DevEffect[] = [{ kind: "died", status }];
+    if (this.#deaths > DEATHS_MAX) return [...effects, ...this.#finish(false)];
+    if (this.#next !== undefined || this.#waiting) return effects;
+    this.#waiting = true;
+    return [...effects, { kind: "wait", ms: WAIT_MS * 2 ** (this.#deaths - 1) }];
+  }
+
+  #gone(child: number): readonly DevEffect[] {
+    if (child === this.#current) this.#current = undefined;
+    if (child === this.#next) this.#next = undefined;
+    const place = this.#retiring.indexOf(child);
+    if (place >= 0) this.#retiring.splice(place, 1);
+    return this.#stopping && this.#nobody() ? [{ kind: "finish", ok: true }] : [];
+  }
+
+  #stop(): readonly DevEffect[] {
+    this.#stopping = true;
+    return this.#nobody() ? [{ kind: "finish", ok: true }] : [{ kind: "end-all" }];
+  }
+
+  #finish(ok: boolean): readonly DevEffect[] {
+    this.#stopping = true;
+    return [{ kind: "end-all" }, { kind: "finish", ok }];
+  }
+
+  #nobody(): boolean {
+    return this.#current === undefined && this.#next === undefined && this.#retiring.length === 0;
+  }
+}

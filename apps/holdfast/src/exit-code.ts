@@ -1,0 +1,14 @@
+// Owns: what the exit statuses of the command mean. docs/reference and --help say the same.
+
+export const EXIT = {
+  /** Did what it was asked to; also a node that was told to stop and had to cut connections. */
+  ok: 0,
+  /** Failed while running. */
+  failed: 1,
+  /** Arguments, configuration or contract were refused: the same again will be refused again. */
+  refused: 2,
+  /** Could not start because of something outside, such as a port in use: it may work later. */
+  unavailable: 3,
+} as const;
+
+export const EXIT_HELP = `Exit status: 0 ended as asked, 1 failed while running, 2 arguments, configuration or contract refused, 3 could not start (such as a port in use).`;

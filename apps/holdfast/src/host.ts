@@ -1,0 +1,37 @@
+// Owns: what commands know of the process that they run in. main.ts is the only file that touches the process itself.
+
+export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
+/** Messages between `holdfast dev` and the nodes that it starts. */
+export type ToSupervisor =
+  | { readonly kind: "ready" }
+  | { readonly kind: "refused"; readonly cause: "contract" | "start"; readonly problems: readonly string[] }
+  | { readonly kind: "restart" };
+export type ToNode = { readonly kind: "end" };
+
+/** The channel to the process that started this one. */
+export interface Parent {
+  send(message: ToSupervisor): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Told once, also when the parent was killed. */
+  onGone(listener: () => void): void;
+}
+
+export interface Host {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Program and script that start this command again. */
+  readonly self: readonly [string, ...string[]];
+  /** Whether standard output understands colours. */
+  readonly colors: boolean;
+  readonly parent: Parent | undefined;
+  /** Writes to standard output and standard error as given. */
+  out(text: string): void;
+  err(text: string): void;
+  /** From now on these signals do not end the process. */
+  onSignal(listener: (signal: StopSignal) => void): void;
+  /** What nobody caught; `exception` leaves the process's state in doubt. */
+  onFault(listener: (kind: "exception" | "rejection", error: unknown) => void): void;
+  /** Ends the process without waiting for anything. */
+  exit(code: number): void;
+}

@@ -1,0 +1,55 @@
+// Owns: the end of a node: a signal drains it, a second one or the deadline forces the end.
+import type { HoldfastNode } from "@holdfast/server";
+import type { AppEvents } from "./events.ts";
+import { EXIT } from "./exit-code.ts";
+import type { Host, StopSignal } from "./host.ts";
+
+/** What is left of a node that was drained but does not end is cut after this, beyond the drain's own deadline. */
+const SLACK_MS = 5000;
+
+export interface LifeOptions {
+  readonly node: HoldfastNode;
+  readonly events: AppEvents;
+  readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
+  /** Calls the listener for each wish to stop, with its count from 1. */
+  readonly onStop: (listener: (signal: StopSignal, count: number) => void) => void;
+}
+
+/** Resolves with the exit status when the node has ended. The node has been started. */
+export function untilStopped({ node, events, drain, onStop }: LifeOptions): Promise<number> {
+  const startedMs = performance.now();
+  return new Promise((resolve) => {
+    let ending = false;
+    const end = async (forcedBy?: "signal" | "deadline") => {
+      if (ending) return;
+      ending = true;
+      clearTimeout(deadline);
+      const cut = await node.stop();
+      if (forcedBy !== undefined) events.forced({ by: forcedBy, cut });
+      events.stopped({ ranMs: Math.round(performance.now() - startedMs), cut, exitCode: EXIT.ok });
+      resolve(EXIT.ok);
+    };
+    let deadline: ReturnType<typeof setTimeout> | undefined;
+    onStop((signal, count) => {
+      if (count > 1) return void end("signal");
+      events.stopping({ signal, ...drain, connections: node.info().connections });
+      deadline = setTimeout(() => void end("deadline"), drain.preDelayMs + drain.windowMs + SLACK_MS);
+      node.drain(drain).then(
+        (progress) => {
+          if (!ending) events.drained(progress);
+          return end();
+        },
+        () => end("deadline"),
+      );
+    });
+  });
+}
+
+/** Logs what nobody caught. A rejection concerns one task: the node goes on. After an exception shared state is in doubt: the process ends. */
+export function watchFaults(host: Host, events: AppEvents): void {
+  host.onFault((kind, error) => {
+    if (kind === "rejection") return events.rejection(error);
+    events.exception(error);
+    host.exit(EXIT.failed);
+  });
+}

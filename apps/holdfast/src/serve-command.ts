@@ -1,0 +1,82 @@
+// Owns: `holdfast serve`: one node in this process.
+import { readFile } from "node:fs/promises";
+import type { Config } from "@holdfast/config";
+import { createNode, StartError } from "@holdfast/server";
+import { type Arguments, readConfiguration } from "./configuration.ts";
+import { ContractFileError, contractPath, loadContractFile } from "./contract-file.ts";
+import { type AppEvents, appEvents } from "./events.ts";
+import { EXIT } from "./exit-code.ts";
+import type { Host } from "./host.ts";
+import { untilStopped, watchFaults } from "./lifecycle.ts";
+import { createAppLogger } from "./logging.ts";
+import { onStopSignal } from "./signals.ts";
+import { VERSION } from "./version.ts";
+
+const NO_AUTH = `Refusing to start: there is no way to check tokens, so nobody would be anybody.
+  Give a key: auth.jwt.hmacSecret (HOLDFAST_AUTH_JWT_HMAC_SECRET), auth.jwt.publicKey, auth.jwt.publicKeyFile or auth.jwt.jwksUrl,
+  or say that everyone may come in: auth.insecure: true (--auth-insecure).`;
+
+/** Runs until a signal ends it. */
+export async function runServe(args: Arguments, host: Host): Promise<number> {
+  const configuration = await readConfiguration(args, host);
+  if (!configuration.ok) return refuse(host, configuration.message);
+  const config = letInIfInsecure(configuration.config);
+  if (!checksTokens(config) && !config.auth.insecure) return refuse(host, NO_AUTH);
+
+  const logger = createAppLogger(config, host);
+  const events = appEvents(logger);
+  watchFaults(host, events);
+  for (const note of configuration.notes) events.configurationNote(note);
+  if (config.auth.insecure && !checksTokens(config)) events.insecure();
+  if (config.auth.resumeSecret === undefined) events.resumeSecretRandom();
+  await checkDescriptors(config, events);
+  try {
+    // Only `holdfast dev` looks for a contract where none was named.
+    const path = config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
+    const contract = path === undefined ? undefined : await loadContractFile(path);
+    const node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
+    await node.start();
+    return await untilStopped({ node, events, drain: config.drain, onStop: (listener) => onStopSignal(host, listener) });
+  } catch (error) {
+    if (error instanceof ContractFileError) return refuse(host, error.message);
+    if (error instanceof StartError) return startFailure(error, host);
+    throw error;
+  } finally {
+    logger.flush();
+  }
+}
+
+/** Tells why a node did not start, and the status that says whether trying again can help. */
+export function startFailure(error: StartError, host: Host): number {
+  host.err(`The node cannot start:\n${error.problems.map((problem) => `  ${problem}`).join("\n")}\n`);
+  return isTemporary(error) ? EXIT.unavailable : EXIT.refused;
+}
+
+export function isTemporary(error: StartError): boolean {
+  return error.code === "port_unavailable" || error.code === "broker_unavailable";
+}
+
+function refuse(host: Host, message: string): number {
+  host.err(`${message}\n`);
+  return EXIT.refused;
+}
+
+function checksTokens({ auth: { jwt } }: Config): boolean {
+  return jwt.hmacSecret !== undefined || jwt.publicKey !== undefined || jwt.publicKeyFile !== undefined || jwt.jwksUrl !== undefined;
+}
+
+/** Without authentication nobody could come in at all unless clients without a token may. */
+function letInIfInsecure(config: Config): Config {
+  return config.auth.insecure && !checksTokens(config) ? { ...config, auth: { ...config.auth, anonymous: true } } : config;
+}
+
+/** Files that a node has open besides connections: listeners, logs, libraries, room for the HTTP API. */
+const FILES_SPARE = 256;
+
+/** At the limit of open files the listener would spin instead of refusing: better to hear of it before. */
+async function checkDescriptors(config: Config, events: AppEvents): Promise<void> {
+  const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
+  const filesMax = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+  if (filesMax < config.limits.connectionsMax + FILES_SPARE)
+    events.fewDescriptors({ filesMax, connectionsMax: config.limits.connectionsMax });
+}

@@ -1,0 +1,3 @@
+// Owns: the version of this program; a test compares it with package.json.
+
+export const VERSION = "0.1.0";
