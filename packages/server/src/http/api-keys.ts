@@ -23,7 +23,7 @@ export function createApiKeys(keys: readonly ApiKey[]): ApiKeys {
   });
   return {
     find(authorization) {
-      const presented = authorization === null || authorization.length > HEADER_LENGTH_MAX ? null : /^bearer +(\S+)$/i.exec(authorization);
+      const presented = authorization === null || authorization.length > HEADER_LENGTH_MAX ? null : /^bearer +(\S.*)$/i.exec(authorization);
       if (presented === null) return undefined;
       const hash = sha256(presented[1] ?? "");
       let found: Caller | undefined;
