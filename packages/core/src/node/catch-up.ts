@@ -1,5 +1,6 @@
 // Owns: how a subscription gets from its position to the live stream: from the node's ring, from the broker's history, or by a declared gap.
 import type { GapFrame, GapReason, Position } from "@holdfast/protocol";
+import { BrokerError } from "../ports.ts";
 import type { ChannelHub, OutgoingPage } from "./channel-hub.ts";
 import type { HubPorts } from "./hubs.ts";
 import type { Outgoing } from "./ring.ts";
@@ -10,7 +11,7 @@ export interface Start {
   readonly cursor: number;
   readonly recovered: boolean;
   readonly gap?: GapFrame;
-  readonly page?: OutgoingPage;
+  readonly page?: OutgoingPage | undefined;
 }
 
 const RETRY_MS = 250;
@@ -37,17 +38,20 @@ function withGap(hub: ChannelHub, from: number, to: number, reason: GapReason, p
   return { cursor: to, recovered: false, gap: hub.gapFrame(from, to, reason, to), ...(page === undefined ? {} : { page }) };
 }
 
-/** A page of the hub's own epoch; the hub is mended first when the broker has moved on. */
-async function readInEpoch(hub: ChannelHub, offset: number): Promise<OutgoingPage | undefined> {
+/**
+ * A page of the hub's own epoch. Where the broker has another, this node has yet to hear of it: it is mended, and the client asks again. A client that
+ * came from a node which was quicker must not be led back into an epoch that is over, or it would get the new one twice.
+ */
+async function readInEpoch(hub: ChannelHub, offset: number): Promise<OutgoingPage> {
   const page = await hub.read(offset);
   if (page.epoch === hub.epoch) return page;
   hub.recheck();
-  return undefined;
+  throw new BrokerError("unavailable", `the stream of "${hub.channel}" began anew and this node is catching up`);
 }
 
 async function startInHistory(hub: ChannelHub, pos: Position): Promise<Start> {
   const page = await readInEpoch(hub, pos.offset);
-  if (page === undefined || pos.epoch !== hub.epoch) return startInNewEpoch(hub, pos);
+  if (pos.epoch !== hub.epoch) return startInNewEpoch(hub, pos);
   if (hub.rules.stream.cls === "latest") return { cursor: pos.offset, recovered: true, page };
   const lost = Math.min(page.oldest - 1, hub.passed);
   return lost > pos.offset ? withGap(hub, pos.offset + 1, lost, "history", page) : { cursor: pos.offset, recovered: true, page };
@@ -55,38 +59,31 @@ async function startInHistory(hub: ChannelHub, pos: Position): Promise<Start> {
 
 async function startOfState(hub: ChannelHub, cursor: number): Promise<Start> {
   if (hub.passed === 0) return { cursor: 0, recovered: false };
-  const page = await readInEpoch(hub, cursor);
-  return { cursor, recovered: false, ...(page === undefined ? {} : { page }) };
+  return { cursor, recovered: false, page: await readInEpoch(hub, cursor) };
 }
 
 async function startInLast(hub: ChannelHub, last: number): Promise<Start> {
   const page = await readInEpoch(hub, Math.max(0, hub.passed - last));
-  if (page === undefined) return { cursor: hub.passed, recovered: false };
   return { cursor: Math.min(hub.passed, Math.max(page.oldest - 1, hub.passed - last, 0)), recovered: false };
 }
 
-/** Everything of the new epoch that is kept is new to the client. */
+/** Everything of the new epoch that is kept is new to the client. The broker is asked which of the two epochs is the new one. */
 async function startInNewEpoch(hub: ChannelHub, pos: Position): Promise<Start> {
   const { cls } = hub.rules.stream;
-  const from = pos.offset + 1;
-  const begin = (cursor: number, page?: OutgoingPage): Start => ({
-    cursor,
-    recovered: false,
-    gap: hub.gapFrame(from, null, "epoch", cursor),
-    ...(page === undefined ? {} : { page }),
-  });
-  if (cls === "volatile") return begin(hub.passed);
-  if (hub.passed === 0 || (cls !== "latest" && hub.ring.covers(0))) return begin(0);
   const page = await readInEpoch(hub, 0);
-  if (page === undefined || cls === "latest") return begin(0, page);
-  return begin(Math.min(page.oldest - 1, hub.passed), page);
+  if (pos.epoch === hub.epoch) return findStart(hub, { pos });
+  const begin = (cursor: number): Start => ({ cursor, recovered: false, gap: hub.gapFrame(pos.offset + 1, null, "epoch", cursor), page });
+  if (cls === "volatile") return { ...begin(hub.passed), page: undefined };
+  if (cls === "latest" || hub.passed === 0) return begin(0);
+  if (hub.ring.covers(0)) return { ...begin(0), page: undefined };
+  return begin(Math.min(page.oldest - 1, hub.passed));
 }
 
 /** The client was told of publications that have not reached this node. The broker knows whether they exist. */
 async function startAhead(hub: ChannelHub, pos: Position): Promise<Start> {
   const page = await readInEpoch(hub, pos.offset);
-  if (page !== undefined && page.epoch === pos.epoch && page.head >= pos.offset) return { cursor: pos.offset, recovered: true };
   if (hub.epoch !== pos.epoch) return startInNewEpoch(hub, pos);
+  if (page.head >= pos.offset) return { cursor: pos.offset, recovered: true };
   return { cursor: hub.passed, recovered: false, gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed) };
 }
 
