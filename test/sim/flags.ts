@@ -23,7 +23,15 @@ const USAGE = `npm run simulate -- [--seeds N] [--from S] [--only 0,3,…] [--tr
 
 /** The flags, or what is wrong with them and the usage. */
 export function flagsOf(args: readonly string[]): Flags | string {
-  const flags = { seeds: 1000, from: 1, only: undefined as readonly number[] | undefined, trace: false, frames: false, shrink: true, failures: 3 };
+  const flags = {
+    seeds: 1000,
+    from: 1,
+    only: undefined as readonly number[] | undefined,
+    trace: false,
+    frames: false,
+    shrink: true,
+    failures: 3,
+  };
   for (let index = 0; index < args.length; index++) {
     const arg = args[index];
     if (arg === "--trace" || arg === "--frames") flags[arg === "--trace" ? "trace" : "frames"] = true;
@@ -33,7 +41,10 @@ export function flagsOf(args: readonly string[]): Flags | string {
       if (!Number.isInteger(value) || value < 0) return `${arg} needs a whole number\n${USAGE}`;
       flags[arg === "--seeds" ? "seeds" : arg === "--from" ? "from" : "failures"] = value;
     } else if (arg === "--only") {
-      const list = (args[++index] ?? "").split(",").filter((part) => part !== "").map(Number);
+      const list = (args[++index] ?? "")
+        .split(",")
+        .filter((part) => part !== "")
+        .map(Number);
       if (list.some((value) => !Number.isInteger(value) || value < 0)) return `--only needs numbers of faults\n${USAGE}`;
       flags.only = list;
     } else return arg === "--help" ? USAGE : `${arg} is not known\n${USAGE}`;

@@ -9,7 +9,9 @@ export function report(result: RunResult, kept: readonly number[] | undefined): 
   return [
     `seed ${seed}: ${plan.profile}, ${plan.slots} nodes, latency ${plan.latencyMs}+${plan.jitterMs} ms, broker ${plan.brokerLatencyMs} ms`,
     ...workload.clients.map((client) => `  ${describeClient(client)}`),
-    ...plan.faults.map((fault, index) => `  ${kept === undefined || kept.includes(index) ? " " : "-"}${String(index).padStart(2)} ${describeFault(fault)}`),
+    ...plan.faults.map(
+      (fault, index) => `  ${kept === undefined || kept.includes(index) ? " " : "-"}${String(index).padStart(2)} ${describeFault(fault)}`,
+    ),
     "last events:",
     ...lastEvents.map((line) => `  ${line}`),
     "broken:",

@@ -36,6 +36,8 @@ interface Slot {
   /** The process did nothing for this long in all: drains are given as much more. */
   stalledMs: number;
   jumpedMs: number;
+  /** Drains that were begun. */
+  drains: number;
 }
 
 /** Node `n<slot>.<generation>` for each slot; a replacement has a new id. */
@@ -47,7 +49,14 @@ export class Cluster {
 
   constructor(slots: number, options: ClusterOptions) {
     this.#options = options;
-    this.#slots = Array.from({ length: slots }, () => ({ node: undefined, generation: 0, draining: false, stalledMs: 0, jumpedMs: 0 }));
+    this.#slots = Array.from({ length: slots }, () => ({
+      node: undefined,
+      generation: 0,
+      draining: false,
+      stalledMs: 0,
+      jumpedMs: 0,
+      drains: 0,
+    }));
     for (const slot of this.#slots.keys()) this.start(slot);
   }
 
@@ -119,13 +128,9 @@ export class Cluster {
     const slot = this.#slot(index);
     const { node } = slot;
     if (node === undefined || slot.draining) return;
-    let ended = false;
-    this.#drain(slot, node, windowMs, () => {
-      ended = true;
-      if (slot.node === node) this.#relist(slot, node);
-    });
+    this.#drain(slot, node, windowMs, () => {});
     this.#later(undrainAfterMs, () => {
-      if (ended || slot.node !== node) return;
+      if (slot.node !== node) return;
       this.#options.trace.add(node.name, "undrains");
       node.engine.undrain();
       this.#relist(slot, node);
@@ -182,7 +187,9 @@ export class Cluster {
     network.list(node.name, false, propagationMs);
     const stalledBeforeMs = slot.stalledMs;
     const startedMs = loop.nowMs;
+    let over = false;
     void node.engine.drain({ windowMs, preDelayMs }).then(({ cut }) => {
+      over = true;
       const tookMs = loop.nowMs - startedMs;
       trace.add(node.name, "drained", `in ${tookMs.toFixed(0)} ms, ${cut} cut`);
       const allowedMs = preDelayMs + windowMs + STRAGGLER_MS + slot.stalledMs - stalledBeforeMs;
@@ -192,15 +199,16 @@ export class Cluster {
       }
       ended();
     });
-    this.#later(preDelayMs + windowMs + STRAGGLER_MS, () => this.#late(slot, node, stalledBeforeMs));
-  }
-
-  /** The drain ought to have ended by now, unless the process was stalled or the drain undone. */
-  #late(slot: Slot, node: SimNode, stalledBeforeMs: number): void {
-    if (slot.node !== node || node.engine.info().drain === undefined) return;
-    const stalledMs = slot.stalledMs - stalledBeforeMs;
-    if (stalledMs > 0) this.#later(stalledMs, () => this.#late(slot, node, slot.stalledMs));
-    else this.#options.verdict.broken("H6", `${node.name} still drains at its deadline`);
+    const drain = ++slot.drains;
+    const late = (knownStallsMs: number): void => {
+      // Undone, or of a node that is gone; or the process had no time.
+      if (over || slot.node !== node || slot.drains !== drain || !slot.draining) return;
+      const stalledMs = slot.stalledMs - knownStallsMs;
+      const again = slot.stalledMs;
+      if (stalledMs > 0) this.#later(stalledMs, () => late(again));
+      else verdict.broken("H6", `${node.name} still drains at its deadline`);
+    };
+    this.#later(preDelayMs + windowMs + STRAGGLER_MS, () => late(stalledBeforeMs));
   }
 
   #relist(slot: Slot, node: SimNode): void {

@@ -19,7 +19,7 @@ export interface NetworkSettings {
   jitterMs: number;
   /** What a connection carries in each direction. */
   bytesPerMs: number;
-  /** An end whose unsent bytes reach this is closed by its transport. */
+  /** A server's end whose unsent bytes would exceed this is closed by its transport. Clients' transports have no such limit. */
   readonly hardLimitBytes: number;
 }
 
@@ -124,7 +124,7 @@ export class SimConnection {
   send(end: End, message: Message): "sent" | "queued" | "closed" {
     const { out } = end;
     const { settings } = this.#options;
-    if (out.queuedBytes + message.length > settings.hardLimitBytes) {
+    if (end === this.server && out.queuedBytes + message.length > settings.hardLimitBytes) {
       this.cut(end);
       return "closed";
     }

@@ -27,6 +27,8 @@ interface Registered {
   reach: Reach;
   /** The balancer sends newcomers here. */
   listed: boolean;
+  /** Counts what the balancer was told: the last word holds, however late it learns. */
+  wishes: number;
 }
 
 /** All connections of a run, and the balancer in front of the listeners. */
@@ -48,17 +50,20 @@ export class Network {
 
   /** Takes connections, and is listed in the balancer `listedAfterMs` later. */
   listen(name: string, listener: Listener, listedAfterMs: number): void {
-    const registered: Registered = { listener, reach: "open", listed: false };
+    const registered: Registered = { listener, reach: "open", listed: false, wishes: 0 };
     this.#listeners.set(name, registered);
-    this.#wire.at(listedAfterMs, () => {
-      registered.listed = registered.reach === "open";
-    });
+    this.list(name, true, listedAfterMs);
   }
 
   /** The balancer learns `afterMs` later whether the listener wants newcomers. */
   list(name: string, wanted: boolean, afterMs: number): void {
     const registered = this.#listeners.get(name);
-    if (registered !== undefined) this.#wire.at(afterMs, () => (registered.listed = wanted && registered.reach === "open"));
+    if (registered === undefined) return;
+    registered.wishes += 1;
+    const wish = registered.wishes;
+    this.#wire.at(afterMs, () => {
+      if (registered.wishes === wish) registered.listed = wanted && registered.reach === "open";
+    });
   }
 
   /** The listener's process is gone. `silent`: so is its machine, and nobody is told of anything. */

@@ -313,7 +313,9 @@ class Run {
         if (!left.has(user)) this.#verdict.broken("H7", `${plan.name} was told that ${user} had left`);
       }
       for (const [channel, { gaps }] of streams) {
-        if (gaps > 0 && !channel.startsWith("small:")) this.#verdict.broken("H1", `${plan.name} was told of ${gaps} gaps in ${channel}`);
+        // What keeps little may lose; large publications may fill a queue.
+        const lossy = channel.startsWith("small:") || (channel.startsWith("cursor:") && this.#workload.heavy);
+        if (gaps > 0 && !lossy) this.#verdict.broken("H1", `${plan.name} was told of ${gaps} gaps in ${channel}`);
       }
       if (stats.reconnects > 0) this.#verdict.broken("H6", `${plan.name} reconnected ${stats.reconnects} times`);
     }

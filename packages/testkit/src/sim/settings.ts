@@ -6,11 +6,11 @@ export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId">
   return {
     revision: "simulated",
     limits: {
-      messageBytesMax: 65_536,
-      dataBytesMax: 16_384,
+      messageBytesMax: 16_384,
+      dataBytesMax: 8192,
       subscriptionsMax: 50,
       channelLengthMax: 100,
-      publishesPerSecondMax: random.chance(0.2) ? 5 : 100,
+      publishesPerSecondMax: random.chance(0.2) ? 12 : 100,
       rpcsPerSecondMax: 50,
       framesPerSecondMax: 400,
       burstFactor: 2,
@@ -34,7 +34,7 @@ export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId">
     },
     flow: {
       lagBytes: 4096,
-      queueBytesMax: 32_768,
+      queueBytesMax: 65_536,
       lagMsMax: random.pick([2000, 20_000]),
       chunkBytes: random.pick([500, 4096]),
       groupFrom: random.pick([1, 2, 4, 1000]),

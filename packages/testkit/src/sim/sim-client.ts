@@ -1,5 +1,5 @@
 // Owns: one client of a run: the real client engine in a simulated process, doing what its plan says and telling the oracles what it sees.
-import { ClientEngine, HoldfastError, type StateChange, type Transport, type TransportHandlers } from "@holdfast/client/engine";
+import { ClientEngine, HoldfastError, Presence, type StateChange, type Transport, type TransportHandlers } from "@holdfast/client/engine";
 import { type ClientCodec, jsonClientCodec, type Position, type ServerFrame } from "@holdfast/protocol";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import type { SeededRandom } from "../random.ts";
@@ -56,6 +56,7 @@ export class SimClient {
   #callsOpen = 0;
   readonly #options: SimClientOptions;
   readonly #engine: ClientEngine;
+  readonly #presence: Presence;
 
   constructor(options: SimClientOptions) {
     this.#options = options;
@@ -82,6 +83,7 @@ export class SimClient {
         },
       },
     );
+    this.#presence = this.#engine.add((host, settled) => new Presence(host, settled));
     process.at(plan.startMs, () => this.#start());
   }
 
@@ -240,7 +242,7 @@ export class SimClient {
     const who = this.plan.name;
     const oracle = new PresenceOracle({ who, verdict });
     this.presence = oracle;
-    this.#engine.presence.watch("room:a", {
+    this.#presence.watch("room:a", {
       change: (change, members) => {
         const names = (list: readonly { readonly user?: string }[]) => list.map(({ user }) => user).join(",");
         trace.add(who, "presence", `join ${names(change.join)} update ${names(change.update)} leave ${names(change.leave)}`);
@@ -257,7 +259,7 @@ export class SimClient {
     const { verdict, random } = this.#options;
     const data = { name: this.plan.name, version };
     this.memberData = data;
-    this.#engine.presence.enter("room:a", data, (error) => {
+    this.#presence.enter("room:a", data, (error) => {
       if (error !== undefined && !this.left) verdict.broken("progress", `${this.plan.name} cannot enter: ${error.code} ${error.message}`);
     });
     this.process.at(2000 + random.int(6000), () => {

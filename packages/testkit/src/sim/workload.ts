@@ -109,7 +109,7 @@ function drawClient(random: SeededRandom, index: number, heavy: boolean): Client
     callsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     readsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     trusted: random.chance(0.5),
-    tokenMs: random.chance(0.3) ? 4000 + random.int(8000) : 600_000,
+    tokenMs: random.chance(0.3) ? 10_000 + random.int(10_000) : 600_000,
     leavesAtMs: random.chance(0.15) ? 5000 + random.int(15_000) : undefined,
     repeats: random.chance(0.15),
   };
