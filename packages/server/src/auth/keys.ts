@@ -95,8 +95,8 @@ function readJwks(text: string, path: string): readonly JWK[] {
   } catch {
     throw new AuthConfigError(path, "is not JSON"); // The cause is left out: it quotes the text.
   }
-  const { keys = value } = value as { keys?: unknown };
-  const list = (Array.isArray(keys) ? keys : [keys]) as readonly JWK[];
+  const set = Array.isArray(value) ? value : (value as { keys?: unknown }).keys;
+  const list = (Array.isArray(set) ? set : [value]) as readonly JWK[];
   for (const jwk of list) {
     if (typeof jwk !== "object" || jwk === null || typeof jwk.kty !== "string") throw new AuthConfigError(path, "is not a JWK");
     if (jwk.kty === "oct") throw new AuthConfigError(path, "is a symmetric key; give it as a secret");

@@ -1,5 +1,6 @@
 // Re-exports of the HTTP API, the internal pages and readiness.
 export { createHttpApi, type HttpApi, type HttpApiOptions } from "./api.ts";
+export { type ApiKeys, type Caller, createApiKeys } from "./api-keys.ts";
 export { createInternalHandler, type InternalOptions } from "./internal.ts";
 export { openApiDocument } from "./openapi.ts";
 export { createReadiness, type Readiness, type ReadinessOptions, type ReadinessReport, type UnreadyReason } from "./readiness.ts";
