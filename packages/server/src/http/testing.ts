@@ -85,7 +85,7 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
         ...(text === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       },
-      ...(text === undefined ? {} : { body: text as BodyInit }),
+      ...(text === undefined ? {} : { body: text as string }),
     });
     const answer = await response.text();
     const json = answer.startsWith("{") ? JSON.parse(answer) : undefined;
