@@ -33,7 +33,7 @@ export interface DevProcess {
   stop(): Promise<void>;
 }
 
-/** Starts `holdfast dev` on free loopback ports and waits until its page answers. */
+/** Starts `holdfast dev` on free loopback ports and waits until it answers. */
 export async function startDev(args: readonly string[] = []): Promise<DevProcess> {
   const [port, internalPort] = [await freePort(), await freePort()];
   const child = Bun.spawn(
@@ -55,9 +55,9 @@ export async function startDev(args: readonly string[] = []): Promise<DevProcess
     await reading;
   };
   try {
-    await until(`holdfast dev serves ${url}`, async () => {
+    await until(`holdfast dev answers at ${url}`, async () => {
       if (child.exitCode !== null) throw new Error(`holdfast dev ended with ${child.exitCode}:\n${text}`);
-      return (await fetch(url).catch(() => undefined))?.ok;
+      return fetch(`${url}connect`).catch(() => undefined);
     });
   } catch (error) {
     await stop();

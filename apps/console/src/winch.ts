@@ -20,7 +20,7 @@ export function stepWinch(winch: Winch, dtMs: number, input: { readonly pull: nu
   const phase = winch.phase + dt;
   const noise = () => input.chance() - 0.5;
   const swell = 3.2 + 0.7 * Math.sin(phase * 0.55) + 0.25 * Math.sin(phase * 1.7);
-  const tension = towards(winch.tension, swell + Math.min(input.pull, 4) * 7, dt / 0.35) + noise() * 0.08;
+  const tension = towards(winch.tension, swell + Math.min(input.pull, 4) * 10, dt / 0.35) + noise() * 0.08;
   const speed = towards(winch.speed, Math.max(0, 34 - tension * 2.6 + 4 * Math.sin(phase * 0.23)), dt / 0.8) + noise() * 0.35;
   const heat = tension * 0.9 + speed * 0.12;
   const temperature = towards(winch.temperature, AMBIENT_C + heat, dt / 14) + noise() * 0.04;

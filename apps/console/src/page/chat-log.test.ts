@@ -41,6 +41,14 @@ describe("the chat log", () => {
     expect(after([received(5), { kind: "older", epoch: "f", messages: [message(1)] }]).entries.length).toBe(1);
   });
 
+  test("when the channel begins anew, old messages stay above the gap and older ones of the new epoch go below it", () => {
+    const anew = (offset: number): ChatEvent => ({ kind: "received", epoch: "f", message: message(offset) });
+    const log = after([received(7), { kind: "gap", from: 8, to: null, reason: "epoch" }, anew(3)]);
+    expect(oldestOffset(log)).toBe(3);
+    const more = reduceChat(log, { kind: "older", epoch: "f", messages: [message(1), message(2)] });
+    expect(more.entries.map((entry) => entry.key)).toEqual(["e:7", "gap:8:?", "f:1", "f:2", "f:3"]);
+  });
+
   test("a gap stands where its messages would have stood", () => {
     const log = after([received(1), { kind: "gap", from: 2, to: 4, reason: "history" }, received(5)]);
     expect(log.entries.map((entry) => entry.kind)).toEqual(["message", "gap", "message"]);
@@ -49,6 +57,7 @@ describe("the chat log", () => {
   test("the oldest entries go when there are too many", () => {
     const log = after(Array.from({ length: ENTRIES_MAX + 10 }, (_, index) => received(index + 1)));
     expect(log.entries.length).toBe(ENTRIES_MAX);
-    expect(oldestOffset(log)).toBe(11);
+    expect(log.entries[0]).toMatchObject({ offset: 11 });
+    expect(oldestOffset(log)).toBeUndefined();
   });
 });

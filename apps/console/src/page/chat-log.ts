@@ -77,9 +77,11 @@ export function reduceChat(log: ChatLog, event: ChatEvent): ChatLog {
   }
 }
 
-/** Offset of the oldest message shown, to ask for older ones; undefined when there is none. */
+/** Offset of the oldest message of the current epoch, to ask for older ones; undefined when there is none or no room for more. */
 export function oldestOffset(log: ChatLog): number | undefined {
-  return log.entries.find((entry) => entry.kind === "message")?.offset;
+  if (log.entries.length >= ENTRIES_MAX) return undefined;
+  const oldest = log.entries[firstOf(log, log.epoch)];
+  return oldest?.kind === "message" ? oldest.offset : undefined;
 }
 
 function received(log: ChatLog, epoch: string, message: Omit<ChatMessage, "kind" | "key">): ChatLog {
@@ -94,12 +96,18 @@ function received(log: ChatLog, epoch: string, message: Omit<ChatMessage, "kind"
 function older(log: ChatLog, epoch: string, messages: readonly Omit<ChatMessage, "kind" | "key">[]): ChatLog {
   if (log.epoch !== "" && epoch !== log.epoch) return log;
   const fresh = messages.filter((m) => !has(log, epoch, m.offset)).map((m) => messageEntry(epoch, m));
-  return { ...log, epoch, entries: [...fresh, ...log.entries].slice(0, ENTRIES_MAX) };
+  const at = Math.max(0, firstOf(log, epoch));
+  return { ...log, epoch, entries: keepNewest([...log.entries.slice(0, at), ...fresh, ...log.entries.slice(at)]) };
 }
 
 function sent(log: ChatLog, event: Extract<ChatEvent, { kind: "sent" }>): ChatLog {
   if (has(log, event.epoch, event.offset)) return { ...log, outgoing: without(log.outgoing, event.key) };
   return { ...log, outgoing: log.outgoing.map((o) => (o.key === event.key ? { ...o, fate: { state: "sent", offset: event.offset } } : o)) };
+}
+
+/** Where the messages of an epoch begin, -1 where there is none. */
+function firstOf(log: ChatLog, epoch: string): number {
+  return log.entries.findIndex((entry) => entry.key.startsWith(`${epoch}:`));
 }
 
 function has(log: ChatLog, epoch: string, offset: number): boolean {

@@ -29,10 +29,10 @@ export function RestartTimeline({
       ))}
       {timeline.movedMs > 0 && (
         <span className="mark-line" style={at(0)}>
-          <b>asked</b>
+          <b className="on-left">asked</b>
         </span>
       )}
-      <span className="mark-line low" style={at(timeline.movedMs)}>
+      <span className="mark-line" style={at(timeline.movedMs)}>
         <b>moved</b>
       </span>
       {pauseMs > 0 && (

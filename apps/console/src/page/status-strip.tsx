@@ -28,12 +28,12 @@ export function StatusStrip({ status }: { readonly status: Status }) {
         <ThemeToggle />
       </div>
       <dl className="status" aria-label="Connection">
-        <Item label="state" wide>
+        <Item label="state">
           <span className="state" data-state={status.state} role="status" data-testid="state">
             {status.state}
           </span>
         </Item>
-        <Item label="node" wide>
+        <Item label="node">
           <span data-testid="node">{status.node ?? "–"}</span>
         </Item>
         <Item label="round trip">{status.roundTripMs === undefined ? "–" : milliseconds(status.roundTripMs)}</Item>
@@ -42,16 +42,20 @@ export function StatusStrip({ status }: { readonly status: Status }) {
         <Item label="lost" bad={status.lost > 0}>
           {status.lost}
         </Item>
-        <Item label="duplicates dropped">{status.duplicates}</Item>
-        <Item label="longest resume">{milliseconds(status.longestPauseMs)}</Item>
+        <Item label="duplicates dropped" title="publications that came again and were not delivered again">
+          {status.duplicates}
+        </Item>
+        <Item label="longest pause" title="from losing a connection to being caught up on the next; a move has none">
+          {milliseconds(status.longestPauseMs)}
+        </Item>
       </dl>
     </header>
   );
 }
 
-function Item(props: { readonly label: string; readonly wide?: boolean; readonly bad?: boolean; readonly children: ReactNode }) {
+function Item(props: { readonly label: string; readonly bad?: boolean; readonly title?: string; readonly children: ReactNode }) {
   return (
-    <div data-wide={props.wide} data-bad={props.bad}>
+    <div data-bad={props.bad} title={props.title}>
       <dt>{props.label}</dt>
       <dd>{props.children}</dd>
     </div>

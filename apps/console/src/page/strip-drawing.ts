@@ -7,7 +7,9 @@ const STRIP_MS = 12_000;
 const NARROW_STRIP_MS = 6_000;
 const NARROW_PX = 480;
 const AXIS_PX = 20;
-const LABEL_PX = 22;
+/** Names of nodes take turns in two rows, so that neighbours do not run into each other. */
+const LABEL_ROW_PX = 13;
+const LABELS_PX = 2 * LABEL_ROW_PX + 6;
 
 /** Draws the strip; `nodes` are the nodes seen so far, in order: neighbours get different colours. */
 export function drawStrip(frame: Frame, beats: readonly Beat[], nodes: readonly string[]): void {
@@ -16,21 +18,19 @@ export function drawStrip(frame: Frame, beats: readonly Beat[], nodes: readonly 
   const x = (atMs: number) => width - ((frame.nowMs - atMs) / spanMs) * width;
   context.clearRect(0, 0, width, height);
   drawAxis(frame, spanMs);
-  const top = LABEL_PX;
+  const top = LABELS_PX;
   const bottom = height - AXIS_PX;
   context.font = `11px ${ink("mono")}`;
   context.textBaseline = "alphabetic";
-  let labelEnd = Number.NEGATIVE_INFINITY;
   let previous: Beat | undefined;
   for (const beat of beats) {
     const at = x(beat.atMs);
     if (at >= -2) {
-      const colour = ink(nodeInk(nodes, beat.node));
-      context.fillStyle = colour;
+      context.fillStyle = ink(nodeInk(nodes, beat.node));
       const tall = beat.n % 10 === 0 ? 0 : (bottom - top) * 0.28;
       context.fillRect(Math.round(at) - 1, top + tall, 2, bottom - top - tall);
       const begins = previous === undefined || previous.node !== beat.node || x(previous.atMs) < -2;
-      if (begins && at > labelEnd) labelEnd = drawNodeLabel(frame, beat.node, Math.max(at, 2));
+      if (begins) drawNodeLabel(frame, beat.node, { at: Math.max(at, 2), row: nodeInk(nodes, beat.node) === "node-a" ? 0 : 1 });
       if (previous && beat.n > previous.n + 1) drawHole(frame, x(previous.atMs), at);
     }
     previous = beat;
@@ -42,14 +42,11 @@ export function nodeInk(nodes: readonly string[], node: string): "node-a" | "nod
   return nodes.indexOf(node) % 2 === 1 ? "node-b" : "node-a";
 }
 
-function drawNodeLabel(frame: Frame, node: string, at: number): number {
-  const { context } = frame;
-  const text = node;
-  const wide = context.measureText(text).width;
-  const left = Math.min(at - 1, frame.width - wide - 2);
-  context.fillRect(Math.round(at) - 1, 2, 1, LABEL_PX);
-  context.fillText(text, left + 5, 11);
-  return left + wide + 14;
+function drawNodeLabel(frame: Frame, node: string, place: { readonly at: number; readonly row: number }): void {
+  const { context, width } = frame;
+  const top = place.row * LABEL_ROW_PX;
+  context.fillRect(Math.round(place.at) - 1, top, 1, LABELS_PX - top);
+  context.fillText(node, Math.min(place.at + 4, width - context.measureText(node).width - 2), top + 10);
 }
 
 function drawHole(frame: Frame, from: number, to: number): void {
