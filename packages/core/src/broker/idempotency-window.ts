@@ -8,7 +8,7 @@ export class IdempotencyWindow {
   /** In the order in which they were added, which is the order of ages. */
   #known = new Map<string, { readonly offset: number; readonly takenMs: number }>();
   /** Estimated memory. */
-  bytes = 0;
+  bytes = KEYS_BASE_BYTES;
 
   get count(): number {
     return this.#known.size;
@@ -32,6 +32,9 @@ export class IdempotencyWindow {
     }
   }
 }
+
+/** Bytes of an empty window, estimated from above. */
+export const KEYS_BASE_BYTES = 640;
 
 /** Bytes of one known key, estimated from above. */
 export const keyBytes = (key: string): number => 120 + 2 * key.length;

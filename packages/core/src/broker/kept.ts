@@ -21,6 +21,9 @@ export interface Kept {
   before(offset: number, limit: number): Publication[];
 }
 
+/** Bytes of an empty ring or map, estimated from above: small streams are mostly this. */
+export const KEPT_BASE_BYTES = 640;
+
 /** Bytes of one kept publication, estimated from above: text as two bytes for each unit, plus the objects around it. */
 export function publicationBytes(publication: Pick<Publication, "key" | "user" | "session" | "payload">): number {
   const texts = (publication.key?.length ?? 0) + (publication.user?.length ?? 0) + (publication.session?.length ?? 0);
@@ -36,7 +39,7 @@ export class KeptRing implements Kept {
   #publications: (Publication | undefined)[] = [];
   #takenMs: number[] = [];
   #start = 0;
-  bytes = 0;
+  bytes = KEPT_BASE_BYTES;
 
   get count(): number {
     return this.#publications.length - this.#start;
@@ -93,7 +96,7 @@ export class KeptRing implements Kept {
  */
 export class KeptLatest implements Kept {
   #byKey = new Map<string, { readonly publication: Publication; readonly takenMs: number }>();
-  bytes = 0;
+  bytes = KEPT_BASE_BYTES;
 
   get count(): number {
     return this.#byKey.size;

@@ -2,7 +2,7 @@
 
 /** Limits of a memory broker, all nodes together. At a limit the call is refused with `BrokerError` "limit" unless said otherwise. */
 export interface MemoryBrokerLimits {
-  /** Channels that have a stream. New ones are refused; a refused call sweeps out what is spent, at most once a second. */
+  /** Channels that have a stream, each with about 1.5 kB beside `bytesMax`. New ones are refused; a refused call sweeps out what is spent, at most once a second. */
   readonly channelsMax: number;
   /** Estimated bytes of kept publications, idempotency keys and presence data together. A publish or enter that would go over it is refused. */
   readonly bytesMax: number;

@@ -1,8 +1,8 @@
 // Owns: one channel's stream: its epoch, its offsets, what it keeps and which idempotency keys it knows. Pure: it is told the time.
 import type { Publication } from "@holdfast/protocol";
 import type { HistoryPage, HistoryQuery, PublishRequest, StreamOptions } from "../ports.ts";
-import { IdempotencyWindow, keyBytes } from "./idempotency-window.ts";
-import { type Kept, KeptLatest, KeptRing, publicationBytes } from "./kept.ts";
+import { IdempotencyWindow, KEYS_BASE_BYTES, keyBytes } from "./idempotency-window.ts";
+import { KEPT_BASE_BYTES, type Kept, KeptLatest, KeptRing, publicationBytes } from "./kept.ts";
 
 /** How long, and how many, idempotency keys are known for each stream. */
 export interface IdempotencyBounds {
@@ -60,9 +60,10 @@ export class Stream {
 
   /** By how many bytes `append` would grow the stream at most. */
   growthBytes(options: StreamOptions, request: PublishRequest): number {
-    const keys = request.idempotencyKey === undefined ? 0 : keyBytes(request.idempotencyKey);
+    const { idempotencyKey } = request;
+    const keys = idempotencyKey === undefined ? 0 : keyBytes(idempotencyKey) + (this.#keys === undefined ? KEYS_BASE_BYTES : 0);
     if (!keeps(options)) return keys;
-    const displaced = this.#kept?.displacedBytes(request.key, options.sizeMax) ?? 0;
+    const displaced = this.#kept === undefined ? -KEPT_BASE_BYTES : this.#kept.displacedBytes(request.key, options.sizeMax);
     return keys + publicationBytes(request) - displaced;
   }
 

@@ -1,6 +1,7 @@
 // Re-exports of the brokers that a node can use.
+export { connectLink, LINK_CLIENT_LIMITS, type LinkClientEvent, type LinkClientLimits, type LinkClientOptions } from "./connect-link.ts";
 export { formatLink, type LinkAddress, type LinkEndpoint, parseLink } from "./link-address.ts";
-export { connectLink, LINK_CLIENT_LIMITS, type LinkClientEvent, type LinkClientLimits, type LinkClientOptions } from "./link-client.ts";
+
 export { LinkListenError, type LinkPlace } from "./link-listener.ts";
 export {
   createLinkServer,

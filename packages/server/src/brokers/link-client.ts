@@ -10,14 +10,14 @@ import {
   type PresenceMember,
   type PublishRequest,
   type PublishResult,
-  type Random,
   type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
-import type { LinkEndpoint } from "./link-address.ts";
+import type { LinkClientEvent, LinkClientLimits, LinkClientOptions } from "./connect-link.ts";
 import { LinkDialer } from "./link-dialer.ts";
 import { LinkRequests } from "./link-requests.ts";
-import { LINK_SOCKET_LIMITS, type LinkSocket, type LinkSocketLimits } from "./link-socket.ts";
+import type { LinkSocket } from "./link-socket.ts";
+import { type LinkSubscription, LinkSubscriptions, subscribeMessage } from "./link-subscriptions.ts";
 import {
   count,
   flag,
@@ -40,77 +40,8 @@ import {
   writeStream,
 } from "./link-wire.ts";
 
-export interface LinkClientLimits extends LinkSocketLimits {
-  /** How long an answer may take; then BrokerError "timeout". */
-  readonly requestMs: number;
-  /** Requests without an answer. Beyond, BrokerError "limit". */
-  readonly requestsMax: number;
-  /** How long one attempt to connect, and to make every subscription again, may take. */
-  readonly connectMs: number;
-  /** How long the first connection may take, over several attempts; then `connectLink` rejects. */
-  readonly firstConnectMs: number;
-  readonly backoffMs: number;
-  readonly backoffMsMax: number;
-}
-
-export const LINK_CLIENT_LIMITS: LinkClientLimits = {
-  ...LINK_SOCKET_LIMITS,
-  requestMs: 5_000,
-  requestsMax: 100_000,
-  connectMs: 5_000,
-  firstConnectMs: 10_000,
-  backoffMs: 25,
-  backoffMsMax: 1_000,
-};
-
-/** `reached`: the link stands. `lost`: it stood. `failed`: an attempt to make it failed; the next one follows. */
-export type LinkClientEvent = { readonly kind: "reached" } | { readonly kind: "lost" | "failed"; readonly reason: string };
-
-export interface LinkClientOptions {
-  readonly endpoint: LinkEndpoint;
-  readonly nodeId: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly limits?: Partial<LinkClientLimits>;
-  /** For the log. */
-  readonly onEvent?: (event: LinkClientEvent) => void;
-  /** Told what a listener or a reconnect task threw. Without it the error is thrown again from a deferred task: a listener must not throw. */
-  readonly onBug?: (error: unknown) => void;
-}
-
-/**
- * Connects a node to its supervisor's broker. Resolves when the link stands; rejects with BrokerError "unavailable" after
- * `firstConnectMs`. When the link is lost afterwards, what waits for an answer and every call until it stands again are refused with
- * "unavailable"; it is made again by itself, as often as it takes, and every subscription with it, before the `onReconnect` tasks run.
- */
-export function connectLink(options: LinkClientOptions): Promise<Broker> {
-  const limits: LinkClientLimits = { ...LINK_CLIENT_LIMITS, ...options.limits };
-  return new Promise((resolve, reject) => {
-    let reason = "no answer";
-    const client = new LinkClient(options, limits, (event) => {
-      if (event.kind === "reached") {
-        cancel();
-        resolve(client);
-      } else reason = event.reason;
-      options.onEvent?.(event);
-    });
-    const cancel = options.clock.after(limits.firstConnectMs, () => {
-      void client.close();
-      reject(new BrokerError("unavailable", `the broker's supervisor could not be reached: ${reason}`));
-    });
-    client.start();
-  });
-}
-
-interface Subscription {
-  readonly channel: string;
-  /** Names it in events; never used again. */
-  readonly number: number;
-  readonly stream: StreamOptions;
-  readonly listener: ChannelListener;
-}
-
-class LinkClient implements Broker {
+/** See `connectLink`. Not connected until `start`. */
+export class LinkClient implements Broker {
   readonly durable = false;
   readonly presence: Broker["presence"];
   readonly bus: Broker["bus"];
@@ -120,11 +51,9 @@ class LinkClient implements Broker {
   readonly #onBug: (error: unknown) => void;
   readonly #dialer: LinkDialer;
   readonly #requests: LinkRequests;
-  readonly #byChannel = new Map<string, Subscription>();
-  readonly #byNumber = new Map<number, Subscription>();
+  readonly #subscriptions = new LinkSubscriptions();
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
-  #lastNumber = 0;
   #wasReached = false;
   /** Set while every subscription stands. */
   #link: LinkSocket | undefined;
@@ -167,22 +96,18 @@ class LinkClient implements Broker {
 
   async subscribe(channel: string, stream: StreamOptions, listener: ChannelListener): Promise<Position> {
     this.#demand();
-    this.#lastNumber += 1;
-    const subscription: Subscription = { channel, number: this.#lastNumber, stream, listener };
-    this.#forget(channel);
-    this.#byChannel.set(channel, subscription);
-    this.#byNumber.set(subscription.number, subscription);
+    const subscription = this.#subscriptions.add(channel, stream, listener);
     try {
       return readPosition(await this.#request((id) => subscribeMessage(id, subscription), 3 * channel.length));
     } catch (error) {
       // It may have been made and only the answer be late: it must not live on without its listener being known.
-      if (this.#byChannel.get(channel) === subscription) this.unsubscribe(channel);
+      if (this.#subscriptions.has(subscription)) this.unsubscribe(channel);
       throw error;
     }
   }
 
   unsubscribe(channel: string): void {
-    if (this.#forget(channel)) this.#link?.send([LINK.unsubscribe, channel], 3 * channel.length);
+    if (this.#subscriptions.remove(channel)) this.#link?.send([LINK.unsubscribe, channel], 3 * channel.length);
   }
 
   async history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage> {
@@ -209,8 +134,7 @@ class LinkClient implements Broker {
     if (this.#closed) return;
     this.#closed = true;
     this.#link = undefined;
-    this.#byChannel.clear();
-    this.#byNumber.clear();
+    this.#subscriptions.clear();
     this.#requests.failAll(new BrokerError("closed", "the broker link was closed"));
     await this.#dialer.stop();
   }
@@ -249,7 +173,7 @@ class LinkClient implements Broker {
 
   /** Makes every subscription again; only then the link counts as reached. */
   async #join(link: LinkSocket): Promise<void> {
-    const joining = [...this.#byChannel.values()];
+    const joining: readonly LinkSubscription[] = this.#subscriptions.all();
     try {
       await Promise.all(
         joining.map((subscription) =>
@@ -263,8 +187,10 @@ class LinkClient implements Broker {
     if (this.#closed) return;
     this.#link = link;
     this.#dialer.settled();
-    for (const { channel, number } of joining) {
-      if (!this.#byNumber.has(number)) link.send([LINK.unsubscribe, channel], 3 * channel.length);
+    // Those that were ended while they were being made again.
+    for (const subscription of joining) {
+      const { channel } = subscription;
+      if (!this.#subscriptions.has(subscription)) link.send([LINK.unsubscribe, channel], 3 * channel.length);
     }
     this.#onEvent({ kind: "reached" });
     if (this.#wasReached) {
@@ -282,13 +208,6 @@ class LinkClient implements Broker {
     if (!this.#closed) this.#onEvent({ kind: stood ? "lost" : "failed", reason });
   }
 
-  #forget(channel: string): boolean {
-    const subscription = this.#byChannel.get(channel);
-    if (subscription === undefined) return false;
-    this.#byNumber.delete(subscription.number);
-    return this.#byChannel.delete(channel);
-  }
-
   #handle(message: LinkMessage): void {
     if (this.#closed) return;
     const [type, first, second, third] = message;
@@ -299,12 +218,12 @@ class LinkClient implements Broker {
       case LINK.publication: {
         const publication = readPublication(third);
         const epoch = text(second);
-        const listener = this.#byNumber.get(count(first))?.listener;
+        const listener = this.#subscriptions.listenerOf(count(first));
         return this.#guard(() => listener?.publication(publication, epoch));
       }
       case LINK.presence: {
         const change = readChange(second, third);
-        const listener = this.#byNumber.get(count(first))?.listener;
+        const listener = this.#subscriptions.listenerOf(count(first));
         return this.#guard(() => listener?.presence(change));
       }
       case LINK.heard: {
@@ -332,11 +251,3 @@ function rethrow(clock: Clock, error: unknown): void {
     throw error;
   });
 }
-
-const subscribeMessage = (id: number, { channel, stream, number }: Subscription): LinkMessage => [
-  LINK.subscribe,
-  id,
-  channel,
-  writeStream(stream),
-  number,
-];

@@ -1,16 +1,17 @@
 import { type Broker, type Clock, createMemoryBroker } from "@holdfast/core";
 import { createManualClock, createSeededRandom } from "@holdfast/testkit";
 import { type BrokerHarness, describeBroker } from "@holdfast/testkit/contract";
+import { systemClock } from "../node/system.ts";
 import { connectLink, createLinkServer, type LinkPlace } from "./index.ts";
-import { layWire, realClock, type Wire } from "./testing.ts";
+import { layWire, type Wire } from "./testing.ts";
 
 /** The broker's time stands still but for `advance`; the links live in real time. */
 async function makeLinked(place: LinkPlace): Promise<BrokerHarness> {
   const manual = createManualClock();
-  const brokerClock: Clock = { ...manual, defer: realClock.defer };
+  const brokerClock: Clock = { ...manual, defer: systemClock.defer };
   const random = createSeededRandom("link contract");
   const broker = createMemoryBroker({ clock: brokerClock, random });
-  const server = await createLinkServer({ broker, clock: realClock, place });
+  const server = await createLinkServer({ broker, clock: systemClock, place });
   const nodes = new Map<string, { readonly client: Broker; readonly wire: Wire }>();
   return {
     async connect(nodeId) {
@@ -18,7 +19,7 @@ async function makeLinked(place: LinkPlace): Promise<BrokerHarness> {
       const client = await connectLink({
         endpoint: wire.endpoint,
         nodeId,
-        clock: realClock,
+        clock: systemClock,
         random,
         limits: { backoffMs: 2, backoffMsMax: 10 },
       });

@@ -1,13 +1,12 @@
 // Owns: a supervisor process for tests that kill it: serves a memory broker at the path and with the secret that it is given, says "listening".
 import { createMemoryBroker } from "@holdfast/core";
-import { createSeededRandom } from "@holdfast/testkit";
+import { systemClock, systemRandom } from "../node/system.ts";
 import { createLinkServer } from "./index.ts";
-import { realClock } from "./testing.ts";
 
 const [path = "", secret = ""] = process.argv.slice(2);
 await createLinkServer({
-  broker: createMemoryBroker({ clock: realClock, random: createSeededRandom(process.pid) }),
-  clock: realClock,
+  broker: createMemoryBroker({ clock: systemClock, random: systemRandom }),
+  clock: systemClock,
   place: { kind: "unix", path },
   secret,
 });

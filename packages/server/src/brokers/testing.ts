@@ -1,22 +1,9 @@
-// Owns: what this folder's tests and measurements share: a real clock, a wire that can be cut.
+// Owns: what this folder's tests and measurements share: a wire that can be cut, waiting.
 import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Clock } from "@holdfast/core";
 import type { LinkEndpoint } from "./index.ts";
-
-export const realClock: Clock = {
-  wallMs: () => Date.now(),
-  nowMs: () => performance.now(),
-  after(delayMs, task) {
-    const timer = setTimeout(task, delayMs);
-    return () => clearTimeout(timer);
-  },
-  defer(task) {
-    setImmediate(task);
-  },
-};
 
 /** A wire between a node and the supervisor, for the test to cut or to stall. */
 export interface Wire {

@@ -1,5 +1,6 @@
 // Owns: the contract suite of the Broker port: what any broker has to do, tested through the port alone.
 import { afterEach, beforeEach, describe } from "bun:test";
+import { describeContents } from "./broker-contents.ts";
 import { type Bench, type BrokerHarness, createBench } from "./broker-harness.ts";
 import { describeHistory } from "./broker-history.ts";
 import { describeNodes } from "./broker-nodes.ts";
@@ -25,6 +26,7 @@ export function describeBroker(name: string, make: () => Promise<BrokerHarness>)
       return bench;
     };
     describeStreams(current);
+    describeContents(current);
     describeHistory(current);
     describePresence(current);
     describeNodes(current);
