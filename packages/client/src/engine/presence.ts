@@ -121,7 +121,16 @@ export class Presence implements Part {
   }
 
   detach(connection: Connection): void {
+    const place = this.#attachments.findIndex((other) => other.connection === connection);
+    if (place < 0) return;
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
+    const newest = this.#attachments.at(-1);
+    for (const room of this.#rooms.values()) {
+      // A newer connection that failed may have taken the entry over, and its node will end it: take it back.
+      const seat = newest?.seats.get(room.channel);
+      if (seat && place === this.#attachments.length) seat.sent = 0;
+      this.#sendWishes(room);
+    }
   }
 
   /** Whether the connection has every entry and every snapshot. */
@@ -177,7 +186,21 @@ export class Presence implements Part {
     if (wish) room.wish = wish;
     else delete room.wish;
     room.waiting.push({ version: room.version, done });
+    this.#sendWishes(room);
+  }
+
+  #sendWishes(room: Room): void {
+    if (this.#rooms.get(room.channel) !== room) return;
     for (const { connection, seats } of this.#attachments) this.#sendWish(connection, seats, room);
+  }
+
+  /**
+   * The entry belongs to the connection that entered last, and ends with it. So while a session moves only the newest enters,
+   * and not before the older has its answer: what the older asked for must not reach the broker after it.
+   */
+  #mayEnter(connection: Connection, { channel }: Room): boolean {
+    const others = this.#attachments.filter((other) => other.connection !== connection);
+    return this.#attachments.at(-1)?.connection === connection && !others.some(({ seats }) => seats.get(channel)?.busy);
   }
 
   #sendWish(connection: Connection, seats: Map<string, Seat>, room: Room): void {
@@ -185,30 +208,28 @@ export class Presence implements Part {
     const seat = seats.get(channel) ?? newSeat();
     seats.set(channel, seat);
     if (seat.busy || seat.sent === version || (!wish && !seat.entered)) return;
+    if (wish && !this.#mayEnter(connection, room)) return;
     seat.busy = true;
     const t: "enter" | "update" | "leave" = wish ? (seat.entered ? "update" : "enter") : "leave";
     connection.request(defined({ t, ch: channel, data: wish?.data }), (answer) => {
       seat.busy = false;
       if (!answer || this.#of(connection) !== seats) return;
       if (answer.t === "err") {
-        this.#onRefused({ connection, seats, room, seat, version }, errorFromWire(answer));
+        this.#onRefused({ room, seat, version }, errorFromWire(answer));
         return;
       }
       seat.sent = version;
       seat.tries = 0;
       seat.entered = wish !== undefined;
       this.#settle(room, undefined, version);
-      this.#sendWish(connection, seats, room);
+      this.#sendWishes(room);
       this.#forget(room);
       this.#settled();
     });
   }
 
-  #onRefused(
-    at: { connection: Connection; seats: Map<string, Seat>; room: Room; seat: Seat; version: number },
-    error: HoldfastError,
-  ): void {
-    const { connection, seats, room, seat, version } = at;
+  #onRefused(at: { room: Room; seat: Seat; version: number }, error: HoldfastError): void {
+    const { room, seat, version } = at;
     if (error.retry === "never") {
       seat.sent = version;
       const nobodyWaits = room.waiting.every((waiting) => waiting.version > version);
@@ -218,14 +239,14 @@ export class Presence implements Part {
       }
       if (nobodyWaits) this.#host.report(error);
       this.#settle(room, error, version);
-      this.#sendWish(connection, seats, room);
+      this.#sendWishes(room);
       this.#forget(room);
       this.#settled();
       return;
     }
     const { clock, random } = this.#host.environment;
     clock.after(requestDelayMs(seat.tries++, error.retryAfterMs, random.next()), () => {
-      if (this.#of(connection) === seats) this.#sendWish(connection, seats, room);
+      this.#sendWishes(room);
     });
   }
 
