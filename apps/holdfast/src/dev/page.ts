@@ -28,7 +28,9 @@ export function devPage({ demo, contract, restart }: PageOptions): (request: Req
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
     };
-    return new Response(request.method === "HEAD" ? null : file.body, { headers });
+    // A copy, because what is served must not be memory that others share.
+    const body = typeof file.body === "string" ? file.body : new Uint8Array(file.body);
+    return new Response(request.method === "HEAD" ? null : body, { headers });
   };
 }
 
