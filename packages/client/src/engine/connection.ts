@@ -30,7 +30,7 @@ export interface End {
 export interface ConnectionEvents {
   opened(connection: Connection): void;
   connected(connection: Connection, frame: ConnectedFrame): void;
-  /** Every frame that answers no request, and each pong. */
+  /** Every frame that answers no request, and every pong. */
   frame(connection: Connection, frame: ServerFrame<unknown>): void;
   /** Once. After it every unanswered request gets `undefined`, in the order of sending. */
   ended(connection: Connection, end: End): void;
@@ -200,7 +200,6 @@ export class Connection {
         return;
       case "pong":
         this.#events.frame(this, frame);
-        this.#answer(frame);
         return;
       case "ok":
       case "published":
@@ -230,7 +229,8 @@ export class Connection {
   }
 
   #ping(): void {
-    this.request({ t: "ping" });
+    // Any frame is a sign of life, so nobody waits for this very answer.
+    this.send({ t: "ping", id: this.#host.nextId() });
   }
 
   #schedulePing(): void {

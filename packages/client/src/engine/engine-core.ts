@@ -420,8 +420,9 @@ export class EngineCore implements Host {
     this.#credentials.stop();
     this.#final = error;
     this.#setState(state, reason, error);
-    for (const connection of connections) this.#say(connection, false);
+    for (const connection of connections) this.#detach(connection);
     for (const part of [...this.#parts, this.publisher, this.calls]) part.endAll(error);
+    for (const connection of connections) connection.bye(false);
     return connections;
   }
 

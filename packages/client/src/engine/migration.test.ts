@@ -1,0 +1,395 @@
+import { describe, expect, test } from "bun:test";
+import { createManualClock } from "@holdfast/testkit";
+import { pub, scripted, type Wire } from "../testing/scripted-node.ts";
+import { HoldfastError } from "./errors.ts";
+
+const migrate = (deadlineMs = 30_000): Wire => ({ t: "migrate", reason: "drain", deadlineMs });
+const gap = (from: number, to: number): Wire => ({ t: "gap", ch: "a", from, to, reason: "dropped", pos: { epoch: "e", offset: to } });
+
+/** Connected to an old node, subscribed to a, at offset 2. */
+function settled(members: Readonly<Record<string, unknown>> = {}) {
+  const all = scripted(createManualClock());
+  const old = all.connect({ resume: "r-old" });
+  const { log } = all.subscribe("a");
+  old.subscribed("a", members);
+  old.send(pub("a", 1), pub("a", 2));
+  log.take();
+  old.take();
+  const second = () => {
+    const socket = all.sockets.at(-1);
+    if (!socket || socket === old) throw new Error("No second connection");
+    return socket;
+  };
+  return { ...all, old, second, log };
+}
+
+test("moves make-before-break: delivery goes on, nothing is delivered twice, the application sees `connected` throughout", () => {
+  const { old, second, log, states, engine, sockets } = settled();
+  old.send(migrate());
+  expect(sockets).toHaveLength(2);
+  expect(second().accept({ session: "s1", resumed: true, resume: "r-new", node: "n2" })).toMatchObject([
+    { t: "connect", resume: "r-old", moving: true, migrates: true },
+    { t: "subscribe", ch: "a", pos: { epoch: "e", offset: 2 } },
+  ]);
+  old.send(pub("a", 3));
+  second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 3, recovered: true });
+  expect(old.closed).toBeUndefined();
+  second().send(pub("a", 3));
+  expect(old.take()).toEqual([{ t: "bye", moved: true }]);
+  expect(old.closed).toEqual({ code: 1000, reason: "" });
+  second().send(pub("a", 4));
+  old.send(pub("a", 4));
+  expect(log.lines).toEqual(["3", "4"]);
+  expect(states).toEqual(["connected connected"]);
+  expect(engine.node).toBe("n2");
+  expect(engine.counts.total).toMatchObject({ migrations: 1, reconnects: 0, gaps: 0, undeclared: 0, lost: 0, deliveryPauseMsLast: 0 });
+  expect(second().takeOne("report").counts).toMatchObject({ migrations: 1 });
+});
+
+test("the new connection may be ahead of the old one", () => {
+  const { old, second, log, engine } = settled();
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 5, recovered: true });
+  second().send(pub("a", 3), pub("a", 4));
+  old.send(pub("a", 3), pub("a", 4), pub("a", 5));
+  second().send(pub("a", 5), pub("a", 6));
+  expect(log.lines).toEqual(["3", "4", "5", "6"]);
+  expect(engine.counts.total).toMatchObject({ undeclared: 0, gaps: 0 });
+});
+
+test("entries and watches are on the new connection before the old one is left", () => {
+  const { old, second, engine, clock } = settled();
+  engine.presence.enter("a", "me", () => {});
+  const changes: unknown[] = [];
+  engine.presence.watch("a", { change: (change) => changes.push(change), ready() {}, error() {} });
+  clock.flush();
+  const [enter] = old.take();
+  old.send({ t: "ok", id: enter?.id }, { t: "members", ch: "a", list: [{ m: "s1", d: "me" }, { m: "s2" }], more: false });
+  changes.splice(0);
+  old.send(migrate());
+  const frames = second().accept({ resumed: true });
+  expect(frames.map(({ t }) => t)).toEqual(["connect", "subscribe", "enter", "watch"]);
+  second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+  expect(old.closed).toBeUndefined();
+  second().send({ t: "ok", id: frames[2]?.id });
+  expect(old.closed).toBeUndefined();
+  second().send({ t: "members", ch: "a", list: [{ m: "s2" }, { m: "s1", d: "me" }], more: false });
+  expect(old.closed).toBeDefined();
+  expect(changes).toEqual([]);
+});
+
+test("a gap on the new connection waits for the old one to fill it", () => {
+  const { old, second, log, engine } = settled({ cls: "volatile" });
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { cls: "volatile", pos: { epoch: "e", offset: 4 }, head: 4, recovered: false });
+  second().send(gap(3, 4), pub("a", 5));
+  expect(log.lines).toEqual([]);
+  old.send(pub("a", 3));
+  expect(old.closed).toBeUndefined();
+  old.send(pub("a", 4));
+  expect(log.lines).toEqual(["3", "4", "5"]);
+  expect(old.closed).toBeDefined();
+  expect(engine.counts.total).toMatchObject({ gaps: 0, lost: 0, undeclared: 0 });
+});
+
+test("a gap that the old connection does not fill within a second, or before it dies, is declared", () => {
+  for (const end of ["time", "death"]) {
+    const { old, second, log, clock } = settled({ cls: "volatile" });
+    old.send(migrate());
+    second().accept();
+    second().subscribed("a", { cls: "volatile", pos: { epoch: "e", offset: 4 }, head: 4, recovered: false });
+    second().send(gap(3, 4), pub("a", 5));
+    old.send(pub("a", 3));
+    if (end === "time") clock.advance(1_000);
+    else old.drop();
+    expect(log.lines).toEqual(["3", "gap 4..4 dropped > e:4", "5"]);
+  }
+});
+
+describe("requests in flight", () => {
+  const withRequests = () => {
+    const all = settled();
+    const results: string[] = [];
+    const publish = (data: string) => {
+      all.engine.publisher.publish("a", data, { timeoutMs: 9_000, ordered: true }, (result) =>
+        results.push(result instanceof HoldfastError ? `${data} ${result.code}` : `${data} ${result.position.offset}`),
+      );
+      all.clock.flush();
+    };
+    const call = (name: string) => {
+      all.engine.calls.start({ t: "rpc", m: name }, { timeoutMs: 9_000, repeatable: false, name }, (result) =>
+        results.push(result instanceof HoldfastError ? `${name} ${result.code}` : `${name} ok`),
+      );
+      all.clock.flush();
+    };
+    const move = () => {
+      all.old.send(migrate());
+      all.second().accept();
+      all.second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    };
+    return { ...all, results, publish, call, move };
+  };
+
+  test("are answered on the old connection, which is left after the last answer; newer ones go to the new one", () => {
+    const { publish, call, move, old, second, results } = withRequests();
+    publish("first");
+    call("sum");
+    const [first, sum] = old.take();
+    move();
+    expect(old.closed).toBeUndefined();
+    publish("second");
+    call("new");
+    // The same channel's publish waits for the one in flight; the call does not.
+    expect(
+      second()
+        .take()
+        .map(({ t, d, m }) => d ?? m ?? t),
+    ).toEqual(["report", "new"]);
+    old.send({ t: "published", id: first?.id, e: "e", o: 3 });
+    expect(
+      second()
+        .take()
+        .map(({ d }) => d),
+    ).toEqual(["second"]);
+    expect(old.closed).toBeUndefined();
+    old.send({ t: "ok", id: sum?.id });
+    expect(old.closed).toBeDefined();
+    expect(results).toEqual(["first 3", "sum ok"]);
+  });
+
+  test("that are not answered within a second are repeated on the new one where that is safe", () => {
+    const { publish, call, move, old, second, results, clock } = withRequests();
+    publish("first");
+    call("sum");
+    const [first] = old.take();
+    move();
+    second().take();
+    clock.advance(1_000);
+    expect(old.take()).toEqual([{ t: "bye", moved: true }]);
+    const again = second().takeOne("publish");
+    expect([again.d, again.idem]).toEqual(["first", first?.idem]);
+    expect(results).toEqual(["sum connection_lost"]);
+  });
+});
+
+describe("a second connection that fails", () => {
+  test.each([
+    ["is refused", { t: "goodbye", code: 101, name: "try_later", msg: "", retryMs: 100 }],
+    ["is told to stop", { t: "goodbye", code: 150, name: "session_replaced", msg: "" }],
+  ])("%s: the old one stays, and another attempt follows", (_name, frame) => {
+    const { old, second, sockets, clock, states, log } = settled();
+    old.send(migrate());
+    second().open();
+    second().send(frame);
+    old.send(pub("a", 3));
+    expect(log.lines).toEqual(["3"]);
+    clock.advance(1_000);
+    expect(sockets).toHaveLength(3);
+    expect(states).toEqual(["connected connected"]);
+  });
+
+  test("attempts end at the deadline; the goodbye of the node then leads to an ordinary reconnect", () => {
+    const { old, socket, sockets, clock, states } = settled();
+    old.send(migrate(10_000));
+    for (let step = 0; step < 40; step++) {
+      if (socket() !== old && !socket().closed) socket().drop();
+      clock.advance(500);
+      if (step % 10 === 0) old.send({ t: "advice", windowMs: 0 });
+    }
+    const attempts = sockets.length;
+    expect(attempts).toBeGreaterThan(4);
+    expect(attempts).toBeLessThan(30);
+    clock.advance(10_000);
+    expect(sockets).toHaveLength(attempts);
+    expect(states).toEqual(["connected connected"]);
+    old.send({ t: "goodbye", code: 102, name: "draining", msg: "", windowMs: 0 });
+    expect(states.at(-1)).toBe("reconnecting draining");
+    clock.advance(0);
+    expect(socket().accept()[0]).toMatchObject({ t: "connect", resume: "r-old" });
+  });
+
+  test("one that never answers is given up after the connect timeout", () => {
+    const { old, sockets, clock } = settled();
+    old.send(migrate(60_000));
+    clock.advance(15_000);
+    expect(sockets.length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("one that is established but never caught up is taken after 10 s: it loses nothing", () => {
+    const { old, second, clock, log, states } = settled();
+    old.send(migrate(60_000));
+    second().accept();
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 9, recovered: true });
+    clock.advance(10_000);
+    expect(old.closed).toBeDefined();
+    second().send(pub("a", 3));
+    expect(log.lines).toEqual(["3"]);
+    expect(states).toEqual(["connected connected"]);
+  });
+});
+
+describe("the old connection dies on the way", () => {
+  test("before the second is caught up: the second is taken at once", () => {
+    const { old, second, states, log, engine, clock } = settled();
+    old.send(migrate());
+    second().accept({ node: "n2" });
+    old.drop();
+    clock.advance(70);
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 3, recovered: true });
+    second().send(pub("a", 3));
+    expect(states).toEqual(["connected connected"]);
+    expect(log.lines).toEqual(["3"]);
+    expect(engine.node).toBe("n2");
+    expect(engine.counts.total).toMatchObject({ migrations: 1, reconnects: 0, deliveryPauseMsLast: 70, resumeMsMax: 70 });
+  });
+
+  test("while the second is being opened: `connected` if that takes less than a second", () => {
+    const { old, second, states, clock, engine } = settled();
+    old.send(migrate());
+    old.drop(4010);
+    clock.advance(900);
+    second().accept();
+    expect(states).toEqual(["connected connected"]);
+    expect(engine.counts.total).toMatchObject({ migrations: 1, reconnects: 0 });
+  });
+
+  test("while the second is being opened: `reconnecting` if that takes longer, and no third connection", () => {
+    const { old, second, states, clock, sockets, engine } = settled();
+    old.send(migrate());
+    old.drop(4010);
+    clock.advance(1_000);
+    expect(states.at(-1)).toBe("reconnecting lost");
+    second().accept();
+    expect(states.at(-1)).toBe("connected connected");
+    expect(sockets).toHaveLength(2);
+    expect(engine.counts.total).toMatchObject({ migrations: 0, reconnects: 1 });
+  });
+
+  test("and the second too: an ordinary reconnect", () => {
+    const { old, second, states, clock, sockets, socket } = settled();
+    old.send(migrate());
+    old.drop();
+    second().drop();
+    expect(states.at(-1)).toBe("reconnecting lost");
+    clock.advance(2_000);
+    expect(sockets).toHaveLength(3);
+    const [connect] = socket().accept();
+    expect(connect?.moving).toBeUndefined();
+    expect(states.at(-1)).toBe("connected connected");
+  });
+
+  test("session_replaced on the old one is no end while the second is there", () => {
+    const { old, second, states } = settled();
+    old.send(migrate());
+    second().open();
+    old.send({ t: "goodbye", code: 150, name: "session_replaced", msg: "" });
+    second().send({ ...connectedFrame });
+    expect(states).toEqual(["connected connected"]);
+  });
+
+  test("a ban on the old one is the end of both", () => {
+    const { old, second, states } = settled();
+    old.send(migrate());
+    second().open();
+    old.send({ t: "goodbye", code: 156, name: "banned", msg: "" });
+    expect(states.at(-1)).toBe("failed banned");
+    expect(second().closed).toBeDefined();
+  });
+});
+
+const connectedFrame: Wire = {
+  t: "connected",
+  id: 1,
+  session: "s1",
+  node: "n2",
+  resumed: true,
+  resume: "r",
+  pingMs: 25_000,
+  windowMs: 0,
+  messageBytesMax: 65_536,
+  time: 0,
+};
+
+describe("at the same time", () => {
+  test("a second `migrate` of the old node moves the deadline and opens nothing more", () => {
+    const { old, sockets } = settled();
+    old.send(migrate());
+    old.send(migrate(5_000));
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("a `migrate` of the new node before it was taken is followed afterwards", () => {
+    const { old, second, sockets } = settled();
+    old.send(migrate());
+    const middle = second();
+    middle.accept({ resume: "r-2" });
+    middle.send(migrate());
+    expect(sockets).toHaveLength(2);
+    middle.subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(old.closed).toBeDefined();
+    expect(sockets).toHaveLength(3);
+    expect(second().accept()[0]).toMatchObject({ resume: "r-2", moving: true });
+  });
+
+  test("close() ends both connections", () => {
+    const { old, second, engine, clock, states } = settled();
+    old.send(migrate());
+    second().open();
+    engine.close();
+    clock.flush();
+    expect(old.take().at(-1)).toEqual({ t: "bye" });
+    expect(second().take().at(-1)).toEqual({ t: "bye" });
+    expect([old.closed?.code, second().closed?.code]).toEqual([1000, 1000]);
+    clock.advance(1_000);
+    expect(clock.waiting()).toBe(0);
+    expect(states.at(-1)).toBe("closed close");
+  });
+
+  test("going offline asks both for a sign of life and loses what gives none", () => {
+    const { old, second, engine, clock, states } = settled();
+    old.send(migrate());
+    second().accept();
+    engine.hint("offline");
+    clock.advance(4_000);
+    second().send({ t: "pong", id: 1, time: 0, windowMs: 0 });
+    clock.advance(1_000);
+    expect(old.closed).toMatchObject({ code: 4004 });
+    expect(states).toEqual(["connected connected"]);
+  });
+
+  test("a subscription made during the move begins at one place on both connections", () => {
+    const { old, second, subscribe } = settled();
+    old.send(migrate());
+    second().accept();
+    const { log } = subscribe("b");
+    expect(old.takeOne("subscribe").pos).toBeUndefined();
+    expect(second().take()).toEqual([]);
+    old.subscribed("b", { pos: { epoch: "e", offset: 8 }, head: 8 });
+    expect(second().takeOne("subscribe")).toMatchObject({ ch: "b", pos: { epoch: "e", offset: 8 } });
+    expect(log.lines).toEqual(["ready e:8"]);
+  });
+
+  test("a subscription whose first answer is due on the old connection is asked of the new one when the old one dies", () => {
+    const { old, second, subscribe } = settled();
+    subscribe("b");
+    old.send(migrate());
+    second().accept();
+    old.drop();
+    expect(second().takeOne("subscribe").ch).toBe("b");
+  });
+
+  test("unsubscribing during the move ends it on both", () => {
+    const { old, second, subscribe, clock } = settled();
+    const { stop } = subscribe("b");
+    old.subscribed("b", {});
+    old.send(migrate());
+    second().accept();
+    old.take();
+    stop();
+    clock.flush();
+    expect(old.take()).toMatchObject([{ t: "unsubscribe", ch: "b" }]);
+    expect(second().take()).toMatchObject([{ t: "unsubscribe", ch: "b" }]);
+  });
+});

@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { createManualClock } from "@holdfast/testkit";
+import { scripted, type Wire } from "../testing/scripted-node.ts";
+import { membersBetween } from "./members.ts";
+
+function start() {
+  const all = scripted(createManualClock());
+  const log: string[] = [];
+  const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id).join(",");
+  const watch = () =>
+    all.engine.presence.watch("a", {
+      change: ({ join, update, leave }, members) => log.push(`+${ids(join)} ~${ids(update)} -${ids(leave)} = ${ids(members)}`),
+      ready: (members) => log.push(`ready ${ids(members)}`),
+      error: (error) => log.push(`error ${error.code}`),
+    });
+  const results: string[] = [];
+  const enter = (data: unknown) => {
+    all.engine.presence.enter("a", data, (error) => results.push(`${String(data)} ${error?.code ?? "ok"}`));
+    all.clock.flush();
+  };
+  return { ...all, log, watch, enter, results };
+}
+const members = (list: readonly string[], more = false): Wire => ({ t: "members", ch: "a", list: list.map((m) => ({ m, d: m })), more });
+const presence = (join: string[], update: string[] = [], leave: string[] = []): Wire => ({
+  t: "presence",
+  ch: "a",
+  join: join.map((m) => ({ m, d: m })),
+  update: update.map((m) => ({ m, d: "new" })),
+  leave,
+});
+
+describe("watching", () => {
+  test("begins with a snapshot in parts as one change, then tells differences", () => {
+    const { connect, watch, log, clock, engine } = start();
+    const socket = connect();
+    watch();
+    clock.flush();
+    expect(socket.take()).toMatchObject([{ t: "watch", ch: "a" }]);
+    socket.send(members(["1", "2"], true), presence(["early"]), members(["3"]));
+    expect(log).toEqual(["+1,2,early,3 ~ - = 1,2,early,3", "ready 1,2,early,3"]);
+    socket.send(presence(["4"], ["2"], ["1"]));
+    expect(log.at(-1)).toBe("+4 ~2 -1 = 2,early,3,4");
+    expect(engine.presence.members("a").map(({ id, data }) => [id, data])).toEqual([
+      ["2", "new"],
+      ["early", "early"],
+      ["3", "3"],
+      ["4", "4"],
+    ]);
+  });
+
+  test("after a reconnect only the difference is told: nobody leaves and joins", () => {
+    const { connect, watch, log, clock, socket } = start();
+    connect({ windowMs: 0 });
+    watch();
+    socket().send(members(["1", "2", "3"]));
+    log.splice(0);
+    socket().drop();
+    clock.advance(1_000);
+    socket().accept({ resumed: true });
+    expect(log).toEqual([]);
+    socket().send(members(["1", "3", "4"]));
+    expect(log).toEqual(["+4 ~ -2 = 1,3,4"]);
+  });
+
+  test("an identical snapshot tells nothing", () => {
+    const { connect, watch, log, clock, socket } = start();
+    connect({ windowMs: 0 });
+    watch();
+    socket().send(members(["1"]));
+    log.splice(0);
+    socket().drop();
+    clock.advance(1_000);
+    socket().accept();
+    socket().send(members(["1"]));
+    expect(log).toEqual([]);
+  });
+
+  test("a second watcher shares the watch; the last one to go ends it and forgets the members", () => {
+    const { connect, watch, log, clock, engine } = start();
+    const socket = connect();
+    const first = watch();
+    clock.flush();
+    socket.take();
+    socket.send(members(["1"]));
+    const second = watch();
+    clock.flush();
+    expect(log).toEqual(["+1 ~ - = 1", "ready 1", "ready 1"]);
+    first();
+    clock.flush();
+    expect(socket.take()).toEqual([]);
+    second();
+    clock.flush();
+    expect(socket.take()).toMatchObject([{ t: "unwatch", ch: "a" }]);
+    expect(engine.presence.members("a")).toEqual([]);
+    socket.send(presence(["9"]));
+    expect(engine.presence.members("a")).toEqual([]);
+  });
+
+  test("a refusal for good ends the watch; one for the moment is asked again", () => {
+    const { connect, watch, log, clock } = start();
+    const socket = connect();
+    watch();
+    clock.flush();
+    socket.send({ t: "err", id: socket.takeOne("watch").id, code: 214, name: "broker_unavailable", msg: "", retryMs: 100 });
+    clock.advance(1_000);
+    socket.send({ t: "err", id: socket.takeOne("watch").id, code: 209, name: "presence_disabled", msg: "" });
+    expect(log).toEqual(["error presence_disabled"]);
+  });
+
+  test("the difference compares data by value", () => {
+    const map = (data: unknown) => new Map([["m", { id: "m", data }]]);
+    const same = [
+      [{ a: [1, { b: 2 }] }, { a: [1, { b: 2 }] }],
+      [Uint8Array.of(1), Uint8Array.of(1)],
+      [undefined, undefined],
+      [null, null],
+    ];
+    const other = [
+      [{ a: 1 }, { a: 1, b: 2 }],
+      [[1], { 0: 1 }],
+      [null, {}],
+      [1, "1"],
+      [Uint8Array.of(1), Uint8Array.of(2)],
+      [{ a: undefined }, { b: undefined }],
+    ];
+    for (const [before, after] of same) expect(membersBetween(map(before), map(after)).update).toHaveLength(0);
+    for (const [before, after] of other) expect(membersBetween(map(before), map(after)).update).toHaveLength(1);
+  });
+});
+
+describe("entering", () => {
+  test("resolves when the node has it; data that changes meanwhile is merged into the newest", () => {
+    const { connect, enter, results, engine, clock } = start();
+    const socket = connect();
+    enter("one");
+    enter("two");
+    enter("three");
+    const first = socket.takeOne("enter");
+    expect(first.d).toBe("one");
+    socket.send({ t: "ok", id: first.id });
+    expect(results).toEqual(["one ok"]);
+    const second = socket.takeOne("update");
+    expect(second.d).toBe("three");
+    socket.send({ t: "ok", id: second.id });
+    expect(results).toEqual(["one ok", "two ok", "three ok"]);
+    engine.presence.leave("a", (error) => results.push(`left ${error?.code ?? "ok"}`));
+    clock.flush();
+    socket.send({ t: "ok", id: socket.takeOne("leave").id });
+    expect(results.at(-1)).toBe("left ok");
+  });
+
+  test("is repeated with the newest data on every connection, until the session leaves", () => {
+    const { connect, enter, clock, socket, engine } = start();
+    const first = connect({ windowMs: 0 });
+    enter("one");
+    first.send({ t: "ok", id: first.takeOne("enter").id });
+    first.drop();
+    enter("two");
+    clock.advance(1_000);
+    expect(socket().accept()).toMatchObject([{ t: "connect" }, { t: "enter", d: "two" }]);
+    socket().drop();
+    engine.presence.leave("a", () => {});
+    clock.advance(2_000);
+    expect(socket().accept()).toHaveLength(1);
+  });
+
+  test("leaving before the answer to entering still leaves", () => {
+    const { connect, enter, engine, clock, results } = start();
+    const socket = connect();
+    enter("one");
+    engine.presence.leave("a", (error) => results.push(`left ${error?.code ?? "ok"}`));
+    clock.flush();
+    socket.send({ t: "ok", id: socket.takeOne("enter").id });
+    socket.send({ t: "ok", id: socket.takeOne("leave").id });
+    expect(results).toEqual(["one ok", "left ok"]);
+  });
+
+  test("a refusal for good rejects and takes the wish back; one for the moment is repeated", () => {
+    const { connect, enter, results, clock, socket } = start();
+    connect({ windowMs: 0 });
+    enter("one");
+    socket().send({ t: "err", id: socket().takeOne("enter").id, code: 213, name: "rate_limited", msg: "", retryMs: 100 });
+    clock.advance(1_000);
+    socket().send({ t: "err", id: socket().takeOne("enter").id, code: 203, name: "permission_denied", msg: "" });
+    expect(results).toEqual(["one permission_denied"]);
+    socket().drop();
+    clock.advance(2_000);
+    expect(socket().accept()).toHaveLength(1);
+  });
+
+  test("updating without having entered is refused", () => {
+    const { engine } = start();
+    const results: unknown[] = [];
+    engine.presence.update("a", 1, (error) => results.push(error?.code));
+    expect(results).toEqual(["not_entered"]);
+  });
+
+  test("an entry that a later connection refuses is reported, as no call waits for it", () => {
+    const { connect, enter, clock, socket, errors } = start();
+    connect({ windowMs: 0 });
+    enter("one");
+    socket().send({ t: "ok", id: socket().takeOne("enter").id });
+    socket().drop();
+    clock.advance(1_000);
+    const frames = socket().accept();
+    socket().send({ t: "err", id: frames[1]?.id, code: 203, name: "permission_denied", msg: "" });
+    expect(errors.at(-1)).toMatchObject({ code: "permission_denied" });
+  });
+});
