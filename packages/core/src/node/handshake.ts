@@ -115,8 +115,14 @@ export class Handshake {
     const { authenticator, clock, observer, sessions, settings } = this.#parts;
     const { session, identity } = connection;
     const before = sessions.get(session);
-    if (before !== undefined && frame.moving) connection.older = before;
-    else if (before !== undefined) sessions.end(before, "session_replaced");
+    if (before !== undefined && frame.moving === true) {
+      // At most two: a third replaces the oldest.
+      if (before.older !== undefined) sessions.end(before.older, "session_replaced");
+      connection.older = before;
+    } else if (before !== undefined) {
+      if (before.older !== undefined) sessions.end(before.older, "session_replaced");
+      sessions.end(before, "session_replaced");
+    }
     sessions.establish(connection, session);
     const wallMs = clock.wallMs();
     connection.resumeIssuedMs = wallMs;

@@ -220,14 +220,17 @@ export class Sessions {
       const rules = this.#parts().contract.resolve(channel);
       if (rules !== undefined && (await rules.allows("presence", connection.view, connection.identity))) continue;
       const watched = this.endWatch(connection, channel);
-      if (connection.entries?.has(channel)) this.leavePresence(connection, channel);
-      if (watched) this.tellUnsubscribed(connection, channel);
+      const entered = connection.entries?.has(channel) ?? false;
+      if (entered) this.leavePresence(connection, channel);
+      if (watched || entered) this.tellUnsubscribed(connection, channel, "presence");
     }
   }
 
-  tellUnsubscribed(connection: Connection, channel: string): void {
+  /** `of: "presence"`: only watch and entry ended. */
+  tellUnsubscribed(connection: Connection, channel: string, of?: "presence"): void {
     const row = CODES.subscription_ended;
-    connection.send({ t: "unsubscribed", ch: channel, code: row.number, name: "subscription_ended", msg: row.meaning });
+    const only = of === undefined ? {} : { of };
+    connection.send({ t: "unsubscribed", ch: channel, code: row.number, name: "subscription_ended", msg: row.meaning, ...only });
   }
 }
 

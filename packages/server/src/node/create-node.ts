@@ -246,7 +246,6 @@ class RunningNode implements HoldfastNode {
       control: engine,
       keys: config.apiKeys,
       bodyBytesMax: config.apiBodyBytesMax,
-      allowedOrigins: config.allowedOrigins,
       recorder: metrics.recorder,
       events,
     });

@@ -130,14 +130,15 @@ function upgrade(options: SocketsOptions, { request, server, address }: Upgrade)
   return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
 }
 
-/** The client's first choice of those that are spoken here. None offered: JSON. */
+/** The client's first choice of those that are spoken here. None offered: JSON. Only others: the first is echoed, or a browser could not read the goodbye. */
 export function chooseSubprotocol(offered: string | null): { readonly header: string; readonly codec: CodecName | undefined } {
   if (offered === null || offered.trim() === "") return { header: "", codec: "json" };
-  for (const name of offered.split(",").map((part) => part.trim())) {
+  const names = offered.split(",").map((part) => part.trim());
+  for (const name of names) {
     if (name === SUBPROTOCOL_JSON) return { header: name, codec: "json" };
     if (name === SUBPROTOCOL_MSGPACK) return { header: name, codec: "msgpack" };
   }
-  return { header: "", codec: undefined };
+  return { header: names[0] ?? "", codec: undefined };
 }
 
 /** RFC 6455 section 10.2: browsers always say where a page comes from, other clients can say what they like. */
