@@ -203,3 +203,20 @@ test("when a contract changes a channel's class what was kept goes and offsets g
   const page = await node.history("a", latest, { after: 0, limit: 10 });
   expect(page.publications.map((publication) => publication.offset)).toEqual([2]);
 });
+
+test("while no node is connected there is no timer, and what ended meanwhile is gone and told when one connects", async () => {
+  const { clock, broker, node } = start();
+  await node.publish("a", ORDERED, { payload: text("x") });
+  await node.presence.renew("n1", 5_000);
+  await node.presence.enter("a", { member: "m1" }, "n1/1");
+  await node.close();
+  expect(clock.nextDueMs()).toBeUndefined();
+  clock.advance(6_000);
+  const next = broker.connect("n2");
+  const listener = recorder();
+  await next.subscribe("a", ORDERED, listener);
+  clock.advance(0);
+  expect(listener.heard).toEqual(["leave m1"]);
+  expect(await next.presence.members("a")).toEqual([]);
+  expect((await next.history("a", ORDERED, { limit: 5 })).publications.length).toBe(1);
+});

@@ -17,7 +17,8 @@ export interface MemoryBrokerOptions {
 
 export interface MemoryBroker {
   /**
-   * A view for a node. Presence belongs to node ids, not to views, so that a node that connects again finds its members. Several views may have the same id.
+   * A view for a node. Presence belongs to node ids, not to views, so that a node that connects again finds its members; several views may have the same id.
+   * While there is no view the broker sets no timer, so that it keeps no process alive; what ends meanwhile is gone when the next one connects.
    * Payloads are kept and handed on by reference: nobody may change their bytes.
    */
   connect(nodeId: string): MemoryBrokerNode;
@@ -61,8 +62,9 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     schedule();
   };
 
-  /** Keeps one timer, for the earlier of the next sweep and the next end of a grace or lease. */
+  /** Keeps one timer, for the earlier of the next sweep and the next end of a grace or lease; none while there is nobody to tell. */
   function schedule(): void {
+    if (views.size === 0) return timer.stop();
     if (rooms.count > 0) sweepAtMs ??= clock.nowMs() + SWEEP_INTERVAL_MS;
     const presenceMs = table.nextDeadlineMs();
     const nextMs = Math.min(sweepAtMs ?? Number.POSITIVE_INFINITY, presenceMs ?? Number.POSITIVE_INFINITY);
@@ -84,13 +86,17 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       return result;
     },
     tell,
-    ended: (view) => views.delete(view),
+    ended(view) {
+      views.delete(view);
+      schedule();
+    },
   };
 
   return {
     connect(nodeId) {
       const view = new MemoryNode(hub, nodeId);
       views.add(view);
+      schedule();
       return view;
     },
     figures() {
@@ -98,7 +104,6 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       return { channels: rooms.count, members: table.count, bytes: rooms.bytes + table.bytes };
     },
     close() {
-      timer.stop();
       for (const view of views) view.end();
       rooms.clear();
     },
@@ -121,7 +126,7 @@ function createTimer(clock: Clock): { at(dueMs: number, task: () => void): void;
     },
     stop() {
       cancel();
-      dueMs = Number.NEGATIVE_INFINITY;
+      dueMs = Number.POSITIVE_INFINITY;
     },
   };
 }
