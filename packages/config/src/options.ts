@@ -78,6 +78,11 @@ export const OPTIONS = {
       default: "memory:",
       description: "What carries publications between nodes. `memory:` is this process alone, and ends with it.",
     }),
+    allowNonDurable: boolean({
+      default: false,
+      description:
+        "Runs durable channels on a broker whose data ends with its process, for development. Off: a contract with such channels is refused.",
+    }),
   },
   auth: {
     jwt: {

@@ -8,6 +8,7 @@ export function devDefaults(): Readonly<Record<string, unknown>> {
     internalHost: "127.0.0.1",
     "auth.anonymous": true,
     reusePort: true,
+    "broker.allowNonDurable": true,
     revision: "dev",
     "log.format": "pretty",
     // The supervisor tells what matters; a node's own lines are for when something is wrong.

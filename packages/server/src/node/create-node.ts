@@ -3,6 +3,7 @@ import { type Config, nodeSettings } from "@holdfast/config";
 import {
   type Broker,
   type ContractDefinition,
+  createMemoryBroker,
   createNodeEngine,
   type DrainProgress,
   type NodeControl,
@@ -17,7 +18,6 @@ import type { Logger } from "../log/index.ts";
 import { createMetrics, type EventLoopSampler, type Metrics, startEventLoopSampler } from "../metrics/index.ts";
 import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
-import { openBroker } from "./broker.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
 import { createLoad, type Load } from "./load.ts";
@@ -31,7 +31,7 @@ export interface NodeOptions {
   readonly version: string;
   /** What the application's contract file exports. */
   readonly contract?: ContractDefinition;
-  /** Absent: the one that `broker.url` names. The node closes it when it stops. */
+  /** Absent: one in this process's memory, which ends with it. The node closes it when it stops. */
   readonly broker?: Broker;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: (request: Request) => Response | undefined | Promise<Response | undefined>;
@@ -58,7 +58,7 @@ const FLUSH_MS = 500;
 /** Sockets whose goodbye is on its way, beyond those that the engine counts. */
 const SOCKETS_SPARE = 256;
 
-/** Checks contract and keys and opens the broker; listens to nothing yet. Throws StartError. */
+/** Checks contract and keys; listens to nothing yet. Throws StartError. */
 export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const { config, logger } = options;
   const id = config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
@@ -72,12 +72,10 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     onError: (where, error) => events.bug({ where, error }),
   });
   const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
-  const broker = options.broker ?? (await openBroker(config.broker.url, id, events));
-  if (contract.wantsDurable && !broker.durable) {
+  const broker = options.broker ?? memoryBroker(id, events);
+  if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
-    throw new StartError("broker_unsuitable", [
-      "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one",
-    ]);
+    throw new StartError("broker_unsuitable", [NOT_DURABLE]);
   }
   const groups = new BunGroups();
   const engine = createNodeEngine({
@@ -94,6 +92,15 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   });
   return new RunningNode(id, options, { engine, metrics, broker, groups, events });
 }
+
+const NOT_DURABLE =
+  "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
+
+/** A broker in this process: it ends with it. */
+const memoryBroker = (nodeId: string, events: ServerEvents): Broker =>
+  createMemoryBroker({ clock: systemClock, random: systemRandom, onBug: (error) => events.bug({ where: "broker", error }) }).connect(
+    nodeId,
+  );
 
 interface Built {
   readonly engine: NodeEngine;
