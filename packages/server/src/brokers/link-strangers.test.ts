@@ -15,7 +15,7 @@ describe("who may connect", () => {
   test("a node with another secret is refused and told as nobody", async () => {
     const { endpoint, events } = await serve();
     const wrong = { ...endpoint, secret: createLinkSecret() };
-    expect(await codeOf(joinAs(wrong, "n1", { firstConnectMs: 60 }))).toBe("unavailable");
+    expect(await codeOf(joinAs(wrong, "n1", { firstConnectMs: 250 }))).toBe("unavailable");
     expect(events.filter(({ kind }) => kind === "joined")).toEqual([]);
     expect(events[0]).toEqual({ kind: "ended", nodeId: undefined, reason: expect.stringContaining("secret") });
   });
@@ -34,7 +34,7 @@ describe("who may connect", () => {
     await new Promise<void>((resolve) => impostor.listen({ path }, resolve));
     atEnd(() => impostor.close());
     const secret = createLinkSecret();
-    expect(await codeOf(joinAs({ address: { kind: "unix", path }, secret }, "n1", { firstConnectMs: 60 }))).toBe("unavailable");
+    expect(await codeOf(joinAs({ address: { kind: "unix", path }, secret }, "n1", { firstConnectMs: 250 }))).toBe("unavailable");
     expect(heard.length).toBeGreaterThan(0);
     expect(Buffer.concat(heard).includes(secret)).toBe(false);
   });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
@@ -13,6 +13,9 @@ import { layWire, until } from "./testing.ts";
 import { bytes, codeOf, json, ORDERED, recorder, useBench } from "./testing-bench.ts";
 
 const { atEnd, current, joinAs, serve } = useBench();
+
+// Processes are started and waited for; the machine may be busy.
+setDefaultTimeout(20_000);
 
 describe("a supervisor that is killed", () => {
   async function start(path: string, secret: string) {
@@ -77,7 +80,7 @@ describe("limits", () => {
     const { endpoint } = await serve();
     const wire = await layWire(endpoint);
     atEnd(() => wire.close());
-    const node = await joinAs(wire.endpoint, "n1", { requestMs: 40 });
+    const node = await joinAs(wire.endpoint, "n1", { requestMs: 200 });
     const listener = recorder();
     wire.stall("to node");
     const calls = [
