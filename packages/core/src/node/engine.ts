@@ -10,6 +10,7 @@ import { Handshake } from "./handshake.ts";
 import { type HubPorts, Hubs, Reads } from "./hubs.ts";
 import { Operator } from "./operator.ts";
 import type { NodeParts, NodePorts } from "./parts.ts";
+import { PresenceKeeper } from "./presence-keeper.ts";
 import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { Revocations } from "./revocations.ts";
@@ -58,6 +59,7 @@ class Engine implements NodeEngine {
   #state: "starting" | "ready" | "stopped" = "starting";
   #connectionNumber = 0;
   #startedAtMs = 0;
+  #leaseAskedMs = 0;
   #leaseRenewedMs = 0;
   #cancelSweep: () => void = () => {};
 
@@ -71,6 +73,7 @@ class Engine implements NodeEngine {
     this.#revocations = new Revocations(clock);
     this.#parts = partsOf(ports, {
       sessions: this.#sessions,
+      presenceKeeper: new PresenceKeeper(() => this.#parts),
       flow: this.#flow,
       settings: () => this.#settings,
       background: (what, work) => void work.catch((error: unknown) => observer.bug(what, error)),
@@ -83,6 +86,7 @@ class Engine implements NodeEngine {
       windowMs: () => this.#windowMs(),
     });
     this.#operator = new Operator(this.#parts, this.#revocations);
+    ports.broker.onReconnect(() => this.#parts.presenceKeeper.compare());
     this.#sessions.onEnded = (connection) => this.#draining.ended(connection);
   }
 
@@ -94,7 +98,8 @@ class Engine implements NodeEngine {
     const { broker, clock } = this.#ports;
     await broker.presence.renew(this.#settings.nodeId, this.#settings.timeouts.presenceLeaseMs);
     this.#startedAtMs = clock.wallMs();
-    this.#leaseRenewedMs = clock.nowMs();
+    this.#leaseAskedMs = clock.nowMs();
+    this.#leaseRenewedMs = this.#leaseAskedMs;
     this.#state = "ready";
     this.#cancelSweep = clock.after(SWEEP_MS, () => this.#sweep());
   }
@@ -108,6 +113,7 @@ class Engine implements NodeEngine {
       this.#sessions.gone(connection);
     }
     this.#parts.hubs.close();
+    this.#parts.presenceKeeper.stop();
   }
 
   configure(settings: NodeSettings): void {
@@ -261,7 +267,7 @@ class Engine implements NodeEngine {
   // ---- keeping time ----
 
   #sweep(): void {
-    const { clock, broker } = this.#ports;
+    const { clock } = this.#ports;
     const nowMs = clock.nowMs();
     const { timeouts } = this.#settings;
     for (const connection of this.#sessions.connections) {
@@ -273,15 +279,24 @@ class Engine implements NodeEngine {
     this.#flow.lookAtGroups();
     this.#parts.hubs.sweep(nowMs);
     this.#revocations.sweep(timeouts.resumeTtlMs);
-    if ((nowMs - this.#leaseRenewedMs) * 3 >= timeouts.presenceLeaseMs) {
-      this.#leaseRenewedMs = nowMs;
-      // Out of reach: the next sweep but a few tries again, long before the lease is over.
-      this.#parts.background(
-        "lease",
-        broker.presence.renew(this.#settings.nodeId, timeouts.presenceLeaseMs).catch(() => {}),
-      );
-    }
+    if ((nowMs - this.#leaseAskedMs) * 3 >= timeouts.presenceLeaseMs) this.#parts.background("lease", this.#renewLease(nowMs));
     this.#cancelSweep = clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  async #renewLease(nowMs: number): Promise<void> {
+    const { nodeId, timeouts } = this.#settings;
+    this.#leaseAskedMs = nowMs;
+    try {
+      await this.#ports.broker.presence.renew(nodeId, timeouts.presenceLeaseMs);
+    } catch {
+      // Out of reach: the next sweep asks again, long before the lease is over.
+      this.#leaseAskedMs = Number.NEGATIVE_INFINITY;
+      return;
+    }
+    // It ran out meanwhile: the broker has ended this node's members.
+    const lapsed = nowMs - this.#leaseRenewedMs >= timeouts.presenceLeaseMs;
+    this.#leaseRenewedMs = nowMs;
+    if (lapsed) this.#parts.presenceKeeper.compare();
   }
 
   #refuseLate(connection: Connection): void {
@@ -334,7 +349,7 @@ class Engine implements NodeEngine {
   rpc: NodeControl["rpc"] = (method, input) => this.#operator.rpc(method, input);
 }
 
-interface Wiring extends Pick<NodeParts, "settings" | "background" | "sessions"> {
+interface Wiring extends Pick<NodeParts, "settings" | "background" | "sessions" | "presenceKeeper"> {
   readonly flow: Flow;
 }
 

@@ -5,6 +5,7 @@ import type { PayloadValues } from "../contract/schema.ts";
 import type { Observer } from "../observer.ts";
 import type { Authenticator, Broker, Clock, Groups, Random } from "../ports.ts";
 import type { HubPorts, Hubs } from "./hubs.ts";
+import type { PresenceKeeper } from "./presence-keeper.ts";
 import type { Rates } from "./rates.ts";
 import type { Sessions } from "./sessions.ts";
 import type { NodeSettings } from "./settings.ts";
@@ -35,6 +36,7 @@ export interface NodeParts {
   readonly hubs: Hubs;
   readonly rates: Rates;
   readonly sessions: Sessions;
+  readonly presenceKeeper: PresenceKeeper;
   /** The settings now in force. */
   settings(): NodeSettings;
   /** Runs work that nobody awaits; a rejection is reported as a bug. */

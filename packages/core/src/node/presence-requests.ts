@@ -1,6 +1,7 @@
 // Owns: a client's presence requests: entering, updating, leaving, watching.
 import type { Payload } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
+import { BrokerError } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeParts } from "./parts.ts";
 import { counted, permit } from "./permission.ts";
@@ -42,12 +43,13 @@ async function becomeMember(
   try {
     await parts.broker.presence.enter(channel, member, connection.owner);
   } catch (error) {
-    // The broker may have it all the same; the lease or a leave ends it.
-    if (!known && connection.phase !== "ended") connection.entries.delete(channel);
+    // Otherwise the broker may have it all the same, and it must be ended with the connection.
+    if (!known && error instanceof BrokerError && error.code === "limit") connection.entries.delete(channel);
     throw error;
+  } finally {
+    // The connection ended meanwhile, perhaps before the broker had the entry: end it again.
+    if (connection.phase === "ended") parts.sessions.leavePresence(connection, channel);
   }
-  // The connection ended meanwhile, perhaps before the broker had the entry: end it again.
-  if (connection.phase === "ended") parts.sessions.leavePresence(connection, channel);
 }
 
 /** The hub's limit on members is the broker's; this one is the connection's. */

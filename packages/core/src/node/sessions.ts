@@ -201,13 +201,10 @@ export class Sessions {
 
   /** The entry goes at once when the client left on purpose; otherwise it stays for the grace time, or with whoever entered it again (H7). */
   leavePresence(connection: Connection, channel: string): void {
-    const { broker, settings, background } = this.#parts();
+    const { presenceKeeper, settings } = this.#parts();
     connection.entries?.delete(channel);
     const forGood = connection.saidBye === "left" || connection.endedWith === "banned";
-    const graceMs = forGood ? 0 : settings().timeouts.presenceGraceMs;
-    // Where the broker is out of reach the node's lease ends the entry.
-    const leaving = broker.presence.leave(channel, connection.session, connection.owner, graceMs).catch(() => {});
-    background("presence leave", leaving);
+    presenceKeeper.leave(channel, connection, forGood ? 0 : settings().timeouts.presenceGraceMs);
   }
 
   /** Ends what the session's claims no longer allow. */
