@@ -12,7 +12,7 @@ const COMMANDS = {
   test: (bun) => runTests(bun),
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
-  simulate: (bun, args) => passOn(bun, ["test/sim/src/main.ts", ...args]),
+  simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),
   "bench:micro": (bun, args) => passOn(bun, ["packages/bench/src/micro.ts", ...args]),
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
 };

@@ -16,6 +16,9 @@ describe("files", () => {
   const table: readonly (readonly [string, string, string, readonly string[]])[] = [
     ["a file of 401 lines is too long", "packages/core/src/a.ts", HEAD + "x;\n".repeat(400), ["length"]],
     ["a file of 300 lines is warned of", "packages/core/src/a.ts", HEAD + "x;\n".repeat(299), ["warning length"]],
+    ["a test of 601 lines is too long", "packages/core/src/a.test.ts", `${HEAD}${"x;\n".repeat(600)}`, ["length"]],
+    ["a bare error in what only tests use", "packages/server/src/http/testing.ts", `${HEAD}throw new Error("x");\n`, []],
+    ["a bare error in a folder that only tests use", "packages/client/src/testing/node.ts", `${HEAD}throw new Error("x");\n`, []],
     ["a test of 300 lines is not", "packages/core/src/a.test.ts", HEAD + "x;\n".repeat(299), []],
     ["a file without its first line", "packages/core/src/a.ts", 'import { a } from "./b.ts";\n', ["first line"]],
     ["a first line behind a shebang", "tools/a.mjs", `#!/usr/bin/env node\n${HEAD}`, []],

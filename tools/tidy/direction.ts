@@ -59,7 +59,7 @@ function byName(path: string, from: string): string | undefined {
 }
 
 function packageOf(path: string): string | undefined {
-  return /^(packages|apps|examples)\/[^/]+/.exec(path)?.[0];
+  return /^(packages|apps|examples)\/[^/]+(?=\/)/.exec(path)?.[0];
 }
 
 function isSource(path: string): boolean {

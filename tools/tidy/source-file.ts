@@ -12,13 +12,16 @@ export interface Import {
   readonly line: number;
 }
 
+/** Tests and what only tests use: `x.test.ts`, everything in test/, `testing.ts`, `testing-x.ts`, folders `testing` and `fixtures`. */
 export function isTest(path: string): boolean {
-  return /\.test\.(tsx?|mjs)$/.test(path) || path.startsWith("test/") || path.includes("/fixtures/");
+  return /\.test\.(tsx?|mjs)$/.test(path) || path.startsWith("test/") || /\/(testing(-[a-z-]+)?\.ts$|testing\/|fixtures\/)/.test(path);
 }
 
 /** Programs of a package that run by hand or at build time; like tests, they may do what libraries may not. */
 export function isScript(path: string): boolean {
-  return /^(packages|apps)\/[^/]+\/(scripts?|bench)\//.test(path) || /^(packages|apps)\/[^/]+\/[^/]+$/.test(path);
+  return (
+    /^(packages|apps)\/[^/]+\/(scripts?|bench)\//.test(path) || path.endsWith("/measure.ts") || /^(packages|apps)\/[^/]+\/[^/]+$/.test(path)
+  );
 }
 
 /** Modules that a file imports or re-exports, statically or with a literal `import()`. */
