@@ -56,6 +56,7 @@ describe("direction of imports", () => {
     ["packages/core/src/a.ts", "@standard-schema/spec", 0],
     ["packages/core/src/a.test.ts", "@holdfast/testkit", 0],
     ["packages/client/src/a.ts", "@holdfast/server", 1],
+    ["packages/client/src/react.ts", "@holdfast/client", 0],
     ["packages/client/src/a.ts", "@holdfast/protocol/msgpack", 0],
     ["packages/server/src/a.ts", "@holdfast/client", 1],
     ["packages/server/src/a.ts", "@holdfast/config", 0],

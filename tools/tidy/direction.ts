@@ -50,6 +50,8 @@ function byName(path: string, from: string): string | undefined {
   const module = scope.startsWith("@") ? `${scope}/${name}` : scope;
   if (module.startsWith("@holdfast/")) {
     const allowed = MAY_IMPORT[here];
+    // An entry beside the main one takes the main one by name, so that a program has it once.
+    if (module === `@holdfast/${here.split("/")[1]}`) return undefined;
     if (allowed !== undefined && !allowed.includes(module))
       return `imports ${module}: ${here} may import ${allowed.join(", ") || "nothing of ours"}`;
     return undefined;
