@@ -137,6 +137,11 @@ export class HoldfastCore<C = unknown> {
     throw new HoldfastError("request_invalid", `Cannot connect: this runtime has no WebSocket, expected ${wanted}`, { path: "WebSocket" });
   }
 
+  /** Tells `error` listeners of something that no call of the application can carry. For extensions such as the React hooks. */
+  report(error: unknown): void {
+    this.engine.report(error);
+  }
+
   #onState(change: StateChange): void {
     if (change.state === "closed" || change.state === "failed") this.#stopHints();
     this.#events.emit("state", change);

@@ -2,9 +2,10 @@
 import type { Position } from "@holdfast/protocol";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
+import { guard } from "./engine/host.ts";
 import type { Gap } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
-import { countGap, gapOver, Subscription } from "./subscription.ts";
+import { Subscription } from "./subscription.ts";
 import type { Message } from "./types.ts";
 
 const BUFFER_MAX = 1_000;
@@ -39,6 +40,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
   readonly #subscription: Subscription;
   readonly #engine: EngineCore;
   readonly #bufferMax: number;
+  readonly #onGap: ((gap: Gap) => void) | undefined;
   readonly #buffer: IteratedMessage<T>[] = [];
   readonly #waiting: Waiting<T>[] = [];
   readonly #stopSignal: () => void;
@@ -50,11 +52,12 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
     const { signal, onGap, bufferMax, ...start } = options;
     this.#engine = engine;
     this.#bufferMax = bufferMax ?? BUFFER_MAX;
+    this.#onGap = onGap && ((gap) => guard(engine, () => onGap(gap)));
     // The node checks data against the contract's schema, which is where T comes from.
     this.#subscription = new Subscription(engine, channel, (message) => this.#push(message as Message<T>), start);
     this.#subscription.on("gap", (gap) => {
       this.#gap = merge(this.#gap, gap);
-      onGap?.(gap);
+      this.#onGap?.(gap);
     });
     this.#subscription.on("error", (error) => {
       if (error.retry === "never") this.#fail(error);
@@ -103,10 +106,17 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
   /** Drops the older half, so that a reader that stays slow sees few large gaps. */
   #overflow(): void {
     const dropped = this.#buffer.splice(0, Math.ceil(this.#bufferMax / 2));
-    const own = countGap(this.#engine, gapOver(dropped));
-    const gap = dropped.reduce<Gap | undefined>((merged, item) => (item.gap ? merge(merged, item.gap) : merged), undefined);
+    const [oldest] = dropped;
+    const newest = dropped.at(-1);
     const [first, ...rest] = this.#buffer;
-    if (first) this.#buffer.splice(0, this.#buffer.length, { ...first, gap: merge(merge(gap, own), first.gap) }, ...rest);
+    if (!oldest || !newest || !first) return;
+    const { channel, epoch, offset } = newest;
+    const own: Gap = { channel, from: oldest.offset, to: offset, reason: "dropped", position: { epoch, offset } };
+    this.#engine.counts.add("gaps");
+    this.#engine.counts.add("lost", dropped.length);
+    this.#onGap?.(own);
+    const gap = dropped.reduce<Gap | undefined>((merged, item) => (item.gap ? merge(merged, item.gap) : merged), undefined);
+    this.#buffer.splice(0, this.#buffer.length, { ...first, gap: merge(merge(gap, own), first.gap) }, ...rest);
   }
 
   #fail(error: HoldfastError): void {

@@ -56,35 +56,41 @@ export interface CheckedOptions {
   readonly bytesMax: number;
 }
 
-const KNOWN = "getToken codec WebSocket autoConnect connectTimeoutMs suspendAfterMs requestTimeoutMs publishTimeoutMs queueMax name".split(
-  " ",
-);
+const TIMES = { connectTimeoutMs: 10_000, suspendAfterMs: 30_000, requestTimeoutMs: 10_000, publishTimeoutMs: 60_000 };
+const TYPES: Readonly<Record<string, string>> = {
+  getToken: "function",
+  codec: "object",
+  WebSocket: "function",
+  autoConnect: "boolean",
+  queueMax: "object",
+  name: "string",
+};
 
 /** Throws a HoldfastError `request_invalid` whose `path` is the option. */
 export function checkOptions(url: string | URL, options: HoldfastOptions): CheckedOptions {
-  for (const name of Object.keys(options)) if (!KNOWN.includes(name)) refuse(name, "an unknown option", KNOWN.join(", "));
-  expectType(options, "getToken", "function");
-  expectType(options, "WebSocket", "function");
-  expectType(options, "autoConnect", "boolean");
-  expectType(options, "name", "string");
-  if (options.name !== undefined && options.name.length > 40) refuse("name", `${options.name.length} characters`, "at most 40");
-  if (options.codec !== undefined && typeof options.codec?.subprotocol !== "string") refuse("codec", "no codec", "msgpack");
+  const times: typeof TIMES = { ...TIMES };
+  for (const [name, value] of Object.entries<unknown>({ ...options })) {
+    if (isTime(name)) times[name] = whole(name, value, TIMES[name]);
+    else if (!TYPES[name]) refuse(name, "an unknown option", [...Object.keys(TYPES), ...Object.keys(TIMES)].join(", "));
+    else if (value !== undefined && typeof value !== TYPES[name]) refuse(name, typeof value, TYPES[name]);
+  }
+  const { name = "", queueMax } = options;
+  if (name.length > 40) refuse("name", `${name.length} characters`, "at most 40");
   return {
+    ...times,
     url: webSocketUrl(url),
-    connectTimeoutMs: whole("connectTimeoutMs", options.connectTimeoutMs, 10_000),
-    suspendAfterMs: whole("suspendAfterMs", options.suspendAfterMs, 30_000),
-    requestTimeoutMs: whole("requestTimeoutMs", options.requestTimeoutMs, 10_000),
-    publishTimeoutMs: whole("publishTimeoutMs", options.publishTimeoutMs, 60_000),
-    countMax: whole("queueMax.count", options.queueMax?.count, 1_000),
-    bytesMax: whole("queueMax.bytes", options.queueMax?.bytes, 1_048_576),
+    countMax: whole("queueMax.count", queueMax?.count, 1_000),
+    bytesMax: whole("queueMax.bytes", queueMax?.bytes, 1_048_576),
   };
 }
 
+const isTime = (name: string): name is keyof typeof TIMES => Object.hasOwn(TIMES, name);
+
 /** A whole number from 1 to 2^31-1, which is also the longest time that timers know. */
-export function whole(path: string, value: number | undefined, fallback: number): number {
+export function whole(path: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback;
-  if (!Number.isInteger(value) || value < 1 || value > 2_147_483_647) refuse(path, String(value), "a whole number from 1 to 2147483647");
-  return value;
+  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
+  return refuse(path, String(value), "a whole number from 1 to 2147483647");
 }
 
 function webSocketUrl(given: string | URL): string {
@@ -100,11 +106,6 @@ function webSocketUrl(given: string | URL): string {
   if (url.username !== "" || url.password !== "") refuse("url", "a user name or password", "none: use getToken");
   url.hash = "";
   return url.href;
-}
-
-function expectType(options: HoldfastOptions, name: keyof HoldfastOptions, type: string): void {
-  const found = typeof options[name];
-  if (options[name] !== undefined && found !== type) refuse(name, found, `a ${type}`);
 }
 
 function refuse(path: string, found: string, expected: string): never {

@@ -85,7 +85,9 @@ export class PresenceHandle<T> {
     const stop = this.#presence.watch(this.#channel, {
       change: (change) => events.emit("change", change as PresenceChange<T>),
       ready() {},
-      error: (error) => events.emit("error", error),
+      error: (error) => {
+        if (events.emit("error", error) === 0) this.#engine.report(error);
+      },
     });
     onAbort(options.signal, stop);
     return stop;

@@ -3,11 +3,11 @@ import type { Position } from "@holdfast/protocol";
 import { Emitter } from "./emitter.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { defined } from "./engine/host.ts";
+import { defined, guard } from "./engine/host.ts";
 import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
 
-/** Messages kept while `getState` runs; at the limit they are dropped, which is one more gap. */
+/** Messages kept while `getState` runs; at the limit it is not waited for any longer. */
 const HELD_MAX = 1_000;
 
 /** How a subscription begins and what it does about gaps. */
@@ -20,8 +20,8 @@ export interface SubscribeOptions<State = unknown> {
   readonly signal?: AbortSignal;
   /**
    * Fetches the application's state after a gap. Messages wait until it settles, at most `requestTimeoutMs` and 1,000 messages; then
-   * `onState` gets the result, and the messages follow. The state may contain some of them: apply them so that twice does no harm. When it rejects
-   * `error` is told and messages go on.
+   * `onState` gets the result, and the messages follow. The state may contain some of them: apply them so that twice does no harm.
+   * When it rejects or takes too long, `error` is told and the messages follow without it.
    */
   readonly getState?: (gap: Gap) => Promise<State> | State;
   readonly onState?: (state: State, gap: Gap) => void;
@@ -46,7 +46,7 @@ export class Subscription {
   readonly #onMessage: (message: RawMessage) => void;
   readonly #leave: () => void;
   #over = false;
-  #held: (RawMessage | Gap)[] | undefined;
+  #held: { readonly items: (RawMessage | Gap)[]; readonly full: () => void } | undefined;
   #fail: (error: HoldfastError) => void = () => {};
   #stopSignal: () => void = () => {};
 
@@ -104,7 +104,7 @@ export class Subscription {
       recovered: (recovered) => !this.#over && this.#events.emit("recovered", recovered),
       error: (error, ended) => {
         if (this.#over) return;
-        if (this.#events.emit("error", error) === 0) this.#engine.report(error);
+        this.#tell(error);
         if (ended) this.#end(error);
       },
     };
@@ -112,8 +112,10 @@ export class Subscription {
 
   #deliver(item: RawMessage | Gap): void {
     if (this.#over) return;
-    if (this.#held) this.#hold(this.#held, item);
-    else if ("reason" in item) this.#onGap(item);
+    if (this.#held) {
+      this.#held.items.push(item);
+      if (this.#held.items.length >= HELD_MAX) this.#held.full();
+    } else if ("reason" in item) this.#onGap(item);
     else this.#onMessage(item);
   }
 
@@ -121,62 +123,24 @@ export class Subscription {
     this.#events.emit("gap", gap);
     const { getState, onState, stateTimeoutMs } = this.#options;
     if (!getState || this.#over) return;
-    const held: (RawMessage | Gap)[] = [];
-    this.#held = held;
-    const timeout = new HoldfastError("timeout", `Cannot fetch state: getState did not settle within ${stateTimeoutMs} ms`);
-    const { clock } = this.#engine.environment;
+    const items: (RawMessage | Gap)[] = [];
     const settle = (task: () => void) => {
       cancel();
-      if (this.#held !== held) return;
+      if (this.#held?.items !== items) return;
       this.#held = undefined;
       task();
-      for (const item of held) this.#deliver(item);
+      for (const item of items) this.#deliver(item);
     };
-    const failed = (cause: unknown) =>
-      settle(() => {
-        const error =
-          cause instanceof HoldfastError ? cause : new HoldfastError("request_failed", "Cannot fetch state: getState failed", { cause });
-        if (this.#events.emit("error", error) === 0) this.#engine.report(error);
-      });
-    const cancel = clock.after(stateTimeoutMs, () => failed(timeout));
+    const fail = (cause: unknown) =>
+      settle(() => this.#tell(new HoldfastError("request_failed", "Cannot fetch state after a gap", { cause })));
+    const late = () => fail(new HoldfastError("timeout", `getState took longer than ${stateTimeoutMs} ms or ${HELD_MAX} messages`));
+    const cancel = this.#engine.environment.clock.after(stateTimeoutMs, late);
+    this.#held = { items, full: late };
     const fetch = async () => getState(gap);
-    fetch().then((state) => settle(() => this.#guard(() => onState?.(state, gap))), failed);
+    fetch().then((state) => settle(() => guard(this.#engine, () => onState?.(state, gap))), fail);
   }
 
-  /** At the limit everything that waits becomes one more gap, which starts `getState` again when it is its turn. */
-  #hold(held: (RawMessage | Gap)[], item: RawMessage | Gap): void {
-    if (held.length >= HELD_MAX) held.splice(0, held.length, countGap(this.#engine, gapOver(held)));
-    held.push(item);
+  #tell(error: HoldfastError): void {
+    if (this.#events.emit("error", error) === 0) this.#engine.report(error);
   }
-
-  #guard(task: () => void): void {
-    try {
-      task();
-    } catch (error) {
-      this.#engine.report(error);
-    }
-  }
-}
-
-/** A gap that the client itself made counts like a node's. */
-export function countGap(engine: EngineCore, gap: Gap): Gap {
-  engine.counts.add("gaps");
-  engine.counts.add("lost", gap.to === null ? 0 : gap.to - gap.from + 1);
-  return gap;
-}
-
-/** The gap that stands for messages and gaps that were dropped here. */
-export function gapOver(items: readonly (RawMessage | Gap)[]): Gap {
-  const [first] = items;
-  const final = items.at(-1);
-  if (!first || !final) throw new HoldfastError("internal", "Cannot make a gap of nothing");
-  const position = "reason" in final ? final.position : { epoch: final.epoch, offset: final.offset };
-  const unknown = items.some((item) => "reason" in item && item.to === null);
-  return {
-    channel: first.channel,
-    from: "reason" in first ? first.from : first.offset,
-    to: unknown ? null : position.offset,
-    reason: unknown ? "epoch" : "dropped",
-    position,
-  };
 }
