@@ -137,9 +137,13 @@ function readOn(subscription: Subscription, ports: HubPorts): void {
   );
 }
 
-/** Sends a page that was read from the subscription's cursor, declaring first what is no longer there. */
+/**
+ * Sends a page that was read from the subscription's cursor, declaring first what is no longer there. Stops where the connection lags: many subscriptions that
+ * come back at once must not fill its queue.
+ */
 export function feed(subscription: Subscription, page: OutgoingPage, ports: HubPorts): void {
-  const { hub } = subscription;
+  const { hub, connection } = subscription;
+  if (connection.lagging) return;
   const latest = hub.rules.stream.cls === "latest";
   const usable = page.entries.filter(({ publication: { offset } }) => offset > subscription.cursor && offset <= hub.passed);
   if (!latest) {
@@ -147,9 +151,21 @@ export function feed(subscription: Subscription, page: OutgoingPage, ports: HubP
     const next = usable[0]?.publication.offset ?? Math.min(page.head, hub.passed) + 1;
     if (next > subscription.cursor + 1) declare(subscription, next - 1, "history", ports);
   }
-  sendEntries(subscription, usable);
-  // Keys that expired leave offsets that nobody will see again.
+  for (const chunk of chunksOf(latest ? newestByKey(usable) : usable, ports.settings().flow.chunkBytes)) {
+    if (connection.lagging || connection.phase === "ended") return;
+    sendEntries(subscription, chunk);
+  }
+  // Keys that expired, or were replaced further on, leave offsets that nobody will see again.
   if (latest && page.complete) subscription.cursor = Math.max(subscription.cursor, Math.min(page.head, hub.passed));
+}
+
+/** Parts of about `bytesMax`, each of at least one entry. */
+function* chunksOf(entries: readonly Outgoing[], bytesMax: number): Generator<readonly Outgoing[]> {
+  for (let from = 0, to = 0; from < entries.length; from = to) {
+    let bytes = 0;
+    for (; to < entries.length && (to === from || bytes < bytesMax); to++) bytes += entries[to]?.size ?? 0;
+    yield entries.slice(from, to);
+  }
 }
 
 function declare(subscription: Subscription, to: number, reason: GapReason, ports: HubPorts): void {

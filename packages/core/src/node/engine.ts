@@ -274,6 +274,8 @@ class Engine implements NodeEngine {
       if (connection.phase !== "open") {
         if (nowMs - connection.openedMs > timeouts.handshakeMs) this.#refuseLate(connection);
       } else if (nowMs - connection.lastReceivedMs > timeouts.idleMs) this.#sessions.end(connection, "idle_timeout");
+      // Besides its timer: a wall clock that was set right brings expiries forward.
+      else if (this.#sessions.endIfExpired(connection)) continue;
       else this.#flow.check(connection, nowMs);
     }
     this.#flow.lookAtGroups();

@@ -86,16 +86,17 @@ export class Sessions {
     if (expiresAtMs === undefined) return;
     const leftMs = Math.max(0, Math.min(expiresAtMs - clock.wallMs(), TIMER_MS_MAX));
     connection.cancelExpiry = clock.after(leftMs, () => {
-      if (connection.phase !== "ended" && !this.#endIfExpired(connection)) this.armExpiry(connection);
+      if (connection.phase !== "ended" && !this.endIfExpired(connection)) this.armExpiry(connection);
     });
   }
 
   /** Throws when the session's token is no longer valid; the connection is ended then. */
   checkExpiry(connection: Connection): void {
-    if (this.#endIfExpired(connection)) throw new Refused("permission_denied", "The token expired");
+    if (this.endIfExpired(connection)) throw new Refused("permission_denied", "The token expired");
   }
 
-  #endIfExpired(connection: Connection): boolean {
+  /** Ends the connection if its token is over by the wall clock; true then. */
+  endIfExpired(connection: Connection): boolean {
     const { expiresAtMs } = connection.identity;
     if (expiresAtMs === undefined || expiresAtMs > this.#parts().clock.wallMs()) return false;
     this.end(connection, "token_expired");
