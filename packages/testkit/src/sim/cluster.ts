@@ -14,6 +14,9 @@ const PROPAGATION_MS_MAX = 800;
 /** After a drain's deadline peers have this long to answer the closing handshake; the engine's STRAGGLER_MS and some. */
 const STRAGGLER_MS = 2500;
 
+/** A node notices within this time that its wall clock was set right. */
+const CLOCK_NOTICED_MS = 1500;
+
 export interface ClusterOptions {
   readonly loop: EventLoop;
   readonly network: Network;
@@ -45,6 +48,8 @@ export class Cluster {
   readonly #options: ClusterOptions;
   readonly #slots: Slot[];
   healed = false;
+  /** Until then nodes may go by the clock that they had. */
+  #rightMs = 0;
   drains = 0;
 
   constructor(slots: number, options: ClusterOptions) {
@@ -163,6 +168,7 @@ export class Cluster {
   /** From now on every slot has a ready node with a right clock. */
   heal(): void {
     this.healed = true;
+    this.#rightMs = this.#options.loop.nowMs + CLOCK_NOTICED_MS;
     for (const [index, slot] of this.#slots.entries()) {
       slot.node?.process.jumpWall(-slot.jumpedMs);
       slot.jumpedMs = 0;
@@ -174,7 +180,9 @@ export class Cluster {
   /** How far a node's wall clock or its patience may be off. */
   slackMs(node: SimNode): number {
     const slot = this.#slots.find((other) => other.node === node);
-    return slot === undefined ? Number.POSITIVE_INFINITY : Math.abs(slot.jumpedMs) + slot.stalledMs;
+    return slot === undefined || this.#options.loop.nowMs < this.#rightMs
+      ? Number.POSITIVE_INFINITY
+      : Math.abs(slot.jumpedMs) + slot.stalledMs;
   }
 
   #drain(slot: Slot, node: SimNode, windowMs: number, ended: () => void): void {
