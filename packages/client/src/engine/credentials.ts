@@ -69,20 +69,22 @@ export class Credentials {
   /** A connection was established: remembers its resume token and refreshes the application's well before `expiresMs` is over. */
   accepted(resume: string, expiresMs: number | undefined): void {
     this.resume = resume;
+    const fresh = this.#wanted !== undefined;
     this.#wanted = undefined;
     this.#cancelRefresh();
     if (expiresMs === undefined || !this.#getToken) return;
-    this.#lifeMs = Math.max(this.#lifeMs, expiresMs);
-    this.#scheduleRefresh(expiresMs);
+    this.#lifeMs = fresh ? expiresMs : Math.max(this.#lifeMs, expiresMs);
+    // A resumed session's token is partly used up.
+    this.#scheduleRefresh(this.#lifeMs, this.#lifeMs - expiresMs);
   }
 
   stop(): void {
     this.#cancelRefresh();
   }
 
-  #scheduleRefresh(expiresMs: number): void {
-    const delayMs = expiresMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next());
-    this.#refreshIn(delayMs, 0);
+  #scheduleRefresh(lifeMs: number, usedMs = 0): void {
+    const delayMs = lifeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next()) - usedMs;
+    this.#refreshIn(Math.max(0, delayMs), 0);
   }
 
   #refreshIn(delayMs: number, failures: number): void {
