@@ -38,6 +38,7 @@ interface Slot {
   draining: boolean;
   /** The process did nothing for this long in all: drains are given as much more. */
   stalledMs: number;
+  stalledUntilMs: number;
   jumpedMs: number;
   /** Drains that were begun. */
   drains: number;
@@ -59,6 +60,7 @@ export class Cluster {
       generation: 0,
       draining: false,
       stalledMs: 0,
+      stalledUntilMs: 0,
       jumpedMs: 0,
       drains: 0,
     }));
@@ -93,7 +95,7 @@ export class Cluster {
         verdict.broken("bug", `${name} in ${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
       sending: (client, message) => this.#options.sending(client, message, node),
     });
-    Object.assign(slot, { node, draining: false, stalledMs: 0, jumpedMs: 0 });
+    Object.assign(slot, { node, draining: false, stalledMs: 0, stalledUntilMs: 0, jumpedMs: 0 });
     node.start(() => {
       trace.add(name, "ready");
       network.listen(name, node, random.int(300));
@@ -144,7 +146,10 @@ export class Cluster {
 
   stall(index: number, forMs: number): void {
     const slot = this.#slot(index);
-    slot.stalledMs += forMs;
+    const { nowMs } = this.#options.loop;
+    const untilMs = Math.max(slot.stalledUntilMs, nowMs + forMs);
+    slot.stalledMs += untilMs - Math.max(nowMs, slot.stalledUntilMs);
+    slot.stalledUntilMs = untilMs;
     slot.node?.process.stall(forMs);
   }
 
@@ -193,7 +198,7 @@ export class Cluster {
     const preDelayMs = propagationMs + random.int(500);
     trace.add(node.name, "drains", `${windowMs} ms after ${preDelayMs} ms`);
     network.list(node.name, false, propagationMs);
-    const stalledBeforeMs = slot.stalledMs;
+    const stalledBeforeMs = slot.stalledMs - Math.max(0, slot.stalledUntilMs - loop.nowMs);
     const startedMs = loop.nowMs;
     let over = false;
     void node.engine.drain({ windowMs, preDelayMs }).then(({ cut }) => {

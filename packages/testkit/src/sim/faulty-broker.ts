@@ -105,6 +105,8 @@ interface ViewOptions {
   ended(): void;
 }
 
+const RECONNECT_MS = 500;
+
 /** One node's connection to the broker: ordered in both directions, as one TCP connection is; it can be cut, and comes back with its subscriptions. */
 export class FaultyView implements Broker {
   /** The broker of a run outlives every node. */
@@ -218,7 +220,12 @@ export class FaultyView implements Broker {
         () => {
           if (connection === this.#connection && this.#reached) for (const task of this.#reconnectTasks) task();
         },
-        () => {},
+        () => {
+          // It did not come about: the connection is given up and another one tried.
+          if (connection !== this.#connection) return;
+          this.cut();
+          this.reconnectAfter(RECONNECT_MS);
+        },
       );
     });
   }
