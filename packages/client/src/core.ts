@@ -105,7 +105,7 @@ export class HoldfastCore<C = unknown> {
     return new ChannelCore<C, N>(this.engine, name, this.checked);
   }
 
-  /** Calls a method. Waits for a connection up to the timeout. Rejects with the node's code, `timeout`, `aborted` or `connection_lost`. */
+  /** Calls a method. Waits for a connection up to the timeout. Rejects with the node's code (`rpc_timeout` when it noticed the deadline first), `timeout`, `aborted` or `connection_lost`. */
   rpc<M extends Methods<C>>(method: M, ...[input, options = {}]: RpcArguments<MethodInput<C, M>>): Promise<MethodOutput<C, M>> {
     const timeoutMs = whole("timeoutMs", options.timeoutMs, this.checked.requestTimeoutMs);
     const call = { timeoutMs, repeatable: options.retry === true, name: `call ${method}` };

@@ -65,7 +65,11 @@ test("entries and watches are on the new connection before the old one is left",
   engine.presence.watch("a", { change: (change) => changes.push(change), ready() {}, error() {} });
   clock.flush();
   const [enter, watch] = old.take();
-  old.send({ t: "ok", id: enter?.id }, { t: "ok", id: watch?.id }, { t: "members", ch: "a", list: [{ m: "s1", d: "me" }, { m: "s2" }], more: false });
+  old.send(
+    { t: "ok", id: enter?.id },
+    { t: "ok", id: watch?.id },
+    { t: "members", ch: "a", list: [{ m: "s1", d: "me" }, { m: "s2" }], more: false },
+  );
   changes.splice(0);
   old.send(migrate());
   const frames = second().accept({ resumed: true });
