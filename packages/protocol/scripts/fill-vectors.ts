@@ -3,7 +3,7 @@
 // In client-frames.json and server-frames.json every vector gets `msgpack` and `frame` from its `json`. In
 // invalid-client-frames.json a vector with `fill: true` gets `msgpack` from its `json`.
 import { readFileSync, writeFileSync } from "node:fs";
-import { Packr } from "msgpackr";
+import { VECTOR_WIRES } from "../src/vector-wire.ts";
 
 interface Vector {
   name: string;
@@ -16,7 +16,6 @@ interface Vector {
 
 type Members = Record<string, unknown>;
 const LISTS = ["pubs", "list", "join", "update"];
-const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** The map with `change` made to itself and to the entries of its lists. */
 function changed(map: Members, change: (map: Members) => Members): Members {
@@ -24,15 +23,6 @@ function changed(map: Members, change: (map: Members) => Members): Members {
   for (const name of LISTS) if (Array.isArray(next[name])) next[name] = (next[name] as Members[]).map(change);
   return next;
 }
-
-/** `d` and `b` become bins, in their places. */
-const onWire = (map: Members): Members =>
-  Object.fromEntries(
-    Object.entries(map).map(([name, value]) => {
-      if (name === "d") return [name, packr.pack(value)];
-      return [name, name === "b" && typeof value === "string" ? Buffer.from(value, "base64") : value];
-    }),
-  );
 
 /** `d` and `b` become `data`, as README.md of the vectors has it. */
 function decoded({ d, b, ...members }: Members): Members {
@@ -55,7 +45,7 @@ function fill(file: string, isValid: boolean): void {
     if (!isValid && !wanted) return vector;
     const map = JSON.parse(vector.json ?? "null") as Members;
     const { name, json, fault, ...rest } = vector;
-    const msgpack = Buffer.from(packr.pack(changed(map, onWire))).toString("hex");
+    const msgpack = Buffer.from(VECTOR_WIRES.msgpack.encode([map])).toString("hex");
     return isValid ? { name, json, msgpack, frame: known(changed(map, decoded)) } : { name, json, ...rest, msgpack, fault };
   }) as Vector[];
   writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
