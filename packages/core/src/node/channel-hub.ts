@@ -261,22 +261,39 @@ export class ChannelHub implements ChannelListener {
       return page.head === 0;
     }
     const { cls } = this.rules.stream;
-    const firstHeld = this.#held.find(({ epoch, publication }) => epoch === this.epoch && publication.offset > this.passed);
-    const beforeHeld = (firstHeld?.publication.offset ?? page.head + 1) - 1;
-    const gone = cls === "volatile" || this.#stuck > STUCK_MAX ? Math.max(page.head, beforeHeld) : page.oldest - 1;
-    const lost = Math.min(gone, beforeHeld);
-    if (cls !== "latest" && lost > this.passed) this.#declare(lost, cls === "volatile" ? "dropped" : "history");
+    const feedGoesOn = this.#held.some(({ epoch, publication }) => epoch === this.epoch && publication.offset > this.passed);
+    const gone = cls === "volatile" || this.#stuck > STUCK_MAX ? Number.POSITIVE_INFINITY : page.oldest - 1;
+    const reason = cls === "volatile" ? "dropped" : "history";
     let repaired = 0;
-    for (const entry of page.entries) {
-      if (entry.publication.offset <= this.passed) continue;
+    for (const entry of this.#known(page)) {
+      const before = entry.publication.offset - 1;
+      if (before < this.passed) continue;
+      if (cls !== "latest" && before > this.passed) {
+        if (before > gone) break;
+        this.#declare(before, reason);
+      }
       this.#pass(entry);
       repaired += 1;
     }
+    // What is beyond what was held back is still on its way.
+    const lost = Math.min(gone, page.head);
+    if (cls !== "latest" && !feedGoesOn && page.complete && lost > this.passed) this.#declare(lost, reason);
     if (repaired > 0) this.#ports.observer.hole("repaired", repaired);
     if (cls === "latest" && page.complete && page.head > this.passed) {
       this.passed = page.head;
       this.ring.reset(page.head);
     }
     return page.complete;
+  }
+
+  /** What the page has and what was held back, in offset order; of the latter only what lies within an incomplete page. */
+  #known(page: OutgoingPage): readonly Outgoing[] {
+    const byOffset = new Map(page.entries.map((entry) => [entry.publication.offset, entry]));
+    const end = page.complete ? Number.POSITIVE_INFINITY : (page.entries.at(-1)?.publication.offset ?? 0);
+    for (const { publication, epoch } of this.#held) {
+      const { offset } = publication;
+      if (epoch === this.epoch && offset <= end && !byOffset.has(offset)) byOffset.set(offset, this.#outgoing(publication));
+    }
+    return [...byOffset.values()].sort((a, b) => a.publication.offset - b.publication.offset);
   }
 }
