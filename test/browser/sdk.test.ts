@@ -4,15 +4,17 @@ import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
 import type { DemoContract } from "@holdfast/console";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import type {} from "./fixtures/react-page.ts";
 import type {} from "./fixtures/sdk-page.ts";
 import { type DevProcess, startBrowser, startDev, TEST_MS, until, WAIT_MS } from "./harness.ts";
 
 let dev: DevProcess;
 let browser: Browser;
 let script: string;
+let reactScript: string;
 
 beforeAll(async () => {
-  [dev, browser, script] = await Promise.all([startDev(), startBrowser(), bundle("sdk-page.ts")]);
+  [dev, browser, script, reactScript] = await Promise.all([startDev(), startBrowser(), bundle("sdk-page.ts"), bundle("react-page.ts")]);
 }, TEST_MS);
 
 afterAll(async () => {
@@ -31,18 +33,18 @@ async function bundle(name: string): Promise<string> {
 }
 
 /** A page of the node's own origin that holds nothing but the fixture. It comes from the node (which knows no such page), because a browser keeps made-up pages away from this machine's sockets. */
-async function openFixture(context: BrowserContext): Promise<Page> {
+async function openFixture(context: BrowserContext, content: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
   await page.goto(`${dev.url}fixture`);
-  await page.addScriptTag({ content: script });
+  await page.addScriptTag({ content });
   return page;
 }
 
-async function withPage(task: (page: Page, context: BrowserContext) => Promise<void>): Promise<void> {
+async function withPage(task: (page: Page, context: BrowserContext) => Promise<void>, content = script): Promise<void> {
   const context = await browser.newContext();
   try {
-    await task(await openFixture(context), context);
+    await task(await openFixture(context, content), context);
   } finally {
     await context.close();
   }
@@ -58,10 +60,9 @@ describe("the SDK in Chromium", () => {
           const offsets = await page.evaluate(
             async ({ run, codec }) => {
               window.recording = window.sdk.record(run, codec === "msgpack" ? { codec: window.sdk.msgpack } : {});
-              const { client, ready } = window.recording;
+              const { say, ready } = window.recording;
               await ready;
-              const sent = Array.from({ length: 100 }, (_, index) => client.channel("ticker").publish({ run, n: index + 1 }));
-              return (await Promise.all(sent)).map(({ offset }) => offset);
+              return Promise.all(Array.from({ length: 100 }, (_, index) => say(index + 1)));
             },
             { run, codec },
           );
@@ -101,7 +102,7 @@ describe("the SDK in Chromium", () => {
         const run = "offline";
         const publisher = new Holdfast<DemoContract>(dev.connectUrl);
         const publish = async (from: number, to: number) => {
-          for (let n = from; n <= to; n++) await publisher.channel("ticker").publish({ run, n });
+          for (let n = from; n <= to; n++) await publisher.channel(`chat:${run}`).publish({ name: "Grace", text: String(n) });
         };
         try {
           await page.evaluate(async (run) => {
@@ -109,6 +110,7 @@ describe("the SDK in Chromium", () => {
             await window.recording.ready;
           }, run);
           await publish(1, 20);
+          await page.waitForFunction(() => window.recording.numbers.length === 20);
           await context.setOffline(true);
           await page.waitForFunction(() => window.recording.client.state !== "connected");
           await publish(21, 60);
@@ -141,13 +143,51 @@ describe("the SDK in Chromium", () => {
         }, run);
         await context.setOffline(true);
         await page.waitForFunction(() => window.recording.client.state !== "connected");
-        await page.evaluate((run) => {
-          for (let n = 1; n <= 10; n++) void window.recording.client.channel("ticker").publish({ run, n });
-        }, run);
+        await page.evaluate(() => {
+          for (let n = 1; n <= 10; n++) void window.recording.say(n);
+        });
         await context.setOffline(false);
         await page.waitForFunction(() => window.recording.numbers.length >= 10);
         expect(await page.evaluate(() => window.recording.numbers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
       }),
+    TEST_MS,
+  );
+});
+
+describe("the React hooks in Chromium, under StrictMode", () => {
+  test(
+    "show each message once, one member for one component, the newest readings, and leave when they go",
+    () =>
+      withPage(async (page) => {
+        const complaints: string[] = [];
+        page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+        page.on("pageerror", (error) => complaints.push(error.message));
+        const other = new Holdfast<DemoContract>(dev.connectUrl);
+        const chat = other.channel("chat:strict");
+        const texts = (id: string) => page.locator(`#${id} li`).allTextContents();
+        try {
+          await chat.publish({ name: "Grace", text: "before" });
+          await other.channel("telemetry:strict").publish({ value: 1 }, { key: "depth" });
+          await page.evaluate(() => window.room.show("Ada"));
+          await until("history is shown", async () => (await texts("messages")).length === 1);
+          for (const text of ["one", "two", "three"]) await chat.publish({ name: "Grace", text });
+          await other.channel("telemetry:strict").publish({ value: 2 }, { key: "depth" });
+          await until("the last message is shown", async () => (await texts("messages")).includes("three"));
+          expect(await texts("messages")).toEqual(["before", "one", "two", "three"]);
+          await until("the newest reading is shown", async () => (await texts("latest")).includes("depth 2"));
+          await until("the component is a member", async () => (await chat.presence.get()).length === 1);
+          await page.evaluate(() => window.room.show("Ada L."));
+          await until("the new name is told", async () => (await texts("members"))[0] === "Ada L.");
+          expect((await chat.presence.get()).map(({ data }) => data)).toEqual([{ name: "Ada L." }]);
+          await page.getByRole("button", { name: "ask" }).click();
+          await page.getByRole("button", { name: "told" }).waitFor();
+          await page.evaluate(() => window.room.hide());
+          await until("the member has left", async () => (await chat.presence.get()).length === 0);
+          expect(complaints).toEqual([]);
+        } finally {
+          await other.close();
+        }
+      }, reactScript),
     TEST_MS,
   );
 });

@@ -1,5 +1,4 @@
 // Owns: the page: one client, its name, and the parts put together.
-import type { Holdfast } from "@holdfast/client";
 import { usePresence } from "@holdfast/client/react";
 import { useMemo, useState } from "react";
 import type { DemoContract } from "../contract.ts";
@@ -15,15 +14,16 @@ import { MetricChart } from "./telemetry-view.tsx";
 import { useBoard } from "./use-board.ts";
 import { type Restart, useRestart } from "./use-restart.ts";
 import { useRoom } from "./use-room.ts";
+import { useSession } from "./use-session.ts";
 import { useStatus } from "./use-status.ts";
 import { useTelemetry } from "./use-telemetry.ts";
 import { useTheme } from "./use-theme.ts";
 
 const storage = () => ({ local: localStorage, session: sessionStorage });
 
-export function App({ client }: { readonly client: Holdfast<DemoContract> }) {
+export function App() {
   const [name, setName] = useState(() => loadName(storage(), Math.random()));
-  const status = useStatus(client);
+  const status = useStatus();
   const rename = (next: string) => {
     saveName(storage(), next);
     setName(next);
@@ -31,33 +31,24 @@ export function App({ client }: { readonly client: Holdfast<DemoContract> }) {
   return (
     <Shell
       status={status}
-      restart={<RestartPart client={client} />}
-      chat={<ChatPart client={client} name={name} onRename={rename} />}
-      board={<BoardPart client={client} name={name} />}
-      telemetry={<TelemetryPart client={client} />}
+      restart={<RestartPart />}
+      chat={<ChatPart name={name} onRename={rename} />}
+      board={<BoardPart name={name} />}
+      telemetry={<TelemetryPart />}
     />
   );
 }
 
-interface PartProps {
-  readonly client: Holdfast<DemoContract>;
-}
-
-function ChatPart({ client, name, onRename }: PartProps & { readonly name: string; readonly onRename: (name: string) => void }) {
-  const room = useRoom(client, name);
-  const me = useMemo(() => ({ name }), [name]);
-  const members = usePresence(ROOM, me);
+function ChatPart({ name, onRename }: { readonly name: string; readonly onRename: (name: string) => void }) {
+  const room = useRoom(name);
+  const session = useSession();
+  const members = usePresence<DemoContract, typeof ROOM>(ROOM, { name });
   return (
     <>
-      <People
-        members={members.map(({ id, data }) => ({ session: id, name: data.name }))}
-        own={client.session}
-        name={name}
-        onRename={onRename}
-      />
+      <People members={members.map(({ id, data }) => ({ session: id, name: data.name }))} own={session} name={name} onRename={onRename} />
       <Conversation
         log={room.log}
-        own={client.session}
+        own={session}
         hasOlder={room.hasOlder}
         onOlder={room.loadOlder}
         onSend={room.send}
@@ -68,13 +59,14 @@ function ChatPart({ client, name, onRename }: PartProps & { readonly name: strin
   );
 }
 
-function BoardPart({ client, name }: PartProps & { readonly name: string }) {
-  const board = useBoard(client);
-  return <BoardCanvas own={client.session} name={name} cursors={board.cursors} onMove={board.move} />;
+function BoardPart({ name }: { readonly name: string }) {
+  const session = useSession();
+  const board = useBoard();
+  return <BoardCanvas own={session} name={name} cursors={board.cursors} onMove={board.move} />;
 }
 
-function TelemetryPart({ client }: PartProps) {
-  const series = useTelemetry(client);
+function TelemetryPart() {
+  const series = useTelemetry();
   const theme = useTheme();
   return (
     <div className="metrics">
@@ -85,8 +77,8 @@ function TelemetryPart({ client }: PartProps) {
   );
 }
 
-function RestartPart({ client }: PartProps) {
-  const restart = useRestart(client);
+function RestartPart() {
+  const restart = useRestart();
   const { watch } = restart;
   return (
     <RestartView

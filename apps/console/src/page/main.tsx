@@ -12,7 +12,7 @@ if (root) {
   createRoot(root).render(
     <StrictMode>
       <HoldfastProvider client={client}>
-        <App client={client} />
+        <App />
       </HoldfastProvider>
     </StrictMode>,
   );

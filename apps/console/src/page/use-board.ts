@@ -1,5 +1,5 @@
 // Owns: the board's channel in this window: others' cursors in, one's own out, nothing queued.
-import type { Holdfast } from "@holdfast/client";
+import { useHoldfast } from "@holdfast/client/react";
 import { useCallback, useEffect, useMemo, useRef } from "react";
 import type { DemoContract } from "../contract.ts";
 import { BOARD } from "../names.ts";
@@ -14,7 +14,8 @@ export interface Board {
   readonly move: (sample: CursorSample) => void;
 }
 
-export function useBoard(client: Holdfast<DemoContract>): Board {
+export function useBoard(): Board {
+  const client = useHoldfast<DemoContract>();
   const cursors = useMemo(() => new Cursors(), []);
   const unanswered = useRef(0);
   useEffect(() => {

@@ -1,5 +1,6 @@
 // Owns: watching heartbeats, node, state and members in this window, and asking dev to restart the node.
-import type { Holdfast, State } from "@holdfast/client";
+import type { State } from "@holdfast/client";
+import { useHoldfast } from "@holdfast/client/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { DemoContract } from "../contract.ts";
 import { HEARTBEAT_INTERVAL_MS, ROOM, TICKER } from "../names.ts";
@@ -30,7 +31,8 @@ interface View {
 const nothingSeen: View = { watch: { phase: "idle" }, report: undefined, totals: { received: 0, missing: 0, duplicated: 0 } };
 
 /** Every window watches; the one whose button was pressed asks. */
-export function useRestart(client: Holdfast<DemoContract>): Restart {
+export function useRestart(): Restart {
+  const client = useHoldfast<DemoContract>();
   const heartbeats = useMemo(() => new Heartbeats(), []);
   const nodes = useMemo<string[]>(() => [], []);
   const watch = useRef<RestartWatch>({ phase: "idle" });
@@ -97,6 +99,7 @@ function viewOf(watch: RestartWatch, heartbeats: Heartbeats): View {
 async function askDev(): Promise<string | undefined> {
   try {
     const response = await fetch("/dev/restart", { method: "POST", signal: AbortSignal.timeout(RESTART_TIMEOUT_MS) });
+    await response.text();
     return response.ok ? undefined : `The node was not restarted: the server answered ${response.status}.`;
   } catch {
     return "The node was not restarted: the server could not be asked.";

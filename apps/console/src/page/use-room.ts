@@ -1,5 +1,6 @@
 // Owns: the chat room as this window sees it: messages, sending, members.
-import type { Holdfast, Message } from "@holdfast/client";
+import type { Message } from "@holdfast/client";
+import { useHoldfast } from "@holdfast/client/react";
 import { useCallback, useEffect, useReducer, useState } from "react";
 import type { DemoContract } from "../contract.ts";
 import { ROOM } from "../names.ts";
@@ -19,7 +20,8 @@ export interface Room {
 }
 
 /** Subscribes with the newest messages, so that history and live messages join without a seam. */
-export function useRoom(client: Holdfast<DemoContract>, name: string): Room {
+export function useRoom(name: string): Room {
+  const client = useHoldfast<DemoContract>();
   const [log, dispatch] = useReducer(reduceChat, emptyChat);
   const [hasOlder, setHasOlder] = useState(true);
   useEffect(() => {

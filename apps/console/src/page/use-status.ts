@@ -1,6 +1,6 @@
 // Owns: what the header states: connection, node, round trip, and what this window's application experienced.
 import type { Holdfast } from "@holdfast/client";
-import { useConnectionState } from "@holdfast/client/react";
+import { useConnectionState, useHoldfast } from "@holdfast/client/react";
 import { useEffect, useState } from "react";
 import type { DemoContract } from "../contract.ts";
 import type { Status } from "./status-strip.tsx";
@@ -10,7 +10,8 @@ const ROUND_TRIP_EVERY_MS = 4_000;
 const ROUND_TRIP_TIMEOUT_MS = 3_000;
 
 /** Re-renders four times a second at most, and only when a figure changed. */
-export function useStatus(client: Holdfast<DemoContract>): Status {
+export function useStatus(): Status {
+  const client = useHoldfast<DemoContract>();
   const state = useConnectionState();
   const roundTripMs = useRoundTrip(client);
   const [figures, setFigures] = useState(() => figuresOf(client));

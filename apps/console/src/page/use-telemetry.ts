@@ -1,5 +1,5 @@
 // Owns: the winch's readings in this window, gathered into series that are drawn a few times a second.
-import type { Holdfast } from "@holdfast/client";
+import { useHoldfast } from "@holdfast/client/react";
 import { useEffect, useState } from "react";
 import type { DemoContract } from "../contract.ts";
 import { METRICS, type MetricKey, WINCH } from "../names.ts";
@@ -13,7 +13,8 @@ export type SeriesByMetric = Readonly<Record<MetricKey, Series>>;
 const nothing: SeriesByMetric = { tension: emptySeries, speed: emptySeries, temperature: emptySeries };
 
 /** Series of every metric; a new object at most each 200 ms (each second where less motion is wished). */
-export function useTelemetry(client: Holdfast<DemoContract>): SeriesByMetric {
+export function useTelemetry(): SeriesByMetric {
+  const client = useHoldfast<DemoContract>();
   const [series, setSeries] = useState(nothing);
   useEffect(() => {
     let gathered = nothing;
