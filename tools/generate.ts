@@ -1,27 +1,32 @@
-// Owns: the files that are made from code. `bun tools/generate.ts` writes them; with `--check` it only says which are out of step.
+// Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only says which are out of step.
 import { optionsReference } from "@holdfast/config";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
+import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
 interface Generated {
   readonly path: string;
-  readonly text: () => string;
+  /** What the file should be, given what it is: some have parts that people write. */
+  readonly text: (found: string) => string;
 }
 
 const FILES: readonly Generated[] = [
   { path: "docs/reference/options.md", text: optionsReference },
-  { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/metrics.md", text: renderMetricsReference },
+  { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
+  { path: "spec/protocol.md", text: withCodeTable },
 ];
 
-/** The paths of generated files that are not what the code says. */
-export async function outOfStep(): Promise<readonly string[]> {
+/** Files that are not what the code says, with what they should be. */
+export async function outOfStep(): Promise<readonly { readonly path: string; readonly text: string }[]> {
   const found = await Promise.all(
     FILES.map(async ({ path, text }) => {
       const file = Bun.file(new URL(path, ROOT));
-      return (await file.exists()) && (await file.text()) === text() ? [] : [path];
+      const is = (await file.exists()) ? await file.text() : "";
+      const should = text(is);
+      return is === should ? [] : [{ path, text: should }];
     }),
   );
   return found.flat();
@@ -30,10 +35,10 @@ export async function outOfStep(): Promise<readonly string[]> {
 if (import.meta.main) {
   const stale = await outOfStep();
   if (process.argv.includes("--check")) {
-    for (const path of stale) console.log(`${path} is not in step with the code: npm run generate`);
+    for (const { path } of stale) console.log(`${path} is not in step with the code: npm run generate`);
     process.exitCode = stale.length > 0 ? 1 : 0;
   } else {
-    for (const { path, text } of FILES) if (stale.includes(path)) await Bun.write(new URL(path, ROOT), text());
-    console.log(stale.length === 0 ? "every generated file is in step" : `written: ${stale.join(", ")}`);
+    for (const { path, text } of stale) await Bun.write(new URL(path, ROOT), text);
+    console.log(stale.length === 0 ? "every generated file is in step" : `written: ${stale.map(({ path }) => path).join(", ")}`);
   }
 }

@@ -66,6 +66,8 @@ describe("direction of imports", () => {
     ["packages/server/src/a.ts", "./b", 1],
     ["test/integration/a.test.ts", "../../packages/core/src/index.ts", 1],
     ["tools/a.ts", "./tidy/b.ts", 0],
+    ["tools/a.ts", "../packages/protocol/scripts/table.ts", 0],
+    ["tools/a.ts", "../packages/protocol/src/codes.ts", 1],
   ];
   for (const [path, from, count] of table) {
     test(`${path} ${count === 0 ? "may" : "may not"} import ${from}`, () => {
