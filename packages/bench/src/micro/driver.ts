@@ -1,10 +1,10 @@
 // Owns: a load driver process: opens thousands of raw WebSockets, subscribes them, counts what arrives. Told what to do on stdin.
+import { BenchError } from "./bench-error.ts";
 import { answerCommands, type Data } from "./commands.ts";
 import { DIALECTS, type Peer } from "./dialects.ts";
 import { RawLink } from "./link.ts";
 import { paced } from "./pacing.ts";
 
-const IN_FLIGHT_MAX = 100;
 const FAILURES_KEPT = 5;
 
 /** The links of this process; link `i` here is link `first + i` of the run. */
@@ -29,7 +29,7 @@ class Driver {
     const count = Number(command.count);
     this.#counts = new Uint32Array(count);
     this.#links = Array.from({ length: count }, (_, index) => this.#link(index));
-    await inBatches(this.#links, (link) => link.open());
+    await atRate(this.#links, Number(command.perSecond), (link) => link.open());
     return this.#health();
   }
 
@@ -59,7 +59,9 @@ class Driver {
   /** Subscribes the run's links `from`..`to`: `same` one channel, `own` one each, `mixed` half of them one each and half one for 150. */
   async subscribe(command: Data): Promise<Data> {
     const chosen = this.#chosen(command);
-    await inBatches(chosen, ({ link, global }) => link.subscribe(channelOf(String(command.plan), String(command.name), global)));
+    await atRate(chosen, Number(command.perSecond), ({ link, global }) =>
+      link.subscribe(channelOf(String(command.plan), String(command.name), global)),
+    );
     return { subscribed: chosen.length, ...this.#health() };
   }
 
@@ -129,13 +131,17 @@ function channelOf(plan: string, name: string, global: number): string {
   return `${name}-shared-${Math.floor(global / 300)}`;
 }
 
-/** At most `IN_FLIGHT_MAX` at a time. */
-async function inBatches<T>(items: readonly T[], task: (item: T) => Promise<void>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await task(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT_MAX, items.length) }, worker));
+/** Starts `perSecond` tasks a second and waits for all. */
+async function atRate<T>(items: readonly T[], perSecond: number, task: (item: T) => Promise<void>): Promise<void> {
+  if (!(perSecond > 0)) throw new BenchError("load_failed", `Cannot load: found ${perSecond} a second, expected more than 0`);
+  const startedMs = performance.now();
+  const running: Promise<void>[] = [];
+  while (running.length < items.length) {
+    const due = Math.ceil(((performance.now() - startedMs + 1) * perSecond) / 1000);
+    for (const item of items.slice(running.length, due)) running.push(task(item));
+    await Bun.sleep(2);
+  }
+  await Promise.all(running);
 }
 
 const driver = new Driver();

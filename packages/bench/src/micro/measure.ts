@@ -85,16 +85,21 @@ async function measureFanOuts(bench: Bench): Promise<Record<string, FanOut>> {
   await subscribe(bench, { plan: "own", name: "single", from: 0, to: plan.room });
   await subscribe(bench, { plan: "same", name: "room", from: 0, to: plan.room });
   await subscribe(bench, { plan: "same", name: "everyone", from: 0, to: plan.connections });
-  await fanOut(bench, { ...room, count: 20 }, "server"); // compiles what is hot
+  // A server that runs for weeks has compiled what is hot: so has this one before it is measured.
+  await fanOut(bench, { ...singles, count: warmUpOf(singles), perSecond: 0 }, "server");
+  await fanOut(bench, { ...room, count: warmUpOf(room), perSecond: 0 }, "server");
   const fanOuts: Record<string, FanOut> = {
     single: await fanOut(bench, singles, "server"),
     room: await fanOut(bench, room, "server"),
     everyone: await fanOut(bench, everyone, "server"),
     flatOut: await fanOut(bench, { ...room, count: Math.ceil(room.count / 2), perSecond: 0 }, "server"),
   };
-  if (peer === "holdfast") fanOuts.clientRoom = await fanOut(bench, room, "client");
+  if (peer === "holdfast") fanOuts.clientRoom = await fanOut(bench, { ...room, count: Math.ceil(room.count / 2) }, "client");
   return fanOuts;
 }
+
+/** Rounded so that every link gets the same number. */
+const warmUpOf = ({ count, channels }: Target): number => Math.max(1, Math.round(count / channels.length)) * channels.length;
 
 /** One channel for the first links. */
 function sharedTarget(name: string, links: number, pace: { readonly perSecond: number; readonly windowMs: number }): Target {
@@ -151,14 +156,16 @@ function wrongOf(count: Data, expected: number, perLink: number): number {
 async function connect(bench: Bench, connections: number): Promise<void> {
   const share = connections / bench.drivers.length;
   const { port } = bench.server.hello;
+  const perSecond = bench.plan.connectsPerSecond / bench.drivers.length;
   const answers = await Promise.all(
-    bench.drivers.map((driver, n) => driver.ask("connect", { peer: bench.peer, port, first: n * share, count: share })),
+    bench.drivers.map((driver, n) => driver.ask("connect", { peer: bench.peer, port, first: n * share, count: share, perSecond })),
   );
   refuseFailures(bench.peer, answers);
 }
 
 async function subscribe(bench: Bench, order: Data): Promise<void> {
-  refuseFailures(bench.peer, await all(bench, "subscribe", order));
+  const perSecond = bench.plan.connectsPerSecond / bench.drivers.length;
+  refuseFailures(bench.peer, await all(bench, "subscribe", { ...order, perSecond }));
 }
 
 function all(bench: Bench, cmd: string, args: Data = {}): Promise<readonly Data[]> {

@@ -6,6 +6,8 @@ export interface Plan {
   /** Connections to each server, over all drivers. */
   readonly connections: number;
   readonly drivers: number;
+  /** Connections, and later subscriptions, made in a second. */
+  readonly connectsPerSecond: number;
   /** Subscribers of the room of middle size. */
   readonly room: number;
   /** Length of one paced measurement; that of the room is longer, because user time is only sampled. */
@@ -47,9 +49,10 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     rounds,
     connections: quick ? 2000 : 10_000,
     drivers: 2,
+    connectsPerSecond: 4000,
     room: 1000,
-    windowMs: quick ? 1000 : 4000,
-    roomWindowMs: quick ? 1000 : 9000,
+    windowMs: quick ? 1000 : 3000,
+    roomWindowMs: quick ? 1000 : 7000,
     singlesPerSecond: 4000,
     roomPerSecond: 80_000,
     everyonePerSecond: 40_000,
