@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Holdfast } from "@holdfast/client";
+import { act, createElement, type ReactNode, StrictMode } from "react";
+import { renderToString } from "react-dom/server";
+import { createHooks, HoldfastProvider, useChannel, useConnectionState, useHoldfast, useLatest, usePresence, useRpc } from "./react.ts";
+import { createNodeLike, type NodeLike } from "./testing/socket-node.ts";
+
+// React DOM asks `window` which event is being handled. Other test files in this process shall not find one.
+beforeAll(() => void Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true, window: {} }));
+afterAll(() => {
+  Reflect.deleteProperty(globalThis, "IS_REACT_ACT_ENVIRONMENT");
+  Reflect.deleteProperty(globalThis, "window");
+});
+
+/** React DOM needs little of a document for components that render nothing. */
+function container(): Element {
+  const element = {
+    nodeType: 1,
+    tagName: "DIV",
+    namespaceURI: "http://www.w3.org/1999/xhtml",
+    addEventListener() {},
+    removeEventListener() {},
+  };
+  const defaultView = { HTMLIFrameElement: class {} };
+  const ownerDocument = { nodeType: 9, addEventListener() {}, removeEventListener() {}, defaultView, documentElement: element };
+  return Object.assign(element, {
+    ownerDocument,
+    childNodes: [],
+    lastChild: null,
+    firstChild: null,
+    textContent: "",
+  }) as unknown as Element;
+}
+
+async function mount(node: NodeLike, component: () => ReactNode) {
+  const { createRoot } = await import("react-dom/client");
+  const client = new Holdfast(node.url);
+  const root = createRoot(container());
+  const tree = createElement(StrictMode, null, createElement(HoldfastProvider, { client }, createElement(component)));
+  await act(async () => root.render(tree));
+  return {
+    client,
+    /** Lets real frames arrive. */
+    settle: () => act(() => Bun.sleep(20)),
+    unmount: () => act(async () => root.unmount()),
+  };
+}
+
+describe("on a server", () => {
+  test("every hook renders something empty, and no socket is opened", () => {
+    const client = new Holdfast("ws://127.0.0.1:1/connect", { autoConnect: false });
+    const Page = () => {
+      const { messages } = useChannel("a", { history: 10 });
+      const { latest } = useLatest("b");
+      const members = usePresence("a", { name: "Ada" });
+      const [, { pending }] = useRpc("sum");
+      return `${useConnectionState()} ${messages.length} ${latest.size} ${members.length} ${pending} ${useHoldfast() === client}`;
+    };
+    expect(renderToString(createElement(HoldfastProvider, { client }, createElement(Page)))).toBe("connecting 0 0 0 false true");
+  });
+
+  test("a hook without a provider says so", () => {
+    const Page = () => useHoldfast().state;
+    expect(() => renderToString(createElement(Page))).toThrow("no HoldfastProvider above");
+  });
+});
+
+describe("under StrictMode, which mounts everything twice", () => {
+  test("useChannel holds one subscription, joins history and live messages without doubles, and ends with the component", async () => {
+    await using node = createNodeLike();
+    const views: string[] = [];
+    const { settle, unmount, client } = await mount(node, () => {
+      const { messages, ready } = useChannel("a", { history: 3, limit: 4 });
+      const state = useConnectionState();
+      views.push(`${state} ${ready} ${messages.map(({ offset }) => offset).join(",")}`);
+      return null;
+    });
+    await settle();
+    node.publish("a", 6);
+    await settle();
+    expect(node.live("a")).toBe(1);
+    expect(views.at(-1)).toBe("connected true 3,4,5,6");
+    await unmount();
+    await Bun.sleep(10);
+    expect(node.live("a")).toBe(0);
+    await client.close();
+  });
+
+  test("useLatest shows the newest message of each key", async () => {
+    await using node = createNodeLike();
+    let seen = new Map<string, number>();
+    const { settle, unmount, client } = await mount(node, () => {
+      seen = new Map([...useLatest("latest").latest].map(([key, { offset }]) => [key, offset]));
+      return null;
+    });
+    await settle();
+    node.publish("latest", 6, "k1");
+    node.publish("latest", 7, "k2");
+    await settle();
+    expect([...seen]).toEqual([
+      ["k3", 3],
+      ["k4", 4],
+      ["k5", 5],
+      ["k1", 6],
+      ["k2", 7],
+    ]);
+    await unmount();
+    await client.close();
+  });
+
+  test("usePresence enters once, never leaves on the way, and leaves with the component", async () => {
+    await using node = createNodeLike();
+    let names: unknown[] = [];
+    const { settle, unmount, client } = await mount(node, () => {
+      names = usePresence("a", { name: "Ada" }).map(({ data }) => data);
+      return null;
+    });
+    await settle();
+    expect(names).toEqual([{ name: "Ada" }]);
+    expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual(["enter a"]);
+    await unmount();
+    await Bun.sleep(20);
+    expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual(["enter a", "leave a"]);
+    await client.close();
+  });
+
+  test("useRpc shows the newest call; unmounting cancels what is in flight", async () => {
+    await using node = createNodeLike();
+    let call: (input: unknown) => Promise<unknown> = async () => undefined;
+    const states: string[] = [];
+    const { settle, unmount, client } = await mount(node, () => {
+      const [rpc, { pending, data, error }] = useRpc("echo");
+      call = rpc;
+      states.push(`${pending} ${JSON.stringify(data)} ${error?.code}`);
+      return null;
+    });
+    await settle();
+    await act(async () => {
+      await call("hi");
+    });
+    expect(states.at(-1)).toBe('false "hi" undefined');
+    let slow: Promise<unknown> = Promise.resolve();
+    await act(async () => {
+      slow = call("never").catch((error) => error.code);
+    });
+    expect(states.at(-1)).toBe("true undefined undefined");
+    await unmount();
+    expect(await slow).toBe("aborted");
+    await client.close();
+  });
+});
+
+test("createHooks gives the same hooks, typed", () => {
+  expect(createHooks()).toEqual({ useHoldfast, useConnectionState, useChannel, useLatest, usePresence, useRpc } as never);
+});
