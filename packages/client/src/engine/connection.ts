@@ -58,6 +58,7 @@ export class Connection {
   #whenIdle: (() => void) | undefined;
   #whenClosed: (() => void) | undefined;
   #info: ConnectedFrame | undefined;
+  #infoAtMs = 0;
 
   constructor(host: Host, url: string, options: { readonly timeoutMs: number; readonly events: ConnectionEvents }) {
     this.#host = host;
@@ -215,6 +216,7 @@ export class Connection {
 
   #onConnected(frame: ConnectedFrame): void {
     this.#info = frame;
+    this.#infoAtMs = this.#now();
     this.#cancel("handshake");
     this.#schedulePing();
     this.#watchSilence(frame.pingMs + SILENCE_SLACK_MS);

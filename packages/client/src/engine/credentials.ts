@@ -66,9 +66,8 @@ export class Credentials {
     return this.resume === undefined ? {} : { resume: this.resume };
   }
 
-  /** A connection was established: remembers its resume token and refreshes the application's well before `expiresMs` is over. */
-  accepted(resume: string, expiresMs: number | undefined): void {
-    this.resume = resume;
+  /** A connection is the session's now: refreshes the application's token well before `expiresMs` is over. */
+  accepted(expiresMs: number | undefined): void {
     const fresh = this.#wanted !== undefined;
     this.#wanted = undefined;
     this.#cancelRefresh();

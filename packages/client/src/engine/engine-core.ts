@@ -202,11 +202,12 @@ export class EngineCore implements Host {
 
   #onConnected(connection: Connection, frame: ConnectedFrame): void {
     connection.forget(frame.id);
-    this.#credentials.accepted(frame.resume, frame.expiresMs);
+    this.#credentials.resume = frame.resume;
     if (connection !== this.#primary) {
       this.#migration?.connected(connection);
       return;
     }
+    this.#planRefresh(connection);
     this.#attempts.windowMs = frame.windowMs;
     this.#connectedAtMs = this.#now();
     this.#authRetried = false;
@@ -373,6 +374,7 @@ export class EngineCore implements Host {
     this.counts.add("migrations");
     this.counts.total.deliveryPauseMsLast = 0;
     if (old) this.#retire(old);
+    this.#planRefresh(second);
     this.#sendReport();
     this.publisher.pump();
     this.calls.pump();
@@ -380,6 +382,12 @@ export class EngineCore implements Host {
     const deadlineMs = this.#nextMigrateMs - this.#now();
     this.#nextMigrateMs = undefined;
     if (deadlineMs > 0) this.#migrate(deadlineMs);
+  }
+
+  /** Tokens are refreshed on the connection that speaks: the node that was moved to knows of no refresh that the old one was asked for. */
+  #planRefresh(connection: Connection): void {
+    const { info, infoAgeMs } = connection;
+    this.#credentials.accepted(info?.expiresMs === undefined ? undefined : Math.max(0, info.expiresMs - infoAgeMs));
   }
 
   /** Lets the old connection answer what it was asked, for a second at most; what is unanswered then is for the new one. */

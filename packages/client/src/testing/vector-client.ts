@@ -85,7 +85,10 @@ export class VectorClient {
       case "cancel":
         return this.#giveUps.get(key)?.(new HoldfastError("aborted", "given up"));
       case "watch":
-        this.#stops.set(`unwatch ${request.ch}`, engine.presence.watch(request.ch, { change() {}, ready: () => done(undefined), error: done }));
+        this.#stops.set(
+          `unwatch ${request.ch}`,
+          engine.presence.watch(request.ch, { change() {}, ready: () => done(undefined), error: done }),
+        );
         return;
       case "enter":
       case "update":
@@ -104,7 +107,14 @@ export class VectorClient {
   #subscribe({ ch, pos, last }: Request, settle: (outcome: unknown) => void): void {
     const listener = {
       message: ({ channel, epoch, offset, key, session, data }: RawMessage) =>
-        void this.told.push({ channel, epoch, offset, data, ...(key === undefined ? {} : { key }), ...(session === undefined ? {} : { session }) }),
+        void this.told.push({
+          channel,
+          epoch,
+          offset,
+          data,
+          ...(key === undefined ? {} : { key }),
+          ...(session === undefined ? {} : { session }),
+        }),
       gap: (gap: Gap) => void this.told.push(gap),
       ready: (position: unknown) => settle(position),
       recovered() {},
@@ -131,7 +141,8 @@ export class VectorClient {
         : { t: "history" as const, ch, ...(limit === undefined ? {} : { limit }), ...(before === undefined ? {} : { before }) };
     const giveUp = this.engine.calls.start(request, { timeoutMs: TIMEOUT_MS, repeatable: false, name: t }, (answer) => {
       if (answer instanceof HoldfastError) settle({ code: answer.code });
-      else if (answer.t === "history") settle({ epoch: answer.e, more: answer.more, list: answer.pubs.map(({ o, data: value }) => [o, value]) });
+      else if (answer.t === "history")
+        settle({ epoch: answer.e, more: answer.more, list: answer.pubs.map(({ o, data: value }) => [o, value]) });
       else settle({ data: "data" in answer ? answer.data : undefined });
     });
     this.#giveUps.set(key, giveUp);
