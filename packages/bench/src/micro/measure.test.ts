@@ -6,18 +6,19 @@ import type { Plan } from "./plan.ts";
 
 const HERE = import.meta.dir;
 const plan: Plan = {
-  ...{
-    rounds: 1,
-    connections: 40,
-    drivers: 2,
-    room: 10,
-    windowMs: 100,
-    singlesPerSecond: 400,
-    roomPerSecond: 400,
-    everyonePerSecond: 400,
-    roomWindowMs: 100,
-  },
-  ...{ settleReadings: 1, quick: true, json: false },
+  rounds: 1,
+  connections: 40,
+  drivers: 2,
+  connectsPerSecond: 1000,
+  room: 10,
+  windowMs: 100,
+  roomWindowMs: 100,
+  singlesPerSecond: 400,
+  roomPerSecond: 400,
+  everyonePerSecond: 400,
+  settleReadings: 1,
+  quick: true,
+  json: false,
 };
 const driver = [process.execPath, join(HERE, "driver.ts")];
 
