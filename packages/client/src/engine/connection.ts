@@ -76,6 +76,10 @@ export class Connection {
   get info(): ConnectedFrame | undefined {
     return this.#info;
   }
+  /** How long ago `info` came. */
+  get infoAgeMs(): number {
+    return this.#now() - this.#infoAtMs;
+  }
   get ended(): boolean {
     return this.#ended;
   }
