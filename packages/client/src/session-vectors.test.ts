@@ -85,47 +85,24 @@ describe("the runner notices", () => {
     expect(bad).not.toEqual(good);
     return bad;
   };
+  /** The steps with one text in place of another, in their JSON. */
   const replaced = (from: string, to: string) => (steps: readonly SessionStep[]) =>
     JSON.parse(JSON.stringify(steps).replace(from, to)) as readonly SessionStep[];
-  const without = (unwanted: (step: SessionStep) => boolean) => (steps: readonly SessionStep[]) => steps.filter((step) => !unwanted(step));
+  const without = (what: "send" | "expect", type: string) => (steps: readonly SessionStep[]) =>
+    steps.filter((step) => !(what in step && "frames" in step && step.frames[0]?.t === type));
+  const stale = replaced('"resume":"<str:resume-a>"}]},{"expect":"c"', '"resume":"stale"}]},{"expect":"c"');
 
   for (const [what, bad, text] of [
+    ["another position", session("gets what it missed", replaced('"offset":1}}', '"offset":2}}')), '"offset":1}'],
+    ["another token", session("gets what it missed", stale), '"resume":"stale"'],
     [
-      "another position",
-      session("gets what it missed", replaced('"offset":1}}]},{"expect":"c"', '"offset":2}}]},{"expect":"c"')),
-      '"offset":1',
+      "a message that is not told",
+      session("gets what it missed", replaced('"o":2,"ts"', '"o":3,"ts"')),
+      "messages and gaps on a: expected",
     ],
-    [
-      "another token",
-      session("gets what it missed", replaced('"resume":"<str:resume-a>"}]},{"expect":"c"', '"resume":"stale"}]},{"expect":"c"')),
-      "expected",
-    ],
-    ["a frame too many", session("does not migrate", (steps) => [...steps, { open: "z" }]), "x"],
-    ["a hole that it should not", session("gets what it missed", replaced('"o":2,"ts"', '"o":3,"ts"')), "unsubscribe"],
-    [
-      "a move that does not begin",
-      session(
-        "make before break",
-        without((step) => "expect" in step && step.frames[0]?.t === "migrate"),
-      ),
-      "found none",
-    ],
-    [
-      "an end that the client does not see",
-      session(
-        "a second connect",
-        without((step) => "expect" in step && step.frames[0]?.t === "goodbye"),
-      ),
-      "found it open",
-    ],
-    [
-      "an answer that does not come",
-      session(
-        "history pages",
-        without((step) => "expect" in step && step.frames[0]?.more === true),
-      ),
-      "x",
-    ],
+    ["a frame too many", session("make before break", without("send", "bye")), "nothing more on a"],
+    ["a frame that does not come", session("make before break", without("expect", "migrate")), "expected a connection, found none"],
+    ["an end that the client does not see", session("a second connect", without("expect", "goodbye")), "found it open"],
   ] as const)
     test(what, () => expect(() => play(bad, { codec: "json", batched: true })).toThrow(text));
 });

@@ -64,8 +64,8 @@ export class VectorClient {
     return this.engine.presence.members(channel);
   }
 
-  /** Does what makes the client send this frame. `connection` names it together with its id. */
-  act(frame: VectorFrame, connection: string): void {
+  /** Does what makes the client send this frame. `connection` names it together with its id. `alone`: no other publish is to be in the same message. */
+  act(frame: VectorFrame, connection: string, alone: boolean): void {
     const request = frame as unknown as Request;
     const key = `${connection} ${request.id}`;
     const { engine } = this;
@@ -78,7 +78,7 @@ export class VectorClient {
       case "unwatch":
         return this.#stops.get(`${request.t} ${request.ch}`)?.();
       case "publish":
-        return this.#publish(frame, settle);
+        return this.#publish(frame, alone, settle);
       case "history":
       case "rpc":
         return this.#call(frame, key, settle);
@@ -100,7 +100,8 @@ export class VectorClient {
       case "bye":
         return engine.close();
       default:
-        throw new Error(`no call of the SDK sends ${request.t}`);
+        // Whatever else there is, no call makes it.
+        return;
     }
   }
 
@@ -124,10 +125,11 @@ export class VectorClient {
     this.#stops.set(`unsubscribe ${ch}`, this.engine.subscriptions.subscribe(ch, listener, start));
   }
 
-  #publish(frame: VectorFrame, settle: (outcome: unknown) => void): void {
+  /** Ordered publishes wait for each other's answers, so those of one message are not. */
+  #publish(frame: VectorFrame, ordered: boolean, settle: (outcome: unknown) => void): void {
     const { ch, k, idem } = frame as unknown as Request;
     const names = { ...(k === undefined ? {} : { key: k }), ...(idem === undefined ? {} : { idempotencyKey: idem }) };
-    this.engine.publisher.publish(ch, dataOf(frame), { timeoutMs: TIMEOUT_MS, ordered: true, ...names }, (result) =>
+    this.engine.publisher.publish(ch, dataOf(frame), { timeoutMs: TIMEOUT_MS, ordered, ...names }, (result) =>
       settle(result instanceof HoldfastError ? { code: result.code } : result),
     );
   }

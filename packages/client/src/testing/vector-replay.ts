@@ -40,7 +40,7 @@ export function playNode(session: SessionVector, options: NodePartOptions): void
   try {
     for (const [index, step] of session.steps.entries()) {
       at = `step ${index} ${JSON.stringify(step)}`;
-      play.take(step);
+      play.step(step);
     }
     at = "the end";
     play.finish();
@@ -66,11 +66,11 @@ class NodePart {
     this.#unanswered = new Set([...options.unplayed].map((row) => row.replace(/ \w+ /, " ")));
   }
 
-  take(step: SessionStep): void {
+  step(step: SessionStep): void {
     if ("do" in step || this.#options.unplayed.has(connectionOf(step))) return;
     this.#answerUnasked();
     if ("open" in step) this.#open(step);
-    else if ("send" in step) this.#take(step);
+    else if ("send" in step) this.#hear(step);
     else if ("expect" in step) this.#say(step);
     else this.#end(connectionOf(step), "closed" in step ? step.code : 1006);
     for (const [name, line] of this.#lines) this.#check(name, line);
@@ -116,13 +116,14 @@ class NodePart {
     throw new Error("expected a connection, found none");
   }
 
-  #take({ send: name, frames }: StepOf<"send">): void {
+  #hear({ send: name, frames }: StepOf<"send">): void {
     const line = this.#line(name);
     const wanted = frames
       .filter(({ t, id }) => !this.#options.unplayed.has(`${name} ${t}${id === undefined ? "" : ` ${id}`}`))
       .map((frame) => this.#values.fill(frame) as VectorFrame);
     const own = wanted.filter((frame) => this.#find(line, name, frame) === undefined);
-    for (const frame of own) line.client.act(frame, name);
+    const alone = own.filter(({ t }) => t === "publish").length === 1;
+    for (const frame of own) line.client.act(frame, name, alone);
     this.#options.clock.flush();
     for (const frame of wanted) {
       const found = this.#find(line, name, frame);
@@ -148,6 +149,7 @@ class NodePart {
   #say({ expect: name, frames }: StepOf<"expect">): void {
     const { told, socket } = this.#line(name);
     const said = frames.filter(({ id }) => !this.#unanswered.has(`${name} ${id}`)).map((frame) => this.#filled(frame));
+    if (said.length === 0) return;
     for (const frame of said) told.sent(name, frame);
     const onWire = said.map((frame) => (frame.id === undefined ? frame : { ...frame, id: this.#ids.get(`${name} ${frame.id}`) }));
     if (this.#options.batched) socket.send(onWire);

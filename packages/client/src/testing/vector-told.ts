@@ -10,6 +10,9 @@ interface Entry {
   readonly s?: string;
 }
 
+/** Requests whose answer the application is told. */
+const AWAITED = new Set(["subscribe", "publish", "history", "enter", "update", "leave", "watch", "rpc"]);
+
 /** The state of one client's application, kept up by the frames that go over its connections. */
 export class Told {
   /** Messages and gaps, in order. */
@@ -21,13 +24,13 @@ export class Told {
   state = "connecting";
   session: string | undefined;
   readonly #positions = new Map<string, Position | undefined>();
-  /** Requests without an answer, by `connection id`. */
+  /** Requests of which the application wants an answer and has none, by `connection id`. */
   readonly #asked = new Map<string, VectorFrame>();
 
   /** The client sent a request. `own`: the application asked for it, so that its answer is the application's. */
   asked(connection: string, frame: VectorFrame, own: boolean): void {
     const channel = frame.ch as string;
-    if (own) this.#asked.set(`${connection} ${frame.id}`, frame);
+    if (own && AWAITED.has(frame.t as string)) this.#asked.set(`${connection} ${frame.id}`, frame);
     if (frame.t === "subscribe" && own) this.#positions.set(channel, frame.pos as Position | undefined);
     else if (frame.t === "unsubscribe") this.#positions.delete(channel);
     else if (frame.t === "unwatch") this.members.delete(channel);
