@@ -56,7 +56,13 @@ export class RawLink {
   }
 
   ended(): void {
-    if (!this.#closing) this.#owner.failed(this.#index, "closed by the server");
+    if (!this.#closing) this.#fail("closed by the server");
+  }
+
+  /** Whoever waits goes on: failures are counted, and end the run. */
+  #fail(why: string): void {
+    this.#owner.failed(this.#index, why);
+    this.#answered();
   }
 
   /** Bytes from the server, cut anywhere. */
@@ -72,14 +78,14 @@ export class RawLink {
       else if (frame.opcode === 8) this.ended();
     }
     if (at >= bytes.length) return;
-    if (bytes.length - at > MESSAGE_BYTES_MAX) this.#owner.failed(this.#index, "a message over 1 MiB");
+    if (bytes.length - at > MESSAGE_BYTES_MAX) this.#fail("a message over 1 MiB");
     else this.#rest = Buffer.from(bytes.subarray(at)); // the runtime reuses the chunk's memory
   }
 
   #takeHead(bytes: Buffer): number {
     const end = bytes.indexOf(END_OF_HEAD);
     if (end === -1) return 0;
-    if (!bytes.toString("latin1", 0, 12).endsWith("101")) this.#owner.failed(this.#index, bytes.toString("latin1", 0, 40));
+    if (!bytes.toString("latin1", 0, 12).endsWith("101")) this.#fail(bytes.toString("latin1", 0, 40));
     this.#upgraded = true;
     const { hello, reply } = this.#owner.dialect;
     if (hello !== undefined) this.send(hello);
@@ -92,7 +98,7 @@ export class RawLink {
     if (typeof arrival === "number") this.#owner.arrived(this.#index, arrival);
     else if (arrival === "published") this.#owner.acknowledged();
     else if (arrival === "open") this.send(this.#owner.dialect.reply ?? "");
-    else if (arrival === "other") this.#owner.failed(this.#index, `unexpected ${bytes.toString("utf8", from, Math.min(to, from + 80))}`);
+    else if (arrival === "other") this.#fail(`unexpected ${bytes.toString("utf8", from, Math.min(to, from + 80))}`);
     else this.#answered();
   }
 
