@@ -45,6 +45,17 @@ export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId">
       resumeReserve: random.pick([0, 0.2, 0.5]),
       windowMinMs: random.pick([0, 300, 1500]),
     },
+    fleet: {
+      figuresMs: 500,
+      nodeLeaseMs: 2500,
+      lagMsMax: 250,
+      askMs: 500,
+      rebalance: random.chance(0.5),
+      rebalanceTolerance: 0.1,
+      rebalanceSessionsMin: 2,
+      rebalancePerSecond: random.pick([2, 20]),
+      rebalanceCooldownMs: 3000,
+    },
     drain: { preDelayMs: 0, windowMs: 5000, perSecondMax: random.pick([2, 20, 200]) },
   };
 }

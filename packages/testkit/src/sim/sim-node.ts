@@ -138,5 +138,7 @@ const QUIET: Observer = {
   rpc() {},
   experienced() {},
   drainStep() {},
+  rebalanced() {},
+  nodeChanged() {},
   bug() {},
 };

@@ -101,7 +101,7 @@ function drawClient(random: SeededRandom, index: number, heavy: boolean): Client
     last: random.chance(0.3) ? 1 + random.int(10) : undefined,
     publish: publishers.map(({ name }) => ({
       channel: name,
-      everyMs: random.pick([150, 400, 1000, 3000]),
+      everyMs: random.pick([250, 700, 1500, 4000]),
       bytes: heavy && random.chance(0.5) ? 2000 : 10 + random.int(60),
     })),
     member: random.chance(0.5),
