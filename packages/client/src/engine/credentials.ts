@@ -111,7 +111,12 @@ export class Credentials {
       if (!live() || !connection) return; // The next connection plans its own.
       connection.request({ t: "refresh", token }, (answer) => {
         if (answer?.t === "err") again(new HoldfastError("token_invalid", `Cannot refresh the token: ${answer.msg}`));
-        else if (answer?.t === "ok" && live()) this.#scheduleRefresh(lifeFrom(answer.data) ?? this.#lifeMs);
+        else if (answer?.t === "ok" && live()) {
+          this.#lifeMs = lifeFrom(answer.data) ?? this.#lifeMs;
+          this.#scheduleRefresh(this.#lifeMs);
+          // The pong brings a resume token that lives as long as the new token.
+          connection.send({ t: "ping", id: this.#host.nextId() });
+        }
       });
     };
     if (this.#getToken) this.#fetch(this.#getToken, "refresh").then(hand, again);
