@@ -47,7 +47,7 @@ export class ChannelHub implements ChannelListener {
   readonly opened: Promise<void>;
 
   readonly #ports: HubPorts;
-  readonly #held: { publication: Publication; epoch: string }[] = [];
+  #held: { publication: Publication; epoch: string }[] = [];
   readonly #reads = new Map<number, Promise<OutgoingPage>>();
   #state: HubState = "opening";
   #averageBytes = 256;
@@ -131,16 +131,7 @@ export class ChannelHub implements ChannelListener {
   read(offset: number): Promise<OutgoingPage> {
     const running = this.#reads.get(offset);
     if (running !== undefined) return running;
-    const { chunkBytes } = this.#ports.settings().flow;
-    const limit = Math.max(PAGE_MIN, Math.min(PAGE_MAX, Math.floor((4 * chunkBytes) / this.#averageBytes)));
-    const read = this.#ports.reads
-      .run(() => this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, limit }))
-      .then(({ publications, ...page }) => ({
-        ...page,
-        entries: publications.map((publication) => this.#outgoing(publication)),
-        complete: publications.length < limit,
-      }))
-      .finally(() => this.#reads.delete(offset));
+    const read = this.#fetch(offset).finally(() => this.#reads.delete(offset));
     this.#reads.set(offset, read);
     return read;
   }
@@ -162,9 +153,9 @@ export class ChannelHub implements ChannelListener {
   }
 
   #accept(publication: Publication, epoch: string): void {
-    if (epoch !== this.epoch) this.#beginEpoch(epoch);
-    if (publication.offset <= this.passed) return;
-    if (publication.offset === this.passed + 1) return this.#pass(this.#outgoing(publication));
+    if (epoch === this.epoch && publication.offset <= this.passed) return;
+    if (epoch === this.epoch && publication.offset === this.passed + 1) return this.#pass(this.#outgoing(publication));
+    // A hole; or another epoch, and only the broker can say which of the two is over.
     this.#hold(publication, epoch);
     this.recheck();
   }
@@ -232,12 +223,25 @@ export class ChannelHub implements ChannelListener {
     for (const other of this.others) if (other.state === "catching" || other.state === "ahead") pump(other, this.#ports);
   }
 
+  async #fetch(offset: number): Promise<OutgoingPage> {
+    const { flow } = this.#ports.settings();
+    const limit = Math.max(PAGE_MIN, Math.min(PAGE_MAX, Math.floor((4 * flow.chunkBytes) / this.#averageBytes)));
+    const ask = (): Promise<HistoryPage> => this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, limit });
+    const { publications, ...page } = await this.#ports.reads.run(ask);
+    const entries = publications.map((publication) => this.#outgoing(publication));
+    return { ...page, entries, complete: publications.length < limit };
+  }
+
   async #mend(): Promise<void> {
     if (this.#stuck > 0) await this.#pause(this.#stuck);
     for (let attempt = 0; this.#state === "mending"; attempt++) {
       try {
-        const page = await this.read(this.passed);
+        const before = new Set(this.#held);
+        // Not a read that others share: it must be younger than what was held back before it.
+        const page = await this.#fetch(this.passed);
         if (this.#state !== "mending") return;
+        // What came before the read and is of another epoch than the broker's is over.
+        this.#held = this.#held.filter((held) => held.epoch === page.epoch || !before.has(held));
         if (this.#apply(page)) {
           this.#state = "live";
           this.#release();
