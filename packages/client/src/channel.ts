@@ -61,12 +61,10 @@ export class ChannelCore<C, N extends Names<C>> {
    * Delivers each publication once, in order, over every reconnect and move; where that cannot be kept, `gap` is told first.
    * A further subscription to the same channel shares the first one's stream and gets what comes from then on.
    */
-  subscribe<State = unknown>(listener: (message: Message<Received<C, N>>) => void, options: SubscribeOptions<State> = {}): Subscription {
-    if (options.last !== undefined) whole("last", options.last, 1);
-    return new Subscription(this.engine, this.name, (message) => listener(message as Message<Received<C, N>>), {
-      ...(options as SubscribeOptions),
-      stateTimeoutMs: this.defaults.requestTimeoutMs,
-    });
+  subscribe(listener: (message: Message<Received<C, N>>) => void, options: SubscribeOptions = {}): Subscription {
+    whole("last", options.last, 1);
+    // The node checked the data against the contract's schema, which is where the type comes from.
+    return new Subscription(this.engine, this.name, listener as (message: Message) => void, options);
   }
 
   /**

@@ -31,7 +31,7 @@ export interface RpcOptions {
 type RpcArguments<Input> = undefined extends Input ? [input?: Input, options?: RpcOptions] : [input: Input, options?: RpcOptions];
 
 /**
- * What `Holdfast` is without presence and iteration and with no codec of its own, for pages that count every byte. `C` is the type of the
+ * What `Holdfast` is without presence, async iteration and `getState`, and with no codec of its own, for pages that count every byte. `C` is the type of the
  * application's contract. Connects at once unless `autoConnect` is false. Needs a global `WebSocket` or the option of that name.
  */
 export class HoldfastCore<C = unknown> {
@@ -133,8 +133,8 @@ export class HoldfastCore<C = unknown> {
   /** The constructor, or what to do about its absence. */
   #webSocket(): WebSocketConstructor {
     if (this.#WebSocket) return this.#WebSocket;
-    const wanted = 'the option WebSocket; on Node before 22: import { WebSocket } from "ws", new Holdfast(url, { WebSocket })';
-    throw new HoldfastError("request_invalid", `Cannot connect: this runtime has no WebSocket, expected ${wanted}`, { path: "WebSocket" });
+    const wanted = 'the option WebSocket (on Node before 22: import { WebSocket } from "ws")';
+    throw new HoldfastError("request_invalid", `Cannot connect: no WebSocket here, expected ${wanted}`, { path: "WebSocket" });
   }
 
   /** Tells `error` listeners of something that no call of the application can carry. For extensions such as the React hooks. */

@@ -1,4 +1,4 @@
-// Owns: the whole client: the core with JSON as its codec, and presence and iteration in its channels.
+// Owns: the whole client: the core with JSON as its codec, and presence, iteration and resynchronisation in its channels.
 import { jsonClientCodec } from "@holdfast/protocol";
 import { ChannelCore } from "./channel.ts";
 import { HoldfastCore } from "./core.ts";
@@ -6,9 +6,11 @@ import { Presence } from "./engine/presence.ts";
 import { type IteratedMessage, MessageIterator, type MessagesOptions } from "./messages.ts";
 import { type HoldfastOptions, whole } from "./options.ts";
 import { PresenceHandle } from "./presence-handle.ts";
-import type { Names, PresenceData, Received } from "./types.ts";
+import { type ResyncOptions, ResyncSubscription } from "./resync.ts";
+import type { Subscription } from "./subscription.ts";
+import type { Message, Names, PresenceData, Received } from "./types.ts";
 
-/** A channel: everything of `ChannelCore`, who is there, and messages as an async iterator. */
+/** A channel: everything of `ChannelCore`, who is there, state fetched afresh after gaps, and messages as an async iterator. */
 export class Channel<C, N extends Names<C>> extends ChannelCore<C, N> {
   readonly presence: PresenceHandle<PresenceData<C, N>>;
 
@@ -17,10 +19,19 @@ export class Channel<C, N extends Names<C>> extends ChannelCore<C, N> {
     this.presence = presence;
   }
 
+  override subscribe<State = unknown>(
+    listener: (message: Message<Received<C, N>>) => void,
+    options: ResyncOptions<State> = {},
+  ): Subscription {
+    whole("last", options.last, 1);
+    const settings = { ...(options as ResyncOptions), stateTimeoutMs: this.defaults.requestTimeoutMs };
+    return new ResyncSubscription(this.engine, this.name, listener as (message: Message) => void, settings);
+  }
+
   /** The channel as an async iterator. Leaving the loop ends the subscription. */
   messages(options: MessagesOptions = {}): AsyncIterableIterator<IteratedMessage<Received<C, N>>, undefined> {
     const bufferMax = whole("bufferMax", options.bufferMax, 1_000);
-    return new MessageIterator(this.engine, this.name, { ...options, bufferMax, stateTimeoutMs: this.defaults.requestTimeoutMs });
+    return new MessageIterator(this.engine, this.name, { ...options, bufferMax });
   }
 }
 

@@ -10,6 +10,7 @@ export { type Channel, Holdfast } from "./holdfast.ts";
 export type { IteratedMessage, MessagesOptions } from "./messages.ts";
 export type { HoldfastOptions, WebSocketConstructor, WebSocketLike } from "./options.ts";
 export type { PresenceEvents, PresenceHandle, WaitOptions } from "./presence-handle.ts";
+export type { ResyncOptions } from "./resync.ts";
 export type { SubscribeOptions, Subscription, SubscriptionEvents } from "./subscription.ts";
 export type {
   Member,

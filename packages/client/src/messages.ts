@@ -48,7 +48,7 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
   #error: HoldfastError | undefined;
   #over = false;
 
-  constructor(engine: EngineCore, channel: string, options: MessagesOptions & { readonly stateTimeoutMs: number }) {
+  constructor(engine: EngineCore, channel: string, options: MessagesOptions) {
     const { signal, onGap, bufferMax, ...start } = options;
     this.#engine = engine;
     this.#bufferMax = bufferMax ?? BUFFER_MAX;

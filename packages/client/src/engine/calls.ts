@@ -91,7 +91,7 @@ export class Calls {
     if (answer) this.#settle(call, answer.t === "err" ? errorFromWire(answer) : answer);
     else if (call.options.repeatable) this.pump();
     else {
-      const text = `Cannot ${call.options.name}: the connection was lost before the answer; it may have been carried out`;
+      const text = `Cannot ${call.options.name}: connection lost before the answer`;
       this.#settle(call, new HoldfastError("connection_lost", text));
     }
   }

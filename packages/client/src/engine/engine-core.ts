@@ -4,13 +4,16 @@ import { Attempts } from "./attempts.ts";
 import { Calls } from "./calls.ts";
 import { Connection, type End } from "./connection.ts";
 import { Counts } from "./counts.ts";
-import { Credentials, type GetToken, isPermanent, type Shown } from "./credentials.ts";
+import { Credentials, isPermanent, type Shown } from "./credentials.ts";
+import type { EngineListener, EngineOptions } from "./engine-options.ts";
 import type { ClientEnvironment } from "./environment.ts";
-import { errorFromClose, errorFromWire, HoldfastError, isFinal } from "./errors.ts";
-import { defined, type Host, type Part } from "./host.ts";
+import { errorFromWire, finalErrorOf, HoldfastError } from "./errors.ts";
+import { defined, guard, type Host, type Part } from "./host.ts";
+import { Life } from "./life.ts";
 import { Migration } from "./migration.ts";
 import { Publisher } from "./publisher.ts";
-import type { State, StateChange } from "./state.ts";
+import { Resumption } from "./resumption.ts";
+import type { State } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** A connection that lasted less counts as a failed attempt. */
@@ -19,31 +22,8 @@ const STABLE_MS = 5_000;
 const RETIRE_MS = 1_000;
 /** How long the application sees `connected` while the second connection of a move is on its way and the first has died. */
 const ADOPT_MS = 1_000;
-/** Streams that are not caught up after this long are taken as such in the counts. */
-const CATCH_UP_MS = 10_000;
-const REPORT_MS = 30_000;
 const CLOSE_MS = 1_000;
 const REQUEST_ID_MAX = 2 ** 31 - 1;
-
-/** What an engine is told once. Times in ms, sizes in bytes. */
-export interface EngineOptions {
-  readonly url: string;
-  readonly codec: ClientCodec;
-  readonly getToken?: GetToken;
-  /** Name and version of the library, at most 64 characters. */
-  readonly client: string;
-  readonly connectTimeoutMs: number;
-  readonly suspendAfterMs: number;
-  /** False: the node closes the connection when it drains, instead of moving the session. */
-  readonly migrates: boolean;
-  readonly queue: { readonly countMax: number; readonly bytesMax: number };
-}
-
-/** What an engine tells of itself. What these throw is swallowed. */
-export interface EngineListener {
-  state(change: StateChange): void;
-  error(error: unknown): void;
-}
 
 /** What is known of the surroundings: the network came or went, the page is seen again. */
 export type Hint = "online" | "offline" | "visible";
@@ -60,21 +40,18 @@ export class EngineCore implements Host {
   readonly #listener: EngineListener;
   readonly #credentials: Credentials;
   readonly #parts: Part[];
-  #state: State = "connecting";
-  #final: HoldfastError | undefined;
+  readonly #life: Life;
+  readonly #resumption: Resumption;
   #primary: Connection | undefined;
   #migration: Migration | undefined;
   #retiring: Connection | undefined;
   readonly #attempts: Attempts;
-  #timers: Record<"suspend" | "adopt" | "retire" | "catchUp", () => void> = { suspend() {}, adopt() {}, retire() {}, catchUp() {} };
+  #cancelAdopt: () => void = () => {};
+  #cancelRetire: () => void = () => {};
   #idNext = 1;
   #connectedAtMs: number | undefined;
-  #lostAtMs: number | undefined;
-  #adopted = false;
   #authRetried = false;
-  #offline = false;
   #started = false;
-  #reportedAtMs = Number.NEGATIVE_INFINITY;
   #nextMigrateMs: number | undefined;
 
   constructor(options: EngineOptions, environment: ClientEnvironment, listener: EngineListener) {
@@ -82,6 +59,9 @@ export class EngineCore implements Host {
     this.environment = environment;
     this.codec = options.codec;
     this.#listener = listener;
+    const { suspendAfterMs } = options;
+    this.#life = new Life({ clock: environment.clock, suspendAfterMs, tell: (change) => guard(this, () => listener.state(change)) });
+    this.#resumption = new Resumption(this);
     this.#attempts = new Attempts(environment, () => this.#connect());
     this.#credentials = new Credentials(this, options.getToken);
     this.subscriptions = new Subscriptions(this, (connection) => this.#onCaughtUp(connection));
@@ -98,10 +78,10 @@ export class EngineCore implements Host {
   }
 
   get final(): HoldfastError | undefined {
-    return this.#final;
+    return this.#life.final;
   }
   get state(): State {
-    return this.#state;
+    return this.#life.state;
   }
   /** Public id of the session, while connected. */
   get session(): string | undefined {
@@ -116,7 +96,7 @@ export class EngineCore implements Host {
   start(): void {
     if (this.#started || this.#isOver()) return;
     this.#started = true;
-    this.#armSuspend();
+    this.#life.begin();
     this.#attempts.start();
   }
 
@@ -137,17 +117,14 @@ export class EngineCore implements Host {
 
   hint(hint: Hint): void {
     if (this.#isOver() || !this.#started) return;
-    if (hint !== "visible") this.#offline = hint === "offline";
+    if (hint !== "visible") this.#life.offline = hint === "offline";
     const connection = this.ready();
     if (connection) {
       connection.probe();
       this.#migration?.second?.probe();
-    } else if (this.#offline) this.#setState("suspended", "offline");
+    } else if (this.#life.offline) this.#life.away("offline");
     else {
-      if (hint === "online" && this.#state === "suspended") {
-        this.#armSuspend();
-        this.#setState(this.#lostAtMs === undefined ? "connecting" : "reconnecting", "online");
-      }
+      if (hint === "online") this.#life.back(this.#resumption.pending ? "reconnecting" : "connecting");
       this.#attempts.tryNow();
     }
   }
@@ -191,7 +168,7 @@ export class EngineCore implements Host {
         opened: (connection) => {
           const more = defined({ ...credentials, moving: moving || undefined, migrates: migrates || undefined, client });
           connection.request({ t: "connect", ...more }, (answer) => answer && connection.end(4000, "connect was refused"));
-          for (const part of this.#parts) part.attach(connection, !moving && this.#lostAtMs !== undefined);
+          for (const part of this.#parts) part.attach(connection, !moving && this.#resumption.pending);
         },
         connected: (connection, frame) => this.#onConnected(connection, frame),
         frame: (connection, frame) => this.#onFrame(connection, frame),
@@ -211,18 +188,11 @@ export class EngineCore implements Host {
     this.#attempts.windowMs = frame.windowMs;
     this.#connectedAtMs = this.#now();
     this.#authRetried = false;
-    this.#timers.suspend();
-    this.#timers.adopt();
-    if (this.#lostAtMs !== undefined) {
-      this.counts.add(this.#adopted ? "migrations" : "reconnects");
-      this.#timers.catchUp = this.environment.clock.after(CATCH_UP_MS, () => this.#resumed());
-    }
-    this.#adopted = false;
-    this.#offline = false;
-    this.#setState("connected", frame.resumed ? "resumed" : "connected");
+    this.#cancelAdopt();
+    this.#resumption.connected();
+    this.#life.connected(frame.resumed);
     this.#onCaughtUp(connection);
-    this.publisher.pump();
-    this.calls.pump();
+    this.#goOn();
   }
 
   #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
@@ -230,7 +200,7 @@ export class EngineCore implements Host {
       case "pong":
         if (frame.resume !== undefined) this.#credentials.resume = frame.resume;
         this.#attempts.windowMs = frame.windowMs;
-        if (this.#now() - this.#reportedAtMs >= REPORT_MS) this.#sendReport();
+        this.#resumption.reportIfDue();
         return;
       case "advice":
         this.#attempts.windowMs = frame.windowMs;
@@ -249,8 +219,10 @@ export class EngineCore implements Host {
     this.#attempts.windowMs = end.goodbye?.windowMs ?? this.#attempts.windowMs;
     this.#detach(connection);
     if (connection === this.#retiring) this.#retiring = undefined;
-    else if (connection === this.#migration?.second) this.#migration.lost(end.goodbye?.retryMs ?? 0);
-    else if (connection === this.#primary) this.#onLost(end);
+    else if (connection === this.#migration?.second) {
+      this.#nextMigrateMs = undefined;
+      this.#migration.lost(end.goodbye?.retryMs ?? 0);
+    } else if (connection === this.#primary) this.#onLost(end);
   }
 
   #onLost(end: End): void {
@@ -258,9 +230,8 @@ export class EngineCore implements Host {
     this.#primary = undefined;
     const second = this.#migration?.stop();
     this.#migration = undefined;
-    this.#timers.catchUp();
-    this.#lostAtMs ??= wasReady ? end.lostAtMs : undefined;
-    const error = finalError(end);
+    this.#resumption.lost(wasReady ? end.lostAtMs : undefined);
+    const error = finalErrorOf(end);
     if (second && (!error || error.code === "session_replaced")) {
       this.#adopt(second, end);
       return;
@@ -270,8 +241,8 @@ export class EngineCore implements Host {
       this.#end("failed", error.code, error);
       return;
     }
-    this.#timers.adopt();
-    this.#adopted = false;
+    this.#cancelAdopt();
+    this.#resumption.moved = false;
     const name = end.goodbye?.name ?? "lost";
     this.#credentials.refused(name);
     const authRetry = (name === "resume_rejected" || name === "token_expired") && !this.#authRetried;
@@ -280,19 +251,19 @@ export class EngineCore implements Host {
     else if (!authRetry) this.#attempts.failures++;
     const cause = end.goodbye && errorFromWire(end.goodbye);
     if (!wasReady) this.report(cause ?? new HoldfastError("connection_lost", `Cannot connect: closed with ${end.closeCode} ${end.reason}`));
-    this.#away(name, cause);
+    this.#life.away(name, cause);
     this.#attempts.schedule(end.goodbye?.retryMs ?? 0);
   }
 
   /** The first connection of a move died: the second is the connection now. The application is told only if that takes long. */
   #adopt(second: Connection, end: End): void {
     this.#primary = second;
-    this.#adopted = true;
+    this.#resumption.moved = true;
     if (second.info) this.#onConnected(second, second.info);
     else
-      this.#timers.adopt = this.environment.clock.after(ADOPT_MS, () => {
-        this.#adopted = false;
-        this.#away(end.goodbye?.name ?? "lost", undefined);
+      this.#cancelAdopt = this.environment.clock.after(ADOPT_MS, () => {
+        this.#resumption.moved = false;
+        this.#life.away(end.goodbye?.name ?? "lost");
       });
   }
 
@@ -309,42 +280,9 @@ export class EngineCore implements Host {
     this.#attempts.schedule(0);
   }
 
-  #away(reason: string, error: HoldfastError | undefined): void {
-    if (this.#offline) this.#setState("suspended", "offline", error);
-    else if (this.#state === "connected") {
-      this.#armSuspend();
-      this.#setState("reconnecting", reason, error);
-    }
-  }
-
-  #armSuspend(): void {
-    this.#timers.suspend();
-    this.#timers.suspend = this.environment.clock.after(this.#options.suspendAfterMs, () => this.#setState("suspended", "suspended"));
-  }
-
-  // ---- catching up and reporting ----
-
   #onCaughtUp(connection: Connection): void {
     if (connection !== this.#primary) this.#migration?.check();
-    else if (connection.info && this.subscriptions.isSettled(connection)) this.#resumed();
-  }
-
-  #resumed(): void {
-    this.#timers.catchUp();
-    if (this.#lostAtMs === undefined) return;
-    const pauseMs = this.#now() - this.#lostAtMs;
-    this.#lostAtMs = undefined;
-    this.counts.resumed(pauseMs);
-    this.counts.total.deliveryPauseMsLast = pauseMs;
-    this.#sendReport();
-  }
-
-  #sendReport(): void {
-    const connection = this.ready();
-    const counts = connection && this.counts.takeReport();
-    if (!counts) return;
-    this.#reportedAtMs = this.#now();
-    connection.send({ t: "report", counts });
+    else if (connection.info && this.subscriptions.isSettled(connection)) this.#resumption.caughtUp();
   }
 
   // ---- moving ----
@@ -371,11 +309,14 @@ export class EngineCore implements Host {
     this.#primary = second;
     this.#connectedAtMs = this.#now();
     this.#attempts.windowMs = second.info?.windowMs ?? this.#attempts.windowMs;
-    this.counts.add("migrations");
-    this.counts.total.deliveryPauseMsLast = 0;
     if (old) this.#retire(old);
     this.#planRefresh(second);
-    this.#sendReport();
+    this.#resumption.overlapped();
+    this.#goOn();
+  }
+
+  /** There is a connection to go on with: everything that waits goes there, a `migrate` that it sent meanwhile included. */
+  #goOn(): void {
     this.publisher.pump();
     this.calls.pump();
     if (this.#nextMigrateMs === undefined) return;
@@ -397,11 +338,11 @@ export class EngineCore implements Host {
     this.#detach(old);
     const part = () => {
       if (this.#retiring !== old) return;
-      this.#timers.retire();
+      this.#cancelRetire();
       this.#retiring = undefined;
       this.#say(old, true);
     };
-    this.#timers.retire = this.environment.clock.after(RETIRE_MS, part);
+    this.#cancelRetire = this.environment.clock.after(RETIRE_MS, part);
     old.whenIdle(part);
   }
 
@@ -424,10 +365,11 @@ export class EngineCore implements Host {
     this.#migration = undefined;
     this.#retiring = undefined;
     this.#attempts.cancel();
-    for (const cancel of Object.values(this.#timers)) cancel();
+    this.#cancelAdopt();
+    this.#cancelRetire();
+    this.#resumption.stop();
     this.#credentials.stop();
-    this.#final = error;
-    this.#setState(state, reason, error);
+    this.#life.end(state, reason, error);
     for (const connection of connections) this.#detach(connection);
     for (const part of [...this.#parts, this.publisher, this.calls]) part.endAll(error);
     for (const connection of connections) connection.bye(false);
@@ -435,28 +377,10 @@ export class EngineCore implements Host {
   }
 
   #isOver(): boolean {
-    return this.#state === "closed" || this.#state === "failed";
-  }
-
-  #setState(state: State, reason: string, error?: HoldfastError): void {
-    const previous = this.#state;
-    if (state === previous) return;
-    this.#state = state;
-    const change = defined({ state, previous, reason, error });
-    try {
-      this.#listener.state(change);
-    } catch (thrown) {
-      this.report(thrown);
-    }
+    return this.#life.final !== undefined;
   }
 
   #now(): number {
     return this.environment.clock.nowMs();
   }
-}
-
-/** The error that ends the client, when the node said stop. */
-function finalError({ goodbye, closeCode, reason }: End): HoldfastError | undefined {
-  if (goodbye) return isFinal(goodbye.code) ? errorFromWire(goodbye) : undefined;
-  return closeCode >= 4500 && closeCode <= 4999 ? errorFromClose(closeCode, reason) : undefined;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { CODES, type CodeName } from "@holdfast/protocol";
-import { errorFromClose, errorFromWire, HoldfastError, isFinal, retryOf } from "./errors.ts";
+import { errorFromWire, finalErrorOf, HoldfastError, isFinal, retryOf } from "./errors.ts";
 
 const names = Object.keys(CODES) as CodeName[];
 
@@ -22,7 +22,8 @@ test("a goodbye means stop exactly when its close code does", () => {
     const row: { readonly number: number; readonly close?: number } = CODES[name];
     const stops = row.close !== undefined && row.close >= 4500 && row.close <= 4999;
     expect([name, isFinal(row.number)]).toEqual([name, stops]);
-    if (stops && row.close !== undefined) expect(errorFromClose(row.close, "").number).toBe(row.number);
+    const closed = row.close === undefined ? undefined : finalErrorOf({ closeCode: row.close, reason: "" });
+    expect([name, closed?.number]).toEqual([name, stops ? row.number : undefined]);
   }
 });
 

@@ -1,5 +1,5 @@
 // Owns: the client's one error type and what it knows of each code.
-import type { CodeName, Retry } from "@holdfast/protocol";
+import type { CodeName, GoodbyeFrame, Retry } from "@holdfast/protocol";
 import { defined } from "./host.ts";
 
 // What the client must know of protocol's CODES, without their texts (3 kB that a browser need not load); errors.test.ts compares the
@@ -71,11 +71,17 @@ export function errorFromWire(frame: {
   return new HoldfastError(frame.name as CodeName, `${frame.name}: ${frame.msg}`, defined({ number, path, retryAfterMs }));
 }
 
-/** A close code of 4500-4999 without a goodbye before it. Close code 4500 + n belongs to number 150 + n (errors.test.ts compares). */
-export function errorFromClose(closeCode: number, reason: string): HoldfastError {
-  const text = `The node closed the connection with ${closeCode}${reason && `: ${reason}`}`;
-  return new HoldfastError("rejected_connect", text, { number: closeCode - 4350 });
-}
-
 /** Whether a goodbye's number means stop. In the table 100-149 close with 4000-4499 or 1012, 150-199 with 4500-4999. */
 export const isFinal = (goodbyeNumber: number): boolean => goodbyeNumber >= 150 && goodbyeNumber <= 199;
+
+/** The error that ends the client, when the node said stop: by a goodbye, or by a close code of 4500-4999 without one (4500 + n belongs to number 150 + n). */
+export function finalErrorOf(end: {
+  readonly goodbye?: GoodbyeFrame;
+  readonly closeCode: number;
+  readonly reason: string;
+}): HoldfastError | undefined {
+  const { goodbye, closeCode, reason } = end;
+  const number = goodbye?.code ?? closeCode - 4350;
+  if (goodbye ? !isFinal(number) : closeCode < 4500 || closeCode > 4999) return undefined;
+  return goodbye ? errorFromWire(goodbye) : new HoldfastError("rejected_connect", `Closed by the node: ${closeCode} ${reason}`, { number });
+}

@@ -337,6 +337,29 @@ describe("at the same time", () => {
     expect(second().accept()[0]).toMatchObject({ resume: "r-2", moving: true });
   });
 
+  test("a `migrate` of a second connection that was lost before it was taken is forgotten", () => {
+    const { old, second, sockets, clock } = settled();
+    old.send(migrate());
+    second().accept();
+    second().send(migrate());
+    second().drop();
+    clock.advance(1_000);
+    second().accept();
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(old.closed).toBeDefined();
+    expect(sockets).toHaveLength(3);
+  });
+
+  test("a `migrate` of the second connection is followed when the first one dies", () => {
+    const { old, second, sockets } = settled();
+    old.send(migrate());
+    second().accept({ resume: "r-2" });
+    second().send(migrate());
+    old.drop();
+    expect(sockets).toHaveLength(3);
+    expect(second().accept()[0]).toMatchObject({ resume: "r-2", moving: true });
+  });
+
   test("close() ends both connections", () => {
     const { old, second, engine, clock, states } = settled();
     old.send(migrate());

@@ -138,7 +138,7 @@ export class Publisher {
         continue;
       }
       if (item.firstSentMs !== undefined && nowMs - item.firstSentMs > REPEAT_WITHIN_MS) {
-        const text = `Cannot publish to ${item.channel} again: it was sent too long ago to be told from a new one`;
+        const text = `Cannot publish to ${item.channel} again: it was sent too long ago`;
         this.#settle(item, new HoldfastError("connection_lost", text));
         continue;
       }

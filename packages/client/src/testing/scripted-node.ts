@@ -1,7 +1,7 @@
 // Owns: a node that says exactly what a test tells it to, under an engine whose time stands still. For tests only.
 import { jsonClientCodec } from "@holdfast/protocol";
 import { ClientEngine } from "../engine/client-engine.ts";
-import type { EngineOptions } from "../engine/engine-core.ts";
+import type { EngineOptions } from "../engine/engine-options.ts";
 import type { ClientClock, Transport, TransportHandlers } from "../engine/environment.ts";
 import type { StateChange } from "../engine/state.ts";
 import type { Gap, RawMessage, Recovered, StreamListener, StreamStart } from "../engine/stream.ts";

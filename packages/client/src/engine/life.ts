@@ -1,0 +1,72 @@
+// Owns: which state the client is in, as the application sees it, and telling each change once.
+import type { ClientClock } from "./environment.ts";
+import type { HoldfastError } from "./errors.ts";
+import { defined } from "./host.ts";
+import type { State, StateChange } from "./state.ts";
+
+export interface LifeOptions {
+  readonly clock: ClientClock;
+  readonly suspendAfterMs: number;
+  /** MUST NOT throw. */
+  readonly tell: (change: StateChange) => void;
+}
+
+/** The state, and the timer that turns a long absence into `suspended`. */
+export class Life {
+  /** The network is said to be gone. */
+  offline = false;
+  /** Why the client ended for good, once it has. */
+  final: HoldfastError | undefined;
+  readonly #options: LifeOptions;
+  #state: State = "connecting";
+  #cancelSuspend: () => void = () => {};
+
+  constructor(options: LifeOptions) {
+    this.#options = options;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** The client was started: it has `suspendAfterMs` to connect. */
+  begin(): void {
+    this.#cancelSuspend();
+    this.#cancelSuspend = this.#options.clock.after(this.#options.suspendAfterMs, () => this.#become("suspended", "suspended"));
+  }
+
+  connected(resumed: boolean): void {
+    this.#cancelSuspend();
+    this.offline = false;
+    this.#become("connected", resumed ? "resumed" : "connected");
+  }
+
+  /** There is no connection. */
+  away(reason: string, error?: HoldfastError): void {
+    if (this.offline) this.#become("suspended", "offline", error);
+    else if (this.#state === "connected") {
+      this.begin();
+      this.#become("reconnecting", reason, error);
+    }
+  }
+
+  /** The network is said to be back: `state` is what the client does about it. */
+  back(state: "connecting" | "reconnecting"): void {
+    if (this.#state !== "suspended") return;
+    this.begin();
+    this.#become(state, "online");
+  }
+
+  end(state: "closed" | "failed", reason: string, error: HoldfastError): void {
+    this.#cancelSuspend();
+    this.final = error;
+    this.#become(state, reason, error);
+  }
+
+  #become(state: State, reason: string, error?: HoldfastError): void {
+    const previous = this.#state;
+    if (state === previous) return;
+    this.#state = state;
+    this.#options.tell(defined({ state, previous, reason, error }));
+  }
+}
