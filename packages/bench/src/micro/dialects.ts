@@ -3,8 +3,8 @@
 export const PEERS = ["bun", "socketio", "holdfast"] as const;
 export type Peer = (typeof PEERS)[number];
 
-/** What a message is to the driver: `ready` ends the handshake, `ack` answers a subscribe, a number counts publications. */
-export type Arrival = "ready" | "ack" | "published" | "open" | "other" | number;
+/** What a message is to the driver: `ready` ends the handshake, `ack` answers a subscribe, a number counts publications, `acknowledged` answers to publishes. */
+export type Arrival = "ready" | "ack" | "open" | "other" | number | { readonly acknowledged: number };
 
 export interface Dialect {
   readonly path: string;
@@ -20,7 +20,7 @@ export interface Dialect {
 }
 
 const code = (text: string): number => text.charCodeAt(0);
-const [ZERO, TWO, THREE, FOUR, LINE_FEED, OPEN, O, C, S, P, U] = [..."0234\n{ocspu"].map(code);
+const [ZERO, TWO, THREE, FOUR, LINE_FEED, OPEN, O, C, S, P, U, QUOTE] = [...'0234\n{ocspu"'].map(code);
 
 /** Bare Bun: a message that begins with `{` is a publication; `ok` answers a subscribe. */
 const bun: Dialect = {
@@ -42,7 +42,7 @@ const socketio: Dialect = {
   },
 };
 
-/** holdfast.v1 in JSON: frames separated by line feeds; the type is the first member. */
+/** holdfast.v1 in JSON: frames separated by line feeds; the type is the first member. A message holds frames of one type here: links either subscribe or publish. */
 const holdfast: Dialect = {
   path: "/connect",
   subprotocol: "holdfast.v1",
@@ -54,10 +54,9 @@ const holdfast: Dialect = {
     if (letter === C) return "ready";
     if (letter === S) return "ack";
     if (letter !== P || next !== U) return "other";
-    if (bytes[from + 9] !== code('"')) return "published"; // not {"t":"pub" but {"t":"published"
     let count = 1;
     for (let at = bytes.indexOf(LINE_FEED ?? 0, from); at !== -1 && at < to; at = bytes.indexOf(LINE_FEED ?? 0, at + 1)) count++;
-    return count;
+    return bytes[from + 9] === QUOTE ? count : { acknowledged: count }; // {"t":"pub" or {"t":"published"
   },
 };
 

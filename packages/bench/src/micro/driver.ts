@@ -38,8 +38,8 @@ class Driver {
       dialect: DIALECTS[this.#peer],
       port: this.#port,
       arrived: (at, count) => this.#arrived(at, count),
-      acknowledged: () => {
-        this.#acknowledged++;
+      acknowledged: (count) => {
+        this.#acknowledged += count;
       },
       failed: (at, why) => {
         this.#failed++;

@@ -8,8 +8,8 @@ export interface LinkOwner {
   readonly port: number;
   /** `count` publications arrived at link `index`. */
   arrived(index: number, count: number): void;
-  /** The node acknowledged one publish of this link. */
-  acknowledged(): void;
+  /** The node acknowledged publishes of this link. */
+  acknowledged(count: number): void;
   /** The connection ended or a message made no sense. */
   failed(index: number, why: string): void;
 }
@@ -96,7 +96,7 @@ export class RawLink {
   #message(bytes: Buffer, from: number, to: number): void {
     const arrival = this.#owner.dialect.arrival(bytes, from, to);
     if (typeof arrival === "number") this.#owner.arrived(this.#index, arrival);
-    else if (arrival === "published") this.#owner.acknowledged();
+    else if (typeof arrival === "object") this.#owner.acknowledged(arrival.acknowledged);
     else if (arrival === "open") this.send(this.#owner.dialect.reply ?? "");
     else if (arrival === "other") this.#fail(`unexpected ${bytes.toString("utf8", from, Math.min(to, from + 80))}`);
     else this.#answered();
