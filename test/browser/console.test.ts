@@ -72,7 +72,7 @@ describe("two windows of the page", () => {
       await a.page.mouse.down();
       await a.page.mouse.move(box.x + box.width / 2, box.y + box.height - 4, { steps: 8 });
       await by(b.page, "others").getByText("Ada L. holds the rope").waitFor({ state: "attached" });
-      const tension = by(b.page, "metric-tension").locator("output b");
+      const tension = by(b.page, "metric-tension").locator(".reading b");
       await until("the tension rises above what the swell does", async () => Number(await tension.textContent()) > 5.5);
       await a.page.mouse.up();
       await a.page.mouse.move(2, 2);
@@ -101,7 +101,7 @@ describe("two windows of the page", () => {
       await by(a.page, "restart").click();
       const verdicts = await Promise.all(
         [a, b].map(async ({ page }) => {
-          await by(page, "to-node").waitFor({ timeout: WAIT_MS * 2 });
+          await by(page, "to-node").waitFor({ state: "attached", timeout: WAIT_MS * 2 });
           return until("the restart was watched for five seconds", async () => {
             const method = (await page.locator(".method").textContent()) ?? "";
             return Number(/Watched for (\d+) s/.exec(method)?.[1]) >= 5 && text(page, "verdict");

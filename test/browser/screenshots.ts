@@ -19,7 +19,6 @@ try {
       await say(shown, "Holding the rope until then.");
     }
     await pull(third, { x: 0.72, y: 0.86, hold: true });
-    await pull(other, { x: 0.36, y: 0.2, hold: false });
     const tension = shown.getByTestId("metric-tension");
     await until("half a minute of readings", async () => Number(await tension.getAttribute("data-points")) > 280, 60_000);
     await shown.getByTestId("restart").click();
@@ -27,6 +26,7 @@ try {
       const method = await shown.locator(".method").textContent({ timeout: 20_000 });
       return Number(/Watched for (\d+) s/.exec(method ?? "")?.[1]) >= 3;
     });
+    await pull(other, { x: 0.36, y: 0.2, hold: false });
     await shown.bringToFront();
     await shown.screenshot({ path: `${IMAGES}page-${colorScheme}.png`, fullPage: true });
     console.log(colorScheme, await shown.getByTestId("verdict").textContent());
@@ -39,6 +39,9 @@ try {
       return page;
     }
   }
+} catch (error) {
+  console.error(dev.log());
+  throw error;
 } finally {
   await browser.close();
   await dev.stop();

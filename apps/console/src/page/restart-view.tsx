@@ -80,16 +80,22 @@ function leavers(left: readonly string[]): string {
   return left.length === 0 ? "nobody left the room" : `left the room: ${left.join(", ")}`;
 }
 
+/** Open where the restart was asked for; elsewhere closed, so that the page does not jump under its reader. */
 function Measured(props: { readonly report: RestartReport; readonly nodes: readonly string[]; readonly intervalMs: number }) {
   const { report } = props;
   return (
-    <div className="measured">
+    <details className="measured" open={report.askedHere}>
+      <summary>What this window measured</summary>
       <p className="route">
         <code data-testid="from-node">{report.fromNode}</code>
         <span aria-hidden="true">→</span>
         <span className="unseen">to</span>
         <code data-testid="to-node">{report.toNode}</code>
-        <span className="note">this window moved after {milliseconds(report.movedAfterMs)}</span>
+        <span className="note">
+          {report.askedHere
+            ? `this window moved after ${milliseconds(report.movedAfterMs)}`
+            : "asked for elsewhere; times are from this window's move"}
+        </span>
       </p>
       <RestartTimeline timeline={report.timeline} nodes={props.nodes} pauseMs={report.pauseMs} />
       <p className="method">
@@ -98,6 +104,6 @@ function Measured(props: { readonly report: RestartReport; readonly nodes: reado
         duplicated: the device's own numbers, {report.received} heartbeats. Everything is measured in this window, so the device's side of
         the move counts too. Watched for {Math.floor(report.watchedMs / 1000)} s since the move.
       </p>
-    </div>
+    </details>
   );
 }

@@ -27,6 +27,7 @@ describe("a watched restart", () => {
     expect(report).toMatchObject({
       fromNode: "old",
       toNode: "new",
+      askedHere: true,
       movedAfterMs: 600,
       pauseMs: 140,
       missing: 0,

@@ -92,6 +92,8 @@ function append(list: readonly string[], entry: string): readonly string[] {
 export interface RestartReport {
   readonly fromNode: string;
   readonly toNode: string;
+  /** False when another window asked, or nobody: then the move itself is what was noticed. */
+  readonly askedHere: boolean;
   /** From asking to the window being on the new node. */
   readonly movedAfterMs: number;
   /** How long the window has been watched since the move, at most `WATCH_MS`. */
@@ -135,6 +137,7 @@ export function reportRestart(
   return {
     fromNode: watch.fromNode,
     toNode: watch.toNode,
+    askedHere: askedAtMs < movedAtMs,
     movedAfterMs: movedAtMs - askedAtMs,
     watchedMs: Math.min(now.nowMs - movedAtMs, WATCH_MS),
     missing: whole.missing,

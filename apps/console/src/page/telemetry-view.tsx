@@ -15,9 +15,9 @@ export function MetricChart(props: { readonly metric: Metric; readonly series: S
     <div className="metric" data-testid={`metric-${metric.key}`} data-points={series.values.length}>
       <p>
         <span>{metric.label}</span>
-        <output>
+        <span className="reading">
           <b>{newest === undefined ? "–" : newest.toFixed(metric.digits)}</b> {metric.unit}
-        </output>
+        </span>
       </p>
       <div
         className="chart"
@@ -74,14 +74,20 @@ function chartOptions(metric: Metric, element: HTMLElement, last: boolean): uPlo
       y: { range: (_chart, low, high) => [Math.min(metric.min, low ?? metric.min), Math.max(metric.max, (high ?? metric.max) * 1.05)] },
     },
     axes: [
-      { ...axis, show: last, size: AXIS_PX, space: 70, values: (_chart, marks) => marks.map(clockTime) },
+      { ...axis, show: last, size: AXIS_PX, space: 70, values: clockTimes },
       { ...axis, size: 40, space: 28 },
     ],
     series: [{}, { stroke: ink("accent"), width: 1.5, fill: ink("accent-wash"), points: { show: false } }],
   };
 }
 
-/** Clock time, to the second. */
-function clockTime(timeS: number): string {
-  return new Date(timeS * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+/** A label that would be cut off at the right edge is left out. */
+const EDGE_S = SPAN_S * 0.07;
+
+/** Clock times, to the second. */
+function clockTimes(chart: uPlot, marksS: readonly number[]): string[] {
+  const lastS = (chart.scales.x?.max ?? Number.POSITIVE_INFINITY) - EDGE_S;
+  return marksS.map((timeS) => (timeS > lastS ? "" : new Date(timeS * 1000).toLocaleTimeString([], CLOCK)));
 }
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false } as const;
