@@ -1,6 +1,6 @@
 // Owns: the rows of the option table that the engine of a node obeys: limits, times, flow, admission, drain. Each description ends with why the default is what it is.
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
-import { bytes, decimal, duration, integer } from "./option.ts";
+import { boolean, bytes, decimal, duration, integer } from "./option.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -34,7 +34,6 @@ export const ENGINE_OPTIONS = {
       default: CHANNEL_LENGTH_CEILING,
       min: 1,
       max: CHANNEL_LENGTH_CEILING,
-      live: true,
       description: "Longest channel name, in UTF-16 code units. The default is the protocol's ceiling.",
     }),
     publishesPerSecondMax: decimal({
@@ -79,7 +78,6 @@ export const ENGINE_OPTIONS = {
       default: 10_000,
       min: 1,
       max: 1_000_000,
-      live: true,
       description:
         "Connections of the node; must stay below the process's limit of open files. 10,000 need about 100 MB and drain in 20 s.",
     }),
@@ -175,7 +173,6 @@ export const ENGINE_OPTIONS = {
       default: 5 * MINUTE_MS,
       min: 5000,
       max: 24 * 60 * MINUTE_MS,
-      live: true,
       description: "How long a resume token is good. 5 minutes outlast the return of a whole node's clients; newer tokens come with pongs.",
     }),
   },
@@ -257,6 +254,70 @@ export const ENGINE_OPTIONS = {
       max: 10 * MINUTE_MS,
       live: true,
       description: "Least window over which clients are told to spread their return.",
+    }),
+  },
+  fleet: {
+    figuresMs: duration({
+      default: 1000,
+      min: 100,
+      max: MINUTE_MS,
+      live: true,
+      description: "How often a node tells the others how it is.",
+    }),
+    nodeLeaseMs: duration({
+      default: 5000,
+      min: 500,
+      max: 10 * MINUTE_MS,
+      live: true,
+      description: "A node that says nothing for this long is dead to the others. Five times fleet.figuresMs lets four words be lost.",
+    }),
+    lagMsMax: duration({
+      default: 250,
+      min: 10,
+      max: MINUTE_MS,
+      live: true,
+      description: "With an event loop later than this a node takes fewer set-ups, and drains towards it go slower.",
+    }),
+    askMs: duration({
+      default: 1000,
+      min: 50,
+      max: MINUTE_MS,
+      live: true,
+      description: "How long a question to all nodes waits; nodes that did not answer are named in the result.",
+    }),
+    rebalance: boolean({
+      default: true,
+      live: true,
+      description: "Moves sessions away from a node that has more than the mean of all, for instance after one joined.",
+    }),
+    rebalanceTolerance: decimal({
+      default: 0.1,
+      min: 0,
+      max: 10,
+      live: true,
+      description: "Share above the mean that is let be.",
+    }),
+    rebalanceSessionsMin: integer({
+      default: 20,
+      min: 1,
+      max: 1_000_000,
+      live: true,
+      description: "Differences below this many sessions are let be.",
+    }),
+    rebalancePerSecond: decimal({
+      default: 50,
+      min: 0.1,
+      max: 10_000,
+      unit: "/s",
+      live: true,
+      description: "Sessions that a node gives away at most while it evens out load. Slow: nobody waits for it.",
+    }),
+    rebalanceCooldownMs: duration({
+      default: 30_000,
+      min: 0,
+      max: 60 * MINUTE_MS,
+      live: true,
+      description: "Between one evening out and the next.",
     }),
   },
   drain: {

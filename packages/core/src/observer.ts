@@ -31,6 +31,10 @@ export interface Observer {
   /** What a client reported. */
   experienced(counts: ExperienceCounts): void;
   drainStep(step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone", count: number): void;
+  /** Sessions were asked to move to even out load. */
+  rebalanced(count: number): void;
+  /** Another node appeared, left on purpose, or was not heard of for its lease. */
+  nodeChanged(node: string, change: "joined" | "left" | "died"): void;
   /** Something that must not happen did; the engine went on without the connection concerned. */
   bug(where: string, error: unknown): void;
 }

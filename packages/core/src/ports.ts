@@ -1,5 +1,8 @@
 // Owns: what the engines need from outside: time, chance, connections, the broker, the application.
+
 import type { CodeName, DeliveryClass, Payload, Position, Publication } from "@holdfast/protocol";
+import type { NodeFigures } from "./fleet/view.ts";
+import type { SessionInfo } from "./node/control.ts";
 
 /** Time and chance. Everything that an engine knows of either comes from here, so that one seed replays a run. */
 export interface Clock {
@@ -141,7 +144,7 @@ export interface PresenceStore {
   renew(nodeId: string, ttlMs: number): Promise<void>;
 }
 
-/** Messages between nodes, best effort, small: commands and figures. A node also hears itself. */
+/** Messages between nodes, best effort, small (plain JSON): commands, figures, questions. A node also hears itself. */
 export interface Bus {
   send(message: BusMessage): Promise<void>;
   listen(listener: (message: BusMessage) => void): void;
@@ -157,7 +160,30 @@ export type BusMessage =
       readonly code: CodeName;
       readonly beforeMs: number;
     }
-  | { readonly kind: "unsubscribe"; readonly from: string; readonly user?: string; readonly session?: string; readonly channel: string };
+  | { readonly kind: "unsubscribe"; readonly from: string; readonly user?: string; readonly session?: string; readonly channel: string }
+  /** A node's word about itself; `left`: its last. */
+  | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
+  | { readonly kind: "left"; readonly from: string }
+  /** `token` fences: a node obeys no order whose token is below the highest it has seen. Void after wall time `untilMs`. */
+  | {
+      readonly kind: "order";
+      readonly from: string;
+      readonly node: string;
+      readonly order: "drain" | "undrain";
+      readonly token: number;
+      readonly untilMs: number;
+      readonly windowMs?: number;
+      readonly preDelayMs?: number;
+    }
+  | { readonly kind: "ask"; readonly from: string; readonly id: string; readonly question: SessionsQuestion }
+  | { readonly kind: "answer"; readonly from: string; readonly to: string; readonly id: string; readonly sessions: readonly SessionInfo[] };
+
+/** Sessions ordered by id, those after `after`. */
+export interface SessionsQuestion {
+  readonly user?: string;
+  readonly after?: string;
+  readonly limit: number;
+}
 
 /** The broker could not do it. `code` is stable; text is for people. */
 export class BrokerError extends Error {

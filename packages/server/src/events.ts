@@ -30,6 +30,9 @@ export function createEvents(log: Logger) {
     socketRefused: (fields: { reason: string; address: string }) => log.warn("socket_refused", fields),
     clientLost: (fields: { lost: number; undeclared: number; gaps: number }) => log.warn("client_lost", fields),
 
+    nodeChanged: (fields: { other: string; change: string }) => log.info("node_changed", fields),
+    rebalancing: (fields: { sessions: number }) => log.debug("rebalancing", fields),
+
     // ---- what the node depends on ----
     holeFound: (fields: { outcome: string; publications: number }) => log.warn("hole_found", fields),
     keysFetched: (fields: { keys: number }) => log.info("jwks_fetched", { count: fields.keys }),
@@ -64,6 +67,14 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
     drainStep: metrics.drainStep,
+    rebalanced(count) {
+      metrics.rebalanced(count);
+      events.rebalancing({ sessions: count });
+    },
+    nodeChanged(node, change) {
+      metrics.nodeChanged(node, change);
+      events.nodeChanged({ other: node, change });
+    },
     handshake(outcome, code, ms) {
       metrics.handshake(outcome, code, ms);
       if (code !== undefined) events.handshakeRefused({ code, ms: Math.round(ms) });

@@ -260,5 +260,16 @@ export const TEST_SETTINGS: NodeSettings = {
   flow: { lagBytes: 4096, queueBytesMax: 65_536, lagMsMax: 10_000, chunkBytes: 2048, groupFrom: 5 },
   ring: { publicationsMax: 16, bytesMax: 16_384 },
   admission: { handshakesPerSecond: 1000, resumeReserve: 0.3, windowMinMs: 500 },
+  fleet: {
+    figuresMs: 1000,
+    nodeLeaseMs: 5000,
+    lagMsMax: 250,
+    askMs: 1000,
+    rebalance: false,
+    rebalanceTolerance: 0.1,
+    rebalanceSessionsMin: 2,
+    rebalancePerSecond: 20,
+    rebalanceCooldownMs: 5000,
+  },
   drain: { preDelayMs: 0, windowMs: 5000, perSecondMax: 500 },
 };

@@ -1,6 +1,7 @@
 // Owns: what operators and the HTTP API may ask of a running node.
 import type { CodeName, Payload, Position, Publication } from "@holdfast/protocol";
-import type { PresenceMember } from "../ports.ts";
+import type { NodeFigures } from "../fleet/view.ts";
+import type { PresenceMember, SessionsQuestion } from "../ports.ts";
 
 /** A request's result; failures carry a code of the one table. */
 export type Outcome<T> =
@@ -9,6 +10,7 @@ export type Outcome<T> =
 
 export interface SessionInfo {
   readonly session: string;
+  readonly node: string;
   readonly user?: string;
   readonly address: string;
   readonly codec: "json" | "msgpack";
@@ -29,6 +31,8 @@ export interface NodeInfo {
   readonly channels: number;
   readonly queueBytes: number;
   readonly windowMs: number;
+  /** A: set-ups per second that the node can take now. */
+  readonly handshakesPerSecond: number;
   readonly drain?: DrainProgress;
 }
 
@@ -42,6 +46,12 @@ export interface DrainProgress {
   readonly told: number;
   readonly cut: number;
   readonly deadlineInMs: number;
+}
+
+export interface OrderOptions {
+  readonly windowMs?: number;
+  readonly preDelayMs?: number;
+  readonly token?: number;
 }
 
 /** Commands of the application's back end; no session's permission is checked, schemas and limits are. */
@@ -66,6 +76,15 @@ export interface NodeControl {
   unsubscribe(who: { readonly user?: string; readonly session?: string }, channel: string): Promise<Outcome<void>>;
   rpc(method: string, input: Payload | undefined): Promise<Outcome<Payload | undefined>>;
   info(): NodeInfo;
+  /** Every node of the cluster as this one knows it, itself included, by id. */
+  nodes(): readonly NodeFigures[];
+  /** As `sessions`, of every node. `missing` names those that did not answer in time: their sessions are not in the list. */
+  sessionsEverywhere(query: SessionsQuestion): Promise<{ readonly sessions: readonly SessionInfo[]; readonly missing: readonly string[] }>;
+  /**
+   * Orders another node (or this one) to drain or to stop draining. Resolves when the order is on its way; `nodes` shows what became of it. `token` fences: a node
+   * ignores orders with a lower one than it has seen; default: the wall clock.
+   */
+  order(node: string, order: "drain" | "undrain", options?: OrderOptions): Promise<Outcome<void>>;
   /** Starts a drain; again: changes its window. Resolves when no connection is left. */
   drain(options?: { readonly windowMs?: number; readonly preDelayMs?: number }): Promise<DrainProgress>;
   /** Ends a drain that was begun; sessions that are here stay. False when there was none. */

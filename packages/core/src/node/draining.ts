@@ -2,14 +2,17 @@
 import { createDrainPacer, type DrainPacer } from "../pacing/drain-pacer.ts";
 import type { Connection } from "./connection.ts";
 import type { DrainProgress } from "./control.ts";
+import type { FleetMember } from "./fleet-member.ts";
 import type { NodeParts } from "./parts.ts";
 
 /** After the deadline a peer has this long to answer the closing handshake. */
 const STRAGGLER_MS = 1500;
+/** How often a drain looks at what the rest of the fleet says. */
+const TERMS_MS = 250;
 
 export class Draining {
   readonly #parts: NodeParts;
-  readonly #windowMs: () => number;
+  readonly #fleet: FleetMember;
   #waiting: Connection[] = [];
   #pacer: DrainPacer | undefined;
   #preDelayUntilMs = 0;
@@ -22,9 +25,9 @@ export class Draining {
   #told = 0;
   #cut = 0;
 
-  constructor(parts: NodeParts, windowMs: () => number) {
+  constructor(parts: NodeParts, fleet: FleetMember) {
     this.#parts = parts;
-    this.#windowMs = windowMs;
+    this.#fleet = fleet;
   }
 
   get running(): boolean {
@@ -75,6 +78,7 @@ export class Draining {
       this.#finish = resolve;
     });
     observer.drainStep("started", this.#total);
+    this.#fleet.announce();
     this.#cancel = clock.after(preDelayMs, () => this.#begin(windowMs));
     return this.#finished;
   }
@@ -87,6 +91,7 @@ export class Draining {
     this.#parts.observer.drainStep("undone", this.#parts.sessions.connections.size);
     this.#end();
     this.#over = false;
+    this.#fleet.announce();
     return true;
   }
 
@@ -104,7 +109,7 @@ export class Draining {
       {
         total: this.#total,
         windowMs,
-        handshakesPerSecond: settings().admission.handshakesPerSecond,
+        handshakesPerSecond: this.#fleet.drainTerms(this.#total).handshakesPerSecond,
         perSecondMax: settings().drain.perSecondMax,
       },
       clock.nowMs(),
@@ -117,8 +122,12 @@ export class Draining {
     const { clock } = this.#parts;
     const nowMs = clock.nowMs();
     if (nowMs >= pacer.deadlineMs) return this.#cutAll();
+    const terms = this.#fleet.drainTerms(this.#parts.sessions.connections.size);
+    pacer.setCapacity(terms.handshakesPerSecond);
+    pacer.setShare(terms.share);
+    pacer.pressure(nowMs, terms.pressed);
     for (let due = pacer.due(nowMs, this.#waiting.length); due > 0; due--) this.#tell(pacer.deadlineMs - nowMs);
-    const nextInMs = Math.min(pacer.nextInMs(clock.nowMs(), this.#waiting.length), pacer.deadlineMs - nowMs);
+    const nextInMs = Math.min(pacer.nextInMs(clock.nowMs(), this.#waiting.length), pacer.deadlineMs - nowMs, TERMS_MS);
     this.#cancel = clock.after(Math.max(1, nextInMs), () => this.#step(pacer));
   }
 
@@ -135,7 +144,7 @@ export class Draining {
     }
     this.#told += 1;
     observer.drainStep("goodbye", 1);
-    sessions.end(connection, "draining", { windowMs: this.#windowMs() });
+    sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
   }
 
   #cutAll(): void {
@@ -143,7 +152,7 @@ export class Draining {
     const left = [...sessions.connections];
     this.#cut = left.length;
     observer.drainStep("cut", left.length);
-    for (const connection of left) sessions.end(connection, "draining", { windowMs: this.#windowMs() });
+    for (const connection of left) sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
     this.#cancel = clock.after(STRAGGLER_MS, () => this.#done());
   }
 

@@ -1,10 +1,10 @@
 // Owns: a whole node but for its sockets: what comes in from connections, the parts that answer, the sweep that keeps time.
 import type { ClientFrame, CodecName, Encoded } from "@holdfast/protocol";
-import { serverWindowMs } from "../pacing/server-window.ts";
 import type { Link } from "../ports.ts";
 import { Connection, Flusher } from "./connection.ts";
 import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control.ts";
 import { Draining } from "./draining.ts";
+import { FleetMember, type Vitals } from "./fleet-member.ts";
 import { Flow } from "./flow.ts";
 import { Handshake } from "./handshake.ts";
 import { type HubPorts, Hubs, Reads } from "./hubs.ts";
@@ -36,6 +36,7 @@ export interface NodeEngine extends NodeControl {
 }
 
 const SWEEP_MS = 1000;
+const NO_VITALS: Vitals = { lagMs: 0, memoryBytes: 0, brokerOk: true };
 const READS_MAX = 64;
 const EARLY_FRAMES_MAX = 1024;
 
@@ -53,6 +54,7 @@ class Engine implements NodeEngine {
   readonly #requests: Requests;
   readonly #handshake: Handshake;
   readonly #draining: Draining;
+  readonly #fleet: FleetMember;
   readonly #operator: Operator;
   readonly #revocations: Revocations;
   #settings: NodeSettings;
@@ -79,15 +81,29 @@ class Engine implements NodeEngine {
       background: (what, work) => void work.catch((error: unknown) => observer.bug(what, error)),
     });
     this.#requests = new Requests(this.#parts);
-    this.#draining = new Draining(this.#parts, () => this.#windowMs());
+    this.#fleet = new FleetMember(this.#parts, {
+      state: () => this.state,
+      startedAtMs: () => this.#startedAtMs,
+      drain: () => this.#draining.progress(),
+      vitals: ports.vitals ?? (() => NO_VITALS),
+    });
+    this.#draining = new Draining(this.#parts, this.#fleet);
     this.#handshake = new Handshake(this.#parts, {
       revocations: this.#revocations,
       draining: () => this.#draining.refusing,
-      windowMs: () => this.#windowMs(),
+      fleet: this.#fleet,
     });
-    this.#operator = new Operator(this.#parts, this.#revocations);
+    this.#operator = new Operator(this.#parts, {
+      revocations: this.#revocations,
+      fleet: this.#fleet,
+      drain: (options) => void this.drain(options),
+      undrain: () => void this.undrain(),
+    });
     ports.broker.onReconnect(() => this.#parts.presenceKeeper.compare());
-    this.#sessions.onEnded = (connection) => this.#draining.ended(connection);
+    this.#sessions.onEnded = (connection) => {
+      this.#fleet.ended(connection);
+      this.#draining.ended(connection);
+    };
   }
 
   get state(): NodeState {
@@ -102,12 +118,14 @@ class Engine implements NodeEngine {
     this.#leaseRenewedMs = this.#leaseAskedMs;
     this.#state = "ready";
     this.#cancelSweep = clock.after(SWEEP_MS, () => this.#sweep());
+    this.#fleet.start();
   }
 
   stop(): void {
     if (this.#state === "stopped") return;
     this.#state = "stopped";
     this.#cancelSweep();
+    this.#fleet.stop();
     for (const connection of [...this.#sessions.connections]) {
       connection.link.cut();
       this.#sessions.gone(connection);
@@ -119,6 +137,7 @@ class Engine implements NodeEngine {
   configure(settings: NodeSettings): void {
     this.#settings = { ...settings, nodeId: this.#settings.nodeId, revision: this.#settings.revision };
     this.#parts.rates.configure(this.#settings);
+    this.#fleet.configure();
     this.#handshake.configure();
   }
 
@@ -237,7 +256,7 @@ class Engine implements NodeEngine {
       t: "pong",
       id,
       time,
-      windowMs: this.#windowMs(),
+      windowMs: this.#fleet.windowMs(),
       ...(stale ? { resume: authenticator.issueResume(connection.session, connection.identity, time) } : {}),
     });
   }
@@ -279,6 +298,7 @@ class Engine implements NodeEngine {
       else this.#flow.check(connection, nowMs);
     }
     this.#flow.lookAtGroups();
+    this.#handshake.configure();
     this.#parts.hubs.sweep(nowMs);
     this.#revocations.sweep(timeouts.resumeTtlMs);
     if ((nowMs - this.#leaseAskedMs) * 3 >= timeouts.presenceLeaseMs) this.#parts.background("lease", this.#renewLease(nowMs));
@@ -306,11 +326,6 @@ class Engine implements NodeEngine {
     this.#sessions.end(connection, "handshake_timeout");
   }
 
-  #windowMs(): number {
-    const { handshakesPerSecond, windowMinMs } = this.#settings.admission;
-    return Math.round(serverWindowMs(this.#sessions.count, handshakesPerSecond, windowMinMs));
-  }
-
   // ---- operators ----
 
   info(): NodeInfo {
@@ -327,7 +342,8 @@ class Engine implements NodeEngine {
       subscriptions: this.#sessions.subscriptions,
       channels: this.#parts.hubs.size,
       queueBytes,
-      windowMs: this.#windowMs(),
+      windowMs: this.#fleet.windowMs(),
+      handshakesPerSecond: this.#fleet.handshakesPerSecond,
       ...(drain === undefined ? {} : { drain }),
     };
   }
@@ -348,6 +364,9 @@ class Engine implements NodeEngine {
   sessions: NodeControl["sessions"] = (query) => this.#operator.sessions(query);
   disconnect: NodeControl["disconnect"] = (who, options) => this.#operator.disconnect(who, options);
   unsubscribe: NodeControl["unsubscribe"] = (who, channel) => this.#operator.unsubscribe(who, channel);
+  nodes: NodeControl["nodes"] = () => this.#fleet.nodes();
+  sessionsEverywhere: NodeControl["sessionsEverywhere"] = (query) => this.#operator.sessionsEverywhere(query);
+  order: NodeControl["order"] = (node, order, options) => this.#operator.order(node, order, options);
   rpc: NodeControl["rpc"] = (method, input) => this.#operator.rpc(method, input);
 }
 

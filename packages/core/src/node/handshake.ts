@@ -3,6 +3,7 @@ import type { CodeName, ConnectFrame } from "@holdfast/protocol";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
 import type { Identity } from "../ports.ts";
 import type { Connection } from "./connection.ts";
+import type { FleetMember } from "./fleet-member.ts";
 import type { NodeParts } from "./parts.ts";
 import type { Revocations } from "./revocations.ts";
 import type { Farewell } from "./sessions.ts";
@@ -10,8 +11,8 @@ import type { Farewell } from "./sessions.ts";
 /** What the handshake must know of the node. */
 export interface HandshakeNode {
   readonly revocations: Revocations;
+  readonly fleet: FleetMember;
   draining(): boolean;
-  windowMs(): number;
 }
 
 interface Verdict {
@@ -22,6 +23,8 @@ interface Verdict {
 type Found = { readonly identity: Identity; readonly session?: string } | Verdict;
 
 const BUSY_RETRY_MS = 1000;
+/** A moving session comes back after about this, and the balancer may have a better place then. */
+const TURNED_AWAY_MS = 150;
 
 export class Handshake {
   readonly #parts: NodeParts;
@@ -34,8 +37,10 @@ export class Handshake {
     this.#admission = createAdmission(parts.settings().admission, parts.clock.nowMs());
   }
 
+  /** Goes on with the settings and the measured capacity of now. */
   configure(): void {
-    this.#admission.configure(this.#parts.settings().admission, this.#parts.clock.nowMs());
+    const { resumeReserve } = this.#parts.settings().admission;
+    this.#admission.configure({ resumeReserve, handshakesPerSecond: this.#node.fleet.handshakesPerSecond }, this.#parts.clock.nowMs());
   }
 
   /** Why a new connection cannot stay, before it said anything; undefined: it can. */
@@ -69,8 +74,11 @@ export class Handshake {
   /** Cheap checks first: a resume token costs one hash, then admission, and only then a token's verification (holding.md rule 4). */
   async #find(frame: ConnectFrame): Promise<Found> {
     const { clock, random, authenticator } = this.#parts;
-    if (this.#node.draining()) return { code: "draining", farewell: { windowMs: this.#node.windowMs() } };
+    if (this.#node.draining()) return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
     const resumed = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
+    if (resumed !== undefined && frame.moving === true && this.#node.fleet.turnsAway(resumed.session)) {
+      return { code: "try_later", farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())) } };
+    }
     const retryMs = this.#admission.ask(clock.nowMs(), resumed === undefined ? "newcomer" : "resume", random.next());
     if (retryMs > 0) return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs) } };
     if (resumed !== undefined) return resumed;
@@ -124,6 +132,7 @@ export class Handshake {
       sessions.end(before, "session_replaced");
     }
     sessions.establish(connection, session);
+    this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();
     connection.resumeIssuedMs = wallMs;
     const { timeouts, limits, nodeId } = settings();
@@ -136,7 +145,7 @@ export class Handshake {
       resumed,
       resume: authenticator.issueResume(session, identity, wallMs),
       pingMs: timeouts.pingMs,
-      windowMs: this.#node.windowMs(),
+      windowMs: this.#node.fleet.windowMs(),
       ...(identity.expiresAtMs === undefined ? {} : { expiresMs: Math.max(0, Math.round(identity.expiresAtMs - wallMs)) }),
       messageBytesMax: limits.messageBytesMax,
       time: wallMs,

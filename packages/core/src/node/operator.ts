@@ -1,27 +1,43 @@
 // Owns: what operators and the HTTP API ask of a node (NodeControl), over the same parts that serve clients.
 import { CODES, HISTORY_PAGE_MAX, type Payload, type Position, type Publication } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
-import type { BusMessage, PresenceMember } from "../ports.ts";
+import type { BusMessage, PresenceMember, SessionsQuestion } from "../ports.ts";
 import type { Connection } from "./connection.ts";
-import type { NodeControl, Outcome, SessionInfo } from "./control.ts";
+import type { NodeControl, OrderOptions, Outcome, SessionInfo } from "./control.ts";
+import type { FleetMember } from "./fleet-member.ts";
 import type { NodeParts } from "./parts.ts";
 import { rulesOf } from "./permission.ts";
 import { preparePublish } from "./publish-request.ts";
+import { Questions } from "./questions.ts";
 import { asRefused, Refused } from "./refusal.ts";
 import type { Revocations } from "./revocations.ts";
 import { CallSignal } from "./rpc.ts";
 
 type Who = { readonly user?: string; readonly session?: string };
 
-/** The part of NodeControl that concerns channels and sessions. */
-export class Operator implements Omit<NodeControl, "info" | "drain" | "undrain"> {
-  readonly #parts: NodeParts;
-  readonly #revocations: Revocations;
+/** What an operator's command may reach of the node. */
+export interface OperatorNode {
+  readonly revocations: Revocations;
+  readonly fleet: FleetMember;
+  drain(options: { readonly windowMs?: number; readonly preDelayMs?: number }): void;
+  undrain(): void;
+}
 
-  constructor(parts: NodeParts, revocations: Revocations) {
+/** How long an order to another node stays good. */
+const ORDER_MS = 10_000;
+
+/** The part of NodeControl that concerns channels, sessions and other nodes. */
+export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain"> {
+  readonly #parts: NodeParts;
+  readonly #node: OperatorNode;
+  readonly #questions: Questions;
+  #tokenSeen = 0;
+
+  constructor(parts: NodeParts, node: OperatorNode) {
     this.#parts = parts;
-    this.#revocations = revocations;
-    parts.broker.bus.listen((message) => this.#obey(message));
+    this.#node = node;
+    this.#questions = new Questions(parts, (query) => this.sessions(query));
+    parts.broker.bus.listen((message) => this.#hear(message));
   }
 
   publish(channel: string, request: Parameters<NodeControl["publish"]>[1]): ReturnType<NodeControl["publish"]> {
@@ -81,7 +97,8 @@ export class Operator implements Omit<NodeControl, "info" | "drain" | "undrain">
     const all = user === undefined ? [...sessions.sessions()].map(([, connection]) => connection) : [...sessions.ofUser(user)];
     const wanted = all.filter(({ session }) => after === undefined || session > after);
     wanted.sort((a, b) => (a.session < b.session ? -1 : 1));
-    return wanted.slice(0, limit).map(sessionInfo);
+    const { nodeId } = this.#parts.settings();
+    return wanted.slice(0, limit).map((connection) => sessionInfo(connection, nodeId));
   }
 
   disconnect(who: Who, { reconnect }: { readonly reconnect: boolean }): Promise<Outcome<void>> {
@@ -115,9 +132,50 @@ export class Operator implements Omit<NodeControl, "info" | "drain" | "undrain">
     return answer;
   }
 
+  sessionsEverywhere(query: SessionsQuestion): ReturnType<NodeControl["sessionsEverywhere"]> {
+    const others = this.#node.fleet.others().map(({ node }) => node);
+    return this.#questions.sessions(query, others);
+  }
+
+  async order(node: string, order: "drain" | "undrain", options: OrderOptions = {}): Promise<Outcome<void>> {
+    const { clock, settings, broker } = this.#parts;
+    if (!this.#node.fleet.nodes().some((known) => known.node === node)) {
+      return { ok: false, code: "request_invalid", message: `Cannot ${order} "${node}": no such node is known`, path: "node" };
+    }
+    const wallMs = clock.wallMs();
+    const { token = wallMs, ...times } = options;
+    return outcomeOf(() =>
+      broker.bus.send({ kind: "order", from: settings().nodeId, node, order, token, untilMs: wallMs + ORDER_MS, ...times }),
+    );
+  }
+
   // ---- from other nodes, and this one ----
 
-  #obey(message: BusMessage): void {
+  #hear(message: BusMessage): void {
+    switch (message.kind) {
+      case "figures":
+      case "left":
+        return this.#node.fleet.heard(message);
+      case "ask":
+      case "answer":
+        return this.#questions.heard(message);
+      case "order":
+        return this.#follow(message);
+      case "disconnect":
+      case "unsubscribe":
+        return this.#obey(message);
+    }
+  }
+
+  #follow({ node, order, token, untilMs, windowMs, preDelayMs }: Extract<BusMessage, { kind: "order" }>): void {
+    const { clock, settings } = this.#parts;
+    if (node !== settings().nodeId || token < this.#tokenSeen || clock.wallMs() > untilMs) return;
+    this.#tokenSeen = token;
+    if (order === "undrain") this.#node.undrain();
+    else this.#node.drain({ ...(windowMs === undefined ? {} : { windowMs }), ...(preDelayMs === undefined ? {} : { preDelayMs }) });
+  }
+
+  #obey(message: Extract<BusMessage, { kind: "disconnect" | "unsubscribe" }>): void {
     const { sessions } = this.#parts;
     const concerned = this.#concerned(message);
     if (message.kind === "unsubscribe") {
@@ -126,7 +184,7 @@ export class Operator implements Omit<NodeControl, "info" | "drain" | "undrain">
       }
       return;
     }
-    if (message.beforeMs > 0) this.#revocations.add(message, message.beforeMs);
+    if (message.beforeMs > 0) this.#node.revocations.add(message, message.beforeMs);
     for (const connection of concerned) sessions.end(connection, message.code);
   }
 
@@ -164,10 +222,11 @@ async function outcomeOf<T>(act: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
-function sessionInfo(connection: Connection): SessionInfo {
+function sessionInfo(connection: Connection, node: string): SessionInfo {
   const { session, identity, link, codec, client, connectedAtMs, subscriptions } = connection;
   return {
     session,
+    node,
     ...(identity.user === undefined ? {} : { user: identity.user }),
     address: link.address,
     codec: codec.name,

@@ -4,6 +4,7 @@ import type { Contract } from "../contract/compiled.ts";
 import type { PayloadValues } from "../contract/schema.ts";
 import type { Observer } from "../observer.ts";
 import type { Authenticator, Broker, Clock, Groups, Random } from "../ports.ts";
+import type { Vitals } from "./fleet-member.ts";
 import type { HubPorts, Hubs } from "./hubs.ts";
 import type { PresenceKeeper } from "./presence-keeper.ts";
 import type { Rates } from "./rates.ts";
@@ -22,6 +23,8 @@ export interface NodePorts {
   readonly codecs: Readonly<Record<CodecName, NodeCodec>>;
   readonly values: PayloadValues;
   readonly settings: NodeSettings;
+  /** What the process measures of itself. Absent: nothing. */
+  readonly vitals?: () => Vitals;
 }
 
 export interface NodeParts {

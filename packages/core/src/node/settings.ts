@@ -65,6 +65,23 @@ export interface NodeSettings {
     /** Least window that clients are told. */
     readonly windowMinMs: number;
   };
+  readonly fleet: {
+    /** How often a node tells the others about itself. */
+    readonly figuresMs: number;
+    /** A node that says nothing for this long is dead to the others. */
+    readonly nodeLeaseMs: number;
+    /** An event loop later than this: the node takes fewer set-ups, and drains towards it go slower. */
+    readonly lagMsMax: number;
+    /** How long a question to all nodes waits for answers. */
+    readonly askMs: number;
+    readonly rebalance: boolean;
+    /** Share above the mean of sessions that is let be. */
+    readonly rebalanceTolerance: number;
+    /** Differences below this many sessions are let be. */
+    readonly rebalanceSessionsMin: number;
+    readonly rebalancePerSecond: number;
+    readonly rebalanceCooldownMs: number;
+  };
   readonly drain: {
     /** Between "not ready" and the first goodbye. */
     readonly preDelayMs: number;

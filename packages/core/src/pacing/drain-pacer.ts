@@ -26,6 +26,8 @@ export interface DrainPacer {
   nextInMs(nowMs: number, remaining: number): number;
   /** Whether a node that takes sessions in is over its limits (accept latency, event-loop lag). True halves the rate, at most once a second; false raises it by a tenth of the full rate each second. */
   pressure(nowMs: number, high: boolean): void;
+  /** A, as it is now. */
+  setCapacity(handshakesPerSecond: number): void;
   /** This node's part (0 to 1) of what the whole fleet may move. */
   setShare(share: number): void;
   /** Moves the deadline to `windowMs` from now. */
@@ -46,6 +48,7 @@ const HALVING_INTERVAL_MS = 1000;
 
 export function createDrainPacer(options: DrainPacerOptions, startMs: number): DrainPacer {
   let deadlineMs = startMs + options.windowMs;
+  let capacity = options.handshakesPerSecond;
   let lastSlotMs = deadlineMs - tailMs(options.windowMs);
   let share = 1;
   let factor = 1;
@@ -57,7 +60,7 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
 
   const rate = (nowMs: number, remaining: number): number => {
     if (remaining <= 0) return 0;
-    const wanted = Math.min(SHARE_OF_A * options.handshakesPerSecond * share, options.perSecondMax) * factor;
+    const wanted = Math.min(SHARE_OF_A * capacity * share, options.perSecondMax) * factor;
     const leftMs = lastSlotMs - nowMs;
     return leftMs <= 0 ? Number.POSITIVE_INFINITY : Math.max(wanted, (remaining * 1000) / leftMs);
   };
@@ -100,6 +103,9 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
     },
     setShare(next) {
       share = Math.min(1, Math.max(0, next));
+    },
+    setCapacity(handshakesPerSecond) {
+      capacity = Math.max(0, handshakesPerSecond);
     },
     setWindow(nowMs, windowMs) {
       deadlineMs = nowMs + windowMs;

@@ -26,6 +26,9 @@ const GOOD: Record<string, Record<string, unknown>> = {
   info: {},
   drain: {},
   undrain: {},
+  nodes: {},
+  node_drain: { node: "n2" },
+  node_undrain: { node: "n2" },
 };
 
 const call = (route: (typeof ROUTES)[number], more: Ask = {}) => {

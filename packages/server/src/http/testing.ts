@@ -16,6 +16,7 @@ const INFO: NodeInfo = {
   channels: 0,
   queueBytes: 0,
   windowMs: 500,
+  handshakesPerSecond: 100,
 };
 
 /** Just enough of a node to see that requests arrive; what operations do is tested against a real node in test/integration. */
@@ -36,6 +37,9 @@ export const control: NodeControl = {
   info: () => INFO,
   drain: async () => ({ total: 0, remaining: 0, moved: 0, told: 0, cut: 0, deadlineInMs: 0 }),
   undrain: () => false,
+  nodes: () => [],
+  sessionsEverywhere: async () => ({ sessions: [], missing: [] }),
+  order: async () => ({ ok: true, value: undefined }),
 };
 
 export const keyOf = (name: string): string => `${name}-${"k".repeat(32)}`;

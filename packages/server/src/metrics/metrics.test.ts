@@ -18,6 +18,7 @@ const INFO: NodeInfo = {
   channels: 4,
   queueBytes: 512,
   windowMs: 1_500,
+  handshakesPerSecond: 400,
   drain: { total: 20, remaining: 11, moved: 5, told: 3, cut: 1, deadlineInMs: 500 },
 };
 
@@ -42,6 +43,8 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.rpc("sum", "ok", 9);
   observer.experienced({ reconnects: 1, migrations: 2, duplicates: 3, gaps: 4, lost: 5, undeclared: 6, resumeMsMax: 700 });
   observer.drainStep("migrate", 8);
+  observer.rebalanced(4);
+  observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));
   recorder.socketRefused("full");
   recorder.httpRequest("publish", 200, 2);

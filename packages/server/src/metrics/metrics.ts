@@ -26,6 +26,7 @@ export interface ServerRecorder {
 /** Figures that are read when scraped. None may throw or take long. */
 export interface MetricsSources {
   readonly info: () => NodeInfo;
+  readonly nodes?: () => readonly { readonly state: NodeState }[];
   /** The last readiness check's outcome. */
   readonly ready?: () => boolean;
   readonly eventLoopWorstMs?: () => number;
@@ -87,7 +88,7 @@ function createRecorder(families: Families): ServerRecorder {
   };
 }
 
-function readSources(families: Families, { info, ready, eventLoopWorstMs }: MetricsSources): void {
+function readSources(families: Families, { info, nodes, ready, eventLoopWorstMs }: MetricsSources): void {
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
   };
@@ -98,11 +99,16 @@ function readSources(families: Families, { info, ready, eventLoopWorstMs }: Metr
   set("holdfast_channels", now.channels);
   set("holdfast_queue_bytes", now.queueBytes);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
+  set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);
   set("holdfast_drain_remaining_sessions", now.drain?.remaining ?? 0);
   set("holdfast_ready", ready?.() === true ? 1 : 0);
   set("holdfast_event_loop_lag_max_seconds", (eventLoopWorstMs?.() ?? 0) / 1000);
-  for (const state of STATES) families.number("holdfast_node_state").cell(state).value = state === now.state ? 1 : 0;
+  const known = nodes?.() ?? [];
+  for (const state of STATES) {
+    families.number("holdfast_node_state").cell(state).value = state === now.state ? 1 : 0;
+    families.number("holdfast_nodes").cell(state).value = known.filter((node) => node.state === state).length;
+  }
 }
 
 function readProcess(families: Families): void {

@@ -64,6 +64,8 @@ export function createMetricsObserver(families: Families): Observer {
       const resumeMs = bounded(counts.resumeMsMax);
       if (resumeMs > 0) time("holdfast_client_resume_seconds", resumeMs);
     },
+    rebalanced: (count) => add("holdfast_rebalanced_sessions_total", count),
+    nodeChanged: (_node, change) => add("holdfast_node_changes_total", 1, change),
     drainStep: (step, count) => add("holdfast_drain_steps_total", count, step),
     bug: (where) => add("holdfast_bugs_total", 1, where),
   };

@@ -12,6 +12,7 @@ export interface MetricRow {
 
 /** What each label may say. Every label has a bounded set of values. */
 export const LABELS = {
+  change: "`joined`, `left`, `died`",
   class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
   code: "name of a code of the protocol; `none` where there is none",
   method: "name of an RPC of the contract; `other` beyond 200 names",
@@ -117,6 +118,11 @@ export const METRICS = {
   holdfast_drain_sessions: row("gauge", "sessions", [], "Sessions that the drain began with; 0 without a drain."),
   holdfast_drain_remaining_sessions: row("gauge", "sessions", [], "Sessions that the drain has still to move; 0 without a drain."),
   holdfast_drain_steps_total: row("counter", "sessions, or drains for `started`, `finished`, `undone`", ["step"], "What drains did."),
+
+  holdfast_handshake_capacity: row("gauge", "handshakes per second", [], "A: set-ups a second that the node can take now, as measured."),
+  holdfast_nodes: row("gauge", "nodes", ["state"], "Nodes of the cluster that this one knows, itself included, by state."),
+  holdfast_node_changes_total: row("counter", "nodes", ["change"], "Other nodes that `joined`, `left` on purpose or `died`."),
+  holdfast_rebalanced_sessions_total: row("counter", "sessions", [], "Sessions asked to move to even out load."),
 
   holdfast_http_requests_total: row("counter", "requests", ["route", "status"], "Answered requests to the HTTP API."),
   holdfast_http_request_seconds: row("histogram", "seconds", ["route"], "From a request's arrival to its answer."),

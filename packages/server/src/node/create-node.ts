@@ -1,5 +1,5 @@
 // Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life from start to the last connection.
-import { type Config, nodeSettings } from "@holdfast/config";
+import { type Config, nodeSettings, takeLive } from "@holdfast/config";
 import {
   type Broker,
   type ContractDefinition,
@@ -20,7 +20,7 @@ import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.t
 import { nodeAuthenticator } from "./authentication.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
-import { createLoad, type Load } from "./load.ts";
+import { Load } from "./load.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -45,6 +45,8 @@ export interface HoldfastNode {
   readonly port: number;
   readonly internalPort: number;
   info(): NodeInfo;
+  /** Options of the engine that hold from now on; what the table does not call live keeps its value until the next start. */
+  configure(config: Config): void;
   /** Listens, and is ready when it resolves. Throws StartError, with nothing left open. */
   start(): Promise<void>;
   /** Not ready at once; after the pre-delay the listener closes; resolves when everyone has moved, was told to go, or was cut at the deadline. */
@@ -55,6 +57,7 @@ export interface HoldfastNode {
 
 /** Last bytes of a slow peer may be queued when its connection counts as closed (bun.md). */
 const FLUSH_MS = 500;
+const SELF_CHECK_MS = 2000;
 /** Sockets whose goodbye is on its way, beyond those that the engine counts. */
 const SOCKETS_SPARE = 256;
 
@@ -78,6 +81,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
   }
   const groups = new BunGroups();
+  const load = new Load(config.limits.connectionsMax);
   const engine = createNodeEngine({
     clock: systemClock,
     random: systemRandom,
@@ -89,8 +93,9 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     codecs: NODE_CODECS,
     values: PAYLOAD_VALUES,
     settings: nodeSettings(config, { nodeId: id }),
+    vitals: () => load.vitals(),
   });
-  return new RunningNode(id, options, { engine, metrics, broker, groups, events });
+  return new RunningNode(id, options, { engine, metrics, broker, groups, events, load });
 }
 
 const NOT_DURABLE =
@@ -108,34 +113,35 @@ interface Built {
   readonly broker: Broker;
   readonly groups: BunGroups;
   readonly events: ServerEvents;
+  readonly load: Load;
 }
 
 class RunningNode implements HoldfastNode {
   readonly id: string;
   readonly #options: NodeOptions;
   readonly #built: Built;
-  readonly #load: Load;
   readonly #readiness: Readiness;
   #sockets: Sockets | undefined;
   #internal: InternalListener | undefined;
   #sampler: EventLoopSampler | undefined;
   #stopListening: ReturnType<typeof setTimeout> | undefined;
+  #selfCheck: ReturnType<typeof setInterval> | undefined;
   #startedMs = 0;
 
   constructor(id: string, options: NodeOptions, built: Built) {
-    const { engine, broker, events, metrics } = built;
+    const { engine, broker, events, metrics, load } = built;
     this.id = id;
     this.#options = options;
     this.#built = built;
-    this.#load = createLoad(options.config.limits, () => engine.info().connections);
     this.#readiness = createReadiness({
       state: () => engine.state,
       probe: () => broker.probe(),
-      overload: () => this.#load.overload(),
+      overload: () => load.overload(engine.info().connections),
       onChange: ({ ready, reasons }) => events.readinessChanged({ ready, reasons: reasons.map(({ detail }) => detail) }),
     });
     metrics.bind({
       info: () => engine.info(),
+      nodes: () => engine.nodes(),
       ready: () => this.#readiness.wasReady(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
     });
@@ -161,6 +167,11 @@ class RunningNode implements HoldfastNode {
     return this.#built.engine.info();
   }
 
+  configure(config: Config): void {
+    const { config: live } = takeLive(this.#options.config, config);
+    this.#built.engine.configure(nodeSettings(live, { nodeId: this.id }));
+  }
+
   async start(): Promise<void> {
     const { config, version } = this.#options;
     const { engine, events } = this.#built;
@@ -172,6 +183,7 @@ class RunningNode implements HoldfastNode {
       this.#internal = listenInternal(config, { readiness: this.#readiness, ...this.#built });
       this.#sockets = this.#listen();
       await this.#readiness.check();
+      this.#selfCheck = setInterval(() => void this.#checkSelf(), SELF_CHECK_MS);
     } catch (error) {
       await this.stop();
       if (error instanceof StartError) throw error;
@@ -199,6 +211,7 @@ class RunningNode implements HoldfastNode {
     const { engine, broker } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
+    clearInterval(this.#selfCheck);
     this.#sampler?.stop();
     engine.stop();
     this.#sockets?.end();
@@ -207,12 +220,18 @@ class RunningNode implements HoldfastNode {
     return cut;
   }
 
+  /** The other nodes want to know as well whether a publish arrives. */
+  async #checkSelf(): Promise<void> {
+    const { reasons } = await this.#readiness.check();
+    this.#built.load.brokerOk = !reasons.some(({ reason }) => reason === "broker");
+  }
+
   #lagListener(): (ms: number) => void {
-    const { metrics, events } = this.#built;
+    const { metrics, events, load } = this.#built;
     const watchStalls = stallWatcher(events);
     return (ms) => {
       metrics.recorder.eventLoopLag(ms);
-      this.#load.lag(ms);
+      load.lag(ms);
       watchStalls(ms);
     };
   }

@@ -1,26 +1,32 @@
-// Owns: whether this node has more to do than it can (H8).
+// Owns: how this process is: whether it has more to do than it can (H8), and what it tells the other nodes of itself.
+import type { Vitals } from "@holdfast/core";
 
 /** The event loop is this late on average, over about a second: clients wait noticeably, newcomers would make it worse. */
 const LAG_MS_MAX = 250;
 const WEIGHT = 0.25;
 
-export interface Load {
-  /** A sample of how late the event loop was. */
-  lag(ms: number): void;
-  /** What there is too much of, in words; undefined when nothing. */
-  overload(): string | undefined;
-}
+export class Load {
+  readonly #connectionsMax: number;
+  #lagMs = 0;
+  /** Whether the last probe of the broker arrived. */
+  brokerOk = true;
 
-export function createLoad(limits: { readonly connectionsMax: number }, connections: () => number): Load {
-  let averageMs = 0;
-  return {
-    lag(ms) {
-      averageMs += (ms - averageMs) * WEIGHT;
-    },
-    overload() {
-      if (averageMs > LAG_MS_MAX) return `the event loop is ${Math.round(averageMs)} ms late, expected at most ${LAG_MS_MAX}`;
-      const now = connections();
-      return now >= limits.connectionsMax ? `${now} connections, expected fewer than ${limits.connectionsMax}` : undefined;
-    },
-  };
+  constructor(connectionsMax: number) {
+    this.#connectionsMax = connectionsMax;
+  }
+
+  /** A sample of how late the event loop was. */
+  lag(ms: number): void {
+    this.#lagMs += (ms - this.#lagMs) * WEIGHT;
+  }
+
+  /** What there is too much of, in words; undefined when nothing. */
+  overload(connections: number): string | undefined {
+    if (this.#lagMs > LAG_MS_MAX) return `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`;
+    return connections >= this.#connectionsMax ? `${connections} connections, expected fewer than ${this.#connectionsMax}` : undefined;
+  }
+
+  vitals(): Vitals {
+    return { lagMs: Math.round(this.#lagMs), memoryBytes: process.memoryUsage.rss(), brokerOk: this.brokerOk };
+  }
 }

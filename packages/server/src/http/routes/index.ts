@@ -1,8 +1,8 @@
 // Owns: the one table of operations of the HTTP API.
 import type { Route } from "../route.ts";
-import { disconnect, drain, historyRemove, undrain, unsubscribe } from "./manage.ts";
+import { disconnect, drain, historyRemove, nodeDrain, nodeUndrain, undrain, unsubscribe } from "./manage.ts";
 import { broadcast, publish, rpc } from "./publish.ts";
-import { channels, history, info, presence, sessions } from "./read.ts";
+import { channels, history, info, nodes, presence, sessions } from "./read.ts";
 
 export const API_BASE = "/api/v1";
 
@@ -21,4 +21,7 @@ export const ROUTES: readonly Route[] = [
   info,
   drain,
   undrain,
+  nodes,
+  nodeDrain,
+  nodeUndrain,
 ];

@@ -93,3 +93,52 @@ export const undrain = route({
   audited: true,
   handle: async (_input, { control }) => done({ undone: control.undrain() }),
 });
+
+const ordered = z.strictObject({
+  node: z.string().min(1).max(64),
+  token: z.int().min(0).optional().meta({
+    description: "Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock, in ms.",
+  }),
+});
+
+export const nodeDrain = route({
+  name: "node_drain",
+  method: "POST",
+  path: "/nodes/drain",
+  scope: "drain",
+  summary: "Order a node of the cluster to move every session off itself.",
+  description: "Answered when the order is on its way; `nodes` shows what became of it.",
+  input: ordered.extend({
+    windowMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
+    preDelayMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
+  }),
+  output: nothing,
+  status: 202,
+  batchable: false,
+  audited: true,
+  async handle({ node, token, windowMs, preDelayMs }, { control }) {
+    const outcome = await control.order(node, "drain", {
+      ...(token === undefined ? {} : { token }),
+      ...(windowMs === undefined ? {} : { windowMs }),
+      ...(preDelayMs === undefined ? {} : { preDelayMs }),
+    });
+    return outcome.ok ? done({}) : outcome;
+  },
+});
+
+export const nodeUndrain = route({
+  name: "node_undrain",
+  method: "POST",
+  path: "/nodes/undrain",
+  scope: "drain",
+  summary: "Order a node of the cluster to end its drain.",
+  input: ordered,
+  output: nothing,
+  status: 202,
+  batchable: false,
+  audited: true,
+  async handle({ node, token }, { control }) {
+    const outcome = await control.order(node, "undrain", token === undefined ? {} : { token });
+    return outcome.ok ? done({}) : outcome;
+  },
+});

@@ -1,5 +1,5 @@
 // Owns: the operations that only look: history, presence, channels, sessions, info.
-import type { SessionInfo } from "@holdfast/core";
+import type { NodeFigures, SessionInfo } from "@holdfast/core";
 import { z } from "zod";
 import { membersOf } from "../json.ts";
 import { done, route } from "../route.ts";
@@ -88,12 +88,14 @@ export const sessions = route({
   method: "GET",
   path: "/sessions",
   scope: "sessions",
-  summary: "List sessions of this node, by id.",
+  summary: "List sessions of every node, by id.",
+  description: "A node that does not answer in time is named in `missing`; its sessions are not in the list.",
   input: z.strictObject({ user: userId.optional(), after, limit: pageLimit(100) }),
   output: z.object({
     sessions: z.array(
       z.object({
         session: sessionId,
+        node: z.string(),
         user: z.string().optional(),
         address: z.string(),
         codec: z.enum(["json", "msgpack"]),
@@ -105,15 +107,16 @@ export const sessions = route({
       }),
     ),
     next: z.string().optional().meta({ description: "For `after`; absent on the last page." }),
+    missing: z.array(z.string()).meta({ description: "Nodes that did not answer." }),
   }),
   async handle({ user, after: last, limit }, { control }) {
-    const found = control.sessions({
+    const { sessions: found, missing } = await control.sessionsEverywhere({
       limit: limit + 1,
       ...(user === undefined ? {} : { user }),
       ...(last === undefined ? {} : { after: last }),
     });
     const { page, next } = pageOf(found, limit, ({ session }) => session);
-    return done({ sessions: page.map(sessionShown), next });
+    return done({ sessions: page.map(sessionShown), next, missing: [...missing] });
   },
 });
 
@@ -135,6 +138,7 @@ export const info = route({
     channels: z.int(),
     queueBytes: z.number(),
     windowMs: z.number(),
+    handshakesPerSecond: z.number(),
     drain: z
       .object({
         total: z.int(),
@@ -148,6 +152,50 @@ export const info = route({
   }),
   handle: async (_input, { control }) => done(control.info()),
 });
+
+export const nodes = route({
+  name: "nodes",
+  method: "GET",
+  path: "/nodes",
+  scope: "info",
+  summary: "List the nodes of the cluster as this one knows them, itself included.",
+  input: z.strictObject({}),
+  output: z.object({
+    nodes: z.array(
+      z.object({
+        node: z.string(),
+        revision: z.string(),
+        state: z.enum(["starting", "ready", "draining", "stopped"]),
+        startedAtMs: timeMs,
+        connections: z.int(),
+        sessions: z.int(),
+        handshakesPerSecond: z.number().meta({ description: "A: set-ups a second that it can take now, as measured." }),
+        lagMs: z.number().meta({ description: "How late its event loop was lately." }),
+        memoryBytes: z.number(),
+        brokerOk: z.boolean(),
+        draining: z.object({ remaining: z.int(), deadlineInMs: z.number() }).optional(),
+      }),
+    ),
+  }),
+  handle: async (_input, { control }) => done({ nodes: control.nodes().map(nodeShown) }),
+});
+
+function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigures) {
+  const { connections, sessions: sessionCount, handshakesPerSecond, lagMs, memoryBytes, brokerOk, draining } = figures;
+  const shown = {
+    node,
+    revision,
+    state,
+    startedAtMs,
+    connections,
+    sessions: sessionCount,
+    handshakesPerSecond,
+    lagMs,
+    memoryBytes,
+    brokerOk,
+  };
+  return { ...shown, ...(draining === undefined ? {} : { draining }) };
+}
 
 function sessionShown({ channels: names, ...rest }: SessionInfo) {
   return { ...rest, channelCount: names.length, channels: names.slice(0, CHANNELS_SHOWN_MAX) };

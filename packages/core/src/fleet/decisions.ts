@@ -1,0 +1,55 @@
+// Owns: what follows for one node from what it knows of all: pure functions, the same on every node.
+import { serverWindowMs } from "../pacing/server-window.ts";
+import type { NodeFigures } from "./view.ts";
+
+/** Whether sessions can be sent there. */
+export const takesSessions = ({ state, brokerOk }: NodeFigures): boolean => state === "ready" && brokerOk;
+
+/** A of those who would take this node's sessions in: its own when it is alone, because then it takes them back itself. */
+export function takersCapacity(self: NodeFigures, others: readonly NodeFigures[]): number {
+  const taken = others.filter(takesSessions).reduce((sum, { handshakesPerSecond }) => sum + handshakesPerSecond, 0);
+  return taken > 0 ? taken : self.handshakesPerSecond;
+}
+
+/** Server window: over how long this node's clients should spread if it were gone now (holding.md rule 2). */
+export const fleetWindowMs = (self: NodeFigures, others: readonly NodeFigures[], windowMinMs: number): number =>
+  serverWindowMs(self.sessions, takersCapacity(self, others), windowMinMs);
+
+/** This node's part of what all draining nodes together may move: in proportion to what each still holds (rule 3). */
+export function drainShare(remaining: number, others: readonly NodeFigures[]): number {
+  const elsewhere = others.reduce((sum, { draining }) => sum + (draining?.remaining ?? 0), 0);
+  return remaining <= 0 ? 0 : remaining / (remaining + elsewhere);
+}
+
+/** Whether a node that takes sessions in is late: drains go slower then. */
+export const takersPressed = (others: readonly NodeFigures[], lagMsMax: number): boolean =>
+  others.some((node) => takesSessions(node) && node.lagMs > lagMsMax);
+
+/**
+ * Whether a newer revision can take what moves. The newest revision is the one whose first node started last. A node of an older one turns moving
+ * sessions away then, which lose nothing by it: their old connection stays until a better place is found.
+ */
+export function newerRevisionReady(self: NodeFigures, others: readonly NodeFigures[]): boolean {
+  const firstStart = new Map<string, number>();
+  for (const { revision, startedAtMs } of [self, ...others]) {
+    firstStart.set(revision, Math.min(firstStart.get(revision) ?? Number.POSITIVE_INFINITY, startedAtMs));
+  }
+  const mine = firstStart.get(self.revision) ?? 0;
+  return others.some((node) => takesSessions(node) && node.revision !== self.revision && (firstStart.get(node.revision) ?? 0) > mine);
+}
+
+export interface RebalanceRule {
+  /** Share above the mean that is let be. */
+  readonly tolerance: number;
+  /** Differences below this many sessions are let be. */
+  readonly sessionsMin: number;
+}
+
+/** Sessions that this node should give away to come down to the mean of the ready nodes; 0 when it is within the tolerance (rule 8). */
+export function excessSessions(self: NodeFigures, others: readonly NodeFigures[], rule: RebalanceRule): number {
+  const takers = others.filter(takesSessions);
+  if (takers.length === 0 || self.state !== "ready") return 0;
+  const mean = takers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (takers.length + 1);
+  const excess = self.sessions - mean;
+  return excess > mean * rule.tolerance && excess >= rule.sessionsMin ? Math.floor(excess) : 0;
+}

@@ -1,0 +1,133 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { CapacityMeter } from "./capacity.ts";
+import { drainShare, excessSessions, fleetWindowMs, newerRevisionReady, takersCapacity, takersPressed } from "./decisions.ts";
+import { Rebalancer } from "./rebalancer.ts";
+import { FleetView, NODES_MAX, type NodeFigures } from "./view.ts";
+
+const node = (figures: Partial<NodeFigures> = {}): NodeFigures => ({
+  node: "a",
+  revision: "r1",
+  state: "ready",
+  startedAtMs: 1000,
+  connections: 0,
+  sessions: 0,
+  handshakesPerSecond: 100,
+  lagMs: 0,
+  memoryBytes: 0,
+  brokerOk: true,
+  ...figures,
+});
+
+test("a node that says nothing for its lease is dead, one that says that it left is gone, and a node never counts itself", () => {
+  const view = new FleetView("me");
+  view.heard(node({ node: "me" }), 0);
+  view.heard(node({ node: "b" }), 0);
+  view.heard(node({ node: "c" }), 0);
+  view.heard(node({ node: "c", sessions: 5 }), 3000);
+  expect(view.others().map(({ node: id }) => id)).toEqual(["b", "c"]);
+  expect(view.expire(5001, 5000).map(({ node: id }) => id)).toEqual(["b"]);
+  expect(view.others()).toMatchObject([{ node: "c", sessions: 5, heardMs: 3000 }]);
+  view.left("c");
+  expect(view.others()).toEqual([]);
+});
+
+test("the view is bounded", () => {
+  const view = new FleetView("me");
+  for (let i = 0; i < NODES_MAX + 10; i++) view.heard(node({ node: `n${i}` }), 0);
+  expect(view.others()).toHaveLength(NODES_MAX);
+});
+
+test("A is that of the nodes that can take sessions; a lone node takes its own back", () => {
+  const self = node({ node: "me", handshakesPerSecond: 50 });
+  const others = [
+    node({ node: "b" }),
+    node({ node: "c", state: "draining" }),
+    node({ node: "d", brokerOk: false }),
+    node({ node: "e", handshakesPerSecond: 30 }),
+  ];
+  expect(takersCapacity(self, others)).toBe(130);
+  expect(takersCapacity(self, [])).toBe(50);
+  expect(fleetWindowMs(node({ sessions: 1000 }), others, 500)).toBe(10_000);
+});
+
+test("shares of all draining nodes add up to at most one", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 20 }), (remaining) => {
+      const nodes = remaining.map((count, i) =>
+        node({ node: `n${i}`, state: "draining", draining: { remaining: count, deadlineInMs: 1 } }),
+      );
+      const shares = remaining.map((count, i) =>
+        drainShare(
+          count,
+          nodes.filter((_, other) => other !== i),
+        ),
+      );
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+    }),
+  );
+});
+
+test("only nodes that take sessions in press a drain", () => {
+  expect(takersPressed([node({ lagMs: 300 })], 250)).toBe(true);
+  expect(takersPressed([node({ lagMs: 300, state: "draining" })], 250)).toBe(false);
+});
+
+test("the newest revision is the one whose first node started last, and counts only when it can take sessions", () => {
+  const old = node({ node: "me", revision: "r1", startedAtMs: 5000 });
+  const firstOld = node({ node: "b", revision: "r1", startedAtMs: 100 });
+  const fresh = node({ node: "c", revision: "r2", startedAtMs: 4000 });
+  expect(newerRevisionReady(old, [firstOld, fresh])).toBe(true);
+  expect(newerRevisionReady(fresh, [firstOld, old])).toBe(false);
+  expect(newerRevisionReady(old, [firstOld, { ...fresh, state: "starting" }])).toBe(false);
+  expect(newerRevisionReady(old, [firstOld])).toBe(false);
+});
+
+test("rebalancing: whatever the loads, giving the excess away brings nobody below the mean and ends", () => {
+  const rule = { tolerance: 0.1, sessionsMin: 10 };
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 2, maxLength: 8 }), (loads) => {
+      const mean = loads.reduce((sum, load) => sum + load, 0) / loads.length;
+      for (const [i, load] of loads.entries()) {
+        const others = loads.filter((_, other) => other !== i).map((sessions, j) => node({ node: `n${j}`, sessions }));
+        const excess = excessSessions(node({ node: "me", sessions: load }), others, rule);
+        expect(load - excess).toBeGreaterThanOrEqual(excess > 0 ? Math.floor(mean) : 0);
+        expect(
+          excessSessions(
+            node({ node: "me", sessions: load - excess }),
+            others.map((o) => ({ ...o, sessions: mean })),
+            rule,
+          ),
+        ).toBe(0);
+      }
+    }),
+  );
+});
+
+test("a rebalancer waits for the difference to last, sheds at its rate what it began with, and rests", () => {
+  const rebalancer = new Rebalancer({ enabled: true, perSecond: 20, cooldownMs: 30_000 });
+  expect(rebalancer.due(0, 100)).toBe(0);
+  expect(rebalancer.due(2999, 100)).toBe(0);
+  let shed = 0;
+  let nowMs = 3000;
+  for (; nowMs < 6000; nowMs += 100) shed += rebalancer.due(nowMs, 100);
+  expect(shed).toBeGreaterThan(55);
+  expect(shed).toBeLessThanOrEqual(66);
+  // Others' figures are old: it keeps to what it began with.
+  for (; nowMs < 20_000; nowMs += 100) shed += rebalancer.due(nowMs, 80);
+  expect(shed).toBe(100);
+  expect(rebalancer.active).toBe(false);
+  for (; nowMs < 35_000; nowMs += 100) shed += rebalancer.due(nowMs, 0);
+  expect(shed).toBe(100);
+  expect(new Rebalancer({ enabled: false, perSecond: 20, cooldownMs: 1 }).due(10_000, 100)).toBe(0);
+});
+
+test("measured capacity falls while set-ups make the loop late, never below a tenth, and comes back", () => {
+  const meter = new CapacityMeter({ handshakesPerSecond: 1000, lagMsMax: 100 });
+  meter.observe(10, 1000, 500);
+  expect(meter.handshakesPerSecond).toBe(1000);
+  for (let i = 0; i < 50; i++) meter.observe(900, 1000, 500);
+  expect(meter.handshakesPerSecond).toBe(100);
+  for (let i = 0; i < 30; i++) meter.observe(50, 1000, 5);
+  expect(meter.handshakesPerSecond).toBe(1000);
+});

@@ -1,0 +1,5 @@
+// Re-exports of what a node knows and decides as one of many.
+export * from "./capacity.ts";
+export * from "./decisions.ts";
+export * from "./rebalancer.ts";
+export * from "./view.ts";

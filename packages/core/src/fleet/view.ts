@@ -1,0 +1,62 @@
+// Owns: what one node knows of the others: who there is, how they are, and who was not heard of for too long.
+import type { NodeState } from "../node/control.ts";
+
+/** What a node tells the others of itself, about once a second. */
+export interface NodeFigures {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: NodeState;
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  /** A: set-ups per second that it can take now. */
+  readonly handshakesPerSecond: number;
+  /** How late its event loop was lately. */
+  readonly lagMs: number;
+  /** Resident memory. */
+  readonly memoryBytes: number;
+  /** Whether a publish through the broker arrived lately. */
+  readonly brokerOk: boolean;
+  /** Sessions still to move; absent when it does not drain. */
+  readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
+}
+
+/** A node as another one knows it. */
+export interface KnownNode extends NodeFigures {
+  readonly heardMs: number;
+}
+
+/** Nodes remembered at most; a larger cluster would need figures that are summed up before they are sent. */
+export const NODES_MAX = 1000;
+
+/** Members of the cluster by their own word. One that says nothing for `leaseMs` is dead; one that says that it left is gone at once. */
+export class FleetView {
+  readonly #self: string;
+  readonly #nodes = new Map<string, KnownNode>();
+
+  constructor(self: string) {
+    this.#self = self;
+  }
+
+  heard(figures: NodeFigures, nowMs: number): void {
+    if (figures.node === this.#self) return;
+    if (!this.#nodes.has(figures.node) && this.#nodes.size >= NODES_MAX) return;
+    this.#nodes.set(figures.node, { ...figures, heardMs: nowMs });
+  }
+
+  left(node: string): void {
+    this.#nodes.delete(node);
+  }
+
+  /** Forgets the dead; answers who they were. */
+  expire(nowMs: number, leaseMs: number): readonly KnownNode[] {
+    const dead = [...this.#nodes.values()].filter(({ heardMs }) => nowMs - heardMs > leaseMs);
+    for (const { node } of dead) this.#nodes.delete(node);
+    return dead;
+  }
+
+  /** The others, by id. */
+  others(): readonly KnownNode[] {
+    return [...this.#nodes.values()].sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+}
