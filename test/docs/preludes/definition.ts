@@ -1,0 +1,11 @@
+// Owns: the contract around a sample that is a part of one.
+import { defineContract } from "@holdfast/core/contract";
+
+declare const banned: ReadonlySet<string | undefined>;
+declare function censor(data: unknown): unknown;
+
+export const contract = defineContract({
+  channels: {},
+  // sample
+});
+export const uses = { banned, censor };

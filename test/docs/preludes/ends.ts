@@ -1,0 +1,3 @@
+// Owns: the end of a sample that leaves its client open.
+// sample
+process.exit();

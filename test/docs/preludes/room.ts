@@ -1,0 +1,9 @@
+// Owns: a client and one of its channels, for samples that use them.
+import { Holdfast } from "@holdfast/client";
+import type contract from "./holdfast.config.ts";
+
+const hf = new Holdfast<typeof contract>("ws://localhost:8000/connect");
+const room = hf.channel("chat:lobby");
+// sample
+await room.publish({ text: "the sample has ended" });
+await hf.close();
