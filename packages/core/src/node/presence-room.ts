@@ -14,6 +14,8 @@ interface RoomPorts {
 
 /** Members in one frame of a snapshot. */
 const SNAPSHOT_PART = 500;
+/** Pause after a reload that failed. */
+const RELOAD_MS = 1000;
 const LEFT = Symbol("left");
 /** Changes kept while the snapshot is read; beyond, the snapshot is read again. */
 const EARLY_MAX = 10_000;
@@ -30,6 +32,8 @@ export class PresenceRoom {
   #loading: Promise<Map<string, PresenceMember>> | undefined;
   /** Changes that came while loading. */
   #early: PresenceChange[] = [];
+  /** Those that came during the last load. */
+  #missed: PresenceChange[] = [];
   /** What was known, when the gathering began, of each member that changed since. */
   #before: Map<string, PresenceMember | typeof LEFT> | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -66,21 +70,27 @@ export class PresenceRoom {
     } else if (this.#members !== undefined) this.#apply(this.#members, change);
   }
 
-  /** Reads the members again, after the broker was away, and tells what is different. */
+  /** Reads the members again, after the broker was away, and tells what is different. Tries until it was read or nobody watches. */
   reload(): void {
     const known = this.#members;
     if (known === undefined || this.#loading !== undefined) return;
     this.#members = undefined;
     const compare = async (): Promise<void> => {
       const now = await this.#load().catch(() => undefined);
-      if (now === undefined) {
-        this.#members = known;
-        return;
-      }
+      if (now === undefined) return this.#reloadLater(known);
+      this.#missed = [];
       for (const [id, member] of known) if (!now.has(id)) this.#note(id, member);
       for (const [id, member] of now) if (!sameMember(known.get(id), member)) this.#note(id, known.get(id));
     };
     this.#ports.background("presence reload", compare());
+  }
+
+  /** What is known goes on being told, with what came in the meantime. */
+  #reloadLater(known: Map<string, PresenceMember>): void {
+    if (this.#watchers.size === 0) return;
+    this.#members = known;
+    for (const change of this.#missed.splice(0)) this.#apply(known, change);
+    this.#ports.clock.after(RELOAD_MS, () => this.reload());
   }
 
   close(): void {
@@ -92,6 +102,7 @@ export class PresenceRoom {
     if (this.#members !== undefined) return Promise.resolve(this.#members);
     this.#loading ??= this.#read().finally(() => {
       this.#loading = undefined;
+      this.#missed = this.#early;
       this.#early = [];
     });
     return this.#loading;
