@@ -1,5 +1,7 @@
 // Owns: the page at `/` in dev, end to end: a real node, two real windows.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Holdfast } from "@holdfast/client";
+import { CONSOLE_CSP, type DemoContract } from "@holdfast/console";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { type DevProcess, openWindow, startBrowser, startDev, TEST_MS, until, WAIT_MS, type Window } from "./harness.ts";
 
@@ -132,6 +134,11 @@ describe("two windows of the page", () => {
       await by(late.page, "log").locator("li.said", { hasText: "ship at noon" }).waitFor();
       await by(late.page, "log").locator("li.said", { hasText: "still here" }).waitFor();
       expect(late.complaints).toEqual([]);
+      // A new window takes the name that was chosen last; a reload keeps its own.
+      expect(await by(late.page, "name").inputValue()).toBe("Ada L.");
+      await rename(late.page, "Late");
+      await late.page.reload();
+      expect(await by(late.page, "name").inputValue()).toBe("Late");
       await late.page.close();
     },
     TEST_MS,
@@ -139,6 +146,61 @@ describe("two windows of the page", () => {
 
   test("left nothing in the console: no error, no warning, no failed request", () => {
     expect([...a.complaints, ...b.complaints]).toEqual([]);
+  });
+});
+
+describe("a window without a network", () => {
+  test(
+    "queues what is said, sends it once when the network is back, and says which messages will not come",
+    async () => {
+      const own = await browser.newContext({ viewport: { width: 900, height: 900 } });
+      const publisher = new Holdfast<DemoContract>(dev.connectUrl);
+      try {
+        const { page } = await openWindow(own, dev.url);
+        await connected(page);
+        await by(page, "log").locator("li.said").first().waitFor();
+        await own.setOffline(true);
+        await until("the page notices", async () => {
+          // The browser's hint, repeated: a heartbeat that was on its way passes for a sign of life after the first.
+          await page.evaluate(() => window.dispatchEvent(new Event("offline")));
+          return (await text(page, "state")) !== "connected";
+        });
+        await by(page, "message").fill("said without a network");
+        await by(page, "message").press("Enter");
+        await page.locator("li.outgoing[data-state=queued]", { hasText: "said without a network" }).waitFor();
+        // More than the channel keeps.
+        const room = publisher.channel("chat:lobby");
+        await Promise.all(Array.from({ length: 230 }, (_, index) => room.publish({ name: "Grace", text: `flood ${index + 1}` })));
+        await own.setOffline(false);
+        await connected(page);
+        const sent = page.locator("li.said[data-offset]", { hasText: "said without a network" });
+        await sent.waitFor();
+        expect(await sent.count()).toBe(1);
+        await page.locator("li.gap", { hasText: /^Messages \d+ to \d+ will not come: they are no longer kept\.$/ }).waitFor();
+        expect(await page.locator("li.outgoing").count()).toBe(0);
+        const [, from, to] = /Messages (\d+) to (\d+)/.exec((await page.locator("li.gap").textContent()) ?? "") ?? [];
+        const offsets = await page
+          .locator("li.said[data-offset]")
+          .evaluateAll((items) => items.map((item) => Number(item.getAttribute("data-offset"))));
+        expect(offsets).toEqual(offsets.toSorted((x, y) => x - y));
+        expect(offsets.filter((offset) => offset >= Number(from) && offset <= Number(to))).toEqual([]);
+        expect(offsets).toContain(Number(to) + 1);
+      } finally {
+        await publisher.close();
+        await own.close();
+      }
+    },
+    TEST_MS,
+  );
+});
+
+describe("the page's files", () => {
+  test("come with the strict policy that the console states", async () => {
+    for (const path of ["", "assets/main.js", "assets/page.css"]) {
+      const response = await fetch(`${dev.url}${path}`);
+      expect(response.status).toBe(200);
+      expect(response.headers.get("content-security-policy")).toBe(CONSOLE_CSP);
+    }
   });
 });
 

@@ -1,15 +1,11 @@
-// Owns: the board: pointer and keyboard in, cursors of everyone out, at most 30 publications a second.
+// Owns: the board: pointer and keyboard in, cursors of everyone out.
 import { type KeyboardEvent, type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type DrawnCursor, drawBoard } from "./board-drawing.ts";
 import { type Frame, useFrames } from "./canvas.ts";
-import { type Cursor, type CursorSample, type Cursors, REPEAT_MS } from "./cursors.ts";
-import { BOARD_WIDTH, hangRope, moveRope, nearestKnot, type Point } from "./rope.ts";
+import type { Cursor, CursorSample, Cursors } from "./cursors.ts";
+import { Hand, KEY_STEPS } from "./hand.ts";
+import { BOARD_WIDTH, hangRope, moveRope, type Point } from "./rope.ts";
 
-/** A little under 1/30 s: two frames of a 60 Hz screen must not round up to three. */
-const SEND_INTERVAL_MS = 32;
-/** How near to the rope one must be to take hold of it, in board heights. */
-const REACH = 0.12;
-const KEY_STEP = 0.025;
 const CALM_DAMPING = 0.2;
 const LIVELY_DAMPING = 0.012;
 
@@ -22,81 +18,37 @@ export interface BoardProps {
   readonly onMove: (sample: CursorSample) => void;
 }
 
-interface Hand {
-  x: number;
-  y: number;
-  knot: number | null;
-  here: boolean;
-  changed: boolean;
-  sentAtMs: number;
-}
-
 export function BoardCanvas(props: BoardProps) {
   const rope = useMemo(hangRope, []);
-  const hand = useRef<Hand>({ x: 0.5, y: 0.3, knot: null, here: false, changed: false, sentAtMs: 0 });
+  const hand = useMemo(() => new Hand(), []);
   const latest = useRef(props);
   latest.current = props;
   const [others, setOthers] = useState("");
 
-  const send = useCallback((nowMs: number) => {
-    const { x, y, knot, here } = hand.current;
-    hand.current.changed = false;
-    hand.current.sentAtMs = nowMs;
-    latest.current.onMove({ x: share(x), y: share(y), knot, here, name: latest.current.name });
-  }, []);
-
+  const tell = useCallback(
+    (nowMs: number) => {
+      const sample = hand.sample(nowMs, latest.current.name);
+      if (sample) latest.current.onMove(sample);
+    },
+    [hand],
+  );
   const canvas = useFrames((frame: Frame) => {
-    const state = hand.current;
-    const cursors = latest.current.cursors.at(frame.nowMs).filter((cursor) => cursor.session !== latest.current.own);
-    moveRope(rope, frame.dtS, grips(cursors, state), frame.calm ? CALM_DAMPING : LIVELY_DAMPING);
-    drawBoard(frame, rope, drawn(cursors, state, latest.current.own));
+    const { cursors: known, own } = latest.current;
+    const cursors = known.at(frame.nowMs).filter((cursor) => cursor.session !== own);
+    moveRope(rope, frame.dtS, grips(cursors, hand), frame.calm ? CALM_DAMPING : LIVELY_DAMPING);
+    drawBoard(frame, rope, drawn(cursors, hand, own));
     setOthers(describe(cursors));
-    const sinceMs = frame.nowMs - state.sentAtMs;
-    if (state.changed ? sinceMs >= SEND_INTERVAL_MS : state.here && sinceMs >= REPEAT_MS) send(frame.nowMs);
+    tell(frame.nowMs);
   });
-
-  const change = (part: Partial<Hand>) => Object.assign(hand.current, part, { changed: true });
   const leave = useCallback(() => {
-    if (!hand.current.here) return;
-    Object.assign(hand.current, { here: false, knot: null });
-    send(performance.now());
-  }, [send]);
+    hand.leave();
+    // At once: a page that is left or hidden gets no further frame.
+    tell(performance.now());
+  }, [hand, tell]);
   useEffect(() => {
     addEventListener("pagehide", leave);
     return () => removeEventListener("pagehide", leave);
   }, [leave]);
-
-  const hold = (at: Point) => {
-    const near = nearestKnot(rope, { x: at.x * BOARD_WIDTH, y: at.y });
-    if (near.distance <= REACH) change({ knot: near.knot });
-  };
-  const pointer = (event: PointerEvent<HTMLDivElement>) => {
-    const box = event.currentTarget.getBoundingClientRect();
-    const at = { x: clamp((event.clientX - box.left) / box.width), y: clamp((event.clientY - box.top) / box.height) };
-    change({ ...at, here: true });
-    return at;
-  };
-  const onPointerDown = (event: PointerEvent<HTMLDivElement>) => {
-    event.currentTarget.setPointerCapture(event.pointerId);
-    hold(pointer(event));
-  };
-  const onPointerUp = (event: PointerEvent<HTMLDivElement>) => {
-    change({ knot: null });
-    if (event.pointerType !== "mouse") leave();
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    const step = STEPS[event.key];
-    if (step) change({ x: clamp(hand.current.x + step.x), y: clamp(hand.current.y + step.y), here: true });
-    else if (event.key === " ") toggleHold();
-    else if (event.key === "Escape") change({ knot: null });
-    else return;
-    event.preventDefault();
-  };
-  const toggleHold = () => {
-    change({ here: true });
-    if (hand.current.knot === null) hold(hand.current);
-    else change({ knot: null });
-  };
 
   return (
     <>
@@ -107,12 +59,21 @@ export function BoardCanvas(props: BoardProps) {
         tabIndex={0}
         aria-label="Board with a shared rope"
         aria-describedby="board-help"
-        onPointerMove={pointer}
-        onPointerDown={onPointerDown}
-        onPointerUp={onPointerUp}
+        onPointerMove={(event) => follow(hand, event)}
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          follow(hand, event);
+          hand.hold(rope);
+        }}
+        onPointerUp={(event) => {
+          hand.letGo();
+          if (event.pointerType !== "mouse") leave();
+        }}
         onPointerCancel={leave}
         onPointerLeave={leave}
-        onKeyDown={onKeyDown}
+        onKeyDown={(event) => {
+          if (pressKey(hand, event, () => hand.hold(rope))) event.preventDefault();
+        }}
         onBlur={leave}
         data-testid="board"
       >
@@ -125,12 +86,20 @@ export function BoardCanvas(props: BoardProps) {
   );
 }
 
-const STEPS: Readonly<Record<string, Point>> = {
-  ArrowLeft: { x: -KEY_STEP, y: 0 },
-  ArrowRight: { x: KEY_STEP, y: 0 },
-  ArrowUp: { x: 0, y: -KEY_STEP * BOARD_WIDTH },
-  ArrowDown: { x: 0, y: KEY_STEP * BOARD_WIDTH },
-};
+function follow(hand: Hand, event: PointerEvent<HTMLDivElement>): void {
+  const box = event.currentTarget.getBoundingClientRect();
+  hand.moveTo((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+}
+
+/** Arrow keys move, Space takes hold or lets go, Escape lets go. False for other keys. */
+function pressKey(hand: Hand, event: KeyboardEvent, hold: () => void): boolean {
+  const step = KEY_STEPS[event.key];
+  if (step) hand.moveTo(hand.x + step.x, hand.y + step.y);
+  else if (event.key === " " && hand.knot === null) hold();
+  else if (event.key === " " || event.key === "Escape") hand.letGo();
+  else return false;
+  return true;
+}
 
 /** Held knots and where: others' as drawn, one's own at once. */
 function grips(cursors: readonly Cursor[], own: Hand): ReadonlyMap<number, Point> {
@@ -148,13 +117,4 @@ function drawn(cursors: readonly Cursor[], own: Hand, session: string | undefine
 /** Who is on the board, for those who cannot see it. Changes only when someone comes, goes, takes hold or lets go. */
 function describe(cursors: readonly Cursor[]): string {
   return cursors.map((cursor) => `${cursor.name} ${cursor.knot === null ? "is on the board" : "holds the rope"}`).join(", ");
-}
-
-function clamp(value: number): number {
-  return Math.min(1, Math.max(0, value));
-}
-
-/** Four digits are finer than any screen. */
-function share(value: number): number {
-  return Math.round(value * 10_000) / 10_000;
 }
