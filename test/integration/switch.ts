@@ -7,6 +7,8 @@ export interface Switch {
   target(port: number): void;
   /** Cuts every connection that passes through, without a word. */
   cutAll(): void;
+  /** Stops reading, or reads on, what nodes send on the connections that pass through now: to them their clients read nothing. */
+  stall(isStalled: boolean): void;
   accepted(): number;
   close(): void;
 }
@@ -15,9 +17,12 @@ export async function startSwitch(firstTarget: number): Promise<Switch> {
   let targetPort = firstTarget;
   let accepted = 0;
   const pairs = new Set<Socket>();
+  const nodeSides = new Set<Socket>();
   const server = createServer((near) => {
     accepted += 1;
     const far = createConnection(targetPort, "127.0.0.1");
+    nodeSides.add(far);
+    far.on("close", () => nodeSides.delete(far));
     for (const [from, to] of [
       [near, far],
       [far, near],
@@ -42,6 +47,9 @@ export async function startSwitch(firstTarget: number): Promise<Switch> {
     },
     cutAll() {
       for (const socket of pairs) socket.destroy();
+    },
+    stall(isStalled) {
+      for (const socket of nodeSides) isStalled ? socket.pause() : socket.resume();
     },
     accepted: () => accepted,
     close() {
