@@ -1,5 +1,5 @@
 // Owns: what a sample of the client that imports its contract leaves out.
-import type { Holdfast } from "@holdfast/client";
+import { Holdfast } from "@holdfast/client";
 
-export type Client = Holdfast;
+export const imported = [Holdfast];
 // sample

@@ -1,6 +1,6 @@
 // Owns: what a sample imports without saying so.
-import type { Holdfast } from "@holdfast/client";
+import { Holdfast } from "@holdfast/client";
 import type contract from "./holdfast.config.ts";
 
-export type Client = Holdfast<typeof contract>;
+export const imported = [Holdfast<typeof contract>];
 // sample
