@@ -453,8 +453,8 @@ describe("tokens", () => {
     clock.advance(2_000);
     await settle(clock);
     const frame = socket().takeOne("refresh");
-    socket().send({ t: "err", id: frame.id, code: 151, name: "token_invalid", msg: "no" });
-    expect(errors).toHaveLength(2);
+    socket().send({ t: "err", id: frame.id, code: 101, name: "try_later", msg: "no" });
+    expect(errors).toMatchObject([{}, { code: "try_later", number: 101, retry: "backoff" }]);
     expect(states).toEqual(["connected connected"]);
     clock.advance(4_000);
     await settle(clock);

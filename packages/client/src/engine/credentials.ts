@@ -1,5 +1,5 @@
 // Owns: what a client shows to a node: the resume token, the application's token, and fetching fresh ones.
-import { HoldfastError } from "./errors.ts";
+import { errorFromWire, HoldfastError } from "./errors.ts";
 import type { Host } from "./host.ts";
 
 /** `getToken` gets this long. */
@@ -110,7 +110,7 @@ export class Credentials {
       const connection = this.#host.ready();
       if (!live() || !connection) return; // The next connection plans its own.
       connection.request({ t: "refresh", token }, (answer) => {
-        if (answer?.t === "err") again(new HoldfastError("token_invalid", `Cannot refresh the token: ${answer.msg}`));
+        if (answer?.t === "err") again(errorFromWire(answer));
         else if (answer?.t === "ok" && live()) {
           this.#lifeMs = lifeFrom(answer.data) ?? this.#lifeMs;
           this.#scheduleRefresh(this.#lifeMs);
