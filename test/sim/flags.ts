@@ -15,7 +15,7 @@ export interface Flags {
 const USAGE = `npm run simulate -- [--seeds N] [--from S] [--only 0,3,…] [--trace] [--frames] [--no-shrink] [--failures N]
   --seeds N     how many seeds (default 1000)
   --from S      the first one (default 1)
-  --only LIST   only these faults of the plan, by number
+  --only LIST   only these faults of the plan, by number, or none
   --trace       print every event
   --frames      with every frame
   --no-shrink   do not look for the faults that matter
