@@ -1,19 +1,14 @@
 // Owns: what follows for one node from what it knows of all: pure functions, the same on every node.
-import { serverWindowMs } from "../pacing/server-window.ts";
 import type { NodeFigures } from "./view.ts";
 
 /** Whether sessions can be sent there. */
 export const takesSessions = ({ state, brokerOk }: NodeFigures): boolean => state === "ready" && brokerOk;
 
-/** A of those who would take this node's sessions in: its own when it is alone, because then it takes them back itself. */
-export function takersCapacity(self: NodeFigures, others: readonly NodeFigures[]): number {
+/** A of those who would take a node's sessions in: its own when it is alone, because then it takes them back itself. */
+export function takersCapacity(own: number, others: readonly NodeFigures[]): number {
   const taken = others.filter(takesSessions).reduce((sum, { handshakesPerSecond }) => sum + handshakesPerSecond, 0);
-  return taken > 0 ? taken : self.handshakesPerSecond;
+  return taken > 0 ? taken : own;
 }
-
-/** Server window: over how long this node's clients should spread if it were gone now (holding.md rule 2). */
-export const fleetWindowMs = (self: NodeFigures, others: readonly NodeFigures[], windowMinMs: number): number =>
-  serverWindowMs(self.sessions, takersCapacity(self, others), windowMinMs);
 
 /** This node's part of what all draining nodes together may move: in proportion to what each still holds (rule 3). */
 export function drainShare(remaining: number, others: readonly NodeFigures[]): number {

@@ -14,6 +14,7 @@ import { PresenceKeeper } from "./presence-keeper.ts";
 import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { Revocations } from "./revocations.ts";
+import { answerPing, refresh } from "./session-requests.ts";
 import { Sessions } from "./sessions.ts";
 import type { NodeSettings } from "./settings.ts";
 
@@ -235,9 +236,9 @@ class Engine implements NodeEngine {
       case "connect":
         return this.#sessions.end(connection, "frame_invalid", { message: "Cannot connect: found a second connect frame, expected one" });
       case "ping":
-        return this.#pong(connection, frame.id);
+        return answerPing(this.#parts, connection, { id: frame.id, windowMs: this.#fleet.windowMs() });
       case "refresh":
-        return this.#parts.background("refresh", this.#refresh(connection, frame));
+        return this.#parts.background("refresh", refresh(this.#parts, connection, frame));
       case "report":
         return this.#ports.observer.experienced(frame.counts);
       case "bye":
@@ -245,42 +246,6 @@ class Engine implements NodeEngine {
       default:
         return this.#requests.handle(connection, frame);
     }
-  }
-
-  #pong(connection: Connection, id: number): void {
-    const { clock, authenticator } = this.#ports;
-    const time = clock.wallMs();
-    const stale = Math.abs(time - connection.resumeIssuedMs) * 2 > this.#settings.timeouts.resumeTtlMs;
-    if (stale) connection.resumeIssuedMs = time;
-    connection.send({
-      t: "pong",
-      id,
-      time,
-      windowMs: this.#fleet.windowMs(),
-      ...(stale ? { resume: authenticator.issueResume(connection.session, connection.identity, time) } : {}),
-    });
-  }
-
-  async #refresh(connection: Connection, frame: Extract<ClientFrame, { t: "refresh" }>): Promise<void> {
-    const { authenticator, observer } = this.#ports;
-    const verified = await authenticator.verify(frame.token);
-    if (connection.phase === "ended") return;
-    if (!verified.ok) {
-      observer.authFailed(verified.code);
-      const retry = verified.code === "try_later" ? { retryMs: verified.retryMs } : {};
-      return connection.fail(frame.id, verified.code, verified.message, retry);
-    }
-    if (verified.identity.user !== connection.identity.user) {
-      return connection.fail(frame.id, "token_invalid", "Cannot refresh: found a token of another user, expected the session's", {
-        path: "token",
-      });
-    }
-    connection.identity = verified.identity;
-    // The next pong brings a resume token that knows of it.
-    connection.resumeIssuedMs = 0;
-    this.#sessions.armExpiry(connection);
-    connection.send({ t: "ok", id: frame.id });
-    await this.#sessions.recheckPermissions(connection);
   }
 
   // ---- keeping time ----

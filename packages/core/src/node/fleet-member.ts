@@ -1,8 +1,9 @@
 // Owns: this node as one of many: it tells the others how it is, hears how they are, and does what follows.
 import { CapacityMeter } from "../fleet/capacity.ts";
-import { drainShare, excessSessions, fleetWindowMs, newerRevisionReady, takersCapacity, takersPressed } from "../fleet/decisions.ts";
+import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersPressed } from "../fleet/decisions.ts";
 import { Rebalancer } from "../fleet/rebalancer.ts";
 import { FleetView, type KnownNode, type NodeFigures } from "../fleet/view.ts";
+import { serverWindowMs } from "../pacing/server-window.ts";
 import type { BusMessage } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { DrainProgress, NodeState } from "./control.ts";
@@ -45,6 +46,8 @@ export class FleetMember {
   readonly #asked = new Set<Connection>();
   #handshakes = 0;
   #observedMs = 0;
+  /** As of the last tick. */
+  #takersCapacity: number;
   #toldMs = Number.NEGATIVE_INFINITY;
   #cancelTick: () => void = () => {};
 
@@ -55,6 +58,7 @@ export class FleetMember {
     this.#view = new FleetView(nodeId);
     this.#meter = new CapacityMeter({ handshakesPerSecond: admission.handshakesPerSecond, lagMsMax: fleet.lagMsMax });
     this.#rebalancer = new Rebalancer(this.#rebalanceSettings());
+    this.#takersCapacity = admission.handshakesPerSecond;
   }
 
   start(): void {
@@ -104,14 +108,16 @@ export class FleetMember {
     return this.#meter.handshakesPerSecond;
   }
 
+  /** Over how long this node's clients should spread if it were gone now (holding.md rule 2). Cheap: it goes with every pong. */
   windowMs(): number {
-    return Math.round(fleetWindowMs(this.self(), this.others(), this.#parts.settings().admission.windowMinMs));
+    const { sessions, settings } = this.#parts;
+    return serverWindowMs(sessions.count, this.#takersCapacity, settings().admission.windowMinMs);
   }
 
   drainTerms(remaining: number): DrainTerms {
     const others = this.others();
     return {
-      handshakesPerSecond: takersCapacity(this.self(), others),
+      handshakesPerSecond: takersCapacity(this.handshakesPerSecond, others),
       share: drainShare(remaining, others),
       pressed: takersPressed(others, this.#parts.settings().fleet.lagMsMax),
     };
@@ -173,6 +179,7 @@ export class FleetMember {
     const nowMs = clock.nowMs();
     for (const { node } of this.#view.expire(nowMs, fleet.nodeLeaseMs)) observer.nodeChanged(node, "died");
     if (nowMs - this.#toldMs >= fleet.figuresMs) this.#tell(nowMs);
+    this.#takersCapacity = takersCapacity(this.handshakesPerSecond, this.others());
     this.#rebalance(nowMs);
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }

@@ -8,6 +8,7 @@ const WEIGHT = 0.25;
 export class Load {
   readonly #connectionsMax: number;
   #lagMs = 0;
+  #memoryBytes = process.memoryUsage.rss();
   /** Whether the last probe of the broker arrived. */
   brokerOk = true;
 
@@ -15,9 +16,10 @@ export class Load {
     this.#connectionsMax = connectionsMax;
   }
 
-  /** A sample of how late the event loop was. */
+  /** A sample of how late the event loop was, a few times a second. */
   lag(ms: number): void {
     this.#lagMs += (ms - this.#lagMs) * WEIGHT;
+    this.#memoryBytes = process.memoryUsage.rss();
   }
 
   /** What there is too much of, in words; undefined when nothing. */
@@ -27,6 +29,6 @@ export class Load {
   }
 
   vitals(): Vitals {
-    return { lagMs: Math.round(this.#lagMs), memoryBytes: process.memoryUsage.rss(), brokerOk: this.brokerOk };
+    return { lagMs: Math.round(this.#lagMs), memoryBytes: this.#memoryBytes, brokerOk: this.brokerOk };
   }
 }
