@@ -2,7 +2,7 @@
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
 import type { Broker } from "@holdfast/core";
-import { type Rule, type RunOptions, type RunResult, runSeed } from "@holdfast/testkit/sim";
+import { type Rule, type RunOptions, type RunResult, runSeed, SIM_CONTRACT } from "@holdfast/testkit/sim";
 import { report } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
@@ -129,6 +129,25 @@ describe("the oracle notices", () => {
     const wrapMessage: RunOptions["wrapMessage"] = (_client, message) =>
       typeof message === "string" && message.includes('"t":"migrate"') ? undefined : message;
     expect(rulesOf(firstGuilty({ wrapMessage }))).toContain("H6");
+  });
+
+  test("a node that goes on delivering when a token is over", () => {
+    const wrapAuthenticator: RunOptions["wrapAuthenticator"] = (authenticator) => ({
+      ...authenticator,
+      verify: async (token) => {
+        const verified = await authenticator.verify(token);
+        if (!verified.ok) return verified;
+        const { expiresAtMs: _, ...identity } = verified.identity;
+        return { ok: true, identity };
+      },
+    });
+    expect(rulesOf(firstGuilty({ wrapAuthenticator }))).toContain("H5");
+  });
+
+  test("a node that lets everybody in", () => {
+    const { channels, ...rest } = SIM_CONTRACT;
+    const contract = { ...rest, channels: { ...channels, "secret:{name}": channels["feed:{name}"] } };
+    expect(rulesOf(firstGuilty({ contract }))).toContain("H5");
   });
 
   test("answers that never come", () => {

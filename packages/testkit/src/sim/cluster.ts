@@ -1,5 +1,5 @@
 // Owns: the nodes of a run: starting, draining, stopping, killing and replacing them.
-import type { Broker, ContractDefinition, NodeSettings } from "@holdfast/core";
+import type { Authenticator, Broker, ContractDefinition, NodeSettings } from "@holdfast/core";
 import type { SeededRandom } from "../random.ts";
 import type { Message } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
@@ -28,6 +28,7 @@ export interface ClusterOptions {
   readonly trace: Trace;
   /** What engines use of their view; for tests that break it on purpose. */
   wrapBroker(broker: Broker): Broker;
+  wrapAuthenticator(authenticator: Authenticator): Authenticator;
   sending(client: string, message: Message, node: SimNode): Message | undefined;
 }
 
@@ -90,6 +91,7 @@ export class Cluster {
       view,
       broker: this.#options.wrapBroker(view),
       random: random.fork(name),
+      wrapAuthenticator: this.#options.wrapAuthenticator,
       verifyMs: random.int(30),
       bug: (where, error) =>
         verdict.broken("bug", `${name} in ${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),

@@ -2,4 +2,4 @@
 export { describeFault, type Fault, type FaultPlan } from "./faults.ts";
 export { planOf, type RunOptions, type RunResult, runSeed } from "./run.ts";
 export type { Rule, Violation } from "./verdict.ts";
-export { describeClient } from "./workload.ts";
+export { describeClient, SIM_CONTRACT } from "./workload.ts";

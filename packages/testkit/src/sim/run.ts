@@ -1,5 +1,5 @@
 // Owns: one run: a whole bad day of a cluster from one seed, judged after each step; then everything heals and must go on.
-import type { Broker } from "@holdfast/core";
+import type { Authenticator, Broker, ContractDefinition } from "@holdfast/core";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import { createSeededRandom, type SeededRandom } from "../random.ts";
 import { BrokerTruth } from "./broker-truth.ts";
@@ -28,6 +28,10 @@ export interface RunOptions {
   readonly frames?: boolean;
   /** Breaks the engines' broker on purpose: a run must notice. */
   readonly wrapBroker?: (broker: Broker) => Broker;
+  /** Breaks the check of tokens on purpose. */
+  readonly wrapAuthenticator?: (authenticator: Authenticator) => Authenticator;
+  /** Other rules than `SIM_CONTRACT`'s. */
+  readonly contract?: ContractDefinition;
   /** Breaks the network on purpose: what it answers arrives instead of the message. */
   readonly wrapMessage?: (client: string, message: Message) => Message | undefined;
 }
@@ -126,10 +130,11 @@ class Run {
       broker: this.#broker,
       random: this.#random.fork("nodes"),
       settings,
-      contract: SIM_CONTRACT,
+      contract: options.contract ?? SIM_CONTRACT,
       verdict: this.#verdict,
       trace: this.#trace,
       wrapBroker: options.wrapBroker ?? ((broker) => broker),
+      wrapAuthenticator: options.wrapAuthenticator ?? ((authenticator) => authenticator),
       sending: (client, message, node) => {
         this.#checkExpiry(client, message, node);
         return options.wrapMessage === undefined ? message : options.wrapMessage(client, message);
@@ -320,8 +325,9 @@ class Run {
   /** In a run of drains alone nobody may notice anything (H6, H7). */
   #judgeDeploys(): void {
     if (this.#plan.profile !== "deploy") return;
-    const left = new Set(this.#clients.filter(({ plan }) => plan.leavesAtMs !== undefined).map(({ plan }) => plan.name));
-    for (const { plan, statesSeen, publishes, presence, streams, stats } of this.#clients) {
+    const left = new Set(this.#clients.filter(({ leaves }) => leaves).map(({ plan }) => plan.name));
+    for (const { plan, leaves, statesSeen, publishes, presence, streams, stats } of this.#clients) {
+      if (leaves) continue;
       const others = statesSeen.filter((state) => state !== "connected" && state !== "closed");
       if (others.length > 0) this.#verdict.broken("H6", `${plan.name} saw ${statesSeen.join(", ")} in a run of drains alone`);
       const failures = publishes.failures.filter((code) => code !== "closed" && code !== "permission_denied");

@@ -14,7 +14,7 @@ import { PublishOracle } from "./publish-oracle.ts";
 import { StreamOracle } from "./stream-oracle.ts";
 import type { Trace } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";
-import { type ClientPlan, SIM_CHANNELS } from "./workload.ts";
+import { type ClientPlan, LONG_TOKEN_MS, SIM_CHANNELS } from "./workload.ts";
 
 export interface SimClientOptions {
   readonly plan: ClientPlan;
@@ -54,6 +54,7 @@ export class SimClient {
   memberData: unknown;
   #count = 0;
   #callsOpen = 0;
+  #tokenRefused = false;
   readonly #options: SimClientOptions;
   readonly #engine: ClientEngine;
   readonly #presence: Presence;
@@ -85,6 +86,11 @@ export class SimClient {
     );
     this.#presence = this.#engine.add((host, settled) => new Presence(host, settled));
     process.at(plan.startMs, () => this.#start());
+  }
+
+  /** Whether it goes, or went, before the run is over. */
+  get leaves(): boolean {
+    return this.plan.leavesAtMs !== undefined || this.#tokenRefused;
   }
 
   get connected(): boolean {
@@ -275,7 +281,8 @@ export class SimClient {
     this.statesSeen.push(state);
     const session = this.#engine.session;
     if (session !== undefined) this.sessions.add(session);
-    if (state === "failed") verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
+    if (state === "failed" && this.#tokenRefused) this.#gone();
+    else if (state === "failed") verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
   }
 
   #open(subprotocol: string, handlers: TransportHandlers): Transport {
@@ -322,10 +329,23 @@ export class SimClient {
     };
   }
 
+  /** Its token is over and there is no other: the engine has ended by itself. */
+  #gone(): void {
+    this.left = true;
+    this.quiet = true;
+    this.closed = true;
+    this.publishes.abandon();
+  }
+
   #token(): Promise<string> {
     const { loop, random } = this.#options;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       this.process.at(random.int(60), () => {
+        if (this.plan.tokenEnds && this.plan.tokenMs < LONG_TOKEN_MS && this.tokenEndsWallMs > 0) {
+          this.#tokenRefused = true;
+          reject(new HoldfastError("unauthorized", "there is no other token"));
+          return;
+        }
         const expiresAtMs = loop.wallMs() + this.plan.tokenMs;
         this.tokenEndsWallMs = expiresAtMs;
         resolve(makeToken({ sub: this.plan.name, expiresAtMs, trusted: this.plan.trusted }));

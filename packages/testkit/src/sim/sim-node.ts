@@ -1,5 +1,6 @@
 // Owns: one node of a run: the real engine in a simulated process, its broker view, its sockets and their groups.
 import {
+  type Authenticator,
   type Broker,
   type ContractDefinition,
   compileContract,
@@ -28,6 +29,8 @@ export interface SimNodeOptions {
   readonly broker: Broker;
   readonly random: SeededRandom;
   readonly verifyMs: number;
+  /** For tests that break the check of tokens on purpose. */
+  wrapAuthenticator(authenticator: Authenticator): Authenticator;
   /** Something that must not happen did. */
   bug(where: string, error: unknown): void;
   /** A message is about to leave the node for a client, named by its process. The answer leaves instead; undefined: nothing does. */
@@ -96,7 +99,7 @@ export class SimNode implements Listener {
   }
 
   #ports(): NodePorts {
-    const { settings, contract, process, random, broker, verifyMs, bug } = this.#options;
+    const { settings, contract, process, random, broker, verifyMs, wrapAuthenticator, bug } = this.#options;
     const values = { toValue: payloadValue, fromValue: payloadFromValue, bytes: payloadBytes };
     const compiled = compileContract(contract, {
       channelLengthMax: settings.limits.channelLengthMax,
@@ -109,7 +112,7 @@ export class SimNode implements Listener {
       clock: process.clock,
       random,
       broker,
-      authenticator: createSimAuthenticator(process.clock, { resumeTtlMs: settings.timeouts.resumeTtlMs, verifyMs }),
+      authenticator: wrapAuthenticator(createSimAuthenticator(process.clock, { resumeTtlMs: settings.timeouts.resumeTtlMs, verifyMs })),
       contract: compiled.contract,
       observer: { ...QUIET, bug },
       groups: {

@@ -55,6 +55,9 @@ export const SIM_CHANNELS: readonly { readonly name: string; readonly cls: Deliv
   { name: "secret:a", cls: "ordered" },
 ];
 
+/** Longer than any run. */
+export const LONG_TOKEN_MS = 600_000;
+
 export interface ClientPlan {
   readonly name: string;
   readonly codec: CodecName;
@@ -72,6 +75,8 @@ export interface ClientPlan {
   readonly trusted: boolean;
   /** How long a token is good for; short ones must be refreshed on the way. */
   readonly tokenMs: number;
+  /** Its token is not renewed: when it is over, so is the client. */
+  readonly tokenEnds: boolean;
   /** Closes its client for good at this time. */
   readonly leavesAtMs: number | undefined;
   /** Sends its publish frames twice. */
@@ -109,7 +114,8 @@ function drawClient(random: SeededRandom, index: number, heavy: boolean): Client
     callsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     readsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     trusted: random.chance(0.5),
-    tokenMs: random.chance(0.3) ? 10_000 + random.int(10_000) : 600_000,
+    tokenMs: random.chance(0.3) ? 10_000 + random.int(10_000) : LONG_TOKEN_MS,
+    tokenEnds: random.chance(0.2),
     leavesAtMs: random.chance(0.15) ? 5000 + random.int(15_000) : undefined,
     repeats: random.chance(0.15),
   };
@@ -130,7 +136,7 @@ export function describeClient(plan: ClientPlan): string {
   if (plan.callsEveryMs !== undefined) parts.push(`calls/${plan.callsEveryMs}ms`);
   if (plan.readsEveryMs !== undefined) parts.push(`reads/${plan.readsEveryMs}ms`);
   if (plan.trusted) parts.push("trusted");
-  if (plan.tokenMs < 600_000) parts.push(`token=${plan.tokenMs}ms`);
+  if (plan.tokenMs < LONG_TOKEN_MS) parts.push(`token=${plan.tokenMs}ms${plan.tokenEnds ? " (not renewed)" : ""}`);
   if (plan.leavesAtMs !== undefined) parts.push(`leaves=${plan.leavesAtMs}`);
   if (plan.repeats) parts.push("repeats");
   return parts.join(" ");
