@@ -7,8 +7,8 @@ export const HELD_MAX = 1_000;
 /** `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap that another connection may fill. */
 export interface Lane {
   state: "requested" | "live" | "holding";
-  /** It was asked for with a position. */
-  readonly resumes: boolean;
+  /** Epoch of the position that it was asked for with. */
+  readonly askedEpoch: string | undefined;
   position: Position;
   head: number;
   /** The node could not continue and said so in `subscribed`; the gap frame must come next. */
@@ -18,10 +18,10 @@ export interface Lane {
   held: (PubFrame<unknown> | GapFrame)[];
 }
 
-export function newLane(resumes: boolean): Lane {
+export function newLane(askedEpoch: string | undefined): Lane {
   return {
     state: "requested",
-    resumes,
+    askedEpoch,
     position: { epoch: "", offset: 0 },
     head: 0,
     awaitsGap: false,
@@ -35,7 +35,7 @@ export function openLane(lane: Lane, frame: SubscribedFrame): void {
   lane.state = "live";
   lane.position = frame.pos;
   lane.head = frame.head;
-  lane.awaitsGap = lane.resumes && !frame.recovered;
+  lane.awaitsGap = lane.askedEpoch !== undefined && !frame.recovered;
 }
 
 /** Whether the lane has brought everything up to the head that the node named. */

@@ -130,10 +130,10 @@ export class Stream {
     return "delivered";
   }
 
-  /** Takes a declared gap, unless everything up to its end was delivered by another connection. */
-  skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">): void {
+  /** Takes a declared gap, unless everything up to its end was delivered by another connection. `rewinds`: offsets begin anew in the same epoch. */
+  skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">, rewinds = false): void {
     const { position, channel } = this;
-    const same = position?.epoch === frame.pos.epoch;
+    const same = !rewinds && position?.epoch === frame.pos.epoch;
     if (same && frame.pos.offset <= position.offset) return;
     const from = same ? Math.max(frame.from, position.offset + 1) : frame.from;
     this.position = frame.pos;

@@ -162,9 +162,11 @@ export class Subscriptions implements Part {
   #skip(stream: Stream, lane: Lane, frame: GapFrame): void {
     const present = stream.position?.epoch;
     const leads = lane.awaitsGap || lane.position.epoch === present || frame.pos.epoch === present;
+    // A head below the position that was asked for: the stream began anew and kept its epoch's name.
+    const rewinds = lane.awaitsGap && frame.to === null && lane.askedEpoch === frame.pos.epoch;
     lane.awaitsGap = false;
     lane.position = frame.pos;
-    if (leads) stream.skip(frame);
+    if (leads) stream.skip(frame, rewinds);
   }
 
   /** Whether another connection is still delivering what this one declares lost: a volatile channel's move, above all. */
@@ -214,7 +216,7 @@ export class Subscriptions implements Part {
 
   #laneCaughtUp(attachment: Attachment, stream: Stream, lane: Lane): void {
     lane.behind = false;
-    if (attachment.resumes && lane.resumes) stream.tellRecovered();
+    if (attachment.resumes && lane.askedEpoch !== undefined) stream.tellRecovered();
     if (this.isSettled(attachment.connection)) this.#caughtUp(attachment.connection);
   }
 
@@ -230,7 +232,7 @@ export class Subscriptions implements Part {
   #request(connection: Connection, stream: Stream, tries = 0): void {
     const lanes = this.#of(connection)?.lanes;
     const { channel, position, last } = stream;
-    const lane = newLane(position !== undefined);
+    const lane = newLane(position?.epoch);
     lane.tries = tries;
     lanes?.set(channel, lane);
     connection.request(defined({ t: "subscribe" as const, ch: channel, pos: position, last: position ? undefined : last }), (answer) => {
