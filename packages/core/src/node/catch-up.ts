@@ -84,7 +84,8 @@ async function startAhead(hub: ChannelHub, pos: Position): Promise<Start> {
   const page = await readInEpoch(hub, pos.offset);
   if (hub.epoch !== pos.epoch) return startInNewEpoch(hub, pos);
   if (page.head >= pos.offset) return { cursor: pos.offset, recovered: true };
-  return { cursor: hub.passed, recovered: false, gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed) };
+  // A new epoch in all but name.
+  return startInNewEpoch(hub, { epoch: "", offset: pos.offset });
 }
 
 /** Takes a subscription as far as it can go now; called again when more is possible. Never sends beyond what the hub has passed on. */
