@@ -20,10 +20,11 @@ export interface Sample {
  * - `file=NAME`: the sample is that file; others of the page import it.
  * - `prelude=NAME`: stands in place of the line `// sample` of test/docs/preludes/NAME.ts.
  * - `run`: is run against a node of its own, with the page's contract, and must end well.
+ * - `refused`: the node answers its call with an error.
  * - `output`: is what the sample above it prints; `...` stands for anything.
  * - `manifest`: YAML that is no configuration of a node.
  */
-export const MARKS: ReadonlySet<string> = new Set(["file", "prelude", "run", "output", "manifest"]);
+export const MARKS: ReadonlySet<string> = new Set(["file", "prelude", "run", "refused", "output", "manifest"]);
 
 /** Pages that belong to others and hold samples that need a context: marks by page and number of the TypeScript sample, from 0. */
 const MARKS_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {

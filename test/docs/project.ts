@@ -3,8 +3,8 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isTyped, lineAt, ROOT, type Sample } from "./pages.ts";
 
-/** Inside the repository, so that packages are found as an application's would be. */
-const FOLDER = `${ROOT}.cache/docs-samples`;
+/** Inside the repository, so that packages are found as an application's would be; of this process alone. */
+const FOLDER = `${ROOT}.cache/docs-samples-${process.pid}`;
 const PRELUDES = `${ROOT}test/docs/preludes`;
 const CONTRACT = "holdfast.config.ts";
 const TSC_TIMEOUT_MS = 60_000;
@@ -23,6 +23,9 @@ export interface Project {
   /** The contract that a page's samples talk of. */
   contractOf(page: string): string;
 }
+
+/** Removes everything that was written. */
+export const removeProjects = (): Promise<void> => rm(FOLDER, { recursive: true, force: true });
 
 /** Writes every TypeScript sample, beside a contract and below one tsconfig. */
 export async function writeProject(name: string, samples: readonly Sample[]): Promise<Project> {

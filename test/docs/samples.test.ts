@@ -1,13 +1,14 @@
 // Owns: the check that code in the documents is real: TypeScript compiles, what is marked `run` runs, configuration is accepted.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { rm } from "node:fs/promises";
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/core/contract";
 import { API_KEY, startNode, type TestNode } from "../integration/start-node.ts";
 import { isTyped, MARKS, pages, placeOf, ROOT, type Sample, samplesOf } from "./pages.ts";
-import { compile, type Project, type SampleFile, writeProject } from "./project.ts";
+import { compile, type Project, removeProjects, type SampleFile, writeProject } from "./project.ts";
 
 const RUN_TIMEOUT_MS = 20_000;
+/** Exit status of curl when a server answers with an error. */
+const CURL_REFUSED = 22;
 const SECRET = "a secret of at least thirty-two characters";
 const MAIN = `${ROOT}apps/holdfast/src/main.ts`;
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
   project = await writeProject("guides", samples);
   for (const { page } of samples) contracts.set(page, project.contractOf(page));
 });
-afterAll(() => rm(`${ROOT}.cache/docs-samples`, { recursive: true, force: true }));
+afterAll(removeProjects);
 
 test("every sample in TypeScript compiles", async () => {
   expect(project.files.length).toBeGreaterThan(30);
@@ -51,7 +52,8 @@ describe("samples that are marked run", () => {
       const node = await nodeFor(sample);
       try {
         const { code, output, errors } = await run(sample, node);
-        expect({ code, errors }).toEqual({ code: 0, errors: "" });
+        if (sample.marks.has("refused")) expect(code).toBe(CURL_REFUSED);
+        else expect({ code, errors }).toEqual({ code: 0, errors: "" });
         const expected = outputOf(sample);
         if (expected !== undefined) expect(output.trim()).toMatch(expected);
         expect(node.bugs).toEqual([]);
@@ -118,8 +120,10 @@ async function program({ path, text }: SampleFile, node: TestNode): Promise<stri
   return [process.execPath, copy];
 }
 
+/** A node's error is curl's error here. */
 function scriptOf({ text }: Sample, node: TestNode): string {
-  return `holdfast() { "${process.execPath}" "${MAIN}" "$@"; }\n${pointedAt(text, node)}`;
+  const commands = [`holdfast() { "${process.execPath}" "${MAIN}" "$@"; }`, 'curl() { command curl --fail-with-body "$@"; }'];
+  return [...commands, pointedAt(text, node)].join("\n");
 }
 
 /** What a sample is said to print, as a pattern; undefined where nothing is said. */
