@@ -18,7 +18,7 @@ export function answerPing(
 
 /** Takes a new token of the same user; what its claims no longer allow ends. */
 export async function refresh(parts: NodeParts, connection: Connection, frame: FrameOf<"refresh">): Promise<void> {
-  const { authenticator, observer, sessions } = parts;
+  const { authenticator, clock, observer, sessions } = parts;
   const verified = await authenticator.verify(frame.token);
   if (connection.phase === "ended") return;
   if (!verified.ok) {
@@ -35,6 +35,8 @@ export async function refresh(parts: NodeParts, connection: Connection, frame: F
   // The next pong brings a resume token that knows of it.
   connection.resumeIssuedMs = 0;
   sessions.armExpiry(connection);
-  connection.send({ t: "ok", id: frame.id });
+  const { expiresAtMs } = connection.identity;
+  const text = expiresAtMs === undefined ? "{}" : `{"expiresMs":${Math.max(0, Math.round(expiresAtMs - clock.wallMs()))}}`;
+  connection.send({ t: "ok", id: frame.id, data: { kind: "json", text } });
   await sessions.recheckPermissions(connection);
 }
