@@ -153,25 +153,28 @@ describe("a window without a network", () => {
   test(
     "queues what is said, sends it once when the network is back, and says which messages will not come",
     async () => {
-      const own = await browser.newContext({ viewport: { width: 900, height: 900 } });
+      const context = await browser.newContext({ viewport: { width: 900, height: 900 } });
       const publisher = new Holdfast<DemoContract>(dev.connectUrl);
       try {
-        const { page } = await openWindow(own, dev.url);
+        const { page } = await openWindow(context, dev.url);
         await connected(page);
         await by(page, "log").locator("li.said").first().waitFor();
-        await own.setOffline(true);
+        await context.setOffline(true);
         await until("the page notices", async () => {
           // The browser's hint, repeated: a heartbeat that was on its way passes for a sign of life after the first.
           await page.evaluate(() => window.dispatchEvent(new Event("offline")));
           return (await text(page, "state")) !== "connected";
         });
+        expect(await by(page, "people").locator("li", { hasText: "you" }).count()).toBe(1);
+        const own = await by(page, "name").inputValue();
+        expect(await by(page, "people").getByText(own, { exact: true }).count()).toBe(1);
         await by(page, "message").fill("said without a network");
         await by(page, "message").press("Enter");
         await page.locator("li.outgoing[data-state=queued]", { hasText: "said without a network" }).waitFor();
         // More than the channel keeps.
         const room = publisher.channel("chat:lobby");
         await Promise.all(Array.from({ length: 230 }, (_, index) => room.publish({ name: "Grace", text: `flood ${index + 1}` })));
-        await own.setOffline(false);
+        await context.setOffline(false);
         await connected(page);
         const sent = page.locator("li.said[data-offset]", { hasText: "said without a network" });
         await sent.waitFor();
@@ -187,7 +190,7 @@ describe("a window without a network", () => {
         expect(offsets).toContain(Number(to) + 1);
       } finally {
         await publisher.close();
-        await own.close();
+        await context.close();
       }
     },
     TEST_MS,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { BEATS_MAX, Heartbeats } from "./heartbeats.ts";
 
-const all = { fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY, intervalMs: 100 };
+const all = { fromMs: 0, toMs: 200_000, intervalMs: 100 };
 
 function observed(numbers: readonly number[], atMs = (index: number) => index * 100): Heartbeats {
   const heartbeats = new Heartbeats();
@@ -13,7 +13,7 @@ function observed(numbers: readonly number[], atMs = (index: number) => index * 
 
 describe("heartbeats", () => {
   test("a run without holes has nothing missing, nothing double and no pause", () => {
-    expect(observed([1, 2, 3, 4]).tally(all)).toMatchObject({ received: 4, missing: 0, duplicated: 0, pauseMs: 0 });
+    expect(observed([1, 2, 3, 4]).tally({ ...all, toMs: 350 })).toMatchObject({ received: 4, missing: 0, duplicated: 0, pauseMs: 0 });
   });
 
   test("a number that did not come is missing, one that came twice is duplicated", () => {
@@ -26,10 +26,25 @@ describe("heartbeats", () => {
 
   test("the pause is the longest interval less the normal one, with the arrivals around it", () => {
     const arrivals = [0, 100, 340, 440];
-    expect(observed([1, 2, 3, 4], (index) => arrivals[index] ?? 0).tally(all)).toMatchObject({
+    expect(observed([1, 2, 3, 4], (index) => arrivals[index] ?? 0).tally({ ...all, toMs: 500 })).toMatchObject({
       pauseMs: 140,
       pauseFromMs: 100,
       pauseToMs: 340,
+    });
+  });
+
+  test("a pause that began before the span counts as a whole, one that ended before does not", () => {
+    const arrivals = [0, 900, 1000, 1250];
+    const heartbeats = observed([1, 2, 3, 4], (index) => arrivals[index] ?? 0);
+    expect(heartbeats.tally({ fromMs: 950, toMs: 1300, intervalMs: 100 })).toMatchObject({ received: 2, pauseMs: 150, pauseFromMs: 1000 });
+    expect(heartbeats.tally({ fromMs: 800, toMs: 1300, intervalMs: 100 })).toMatchObject({ pauseMs: 800, pauseFromMs: 0, pauseToMs: 900 });
+  });
+
+  test("silence that has not ended counts up to the end of the span", () => {
+    expect(observed([1, 2]).tally({ fromMs: 0, toMs: 5100, intervalMs: 100 })).toMatchObject({
+      pauseMs: 4900,
+      pauseFromMs: 100,
+      pauseToMs: 5100,
     });
   });
 

@@ -10,15 +10,25 @@ export interface Beat {
 /** Beats kept: 60 s at ten a second. Older ones are forgotten, and with them the means to call a late copy a duplicate. */
 export const BEATS_MAX = 600;
 
-/** What a span of heartbeats shows. `pauseMs`: the longest interval between two arrivals less the normal one, never below 0. */
-export interface Tally {
+/** `pauseMs`: the longest interval between two arrivals (or until the span's end) less the normal one, never below 0; the others are its ends. */
+interface Pause {
+  readonly pauseMs: number;
+  readonly pauseFromMs: number;
+  readonly pauseToMs: number;
+}
+
+/** A stretch of the window's time, both ends included; `intervalMs` is how often heartbeats are published. */
+export interface Span {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly intervalMs: number;
+}
+
+/** What a span of heartbeats shows. */
+export interface Tally extends Pause {
   readonly received: number;
   readonly missing: number;
   readonly duplicated: number;
-  readonly pauseMs: number;
-  /** The arrivals on both sides of the longest interval. */
-  readonly pauseFromMs: number;
-  readonly pauseToMs: number;
 }
 
 /** The last `BEATS_MAX` heartbeats of one run of the device; a new run starts afresh. */
@@ -46,7 +56,7 @@ export class Heartbeats {
   }
 
   /** What arrived from `fromMs` to `toMs`, both included. Missing are the numbers between the smallest and the largest that did not come. */
-  tally(span: { readonly fromMs: number; readonly toMs: number; readonly intervalMs: number }): Tally {
+  tally(span: Span): Tally {
     const inSpan = (beat: Beat) => beat.atMs >= span.fromMs && beat.atMs <= span.toMs;
     const beats = this.#beats.filter(inSpan);
     let low = Number.POSITIVE_INFINITY;
@@ -57,7 +67,7 @@ export class Heartbeats {
     }
     const expected = beats.length === 0 ? 0 : high - low + 1;
     const duplicated = this.#duplicates.filter(inSpan).length;
-    return { received: beats.length, missing: expected - beats.length, duplicated, ...longestPause(beats, span.intervalMs) };
+    return { received: beats.length, missing: expected - beats.length, duplicated, ...longestPause(this.#beats, span) };
   }
 
   #restart(run: string): void {
@@ -73,14 +83,16 @@ export class Heartbeats {
   }
 }
 
-function longestPause(beats: readonly Beat[], intervalMs: number): Pick<Tally, "pauseMs" | "pauseFromMs" | "pauseToMs"> {
-  let longest = { pauseMs: 0, pauseFromMs: beats[0]?.atMs ?? 0, pauseToMs: beats[0]?.atMs ?? 0 };
-  let previous = beats[0];
-  for (const beat of beats) {
-    if (previous && beat.atMs - previous.atMs - intervalMs > longest.pauseMs) {
-      longest = { pauseMs: beat.atMs - previous.atMs - intervalMs, pauseFromMs: previous.atMs, pauseToMs: beat.atMs };
-    }
-    previous = beat;
+/**
+ * The longest interval of which a part lies in the span, the end cut off at the span's end: so an interval that began before counts as
+ * a whole, and silence that has not ended yet counts as far as it got.
+ */
+function longestPause(beats: readonly Beat[], span: Span): Pause {
+  let longest: Pause = { pauseMs: 0, pauseFromMs: span.fromMs, pauseToMs: span.fromMs };
+  for (const [index, { atMs }] of beats.entries()) {
+    const endMs = Math.min(beats[index + 1]?.atMs ?? Number.POSITIVE_INFINITY, span.toMs);
+    const pauseMs = endMs - atMs - span.intervalMs;
+    if (endMs >= span.fromMs && pauseMs > longest.pauseMs) longest = { pauseMs, pauseFromMs: atMs, pauseToMs: endMs };
   }
   return longest;
 }

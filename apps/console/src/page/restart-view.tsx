@@ -99,10 +99,12 @@ function Measured(props: { readonly report: RestartReport; readonly nodes: reado
       </p>
       <RestartTimeline timeline={report.timeline} nodes={props.nodes} pauseMs={report.pauseMs} />
       <p className="method">
-        Pause: the longest interval between two heartbeats from {LEAD_MS / 1000} s before the restart to {SETTLE_MS / 1000} s after this
-        window moved, less the normal {props.intervalMs} ms; in the 10 s before it was {milliseconds(report.usualPauseMs)}. Missing and
-        duplicated: the device's own numbers, {report.received} heartbeats. Everything is measured in this window, so the device's side of
-        the move counts too. Watched for {Math.floor(report.watchedMs / 1000)} s since the move.
+        Pause: the longest interval between two heartbeats from{" "}
+        {report.askedHere ? "the moment of asking" : `${LEAD_MS / 1000} s before this window moved`} to {SETTLE_MS / 1000} s after{" "}
+        {report.askedHere ? "this window moved" : "it did"}, less the normal {props.intervalMs} ms; in the 10 s before it was{" "}
+        {milliseconds(report.usualPauseMs)}. Missing and duplicated: the device's own numbers, {report.received} heartbeats. Everything is
+        measured in this window, so the device's side of the move counts too. Watched for {Math.floor(report.watchedMs / 1000)} s since the
+        move.
       </p>
     </details>
   );

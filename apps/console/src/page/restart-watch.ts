@@ -1,9 +1,9 @@
 // Owns: what a window saw of one restart of the node: a pure reduction of events to a report.
 import type { Beat, Heartbeats, Tally } from "./heartbeats.ts";
 
-/** The delivery pause is looked for from this long before the restart was asked for (or noticed) ... */
+/** The picture, and the count of missing and double heartbeats, begin this long before the restart was asked for (or noticed). */
 export const LEAD_MS = 1_000;
-/** ... until this long after the window moved to the new node. */
+/** The pause is looked for from the moment of asking (where another window asked: from `LEAD_MS` before the move) until this long after the move. */
 export const SETTLE_MS = 2_500;
 /** Missing and double heartbeats, leaves and connection states are watched for this long after the move. */
 export const WATCH_MS = 20_000;
@@ -131,13 +131,14 @@ export function reportRestart(
   const { askedAtMs, movedAtMs } = watch;
   const intervalMs = now.intervalMs;
   const pictureToMs = Math.min(now.nowMs, movedAtMs + SETTLE_MS);
-  const around = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS, toMs: pictureToMs, intervalMs });
+  const askedHere = askedAtMs < movedAtMs;
+  const around = heartbeats.tally({ fromMs: askedHere ? askedAtMs : askedAtMs - LEAD_MS, toMs: pictureToMs, intervalMs });
   const whole = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS, toMs: Math.min(now.nowMs, movedAtMs + WATCH_MS), intervalMs });
   const usual = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS - 10_000, toMs: askedAtMs - LEAD_MS, intervalMs });
   return {
     fromNode: watch.fromNode,
     toNode: watch.toNode,
-    askedHere: askedAtMs < movedAtMs,
+    askedHere,
     movedAfterMs: movedAtMs - askedAtMs,
     watchedMs: Math.min(now.nowMs - movedAtMs, WATCH_MS),
     missing: whole.missing,

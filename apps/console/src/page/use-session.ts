@@ -1,8 +1,14 @@
 // Owns: this window's public session id.
 import { useConnectionState, useHoldfast } from "@holdfast/client/react";
+import { useRef } from "react";
 
-/** Undefined before the first connection; another one when a session could not be resumed. It changes only with the connection's state, which is what re-renders. */
+/**
+ * Undefined before the first connection. The last known one while there is no connection; another one when a session could not be
+ * resumed. It changes only with the connection's state, which is what re-renders.
+ */
 export function useSession(): string | undefined {
   useConnectionState();
-  return useHoldfast().session;
+  const known = useRef<string | undefined>(undefined);
+  known.current = useHoldfast().session ?? known.current;
+  return known.current;
 }
