@@ -48,6 +48,23 @@ describe("watching", () => {
     ]);
   });
 
+  test("ends, and the entry with it, when the session may not have them any more", () => {
+    const { connect, watch, log, clock, enter, engine } = start();
+    const socket = connect();
+    watch();
+    enter("me");
+    clock.flush();
+    socket.send(members(["1"]));
+    socket.take();
+    socket.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "", of: "presence" });
+    expect(log.at(-1)).toBe("error subscription_ended");
+    expect(engine.presence.members("a")).toEqual([]);
+    expect(socket.take()).toEqual([]);
+    // A new wish is a new request.
+    enter("again");
+    expect(socket.takeOne("enter")).toMatchObject({ ch: "a", d: "again" });
+  });
+
   test("after a reconnect only the difference is told: nobody leaves and joins", () => {
     const { connect, watch, log, clock, socket } = start();
     connect({ windowMs: 0 });

@@ -146,6 +146,7 @@ export class Presence implements Part {
   }
 
   onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
+    if (frame.t === "unsubscribed" && frame.of === "presence") this.#ended(frame.ch, errorFromWire(frame));
     if (frame.t !== "members" && frame.t !== "presence") return;
     const room = this.#rooms.get(frame.ch);
     const seat = this.#of(connection)?.get(frame.ch);
@@ -170,6 +171,17 @@ export class Presence implements Part {
       this.#settle(room, error);
       this.#refuseWatch(room, error);
     }
+  }
+
+  /** The node ended entry and watch: the session may not have them any more. */
+  #ended(channel: string, error: HoldfastError): void {
+    const room = this.#rooms.get(channel);
+    if (!room) return;
+    delete room.wish;
+    room.version++;
+    for (const { seats } of this.#attachments) seats.delete(channel);
+    this.#settle(room, error);
+    this.#refuseWatch(room, error);
   }
 
   #change(channel: string, wish: Room["wish"], done: Done): void {

@@ -195,6 +195,12 @@ describe("refusals", () => {
     first.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "" }, pub("a", 1));
     expect(log.lines).toEqual(["ended subscription_ended"]);
   });
+
+  test("`unsubscribed` of presence does not", () => {
+    const { first, log } = subscribed();
+    first.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "", of: "presence" }, pub("a", 1));
+    expect(log.lines.some((line) => line.startsWith("ended"))).toBe(false);
+  });
 });
 
 test("whatever a lossy, repeating wire does within one connection after another, each offset is delivered once, in order, or declared", () => {

@@ -94,6 +94,7 @@ export class Subscriptions implements Part {
 
   onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
     if (frame.t !== "pub" && frame.t !== "gap" && frame.t !== "unsubscribed") return;
+    if (frame.t === "unsubscribed" && frame.of !== undefined) return;
     const attachment = this.#of(connection);
     const stream = this.#streams.get(frame.ch);
     const lane = attachment?.lanes.get(frame.ch);
