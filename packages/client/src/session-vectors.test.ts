@@ -43,6 +43,21 @@ const UNPLAYED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "a faulty frame ends the connection behind the frames before it": {
     "a teleport 3": "it sends frames of the protocol only; a goodbye for a broken frame ends it all the same",
   },
+  "no data, null and bytes are three things": {
+    "a publish 11": "data is one value: `d` or `b`",
+  },
+  "presence: entering again is an update, and who has not entered cannot leave": {
+    "a leave 2": "there is nothing to leave, so nothing is sent",
+    "a unwatch 3": "it unwatches what it watches only",
+    "a enter 6": "it knows that it has entered and says update",
+  },
+  "last beside a position is ignored": {
+    "a subscribe 4": "it sends the one or the other",
+  },
+  "a third connection of a session replaces the oldest, also while it moves": {
+    b: "it moves when it is asked to",
+    c: "the same",
+  },
   "a newer connection of the session replaces the older": {
     b: "it has a second connection only while it moves: this is another process with the same token",
   },

@@ -10,7 +10,7 @@ const { sessions } = JSON.parse(readFileSync(new URL("../../../spec/vectors/sess
 };
 
 /** Frames of these sessions are faulty on purpose. */
-const FAULTY = new Set(["subscribe 2", "publish 9", "teleport 3"]);
+const FAULTY = new Set(["subscribe 2", "publish 9", "publish 11", "teleport 3"]);
 const CLOSE_CODES = new Set([1000, ...Object.values(CODES).map((row) => ("close" in row ? row.close : 0))]);
 
 const choose = (type: "str" | "int"): unknown => (type === "str" ? "x" : 1);
