@@ -281,7 +281,7 @@ class Engine implements NodeEngine {
       return;
     }
     // It ran out meanwhile: the broker has ended this node's members.
-    const lapsed = nowMs - this.#leaseRenewedMs >= timeouts.presenceLeaseMs;
+    const lapsed = this.#ports.clock.nowMs() - this.#leaseRenewedMs >= timeouts.presenceLeaseMs;
     this.#leaseRenewedMs = nowMs;
     if (lapsed) this.#parts.presenceKeeper.compare();
   }
