@@ -58,7 +58,8 @@ export class Migration {
   /** The second connection ended before it was taken: the first stays, and another attempt follows while there is time. */
   lost(retryMs: number): void {
     this.#second = undefined;
-    this.#failures++;
+    // A node that names a time has room soon, or knows a better place: no reason to wait longer each time.
+    if (retryMs === 0) this.#failures++;
     this.#retry(retryMs);
   }
 
