@@ -24,6 +24,8 @@ export interface ClusterOptions {
   readonly random: SeededRandom;
   readonly settings: Omit<NodeSettings, "nodeId">;
   readonly contract: ContractDefinition;
+  /** Replacements are of a newer revision. */
+  readonly rollsOut: boolean;
   readonly verdict: Verdict;
   readonly trace: Trace;
   /** What engines use of their view; for tests that break it on purpose. */
@@ -81,11 +83,12 @@ export class Cluster {
     const slot = this.#slot(index);
     if (slot.node !== undefined) return;
     const { loop, broker, random, settings, contract, verdict, network, trace } = this.#options;
+    const revision = this.#options.rollsOut ? `r${slot.generation}` : settings.revision;
     const name = `n${index}.${slot.generation++}`;
     const process = loop.process(name);
     const view = broker.connect(name, process);
     const node: SimNode = new SimNode({
-      settings: { ...settings, nodeId: name },
+      settings: { ...settings, nodeId: name, revision },
       contract,
       process,
       view,

@@ -143,6 +143,11 @@ export class FaultyView implements Broker {
     };
   }
 
+  /** Whether the connection stands. */
+  get reached(): boolean {
+    return this.#reached;
+  }
+
   publish(...[channel, stream, request]: Parameters<Broker["publish"]>): ReturnType<Broker["publish"]> {
     return this.#call(async (core) => {
       const result = await core.publish(channel, stream, request);

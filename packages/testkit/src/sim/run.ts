@@ -131,6 +131,7 @@ class Run {
       random: this.#random.fork("nodes"),
       settings,
       contract: options.contract ?? SIM_CONTRACT,
+      rollsOut: this.#random.fork("revisions").chance(0.5),
       verdict: this.#verdict,
       trace: this.#trace,
       wrapBroker: options.wrapBroker ?? ((broker) => broker),

@@ -123,6 +123,7 @@ export class SimNode implements Listener {
       codecs: NODE_CODECS,
       values,
       settings,
+      vitals: () => ({ lagMs: 0, memoryBytes: 0, brokerOk: this.view.reached }),
     };
   }
 }
