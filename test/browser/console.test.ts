@@ -1,9 +1,8 @@
 // Owns: the page at `/` in dev, end to end: a real node, two real windows.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Holdfast } from "@holdfast/client";
-import { CONSOLE_CSP, type DemoContract } from "@holdfast/console";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { type DevProcess, openWindow, startBrowser, startDev, TEST_MS, until, WAIT_MS, type Window } from "./harness.ts";
+import { by, connected, rename, say, text } from "./page.ts";
 
 let dev: DevProcess;
 let browser: Browser;
@@ -23,15 +22,6 @@ afterAll(async () => {
   await dev?.stop();
 }, TEST_MS);
 
-const by = (page: Page, id: string) => page.getByTestId(id);
-const text = async (page: Page, id: string) => (await by(page, id).textContent()) ?? "";
-const connected = (page: Page) => by(page, "state").getByText("connected", { exact: true }).waitFor();
-
-async function rename(page: Page, name: string): Promise<void> {
-  await by(page, "name").fill(name);
-  await by(page, "name").press("Enter");
-}
-
 describe("two windows of the page", () => {
   test(
     "see each other by name, and a new name is seen too",
@@ -50,8 +40,7 @@ describe("two windows of the page", () => {
   test(
     "exchange messages; both show the same offset, and the sender shows its message once",
     async () => {
-      await by(a.page, "message").fill("ship at noon");
-      await by(a.page, "message").press("Enter");
+      await say(a.page, "ship at noon");
       const there = by(b.page, "log").locator("li.said", { hasText: "ship at noon" });
       const here = by(a.page, "log").locator("li.said[data-offset]", { hasText: "ship at noon" });
       await Promise.all([there.waitFor(), here.waitFor()]);
@@ -127,8 +116,7 @@ describe("two windows of the page", () => {
   test(
     "still talk after the restart, and keep what was said before it",
     async () => {
-      await by(b.page, "message").fill("still here");
-      await by(b.page, "message").press("Enter");
+      await say(b.page, "still here");
       await by(a.page, "log").locator("li.said", { hasText: "still here" }).waitFor();
       const late = await openWindow(context, dev.url);
       await by(late.page, "log").locator("li.said", { hasText: "ship at noon" }).waitFor();
@@ -146,64 +134,6 @@ describe("two windows of the page", () => {
 
   test("left nothing in the console: no error, no warning, no failed request", () => {
     expect([...a.complaints, ...b.complaints]).toEqual([]);
-  });
-});
-
-describe("a window without a network", () => {
-  test(
-    "queues what is said, sends it once when the network is back, and says which messages will not come",
-    async () => {
-      const context = await browser.newContext({ viewport: { width: 900, height: 900 } });
-      const publisher = new Holdfast<DemoContract>(dev.connectUrl);
-      try {
-        const { page } = await openWindow(context, dev.url);
-        await connected(page);
-        await by(page, "log").locator("li.said").first().waitFor();
-        await context.setOffline(true);
-        await until("the page notices", async () => {
-          // The browser's hint, repeated: a heartbeat that was on its way passes for a sign of life after the first.
-          await page.evaluate(() => window.dispatchEvent(new Event("offline")));
-          return (await text(page, "state")) !== "connected";
-        });
-        expect(await by(page, "people").locator("li", { hasText: "you" }).count()).toBe(1);
-        const own = await by(page, "name").inputValue();
-        expect(await by(page, "people").getByText(own, { exact: true }).count()).toBe(1);
-        await by(page, "message").fill("said without a network");
-        await by(page, "message").press("Enter");
-        await page.locator("li.outgoing[data-state=queued]", { hasText: "said without a network" }).waitFor();
-        // More than the channel keeps.
-        const room = publisher.channel("chat:lobby");
-        await Promise.all(Array.from({ length: 230 }, (_, index) => room.publish({ name: "Grace", text: `flood ${index + 1}` })));
-        await context.setOffline(false);
-        await connected(page);
-        const sent = page.locator("li.said[data-offset]", { hasText: "said without a network" });
-        await sent.waitFor();
-        expect(await sent.count()).toBe(1);
-        await page.locator("li.gap", { hasText: /^Messages \d+ to \d+ will not come: they are no longer kept\.$/ }).waitFor();
-        expect(await page.locator("li.outgoing").count()).toBe(0);
-        const [, from, to] = /Messages (\d+) to (\d+)/.exec((await page.locator("li.gap").textContent()) ?? "") ?? [];
-        const offsets = await page
-          .locator("li.said[data-offset]")
-          .evaluateAll((items) => items.map((item) => Number(item.getAttribute("data-offset"))));
-        expect(offsets).toEqual(offsets.toSorted((x, y) => x - y));
-        expect(offsets.filter((offset) => offset >= Number(from) && offset <= Number(to))).toEqual([]);
-        expect(offsets).toContain(Number(to) + 1);
-      } finally {
-        await publisher.close();
-        await context.close();
-      }
-    },
-    TEST_MS,
-  );
-});
-
-describe("the page's files", () => {
-  test("come with the strict policy that the console states", async () => {
-    for (const path of ["", "assets/main.js", "assets/page.css"]) {
-      const response = await fetch(`${dev.url}${path}`);
-      expect(response.status).toBe(200);
-      expect(response.headers.get("content-security-policy")).toBe(CONSOLE_CSP);
-    }
   });
 });
 
@@ -238,27 +168,6 @@ describe("the keyboard alone", () => {
     },
     TEST_MS,
   );
-});
-
-describe("a narrow and a wide screen", () => {
-  for (const width of [360, 768, 1920]) {
-    test(
-      `of ${width} px has no horizontal scrolling, in light and in dark`,
-      async () => {
-        const { page, complaints } = await openWindow(context, dev.url);
-        await page.setViewportSize({ width, height: 800 });
-        await connected(page);
-        for (const colorScheme of ["light", "dark"] as const) {
-          await page.emulateMedia({ colorScheme });
-          const { scroll, inner } = await page.evaluate(() => ({ scroll: document.documentElement.scrollWidth, inner: innerWidth }));
-          expect(scroll).toBeLessThanOrEqual(inner);
-        }
-        expect(complaints).toEqual([]);
-        await page.close();
-      },
-      TEST_MS,
-    );
-  }
 });
 
 /** Presses Tab until the element with this test id has the focus; at most 40 times. */

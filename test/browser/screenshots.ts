@@ -2,6 +2,7 @@
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { openWindow, startBrowser, startDev, until } from "./harness.ts";
+import { rename, say } from "./page.ts";
 
 const IMAGES = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 /** Three columns, and small enough for a README. */
@@ -13,10 +14,10 @@ try {
     const context = await browser.newContext({ viewport: VIEWPORT, colorScheme });
     const [other, third, shown] = [await open("Gannet"), await open("Petrel"), await open("Ada")];
     if (colorScheme === "light") {
-      await say(other, "Deploying the new revision at noon. Keep talking.");
-      await say(third, "Noon? With four thousand people in here?");
-      await say(other, "That is the idea. Watch the ticks: the colour changes, the rhythm does not.");
-      await say(shown, "Holding the rope until then.");
+      await sayAndSee(other, "Deploying the new revision at noon. Keep talking.");
+      await sayAndSee(third, "Noon? With four thousand people in here?");
+      await sayAndSee(other, "That is the idea. Watch the ticks: the colour changes, the rhythm does not.");
+      await sayAndSee(shown, "Holding the rope until then.");
     }
     await pull(third, { x: 0.72, y: 0.86, hold: true });
     const tension = shown.getByTestId("metric-tension");
@@ -34,8 +35,7 @@ try {
 
     async function open(name: string): Promise<Page> {
       const { page } = await openWindow(context, dev.url);
-      await page.getByTestId("name").fill(name);
-      await page.getByTestId("name").press("Enter");
+      await rename(page, name);
       return page;
     }
   }
@@ -47,9 +47,8 @@ try {
   await dev.stop();
 }
 
-async function say(page: Page, text: string): Promise<void> {
-  await page.getByTestId("message").fill(text);
-  await page.getByTestId("message").press("Enter");
+async function sayAndSee(page: Page, text: string): Promise<void> {
+  await say(page, text);
   await page.locator("li.said[data-offset]", { hasText: text }).waitFor();
 }
 
