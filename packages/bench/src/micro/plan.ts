@@ -26,7 +26,7 @@ export interface Plan {
 
 const HELP = `bench:micro: publish cost and connection memory of Holdfast, bare Bun and Socket.IO, side by side
   --quick       one short round with 2,000 connections; docs are left alone
-  --rounds N    rounds (default 5); each measures every server once
+  --rounds N    rounds (default 4; a run takes 7 minutes); each measures every server once
   --json        print the result as JSON, not as a table
 `;
 
@@ -41,7 +41,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     return undefined;
   }
   const quick = values.quick === true;
-  const rounds = values.rounds === undefined ? (quick ? 1 : 5) : Number(values.rounds);
+  const rounds = values.rounds === undefined ? (quick ? 1 : 4) : Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
     throw new RangeError(`Cannot measure: found ${values.rounds} rounds, expected 1 to 100`);
   }
@@ -52,11 +52,11 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     connectsPerSecond: 4000,
     room: 1000,
     windowMs: quick ? 1000 : 3000,
-    roomWindowMs: quick ? 1000 : 7000,
+    roomWindowMs: quick ? 1000 : 9000,
     singlesPerSecond: 4000,
-    roomPerSecond: 80_000,
+    roomPerSecond: 50_000,
     everyonePerSecond: 40_000,
-    settleReadings: quick ? 2 : 5,
+    settleReadings: quick ? 2 : 4,
     quick,
     json: values.json === true,
   };

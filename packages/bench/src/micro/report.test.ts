@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Round } from "./measure.ts";
 import { planFrom } from "./plan.ts";
 import { reportOf } from "./report.ts";
-import { resultOf } from "./result.ts";
+import { type Result, resultOf } from "./result.ts";
 import { series } from "./series.ts";
 
 test("a median has as many values below as above, and lies in the spread", () => {
@@ -44,4 +44,11 @@ test("the page holds the medians, the ratios and whether anything was lost", () 
   expect(page).toContain("Holdfast over bare Bun: 0.50 kB idle, 1.00 kB with one subscription");
   expect(page).toContain("none was lost, doubled or misdirected");
   expect(reportOf(resultOf(plan, { ...rounds, socketio: [round(8, 2)] }, versions))).toContain("8 were lost, doubled or misdirected");
+});
+
+test("the page in docs is made from the result in docs", async () => {
+  const docs = `${import.meta.dir}/../../../../docs/benchmarks`;
+  const result: Result = await Bun.file(`${docs}/micro.json`).json();
+  expect(await Bun.file(`${docs}/micro.md`).text()).toBe(reportOf(result));
+  for (const peer of Object.values(result.peers)) for (const fanOut of Object.values(peer.fanOuts)) expect(fanOut.wrong).toBe(0);
 });

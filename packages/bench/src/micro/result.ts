@@ -37,7 +37,7 @@ export function resultOf(plan: Plan, rounds: Readonly<Record<Peer, readonly Roun
       processor: cpus()[0]?.model.trim() || "unknown",
       cores: cpus().length,
       memoryGiB: Math.round(totalmem() / 2 ** 30),
-      kernel: `${type()} ${release()}`,
+      kernel: `${type()} ${release().split("-")[0]}`,
     },
     plan: kept,
     peers: { bun: peer("bun"), socketio: peer("socketio"), holdfast: peer("holdfast") },
