@@ -134,8 +134,8 @@ export interface Broker {
  * `leave` of another owner MUST be ignored, so that a session that moved keeps its entry (H7).
  */
 export interface PresenceStore {
-  /** New: told as join. Known with other data: told as update. Known with the same data: changes the owner, tells nothing, cancels a pending leave. */
-  enter(channel: string, member: PresenceMember, owner: string): Promise<void>;
+  /** New: told as join. Known with other data: told as update. Known with the same data: changes the owner, tells nothing, cancels a pending leave. New in a channel that has `membersMax` members, approximately: BrokerError "limit". */
+  enter(channel: string, member: PresenceMember, owner: string, membersMax?: number): Promise<void>;
   /** Ends the membership after `graceMs` unless someone enters it again before, whether or not the node's lease lasts. 0: at once. Repeated, the last one counts. */
   leave(channel: string, member: string, owner: string, graceMs: number): Promise<void>;
   /** Current members; with a subscription, changes told after this settles apply to it (one that it holds already MAY be told again). */

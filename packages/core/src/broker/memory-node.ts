@@ -158,13 +158,13 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   #presenceStore(): Broker["presence"] {
     const hub = this.#hub;
     return {
-      enter: async (channel, member, owner) => {
+      enter: async (channel, member, owner, membersMax) => {
         this.#demand();
         const change = hub.presence((table, nowMs) => {
           hub.rooms.demandBytes(table.growthBytes(channel, member));
-          return table.enter(channel, member, owner, nowMs);
+          return table.enter(channel, member, owner, { nowMs, membersMax: membersMax ?? Number.POSITIVE_INFINITY });
         });
-        if (change === "limit") throw new BrokerError("limit", "the broker has as many members or nodes as it may have");
+        if (change === "limit") throw new BrokerError("limit", "the channel or the broker has as many members or nodes as it may have");
         hub.tell(channel, change);
       },
       leave: async (channel, member, owner, graceMs) => {

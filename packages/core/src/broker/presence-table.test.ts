@@ -88,7 +88,9 @@ test("a presence table behaves like the port's rules over a plain list", () => {
           };
           const growth = table.growthBytes("c", member);
           const before = table.bytes;
-          expect(told(table.enter("c", member, action.owner, nowMs))).toEqual(naive.enter(member, action.owner, nowMs));
+          expect(told(table.enter("c", member, action.owner, { nowMs, membersMax: 1000 }))).toEqual(
+            naive.enter(member, action.owner, nowMs),
+          );
           expect(table.bytes - before).toBe(growth);
         } else if (action.do === "leave") {
           const { id: member, owner: by, graceMs } = action;
@@ -110,7 +112,7 @@ test("a presence table behaves like the port's rules over a plain list", () => {
 test("entering and leaving again and again under a long grace does not grow the queue of pending leaves", () => {
   const table = new PresenceTable(LIMITS);
   for (let round = 0; round < 5_000; round++) {
-    table.enter("c", { member: "m" }, "n/1", round);
+    table.enter("c", { member: "m" }, "n/1", { nowMs: round, membersMax: 1000 });
     table.leave("c", "m", "n/1", { graceMs: 1_000_000, nowMs: round });
   }
   expect(table.pendingSize).toBeLessThan(100);

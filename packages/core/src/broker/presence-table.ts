@@ -64,9 +64,15 @@ export class PresenceTable {
   }
 
   /** "limit": nothing was changed. Otherwise the change to tell, if any. */
-  enter(channel: string, member: PresenceMember, owner: string, nowMs: number): PresenceChange | "limit" | undefined {
-    const entry = this.#channels.get(channel)?.get(member.member);
-    if (entry === undefined && this.#count >= this.#limits.membersMax) return "limit";
+  enter(
+    channel: string,
+    member: PresenceMember,
+    owner: string,
+    { nowMs, membersMax }: { readonly nowMs: number; readonly membersMax: number },
+  ): PresenceChange | "limit" | undefined {
+    const members = this.#channels.get(channel);
+    const entry = members?.get(member.member);
+    if (entry === undefined && (this.#count >= this.#limits.membersMax || (members?.size ?? 0) >= membersMax)) return "limit";
     const lease = this.#leaseOf(nodeOf(owner), nowMs);
     if (lease === undefined) return "limit";
     if (entry === undefined) {

@@ -34,6 +34,14 @@ export function findStart(hub: ChannelHub, wanted: { pos?: Position; last?: numb
   return hub.ring.covers(cursor) ? { cursor, recovered: false } : startInLast(hub, last);
 }
 
+/** For a session that may not read history: nothing that it missed is told, and that is said. */
+export function startWithoutHistory(hub: ChannelHub, pos: Position): Start | Promise<Start> {
+  if (pos.epoch !== hub.epoch)
+    return { cursor: hub.passed, recovered: false, gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed) };
+  if (pos.offset > hub.passed) return startAhead(hub, pos);
+  return pos.offset === hub.passed ? { cursor: pos.offset, recovered: true } : withGap(hub, pos.offset + 1, hub.passed, "history");
+}
+
 function withGap(hub: ChannelHub, from: number, to: number, reason: GapReason, page?: OutgoingPage): Start {
   return { cursor: to, recovered: false, gap: hub.gapFrame(from, to, reason, to), ...(page === undefined ? {} : { page }) };
 }

@@ -20,6 +20,7 @@ const contract: ContractDefinition = {
     "fast:{room}": { class: "volatile", permissions: open },
     "state:{room}": { class: "latest", permissions: open },
     "strict:{room}": { permissions: open, slowConsumer: "disconnect" },
+    "secret:{room}": { permissions: { ...open, history: "nobody" } },
     "mine:{room}": { permissions: { subscribe: "token", publish: "token" } },
   },
 };
@@ -104,6 +105,48 @@ test("a position of another epoch is answered with a gap of unknown size and the
   const frames = await reader.take();
   expect(only(frames, "gap")).toMatchObject({ from: 8, to: null, reason: "epoch", pos: { offset: 0 } });
   expect(offsets(frames)).toEqual([1, 2]);
+});
+
+test("H5: a session that may not read history gets none of it by a position, and is told what it missed", async () => {
+  const { connect } = await harness();
+  const writer = await connect();
+  for (let i = 0; i < 5; i++) await publish(writer, "secret:a", i);
+  const epoch = only(await writer.take(), "published")?.e ?? "";
+  const reader = await connect();
+  await reader.send({ t: "subscribe", id: 2, ch: "secret:a", pos: { epoch, offset: 2 } });
+  expect(only(await reader.take(), "gap")).toMatchObject({ from: 3, to: 5, reason: "history" });
+  await reader.send({ t: "unsubscribe", id: 3, ch: "secret:a" }, { t: "subscribe", id: 4, ch: "secret:a", pos: { epoch: "x", offset: 0 } });
+  await publish(writer, "secret:a", "live");
+  const frames = await reader.take();
+  expect(only(frames, "gap")).toMatchObject({ from: 1, to: null, reason: "epoch", pos: { offset: 5 } });
+  expect(offsets(frames)).toEqual([6]);
+  await reader.send({ t: "history", id: 5, ch: "secret:a" });
+  expect(only(await reader.take(), "err")?.name).toBe("permission_denied");
+});
+
+test("a channel takes no more members than it may have, and lets those it has update", async () => {
+  const { connect } = await harness({ settings: { ...TEST_SETTINGS, limits: { ...TEST_SETTINGS.limits, membersMax: 2 } } });
+  const [a, b, c] = [await connect(), await connect(), await connect()];
+  for (const client of [a, b, c]) await client.send({ t: "enter", id: 2, ch: "chat:a", data: 1 });
+  expect(only(await c.take(), "err")?.name).toBe("presence_limit");
+  await a.take();
+  await a.send({ t: "update", id: 3, ch: "chat:a", data: 2 });
+  expect(kinds(await a.take())).toEqual(["ok"]);
+  await b.send({ t: "leave", id: 3, ch: "chat:a" });
+  await c.send({ t: "enter", id: 4, ch: "chat:a", data: 1 });
+  expect(kinds(await c.take())).toEqual(["ok"]);
+});
+
+test("a second watch on a connection is answered with a new snapshot", async () => {
+  const { connect, advance } = await harness();
+  const client = await connect();
+  await client.send({ t: "watch", id: 2, ch: "chat:a" }, { t: "enter", id: 3, ch: "chat:a" });
+  await advance(50);
+  await client.take();
+  await client.send({ t: "watch", id: 4, ch: "chat:a" });
+  expect(only(await client.take(), "members")?.list).toHaveLength(1);
+  await client.send({ t: "unwatch", id: 5, ch: "chat:a" }, { t: "unwatch", id: 6, ch: "chat:a" });
+  expect(kinds(await client.take())).toEqual(["ok", "err"]);
 });
 
 test("`last` asks for the newest few without calling the rest a gap", async () => {

@@ -106,7 +106,7 @@ export class PresenceKeeper {
       const { user } = connection.identity;
       const data = connection.entries?.get(channel);
       const member = { member: connection.session, ...(user === undefined ? {} : { user }), ...(data === undefined ? {} : { data }) };
-      await broker.presence.enter(channel, member, connection.owner);
+      await broker.presence.enter(channel, member, connection.owner, this.#parts().settings().limits.membersMax);
       // It left while it was being entered: its leave may have come first.
       if (connection.entries?.has(channel) !== true) sessions.leavePresence(connection, channel);
     }

@@ -41,18 +41,19 @@ async function becomeMember(
   connection.entries.set(channel, data);
   const member = { member: connection.session, ...(user === undefined ? {} : { user }), ...(data === undefined ? {} : { data }) };
   try {
-    await parts.broker.presence.enter(channel, member, connection.owner);
+    await parts.broker.presence.enter(channel, member, connection.owner, parts.settings().limits.membersMax);
   } catch (error) {
     // Otherwise the broker may have it all the same, and it must be ended with the connection.
-    if (!known && error instanceof BrokerError && error.code === "limit") connection.entries.delete(channel);
-    throw error;
+    if (!(error instanceof BrokerError) || error.code !== "limit") throw error;
+    if (!known) connection.entries.delete(channel);
+    throw new Refused("presence_limit", `Cannot enter "${channel}": the channel, or the broker, has as many members as it may have`);
   } finally {
     // The connection ended meanwhile, perhaps before the broker had the entry: end it again.
     if (connection.phase === "ended") parts.sessions.leavePresence(connection, channel);
   }
 }
 
-/** The hub's limit on members is the broker's; this one is the connection's. */
+/** The limit on a channel's members is the broker's to keep; this one is the connection's. */
 function checkLimit(parts: NodeParts, connection: Connection): void {
   const max = parts.settings().limits.presencePerConnectionMax;
   if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.entering < max) return;
@@ -68,8 +69,7 @@ export async function leave(parts: NodeParts, connection: Connection, frame: Fra
 
 export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCall<"watch">): Promise<void> | void {
   if (!rules.presence) throw new Refused("presence_disabled", `Cannot watch "${frame.ch}": the channel has no presence`);
-  if (connection.watches?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot watch "${frame.ch}": the connection watches it`);
-  checkLimit(parts, connection);
+  if (connection.watches?.has(frame.ch) !== true) checkLimit(parts, connection);
   const act = async (): Promise<void> => {
     const hub = parts.hubs.acquire(rules);
     let watching = false;
@@ -77,8 +77,9 @@ export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCa
       await hub.opened;
       await hub.presenceRoom.watch(connection);
       if ((connection.phase as string) === "ended") return hub.presenceRoom.unwatch(connection);
-      watching = true;
       connection.watches ??= new Set();
+      // A second watch is a new snapshot; the hub is held for the first.
+      watching = !connection.watches.has(frame.ch);
       connection.watches.add(frame.ch);
       connection.send({ t: "ok", id: frame.id });
     } finally {

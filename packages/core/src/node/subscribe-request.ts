@@ -1,7 +1,7 @@
 // Owns: beginning and ending a subscription on a client's request.
 import type { Publication } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
-import { feed, findStart, pump, type Start } from "./catch-up.ts";
+import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeParts } from "./parts.ts";
@@ -27,12 +27,19 @@ export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> 
   const wantsLast = frame.last !== undefined && frame.last > 0;
   return counted(connection, "subscribing", () =>
     permit(parts, { connection, action: "subscribe", rules }, () =>
-      wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call)) : askHook(parts, call),
+      wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call, true)) : mayReturn(parts, call),
     ),
   );
 }
 
-async function askHook(parts: NodeParts, call: SubscribeCall): Promise<void> {
+/** Going on from a position reads history. Without the permission for it what was missed is declared. */
+function mayReturn(parts: NodeParts, call: SubscribeCall): Promise<void> {
+  const { connection, frame, rules } = call;
+  const mayRead = frame.pos === undefined || rules.allows("history", connection.view, connection.identity);
+  return typeof mayRead === "boolean" ? askHook(parts, call, mayRead) : mayRead.then((may) => askHook(parts, call, may));
+}
+
+async function askHook(parts: NodeParts, call: SubscribeCall, mayRead: boolean): Promise<void> {
   const { connection, rules } = call;
   const refusal = await parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
   if (refusal) throw new Refused("rejected", refusal.reject);
@@ -40,7 +47,8 @@ async function askHook(parts: NodeParts, call: SubscribeCall): Promise<void> {
   let begun = false;
   try {
     await hub.opened;
-    const found = findStart(hub, call.frame);
+    const { pos } = call.frame;
+    const found = mayRead || pos === undefined ? findStart(hub, call.frame) : startWithoutHistory(hub, pos);
     const start = found instanceof Promise ? await found : found;
     if (connection.phase === "ended") return;
     begin(parts, call, { hub, start });

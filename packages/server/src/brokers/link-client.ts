@@ -141,8 +141,11 @@ export class LinkClient implements Broker {
 
   #presenceStore(): Broker["presence"] {
     return {
-      enter: async (channel, member, owner) => {
-        await this.#request((id) => [LINK.enter, id, channel, writeMember(member), owner], 1024 + payloadWireBytes(member.data));
+      enter: async (channel, member, owner, membersMax) => {
+        await this.#request(
+          (id) => [LINK.enter, id, channel, writeMember(member), owner, membersMax ?? null],
+          1024 + payloadWireBytes(member.data),
+        );
       },
       leave: async (channel, member, owner, graceMs) => {
         await this.#request((id) => [LINK.leave, id, channel, member, owner, graceMs], 1024);

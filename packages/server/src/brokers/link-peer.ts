@@ -173,7 +173,10 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   ],
   [
     LINK.enter,
-    async (_peer, view, fields) => view.presence.enter(text(fields[2]), readMember(fields[3]), text(fields[4])).then(() => done),
+    async (_peer, view, fields) =>
+      view.presence
+        .enter(text(fields[2]), readMember(fields[3]), text(fields[4]), fields[5] === null ? undefined : count(fields[5]))
+        .then(() => done),
   ],
   [
     LINK.leave,
