@@ -3,8 +3,8 @@ import type { Authenticator, Broker, ContractDefinition, NodeSettings } from "@h
 import type { SeededRandom } from "../random.ts";
 import type { Message } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
-import type { SimBroker } from "./faulty-broker.ts";
 import type { Network } from "./network.ts";
+import type { SimBroker } from "./sim-broker.ts";
 import { SimNode } from "./sim-node.ts";
 import type { Trace } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";

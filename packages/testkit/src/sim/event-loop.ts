@@ -143,6 +143,7 @@ export class EventLoop {
   }
 
   #push(process: ProcessState, delayMs: number, task: () => void): SimEvent {
+    if (Number.isNaN(delayMs)) throw new Error("a timer without a time");
     this.#sequence += 1;
     process.waiting += 1;
     const event: SimEvent = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence, process, task };

@@ -1,5 +1,6 @@
 // Re-exports of the simulation.
 export { describeFault, type Fault, type FaultPlan } from "./faults.ts";
-export { planOf, type RunOptions, type RunResult, runSeed } from "./run.ts";
+export { type RunResult, runSeed } from "./run.ts";
 export type { Rule, Violation } from "./verdict.ts";
 export { describeClient, SIM_CONTRACT } from "./workload.ts";
+export { planOf, type RunOptions } from "./world.ts";

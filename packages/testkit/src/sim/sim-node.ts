@@ -15,9 +15,9 @@ import { SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
 import { NODE_CODECS, payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import type { SeededRandom } from "../random.ts";
 import { createSimAuthenticator } from "./authentication.ts";
+import type { FaultyView } from "./broker-view.ts";
 import type { End, EndHandlers, Message } from "./connection.ts";
 import type { SimProcess } from "./event-loop.ts";
-import type { FaultyView } from "./faulty-broker.ts";
 import type { Listener } from "./network.ts";
 
 export interface SimNodeOptions {

@@ -1,0 +1,86 @@
+// Owns: making the faults of a plan happen.
+import type { SimConnection } from "./connection.ts";
+import type { Fault } from "./faults.ts";
+import type { SimClient } from "./sim-client.ts";
+import { SIM_CHANNELS } from "./workload.ts";
+import type { World } from "./world.ts";
+
+const TOLD_WITHIN_MS = 300;
+
+export function strike(fault: Fault, world: World): void {
+  const { broker, cluster, clients, network, random, trace } = world;
+  trace.add("world", fault.kind);
+  const client = "client" in fault ? clients[fault.client] : undefined;
+  switch (fault.kind) {
+    case "cut": {
+      const told = (side: "client" | "server") => (fault.told === "both" || fault.told === side ? random.int(TOLD_WITHIN_MS) : "never");
+      for (const connection of connectionsOf(world, client)) connection.break({ clientMs: told("client"), serverMs: told("server") });
+      return;
+    }
+    case "slow-reader":
+      for (const connection of connectionsOf(world, client)) connection.stall(connection.server, fault.forMs);
+      return;
+    case "slow-writer":
+      for (const connection of connectionsOf(world, client)) connection.stall(connection.client, fault.forMs);
+      return;
+    case "client-sleeps":
+      client?.process.stall(fault.forMs);
+      for (const connection of connectionsOf(world, client)) connection.break({ clientMs: fault.forMs, serverMs: "never" });
+      return;
+    case "weather":
+      return during(world, fault.forMs, network.settings, { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs });
+    case "node-killed":
+      return cluster.kill(fault.slot, fault.how, fault.backAfterMs);
+    case "node-stopped":
+      return cluster.stop(fault.slot, fault.windowMs, fault.backAfterMs);
+    case "node-drained":
+      return cluster.drain(fault.slot, fault.windowMs, fault.undrainAfterMs);
+    case "node-stalls":
+      return cluster.stall(fault.slot, fault.forMs);
+    case "clock-jumps":
+      if (fault.who === "node") cluster.jumpClock(fault.index, fault.byMs);
+      else clients[fault.index % clients.length]?.process.jumpWall(fault.byMs);
+      return;
+    case "broker-errors":
+      return during(world, fault.forMs, broker.faults, { failBefore: fault.before, failAfter: fault.after });
+    case "broker-slow":
+      return during(world, fault.forMs, broker.faults, { latencyMs: fault.latencyMs });
+    case "broker-cut":
+      return cluster.cutBroker(fault.slot, fault.forMs);
+    case "broker-hole":
+      return cluster.loseOnTheWay(fault.slot, fault.count);
+    case "broker-lost":
+      return broker.loseData(fault.downMs);
+    case "history-removed": {
+      const channel = SIM_CHANNELS[fault.channel % SIM_CHANNELS.length];
+      if (channel !== undefined) void cluster.nodes()[0]?.engine.removeHistory(channel.name);
+      return;
+    }
+    case "kicked":
+      if (client !== undefined) void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });
+      return;
+  }
+}
+
+/** Changes settings for a while. A later change wins; healing ends all. */
+function during<T extends object>(world: World, forMs: number, target: T, change: Partial<T>): void {
+  const before = Object.fromEntries(Object.keys(change).map((name) => [name, target[name as keyof T]]));
+  Object.assign(target, change);
+  world.fate.at(forMs, () => {
+    if (!world.cluster.healed) Object.assign(target, before);
+  });
+}
+
+function connectionsOf({ network }: World, client: SimClient | undefined): SimConnection[] {
+  network.sweep();
+  return [...network.connections].filter(({ client: end }) => end.process === client?.process);
+}
+
+/** Ends every fault that lasts: from here on all is well. */
+export function heal({ plan, trace, network, broker, cluster }: World): void {
+  const { latencyMs, jitterMs, brokerLatencyMs } = plan;
+  trace.add("world", "heals");
+  Object.assign(network.settings, { latencyMs, jitterMs });
+  Object.assign(broker.faults, { latencyMs: brokerLatencyMs, jitterMs: brokerLatencyMs, failBefore: 0, failAfter: 0 });
+  cluster.heal();
+}
