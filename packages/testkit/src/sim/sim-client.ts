@@ -1,10 +1,10 @@
 // Owns: one client of a run: the real client engine in a simulated process, doing what its plan says and telling the oracles what it sees.
-import { ClientEngine, HoldfastError, Presence, type StateChange, type Transport, type TransportHandlers } from "@holdfast/client/engine";
-import { type ClientCodec, jsonClientCodec, type Position, type ServerFrame } from "@holdfast/protocol";
-import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
+import { ClientEngine, HoldfastError, Presence, type StateChange } from "@holdfast/client/engine";
+import type { Position } from "@holdfast/protocol";
 import type { SeededRandom } from "../random.ts";
 import { makeToken } from "./authentication.ts";
 import type { BrokerTruth } from "./broker-truth.ts";
+import { openTransport, watchedCodec } from "./client-wire.ts";
 import { makeData, valueKey } from "./data.ts";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
 import { judgeHistory } from "./history-oracle.ts";
@@ -68,7 +68,7 @@ export class SimClient {
     this.#engine = new ClientEngine(
       {
         url: "sim://cluster/connect",
-        codec: this.#codec(),
+        codec: watchedCodec(options),
         getToken: () => this.#token(),
         client: "simulated",
         connectTimeoutMs: 8000,
@@ -76,7 +76,7 @@ export class SimClient {
         migrates: true,
         queue: { countMax: 1000, bytesMax: 1_000_000 },
       },
-      { clock: process.clock, random, open: (_url, subprotocol, handlers) => this.#open(subprotocol, handlers) },
+      { clock: process.clock, random, open: (_url, subprotocol, handlers) => openTransport(options, subprotocol, handlers) },
       {
         state: (change) => this.#onState(change),
         error: (error) => {
@@ -285,50 +285,6 @@ export class SimClient {
     else if (state === "failed") verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
   }
 
-  #open(subprotocol: string, handlers: TransportHandlers): Transport {
-    const { trace } = this.#options;
-    const who = this.plan.name;
-    trace.add(who, "dials");
-    return this.#options.network.dial(this.process, subprotocol, {
-      opened: () => handlers.opened(),
-      message: (message) => handlers.message(message),
-      closed: (code, reason) => {
-        trace.add(who, "hung up", `${code} ${reason}`);
-        handlers.closed(code, reason);
-      },
-    });
-  }
-
-  #codec(): ClientCodec {
-    const codec = this.plan.codec === "json" ? jsonClientCodec : msgpackClientCodec;
-    const { trace, verdict, frames } = this.#options;
-    const watch = (frame: ServerFrame<unknown>): void => {
-      if (frames && frame.t !== "pub") trace.add(this.plan.name, `< ${frame.t}`, JSON.stringify(frame).slice(0, 160));
-      if (frame.t === "goodbye" && frame.name === "internal")
-        verdict.broken("bug", `${this.plan.name} was told goodbye internal: ${frame.msg}`);
-      if (frame.t === "goodbye" && frame.name === "frame_invalid")
-        verdict.broken("bug", `${this.plan.name} was told goodbye frame_invalid: ${frame.msg}`);
-    };
-    return {
-      name: codec.name,
-      subprotocol: codec.subprotocol,
-      join: (parts) => codec.join(parts),
-      encode: (frame) => {
-        if (frames) trace.add(this.plan.name, `> ${frame.t}`, JSON.stringify(frame).slice(0, 160));
-        // A client that repeats itself: the same publish again behind the first, under another request id.
-        if (this.plan.repeats && frame.t === "publish") {
-          return codec.join([codec.encode(frame), codec.encode({ ...frame, id: frame.id + REPEATED_ID })]);
-        }
-        return codec.encode(frame);
-      },
-      decode: (message) => {
-        const decoded = codec.decode(message);
-        for (const frame of decoded) watch(frame);
-        return decoded;
-      },
-    };
-  }
-
   /** Its token is over and there is no other: the engine has ended by itself. */
   #gone(): void {
     this.left = true;
@@ -353,5 +309,3 @@ export class SimClient {
     });
   }
 }
-
-const REPEATED_ID = 1_000_000_000;

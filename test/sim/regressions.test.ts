@@ -1,0 +1,45 @@
+// Owns: seeds that once found a fault in the engines, each with what it was. Each was seen to fail on the engines of today without its repair.
+// A seed means what it means as long as the workload, the faults and the settings are drawn as they are; after a change there it is one more seed.
+import { drainMicrotasks } from "bun:jsc";
+import { expect, test } from "bun:test";
+import { type Rule, runSeed } from "@holdfast/testkit/sim";
+
+interface Regression {
+  readonly seeds: readonly number[];
+  readonly rule: Rule;
+  readonly story: string;
+}
+
+const REGRESSIONS: readonly Regression[] = [
+  {
+    seeds: [58, 163],
+    rule: "progress",
+    story: "publishes that wait for the broker do not count as subscriptions or presence entries of their connection",
+  },
+  {
+    seeds: [362, 1554],
+    rule: "H7",
+    story: "an update under way on the old connection of a move does not take the membership back",
+  },
+  {
+    seeds: [711, 1314],
+    rule: "progress",
+    story: "many subscriptions that come back at once do not fill their connection's queue",
+  },
+  {
+    seeds: [692, 939],
+    rule: "H2",
+    story: "a hole is mended in offset order when the history has lost more than the feed's next publication",
+  },
+  {
+    seeds: [1101, 1178],
+    rule: "H2",
+    story: "a late publication of a dead epoch does not lead subscribers back into it",
+  },
+];
+
+for (const { seeds, rule, story } of REGRESSIONS) {
+  test(`${story} (${rule}, seeds ${seeds.join(" and ")})`, () => {
+    for (const seed of seeds) expect(runSeed(seed, { settle: drainMicrotasks }).violations).toEqual([]);
+  });
+}
