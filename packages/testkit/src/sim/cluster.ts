@@ -199,6 +199,7 @@ export class Cluster {
     const { random, network, trace, verdict, loop } = this.#options;
     slot.draining = true;
     this.drains += 1;
+    node.drains += 1;
     const propagationMs = random.int(PROPAGATION_MS_MAX);
     const preDelayMs = propagationMs + random.int(500);
     trace.add(node.name, "drains", `${windowMs} ms after ${preDelayMs} ms`);

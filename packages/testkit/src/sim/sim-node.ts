@@ -45,6 +45,10 @@ export class SimNode implements Listener {
   readonly engine: NodeEngine;
   readonly #options: SimNodeOptions;
   readonly #groups = new Map<string, Set<End>>();
+  /** How often each connection was asked to go because of a drain. */
+  readonly #notices = new WeakMap<End, number>();
+  /** Drains that were begun here. */
+  drains = 0;
 
   constructor(options: SimNodeOptions) {
     this.name = options.settings.nodeId;
@@ -73,8 +77,17 @@ export class SimNode implements Listener {
   }
 
   #send(end: End, message: Message): ReturnType<Link["send"]> {
+    if (typeof message === "string" && message.includes(NOTICE)) this.#count(end);
     const leaving = this.#options.sending(end.peer.process.name, message);
     return leaving === undefined ? "sent" : end.send(leaving);
+  }
+
+  /** One notice each (H6). */
+  #count(end: End): void {
+    const notices = (this.#notices.get(end) ?? 0) + 1;
+    this.#notices.set(end, notices);
+    if (notices > this.drains)
+      this.#options.bug("drain", new Error(`${end.peer.process.name} was asked ${notices} times in ${this.drains} drains`));
   }
 
   #linkOf(end: End): Link {
@@ -127,6 +140,9 @@ export class SimNode implements Listener {
     };
   }
 }
+
+/** The beginning of a drain's `migrate` frame in JSON; clients that speak MessagePack are not looked at. */
+const NOTICE = '"t":"migrate","reason":"drain"';
 
 const QUIET: Observer = {
   handshake() {},
