@@ -13,6 +13,8 @@ export interface BrokerFaults {
   failBefore: number;
   /** Probability that a call takes effect and its answer is lost. */
   failAfter: number;
+  /** What listeners are told comes over a connection of its own, as with Redis: it overtakes answers and is overtaken. */
+  readonly feedApart: boolean;
   /** After how long a call without an answer is given up. */
   readonly timeoutMs: number;
 }
@@ -51,6 +53,7 @@ export class FaultyView implements Broker {
   #closed = false;
   #toBrokerMs = 0;
   #toNodeMs = 0;
+  #feedMs = 0;
 
   constructor(options: ViewOptions) {
     this.#options = options;
@@ -222,7 +225,7 @@ export class FaultyView implements Broker {
   #behindNetwork(channel: string, listener: ChannelListener): ChannelListener {
     const connection = this.#connection;
     const tell = (task: () => void): void =>
-      this.#toNode(connection, () => {
+      this.#feed(connection, () => {
         if (this.#subscriptions.get(channel)?.listener === listener) task();
       });
     return {
@@ -247,9 +250,21 @@ export class FaultyView implements Broker {
   }
 
   #toNode(connection: number, task: () => void): void {
+    this.#toNodeMs = Math.max(this.#toNodeMs, this.#options.loop.nowMs + this.#delayMs());
+    this.#arrive(connection, this.#toNodeMs, task);
+  }
+
+  /** To a listener. */
+  #feed(connection: number, task: () => void): void {
+    const { faults, loop } = this.#options;
+    if (!faults.feedApart) return this.#toNode(connection, task);
+    this.#feedMs = Math.max(this.#feedMs, loop.nowMs + this.#delayMs());
+    this.#arrive(connection, this.#feedMs, task);
+  }
+
+  #arrive(connection: number, atMs: number, task: () => void): void {
     const { process, loop } = this.#options;
-    this.#toNodeMs = Math.max(this.#toNodeMs, loop.nowMs + this.#delayMs());
-    process.at(this.#toNodeMs - loop.nowMs, () => {
+    process.at(atMs - loop.nowMs, () => {
       if (connection === this.#connection && this.#reached) task();
     });
   }

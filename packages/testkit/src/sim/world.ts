@@ -86,6 +86,7 @@ export function createWorld(seed: number, options: RunOptions): World {
       failBefore: 0,
       failAfter: 0,
       timeoutMs: BROKER_TIMEOUT_MS,
+      feedApart: random.fork("feed").chance(0.5),
     },
     limits: { firstLeaseMs: settings.timeouts.presenceLeaseMs },
   });
