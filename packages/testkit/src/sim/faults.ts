@@ -28,6 +28,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "broker-lost"; readonly downMs: number }
   | { readonly kind: "history-removed"; readonly channel: number }
   | { readonly kind: "kicked"; readonly client: number }
+  | { readonly kind: "unsubscribed"; readonly client: number; readonly channel: number }
 );
 
 export interface FaultPlan {
@@ -98,6 +99,7 @@ const NETWORK_KINDS = [
   "node-stalls",
   "clock-jumps",
   "kicked",
+  "unsubscribed",
 ] as const satisfies readonly Fault["kind"][];
 
 const BROKER_KINDS = [
@@ -154,6 +156,8 @@ function drawOne(
       return { atMs, kind, channel: random.int(8) };
     case "kicked":
       return { atMs, kind, client };
+    case "unsubscribed":
+      return { atMs, kind, client, channel: random.int(8) };
   }
 }
 

@@ -49,6 +49,8 @@ export class SimClient {
   readonly statesSeen: string[] = [];
   /** Migrate frames seen on each connection since it began. */
   closed = false;
+  /** Channels that an operator may have ended its subscription of. */
+  readonly mayLose = new Set<string>();
   /** Every session id that it ever had. */
   readonly sessions = new Set<string>();
   memberData: unknown;
@@ -128,6 +130,10 @@ export class SimClient {
       const lacking = stream.ended ? undefined : stream.missing();
       if (lacking !== undefined) return `${this.plan.name} in ${lacking}`;
     }
+    const secret = this.streams.get("secret:a");
+    if (secret?.ended === false && this.plan.tokenMs < LONG_TOKEN_MS && this.#mayBeRefused("secret:a")) {
+      return `${this.plan.name} is subscribed to secret:a, for which it has no permission any more`;
+    }
     if (this.publishes.waiting > 0) return `${this.plan.name} waits for ${this.publishes.waiting} publishes`;
     return this.#callsOpen > 0 ? `${this.plan.name} waits for ${this.#callsOpen} calls` : undefined;
   }
@@ -182,12 +188,18 @@ export class SimClient {
           trace.add(who, "refused", `${channel} ${error.code}`);
           if (!ended) return;
           oracle.ended = true;
-          if (!forbidden && error.code !== "closed" && !this.left)
-            verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
+          const expected = forbidden || this.left || error.code === "closed" || this.mayLose.has(channel) || this.#mayBeRefused(channel);
+          if (!expected) verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
         },
       },
       this.plan.last === undefined ? {} : { last: this.plan.last },
     );
+  }
+
+  /** Its trust has ended, or is about to. */
+  #mayBeRefused(channel: string): boolean {
+    const { trustEndsMs } = this.plan;
+    return channel.startsWith("secret:") && trustEndsMs !== undefined && this.#options.loop.nowMs >= trustEndsMs;
   }
 
   #publish(channel: string, bytes: number): void {
@@ -304,7 +316,7 @@ export class SimClient {
         }
         const expiresAtMs = loop.wallMs() + this.plan.tokenMs;
         this.tokenEndsWallMs = expiresAtMs;
-        resolve(makeToken({ sub: this.plan.name, expiresAtMs, trusted: this.plan.trusted }));
+        resolve(makeToken({ sub: this.plan.name, expiresAtMs, trusted: this.plan.trusted && !this.#mayBeRefused("secret:") }));
       });
     });
   }

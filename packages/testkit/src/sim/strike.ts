@@ -56,6 +56,13 @@ export function strike(fault: Fault, world: World): void {
       if (channel !== undefined) void cluster.nodes()[0]?.engine.removeHistory(channel.name);
       return;
     }
+    case "unsubscribed": {
+      const channel = SIM_CHANNELS[fault.channel % SIM_CHANNELS.length];
+      if (client === undefined || channel === undefined) return;
+      client.mayLose.add(channel.name);
+      void cluster.nodes()[0]?.engine.unsubscribe({ user: client.plan.name }, channel.name);
+      return;
+    }
     case "kicked":
       if (client !== undefined) void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });
       return;

@@ -73,6 +73,8 @@ export interface ClientPlan {
   readonly readsEveryMs: number | undefined;
   /** Its token may do things in `secret:*`. */
   readonly trusted: boolean;
+  /** Tokens of later are not trusted any more: the next refresh takes `secret:*` away. */
+  readonly trustEndsMs: number | undefined;
   /** How long a token is good for; short ones must be refreshed on the way. */
   readonly tokenMs: number;
   /** Its token is not renewed: when it is over, so is the client. */
@@ -114,6 +116,7 @@ function drawClient(random: SeededRandom, index: number, heavy: boolean): Client
     callsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     readsEveryMs: random.chance(0.3) ? 500 + random.int(3000) : undefined,
     trusted: random.chance(0.5),
+    trustEndsMs: random.chance(0.2) ? 3000 + random.int(6000) : undefined,
     tokenMs: random.chance(0.3) ? 10_000 + random.int(10_000) : LONG_TOKEN_MS,
     tokenEnds: random.chance(0.2),
     leavesAtMs: random.chance(0.15) ? 5000 + random.int(15_000) : undefined,
@@ -135,7 +138,7 @@ export function describeClient(plan: ClientPlan): string {
   if (plan.watches) parts.push("watches");
   if (plan.callsEveryMs !== undefined) parts.push(`calls/${plan.callsEveryMs}ms`);
   if (plan.readsEveryMs !== undefined) parts.push(`reads/${plan.readsEveryMs}ms`);
-  if (plan.trusted) parts.push("trusted");
+  if (plan.trusted) parts.push(`trusted${plan.trustEndsMs === undefined ? "" : ` until ${plan.trustEndsMs}`}`);
   if (plan.tokenMs < LONG_TOKEN_MS) parts.push(`token=${plan.tokenMs}ms${plan.tokenEnds ? " (not renewed)" : ""}`);
   if (plan.leavesAtMs !== undefined) parts.push(`leaves=${plan.leavesAtMs}`);
   if (plan.repeats) parts.push("repeats");
