@@ -143,7 +143,7 @@ export const OPTIONS = {
     countMax: 100,
     check: isOrigin,
     description:
-      "Web origins whose pages may connect. Empty: the node's own host only. Clients that send no Origin (not browsers) are not concerned.",
+      "Web origins whose pages may connect. Empty: pages that the node itself serves, under an address or localhost. Clients that send no Origin (not browsers) are not concerned.",
   }),
   trustedProxies: list<string>({
     default: [],

@@ -1,4 +1,4 @@
 // Re-exports of the testkit. Contract suites are at "@holdfast/testkit/contract", apart, because they import the test runner.
 export * from "./clock.ts";
-export * from "./random.ts";
 export * from "./engine-harness.ts";
+export * from "./random.ts";

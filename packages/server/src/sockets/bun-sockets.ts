@@ -1,4 +1,5 @@
 // Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP handler. bun.md has the facts behind the rules here.
+import { isIP } from "node:net";
 import type { Groups, NodeEngine } from "@holdfast/core";
 import { type CodecName, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
 import type { Server, TLSOptions } from "bun";
@@ -145,9 +146,15 @@ export function chooseSubprotocol(offered: string | null): { readonly header: st
 export function originAllowed(allowed: readonly string[], request: Request): boolean {
   const origin = request.headers.get("origin");
   if (origin === null || allowed.includes("*") || allowed.includes(origin)) return true;
-  // The page that the node itself serves.
-  return URL.canParse(origin) && new URL(origin).host === request.headers.get("host");
+  return URL.canParse(origin) && isOwnPage(new URL(origin), request.headers.get("host"));
 }
+
+/**
+ * The page that the node itself serves, under an address or localhost. Not under any other name: whoever owns a name can point it here (DNS rebinding), and
+ * a page of theirs would be of the "same" origin.
+ */
+const isOwnPage = (origin: URL, host: string | null): boolean =>
+  origin.host === host && (origin.hostname === "localhost" || isIP(origin.hostname.replace(/^\[|\]$/g, "")) !== 0);
 
 /** A throw in a handler would end the process: it is reported instead. */
 function guarded<A extends unknown[]>(
