@@ -151,6 +151,35 @@ describe("a node that runs", () => {
   });
 });
 
+describe("SIGHUP", () => {
+  test("makes a node read its file again, take what it can while it runs, and tell what waits; a refused file changes nothing", async () => {
+    const file = join(FOLDER, "live.yaml");
+    const channels = 'channels: { "chat:{room}": { permissions: { subscribe: anyone } } }\n';
+    writeFileSync(file, `${channels}limits: { subscriptionsMax: 1 }\n`);
+    const { command, port } = await serve(["--config", "live.yaml"]);
+    const { socket } = await connect(port);
+    let id = 1;
+    const subscribe = () =>
+      new Promise<string>((resolve) => {
+        socket.addEventListener("message", ({ data }) => resolve(JSON.parse(String(data)).t), { once: true });
+        socket.send(JSON.stringify({ t: "subscribe", id: ++id, ch: `chat:${id}` }));
+      });
+    expect([await subscribe(), await subscribe()]).toEqual(["subscribed", "err"]);
+    writeFileSync(file, `${channels}limits: { subscriptionsMax: x }\n`);
+    command.signal("SIGHUP");
+    await command.until((output) => output.includes('"settings_refused"'));
+    writeFileSync(file, `${channels}limits: { subscriptionsMax: 2 }\nrevision: r2\n`);
+    command.signal("SIGHUP");
+    await command.until((output) => output.includes('"settings_reloaded"'));
+    expect(command.events().find(({ event }) => event === "settings_reloaded")).toMatchObject({
+      taken: ["limits.subscriptionsMax"],
+      waiting: ["revision"],
+    });
+    expect([await subscribe(), await subscribe()]).toEqual(["subscribed", "err"]);
+    command.signal("SIGKILL");
+  });
+});
+
 describe("a node that is told to stop", () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     test(`by ${signal} says goodbye with 1012 to clients that cannot migrate, and ends with 0`, async () => {

@@ -21,7 +21,8 @@ export function appEvents(log: Logger) {
     /** A second signal or the deadline ended the process before everyone had left. */
     forced: (fields: { by: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),
     stopped: (fields: { ranMs: number; cut: number; exitCode: number }) => log.info("stopped", fields),
-    settingsReloaded: (fields: { changed: readonly string[] }) => log.info("settings_reloaded", fields),
+    /** `waiting` options have changed too and need a new process. */
+    settingsReloaded: (fields: { taken: readonly string[]; waiting: readonly string[] }) => log.info("settings_reloaded", fields),
     settingsRefused: (fields: { reason: string }) => log.error("settings_refused", fields),
     exception: (error: unknown) => log.error("uncaught_exception", { error }),
     rejection: (error: unknown) => log.error("unhandled_rejection", { error }),

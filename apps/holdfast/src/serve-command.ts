@@ -1,7 +1,7 @@
 // Owns: `holdfast serve`: one node in this process.
 import { readFile } from "node:fs/promises";
-import type { Config } from "@holdfast/config";
-import { createNode, StartError } from "@holdfast/server";
+import { type Config, takeLive } from "@holdfast/config";
+import { createNode, type HoldfastNode, StartError } from "@holdfast/server";
 import { type Arguments, readConfiguration } from "./configuration.ts";
 import { ContractFileError, contractPath, loadContractFile } from "./contract-file.ts";
 import { type AppEvents, appEvents } from "./events.ts";
@@ -36,7 +36,8 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
     const contract = path === undefined ? undefined : await loadContractFile(path);
     const node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
     await node.start();
-    return await untilStopped({ node, events, drain: config.drain, onStop: (listener) => onStopSignal(host, listener) });
+    const reload = reloader({ args, host, events, node, config });
+    return await untilStopped({ node, events, drain: config.drain, onStop: (listener) => onStopSignal(host, listener, reload) });
   } catch (error) {
     if (error instanceof ContractFileError) return refuse(host, error.message);
     if (error instanceof StartError) return startFailure(error, host);
@@ -44,6 +45,31 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   } finally {
     logger.flush();
   }
+}
+
+interface Reloading {
+  readonly args: Arguments;
+  readonly host: Host;
+  readonly events: AppEvents;
+  readonly node: HoldfastNode;
+  readonly config: Config;
+}
+
+/** What SIGHUP does: reads the configuration again and takes over what a running node can. A refused one changes nothing. Orders are carried out one behind the other. */
+function reloader({ args, host, events, node, config }: Reloading): () => void {
+  let current = config;
+  let last: Promise<void> = Promise.resolve();
+  const reload = async () => {
+    const configuration = await readConfiguration(args, host);
+    if (!configuration.ok) return events.settingsRefused({ reason: configuration.message });
+    const { config: live, taken, waiting } = takeLive(current, letInIfInsecure(configuration.config));
+    current = live;
+    node.configure(live);
+    events.settingsReloaded({ taken, waiting });
+  };
+  return () => {
+    last = last.then(reload);
+  };
 }
 
 /** Tells why a node did not start, and the status that says whether trying again can help. */

@@ -1,5 +1,6 @@
 // Owns: the configuration as people may see it: every value with its source, secrets hidden.
 import type { ApiKey } from "./api-keys.ts";
+import { valueAt } from "./changes.ts";
 import type { Source } from "./load.ts";
 import { type Config, optionRows } from "./options.ts";
 
@@ -22,8 +23,4 @@ export function effectiveConfig(config: Config, sources: ReadonlyMap<string, Sou
 
 function withoutKey({ name, scopes }: ApiKey): unknown {
   return { name, key: "(hidden)", scopes };
-}
-
-function valueAt(config: Config, name: string): unknown {
-  return name.split(".").reduce<unknown>((value, key) => Object.entries(value as object).find(([known]) => known === key)?.[1], config);
 }

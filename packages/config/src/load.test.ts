@@ -11,6 +11,7 @@ import {
   loadConfig,
   nodeSettings,
   optionRows,
+  takeLive,
 } from "./index.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -138,6 +139,7 @@ describe("what is refused", () => {
     ["chunks larger than what lags", { text: "flow: { chunkBytes: 512KiB }" }, "flow.lagBytes"],
     ["pings that leave no room for a lost one", { text: "timeouts: { pingMs: 40s }" }, "half of timeouts.idleMs"],
     ["resume tokens shorter than pings", { text: "timeouts: { resumeTtlMs: 30s }" }, "half of timeouts.resumeTtlMs"],
+    ["figures too rare for the lease of nodes", { text: "fleet: { figuresMs: 4s }" }, "a third of fleet.nodeLeaseMs"],
     ["grace above the lease", { text: "timeouts: { presenceGraceMs: 60s }" }, "timeouts.presenceLeaseMs"],
     ["a reserve above 0.9", { text: "admission: { resumeReserve: 0.95 }" }, "0 to 0.9"],
     ["data that does not fit into a message", { text: "limits: { messageBytesMax: 64KiB }" }, "three quarters of limits.messageBytesMax"],
@@ -265,6 +267,23 @@ test("secrets never appear in the effective configuration", () => {
     value: "(hidden)",
     source: { kind: "env", where: "HOLDFAST_AUTH_JWT_HMAC_SECRET" },
   });
+});
+
+test("of a changed configuration a running node takes live options and tells which ones wait", () => {
+  const before = loaded({});
+  const after = loaded({ flags: { port: 1, "limits.subscriptionsMax": 7, "drain.windowMs": "9s", nodeId: "x" } });
+  const { config, taken, waiting } = takeLive(before, after);
+  expect([taken, waiting]).toEqual([
+    ["limits.subscriptionsMax", "drain.windowMs"],
+    ["nodeId", "port"],
+  ]);
+  expect([config.port, config.nodeId, config.limits.subscriptionsMax, config.drain.windowMs]).toEqual([8000, undefined, 7, 9000]);
+  expect(takeLive(before, before)).toEqual({ config: before, taken: [], waiting: [] });
+});
+
+test("durable channels in memory are accepted where that is said", () => {
+  const text = "channels: { a: { class: durable, history: { ttlMs: 1h } } }\nbroker: { allowNonDurable: true }";
+  expect(refused({ text })).toEqual([]);
 });
 
 test("the engine's settings are exactly core's, in types and in fields", () => {

@@ -48,6 +48,10 @@ const RELATIONS: readonly Relation[] = [
     max: (c) => c.timeouts.resumeTtlMs / 2,
     why: "half of timeouts.resumeTtlMs, because newer resume tokens come with pongs",
   }),
+  atMost("fleet.figuresMs", (c) => c.fleet.figuresMs, {
+    max: (c) => c.fleet.nodeLeaseMs / 3,
+    why: "a third of fleet.nodeLeaseMs, or two lost words would make a living node dead to the others",
+  }),
   atMost("flow.lagBytes", (c) => c.flow.lagBytes, {
     max: (c) => c.flow.queueBytesMax - 1,
     why: "less than flow.queueBytesMax, or no slow-consumer policy would ever begin",
@@ -126,7 +130,10 @@ function starAmongOrigins({ allowedOrigins }: Config) {
 
 function durableWithoutStore({ channels, broker }: Config) {
   const durable = Object.entries(channels).find(([, settings]) => settings.class === "durable");
-  return durable !== undefined && broker.url === "memory:"
-    ? { found: `${durable[0]} is durable, and broker.url is memory:`, allowed: "class ordered, or a broker that outlives its nodes" }
+  return durable !== undefined && broker.url === "memory:" && !broker.allowNonDurable
+    ? {
+        found: `${durable[0]} is durable, and broker.url is memory:`,
+        allowed: "class ordered, a broker that outlives its nodes, or broker.allowNonDurable: true for development",
+      }
     : undefined;
 }

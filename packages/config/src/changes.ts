@@ -1,0 +1,40 @@
+// Owns: what a running node can take over from a changed configuration.
+import { type Config, isOption, OPTIONS, optionRows } from "./options.ts";
+
+export interface LiveChanges {
+  /** The old configuration with the new values of live options. */
+  readonly config: Config;
+  /** Names of live options that changed. */
+  readonly taken: readonly string[];
+  /** Names of options that changed and need a new process. */
+  readonly waiting: readonly string[];
+}
+
+/** Splits a change into what holds from now on and what waits for the next start. The relations between the result's options must be checked by loading it. */
+export function takeLive(before: Config, after: Config): LiveChanges {
+  const taken: string[] = [];
+  const waiting: string[] = [];
+  for (const { name, option } of optionRows()) {
+    if (JSON.stringify(valueAt(before, name)) !== JSON.stringify(valueAt(after, name))) (option.live ? taken : waiting).push(name);
+  }
+  return { config: merge(OPTIONS, before, after) as Config, taken, waiting };
+}
+
+/** An option's value by its name. */
+export function valueAt(config: Config, name: string): unknown {
+  return name.split(".").reduce<unknown>(memberOf, config);
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return Object.entries(value as object).find(([known]) => known === key)?.[1];
+}
+
+function merge(table: object, before: unknown, after: unknown): unknown {
+  return Object.fromEntries(
+    Object.entries(table).map(([key, entry]: [string, object]) => {
+      const [old, next] = [memberOf(before, key), memberOf(after, key)];
+      if (!isOption(entry)) return [key, merge(entry, old, next)];
+      return [key, entry.live ? next : old];
+    }),
+  );
+}
