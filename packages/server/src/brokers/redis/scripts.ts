@@ -1,0 +1,124 @@
+// Owns: running a script where its slot is: scripts that a server forgot, slots that have moved, what refusals mean.
+import { BrokerError, type Clock } from "@holdfast/core";
+import { type ScriptName, scriptOf, shaOf } from "./handshake.ts";
+import type { RedisLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import { type Argument, type Reply, ReplyError } from "./reply.ts";
+import type { Router } from "./router.ts";
+import type { RedisAddress } from "./socket.ts";
+import { STREAM_SCRIPTS } from "./stream-scripts.ts";
+
+export interface ScriptCall {
+  readonly script: ScriptName;
+  readonly slot: number;
+  readonly keys: readonly string[];
+  /** Without the term, which scripts of streams get in front. */
+  readonly args: readonly Argument[];
+}
+
+/** Redirections and retries of one call. */
+const TRIES_MAX = 8;
+/** While keys of a slot are on their way from one server to another. */
+const AGAIN_MS = 50;
+
+export class Scripts {
+  readonly #router: Router;
+  readonly #clock: Clock;
+  readonly #limits: RedisLimits;
+
+  constructor(router: Router, clock: Clock, limits: RedisLimits) {
+    this.#router = router;
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  /** Rejects with BrokerError. Calls of one slot made in turn are executed in turn, unless the slot is moving. */
+  async run(call: ScriptCall): Promise<Reply> {
+    const link = this.#router.route(call.slot);
+    if (link === undefined) throw new BrokerError("unavailable", "the broker is out of reach");
+    const reply = await link.call(commandOf(call, link));
+    return reply instanceof ReplyError ? this.#retry(call, link, reply) : reply;
+  }
+
+  /** Runs a command that is no script. Rejects with BrokerError. */
+  async command(slot: number, command: readonly Argument[]): Promise<Reply> {
+    const link = this.#router.route(slot);
+    if (link === undefined) throw new BrokerError("unavailable", "the broker is out of reach");
+    let reply = await link.call(command);
+    if (reply instanceof ReplyError && reply.code === "MOVED") {
+      await this.#router.refresh?.();
+      reply = (await this.#router.route(slot)?.call(command)) ?? reply;
+    }
+    if (reply instanceof ReplyError) throw refusalOf(reply, link);
+    return reply;
+  }
+
+  async #retry(call: ScriptCall, first: Link, refusal: ReplyError): Promise<Reply> {
+    const untilMs = this.#clock.nowMs() + this.#limits.requestMs;
+    let link = first;
+    let reply: Reply = refusal;
+    for (let tries = 0; tries < TRIES_MAX && reply instanceof ReplyError && this.#clock.nowMs() < untilMs; tries++) {
+      if (reply.code === "NOSCRIPT") {
+        reply = await link.call(commandOf(call, link, "EVAL"));
+      } else if (reply.code === "MOVED") {
+        void this.#router.refresh?.();
+        link = await this.#follow(reply, link);
+        reply = await link.call(commandOf(call, link));
+      } else if (reply.code === "ASK") {
+        const other = await this.#follow(reply, link);
+        const asking = other.call(["ASKING"]);
+        reply = await other.call(commandOf(call, other));
+        await asking;
+      } else if (reply.code === "TRYAGAIN") {
+        await new Promise<void>((resolve) => this.#clock.after(AGAIN_MS, resolve));
+        reply = await link.call(commandOf(call, link));
+      } else throw refusalOf(reply, link);
+    }
+    if (reply instanceof ReplyError) throw refusalOf(reply, link);
+    return reply;
+  }
+
+  async #follow(reply: ReplyError, from: Link): Promise<Link> {
+    const address = addressOf(reply);
+    const link = address === undefined ? undefined : await this.#router.linkTo?.(address);
+    if (link === undefined) throw refusalOf(reply, from);
+    return link;
+  }
+}
+
+function commandOf({ script, keys, args }: ScriptCall, link: Link, how: "EVALSHA" | "EVAL" = "EVALSHA"): readonly Argument[] {
+  const text = how === "EVALSHA" ? shaOf(script) : scriptOf(script);
+  if (!Object.hasOwn(STREAM_SCRIPTS, script)) return [how, text, keys.length, ...keys, ...args];
+  return [how, text, keys.length, ...keys, link.facts?.term ?? "", ...args];
+}
+
+/** `MOVED 1234 host:port`; the host may hold colons. */
+function addressOf({ message }: ReplyError): RedisAddress | undefined {
+  const at = message.split(" ")[2] ?? "";
+  const colon = at.lastIndexOf(":");
+  return colon <= 0 ? undefined : { host: at.slice(0, colon), port: Number(at.slice(colon + 1)) };
+}
+
+/** The server cannot take writes now; some later or other time it can. */
+const UNAVAILABLE = new Set([
+  "LOADING",
+  "READONLY",
+  "MASTERDOWN",
+  "CLUSTERDOWN",
+  "TRYAGAIN",
+  "MOVED",
+  "ASK",
+  "BUSY",
+  "NOREPLICAS",
+  "MISCONF",
+]);
+/** The connection leads to a server that is not what it was. */
+const MISLED = new Set(["READONLY", "MASTERDOWN", "LOADING"]);
+const FULL = new Set(["OOM", "HFLIMIT"]);
+
+function refusalOf(reply: ReplyError, link: Link): BrokerError {
+  if (MISLED.has(reply.code)) link.reset(`the server answered ${reply.code}`);
+  if (UNAVAILABLE.has(reply.code)) return new BrokerError("unavailable", `the broker refused: ${reply.code}`, { cause: reply });
+  if (FULL.has(reply.code)) return new BrokerError("limit", `the broker is full: ${reply.code}`, { cause: reply });
+  return new BrokerError("internal", `the broker refused: ${reply.code}`, { cause: reply });
+}

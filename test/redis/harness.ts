@@ -1,0 +1,66 @@
+// Owns: the broker suite's harness over real servers: a prefix of its own for each test, wires where nodes can be cut off.
+import type { Broker } from "@holdfast/core";
+import type { BrokerHarness } from "@holdfast/testkit/contract";
+import { createRedisBroker, type RedisLimits } from "../../packages/server/src/brokers/redis/index.ts";
+import { systemClock, systemRandom } from "../../packages/server/src/node/system.ts";
+import { layWire, type Wire } from "./wires.ts";
+
+/** Times for tests: everything that is waited for in practice comes sooner. */
+export const QUICK: Partial<RedisLimits> = {
+  backoffMs: 5,
+  backoffMsMax: 50,
+  sweepMs: 100,
+  reapAfterMs: 200,
+  heartbeatMs: 200,
+  stallMs: 1_000,
+};
+
+export function openBroker(url: string, limits: Partial<RedisLimits> = QUICK): Promise<Broker> {
+  const onBug = (error: unknown): void => {
+    throw error;
+  };
+  return createRedisBroker({ url, clock: systemClock, random: systemRandom, limits, onBug });
+}
+
+/** Every test has the servers for itself: keys of a prefix of its own. */
+export const freshPrefix = (): string => `t${systemRandom.id().slice(0, 10)}:`;
+
+/** `cuttable`: the port of the only server, which nodes then reach over wires. */
+export function makeHarness(url: string, cuttable?: number): BrokerHarness {
+  const query = `?prefix=${freshPrefix()}`;
+  const nodes = new Map<string, { readonly broker: Broker; readonly wire: Wire | undefined }>();
+  return {
+    async connect(nodeId) {
+      const wire = cuttable === undefined ? undefined : await layWire(cuttable);
+      const broker = await openBroker((wire === undefined ? url : `redis://127.0.0.1:${wire.port}`) + query);
+      nodes.set(nodeId, { broker, wire });
+      return broker;
+    },
+    advance: (ms) => Bun.sleep(ms),
+    ...(cuttable === undefined
+      ? {}
+      : {
+          reach: {
+            async cut(nodeId) {
+              const node = nodes.get(nodeId);
+              node?.wire?.cut();
+              // Cut is cut when the node has noticed.
+              for (let tries = 0; tries < 1000; tries++) {
+                const isReached = await node?.broker.probe().then(
+                  () => true,
+                  () => false,
+                );
+                if (isReached !== true) return;
+              }
+            },
+            heal: async (nodeId) => nodes.get(nodeId)?.wire?.heal(),
+          },
+        }),
+    async close() {
+      for (const { broker, wire } of nodes.values()) {
+        await broker.close();
+        await wire?.close();
+      }
+    },
+  };
+}
