@@ -465,6 +465,24 @@ test("limits: connections for an address and a user, subscriptions, handshakes t
   expect(tooMany.link.closedWith).toBeDefined();
 });
 
+test("an application that does not answer costs its own request only", async () => {
+  const never = () => new Promise<boolean>(() => {});
+  const { connect, advance } = await harness({
+    contract: { channels: { ...contract.channels, "stuck:{room}": { permissions: { ...open, subscribe: never, publish: never } } } },
+  });
+  const client = await connect();
+  await client.send({ t: "subscribe", id: 2, ch: "stuck:a" }, { t: "publish", id: 3, ch: "stuck:a", data: 1 }, { t: "ping", id: 4 });
+  expect(kinds(await client.take())).toEqual(["pong"]);
+  await advance(11_000);
+  const frames = await client.take();
+  expect(frames.map((frame) => (frame.t === "err" ? [frame.id, frame.name] : frame.t))).toEqual([
+    [2, "request_failed"],
+    [3, "request_failed"],
+  ]);
+  await publish(client, "chat:a", 1);
+  expect(only(await client.take(), "published")?.o).toBe(1);
+});
+
 test("a flood is answered with rate_limited and then ended", async () => {
   const { connect } = await harness();
   const client = await connect();

@@ -4,6 +4,7 @@ import type { ChannelRules } from "../contract/compiled.ts";
 import { channelNameFault } from "../contract/pattern.ts";
 import type { ChannelAction } from "../ports.ts";
 import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
 import type { NodeParts } from "./parts.ts";
 import { Refused } from "./refusal.ts";
 
@@ -31,7 +32,7 @@ export function permit(
     return then();
   };
   const allowed = rules.allows(action, connection.view, connection.identity);
-  return typeof allowed === "boolean" ? decide(allowed) : allowed.then(decide);
+  return typeof allowed === "boolean" ? decide(allowed) : inTime(parts, "rule", allowed).then(decide);
 }
 
 /** Counts a request while it is under way, so that requests that overlap cannot pass a limit together. */

@@ -3,6 +3,7 @@ import type { Payload } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import { BrokerError } from "../ports.ts";
 import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
 import type { NodeParts } from "./parts.ts";
 import { counted, permit } from "./permission.ts";
 import { Refused } from "./refusal.ts";
@@ -22,7 +23,8 @@ export function enter(parts: NodeParts, { connection, frame, rules }: PresenceCa
   if (retryMs > 0) throw new Refused("rate_limited", `Cannot ${frame.t}: over the rate of publishes for a connection`, { retryMs });
   if (!known) checkLimit(parts, connection);
   const act = async (): Promise<void> => {
-    const checked = await (rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data });
+    const checking = rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data };
+    const checked = checking instanceof Promise ? await inTime(parts, "presence schema", checking) : checking;
     if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
     if (connection.phase !== "ended") await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
     connection.send({ t: "ok", id: frame.id });

@@ -4,6 +4,7 @@ import type { ChannelRules } from "../contract/compiled.ts";
 import type { Refusal, SessionView } from "../contract/define.ts";
 import type { Connection } from "./connection.ts";
 import type { Outcome } from "./control.ts";
+import { inTime } from "./in-time.ts";
 import type { NodeParts } from "./parts.ts";
 import { permit } from "./permission.ts";
 import { asRefused, Refused } from "./refusal.ts";
@@ -23,7 +24,8 @@ export function publish(parts: NodeParts, call: PublishCall, refuse: (error: unk
   return permit(parts, { connection, action: "publish", rules }, () => {
     const startedMs = parts.clock.nowMs();
     const prepared = preparePublish(parts, rules, { payload: frame.data, key: frame.k, view: connection.view });
-    if (prepared instanceof Promise) return prepared.then((outcome) => send(parts, call, { outcome, startedMs, refuse }));
+    if (prepared instanceof Promise)
+      return inTime(parts, "onPublish", prepared).then((outcome) => send(parts, call, { outcome, startedMs, refuse }));
     send(parts, call, { outcome: prepared, startedMs, refuse });
   });
 }

@@ -91,6 +91,8 @@ function chain(connection: Connection, channel: string, running: Promise<void>):
   const tail: Promise<void> = running.finally(() => {
     connection.waiting -= 1;
     if (connection.chains?.get(channel) === tail) connection.chains.delete(channel);
+    // A Map that was ever filled keeps its memory.
+    if (connection.chains?.size === 0) connection.chains = undefined;
   });
   connection.chains.set(channel, tail);
 }

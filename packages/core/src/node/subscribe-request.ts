@@ -4,6 +4,7 @@ import type { ChannelRules } from "../contract/compiled.ts";
 import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
 import type { NodeParts } from "./parts.ts";
 import { counted, permit } from "./permission.ts";
 import { Refused } from "./refusal.ts";
@@ -36,12 +37,15 @@ export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> 
 function mayReturn(parts: NodeParts, call: SubscribeCall): Promise<void> {
   const { connection, frame, rules } = call;
   const mayRead = frame.pos === undefined || rules.allows("history", connection.view, connection.identity);
-  return typeof mayRead === "boolean" ? askHook(parts, call, mayRead) : mayRead.then((may) => askHook(parts, call, may));
+  return typeof mayRead === "boolean"
+    ? askHook(parts, call, mayRead)
+    : inTime(parts, "rule", mayRead).then((may) => askHook(parts, call, may));
 }
 
 async function askHook(parts: NodeParts, call: SubscribeCall, mayRead: boolean): Promise<void> {
   const { connection, rules } = call;
-  const refusal = await parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
+  const answer = parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
+  const refusal = answer instanceof Promise ? await inTime(parts, "onSubscribe", answer) : answer;
   if (refusal) throw new Refused("rejected", refusal.reject);
   const hub = parts.hubs.acquire(rules);
   let begun = false;
