@@ -41,10 +41,8 @@ export function flagsOf(args: readonly string[]): Flags | string {
       if (!Number.isInteger(value) || value < 0) return `${arg} needs a whole number\n${USAGE}`;
       flags[arg === "--seeds" ? "seeds" : arg === "--from" ? "from" : "failures"] = value;
     } else if (arg === "--only") {
-      const list = (args[++index] ?? "")
-        .split(",")
-        .filter((part) => part !== "")
-        .map(Number);
+      const text = args[++index] ?? "";
+      const list = text === "none" ? [] : text.split(",").map((part) => (part === "" ? Number.NaN : Number(part)));
       if (list.some((value) => !Number.isInteger(value) || value < 0)) return `--only needs numbers of faults\n${USAGE}`;
       flags.only = list;
     } else return arg === "--help" ? USAGE : `${arg} is not known\n${USAGE}`;

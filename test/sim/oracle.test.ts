@@ -1,12 +1,15 @@
 // Owns: the proof that the simulation's oracle can fail: each thing that is broken on purpose here must be noticed.
 import { drainMicrotasks } from "bun:jsc";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Broker } from "@holdfast/core";
 import { type Rule, type RunOptions, type RunResult, runSeed, SIM_CONTRACT } from "@holdfast/testkit/sim";
 import { report } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
 const SEEDS_MAX = 150;
+
+// Generous: a second or two each on an idle core.
+setDefaultTimeout(120_000);
 
 /** The first run that is found guilty; fails when none is. */
 function firstGuilty(sabotage: Omit<RunOptions, "settle">): RunResult {

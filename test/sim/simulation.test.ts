@@ -1,29 +1,26 @@
 // Owns: thousands of simulated bad days: whatever the seed, the promises H1 to H7 hold after each step and everything goes on after healing.
 import { drainMicrotasks } from "bun:jsc";
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { planOf, runSeed } from "@holdfast/testkit/sim";
 import { flagsOf } from "./flags.ts";
 import { report } from "./report.ts";
 
 const SEEDS = 2000;
 const SEEDS_PER_TEST = 250;
-/** Generous: about 6 s on an idle core. */
-const TIMEOUT_MS = 120_000;
+
+// Generous: about 6 s each on an idle core.
+setDefaultTimeout(240_000);
 
 const run = (seed: number) => runSeed(seed, { settle: drainMicrotasks });
 
 describe("simulation", () => {
   for (let from = 1; from <= SEEDS; from += SEEDS_PER_TEST) {
-    test(
-      `seeds ${from} to ${from + SEEDS_PER_TEST - 1} break no promise`,
-      () => {
-        for (let seed = from; seed < from + SEEDS_PER_TEST; seed++) {
-          const result = run(seed);
-          if (result.violations.length > 0) throw new Error(`\n${report(result, undefined)}`);
-        }
-      },
-      TIMEOUT_MS,
-    );
+    test(`seeds ${from} to ${from + SEEDS_PER_TEST - 1} break no promise`, () => {
+      for (let seed = from; seed < from + SEEDS_PER_TEST; seed++) {
+        const result = run(seed);
+        if (result.violations.length > 0) throw new Error(`\n${report(result, undefined)}`);
+      }
+    });
   }
 
   test("the same seed does the same, event by event", () => {
