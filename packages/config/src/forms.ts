@@ -37,3 +37,10 @@ export function isHttpUrl(text: string): boolean {
   if (url.username !== "" || url.password !== "") return false;
   return url.protocol === "https:" || (url.protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname));
 }
+
+export const BROKER_URL_ALLOWED = "memory:, or a redis:// or rediss:// URL, with +sentinel or +cluster";
+
+/** `memory:` or a URL of Redis servers; which parts it has is looked at when the broker is opened. */
+export function isBrokerUrl(text: string): boolean {
+  return text === "memory:" || /^rediss?(\+sentinel|\+cluster)?:\/\/[^\s/]/.test(text);
+}

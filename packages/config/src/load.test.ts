@@ -48,7 +48,7 @@ describe("defaults", () => {
   test("names are derived by rule", () => {
     const names = optionRows().map((row) => `${row.name} ${row.env} ${row.flag}`);
     expect(names).toContain("port HOLDFAST_PORT --port");
-    expect(names).toContain("broker.url HOLDFAST_BROKER_URL --broker-url");
+    expect(names).toContain("broker.url HOLDFAST_BROKER_URL undefined");
     expect(names).toContain("limits.subscriptionsMax HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX --limits-subscriptions-max");
     expect(names).toContain("auth.jwt.hmacSecret HOLDFAST_AUTH_JWT_HMAC_SECRET undefined");
   });
@@ -127,7 +127,7 @@ describe("what is refused", () => {
     ["* among other origins", { text: "allowedOrigins: ['*', https://a.example]" }, "* alone"],
     ["a proxy that is not an address", { text: "trustedProxies: [balancer]" }, "trustedProxies[0]"],
     ["a range with too many bits", { text: "trustedProxies: [10.0.0.0/33]" }, "trustedProxies[0]"],
-    ["a broker of another kind", { text: "broker: { url: redis://x }" }, "memory:"],
+    ["a broker of another kind", { text: "broker: { url: mysql://x }" }, "memory:"],
     ["a short secret, without showing it", { env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: "hunter2" } }, "a hidden text of 7 characters"],
     ["keys over an open network", { text: "auth: { jwt: { jwksUrl: http://idp.example/keys } }" }, "an https: URL"],
     ["an algorithm none of the keys serves", { text: "auth: { jwt: { algorithms: [HS256, RS256] } }" }, "HS256, RS256 without a key"],

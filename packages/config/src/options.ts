@@ -3,7 +3,7 @@
 import { API_KEYS_ALLOWED, type ApiKey, readApiKeys } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
-import { isAddressRange, isHost, isHttpUrl, isOrigin } from "./forms.ts";
+import { BROKER_URL_ALLOWED, isAddressRange, isBrokerUrl, isHost, isHttpUrl, isOrigin } from "./forms.ts";
 import { boolean, bytes, choice, duration, integer, list, type Option, optionalText, structured, text } from "./option.ts";
 
 /** Signature algorithms that tokens may use. */
@@ -73,10 +73,13 @@ export const OPTIONS = {
     description: "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
   }),
   broker: {
-    url: choice({
-      of: ["memory:"],
+    url: text({
+      secret: true,
       default: "memory:",
-      description: "What carries publications between nodes. `memory:` is this process alone, and ends with it.",
+      allowed: BROKER_URL_ALLOWED,
+      check: isBrokerUrl,
+      description:
+        "What carries publications between nodes. `memory:` is this process alone, and ends with it. Redis 7 or Valkey: `redis://user:password@host:6379/0`, `rediss://` with TLS, `redis+sentinel://host:26379,host:26379/name`, `redis+cluster://host:6379,host:6379`, or several `redis://` addresses separated by commas (docs/operations/redis.md).",
     }),
     allowNonDurable: boolean({
       default: false,

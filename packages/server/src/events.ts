@@ -34,6 +34,10 @@ export function createEvents(log: Logger) {
     rebalancing: (fields: { sessions: number }) => log.debug("rebalancing", fields),
 
     // ---- what the node depends on ----
+    brokerReached: () => log.info("broker_reached", {}),
+    brokerLost: (fields: { reason: string }) => log.warn("broker_lost", fields),
+    brokerFailed: (fields: { reason: string }) => log.debug("broker_failed", fields),
+    brokerWarning: (fields: { message: string }) => log.warn("broker_warning", fields),
     holeFound: (fields: { outcome: string; publications: number }) => log.warn("hole_found", fields),
     keysFetched: (fields: { keys: number }) => log.info("jwks_fetched", { count: fields.keys }),
     keysOutOfReach: (fields: { error: unknown }) => log.warn("jwks_failed", fields),

@@ -3,7 +3,6 @@ import { type Config, nodeSettings, takeLive } from "@holdfast/config";
 import {
   type Broker,
   type ContractDefinition,
-  createMemoryBroker,
   createNodeEngine,
   type DrainProgress,
   type NodeControl,
@@ -21,6 +20,7 @@ import { nodeAuthenticator } from "./authentication.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
 import { Load } from "./load.ts";
+import { openBroker } from "./open-broker.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -31,7 +31,7 @@ export interface NodeOptions {
   readonly version: string;
   /** What the application's contract file exports. */
   readonly contract?: ContractDefinition;
-  /** Absent: one in this process's memory, which ends with it. The node closes it when it stops. */
+  /** Absent: the one that option broker.url names. The node closes it when it stops. */
   readonly broker?: Broker;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: (request: Request) => Response | undefined | Promise<Response | undefined>;
@@ -75,7 +75,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     onError: (where, error) => events.bug({ where, error }),
   });
   const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
-  const broker = options.broker ?? memoryBroker(id, events);
+  const broker = options.broker ?? (await openBroker(config, id, events));
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
@@ -100,12 +100,6 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
 
 const NOT_DURABLE =
   "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
-
-/** A broker in this process: it ends with it. */
-const memoryBroker = (nodeId: string, events: ServerEvents): Broker =>
-  createMemoryBroker({ clock: systemClock, random: systemRandom, onBug: (error) => events.bug({ where: "broker", error }) }).connect(
-    nodeId,
-  );
 
 interface Built {
   readonly engine: NodeEngine;

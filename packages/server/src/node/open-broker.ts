@@ -1,0 +1,43 @@
+// Owns: opening the broker that option broker.url names.
+import type { Config } from "@holdfast/config";
+import { type Broker, BrokerError, createMemoryBroker } from "@holdfast/core";
+import {
+  createRedisBroker,
+  describePlace,
+  isRedisUrl,
+  parseRedisUrl,
+  type RedisBrokerEvent,
+  RedisUrlError,
+} from "../brokers/redis/index.ts";
+import type { ServerEvents } from "../events.ts";
+import { StartError } from "./start-error.ts";
+import { systemClock, systemRandom } from "./system.ts";
+
+/** Reached when it resolves. Throws StartError; its text never holds a password. */
+export async function openBroker(config: Config, nodeId: string, events: ServerEvents): Promise<Broker> {
+  const onBug = (error: unknown): void => events.bug({ where: "broker", error });
+  const { url } = config.broker;
+  if (!isRedisUrl(url)) return createMemoryBroker({ clock: systemClock, random: systemRandom, onBug }).connect(nodeId);
+  try {
+    return await createRedisBroker({ url, clock: systemClock, random: systemRandom, onBug, onEvent: (event) => log(event, events) });
+  } catch (error) {
+    if (error instanceof RedisUrlError) throw new StartError("broker_unsuitable", [error.message]);
+    const found = error instanceof BrokerError ? error.message : "an unexpected error";
+    throw new StartError("broker_unavailable", [`Cannot reach the broker at ${describePlace(parseRedisUrl(url))}: ${found}`], {
+      cause: error,
+    });
+  }
+}
+
+function log(event: RedisBrokerEvent, events: ServerEvents): void {
+  switch (event.kind) {
+    case "reached":
+      return events.brokerReached();
+    case "lost":
+      return events.brokerLost({ reason: event.reason });
+    case "failed":
+      return events.brokerFailed({ reason: event.reason });
+    case "warning":
+      return events.brokerWarning({ message: event.message });
+  }
+}
