@@ -116,7 +116,8 @@ export class StreamOracle {
   judge(published: readonly Published[], { mayLoseData }: JudgeOptions, earlier: (p: number, n: number) => boolean = () => false): Verdict {
     const known = new Map(published.map((one) => [keyOf(one.p, one.n), one]));
     let declared = 0;
-    for (const one of published) if (this.#inGap(one) && !this.#seen.has(keyOf(one.p, one.n))) declared += this.#onDeclared(one, mayLoseData);
+    for (const one of published)
+      if (this.#inGap(one) && !this.#seen.has(keyOf(one.p, one.n))) declared += this.#onDeclared(one, mayLoseData);
     for (const one of this.#absent(published)) this.#add(this.#cls === "volatile" ? "undeclared" : "lost", `${one.p}/${one.n} never came`);
     for (const { arrival, epoch } of this.#doubles) {
       // What was published again into a new life of the stream, because the old one was destroyed, is a consequence that the gap told of.

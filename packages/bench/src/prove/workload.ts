@@ -22,7 +22,11 @@ export interface ClientSpec {
 }
 
 export interface Workload {
+  /** The ordinary ones, which clients subscribe to and publish to at random, and behind them the two of `fat`. */
   readonly channels: readonly ChannelSpec[];
+  readonly ordinary: number;
+  /** An ordered and a volatile channel for publications of many bytes, by index; nobody subscribes without being told. */
+  readonly fat: readonly [ordered: number, volatile: number];
   readonly clients: readonly ClientSpec[];
   /** Channels with members, by index. */
   readonly rooms: readonly number[];
@@ -84,10 +88,14 @@ export function workloadOf({ clients, channels, seed }: WorkloadSize): Workload 
       ...(watched === undefined ? {} : { watches: watched }),
     };
   });
-  return { channels: specs, clients: people, rooms };
+  const fat: readonly ChannelSpec[] = [
+    { index: channels, name: "ordered:fat", cls: "ordered" },
+    { index: channels + 1, name: "volatile:fat", cls: "volatile" },
+  ];
+  return { channels: [...specs, ...fat], ordinary: channels, fat: [channels, channels + 1], clients: people, rooms };
 }
 
 /** Deliveries that one publication to a channel chosen evenly makes, on average. */
-export function deliveriesOfPublication({ channels, clients }: Workload): number {
-  return clients.reduce((sum, client) => sum + client.channels.length, 0) / channels.length;
+export function deliveriesOfPublication({ ordinary, clients }: Workload): number {
+  return clients.reduce((sum, client) => sum + client.channels.length, 0) / ordinary;
 }

@@ -19,6 +19,8 @@ export interface BalancerOptions {
   readonly waitMs?: number;
   /** Connections at most; more are refused. Default 15,000: each takes two descriptors. */
   readonly connectionsMax?: number;
+  /** A newcomer was handed to this backend. */
+  readonly onForward?: (id: string) => void;
 }
 
 export interface BackendState {
@@ -91,7 +93,7 @@ export function startBalancer(options: BalancerOptions = {}): Balancer {
         // Counted before it stands, so that a burst spreads.
         known.pipes.add(pipe);
         pipe.onEnd = () => known.pipes.delete(pipe);
-        if (await pipe.connect(known.backend)) return;
+        if (await pipe.connect(known.backend)) return options.onForward?.(known.backend.id);
         known.pipes.delete(pipe);
         refused.add(known);
       } else {

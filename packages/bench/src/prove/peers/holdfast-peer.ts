@@ -48,9 +48,11 @@ class HoldfastPeer implements PeerClient {
   }
 
   async subscribe(...[channel, , handlers]: Parameters<PeerClient["subscribe"]>): ReturnType<PeerClient["subscribe"]> {
-    const subscription = this.#client.channel(channel).subscribe(({ data, offset, epoch, key, timeMs }) =>
-      handlers.message({ data, position: { epoch, offset }, takenMs: timeMs, ...(key === undefined ? {} : { key }) }),
-    );
+    const subscription = this.#client
+      .channel(channel)
+      .subscribe(({ data, offset, epoch, key, timeMs }) =>
+        handlers.message({ data, position: { epoch, offset }, takenMs: timeMs, ...(key === undefined ? {} : { key }) }),
+      );
     subscription.on("gap", handlers.gap);
     subscription.on("error", (error) => error.retry === "never" && handlers.failed(error.code));
     return subscription.ready;

@@ -1,0 +1,89 @@
+// Owns: the program behind `npm run prove`: arguments, progress, the result's files, the exit status.
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { HELP, type Plan, planFrom } from "./prove/plan.ts";
+import { Proof } from "./prove/proof.ts";
+import { ProveError } from "./prove/prove-error.ts";
+import { closingText, stepText } from "./prove/report-text.ts";
+import { hasFailed, type ProofResult } from "./prove/result.ts";
+import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
+
+const FOLDER = join(import.meta.dir, "../../../.cache/prove");
+const EXIT = { holds: 0, failed: 1, refused: 2, unable: 3 } as const;
+
+/** Exit status: 0 it holds, 1 it does not, 2 the arguments are wrong, 3 it could not be carried out. */
+async function main(): Promise<number> {
+  try {
+    const plan = planFrom(process.argv.slice(2));
+    if (plan === undefined) {
+      process.stdout.write(HELP);
+      return EXIT.holds;
+    }
+    const result = await prove(plan);
+    return hasFailed(result) ? EXIT.failed : EXIT.holds;
+  } catch (error) {
+    if (!(error instanceof ProveError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error.code === "argument_invalid" ? EXIT.refused : EXIT.unable;
+  }
+}
+
+async function prove(plan: Plan): Promise<ProofResult> {
+  const startedMs = performance.now();
+  const measuredAt = new Date().toISOString();
+  const [loadBefore = 0] = loadavg();
+  rmSync(FOLDER, { recursive: true, force: true });
+  mkdirSync(FOLDER, { recursive: true });
+  const workload = workloadOf(plan);
+  const subscriptions = workload.clients.reduce((sum, { channels }) => sum + channels.length, 0);
+  const perSecond = Math.round(deliveriesOfPublication(workload) * plan.publishesPerSecond);
+  line(
+    `${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
+  );
+  const proof = new Proof({
+    plan,
+    folder: FOLDER,
+    say: (text) => (process.stdout.isTTY ? process.stdout.write(`\r\x1b[K... ${text}`) : line(`... ${text}`)),
+    onStep: (step) => line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${stepText(step, plan.handshakesPerSecond)}`),
+  });
+  const stop = () => void proof.close().then(() => process.exit(130));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const { steps, broker } = await proof.run();
+  const result: ProofResult = {
+    peer: plan.peer,
+    measuredAt,
+    clients: plan.clients,
+    channels: plan.channels,
+    subscriptions,
+    publishesPerSecond: plan.publishesPerSecond,
+    seed: plan.seed,
+    nodes: plan.nodes,
+    handshakesPerSecond: plan.handshakesPerSecond,
+    broker,
+    quick: plan.quick,
+    machine: machine(),
+    versions: { bun: Bun.version },
+    loadBefore,
+    steps,
+    tookMs: Math.round(performance.now() - startedMs),
+  };
+  await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result, null, 2)}\n`);
+  line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${closingText(result)}`);
+  return result;
+}
+
+function machine(): ProofResult["machine"] {
+  const [processor] = cpus();
+  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release()}`;
+  return { processor: processor?.model ?? "unknown", cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel };
+}
+
+async function write(path: string, text: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  await Bun.write(path, text);
+}
+
+const line = (text: string): void => void process.stdout.write(`${text}\n`);
+
+process.exit(await main());

@@ -1,0 +1,153 @@
+// Owns: the nodes of a proof: started with a revision, drained, killed, frozen; always known to the balancer.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { BrokerPlace } from "./broker-place.ts";
+import type { NetworkCommands } from "./network.ts";
+import { NodeProcess } from "./node-process.ts";
+import { TOKEN_SECRET } from "./peers/holdfast-peer.ts";
+import type { Helper } from "./processes.ts";
+import { eventually, ProveError } from "./prove-error.ts";
+
+const ROOT = join(import.meta.dir, "../../../..");
+export const API_KEY = "the key of a proof's back end, 0123456789abcdef";
+const READY_MS = 20_000;
+/** Between "not ready" and the first move: the balancer asks ten times a second. */
+const PRE_DELAY_MS = 500;
+const WINDOW_MS = 20_000;
+/** Beyond the deadline a node has this long to end. */
+const SLACK_MS = 10_000;
+
+export interface FleetOptions {
+  readonly network: Helper<NetworkCommands>;
+  readonly broker: BrokerPlace;
+  /** Set-ups a second that a node takes (A). */
+  readonly handshakesPerSecond: number;
+  readonly folder: string;
+  /** Name of a peer whose nodes are to be started. */
+  readonly peer: string;
+}
+
+/** How the rest of a proof sees nodes, whichever server they run. */
+export interface FleetNode {
+  readonly id: string;
+  readonly revision: string;
+  readonly place: { readonly url: string };
+}
+
+export class Fleet {
+  readonly #options: FleetOptions;
+  readonly #nodes = new Map<string, NodeProcess>();
+  readonly #bugs: string[] = [];
+  #count = 0;
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    mkdirSync(options.folder, { recursive: true });
+  }
+
+  get nodes(): readonly FleetNode[] {
+    return [...this.#nodes.values()];
+  }
+  get bugs(): readonly string[] {
+    return [...this.#bugs, ...[...this.#nodes.values()].flatMap(({ bugs }) => bugs)];
+  }
+
+  /** Starts a node and resolves with its id when the balancer sends newcomers there. */
+  async start(revision: string): Promise<string> {
+    const { network, broker, folder } = this.#options;
+    const id = `n${++this.#count}`;
+    const access = await broker.access(id);
+    const command =
+      access.link === undefined
+        ? [process.execPath, join(ROOT, "apps/holdfast/src/main.ts"), "serve"]
+        : [process.execPath, join(import.meta.dir, "link-node.ts"), access.link];
+    const node = new NodeProcess({
+      id,
+      revision,
+      command,
+      env: { ...this.#environment(id, revision), ...access.env },
+      logFile: join(folder, `${id}.log`),
+    });
+    this.#nodes.set(id, node);
+    await node.started();
+    const { host, port, readyUrl } = node.place;
+    await network.ask("add", { id, host, port, readyUrl });
+    await network.ask("whenReady", { id, timeoutMs: READY_MS }, READY_MS + 5000);
+    return id;
+  }
+
+  /** Tells a node to go, as Kubernetes does, and resolves with its exit status when it is gone. */
+  async drain(id: string): Promise<number> {
+    const node = this.#node(id);
+    node.signal("SIGTERM");
+    const status = await node.ended(PRE_DELAY_MS + WINDOW_MS + SLACK_MS);
+    await this.#forget(node);
+    return status;
+  }
+
+  async kill(id: string): Promise<void> {
+    const node = this.#node(id);
+    node.signal("SIGKILL");
+    await node.ended(SLACK_MS);
+    await this.#forget(node);
+  }
+
+  freeze(id: string): void {
+    this.#node(id).signal("SIGSTOP");
+  }
+
+  thaw(id: string): void {
+    this.#node(id).signal("SIGCONT");
+  }
+
+  /** Resolves when every node says that it is ready. */
+  async allReady(timeoutMs: number): Promise<void> {
+    const { network } = this.#options;
+    await eventually("every node is ready", async () => (await network.ask("backends", undefined)).every(({ ready }) => ready), {
+      timeoutMs,
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => this.kill(node.id)));
+  }
+
+  async #forget(node: NodeProcess): Promise<void> {
+    this.#bugs.push(...node.bugs);
+    this.#nodes.delete(node.id);
+    await this.#options.network.ask("remove", node.id);
+  }
+
+  #node(id: string): NodeProcess {
+    const node = this.#nodes.get(id);
+    if (node === undefined) throw new ProveError("node_unusable", `Cannot use node ${id}: there is none`);
+    return node;
+  }
+
+  #environment(id: string, revision: string): Record<string, string> {
+    const { handshakesPerSecond } = this.#options;
+    const permissions = { subscribe: "authenticated", publish: "authenticated", presence: "authenticated", history: "authenticated" };
+    const kept = { history: { size: 2000, ttlMs: 600_000 }, permissions };
+    return {
+      HOLDFAST_NODE_ID: id,
+      HOLDFAST_REVISION: revision,
+      HOLDFAST_HOST: "127.0.0.1",
+      HOLDFAST_PORT: "0",
+      HOLDFAST_INTERNAL_HOST: "127.0.0.1",
+      HOLDFAST_INTERNAL_PORT: "0",
+      HOLDFAST_CHANNELS: JSON.stringify({
+        "ordered:{n}": { class: "ordered", presence: true, ...kept },
+        "durable:{n}": { class: "durable", ...kept },
+        "volatile:{n}": { class: "volatile", permissions },
+        "latest:{n}": { class: "latest", ...kept },
+      }),
+      HOLDFAST_API_KEYS: JSON.stringify([{ name: "proof", key: API_KEY, scopes: ["*"] }]),
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: TOKEN_SECRET,
+      HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of a proof",
+      HOLDFAST_ADMISSION_HANDSHAKES_PER_SECOND: String(handshakesPerSecond),
+      HOLDFAST_DRAIN_PER_SECOND_MAX: String(handshakesPerSecond),
+      HOLDFAST_DRAIN_PRE_DELAY_MS: String(PRE_DELAY_MS),
+      HOLDFAST_DRAIN_WINDOW_MS: String(WINDOW_MS),
+    };
+  }
+}

@@ -1,0 +1,78 @@
+// Owns: the steps that move sessions on purpose: rolling restart, drain of two, scale-up.
+import { eventually } from "../prove-error.ts";
+import { drainNodes, nodeIds, type Stage, type Step } from "./step.ts";
+
+const common = { mayLoseData: false, needsRedis: false } as const;
+
+export const steady: Step = {
+  ...common,
+  name: "steady",
+  title: "Nothing happens",
+  quick: true,
+  isDrain: true,
+  timeLimitMs: 20_000,
+  async run({ quick }) {
+    await Bun.sleep(quick ? 2000 : 10_000);
+  },
+};
+
+export const rollingRestart: Step = {
+  ...common,
+  name: "rolling-restart",
+  title: "Rolling restart of every node, newer revision",
+  quick: true,
+  isDrain: true,
+  timeLimitMs: 120_000,
+  async run(stage) {
+    const revision = stage.nextRevision();
+    for (const old of nodeIds(stage)) {
+      // Surge 1, none unavailable: the new node is ready before the old one is told to go.
+      const id = await stage.fleet.start(revision);
+      stage.mark(`${id} is ready`);
+      await drainNodes(stage, [old]);
+    }
+  },
+};
+
+export const drainTwo: Step = {
+  ...common,
+  name: "drain-two",
+  title: "Two of three nodes drain at once",
+  quick: false,
+  isDrain: true,
+  timeLimitMs: 60_000,
+  async run(stage) {
+    const two = nodeIds(stage).slice(0, 2);
+    await drainNodes(stage, two);
+    for (const _ of two) await stage.fleet.start(stage.revision());
+  },
+};
+
+/** Nodes whose connections differ from the mean by less than the rebalancer lets be. */
+const TOLERANCE = 0.1;
+const SESSIONS_MIN = 20;
+const BALANCED_MS = 60_000;
+
+export const scaleUp: Step = {
+  ...common,
+  name: "scale-up",
+  title: "Scale-up from two nodes to four, with rebalancing",
+  quick: false,
+  isDrain: true,
+  timeLimitMs: 120_000,
+  async run(stage) {
+    const ids = nodeIds(stage);
+    await drainNodes(stage, ids.slice(0, ids.length - 2));
+    await Promise.all([stage.fleet.start(stage.revision()), stage.fleet.start(stage.revision())]);
+    stage.mark("four nodes are ready");
+    const startMs = performance.now();
+    await eventually("sessions are spread evenly", () => isBalanced(stage), { timeoutMs: BALANCED_MS, everyMs: 250 });
+    stage.note(`spread evenly ${((performance.now() - startMs) / 1000).toFixed(1)} s after the new nodes were ready`);
+  },
+};
+
+async function isBalanced({ network }: Stage): Promise<boolean> {
+  const counts = (await network.ask("backends", undefined)).map(({ connections }) => connections);
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  return counts.every((count) => count - mean <= Math.max(SESSIONS_MIN, mean * TOLERANCE));
+}

@@ -1,0 +1,56 @@
+// Owns: what a step of a proof is and what it can do to the system under test.
+import type { BackEnd } from "../back-end.ts";
+import type { BrokerPlace } from "../broker-place.ts";
+import type { Fleet } from "../fleet.ts";
+import type { NetworkCommands } from "../network.ts";
+import type { Helper } from "../processes.ts";
+import type { ClientSpec, Workload } from "../workload.ts";
+
+/** The system under load. */
+export interface Stage {
+  readonly fleet: Fleet;
+  readonly broker: BrokerPlace;
+  readonly network: Helper<NetworkCommands>;
+  readonly frontPort: number;
+  readonly backEnd: BackEnd;
+  readonly workload: Workload;
+  readonly quick: boolean;
+  /** Revision of the newest deployment, and a newer one. */
+  readonly revision: () => string;
+  readonly nextRevision: () => string;
+  /** Adds clients that are no part of the crowd; resolves when they have everything. */
+  addExtras(specs: readonly ClientSpec[], port: number): Promise<void>;
+  /** Everyone has a connection. Waits at least until those that lost theirs know it. */
+  everyoneBack(): Promise<void>;
+  /** Shown in the report's charts. */
+  mark(text: string): void;
+  /** Told in the report. */
+  note(text: string): void;
+  /** The step fails, and says why. */
+  fail(text: string): void;
+}
+
+export interface Step {
+  readonly name: string;
+  readonly title: string;
+  /** Part of `--quick`. */
+  readonly quick: boolean;
+  /** It moves sessions on purpose: no application may see a disconnect. */
+  readonly isDrain: boolean;
+  /** It destroys what the broker keeps: gaps that say so are right. */
+  readonly mayLoseData: boolean;
+  readonly needsRedis: boolean;
+  readonly timeLimitMs: number;
+  run(stage: Stage): Promise<void>;
+}
+
+/** Ids of the nodes that run, oldest first. */
+export const nodeIds = ({ fleet }: Stage): readonly string[] => fleet.nodes.map(({ id }) => id);
+
+/** Drains nodes at once; each must end by itself with status 0 (H6). */
+export async function drainNodes(stage: Stage, ids: readonly string[]): Promise<void> {
+  stage.mark(`drain ${ids.join(", ")}`);
+  const statuses = await Promise.all(ids.map((id) => stage.fleet.drain(id)));
+  for (const [place, status] of statuses.entries())
+    if (status !== 0) stage.fail(`${ids[place]} ended with status ${status} instead of 0 when it was told to go`);
+}
