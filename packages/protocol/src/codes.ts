@@ -103,7 +103,12 @@ export const CODES = {
   key_required: row(211, "never", "A publication to a latest channel needs a key.", "Give a key."),
   rejected: row(212, "never", "A hook of the application refused the request.", "See msg."),
   rate_limited: row(213, "backoff", "The connection is over its rate limit.", "Repeat after retryMs."),
-  broker_unavailable: row(214, "backoff", "The broker did not take it: nothing was published.", "Repeat with the same idempotency key."),
+  broker_unavailable: row(
+    214,
+    "backoff",
+    "The broker did not confirm it: it may have been published all the same.",
+    "Repeat with the same idempotency key.",
+  ),
   rpc_unknown: row(215, "never", "The contract has no such RPC.", "Use one that the contract declares."),
   rpc_failed: row(216, "never", "The handler failed.", "See the node's log."),
   rpc_timeout: row(217, "backoff", "The handler did not answer in time.", "Repeat if it is safe."),

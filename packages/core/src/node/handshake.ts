@@ -77,10 +77,11 @@ export class Handshake {
     if (this.#node.draining()) return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
     const resumed = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
     if (resumed !== undefined && frame.moving === true && this.#node.fleet.turnsAway(resumed.session)) {
-      return { code: "try_later", farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())) } };
+      return { code: "try_later", farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())), windowMs: 0 } };
     }
     const retryMs = this.#admission.ask(clock.nowMs(), resumed === undefined ? "newcomer" : "resume", random.next());
-    if (retryMs > 0) return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs) } };
+    // Each refused client has a slot of its own: no window on top of it.
+    if (retryMs > 0) return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
     if (resumed !== undefined) return resumed;
     if (frame.token === undefined) {
       const identity = authenticator.anonymous();

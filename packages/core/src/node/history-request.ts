@@ -25,11 +25,17 @@ export function readHistory(parts: NodeParts, { connection, frame, rules }: Hist
       limit,
       ...(frame.before === undefined ? {} : { before: frame.before }),
     });
-    const fit = newestThatFit(page.publications, parts.settings().limits.messageBytesMax);
+    const fit = newestThatFit(page.publications, answerBytesMax(parts));
     const first = fit[0]?.offset ?? page.head + 1;
     const more = fit.length < page.publications.length || (fit.length > 0 && page.oldest < first);
     connection.send({ t: "history", id: frame.id, ch: frame.ch, e: page.epoch, pubs: fit.map(pubEntry), more });
   });
+}
+
+/** An answer must not fill the connection's queue: a healthy client would be cut as slow. */
+function answerBytesMax(parts: NodeParts): number {
+  const { limits, flow } = parts.settings();
+  return Math.min(limits.messageBytesMax, flow.queueBytesMax / 4);
 }
 
 /** The newest that fit a message, at least one; the client asks again for what is before. */

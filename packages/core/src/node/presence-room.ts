@@ -19,6 +19,7 @@ const RELOAD_MS = 1000;
 const LEFT = Symbol("left");
 /** Changes kept while the snapshot is read; beyond, the snapshot is read again. */
 const EARLY_MAX = 10_000;
+const READ_AGAIN_MAX = 3;
 
 /**
  * Watchers of one channel on this node share one copy of its members. A change that undoes itself within the gathering time is never told (H7).
@@ -109,7 +110,13 @@ export class PresenceRoom {
   }
 
   async #read(): Promise<Map<string, PresenceMember>> {
-    const list = await this.#ports.broker.presence.members(this.#channel);
+    let list = await this.#ports.broker.presence.members(this.#channel);
+    // More changed meanwhile than is kept: a later snapshot has it.
+    for (let again = 0; this.#early.length >= EARLY_MAX && again < READ_AGAIN_MAX; again++) {
+      this.#early = [];
+      list = await this.#ports.broker.presence.members(this.#channel);
+    }
+    if (this.#early.length >= EARLY_MAX) this.#ports.clock.after(RELOAD_MS, () => this.reload());
     const members = new Map(list.map((member) => [member.member, member]));
     // Changes told before the snapshot was made are in it; in order, they end in the same state.
     for (const change of this.#early) put(members, change);

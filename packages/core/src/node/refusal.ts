@@ -23,5 +23,5 @@ export function asRefused(error: unknown): Refused {
   if (!(error instanceof BrokerError)) return new Refused("request_failed", "The node could not do it");
   return error.code === "limit"
     ? new Refused("request_failed", "The broker is at its limit; nothing was done", { retryMs: 1000 })
-    : new Refused("broker_unavailable", "The broker did not take it; publishes are safe to repeat with the same idempotency key");
+    : new Refused("broker_unavailable", "The broker did not confirm it; publishes are safe to repeat with the same idempotency key");
 }
