@@ -1,5 +1,5 @@
 // Owns: one channel on one node: what was passed on so far, and mending the holes in what the broker sent before anything newer (H1, H2).
-import { type GapFrame, type GapReason, type Publication, payloadBytes } from "@holdfast/protocol";
+import { type DeliveryClass, type GapFrame, type GapReason, type Publication, payloadBytes } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import type { ChannelListener, HistoryPage, PresenceChange } from "../ports.ts";
 import { pump } from "./catch-up.ts";
@@ -12,7 +12,7 @@ import type { Subscription } from "./subscription.ts";
 /** A page of history as it goes out: its entries keep their encoded frames, so that concurrent recoveries encode once. */
 export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
   readonly entries: readonly Outgoing[];
-  /** False when the read stopped at its limit. */
+  /** False when there is more to read: the read stopped at its limit, or before a hole in what is kept. */
   readonly complete: boolean;
 }
 
@@ -227,9 +227,10 @@ export class ChannelHub implements ChannelListener {
     const { flow } = this.#ports.settings();
     const limit = Math.max(PAGE_MIN, Math.min(PAGE_MAX, Math.floor((4 * flow.chunkBytes) / this.#averageBytes)));
     const ask = (): Promise<HistoryPage> => this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, limit });
-    const { publications, ...page } = await this.#ports.reads.run(ask);
+    const found = await this.#ports.reads.run(ask);
+    const { publications, ...page } = found;
     const entries = publications.map((publication) => this.#outgoing(publication));
-    return { ...page, entries, complete: publications.length < limit };
+    return { ...page, entries, complete: isComplete(this.rules.stream.cls, found, limit) };
   }
 
   async #mend(): Promise<void> {
@@ -300,4 +301,10 @@ export class ChannelHub implements ChannelListener {
     }
     return [...byOffset.values()].sort((a, b) => a.publication.offset - b.publication.offset);
   }
+}
+
+/** A short page that ends before the head is followed by another one. Keys of `latest` may leave the newest offsets empty. */
+function isComplete(cls: DeliveryClass, { head, publications }: HistoryPage, limit: number): boolean {
+  const last = publications.at(-1);
+  return last === undefined || (publications.length < limit && (cls === "latest" || last.offset >= head));
 }
