@@ -1,8 +1,7 @@
 // Owns: the broker suite's harness over real servers: a prefix of its own for each test, wires where nodes can be cut off.
 import type { Broker } from "@holdfast/core";
+import { createRedisBroker, type RedisLimits, systemClock, systemRandom } from "@holdfast/server";
 import type { BrokerHarness } from "@holdfast/testkit/contract";
-import { createRedisBroker, type RedisLimits } from "../../packages/server/src/brokers/redis/index.ts";
-import { systemClock, systemRandom } from "../../packages/server/src/node/system.ts";
 import { layWire, type Wire } from "./wires.ts";
 
 /** Times for tests: everything that is waited for in practice comes sooner. */

@@ -1,7 +1,7 @@
 // Owns: real servers for tests, on free loopback ports with directories of their own: single, Sentinel and Cluster layouts. None outlives the test process.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,14 +34,24 @@ export interface ServerOptions {
 }
 
 const START_MS = 10_000;
-const running = new Set<ChildProcess>();
-const directories = new Set<string>();
 
-// Whatever ends this process ends what it started.
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-});
+/**
+ * Ends what is left when this process has ended, however it ended: its input closes then. Told "+ pid" and "- pid" of servers and "d path" of directories. In a
+ * group of its own, so that what ends ours leaves it to do its work.
+ */
+const GUARD = `pids=; paths=
+while read -r word value; do
+  case $word in
+    +) pids="$pids $value" ;;
+    -) left=; for pid in $pids; do [ "$pid" = "$value" ] || left="$left $pid"; done; pids=$left ;;
+    d) paths="$paths $value" ;;
+  esac
+done
+[ -z "$pids" ] || kill -9 $pids
+[ -z "$paths" ] || rm -rf $paths`;
+const guard = spawn("/bin/sh", ["-c", GUARD], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+guard.unref();
+const tellGuard = (word: "+" | "-" | "d", value: string | number): void => void guard.stdin.write(`${word} ${value}\n`);
 
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const program = findServer(options.flavour ?? "redis");
@@ -63,7 +73,6 @@ export async function stopServers(servers: Iterable<TestServer>): Promise<void> 
   for (const server of servers) {
     await server.kill();
     rmSync(server.directory, { recursive: true, force: true });
-    directories.delete(server.directory);
   }
 }
 
@@ -79,7 +88,7 @@ class RunningServer implements TestServer {
     this.#options = options;
     this.port = port;
     this.directory = mkdtempSync(join(tmpdir(), "holdfast-redis-"));
-    directories.add(this.directory);
+    tellGuard("d", this.directory);
   }
 
   get url(): string {
@@ -101,8 +110,9 @@ class RunningServer implements TestServer {
     if (!(await Bun.file(file).exists())) await writeFile(file, `${lines.join("\n")}\n`);
     const child = spawn(this.#program, [file, ...(sentinel === true ? ["--sentinel"] : [])], { stdio: ["ignore", "ignore", "ignore"] });
     this.#child = child;
-    running.add(child);
-    child.once("exit", () => running.delete(child));
+    const { pid = 0 } = child;
+    tellGuard("+", pid);
+    child.once("exit", () => tellGuard("-", pid));
     await within(START_MS, `${this.#program} on port ${this.port}`, async () => {
       if (child.exitCode !== null) throw new Error(`${this.#program} ended with ${child.exitCode}`);
       return (await this.ask("PING")) === "PONG";
@@ -266,11 +276,4 @@ export async function within(ms: number, what: string, check: () => Promise<bool
     if (performance.now() > untilMs) throw new Error(`not within ${ms} ms: ${what}`, { cause: last });
     await Bun.sleep(20);
   }
-}
-
-/** A directory that goes with the process. */
-export async function temporaryDirectory(): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), "holdfast-redis-"));
-  directories.add(directory);
-  return directory;
 }

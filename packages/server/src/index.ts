@@ -3,6 +3,13 @@
 export { defineContract, rpc } from "@holdfast/core";
 export * from "./auth/index.ts";
 export { connectLink, createLinkServer, formatLink, type LinkServer, parseLink } from "./brokers/index.ts";
+export {
+  createRedisBroker,
+  describePlace,
+  type RedisBrokerEvent,
+  type RedisBrokerOptions,
+  type RedisLimits,
+} from "./brokers/redis/index.ts";
 export { createEvents, createObserver, type ServerEvents, stallWatcher } from "./events.ts";
 export * from "./http/index.ts";
 export * from "./log/index.ts";

@@ -5,6 +5,8 @@ export interface RedisLimits {
   readonly connectMs: number;
   /** How long an answer may take. Beyond, the call is refused with `timeout`. */
   readonly requestMs: number;
+  /** How long answers to what was asked before are waited for when the broker is closed. */
+  readonly closeMs: number;
   /** Silence of a server that owes an answer. Beyond, its connections are cut, and calls are refused with `unavailable` at once. */
   readonly stallMs: number;
   /** How often an idle connection is asked for a sign of life, and Sentinels for the primary's address. */
@@ -35,6 +37,7 @@ export interface RedisLimits {
 export const REDIS_LIMITS: RedisLimits = {
   connectMs: 2_000,
   requestMs: 5_000,
+  closeMs: 500,
   stallMs: 3_000,
   heartbeatMs: 1_000,
   backoffMs: 50,

@@ -88,6 +88,21 @@ export class Link {
     this.#connected.commands.cut(reason);
   }
 
+  /** Resolves when everything that was sent has its answer, or after `ms`. */
+  async settled(ms: number): Promise<void> {
+    const { clock } = this.#options;
+    const connected = this.#connected;
+    if (connected === undefined) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      const done = (): void => {
+        cancel();
+        resolve();
+      };
+      connected.commands.call(["PING"]).then(done, done);
+    });
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

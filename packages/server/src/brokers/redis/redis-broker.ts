@@ -207,6 +207,8 @@ export class RedisBroker implements Broker {
     this.#sweeper.stop();
     this.#names.close();
     this.#subscriptions.close();
+    // What was asked for before is answered first, leaves of members among it; a server that is silent does not hold up the end.
+    await Promise.all([...this.#router.links()].map((link) => link.settled(this.#limits.closeMs)));
     this.#router.close();
     this.#feeds.close();
   }
@@ -236,6 +238,7 @@ export class RedisBroker implements Broker {
   }
 
   #hearBus(message: Buffer): void {
+    if (this.#closed) return;
     const heard = readBus(message);
     for (const listener of this.#busListeners) this.#guard(() => listener(heard));
   }
