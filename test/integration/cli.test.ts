@@ -180,7 +180,45 @@ describe("SIGHUP", () => {
   });
 });
 
+describe("a node that is told something while it starts", () => {
+  const SLOW = `await new Promise((resolve) => setTimeout(resolve, 60_000));\nexport default { channels: {} };\n`;
+  const starting = async (): Promise<RunningCommand> => {
+    writeFileSync(join(FOLDER, "slow.config.ts"), SLOW);
+    const command = start(["serve", ...LOOPBACK, "--contract", "slow.config.ts", "--auth-insecure"]);
+    await command.until((output) => output.includes('"auth_insecure"'));
+    return command;
+  };
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`ends with 0 by ${signal}, and says that it was not ready`, async () => {
+      const command = await starting();
+      command.signal(signal);
+      expect(await command.ended()).toBe(0);
+      expect(command.events().at(-1)).toMatchObject({ event: "start_given_up", signal });
+    });
+  }
+
+  test("goes on starting after a SIGHUP", async () => {
+    const command = await starting();
+    command.signal("SIGHUP");
+    command.signal("SIGTERM");
+    expect(await command.ended()).toBe(0);
+  });
+});
+
 describe("a node that is told to stop", () => {
+  test("drains over the window that a reload gave it", async () => {
+    const file = join(FOLDER, "window.yaml");
+    writeFileSync(file, "drain: { preDelayMs: 0, windowMs: 20s }\n");
+    const { command } = await serve(["--config", "window.yaml"]);
+    writeFileSync(file, "drain: { preDelayMs: 0, windowMs: 7s }\n");
+    command.signal("SIGHUP");
+    await command.until((output) => output.includes('"settings_reloaded"'));
+    command.signal("SIGTERM");
+    expect(await command.ended()).toBe(0);
+    expect(command.events().find(({ event }) => event === "stopping")).toMatchObject({ preDelayMs: 0, windowMs: 7000 });
+  });
+
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     test(`by ${signal} says goodbye with 1012 to clients that cannot migrate, and ends with 0`, async () => {
       const { command, port } = await serve(["--drain-pre-delay-ms", "0", "--drain-window-ms", "2s"]);

@@ -17,6 +17,8 @@ export function appEvents(log: Logger) {
       }),
     fewDescriptors: (fields: { filesMax: number; connectionsMax: number }) => log.warn("open_files_limit_low", fields),
     stopping: (fields: { signal: StopSignal; preDelayMs: number; windowMs: number; connections: number }) => log.info("stopping", fields),
+    /** A wish to stop came before the node was ready: nobody is connected. */
+    startGivenUp: (fields: { signal: StopSignal }) => log.info("start_given_up", fields),
     drained: (progress: DrainProgress) => log.info("drained", { ...progress }),
     /** A second signal or the deadline ended the process before everyone had left. */
     forced: (fields: { by: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),

@@ -10,13 +10,14 @@ const SLACK_MS = 5000;
 export interface LifeOptions {
   readonly node: HoldfastNode;
   readonly events: AppEvents;
-  readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
+  /** How to drain, asked when the signal comes: a reload may have changed it. */
+  readonly drain: () => { readonly preDelayMs: number; readonly windowMs: number };
   /** Calls the listener for each wish to stop, with its count from 1. */
   readonly onStop: (listener: (signal: StopSignal, count: number) => void) => void;
 }
 
 /** Resolves with the exit status when the node has ended. The node has been started. */
-export function untilStopped({ node, events, drain, onStop }: LifeOptions): Promise<number> {
+export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptions): Promise<number> {
   const startedMs = performance.now();
   return new Promise((resolve) => {
     let ending = false;
@@ -32,8 +33,10 @@ export function untilStopped({ node, events, drain, onStop }: LifeOptions): Prom
     let deadline: ReturnType<typeof setTimeout> | undefined;
     onStop((signal, count) => {
       if (count > 1) return void end("signal");
+      const { preDelayMs, windowMs } = drainOf();
+      const drain = { preDelayMs, windowMs };
       events.stopping({ signal, ...drain, connections: node.info().connections });
-      deadline = setTimeout(() => void end("deadline"), drain.preDelayMs + drain.windowMs + SLACK_MS);
+      deadline = setTimeout(() => void end("deadline"), preDelayMs + windowMs + SLACK_MS);
       node.drain(drain).then(
         (progress) => {
           if (!ending) events.drained(progress);

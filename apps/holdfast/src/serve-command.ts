@@ -9,15 +9,19 @@ import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { untilStopped, watchFaults } from "./lifecycle.ts";
 import { createAppLogger } from "./logging.ts";
-import { onStopSignal } from "./signals.ts";
+import { holdSignals } from "./signals.ts";
 import { VERSION } from "./version.ts";
 
 const NO_AUTH = `Refusing to start: there is no way to check tokens, so nobody would be anybody.
   Give a key: auth.jwt.hmacSecret (HOLDFAST_AUTH_JWT_HMAC_SECRET), auth.jwt.publicKey, auth.jwt.publicKeyFile or auth.jwt.jwksUrl,
   or say that everyone may come in: auth.insecure: true (--auth-insecure).`;
 
-/** Runs until a signal ends it. */
+/** How long a node that is given up while it starts may take to let go of its broker. */
+const GIVE_UP_MS = 1000;
+
+/** Runs until a signal ends it, also while it is still starting. */
 export async function runServe(args: Arguments, host: Host): Promise<number> {
+  const signals = holdSignals(host);
   const configuration = await readConfiguration(args, host);
   if (!configuration.ok) return refuse(host, configuration.message);
   const config = letInIfInsecure(configuration.config);
@@ -30,14 +34,29 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   if (config.auth.insecure && !checksTokens(config)) events.insecure();
   if (config.auth.resumeSecret === undefined) events.resumeSecretRandom();
   await checkDescriptors(config, events);
-  try {
+  let node: HoldfastNode | undefined;
+  const start = async () => {
     // Only `holdfast dev` looks for a contract where none was named.
     const path = config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
     const contract = path === undefined ? undefined : await loadContractFile(path);
-    const node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
+    node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
     await node.start();
-    const reload = reloader({ args, host, events, node, config });
-    return await untilStopped({ node, events, drain: config.drain, onStop: (listener) => onStopSignal(host, listener, reload) });
+    return node;
+  };
+  try {
+    const started = await Promise.race([start(), signals.stop]);
+    if (typeof started === "string") {
+      events.startGivenUp({ signal: started });
+      await Promise.race([node?.stop().catch(() => 0), Bun.sleep(GIVE_UP_MS)]);
+      return EXIT.ok;
+    }
+    const live = liveConfig({ args, host, events, node: started, config });
+    return await untilStopped({
+      node: started,
+      events,
+      drain: () => live.current().drain,
+      onStop: (listener) => signals.handTo(listener, live.reload),
+    });
   } catch (error) {
     if (error instanceof ContractFileError) return refuse(host, error.message);
     if (error instanceof StartError) return startFailure(error, host);
@@ -55,8 +74,11 @@ interface Reloading {
   readonly config: Config;
 }
 
-/** What SIGHUP does: reads the configuration again and takes over what a running node can. A refused one changes nothing. Orders are carried out one behind the other. */
-function reloader({ args, host, events, node, config }: Reloading): () => void {
+/**
+ * The configuration in force. `reload` is what SIGHUP does: it reads the configuration again and takes over what a running node can. A refused one changes
+ * nothing. Orders are carried out one behind the other.
+ */
+function liveConfig({ args, host, events, node, config }: Reloading): { current(): Config; reload(): void } {
   let current = config;
   let last: Promise<void> = Promise.resolve();
   const reload = async () => {
@@ -67,8 +89,11 @@ function reloader({ args, host, events, node, config }: Reloading): () => void {
     node.configure(live);
     events.settingsReloaded({ taken, waiting });
   };
-  return () => {
-    last = last.then(reload);
+  return {
+    current: () => current,
+    reload() {
+      last = last.then(reload);
+    },
   };
 }
 

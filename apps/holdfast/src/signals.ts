@@ -16,3 +16,37 @@ export function onStopSignal(host: Host, listener: (signal: StopSignal, count: n
     if (!echo) listener(signal, ++count);
   });
 }
+
+/** Signals of a process that is still starting. */
+export interface HeldSignals {
+  /** The first wish to stop; pending until it comes. */
+  readonly stop: Promise<StopSignal>;
+  /** Hands over: listeners hear from now on, and at once of a SIGHUP that came before. */
+  handTo(listener: (signal: StopSignal, count: number) => void, onHangUp: () => void): void;
+}
+
+/** From now on no signal ends the process; until `handTo` they are kept: a wish to stop in `stop`, a SIGHUP for whoever can reload. */
+export function holdSignals(host: Host): HeldSignals {
+  let wish: (signal: StopSignal) => void = () => {};
+  const stop = new Promise<StopSignal>((resolve) => {
+    wish = resolve;
+  });
+  let hungUp = false;
+  let onStop: (signal: StopSignal, count: number) => void = wish;
+  let onHangUp = () => {
+    hungUp = true;
+  };
+  onStopSignal(
+    host,
+    (signal, count) => onStop(signal, count),
+    () => onHangUp(),
+  );
+  return {
+    stop,
+    handTo(listener, hangUpListener) {
+      onStop = listener;
+      onHangUp = hangUpListener;
+      if (hungUp) onHangUp();
+    },
+  };
+}

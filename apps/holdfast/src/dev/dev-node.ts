@@ -43,7 +43,7 @@ export async function runDevNode(args: Arguments, host: Host): Promise<number> {
     await node.start();
     stop.ends(async () => void (await node.stop()));
     parent.send({ kind: "ready" });
-    return await untilStopped({ node, events, drain: config.drain, onStop: stop.onRetire });
+    return await untilStopped({ node, events, drain: () => config.drain, onStop: stop.onRetire });
   } catch (error) {
     if (error instanceof ContractFileError) return refuse(parent, "contract", [error.message], EXIT.refused);
     if (error instanceof StartError) {

@@ -115,6 +115,8 @@ class RunningNode implements HoldfastNode {
   readonly #options: NodeOptions;
   readonly #built: Built;
   readonly #readiness: Readiness;
+  /** The configuration in force: live options change. */
+  #config: Config;
   #sockets: Sockets | undefined;
   #internal: InternalListener | undefined;
   #sampler: EventLoopSampler | undefined;
@@ -126,6 +128,7 @@ class RunningNode implements HoldfastNode {
     const { engine, broker, events, metrics, load } = built;
     this.id = id;
     this.#options = options;
+    this.#config = options.config;
     this.#built = built;
     this.#readiness = createReadiness({
       state: () => engine.state,
@@ -162,8 +165,8 @@ class RunningNode implements HoldfastNode {
   }
 
   configure(config: Config): void {
-    const { config: live } = takeLive(this.#options.config, config);
-    this.#built.engine.configure(nodeSettings(live, { nodeId: this.id }));
+    this.#config = takeLive(this.#config, config).config;
+    this.#built.engine.configure(nodeSettings(this.#config, { nodeId: this.id }));
   }
 
   async start(): Promise<void> {
@@ -192,7 +195,7 @@ class RunningNode implements HoldfastNode {
 
   async drain(options: { readonly windowMs?: number; readonly preDelayMs?: number } = {}): Promise<DrainProgress> {
     const { engine } = this.#built;
-    const preDelayMs = options.preDelayMs ?? this.#options.config.drain.preDelayMs;
+    const preDelayMs = options.preDelayMs ?? this.#config.drain.preDelayMs;
     const done = engine.drain(options);
     // Balancers go on sending newcomers until they have heard that the node is not ready.
     this.#stopListening ??= setTimeout(() => engine.state === "draining" && this.#sockets?.stopListening(), preDelayMs);
