@@ -25,6 +25,7 @@ export class ClusterRouter implements Router {
   #owners: readonly (string | undefined)[] = [];
   #reading: Promise<void> | undefined;
   #cancel: () => void;
+  #dueMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(options: RouterOptions, place: ClusterPlace) {
@@ -86,6 +87,7 @@ export class ClusterRouter implements Router {
 
   async #read(): Promise<void> {
     this.#cancel();
+    this.#dueMs = Number.POSITIVE_INFINITY;
     const slots = await this.#ask().catch(() => undefined);
     if (this.#closed) return;
     if (slots !== undefined) this.#adopt(slots);
@@ -94,10 +96,14 @@ export class ClusterRouter implements Router {
     this.#soon(isWhole ? REFRESH_MS : RETRY_MS);
   }
 
+  /** One timer, for the earliest time that was asked for: links that fail again and again must not push it away. */
   #soon(delayMs: number): void {
-    if (this.#closed || (this.#reading !== undefined && delayMs === RETRY_MS)) return;
+    const { clock } = this.#options;
+    const dueMs = clock.nowMs() + delayMs;
+    if (this.#closed || dueMs >= this.#dueMs) return;
     this.#cancel();
-    this.#cancel = this.#options.clock.after(delayMs, () => void this.refresh());
+    this.#dueMs = dueMs;
+    this.#cancel = clock.after(delayMs, () => void this.refresh());
   }
 
   /** From a link that is up, or else from whichever address answers first. */

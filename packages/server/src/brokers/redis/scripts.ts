@@ -16,8 +16,8 @@ export interface ScriptCall {
   readonly args: readonly Argument[];
 }
 
-/** Redirections and retries of one call. */
-const TRIES_MAX = 8;
+/** Of one call, those not counted that wait for a slot which is on its way. */
+const REDIRECTIONS_MAX = 8;
 /** While keys of a slot are on their way from one server to another. */
 const AGAIN_MS = 50;
 
@@ -53,22 +53,33 @@ export class Scripts {
     return reply;
   }
 
+  /**
+   * Follows redirections. While a slot is on its way, the keys of a channel may be on both servers or, for those that do not exist, on neither: then both answer
+   * TRYAGAIN or ASK until the slot has arrived, and the call is made again for as long as it may take.
+   */
   async #retry(call: ScriptCall, first: Link, refusal: ReplyError): Promise<Reply> {
     const untilMs = this.#clock.nowMs() + this.#limits.requestMs;
     let link = first;
     let reply: Reply = refusal;
-    for (let tries = 0; tries < TRIES_MAX && reply instanceof ReplyError && this.#clock.nowMs() < untilMs; tries++) {
+    for (let redirections = 0; reply instanceof ReplyError && redirections < REDIRECTIONS_MAX && this.#clock.nowMs() < untilMs; ) {
       if (reply.code === "NOSCRIPT") {
+        redirections += 1;
         reply = await link.call(commandOf(call, link, "EVAL"));
       } else if (reply.code === "MOVED") {
+        redirections += 1;
         void this.#router.refresh?.();
         link = await this.#follow(reply, link);
         reply = await link.call(commandOf(call, link));
       } else if (reply.code === "ASK") {
         const other = await this.#follow(reply, link);
-        const asking = other.call(["ASKING"]);
-        reply = await other.call(commandOf(call, other));
-        await asking;
+        const [, answer] = await Promise.all([other.call(["ASKING"]), other.call(commandOf(call, other))]);
+        reply = answer;
+        // Scripts are loaded with the link, unless they were flushed since.
+        if (reply instanceof ReplyError && reply.code === "NOSCRIPT") {
+          redirections += 1;
+          const [, sent] = await Promise.all([other.call(["ASKING"]), other.call(commandOf(call, other, "EVAL"))]);
+          reply = sent;
+        }
       } else if (reply.code === "TRYAGAIN") {
         await new Promise<void>((resolve) => this.#clock.after(AGAIN_MS, resolve));
         reply = await link.call(commandOf(call, link));
