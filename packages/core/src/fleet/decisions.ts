@@ -25,12 +25,34 @@ export const takersPressed = (others: readonly NodeFigures[], lagMsMax: number):
  * sessions away then, which lose nothing by it: their old connection stays until a better place is found.
  */
 export function newerRevisionReady(self: NodeFigures, others: readonly NodeFigures[]): boolean {
+  const age = agesOf(self, others);
+  return others.some((node) => takesSessions(node) && age(node) > age(self));
+}
+
+/** Nodes this far above the mean of those that could take sessions get hardly any from a balancer that looks at connections. */
+const LIKELY_SHARE = 0.1;
+const LIKELY_SESSIONS = 20;
+
+/**
+ * Who takes what this node moves away: the ready nodes; while there are ready nodes of a newer revision, those of the newest alone, because the others turn moving sessions away; and of these
+ * the ones with few sessions, because that is where a balancer sends newcomers. A drain that counted the others' A as well would send these more than they can take.
+ */
+export function takersOfMoves(self: NodeFigures, others: readonly NodeFigures[]): readonly NodeFigures[] {
+  const age = agesOf(self, others);
+  const takers = others.filter(takesSessions);
+  const newest = takers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
+  const willing = newest > age(self) ? takers.filter((node) => age(node) === newest) : takers;
+  const mean = willing.reduce((sum, { sessions }) => sum + sessions, 0) / willing.length;
+  return willing.filter(({ sessions }) => sessions <= mean * (1 + LIKELY_SHARE) + LIKELY_SESSIONS);
+}
+
+/** When the first node of each node's revision started: the greatest is the newest revision. */
+function agesOf(self: NodeFigures, others: readonly NodeFigures[]): (node: NodeFigures) => number {
   const firstStart = new Map<string, number>();
   for (const { revision, startedAtMs } of [self, ...others]) {
     firstStart.set(revision, Math.min(firstStart.get(revision) ?? Number.POSITIVE_INFINITY, startedAtMs));
   }
-  const mine = firstStart.get(self.revision) ?? 0;
-  return others.some((node) => takesSessions(node) && node.revision !== self.revision && (firstStart.get(node.revision) ?? 0) > mine);
+  return ({ revision }) => firstStart.get(revision) ?? 0;
 }
 
 export interface RebalanceRule {
@@ -40,10 +62,13 @@ export interface RebalanceRule {
   readonly sessionsMin: number;
 }
 
-/** Sessions that this node should give away to come down to the mean of the ready nodes; 0 when it is within the tolerance (rule 8). */
+/**
+ * Sessions that this node should give away to come down to the mean of the ready nodes; 0 when it is within the tolerance (rule 8), and while any node drains: that fills the emptier nodes
+ * by itself, and whoever evens out beside it moves sessions twice.
+ */
 export function excessSessions(self: NodeFigures, others: readonly NodeFigures[], rule: RebalanceRule): number {
   const takers = others.filter(takesSessions);
-  if (takers.length === 0 || self.state !== "ready") return 0;
+  if (takers.length === 0 || self.state !== "ready" || others.some(({ draining }) => draining !== undefined)) return 0;
   const mean = takers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (takers.length + 1);
   const excess = self.sessions - mean;
   return excess > mean * rule.tolerance && excess >= rule.sessionsMin ? Math.floor(excess) : 0;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { CapacityMeter } from "./capacity.ts";
-import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersPressed } from "./decisions.ts";
+import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersOfMoves, takersPressed } from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { FleetView, NODES_MAX, type NodeFigures } from "./view.ts";
 
@@ -47,6 +47,27 @@ test("A is that of the nodes that can take sessions; a lone node takes its own b
   ];
   expect(takersCapacity(50, others)).toBe(130);
   expect(takersCapacity(50, [])).toBe(50);
+});
+
+test("what moves goes to the newest revision alone while it has ready nodes, so its A alone is what a drain may use", () => {
+  const self = node({ node: "me", revision: "r2", startedAtMs: 1000, state: "draining" });
+  const others = [
+    node({ node: "b", revision: "r1", startedAtMs: 0 }),
+    node({ node: "c", revision: "r2", startedAtMs: 1500 }),
+    node({ node: "d", revision: "r3", startedAtMs: 2000, handshakesPerSecond: 40 }),
+    node({ node: "e", revision: "r3", startedAtMs: 9000, handshakesPerSecond: 30 }),
+    node({ node: "f", revision: "r4", startedAtMs: 9500, brokerOk: false }),
+  ];
+  const ids = (nodes: readonly NodeFigures[]): string => nodes.map(({ node: id }) => id).join("");
+  expect(ids(takersOfMoves(self, others))).toBe("de");
+  expect(takersCapacity(100, takersOfMoves(self, others))).toBe(70);
+  // A balancer that looks at connections sends newcomers to the emptier of two.
+  expect(ids(takersOfMoves(self, [...others.slice(0, 3), node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 })]))).toBe(
+    "d",
+  );
+  // Nobody turns away when there is nothing newer.
+  expect(ids(takersOfMoves(self, others.slice(0, 2)))).toBe("bc");
+  expect(ids(takersOfMoves(node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }), others))).toBe("bcde");
 });
 
 test("shares of all draining nodes add up to at most one", () => {
@@ -100,6 +121,15 @@ test("rebalancing: whatever the loads, giving the excess away brings nobody belo
       }
     }),
   );
+});
+
+test("nothing is evened out while a node drains: its sessions fill the emptier nodes", () => {
+  const self = node({ node: "me", sessions: 300 });
+  const rule = { tolerance: 0.1, sessionsMin: 20 };
+  const empty = node({ node: "b" });
+  const leaving = node({ node: "c", sessions: 300, state: "draining", draining: { remaining: 300, deadlineInMs: 1000 } });
+  expect(excessSessions(self, [empty], rule)).toBe(150);
+  expect(excessSessions(self, [empty, leaving], rule)).toBe(0);
 });
 
 test("a rebalancer waits for the difference to last, sheds at its rate what it began with, and rests", () => {

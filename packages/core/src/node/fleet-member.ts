@@ -1,6 +1,6 @@
 // Owns: this node as one of many: it tells the others how it is, hears how they are, and does what follows.
 import { CapacityMeter } from "../fleet/capacity.ts";
-import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersPressed } from "../fleet/decisions.ts";
+import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersOfMoves, takersPressed } from "../fleet/decisions.ts";
 import { Rebalancer } from "../fleet/rebalancer.ts";
 import { FleetView, type KnownNode, type NodeFigures } from "../fleet/view.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
@@ -116,10 +116,11 @@ export class FleetMember {
 
   drainTerms(remaining: number): DrainTerms {
     const others = this.others();
+    const takers = takersOfMoves(this.self(), others);
     return {
-      handshakesPerSecond: takersCapacity(this.handshakesPerSecond, others),
+      handshakesPerSecond: takersCapacity(this.handshakesPerSecond, takers),
       share: drainShare(remaining, others),
-      pressed: takersPressed(others, this.#parts.settings().fleet.lagMsMax),
+      pressed: takersPressed(takers, this.#parts.settings().fleet.lagMsMax),
     };
   }
 
