@@ -1,6 +1,6 @@
-// Owns: the application's back end of a proof: it publishes through the HTTP API, to any node, and repeats with the same idempotency key what failed.
+// Owns: the application's back end of a proof: it publishes through the HTTP API and repeats with the same idempotency key what failed.
 import { createSeededRandom } from "@holdfast/testkit";
-import { API_KEY, type FleetNode } from "./fleet.ts";
+import { API_KEY } from "./fleet.ts";
 import type { Published, PublishOutcome, Stamp } from "./publication.ts";
 import { type ChannelSpec, LATEST_KEYS, type Workload } from "./workload.ts";
 
@@ -12,8 +12,8 @@ const RETRY_MS_MAX = 1000;
 export interface BackEndOptions {
   readonly workload: Workload;
   readonly seed: number;
-  /** Where it may publish now. */
-  readonly nodes: () => readonly FleetNode[];
+  /** The balancer: back ends reach nodes as clients do. */
+  readonly url: string;
   /** What becomes of each publish, in the order of the outcomes. */
   readonly onPublished: (published: Published) => void;
 }
@@ -66,11 +66,8 @@ export class BackEnd {
   }
 
   async #try(body: string): Promise<PublishOutcome> {
-    const nodes = this.#options.nodes();
-    if (nodes.length === 0) return { kind: "unknown", code: "no_node" };
-    const { place } = this.#random.pick(nodes);
     try {
-      const response = await fetch(`${place.url}/api/v1/publish`, {
+      const response = await fetch(`${this.#options.url}/api/v1/publish`, {
         method: "POST",
         headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
         body,

@@ -120,8 +120,8 @@ export class StreamOracle {
       if (this.#inGap(one) && !this.#seen.has(keyOf(one.p, one.n))) declared += this.#onDeclared(one, mayLoseData);
     for (const one of this.#absent(published)) this.#add(this.#cls === "volatile" ? "undeclared" : "lost", `${one.p}/${one.n} never came`);
     for (const { arrival, epoch } of this.#doubles) {
-      // What was published again into a new life of the stream, because the old one was destroyed, is a consequence that the gap told of.
-      const reborn = mayLoseData && epoch !== arrival.position?.epoch && this.#epochGap;
+      // A new life of the stream begins with the values that it has; and what was published again into it, because the old one was destroyed, is what the gap told of.
+      const reborn = this.#epochGap && epoch !== arrival.position?.epoch && (mayLoseData || this.#cls === "latest");
       if (!reborn) this.#add("duplicated", `${arrival.p}/${arrival.n} came again`);
     }
     this.#judgeArrivals(known, earlier);

@@ -115,7 +115,7 @@ export class Proof {
     const backEnd = new BackEnd({
       workload: this.#workload,
       seed,
-      nodes: () => fleet.nodes,
+      url: `http://127.0.0.1:${this.#frontPort}`,
       onPublished: (one) => this.#httpLog.push(one),
     });
     return { fleet, broker, backEnd };

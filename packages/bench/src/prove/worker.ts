@@ -55,7 +55,7 @@ const commands = {
     const startMs = performance.now();
     await Promise.all(
       mine.map(async (spec, place) => {
-        await Bun.sleep(startMs + (place * 1000) / options.connectsPerSecond - performance.now());
+        await Bun.sleep(Math.max(0, startMs + (place * 1000) / options.connectsPerSecond - performance.now()));
         await clients.add(spec, options.url);
       }),
     );

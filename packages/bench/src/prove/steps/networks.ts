@@ -27,7 +27,7 @@ export const slowClient: Step = {
     const published: Promise<void>[] = [];
     for (let turn = 0; turn < (STALLED_MS * FAT_PER_SECOND) / 1000; turn++) {
       const atMs = startMs + (turn * 1000) / FAT_PER_SECOND;
-      await Bun.sleep(atMs - Date.now());
+      await Bun.sleep(Math.max(0, atMs - Date.now()));
       for (const index of workload.fat) {
         const channel = workload.channels[index];
         if (channel !== undefined) published.push(backEnd.publishTo(channel, atMs, pad));
