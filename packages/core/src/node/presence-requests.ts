@@ -22,14 +22,20 @@ export function enter(parts: NodeParts, { connection, frame, rules }: PresenceCa
   const retryMs = parts.rates.publish(connection);
   if (retryMs > 0) throw new Refused("rate_limited", `Cannot ${frame.t}: over the rate of publishes for a connection`, { retryMs });
   if (!known) checkLimit(parts, connection);
+  const { identity } = connection;
   const act = async (): Promise<void> => {
     const checking = rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data };
     const checked = checking instanceof Promise ? await inTime(parts, "presence schema", checking) : checking;
     if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
-    if (connection.phase !== "ended") await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
-    connection.send({ t: "ok", id: frame.id });
+    const become = async (): Promise<void> => {
+      if (connection.phase !== "ended") await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
+      connection.send({ t: "ok", id: frame.id });
+    };
+    // The claims changed while the schema was asked (H5).
+    await (connection.identity === identity ? become() : permit(parts, request, become));
   };
-  return counted(connection, "entering", () => permit(parts, { connection, action: "presence", rules }, act));
+  const request = { connection, action: "presence", rules } as const;
+  return counted(connection, "entering", () => permit(parts, request, act));
 }
 
 async function becomeMember(
@@ -42,17 +48,20 @@ async function becomeMember(
   connection.entries ??= new Map();
   connection.entries.set(channel, data);
   const member = { member: connection.session, ...(user === undefined ? {} : { user }), ...(data === undefined ? {} : { data }) };
+  let full = false;
   try {
     await parts.broker.presence.enter(channel, member, connection.owner, parts.settings().limits.membersMax);
   } catch (error) {
     // Otherwise the broker may have it all the same, and it must be ended with the connection.
     if (!(error instanceof BrokerError) || error.code !== "limit") throw error;
+    full = true;
     if (!known) connection.entries.delete(channel);
     throw new Refused("presence_limit", `Cannot enter "${channel}": the channel, or the broker, has as many members as it may have`);
   } finally {
-    // The connection ended meanwhile, perhaps before the broker had the entry: end it again.
-    if (connection.phase === "ended") parts.sessions.leavePresence(connection, channel);
+    // The connection, or its permission, ended meanwhile, perhaps before the broker had the entry: end it again.
+    if (connection.phase === "ended" || (!full && !connection.entries.has(channel))) parts.sessions.leavePresence(connection, channel);
   }
+  if (!connection.entries.has(channel)) throw new Refused("permission_denied", `Cannot enter "${channel}": the permission ended`);
 }
 
 /** The limit on a channel's members is the broker's to keep; this one is the connection's. */
@@ -72,13 +81,22 @@ export async function leave(parts: NodeParts, connection: Connection, frame: Fra
 export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCall<"watch">): Promise<void> | void {
   if (!rules.presence) throw new Refused("presence_disabled", `Cannot watch "${frame.ch}": the channel has no presence`);
   if (connection.watches?.has(frame.ch) !== true) checkLimit(parts, connection);
+  return counted(connection, "entering", () => watchWhenPermitted(parts, { connection, frame, rules }));
+}
+
+function watchWhenPermitted(parts: NodeParts, call: PresenceCall<"watch">): Promise<void> | void {
+  const { connection, frame, rules } = call;
+  const { identity } = connection;
+  const isWanted = (): boolean => connection.phase !== "ended" && connection.identity === identity;
   const act = async (): Promise<void> => {
     const hub = parts.hubs.acquire(rules);
     let watching = false;
     try {
       await hub.opened;
-      await hub.presenceRoom.watch(connection);
-      if ((connection.phase as string) === "ended") return hub.presenceRoom.unwatch(connection);
+      const watched = await hub.presenceRoom.watch(connection, isWanted);
+      if (connection.phase === "ended") return hub.presenceRoom.unwatch(connection);
+      // The claims changed while the members were read (H5): the rules are asked again.
+      if (!watched) return await watchWhenPermitted(parts, call);
       connection.watches ??= new Set();
       // A second watch is a new snapshot; the hub is held for the first.
       watching = !connection.watches.has(frame.ch);
@@ -88,7 +106,7 @@ export function watch(parts: NodeParts, { connection, frame, rules }: PresenceCa
       if (!watching) parts.hubs.release(hub);
     }
   };
-  return counted(connection, "entering", () => permit(parts, { connection, action: "presence", rules }, act));
+  return permit(parts, { connection, action: "presence", rules }, act);
 }
 
 export function unwatch(parts: NodeParts, connection: Connection, frame: FrameOf<"unwatch">): void {

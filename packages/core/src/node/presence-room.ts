@@ -48,16 +48,20 @@ export class PresenceRoom {
     return this.#watchers.size;
   }
 
-  /** Sends the snapshot and then changes. Needs the hub's subscription to stand. Rejects with BrokerError. */
-  async watch(connection: Connection): Promise<void> {
+  /** Sends the snapshot and then changes; false when nobody wants them any more. Needs the hub's subscription to stand. Rejects with BrokerError. */
+  async watch(connection: Connection, isWanted: () => boolean): Promise<boolean> {
     let members = await this.#load();
     // The last watcher may have gone meanwhile, and the members with it.
     while (this.#members !== members) members = await this.#load();
-    if (connection.phase === "ended") return this.#forgetUnwatched();
+    if (!isWanted()) {
+      this.#forgetUnwatched();
+      return false;
+    }
     // Changes gathered so far are in the snapshot; earlier watchers hear of them first.
     this.#tell();
     this.#watchers.add(connection);
     this.#sendSnapshot(connection, members);
+    return true;
   }
 
   unwatch(connection: Connection): void {

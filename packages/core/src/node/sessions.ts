@@ -1,6 +1,7 @@
 // Owns: which connections there are, whose they are, and how they end.
 import { CODES, type CodeName } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
 import type { NodeParts } from "./parts.ts";
 import { Refused } from "./refusal.ts";
 
@@ -208,20 +209,31 @@ export class Sessions {
     presenceKeeper.leave(channel, connection, forGood ? 0 : settings().timeouts.presenceGraceMs);
   }
 
-  /** Ends what the session's claims no longer allow. */
+  /** Ends what the session's claims no longer allow, each as soon as its rule says so; a rule that does not answer in time allows nothing. */
   async recheckPermissions(connection: Connection): Promise<void> {
-    for (const [channel, { hub }] of [...(connection.subscriptions ?? [])]) {
-      if (await hub.rules.allows("subscribe", connection.view, connection.identity)) continue;
+    const subscribed = [...(connection.subscriptions?.keys() ?? [])];
+    const present = new Set([...(connection.watches ?? []), ...(connection.entries?.keys() ?? [])]);
+    await Promise.all([
+      ...subscribed.map((channel) => this.#recheck(connection, "subscribe", channel)),
+      ...[...present].map((channel) => this.#recheck(connection, "presence", channel)),
+    ]);
+  }
+
+  async #recheck(connection: Connection, action: "subscribe" | "presence", channel: string): Promise<void> {
+    const { identity, view } = connection;
+    const parts = this.#parts();
+    const answer = parts.contract.resolve(channel)?.allows(action, view, identity) ?? false;
+    const allowed = typeof answer === "boolean" ? answer : await inTime(parts, "rule", answer).catch(() => false);
+    // The claims changed again meanwhile: that change asks for itself.
+    if (allowed || connection.identity !== identity) return;
+    if (action === "subscribe") {
       if (this.endSubscription(connection, channel)) this.tellUnsubscribed(connection, channel);
+      return;
     }
-    for (const channel of [...(connection.watches ?? []), ...(connection.entries?.keys() ?? [])]) {
-      const rules = this.#parts().contract.resolve(channel);
-      if (rules !== undefined && (await rules.allows("presence", connection.view, connection.identity))) continue;
-      const watched = this.endWatch(connection, channel);
-      const entered = connection.entries?.has(channel) ?? false;
-      if (entered) this.leavePresence(connection, channel);
-      if (watched || entered) this.tellUnsubscribed(connection, channel, "presence");
-    }
+    const watched = this.endWatch(connection, channel);
+    const entered = connection.entries?.has(channel) ?? false;
+    if (entered) this.leavePresence(connection, channel);
+    if (watched || entered) this.tellUnsubscribed(connection, channel, "presence");
   }
 
   /** `of: "presence"`: only watch and entry ended. */

@@ -1,6 +1,7 @@
 // Owns: beginning and ending a subscription on a client's request.
 import type { Publication } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
+import type { Identity } from "../ports.ts";
 import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import type { Connection } from "./connection.ts";
@@ -18,31 +19,43 @@ interface SubscribeCall {
 }
 
 export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
-  const { connection, frame, rules } = call;
+  const { connection, frame } = call;
   const held = connection.subscriptions;
   if (held?.has(frame.ch)) throw new Refused("already_subscribed", `Cannot subscribe to "${frame.ch}": the connection is subscribed to it`);
   const max = parts.settings().limits.subscriptionsMax;
   if ((held?.size ?? 0) + connection.subscribing >= max) {
     throw new Refused("subscription_limit", `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`);
   }
+  return counted(connection, "subscribing", () => whenPermitted(parts, call));
+}
+
+function whenPermitted(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+  const { connection, frame, rules } = call;
   const wantsLast = frame.last !== undefined && frame.last > 0;
-  return counted(connection, "subscribing", () =>
-    permit(parts, { connection, action: "subscribe", rules }, () =>
-      wantsLast ? permit(parts, { connection, action: "history", rules }, () => askHook(parts, call, true)) : mayReturn(parts, call),
-    ),
+  const { identity } = connection;
+  const goOn = (mayRead: boolean): Promise<void> => askHook(parts, call, { mayRead, identity });
+  return permit(parts, { connection, action: "subscribe", rules }, () =>
+    wantsLast ? permit(parts, { connection, action: "history", rules }, () => goOn(true)) : mayReturn(parts, call, goOn),
   );
 }
 
 /** Going on from a position reads history. Without the permission for it what was missed is declared. */
-function mayReturn(parts: NodeParts, call: SubscribeCall): Promise<void> {
-  const { connection, frame, rules } = call;
+function mayReturn(
+  parts: NodeParts,
+  { connection, frame, rules }: SubscribeCall,
+  goOn: (mayRead: boolean) => Promise<void>,
+): Promise<void> {
   const mayRead = frame.pos === undefined || rules.allows("history", connection.view, connection.identity);
-  return typeof mayRead === "boolean"
-    ? askHook(parts, call, mayRead)
-    : inTime(parts, "rule", mayRead).then((may) => askHook(parts, call, may));
+  return typeof mayRead === "boolean" ? goOn(mayRead) : inTime(parts, "rule", mayRead).then(goOn);
 }
 
-async function askHook(parts: NodeParts, call: SubscribeCall, mayRead: boolean): Promise<void> {
+interface Permitted {
+  readonly mayRead: boolean;
+  /** Whom the rules were asked about. */
+  readonly identity: Identity;
+}
+
+async function askHook(parts: NodeParts, call: SubscribeCall, { mayRead, identity }: Permitted): Promise<void> {
   const { connection, rules } = call;
   const answer = parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
   const refusal = answer instanceof Promise ? await inTime(parts, "onSubscribe", answer) : answer;
@@ -55,6 +68,8 @@ async function askHook(parts: NodeParts, call: SubscribeCall, mayRead: boolean):
     const found = mayRead || pos === undefined ? findStart(hub, call.frame) : startWithoutHistory(hub, pos);
     const start = found instanceof Promise ? await found : found;
     if (connection.phase === "ended") return;
+    // The claims changed while the broker was asked (H5): everything is asked again.
+    if (connection.identity !== identity) return await whenPermitted(parts, call);
     begin(parts, call, { hub, start });
     begun = true;
   } finally {
