@@ -2,6 +2,7 @@
 import { optionsReference } from "@holdfast/config";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
+import { withFigures } from "./figures.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -17,6 +18,7 @@ const FILES: readonly Generated[] = [
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
   { path: "spec/protocol.md", text: withCodeTable },
+  { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
 ];
 
 /** Files that are not what the code says, with what they should be. */

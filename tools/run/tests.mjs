@@ -6,6 +6,7 @@ import { CLIENT_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
+import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
 import { ROOT } from "./root.mjs";
 import { discoverStages } from "./stages.mjs";
@@ -62,6 +63,11 @@ async function runStage(bun, stage) {
     const chromium = await ensureChromium();
     if (!chromium.ok) return failure(chromium.message);
     env.CHROMIUM = chromium.path;
+  }
+  if (stage.needs.includes("servers")) {
+    const servers = await ensureServers();
+    if (!servers.ok) return failure(servers.message);
+    Object.assign(env, servers.env);
   }
   const startedMs = Date.now();
   const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);

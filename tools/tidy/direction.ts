@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "@holdfast/config",
     "@holdfast/server",
     "@holdfast/console",
+    "@holdfast/testkit",
   ],
 };
 
