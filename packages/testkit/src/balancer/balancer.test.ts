@@ -81,6 +81,18 @@ test("newcomers go to the ready backend with the fewest connections", async () =
   ]);
 });
 
+test("newcomers go to the highest rank that has a ready backend, however many it has", async () => {
+  const [old, fresh] = [backend("old"), backend("fresh")];
+  const front = balancer(old);
+  front.add({ ...fresh.backend, rank: 1 });
+  await front.whenReady("old", 2000);
+  await front.whenReady("fresh", 2000);
+  for (let i = 0; i < 3; i++) expect((await connect(front)).name).toBe("fresh");
+  fresh.ready(false);
+  await settle(() => front.backends().find(({ id }) => id === "fresh")?.ready === false);
+  expect((await connect(front)).name).toBe("old");
+});
+
 test("connections stay when their backend is no longer ready, and end with it", async () => {
   const a = backend("a");
   const front = balancer(a);

@@ -7,6 +7,8 @@ export interface Backend {
   readonly port: number;
   /** Answers 200 when newcomers may be sent there. */
   readonly readyUrl: string;
+  /** Newcomers go to the ready backends of the highest rank; the others are for when there is none. Default 0. */
+  readonly rank?: number;
 }
 
 export interface BalancerOptions {
@@ -75,11 +77,11 @@ export function startBalancer(options: BalancerOptions = {}): Balancer {
     for (const known of backends.values()) void check(known);
   }, checkEveryMs);
 
-  /** The ready backend with the fewest connections, or undefined. */
+  /** The ready backend with the fewest connections among those of the highest rank, or undefined. */
   const choose = (refused: ReadonlySet<Known>): Known | undefined => {
     let best: Known | undefined;
     for (const known of backends.values()) {
-      if (known.ready && !refused.has(known) && (best === undefined || known.pipes.size < best.pipes.size)) best = known;
+      if (known.ready && !refused.has(known) && (best === undefined || isBetter(known, best))) best = known;
     }
     return best;
   };
@@ -161,6 +163,11 @@ export function startBalancer(options: BalancerOptions = {}): Balancer {
       for (const known of backends.values()) for (const pipe of [...known.pipes]) pipe.cut();
     },
   };
+}
+
+function isBetter(a: Known, b: Known): boolean {
+  const rise = (a.backend.rank ?? 0) - (b.backend.rank ?? 0);
+  return rise > 0 || (rise === 0 && a.pipes.size < b.pipes.size);
 }
 
 async function isReady(url: string): Promise<boolean> {
