@@ -1,5 +1,5 @@
 // Owns: what `holdfast dev --nodes N` does when: which node starts in which place, which ones are replaced, in what order. Pure: events in, effects out.
-import type { DevEffect, DevEvent, Place } from "./plan.ts";
+import type { DevEffect, DevEvent, Place, Plan } from "./plan.ts";
 
 interface Node {
   readonly child: number;
@@ -28,7 +28,7 @@ const WAIT_MAX_MS = 10_000;
  * Keeps N nodes serving. A roll replaces one after the other: the new one is ready before the old one is told to go, and the next place waits until the
  * old process is gone. A new revision is tried by one node; when it cannot serve, the others stay as they are.
  */
-export class FleetPlan {
+export class FleetPlan implements Plan {
   readonly #slots: readonly Slot[];
   #lastChild = 0;
   #lastRevision = 1;
@@ -95,10 +95,11 @@ export class FleetPlan {
   #advance(): readonly DevEffect[] {
     const effects: DevEffect[] = [];
     for (const slot of this.#slots) if (this.#mayFill(slot)) effects.push(this.#start(slot));
-    if (!this.#rolling || this.#slots.some(({ next, leaving }) => next !== undefined || leaving !== undefined)) return effects;
+    if (!this.#rolling || this.#waiting || this.#slots.some(({ next, leaving }) => next !== undefined || leaving !== undefined))
+      return effects;
     const old = this.#slots.find(({ serving }) => serving !== undefined && serving.revision !== this.#goal);
     if (old !== undefined) return [...effects, this.#start(old)];
-    return this.#slots.every(({ serving }) => serving !== undefined) ? [...effects, ...this.#endRoll()] : effects;
+    return this.#slots.every(({ serving, blocked }) => serving !== undefined || blocked) ? [...effects, ...this.#endRoll()] : effects;
   }
 
   /** An empty place gets a node at once, but a revision that was never ready is tried by one node alone. */
@@ -126,7 +127,7 @@ export class FleetPlan {
     const old = slot.serving;
     slot.serving = slot.next;
     slot.next = undefined;
-    this.#proven = slot.serving.revision;
+    this.#proven = Math.max(this.#proven, slot.serving.revision);
     const effects: DevEffect[] = [{ kind: "joined", child }];
     if (old !== undefined) {
       slot.leaving = old.child;
@@ -160,13 +161,13 @@ export class FleetPlan {
 
   #exited({ child, status, servedMs = 0 }: Extract<DevEvent, { kind: "exited" }>): readonly DevEffect[] {
     const starting = this.#slots.find(({ next }) => next?.child === child);
-    if (starting !== undefined) {
-      // Not ready and without a word: in a roll as good as refused; in an empty place it is tried again.
+    if (starting?.next !== undefined) {
+      const { revision } = starting.next;
       starting.next = undefined;
-      if (starting.serving !== undefined || !this.#slots.some(({ serving }) => serving !== undefined)) {
-        return [{ kind: "died", status, child }, ...this.#failed(false)];
-      }
-      return this.#died(child, status);
+      if (revision === this.#proven) return this.#died(child, status);
+      // Not ready and without a word, and no other of its revision ever was: as good as refused.
+      starting.blocked = starting.serving === undefined;
+      return [{ kind: "died", status, child }, ...this.#failed(false)];
     }
     const slot = this.#slots.find(({ serving }) => serving?.child === child);
     if (slot === undefined) {

@@ -5,26 +5,43 @@ export type DevEvent =
   | { readonly kind: "ready"; readonly child: number }
   /** A process told that it cannot serve; its exit follows. `fatal`: another attempt would fail the same way, whatever is edited. */
   | { readonly kind: "refused"; readonly child: number; readonly fatal: boolean }
-  | { readonly kind: "exited"; readonly child: number; readonly status: number }
+  /** `servedMs`: how long it had served; absent when it never did. */
+  | { readonly kind: "exited"; readonly child: number; readonly status: number; readonly servedMs?: number }
   /** The wait that was asked for is over. */
   | { readonly kind: "waited" }
   | { readonly kind: "stop" };
 
+/** Where a node of a fleet belongs: place and count of nodes that were started there, and the revision that it is of. Places count from 0, the others from 1. */
+export interface Place {
+  readonly slot: number;
+  readonly life: number;
+  readonly revision: number;
+}
+
 export type DevEffect =
-  | { readonly kind: "start"; readonly child: number }
+  | { readonly kind: "start"; readonly child: number; readonly place?: Place }
+  /** One node of a fleet serves. */
+  | { readonly kind: "joined"; readonly child: number }
   /** Tell it to move its clients away and end. */
   | { readonly kind: "retire"; readonly child: number }
   | { readonly kind: "kill"; readonly child: number }
   | { readonly kind: "wait"; readonly ms: number }
-  /** The first or a later node serves now. `replaced`: it took over from a running one. */
+  /** The first or a later node serves now; of a fleet, the last that was missing. `replaced`: it took over from a running one. */
   | { readonly kind: "serving"; readonly child: number; readonly replaced: boolean }
   /** The new process cannot serve; the old one goes on. */
   | { readonly kind: "kept" }
   /** Nobody serves until the contract changes. */
   | { readonly kind: "idle" }
-  | { readonly kind: "died"; readonly status: number }
+  | { readonly kind: "died"; readonly status: number; readonly child?: number }
   | { readonly kind: "end-all" }
   | { readonly kind: "finish"; readonly ok: boolean };
+
+/** Decides for one node or for a fleet. */
+export interface Plan {
+  /** The first effects. */
+  begin(): readonly DevEffect[];
+  handle(event: DevEvent): readonly DevEffect[];
+}
 
 /** Processes that are moving their clients away at once; the oldest is cut when one more comes. */
 const RETIRING_MAX = 2;
@@ -32,7 +49,8 @@ const RETIRING_MAX = 2;
 const DEATHS_MAX = 5;
 const WAIT_MS = 200;
 
-export class DevPlan {
+/** The plan of one node: its successor takes the same ports over. */
+export class DevPlan implements Plan {
   #current: number | undefined;
   #next: number | undefined;
   /** A restart was asked for while one was under way: the files may have been read before they changed. */
