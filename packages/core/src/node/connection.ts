@@ -1,6 +1,5 @@
 // Owns: one connection as the engine keeps it: its identity, what it has subscribed to, and its outbox.
 import {
-  type ClientFrame,
   CODES,
   type CodeName,
   type Encoded,
@@ -16,6 +15,9 @@ import type { CallSignal } from "./rpc.ts";
 import type { Subscription } from "./subscription.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
+
+/** A frame of a message, or what is wrong with it. */
+export type ReadItem = ReturnType<NodeCodec["decode"]>[number];
 
 const NOBODY: Identity = {};
 
@@ -66,8 +68,8 @@ export class Connection {
   /** Requests under way that will take a subscription, or a place in presence, if they succeed: they count towards the limits. */
   subscribing = 0;
   entering = 0;
-  /** Frames that came before `connected`. */
-  early: ClientFrame[] | undefined = undefined;
+  /** What came before `connected`. */
+  early: ReadItem[] | undefined = undefined;
 
   #out: Encoded | Encoded[] | undefined = undefined;
   readonly #flusher: Flusher;

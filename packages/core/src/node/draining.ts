@@ -16,6 +16,7 @@ export class Draining {
   #waiting: Connection[] = [];
   #pacer: DrainPacer | undefined;
   #preDelayUntilMs = 0;
+  #windowMs = 0;
   #cancel: () => void = () => {};
   #finish: (progress: DrainProgress) => void = () => {};
   #finished: Promise<DrainProgress> | undefined;
@@ -49,7 +50,7 @@ export class Draining {
   }
 
   #now(): DrainProgress {
-    const deadlineMs = this.#pacer?.deadlineMs ?? this.#preDelayUntilMs + this.#parts.settings().drain.windowMs;
+    const deadlineMs = this.#pacer?.deadlineMs ?? this.#preDelayUntilMs + this.#windowMs;
     const deadlineInMs = this.running ? Math.max(0, deadlineMs - this.#parts.clock.nowMs()) : 0;
     return {
       total: this.#total,
@@ -67,11 +68,12 @@ export class Draining {
     const windowMs = options.windowMs ?? settings().drain.windowMs;
     if (this.#over) return Promise.resolve(this.#now());
     if (this.#finished !== undefined) {
-      if (options.windowMs !== undefined) this.#pacer?.setWindow(clock.nowMs(), windowMs);
+      this.#change(options);
       return this.#finished;
     }
     const preDelayMs = options.preDelayMs ?? settings().drain.preDelayMs;
     this.#preDelayUntilMs = clock.nowMs() + preDelayMs;
+    this.#windowMs = windowMs;
     this.#total = this.#parts.sessions.connections.size;
     this.#moved = this.#told = this.#cut = 0;
     this.#finished = new Promise((resolve) => {
@@ -79,8 +81,22 @@ export class Draining {
     });
     observer.drainStep("started", this.#total);
     this.#fleet.announce();
-    this.#cancel = clock.after(preDelayMs, () => this.#begin(windowMs));
+    this.#cancel = clock.after(preDelayMs, () => this.#begin());
     return this.#finished;
+  }
+
+  /** The newest order's window counts, and its delay where that ends sooner: whoever stops a node that drains already has a deadline of its own. */
+  #change({ windowMs, preDelayMs }: { readonly windowMs?: number; readonly preDelayMs?: number }): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#windowMs = windowMs ?? this.#windowMs;
+    if (this.#pacer !== undefined) {
+      if (windowMs !== undefined) this.#pacer.setWindow(nowMs, windowMs);
+      return;
+    }
+    if (preDelayMs === undefined || nowMs + preDelayMs >= this.#preDelayUntilMs) return;
+    this.#preDelayUntilMs = nowMs + preDelayMs;
+    this.#cancel();
+    this.#cancel = this.#parts.clock.after(preDelayMs, () => this.#begin());
   }
 
   /** Ends the drain; sessions that are here stay. Whoever was told may still go. */
@@ -101,14 +117,14 @@ export class Draining {
     if (this.#pacer !== undefined && this.#parts.sessions.connections.size === 0) this.#done();
   }
 
-  #begin(windowMs: number): void {
+  #begin(): void {
     const { clock, sessions, settings } = this.#parts;
     this.#waiting = [...sessions.connections];
     this.#total = this.#waiting.length;
     this.#pacer = createDrainPacer(
       {
         total: this.#total,
-        windowMs,
+        windowMs: this.#windowMs,
         handshakesPerSecond: this.#fleet.drainTerms(this.#total).handshakesPerSecond,
         perSecondMax: settings().drain.perSecondMax,
       },

@@ -1,7 +1,7 @@
 // Owns: a whole node but for its sockets: what comes in from connections, the parts that answer, the sweep that keeps time.
 import type { ClientFrame, CodecName, Encoded } from "@holdfast/protocol";
 import type { Link } from "../ports.ts";
-import { Connection, Flusher } from "./connection.ts";
+import { Connection, Flusher, type ReadItem } from "./connection.ts";
 import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control.ts";
 import { Draining } from "./draining.ts";
 import { FleetMember, type Vitals } from "./fleet-member.ts";
@@ -172,11 +172,10 @@ class Engine implements NodeEngine {
     if (retryMs > 0 && this.#parts.rates.floods(connection)) return this.#sessions.end(connection, "flooded");
     for (const item of items) {
       if ((connection.phase as string) === "ended") return;
-      if (item.t === "fault") this.#fault(connection, item.fault);
-      else if (retryMs > 0 && "id" in item && item.t !== "connect") {
+      if (retryMs > 0 && "id" in item && item.t !== "connect") {
         this.#ports.observer.requestFailed("rate_limited");
         connection.fail(item.id, "rate_limited", "Cannot take the request: over the rate of frames for a connection", { retryMs });
-      } else this.#frame(connection, item);
+      } else this.#item(connection, item);
     }
   }
 
@@ -188,34 +187,32 @@ class Engine implements NodeEngine {
     this.#sessions.gone(connection);
   }
 
-  #fault(
-    connection: Connection,
-    fault: {
-      code: "frame_invalid" | "request_invalid" | "payload_invalid" | "payload_too_large";
-      message: string;
-      path?: string;
-      id?: number;
-    },
-  ): void {
+  #fault(connection: Connection, { fault }: Extract<ReadItem, { t: "fault" }>): void {
     const { code, message, path, id } = fault;
     this.#ports.observer.requestFailed(code);
-    if (id === undefined || connection.phase !== "open") this.#sessions.end(connection, "frame_invalid", { message });
+    if (id === undefined || connection.phase === "opening") this.#sessions.end(connection, "frame_invalid", { message });
     else connection.fail(id, code, message, path === undefined ? {} : { path });
   }
 
-  #frame(connection: Connection, frame: ClientFrame): void {
-    if (connection.phase === "opening") {
-      if (frame.t === "connect") this.#connect(connection, frame);
-      else this.#sessions.end(connection, "frame_invalid", { message: `Cannot read first frame: found ${frame.t}, expected connect` });
-    } else if (connection.phase === "checking") this.#keepEarly(connection, frame);
-    else this.#openFrame(connection, frame);
+  #item(connection: Connection, item: ReadItem): void {
+    // Without an id it ends the connection: no reason to wait.
+    if (item.t === "fault" && (connection.phase === "opening" || item.fault.id === undefined)) this.#fault(connection, item);
+    else if (connection.phase === "checking") this.#keepEarly(connection, item);
+    else if (connection.phase === "open") this.#openItem(connection, item);
+    else if (item.t === "connect") this.#connect(connection, item);
+    else this.#sessions.end(connection, "frame_invalid", { message: `Cannot read first frame: found ${item.t}, expected connect` });
+  }
+
+  #openItem(connection: Connection, item: ReadItem): void {
+    if (item.t === "fault") this.#fault(connection, item);
+    else this.#openFrame(connection, item);
   }
 
   #connect(connection: Connection, frame: Extract<ClientFrame, { t: "connect" }>): void {
     const goOn = (): void => {
       const early = connection.early ?? [];
       connection.early = undefined;
-      for (const next of early) if (connection.phase === "open") this.#openFrame(connection, next);
+      for (const next of early) if (connection.phase === "open") this.#openItem(connection, next);
     };
     const connecting = this.#handshake.connect(connection, frame, goOn).catch((error: unknown) => {
       this.#ports.observer.bug("connect", error);
@@ -225,10 +222,10 @@ class Engine implements NodeEngine {
   }
 
   /** Frames behind `connect` wait for its answer. */
-  #keepEarly(connection: Connection, frame: ClientFrame): void {
+  #keepEarly(connection: Connection, item: ReadItem): void {
     connection.early ??= [];
     if (connection.early.length >= EARLY_FRAMES_MAX) this.#sessions.end(connection, "flooded");
-    else connection.early.push(frame);
+    else connection.early.push(item);
   }
 
   #openFrame(connection: Connection, frame: ClientFrame): void {

@@ -61,7 +61,6 @@ export class Handshake {
     if ("code" in found) return this.#refuse(connection, found);
     connection.identity = found.identity;
     connection.client = frame.client;
-    connection.migrates = frame.migrates === true;
     connection.session = found.session ?? this.#parts.random.id();
     const refused = await this.#askApplication(connection, found.session !== undefined);
     if ((connection.phase as string) === "ended") return;
@@ -133,6 +132,8 @@ export class Handshake {
       sessions.end(before, "session_replaced");
     }
     sessions.establish(connection, session);
+    // Not before: a drain would send migrate to a client that is not connected yet.
+    connection.migrates = frame.migrates === true;
     this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();
     connection.resumeIssuedMs = wallMs;

@@ -58,8 +58,8 @@ function send(parts: NodeParts, { connection, frame, rules }: PublishCall, { out
   }, fail);
 }
 
-/** Keys of one user cannot meet another's. Not the session's: a client that lost its session repeats with the same key. */
-const idempotencyScope = (user: string | undefined): string => (user === undefined ? "a:" : `u:${user}:`);
+/** Keys of one user cannot meet another's, whatever either is called. Not the session's: a client that lost its session repeats with the same key. */
+const idempotencyScope = (user: string | undefined): string => (user === undefined ? "a:" : `u:${user.length}:${user}:`);
 
 /** Checks key, size, schema and hook. What comes out is what the broker gets. Synchronous unless schema or hook are not. */
 export function preparePublish(
