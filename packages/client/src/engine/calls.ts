@@ -83,7 +83,10 @@ export class Calls {
       return;
     }
     call.connection = connection;
-    connection.requestEncoded(call.id, call.encoded, (answer) => this.#onAnswer(call, answer), true);
+    connection.requestEncoded(call.id, call.encoded, (answer) => this.#onAnswer(call, answer), {
+      patient: true,
+      once: !call.options.repeatable,
+    });
   }
 
   #onAnswer(call: Call, answer: Answer | undefined): void {

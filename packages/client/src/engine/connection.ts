@@ -36,10 +36,15 @@ export interface ConnectionEvents {
   ended(connection: Connection, end: End): void;
 }
 
-interface Pending {
+/** How a request waits. `patient`: no answer is due within a time. `once`: it must not be repeated elsewhere, so only this connection can answer it. */
+export interface Waiting {
+  readonly patient?: boolean;
+  readonly once?: boolean;
+}
+
+interface Pending extends Waiting {
   readonly answer: (answer: Answer | undefined) => void;
   readonly sentMs: number;
-  readonly patient: boolean;
 }
 
 /** One connection. Ends once: by the peer, by silence, by a missing answer, by a goodbye, or by `end`/`bye`. */
@@ -55,6 +60,7 @@ export class Connection {
   #ended = false;
   #closed = false;
   #lastFrameMs: number;
+  #answerMs = 0;
   #whenIdle: (() => void) | undefined;
   #whenClosed: (() => void) | undefined;
   #info: ConnectedFrame | undefined;
@@ -83,6 +89,10 @@ export class Connection {
   get ended(): boolean {
     return this.#ended;
   }
+  /** How long answers take here: the longest one lately, patient requests left out. 0 before the first. */
+  get answerMs(): number {
+    return this.#answerMs;
+  }
   get messageBytesMax(): number {
     return this.#info?.messageBytesMax ?? FIRST_MESSAGE_BYTES_MAX;
   }
@@ -106,14 +116,14 @@ export class Connection {
     this.requestEncoded(id, this.#host.codec.encode({ ...frame, id }), answer);
   }
 
-  /** The same with a frame that is encoded already. `patient`: no answer is due within a time (RPC). */
-  requestEncoded(id: number, encoded: Encoded, answer: (answer: Answer | undefined) => void, patient = false): void {
+  /** The same with a frame that is encoded already. */
+  requestEncoded(id: number, encoded: Encoded, answer: (answer: Answer | undefined) => void, waiting: Waiting = {}): void {
     if (this.#ended) {
       this.#host.environment.clock.defer(() => answer(undefined));
       return;
     }
-    this.#pending.set(id, { answer, sentMs: this.#now(), patient });
-    if (!patient && !this.#timers.has("answers")) this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
+    this.#pending.set(id, { ...waiting, answer, sentMs: this.#now() });
+    if (!waiting.patient && !this.#timers.has("answers")) this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
     this.sendEncoded(encoded);
   }
 
@@ -125,6 +135,15 @@ export class Connection {
   /** Stops waiting for an answer; it is ignored when it comes. */
   forget(id: number): void {
     this.#pending.delete(id);
+    this.#tellIdle();
+  }
+
+  /** Answers undefined to everything that can be asked elsewhere; what is asked `once` goes on waiting here. */
+  release(): void {
+    const released = [...this.#pending].filter(([, { once }]) => !once);
+    for (const [id] of released) this.#pending.delete(id);
+    for (const [, { answer }] of released) answer(undefined);
+    this.#tellIdle();
   }
 
   /** Runs `task` when no request waits for an answer any more: now, or after the answer that is the last one. */
@@ -230,7 +249,12 @@ export class Connection {
   #answer(frame: Answer): void {
     const pending = this.#pending.get(frame.id);
     this.#pending.delete(frame.id);
+    if (pending && !pending.patient) this.#answerMs = Math.max(this.#now() - pending.sentMs, this.#answerMs * 0.8);
     pending?.answer(frame);
+    this.#tellIdle();
+  }
+
+  #tellIdle(): void {
     if (this.#pending.size === 0) this.#whenIdle?.();
   }
 

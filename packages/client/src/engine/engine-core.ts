@@ -18,8 +18,11 @@ import { Subscriptions } from "./subscriptions.ts";
 
 /** A connection that lasted less counts as a failed attempt. */
 const STABLE_MS = 5_000;
-/** Answers that are still due on the old connection after a move. */
-const RETIRE_MS = 1_000;
+/** How long what can be repeated waits for its answers on the old connection of a move: this and twice what answers took there, up to the limit. */
+const SWITCH_MS = 50;
+const SWITCH_MS_MAX = 1_000;
+/** The old connection is left this long before its node's deadline. */
+const LEAVE_MS = 1_000;
 /** How long the application sees `connected` while the second connection of a move is on its way and the first has died. */
 const ADOPT_MS = 1_000;
 const CLOSE_MS = 1_000;
@@ -196,6 +199,8 @@ export class EngineCore implements Host {
   }
 
   #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
+    // It only answers; the node that was moved to knows better what holds now.
+    if (connection === this.#retiring) return;
     switch (frame.t) {
       case "pong":
         if (frame.resume !== undefined) this.#credentials.resume = frame.resume;
@@ -218,8 +223,10 @@ export class EngineCore implements Host {
   #onEnded(connection: Connection, end: End): void {
     this.#attempts.windowMs = end.goodbye?.windowMs ?? this.#attempts.windowMs;
     this.#detach(connection);
-    if (connection === this.#retiring) this.#retiring = undefined;
-    else if (connection === this.#migration?.second) {
+    if (connection === this.#retiring) {
+      this.#cancelRetire();
+      this.#retiring = undefined;
+    } else if (connection === this.#migration?.second) {
       this.#nextMigrateMs = undefined;
       this.#migration.lost(end.goodbye?.retryMs ?? 0);
     } else if (connection === this.#primary) this.#onLost(end);
@@ -298,18 +305,18 @@ export class EngineCore implements Host {
     const port = {
       open: () => this.#open(this.#credentials.shown(), true),
       isReady: (second: Connection) => this.#parts.every((part) => part.isSettled(second)),
-      take: (second: Connection) => this.#take(second),
+      take: (second: Connection, leftMs: number) => this.#take(second, leftMs),
     };
     this.#migration = new Migration(this, port, deadlineMs);
   }
 
-  #take(second: Connection): void {
+  #take(second: Connection, leftMs: number): void {
     const old = this.#primary;
     this.#migration = undefined;
     this.#primary = second;
     this.#connectedAtMs = this.#now();
     this.#attempts.windowMs = second.info?.windowMs ?? this.#attempts.windowMs;
-    if (old) this.#retire(old);
+    if (old) this.#retire(old, leftMs);
     this.#planRefresh(second);
     this.#resumption.overlapped();
     this.#goOn();
@@ -331,8 +338,12 @@ export class EngineCore implements Host {
     this.#credentials.accepted(info?.expiresMs === undefined ? undefined : Math.max(0, info.expiresMs - infoAgeMs));
   }
 
-  /** Lets the old connection answer what it was asked, for a second at most; what is unanswered then is for the new one. */
-  #retire(old: Connection): void {
+  /**
+   * Lets the old connection answer what it was asked. What can be repeated goes to the new one soon, so that a node which has no time left holds
+   * nobody up; RPCs, which must not be repeated, have until shortly before the deadline.
+   */
+  #retire(old: Connection, leftMs: number): void {
+    this.#cancelRetire();
     if (this.#retiring) this.#say(this.#retiring, true);
     this.#retiring = old;
     this.#detach(old);
@@ -342,7 +353,13 @@ export class EngineCore implements Host {
       this.#retiring = undefined;
       this.#say(old, true);
     };
-    this.#cancelRetire = this.environment.clock.after(RETIRE_MS, part);
+    const { clock } = this.environment;
+    const cancelSwitch = clock.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () => old.release());
+    const cancelLeave = clock.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), part);
+    this.#cancelRetire = () => {
+      cancelSwitch();
+      cancelLeave();
+    };
     old.whenIdle(part);
   }
 

@@ -163,18 +163,91 @@ describe("requests in flight", () => {
     expect(results).toEqual(["first 3", "sum ok"]);
   });
 
-  test("that are not answered within a second are repeated on the new one where that is safe", () => {
+  test("are repeated on the new one soon where that is safe: an old node without time holds no publish up", () => {
     const { publish, call, move, old, second, results, clock } = withRequests();
     publish("first");
     call("sum");
-    const [first] = old.take();
+    const [first, sum] = old.take();
     move();
     second().take();
-    clock.advance(1_000);
-    expect(old.take()).toEqual([{ t: "bye", moved: true }]);
+    clock.advance(50);
     const again = second().takeOne("publish");
     expect([again.d, again.idem]).toEqual(["first", first?.idem]);
-    expect(results).toEqual(["sum connection_lost"]);
+    expect(old.closed).toBeUndefined();
+    old.send({ t: "published", id: first?.id, e: "e", o: 3 });
+    second().send({ t: "published", id: again.id, e: "e", o: 3, dup: true });
+    old.send({ t: "ok", id: sum?.id });
+    expect(results).toEqual(["first 3", "sum ok"]);
+    expect(old.take()).toEqual([{ t: "bye", moved: true }]);
+  });
+
+  test("have longer where answers took longer, but never over a second", () => {
+    for (const [tookMs, switchMs] of [
+      [100, 250],
+      [5_000, 1_000],
+    ] as const) {
+      const { publish, move, old, second, clock } = withRequests();
+      publish("before");
+      clock.advance(tookMs);
+      old.send({ t: "published", id: old.takeOne("publish").id, e: "e", o: 3 });
+      publish("first");
+      move();
+      second().take();
+      clock.advance(switchMs - 1);
+      expect(second().take()).toEqual([]);
+      clock.advance(1);
+      expect(second().takeOne("publish").d).toBe("first");
+      expect(old.closed).toBeDefined();
+    }
+  });
+
+  test("that must not be repeated wait on the old connection until shortly before its deadline", () => {
+    const { call, move, old, second, results, clock } = withRequests();
+    call("slow");
+    call("slower");
+    const [slow] = old.take();
+    move();
+    clock.advance(7_000);
+    old.send({ t: "ok", id: slow?.id });
+    expect(results).toEqual(["slow ok"]);
+    expect(old.closed).toBeUndefined();
+    clock.advance(2_000);
+    expect(results).toEqual(["slow ok", "slower timeout"]);
+    // Nothing is due any more.
+    expect(old.take().map(({ t }) => t)).toEqual(["cancel", "bye"]);
+    expect(second().closed).toBeUndefined();
+  });
+
+  test("that are still not answered a second before the deadline end with connection_lost", () => {
+    const { engine, clock, old, second } = withRequests();
+    const results: string[] = [];
+    engine.calls.start({ t: "rpc", m: "long" }, { timeoutMs: 60_000, repeatable: false, name: "long" }, (result) =>
+      results.push(result instanceof HoldfastError ? result.code : "ok"),
+    );
+    clock.flush();
+    old.send(migrate(20_000));
+    second().accept();
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    clock.advance(18_999);
+    expect([results, old.closed]).toEqual([[], undefined]);
+    clock.advance(1);
+    expect(results).toEqual(["connection_lost"]);
+    expect(old.take().at(-1)).toEqual({ t: "bye", moved: true });
+  });
+
+  test("wait on the old connection no longer than until the next move", () => {
+    const { call, move, old, second, results, sockets } = withRequests();
+    call("slow");
+    move();
+    const next = second();
+    next.send(migrate());
+    const third = second();
+    expect(third).not.toBe(next);
+    third.accept({ resumed: true });
+    third.subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(results).toEqual(["slow connection_lost"]);
+    expect(sockets.map(({ closed }) => closed !== undefined)).toEqual([true, true, false]);
+    expect(old.closed).toEqual({ code: 1000, reason: "" });
   });
 });
 

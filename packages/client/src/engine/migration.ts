@@ -12,8 +12,8 @@ export interface MigrationPort {
   open(): Connection;
   /** Whether the connection has every stream, snapshot and entry. */
   isReady(connection: Connection): boolean;
-  /** Takes the connection for everything. */
-  take(connection: Connection): void;
+  /** Takes the connection for everything; `leftMs` until the node of the first one ends that (below 0: it should have). */
+  take(connection: Connection, leftMs: number): void;
 }
 
 /** Lives from `migrate` until the second connection is taken or the deadline passes; it holds at most one connection. */
@@ -74,7 +74,7 @@ export class Migration {
   #take(connection: Connection): void {
     this.#cancel();
     this.#second = undefined;
-    this.#port.take(connection);
+    this.#port.take(connection, this.#deadlineAtMs - this.#now());
   }
 
   #attempt(): void {

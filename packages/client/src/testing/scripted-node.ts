@@ -88,7 +88,7 @@ export class ScriptedSocket {
   accept(members: Readonly<Record<string, unknown>> = {}): Wire[] {
     this.open();
     const frames = this.take();
-    this.send(connected(members));
+    this.send(connected({ id: frames.find(({ t }) => t === "connect")?.id, ...members }));
     return frames;
   }
 
