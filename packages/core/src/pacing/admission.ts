@@ -22,7 +22,7 @@ export type HandshakeKind = "resume" | "newcomer";
 export interface Admission {
   /** 0: go on. Otherwise ms after which to come back, at most `RETRY_MS_MAX`. `chance` is uniform in [0, 1). Allocates nothing. */
   ask(nowMs: number, kind: HandshakeKind, chance: number): number;
-  /** Goes on under other settings from now. */
+  /** Goes on under other settings from now. The queue stays: slots that were given are not given again. Cheap: the node calls it every second. */
   configure(settings: AdmissionSettings, nowMs: number): void;
 }
 
@@ -63,14 +63,19 @@ export function createAdmission(settings: AdmissionSettings, nowMs: number): Adm
       return Math.ceil(slotMs - atMs + chance * JITTER_MS);
     },
     configure(next, atMs) {
+      const [openBefore, reservedBefore] = [openRate, reservedRate];
       [openRate, reservedRate] = ratesOf(next);
       open.setRate(openRate, atMs);
       reserved.setRate(reservedRate, atMs);
-      openTailMs = atMs;
-      reservedTailMs = atMs;
+      openTailMs = tailAt(openTailMs, atMs, openBefore.ratePerSecond / openRate.ratePerSecond);
+      reservedTailMs = tailAt(reservedTailMs, atMs, reservedBefore.ratePerSecond / reservedRate.ratePerSecond);
     },
   };
 }
+
+/** The queue is as many clients long as before, and they take `factor` times as long. */
+const tailAt = (tailMs: number, atMs: number, factor: number): number =>
+  Number.isFinite(factor) ? atMs + Math.max(0, tailMs - atMs) * factor : atMs;
 
 function ratesOf(settings: AdmissionSettings): [open: BucketRate, reserved: BucketRate] {
   const admittedPerSecond = ADMITTED_SHARE * settings.handshakesPerSecond;
