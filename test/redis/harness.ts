@@ -18,7 +18,7 @@ export function openBroker(url: string, limits: Partial<RedisLimits> = QUICK): P
   const onBug = (error: unknown): void => {
     throw error;
   };
-  return createRedisBroker({ url, clock: systemClock, random: systemRandom, limits, onBug });
+  return createRedisBroker({ url, clock: systemClock, random: systemRandom, limits, onBug, startMs: 3_000 });
 }
 
 /** Every test has the servers for itself: keys of a prefix of its own. */

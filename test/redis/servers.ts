@@ -31,6 +31,7 @@ export interface ServerOptions {
   /** More lines of configuration. */
   readonly config?: readonly string[];
   readonly sentinel?: boolean;
+  readonly password?: string;
 }
 
 const START_MS = 10_000;
@@ -96,13 +97,14 @@ class RunningServer implements TestServer {
   }
 
   async start(): Promise<void> {
-    const { persistence, config = [], sentinel } = this.#options;
+    const { persistence, config = [], sentinel, password } = this.#options;
     const lines = [
       `port ${this.port}`,
       "bind 127.0.0.1",
       `dir ${this.directory}`,
       "daemonize no",
       ...(sentinel === true ? [] : ['save ""', ...(persistence === "aof" ? ["appendonly yes", "appendfsync always"] : ["appendonly no"])]),
+      ...(password === undefined ? [] : [`requirepass ${password}`]),
       ...config,
     ];
     const file = join(this.directory, "server.conf");
@@ -120,7 +122,12 @@ class RunningServer implements TestServer {
   }
 
   async ask(...command: string[]): Promise<unknown> {
-    const client = createClient({ url: this.url, disableOfflineQueue: true, socket: { reconnectStrategy: false, connectTimeout: 1_000 } });
+    const client = createClient({
+      url: this.url,
+      ...(this.#options.password === undefined ? {} : { password: this.#options.password }),
+      disableOfflineQueue: true,
+      socket: { reconnectStrategy: false, connectTimeout: 1_000 },
+    });
     client.on("error", () => {});
     await client.connect();
     try {
