@@ -13,7 +13,8 @@ export function webEnvironment(make: (url: string, subprotocol: string) => WebSo
       wallMs: () => Date.now(),
       nowMs: () => performance.now(),
       after: (delayMs, task) => {
-        const timer = setTimeout(task, delayMs);
+        // What was due a moment ago is due now; some runtimes warn of negative times.
+        const timer = setTimeout(task, Math.max(0, delayMs));
         return () => clearTimeout(timer);
       },
       defer: (task) => queueMicrotask(task),
