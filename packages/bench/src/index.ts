@@ -3,3 +3,4 @@ export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";
 export { reportOf } from "./micro/report.ts";
 export { type Result, resultOf } from "./micro/result.ts";
+export type { ProofResult, StepResult } from "./prove/result.ts";

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
+import { reportPage } from "./prove/report-page.ts";
 import { closingText, stepText } from "./prove/report-text.ts";
 import { hasFailed, type ProofResult } from "./prove/result.ts";
 import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
@@ -69,6 +70,7 @@ async function prove(plan: Plan): Promise<ProofResult> {
     tookMs: Math.round(performance.now() - startedMs),
   };
   await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result, null, 2)}\n`);
+  await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
   line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${closingText(result)}`);
   return result;
 }

@@ -24,6 +24,7 @@ export interface LoadClient {
   readonly streams: Stream[];
   readonly isExtra: boolean;
   longestMs: number;
+  longestTransitMs: number;
   disconnects: number;
   before: Counts;
 }
@@ -63,7 +64,16 @@ export class Clients {
       },
     });
     let wasConnected = false;
-    const client: LoadClient = { spec, peer, streams: [], isExtra, longestMs: 0, disconnects: 0, before: countsOf(peer) };
+    const client: LoadClient = {
+      spec,
+      peer,
+      streams: [],
+      isExtra,
+      longestMs: 0,
+      longestTransitMs: 0,
+      disconnects: 0,
+      before: countsOf(peer),
+    };
     this.all.push(client);
     await Promise.all(spec.channels.map((index) => this.#subscribe(client, index)));
     const room = (index: number | undefined) => (index === undefined ? undefined : this.#workload.channels[index]?.name);
@@ -91,6 +101,7 @@ export class Clients {
     this.#timeline.clear();
     for (const client of this.all) {
       client.longestMs = 0;
+      client.longestTransitMs = 0;
       client.disconnects = 0;
       client.before = countsOf(client.peer);
     }
@@ -120,8 +131,9 @@ export class Clients {
       verdict: sumVerdicts(verdicts),
       delays: encodeIntoCompressedBase64(this.#delays),
       transits: encodeIntoCompressedBase64(this.#transits),
-      longest: this.#longest(false),
-      longestOfExtras: this.#longest(true),
+      longest: this.#longest(false, "longestMs"),
+      longestTransit: this.#longest(false, "longestTransitMs"),
+      longestOfExtras: this.#longest(true, "longestMs"),
       attemptsAtMs: this.#attempts,
       reconnects: sum("reconnects"),
       moves: sum("moves"),
@@ -166,9 +178,11 @@ export class Clients {
     if (at < this.#stepMs) return;
     const delayMs = nowMs - at;
     client.longestMs = Math.max(client.longestMs, delayMs);
+    const transitMs = takenMs === undefined ? 0 : nowMs - takenMs;
+    client.longestTransitMs = Math.max(client.longestTransitMs, transitMs);
     if (client.isExtra) return;
     record(this.#delays, delayMs);
-    if (takenMs !== undefined) record(this.#transits, nowMs - takenMs);
+    if (takenMs !== undefined) record(this.#transits, transitMs);
     const place = Math.floor((nowMs - this.#stepMs) / BUCKET_MS);
     const moment = this.#timeline.get(place);
     if (moment === undefined) this.#timeline.set(place, { delivered: 1, delayMaxMs: delayMs });
@@ -178,9 +192,9 @@ export class Clients {
     }
   }
 
-  #longest(isExtra: boolean): string {
+  #longest(isExtra: boolean, name: "longestMs" | "longestTransitMs"): string {
     const histogram = newHistogram();
-    for (const client of this.all) if (client.isExtra === isExtra && client.streams.length > 0) record(histogram, client.longestMs);
+    for (const client of this.all) if (client.isExtra === isExtra && client.streams.length > 0) record(histogram, client[name]);
     return encodeIntoCompressedBase64(histogram);
   }
 }

@@ -14,10 +14,11 @@ export interface Moment {
 /** What one worker hands over for one step. Times since the step's beginning, in ms. */
 export interface ShareOfStep {
   readonly verdict: Verdict;
-  /** HDR histograms, compressed, base64: every delivery's delay from the intended time of its publish; the same from the broker's taking it; each client's longest. */
+  /** HDR histograms, compressed, base64: every delivery's delay from the intended time of its publish; the same from the broker's taking it; each client's longest of both. */
   readonly delays: string;
   readonly transits: string;
   readonly longest: string;
+  readonly longestTransit: string;
   /** The same as `longest` for clients beyond the workload's, such as the one with the bad network. */
   readonly longestOfExtras: string;
   readonly attemptsAtMs: readonly number[];
@@ -57,10 +58,11 @@ export function quantilesOf(histograms: readonly string[]): Quantiles {
   return { count, p50Ms: all.getValueAtPercentile(50), p99Ms: all.getValueAtPercentile(99), maxMs: all.maxValue };
 }
 
-export interface StepFigures extends Omit<ShareOfStep, "delays" | "transits" | "longest" | "longestOfExtras"> {
+export interface StepFigures extends Omit<ShareOfStep, "delays" | "transits" | "longest" | "longestTransit" | "longestOfExtras"> {
   readonly delays: Quantiles;
   readonly transits: Quantiles;
   readonly longest: Quantiles;
+  readonly longestTransit: Quantiles;
   readonly longestOfExtras: Quantiles;
 }
 
@@ -77,6 +79,7 @@ export function mergeShares(shares: readonly ShareOfStep[]): StepFigures {
     delays: quantilesOf(shares.map(({ delays }) => delays)),
     transits: quantilesOf(shares.map(({ transits }) => transits)),
     longest: quantilesOf(shares.map(({ longest }) => longest)),
+    longestTransit: quantilesOf(shares.map(({ longestTransit }) => longestTransit)),
     longestOfExtras: quantilesOf(shares.map(({ longestOfExtras }) => longestOfExtras)),
     attemptsAtMs: shares.flatMap(({ attemptsAtMs }) => attemptsAtMs).sort((a, b) => a - b),
     reconnects: sum(({ reconnects }) => reconnects),

@@ -1,5 +1,6 @@
 // Owns: the real Redis of a proof: a primary that writes everything to disk, and on demand a replica with Sentinels that promote it.
 
+import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
@@ -19,28 +20,30 @@ interface Server {
 
 export class RedisServers {
   readonly #folder: string;
+  readonly #path: string;
   readonly version: string;
   #primary: Server;
   #replica: Server | undefined;
   #sentinels: readonly Server[] = [];
 
-  private constructor(folder: string, version: string, primary: Server) {
+  private constructor(folder: string, version: string, primary: Server, path: string) {
     this.#folder = folder;
+    this.#path = path;
     this.version = version;
     this.#primary = primary;
   }
 
   /** Throws `redis_unusable` where there is no redis-server. */
   static async start(folder: string): Promise<RedisServers> {
-    const path = Bun.which("redis-server");
-    if (path === null)
+    const path = findServer();
+    if (path === undefined)
       throw new ProveError(
         "redis_unusable",
         "Cannot find redis-server: install it (Debian: apt-get install redis-server) or say --broker link",
       );
     const version = /v=(\S+)/.exec(await new Response(Bun.spawn([path, "--version"]).stdout).text())?.[1] ?? "of unknown version";
     const port = await freePort();
-    return new RedisServers(folder, `Redis ${version}`, await startServer(join(folder, "primary"), port, DURABLE));
+    return new RedisServers(folder, `Redis ${version}`, await startServer({ path, folder: join(folder, "primary"), port }, DURABLE), path);
   }
 
   get port(): number {
@@ -56,13 +59,17 @@ export class RedisServers {
     await stop(this.#primary, keepData ? "SIGTERM" : "SIGKILL");
     if (!keepData) await rm(join(this.#folder, "primary"), { recursive: true, force: true });
     await Bun.sleep(downMs);
-    this.#primary = await startServer(join(this.#folder, "primary"), port, DURABLE);
+    this.#primary = await startServer({ path: this.#path, folder: join(this.#folder, "primary"), port }, DURABLE);
   }
 
   /** A replica, in step with the primary, and three Sentinels that watch both. */
   async watch(): Promise<void> {
     const port = await freePort();
-    this.#replica = await startServer(join(this.#folder, "replica"), port, [...DURABLE, "--replicaof", `127.0.0.1 ${this.port}`]);
+    this.#replica = await startServer({ path: this.#path, folder: join(this.#folder, "replica"), port }, [
+      ...DURABLE,
+      "--replicaof",
+      `127.0.0.1 ${this.port}`,
+    ]);
     await eventually("the replica is in step", async () => (await ask(port, "INFO replication")).includes("master_link_status:up"), {
       timeoutMs: START_MS,
     });
@@ -102,19 +109,32 @@ export class RedisServers {
     ];
     await mkdir(folder, { recursive: true });
     await Bun.write(file, `${lines.join("\n")}\n`);
-    return startServer(folder, await freePort(), [file, "--sentinel"]);
+    return startServer({ path: this.#path, folder, port: await freePort() }, [file, "--sentinel"]);
   }
 }
 
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""];
 
-async function startServer(folder: string, port: number, args: readonly string[]): Promise<Server> {
+/** From the environment, from PATH, or from where the tests put it. */
+function findServer(): string | undefined {
+  const { REDIS_SERVER = "" } = process.env;
+  const cached = join(import.meta.dir, "../../../../.cache/servers/redis-server");
+  return [REDIS_SERVER, Bun.which("redis-server") ?? "", cached].find((path) => path !== "" && existsSync(path));
+}
+
+interface Place {
+  readonly path: string;
+  readonly folder: string;
+  readonly port: number;
+}
+
+async function startServer({ path, folder, port }: Place, args: readonly string[]): Promise<Server> {
   await mkdir(folder, { recursive: true });
   const [first = ""] = args;
   // A configuration file comes first.
   const [file, rest] = first.endsWith(".conf") ? [[first], args.slice(1)] : [[], args];
   const command = [
-    "redis-server",
+    path,
     ...file,
     "--port",
     String(port),

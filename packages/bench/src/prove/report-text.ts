@@ -1,4 +1,5 @@
 // Owns: the table that the terminal shows.
+import type { Quantiles } from "./figures.ts";
 import { attemptsPerClient, type ProofResult, type StepResult } from "./result.ts";
 
 interface Column {
@@ -8,6 +9,8 @@ interface Column {
 
 const count = (value: number): string => value.toLocaleString("en");
 const ms = (value: number): string => Math.round(value).toLocaleString("en");
+
+const quantiles = ({ p50Ms, p99Ms, maxMs }: Quantiles): string => `${ms(p50Ms)} / ${ms(p99Ms)} / ${ms(maxMs)}`;
 
 /** One for each figure of a row; shared by the terminal, the page and the document. */
 export const COLUMNS: readonly Column[] = [
@@ -20,7 +23,8 @@ export const COLUMNS: readonly Column[] = [
   { head: "gaps declared", cell: ({ gaps }) => count(gaps) },
   { head: "visible disconnects", cell: ({ visibleDisconnects }) => count(visibleDisconnects) },
   { head: "presence flickers", cell: ({ flickers }) => count(flickers) },
-  { head: "delivery gap p50 / p99 / max, ms", cell: ({ longest }) => `${ms(longest.p50Ms)} / ${ms(longest.p99Ms)} / ${ms(longest.maxMs)}` },
+  { head: "delivery gap p50 / p99 / max, ms", cell: ({ longest }) => quantiles(longest) },
+  { head: "of that behind the broker, ms", cell: ({ longestTransit }) => quantiles(longestTransit) },
   { head: "attempts per client", cell: (step) => attemptsPerClient(step)?.toFixed(2) ?? "–" },
   { head: "peak handshakes/s of a node", cell: ({ peakOfNode }) => count(peakOfNode) },
   { head: "done, s", cell: ({ doneMs }) => (doneMs / 1000).toFixed(1) },
@@ -29,14 +33,14 @@ export const COLUMNS: readonly Column[] = [
 /** A block of lines for one step, for terminals of any width. */
 export function stepText(step: StepResult, handshakesPerSecond: number): string {
   const verdict = step.failures.length === 0 ? "ok    " : "FAILED";
-  const { violations, longest, delays } = step;
+  const { violations, longest, longestTransit } = step;
   const doubt = step.published.unknown > 0 ? `, ${count(step.published.unknown)} without an outcome` : "";
   const attempts = attemptsPerClient(step);
   const moved = attempts === undefined ? "nobody moved" : movesText(step, attempts);
   return [
     `${verdict} ${step.title} (${(step.doneMs / 1000).toFixed(1)} s)`,
     `         ${count(step.published.acknowledged)} acknowledged${doubt}; ${count(step.delivered)} delivered; lost ${violations.lost}, duplicated ${violations.duplicated}, out of order ${violations.outOfOrder}, undeclared ${violations.undeclared + violations.unexpected}, gaps declared ${step.gaps}`,
-    `         delivery gap ${ms(longest.p50Ms)} / ${ms(longest.p99Ms)} / ${ms(longest.maxMs)} ms (p50 / p99 / max of clients); all deliveries ${ms(delays.p50Ms)} / ${ms(delays.p99Ms)} ms`,
+    `         delivery gap ${quantiles(longest)} ms (p50 / p99 / max of clients), of that behind the broker ${quantiles(longestTransit)}`,
     `         visible disconnects ${step.visibleDisconnects}, flickers ${step.flickers}; ${moved}; peak ${step.peakOfNode}/s at one node (A = ${handshakesPerSecond})`,
     ...step.notes.map((note) => `         ${note}`),
     ...step.failures.map((failure) => `         FAILED: ${failure}`),

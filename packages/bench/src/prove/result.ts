@@ -22,6 +22,8 @@ export interface StepResult {
   readonly flickers: number;
   /** Each client's longest delay of a publication, from the time for which its publish was intended. */
   readonly longest: Quantiles;
+  /** The same from the time at which the broker took it: the subscriber's side alone. */
+  readonly longestTransit: Quantiles;
   /** The same of clients on a bad network or that read slowly, where there are any. */
   readonly longestOfExtras: Quantiles;
   readonly extraDisconnects: number;

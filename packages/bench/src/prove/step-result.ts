@@ -24,7 +24,8 @@ export function resultOfStep({ step, stepMs, doneMs, published, shares, forwarde
   const { verdict, attemptsAtMs, timeline, flickers, subscriptionsFailed, undeclaredByClients, ...figures } = mergeShares(shares);
   const outcomes = (kind: Published["outcome"]["kind"]) => published.filter(({ outcome }) => outcome.kind === kind).length;
   const { name, title, isDrain, mayLoseData, timeLimitMs } = step;
-  const { delays, transits, longest, longestOfExtras, visibleDisconnects, extraDisconnects, reconnects, moves, movesMax } = figures;
+  const { delays, transits, longest, longestTransit, longestOfExtras, visibleDisconnects, extraDisconnects, reconnects, moves, movesMax } =
+    figures;
   const row = {
     name,
     title,
@@ -40,6 +41,7 @@ export function resultOfStep({ step, stepMs, doneMs, published, shares, forwarde
     visibleDisconnects,
     flickers: flickers.length,
     longest,
+    longestTransit,
     longestOfExtras,
     extraDisconnects,
     delays,

@@ -117,6 +117,7 @@ class Late {
   readonly #to: Socket;
   readonly #weather: Weather;
   readonly #random: () => number;
+  readonly #queue: { readonly dueMs: number; readonly task: () => void }[] = [];
   #lastDueMs = 0;
   #bytes = 0;
 
@@ -148,9 +149,23 @@ class Late {
     return lateMs;
   }
 
+  /** One timer for the first in the queue: timers of their own might fire in another order within a millisecond. */
   #later(delayMs: number, task: () => void): void {
-    const nowMs = performance.now();
-    this.#lastDueMs = Math.max(this.#lastDueMs, nowMs + delayMs);
-    setTimeout(task, this.#lastDueMs - nowMs);
+    this.#lastDueMs = Math.max(this.#lastDueMs, performance.now() + delayMs);
+    this.#queue.push({ dueMs: this.#lastDueMs, task });
+    if (this.#queue.length === 1) this.#arm();
+  }
+
+  #arm(): void {
+    const [first] = this.#queue;
+    if (first === undefined) return;
+    setTimeout(
+      () => {
+        this.#queue.shift();
+        first.task();
+        this.#arm();
+      },
+      Math.max(0, first.dueMs - performance.now()),
+    );
   }
 }

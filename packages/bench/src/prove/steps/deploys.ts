@@ -40,11 +40,16 @@ export const drainTwo: Step = {
   title: "Two of three nodes drain at once",
   quick: false,
   isDrain: true,
-  timeLimitMs: 60_000,
+  timeLimitMs: 120_000,
   async run(stage) {
     const two = nodeIds(stage).slice(0, 2);
+    const startMs = performance.now();
     await drainNodes(stage, two);
+    stage.note(
+      `drained after ${((performance.now() - startMs) / 1000).toFixed(1)} s; then two new nodes joined and were given their share`,
+    );
     for (const _ of two) await stage.fleet.start(stage.revision());
+    await spreadEvenly(stage);
   },
 };
 
@@ -66,10 +71,14 @@ export const scaleUp: Step = {
     await Promise.all([stage.fleet.start(stage.revision()), stage.fleet.start(stage.revision())]);
     stage.mark("four nodes are ready");
     const startMs = performance.now();
-    await eventually("sessions are spread evenly", () => isBalanced(stage), { timeoutMs: BALANCED_MS, everyMs: 250 });
+    await spreadEvenly(stage);
     stage.note(`spread evenly ${((performance.now() - startMs) / 1000).toFixed(1)} s after the new nodes were ready`);
   },
 };
+
+async function spreadEvenly(stage: Stage): Promise<void> {
+  await eventually("sessions are spread evenly", () => isBalanced(stage), { timeoutMs: BALANCED_MS, everyMs: 250 });
+}
 
 async function isBalanced({ network }: Stage): Promise<boolean> {
   const counts = (await network.ask("backends", undefined)).map(({ connections }) => connections);

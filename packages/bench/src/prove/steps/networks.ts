@@ -60,7 +60,7 @@ export const badNetwork: Step = {
     });
     await stage.addExtras(specs, port);
     await Bun.sleep(4000);
-    await stage.fleet.start(stage.nextRevision());
+    await stage.fleet.start(stage.revision());
     await drainNodes(stage, nodeIds(stage).slice(0, 1));
     await Bun.sleep(2000);
   },
