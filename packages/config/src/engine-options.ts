@@ -50,7 +50,7 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       unit: "/s",
       live: true,
-      description: "Calls of a connection. 50 is above what a person's clicks cause and below what a loop does.",
+      description: "Calls and token refreshes of a connection. 50 is above what a person's clicks cause and below what a loop does.",
     }),
     framesPerSecondMax: decimal({
       default: 1000,

@@ -16,6 +16,8 @@ export interface SessionInfo {
   readonly codec: "json" | "msgpack";
   readonly client?: string;
   readonly connectedAtMs: number;
+  /** How many channels it is subscribed to, and the names of at most 100 of them: sessions travel between nodes by the thousand. */
+  readonly channelCount: number;
   readonly channels: readonly string[];
   readonly queueBytes: number;
 }

@@ -23,6 +23,8 @@ export interface OperatorNode {
   undrain(): void;
 }
 
+/** Channel names told of one session. */
+const CHANNELS_TOLD_MAX = 100;
 /** How long an order to another node stays good. */
 const ORDER_MS = 10_000;
 
@@ -222,6 +224,12 @@ async function outcomeOf<T>(act: () => Promise<T>): Promise<Outcome<T>> {
   }
 }
 
+function firstOf(names: Iterable<string>, countMax: number): readonly string[] {
+  const first: string[] = [];
+  for (const name of names) if (first.push(name) === countMax) break;
+  return first;
+}
+
 function sessionInfo(connection: Connection, node: string): SessionInfo {
   const { session, identity, link, codec, client, connectedAtMs, subscriptions } = connection;
   return {
@@ -232,7 +240,8 @@ function sessionInfo(connection: Connection, node: string): SessionInfo {
     codec: codec.name,
     ...(client === undefined ? {} : { client }),
     connectedAtMs,
-    channels: [...(subscriptions?.keys() ?? [])],
+    channelCount: subscriptions?.size ?? 0,
+    channels: firstOf(subscriptions?.keys() ?? [], CHANNELS_TOLD_MAX),
     queueBytes: link.bufferedBytes(),
   };
 }

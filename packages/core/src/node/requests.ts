@@ -15,7 +15,7 @@ export type RequestFrame = Exclude<ClientFrame, { t: "connect" | "ping" | "refre
 type ChannelFrame = Extract<ClientFrame, { ch: string }>;
 export type FrameOf<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>;
 
-/** Requests on one connection that may wait behind others on their channel; more are refused. */
+/** Requests on one connection that may be under way or wait behind others on their channel, besides one for each subscription and place in presence that it may have; more are refused. */
 const WAITING_MAX = 1000;
 
 export class Requests {
@@ -35,11 +35,13 @@ export class Requests {
   #inOrder(connection: Connection, frame: ChannelFrame): void {
     const run = (): Promise<void> | undefined => this.#answer(connection, frame.id, () => this.#carryOut(connection, frame));
     const before = connection.chains?.get(frame.ch);
-    if (before === undefined) {
+    const { subscriptionsMax, presencePerConnectionMax } = this.#parts.settings().limits;
+    const max = WAITING_MAX + subscriptionsMax + presencePerConnectionMax;
+    if (connection.waiting >= max) {
+      connection.fail(frame.id, "rate_limited", `Cannot ${frame.t}: ${max} requests wait, expected fewer`, { retryMs: 100 });
+    } else if (before === undefined) {
       const running = run();
       if (running !== undefined) chain(connection, frame.ch, running);
-    } else if (connection.waiting >= WAITING_MAX) {
-      connection.fail(frame.id, "rate_limited", `Cannot ${frame.t}: ${WAITING_MAX} requests wait, expected fewer`, { retryMs: 100 });
     } else chain(connection, frame.ch, before.then(run));
   }
 

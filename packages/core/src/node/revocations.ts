@@ -4,6 +4,9 @@ import type { Clock } from "../ports.ts";
 /** Entries kept; at the limit the oldest goes, which is the one whose tokens expire first. */
 const ENTRIES_MAX = 10_000;
 
+/** How far the clock of the node that issued a token may be ahead of the one that ordered the revocation. */
+const CLOCK_SKEW_MS = 60_000;
+
 /** Users and sessions whose resume tokens issued up to a time are refused. An entry is kept for as long as such a token could live. */
 export class Revocations {
   readonly #clock: Clock;
@@ -28,14 +31,15 @@ export class Revocations {
     if (this.#entries.size === 0) return false;
     const bySession = this.#entries.get(`s${session}`);
     const byUser = user === undefined ? undefined : this.#entries.get(`u${user}`);
-    return issuedAtMs <= (bySession?.beforeMs ?? -1) || issuedAtMs <= (byUser?.beforeMs ?? -1);
+    const beforeMs = Math.max(bySession?.beforeMs ?? Number.NEGATIVE_INFINITY, byUser?.beforeMs ?? Number.NEGATIVE_INFINITY);
+    return issuedAtMs <= beforeMs + CLOCK_SKEW_MS;
   }
 
   /** Forgets entries older than any resume token. */
   sweep(resumeTtlMs: number): void {
     const nowMs = this.#clock.nowMs();
     for (const [key, { addedMs }] of this.#entries) {
-      if (nowMs - addedMs <= resumeTtlMs) return;
+      if (nowMs - addedMs <= resumeTtlMs + CLOCK_SKEW_MS) return;
       this.#entries.delete(key);
     }
   }

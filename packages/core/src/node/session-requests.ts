@@ -18,7 +18,11 @@ export function answerPing(
 
 /** Takes a new token of the same user; what its claims no longer allow ends. */
 export async function refresh(parts: NodeParts, connection: Connection, frame: FrameOf<"refresh">): Promise<void> {
-  const { authenticator, clock, observer, sessions } = parts;
+  const { authenticator, clock, observer, rates, sessions } = parts;
+  // A signature's check is the costliest thing that a client can ask for.
+  const retryMs = rates.rpc(connection);
+  if (retryMs > 0)
+    return connection.fail(frame.id, "rate_limited", "Cannot refresh: over the rate of calls and refreshes for a connection", { retryMs });
   const verified = await authenticator.verify(frame.token);
   if (connection.phase === "ended") return;
   if (!verified.ok) {

@@ -13,6 +13,7 @@ export interface NodeSettings {
     readonly channelLengthMax: number;
     /** Publishes and presence changes of a connection; bucket of one second's worth times burst. */
     readonly publishesPerSecondMax: number;
+    /** Calls and token refreshes of a connection. */
     readonly rpcsPerSecondMax: number;
     /** All frames of a connection together. */
     readonly framesPerSecondMax: number;

@@ -198,7 +198,7 @@ function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigur
 }
 
 function sessionShown({ channels: names, ...rest }: SessionInfo) {
-  return { ...rest, channelCount: names.length, channels: names.slice(0, CHANNELS_SHOWN_MAX) };
+  return { ...rest, channels: [...names] };
 }
 
 /** One more than `limit` was asked for, to know whether there is a next page. */
