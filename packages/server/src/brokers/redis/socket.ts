@@ -177,7 +177,8 @@ function newClient({ address, tls, account, database, limits }: SocketOptions) {
     disableClientInfo: true,
     maintNotifications: "disabled",
     commandsQueueMaxLength: limits.requestsMax + 100,
-    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+    // Our own timer is one for all commands; the library would make one for each.
+    commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
     socket: {
       ...address,
       connectTimeout: limits.connectMs,

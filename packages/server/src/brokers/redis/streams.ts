@@ -11,6 +11,8 @@ import { readPage, writeRequest } from "./wire.ts";
 const EPOCH_LENGTH = 10;
 /** A counter outlives what it counts by this, and by at least this: nodes that listen renew it every few minutes. */
 const IDLE_MS = 10 * 60_000;
+/** Channels whose keys are remembered; beyond, all are forgotten. */
+const KEYS_MAX = 10_000;
 
 export class Streams {
   readonly #prefix: string;
@@ -18,6 +20,7 @@ export class Streams {
   readonly #limits: RedisLimits;
   readonly #epochs: string;
   #lastEpoch = 0;
+  readonly #keys = new Map<string, ChannelKeys>();
 
   constructor(options: { readonly prefix: string; readonly scripts: Scripts; readonly random: Random; readonly limits: RedisLimits }) {
     this.#prefix = options.prefix;
@@ -28,7 +31,7 @@ export class Streams {
 
   async publish(channel: string, stream: StreamOptions, request: PublishRequest): Promise<PublishResult> {
     const { idempotencyWindowMs, idempotencyKeysMax } = this.#limits;
-    const keys = channelKeys(this.#prefix, channel);
+    const keys = this.#keysOf(channel);
     const reply = await this.#scripts.run({
       script: "publish",
       slot: keys.slot,
@@ -48,12 +51,12 @@ export class Streams {
   }
 
   async history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage> {
-    const keys = channelKeys(this.#prefix, channel);
+    const keys = this.#keysOf(channel);
     return readPage(await this.#page(keys, stream, query));
   }
 
   async removeHistory(channel: string, stream: StreamOptions): Promise<Position> {
-    const keys = channelKeys(this.#prefix, channel);
+    const keys = this.#keysOf(channel);
     return readPosition(await this.#scripts.run({ script: "remove", slot: keys.slot, keys: keys.stream, args: this.#common(stream) }));
   }
 
@@ -61,6 +64,16 @@ export class Streams {
   async position(keys: ChannelKeys, stream: StreamOptions, told?: Position): Promise<Position> {
     const args = [...this.#common(stream), told?.epoch ?? "", told?.offset ?? ""];
     return readPosition(await this.#scripts.run({ script: "position", slot: keys.slot, keys: keys.stream, args }));
+  }
+
+  /** Names cost as much to make as a publish costs the library. */
+  #keysOf(channel: string): ChannelKeys {
+    const known = this.#keys.get(channel);
+    if (known !== undefined) return known;
+    if (this.#keys.size >= KEYS_MAX) this.#keys.clear();
+    const keys = channelKeys(this.#prefix, channel);
+    this.#keys.set(channel, keys);
+    return keys;
   }
 
   #page(keys: ChannelKeys, stream: StreamOptions, query: HistoryQuery): Promise<Reply> {

@@ -16,24 +16,27 @@ interface Content {
   readonly payload?: Payload | undefined;
 }
 
-/** One byte of flags, each text with its length, the payload to the end. Equal contents are equal bytes. */
+/** One byte of flags, each text with its length, the payload to the end. Equal contents are equal bytes. Texts of up to 65535 bytes. */
 export function writeContent({ key, user, session, payload }: Content): Buffer {
-  const texts = [key, user, session].filter((text) => text !== undefined).map((text) => Buffer.from(text));
-  const body = payload === undefined ? Buffer.alloc(0) : payload.kind === "json" ? Buffer.from(payload.text) : payload.bytes;
-  const flags =
+  const body = payload === undefined ? 0 : payload.kind === "json" ? Buffer.byteLength(payload.text) : payload.bytes.byteLength;
+  const content = Buffer.allocUnsafe(1 + textBytes(key) + textBytes(user) + textBytes(session) + body);
+  content[0] =
     (payload === undefined ? 0 : KINDS.indexOf(payload.kind) | HAS_PAYLOAD) |
     (key === undefined ? 0 : HAS_KEY) |
     (user === undefined ? 0 : HAS_USER) |
     (session === undefined ? 0 : HAS_SESSION);
-  const parts: Uint8Array[] = [Uint8Array.of(flags)];
-  for (const text of texts) {
-    const length = Buffer.alloc(2);
-    length.writeUInt16BE(text.length);
-    parts.push(length, text);
+  let at = 1;
+  for (const text of [key, user, session]) {
+    if (text === undefined) continue;
+    at = content.writeUInt16BE(Buffer.byteLength(text), at);
+    at += content.write(text, at);
   }
-  parts.push(body);
-  return Buffer.concat(parts);
+  if (payload?.kind === "json") content.write(payload.text, at);
+  else if (payload !== undefined) content.set(payload.bytes, at);
+  return content;
 }
+
+const textBytes = (text: string | undefined): number => (text === undefined ? 0 : 2 + Buffer.byteLength(text));
 
 /** Bytes are copied: `blob` is a view into what was received. Absent members stay absent. */
 function readContent(blob: Buffer): Content {
