@@ -183,11 +183,13 @@ describe("a latest channel", () => {
   });
   test("begins with the values that it has", () => {
     const oracle = new StreamOracle("latest", "c");
-    oracle.begin(at(7));
+    oracle.begin(at(0));
     arrive(oracle, 4, "a");
     arrive(oracle, 7, "b");
     arrive(oracle, 8, "a");
     expect(found(oracle.judge([keyed(8, "a")], STRICT))).toEqual({});
+    arrive(oracle, 9, "a");
+    expect(found(oracle.judge([], STRICT))).toEqual({ unexpected: 1 });
   });
   test("goes back", () => {
     const oracle = stream("latest");

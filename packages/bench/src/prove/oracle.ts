@@ -64,6 +64,8 @@ export class StreamOracle {
   #start: Position | undefined;
   #position: Position | undefined;
   #epochGap = false;
+  /** Never judged yet. */
+  #isNew = true;
   /** Since the last judgement. */
   #arrivals: Arrival[] = [];
   #doubles: { readonly arrival: Arrival; readonly epoch: string | undefined }[] = [];
@@ -132,6 +134,7 @@ export class StreamOracle {
       gaps: this.#gaps,
       declared,
     };
+    this.#isNew = false;
     this.#arrivals = [];
     this.#doubles = [];
     this.#gaps = 0;
@@ -146,8 +149,7 @@ export class StreamOracle {
       const published = known.get(keyOf(p, n));
       if (published === undefined) {
         // A latest channel begins with the values that it has.
-        const isState =
-          this.#cls === "latest" && position?.epoch === this.#start?.epoch && (position?.offset ?? 0) <= (this.#start?.offset ?? -1);
+        const isState = this.#cls === "latest" && this.#isNew;
         if (!earlier(p, n) && !isState) this.#add("unexpected", `${p}/${n} was never published`);
         continue;
       }
