@@ -18,6 +18,12 @@ describe("the built page", () => {
     for (const path of named) expect(files.has(path)).toBe(true);
   });
 
+  test("says how many nodes serve it", async () => {
+    expect(bytes("/").toString()).toContain('<meta name="holdfast-nodes" content="1" />');
+    const ofThree = (await buildConsole({ nodes: 3 })).get("/")?.body;
+    expect(ofThree).toContain('<meta name="holdfast-nodes" content="3" />');
+  });
+
   test("runs under its policy: no inline script or style, nothing from elsewhere", () => {
     const html = bytes("/").toString();
     expect(html).not.toMatch(/<script(?![^>]*src=)|<style|\sstyle=|\son\w+=/);

@@ -1,5 +1,6 @@
 // Owns: turning the page's sources into what a node serves, and the policy that the page runs under.
 import { fileURLToPath } from "node:url";
+import { NODES_META } from "./names.ts";
 
 /** One file as served. */
 export interface ConsoleFile {
@@ -24,15 +25,20 @@ export class ConsoleBuildError extends Error {
 export const CONSOLE_CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+export interface BuildOptions {
+  /** How many nodes serve the page. Default 1. */
+  readonly nodes?: number;
+}
+
 /** Bundles the page. Keys are URL paths, `/` among them. Needs Bun; takes about 0.1 s. Throws `ConsoleBuildError`. */
-export async function buildConsole(): Promise<ReadonlyMap<string, ConsoleFile>> {
+export async function buildConsole({ nodes = 1 }: BuildOptions = {}): Promise<ReadonlyMap<string, ConsoleFile>> {
   const [html, mark, bundles] = await Promise.all([
     Bun.file(source("index.html")).text(),
     Bun.file(source("mark.svg")).text(),
     bundle(["main.tsx", "page.css", "theme.ts"]),
   ]);
   return new Map<string, ConsoleFile>([
-    ["/", { body: html, type: "text/html; charset=utf-8" }],
+    ["/", { body: html.replace(`${NODES_META}" content="1"`, `${NODES_META}" content="${nodes}"`), type: "text/html; charset=utf-8" }],
     ["/assets/mark.svg", { body: mark, type: "image/svg+xml" }],
     ...bundles,
   ]);

@@ -2,3 +2,4 @@
 export { buildConsole, CONSOLE_CSP, ConsoleBuildError, type ConsoleFile } from "./build.ts";
 export { type DemoContract, demoContract } from "./contract.ts";
 export { type DemoDevice, startDemoDevice } from "./device.ts";
+export { type FleetNode, NODES_PATH } from "./names.ts";

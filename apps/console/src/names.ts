@@ -8,6 +8,21 @@ export const BOARD = "board:deck";
 export const WINCH = "telemetry:winch";
 /** The numbered heartbeats. */
 export const TICKER = "ticker";
+/** Where dev tells the page of its nodes; see `FleetNode`. */
+export const NODES_PATH = "/dev/nodes";
+/** The page's `<meta>` that says how many nodes dev runs. */
+export const NODES_META = "holdfast-nodes";
+
+/** One node of dev's fleet, as served under `NODES_PATH` in a list ordered by place, an old node before the one that follows it. */
+export interface FleetNode {
+  readonly node: string;
+  /** Its place in the fleet, from 0. Two nodes have the same while one replaces the other. */
+  readonly slot: number;
+  readonly revision: string;
+  readonly state: "starting" | "ready" | "draining" | "stopped";
+  readonly sessions: number;
+}
+
 /** The device publishes one heartbeat each this many ms. */
 export const HEARTBEAT_INTERVAL_MS = 100;
 /** The device publishes each metric at this interval. */

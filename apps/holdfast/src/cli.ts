@@ -1,9 +1,10 @@
 // Owns: the commands and their arguments. Options of a node come from the option table.
 import { type OptionRow, optionRows } from "@holdfast/config";
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { printConfig } from "./config-command.ts";
 import type { Arguments } from "./configuration.ts";
 import { runDevNode } from "./dev/dev-node.ts";
+import { FLEET_NODES_MAX } from "./dev/fleet-names.ts";
 import { runDev } from "./dev/run-dev.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import type { Host } from "./host.ts";
@@ -36,11 +37,11 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .configureOutput({ writeOut: host.out, writeErr: host.err })
     .exitOverride();
 
-  withNodeOptions(program.command("dev", { isDefault: false }))
+  withNodeOptions(program.command("dev", { isDefault: false }).addOption(nodesOption().helpGroup("Development:")))
     .description(
       "Run a node for development: embedded broker, anonymous clients, restarts without disconnecting anyone. Opens the demo unless there is a holdfast.config.ts.",
     )
-    .action(async (_options, command: Command) => done(await runDev(argumentsOf(command), host)));
+    .action(async (options: { nodes?: number }, command: Command) => done(await runDev(argumentsOf(command), options.nodes ?? 1, host)));
   withNodeOptions(program.command("serve"))
     .description("Run a node. Refuses to start without a way to check tokens, unless --auth-insecure says so.")
     .action(async (_options, command: Command) => done(await runServe(argumentsOf(command), host)));
@@ -70,9 +71,12 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .option("--name <name>", "name of the key, for logs", "backend")
     .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
     .action((options) => done(printKey(options, host)));
-  withNodeOptions(program.command("dev-node", { hidden: true })).action(async (_options, command: Command) =>
-    done(await runDevNode(argumentsOf(command), host)),
-  );
+  withNodeOptions(program.command("dev-node", { hidden: true }))
+    .addOption(nodesOption())
+    .option("--no-orders")
+    .action(async (options: { nodes?: number; orders: boolean }, command: Command) =>
+      done(await runDevNode(argumentsOf(command), { nodes: options.nodes ?? 1, takesOrders: options.orders }, host)),
+    );
   for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   return program;
 }
@@ -88,6 +92,15 @@ function withNodeOptions(command: Command): Command {
     "after",
     `\nEvery option can be given in the file and in the environment too: docs/reference/options.md.\n${EXIT_HELP}\n`,
   );
+}
+
+/** Of the command and no option of a node: a node does not choose how many there are. */
+function nodesOption(): Option {
+  const help = `how many nodes, 1 to ${FLEET_NODES_MAX}; more than one are a fleet behind a balancer (default 1)`;
+  return new Option("--nodes <count>", help).argParser((text) => {
+    if (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= FLEET_NODES_MAX) return Number(text);
+    throw new InvalidArgumentError(`It is a whole number from 1 to ${FLEET_NODES_MAX}.`);
+  });
 }
 
 function valueName({ option }: OptionRow): string {

@@ -34,7 +34,10 @@ export function appEvents(log: Logger) {
     restarted: (fields: { tookMs: number }) => log.info("restarted", fields),
     nodeKept: (fields: { why: string }) => log.warn("node_kept", fields),
     waitingForContract: (fields: { file: string }) => log.info("waiting_for_contract", fields),
-    nodeDied: (fields: { status: number }) => log.error("node_died", fields),
+    /** A node of a fleet can be reached; the ports are its own. */
+    nodeServing: (fields: { node: string; revision: string; port: number; internalPort: number }) => log.info("node_serving", fields),
+    /** `node` where there are several. */
+    nodeDied: (fields: { status: number; node?: string }) => log.error("node_died", fields),
     nodeKilled: (fields: { why: string }) => log.warn("node_killed", fields),
     deviceFailed: (error: unknown) => log.debug("demo_device_failed", { error }),
     watchFailed: (error: unknown) => log.warn("watch_failed", { error }),

@@ -4,7 +4,8 @@ export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /** Messages between `holdfast dev` and the nodes that it starts. */
 export type ToSupervisor =
-  | { readonly kind: "ready" }
+  /** It serves on these ports. */
+  | { readonly kind: "ready"; readonly port: number; readonly internalPort: number }
   | { readonly kind: "refused"; readonly cause: "contract" | "start"; readonly problems: readonly string[] }
   | { readonly kind: "restart" };
 export type ToNode = { readonly kind: "end" };

@@ -4,7 +4,9 @@ import type { Config } from "@holdfast/config";
 export interface BannerFacts {
   readonly config: Config;
   readonly port: number;
-  readonly internalPort: number;
+  /** Undefined where each node has its own. */
+  readonly internalPort: number | undefined;
+  readonly nodes: number;
   /** The contract file, or undefined for the demo. */
   readonly contract: string | undefined;
   readonly startedInMs: number;
@@ -12,7 +14,7 @@ export interface BannerFacts {
 }
 
 /** A few lines with one URL to open. */
-export function banner({ config, port, internalPort, contract, startedInMs, colors }: BannerFacts): string {
+export function banner({ config, port, internalPort, nodes, contract, startedInMs, colors }: BannerFacts): string {
   const paint = (code: string, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   const scheme = config.tls.certFile === undefined ? "http" : "https";
   const host = ["127.0.0.1", "0.0.0.0", "::", "::1"].includes(config.host) ? "localhost" : config.host;
@@ -24,7 +26,11 @@ export function banner({ config, port, internalPort, contract, startedInMs, colo
     `  ${paint("1", `${scheme}://${host}:${port}/`)}`,
     "",
     dim(`  ${contract === undefined ? "the demo's contract; write holdfast.config.ts for your own" : `contract ${contract}, watched`}`),
-    dim(`  metrics and health on port ${internalPort}; Ctrl-C stops`),
+    dim(
+      internalPort === undefined
+        ? `  ${nodes} nodes behind a balancer, each with metrics and health on its own internalPort; Ctrl-C stops`
+        : `  metrics and health on port ${internalPort}; Ctrl-C stops`,
+    ),
     "",
     "",
   ].join("\n");

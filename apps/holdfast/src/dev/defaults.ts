@@ -1,7 +1,7 @@
 // Owns: how `holdfast dev` differs from a node in production, as defaults that files, environment and flags can still change.
 
-/** Values by option name. */
-export function devDefaults(): Readonly<Record<string, unknown>> {
+/** Values by option name, for one node or for each of a fleet. */
+export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
   return {
     // Anonymous clients may come in, so nobody but this machine may reach it.
     host: "127.0.0.1",
@@ -15,5 +15,14 @@ export function devDefaults(): Readonly<Record<string, unknown>> {
     "log.level": "warn",
     "drain.preDelayMs": 0,
     "drain.windowMs": 5000,
+    ...(nodes > 1 ? FLEET_DEFAULTS : {}),
   };
 }
+
+/** People watch a handful of sessions: they see what nodes say of themselves sooner, and load evened out that a large fleet would let be. */
+const FLEET_DEFAULTS: Readonly<Record<string, unknown>> = {
+  "fleet.figuresMs": 500,
+  "fleet.rebalanceSessionsMin": 2,
+  "fleet.rebalancePerSecond": 2,
+  "fleet.rebalanceCooldownMs": 5000,
+};

@@ -1,7 +1,7 @@
 // Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's broker and under its orders.
 import { demoContract } from "@holdfast/console";
 import type { Broker, ContractDefinition } from "@holdfast/core";
-import { connectLink, createNode, parseLink, StartError, systemClock, systemRandom } from "@holdfast/server";
+import { connectLink, createNode, type HoldfastNode, parseLink, StartError, systemClock, systemRandom } from "@holdfast/server";
 import { type Arguments, DEV_LINK_VARIABLE, readConfiguration } from "../configuration.ts";
 import { ContractFileError, contractPath, loadContractFile } from "../contract-file.ts";
 import { type AppEvents, appEvents } from "../events.ts";
@@ -14,15 +14,23 @@ import { VERSION } from "../version.ts";
 import { devDefaults } from "./defaults.ts";
 import { devPage } from "./page.ts";
 
+/** What the supervisor says besides a node's options. */
+export interface DevNodeOptions {
+  /** How many nodes there are. */
+  readonly nodes: number;
+  /** False where others than this machine can reach the node: then nobody may order a restart over HTTP. */
+  readonly takesOrders: boolean;
+}
+
 /** Runs until the supervisor retires or ends it, or is gone. */
-export async function runDevNode(args: Arguments, host: Host): Promise<number> {
+export async function runDevNode(args: Arguments, { nodes, takesOrders }: DevNodeOptions, host: Host): Promise<number> {
   const link = host.env[DEV_LINK_VARIABLE];
   const { parent } = host;
   if (parent === undefined || link === undefined) {
     host.err("dev-node is started by `holdfast dev`\n");
     return EXIT.refused;
   }
-  const configuration = await readConfiguration(args, host, devDefaults());
+  const configuration = await readConfiguration(args, host, devDefaults(nodes));
   if (!configuration.ok) return refuse(parent, "start", [configuration.message], EXIT.refused);
   const nodeId = configuration.config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
   const config = { ...configuration.config, nodeId };
@@ -30,20 +38,24 @@ export async function runDevNode(args: Arguments, host: Host): Promise<number> {
   const events = appEvents(logger);
   watchFaults(host, events);
   const stop = listenToSupervisor(host, parent, events);
+  let node: HoldfastNode | undefined;
   try {
     const path = contractPath(config.contract, host.cwd);
     const contract: ContractDefinition = path === undefined ? demoContract : await loadContractFile(path);
     const page = devPage({
       demo: path === undefined,
       contract,
-      restart: isLoopback(config.host) ? () => parent.send({ kind: "restart" }) : undefined,
+      nodes,
+      figures: () => node?.control.nodes() ?? [],
+      restart: takesOrders && isLoopback(config.host) ? () => parent.send({ kind: "restart" }) : undefined,
     });
     const broker: Broker = await connectLink({ endpoint: parseLink(link), nodeId, clock: systemClock, random: systemRandom });
-    const node = await createNode({ config, logger, version: VERSION, contract, page, broker });
-    await node.start();
-    stop.ends(async () => void (await node.stop()));
-    parent.send({ kind: "ready" });
-    return await untilStopped({ node, events, drain: () => config.drain, onStop: stop.onRetire });
+    const started = await createNode({ config, logger, version: VERSION, contract, page, broker });
+    node = started;
+    await started.start();
+    stop.ends(async () => void (await started.stop()));
+    parent.send({ kind: "ready", port: started.port, internalPort: started.internalPort });
+    return await untilStopped({ node: started, events, drain: () => config.drain, onStop: stop.onRetire });
   } catch (error) {
     if (error instanceof ContractFileError) return refuse(parent, "contract", [error.message], EXIT.refused);
     if (error instanceof StartError) {
@@ -56,7 +68,8 @@ export async function runDevNode(args: Arguments, host: Host): Promise<number> {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine can connect to what listens there. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 

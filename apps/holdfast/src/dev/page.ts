@@ -1,24 +1,30 @@
-// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, and the order to restart.
-import { buildConsole, CONSOLE_CSP, type ConsoleFile } from "@holdfast/console";
-import type { ContractDefinition } from "@holdfast/core";
+// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, the nodes of a fleet, and the order to restart.
+import { buildConsole, CONSOLE_CSP, type ConsoleFile, type FleetNode, NODES_PATH } from "@holdfast/console";
+import type { ContractDefinition, NodeFigures } from "@holdfast/core";
+import { slotOf } from "./fleet-names.ts";
 
 export interface PageOptions {
   /** The demo's page is for the demo's contract; another contract gets a list of its channels. */
   readonly demo: boolean;
   readonly contract: ContractDefinition;
-  /** Starts a new node; the answer does not wait for it. Undefined where others than this machine can reach the node: then nobody may order it. */
+  /** How many nodes there are. */
+  readonly nodes: number;
+  /** All nodes as this one knows them; asked when somebody wants to see them. */
+  readonly figures: () => readonly NodeFigures[];
+  /** Starts a new node, or a roll of all; the answer does not wait for it. Undefined where others than this machine can reach the node: then nobody may order it. */
   readonly restart: (() => void) | undefined;
 }
 
 /** Answers, or undefined for what is not here. The page is built once, beside the node's start. */
-export function devPage({ demo, contract, restart }: PageOptions): (request: Request) => Promise<Response | undefined> {
-  const files = demo ? buildConsole() : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
+export function devPage({ demo, contract, nodes, figures, restart }: PageOptions): (request: Request) => Promise<Response | undefined> {
+  const files = demo ? buildConsole({ nodes }) : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
   // Who asks for the page hears of a failed build; until then it must not count as unhandled.
   files.catch(() => {});
   return async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/dev/restart") return orderRestart(request, restart);
     if (request.method !== "GET" && request.method !== "HEAD") return undefined;
+    if (pathname === NODES_PATH) return Response.json(fleetNodes(figures()), { headers: { "cache-control": "no-store" } });
     const file = (await files).get(pathname);
     if (file === undefined) return undefined;
     const csp = demo ? CONSOLE_CSP : "default-src 'none'";
@@ -32,6 +38,14 @@ export function devPage({ demo, contract, restart }: PageOptions): (request: Req
     const body = typeof file.body === "string" ? file.body : new Uint8Array(file.body);
     return new Response(request.method === "HEAD" ? null : body, { headers });
   };
+}
+
+/** In the order of places, an old node before the one that follows it. */
+function fleetNodes(figures: readonly NodeFigures[]): readonly FleetNode[] {
+  return figures
+    .map(({ node, revision, state, sessions, startedAtMs }) => ({ node, revision, state, sessions, startedAtMs, slot: slotOf(node) ?? 0 }))
+    .sort((a, b) => a.slot - b.slot || a.startedAtMs - b.startedAtMs)
+    .map(({ startedAtMs: _, ...shown }) => shown);
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;

@@ -2,22 +2,45 @@
 import type { AppEvents } from "../events.ts";
 import type { Host, ToSupervisor } from "../host.ts";
 import { type ChildProcess, startChild } from "./child.ts";
-import { type DevEffect, type DevEvent, DevPlan } from "./plan.ts";
+import type { DevEffect, DevEvent, Place, Plan } from "./plan.ts";
 
+/** The place of a node that is alone. */
+const ONE: Place = { slot: 0, life: 1, revision: 1 };
 /** How long nodes may take to end on Ctrl-C. */
 const END_MS = 2000;
+
+/** Ports that a node listens on. */
+export interface NodePorts {
+  readonly port: number;
+  readonly internalPort: number;
+}
+
+/** How clients reach the node processes. */
+export interface Grounds {
+  /** Arguments of the process that is to start, once for each. */
+  argumentsOf(child: number, place: Place): readonly string[];
+  /** The node listens. Resolves when newcomers reach it; rejects when they do not in time. */
+  admit(child: number, ports: NodePorts): Promise<void>;
+  /** The node's name, where it is known here. */
+  nameOf(child: number): string | undefined;
+  /** The process is gone. */
+  gone(child: number): void;
+}
 
 export interface SuperviseOptions {
   readonly host: Host;
   readonly events: AppEvents;
-  /** Arguments and additional environment of node processes. */
-  readonly args: readonly string[];
+  readonly plan: Plan;
+  readonly grounds: Grounds;
+  /** Additional environment of node processes. */
   readonly env: Readonly<Record<string, string>>;
   /** How long a node may take to move its clients away. */
   readonly retireMs: number;
   /** Shown to people. */
   readonly contractFile: string;
-  /** Called once, when the first node is ready. */
+  /** What is told when a new node cannot start while an old one serves. */
+  readonly keptWhy: string;
+  /** Called once, when the first node is ready, or all of a fleet. */
   readonly onFirst: () => void;
 }
 
@@ -29,7 +52,7 @@ export interface Supervision {
   readonly ended: Promise<boolean>;
 }
 
-/** Starts the first node at once. */
+/** Starts what the plan begins with at once. */
 export function superviseNodes(options: SuperviseOptions): Supervision {
   return new Supervisor(options);
 }
@@ -37,11 +60,12 @@ export function superviseNodes(options: SuperviseOptions): Supervision {
 class Supervisor implements Supervision {
   readonly ended: Promise<boolean>;
   readonly #options: SuperviseOptions;
-  readonly #plan = new DevPlan();
   readonly #children = new Map<number, ChildProcess>();
   #resolve: (ok: boolean) => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   #servedBefore = false;
+  /** Since when nodes of a fleet serve. */
+  readonly #joinedAtMs = new Map<number, number>();
   #askedAtMs = performance.now();
 
   constructor(options: SuperviseOptions) {
@@ -49,7 +73,7 @@ class Supervisor implements Supervision {
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#carryOut(this.#plan.begin());
+    this.#carryOut(options.plan.begin());
   }
 
   restart(why: string): void {
@@ -67,7 +91,7 @@ class Supervisor implements Supervision {
   }
 
   #tell(event: DevEvent): void {
-    this.#carryOut(this.#plan.handle(event));
+    this.#carryOut(this.#options.plan.handle(event));
   }
 
   #carryOut(effects: readonly DevEffect[]): void {
@@ -75,10 +99,13 @@ class Supervisor implements Supervision {
   }
 
   #do(effect: DevEffect): void {
-    const { events, retireMs, contractFile } = this.#options;
+    const { events, retireMs, contractFile, keptWhy } = this.#options;
     switch (effect.kind) {
       case "start":
-        return this.#start(effect.child);
+        return this.#start(effect.child, effect.place ?? ONE);
+      case "joined":
+        this.#joinedAtMs.set(effect.child, performance.now());
+        return;
       case "retire":
         return this.#children.get(effect.child)?.retire(retireMs);
       case "kill":
@@ -90,11 +117,11 @@ class Supervisor implements Supervision {
       case "serving":
         return this.#serving();
       case "kept":
-        return events.nodeKept({ why: "the new one cannot start; the old one goes on" });
+        return events.nodeKept({ why: keptWhy });
       case "idle":
         return events.waitingForContract({ file: contractFile });
       case "died":
-        return events.nodeDied({ status: effect.status });
+        return this.#died(effect);
       case "end-all":
         for (const child of this.#children.values()) child.end(END_MS);
         return;
@@ -105,30 +132,52 @@ class Supervisor implements Supervision {
     }
   }
 
+  #died({ status, child }: Extract<DevEffect, { kind: "died" }>): void {
+    const node = child === undefined ? undefined : this.#options.grounds.nameOf(child);
+    this.#options.events.nodeDied({ status, ...(node === undefined ? {} : { node }) });
+  }
+
   #serving(): void {
     if (this.#servedBefore) this.#options.events.restarted({ tookMs: Math.round(performance.now() - this.#askedAtMs) });
     else this.#options.onFirst();
     this.#servedBefore = true;
   }
 
-  #start(id: number): void {
+  #start(id: number, place: Place): void {
+    const { host, grounds, env } = this.#options;
     const child = startChild({
-      host: this.#options.host,
-      args: this.#options.args,
-      env: this.#options.env,
+      host,
+      args: grounds.argumentsOf(id, place),
+      env,
       onMessage: (message) => this.#heard(id, message),
       onExit: (status) => {
         this.#children.delete(id);
-        this.#tell({ kind: "exited", child: id, status });
+        const joinedAtMs = this.#joinedAtMs.get(id);
+        this.#joinedAtMs.delete(id);
+        const served = joinedAtMs === undefined ? {} : { servedMs: performance.now() - joinedAtMs };
+        this.#tell({ kind: "exited", child: id, status, ...served });
+        grounds.gone(id);
       },
     });
     this.#children.set(id, child);
   }
 
+  /** One that says that it is ready and cannot be reached is of no use. */
+  async #admit(id: number, ports: NodePorts): Promise<void> {
+    try {
+      await this.#options.grounds.admit(id, ports);
+      this.#tell({ kind: "ready", child: id });
+    } catch {
+      if (!this.#children.has(id)) return;
+      this.#options.events.nodeKilled({ why: "it says that it is ready and does not answer so" });
+      this.#children.get(id)?.kill();
+    }
+  }
+
   #heard(id: number, message: ToSupervisor): void {
     switch (message.kind) {
       case "ready":
-        return this.#tell({ kind: "ready", child: id });
+        return void this.#admit(id, message);
       case "restart":
         return this.restart("the page asked for it");
       case "refused":
