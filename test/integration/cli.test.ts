@@ -228,8 +228,12 @@ describe("a node that is told to stop", () => {
       expect(await command.ended()).toBe(0);
       const events = command.events();
       expect(events.find(({ event }) => event === "stopping")).toMatchObject({ signal, connections: 1 });
-      expect(events.find(({ event }) => event === "drained")).toMatchObject({ total: 1, told: 1, cut: 0 });
-      expect(events.at(-1)).toMatchObject({ event: "stopped", cut: 0, exitCode: 0 });
+      expect(events.find(({ event }) => event === "drain_started")).toMatchObject({ connections: 1, deadlineInMs: 2000 });
+      expect(events.find(({ event }) => event === "drain_finished")).toMatchObject({ total: 1, remaining: 0, told: 1, cut: 0 });
+      expect(events.slice(-2)).toMatchObject([
+        { event: "node_stopped", cut: 0 },
+        { event: "stopped", exitCode: 0 },
+      ]);
     });
   }
 

@@ -1,5 +1,4 @@
 // Owns: every event of this program that is worth a line: one function for each. A node's own events are the server's.
-import type { DrainProgress } from "@holdfast/core";
 import type { Logger } from "@holdfast/server";
 import type { StopSignal } from "./host.ts";
 
@@ -19,10 +18,9 @@ export function appEvents(log: Logger) {
     stopping: (fields: { signal: StopSignal; preDelayMs: number; windowMs: number; connections: number }) => log.info("stopping", fields),
     /** A wish to stop came before the node was ready: nobody is connected. */
     startGivenUp: (fields: { signal: StopSignal }) => log.info("start_given_up", fields),
-    drained: (progress: DrainProgress) => log.info("drained", { ...progress }),
     /** A second signal or the deadline ended the process before everyone had left. */
     forced: (fields: { by: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),
-    stopped: (fields: { ranMs: number; cut: number; exitCode: number }) => log.info("stopped", fields),
+    stopped: (fields: { exitCode: number }) => log.info("stopped", fields),
     /** `waiting` options have changed too and need a new process. */
     settingsReloaded: (fields: { taken: readonly string[]; waiting: readonly string[] }) => log.info("settings_reloaded", fields),
     settingsRefused: (fields: { reason: string }) => log.error("settings_refused", fields),

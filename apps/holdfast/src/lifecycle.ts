@@ -18,7 +18,6 @@ export interface LifeOptions {
 
 /** Resolves with the exit status when the node has ended. The node has been started. */
 export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptions): Promise<number> {
-  const startedMs = performance.now();
   return new Promise((resolve) => {
     let ending = false;
     const end = async (forcedBy?: "signal" | "deadline") => {
@@ -27,7 +26,7 @@ export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptio
       clearTimeout(deadline);
       const cut = await node.stop();
       if (forcedBy !== undefined) events.forced({ by: forcedBy, cut });
-      events.stopped({ ranMs: Math.round(performance.now() - startedMs), cut, exitCode: EXIT.ok });
+      events.stopped({ exitCode: EXIT.ok });
       resolve(EXIT.ok);
     };
     let deadline: ReturnType<typeof setTimeout> | undefined;
@@ -38,10 +37,7 @@ export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptio
       events.stopping({ signal, ...drain, connections: node.info().connections });
       deadline = setTimeout(() => void end("deadline"), preDelayMs + windowMs + SLACK_MS);
       node.drain(drain).then(
-        (progress) => {
-          if (!ending) events.drained(progress);
-          return end();
-        },
+        () => end(),
         () => end("deadline"),
       );
     });

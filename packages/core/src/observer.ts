@@ -1,5 +1,6 @@
 // Owns: what the engines tell of themselves, for metrics and logs. Labels are bounded by construction.
 import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
+import type { DrainProgress } from "./node/control.ts";
 
 /** Called on hot paths: implementations MUST NOT throw and SHOULD only count. */
 export interface Observer {
@@ -30,7 +31,8 @@ export interface Observer {
   rpc(method: string, outcome: "ok" | CodeName, ms: number): void;
   /** What a client reported. */
   experienced(counts: ExperienceCounts): void;
-  drainStep(step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone", count: number): void;
+  /** `count` connections, `progress` as it is then. */
+  drainStep(step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone", count: number, progress: DrainProgress): void;
   /** Sessions were asked to move to even out load. */
   rebalanced(count: number): void;
   /** Another node appeared, left on purpose, or was not heard of for its lease. */

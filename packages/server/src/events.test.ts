@@ -27,6 +27,8 @@ describe("events", () => {
   });
 });
 
+const PROGRESS = { total: 2, remaining: 1, moved: 1, told: 0, cut: 0, deadlineInMs: 900 };
+
 describe("the observer", () => {
   const calls: [keyof Observer, unknown[], string | undefined][] = [
     ["published", ["ordered", "ok", 1], undefined],
@@ -34,7 +36,10 @@ describe("the observer", () => {
     ["recovered", ["full", 1], undefined],
     ["requestFailed", ["rate_limited"], undefined],
     ["rpc", ["sum", "ok", 1], undefined],
-    ["drainStep", ["migrate", 1], undefined],
+    ["drainStep", ["migrate", 1, PROGRESS], undefined],
+    ["drainStep", ["started", 2, PROGRESS], "drain_started"],
+    ["drainStep", ["finished", 2, PROGRESS], "drain_finished"],
+    ["drainStep", ["undone", 1, PROGRESS], "drain_undone"],
     ["handshake", ["connected", undefined, 1], undefined],
     ["handshake", ["refused", "try_later", 1], "handshake_refused"],
     ["ended", [{ session: "s", code: undefined, connectedMs: 5 }], "session_ended"],

@@ -10,16 +10,15 @@ export function createEvents(log: Logger) {
     // ---- the node's life ----
     nodeStarting: (fields: { node: string; revision: string; version: string; broker: string }) => log.info("node_starting", fields),
     nodeListening: (fields: { url: string; internalUrl: string; startedInMs: number }) => log.info("node_listening", fields),
-    contractLoaded: (fields: { file: string; channels: number; rpcs: number }) => log.info("contract_loaded", fields),
-    contractRefused: (fields: { file: string; error: unknown }) => log.error("contract_refused", fields),
+    /** Channel patterns and RPCs, those of the configuration included. A contract that is refused is a StartError: whoever starts the node tells it. */
+    contractLoaded: (fields: { channels: number; rpcs: number }) => log.info("contract_loaded", fields),
     readinessChanged: (fields: { ready: boolean; reasons: readonly string[] }) => log.info("readiness_changed", fields),
-    drainStarted: (fields: { trigger: "signal" | "api" | "restart"; sessions: number; preDelayMs: number; windowMs: number }) =>
-      log.info("drain_started", fields),
-    drainFinished: (progress: DrainProgress) => log.info("drain_finished", { ...progress }),
-    drainUndone: (fields: { sessions: number }) => log.info("drain_undone", fields),
-    /** A second signal or the deadline. `cut` connections were not closed in order. */
-    stopForced: (fields: { trigger: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),
-    nodeStopped: (fields: { uptimeMs: number; exitCode: number }) => log.info("node_stopped", fields),
+    /** Whoever ordered it: a signal, the API, another node. `deadlineInMs` counts the delay before it. */
+    drainStarted: (fields: { connections: number; deadlineInMs: number }) => log.info("drain_started", fields),
+    drainFinished: (fields: Omit<DrainProgress, "deadlineInMs">) => log.info("drain_finished", fields),
+    drainUndone: (fields: { connections: number }) => log.info("drain_undone", fields),
+    /** `cut` connections were not closed in order. */
+    nodeStopped: (fields: { uptimeMs: number; cut: number }) => log.info("node_stopped", fields),
 
     // ---- sessions ----
     handshakeRefused: (fields: { code: string; ms: number }) => log.info("handshake_refused", fields),
@@ -27,7 +26,8 @@ export function createEvents(log: Logger) {
     authFailed: (fields: { code: string }) => log.warn("auth_failed", fields),
     slowConsumer: (fields: { policy: string }) => log.warn("slow_consumer", fields),
     gapDeclared: (fields: { reason: string; publications: number }) => log.info("gap_declared", fields),
-    socketRefused: (fields: { reason: string; address: string }) => log.warn("socket_refused", fields),
+    /** Before it was a WebSocket. `origin`: the page that was refused. */
+    socketRefused: (fields: { reason: string; address: string; origin?: string }) => log.warn("socket_refused", fields),
     clientLost: (fields: { lost: number; undeclared: number; gaps: number }) => log.warn("client_lost", fields),
 
     nodeChanged: (fields: { other: string; change: string }) => log.info("node_changed", fields),
@@ -70,7 +70,13 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     recovered: metrics.recovered,
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
-    drainStep: metrics.drainStep,
+    drainStep(step, count, progress) {
+      metrics.drainStep(step, count, progress);
+      const { deadlineInMs, ...counts } = progress;
+      if (step === "started") events.drainStarted({ connections: count, deadlineInMs: Math.round(deadlineInMs) });
+      else if (step === "finished") events.drainFinished(counts);
+      else if (step === "undone") events.drainUndone({ connections: count });
+    },
     rebalanced(count) {
       metrics.rebalanced(count);
       events.rebalancing({ sessions: count });

@@ -79,7 +79,7 @@ export class Draining {
     this.#finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
-    observer.drainStep("started", this.#total);
+    observer.drainStep("started", this.#total, this.#now());
     this.#fleet.announce();
     this.#cancel = clock.after(preDelayMs, () => this.#begin());
     return this.#finished;
@@ -104,7 +104,7 @@ export class Draining {
     if (!this.begun) return false;
     this.#cancel();
     for (const connection of this.#parts.sessions.connections) connection.toldToLeave = false;
-    this.#parts.observer.drainStep("undone", this.#parts.sessions.connections.size);
+    this.#parts.observer.drainStep("undone", this.#parts.sessions.connections.size, this.#now());
     this.#end();
     this.#over = false;
     this.#fleet.announce();
@@ -155,11 +155,11 @@ export class Draining {
     connection.toldToLeave = true;
     if (connection.migrates) {
       connection.send({ t: "migrate", reason: "drain", deadlineMs: Math.round(deadlineMs) });
-      observer.drainStep("migrate", 1);
+      observer.drainStep("migrate", 1, this.#now());
       return;
     }
     this.#told += 1;
-    observer.drainStep("goodbye", 1);
+    observer.drainStep("goodbye", 1, this.#now());
     sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
   }
 
@@ -167,7 +167,7 @@ export class Draining {
     const { clock, sessions, observer } = this.#parts;
     const left = [...sessions.connections];
     this.#cut = left.length;
-    observer.drainStep("cut", left.length);
+    observer.drainStep("cut", left.length, this.#now());
     for (const connection of left) sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
     this.#cancel = clock.after(STRAGGLER_MS, () => this.#done());
   }
@@ -175,7 +175,7 @@ export class Draining {
   #done(): void {
     this.#cancel();
     if (!this.running) return;
-    this.#parts.observer.drainStep("finished", this.#total);
+    this.#parts.observer.drainStep("finished", this.#total, this.#now());
     this.#over = true;
     this.#end();
   }

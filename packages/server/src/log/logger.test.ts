@@ -143,7 +143,10 @@ describe("the pretty format", () => {
 describe("noise", () => {
   test("lines of an event over the limit are counted and told at the window's end", () => {
     let held = 0;
-    const { log, clock, parsed, tasks } = setUp({ limit: { linesMax: 3, windowMs: 1_000 }, onSuppressed: () => (held += 1) });
+    const { log, clock, parsed, tasks } = setUp({ limit: { linesMax: 3, windowMs: 1_000 } });
+    log.onSuppressed(() => {
+      held += 1;
+    });
     for (let i = 0; i < 100; i++) log.warn("auth_failed", { i });
     log.info("other_event");
     expect(parsed().map(({ event }) => event)).toEqual(["auth_failed", "auth_failed", "auth_failed", "other_event"]);

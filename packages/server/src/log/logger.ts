@@ -22,6 +22,8 @@ export interface Logger {
   error(event: string, fields?: LogFields): void;
   /** A logger whose lines carry these fields as well. Shares the limits. */
   with(fields: LogFields): Logger;
+  /** Tells of every line held back from now on, whoever's it was; for metrics. At most 16 listeners; further ones are not told. */
+  onSuppressed(listener: () => void): void;
   /** Writes the counts of lines that were held back. For the end of a program. */
   flush(): void;
 }
@@ -37,8 +39,6 @@ export interface LoggerOptions {
   readonly colors?: boolean;
   /** Lines of one event in one window; the rest are counted and told as `log_suppressed`. Default 50 in 10 seconds. */
   readonly limit?: { readonly linesMax: number; readonly windowMs: number };
-  /** Told of every line held back, for metrics. */
-  readonly onSuppressed?: () => void;
   readonly clock?: LogClock;
 }
 
@@ -48,6 +48,7 @@ export interface LogClock {
   after(delayMs: number, task: () => void): void;
 }
 
+const LISTENERS_MAX = 16;
 /** Event names that are counted on their own; further ones share one count. */
 const EVENTS_MAX = 256;
 
@@ -64,11 +65,12 @@ export function createLogger(options: LoggerOptions): Logger {
     }
   };
   const gate = createGate(limit, clock, (event, count) => write("warn", "log_suppressed", { of: event, count }));
+  const listeners: (() => void)[] = [];
   const build = (bound: LogFields): Logger => {
     const log = (level: LogLevel) => (event: string, fields?: LogFields) => {
       if (LOG_LEVELS.indexOf(level) < least) return;
       if (gate.admits(event)) write(level, event, bound, fields);
-      else options.onSuppressed?.();
+      else for (const listener of listeners) listener();
     };
     return {
       debug: log("debug"),
@@ -76,6 +78,9 @@ export function createLogger(options: LoggerOptions): Logger {
       warn: log("warn"),
       error: log("error"),
       with: (fields) => build({ ...bound, ...fields }),
+      onSuppressed: (listener) => {
+        if (listeners.length < LISTENERS_MAX) listeners.push(listener);
+      },
       flush: gate.flush,
     };
   };

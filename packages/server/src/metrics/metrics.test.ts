@@ -42,7 +42,7 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.requestFailed("rate_limited");
   observer.rpc("sum", "ok", 9);
   observer.experienced({ reconnects: 1, migrations: 2, duplicates: 3, gaps: 4, lost: 5, undeclared: 6, resumeMsMax: 700 });
-  observer.drainStep("migrate", 8);
+  observer.drainStep("migrate", 8, { total: 8, remaining: 8, moved: 0, told: 0, cut: 0, deadlineInMs: 0 });
   observer.rebalanced(4);
   observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));

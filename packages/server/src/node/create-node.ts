@@ -67,6 +67,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const id = config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
   const metrics = createMetrics({ node: id, revision: config.revision, version: options.version });
   const events = createEvents(logger.with({ node: id }));
+  logger.onSuppressed(() => metrics.recorder.logSuppressed());
   const contract = nodeContract({
     ...(options.contract === undefined ? {} : { definition: options.contract }),
     channels: config.channels,
@@ -74,6 +75,8 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     anonymous: config.auth.anonymous,
     onError: (where, error) => events.bug({ where, error }),
   });
+  const channels = Object.keys(options.contract?.channels ?? {}).length + Object.keys(config.channels ?? {}).length;
+  events.contractLoaded({ channels, rpcs: Object.keys(options.contract?.rpc ?? {}).length });
   const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
   const broker = options.broker ?? (await openBroker(config, id, events));
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
@@ -123,6 +126,7 @@ class RunningNode implements HoldfastNode {
   #stopListening: ReturnType<typeof setTimeout> | undefined;
   #selfCheck: ReturnType<typeof setInterval> | undefined;
   #startedMs = 0;
+  #listened = false;
 
   constructor(id: string, options: NodeOptions, built: Built) {
     const { engine, broker, events, metrics, load } = built;
@@ -186,6 +190,7 @@ class RunningNode implements HoldfastNode {
       if (error instanceof StartError) throw error;
       throw new StartError("broker_unavailable", ["Cannot start: the broker did not answer"], { cause: error });
     }
+    this.#listened = true;
     events.nodeListening({
       url: `${config.tls.certFile === undefined ? "http" : "https"}://${config.host}:${this.port}`,
       internalUrl: `http://${config.internalHost}:${this.internalPort}`,
@@ -205,7 +210,7 @@ class RunningNode implements HoldfastNode {
   }
 
   async stop(): Promise<number> {
-    const { engine, broker } = this.#built;
+    const { engine, broker, events } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
     clearInterval(this.#selfCheck);
@@ -214,6 +219,8 @@ class RunningNode implements HoldfastNode {
     this.#sockets?.end();
     this.#internal?.stop();
     await broker.close();
+    if (this.#listened) events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });
+    this.#listened = false;
     return cut;
   }
 
@@ -252,6 +259,7 @@ class RunningNode implements HoldfastNode {
       engine,
       recorder: metrics.recorder,
       http: this.#http(),
+      onRefused: events.socketRefused,
       onError: (where: string, error: unknown) => events.bug({ where, error }),
     };
     try {

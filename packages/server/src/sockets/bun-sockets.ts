@@ -22,6 +22,12 @@ export interface SocketsOptions {
   readonly socketsMax: number;
   readonly engine: NodeEngine;
   readonly recorder: ServerRecorder;
+  /** Told of sockets that were refused, besides the recorder; not of requests that wanted none. */
+  readonly onRefused: (fields: {
+    readonly reason: "origin" | "full" | "upgrade_failed";
+    readonly address: string;
+    readonly origin?: string;
+  }) => void;
   /** Requests other than for `/connect`. */
   readonly http: (request: Request, address: string) => Response | Promise<Response>;
   readonly onError: (where: string, error: unknown) => void;
@@ -36,6 +42,8 @@ export interface Sockets {
 }
 
 const CONNECT_PATH = "/connect";
+/** Characters of a refused origin that the log gets. */
+const ORIGIN_LOGGED_MAX = 200;
 /** A page in the making of a browser's idle HTTP connection is not our business. */
 const HTTP_IDLE_SECONDS = 30;
 
@@ -110,24 +118,28 @@ interface Upgrade {
 }
 
 function upgrade(options: SocketsOptions, { request, server, address }: Upgrade): Response | undefined {
-  const { recorder } = options;
+  const { recorder, onRefused } = options;
+  const refused = (reason: "origin" | "full" | "upgrade_failed", more: { readonly origin?: string } = {}): void => {
+    recorder.socketRefused(reason);
+    onRefused({ reason, address, ...more });
+  };
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     recorder.socketRefused("not_websocket");
     return new Response("Cannot connect: expected a WebSocket upgrade\n", { status: 426, headers: { upgrade: "websocket" } });
   }
   if (!originAllowed(options.allowedOrigins, request)) {
-    recorder.socketRefused("origin");
+    refused("origin", { origin: (request.headers.get("origin") ?? "").slice(0, ORIGIN_LOGGED_MAX) });
     return new Response("Cannot connect: this origin is not in allowedOrigins\n", { status: 403 });
   }
   if (server.pendingWebSockets >= options.socketsMax) {
-    recorder.socketRefused("full");
+    refused("full");
     return new Response("Cannot connect: the node is full\n", { status: 503, headers: { "retry-after": "1" } });
   }
   const chosen = chooseSubprotocol(request.headers.get("sec-websocket-protocol"));
   const data: SocketData = { address, codec: chosen.codec, connection: undefined };
   // Set even when empty: Bun would echo the first one offered.
   if (server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": chosen.header } })) return undefined;
-  recorder.socketRefused("upgrade_failed");
+  refused("upgrade_failed");
   return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
 }
 
