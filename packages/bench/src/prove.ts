@@ -6,7 +6,7 @@ import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
 import { reportPage } from "./prove/report-page.ts";
-import { closingText, stepText } from "./prove/report-text.ts";
+import { closingText, sideBySideText, stepText } from "./prove/report-text.ts";
 import { hasFailed, type ProofResult } from "./prove/result.ts";
 import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
 
@@ -21,8 +21,15 @@ async function main(): Promise<number> {
       process.stdout.write(HELP);
       return EXIT.holds;
     }
-    const result = await prove(plan);
-    return hasFailed(result) ? EXIT.failed : EXIT.holds;
+    rmSync(FOLDER, { recursive: true, force: true });
+    const own = await prove(plan);
+    const { against } = plan;
+    const result = against === undefined ? own : { ...own, against: await prove({ ...plan, peer: against }) };
+    await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result)}\n`);
+    await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
+    if (result.against !== undefined) line(`\n${sideBySideText(own, result.against)}`);
+    line(closingText(own));
+    return hasFailed(own) ? EXIT.failed : EXIT.holds;
   } catch (error) {
     if (!(error instanceof ProveError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -34,17 +41,17 @@ async function prove(plan: Plan): Promise<ProofResult> {
   const startedMs = performance.now();
   const measuredAt = new Date().toISOString();
   const [loadBefore = 0] = loadavg();
-  rmSync(FOLDER, { recursive: true, force: true });
-  mkdirSync(FOLDER, { recursive: true });
+  const folder = join(FOLDER, plan.peer);
+  mkdirSync(folder, { recursive: true });
   const workload = workloadOf(plan);
   const subscriptions = workload.clients.reduce((sum, { channels }) => sum + channels.length, 0);
   const perSecond = Math.round(deliveriesOfPublication(workload) * plan.publishesPerSecond);
   line(
-    `${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
+    `${plan.peer}: ${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
   );
   const proof = new Proof({
     plan,
-    folder: FOLDER,
+    folder,
     say: (text) => (process.stdout.isTTY ? process.stdout.write(`\r\x1b[K... ${text}`) : line(`... ${text}`)),
     onStep: (step) => line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${stepText(step, plan.handshakesPerSecond)}`),
   });
@@ -69,9 +76,6 @@ async function prove(plan: Plan): Promise<ProofResult> {
     steps,
     tookMs: Math.round(performance.now() - startedMs),
   };
-  await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result, null, 2)}\n`);
-  await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
-  line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${closingText(result)}`);
   return result;
 }
 

@@ -14,6 +14,8 @@ export interface BackEndOptions {
   readonly seed: number;
   /** The balancer: back ends reach nodes as clients do. */
   readonly url: string;
+  /** Whether the server knows idempotency keys; without, nothing is sent again. */
+  readonly repeats: boolean;
   /** What becomes of each publish, in the order of the outcomes. */
   readonly onPublished: (published: Published) => void;
 }
@@ -59,7 +61,7 @@ export class BackEnd {
       const outcome = await this.#try(body);
       // A refusal says nothing of the attempt before it, which may have been taken.
       if (outcome.kind === "refused" && doubtful) return { ...outcome, kind: "unknown" };
-      if (outcome.kind !== "unknown" || performance.now() + delayMs > deadlineMs) return outcome;
+      if (outcome.kind !== "unknown" || !this.#options.repeats || performance.now() + delayMs > deadlineMs) return outcome;
       doubtful = true;
       await Bun.sleep(delayMs * (0.5 + this.#random.next() / 2));
     }
@@ -73,8 +75,10 @@ export class BackEnd {
         body,
         signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
       });
-      const answer = (await response.json()) as { epoch: string; offset: number; code?: string };
-      if (response.ok) return { kind: "acknowledged", position: { epoch: answer.epoch, offset: answer.offset } };
+      const answer = (await response.json()) as { epoch?: string; offset?: number; code?: string };
+      const { epoch, offset } = answer;
+      if (response.ok)
+        return { kind: "acknowledged", ...(epoch === undefined || offset === undefined ? {} : { position: { epoch, offset } }) };
       const again = response.status >= 500 || response.status === 429;
       return { kind: again ? "unknown" : "refused", code: answer.code ?? String(response.status) };
     } catch (error) {

@@ -9,6 +9,8 @@ import { RedisServers, SENTINEL_GROUP } from "./redis-servers.ts";
 export interface BrokerAccess {
   /** Environment of the node. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where the broker is for servers that are not ours. */
+  readonly port?: number;
   /** Argument of a program that takes the broker link instead of `holdfast serve`. */
   readonly link?: string;
 }
@@ -60,7 +62,7 @@ export async function redisPlace(network: Helper<NetworkCommands>, folder: strin
         return { env: { HOLDFAST_BROKER_URL: `redis+sentinel://${watchers}/${SENTINEL_GROUP}/0` } };
       }
       const port = await network.ask("proxy", { name: `broker of ${node}`, target: servers.port });
-      return { env: { HOLDFAST_BROKER_URL: `redis://127.0.0.1:${port}` } };
+      return { env: { HOLDFAST_BROKER_URL: `redis://127.0.0.1:${port}` }, port };
     },
     cut: (node) => network.ask("cut", `broker of ${node}`),
     join: (node) => network.ask("restore", `broker of ${node}`),

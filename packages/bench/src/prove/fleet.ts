@@ -1,7 +1,7 @@
 // Owns: the nodes of a proof: started with a revision, drained, killed, frozen; always known to the balancer.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { BrokerPlace } from "./broker-place.ts";
+import type { BrokerAccess, BrokerPlace } from "./broker-place.ts";
 import type { NetworkCommands } from "./network.ts";
 import { NodeProcess } from "./node-process.ts";
 import { TOKEN_SECRET } from "./peers/holdfast-peer.ts";
@@ -57,10 +57,7 @@ export class Fleet {
     const { network, broker, folder } = this.#options;
     const id = `n${++this.#count}`;
     const access = await broker.access(id);
-    const command =
-      access.link === undefined
-        ? [process.execPath, join(ROOT, "apps/holdfast/src/main.ts"), "serve"]
-        : [process.execPath, join(import.meta.dir, "link-node.ts"), access.link];
+    const command = await this.#command(access);
     const node = new NodeProcess({
       id,
       revision,
@@ -112,6 +109,13 @@ export class Fleet {
     await Promise.all([...this.#nodes.values()].map((node) => this.kill(node.id)));
   }
 
+  async #command({ link, port }: BrokerAccess): Promise<readonly string[]> {
+    const { peer, folder } = this.#options;
+    if (peer === "socketio") return ["node", await bundled("socket-io-node", folder), String(port), String(PRE_DELAY_MS)];
+    if (link !== undefined) return [process.execPath, join(import.meta.dir, "link-node.ts"), link];
+    return [process.execPath, join(ROOT, "apps/holdfast/src/main.ts"), "serve"];
+  }
+
   async #forget(node: NodeProcess): Promise<void> {
     this.#bugs.push(...node.bugs);
     this.#nodes.delete(node.id);
@@ -150,4 +154,15 @@ export class Fleet {
       HOLDFAST_DRAIN_WINDOW_MS: String(WINDOW_MS),
     };
   }
+}
+
+/** A server that Node runs, which reads no TypeScript; its packages stay outside. */
+async function bundled(name: string, folder: string): Promise<string> {
+  const path = join(folder, `${name}.mjs`);
+  if (await Bun.file(path).exists()) return path;
+  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "peers", `${name}.ts`)], target: "node", packages: "external" });
+  const [output] = built.outputs;
+  if (output === undefined) throw new ProveError("node_unusable", `Cannot bundle ${name}`);
+  await Bun.write(path, await output.text());
+  return path;
 }

@@ -4,8 +4,12 @@ import { ProveError } from "./prove-error.ts";
 import type { Step } from "./steps/step.ts";
 import { STEPS } from "./steps/steps.ts";
 
+export type PeerName = "holdfast" | "socketio";
+
 export interface Plan {
-  readonly peer: "holdfast";
+  readonly peer: PeerName;
+  /** Another server, to do the same work afterwards. */
+  readonly against?: PeerName;
   readonly broker: "redis" | "link";
   readonly clients: number;
   readonly channels: number;
@@ -33,9 +37,13 @@ export const HELP = `prove: real nodes, a real Redis, real clients; deploys, dea
   --capacity N     handshakes a second that a node takes: A (default 150)
   --seed N         default 1
   --broker KIND    redis (default), or link: a broker in this process, for a machine without Redis; steps that need Redis are left out
+  --against NAME   socketio: the same work on Socket.IO (Redis Streams adapter, connection state recovery), both in one table; steady, rolling-restart and kill
   --json FILE      write the result
   --html FILE      write the report, one file for everything
 `;
+
+/** Steps that ask for nothing that others do not have. */
+const SIDE_BY_SIDE = "steady,rolling-restart,kill";
 
 const whole = (name: string, text: string | undefined, standard: number, least: number, most: number): number => {
   const value = text === undefined ? standard : Number(text);
@@ -58,6 +66,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     capacity: text,
     seed: text,
     broker: text,
+    against: text,
     json: text,
     html: text,
   };
@@ -67,8 +76,12 @@ export function planFrom(args: readonly string[]): Plan | undefined {
   const { broker = "redis" } = values;
   if (broker !== "redis" && broker !== "link")
     throw new ProveError("argument_invalid", `Cannot use --broker ${broker}: expected redis or link`);
+  if (values.against !== undefined && (values.against !== "socketio" || broker !== "redis"))
+    throw new ProveError("argument_invalid", `Cannot use --against ${values.against}: expected socketio, with the broker redis`);
+  const only = values.only ?? (values.against === undefined ? undefined : SIDE_BY_SIDE);
   return {
     peer: "holdfast",
+    ...(values.against === undefined ? {} : { against: values.against }),
     broker,
     clients: whole("clients", values.clients, quick ? 200 : 1000, 30, 20_000),
     channels: whole("channels", values.channels, quick ? 50 : 200, 10, 10_000),
@@ -79,7 +92,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     httpShare: 0.2,
     handshakesPerSecond: whole("capacity", values.capacity, 150, 1, 10_000),
     quick,
-    steps: chosen(values.only, quick, broker),
+    steps: chosen(only, quick, broker),
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.html === undefined ? {} : { html: values.html }),
   };

@@ -116,6 +116,7 @@ export class Proof {
       workload: this.#workload,
       seed,
       url: `http://127.0.0.1:${this.#frontPort}`,
+      repeats: peer === "holdfast",
       onPublished: (one) => this.#httpLog.push(one),
     });
     return { fleet, broker, backEnd };

@@ -59,3 +59,25 @@ export function closingText({ steps, tookMs }: Pick<ProofResult, "steps" | "took
   const summary = failed === 0 ? `all ${steps.length} steps hold` : `${failed} of ${steps.length} steps failed`;
   return `${what}; ${lost}; ${summary} (${(tookMs / 1000).toFixed(0)} s)`;
 }
+
+/** Two servers' figures for the same steps, below each other. */
+export function sideBySideText(own: Pick<ProofResult, "peer" | "steps">, other: Pick<ProofResult, "peer" | "steps">): string {
+  const heads = ["step", "server", ...COLUMNS.map(({ head }) => head)];
+  const rows = own.steps.flatMap((step) => {
+    const theirs = other.steps.find(({ name }) => name === step.name);
+    const row = (peer: string, of: StepResult) => [step.name, peer, ...COLUMNS.map(({ cell }) => cell(of))];
+    return [row(own.peer, step), ...(theirs === undefined ? [] : [row(other.peer, theirs)])];
+  });
+  // Figures below each other need the width of a page: one line for each, the servers beside each other.
+  const names = rows.map(([step = "", peer = ""]) => `${step} ${peer}`);
+  const wide = (texts: readonly string[]) => Math.max(...texts.map((text) => text.length));
+  const columns = rows.map((cells, place) => [names[place] ?? "", ...cells.slice(2)]);
+  const labels = ["", ...heads.slice(2)];
+  const label = wide(labels);
+  const widths = columns.map(wide);
+  return labels
+    .map((text, line) =>
+      [text.padEnd(label), ...columns.map((cells, place) => (cells[line] ?? "").padStart(widths[place] ?? 0))].join("  "),
+    )
+    .join("\n");
+}

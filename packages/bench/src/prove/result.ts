@@ -69,6 +69,8 @@ export interface ProofResult {
   readonly loadBefore: number;
   readonly steps: readonly StepResult[];
   readonly tookMs: number;
+  /** The same work on another server. */
+  readonly against?: ProofResult;
 }
 
 const CALLED: Readonly<Record<Violation, string>> = {

@@ -2,8 +2,9 @@
 import { ProveError } from "../prove-error.ts";
 import { holdfastPeer } from "./holdfast-peer.ts";
 import type { Peer } from "./peer.ts";
+import { socketIoPeer } from "./socket-io-peer.ts";
 
-const PEERS: readonly Peer[] = [holdfastPeer];
+const PEERS: readonly Peer[] = [holdfastPeer, socketIoPeer];
 
 export function peerOf(name: string): Peer {
   const found = PEERS.find((peer) => peer.name === name);
