@@ -237,6 +237,8 @@ describe("failover", () => {
     const replica = layout.servers.find((one) => one !== primary);
     await within(5_000, "replication", async () => Number(await replica?.ask("XLEN", "hf:{c}:s")) === 10);
     replica?.freeze();
+    // Or what comes now would wait for it in the kernel, and be there when it goes on.
+    await primary.ask("CLIENT", "KILL", "TYPE", "replica");
     const lost = await fill(broker, 5);
     await fill(broker, 2, LATEST, "l");
     expect(lost.at(-1)?.position.offset).toBe(15);
@@ -247,7 +249,7 @@ describe("failover", () => {
     await within(20_000, "a new primary", async () => (await layout.primary()) === replica);
     await reachable(broker);
     const { position } = await publish(broker, "after");
-    expect(position.offset).toBeGreaterThan(1_000_000_015);
+    expect(position.offset).toBe(1_000_000_011);
     const all = await readAll(broker);
     expect(all.offsets).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, position.offset]);
     expect(all.holes).toEqual([[11, position.offset - 1]]);
