@@ -240,3 +240,29 @@ test("pages of other origins are refused, those of the node's own and clients wi
   expect((await fetch(`${at.httpUrl}/`)).status).toBe(404);
   await unharmed();
 });
+
+for (const host of ["a b", "[", "x:99999", "%zz", ""]) {
+  test(`a request whose Host is ${JSON.stringify(host)} is refused, and is no bug of the node`, async () => {
+    for (const [url, path] of [
+      [at.httpUrl, "/connect"],
+      [at.httpUrl, "/api/v1/info"],
+      [at.httpUrl, "/"],
+      [at.internalUrl, "/livez"],
+    ] as const) {
+      expect(await statusOf(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).toBe("HTTP/1.1 400 Bad Request");
+    }
+    await unharmed();
+  });
+}
+
+function statusOf(url: string, request: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: hostname, port: Number(port) }, () => socket.write(request));
+    socket.once("data", (bytes) => {
+      resolve(bytes.toString("latin1").split("\r\n", 1)[0] ?? "");
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });
+}

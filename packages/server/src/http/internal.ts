@@ -24,6 +24,8 @@ export function createInternalHandler(options: InternalOptions): (request: Reque
   ]);
   return async (request) => {
     const requestId = randomUUID();
+    // Made of the Host header, which may hold anything.
+    if (!URL.canParse(request.url)) return problemAnswer({ code: "request_invalid", detail: "the Host header is no host" }, requestId);
     try {
       const { pathname } = new URL(request.url);
       const page = pages.get(pathname);

@@ -71,6 +71,8 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
     idleTimeout: HTTP_IDLE_SECONDS,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     fetch(request, self) {
+      // Made of the Host header, which may hold anything.
+      if (!URL.canParse(request.url)) return new Response("Cannot read the request: its Host header is no host\n", { status: 400 });
       const address = addressOf(self.requestIP(request)?.address ?? "", request.headers.get("x-forwarded-for"));
       const { pathname } = new URL(request.url);
       return pathname === CONNECT_PATH ? upgrade(options, { request, server: self, address }) : options.http(request, address);
