@@ -1,7 +1,7 @@
 // Owns: tests of what comes in the wrong moment: behind connect, while a drain begins, and of keys that look alike.
 import { expect, test } from "bun:test";
 import type { ServerFrame } from "@holdfast/protocol";
-import { createEngineHarness, TEST_SETTINGS } from "@holdfast/testkit";
+import { createEngineHarness, createManualClock, TEST_SETTINGS } from "@holdfast/testkit";
 import type { ContractDefinition } from "../contract/define.ts";
 
 const open = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
@@ -74,4 +74,15 @@ test("H3: the idempotency keys of two users never meet, whatever the users are c
   const [answer] = await second.take();
   expect(answer).toMatchObject({ t: "published", o: 2 });
   expect(answer).not.toHaveProperty("dup");
+});
+
+test("a node that is stopped before its broker has answered does not start any more", async () => {
+  const clock = createManualClock();
+  const { engine, settle } = await createEngineHarness({ contract, settings: TEST_SETTINGS, clock });
+  engine.stop();
+  await settle();
+  const waiting = clock.waiting();
+  await engine.start();
+  expect(engine.state).toBe("stopped");
+  expect(clock.waiting()).toBe(waiting);
 });

@@ -70,6 +70,8 @@ export class Connection {
   entering = 0;
   /** What came before `connected`. */
   early: ReadItem[] | undefined = undefined;
+  /** Length of all messages until then. */
+  earlyLength = 0;
 
   #out: Encoded | Encoded[] | undefined = undefined;
   readonly #flusher: Flusher;

@@ -105,3 +105,13 @@ test("H5: a ban holds for resume tokens of a node whose clock is ahead", async (
   await client.send({ t: "connect", id: 1, resume });
   expect(only(await client.take(), "goodbye")?.name).toBe("resume_rejected");
 });
+
+test("what waits behind connect is bounded in bytes", async () => {
+  const onConnect = () => new Promise<undefined>(() => {});
+  const { open } = await createEngineHarness({ contract: { ...contract, hooks: { onConnect } }, settings: TEST_SETTINGS });
+  const client = open();
+  await client.send({ t: "connect", id: 1 });
+  const data = "x".repeat(limits.dataBytesMax - 100);
+  for (let i = 0; i < 5; i++) await client.send({ t: "publish", id: i + 2, ch: "chat:a", data });
+  expect(client.connection.endedWith).toBe("flooded");
+});

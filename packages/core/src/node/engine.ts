@@ -40,6 +40,8 @@ const SWEEP_MS = 1000;
 const NO_VITALS: Vitals = { lagMs: 0, memoryBytes: 0, brokerOk: true };
 const READS_MAX = 64;
 const EARLY_FRAMES_MAX = 1024;
+/** Messages of full size that may wait for the answer to connect. */
+const EARLY_MESSAGES_MAX = 2;
 
 /** Pure: all it knows of time, chance and the world comes through the ports. */
 export function createNodeEngine(ports: NodePorts): NodeEngine {
@@ -114,6 +116,8 @@ class Engine implements NodeEngine {
   async start(): Promise<void> {
     const { broker, clock } = this.#ports;
     await broker.presence.renew(this.#settings.nodeId, this.#settings.timeouts.presenceLeaseMs);
+    // Stopped meanwhile: nothing must begin that nobody ends.
+    if (this.#state === "stopped") return;
     this.#startedAtMs = clock.wallMs();
     this.#leaseAskedMs = clock.nowMs();
     this.#leaseRenewedMs = this.#leaseAskedMs;
@@ -167,6 +171,10 @@ class Engine implements NodeEngine {
     connection.lastReceivedMs = this.#ports.clock.nowMs();
     const { limits } = this.#settings;
     if (message.length > limits.messageBytesMax) return this.#sessions.end(connection, "frame_too_large");
+    if (connection.phase !== "open") {
+      connection.earlyLength += message.length;
+      if (connection.earlyLength > EARLY_MESSAGES_MAX * limits.messageBytesMax) return this.#sessions.end(connection, "flooded");
+    }
     const items = connection.codec.decode(message, limits);
     const retryMs = this.#parts.rates.frames(connection, items.length);
     if (retryMs > 0 && this.#parts.rates.floods(connection)) return this.#sessions.end(connection, "flooded");
