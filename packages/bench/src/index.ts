@@ -3,4 +3,5 @@ export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";
 export { reportOf } from "./micro/report.ts";
 export { type Result, resultOf } from "./micro/result.ts";
+export { proofDocument } from "./prove/document.ts";
 export type { ProofResult, StepResult } from "./prove/result.ts";

@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { dirname, join } from "node:path";
+import { proofDocument, withoutCharts } from "./prove/document.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
@@ -11,6 +12,7 @@ import { hasFailed, type ProofResult } from "./prove/result.ts";
 import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
 
 const FOLDER = join(import.meta.dir, "../../../.cache/prove");
+const DOCS = join(import.meta.dir, "../../../docs");
 const EXIT = { holds: 0, failed: 1, refused: 2, unable: 3 } as const;
 
 /** Exit status: 0 it holds, 1 it does not, 2 the arguments are wrong, 3 it could not be carried out. */
@@ -27,6 +29,7 @@ async function main(): Promise<number> {
     const result = against === undefined ? own : { ...own, against: await prove({ ...plan, peer: against }) };
     await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result)}\n`);
     await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
+    if (plan.docs) await writeDocument(result);
     if (result.against !== undefined) line(`\n${sideBySideText(own, result.against)}`);
     line(closingText(own));
     return hasFailed(own) ? EXIT.failed : EXIT.holds;
@@ -77,6 +80,15 @@ async function prove(plan: Plan): Promise<ProofResult> {
     tookMs: Math.round(performance.now() - startedMs),
   };
   return result;
+}
+
+/** Keeps the result and makes the page from what is kept. */
+async function writeDocument(result: ProofResult): Promise<void> {
+  const [full, side] = ["full", "side-by-side"].map((name) => join(DOCS, "proof", `${name}.json`));
+  const kept = result.against === undefined ? full : side;
+  await write(kept ?? "", `${JSON.stringify(withoutCharts(result), null, 2)}\n`);
+  const read = async (path = ""): Promise<ProofResult | undefined> => ((await Bun.file(path).exists()) ? Bun.file(path).json() : undefined);
+  await write(join(DOCS, "proof.md"), proofDocument((await read(full)) ?? result, await read(side)));
 }
 
 function machine(): ProofResult["machine"] {

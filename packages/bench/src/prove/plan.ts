@@ -26,6 +26,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   readonly json?: string;
   readonly html?: string;
+  /** Keep the result in docs/proof and write docs/proof.md. */
+  readonly docs: boolean;
 }
 
 export const HELP = `prove: real nodes, a real Redis, real clients; deploys, deaths and failures under load; every publication accounted for
@@ -40,6 +42,7 @@ export const HELP = `prove: real nodes, a real Redis, real clients; deploys, dea
   --against NAME   socketio: the same work on Socket.IO (Redis Streams adapter, connection state recovery), both in one table; steady, rolling-restart and kill
   --json FILE      write the result
   --html FILE      write the report, one file for everything
+  --docs           keep the result in docs/proof and write docs/proof.md anew
 `;
 
 /** Steps that ask for nothing that others do not have. */
@@ -69,6 +72,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     against: text,
     json: text,
     html: text,
+    docs: flag,
   };
   const { values } = read(() => parseArgs({ args: [...args], options }));
   if (values.help === true) return undefined;
@@ -93,6 +97,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     handshakesPerSecond: whole("capacity", values.capacity, 150, 1, 10_000),
     quick,
     steps: chosen(only, quick, broker),
+    docs: values.docs === true,
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.html === undefined ? {} : { html: values.html }),
   };

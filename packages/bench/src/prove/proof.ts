@@ -126,6 +126,7 @@ export class Proof {
     const { plan } = this.#options;
     const { fleet, backEnd } = parts;
     const told = { marks: [] as { atMs: number; text: string }[], notes: [] as string[], failures: [] as string[] };
+    let backMs: number | undefined;
     await this.#network.ask("take", undefined);
     this.#httpLog.length = 0;
     const stepMs = Date.now();
@@ -138,6 +139,9 @@ export class Proof {
       mark: (text) => told.marks.push({ atMs: Date.now() - stepMs, text }),
       note: (text) => told.notes.push(text),
       fail: (text) => told.failures.push(text),
+      back: (ms) => {
+        backMs = ms;
+      },
     });
     await this.#carryOut(step, stage);
     const doneMs = Math.round(performance.now() - beganMs);
@@ -147,7 +151,17 @@ export class Proof {
     const { mayLoseData } = step;
     const shares = await this.#all((worker) => worker.ask("end", { published, mayLoseData, timeoutMs: ARRIVE_MS }, ARRIVE_MS * 4));
     const { forwarded, samples } = await this.#network.ask("take", undefined);
-    return resultOfStep({ step, stepMs, doneMs, published, shares, forwarded, samples, told, bugs: fleet.bugs });
+    return resultOfStep({
+      step,
+      stepMs,
+      doneMs,
+      published,
+      shares,
+      forwarded,
+      samples,
+      told: { ...told, ...(backMs === undefined ? {} : { backMs }) },
+      bugs: fleet.bugs,
+    });
   }
 
   /** A step that takes too long goes on to its end, within what its own waits allow, and has failed. */
@@ -161,7 +175,7 @@ export class Proof {
     }
   }
 
-  #stage(parts: { fleet: Fleet; broker: BrokerPlace; backEnd: BackEnd }, tell: Pick<Stage, "mark" | "note" | "fail">): Stage {
+  #stage(parts: { fleet: Fleet; broker: BrokerPlace; backEnd: BackEnd }, tell: Pick<Stage, "mark" | "note" | "fail" | "back">): Stage {
     const { plan } = this.#options;
     return {
       ...parts,

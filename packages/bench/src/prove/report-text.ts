@@ -24,7 +24,10 @@ export const COLUMNS: readonly Column[] = [
   { head: "visible disconnects", cell: ({ visibleDisconnects }) => count(visibleDisconnects) },
   { head: "presence flickers", cell: ({ flickers }) => count(flickers) },
   { head: "delivery gap p50 / p99 / max, ms", cell: ({ longest }) => quantiles(longest) },
-  { head: "of that behind the broker, ms", cell: ({ longestTransit }) => quantiles(longestTransit) },
+  {
+    head: "of that behind the broker, ms",
+    cell: ({ longestTransit, transits }) => (transits.count === 0 ? "–" : quantiles(longestTransit)),
+  },
   { head: "attempts per client", cell: (step) => attemptsPerClient(step)?.toFixed(2) ?? "–" },
   { head: "peak handshakes/s of a node", cell: ({ peakOfNode }) => count(peakOfNode) },
   { head: "done, s", cell: ({ doneMs }) => (doneMs / 1000).toFixed(1) },

@@ -12,6 +12,8 @@ export interface StepResult {
   readonly timeLimitMs: number;
   /** From the step's first act until it was done and everyone was back. */
   readonly doneMs: number;
+  /** Where clients lost their connections: when the last one had another. */
+  readonly backMs?: number;
   readonly published: { readonly acknowledged: number; readonly unknown: number; readonly refused: number };
   readonly delivered: number;
   readonly violations: Readonly<Record<Violation, number>>;

@@ -13,7 +13,12 @@ export interface Measured {
   readonly shares: readonly ShareOfStep[];
   readonly forwarded: readonly Forwarded[];
   readonly samples: readonly ConnectionSample[];
-  readonly told: { readonly marks: StepChart["marks"]; readonly notes: readonly string[]; readonly failures: readonly string[] };
+  readonly told: {
+    readonly marks: StepChart["marks"];
+    readonly notes: readonly string[];
+    readonly failures: readonly string[];
+    readonly backMs?: number;
+  };
   /** Lines of nodes' logs that say that something must not happen. */
   readonly bugs: readonly string[];
 }
@@ -55,6 +60,7 @@ export function resultOfStep({ step, stepMs, doneMs, published, shares, forwarde
   const failed = subscriptionsFailed.map((text) => `a subscription ended: ${text}`);
   return {
     ...row,
+    ...(told.backMs === undefined ? {} : { backMs: told.backMs }),
     notes: [...told.notes, ...verdict.samples, ...bugs.map((line) => `logged as a bug: ${line}`)],
     failures: [...failuresOf(row), ...told.failures, ...failed],
     chart: chartOf(stepMs, { timeline, forwarded, samples, marks: told.marks }),

@@ -17,7 +17,9 @@ export const kill: Step = {
     const startMs = performance.now();
     await stage.fleet.kill(id);
     await stage.everyoneBack();
-    stage.note(`everyone was back after ${Math.round(performance.now() - startMs)} ms`);
+    const backMs = Math.round(performance.now() - startMs);
+    stage.back(backMs);
+    stage.note(`everyone was back after ${backMs} ms`);
     await stage.fleet.start(stage.revision());
   },
 };

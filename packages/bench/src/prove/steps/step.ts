@@ -22,6 +22,8 @@ export interface Stage {
   addExtras(specs: readonly ClientSpec[], port: number): Promise<void>;
   /** Everyone has a connection. Waits at least until those that lost theirs know it. */
   everyoneBack(): Promise<void>;
+  /** Everyone who lost a connection has another, this long after the blow. */
+  back(ms: number): void;
   /** Shown in the report's charts. */
   mark(text: string): void;
   /** Told in the report. */

@@ -1,0 +1,19 @@
+// Checks that docs/proof.md says what the kept results say.
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ProofResult, proofDocument } from "@holdfast/bench";
+
+const DOCS = join(import.meta.dir, "../../docs");
+const read = (name: string): ProofResult => JSON.parse(readFileSync(join(DOCS, "proof", `${name}.json`), "utf8")) as ProofResult;
+
+test("docs/proof.md is made from the results beside it: npm run prove -- --docs", () => {
+  const side = existsSync(join(DOCS, "proof/side-by-side.json")) ? read("side-by-side") : undefined;
+  expect(readFileSync(join(DOCS, "proof.md"), "utf8")).toBe(proofDocument(read("full"), side));
+});
+
+test("the kept full proof has every step and holds", () => {
+  const { steps, clients, quick } = read("full");
+  expect([clients, quick, steps.length]).toEqual([1000, false, 12]);
+  expect(steps.flatMap(({ failures }) => failures)).toEqual([]);
+});
