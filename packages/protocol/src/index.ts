@@ -2,6 +2,7 @@
 export * from "./codec.ts";
 export * from "./codes.ts";
 export * from "./frames.ts";
+export * from "./gap.ts";
 export { jsonClientCodec } from "./json-client-codec.ts";
 export * from "./limits.ts";
 export * from "./payload.ts";

@@ -1,5 +1,13 @@
 // Owns: one channel's stream as the application sees it, merged from every connection that carries it.
-import type { DeliveryClass, GapFrame, GapReason, Position, PubEntry, PubFrame } from "@holdfast/protocol";
+import {
+  type DeliveryClass,
+  type GapFrame,
+  type GapReason,
+  gapSize,
+  type Position,
+  type PubEntry,
+  type PubFrame,
+} from "@holdfast/protocol";
 import type { HoldfastError } from "./errors.ts";
 import { guard, type Host } from "./host.ts";
 
@@ -139,7 +147,7 @@ export class Stream {
     this.position = frame.pos;
     this.lossy = true;
     this.#host.counts.add("gaps");
-    this.#host.counts.add("lost", frame.to === null ? 0 : Math.max(0, frame.to - from + 1));
+    this.#host.counts.add("lost", gapSize(from, frame.to));
     this.#tell((listener) => listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }));
   }
 

@@ -1,5 +1,5 @@
 // Owns: how a subscription gets from its position to the live stream: from the node's ring, from the broker's history, or by a declared gap.
-import type { GapFrame, GapReason, Position } from "@holdfast/protocol";
+import { type GapFrame, type GapReason, gapSize, type Position } from "@holdfast/protocol";
 import { BrokerError } from "../ports.ts";
 import type { ChannelHub, OutgoingPage } from "./channel-hub.ts";
 import type { HubPorts } from "./hubs.ts";
@@ -182,7 +182,7 @@ function declare(subscription: Subscription, to: number, reason: GapReason, port
   subscription.connection.send(subscription.hub.gapFrame(from, to, reason, to));
   subscription.cursor = to;
   if (subscription.recovery !== undefined) subscription.recovery.gap = true;
-  ports.observer.gap(reason, to - from + 1);
+  ports.observer.gap(reason, gapSize(from, to));
 }
 
 function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): void {

@@ -1,5 +1,5 @@
 // Owns: beginning and ending a subscription on a client's request.
-import type { Publication } from "@holdfast/protocol";
+import { gapSize, type Publication } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import type { Identity } from "../ports.ts";
 import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
@@ -97,7 +97,7 @@ function begin(parts: NodeParts, { connection, frame, rules }: SubscribeCall, { 
   });
   if (start.gap !== undefined) {
     connection.send(start.gap);
-    parts.observer.gap(start.gap.reason, start.gap.to === null ? 0 : start.gap.to - start.gap.from + 1);
+    parts.observer.gap(start.gap.reason, gapSize(start.gap.from, start.gap.to));
   }
   if (start.page?.epoch === hub.epoch) feed(subscription, start.page, parts.hubPorts);
   pump(subscription, parts.hubPorts);

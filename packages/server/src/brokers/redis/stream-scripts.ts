@@ -1,10 +1,5 @@
 // Owns: the scripts that run in the server for streams: publish, page, position, removal. Each is one atomic step in one slot.
-
-/**
- * How far offsets jump when a server takes over whose data may lack the newest publications: more than any server could have taken since. Offsets
- * that were handed out before are never handed out again (docs/adr/0002-redis-client.md).
- */
-export const OFFSET_JUMP = 1_000_000_000;
+import { OFFSET_JUMP } from "@holdfast/protocol";
 
 /**
  * What every script begins with. KEYS: meta, stream, values, order, idempotency keys (two). ARGV: 1 term, 2 a new epoch, 3 shape (r: ring, l: latest, n: nothing),
