@@ -48,6 +48,10 @@ export class Fleet {
   get nodes(): readonly FleetNode[] {
     return [...this.#nodes.values()];
   }
+  /** Whether sessions are evened out when a node joins. */
+  get rebalances(): boolean {
+    return this.#options.peer === "holdfast";
+  }
   get bugs(): readonly string[] {
     return [...this.#bugs, ...[...this.#nodes.values()].flatMap(({ bugs }) => bugs)];
   }

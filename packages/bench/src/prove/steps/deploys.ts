@@ -1,6 +1,5 @@
 // Owns: the steps that move sessions on purpose: rolling restart, drain of two, scale-up.
-import { eventually } from "../prove-error.ts";
-import { drainNodes, nodeIds, type Stage, type Step } from "./step.ts";
+import { drainNodes, nodeIds, type Step, spreadEvenly } from "./step.ts";
 
 const common = { mayLoseData: false, needsRedis: false } as const;
 
@@ -53,11 +52,6 @@ export const drainTwo: Step = {
   },
 };
 
-/** Nodes whose connections differ from the mean by less than the rebalancer lets be. */
-const TOLERANCE = 0.1;
-const SESSIONS_MIN = 20;
-const BALANCED_MS = 60_000;
-
 export const scaleUp: Step = {
   ...common,
   name: "scale-up",
@@ -75,13 +69,3 @@ export const scaleUp: Step = {
     stage.note(`spread evenly ${((performance.now() - startMs) / 1000).toFixed(1)} s after the new nodes were ready`);
   },
 };
-
-async function spreadEvenly(stage: Stage): Promise<void> {
-  await eventually("sessions are spread evenly", () => isBalanced(stage), { timeoutMs: BALANCED_MS, everyMs: 250 });
-}
-
-async function isBalanced({ network }: Stage): Promise<boolean> {
-  const counts = (await network.ask("backends", undefined)).map(({ connections }) => connections);
-  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
-  return counts.every((count) => count - mean <= Math.max(SESSIONS_MIN, mean * TOLERANCE));
-}

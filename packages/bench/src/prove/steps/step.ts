@@ -4,6 +4,7 @@ import type { BrokerPlace } from "../broker-place.ts";
 import type { Fleet } from "../fleet.ts";
 import type { NetworkCommands } from "../network.ts";
 import type { Helper } from "../processes.ts";
+import { eventually } from "../prove-error.ts";
 import type { ClientSpec, Workload } from "../workload.ts";
 
 /** The system under load. */
@@ -55,4 +56,20 @@ export async function drainNodes(stage: Stage, ids: readonly string[]): Promise<
   const statuses = await Promise.all(ids.map((id) => stage.fleet.drain(id)));
   for (const [place, status] of statuses.entries())
     if (status !== 0) stage.fail(`${ids[place]} ended with status ${status} instead of 0 when it was told to go`);
+}
+
+/** Nodes whose connections differ from the mean by less than the rebalancer lets be. */
+const TOLERANCE = 0.1;
+const SESSIONS_MIN = 20;
+const BALANCED_MS = 60_000;
+
+/** Resolves when every node has about its share. */
+export async function spreadEvenly(stage: Stage): Promise<void> {
+  await eventually("sessions are spread evenly", () => isBalanced(stage), { timeoutMs: BALANCED_MS, everyMs: 250 });
+}
+
+async function isBalanced({ network }: Stage): Promise<boolean> {
+  const counts = (await network.ask("backends", undefined)).map(({ connections }) => connections);
+  const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+  return counts.every((count) => count - mean <= Math.max(SESSIONS_MIN, mean * TOLERANCE));
 }
