@@ -225,9 +225,15 @@ export interface Authenticator {
   anonymous(): Identity | undefined;
   /** Signs a session into a resume token; synchronous and cheap. */
   issueResume(session: string, identity: Identity, nowMs: number): string;
-  /** Synchronous and cheap: no network, no broker. */
-  openResume(
-    token: string,
-    nowMs: number,
-  ): { readonly session: string; readonly identity: Identity; readonly issuedAtMs: number } | undefined;
+  /** Synchronous and cheap: no network, no broker. Undefined for anything but a token of ours within its own lifetime. */
+  openResume(token: string, nowMs: number): OpenedResume | undefined;
+}
+
+/** What a resume token says. */
+export interface OpenedResume {
+  readonly session: string;
+  readonly identity: Identity;
+  readonly issuedAtMs: number;
+  /** The identity is over and MUST NOT be used. The session may go on for whoever proves anew to be the same user. */
+  readonly expired?: true;
 }

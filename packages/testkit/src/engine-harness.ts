@@ -211,7 +211,7 @@ function tableAuthenticator({ tokens = {}, anonymous = true }: HarnessOptions): 
     openResume(token, nowMs) {
       if (!token.startsWith("{")) return undefined;
       const opened: { session: string; identity: Identity; issuedAtMs: number } = JSON.parse(token);
-      return (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs ? opened : undefined;
+      return (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs ? opened : { ...opened, expired: true };
     },
   };
 }

@@ -1,7 +1,7 @@
 // Owns: a connection's beginning: limits, admission, identity, session.
 import type { CodeName, ConnectFrame } from "@holdfast/protocol";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
-import type { Identity } from "../ports.ts";
+import type { Identity, OpenedResume } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { FleetMember } from "./fleet-member.ts";
 import type { NodeParts } from "./parts.ts";
@@ -20,7 +20,8 @@ interface Verdict {
   readonly farewell?: Farewell;
 }
 
-type Found = { readonly identity: Identity; readonly session?: string } | Verdict;
+/** `verified`: by a token, just now; otherwise a session comes from its resume token. */
+type Found = { readonly identity: Identity; readonly session?: string; readonly verified?: true } | Verdict;
 
 const BUSY_RETRY_MS = 1000;
 /** A moving session comes back after about this, and the balancer may have a better place then. */
@@ -62,7 +63,7 @@ export class Handshake {
     connection.identity = found.identity;
     connection.client = frame.client;
     connection.session = found.session ?? this.#parts.random.id();
-    const refused = await this.#askApplication(connection, found.session !== undefined);
+    const refused = await this.#askApplication(connection, found.session !== undefined && found.verified !== true);
     if ((connection.phase as string) === "ended") return;
     const verdict = refused ?? this.#userLimit(connection, found.session);
     if (verdict !== undefined) return this.#refuse(connection, verdict);
@@ -74,30 +75,32 @@ export class Handshake {
   async #find(frame: ConnectFrame): Promise<Found> {
     const { clock, random, authenticator } = this.#parts;
     if (this.#node.draining()) return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
-    const resumed = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
+    const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
+    const resumed = opened?.expired === true ? undefined : opened;
     if (resumed !== undefined && frame.moving === true && this.#node.fleet.turnsAway(resumed.session)) {
       return { code: "try_later", farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())), windowMs: 0 } };
     }
     const retryMs = this.#admission.ask(clock.nowMs(), resumed === undefined ? "newcomer" : "resume", random.next());
     // Each refused client has a slot of its own: no window on top of it.
     if (retryMs > 0) return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
-    if (resumed !== undefined) return resumed;
+    if (resumed !== undefined) return { identity: resumed.identity, session: resumed.session };
     if (frame.token === undefined) {
       const identity = authenticator.anonymous();
       if (identity !== undefined) return { identity };
-      return { code: frame.resume === undefined ? "unauthorized" : "resume_rejected" };
+      if (frame.resume === undefined) return { code: "unauthorized" };
+      return { code: opened === undefined ? "resume_rejected" : "token_expired" };
     }
     const verified = await authenticator.verify(frame.token);
-    if (verified.ok) return { identity: verified.identity };
+    if (verified.ok) return { identity: verified.identity, verified: true, ...sessionOfSame(verified.identity, opened) };
     const { code, message } = verified;
     return { code, farewell: verified.code === "try_later" ? { message, retryMs: verified.retryMs } : { message } };
   }
 
-  #openResume(token: string): { identity: Identity; session: string } | undefined {
+  #openResume(token: string): OpenedResume | undefined {
     const { authenticator, clock } = this.#parts;
     const opened = authenticator.openResume(token, clock.wallMs());
     if (opened === undefined || this.#node.revocations.revoked(opened.session, opened.identity.user, opened.issuedAtMs)) return undefined;
-    return { identity: opened.identity, session: opened.session };
+    return opened;
   }
 
   async #askApplication(connection: Connection, resumed: boolean): Promise<Verdict | undefined> {
@@ -161,6 +164,11 @@ export class Handshake {
     if (AUTH_CODES.has(code)) observer.authFailed(code);
     sessions.end(connection, code, farewell);
   }
+}
+
+/** A session outlives its token where a new one proves the same user (H7). Nobody can prove to be the same anonymous one. */
+function sessionOfSame({ user }: Identity, opened: OpenedResume | undefined): { readonly session?: string } {
+  return opened !== undefined && user !== undefined && opened.identity.user === user ? { session: opened.session } : {};
 }
 
 const AUTH_CODES: ReadonlySet<CodeName> = new Set<CodeName>([

@@ -4,4 +4,4 @@ export { CLAIM_LIMITS, parseCapabilities } from "./claims.ts";
 export { AuthConfigError } from "./config-error.ts";
 export type { JwksOptions } from "./jwks.ts";
 export { JWT_ALGORITHMS, type JwtAlgorithm } from "./keys.ts";
-export { type OpenedResume, RESUME_SECRET_BYTES_MIN, type ResumeTokenOptions } from "./resume-token.ts";
+export { RESUME_SECRET_BYTES_MIN, type ResumeTokenOptions } from "./resume-token.ts";

@@ -1,6 +1,6 @@
 // Owns: resume tokens: hf1.<base64url payload>.<base64url HMAC-SHA256>, which bind a session and its identity.
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Identity } from "@holdfast/core";
+import type { Identity, OpenedResume } from "@holdfast/core";
 import { TOKEN_LENGTH_MAX } from "@holdfast/protocol";
 import { parseCapabilities } from "./claims.ts";
 import { AuthConfigError } from "./config-error.ts";
@@ -17,20 +17,14 @@ export const RESUME_SECRETS_MAX = 8;
 export interface ResumeTokenOptions {
   /** Secrets of at least 32 bytes. The first signs, all verify: put a new one first, remove the old one after `ttlMs`. */
   readonly secrets: readonly string[];
-  /** How long a token may be used. It also ends with the identity. */
+  /** How long a token may be used; from the identity's end on only beside proof of the same user. */
   readonly ttlMs: number;
-}
-
-export interface OpenedResume {
-  readonly session: string;
-  readonly identity: Identity;
-  readonly issuedAtMs: number;
 }
 
 export interface ResumeTokens {
   /** Synchronous. Throws a RangeError only for an identity larger than CLAIM_LIMITS allows. */
   issue(session: string, identity: Identity, nowMs: number): string;
-  /** Synchronous. Undefined for anything but a valid, current token of ours. */
+  /** Synchronous. Undefined for anything but a valid token of ours within `ttlMs`; `expired` when its identity is over by then. */
   open(token: string, nowMs: number): OpenedResume | undefined;
 }
 
@@ -42,7 +36,7 @@ export function createResumeTokens(options: ResumeTokenOptions): ResumeTokens {
   const [signingKey] = keys as [Buffer, ...Buffer[]];
   return {
     issue(session, identity, nowMs) {
-      const expiresMs = Math.min(nowMs + options.ttlMs, identity.expiresAtMs ?? Number.POSITIVE_INFINITY);
+      const expiresMs = nowMs + options.ttlMs;
       const wire: Wire = [
         session,
         nowMs,
@@ -108,7 +102,7 @@ function readWire(payload: string, ttlMs: number, nowMs: number): OpenedResume |
   // Issued in the future, or for longer than any node of this configuration issues: not a clock to trust.
   if (issuedMs > nowMs + SKEW_MS || expiresMs <= nowMs || nowMs - issuedMs > ttlMs + SKEW_MS) return undefined;
   if (user !== null && typeof user !== "string") return undefined;
-  if (identityExpiresMs !== null && (!isTime(identityExpiresMs) || identityExpiresMs <= nowMs)) return undefined;
+  if (identityExpiresMs !== null && !isTime(identityExpiresMs)) return undefined;
   const capabilities = caps === null ? undefined : parseCapabilities(caps);
   if (capabilities !== undefined && !capabilities.ok) return undefined;
   const identity: Identity = {
@@ -117,7 +111,8 @@ function readWire(payload: string, ttlMs: number, nowMs: number): OpenedResume |
     ...(capabilities === undefined ? {} : { caps: capabilities.capabilities }),
     ...(identityExpiresMs === null ? {} : { expiresAtMs: identityExpiresMs }),
   };
-  return { session, identity, issuedAtMs: issuedMs };
+  const opened = { session, identity, issuedAtMs: issuedMs };
+  return identityExpiresMs !== null && identityExpiresMs <= nowMs ? { ...opened, expired: true } : opened;
 }
 
 function parse(payload: string): unknown {

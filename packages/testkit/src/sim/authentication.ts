@@ -27,8 +27,8 @@ export function createSimAuthenticator(clock: Clock, options: { readonly resumeT
     issueResume: (session, identity, nowMs) => JSON.stringify({ session, identity, issuedAtMs: nowMs }),
     openResume: (token, nowMs) => {
       const opened = JSON.parse(token) as { readonly session: string; readonly identity: Identity; readonly issuedAtMs: number };
-      const endsMs = Math.min(opened.issuedAtMs + options.resumeTtlMs, opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY);
-      return nowMs < endsMs ? opened : undefined;
+      if (nowMs >= opened.issuedAtMs + options.resumeTtlMs) return undefined;
+      return nowMs < (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) ? opened : { ...opened, expired: true };
     },
   };
 }
