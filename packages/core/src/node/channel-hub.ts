@@ -1,5 +1,5 @@
 // Owns: one channel on one node: what was passed on so far, and mending the holes in what the broker sent before anything newer (H1, H2).
-import { type DeliveryClass, type GapFrame, type GapReason, type Publication, payloadBytes } from "@holdfast/protocol";
+import { type DeliveryClass, type GapFrame, type GapReason, gapSize, type Publication, payloadBytes } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import type { ChannelListener, HistoryPage, PresenceChange } from "../ports.ts";
 import { pump } from "./catch-up.ts";
@@ -200,8 +200,8 @@ export class ChannelHub implements ChannelListener {
     this.fanOut.announce(this.gapFrame(from, to, reason, to));
     this.passed = to;
     this.ring.reset(to);
-    this.#ports.observer.hole("declared", to - from + 1);
-    if (this.fanOut.count > 0) this.#ports.observer.gap(reason, to - from + 1);
+    this.#ports.observer.hole("declared", gapSize(from, to));
+    if (this.fanOut.count > 0) this.#ports.observer.gap(reason, gapSize(from, to));
   }
 
   #outgoing(publication: Publication): Outgoing {
@@ -238,6 +238,7 @@ export class ChannelHub implements ChannelListener {
     for (let attempt = 0; this.#state === "mending"; attempt++) {
       try {
         const before = new Set(this.#held);
+        const { epoch, passed } = this;
         // Not a read that others share: it must be younger than what was held back before it.
         const page = await this.#fetch(this.passed);
         if (this.#state !== "mending") return;
@@ -248,6 +249,8 @@ export class ChannelHub implements ChannelListener {
           this.#release();
           return;
         }
+        // A history that does not say what became of the next one is not asked again at once.
+        if (this.epoch === epoch && this.passed === passed) await this.#pause(attempt);
       } catch {
         await this.#pause(attempt);
       }

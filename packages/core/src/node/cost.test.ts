@@ -115,3 +115,34 @@ test("what waits behind connect is bounded in bytes", async () => {
   for (let i = 0; i < 5; i++) await client.send({ t: "publish", id: i + 2, ch: "chat:a", data });
   expect(client.connection.endedWith).toBe("flooded");
 });
+
+test("a history that leaves out the next publication without a word is asked again with pauses", async () => {
+  let reads = 0;
+  const wrapBroker: NonNullable<HarnessOptions["wrapBroker"]> = (broker) =>
+    new Proxy(broker, {
+      get(target, name) {
+        if (name === "subscribe") {
+          return (...[channel, stream, listener]: Parameters<Broker["subscribe"]>) =>
+            target.subscribe(channel, stream, {
+              presence: (change) => listener.presence(change),
+              publication: (publication, epoch) => publication.offset !== 2 && listener.publication(publication, epoch),
+            });
+        }
+        if (name === "history") {
+          return async (...args: Parameters<Broker["history"]>) => {
+            reads += 1;
+            const page = await target.history(...args);
+            return { ...page, oldest: 1, head: 100, publications: page.publications.filter(({ offset }) => offset > 2) };
+          };
+        }
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === "function" ? member.bind(target) : member;
+      },
+    });
+  const { connect, engine, advance } = await createEngineHarness({ contract, settings: TEST_SETTINGS, wrapBroker });
+  const client = await connect();
+  await client.send({ t: "subscribe", id: 2, ch: "chat:a" });
+  for (let i = 0; i < 4; i++) await engine.publish("chat:a", { payload: { kind: "json", text: "1" } });
+  await advance(1000);
+  expect(reads).toBeLessThan(10);
+});
