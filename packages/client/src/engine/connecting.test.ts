@@ -214,6 +214,32 @@ describe("states", () => {
     expect(states.at(-1)).toBe("suspended offline");
   });
 
+  test("what was on its way when the network went is no sign of life", () => {
+    const { engine, clock, connect, states, socket } = start();
+    connect();
+    clock.advance(1_000);
+    engine.hint("offline");
+    clock.advance(20);
+    // The answer to an earlier ping, and a publication.
+    socket().send({ t: "pong", id: 999, time: 1, windowMs: 1_000 }, { t: "pub", ch: "a", o: 1, ts: 1, d: 1 });
+    clock.advance(4_979);
+    expect(states).toEqual(["connected connected"]);
+    clock.advance(1);
+    expect(states.at(-1)).toBe("suspended offline");
+  });
+
+  test("a slow network that goes on delivering is alive, though the answer is behind its data", () => {
+    const { engine, clock, connect, states, socket } = start();
+    connect();
+    engine.hint("visible");
+    for (let step = 0; step < 5; step++) {
+      clock.advance(1_000);
+      socket().send({ t: "pub", ch: "a", o: step, ts: 1, d: 1 });
+    }
+    clock.advance(10_000);
+    expect(states).toEqual(["connected connected"]);
+  });
+
   test("a page that is seen again keeps a connection that answers", () => {
     const { engine, clock, connect, states } = start();
     const socket = connect();

@@ -61,6 +61,7 @@ export class Connection {
   #closed = false;
   #lastFrameMs: number;
   #answerMs = 0;
+  #probeId = 0;
   #whenIdle: (() => void) | undefined;
   #whenClosed: (() => void) | undefined;
   #info: ConnectedFrame | undefined;
@@ -140,9 +141,7 @@ export class Connection {
 
   /** Answers undefined to everything that can be asked elsewhere; what is asked `once` goes on waiting here. */
   release(): void {
-    const released = [...this.#pending].filter(([, { once }]) => !once);
-    for (const [id] of released) this.#pending.delete(id);
-    for (const [, { answer }] of released) answer(undefined);
+    for (const [id, { once, answer }] of [...this.#pending]) if (!once && this.#pending.delete(id)) answer(undefined);
     this.#tellIdle();
   }
 
@@ -158,13 +157,16 @@ export class Connection {
     else this.#whenClosed = task;
   }
 
-  /** Asks for a sign of life within 5 s; without one the connection is lost. */
+  /**
+   * Asks for a sign of life within 5 s; without one the connection is lost. The answer to this very ping is one. Other frames may have been on
+   * their way when the network went, so they count from half of the time on only: then the answer is behind much data on a slow network.
+   */
   probe(): void {
     if (!this.#info || this.#ended || this.#timers.has("probe")) return;
     const sinceMs = this.#now();
-    this.#ping();
+    this.#probeId = this.#ping();
     this.#timer("probe", PROBE_MS, () => {
-      if (this.#lastFrameMs <= sinceMs) this.#silent();
+      if (this.#lastFrameMs < sinceMs + PROBE_MS / 2) this.#silent();
     });
   }
 
@@ -223,6 +225,7 @@ export class Connection {
         this.#finish({ closeCode: 1000, reason: frame.name, goodbye: frame, lostAtMs: this.#now() });
         return;
       case "pong":
+        if (frame.id === this.#probeId) this.#cancel("probe");
         this.#events.frame(this, frame);
         return;
       case "ok":
@@ -258,9 +261,10 @@ export class Connection {
     if (this.#pending.size === 0) this.#whenIdle?.();
   }
 
-  #ping(): void {
-    // Any frame is a sign of life, so nobody waits for this very answer.
-    this.send({ t: "ping", id: this.#host.nextId() });
+  #ping(): number {
+    const id = this.#host.nextId();
+    this.send({ t: "ping", id });
+    return id;
   }
 
   #schedulePing(): void {
