@@ -7,7 +7,7 @@ const HEIGHT = 150;
 const LEFT = 52;
 const TOP = 10;
 const BOTTOM = 22;
-const RIGHT = 8;
+const RIGHT = 24;
 const TICKS = 4;
 const COLOURS = 8;
 

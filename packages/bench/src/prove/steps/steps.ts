@@ -8,8 +8,9 @@ import type { Step } from "./step.ts";
 export const STEPS: readonly Step[] = [
   steady,
   rollingRestart,
-  drainTwo,
+  // Before the step that leaves one node with everyone: what clients were told of the time to come back is up to a ping old.
   kill,
+  drainTwo,
   freeze,
   cutOff,
   redisRestart,
