@@ -1,17 +1,20 @@
 // Owns: the page: one client, its name, and the parts put together.
-import { usePresence } from "@holdfast/client/react";
+import { useHoldfast, usePresence } from "@holdfast/client/react";
 import { useMemo, useState } from "react";
 import type { DemoContract } from "../contract.ts";
 import { HEARTBEAT_INTERVAL_MS, METRICS, ROOM } from "../names.ts";
 import { BoardCanvas } from "./board.tsx";
 import { CALM_FRAME_MS, useFrames } from "./canvas.ts";
 import { Conversation, People } from "./chat-view.tsx";
+import { isRolling } from "./fleet.ts";
+import { FleetView } from "./fleet-view.tsx";
 import { loadName, saveName } from "./person.ts";
 import { RestartView } from "./restart-view.tsx";
 import { Shell } from "./shell.tsx";
-import { drawStrip } from "./strip-drawing.ts";
+import { drawStrip, nodeInk } from "./strip-drawing.ts";
 import { MetricChart } from "./telemetry-view.tsx";
 import { useBoard } from "./use-board.ts";
+import { fleetSize, useFleet } from "./use-fleet.ts";
 import { type Restart, useRestart } from "./use-restart.ts";
 import { useRoom } from "./use-room.ts";
 import { useSession } from "./use-session.ts";
@@ -80,9 +83,15 @@ function TelemetryPart() {
 function RestartPart() {
   const restart = useRestart();
   const { watch } = restart;
+  const [size] = useState(fleetSize);
+  const fleet = useFleet(size);
+  // `restart` renders four times a second: the node is never old for long.
+  const here = useHoldfast().node;
   return (
     <RestartView
-      busy={watch.phase === "asked"}
+      fleetSize={size}
+      fleet={size > 1 && <FleetView size={size} seen={fleet} here={here} ink={nodeInk(restart.nodes, here ?? "")} />}
+      busy={watch.phase === "asked" || isRolling(fleet.sight, performance.now())}
       failure={watch.phase === "failed" ? watch.why : undefined}
       report={restart.report}
       nodes={restart.nodes}

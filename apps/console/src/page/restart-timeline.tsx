@@ -17,7 +17,7 @@ export function RestartTimeline({
   const spanMs = Math.max(1, timeline.toMs - timeline.fromMs);
   const percent = (ms: number) => ((ms - timeline.fromMs) / spanMs) * 100;
   const at = (ms: number): CSSProperties => ({ left: `${percent(ms)}%` });
-  const label = `${timeline.beats.length} heartbeats in ${(spanMs / 1000).toFixed(1)} s around the restart; this window moved ${milliseconds(timeline.movedMs)} after it was asked for.`;
+  const label = `${timeline.beats.length} heartbeats in ${(spanMs / 1000).toFixed(1)} s around the restart; this window moved ${timeline.movesMs.map(milliseconds).join(" and ")} after it was asked for.`;
   return (
     <div className="timeline" role="img" aria-label={label}>
       <div
@@ -27,14 +27,16 @@ export function RestartTimeline({
       {timeline.beats.map((beat) => (
         <i key={beat.n} data-ink={nodeInk(nodes, beat.node)} style={at(beat.atMs)} />
       ))}
-      {timeline.movedMs > 0 && (
+      {timeline.movesMs[0] !== 0 && (
         <span className="mark-line" style={at(0)}>
           <b className="on-left">asked</b>
         </span>
       )}
-      <span className="mark-line" style={at(timeline.movedMs)}>
-        <b>moved</b>
-      </span>
+      {timeline.movesMs.map((ms, index) => (
+        <span key={ms} className="mark-line" style={at(ms)}>
+          {isClear(percent(ms), percent(timeline.movesMs[index - 1] ?? Number.NEGATIVE_INFINITY)) && <b>moved</b>}
+        </span>
+      ))}
       {pauseMs > 0 && (
         <span className="pause-label" style={at((timeline.pauseFromMs + timeline.pauseToMs) / 2)}>
           +{milliseconds(pauseMs)}
@@ -47,6 +49,11 @@ export function RestartTimeline({
       ))}
     </div>
   );
+}
+
+/** Whether there is room for a word between two marks, in percent of the picture. */
+function isClear(at: number, before: number): boolean {
+  return at - before > 8;
 }
 
 /** At most about eight whole seconds in the span. */

@@ -5,7 +5,11 @@ import { LEAD_MS, type RestartReport, SETTLE_MS } from "./restart-watch.ts";
 import { milliseconds } from "./status-strip.tsx";
 
 export interface RestartViewProps {
-  /** True from asking until this window is on the new node. */
+  /** How many nodes serve this page: of several, all are replaced. */
+  readonly fleetSize: number;
+  /** The nodes, where there are several. */
+  readonly fleet: ReactNode;
+  /** True from asking until this window is on the new node, and until all nodes of a fleet are replaced. */
   readonly busy: boolean;
   readonly failure: string | undefined;
   readonly report: RestartReport | undefined;
@@ -18,13 +22,15 @@ export interface RestartViewProps {
 
 export function RestartView(props: RestartViewProps) {
   const { report, totals } = props;
+  const words = props.fleetSize === 1 ? oneNode : severalNodes;
   return (
     <section className="plate restart" aria-labelledby="restart-title">
+      {props.fleet}
       <div className="ask">
-        <h2 id="restart-title">Restart the node under this page</h2>
+        <h2 id="restart-title">{words.title}</h2>
         <p>
           A device publishes a numbered heartbeat every {props.intervalMs} ms. Each tick is one that reached this window, in the colour of
-          the node that delivered it.
+          the node that delivered it.{words.more}
         </p>
         <button
           type="button"
@@ -33,7 +39,7 @@ export function RestartView(props: RestartViewProps) {
           aria-disabled={props.busy}
           data-testid="restart"
         >
-          {props.busy ? "Restarting…" : "Restart the node"}
+          {props.busy ? words.busy : words.button}
         </button>
       </div>
       <figure className="strip">
@@ -53,6 +59,14 @@ export function RestartView(props: RestartViewProps) {
     </section>
   );
 }
+
+const oneNode = { title: "Restart the node under this page", more: "", button: "Restart the node", busy: "Restarting…" };
+const severalNodes = {
+  title: "Roll the nodes under this page",
+  more: " A roll replaces every node, one after the other.",
+  button: "Roll the nodes",
+  busy: "Rolling…",
+};
 
 function Count(props: { readonly label: string; readonly value: number; readonly bad?: boolean }) {
   return (
@@ -83,17 +97,23 @@ function leavers(left: readonly string[]): string {
 /** Open where the restart was asked for; elsewhere closed, so that the page does not jump under its reader. */
 function Measured(props: { readonly report: RestartReport; readonly nodes: readonly string[]; readonly intervalMs: number }) {
   const { report } = props;
+  const [last, ...before] = report.moves.toReversed();
   return (
     <details className="measured" open={report.askedHere}>
       <summary>What this window measured</summary>
       <p className="route">
         <code data-testid="from-node">{report.fromNode}</code>
-        <span aria-hidden="true">→</span>
-        <span className="unseen">to</span>
-        <code data-testid="to-node">{report.toNode}</code>
+        {before.toReversed().map(({ node, afterMs }) => (
+          <Step key={afterMs}>
+            <code>{node}</code>
+          </Step>
+        ))}
+        <Step>
+          <code data-testid="to-node">{last?.node}</code>
+        </Step>
         <span className="note">
           {report.askedHere
-            ? `this window moved after ${milliseconds(report.movedAfterMs)}`
+            ? `this window moved after ${report.moves.map(({ afterMs }) => milliseconds(afterMs)).join(" and ")}`
             : "asked for elsewhere; times are from this window's move"}
         </span>
       </p>
@@ -107,5 +127,15 @@ function Measured(props: { readonly report: RestartReport; readonly nodes: reado
         move.
       </p>
     </details>
+  );
+}
+
+function Step({ children }: { readonly children: ReactNode }) {
+  return (
+    <>
+      <span aria-hidden="true">→</span>
+      <span className="unseen">to</span>
+      {children}
+    </>
   );
 }

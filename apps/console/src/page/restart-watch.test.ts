@@ -26,9 +26,8 @@ describe("a watched restart", () => {
     const report = reportRestart(after([asked, moved]), beatsWithPause(1500, 1740), { nowMs: 4200, intervalMs: 100 });
     expect(report).toMatchObject({
       fromNode: "old",
-      toNode: "new",
+      moves: [{ node: "new", afterMs: 600 }],
       askedHere: true,
-      movedAfterMs: 600,
       pauseMs: 140,
       missing: 0,
       duplicated: 0,
@@ -43,11 +42,42 @@ describe("a watched restart", () => {
   });
 
   test("begins when another window asked: the move itself starts it", () => {
-    expect(after([moved])).toMatchObject({ phase: "moved", fromNode: "old", toNode: "new", askedAtMs: 1600 });
+    expect(after([moved])).toMatchObject({ phase: "moved", fromNode: "old", moves: [{ atMs: 1600, node: "new" }], askedAtMs: 1600 });
   });
 
   test("does not begin with the first node that a window meets", () => {
     expect(after([moved], "")).toEqual({ phase: "idle" });
+  });
+
+  test("is one restart also when the window moves more than once: from asking to the last move", () => {
+    const states = { kind: "state", atMs: 1500, state: "reconnecting" } as const;
+    const again = { kind: "node", atMs: 4000, node: "newer" } as const;
+    const watch = watchRestart(after([asked, states, moved]), again, "new");
+    const report = reportRestart(watch, beatsWithPause(4100, 4400, 8000), { nowMs: 7000, intervalMs: 100 });
+    expect(report).toMatchObject({
+      fromNode: "old",
+      moves: [
+        { node: "new", afterMs: 600 },
+        { node: "newer", afterMs: 3000 },
+      ],
+      askedHere: true,
+      states: ["reconnecting"],
+      watchedMs: 3000,
+      pauseMs: 200,
+      timeline: { movesMs: [600, 3000], toMs: 5500 },
+    });
+  });
+
+  test("is another restart when the window had stayed where it was", () => {
+    const late = { kind: "node", atMs: 1601 + WATCH_MS, node: "newer" } as const;
+    expect(watchRestart(after([asked, moved]), late, "new")).toMatchObject({ askedAtMs: late.atMs, fromNode: "new", left: [] });
+  });
+
+  test("never grows without end, however often a window moves", () => {
+    let watch = after([asked]);
+    for (let n = 0; n < 200; n++) watch = watchRestart(watch, { kind: "node", atMs: 2000 + n * 500, node: `n${n}` }, `n${n - 1}`);
+    const report = reportRestart(watch, beatsWithPause(0, 0), { nowMs: 110_000, intervalMs: 100 });
+    expect(report?.moves.length).toBeLessThanOrEqual(20);
   });
 
   test("counts those who leave and the states other than connected while it watches, and no later", () => {

@@ -1,11 +1,11 @@
-// Owns: what a window saw of one restart of the node: a pure reduction of events to a report.
+// Owns: what a window saw of one restart, of its node or of all: a pure reduction of events to a report.
 import type { Beat, Heartbeats, Tally } from "./heartbeats.ts";
 
 /** The picture, and the count of missing and double heartbeats, begin this long before the restart was asked for (or noticed). */
 export const LEAD_MS = 1_000;
-/** The pause is looked for from the moment of asking (where another window asked: from `LEAD_MS` before the move) until this long after the move. */
+/** The pause is looked for from the moment of asking (where another window asked: from `LEAD_MS` before the first move) until this long after the last move. */
 export const SETTLE_MS = 2_500;
-/** Missing and double heartbeats, leaves and connection states are watched for this long after the move. */
+/** Missing and double heartbeats, leaves and connection states are watched for this long after the last move; a move within it belongs to the same restart. */
 export const WATCH_MS = 20_000;
 /** A restart that moved nothing after this long is reported as failed. */
 export const MOVE_TIMEOUT_MS = 45_000;
@@ -23,13 +23,20 @@ export type RestartWatch =
   | {
       readonly phase: "moved";
       readonly askedAtMs: number;
-      readonly movedAtMs: number;
       readonly fromNode: string;
-      readonly toNode: string;
+      /** Oldest first; at least one. While nodes roll, a window may have to move again. */
+      readonly moves: Moves;
       readonly left: readonly string[];
       readonly states: readonly string[];
     }
   | { readonly phase: "failed"; readonly askedAtMs: number; readonly why: string };
+
+/** One move of this window to another node. */
+export interface Move {
+  readonly atMs: number;
+  readonly node: string;
+}
+type Moves = readonly [Move, ...Move[]];
 
 export type RestartEvent =
   | { readonly kind: "asked"; readonly atMs: number; readonly node: string }
@@ -69,19 +76,31 @@ export function watchRestart(watch: RestartWatch, event: RestartEvent, lastNode:
   }
 }
 
-function moved(watch: RestartWatch, event: { readonly atMs: number; readonly node: string }, lastNode: string): RestartWatch {
+function moved(watch: RestartWatch, event: Move, lastNode: string): RestartWatch {
   if (lastNode === "" || event.node === lastNode) return watch;
+  const move = { atMs: event.atMs, node: event.node };
+  if (watch.phase === "moved" && goesOn(watch, event.atMs)) return { ...watch, moves: [...watch.moves, move] };
   const begun =
     watch.phase === "asked"
       ? { askedAtMs: watch.askedAtMs, fromNode: watch.fromNode, left: watch.left, states: watch.states }
       : { askedAtMs: event.atMs, fromNode: lastNode, left: [], states: [] };
-  return { phase: "moved", ...begun, movedAtMs: event.atMs, toNode: event.node };
+  return { phase: "moved", ...begun, moves: [move] };
 }
 
+/** Whether a further move belongs to the restart that is watched. */
+function goesOn(watch: Moved, atMs: number): boolean {
+  return isWatching(watch, atMs) && atMs - watch.askedAtMs <= MOVE_TIMEOUT_MS && watch.moves.length < LIST_MAX;
+}
+
+type Moved = Extract<RestartWatch, { phase: "moved" }>;
 type Watching = Extract<RestartWatch, { phase: "asked" | "moved" }>;
 
 function isWatching(watch: RestartWatch, atMs: number): watch is Watching {
-  return watch.phase === "asked" || (watch.phase === "moved" && atMs - watch.movedAtMs <= WATCH_MS);
+  return watch.phase === "asked" || (watch.phase === "moved" && atMs - lastMove(watch).atMs <= WATCH_MS);
+}
+
+function lastMove({ moves: [first, ...later] }: Moved): Move {
+  return later.at(-1) ?? first;
 }
 
 function append(list: readonly string[], entry: string): readonly string[] {
@@ -91,12 +110,11 @@ function append(list: readonly string[], entry: string): readonly string[] {
 /** What the page states about a restart that moved this window. */
 export interface RestartReport {
   readonly fromNode: string;
-  readonly toNode: string;
+  /** Where it moved, in order; the last is where it stayed. At least one. `afterMs` is from asking. */
+  readonly moves: readonly { readonly node: string; readonly afterMs: number }[];
   /** False when another window asked, or nobody: then the move itself is what was noticed. */
   readonly askedHere: boolean;
-  /** From asking to the window being on the new node. */
-  readonly movedAfterMs: number;
-  /** How long the window has been watched since the move, at most `WATCH_MS`. */
+  /** How long the window has been watched since the last move, at most `WATCH_MS`. */
   readonly watchedMs: number;
   readonly missing: number;
   readonly duplicated: number;
@@ -115,7 +133,7 @@ export interface RestartReport {
 export interface Timeline {
   readonly fromMs: number;
   readonly toMs: number;
-  readonly movedMs: number;
+  readonly movesMs: readonly number[];
   readonly beats: readonly Beat[];
   readonly pauseFromMs: number;
   readonly pauseToMs: number;
@@ -128,18 +146,18 @@ export function reportRestart(
   now: { readonly nowMs: number; readonly intervalMs: number },
 ): RestartReport | undefined {
   if (watch.phase !== "moved") return undefined;
-  const { askedAtMs, movedAtMs } = watch;
+  const { askedAtMs, moves } = watch;
+  const movedAtMs = lastMove(watch).atMs;
   const intervalMs = now.intervalMs;
   const pictureToMs = Math.min(now.nowMs, movedAtMs + SETTLE_MS);
-  const askedHere = askedAtMs < movedAtMs;
+  const askedHere = askedAtMs < moves[0].atMs;
   const around = heartbeats.tally({ fromMs: askedHere ? askedAtMs : askedAtMs - LEAD_MS, toMs: pictureToMs, intervalMs });
   const whole = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS, toMs: Math.min(now.nowMs, movedAtMs + WATCH_MS), intervalMs });
   const usual = heartbeats.tally({ fromMs: askedAtMs - LEAD_MS - 10_000, toMs: askedAtMs - LEAD_MS, intervalMs });
   return {
     fromNode: watch.fromNode,
-    toNode: watch.toNode,
+    moves: moves.map(({ node, atMs }) => ({ node, afterMs: atMs - askedAtMs })),
     askedHere,
-    movedAfterMs: movedAtMs - askedAtMs,
     watchedMs: Math.min(now.nowMs - movedAtMs, WATCH_MS),
     missing: whole.missing,
     duplicated: whole.duplicated,
@@ -152,17 +170,12 @@ export function reportRestart(
   };
 }
 
-function picture(
-  beats: readonly Beat[],
-  watch: { readonly askedAtMs: number; readonly movedAtMs: number },
-  toMs: number,
-  around: Tally,
-): Timeline {
+function picture(beats: readonly Beat[], watch: Pick<Moved, "askedAtMs" | "moves">, toMs: number, around: Tally): Timeline {
   const fromMs = watch.askedAtMs - LEAD_MS;
   return {
     fromMs: fromMs - watch.askedAtMs,
     toMs: toMs - watch.askedAtMs,
-    movedMs: watch.movedAtMs - watch.askedAtMs,
+    movesMs: watch.moves.map(({ atMs }) => atMs - watch.askedAtMs),
     beats: beats.filter((b) => b.atMs >= fromMs && b.atMs <= toMs).map((b) => ({ ...b, atMs: b.atMs - watch.askedAtMs })),
     pauseFromMs: around.pauseFromMs - watch.askedAtMs,
     pauseToMs: around.pauseToMs - watch.askedAtMs,

@@ -1,4 +1,4 @@
-// Owns: watching heartbeats, node, state and members in this window, and asking dev to restart the node.
+// Owns: watching heartbeats, node, state and members in this window, and asking dev to restart the node, or to roll all.
 import type { State } from "@holdfast/client";
 import { useHoldfast } from "@holdfast/client/react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
@@ -100,8 +100,8 @@ async function askDev(): Promise<string | undefined> {
   try {
     const response = await fetch("/dev/restart", { method: "POST", signal: AbortSignal.timeout(RESTART_TIMEOUT_MS) });
     await response.text();
-    return response.ok ? undefined : `The node was not restarted: the server answered ${response.status}.`;
+    return response.ok ? undefined : `Nothing was restarted: the server answered ${response.status}.`;
   } catch {
-    return "The node was not restarted: the server could not be asked.";
+    return "Nothing was restarted: the server could not be asked.";
   }
 }

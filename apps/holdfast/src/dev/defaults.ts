@@ -22,6 +22,7 @@ export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
 /** People watch a handful of sessions: they see what nodes say of themselves sooner, and load evened out that a large fleet would let be. */
 const FLEET_DEFAULTS: Readonly<Record<string, unknown>> = {
   "fleet.figuresMs": 500,
+  "fleet.nodeLeaseMs": 2000,
   "fleet.rebalanceSessionsMin": 2,
   "fleet.rebalancePerSecond": 2,
   "fleet.rebalanceCooldownMs": 5000,

@@ -20,11 +20,13 @@ export function devPage({ demo, contract, nodes, figures, restart }: PageOptions
   const files = demo ? buildConsole({ nodes }) : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
   // Who asks for the page hears of a failed build; until then it must not count as unhandled.
   files.catch(() => {});
+  const startedMs = performance.now();
   return async (request) => {
     const { pathname } = new URL(request.url);
     if (pathname === "/dev/restart") return orderRestart(request, restart);
     if (request.method !== "GET" && request.method !== "HEAD") return undefined;
-    if (pathname === NODES_PATH) return Response.json(fleetNodes(figures()), { headers: { "cache-control": "no-store" } });
+    if (pathname === NODES_PATH)
+      return Response.json(fleetNodes(await settled(figures, { nodes, startedMs })), { headers: { "cache-control": "no-store" } });
     const file = (await files).get(pathname);
     if (file === undefined) return undefined;
     const csp = demo ? CONSOLE_CSP : "default-src 'none'";
@@ -38,6 +40,17 @@ export function devPage({ demo, contract, nodes, figures, restart }: PageOptions
     const body = typeof file.body === "string" ? file.body : new Uint8Array(file.body);
     return new Response(request.method === "HEAD" ? null : body, { headers });
   };
+}
+
+/** A node that just started has not heard of all the others yet: it answers when it has, or this old. */
+const ACQUAINTED_MS = 1500;
+
+async function settled(
+  figures: () => readonly NodeFigures[],
+  { nodes, startedMs }: { readonly nodes: number; readonly startedMs: number },
+): Promise<readonly NodeFigures[]> {
+  while (figures().length < nodes && performance.now() - startedMs < ACQUAINTED_MS) await Bun.sleep(25);
+  return figures();
 }
 
 /** In the order of places, an old node before the one that follows it. */
