@@ -50,7 +50,7 @@ export class ChannelHub implements ChannelListener {
   #held: { publication: Publication; epoch: string }[] = [];
   readonly #reads = new Map<number, Promise<OutgoingPage>>();
   #state: HubState = "opening";
-  #averageBytes = 256;
+  #averageBytes = 4096;
   /** How often in a row mending began at the same place: a history that lags behind the feed is given time, but not for ever. */
   #stuck = 0;
   #stuckAt = -1;

@@ -180,7 +180,8 @@ class Engine implements NodeEngine {
     if (retryMs > 0 && this.#parts.rates.floods(connection)) return this.#sessions.end(connection, "flooded");
     for (const item of items) {
       if ((connection.phase as string) === "ended") return;
-      if (retryMs > 0 && "id" in item && item.t !== "connect") {
+      // Before connected everything waits, bounded, and nothing is answered.
+      if (retryMs > 0 && connection.phase === "open" && "id" in item) {
         this.#ports.observer.requestFailed("rate_limited");
         connection.fail(item.id, "rate_limited", "Cannot take the request: over the rate of frames for a connection", { retryMs });
       } else this.#item(connection, item);

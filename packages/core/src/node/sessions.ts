@@ -2,6 +2,7 @@
 import { CODES, type CodeName } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import { inTime } from "./in-time.ts";
+import { networkOf } from "./network-of.ts";
 import type { NodeParts } from "./parts.ts";
 import { Refused } from "./refusal.ts";
 
@@ -47,7 +48,7 @@ export class Sessions {
   }
 
   ofAddress(address: string): number {
-    return this.#perAddress.get(address) ?? 0;
+    return this.#perAddress.get(networkOf(address)) ?? 0;
   }
 
   sessions(): IterableIterator<[string, Connection]> {
@@ -58,7 +59,7 @@ export class Sessions {
     this.connections.add(connection);
     this.opening += 1;
     const { address } = connection.link;
-    this.#perAddress.set(address, this.ofAddress(address) + 1);
+    this.#perAddress.set(networkOf(address), this.ofAddress(address) + 1);
   }
 
   /** The connection has its session: `connected` can be sent. */
@@ -175,8 +176,8 @@ export class Sessions {
 
   #count(address: string, by: number): void {
     const count = this.ofAddress(address) + by;
-    if (count > 0) this.#perAddress.set(address, count);
-    else this.#perAddress.delete(address);
+    if (count > 0) this.#perAddress.set(networkOf(address), count);
+    else this.#perAddress.delete(networkOf(address));
   }
 
   // ---- what hangs on a connection ----
