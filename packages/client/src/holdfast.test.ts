@@ -260,6 +260,18 @@ describe("the client", () => {
     expect(() => client.channel(name)).toThrow(expect.objectContaining({ code: "channel_invalid" }));
   });
 
+  test("close() with live subscriptions and presence reports nothing; who listens for their errors hears of it", async () => {
+    const { client, channel } = start();
+    const [reported, told]: [unknown[], string[]] = [[], []];
+    client.on("error", (error) => reported.push(error));
+    const quiet = channel.subscribe(() => {});
+    channel.subscribe(() => {}).on("error", ({ code }) => told.push(code));
+    channel.presence.on("change", () => {});
+    await quiet.ready;
+    await client.close();
+    expect({ reported, told }).toEqual({ reported: [], told: ["closed"] });
+  });
+
   test("a socket that cannot be made is a failed attempt, not an exception", async () => {
     class Broken {
       constructor() {

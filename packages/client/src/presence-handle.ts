@@ -86,7 +86,7 @@ export class PresenceHandle<T> {
       change: (change) => events.emit("change", change as PresenceChange<T>),
       ready() {},
       error: (error) => {
-        if (events.emit("error", error) === 0) this.#engine.report(error);
+        if (events.emit("error", error) === 0 && error.code !== "closed") this.#engine.report(error);
       },
     });
     onAbort(options.signal, stop);

@@ -28,7 +28,7 @@ export interface SubscriptionEvents {
 
 /** A subscription lives until `unsubscribe`, its signal, or an error that ends it; connections come and go beneath it. */
 export class Subscription {
-  /** Resolves with the position at which the stream goes on, when the node has the subscription. Rejects when it is refused or ended before. */
+  /** Resolves with the position behind which the stream goes on, when the node has the subscription; another one than `since` where a gap is declared. Rejects when it is refused or ended before. */
   readonly ready: Promise<Position>;
   readonly #events: Emitter<SubscriptionEvents>;
   /** For subclasses. */
@@ -100,6 +100,7 @@ export class Subscription {
   }
 
   protected tell(error: HoldfastError): void {
-    if (this.#events.emit("error", error) === 0) this.engine.report(error);
+    // Closing on purpose is nothing to report.
+    if (this.#events.emit("error", error) === 0 && error.code !== "closed") this.engine.report(error);
   }
 }

@@ -103,9 +103,8 @@ export class Stream {
     this.#ready.delete(listener);
   }
 
-  /** Tells those that were not told yet that the node has the subscription. */
-  tellReady(): void {
-    const { position } = this;
+  /** Tells those that were not told yet that the node has the subscription, and where it goes on: behind a gap to come, if the node declares one. */
+  tellReady(position = this.position): void {
     if (!position) return;
     this.#tell((listener) => {
       if (this.#ready.has(listener)) return;

@@ -52,6 +52,16 @@ describe("one connection", () => {
     expect(engine.counts.total).toMatchObject(counts);
   });
 
+  test("a position that the node cannot go on from is not what `ready` says: that is where the stream goes on, behind the gap", () => {
+    const { connect, subscribe } = scripted(createManualClock());
+    const socket = connect();
+    const { log } = subscribe("a", { since: { epoch: "x", offset: 4 } });
+    socket.subscribed("a", { pos: { epoch: "e", offset: 7 }, head: 8, recovered: false });
+    expect(log.take()).toEqual(["ready e:7"]);
+    socket.send({ t: "gap", ch: "a", from: 5, to: null, reason: "epoch", pos: { epoch: "e", offset: 7 } }, pub("a", 8));
+    expect(log.take()).toEqual(["gap 5..null epoch > e:7", "8"]);
+  });
+
   test("an undeclared hole is counted and mended from the last position, before anything newer is delivered", () => {
     const { first, log, engine } = subscribed();
     first.send(pub("a", 1), pub("a", 3), pub("a", 4));

@@ -251,7 +251,7 @@ export class Subscriptions implements Part {
     openLane(lane, frame);
     stream.cls = frame.cls;
     stream.position ??= frame.pos;
-    stream.tellReady();
+    stream.tellReady(frame.pos);
     this.#requestMissing(stream);
     const attachment = this.#of(connection);
     if (attachment && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);

@@ -71,7 +71,7 @@ export class Told {
         return request.t === "subscribe" ? { code: answer.name, ended: true } : { code: answer.name };
       case "subscribed":
         this.#positions.set(channel, this.#positions.get(channel) ?? (answer.pos as Position));
-        return this.#positions.get(channel);
+        return answer.pos;
       case "published":
         return { position: { epoch: answer.e, offset: answer.o }, duplicate: answer.dup === true };
       case "history":
