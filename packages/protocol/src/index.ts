@@ -6,4 +6,5 @@ export * from "./gap.ts";
 export { jsonClientCodec } from "./json-client-codec.ts";
 export * from "./limits.ts";
 export * from "./payload.ts";
+export { fitsUtf8 } from "./utf8.ts";
 export { WIRE } from "./wire-version.ts";

@@ -1,5 +1,5 @@
 // Owns: a whole node but for its sockets: what comes in from connections, the parts that answer, the sweep that keeps time.
-import type { ClientFrame, CodecName, Encoded } from "@holdfast/protocol";
+import { type ClientFrame, type CodecName, type Encoded, fitsUtf8 } from "@holdfast/protocol";
 import type { Link } from "../ports.ts";
 import { Connection, Flusher, type ReadItem } from "./connection.ts";
 import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control.ts";
@@ -170,7 +170,9 @@ class Engine implements NodeEngine {
     if (connection.phase === "ended") return;
     connection.lastReceivedMs = this.#ports.clock.nowMs();
     const { limits } = this.#settings;
-    if (message.length > limits.messageBytesMax) return this.#sessions.end(connection, "frame_too_large");
+    const { messageBytesMax } = limits;
+    const fits = typeof message === "string" ? fitsUtf8(message, messageBytesMax) : message.length <= messageBytesMax;
+    if (!fits) return this.#sessions.end(connection, "frame_too_large");
     if (connection.phase !== "open") {
       connection.earlyLength += message.length;
       if (connection.earlyLength > EARLY_MESSAGES_MAX * limits.messageBytesMax) return this.#sessions.end(connection, "flooded");

@@ -41,6 +41,8 @@ export interface Sockets {
   end(): void;
 }
 
+/** How much more than a message may hold is read, at most twice that, to be able to answer what is too large. */
+const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
 const CONNECT_PATH = "/connect";
 /** Characters of a refused origin that the log gets. */
 const ORIGIN_LOGGED_MAX = 200;
@@ -87,7 +89,8 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       idleTimeout: 0,
       sendPings: false,
       perMessageDeflate: false,
-      maxPayloadLength: options.messageBytesMax,
+      // Above the engine's own limit, so that it can say goodbye frame_too_large; past this Bun closes with 1009 and no word.
+      maxPayloadLength: options.messageBytesMax + Math.min(options.messageBytesMax, OVERSIZE_READ_BYTES_MAX),
       backpressureLimit: options.queueBytesMax * 2,
       closeOnBackpressureLimit: true,
       open: guarded(onError, "open", (socket: Socket) => {
