@@ -4,7 +4,7 @@ export { type HoldfastEvents, type RpcOptions, VERSION } from "./core.ts";
 export type { Stats } from "./engine/counts.ts";
 export type { GetToken, TokenReason } from "./engine/credentials.ts";
 export { HoldfastError, type HoldfastErrorDetails } from "./engine/errors.ts";
-export type { State, StateChange } from "./engine/state.ts";
+export type { State, StateChange, StateReason } from "./engine/state.ts";
 export type { Gap, Recovered } from "./engine/stream.ts";
 export { type Channel, Holdfast } from "./holdfast.ts";
 export type { IteratedMessage, MessagesOptions } from "./messages.ts";

@@ -2,7 +2,7 @@
 import type { ClientClock } from "./environment.ts";
 import type { HoldfastError } from "./errors.ts";
 import { defined } from "./host.ts";
-import type { State, StateChange } from "./state.ts";
+import type { State, StateChange, StateReason } from "./state.ts";
 
 export interface LifeOptions {
   readonly clock: ClientClock;
@@ -42,7 +42,7 @@ export class Life {
   }
 
   /** There is no connection. */
-  away(reason: string, error?: HoldfastError): void {
+  away(reason: StateReason, error?: HoldfastError): void {
     if (this.offline) this.#become("suspended", "offline", error);
     else if (this.#state === "connected") {
       this.begin();
@@ -57,13 +57,13 @@ export class Life {
     this.#become(state, "online");
   }
 
-  end(state: "closed" | "failed", reason: string, error: HoldfastError): void {
+  end(state: "closed" | "failed", reason: StateReason, error: HoldfastError): void {
     this.#cancelSuspend();
     this.final = error;
     this.#become(state, reason, error);
   }
 
-  #become(state: State, reason: string, error?: HoldfastError): void {
+  #become(state: State, reason: StateReason, error?: HoldfastError): void {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;

@@ -1,4 +1,5 @@
 // Owns: the states of a client, as the application sees them.
+import type { CodeName } from "@holdfast/protocol";
 import type { HoldfastError } from "./errors.ts";
 
 /**
@@ -7,10 +8,16 @@ import type { HoldfastError } from "./errors.ts";
  */
 export type State = "connecting" | "connected" | "reconnecting" | "suspended" | "closed" | "failed";
 
-/** A change of state. `reason` is a code of the protocol's table, or `start`, `connected`, `resumed`, `lost`, `offline`, `suspended`, `close`. */
+/** What this library itself gives as the reason of a change. `resumed`: connected, and the same session goes on. `close`: by the application. */
+export type OwnReason = "connected" | "resumed" | "lost" | "offline" | "online" | "suspended" | "close";
+
+/** Why the state changed: also a code of the protocol's table, or one that a newer node knows. */
+export type StateReason = OwnReason | CodeName | (string & Record<never, never>);
+
+/** A change of state. */
 export interface StateChange {
   readonly state: State;
   readonly previous: State;
-  readonly reason: string;
+  readonly reason: StateReason;
   readonly error?: HoldfastError;
 }
