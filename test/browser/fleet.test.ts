@@ -33,7 +33,7 @@ test(
     for (const page of pages) {
       const nodes = await until("three nodes are shown, one of them as this window's", async () => {
         const shown = await nodesOf(page);
-        return shown.length === 3 && shown.some(({ here }) => here) && shown;
+        return shown.length === 3 && shown.some(({ here }) => here) ? shown : undefined;
       });
       expect(nodes.map(({ name }) => name)).toEqual(["node-a1", "node-b1", "node-c1"]);
       expect(nodes.every(({ state, revision }) => state === "ready" && revision === "dev-1")).toBe(true);
@@ -45,7 +45,7 @@ test(
     await by(a.page, "restart").click();
     const during = await until("an old node drains beside a new one", async () => {
       const shown = await nodesOf(b.page);
-      return shown.some(({ state }) => state === "draining") && shown.length > 3 && shown;
+      return shown.length > 3 && shown.some(({ state }) => state === "draining") ? shown : undefined;
     });
     expect(new Set(during.map(({ revision }) => revision))).toEqual(new Set(["dev-1", "dev-2"]));
     expect(await by(b.page, "fleet").evaluate((strip) => strip.clientHeight)).toBe(heightBefore);

@@ -4,7 +4,9 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { orderRestart } from "./page.ts";
+import { demoContract } from "@holdfast/console";
+import type { NodeFigures } from "@holdfast/core";
+import { devPage, orderRestart } from "./page.ts";
 import { claimPort, PortError } from "./ports.ts";
 import { watchFile } from "./watch.ts";
 
@@ -38,6 +40,39 @@ describe("an order to restart", () => {
   }
   test("where other machines can reach the node is refused", () => {
     expect(orderRestart(new Request("http://localhost:8000/dev/restart", { method: "POST", headers: own }), undefined).status).toBe(403);
+  });
+});
+
+describe("the nodes of a fleet", () => {
+  const figures = (node: string, startedAtMs: number): NodeFigures => ({
+    node,
+    revision: "dev-1",
+    state: "ready",
+    startedAtMs,
+    connections: 3,
+    sessions: 2,
+    handshakesPerSecond: 500,
+    lagMs: 0,
+    memoryBytes: 0,
+    brokerOk: true,
+  });
+  const ask = async (known: () => readonly NodeFigures[]) => {
+    const page = devPage({ demo: false, contract: demoContract, nodes: 3, figures: known, restart: undefined });
+    const response = await page(new Request("http://localhost:8000/dev/nodes"));
+    expect(response?.headers.get("cache-control")).toBe("no-store");
+    return (await response?.json()) as readonly { node: string; slot: number }[];
+  };
+
+  test("are told in the order of their places, an old one before the one that follows it, with what people may see of them", async () => {
+    const shown = await ask(() => [figures("node-c1", 10), figures("node-a10", 50), figures("node-a9", 10), figures("node-b1", 10)]);
+    expect(shown.map(({ node }) => node)).toEqual(["node-a9", "node-a10", "node-b1", "node-c1"]);
+    expect(shown[2]).toEqual({ node: "node-b1", slot: 1, revision: "dev-1", state: "ready", sessions: 2 } as never);
+  });
+
+  test("are told by a node that just started when it has heard of all", async () => {
+    let asked = 0;
+    const shown = await ask(() => ["node-a1", "node-b1", "node-c1"].slice(0, ++asked).map((node) => figures(node, 10)));
+    expect(shown).toHaveLength(3);
   });
 });
 
