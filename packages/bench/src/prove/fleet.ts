@@ -14,6 +14,7 @@ const READY_MS = 20_000;
 /** Between "not ready" and the first move: the balancer asks ten times a second. */
 const PRE_DELAY_MS = 500;
 const WINDOW_MS = 20_000;
+const QUICK_COOLDOWN_MS = 2000;
 /** Beyond the deadline a node has this long to end. */
 const SLACK_MS = 10_000;
 
@@ -23,6 +24,8 @@ export interface FleetOptions {
   /** Set-ups a second that a node takes (A). */
   readonly handshakesPerSecond: number;
   readonly folder: string;
+  /** Wait less between two rounds of evening out. */
+  readonly quick: boolean;
   /** Name of a peer whose nodes are to be started. */
   readonly peer: string;
 }
@@ -133,7 +136,7 @@ export class Fleet {
   }
 
   #environment(id: string, revision: string): Record<string, string> {
-    const { handshakesPerSecond } = this.#options;
+    const { handshakesPerSecond, quick } = this.#options;
     const permissions = { subscribe: "authenticated", publish: "authenticated", presence: "authenticated", history: "authenticated" };
     const kept = { history: { size: 2000, ttlMs: 600_000 }, permissions };
     return {
@@ -154,6 +157,7 @@ export class Fleet {
       HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of a proof",
       HOLDFAST_ADMISSION_HANDSHAKES_PER_SECOND: String(handshakesPerSecond),
       HOLDFAST_DRAIN_PER_SECOND_MAX: String(handshakesPerSecond),
+      ...(quick ? { HOLDFAST_FLEET_REBALANCE_COOLDOWN_MS: String(QUICK_COOLDOWN_MS) } : {}),
       HOLDFAST_DRAIN_PRE_DELAY_MS: String(PRE_DELAY_MS),
       HOLDFAST_DRAIN_WINDOW_MS: String(WINDOW_MS),
     };

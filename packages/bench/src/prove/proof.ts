@@ -88,8 +88,8 @@ export class Proof {
     this.#frontPort = await network.ask("start", undefined);
     const broker = await (plan.broker === "redis" ? redisPlace(network, join(folder, "redis")) : linkPlace(network));
     this.#broker = broker;
-    const { peer, handshakesPerSecond } = plan;
-    const fleet = new Fleet({ network, broker, handshakesPerSecond, folder, peer });
+    const { peer, handshakesPerSecond, quick } = plan;
+    const fleet = new Fleet({ network, broker, handshakesPerSecond, folder, peer, quick });
     this.#fleet = fleet;
     for (let node = 0; node < plan.nodes; node++) await fleet.start(`r${this.#revision}`);
     const url = `ws://127.0.0.1:${this.#frontPort}/connect`;
