@@ -11,6 +11,7 @@ import { errorFromWire, finalErrorOf, HoldfastError } from "./errors.ts";
 import { defined, guard, type Host, type Part } from "./host.ts";
 import { Life } from "./life.ts";
 import { Migration } from "./migration.ts";
+import { ADOPT_MS, LEAVE_MS, SWITCH_MS, SWITCH_MS_MAX } from "./move-timings.ts";
 import { Publisher } from "./publisher.ts";
 import { Resumption } from "./resumption.ts";
 import type { State } from "./state.ts";
@@ -18,13 +19,6 @@ import { Subscriptions } from "./subscriptions.ts";
 
 /** A connection that lasted less counts as a failed attempt. */
 const STABLE_MS = 5_000;
-/** How long what can be repeated waits for its answers on the old connection of a move: this and twice what answers took there, up to the limit. */
-const SWITCH_MS = 50;
-const SWITCH_MS_MAX = 1_000;
-/** The old connection is left this long before its node's deadline. */
-const LEAVE_MS = 1_000;
-/** How long the application sees `connected` while the second connection of a move is on its way and the first has died. */
-const ADOPT_MS = 1_000;
 const CLOSE_MS = 1_000;
 const REQUEST_ID_MAX = 2 ** 31 - 1;
 
