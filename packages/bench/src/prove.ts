@@ -93,7 +93,7 @@ async function writeDocument(result: ProofResult): Promise<void> {
 
 function machine(): ProofResult["machine"] {
   const [processor] = cpus();
-  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release()}`;
+  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release().split("-")[0]}`;
   return { processor: processor?.model ?? "unknown", cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel };
 }
 
