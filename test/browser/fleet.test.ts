@@ -37,7 +37,7 @@ test(
       });
       expect(nodes.map(({ name }) => name)).toEqual(["node-a1", "node-b1", "node-c1"]);
       expect(nodes.every(({ state, revision }) => state === "ready" && revision === "dev-1")).toBe(true);
-      expect(nodes.filter(({ here }) => here).map(({ name }) => name)).toEqual([await text(page, "node")]);
+      await until("the window is marked on the node that it is on", () => isMarked(page));
     }
     const heightBefore = await by(a.page, "fleet").evaluate((strip) => strip.clientHeight);
 
@@ -59,10 +59,7 @@ test(
         },
         WAIT_MS * 2,
       );
-      await until("the window is marked on the node that it is on", async () => {
-        const here = (await nodesOf(page)).filter((node) => node.here).map(({ name }) => name);
-        return here.length === 1 && here[0] === (await text(page, "node"));
-      });
+      await until("the window is marked on the node that it is on", () => isMarked(page));
       expect(await text(page, "verdict")).toContain("0 missing, 0 duplicated, nobody left the room.");
       expect(await text(page, "verdict")).toContain("The connection stayed connected.");
       expect(await text(page, "from-node")).toMatch(/^node-[abc]1$/);
@@ -74,6 +71,12 @@ test(
   },
   TEST_MS,
 );
+
+/** The strip of nodes and the status line say the same; they are refreshed apart. */
+async function isMarked(page: Page): Promise<boolean> {
+  const here = (await nodesOf(page)).filter((node) => node.here).map(({ name }) => name);
+  return here.length === 1 && here[0] === (await text(page, "node"));
+}
 
 function nodesOf(page: Page): Promise<readonly Shown[]> {
   return page.locator(".fleet .node").evaluateAll((nodes) =>
