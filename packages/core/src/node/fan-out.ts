@@ -1,7 +1,8 @@
 // Owns: handing one publication to everyone who is live in a channel, encoded once for each codec.
 // The hot path: plain loops over arrays, no effect objects.
-import type { Encoded, NodeCodec, PubFrame, ServerFrame } from "@holdfast/protocol";
+import type { Encoded, NodeCodec, ServerFrame } from "@holdfast/protocol";
 import type { Groups } from "../ports.ts";
+import { pubEntry } from "./pub-entry.ts";
 import type { Outgoing } from "./ring.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -88,7 +89,7 @@ export class FanOut {
   encode(entry: Outgoing, codecIndex: 0 | 1): Encoded {
     let encoded = entry.encoded[codecIndex];
     if (encoded === undefined) {
-      encoded = this.#codecs[codecIndex].encode(pubFrame(this.#channel, entry));
+      encoded = this.#codecs[codecIndex].encode({ t: "pub", ch: this.#channel, ...pubEntry(entry.publication) });
       entry.encoded[codecIndex] = encoded;
     }
     return encoded;
@@ -108,17 +109,4 @@ export class FanOut {
   #group(codecIndex: 0 | 1): string {
     return `${codecIndex}${this.#channel}`;
   }
-}
-
-function pubFrame(channel: string, { publication: p }: Outgoing): PubFrame {
-  return {
-    t: "pub",
-    ch: channel,
-    o: p.offset,
-    ts: p.timeMs,
-    ...(p.key === undefined ? undefined : { k: p.key }),
-    ...(p.user === undefined ? undefined : { u: p.user }),
-    ...(p.session === undefined ? undefined : { s: p.session }),
-    data: p.payload,
-  };
 }

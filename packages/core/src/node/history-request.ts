@@ -1,10 +1,11 @@
 // Owns: a client's request for a page of history.
-import { HISTORY_PAGE_MAX, type PubEntry, type Publication, payloadBytes } from "@holdfast/protocol";
+import { HISTORY_PAGE_MAX, type Publication, payloadBytes } from "@holdfast/protocol";
 import type { ChannelRules } from "../contract/compiled.ts";
 import type { HistoryPage } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeParts } from "./parts.ts";
 import { permit } from "./permission.ts";
+import { pubEntry } from "./pub-entry.ts";
 import { Refused } from "./refusal.ts";
 import type { FrameOf } from "./requests.ts";
 
@@ -75,15 +76,4 @@ function newestThatFit(publications: readonly Publication[], bytesMax: number): 
     from -= 1;
   }
   return publications.slice(from);
-}
-
-function pubEntry(p: Publication): PubEntry {
-  return {
-    o: p.offset,
-    ts: p.timeMs,
-    ...(p.key === undefined ? {} : { k: p.key }),
-    ...(p.user === undefined ? {} : { u: p.user }),
-    ...(p.session === undefined ? {} : { s: p.session }),
-    data: p.payload,
-  };
 }

@@ -27,14 +27,7 @@ export interface NodePorts {
   readonly vitals?: () => Vitals;
 }
 
-export interface NodeParts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly broker: Broker;
-  readonly authenticator: Authenticator;
-  readonly contract: Contract;
-  readonly observer: Observer;
-  readonly values: PayloadValues;
+export interface NodeParts extends Pick<NodePorts, "clock" | "random" | "broker" | "authenticator" | "contract" | "observer" | "values"> {
   readonly hubPorts: HubPorts;
   readonly hubs: Hubs;
   readonly rates: Rates;
