@@ -1,4 +1,5 @@
 // Owns: running the real `holdfast` command in tests: its processes, what they write, free ports.
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
@@ -112,4 +113,18 @@ export async function eventually(sentence: string, condition: () => boolean | Pr
     if (performance.now() > deadlineMs) throw new Error(`not within ${WAIT_MS} ms: ${sentence}`);
     await Bun.sleep(20);
   }
+}
+
+/** Process ids of a process's children. */
+export function childrenOf(pid: number): readonly number[] {
+  const parentOf = (child: string) => {
+    try {
+      return Number(/^\d+ \(.*\) \S (\d+)/.exec(readFileSync(`/proc/${child}/stat`, "utf8"))?.[1]);
+    } catch {
+      return 0;
+    }
+  };
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+    .map(Number);
 }

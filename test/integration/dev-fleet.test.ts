@@ -1,12 +1,12 @@
 // Checks `holdfast dev --nodes 3` as a whole: a roll under load, a killed node, a broken contract, Ctrl-C, a killed supervisor.
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
 import type { FleetNode } from "@holdfast/console";
-import { eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
+import { childrenOf, eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-fleet-"));
 const TEST_MS = 60_000;
@@ -59,19 +59,6 @@ async function startFleet(): Promise<Fleet> {
     },
     processes: () => childrenOf(command.pid),
   };
-}
-
-function childrenOf(pid: number): readonly number[] {
-  const parentOf = (child: string) => {
-    try {
-      return Number(/^\d+ \(.*\) \S (\d+)/.exec(readFileSync(`/proc/${child}/stat`, "utf8"))?.[1]);
-    } catch {
-      return 0;
-    }
-  };
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-    .map(Number);
 }
 
 const times = ({ command }: Fleet, words: string) => command.output().split(words).length - 1;

@@ -1,12 +1,12 @@
 // Checks `holdfast dev` as a whole: its URL, restarts that nobody notices, a broken contract, Ctrl-C, a killed supervisor.
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
-import { eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
+import { childrenOf, eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-dev-"));
 const started: RunningCommand[] = [];
@@ -41,20 +41,6 @@ async function dev(cwd: string, ...args: readonly string[]): Promise<Dev> {
 
 const ready = ({ command, url }: Dev) => command.until((output) => output.includes(url));
 const restarts = ({ command }: Dev) => command.output().split(" restarted ").length - 1;
-
-/** Process ids of a process's children. */
-function childrenOf(pid: number): readonly number[] {
-  const parentOf = (child: string) => {
-    try {
-      return Number(/^\d+ \(.*\) \S (\d+)/.exec(readFileSync(`/proc/${child}/stat`, "utf8"))?.[1]);
-    } catch {
-      return 0;
-    }
-  };
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-    .map(Number);
-}
 
 const CONTRACT = `import { defineContract } from "@holdfast/core/contract";
 const open = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
