@@ -1,0 +1,2 @@
+// Re-exports of what programs and tests use of Kubernetes.
+export * from "./drain-arithmetic.ts";
