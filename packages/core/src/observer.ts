@@ -37,6 +37,8 @@ export interface Observer {
   rebalanced(count: number): void;
   /** Another node appeared, left on purpose, or was not heard of for its lease. */
   nodeChanged(node: string, change: "joined" | "left" | "died"): void;
+  /** The broker was asked to keep this node's presence entries alive. `late`: it did, after the lease had run out, so that members had left meanwhile. */
+  leaseRenewed(outcome: "ok" | "late" | "failed"): void;
   /** Something that must not happen did; the engine went on without the connection concerned. */
   bug(where: string, error: unknown): void;
 }

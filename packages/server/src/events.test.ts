@@ -36,6 +36,7 @@ describe("the observer", () => {
     ["recovered", ["full", 1], undefined],
     ["requestFailed", ["rate_limited"], undefined],
     ["rpc", ["sum", "ok", 1], undefined],
+    ["leaseRenewed", ["failed"], undefined],
     ["drainStep", ["migrate", 1, PROGRESS], undefined],
     ["drainStep", ["started", 2, PROGRESS], "drain_started"],
     ["drainStep", ["finished", 2, PROGRESS], "drain_finished"],

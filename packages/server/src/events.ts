@@ -70,6 +70,7 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     recovered: metrics.recovered,
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
+    leaseRenewed: metrics.leaseRenewed,
     drainStep(step, count, progress) {
       metrics.drainStep(step, count, progress);
       const { deadlineInMs, ...counts } = progress;

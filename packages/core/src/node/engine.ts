@@ -286,11 +286,13 @@ class Engine implements NodeEngine {
     } catch {
       // Out of reach: the next sweep asks again, long before the lease is over.
       this.#leaseAskedMs = Number.NEGATIVE_INFINITY;
+      this.#ports.observer.leaseRenewed("failed");
       return;
     }
     // It ran out meanwhile: the broker has ended this node's members.
     const lapsed = this.#ports.clock.nowMs() - this.#leaseRenewedMs >= timeouts.presenceLeaseMs;
     this.#leaseRenewedMs = nowMs;
+    this.#ports.observer.leaseRenewed(lapsed ? "late" : "ok");
     if (lapsed) this.#parts.presenceKeeper.compare();
   }
 

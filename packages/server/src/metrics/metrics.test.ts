@@ -44,6 +44,8 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.experienced({ reconnects: 1, migrations: 2, duplicates: 3, gaps: 4, lost: 5, undeclared: 6, resumeMsMax: 700 });
   observer.drainStep("migrate", 8, { total: 8, remaining: 8, moved: 0, told: 0, cut: 0, deadlineInMs: 0 });
   observer.rebalanced(4);
+  observer.leaseRenewed("late");
+  recorder.brokerLost();
   observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));
   recorder.socketRefused("full");
@@ -103,10 +105,24 @@ describe("the table", () => {
 describe("figures", () => {
   test("a scrape shows what was counted", async () => {
     const metrics = create();
-    metrics.bind({ info: () => INFO, ready: () => true, eventLoopWorstMs: () => 250 });
+    metrics.bind({
+      info: () => INFO,
+      ready: () => true,
+      eventLoopWorstMs: () => 250,
+      brokerUp: () => true,
+      connectionsMax: 500,
+      certificateEndsMs: 5_000,
+    });
     exercise(metrics);
     const { value } = await scrape(metrics);
     expect(value("holdfast_connections")).toBe(12);
+    expect(value("holdfast_connections_max")).toBe(500);
+    expect(value("holdfast_broker_up")).toBe(1);
+    expect(value("holdfast_broker_losses_total")).toBe(1);
+    expect(value("holdfast_certificate_expiry_timestamp_seconds")).toBe(5);
+    expect(value("holdfast_drain_deadline_seconds")).toBe(0.5);
+    expect(value("holdfast_presence_renewals_total", { outcome: "late" })).toBe(1);
+    expect(value("holdfast_presence_renewals_total", { outcome: "failed" })).toBe(0);
     expect(value("holdfast_node_state", { state: "draining" })).toBe(1);
     expect(value("holdfast_node_state", { state: "ready" })).toBe(0);
     expect(value("holdfast_drain_remaining_sessions")).toBe(11);

@@ -21,6 +21,7 @@ export interface ServerRecorder {
   jwksFetched(outcome: "ok" | "failed"): void;
   logSuppressed(): void;
   eventLoopLag(ms: number): void;
+  brokerLost(): void;
 }
 
 /** Figures that are read when scraped. None may throw or take long. */
@@ -30,6 +31,11 @@ export interface MetricsSources {
   /** The last readiness check's outcome. */
   readonly ready?: () => boolean;
   readonly eventLoopWorstMs?: () => number;
+  /** Whether the last probe of the broker arrived. */
+  readonly brokerUp?: () => boolean;
+  readonly connectionsMax?: number;
+  /** When the public listener's certificate ends, in ms since 1970. */
+  readonly certificateEndsMs?: number | undefined;
 }
 
 export interface Metrics {
@@ -70,6 +76,7 @@ const STATES: readonly NodeState[] = ["starting", "ready", "draining", "stopped"
 function createRecorder(families: Families): ServerRecorder {
   const lag = families.histogram("holdfast_event_loop_lag_seconds").cell();
   const suppressed = families.number("holdfast_log_suppressed_total").cell();
+  const losses = families.number("holdfast_broker_losses_total").cell();
   return {
     socketRefused(reason) {
       families.number("holdfast_sockets_refused_total").cell(reason).value += 1;
@@ -85,15 +92,20 @@ function createRecorder(families: Families): ServerRecorder {
       suppressed.value += 1;
     },
     eventLoopLag: (ms) => lag.observe(ms),
+    brokerLost() {
+      losses.value += 1;
+    },
   };
 }
 
-function readSources(families: Families, { info, nodes, ready, eventLoopWorstMs }: MetricsSources): void {
+function readSources(families: Families, sources: MetricsSources): void {
+  const { info, nodes, ready, eventLoopWorstMs, brokerUp, connectionsMax = 0, certificateEndsMs = 0 } = sources;
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
   };
   const now = info();
   set("holdfast_connections", now.connections);
+  set("holdfast_connections_max", connectionsMax);
   set("holdfast_sessions", now.sessions);
   set("holdfast_subscriptions", now.subscriptions);
   set("holdfast_channels", now.channels);
@@ -102,6 +114,9 @@ function readSources(families: Families, { info, nodes, ready, eventLoopWorstMs 
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);
   set("holdfast_drain_remaining_sessions", now.drain?.remaining ?? 0);
+  set("holdfast_drain_deadline_seconds", (now.drain?.deadlineInMs ?? 0) / 1000);
+  set("holdfast_broker_up", brokerUp?.() === true ? 1 : 0);
+  set("holdfast_certificate_expiry_timestamp_seconds", certificateEndsMs / 1000);
   set("holdfast_ready", ready?.() === true ? 1 : 0);
   set("holdfast_event_loop_lag_max_seconds", (eventLoopWorstMs?.() ?? 0) / 1000);
   const known = nodes?.() ?? [];

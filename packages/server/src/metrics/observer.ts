@@ -67,6 +67,7 @@ export function createMetricsObserver(families: Families): Observer {
     rebalanced: (count) => add("holdfast_rebalanced_sessions_total", count),
     nodeChanged: (_node, change) => add("holdfast_node_changes_total", 1, change),
     drainStep: (step, count) => add("holdfast_drain_steps_total", count, step),
+    leaseRenewed: (outcome) => add("holdfast_presence_renewals_total", 1, outcome),
     bug: (where) => add("holdfast_bugs_total", 1, where),
   };
 }
@@ -120,6 +121,8 @@ function initialise(families: Families): void {
     holdfast_hole_publications_total: [["repaired"], ["declared"]],
     holdfast_drain_steps_total: [["started"], ["migrate"], ["goodbye"], ["cut"], ["finished"], ["undone"]],
     holdfast_jwks_fetches_total: [["ok"], ["failed"]],
+    holdfast_presence_renewals_total: [["ok"], ["late"], ["failed"]],
+    holdfast_node_changes_total: [["joined"], ["left"], ["died"]],
   };
   for (const [name, rows] of Object.entries(known)) {
     for (const labels of rows) families.number(name as MetricName).cell(...labels);

@@ -37,6 +37,7 @@ export const METRICS = {
   holdfast_node_state: row("gauge", "0 or 1", ["state"], "1 for the state that the node is in."),
   holdfast_ready: row("gauge", "0 or 1", [], "Whether the last readiness check said ready."),
   holdfast_connections: row("gauge", "connections", [], "Open client connections, those before their connect frame included."),
+  holdfast_connections_max: row("gauge", "connections", [], "Most connections that the node takes: option `limits.connectionsMax`."),
   holdfast_sessions: row("gauge", "sessions", [], "Sessions on this node."),
   holdfast_subscriptions: row("gauge", "subscriptions", [], "Subscriptions of all sessions on this node."),
   holdfast_channels: row("gauge", "channels", [], "Channels that this node carries."),
@@ -55,6 +56,12 @@ export const METRICS = {
     "requests",
     ["reason"],
     "Requests for a socket refused before the upgrade; reason is `full`, `origin`, `not_websocket` or `upgrade_failed`.",
+  ),
+  holdfast_certificate_expiry_timestamp_seconds: row(
+    "gauge",
+    "seconds since 1970",
+    [],
+    "When the certificate of the public listener ends; 0 without TLS.",
   ),
   holdfast_auth_failures_total: row("counter", "failures", ["code"], "Tokens and resume tokens that were refused."),
   holdfast_jwks_fetches_total: row("counter", "fetches", ["outcome"], "Fetches of the JWKS URL; outcome is `ok` or `failed`."),
@@ -117,7 +124,17 @@ export const METRICS = {
 
   holdfast_drain_sessions: row("gauge", "sessions", [], "Sessions that the drain began with; 0 without a drain."),
   holdfast_drain_remaining_sessions: row("gauge", "sessions", [], "Sessions that the drain has still to move; 0 without a drain."),
+  holdfast_drain_deadline_seconds: row("gauge", "seconds", [], "Until the running drain cuts whoever is left; 0 without one."),
   holdfast_drain_steps_total: row("counter", "sessions, or drains for `started`, `finished`, `undone`", ["step"], "What drains did."),
+
+  holdfast_broker_up: row("gauge", "0 or 1", [], "Whether the last probe that was published through the broker arrived."),
+  holdfast_broker_losses_total: row("counter", "times", [], "Connections to the broker that were lost and made anew."),
+  holdfast_presence_renewals_total: row(
+    "counter",
+    "renewals",
+    ["outcome"],
+    "Renewals of the lease of this node's members; outcome is `ok`, `failed`, or `late`: it had run out, and they had left.",
+  ),
 
   holdfast_handshake_capacity: row("gauge", "handshakes per second", [], "A: set-ups a second that the node can take now, as measured."),
   holdfast_nodes: row("gauge", "nodes", ["state"], "Nodes of the cluster that this one knows, itself included, by state."),

@@ -17,6 +17,7 @@ import type { Logger } from "../log/index.ts";
 import { createMetrics, type EventLoopSampler, type Metrics, startEventLoopSampler } from "../metrics/index.ts";
 import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
+import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
 import { Load } from "./load.ts";
@@ -78,7 +79,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const channels = Object.keys(options.contract?.channels ?? {}).length + Object.keys(config.channels ?? {}).length;
   events.contractLoaded({ channels, rpcs: Object.keys(options.contract?.rpc ?? {}).length });
   const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
-  const broker = options.broker ?? (await openBroker(config, id, events));
+  const broker = options.broker ?? (await openBroker(config, id, { events, recorder: metrics.recorder }));
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
@@ -145,6 +146,9 @@ class RunningNode implements HoldfastNode {
       nodes: () => engine.nodes(),
       ready: () => this.#readiness.wasReady(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
+      brokerUp: () => load.brokerOk,
+      connectionsMax: options.config.limits.connectionsMax,
+      certificateEndsMs: certificateEndsMs(options.config.tls.certFile),
     });
   }
 

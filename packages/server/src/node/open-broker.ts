@@ -10,16 +10,23 @@ import {
   RedisUrlError,
 } from "../brokers/redis/index.ts";
 import type { ServerEvents } from "../events.ts";
+import type { ServerRecorder } from "../metrics/index.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
+export interface BrokerPorts {
+  readonly events: ServerEvents;
+  readonly recorder: ServerRecorder;
+}
+
 /** Reached when it resolves. Throws StartError; its text never holds a password. */
-export async function openBroker(config: Config, nodeId: string, events: ServerEvents): Promise<Broker> {
+export async function openBroker(config: Config, nodeId: string, ports: BrokerPorts): Promise<Broker> {
+  const { events } = ports;
   const onBug = (error: unknown): void => events.bug({ where: "broker", error });
   const { url } = config.broker;
   if (!isRedisUrl(url)) return createMemoryBroker({ clock: systemClock, random: systemRandom, onBug }).connect(nodeId);
   try {
-    return await createRedisBroker({ url, clock: systemClock, random: systemRandom, onBug, onEvent: (event) => log(event, events) });
+    return await createRedisBroker({ url, clock: systemClock, random: systemRandom, onBug, onEvent: (event) => tell(event, ports) });
   } catch (error) {
     if (error instanceof RedisUrlError) throw new StartError("broker_unsuitable", [error.message]);
     const found = error instanceof BrokerError ? error.message : "an unexpected error";
@@ -29,11 +36,12 @@ export async function openBroker(config: Config, nodeId: string, events: ServerE
   }
 }
 
-function log(event: RedisBrokerEvent, events: ServerEvents): void {
+function tell(event: RedisBrokerEvent, { events, recorder }: BrokerPorts): void {
   switch (event.kind) {
     case "reached":
       return events.brokerReached();
     case "lost":
+      recorder.brokerLost();
       return events.brokerLost({ reason: event.reason });
     case "failed":
       return events.brokerFailed({ reason: event.reason });

@@ -159,6 +159,7 @@ const QUIET: Observer = {
   experienced() {},
   drainStep() {},
   rebalanced() {},
+  leaseRenewed() {},
   nodeChanged() {},
   bug() {},
 };
