@@ -27,7 +27,7 @@ describe("events", () => {
   });
 });
 
-const PROGRESS = { total: 2, remaining: 1, moved: 1, told: 0, cut: 0, deadlineInMs: 900 };
+const PROGRESS = { total: 2, remaining: 1, asked: 1, moved: 1, told: 0, cut: 0, deadlineInMs: 900 };
 
 describe("the observer", () => {
   const calls: [keyof Observer, unknown[], string | undefined][] = [

@@ -43,6 +43,8 @@ export type NodeState = "starting" | "ready" | "draining" | "stopped";
 export interface DrainProgress {
   readonly total: number;
   readonly remaining: number;
+  /** Of those, sessions that were asked to move and have not: a client needs a moment for it, a fleet that takes nobody in makes them many. */
+  readonly asked: number;
   /** Sessions that left by migration, were told goodbye, or were cut at the deadline. */
   readonly moved: number;
   readonly told: number;

@@ -25,6 +25,8 @@ export class Draining {
   #moved = 0;
   #told = 0;
   #cut = 0;
+  /** Those that were told and are still here. */
+  #asked = 0;
 
   constructor(parts: NodeParts, fleet: FleetMember) {
     this.#parts = parts;
@@ -55,6 +57,7 @@ export class Draining {
     return {
       total: this.#total,
       remaining: this.#parts.sessions.connections.size,
+      asked: this.#asked,
       moved: this.#moved,
       told: this.#told,
       cut: this.#cut,
@@ -75,7 +78,7 @@ export class Draining {
     this.#preDelayUntilMs = clock.nowMs() + preDelayMs;
     this.#windowMs = windowMs;
     this.#total = this.#parts.sessions.connections.size;
-    this.#moved = this.#told = this.#cut = 0;
+    this.#moved = this.#told = this.#cut = this.#asked = 0;
     this.#finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -104,6 +107,7 @@ export class Draining {
     if (!this.begun) return false;
     this.#cancel();
     for (const connection of this.#parts.sessions.connections) connection.toldToLeave = false;
+    this.#asked = 0;
     this.#parts.observer.drainStep("undone", this.#parts.sessions.connections.size, this.#now());
     this.#end();
     this.#over = false;
@@ -112,6 +116,7 @@ export class Draining {
   }
 
   ended(connection: Connection): void {
+    if (connection.toldToLeave) this.#asked -= 1;
     if (!this.running) return;
     if (connection.saidBye === "moved") this.#moved += 1;
     if (this.#pacer !== undefined && this.#parts.sessions.connections.size === 0) this.#done();
@@ -153,6 +158,7 @@ export class Draining {
     if (connection === undefined || connection.phase === "ended") return;
     const { sessions, observer } = this.#parts;
     connection.toldToLeave = true;
+    this.#asked += 1;
     if (connection.migrates) {
       connection.send({ t: "migrate", reason: "drain", deadlineMs: Math.round(deadlineMs) });
       observer.drainStep("migrate", 1, this.#now());

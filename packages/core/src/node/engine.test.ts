@@ -408,6 +408,7 @@ test("a drain asks each session once, waits for it, and finishes when all have m
   const drained = from.engine.drain();
   await from.advance(1000);
   expect(from.engine.state).toBe("draining");
+  expect(from.engine.info().drain).toMatchObject({ remaining: 10, asked: 10 });
   for (const client of clients) expect(kinds(await client.take()).filter((t) => t === "migrate")).toHaveLength(1);
   expect(plain.link.closedWith).toEqual({ code: 1012, reason: "draining" });
   const newcomer = from.open();
@@ -417,7 +418,7 @@ test("a drain asks each session once, waits for it, and finishes when all have m
     await to.connect({ moving: true });
     await client.send({ t: "bye", moved: true });
   }
-  expect(await drained).toMatchObject({ total: 11, moved: 10, told: 1, cut: 0, remaining: 0 });
+  expect(await drained).toMatchObject({ total: 11, moved: 10, told: 1, cut: 0, remaining: 0, asked: 0 });
 });
 
 test("a drain cuts at its deadline whoever does not go, and can be undone before", async () => {
@@ -426,11 +427,11 @@ test("a drain cuts at its deadline whoever does not go, and can be undone before
   const undone = engine.drain();
   await advance(1000);
   expect(engine.undrain()).toBe(true);
-  expect(await undone).toMatchObject({ remaining: 1 });
+  expect(await undone).toMatchObject({ remaining: 1, asked: 0 });
   expect(engine.state).toBe("ready");
   const drained = engine.drain();
   await advance(5100);
-  expect(await drained).toMatchObject({ cut: 1 });
+  expect(await drained).toMatchObject({ cut: 1, asked: 0 });
   expect(client.link.closedWith?.code).toBe(1012);
 });
 

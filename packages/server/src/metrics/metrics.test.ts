@@ -19,7 +19,7 @@ const INFO: NodeInfo = {
   queueBytes: 512,
   windowMs: 1_500,
   handshakesPerSecond: 400,
-  drain: { total: 20, remaining: 11, moved: 5, told: 3, cut: 1, deadlineInMs: 500 },
+  drain: { total: 20, remaining: 11, asked: 4, moved: 5, told: 3, cut: 1, deadlineInMs: 500 },
 };
 
 const create = (): Metrics => createMetrics({ node: "n1", revision: "r1", version: "0.1.0" });
@@ -42,7 +42,7 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.requestFailed("rate_limited");
   observer.rpc("sum", "ok", 9);
   observer.experienced({ reconnects: 1, migrations: 2, duplicates: 3, gaps: 4, lost: 5, undeclared: 6, resumeMsMax: 700 });
-  observer.drainStep("migrate", 8, { total: 8, remaining: 8, moved: 0, told: 0, cut: 0, deadlineInMs: 0 });
+  observer.drainStep("migrate", 8, { total: 8, remaining: 8, asked: 0, moved: 0, told: 0, cut: 0, deadlineInMs: 0 });
   observer.rebalanced(4);
   observer.leaseRenewed("late");
   recorder.brokerLost();
@@ -120,6 +120,7 @@ describe("figures", () => {
     expect(value("holdfast_broker_up")).toBe(1);
     expect(value("holdfast_broker_losses_total")).toBe(1);
     expect(value("holdfast_certificate_expiry_timestamp_seconds")).toBe(5);
+    expect(value("holdfast_drain_asked_sessions")).toBe(4);
     expect(value("holdfast_drain_deadline_seconds")).toBe(0.5);
     expect(value("holdfast_presence_renewals_total", { outcome: "late" })).toBe(1);
     expect(value("holdfast_presence_renewals_total", { outcome: "failed" })).toBe(0);

@@ -105,7 +105,10 @@ function hotCells(families: Families): Readonly<Record<DeliveryClass, HotCells>>
 /** Series whose labels are known from the start begin at 0, so that a rate sees their first event. */
 function initialise(families: Families): void {
   const known: { readonly [N in MetricName]?: readonly (readonly string[])[] } = {
-    holdfast_handshakes_total: ["connected", "resumed", "moved"].map((outcome) => [outcome, NONE]),
+    holdfast_handshakes_total: [
+      ...["connected", "resumed", "moved"].map((outcome) => [outcome, NONE]),
+      ...["try_later", "draining", "connection_limit", "token_invalid", "token_expired"].map((code) => ["refused", code]),
+    ],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
     holdfast_auth_failures_total: [["token_invalid"], ["token_expired"], ["resume_rejected"], ["try_later"]],
     holdfast_connections_ended_total: [[NONE], ["slow_consumer"], ["idle_timeout"], ["draining"]],

@@ -124,6 +124,7 @@ export const METRICS = {
 
   holdfast_drain_sessions: row("gauge", "sessions", [], "Sessions that the drain began with; 0 without a drain."),
   holdfast_drain_remaining_sessions: row("gauge", "sessions", [], "Sessions that the drain has still to move; 0 without a drain."),
+  holdfast_drain_asked_sessions: row("gauge", "sessions", [], "Of those, sessions that were asked to move and are still here."),
   holdfast_drain_deadline_seconds: row("gauge", "seconds", [], "Until the running drain cuts whoever is left; 0 without one."),
   holdfast_drain_steps_total: row("counter", "sessions, or drains for `started`, `finished`, `undone`", ["step"], "What drains did."),
 

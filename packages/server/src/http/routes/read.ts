@@ -143,6 +143,7 @@ export const info = route({
       .object({
         total: z.int(),
         remaining: z.int(),
+        asked: z.int(),
         moved: z.int(),
         told: z.int(),
         cut: z.int(),
