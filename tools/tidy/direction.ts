@@ -11,6 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/client": ["@holdfast/protocol", "@holdfast/core"],
   "packages/server": ["@holdfast/protocol", "@holdfast/core", "@holdfast/config"],
   "packages/testkit": ["@holdfast/protocol", "@holdfast/core", "@holdfast/client", "@holdfast/server"],
+  "packages/watch": [],
   "apps/console": ["@holdfast/client", "@holdfast/core", "@holdfast/protocol"],
   "apps/holdfast": [
     "@holdfast/client",

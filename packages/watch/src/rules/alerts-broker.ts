@@ -1,0 +1,40 @@
+// Owns: alerts about what carries publications between nodes.
+import { AT_NODE, IN_JOB } from "./places.ts";
+import type { AlertRule } from "./rule.ts";
+
+export const BROKER_ALERTS: readonly AlertRule[] = [
+  {
+    name: "HoldfastBrokerCutOff",
+    severity: "critical",
+    expr: `holdfast_broker_up == 0`,
+    for: "30s",
+    summary: "A Holdfast node cannot reach its broker",
+    description: `No publish through the broker arrives at ${AT_NODE}. It is not ready; its clients stay connected and get nothing from other nodes, and their publishes are refused.`,
+  },
+  {
+    name: "HoldfastBrokerUnstable",
+    severity: "warning",
+    expr: `increase(holdfast_broker_losses_total[15m]) > 3`,
+    summary: "A Holdfast node loses its broker again and again",
+    description: `${AT_NODE} lost a connection to the broker {{ $value | printf "%.0f" }} times within 15 minutes. Each time it reads again what it missed.`,
+  },
+  {
+    name: "HoldfastPublishesFailing",
+    severity: "critical",
+    expr: `sum by (namespace, job) (rate(holdfast_publishes_total{outcome=~"broker_unavailable|request_failed|internal"}[5m]))
+/
+sum by (namespace, job) (rate(holdfast_publishes_total[5m]))
+> 0.01`,
+    for: "5m",
+    summary: "Publishes to Holdfast fail",
+    description: `{{ $value | humanizePercentage }} of the publishes${IN_JOB} were not taken by the broker. Clients repeat them with the same key.`,
+  },
+  {
+    name: "HoldfastPresenceLeaseFailing",
+    severity: "critical",
+    expr: `sum without (outcome) (increase(holdfast_presence_renewals_total{outcome=~"failed|late"}[2m])) > 1`,
+    for: "30s",
+    summary: "A Holdfast node cannot keep its members present",
+    description: `${AT_NODE} fails to renew its lease in the broker. When the lease ends (timeouts.presenceLeaseMs, 30 s) everyone there is told to have left, and joins again later.`,
+  },
+];

@@ -1,0 +1,32 @@
+// Owns: alerts about nodes that give their sessions up (H6).
+import { AT_NODE } from "./places.ts";
+import type { AlertRule } from "./rule.ts";
+
+export const DRAIN_ALERTS: readonly AlertRule[] = [
+  {
+    name: "HoldfastDrainStuck",
+    severity: "critical",
+    // Moving takes a client less than a second: at any pace few are asked and still here.
+    expr: `holdfast_drain_asked_sessions >= 10
+and
+holdfast_drain_asked_sessions > 0.1 * holdfast_drain_sessions`,
+    for: "20s",
+    summary: "Sessions do not leave a draining Holdfast node",
+    description: `{{ $value }} sessions of ${AT_NODE} were asked to move and are still there. At the end of the drain's window they are cut.`,
+  },
+  {
+    name: "HoldfastDrainCutSessions",
+    severity: "warning",
+    expr: `increase(holdfast_drain_steps_total{step="cut"}[15m]) > 0`,
+    summary: "A drain of a Holdfast node cut sessions",
+    description: `About {{ $value | printf "%.0f" }} sessions had not left ${AT_NODE} when the drain's window ended, and were closed. They come back on their own.`,
+  },
+  {
+    name: "HoldfastDrainForgotten",
+    severity: "warning",
+    expr: `holdfast_node_state{state="draining"} == 1 and ignoring (state) holdfast_drain_remaining_sessions == 0`,
+    for: "30m",
+    summary: "A drained Holdfast node was left standing",
+    description: `${AT_NODE} has nobody left and takes nobody in for half an hour: it was drained by an order, and neither ended nor put to use again.`,
+  },
+];
