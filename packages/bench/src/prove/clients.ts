@@ -173,9 +173,9 @@ export class Clients {
     const stamp = stampOf(data);
     if (stamp === undefined) return;
     const { p, n, at } = stamp;
-    oracle.message({ p, n, ...(key === undefined ? {} : { key }), ...(position === undefined ? {} : { position }) });
+    const isFirst = oracle.message({ p, n, ...(key === undefined ? {} : { key }), ...(position === undefined ? {} : { position }) });
     const nowMs = Date.now();
-    if (at < this.#stepMs) return;
+    if (at < this.#stepMs || !isFirst) return;
     const delayMs = nowMs - at;
     client.longestMs = Math.max(client.longestMs, delayMs);
     const transitMs = takenMs === undefined ? 0 : nowMs - takenMs;

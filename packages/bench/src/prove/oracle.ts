@@ -85,15 +85,18 @@ export class StreamOracle {
     if (position !== undefined) this.#epochs.add(position.epoch);
   }
 
-  message(arrival: Arrival): void {
+  /** True when it comes for the first time: a new life of a `latest` channel begins with values that were there before, and they are not late. */
+  message(arrival: Arrival): boolean {
     const key = keyOf(arrival.p, arrival.n);
-    if (this.#seen.has(key)) this.#doubles.push({ arrival, epoch: this.#seen.get(key) });
+    const isFirst = !this.#seen.has(key);
+    if (!isFirst) this.#doubles.push({ arrival, epoch: this.#seen.get(key) });
     else {
       this.#seen.set(key, arrival.position?.epoch);
       this.#arrivals.push(arrival);
     }
     if (this.#cls === "latest") this.#keepNewest(keyPlace(arrival.key, arrival.position, arrival), arrival.position?.offset ?? arrival.n);
     if (arrival.position !== undefined) this.#advance(arrival.position, arrival);
+    return isFirst;
   }
 
   gap({ from, to, position }: DeclaredGap): void {

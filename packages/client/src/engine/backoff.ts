@@ -2,7 +2,7 @@
 
 const ATTEMPT_CAP_MS = 30_000;
 const ATTEMPT_BASE_MS = 500;
-const REQUEST_CAP_MS = 10_000;
+const REQUEST_CAP_MS = 2_000;
 const REQUEST_BASE_MS = 100;
 
 /** Delay before a connection attempt. `failures` counts the attempts that failed since a connection was lost: 0 before the first one. */
@@ -17,7 +17,7 @@ export function attemptDelayMs(input: {
   return retryMs + random * spreadMs;
 }
 
-/** Delay before a request that was refused for the moment is repeated: the node's hint, then a spread that doubles up to 10 s. */
+/** Delay before a request that was refused for the moment is repeated: the node's hint, then a spread that doubles up to 2 s. Refusals are cheap for a node, and a broker that is back should not wait for its publishers. */
 export function requestDelayMs(tries: number, retryMs: number | undefined, random: number): number {
   return (retryMs ?? 0) + random * Math.min(REQUEST_CAP_MS, REQUEST_BASE_MS * 2 ** Math.min(tries, 16));
 }

@@ -20,13 +20,22 @@ export function drainShare(remaining: number, others: readonly NodeFigures[]): n
 export const takersPressed = (others: readonly NodeFigures[], lagMsMax: number): boolean =>
   others.some((node) => takesSessions(node) && node.lagMs > lagMsMax);
 
+/** A rollout is under way until the newest revision has started no node for this long; afterwards revisions that run side by side are equals (a canary that is held). */
+const ROLLOUT_MS = 15 * 60_000;
+
+/** Attempts that a moving session needs on average, at most, behind a balancer that chooses at random. */
+const ATTEMPTS_MEAN_MAX = 3;
+
 /**
- * Whether a newer revision can take what moves. The newest revision is the one whose first node started last. A node of an older one turns moving
- * sessions away then, which lose nothing by it: their old connection stays until a better place is found.
+ * How likely (0 to 1) this node turns a moving session away, because a newer revision can take it. The newest revision is the one whose first node started last. While it is being
+ * rolled out, a node of an older one turns moving sessions away, which lose nothing by it: their old connection stays until a better place is found. Always, where a third of the
+ * nodes or more are newer; less often where they are few, so that a balancer which chooses at random finds a place in three attempts. `nowMs` is wall time, as `startedAtMs` is.
  */
-export function newerRevisionReady(self: NodeFigures, others: readonly NodeFigures[]): boolean {
-  const age = agesOf(self, others);
-  return others.some((node) => takesSessions(node) && age(node) > age(self));
+export function turnAwayChance(self: NodeFigures, others: readonly NodeFigures[], nowMs: number): number {
+  const age = agesOf([self, ...others], nowMs);
+  const takers = others.filter(takesSessions);
+  const newer = takers.filter((node) => age(node) > age(self)).length / (takers.length + 1);
+  return newer === 0 ? 0 : Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer));
 }
 
 /** Nodes this far above the mean of those that could take sessions get hardly any from a balancer that looks at connections. */
@@ -37,8 +46,8 @@ const LIKELY_SESSIONS = 20;
  * Who takes what this node moves away: the ready nodes; while there are ready nodes of a newer revision, those of the newest alone, because the others turn moving sessions away; and of these
  * the ones with few sessions, because that is where a balancer sends newcomers. A drain that counted the others' A as well would send these more than they can take.
  */
-export function takersOfMoves(self: NodeFigures, others: readonly NodeFigures[]): readonly NodeFigures[] {
-  const age = agesOf(self, others);
+export function takersOfMoves(self: NodeFigures, others: readonly NodeFigures[], nowMs: number): readonly NodeFigures[] {
+  const age = agesOf([self, ...others], nowMs);
   const takers = others.filter(takesSessions);
   const newest = takers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
   const willing = newest > age(self) ? takers.filter((node) => age(node) === newest) : takers;
@@ -46,13 +55,16 @@ export function takersOfMoves(self: NodeFigures, others: readonly NodeFigures[])
   return willing.filter(({ sessions }) => sessions <= mean * (1 + LIKELY_SHARE) + LIKELY_SESSIONS);
 }
 
-/** When the first node of each node's revision started: the greatest is the newest revision. */
-function agesOf(self: NodeFigures, others: readonly NodeFigures[]): (node: NodeFigures) => number {
-  const firstStart = new Map<string, number>();
-  for (const { revision, startedAtMs } of [self, ...others]) {
-    firstStart.set(revision, Math.min(firstStart.get(revision) ?? Number.POSITIVE_INFINITY, startedAtMs));
+/** When the first node of each node's revision started: the greatest is the newest revision. All the same when nothing is being rolled out. */
+function agesOf(nodes: readonly NodeFigures[], nowMs: number): (node: NodeFigures) => number {
+  const starts = new Map<string, { first: number; last: number }>();
+  for (const { revision, startedAtMs } of nodes) {
+    const { first, last } = starts.get(revision) ?? { first: startedAtMs, last: startedAtMs };
+    starts.set(revision, { first: Math.min(first, startedAtMs), last: Math.max(last, startedAtMs) });
   }
-  return ({ revision }) => firstStart.get(revision) ?? 0;
+  const newest = [...starts.values()].reduce((latest, one) => (one.first > latest.first ? one : latest), { first: 0, last: 0 });
+  if (nowMs - newest.last > ROLLOUT_MS) return () => 0;
+  return ({ revision }) => starts.get(revision)?.first ?? 0;
 }
 
 export interface RebalanceRule {

@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { CapacityMeter } from "./capacity.ts";
-import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersOfMoves, takersPressed } from "./decisions.ts";
+import { drainShare, excessSessions, takersCapacity, takersOfMoves, takersPressed, turnAwayChance } from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { FleetView, NODES_MAX, type NodeFigures } from "./view.ts";
+
+const NOW_MS = 10_000;
 
 const node = (figures: Partial<NodeFigures> = {}): NodeFigures => ({
   node: "a",
@@ -59,15 +61,15 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
     node({ node: "f", revision: "r4", startedAtMs: 9500, brokerOk: false }),
   ];
   const ids = (nodes: readonly NodeFigures[]): string => nodes.map(({ node: id }) => id).join("");
-  expect(ids(takersOfMoves(self, others))).toBe("de");
-  expect(takersCapacity(100, takersOfMoves(self, others))).toBe(70);
+  expect(ids(takersOfMoves(self, others, NOW_MS))).toBe("de");
+  expect(takersCapacity(100, takersOfMoves(self, others, NOW_MS))).toBe(70);
   // A balancer that looks at connections sends newcomers to the emptier of two.
-  expect(ids(takersOfMoves(self, [...others.slice(0, 3), node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 })]))).toBe(
-    "d",
-  );
+  expect(
+    ids(takersOfMoves(self, [...others.slice(0, 3), node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 })], NOW_MS)),
+  ).toBe("d");
   // Nobody turns away when there is nothing newer.
-  expect(ids(takersOfMoves(self, others.slice(0, 2)))).toBe("bc");
-  expect(ids(takersOfMoves(node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }), others))).toBe("bcde");
+  expect(ids(takersOfMoves(self, others.slice(0, 2), NOW_MS))).toBe("bc");
+  expect(ids(takersOfMoves(node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }), others, NOW_MS))).toBe("bcde");
 });
 
 test("shares of all draining nodes add up to at most one", () => {
@@ -96,10 +98,44 @@ test("the newest revision is the one whose first node started last, and counts o
   const old = node({ node: "me", revision: "r1", startedAtMs: 5000 });
   const firstOld = node({ node: "b", revision: "r1", startedAtMs: 100 });
   const fresh = node({ node: "c", revision: "r2", startedAtMs: 4000 });
-  expect(newerRevisionReady(old, [firstOld, fresh])).toBe(true);
-  expect(newerRevisionReady(fresh, [firstOld, old])).toBe(false);
-  expect(newerRevisionReady(old, [firstOld, { ...fresh, state: "starting" }])).toBe(false);
-  expect(newerRevisionReady(old, [firstOld])).toBe(false);
+  expect(turnAwayChance(old, [firstOld, fresh], NOW_MS)).toBe(1);
+  expect(turnAwayChance(fresh, [firstOld, old], NOW_MS)).toBe(0);
+  expect(turnAwayChance(old, [firstOld, { ...fresh, state: "starting" }], NOW_MS)).toBe(0);
+  expect(turnAwayChance(old, [firstOld], NOW_MS)).toBe(0);
+});
+
+test("where few nodes are newer, a balancer that chooses at random still finds a place in three attempts on average", () => {
+  const self = node({ node: "me", revision: "r1" });
+  for (const [old, fresh] of [
+    [0, 1],
+    [1, 1],
+    [4, 1],
+    [9, 1],
+    [50, 2],
+  ] as const) {
+    const some = (count: number, revision: string, startedAtMs: number) =>
+      Array.from({ length: count }, (_, i) => node({ node: `${revision}-${i}`, revision, startedAtMs }));
+    const chance = turnAwayChance(self, [...some(old, "r1", 1000), ...some(fresh, "r2", 9000)], NOW_MS);
+    const share = fresh / (old + fresh + 1);
+    expect(1 / (share + (1 - share) * (1 - chance))).toBeLessThanOrEqual(3.0001);
+    if (share >= 1 / 3) expect(chance).toBe(1);
+  }
+});
+
+test("revisions that run side by side for long are equals: what moves goes to either", () => {
+  const old = node({ node: "me", revision: "r1", startedAtMs: 0, state: "draining" });
+  const others = [node({ node: "b", revision: "r1", startedAtMs: 0 }), node({ node: "c", revision: "r2", startedAtMs: 60_000 })];
+  const takers = (nowMs: number): string =>
+    takersOfMoves(old, others, nowMs)
+      .map(({ node: id }) => id)
+      .join("");
+  expect(turnAwayChance(old, others, 16 * 60_000)).toBe(1);
+  expect(takers(16 * 60_000)).toBe("c");
+  expect(turnAwayChance(old, others, 16 * 60_000 + 1)).toBe(0);
+  expect(takers(16 * 60_000 + 1)).toBe("bc");
+  // Another node of it starts: the rollout goes on.
+  const more = [...others, node({ node: "d", revision: "r2", startedAtMs: 30 * 60_000 })];
+  expect(turnAwayChance(old, more, 31 * 60_000)).toBe(1);
 });
 
 test("rebalancing: whatever the loads, giving the excess away brings nobody below the mean and ends", () => {

@@ -39,6 +39,8 @@ export class Connection {
   migrates = false;
   connectedAtMs = 0;
   resumeIssuedMs = 0;
+  /** The window that the client was told last. */
+  windowToldMs = 0;
   /** The code it ended with; undefined while open and when the client left on its own. */
   endedWith: CodeName | undefined = undefined;
   /** The client said bye: what it leaves behind is not kept for a return. */

@@ -1,6 +1,6 @@
 // Owns: this node as one of many: it tells the others how it is, hears how they are, and does what follows.
 import { CapacityMeter } from "../fleet/capacity.ts";
-import { drainShare, excessSessions, newerRevisionReady, takersCapacity, takersOfMoves, takersPressed } from "../fleet/decisions.ts";
+import { drainShare, excessSessions, takersCapacity, takersOfMoves, takersPressed, turnAwayChance } from "../fleet/decisions.ts";
 import { Rebalancer } from "../fleet/rebalancer.ts";
 import { FleetView, type KnownNode, type NodeFigures } from "../fleet/view.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
@@ -8,6 +8,7 @@ import type { BusMessage } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { DrainProgress, NodeState } from "./control.ts";
 import type { NodeParts } from "./parts.ts";
+import { WindowAdvice } from "./window-advice.ts";
 
 /** What the process measures of itself; zeros where nobody measures. */
 export interface Vitals {
@@ -33,7 +34,7 @@ export interface DrainTerms {
 
 const TICK_MS = 250;
 /** How often a moving session is turned away before it is taken in all the same: the balancer may have no better place. */
-const TURNED_AWAY_MAX = 3;
+const TURNED_AWAY_MAX = 6;
 const TURNED_AWAY_SESSIONS_MAX = 10_000;
 
 export class FleetMember {
@@ -42,6 +43,7 @@ export class FleetMember {
   readonly #view: FleetView;
   readonly #meter: CapacityMeter;
   readonly #rebalancer: Rebalancer;
+  readonly #advice: WindowAdvice;
   readonly #turnedAway = new Map<string, number>();
   readonly #asked = new Set<Connection>();
   #handshakes = 0;
@@ -59,6 +61,7 @@ export class FleetMember {
     this.#meter = new CapacityMeter({ handshakesPerSecond: admission.handshakesPerSecond, lagMsMax: fleet.lagMsMax });
     this.#rebalancer = new Rebalancer(this.#rebalanceSettings());
     this.#takersCapacity = admission.handshakesPerSecond;
+    this.#advice = new WindowAdvice(parts.sessions.connections);
   }
 
   start(): void {
@@ -116,7 +119,7 @@ export class FleetMember {
 
   drainTerms(remaining: number): DrainTerms {
     const others = this.others();
-    const takers = takersOfMoves(this.self(), others);
+    const takers = takersOfMoves(this.self(), others, this.#parts.clock.wallMs());
     return {
       handshakesPerSecond: takersCapacity(this.handshakesPerSecond, takers),
       share: drainShare(remaining, others),
@@ -142,7 +145,9 @@ export class FleetMember {
     const others = this.others();
     if (others.length === 0) return false;
     const self = this.self();
-    if (!newerRevisionReady(self, others) && this.#excess(self, others) === 0) return false;
+    const { clock, random } = this.#parts;
+    const chance = this.#excess(self, others) > 0 ? 1 : turnAwayChance(self, others, clock.wallMs());
+    if (chance === 0 || random.next() >= chance) return false;
     const times = (this.#turnedAway.get(session) ?? 0) + 1;
     if (times > TURNED_AWAY_MAX) return false;
     this.#turnedAway.delete(session);
@@ -181,6 +186,7 @@ export class FleetMember {
     for (const { node } of this.#view.expire(nowMs, fleet.nodeLeaseMs)) observer.nodeChanged(node, "died");
     if (nowMs - this.#toldMs >= fleet.figuresMs) this.#tell(nowMs);
     this.#takersCapacity = takersCapacity(this.handshakesPerSecond, this.others());
+    this.#advice.tick(this.windowMs(), settings().admission.windowMinMs);
     this.#rebalance(nowMs);
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }

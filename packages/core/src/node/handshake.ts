@@ -140,6 +140,7 @@ export class Handshake {
     this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();
     connection.resumeIssuedMs = wallMs;
+    connection.windowToldMs = this.#node.fleet.windowMs();
     const { timeouts, limits, nodeId } = settings();
     connection.send({
       t: "connected",
@@ -150,7 +151,7 @@ export class Handshake {
       resumed,
       resume: authenticator.issueResume(session, identity, wallMs),
       pingMs: timeouts.pingMs,
-      windowMs: this.#node.fleet.windowMs(),
+      windowMs: connection.windowToldMs,
       ...(identity.expiresAtMs === undefined ? {} : { expiresMs: Math.max(0, Math.round(identity.expiresAtMs - wallMs)) }),
       messageBytesMax: limits.messageBytesMax,
       time: wallMs,

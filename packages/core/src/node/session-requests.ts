@@ -13,6 +13,7 @@ export function answerPing(
   const stale = Math.abs(time - connection.resumeIssuedMs) * 2 > settings().timeouts.resumeTtlMs;
   if (stale) connection.resumeIssuedMs = time;
   const resume = stale ? { resume: authenticator.issueResume(connection.session, connection.identity, time) } : {};
+  connection.windowToldMs = windowMs;
   connection.send({ t: "pong", id, time, windowMs, ...resume });
 }
 
