@@ -29,13 +29,15 @@ const ATTEMPTS_MEAN_MAX = 3;
 /**
  * How likely (0 to 1) this node turns a moving session away, because a newer revision can take it. The newest revision is the one whose first node started last. While it is being
  * rolled out, a node of an older one turns moving sessions away, which lose nothing by it: their old connection stays until a better place is found. Always, where a third of the
- * nodes or more are newer; less often where they are few, so that a balancer which chooses at random finds a place in three attempts. `nowMs` is wall time, as `startedAtMs` is.
+ * nodes or more are newer; less often where they are few, so that a balancer which chooses at random finds a place in three attempts; never, when none of them holds less than this
+ * one, because a balancer that looks at connections would send the session here again. `nowMs` is wall time, as `startedAtMs` is.
  */
 export function turnAwayChance(self: NodeFigures, others: readonly NodeFigures[], nowMs: number): number {
   const age = agesOf([self, ...others], nowMs);
   const takers = others.filter(takesSessions);
-  const newer = takers.filter((node) => age(node) > age(self)).length / (takers.length + 1);
-  return newer === 0 ? 0 : Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer));
+  const newer = takers.filter((node) => age(node) > age(self));
+  if (!newer.some(({ sessions }) => sessions < Math.max(1, self.sessions))) return 0;
+  return Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer.length / (takers.length + 1)));
 }
 
 /** Nodes this far above the mean of those that could take sessions get hardly any from a balancer that looks at connections. */

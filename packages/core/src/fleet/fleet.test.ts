@@ -122,6 +122,20 @@ test("where few nodes are newer, a balancer that chooses at random still finds a
   }
 });
 
+test("nobody is turned away towards nodes that hold as much: a balancer that looks at connections sends them back", () => {
+  const self = node({ node: "me", revision: "r1", sessions: 300 });
+  const chance = (...sessions: number[]): number =>
+    turnAwayChance(
+      self,
+      sessions.map((count, i) => node({ node: `n${i}`, revision: "r2", startedAtMs: 9000, sessions: count })),
+      NOW_MS,
+    );
+  expect(chance(0)).toBe(1);
+  expect(chance(299)).toBe(1);
+  expect(chance(300)).toBe(0);
+  expect(chance(301, 0)).toBe(1);
+});
+
 test("revisions that run side by side for long are equals: what moves goes to either", () => {
   const old = node({ node: "me", revision: "r1", startedAtMs: 0, state: "draining" });
   const others = [node({ node: "b", revision: "r1", startedAtMs: 0 }), node({ node: "c", revision: "r2", startedAtMs: 60_000 })];

@@ -8,9 +8,9 @@ import type { Step } from "./step.ts";
 export const STEPS: readonly Step[] = [
   steady,
   rollingRestart,
-  // Before the step that leaves one node with everyone: what clients were told of the time to come back is up to a ping old.
-  kill,
   drainTwo,
+  // Right behind the step that left one node with everyone: clients must know by now that others are back.
+  kill,
   freeze,
   cutOff,
   redisRestart,
