@@ -167,7 +167,7 @@ test("a volatile channel may leave out what it declares, and nothing else", () =
 
 describe("a latest channel", () => {
   const keyed = (n: number, key: string): Published => ({ ...acked(n), key });
-  const arrive = (oracle: StreamOracle, n: number, key: string): void => oracle.message({ p: 1, n, key, position: at(n) });
+  const arrive = (oracle: StreamOracle, n: number, key: string): boolean => oracle.message({ p: 1, n, key, position: at(n) });
   test("may leave out a value that a newer one of its key replaced", () => {
     const oracle = stream("latest");
     arrive(oracle, 2, "a");
@@ -190,6 +190,11 @@ describe("a latest channel", () => {
     expect(found(oracle.judge([keyed(8, "a")], STRICT))).toEqual({});
     arrive(oracle, 9, "a");
     expect(found(oracle.judge([], STRICT))).toEqual({ unexpected: 1 });
+  });
+  test("tells what comes for the first time from what a new life begins with", () => {
+    const oracle = stream("latest");
+    expect(arrive(oracle, 1, "a")).toBe(true);
+    expect(arrive(oracle, 1, "a")).toBe(false);
   });
   test("goes back", () => {
     const oracle = stream("latest");
