@@ -21,6 +21,8 @@ export interface RunningCommand {
 }
 
 export interface CommandOptions {
+  /** What is started, before the arguments. Default: the command from its sources. */
+  readonly program?: readonly string[];
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -28,7 +30,7 @@ export interface CommandOptions {
 /** Starts `holdfast` with an environment that has no HOLDFAST_ variables but the given ones. */
 export function startCommand(args: readonly string[], options: CommandOptions = {}): RunningCommand {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+  const child = Bun.spawn([...(options.program ?? [process.execPath, MAIN]), ...args], {
     cwd: options.cwd ?? fileURLToPath(new URL(".", import.meta.url)),
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...options.env },
     stdin: "ignore",

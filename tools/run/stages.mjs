@@ -24,6 +24,7 @@ const FOLDERS = {
   cluster: { timeoutMs: 300_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   prove: { needs: ["servers"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
+  image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
 };

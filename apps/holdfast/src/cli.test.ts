@@ -22,6 +22,7 @@ async function run(argv: readonly string[], env: Readonly<Record<string, string>
     env,
     cwd: import.meta.dir,
     self: ["bun", "main.ts"],
+    packed: false,
     colors: false,
     parent: undefined,
     out: (text) => {

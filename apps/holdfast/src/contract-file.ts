@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ContractDefinition } from "@holdfast/core";
+import { PROVIDED_MODULES, provideModules } from "./provided-modules.ts";
 
 /** The file that `holdfast dev` looks for. */
 export const CONTRACT_FILE = "holdfast.config.ts";
@@ -19,14 +20,19 @@ export class ContractFileError extends Error {
 /**
  * Imports the file and returns its contract: the default export, or the export named `contract`, or the only export that looks like one. A process
  * reads a file once; a changed file needs a new process. What the contract says is checked when a node compiles it. Rejects with ContractFileError.
+ * `packed`: the file is read by the executable, which has to bring what contracts import.
  */
-export async function loadContractFile(path: string): Promise<ContractDefinition> {
+export async function loadContractFile(path: string, packed = false): Promise<ContractDefinition> {
   if (!existsSync(path)) throw new ContractFileError(`There is no contract file ${path}`);
+  if (packed) provideModules();
   let exported: Readonly<Record<string, unknown>>;
   try {
     exported = await import(pathToFileURL(path).href);
   } catch (error) {
-    throw new ContractFileError(`${path} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ContractFileError(`${path} cannot be loaded: ${reason}${packed && isNotFound(error) ? `. ${BROUGHT}` : ""}`, {
+      cause: error,
+    });
   }
   const named = [exported.default, exported.contract].find(isContract);
   const others = Object.values(exported).filter(isContract);
@@ -37,6 +43,12 @@ export async function loadContractFile(path: string): Promise<ContractDefinition
     );
   }
   return found;
+}
+
+const BROUGHT = `The executable brings ${Object.keys(PROVIDED_MODULES).join(" and ")}: bundle what else a contract imports into its file (docs/operations/install.md)`;
+
+function isNotFound(error: unknown): boolean {
+  return typeof error === "object" && error !== null && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
 }
 
 function isContract(value: unknown): value is ContractDefinition {

@@ -23,6 +23,8 @@ export interface Host {
   readonly cwd: string;
   /** Program and script that start this command again. */
   readonly self: readonly [string, ...string[]];
+  /** Whether this is the self-contained executable: no sources and no node_modules lie beside it. */
+  readonly packed: boolean;
   /** Whether standard output understands colours. */
   readonly colors: boolean;
   readonly parent: Parent | undefined;

@@ -3,6 +3,8 @@
 import { runCli } from "./cli.ts";
 import type { Host, Parent, StopSignal } from "./host.ts";
 
+/** Sources of `bun build --compile` have paths below this one. */
+const PACKED = import.meta.path.startsWith("/$bunfs/");
 const SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
 function parentOf(): Parent | undefined {
@@ -20,7 +22,8 @@ function parentOf(): Parent | undefined {
 const host: Host = {
   env: process.env,
   cwd: process.cwd(),
-  self: [process.execPath, import.meta.path],
+  self: PACKED ? [process.execPath] : [process.execPath, import.meta.path],
+  packed: PACKED,
   colors: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
   parent: parentOf(),
   out: (text) => void process.stdout.write(text),

@@ -38,7 +38,7 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   const start = async () => {
     // Only `holdfast dev` looks for a contract where none was named.
     const path = config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
-    const contract = path === undefined ? undefined : await loadContractFile(path);
+    const contract = path === undefined ? undefined : await loadContractFile(path, host.packed);
     node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
     await node.start();
     return node;

@@ -24,6 +24,12 @@ import { watchFile } from "./watch.ts";
 
 /** Runs until a signal ends it, or a node cannot be started at all. */
 export async function runDev(args: Arguments, nodes: number, host: Host): Promise<number> {
+  if (host.packed) {
+    host.err(
+      "Cannot run dev in this executable: it has no sources to build the page from, expected a clone and npm start there. To serve: holdfast serve\n",
+    );
+    return EXIT.refused;
+  }
   const configuration = await readConfiguration(args, host, devDefaults(nodes));
   if (!configuration.ok) {
     host.err(`${configuration.message}\n`);

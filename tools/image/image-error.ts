@@ -1,0 +1,9 @@
+// Owns: what the programs for the image refuse: a message for people.
+
+/** What is missing or wrong, as "Cannot <act>: <found>, expected <wanted>". */
+export class ImageError extends Error {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = "ImageError";
+  }
+}

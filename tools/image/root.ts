@@ -1,0 +1,5 @@
+// Owns: where the repository is, for the programs that build the image.
+import { fileURLToPath } from "node:url";
+
+/** Absolute, without a slash at the end. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
