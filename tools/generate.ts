@@ -1,7 +1,7 @@
 // Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only says which are out of step.
 import { optionsReference } from "@holdfast/config";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
-import { watchFiles } from "@holdfast/watch";
+import { watchDocuments, watchFiles } from "@holdfast/watch";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { withFigures } from "./figures.ts";
 
@@ -21,6 +21,7 @@ const FILES: readonly Generated[] = [
   { path: "spec/protocol.md", text: withCodeTable },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
+  ...watchDocuments(),
 ];
 
 /** Files that are not what the code says, with what they should be. */

@@ -6,6 +6,7 @@ import { CLIENT_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
+import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
 import { ROOT } from "./root.mjs";
@@ -68,6 +69,11 @@ async function runStage(bun, stage) {
     const servers = await ensureServers();
     if (!servers.ok) return failure(servers.message);
     Object.assign(env, servers.env);
+  }
+  if (stage.needs.includes("prometheus")) {
+    const prometheus = await ensurePrometheus();
+    if (!prometheus.ok) return failure(prometheus.message);
+    Object.assign(env, prometheus.env);
   }
   const startedMs = Date.now();
   const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);

@@ -6,3 +6,4 @@ export { ALERT_DEFAULTS, type AlertOptions, alertGroups } from "./rules/alerts.t
 export { RECORDING_GROUPS } from "./rules/recording.ts";
 export { type AlertRule, type RecordingRule, type RuleGroup, runBookOf, type Severity } from "./rules/rule.ts";
 export { type AlertFileOptions, RUN_BOOK_BASE, renderAlerts, renderRecording } from "./rules/rule-file.ts";
+export { type GeneratedDocument, watchDocuments } from "./run-books.ts";

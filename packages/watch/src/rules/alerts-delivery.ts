@@ -29,7 +29,10 @@ export const DELIVERY_ALERTS: readonly AlertRule[] = [
   {
     name: "HoldfastSlowConsumersClosed",
     severity: "warning",
-    expr: `rate(holdfast_connections_ended_total{code="slow_consumer"}[10m]) * 600 / (holdfast_connections + 100) > 0.05`,
+    expr: `rate(holdfast_connections_ended_total{code="slow_consumer"}[10m]) * 600
+/ ignoring (code)
+(holdfast_connections + 100)
+> 0.05`,
     for: "10m",
     summary: "Holdfast closes many connections that read too slowly",
     description: `${AT_NODE} closed {{ $value | humanizePercentage }} of its connections within 10 minutes because their clients read too slowly.`,
