@@ -6,6 +6,7 @@ import type { Arguments } from "./configuration.ts";
 import { runDevNode } from "./dev/dev-node.ts";
 import { FLEET_NODES_MAX } from "./dev/fleet-names.ts";
 import { runDev } from "./dev/run-dev.ts";
+import { addDoctor } from "./doctor-command.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { printKey } from "./keygen-command.ts";
@@ -71,6 +72,7 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .option("--name <name>", "name of the key, for logs", "backend")
     .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
     .action((options) => done(printKey(options, host)));
+  addDoctor(program, host, done);
   withNodeOptions(program.command("dev-node", { hidden: true }))
     .addOption(nodesOption())
     .option("--no-orders")

@@ -1,2 +1,4 @@
 // Re-exports of what programs and tests use of Kubernetes.
+
+export * from "./doctor/index.ts";
 export * from "./drain-arithmetic.ts";

@@ -1,0 +1,41 @@
+// Owns: a hop on a client's way to a pod, with the figures by which it cuts connections.
+import type { Patch } from "../finding.ts";
+import type { KubeObject } from "../manifests.ts";
+import type { Path } from "../reading.ts";
+
+/** One figure of a hop: a time in seconds or a count. */
+export interface Knob {
+  readonly value: number;
+  /** Whether a manifest says it, or it is the product's default. */
+  readonly set: boolean;
+  /** Its name where it is set: an annotation, a field. */
+  readonly name: string;
+  readonly object: KubeObject;
+  readonly path?: Path;
+  /** The patch that sets it; absent where it is set outside of these manifests. */
+  readonly patch?: (value: number) => Patch;
+  /** How to set it, where no patch can. */
+  readonly how?: string;
+}
+
+export type HopKind = "balancer" | "gateway" | "service" | "sidecar";
+
+export interface Hop {
+  readonly kind: HopKind;
+  /** As the way is drawn: `Ingress web (ingress-nginx)`. */
+  readonly name: string;
+  /** Closes a connection on which nothing passed for so long. */
+  readonly idle?: Knob;
+  /** Closes a connection of this age, whatever passes on it. */
+  readonly lifetime?: Knob;
+  /** Lets connections live for so long after it, or the pod behind it, was told to go. */
+  readonly drain?: Knob;
+  /** What `drain` counts from: the pod's deletion (the preStop hook included) or its SIGTERM. */
+  readonly drainFrom?: "deletion" | "sigterm";
+  /** Refuses more connections than this, all pods together. */
+  readonly connections?: Knob;
+  /** How long it goes on sending newcomers to a pod that is going. */
+  readonly deregistration?: Knob;
+  /** Hops of a product whose findings have pages of their own. */
+  readonly product?: "ingress-nginx" | "gke" | "alb" | "nlb" | "knative" | "istio" | "envoy-gateway" | "linkerd";
+}

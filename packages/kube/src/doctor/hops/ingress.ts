@@ -1,0 +1,264 @@
+// Owns: hops of Ingress objects, by the controller that serves them: ingress-nginx, HAProxy (both), Traefik, AWS, GKE, Azure.
+import { annotationsOf, type KubeObject } from "../manifests.ts";
+import { annotationPatch, patchAt } from "../patches.ts";
+import { at, durationSeconds, list, number, record, text } from "../reading.ts";
+import { type Scene, sameNamespace } from "../scene.ts";
+import type { Workload } from "../workload.ts";
+import type { Hop, Knob } from "./hop.ts";
+
+export type Controller = "ingress-nginx" | "haproxytech" | "haproxy-ingress" | "traefik" | "alb" | "gke" | "agic" | "other";
+
+/** Ingresses that lead to a Service of the workload. */
+export function ingressesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
+  return scene.all("Ingress").filter((ingress) => {
+    const names = [
+      at(ingress.body, "spec", "defaultBackend"),
+      ...list(at(ingress.body, "spec", "rules")).flatMap((rule) => list(at(rule, "http", "paths")).map((path) => at(path, "backend"))),
+    ].map((backend) => text(at(backend, "service", "name")) ?? text(at(backend, "serviceName")));
+    return workload.services.some((service) => names.includes(service.name) && sameNamespace(service.namespace, ingress.namespace));
+  });
+}
+
+const PREFIXES: readonly (readonly [string, Controller])[] = [
+  ["nginx.ingress.kubernetes.io/", "ingress-nginx"],
+  ["haproxy.org/", "haproxytech"],
+  ["haproxy-ingress.github.io/", "haproxy-ingress"],
+  ["traefik.ingress.kubernetes.io/", "traefik"],
+  ["alb.ingress.kubernetes.io/", "alb"],
+  ["appgw.ingress.kubernetes.io/", "agic"],
+  ["networking.gke.io/", "gke"],
+  ["ingress.gcp.kubernetes.io/", "gke"],
+];
+const CLASSES: Readonly<Record<string, Controller>> = {
+  nginx: "ingress-nginx",
+  "webapprouting.kubernetes.azure.com": "ingress-nginx",
+  haproxy: "haproxytech",
+  traefik: "traefik",
+  alb: "alb",
+  gce: "gke",
+  "gce-internal": "gke",
+  "azure-application-gateway": "agic",
+  "azure/application-gateway": "agic",
+};
+const CONTROLLERS: readonly (readonly [RegExp, Controller])[] = [
+  [/^k8s\.io\/ingress-nginx/, "ingress-nginx"],
+  [/^haproxy\.org\//, "haproxytech"],
+  [/^haproxy-ingress\.github\.io\//, "haproxy-ingress"],
+  [/^traefik\.io\//, "traefik"],
+  [/^ingress\.k8s\.aws\/alb/, "alb"],
+  [/^azure\/application-gateway/, "agic"],
+];
+
+/** Who serves an Ingress: by its class's controller, its class's name, or whose annotations it has. */
+export function controllerOf(ingress: KubeObject, scene: Scene): Controller {
+  const annotations = annotationsOf(ingress);
+  const name = text(at(ingress.body, "spec", "ingressClassName")) ?? text(annotations["kubernetes.io/ingress.class"]);
+  const controller = text(at(scene.one("IngressClass", name, "")?.body, "spec", "controller"));
+  const byController = CONTROLLERS.find(([pattern]) => controller !== undefined && pattern.test(controller))?.[1];
+  if (byController !== undefined) return byController;
+  const byPrefix = PREFIXES.find(([prefix]) => Object.keys(annotations).some((key) => key.startsWith(prefix)))?.[1];
+  // Two controllers are called haproxy; their annotations tell them apart.
+  if (name === "haproxy" && byPrefix !== undefined) return byPrefix;
+  return (name === undefined ? undefined : CLASSES[name]) ?? byPrefix ?? "other";
+}
+
+export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene): Hop {
+  const controller = controllerOf(ingress, scene);
+  const name = `Ingress ${ingress.name}`;
+  switch (controller) {
+    case "ingress-nginx":
+      return nginx(ingress, `${name} (ingress-nginx)`, scene);
+    case "haproxytech":
+      return haproxytech(ingress, `${name} (HAProxy)`, scene);
+    case "haproxy-ingress":
+      return haproxyIngress(ingress, `${name} (haproxy-ingress)`);
+    case "traefik":
+      return { kind: "gateway", name: `${name} (Traefik)`, ...traefikDrain(scene) };
+    case "alb":
+      return alb(ingress, `${name} (AWS ALB)`);
+    case "gke":
+      return gke(`${name} (GKE)`, workload, scene);
+    case "agic":
+      return agic(ingress, `${name} (Azure Application Gateway)`);
+    case "other":
+      return { kind: "gateway", name };
+  }
+}
+
+interface Source {
+  readonly object: KubeObject;
+  readonly key: string;
+  readonly fallback: number;
+  readonly unit?: "s" | "ms";
+  /** How the value is written. */
+  readonly write?: (seconds: number) => string;
+}
+
+/** A time in an annotation. */
+function annotated({ object, key, fallback, unit = "s", write = String }: Source): Knob {
+  const found = durationSeconds(annotationsOf(object)[key], unit);
+  return {
+    value: found ?? fallback,
+    set: found !== undefined,
+    name: key,
+    object,
+    path: ["metadata", "annotations", key],
+    patch: (seconds) => annotationPatch(object, { [key]: write(seconds) }),
+  };
+}
+
+const inSeconds = (seconds: number): string => `${seconds}s`;
+
+function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
+  const prefix = "nginx.ingress.kubernetes.io/";
+  const [read, send] = ["proxy-read-timeout", "proxy-send-timeout"].map((key) =>
+    annotated({ object: ingress, key: `${prefix}${key}`, fallback: 60 }),
+  );
+  const idle = read !== undefined && send !== undefined && send.value < read.value ? send : read;
+  const both = (seconds: number) =>
+    annotationPatch(ingress, { [`${prefix}proxy-read-timeout`]: String(seconds), [`${prefix}proxy-send-timeout`]: String(seconds) });
+  const config = scene
+    .all("ConfigMap")
+    .find((map) => /ingress-nginx|nginx-controller/.test(map.name) && at(map.body, "data") !== undefined);
+  return {
+    kind: "gateway",
+    name,
+    product: "ingress-nginx",
+    ...(idle === undefined ? {} : { idle: { ...idle, patch: both } }),
+    drainFrom: "sigterm",
+    drain: configured(config, { object: ingress, key: "worker-shutdown-timeout", fallback: 240, write: inSeconds }),
+  };
+}
+
+/** A time in a controller's ConfigMap; where that is not among the manifests, the object of the route stands for it. */
+function configured(config: KubeObject | undefined, source: Source): Knob {
+  const { key, fallback, unit = "s", write = String } = source;
+  const found = durationSeconds(at(config?.body, "data", key), unit);
+  const knob = { value: found ?? fallback, set: found !== undefined, name: key };
+  return config === undefined
+    ? { ...knob, object: source.object, how: `Set ${key} in the controller's ConfigMap.` }
+    : { ...knob, object: config, path: ["data", key], patch: (seconds) => patchAt(config, ["data", key], write(seconds)) };
+}
+
+function haproxytech(ingress: KubeObject, name: string, scene: Scene): Hop {
+  const config = scene.all("ConfigMap").find((map) => /haproxy|kubernetes-ingress/.test(map.name) && at(map.body, "data") !== undefined);
+  return {
+    kind: "gateway",
+    name,
+    idle: annotated({ object: ingress, key: "haproxy.org/timeout-tunnel", fallback: 3600, unit: "ms", write: inSeconds }),
+    drain: configured(config, { object: ingress, key: "hard-stop-after", fallback: 1800, unit: "ms", write: inSeconds }),
+    drainFrom: "sigterm",
+  };
+}
+
+function haproxyIngress(ingress: KubeObject, name: string): Hop {
+  const prefix = "haproxy-ingress.github.io/";
+  return {
+    kind: "gateway",
+    name,
+    idle: annotated({ object: ingress, key: `${prefix}timeout-tunnel`, fallback: 3600, write: inSeconds }),
+    drain: annotated({ object: ingress, key: `${prefix}timeout-stop`, fallback: 600, write: inSeconds }),
+    drainFrom: "sigterm",
+  };
+}
+
+/** Traefik's drain is in its own arguments: told only where its Deployment is among the manifests. */
+export function traefikDrain(scene: Scene): Partial<Hop> {
+  for (const object of [...scene.all("Deployment", "apps"), ...scene.all("DaemonSet", "apps")]) {
+    const container = list(at(object.body, "spec", "template", "spec", "containers")).find((one) =>
+      /(^|\/)traefik(:|@|$)/.test(text(at(one, "image")) ?? ""),
+    );
+    if (container === undefined) continue;
+    const grace = list(at(container, "args")).flatMap((word) => /lifecycle\.gracetimeout=(\S+)/i.exec(text(word) ?? "")?.[1] ?? []);
+    const found = Math.min(...grace.flatMap((value) => durationSeconds(value) ?? []));
+    const drain: Knob = {
+      value: Number.isFinite(found) ? found : 10,
+      set: Number.isFinite(found),
+      name: "entryPoints.*.transport.lifeCycle.graceTimeOut",
+      object,
+      how: "Add --entryPoints.<name>.transport.lifeCycle.graceTimeOut to Traefik's arguments, and a grace period above it to its pod.",
+    };
+    return { drain, drainFrom: "sigterm" };
+  }
+  return {};
+}
+
+function alb(ingress: KubeObject, name: string): Hop {
+  const knob = (annotation: string, attribute: string, fallback: number): Knob => {
+    const written = text(annotationsOf(ingress)[annotation]) ?? "";
+    const others = written
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "" && !part.startsWith(`${attribute}=`));
+    const found = number(new RegExp(`${attribute.replaceAll(".", "\\.")}=(\\d+)`).exec(written)?.[1]);
+    return {
+      value: found ?? fallback,
+      set: found !== undefined,
+      name: attribute,
+      object: ingress,
+      path: ["metadata", "annotations", annotation],
+      patch: (seconds) => annotationPatch(ingress, { [annotation]: [...others, `${attribute}=${seconds}`].join(",") }),
+    };
+  };
+  return {
+    kind: "balancer",
+    name,
+    product: "alb",
+    idle: knob("alb.ingress.kubernetes.io/load-balancer-attributes", "idle_timeout.timeout_seconds", 60),
+    drain: knob("alb.ingress.kubernetes.io/target-group-attributes", "deregistration_delay.timeout_seconds", 300),
+    drainFrom: "deletion",
+  };
+}
+
+function agic(ingress: KubeObject, name: string): Hop {
+  const prefix = "appgw.ingress.kubernetes.io/";
+  const on = text(annotationsOf(ingress)[`${prefix}connection-draining`]) === "true";
+  const drain = annotated({ object: ingress, key: `${prefix}connection-draining-timeout`, fallback: 30 });
+  const turnOn = (seconds: number) =>
+    annotationPatch(ingress, { [`${prefix}connection-draining`]: "true", [`${prefix}connection-draining-timeout`]: String(seconds) });
+  return {
+    kind: "balancer",
+    name,
+    idle: annotated({ object: ingress, key: `${prefix}request-timeout`, fallback: 30 }),
+    drain: on ? drain : { ...drain, value: 0, set: false, name: `${prefix}connection-draining`, patch: turnOn },
+    drainFrom: "deletion",
+  };
+}
+
+/** GKE's Application Load Balancers: figures are in a BackendConfig, which the Service names. */
+function gke(name: string, workload: Workload, scene: Scene): Hop {
+  const service = workload.services[0] ?? workload.object;
+  const named = parsed(text(annotationsOf(service)["cloud.google.com/backend-config"]) ?? "");
+  const names = [at(named, "default"), ...Object.values(record(at(named, "ports")))].map(text);
+  const config = scene.all("BackendConfig").find((one) => names.includes(one.name) && sameNamespace(one.namespace, service.namespace));
+  return { kind: "balancer", name, product: "gke", ...gkeKnobs({ policy: config, near: service, path: ["spec"] }) };
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The two figures of a GKE back end, in a BackendConfig (`spec`) or a GCPBackendPolicy (`spec.default`). */
+export function gkeKnobs(from: {
+  readonly policy: KubeObject | undefined;
+  readonly near: KubeObject;
+  readonly path: readonly string[];
+}): Partial<Hop> {
+  const { policy, near, path } = from;
+  const knob = (field: readonly string[], fallback: number): Knob => {
+    const found = number(at(policy?.body, ...path, ...field));
+    const base = { value: found ?? fallback, set: found !== undefined, name: field.join(".") };
+    if (policy === undefined)
+      return {
+        ...base,
+        object: near,
+        how: `Give the Service a back-end policy (BackendConfig or GCPBackendPolicy) that sets ${field.join(".")}.`,
+      };
+    return { ...base, object: policy, path: [...path, ...field], patch: (value) => patchAt(policy, [...path, ...field], value) };
+  };
+  return { lifetime: knob(["timeoutSec"], 30), drain: knob(["connectionDraining", "drainingTimeoutSec"], 0), drainFrom: "deletion" };
+}
