@@ -1,7 +1,7 @@
 // Owns: one raw WebSocket of a driver: its handshake and the counting of what arrives.
 import type { Socket } from "bun";
+import { frameAt, textFrame, upgradeRequest } from "../load/wire/ws-frames.ts";
 import type { Dialect } from "./dialects.ts";
-import { frameAt, textFrame, upgradeRequest } from "./ws-frames.ts";
 
 export interface LinkOwner {
   readonly dialect: Dialect;

@@ -17,7 +17,7 @@ describe("a server's frame of any length is found, and only when it is whole", (
   for (const length of [0, 1, 125, 126, 65_535, 65_536, 100_000]) {
     test(`${length} bytes`, () => {
       const bytes = serverFrame(length);
-      expect(frameAt(bytes, 0)).toEqual({ opcode: 1, from: bytes.length - length, to: bytes.length });
+      expect(frameAt(bytes, 0)).toEqual({ opcode: 1, fin: true, from: bytes.length - length, to: bytes.length });
       for (const cut of [1, 2, 3, bytes.length - length, bytes.length - 1]) {
         if (cut < bytes.length) expect(frameAt(bytes.subarray(0, cut), 0)).toBeUndefined();
       }

@@ -1,0 +1,12 @@
+// Re-exports of the load generator as a library: make a plan (a scenario, or by hand), run it, read the result.
+export { DRIVER_NAMES, type DriverName } from "./drivers/driver.ts";
+export { isDriverName } from "./drivers/drivers.ts";
+export { Times, type TimesSummary } from "./histogram.ts";
+export { LoadError, type LoadErrorCode } from "./load-error.ts";
+export * from "./plan.ts";
+export type { CountKind, Counts, TimeKind } from "./recorder.ts";
+export type { Figures, GeneratorUse, LoadResult, PhaseResult, PlanShown, Point, ServerCost, ServerUse, TimesByKind } from "./result.ts";
+export { type LoadHooks, type Progress, runLoad } from "./run.ts";
+export * from "./scenarios.ts";
+export { workAsWorker } from "./worker.ts";
+export type { WorkerProgram } from "./workers.ts";
