@@ -10,6 +10,7 @@ import { addDoctor } from "./doctor-command.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { printKey } from "./keygen-command.ts";
+import { runProbe } from "./probe-command.ts";
 import { runServe } from "./serve-command.ts";
 import { printToken } from "./token-command.ts";
 import { VERSION } from "./version.ts";
@@ -73,6 +74,7 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
     .action((options) => done(printKey(options, host)));
   addDoctor(program, host, done);
+  addProbe(program, host, done);
   withNodeOptions(program.command("dev-node", { hidden: true }))
     .addOption(nodesOption())
     .option("--no-orders")
@@ -81,6 +83,19 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     );
   for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   return program;
+}
+
+function addProbe(program: Command, host: Host, done: (code: number) => void): void {
+  program
+    .command("probe")
+    .description("Check a running node as a client: connect, publish, receive, lose the connection, come back and find what was missed.")
+    .requiredOption("--url <url>", "where it is, as in ws://localhost:8000/connect")
+    .option("--channel <name>", "channel to publish to, with a history; without one it only connects and comes back")
+    .option("--data <json>", 'what is published (default {"probe":true})')
+    .option("--token-file <file>", "file with a token; without one, auth.jwt.hmacSecret signs one where it is configured")
+    .option("--timeout <time>", "of all steps together", "30s")
+    .option("-c, --config <file>", "configuration file, YAML or JSON, for auth.jwt")
+    .action(async (options, command: Command) => done(await runProbe(options, argumentsOf(command), host)));
 }
 
 /** One flag for each row of the table that has one. Values are read and refused by the table, not here. */

@@ -27,7 +27,7 @@ export async function printToken(request: TokenRequest, args: Arguments, host: H
       "There is no secret to sign with: set HOLDFAST_AUTH_JWT_HMAC_SECRET (or auth.jwt.hmacSecret in the file) to the node's own.",
     );
   }
-  const ttlMs = timeOf(request.ttl);
+  const ttlMs = parseTtlMs(request.ttl);
   if (ttlMs === undefined) return refuse(host, `--ttl ${request.ttl}: expected a time like 90s, 15m, 1h, 7d; at most 365d`);
   const bad = request.cap.find((cap) => !CAPABILITY.test(cap));
   if (bad !== undefined)
@@ -58,7 +58,8 @@ export function signHs256(secret: string, claims: object): string {
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-function timeOf(text: string): number | undefined {
+/** `90s`, `15m`, `1h`, `7d` in ms; at most 365 days, above 0. */
+export function parseTtlMs(text: string): number | undefined {
   const match = /^(\d{1,9})(s|m|h|d)$/.exec(text);
   const ms = Number(match?.[1]) * (UNIT_MS[match?.[2] ?? ""] ?? Number.NaN);
   return ms > 0 && ms <= TTL_MS_MAX ? ms : undefined;

@@ -18,6 +18,10 @@ export interface Option<T> {
   readonly unit?: "bytes" | "ms" | "/s";
   /** What is allowed, for people: `1 to 65535`. */
   readonly allowed: string;
+  /** Least and largest value, of numbers. */
+  readonly range?: { readonly min: number; readonly max: number };
+  /** The words that are allowed, of a choice. */
+  readonly words?: readonly string[];
   /** True when a running node can take a new value. */
   readonly live: boolean;
   /** Secrets are never printed and have no flag, because a process's arguments are public. */
@@ -68,6 +72,7 @@ function numeric(kind: Option<number>["kind"], row: NumberRow, parse: (found: un
     default: row.default,
     ...(row.unit === undefined ? {} : { unit: row.unit }),
     allowed,
+    range: { min: row.min, max: row.max },
     read(found) {
       const value = parse(found);
       return value !== undefined && value >= row.min && value <= row.max ? { ok: true, value } : refuse(found, allowed);
@@ -123,6 +128,7 @@ export function choice<const T extends string>(row: Common & { readonly default:
     kind: "choice",
     default: row.default,
     allowed,
+    words: row.of,
     read(found) {
       const value = row.of.find((word) => word === found);
       return value === undefined ? refuse(found, allowed) : { ok: true, value };

@@ -1,0 +1,96 @@
+// Checks `holdfast probe`, which `helm test` runs, against real nodes and against what is none.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, startCommand } from "./command.ts";
+import { startNode, type TestNode } from "./start-node.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+const PERMISSIONS = { subscribe: "token", publish: "token", presence: "token", history: "token" } as const;
+
+let open: TestNode;
+let closed: TestNode;
+const folder = mkdtempSync(join(tmpdir(), "holdfast-probe-"));
+
+beforeAll(async () => {
+  open = await startNode();
+  closed = await startNode({
+    contract: { channels: { "chat:{room}": { permissions: PERMISSIONS } } },
+    env: { HOLDFAST_AUTH_ANONYMOUS: "false", HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET, HOLDFAST_AUTH_JWT_AUDIENCE: "rt" },
+  });
+});
+
+afterAll(async () => {
+  await Promise.all([open.node.stop(), closed.node.stop()]);
+  rmSync(folder, { recursive: true });
+});
+
+async function probe(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const command = startCommand(["probe", ...args], { env });
+  const code = await command.ended();
+  return { code, output: command.output() };
+}
+
+test("connects, loses the connection and comes back", async () => {
+  const { code, output } = await probe([`--url=${open.url}`]);
+  expect([code, output]).toEqual([
+    0,
+    expect.stringMatching(/^ok {2}connected .*\nok {2}lost the connection .*\nok {2}came back .*\nok {2}every step was done\n$/),
+  ]);
+});
+
+test("publishes, receives, and finds what was published while it was away", async () => {
+  const { code, output } = await probe([`--url=${open.url}`, "--channel=chat:probe"]);
+  expect([code, output]).toEqual([0, expect.stringContaining("came back and received what was missed")]);
+});
+
+test("signs a token of its own where it has the secret", async () => {
+  const env = { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET, HOLDFAST_AUTH_JWT_AUDIENCE: "rt" };
+  const { code, output } = await probe([`--url=${closed.url}`, "--channel=chat:probe"], env);
+  expect([code, output]).toEqual([0, expect.stringContaining("every step was done")]);
+});
+
+test("takes a token from a file", async () => {
+  const made = startCommand(["token", "--sub=ada", "--cap=chat:*=*"], {
+    env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET, HOLDFAST_AUTH_JWT_AUDIENCE: "rt" },
+  });
+  await made.ended();
+  const file = join(folder, "token");
+  writeFileSync(file, made.output());
+  const { code, output } = await probe([`--url=${closed.url}`, "--channel=chat:probe", `--token-file=${file}`]);
+  expect([code, output]).toEqual([0, expect.stringContaining("every step was done")]);
+});
+
+test("a step that a node refuses is status 1 with the node's reason", async () => {
+  const { code, output } = await probe([`--url=${open.url}`, "--channel=nowhere:1"]);
+  expect([code, output]).toEqual([1, expect.stringContaining("channel_unknown")]);
+});
+
+test("a volatile channel, which keeps nothing, fails at what was missed", async () => {
+  const { code, output } = await probe([`--url=${open.url}`, "--channel=fast:1", "--timeout=5s"]);
+  expect([code, output]).toEqual([1, expect.stringContaining("came back and received what was missed")]);
+});
+
+test("where nobody answers it is status 3, and says why", async () => {
+  const { code, output } = await probe([`--url=ws://127.0.0.1:${await freePort()}/connect`, "--timeout=1s"]);
+  expect([code, output]).toEqual([3, expect.stringMatching(/expected "connected", found: not within 1 s; last error: /)]);
+});
+
+test("without a token where one is needed it fails at once, with the reason", async () => {
+  const { code, output } = await probe([`--url=${closed.url}`]);
+  expect([code, output]).toEqual([1, expect.stringContaining("unauthorized")]);
+});
+
+const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
+  ["no address", [], "--url"],
+  ["an address of another kind", ["--url=redis://localhost"], "expected ws://"],
+  ["a time that is none", ["--url=ws://localhost", "--timeout=soon"], "--timeout soon"],
+  ["data that is no JSON", ["--url=ws://localhost", "--data={"], "--data"],
+  ["a token file that is not there", ["--url=ws://localhost", "--token-file=nowhere"], "--token-file"],
+];
+
+test.each(REFUSED)("status 2: %s", async (_name, args, text) => {
+  const { code, output } = await probe(args);
+  expect([code, output]).toEqual([2, expect.stringContaining(text)]);
+});
