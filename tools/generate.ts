@@ -3,6 +3,7 @@ import { optionsReference } from "@holdfast/config";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { watchDocuments, watchFiles } from "@holdfast/watch";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
+import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -19,6 +20,8 @@ const FILES: readonly Generated[] = [
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
   { path: "spec/protocol.md", text: withCodeTable },
+  { path: "deploy/chart/values.schema.json", text: renderValuesSchema },
+  { path: "deploy/chart/README.md", text: withChartValues },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
   ...watchDocuments(),

@@ -9,7 +9,7 @@ import { runTests } from "./run/tests.mjs";
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
 const COMMANDS = {
   start: (bun, args) => passOn(bun, ["apps/holdfast/src/main.ts", "dev", ...args]),
-  test: (bun) => runTests(bun),
+  test: (bun, args) => runTests(bun, args),
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
   simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),

@@ -7,7 +7,7 @@ import { join, relative } from "node:path";
  * @property {string} name
  * @property {string[]} bunPaths files of `*.test.ts`, run by Bun
  * @property {string[]} nodeFiles files of `*.test.mjs`, run by Node
- * @property {("client" | "chromium" | "servers" | "prometheus")[]} needs
+ * @property {("client" | "chromium" | "servers" | "prometheus" | "helm")[]} needs
  * @property {boolean} parallel whether files may run beside each other
  * @property {number} timeoutMs of the whole stage
  * @property {number} testTimeoutMs of one test
@@ -26,6 +26,7 @@ const FOLDERS = {
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: { needs: ["servers"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
+  chart: { needs: ["helm"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
 };

@@ -6,6 +6,7 @@ import { CLIENT_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
+import { ensureChartTools } from "./helm.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
@@ -21,12 +22,19 @@ const STILL_RUNNING_MS = 20_000;
 const LINES_SHOWN_MAX = 120;
 
 /**
- * Runs everything and prints, last, `N passed, M failed`.
+ * Runs everything, or the named stages alone and without the checks, and prints, last, `N passed, M failed`.
  * @param {string} bun
- * @returns {Promise<number>} exit status: 0 when nothing failed
+ * @param {string[]} [names]
+ * @returns {Promise<number>} exit status: 0 when nothing failed, 2 for a stage that does not exist
  */
-export async function runTests(bun) {
+export async function runTests(bun, names = []) {
   const startedMs = Date.now();
+  const stages = discoverStages(ROOT);
+  const unknown = names.find((name) => stages.every((stage) => stage.name !== name));
+  if (unknown !== undefined) {
+    console.error(`Cannot run the tests of ${unknown}: expected ${stages.map((stage) => stage.name).join(", ")}`);
+    return 2;
+  }
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
     process.once(signal, () => {
       endAll();
@@ -38,9 +46,11 @@ export async function runTests(bun) {
   mkdirSync(RESULTS, { recursive: true });
   /** @type {Counts[]} */
   const all = [];
-  console.log("check");
-  all.push(await countChecks(bun));
-  for (const stage of discoverStages(ROOT)) {
+  if (names.length === 0) {
+    console.log("check");
+    all.push(await countChecks(bun));
+  }
+  for (const stage of stages.filter(({ name }) => names.length === 0 || names.includes(name))) {
     const counts = await runStage(bun, stage);
     all.push(counts);
   }
@@ -74,6 +84,12 @@ async function runStage(bun, stage) {
     const prometheus = await ensurePrometheus();
     if (!prometheus.ok) return failure(prometheus.message);
     Object.assign(env, prometheus.env);
+  }
+  if (stage.needs.includes("helm")) {
+    const tools = await ensureChartTools();
+    // Not everyone has Go; whoever runs all of it in CI must.
+    if (!tools.ok) return env.CI === "" ? skipped(tools.message) : failure(tools.message);
+    Object.assign(env, tools.env);
   }
   const startedMs = Date.now();
   const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);
@@ -126,6 +142,12 @@ function report(run, counts, log) {
     console.log(`    all of it: ${log}`);
   }
   return counts;
+}
+
+/** @param {string} message @returns {Counts} */
+function skipped(message) {
+  console.log(`  skipped: ${message}`);
+  return { passed: 0, failed: 0, skipped: 1 };
 }
 
 /** @param {string} message @returns {Counts} */

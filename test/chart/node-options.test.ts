@@ -1,0 +1,72 @@
+// Checks that a node takes what the chart gives it: the rendered file and variables go through the node's own reading of its options.
+import { expect, test } from "bun:test";
+import { loadConfig, optionRows } from "@holdfast/config";
+import { BASE, CASES, merged } from "./cases.ts";
+import { derivedOptions, type KubeObject, objects, type Values } from "./helm.ts";
+import { podOf } from "./policy.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef";
+/** What the cluster puts in place of references. */
+const REFERENCES: Readonly<Record<string, string>> = {
+  HOLDFAST_NODE_ID: "rt-holdfast-7d4b9c6f5-x2x9z",
+  HOLDFAST_REVISION: "7d4b9c6f5",
+  HOLDFAST_BROKER_URL: "rediss+sentinel://app:pw@s1:26379,s2:26379/main",
+  HOLDFAST_AUTH_RESUME_SECRET: SECRET,
+  HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+  VALKEY_PASSWORD: SECRET,
+};
+
+function configOf(all: readonly KubeObject[]): ReturnType<typeof loadConfig> {
+  const node = all.find(({ kind, metadata }) => /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"));
+  const text = all.find(({ kind, data }) => kind === "ConfigMap" && data?.["holdfast.yaml"] !== undefined)?.data?.["holdfast.yaml"];
+  const variables = (node && podOf(node)?.containers[0]?.env) ?? [];
+  const env = Object.fromEntries(
+    variables.map(({ name, value }) => [
+      name,
+      (value ?? REFERENCES[name])?.replaceAll(/\$\((\w+)\)/g, (_all, other) => REFERENCES[other] ?? ""),
+    ]),
+  );
+  return loadConfig({ file: "holdfast.yaml", text: text ?? "", env, envIgnored: ["HOLDFAST_CONFIG"], flags: {} });
+}
+
+test.each(CASES)("$name", async ({ source }) => {
+  const loaded = configOf(await objects(source));
+  expect(loaded.ok ? [] : loaded.problems).toEqual([]);
+});
+
+test("every option that the chart does not set itself can be given below config, with its default", async () => {
+  const derived = await derivedOptions();
+  let config: Values = {};
+  let count = 0;
+  for (const { name, option } of optionRows()) {
+    if (name in derived || option.default === undefined || option.secret) continue;
+    config = merged(config, name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), option.default) as Values);
+    count += 1;
+  }
+  const loaded = configOf(await objects({ values: merged(BASE, { config }) }));
+  expect(loaded.ok ? [] : loaded.problems).toEqual([]);
+  expect(count).toBeGreaterThan(40);
+});
+
+test("the drain and the limits that a node has in force are those of the values", async () => {
+  const loaded = configOf(
+    await objects({ values: merged(BASE, { connections: { perPod: 2000, handshakesPerSecond: 250.5 }, drain: { maxSeconds: 60 } }) }),
+  );
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const { drain, admission, limits, nodeId, revision } = loaded.config;
+  expect({
+    drain,
+    A: admission.handshakesPerSecond,
+    max: limits.connectionsMax,
+    each: limits.connectionsPerAddressMax,
+    nodeId,
+    revision,
+  }).toEqual({
+    drain: { preDelayMs: 15_000, windowMs: 40_000, perSecondMax: 250.5 },
+    A: 250.5,
+    max: 3000,
+    each: 3000,
+    nodeId: REFERENCES.HOLDFAST_NODE_ID ?? "",
+    revision: REFERENCES.HOLDFAST_REVISION ?? "",
+  });
+});

@@ -1,0 +1,80 @@
+// Checks what the chart renders: against golden files (UPDATE_GOLDEN=1 writes them) and against the schemas of every kind.
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { CASES } from "./cases.ts";
+import { differenceText, fullText } from "./golden.ts";
+import { CHART, conformity, type KubeObject, lint, objects } from "./helm.ts";
+
+const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
+const UPDATE = process.env.UPDATE_GOLDEN === "1";
+/** Google publishes no schema that can be had as a module. */
+const WITHOUT_SCHEMA = ["GCPBackendPolicy", "HealthCheckPolicy"];
+
+const rendered = new Map<string, readonly KubeObject[]>();
+
+beforeAll(async () => {
+  for (const { name, source } of CASES) rendered.set(name, await objects(source));
+}, 60_000);
+
+function renderingOf(name: string): readonly KubeObject[] {
+  const found = rendered.get(name);
+  if (found === undefined) throw new Error(`no rendering of ${name}`);
+  return found;
+}
+
+test.each(CASES.map(({ name }) => name))("%s is what its golden file says", async (name) => {
+  const text =
+    name === "base" ? fullText(renderingOf(name)) : `# what differs from base\n${differenceText(renderingOf("base"), renderingOf(name))}`;
+  const file = Bun.file(`${GOLDEN}${name}.${name === "base" ? "yaml" : "txt"}`);
+  if (UPDATE) await Bun.write(file, text);
+  expect(text).toBe(await file.text());
+});
+
+test("there is no golden file without its case", () => {
+  const names = CASES.map(({ name }) => name);
+  const left = readdirSync(GOLDEN).filter((file) => !names.includes(file.replace(/\.(yaml|txt)$/, "")));
+  if (UPDATE) for (const file of left) rmSync(`${GOLDEN}${file}`);
+  expect(UPDATE ? [] : left).toEqual([]);
+});
+
+test("every object of every case fits the schema of its kind", async () => {
+  const { valid, invalid, skipped } = await conformity([...rendered.values()].flat());
+  expect(invalid).toEqual([]);
+  expect([...new Set(skipped)].toSorted()).toEqual(WITHOUT_SCHEMA);
+  expect(valid.length).toBeGreaterThan(300);
+});
+
+test("the schemas refuse a field that does not exist and a value of the wrong type", async () => {
+  const deployment = renderingOf("base").find(({ kind }) => kind === "Deployment");
+  if (deployment === undefined) throw new Error("no Deployment");
+  const misspelt = { ...deployment, spec: { ...deployment.spec, replica: 2 } };
+  const mistyped = { ...deployment, spec: { ...deployment.spec, replicas: "2" } };
+  const { invalid } = await conformity([misspelt, mistyped]);
+  expect(invalid.toSorted()).toEqual([
+    expect.stringContaining("'replica' not allowed"),
+    expect.stringContaining("got string, want integer"),
+  ]);
+});
+
+describe("helm lint is content with", () => {
+  test.each(CASES.filter(({ name }) => name.startsWith("example-") || name === "base"))("$name", async ({ source }) => {
+    const { ok, stdout } = await lint(source);
+    expect([ok, stdout]).toEqual([true, expect.stringContaining("0 chart(s) failed")]);
+  });
+});
+
+test("every schema is used, and names where it is from", async () => {
+  const folder = fileURLToPath(new URL("../../deploy/schemas/", import.meta.url));
+  const used = new Set(
+    [...rendered.values()].flat().map(({ kind, apiVersion }) => [kind, ...apiVersion.split("/")].join("-").toLowerCase()),
+  );
+  const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
+  expect(files.filter((name) => !used.has(name.replace(/\.json$/, "")))).toEqual([]);
+  for (const name of files) expect((await Bun.file(`${folder}${name}`).json()).$comment).toMatch(/ from \S+@v[\d.]+, /);
+});
+
+test("the chart's version of the application is the command's", async () => {
+  const { version } = await Bun.file(fileURLToPath(new URL("../../apps/holdfast/package.json", import.meta.url))).json();
+  expect(await Bun.file(`${CHART}/Chart.yaml`).text()).toContain(`appVersion: "${version}"`);
+});
