@@ -1,13 +1,9 @@
 // Owns: `holdfast doctor`: where manifests come from, and how the diagnosis is told.
-import { readdir, readFile, stat } from "node:fs/promises";
-import { relative, resolve } from "node:path";
 import {
   type Diagnosis,
   type DoctorOptions,
   diagnose,
-  type Manifests,
   reaches,
-  readManifests,
   renderJson,
   renderSarif,
   renderText,
@@ -15,6 +11,7 @@ import {
   type Severity,
 } from "@holdfast/kube";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { clusterManifests, fileManifests, type Read } from "./doctor-sources.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { VERSION } from "./version.ts";
@@ -30,10 +27,11 @@ interface DoctorFlags {
   readonly handshakes?: number;
   readonly drain?: number;
   readonly workload: readonly string[];
+  readonly cluster?: boolean;
+  readonly namespace?: string;
+  readonly context?: string;
+  readonly kubeconfig?: string;
 }
-
-const FILES_MAX = 5000;
-const DEPTH_MAX = 20;
 
 const EXIT_OF_DOCTOR = "Exit status: 0 nothing as grave as --fail-on, 1 something is, 2 arguments refused or something could not be read.";
 
@@ -45,6 +43,10 @@ export function addDoctor(program: Command, host: Host, done: (code: number) => 
       "Find what will cut WebSockets or break a drain on Kubernetes: in rendered manifests or in a live cluster. It changes nothing.",
     )
     .argument("[paths...]", "files and folders of manifests; - reads standard input, such as the output of helm template")
+    .option("--cluster", "read a live cluster through the kubeconfig, by GET and LIST alone")
+    .option("-n, --namespace <name>", "of the cluster; all namespaces when absent")
+    .option("--context <name>", "of the kubeconfig; the current one when absent")
+    .option("--kubeconfig <file>", "instead of KUBECONFIG and ~/.kube/config")
     .addOption(new Option("--fail-on <severity>", "exit with 1 from this on").choices([...SEVERITIES, "never"]).default("error"))
     .addOption(new Option("--least <severity>", "leave out what counts less").choices(SEVERITIES).default("info"))
     .option("--patches", "show each fix as a patch")
@@ -72,12 +74,23 @@ function figure(flags: string, help: string): Option {
 }
 
 async function runDoctor(paths: readonly string[], flags: DoctorFlags, host: Host): Promise<number> {
-  const read = await readPaths(paths, host);
+  const read = await readFrom(paths, flags, host);
   if (!read.ok) {
     host.err(`${read.message}\n`);
     return EXIT.refused;
   }
+  for (const note of read.notes) host.err(`not read: ${note}\n`);
   return report(diagnose(read.manifests.objects, optionsOf(flags), read.manifests.unread), flags, host);
+}
+
+async function readFrom(paths: readonly string[], flags: DoctorFlags, host: Host): Promise<Read> {
+  if (flags.cluster === true) {
+    if (paths.length > 0) return { ok: false, message: "Cannot read both: found --cluster and paths, expected one of them" };
+    return clusterManifests(flags, host);
+  }
+  for (const name of ["namespace", "context", "kubeconfig"] as const)
+    if (flags[name] !== undefined) return { ok: false, message: `Cannot use --${name}: found no --cluster, expected both or neither` };
+  return fileManifests(paths, host);
 }
 
 function optionsOf({ ping, connections, handshakes, drain, workload }: DoctorFlags): DoctorOptions {
@@ -96,50 +109,4 @@ function report(diagnosis: Diagnosis, flags: DoctorFlags, host: Host): number {
   else host.out(renderText(diagnosis, { colors: host.colors, patches: flags.patches ?? false, least: flags.least }));
   if (diagnosis.unread.length > 0) return EXIT.refused;
   return flags.failOn !== "never" && reaches(diagnosis, flags.failOn) ? EXIT.failed : EXIT.ok;
-}
-
-type Read = { readonly ok: true; readonly manifests: Manifests } | { readonly ok: false; readonly message: string };
-
-async function readPaths(paths: readonly string[], host: Host): Promise<Read> {
-  if (paths.length === 0) return refusal("nothing was named", "files or folders of manifests, or - for standard input");
-  const objects: Manifests["objects"][number][] = [];
-  const unread: Manifests["unread"][number][] = [];
-  const take = (manifests: Manifests): void => {
-    objects.push(...manifests.objects);
-    unread.push(...manifests.unread);
-  };
-  for (const path of paths) {
-    if (path === "-") {
-      take(readManifests(await Bun.stdin.text(), "stdin"));
-      continue;
-    }
-    let files: readonly string[];
-    try {
-      files = await manifestFiles(resolve(host.cwd, path));
-    } catch (error) {
-      return refusal(error instanceof Error ? error.message : String(error), "a file or folder that can be read");
-    }
-    if (files.length > FILES_MAX) return refusal(`${path} has more than ${FILES_MAX} files`, "a folder of rendered manifests");
-    for (const file of files) take(readManifests(await readFile(file, "utf8"), relative(host.cwd, file)));
-  }
-  return { ok: true, manifests: { objects, unread } };
-}
-
-function refusal(found: string, expected: string): Read {
-  return { ok: false, message: `Cannot read manifests: ${found}, expected ${expected}` };
-}
-
-/** The file itself, or every YAML and JSON file below the folder, sorted; hidden ones and node_modules are left out. */
-async function manifestFiles(path: string, depth = 0): Promise<readonly string[]> {
-  if (!(await stat(path)).isDirectory()) return [path];
-  if (depth >= DEPTH_MAX) return [];
-  const found: string[] = [];
-  for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
-    const full = `${path}/${entry.name}`;
-    if (entry.isDirectory()) found.push(...(await manifestFiles(full, depth + 1)));
-    else if (/\.(ya?ml|json)$/.test(entry.name)) found.push(full);
-    if (found.length > FILES_MAX) break;
-  }
-  return found;
 }

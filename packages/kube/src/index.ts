@@ -1,4 +1,5 @@
 // Re-exports of what programs and tests use of Kubernetes.
 
+export * from "./cluster/index.ts";
 export * from "./doctor/index.ts";
 export * from "./drain-arithmetic.ts";

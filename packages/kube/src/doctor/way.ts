@@ -32,7 +32,7 @@ export function waysOf(scene: Scene): readonly Way[] {
   const all = workloadsOf(scene);
   if (named.length > 0) return all.filter(({ object }) => named.includes(object.name)).map((workload) => wayOf(workload, scene));
   const candidates = all
-    .filter((workload) => !isRedis(workload) && !isDatabase(workload) && !isProxy(workload))
+    .filter((workload) => !isRedis(workload) && !isDatabase(workload) && !isProxy(workload) && !isOfTheCluster(workload))
     .filter((workload) => workload.own || workload.kind === "Service" || workload.services.length > 0)
     .map((workload) => wayOf(workload, scene));
   const sure = candidates.filter((way) => way.exposed || saysWebSocket(way.workload));
@@ -41,6 +41,11 @@ export function waysOf(scene: Scene): readonly Way[] {
 
 const PROXY_IMAGE =
   /(^|\/)(traefik|haproxy|haproxy-ingress|kubernetes-ingress|controller|ingress-nginx-controller|nginx-ingress-controller|proxyv2|envoy|gateway)(:|@|$)/;
+
+/** DNS, metrics and their like have Services too. */
+function isOfTheCluster({ object }: Workload): boolean {
+  return /^kube-(system|public|node-lease)$/.test(object.namespace);
+}
 
 function isProxy({ main }: Workload): boolean {
   return PROXY_IMAGE.test(text(main.body.image) ?? "");

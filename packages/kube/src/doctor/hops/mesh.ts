@@ -61,7 +61,7 @@ function proxyConfig(annotation: unknown): Json {
 function parsedYaml(content: string | undefined): Json {
   if (content === undefined) return {};
   try {
-    const value: unknown = parse(content, { maxAliasCount: 100, logLevel: "silent" });
+    const value: unknown = parse(content, { maxAliasCount: 100, logLevel: "error" });
     return isRecord(value) ? value : {};
   } catch {
     return {};

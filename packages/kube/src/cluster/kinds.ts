@@ -1,0 +1,70 @@
+// Owns: which kinds of a live cluster are read. Secrets are not among them, and never shall be.
+
+export interface ListedKind {
+  readonly kind: string;
+  /** Group and versions, the wanted one first; older ones are asked where it is not served. */
+  readonly apiVersions: readonly [string, ...string[]];
+  readonly plural: string;
+  readonly namespaced: boolean;
+}
+
+const namespaced = (kind: string, plural: string, ...apiVersions: readonly [string, ...string[]]): ListedKind => ({
+  kind,
+  plural,
+  apiVersions,
+  namespaced: true,
+});
+const global = (kind: string, plural: string, ...apiVersions: readonly [string, ...string[]]): ListedKind => ({
+  kind,
+  plural,
+  apiVersions,
+  namespaced: false,
+});
+
+const ISTIO = ["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"] as const;
+const GATEWAY = ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"] as const;
+const ENVOY_GATEWAY = "gateway.envoyproxy.io/v1alpha1";
+
+/** Every cluster has these; one that is not allowed is named in the result, one that is missing is no Kubernetes. */
+export const CORE_KINDS: readonly ListedKind[] = [
+  namespaced("Deployment", "deployments", "apps/v1"),
+  namespaced("StatefulSet", "statefulsets", "apps/v1"),
+  namespaced("DaemonSet", "daemonsets", "apps/v1"),
+  namespaced("Service", "services", "v1"),
+  namespaced("ConfigMap", "configmaps", "v1"),
+  namespaced("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1"),
+  namespaced("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling/v2"),
+  namespaced("Ingress", "ingresses", "networking.k8s.io/v1"),
+  namespaced("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1"),
+  global("IngressClass", "ingressclasses", "networking.k8s.io/v1"),
+  global("Namespace", "namespaces", "v1"),
+];
+
+/** Kinds of add-ons; where one is not installed it is left out without a word. */
+export const ADDED_KINDS: readonly ListedKind[] = [
+  namespaced("Gateway", "gateways", ...GATEWAY),
+  namespaced("HTTPRoute", "httproutes", ...GATEWAY),
+  global("GatewayClass", "gatewayclasses", ...GATEWAY),
+  namespaced("TLSRoute", "tlsroutes", "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"),
+  namespaced("TCPRoute", "tcproutes", "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"),
+  namespaced("EnvoyProxy", "envoyproxies", ENVOY_GATEWAY),
+  namespaced("BackendTrafficPolicy", "backendtrafficpolicies", ENVOY_GATEWAY),
+  namespaced("ClientTrafficPolicy", "clienttrafficpolicies", ENVOY_GATEWAY),
+  namespaced("VirtualService", "virtualservices", ...ISTIO),
+  namespaced("DestinationRule", "destinationrules", ...ISTIO),
+  namespaced("Gateway", "gateways", ...ISTIO),
+  namespaced("ScaledObject", "scaledobjects", "keda.sh/v1alpha1"),
+  namespaced("VerticalPodAutoscaler", "verticalpodautoscalers", "autoscaling.k8s.io/v1"),
+  namespaced("Rollout", "rollouts", "argoproj.io/v1alpha1"),
+  namespaced("Service", "services", "serving.knative.dev/v1"),
+  namespaced("BackendConfig", "backendconfigs", "cloud.google.com/v1"),
+  namespaced("GCPBackendPolicy", "gcpbackendpolicies", "networking.gke.io/v1"),
+  namespaced("IngressRoute", "ingressroutes", "traefik.io/v1alpha1"),
+];
+
+/** Configuration outside of the namespace that is read: the mesh's, kube-proxy's, ingress-nginx's. */
+export const WELL_KNOWN_MAPS: readonly (readonly [string, string])[] = [
+  ["istio-system", "istio"],
+  ["kube-system", "kube-proxy"],
+  ["ingress-nginx", "ingress-nginx-controller"],
+];
