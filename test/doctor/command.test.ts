@@ -44,12 +44,28 @@ describe("exit status", () => {
 
   test("2 with the place of what cannot be read, after telling of the rest", async () => {
     writeFileSync(join(FOLDER, "a.yaml"), `${soketi}\n---\nkind: [\n---\n{{ template }}\n---\njust: words\n`);
-    const { code, out } = await doctor([FOLDER]);
+    const { code, out } = await doctor([join(FOLDER, "a.yaml")]);
     expect(code).toBe(2);
     expect(out).toContain("a.yaml:");
     expect(out).toContain("expected apiVersion and kind");
     expect(out).toContain("Deployment soketi");
   });
+});
+
+test("in a folder what is no manifest is named and left out; a file that is named must be one; templates are told what they are", async () => {
+  const folder = mkdtempSync(join(FOLDER, "folder-"));
+  writeFileSync(join(folder, "values.yaml"), "replicas: 3\n");
+  writeFileSync(join(folder, "dashboard.json"), '{"panels":[]}');
+  writeFileSync(join(folder, "good.yaml"), readFileSync(`${HERE}good/holdfast.yaml`, "utf8"));
+  const { code, err, out } = await doctor([folder]);
+  expect([code, out.includes("Deployment live/holdfast")]).toEqual([0, true]);
+  expect(err).toContain("values.yaml: no manifest");
+  expect(err).toContain("dashboard.json: no manifest");
+  expect((await doctor([join(folder, "values.yaml")])).code).toBe(2);
+  writeFileSync(join(folder, "template.yaml"), "apiVersion: v1\nkind: Service\n{{- if .Values.x }}\nmetadata: { name: a }\n{{- end }}\n");
+  const templated = await doctor([folder]);
+  expect(templated.code).toBe(2);
+  expect(templated.out).toContain("expected what helm template makes of it");
 });
 
 describe("text", () => {

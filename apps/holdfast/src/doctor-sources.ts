@@ -25,27 +25,45 @@ export type Read =
 /** Files, folders and standard input. */
 export async function fileManifests(paths: readonly string[], host: Host): Promise<Read> {
   if (paths.length === 0) return refusal("nothing was named", "files or folders of manifests, or - for standard input");
-  const objects: Manifests["objects"][number][] = [];
-  const unread: Manifests["unread"][number][] = [];
-  const take = (manifests: Manifests): void => {
-    objects.push(...manifests.objects);
-    unread.push(...manifests.unread);
-  };
-  for (const path of paths) {
-    if (path === "-") {
-      take(readManifests(await Bun.stdin.text(), "stdin"));
-      continue;
+  const all: Found[] = [];
+  try {
+    for (const path of paths) {
+      if (path === "-") all.push({ manifests: readManifests(await Bun.stdin.text(), "stdin"), named: true });
+      else all.push(...(await foundAt(path, host)));
+      if (all.length > FILES_MAX) return refusal(`more than ${FILES_MAX} files`, "a folder of rendered manifests");
     }
-    let files: readonly string[];
-    try {
-      files = await manifestFiles(resolve(host.cwd, path));
-    } catch (error) {
-      return refusal(error instanceof Error ? error.message : String(error), "a file or folder that can be read");
-    }
-    if (files.length > FILES_MAX) return refusal(`${path} has more than ${FILES_MAX} files`, "a folder of rendered manifests");
-    for (const file of files) take(readManifests(await readFile(file, "utf8"), relative(host.cwd, file)));
+  } catch (error) {
+    return refusal(error instanceof Error ? error.message : String(error), "a file or folder that can be read");
   }
-  return { ok: true, manifests: { objects, unread }, notes: [] };
+  // Folders hold other things too; what was named is meant.
+  const beside = all.filter(({ manifests, named }) => !named && isForeign(manifests));
+  const kept = all.filter((found) => !beside.includes(found));
+  return {
+    ok: true,
+    manifests: {
+      objects: kept.flatMap(({ manifests }) => manifests.objects),
+      unread: kept.flatMap(({ manifests }) => manifests.unread),
+    },
+    notes: beside.map(({ manifests }) => `${manifests.unread[0]?.place.file}: no manifest`),
+  };
+}
+
+interface Found {
+  readonly manifests: Manifests;
+  readonly named: boolean;
+}
+
+async function foundAt(path: string, host: Host): Promise<readonly Found[]> {
+  const top = resolve(host.cwd, path);
+  const files = await manifestFiles(top);
+  const found: Found[] = [];
+  for (const file of files)
+    found.push({ manifests: readManifests(await readFile(file, "utf8"), relative(host.cwd, file)), named: file === top });
+  return found;
+}
+
+function isForeign({ objects, unread }: Manifests): boolean {
+  return objects.length === 0 && unread.length > 0 && unread.every(({ code }) => code === "foreign");
 }
 
 function refusal(found: string, expected: string): Read {

@@ -16,7 +16,7 @@ const info = (title: string, consequence: string): Entry => ({ severity: "info",
 export const CATALOGUE = {
   "grace-too-short": error(
     "The grace period is shorter than the drain",
-    "The kubelet kills the process in the middle of its drain: whoever has not moved by then loses the connection without a close frame.",
+    "When it is over the kubelet kills the process: whoever has not moved by then loses the connection without a close frame.",
   ),
   "prestop-over-grace": error(
     "The preStop hook eats the grace period",
@@ -51,8 +51,8 @@ export const CATALOGUE = {
     "When its own drain ends the proxy cuts every connection that it still carries, all at once.",
   ),
   "idle-timeout": error(
-    "A proxy on the way cuts silent connections before the next ping",
-    "Every quiet connection is cut and comes back, again and again, at the pace of the timeout.",
+    "A proxy on the way cuts silent connections too soon",
+    "A quiet connection is cut and comes back, again and again, at the pace of the timeout.",
   ),
   "lifetime-limit": error(
     "Something on the way cuts connections at a fixed age",

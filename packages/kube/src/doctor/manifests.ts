@@ -25,6 +25,8 @@ export interface KubeObject {
 
 /** Something that could not be read; the rest was. */
 export interface Unread {
+  /** `foreign`: it is read, and no manifest. */
+  readonly code: "syntax" | "template" | "foreign" | "size";
   readonly place: Place;
   readonly reason: string;
 }
@@ -43,7 +45,7 @@ export function readManifests(content: string, file: string): Manifests {
   if (content.length > TEXT_LENGTH_MAX)
     return {
       objects: [],
-      unread: [{ place: { file, line: 1 }, reason: `${content.length} characters, expected at most ${TEXT_LENGTH_MAX}` }],
+      unread: [{ code: "size", place: { file, line: 1 }, reason: `${content.length} characters, expected at most ${TEXT_LENGTH_MAX}` }],
     };
   const lines = new LineCounter();
   const objects: KubeObject[] = [];
@@ -52,18 +54,30 @@ export function readManifests(content: string, file: string): Manifests {
   try {
     documents = parseAllDocuments(content, { lineCounter: lines, merge: true, uniqueKeys: false });
   } catch (error) {
-    return { objects, unread: [{ place: { file, line: 1 }, reason: messageOf(error) }] };
+    return { objects, unread: [{ code: "syntax", place: { file, line: 1 }, reason: messageOf(error) }] };
   }
   for (const document of documents) {
     if (!isDocument(document)) continue;
-    const read = readDocument(document, file, lines);
+    const read = readDocument(document, { file, lines, content });
     objects.push(...read.objects.slice(0, OBJECTS_MAX - objects.length));
     unread.push(...read.unread);
   }
   return { objects, unread };
 }
 
-function readDocument(document: Document, file: string, lines: LineCounter): Manifests {
+interface Content {
+  readonly file: string;
+  readonly lines: LineCounter;
+  readonly content: string;
+}
+
+function brokenAt(place: Place, reason: string, content: string): Unread {
+  return content.includes("{{")
+    ? { code: "template", place, reason: "a template, expected what helm template makes of it" }
+    : { code: "syntax", place, reason };
+}
+
+function readDocument(document: Document, { file, lines, content }: Content): Manifests {
   const [first] = list(at(document.contents, "items"));
   const comments = [document.commentBefore, document.contents?.commentBefore, at(first, "key", "commentBefore")];
   const template = /Source: (\S+)/.exec(comments.map((comment) => text(comment) ?? "").join("\n"))?.[1];
@@ -74,12 +88,12 @@ function readDocument(document: Document, file: string, lines: LineCounter): Man
   });
   const start = placeAt(document.contents?.range?.[0] ?? document.range?.[0]);
   const [broken] = document.errors;
-  if (broken !== undefined) return { objects: [], unread: [{ place: placeAt(broken.pos[0]), reason: firstLine(broken.message) }] };
+  if (broken !== undefined) return { objects: [], unread: [brokenAt(placeAt(broken.pos[0]), firstLine(broken.message), content)] };
   let body: unknown;
   try {
     body = document.toJS({ maxAliasCount: 1000 });
   } catch (error) {
-    return { objects: [], unread: [{ place: start, reason: messageOf(error) }] };
+    return { objects: [], unread: [{ code: "syntax", place: start, reason: messageOf(error) }] };
   }
   if (body === null || body === undefined) return { objects: [], unread: [] };
   const place = (path: Path): Place => placeAt(offsetOf(document.contents, path) ?? document.contents?.range?.[0]);
@@ -96,7 +110,7 @@ function objectsOf(body: unknown, place: (path: Path) => Place): Manifests {
   }
   const apiVersion = text(at(body, "apiVersion"));
   if (!isRecord(body) || kind === undefined || apiVersion === undefined)
-    return { objects: [], unread: [{ place: place([]), reason: "no manifest: expected apiVersion and kind" }] };
+    return { objects: [], unread: [{ code: "foreign", place: place([]), reason: "no manifest: expected apiVersion and kind" }] };
   return { objects: [kubeObject(body, place)], unread: [] };
 }
 

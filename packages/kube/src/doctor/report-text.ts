@@ -47,7 +47,7 @@ function workloadLines({ way, findings }: WorkloadReport, options: TextOptions, 
   const counts = countText(findings);
   const lines = [
     `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.own ? ", a Holdfast node" : ""}  ${counts}`,
-    wayLine(way, paint),
+    ...wayLines(way, paint),
     paint("dim", `  pod: ${podText(way)}`),
     paint(
       "dim",
@@ -76,12 +76,15 @@ function podText({ load }: WorkloadReport["way"]): string {
 }
 
 /** `balancer -> gateway -> service -> pod` with the figures of each. */
-function wayLine({ hops, workload }: WorkloadReport["way"], paint: Paint): string {
+/** A line for each entrance: `client > balancer or gateway > Service > sidecar > pod`, with the figures of each. */
+function wayLines({ hops, workload }: WorkloadReport["way"], paint: Paint): readonly string[] {
   const drawn = (hop: Hop): string => `${hop.name}${figures(hop)}`;
+  const of = (...kinds: readonly Hop["kind"][]): readonly string[] => hops.filter(({ kind }) => kinds.includes(kind)).map(drawn);
   const services = workload.services.length === 0 ? [] : [`Service ${workload.services.map(({ name }) => name).join(", ")}`];
-  const before = hops.filter(({ kind }) => kind !== "sidecar").map(drawn);
-  const inside = hops.filter(({ kind }) => kind === "sidecar").map(drawn);
-  return `  way: ${["client", ...before, ...services, ...inside, "pod"].join(paint("dim", " > "))}`;
+  const rest = [...of("policy"), ...services, ...of("sidecar"), "pod"];
+  const entrances = of("balancer", "gateway");
+  const ways = entrances.length === 0 ? [["client", ...rest]] : entrances.map((entrance) => ["client", entrance, ...rest]);
+  return ways.map((steps) => `  way: ${steps.join(paint("dim", " > "))}`);
 }
 
 function figures(hop: Hop): string {

@@ -4,8 +4,8 @@ import { creation, patchAt } from "../patches.ts";
 import { at, durationSeconds, list, number, text } from "../reading.ts";
 import { type Scene, sameNamespace, targets } from "../scene.ts";
 import type { Workload } from "../workload.ts";
+import { gkeKnobs } from "./cloud-ingress.ts";
 import type { Hop, Knob } from "./hop.ts";
-import { gkeKnobs } from "./ingress.ts";
 
 /** Envoy's own circuit breaker, which Envoy Gateway keeps: 1024 connections and as many requests of a cluster. */
 export const ENVOY_CONNECTIONS = 1024;

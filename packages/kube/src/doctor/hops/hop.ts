@@ -18,7 +18,8 @@ export interface Knob {
   readonly how?: string;
 }
 
-export type HopKind = "balancer" | "gateway" | "service" | "sidecar";
+/** A balancer or a gateway is an entrance of its own; a policy holds for every way; a sidecar stands in the pod. */
+export type HopKind = "balancer" | "gateway" | "policy" | "sidecar";
 
 export interface Hop {
   readonly kind: HopKind;

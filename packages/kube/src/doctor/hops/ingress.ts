@@ -1,9 +1,11 @@
 // Owns: hops of Ingress objects, by the controller that serves them: ingress-nginx, HAProxy (both), Traefik, AWS, GKE, Azure.
 import { annotationsOf, type KubeObject } from "../manifests.ts";
 import { annotationPatch, patchAt } from "../patches.ts";
-import { at, durationSeconds, list, number, record, text } from "../reading.ts";
+import { at, durationSeconds, list, text } from "../reading.ts";
 import { type Scene, sameNamespace } from "../scene.ts";
 import type { Workload } from "../workload.ts";
+import { annotated, type Source } from "./annotated.ts";
+import { agic, alb, gke } from "./cloud-ingress.ts";
 import type { Hop, Knob } from "./hop.ts";
 
 export type Controller = "ingress-nginx" | "haproxytech" | "haproxy-ingress" | "traefik" | "alb" | "gke" | "agic" | "other";
@@ -85,28 +87,6 @@ export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene
   }
 }
 
-interface Source {
-  readonly object: KubeObject;
-  readonly key: string;
-  readonly fallback: number;
-  readonly unit?: "s" | "ms";
-  /** How the value is written. */
-  readonly write?: (seconds: number) => string;
-}
-
-/** A time in an annotation. */
-function annotated({ object, key, fallback, unit = "s", write = String }: Source): Knob {
-  const found = durationSeconds(annotationsOf(object)[key], unit);
-  return {
-    value: found ?? fallback,
-    set: found !== undefined,
-    name: key,
-    object,
-    path: ["metadata", "annotations", key],
-    patch: (seconds) => annotationPatch(object, { [key]: write(seconds) }),
-  };
-}
-
 const inSeconds = (seconds: number): string => `${seconds}s`;
 
 function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
@@ -181,84 +161,4 @@ export function traefikDrain(scene: Scene): Partial<Hop> {
     return { drain, drainFrom: "sigterm" };
   }
   return {};
-}
-
-function alb(ingress: KubeObject, name: string): Hop {
-  const knob = (annotation: string, attribute: string, fallback: number): Knob => {
-    const written = text(annotationsOf(ingress)[annotation]) ?? "";
-    const others = written
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== "" && !part.startsWith(`${attribute}=`));
-    const found = number(new RegExp(`${attribute.replaceAll(".", "\\.")}=(\\d+)`).exec(written)?.[1]);
-    return {
-      value: found ?? fallback,
-      set: found !== undefined,
-      name: attribute,
-      object: ingress,
-      path: ["metadata", "annotations", annotation],
-      patch: (seconds) => annotationPatch(ingress, { [annotation]: [...others, `${attribute}=${seconds}`].join(",") }),
-    };
-  };
-  return {
-    kind: "balancer",
-    name,
-    product: "alb",
-    idle: knob("alb.ingress.kubernetes.io/load-balancer-attributes", "idle_timeout.timeout_seconds", 60),
-    drain: knob("alb.ingress.kubernetes.io/target-group-attributes", "deregistration_delay.timeout_seconds", 300),
-    drainFrom: "deletion",
-  };
-}
-
-function agic(ingress: KubeObject, name: string): Hop {
-  const prefix = "appgw.ingress.kubernetes.io/";
-  const on = text(annotationsOf(ingress)[`${prefix}connection-draining`]) === "true";
-  const drain = annotated({ object: ingress, key: `${prefix}connection-draining-timeout`, fallback: 30 });
-  const turnOn = (seconds: number) =>
-    annotationPatch(ingress, { [`${prefix}connection-draining`]: "true", [`${prefix}connection-draining-timeout`]: String(seconds) });
-  return {
-    kind: "balancer",
-    name,
-    idle: annotated({ object: ingress, key: `${prefix}request-timeout`, fallback: 30 }),
-    drain: on ? drain : { ...drain, value: 0, set: false, name: `${prefix}connection-draining`, patch: turnOn },
-    drainFrom: "deletion",
-  };
-}
-
-/** GKE's Application Load Balancers: figures are in a BackendConfig, which the Service names. */
-function gke(name: string, workload: Workload, scene: Scene): Hop {
-  const service = workload.services[0] ?? workload.object;
-  const named = parsed(text(annotationsOf(service)["cloud.google.com/backend-config"]) ?? "");
-  const names = [at(named, "default"), ...Object.values(record(at(named, "ports")))].map(text);
-  const config = scene.all("BackendConfig").find((one) => names.includes(one.name) && sameNamespace(one.namespace, service.namespace));
-  return { kind: "balancer", name, product: "gke", ...gkeKnobs({ policy: config, near: service, path: ["spec"] }) };
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The two figures of a GKE back end, in a BackendConfig (`spec`) or a GCPBackendPolicy (`spec.default`). */
-export function gkeKnobs(from: {
-  readonly policy: KubeObject | undefined;
-  readonly near: KubeObject;
-  readonly path: readonly string[];
-}): Partial<Hop> {
-  const { policy, near, path } = from;
-  const knob = (field: readonly string[], fallback: number): Knob => {
-    const found = number(at(policy?.body, ...path, ...field));
-    const base = { value: found ?? fallback, set: found !== undefined, name: field.join(".") };
-    if (policy === undefined)
-      return {
-        ...base,
-        object: near,
-        how: `Give the Service a back-end policy (BackendConfig or GCPBackendPolicy) that sets ${field.join(".")}.`,
-      };
-    return { ...base, object: policy, path: [...path, ...field], patch: (value) => patchAt(policy, [...path, ...field], value) };
-  };
-  return { lifetime: knob(["timeoutSec"], 30), drain: knob(["connectionDraining", "drainingTimeoutSec"], 0), drainFrom: "deletion" };
 }

@@ -170,7 +170,7 @@ export function destinationRuleHop(rule: KubeObject): Hop {
     ["http", "http2MaxRequests"],
   ];
   const limits = fields.flatMap((field) => number(at(rule.body, ...base, ...field)) ?? []);
-  const hop: Hop = { kind: "gateway", name: `DestinationRule ${rule.name}`, product: "istio" };
+  const hop: Hop = { kind: "policy", name: `DestinationRule ${rule.name}`, product: "istio" };
   if (limits.length === 0) return hop;
   const connections: Knob = {
     value: Math.min(...limits),

@@ -1,0 +1,27 @@
+// Owns: times in annotations as knobs.
+import { annotationsOf, type KubeObject } from "../manifests.ts";
+import { annotationPatch } from "../patches.ts";
+import { durationSeconds } from "../reading.ts";
+import type { Knob } from "./hop.ts";
+
+export interface Source {
+  readonly object: KubeObject;
+  readonly key: string;
+  readonly fallback: number;
+  readonly unit?: "s" | "ms";
+  /** How the value is written. */
+  readonly write?: (seconds: number) => string;
+}
+
+/** A time in an annotation. */
+export function annotated({ object, key, fallback, unit = "s", write = String }: Source): Knob {
+  const found = durationSeconds(annotationsOf(object)[key], unit);
+  return {
+    value: found ?? fallback,
+    set: found !== undefined,
+    name: key,
+    object,
+    path: ["metadata", "annotations", key],
+    patch: (seconds) => annotationPatch(object, { [key]: write(seconds) }),
+  };
+}
