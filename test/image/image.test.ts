@@ -122,6 +122,14 @@ describe("what the Dockerfile copies", () => {
     expect(licences).toContain("Permission is hereby granted");
   });
 
+  test("has the same executable when it is built again", async () => {
+    const again = join(FOLDER, "again/holdfast");
+    await compile(nativeArch(), again);
+    const hash = async (path: string) => new Bun.CryptoHasher("sha256").update(await Bun.file(path).arrayBuffer()).digest("hex");
+    expect(await hash(again)).toBe(await hash(join(TREE, "holdfast")));
+    rmSync(dirname(again), { recursive: true });
+  });
+
   test("does not run without one of its files, so this check can fail", async () => {
     const without = join(FOLDER, "without");
     const copies = copiesOf(parseDockerfile(DOCKERFILE).final);

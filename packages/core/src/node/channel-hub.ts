@@ -81,7 +81,9 @@ export class ChannelHub implements ChannelListener {
   }
 
   presence(change: PresenceChange): void {
-    if (this.#state !== "closed") this.presenceRoom.change(change);
+    if (this.#state === "closed") return;
+    this.presenceRoom.change(change);
+    if (change.kind === "leave") this.#ports.memberLeft(this.channel, change.member);
   }
 
   /** Compares the position with the broker's and mends what is missing. For reconnects and whenever something looks wrong. */

@@ -361,6 +361,7 @@ function partsOf(ports: NodePorts, { flow, ...wiring }: Wiring): NodeParts {
     codecs: [codecs.json, codecs.msgpack],
     reads: new Reads(READS_MAX),
     settings: wiring.settings,
+    memberLeft: (channel, member) => wiring.presenceKeeper.heardLeave(channel, member),
     background: wiring.background,
   };
   const { authenticator, contract, values } = ports;

@@ -1,7 +1,8 @@
 // Owns: handing one publication to everyone who is live in a channel, encoded once for each codec.
 // The hot path: plain loops over arrays, no effect objects.
 import type { Encoded, NodeCodec, ServerFrame } from "@holdfast/protocol";
-import type { Groups } from "../ports.ts";
+import type { Clock, Groups } from "../ports.ts";
+import { Group } from "./group.ts";
 import { pubEntry } from "./pub-entry.ts";
 import type { Outgoing } from "./ring.ts";
 import type { Subscription } from "./subscription.ts";
@@ -17,15 +18,15 @@ export interface GroupBytes {
 export class FanOut {
   readonly #channel: string;
   readonly #codecs: readonly [NodeCodec, NodeCodec];
-  readonly #groups: Groups;
+  readonly #ports: { readonly groups: Groups; readonly clock: Clock };
   readonly #groupBytes: GroupBytes;
   readonly #live: [Subscription[], Subscription[]] = [[], []];
-  readonly #grouped: [boolean, boolean] = [false, false];
+  readonly #groups: [Group | undefined, Group | undefined] = [undefined, undefined];
 
-  constructor(channel: string, ports: { codecs: readonly [NodeCodec, NodeCodec]; groups: Groups; groupBytes: GroupBytes }) {
+  constructor(channel: string, ports: { codecs: readonly [NodeCodec, NodeCodec]; groups: Groups; groupBytes: GroupBytes; clock: Clock }) {
     this.#channel = channel;
     this.#codecs = ports.codecs;
-    this.#groups = ports.groups;
+    this.#ports = ports;
     this.#groupBytes = ports.groupBytes;
   }
 
@@ -39,10 +40,12 @@ export class FanOut {
     const list = this.#live[codecIndex];
     subscription.index = list.length;
     list.push(subscription);
-    if (this.#grouped[codecIndex]) this.#join(subscription);
+    const group = this.#groups[codecIndex];
+    if (group !== undefined) group.join(subscription);
     else if (list.length >= groupFrom) {
-      this.#grouped[codecIndex] = true;
-      for (const member of list) this.#join(member);
+      const made = new Group(`${codecIndex}${this.#channel}`, this.#ports);
+      this.#groups[codecIndex] = made;
+      for (const member of list) made.join(member);
     }
   }
 
@@ -55,12 +58,13 @@ export class FanOut {
       last.index = subscription.index;
     }
     subscription.index = -1;
-    if (!this.#grouped[codecIndex]) return;
-    subscription.connection.link.leave(this.#group(codecIndex));
+    const group = this.#groups[codecIndex];
+    if (group === undefined) return;
+    group.leave(subscription);
     // Half as many as it takes to become a group: no flapping at the edge.
     if (list.length * 2 > groupFrom) return;
-    this.#grouped[codecIndex] = false;
-    for (const member of list) member.connection.link.leave(this.#group(codecIndex));
+    this.#groups[codecIndex] = undefined;
+    for (const member of list) group.leave(member);
   }
 
   deliver(entry: Outgoing): void {
@@ -68,8 +72,9 @@ export class FanOut {
       const list = this.#live[codecIndex];
       if (list.length === 0) continue;
       const encoded = this.encode(entry, codecIndex);
-      if (this.#grouped[codecIndex]) {
-        this.#groups.publish(this.#group(codecIndex), encoded);
+      const group = this.#groups[codecIndex];
+      if (group !== undefined) {
+        group.publish(encoded);
         this.#groupBytes.published(this, encoded.length);
       } else for (let i = 0; i < list.length; i++) (list[i] as Subscription).connection.enqueue(encoded);
     }
@@ -81,7 +86,8 @@ export class FanOut {
       const list = this.#live[codecIndex];
       if (list.length === 0) continue;
       const encoded = this.#codecs[codecIndex].encode(frame);
-      if (this.#grouped[codecIndex]) this.#groups.publish(this.#group(codecIndex), encoded);
+      const group = this.#groups[codecIndex];
+      if (group !== undefined) group.publish(encoded);
       else for (const subscription of list) subscription.connection.enqueue(encoded);
     }
   }
@@ -98,15 +104,5 @@ export class FanOut {
   /** Every live subscription; the list may be changed by the visitor. */
   visit(visit: (subscription: Subscription) => void): void {
     for (const list of this.#live) for (const subscription of list.slice()) visit(subscription);
-  }
-
-  /** What was queued for a member goes first: the group's messages do not pass through its outbox. */
-  #join(subscription: Subscription): void {
-    subscription.connection.flush();
-    subscription.connection.link.join(this.#group(subscription.connection.codecIndex));
-  }
-
-  #group(codecIndex: 0 | 1): string {
-    return `${codecIndex}${this.#channel}`;
   }
 }

@@ -18,6 +18,8 @@ export interface HubPorts {
   readonly codecs: readonly [NodeCodec, NodeCodec];
   readonly reads: Reads;
   settings(): NodeSettings;
+  /** The broker says that a member has left the channel. */
+  memberLeft(channel: string, member: string): void;
   /** Runs work that nobody awaits; a rejection is reported as a bug. */
   background(what: string, work: Promise<unknown>): void;
 }

@@ -52,6 +52,15 @@ export class PresenceKeeper {
     this.#parts().background("presence compare", this.#compareAll());
   }
 
+  /**
+   * Who is told to have left and is entered here has not: a node that stood still took the entry over with a request from before the member moved, and then lost the old
+   * connection. The member is entered again.
+   */
+  heardLeave(channel: string, member: string): void {
+    const connection = this.#parts().sessions.get(member);
+    if (connection?.phase === "open" && connection.entries?.has(channel) === true) this.compare();
+  }
+
   #depart(departure: Departure): void {
     const { broker, clock } = this.#parts();
     const graceMs = Math.max(0, departure.endsAtMs - clock.nowMs());

@@ -18,6 +18,8 @@ export class Subscription {
   cursor = 0;
   /** Place in the hub's list of live subscriptions. */
   index = -1;
+  /** Its part of the hub's group; -1 outside of one. */
+  part = -1;
   /** A read of history is under way. */
   reading = false;
   /** While a recovery that the client asked for runs: publications so far and whether a gap was declared; afterwards undefined. */

@@ -1,0 +1,142 @@
+// Owns: what the alerts watch in tests: `holdfast serve` processes over a real Redis, each by a wire of its own, a balancer, and clients.
+import { Holdfast } from "@holdfast/client";
+import { type Balancer, startBalancer } from "@holdfast/testkit/balancer";
+import { type RunningCommand, startCommand } from "../integration/command.ts";
+import { API_KEY } from "../integration/start-node.ts";
+import { startServer, stopServers, type TestServer } from "../redis/servers.ts";
+import { layWire, type Wire } from "../redis/wires.ts";
+
+export interface FleetNode {
+  readonly id: string;
+  readonly pod: string;
+  readonly url: string;
+  readonly internalUrl: string;
+  readonly wire: Wire;
+  kill(): Promise<void>;
+  /** An operation of the HTTP API. */
+  order(operation: "drain" | "undrain", body: object): Promise<void>;
+}
+
+const CHANNEL = "chat:alerts";
+const CHANNELS = {
+  "chat:{room}": {
+    history: { size: 1000, ttlMs: 600_000 },
+    presence: true,
+    permissions: { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" },
+  },
+};
+
+export class Fleet {
+  readonly redis: TestServer;
+  readonly balancer: Balancer;
+  readonly #nodes = new Map<string, { readonly node: FleetNode; readonly command: RunningCommand }>();
+  readonly #clients: Holdfast[] = [];
+  #publishing = true;
+  #publisher: Promise<void> | undefined;
+  #count = 0;
+
+  private constructor(redis: TestServer, balancer: Balancer) {
+    this.redis = redis;
+    this.balancer = balancer;
+  }
+
+  static async start(): Promise<Fleet> {
+    return new Fleet(await startServer(), startBalancer({ checkEveryMs: 100, waitMs: 200 }));
+  }
+
+  get nodes(): readonly FleetNode[] {
+    return [...this.#nodes.values()].map(({ node }) => node);
+  }
+
+  async addNode(revision: string): Promise<FleetNode> {
+    const id = `node-${++this.#count}`;
+    const wire = await layWire(this.redis.port);
+    const command = startCommand(["serve"], {
+      env: {
+        HOLDFAST_NODE_ID: id,
+        HOLDFAST_REVISION: revision,
+        HOLDFAST_HOST: "127.0.0.1",
+        HOLDFAST_PORT: "0",
+        HOLDFAST_INTERNAL_HOST: "127.0.0.1",
+        HOLDFAST_INTERNAL_PORT: "0",
+        HOLDFAST_BROKER_URL: `redis://127.0.0.1:${wire.port}`,
+        HOLDFAST_CHANNELS: JSON.stringify(CHANNELS),
+        HOLDFAST_AUTH_ANONYMOUS: "true",
+        HOLDFAST_AUTH_INSECURE: "true",
+        HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of these tests",
+        HOLDFAST_API_KEYS: JSON.stringify([{ name: "test", key: API_KEY, scopes: ["*"] }]),
+        HOLDFAST_FLEET_REBALANCE: "false",
+      },
+    });
+    await command.until((output) => output.includes('"node_listening"'));
+    const { url, internalUrl } = command.events().find(({ event }) => event === "node_listening") as unknown as {
+      readonly url: string;
+      readonly internalUrl: string;
+    };
+    const node: FleetNode = {
+      id,
+      pod: `pod-${id}`,
+      url,
+      internalUrl,
+      wire,
+      kill: () => this.#kill(id),
+      async order(operation, body) {
+        const answer = await fetch(`${url}/api/v1/${operation}`, {
+          method: "POST",
+          headers: { authorization: `Bearer ${API_KEY}`, "content-type": "application/json" },
+          body: JSON.stringify(body),
+        });
+        if (!answer.ok) throw new Error(`${operation}: ${answer.status} ${await answer.text()}`);
+      },
+    };
+    this.#nodes.set(id, { node, command });
+    this.admit(node);
+    await this.balancer.whenReady(id, 10_000);
+    return node;
+  }
+
+  /** The balancer sends newcomers there. */
+  admit({ id, url, internalUrl }: FleetNode): void {
+    this.balancer.add({ id, host: "127.0.0.1", port: Number(new URL(url).port), readyUrl: `${internalUrl}/readyz` });
+  }
+
+  /** Clients that come by the balancer, subscribe and are present; the first publishes ten times a second. */
+  async addClients(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const client = new Holdfast(`ws://127.0.0.1:${this.balancer.port}/connect`);
+      this.#clients.push(client);
+      await client.channel(CHANNEL).subscribe(() => {}).ready;
+    }
+    const [first] = this.#clients;
+    if (first !== undefined) this.#publisher ??= this.#publish(first);
+  }
+
+  async stop(): Promise<void> {
+    this.#publishing = false;
+    for (const client of this.#clients) client.close();
+    await this.#publisher;
+    for (const id of [...this.#nodes.keys()]) await this.#kill(id);
+    this.balancer.stop();
+    await stopServers([this.redis]);
+  }
+
+  async #publish(client: Holdfast): Promise<void> {
+    for (let n = 0; this.#publishing; n++) {
+      await client
+        .channel(CHANNEL)
+        .publish({ n })
+        .catch(() => {});
+      await Bun.sleep(100);
+    }
+  }
+
+  async #kill(id: string): Promise<void> {
+    const known = this.#nodes.get(id);
+    if (known === undefined) return;
+    this.#nodes.delete(id);
+    this.balancer.remove(id);
+    known.command.signal("SIGKILL");
+    await known.command.ended().catch(() => {});
+    await known.node.wire.close();
+  }
+}
