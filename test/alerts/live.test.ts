@@ -40,6 +40,11 @@ async function firing(name: string): Promise<readonly Record<string, string>[]> 
   }
   return alerts.map(({ labels: { alertname: _name, severity: _severity, ...rest } }) => rest);
 }
+/** What autoscalers are told, of the fleet and of each pod. */
+async function demand(): Promise<Readonly<Record<string, number>>> {
+  const samples = await prometheus.query('{__name__=~"holdfast:connections:(sum|pod)"}');
+  return Object.fromEntries(samples.map(({ metric, value: [, text] }) => [metric.pod ?? "fleet", Number(text)]));
+}
 const fires = (name: string, pod?: string): Promise<void> =>
   until(`${name} fires`, async () => (await firing(name)).some((labels) => pod === undefined || labels.pod === pod), WAIT_MS);
 const resolves = (name: string): Promise<void> => until(`${name} is over`, async () => (await firing(name)).length === 0, WAIT_MS);
@@ -51,11 +56,10 @@ test("nothing fires while nothing is wrong", async () => {
 });
 
 test("the autoscaler's demand is what clients make it, for the fleet and for each node", async () => {
-  const values = async (expr: string) => (await prometheus.query(expr)).map(({ value: [, text] }) => Number(text));
-  await until("the demand is recorded", async () => (await values("holdfast:connections:sum"))[0] === CLIENTS, WAIT_MS);
-  const pods = await values("holdfast:connections:pod");
-  expect(pods).toHaveLength(2);
-  expect(pods.reduce((sum, one) => sum + one, 0)).toBe(CLIENTS);
+  await until("the demand is recorded", async () => (await demand()).fleet === CLIENTS, WAIT_MS);
+  const { fleet: _all, ...pods } = await demand();
+  expect(Object.keys(pods).sort()).toEqual([first.pod, second.pod]);
+  expect(Object.values(pods).reduce((sum, one) => sum + one, 0)).toBe(CLIENTS);
 });
 
 test("HoldfastBrokerCutOff and HoldfastPresenceLeaseFailing fire for the node that is cut off and for no other, and are over when it is not", async () => {
@@ -73,6 +77,9 @@ test("HoldfastDrainStuck fires when a draining node's sessions find no other tha
   fleet.balancer.remove(second.id);
   await first.order("drain", { windowMs: 60_000, preDelayMs: 0 });
   await fires("HoldfastDrainStuck", first.pod);
+  // They are the first node's no more, and arrive at the second: the autoscaler sees the same demand.
+  await until("the demand is the second node's", async () => (await demand())[second.pod] === CLIENTS, WAIT_MS);
+  expect(await demand()).toEqual({ fleet: CLIENTS, [first.pod]: 0, [second.pod]: CLIENTS });
   fleet.admit(second);
   await resolves("HoldfastDrainStuck");
   const left = `holdfast_drain_remaining_sessions{pod="${first.pod}"} == 0`;

@@ -82,6 +82,7 @@ export const DEPLOY: DashboardSpec = {
           description: "What each node says of itself.",
           unit: "none",
           queries: [{ expr: sum(of("holdfast_node_state"), "state"), legend: "{{state}}" }],
+          alert: "HoldfastDrainForgotten",
         }),
         line("What the autoscaler sees", {
           description:

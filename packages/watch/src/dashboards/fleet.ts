@@ -171,6 +171,19 @@ export const FLEET: DashboardSpec = {
             },
           ],
         }),
+        line("Time since the start", {
+          description: "A line that falls to 0 is a restart: without a deploy, somebody should know why.",
+          unit: "s",
+          queries: [{ expr: sum(`time() - ${of("process_start_time_seconds")}`, "node"), legend: "{{node}}" }],
+          alert: "HoldfastNodesDying",
+        }),
+        line("Targets that Prometheus does not reach", {
+          description: "By address. What is not scraped is missing from everything else here.",
+          unit: "none",
+          queries: [{ expr: `sum by (instance) (${of("up")} == bool 0)`, legend: "{{instance}}" }],
+          thresholds: { bad: 1 },
+          alert: "HoldfastNodeDown",
+        }),
         line("Things that must not happen", {
           description: "Anything above 0 deserves a look at the log, event bug.",
           unit: "none",

@@ -1,6 +1,6 @@
 // Owns: the dashboard about who is refused, and what proves who somebody is.
 import { type DashboardSpec, figure, line } from "./dashboard.ts";
-import { counted, named, of, rate, sum } from "./queries.ts";
+import { counted, named, of, quantile, rate, sum } from "./queries.ts";
 
 export const SECURITY: DashboardSpec = {
   uid: "holdfast-security",
@@ -92,6 +92,11 @@ export const SECURITY: DashboardSpec = {
           description: "401 and 403: a key that is wrong or may not do it. 429: over its rate.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_http_requests_total"), "status"), legend: "{{status}}" }],
+        }),
+        line("HTTP API, 95 of 100 within", {
+          description: "From a request's arrival to its answer, by operation; none is a path that is none.",
+          unit: "s",
+          queries: [{ expr: quantile(0.95, "holdfast_http_request_seconds", "route"), legend: "{{route}}" }],
         }),
         line("Key fetches", {
           description: "Fetches of auth.jwt.jwksUrl. Without the keys tokens that are signed with new ones cannot be checked.",
