@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { alertGroups, RECORDING_GROUPS, runBookOf } from "@holdfast/watch";
+import { ALERT_GROUPS, RECORDING_GROUPS, runBookOf } from "@holdfast/watch";
 import { parse } from "yaml";
 import { promtool, ROOT } from "./promtool.ts";
 
 const TESTS = "deploy/alerts/tests";
 const files = readdirSync(join(ROOT, TESTS)).map((file) => `${TESTS}/${file}`);
-const alerts = alertGroups().flatMap(({ rules }) => rules);
+const alerts = ALERT_GROUPS.flatMap(({ rules }) => rules);
 
 interface Expectation {
   readonly expr: string;

@@ -3,7 +3,7 @@ import { METRICS } from "@holdfast/server";
 import { renderDashboard } from "./dashboards/render.ts";
 import { DASHBOARDS } from "./files.ts";
 import { queryParts } from "./promql.ts";
-import { alertGroups } from "./rules/alerts.ts";
+import { ALERT_GROUPS } from "./rules/alerts.ts";
 import { RECORDING_GROUPS } from "./rules/recording.ts";
 import { RUN_BOOK_BASE } from "./rules/rule-file.ts";
 
@@ -54,7 +54,7 @@ function queriesIn(uid: string, text: string): (readonly [string, string])[] {
 }
 
 const queries: readonly (readonly [string, string])[] = [
-  ...alertGroups().flatMap(({ rules }) => rules.map(({ name, expr }) => [name, expr] as const)),
+  ...ALERT_GROUPS.flatMap(({ rules }) => rules.map(({ name, expr }) => [name, expr] as const)),
   ...RECORDING_GROUPS.flatMap(({ rules }) => rules.map(({ record, expr }) => [record, expr] as const)),
   ...DASHBOARDS.flatMap((spec) => queriesIn(spec.uid, renderDashboard(spec, RUN_BOOK_BASE))),
 ];

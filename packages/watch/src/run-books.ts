@@ -1,5 +1,5 @@
 // Owns: the parts of documents that say what the rules are: the head of each run book, and the table of all alerts. People write the rest.
-import { alertGroups } from "./rules/alerts.ts";
+import { ALERT_GROUPS } from "./rules/alerts.ts";
 import { type AlertRule, runBookOf } from "./rules/rule.ts";
 
 const BEGIN = "<!-- rule: generated from packages/watch -->";
@@ -14,7 +14,7 @@ export interface GeneratedDocument {
 }
 
 export function watchDocuments(): readonly GeneratedDocument[] {
-  const alerts = alertGroups().flatMap(({ rules }) => rules);
+  const alerts = ALERT_GROUPS.flatMap(({ rules }) => rules);
   return [
     ...alerts.map((rule) => ({ path: `${FOLDER}/${runBookOf(rule.name)}.md`, text: (found: string) => within(found, head(rule)) })),
     { path: "docs/operations/observe.md", text: (found) => within(found, table(alerts)) },

@@ -4,4 +4,4 @@
 export const AT_NODE = "{{ or $labels.pod $labels.instance }}";
 
 /** Of all nodes of a job. */
-export const IN_JOB = " of {{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.job }}";
+export const IN_JOB = "{{ if $labels.job }} of {{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.job }}{{ end }}";

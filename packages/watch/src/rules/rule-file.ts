@@ -1,25 +1,21 @@
 // Owns: rules as the YAML files that Prometheus reads. Pure.
 import { stringify } from "yaml";
-import { ALERT_DEFAULTS, type AlertOptions, alertGroups } from "./alerts.ts";
+import { ALERT_GROUPS } from "./alerts.ts";
 import { RECORDING_GROUPS } from "./recording.ts";
 import { type AlertRule, runBookOf } from "./rule.ts";
-
-export interface AlertFileOptions extends AlertOptions {
-  /** What the run books' names are put behind, with its closing slash. */
-  readonly runBookBase: string;
-}
 
 /** A place that everybody replaces by where their copy of the run books is; the documentation says how. */
 export const RUN_BOOK_BASE = "https://holdfast.example/docs/operations/alerts/";
 
 const GENERATED = "# Generated from packages/watch by `npm run generate`; a check compares the two.\n";
 
-export function renderAlerts(options: AlertFileOptions = { ...ALERT_DEFAULTS, runBookBase: RUN_BOOK_BASE }): string {
-  const groups = alertGroups(options).map(({ name, rules }) => ({
+/** `runBookBase`: what the run books' names are put behind, with its closing slash. */
+export function renderAlerts(runBookBase: string = RUN_BOOK_BASE): string {
+  const groups = ALERT_GROUPS.map(({ name, rules }) => ({
     name,
-    rules: rules.map((rule) => alertEntry(rule, options.runBookBase)),
+    rules: rules.map((rule) => alertEntry(rule, runBookBase)),
   }));
-  return `${GENERATED}# Run books: docs/operations/alerts. Replace ${options.runBookBase} by where your copy of them is.\n${write({ groups })}`;
+  return `${GENERATED}# Run books: docs/operations/alerts. Replace ${runBookBase} by where your copy of them is.\n${write({ groups })}`;
 }
 
 export function renderRecording(): string {
