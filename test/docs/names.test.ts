@@ -77,9 +77,19 @@ test("environment variables that are named exist", () => {
 test("flags of the command that are named exist", () => {
   const cli = readFileSync(`${ROOT}apps/holdfast/src/cli.ts`, "utf8");
   const own = [...cli.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag);
-  const known = new Set([...rows.flatMap(({ flag }) => (flag === undefined ? [] : [flag])), ...own, "--help"]);
+  const ofPlan = [...readFileSync(`${ROOT}apps/holdfast/src/plan-flags.ts`, "utf8").matchAll(/^ {2}\["([a-z-]+)", "/gm)].map(
+    ([, name]) => `--${name}`,
+  );
+  const inline = readFileSync(`${ROOT}apps/holdfast/src/plan-command.ts`, "utf8").matchAll(/(?<=")--[a-z-]+/g);
+  const known = new Set([
+    ...rows.flatMap(({ flag }) => (flag === undefined ? [] : [flag])),
+    ...own,
+    ...ofPlan,
+    ...[...inline].map(([flag]) => flag),
+    "--help",
+  ]);
   const lines = all.flatMap(({ path, text }) =>
-    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen)\b.*$/gm)].map((match) => ({ path, text, match })),
+    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen|plan)\b.*$/gm)].map((match) => ({ path, text, match })),
   );
   const flags = lines.flatMap(({ path, text, match }) =>
     [...match[0].matchAll(/(?<=\s)--[a-z][a-z-]+/g)].map(([flag]) => ({ text: flag, at: `${path}:${lineAt(text, match.index)}` })),

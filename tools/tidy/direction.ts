@@ -10,6 +10,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/kube": ["@holdfast/config"],
   "packages/client": ["@holdfast/protocol", "@holdfast/core"],
   "packages/server": ["@holdfast/protocol", "@holdfast/core", "@holdfast/config"],
+  "packages/plan": ["@holdfast/core", "@holdfast/client"],
   "packages/testkit": ["@holdfast/protocol", "@holdfast/core", "@holdfast/client", "@holdfast/server"],
   "packages/watch": [],
   "apps/console": ["@holdfast/client", "@holdfast/core", "@holdfast/protocol"],
@@ -22,6 +23,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "@holdfast/server",
     "@holdfast/console",
     "@holdfast/testkit",
+    "@holdfast/plan",
   ],
 };
 
@@ -29,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/protocol": ["msgpackr"],
   "packages/core": ["@standard-schema/spec"],
+  "packages/plan": [],
 };
 
 /** Imports that point the wrong way, cross packages by path, or bring something impure into a pure package. */

@@ -81,7 +81,7 @@ function consoleCalls(file: SourceFile): readonly Finding[] {
 }
 
 /** Where time and chance must come from ports. */
-const PURE = ["packages/core/src/", "packages/protocol/src/", "packages/client/src/engine/"];
+const PURE = ["packages/core/src/", "packages/protocol/src/", "packages/plan/src/", "packages/client/src/engine/"];
 const IMPURE =
   /(?<![\w.#])(new Date\b|Date\.|Math\.random|setTimeout\(|setInterval\(|setImmediate\(|queueMicrotask\(|performance\.|crypto\.|process\.|fetch\(|Bun\.)/g;
 

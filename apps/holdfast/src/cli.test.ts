@@ -54,7 +54,7 @@ describe("help", () => {
   });
   test("names the commands for people, not the hidden one", async () => {
     const { out } = await run(["--help"]);
-    for (const command of ["dev", "serve", "config", "token", "keygen", "probe"]) expect(out).toContain(`\n  ${command} `);
+    for (const command of ["dev", "serve", "config", "token", "keygen", "probe", "plan"]) expect(out).toContain(`\n  ${command} `);
     expect(out).not.toContain("dev-node");
   });
 });

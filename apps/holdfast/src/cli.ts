@@ -10,6 +10,7 @@ import { addDoctor } from "./doctor-command.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { printKey } from "./keygen-command.ts";
+import { addPlan } from "./plan-command.ts";
 import { runProbe } from "./probe-command.ts";
 import { runServe } from "./serve-command.ts";
 import { printToken } from "./token-command.ts";
@@ -75,6 +76,7 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .action((options) => done(printKey(options, host)));
   addDoctor(program, host, done);
   addProbe(program, host, done);
+  addPlan(program, host, done);
   withNodeOptions(program.command("dev-node", { hidden: true }))
     .addOption(nodesOption())
     .option("--no-orders")

@@ -1,6 +1,13 @@
 // Owns: why a benchmark could not be run.
 
-export type BenchErrorCode = "child_ended" | "child_silent" | "child_failed" | "command_unknown" | "load_failed" | "server_unusable";
+export type BenchErrorCode =
+  | "argument_invalid"
+  | "child_ended"
+  | "child_silent"
+  | "child_failed"
+  | "command_unknown"
+  | "load_failed"
+  | "server_unusable";
 
 /** The run is over; nothing it measured counts. */
 export class BenchError extends Error {

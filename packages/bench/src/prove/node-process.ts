@@ -49,6 +49,10 @@ export class NodeProcess {
     this.place = await Promise.race([this.#place, timer.promise]).finally(() => clearTimeout(timeout));
   }
 
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   get running(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }

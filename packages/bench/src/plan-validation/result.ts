@@ -1,0 +1,35 @@
+// Owns: what a validation of the plan's model is: figures predicted and measured, side by side.
+import type { MeasuredCosts } from "./costs.ts";
+
+export interface Figure {
+  /** What was done, with how many clients. */
+  readonly run: string;
+  readonly name: string;
+  readonly unit: "s" | "" | "/s" | "MB" | "µs";
+  readonly predicted: number;
+  /** One for each round. */
+  readonly measured: readonly number[];
+}
+
+export interface ValidationResult {
+  readonly measuredAt: string;
+  readonly machine: { readonly processor: string; readonly cores: number; readonly memoryGiB: number; readonly kernel: string };
+  readonly versions: { readonly bun: string };
+  readonly rounds: number;
+  readonly loadBefore: number;
+  /** What the model was given. */
+  readonly costs: MeasuredCosts;
+  readonly figures: readonly Figure[];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+}
+
+/** The same figures of all rounds together. */
+export function mergedFigures(rounds: readonly (readonly Figure[])[]): readonly Figure[] {
+  const [first = []] = rounds;
+  return first.map((figure, place) => ({ ...figure, measured: rounds.flatMap((round) => round[place]?.measured ?? []) }));
+}

@@ -1,0 +1,77 @@
+// Owns: the measured figures that a plan rests on, where each comes from, and how they are replaced by one's own.
+
+export interface Calibration {
+  /** Resident memory of a node without connections. */
+  readonly nodeBytes: number;
+  /** Resident memory of a connection with a session, and of each subscription. */
+  readonly connectionBytes: number;
+  readonly subscriptionBytes: number;
+  /** Kernel memory of an idle socket on the node's side. */
+  readonly socketBytes: number;
+  /** CPU of a publication at a node that has subscribers, whatever their number: hub, ring, encoding. */
+  readonly publicationUs: number;
+  /** CPU of one delivery, at a node that writes to 1,000 and to 10,000 connections. */
+  readonly deliveryUs1k: number;
+  readonly deliveryUs10k: number;
+  /** CPU at a node of handing a publication to Redis, and of getting one from there. */
+  readonly brokerPublishUs: number;
+  readonly brokerReceiveUs: number;
+  /** CPU of a connection that comes: until its upgrade is done; until it has a session; for each subscription; to send it away. */
+  readonly upgradeUs: number;
+  readonly connectUs: number;
+  readonly subscribeUs: number;
+  readonly refuseUs: number;
+  /** CPU of Redis for each publish; memory of a channel with one publication, of a further publication beside its data, and for each node that listens. */
+  readonly redisPublishUs: number;
+  readonly redisChannelBytes: number;
+  readonly redisPublicationBytes: number;
+  readonly redisListenerBytes: number;
+  /** Bytes on the wire to and from Redis for each publication, beside its data. */
+  readonly redisWireBytes: number;
+  /** Memory of a publication in a node's ring, beside its data. */
+  readonly ringPublicationBytes: number;
+}
+
+export const CALIBRATION: Calibration = {
+  nodeBytes: 76_000_000,
+  connectionBytes: 2_686,
+  subscriptionBytes: 2_966,
+  socketBytes: 3_712,
+  publicationUs: 24,
+  deliveryUs1k: 5.7,
+  deliveryUs10k: 9.8,
+  brokerPublishUs: 11.4,
+  brokerReceiveUs: 5.4,
+  upgradeUs: 140,
+  connectUs: 56,
+  subscribeUs: 42,
+  refuseUs: 100,
+  redisPublishUs: 20,
+  redisChannelBytes: 4_560,
+  redisPublicationBytes: 20,
+  redisListenerBytes: 420,
+  redisWireBytes: 250,
+  ringPublicationBytes: 200,
+};
+
+export type CalibrationRead = { readonly ok: true; readonly calibration: Calibration } | { readonly ok: false; readonly message: string };
+
+/** The default figures with those that are given: an object of some of their names and numbers, 0 or more. */
+export function calibrationFrom(given: unknown): CalibrationRead {
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    return { ok: false, message: 'Cannot use the calibration: found no JSON object, expected one like {"connectionBytes": 2700}' };
+  for (const [name, value] of Object.entries(given)) {
+    if (!(name in CALIBRATION))
+      return { ok: false, message: `Cannot use the calibration: found "${name}", expected some of ${Object.keys(CALIBRATION).join(", ")}` };
+    if (typeof value !== "number" || !Number.isFinite(value) || value < 0)
+      return { ok: false, message: `Cannot use the calibration: found ${JSON.stringify(value)} for ${name}, expected a number, 0 or more` };
+  }
+  return { ok: true, calibration: { ...CALIBRATION, ...given } };
+}
+
+/** CPU of one delivery at a node with so many connections: between and beyond the two that were measured, by the logarithm; never less than the cheaper one. */
+export function deliveryUs(calibration: Calibration, connections: number): number {
+  const { deliveryUs1k, deliveryUs10k } = calibration;
+  const steps = Math.min(1.5, Math.max(0, Math.log10(Math.max(1, connections) / 1000)));
+  return deliveryUs1k + (deliveryUs10k - deliveryUs1k) * steps;
+}

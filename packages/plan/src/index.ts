@@ -1,0 +1,17 @@
+// Re-exports of capacity planning: the model, its parts, and how it is shown.
+export * from "./batched.ts";
+export * from "./calibration.ts";
+export * from "./deploy.ts";
+export * from "./herd.ts";
+export * from "./load.ts";
+export * from "./losses.ts";
+export * from "./plan.ts";
+export * from "./problems.ts";
+export * from "./report-svg.ts";
+export * from "./report-text.ts";
+export * from "./roll.ts";
+export type { Balancer, RollNodeOptions } from "./roll-node.ts";
+export * from "./scale-up.ts";
+export * from "./scenario.ts";
+export * from "./sizing.ts";
+export type { SetUpCosts, TakerSettings } from "./taker.ts";

@@ -1,0 +1,133 @@
+// Owns: what the loss of a node, of a zone and of every connection do: survivors' load, and how long until everyone is back.
+import { serverWindowMs } from "@holdfast/core";
+import { batchedHerd } from "./batched.ts";
+import type { Calibration } from "./calibration.ts";
+import type { HerdOptions, HerdResult } from "./herd.ts";
+import { loadOfNode, type NodeLoad } from "./load.ts";
+import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
+import { nodesLost } from "./sizing.ts";
+import type { SetUpCosts, TakerSettings } from "./taker.ts";
+
+export interface Loss {
+  readonly name: "node" | "zone" | "everyone";
+  readonly clientsLost: number;
+  readonly nodesLeft: number;
+  /** Of each node that is left, with everyone back. */
+  readonly load: NodeLoad;
+  /** The window that clients had been told: what the loss of one node needs. */
+  readonly windowMs: number;
+  readonly herd: HerdResult;
+}
+
+/**
+ * All connections lost at once, under the rules as they are and under others, on nodes for which A is the truth: a set-up costs as much CPU as A says (with TLS, tokens, hooks and databases it
+ * may), and no less than was measured.
+ */
+export interface Comparison {
+  /** As it is: the window of one node's loss, and admission. */
+  readonly asIs: HerdResult;
+  /** Clients that had been told a window for everyone at once, 1.3 N/A. */
+  readonly fullWindow: HerdResult;
+  /** Nobody told them a window; admission as it is. */
+  readonly withoutWindow: HerdResult;
+  /** Neither window nor admission: exponential backoff with full jitter and a cap of 30 s. */
+  readonly neither: HerdResult;
+  readonly fullWindowMs: number;
+}
+
+interface Question {
+  readonly scenario: Scenario;
+  readonly calibration: Calibration;
+  readonly nodes: number;
+}
+
+const HORIZON_MS = 30 * 60_000;
+const EVENTS_MAX = 3_000_000;
+const NETWORK_MS = 20;
+
+export function takerOf({ node }: Scenario): TakerSettings {
+  const { resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs } = NODE_SETTINGS;
+  return { handshakesPerSecond: node.handshakesPerSecond, resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs, admits: true };
+}
+
+/** Of one client, on as much of a core as the node has. */
+export function costsOf({ node, demand }: Scenario, calibration: Calibration): SetUpCosts {
+  const msForUs = 1 / 1000 / Math.min(1, node.cores);
+  return {
+    upgradeMs: calibration.upgradeUs * msForUs,
+    connectMs: (calibration.connectUs + calibration.subscribeUs * demand.roomsPerClient) * msForUs,
+    refuseMs: calibration.refuseUs * msForUs,
+  };
+}
+
+/** A node's loss, a zone's where there are several, and all connections at once (the balancer in front restarts). */
+export function lossesOf(question: Question): readonly Loss[] {
+  const { scenario, nodes } = question;
+  const { clients } = scenario.demand;
+  const inZone = nodesLost(nodes, scenario.fleet.zones);
+  const losses: Loss[] = [];
+  if (nodes > 1) losses.push(lossOf(question, { name: "node", lost: 1 }));
+  if (scenario.fleet.zones > 1 && nodes > inZone) losses.push(lossOf(question, { name: "zone", lost: inZone }));
+  const windowMs = windowTold(question);
+  const load = loadOfNode({ ...scenario, calibration: question.calibration }, nodes);
+  const herd = batchedHerd(stormOf(question, { clients, nodesLeft: nodes, windowMs }));
+  return [...losses, { name: "everyone", clientsLost: clients, nodesLeft: nodes, load, windowMs, herd }];
+}
+
+function lossOf(question: Question, { name, lost }: { readonly name: "node" | "zone"; readonly lost: number }): Loss {
+  const { scenario, calibration, nodes } = question;
+  const nodesLeft = nodes - lost;
+  const clientsLost = Math.round((scenario.demand.clients * lost) / nodes);
+  const windowMs = windowTold(question);
+  const herd = batchedHerd(stormOf(question, { clients: clientsLost, nodesLeft, windowMs }));
+  return { name, clientsLost, nodesLeft, load: loadOfNode({ ...scenario, calibration }, nodesLeft), windowMs, herd };
+}
+
+/** All connections at once, under the rules as they are and under others. */
+export function compareStorms(question: Question): Comparison {
+  const { scenario, nodes } = question;
+  const { clients } = scenario.demand;
+  const all = { clients, nodesLeft: nodes };
+  const fullWindowMs = serverWindowMs(clients, nodes * scenario.node.handshakesPerSecond, NODE_SETTINGS.windowMinMs);
+  const asIs = withTrueA(stormOf(question, { ...all, windowMs: windowTold(question) }));
+  const withoutWindow = { ...asIs, windowMs: 0 };
+  return {
+    asIs: batchedHerd(asIs),
+    fullWindow: batchedHerd({ ...asIs, windowMs: fullWindowMs }),
+    withoutWindow: batchedHerd(withoutWindow),
+    neither: batchedHerd({ ...withoutWindow, taker: { ...withoutWindow.taker, admits: false } }),
+    fullWindowMs,
+  };
+}
+
+/** The same, with set-ups so dear that the CPU beside the deliveries is just enough for A of them. */
+function withTrueA(options: HerdOptions): HerdOptions {
+  const { costs, background, taker } = options;
+  const wholeMs = ((1 - background) * 1000) / taker.handshakesPerSecond;
+  return { ...options, costs: { ...costs, connectMs: Math.max(costs.connectMs, wholeMs - costs.upgradeMs) } };
+}
+
+/** What every node tells its clients: the window for its own loss, by A of the others. */
+function windowTold({ scenario, nodes }: Question): number {
+  const { demand, node } = scenario;
+  return serverWindowMs(demand.clients / nodes, Math.max(1, nodes - 1) * node.handshakesPerSecond, NODE_SETTINGS.windowMinMs);
+}
+
+function stormOf(
+  { scenario, calibration }: Question,
+  storm: { readonly clients: number; readonly nodesLeft: number; readonly windowMs: number },
+): HerdOptions {
+  return {
+    clients: storm.clients,
+    nodes: storm.nodesLeft,
+    taker: takerOf(scenario),
+    costs: costsOf(scenario, calibration),
+    background: Math.min(1, loadOfNode({ ...scenario, calibration }, storm.nodesLeft).cpuShare),
+    windowMs: storm.windowMs,
+    connectTimeoutMs: NODE_SETTINGS.connectTimeoutMs,
+    networkMs: NETWORK_MS,
+    horizonMs: HORIZON_MS,
+    eventsMax: EVENTS_MAX,
+    seed: scenario.fleet.seed,
+  };
+}
