@@ -22,6 +22,7 @@ await load("ordered, 100 in flight, idempotency keys, the same node listens", OR
 await broker.close();
 await stopServers([redis]);
 await memory();
+await listeners();
 process.exit(0);
 
 async function load(name: string, stream: StreamOptions, how: { count: number; inFlight: number; keys?: boolean }): Promise<void> {
@@ -57,6 +58,38 @@ async function serverCpu(server: TestServer): Promise<number> {
 
 async function used(server: TestServer): Promise<number> {
   return Number(/used_memory_dataset:(\d+)/.exec(String(await server.ask("INFO", "memory")))?.[1] ?? 0);
+}
+
+/** What more nodes that listen to a channel cost the server: CPU and traffic of a publication, by their number. */
+async function listeners(): Promise<void> {
+  const count = 10_000;
+  console.log("\n| nodes that listen | user + system us for each publish, server | bytes in | bytes out |\n|---|---|---|---|");
+  for (const nodes of [0, 1, 10, 30]) {
+    const server = await startServer();
+    const publisher = await openBroker(server.url, {});
+    const all = await Promise.all(Array.from({ length: nodes }, () => openBroker(server.url, {})));
+    for (const one of all)
+      for (let index = 0; index < CHANNELS; index++) await one.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
+    const before = await traffic(server);
+    let next = 0;
+    const one = async (): Promise<void> => {
+      for (let n = next++; n < count; n = next++)
+        await publisher.publish(`m${n % CHANNELS}`, ORDERED, { payload: { kind: "json", text: TEXT } });
+    };
+    await Promise.all(Array.from({ length: 100 }, one));
+    await Bun.sleep(300);
+    const after = await traffic(server);
+    const each = (name: keyof typeof after): string => ((after[name] - before[name]) / count).toFixed(1);
+    console.log(`| ${nodes} | ${each("cpuUs")} | ${each("inBytes")} | ${each("outBytes")} |`);
+    await Promise.all([publisher, ...all].map((broker) => broker.close()));
+    await stopServers([server]);
+  }
+}
+
+async function traffic(server: TestServer): Promise<{ readonly cpuUs: number; readonly inBytes: number; readonly outBytes: number }> {
+  const info = String(await server.ask("INFO", "stats"));
+  const read = (name: string) => Number(new RegExp(`${name}:([0-9]+)`).exec(info)?.[1] ?? 0);
+  return { cpuUs: await serverCpu(server), inBytes: read("total_net_input_bytes"), outBytes: read("total_net_output_bytes") };
 }
 
 /** What the server's data grows by. */

@@ -3,6 +3,8 @@
 export interface Calibration {
   /** Resident memory of a node without connections. */
   readonly nodeBytes: number;
+  /** CPU of a node that has nothing to do, in a second. */
+  readonly nodeIdleUs: number;
   /** Resident memory of a connection with a session, and of each subscription. */
   readonly connectionBytes: number;
   readonly subscriptionBytes: number;
@@ -34,6 +36,7 @@ export interface Calibration {
 
 export const CALIBRATION: Calibration = {
   nodeBytes: 76_000_000,
+  nodeIdleUs: 10_000,
   connectionBytes: 2_686,
   subscriptionBytes: 2_966,
   socketBytes: 3_712,

@@ -2,19 +2,24 @@
 import { attemptDelayMs } from "@holdfast/client/engine";
 import { createChance } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
+import type { Balancer } from "./roll-node.ts";
 import { type Answer, type SetUpCosts, Taker, type TakerSettings } from "./taker.ts";
 
 export interface HerdOptions {
   /** Clients whose connections end at time 0. */
   readonly clients: number;
-  /** Nodes that take them in; a balancer that knows nothing of them picks one at random. */
+  /** Nodes that take them in. */
   readonly nodes: number;
+  /** How they are dealt out. A node that refuses has fewer connections: with `least-connections` it is sent the next ones as well. */
+  readonly balancer: Balancer;
   readonly taker: TakerSettings;
   readonly costs: SetUpCosts;
   /** Share (0 to 1) of each event loop that deliveries take. */
   readonly background: number;
   /** The time over which clients were told to spread; 0: nobody told them. */
   readonly windowMs: number;
+  /** Present: some know an older, smaller one, as they were told when they connected: each a time between the two. */
+  readonly windowLeastMs?: number;
   /** How long a client waits for the answer to its first frame. */
   readonly connectTimeoutMs: number;
   /** One way. */
@@ -58,8 +63,9 @@ class Herd {
   readonly #queue = new EventQueue();
   readonly #takers: readonly Taker[];
   readonly #failures: Uint8Array;
-  /** Whether the node's window still counts for the client: whoever was given a slot forgets it. */
-  readonly #windowed: Uint8Array;
+  /** The window that each client knows: whoever is given a slot forgets it. */
+  readonly #windowsMs: Float64Array;
+  readonly #connections: Int32Array;
   readonly #begunMs: Float64Array;
   readonly #target: Uint16Array;
   readonly #backMs: number[] = [];
@@ -73,7 +79,9 @@ class Herd {
     this.#chance = createChance(seed);
     this.#takers = Array.from({ length: nodes }, () => new Taker({ settings, costs, background, chance: this.#chance }));
     this.#failures = new Uint8Array(clients);
-    this.#windowed = new Uint8Array(clients).fill(1);
+    const { windowMs, windowLeastMs = windowMs } = options;
+    this.#windowsMs = new Float64Array(clients).map(() => windowLeastMs + (windowMs - windowLeastMs) * this.#chance());
+    this.#connections = new Int32Array(nodes);
     this.#begunMs = new Float64Array(clients);
     this.#target = new Uint16Array(clients);
   }
@@ -94,21 +102,29 @@ class Herd {
 
   /** The next attempt of a client that learns at `nowMs` that it has no connection. */
   #schedule(client: number, nowMs: number, retryMs: number): void {
-    const windowMs = this.#windowed[client] === 1 ? this.#options.windowMs : 0;
+    const windowMs = this.#windowsMs[client] ?? 0;
     const delayMs = attemptDelayMs({ failures: this.#failures[client] ?? 0, retryMs, windowMs, random: this.#chance() });
     this.#queue.push(nowMs + delayMs, client);
   }
 
   #attempt(client: number, nowMs: number): void {
-    const { nodes, networkMs } = this.#options;
-    const node = nodes === 1 ? 0 : Math.floor(this.#chance() * nodes);
+    const { networkMs } = this.#options;
+    const node = this.#choose();
     this.#attempts += 1;
+    this.#connections[node] = (this.#connections[node] ?? 0) + 1;
     this.#target[client] = node;
     this.#begunMs[client] = nowMs;
     const answer = this.#takers[node]?.upgrade(nowMs + networkMs);
     if (answer === undefined) return;
     if (answer.retryMs === 0) this.#queue.push(answer.doneMs + 2 * networkMs, HELLO + client);
     else this.#refused(client, answer, false);
+  }
+
+  #choose(): number {
+    const { nodes, balancer } = this.#options;
+    if (nodes === 1) return 0;
+    if (balancer === "random") return Math.floor(this.#chance() * nodes);
+    return this.#connections.reduce((least, count, node) => (count < (this.#connections[least] ?? 0) ? node : least), 0);
   }
 
   #hello(client: number, nowMs: number): void {
@@ -125,7 +141,7 @@ class Herd {
   #refused(client: number, { doneMs, retryMs }: Answer, forgetsWindow: boolean): void {
     const heardMs = doneMs + this.#options.networkMs;
     if (heardMs > this.#givesUpMs(client)) return this.#abandon(client);
-    if (forgetsWindow) this.#windowed[client] = 0;
+    if (forgetsWindow) this.#windowsMs[client] = 0;
     this.#fail(client, heardMs, retryMs);
   }
 
@@ -140,6 +156,8 @@ class Herd {
 
   /** What a client does next is known when its attempt is judged, which may be later than it does it. */
   #fail(client: number, atMs: number, retryMs: number): void {
+    const node = this.#target[client] ?? 0;
+    this.#connections[node] = (this.#connections[node] ?? 0) - 1;
     this.#failures[client] = Math.min(200, (this.#failures[client] ?? 0) + 1);
     this.#schedule(client, Math.max(atMs, this.#queue.nowMs), retryMs);
   }

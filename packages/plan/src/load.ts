@@ -38,6 +38,7 @@ export function loadOfNode(
   const deliveriesPerSecond = (publishesPerSecond * roomSize) / nodes;
   const publicationsPerSecond = publishesPerSecond * has;
   const usPerSecond =
+    calibration.nodeIdleUs +
     (publishesPerSecond / nodes) * calibration.brokerPublishUs +
     publicationsPerSecond * (calibration.publicationUs + calibration.brokerReceiveUs) +
     deliveriesPerSecond * deliveryUs(calibration, connections);

@@ -120,6 +120,7 @@ function stormOf(
   return {
     clients: storm.clients,
     nodes: storm.nodesLeft,
+    balancer: scenario.fleet.balancer,
     taker: takerOf(scenario),
     costs: costsOf(scenario, calibration),
     background: Math.min(1, loadOfNode({ ...scenario, calibration }, storm.nodesLeft).cpuShare),

@@ -39,6 +39,7 @@ const costs = { upgradeMs: 0.1, connectMs: 0.2, refuseMs: 0.05 } as const;
 export const HERD: HerdOptions = {
   clients: 4000,
   nodes: 1,
+  balancer: "random",
   taker,
   costs,
   background: 0.2,

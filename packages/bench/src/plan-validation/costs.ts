@@ -3,10 +3,14 @@ import { readFileSync } from "node:fs";
 import { CALIBRATION, type Calibration } from "@holdfast/plan";
 import type { ValidationGround } from "./ground.ts";
 
-export type MeasuredCosts = Pick<Calibration, "nodeBytes" | "socketBytes" | "upgradeUs" | "connectUs" | "subscribeUs" | "refuseUs">;
+export type MeasuredCosts = Pick<
+  Calibration,
+  "nodeBytes" | "nodeIdleUs" | "socketBytes" | "upgradeUs" | "connectUs" | "subscribeUs" | "refuseUs"
+>;
 
 const CONNECTIONS = 4000;
 const PER_SECOND = 1000;
+const IDLE_S = 5;
 const FREE = { handshakesPerSecond: 100_000, preDelayMs: 500, windowMs: 5000 } as const;
 /** What the kernel keeps for one open TCP connection that is watched by epoll, without data on its way: one object of each cache. */
 const OBJECTS = ["TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi"];
@@ -16,6 +20,9 @@ export async function measureCosts(ground: ValidationGround): Promise<MeasuredCo
   const id = await ground.startNode(FREE);
   await Bun.sleep(1000);
   const nodeBytes = ground.rssBytes(id);
+  const idleFromUs = ground.cpuUs(id);
+  await Bun.sleep(IDLE_S * 1000);
+  const nodeIdleUs = (ground.cpuUs(id) - idleFromUs) / IDLE_S;
   const each = async (step: () => Promise<unknown>): Promise<number> => {
     const beforeUs = ground.cpuUs(id);
     await step();
@@ -27,7 +34,7 @@ export async function measureCosts(ground: ValidationGround): Promise<MeasuredCo
   const subscribeUs = await each(() => ground.one("say", { ...paced, frame: { t: "subscribe", id: 2, ch: "room-0" } }));
   await ground.clear();
   const refuseUs = await measureRefusal(ground, upgradeUs);
-  return rounded({ nodeBytes, socketBytes: socketBytes(), upgradeUs, connectUs, subscribeUs, refuseUs });
+  return rounded({ nodeBytes, nodeIdleUs, socketBytes: socketBytes(), upgradeUs, connectUs, subscribeUs, refuseUs });
 }
 
 /** A node that lets nobody in: what it spends on each that comes, without the upgrade. */
@@ -46,6 +53,7 @@ function rounded(costs: MeasuredCosts): MeasuredCosts {
   const whole = (value: number): number => Number(value.toPrecision(3));
   return {
     nodeBytes: whole(costs.nodeBytes),
+    nodeIdleUs: whole(costs.nodeIdleUs),
     socketBytes: whole(costs.socketBytes),
     upgradeUs: whole(costs.upgradeUs),
     connectUs: whole(costs.connectUs),

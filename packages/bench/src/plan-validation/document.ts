@@ -23,7 +23,7 @@ function validationText({ measuredAt, machine, versions, rounds, loadBefore, cos
     "| --- | --- | ---: | ---: | ---: |",
     ...rows,
     "",
-    `The model was given what the same run measured of this machine: an empty node has ${Math.round(costs.nodeBytes / 1e6)} MB; a connection that comes costs ${costs.upgradeUs} µs until it is upgraded, ${costs.connectUs} µs until it has a session, ${costs.subscribeUs} µs for a subscription, ${costs.refuseUs} µs to be sent away; a socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
+    `The model was given what the same run measured of this machine: an empty node has ${Math.round(costs.nodeBytes / 1e6)} MB and uses ${(costs.nodeIdleUs / 1e4).toFixed(1)} % of a core; a connection that comes costs ${costs.upgradeUs} µs until it is upgraded, ${costs.connectUs} µs until it has a session, ${costs.subscribeUs} µs for a subscription, ${costs.refuseUs} µs to be sent away; a socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
   ].join("\n");
 }
 

@@ -219,6 +219,7 @@ function herdOf(
 ): HerdOptions {
   return {
     ...herd,
+    balancer: "least-connections",
     taker: takerOf(scenario),
     costs: costsOf(scenario, calibration),
     background: 0,
@@ -233,13 +234,7 @@ function herdOf(
 export function herdFigures(run: string, options: HerdOptions, { clients, backMs, attempts, peak }: Back): readonly Figure[] {
   const predicted = simulateHerd(options);
   return [
-    figure(
-      run,
-      `everyone back, told a window of ${(options.windowMs / 1000).toFixed(1)} s`,
-      "s",
-      (predicted.backMs ?? options.horizonMs) / 1000,
-      backMs / 1000,
-    ),
+    figure(run, "everyone back", "s", (predicted.backMs ?? options.horizonMs) / 1000, backMs / 1000),
     figure(run, "attempts for each client", "", predicted.attemptsPerClient, attempts / Math.max(1, clients)),
     figure(run, "peak connections of a node", "/s", predicted.attemptsPerSecondMax, peak),
   ];
