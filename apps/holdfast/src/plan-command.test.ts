@@ -14,6 +14,7 @@ async function plan(argv: readonly string[], cwd = import.meta.dir): Promise<{ c
     env: {},
     cwd,
     self: ["bun", "main.ts"],
+    packed: false,
     colors: false,
     parent: undefined,
     out: (text) => {

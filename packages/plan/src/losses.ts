@@ -44,6 +44,7 @@ interface Question {
 const HORIZON_MS = 30 * 60_000;
 const EVENTS_MAX = 3_000_000;
 const NETWORK_MS = 20;
+const FIT_FACTOR = 1.5;
 
 export function takerOf({ node }: Scenario): TakerSettings {
   const { resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs } = NODE_SETTINGS;
@@ -90,10 +91,10 @@ export function compareStorms(question: Question): Comparison {
   const all = { clients, nodesLeft: nodes };
   const fullWindowMs = serverWindowMs(clients, nodes * scenario.node.handshakesPerSecond, NODE_SETTINGS.windowMinMs);
   const asIs = withTrueA(stormOf(question, { ...all, windowMs: windowTold(question) }));
-  const withoutWindow = { ...asIs, windowMs: 0 };
+  const withoutWindow = { ...asIs, windowMs: 0, windowLeastMs: 0 };
   return {
     asIs: batchedHerd(asIs),
-    fullWindow: batchedHerd({ ...asIs, windowMs: fullWindowMs }),
+    fullWindow: batchedHerd({ ...asIs, windowMs: fullWindowMs, windowLeastMs: fullWindowMs }),
     withoutWindow: batchedHerd(withoutWindow),
     neither: batchedHerd({ ...withoutWindow, taker: { ...withoutWindow.taker, admits: false } }),
     fullWindowMs,
@@ -105,6 +106,12 @@ function withTrueA(options: HerdOptions): HerdOptions {
   const { costs, background, taker } = options;
   const wholeMs = ((1 - background) * 1000) / taker.handshakesPerSecond;
   return { ...options, costs: { ...costs, connectMs: Math.max(costs.connectMs, wholeMs - costs.upgradeMs) } };
+}
+
+/** A client is told a new window when the one that it knows is 1.5 times longer or shorter and differs by more than the least (packages/core/src/node/window-advice.ts): what it knows lies between these. */
+export function windowsKnown(windowMs: number): { readonly windowMs: number; readonly windowLeastMs: number } {
+  const { windowMinMs } = NODE_SETTINGS;
+  return { windowMs, windowLeastMs: Math.max(Math.min(windowMs, windowMinMs), Math.min(windowMs - windowMinMs, windowMs / FIT_FACTOR)) };
 }
 
 /** What every node tells its clients: the window for its own loss, by A of the others. */
@@ -124,7 +131,7 @@ function stormOf(
     taker: takerOf(scenario),
     costs: costsOf(scenario, calibration),
     background: Math.min(1, loadOfNode({ ...scenario, calibration }, storm.nodesLeft).cpuShare),
-    windowMs: storm.windowMs,
+    ...windowsKnown(storm.windowMs),
     connectTimeoutMs: NODE_SETTINGS.connectTimeoutMs,
     networkMs: NETWORK_MS,
     horizonMs: HORIZON_MS,

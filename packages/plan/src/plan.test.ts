@@ -87,19 +87,18 @@ describe("the load", () => {
 });
 
 describe("a plan", () => {
-  test("for ten million clients takes a bounded number of events", () => {
+  test("for ten million clients on small nodes takes a bounded number of events", () => {
     const plan = planWith({ demand: { clients: 10_000_000, publishesPerSecond: 20_000 }, fleet: { zones: 3 } });
     expect(plan.nodes * plan.load.connections).toBeCloseTo(10_000_000);
     expect(plan.events).toBeLessThan(8_000_000);
     expect(plan.problems.map(({ code }) => code)).toContain("too_many_nodes");
-    const large = planWith({
-      demand: { clients: 10_000_000, publishesPerSecond: 20_000 },
-      node: { connectionsMax: 100_000, memoryBytes: 4e9, descriptorsMax: 200_000 },
-      fleet: { recoveryMsMax: 300_000 },
-    });
-    expect(large.nodes).toBeLessThan(1000);
-    expect(large.events).toBeLessThan(15_000_000);
-  });
+  }, 30_000);
+  test("for ten million clients on large nodes too", () => {
+    const node = { connectionsMax: 100_000, memoryBytes: 4e9, descriptorsMax: 200_000 };
+    const plan = planWith({ demand: { clients: 10_000_000, publishesPerSecond: 20_000 }, node, fleet: { recoveryMsMax: 300_000 } });
+    expect(plan.nodes).toBeLessThan(1000);
+    expect(plan.events).toBeLessThan(15_000_000);
+  }, 30_000);
   test("has what a deploy and each loss do; a node's and a zone's clients come back", () => {
     const plan = planWith({ fleet: { zones: 3 } });
     expect(plan.losses.map(({ name }) => name)).toEqual(["node", "zone", "everyone"]);

@@ -3,10 +3,10 @@ import {
   createDrainPacer,
   type DrainPacer,
   drainShare,
-  newerRevisionReady,
   takersCapacity,
   takersOfMoves,
   takersPressed,
+  turnAwayChance,
 } from "@holdfast/core";
 import { createChance } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -75,7 +75,7 @@ class Roll {
   readonly #nodes: RollNode[] = [];
   #ready: RollNode[] = [];
   /** By node, what follows from the figures that were told last. */
-  readonly #newer = new Map<number, boolean>();
+  readonly #turnAwayChances = new Map<number, number>();
   /** Of each session: the node that it is on (-1: none), the one that it tries, and what it has been through. */
   readonly #home: Int32Array;
   readonly #target: Int32Array;
@@ -172,7 +172,7 @@ class Roll {
   #terms(remaining: number): { readonly handshakesPerSecond: number; readonly share: number; readonly pressed: boolean } {
     const self = this.#node(this.#old).figures;
     const others = this.#figuresOfOthers(this.#old);
-    const takers = takersOfMoves(self, others);
+    const takers = takersOfMoves(self, others, this.#queue.nowMs);
     const { lagMsMax, handshakesPerSecond } = this.#options.node.taker;
     return {
       handshakesPerSecond: takersCapacity(handshakesPerSecond, takers),
@@ -233,7 +233,7 @@ class Roll {
     const node = this.#node(target);
     if (node.state !== "ready") return this.#failed(session, nowMs + networkMs, 0);
     const moves = this.#home[session] !== -1;
-    const turnsAway = moves && (this.#turnedAway[session] ?? 0) < TURNED_AWAY_MAX && this.#newerReady(target);
+    const turnsAway = moves && (this.#turnedAway[session] ?? 0) < TURNED_AWAY_MAX && this.#chance() < this.#turnAwayChance(target);
     if (turnsAway) this.#turnedAway[session] = (this.#turnedAway[session] ?? 0) + 1;
     const { doneMs, retryMs } = node.taker.hello(nowMs, turnsAway ? TURNED_AWAY_MS * (0.5 + this.#chance()) : 0);
     const heardMs = doneMs + networkMs;
@@ -281,9 +281,10 @@ class Roll {
     return ready.reduce((least, node) => (node.connections < least.connections ? node : least)).index;
   }
 
-  #newerReady(target: number): boolean {
-    const known = this.#newer.get(target) ?? newerRevisionReady(this.#node(target).figures, this.#figuresOfOthers(target));
-    this.#newer.set(target, known);
+  #turnAwayChance(target: number): number {
+    const known =
+      this.#turnAwayChances.get(target) ?? turnAwayChance(this.#node(target).figures, this.#figuresOfOthers(target), this.#queue.nowMs);
+    this.#turnAwayChances.set(target, known);
     return known;
   }
 
@@ -295,7 +296,7 @@ class Roll {
   #tellFigures(nowMs: number): void {
     if (nowMs - this.#figuresMs < this.#options.node.taker.figuresMs) return;
     this.#figuresMs = nowMs;
-    this.#newer.clear();
+    this.#turnAwayChances.clear();
     for (const node of this.#nodes) node.tell();
   }
 

@@ -11,6 +11,7 @@ import {
   simulateHerd,
   simulateRoll,
   takerOf,
+  windowsKnown,
 } from "@holdfast/plan";
 import { BenchError } from "../micro/bench-error.ts";
 import type { ProofResult, StepResult } from "../prove/result.ts";
@@ -88,9 +89,7 @@ function killFigures(proof: ProofResult, calibration: Calibration): readonly Fig
     taker: takerOf(scenario),
     costs: costsOf(scenario, calibration),
     background: backgroundOf(scenario, calibration, left),
-    windowMs: serverWindowMs(lost, left * proof.handshakesPerSecond, NODE_SETTINGS.windowMinMs),
-    // They connected while the nodes were filling, a few seconds before, and were told what the loss of so many would need.
-    windowLeastMs: NODE_SETTINGS.windowMinMs,
+    ...windowsKnown(serverWindowMs(lost, left * proof.handshakesPerSecond, NODE_SETTINGS.windowMinMs)),
     connectTimeoutMs: NODE_SETTINGS.connectTimeoutMs,
     networkMs: LOOPBACK_MS,
     horizonMs: 120_000,

@@ -1,6 +1,6 @@
 // Owns: one raw connection of a returning client: its upgrade, its frames, its end.
 import type { Socket } from "bun";
-import { frameAt, textFrame, upgradeRequest } from "../micro/ws-frames.ts";
+import { frameAt, textFrame, upgradeRequest } from "../load/wire/ws-frames.ts";
 
 export interface WireListener {
   /** The upgrade is done. */
