@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/watch": [],
   "apps/console": ["@holdfast/client", "@holdfast/core", "@holdfast/protocol"],
   "apps/holdfast": [
+    "@holdfast/bench",
     "@holdfast/client",
     "@holdfast/core",
     "@holdfast/protocol",

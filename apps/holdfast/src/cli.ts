@@ -1,6 +1,7 @@
 // Owns: the commands and their arguments. Options of a node come from the option table.
 import { type OptionRow, optionRows } from "@holdfast/config";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { addBench } from "./bench/command.ts";
 import { printConfig } from "./config-command.ts";
 import type { Arguments } from "./configuration.ts";
 import { runDevNode } from "./dev/dev-node.ts";
@@ -74,6 +75,7 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .option("--name <name>", "name of the key, for logs", "backend")
     .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
     .action((options) => done(printKey(options, host)));
+  addBench(program, host, done);
   addDoctor(program, host, done);
   addProbe(program, host, done);
   addPlan(program, host, done);

@@ -9,6 +9,8 @@ export const EXIT = {
   refused: 2,
   /** Could not start because of something outside, such as a port in use: it may work later. */
   unavailable: 3,
+  /** A measurement took place and missed what was wanted of it. */
+  missed: 4,
 } as const;
 
-export const EXIT_HELP = `Exit status: 0 ended as asked, 1 failed while running, 2 arguments, configuration or contract refused, 3 could not start (such as a port in use).`;
+export const EXIT_HELP = `Exit status: 0 ended as asked, 1 failed while running, 2 arguments, configuration or contract refused, 3 could not start (such as a port in use, or a server that nobody reaches), 4 measured and missed what --slo wants.`;

@@ -28,6 +28,8 @@ export interface Host {
   /** Whether standard output understands colours. */
   readonly colors: boolean;
   readonly parent: Parent | undefined;
+  /** Standard error, where it is a terminal. */
+  readonly screen?: { readonly columns: () => number };
   /** Writes to standard output and standard error as given. */
   out(text: string): void;
   err(text: string): void;

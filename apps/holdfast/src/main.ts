@@ -26,6 +26,7 @@ const host: Host = {
   packed: PACKED,
   colors: process.stdout.isTTY === true && process.env.NO_COLOR === undefined,
   parent: parentOf(),
+  ...(process.stderr.isTTY === true ? { screen: { columns: () => process.stderr.columns } } : {}),
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   onSignal(listener) {

@@ -2,6 +2,7 @@
 export { DRIVER_NAMES, type DriverName } from "./drivers/driver.ts";
 export { isDriverName } from "./drivers/drivers.ts";
 export { Times, type TimesSummary } from "./histogram.ts";
+export { liveLines, overwriting, progressLine, type Screen } from "./live-view.ts";
 export { LoadError, type LoadErrorCode } from "./load-error.ts";
 export * from "./plan.ts";
 export type { CountKind, Counts, TimeKind } from "./recorder.ts";

@@ -2,6 +2,7 @@
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { generatorUs, type Look, lookAt, pointBetween } from "./course.ts";
+import { LoadError } from "./load-error.ts";
 import { type Watched, watchedOf } from "./observe.ts";
 import { checkPlan, connectionsOf, type LoadPlan, type Phase } from "./plan.ts";
 import { costOf, figuresOf, type GeneratorUse, type LoadResult, type PhaseResult, type Point, shownPlan, sum, useOf } from "./result.ts";
@@ -33,6 +34,8 @@ export interface Progress {
 
 const LOOK_MS = 1_000;
 const POLL_MS = 50;
+/** A ramp in which nobody got in for this long is given up. */
+const NOBODY_MS_MAX = 5_000;
 /** Time for all workers to hear of a phase before it begins. */
 const LEAD_MS = 30;
 
@@ -40,7 +43,7 @@ const LEAD_MS = 30;
 export async function runLoad(plan: LoadPlan, hooks: LoadHooks = {}): Promise<LoadResult> {
   checkPlan(plan);
   const run = 1 + Math.floor(Math.random() * 0xfffe);
-  const workers = await Workers.start(plan, run, hooks.worker ?? { script: join(import.meta.dir, "worker.ts"), args: [] });
+  const workers = await Workers.start(plan, run, hooks.worker ?? [process.execPath, join(import.meta.dir, "worker.ts")]);
   try {
     return await new LoadRun(plan, hooks, workers).run();
   } finally {
@@ -115,6 +118,7 @@ class LoadRun {
         servers: this.#watched.map(({ name }) => name),
         errors: look.sample.errors,
       });
+      if (phase.do === "connect" && (isOver || look.atMs > startMs + NOBODY_MS_MAX)) wantSomebody(look);
       if (isOver) break;
     }
     this.#done.push({ phase, before, after: last, startMs });
@@ -209,6 +213,16 @@ class LoadRun {
       },
     };
   }
+}
+
+/** A server that lets nobody in cannot be measured. */
+function wantSomebody({ sample }: Look): void {
+  if (sample.counts.handshakes > 0 || sample.counts.attempts === 0) return;
+  const found = sample.errorNames.map(([name, count]) => `${name} ${count}`).join(", ") || "no answer";
+  throw new LoadError(
+    "nobody_connected",
+    `Cannot measure: found no connection in ${sample.counts.attempts} attempts (${found}), expected at least one`,
+  );
 }
 
 function machine(): LoadResult["machine"] {

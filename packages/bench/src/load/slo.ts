@@ -60,7 +60,7 @@ function readSlo(text: string): Slo {
 /** Judges each objective. What was not measured is not met. */
 export function judge(slos: readonly Slo[], result: Pick<LoadResult, "total" | "lost" | "unanswered" | "phases">): readonly SloVerdict[] {
   return slos.map(({ name, operator, limit, text }) => {
-    const value = valueOf(name, result);
+    const value = measuredValue(name, result);
     if (value === undefined) return { text, found: "nothing measured", isMet: false };
     const found = percentileOf(name) === undefined ? String(Math.round(value * 10) / 10) : timeText(value);
     return { text, found, isMet: compare(value, operator, limit) };
@@ -79,7 +79,7 @@ export function timeText(us: number): string {
   return `${(us / 1_000_000).toFixed(2)} s`;
 }
 
-function valueOf(
+function measuredValue(
   name: string,
   { total, lost, unanswered, phases }: Pick<LoadResult, "total" | "lost" | "unanswered" | "phases">,
 ): number | undefined {

@@ -7,11 +7,8 @@ import { COUNT_KINDS, type Counts, noCounts, type PhaseRecord, TIME_KINDS, type 
 import { sum } from "./result.ts";
 import type { WorkerCommands, WorkerSample } from "./worker.ts";
 
-/** Program of a worker: a script that calls `workAsWorker`, with arguments. */
-export interface WorkerProgram {
-  readonly script: string;
-  readonly args: readonly string[];
-}
+/** Command line of a program that calls `workAsWorker`. */
+export type WorkerProgram = readonly [string, ...string[]];
 
 /** All workers since the last sample (times, lag) and since the start (the rest). */
 export interface CrewSample {
@@ -19,6 +16,8 @@ export interface CrewSample {
   readonly absent: number;
   readonly counts: Counts;
   readonly errors: number;
+  /** Most frequent first, a few. */
+  readonly errorNames: readonly (readonly [name: string, count: number])[];
   readonly interval: Readonly<Partial<Record<TimeKind, Times>>>;
   /** CPU of each worker so far, in µs. */
   readonly cpus: readonly { readonly userUs: number; readonly systemUs: number }[];
@@ -27,6 +26,7 @@ export interface CrewSample {
 
 /** Building a large population, or reading out all histograms, takes its time. */
 const LONG_MS = 120_000;
+const ERROR_NAMES_SHOWN = 5;
 
 export class Workers {
   readonly #helpers: readonly Helper<WorkerCommands>[];
@@ -36,10 +36,7 @@ export class Workers {
   }
 
   static async start(plan: LoadPlan, run: number, program: WorkerProgram): Promise<Workers> {
-    const helpers = Array.from(
-      { length: plan.workers },
-      (_, share) => new Helper<WorkerCommands>(`worker ${share + 1}`, program.script, program.args),
-    );
+    const helpers = Array.from({ length: plan.workers }, (_, share) => new Helper<WorkerCommands>(`worker ${share + 1}`, program));
     const workers = new Workers(helpers);
     try {
       await Promise.all(helpers.map((helper, share) => helper.ask("start", { plan, run, share, of: plan.workers }, LONG_MS)));
@@ -96,17 +93,22 @@ export class Workers {
 
 function mergedSample(samples: readonly WorkerSample[]): CrewSample {
   const counts = noCounts();
+  const errors: Record<string, number> = {};
   const interval: Partial<Record<TimeKind, Times>> = {};
   for (const sample of samples) {
     for (const kind of COUNT_KINDS) counts[kind] += sample.counts[kind];
     for (const kind of TIME_KINDS) mergeInto(interval, kind, sample.interval[kind]);
+    for (const [name, count] of Object.entries(sample.errors)) errors[name] = (errors[name] ?? 0) + count;
   }
   return {
     counts,
     interval,
     connected: sum(samples, ({ connected }) => connected),
     absent: sum(samples, ({ absent }) => absent),
-    errors: sum(samples, ({ errors }) => sum(Object.values(errors), (count) => count)),
+    errors: sum(Object.values(errors), (count) => count),
+    errorNames: Object.entries(errors)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, ERROR_NAMES_SHOWN),
     cpus: samples.map(({ cpu }) => cpu),
     lagUs: Math.max(...samples.map(({ lagUs }) => lagUs)),
   };

@@ -27,9 +27,11 @@ export class Helper<C extends Commands> {
   #lastId = 0;
   #ended = false;
 
-  constructor(name: string, script: string, args: readonly string[] = []) {
+  /** `program`: a script for the Bun that runs this, or a whole command. */
+  constructor(name: string, program: string | readonly string[], args: readonly string[] = []) {
     this.#name = name;
-    this.#process = Bun.spawn([process.execPath, script, ...args], {
+    const command = typeof program === "string" ? [process.execPath, program] : program;
+    this.#process = Bun.spawn([...command, ...args], {
       stdin: "ignore",
       stdout: "inherit",
       stderr: "inherit",
