@@ -3,9 +3,9 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse as parseYaml } from "yaml";
-import { CASES } from "./cases.ts";
+import { BASE, CASES } from "./cases.ts";
 import { differenceText, fullText } from "./golden.ts";
-import { CHART, conformity, type KubeObject, lint, objects } from "./helm.ts";
+import { CHART, conformity, type KubeObject, lint, objects, packaged } from "./helm.ts";
 
 const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
 const UPDATE = process.env.UPDATE_GOLDEN === "1";
@@ -104,6 +104,10 @@ test("every schema is used, and names where it is from", async () => {
   const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
   expect(files.filter((name) => !used.has(name.replace(/\.json$/, "")))).toEqual([]);
   for (const name of files) expect((await Bun.file(`${folder}${name}`).json()).$comment).toMatch(/ from \S+@v[\d.]+, /);
+});
+
+test("the packaged chart renders the same as the folder", async () => {
+  expect(await packaged({ values: BASE })).toEqual(renderingOf("base"));
 });
 
 test("the chart's version of the application is the command's", async () => {
