@@ -3,6 +3,7 @@ import { optionsReference } from "@holdfast/config";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { watchDocuments, watchFiles } from "@holdfast/watch";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
+import { benchmarkFiles } from "./benchmarks.ts";
 import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
 
@@ -25,6 +26,7 @@ const FILES: readonly Generated[] = [
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
   ...watchDocuments(),
+  ...benchmarkFiles(),
 ];
 
 /** Files that are not what the code says, with what they should be. */

@@ -7,11 +7,10 @@ type Schema = Readonly<Record<string, unknown>>;
 /** The schema as the text of its file. */
 export function valuesSchema(values: readonly ChartValue[]): string {
   const schema = {
-    // The newest draft that every Helm 3 knows.
-    $schema: "http://json-schema.org/draft-07/schema#",
+    $schema: "https://json-schema.org/draft/2020-12/schema",
     title: "Values of the Holdfast chart",
     ...objectOf(values),
-    definitions: { config: configSchema() },
+    $defs: { config: configSchema() },
   };
   return `${JSON.stringify(schema, undefined, 1)}\n`;
 }
@@ -26,8 +25,7 @@ function objectOf(values: readonly ChartValue[]): Schema {
 function schemaOf(value: ChartValue): Schema {
   const { description, schema } = value;
   if (value.children !== undefined) return { description, ...objectOf(value.children), ...schema };
-  // In this draft a reference stands alone.
-  if ("$ref" in schema) return schema;
+  if ("$ref" in schema) return { description, ...schema };
   return { description, type: typeOf(value), ...schema };
 }
 

@@ -1,6 +1,8 @@
 // Owns: the nodes of a proof: started with a revision, drained, killed, frozen; always known to the balancer.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { bundleForNode } from "../peers/bundle.ts";
+import type { SocketIoServerOptions } from "../peers/socket-io-server.ts";
 import type { BrokerAccess, BrokerPlace } from "./broker-place.ts";
 import type { NetworkCommands } from "./network.ts";
 import { NodeProcess } from "./node-process.ts";
@@ -14,6 +16,8 @@ const READY_MS = 20_000;
 /** Between "not ready" and the first move: the balancer asks ten times a second. */
 const PRE_DELAY_MS = 500;
 const WINDOW_MS = 20_000;
+/** Socket.IO's recovery works for as long as Holdfast's resume tokens do. */
+const RECOVERY_MS = 300_000;
 const QUICK_COOLDOWN_MS = 2000;
 /** Beyond the deadline a node has this long to end. */
 const SLACK_MS = 10_000;
@@ -42,6 +46,7 @@ export class Fleet {
   readonly #nodes = new Map<string, NodeProcess>();
   readonly #bugs: string[] = [];
   #count = 0;
+  #bundled: Promise<string> | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -117,10 +122,22 @@ export class Fleet {
   }
 
   async #command({ link, port }: BrokerAccess): Promise<readonly string[]> {
-    const { peer, folder } = this.#options;
-    if (peer === "socketio") return ["node", await bundled("socket-io-node", folder), String(port), String(PRE_DELAY_MS)];
+    const { peer } = this.#options;
+    if (peer === "socketio") {
+      const options: SocketIoServerOptions = {
+        ...(port === undefined ? {} : { redisPort: port }),
+        recoveryMs: RECOVERY_MS,
+        preDelayMs: PRE_DELAY_MS,
+      };
+      return ["node", await this.#bundle(), JSON.stringify(options)];
+    }
     if (link !== undefined) return [process.execPath, join(import.meta.dir, "link-node.ts"), link];
     return [process.execPath, join(ROOT, "apps/holdfast/src/main.ts"), "serve"];
+  }
+
+  #bundle(): Promise<string> {
+    this.#bundled ??= bundleForNode("socket-io-server", this.#options.folder);
+    return this.#bundled;
   }
 
   async #forget(node: NodeProcess): Promise<void> {
@@ -162,15 +179,4 @@ export class Fleet {
       HOLDFAST_DRAIN_WINDOW_MS: String(WINDOW_MS),
     };
   }
-}
-
-/** A server that Node runs, which reads no TypeScript; its packages stay outside. */
-async function bundled(name: string, folder: string): Promise<string> {
-  const path = join(folder, `${name}.mjs`);
-  if (await Bun.file(path).exists()) return path;
-  const built = await Bun.build({ entrypoints: [join(import.meta.dir, "peers", `${name}.ts`)], target: "node", packages: "external" });
-  const [output] = built.outputs;
-  if (output === undefined) throw new ProveError("node_unusable", `Cannot bundle ${name}`);
-  await Bun.write(path, await output.text());
-  return path;
 }

@@ -1,9 +1,12 @@
 // Owns: one node of the proof as a process: its start, its signals, its log, its end.
 import { appendFileSync } from "node:fs";
+import { readyFrom } from "../peers/ready.ts";
 import { ProveError } from "./prove-error.ts";
 
 export interface NodePlace {
   readonly url: string;
+  /** Of the server's library, where its program says it. */
+  readonly version?: string;
   readonly readyUrl: string;
   readonly host: string;
   readonly port: number;
@@ -62,7 +65,7 @@ export class NodeProcess {
     return this.#bugs;
   }
 
-  signal(signal: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT"): void {
+  signal(signal: "SIGTERM" | "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGUSR2"): void {
     this.#process.kill(signal);
   }
 
@@ -79,7 +82,7 @@ export class NodeProcess {
       const line = (text: string) => {
         appendFileSync(this.#logFile, `${text}\n`);
         if (text.includes('"event":"bug"') && this.#bugs.length < BUGS_SHOWN_MAX) this.#bugs.push(text);
-        const place = text.includes("node_listening") ? placeOf(text) : undefined;
+        const place = placeOf(text);
         if (place !== undefined) resolve(place);
       };
       const reading = Promise.all([eachLine(this.#process.stdout, line), eachLine(this.#process.stderr, line)]);
@@ -93,10 +96,11 @@ export class NodeProcess {
 }
 
 function placeOf(line: string): NodePlace | undefined {
-  const { url, internalUrl } = JSON.parse(line) as { readonly url?: string; readonly internalUrl?: string };
-  if (url === undefined || internalUrl === undefined) return undefined;
+  const ready = readyFrom(line);
+  if (ready === undefined) return undefined;
+  const { url, internalUrl, version } = ready;
   const { hostname, port } = new URL(url);
-  return { url, readyUrl: `${internalUrl}/readyz`, host: hostname, port: Number(port) };
+  return { url, readyUrl: `${internalUrl}/readyz`, host: hostname, port: Number(port), ...(version === undefined ? {} : { version }) };
 }
 
 async function eachLine(stream: ReadableStream<Uint8Array>, task: (line: string) => void): Promise<void> {

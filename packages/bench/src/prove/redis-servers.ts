@@ -46,6 +46,9 @@ export class RedisServers {
     return new RedisServers(folder, `Redis ${version}`, await startServer({ path, folder: join(folder, "primary"), port }, DURABLE), path);
   }
 
+  get pid(): number {
+    return this.#primary.process.pid;
+  }
   get port(): number {
     return this.#primary.port;
   }

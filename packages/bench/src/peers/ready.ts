@@ -1,0 +1,20 @@
+// Owns: the line with which a server says on stdout that it listens: what `holdfast serve` logs, and every peer's program prints.
+
+export const READY_EVENT = "node_listening";
+
+export interface Ready {
+  /** Of the public listener, http or ws. */
+  readonly url: string;
+  /** Where it is asked whether it is ready. */
+  readonly internalUrl: string;
+  /** Of the server's library, where the program knows it. */
+  readonly version?: string;
+}
+
+/** What a line of output says, or undefined when it says something else. */
+export function readyFrom(line: string): Ready | undefined {
+  if (!line.includes(READY_EVENT)) return undefined;
+  const { event, url, internalUrl, version } = JSON.parse(line) as Partial<Record<keyof Ready | "event", string>>;
+  if (event !== READY_EVENT || url === undefined || internalUrl === undefined) return undefined;
+  return { url, internalUrl, ...(version === undefined ? {} : { version }) };
+}

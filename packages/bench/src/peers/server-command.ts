@@ -1,0 +1,6 @@
+// Owns: what it takes to start a server's process.
+
+export interface ServerCommand {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
