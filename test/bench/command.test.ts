@@ -102,6 +102,30 @@ test("Ctrl-C ends the load, reports what there is, and leaves no process behind"
   for (const worker of workers) await eventually("the worker has ended", async () => !(await isRunning(worker)));
 });
 
+test("a scenario file runs its phases, and its objectives decide", async () => {
+  const scenario = `
+name: small
+groups:
+  - { name: people, connections: 12, rooms: { name: "bench-{run}-{n}", size: 4 }, writes: { every: 100ms } }
+phases:
+  - { do: connect, rate: 500 }
+  - { do: hold, name: quiet, for: 200ms, load: 0 }
+  - { do: hold, name: busy, for: 400ms, load: 2, churn: 10 }
+  - { do: drop, share: 0.5, within: 20s }
+slo: ["lost=0, errors=0", "p99<1us"]
+`;
+  await Bun.write(join(folder, "small.yaml"), scenario);
+  const command = bench(["scenario", "small.yaml", node.url, "--json", "scenario.json"]);
+  expect([await command.ended(), command.output()]).toEqual([4, expect.stringContaining("SLO MISSED p99<1us")]);
+  const { phases, slos } = await Bun.file(join(folder, "scenario.json")).json();
+  expect(phases.map(({ name }: { name: string }) => name)).toEqual(["connect", "quiet", "busy", "drop"]);
+  expect(phases[1].counts.sent).toBe(0);
+  expect(phases[3].counts.recovered).toBe(6);
+  expect(slos.map(({ isMet }: { isMet: boolean }) => isMet)).toEqual([true, true, false]);
+  const wrong = bench(["scenario", "nowhere.yaml"]);
+  expect(await wrong.ended()).toBe(2);
+});
+
 test("a token gets in and never comes out", async () => {
   const secret = "a-secret-of-at-least-thirty-two-characters";
   const closed = await startServe({

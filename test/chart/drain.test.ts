@@ -53,7 +53,7 @@ describe("the times that helm renders are those of planDrain", () => {
     const env = Object.fromEntries(pod?.containers[0]?.env?.map(({ name, value }) => [name, value]) ?? []);
     const annotations = JSON.stringify(node.spec);
     expect({
-      grace: pod && "terminationGracePeriodSeconds" in pod ? pod.terminationGracePeriodSeconds : undefined,
+      grace: pod?.terminationGracePeriodSeconds,
       delay: env.HOLDFAST_DRAIN_PRE_DELAY_MS,
       window: env.HOLDFAST_DRAIN_WINDOW_MS,
       sidecar: annotations.includes(`terminationDrainDuration\\":\\"${plan.sidecarDrainSeconds}s`),

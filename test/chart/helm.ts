@@ -1,5 +1,5 @@
 // Owns: running helm and kubeconform on the chart, and reading what helm renders.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -35,6 +35,22 @@ export async function template(source: Source): Promise<HelmRun> {
   return withValues(source, (file) =>
     run([program("HELM", "helm"), "template", RELEASE, CHART, "--namespace", NAMESPACE, "--values", file]),
   );
+}
+
+/** Objects from the chart as an archive, which is what people get. */
+export async function packaged(source: Source): Promise<readonly KubeObject[]> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-package-"));
+  try {
+    const made = await run([program("HELM", "helm"), "package", CHART, "--destination", folder]);
+    if (!made.ok) throw new Error(made.stderr);
+    const [archive = ""] = readdirSync(folder);
+    const helm = [program("HELM", "helm"), "template", RELEASE, join(folder, archive), "--namespace", NAMESPACE];
+    const done = await withValues(source, (file) => run([...helm, "--values", file]));
+    if (!done.ok) throw new Error(done.stderr);
+    return parse(done.stdout);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** What `helm install` would print behind the manifests. */

@@ -6,6 +6,7 @@ export type Policy = (object: KubeObject, all: readonly KubeObject[]) => readonl
 interface Container {
   readonly name: string;
   readonly image: string;
+  readonly args?: readonly string[];
   readonly securityContext?: Values;
   readonly resources?: { readonly requests?: Values; readonly limits?: Values };
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
@@ -16,6 +17,7 @@ interface PodSpec {
   readonly securityContext?: Values;
   readonly automountServiceAccountToken?: boolean;
   readonly enableServiceLinks?: boolean;
+  readonly terminationGracePeriodSeconds?: number;
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
   readonly volumes?: readonly Values[];

@@ -2,9 +2,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { CASES } from "./cases.ts";
+import { parse as parseYaml } from "yaml";
+import { BASE, CASES } from "./cases.ts";
 import { differenceText, fullText } from "./golden.ts";
-import { CHART, conformity, type KubeObject, lint, objects } from "./helm.ts";
+import { CHART, conformity, type KubeObject, lint, objects, packaged } from "./helm.ts";
 
 const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
 const UPDATE = process.env.UPDATE_GOLDEN === "1";
@@ -30,6 +31,37 @@ test.each(CASES.map(({ name }) => name))("%s is what its golden file says", asyn
   if (UPDATE) await Bun.write(file, text);
   expect(text).toBe(await file.text());
 });
+
+test("dashboards and rules are those of the files, whole", async () => {
+  const all = renderingOf("monitored-by-service");
+  const dashboards = readdirSync(`${CHART}/files/dashboards`);
+  const maps = all.filter(({ kind, metadata }) => kind === "ConfigMap" && metadata.labels?.grafana_dashboard === "1");
+  const data = Object.assign({}, ...maps.map((map) => map.data)) as Readonly<Record<string, string>>;
+  expect(Object.keys(data).toSorted()).toEqual(dashboards.toSorted());
+  for (const name of dashboards) expect(JSON.parse(data[name] ?? "")).toEqual(await Bun.file(`${CHART}/files/dashboards/${name}`).json());
+  for (const name of ["alerts", "recording"]) {
+    const rule = all.find(({ kind, metadata }) => kind === "PrometheusRule" && metadata.name === `rt-holdfast-${name}`);
+    expect(rule?.spec).toEqual(parseYaml(await Bun.file(`${CHART}/files/alerts/holdfast-${name}.yaml`).text()));
+    expect(rule?.metadata.labels?.release).toBe("prometheus");
+  }
+});
+
+test("the autoscaler asks for a metric that the recording rules make", async () => {
+  const recorded = await Bun.file(`${CHART}/files/alerts/holdfast-recording.yaml`).text();
+  const [trigger] = (renderingOf("example-keda").find(({ kind }) => kind === "ScaledObject")?.spec?.triggers ?? []) as readonly Asking[];
+  const [, metric, labels = ""] = /^sum\(([\w:]+)\{(.*)\}\)$/.exec(trigger?.metadata.query ?? "") ?? [];
+  expect(recorded).toContain(`record: ${metric}\n`);
+  expect(labels).toBe('namespace="realtime",job="realtime/rt-holdfast"');
+  const external = await Bun.file(`${CHART}/values.yaml`).text();
+  for (const name of ["sum", "pod"]) {
+    expect(recorded).toContain(`record: holdfast:connections:${name}\n`);
+    expect(external).toContain(`metricName: holdfast_connections_${name}\n`);
+  }
+});
+
+interface Asking {
+  readonly metadata: { readonly query?: string };
+}
 
 test("there is no golden file without its case", () => {
   const names = CASES.map(({ name }) => name);
@@ -72,6 +104,10 @@ test("every schema is used, and names where it is from", async () => {
   const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
   expect(files.filter((name) => !used.has(name.replace(/\.json$/, "")))).toEqual([]);
   for (const name of files) expect((await Bun.file(`${folder}${name}`).json()).$comment).toMatch(/ from \S+@v[\d.]+, /);
+});
+
+test("the packaged chart renders the same as the folder", async () => {
+  expect(await packaged({ values: BASE })).toEqual(renderingOf("base"));
 });
 
 test("the chart's version of the application is the command's", async () => {

@@ -45,7 +45,7 @@ test("the schema has types, limits and no room for unknown values", () => {
   expect(schema.properties.replicas).toEqual({ description: "How many.", type: "integer", minimum: 1 });
   expect(schema.properties.group.properties.pinSeconds.type).toEqual(["integer", "null"]);
   expect(schema.properties.group.properties.free.type).toBe("object");
-  expect(schema.$defs.config.properties.limits.properties.subscriptionsMax).toMatchObject({ type: "integer", minimum: 1 });
+  expect(schema.definitions.config.properties.limits.properties.subscriptionsMax).toMatchObject({ type: "integer", minimum: 1 });
 });
 
 test("the table stands between its marks, and nothing else changes", () => {

@@ -7,10 +7,11 @@ type Schema = Readonly<Record<string, unknown>>;
 /** The schema as the text of its file. */
 export function valuesSchema(values: readonly ChartValue[]): string {
   const schema = {
-    $schema: "https://json-schema.org/draft/2020-12/schema",
+    // The newest draft that every Helm 3 knows.
+    $schema: "http://json-schema.org/draft-07/schema#",
     title: "Values of the Holdfast chart",
     ...objectOf(values),
-    $defs: { config: configSchema() },
+    definitions: { config: configSchema() },
   };
   return `${JSON.stringify(schema, undefined, 1)}\n`;
 }
@@ -25,7 +26,8 @@ function objectOf(values: readonly ChartValue[]): Schema {
 function schemaOf(value: ChartValue): Schema {
   const { description, schema } = value;
   if (value.children !== undefined) return { description, ...objectOf(value.children), ...schema };
-  if ("$ref" in schema) return { description, ...schema };
+  // In this draft a reference stands alone.
+  if ("$ref" in schema) return schema;
   return { description, type: typeOf(value), ...schema };
 }
 

@@ -26,7 +26,7 @@ const FOLDERS = {
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: { needs: ["servers"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
-  chart: { needs: ["helm"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
+  chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },

@@ -28,8 +28,11 @@ export interface Calibration {
   readonly redisChannelBytes: number;
   readonly redisPublicationBytes: number;
   readonly redisListenerBytes: number;
-  /** Bytes on the wire to and from Redis for each publication, beside its data. */
-  readonly redisWireBytes: number;
+  /** CPU of Redis for each message to a node. */
+  readonly redisMessageUs: number;
+  /** Bytes on the wire beside the data: of a publish to Redis, and of each message from there. */
+  readonly redisInBytes: number;
+  readonly redisOutBytes: number;
   /** Memory of a publication in a node's ring, beside its data. */
   readonly ringPublicationBytes: number;
 }
@@ -53,7 +56,9 @@ export const CALIBRATION: Calibration = {
   redisChannelBytes: 4_560,
   redisPublicationBytes: 20,
   redisListenerBytes: 420,
-  redisWireBytes: 250,
+  redisMessageUs: 0.63,
+  redisInBytes: 316,
+  redisOutBytes: 76,
   ringPublicationBytes: 200,
 };
 

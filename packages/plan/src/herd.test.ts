@@ -57,10 +57,10 @@ describe("neither window nor admission (rule 1: the cap of 30 s must be above 2 
       expect(result.backMs !== undefined).toBe(recovers);
       if (!recovers) expect(result.backShare).toBeLessThan(0.5);
     });
-  test("with Holdfast's admission the same loads recover, in about the least time that there is", () => {
+  test("with Holdfast's admission the same loads recover, in a few times the least time that there is", () => {
     for (const load of [30, 40, 60]) {
       const result = simulateHerd(withTrueA({ ...plain, clients: load * 100, taker: { ...plain.taker, admits: true } }, 100));
-      expect(result.backMs).toBeLessThan(2 * load * 1000);
+      expect(result.backMs).toBeLessThan(3 * load * 1000);
     }
   });
 });

@@ -85,14 +85,14 @@ export function loadOfRedis(demand: Demand, calibration: Calibration, nodes: num
   const { publishesPerSecond, roomSize, dataBytes, historySize } = demand;
   const listeners = nodes * nodeHasRoom(nodes, roomSize);
   const rooms = roomsOf(demand);
-  const bytes = dataBytes + calibration.redisWireBytes;
   const kept = calibration.redisChannelBytes + Math.max(0, historySize - 1) * (dataBytes + calibration.redisPublicationBytes);
-  const threadShare = (publishesPerSecond * calibration.redisPublishUs) / 1e6;
+  const messagesPerSecond = publishesPerSecond * listeners;
+  const threadShare = (publishesPerSecond * calibration.redisPublishUs + messagesPerSecond * calibration.redisMessageUs) / 1e6;
   return {
     publishesPerSecond,
-    messagesPerSecond: publishesPerSecond * listeners,
-    inBytesPerSecond: publishesPerSecond * bytes,
-    outBytesPerSecond: publishesPerSecond * listeners * bytes,
+    messagesPerSecond,
+    inBytesPerSecond: publishesPerSecond * (dataBytes + calibration.redisInBytes),
+    outBytesPerSecond: messagesPerSecond * (dataBytes + calibration.redisOutBytes),
     threadShare,
     memoryBytes: rooms * (kept + listeners * calibration.redisListenerBytes),
     primaries: Math.max(1, Math.ceil(threadShare / THREAD_SHARE_MAX)),

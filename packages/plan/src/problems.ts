@@ -53,7 +53,7 @@ function problemsOfSize({ scenario, sizing, nodes, load, redis }: Findings): rea
   if (redis.primaries > 1)
     found.push({
       code: "redis_full",
-      text: `Publishing takes ${Math.round(redis.threadShare * 100)} % of a Redis thread, planned for at most 50 %: use Cluster or ${count(redis.primaries)} independent servers.`,
+      text: `Publishing and its messages to nodes take ${Math.round(redis.threadShare * 100)} % of a Redis thread, planned for at most 50 %: use Cluster or ${count(redis.primaries)} independent servers.`,
     });
   if (load.setUpsPerSecondMax < node.handshakesPerSecond)
     found.push({

@@ -128,7 +128,7 @@ export class Taker {
     if (nowMs - this.#sampledMs > 60_000) this.#sampledMs = nowMs - 60_000;
     while (this.#sampledMs + SAMPLE_MS <= nowMs) {
       this.#sampledMs += SAMPLE_MS;
-      const lateMs = Math.max(0, Math.min(nowMs, this.busyUntilMs) - this.#sampledMs);
+      const lateMs = Math.max(0, this.busyUntilMs - this.#sampledMs);
       this.lagMs += (lateMs - this.lagMs) * LAG_WEIGHT;
       if (this.#sampledMs - this.#figuresMs < this.#settings.figuresMs) continue;
       this.#meter.observe(this.#setUps, this.#sampledMs - this.#figuresMs, this.lagMs);

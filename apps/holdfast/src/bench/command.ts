@@ -1,4 +1,6 @@
 // Owns: `holdfast bench` and its subcommands: what each takes, and the plan that it makes of it.
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import {
   type Basics,
   chat,
@@ -11,8 +13,10 @@ import {
   type LoadPlan,
   type Publishing,
   ping,
+  readScenario,
   recover,
   storm,
+  type Target,
   workAsWorker,
 } from "@holdfast/bench/load";
 import { type Command, Option } from "commander";
@@ -159,12 +163,67 @@ export function addBench(program: Command, host: Host, done: (code: number) => v
   add(recoverScenario);
   add(stormScenario);
   add(idleScenario);
+  finish(
+    withReportOptions(
+      withCarryOptions(
+        bench
+          .command("scenario")
+          .description("Run a scenario file: groups of connections, phases, objectives.")
+          .argument("<file>", "YAML; docs/reference/scenario-file.md"),
+      ),
+    ),
+  ).action(async (file: string, urls: readonly string[], options: CarryOptions & ReportOptions, command: Command) =>
+    done(
+      await guarded(host, () =>
+        runScenario({ file, urls, isGiven: (name) => command.getOptionValueSource(name) === "cli" }, options, host),
+      ),
+    ),
+  );
   finish(bench);
   // A worker process: its parent talks with it, and it ends with its parent.
   program.command("bench-worker", { hidden: true }).action(async () => {
     workAsWorker();
     await new Promise<never>(() => {});
   });
+}
+
+/** A file's scenario; what the command line says goes before what the file says. */
+async function runScenario(
+  given: { readonly file: string; readonly urls: readonly string[]; readonly isGiven: (option: keyof CarryOptions) => boolean },
+  options: CarryOptions & ReportOptions,
+  host: Host,
+): Promise<number> {
+  const token = await tokenOf(options.tokenFile, host);
+  const { plan, slos } = readScenario(await textOf(given.file, host), targetOf(options, given.urls, token));
+  const { isGiven } = given;
+  const target: Target = {
+    ...plan.target,
+    verifiesTls: options.tlsVerify,
+    comesBack: options.reconnect,
+    handshakeMsMax: options.handshakeTimeout,
+    ...(given.urls.length > 0 ? { urls: given.urls } : {}),
+    ...(isGiven("driver") ? { driver: options.driver } : {}),
+    ...(isGiven("codec") ? { codec: options.codec } : {}),
+    ...(isGiven("source") ? { sources: options.source } : {}),
+    ...(token === undefined ? {} : { token }),
+  };
+  const changed: LoadPlan = {
+    ...plan,
+    target,
+    ...(isGiven("workers") ? { workers: options.workers } : {}),
+    ...(isGiven("seed") ? { seed: options.seed } : {}),
+    ...(isGiven("payloadBytes") || isGiven("payload") ? { payload: payloadOf(options) } : {}),
+    observe: { metricsUrls: [...plan.observe.metricsUrls, ...options.metrics], pids: [...plan.observe.pids, ...options.pid] },
+  };
+  return runBench(changed, slos, options, host);
+}
+
+async function textOf(file: string, host: Host): Promise<string> {
+  try {
+    return await readFile(resolve(host.cwd, file), "utf8");
+  } catch (error) {
+    throw new LoadError("scenario_invalid", `Cannot read the scenario: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** What is wrong with the arguments is said, not thrown. */

@@ -27,6 +27,7 @@ export interface SentStreams {
 
 const KINDS = 8;
 const CHURN = -1;
+const DROP = -2;
 const EXCUSED_MAX = 1_000_000;
 
 export class Crew {
@@ -41,6 +42,7 @@ export class Crew {
   #phase: Phase | undefined;
   #phaseEndUs = 0;
   #hasBegun = false;
+  #isDropDue = false;
   readonly #excused = new Map<number, number[]>();
   #excusedCount = 0;
   readonly #places = new Map<Client, number>();
@@ -61,17 +63,20 @@ export class Crew {
     this.recorder.turn(startUs);
     if (phase.do === "connect") this.#beginConnecting(phase, startUs);
     else this.#beginLoad(phase, startUs);
-    if (phase.do === "drop") this.#drop(phase);
+    this.#isDropDue = phase.do === "drop";
+    if (this.#isDropDue) this.#addLoad(startUs, DROP);
   }
 
   /** Nothing new from now on; what is on its way may arrive. */
   quiet(): void {
     this.#load = new Agenda();
     this.#phase = undefined;
+    this.#isDropDue = false;
   }
 
   /** Clients that are to be there at the end of the phase and are not (yet). */
   absent(): number {
+    if (this.#isDropDue) return this.clients.length;
     const phase = this.#phase;
     const wanted = this.clients.filter((client) => client.state !== "gone" && !(client.state === "new" && phase?.do !== "connect"));
     const expected = phase?.do === "connect" ? wanted.filter(({ member }) => this.#isInShare(member, phase.share)) : wanted;
@@ -209,6 +214,7 @@ export class Crew {
     const phase = this.#phase;
     if (phase === undefined || phase.do === "connect") return;
     if (what === CHURN) return this.#churn(phase, us);
+    if (what === DROP) return this.#drop(phase);
     const client = this.clients[Math.floor(what / KINDS)];
     const isWrite = what % KINDS === DUE.write;
     const group = client?.member.group;
@@ -229,7 +235,10 @@ export class Crew {
     this.#addLoad(us + (1_000_000 * of) / phase.churnPerSecond, CHURN);
   }
 
-  #drop({ share, awayMs, of }: DropPhase): void {
+  #drop(phase: HoldPhase | DropPhase): void {
+    this.#isDropDue = false;
+    if (phase.do !== "drop") return;
+    const { share, awayMs, of } = phase;
     const up = this.clients.filter(({ state, member }) => state === "up" && (of?.includes(member.group.name) ?? true));
     for (const client of chosen(up, Math.round(share * up.length), this.#options.random)) client.drop(awayMs);
   }

@@ -9,6 +9,7 @@ export type { CountKind, Counts, TimeKind } from "./recorder.ts";
 export { resultText } from "./report-text.ts";
 export type { Figures, GeneratorUse, LoadResult, PhaseResult, PlanShown, Point, ServerCost, ServerUse, TimesByKind } from "./result.ts";
 export { type LoadHooks, type Progress, runLoad } from "./run.ts";
+export { readScenario, type Scenario } from "./scenario-file.ts";
 export * from "./scenarios.ts";
 export { judge, mainTimes, readSlos, SLO_NAMES, type Slo, type SloVerdict, timeText } from "./slo.ts";
 export { workAsWorker } from "./worker.ts";
