@@ -4,40 +4,12 @@ import { createHash } from "node:crypto";
 import { API_KEY_LENGTH_MIN, loadConfig, optionRows } from "@holdfast/config";
 import { createAuthenticator } from "@holdfast/server";
 import manifest from "../package.json";
-import { runCli } from "./cli.ts";
-import type { Host } from "./host.ts";
+import { type Run, runCommand } from "./testing.ts";
 import { VERSION } from "./version.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
-  const written = { out: "", err: "" };
-  const host: Host = {
-    env,
-    cwd: import.meta.dir,
-    self: ["bun", "main.ts"],
-    packed: false,
-    colors: false,
-    parent: undefined,
-    out: (text) => {
-      written.out += text;
-    },
-    err: (text) => {
-      written.err += text;
-    },
-    onSignal: () => {},
-    onFault: () => {},
-    exit: () => {},
-  };
-  const code = await runCli(argv, host);
-  return { code, ...written };
-}
+const run = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> => runCommand(argv, { env });
 
 test("the version is the package's", async () => {
   expect(VERSION).toBe(manifest.version);

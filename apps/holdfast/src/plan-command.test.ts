@@ -5,31 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "@holdfast/config";
 import { NODE_SETTINGS, SCENARIO_DEFAULTS } from "@holdfast/plan";
-import { runCli } from "./cli.ts";
 import { PLAN_FLAGS, readFlag } from "./plan-flags.ts";
+import { type Run, runCommand } from "./testing.ts";
 
-async function plan(argv: readonly string[], cwd = import.meta.dir): Promise<{ code: number; out: string; err: string }> {
-  const written = { out: "", err: "" };
-  const code = await runCli(["plan", ...argv], {
-    env: {},
-    cwd,
-    self: ["bun", "main.ts"],
-    packed: false,
-    colors: false,
-    parent: undefined,
-    out: (text) => {
-      written.out += text;
-    },
-    err: (text) => {
-      written.err += text;
-    },
-    onSignal: () => {},
-    onFault: () => {},
-    exit: () => {},
-  });
-  return { code, ...written };
-}
-
+const plan = (argv: readonly string[], cwd = import.meta.dir): Promise<Run> => runCommand(["plan", ...argv], { cwd });
 const SMALL = ["--clients", "20k", "--messages", "200"];
 
 test("prints a plan that holds with status 0", async () => {

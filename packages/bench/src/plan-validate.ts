@@ -1,14 +1,16 @@
 // Owns: the program behind `npm run plan:validate`: real runs beside what `holdfast plan`'s model says of them, and the document.
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { cpus, loadavg, release, totalmem } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
+import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { CALIBRATION } from "@holdfast/plan";
+import { machine } from "./machine.ts";
 import { BenchError } from "./micro/bench-error.ts";
+import { series } from "./micro/series.ts";
 import { measureCosts } from "./plan-validation/costs.ts";
 import { ValidationGround } from "./plan-validation/ground.ts";
 import { rollRun, stormRuns } from "./plan-validation/large-runs.ts";
-import { type Figure, median, mergedFigures, type ValidationResult } from "./plan-validation/result.ts";
+import { type Figure, mergedFigures, type ValidationResult } from "./plan-validation/result.ts";
 import { smallRuns } from "./plan-validation/small-runs.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
@@ -41,7 +43,7 @@ async function main(): Promise<number> {
     const result = await validate(options);
     for (const path of options.docs ? [options.json, DOCS] : [options.json]) await write(path, result);
     for (const { run, name, predicted, measured } of result.figures)
-      line(`${run}: ${name}: predicted ${predicted.toFixed(2)}, measured ${median(measured).toFixed(2)}`);
+      line(`${run}: ${name}: predicted ${predicted.toFixed(2)}, measured ${series(measured).median.toFixed(2)}`);
     return 0;
   } catch (error) {
     if (!(error instanceof BenchError)) throw error;
@@ -109,12 +111,6 @@ function read<T>(parse: () => T): T {
   } catch (error) {
     throw new BenchError("argument_invalid", error instanceof Error ? error.message : String(error));
   }
-}
-
-function machine(): ValidationResult["machine"] {
-  const [processor] = cpus();
-  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release().split("-")[0]}`;
-  return { processor: processor?.model ?? "unknown", cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel };
 }
 
 async function write(path: string, result: ValidationResult): Promise<void> {

@@ -1,7 +1,8 @@
 // Owns: the program behind `npm run prove`: arguments, progress, the result's files, the exit status.
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { cpus, loadavg, release, totalmem } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
+import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
+import { machine } from "./machine.ts";
 import { proofDocument, withoutCharts } from "./prove/document.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
@@ -89,12 +90,6 @@ async function writeDocument(result: ProofResult): Promise<void> {
   await write(kept ?? "", `${JSON.stringify(withoutCharts(result), null, 2)}\n`);
   const read = async (path = ""): Promise<ProofResult | undefined> => ((await Bun.file(path).exists()) ? Bun.file(path).json() : undefined);
   await write(join(DOCS, "proof.md"), proofDocument((await read(full)) ?? result, await read(side)));
-}
-
-function machine(): ProofResult["machine"] {
-  const [processor] = cpus();
-  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release().split("-")[0]}`;
-  return { processor: processor?.model ?? "unknown", cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30), kernel };
 }
 
 async function write(path: string, text: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { withValidation } from "./document.ts";
-import { median, mergedFigures, type ValidationResult } from "./result.ts";
+import { mergedFigures, type ValidationResult } from "./result.ts";
 
 const costs = { nodeBytes: 76e6, nodeIdleUs: 10_000, socketBytes: 3712, upgradeUs: 150, connectUs: 60, subscribeUs: 45, refuseUs: 90 };
 const result: ValidationResult = {
@@ -34,5 +34,4 @@ test("a page without marks stays as it is", () => expect(withValidation("text", 
 test("rounds are put together figure by figure", () => {
   const round = (measured: number) => [{ run: "r", name: "n", unit: "s" as const, predicted: 1, measured: [measured] }];
   expect(mergedFigures([round(3), round(1), round(2)])[0]?.measured).toEqual([3, 1, 2]);
-  expect([median([3, 1, 2]), median([4, 1, 2, 3]), median([])]).toEqual([2, 2.5, 0]);
 });

@@ -1,5 +1,6 @@
 // Owns: the part of the documents that shows a validation.
-import { type Figure, median, type ValidationResult } from "./result.ts";
+import { series } from "../micro/series.ts";
+import type { Figure, ValidationResult } from "./result.ts";
 
 const BEGIN = "<!-- validation: generated from benchmarks/plan-validation.json -->";
 const END = "<!-- end of validation -->";
@@ -33,13 +34,13 @@ const shown = (value: number): string => {
 };
 
 function spread(values: readonly number[]): string {
-  const middle = shown(median(values));
-  return values.length < 2 ? middle : `${middle} (${shown(Math.min(...values))}–${shown(Math.max(...values))})`;
+  const { median, least, most } = series(values);
+  return values.length < 2 ? shown(median) : `${shown(median)} (${shown(least)}–${shown(most)})`;
 }
 
 /** How far above (+) or below (-) the measured one the prediction is. */
 function difference({ predicted, measured }: Figure): string {
-  const found = median(measured);
+  const found = series(measured).median;
   if (found === 0) return predicted === 0 ? "0 %" : "–";
   const share = Math.round((predicted / found - 1) * 100);
   return share === 0 ? "0 %" : `${share > 0 ? "+" : "−"}${Math.abs(share)} %`;

@@ -1,4 +1,5 @@
 // Owns: what a validation of the plan's model is: figures predicted and measured, side by side.
+import type { Machine } from "../machine.ts";
 import type { MeasuredCosts } from "./costs.ts";
 
 export interface Figure {
@@ -13,19 +14,13 @@ export interface Figure {
 
 export interface ValidationResult {
   readonly measuredAt: string;
-  readonly machine: { readonly processor: string; readonly cores: number; readonly memoryGiB: number; readonly kernel: string };
+  readonly machine: Machine;
   readonly versions: { readonly bun: string };
   readonly rounds: number;
   readonly loadBefore: number;
   /** What the model was given. */
   readonly costs: MeasuredCosts;
   readonly figures: readonly Figure[];
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 /** The same figures of all rounds together. */

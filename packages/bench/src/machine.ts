@@ -1,0 +1,19 @@
+// Owns: what a result says of the machine that it was measured on.
+import { cpus, release, totalmem, type } from "node:os";
+
+export interface Machine {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly kernel: string;
+}
+
+/** The kernel's version comes without its builder's suffix. */
+export function machine(): Machine {
+  return {
+    processor: cpus()[0]?.model.trim() || "unknown",
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: `${type()} ${release().split("-")[0]}`,
+  };
+}
