@@ -1,5 +1,5 @@
 // Owns: running helm and kubeconform on the chart, and reading what helm renders.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,6 +8,9 @@ import { parseAllDocuments, parse as parseYaml } from "yaml";
 export const CHART = fileURLToPath(new URL("../../deploy/chart", import.meta.url));
 const SCHEMAS = fileURLToPath(new URL("../../deploy/schemas", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** A helm that was built by hand thinks of a Kubernetes that is long gone. */
+const KUBERNETES = ["--kube-version", "1.37.0"];
 
 export const RELEASE = "rt";
 export const NAMESPACE = "realtime";
@@ -33,7 +36,7 @@ export type Source = { readonly file: string } | { readonly values: Values };
 
 export async function template(source: Source): Promise<HelmRun> {
   return withValues(source, (file) =>
-    run([program("HELM", "helm"), "template", RELEASE, CHART, "--namespace", NAMESPACE, "--values", file]),
+    run([program("HELM", "helm"), "template", RELEASE, CHART, ...KUBERNETES, "--namespace", NAMESPACE, "--values", file]),
   );
 }
 
@@ -44,7 +47,7 @@ export async function packaged(source: Source): Promise<readonly KubeObject[]> {
     const made = await run([program("HELM", "helm"), "package", CHART, "--destination", folder]);
     if (!made.ok) throw new Error(made.stderr);
     const [archive = ""] = readdirSync(folder);
-    const helm = [program("HELM", "helm"), "template", RELEASE, join(folder, archive), "--namespace", NAMESPACE];
+    const helm = [program("HELM", "helm"), "template", RELEASE, join(folder, archive), ...KUBERNETES, "--namespace", NAMESPACE];
     const done = await withValues(source, (file) => run([...helm, "--values", file]));
     if (!done.ok) throw new Error(done.stderr);
     return parse(done.stdout);
@@ -53,12 +56,26 @@ export async function packaged(source: Source): Promise<readonly KubeObject[]> {
   }
 }
 
-/** What `helm install` would print behind the manifests. */
+const NOTES = `kind: Notes
+metadata: { name: notes }
+data:
+  notes: |
+    {{- include (print $.Template.BasePath "/NOTES.txt") . | nindent 4 }}
+`;
+
+/** What `helm install` would print behind the manifests. Some versions of helm want a cluster for that; so an object says it, in a copy of the chart. */
 export async function notes(source: Source): Promise<string> {
-  const args = ["install", RELEASE, CHART, "--namespace", NAMESPACE, "--dry-run=client"];
-  const done = await withValues(source, (file) => run([program("HELM", "helm"), ...args, "--values", file]));
-  if (!done.ok) throw new Error(done.stderr);
-  return done.stdout.slice(done.stdout.indexOf("NOTES:") + "NOTES:".length).trim();
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-notes-"));
+  try {
+    cpSync(CHART, folder, { recursive: true });
+    writeFileSync(join(folder, "templates/notes.yaml"), NOTES);
+    const args = ["template", RELEASE, folder, ...KUBERNETES, "--namespace", NAMESPACE, "--show-only", "templates/notes.yaml"];
+    const done = await withValues(source, (file) => run([program("HELM", "helm"), ...args, "--values", file]));
+    if (!done.ok) throw new Error(done.stderr);
+    return parse(done.stdout)[0]?.data?.notes ?? "";
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 export async function lint(source: Source): Promise<HelmRun> {

@@ -23,6 +23,7 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
     "THE BUNDLED VALKEY IS FOR TRIALS",
   ],
   ["memory", { broker: { mode: "memory", url: "" }, replicas: 1 }, "broker is in the pod's memory"],
+  ["pages of other hosts", {}, "config.allowedOrigins"],
   ["open to everyone", { config: { auth: { insecure: true } } }, "everyone who can reach the pods"],
   ["nobody is told apart", { expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } } }, "config.trustedProxies"],
   ["plain text at a balancer", { expose: { mode: "loadBalancer" } }, "plain ws://"],

@@ -16,6 +16,9 @@
 {{- if eq (toString (dig "auth" "insecure" false .Values.config)) "true" -}}
 {{- $w = append $w "config.auth.insecure: everyone who can reach the pods may do everything." -}}
 {{- end -}}
+{{- if not .Values.config.allowedOrigins -}}
+{{- $w = append $w "Browsers may connect from pages of the same host alone; name the origins of others in config.allowedOrigins." -}}
+{{- end -}}
 {{- if include "holdfast.addressesHidden" . -}}
 {{- $w = append $w "Every client has the address of a proxy, so the limit of connections for each address is off. Name the proxy's network in config.trustedProxies to have it." -}}
 {{- end -}}
