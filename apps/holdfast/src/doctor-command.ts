@@ -26,7 +26,7 @@ interface DoctorFlags {
   readonly connections?: number;
   readonly handshakes?: number;
   readonly drain?: number;
-  readonly workload: readonly string[];
+  readonly workload?: readonly string[];
   readonly cluster?: boolean;
   readonly namespace?: string;
   readonly context?: string;
@@ -56,12 +56,10 @@ export function addDoctor(program: Command, host: Host, done: (code: number) => 
     .addOption(figure("--connections <count>", "connections of a pod (default 10000, or the node's limit)"))
     .addOption(figure("--handshakes <count>", "set-ups a second that a pod takes (default 500, or the node's option)"))
     .addOption(figure("--drain <seconds>", "from SIGTERM to the end, for workloads that are not Holdfast's"))
-    .option(
-      "--workload <name>",
-      "look at this workload only; repeat for more",
-      (name: string, all: readonly string[]) => [...all, name],
-      [],
-    )
+    .option("--workload <name>", "look at this workload only; repeat for more", (name: string, all: readonly string[] = []) => [
+      ...all,
+      name,
+    ])
     .addHelpText("after", `\n${EXIT_OF_DOCTOR}\nEach finding has a section in docs/operations/doctor.md.\n`)
     .action(async (paths: readonly string[], flags: DoctorFlags) => done(await runDoctor(paths, flags, host)));
 }
@@ -99,7 +97,7 @@ function optionsOf({ ping, connections, handshakes, drain, workload }: DoctorFla
     ...(connections === undefined ? {} : { connections }),
     ...(handshakes === undefined ? {} : { handshakesPerSecond: handshakes }),
     ...(drain === undefined ? {} : { drainSeconds: drain }),
-    workloads: workload,
+    ...(workload === undefined ? {} : { workloads: workload }),
   };
 }
 

@@ -46,7 +46,7 @@ function workloadLines({ way, findings }: WorkloadReport, options: TextOptions, 
   const { object, replicas } = workload;
   const counts = countText(findings);
   const lines = [
-    `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.own ? ", a Holdfast node" : ""}  ${counts}`,
+    `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.autoscaler === undefined ? "" : " at least"}${workload.own ? ", a Holdfast node" : ""}  ${counts}`,
     ...wayLines(way, paint),
     paint("dim", `  pod: ${podText(way)}`),
     paint(

@@ -26,20 +26,25 @@ export interface Scene {
 }
 
 export function createScene(objects: readonly KubeObject[], options: DoctorOptions): Scene {
-  const byKind = new Map<string, KubeObject[]>();
-  for (const object of objects) {
-    const known = byKind.get(object.kind);
-    if (known === undefined) byKind.set(object.kind, [object]);
-    else known.push(object);
-  }
-  const all = (kind: string, group?: string): readonly KubeObject[] =>
-    (byKind.get(kind) ?? []).filter(({ apiVersion }) => group === undefined || groupOf(apiVersion) === group);
+  const byKind = grouped(objects, ({ kind }) => kind);
+  const byGroup = grouped(objects, ({ kind, apiVersion }) => `${kind} ${groupOf(apiVersion)}`);
+  const byName = grouped(objects, ({ kind, name }) => `${kind} ${name}`);
   return {
     objects,
     options,
-    all,
-    one: (kind, name, namespace) => all(kind).find((object) => object.name === name && sameNamespace(object.namespace, namespace)),
+    all: (kind, group) => (group === undefined ? byKind.get(kind) : byGroup.get(`${kind} ${group}`)) ?? [],
+    one: (kind, name, namespace) => byName.get(`${kind} ${name}`)?.find((object) => sameNamespace(object.namespace, namespace)),
   };
+}
+
+function grouped(objects: readonly KubeObject[], keyOf: (object: KubeObject) => string): ReadonlyMap<string, readonly KubeObject[]> {
+  const groups = new Map<string, KubeObject[]>();
+  for (const object of objects) {
+    const group = groups.get(keyOf(object));
+    if (group === undefined) groups.set(keyOf(object), [object]);
+    else group.push(object);
+  }
+  return groups;
 }
 
 function groupOf(apiVersion: string): string {

@@ -14,6 +14,8 @@ export interface Knob {
   readonly path?: Path;
   /** The patch that sets it; absent where it is set outside of these manifests. */
   readonly patch?: (value: number) => Patch;
+  /** The most that the product takes. */
+  readonly most?: number;
   /** How to set it, where no patch can. */
   readonly how?: string;
 }

@@ -71,7 +71,8 @@ function azure(service: KubeObject): Hop {
   return {
     kind: "balancer",
     name: `LoadBalancer ${service.name} (Azure)`,
-    idle: annotation(service, { key: `${AZURE}tcp-idle-timeout`, fallback: 240, perUnit: 60 }),
+    // It takes 4 to 30 min everywhere; more depends on its kind.
+    idle: { ...annotation(service, { key: `${AZURE}tcp-idle-timeout`, fallback: 240, perUnit: 60 }), most: 1800 },
   };
 }
 

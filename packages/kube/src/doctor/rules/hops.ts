@@ -41,7 +41,7 @@ function idle({ load }: Way, hop: Hop): readonly Finding[] {
   const value = seconds(hop.idle.value);
   const cuts = hop.idle.value <= ping;
   const near = hop.idle.value <= 2 * ping;
-  const wanted = Math.max(IDLE_SECONDS, 3 * ping);
+  const wanted = Math.min(Math.max(IDLE_SECONDS, 3 * ping), hop.idle.most ?? Number.POSITIVE_INFINITY);
   return [
     finding("idle-timeout", {
       severity: cuts ? "error" : "warning",

@@ -19,7 +19,7 @@ function refused({ workload }: Way, own: OwnOptions): readonly Finding[] {
       object: workload.object,
       path: workload.main.path,
       found: `${option} (${where}): found ${found}`,
-      fix: `Expected ${allowed}.`,
+      fix: allowed.startsWith("did you mean") ? `Correct its name (${allowed}) or leave it out.` : `Expected ${allowed}.`,
     }),
   );
 }
