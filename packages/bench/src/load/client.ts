@@ -154,6 +154,7 @@ export class Client implements SpeakerListener {
     let missing = 0;
     for (const room of this.member.rooms) {
       for (const stream of this.#world.population.streamsOf[room] ?? []) {
+        if (!this.#world.driver.can.hearItself && this.member.streams.some(({ id }) => id === stream)) continue;
         const check = this.#checks.get(stream);
         if (check !== undefined) missing += check.missing(truth(stream));
         else if (this.#wasFirst) missing += truth(stream).sent - truth(stream).excused.size;

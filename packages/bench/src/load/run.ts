@@ -2,6 +2,7 @@
 import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { generatorUs, type Look, lookAt, pointBetween } from "./course.ts";
+import { driverOf } from "./drivers/drivers.ts";
 import { LoadError } from "./load-error.ts";
 import { type Watched, watchedOf } from "./observe.ts";
 import { checkPlan, connectionsOf, type LoadPlan, type Phase } from "./plan.ts";
@@ -42,6 +43,7 @@ const LEAD_MS = 30;
 /** Runs a plan. Rejects with a LoadError when it cannot be run; what the servers do is in the result. All its processes have ended when it settles. */
 export async function runLoad(plan: LoadPlan, hooks: LoadHooks = {}): Promise<LoadResult> {
   checkPlan(plan);
+  checkDriver(plan);
   const run = 1 + Math.floor(Math.random() * 0xfffe);
   const workers = await Workers.start(plan, run, hooks.worker ?? [process.execPath, join(import.meta.dir, "worker.ts")]);
   try {
@@ -213,6 +215,17 @@ class LoadRun {
       },
     };
   }
+}
+
+/** Where a dialect lets only members of a room write to it. */
+function checkDriver({ target, groups }: LoadPlan): void {
+  if (driverOf(target.driver).can.hearItself) return;
+  const outsider = groups.find(({ name, writes }) => writes?.to !== undefined && writes.to !== name);
+  if (outsider === undefined) return;
+  throw new LoadError(
+    "plan_invalid",
+    `Cannot run the load: found groups.${outsider.name} that writes to rooms of others, expected only members of a room to write to it with driver ${target.driver}`,
+  );
 }
 
 /** A server that lets nobody in cannot be measured. */

@@ -1,6 +1,6 @@
 // Owns: the port behind which dialects lie: what a load run asks of a speaker, and what a speaker tells.
 
-export const DRIVER_NAMES = ["holdfast", "socketio", "ws"] as const;
+export const DRIVER_NAMES = ["holdfast", "socketio", "ws", "centrifuge", "pusher"] as const;
 export type DriverName = (typeof DRIVER_NAMES)[number];
 
 /** What a driver is told about its end of the conversation. */
@@ -19,8 +19,8 @@ export interface Driver {
   subprotocol(options: SpeakerOptions): string | undefined;
   /** Of the upgrade request; a token goes here where the dialect has no frame for it. */
   headers(options: SpeakerOptions): Readonly<Record<string, string>>;
-  /** Whether clients may publish, ping, and continue where they were after a lost connection. */
-  readonly can: { readonly publish: boolean; readonly ping: boolean; readonly recover: boolean };
+  /** Whether clients may publish, ping, continue where they were after a lost connection, and get what they publish themselves to a channel of theirs. */
+  readonly can: { readonly publish: boolean; readonly ping: boolean; readonly recover: boolean; readonly hearItself: boolean };
   speaker(listener: SpeakerListener, options: SpeakerOptions): Speaker;
 }
 

@@ -40,7 +40,7 @@ export const holdfastDriver: Driver = {
   path: "/connect",
   subprotocol: ({ codec }) => (codec === "json" ? SUBPROTOCOL_JSON : SUBPROTOCOL_MSGPACK),
   headers: () => ({}),
-  can: { publish: true, ping: true, recover: true },
+  can: { publish: true, ping: true, recover: true, hearItself: true },
   speaker: (listener, options) => new HoldfastSpeaker(listener, options),
 };
 

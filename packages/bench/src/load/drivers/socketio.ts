@@ -15,7 +15,7 @@ export const socketioDriver: Driver = {
   path: "/socket.io/?EIO=4&transport=websocket",
   subprotocol: () => undefined,
   headers: () => ({}),
-  can: { publish: true, ping: true, recover: true },
+  can: { publish: true, ping: true, recover: true, hearItself: true },
   speaker: (listener, options) => new SocketioSpeaker(listener, options),
 };
 

@@ -11,7 +11,7 @@ export const wsDriver: Driver = {
   path: "/",
   subprotocol: () => undefined,
   headers: ({ token }) => (token === undefined ? {} : { Authorization: `Bearer ${token}` }),
-  can: { publish: true, ping: true, recover: false },
+  can: { publish: true, ping: true, recover: false, hearItself: true },
   speaker: (listener, options) => new PlainSpeaker(listener, options),
 };
 
