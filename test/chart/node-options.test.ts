@@ -1,6 +1,7 @@
 // Checks that a node takes what the chart gives it: the rendered file and variables go through the node's own reading of its options.
 import { expect, test } from "bun:test";
 import { loadConfig, optionRows } from "@holdfast/config";
+import { parse as parseYaml } from "yaml";
 import { BASE, CASES, merged } from "./cases.ts";
 import { derivedOptions, type KubeObject, objects, type Values } from "./helm.ts";
 import { podOf } from "./policy.ts";
@@ -70,3 +71,19 @@ test("the drain and the limits that a node has in force are those of the values"
     revision: REFERENCES.HOLDFAST_REVISION ?? "",
   });
 });
+
+test("the memory of a connection is a little more than was measured, and the README says what they come to", async () => {
+  const repository = `${import.meta.dir}/../../`;
+  const measured = await Bun.file(`${repository}docs/benchmarks/micro.json`).json();
+  const values = parseYaml(await Bun.file(`${repository}deploy/chart/values.yaml`).text());
+  const kilobytes = measured.peers.holdfast.subscribedBytes.most / 1000;
+  expect(values.resources.connectionKilobytes).toBeGreaterThan(kilobytes);
+  expect(values.resources.connectionKilobytes).toBeLessThan(kilobytes * 1.25);
+  const [container] = podOf((await objects({ values: BASE })).find(({ kind }) => kind === "Deployment") ?? NOTHING)?.containers ?? [];
+  const mebibytes = (of: Values | undefined) => String(of?.memory).replace("Mi", " MiB");
+  const readme = await Bun.file(`${repository}deploy/chart/README.md`).text();
+  for (const of of [container?.resources?.requests, container?.resources?.limits])
+    expect(readme).toContain(`10,000 connections: ${mebibytes(of)}.`);
+});
+
+const NOTHING: KubeObject = { apiVersion: "v1", kind: "Nothing", metadata: { name: "nothing" } };

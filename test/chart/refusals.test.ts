@@ -61,6 +61,11 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
   ["no broker", { broker: { url: "" } }, "needs the address of Redis or Valkey"],
   ["two brokers", { broker: { existingSecret: { name: "b" } } }, "are both set"],
   ["a password in values", { broker: { url: "redis://app:hunter2@redis:6379" } }, "broker.url has credentials"],
+  [
+    "a Sentinel's password in values",
+    { broker: { url: "redis+sentinel://s:26379/main?sentinelPassword=hunter2" } },
+    "broker.url has credentials",
+  ],
   ["an address that is not used", { broker: { mode: "memory" }, replicas: 1 }, "broker.mode memory does not use it"],
   ["a trial Valkey without a password", { broker: { mode: "valkey", url: "" } }, "broker.valkey.existingSecret.name is empty"],
   ["several pods with memory", { broker: { mode: "memory", url: "" } }, "one pod alone"],

@@ -104,7 +104,7 @@ drain.perSecondMax: connections.handshakesPerSecond
 {{- if and $b.url $b.existingSecret.name -}}
 {{- $problems = append $problems "broker.url and broker.existingSecret.name are both set; use one" -}}
 {{- end -}}
-{{- if contains "@" $b.url -}}
+{{- if regexMatch "@|[pP]assword=" $b.url -}}
 {{- $problems = append $problems "broker.url has credentials, which everyone could read who may read the Deployment; use broker.existingSecret" -}}
 {{- end -}}
 {{- else if $b.url -}}
