@@ -250,6 +250,22 @@ describe("a node in it", () => {
     server.close();
   });
 
+  test("comes with the other commands", async () => {
+    expect(await start(["keygen"]).ended()).toBe(0);
+    const config = start(["config"], { HOLDFAST_AUTH_RESUME_SECRET: SECRET });
+    expect(await config.ended()).toBe(0);
+    expect(config.output()).not.toContain(SECRET);
+    const ports = [{ containerPort: 8000 }];
+    const container = { name: "holdfast", image: "holdfast:1", ports, env: [{ name: "HOLDFAST_PORT", value: "8000" }] };
+    const template = { metadata: { labels: { app: "holdfast" } }, spec: { containers: [container] } };
+    const spec = { replicas: 2, selector: { matchLabels: { app: "holdfast" } }, template };
+    const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "holdfast", namespace: "live" }, spec };
+    writeFileSync(join(TREE, CONFIG, "deployment.json"), JSON.stringify(deployment));
+    const doctor = start(["doctor", `/${CONFIG}/deployment.json`, "--fail-on", "never"]);
+    expect(await doctor.ended()).toBe(0);
+    expect(doctor.output()).toContain("Deployment live/holdfast");
+  });
+
   test("has no dev, and says so", async () => {
     const command = start(["dev"]);
     expect(await command.ended()).toBe(2);

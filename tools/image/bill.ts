@@ -62,7 +62,12 @@ export function billOf(whole: Bill, { packages, libc }: Materials): Bill {
   const dependencies = whole.dependencies
     .filter(({ ref }) => refs.has(ref))
     .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((on) => refs.has(on)) }));
-  const bill = { ...head, metadata: { ...origin, component: { ...program, type: "application" } }, components, dependencies };
+  const bill = {
+    ...head,
+    metadata: { ...origin, lifecycles: [{ phase: "build" }], component: { ...program, type: "application" } },
+    components,
+    dependencies,
+  };
   return { ...bill, serialNumber: `urn:uuid:${uuidOf(JSON.stringify({ ...bill, serialNumber: "" }))}` };
 }
 
