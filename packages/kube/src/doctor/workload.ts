@@ -1,4 +1,5 @@
 // Owns: workloads as the doctor sees them: pods, containers, how many, and whether clients come to them.
+import { optionRows } from "@holdfast/config";
 import type { KubeObject } from "./manifests.ts";
 import { at, isRecord, type Json, list, number, type Path, record, text } from "./reading.ts";
 import { type Scene, sameNamespace, servicesOf } from "./scene.ts";
@@ -79,11 +80,15 @@ function containersAt(podSpec: Json, podPath: Path, field: string): readonly Con
   );
 }
 
+/** By its image, or by a variable that only a node reads. A client's HOLDFAST_URL makes no node. */
 function isOurs({ body }: Container): boolean {
   return (
-    list(body.env).some((entry) => text(at(entry, "name"))?.startsWith("HOLDFAST_") === true) ||
-    /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
+    list(body.env).some((entry) => isOwnVariable(text(at(entry, "name")) ?? "")) || /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
   );
+}
+
+function isOwnVariable(name: string): boolean {
+  return name.startsWith("HOLDFAST_") && (name === "HOLDFAST_CONFIG" || optionRows().some(({ env }) => env === name));
 }
 
 function autoscalerOf(object: KubeObject, scene: Scene): KubeObject | undefined {

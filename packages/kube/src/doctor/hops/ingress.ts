@@ -8,7 +8,7 @@ import { annotated, type Source } from "./annotated.ts";
 import { agic, alb, gke } from "./cloud-ingress.ts";
 import type { Hop, Knob } from "./hop.ts";
 
-export type Controller = "ingress-nginx" | "haproxytech" | "haproxy-ingress" | "traefik" | "alb" | "gke" | "agic" | "other";
+export type Controller = "ingress-nginx" | "nginx-org" | "haproxytech" | "haproxy-ingress" | "traefik" | "alb" | "gke" | "agic" | "other";
 
 /** Ingresses that lead to a Service of the workload. */
 export function ingressesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
@@ -23,6 +23,7 @@ export function ingressesOf(workload: Workload, scene: Scene): readonly KubeObje
 
 const PREFIXES: readonly (readonly [string, Controller])[] = [
   ["nginx.ingress.kubernetes.io/", "ingress-nginx"],
+  ["nginx.org/", "nginx-org"],
   ["haproxy.org/", "haproxytech"],
   ["haproxy-ingress.github.io/", "haproxy-ingress"],
   ["traefik.ingress.kubernetes.io/", "traefik"],
@@ -44,6 +45,7 @@ const CLASSES: Readonly<Record<string, Controller>> = {
 };
 const CONTROLLERS: readonly (readonly [RegExp, Controller])[] = [
   [/^k8s\.io\/ingress-nginx/, "ingress-nginx"],
+  [/^nginx\.org\//, "nginx-org"],
   [/^haproxy\.org\//, "haproxytech"],
   [/^haproxy-ingress\.github\.io\//, "haproxy-ingress"],
   [/^traefik\.io\//, "traefik"],
@@ -59,8 +61,8 @@ export function controllerOf(ingress: KubeObject, scene: Scene): Controller {
   const byController = CONTROLLERS.find(([pattern]) => controller !== undefined && pattern.test(controller))?.[1];
   if (byController !== undefined) return byController;
   const byPrefix = PREFIXES.find(([prefix]) => Object.keys(annotations).some((key) => key.startsWith(prefix)))?.[1];
-  // Two controllers are called haproxy; their annotations tell them apart.
-  if (name === "haproxy" && byPrefix !== undefined) return byPrefix;
+  // Two controllers are called haproxy, and two nginx; their annotations tell them apart.
+  if ((name === "haproxy" || name === "nginx") && byPrefix !== undefined) return byPrefix;
   return (name === undefined ? undefined : CLASSES[name]) ?? byPrefix ?? "other";
 }
 
@@ -70,6 +72,8 @@ export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene
   switch (controller) {
     case "ingress-nginx":
       return nginx(ingress, `${name} (ingress-nginx)`, scene);
+    case "nginx-org":
+      return { kind: "gateway", name: `${name} (NGINX)`, idle: nginxIdle(ingress, { prefix: "nginx.org/", write: inSeconds }) };
     case "haproxytech":
       return haproxytech(ingress, `${name} (HAProxy)`, scene);
     case "haproxy-ingress":
@@ -89,14 +93,16 @@ export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene
 
 const inSeconds = (seconds: number): string => `${seconds}s`;
 
-function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
-  const prefix = "nginx.ingress.kubernetes.io/";
-  const [read, send] = ["proxy-read-timeout", "proxy-send-timeout"].map((key) =>
-    annotated({ object: ingress, key: `${prefix}${key}`, fallback: 60 }),
-  );
-  const idle = read !== undefined && send !== undefined && send.value < read.value ? send : read;
+/** Whichever of the two directions is cut first. Pings pass in one, pongs in the other. */
+function nginxIdle(ingress: KubeObject, { prefix, write }: { readonly prefix: string; readonly write: (seconds: number) => string }): Knob {
+  const read = annotated({ object: ingress, key: `${prefix}proxy-read-timeout`, fallback: 60 });
+  const send = annotated({ object: ingress, key: `${prefix}proxy-send-timeout`, fallback: 60 });
   const both = (seconds: number) =>
-    annotationPatch(ingress, { [`${prefix}proxy-read-timeout`]: String(seconds), [`${prefix}proxy-send-timeout`]: String(seconds) });
+    annotationPatch(ingress, { [`${prefix}proxy-read-timeout`]: write(seconds), [`${prefix}proxy-send-timeout`]: write(seconds) });
+  return { ...(send.value < read.value ? send : read), patch: both };
+}
+
+function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
   const config = scene
     .all("ConfigMap")
     .find((map) => /ingress-nginx|nginx-controller/.test(map.name) && at(map.body, "data") !== undefined);
@@ -104,7 +110,7 @@ function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
     kind: "gateway",
     name,
     product: "ingress-nginx",
-    ...(idle === undefined ? {} : { idle: { ...idle, patch: both } }),
+    idle: nginxIdle(ingress, { prefix: "nginx.ingress.kubernetes.io/", write: String }),
     drainFrom: "sigterm",
     drain: configured(config, { object: ingress, key: "worker-shutdown-timeout", fallback: 240, write: inSeconds }),
   };
