@@ -82,6 +82,21 @@ test("without a token where one is needed it fails at once, with the reason", as
   expect([code, output]).toEqual([1, expect.stringContaining("unauthorized")]);
 });
 
+test("a certificate for another name is refused, unless that is asked for as the chart's test does", async () => {
+  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert} -days 2 -subj /CN=public.example`;
+  expect(Bun.spawnSync(["openssl", ...args.split(" ")], { stderr: "ignore" }).exitCode).toBe(0);
+  const secure = await startNode({ env: { HOLDFAST_TLS_CERT_FILE: cert, HOLDFAST_TLS_KEY_FILE: key } });
+  try {
+    const url = `--url=wss://127.0.0.1:${secure.node.port}/connect`;
+    expect((await probe([url, "--timeout=1s"])).code).toBe(3);
+    const { code, output } = await probe([url], { NODE_TLS_REJECT_UNAUTHORIZED: "0" });
+    expect([code, output]).toEqual([0, expect.stringContaining("every step was done")]);
+  } finally {
+    await secure.node.stop();
+  }
+});
+
 const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   ["no address", [], "--url"],
   ["an address of another kind", ["--url=redis://localhost"], "expected ws://"],
