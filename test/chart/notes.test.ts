@@ -37,7 +37,7 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
   [
     "haproxy-ingress's own time",
     { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "haproxy" } } },
-    "timeout-stop to at least M + 5 = 80 s",
+    "timeout-stop to at least M + 5 = 80 s, or a reload cuts connections before they moved; close-sessions-duration",
   ],
   [
     "Traefik's own time",

@@ -32,7 +32,7 @@
 {{- $w = append $w "ingress-nginx is retired, and each reload of it cuts every connection after its worker-shutdown-timeout (240 s). Prefer a Gateway, or raise worker-shutdown-timeout." -}}
 {{- end -}}
 {{- if and (eq $e.mode "ingress") (hasPrefix "haproxy" $e.ingress.controller) -}}
-{{- $w = append $w (printf "In the controller's own configuration set %s to at least M + 5 = %d s, or a reload cuts connections before they moved." (ternary "hard-stop-after" "timeout-stop" (eq $e.ingress.controller "haproxytech")) (int64 $d.gateway)) -}}
+{{- $w = append $w (printf "In the controller's own configuration set %s to at least M + 5 = %d s, or a reload cuts connections before they moved%s." (ternary "hard-stop-after" "timeout-stop" (eq $e.ingress.controller "haproxytech")) (int64 $d.gateway) (ternary "" "; close-sessions-duration spreads what is cut at its end" (eq $e.ingress.controller "haproxytech"))) -}}
 {{- end -}}
 {{- if and (eq $e.mode "ingress") (eq $e.ingress.controller "traefik") -}}
 {{- $w = append $w (printf "In Traefik's static configuration set entryPoints.*.transport.lifeCycle.graceTimeOut to at least M + 5 = %d s; its 10 s cut connections when it restarts." (int64 $d.gateway)) -}}
