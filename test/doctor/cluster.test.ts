@@ -129,6 +129,7 @@ describe("an exec plugin", () => {
     ["that says no JSON", `echo ${TOKEN}`, "no JSON"],
     ["that gives nothing", "echo '{}'", "no token and no certificate"],
     ["that never ends is stopped", "exec sleep 60", "no answer in 2 s"],
+    ["whose child never ends is not waited for", "sleep 8", "no answer in 2 s"],
   ];
   test.each(failures)("%s", async (_name, script, expected) => {
     const error = await refusal(kubeconfig(await serve(), { user: plugin(script) }));

@@ -74,20 +74,21 @@ async function runPlugin(plugin: ExecPlugin, { env, execTimeoutMs }: Surrounding
 
 async function outputOf(plugin: ExecPlugin, env: Readonly<Record<string, string | undefined>>, timeoutMs: number): Promise<string> {
   const started = start(plugin, env);
-  let timedOut = false;
-  const timer = setTimeout(() => {
-    timedOut = true;
-    started.kill("SIGKILL");
-  }, timeoutMs);
+  const ended = Promise.all([limited(started.stdout), limited(started.stderr), started.exited]);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // What the plugin started itself may hold its pipes open after it was killed: nobody waits for that.
+  const tooLong = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(failed(plugin, `no answer in ${timeoutMs / 1000} s`)), timeoutMs);
+  });
   try {
-    const [out, err, code] = await Promise.all([limited(started.stdout), limited(started.stderr), started.exited]);
-    if (timedOut) throw failed(plugin, `no answer in ${timeoutMs / 1000} s`);
+    const [out, err, code] = await Promise.race([ended, tooLong]);
     const note = err.trim().split("\n").at(-1)?.slice(0, NOTE_LENGTH_MAX) ?? "";
     if (code !== 0) throw failed(plugin, `exit status ${code}${note === "" ? "" : ` (${note})`}`);
     return out;
   } finally {
     clearTimeout(timer);
     started.kill("SIGKILL");
+    ended.catch(() => {});
   }
 }
 
