@@ -1,5 +1,6 @@
 // Owns: the dashboard to look at during a deploy: who leaves, who takes them in, and what clients experienced.
 import { area, type DashboardSpec, figure, line } from "./dashboard.ts";
+import { RECOVERIES, REFUSED_HANDSHAKES } from "./panels.ts";
 import { counted, events, of, quantile, rate, sum } from "./queries.ts";
 
 const DRAINING = of("holdfast_node_state", `state="draining"`);
@@ -111,12 +112,7 @@ export const DEPLOY: DashboardSpec = {
           ],
           alert: "HoldfastHandshakesNearCapacity",
         }),
-        line("Refused handshakes by code", {
-          description: "draining is usual: a newcomer came to a node that leaves and is sent elsewhere.",
-          unit: "cps",
-          queries: [{ expr: `${sum(rate("holdfast_handshakes_total", `outcome="refused"`), "code")} > 0`, legend: "{{code}}" }],
-          alert: "HoldfastHandshakesRefused",
-        }),
+        REFUSED_HANDSHAKES,
         line("Handshake, 95 of 100 within", {
           description: "From the socket's opening to the answer to its first frame, by outcome.",
           unit: "s",
@@ -155,12 +151,7 @@ export const DEPLOY: DashboardSpec = {
           ],
           alert: "HoldfastUndeclaredLoss",
         }),
-        line("Recoveries by outcome", {
-          description: "Subscriptions that came back with a position: fully caught up, or with a gap.",
-          unit: "cps",
-          queries: [{ expr: sum(rate("holdfast_recoveries_total"), "outcome", "revision"), legend: "{{outcome}} {{revision}}" }],
-          alert: "HoldfastGaps",
-        }),
+        RECOVERIES,
         line("Delivery latency by revision, 99 of 100 within", {
           description: "The new revision beside the old one.",
           unit: "s",

@@ -1,5 +1,6 @@
 // Owns: the dashboard that says how all nodes are.
 import { area, type DashboardSpec, figure, line } from "./dashboard.ts";
+import { EVENT_LOOP_LAG, QUEUED_BYTES } from "./panels.ts";
 import { counted, largest, named, of, quantile, rate, sum } from "./queries.ts";
 
 const CONNECTIONS = of("holdfast_connections");
@@ -120,13 +121,7 @@ export const FLEET: DashboardSpec = {
     {
       title: "Nodes",
       panels: [
-        line("Event-loop lag, 99 of 100 within", {
-          description: "How late a timer fires. Everything that a node delivers waits for as long.",
-          unit: "s",
-          queries: [{ expr: quantile(0.99, "holdfast_event_loop_lag_seconds", "node"), legend: "{{node}}" }],
-          thresholds: { bad: 0.25 },
-          alert: "HoldfastEventLoopLag",
-        }),
+        EVENT_LOOP_LAG,
         line("CPU", {
           description: "Cores in use. A node's work is on one event loop: near 1 it is at its end.",
           unit: "short",
@@ -156,11 +151,7 @@ export const FLEET: DashboardSpec = {
           thresholds: { bad: 100e3 },
           alert: "HoldfastMemoryPerConnection",
         }),
-        line("Bytes queued for clients", {
-          description: "Accepted for clients and not yet taken by the network.",
-          unit: "bytes",
-          queries: [{ expr: sum(of("holdfast_queue_bytes"), "node"), legend: "{{node}}" }],
-        }),
+        QUEUED_BYTES,
         line("CPU for each delivery", {
           description: "CPU time of a node divided by its deliveries. Falls with larger rooms; steps up with a costlier contract.",
           unit: "s",

@@ -1,5 +1,6 @@
 // Owns: the dashboard about who is refused, and what proves who somebody is.
 import { type DashboardSpec, figure, line } from "./dashboard.ts";
+import { REFUSED_HANDSHAKES } from "./panels.ts";
 import { counted, named, of, quantile, rate, sum } from "./queries.ts";
 
 export const SECURITY: DashboardSpec = {
@@ -43,12 +44,7 @@ export const SECURITY: DashboardSpec = {
     {
       title: "At the door",
       panels: [
-        line("Refused handshakes by code", {
-          description: "try_later and connection_limit: no room. Codes of tokens: who they are was not proven.",
-          unit: "cps",
-          queries: [{ expr: `${sum(rate("holdfast_handshakes_total", `outcome="refused"`), "code")} > 0`, legend: "{{code}}" }],
-          alert: "HoldfastHandshakesRefused",
-        }),
+        REFUSED_HANDSHAKES,
         line("Refused before the upgrade", {
           description:
             "origin: a page that allowedOrigins does not name. full: the node is at its limit. not_websocket: no client of this protocol.",

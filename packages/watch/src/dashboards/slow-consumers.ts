@@ -1,5 +1,6 @@
 // Owns: the dashboard about clients that read more slowly than they are written to.
 import { type DashboardSpec, line } from "./dashboard.ts";
+import { EVENT_LOOP_LAG, QUEUED_BYTES, RECOVERIES } from "./panels.ts";
 import { of, quantile, rate, sum } from "./queries.ts";
 
 export const SLOW_CONSUMERS: DashboardSpec = {
@@ -23,23 +24,13 @@ export const SLOW_CONSUMERS: DashboardSpec = {
           queries: [{ expr: sum(rate("holdfast_connections_ended_total", `code="slow_consumer"`), "node"), legend: "{{node}}" }],
           alert: "HoldfastSlowConsumersClosed",
         }),
-        line("Bytes queued for clients", {
-          description: "On one node alone: its network or its processor. On all: what is published, or the clients' own network.",
-          unit: "bytes",
-          queries: [{ expr: sum(of("holdfast_queue_bytes"), "node"), legend: "{{node}}" }],
-        }),
+        QUEUED_BYTES,
         line("Queued bytes for each connection", {
           description: "The mean: a few slow clients hardly move it.",
           unit: "bytes",
           queries: [{ expr: sum(`${of("holdfast_queue_bytes")} / (${of("holdfast_connections")} > 0)`, "node"), legend: "{{node}}" }],
         }),
-        line("Event-loop lag, 99 of 100 within", {
-          description: "A late node makes its clients look slow.",
-          unit: "s",
-          queries: [{ expr: quantile(0.99, "holdfast_event_loop_lag_seconds", "node"), legend: "{{node}}" }],
-          thresholds: { bad: 0.25 },
-          alert: "HoldfastEventLoopLag",
-        }),
+        EVENT_LOOP_LAG,
         line("Deliveries by node", {
           description: "What the nodes write.",
           unit: "cps",
@@ -50,12 +41,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
     {
       title: "What becomes of them",
       panels: [
-        line("Recoveries by outcome", {
-          description: "full: everything was delivered, later. gap: the history was shorter than the client was slow.",
-          unit: "cps",
-          queries: [{ expr: sum(rate("holdfast_recoveries_total"), "outcome"), legend: "{{outcome}}" }],
-          alert: "HoldfastGaps",
-        }),
+        RECOVERIES,
         line("Publications of a recovery, 95 of 100 within", {
           description: "How far behind those were that came back.",
           unit: "short",
