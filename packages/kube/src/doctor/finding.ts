@@ -63,6 +63,6 @@ export function finding(id: FindingId, parts: FindingParts): Finding {
   };
 }
 
-export function refOf({ kind, namespace, name }: KubeObject): ObjectRef {
+function refOf({ kind, namespace, name }: KubeObject): ObjectRef {
   return { kind, namespace, name };
 }

@@ -68,7 +68,7 @@ function longestPreStop(workload: Workload): number | undefined {
 }
 
 /** Seconds that a container's preStop takes: 0 without one, undefined where only running it would tell. */
-export function preStopOf({ body }: Container): number | undefined {
+function preStopOf({ body }: Container): number | undefined {
   const hook = at(body, "lifecycle", "preStop");
   if (hook === undefined || hook === null) return 0;
   const sleep = number(at(hook, "sleep", "seconds"));

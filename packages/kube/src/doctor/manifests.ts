@@ -37,7 +37,7 @@ export interface Manifests {
 }
 
 /** Above this a file is refused: rendered manifests are a hundredth of it. */
-export const TEXT_LENGTH_MAX = 32 * 1024 * 1024;
+const TEXT_LENGTH_MAX = 32 * 1024 * 1024;
 const OBJECTS_MAX = 50_000;
 
 /** Reads every document of one text. Never throws: what is no manifest is told. */

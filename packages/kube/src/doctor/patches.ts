@@ -84,7 +84,7 @@ function identity({ name, namespace }: KubeObject): Json {
 }
 
 /** A map around a value, from its path. */
-export function nested(path: Path, value: unknown): unknown {
+function nested(path: Path, value: unknown): unknown {
   const [key, ...rest] = path;
   return key === undefined ? value : { [key]: nested(rest, value) };
 }

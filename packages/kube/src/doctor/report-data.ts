@@ -4,7 +4,7 @@ import { type Diagnosis, findingsOf } from "./diagnose.ts";
 import type { Severity } from "./finding.ts";
 import { refText } from "./report-text.ts";
 
-const FINITE = (value: number): number | null => (Number.isFinite(value) ? value : null);
+const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
 /** Version of the shape; a field that goes or changes its meaning makes it larger. */
 const JSON_VERSION = 1;
@@ -25,10 +25,10 @@ export function renderJson(diagnosis: Diagnosis): string {
     way: way.hops.map((hop) => ({
       kind: hop.kind,
       name: hop.name,
-      idleSeconds: hop.idle === undefined ? null : FINITE(hop.idle.value),
-      lifetimeSeconds: hop.lifetime === undefined ? null : FINITE(hop.lifetime.value),
-      drainSeconds: hop.drain === undefined ? null : FINITE(hop.drain.value),
-      connectionsMax: hop.connections === undefined ? null : FINITE(hop.connections.value),
+      idleSeconds: hop.idle === undefined ? null : finite(hop.idle.value),
+      lifetimeSeconds: hop.lifetime === undefined ? null : finite(hop.lifetime.value),
+      drainSeconds: hop.drain === undefined ? null : finite(hop.drain.value),
+      connectionsMax: hop.connections === undefined ? null : finite(hop.connections.value),
     })),
     findings,
   }));

@@ -126,7 +126,7 @@ export function refText({ kind, namespace, name }: ObjectRef): string {
   return `${kind} ${namespace === "" ? "" : `${namespace}/`}${name}`;
 }
 
-export function placeText({ file, line, template }: Place): string {
+function placeText({ file, line, template }: Place): string {
   const place = line === 0 ? file : `${file}:${line}`;
   return template === undefined ? place : `${template} (${place})`;
 }

@@ -27,7 +27,6 @@ export function alb(ingress: KubeObject, name: string): Hop {
   return {
     kind: "balancer",
     name,
-    product: "alb",
     idle: knob("alb.ingress.kubernetes.io/load-balancer-attributes", "idle_timeout.timeout_seconds", 60),
     drain: knob("alb.ingress.kubernetes.io/target-group-attributes", "deregistration_delay.timeout_seconds", 300),
     drainFrom: "deletion",
@@ -55,7 +54,7 @@ export function gke(name: string, workload: Workload, scene: Scene): Hop {
   const named = parsed(text(annotationsOf(service)["cloud.google.com/backend-config"]) ?? "");
   const names = [at(named, "default"), ...Object.values(record(at(named, "ports")))].map(text);
   const config = scene.all("BackendConfig").find((one) => names.includes(one.name) && sameNamespace(one.namespace, service.namespace));
-  return { kind: "balancer", name, product: "gke", ...gkeKnobs({ policy: config, near: service, path: ["spec"] }) };
+  return { kind: "balancer", name, ...gkeKnobs({ policy: config, near: service, path: ["spec"] }) };
 }
 
 function parsed(json: string): unknown {

@@ -8,11 +8,11 @@ import { gkeKnobs } from "./cloud-ingress.ts";
 import type { Hop, Knob } from "./hop.ts";
 
 /** Envoy's own circuit breaker, which Envoy Gateway keeps: 1024 connections and as many requests of a cluster. */
-export const ENVOY_CONNECTIONS = 1024;
+const ENVOY_CONNECTIONS = 1024;
 /** The limit that fixes set: far above what a proxy holds, so that the pods' own limits decide. */
 export const CONNECTIONS_RAISED = 1_000_000;
 
-export const HTTP_ROUTES = ["HTTPRoute", "TLSRoute", "TCPRoute"] as const;
+const HTTP_ROUTES = ["HTTPRoute", "TLSRoute", "TCPRoute"] as const;
 
 /** Routes that lead to a Service of the workload. */
 export function routesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
@@ -50,7 +50,7 @@ function isEnvoyGateway(className: string, scene: Scene): boolean {
 function gke(name: string, workload: Workload, scene: Scene): Hop {
   const service = workload.services[0] ?? workload.object;
   const policy = scene.all("GCPBackendPolicy").find((one) => targets(one, service));
-  return { kind: "balancer", name, product: "gke", ...gkeKnobs({ policy, near: service, path: ["spec", "default"] }) };
+  return { kind: "balancer", name, ...gkeKnobs({ policy, near: service, path: ["spec", "default"] }) };
 }
 
 interface EnvoyRoute {
@@ -70,7 +70,6 @@ function envoyGateway(from: EnvoyRoute, scene: Scene): Hop {
   return {
     kind: "gateway",
     name,
-    product: "envoy-gateway",
     idle: idleOf(policy, client, route),
     drain: drainOf(from, scene),
     drainFrom: "sigterm",

@@ -39,6 +39,6 @@ export interface Hop {
   readonly connections?: Knob;
   /** How long it goes on sending newcomers to a pod that is going. */
   readonly deregistration?: Knob;
-  /** Hops of a product whose findings have pages of their own. */
-  readonly product?: "ingress-nginx" | "gke" | "alb" | "nlb" | "knative" | "istio" | "envoy-gateway" | "linkerd";
+  /** Its age has a finding of its own. */
+  readonly product?: "knative";
 }

@@ -109,7 +109,6 @@ function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
   return {
     kind: "gateway",
     name,
-    product: "ingress-nginx",
     idle: nginxIdle(ingress, { prefix: "nginx.ingress.kubernetes.io/", write: String }),
     drainFrom: "sigterm",
     drain: configured(config, { object: ingress, key: "worker-shutdown-timeout", fallback: 240, write: inSeconds }),

@@ -1,7 +1,7 @@
 // Owns: hops of meshes and of Knative: sidecars that end on their own clock, Istio's gateways and destination rules, revisions with a timeout.
 import { parse } from "yaml";
 import type { KubeObject } from "../manifests.ts";
-import { patchAt, podAnnotationPatch, podPatch } from "../patches.ts";
+import { patchAt, podAnnotationPatch } from "../patches.ts";
 import { at, durationSeconds, isRecord, type Json, list, number, picks, record, text } from "../reading.ts";
 import { namespaceLabels, type Scene, sameNamespace } from "../scene.ts";
 import type { Workload } from "../workload.ts";
@@ -10,7 +10,7 @@ import type { Hop, Knob } from "./hop.ts";
 const PROXY_CONFIG = "proxy.istio.io/config";
 
 /** Whether Istio puts a sidecar into the pod. */
-export function hasIstioSidecar(workload: Workload, scene: Scene): boolean {
+function hasIstioSidecar(workload: Workload, scene: Scene): boolean {
   const asked = text(workload.podLabels["sidecar.istio.io/inject"]) ?? text(workload.podAnnotations["sidecar.istio.io/inject"]);
   if (asked !== undefined) return asked === "true";
   const labels = namespaceLabels(scene, workload.object.namespace);
@@ -33,7 +33,7 @@ export function sidecarHops(workload: Workload, scene: Scene): readonly Hop[] {
 function istioSidecar(workload: Workload, scene: Scene): Hop {
   const config = proxyConfig(workload.podAnnotations[PROXY_CONFIG]);
   const mesh = record(at(meshConfig(scene), "defaultConfig"));
-  const hop: Hop = { kind: "sidecar", name: "istio-proxy", product: "istio" };
+  const hop: Hop = { kind: "sidecar", name: "istio-proxy" };
   const native =
     text(workload.podAnnotations["sidecar.istio.io/nativeSidecar"]) === "true" ||
     workload.initContainers.some(({ name }) => name === "istio-proxy");
@@ -69,7 +69,7 @@ function parsedYaml(content: string | undefined): Json {
 }
 
 /** Istio's mesh-wide configuration, where its ConfigMap is among what was read. */
-export function meshConfig(scene: Scene): Json {
+function meshConfig(scene: Scene): Json {
   const map = scene.all("ConfigMap").find(({ name, body }) => /^istio(-|$)/.test(name) && at(body, "data", "mesh") !== undefined);
   return parsedYaml(text(at(map?.body, "data", "mesh")));
 }
@@ -90,7 +90,7 @@ const LINKERD_WAIT = "config.alpha.linkerd.io/proxy-wait-before-exit-seconds";
 
 function linkerdSidecar(workload: Workload): Hop {
   const annotations = workload.podAnnotations;
-  const hop: Hop = { kind: "sidecar", name: "linkerd-proxy", product: "linkerd" };
+  const hop: Hop = { kind: "sidecar", name: "linkerd-proxy" };
   const native =
     ["config.beta.linkerd.io/proxy-enable-native-sidecar", "config.linkerd.io/proxy-enable-native-sidecar"].some(
       (key) => text(annotations[key]) === "true",
@@ -110,7 +110,7 @@ function linkerdSidecar(workload: Workload): Hop {
 }
 
 /** Whether a host of Istio's configuration means the Service. */
-export function meansService(host: string | undefined, from: KubeObject, service: KubeObject): boolean {
+function meansService(host: string | undefined, from: KubeObject, service: KubeObject): boolean {
   const [name, namespace] = (host ?? "").split(".");
   return name === service.name && sameNamespace(namespace ?? from.namespace, service.namespace);
 }
@@ -138,7 +138,7 @@ export function istioGatewayHops(virtual: KubeObject, scene: Scene): readonly Ho
     if (full === "mesh" || full === "") return [];
     const name = full.split("/").at(-1) ?? full;
     const gateway = scene.all("Gateway", "networking.istio.io").find((one) => one.name === name);
-    const hop: Hop = { kind: "gateway", name: `Gateway ${name} (Istio)`, product: "istio" };
+    const hop: Hop = { kind: "gateway", name: `Gateway ${name} (Istio)` };
     const pods = scene
       .all("Deployment", "apps")
       .find((one) => picks(at(gateway?.body, "spec", "selector"), record(at(one.body, "spec", "template", "metadata", "labels"))));
@@ -170,7 +170,7 @@ export function destinationRuleHop(rule: KubeObject): Hop {
     ["http", "http2MaxRequests"],
   ];
   const limits = fields.flatMap((field) => number(at(rule.body, ...base, ...field)) ?? []);
-  const hop: Hop = { kind: "policy", name: `DestinationRule ${rule.name}`, product: "istio" };
+  const hop: Hop = { kind: "policy", name: `DestinationRule ${rule.name}` };
   if (limits.length === 0) return hop;
   const connections: Knob = {
     value: Math.min(...limits),
@@ -183,9 +183,9 @@ export function destinationRuleHop(rule: KubeObject): Hop {
   return { ...hop, connections };
 }
 
-export const KNATIVE_TIMEOUT_SECONDS = 300;
+const KNATIVE_TIMEOUT_SECONDS = 300;
 
-/** A revision of Knative ends a request, and a WebSocket is one, after its timeout. */
+/** A revision of Knative ends a request, and a WebSocket is one, after its timeout. No patch: 600 s is the most that it takes. */
 export function knativeHop(workload: Workload): Hop {
   const found = number(workload.podSpec.timeoutSeconds);
   const lifetime: Knob = {
@@ -194,12 +194,6 @@ export function knativeHop(workload: Workload): Hop {
     name: "timeoutSeconds",
     object: workload.object,
     path: [...workload.podPath, "timeoutSeconds"],
-    patch: (seconds) => podPatch(workload, { timeoutSeconds: seconds }),
   };
-  return {
-    kind: "gateway",
-    name: "Knative",
-    product: "knative",
-    lifetime: { ...lifetime, how: "Run it as a Deployment: Knative allows 600 s at most." },
-  };
+  return { kind: "gateway", name: "Knative", product: "knative", lifetime };
 }

@@ -7,7 +7,7 @@ import type { Hop, Knob } from "./hop.ts";
 const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
 const AZURE = "service.beta.kubernetes.io/azure-load-balancer-";
 /** What registering and deregistering a target of an AWS network load balancer takes: 180 to 300 s. */
-export const NLB_DEREGISTRATION_SECONDS = 180;
+const NLB_DEREGISTRATION_SECONDS = 180;
 
 export function loadBalancerHop(service: KubeObject): Hop | undefined {
   if (text(at(service.body, "spec", "type")) !== "LoadBalancer") return undefined;
@@ -28,7 +28,6 @@ function nlb(service: KubeObject): Hop {
   return {
     kind: "balancer",
     name: `LoadBalancer ${service.name} (AWS NLB)`,
-    product: "nlb",
     idle: {
       value: idle ?? 350,
       set: idle !== undefined,

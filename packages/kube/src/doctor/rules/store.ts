@@ -70,20 +70,22 @@ function singleRedis(workload: Workload): readonly Finding[] {
   ];
 }
 
-/** Words of the command line of every container, and lines of configuration files that are known. */
-function settingsOf(workload: Workload): string {
-  return workload.containers.flatMap(({ body }) => [...list(body.command), ...list(body.args)].map((word) => text(word) ?? "")).join(" ");
+/** Words of the command lines of its containers. */
+function wordsOf(workload: Workload): readonly string[] {
+  return workload.containers.flatMap(({ body }) => [...list(body.command), ...list(body.args)].map((word) => text(word) ?? ""));
+}
+
+function wordAfter(words: readonly string[], flag: string): string | undefined {
+  const index = words.indexOf(flag);
+  return index < 0 ? undefined : (words[index + 1] ?? "");
 }
 
 function persistence(workload: Workload): readonly Finding[] {
-  const settings = settingsOf(workload);
+  const words = wordsOf(workload);
   const claims = list(at(workload.object.body, "spec", "volumeClaimTemplates")).length > 0;
-  const mounted =
-    claims ||
-    list(workload.podSpec.volumes).some(
-      (volume) => at(volume, "persistentVolumeClaim") !== undefined || at(volume, "hostPath") !== undefined,
-    );
-  const off = /(--save\s+("")?(\s|$))|(--save\s+$)/.test(settings) && !/--appendonly\s+yes/.test(settings);
+  const isKept = (volume: unknown): boolean => at(volume, "persistentVolumeClaim") !== undefined || at(volume, "hostPath") !== undefined;
+  const mounted = claims || list(workload.podSpec.volumes).some(isKept);
+  const off = wordAfter(words, "--save")?.replaceAll('"', "") === "" && wordAfter(words, "--appendonly") !== "yes";
   if (mounted && !off) return [];
   return [
     finding("redis-no-persistence", {
@@ -96,7 +98,7 @@ function persistence(workload: Workload): readonly Finding[] {
 }
 
 function eviction(workload: Workload): readonly Finding[] {
-  const policy = /--maxmemory-policy\s+(\S+)/.exec(settingsOf(workload))?.[1];
+  const policy = wordAfter(wordsOf(workload), "--maxmemory-policy");
   if (policy === undefined || policy === "noeviction") return [];
   const args = list(workload.main.body.args).map((word) => text(word) ?? "");
   return [
