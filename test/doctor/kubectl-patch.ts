@@ -54,6 +54,8 @@ function keyOf(field: string, items: readonly unknown[]): string | undefined {
 
 function byKey(before: readonly unknown[], patch: readonly unknown[], key: string): readonly unknown[] {
   let result = [...before];
+  // Kubernetes puts what is new before what was there.
+  const fresh: Json[] = [];
   for (const item of patch) {
     if (!isMap(item)) throw new Error(`an item without ${key}: ${JSON.stringify(item)}`);
     if (item[key] === undefined) throw new Error(`an item without ${key}: ${JSON.stringify(item)}`);
@@ -61,9 +63,9 @@ function byKey(before: readonly unknown[], patch: readonly unknown[], key: strin
     const known = result[index];
     if (item.$patch === "delete") result = result.filter((_one, at) => at !== index);
     else if (isMap(known)) result[index] = strategic(known, item);
-    else result.push(strategic({}, item));
+    else fresh.push(strategic({}, item));
   }
-  return result;
+  return [...fresh, ...result];
 }
 
 function merge(target: Json, patch: Json): Json {
