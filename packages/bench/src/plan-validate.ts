@@ -43,7 +43,7 @@ async function main(): Promise<number> {
     const result = await validate(options);
     for (const path of options.docs ? [options.json, DOCS] : [options.json]) await write(path, result);
     for (const { run, name, predicted, measured } of result.figures)
-      line(`${run}: ${name}: predicted ${predicted.toFixed(2)}, measured ${series(measured).median.toFixed(2)}`);
+      line(`${run}: ${name}: predicted ${series(predicted).median.toFixed(2)}, measured ${series(measured).median.toFixed(2)}`);
     return 0;
   } catch (error) {
     if (!(error instanceof BenchError)) throw error;
@@ -68,9 +68,10 @@ async function validate({ rounds, clients, small }: Options): Promise<Validation
     for (let round = 1; round <= rounds; round++) {
       const say = (text: string): void => line(`round ${round}: ${text}`);
       const large = { ground, calibration, clients, say };
-      const figures = [...(await stormRuns(large)), ...(await rollRun(large))];
+      const storms = await stormRuns(large);
+      const roll = await rollRun(large);
       say(`${small} clients of the SDK`);
-      all.push([...(await smallRuns(calibration, FOLDER, small)), ...figures]);
+      all.push([...(await smallRuns({ calibration, folder: FOLDER, clients: small, startMs: roll.startMs })), ...storms, ...roll.figures]);
     }
     const figures = mergedFigures(all);
     return { measuredAt, machine: machine(), versions: { bun: Bun.version }, rounds, loadBefore, costs, figures };

@@ -15,12 +15,12 @@ export function withValidation(text: string, result: ValidationResult): string {
 function validationText({ measuredAt, machine, versions, rounds, loadBefore, costs, figures }: ValidationResult): string {
   const rows = figures.map((figure) => {
     const { run, name, unit, predicted, measured } = figure;
-    return `| ${run} | ${name}${unit === "" ? "" : `, ${unit}`} | ${shown(predicted)} | ${spread(measured)} | ${difference(figure)} |`;
+    return `| ${run} | ${name}${unit === "" ? "" : `, ${unit}`} | ${spread(predicted)} | ${spread(measured)} | ${difference(figure)} |`;
   });
   return [
     `Measured ${measuredAt.slice(0, 10)}, ${rounds === 1 ? "one round" : `medians of ${rounds} rounds, in brackets the least and the most`}; ${machine.processor}, ${machine.cores} cores for nodes and load together, ${machine.memoryGiB} GiB, ${machine.kernel}; Bun ${versions.bun}; load average before: ${loadBefore.toFixed(1)}.`,
     "",
-    "| run | figure | predicted | measured | predicted is off by |",
+    "| run | figure | predicted (over 9 seeds where chance matters) | measured | predicted is off by |",
     "| --- | --- | ---: | ---: | ---: |",
     ...rows,
     "",
@@ -35,13 +35,13 @@ const shown = (value: number): string => {
 
 function spread(values: readonly number[]): string {
   const { median, least, most } = series(values);
-  return values.length < 2 ? shown(median) : `${shown(median)} (${shown(least)}–${shown(most)})`;
+  return shown(least) === shown(most) ? shown(median) : `${shown(median)} (${shown(least)}–${shown(most)})`;
 }
 
 /** How far above (+) or below (-) the measured one the prediction is. */
 function difference({ predicted, measured }: Figure): string {
-  const found = series(measured).median;
-  if (found === 0) return predicted === 0 ? "0 %" : "–";
-  const share = Math.round((predicted / found - 1) * 100);
+  const [said, found] = [series(predicted).median, series(measured).median];
+  if (found === 0) return said === 0 ? "0 %" : "–";
+  const share = Math.round((said / found - 1) * 100);
   return share === 0 ? "0 %" : `${share > 0 ? "+" : "−"}${Math.abs(share)} %`;
 }

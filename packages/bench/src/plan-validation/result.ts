@@ -7,7 +7,8 @@ export interface Figure {
   readonly run: string;
   readonly name: string;
   readonly unit: "s" | "" | "/s" | "MB" | "µs";
-  readonly predicted: number;
+  /** One for each seed that was tried. */
+  readonly predicted: readonly number[];
   /** One for each round. */
   readonly measured: readonly number[];
 }
@@ -23,8 +24,23 @@ export interface ValidationResult {
   readonly figures: readonly Figure[];
 }
 
+/** One prediction and one measurement. */
+export function figure(
+  run: string,
+  name: string,
+  unit: Figure["unit"],
+  values: { readonly predicted: number | readonly number[]; readonly measured: number },
+): Figure {
+  const { predicted, measured } = values;
+  return { run, name, unit, predicted: typeof predicted === "number" ? [predicted] : predicted, measured: [measured] };
+}
+
 /** The same figures of all rounds together. */
 export function mergedFigures(rounds: readonly (readonly Figure[])[]): readonly Figure[] {
   const [first = []] = rounds;
-  return first.map((figure, place) => ({ ...figure, measured: rounds.flatMap((round) => round[place]?.measured ?? []) }));
+  return first.map((figure, place) => ({
+    ...figure,
+    predicted: rounds.flatMap((round) => round[place]?.predicted ?? []),
+    measured: rounds.flatMap((round) => round[place]?.measured ?? []),
+  }));
 }
