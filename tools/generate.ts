@@ -6,6 +6,7 @@ import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
 import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
+import { withPlanValidation } from "./validation.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -27,6 +28,7 @@ const FILES: readonly Generated[] = [
   ...watchFiles(),
   ...watchDocuments(),
   ...benchmarkFiles(),
+  { path: "docs/guide/capacity-planning.md", text: withPlanValidation },
 ];
 
 /** Files that are not what the code says, with what they should be. */
