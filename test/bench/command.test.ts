@@ -33,6 +33,8 @@ test("a result is readable, says what the server cost, and keeps its file", asyn
     "p99<30s, lost=0",
     "--json",
     "result.json",
+    "--html",
+    "result.html",
   ]);
   expect(await command.ended()).toBe(0);
   expect(command.output()).toMatch(/steady, 0\.\d s: 21 connected/);
@@ -41,6 +43,7 @@ test("a result is readable, says what the server cost, and keeps its file", asyn
   expect(command.output()).toMatch(/SLO met {4}p99<30s, found /);
   const result = await Bun.file(join(folder, "result.json")).json();
   expect(result).toMatchObject({ scenario: "fanout", lost: 0, wasStopped: false, slos: [{ isMet: true }, { isMet: true }] });
+  expect(await Bun.file(join(folder, "result.html")).text()).toMatch(/<title>Load: fanout<.*Every objective is met.*<svg/s);
   expect(result.servers[0].cpuUsPerDelivery).toBeGreaterThan(0);
   expect(result.total.times.delivery.count).toBe(result.total.counts.sent * 20);
 });

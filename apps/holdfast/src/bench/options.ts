@@ -118,7 +118,8 @@ export function withReportOptions(command: Command): Command {
     )
     .addOption(
       new Option("--json <file>", "write the result as JSON; - for standard output, and nothing else there").helpGroup("Reporting:"),
-    );
+    )
+    .addOption(new Option("--html <file>", "write the result as a page with charts").helpGroup("Reporting:"));
 }
 
 export function withSizeOptions(command: Command, defaults: { readonly connections: number }): Command {

@@ -12,6 +12,7 @@ import {
   type Progress,
   progressLine,
   readSlos,
+  reportPage,
   resultText,
   runLoad,
   type Slo,
@@ -98,4 +99,5 @@ async function write(
   if (options.json === "-") host.out(json);
   else host.out(resultText(result, verdicts));
   if (options.json !== undefined && options.json !== "-") await writeFile(resolve(host.cwd, options.json), json);
+  if (options.html !== undefined) await writeFile(resolve(host.cwd, options.html), reportPage(result, verdicts));
 }

@@ -1,5 +1,5 @@
 // Owns: a chart of horizontal bars as one SVG file, light or dark, readable on a narrow screen and on paper.
-import { escapeHtml } from "../prove/report-table.ts";
+import { escapeHtml } from "../report/html.ts";
 
 export interface Bar {
   readonly label: string;

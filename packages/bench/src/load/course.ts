@@ -1,6 +1,8 @@
 // Owns: the course of a run: what was seen second by second, of the load and of the servers under it.
+
+import type { Times } from "./histogram.ts";
 import type { Vital, Watched } from "./observe.ts";
-import { TIME_KINDS } from "./recorder.ts";
+import { TIME_KINDS, type TimeKind } from "./recorder.ts";
 import { type Point, type PointOfServer, sum } from "./result.ts";
 import type { CrewSample } from "./workers.ts";
 
@@ -15,6 +17,19 @@ export interface Look {
 export async function lookAt(watched: readonly Watched[], take: () => Promise<CrewSample>): Promise<Look> {
   const [sample, vitals] = await Promise.all([take(), Promise.all(watched.map((server) => server.look()))]);
   return { atMs: performance.now(), sample, vitals };
+}
+
+/** The look with these times on top of its own. */
+export function withTimes(look: Look, times: CrewSample["interval"]): Look {
+  const interval: Partial<Record<TimeKind, Times>> = { ...look.sample.interval };
+  for (const kind of TIME_KINDS) {
+    const added = times[kind];
+    if (added === undefined) continue;
+    const own = interval[kind];
+    if (own === undefined) interval[kind] = added;
+    else own.merge(added.packed());
+  }
+  return { ...look, sample: { ...look.sample, interval } };
 }
 
 /** What happened between two looks. */

@@ -6,6 +6,7 @@ export { liveLines, overwriting, progressLine, type Screen } from "./live-view.t
 export { LoadError, type LoadErrorCode } from "./load-error.ts";
 export * from "./plan.ts";
 export type { CountKind, Counts, TimeKind } from "./recorder.ts";
+export { reportPage } from "./report-page.ts";
 export { resultText } from "./report-text.ts";
 export type { Figures, GeneratorUse, LoadResult, PhaseResult, PlanShown, Point, ServerCost, ServerUse, TimesByKind } from "./result.ts";
 export { type LoadHooks, type Progress, runLoad } from "./run.ts";

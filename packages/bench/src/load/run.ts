@@ -1,14 +1,14 @@
 // Owns: one load run from beginning to end: workers, phases, looks at the servers, the account at the end.
-import { cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
-import { generatorUs, type Look, lookAt, pointBetween } from "./course.ts";
+import { machine } from "../machine.ts";
+import { generatorUs, type Look, lookAt, pointBetween, withTimes } from "./course.ts";
 import { driverOf } from "./drivers/drivers.ts";
 import { LoadError } from "./load-error.ts";
 import { type Watched, watchedOf } from "./observe.ts";
 import { checkPlan, connectionsOf, type LoadPlan, type Phase } from "./plan.ts";
 import { costOf, figuresOf, type GeneratorUse, type LoadResult, type PhaseResult, type Point, shownPlan, sum, useOf } from "./result.ts";
 import { warningsOf } from "./warnings.ts";
-import { type WorkerProgram, Workers } from "./workers.ts";
+import { type CrewSample, type WorkerProgram, Workers } from "./workers.ts";
 
 export interface LoadHooks {
   /** Aborted: the run ends early and reports what it has. */
@@ -34,6 +34,7 @@ export interface Progress {
 }
 
 const LOOK_MS = 1_000;
+const POINT_MS_MIN = 300;
 const POLL_MS = 50;
 /** A ramp in which nobody got in for this long is given up. */
 const NOBODY_MS_MAX = 5_000;
@@ -71,6 +72,9 @@ class LoadRun {
   readonly #originMs = performance.now();
   readonly #startedAt = new Date().toISOString();
   #rssMost: number[] = [];
+  /** The look up to which the course is written, and times since then. */
+  #seenTo: Look | undefined;
+  #unseen: CrewSample["interval"] = {};
 
   constructor(plan: LoadPlan, hooks: LoadHooks, workers: Workers) {
     this.#plan = plan;
@@ -81,6 +85,7 @@ class LoadRun {
 
   async run(): Promise<LoadResult> {
     const first = await this.#look();
+    this.#seenTo = first;
     let before = first;
     for (const [place, phase] of this.#plan.phases.entries()) {
       if (this.#isStopped) break;
@@ -107,8 +112,7 @@ class LoadRun {
     for (;;) {
       const isOver = await this.#isOver(phase, startMs, last.atMs + LOOK_MS);
       const look = await this.#look();
-      const point = pointBetween(last, look, { originMs: this.#originMs, phase: place });
-      this.#course.push(point);
+      const point = this.#seen(look, place);
       last = look;
       this.#hooks.onProgress?.({
         phase,
@@ -125,6 +129,21 @@ class LoadRun {
     }
     this.#done.push({ phase, before, after: last, startMs });
     return last;
+  }
+
+  /** The course goes on. Looks close together, as at the end of a phase, are one point: rates over an instant say nothing. */
+  #seen(look: Look, place: number): Point {
+    const from = this.#seenTo ?? look;
+    const whole = withTimes(look, this.#unseen);
+    const point = pointBetween(from, whole, { originMs: this.#originMs, phase: place });
+    if (look.atMs - from.atMs < POINT_MS_MIN) {
+      this.#unseen = whole.sample.interval;
+      return point;
+    }
+    this.#unseen = {};
+    this.#seenTo = look;
+    this.#course.push(point);
+    return point;
   }
 
   /** Waits until the phase is over (true) or it is time for a look (false). */
@@ -166,7 +185,7 @@ class LoadRun {
     return {
       scenario: this.#plan.scenario,
       startedAt: this.#startedAt,
-      machine: machine(),
+      machine: { ...machine(), runtime: `Bun ${Bun.version}` },
       plan: shownPlan(this.#plan),
       wasStopped: this.#isStopped,
       phases,
@@ -236,14 +255,4 @@ function wantSomebody({ sample }: Look): void {
     "nobody_connected",
     `Cannot measure: found no connection in ${sample.counts.attempts} attempts (${found}), expected at least one`,
   );
-}
-
-function machine(): LoadResult["machine"] {
-  return {
-    processor: cpus()[0]?.model.trim() || "unknown",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel: `${type()} ${release().split("-")[0]}`,
-    runtime: `Bun ${Bun.version}`,
-  };
 }

@@ -1,4 +1,5 @@
 // Owns: the tables that people read outside the terminal, made from a result alone: markdown for docs/proof.md, HTML for the report.
+import { escapeHtml } from "../report/html.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult } from "./result.ts";
 
@@ -19,8 +20,6 @@ export function htmlTable({ steps }: Pick<ProofResult, "steps">): string {
   });
   return `<div class="wide"><table><thead><tr>${heads}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
-
-export const escapeHtml = (text: string): string => text.replaceAll(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 
 /** What was run, in a sentence. */
 export function sizeText(result: ProofResult): string {
