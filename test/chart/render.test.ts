@@ -96,6 +96,12 @@ describe("helm lint is content with", () => {
   });
 });
 
+test("routes of Istio have no timeout, and not one of 0 s: their definition wants more than 1 ms", () => {
+  const routes = [...rendered.values()].flat().filter(({ kind }) => kind === "VirtualService");
+  expect(routes.length).toBeGreaterThan(0);
+  for (const { spec } of routes) expect(JSON.stringify(spec)).not.toContain('"timeout"');
+});
+
 test("every schema is used, and names where it is from", async () => {
   const folder = fileURLToPath(new URL("../../deploy/schemas/", import.meta.url));
   const used = new Set(
