@@ -163,6 +163,8 @@ describe("figures", () => {
     const { value } = await scrape(create());
     expect(value("holdfast_slow_consumers_total", { policy: "disconnect" })).toBe(0);
     expect(value("holdfast_client_undeclared_total")).toBe(0);
+    expect(value("holdfast_handshakes_total", { outcome: "refused", code: "try_later" })).toBe(0);
+    expect(value("holdfast_handshake_seconds_count", { outcome: "moved" })).toBe(0);
   });
 
   test("a client's report cannot poison a counter", async () => {

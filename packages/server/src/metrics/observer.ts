@@ -130,4 +130,6 @@ function initialise(families: Families): void {
   for (const [name, rows] of Object.entries(known)) {
     for (const labels of rows) families.number(name as MetricName).cell(...labels);
   }
+  for (const outcome of ["connected", "resumed", "moved", "refused"]) families.histogram("holdfast_handshake_seconds").cell(outcome);
+  for (const outcome of ["full", "gap"]) families.histogram("holdfast_recovered_publications").cell(outcome);
 }
