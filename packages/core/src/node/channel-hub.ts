@@ -25,6 +25,7 @@ const PAGE_MIN = 16;
 const RETRY_FIRST_MS = 100;
 const RETRY_MS_MAX = 5000;
 const STUCK_MAX = 6;
+const NOBODY: ReadonlySet<Subscription> = new Set();
 
 /**
  * Everything that the node passes on in a channel goes through `#pass` in offset order; `passed` is the offset of the last. A jump is mended
@@ -34,10 +35,7 @@ export class ChannelHub implements ChannelListener {
   readonly channel: string;
   readonly rules: ChannelRules;
   readonly fanOut: FanOut;
-  readonly presenceRoom: PresenceRoom;
   readonly ring = new Ring(0);
-  /** Subscriptions that are not live: they read their own way here. */
-  readonly others = new Set<Subscription>();
   epoch = "";
   passed = 0;
   /** Subscriptions, watches and requests that need the hub. */
@@ -47,6 +45,10 @@ export class ChannelHub implements ChannelListener {
   readonly opened: Promise<void>;
 
   readonly #ports: HubPorts;
+  /** Subscriptions that are not live: they read their own way here. No set where there are none, which is nearly always. */
+  #others: Set<Subscription> | undefined;
+  /** Made for the first who asks: most channels have nobody who watches. */
+  #presenceRoom: PresenceRoom | undefined;
   #held: { publication: Publication; epoch: string }[] = [];
   readonly #reads = new Map<number, Promise<OutgoingPage>>();
   #state: HubState = "opening";
@@ -60,7 +62,6 @@ export class ChannelHub implements ChannelListener {
     this.rules = rules;
     this.#ports = ports;
     this.fanOut = new FanOut(rules.channel, ports);
-    this.presenceRoom = new PresenceRoom(rules.channel, ports);
     this.opened = this.#open();
   }
 
@@ -69,7 +70,7 @@ export class ChannelHub implements ChannelListener {
   }
 
   get subscribers(): number {
-    return this.fanOut.count + this.others.size;
+    return this.fanOut.count + (this.#others?.size ?? 0);
   }
 
   // ---- from the broker ----
@@ -82,7 +83,7 @@ export class ChannelHub implements ChannelListener {
 
   presence(change: PresenceChange): void {
     if (this.#state === "closed") return;
-    this.presenceRoom.change(change);
+    this.#presenceRoom?.change(change);
     if (change.kind === "leave") this.#ports.memberLeft(this.channel, change.member);
   }
 
@@ -98,23 +99,45 @@ export class ChannelHub implements ChannelListener {
   close(): void {
     this.#state = "closed";
     this.#held.length = 0;
-    this.presenceRoom.close();
+    this.#presenceRoom?.close();
     this.#ports.broker.unsubscribe(this.channel);
   }
 
+  /** Members and those who watch them. */
+  get presenceRoom(): PresenceRoom {
+    this.#presenceRoom ??= new PresenceRoom(this.channel, this.#ports);
+    return this.#presenceRoom;
+  }
+
+  /** Reads the members again for those who watch them, after the broker was away. */
+  reloadPresence(): void {
+    this.#presenceRoom?.reload();
+  }
+
   // ---- for subscriptions ----
+
+  /** A subscription that is not live. */
+  add(subscription: Subscription): void {
+    this.#others ??= new Set();
+    this.#others.add(subscription);
+  }
+
+  #drop(subscription: Subscription): void {
+    this.#others?.delete(subscription);
+    if (this.#others?.size === 0) this.#others = undefined;
+  }
 
   /** Moves a subscription out of the live list; it goes on from here by itself when its connection can take more. */
   demote(subscription: Subscription): void {
     this.fanOut.remove(subscription, this.#ports.settings().flow.groupFrom);
     subscription.state = "lagging";
     subscription.cursor = this.passed;
-    this.others.add(subscription);
+    this.add(subscription);
   }
 
   /** The subscription has all that was passed on: from now on it gets what comes, in the same turn of the event loop (rule 11). */
   goLive(subscription: Subscription): void {
-    this.others.delete(subscription);
+    this.#drop(subscription);
     subscription.state = "live";
     this.fanOut.add(subscription, this.#ports.settings().flow.groupFrom);
     const { recovery } = subscription;
@@ -125,7 +148,7 @@ export class ChannelHub implements ChannelListener {
 
   remove(subscription: Subscription): void {
     if (subscription.state === "live") this.fanOut.remove(subscription, this.#ports.settings().flow.groupFrom);
-    else this.others.delete(subscription);
+    else this.#drop(subscription);
     subscription.state = "ended";
   }
 
@@ -174,12 +197,12 @@ export class ChannelHub implements ChannelListener {
     }
     this.fanOut.deliver(entry);
     observer.delivered(cls, this.fanOut.count, clock.wallMs() - publication.timeMs);
-    if (this.others.size > 0) this.#wakeAhead();
+    if (this.#others !== undefined) this.#wakeAhead();
   }
 
   /** Subscriptions that were further than the node: it has reached them. */
   #wakeAhead(): void {
-    for (const other of this.others) if (other.state === "ahead" && other.cursor <= this.passed) pump(other, this.#ports);
+    for (const other of this.#others ?? NOBODY) if (other.state === "ahead" && other.cursor <= this.passed) pump(other, this.#ports);
   }
 
   #beginEpoch(epoch: string): void {
@@ -189,7 +212,7 @@ export class ChannelHub implements ChannelListener {
     this.ring.reset(0);
     this.fanOut.announce(this.gapFrame(from, null, "epoch", 0));
     this.#ports.observer.gap("epoch", 0);
-    for (const other of this.others) {
+    for (const other of this.#others ?? NOBODY) {
       other.connection.send(this.gapFrame(other.cursor + 1, null, "epoch", 0));
       other.cursor = 0;
       if (other.state === "ahead") other.state = "catching";
@@ -222,7 +245,7 @@ export class ChannelHub implements ChannelListener {
     const held = this.#held.splice(0);
     for (const { publication, epoch } of held) this.publication(publication, epoch);
     if (this.#state !== "live") return;
-    for (const other of this.others) if (other.state === "catching" || other.state === "ahead") pump(other, this.#ports);
+    for (const other of this.#others ?? NOBODY) if (other.state === "catching" || other.state === "ahead") pump(other, this.#ports);
   }
 
   async #fetch(offset: number): Promise<OutgoingPage> {

@@ -12,6 +12,7 @@ import type { SessionView } from "../contract/define.ts";
 import type { TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock, Identity, Link } from "../ports.ts";
 import type { CallSignal } from "./rpc.ts";
+import type { SmallMap } from "./small-map.ts";
 import type { Subscription } from "./subscription.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
@@ -54,11 +55,14 @@ export class Connection {
   lagging = false;
   lagSinceMs = 0;
 
-  buckets: { frames: TokenBucket; publishes: TokenBucket; rpcs: TokenBucket } | undefined = undefined;
+  /** Each is made when it is first needed: most connections only listen. */
+  frameBucket: TokenBucket | undefined = undefined;
+  publishBucket: TokenBucket | undefined = undefined;
+  rpcBucket: TokenBucket | undefined = undefined;
   /** Requests refused for their rate; a connection that does not stop is closed as flooded. */
   refusals = 0;
 
-  subscriptions: Map<string, Subscription> | undefined = undefined;
+  subscriptions: SmallMap<string, Subscription> | undefined = undefined;
   /** Channels entered, with the data. */
   entries: Map<string, Payload | undefined> | undefined = undefined;
   watches: Set<string> | undefined = undefined;

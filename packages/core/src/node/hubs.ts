@@ -85,7 +85,7 @@ export class Hubs {
     const next = (): void => {
       for (const hub of waiting.splice(0, RECHECK_BATCH)) {
         hub.recheck();
-        hub.presenceRoom.reload();
+        hub.reloadPresence();
       }
       if (waiting.length > 0) this.#ports.clock.after(RECHECK_PAUSE_MS, next);
     };

@@ -1,5 +1,5 @@
 // Owns: the rate limits of each connection.
-import { type BucketRate, createTokenBucket } from "../pacing/token-bucket.ts";
+import { type BucketRate, createTokenBucket, type TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { NodeSettings } from "./settings.ts";
@@ -26,15 +26,16 @@ export class Rates {
     this.#refusalsMax = refusalsMaxOf(settings);
   }
 
-  /** New rates hold for the connections that come. */
+  /** New rates hold for the buckets that are made from now on. */
   configure(settings: NodeSettings): void {
     this.#rates = tableOf(settings);
     this.#refusalsMax = refusalsMaxOf(settings);
   }
 
   frames(connection: Connection, count: number): number {
-    const { frames } = this.#buckets(connection);
     const nowMs = this.#clock.nowMs();
+    connection.frameBucket ??= createTokenBucket(this.#rates.frames, nowMs);
+    const frames = connection.frameBucket;
     if (frames.take(nowMs, count)) {
       connection.refusals = 0;
       return 0;
@@ -44,34 +45,26 @@ export class Rates {
   }
 
   publish(connection: Connection): number {
-    return this.#ask(connection, "publishes");
+    const nowMs = this.#clock.nowMs();
+    connection.publishBucket ??= createTokenBucket(this.#rates.publishes, nowMs);
+    return ask(connection.publishBucket, nowMs);
   }
 
   rpc(connection: Connection): number {
-    return this.#ask(connection, "rpcs");
+    const nowMs = this.#clock.nowMs();
+    connection.rpcBucket ??= createTokenBucket(this.#rates.rpcs, nowMs);
+    return ask(connection.rpcBucket, nowMs);
   }
 
   /** True when the connection was refused so often that it should end. */
   floods(connection: Connection): boolean {
     return connection.refusals > this.#refusalsMax;
   }
+}
 
-  #ask(connection: Connection, kind: "publishes" | "rpcs"): number {
-    const bucket = this.#buckets(connection)[kind];
-    const nowMs = this.#clock.nowMs();
-    if (bucket.take(nowMs)) return 0;
-    return Math.ceil(Math.min(60_000, bucket.waitMs(nowMs))) || 1;
-  }
-
-  #buckets(connection: Connection): NonNullable<Connection["buckets"]> {
-    const nowMs = this.#clock.nowMs();
-    connection.buckets ??= {
-      frames: createTokenBucket(this.#rates.frames, nowMs),
-      publishes: createTokenBucket(this.#rates.publishes, nowMs),
-      rpcs: createTokenBucket(this.#rates.rpcs, nowMs),
-    };
-    return connection.buckets;
-  }
+function ask(bucket: TokenBucket, nowMs: number): number {
+  if (bucket.take(nowMs)) return 0;
+  return Math.ceil(Math.min(60_000, bucket.waitMs(nowMs))) || 1;
 }
 
 function tableOf({ limits }: NodeSettings): RateTable {

@@ -10,6 +10,7 @@ import type { NodeParts } from "./parts.ts";
 import { counted, permit } from "./permission.ts";
 import { Refused } from "./refusal.ts";
 import type { FrameOf } from "./requests.ts";
+import { SmallMap } from "./small-map.ts";
 import { Subscription } from "./subscription.ts";
 
 interface SubscribeCall {
@@ -82,10 +83,10 @@ function begin(parts: NodeParts, { connection, frame, rules }: SubscribeCall, { 
   const subscription = new Subscription(connection, hub);
   subscription.cursor = start.cursor;
   if (frame.pos !== undefined) subscription.recovery = { count: 0, gap: start.gap !== undefined };
-  connection.subscriptions ??= new Map();
+  connection.subscriptions ??= new SmallMap();
   connection.subscriptions.set(frame.ch, subscription);
   parts.sessions.subscriptions += 1;
-  hub.others.add(subscription);
+  hub.add(subscription);
   connection.send({
     t: "subscribed",
     id: frame.id,
