@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { fanOutPlan, measureFlow, measureRecovery, planFrom, roomsPlan, Servers, usageOf } from "@holdfast/bench/compare";
 
 const folder = mkdtempSync(join(import.meta.dir, "../../.cache/compare-test-"));
-const servers = new Servers({ folder, pinning: { text: undefined, onServerCore: (command) => command } });
+/** Path of a Centrifugo, where one is to be tested too. */
+const { CENTRIFUGO = "" } = process.env;
+const servers = new Servers({ folder, centrifugo: { path: CENTRIFUGO }, pinning: { text: undefined, onServerCore: (command) => command } });
 afterAll(async () => {
   await servers.stopAll();
   rmSync(folder, { recursive: true });
@@ -28,6 +30,7 @@ const cases = [
   ["holdfast", 1],
   ["socketio-redis", 2],
   ["holdfast-redis", 2],
+  ...(CENTRIFUGO === "" ? [] : [["centrifugo", 1] as const]),
 ] as const;
 
 for (const [peer, nodes] of cases) {
@@ -49,7 +52,7 @@ for (const [peer, nodes] of cases) {
 }
 
 test("Holdfast and Socket.IO give every client that comes back exactly what it missed", async () => {
-  const recovered = (["holdfast", "socketio"] as const).map(async (peer) => {
+  const recovered = (["holdfast", "socketio", ...(CENTRIFUGO === "" ? [] : (["centrifugo"] as const))] as const).map(async (peer) => {
     const running = await servers.start({ peer, nodes: 1, recovers: true, connectionsMax: 500 });
     try {
       return await measureRecovery(running, sizes);

@@ -51,7 +51,7 @@ async function compare(plan: Plan): Promise<number> {
   const folder = join(FOLDER, "servers");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const servers = new Servers({ folder, pinning });
+  const servers = new Servers({ folder, pinning, ...(plan.centrifugo === undefined ? {} : { centrifugo: plan.centrifugo }) });
   const stop = () => void servers.stopAll().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
   for (const turn of turnsOf(plan)) {
@@ -112,7 +112,7 @@ function versionText(peer: PeerName, version: string, versions: Readonly<Record<
   if (peer === "ws") return `ws ${version}, ${versions.node}`;
   if (peer.startsWith("socketio")) return `Socket.IO ${version}, ${versions.node}`;
   if (peer.startsWith("holdfast")) return `this version, ${versions["bun-runtime"]}`;
-  return version === "" ? "version not asked" : version;
+  return version === "" ? "version not asked" : `Centrifugo ${version}`;
 }
 
 function figuresText(figures: Measurement["figures"]): string {

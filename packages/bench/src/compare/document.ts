@@ -62,7 +62,9 @@ export function compareDocument(result: CompareResult): string {
 
 /** The README's table; `""` when what it shows was not measured. */
 export function headlineOf(result: CompareResult): string {
-  const peers = (["bun", "socketio", "holdfast"] as const).filter((peer) => result.measurements.some((found) => found.peer === peer));
+  const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) =>
+    result.measurements.some((found) => found.peer === peer),
+  );
   const { fanOut, recovery } = result.sizes;
   const rows: readonly (readonly [label: string, scenario: ScenarioName, row: Row["figure"], digits: number])[] = [
     [`user CPU for each delivery to a room of ${count(fanOut.subscribers)}, µs`, "fanout", ({ userUsPerDelivery }) => userUsPerDelivery, 2],

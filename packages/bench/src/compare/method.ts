@@ -29,5 +29,5 @@ export const LIMITS = [
   "- Two cores. Server and generator do not disturb each other's core, but they share caches, memory and a hypervisor. With two cores three nodes cannot show three times the throughput: only what each delivery costs.",
   "- Small JSON messages without schemas, hooks or permissions of an application. Yours cost more, on every server.",
   "- The servers do not do the same for the money: Holdfast numbers and keeps every publication, checks permissions and limits, and answers every publish; Socket.IO answers and does the rest only where an application adds it; the bare servers do nothing of it.",
-  "- Centrifugo, soketi, Ably, Pusher and others are not in the table.",
+  "- soketi, Ably, Pusher and others are not in the table; Centrifugo is where its program was given (`--centrifugo PATH`, or `--url` for one that runs elsewhere, then without its CPU and memory).",
 ].join("\n");

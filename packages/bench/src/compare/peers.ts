@@ -1,6 +1,6 @@
 // Owns: the servers that are compared: their names, and how each is set up, in the words of the page.
 
-export const PEER_NAMES = ["bun", "ws", "socketio", "holdfast", "socketio-redis", "holdfast-redis"] as const;
+export const PEER_NAMES = ["bun", "ws", "socketio", "holdfast", "socketio-redis", "holdfast-redis", "centrifugo"] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
 
 export interface PeerText {
@@ -24,7 +24,7 @@ export const PEER_TEXTS: Readonly<Record<PeerName, PeerText>> = {
   socketio: {
     title: "Socket.IO",
     setup:
-      "Socket.IO on Node with its adapter in memory, as its documentation advises for production: WebSocket transport only, no compression, client files not served, the first HTTP request let go of (`socket.request = null`). Publishes are events that the server's code emits to a room, acknowledged. Connection state recovery is switched on for the recovery scenario alone (two minutes, middlewares skipped), because it costs memory and CPU elsewhere. `bufferutil`, an optional native addition, is not installed.",
+      "Socket.IO on Node with its adapter in memory, as its documentation advises for production: WebSocket transport only, no compression, client files not served, the first HTTP request let go of (`socket.request = null`). Publishes are events that the server's code emits to a room, acknowledged. Connection state recovery is switched on for the recovery scenario alone (two minutes, middlewares skipped), because it costs memory and CPU elsewhere. A backlog of 4,096 (Node's default of 511 makes a crowd wait for repeats of TCP). `bufferutil`, an optional native addition, is not installed.",
   },
   holdfast: {
     title: "Holdfast",
@@ -39,5 +39,10 @@ export const PEER_TEXTS: Readonly<Record<PeerName, PeerText>> = {
   "holdfast-redis": {
     title: "Holdfast over Redis",
     setup: "The same with `broker.url`: offsets and history are kept in Redis, every publication passes through it.",
+  },
+  centrifugo: {
+    title: "Centrifugo",
+    setup:
+      "Centrifugo with its engine in memory, its program built from its Go module (`go install github.com/centrifugal/centrifugo/v6@v6.9.1`). Channels with a history of 1,000 and recovery; clients without a token may connect, subscribe and publish; everything else as shipped. It speaks JSON here, as all do.",
   },
 };

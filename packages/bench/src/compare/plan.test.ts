@@ -1,11 +1,16 @@
 import { expect, test } from "bun:test";
 import { ArgumentError, planFrom } from "./plan.ts";
 
-test("without arguments everything is measured in four rounds", () => {
+test("without arguments everything is measured in four rounds, Centrifugo apart", () => {
   const plan = planFrom([]);
   expect(plan).toMatchObject({ rounds: 4, quick: false, resume: false });
   expect(plan?.scenarios).toContain("nodes-3");
   expect(plan?.peers).toEqual(["bun", "ws", "socketio", "holdfast", "socketio-redis", "holdfast-redis"]);
+});
+
+test("Centrifugo takes part where a program or an address is given", () => {
+  expect(planFrom(["--centrifugo", "/opt/centrifugo"])).toMatchObject({ centrifugo: { path: "/opt/centrifugo" } });
+  expect(planFrom(["--url", "ws://localhost:8000/connection/websocket"])?.peers).toContain("centrifugo");
 });
 
 test("scenarios and servers are measured in their own order, however they are named", () => {
@@ -20,6 +25,8 @@ const wrong: readonly (readonly [args: readonly string[], said: string])[] = [
   [["--rounds", "two"], "found --rounds two"],
   [["--only", "fanout,nothing"], "found --only nothing, expected some of fanout, rooms"],
   [["--peers", ""], "found --peers , expected some of bun"],
+  [["--url", "http://localhost"], "expected ws:// or wss://"],
+  [["--url", "ws://a", "--centrifugo", "b"], "expected one of them"],
   [["--fast"], "--fast"],
 ];
 

@@ -24,6 +24,7 @@ export interface Plan {
   readonly peers: readonly PeerName[];
   /** Go on with what an interrupted run of the same plan has measured. */
   readonly resume: boolean;
+  readonly centrifugo?: { readonly path: string } | { readonly url: string };
   readonly sizes: Sizes;
 }
 
@@ -33,6 +34,8 @@ export const HELP = `bench:compare: the same work on Holdfast, Socket.IO, bare B
   --resume           go on with an interrupted run
   --only a,b         scenarios: ${SCENARIO_NAMES.join(", ")}
   --peers a,b        servers: ${PEER_NAMES.join(", ")}
+  --centrifugo PATH  measure this program of Centrifugo (version 6) too
+  --url URL          measure a Centrifugo that runs there (ws://host:port/connection/websocket); without its CPU and memory
 `;
 
 const FULL: Sizes = {
@@ -64,12 +67,20 @@ export function planFrom(args: readonly string[]): Plan | undefined {
   const values = read(args);
   if (values.help === true) return undefined;
   const quick = values.quick === true;
+  if (values.centrifugo !== undefined && values.url !== undefined)
+    throw new ArgumentError("Cannot measure Centrifugo: found --centrifugo and --url, expected one of them");
+  if (values.url !== undefined && !/^wss?:\/\//.test(values.url))
+    throw new ArgumentError(`Cannot measure Centrifugo: found --url ${values.url}, expected ws:// or wss://`);
+  const centrifugo =
+    values.centrifugo === undefined ? (values.url === undefined ? undefined : { url: values.url }) : { path: values.centrifugo };
+  const peers = chosen("--peers", values.peers, PEER_NAMES).filter((name) => name !== "centrifugo" || centrifugo !== undefined);
   return {
     rounds: roundsOf(values.rounds ?? (quick ? "1" : "4")),
     quick,
     scenarios: chosen("--only", values.only, SCENARIO_NAMES),
-    peers: chosen("--peers", values.peers, PEER_NAMES),
+    peers,
     resume: values.resume === true,
+    ...(centrifugo === undefined ? {} : { centrifugo }),
     sizes: quick ? QUICK : FULL,
   };
 }
@@ -84,6 +95,8 @@ function read(args: readonly string[]) {
         resume: { type: "boolean" },
         only: { type: "string" },
         peers: { type: "string" },
+        centrifugo: { type: "string" },
+        url: { type: "string" },
         help: { type: "boolean" },
       },
     }).values;

@@ -4,7 +4,7 @@ import type { PeerName } from "./peers.ts";
 export const SCENARIO_NAMES = ["fanout", "rooms", "memory", "recovery", "nodes-1", "nodes-2", "nodes-3"] as const;
 export type ScenarioName = (typeof SCENARIO_NAMES)[number];
 
-const ALONE = ["bun", "ws", "socketio", "holdfast"] as const;
+const ALONE = ["bun", "ws", "socketio", "holdfast", "centrifugo"] as const;
 const OVER_REDIS = ["socketio-redis", "holdfast-redis"] as const;
 
 /** Servers in the order in which they take turns. */
@@ -12,7 +12,7 @@ export const SCENARIO_PEERS: Readonly<Record<ScenarioName, readonly PeerName[]>>
   fanout: ALONE,
   rooms: ALONE,
   memory: ALONE,
-  recovery: ["socketio", "holdfast"],
+  recovery: ["socketio", "holdfast", "centrifugo"],
   "nodes-1": OVER_REDIS,
   "nodes-2": OVER_REDIS,
   "nodes-3": OVER_REDIS,

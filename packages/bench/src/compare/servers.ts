@@ -3,11 +3,13 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DriverName } from "../load/index.ts";
 import { bundleForNode } from "../peers/bundle.ts";
+import { centrifugoCommand, centrifugoUrl, centrifugoVersion } from "../peers/centrifugo.ts";
 import { holdfastCommand } from "../peers/holdfast.ts";
 import type { ServerCommand } from "../peers/server-command.ts";
 import type { SocketIoServerOptions } from "../peers/socket-io-server.ts";
 import { NodeProcess } from "../prove/node-process.ts";
-import { RedisServers } from "../prove/redis-servers.ts";
+import { eventually } from "../prove/prove-error.ts";
+import { freePort, RedisServers } from "../prove/redis-servers.ts";
 import type { PeerName } from "./peers.ts";
 import type { Pinning } from "./pinning.ts";
 import { type Usage, usageOf } from "./process-usage.ts";
@@ -39,8 +41,10 @@ export interface ServersOptions {
   /** For bundles, logs and Redis' data. */
   readonly folder: string;
   readonly pinning: Pinning;
+  readonly centrifugo?: { readonly path: string } | { readonly url: string };
 }
 
+const START_MS = 10_000;
 const END_MS = 5000;
 /** How long Socket.IO keeps a session for its client: two minutes, its documentation's example. */
 const RECOVERY_MS = 120_000;
@@ -52,6 +56,7 @@ const DRIVERS: Readonly<Record<PeerName, DriverName>> = {
   holdfast: "holdfast",
   "socketio-redis": "socketio",
   "holdfast-redis": "holdfast",
+  centrifugo: "centrifuge",
 };
 
 export class Servers {
@@ -67,7 +72,8 @@ export class Servers {
 
   /** Resolves when every server listens; what was started is ended when one cannot be. */
   async start(order: ServerOrder): Promise<Running> {
-    const { folder, pinning } = this.#options;
+    const { centrifugo, folder, pinning } = this.#options;
+    if (order.peer === "centrifugo" && centrifugo !== undefined && "url" in centrifugo) return elsewhere(centrifugo.url);
     const redis = order.peer.endsWith("-redis") ? await RedisServers.start(join(folder, `redis-${++this.#count}`)) : undefined;
     const nodes: NodeProcess[] = [];
     const stop = async () => {
@@ -79,13 +85,14 @@ export class Servers {
     try {
       const urls: string[] = [];
       for (let n = 0; n < order.nodes; n++) {
-        const { command, env } = await this.#command(order, redis?.port);
+        const { command, env, url } = await this.#command(order, redis?.port);
         const logFile = join(folder, `${order.peer}-${++this.#count}.log`);
         const node = new NodeProcess({ id: order.peer, revision: "", command: pinning.onServerCore(command), env, logFile });
         nodes.push(node);
-        urls.push(await listening(node, order.peer));
+        urls.push(url === undefined ? await listening(node, order.peer) : await answering(url));
       }
-      return running({ order, nodes, urls, redis, stop });
+      const version = order.peer === "centrifugo" ? await centrifugoVersion(this.#centrifugoPath) : (nodes[0]?.place.version ?? "");
+      return running({ order, nodes, urls, redis, stop, version });
     } catch (error) {
       await stop();
       throw error;
@@ -97,7 +104,10 @@ export class Servers {
     await Promise.all([...this.#running].map((stop) => stop()));
   }
 
-  async #command({ peer, recovers, connectionsMax }: ServerOrder, redisPort: number | undefined): Promise<ServerCommand> {
+  async #command(
+    { peer, recovers, connectionsMax }: ServerOrder,
+    redisPort: number | undefined,
+  ): Promise<ServerCommand & { url?: string }> {
     const redis = redisPort === undefined ? {} : { redisPort };
     switch (peer) {
       case "bun":
@@ -110,7 +120,16 @@ export class Servers {
       case "holdfast":
       case "holdfast-redis":
         return holdfastCommand({ ...redis, connectionsMax });
+      case "centrifugo": {
+        const port = await freePort();
+        return { ...centrifugoCommand({ path: this.#centrifugoPath, port }), url: centrifugoUrl(port) };
+      }
     }
+  }
+
+  get #centrifugoPath(): string {
+    const { centrifugo } = this.#options;
+    return centrifugo !== undefined && "path" in centrifugo ? centrifugo.path : "centrifugo";
   }
 
   async #onNode(name: string, options: SocketIoServerOptions): Promise<ServerCommand> {
@@ -126,16 +145,17 @@ interface Started {
   readonly urls: readonly string[];
   readonly redis: RedisServers | undefined;
   readonly stop: () => Promise<void>;
+  readonly version: string;
 }
 
-function running({ order, nodes, urls, redis, stop }: Started): Running {
+function running({ order, nodes, urls, redis, stop, version }: Started): Running {
   const { peer } = order;
   const onNode = peer === "ws" || peer.startsWith("socketio");
   const pids = nodes.map(({ pid }) => pid);
   return {
     driver: DRIVERS[peer],
     urls,
-    version: nodes[0]?.place.version ?? "",
+    version,
     usage: () => usageOf(pids),
     redisUsage: () => (redis === undefined ? undefined : usageOf([redis.pid])),
     collectGarbage: () => {
@@ -149,4 +169,27 @@ async function listening(node: NodeProcess, peer: PeerName): Promise<string> {
   await node.started();
   const base = node.place.url.replace(/^http/, "ws");
   return peer.startsWith("holdfast") ? `${base}/connect` : base;
+}
+
+async function answering(url: string): Promise<string> {
+  const { host } = new URL(url);
+  const healthy = () =>
+    fetch(`http://${host}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await eventually(`${url} answers`, healthy, { timeoutMs: START_MS });
+  return url;
+}
+
+function elsewhere(url: string): Running {
+  return {
+    driver: "centrifuge",
+    urls: [url],
+    version: "",
+    usage: () => undefined,
+    redisUsage: () => undefined,
+    collectGarbage: () => {},
+    stop: async () => {},
+  };
 }

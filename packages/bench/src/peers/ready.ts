@@ -2,6 +2,9 @@
 
 export const READY_EVENT = "node_listening";
 
+/** Connections that may wait to be accepted, where a server can say so: with Node's 511 a crowd that comes at once waits for TCP's repeats. */
+export const BACKLOG = 4096;
+
 export interface Ready {
   /** Of the public listener, http or ws. */
   readonly url: string;

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { createAdapter } from "@socket.io/redis-streams-adapter";
 import { Redis } from "ioredis";
 import { Server, type ServerOptions } from "socket.io";
-import { READY_EVENT } from "./ready.ts";
+import { BACKLOG, READY_EVENT } from "./ready.ts";
 
 /** The first argument, as JSON. */
 export interface SocketIoServerOptions {
@@ -68,7 +68,7 @@ function recovery(): Partial<ServerOptions> {
   return recoveryMs === undefined ? {} : { connectionStateRecovery: { maxDisconnectionDuration: recoveryMs, skipMiddlewares: true } };
 }
 
-http.listen(0, "127.0.0.1", () => {
+http.listen({ port: 0, host: "127.0.0.1", backlog: BACKLOG }, () => {
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const { version } = createRequire(import.meta.url)("socket.io/package.json") as { version: string };
   process.stdout.write(`${JSON.stringify({ event: READY_EVENT, url, internalUrl: url, version })}\n`);

@@ -3,9 +3,9 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 import { plainRequest } from "./plain-request.ts";
-import { READY_EVENT } from "./ready.ts";
+import { BACKLOG, READY_EVENT } from "./ready.ts";
 
-const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false });
+const server = new WebSocketServer({ port: 0, host: "127.0.0.1", backlog: BACKLOG, perMessageDeflate: false });
 const members = new Map<string, Set<WebSocket>>();
 
 server.on("connection", (socket) => {

@@ -43,6 +43,8 @@ export class NodeProcess {
       stderr: "pipe",
     });
     this.#place = this.#read();
+    // Whoever waits for it hears why; a program that says nothing of its place ends without anyone waiting.
+    this.#place.catch(() => {});
   }
 
   /** Resolves when the node listens. */
