@@ -8,7 +8,7 @@ export interface Goal {
 }
 
 /** What every server's handshake can follow. */
-const CONNECTS_PER_SECOND = 1500;
+const CONNECTS_PER_SECOND = 2000;
 const CONNECT_MS_MAX = 60_000;
 const SETTLE_MS_MAX = 10_000;
 /** Nobody gives up: a handshake that waits is part of what is measured. */
@@ -25,7 +25,7 @@ export function fanOutPlan(
     { name: "readers", connections: subscribers, rooms: { name: "fanout", size: subscribers, each: 1 } },
     { name: "writer", connections: 1, writes: { to: "readers", everyMs: 1000 / publishesPerSecond, think: "random" } },
   ];
-  return plan("fanout", goal, { sizes, groups, phases: flowPhases(sizes) });
+  return plan("fanout", goal, { sizes, groups: [...groups, WARMERS], phases: flowPhases(sizes, { readers: 1, writer: 1 }) });
 }
 
 /** Everyone writes to their room. */
@@ -39,7 +39,7 @@ export function roomsPlan(goal: Goal, sizes: Sizes): LoadPlan {
     rooms: { name: "room-{n}", size: members, each: 1 },
     writes: { everyMs, think: "random" },
   };
-  return plan("rooms", goal, { sizes, groups: [people], phases: flowPhases(sizes) });
+  return plan("rooms", goal, { sizes, groups: [people, WARMERS], phases: flowPhases(sizes, { people: 1 }) });
 }
 
 /** Connections that stay for `ms` and do nothing, without a subscription or with one. */
@@ -101,10 +101,20 @@ const connect: Phase = { do: "connect", name: "connect", perSecond: CONNECTS_PER
 
 const hold = (name: string, ms: number): HoldPhase => ({ do: "hold", name, ms, load: 1, churnPerSecond: 0, isMeasured: true });
 
-const flowPhases = ({ warmUpMs, windowMs }: Sizes): readonly Phase[] => [
+/** 2,000 publishes a second in a small room. A server that runs for weeks has compiled what is hot: so has each before it is measured. */
+const WARMERS: Group = {
+  name: "warmers",
+  connections: 10,
+  rooms: { name: "warm", size: 10, each: 1 },
+  writes: { everyMs: 5, think: "random" },
+};
+
+/** First the warmers alone, then the load, then the load measured. */
+const flowPhases = ({ warmUpMs, windowMs }: Sizes, load: Readonly<Record<string, number>>): readonly Phase[] => [
   connect,
-  { ...hold("warm-up", warmUpMs), isMeasured: false },
-  hold("window", windowMs),
+  { ...hold("compile", warmUpMs), load: { warmers: 1 }, isMeasured: false },
+  { ...hold("warm-up", warmUpMs / 2), load, isMeasured: false },
+  { ...hold("window", windowMs), load },
 ];
 
 interface Made {

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { ArgumentError, planFrom } from "./plan.ts";
 
-test("without arguments everything is measured in four rounds, Centrifugo apart", () => {
+test("without arguments everything is measured in three rounds, Centrifugo apart", () => {
   const plan = planFrom([]);
-  expect(plan).toMatchObject({ rounds: 4, quick: false, resume: false });
+  expect(plan).toMatchObject({ rounds: 3, quick: false, resume: false });
   expect(plan?.scenarios).toContain("nodes-3");
   expect(plan?.peers).toEqual(["bun", "ws", "socketio", "holdfast", "socketio-redis", "holdfast-redis"]);
 });

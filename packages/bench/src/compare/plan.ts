@@ -30,7 +30,7 @@ export interface Plan {
 
 export const HELP = `bench:compare: the same work on Holdfast, Socket.IO, bare Bun and bare ws, one after another, each on a core of its own
   --quick            one short round; docs are left alone
-  --rounds N         rounds (default 4); each measures every server once
+  --rounds N         rounds (default 3, about twenty minutes); each measures every server once
   --resume           go on with an interrupted run
   --only a,b         scenarios: ${SCENARIO_NAMES.join(", ")}
   --peers a,b        servers: ${PEER_NAMES.join(", ")}
@@ -41,12 +41,12 @@ export const HELP = `bench:compare: the same work on Holdfast, Socket.IO, bare B
 const FULL: Sizes = {
   fanOut: { subscribers: 1000, deliveriesPerSecond: 50_000 },
   rooms: { rooms: 50, members: 20, deliveriesPerSecond: 20_000 },
-  memory: { connections: 10_000, readings: 5 },
+  memory: { connections: 10_000, readings: 3 },
   recovery: { clients: 5000, rooms: 50, missed: 100 },
   nodes: { subscribersOfNode: 500, publishesPerSecond: 40 },
   payloadBytes: 100,
-  warmUpMs: 3000,
-  windowMs: 9000,
+  warmUpMs: 2500,
+  windowMs: 8000,
 };
 
 const QUICK: Sizes = {
@@ -75,7 +75,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     values.centrifugo === undefined ? (values.url === undefined ? undefined : { url: values.url }) : { path: values.centrifugo };
   const peers = chosen("--peers", values.peers, PEER_NAMES).filter((name) => name !== "centrifugo" || centrifugo !== undefined);
   return {
-    rounds: roundsOf(values.rounds ?? (quick ? "1" : "4")),
+    rounds: roundsOf(values.rounds ?? (quick ? "1" : "3")),
     quick,
     scenarios: chosen("--only", values.only, SCENARIO_NAMES),
     peers,

@@ -10,6 +10,7 @@ const WARM_UP_CONNECTIONS = 200;
 const READING_MS = 1000;
 /** What a server does by itself when it becomes quiet, it has done by then. */
 const QUIET_MS = 3000;
+const EMPTY_QUIET_MS = 1500;
 
 /** `start` gives a new server; the two figures come from two of them. */
 export async function measureMemory(start: () => Promise<Running>, sizes: Sizes): Promise<MemoryFigures> {
@@ -39,7 +40,7 @@ async function bytesOf(start: () => Promise<Running>, sizes: Sizes, subscribes: 
 /** Least of some readings after a quiet while. */
 async function settled(servers: Running, ms: number): Promise<number> {
   let leastBytes = Number.POSITIVE_INFINITY;
-  await Bun.sleep(QUIET_MS);
+  await Bun.sleep(EMPTY_QUIET_MS);
   for (let waitedMs = QUIET_MS; waitedMs < ms; waitedMs += READING_MS / 4) {
     leastBytes = Math.min(leastBytes, servers.usage()?.rssBytes ?? Number.NaN);
     await Bun.sleep(READING_MS / 4);
