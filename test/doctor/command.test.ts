@@ -72,13 +72,13 @@ describe("text", () => {
   test("names template and line of what helm rendered, draws the way, shows the sum, the consequence and the page", async () => {
     const { out } = await doctor(["-", "--patches"], soketi);
     for (const part of [
-      "way: client > Ingress soketi (ingress-nginx) [idle 60 s*, drain 240 s*] > Service soketi > pod",
+      "way: client > LoadBalancer ingress-nginx-controller (AWS classic) [idle 45 s] > Ingress soketi (ingress-nginx) [idle 60 s*, drain 240 s*] > Service soketi > pod",
       "soketi/templates/deployment.yaml (stdin:20)",
       "periodSeconds x failureThreshold = 2 x 3 = 6 s < 20 s",
       "kubectl patch --type strategic",
       "kind: PodDisruptionBudget",
       "docs/operations/doctor.md#liveness-too-eager",
-      "0 errors, 7 warnings, 1 info in 3 objects",
+      "0 errors, 8 warnings, 1 info in 4 objects",
     ])
       expect(out).toContain(part);
   });
@@ -86,7 +86,7 @@ describe("text", () => {
   test("leaves out what counts less where that is asked", async () => {
     const { out } = await doctor(["--least", "error", "-"], soketi);
     expect(out).toContain("nothing found");
-    expect(out).toContain("7 warnings");
+    expect(out).toContain("8 warnings");
   });
 
   test("told figures change the sums: pings and drain of an application that is not ours", async () => {
@@ -120,6 +120,7 @@ test("JSON has counts, workloads with their way and plan, and findings with plac
     lifetimeSeconds: null,
     drainSeconds: 5,
     connectionsMax: null,
+    before: [],
   });
   expect(workload.findings[0]).toMatchObject({
     id: "connection-limit",

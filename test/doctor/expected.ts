@@ -129,6 +129,7 @@ export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "warning grace-too-short Deployment/soketi:14",
     "warning no-pre-delay Deployment/soketi:16",
     "warning liveness-too-eager Deployment/soketi:20",
+    "warning idle-timeout Service/ingress-nginx-controller:55",
     "warning idle-timeout Ingress/soketi:43",
     "warning ingress-nginx-retired Ingress/soketi:44",
     "warning pdb-missing Deployment/soketi:5",

@@ -2,9 +2,22 @@
 import { CATALOGUE, type FindingId } from "./catalogue.ts";
 import { type Diagnosis, findingsOf } from "./diagnose.ts";
 import type { Severity } from "./finding.ts";
+import type { Hop } from "./hops/hop.ts";
 import { refText } from "./report-text.ts";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
+
+function hopData(hop: Hop): Readonly<Record<string, unknown>> {
+  return {
+    kind: hop.kind,
+    name: hop.name,
+    idleSeconds: hop.idle === undefined ? null : finite(hop.idle.value),
+    lifetimeSeconds: hop.lifetime === undefined ? null : finite(hop.lifetime.value),
+    drainSeconds: hop.drain === undefined ? null : finite(hop.drain.value),
+    connectionsMax: hop.connections === undefined ? null : finite(hop.connections.value),
+    before: (hop.before ?? []).map(hopData),
+  };
+}
 
 /** Version of the shape; a field that goes or changes its meaning makes it larger. */
 const JSON_VERSION = 1;
@@ -19,17 +32,11 @@ export function renderJson(diagnosis: Diagnosis): string {
     graceSeconds: way.load.graceSeconds,
     preStopSeconds: way.load.preStopSeconds ?? null,
     pingSeconds: way.load.pingSeconds,
+    pingBasis: way.load.pingBasis,
     connections: way.load.connections,
     connectionsBasis: way.load.connectionsBasis,
     drain: { ...way.load.drain, basis: way.load.drainBasis, plan: way.load.plan },
-    way: way.hops.map((hop) => ({
-      kind: hop.kind,
-      name: hop.name,
-      idleSeconds: hop.idle === undefined ? null : finite(hop.idle.value),
-      lifetimeSeconds: hop.lifetime === undefined ? null : finite(hop.lifetime.value),
-      drainSeconds: hop.drain === undefined ? null : finite(hop.drain.value),
-      connectionsMax: hop.connections === undefined ? null : finite(hop.connections.value),
-    })),
+    way: way.hops.map(hopData),
     findings,
   }));
   const count = (severity: Severity): number => findingsOf(diagnosis).filter((one) => one.severity === severity).length;

@@ -79,11 +79,13 @@ function podText({ load }: WorkloadReport["way"]): string {
 /** A line for each entrance: `client > balancer or gateway > Service > sidecar > pod`, with the figures of each. */
 function wayLines({ hops, workload }: WorkloadReport["way"], paint: Paint): readonly string[] {
   const drawn = (hop: Hop): string => `${hop.name}${figures(hop)}`;
-  const of = (...kinds: readonly Hop["kind"][]): readonly string[] => hops.filter(({ kind }) => kinds.includes(kind)).map(drawn);
+  const beside = (before: readonly Hop[]): readonly string[] => (before.length === 0 ? [] : [before.map(drawn).join(" or ")]);
+  const of = (wanted: Hop["kind"]): readonly string[] => hops.filter(({ kind }) => kind === wanted).map(drawn);
   const services = workload.services.length === 0 ? [] : [`Service ${workload.services.map(({ name }) => name).join(", ")}`];
   const rest = [...of("policy"), ...services, ...of("sidecar"), "pod"];
-  const entrances = of("balancer", "gateway");
-  const ways = entrances.length === 0 ? [["client", ...rest]] : entrances.map((entrance) => ["client", entrance, ...rest]);
+  const entrances = hops.filter(({ kind }) => kind === "balancer" || kind === "gateway");
+  const ways = entrances.map((hop) => ["client", ...beside(hop.before ?? []), drawn(hop), ...rest]);
+  if (ways.length === 0) ways.push(["client", ...rest]);
   return ways.map((steps) => `  way: ${steps.join(paint("dim", " > "))}`);
 }
 

@@ -1,5 +1,6 @@
 // Owns: the way of a client to the pods of a workload: every hop that was found, outermost first.
 
+import { frontsNamed, frontsOfIngress } from "./hops/fronts.ts";
 import { routeHops, routesOf } from "./hops/gateway-api.ts";
 import type { Hop } from "./hops/hop.ts";
 import { ingressesOf, ingressHop, traefikDrain } from "./hops/ingress.ts";
@@ -39,8 +40,9 @@ export function waysOf(scene: Scene): readonly Way[] {
   return sure.length > 0 ? sure : candidates;
 }
 
+/** Not every gateway or controller is one of these: applications are called so too. */
 const PROXY_IMAGE =
-  /(^|\/)(traefik|haproxy|haproxy-ingress|kubernetes-ingress|controller|ingress-nginx-controller|nginx-ingress-controller|proxyv2|envoy|gateway)(:|@|$)/;
+  /(^|\/)(traefik|haproxy|haproxy-ingress|kubernetes-ingress|ingress-nginx\/controller|nginx-ingress(-controller)?|istio\/proxyv2|envoy|envoyproxy\/gateway)(:|@|$)/;
 
 /** DNS, metrics and their like have Services too. */
 function isOfTheCluster({ object }: Workload): boolean {
@@ -60,15 +62,19 @@ function wayOf(workload: Workload, scene: Scene): Way {
   const balancers = workload.services.flatMap((service) => loadBalancerHop(service) ?? []);
   const entrances = [
     ...balancers,
-    ...ingresses.map((ingress) => ingressHop(ingress, workload, scene)),
+    ...ingresses.map((ingress) => ({ ...ingressHop(ingress, workload, scene), before: frontsOfIngress(ingress, scene) })),
     ...routes.flatMap((route) => routeHops(route, workload, scene)),
-    ...traefik.map((route): Hop => ({ kind: "gateway", name: `IngressRoute ${route.name} (Traefik)`, ...traefikDrain(scene) })),
+    ...traefik.map((route) => traefikHop(route, scene)),
     ...virtualServices.flatMap((virtual) => istioGatewayHops(virtual, scene)),
     ...(workload.kind === "Service" ? [knativeHop(workload)] : []),
   ];
   const hops = [...entrances, ...destinationRules.map(destinationRuleHop), ...sidecarHops(workload, scene)];
   const exposed = entrances.length > 0 || workload.services.some((service) => text(at(service.body, "spec", "type")) === "NodePort");
   return { workload, load: loadOf(workload, scene), hops, ingresses, routes, virtualServices, destinationRules, exposed };
+}
+
+function traefikHop(route: KubeObject, scene: Scene): Hop {
+  return { kind: "gateway", name: `IngressRoute ${route.name} (Traefik)`, before: frontsNamed("traefik", scene), ...traefikDrain(scene) };
 }
 
 function traefikRoutesOf(workload: Workload, scene: Scene): readonly KubeObject[] {

@@ -5,6 +5,7 @@ import { at, durationSeconds, list, number, text } from "../reading.ts";
 import { type Scene, sameNamespace, targets } from "../scene.ts";
 import type { Workload } from "../workload.ts";
 import { gkeKnobs } from "./cloud-ingress.ts";
+import { frontsOfGateway } from "./fronts.ts";
 import type { Hop, Knob } from "./hop.ts";
 
 /** Envoy's own circuit breaker, which Envoy Gateway keeps: 1024 connections and as many requests of a cluster. */
@@ -36,9 +37,11 @@ export function routeHops(route: KubeObject, workload: Workload, scene: Scene): 
     const gateway = scene.one("Gateway", name, text(at(parent, "namespace")) ?? route.namespace);
     const className = text(at(gateway?.body, "spec", "gatewayClassName")) ?? "";
     const shown = `Gateway ${name}`;
+    const before = frontsOfGateway(name, scene);
     if (/^gke-l7-/.test(className)) return [gke(`${shown} (GKE)`, workload, scene)];
-    if (isEnvoyGateway(className, scene)) return [envoyGateway({ route, gateway, className, name: `${shown} (Envoy Gateway)` }, scene)];
-    return [{ kind: "gateway", name: className === "" ? shown : `${shown} (${className})` }];
+    if (isEnvoyGateway(className, scene))
+      return [{ ...envoyGateway({ route, gateway, className, name: `${shown} (Envoy Gateway)` }, scene), before }];
+    return [{ kind: "gateway", name: className === "" ? shown : `${shown} (${className})`, before }];
   });
 }
 

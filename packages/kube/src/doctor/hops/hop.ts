@@ -27,6 +27,8 @@ export interface Hop {
   readonly kind: HopKind;
   /** As the way is drawn: `Ingress web (ingress-nginx)`. */
   readonly name: string;
+  /** What stands in front of it. */
+  readonly before?: readonly Hop[];
   /** Closes a connection on which nothing passed for so long. */
   readonly idle?: Knob;
   /** Closes a connection of this age, whatever passes on it. */

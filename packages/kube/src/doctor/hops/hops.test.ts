@@ -111,6 +111,52 @@ describe("an Ingress", () => {
   });
 });
 
+describe("what stands in front of", () => {
+  const front = (name: string, labels: Json, selector: Json): Json => ({
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: "edge", labels, annotations: { [`${AWS}connection-idle-timeout`]: "40" } },
+    spec: { type: "LoadBalancer", selector, ports: [{ port: 443 }] },
+  });
+  const before = (...objects: readonly Json[]): readonly string[] =>
+    hopsOf(WORKLOAD, SERVICE, ...objects).flatMap((hop) => (hop.before ?? []).map(brief));
+  const named = (name: string): Json => front("edge", {}, { "app.kubernetes.io/name": name });
+
+  test("a controller is its own balancer, and no other's", () => {
+    expect(before(ingress("nginx"), named("ingress-nginx"))).toEqual(["LoadBalancer edge (AWS classic) 40 - - -"]);
+    expect(before(ingress("nginx"), named("traefik"))).toEqual([]);
+  });
+
+  test("a Gateway is the balancer that its implementation made for it", () => {
+    const route = {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "HTTPRoute",
+      metadata: { name: "r", namespace: "n" },
+      spec: { parentRefs: [{ name: "g", namespace: "edge" }], rules: [{ backendRefs: [{ name: "a", port: 80 }] }] },
+    };
+    const made = (gateway: string): Json => front("made", { "gateway.envoyproxy.io/owning-gateway-name": gateway }, { app: "envoy" });
+    expect(before(route, made("g"))).toEqual(["LoadBalancer made (AWS classic) 40 - - -"]);
+    expect(before(route, made("other"))).toEqual([]);
+  });
+
+  test("an Istio Gateway is that of the pods which it selects", () => {
+    const gateway = {
+      apiVersion: "networking.istio.io/v1",
+      kind: "Gateway",
+      metadata: { name: "g", namespace: "n" },
+      spec: { selector: { istio: "ingress" } },
+    };
+    const virtual = {
+      apiVersion: "networking.istio.io/v1",
+      kind: "VirtualService",
+      metadata: { name: "v", namespace: "n" },
+      spec: { gateways: ["g"], http: [{ route: [{ destination: { host: "a" } }] }] },
+    };
+    expect(before(gateway, virtual, front("in", {}, { istio: "ingress" }))).toEqual(["LoadBalancer in (AWS classic) 40 - - -"]);
+    expect(before(gateway, virtual, front("in", {}, { istio: "egress" }))).toEqual([]);
+  });
+});
+
 describe("a LoadBalancer", () => {
   const table: readonly (readonly [string, Json, string])[] = [
     ["AWS network, by annotation", balancer({ [`${AWS}type`]: "external" }), "LoadBalancer a (AWS NLB) 350* - - -"],

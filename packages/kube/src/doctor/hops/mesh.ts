@@ -5,6 +5,7 @@ import { patchAt, podAnnotationPatch } from "../patches.ts";
 import { at, durationSeconds, isRecord, type Json, list, number, picks, record, text } from "../reading.ts";
 import { namespaceLabels, type Scene, sameNamespace } from "../scene.ts";
 import type { Workload } from "../workload.ts";
+import { frontsSelecting } from "./fronts.ts";
 import type { Hop, Knob } from "./hop.ts";
 
 const PROXY_CONFIG = "proxy.istio.io/config";
@@ -138,7 +139,8 @@ export function istioGatewayHops(virtual: KubeObject, scene: Scene): readonly Ho
     if (full === "mesh" || full === "") return [];
     const name = full.split("/").at(-1) ?? full;
     const gateway = scene.all("Gateway", "networking.istio.io").find((one) => one.name === name);
-    const hop: Hop = { kind: "gateway", name: `Gateway ${name} (Istio)` };
+    const before = frontsSelecting(record(at(gateway?.body, "spec", "selector")), scene);
+    const hop: Hop = { kind: "gateway", name: `Gateway ${name} (Istio)`, before };
     const pods = scene
       .all("Deployment", "apps")
       .find((one) => picks(at(gateway?.body, "spec", "selector"), record(at(one.body, "spec", "template", "metadata", "labels"))));

@@ -15,7 +15,8 @@ const UNKNOWN_PING_SECONDS = 60;
 const ANY_DRAIN_SECONDS = 10;
 
 export function hopRules(way: Way): readonly Finding[] {
-  return way.hops.flatMap((hop) => [...idle(way, hop), ...lifetime(hop), ...drain(way, hop), ...limit(way, hop)]);
+  const all = way.hops.flatMap((hop) => [...(hop.before ?? []), hop]);
+  return all.flatMap((hop) => [...idle(way, hop), ...lifetime(hop), ...drain(way, hop), ...limit(way, hop)]);
 }
 
 function basis(knob: Knob): string {
