@@ -86,13 +86,22 @@ describe("schemas of Kubernetes", () => {
   test("of definitions have the head of every object, and leave open what is open", () => {
     const schema = {
       type: "object",
-      properties: { spec: { type: "object", properties: { a: { type: "string" } }, "x-kubernetes-preserve-unknown-fields": true } },
+      properties: {
+        spec: {
+          type: "object",
+          properties: { a: { type: "string", "x-kubernetes-validations": [{ rule: "self != ''", message: "say it", reason: "R" }] } },
+          "x-kubernetes-preserve-unknown-fields": true,
+        },
+      },
     };
     const crd = { spec: { group: "x.io", names: { kind: "Thing" }, versions: [{ name: "v1", schema: { openAPIV3Schema: schema } }] } };
     expect(strictCrdSchema([undefined, crd], "x.io/v1/Thing")).toEqual({
       type: "object",
       properties: {
-        spec: { type: "object", properties: { a: { type: "string" } } },
+        spec: {
+          type: "object",
+          properties: { a: { type: "string", "x-kubernetes-validations": [{ rule: "self != ''", message: "say it" }] } },
+        },
         apiVersion: { type: "string" },
         kind: { type: "string" },
         metadata: { type: "object" },

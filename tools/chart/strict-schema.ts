@@ -4,6 +4,8 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DROPPED = new Set(["description", "example", "externalDocs", "title"]);
 const REF = "#/components/schemas/";
+/** Rules between fields, in CEL; a JSON schema does not know them, and test/chart evaluates them. */
+const RULES = "x-kubernetes-validations";
 
 /** The schema of a kind (`apps/v1/Deployment`) with everything that it refers to. */
 export function strictKindSchema(openapi: unknown, kind: string): JsonSchema {
@@ -47,6 +49,10 @@ export function strictCrdSchema(definitions: readonly unknown[], kind: string): 
 function strict(schema: JsonSchema, refers: (name: string) => void): JsonSchema {
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema)) {
+    if (key === RULES) {
+      out[key] = listOf(value).map((rule) => ({ rule: recordOf(rule).rule, message: recordOf(rule).message }));
+      continue;
+    }
     if (key.startsWith("x-") || DROPPED.has(key)) continue;
     if (key === "$ref" && typeof value === "string") {
       const name = value.slice(REF.length);
