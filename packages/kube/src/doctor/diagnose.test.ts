@@ -1,7 +1,8 @@
 // Checks that no YAML makes the doctor throw: random text, random manifests, and real ones with random holes.
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
-import { stringify } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import { diagnose, findingsOf } from "./diagnose.ts";
 import { readManifests } from "./manifests.ts";
 import { renderJson, renderSarif } from "./report-data.ts";
@@ -104,6 +105,23 @@ const tree = fc.letrec((tie) => ({
   ),
 })).node;
 
+/** Walks down by the turns, each a choice among what is there, and puts the value where it ends. */
+function disturb(root: unknown, turns: readonly number[], value: unknown): void {
+  let here = root;
+  for (const [index, turn] of turns.entries()) {
+    if (typeof here !== "object" || here === null) return;
+    const keys = Object.keys(here);
+    const key = keys[turn % Math.max(1, keys.length)];
+    if (key === undefined) return;
+    const next: unknown = Reflect.get(here, key);
+    if (index === turns.length - 1 || typeof next !== "object" || next === null) {
+      Reflect.set(here, key, value);
+      return;
+    }
+    here = next;
+  }
+}
+
 describe("nothing throws on", () => {
   test("random text", () => {
     fc.assert(fc.property(fc.string({ maxLength: 300 }), everything), { numRuns: 300 });
@@ -116,6 +134,26 @@ describe("nothing throws on", () => {
     fc.assert(
       fc.property(fc.array(object, { maxLength: 6 }), (objects) => everything(objects.map((one) => stringify(one)).join("---\n"))),
       { numRuns: 300 },
+    );
+  });
+
+  test("manifests of the corpus with something else in a random place", () => {
+    const folder = new URL("../../../../test/doctor/", import.meta.url);
+    const documents = [...new Bun.Glob("{bad,good}/*.yaml").scanSync(folder.pathname)]
+      .sort()
+      .map((name) => parseAllDocuments(readFileSync(new URL(name, folder), "utf8")).map((document): unknown => document.toJS()));
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...documents),
+        fc.array(fc.nat({ max: 30 }), { minLength: 1, maxLength: 10 }),
+        tree,
+        (objects, turns, value) => {
+          const copy = structuredClone(objects);
+          disturb(copy, turns, value);
+          everything(copy.map((one) => stringify(one)).join("---\n"));
+        },
+      ),
+      { numRuns: 400 },
     );
   });
 
