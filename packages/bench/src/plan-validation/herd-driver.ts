@@ -87,7 +87,9 @@ class Herd implements Ground {
     return {};
   }
 
-  drop(): Data {
+  /** `windows: false`: nobody was told over how long to spread. */
+  drop({ windows }: Data): Data {
+    if (windows === false) for (const client of this.#clients) client.forgetWindow();
     for (const client of this.#clients) client.drop();
     return {};
   }
@@ -135,7 +137,7 @@ await answerCommands(
     status: () => herd.status(),
     times: () => herd.times(),
     ping: (command) => herd.ping(command),
-    drop: () => herd.drop(),
+    drop: (command) => herd.drop(command),
     publish: (command) => herd.publish(command),
     idle: (command) => herd.idle(command),
     say: (command) => herd.say(command),

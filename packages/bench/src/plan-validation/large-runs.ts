@@ -35,7 +35,7 @@ const BACK_MS_MAX = 120_000;
 const LOOPBACK_MS = 0.2;
 const SEEDS = 9;
 
-/** Two nodes: a chat, then all connections are dropped, then one node is killed. */
+/** Two nodes: a chat, then all connections are dropped, with the window that clients were told and without, then one node is killed. */
 export async function stormRuns({ ground, calibration, clients, say }: LargeOptions): Promise<readonly Figure[]> {
   const settings: NodeSettings = { handshakesPerSecond: A, preDelayMs: PRE_DELAY_MS, windowMs: 20_000 };
   const ids = [await ground.startNode(settings), await ground.startNode(settings)];
@@ -70,6 +70,13 @@ export async function stormRuns({ ground, calibration, clients, say }: LargeOpti
       storm,
     ),
   );
+
+  say("all connections at once, without a window");
+  await Bun.sleep(SETTLE_MS);
+  await ground.all("mark");
+  await ground.all("drop", { windows: false });
+  const bare = await everyoneBack(ground, clients);
+  figures.push(...herdFigures(run("the same, nobody told a window"), herdOf(idle, calibration, { clients, nodes: 2, windowMs: 0 }), bare));
 
   say("a node is killed");
   await Bun.sleep(SETTLE_MS);

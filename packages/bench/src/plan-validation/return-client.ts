@@ -69,6 +69,11 @@ export class ReturnClient {
     this.#primary?.wire.send({ t: "ping", id: ++this.#requests });
   }
 
+  /** As if nobody had told it. */
+  forgetWindow(): void {
+    this.#windowMs = 0;
+  }
+
   /** As if the network had cut it: it comes back by itself. */
   drop(): void {
     const attempt = this.#primary;
