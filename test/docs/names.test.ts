@@ -1,6 +1,8 @@
 // Owns: the check that what the documents name exists: files, options, metrics, codes, events, flags, and defaults as they are stated.
+
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
+import { OWN_ERRORS } from "@holdfast/bench/load";
 import { API_SCOPES, optionRows } from "@holdfast/config";
 import { CODES } from "@holdfast/protocol";
 import { METRICS } from "@holdfast/server";
@@ -71,7 +73,7 @@ test("options that are named exist", () => {
 test("environment variables that are named exist", () => {
   const variables = written(/\bHOLDFAST_[A-Z_]+\b/g);
   expect(variables.length).toBeGreaterThan(5);
-  expect(missing(variables, new Set([...rows.map(({ env }) => env), "HOLDFAST_CONFIG"]))).toEqual([]);
+  expect(missing(variables, new Set([...rows.map(({ env }) => env), "HOLDFAST_CONFIG", "HOLDFAST_BENCH_TOKEN"]))).toEqual([]);
 });
 
 test("flags of the command that are named exist", () => {
@@ -81,7 +83,10 @@ test("flags of the command that are named exist", () => {
     ([, name]) => `--${name}`,
   );
   const inline = readFileSync(`${ROOT}apps/holdfast/src/plan-command.ts`, "utf8").matchAll(/(?<=")--[a-z-]+/g);
+  const bench = ["options.ts", "command.ts"].map((file) => readFileSync(`${ROOT}apps/holdfast/src/bench/${file}`, "utf8"));
+  const ofBench = bench.flatMap((text) => [...text.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag));
   const known = new Set([
+    ...ofBench,
     ...rows.flatMap(({ flag }) => (flag === undefined ? [] : [flag])),
     ...own,
     ...ofPlan,
@@ -89,7 +94,7 @@ test("flags of the command that are named exist", () => {
     "--help",
   ]);
   const lines = all.flatMap(({ path, text }) =>
-    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen|plan)\b.*$/gm)].map((match) => ({ path, text, match })),
+    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen|plan|bench)\b.*$/gm)].map((match) => ({ path, text, match })),
   );
   const flags = lines.flatMap(({ path, text, match }) =>
     [...match[0].matchAll(/(?<=\s)--[a-z][a-z-]+/g)].map(([flag]) => ({ text: flag, at: `${path}:${lineAt(text, match.index)}` })),
@@ -122,7 +127,7 @@ test("metrics that are named exist", () => {
 test("codes, events and operations that are named exist", () => {
   const names = named(/^[a-z]+(?:_[a-z]+)+$/).filter(({ text }) => !/^(holdfast|process)_/.test(text));
   expect(names.length).toBeGreaterThan(40);
-  const known = new Set<string>([...Object.keys(CODES), ...events(), ...apiNames(), ...API_SCOPES, ...reasons()]);
+  const known = new Set<string>([...Object.keys(CODES), ...events(), ...apiNames(), ...API_SCOPES, ...reasons(), ...OWN_ERRORS]);
   expect(missing(names, known)).toEqual([]);
 });
 

@@ -249,6 +249,7 @@ async function basicsOf(options: Options, urls: readonly string[], host: Host): 
     ms: options.duration,
     warmUpMs: options.warmUp,
     think: options.think,
-    channel: options.channel,
+    // Names of Pusher channels have no colons; in a contract, parameters stand between colons.
+    channel: options.channel ?? (options.driver === "pusher" ? "bench-{run}-{n}" : "bench:{run}:{n}"),
   };
 }

@@ -36,7 +36,7 @@ export interface SizeOptions {
   readonly duration: number;
   readonly warmUp: number;
   readonly think: "steady" | "random";
-  readonly channel: string;
+  readonly channel?: string;
 }
 
 export function withCarryOptions(command: Command): Command {
@@ -137,7 +137,7 @@ export function withSizeOptions(command: Command, defaults: { readonly connectio
         .choices(["random", "steady"])
         .default("random"),
     )
-    .addOption(new Option("--channel <name>", "name of channels; {n} is the room's number, {run} the run's").default("bench-{run}-{n}"));
+    .addOption(new Option("--channel <name>", "name of channels; {n} is the room's number, {run} the run's (default: bench:{run}:{n})"));
 }
 
 export function targetOf(options: CarryOptions, urls: readonly string[], token: string | undefined): Target {

@@ -1,6 +1,7 @@
 // Re-exports of the load generator as a library: make a plan (a scenario, or by hand), run it, read the result.
 export { DRIVER_NAMES, type DriverName } from "./drivers/driver.ts";
 export { isDriverName } from "./drivers/drivers.ts";
+export { OWN_ERRORS } from "./error-names.ts";
 export { Times, type TimesSummary } from "./histogram.ts";
 export { liveLines, overwriting, progressLine, type Screen } from "./live-view.ts";
 export { LoadError, type LoadErrorCode } from "./load-error.ts";

@@ -43,6 +43,7 @@ export class RawSocket {
   #fragments: { readonly isText: boolean; readonly parts: Buffer[]; bytes: number } | undefined;
   #queue: Buffer[] = [];
   #queueBytes = 0;
+  #tlsFault: string | undefined;
 
   constructor(address: Address, owner: SocketOwner) {
     this.#owner = owner;
@@ -128,7 +129,12 @@ export class RawSocket {
   }
 
   closed(): void {
-    this.#end({ name: this.#state === "open" ? "connection_lost" : "connection_refused" });
+    this.#end({ name: this.#state === "open" ? "connection_lost" : (this.#tlsFault ?? "connection_refused") });
+  }
+
+  /** TLS came to an end; a certificate that is not trusted closes the connection. */
+  shook(isTrusted: boolean, fault: { readonly code?: string } | null): void {
+    if (!isTrusted && this.#state !== "open") this.#tlsFault = `tls_${connectErrorName(fault?.code)}`;
   }
 
   failed(error: { readonly code?: string }): void {
@@ -199,6 +205,8 @@ const connectErrorName = (code: string | undefined): string =>
 const HANDLERS = {
   data: (socket: Socket<RawSocket>, chunk: Buffer) => socket.data.take(chunk),
   drain: (socket: Socket<RawSocket>) => socket.data.drained(),
+  handshake: (socket: Socket<RawSocket>, isTrusted: boolean, fault: (Error & { readonly code?: string }) | null) =>
+    socket.data.shook(isTrusted, fault),
   close: (socket: Socket<RawSocket>) => socket.data.closed(),
   error: (socket: Socket<RawSocket>, error: Error & { readonly code?: string }) => socket.data.failed(error),
 };
