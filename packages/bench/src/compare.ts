@@ -10,7 +10,7 @@ import { PEER_TEXTS, type PeerName } from "./compare/peers.ts";
 import { pinned } from "./compare/pinning.ts";
 import { ArgumentError, HELP, type Plan, planFrom } from "./compare/plan.ts";
 import type { Measurement } from "./compare/result.ts";
-import { SCENARIO_PEERS, type ScenarioName } from "./compare/scenario.ts";
+import { ROUNDS_MAX, SCENARIO_PEERS, type ScenarioName } from "./compare/scenario.ts";
 import { Servers } from "./compare/servers.ts";
 import { targetsOf } from "./compare/targets.ts";
 import { PeerError } from "./peers/peer-error.ts";
@@ -93,7 +93,8 @@ async function tried<T>(measured: () => Promise<T>): Promise<T> {
 function turnsOf({ rounds, scenarios, peers }: Plan): readonly Omit<Measurement, "figures">[] {
   const turnsIn = (scenario: ScenarioName, round: number) =>
     SCENARIO_PEERS[scenario].filter((peer) => peers.includes(peer)).map((peer) => ({ scenario, peer, round }));
-  return Array.from({ length: rounds }, (_, place) => scenarios.flatMap((scenario) => turnsIn(scenario, place + 1))).flat();
+  const all = Array.from({ length: rounds }, (_, place) => scenarios.flatMap((scenario) => turnsIn(scenario, place + 1))).flat();
+  return all.filter(({ scenario, round }) => round <= (ROUNDS_MAX[scenario] ?? rounds));
 }
 
 let found: Readonly<Record<string, string>> | undefined;

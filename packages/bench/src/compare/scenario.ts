@@ -18,6 +18,9 @@ export const SCENARIO_PEERS: Readonly<Record<ScenarioName, readonly PeerName[]>>
   "nodes-3": OVER_REDIS,
 };
 
+/** Rounds that tell enough: memory varies little, and is slow to measure. */
+export const ROUNDS_MAX: Readonly<Partial<Record<ScenarioName, number>>> = { memory: 2 };
+
 /** Nodes of a scenario over Redis, or undefined. */
 export function nodesOf(scenario: ScenarioName): number | undefined {
   const [, count] = /^nodes-(\d)$/.exec(scenario) ?? [];

@@ -8,9 +8,9 @@ import { runWatched } from "../watched-load.ts";
 
 const WARM_UP_CONNECTIONS = 200;
 const READING_MS = 1000;
-/** What a server does by itself when it becomes quiet, it has done by then. */
-const QUIET_MS = 3000;
-const EMPTY_QUIET_MS = 1500;
+/** What a server does by itself when it becomes quiet, it has done by then: the collector that Bun runs when idle comes after some ten seconds. */
+const QUIET_MS = 12_000;
+const EMPTY_QUIET_MS = 2000;
 
 /** `start` gives a new server; the two figures come from two of them. */
 export async function measureMemory(start: () => Promise<Running>, sizes: Sizes): Promise<MemoryFigures> {
@@ -23,7 +23,7 @@ async function bytesOf(start: () => Promise<Running>, sizes: Sizes, subscribes: 
   const garbage = setInterval(servers.collectGarbage, READING_MS);
   try {
     await runWatched(holdPlan(servers, sizes, { connections: WARM_UP_CONNECTIONS, subscribes, ms: 500 }), {});
-    const emptyBytes = await settled(servers, ms);
+    const emptyBytes = await settled(servers, sizes.memory.readings);
     const { connections } = sizes.memory;
     const load = await runWatched(holdPlan(servers, sizes, { connections, subscribes, ms }), { servers: servers.usage });
     const { connected } = load.phase("hold");
@@ -38,12 +38,12 @@ async function bytesOf(start: () => Promise<Running>, sizes: Sizes, subscribes: 
 }
 
 /** Least of some readings after a quiet while. */
-async function settled(servers: Running, ms: number): Promise<number> {
+async function settled(servers: Running, readings: number): Promise<number> {
   let leastBytes = Number.POSITIVE_INFINITY;
   await Bun.sleep(EMPTY_QUIET_MS);
-  for (let waitedMs = QUIET_MS; waitedMs < ms; waitedMs += READING_MS / 4) {
+  for (let reading = 0; reading < readings; reading++) {
     leastBytes = Math.min(leastBytes, servers.usage()?.rssBytes ?? Number.NaN);
-    await Bun.sleep(READING_MS / 4);
+    await Bun.sleep(READING_MS / 2);
   }
   return leastBytes;
 }
