@@ -86,4 +86,22 @@ test("the memory of a connection is a little more than was measured, and the REA
     expect(readme).toContain(`10,000 connections: ${mebibytes(of)}.`);
 });
 
+test.each([
+  [1_048_576, 607],
+  ["1MiB", 607],
+  ["1024KiB", 607],
+  [524_288, 513],
+  ["0.5MiB", 513],
+  ["4MiB", 1169],
+  ["2MB", 777],
+])("a queue of %p is room in the memory's limit", async (queueBytesMax, mebibytes) => {
+  const config = { flow: { queueBytesMax, lagBytes: 65_536 }, limits: { dataBytesMax: 16_384 } };
+  const all = await objects({ values: merged(BASE, { config }) });
+  const [container] = podOf(all.find(({ kind }) => kind === "Deployment") ?? NOTHING)?.containers ?? [];
+  expect(container?.resources?.limits?.memory).toBe(`${mebibytes}Mi`);
+  // The node reads the same size from it.
+  const loaded = configOf(all);
+  expect(loaded.ok ? [] : loaded.problems).toEqual([]);
+});
+
 const NOTHING: KubeObject = { apiVersion: "v1", kind: "Nothing", metadata: { name: "nothing" } };

@@ -15,18 +15,27 @@
 {{- end -}}
 {{- end }}
 
-{{/* MiB of memory for a number of connections: base + connections x (process + kernel). Arguments: root, connections. */}}
+{{/* A size as options state it, 65536 or 64KiB, in MiB. */}}
+{{- define "holdfast.mebibytes" -}}
+{{- $text := toString . -}}
+{{- $units := dict "KiB" 1024.0 "MiB" 1048576.0 "GiB" 1073741824.0 "kB" 1000.0 "MB" 1000000.0 "GB" 1000000000.0 -}}
+{{- $unit := regexFind "[kKMG]i?B$" $text -}}
+{{- $number := regexFind "^[0-9.]+(e[+][0-9]+)?" $text | float64 -}}
+{{ divf (mulf $number (get $units $unit | default 1.0)) 1048576.0 }}
+{{- end }}
+
+{{/* MiB of memory for a number of connections: base + rings + connections x (process + kernel); the memory broker keeps up to 256 MiB. Arguments: root, connections. */}}
 {{- define "holdfast.memoryMebibytes" -}}
 {{- $r := .root.Values.resources -}}
 {{- $each := mulf 1000.0 (addf (float64 $r.connectionKilobytes) (float64 $r.kernelKilobytes)) -}}
-{{ addf (float64 $r.baseMebibytes) (divf (mulf (float64 .connections) $each) 1048576.0) }}
+{{- $broker := ternary 256.0 0.0 (eq .root.Values.broker.mode "memory") -}}
+{{ addf (float64 $r.baseMebibytes) (float64 $r.ringMebibytes) $broker (divf (mulf (float64 .connections) $each) 1048576.0) }}
 {{- end }}
 
 {{/* The limit: the cap of connections, room for queues of clients that do not read, a quarter to spare. */}}
 {{- define "holdfast.memoryLimitMebibytes" -}}
 {{- $max := include "holdfast.connectionsMax" . | float64 -}}
-{{- $queueMebibytes := 1.0 -}}
-{{- with dig "flow" "queueBytesMax" nil .Values.config }}{{ if not (kindIs "string" .) }}{{ $queueMebibytes = divf (float64 .) 1048576.0 }}{{ end }}{{ end -}}
+{{- $queueMebibytes := include "holdfast.mebibytes" (dig "flow" "queueBytesMax" "1MiB" .Values.config) | float64 -}}
 {{- $queues := mulf $max (float64 .Values.resources.slowShare) $queueMebibytes -}}
 {{ ceil (mulf 1.25 (addf (include "holdfast.memoryMebibytes" (dict "root" . "connections" $max) | float64) $queues)) | int64 }}
 {{- end }}
