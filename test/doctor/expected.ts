@@ -27,6 +27,7 @@ export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "warning grace-too-short StatefulSet/emqx:14",
     "warning deregistration-over-delay StatefulSet/emqx:16",
     "warning proxy-drain-short Service/emqx:26",
+    "warning balancer-cuts-unready Service/emqx:26",
     "warning pdb-missing StatefulSet/emqx:3",
     "warning no-topology-spread StatefulSet/emqx:14",
     "warning memory-unbounded StatefulSet/emqx:20",

@@ -66,6 +66,10 @@ export const CATALOGUE = {
     "A proxy on the way takes fewer connections than the pods hold",
     "From this many connections on newcomers are refused with 503, although the pods have room.",
   ),
+  "balancer-cuts-unready": warning(
+    "The balancer cuts the connections of a pod that takes no newcomers",
+    "A pod that drains, is overloaded or cut off from its broker fails the health check, and the balancer ends all its connections at once.",
+  ),
   "request-buffer": error(
     "The gateway buffers requests of this route",
     "Buffering turns the WebSocket upgrade off: no client can connect.",

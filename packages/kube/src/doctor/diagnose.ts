@@ -2,6 +2,7 @@
 import type { Finding, Severity } from "./finding.ts";
 import type { KubeObject, Unread } from "./manifests.ts";
 import { autoscalingRules } from "./rules/autoscaling.ts";
+import { balancerRules } from "./rules/balancer.ts";
 import { disruptionRules } from "./rules/disruption.ts";
 import { graceRules } from "./rules/grace.ts";
 import { hopRules } from "./rules/hops.ts";
@@ -47,6 +48,7 @@ export function diagnose(objects: readonly KubeObject[], options: DoctorOptions 
       ...graceRules(way),
       ...probeRules(way),
       ...hopRules(way),
+      ...balancerRules(way),
       ...routeRules(way, scene),
       ...serviceRules(way, scene),
       ...disruptionRules(way, scene),

@@ -52,7 +52,31 @@ const policies = (list: readonly Json[]): Json => ({ behavior: { scaleDown: { st
 const budget = (spec: Json): readonly KubeObject[] => changed("PodDisruptionBudget", { spec: { maxUnavailable: null, ...spec } });
 const surge = (rollingUpdate: Json): readonly KubeObject[] => changed("Deployment", { spec: { strategy: { rollingUpdate } } });
 
+/** The good Service behind a network load balancer of AWS, which the good delay of 15 s is too short for. */
+const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
+const network = (annotations: Json): readonly KubeObject[] =>
+  changed("Service", { metadata: { annotations: { [`${AWS}type`]: "nlb", ...annotations } }, spec: { type: "LoadBalancer" } });
+const attributes = (value: boolean): Json => ({
+  [`${AWS}target-group-attributes`]: `target_health_state.unhealthy.connection_termination.enabled=${value}`,
+});
+
 const ROWS: readonly Row[] = [
+  {
+    name: "a health check of an open port, which a drain closes",
+    objects: network({}),
+    expected: ["warning deregistration-over-delay", "warning balancer-cuts-unready"],
+  },
+  {
+    name: "a health check of what readiness asks",
+    objects: network({ [`${AWS}healthcheck-path`]: "/readyz", ...attributes(true) }),
+    expected: ["error balancer-cuts-unready", "warning deregistration-over-delay"],
+  },
+  {
+    name: "one of what liveness asks",
+    objects: network({ [`${AWS}healthcheck-path`]: "/livez" }),
+    expected: ["warning deregistration-over-delay"],
+  },
+  { name: "one that cuts nothing", objects: network(attributes(false)), expected: ["warning deregistration-over-delay"] },
   { name: "G = 85 s is S + M + 10", objects: pod({ terminationGracePeriodSeconds: 85 }), expected: [] },
   { name: "G = 84 s has no margin", objects: pod({ terminationGracePeriodSeconds: 84 }), expected: ["warning grace-too-short"] },
   { name: "G = 72 s is just enough", objects: pod({ terminationGracePeriodSeconds: 72 }), expected: ["warning grace-too-short"] },

@@ -4,7 +4,7 @@ import { annotationPatch } from "../patches.ts";
 import { at, number, text } from "../reading.ts";
 import type { Hop, Knob } from "./hop.ts";
 
-const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
+export const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
 const AZURE = "service.beta.kubernetes.io/azure-load-balancer-";
 /** What registering and deregistering a target of an AWS network load balancer takes: 180 to 300 s. */
 const NLB_DEREGISTRATION_SECONDS = 180;
@@ -12,12 +12,17 @@ const NLB_DEREGISTRATION_SECONDS = 180;
 export function loadBalancerHop(service: KubeObject): Hop | undefined {
   if (text(at(service.body, "spec", "type")) !== "LoadBalancer") return undefined;
   const keys = Object.keys(annotationsOf(service));
-  const ofClass = text(at(service.body, "spec", "loadBalancerClass")) ?? "";
-  const type = text(annotationsOf(service)[`${AWS}type`]) ?? "";
-  if (/nlb/.test(ofClass) || /^(nlb|nlb-ip|external)$/.test(type)) return nlb(service);
+  if (isNetworkBalancer(service)) return nlb(service);
   if (keys.some((key) => key.startsWith(AWS))) return classic(service);
   if (keys.some((key) => key.startsWith(AZURE))) return azure(service);
   return { kind: "balancer", name: `LoadBalancer ${service.name}` };
+}
+
+/** Whether AWS makes a network load balancer of it. */
+export function isNetworkBalancer(service: KubeObject): boolean {
+  const ofClass = text(at(service.body, "spec", "loadBalancerClass")) ?? "";
+  const type = text(annotationsOf(service)[`${AWS}type`]) ?? "";
+  return text(at(service.body, "spec", "type")) === "LoadBalancer" && (/nlb/.test(ofClass) || /^(nlb|nlb-ip|external)$/.test(type));
 }
 
 function nlb(service: KubeObject): Hop {
