@@ -6,6 +6,8 @@ import type { Host } from "./host.ts";
 
 /** Variables that are this program's own and no options: the file's name, and where a node of `holdfast dev` finds its broker. */
 export const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
+/** The token of a load; a node that is started from the same terminal does not mind. */
+export const BENCH_TOKEN_VARIABLE = "HOLDFAST_BENCH_TOKEN";
 export const DEV_LINK_VARIABLE = "HOLDFAST_DEV_LINK";
 
 /** What came from the command line: the file and values by option name. */
@@ -33,7 +35,7 @@ export async function readConfiguration(args: Arguments, host: Host, defaults: C
   const result = loadConfig({
     ...(file === undefined || text === undefined ? {} : { file, text }),
     env: host.env,
-    envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE],
+    envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE, BENCH_TOKEN_VARIABLE],
     flags: args.options,
     defaults,
   });

@@ -18,6 +18,7 @@ import {
   type Slo,
   type SloVerdict,
 } from "@holdfast/bench/load";
+import { BENCH_TOKEN_VARIABLE } from "../configuration.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Host } from "../host.ts";
 import { onStopSignal } from "../signals.ts";
@@ -53,7 +54,7 @@ export async function runBench(plan: LoadPlan, own: readonly Slo[], options: Rep
 
 /** The token of all connections: from the file, else the environment. Never from an argument, which everyone on the machine could read. */
 export async function tokenOf(file: string | undefined, host: Host): Promise<string | undefined> {
-  if (file === undefined) return host.env.HOLDFAST_BENCH_TOKEN;
+  if (file === undefined) return host.env[BENCH_TOKEN_VARIABLE];
   let text: string;
   try {
     text = (await readFile(resolve(host.cwd, file), "utf8")).trim();

@@ -33,7 +33,8 @@ interface Running {
 }
 
 /** µs since the Unix epoch; `timeOrigin` has a better grain than `Date`, and processes of one machine agree on it within µs. */
-const nowUs = (): number => (performance.timeOrigin + performance.now()) * 1000;
+const originMs = performance.timeOrigin;
+const nowUs = (): number => (originMs + performance.now()) * 1000;
 const NONE: ReadonlySet<number> = new Set();
 
 let running: Running | undefined;

@@ -24,7 +24,7 @@ export interface SocketOwner {
   opened(): void;
   /** A whole message lies in `bytes` from..to; the memory is only good during the call. */
   message(bytes: Buffer, from: number, to: number, isText: boolean): void;
-  /** Called once, also when it never opened; nothing follows. Not called after `terminate`. */
+  /** Called once, also when it never opened; nothing follows. Not called after `terminate` and `hangUp`. */
   ended(end: SocketEnd): void;
 }
 
@@ -72,6 +72,12 @@ export class RawSocket {
   close(code = 1000): void {
     if (this.#state === "open") this.#write(closeFrame(code));
     else this.terminate();
+  }
+
+  /** Ends the connection without a close frame, but what was sent still arrives; `ended` is not called. */
+  hangUp(): void {
+    this.#state = "ended";
+    this.#socket?.end();
   }
 
   /** Cuts the connection without a word; `ended` is not called. */
