@@ -9,10 +9,10 @@ import { measure } from "./compare/measure.ts";
 import { PEER_TEXTS, type PeerName } from "./compare/peers.ts";
 import { pinned } from "./compare/pinning.ts";
 import { ArgumentError, HELP, type Plan, planFrom } from "./compare/plan.ts";
-import type { Measurement } from "./compare/result.ts";
-import { ROUNDS_MAX, SCENARIO_PEERS, type ScenarioName } from "./compare/scenario.ts";
+import type { CompareResult, Measurement } from "./compare/result.ts";
 import { Servers } from "./compare/servers.ts";
 import { targetsOf } from "./compare/targets.ts";
+import { isComplete, turnsOf } from "./compare/turns.ts";
 import { PeerError } from "./peers/peer-error.ts";
 import { ProveError } from "./prove/prove-error.ts";
 
@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dir, "../../..");
 const FOLDER = join(ROOT, ".cache/bench/compare");
 const EXIT = { measured: 0, wrong: 1, refused: 2, unable: 3 } as const;
 
-/** Exit status: 0 measured, 1 measured but messages were lost or doubled, 2 the arguments are wrong, 3 it could not be carried out. */
+/** Exit status: 0 measured, 1 measured but messages were lost or doubled, 2 the arguments are wrong, 3 it could not be carried out, or not all of it. */
 async function main(): Promise<number> {
   try {
     const plan = planFrom(process.argv.slice(2));
@@ -54,47 +54,52 @@ async function compare(plan: Plan): Promise<number> {
   const servers = new Servers({ folder, pinning, ...(plan.centrifugo === undefined ? {} : { centrifugo: plan.centrifugo }) });
   const stop = () => void servers.stopAll().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
+  let failed = 0;
   for (const turn of turnsOf(plan)) {
     if (journal.has(turn)) continue;
     const versions = { ...(await runtimes()) };
     const startedMs = performance.now();
     const onVersion = (version: string) => Object.assign(versions, { [turn.peer]: versionText(turn.peer, version, versions) });
-    const figures = await tried(() => measure(servers, { ...turn, sizes: plan.sizes, onVersion }));
-    journal.add({ ...turn, figures }, versions);
-    line(
-      `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${PEER_TEXTS[turn.peer].title}: ${figuresText(figures)} (${Math.round((performance.now() - startedMs) / 1000)} s)`,
-    );
+    const name = `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${PEER_TEXTS[turn.peer].title}`;
+    const figures = await tried(name, () => measure(servers, { ...turn, sizes: plan.sizes, onVersion }));
+    if (figures === undefined) failed++;
+    else {
+      journal.add({ ...turn, figures }, versions);
+      line(`${name}: ${figuresText(figures)} (${Math.round((performance.now() - startedMs) / 1000)} s)`);
+    }
   }
-  const result = journal.result();
-  const json = `${JSON.stringify(result, null, 1)}\n`;
-  await Bun.write(join(FOLDER, "compare.json"), json);
-  const docs = plan.quick ? FOLDER : ROOT;
-  if (!plan.quick) await Bun.write(join(ROOT, "docs/benchmarks/compare.json"), json);
-  for (const { path, text } of generatedFiles(result)) await Bun.write(join(docs, path), text);
+  await publish(plan, journal.result());
+  if (failed > 0) line(`${failed} measurements did not count; --resume makes them again`);
+  const isWrong = journal.measurements.some(({ figures }) => (figures.wrong ?? 0) > 0);
+  return failed > 0 ? EXIT.unable : isWrong ? EXIT.wrong : EXIT.measured;
+}
+
+/** Writes the result, and what is made from it: into docs, or beside the result where the run was a quick one or not all of it. */
+async function publish(plan: Plan, result: CompareResult): Promise<void> {
+  const isWhole = !plan.quick && isComplete(result, plan.rounds);
+  const folder = isWhole ? ROOT : FOLDER;
+  await Bun.write(join(folder, "docs/benchmarks/compare.json"), `${JSON.stringify(result, null, 1)}\n`);
+  for (const { path, text } of generatedFiles(result)) await Bun.write(join(folder, path), text);
+  line(
+    isWhole ? "written: docs/benchmarks.md; npm run generate takes its headline into the README" : `written: ${FOLDER}/docs/benchmarks.md`,
+  );
   for (const { title, wanted, found, met } of targetsOf(result)) line(`${met ? "met   " : "missed"}  ${title}: ${found}, wanted ${wanted}`);
-  const wrong = result.measurements.filter(({ figures }) => (figures.wrong ?? 0) > 0);
-  for (const { scenario, peer, round, figures } of wrong)
-    line(`wrong   ${scenario}, ${peer}, round ${round}: ${figures.wrong} messages lost, doubled or out of order`);
-  return wrong.length > 0 ? EXIT.wrong : EXIT.measured;
+  for (const { scenario, peer, round, figures } of result.measurements)
+    if ((figures.wrong ?? 0) > 0)
+      line(`wrong   ${scenario}, ${peer}, round ${round}: ${figures.wrong} messages lost, doubled or out of order`);
 }
 
-/** A measurement that does not count, because the machine was busy with something else for a moment, is made once more. */
-async function tried<T>(measured: () => Promise<T>): Promise<T> {
-  try {
-    return await measured();
-  } catch (error) {
-    if (!(error instanceof CompareError)) throw error;
-    line(`once more: ${error.message}`);
-    return measured();
+/** A measurement that does not count, because the machine was busy with something else for a moment, is made once more; then it is left out. */
+async function tried<T>(name: string, measured: () => Promise<T>): Promise<T | undefined> {
+  for (const outcome of ["once more", "left out"]) {
+    try {
+      return await measured();
+    } catch (error) {
+      if (!(error instanceof CompareError)) throw error;
+      line(`${name}, ${outcome}: ${error.message}`);
+    }
   }
-}
-
-/** Servers take turns within a scenario, scenarios within a round. */
-function turnsOf({ rounds, scenarios, peers }: Plan): readonly Omit<Measurement, "figures">[] {
-  const turnsIn = (scenario: ScenarioName, round: number) =>
-    SCENARIO_PEERS[scenario].filter((peer) => peers.includes(peer)).map((peer) => ({ scenario, peer, round }));
-  const all = Array.from({ length: rounds }, (_, place) => scenarios.flatMap((scenario) => turnsIn(scenario, place + 1))).flat();
-  return all.filter(({ scenario, round }) => round <= (ROUNDS_MAX[scenario] ?? rounds));
+  return undefined;
 }
 
 let found: Readonly<Record<string, string>> | undefined;

@@ -1,16 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { cpuOf, rssOf, usageOf } from "./process-usage.ts";
-
-const stat = (name: string) => `4711 (${name}) S 1 4711 4711 0 -1 4194304 2011 0 0 0 137 42 0 0 20 0 9 0 100 1000 200`;
-
-test("CPU is read behind the program's name, whatever that holds", () => {
-  for (const name of ["bun", "two words", "a) S 1 (b"]) expect(cpuOf(stat(name))).toEqual({ userUs: 1_370_000, systemUs: 420_000 });
-});
-
-test("resident memory is read in bytes, and is nothing where there is none", () => {
-  expect(rssOf("Name:\tbun\nVmHWM:\t    9 kB\nVmRSS:\t   123 kB\n")).toBe(123 * 1024);
-  expect(rssOf("Name:\tkworker\n")).toBe(0);
-});
+import { usageOf } from "./process-usage.ts";
 
 /** Uses 300 ms of CPU, says so, and ends by itself a while later. */
 const busy = 'while (process.cpuUsage().user + process.cpuUsage().system < 300_000); console.log("done"); setTimeout(() => {}, 3000);';
