@@ -54,7 +54,6 @@ export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "warning pdb-missing Deployment/chat:2",
     "warning no-topology-spread Deployment/chat:10",
     "warning memory-unbounded Deployment/chat:12",
-    "info route-timeout HTTPRoute/chat:34",
     "info min-ready-seconds Deployment/chat:5",
   ],
   "holdfast-defaults.yaml": [

@@ -10,13 +10,21 @@ import type { Way } from "../way.ts";
 
 export function routeRules(way: Way, scene: Scene): readonly Finding[] {
   return [
-    ...way.routes.flatMap(routeTimeouts),
+    ...way.routes.filter((route) => !isOfGke(route, scene)).flatMap(routeTimeouts),
     ...way.virtualServices.flatMap(virtualTimeouts),
     ...way.ingresses.flatMap((ingress) => retired(ingress, scene)),
     ...way.routes.flatMap((route) => requestBuffer(route, scene)),
     ...way.destinationRules.flatMap(outliers),
     ...ambient(way, scene),
   ];
+}
+
+/** GKE has no timeouts in routes; its own are in a GCPBackendPolicy, which a hop knows. */
+function isOfGke(route: KubeObject, scene: Scene): boolean {
+  return list(at(route.body, "spec", "parentRefs")).some((parent) => {
+    const gateway = scene.one("Gateway", text(at(parent, "name")), text(at(parent, "namespace")) ?? route.namespace);
+    return /^gke-l7-/.test(text(at(gateway?.body, "spec", "gatewayClassName")) ?? "");
+  });
 }
 
 /** HTTPRoute: `0s` turns a timeout off; where nothing is said the implementation chooses. */
