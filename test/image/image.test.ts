@@ -1,5 +1,5 @@
 // Checks the image without a registry: the tree that the Dockerfile copies, run as a container would, with a real client.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,6 +23,8 @@ const BROKER_HOST = "broker.holdfast.internal";
 const running: RunningCommand[] = [];
 let shipped: readonly Entry[] = [];
 
+/** A compilation and several starts on a busy machine. */
+setDefaultTimeout(120_000);
 beforeAll(async () => {
   requireConfinement();
   // The user of the image comes through here.
@@ -248,6 +250,19 @@ describe("a node in it", () => {
     });
     command.signal("SIGKILL");
     server.close();
+  });
+
+  test("is checked and put under load by commands of the same executable, which start more processes of themselves", async () => {
+    const { command, url } = await serve("holdfast.config.ts", CONTRACT);
+    const probe = start(["probe", "--url", url, "--channel", "chat:lobby", "--data", '{"text":"probe"}'], {
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+    });
+    expect({ code: await probe.ended(), output: probe.output() }).toMatchObject({ code: 0 });
+    const carried = ["--connections=2", "--warm-up=0s", "--duration=500ms"];
+    const bench = start(["bench", "ping", url, ...carried], { HOLDFAST_BENCH_TOKEN: await token() });
+    expect({ code: await bench.ended(), output: bench.output() }).toMatchObject({ code: 0 });
+    expect(bench.output()).toContain("2 connected");
+    expect(await terminate(command)).toBe(0);
   });
 
   test("comes with the other commands", async () => {
