@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { CompareError } from "./compare/compare-error.ts";
+import { withHeadline } from "./compare/document.ts";
 import { generatedFiles } from "./compare/generated.ts";
 import { type Head, Journal } from "./compare/journal.ts";
 import { measure } from "./compare/measure.ts";
@@ -18,6 +19,7 @@ import { ProveError } from "./prove/prove-error.ts";
 
 const ROOT = join(import.meta.dir, "../../..");
 const FOLDER = join(ROOT, ".cache/bench/compare");
+const README = join(ROOT, "README.md");
 const EXIT = { measured: 0, wrong: 1, refused: 2, unable: 3 } as const;
 
 /** Exit status: 0 measured, 1 measured but messages were lost or doubled, 2 the arguments are wrong, 3 it could not be carried out, or not all of it. */
@@ -80,9 +82,8 @@ async function publish(plan: Plan, result: CompareResult): Promise<void> {
   const folder = isWhole ? ROOT : FOLDER;
   await Bun.write(join(folder, "docs/benchmarks/compare.json"), `${JSON.stringify(result, null, 1)}\n`);
   for (const { path, text } of generatedFiles(result)) await Bun.write(join(folder, path), text);
-  line(
-    isWhole ? "written: docs/benchmarks.md; npm run generate takes its headline into the README" : `written: ${FOLDER}/docs/benchmarks.md`,
-  );
+  if (isWhole) await Bun.write(README, withHeadline(await Bun.file(README).text(), result));
+  line(`written: ${folder}/docs/benchmarks.md`);
   for (const { title, wanted, found, met } of targetsOf(result)) line(`${met ? "met   " : "missed"}  ${title}: ${found}, wanted ${wanted}`);
   for (const { scenario, peer, round, figures } of result.measurements)
     if ((figures.wrong ?? 0) > 0)

@@ -81,7 +81,7 @@ test("a chart says in words what it draws, in numbers that fit its drawing", () 
 });
 
 test("the README's table lies between its marks, and nothing else changes", () => {
-  const text = "before\n<!-- headline: npm run generate -->\nold\n<!-- end of headline -->\nafter\n";
+  const text = "before\n<!-- headline: npm run generate -->\n<!-- end of headline -->\nafter\n";
   const made = withHeadline(text, result);
   expect(made).toBe(`before\n<!-- headline: npm run generate -->\n\n${headlineOf(result)}\n\n<!-- end of headline -->\nafter\n`);
   expect(withHeadline(made, result)).toBe(made);

@@ -60,7 +60,7 @@ export function compareDocument(result: CompareResult): string {
     .join("\n\n")}\n`;
 }
 
-/** The README's table; `""` when what it shows was not measured. */
+/** The README's part: its heading, where the rest is, and the table. */
 export function headlineOf(result: CompareResult): string {
   const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) =>
     result.measurements.some((found) => found.peer === peer),
@@ -79,14 +79,16 @@ export function headlineOf(result: CompareResult): string {
     });
     return line([label, ...cells]);
   });
-  return [line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]), line(["---", ...peers.map(() => "---:")]), ...lines].join("\n");
+  const table = [line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]), line(["---", ...peers.map(() => "---:")]), ...lines];
+  const where = "with the method, the spread, the targets that are missed, and what the figures do not say";
+  return `## What it costs\n\nThe same load on one server after another, each on a core of its own; medians. [The benchmarks](docs/benchmarks.md) have the rest, ${where}.\n\n${table.join("\n")}`;
 }
 
-const HEADLINE = /(<!-- headline: [^>]*-->\n)[\s\S]*?(\n<!-- end of headline -->)/;
+const HEADLINE = /(<!-- headline: [^>]*-->\n)[\s\S]*?(<!-- end of headline -->)/;
 
 /** The text with the headline between its marks. */
 export const withHeadline = (text: string, result: CompareResult): string =>
-  text.replace(HEADLINE, (_all, before: string, after: string) => `${before}\n${headlineOf(result)}\n${after}`);
+  text.replace(HEADLINE, (_all, before: string, after: string) => `${before}\n${headlineOf(result)}\n\n${after}`);
 
 const cpuOfDelivery = ({ userUsPerDelivery, systemUsPerDelivery }: Figures) => added(userUsPerDelivery, systemUsPerDelivery);
 const cpuOfRecovery = ({ userSeconds, systemSeconds }: Figures) => added(userSeconds, systemSeconds);
