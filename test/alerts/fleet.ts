@@ -48,7 +48,8 @@ export class Fleet {
     return [...this.#nodes.values()].map(({ node }) => node);
   }
 
-  async addNode(revision: string): Promise<FleetNode> {
+  /** `env`: variables besides those that all nodes here have. */
+  async addNode(revision: string, env: Readonly<Record<string, string>> = {}): Promise<FleetNode> {
     const id = `node-${++this.#count}`;
     const wire = await layWire(this.redis.port);
     const command = startCommand(["serve"], {
@@ -66,6 +67,7 @@ export class Fleet {
         HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of these tests",
         HOLDFAST_API_KEYS: JSON.stringify([{ name: "test", key: API_KEY, scopes: ["*"] }]),
         HOLDFAST_FLEET_REBALANCE: "false",
+        ...env,
       },
     });
     await command.until((output) => output.includes('"node_listening"'));

@@ -10,6 +10,12 @@ export interface Sample {
   readonly value: readonly [number, string];
 }
 
+export interface Series {
+  readonly metric: Readonly<Record<string, string>>;
+  /** Time in seconds since 1970, and value. */
+  readonly values: readonly (readonly [number, string])[];
+}
+
 export interface Alert {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
@@ -76,6 +82,15 @@ export class Prometheus {
   async query(expr: string): Promise<readonly Sample[]> {
     const { result } = await this.#ask<{ readonly result: readonly Sample[] }>(`/api/v1/query?query=${encodeURIComponent(expr)}`);
     return result;
+  }
+
+  async queryRange(
+    expr: string,
+    range: { readonly startS: number; readonly endS: number; readonly stepS: number },
+  ): Promise<readonly Series[]> {
+    const { startS, endS, stepS } = range;
+    const path = `/api/v1/query_range?query=${encodeURIComponent(expr)}&start=${startS}&end=${endS}&step=${stepS}`;
+    return (await this.#ask<{ readonly result: readonly Series[] }>(path)).result;
   }
 
   async firing(): Promise<readonly Alert[]> {
