@@ -3,7 +3,7 @@ import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Arch, parseArch } from "./arch.ts";
-import { type Bill, billOf, debianPackage, licencesOf, packagesOf } from "./bill.ts";
+import { type Bill, billOf, type DebianPackage, debianPackage, licencesOf, packagesOf } from "./bill.ts";
 import { run } from "./bun-binary.ts";
 import { compile } from "./compile.ts";
 import { ImageError } from "./image-error.ts";
@@ -39,8 +39,7 @@ export async function buildImage({ arch, out, dpkgStatus }: BuildOptions): Promi
   const packages = packagesOf(await compile(arch, executable));
   await chmod(executable, 0o755);
 
-  const status = dpkgStatus === undefined ? "" : await Bun.file(dpkgStatus).text();
-  const libc = debianPackage(status, "libc6");
+  const libc = dpkgStatus === undefined ? undefined : await installedLibc(dpkgStatus);
   const whole = JSON.parse(await run(["npm", "sbom", "--sbom-format=cyclonedx", "--package-lock-only"], ROOT)) as Bill;
   const bill = billOf(whole, { packages, ...(libc === undefined ? {} : { libc }) });
   await Bun.write(join(out, DOC, "sbom.cdx.json"), `${JSON.stringify(bill, undefined, 2)}\n`);
@@ -48,6 +47,15 @@ export async function buildImage({ arch, out, dpkgStatus }: BuildOptions): Promi
   await Bun.write(join(out, DOC, "LICENSE"), Bun.file(join(ROOT, "LICENSE")));
   if (libc !== undefined) await Bun.write(join(out, "var/lib/dpkg/status.d/libc6"), `${libc.paragraph}\n`);
   return { executable, executableBytes: (await stat(executable)).size, packages };
+}
+
+async function installedLibc(dpkgStatus: string): Promise<DebianPackage> {
+  const file = Bun.file(dpkgStatus);
+  const found = (await file.exists()) ? debianPackage(await file.text(), "libc6") : undefined;
+  if (found !== undefined) return found;
+  throw new ImageError(
+    `Cannot say which C library the image has: ${dpkgStatus} has no package libc6, expected Debian's list of what is installed`,
+  );
 }
 
 async function main(): Promise<number> {
