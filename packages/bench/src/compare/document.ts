@@ -21,8 +21,8 @@ export function compareDocument(result: CompareResult): string {
   return `${[
     "# Benchmarks",
     "<!-- Generated from benchmarks/compare.json by `npm run generate`; a check compares them. `npm run bench:compare` measures anew. -->",
-    `The same work on Holdfast, on Socket.IO, and on two bare servers that do nothing but pass messages on: the floor for whatever runs on Bun and on Node. One machine, ${result.rounds === 1 ? "one round" : `${result.rounds} rounds in which the servers take turns`}; medians, in brackets the least and the most. ${dateOf(result)}`,
-    "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # two minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
+    `The same work on Holdfast, on Socket.IO, ${isMeasured(result, "centrifugo") ? "on Centrifugo, " : ""}and on two bare servers that do nothing but pass messages on: the floor for whatever runs on Bun and on Node. One machine, ${result.rounds === 1 ? "one round" : `${result.rounds} rounds in which the servers take turns`}; medians, in brackets the least and the most. ${dateOf(result)}`,
+    "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # five minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
     "## Targets",
     targetTable(result),
     `## Fan-out to ${count(fanOut.subscribers)}`,
@@ -50,7 +50,7 @@ export function compareDocument(result: CompareResult): string {
     "## How it is measured",
     methodOf(result),
     "## What the servers are",
-    PEER_NAMES.filter((peer) => result.measurements.some((measurement) => measurement.peer === peer))
+    PEER_NAMES.filter((peer) => isMeasured(result, peer))
       .map((peer) => `- **${PEER_TEXTS[peer].title}** (${result.versions[peer] ?? "version unknown"}). ${PEER_TEXTS[peer].setup}`)
       .join("\n"),
     "## What this does not say",
@@ -62,9 +62,7 @@ export function compareDocument(result: CompareResult): string {
 
 /** The README's part: its heading, where the rest is, and the table. */
 export function headlineOf(result: CompareResult): string {
-  const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) =>
-    result.measurements.some((found) => found.peer === peer),
-  );
+  const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) => isMeasured(result, peer));
   const { fanOut, recovery } = result.sizes;
   const rows: readonly (readonly [label: string, scenario: ScenarioName, row: Row["figure"], digits: number])[] = [
     [`user CPU for each delivery to a room of ${count(fanOut.subscribers)}, µs`, "fanout", ({ userUsPerDelivery }) => userUsPerDelivery, 2],
@@ -165,6 +163,8 @@ function nodesTable(result: CompareResult): string {
   });
   return [line(["", "1 node", "2 nodes", "3 nodes"]), line(["---", "---:", "---:", "---:"]), ...rows].join("\n");
 }
+
+const isMeasured = ({ measurements }: CompareResult, peer: PeerName): boolean => measurements.some((found) => found.peer === peer);
 
 const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly PeerName[] =>
   SCENARIO_PEERS[scenario].filter((peer) => result.measurements.some((found) => found.scenario === scenario && found.peer === peer));
