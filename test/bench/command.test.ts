@@ -73,6 +73,12 @@ test("a server that nobody reaches is said, with a status of its own", async () 
   expect(command.output()).toMatch(/found no connection in \d+ attempts \(econnrefused \d+\), expected at least one/);
 });
 
+test("a server that refuses the channel is said at once, with its code", async () => {
+  const command = bench(["fanout", node.url, ...QUICK, "--channel", "no:such:channel:here"]);
+  expect(await command.ended()).toBe(3);
+  expect(command.output()).toMatch(/found 20 of 21 connections refused for good \(channel_unknown 20\)/);
+});
+
 test("bad arguments are refused before anything is opened", async () => {
   const cases: [readonly string[], RegExp][] = [
     [["ping", "http://localhost"], /Expected a ws: or wss: URL/],
@@ -134,7 +140,7 @@ test("a token gets in and never comes out", async () => {
   const closed = await startServe({
     HOLDFAST_AUTH_INSECURE: "false",
     HOLDFAST_AUTH_JWT_HMAC_SECRET: secret,
-    HOLDFAST_CHANNELS: '{"{name}":{"permissions":{"publish":"anyone","subscribe":"anyone"}}}',
+    HOLDFAST_CHANNELS: '{"bench:{run}:{n}":{"permissions":{"publish":"anyone","subscribe":"anyone"}}}',
   });
   try {
     const made = startCommand(["token", "--sub", "load"], { env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: secret } });

@@ -10,7 +10,7 @@ export function smallBasics(driver: DriverName, url: string, more: Partial<Basic
     seed: 7,
     payload: { bytes: 120 },
     observe: { metricsUrls: [], pids: [] },
-    ms: 500,
+    ms: 300,
     warmUpMs: 0,
     think: "random",
     channel: "bench-{run}-{n}",

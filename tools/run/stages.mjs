@@ -28,6 +28,7 @@ const FOLDERS = {
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
   chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },
+  bench: { parallel: true, timeoutMs: 240_000, testTimeoutMs: 30_000 },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
 };

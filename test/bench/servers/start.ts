@@ -27,7 +27,7 @@ export async function startServe(env: Readonly<Record<string, string>> = {}): Pr
       HOLDFAST_INTERNAL_HOST: "127.0.0.1",
       HOLDFAST_INTERNAL_PORT: "0",
       HOLDFAST_AUTH_INSECURE: "true",
-      HOLDFAST_CHANNELS: '{"{name}":{}}',
+      HOLDFAST_CHANNELS: '{"bench:{run}:{n}":{},"{name}":{}}',
       HOLDFAST_LIMITS_CONNECTIONS_PER_ADDRESS_MAX: "10000",
       HOLDFAST_ADMISSION_HANDSHAKES_PER_SECOND: "5000",
       HOLDFAST_DRAIN_PRE_DELAY_MS: "0",

@@ -145,7 +145,7 @@ export function addBench(program: Command, host: Host, done: (code: number) => v
     .description("Put a server under load and measure it: ours, or one that speaks another protocol.")
     .addHelpText(
       "after",
-      "\nExit status: 0 measured, and every --slo met; 1 a worker failed; 2 arguments refused; 3 nobody could connect; 4 measured, and an --slo missed.\n",
+      "\nExit status: 0 measured, and every --slo met; 1 a worker failed; 2 arguments refused; 3 nobody could connect, or was let in; 4 measured, and an --slo missed.\n",
     );
   const output = { writeOut: host.out, writeErr: host.err };
   const finish = (command: Command) => command.configureOutput(output).exitOverride().showHelpAfterError("(--help shows what there is)");

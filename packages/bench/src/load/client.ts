@@ -66,6 +66,7 @@ export class Client implements SpeakerListener {
   #openAtUs = 0;
   #keepAtUs = 0;
   #timeoutAtUs = 0;
+  #gaveUp = false;
 
   constructor(member: Member, world: ClientWorld) {
     this.member = member;
@@ -76,6 +77,11 @@ export class Client implements SpeakerListener {
 
   get state(): ClientState {
     return this.#state;
+  }
+
+  /** It was refused what it came for, and left. */
+  get gaveUp(): boolean {
+    return this.#gaveUp;
   }
 
   /** Numbers handed out so far, by stream of the member. */
@@ -220,11 +226,15 @@ export class Client implements SpeakerListener {
 
   refused(name: string, end: RefusalEnd): void {
     this.#world.recorder.error(name);
-    if (end === "goes on") return;
-    this.#socket?.terminate();
-    if (end === "ends") return this.#lost(0);
-    this.#forgetRequests();
-    this.#state = "gone";
+    // What it came for is refused: the same again will be refused again.
+    const isInVain = end === "stop" || (end === "goes on" && this.#state === "joining");
+    if (end === "goes on" && !isInVain) return;
+    if (!isInVain) {
+      this.#socket?.terminate();
+      return this.#lost(0);
+    }
+    this.leave();
+    this.#gaveUp = true;
   }
 
   #delivered(nowUs: number): void {

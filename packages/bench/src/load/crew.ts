@@ -83,6 +83,13 @@ export class Crew {
     return expected.filter(({ state }) => state !== "up").length;
   }
 
+  /** Clients that were refused what they came for. */
+  gaveUp(): number {
+    let count = 0;
+    for (const client of this.clients) if (client.gaveUp) count++;
+    return count;
+  }
+
   connected(): number {
     let count = 0;
     for (const { state } of this.clients) if (state === "up" || state === "joining") count++;

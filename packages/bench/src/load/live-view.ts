@@ -22,7 +22,7 @@ export function progressLine(progress: Progress): string {
     `${numberText(point.connected)} of ${numberText(wanted)} connected`,
     rates,
     times === undefined ? "" : `${times.kind} p50 ${timeText(times.p50Us)} p99 ${timeText(times.p99Us)}`,
-    errors > 0 ? `${numberText(errors)} errors` : "",
+    errors.length > 0 ? `errors ${errorText(errors)}` : "",
   ];
   return `${number}/${of} ${phase.name} ${(Math.max(0, ms) / 1000).toFixed(0)} s: ${parts.filter((part) => part !== "").join("; ")}`;
 }
@@ -44,7 +44,7 @@ export function liveLines(progress: Progress, past: readonly Point[], screen: Sc
   const course = past.map((seen) => (times === undefined ? undefined : seen.times[times.kind]?.p99Us)).filter((us) => us !== undefined);
   const lines = [
     `${paint("1", phase.name)} ${dim(`phase ${number} of ${of}, ${clock}`)}  ${share === undefined ? "" : bar(share)}`,
-    `  connected  ${numberText(point.connected)} of ${numberText(wanted)}${errors > 0 ? paint("31", `   ${numberText(errors)} errors`) : ""}`,
+    `  connected  ${numberText(point.connected)} of ${numberText(wanted)}`,
     `  rates      ${rateTexts(point).join(", ") || dim("nothing yet")}`,
     ...(times === undefined
       ? []
@@ -52,6 +52,7 @@ export function liveLines(progress: Progress, past: readonly Point[], screen: Sc
           `  ${times.kind.padEnd(10)} p50 ${timeText(times.p50Us)}  p99 ${timeText(times.p99Us)}  max ${timeText(times.maxUs)}`,
           `  ${dim("p99".padEnd(10))} ${paint("36", sparkline(course))}`,
         ]),
+    ...(errors.length === 0 ? [] : [paint("31", `  errors     ${errorText(errors)}`)]),
     ...servers.map((name, place) => serverLine(name, point.servers[place])),
     dim(
       `  generator  ${numberText(point.generator.cores, 2)} cores, loop lag ${timeText(point.generator.lagUs)}; Ctrl-C ends it and reports`,
@@ -101,6 +102,8 @@ function serverLine(name: string, server: Point["servers"][number] | undefined):
       : `${numberText(server.userCores + server.systemCores, 2)} cores, RSS ${bytesText(server.rssBytes)}`;
   return `  server     ${name}: ${shown}`;
 }
+
+const errorText = (errors: Progress["errors"]): string => errors.map(([name, count]) => `${name} ${numberText(count)}`).join(", ");
 
 const seconds = (ms: number): string => (Math.max(0, ms) / 1000).toFixed(0);
 

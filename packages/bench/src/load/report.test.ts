@@ -106,7 +106,7 @@ describe("the live view", () => {
     wanted: 11,
     point,
     servers: ["node:9000"],
-    errors: 3,
+    errors: [["try_later", 3]],
   };
   test("fits the screen, and has colours only where they are wanted", () => {
     const plain = liveLines(progress, [point], { colors: false, columns: 40 });
@@ -116,7 +116,7 @@ describe("the live view", () => {
   });
   test("is one line where there is no screen", () => {
     expect(progressLine(progress)).toBe(
-      "2/2 steady 1 s: 11 of 11 connected; 10 published/s, 100 delivered/s; delivery p50 1.00 ms p99 2.00 ms; 3 errors",
+      "2/2 steady 1 s: 11 of 11 connected; 10 published/s, 100 delivered/s; delivery p50 1.00 ms p99 2.00 ms; errors try_later 3",
     );
   });
   test("draws over itself, and sparks by height", () => {

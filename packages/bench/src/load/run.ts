@@ -30,14 +30,17 @@ export interface Progress {
   readonly wanted: number;
   readonly point: Point;
   readonly servers: readonly string[];
-  readonly errors: number;
+  /** So far, most frequent first, a few. */
+  readonly errors: readonly (readonly [name: string, count: number])[];
 }
 
 const LOOK_MS = 1_000;
 const POINT_MS_MIN = 300;
 const POLL_MS = 50;
 /** A ramp in which nobody got in for this long is given up. */
-const NOBODY_MS_MAX = 5_000;
+const NOBODY_MS_MAX = 3_000;
+/** More of the connections refused for good than this share: what is left is not what was to be measured. */
+const GAVE_UP_MAX = 0.1;
 /** Time for all workers to hear of a phase before it begins. */
 const LEAD_MS = 30;
 
@@ -112,18 +115,21 @@ class LoadRun {
     for (;;) {
       const isOver = await this.#isOver(phase, startMs, last.atMs + LOOK_MS);
       const look = await this.#look();
-      const point = this.#seen(look, place);
+      const { point, isWhole } = this.#seen(look, place);
+      // Half a look says nothing, but that a phase has begun.
+      const isTold = isWhole || last === before;
       last = look;
-      this.#hooks.onProgress?.({
-        phase,
-        number: place + 1,
-        of: this.#plan.phases.length,
-        ms: look.atMs - startMs,
-        wanted: connectionsOf(this.#plan),
-        point,
-        servers: this.#watched.map(({ name }) => name),
-        errors: look.sample.errors,
-      });
+      if (isTold)
+        this.#hooks.onProgress?.({
+          phase,
+          number: place + 1,
+          of: this.#plan.phases.length,
+          ms: look.atMs - startMs,
+          wanted: connectionsOf(this.#plan),
+          point,
+          servers: this.#watched.map(({ name }) => name),
+          errors: look.sample.errorNames,
+        });
       if (phase.do === "connect" && (isOver || look.atMs > startMs + NOBODY_MS_MAX)) wantSomebody(look);
       if (isOver) break;
     }
@@ -132,18 +138,18 @@ class LoadRun {
   }
 
   /** The course goes on. Looks close together, as at the end of a phase, are one point: rates over an instant say nothing. */
-  #seen(look: Look, place: number): Point {
+  #seen(look: Look, place: number): { readonly point: Point; readonly isWhole: boolean } {
     const from = this.#seenTo ?? look;
     const whole = withTimes(look, this.#unseen);
     const point = pointBetween(from, whole, { originMs: this.#originMs, phase: place });
     if (look.atMs - from.atMs < POINT_MS_MIN) {
       this.#unseen = whole.sample.interval;
-      return point;
+      return { point, isWhole: false };
     }
     this.#unseen = {};
     this.#seenTo = look;
     this.#course.push(point);
-    return point;
+    return { point, isWhole: true };
   }
 
   /** Waits until the phase is over (true) or it is time for a look (false). */
@@ -247,12 +253,18 @@ function checkDriver({ target, groups }: LoadPlan): void {
   );
 }
 
-/** A server that lets nobody in cannot be measured. */
+/** A server that lets nobody in, or refuses what many came for, cannot be measured. */
 function wantSomebody({ sample }: Look): void {
-  if (sample.counts.handshakes > 0 || sample.counts.attempts === 0) return;
-  const found = sample.errorNames.map(([name, count]) => `${name} ${count}`).join(", ") || "no answer";
-  throw new LoadError(
-    "nobody_connected",
-    `Cannot measure: found no connection in ${sample.counts.attempts} attempts (${found}), expected at least one`,
-  );
+  const { counts, gaveUp, connected } = sample;
+  const errors = sample.errorNames.map(([name, count]) => `${name} ${count}`).join(", ") || "no answer";
+  if (counts.handshakes === 0 && counts.attempts > 0)
+    throw new LoadError(
+      "nobody_connected",
+      `Cannot measure: found no connection in ${counts.attempts} attempts (${errors}), expected at least one`,
+    );
+  if (gaveUp > GAVE_UP_MAX * (connected + gaveUp))
+    throw new LoadError(
+      "nobody_connected",
+      `Cannot measure: found ${gaveUp} of ${connected + gaveUp} connections refused for good (${errors}), expected them to be let in`,
+    );
 }

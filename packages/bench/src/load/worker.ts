@@ -19,6 +19,7 @@ export interface WorkerStart {
 export interface WorkerSample {
   readonly connected: number;
   readonly absent: number;
+  readonly gaveUp: number;
   readonly counts: Counts;
   readonly errors: Readonly<Record<string, number>>;
   readonly interval: Readonly<Partial<Record<TimeKind, PackedTimes>>>;
@@ -62,6 +63,7 @@ const commands = {
       ...crew.recorder.totals(),
       connected: crew.connected(),
       absent: crew.absent(),
+      gaveUp: crew.gaveUp(),
       interval: crew.recorder.takeInterval(),
       cpu: { userUs: user, systemUs: system },
       lagUs: pump.takeLagUsMax(),

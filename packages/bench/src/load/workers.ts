@@ -14,6 +14,7 @@ export type WorkerProgram = readonly [string, ...string[]];
 export interface CrewSample {
   readonly connected: number;
   readonly absent: number;
+  readonly gaveUp: number;
   readonly counts: Counts;
   readonly errors: number;
   /** Most frequent first, a few. */
@@ -105,6 +106,7 @@ function mergedSample(samples: readonly WorkerSample[]): CrewSample {
     interval,
     connected: sum(samples, ({ connected }) => connected),
     absent: sum(samples, ({ absent }) => absent),
+    gaveUp: sum(samples, ({ gaveUp }) => gaveUp),
     errors: sum(Object.values(errors), (count) => count),
     errorNames: Object.entries(errors)
       .sort(([, a], [, b]) => b - a)
