@@ -21,7 +21,7 @@ test("prints a plan that holds with status 0", async () => {
 test("ends with status 1 when something does not hold, and says what", async () => {
   const { code, out } = await plan([...SMALL, "--nodes", "1"]);
   expect(code).toBe(1);
-  expect(out).toContain("1 nodes are given; connections asks for");
+  expect(out).toContain("1 given as nodes; connections asks for");
 });
 
 test("prints JSON that a program can read, also of what no number of nodes can hold", async () => {

@@ -8,6 +8,8 @@ const NODES_SIMULATED_MAX = 20;
 const SESSIONS_SIMULATED_MAX = 100_000;
 /** Least A of a simulated node: below, chance would be larger than in the fleet. */
 const CAPACITY_MIN = 100;
+/** Never more than so many are simulated: a fleet that is far too small for its clients is answered roughly, but soon. */
+const SIMULATED_MAX = 300_000;
 
 /**
  * `simulateHerd` for many clients. Nodes are alike, so one of them is simulated with its share of the clients; and where that is more than 10,000, one simulated client stands for several of a
@@ -15,7 +17,7 @@ const CAPACITY_MIN = 100;
  */
 export function batchedHerd(options: HerdOptions): HerdResult {
   const share = Math.ceil(options.clients / options.nodes);
-  const each = standsFor(share / CLIENTS_SIMULATED_MAX, options.taker.handshakesPerSecond);
+  const each = standsFor(share, CLIENTS_SIMULATED_MAX, options.taker.handshakesPerSecond);
   const result = simulateHerd({ ...options, ...ofFewer(options, each), clients: Math.ceil(share / each), nodes: 1 });
   return { ...result, attemptsPerSecondMax: result.attemptsPerSecondMax * each, setUpsPerSecondMax: result.setUpsPerSecondMax * each };
 }
@@ -27,7 +29,7 @@ export function batchedHerd(options: HerdOptions): HerdResult {
 export function batchedRoll(options: RollOptions): RollResult {
   const nodes = Math.min(options.nodes, NODES_SIMULATED_MAX);
   const sessions = (options.sessions * nodes) / options.nodes;
-  const each = standsFor(sessions / SESSIONS_SIMULATED_MAX, options.node.taker.handshakesPerSecond);
+  const each = standsFor(sessions, SESSIONS_SIMULATED_MAX, options.node.taker.handshakesPerSecond);
   const result = simulateRoll({
     ...options,
     nodes,
@@ -46,8 +48,9 @@ export function batchedRoll(options: RollOptions): RollResult {
   };
 }
 
-const standsFor = (wanted: number, handshakesPerSecond: number): number =>
-  Math.max(1, Math.min(wanted, handshakesPerSecond / CAPACITY_MIN));
+/** How many of `count` one stands for, so that about `wanted` are simulated. */
+const standsFor = (count: number, wanted: number, handshakesPerSecond: number): number =>
+  Math.max(1, Math.min(count / wanted, handshakesPerSecond / CAPACITY_MIN), count / SIMULATED_MAX);
 
 /** A node whose every client stands for `each` of the real one. */
 function ofFewer({ taker, costs }: Pick<RollNodeOptions, "taker" | "costs">, each: number): Pick<RollNodeOptions, "taker" | "costs"> {

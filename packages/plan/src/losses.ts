@@ -42,7 +42,7 @@ interface Question {
 }
 
 const HORIZON_MS = 30 * 60_000;
-const EVENTS_MAX = 3_000_000;
+const EVENTS_MAX = 2_000_000;
 const NETWORK_MS = 20;
 const FIT_FACTOR = 1.5;
 

@@ -99,6 +99,11 @@ describe("a plan", () => {
     expect(plan.nodes).toBeLessThan(1000);
     expect(plan.events).toBeLessThan(15_000_000);
   }, 30_000);
+  test("for a fleet that is far too small takes a bounded number of events and of clients too", () => {
+    const plan = planWith({ demand: { clients: 100_000_000 }, node: { handshakesPerSecond: 100_000 }, fleet: { nodes: 1 } });
+    expect(plan.events).toBeLessThan(25_000_000);
+    expect(plan.problems.map(({ code }) => code)).toContain("too_few_nodes");
+  }, 60_000);
   test("has what a deploy and each loss do; a node's and a zone's clients come back", () => {
     const plan = planWith({ fleet: { zones: 3 } });
     expect(plan.losses.map(({ name }) => name)).toEqual(["node", "zone", "everyone"]);

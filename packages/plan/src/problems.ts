@@ -43,7 +43,7 @@ function problemsOfSize({ scenario, sizing, nodes, load, redis }: Findings): rea
   const found: Problem[] = [];
   const [binding] = sizing.limits;
   if (nodes < sizing.nodes)
-    found.push({ code: "too_few_nodes", text: `${count(nodes)} nodes are given; ${binding?.name} asks for ${count(sizing.nodes)}.` });
+    found.push({ code: "too_few_nodes", text: `${count(nodes)} given as nodes; ${binding?.name} asks for ${count(sizing.nodes)}.` });
   if (nodes > NODES_MAX)
     found.push({
       code: "too_many_nodes",
@@ -80,7 +80,7 @@ function problemsOfDeploys({ scenario, deploy }: Findings): readonly Problem[] {
   if (perDay.tookMs > DAY_MS)
     found.push({
       code: "deploys_overlap",
-      text: `${scenario.demand.deploysPerDay} deploys a day take ${(perDay.tookMs / 3_600_000).toFixed(1)} hours.`,
+      text: `Deploys take ${(perDay.tookMs / 3_600_000).toFixed(1)} hours a day (${scenario.demand.deploysPerDay} of them).`,
     });
   return found;
 }
