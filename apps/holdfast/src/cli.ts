@@ -1,17 +1,14 @@
 // Owns: the commands and their arguments. Options of a node come from the option table.
 import { type OptionRow, optionRows } from "@holdfast/config";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { addBench } from "./bench/command.ts";
 import { printConfig } from "./config-command.ts";
 import type { Arguments } from "./configuration.ts";
 import { runDevNode } from "./dev/dev-node.ts";
 import { FLEET_NODES_MAX } from "./dev/fleet-names.ts";
 import { runDev } from "./dev/run-dev.ts";
-import { addDoctor } from "./doctor-command.ts";
 import { EXIT, EXIT_HELP } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { printKey } from "./keygen-command.ts";
-import { addPlan } from "./plan-command.ts";
 import { runProbe } from "./probe-command.ts";
 import { runServe } from "./serve-command.ts";
 import { printToken } from "./token-command.ts";
@@ -20,9 +17,12 @@ import { VERSION } from "./version.ts";
 /** Runs one command line (without program and script) and resolves with its exit status. Never rejects for what the user did. */
 export async function runCli(argv: readonly string[], host: Host): Promise<number> {
   let code: number = EXIT.ok;
-  const program = buildProgram(host, (status) => {
+  const done = (status: number): void => {
     code = status;
-  });
+  };
+  const program = buildProgram(host, done);
+  if (!NODE_COMMANDS.has(argv[0] ?? "")) await addTools(program, host, done);
+  for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   try {
     await program.parseAsync([...argv], { from: "user" });
     return code;
@@ -75,18 +75,28 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .option("--name <name>", "name of the key, for logs", "backend")
     .option("--scopes <scopes>", "what it may do, separated by commas", "publish")
     .action((options) => done(printKey(options, host)));
-  addBench(program, host, done);
-  addDoctor(program, host, done);
   addProbe(program, host, done);
-  addPlan(program, host, done);
   withNodeOptions(program.command("dev-node", { hidden: true }))
     .addOption(nodesOption())
     .option("--no-orders")
     .action(async (options: { nodes?: number; orders: boolean }, command: Command) =>
       done(await runDevNode(argumentsOf(command), { nodes: options.nodes ?? 1, takesOrders: options.orders }, host)),
     );
-  for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   return program;
+}
+
+/** A process that is a node does without the tools: what they load is not in its memory, and does not delay its start. */
+const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
+
+async function addTools(program: Command, host: Host, done: (code: number) => void): Promise<void> {
+  const [{ addBench }, { addDoctor }, { addPlan }] = await Promise.all([
+    import("./bench/command.ts"),
+    import("./doctor-command.ts"),
+    import("./plan-command.ts"),
+  ]);
+  addBench(program, host, done);
+  addDoctor(program, host, done);
+  addPlan(program, host, done);
 }
 
 function addProbe(program: Command, host: Host, done: (code: number) => void): void {
