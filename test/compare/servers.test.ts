@@ -48,7 +48,7 @@ for (const [peer, nodes] of cases) {
     } finally {
       await running.stop();
     }
-  });
+  }, 30_000);
 }
 
 test("Holdfast and Socket.IO give every client that comes back exactly what it missed", async () => {
