@@ -51,6 +51,8 @@ export interface HerdResult {
 const CURVE_POINTS = 60;
 /** An event is the client's number, and whether its upgrade is done. */
 const HELLO = 2 ** 31;
+/** A connection that failed is over: a balancer that counts hears of it when the client does, not before. */
+const OVER = 2 ** 32;
 
 /** Simulates every client by itself. Its time and memory grow with `clients`; `batchedHerd` bounds both. */
 export function simulateHerd(options: HerdOptions): HerdResult {
@@ -94,7 +96,8 @@ class Herd {
       if (this.#queue.nowMs > horizonMs) break;
       this.#events += 1;
       const { event, nowMs } = this.#queue;
-      if (event < HELLO) this.#attempt(event, nowMs);
+      if (event >= OVER) this.#over(event - OVER);
+      else if (event < HELLO) this.#attempt(event, nowMs);
       else this.#hello(event - HELLO, nowMs);
     }
     return this.#result();
@@ -154,10 +157,13 @@ class Herd {
     return (this.#begunMs[client] ?? 0) + this.#options.connectTimeoutMs;
   }
 
+  #over(node: number): void {
+    this.#connections[node] = (this.#connections[node] ?? 0) - 1;
+  }
+
   /** What a client does next is known when its attempt is judged, which may be later than it does it. */
   #fail(client: number, atMs: number, retryMs: number): void {
-    const node = this.#target[client] ?? 0;
-    this.#connections[node] = (this.#connections[node] ?? 0) - 1;
+    if (this.#options.nodes > 1) this.#queue.push(Math.max(atMs, this.#queue.nowMs), OVER + (this.#target[client] ?? 0));
     this.#failures[client] = Math.min(200, (this.#failures[client] ?? 0) + 1);
     this.#schedule(client, Math.max(atMs, this.#queue.nowMs), retryMs);
   }
