@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse as parseYaml } from "yaml";
-import { BASE, CASES } from "./cases.ts";
+import { BASE, CASES, merged } from "./cases.ts";
 import { differenceText, fullText } from "./golden.ts";
 import { CHART, conformity, type KubeObject, lint, objects, packaged } from "./helm.ts";
 
@@ -44,6 +44,15 @@ test("dashboards and rules are those of the files, whole", async () => {
     expect(rule?.spec).toEqual(parseYaml(await Bun.file(`${CHART}/files/alerts/holdfast-${name}.yaml`).text()));
     expect(rule?.metadata.labels?.release).toBe("prometheus");
   }
+});
+
+test("alerts lead to where the run books are", async () => {
+  const base = "https://git.example.com/holdfast/alerts/";
+  const all = await objects({ values: merged(BASE, { monitoring: { rules: true, runbooks: base } }) });
+  const rules = JSON.stringify(all.filter(({ kind }) => kind === "PrometheusRule"));
+  const leads = [...rules.matchAll(/"runbook_url":"([^"]*)"/g)].map(([, url = ""]) => url);
+  expect(leads.length).toBeGreaterThan(20);
+  for (const url of leads) expect(url).toStartWith(base);
 });
 
 test("the autoscaler asks for a metric that the recording rules make", async () => {
