@@ -199,40 +199,30 @@ function sloTable(verdicts: readonly SloVerdict[]): string {
   )}`;
 }
 
+/** Columns of counts in which nothing happened are left out. */
 function phaseTable({ phases }: LoadResult): string {
+  const counts: readonly (readonly [head: string, of: (phase: PhaseResult) => number])[] = [
+    ["missing", (phase) => (phase.do === "hold" ? 0 : phase.absent)],
+    ["handshakes", (phase) => phase.counts.handshakes],
+    ["attempts", (phase) => phase.counts.attempts],
+    ["lost connections", (phase) => phase.counts.lostConnections],
+    ["recovered", (phase) => phase.counts.recovered],
+    ["published", (phase) => phase.counts.sent],
+    ["not sent", (phase) => phase.counts.unsent],
+    ["delivered", (phase) => phase.counts.delivered],
+    ["delivered/s", (phase) => (phase.counts.delivered * 1000) / phase.ms],
+    ["round trips", (phase) => phase.counts.pongs],
+    ["duplicated", (phase) => phase.counts.duplicated],
+    ["out of order", (phase) => phase.counts.outOfOrder],
+    ["gaps declared", (phase) => phase.counts.gaps],
+  ];
+  const shown = counts.filter(([, of]) => phases.some((phase) => of(phase) > 0));
   return table(
-    [
-      "phase",
-      "length",
-      "connected",
-      "missing",
-      "handshakes",
-      "lost connections",
-      "recovered",
-      "published",
-      "not sent",
-      "delivered",
-      "delivered/s",
-      "round trips",
-      "duplicated",
-      "out of order",
-      "gaps declared",
-    ],
+    ["phase", "length", "connected", ...shown.map(([head]) => head)],
     phases.map((phase) => [
       `${phase.name}${phase.isMeasured ? "" : " (not measured)"}`,
       `${numberText(phase.ms / 1000, 1)} s`,
-      ...[
-        phase.connected,
-        phase.do === "hold" ? 0 : phase.absent,
-        phase.counts.handshakes,
-        phase.counts.lostConnections,
-        phase.counts.recovered,
-        phase.counts.sent,
-        phase.counts.unsent,
-        phase.counts.delivered,
-      ].map((count) => numberText(count)),
-      numberText((phase.counts.delivered * 1000) / phase.ms),
-      ...[phase.counts.pongs, phase.counts.duplicated, phase.counts.outOfOrder, phase.counts.gaps].map((count) => numberText(count)),
+      ...[phase.connected, ...shown.map(([, of]) => of(phase))].map((value) => numberText(value)),
     ]),
   );
 }

@@ -13,7 +13,6 @@ const DARK_LINES =
 const STYLE = `
 :root { color-scheme: light dark; --text: #1c2330; --soft: #5b6472; --back: #fff; --line: #d9dee6; --bad: #b3261e; --ok: #1b7f4b; ${LIGHT_LINES} }
 @media (prefers-color-scheme: dark) { :root { --text: #e7ebf2; --soft: #a3adbb; --back: #12161d; --line: #2c3440; --bad: #ff8a80; --ok: #6fd3a0; ${DARK_LINES} } }
-@media print { :root { --text: #000; --soft: #333; --back: #fff; --line: #bbb; --bad: #b3261e; --ok: #1b7f4b; ${LIGHT_LINES} } section, figure, table { break-inside: avoid; } body { margin: 0; font-size: 10px; } table { font-size: 8px; } } @page { size: A4 landscape; margin: 12mm; }
 body { margin: 2rem auto; max-width: 100rem; padding: 0 1rem; background: var(--back); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.5rem; } p, li { max-width: 60rem; } .soft { color: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
@@ -22,6 +21,7 @@ thead th { font-weight: 600; } thead th:first-child { text-align: left; } a { co
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: 0 1.5rem; } figure { margin: 0.8rem 0; max-width: 45rem; } figcaption { color: var(--soft); font-size: 13px; } svg { width: 100%; height: auto; } svg text { fill: var(--soft); font-size: 10px; }
 svg path { fill: none; stroke: currentColor; stroke-width: 1.5; } svg circle { fill: currentColor; } .grid { stroke: var(--line); } .mark { stroke: var(--soft); stroke-dasharray: 2 3; } .limit { stroke: var(--bad); stroke-dasharray: 5 4; }
 .legend { margin: 0; font-size: 13px; } .legend span { margin-right: 0.8rem; white-space: nowrap; } .legend span::before { content: "━ "; } ${Array.from({ length: LINE_COLOURS }, (_, n) => `.c${n} { color: var(--c${n}); }`).join(" ")}
+@media print { :root { --text: #000; --soft: #333; --back: #fff; --line: #bbb; --bad: #b3261e; --ok: #1b7f4b; ${LIGHT_LINES} } section, figure, table { break-inside: avoid; } body { margin: 0; font-size: 10px; } table { font-size: 8px; } th, td { padding: 0.2rem 0.35rem; } .wide { overflow-x: visible; } } @page { size: A4 landscape; margin: 12mm; }
 `;
 
 /** A whole page; `title` is text, `body` and `style` are markup. */
