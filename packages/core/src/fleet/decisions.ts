@@ -40,7 +40,7 @@ export function turnAwayChance(self: NodeFigures, others: readonly NodeFigures[]
   return Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer.length / (takers.length + 1)));
 }
 
-/** Nodes this far above the mean of those that could take sessions get hardly any from a balancer that looks at connections. */
+/** Nodes this far above the emptiest of those that could take sessions get hardly any from a balancer that looks at connections. */
 const LIKELY_SHARE = 0.1;
 const LIKELY_SESSIONS = 20;
 
@@ -53,8 +53,8 @@ export function takersOfMoves(self: NodeFigures, others: readonly NodeFigures[],
   const takers = others.filter(takesSessions);
   const newest = takers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
   const willing = newest > age(self) ? takers.filter((node) => age(node) === newest) : takers;
-  const mean = willing.reduce((sum, { sessions }) => sum + sessions, 0) / willing.length;
-  return willing.filter(({ sessions }) => sessions <= mean * (1 + LIKELY_SHARE) + LIKELY_SESSIONS);
+  const least = willing.reduce((fewest, { sessions }) => Math.min(fewest, sessions), Number.POSITIVE_INFINITY);
+  return willing.filter(({ sessions }) => sessions <= least * (1 + LIKELY_SHARE) + LIKELY_SESSIONS);
 }
 
 /** When the first node of each node's revision started: the greatest is the newest revision. All the same when nothing is being rolled out. */

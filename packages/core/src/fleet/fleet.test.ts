@@ -67,6 +67,9 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
   expect(
     ids(takersOfMoves(self, [...others.slice(0, 3), node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 })], NOW_MS)),
   ).toBe("d");
+  // However many nodes are full: in a large fleet they are all near the mean, and the empty one gets everything all the same.
+  const full = Array.from({ length: 20 }, (_, i) => node({ node: `f${i}`, revision: "r3", startedAtMs: 9000, sessions: 300 }));
+  expect(ids(takersOfMoves(self, [...full, node({ node: "e", revision: "r3", startedAtMs: 9000 })], NOW_MS))).toBe("e");
   // Nobody turns away when there is nothing newer.
   expect(ids(takersOfMoves(self, others.slice(0, 2), NOW_MS))).toBe("bc");
   expect(ids(takersOfMoves(node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }), others, NOW_MS))).toBe("bcde");
