@@ -89,6 +89,7 @@ test("bad arguments are refused before anything is opened", async () => {
     [["ping", node.url, "--driver", "carrier-pigeon"], /Allowed choices are holdfast/],
     [["ping", node.url, "--source", "127.0.0.9-127.0.0.1"], /an address of this machine/],
     [["fanout", node.url, "--payload", '{"x":"{mark} {mark}"}'], /\{mark\} in it once/],
+    [["ping", node.url, "--json", "no/such/folder/result.json"], /Cannot write no\/such\/folder\/result\.json/],
     [["ping", node.url, "--token-file", "nowhere"], /--token-file: cannot be read/],
   ];
   const runs = cases.map(async ([args, message]) => {

@@ -1,6 +1,6 @@
 // Owns: one run of `holdfast bench`: shows how it goes, ends when told to, writes what was found, and decides the exit status.
-import { readFile, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { access, constants, readFile, writeFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import {
   judge,
   LoadError,
@@ -34,6 +34,7 @@ const TOKEN_CHARS_MAX = 8_192;
 export async function runBench(plan: LoadPlan, own: readonly Slo[], options: ReportOptions, host: Host): Promise<number> {
   try {
     const slos = [...own, ...(options.slo === undefined ? [] : readSlos(options.slo))];
+    await wantWritable([options.json, options.html], host);
     const stop = new AbortController();
     onStopSignal(host, (_signal, count) => {
       if (count > 1) return host.exit(CUT_OFF);
@@ -49,6 +50,18 @@ export async function runBench(plan: LoadPlan, own: readonly Slo[], options: Rep
     if (!(error instanceof LoadError)) throw error;
     host.err(`${error.message}\n`);
     return error.code === "nobody_connected" ? EXIT.unavailable : error.code === "worker_failed" ? EXIT.failed : EXIT.refused;
+  }
+}
+
+/** A run of an hour whose result cannot be written is refused before it begins. */
+async function wantWritable(files: readonly (string | undefined)[], host: Host): Promise<void> {
+  for (const file of files) {
+    if (file === undefined || file === "-") continue;
+    try {
+      await access(dirname(resolve(host.cwd, file)), constants.W_OK);
+    } catch {
+      throw new LoadError("plan_invalid", `Cannot write ${file}: found no folder for it that can be written to`);
+    }
   }
 }
 
