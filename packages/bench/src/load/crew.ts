@@ -78,9 +78,12 @@ export class Crew {
   absent(): number {
     if (this.#isDropDue) return this.clients.length;
     const phase = this.#phase;
-    const wanted = this.clients.filter((client) => client.state !== "gone" && !(client.state === "new" && phase?.do !== "connect"));
-    const expected = phase?.do === "connect" ? wanted.filter(({ member }) => this.#isInShare(member, phase.share)) : wanted;
-    return expected.filter(({ state }) => state !== "up").length;
+    let count = 0;
+    for (const { state, member } of this.clients) {
+      if (state === "up" || state === "gone") continue;
+      if (phase?.do === "connect" ? this.#isInShare(member, phase.share) : state !== "new") count++;
+    }
+    return count;
   }
 
   /** Clients that were refused what they came for. */

@@ -36,7 +36,9 @@ export interface Progress {
 
 const LOOK_MS = 1_000;
 const POINT_MS_MIN = 300;
-const POLL_MS = 50;
+/** Between two questions whether everyone is there; of a large crowd it is asked less often. */
+const POLL_MS = 20;
+const POLL_MS_PER_CONNECTION = 0.002;
 /** A ramp in which nobody got in for this long is given up. */
 const NOBODY_MS_MAX = 3_000;
 /** More of the connections refused for good than this share: what is left is not what was to be measured. */
@@ -161,7 +163,9 @@ class LoadRun {
       if (phase.do !== "hold" && nowMs >= leastMs && (await this.#workers.absent()) === 0) return true;
       if (nowMs >= lookMs) return false;
       const endMs = phase.do === "hold" ? startMs + phase.ms : Number.POSITIVE_INFINITY;
-      await Bun.sleep(Math.max(1, Math.min(POLL_MS, lookMs - nowMs, endMs - nowMs)));
+      await Bun.sleep(
+        Math.max(1, Math.min(Math.max(POLL_MS, POLL_MS_PER_CONNECTION * connectionsOf(this.#plan)), lookMs - nowMs, endMs - nowMs)),
+      );
     }
     return true;
   }

@@ -27,6 +27,9 @@ export interface CrewSample {
 
 /** Building a large population, or reading out all histograms, takes its time. */
 const LONG_MS = 120_000;
+/** Between two looks at what is still on its way: the account of a large crowd is work for the workers. */
+const NAP_MS_LEAST = 20;
+const NAP_MS_MOST = 1_000;
 const ERROR_NAMES_SHOWN = 5;
 
 export class Workers {
@@ -67,11 +70,11 @@ export class Workers {
   async settle(msMax: number): Promise<{ readonly lost: number; readonly unanswered: number }> {
     await Promise.all(this.#helpers.map((helper) => helper.ask("quiet", undefined)));
     const deadlineMs = performance.now() + msMax;
-    for (;;) {
+    for (let napMs = NAP_MS_LEAST; ; napMs = Math.min(NAP_MS_MOST, napMs * 2)) {
       const unanswered = sum(await Promise.all(this.#helpers.map((helper) => helper.ask("unanswered", undefined))), (count) => count);
       const lost = await this.#missing();
       if ((lost === 0 && unanswered === 0) || performance.now() >= deadlineMs) return { lost, unanswered };
-      await Bun.sleep(50);
+      await Bun.sleep(Math.max(1, Math.min(napMs, deadlineMs - performance.now())));
     }
   }
 
