@@ -39,11 +39,11 @@ export const HELP = `bench:compare: the same work on Holdfast, Socket.IO, bare B
 `;
 
 const FULL: Sizes = {
-  fanOut: { subscribers: 1000, deliveriesPerSecond: 50_000 },
+  fanOut: { subscribers: 1000, deliveriesPerSecond: 40_000 },
   rooms: { rooms: 50, members: 20, deliveriesPerSecond: 20_000 },
   memory: { connections: 10_000, readings: 3 },
   recovery: { clients: 5000, rooms: 50, missed: 100 },
-  nodes: { subscribersOfNode: 500, publishesPerSecond: 40 },
+  nodes: { subscribersOfNode: 500, publishesPerSecond: 20 },
   payloadBytes: 100,
   warmUpMs: 2500,
   windowMs: 8000,
