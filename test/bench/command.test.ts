@@ -136,6 +136,16 @@ slo: ["lost=0, errors=0", "p99<1us"]
   expect(await wrong.ended()).toBe(2);
 });
 
+test("a worker that dies ends the run with a status of its own, and the others with it", async () => {
+  const command = bench(["ping", node.url, "-n", "10", "-r", "500", "-d", "10m", "--workers", "2"]);
+  await command.until((output) => output.includes("steady"));
+  const workers = childrenOf(command.pid);
+  process.kill(workers[0] ?? 0, "SIGKILL");
+  expect(await command.ended()).toBe(1);
+  expect(command.output()).toMatch(/Cannot go on: the process worker \d ended/);
+  for (const worker of workers) await eventually("the worker has ended", async () => !(await isRunning(worker)));
+});
+
 test("a token gets in and never comes out", async () => {
   const secret = "a-secret-of-at-least-thirty-two-characters";
   const closed = await startServe({

@@ -1,6 +1,7 @@
 // Owns: one load run from beginning to end: workers, phases, looks at the servers, the account at the end.
 import { join } from "node:path";
 import { machine } from "../machine.ts";
+import { ProveError } from "../prove/prove-error.ts";
 import { generatorUs, type Look, lookAt, pointBetween, withTimes } from "./course.ts";
 import { driverOf } from "./drivers/drivers.ts";
 import { LoadError } from "./load-error.ts";
@@ -54,6 +55,9 @@ export async function runLoad(plan: LoadPlan, hooks: LoadHooks = {}): Promise<Lo
   const workers = await Workers.start(plan, run, hooks.worker ?? [process.execPath, join(import.meta.dir, "worker.ts")]);
   try {
     return await new LoadRun(plan, hooks, workers).run();
+  } catch (error) {
+    if (!(error instanceof ProveError)) throw error;
+    throw new LoadError("worker_failed", error.message, { cause: error });
   } finally {
     await workers.end();
   }
