@@ -19,7 +19,7 @@ export const PEER_TEXTS: Readonly<Record<PeerName, PeerText>> = {
   ws: {
     title: "bare ws",
     setup:
-      "`ws` on Node: a set of sockets for each topic, the message's frame built once and sent to each. No compression (its default), nothing else. The floor for whatever runs on Node.",
+      "`ws` on Node: a set of sockets for each topic and a `send` of the same bytes for each, as its documentation's example of a broadcast. No compression (its default), nothing else. The floor for whatever runs on Node.",
   },
   socketio: {
     title: "Socket.IO",

@@ -27,11 +27,11 @@ export function nodesOf(scenario: ScenarioName): number | undefined {
   return count === undefined ? undefined : Number(count);
 }
 
-/** Figures of a steady flow of publications. CPU is of the servers, Redis not included. */
+/** Figures of a steady flow of publications. CPU is of the servers, Redis not included, and absent where they are not processes of this machine. */
 export interface FlowFigures {
   readonly deliveries: number;
-  readonly userUsPerDelivery: number;
-  readonly systemUsPerDelivery: number;
+  readonly userUsPerDelivery?: number;
+  readonly systemUsPerDelivery?: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   /** Lost, doubled or out of order: must be 0. */
@@ -51,8 +51,8 @@ export interface MemoryFigures {
 /** All clients came back and got what they missed. */
 export interface RecoveryFigures {
   readonly seconds: number;
-  readonly userSeconds: number;
-  readonly systemSeconds: number;
+  readonly userSeconds?: number;
+  readonly systemSeconds?: number;
   /** Missed publications that arrived; `wrong` are those that did not, or twice. */
   readonly recovered: number;
   readonly wrong: number;

@@ -19,6 +19,13 @@ test("servers take turns within a scenario, scenarios within a round; two rounds
   ]);
 });
 
+test("a server elsewhere is not measured for its memory, which cannot be seen", () => {
+  const scenariosOf = (...args: string[]) =>
+    turnsOf(planOf("--peers", "centrifugo", "--rounds", "1", ...args)).map(({ scenario }) => scenario);
+  expect(scenariosOf("--centrifugo", "/opt/centrifugo")).toEqual(["fanout", "rooms", "memory", "recovery"]);
+  expect(scenariosOf("--url", "ws://localhost:8000/connection/websocket")).toEqual(["fanout", "rooms", "recovery"]);
+});
+
 test("a result is complete when every server was measured in every scenario and round, Centrifugo apart", () => {
   const measurements = turnsOf(planOf("--rounds", "3")).map((turn) => ({ ...turn, figures: {} }));
   expect(isComplete({ measurements }, 3)).toBe(true);

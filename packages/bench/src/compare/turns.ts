@@ -8,11 +8,19 @@ import { ROUNDS_MAX, SCENARIO_NAMES, SCENARIO_PEERS, type ScenarioName } from ".
 export type Turn = Omit<Measurement, "figures">;
 
 /** Servers take turns within a scenario, scenarios within a round. */
-export function turnsOf({ rounds, scenarios, peers }: Pick<Plan, "rounds" | "scenarios" | "peers">): readonly Turn[] {
+export function turnsOf({
+  rounds,
+  scenarios,
+  peers,
+  centrifugo,
+}: Pick<Plan, "rounds" | "scenarios" | "peers" | "centrifugo">): readonly Turn[] {
   const turnsIn = (scenario: ScenarioName, round: number) =>
     SCENARIO_PEERS[scenario].filter((peer) => peers.includes(peer)).map((peer): Turn => ({ scenario, peer, round }));
   const all = Array.from({ length: rounds }, (_, place) => scenarios.flatMap((scenario) => turnsIn(scenario, place + 1))).flat();
-  return all.filter(({ scenario, round }) => round <= (ROUNDS_MAX[scenario] ?? rounds));
+  // The memory of a server elsewhere is not seen.
+  const isUnseen = ({ scenario, peer }: Turn) =>
+    scenario === "memory" && peer === "centrifugo" && centrifugo !== undefined && "url" in centrifugo;
+  return all.filter((turn) => turn.round <= (ROUNDS_MAX[turn.scenario] ?? rounds) && !isUnseen(turn));
 }
 
 /** Whether everything was measured in so many rounds: every server that needs nothing given, in every scenario. */

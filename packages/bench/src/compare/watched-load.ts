@@ -32,9 +32,9 @@ export class WatchedLoad {
     return { fromMs, toMs: fromMs + ms };
   }
 
-  /** CPU of what was watched under this name; throws when it could not be watched. */
-  cpu(name: string, { fromMs, toMs }: Span): Cpu {
-    return cpuBetween(this.#of(name), fromMs, toMs);
+  /** CPU of what was watched under this name; undefined where that is no process of this machine. */
+  cpu(name: string, { fromMs, toMs }: Span): Cpu | undefined {
+    return this.#records.has(name) ? cpuBetween(this.#of(name), fromMs, toMs) : undefined;
   }
 
   /** Least resident memory within the span. */

@@ -20,12 +20,10 @@ export async function measureFlow(servers: Running, plan: LoadPlan): Promise<Flo
     const doubts = `${result.warnings.join(" ")} ${JSON.stringify(result.total.errors)}`;
     throw new CompareError("load_failed", `Cannot measure: found ${found}, expected a server that holds the pace; ${doubts}`);
   }
-  const { userUs, systemUs } = load.cpu("servers", span);
-  const redis = servers.redisUsage() === undefined ? undefined : load.cpu("redis", span);
+  const [cpu, redis] = [load.cpu("servers", span), load.cpu("redis", span)];
   return {
     deliveries: delivered,
-    userUsPerDelivery: userUs / delivered,
-    systemUsPerDelivery: systemUs / delivered,
+    ...(cpu === undefined ? {} : { userUsPerDelivery: cpu.userUs / delivered, systemUsPerDelivery: cpu.systemUs / delivered }),
     p50Ms: p50Us / 1000,
     p99Ms: p99Us / 1000,
     wrong: result.lost + duplicated + outOfOrder + gaps,

@@ -48,11 +48,10 @@ export async function measureRecovery(servers: Running, sizes: Sizes): Promise<R
   // Marks of another run: those of the writers. They are missed by every member of their room.
   const wanted = away.sent * members;
   const found = phase.counts.foreign;
-  const { userUs, systemUs } = load.cpu("servers", { fromMs, toMs: cut.toMs });
+  const cpu = load.cpu("servers", { fromMs, toMs: cut.toMs });
   return {
     seconds: (phase.times.recovery?.maxUs ?? Number.NaN) / 1e6,
-    userSeconds: userUs / 1e6,
-    systemSeconds: systemUs / 1e6,
+    ...(cpu === undefined ? {} : { userSeconds: cpu.userUs / 1e6, systemSeconds: cpu.systemUs / 1e6 }),
     recovered: found,
     wrong: Math.abs(found - wanted) + phase.counts.gaps,
   };
