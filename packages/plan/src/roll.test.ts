@@ -26,7 +26,8 @@ describe("a rolling deploy", () => {
           const result = simulateRoll({ ...ROLL, nodes, sessions, balancer, node, seed, windowMs: 10_000 });
           expect(result.finished).toBe(true);
           expect(result.sessionsAtEnd).toBe(sessions);
-          expect(result.drainMsMax).toBeLessThanOrEqual(10_000);
+          // A sum of floating-point times: beyond the deadline by its last bit at most.
+          expect(result.drainMsMax).toBeLessThanOrEqual(10_000 + 1e-6);
           expect(result.cut).toBeLessThanOrEqual(sessions * nodes);
           if (sessions > 0) expect(result.movesPerSession).toBeGreaterThanOrEqual(1);
         },

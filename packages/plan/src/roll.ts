@@ -3,6 +3,7 @@ import {
   createDrainPacer,
   type DrainPacer,
   drainShare,
+  TURNED_AWAY_MAX,
   takersCapacity,
   takersOfMoves,
   takersPressed,
@@ -55,7 +56,6 @@ export interface RollResult {
 const RETRY_BASE_MS = 500;
 const RETRY_CAP_MS = 5000;
 const TURNED_AWAY_MS = 150;
-const TURNED_AWAY_MAX = 3;
 const TERMS_MS = 250;
 /** Round trips until a second connection has caught up: subscribe and its answer. */
 const CATCH_UP_TRIPS = 2;

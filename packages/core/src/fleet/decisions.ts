@@ -23,6 +23,8 @@ export const takersPressed = (others: readonly NodeFigures[], lagMsMax: number):
 /** A rollout is under way until the newest revision has started no node for this long; afterwards revisions that run side by side are equals (a canary that is held). */
 const ROLLOUT_MS = 15 * 60_000;
 
+/** How often a node turns a moving session away before it takes it in all the same: the balancer may have no better place. */
+export const TURNED_AWAY_MAX = 6;
 /** Attempts that a moving session needs on average, at most, behind a balancer that chooses at random. */
 const ATTEMPTS_MEAN_MAX = 3;
 

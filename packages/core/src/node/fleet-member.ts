@@ -1,6 +1,14 @@
 // Owns: this node as one of many: it tells the others how it is, hears how they are, and does what follows.
 import { CapacityMeter } from "../fleet/capacity.ts";
-import { drainShare, excessSessions, takersCapacity, takersOfMoves, takersPressed, turnAwayChance } from "../fleet/decisions.ts";
+import {
+  drainShare,
+  excessSessions,
+  TURNED_AWAY_MAX,
+  takersCapacity,
+  takersOfMoves,
+  takersPressed,
+  turnAwayChance,
+} from "../fleet/decisions.ts";
 import { Rebalancer } from "../fleet/rebalancer.ts";
 import { FleetView, type KnownNode, type NodeFigures } from "../fleet/view.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
@@ -33,8 +41,6 @@ export interface DrainTerms {
 }
 
 const TICK_MS = 250;
-/** How often a moving session is turned away before it is taken in all the same: the balancer may have no better place. */
-const TURNED_AWAY_MAX = 6;
 const TURNED_AWAY_SESSIONS_MAX = 10_000;
 
 export class FleetMember {
