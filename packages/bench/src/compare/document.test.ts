@@ -51,6 +51,15 @@ test("targets are met or missed by the medians", () => {
   ]);
 });
 
+test("a target that is missed says what is known of it, one that is met does not", () => {
+  const pageOf = (some: typeof result): string => generatedFiles(some).find(({ path }) => path === "docs/benchmarks.md")?.text ?? "";
+  expect(pageOf(result)).not.toContain("over bare Bun's: the pace");
+  const slow = result.measurements.map((one) =>
+    one.scenario === "fanout" && one.peer === "holdfast" ? { ...one, figures: { ...one.figures, userUsPerDelivery: 5 } } : one,
+  );
+  expect(pageOf({ ...result, measurements: slow })).toContain("over bare Bun's: the pace");
+});
+
 test("what was not measured has no target, no chart and no column", () => {
   const some = { ...result, measurements: result.measurements.filter(({ scenario }) => scenario === "fanout") };
   expect(targetsOf(some)).toHaveLength(2);

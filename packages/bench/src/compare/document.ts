@@ -118,7 +118,9 @@ const RECOVERY_ROWS: readonly Row[] = [
 
 function targetTable(result: CompareResult): string {
   const rows = targetsOf(result).map(({ title, wanted, found, met }) => line([title, wanted, found, met ? "met" : "**missed**"]));
-  return [line(["target", "wanted", "found", ""]), line(["---", "---", "---:", "---"]), ...rows].join("\n");
+  const table = [line(["target", "wanted", "found", ""]), line(["---", "---", "---:", "---"]), ...rows].join("\n");
+  const whys = targetsOf(result).flatMap(({ title, met, why }) => (met || why === undefined ? [] : [`${title}: ${why}`]));
+  return [table, ...whys].join("\n\n");
 }
 
 function table(result: CompareResult, scenario: ScenarioName, rows: readonly Row[]): string {
