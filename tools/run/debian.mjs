@@ -1,18 +1,8 @@
 // Owns: programs out of Debian's packages, unpacked into our own folder: nothing is installed, no service starts, no rights are needed.
-import {
-  accessSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { capture } from "./child.mjs";
+import { isExecutable } from "./executable.mjs";
 import { ROOT } from "./root.mjs";
 
 export const INSTALL_TIMEOUT_MS = 5 * 60_000;
@@ -86,14 +76,4 @@ async function fetchInto(folder, { name, suite, uri, files }) {
 function mirror() {
   const files = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"].filter((file) => existsSync(file));
   return files.map((file) => /(https?:\/\/[^\s]+\/debian)\/?(?=\s)/.exec(readFileSync(file, "utf8"))?.[1]).find((url) => url !== undefined);
-}
-
-/** @param {string} path */
-export function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

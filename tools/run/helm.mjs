@@ -1,7 +1,8 @@
 // Owns: finding helm and kubeconform for the chart's tests, or building them with the Go toolchain at the versions named here.
-import { accessSync, constants, mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { capture } from "./child.mjs";
+import { isExecutable } from "./executable.mjs";
 import { ROOT } from "./root.mjs";
 
 const TOOLS = join(ROOT, ".cache/tools");
@@ -62,14 +63,4 @@ async function buildTool({ name, version, module }) {
   rmSync(folder, { recursive: true, force: true });
   renameSync(building, folder);
   return join(folder, name);
-}
-
-/** @param {string} path */
-function isExecutable(path) {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./child.mjs";
-import { debianRelease, findExecutable, INSTALL_TIMEOUT_MS, isExecutable, unpackDebian } from "./debian.mjs";
+import { debianRelease, findExecutable, INSTALL_TIMEOUT_MS, unpackDebian } from "./debian.mjs";
+import { isExecutable } from "./executable.mjs";
 import { ROOT } from "./root.mjs";
 
 const SERVERS = join(ROOT, ".cache/servers");
