@@ -1,6 +1,7 @@
-// Owns: what the examples' tests share: a node with an example's contract, and the lines that a program prints.
+// Owns: what the examples' tests share: a node with an example's contract, and the lines that a
+// program prints.
 import { loadConfig } from "@holdfast/config";
-import type { ContractDefinition } from "@holdfast/core/contract";
+import type { ContractDefinition } from "@holdfast/contract";
 import { createLogger, createNode } from "@holdfast/server";
 
 export interface ExampleNode extends AsyncDisposable {

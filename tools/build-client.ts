@@ -1,11 +1,13 @@
-// Owns: packages/client/dist: the client as plain ES modules, for programs that do not run TypeScript.
+// Owns: packages/client/dist: the client as plain ES modules, for programs that do not run
+// TypeScript.
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const CLIENT = fileURLToPath(new URL("../packages/client", import.meta.url));
 
 /**
- * Builds one module for each entry of the package's exports, with shared chunks, everything of ours inside, React outside.
+ * Builds one module for each entry of the package's exports, with shared chunks, everything of ours
+ * inside, React outside.
  * Resolves with the paths written; rejects with the compiler's messages when it cannot be built.
  */
 export async function buildClient(outdir: string = `${CLIENT}/dist`): Promise<readonly string[]> {
@@ -30,5 +32,7 @@ export async function buildClient(outdir: string = `${CLIENT}/dist`): Promise<re
 if (import.meta.main) {
   await rm(`${CLIENT}/dist`, { recursive: true, force: true });
   const written = await buildClient();
-  console.log(`packages/client/dist: ${written.filter((path) => path.endsWith(".js")).length} modules`);
+  console.log(
+    `packages/client/dist: ${written.filter((path) => path.endsWith(".js")).length} modules`,
+  );
 }

@@ -4,7 +4,8 @@ import { withFigures } from "./figures.ts";
 const result = { idleBytes: { median: 2690 }, fanOuts: { room: { userUs: { median: 0.5678 } } } };
 
 test("marked figures become the benchmark's medians, and nothing else changes", () => {
-  const text = "| a | 9.9 <!-- measured: idleBytes kB --> kB | 1 |\n| b | 17 <!-- measured: fanOuts.room.userUs --> | 17 |";
+  const text =
+    "| a | 9.9 <!-- measured: idleBytes kB --> kB | 1 |\n| b | 17 <!-- measured: fanOuts.room.userUs --> | 17 |";
   expect(withFigures(text, result)).toBe(
     "| a | 2.6 <!-- measured: idleBytes kB --> kB | 1 |\n| b | 0.57 <!-- measured: fanOuts.room.userUs --> | 17 |",
   );

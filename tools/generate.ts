@@ -1,7 +1,8 @@
-// Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only says which are out of step.
+// Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only
+// says which are out of step.
 import { optionsReference } from "@holdfast/config";
+import { watchDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
-import { watchDocuments, watchFiles } from "@holdfast/watch";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
 import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
@@ -32,7 +33,9 @@ const FILES: readonly Generated[] = [
 ];
 
 /** Files that are not what the code says, with what they should be. */
-export async function outOfStep(): Promise<readonly { readonly path: string; readonly text: string }[]> {
+export async function outOfStep(): Promise<
+  readonly { readonly path: string; readonly text: string }[]
+> {
   const found = await Promise.all(
     FILES.map(async ({ path, text }) => {
       const file = Bun.file(new URL(path, ROOT));
@@ -47,10 +50,15 @@ export async function outOfStep(): Promise<readonly { readonly path: string; rea
 if (import.meta.main) {
   const stale = await outOfStep();
   if (process.argv.includes("--check")) {
-    for (const { path } of stale) console.log(`${path} is not in step with the code: npm run generate`);
+    for (const { path } of stale)
+      console.log(`${path} is not in step with the code: npm run generate`);
     process.exitCode = stale.length > 0 ? 1 : 0;
   } else {
     for (const { path, text } of stale) await Bun.write(new URL(path, ROOT), text);
-    console.log(stale.length === 0 ? "every generated file is in step" : `written: ${stale.map(({ path }) => path).join(", ")}`);
+    console.log(
+      stale.length === 0
+        ? "every generated file is in step"
+        : `written: ${stale.map(({ path }) => path).join(", ")}`,
+    );
   }
 }

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-// Owns: the commands of `npm run`: start, test, check, build, simulate, prove, bench:micro, bench:compare, plan:validate, image:build, image:check, generate. Plain Node, because nothing else is installed on a fresh clone.
+// Owns: the commands of `npm run`: start, test, check, build, simulate, prove, bench:micro,
+// bench:compare, plan:validate, image:build, image:check, generate. Plain Node, because nothing
+// else is installed on a fresh clone.
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
@@ -13,12 +15,12 @@ const COMMANDS = {
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
   simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),
-  prove: (bun, args) => passOn(bun, ["packages/bench/src/prove.ts", ...args]),
-  "bench:micro": (bun, args) => passOn(bun, ["packages/bench/src/micro.ts", ...args]),
-  "plan:validate": (bun, args) => passOn(bun, ["packages/bench/src/plan-validate.ts", ...args]),
+  prove: (bun, args) => passOn(bun, ["lab/prove.ts", ...args]),
+  "bench:micro": (bun, args) => passOn(bun, ["lab/micro.ts", ...args]),
+  "plan:validate": (bun, args) => passOn(bun, ["lab/plan-validate.ts", ...args]),
   "image:build": (bun, args) => passOn(bun, ["tools/image/build.ts", ...args]),
   "image:check": (bun, args) => passOn(bun, ["tools/image/check.ts", ...args]),
-  "bench:compare": (bun, args) => passOn(bun, ["packages/bench/src/compare.ts", ...args]),
+  "bench:compare": (bun, args) => passOn(bun, ["lab/compare.ts", ...args]),
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
 };
 

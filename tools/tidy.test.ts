@@ -9,36 +9,108 @@ const HEAD = "// Owns: an example that is long enough.\n";
 
 function found(path: string, body: string): readonly string[] {
   const file = { path, text: body };
-  return [...FILE_RULES, direction].flatMap((rule) => rule(file)).map((finding) => `${finding.warning ? "warning " : ""}${finding.rule}`);
+  return [...FILE_RULES, direction]
+    .flatMap((rule) => rule(file))
+    .map((finding) => `${finding.warning ? "warning " : ""}${finding.rule}`);
 }
 
 describe("files", () => {
   const table: readonly (readonly [string, string, string, readonly string[]])[] = [
-    ["a file of 401 lines is too long", "packages/core/src/a.ts", HEAD + "x;\n".repeat(400), ["length"]],
-    ["a file of 300 lines is warned of", "packages/core/src/a.ts", HEAD + "x;\n".repeat(299), ["warning length"]],
-    ["a test of 601 lines is too long", "packages/core/src/a.test.ts", `${HEAD}${"x;\n".repeat(600)}`, ["length"]],
-    ["a bare error in what only tests use", "packages/server/src/http/testing.ts", `${HEAD}throw new Error("x");\n`, []],
-    ["a bare error in a folder that only tests use", "packages/client/src/testing/node.ts", `${HEAD}throw new Error("x");\n`, []],
+    [
+      "a file of 401 lines is too long",
+      "packages/core/src/a.ts",
+      HEAD + "x;\n".repeat(400),
+      ["length"],
+    ],
+    [
+      "a file of 300 lines is warned of",
+      "packages/core/src/a.ts",
+      HEAD + "x;\n".repeat(299),
+      ["warning length"],
+    ],
+    [
+      "a test of 601 lines is too long",
+      "packages/core/src/a.test.ts",
+      `${HEAD}${"x;\n".repeat(600)}`,
+      ["length"],
+    ],
+    [
+      "a bare error in what only tests use",
+      "packages/server/src/http/testing.ts",
+      `${HEAD}throw new Error("x");\n`,
+      [],
+    ],
+    [
+      "a bare error in a folder that only tests use",
+      "packages/client/src/testing/node.ts",
+      `${HEAD}throw new Error("x");\n`,
+      [],
+    ],
     ["a test of 300 lines is not", "packages/core/src/a.test.ts", HEAD + "x;\n".repeat(299), []],
-    ["a file without its first line", "packages/core/src/a.ts", 'import { a } from "./b.ts";\n', ["first line"]],
+    [
+      "a file without its first line",
+      "packages/core/src/a.ts",
+      'import { a } from "./b.ts";\n',
+      ["first line"],
+    ],
     ["a first line behind a shebang", "tools/a.mjs", `#!/usr/bin/env node\n${HEAD}`, []],
     ["a name in camelCase", "packages/core/src/someThing.ts", HEAD, ["names"]],
     ["a name that says nothing", "packages/core/src/string-utils.ts", HEAD, ["names"]],
     ["a folder that says nothing", "packages/core/src/common/a.ts", HEAD, ["names"]],
     ["a test's double extension", "packages/core/src/a-b.test.ts", HEAD, []],
     ["a bare error", "packages/server/src/a.ts", `${HEAD}throw new Error("x");\n`, ["errors"]],
-    ["a bare error in a test", "packages/server/src/a.test.ts", `${HEAD}throw new Error("x");\n`, []],
-    ["a bare error in a comment", "packages/server/src/a.ts", `${HEAD}// throw new Error("x")\nconst a = "new Error(";\n`, []],
+    [
+      "a bare error in a test",
+      "packages/server/src/a.test.ts",
+      `${HEAD}throw new Error("x");\n`,
+      [],
+    ],
+    [
+      "a bare error in a comment",
+      "packages/server/src/a.ts",
+      `${HEAD}// throw new Error("x")\nconst a = "new Error(";\n`,
+      [],
+    ],
     ["console in a library", "packages/server/src/a.ts", `${HEAD}console.log(1);\n`, ["console"]],
     ["console in an app", "apps/holdfast/src/a.ts", `${HEAD}console.log(1);\n`, []],
     ["the clock in core", "packages/core/src/a.ts", `${HEAD}const now = Date.now();\n`, ["purity"]],
-    ["a timer in the client's engine", "packages/client/src/engine/a.ts", `${HEAD}setTimeout(() => {}, 1);\n`, ["purity"]],
-    ["a timer in the client's shell", "packages/client/src/a.ts", `${HEAD}setTimeout(() => {}, 1);\n`, []],
+    [
+      "a timer in the client's engine",
+      "packages/client/src/engine/a.ts",
+      `${HEAD}setTimeout(() => {}, 1);\n`,
+      ["purity"],
+    ],
+    [
+      "a timer in the client's shell",
+      "packages/client/src/a.ts",
+      `${HEAD}setTimeout(() => {}, 1);\n`,
+      [],
+    ],
     ["chance in protocol", "packages/protocol/src/a.ts", `${HEAD}Math.random();\n`, ["purity"]],
-    ["a name that only looks like the clock", "packages/core/src/a.ts", `${HEAD}this.Date.x; clock.setTimeout(1); updateDate.x;\n`, []],
-    ["files in core", "packages/core/src/a.ts", `${HEAD}import { readFile } from "node:fs";\n`, ["purity", "direction"]],
-    ["the environment in a library", "packages/server/src/a.ts", `${HEAD}process.env.X;\n`, ["process"]],
-    ["signals in a module of an app", "apps/holdfast/src/a.ts", `${HEAD}process.on("SIGTERM", f);\n`, ["process"]],
+    [
+      "a name that only looks like the clock",
+      "packages/core/src/a.ts",
+      `${HEAD}this.Date.x; clock.setTimeout(1); updateDate.x;\n`,
+      [],
+    ],
+    [
+      "files in core",
+      "packages/core/src/a.ts",
+      `${HEAD}import { readFile } from "node:fs";\n`,
+      ["purity", "direction"],
+    ],
+    [
+      "the environment in a library",
+      "packages/server/src/a.ts",
+      `${HEAD}process.env.X;\n`,
+      ["process"],
+    ],
+    [
+      "signals in a module of an app",
+      "apps/holdfast/src/a.ts",
+      `${HEAD}process.on("SIGTERM", f);\n`,
+      ["process"],
+    ],
     ["the environment in main", "apps/holdfast/src/main.ts", `${HEAD}process.env.X;\n`, []],
     ["a default export", "packages/server/src/a.ts", `${HEAD}export default 1;\n`, ["exports"]],
   ];
@@ -53,14 +125,18 @@ describe("direction of imports", () => {
     ["packages/config/src/a.ts", "@holdfast/core", 1],
     ["packages/core/src/a.ts", "@holdfast/protocol", 0],
     ["packages/core/src/a.ts", "zod", 1],
-    ["packages/core/src/a.ts", "@standard-schema/spec", 0],
+    ["packages/contract/src/a.ts", "@standard-schema/spec", 0],
+    ["packages/core/src/a.ts", "@standard-schema/spec", 1],
+    ["packages/unknown/src/a.ts", "@holdfast/protocol", 1],
+    ["packages/brokers/redis/src/a.ts", "@holdfast/server", 1],
+    ["packages/brokers/redis/src/a.ts", "@holdfast/core", 0],
     ["packages/core/src/a.test.ts", "@holdfast/testkit", 0],
     ["packages/client/src/a.ts", "@holdfast/server", 1],
     ["packages/client/src/react.ts", "@holdfast/client", 0],
     ["packages/client/src/a.ts", "@holdfast/protocol/msgpack", 0],
     ["packages/server/src/a.ts", "@holdfast/client", 1],
     ["packages/server/src/a.ts", "@holdfast/config", 0],
-    ["apps/holdfast/src/a.ts", "@holdfast/console", 0],
+    ["apps/holdfast/src/a.ts", "@holdfast/demo", 0],
     ["packages/server/src/a.ts", "../../core/src/index.ts", 1],
     ["packages/server/src/http/a.ts", "../b.ts", 0],
     ["packages/server/src/a.ts", "./b", 1],
@@ -71,7 +147,9 @@ describe("direction of imports", () => {
   ];
   for (const [path, from, count] of table) {
     test(`${path} ${count === 0 ? "may" : "may not"} import ${from}`, () => {
-      expect(direction({ path, text: `${HEAD}import type { a } from "${from}";\n` })).toHaveLength(count);
+      expect(direction({ path, text: `${HEAD}import type { a } from "${from}";\n` })).toHaveLength(
+        count,
+      );
     });
   }
 
@@ -95,7 +173,8 @@ describe("direction of imports", () => {
   });
 
   test("blanking comments and texts keeps every position", () => {
-    const text = "a(); // Date.now()\nb(\"Date.now()\", `Date.now()`, '\\'');\n/* Date.now()\n */ c();\n";
+    const text =
+      "a(); // Date.now()\nb(\"Date.now()\", `Date.now()`, '\\'');\n/* Date.now()\n */ c();\n";
     const code = withoutCommentsAndTexts(text);
     expect(code).not.toContain("Date");
     expect([code.length, code.indexOf("c()")]).toEqual([text.length, text.indexOf("c()")]);
@@ -104,7 +183,10 @@ describe("direction of imports", () => {
 
 function repository(files: Readonly<Record<string, string>>): Repository {
   return {
-    exists: (path) => Object.keys(files).some((known) => known === path || known.startsWith(`${path.replace(/\/$/, "")}/`)),
+    exists: (path) =>
+      Object.keys(files).some(
+        (known) => known === path || known.startsWith(`${path.replace(/\/$/, "")}/`),
+      ),
     read: (path) => files[path],
   };
 }
@@ -113,28 +195,36 @@ describe("documents", () => {
   const files = {
     "README.md":
       "# Top\n[a](docs/a.md) [b](docs/a.md#two-words) [c](docs) [d](https://x.example/y) [e](#top)\n```\n[no](nowhere.md)\n```\n`[no](nowhere.md)`\n",
-    "docs/a.md": "# A\n## Two `words`!\n[up](../README.md) ![i](i.png)\n[gone](gone.md) [anchor](../README.md#bottom)\n",
+    "docs/a.md":
+      "# A\n## Two `words`!\n[up](../README.md) ![i](i.png)\n[gone](gone.md) [anchor](../README.md#bottom)\n",
     "docs/i.png": "",
   };
   test("links that lead somewhere are left alone, also folders, anchors and code", () => {
     expect(brokenLinks("README.md", repository(files))).toEqual([]);
   });
   test("links and anchors that lead nowhere are found with their line", () => {
-    expect(brokenLinks("docs/a.md", repository(files)).map(({ line, text }) => `${line} ${text}`)).toEqual([
-      "4 gone.md does not exist",
-      "4 ../README.md#bottom: no heading of this name",
-    ]);
+    expect(
+      brokenLinks("docs/a.md", repository(files)).map(({ line, text }) => `${line} ${text}`),
+    ).toEqual(["4 gone.md does not exist", "4 ../README.md#bottom: no heading of this name"]);
   });
 });
 
 describe("lock file", () => {
   const manifest = JSON.stringify({ dependencies: { a: "1", b: "2" } });
   const lock = (packages: object) =>
-    repository({ "package.json": "{}", "packages/x/package.json": manifest, "package-lock.json": JSON.stringify({ packages }) });
+    repository({
+      "package.json": "{}",
+      "packages/x/package.json": manifest,
+      "package-lock.json": JSON.stringify({ packages }),
+    });
   test("one that fits is left alone, whatever the order", () => {
     expect(
       lockFile(
-        lock({ "": {}, "packages/x": { dependencies: { b: "2", a: "1" } }, "node_modules/x": { resolved: "packages/x", link: true } }),
+        lock({
+          "": {},
+          "packages/x": { dependencies: { b: "2", a: "1" } },
+          "node_modules/x": { resolved: "packages/x", link: true },
+        }),
       ),
     ).toEqual([]);
   });
@@ -142,6 +232,10 @@ describe("lock file", () => {
     expect(lockFile(lock({ "packages/x": { dependencies: { a: "1" } } }))).toHaveLength(1);
   });
   test("a host that packages came from does not belong into it", () => {
-    expect(lockFile(lock({ "node_modules/a": { version: "1", resolved: "https://registry.example/a.tgz" } }))).toHaveLength(1);
+    expect(
+      lockFile(
+        lock({ "node_modules/a": { version: "1", resolved: "https://registry.example/a.tgz" } }),
+      ),
+    ).toHaveLength(1);
   });
 });

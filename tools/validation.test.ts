@@ -1,10 +1,11 @@
 // Checks that what a plan believes by default is what was measured and kept in docs/benchmarks.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ValidationResult } from "@holdfast/bench";
+import type { ValidationResult } from "@holdfast/lab";
 import { CALIBRATION, type Calibration } from "@holdfast/plan";
 
-const read = (path: string): unknown => JSON.parse(readFileSync(new URL(`../docs/benchmarks/${path}`, import.meta.url), "utf8"));
+const read = (path: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../docs/benchmarks/${path}`, import.meta.url), "utf8"));
 
 interface Median {
   readonly median: number;
@@ -36,11 +37,16 @@ test("memory and CPU for each connection and delivery are the micro-benchmark's"
     publicationUs: wholeUs(fanOuts.single) - room,
   };
   for (const [name, value] of Object.entries(measured))
-    expect([name, CALIBRATION[name as keyof Calibration] / value]).toEqual([name, expect.closeTo(1, 1)]);
+    expect([name, CALIBRATION[name as keyof Calibration] / value]).toEqual([
+      name,
+      expect.closeTo(1, 1),
+    ]);
 });
 
 test("the costs of set-ups are the last validation's, within what two runs differ by", () => {
-  for (const [name, value] of Object.entries((read("plan-validation.json") as ValidationResult).costs)) {
+  for (const [name, value] of Object.entries(
+    (read("plan-validation.json") as ValidationResult).costs,
+  )) {
     const ratio = CALIBRATION[name as keyof Calibration] / value;
     expect([name, ratio > 0.5 && ratio < 2]).toEqual([name, true]);
   }

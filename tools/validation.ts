@@ -1,6 +1,6 @@
 // Owns: the tables of docs/guide/capacity-planning.md, from the last validation that was kept.
 import { readFileSync } from "node:fs";
-import { type ValidationResult, withValidation } from "@holdfast/bench";
+import { type ValidationResult, withValidation } from "@holdfast/lab";
 
 const RESULT = new URL("../docs/benchmarks/plan-validation.json", import.meta.url);
 

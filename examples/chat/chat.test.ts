@@ -5,7 +5,11 @@ import { exampleNode, linesOf } from "../example-node.ts";
 import contract from "./holdfast.config.ts";
 
 const start = (name: string, url: string) =>
-  Bun.spawn([process.execPath, join(import.meta.dir, "chat.ts"), name, url], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  Bun.spawn([process.execPath, join(import.meta.dir, "chat.ts"), name, url], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
 
 test("what one says the other hears, and a newcomer reads what was said", async () => {
   await using node = await exampleNode(contract);

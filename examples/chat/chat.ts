@@ -1,4 +1,5 @@
-// Owns: a chat in the terminal: `bun examples/chat/chat.ts Ada`. What others say is printed, what you type is said.
+// Owns: a chat in the terminal: `bun examples/chat/chat.ts Ada`. What others say is printed, what
+// you type is said.
 import { Holdfast } from "@holdfast/client";
 import type contract from "./holdfast.config.ts";
 

@@ -1,4 +1,5 @@
-// Owns: a dashboard in the terminal: the newest reading of every sensor, at once and whenever one changes.
+// Owns: a dashboard in the terminal: the newest reading of every sensor, at once and whenever one
+// changes.
 import { Holdfast } from "@holdfast/client";
 import type contract from "./holdfast.config.ts";
 

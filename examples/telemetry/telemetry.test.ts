@@ -5,7 +5,10 @@ import { exampleNode, linesOf } from "../example-node.ts";
 import contract from "./holdfast.config.ts";
 
 const start = (program: string, url: string) =>
-  Bun.spawn([process.execPath, join(import.meta.dir, program), url], { stdout: "pipe", stderr: "inherit" });
+  Bun.spawn([process.execPath, join(import.meta.dir, program), url], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
 
 test("a dashboard that comes late shows the newest reading of every sensor, also when the device is gone", async () => {
   await using node = await exampleNode(contract);
@@ -21,7 +24,9 @@ test("a dashboard that comes late shows the newest reading of every sensor, also
   const late = start("dashboard.ts", node.url);
   const lateShows = linesOf(late.stdout);
   await lateShows.next();
-  expect(await lateShows.next()).toMatch(/^(temperature [\d.]+ °C {3}pressure [\d.]+ bar|pressure [\d.]+ bar {3}temperature [\d.]+ °C)$/);
+  expect(await lateShows.next()).toMatch(
+    /^(temperature [\d.]+ °C {3}pressure [\d.]+ bar|pressure [\d.]+ bar {3}temperature [\d.]+ °C)$/,
+  );
   for (const program of [early, late]) program.kill();
   await Promise.all([early.exited, late.exited]);
 }, 15_000);

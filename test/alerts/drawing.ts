@@ -1,5 +1,6 @@
-// Owns: a dashboard drawn as a page, from what a real Prometheus answers to its queries: for looking at it where there is no Grafana. Pure.
-import type { DashboardSpec, PanelSpec, Unit } from "@holdfast/watch";
+// Owns: a dashboard drawn as a page, from what a real Prometheus answers to its queries: for
+// looking at it where there is no Grafana. Pure.
+import type { DashboardSpec, PanelSpec, Unit } from "@holdfast/observability";
 import type { Series } from "./prometheus.ts";
 
 export interface Drawn {
@@ -32,7 +33,8 @@ export function drawDashboard({ spec, startS, endS, series }: Drawn): string {
           }),
         ),
       );
-      const body = panel.form === "figure" ? figureOf(panel, lines) : chartOf(panel, lines, { startS, endS });
+      const body =
+        panel.form === "figure" ? figureOf(panel, lines) : chartOf(panel, lines, { startS, endS });
       return `<section style="grid-column: span ${panel.width ?? (panel.form === "figure" ? 4 : 8)}"><h3>${escapeHtml(panel.title)}</h3>${body}</section>`;
     });
     return `<h2>${escapeHtml(title)}</h2><div class="row">${drawn.join("")}</div>`;
@@ -42,7 +44,10 @@ export function drawDashboard({ spec, startS, endS, series }: Drawn): string {
 
 function figureOf({ unit, thresholds }: PanelSpec, lines: readonly Line[]): string {
   const value = lines[0]?.points.at(-1)?.[1];
-  const isBad = value !== undefined && thresholds !== undefined && (thresholds.below ? value < thresholds.bad : value >= thresholds.bad);
+  const isBad =
+    value !== undefined &&
+    thresholds !== undefined &&
+    (thresholds.below ? value < thresholds.bad : value >= thresholds.bad);
   return `<p class="figure${isBad ? " bad" : ""}">${value === undefined ? "none" : amount(value, unit)}</p>`;
 }
 
@@ -52,12 +57,16 @@ function chartOf(
   time: { readonly startS: number; readonly endS: number },
 ): string {
   const lines = found
-    .map(({ name, points }) => ({ name, points: points.filter(([, value]) => Number.isFinite(value)) }))
+    .map(({ name, points }) => ({
+      name,
+      points: points.filter(([, value]) => Number.isFinite(value)),
+    }))
     .filter(({ points }) => points.length > 0);
   const shown = lines.toSorted((a, b) => peak(b) - peak(a)).slice(0, LINES_MAX);
   const heights = form === "area" ? stacked(shown) : shown;
   const top = max ?? niceTop(Math.max(0, ...heights.map(peak)));
-  const x = (atS: number): string => (LEFT + ((atS - time.startS) / (time.endS - time.startS)) * (WIDTH - LEFT - 6)).toFixed(1);
+  const x = (atS: number): string =>
+    (LEFT + ((atS - time.startS) / (time.endS - time.startS)) * (WIDTH - LEFT - 6)).toFixed(1);
   const y = (value: number): string => (6 + (1 - value / top) * (HEIGHT - BOTTOM - 6)).toFixed(1);
   const grid = [0, 0.5, 1].map(
     (share) =>
@@ -72,10 +81,12 @@ function chartOf(
       ? ""
       : `<line class="limit" x1="${LEFT}" x2="${WIDTH - 6}" y1="${y(thresholds.bad)}" y2="${y(thresholds.bad)}"/>`;
   const paths = heights.map(
-    ({ points }, index) => `<polyline class="c${index}" points="${points.map(([atS, value]) => `${x(atS)},${y(value)}`).join(" ")}"/>`,
+    ({ points }, index) =>
+      `<polyline class="c${index}" points="${points.map(([atS, value]) => `${x(atS)},${y(value)}`).join(" ")}"/>`,
   );
   const legend = shown.map(
-    ({ name, points }, index) => `<li class="c${index}">${escapeHtml(name)} <b>${amount(points.at(-1)?.[1] ?? 0, unit)}</b></li>`,
+    ({ name, points }, index) =>
+      `<li class="c${index}">${escapeHtml(name)} <b>${amount(points.at(-1)?.[1] ?? 0, unit)}</b></li>`,
   );
   return `<svg viewBox="0 0 ${WIDTH} ${HEIGHT}">${grid.join("")}${times.join("")}${limit}${paths.join("")}</svg><ul>${legend.join("")}</ul>`;
 }
@@ -112,8 +123,17 @@ const SCALES: Readonly<Record<Unit, (value: number) => string>> = {
   ops: (value) => `${short(value)}/s`,
   percentunit: (value) => `${short(value * 100)} %`,
   bytes: (value) =>
-    value >= 2 ** 20 ? `${short(value / 2 ** 20)} MiB` : value >= 1024 ? `${short(value / 1024)} KiB` : `${short(value)} B`,
-  s: (value) => (value === 0 || value >= 1 ? `${short(value)} s` : value >= 1e-3 ? `${short(value * 1e3)} ms` : `${short(value * 1e6)} µs`),
+    value >= 2 ** 20
+      ? `${short(value / 2 ** 20)} MiB`
+      : value >= 1024
+        ? `${short(value / 1024)} KiB`
+        : `${short(value)} B`,
+  s: (value) =>
+    value === 0 || value >= 1
+      ? `${short(value)} s`
+      : value >= 1e-3
+        ? `${short(value * 1e3)} ms`
+        : `${short(value * 1e6)} µs`,
   dtdurations: (value) => `${short(value / 86_400)} days`,
 };
 const amount = (value: number, unit: Unit): string => SCALES[unit](value);
@@ -124,7 +144,8 @@ const short = (value: number): string =>
       ? `${Number((value / 1e3).toPrecision(3))} k`
       : String(Number(value.toPrecision(3)));
 
-const escapeHtml = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+const escapeHtml = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
 const STYLE = `:root { color-scheme: light dark; --ink: light-dark(#1d2430, #d7dce4); --faint: light-dark(#667085, #8a94a6); --back: light-dark(#f4f5f7, #111418); --panel: light-dark(#fff, #1a1e24); --rule: light-dark(#e3e6eb, #2a3038); }
 body { margin: 0; padding: 20px; background: var(--back); color: var(--ink); font: 13px/1.4 system-ui, sans-serif; }

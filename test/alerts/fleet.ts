@@ -1,6 +1,7 @@
-// Owns: what the alerts watch in tests: `holdfast serve` processes over a real Redis, each by a wire of its own, a balancer, and clients.
+// Owns: what the alerts watch in tests: `holdfast serve` processes over a real Redis, each by a
+// wire of its own, a balancer, and clients.
 import { Holdfast } from "@holdfast/client";
-import { type Balancer, startBalancer } from "@holdfast/testkit/balancer";
+import { type Balancer, startBalancer } from "@holdfast/relay";
 import { type RunningCommand, startCommand } from "../integration/command.ts";
 import { API_KEY } from "../integration/start-node.ts";
 import { startServer, stopServers, type TestServer } from "../redis/servers.ts";
@@ -29,7 +30,10 @@ const CHANNELS = {
 export class Fleet {
   readonly redis: TestServer;
   readonly balancer: Balancer;
-  readonly #nodes = new Map<string, { readonly node: FleetNode; readonly command: RunningCommand }>();
+  readonly #nodes = new Map<
+    string,
+    { readonly node: FleetNode; readonly command: RunningCommand }
+  >();
   readonly #clients: Holdfast[] = [];
   #publishing = true;
   #publisher: Promise<void> | undefined;
@@ -71,7 +75,9 @@ export class Fleet {
       },
     });
     await command.until((output) => output.includes('"node_listening"'));
-    const { url, internalUrl } = command.events().find(({ event }) => event === "node_listening") as unknown as {
+    const { url, internalUrl } = command
+      .events()
+      .find(({ event }) => event === "node_listening") as unknown as {
       readonly url: string;
       readonly internalUrl: string;
     };
@@ -99,10 +105,18 @@ export class Fleet {
 
   /** The balancer sends newcomers there. */
   admit({ id, url, internalUrl }: FleetNode): void {
-    this.balancer.add({ id, host: "127.0.0.1", port: Number(new URL(url).port), readyUrl: `${internalUrl}/readyz` });
+    this.balancer.add({
+      id,
+      host: "127.0.0.1",
+      port: Number(new URL(url).port),
+      readyUrl: `${internalUrl}/readyz`,
+    });
   }
 
-  /** Clients that come by the balancer, subscribe and are present; the first publishes ten times a second. */
+  /**
+   * Clients that come by the balancer, subscribe and are present; the first publishes ten times a
+   * second.
+   */
   async addClients(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       const client = new Holdfast(`ws://127.0.0.1:${this.balancer.port}/connect`);

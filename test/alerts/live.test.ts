@@ -1,6 +1,14 @@
-// The alerts in a real Prometheus that scrapes real nodes while the fault is caused: the generated rule file, with its times divided by 30.
+// The alerts in a real Prometheus that scrapes real nodes while the fault is caused: the generated
+// rule file, with its times divided by 30.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { DASHBOARDS, RUN_BOOK_BASE, renderAlerts, renderDashboard, renderRecording, runBookOf } from "@holdfast/watch";
+import {
+  DASHBOARDS,
+  RUN_BOOK_BASE,
+  renderAlerts,
+  renderDashboard,
+  renderRecording,
+  runBookOf,
+} from "@holdfast/observability";
 import { rawSocket } from "../integration/raw-socket.ts";
 import { until } from "../integration/start-node.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
@@ -21,9 +29,16 @@ beforeAll(async () => {
   first = await fleet.addNode("r1");
   second = await fleet.addNode("r2");
   await fleet.addClients(CLIENTS);
-  prometheus = await Prometheus.start([quickened(renderAlerts(), FACTOR), quickened(renderRecording(), FACTOR)]);
+  prometheus = await Prometheus.start([
+    quickened(renderAlerts(), FACTOR),
+    quickened(renderRecording(), FACTOR),
+  ]);
   prometheus.scrape(fleet.nodes);
-  await until("both nodes are scraped", async () => (await prometheus.query("up == 1")).length === 2, WAIT_MS);
+  await until(
+    "both nodes are scraped",
+    async () => (await prometheus.query("up == 1")).length === 2,
+    WAIT_MS,
+  );
 }, 60_000);
 afterAll(async () => {
   await fleet?.stop();
@@ -43,11 +58,18 @@ async function firing(name: string): Promise<readonly Record<string, string>[]> 
 /** What autoscalers are told, of the fleet and of each pod. */
 async function demand(): Promise<Readonly<Record<string, number>>> {
   const samples = await prometheus.query('{__name__=~"holdfast:connections:(sum|pod)"}');
-  return Object.fromEntries(samples.map(({ metric, value: [, text] }) => [metric.pod ?? "fleet", Number(text)]));
+  return Object.fromEntries(
+    samples.map(({ metric, value: [, text] }) => [metric.pod ?? "fleet", Number(text)]),
+  );
 }
 const fires = (name: string, pod?: string): Promise<void> =>
-  until(`${name} fires`, async () => (await firing(name)).some((labels) => pod === undefined || labels.pod === pod), WAIT_MS);
-const resolves = (name: string): Promise<void> => until(`${name} is over`, async () => (await firing(name)).length === 0, WAIT_MS);
+  until(
+    `${name} fires`,
+    async () => (await firing(name)).some((labels) => pod === undefined || labels.pod === pod),
+    WAIT_MS,
+  );
+const resolves = (name: string): Promise<void> =>
+  until(`${name} is over`, async () => (await firing(name)).length === 0, WAIT_MS);
 
 /** A machine that does other things at the same time makes nodes late: these would be right. */
 const OF_THE_MACHINE = ["HoldfastEventLoopLag", "HoldfastDeliverySlow"];
@@ -56,7 +78,9 @@ test("nothing fires while nothing is wrong", async () => {
   // Seven minutes of a fleet in production: most rules wait for no longer.
   await Bun.sleep((7 * 60_000) / FACTOR);
   const alerts = await prometheus.firing();
-  expect(alerts.filter(({ labels }) => !OF_THE_MACHINE.includes(labels.alertname ?? ""))).toEqual([]);
+  expect(alerts.filter(({ labels }) => !OF_THE_MACHINE.includes(labels.alertname ?? ""))).toEqual(
+    [],
+  );
 });
 
 test("the autoscaler's demand is what clients make it, for the fleet and for each node", async () => {
@@ -81,20 +105,34 @@ test("HoldfastDrainStuck fires when a draining node's sessions find no other tha
   fleet.balancer.remove(second.id);
   await first.order("drain", { windowMs: 60_000, preDelayMs: 0 });
   await fires("HoldfastDrainStuck", first.pod);
-  // They are the first node's no more, and arrive at the second: the autoscaler sees the same demand.
-  await until("the demand is the second node's", async () => (await demand())[second.pod] === CLIENTS, WAIT_MS);
+  // They are the first node's no more, and arrive at the second: the autoscaler sees the same
+  // demand.
+  await until(
+    "the demand is the second node's",
+    async () => (await demand())[second.pod] === CLIENTS,
+    WAIT_MS,
+  );
   expect(await demand()).toEqual({ fleet: CLIENTS, [first.pod]: 0, [second.pod]: CLIENTS });
   fleet.admit(second);
   await resolves("HoldfastDrainStuck");
   const left = `holdfast_drain_remaining_sessions{pod="${first.pod}"} == 0`;
-  await until("everybody has moved", async () => (await prometheus.query(left)).length === 1, WAIT_MS);
+  await until(
+    "everybody has moved",
+    async () => (await prometheus.query(left)).length === 1,
+    WAIT_MS,
+  );
   expect(await firing("HoldfastDrainCutSessions")).toEqual([]);
 });
 
 test("HoldfastDrainForgotten waits to fire for the node that was left standing, and is over when it is put to use again", async () => {
-  // Half an hour, divided by the factor, is a minute: whether it is waited for is seen without waiting for it.
+  // Half an hour, divided by the factor, is a minute: whether it is waited for is seen without
+  // waiting for it.
   const pending = `ALERTS{alertname="HoldfastDrainForgotten", alertstate="pending", pod="${first.pod}"}`;
-  await until("it waits to fire", async () => (await prometheus.query(pending)).length === 1, WAIT_MS);
+  await until(
+    "it waits to fire",
+    async () => (await prometheus.query(pending)).length === 1,
+    WAIT_MS,
+  );
   await first.order("undrain", {});
   await until("it is over", async () => (await prometheus.query(pending)).length === 0, WAIT_MS);
 });
@@ -110,13 +148,25 @@ test("HoldfastDrainCutSessions fires when a drain's window ends before its sessi
 test("HoldfastGaps fires when the broker comes back without its data, and is over when that is past", async () => {
   await fleet.redis.kill();
   await fleet.redis.restart({ empty: true });
-  await until("it fires", async () => (await firing("HoldfastGaps")).some(({ reason }) => reason === "epoch"), WAIT_MS);
+  await until(
+    "it fires",
+    async () => (await firing("HoldfastGaps")).some(({ reason }) => reason === "epoch"),
+    WAIT_MS,
+  );
   await resolves("HoldfastGaps");
 });
 
 test("HoldfastUndeclaredLoss fires when a client reports a hole that nobody declared", async () => {
   const socket = await rawSocket(first.url.replace("http", "ws"), { protocol: "holdfast.v1" });
-  const counts = { reconnects: 0, migrations: 0, duplicates: 0, gaps: 0, lost: 0, undeclared: 1, resumeMsMax: 0 };
+  const counts = {
+    reconnects: 0,
+    migrations: 0,
+    duplicates: 0,
+    gaps: 0,
+    lost: 0,
+    undeclared: 1,
+    resumeMsMax: 0,
+  };
   socket.text(JSON.stringify({ t: "connect", id: 1 }));
   await until("connected", () => socket.received.length > 0);
   socket.text(JSON.stringify({ t: "report", counts }));
@@ -140,9 +190,12 @@ test("every query of every dashboard is answered by a fleet that has seen all th
   const silent: string[] = [];
   for (const spec of DASHBOARDS) {
     for (const [title, expr] of queriesOf(renderDashboard(spec, RUN_BOOK_BASE))) {
-      const plain = expr.replaceAll(/\$__(rate_interval|range)/g, "2m").replaceAll(/\$(namespace|job|node|revision)/g, ".*");
+      const plain = expr
+        .replaceAll(/\$__(rate_interval|range)/g, "2m")
+        .replaceAll(/\$(namespace|job|node|revision)/g, ".*");
       // Whether it is above 0 is of the moment; whether there is a series is not.
-      if ((await prometheus.query(plain.replace(/ > 0$/, ""))).length === 0) silent.push(`${spec.uid}: ${title}`);
+      if ((await prometheus.query(plain.replace(/ > 0$/, ""))).length === 0)
+        silent.push(`${spec.uid}: ${title}`);
     }
   }
   expect(silent.filter((one) => !MAY_BE_SILENT.includes(one))).toEqual([]);
@@ -165,10 +218,14 @@ function queriesOf(text: string): readonly (readonly [string, string])[] {
   }
   const { panels, annotations } = JSON.parse(text) as {
     readonly panels: readonly Panel[];
-    readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] };
+    readonly annotations: {
+      readonly list: readonly { readonly name: string; readonly expr: string }[];
+    };
   };
   return [
-    ...panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const)),
+    ...panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ expr }) => [title, expr] as const),
+    ),
     ...annotations.list.map(({ name, expr }) => [name, expr] as const),
   ];
 }

@@ -1,7 +1,8 @@
-// Owns: the dashboards as pages while a real fleet is rolled, drawn from a real Prometheus, not by Grafana: `bun test/alerts/pictures.ts [folder]`.
+// Owns: the dashboards as pages while a real fleet is rolled, drawn from a real Prometheus, not by
+// Grafana: `bun test/alerts/pictures.ts [folder]`.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { DASHBOARDS, type PanelSpec, renderRecording } from "@holdfast/watch";
+import { DASHBOARDS, type PanelSpec, renderRecording } from "@holdfast/observability";
 import { until } from "../integration/start-node.ts";
 import { drawDashboard } from "./drawing.ts";
 import { Fleet } from "./fleet.ts";
@@ -34,7 +35,8 @@ try {
     await old.order("drain", { windowMs: WINDOW_MS, preDelayMs: 500 });
     await until(
       "its sessions have moved",
-      async () => (await prometheus.query(`holdfast_connections{pod="${old.pod}"} == 0`)).length === 1,
+      async () =>
+        (await prometheus.query(`holdfast_connections{pod="${old.pod}"} == 0`)).length === 1,
       30_000,
     );
     await old.kill();
@@ -52,10 +54,19 @@ async function draw(startS: number, endS: number): Promise<void> {
     const answers = new Map<PanelSpec, readonly (readonly Series[])[]>();
     for (const panel of spec.rows.flatMap(({ panels }) => panels)) {
       const range = { startS, endS, stepS: STEP_S };
-      answers.set(panel, await Promise.all(panel.queries.map(({ expr }) => prometheus.queryRange(plain(expr, endS - startS), range))));
+      answers.set(
+        panel,
+        await Promise.all(
+          panel.queries.map(({ expr }) => prometheus.queryRange(plain(expr, endS - startS), range)),
+        ),
+      );
     }
-    const series = (panel: PanelSpec, query: number): readonly Series[] => answers.get(panel)?.[query] ?? [];
-    await Bun.write(join(folder, `${spec.uid}.html`), drawDashboard({ spec, startS, endS, series }));
+    const series = (panel: PanelSpec, query: number): readonly Series[] =>
+      answers.get(panel)?.[query] ?? [];
+    await Bun.write(
+      join(folder, `${spec.uid}.html`),
+      drawDashboard({ spec, startS, endS, series }),
+    );
   }
   console.log(folder);
 }

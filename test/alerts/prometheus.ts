@@ -1,4 +1,5 @@
-// Owns: a real Prometheus for tests, on a free loopback port and in a folder of its own: targets that change, rules, questions.
+// Owns: a real Prometheus for tests, on a free loopback port and in a folder of its own: targets
+// that change, rules, questions.
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -47,7 +48,12 @@ export class Prometheus {
     const config = {
       global: { scrape_interval: SCRAPE, scrape_timeout: SCRAPE, evaluation_interval: SCRAPE },
       rule_files: files,
-      scrape_configs: [{ job_name: "holdfast", file_sd_configs: [{ files: [join(folder, "targets.json")], refresh_interval: "1s" }] }],
+      scrape_configs: [
+        {
+          job_name: "holdfast",
+          file_sd_configs: [{ files: [join(folder, "targets.json")], refresh_interval: "1s" }],
+        },
+      ],
     };
     writeFileSync(join(folder, "targets.json"), "[]");
     writeFileSync(join(folder, "prometheus.yaml"), JSON.stringify(config));
@@ -58,7 +64,12 @@ export class Prometheus {
       `--web.listen-address=127.0.0.1:${port}`,
       "--log.level=warn",
     ];
-    const process = Bun.spawn([findProgram("prometheus"), ...args], { cwd: folder, stdin: "ignore", stdout: "ignore", stderr: "inherit" });
+    const process = Bun.spawn([findProgram("prometheus"), ...args], {
+      cwd: folder,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "inherit",
+    });
     const prometheus = new Prometheus(folder, process, port);
     const deadlineMs = performance.now() + START_MS;
     while (!(await prometheus.#answers())) {
@@ -71,16 +82,24 @@ export class Prometheus {
     return prometheus;
   }
 
-  /** What is scraped from now on, by address of the internal listener, with labels as discovery would give them. */
+  /**
+   * What is scraped from now on, by address of the internal listener, with labels as discovery
+   * would give them.
+   */
   scrape(targets: readonly { readonly internalUrl: string; readonly pod: string }[]): void {
-    const groups = targets.map(({ internalUrl, pod }) => ({ targets: [new URL(internalUrl).host], labels: { namespace: "test", pod } }));
+    const groups = targets.map(({ internalUrl, pod }) => ({
+      targets: [new URL(internalUrl).host],
+      labels: { namespace: "test", pod },
+    }));
     // At once: Prometheus may read at any time.
     writeFileSync(join(this.#folder, "targets.new"), JSON.stringify(groups));
     renameSync(join(this.#folder, "targets.new"), join(this.#folder, "targets.json"));
   }
 
   async query(expr: string): Promise<readonly Sample[]> {
-    const { result } = await this.#ask<{ readonly result: readonly Sample[] }>(`/api/v1/query?query=${encodeURIComponent(expr)}`);
+    const { result } = await this.#ask<{ readonly result: readonly Sample[] }>(
+      `/api/v1/query?query=${encodeURIComponent(expr)}`,
+    );
     return result;
   }
 
@@ -105,8 +124,13 @@ export class Prometheus {
   }
 
   async #ask<T>(path: string): Promise<T> {
-    const answer = (await (await fetch(this.#url + path)).json()) as { readonly status: string; readonly error?: string; readonly data: T };
-    if (answer.status !== "success") throw new Error(`${answer.error}: ${decodeURIComponent(path)}`);
+    const answer = (await (await fetch(this.#url + path)).json()) as {
+      readonly status: string;
+      readonly error?: string;
+      readonly data: T;
+    };
+    if (answer.status !== "success")
+      throw new Error(`${answer.error}: ${decodeURIComponent(path)}`);
     return answer.data;
   }
 

@@ -1,14 +1,21 @@
-// Owns: the rules of a rule file in less time: what takes minutes in production takes seconds in a test. Nothing else of them is changed.
-import { queryParts } from "@holdfast/watch/promql";
+// Owns: the rules of a rule file in less time: what takes minutes in production takes seconds in a
+// test. Nothing else of them is changed.
+import { queryParts } from "@holdfast/observability/promql";
 import { parse, stringify } from "yaml";
 
 interface RuleFile {
-  readonly groups: readonly { readonly name: string; readonly rules: readonly Readonly<Record<string, unknown>>[] }[];
+  readonly groups: readonly {
+    readonly name: string;
+    readonly rules: readonly Readonly<Record<string, unknown>>[];
+  }[];
 }
 
 const UNITS_S = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
-/** Every `for`, range and offset divided by `factor`, in whole seconds, at least one. Thresholds, labels and the rest of each expression stay as they are. */
+/**
+ * Every `for`, range and offset divided by `factor`, in whole seconds, at least one. Thresholds,
+ * labels and the rest of each expression stay as they are.
+ */
 export function quickened(text: string, factor: number): string {
   const { groups } = parse(text) as RuleFile;
   return stringify({

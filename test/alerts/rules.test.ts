@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ALERT_GROUPS, RECORDING_GROUPS, runBookOf } from "@holdfast/watch";
+import { ALERT_GROUPS, RECORDING_GROUPS, runBookOf } from "@holdfast/observability";
 import { parse } from "yaml";
 import { promtool, ROOT } from "./promtool.ts";
 
@@ -46,7 +46,11 @@ test.each(alerts.map(({ name }) => name))("%s is tested both to fire and to keep
 
 test("every recording rule is tested", () => {
   for (const { record } of RECORDING_GROUPS.flatMap(({ rules }) => rules))
-    expect(expectations.some(({ expr, exp_samples }) => expr.startsWith(record) && exp_samples.length > 0)).toBe(true);
+    expect(
+      expectations.some(
+        ({ expr, exp_samples }) => expr.startsWith(record) && exp_samples.length > 0,
+      ),
+    ).toBe(true);
 });
 
 test("every alert has a run book that says what it means, what to look at and what to do, and no run book is without its alert", () => {
@@ -54,8 +58,12 @@ test("every alert has a run book that says what it means, what to look at and wh
   for (const { name } of alerts) {
     const path = join(folder, `${runBookOf(name)}.md`);
     expect({ path, exists: existsSync(path) }).toEqual({ path, exists: true });
-    const headings = [...readFileSync(path, "utf8").matchAll(/^#+ (.+)$/gm)].map((match) => match[1]);
+    const headings = [...readFileSync(path, "utf8").matchAll(/^#+ (.+)$/gm)].map(
+      (match) => match[1],
+    );
     expect(headings).toEqual([name, "What it means", "What to look at", "What to do"]);
   }
-  expect(readdirSync(folder).sort()).toEqual(alerts.map(({ name }) => `${runBookOf(name)}.md`).sort());
+  expect(readdirSync(folder).sort()).toEqual(
+    alerts.map(({ name }) => `${runBookOf(name)}.md`).sort(),
+  );
 });

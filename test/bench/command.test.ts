@@ -1,9 +1,16 @@
-// Owns: `holdfast bench` as people and pipelines use it: its output, its files, its exit statuses, Ctrl-C.
+// Owns: `holdfast bench` as people and pipelines use it: its output, its files, its exit statuses,
+// Ctrl-C.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { childrenOf, eventually, freePort, isRunning, startCommand } from "../integration/command.ts";
+import {
+  childrenOf,
+  eventually,
+  freePort,
+  isRunning,
+  startCommand,
+} from "../integration/command.ts";
 import { type RunningNode, startServe } from "./servers/start.ts";
 
 const QUICK = ["-n", "20", "-r", "500", "-d", "300ms", "--warm-up", "0ms"];
@@ -42,15 +49,31 @@ test("a result is readable, says what the server cost, and keeps its file", asyn
   expect(command.output()).toMatch(/server 127\.0\.0\.1:\d+: CPU user .* a delivery .* RSS /);
   expect(command.output()).toMatch(/SLO met {4}p99<30s, found /);
   const result = await Bun.file(join(folder, "result.json")).json();
-  expect(result).toMatchObject({ scenario: "fanout", lost: 0, wasStopped: false, slos: [{ isMet: true }, { isMet: true }] });
-  expect(await Bun.file(join(folder, "result.html")).text()).toMatch(/<title>Load: fanout<.*Every objective is met.*<svg/s);
+  expect(result).toMatchObject({
+    scenario: "fanout",
+    lost: 0,
+    wasStopped: false,
+    slos: [{ isMet: true }, { isMet: true }],
+  });
+  expect(await Bun.file(join(folder, "result.html")).text()).toMatch(
+    /<title>Load: fanout<.*Every objective is met.*<svg/s,
+  );
   expect(result.servers[0].cpuUsPerDelivery).toBeGreaterThan(0);
   expect(result.total.times.delivery.count).toBe(result.total.counts.sent * 20);
 });
 
 test("JSON on standard output can be piped: nothing else is there", async () => {
   const child = Bun.spawn(
-    [process.execPath, join(import.meta.dir, "../../apps/holdfast/src/main.ts"), "bench", "ping", node.url, ...QUICK, "--json", "-"],
+    [
+      process.execPath,
+      join(import.meta.dir, "../../apps/holdfast/src/main.ts"),
+      "bench",
+      "ping",
+      node.url,
+      ...QUICK,
+      "--json",
+      "-",
+    ],
     {
       stdout: "pipe",
       stderr: "ignore",
@@ -70,13 +93,17 @@ test("a server that nobody reaches is said, with a status of its own", async () 
   const port = await freePort();
   const command = bench(["connect", `ws://127.0.0.1:${port}`, ...QUICK]);
   expect(await command.ended()).toBe(3);
-  expect(command.output()).toMatch(/found no connection in \d+ attempts \(econnrefused \d+\), expected at least one/);
+  expect(command.output()).toMatch(
+    /found no connection in \d+ attempts \(econnrefused \d+\), expected at least one/,
+  );
 });
 
 test("a server that refuses the channel is said at once, with its code", async () => {
   const command = bench(["fanout", node.url, ...QUICK, "--channel", "no:such:channel:here"]);
   expect(await command.ended()).toBe(3);
-  expect(command.output()).toMatch(/found 20 of 21 connections refused for good \(channel_unknown 20\)/);
+  expect(command.output()).toMatch(
+    /found 20 of 21 connections refused for good \(channel_unknown 20\)/,
+  );
 });
 
 test("bad arguments are refused before anything is opened", async () => {
@@ -89,7 +116,10 @@ test("bad arguments are refused before anything is opened", async () => {
     [["ping", node.url, "--driver", "carrier-pigeon"], /Allowed choices are holdfast/],
     [["ping", node.url, "--source", "127.0.0.9-127.0.0.1"], /an address of this machine/],
     [["fanout", node.url, "--payload", '{"x":"{mark} {mark}"}'], /\{mark\} in it once/],
-    [["ping", node.url, "--json", "no/such/folder/result.json"], /Cannot write no\/such\/folder\/result\.json/],
+    [
+      ["ping", node.url, "--json", "no/such/folder/result.json"],
+      /Cannot write no\/such\/folder\/result\.json/,
+    ],
     [["ping", node.url, "--token-file", "nowhere"], /--token-file: cannot be read/],
   ];
   const runs = cases.map(async ([args, message]) => {
@@ -101,7 +131,18 @@ test("bad arguments are refused before anything is opened", async () => {
 });
 
 test("Ctrl-C ends the load, reports what there is, and leaves no process behind", async () => {
-  const command = bench(["ping", node.url, "-n", "10", "-r", "500", "-d", "10m", "--ping-rate", "100"]);
+  const command = bench([
+    "ping",
+    node.url,
+    "-n",
+    "10",
+    "-r",
+    "500",
+    "-d",
+    "10m",
+    "--ping-rate",
+    "100",
+  ]);
   await command.until((output) => output.includes("steady"));
   const workers = childrenOf(command.pid);
   expect(workers.length).toBe(1);
@@ -109,7 +150,8 @@ test("Ctrl-C ends the load, reports what there is, and leaves no process behind"
   expect(await command.ended()).toBe(0);
   expect(command.output()).toMatch(/these are the figures so far/);
   expect(command.output()).toMatch(/round trips \d+/);
-  for (const worker of workers) await eventually("the worker has ended", async () => !(await isRunning(worker)));
+  for (const worker of workers)
+    await eventually("the worker has ended", async () => !(await isRunning(worker)));
 });
 
 test("a scenario file runs its phases, and its objectives decide", async () => {
@@ -126,9 +168,17 @@ slo: ["lost=0, errors=0", "p99<1us"]
 `;
   await Bun.write(join(folder, "small.yaml"), scenario);
   const command = bench(["scenario", "small.yaml", node.url, "--json", "scenario.json"]);
-  expect([await command.ended(), command.output()]).toEqual([4, expect.stringContaining("SLO MISSED p99<1us")]);
+  expect([await command.ended(), command.output()]).toEqual([
+    4,
+    expect.stringContaining("SLO MISSED p99<1us"),
+  ]);
   const { phases, slos } = await Bun.file(join(folder, "scenario.json")).json();
-  expect(phases.map(({ name }: { name: string }) => name)).toEqual(["connect", "quiet", "busy", "drop"]);
+  expect(phases.map(({ name }: { name: string }) => name)).toEqual([
+    "connect",
+    "quiet",
+    "busy",
+    "drop",
+  ]);
   expect(phases[1].counts.sent).toBe(0);
   expect(phases[3].counts.recovered).toBe(6);
   expect(slos.map(({ isMet }: { isMet: boolean }) => isMet)).toEqual([true, true, false]);
@@ -143,7 +193,8 @@ test("a worker that dies ends the run with a status of its own, and the others w
   process.kill(workers[0] ?? 0, "SIGKILL");
   expect(await command.ended()).toBe(1);
   expect(command.output()).toMatch(/Cannot go on: the process worker \d ended/);
-  for (const worker of workers) await eventually("the worker has ended", async () => !(await isRunning(worker)));
+  for (const worker of workers)
+    await eventually("the worker has ended", async () => !(await isRunning(worker)));
 });
 
 test("a token gets in and never comes out", async () => {
@@ -151,14 +202,22 @@ test("a token gets in and never comes out", async () => {
   const closed = await startServe({
     HOLDFAST_AUTH_INSECURE: "false",
     HOLDFAST_AUTH_JWT_HMAC_SECRET: secret,
-    HOLDFAST_CHANNELS: '{"bench:{run}:{n}":{"permissions":{"publish":"anyone","subscribe":"anyone"}}}',
+    HOLDFAST_CHANNELS:
+      '{"bench:{run}:{n}":{"permissions":{"publish":"anyone","subscribe":"anyone"}}}',
   });
   try {
-    const made = startCommand(["token", "--sub", "load"], { env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: secret } });
+    const made = startCommand(["token", "--sub", "load"], {
+      env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: secret },
+    });
     await made.ended();
     const token = made.output().trim();
-    const command = bench(["fanout", closed.url, ...QUICK, "--json", "with-token.json"], { HOLDFAST_BENCH_TOKEN: token });
-    expect([await command.ended(), command.output()]).toEqual([0, expect.stringContaining("lost 0")]);
+    const command = bench(["fanout", closed.url, ...QUICK, "--json", "with-token.json"], {
+      HOLDFAST_BENCH_TOKEN: token,
+    });
+    expect([await command.ended(), command.output()]).toEqual([
+      0,
+      expect.stringContaining("lost 0"),
+    ]);
     const written = command.output() + (await Bun.file(join(folder, "with-token.json")).text());
     expect(written).not.toContain(token);
     expect(written).not.toContain(token.split(".")[2] ?? "");

@@ -1,6 +1,6 @@
 // Owns: servers that misbehave on purpose: the generator must find it, and count it right.
 import { describe, expect, test } from "bun:test";
-import { fanout, type LoadPlan, ping, runLoad } from "@holdfast/bench/load";
+import { fanout, type LoadPlan, ping, runLoad } from "@holdfast/load";
 import { smallBasics } from "./plans.ts";
 import { type Faults, startPlainServer } from "./servers/plain.ts";
 
@@ -9,7 +9,10 @@ const READERS = 10;
 async function underFaults(faults: Faults) {
   const server = startPlainServer(faults);
   try {
-    const plan = fanout(smallBasics("ws", server.url, { connections: READERS }), { publishers: 1, publishesPerSecond: 200 });
+    const plan = fanout(smallBasics("ws", server.url, { connections: READERS }), {
+      publishers: 1,
+      publishesPerSecond: 200,
+    });
     const { total, lost } = await runLoad({ ...plan, settleMsMax: 200 });
     return { ...total.counts, lost };
   } finally {
@@ -20,7 +23,12 @@ async function underFaults(faults: Faults) {
 describe("what a server does wrong is found", () => {
   test("nothing wrong: nothing found", async () => {
     const { sent, delivered, lost, duplicated, outOfOrder } = await underFaults({});
-    expect({ delivered, lost, duplicated, outOfOrder }).toEqual({ delivered: sent * READERS, lost: 0, duplicated: 0, outOfOrder: 0 });
+    expect({ delivered, lost, duplicated, outOfOrder }).toEqual({
+      delivered: sent * READERS,
+      lost: 0,
+      duplicated: 0,
+      outOfOrder: 0,
+    });
   });
   test("every tenth is swallowed: each subscriber misses it", async () => {
     const { sent, lost, duplicated, delivered } = await underFaults({ loses: 10 });
@@ -49,7 +57,8 @@ function startStallingServer(stallMs: number) {
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("", { status: 426 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("", { status: 426 }),
     websocket: {
       message: (socket, message) => {
         if (!isStalling) return void socket.send(message);
@@ -73,9 +82,12 @@ function startStallingServer(stallMs: number) {
 
 test("a pause of the server delays everyone who was due in it, not only who happened to be waiting", async () => {
   const server = startStallingServer(400);
-  const plan: LoadPlan = ping(smallBasics("ws", server.url, { connections: 5, workers: 1, ms: 1_000, think: "steady" }), {
-    pingsPerSecond: 200,
-  });
+  const plan: LoadPlan = ping(
+    smallBasics("ws", server.url, { connections: 5, workers: 1, ms: 1_000, think: "steady" }),
+    {
+      pingsPerSecond: 200,
+    },
+  );
   let isStalled = false;
   try {
     const { total } = await runLoad(plan, {
@@ -85,7 +97,8 @@ test("a pause of the server delays everyone who was due in it, not only who happ
       },
     });
     const times = total.times.ping;
-    // 400 of 1,000 ms at 200 a second: about 80 requests fall into the pause and wait 200 ms on average. A generator that waits for answers would see 5.
+    // 400 of 1,000 ms at 200 a second: about 80 requests fall into the pause and wait 200 ms on
+    // average. A generator that waits for answers would see 5.
     const p80 = times?.curve.find(([percentile]) => percentile === 80)?.[1] ?? 0;
     expect(times?.count).toBeGreaterThan(150);
     expect(p80).toBeGreaterThan(100_000);
@@ -99,7 +112,8 @@ test("a connection that the server closes is an error with its code, and comes b
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("", { status: 426 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("", { status: 426 }),
     websocket: {
       message: (socket, message) => {
         if (closed++ === 5) socket.close(4321, "enough");
@@ -109,7 +123,9 @@ test("a connection that the server closes is an error with its code, and comes b
   });
   try {
     const { total, phases } = await runLoad(
-      ping(smallBasics("ws", `ws://127.0.0.1:${server.port}`, { connections: 4, ms: 1_500 }), { pingsPerSecond: 50 }),
+      ping(smallBasics("ws", `ws://127.0.0.1:${server.port}`, { connections: 4, ms: 1_500 }), {
+        pingsPerSecond: 50,
+      }),
     );
     expect(total.errors).toMatchObject({ close_4321: 1, answer_lost: 1 });
     expect(total.counts.lostConnections).toBe(1);

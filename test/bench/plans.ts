@@ -1,5 +1,5 @@
 // Owns: the small size in which scenarios are tested.
-import { type Basics, DEFAULT_TARGET, type DriverName } from "@holdfast/bench/load";
+import { type Basics, DEFAULT_TARGET, type DriverName } from "@holdfast/load";
 
 export function smallBasics(driver: DriverName, url: string, more: Partial<Basics> = {}): Basics {
   return {

@@ -1,7 +1,16 @@
-// Owns: the page over `holdfast dev --nodes 3`, end to end: the strip of nodes in two windows while every node is replaced.
+// Owns: the page over `holdfast dev --nodes 3`, end to end: the strip of nodes in two windows while
+// every node is replaced.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Browser, Page } from "playwright-core";
-import { type DevProcess, openWindow, startBrowser, startDev, TEST_MS, until, WAIT_MS } from "./harness.ts";
+import {
+  type DevProcess,
+  openWindow,
+  startBrowser,
+  startDev,
+  TEST_MS,
+  until,
+  WAIT_MS,
+} from "./harness.ts";
 import { by, connected, text } from "./page.ts";
 
 let dev: DevProcess;
@@ -36,7 +45,9 @@ test(
         return shown.length === 3 && shown.some(({ here }) => here) ? shown : undefined;
       });
       expect(nodes.map(({ name }) => name)).toEqual(["node-a1", "node-b1", "node-c1"]);
-      expect(nodes.every(({ state, revision }) => state === "ready" && revision === "dev-1")).toBe(true);
+      expect(nodes.every(({ state, revision }) => state === "ready" && revision === "dev-1")).toBe(
+        true,
+      );
       await until("the window is marked on the node that it is on", () => isMarked(page));
     }
     const heightBefore = await by(a.page, "fleet").evaluate((strip) => strip.clientHeight);
@@ -45,7 +56,9 @@ test(
     await by(a.page, "restart").click();
     const during = await until("an old node drains beside a new one", async () => {
       const shown = await nodesOf(b.page);
-      return shown.length > 3 && shown.some(({ state }) => state === "draining") ? shown : undefined;
+      return shown.length > 3 && shown.some(({ state }) => state === "draining")
+        ? shown
+        : undefined;
     });
     expect(new Set(during.map(({ revision }) => revision))).toEqual(new Set(["dev-1", "dev-2"]));
     expect(await by(b.page, "fleet").evaluate((strip) => strip.clientHeight)).toBe(heightBefore);
@@ -55,12 +68,17 @@ test(
         "all nodes are of the new revision",
         async () => {
           const shown = await nodesOf(page);
-          return shown.map(({ name }) => name).join() === "node-a2,node-b2,node-c2" && shown.every(({ state }) => state === "ready");
+          return (
+            shown.map(({ name }) => name).join() === "node-a2,node-b2,node-c2" &&
+            shown.every(({ state }) => state === "ready")
+          );
         },
         WAIT_MS * 2,
       );
       await until("the window is marked on the node that it is on", () => isMarked(page));
-      expect(await text(page, "verdict")).toContain("0 missing, 0 duplicated, nobody left the room.");
+      expect(await text(page, "verdict")).toContain(
+        "0 missing, 0 duplicated, nobody left the room.",
+      );
       expect(await text(page, "verdict")).toContain("The connection stayed connected.");
       expect(await text(page, "from-node")).toMatch(/^node-[abc]1$/);
       expect(await text(page, "to-node")).toBe(await text(page, "node"));

@@ -1,4 +1,5 @@
-// Owns: what the browser tests share: a real `holdfast dev` on free ports, the system's Chromium, and waiting for conditions.
+// Owns: what the browser tests share: a real `holdfast dev` on free ports, the system's Chromium,
+// and waiting for conditions.
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -37,13 +38,29 @@ export interface DevProcess {
 export async function startDev(args: readonly string[] = []): Promise<DevProcess> {
   const [port, internalPort] = [await freePort(), await freePort()];
   const child = Bun.spawn(
-    [process.execPath, "apps/holdfast/src/main.ts", "dev", "--port", String(port), "--internal-port", String(internalPort), ...args],
-    { cwd: root, stdout: "pipe", stderr: "pipe", stdin: "ignore", env: { ...process.env, NO_COLOR: "1" } },
+    [
+      process.execPath,
+      "apps/holdfast/src/main.ts",
+      "dev",
+      "--port",
+      String(port),
+      "--internal-port",
+      String(internalPort),
+      ...args,
+    ],
+    {
+      cwd: root,
+      stdout: "pipe",
+      stderr: "pipe",
+      stdin: "ignore",
+      env: { ...process.env, NO_COLOR: "1" },
+    },
   );
   let text = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
     const decoder = new TextDecoder();
-    for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-64_000);
+    for await (const chunk of stream)
+      text = (text + decoder.decode(chunk, { stream: true })).slice(-64_000);
   };
   const reading = Promise.all([read(child.stdout), read(child.stderr)]);
   const url = `http://127.0.0.1:${port}/`;
@@ -56,7 +73,8 @@ export async function startDev(args: readonly string[] = []): Promise<DevProcess
   };
   try {
     await until(`holdfast dev answers at ${url}`, async () => {
-      if (child.exitCode !== null) throw new Error(`holdfast dev ended with ${child.exitCode}:\n${text}`);
+      if (child.exitCode !== null)
+        throw new Error(`holdfast dev ended with ${child.exitCode}:\n${text}`);
       return fetch(`${url}connect`).catch(() => undefined);
     });
   } catch (error) {
@@ -68,9 +86,17 @@ export async function startDev(args: readonly string[] = []): Promise<DevProcess
 
 /** Starts the system's Chromium. `CHROMIUM` names another binary than the usual ones. */
 export async function startBrowser(): Promise<Browser> {
-  const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  const candidates = [
+    process.env.CHROMIUM,
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+  ];
   const executablePath = candidates.find((path) => path !== undefined && existsSync(path));
-  if (!executablePath) throw new Error("Chromium was not found: install it (Debian: apt-get install chromium) or name it in CHROMIUM");
+  if (!executablePath)
+    throw new Error(
+      "Chromium was not found: install it (Debian: apt-get install chromium) or name it in CHROMIUM",
+    );
   return chromium.launch({ executablePath, args: CHROMIUM_ARGS });
 }
 
@@ -86,16 +112,26 @@ export async function openWindow(context: BrowserContext, url: string): Promise<
   page.setDefaultTimeout(WAIT_MS);
   const complaints: string[] = [];
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+    if (["error", "warning"].includes(message.type()))
+      complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on("pageerror", (error) => complaints.push(`uncaught: ${error.message}`));
-  page.on("requestfailed", (request) => complaints.push(`request failed: ${request.url()} ${request.failure()?.errorText}`));
+  page.on("requestfailed", (request) =>
+    complaints.push(`request failed: ${request.url()} ${request.failure()?.errorText}`),
+  );
   await page.goto(url);
   return { page, complaints };
 }
 
-/** Waits until the condition gives something true, asking every 50 ms; fails with the sentence after `limitMs`. */
-export async function until<T>(sentence: string, condition: () => Promise<T> | T, limitMs = WAIT_MS): Promise<NonNullable<T>> {
+/**
+ * Waits until the condition gives something true, asking every 50 ms; fails with the sentence after
+ * `limitMs`.
+ */
+export async function until<T>(
+  sentence: string,
+  condition: () => Promise<T> | T,
+  limitMs = WAIT_MS,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + limitMs;
   for (;;) {
     const value = await condition();
@@ -112,7 +148,11 @@ function freePort(): Promise<number> {
     server.on("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        address !== null && typeof address === "object"
+          ? resolve(address.port)
+          : reject(new Error("no port")),
+      );
     });
   });
 }

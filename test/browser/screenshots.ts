@@ -1,4 +1,5 @@
-// Owns: the README's pictures of the page, taken from a real `holdfast dev`: `bun test/browser/screenshots.ts`.
+// Owns: the README's pictures of the page, taken from a real `holdfast dev`: `bun
+// test/browser/screenshots.ts`.
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { openWindow, startBrowser, startDev, until } from "./harness.ts";
@@ -16,12 +17,19 @@ try {
     if (colorScheme === "light") {
       await sayAndSee(other, "Deploying the new revision at noon. Keep talking.");
       await sayAndSee(third, "Noon? With four thousand people in here?");
-      await sayAndSee(other, "That is the idea. Watch the ticks: the colour changes, the rhythm does not.");
+      await sayAndSee(
+        other,
+        "That is the idea. Watch the ticks: the colour changes, the rhythm does not.",
+      );
       await sayAndSee(shown, "Holding the rope until then.");
     }
     await pull(third, { x: 0.72, y: 0.86, hold: true });
     const tension = shown.getByTestId("metric-tension");
-    await until("half a minute of readings", async () => Number(await tension.getAttribute("data-points")) > 280, 60_000);
+    await until(
+      "half a minute of readings",
+      async () => Number(await tension.getAttribute("data-points")) > 280,
+      60_000,
+    );
     await shown.getByTestId("restart").click();
     await until("the restart is over", async () => {
       const method = await shown.locator(".method").textContent({ timeout: 20_000 });
@@ -52,8 +60,14 @@ async function sayAndSee(page: Page, text: string): Promise<void> {
   await page.locator("li.said[data-offset]", { hasText: text }).waitFor();
 }
 
-/** Moves the pointer to a share of the board; with `hold`, takes the rope along from where it hangs in the middle. */
-async function pull(page: Page, to: { readonly x: number; readonly y: number; readonly hold: boolean }): Promise<void> {
+/**
+ * Moves the pointer to a share of the board; with `hold`, takes the rope along from where it hangs
+ * in the middle.
+ */
+async function pull(
+  page: Page,
+  to: { readonly x: number; readonly y: number; readonly hold: boolean },
+): Promise<void> {
   await page.getByTestId("board").scrollIntoViewIfNeeded();
   const box = await page.getByTestId("board").boundingBox();
   if (!box) throw new Error("the board has no box");

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
-import type { DemoContract } from "@holdfast/console";
+import type { DemoContract } from "@holdfast/demo";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import type {} from "./fixtures/react-page.ts";
 import type {} from "./fixtures/sdk-page.ts";
@@ -14,7 +14,12 @@ let script: string;
 let reactScript: string;
 
 beforeAll(async () => {
-  [dev, browser, script, reactScript] = await Promise.all([startDev(), startBrowser(), bundle("sdk-page.ts"), bundle("react-page.ts")]);
+  [dev, browser, script, reactScript] = await Promise.all([
+    startDev(),
+    startBrowser(),
+    bundle("sdk-page.ts"),
+    bundle("react-page.ts"),
+  ]);
 }, TEST_MS);
 
 afterAll(async () => {
@@ -22,17 +27,29 @@ afterAll(async () => {
   await dev?.stop();
 }, TEST_MS);
 
-/** A fixture as one classic script; React in its development build, which is the one that checks StrictMode. */
+/**
+ * A fixture as one classic script; React in its development build, which is the one that checks
+ * StrictMode.
+ */
 async function bundle(name: string): Promise<string> {
   const entry = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const define = { "process.env.NODE_ENV": '"development"' };
-  const built = await Bun.build({ entrypoints: [entry], target: "browser", conditions: ["bun"], format: "iife", define });
+  const built = await Bun.build({
+    entrypoints: [entry],
+    target: "browser",
+    conditions: ["bun"],
+    format: "iife",
+    define,
+  });
   const [output] = built.outputs;
   if (!output) throw new Error("the fixture was not bundled");
   return output.text();
 }
 
-/** A page of the node's own origin that holds nothing but the fixture. It comes from the node (which knows no such page), because a browser keeps made-up pages away from this machine's sockets. */
+/**
+ * A page of the node's own origin that holds nothing but the fixture. It comes from the node (which
+ * knows no such page), because a browser keeps made-up pages away from this machine's sockets.
+ */
 async function openFixture(context: BrowserContext, content: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(WAIT_MS);
@@ -41,7 +58,10 @@ async function openFixture(context: BrowserContext, content: string): Promise<Pa
   return page;
 }
 
-async function withPage(task: (page: Page, context: BrowserContext) => Promise<void>, content = script): Promise<void> {
+async function withPage(
+  task: (page: Page, context: BrowserContext) => Promise<void>,
+  content = script,
+): Promise<void> {
   const context = await browser.newContext();
   try {
     await task(await openFixture(context, content), context);
@@ -59,7 +79,10 @@ describe("the SDK in Chromium", () => {
           const run = `order-${codec}`;
           const offsets = await page.evaluate(
             async ({ run, codec }) => {
-              window.recording = window.sdk.record(run, codec === "msgpack" ? { codec: window.sdk.msgpack } : {});
+              window.recording = window.sdk.record(
+                run,
+                codec === "msgpack" ? { codec: window.sdk.msgpack } : {},
+              );
               const { say, ready } = window.recording;
               await ready;
               return Promise.all(Array.from({ length: 100 }, (_, index) => say(index + 1)));
@@ -67,7 +90,9 @@ describe("the SDK in Chromium", () => {
             { run, codec },
           );
           await page.waitForFunction(() => window.recording.numbers.length >= 100);
-          expect(await page.evaluate(() => window.recording.numbers)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+          expect(await page.evaluate(() => window.recording.numbers)).toEqual(
+            Array.from({ length: 100 }, (_, index) => index + 1),
+          );
           expect(offsets).toEqual(offsets.toSorted((a, b) => a - b));
           expect(new Set(offsets).size).toBe(100);
         }),
@@ -90,7 +115,12 @@ describe("the SDK in Chromium", () => {
           return { nowMs, isOurs: failure instanceof window.sdk.HoldfastError, code, retry, path };
         });
         expect(Math.abs(found.nowMs - Date.now())).toBeLessThan(WAIT_MS);
-        expect(found).toMatchObject({ isOurs: true, code: "payload_invalid", retry: "never", path: expect.stringContaining("text") });
+        expect(found).toMatchObject({
+          isOurs: true,
+          code: "payload_invalid",
+          retry: "never",
+          path: expect.stringContaining("text"),
+        });
       }),
     TEST_MS,
   );
@@ -102,7 +132,8 @@ describe("the SDK in Chromium", () => {
         const run = "offline";
         const publisher = new Holdfast<DemoContract>(dev.connectUrl);
         const publish = async (from: number, to: number) => {
-          for (let n = from; n <= to; n++) await publisher.channel(`chat:${run}`).publish({ name: "Grace", text: String(n) });
+          for (let n = from; n <= to; n++)
+            await publisher.channel(`chat:${run}`).publish({ name: "Grace", text: String(n) });
         };
         try {
           await page.evaluate(async (run) => {
@@ -117,7 +148,9 @@ describe("the SDK in Chromium", () => {
           await context.setOffline(false);
           await page.waitForFunction(() => window.recording.client.state === "connected");
           await publish(61, 80);
-          await until("the last number arrives", () => page.evaluate(() => window.recording.numbers.includes(80)));
+          await until("the last number arrives", () =>
+            page.evaluate(() => window.recording.numbers.includes(80)),
+          );
           const { numbers, gaps, stats } = await page.evaluate(() => {
             const { numbers, gaps, client } = window.recording;
             return { numbers, gaps, stats: client.stats() };
@@ -148,7 +181,9 @@ describe("the SDK in Chromium", () => {
         });
         await context.setOffline(false);
         await page.waitForFunction(() => window.recording.numbers.length >= 10);
-        expect(await page.evaluate(() => window.recording.numbers)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        expect(await page.evaluate(() => window.recording.numbers)).toEqual([
+          1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+        ]);
       }),
     TEST_MS,
   );
@@ -160,7 +195,10 @@ describe("the React hooks in Chromium, under StrictMode", () => {
     () =>
       withPage(async (page) => {
         const complaints: string[] = [];
-        page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+        page.on(
+          "console",
+          (message) => message.type() === "error" && complaints.push(message.text()),
+        );
         page.on("pageerror", (error) => complaints.push(error.message));
         const other = new Holdfast<DemoContract>(dev.connectUrl);
         const chat = other.channel("chat:strict");
@@ -172,10 +210,17 @@ describe("the React hooks in Chromium, under StrictMode", () => {
           await until("history is shown", async () => (await texts("messages")).length === 1);
           for (const text of ["one", "two", "three"]) await chat.publish({ name: "Grace", text });
           await other.channel("telemetry:strict").publish({ value: 2 }, { key: "depth" });
-          await until("the last message is shown", async () => (await texts("messages")).includes("three"));
+          await until("the last message is shown", async () =>
+            (await texts("messages")).includes("three"),
+          );
           expect(await texts("messages")).toEqual(["before", "one", "two", "three"]);
-          await until("the newest reading is shown", async () => (await texts("latest")).includes("depth 2"));
-          await until("the component is a member", async () => (await chat.presence.get()).length === 1);
+          await until("the newest reading is shown", async () =>
+            (await texts("latest")).includes("depth 2"),
+          );
+          await until(
+            "the component is a member",
+            async () => (await chat.presence.get()).length === 1,
+          );
           await page.evaluate(() => window.room.show("Ada L."));
           await until("the new name is told", async () => (await texts("members"))[0] === "Ada L.");
           expect((await chat.presence.get()).map(({ data }) => data)).toEqual([{ name: "Ada L." }]);

@@ -1,4 +1,5 @@
-// Owns: what the chart is rendered with in tests: its examples, and combinations of values beside them.
+// Owns: what the chart is rendered with in tests: its examples, and combinations of values beside
+// them.
 import { readdirSync } from "node:fs";
 import { CHART, type Source, type Values } from "./helm.ts";
 
@@ -16,11 +17,23 @@ export interface Case {
 
 const examples: readonly Case[] = readdirSync(`${CHART}/examples`)
   .toSorted()
-  .map((file) => ({ name: `example-${file.replace(".yaml", "")}`, source: { file: `deploy/chart/examples/${file}` } }));
+  .map((file) => ({
+    name: `example-${file.replace(".yaml", "")}`,
+    source: { file: `deploy/chart/examples/${file}` },
+  }));
 
-const gateway = { mode: "gateway", hosts: ["rt.example.com"], gateway: { parentRefs: [{ name: "public" }] } };
+const gateway = {
+  mode: "gateway",
+  hosts: ["rt.example.com"],
+  gateway: { parentRefs: [{ name: "public" }] },
+};
 const ingress = (controller: string) => ({
-  expose: { mode: "ingress", hosts: ["rt.example.com"], api: true, ingress: { controller, tlsSecret: "rt-tls" } },
+  expose: {
+    mode: "ingress",
+    hosts: ["rt.example.com"],
+    api: true,
+    ingress: { controller, tlsSecret: "rt-tls" },
+  },
 });
 
 const COMBINATIONS: Readonly<Record<string, Values>> = {
@@ -31,41 +44,75 @@ const COMBINATIONS: Readonly<Record<string, Values>> = {
     auth: { existingSecret: "", hmacSecretKey: "" },
     config: { auth: { insecure: true } },
   },
-  "few-connections": { connections: { perPod: 50, handshakesPerSecond: 10 }, drain: { maxSeconds: 40 } },
+  "few-connections": {
+    connections: { perPod: 50, handshakesPerSecond: 10 },
+    drain: { maxSeconds: 40 },
+  },
   hurried: { connections: { perPod: 20_000 } },
-  "pre-stop-and-balancer": { drain: { maxSeconds: 180, preStopSeconds: 20 }, expose: { mode: "none", deregistrationSeconds: 90 } },
-  "pinned-drain": { drain: { maxSeconds: 120, preDelaySeconds: 0, windowSeconds: 100, graceSeconds: 200 } },
+  "pre-stop-and-balancer": {
+    drain: { maxSeconds: 180, preStopSeconds: 20 },
+    expose: { mode: "none", deregistrationSeconds: 90 },
+  },
+  "pinned-drain": {
+    drain: { maxSeconds: 120, preDelaySeconds: 0, windowSeconds: 100, graceSeconds: 200 },
+  },
   "long-grace-acknowledged": { drain: { maxSeconds: 900, acknowledgeLongGrace: true } },
   "image-by-digest": { image: { digest: `sha256:${"0".repeat(64)}`, pullSecrets: ["registry"] } },
   "resources-overridden": {
-    resources: { override: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "2", memory: "2Gi" } } },
+    resources: {
+      override: { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "2", memory: "2Gi" } },
+    },
     autoscaling: { mode: "hpa-external" },
   },
   "hpa-external": { autoscaling: { mode: "hpa-external", behavior: { scaleUpTolerance: "0.02" } } },
-  "hpa-pods": { autoscaling: { mode: "hpa-pods", behavior: { scaleDownPeriodSeconds: 300, scaleDownStabilizationSeconds: 0 } } },
+  "hpa-pods": {
+    autoscaling: {
+      mode: "hpa-pods",
+      behavior: { scaleDownPeriodSeconds: 300, scaleDownStabilizationSeconds: 0 },
+    },
+  },
   "gateway-with-api": { expose: { ...gateway, api: true } },
-  "gateway-made-plain": { expose: { mode: "gateway", gateway: { create: { enabled: true, className: "any" } } } },
+  "gateway-made-plain": {
+    expose: { mode: "gateway", gateway: { create: { enabled: true, className: "any" } } },
+  },
   "ingress-nginx": ingress("nginx"),
   "ingress-haproxy": ingress("haproxy"),
   "ingress-haproxytech": ingress("haproxytech"),
   "ingress-traefik": ingress("traefik"),
   "ingress-alb": ingress("alb"),
   "load-balancer-cluster": {
-    expose: { mode: "loadBalancer", loadBalancer: { externalTrafficPolicy: "Cluster", sourceRanges: ["10.0.0.0/8"] } },
+    expose: {
+      mode: "loadBalancer",
+      loadBalancer: { externalTrafficPolicy: "Cluster", sourceRanges: ["10.0.0.0/8"] },
+    },
   },
-  "tls-at-the-node": { tls: { existingSecret: "rt-tls" }, test: { tokenSecret: { name: "probe" } } },
+  "tls-at-the-node": {
+    tls: { existingSecret: "rt-tls" },
+    test: { tokenSecret: { name: "probe" } },
+  },
   "istio-classic-sidecar": { mesh: { istio: { enabled: true, nativeSidecar: false } } },
-  "envoy-gateway-shared": { expose: gateway, mesh: { envoyGateway: { enabled: true, drainSeconds: 300 } } },
+  "envoy-gateway-shared": {
+    expose: gateway,
+    mesh: { envoyGateway: { enabled: true, drainSeconds: 300 } },
+  },
   linkerd: { mesh: { linkerd: { enabled: true } } },
   "valkey-with-volume": {
     broker: {
       mode: "valkey",
       url: "",
-      valkey: { existingSecret: { name: "holdfast" }, persistence: { enabled: true, storageClassName: "fast" } },
+      valkey: {
+        existingSecret: { name: "holdfast" },
+        persistence: { enabled: true, storageClassName: "fast" },
+      },
     },
   },
   "monitored-by-service": {
-    monitoring: { scrape: "ServiceMonitor", rules: true, dashboards: { enabled: true }, labels: { release: "prometheus" } },
+    monitoring: {
+      scrape: "ServiceMonitor",
+      rules: true,
+      dashboards: { enabled: true },
+      labels: { release: "prometheus" },
+    },
   },
   "everything-off": {
     podDisruptionBudget: { enabled: false },
@@ -93,7 +140,9 @@ const COMBINATIONS: Readonly<Record<string, Values>> = {
 export const CASES: readonly Case[] = [
   { name: "base", source: { values: BASE } },
   ...examples,
-  ...Object.entries(COMBINATIONS).map(([name, values]): Case => ({ name, source: { values: merged(BASE, values) } })),
+  ...Object.entries(COMBINATIONS).map(
+    ([name, values]): Case => ({ name, source: { values: merged(BASE, values) } }),
+  ),
 ];
 
 /** Maps are merged, everything else is replaced, as helm does. */

@@ -1,4 +1,5 @@
-// Checks that what the chart renders from its examples is clean for the doctor, which knows what cuts WebSockets on Kubernetes.
+// Checks that what the chart renders from its examples is clean for the doctor, which knows what
+// cuts WebSockets on Kubernetes.
 import { expect, test } from "bun:test";
 import { fileURLToPath } from "node:url";
 import { BASE, CASES, merged } from "./cases.ts";
@@ -8,14 +9,21 @@ const MAIN = fileURLToPath(new URL("../../apps/holdfast/src/main.ts", import.met
 
 async function doctor(source: Source): Promise<{ readonly code: number; readonly output: string }> {
   const { stdout } = await template(source);
-  const child = Bun.spawn([process.execPath, MAIN, "doctor", "-"], { stdin: new Blob([stdout]), stdout: "pipe", stderr: "pipe" });
+  const child = Bun.spawn([process.execPath, MAIN, "doctor", "-"], {
+    stdin: new Blob([stdout]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
   return { output: await new Response(child.stdout).text(), code: await child.exited };
 }
 
-test.each(CASES.filter(({ name }) => name.startsWith("example-")))("$name has no errors", async ({ source }) => {
-  const { code, output } = await doctor(source);
-  expect([code, output]).toEqual([0, expect.stringContaining(" 0 errors")]);
-});
+test.each(CASES.filter(({ name }) => name.startsWith("example-")))(
+  "$name has no errors",
+  async ({ source }) => {
+    const { code, output } = await doctor(source);
+    expect([code, output]).toEqual([0, expect.stringContaining(" 0 errors")]);
+  },
+);
 
 test("and the doctor was asked about this chart: it finds what is pinned too low", async () => {
   const values = merged(BASE, {

@@ -1,4 +1,5 @@
-// Checks that helm's arithmetic of a drain is that of @holdfast/kube, and that the rendered times fit each other.
+// Checks that helm's arithmetic of a drain is that of @holdfast/kube, and that the rendered times
+// fit each other.
 import { describe, expect, test } from "bun:test";
 import { planDrain } from "@holdfast/kube";
 import { BASE, merged } from "./cases.ts";
@@ -40,47 +41,69 @@ const valuesOf = ({ M, P, S, N, A }: Row): Values =>
   });
 
 const planOf = ({ M, P, S, N, A }: Row) =>
-  planDrain({ maxSeconds: M, preDelaySeconds: P, preStopSeconds: S, connections: N, handshakesPerSecond: A });
+  planDrain({
+    maxSeconds: M,
+    preDelaySeconds: P,
+    preStopSeconds: S,
+    connections: N,
+    handshakesPerSecond: A,
+  });
 
 describe("the times that helm renders are those of planDrain", () => {
-  test.each(ROWS.filter((row) => planOf(row).pace !== "impossible"))("M $M, P $P, S $S, N $N, A $A", async (row) => {
-    const plan = planOf(row);
-    const all = await objects({ values: valuesOf(row) });
-    const node = all.find(({ kind }) => kind === "Deployment");
-    const proxy = all.find(({ kind }) => kind === "EnvoyProxy");
-    if (node === undefined) throw new Error("no Deployment");
-    const pod = podOf(node);
-    const env = Object.fromEntries(pod?.containers[0]?.env?.map(({ name, value }) => [name, value]) ?? []);
-    const annotations = JSON.stringify(node.spec);
-    expect({
-      grace: pod?.terminationGracePeriodSeconds,
-      delay: env.HOLDFAST_DRAIN_PRE_DELAY_MS,
-      window: env.HOLDFAST_DRAIN_WINDOW_MS,
-      sidecar: annotations.includes(`terminationDrainDuration\\":\\"${plan.sidecarDrainSeconds}s`),
-      gateway: proxy?.spec?.shutdown,
-    }).toEqual({
-      grace: plan.graceSeconds,
-      delay: `${row.P}s`,
-      window: `${plan.windowSeconds}s`,
-      sidecar: true,
-      gateway: { drainTimeout: `${plan.gatewayDrainSeconds}s`, minDrainDuration: "15s" },
-    });
-    const first = Number(env.HOLDFAST_DRAIN_PRE_DELAY_MS?.replace("s", ""));
-    expect(row.S + first + plan.windowSeconds + 5).toBeLessThan(plan.graceSeconds);
-  });
+  test.each(ROWS.filter((row) => planOf(row).pace !== "impossible"))(
+    "M $M, P $P, S $S, N $N, A $A",
+    async (row) => {
+      const plan = planOf(row);
+      const all = await objects({ values: valuesOf(row) });
+      const node = all.find(({ kind }) => kind === "Deployment");
+      const proxy = all.find(({ kind }) => kind === "EnvoyProxy");
+      if (node === undefined) throw new Error("no Deployment");
+      const pod = podOf(node);
+      const env = Object.fromEntries(
+        pod?.containers[0]?.env?.map(({ name, value }) => [name, value]) ?? [],
+      );
+      const annotations = JSON.stringify(node.spec);
+      expect({
+        grace: pod?.terminationGracePeriodSeconds,
+        delay: env.HOLDFAST_DRAIN_PRE_DELAY_MS,
+        window: env.HOLDFAST_DRAIN_WINDOW_MS,
+        sidecar: annotations.includes(
+          `terminationDrainDuration\\":\\"${plan.sidecarDrainSeconds}s`,
+        ),
+        gateway: proxy?.spec?.shutdown,
+      }).toEqual({
+        grace: plan.graceSeconds,
+        delay: `${row.P}s`,
+        window: `${plan.windowSeconds}s`,
+        sidecar: true,
+        gateway: { drainTimeout: `${plan.gatewayDrainSeconds}s`, minDrainDuration: "15s" },
+      });
+      const first = Number(env.HOLDFAST_DRAIN_PRE_DELAY_MS?.replace("s", ""));
+      expect(row.S + first + plan.windowSeconds + 5).toBeLessThan(plan.graceSeconds);
+    },
+  );
 });
 
 describe("what planDrain calls impossible helm refuses, and its advice is right", () => {
-  test.each(ROWS.filter((row) => planOf(row).pace === "impossible"))("M $M, P $P, S $S, N $N, A $A", async (row) => {
-    const { ok, stderr } = await template({ values: valuesOf(row) });
-    expect(ok).toBe(false);
-    const advised = Number(/(\d+) s would do|drain\.maxSeconds (\d+) would do/.exec(stderr)?.slice(1).find(Boolean));
-    expect(advised).toBe(Math.ceil(planOf(row).possibleMaxSeconds));
-    expect(planOf({ ...row, M: advised }).pace).not.toBe("impossible");
-    expect((await template({ values: valuesOf({ ...row, M: advised }) })).stderr).not.toContain("would do for");
-  });
+  test.each(ROWS.filter((row) => planOf(row).pace === "impossible"))(
+    "M $M, P $P, S $S, N $N, A $A",
+    async (row) => {
+      const { ok, stderr } = await template({ values: valuesOf(row) });
+      expect(ok).toBe(false);
+      const advised = Number(
+        /(\d+) s would do|drain\.maxSeconds (\d+) would do/.exec(stderr)?.slice(1).find(Boolean),
+      );
+      expect(advised).toBe(Math.ceil(planOf(row).possibleMaxSeconds));
+      expect(planOf({ ...row, M: advised }).pace).not.toBe("impossible");
+      expect((await template({ values: valuesOf({ ...row, M: advised }) })).stderr).not.toContain(
+        "would do for",
+      );
+    },
+  );
 });
 
 test("both kinds of rows are there", () => {
-  expect(new Set(ROWS.map((row) => planOf(row).pace))).toEqual(new Set(["paced", "hurried", "impossible"]));
+  expect(new Set(ROWS.map((row) => planOf(row).pace))).toEqual(
+    new Set(["paced", "hurried", "impossible"]),
+  );
 });

@@ -20,7 +20,10 @@ export type Values = Readonly<Record<string, unknown>>;
 export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> } & Values;
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  } & Values;
   readonly spec?: Values;
   readonly data?: Readonly<Record<string, string>>;
 }
@@ -36,7 +39,17 @@ export type Source = { readonly file: string } | { readonly values: Values };
 
 export async function template(source: Source): Promise<HelmRun> {
   return withValues(source, (file) =>
-    run([program("HELM", "helm"), "template", RELEASE, CHART, ...KUBERNETES, "--namespace", NAMESPACE, "--values", file]),
+    run([
+      program("HELM", "helm"),
+      "template",
+      RELEASE,
+      CHART,
+      ...KUBERNETES,
+      "--namespace",
+      NAMESPACE,
+      "--values",
+      file,
+    ]),
   );
 }
 
@@ -47,7 +60,15 @@ export async function packaged(source: Source): Promise<readonly KubeObject[]> {
     const made = await run([program("HELM", "helm"), "package", CHART, "--destination", folder]);
     if (!made.ok) throw new Error(made.stderr);
     const [archive = ""] = readdirSync(folder);
-    const helm = [program("HELM", "helm"), "template", RELEASE, join(folder, archive), ...KUBERNETES, "--namespace", NAMESPACE];
+    const helm = [
+      program("HELM", "helm"),
+      "template",
+      RELEASE,
+      join(folder, archive),
+      ...KUBERNETES,
+      "--namespace",
+      NAMESPACE,
+    ];
     const done = await withValues(source, (file) => run([...helm, "--values", file]));
     if (!done.ok) throw new Error(done.stderr);
     return parse(done.stdout);
@@ -63,14 +84,28 @@ data:
     {{- include (print $.Template.BasePath "/NOTES.txt") . | nindent 4 }}
 `;
 
-/** What `helm install` would print behind the manifests. Some versions of helm want a cluster for that; so an object says it, in a copy of the chart. */
+/**
+ * What `helm install` would print behind the manifests. Some versions of helm want a cluster for
+ * that; so an object says it, in a copy of the chart.
+ */
 export async function notes(source: Source): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-notes-"));
   try {
     cpSync(CHART, folder, { recursive: true });
     writeFileSync(join(folder, "templates/notes.yaml"), NOTES);
-    const args = ["template", RELEASE, folder, ...KUBERNETES, "--namespace", NAMESPACE, "--show-only", "templates/notes.yaml"];
-    const done = await withValues(source, (file) => run([program("HELM", "helm"), ...args, "--values", file]));
+    const args = [
+      "template",
+      RELEASE,
+      folder,
+      ...KUBERNETES,
+      "--namespace",
+      NAMESPACE,
+      "--show-only",
+      "templates/notes.yaml",
+    ];
+    const done = await withValues(source, (file) =>
+      run([program("HELM", "helm"), ...args, "--values", file]),
+    );
     if (!done.ok) throw new Error(done.stderr);
     return parse(done.stdout)[0]?.data?.notes ?? "";
   } finally {
@@ -79,7 +114,9 @@ export async function notes(source: Source): Promise<string> {
 }
 
 export async function lint(source: Source): Promise<HelmRun> {
-  return withValues(source, (file) => run([program("HELM", "helm"), "lint", CHART, "--strict", "--values", file]));
+  return withValues(source, (file) =>
+    run([program("HELM", "helm"), "lint", CHART, "--strict", "--values", file]),
+  );
 }
 
 /** Objects of a rendering that must work, in a stable order. */
@@ -124,7 +161,10 @@ export interface Conformity {
 
 /** Objects against deploy/schemas, which refuse unknown fields. */
 export async function conformity(of: readonly KubeObject[]): Promise<Conformity> {
-  const locations = ["{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json", "{{.ResourceKind}}-{{.ResourceAPIVersion}}.json"];
+  const locations = [
+    "{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json",
+    "{{.ResourceKind}}-{{.ResourceAPIVersion}}.json",
+  ];
   const args = ["-strict", "-verbose", "-output", "json", "-ignore-missing-schemas"];
   const schemas = locations.flatMap((name) => ["-schema-location", `${SCHEMAS}/${name}`]);
   // As JSON, because the program reads YAML 1.1, in which a plain yes is true.
@@ -134,7 +174,9 @@ export async function conformity(of: readonly KubeObject[]): Promise<Conformity>
   const by = (status: string) => resources.filter((resource) => resource.status === status);
   return {
     valid: by("statusValid").map(({ kind, name }) => `${kind} ${name}`),
-    invalid: [...by("statusInvalid"), ...by("statusError")].map(({ kind, name, msg }) => `${kind} ${name}: ${msg}`),
+    invalid: [...by("statusInvalid"), ...by("statusError")].map(
+      ({ kind, name, msg }) => `${kind} ${name}: ${msg}`,
+    ),
     skipped: by("statusSkipped").map(({ kind }) => kind),
   };
 }
@@ -162,14 +204,29 @@ async function withValues<T>(source: Source, use: (file: string) => Promise<T>):
 function program(variable: string, name: string): string {
   const named = process.env[variable];
   if (named !== undefined && named !== "") return named;
-  const [built] = [...new Bun.Glob(`.cache/tools/${name}-*/${name}`).scanSync({ cwd: ROOT, dot: true, absolute: true })];
+  const [built] = [
+    ...new Bun.Glob(`.cache/tools/${name}-*/${name}`).scanSync({
+      cwd: ROOT,
+      dot: true,
+      absolute: true,
+    }),
+  ];
   const found = built ?? Bun.which(name);
-  if (found === undefined || found === null) throw new Error(`There is no ${name}: npm run test:chart finds it or builds it`);
+  if (found === undefined || found === null)
+    throw new Error(`There is no ${name}: npm run test:chart finds it or builds it`);
   return found;
 }
 
 async function run(command: readonly string[], input?: string): Promise<HelmRun> {
-  const child = Bun.spawn([...command], { stdin: input === undefined ? "ignore" : new Blob([input]), stdout: "pipe", stderr: "pipe" });
-  const [stdout, stderr, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const child = Bun.spawn([...command], {
+    stdin: input === undefined ? "ignore" : new Blob([input]),
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { ok: code === 0, stdout, stderr };
 }

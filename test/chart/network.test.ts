@@ -1,4 +1,5 @@
-// Checks who may talk to whom in an installation: clients to the public port, monitoring to the internal one, nodes to the broker, nothing else.
+// Checks who may talk to whom in an installation: clients to the public port, monitoring to the
+// internal one, nodes to the broker, nothing else.
 import { expect, test } from "bun:test";
 import { BASE, CASES, merged } from "./cases.ts";
 import { type KubeObject, NAMESPACE, objects, type Values } from "./helm.ts";
@@ -9,7 +10,11 @@ const labelsOf = (component: string) => ({
   "app.kubernetes.io/instance": "rt",
   "app.kubernetes.io/component": component,
 });
-const node: Peer = { labels: labelsOf("node"), namespace: NAMESPACE, ports: { ws: 8000, internal: 9000 } };
+const node: Peer = {
+  labels: labelsOf("node"),
+  namespace: NAMESPACE,
+  ports: { ws: 8000, internal: 9000 },
+};
 const valkey: Peer = { labels: labelsOf("valkey"), namespace: NAMESPACE, ports: { redis: 6379 } };
 const stranger: Peer = { labels: { app: "shop" }, namespace: "shop" };
 const neighbour: Peer = { labels: { app: "shop" }, namespace: NAMESPACE };
@@ -33,7 +38,11 @@ test("by default", async () => {
     ["clients reach the public port", { from: internet, to: node, port: 8000 }, true],
     ["pods of others reach the public port", { from: stranger, to: node, port: 8000 }, true],
     ["clients do not reach the internal port", { from: internet, to: node, port: 9000 }, false],
-    ["pods of others do not reach the internal port", { from: stranger, to: node, port: 9000 }, false],
+    [
+      "pods of others do not reach the internal port",
+      { from: stranger, to: node, port: 9000 },
+      false,
+    ],
     ["pods of the namespace do not either", { from: neighbour, to: node, port: 9000 }, false],
     ["Prometheus does", { from: prometheus, to: node, port: 9000 }, true],
     ["nothing reaches another port", { from: prometheus, to: node, port: 22 }, false],
@@ -45,38 +54,61 @@ test("by default", async () => {
 });
 
 test("with the trial Valkey only nodes reach it, and it reaches nobody", async () => {
-  await answers(await rendered({ broker: { mode: "valkey", url: "", valkey: { existingSecret: { name: "x" } } } }), [
-    ["nodes reach it", { from: node, to: valkey, port: 6379 }, true],
-    ["nodes reach no other Redis", { from: node, to: internet, port: 6379 }, false],
-    ["pods of the namespace do not", { from: neighbour, to: valkey, port: 6379 }, false],
-    ["pods of others do not", { from: stranger, to: valkey, port: 6379 }, false],
-    ["it reaches nobody", { from: valkey, to: internet, port: 443 }, false],
-    ["it asks for no names", { from: valkey, to: dns, port: 53, protocol: "UDP" }, false],
-  ]);
+  await answers(
+    await rendered({
+      broker: { mode: "valkey", url: "", valkey: { existingSecret: { name: "x" } } },
+    }),
+    [
+      ["nodes reach it", { from: node, to: valkey, port: 6379 }, true],
+      ["nodes reach no other Redis", { from: node, to: internet, port: 6379 }, false],
+      ["pods of the namespace do not", { from: neighbour, to: valkey, port: 6379 }, false],
+      ["pods of others do not", { from: stranger, to: valkey, port: 6379 }, false],
+      ["it reaches nobody", { from: valkey, to: internet, port: 443 }, false],
+      ["it asks for no names", { from: valkey, to: dns, port: 53, protocol: "UDP" }, false],
+    ],
+  );
 });
 
 test("with an identity provider nodes reach it", async () => {
-  const all = await rendered({ config: { auth: { jwt: { jwksUrl: "https://login.example.com/jwks.json" } } } });
+  const all = await rendered({
+    config: { auth: { jwt: { jwksUrl: "https://login.example.com/jwks.json" } } },
+  });
   await answers(all, [["nodes reach 443", { from: node, to: internet, port: 443 }, true]]);
 });
 
 test("with peers that are named, others are not let in", async () => {
   const all = await rendered({
     networkPolicy: {
-      clients: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "gateways" } } }],
+      clients: [
+        { namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "gateways" } } },
+      ],
       broker: [{ ipBlock: { cidr: "10.1.0.0/16" } }],
     },
   });
   await answers(all, [
-    ["the gateway is a client", { from: { ...stranger, namespace: "gateways" }, to: node, port: 8000 }, true],
+    [
+      "the gateway is a client",
+      { from: { ...stranger, namespace: "gateways" }, to: node, port: 8000 },
+      true,
+    ],
     ["others are not", { from: stranger, to: node, port: 8000 }, false],
-    ["the broker is there", { from: node, to: { namespace: "", address: "10.1.2.3" }, port: 6379 }, true],
-    ["and nowhere else", { from: node, to: { namespace: "", address: "10.2.2.3" }, port: 6379 }, false],
+    [
+      "the broker is there",
+      { from: node, to: { namespace: "", address: "10.1.2.3" }, port: 6379 },
+      true,
+    ],
+    [
+      "and nowhere else",
+      { from: node, to: { namespace: "", address: "10.2.2.3" }, port: 6379 },
+      false,
+    ],
   ]);
 });
 
 test("on GKE Google's proxies and health checks come in, and the internet does not come by itself", async () => {
-  const { source } = CASES.find(({ name }) => name === "example-gke") ?? { source: { values: BASE } };
+  const { source } = CASES.find(({ name }) => name === "example-gke") ?? {
+    source: { values: BASE },
+  };
   await answers(await objects(source), [
     ["proxies", { from: google, to: node, port: 8000 }, true],
     ["health checks", { from: google, to: node, port: 9000 }, true],

@@ -1,4 +1,5 @@
-// Owns: who may talk to whom under NetworkPolicies, as a cluster's network decides it: what no policy selects is open, what one selects is closed but for its rules.
+// Owns: who may talk to whom under NetworkPolicies, as a cluster's network decides it: what no
+// policy selects is open, what one selects is closed but for its rules.
 import type { KubeObject, Values } from "./helm.ts";
 
 export interface Peer {
@@ -49,28 +50,53 @@ export function allowed(policies: readonly KubeObject[], attempt: Attempt): bool
   );
 }
 
-function decides(policies: readonly KubeObject[], type: "Ingress" | "Egress", at: Peer, rule: (rule: Rule) => boolean): boolean {
+function decides(
+  policies: readonly KubeObject[],
+  type: "Ingress" | "Egress",
+  at: Peer,
+  rule: (rule: Rule) => boolean,
+): boolean {
   const selecting = policies
     .filter(({ kind, metadata }) => kind === "NetworkPolicy" && metadata.namespace === at.namespace)
     .map(({ spec }) => spec as unknown as PolicySpec)
-    .filter((spec) => at.labels !== undefined && matches(spec.podSelector, at.labels) && spec.policyTypes.includes(type));
+    .filter(
+      (spec) =>
+        at.labels !== undefined &&
+        matches(spec.podSelector, at.labels) &&
+        spec.policyTypes.includes(type),
+    );
   if (selecting.length === 0) return true;
-  return selecting.some((spec) => ((type === "Ingress" ? spec.ingress : spec.egress) ?? []).some(rule));
+  return selecting.some((spec) =>
+    ((type === "Ingress" ? spec.ingress : spec.egress) ?? []).some(rule),
+  );
 }
 
-function fits(peers: readonly PolicyPeer[] | undefined, rule: Rule, other: Peer, { to, port, protocol = "TCP", from }: Attempt): boolean {
+function fits(
+  peers: readonly PolicyPeer[] | undefined,
+  rule: Rule,
+  other: Peer,
+  { to, port, protocol = "TCP", from }: Attempt,
+): boolean {
   const home = other === to ? from.namespace : to.namespace;
   const knows = peers === undefined || peers.some((peer) => isPeer(peer, other, home));
   // A name is that of a port of the pod that is connected to.
   const numberOf = (name: number | string) => (typeof name === "number" ? name : to.ports?.[name]);
   return (
     knows &&
-    (rule.ports === undefined || rule.ports.some((entry) => numberOf(entry.port) === port && (entry.protocol ?? "TCP") === protocol))
+    (rule.ports === undefined ||
+      rule.ports.some(
+        (entry) => numberOf(entry.port) === port && (entry.protocol ?? "TCP") === protocol,
+      ))
   );
 }
 
-function isPeer({ ipBlock, namespaceSelector, podSelector }: PolicyPeer, other: Peer, home: string): boolean {
-  if (ipBlock !== undefined) return other.address !== undefined && inRange(other.address, ipBlock.cidr);
+function isPeer(
+  { ipBlock, namespaceSelector, podSelector }: PolicyPeer,
+  other: Peer,
+  home: string,
+): boolean {
+  if (ipBlock !== undefined)
+    return other.address !== undefined && inRange(other.address, ipBlock.cidr);
   if (other.labels === undefined) return false;
   const namespace =
     namespaceSelector === undefined
@@ -85,7 +111,8 @@ function matches({ matchLabels = {} }: Selector, labels: Values): boolean {
 
 function inRange(address: string, cidr: string): boolean {
   const [network = "", bits = "32"] = cidr.split("/");
-  const number = (text: string) => text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+  const number = (text: string) =>
+    text.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
   const size = 2 ** (32 - Number(bits));
   return Math.floor(number(address) / size) === Math.floor(number(network) / size);
 }

@@ -1,4 +1,5 @@
-// Checks that a node takes what the chart gives it: the rendered file and variables go through the node's own reading of its options.
+// Checks that a node takes what the chart gives it: the rendered file and variables go through the
+// node's own reading of its options.
 import { expect, test } from "bun:test";
 import { loadConfig, optionRows } from "@holdfast/config";
 import { parse as parseYaml } from "yaml";
@@ -18,16 +19,30 @@ const REFERENCES: Readonly<Record<string, string>> = {
 };
 
 function configOf(all: readonly KubeObject[]): ReturnType<typeof loadConfig> {
-  const node = all.find(({ kind, metadata }) => /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"));
-  const text = all.find(({ kind, data }) => kind === "ConfigMap" && data?.["holdfast.yaml"] !== undefined)?.data?.["holdfast.yaml"];
+  const node = all.find(
+    ({ kind, metadata }) =>
+      /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"),
+  );
+  const text = all.find(
+    ({ kind, data }) => kind === "ConfigMap" && data?.["holdfast.yaml"] !== undefined,
+  )?.data?.["holdfast.yaml"];
   const variables = (node && podOf(node)?.containers[0]?.env) ?? [];
   const env = Object.fromEntries(
     variables.map(({ name, value }) => [
       name,
-      (value ?? REFERENCES[name])?.replaceAll(/\$\((\w+)\)/g, (_all, other) => REFERENCES[other] ?? ""),
+      (value ?? REFERENCES[name])?.replaceAll(
+        /\$\((\w+)\)/g,
+        (_all, other) => REFERENCES[other] ?? "",
+      ),
     ]),
   );
-  return loadConfig({ file: "holdfast.yaml", text: text ?? "", env, envIgnored: ["HOLDFAST_CONFIG"], flags: {} });
+  return loadConfig({
+    file: "holdfast.yaml",
+    text: text ?? "",
+    env,
+    envIgnored: ["HOLDFAST_CONFIG"],
+    flags: {},
+  });
 }
 
 test.each(CASES)("$name", async ({ source }) => {
@@ -41,7 +56,12 @@ test("every option that the chart does not set itself can be given below config,
   let count = 0;
   for (const { name, option } of optionRows()) {
     if (name in derived || option.default === undefined || option.secret) continue;
-    config = merged(config, name.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), option.default) as Values);
+    config = merged(
+      config,
+      name
+        .split(".")
+        .reduceRight<unknown>((inner, key) => ({ [key]: inner }), option.default) as Values,
+    );
     count += 1;
   }
   const loaded = configOf(await objects({ values: merged(BASE, { config }) }));
@@ -51,7 +71,12 @@ test("every option that the chart does not set itself can be given below config,
 
 test("the drain and the limits that a node has in force are those of the values", async () => {
   const loaded = configOf(
-    await objects({ values: merged(BASE, { connections: { perPod: 2000, handshakesPerSecond: 250.5 }, drain: { maxSeconds: 60 } }) }),
+    await objects({
+      values: merged(BASE, {
+        connections: { perPod: 2000, handshakesPerSecond: 250.5 },
+        drain: { maxSeconds: 60 },
+      }),
+    }),
   );
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const { drain, admission, limits, nodeId, revision } = loaded.config;
@@ -79,7 +104,9 @@ test("the memory of a connection is a little more than was measured, and the REA
   const kilobytes = measured.peers.holdfast.subscribedBytes.most / 1000;
   expect(values.resources.connectionKilobytes).toBeGreaterThan(kilobytes);
   expect(values.resources.connectionKilobytes).toBeLessThan(kilobytes * 1.25);
-  const [container] = podOf((await objects({ values: BASE })).find(({ kind }) => kind === "Deployment") ?? NOTHING)?.containers ?? [];
+  const [container] =
+    podOf((await objects({ values: BASE })).find(({ kind }) => kind === "Deployment") ?? NOTHING)
+      ?.containers ?? [];
   const mebibytes = (of: Values | undefined) => String(of?.memory).replace("Mi", " MiB");
   const readme = await Bun.file(`${repository}deploy/chart/README.md`).text();
   for (const of of [container?.resources?.requests, container?.resources?.limits])
@@ -97,7 +124,8 @@ test.each([
 ])("a queue of %p is room in the memory's limit", async (queueBytesMax, mebibytes) => {
   const config = { flow: { queueBytesMax, lagBytes: 65_536 }, limits: { dataBytesMax: 16_384 } };
   const all = await objects({ values: merged(BASE, { config }) });
-  const [container] = podOf(all.find(({ kind }) => kind === "Deployment") ?? NOTHING)?.containers ?? [];
+  const [container] =
+    podOf(all.find(({ kind }) => kind === "Deployment") ?? NOTHING)?.containers ?? [];
   expect(container?.resources?.limits?.memory).toBe(`${mebibytes}Mi`);
   // The node reads the same size from it.
   const loaded = configOf(all);

@@ -3,13 +3,18 @@ import { expect, test } from "bun:test";
 import { BASE, CASES, merged } from "./cases.ts";
 import { notes, type Values } from "./helm.ts";
 
-test.each(CASES.filter(({ name }) => name.startsWith("example-")))("$name says the next step and the drain", async ({ source }) => {
-  const text = await notes(source);
-  expect(text).toContain("helm -n realtime test rt --logs");
-  expect(text).toMatch(/SIGTERM to end M \d+ s = pre-delay P \d+ \+ window W \d+ \+ tail T 5; grace period \d+ s/);
-  expect(text).toMatch(/N \/ \(0\.7 A\) = [\d.]+ s of the [\d.]+ s/);
-  expect(text).not.toContain("%!");
-});
+test.each(CASES.filter(({ name }) => name.startsWith("example-")))(
+  "$name says the next step and the drain",
+  async ({ source }) => {
+    const text = await notes(source);
+    expect(text).toContain("helm -n realtime test rt --logs");
+    expect(text).toMatch(
+      /SIGTERM to end M \d+ s = pre-delay P \d+ \+ window W \d+ \+ tail T 5; grace period \d+ s/,
+    );
+    expect(text).toMatch(/N \/ \(0\.7 A\) = [\d.]+ s of the [\d.]+ s/);
+    expect(text).not.toContain("%!");
+  },
+);
 
 const TOLD: readonly (readonly [string, Values, string])[] = [
   [
@@ -25,10 +30,18 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
   ["memory", { broker: { mode: "memory", url: "" }, replicas: 1 }, "broker is in the pod's memory"],
   ["pages of other hosts", {}, "config.allowedOrigins"],
   ["open to everyone", { config: { auth: { insecure: true } } }, "everyone who can reach the pods"],
-  ["nobody is told apart", { expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } } }, "config.trustedProxies"],
+  [
+    "nobody is told apart",
+    { expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } } },
+    "config.trustedProxies",
+  ],
   ["plain text at a balancer", { expose: { mode: "loadBalancer" } }, "plain ws://"],
   ["a StatefulSet of one", { kind: "StatefulSet", replicas: 1 }, "no surge"],
-  ["a retired controller", { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "nginx" } } }, "ingress-nginx is retired"],
+  [
+    "a retired controller",
+    { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "nginx" } } },
+    "ingress-nginx is retired",
+  ],
   [
     "HAProxy's own time",
     { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "haproxytech" } } },
@@ -44,15 +57,34 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
     { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "traefik" } } },
     "graceTimeOut to at least M + 5 = 80 s",
   ],
-  ["ALB's checks", { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "alb" } } }, "networkPolicy.monitoring"],
+  [
+    "ALB's checks",
+    { expose: { mode: "ingress", hosts: ["h"], ingress: { controller: "alb" } } },
+    "networkPolicy.monitoring",
+  ],
   [
     "EnvoyProxy that nobody names",
-    { expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } }, mesh: { envoyGateway: { enabled: true } } },
+    {
+      expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } },
+      mesh: { envoyGateway: { enabled: true } },
+    },
     "infrastructure.parametersRef",
   ],
-  ["no recording rule", { autoscaling: { mode: "keda", keda: { serverAddress: "http://p:9090" } } }, "holdfast:connections:sum"],
-  ["an adapter", { autoscaling: { mode: "hpa-pods" } }, "holdfast_connections_pod by custom.metrics.k8s.io"],
-  ["ambient without a waypoint", { mesh: { istio: { enabled: true, mode: "ambient" } } }, "mesh.istio.waypoint"],
+  [
+    "no recording rule",
+    { autoscaling: { mode: "keda", keda: { serverAddress: "http://p:9090" } } },
+    "holdfast:connections:sum",
+  ],
+  [
+    "an adapter",
+    { autoscaling: { mode: "hpa-pods" } },
+    "holdfast_connections_pod by custom.metrics.k8s.io",
+  ],
+  [
+    "ambient without a waypoint",
+    { mesh: { istio: { enabled: true, mode: "ambient" } } },
+    "mesh.istio.waypoint",
+  ],
 ];
 
 test.each(TOLD)("warns of %s", async (_name, values, text) => {
@@ -60,6 +92,10 @@ test.each(TOLD)("warns of %s", async (_name, values, text) => {
 });
 
 test("a careful production has only the word about machines that are taken back", async () => {
-  const { source } = CASES.find(({ name }) => name === "example-production-small") ?? { source: { values: {} } };
-  expect((await notes(source)).split("\n").filter((line) => line.startsWith("  - "))).toEqual([expect.stringContaining("taken back")]);
+  const { source } = CASES.find(({ name }) => name === "example-production-small") ?? {
+    source: { values: {} },
+  };
+  expect((await notes(source)).split("\n").filter((line) => line.startsWith("  - "))).toEqual([
+    expect.stringContaining("taken back"),
+  ]);
 });

@@ -1,4 +1,5 @@
-// Checks that whatever values are given the chart keeps to its policies, and that the policies notice what breaks them.
+// Checks that whatever values are given the chart keeps to its policies, and that the policies
+// notice what breaks them.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { BASE, CASES } from "./cases.ts";
 import { type KubeObject, objects } from "./helm.ts";
@@ -17,18 +18,35 @@ test.each(Object.entries(POLICIES))("%s", (_name, policy) => {
 
 describe("a policy notices", () => {
   const BROKEN: readonly (readonly [string, (deployment: string) => string])[] = [
-    ["pods run as", (text) => text.replace('"runAsNonRoot":true,"runAsUser":65532', '"runAsUser":0')],
-    ["containers have no capabilities", (text) => text.replace('"readOnlyRootFilesystem":true', '"readOnlyRootFilesystem":false')],
+    [
+      "pods run as",
+      (text) => text.replace('"runAsNonRoot":true,"runAsUser":65532', '"runAsUser":0'),
+    ],
+    [
+      "containers have no capabilities",
+      (text) => text.replace('"readOnlyRootFilesystem":true', '"readOnlyRootFilesystem":false'),
+    ],
     ["containers state", (text) => text.replace('"limits":', '"limit":')],
     ["images have", (text) => text.replace("holdfast:0.1.0", "holdfast:latest")],
-    ["no token", (text) => text.replace('"automountServiceAccountToken":false', '"automountServiceAccountToken":true')],
+    [
+      "no token",
+      (text) =>
+        text.replace('"automountServiceAccountToken":false', '"automountServiceAccountToken":true'),
+    ],
     ["nothing of the machine", (text) => text.replace('"configMap":', '"hostPath":')],
     [
       "secrets are references",
-      (text) => text.replace(/"name":"HOLDFAST_AUTH_RESUME_SECRET",/, '"name":"HOLDFAST_AUTH_RESUME_SECRET","value":"x",'),
+      (text) =>
+        text.replace(
+          /"name":"HOLDFAST_AUTH_RESUME_SECRET",/,
+          '"name":"HOLDFAST_AUTH_RESUME_SECRET","value":"x",',
+        ),
     ],
     ["everything is labelled", (text) => text.replace('"helm.sh/chart":', '"chart":')],
-    ["the chart makes no secrets", (text) => text.replace('"kind":"Deployment"', '"kind":"ClusterRole"')],
+    [
+      "the chart makes no secrets",
+      (text) => text.replace('"kind":"Deployment"', '"kind":"ClusterRole"'),
+    ],
   ];
   test.each(BROKEN)("%s: broken on purpose", async (name, breakIt) => {
     const all = await objects({ values: BASE });
@@ -42,7 +60,10 @@ describe("a policy notices", () => {
 
 test("a node's probes ask the internal listener, and only readiness depends on the broker", () => {
   for (const all of renderings) {
-    const node = all.find(({ kind, metadata }) => /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"));
+    const node = all.find(
+      ({ kind, metadata }) =>
+        /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"),
+    );
     const [container] = node === undefined ? [] : (podOf(node)?.containers ?? []);
     expect(container).toMatchObject({
       startupProbe: { httpGet: { path: "/livez", port: "internal" } },
@@ -55,5 +76,7 @@ test("a node's probes ask the internal listener, and only readiness depends on t
 test("only the Service for monitoring has the internal port", () => {
   const services = renderings.flat().filter(({ kind }) => kind === "Service");
   const internal = services.filter(({ spec }) => JSON.stringify(spec).includes("9000"));
-  expect(new Set(internal.map(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"]))).toEqual(new Set(["nodes"]));
+  expect(
+    new Set(internal.map(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"])),
+  ).toEqual(new Set(["nodes"]));
 });

@@ -1,4 +1,5 @@
-// Owns: what every object of the chart must keep to, as functions over what was rendered. Each returns sentences about what does not.
+// Owns: what every object of the chart must keep to, as functions over what was rendered. Each
+// returns sentences about what does not.
 import { type KubeObject, keyOf, type Values } from "./helm.ts";
 
 export type Policy = (object: KubeObject, all: readonly KubeObject[]) => readonly string[];
@@ -38,7 +39,11 @@ const perPod =
   };
 
 const perContainer = (check: (container: Container, pod: PodSpec) => readonly string[]): Policy =>
-  perPod((pod) => pod.containers.flatMap((container) => check(container, pod).map((text) => `${container.name} ${text}`)));
+  perPod((pod) =>
+    pod.containers.flatMap((container) =>
+      check(container, pod).map((text) => `${container.name} ${text}`),
+    ),
+  );
 
 const unless = (holds: unknown, text: string): readonly string[] => (holds ? [] : [text]);
 
@@ -46,17 +51,31 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   "pods run as somebody who is not root, with the runtime's seccomp profile": perPod((pod) => [
     ...unless(pod.securityContext?.runAsNonRoot === true, "may run as root"),
     ...unless(Number(pod.securityContext?.runAsUser) > 0, "has no user"),
-    ...unless(JSON.stringify(pod.securityContext?.seccompProfile) === '{"type":"RuntimeDefault"}', "has no seccomp profile"),
+    ...unless(
+      JSON.stringify(pod.securityContext?.seccompProfile) === '{"type":"RuntimeDefault"}',
+      "has no seccomp profile",
+    ),
   ]),
-  "containers have no capabilities, cannot gain any, and cannot write to their root": perContainer(({ securityContext }) => [
-    ...unless(securityContext?.readOnlyRootFilesystem === true, "writes to its root"),
-    ...unless(securityContext?.allowPrivilegeEscalation === false, "may gain privileges"),
-    ...unless(securityContext?.privileged !== true, "is privileged"),
-    ...unless(JSON.stringify(securityContext?.capabilities) === '{"drop":["ALL"]}', "keeps capabilities"),
-  ]),
+  "containers have no capabilities, cannot gain any, and cannot write to their root": perContainer(
+    ({ securityContext }) => [
+      ...unless(securityContext?.readOnlyRootFilesystem === true, "writes to its root"),
+      ...unless(securityContext?.allowPrivilegeEscalation === false, "may gain privileges"),
+      ...unless(securityContext?.privileged !== true, "is privileged"),
+      ...unless(
+        JSON.stringify(securityContext?.capabilities) === '{"drop":["ALL"]}',
+        "keeps capabilities",
+      ),
+    ],
+  ),
   "containers state what they need and what they may take": perContainer(({ resources }) => [
-    ...unless(resources?.requests?.cpu !== undefined && resources.requests.memory !== undefined, "requests nothing"),
-    ...unless(resources?.limits?.memory !== undefined && resources.limits.cpu !== undefined, "has no limits"),
+    ...unless(
+      resources?.requests?.cpu !== undefined && resources.requests.memory !== undefined,
+      "requests nothing",
+    ),
+    ...unless(
+      resources?.limits?.memory !== undefined && resources.limits.cpu !== undefined,
+      "has no limits",
+    ),
   ]),
   "images have a version": perContainer(({ image }) =>
     unless(/(:\d+(\.\d+)+[\w.-]*|@sha256:[0-9a-f]{64})$/.test(image), `has image ${image}`),
@@ -70,13 +89,22 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
     ...unless(!pod.volumes?.some((volume) => "hostPath" in volume), "mounts the machine's files"),
   ]),
   "secrets are references": perContainer(({ env = [] }) =>
-    env.filter(({ name, value = "" }) => /SECRET|PASSWORD|TOKEN/.test(name) && value !== "").map(({ name }) => `has ${name} in clear`),
+    env
+      .filter(({ name, value = "" }) => /SECRET|PASSWORD|TOKEN/.test(name) && value !== "")
+      .map(({ name }) => `has ${name} in clear`),
   ),
   "everything is labelled and in the release's namespace": (object) => {
     const { labels = {}, namespace } = object.metadata;
-    const wanted = ["app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component", "helm.sh/chart"];
+    const wanted = [
+      "app.kubernetes.io/name",
+      "app.kubernetes.io/instance",
+      "app.kubernetes.io/component",
+      "helm.sh/chart",
+    ];
     return [
-      ...wanted.filter((label) => labels[label] === undefined).map((label) => `${keyOf(object)}: no label ${label}`),
+      ...wanted
+        .filter((label) => labels[label] === undefined)
+        .map((label) => `${keyOf(object)}: no label ${label}`),
       ...unless(namespace === "realtime", `${keyOf(object)}: namespace ${String(namespace)}`),
     ];
   },
@@ -84,11 +112,22 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
     unless(!/^(Secret|(Cluster)?Role(Binding)?)$/.test(object.kind), `${keyOf(object)}: rendered`),
   "what is selected exists": (object, all) => {
     const selector = (object.spec as { readonly selector?: unknown } | undefined)?.selector;
-    if (!["Service", "PodDisruptionBudget", "NetworkPolicy"].includes(object.kind) || selector === undefined) return [];
-    const wanted = Object.entries("matchLabels" in Object(selector) ? (selector as { matchLabels: Values }).matchLabels : Object(selector));
+    if (
+      !["Service", "PodDisruptionBudget", "NetworkPolicy"].includes(object.kind) ||
+      selector === undefined
+    )
+      return [];
+    const wanted = Object.entries(
+      "matchLabels" in Object(selector)
+        ? (selector as { matchLabels: Values }).matchLabels
+        : Object(selector),
+    );
     const pods = all.flatMap(({ spec }) => {
-      const labels = (spec as { readonly template?: { readonly metadata?: { readonly labels?: Values } } } | undefined)?.template?.metadata
-        ?.labels;
+      const labels = (
+        spec as
+          | { readonly template?: { readonly metadata?: { readonly labels?: Values } } }
+          | undefined
+      )?.template?.metadata?.labels;
       return labels === undefined ? [] : [labels];
     });
     return unless(

@@ -29,8 +29,16 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     { drain: { preDelaySeconds: 5 }, expose: { deregistrationSeconds: 20 } },
     "drain.preDelaySeconds 5 is shorter than",
   ],
-  ["a pinned grace period that is too short", { drain: { graceSeconds: 80, preStopSeconds: 5 } }, "S + M + 10 = 5 + 75 + 10 = 90 s"],
-  ["a grace period that cluster-autoscaler cuts", { drain: { maxSeconds: 595 } }, "0 + 595 + 10 = 605 s is above the 600 s"],
+  [
+    "a pinned grace period that is too short",
+    { drain: { graceSeconds: 80, preStopSeconds: 5 } },
+    "S + M + 10 = 5 + 75 + 10 = 90 s",
+  ],
+  [
+    "a grace period that cluster-autoscaler cuts",
+    { drain: { maxSeconds: 595 } },
+    "0 + 595 + 10 = 605 s is above the 600 s",
+  ],
   [
     "a sidecar that ends first",
     { mesh: { istio: { enabled: true, nativeSidecar: false, drainSeconds: 45 } } },
@@ -38,7 +46,10 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
   ],
   [
     "a gateway that ends first",
-    { expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } }, mesh: { envoyGateway: { enabled: true, drainSeconds: 60 } } },
+    {
+      expose: { mode: "gateway", gateway: { parentRefs: [{ name: "g" }] } },
+      mesh: { envoyGateway: { enabled: true, drainSeconds: 60 } },
+    },
     "mesh.envoyGateway.drainSeconds 60 is too short: M + 5 = 75 + 5 = 80 s",
   ],
   [
@@ -52,7 +63,11 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     "200 + 50000 x 30 / 1000 = 1700 thousandths of a core",
   ],
   ["no way to check tokens", { auth: { hmacSecretKey: "" } }, "nobody could come in"],
-  ["a key of no secret", { auth: { existingSecret: "" }, replicas: 1 }, "auth.existingSecret no secret"],
+  [
+    "a key of no secret",
+    { auth: { existingSecret: "" }, replicas: 1 },
+    "auth.existingSecret no secret",
+  ],
   [
     "several pods without a resume secret",
     { auth: { existingSecret: "", hmacSecretKey: "" }, config: { auth: { insecure: true } } },
@@ -60,30 +75,62 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
   ],
   ["no broker", { broker: { url: "" } }, "needs the address of Redis or Valkey"],
   ["two brokers", { broker: { existingSecret: { name: "b" } } }, "are both set"],
-  ["a password in values", { broker: { url: "redis://app:hunter2@redis:6379" } }, "broker.url has credentials"],
+  [
+    "a password in values",
+    { broker: { url: "redis://app:hunter2@redis:6379" } },
+    "broker.url has credentials",
+  ],
   [
     "a Sentinel's password in values",
     { broker: { url: "redis+sentinel://s:26379/main?sentinelPassword=hunter2" } },
     "broker.url has credentials",
   ],
-  ["an address that is not used", { broker: { mode: "memory" }, replicas: 1 }, "broker.mode memory does not use it"],
-  ["a trial Valkey without a password", { broker: { mode: "valkey", url: "" } }, "broker.valkey.existingSecret.name is empty"],
+  [
+    "an address that is not used",
+    { broker: { mode: "memory" }, replicas: 1 },
+    "broker.mode memory does not use it",
+  ],
+  [
+    "a trial Valkey without a password",
+    { broker: { mode: "valkey", url: "" } },
+    "broker.valkey.existingSecret.name is empty",
+  ],
   ["several pods with memory", { broker: { mode: "memory", url: "" } }, "one pod alone"],
   ["a Gateway that is not named", { expose: { mode: "gateway" } }, "has no Gateway"],
-  ["a Gateway beside the way", { expose: { gateway: { create: { enabled: true, className: "x" } } } }, "needs expose.mode gateway"],
-  ["a Gateway without a class", { expose: { mode: "gateway", gateway: { create: { enabled: true } } } }, "className is empty"],
+  [
+    "a Gateway beside the way",
+    { expose: { gateway: { create: { enabled: true, className: "x" } } } },
+    "needs expose.mode gateway",
+  ],
+  [
+    "a Gateway without a class",
+    { expose: { mode: "gateway", gateway: { create: { enabled: true } } } },
+    "className is empty",
+  ],
   ["an Ingress without a host", { expose: { mode: "ingress" } }, "needs expose.hosts"],
-  ["two meshes", { mesh: { istio: { enabled: true }, linkerd: { enabled: true } } }, "a pod has one mesh"],
+  [
+    "two meshes",
+    { mesh: { istio: { enabled: true }, linkerd: { enabled: true } } },
+    "a pod has one mesh",
+  ],
   ["KEDA without Prometheus", { autoscaling: { mode: "keda" } }, "keda.serverAddress"],
   [
     "fewer at most than at least",
     { autoscaling: { mode: "hpa-pods", minReplicas: 30 } },
     "minReplicas 30 is above autoscaling.maxReplicas 20",
   ],
-  ["a key of the API in values", { config: { apiKeys: [{ name: "b", key: "k".repeat(40), scopes: ["publish"] }] } }, "use keyHash"],
+  [
+    "a key of the API in values",
+    { config: { apiKeys: [{ name: "b", key: "k".repeat(40), scopes: ["publish"] }] } },
+    "use keyHash",
+  ],
   ["image latest", { image: { tag: "latest" } }, "latest"],
   ["a value that does not exist", { replica: 3 }, "replica"],
-  ["an option that does not exist", { config: { limits: { subscriptionMax: 3 } } }, "subscriptionMax"],
+  [
+    "an option that does not exist",
+    { config: { limits: { subscriptionMax: 3 } } },
+    "subscriptionMax",
+  ],
   ["an option out of range", { config: { limits: { subscriptionsMax: 0 } } }, "subscriptionsMax"],
   ["an option of another type", { config: { timeouts: { pingMs: "soon" } } }, "pingMs"],
 ];
@@ -94,11 +141,17 @@ test.each(REFUSED)("%s", async (_name, values, text) => {
 });
 
 test("a password in an address is not repeated", async () => {
-  expect((await render({ broker: { url: "redis://app:hunter2@redis:6379" } })).stderr).not.toContain("hunter2");
+  expect(
+    (await render({ broker: { url: "redis://app:hunter2@redis:6379" } })).stderr,
+  ).not.toContain("hunter2");
 });
 
 test("everything that is wrong is told at once", async () => {
-  const { stderr } = await render({ broker: { url: "" }, drain: { maxSeconds: 20 }, expose: { mode: "gateway" } });
+  const { stderr } = await render({
+    broker: { url: "" },
+    drain: { maxSeconds: 20 },
+    expose: { mode: "gateway" },
+  });
   expect(stderr).toContain("because of 3 things");
 });
 

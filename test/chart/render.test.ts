@@ -1,4 +1,5 @@
-// Checks what the chart renders: against golden files (UPDATE_GOLDEN=1 writes them) and against the schemas of every kind.
+// Checks what the chart renders: against golden files (UPDATE_GOLDEN=1 writes them) and against the
+// schemas of every kind.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -26,7 +27,9 @@ function renderingOf(name: string): readonly KubeObject[] {
 
 test.each(CASES.map(({ name }) => name))("%s is what its golden file says", async (name) => {
   const text =
-    name === "base" ? fullText(renderingOf(name)) : `# what differs from base\n${differenceText(renderingOf("base"), renderingOf(name))}`;
+    name === "base"
+      ? fullText(renderingOf(name))
+      : `# what differs from base\n${differenceText(renderingOf("base"), renderingOf(name))}`;
   const file = Bun.file(`${GOLDEN}${name}.${name === "base" ? "yaml" : "txt"}`);
   if (UPDATE) await Bun.write(file, text);
   expect(text).toBe(await file.text());
@@ -35,20 +38,33 @@ test.each(CASES.map(({ name }) => name))("%s is what its golden file says", asyn
 test("dashboards and rules are those of the files, whole", async () => {
   const all = renderingOf("monitored-by-service");
   const dashboards = readdirSync(`${CHART}/files/dashboards`);
-  const maps = all.filter(({ kind, metadata }) => kind === "ConfigMap" && metadata.labels?.grafana_dashboard === "1");
-  const data = Object.assign({}, ...maps.map((map) => map.data)) as Readonly<Record<string, string>>;
+  const maps = all.filter(
+    ({ kind, metadata }) => kind === "ConfigMap" && metadata.labels?.grafana_dashboard === "1",
+  );
+  const data = Object.assign({}, ...maps.map((map) => map.data)) as Readonly<
+    Record<string, string>
+  >;
   expect(Object.keys(data).toSorted()).toEqual(dashboards.toSorted());
-  for (const name of dashboards) expect(JSON.parse(data[name] ?? "")).toEqual(await Bun.file(`${CHART}/files/dashboards/${name}`).json());
+  for (const name of dashboards)
+    expect(JSON.parse(data[name] ?? "")).toEqual(
+      await Bun.file(`${CHART}/files/dashboards/${name}`).json(),
+    );
   for (const name of ["alerts", "recording"]) {
-    const rule = all.find(({ kind, metadata }) => kind === "PrometheusRule" && metadata.name === `rt-holdfast-${name}`);
-    expect(rule?.spec).toEqual(parseYaml(await Bun.file(`${CHART}/files/alerts/holdfast-${name}.yaml`).text()));
+    const rule = all.find(
+      ({ kind, metadata }) => kind === "PrometheusRule" && metadata.name === `rt-holdfast-${name}`,
+    );
+    expect(rule?.spec).toEqual(
+      parseYaml(await Bun.file(`${CHART}/files/alerts/holdfast-${name}.yaml`).text()),
+    );
     expect(rule?.metadata.labels?.release).toBe("prometheus");
   }
 });
 
 test("alerts lead to where the run books are", async () => {
   const base = "https://git.example.com/holdfast/alerts/";
-  const all = await objects({ values: merged(BASE, { monitoring: { rules: true, runbooks: base } }) });
+  const all = await objects({
+    values: merged(BASE, { monitoring: { rules: true, runbooks: base } }),
+  });
   const rules = JSON.stringify(all.filter(({ kind }) => kind === "PrometheusRule"));
   const leads = [...rules.matchAll(/"runbook_url":"([^"]*)"/g)].map(([, url = ""]) => url);
   expect(leads.length).toBeGreaterThan(20);
@@ -57,8 +73,10 @@ test("alerts lead to where the run books are", async () => {
 
 test("the autoscaler asks for a metric that the recording rules make", async () => {
   const recorded = await Bun.file(`${CHART}/files/alerts/holdfast-recording.yaml`).text();
-  const [trigger] = (renderingOf("example-keda").find(({ kind }) => kind === "ScaledObject")?.spec?.triggers ?? []) as readonly Asking[];
-  const [, metric, labels = ""] = /^sum\(([\w:]+)\{(.*)\}\)$/.exec(trigger?.metadata.query ?? "") ?? [];
+  const [trigger] = (renderingOf("example-keda").find(({ kind }) => kind === "ScaledObject")?.spec
+    ?.triggers ?? []) as readonly Asking[];
+  const [, metric, labels = ""] =
+    /^sum\(([\w:]+)\{(.*)\}\)$/.exec(trigger?.metadata.query ?? "") ?? [];
   expect(recorded).toContain(`record: ${metric}\n`);
   expect(labels).toBe('namespace="realtime",job="realtime/rt-holdfast"');
   const external = await Bun.file(`${CHART}/values.yaml`).text();
@@ -74,7 +92,9 @@ interface Asking {
 
 test("there is no golden file without its case", () => {
   const names = CASES.map(({ name }) => name);
-  const left = readdirSync(GOLDEN).filter((file) => !names.includes(file.replace(/\.(yaml|txt)$/, "")));
+  const left = readdirSync(GOLDEN).filter(
+    (file) => !names.includes(file.replace(/\.(yaml|txt)$/, "")),
+  );
   if (UPDATE) for (const file of left) rmSync(`${GOLDEN}${file}`);
   expect(UPDATE ? [] : left).toEqual([]);
 });
@@ -99,10 +119,13 @@ test("the schemas refuse a field that does not exist and a value of the wrong ty
 });
 
 describe("helm lint is content with", () => {
-  test.each(CASES.filter(({ name }) => name.startsWith("example-") || name === "base"))("$name", async ({ source }) => {
-    const { ok, stdout } = await lint(source);
-    expect([ok, stdout]).toEqual([true, expect.stringContaining("0 chart(s) failed")]);
-  });
+  test.each(CASES.filter(({ name }) => name.startsWith("example-") || name === "base"))(
+    "$name",
+    async ({ source }) => {
+      const { ok, stdout } = await lint(source);
+      expect([ok, stdout]).toEqual([true, expect.stringContaining("0 chart(s) failed")]);
+    },
+  );
 });
 
 test("routes of Istio have no timeout, and not one of 0 s: their definition wants more than 1 ms", () => {
@@ -114,11 +137,14 @@ test("routes of Istio have no timeout, and not one of 0 s: their definition want
 test("every schema is used, and names where it is from", async () => {
   const folder = fileURLToPath(new URL("../../deploy/schemas/", import.meta.url));
   const used = new Set(
-    [...rendered.values()].flat().map(({ kind, apiVersion }) => [kind, ...apiVersion.split("/")].join("-").toLowerCase()),
+    [...rendered.values()]
+      .flat()
+      .map(({ kind, apiVersion }) => [kind, ...apiVersion.split("/")].join("-").toLowerCase()),
   );
   const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
   expect(files.filter((name) => !used.has(name.replace(/\.json$/, "")))).toEqual([]);
-  for (const name of files) expect((await Bun.file(`${folder}${name}`).json()).$comment).toMatch(/ from \S+@v[\d.]+, /);
+  for (const name of files)
+    expect((await Bun.file(`${folder}${name}`).json()).$comment).toMatch(/ from \S+@v[\d.]+, /);
 });
 
 test("the packaged chart renders the same as the folder", async () => {
@@ -126,6 +152,8 @@ test("the packaged chart renders the same as the folder", async () => {
 });
 
 test("the chart's version of the application is the command's", async () => {
-  const { version } = await Bun.file(fileURLToPath(new URL("../../apps/holdfast/package.json", import.meta.url))).json();
+  const { version } = await Bun.file(
+    fileURLToPath(new URL("../../apps/holdfast/package.json", import.meta.url)),
+  ).json();
   expect(await Bun.file(`${CHART}/Chart.yaml`).text()).toContain(`appVersion: "${version}"`);
 });

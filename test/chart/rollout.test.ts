@@ -1,10 +1,11 @@
-// Checks that what the chart renders runs: its Valkey, its nodes and its test pod as real processes, and a roll of one pod under clients, judged by the rendered grace period.
+// Checks that what the chart renders runs: its Valkey, its nodes and its test pod as real
+// processes, and a roll of one pod under clients, judged by the rendered grace period.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Holdfast } from "@holdfast/client";
-import { type Balancer, startBalancer } from "@holdfast/testkit/balancer";
+import { type Balancer, startBalancer } from "@holdfast/relay";
 import { parse as parseYaml } from "yaml";
 import { eventually, freePort, type RunningCommand, startCommand } from "../integration/command.ts";
 import { findServer } from "../redis/find-servers.ts";
@@ -33,18 +34,26 @@ const pods: RunningPod[] = [];
 /** The laptop's example with a drain that a test can wait for. */
 async function render(): Promise<readonly KubeObject[]> {
   const laptop: Values = parseYaml(readFileSync(`${CHART}/examples/laptop.yaml`, "utf8"));
-  const quick = { drain: { maxSeconds: 15, preDelaySeconds: 1 }, connections: { perPod: 200, handshakesPerSecond: 100 } };
+  const quick = {
+    drain: { maxSeconds: 15, preDelaySeconds: 1 },
+    connections: { perPod: 200, handshakesPerSecond: 100 },
+  };
   return objects({ values: merged(laptop, quick) });
 }
 
 function podSpec(kind: string, name: string): NonNullable<ReturnType<typeof podOf>> {
-  const object = all.find((candidate) => candidate.kind === kind && candidate.metadata.name === name);
+  const object = all.find(
+    (candidate) => candidate.kind === kind && candidate.metadata.name === name,
+  );
   const pod = object === undefined ? undefined : podOf(object);
   if (pod === undefined) throw new Error(`no ${kind} ${name}`);
   return pod;
 }
 
-/** Arguments and variables of a pod's container, with references and addresses as the cluster would put them. */
+/**
+ * Arguments and variables of a pod's container, with references and addresses as the cluster would
+ * put them.
+ */
 function containerOf(pod: ReturnType<typeof podSpec>, fields: Readonly<Record<string, string>>) {
   const [container] = pod.containers;
   if (container === undefined) throw new Error("no container");
@@ -52,14 +61,23 @@ function containerOf(pod: ReturnType<typeof podSpec>, fields: Readonly<Record<st
     text
       .replaceAll(/\$\((\w+)\)/g, (_all, name: string) => SECRETS[name] ?? "")
       .replace("rt-holdfast-valkey:6379", `127.0.0.1:${valkeyPort}`);
-  const env = container.env?.map(({ name, value }) => [name, value === undefined ? (SECRETS[name] ?? fields[name] ?? "") : filled(value)]);
+  const env = container.env?.map(({ name, value }) => [
+    name,
+    value === undefined ? (SECRETS[name] ?? fields[name] ?? "") : filled(value),
+  ]);
   return { args: container.args?.map(filled) ?? [], env: Object.fromEntries(env ?? []) };
 }
 
 async function startPod(name: string, revision: string): Promise<RunningPod> {
   const config = join(folder, "holdfast.yaml");
-  writeFileSync(config, all.find(({ kind }) => kind === "ConfigMap")?.data?.["holdfast.yaml"] ?? "");
-  const { args, env } = containerOf(podSpec("Deployment", "rt-holdfast"), { HOLDFAST_NODE_ID: name, HOLDFAST_REVISION: revision });
+  writeFileSync(
+    config,
+    all.find(({ kind }) => kind === "ConfigMap")?.data?.["holdfast.yaml"] ?? "",
+  );
+  const { args, env } = containerOf(podSpec("Deployment", "rt-holdfast"), {
+    HOLDFAST_NODE_ID: name,
+    HOLDFAST_REVISION: revision,
+  });
   const [port, internalPort] = [await freePort(), await freePort()];
   // Every pod has ports and a root of its own; processes of one machine do not.
   const place = {
@@ -68,8 +86,15 @@ async function startPod(name: string, revision: string): Promise<RunningPod> {
     HOLDFAST_INTERNAL_PORT: `${internalPort}`,
     HOLDFAST_HOST: "127.0.0.1",
   };
-  const command = startCommand(args, { env: { ...env, ...place, HOLDFAST_INTERNAL_HOST: "127.0.0.1" } });
-  service.add({ id: name, host: "127.0.0.1", port, readyUrl: `http://127.0.0.1:${internalPort}/readyz` });
+  const command = startCommand(args, {
+    env: { ...env, ...place, HOLDFAST_INTERNAL_HOST: "127.0.0.1" },
+  });
+  service.add({
+    id: name,
+    host: "127.0.0.1",
+    port,
+    readyUrl: `http://127.0.0.1:${internalPort}/readyz`,
+  });
   await service.whenReady(name, 15_000).catch((error: unknown) => {
     throw new Error(`${String(error)}:\n${command.output()}`);
   });
@@ -84,10 +109,13 @@ beforeAll(async () => {
   service = startBalancer({ checkEveryMs: 100 });
   const { args } = containerOf(podSpec("StatefulSet", "rt-holdfast-valkey"), {});
   const flags = args.slice(1).map((arg) => (arg === "/data" ? folder : arg));
-  valkey = Bun.spawn([findServer("valkey"), ...flags, "--port", `${valkeyPort}`, "--bind", "127.0.0.1"], {
-    stdout: "ignore",
-    stderr: "inherit",
-  });
+  valkey = Bun.spawn(
+    [findServer("valkey"), ...flags, "--port", `${valkeyPort}`, "--bind", "127.0.0.1"],
+    {
+      stdout: "ignore",
+      stderr: "inherit",
+    },
+  );
 }, 60_000);
 
 afterAll(async () => {
@@ -110,7 +138,10 @@ async function helmTest(): Promise<readonly [number, string]> {
 test("the pods start, and the test pod connects, publishes, receives and recovers through the Service", async () => {
   await startPod("rt-holdfast-1-a", "1");
   await startPod("rt-holdfast-1-b", "1");
-  expect(await helmTest()).toEqual([0, expect.stringContaining("came back and received what was missed")]);
+  expect(await helmTest()).toEqual([
+    0,
+    expect.stringContaining("came back and received what was missed"),
+  ]);
 }, 60_000);
 
 test("a pod that is replaced ends by itself in the grace period, and nobody disconnects or misses anything", async () => {
@@ -119,7 +150,12 @@ test("a pod that is replaced ends by itself in the grace period, and nobody disc
   const clients = received.map((offsets) => {
     const client = new Holdfast(`ws://127.0.0.1:${service.port}/connect`);
     client.on("state", ({ state, reason }) => void states.push(`${state} (${reason})`));
-    return { client, subscription: client.channel("demo:roll").subscribe(({ offset }) => void offsets.push(offset)) };
+    return {
+      client,
+      subscription: client
+        .channel("demo:roll")
+        .subscribe(({ offset }) => void offsets.push(offset)),
+    };
   });
   await Promise.all(clients.map(({ subscription }) => subscription.ready));
   const [leaving] = pods;
@@ -146,13 +182,17 @@ test("a pod that is replaced ends by itself in the grace period, and nobody disc
   rolling = false;
   await publishing;
   const last = await clients[0]?.client.channel("demo:roll").publish({ last: true });
-  await eventually("everyone has everything", () => received.every((offsets) => offsets.at(-1) === last?.offset));
+  await eventually("everyone has everything", () =>
+    received.every((offsets) => offsets.at(-1) === last?.offset),
+  );
 
   const finished = leaving.command.events().find(({ event }) => event === "drain_finished");
   expect(finished).toMatchObject({ moved: held, cut: 0 });
   expect(new Set(states)).toEqual(new Set(["connected (connected)"]));
   for (const offsets of received)
-    expect(offsets).toEqual(Array.from({ length: published + 1 }, (_, index) => (last?.offset ?? 0) - published + index));
+    expect(offsets).toEqual(
+      Array.from({ length: published + 1 }, (_, index) => (last?.offset ?? 0) - published + index),
+    );
   await Promise.all(clients.map(({ client }) => client.close()));
   expect(await helmTest()).toEqual([0, expect.stringContaining("every step was done")]);
 }, 60_000);

@@ -1,4 +1,5 @@
-// Checks the rules that definitions state in CEL over everything that the chart renders; a schema alone does not see them.
+// Checks the rules that definitions state in CEL over everything that the chart renders; a schema
+// alone does not see them.
 import { describe, expect, test } from "bun:test";
 import { CASES } from "./cases.ts";
 import { type KubeObject, objects } from "./helm.ts";
@@ -6,7 +7,8 @@ import { judge, judgeBy } from "./rules.ts";
 
 test("every object of every case keeps the rules of its definition", async () => {
   const judged = [];
-  for (const { source } of CASES) for (const object of await objects(source)) judged.push(await judge(object));
+  for (const { source } of CASES)
+    for (const object of await objects(source)) judged.push(await judge(object));
   expect(judged.flatMap(({ broken }) => broken)).toEqual([]);
   expect(judged.reduce((sum, { evaluated }) => sum + evaluated, 0)).toBeGreaterThan(200);
 }, 60_000);
@@ -16,7 +18,12 @@ describe("a rule notices", () => {
   const BROKEN: readonly (readonly [string, KubeObject, string])[] = [
     [
       "a timeout of Istio's that is 0",
-      { apiVersion: "networking.istio.io/v1", kind: "VirtualService", metadata, spec: { hosts: ["h"], http: [{ timeout: "0s" }] } },
+      {
+        apiVersion: "networking.istio.io/v1",
+        kind: "VirtualService",
+        metadata,
+        spec: { hosts: ["h"], http: [{ timeout: "0s" }] },
+      },
       ".spec.http[0].timeout: must be a valid duration greater than 1ms",
     ],
     [

@@ -1,4 +1,5 @@
-// Owns: the rules between fields that definitions state in CEL (x-kubernetes-validations), evaluated as the API server does: defaults first, then each rule where it stands.
+// Owns: the rules between fields that definitions state in CEL (x-kubernetes-validations),
+// evaluated as the API server does: defaults first, then each rule where it stands.
 import { fileURLToPath } from "node:url";
 import { type CelInput, celEnv, parse, plan } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
@@ -12,7 +13,10 @@ export interface Schema {
   readonly items?: Schema;
   readonly additionalProperties?: Schema | boolean;
   readonly default?: unknown;
-  readonly "x-kubernetes-validations"?: readonly { readonly rule: string; readonly message?: string }[];
+  readonly "x-kubernetes-validations"?: readonly {
+    readonly rule: string;
+    readonly message?: string;
+  }[];
 }
 
 export interface Judged {
@@ -23,7 +27,9 @@ export interface Judged {
 
 /** Rules of an object's kind; kinds of Kubernetes itself have none here. */
 export async function judge(object: KubeObject): Promise<Judged> {
-  const file = Bun.file(`${SCHEMAS}${[object.kind, ...object.apiVersion.split("/")].join("-").toLowerCase()}.json`);
+  const file = Bun.file(
+    `${SCHEMAS}${[object.kind, ...object.apiVersion.split("/")].join("-").toLowerCase()}.json`,
+  );
   if (!(await file.exists())) return { broken: [], evaluated: 0 };
   const found = judgeBy(await file.json(), object);
   return { ...found, broken: found.broken.map((text) => `${keyOf(object)}: ${text}`) };
@@ -36,7 +42,8 @@ export function judgeBy(schema: Schema, object: unknown): Judged {
     for (const { rule, message } of at["x-kubernetes-validations"] ?? []) {
       evaluated += 1;
       const holds = evaluate(rule, toCel(value, at));
-      if (holds !== true) broken.push(`${path}: ${message ?? rule}${holds === false ? "" : ` (${holds})`}`);
+      if (holds !== true)
+        broken.push(`${path}: ${message ?? rule}${holds === false ? "" : ` (${holds})`}`);
     }
     for (const [name, inner, below] of children(at, value)) walk(below, inner, `${path}${name}`);
   };
@@ -45,13 +52,16 @@ export function judgeBy(schema: Schema, object: unknown): Judged {
 }
 
 function children(schema: Schema, value: unknown): readonly (readonly [string, unknown, Schema])[] {
-  if (Array.isArray(value)) return value.map((item, index) => [`[${index}]`, item, schema.items ?? {}]);
+  if (Array.isArray(value))
+    return value.map((item, index) => [`[${index}]`, item, schema.items ?? {}]);
   if (!isRecord(value)) return [];
   return Object.entries(value).map(([name, inner]) => [`.${name}`, inner, schemaAt(schema, name)]);
 }
 
 function schemaAt({ properties, additionalProperties }: Schema, name: string): Schema {
-  return properties?.[name] ?? (typeof additionalProperties === "object" ? additionalProperties : {});
+  return (
+    properties?.[name] ?? (typeof additionalProperties === "object" ? additionalProperties : {})
+  );
 }
 
 function withDefaults(value: unknown, schema: Schema): unknown {
@@ -60,8 +70,16 @@ function withDefaults(value: unknown, schema: Schema): unknown {
   const missing = Object.entries(schema.properties ?? {}).filter(
     ([name, inner]) => value[name] === undefined && inner.default !== undefined,
   );
-  const whole = { ...value, ...Object.fromEntries(missing.map(([name, inner]) => [name, inner.default])) };
-  return Object.fromEntries(Object.entries(whole).map(([name, inner]) => [name, withDefaults(inner, schemaAt(schema, name))]));
+  const whole = {
+    ...value,
+    ...Object.fromEntries(missing.map(([name, inner]) => [name, inner.default])),
+  };
+  return Object.fromEntries(
+    Object.entries(whole).map(([name, inner]) => [
+      name,
+      withDefaults(inner, schemaAt(schema, name)),
+    ]),
+  );
 }
 
 const env = celEnv({ funcs: strings });
@@ -78,8 +96,12 @@ function evaluate(rule: string, self: CelInput): boolean | string {
 /** Whole numbers are integers to CEL unless the schema says `number`. */
 function toCel(value: unknown, schema: Schema): CelInput {
   if (Array.isArray(value)) return value.map((item) => toCel(item, schema.items ?? {}));
-  if (isRecord(value)) return new Map(Object.entries(value).map(([name, inner]) => [name, toCel(inner, schemaAt(schema, name))]));
-  if (typeof value === "number") return Number.isInteger(value) && schema.type !== "number" ? BigInt(value) : value;
+  if (isRecord(value))
+    return new Map(
+      Object.entries(value).map(([name, inner]) => [name, toCel(inner, schemaAt(schema, name))]),
+    );
+  if (typeof value === "number")
+    return Number.isInteger(value) && schema.type !== "number" ? BigInt(value) : value;
   return typeof value === "string" || typeof value === "boolean" ? value : null;
 }
 

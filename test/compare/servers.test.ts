@@ -1,13 +1,26 @@
-// Checks that every server that is compared does the work that is measured, and that a measurement notices when one does not.
+// Checks that every server that is compared does the work that is measured, and that a measurement
+// notices when one does not.
 import { afterAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fanOutPlan, measureFlow, measureRecovery, planFrom, roomsPlan, Servers, usageOf } from "@holdfast/bench/compare";
+import {
+  fanOutPlan,
+  measureFlow,
+  measureRecovery,
+  planFrom,
+  roomsPlan,
+  Servers,
+  usageOf,
+} from "@holdfast/lab/compare";
 
 const folder = mkdtempSync(join(import.meta.dir, "../../.cache/compare-test-"));
 /** Path of a Centrifugo, where one is to be tested too. */
 const { CENTRIFUGO = "" } = process.env;
-const servers = new Servers({ folder, centrifugo: { path: CENTRIFUGO }, pinning: { text: undefined, onServerCore: (command) => command } });
+const servers = new Servers({
+  folder,
+  centrifugo: { path: CENTRIFUGO },
+  pinning: { text: undefined, onServerCore: (command) => command },
+});
 afterAll(async () => {
   await servers.stopAll();
   rmSync(folder, { recursive: true });
@@ -38,7 +51,10 @@ for (const [peer, nodes] of cases) {
     const running = await servers.start({ peer, nodes, recovers: false, connectionsMax: 500 });
     try {
       expect(running.urls).toHaveLength(nodes);
-      const fanOut = await measureFlow(running, fanOutPlan(running, sizes, { subscribers: 30, publishesPerSecond: 50 }));
+      const fanOut = await measureFlow(
+        running,
+        fanOutPlan(running, sizes, { subscribers: 30, publishesPerSecond: 50 }),
+      );
       const rooms = await measureFlow(running, roomsPlan(running, sizes));
       expect([fanOut.wrong, rooms.wrong]).toEqual([0, 0]);
       expect(fanOut.deliveries % 30).toBe(0);
@@ -52,7 +68,9 @@ for (const [peer, nodes] of cases) {
 }
 
 test("Holdfast and Socket.IO give every client that comes back exactly what it missed", async () => {
-  const recovered = (["holdfast", "socketio", ...(CENTRIFUGO === "" ? [] : (["centrifugo"] as const))] as const).map(async (peer) => {
+  const recovered = (
+    ["holdfast", "socketio", ...(CENTRIFUGO === "" ? [] : (["centrifugo"] as const))] as const
+  ).map(async (peer) => {
     const running = await servers.start({ peer, nodes: 1, recovers: true, connectionsMax: 500 });
     try {
       return await measureRecovery(running, sizes);
@@ -71,7 +89,8 @@ test("a server that forgets and repeats is found out", async () => {
   const careless = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("", { status: 426 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("", { status: 426 }),
     websocket: {
       message(socket, message) {
         const text = String(message);
@@ -96,7 +115,10 @@ test("a server that forgets and repeats is found out", async () => {
       collectGarbage: () => {},
       stop: async () => {},
     };
-    const plan = { ...fanOutPlan(running, sizes, { subscribers: 10, publishesPerSecond: 100 }), settleMsMax: 500 };
+    const plan = {
+      ...fanOutPlan(running, sizes, { subscribers: 10, publishesPerSecond: 100 }),
+      settleMsMax: 500,
+    };
     const { wrong } = await measureFlow(running, plan);
     expect(wrong).toBeGreaterThan(0);
   } finally {

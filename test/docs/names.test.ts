@@ -1,9 +1,10 @@
-// Owns: the check that what the documents name exists: files, options, metrics, codes, events, flags, and defaults as they are stated.
+// Owns: the check that what the documents name exists: files, options, metrics, codes, events,
+// flags, and defaults as they are stated.
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { OWN_ERRORS } from "@holdfast/bench/load";
 import { API_SCOPES, optionRows } from "@holdfast/config";
+import { OWN_ERRORS } from "@holdfast/load";
 import { CODES } from "@holdfast/protocol";
 import { METRICS } from "@holdfast/server";
 import { brokenLinks } from "../../tools/tidy/documents.ts";
@@ -31,7 +32,10 @@ function named(form: RegExp): readonly Named[] {
 /** The same, code blocks included. */
 function written(form: RegExp): readonly Named[] {
   return all.flatMap(({ path, text }) =>
-    [...text.matchAll(form)].map((match) => ({ text: match[0], at: `${path}:${lineAt(text, match.index)}` })),
+    [...text.matchAll(form)].map((match) => ({
+      text: match[0],
+      at: `${path}:${lineAt(text, match.index)}`,
+    })),
   );
 }
 
@@ -41,50 +45,78 @@ const missing = (found: readonly Named[], known: ReadonlySet<string>): readonly 
 test("relative links lead somewhere", () => {
   const repository = {
     exists: (path: string) => existsSync(`${ROOT}${path}`),
-    read: (path: string) => (existsSync(`${ROOT}${path}`) ? readFileSync(`${ROOT}${path}`, "utf8") : undefined),
+    read: (path: string) =>
+      existsSync(`${ROOT}${path}`) ? readFileSync(`${ROOT}${path}`, "utf8") : undefined,
   };
-  const broken = all.flatMap(({ path }) => brokenLinks(path, repository)).map(({ path, line, text }) => `${path}:${line}: ${text}`);
+  const broken = all
+    .flatMap(({ path }) => brokenLinks(path, repository))
+    .map(({ path, line, text }) => `${path}:${line}: ${text}`);
   expect(broken).toEqual([]);
 });
 
 test("the index has a line for every page of the guide, of operations and of the reference", () => {
   const index = all.find(({ path }) => path === "docs/README.md")?.text ?? "";
-  const folders = ["guide", "operations", "reference", "adr", "benchmarks"].filter((folder) => existsSync(`${ROOT}docs/${folder}`));
-  const files = folders.flatMap((folder) => [...new Bun.Glob("*.md").scanSync(`${ROOT}docs/${folder}`)].map((file) => `${folder}/${file}`));
+  const folders = ["guide", "operations", "reference", "adr", "benchmarks"].filter((folder) =>
+    existsSync(`${ROOT}docs/${folder}`),
+  );
+  const files = folders.flatMap((folder) =>
+    [...new Bun.Glob("*.md").scanSync(`${ROOT}docs/${folder}`)].map((file) => `${folder}/${file}`),
+  );
   expect(files.length).toBeGreaterThan(12);
   expect(files.filter((file) => !index.includes(`](${file})`))).toEqual([]);
 });
 
 test("files that are named exist", () => {
-  const paths = named(/^(?:[\w.-]+\/)+[\w.-]+\.(?:tsx?|mjs|md|json|ya?ml)$/).filter(({ text }) => !text.startsWith("my-app/"));
+  const paths = named(/^(?:[\w.-]+\/)+[\w.-]+\.(?:tsx?|mjs|md|json|ya?ml)$/).filter(
+    ({ text }) => !text.startsWith("my-app/"),
+  );
   expect(paths.filter(({ text }) => !existsSync(`${ROOT}${text}`))).toEqual([]);
 });
 
 test("options that are named exist", () => {
-  const groups = [...new Set(rows.flatMap(({ name }) => (name.includes(".") ? [name.split(".")[0]] : [])))];
+  const groups = [
+    ...new Set(rows.flatMap(({ name }) => (name.includes(".") ? [name.split(".")[0]] : []))),
+  ];
   const options = named(new RegExp(`^(?:${groups.join("|")})\\.[a-zA-Z.]+$`));
   expect(options.length).toBeGreaterThan(30);
   // A group, as in `auth.jwt`, is named where the whole of it is meant.
-  const parents = rows.flatMap(({ name }) => (name.includes(".") ? [name.slice(0, name.lastIndexOf("."))] : []));
+  const parents = rows.flatMap(({ name }) =>
+    name.includes(".") ? [name.slice(0, name.lastIndexOf("."))] : [],
+  );
   const contexts = ["log.level", "log.format"];
-  expect(missing(options, new Set([...rows.map(({ name }) => name), ...parents, ...contexts]))).toEqual([]);
+  expect(
+    missing(options, new Set([...rows.map(({ name }) => name), ...parents, ...contexts])),
+  ).toEqual([]);
 });
 
 test("environment variables that are named exist", () => {
   const variables = written(/\bHOLDFAST_[A-Z_]+\b/g);
   expect(variables.length).toBeGreaterThan(5);
-  expect(missing(variables, new Set([...rows.map(({ env }) => env), "HOLDFAST_CONFIG", "HOLDFAST_BENCH_TOKEN"]))).toEqual([]);
+  expect(
+    missing(
+      variables,
+      new Set([...rows.map(({ env }) => env), "HOLDFAST_CONFIG", "HOLDFAST_BENCH_TOKEN"]),
+    ),
+  ).toEqual([]);
 });
 
 test("flags of the command that are named exist", () => {
   const cli = readFileSync(`${ROOT}apps/holdfast/src/cli.ts`, "utf8");
   const own = [...cli.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag);
-  const ofPlan = [...readFileSync(`${ROOT}apps/holdfast/src/plan-flags.ts`, "utf8").matchAll(/^ {2}\["([a-z-]+)", "/gm)].map(
-    ([, name]) => `--${name}`,
+  const ofPlan = [
+    ...readFileSync(`${ROOT}apps/holdfast/src/plan-flags.ts`, "utf8").matchAll(
+      /^ {2}\["([a-z-]+)", "/gm,
+    ),
+  ].map(([, name]) => `--${name}`);
+  const inline = readFileSync(`${ROOT}apps/holdfast/src/plan-command.ts`, "utf8").matchAll(
+    /(?<=")--[a-z-]+/g,
   );
-  const inline = readFileSync(`${ROOT}apps/holdfast/src/plan-command.ts`, "utf8").matchAll(/(?<=")--[a-z-]+/g);
-  const bench = ["options.ts", "command.ts"].map((file) => readFileSync(`${ROOT}apps/holdfast/src/bench/${file}`, "utf8"));
-  const ofBench = bench.flatMap((text) => [...text.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag));
+  const bench = ["options.ts", "command.ts"].map((file) =>
+    readFileSync(`${ROOT}apps/holdfast/src/bench/${file}`, "utf8"),
+  );
+  const ofBench = bench.flatMap((text) =>
+    [...text.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag),
+  );
   const known = new Set([
     ...ofBench,
     ...rows.flatMap(({ flag }) => (flag === undefined ? [] : [flag])),
@@ -94,10 +126,15 @@ test("flags of the command that are named exist", () => {
     "--help",
   ]);
   const lines = all.flatMap(({ path, text }) =>
-    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen|plan|bench)\b.*$/gm)].map((match) => ({ path, text, match })),
+    [...text.matchAll(/^.*\bholdfast (?:dev|serve|config|token|keygen|plan|bench)\b.*$/gm)].map(
+      (match) => ({ path, text, match }),
+    ),
   );
   const flags = lines.flatMap(({ path, text, match }) =>
-    [...match[0].matchAll(/(?<=\s)--[a-z][a-z-]+/g)].map(([flag]) => ({ text: flag, at: `${path}:${lineAt(text, match.index)}` })),
+    [...match[0].matchAll(/(?<=\s)--[a-z][a-z-]+/g)].map(([flag]) => ({
+      text: flag,
+      at: `${path}:${lineAt(text, match.index)}`,
+    })),
   );
   expect(flags.length).toBeGreaterThan(3);
   expect(missing(flags, known)).toEqual([]);
@@ -109,38 +146,70 @@ test("defaults that stand in brackets behind an option are its own", () => {
       const row = rows.find(({ name }) => name === match[1]);
       return row === undefined
         ? []
-        : [{ row, value: amountOf(match[2] ?? "", match[3] ?? ""), at: `${path}:${lineAt(text, match.index)}` }];
+        : [
+            {
+              row,
+              value: amountOf(match[2] ?? "", match[3] ?? ""),
+              at: `${path}:${lineAt(text, match.index)}`,
+            },
+          ];
     }),
   );
   expect(stated.length).toBeGreaterThan(20);
   expect(
-    stated.filter(({ row, value }) => row.option.default !== value).map(({ row, value, at }) => `${at}: ${row.name} ${value}`),
+    stated
+      .filter(({ row, value }) => row.option.default !== value)
+      .map(({ row, value, at }) => `${at}: ${row.name} ${value}`),
   ).toEqual([]);
 });
 
 test("metrics that are named exist", () => {
-  const metrics = written(/\bholdfast_[a-z_]+\b/g).map((metric) => ({ ...metric, text: metric.text.replace(/_(bucket|sum|count)$/, "") }));
+  const metrics = written(/\bholdfast_[a-z_]+\b/g).map((metric) => ({
+    ...metric,
+    text: metric.text.replace(/_(bucket|sum|count)$/, ""),
+  }));
   expect(metrics.length).toBeGreaterThan(10);
   expect(missing(metrics, new Set(Object.keys(METRICS)))).toEqual([]);
 });
 
 test("codes, events and operations that are named exist", () => {
-  const names = named(/^[a-z]+(?:_[a-z]+)+$/).filter(({ text }) => !/^(holdfast|process)_/.test(text));
+  const names = named(/^[a-z]+(?:_[a-z]+)+$/).filter(
+    ({ text }) => !/^(holdfast|process)_/.test(text),
+  );
   expect(names.length).toBeGreaterThan(40);
-  const known = new Set<string>([...Object.keys(CODES), ...events(), ...apiNames(), ...API_SCOPES, ...reasons(), ...OWN_ERRORS]);
+  const known = new Set<string>([
+    ...Object.keys(CODES),
+    ...events(),
+    ...apiNames(),
+    ...API_SCOPES,
+    ...reasons(),
+    ...OWN_ERRORS,
+  ]);
   expect(missing(names, known)).toEqual([]);
 });
 
 function amountOf(digits: string, unit: string): number {
-  const factor: Readonly<Record<string, number>> = { s: 1000, min: 60_000, minutes: 60_000, KiB: 1024, MiB: 1024 * 1024 };
+  const factor: Readonly<Record<string, number>> = {
+    s: 1000,
+    min: 60_000,
+    minutes: 60_000,
+    KiB: 1024,
+    MiB: 1024 * 1024,
+  };
   return Number(digits.replaceAll(",", "")) * (factor[unit] ?? 1);
 }
 
 /** Names of log events, as the programs write them. */
 function events(): readonly string[] {
-  const files = ["packages/server/src/events.ts", "packages/server/src/log/logger.ts", "apps/holdfast/src/events.ts"];
+  const files = [
+    "packages/server/src/events.ts",
+    "packages/server/src/log/logger.ts",
+    "apps/holdfast/src/events.ts",
+  ];
   return files.flatMap((file) =>
-    [...readFileSync(`${ROOT}${file}`, "utf8").matchAll(/"([a-z]+(?:_[a-z]+)+)"/g)].map((match) => match[1] ?? ""),
+    [...readFileSync(`${ROOT}${file}`, "utf8").matchAll(/"([a-z]+(?:_[a-z]+)+)"/g)].map(
+      (match) => match[1] ?? "",
+    ),
   );
 }
 
@@ -152,5 +221,7 @@ function apiNames(): readonly string[] {
 
 /** Values of labels that are named in a metric's description. */
 function reasons(): readonly string[] {
-  return Object.values(METRICS).flatMap(({ help }) => [...help.matchAll(/`([a-z_]+)`/g)].map((match) => match[1] ?? ""));
+  return Object.values(METRICS).flatMap(({ help }) =>
+    [...help.matchAll(/`([a-z_]+)`/g)].map((match) => match[1] ?? ""),
+  );
 }

@@ -1,4 +1,5 @@
-// Owns: reading the documents: which pages there are, their code samples, and what a comment before a sample says of it.
+// Owns: reading the documents: which pages there are, their code samples, and what a comment before
+// a sample says of it.
 import { fileURLToPath } from "node:url";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -11,7 +12,9 @@ export interface Sample {
   readonly line: number;
   readonly language: string;
   readonly text: string;
-  /** What the comment above it says: `<!-- sample: run prelude=room -->` has `run` and `prelude`. */
+  /**
+   * What the comment above it says: `<!-- sample: run prelude=room -->` has `run` and `prelude`.
+   */
   readonly marks: ReadonlyMap<string, string>;
 }
 
@@ -24,9 +27,19 @@ export interface Sample {
  * - `output`: is what the sample above it prints; `...` stands for anything.
  * - `manifest`: YAML that is no configuration of a node.
  */
-export const MARKS: ReadonlySet<string> = new Set(["file", "prelude", "run", "refused", "output", "manifest"]);
+export const MARKS: ReadonlySet<string> = new Set([
+  "file",
+  "prelude",
+  "run",
+  "refused",
+  "output",
+  "manifest",
+]);
 
-/** Pages that belong to others and hold samples that need a context: marks by page and number of the TypeScript sample, from 0. */
+/**
+ * Pages that belong to others and hold samples that need a context: marks by page and number of the
+ * TypeScript sample, from 0.
+ */
 const MARKS_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
   "README.md": ["file=holdfast.config.ts", "run prelude=ends"],
   "docs/guide/contract.md": ["file=holdfast.config.ts", "prelude=holdfast", "prelude=definition"],
@@ -34,10 +47,13 @@ const MARKS_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Markdown that is checked: what tells people how to use Holdfast. */
-export async function pages(): Promise<readonly { readonly path: string; readonly text: string }[]> {
+export async function pages(): Promise<
+  readonly { readonly path: string; readonly text: string }[]
+> {
   const found = ["README.md"];
   for (const folder of ["docs", "docs/guide", "docs/operations"]) {
-    for (const path of new Bun.Glob("*.md").scanSync(`${ROOT}${folder}`)) found.push(`${folder}/${path}`);
+    for (const path of new Bun.Glob("*.md").scanSync(`${ROOT}${folder}`))
+      found.push(`${folder}/${path}`);
   }
   const read = async (path: string) => ({ path, text: await Bun.file(`${ROOT}${path}`).text() });
   return Promise.all(found.sort().map(read));
@@ -52,13 +68,20 @@ export function samplesOf(page: string, text: string): readonly Sample[] {
     const [whole, own, language = "", body = ""] = match;
     const fence = (match.index ?? 0) + whole.indexOf("```");
     const elsewhere = isTyped(language) ? MARKS_ELSEWHERE[page]?.[typed++] : undefined;
-    return { page, line: lineAt(text, fence), language, text: body, marks: marksOf(own ?? elsewhere ?? "") };
+    return {
+      page,
+      line: lineAt(text, fence),
+      language,
+      text: body,
+      marks: marksOf(own ?? elsewhere ?? ""),
+    };
   });
 }
 
 export const isTyped = (language: string): boolean => language === "ts" || language === "tsx";
 
-export const lineAt = (text: string, index: number): number => text.slice(0, index).split("\n").length;
+export const lineAt = (text: string, index: number): number =>
+  text.slice(0, index).split("\n").length;
 
 /** `docs/guide/client.md:12`, for names of tests. */
 export const placeOf = ({ page, line }: Sample): string => `${page}:${line}`;

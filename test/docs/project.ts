@@ -3,7 +3,10 @@ import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isTyped, lineAt, ROOT, type Sample } from "./pages.ts";
 
-/** Inside the repository, so that packages are found as an application's would be; of this process alone. */
+/**
+ * Inside the repository, so that packages are found as an application's would be; of this process
+ * alone.
+ */
 const FOLDER = `${ROOT}.cache/docs-samples-${process.pid}`;
 const PRELUDES = `${ROOT}test/docs/preludes`;
 const CONTRACT = "holdfast.config.ts";
@@ -31,25 +34,33 @@ export const removeProjects = (): Promise<void> => rm(FOLDER, { recursive: true,
 export async function writeProject(name: string, samples: readonly Sample[]): Promise<Project> {
   const folder = `${FOLDER}/${name}`;
   await rm(folder, { recursive: true, force: true });
-  const files = await Promise.all(samples.filter(({ language }) => isTyped(language)).map((sample) => fileOf(folder, sample)));
+  const files = await Promise.all(
+    samples.filter(({ language }) => isTyped(language)).map((sample) => fileOf(folder, sample)),
+  );
   for (const page of new Set(files.map(({ sample }) => sample.page)))
     await Bun.write(`${folderOf(folder, page)}/${CONTRACT}`, Bun.file(`${PRELUDES}/${CONTRACT}`));
   for (const { path, text } of files) {
     await mkdir(dirname(path), { recursive: true });
     await Bun.write(path, text);
   }
-  const config = { extends: `${ROOT}tsconfig.tests.json`, include: ["**/*"], exclude: ["**/*.run.*"] };
+  const config = {
+    extends: `${ROOT}tsconfig.tests.json`,
+    include: ["**/*"],
+    exclude: ["**/*.run.*"],
+  };
   await Bun.write(`${folder}/tsconfig.json`, JSON.stringify(config));
   return { folder, files, contractOf: (page) => `${folderOf(folder, page)}/${CONTRACT}` };
 }
 
-const folderOf = (folder: string, page: string): string => `${folder}/${page.replaceAll("/", "-").replace(/\.md$/, "")}`;
+const folderOf = (folder: string, page: string): string =>
+  `${folder}/${page.replaceAll("/", "-").replace(/\.md$/, "")}`;
 
 async function fileOf(folder: string, sample: Sample): Promise<SampleFile> {
   const { language, line, marks, page, text } = sample;
   const path = `${folderOf(folder, page)}/${marks.get("file") ?? `line-${line}.${language}`}`;
   const prelude = marks.get("prelude");
-  const around = prelude === undefined ? "// sample\n" : await Bun.file(`${PRELUDES}/${prelude}.ts`).text();
+  const around =
+    prelude === undefined ? "// sample\n" : await Bun.file(`${PRELUDES}/${prelude}.ts`).text();
   const mark = /^ *\/\/ sample$/m.exec(around);
   if (mark === null) throw new Error(`the prelude ${prelude} has no line "// sample"`);
   const before = lineAt(around, mark.index);
@@ -60,8 +71,19 @@ async function fileOf(folder: string, sample: Sample): Promise<SampleFile> {
 
 /** What the compiler has to say of a project's files, each as `page:line: message`. */
 export async function compile(project: Project): Promise<readonly string[]> {
-  const args = [`${ROOT}node_modules/typescript/bin/tsc`, "-p", project.folder, "--pretty", "false"];
-  const tsc = Bun.spawn(["node", ...args], { cwd: project.folder, stdout: "pipe", stderr: "pipe", timeout: TSC_TIMEOUT_MS });
+  const args = [
+    `${ROOT}node_modules/typescript/bin/tsc`,
+    "-p",
+    project.folder,
+    "--pretty",
+    "false",
+  ];
+  const tsc = Bun.spawn(["node", ...args], {
+    cwd: project.folder,
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: TSC_TIMEOUT_MS,
+  });
   const [output, code] = await Promise.all([new Response(tsc.stdout).text(), tsc.exited]);
   const lines = output.split("\n").filter((line) => line !== "" && !line.startsWith(" "));
   if (lines.length === 0 && code !== 0) return [`the compiler ended with ${code}`];

@@ -1,7 +1,8 @@
-// Owns: the check that code in the documents is real: TypeScript compiles, what is marked `run` runs, configuration is accepted.
+// Owns: the check that code in the documents is real: TypeScript compiles, what is marked `run`
+// runs, configuration is accepted.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
-import type { ContractDefinition } from "@holdfast/core/contract";
+import type { ContractDefinition } from "@holdfast/contract";
 import { API_KEY, startNode, type TestNode } from "../integration/start-node.ts";
 import { isTyped, MARKS, pages, placeOf, ROOT, type Sample, samplesOf } from "./pages.ts";
 import { compile, type Project, removeProjects, type SampleFile, writeProject } from "./project.ts";
@@ -29,16 +30,21 @@ test("every sample in TypeScript compiles", async () => {
 }, 90_000);
 
 test("a sample that does not compile is found, with the line of its page", async () => {
-  const page = 'a\n\n<!-- sample: prelude=room -->\n```ts\nawait room.publish({ text: "hi" });\nawait room.publish({ txt: "hi" });\n```\n';
+  const page =
+    'a\n\n<!-- sample: prelude=room -->\n```ts\nawait room.publish({ text: "hi" });\nawait room.publish({ txt: "hi" });\n```\n';
   const found = await compile(await writeProject("wrong", samplesOf("docs/wrong.md", page)));
   expect(found).toHaveLength(1);
   expect(found[0]).toStartWith("docs/wrong.md:6: error TS2561:");
 }, 90_000);
 
 test("marks of samples are known, and stand where they mean something", () => {
-  const unknown = samples.filter(({ marks }) => [...marks.keys()].some((mark) => !MARKS.has(mark))).map(placeOf);
+  const unknown = samples
+    .filter(({ marks }) => [...marks.keys()].some((mark) => !MARKS.has(mark)))
+    .map(placeOf);
   expect(unknown).toEqual([]);
-  const idle = samples.filter((sample) => marked(sample) && !(isTyped(sample.language) || sample.language === "sh")).map(placeOf);
+  const idle = samples
+    .filter((sample) => marked(sample) && !(isTyped(sample.language) || sample.language === "sh"))
+    .map(placeOf);
   expect(idle).toEqual([]);
 });
 
@@ -66,28 +72,43 @@ describe("samples that are marked run", () => {
 });
 
 describe("configuration in the documents", () => {
-  const configurations = samples.filter(({ language, marks }) => language === "yaml" && !marks.has("manifest"));
-  test.each(configurations.map((sample) => [placeOf(sample), sample] as const))("%s is accepted", (_place, { text }) => {
-    const loaded = loadConfig({ file: "holdfast.yaml", text });
-    expect(loaded.ok ? [] : loaded.problems).toEqual([]);
-  });
+  const configurations = samples.filter(
+    ({ language, marks }) => language === "yaml" && !marks.has("manifest"),
+  );
+  test.each(configurations.map((sample) => [placeOf(sample), sample] as const))(
+    "%s is accepted",
+    (_place, { text }) => {
+      const loaded = loadConfig({ file: "holdfast.yaml", text });
+      expect(loaded.ok ? [] : loaded.problems).toEqual([]);
+    },
+  );
 
   const manifests = samples.filter(({ marks }) => marks.has("manifest"));
-  test.each(manifests.map((sample) => [placeOf(sample), sample] as const))("%s is YAML", (_place, { text }) => {
-    expect(typeof Bun.YAML.parse(text)).toBe("object");
-  });
+  test.each(manifests.map((sample) => [placeOf(sample), sample] as const))(
+    "%s is YAML",
+    (_place, { text }) => {
+      expect(typeof Bun.YAML.parse(text)).toBe("object");
+    },
+  );
 
   const json = samples.filter(({ language }) => language === "json");
-  test.each(json.map((sample) => [placeOf(sample), sample] as const))("%s is JSON", (_place, { text }) => {
-    expect(() => JSON.parse(text)).not.toThrow();
-  });
+  test.each(json.map((sample) => [placeOf(sample), sample] as const))(
+    "%s is JSON",
+    (_place, { text }) => {
+      expect(() => JSON.parse(text)).not.toThrow();
+    },
+  );
 });
 
 /** A node with the contract of the sample's page, open to clients with and without a token. */
 async function nodeFor({ page }: Sample): Promise<TestNode> {
   const path = contracts.get(page) ?? "";
-  const exported: { readonly default?: ContractDefinition } = (await Bun.file(path).exists()) ? await import(path) : {};
-  const contract = exported.default ?? ((await import("./preludes/holdfast.config.ts")).default as ContractDefinition);
+  const exported: { readonly default?: ContractDefinition } = (await Bun.file(path).exists())
+    ? await import(path)
+    : {};
+  const contract =
+    exported.default ??
+    ((await import("./preludes/holdfast.config.ts")).default as ContractDefinition);
   return startNode({ contract, env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET } });
 }
 
@@ -99,18 +120,33 @@ function pointedAt(text: string, node: TestNode): string {
     .replaceAll("http://localhost:9000", node.internalUrl);
 }
 
-async function run(sample: Sample, node: TestNode): Promise<{ code: number; output: string; errors: string }> {
+async function run(
+  sample: Sample,
+  node: TestNode,
+): Promise<{ code: number; output: string; errors: string }> {
   const file = project.files.find((candidate) => candidate.sample === sample);
-  const command = file === undefined ? ["bash", "-euo", "pipefail", "-c", scriptOf(sample, node)] : await program(file, node);
+  const command =
+    file === undefined
+      ? ["bash", "-euo", "pipefail", "-c", scriptOf(sample, node)]
+      : await program(file, node);
   const child = Bun.spawn(command, {
     cwd: ROOT,
-    env: { PATH: process.env.PATH ?? "", KEY: API_KEY, NO_COLOR: "1", HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET },
+    env: {
+      PATH: process.env.PATH ?? "",
+      KEY: API_KEY,
+      NO_COLOR: "1",
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+    },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
     timeout: RUN_TIMEOUT_MS,
   });
-  const [output, errors, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+  const [output, errors, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
   return { code, output, errors };
 }
 
@@ -122,7 +158,10 @@ async function program({ path, text }: SampleFile, node: TestNode): Promise<stri
 
 /** A node's error is curl's error here. */
 function scriptOf({ text }: Sample, node: TestNode): string {
-  const commands = [`holdfast() { "${process.execPath}" "${MAIN}" "$@"; }`, 'curl() { command curl --fail-with-body "$@"; }'];
+  const commands = [
+    `holdfast() { "${process.execPath}" "${MAIN}" "$@"; }`,
+    'curl() { command curl --fail-with-body "$@"; }',
+  ];
   return [...commands, pointedAt(text, node)].join("\n");
 }
 

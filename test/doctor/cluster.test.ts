@@ -1,16 +1,31 @@
-// Checks reading a live cluster against a real HTTPS server: certificates, tokens, plugins, pages, refusals, and what the command makes of it.
+// Checks reading a live cluster against a real HTTPS server: certificates, tokens, plugins, pages,
+// refusals, and what the command makes of it.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type ClusterAccess, ClusterError, credentialsOf, type KubeObject, readCluster, readKubeconfig } from "@holdfast/kube";
-import { type ApiOptions, type ApiServer, createPki, type Pki, startApiServer } from "./api-server.ts";
+import {
+  type ClusterAccess,
+  ClusterError,
+  credentialsOf,
+  type KubeObject,
+  readCluster,
+  readKubeconfig,
+} from "@holdfast/kube";
+import {
+  type ApiOptions,
+  type ApiServer,
+  createPki,
+  type Pki,
+  startApiServer,
+} from "./api-server.ts";
 import { objectsOf } from "./corpus.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const MAIN = fileURLToPath(new URL("../../apps/holdfast/src/main.ts", import.meta.url));
 const TOKEN = "a-token-that-nobody-may-see";
 
-const manifests = (name: string): readonly KubeObject[] => objectsOf({ name, text: readFileSync(`${HERE}${name}`, "utf8") });
+const manifests = (name: string): readonly KubeObject[] =>
+  objectsOf({ name, text: readFileSync(`${HERE}${name}`, "utf8") });
 const GOOD = manifests("good/holdfast.yaml");
 const BAD = manifests("bad/istio.yaml");
 
@@ -52,7 +67,8 @@ users: [{ name: test, user: ${user} }]
   return path;
 }
 
-const accessAt = (path: string): ClusterAccess => readKubeconfig([{ path, text: readFileSync(path, "utf8") }]);
+const accessAt = (path: string): ClusterAccess =>
+  readKubeconfig([{ path, text: readFileSync(path, "utf8") }]);
 
 async function read(path: string, namespace?: string, execTimeoutMs = 15_000) {
   const access = accessAt(path);
@@ -62,12 +78,14 @@ async function read(path: string, namespace?: string, execTimeoutMs = 15_000) {
 
 async function refusal(path: string, execTimeoutMs?: number): Promise<ClusterError> {
   const error = await read(path, undefined, execTimeoutMs).catch((cause: unknown) => cause);
-  if (!(error instanceof ClusterError)) throw new Error(`expected a ClusterError, got ${String(error)}`);
+  if (!(error instanceof ClusterError))
+    throw new Error(`expected a ClusterError, got ${String(error)}`);
   expect(error.message).not.toContain(TOKEN);
   return error;
 }
 
-const identity = ({ apiVersion, kind, namespace, name }: KubeObject) => `${apiVersion} ${kind} ${namespace}/${name}`;
+const identity = ({ apiVersion, kind, namespace, name }: KubeObject) =>
+  `${apiVersion} ${kind} ${namespace}/${name}`;
 
 describe("what a cluster has is read", () => {
   test("with a token, page by page, by GET alone; every object is as its manifest", async () => {
@@ -75,7 +93,9 @@ describe("what a cluster has is read", () => {
     const { objects, partial } = await read(kubeconfig(server, { user: `{ token: ${TOKEN} }` }));
     expect(partial).toEqual([]);
     expect(objects.map(identity).sort()).toEqual(GOOD.map(identity).sort());
-    expect(objects.find(({ kind }) => kind === "Deployment")?.body).toEqual(GOOD.find(({ kind }) => kind === "Deployment")?.body ?? {});
+    expect(objects.find(({ kind }) => kind === "Deployment")?.body).toEqual(
+      GOOD.find(({ kind }) => kind === "Deployment")?.body ?? {},
+    );
     expect(server.requests.filter((request) => !request.startsWith("GET "))).toEqual([]);
     expect(server.requests.filter((request) => request.includes("secrets"))).toEqual([]);
   });
@@ -84,7 +104,9 @@ describe("what a cluster has is read", () => {
     const { token: _token, ...withoutToken } = { pki, objects: GOOD, token: TOKEN };
     const server = await startApiServer(withoutToken);
     servers.push(server);
-    const { objects } = await read(kubeconfig(server, { user: "{ client-certificate: client.pem, client-key: client.key }" }));
+    const { objects } = await read(
+      kubeconfig(server, { user: "{ client-certificate: client.pem, client-key: client.key }" }),
+    );
     expect(objects.length).toBe(GOOD.length);
     expect((await refusal(kubeconfig(server, { user: "{}" }))).code).toBe("unreachable");
   });
@@ -92,7 +114,9 @@ describe("what a cluster has is read", () => {
   test("with a token file", async () => {
     writeFileSync(pki.path("token"), `${TOKEN}\n`);
     const server = await serve();
-    expect((await read(kubeconfig(server, { user: "{ tokenFile: token }" }))).objects.length).toBe(GOOD.length);
+    expect((await read(kubeconfig(server, { user: "{ tokenFile: token }" }))).objects.length).toBe(
+      GOOD.length,
+    );
   });
 
   test("of one namespace, with the mesh's and kube-proxy's configuration from theirs", async () => {
@@ -104,7 +128,8 @@ describe("what a cluster has is read", () => {
 
   test("under the name that the kubeconfig gives the server", async () => {
     const server = await serve();
-    const named = (name: string) => kubeconfig(server, { user: `{ token: ${TOKEN} }`, cluster: `, tls-server-name: ${name}` });
+    const named = (name: string) =>
+      kubeconfig(server, { user: `{ token: ${TOKEN} }`, cluster: `, tls-server-name: ${name}` });
     expect((await read(named("kubernetes.test"))).objects.length).toBe(GOOD.length);
     expect((await refusal(named("elsewhere.test"))).code).toBe("unreachable");
   });
@@ -121,11 +146,17 @@ describe("an exec plugin", () => {
   test("gives the token; it knows its arguments, its environment, and that nobody answers questions", async () => {
     const server = await serve();
     const script = `[ "$1" = get-token ] && echo "$KUBERNETES_EXEC_INFO" | grep -q '"interactive":false' && echo '{"kind":"ExecCredential","status":{"token":"'$ISSUED'"}}'`;
-    expect((await read(kubeconfig(server, { user: plugin(script) }))).objects.length).toBe(GOOD.length);
+    expect((await read(kubeconfig(server, { user: plugin(script) }))).objects.length).toBe(
+      GOOD.length,
+    );
   });
 
   const failures: readonly (readonly [string, string, string])[] = [
-    ["that fails is told with its last word", "echo noise; echo 'sign in first' >&2; exit 3", "exit status 3 (sign in first)"],
+    [
+      "that fails is told with its last word",
+      "echo noise; echo 'sign in first' >&2; exit 3",
+      "exit status 3 (sign in first)",
+    ],
     ["that says no JSON", `echo ${TOKEN}`, "no JSON"],
     ["that gives nothing", "echo '{}'", "no token and no certificate"],
   ];
@@ -141,7 +172,10 @@ test("an exec plugin that never ends is stopped, and what it started itself is n
   const script = pki.path("patient.sh");
   writeFileSync(script, `#!/bin/sh\n(sleep 8; touch ${marker}) &\nwait\n`);
   chmodSync(script, 0o755);
-  const error = await refusal(kubeconfig(await serve(), { user: "{ exec: { command: ./patient.sh } }" }), 1000);
+  const error = await refusal(
+    kubeconfig(await serve(), { user: "{ exec: { command: ./patient.sh } }" }),
+    1000,
+  );
   expect(error.message).toContain("no answer in 1 s");
   expect(existsSync(marker)).toBe(false);
 });
@@ -149,26 +183,40 @@ test("an exec plugin that never ends is stopped, and what it started itself is n
 describe("what must not work does not", () => {
   test("a server that the CA did not sign gets no request, and so no token", async () => {
     const server = await serve();
-    const error = await refusal(kubeconfig(server, { user: `{ token: ${TOKEN} }`, ca: pki.otherCa }));
+    const error = await refusal(
+      kubeconfig(server, { user: `{ token: ${TOKEN} }`, ca: pki.otherCa }),
+    );
     expect(error.code).toBe("unreachable");
     expect(error.message).toMatch(/CERT|SIGNATURE|ISSUER/);
     expect(server.requests).toEqual([]);
   });
 
   test("a wrong token is refused", async () => {
-    expect((await refusal(kubeconfig(await serve(), { user: "{ token: wrong }" }))).code).toBe("unauthorized");
+    expect((await refusal(kubeconfig(await serve(), { user: "{ token: wrong }" }))).code).toBe(
+      "unauthorized",
+    );
   });
 
   test("a redirect is not followed", async () => {
     const elsewhere = await serve();
-    const server = await serve({ answer: (path) => Response.redirect(`${elsewhere.url}${path}`, 302) });
-    expect((await refusal(kubeconfig(server, { user: `{ token: ${TOKEN} }` }))).code).toBe("unreachable");
+    const server = await serve({
+      answer: (path) => Response.redirect(`${elsewhere.url}${path}`, 302),
+    });
+    expect((await refusal(kubeconfig(server, { user: `{ token: ${TOKEN} }` }))).code).toBe(
+      "unreachable",
+    );
     expect(elsewhere.requests).toEqual([]);
   });
 
   test("a server that is not Kubernetes is told so", async () => {
-    for (const answer of [() => new Response("hello"), () => Response.json({ items: 3 }), () => new Response("", { status: 404 })])
-      expect((await refusal(kubeconfig(await serve({ answer }), { user: `{ token: ${TOKEN} }` }))).code).toBe("not_kubernetes");
+    for (const answer of [
+      () => new Response("hello"),
+      () => Response.json({ items: 3 }),
+      () => new Response("", { status: 404 }),
+    ])
+      expect(
+        (await refusal(kubeconfig(await serve({ answer }), { user: `{ token: ${TOKEN} }` }))).code,
+      ).toBe("not_kubernetes");
   });
 
   const broken: readonly (readonly [string, string])[] = [
@@ -194,20 +242,29 @@ describe("what must not work does not", () => {
 });
 
 describe("what is not allowed is named, and the rest is judged", () => {
-  async function doctor(args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+  async function doctor(
+    args: readonly string[],
+  ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
     const child = Bun.spawn([process.execPath, MAIN, "doctor", ...args], {
       env: { ...process.env, NO_COLOR: "1" },
       stdin: "ignore",
       stdout: "pipe",
       stderr: "pipe",
     });
-    const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    const [out, err] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+    ]);
     return { code: await child.exited, out, err };
   }
 
   test("by the command, which finds in a cluster what it finds in its manifests", async () => {
     const server = await serve({ objects: BAD, forbidden: ["destinationrules", "configmaps"] });
-    const { code, out, err } = await doctor(["--cluster", "--kubeconfig", kubeconfig(server, { user: `{ token: ${TOKEN} }` })]);
+    const { code, out, err } = await doctor([
+      "--cluster",
+      "--kubeconfig",
+      kubeconfig(server, { user: `{ token: ${TOKEN} }` }),
+    ]);
     expect(code).toBe(1);
     expect(err).toContain("not read: destinationrules (networking.istio.io/v1): 403, not allowed");
     expect(err).toContain("not read: configmaps (v1): 403, not allowed");
@@ -218,7 +275,11 @@ describe("what is not allowed is named, and the rest is judged", () => {
   });
 
   test("by the command: a good cluster is good", async () => {
-    const { code, out } = await doctor(["--cluster", "--kubeconfig", kubeconfig(await serve(), { user: `{ token: ${TOKEN} }` })]);
+    const { code, out } = await doctor([
+      "--cluster",
+      "--kubeconfig",
+      kubeconfig(await serve(), { user: `{ token: ${TOKEN} }` }),
+    ]);
     expect(out).toContain("0 errors, 0 warnings, 0 info in 12 objects");
     expect(code).toBe(0);
   });
@@ -238,7 +299,11 @@ describe("what is not allowed is named, and the rest is judged", () => {
       "namespaces",
     ];
     const server = await serve({ objects: [], forbidden: everything });
-    const { code, err } = await doctor(["--cluster", "--kubeconfig", kubeconfig(server, { user: `{ token: ${TOKEN} }` })]);
+    const { code, err } = await doctor([
+      "--cluster",
+      "--kubeconfig",
+      kubeconfig(server, { user: `{ token: ${TOKEN} }` }),
+    ]);
     expect(code).toBe(2);
     expect(err).toContain("nothing is allowed");
   });

@@ -10,7 +10,10 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-doctor-"));
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 
-async function doctor(args: readonly string[], stdin = ""): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
+async function doctor(
+  args: readonly string[],
+  stdin = "",
+): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
   const env = { ...process.env, NO_COLOR: "1" };
   const child = Bun.spawn([process.execPath, MAIN, "doctor", ...args], {
     cwd: HERE,
@@ -19,7 +22,10 @@ async function doctor(args: readonly string[], stdin = ""): Promise<{ readonly c
     stdout: "pipe",
     stderr: "pipe",
   });
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
   return { code: await child.exited, out, err };
 }
 
@@ -30,7 +36,11 @@ describe("exit status", () => {
     ["0 for what is good", ["good"], 0],
     ["1 for an error", ["bad/knative.yaml"], 1],
     ["0 for warnings alone", ["bad/soketi-chart-defaults.yaml"], 0],
-    ["1 for warnings where they are to fail", ["--fail-on", "warning", "bad/soketi-chart-defaults.yaml"], 1],
+    [
+      "1 for warnings where they are to fail",
+      ["--fail-on", "warning", "bad/soketi-chart-defaults.yaml"],
+      1,
+    ],
     ["0 for errors where nothing is to fail", ["--fail-on", "never", "bad/knative.yaml"], 0],
     ["0 where the workload that is named has nothing", ["--workload", "holdfast", "good"], 0],
     ["2 for a file that is not there", ["nothing-here.yaml"], 2],
@@ -43,7 +53,10 @@ describe("exit status", () => {
   });
 
   test("2 with the place of what cannot be read, after telling of the rest", async () => {
-    writeFileSync(join(FOLDER, "a.yaml"), `${soketi}\n---\nkind: [\n---\n{{ template }}\n---\njust: words\n`);
+    writeFileSync(
+      join(FOLDER, "a.yaml"),
+      `${soketi}\n---\nkind: [\n---\n{{ template }}\n---\njust: words\n`,
+    );
     const { code, out } = await doctor([join(FOLDER, "a.yaml")]);
     expect(code).toBe(2);
     expect(out).toContain("a.yaml:");
@@ -62,7 +75,10 @@ test("in a folder what is no manifest is named and left out; a file that is name
   expect(err).toContain("values.yaml: no manifest");
   expect(err).toContain("dashboard.json: no manifest");
   expect((await doctor([join(folder, "values.yaml")])).code).toBe(2);
-  writeFileSync(join(folder, "template.yaml"), "apiVersion: v1\nkind: Service\n{{- if .Values.x }}\nmetadata: { name: a }\n{{- end }}\n");
+  writeFileSync(
+    join(folder, "template.yaml"),
+    "apiVersion: v1\nkind: Service\n{{- if .Values.x }}\nmetadata: { name: a }\n{{- end }}\n",
+  );
   const templated = await doctor([folder]);
   expect(templated.code).toBe(2);
   expect(templated.out).toContain("expected what helm template makes of it");
@@ -90,10 +106,15 @@ describe("text", () => {
   });
 
   test("told figures change the sums: pings and drain of an application that is not ours", async () => {
-    const { out, code } = await doctor(["-", "--ping", "70", "--drain", "60", "--connections", "5000"], soketi);
+    const { out, code } = await doctor(
+      ["-", "--ping", "70", "--drain", "60", "--connections", "5000"],
+      soketi,
+    );
     expect(code).toBe(1);
     expect(out).toContain("60 s <= ping 70 s");
-    expect(out).toContain("G = S + M + 10 = 0 s + 60 s + 10 s = 70 s; M = 60 s as told".split("; ")[0] ?? "");
+    expect(out).toContain(
+      "G = S + M + 10 = 0 s + 60 s + 10 s = 70 s; M = 60 s as told".split("; ")[0] ?? "",
+    );
     expect(out).toContain("M = 60 s as told");
   });
 });
@@ -134,5 +155,8 @@ test("SARIF names the rules and the lines", async () => {
   const { out } = await doctor(["--sarif", "bad/knative.yaml"]);
   const [run] = JSON.parse(out).runs;
   expect(run.tool.driver.rules.map((rule: { id: string }) => rule.id)).toEqual(["knative-timeout"]);
-  expect(run.results[0].locations[0].physicalLocation).toEqual({ artifactLocation: { uri: "bad/knative.yaml" }, region: { startLine: 7 } });
+  expect(run.results[0].locations[0].physicalLocation).toEqual({
+    artifactLocation: { uri: "bad/knative.yaml" },
+    region: { startLine: 7 },
+  });
 });

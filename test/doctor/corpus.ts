@@ -1,7 +1,9 @@
-// Owns: the manifests of the corpus, read, and how a finding is written in the table of what is expected.
+// Owns: the manifests of the corpus, read, and how a finding is written in the table of what is
+// expected.
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { diagnose, type Finding, findingsOf, type KubeObject, readManifests } from "@holdfast/kube";
+import { diagnose, type Finding, findingsOf } from "@holdfast/doctor";
+import { type KubeObject, readManifests } from "@holdfast/kube";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
@@ -15,7 +17,11 @@ export function casesOf(kind: "good" | "bad"): readonly Case[] {
   return readdirSync(`${FOLDER}${kind}`)
     .filter((name) => name.endsWith(".yaml"))
     .sort()
-    .map((name) => ({ name, path: `${FOLDER}${kind}/${name}`, text: readFileSync(`${FOLDER}${kind}/${name}`, "utf8") }));
+    .map((name) => ({
+      name,
+      path: `${FOLDER}${kind}/${name}`,
+      text: readFileSync(`${FOLDER}${kind}/${name}`, "utf8"),
+    }));
 }
 
 export function objectsOf({ name, text }: Pick<Case, "name" | "text">): readonly KubeObject[] {

@@ -1,7 +1,9 @@
-// Checks that every finding has its section in the documents, with the words of the catalogue, and that there is no section of none.
+// Checks that every finding has its section in the documents, with the words of the catalogue, and
+// that there is no section of none.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { ADDED_KINDS, CATALOGUE, CORE_KINDS, DOCS_PAGE } from "@holdfast/kube";
+import { CATALOGUE, DOCS_PAGE } from "@holdfast/doctor";
+import { ADDED_KINDS, CORE_KINDS } from "@holdfast/kube";
 
 const page = readFileSync(new URL(`../../${DOCS_PAGE}`, import.meta.url), "utf8");
 const sections = new Map(
@@ -15,9 +17,14 @@ test("the sections are the findings", () => {
   expect([...sections.keys()].sort()).toEqual(Object.keys(CATALOGUE).sort());
 });
 
-test.each(Object.entries(CATALOGUE))("%s: title, severity and consequence are the catalogue's", (id, entry) => {
-  expect(sections.get(id)).toContain(`**${entry.title}** (${entry.severity}). ${entry.consequence}`);
-});
+test.each(Object.entries(CATALOGUE))(
+  "%s: title, severity and consequence are the catalogue's",
+  (id, entry) => {
+    expect(sections.get(id)).toContain(
+      `**${entry.title}** (${entry.severity}). ${entry.consequence}`,
+    );
+  },
+);
 
 test("the role in the documents allows exactly what is read of a cluster, and nothing that changes it", () => {
   const role = Bun.YAML.parse(/```yaml\n(apiVersion: rbac[\s\S]*?)```/.exec(page)?.[1] ?? "") as {
@@ -31,7 +38,9 @@ test("the role in the documents allows exactly what is read of a cluster, and no
     apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}`)),
   );
   const group = (apiVersion: string) => (apiVersion.includes("/") ? apiVersion.split("/")[0] : "");
-  const read = [...CORE_KINDS, ...ADDED_KINDS].map(({ apiVersions, plural }) => `${group(apiVersions[0])}/${plural}`);
+  const read = [...CORE_KINDS, ...ADDED_KINDS].map(
+    ({ apiVersions, plural }) => `${group(apiVersions[0])}/${plural}`,
+  );
   expect([...allowed].sort()).toEqual([...read].sort());
   expect([...new Set(role.rules.flatMap(({ verbs }) => verbs))].sort()).toEqual(["get", "list"]);
 });

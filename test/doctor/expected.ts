@@ -1,4 +1,5 @@
-// Owns: what the doctor finds in each manifest of the corpus, gravest first: severity, id, object, line.
+// Owns: what the doctor finds in each manifest of the corpus, gravest first: severity, id, object,
+// line.
 
 export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   "centrifugo-chart-defaults.yaml": [

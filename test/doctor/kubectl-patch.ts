@@ -1,9 +1,14 @@
-// Owns: what kubectl does with a patch, as far as the doctor's patches go: strategic merge by Kubernetes' merge keys, JSON merge, creation.
-import { type KubeObject, kubeObject, type Patch } from "@holdfast/kube";
+// Owns: what kubectl does with a patch, as far as the doctor's patches go: strategic merge by
+// Kubernetes' merge keys, JSON merge, creation.
+import type { Patch } from "@holdfast/doctor";
+import { type KubeObject, kubeObject } from "@holdfast/kube";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Lists that the API merges by a key; all others are replaced as a whole. From the patchMergeKey tags of the API's types. */
+/**
+ * Lists that the API merges by a key; all others are replaced as a whole. From the patchMergeKey
+ * tags of the API's types.
+ */
 const MERGE_KEYS: Readonly<Record<string, string>> = {
   containers: "name",
   initContainers: "name",
@@ -16,9 +21,16 @@ const MERGE_KEYS: Readonly<Record<string, string>> = {
 /** `ports` of a container go by containerPort, those of a Service by port. */
 const PORT_KEYS = ["containerPort", "port"];
 
-/** The objects after the patch. Fails when it names an object that is not there, or one that is there already. */
-export function apply(objects: readonly KubeObject[], { type, body }: Patch): readonly KubeObject[] {
-  const names = (object: KubeObject): string => JSON.stringify([object.apiVersion, object.kind, object.namespace, object.name]);
+/**
+ * The objects after the patch. Fails when it names an object that is not there, or one that is
+ * there already.
+ */
+export function apply(
+  objects: readonly KubeObject[],
+  { type, body }: Patch,
+): readonly KubeObject[] {
+  const names = (object: KubeObject): string =>
+    JSON.stringify([object.apiVersion, object.kind, object.namespace, object.name]);
   const wanted = kubeObject(body, () => ({ file: "patch", line: 1 }));
   const index = objects.findIndex((object) => names(object) === names(wanted));
   if (type === "create") {
@@ -52,7 +64,11 @@ function keyOf(field: string, items: readonly unknown[]): string | undefined {
   return PORT_KEYS.find((key) => items.every((item) => isMap(item) && item[key] !== undefined));
 }
 
-function byKey(before: readonly unknown[], patch: readonly unknown[], key: string): readonly unknown[] {
+function byKey(
+  before: readonly unknown[],
+  patch: readonly unknown[],
+  key: string,
+): readonly unknown[] {
   let result = [...before];
   // Kubernetes puts what is new before what was there.
   const fresh: Json[] = [];

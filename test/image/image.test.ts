@@ -1,4 +1,5 @@
-// Checks the image without a registry: the tree that the Dockerfile copies, run as a container would, with a real client.
+// Checks the image without a registry: the tree that the Dockerfile copies, run as a container
+// would, with a real client.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -12,7 +13,13 @@ import { confinedCommand, requireConfinement, USER_ID } from "../../tools/image/
 import { copiesOf, parseDockerfile } from "../../tools/image/dockerfile.ts";
 import { ROOT } from "../../tools/image/root.ts";
 import { addRuntimeFiles, assembleTree, type Entry, entriesOf } from "../../tools/image/tree.ts";
-import { childrenOf, eventually, freePort, type RunningCommand, startCommand } from "../integration/command.ts";
+import {
+  childrenOf,
+  eventually,
+  freePort,
+  type RunningCommand,
+  startCommand,
+} from "../integration/command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-image-"));
 const TREE = join(FOLDER, "root");
@@ -30,7 +37,11 @@ beforeAll(async () => {
   // The user of the image comes through here.
   chmodSync(FOLDER, 0o755);
   const arch = nativeArch();
-  await buildImage({ arch, out: join(buildStage(arch), "out"), dpkgStatus: "/var/lib/dpkg/status" });
+  await buildImage({
+    arch,
+    out: join(buildStage(arch), "out"),
+    dpkgStatus: "/var/lib/dpkg/status",
+  });
   assembleTree(copiesOf(parseDockerfile(DOCKERFILE).final), stages(), TREE);
   shipped = entriesOf(TREE);
   addRuntimeFiles(TREE, [BROKER_HOST]);
@@ -48,8 +59,16 @@ function stages(): Readonly<Record<string, string>> {
 }
 
 /** `holdfast` in the tree, confined. */
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}, tree = TREE): RunningCommand {
-  const command = startCommand(args, { program: confinedCommand(tree, ["/holdfast"]), cwd: "/", env });
+function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  tree = TREE,
+): RunningCommand {
+  const command = startCommand(args, {
+    program: confinedCommand(tree, ["/holdfast"]),
+    cwd: "/",
+    env,
+  });
   running.push(command);
   return command;
 }
@@ -71,18 +90,35 @@ interface Served {
 async function serve(name: string, contract: string): Promise<Served> {
   writeFileSync(join(TREE, CONFIG, name), contract);
   const [port, internalPort] = [await freePort(), await freePort()];
-  const args = ["serve", "--contract", `/${CONFIG}/${name}`, "--host", "127.0.0.1", "--internal-host", "127.0.0.1"];
-  const command = start([...args, "--port", String(port), "--internal-port", String(internalPort)], {
-    HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
-    HOLDFAST_DRAIN_PRE_DELAY_MS: "0",
-    HOLDFAST_DRAIN_WINDOW_MS: "1s",
-  });
+  const args = [
+    "serve",
+    "--contract",
+    `/${CONFIG}/${name}`,
+    "--host",
+    "127.0.0.1",
+    "--internal-host",
+    "127.0.0.1",
+  ];
+  const command = start(
+    [...args, "--port", String(port), "--internal-port", String(internalPort)],
+    {
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+      HOLDFAST_DRAIN_PRE_DELAY_MS: "0",
+      HOLDFAST_DRAIN_WINDOW_MS: "1s",
+    },
+  );
   await command.until((output) => output.includes('"node_listening"'));
-  return { command, url: `ws://127.0.0.1:${port}/connect`, internal: `http://127.0.0.1:${internalPort}` };
+  return {
+    command,
+    url: `ws://127.0.0.1:${port}/connect`,
+    internal: `http://127.0.0.1:${internalPort}`,
+  };
 }
 
 async function token(): Promise<string> {
-  const command = start(["token", "--sub", "ada", "--cap", "chat:*=subscribe,publish"], { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET });
+  const command = start(["token", "--sub", "ada", "--cap", "chat:*=subscribe,publish"], {
+    HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+  });
   expect(await command.ended()).toBe(0);
   return command.output().trim();
 }
@@ -92,7 +128,7 @@ async function terminate(command: RunningCommand): Promise<number> {
   return await command.ended();
 }
 
-const CONTRACT = `import { defineContract } from "@holdfast/core/contract";
+const CONTRACT = `import { defineContract } from "@holdfast/contract";
 import { z } from "zod";
 import { traced } from "./traced.ts";
 
@@ -105,29 +141,49 @@ export default defineContract({
 describe("what the Dockerfile copies", () => {
   test("is one program, the C library and papers: no shell, nothing that others may write or that gives rights", () => {
     const files = shipped.filter(({ kind }) => kind !== "folder");
-    const programs = files.filter(({ path, mode }) => (mode & 0o111) !== 0 && !path.includes(".so."));
+    const programs = files.filter(
+      ({ path, mode }) => (mode & 0o111) !== 0 && !path.includes(".so."),
+    );
     expect(programs.map(({ path }) => path)).toEqual(["/holdfast"]);
     const rest = files
       .map(({ path }) => path)
-      .filter((path) => path !== "/holdfast" && !/^\/lib(64)?\/(ld-linux-|lib(c|m|dl|pthread)\.so)/.test(path));
-    expect(rest.filter((path) => !path.startsWith("/usr/share/doc/"))).toEqual(["/usr/lib/os-release", "/var/lib/dpkg/status.d/libc6"]);
-    expect(shipped.filter(({ kind, mode }) => kind === "other" || (mode & 0o6022) !== 0)).toEqual([]);
+      .filter(
+        (path) =>
+          path !== "/holdfast" && !/^\/lib(64)?\/(ld-linux-|lib(c|m|dl|pthread)\.so)/.test(path),
+      );
+    expect(rest.filter((path) => !path.startsWith("/usr/share/doc/"))).toEqual([
+      "/usr/lib/os-release",
+      "/var/lib/dpkg/status.d/libc6",
+    ]);
+    expect(shipped.filter(({ kind, mode }) => kind === "other" || (mode & 0o6022) !== 0)).toEqual(
+      [],
+    );
   });
 
   test("has a bill of materials with what the executable is made of, and no more", async () => {
     const bill = await Bun.file(join(TREE, "usr/share/doc/holdfast/sbom.cdx.json")).json();
-    const purls: readonly string[] = bill.components.map(({ purl }: { readonly purl: string }) => purl);
-    for (const part of ["pkg:npm/bun@", "pkg:npm/%40holdfast/server@", "pkg:npm/zod@", "pkg:deb/debian/libc6@"])
+    const purls: readonly string[] = bill.components.map(
+      ({ purl }: { readonly purl: string }) => purl,
+    );
+    for (const part of [
+      "pkg:npm/bun@",
+      "pkg:npm/%40holdfast/server@",
+      "pkg:npm/zod@",
+      "pkg:deb/debian/libc6@",
+    ])
       expect(purls.filter((purl) => purl.startsWith(part))).toHaveLength(1);
     expect(purls.filter((purl) => /typescript|playwright|biome|react/.test(purl))).toEqual([]);
-    const licences = await Bun.file(join(TREE, "usr/share/doc/holdfast/third-party-licences.txt")).text();
+    const licences = await Bun.file(
+      join(TREE, "usr/share/doc/holdfast/third-party-licences.txt"),
+    ).text();
     expect(licences).toContain("Permission is hereby granted");
   });
 
   test("has the same executable when it is built again", async () => {
     const again = join(FOLDER, "again/holdfast");
     await compile(nativeArch(), again);
-    const hash = async (path: string) => new Bun.CryptoHasher("sha256").update(await Bun.file(path).arrayBuffer()).digest("hex");
+    const hash = async (path: string) =>
+      new Bun.CryptoHasher("sha256").update(await Bun.file(path).arrayBuffer()).digest("hex");
     expect(await hash(again)).toBe(await hash(join(TREE, "holdfast")));
     rmSync(dirname(again), { recursive: true });
   });
@@ -163,14 +219,21 @@ describe("an executable for the other processor", () => {
 
 describe("a node in it", () => {
   test("serves a client with a contract of TypeScript, and drains on SIGTERM, with no rights and nothing written", async () => {
-    writeFileSync(join(TREE, CONFIG, "traced.ts"), "export const traced = (): string => String(new Error().stack);\n");
+    writeFileSync(
+      join(TREE, CONFIG, "traced.ts"),
+      "export const traced = (): string => String(new Error().stack);\n",
+    );
     const credentials = await token();
     const { command, url, internal } = await serve("holdfast.config.ts", CONTRACT);
     const before = entriesOf(TREE);
     const pid = processOf(command);
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
-    if (process.getuid?.() === 0) expect(status).toMatch(new RegExp(`^Uid:\\t${USER_ID}\\t${USER_ID}\\t${USER_ID}\\t${USER_ID}$`, "m"));
-    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) expect(status).toMatch(new RegExp(`^${set}:\\t0+$`, "m"));
+    if (process.getuid?.() === 0)
+      expect(status).toMatch(
+        new RegExp(`^Uid:\\t${USER_ID}\\t${USER_ID}\\t${USER_ID}\\t${USER_ID}$`, "m"),
+      );
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"])
+      expect(status).toMatch(new RegExp(`^${set}:\\t0+$`, "m"));
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
     expect(readFileSync(`/proc/${pid}/mountinfo`, "utf8")).toMatch(/^\d+ \d+ \S+ \S+ \/ ro,/m);
 
@@ -182,11 +245,15 @@ describe("a node in it", () => {
     await room.publish({ text: "hello" });
     await eventually("the publication comes", () => received.length === 1);
     expect(received).toEqual([{ text: "hello" }]);
-    expect(await room.publish({ text: "too long" }).catch((error: unknown) => error)).toMatchObject({ code: "payload_invalid" });
+    expect(await room.publish({ text: "too long" }).catch((error: unknown) => error)).toMatchObject(
+      { code: "payload_invalid" },
+    );
 
     client.close();
     expect(await terminate(command)).toBe(0);
-    expect(command.events().map(({ event }) => event)).toEqual(expect.arrayContaining(["drain_finished", "stopped"]));
+    expect(command.events().map(({ event }) => event)).toEqual(
+      expect.arrayContaining(["drain_finished", "stopped"]),
+    );
     expect(entriesOf(TREE)).toEqual(before);
   });
 
@@ -194,9 +261,12 @@ describe("a node in it", () => {
     const { command, url } = await serve("holdfast.config.ts", CONTRACT);
     const client = new Holdfast(url, { getToken: token });
     const trace = String(await client.rpc("where", {}));
-    const [, path = "", line = ""] = /\bcall \((packages\/core\/src\/contract\/[\w-]+\.ts):(\d+):\d+\)/.exec(trace) ?? [];
+    const [, path = "", line = ""] =
+      /\bcall \((packages\/core\/src\/contract\/[\w-]+\.ts):(\d+):\d+\)/.exec(trace) ?? [];
     expect(trace).toContain(`/${CONFIG}/traced.ts:1:`);
-    expect(readFileSync(join(ROOT, path), "utf8").split("\n")[Number(line) - 1]).toContain("handler(");
+    expect(readFileSync(join(ROOT, path), "utf8").split("\n")[Number(line) - 1]).toContain(
+      "handler(",
+    );
     client.close();
     expect(await terminate(command)).toBe(0);
   });
@@ -204,7 +274,10 @@ describe("a node in it", () => {
   test("reads a contract that was bundled with a library of its own, and says what to do with one that was not", async () => {
     const source = join(FOLDER, "own.ts");
     const text = CONTRACT.replace('import { z } from "zod";', 'import * as v from "valibot";')
-      .replace("z.object({ text: z.string().max(5) })", "v.object({ text: v.pipe(v.string(), v.maxLength(5)) })")
+      .replace(
+        "z.object({ text: z.string().max(5) })",
+        "v.object({ text: v.pipe(v.string(), v.maxLength(5)) })",
+      )
       .replace(/^import .*traced.*\n|^ {2}rpc: .*\n/gm, "");
     writeFileSync(source, text);
     writeFileSync(join(TREE, CONFIG, "own.ts"), text);
@@ -213,11 +286,23 @@ describe("a node in it", () => {
     expect(refused.output()).toContain("valibot");
     expect(refused.output()).toContain("brings @holdfast/core/contract and zod");
 
-    writeFileSync(source, text.replace('"valibot"', JSON.stringify(join(ROOT, "node_modules/valibot"))));
+    writeFileSync(
+      source,
+      text.replace('"valibot"', JSON.stringify(join(ROOT, "node_modules/valibot"))),
+    );
     // The command of docs/operations/install.md.
-    const bundling = ["build", source, "--target=bun", "--external=@holdfast/core/contract", `--outfile=${join(TREE, CONFIG, "own.js")}`];
+    const bundling = [
+      "build",
+      source,
+      "--target=bun",
+      "--external=@holdfast/core/contract",
+      `--outfile=${join(TREE, CONFIG, "own.js")}`,
+    ];
     expect(Bun.spawnSync([process.execPath, ...bundling]).exitCode).toBe(0);
-    const { command, url } = await serve("own.js", readFileSync(join(TREE, CONFIG, "own.js"), "utf8"));
+    const { command, url } = await serve(
+      "own.js",
+      readFileSync(join(TREE, CONFIG, "own.js"), "utf8"),
+    );
     const client = new Holdfast(url, { getToken: token });
     await client.channel("chat:lobby").publish({ text: "hello" });
     expect(
@@ -254,12 +339,17 @@ describe("a node in it", () => {
 
   test("is checked and put under load by commands of the same executable, which start more processes of themselves", async () => {
     const { command, url } = await serve("holdfast.config.ts", CONTRACT);
-    const probe = start(["probe", "--url", url, "--channel", "chat:lobby", "--data", '{"text":"probe"}'], {
-      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
-    });
+    const probe = start(
+      ["probe", "--url", url, "--channel", "chat:lobby", "--data", '{"text":"probe"}'],
+      {
+        HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+      },
+    );
     expect({ code: await probe.ended(), output: probe.output() }).toMatchObject({ code: 0 });
     const carried = ["--connections=2", "--warm-up=0s", "--duration=500ms"];
-    const bench = start(["bench", "ping", url, ...carried], { HOLDFAST_BENCH_TOKEN: await token() });
+    const bench = start(["bench", "ping", url, ...carried], {
+      HOLDFAST_BENCH_TOKEN: await token(),
+    });
     expect({ code: await bench.ended(), output: bench.output() }).toMatchObject({ code: 0 });
     expect(bench.output()).toContain("2 connected");
     expect(await terminate(command)).toBe(0);
@@ -271,10 +361,23 @@ describe("a node in it", () => {
     expect(await config.ended()).toBe(0);
     expect(config.output()).not.toContain(SECRET);
     const ports = [{ containerPort: 8000 }];
-    const container = { name: "holdfast", image: "holdfast:1", ports, env: [{ name: "HOLDFAST_PORT", value: "8000" }] };
-    const template = { metadata: { labels: { app: "holdfast" } }, spec: { containers: [container] } };
+    const container = {
+      name: "holdfast",
+      image: "holdfast:1",
+      ports,
+      env: [{ name: "HOLDFAST_PORT", value: "8000" }],
+    };
+    const template = {
+      metadata: { labels: { app: "holdfast" } },
+      spec: { containers: [container] },
+    };
     const spec = { replicas: 2, selector: { matchLabels: { app: "holdfast" } }, template };
-    const deployment = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "holdfast", namespace: "live" }, spec };
+    const deployment = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "holdfast", namespace: "live" },
+      spec,
+    };
     writeFileSync(join(TREE, CONFIG, "deployment.json"), JSON.stringify(deployment));
     const doctor = start(["doctor", `/${CONFIG}/deployment.json`, "--fail-on", "never"]);
     expect(await doctor.ended()).toBe(0);

@@ -16,7 +16,10 @@ afterAll(async () => {
 const SECRET = "0123456789abcdef0123456789abcdef";
 const LOOPBACK = ["--host", "127.0.0.1", "--internal-host", "127.0.0.1"];
 
-function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand {
+function start(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunningCommand {
   const command = startCommand(args, { cwd: FOLDER, env });
   started.push(command);
   return command;
@@ -29,21 +32,41 @@ interface Served {
 }
 
 /** A node that listens. */
-async function serve(args: readonly string[], env: Readonly<Record<string, string>> = { HOLDFAST_AUTH_INSECURE: "true" }): Promise<Served> {
+async function serve(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = { HOLDFAST_AUTH_INSECURE: "true" },
+): Promise<Served> {
   const [port, internalPort] = [await freePort(), await freePort()];
-  const command = start(["serve", ...LOOPBACK, "--port", String(port), "--internal-port", String(internalPort), ...args], env);
+  const command = start(
+    [
+      "serve",
+      ...LOOPBACK,
+      "--port",
+      String(port),
+      "--internal-port",
+      String(internalPort),
+      ...args,
+    ],
+    env,
+  );
   await command.until((output) => output.includes('"node_listening"'));
   return { command, port, internal: `http://127.0.0.1:${internalPort}` };
 }
 
 /** Connects with the protocol of the wire, as a client that cannot migrate. */
-async function connect(port: number): Promise<{ readonly socket: WebSocket; readonly closed: Promise<CloseEvent> }> {
+async function connect(
+  port: number,
+): Promise<{ readonly socket: WebSocket; readonly closed: Promise<CloseEvent> }> {
   const socket = new WebSocket(`ws://127.0.0.1:${port}/connect`, "holdfast.v1");
-  const closed = new Promise<CloseEvent>((resolve) => socket.addEventListener("close", resolve, { once: true }));
+  const closed = new Promise<CloseEvent>((resolve) =>
+    socket.addEventListener("close", resolve, { once: true }),
+  );
   await new Promise<void>((resolve, reject) => {
     socket.addEventListener("open", () => socket.send('{"t":"connect","id":1}'));
     socket.addEventListener("message", () => resolve(), { once: true });
-    socket.addEventListener("close", ({ code, reason }) => reject(new Error(`closed with ${code} ${reason}`)));
+    socket.addEventListener("close", ({ code, reason }) =>
+      reject(new Error(`closed with ${code} ${reason}`)),
+    );
   });
   return { socket, closed };
 }
@@ -52,13 +75,21 @@ describe("a node that may not start", () => {
   const table: readonly (readonly [string, string, readonly string[]])[] = [
     ["an unknown key", "prot: 80", ["prot", "holdfast.yaml:1", "did you mean port?"]],
     ["a value out of range", "port: 99999", ["port", "99999", "0 to 65535"]],
-    ["a relation that cannot hold", "flow:\n  lagBytes: 2MiB", ["flow.lagBytes", "holdfast.yaml:2", "less than flow.queueBytesMax"]],
+    [
+      "a relation that cannot hold",
+      "flow:\n  lagBytes: 2MiB",
+      ["flow.lagBytes", "holdfast.yaml:2", "less than flow.queueBytesMax"],
+    ],
     [
       "a durable channel without a time",
       "channels: { a: { class: durable } }",
       ["channels.a.history.ttlMs", "because the channel is durable"],
     ],
-    ["several things at once", "prot: 80\ntls: { certFile: a.pem }\nmetrics: maybe", ["prot", "tls.certFile", "metrics", "3 things"]],
+    [
+      "several things at once",
+      "prot: 80\ntls: { certFile: a.pem }\nmetrics: maybe",
+      ["prot", "tls.certFile", "metrics", "3 things"],
+    ],
     ["broken YAML", "port: [", ["holdfast.yaml:1", "YAML 1.2 or JSON"]],
   ];
   for (const [name, text, expected] of table) {
@@ -79,14 +110,33 @@ describe("a node that may not start", () => {
 
   test("with a key that is none ends with 2 and names the option", async () => {
     writeFileSync(join(FOLDER, "key.pem"), "not a key");
-    const command = start(["serve", "--auth-jwt-public-key-file", "key.pem", ...LOOPBACK, "--port", "0", "--internal-port", "0"]);
+    const command = start([
+      "serve",
+      "--auth-jwt-public-key-file",
+      "key.pem",
+      ...LOOPBACK,
+      "--port",
+      "0",
+      "--internal-port",
+      "0",
+    ]);
     expect(await command.ended()).toBe(2);
     expect(command.output()).toContain("publicKey");
   });
 
   test("with a contract that cannot be compiled ends with 2 and names the channel", async () => {
     writeFileSync(join(FOLDER, "bad.ts"), 'export default { channels: { "chat:{room": {} } };');
-    const command = start(["serve", "--auth-insecure", "--contract", "bad.ts", ...LOOPBACK, "--port", "0", "--internal-port", "0"]);
+    const command = start([
+      "serve",
+      "--auth-insecure",
+      "--contract",
+      "bad.ts",
+      ...LOOPBACK,
+      "--port",
+      "0",
+      "--internal-port",
+      "0",
+    ]);
     expect(await command.ended()).toBe(2);
     expect(command.output()).toContain("chat:{room");
   });
@@ -104,7 +154,10 @@ describe("a node that may not start", () => {
         }),
       );
       const other = which === "port" ? "HOLDFAST_INTERNAL_PORT" : "HOLDFAST_PORT";
-      const command = start(["serve", "--auth-insecure", ...LOOPBACK], { [variable]: String(port), [other]: String(await freePort()) });
+      const command = start(["serve", "--auth-insecure", ...LOOPBACK], {
+        [variable]: String(port),
+        [other]: String(await freePort()),
+      });
       expect(await command.ended()).toBe(3);
       expect(command.output()).toContain(String(port));
       expect(command.output()).toContain(variable);
@@ -117,13 +170,22 @@ describe("a node that runs", () => {
   test("writes nothing but JSON lines, and says that its sessions cannot be resumed elsewhere", async () => {
     const { command } = await serve([]);
     const lines = command.output().trimEnd().split("\n");
-    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ event: expect.any(String), level: expect.any(String) });
-    expect(command.events().map(({ event }) => event)).toEqual(expect.arrayContaining(["resume_secret_random", "auth_insecure"]));
+    for (const line of lines)
+      expect(JSON.parse(line)).toMatchObject({
+        event: expect.any(String),
+        level: expect.any(String),
+      });
+    expect(command.events().map(({ event }) => event)).toEqual(
+      expect.arrayContaining(["resume_secret_random", "auth_insecure"]),
+    );
     command.signal("SIGKILL");
   });
 
   test("knows the channels of its YAML without any contract file", async () => {
-    writeFileSync(join(FOLDER, "channels.yaml"), 'channels:\n  "chat:{room}": { permissions: { publish: anyone, subscribe: anyone } }\n');
+    writeFileSync(
+      join(FOLDER, "channels.yaml"),
+      'channels:\n  "chat:{room}": { permissions: { publish: anyone, subscribe: anyone } }\n',
+    );
     const { command, port } = await serve(["--config", "channels.yaml"]);
     const { socket } = await connect(port);
     const answer = (frame: string) =>
@@ -131,7 +193,9 @@ describe("a node that runs", () => {
         socket.addEventListener("message", ({ data }) => resolve(String(data)), { once: true });
         socket.send(frame);
       });
-    expect(await answer('{"t":"publish","id":2,"ch":"chat:lobby","d":"hi"}')).toContain('"published"');
+    expect(await answer('{"t":"publish","id":2,"ch":"chat:lobby","d":"hi"}')).toContain(
+      '"published"',
+    );
     expect(await answer('{"t":"publish","id":3,"ch":"elsewhere","d":"hi"}')).toContain('"err"');
     command.signal("SIGKILL");
   });
@@ -145,7 +209,9 @@ describe("a node that runs", () => {
     const answer = new Promise<string>((resolve) =>
       socket.addEventListener("message", ({ data }) => resolve(String(data)), { once: true }),
     );
-    socket.addEventListener("open", () => socket.send(JSON.stringify({ t: "connect", id: 1, token: maker.output().trim() })));
+    socket.addEventListener("open", () =>
+      socket.send(JSON.stringify({ t: "connect", id: 1, token: maker.output().trim() })),
+    );
     expect(JSON.parse(await answer)).toMatchObject({ t: "connected", user: "ada" });
     command.signal("SIGKILL");
   });
@@ -161,7 +227,9 @@ describe("SIGHUP", () => {
     let id = 1;
     const subscribe = () =>
       new Promise<string>((resolve) => {
-        socket.addEventListener("message", ({ data }) => resolve(JSON.parse(String(data)).t), { once: true });
+        socket.addEventListener("message", ({ data }) => resolve(JSON.parse(String(data)).t), {
+          once: true,
+        });
         socket.send(JSON.stringify({ t: "subscribe", id: ++id, ch: `chat:${id}` }));
       });
     expect([await subscribe(), await subscribe()]).toEqual(["subscribed", "err"]);
@@ -184,7 +252,13 @@ describe("a node that is told something while it starts", () => {
   const SLOW = `await new Promise((resolve) => setTimeout(resolve, 60_000));\nexport default { channels: {} };\n`;
   const starting = async (): Promise<RunningCommand> => {
     writeFileSync(join(FOLDER, "slow.config.ts"), SLOW);
-    const command = start(["serve", ...LOOPBACK, "--contract", "slow.config.ts", "--auth-insecure"]);
+    const command = start([
+      "serve",
+      ...LOOPBACK,
+      "--contract",
+      "slow.config.ts",
+      "--auth-insecure",
+    ]);
     await command.until((output) => output.includes('"auth_insecure"'));
     return command;
   };
@@ -216,20 +290,39 @@ describe("a node that is told to stop", () => {
     await command.until((output) => output.includes('"settings_reloaded"'));
     command.signal("SIGTERM");
     expect(await command.ended()).toBe(0);
-    expect(command.events().find(({ event }) => event === "stopping")).toMatchObject({ preDelayMs: 0, windowMs: 7000 });
+    expect(command.events().find(({ event }) => event === "stopping")).toMatchObject({
+      preDelayMs: 0,
+      windowMs: 7000,
+    });
   });
 
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     test(`by ${signal} says goodbye with 1012 to clients that cannot migrate, and ends with 0`, async () => {
-      const { command, port } = await serve(["--drain-pre-delay-ms", "0", "--drain-window-ms", "2s"]);
+      const { command, port } = await serve([
+        "--drain-pre-delay-ms",
+        "0",
+        "--drain-window-ms",
+        "2s",
+      ]);
       const { closed } = await connect(port);
       command.signal(signal);
       expect((await closed).code).toBe(1012);
       expect(await command.ended()).toBe(0);
       const events = command.events();
-      expect(events.find(({ event }) => event === "stopping")).toMatchObject({ signal, connections: 1 });
-      expect(events.find(({ event }) => event === "drain_started")).toMatchObject({ connections: 1, deadlineInMs: 2000 });
-      expect(events.find(({ event }) => event === "drain_finished")).toMatchObject({ total: 1, remaining: 0, told: 1, cut: 0 });
+      expect(events.find(({ event }) => event === "stopping")).toMatchObject({
+        signal,
+        connections: 1,
+      });
+      expect(events.find(({ event }) => event === "drain_started")).toMatchObject({
+        connections: 1,
+        deadlineInMs: 2000,
+      });
+      expect(events.find(({ event }) => event === "drain_finished")).toMatchObject({
+        total: 1,
+        remaining: 0,
+        told: 1,
+        cut: 0,
+      });
       expect(events.slice(-2)).toMatchObject([
         { event: "node_stopped", cut: 0 },
         { event: "stopped", exitCode: 0 },
@@ -241,7 +334,10 @@ describe("a node that is told to stop", () => {
     const { command, internal } = await serve(["--drain-pre-delay-ms", "60s"]);
     expect((await fetch(`${internal}/readyz`)).status).toBe(200);
     command.signal("SIGTERM");
-    await eventually("the node is not ready", async () => (await fetch(`${internal}/readyz`)).status === 503);
+    await eventually(
+      "the node is not ready",
+      async () => (await fetch(`${internal}/readyz`)).status === 503,
+    );
     expect((await fetch(`${internal}/livez`)).status).toBe(200);
     command.signal("SIGKILL");
   });
@@ -256,11 +352,19 @@ describe("a node that is told to stop", () => {
     command.signal("SIGTERM");
     expect(await command.ended()).toBe(0);
     await closed;
-    expect(command.events().find(({ event }) => event === "stop_forced")).toMatchObject({ by: "signal", cut: 1 });
+    expect(command.events().find(({ event }) => event === "stop_forced")).toMatchObject({
+      by: "signal",
+      cut: 1,
+    });
   });
 
   test("twice within a moment, as Ctrl-C below npm does, is told once and drains in order", async () => {
-    const { command, port } = await serve(["--drain-pre-delay-ms", "500ms", "--drain-window-ms", "1s"]);
+    const { command, port } = await serve([
+      "--drain-pre-delay-ms",
+      "500ms",
+      "--drain-window-ms",
+      "1s",
+    ]);
     const { closed } = await connect(port);
     command.signal("SIGINT");
     command.signal("SIGINT");

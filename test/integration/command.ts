@@ -14,9 +14,15 @@ export interface RunningCommand {
   /** Events of the log so far, of those lines that are JSON. */
   events(): readonly (Readonly<Record<string, unknown>> & { readonly event?: string })[];
   signal(signal: NodeJS.Signals): void;
-  /** Resolves when the condition holds for the output; rejects with the output when it does not in time. */
+  /**
+   * Resolves when the condition holds for the output; rejects with the output when it does not in
+   * time.
+   */
   until(condition: (output: string) => boolean): Promise<void>;
-  /** Exit status; 128 + number of a signal. Kills the process and rejects when it does not end in time. */
+  /**
+   * Exit status; 128 + number of a signal. Kills the process and rejects when it does not end in
+   * time.
+   */
   ended(): Promise<number>;
 }
 
@@ -28,7 +34,10 @@ export interface CommandOptions {
 }
 
 /** Starts `holdfast` with an environment that has no HOLDFAST_ variables but the given ones. */
-export function startCommand(args: readonly string[], options: CommandOptions = {}): RunningCommand {
+export function startCommand(
+  args: readonly string[],
+  options: CommandOptions = {},
+): RunningCommand {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
   const child = Bun.spawn([...(options.program ?? [process.execPath, MAIN]), ...args], {
     cwd: options.cwd ?? fileURLToPath(new URL(".", import.meta.url)),
@@ -79,7 +88,8 @@ export function startCommand(args: readonly string[], options: CommandOptions = 
       const code = await child.exited;
       clearTimeout(timer);
       await reading;
-      if (child.signalCode === "SIGKILL") throw new Error(`did not end within ${WAIT_MS} ms; written:\n${output}`);
+      if (child.signalCode === "SIGKILL")
+        throw new Error(`did not end within ${WAIT_MS} ms; written:\n${output}`);
       return code;
     },
   };
@@ -92,7 +102,11 @@ export function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen({ host: "127.0.0.1", port: 0 }, () => {
       const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        typeof address === "object" && address !== null
+          ? resolve(address.port)
+          : reject(new Error("no port")),
+      );
     });
   });
 }
@@ -108,8 +122,14 @@ export async function isRunning(pid: number): Promise<boolean> {
   return !(await stat.exists()) || !/^\d+ \(.*\) Z/.test(await stat.text());
 }
 
-/** Waits until the condition holds, asking every 20 ms; fails with the sentence when it does not in time. */
-export async function eventually(sentence: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+/**
+ * Waits until the condition holds, asking every 20 ms; fails with the sentence when it does not in
+ * time.
+ */
+export async function eventually(
+  sentence: string,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
   const deadlineMs = performance.now() + WAIT_MS;
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`not within ${WAIT_MS} ms: ${sentence}`);

@@ -1,12 +1,20 @@
-// Checks `holdfast dev --nodes 3` as a whole: a roll under load, a killed node, a broken contract, Ctrl-C, a killed supervisor.
+// Checks `holdfast dev --nodes 3` as a whole: a roll under load, a killed node, a broken contract,
+// Ctrl-C, a killed supervisor.
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
-import type { FleetNode } from "@holdfast/console";
-import { childrenOf, eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
+import type { FleetNode } from "@holdfast/demo";
+import {
+  childrenOf,
+  eventually,
+  freePort,
+  isRunning,
+  type RunningCommand,
+  startCommand,
+} from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-fleet-"));
 const TEST_MS = 60_000;
@@ -16,7 +24,7 @@ afterAll(() => {
   rmSync(FOLDER, { recursive: true, force: true });
 });
 
-const CONTRACT = `import { defineContract } from "@holdfast/core/contract";
+const CONTRACT = `import { defineContract } from "@holdfast/contract";
 const open = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
 export default defineContract({ channels: { "chat:{room}": { permissions: open } } });
 `;
@@ -38,7 +46,10 @@ let fleets = 0;
 async function startFleet(): Promise<Fleet> {
   const folder = join(FOLDER, `f${++fleets}`);
   mkdirSync(folder);
-  symlinkSync(fileURLToPath(new URL("../../node_modules", import.meta.url)), join(folder, "node_modules"));
+  symlinkSync(
+    fileURLToPath(new URL("../../node_modules", import.meta.url)),
+    join(folder, "node_modules"),
+  );
   const file = join(folder, "holdfast.config.ts");
   writeFileSync(file, CONTRACT);
   const port = await freePort();
@@ -52,9 +63,15 @@ async function startFleet(): Promise<Fleet> {
     url,
     connectUrl: `ws://127.0.0.1:${port}/connect`,
     // A connection of its own, as a stranger's would be.
-    nodes: async () => (await fetch(`${url}dev/nodes`, { headers: { connection: "close" } })).json() as Promise<FleetNode[]>,
+    nodes: async () =>
+      (await fetch(`${url}dev/nodes`, { headers: { connection: "close" } })).json() as Promise<
+        FleetNode[]
+      >,
     async roll() {
-      const order = await fetch(`${url}dev/restart`, { method: "POST", headers: { origin: url.slice(0, -1) } });
+      const order = await fetch(`${url}dev/restart`, {
+        method: "POST",
+        headers: { origin: url.slice(0, -1) },
+      });
       expect(order.status).toBe(202);
     },
     processes: () => childrenOf(command.pid),
@@ -66,7 +83,10 @@ const times = ({ command }: Fleet, words: string) => command.output().split(word
 /** All three places hold one ready node of the revision. */
 const isWhole = async (fleet: Fleet, revision: string) => {
   const nodes = await fleet.nodes();
-  return nodes.map(({ slot }) => slot).join() === "0,1,2" && nodes.every((one) => one.state === "ready" && one.revision === revision);
+  return (
+    nodes.map(({ slot }) => slot).join() === "0,1,2" &&
+    nodes.every((one) => one.state === "ready" && one.revision === revision)
+  );
 };
 
 /** A client that publishes and hears everyone, and what its application saw. */
@@ -118,11 +138,16 @@ async function join6(fleet: Fleet): Promise<readonly Member[]> {
   return members;
 }
 
-/** Everyone saw everyone's publications once, each publisher's in its order, and all in the same order. */
+/**
+ * Everyone saw everyone's publications once, each publisher's in its order, and all in the same
+ * order.
+ */
 async function expectNothingLostOrDoubled(members: readonly Member[]): Promise<void> {
   for (const member of members) await member.stop();
   const total = members.reduce((sum, { sent }) => sum + sent, 0);
-  await eventually("the last publication has arrived everywhere", () => members.every(({ seen }) => seen.length >= total));
+  await eventually("the last publication has arrived everywhere", () =>
+    members.every(({ seen }) => seen.length >= total),
+  );
   const [first] = members;
   for (const { seen } of members) {
     expect(seen.length).toBe(total);
@@ -137,13 +162,17 @@ describe("holdfast dev --nodes 3", () => {
     async () => {
       const fleet = await startFleet();
       const members = await join6(fleet);
-      await eventually("two sessions on each node", async () => (await fleet.nodes()).every(({ sessions }) => sessions === 2));
+      await eventually("two sessions on each node", async () =>
+        (await fleet.nodes()).every(({ sessions }) => sessions === 2),
+      );
       for (const [round, revision] of ["dev-2", "dev-3"].entries()) {
         await fleet.roll();
         await eventually("the roll is over", () => times(fleet, " restarted ") === round + 1);
         expect(fleet.processes()).toHaveLength(3);
         await eventually(`three ready nodes of ${revision}`, () => isWhole(fleet, revision));
-        expect(members.map(({ client }) => client.stats().migrations)).toEqual(Array.from({ length: 6 }, () => round + 1));
+        expect(members.map(({ client }) => client.stats().migrations)).toEqual(
+          Array.from({ length: 6 }, () => round + 1),
+        );
       }
       await expectNothingLostOrDoubled(members);
       expect(members.flatMap(({ states }) => states)).toEqual([]);
@@ -165,8 +194,12 @@ describe("holdfast dev --nodes 3", () => {
       const members = await join6(fleet);
       const [victim = 0] = fleet.processes();
       process.kill(victim, "SIGKILL");
-      await fleet.command.until((output) => output.includes("node_died") && output.split("node_serving").length - 1 === 4);
-      await eventually("everyone is back", () => members.every(({ client }) => client.state === "connected"));
+      await fleet.command.until(
+        (output) => output.includes("node_died") && output.split("node_serving").length - 1 === 4,
+      );
+      await eventually("everyone is back", () =>
+        members.every(({ client }) => client.state === "connected"),
+      );
       await eventually("three ready nodes", () => isWhole(fleet, "dev-1"));
       expect(fleet.processes()).toHaveLength(3);
       await expectNothingLostOrDoubled(members);
@@ -184,9 +217,12 @@ describe("holdfast dev --nodes 3", () => {
     "rolls when the contract changes, and keeps every node while it is broken",
     async () => {
       const fleet = await startFleet();
-      const channels = async () => (await fetch(fleet.url, { headers: { connection: "close" } })).text();
+      const channels = async () =>
+        (await fetch(fleet.url, { headers: { connection: "close" } })).text();
       writeFileSync(fleet.file, "export default {{{");
-      await fleet.command.until((output) => output.includes("cannot be used") && output.includes("node_kept"));
+      await fleet.command.until(
+        (output) => output.includes("cannot be used") && output.includes("node_kept"),
+      );
       expect(await isWhole(fleet, "dev-1")).toBe(true);
       writeFileSync(fleet.file, CONTRACT.replace("chat:{room}", "talk:{room}"));
       await eventually("the roll is over", () => times(fleet, " restarted ") === 1);
@@ -206,7 +242,10 @@ describe("holdfast dev --nodes 3", () => {
       const nodes = fleet.processes();
       expect(nodes).toHaveLength(3);
       fleet.command.signal("SIGKILL");
-      await eventually("the nodes have noticed", async () => !(await Promise.all(nodes.map(isRunning))).some(Boolean));
+      await eventually(
+        "the nodes have noticed",
+        async () => !(await Promise.all(nodes.map(isRunning))).some(Boolean),
+      );
     },
     TEST_MS,
   );

@@ -1,4 +1,5 @@
-// Checks `holdfast dev` as a whole: its URL, restarts that nobody notices, a broken contract, Ctrl-C, a killed supervisor.
+// Checks `holdfast dev` as a whole: its URL, restarts that nobody notices, a broken contract,
+// Ctrl-C, a killed supervisor.
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -6,7 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
-import { childrenOf, eventually, freePort, isRunning, type RunningCommand, startCommand } from "./command.ts";
+import {
+  childrenOf,
+  eventually,
+  freePort,
+  isRunning,
+  type RunningCommand,
+  startCommand,
+} from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-dev-"));
 const started: RunningCommand[] = [];
@@ -21,7 +29,10 @@ let projects = 0;
 function project(contract?: string): string {
   const folder = join(FOLDER, `p${++projects}`);
   mkdirSync(folder);
-  symlinkSync(fileURLToPath(new URL("../../node_modules", import.meta.url)), join(folder, "node_modules"));
+  symlinkSync(
+    fileURLToPath(new URL("../../node_modules", import.meta.url)),
+    join(folder, "node_modules"),
+  );
   if (contract !== undefined) writeFileSync(join(folder, "holdfast.config.ts"), contract);
   return folder;
 }
@@ -34,7 +45,10 @@ interface Dev {
 
 async function dev(cwd: string, ...args: readonly string[]): Promise<Dev> {
   const [port, internalPort] = [await freePort(), await freePort()];
-  const command = startCommand(["dev", "--internal-port", String(internalPort), ...args], { cwd, env: { HOLDFAST_PORT: String(port) } });
+  const command = startCommand(["dev", "--internal-port", String(internalPort), ...args], {
+    cwd,
+    env: { HOLDFAST_PORT: String(port) },
+  });
   started.push(command);
   return { command, port, url: `http://localhost:${port}/` };
 }
@@ -42,7 +56,7 @@ async function dev(cwd: string, ...args: readonly string[]): Promise<Dev> {
 const ready = ({ command, url }: Dev) => command.until((output) => output.includes(url));
 const restarts = ({ command }: Dev) => command.output().split(" restarted ").length - 1;
 
-const CONTRACT = `import { defineContract } from "@holdfast/core/contract";
+const CONTRACT = `import { defineContract } from "@holdfast/contract";
 const open = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
 export default defineContract({ channels: { "chat:{room}": { permissions: open } } });
 `;
@@ -52,7 +66,10 @@ describe("holdfast dev", () => {
     const running = await dev(project());
     await ready(running);
     const page = await fetch(running.url);
-    expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+    expect([page.status, page.headers.get("content-type")]).toEqual([
+      200,
+      "text/html; charset=utf-8",
+    ]);
     expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(running.command.output().match(/https?:\/\//g)).toHaveLength(1);
     const nodes = childrenOf(running.command.pid);
@@ -82,7 +99,10 @@ describe("holdfast dev", () => {
       }
     })();
     for (let round = 1; round <= 3; round++) {
-      const order = await fetch(`${running.url}dev/restart`, { method: "POST", headers: { origin: running.url.slice(0, -1) } });
+      const order = await fetch(`${running.url}dev/restart`, {
+        method: "POST",
+        headers: { origin: running.url.slice(0, -1) },
+      });
       expect(order.status).toBe(202);
       await eventually(
         `restart ${round} is done and the old node gone`,
@@ -107,12 +127,18 @@ describe("holdfast dev", () => {
     const channels = async () => (await fetch(running.url)).text();
     expect(await channels()).toContain("chat:{room}");
     writeFileSync(file, CONTRACT.replace("chat:{room}", "talk:{room}"));
-    await eventually("the new contract is served", async () => (await channels()).includes("talk:{room}"));
+    await eventually("the new contract is served", async () =>
+      (await channels()).includes("talk:{room}"),
+    );
     writeFileSync(file, "export default {{{");
-    await running.command.until((output) => output.includes("cannot be used") && output.includes("node_kept"));
+    await running.command.until(
+      (output) => output.includes("cannot be used") && output.includes("node_kept"),
+    );
     expect(await channels()).toContain("talk:{room}");
     writeFileSync(file, CONTRACT);
-    await eventually("the mended contract is served", async () => (await channels()).includes("chat:{room}"));
+    await eventually("the mended contract is served", async () =>
+      (await channels()).includes("chat:{room}"),
+    );
     running.command.signal("SIGTERM");
     expect(await running.command.ended()).toBe(0);
   });
@@ -150,9 +176,13 @@ describe("holdfast dev", () => {
   test("says which port is in use and how to choose another, also when the other is a dev of its own kind", async () => {
     const running = await dev(project(CONTRACT));
     await ready(running);
-    const second = startCommand(["dev"], { cwd: project(), env: { HOLDFAST_PORT: String(running.port), HOLDFAST_INTERNAL_PORT: "0" } });
+    const second = startCommand(["dev"], {
+      cwd: project(),
+      env: { HOLDFAST_PORT: String(running.port), HOLDFAST_INTERNAL_PORT: "0" },
+    });
     expect(await second.ended()).toBe(3);
-    for (const part of [String(running.port), "HOLDFAST_PORT", "--port"]) expect(second.output()).toContain(part);
+    for (const part of [String(running.port), "HOLDFAST_PORT", "--port"])
+      expect(second.output()).toContain(part);
     running.command.signal("SIGTERM");
     expect(await running.command.ended()).toBe(0);
   });
@@ -165,7 +195,9 @@ describe("holdfast dev", () => {
         resolve(typeof address === "object" && address !== null ? address.port : 0);
       }),
     );
-    const running = startCommand(["dev", "--port", "0", "--internal-port", String(port)], { cwd: project() });
+    const running = startCommand(["dev", "--port", "0", "--internal-port", String(port)], {
+      cwd: project(),
+    });
     expect(await running.ended()).toBe(3);
     expect(running.output()).toContain("HOLDFAST_INTERNAL_PORT");
     taken.close();

@@ -85,22 +85,85 @@ for (const [what, code, send] of endings) {
 
 const answers: readonly [what: string, request: string, name: string, path?: string][] = [
   ["an id of 0", '{"t":"ping","id":0}', "goodbye"],
-  ["a channel name of 300 characters", `{"t":"subscribe","id":2,"ch":"chat:${"x".repeat(300)}"}`, "request_invalid", "ch"],
+  [
+    "a channel name of 300 characters",
+    `{"t":"subscribe","id":2,"ch":"chat:${"x".repeat(300)}"}`,
+    "request_invalid",
+    "ch",
+  ],
   ["an empty channel name", '{"t":"subscribe","id":2,"ch":""}', "channel_invalid", "ch"],
-  ["a control character in a channel name", '{"t":"subscribe","id":2,"ch":"chat:\\u0007"}', "channel_invalid", "ch"],
-  ["a channel that no pattern matches", '{"t":"subscribe","id":2,"ch":"__proto__"}', "channel_unknown"],
-  ["a channel named constructor", '{"t":"publish","id":2,"ch":"constructor","d":1}', "channel_unknown"],
+  [
+    "a control character in a channel name",
+    '{"t":"subscribe","id":2,"ch":"chat:\\u0007"}',
+    "channel_invalid",
+    "ch",
+  ],
+  [
+    "a channel that no pattern matches",
+    '{"t":"subscribe","id":2,"ch":"__proto__"}',
+    "channel_unknown",
+  ],
+  [
+    "a channel named constructor",
+    '{"t":"publish","id":2,"ch":"constructor","d":1}',
+    "channel_unknown",
+  ],
   ["a number as channel", '{"t":"subscribe","id":2,"ch":7}', "request_invalid", "ch"],
-  ["an offset of 1e300", '{"t":"subscribe","id":2,"ch":"chat:a","pos":{"epoch":"e","offset":1e300}}', "request_invalid", "pos.offset"],
-  ["a negative offset", '{"t":"subscribe","id":2,"ch":"chat:a","pos":{"epoch":"e","offset":-1}}', "request_invalid", "pos.offset"],
-  ["a limit of 1.5", '{"t":"history","id":2,"ch":"chat:a","limit":1.5}', "request_invalid", "limit"],
+  [
+    "an offset of 1e300",
+    '{"t":"subscribe","id":2,"ch":"chat:a","pos":{"epoch":"e","offset":1e300}}',
+    "request_invalid",
+    "pos.offset",
+  ],
+  [
+    "a negative offset",
+    '{"t":"subscribe","id":2,"ch":"chat:a","pos":{"epoch":"e","offset":-1}}',
+    "request_invalid",
+    "pos.offset",
+  ],
+  [
+    "a limit of 1.5",
+    '{"t":"history","id":2,"ch":"chat:a","limit":1.5}',
+    "request_invalid",
+    "limit",
+  ],
   ["a publish without data", '{"t":"publish","id":2,"ch":"chat:a"}', "request_invalid", "d"],
-  ["data and bytes at once", '{"t":"publish","id":2,"ch":"chat:a","b":"AA==","d":1}', "request_invalid", "b"],
-  ["bytes that are no base64", '{"t":"publish","id":2,"ch":"chat:a","b":"*"}', "payload_invalid", "b"],
-  ["data of 20,000 levels", `{"t":"publish","id":2,"ch":"chat:a","d":${"[".repeat(20_000)}${"]".repeat(20_000)}}`, "payload_invalid", "d"],
-  ["data over the limit", `{"t":"publish","id":2,"ch":"chat:a","d":"${"x".repeat(50_001)}"}`, "payload_too_large", "d"],
-  ["a key of 1,000 characters", `{"t":"publish","id":2,"ch":"state:a","k":"${"k".repeat(1000)}","d":1}`, "request_invalid", "k"],
-  ["a latest publish without a key", '{"t":"publish","id":2,"ch":"state:a","d":1}', "key_required", "k"],
+  [
+    "data and bytes at once",
+    '{"t":"publish","id":2,"ch":"chat:a","b":"AA==","d":1}',
+    "request_invalid",
+    "b",
+  ],
+  [
+    "bytes that are no base64",
+    '{"t":"publish","id":2,"ch":"chat:a","b":"*"}',
+    "payload_invalid",
+    "b",
+  ],
+  [
+    "data of 20,000 levels",
+    `{"t":"publish","id":2,"ch":"chat:a","d":${"[".repeat(20_000)}${"]".repeat(20_000)}}`,
+    "payload_invalid",
+    "d",
+  ],
+  [
+    "data over the limit",
+    `{"t":"publish","id":2,"ch":"chat:a","d":"${"x".repeat(50_001)}"}`,
+    "payload_too_large",
+    "d",
+  ],
+  [
+    "a key of 1,000 characters",
+    `{"t":"publish","id":2,"ch":"state:a","k":"${"k".repeat(1000)}","d":1}`,
+    "request_invalid",
+    "k",
+  ],
+  [
+    "a latest publish without a key",
+    '{"t":"publish","id":2,"ch":"state:a","d":1}',
+    "key_required",
+    "k",
+  ],
   ["an unknown call", '{"t":"rpc","id":2,"m":"toString"}', "rpc_unknown"],
   ["leaving without entering", '{"t":"leave","id":2,"ch":"chat:a"}', "not_entered"],
   ["presence where there is none", '{"t":"enter","id":2,"ch":"fast:a"}', "presence_disabled"],
@@ -115,7 +178,13 @@ for (const [what, request, name, path] of answers) {
     await until("an answer", () => socket.received.length > 0);
     const [answer] = frames(socket);
     if (name === "goodbye") expect(answer).toMatchObject({ t: "goodbye", name: "frame_invalid" });
-    else expect(answer).toMatchObject({ t: "err", id: 2, name, ...(path === undefined ? {} : { path }) });
+    else
+      expect(answer).toMatchObject({
+        t: "err",
+        id: 2,
+        name,
+        ...(path === undefined ? {} : { path }),
+      });
     socket.end();
     await unharmed();
   });
@@ -133,7 +202,10 @@ test("data that tries to be a frame of its own stays data", async () => {
   ]) {
     socket.text(`{"t":"publish","id":3,"ch":"chat:inject","d":${data}}`);
   }
-  await until("five answers", () => frames(socket).filter(({ t }) => t === "published" || t === "err").length === 5);
+  await until(
+    "five answers",
+    () => frames(socket).filter(({ t }) => t === "published" || t === "err").length === 5,
+  );
   const types = new Set(frames(socket).map(({ t }) => t));
   types.delete("err");
   expect([...types].sort()).toEqual(["pub", "published", "subscribed"]);
@@ -145,13 +217,18 @@ test("data that tries to be a frame of its own stays data", async () => {
 test("10,000 subscriptions of one connection work, the next is refused, and all are gone with it", async () => {
   const socket = await connected();
   for (let from = 0; from < 10_000; from += 250) {
-    const batch = Array.from({ length: 250 }, (_, i) => `{"t":"subscribe","id":${from + i + 2},"ch":"chat:${from + i}"}`);
+    const batch = Array.from(
+      { length: 250 },
+      (_, i) => `{"t":"subscribe","id":${from + i + 2},"ch":"chat:${from + i}"}`,
+    );
     socket.text(batch.join("\n"));
     await Bun.sleep(90);
   }
   await until("all subscribed", () => at.node.info().subscriptions === 10_000, 20_000);
   socket.text('{"t":"subscribe","id":20000,"ch":"chat:one-more"}');
-  await until("the refusal", () => frames(socket).some(({ name }) => name === "subscription_limit"));
+  await until("the refusal", () =>
+    frames(socket).some(({ name }) => name === "subscription_limit"),
+  );
   socket.end();
   await unharmed();
 }, 40_000);
@@ -174,7 +251,11 @@ test("half a request, no request and half a WebSocket handshake are closed in ti
   const closings = ["", "GET /connect HTTP/1.1\r\nHost: x\r\nUpg"].map(
     (start) =>
       new Promise<void>((resolve) => {
-        const socket = createConnection(Number(port), "127.0.0.1", () => void (start === "" ? undefined : socket.write(start)));
+        const socket = createConnection(
+          Number(port),
+          "127.0.0.1",
+          () => void (start === "" ? undefined : socket.write(start)),
+        );
         socket.on("close", () => resolve());
         socket.on("error", () => resolve());
         socket.on("end", () => socket.destroy());
@@ -207,7 +288,9 @@ test("a reader that stops reading is cut at the limit while the others get every
     if (i % 20 === 0) await Bun.sleep(25);
   }
   const offsets = (): number[] =>
-    reader.received.flatMap((m) => m.split("\n")).flatMap((line) => (line.startsWith('{"t":"pub"') ? [JSON.parse(line).o] : []));
+    reader.received
+      .flatMap((m) => m.split("\n"))
+      .flatMap((line) => (line.startsWith('{"t":"pub"') ? [JSON.parse(line).o] : []));
   await until("the reader has everything", () => offsets().length === 600, 20_000);
   expect(offsets()).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
   // What the stalled one costs is bounded: its subscription waits in history, not in memory.
@@ -222,7 +305,9 @@ test("subprotocols: none is JSON, ours is echoed, only others are refused in ban
   none.text(CONNECT);
   await until("connected", () => frames(none)[0]?.t === "connected");
   none.end();
-  const both = await rawSocket(at.url, { protocol: "graphql-ws, holdfast.v1+msgpack, holdfast.v1" });
+  const both = await rawSocket(at.url, {
+    protocol: "graphql-ws, holdfast.v1+msgpack, holdfast.v1",
+  });
   expect(both.headers.toLowerCase()).toContain("sec-websocket-protocol: holdfast.v1+msgpack");
   both.end();
   const other = await rawSocket(at.url, { protocol: "graphql-ws" });
@@ -251,7 +336,9 @@ for (const host of ["a b", "[", "x:99999", "%zz", ""]) {
       [at.httpUrl, "/"],
       [at.internalUrl, "/livez"],
     ] as const) {
-      expect(await statusOf(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)).toBe("HTTP/1.1 400 Bad Request");
+      expect(
+        await statusOf(url, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`),
+      ).toBe("HTTP/1.1 400 Bad Request");
     }
     await unharmed();
   });
@@ -260,7 +347,9 @@ for (const host of ["a b", "[", "x:99999", "%zz", ""]) {
 function statusOf(url: string, request: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: hostname, port: Number(port) }, () => socket.write(request));
+    const socket = createConnection({ host: hostname, port: Number(port) }, () =>
+      socket.write(request),
+    );
     socket.once("data", (bytes) => {
       resolve(bytes.toString("latin1").split("\r\n", 1)[0] ?? "");
       socket.destroy();

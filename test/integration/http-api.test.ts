@@ -15,14 +15,27 @@ const contract = defineContract({
       payload: z.object({ text: z.string().max(50) }),
       presence: true,
       history: { size: 100 },
-      permissions: { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" },
+      permissions: {
+        subscribe: "anyone",
+        publish: "anyone",
+        presence: "anyone",
+        history: "anyone",
+      },
     },
-    "raw:{name}": { history: { size: 5 }, permissions: { subscribe: "anyone", publish: "anyone", history: "anyone" } },
+    "raw:{name}": {
+      history: { size: 5 },
+      permissions: { subscribe: "anyone", publish: "anyone", history: "anyone" },
+    },
     "state:{name}": { class: "latest" },
     "cursor:{name}": { class: "volatile" },
   },
   rpc: {
-    sum: rpc({ input: z.object({ a: z.number(), b: z.number() }), output: z.number(), allow: "anyone", handler: ({ a, b }) => a + b }),
+    sum: rpc({
+      input: z.object({ a: z.number(), b: z.number() }),
+      output: z.number(),
+      allow: "anyone",
+      handler: ({ a, b }) => a + b,
+    }),
     fails: rpc({
       allow: "anyone",
       handler: () => {
@@ -73,10 +86,19 @@ describe("publishing", () => {
   test("a publication reaches subscribers, with its author, and history keeps it", async () => {
     const client = await open();
     await client.subscribe("chat:lobby");
-    const { status, json } = await post("publish", { channel: "chat:lobby", data: { text: "hi" }, user: "robot" });
+    const { status, json } = await post("publish", {
+      channel: "chat:lobby",
+      data: { text: "hi" },
+      user: "robot",
+    });
     expect(status).toBe(200);
     expect(json).toEqual({ epoch: expect.any(String), offset: 1, duplicate: false });
-    expect(await client.next("pub")).toMatchObject({ ch: "chat:lobby", o: 1, u: "robot", d: { text: "hi" } });
+    expect(await client.next("pub")).toMatchObject({
+      ch: "chat:lobby",
+      o: 1,
+      u: "robot",
+      d: { text: "hi" },
+    });
     const kept = await get("history", { channel: "chat:lobby" });
     expect(kept.json).toMatchObject({
       epoch: json.epoch,
@@ -91,21 +113,32 @@ describe("publishing", () => {
     await client.subscribe("raw:bytes");
     expect((await post("publish", { channel: "raw:bytes", b: "AAECAw==" })).status).toBe(200);
     expect(await client.next("pub")).toMatchObject({ b: "AAECAw==" });
-    expect((await get("history", { channel: "raw:bytes" })).json.publications).toMatchObject([{ b: "AAECAw==" }]);
+    expect((await get("history", { channel: "raw:bytes" })).json.publications).toMatchObject([
+      { b: "AAECAw==" },
+    ]);
   });
 
-  test.each([[null], [0], [""], [false], [[]], [{}], [{ é: "ü\n\u2028" }], [[[["deep"]]]], [1.5e300]] as unknown[][])(
-    "data %j passes unchanged",
-    async (data) => {
-      const channel = `raw:${crypto.randomUUID()}`;
-      await post("publish", { channel, data });
-      expect((await get("history", { channel })).json.publications[0].data).toEqual(data);
-    },
-  );
+  test.each([
+    [null],
+    [0],
+    [""],
+    [false],
+    [[]],
+    [{}],
+    [{ é: "ü\n\u2028" }],
+    [[[["deep"]]]],
+    [1.5e300],
+  ] as unknown[][])("data %j passes unchanged", async (data) => {
+    const channel = `raw:${crypto.randomUUID()}`;
+    await post("publish", { channel, data });
+    expect((await get("history", { channel })).json.publications[0].data).toEqual(data);
+  });
 
   test("__proto__ in data is a member like any other and changes nothing here", async () => {
     await post("publish", '{"channel":"raw:proto","data":{"__proto__":{"polluted":1}}}');
-    expect((await get("history", { channel: "raw:proto" })).text).toContain('"data":{"__proto__":{"polluted":1}}');
+    expect((await get("history", { channel: "raw:proto" })).text).toContain(
+      '"data":{"__proto__":{"polluted":1}}',
+    );
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
@@ -125,14 +158,19 @@ describe("publishing", () => {
     ])
       await post("publish", { channel: "state:x", key, data });
     const { publications } = (await get("history", { channel: "state:x" })).json;
-    expect(publications.map(({ key, data }: { key: string; data: number }) => [key, data])).toEqual([
-      ["b", 1],
-      ["a", 2],
-    ]);
+    expect(publications.map(({ key, data }: { key: string; data: number }) => [key, data])).toEqual(
+      [
+        ["b", 1],
+        ["a", 2],
+      ],
+    );
   });
 
   test("a broadcast answers for each channel in its place", async () => {
-    const { status, json } = await post("broadcast", { channels: ["chat:1", "nowhere:1", "raw:1"], data: { text: "all" } });
+    const { status, json } = await post("broadcast", {
+      channels: ["chat:1", "nowhere:1", "raw:1"],
+      data: { text: "all" },
+    });
     expect(status).toBe(200);
     expect(json.results).toMatchObject([
       { channel: "chat:1", published: { offset: 1 } },
@@ -152,7 +190,9 @@ describe("publishing", () => {
       ],
     });
     expect(json.results.map(({ ok }: { ok: boolean }) => ok)).toEqual(Array(7).fill(true));
-    expect(json.results[3].value.publications.map(({ data }: { data: number }) => data)).toEqual([1, 2, 3]);
+    expect(json.results[3].value.publications.map(({ data }: { data: number }) => data)).toEqual([
+      1, 2, 3,
+    ]);
     expect(json.results[4].value).toEqual({ data: 3 });
     expect(json.results[6].value.publications).toEqual([]);
   });
@@ -160,21 +200,91 @@ describe("publishing", () => {
 
 describe("refusals", () => {
   const bad: [string, string, Record<string, unknown>, number, string, string][] = [
-    ["a publish to no channel of the contract", "publish", { channel: "nowhere", data: 1 }, 404, "channel_unknown", ""],
-    ["a control character in a name", "publish", { channel: "chat:\u0000", data: { text: "" } }, 400, "channel_invalid", ""],
-    ["data of another type than the schema's", "publish", { channel: "chat:lobby", data: { text: 5 } }, 422, "payload_invalid", "text"],
-    ["data over the schema's bound", "publish", { channel: "chat:lobby", data: { text: "x".repeat(51) } }, 422, "payload_invalid", "text"],
-    ["null where the schema wants an object", "publish", { channel: "chat:lobby", data: null }, 422, "payload_invalid", ""],
-    ["data over the node's limit", "publish", { channel: "raw:x", data: "x".repeat(4_096) }, 413, "payload_too_large", ""],
-    ["bytes over the node's limit", "publish", { channel: "raw:x", b: BYTES }, 413, "payload_too_large", ""],
-    ["no key for a latest channel", "publish", { channel: "state:x", data: 1 }, 400, "key_required", ""],
-    ["removal where nothing is kept", "history_remove", { channel: "cursor:x" }, 409, "history_disabled", ""],
+    [
+      "a publish to no channel of the contract",
+      "publish",
+      { channel: "nowhere", data: 1 },
+      404,
+      "channel_unknown",
+      "",
+    ],
+    [
+      "a control character in a name",
+      "publish",
+      { channel: "chat:\u0000", data: { text: "" } },
+      400,
+      "channel_invalid",
+      "",
+    ],
+    [
+      "data of another type than the schema's",
+      "publish",
+      { channel: "chat:lobby", data: { text: 5 } },
+      422,
+      "payload_invalid",
+      "text",
+    ],
+    [
+      "data over the schema's bound",
+      "publish",
+      { channel: "chat:lobby", data: { text: "x".repeat(51) } },
+      422,
+      "payload_invalid",
+      "text",
+    ],
+    [
+      "null where the schema wants an object",
+      "publish",
+      { channel: "chat:lobby", data: null },
+      422,
+      "payload_invalid",
+      "",
+    ],
+    [
+      "data over the node's limit",
+      "publish",
+      { channel: "raw:x", data: "x".repeat(4_096) },
+      413,
+      "payload_too_large",
+      "",
+    ],
+    [
+      "bytes over the node's limit",
+      "publish",
+      { channel: "raw:x", b: BYTES },
+      413,
+      "payload_too_large",
+      "",
+    ],
+    [
+      "no key for a latest channel",
+      "publish",
+      { channel: "state:x", data: 1 },
+      400,
+      "key_required",
+      "",
+    ],
+    [
+      "removal where nothing is kept",
+      "history_remove",
+      { channel: "cursor:x" },
+      409,
+      "history_disabled",
+      "",
+    ],
     ["an unknown RPC", "rpc", { method: "nothing" }, 404, "rpc_unknown", ""],
     ["an RPC's wrong input", "rpc", { method: "sum", data: { a: 1 } }, 422, "payload_invalid", "b"],
     ["an RPC that throws", "rpc", { method: "fails" }, 500, "rpc_failed", ""],
     ["a disconnect of nobody", "disconnect", {}, 400, "request_invalid", ""],
     ["a disconnect of both", "disconnect", { user: "u", session: "s" }, 400, "request_invalid", ""],
-    ["an unsubscribe from no channel", "unsubscribe", { user: "u", channel: "nowhere" }, 404, "channel_unknown", ""],
+    [
+      "an unsubscribe from no channel",
+      "unsubscribe",
+      { user: "u", channel: "nowhere" },
+      404,
+      "channel_unknown",
+      "",
+    ],
     ["a drain into the past", "drain", { windowMs: -1 }, 400, "request_invalid", "windowMs"],
   ];
   test.each(bad)("%s is refused", async (_what, operation, body, status, code, path) => {
@@ -198,11 +308,17 @@ describe("refusals", () => {
     expect((await get("history", { channel: "chat:lobby" }, reader)).status).toBe(200);
     expect((await get("sessions", {}, reader)).status).toBe(403);
     expect((await post("publish", { channel: "raw:x", data: 1 }, reader)).status).toBe(403);
-    expect((await post("publish", { channel: "raw:x", data: 1 }, { headers: { authorization: "" } })).status).toBe(401);
+    expect(
+      (await post("publish", { channel: "raw:x", data: 1 }, { headers: { authorization: "" } }))
+        .status,
+    ).toBe(401);
   });
 
   test("a token of a client is no API key", async () => {
-    expect((await get("info", {}, { headers: { authorization: `Bearer ${await tokenOf("ada")}` } })).status).toBe(401);
+    expect(
+      (await get("info", {}, { headers: { authorization: `Bearer ${await tokenOf("ada")}` } }))
+        .status,
+    ).toBe(401);
   });
 });
 
@@ -210,7 +326,11 @@ describe("history", () => {
   test("pages backwards until nothing older is kept", async () => {
     for (let data = 1; data <= 7; data++) await post("publish", { channel: "raw:pages", data });
     const first = (await get("history", { channel: "raw:pages", limit: "3" })).json;
-    expect(first).toMatchObject({ head: 7, more: true, publications: [{ offset: 5 }, { offset: 6 }, { offset: 7 }] });
+    expect(first).toMatchObject({
+      head: 7,
+      more: true,
+      publications: [{ offset: 5 }, { offset: 6 }, { offset: 7 }],
+    });
     const second = (await get("history", { channel: "raw:pages", limit: "3", before: "5" })).json;
     expect(second).toMatchObject({ more: false, publications: [{ offset: 3 }, { offset: 4 }] });
   });
@@ -218,7 +338,10 @@ describe("history", () => {
   test("removed is gone, and who comes back from before is told a gap", async () => {
     for (let data = 1; data <= 3; data++) await post("publish", { channel: "raw:removed", data });
     const { epoch } = (await get("history", { channel: "raw:removed" })).json;
-    expect((await post("history_remove", { channel: "raw:removed" })).json).toEqual({ epoch, offset: 3 });
+    expect((await post("history_remove", { channel: "raw:removed" })).json).toEqual({
+      epoch,
+      offset: 3,
+    });
     expect((await get("history", { channel: "raw:removed" })).json.publications).toEqual([]);
     const client = await open();
     client.send({ t: "subscribe", id: 9, ch: "raw:removed", pos: { epoch, offset: 1 } });
@@ -239,34 +362,56 @@ describe("clients", () => {
   });
 
   test("channels come in pages, by name", async () => {
-    for (const name of ["a", "b", "c", "d", "e"]) await post("publish", { channel: `raw:page-${name}`, data: 1 });
+    for (const name of ["a", "b", "c", "d", "e"])
+      await post("publish", { channel: `raw:page-${name}`, data: 1 });
     const first = (await get("channels", { prefix: "raw:page-", limit: "3" })).json;
-    expect(first).toEqual({ channels: ["raw:page-a", "raw:page-b", "raw:page-c"], next: "raw:page-c" });
-    const second = (await get("channels", { prefix: "raw:page-", limit: "3", after: first.next })).json;
+    expect(first).toEqual({
+      channels: ["raw:page-a", "raw:page-b", "raw:page-c"],
+      next: "raw:page-c",
+    });
+    const second = (await get("channels", { prefix: "raw:page-", limit: "3", after: first.next }))
+      .json;
     expect(second).toEqual({ channels: ["raw:page-d", "raw:page-e"] });
   });
 
   test("sessions come in pages, and those of a user alone", async () => {
-    const opened = await Promise.all([1, 2, 3].map(async () => open({ token: await tokenOf("bob") })));
+    const opened = await Promise.all(
+      [1, 2, 3].map(async () => open({ token: await tokenOf("bob") })),
+    );
     await opened[0]?.subscribe("chat:lobby");
     const found: string[] = [];
     let after: string | undefined;
     do {
-      const { json } = await get("sessions", { user: "bob", limit: "1", ...(after === undefined ? {} : { after }) });
+      const { json } = await get("sessions", {
+        user: "bob",
+        limit: "1",
+        ...(after === undefined ? {} : { after }),
+      });
       found.push(...json.sessions.map(({ session }: { session: string }) => session));
       after = json.next;
     } while (after !== undefined && found.length < 10);
     expect(found).toEqual(opened.map(({ session }) => session).sort());
     const { json } = await get("sessions", { user: "bob" });
-    const subscribed = json.sessions.find(({ session }: { session: string }) => session === opened[0]?.session);
-    expect(subscribed).toMatchObject({ user: "bob", address: "127.0.0.1", codec: "json", channelCount: 1, channels: ["chat:lobby"] });
+    const subscribed = json.sessions.find(
+      ({ session }: { session: string }) => session === opened[0]?.session,
+    );
+    expect(subscribed).toMatchObject({
+      user: "bob",
+      address: "127.0.0.1",
+      codec: "json",
+      channelCount: 1,
+      channels: ["chat:lobby"],
+    });
   });
 
   test("unsubscribe ends a user's subscription and leaves the session", async () => {
     const client = await open({ token: await tokenOf("cleo") });
     await client.subscribe("chat:lobby");
     expect((await post("unsubscribe", { user: "cleo", channel: "chat:lobby" })).json).toEqual({});
-    expect(await client.next("unsubscribed")).toMatchObject({ ch: "chat:lobby", name: "subscription_ended" });
+    expect(await client.next("unsubscribed")).toMatchObject({
+      ch: "chat:lobby",
+      name: "subscription_ended",
+    });
     client.send({ t: "ping", id: 7 });
     expect(await client.next("pong")).toMatchObject({ id: 7 });
   });
@@ -300,7 +445,10 @@ describe("operating", () => {
     expect((await internal("/readyz")).status).toBe(200);
     const client = await open({ migrates: true });
     const started = await post("drain", { windowMs: 60_000, preDelayMs: 0 });
-    expect({ status: started.status, state: started.json.state }).toEqual({ status: 202, state: "draining" });
+    expect({ status: started.status, state: started.json.state }).toEqual({
+      status: 202,
+      state: "draining",
+    });
     expect(started.json.drain.total).toBeGreaterThan(0);
     const health = await internal("/readyz");
     expect({ status: health.status, reasons: JSON.parse(health.text).reasons }).toMatchObject({
@@ -321,13 +469,15 @@ describe("operating", () => {
     expect(text).toMatch(/holdfast_http_requests_total\{route="publish",status="200"\} [1-9]/);
     expect(text).toMatch(/holdfast_handshakes_total\{outcome="resumed",code="none"\} [1-9]/);
     const events = lines.map((line) => JSON.parse(line));
-    expect(events.filter(({ event }) => event === "api_command").map(({ operation, by }) => [operation, by])).toContainEqual([
-      "drain",
-      "all",
-    ]);
+    expect(
+      events
+        .filter(({ event }) => event === "api_command")
+        .map(({ operation, by }) => [operation, by]),
+    ).toContainEqual(["drain", "all"]);
     expect(events.filter(({ event }) => event === "api_failed")).toEqual([]);
     const log = lines.join("\n");
-    for (const secret of [API_KEY, READ_KEY, SECRET, "eyJ", "hf1.", "Ada"]) expect(log).not.toContain(secret);
+    for (const secret of [API_KEY, READ_KEY, SECRET, "eyJ", "hf1.", "Ada"])
+      expect(log).not.toContain(secret);
   });
 
   test("/livez says that the process answers", async () => {
@@ -380,7 +530,10 @@ interface Client {
 const clients: Client[] = [];
 
 const tokenOf = (user: string): Promise<string> =>
-  new SignJWT({ sub: user }).setProtectedHeader({ alg: "HS256" }).setExpirationTime("5m").sign(Buffer.from(SECRET));
+  new SignJWT({ sub: user })
+    .setProtectedHeader({ alg: "HS256" })
+    .setExpirationTime("5m")
+    .sign(Buffer.from(SECRET));
 
 async function open(connect: Record<string, unknown> = {}): Promise<Client> {
   const socket = new WebSocket(`ws://127.0.0.1:${node.port}/connect`, "holdfast.v1");
@@ -404,7 +557,8 @@ async function open(connect: Record<string, unknown> = {}): Promise<Client> {
   const next = async (type: string, timeoutMs = 3_000): Promise<Frame> => {
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
-      for (let frame = frames.shift(); frame !== undefined; frame = frames.shift()) if (frame.t === type) return frame;
+      for (let frame = frames.shift(); frame !== undefined; frame = frames.shift())
+        if (frame.t === type) return frame;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0) throw new Error(`no frame ${type}`);
       await Promise.race([new Promise<void>((resolve) => (wake = resolve)), Bun.sleep(leftMs)]);

@@ -9,7 +9,12 @@ afterAll(async () => {
   for (const cleanup of cleanups.reverse()) await cleanup();
 });
 
-async function cluster(): Promise<{ first: TestNode; second: TestNode; url: string; front: Awaited<ReturnType<typeof startSwitch>> }> {
+async function cluster(): Promise<{
+  first: TestNode;
+  second: TestNode;
+  url: string;
+  front: Awaited<ReturnType<typeof startSwitch>>;
+}> {
   const broker = sharedBroker();
   const first = await startNode({ broker });
   const second = await startNode({ broker });
@@ -33,7 +38,13 @@ interface Watched {
 async function watch(url: string, name: string, codec: "json" | "msgpack"): Promise<Watched> {
   const client = new Holdfast(url, codec === "msgpack" ? { codec: msgpack } : {});
   cleanups.push(() => client.close());
-  const watched: Watched = { client, states: [], seen: [], gaps: [], presence: { join: 0, leave: 0 } };
+  const watched: Watched = {
+    client,
+    states: [],
+    seen: [],
+    gaps: [],
+    presence: { join: 0, leave: 0 },
+  };
   client.on("state", ({ state }) => watched.states.push(state));
   const room = client.channel("chat:lobby");
   const subscription = room.subscribe((message) => watched.seen.push(message.offset));
@@ -52,8 +63,11 @@ const rising = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 
 test("H6, H1, H7: a drain under load moves every session, nobody notices, nothing is lost and nobody leaves", async () => {
   const { first, second, front, url } = await cluster();
   const clients: Watched[] = [];
-  for (let i = 0; i < 12; i++) clients.push(await watch(url, `member ${i}`, i % 2 === 0 ? "json" : "msgpack"));
-  await until("everyone sees everyone", () => clients.every(({ client }) => client.channel("chat:lobby").presence.members().length === 12));
+  for (let i = 0; i < 12; i++)
+    clients.push(await watch(url, `member ${i}`, i % 2 === 0 ? "json" : "msgpack"));
+  await until("everyone sees everyone", () =>
+    clients.every(({ client }) => client.channel("chat:lobby").presence.members().length === 12),
+  );
   const joinsBefore = clients.map(({ presence }) => presence.join);
 
   let published = 0;
@@ -89,8 +103,11 @@ test("H6, H1, H7: a drain under load moves every session, nobody notices, nothin
 test("H1, H3, H7: connections cut without a word come back with everything, publishes included once each", async () => {
   const { first, front, url } = await cluster();
   const clients: Watched[] = [];
-  for (let i = 0; i < 6; i++) clients.push(await watch(url, `member ${i}`, i % 2 === 0 ? "json" : "msgpack"));
-  await until("everyone sees everyone", () => clients.every(({ client }) => client.channel("chat:lobby").presence.members().length === 6));
+  for (let i = 0; i < 6; i++)
+    clients.push(await watch(url, `member ${i}`, i % 2 === 0 ? "json" : "msgpack"));
+  await until("everyone sees everyone", () =>
+    clients.every(({ client }) => client.channel("chat:lobby").presence.members().length === 6),
+  );
   const acknowledged: number[] = [];
   const publishing = clients.flatMap(({ client }, who) =>
     Array.from({ length: 40 }, async (_, i) => {

@@ -7,7 +7,12 @@ import { freePort, startCommand } from "./command.ts";
 import { startNode, type TestNode } from "./start-node.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
-const PERMISSIONS = { subscribe: "token", publish: "token", presence: "token", history: "token" } as const;
+const PERMISSIONS = {
+  subscribe: "token",
+  publish: "token",
+  presence: "token",
+  history: "token",
+} as const;
 
 let open: TestNode;
 let closed: TestNode;
@@ -17,7 +22,11 @@ beforeAll(async () => {
   open = await startNode();
   closed = await startNode({
     contract: { channels: { "chat:{room}": { permissions: PERMISSIONS } } },
-    env: { HOLDFAST_AUTH_ANONYMOUS: "false", HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET, HOLDFAST_AUTH_JWT_AUDIENCE: "rt" },
+    env: {
+      HOLDFAST_AUTH_ANONYMOUS: "false",
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+      HOLDFAST_AUTH_JWT_AUDIENCE: "rt",
+    },
   });
 });
 
@@ -36,13 +45,18 @@ test("connects, loses the connection and comes back", async () => {
   const { code, output } = await probe([`--url=${open.url}`]);
   expect([code, output]).toEqual([
     0,
-    expect.stringMatching(/^ok {2}connected .*\nok {2}lost the connection .*\nok {2}came back .*\nok {2}every step was done\n$/),
+    expect.stringMatching(
+      /^ok {2}connected .*\nok {2}lost the connection .*\nok {2}came back .*\nok {2}every step was done\n$/,
+    ),
   ]);
 });
 
 test("publishes, receives, and finds what was published while it was away", async () => {
   const { code, output } = await probe([`--url=${open.url}`, "--channel=chat:probe"]);
-  expect([code, output]).toEqual([0, expect.stringContaining("came back and received what was missed")]);
+  expect([code, output]).toEqual([
+    0,
+    expect.stringContaining("came back and received what was missed"),
+  ]);
 });
 
 test("signs a token of its own where it has the secret", async () => {
@@ -58,7 +72,11 @@ test("takes a token from a file", async () => {
   await made.ended();
   const file = join(folder, "token");
   writeFileSync(file, made.output());
-  const { code, output } = await probe([`--url=${closed.url}`, "--channel=chat:probe", `--token-file=${file}`]);
+  const { code, output } = await probe([
+    `--url=${closed.url}`,
+    "--channel=chat:probe",
+    `--token-file=${file}`,
+  ]);
   expect([code, output]).toEqual([0, expect.stringContaining("every step was done")]);
 });
 
@@ -69,12 +87,21 @@ test("a step that a node refuses is status 1 with the node's reason", async () =
 
 test("a volatile channel, which keeps nothing, fails at what was missed", async () => {
   const { code, output } = await probe([`--url=${open.url}`, "--channel=fast:1", "--timeout=5s"]);
-  expect([code, output]).toEqual([1, expect.stringContaining("came back and received what was missed")]);
+  expect([code, output]).toEqual([
+    1,
+    expect.stringContaining("came back and received what was missed"),
+  ]);
 });
 
 test("where nobody answers it is status 3, and says why", async () => {
-  const { code, output } = await probe([`--url=ws://127.0.0.1:${await freePort()}/connect`, "--timeout=1s"]);
-  expect([code, output]).toEqual([3, expect.stringMatching(/expected "connected", found: not within 1 s; last error: /)]);
+  const { code, output } = await probe([
+    `--url=ws://127.0.0.1:${await freePort()}/connect`,
+    "--timeout=1s",
+  ]);
+  expect([code, output]).toEqual([
+    3,
+    expect.stringMatching(/expected "connected", found: not within 1 s; last error: /),
+  ]);
 });
 
 test("without a token where one is needed it fails at once, with the reason", async () => {
@@ -86,7 +113,9 @@ test("a certificate for another name is refused, unless that is asked for as the
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert} -days 2 -subj /CN=public.example`;
   expect(Bun.spawnSync(["openssl", ...args.split(" ")], { stderr: "ignore" }).exitCode).toBe(0);
-  const secure = await startNode({ env: { HOLDFAST_TLS_CERT_FILE: cert, HOLDFAST_TLS_KEY_FILE: key } });
+  const secure = await startNode({
+    env: { HOLDFAST_TLS_CERT_FILE: cert, HOLDFAST_TLS_KEY_FILE: key },
+  });
   try {
     const url = `--url=wss://127.0.0.1:${secure.node.port}/connect`;
     expect((await probe([url, "--timeout=1s"])).code).toBe(3);
@@ -102,7 +131,11 @@ const REFUSED: readonly (readonly [string, readonly string[], string])[] = [
   ["an address of another kind", ["--url=redis://localhost"], "expected ws://"],
   ["a time that is none", ["--url=ws://localhost", "--timeout=soon"], "--timeout soon"],
   ["data that is no JSON", ["--url=ws://localhost", "--data={"], "--data"],
-  ["a token file that is not there", ["--url=ws://localhost", "--token-file=nowhere"], "--token-file"],
+  [
+    "a token file that is not there",
+    ["--url=ws://localhost", "--token-file=nowhere"],
+    "--token-file",
+  ],
 ];
 
 test.each(REFUSED)("status 2: %s", async (_name, args, text) => {

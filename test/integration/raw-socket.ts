@@ -7,7 +7,11 @@ export interface RawSocket {
   readonly status: string;
   readonly headers: string;
   /** One frame with the given first byte (FIN and opcode), masked unless said otherwise. */
-  frame(firstByte: number, payload: Uint8Array | string, options?: { masked?: boolean; declaredBytes?: number }): void;
+  frame(
+    firstByte: number,
+    payload: Uint8Array | string,
+    options?: { masked?: boolean; declaredBytes?: number },
+  ): void;
   text(payload: string): void;
   bytes(payload: Uint8Array): void;
   /** Text and binary messages received so far. */
@@ -21,7 +25,10 @@ export interface RawSocket {
 
 const HEADER_END = "\r\n\r\n";
 
-export async function rawSocket(url: string, options: { protocol?: string; origin?: string; path?: string } = {}): Promise<RawSocket> {
+export async function rawSocket(
+  url: string,
+  options: { protocol?: string; origin?: string; path?: string } = {},
+): Promise<RawSocket> {
   const { hostname, port, host } = new URL(url);
   const socket = createConnection({ host: hostname, port: Number(port) });
   const lines = [
@@ -49,13 +56,22 @@ function readUpgrade(socket: Socket): Promise<RawSocket> {
       socket.off("data", onData);
       socket.off("error", reject);
       const [status = "", ...headers] = buffer.subarray(0, end).toString().split("\r\n");
-      resolve(speak(socket, { status, headers: headers.join("\n"), rest: buffer.subarray(end + HEADER_END.length) }));
+      resolve(
+        speak(socket, {
+          status,
+          headers: headers.join("\n"),
+          rest: buffer.subarray(end + HEADER_END.length),
+        }),
+      );
     };
     socket.on("data", onData);
   });
 }
 
-function speak(socket: Socket, { status, headers, rest }: { status: string; headers: string; rest: Buffer }): RawSocket {
+function speak(
+  socket: Socket,
+  { status, headers, rest }: { status: string; headers: string; rest: Buffer },
+): RawSocket {
   const received: string[] = [];
   let buffer = rest;
   let close: { code: number; reason: string } | undefined;
@@ -63,7 +79,10 @@ function speak(socket: Socket, { status, headers, rest }: { status: string; head
     for (let frame = takeFrame(buffer); frame !== undefined; frame = takeFrame(buffer)) {
       buffer = buffer.subarray(frame.size);
       if (frame.opcode === 8)
-        close = { code: frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : 1005, reason: frame.payload.subarray(2).toString() };
+        close = {
+          code: frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : 1005,
+          reason: frame.payload.subarray(2).toString(),
+        };
       else if (frame.opcode < 3) received.push(frame.payload.toString());
     }
   };
@@ -115,7 +134,16 @@ function takeFrame(buffer: Buffer): { opcode: number; payload: Buffer; size: num
   const short = (buffer[1] as number) & 127;
   const headerSize = short < 126 ? 2 : short === 126 ? 4 : 10;
   if (buffer.length < headerSize) return undefined;
-  const length = short < 126 ? short : short === 126 ? buffer.readUInt16BE(2) : Number(buffer.readBigUInt64BE(2));
+  const length =
+    short < 126
+      ? short
+      : short === 126
+        ? buffer.readUInt16BE(2)
+        : Number(buffer.readBigUInt64BE(2));
   if (buffer.length < headerSize + length) return undefined;
-  return { opcode: (buffer[0] as number) & 15, payload: buffer.subarray(headerSize, headerSize + length), size: headerSize + length };
+  return {
+    opcode: (buffer[0] as number) & 15,
+    payload: buffer.subarray(headerSize, headerSize + length),
+    size: headerSize + length,
+  };
 }

@@ -1,10 +1,22 @@
-// Owns: real nodes for integration tests: free ports, quick timings, one broker where they are to be a cluster.
+// Owns: real nodes for integration tests: free ports, quick timings, one broker where they are to
+// be a cluster.
 import { loadConfig } from "@holdfast/config";
 import { type ContractDefinition, createMemoryBroker, type MemoryBroker } from "@holdfast/core";
-import { createLogger, createNode, type HoldfastNode, systemClock, systemRandom } from "@holdfast/server";
+import {
+  createLogger,
+  createNode,
+  type HoldfastNode,
+  systemClock,
+  systemRandom,
+} from "@holdfast/server";
 
 export const API_KEY = "integration-test-key-0123456789abcdef";
-const OPEN = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
+const OPEN = {
+  subscribe: "anyone",
+  publish: "anyone",
+  presence: "anyone",
+  history: "anyone",
+} as const;
 
 export const TEST_CONTRACT: ContractDefinition = {
   channels: {
@@ -30,7 +42,8 @@ export interface TestNodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export const sharedBroker = (): MemoryBroker => createMemoryBroker({ clock: systemClock, random: systemRandom });
+export const sharedBroker = (): MemoryBroker =>
+  createMemoryBroker({ clock: systemClock, random: systemRandom });
 
 export async function startNode(options: TestNodeOptions = {}): Promise<TestNode> {
   const loaded = loadConfig({
@@ -74,7 +87,11 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
 }
 
 /** Waits until `condition` holds, at most `timeoutMs`. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
   const deadlineMs = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`still not after ${timeoutMs} ms: ${what}`);

@@ -1,4 +1,5 @@
-// Owns: a TCP switch in front of nodes, as a balancer would be: new connections go to the current target, old ones stay.
+// Owns: a TCP switch in front of nodes, as a balancer would be: new connections go to the current
+// target, old ones stay.
 import { createConnection, createServer, type Socket } from "node:net";
 
 export interface Switch {
@@ -7,7 +8,10 @@ export interface Switch {
   target(port: number): void;
   /** Cuts every connection that passes through, without a word. */
   cutAll(): void;
-  /** Stops reading, or reads on, what nodes send on the connections that pass through now: to them their clients read nothing. */
+  /**
+   * Stops reading, or reads on, what nodes send on the connections that pass through now: to them
+   * their clients read nothing.
+   */
   stall(isStalled: boolean): void;
   accepted(): number;
   close(): void;

@@ -1,4 +1,5 @@
-// Owns: the client's side of one connection of a replayed session: frames out, frames in, how it ended. Decides nothing.
+// Owns: the client's side of one connection of a replayed session: frames out, frames in, how it
+// ended. Decides nothing.
 import type { VectorWire } from "@holdfast/protocol/vector-wire";
 import type { VectorFrame } from "@holdfast/protocol/vectors";
 
@@ -31,15 +32,26 @@ export class VectorConnection {
   }
 
   /** Resolves when the socket is open and speaks the first subprotocol of `offer`. */
-  static open(url: string, wire: VectorWire, offer: readonly string[] = [wire.subprotocol]): Promise<VectorConnection> {
+  static open(
+    url: string,
+    wire: VectorWire,
+    offer: readonly string[] = [wire.subprotocol],
+  ): Promise<VectorConnection> {
     const socket = new WebSocket(url, [...offer]);
     const connection = new VectorConnection(socket, wire);
     return new Promise((resolve, reject) => {
       socket.addEventListener("open", () => {
         if (socket.protocol === offer[0]) resolve(connection);
-        else reject(new Error(`expected the subprotocol ${offer[0]}, found ${JSON.stringify(socket.protocol)}`));
+        else
+          reject(
+            new Error(
+              `expected the subprotocol ${offer[0]}, found ${JSON.stringify(socket.protocol)}`,
+            ),
+          );
       });
-      socket.addEventListener("close", ({ code }) => reject(new Error(`expected an open socket, found it closed with ${code}`)));
+      socket.addEventListener("close", ({ code }) =>
+        reject(new Error(`expected an open socket, found it closed with ${code}`)),
+      );
     });
   }
 
@@ -54,7 +66,10 @@ export class VectorConnection {
     (this.#socket as WebSocket & { terminate(): void }).terminate();
   }
 
-  /** Waits until `condition` holds, the connection ends or `patienceMs` have passed; says whether it holds. */
+  /**
+   * Waits until `condition` holds, the connection ends or `patienceMs` have passed; says whether it
+   * holds.
+   */
   async wait(condition: () => boolean, patienceMs: number): Promise<boolean> {
     const deadlineMs = performance.now() + patienceMs;
     while (!condition() && this.closed === undefined && this.fault === undefined) {

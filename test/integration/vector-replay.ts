@@ -1,11 +1,22 @@
-// Owns: replaying a session of spec/vectors/sessions.json against running nodes: the client's part, step by step (spec/vectors/README.md).
+// Owns: replaying a session of spec/vectors/sessions.json against running nodes: the client's part,
+// step by step (spec/vectors/README.md).
 import type { ContractDefinition } from "@holdfast/core";
 import { VECTOR_WIRES, type VectorWire } from "@holdfast/protocol/vector-wire";
-import { type SessionStep, SessionValues, type SessionVector, type VectorFrame } from "@holdfast/protocol/vectors";
+import {
+  type SessionStep,
+  SessionValues,
+  type SessionVector,
+  type VectorFrame,
+} from "@holdfast/protocol/vectors";
 import type { TestNode } from "./start-node.ts";
 import { VectorConnection } from "./vector-connection.ts";
 
-const OPEN = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
+const OPEN = {
+  subscribe: "anyone",
+  publish: "anyone",
+  presence: "anyone",
+  history: "anyone",
+} as const;
 const TTL_MS = 5 * 60_000;
 
 /** The contract of all sessions. */
@@ -40,7 +51,10 @@ const DRAIN_WINDOW_MS = 8_000;
 
 type StepOf<Member extends string> = Extract<SessionStep, Readonly<Record<Member, unknown>>>;
 
-/** Replays the session; throws an Error that names the step and the difference when a node does anything else. */
+/**
+ * Replays the session; throws an Error that names the step and the difference when a node does
+ * anything else.
+ */
 export async function replaySession(session: SessionVector, options: ReplayOptions): Promise<void> {
   const replay = new Replay(options);
   let at = "the end";
@@ -52,7 +66,10 @@ export async function replaySession(session: SessionVector, options: ReplayOptio
     at = "the end";
     await replay.finish();
   } catch (cause) {
-    throw new Error(`"${session.name}" in ${options.codec}, ${at.slice(0, 300)}: ${(cause as Error).message}`, { cause });
+    throw new Error(
+      `"${session.name}" in ${options.codec}, ${at.slice(0, 300)}: ${(cause as Error).message}`,
+      { cause },
+    );
   } finally {
     replay.stop();
   }
@@ -74,7 +91,10 @@ class Replay {
   take(step: SessionStep): Promise<void> | void {
     if ("do" in step) return this.#command(step);
     if ("open" in step) return this.#open(step);
-    if ("send" in step) return this.#named(step.send).send(step.frames.map((frame) => this.#values.fill(frame) as VectorFrame));
+    if ("send" in step)
+      return this.#named(step.send).send(
+        step.frames.map((frame) => this.#values.fill(frame) as VectorFrame),
+      );
     if ("expect" in step) return this.#expect(step);
     if ("closed" in step) return this.#closed(step);
     this.#ended.add(step.cut);
@@ -90,8 +110,10 @@ class Replay {
         continue;
       }
       connection.send([FINAL_PING]);
-      const answered = (): boolean => connection.inbox.some(({ t, id }) => t === "pong" && id === FINAL_PING.id);
-      if (!(await connection.wait(answered, this.#options.patienceMs))) throw this.#missing(name, connection, "a pong");
+      const answered = (): boolean =>
+        connection.inbox.some(({ t, id }) => t === "pong" && id === FINAL_PING.id);
+      if (!(await connection.wait(answered, this.#options.patienceMs)))
+        throw this.#missing(name, connection, "a pong");
       this.#nothingIn(name, connection);
     }
   }
@@ -101,7 +123,10 @@ class Replay {
   }
 
   async #open({ open, node = 1, offer }: StepOf<"open">): Promise<void> {
-    this.#connections.set(open, await VectorConnection.open(this.#node(node).url, this.#wire, offer));
+    this.#connections.set(
+      open,
+      await VectorConnection.open(this.#node(node).url, this.#wire, offer),
+    );
   }
 
   async #command(step: StepOf<"do">): Promise<void> {
@@ -121,11 +146,15 @@ class Replay {
         throw this.#missing(name, connection, JSON.stringify(missing));
       const frame = connection.inbox.shift() as VectorFrame;
       const differences = this.#place(frame, missing, order === "any" ? missing.length : 1);
-      if (differences !== undefined && !UNASKED.has(frame.t as string)) throw new Error(`${differences}, in ${JSON.stringify(frame)}`);
+      if (differences !== undefined && !UNASKED.has(frame.t as string))
+        throw new Error(`${differences}, in ${JSON.stringify(frame)}`);
     }
   }
 
-  /** Takes the frame's expectation, one of the first `count`, out of `missing`; or says how the frame differs from each. */
+  /**
+   * Takes the frame's expectation, one of the first `count`, out of `missing`; or says how the
+   * frame differs from each.
+   */
   #place(frame: VectorFrame, missing: VectorFrame[], count: number): string | undefined {
     const differences: string[] = [];
     for (const [index, candidate] of missing.slice(0, count).entries()) {
@@ -143,22 +172,30 @@ class Replay {
     const connection = this.#named(name);
     await connection.wait(() => false, this.#options.patienceMs);
     const { closed, goodbye } = connection;
-    if (closed?.code !== code) throw new Error(`expected close code ${code}, found ${closed?.code ?? "it open"}`);
+    if (closed?.code !== code)
+      throw new Error(`expected close code ${code}, found ${closed?.code ?? "it open"}`);
     // Section 2: the close reason is the code's name.
-    if (goodbye !== undefined && closed.reason !== goodbye) throw new Error(`expected the reason ${goodbye}, found ${closed.reason}`);
+    if (goodbye !== undefined && closed.reason !== goodbye)
+      throw new Error(`expected the reason ${goodbye}, found ${closed.reason}`);
     this.#ended.add(name);
     this.#nothingIn(name, connection);
   }
 
   #nothingIn(name: string, { inbox, fault }: VectorConnection): void {
-    if (fault !== undefined) throw new Error(`${name} got a message that cannot be read: ${String(fault)}`);
+    if (fault !== undefined)
+      throw new Error(`${name} got a message that cannot be read: ${String(fault)}`);
     const rest = inbox.filter(({ t }) => !UNASKED.has(t as string));
-    if (rest.length > 0) throw new Error(`expected nothing more on ${name}, found ${JSON.stringify(rest)}`);
+    if (rest.length > 0)
+      throw new Error(`expected nothing more on ${name}, found ${JSON.stringify(rest)}`);
   }
 
   #missing(name: string, { closed, fault, inbox }: VectorConnection, what: string): Error {
-    const state = closed ? `closed with ${closed.code} ${closed.reason}` : `silent for ${this.#options.patienceMs} ms`;
-    return new Error(`expected ${what}, found ${name} ${fault === undefined ? state : String(fault)}, and there ${JSON.stringify(inbox)}`);
+    const state = closed
+      ? `closed with ${closed.code} ${closed.reason}`
+      : `silent for ${this.#options.patienceMs} ms`;
+    return new Error(
+      `expected ${what}, found ${name} ${fault === undefined ? state : String(fault)}, and there ${JSON.stringify(inbox)}`,
+    );
   }
 
   #node(number: number): TestNode {

@@ -2,10 +2,11 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ProofResult, proofDocument } from "@holdfast/bench";
+import { type ProofResult, proofDocument } from "@holdfast/lab";
 
 const DOCS = join(import.meta.dir, "../../docs");
-const read = (name: string): ProofResult => JSON.parse(readFileSync(join(DOCS, "proof", `${name}.json`), "utf8")) as ProofResult;
+const read = (name: string): ProofResult =>
+  JSON.parse(readFileSync(join(DOCS, "proof", `${name}.json`), "utf8")) as ProofResult;
 
 test("docs/proof.md is made from the results beside it: npm run prove -- --docs", () => {
   const side = existsSync(join(DOCS, "proof/side-by-side.json")) ? read("side-by-side") : undefined;

@@ -1,11 +1,12 @@
-// Owns: the quick proof as a test: real nodes, a real Redis, real clients; deploys and failures under load; every publication accounted for.
+// Owns: the quick proof as a test: real nodes, a real Redis, real clients; deploys and failures
+// under load; every publication accounted for.
 import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ProofResult, StepResult } from "@holdfast/bench";
+import type { ProofResult, StepResult } from "@holdfast/lab";
 
-const PROGRAM = join(import.meta.dir, "../../packages/bench/src/prove.ts");
+const PROGRAM = join(import.meta.dir, "../../lab/prove.ts");
 const TIMEOUT_MS = 140_000;
 
 const step = ({ steps }: ProofResult, name: string): StepResult => {
@@ -20,13 +21,26 @@ test(
     const folder = mkdtempSync(join(tmpdir(), "holdfast-prove-"));
     try {
       const [json, html] = [join(folder, "proof.json"), join(folder, "proof.html")];
-      const child = Bun.spawn([process.execPath, PROGRAM, "--quick", "--json", json, "--html", html], { stdout: "pipe", stderr: "pipe" });
+      const child = Bun.spawn(
+        [process.execPath, PROGRAM, "--quick", "--json", json, "--html", html],
+        { stdout: "pipe", stderr: "pipe" },
+      );
       const timer = setTimeout(() => child.kill("SIGTERM"), TIMEOUT_MS);
-      const [out, err, status] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
+      const [out, err, status] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited,
+      ]);
       clearTimeout(timer);
       if (status !== 0) throw new Error(`exit status ${status}\n${out}\n${err}`);
       const result = JSON.parse(readFileSync(json, "utf8")) as ProofResult;
-      expect(result.steps.map(({ name }) => name)).toEqual(["steady", "rolling-restart", "kill", "redis-restart", "slow-client"]);
+      expect(result.steps.map(({ name }) => name)).toEqual([
+        "steady",
+        "rolling-restart",
+        "kill",
+        "redis-restart",
+        "slow-client",
+      ]);
       for (const one of result.steps) {
         expect(one.published.acknowledged).toBeGreaterThan(50);
         expect(one.delivered).toBeGreaterThan(one.published.acknowledged);

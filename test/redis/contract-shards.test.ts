@@ -6,4 +6,6 @@ import { startServer, stopServers } from "./servers.ts";
 const shards = await Promise.all([startServer(), startServer({ flavour: "valkey" })]);
 afterAll(() => stopServers(shards));
 
-describeBroker("several servers, sharded by the client", async () => makeHarness(shards.map(({ url }) => url).join(",")));
+describeBroker("several servers, sharded by the client", async () =>
+  makeHarness(shards.map(({ url }) => url).join(",")),
+);

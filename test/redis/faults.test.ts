@@ -2,7 +2,14 @@ import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Broker, ChannelListener, PublishResult, StreamOptions } from "@holdfast/core";
 import type { Publication } from "@holdfast/protocol";
 import { freshPrefix, openBroker, QUICK } from "./harness.ts";
-import { startCluster, startSentinel, startServer, stopServers, type TestServer, within } from "./servers.ts";
+import {
+  startCluster,
+  startSentinel,
+  startServer,
+  stopServers,
+  type TestServer,
+  within,
+} from "./servers.ts";
 
 setDefaultTimeout(40_000);
 
@@ -38,16 +45,28 @@ class Heard implements ChannelListener {
   }
 }
 
-const publish = (broker: Broker, value: unknown, stream = ORDERED, channel = "c", idempotencyKey?: string): Promise<PublishResult> =>
+const publish = (
+  broker: Broker,
+  value: unknown,
+  stream = ORDERED,
+  channel = "c",
+  idempotencyKey?: string,
+): Promise<PublishResult> =>
   broker.publish(channel, stream, {
     payload: { kind: "json", text: JSON.stringify(value) },
     ...(stream.cls === "latest" ? { key: "k" } : {}),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   });
 
-async function fill(broker: Broker, count: number, stream = ORDERED, channel = "c"): Promise<PublishResult[]> {
+async function fill(
+  broker: Broker,
+  count: number,
+  stream = ORDERED,
+  channel = "c",
+): Promise<PublishResult[]> {
   const results: PublishResult[] = [];
-  for (let value = 1; value <= count; value++) results.push(await publish(broker, value, stream, channel));
+  for (let value = 1; value <= count; value++)
+    results.push(await publish(broker, value, stream, channel));
   return results;
 }
 
@@ -72,7 +91,10 @@ function counted(broker: Broker): { reconnects: number } {
 }
 
 /** Everything that is kept, page by page, with the holes that the pages declare: `[from, to]`. */
-async function readAll(broker: Broker, after = 0): Promise<{ offsets: number[]; holes: [number, number][]; head: number }> {
+async function readAll(
+  broker: Broker,
+  after = 0,
+): Promise<{ offsets: number[]; holes: [number, number][]; head: number }> {
   const offsets: number[] = [];
   const holes: [number, number][] = [];
   for (let at = after, pages = 0; pages < 20; pages++) {
@@ -105,7 +127,10 @@ describe("a server that dies", () => {
     expect(position.epoch).toBe(before[0]?.position.epoch ?? "");
     expect(position.offset).toBeGreaterThan(1_000_000_000);
     const all = await readAll(broker);
-    expect(all.offsets).toEqual([...before.map((result) => result.position.offset), position.offset]);
+    expect(all.offsets).toEqual([
+      ...before.map((result) => result.position.offset),
+      position.offset,
+    ]);
     expect(all.holes).toEqual([[21, position.offset - 1]]);
     await within(5_000, "the publication", async () => heard.offsets.at(-1) === position.offset);
   });
@@ -166,8 +191,12 @@ describe("a server that dies", () => {
     const redis = await server();
     const broker = await open(redis.url);
     await redis.ask("SCRIPT", "FLUSH");
-    const results = await Promise.all(Array.from({ length: 20 }, (_, value) => publish(broker, value)));
-    expect(results.map(({ position }) => position.offset)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1));
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, value) => publish(broker, value)),
+    );
+    expect(results.map(({ position }) => position.offset)).toEqual(
+      Array.from({ length: 20 }, (_, index) => index + 1),
+    );
   });
 });
 
@@ -203,7 +232,9 @@ describe("a server that is silent", () => {
     const redis = await server();
     const broker = await open(redis.url, { ...QUICK, requestsMax: 50 });
     redis.freeze();
-    const codes = Promise.all(Array.from({ length: 200 }, (_, value) => codeOf(publish(broker, value))));
+    const codes = Promise.all(
+      Array.from({ length: 200 }, (_, value) => codeOf(publish(broker, value))),
+    );
     await Bun.sleep(50);
     redis.thaw();
     expect((await codes).filter((code) => code === "limit").length).toBeGreaterThan(140);
@@ -215,7 +246,8 @@ describe("a server that is silent", () => {
     const broker = await open(redis.url);
     const text = "x".repeat(100_000);
     let code = "none";
-    for (let value = 0; value < 200 && code === "none"; value++) code = await codeOf(publish(broker, text));
+    for (let value = 0; value < 200 && code === "none"; value++)
+      code = await codeOf(publish(broker, text));
     expect(code).toBe("limit");
     expect((await broker.history("c", ORDERED, { limit: 1 })).publications.length).toBe(1);
   });
@@ -235,7 +267,11 @@ describe("failover", () => {
     const [fast] = await fill(broker, 3, VOLATILE, "v");
     const primary = await layout.primary();
     const replica = layout.servers.find((one) => one !== primary);
-    await within(5_000, "replication", async () => Number(await replica?.ask("XLEN", "hf:{c}:s")) === 10);
+    await within(
+      5_000,
+      "replication",
+      async () => Number(await replica?.ask("XLEN", "hf:{c}:s")) === 10,
+    );
     replica?.freeze();
     // Or what comes now would wait for it in the kernel, and be there when it goes on.
     await primary.ask("CLIENT", "KILL", "TYPE", "replica");
@@ -255,16 +291,25 @@ describe("failover", () => {
     expect(all.offsets).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, position.offset]);
     expect(all.holes).toEqual([[11, position.offset - 1]]);
     // Who has heard of the lost ones is told of the hole behind them.
-    expect(await readAll(broker, 15)).toMatchObject({ offsets: [position.offset], holes: [[16, position.offset - 1]] });
+    expect(await readAll(broker, 15)).toMatchObject({
+      offsets: [position.offset],
+      holes: [[16, position.offset - 1]],
+    });
     const next = await publish(broker, "after", LATEST, "l");
     expect(next.position.epoch).not.toBe(known?.position.epoch ?? "");
-    expect((await publish(broker, "after", VOLATILE, "v")).position.epoch).not.toBe(fast?.position.epoch ?? "");
+    expect((await publish(broker, "after", VOLATILE, "v")).position.epoch).not.toBe(
+      fast?.position.epoch ?? "",
+    );
     await within(
       5_000,
       "the feeds",
-      async () => heard.offsets.at(-1) === position.offset && state.all.at(-1)?.epoch === next.position.epoch,
+      async () =>
+        heard.offsets.at(-1) === position.offset && state.all.at(-1)?.epoch === next.position.epoch,
     );
-    expect(heard.offsets).toEqual([...Array.from({ length: 15 }, (_, index) => index + 1), position.offset]);
+    expect(heard.offsets).toEqual([
+      ...Array.from({ length: 15 }, (_, index) => index + 1),
+      position.offset,
+    ]);
   });
 
   test("in a cluster the channels of a dead primary come back on its replica, and the others never noticed", async () => {
@@ -281,7 +326,8 @@ describe("failover", () => {
     const refused = new Set<string>();
     const untilMs = performance.now() + 200;
     while (performance.now() < untilMs) {
-      for (const channel of heard.keys()) if ((await codeOf(publish(broker, "x", ORDERED, channel))) !== "none") refused.add(channel);
+      for (const channel of heard.keys())
+        if ((await codeOf(publish(broker, "x", ORDERED, channel))) !== "none") refused.add(channel);
     }
     expect(refused.size).toBeGreaterThan(0);
     expect(refused.size).toBeLessThan(12);
@@ -302,18 +348,31 @@ describe("failover", () => {
     await broker.subscribe("c", ORDERED, heard);
     await fill(broker, 3);
     const slot = Number(await layout.servers[0]?.ask("CLUSTER", "KEYSLOT", "{c}"));
-    const ids = await Promise.all(layout.servers.map(async (one) => String(await one.ask("CLUSTER", "MYID"))));
+    const ids = await Promise.all(
+      layout.servers.map(async (one) => String(await one.ask("CLUSTER", "MYID"))),
+    );
     const from = Math.floor((slot * 3) / 16_384);
     const [source, target] = [layout.servers[from], layout.servers[(from + 1) % 3]];
     const targetId = ids[(from + 1) % 3] ?? "";
     await target?.ask("CLUSTER", "SETSLOT", String(slot), "IMPORTING", ids[from] ?? "");
     await source?.ask("CLUSTER", "SETSLOT", String(slot), "MIGRATING", targetId);
     const keys = (await source?.ask("CLUSTER", "GETKEYSINSLOT", String(slot), "100")) as string[];
-    await source?.ask("MIGRATE", "127.0.0.1", String(target?.port), "", "0", "5000", "KEYS", ...keys);
-    // Waits for the slot to arrive: some of the keys that a publish may need exist on neither server.
+    await source?.ask(
+      "MIGRATE",
+      "127.0.0.1",
+      String(target?.port),
+      "",
+      "0",
+      "5000",
+      "KEYS",
+      ...keys,
+    );
+    // Waits for the slot to arrive: some of the keys that a publish may need exist on neither
+    // server.
     const asking = publish(broker, "asked");
     await Bun.sleep(200);
-    for (const one of [target, source, ...layout.servers]) await one?.ask("CLUSTER", "SETSLOT", String(slot), "NODE", targetId);
+    for (const one of [target, source, ...layout.servers])
+      await one?.ask("CLUSTER", "SETSLOT", String(slot), "NODE", targetId);
     const asked = await asking;
     const moved = await publish(broker, "moved");
     expect(moved.position.offset).toBe(asked.position.offset + 1);
@@ -330,7 +389,10 @@ describe("failover", () => {
 describe("presence through faults", () => {
   test("nodes that were cut off together do not declare each other dead when they come back", async () => {
     const redis = await server({ persistence: "aof" });
-    const [a, b] = [await open(redis.url, { ...QUICK, reapAfterMs: 2_000 }), await open(redis.url, { ...QUICK, reapAfterMs: 2_000 })];
+    const [a, b] = [
+      await open(redis.url, { ...QUICK, reapAfterMs: 2_000 }),
+      await open(redis.url, { ...QUICK, reapAfterMs: 2_000 }),
+    ];
     await a.presence.renew("a", 1_000);
     await b.presence.renew("b", 1_000);
     await a.presence.enter("c", { member: "m1" }, "a/1");
@@ -343,7 +405,10 @@ describe("presence through faults", () => {
     await Bun.sleep(800);
     await b.presence.renew("b", 10_000);
     await Bun.sleep(2_500);
-    expect((await a.presence.members("c")).map(({ member }) => member).sort()).toEqual(["m1", "m2"]);
+    expect((await a.presence.members("c")).map(({ member }) => member).sort()).toEqual([
+      "m1",
+      "m2",
+    ]);
   });
 
   test("a hundred thousand members of a dead node are gone soon after its lease, and no call takes long meanwhile", async () => {
@@ -352,11 +417,18 @@ describe("presence through faults", () => {
     await dying.presence.renew("dying", 60_000);
     const ids = Array.from({ length: 100_000 }, (_, index) => `member-${index}`);
     for (let from = 0; from < ids.length; from += 2_000) {
-      await Promise.all(ids.slice(from, from + 2_000).map((member) => dying.presence.enter("c", { member }, "dying/1")));
+      await Promise.all(
+        ids
+          .slice(from, from + 2_000)
+          .map((member) => dying.presence.enter("c", { member }, "dying/1")),
+      );
     }
     expect((await other.presence.members("c")).length).toBe(100_000);
     const left = new Set<string>();
-    await other.subscribe("c", ORDERED, { publication() {}, presence: (change) => change.kind === "leave" && left.add(change.member) });
+    await other.subscribe("c", ORDERED, {
+      publication() {},
+      presence: (change) => change.kind === "leave" && left.add(change.member),
+    });
     await dying.presence.renew("dying", 1);
     let worstMs = 0;
     await within(20_000, "everybody's leave", async () => {

@@ -1,4 +1,5 @@
-// Owns: the broker suite's harness over real servers: a prefix of its own for each test, wires where nodes can be cut off.
+// Owns: the broker suite's harness over real servers: a prefix of its own for each test, wires
+// where nodes can be cut off.
 import type { Broker } from "@holdfast/core";
 import { createRedisBroker, type RedisLimits, systemClock, systemRandom } from "@holdfast/server";
 import type { BrokerHarness } from "@holdfast/testkit/contract";
@@ -18,7 +19,14 @@ export function openBroker(url: string, limits: Partial<RedisLimits> = QUICK): P
   const onBug = (error: unknown): void => {
     throw error;
   };
-  return createRedisBroker({ url, clock: systemClock, random: systemRandom, limits, onBug, startMs: 3_000 });
+  return createRedisBroker({
+    url,
+    clock: systemClock,
+    random: systemRandom,
+    limits,
+    onBug,
+    startMs: 3_000,
+  });
 }
 
 /** Every test has the servers for itself: keys of a prefix of its own. */
@@ -31,7 +39,9 @@ export function makeHarness(url: string, cuttable?: number): BrokerHarness {
   return {
     async connect(nodeId) {
       const wire = cuttable === undefined ? undefined : await layWire(cuttable);
-      const broker = await openBroker((wire === undefined ? url : `redis://127.0.0.1:${wire.port}`) + query);
+      const broker = await openBroker(
+        (wire === undefined ? url : `redis://127.0.0.1:${wire.port}`) + query,
+      );
       nodes.set(nodeId, { broker, wire });
       return broker;
     },

@@ -1,4 +1,5 @@
-// Owns: figures of the Redis broker for docs/operations/redis.md: `bun test/redis/measure.ts`. Takes about half a minute.
+// Owns: figures of the Redis broker for docs/operations/redis.md: `bun test/redis/measure.ts`.
+// Takes about half a minute.
 import type { Broker, StreamOptions } from "@holdfast/core";
 import { openBroker } from "./harness.ts";
 import { startServer, stopServers, type TestServer } from "./servers.ts";
@@ -11,21 +12,36 @@ const CHANNELS = 100;
 
 const redis = await startServer();
 const broker = await openBroker(redis.url, {});
-console.log("| load | publishes/s | user us for each, node | user + system us for each, server |\n|---|---|---|---|");
+console.log(
+  "| load | publishes/s | user us for each, node | user + system us for each, server |\n|---|---|---|---|",
+);
 await load("ordered, one by one", ORDERED, { count: 5_000, inFlight: 1 });
 await load("ordered, 100 in flight", ORDERED, { count: 50_000, inFlight: 100 });
-await load("ordered, 100 in flight, idempotency keys", ORDERED, { count: 50_000, inFlight: 100, keys: true });
+await load("ordered, 100 in flight, idempotency keys", ORDERED, {
+  count: 50_000,
+  inFlight: 100,
+  keys: true,
+});
 await load("volatile, 100 in flight", VOLATILE, { count: 50_000, inFlight: 100 });
 await load("latest, 100 in flight, 10 keys", LATEST, { count: 50_000, inFlight: 100 });
-for (let index = 0; index < CHANNELS; index++) await broker.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
-await load("ordered, 100 in flight, idempotency keys, the same node listens", ORDERED, { count: 50_000, inFlight: 100, keys: true });
+for (let index = 0; index < CHANNELS; index++)
+  await broker.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
+await load("ordered, 100 in flight, idempotency keys, the same node listens", ORDERED, {
+  count: 50_000,
+  inFlight: 100,
+  keys: true,
+});
 await broker.close();
 await stopServers([redis]);
 await memory();
 await listeners();
 process.exit(0);
 
-async function load(name: string, stream: StreamOptions, how: { count: number; inFlight: number; keys?: boolean }): Promise<void> {
+async function load(
+  name: string,
+  stream: StreamOptions,
+  how: { count: number; inFlight: number; keys?: boolean },
+): Promise<void> {
   let next = 0;
   const one = async (): Promise<void> => {
     while (next < how.count) {
@@ -57,39 +73,56 @@ async function serverCpu(server: TestServer): Promise<number> {
 }
 
 async function used(server: TestServer): Promise<number> {
-  return Number(/used_memory_dataset:(\d+)/.exec(String(await server.ask("INFO", "memory")))?.[1] ?? 0);
+  return Number(
+    /used_memory_dataset:(\d+)/.exec(String(await server.ask("INFO", "memory")))?.[1] ?? 0,
+  );
 }
 
-/** What more nodes that listen to a channel cost the server: CPU and traffic of a publication, by their number. */
+/**
+ * What more nodes that listen to a channel cost the server: CPU and traffic of a publication, by
+ * their number.
+ */
 async function listeners(): Promise<void> {
   const count = 10_000;
-  console.log("\n| nodes that listen | user + system us for each publish, server | bytes in | bytes out |\n|---|---|---|---|");
+  console.log(
+    "\n| nodes that listen | user + system us for each publish, server | bytes in | bytes out |\n|---|---|---|---|",
+  );
   for (const nodes of [0, 1, 10, 30]) {
     const server = await startServer();
     const publisher = await openBroker(server.url, {});
     const all = await Promise.all(Array.from({ length: nodes }, () => openBroker(server.url, {})));
     for (const one of all)
-      for (let index = 0; index < CHANNELS; index++) await one.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
+      for (let index = 0; index < CHANNELS; index++)
+        await one.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
     const before = await traffic(server);
     let next = 0;
     const one = async (): Promise<void> => {
       for (let n = next++; n < count; n = next++)
-        await publisher.publish(`m${n % CHANNELS}`, ORDERED, { payload: { kind: "json", text: TEXT } });
+        await publisher.publish(`m${n % CHANNELS}`, ORDERED, {
+          payload: { kind: "json", text: TEXT },
+        });
     };
     await Promise.all(Array.from({ length: 100 }, one));
     await Bun.sleep(300);
     const after = await traffic(server);
-    const each = (name: keyof typeof after): string => ((after[name] - before[name]) / count).toFixed(1);
+    const each = (name: keyof typeof after): string =>
+      ((after[name] - before[name]) / count).toFixed(1);
     console.log(`| ${nodes} | ${each("cpuUs")} | ${each("inBytes")} | ${each("outBytes")} |`);
     await Promise.all([publisher, ...all].map((broker) => broker.close()));
     await stopServers([server]);
   }
 }
 
-async function traffic(server: TestServer): Promise<{ readonly cpuUs: number; readonly inBytes: number; readonly outBytes: number }> {
+async function traffic(
+  server: TestServer,
+): Promise<{ readonly cpuUs: number; readonly inBytes: number; readonly outBytes: number }> {
   const info = String(await server.ask("INFO", "stats"));
   const read = (name: string) => Number(new RegExp(`${name}:([0-9]+)`).exec(info)?.[1] ?? 0);
-  return { cpuUs: await serverCpu(server), inBytes: read("total_net_input_bytes"), outBytes: read("total_net_output_bytes") };
+  return {
+    cpuUs: await serverCpu(server),
+    inBytes: read("total_net_input_bytes"),
+    outBytes: read("total_net_output_bytes"),
+  };
 }
 
 /** What the server's data grows by. */
@@ -106,7 +139,11 @@ async function memory(): Promise<void> {
     await setUp?.(filler);
     const before = await used(server);
     for (let from = 0; from < count; from += 1_000) {
-      await Promise.all(Array.from({ length: Math.min(1_000, count - from) }, (_, index) => fill(filler, from + index)));
+      await Promise.all(
+        Array.from({ length: Math.min(1_000, count - from) }, (_, index) =>
+          fill(filler, from + index),
+        ),
+      );
     }
     console.log(`| ${name} | ${Math.round(((await used(server)) - before) / count)} |`);
     await filler.close();
@@ -114,14 +151,19 @@ async function memory(): Promise<void> {
   };
   const payload = { kind: "json", text: TEXT } as const;
   const key = (index: number) => `0123456789abcdef${String(index).padStart(10, "0")}`;
-  await measure("a channel with one publication of 100 bytes (ordered), its name of 11 bytes", 20_000, (one, index) =>
-    one.publish(`room:${String(index).padStart(6, "0")}`, ORDERED, { payload }),
+  await measure(
+    "a channel with one publication of 100 bytes (ordered), its name of 11 bytes",
+    20_000,
+    (one, index) => one.publish(`room:${String(index).padStart(6, "0")}`, ORDERED, { payload }),
   );
   await measure("a channel that counts only (volatile)", 20_000, (one, index) =>
     one.publish(`room:${String(index).padStart(6, "0")}`, VOLATILE, { payload }),
   );
   await measure("a channel that a node listens to, more", 20_000, (one, index) =>
-    one.subscribe(`room:${String(index).padStart(6, "0")}`, VOLATILE, { publication() {}, presence() {} }),
+    one.subscribe(`room:${String(index).padStart(6, "0")}`, VOLATILE, {
+      publication() {},
+      presence() {},
+    }),
   );
   await measure("a further publication of 100 bytes in a stream", 50_000, (one) =>
     one.publish("c", { ...ORDERED, sizeMax: 1_000_000 }, { payload }),
@@ -138,7 +180,10 @@ async function memory(): Promise<void> {
       {
         member: key(index),
         user: "user-12345",
-        data: { kind: "json", text: '{"name":"Ada Lovelace","avatar":"a1b2c3","since":1700000000}' },
+        data: {
+          kind: "json",
+          text: '{"name":"Ada Lovelace","avatar":"a1b2c3","since":1700000000}',
+        },
       },
       "node-abcdefgh/12345",
     ),

@@ -7,9 +7,20 @@ import { startServer, stopServers, type TestServer } from "./servers.ts";
 
 setDefaultTimeout(60_000);
 
-const OPEN = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
+const OPEN = {
+  subscribe: "anyone",
+  publish: "anyone",
+  presence: "anyone",
+  history: "anyone",
+} as const;
 const CONTRACT: ContractDefinition = {
-  channels: { "chat:{room}": { presence: true, permissions: OPEN, history: { size: 100_000, ttlMs: 600_000 } } },
+  channels: {
+    "chat:{room}": {
+      presence: true,
+      permissions: OPEN,
+      history: { size: 100_000, ttlMs: 600_000 },
+    },
+  },
 };
 const CHANNELS = ["chat:a", "chat:b", "chat:c"];
 
@@ -37,12 +48,18 @@ interface Fleet {
   stopPublishing(): Promise<void>;
 }
 
-/** Two nodes over one server; four clients on either listen to three channels, and three of them publish steadily. */
+/**
+ * Two nodes over one server; four clients on either listen to three channels, and three of them
+ * publish steadily.
+ */
 async function fleetUnderLoad(persistence: "none" | "aof"): Promise<Fleet> {
   const redis = await startServer({ persistence });
   cleanups.push(() => stopServers([redis]));
   const env = { HOLDFAST_BROKER_URL: `${redis.url}?prefix=${freshPrefix()}` };
-  const nodes = [await startNode({ env, contract: CONTRACT }), await startNode({ env, contract: CONTRACT })];
+  const nodes = [
+    await startNode({ env, contract: CONTRACT }),
+    await startNode({ env, contract: CONTRACT }),
+  ];
   cleanups.push(() => Promise.all(nodes.map(({ node }) => node.stop())));
   const told: Told[] = [];
   const clients = await Promise.all(
@@ -54,8 +71,12 @@ async function fleetUnderLoad(persistence: "none" | "aof"): Promise<Fleet> {
         told.push(one);
         const subscription = client
           .channel(channel)
-          .subscribe((message) => one.events.push({ offset: message.offset, n: (message.data as { n: number }).n }));
-        subscription.on("gap", ({ from, to, reason }) => one.events.push({ gap: [from, to], reason }));
+          .subscribe((message) =>
+            one.events.push({ offset: message.offset, n: (message.data as { n: number }).n }),
+          );
+        subscription.on("gap", ({ from, to, reason }) =>
+          one.events.push({ gap: [from, to], reason }),
+        );
         await subscription.ready;
       }
       return client;
@@ -92,7 +113,10 @@ async function fleetUnderLoad(persistence: "none" | "aof"): Promise<Fleet> {
   };
 }
 
-/** Every acknowledged publication came once, in order, or lies in a gap that was declared before anything newer. Answers how many gaps there were. */
+/**
+ * Every acknowledged publication came once, in order, or lies in a gap that was declared before
+ * anything newer. Answers how many gaps there were.
+ */
 function judge({ told, acknowledged }: Fleet): number {
   let gaps = 0;
   for (const { channel, events } of told) {
@@ -110,19 +134,22 @@ function judge({ told, acknowledged }: Fleet): number {
       }
       expect(event.offset).toBeGreaterThan(last);
       // Nothing is left out without a word.
-      if (last > 0 && event.offset > last + 1) expect(holes.some(([from, to]) => from <= last + 1 && to >= event.offset - 1)).toBe(true);
+      if (last > 0 && event.offset > last + 1)
+        expect(holes.some(([from, to]) => from <= last + 1 && to >= event.offset - 1)).toBe(true);
       last = event.offset;
       expect(seen.has(event.n)).toBe(false);
       seen.set(event.n, event.offset);
     }
     for (const [n, offset] of acknowledged.get(channel) ?? []) {
-      if (!seen.has(n)) expect(newEpoch || holes.some(([from, to]) => from <= offset && offset <= to)).toBe(true);
+      if (!seen.has(n))
+        expect(newEpoch || holes.some(([from, to]) => from <= offset && offset <= to)).toBe(true);
     }
   }
   return gaps;
 }
 
-const countOf = ({ acknowledged }: Fleet): number => [...acknowledged.values()].reduce((sum, one) => sum + one.size, 0);
+const countOf = ({ acknowledged }: Fleet): number =>
+  [...acknowledged.values()].reduce((sum, one) => sum + one.size, 0);
 const resumed = (fleet: Fleet, before: number): Promise<void> =>
   until("publishes are acknowledged again", () => countOf(fleet) > before + 60, 20_000);
 const settled = (fleet: Fleet): Promise<void> =>
@@ -137,18 +164,26 @@ test("H1, H2, H3: the server is killed and comes back with its data under load: 
   const fleet = await fleetUnderLoad("aof");
   await Bun.sleep(500);
   await fleet.redis.kill();
-  await until("not ready", async () => (await fetch(`${fleet.nodes[0]?.internalUrl}/readyz`)).status !== 200);
+  await until(
+    "not ready",
+    async () => (await fetch(`${fleet.nodes[0]?.internalUrl}/readyz`)).status !== 200,
+  );
   await Bun.sleep(300);
   await fleet.redis.restart();
   await resumed(fleet, countOf(fleet));
-  await until("ready", async () => (await fetch(`${fleet.nodes[0]?.internalUrl}/readyz`)).status === 200);
+  await until(
+    "ready",
+    async () => (await fetch(`${fleet.nodes[0]?.internalUrl}/readyz`)).status === 200,
+  );
   await fleet.stopPublishing();
   await settled(fleet);
   judge(fleet);
   // With every command on the disk nothing was lost; what was acknowledged, everybody has.
   for (const { channel, events } of fleet.told) {
     const seen = new Set(events.flatMap((event) => ("n" in event ? [event.n] : [])));
-    expect([...(fleet.acknowledged.get(channel)?.keys() ?? [])].filter((n) => !seen.has(n))).toEqual([]);
+    expect(
+      [...(fleet.acknowledged.get(channel)?.keys() ?? [])].filter((n) => !seen.has(n)),
+    ).toEqual([]);
   }
   expect(fleet.nodes.flatMap(({ bugs }) => bugs)).toEqual([]);
 });
@@ -163,7 +198,8 @@ test("H2: the server comes back empty under load: everybody is told of a new epo
   await fleet.stopPublishing();
   await settled(fleet);
   judge(fleet);
-  for (const { events } of fleet.told) expect(events.some((event) => "gap" in event && event.reason === "epoch")).toBe(true);
+  for (const { events } of fleet.told)
+    expect(events.some((event) => "gap" in event && event.reason === "epoch")).toBe(true);
   expect(fleet.nodes.flatMap(({ bugs }) => bugs)).toEqual([]);
 });
 
@@ -184,11 +220,15 @@ test("H4: passwords are in no log and no error", async () => {
   const redis = await startServer({ password: "sesame-open-0815" });
   cleanups.push(() => stopServers([redis]));
   const url = (password: string) => redis.url.replace("redis://", `redis://:${password}@`);
-  const fine = await startNode({ env: { HOLDFAST_BROKER_URL: url("sesame-open-0815") }, contract: CONTRACT });
+  const fine = await startNode({
+    env: { HOLDFAST_BROKER_URL: url("sesame-open-0815") },
+    contract: CONTRACT,
+  });
   cleanups.push(() => fine.node.stop());
-  const error: unknown = await startNode({ env: { HOLDFAST_BROKER_URL: url("wrong-but-hidden") }, contract: CONTRACT }).catch(
-    (reason) => reason,
-  );
+  const error: unknown = await startNode({
+    env: { HOLDFAST_BROKER_URL: url("wrong-but-hidden") },
+    contract: CONTRACT,
+  }).catch((reason) => reason);
   const said = `${String(error)} ${Bun.inspect(error)}`;
   expect(said).toContain("WRONGPASS");
   expect(said).toContain(`redis://127.0.0.1:${redis.port}`);

@@ -1,4 +1,5 @@
-// Owns: real servers for tests, on free loopback ports with directories of their own: single, Sentinel and Cluster layouts. None outlives the test process.
+// Owns: real servers for tests, on free loopback ports with directories of their own: single,
+// Sentinel and Cluster layouts. None outlives the test process.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -37,8 +38,9 @@ export interface ServerOptions {
 const START_MS = 10_000;
 
 /**
- * Ends what is left when this process has ended, however it ended: its input closes then. Told "+ pid" and "- pid" of servers and "d path" of directories. In a
- * group of its own, so that what ends ours leaves it to do its work.
+ * Ends what is left when this process has ended, however it ended: its input closes then. Told "+
+ * pid" and "- pid" of servers and "d path" of directories. In a group of its own, so that what ends
+ * ours leaves it to do its work.
  */
 const GUARD = `pids=; paths=
 while read -r word value; do
@@ -50,9 +52,13 @@ while read -r word value; do
 done
 [ -z "$pids" ] || kill -9 $pids
 [ -z "$paths" ] || rm -rf $paths`;
-const guard = spawn("/bin/sh", ["-c", GUARD], { stdio: ["pipe", "ignore", "ignore"], detached: true });
+const guard = spawn("/bin/sh", ["-c", GUARD], {
+  stdio: ["pipe", "ignore", "ignore"],
+  detached: true,
+});
 guard.unref();
-const tellGuard = (word: "+" | "-" | "d", value: string | number): void => void guard.stdin.write(`${word} ${value}\n`);
+const tellGuard = (word: "+" | "-" | "d", value: string | number): void =>
+  void guard.stdin.write(`${word} ${value}\n`);
 
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const program = findServer(options.flavour ?? "redis");
@@ -103,14 +109,23 @@ class RunningServer implements TestServer {
       "bind 127.0.0.1",
       `dir ${this.directory}`,
       "daemonize no",
-      ...(sentinel === true ? [] : ['save ""', ...(persistence === "aof" ? ["appendonly yes", "appendfsync always"] : ["appendonly no"])]),
+      ...(sentinel === true
+        ? []
+        : [
+            'save ""',
+            ...(persistence === "aof"
+              ? ["appendonly yes", "appendfsync always"]
+              : ["appendonly no"]),
+          ]),
       ...(password === undefined ? [] : [`requirepass ${password}`]),
       ...config,
     ];
     const file = join(this.directory, "server.conf");
     // Sentinels and cluster nodes write their own state into files here; this one is written once.
     if (!(await Bun.file(file).exists())) await writeFile(file, `${lines.join("\n")}\n`);
-    const child = spawn(this.#program, [file, ...(sentinel === true ? ["--sentinel"] : [])], { stdio: ["ignore", "ignore", "ignore"] });
+    const child = spawn(this.#program, [file, ...(sentinel === true ? ["--sentinel"] : [])], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
     this.#child = child;
     const { pid = 0 } = child;
     tellGuard("+", pid);
@@ -177,11 +192,17 @@ export interface SentinelLayout {
   stop(): Promise<void>;
 }
 
-export async function startSentinel({ flavour = "redis" as Flavour, replicas = 2 } = {}): Promise<SentinelLayout> {
+export async function startSentinel({
+  flavour = "redis" as Flavour,
+  replicas = 2,
+} = {}): Promise<SentinelLayout> {
   const first = await startServer({ flavour });
   const others = await Promise.all(
     Array.from({ length: replicas }, () =>
-      startServer({ flavour, config: [`replicaof 127.0.0.1 ${first.port}`, "repl-diskless-sync-delay 0"] }),
+      startServer({
+        flavour,
+        config: [`replicaof 127.0.0.1 ${first.port}`, "repl-diskless-sync-delay 0"],
+      }),
     ),
   );
   const servers = [first, ...others];
@@ -193,19 +214,31 @@ export async function startSentinel({ flavour = "redis" as Flavour, replicas = 2
     "sentinel down-after-milliseconds main 1000",
     "sentinel failover-timeout main 5000",
   ];
-  const sentinels = await Promise.all([1, 2, 3].map(() => startServer({ flavour, sentinel: true, config })));
+  const sentinels = await Promise.all(
+    [1, 2, 3].map(() => startServer({ flavour, sentinel: true, config })),
+  );
   const [sentinel] = sentinels;
   await within(START_MS, "the Sentinels", async () => {
     const states = await Promise.all(
-      sentinels.map(async (one) => String(await one.ask("SENTINEL", "MASTER", "main").then(JSON.stringify))),
+      sentinels.map(async (one) =>
+        String(await one.ask("SENTINEL", "MASTER", "main").then(JSON.stringify)),
+      ),
     );
-    return states.every((state) => /"num-other-sentinels"[:,]"2"/.test(state) && new RegExp(`"num-slaves"[:,]"${replicas}"`).test(state));
+    return states.every(
+      (state) =>
+        /"num-other-sentinels"[:,]"2"/.test(state) &&
+        new RegExp(`"num-slaves"[:,]"${replicas}"`).test(state),
+    );
   });
   return {
     url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(",")}/main`,
     servers,
     async primary() {
-      const address = (await sentinel?.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")) as string[];
+      const address = (await sentinel?.ask(
+        "SENTINEL",
+        "GET-MASTER-ADDR-BY-NAME",
+        "main",
+      )) as string[];
       const found = servers.find(({ port }) => port === Number(address[1]));
       if (found === undefined) throw new Error("the Sentinels name a server that is not ours");
       return found;
@@ -223,9 +256,19 @@ export interface ClusterLayout {
 
 const SLOTS = 16_384;
 
-export async function startCluster({ flavour = "redis" as Flavour, replicas = true } = {}): Promise<ClusterLayout> {
-  const config = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0"];
-  const servers = await Promise.all(Array.from({ length: replicas ? 6 : 3 }, () => startServer({ flavour, config })));
+export async function startCluster({
+  flavour = "redis" as Flavour,
+  replicas = true,
+} = {}): Promise<ClusterLayout> {
+  const config = [
+    "cluster-enabled yes",
+    "cluster-node-timeout 1000",
+    "cluster-replica-validity-factor 0",
+    "repl-diskless-sync-delay 0",
+  ];
+  const servers = await Promise.all(
+    Array.from({ length: replicas ? 6 : 3 }, () => startServer({ flavour, config })),
+  );
   const primaries = servers.slice(0, 3);
   for (const [index, server] of primaries.entries()) {
     const [from, to] = [Math.ceil((index * SLOTS) / 3), Math.ceil(((index + 1) * SLOTS) / 3) - 1];
@@ -233,19 +276,32 @@ export async function startCluster({ flavour = "redis" as Flavour, replicas = tr
     await server.ask("CLUSTER", "SET-CONFIG-EPOCH", String(index + 1));
   }
   const [first] = servers;
-  for (const server of servers.slice(1)) await first?.ask("CLUSTER", "MEET", "127.0.0.1", String(server.port));
+  for (const server of servers.slice(1))
+    await first?.ask("CLUSTER", "MEET", "127.0.0.1", String(server.port));
   const isKnown = async (server: TestServer) =>
     String(await server.ask("CLUSTER", "INFO")).includes(`cluster_known_nodes:${servers.length}`);
-  await within(START_MS, "the cluster's meeting", async () => (await Promise.all(servers.map(isKnown))).every(Boolean));
+  await within(START_MS, "the cluster's meeting", async () =>
+    (await Promise.all(servers.map(isKnown))).every(Boolean),
+  );
   for (const [index, server] of servers.slice(3).entries()) {
     const id = String(await primaries[index]?.ask("CLUSTER", "MYID"));
-    await within(START_MS, "a replica", async () => (await server.ask("CLUSTER", "REPLICATE", id)) === "OK");
+    await within(
+      START_MS,
+      "a replica",
+      async () => (await server.ask("CLUSTER", "REPLICATE", id)) === "OK",
+    );
   }
-  const isReady = async (server: TestServer) => String(await server.ask("CLUSTER", "INFO")).includes("cluster_state:ok");
-  await within(START_MS, "the cluster", async () => (await Promise.all(servers.map(isReady))).every(Boolean));
+  const isReady = async (server: TestServer) =>
+    String(await server.ask("CLUSTER", "INFO")).includes("cluster_state:ok");
+  await within(START_MS, "the cluster", async () =>
+    (await Promise.all(servers.map(isReady))).every(Boolean),
+  );
   if (replicas) {
-    const isFollowed = async (server: TestServer) => String(await server.ask("INFO", "replication")).includes("state=online");
-    await within(START_MS, "replication", async () => (await Promise.all(primaries.map(isFollowed))).every(Boolean));
+    const isFollowed = async (server: TestServer) =>
+      String(await server.ask("INFO", "replication")).includes("state=online");
+    await within(START_MS, "replication", async () =>
+      (await Promise.all(primaries.map(isFollowed))).every(Boolean),
+    );
   }
   return {
     url: `redis+cluster://${primaries.map(({ port }) => `127.0.0.1:${port}`).join(",")}`,
@@ -254,7 +310,10 @@ export async function startCluster({ flavour = "redis" as Flavour, replicas = tr
   };
 }
 
-/** A port below the ephemeral range would be safer, and a cluster's bus needs port + 10000: so from a range of our own. */
+/**
+ * A port below the ephemeral range would be safer, and a cluster's bus needs port + 10000: so from
+ * a range of our own.
+ */
 async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
@@ -271,7 +330,11 @@ const isFree = (port: number): Promise<boolean> =>
   });
 
 /** Repeats `check` until it is true; an error counts as false until the end. */
-export async function within(ms: number, what: string, check: () => Promise<boolean>): Promise<void> {
+export async function within(
+  ms: number,
+  what: string,
+  check: () => Promise<boolean>,
+): Promise<void> {
   const untilMs = performance.now() + ms;
   let last: unknown;
   for (;;) {
@@ -280,7 +343,8 @@ export async function within(ms: number, what: string, check: () => Promise<bool
     } catch (error) {
       last = error;
     }
-    if (performance.now() > untilMs) throw new Error(`not within ${ms} ms: ${what}`, { cause: last });
+    if (performance.now() > untilMs)
+      throw new Error(`not within ${ms} ms: ${what}`, { cause: last });
     await Bun.sleep(20);
   }
 }

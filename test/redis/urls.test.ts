@@ -12,7 +12,8 @@ afterAll(async () => {
 async function publishOver(url: string): Promise<number> {
   const broker = await openBroker(url, QUICK);
   cleanups.push(() => broker.close());
-  return (await broker.publish("c", STREAM, { payload: { kind: "json", text: "1" } })).position.offset;
+  return (await broker.publish("c", STREAM, { payload: { kind: "json", text: "1" } })).position
+    .offset;
 }
 
 test("an account, a database and a prefix are used as the URL says", async () => {
@@ -22,7 +23,9 @@ test("an account, a database and a prefix are used as the URL says", async () =>
   const url = redis.url.replace("redis://", `redis://ada:${encodeURIComponent("s%cret/")}@`);
   expect(await publishOver(`${url}/3?prefix=app:`)).toBe(1);
   expect(await redis.ask("DBSIZE")).toBe(0);
-  await expect(openBroker(`${url}/3?prefix=other:`)).rejects.toMatchObject({ code: expect.any(String) });
+  await expect(openBroker(`${url}/3?prefix=other:`)).rejects.toMatchObject({
+    code: expect.any(String),
+  });
 });
 
 test("TLS: the certificate is checked against the authority in the URL", async () => {
@@ -48,7 +51,9 @@ test("TLS: the certificate is checked against the authority in the URL", async (
   }
   const url = `rediss://localhost:${tlsPort}`;
   expect(await publishOver(`${url}?tlsCa=${encodeURIComponent(cert ?? "")}`)).toBe(1);
-  await expect(openBroker(url.replace("localhost", "127.0.0.1"), { ...QUICK, connectMs: 500 })).rejects.toMatchObject({
+  await expect(
+    openBroker(url.replace("localhost", "127.0.0.1"), { ...QUICK, connectMs: 500 }),
+  ).rejects.toMatchObject({
     code: "unavailable",
   });
 }, 30_000);

@@ -4,20 +4,35 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defineContract, rpc } from "@holdfast/core/contract";
+import { defineContract, rpc } from "@holdfast/contract";
 import { z } from "zod";
 import { buildClient } from "../../tools/build-client.ts";
 import { startNode, type TestNode } from "../integration/start-node.ts";
 
-const OPEN = { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" } as const;
+const OPEN = {
+  subscribe: "anyone",
+  publish: "anyone",
+  presence: "anyone",
+  history: "anyone",
+} as const;
 const contract = defineContract({
   channels: {
     "chat:{room}": { presence: true, permissions: OPEN },
     "locked:{room}": { permissions: { ...OPEN, publish: "nobody" } },
   },
   rpc: {
-    sum: rpc({ input: z.object({ a: z.number(), b: z.number() }), output: z.number(), allow: "anyone", handler: ({ a, b }) => a + b }),
-    slow: rpc({ input: z.any(), output: z.any(), allow: "anyone", handler: () => Bun.sleep(3_000) }),
+    sum: rpc({
+      input: z.object({ a: z.number(), b: z.number() }),
+      output: z.number(),
+      allow: "anyone",
+      handler: ({ a, b }) => a + b,
+    }),
+    slow: rpc({
+      input: z.any(),
+      output: z.any(),
+      allow: "anyone",
+      handler: () => Bun.sleep(3_000),
+    }),
   },
 });
 
@@ -46,7 +61,11 @@ test.each([
       stderr: "pipe",
     });
     const timer = setTimeout(() => run.kill(), 45_000);
-    const [out, err, status] = await Promise.all([new Response(run.stdout).text(), new Response(run.stderr).text(), run.exited]);
+    const [out, err, status] = await Promise.all([
+      new Response(run.stdout).text(),
+      new Response(run.stderr).text(),
+      run.exited,
+    ]);
     clearTimeout(timer);
     if (status !== 0) console.log(out, err);
     expect(status).toBe(0);

@@ -1,5 +1,7 @@
-// Owns: the built SDK against a real node, on whatever runtime this file is run with: `node --test` or `bun test`.
-// HOLDFAST_URL is the node's, HOLDFAST_DIST the folder of the built modules; runtime.test.ts starts both.
+// Owns: the built SDK against a real node, on whatever runtime this file is run with: `node --test`
+// or `bun test`.
+// HOLDFAST_URL is the node's, HOLDFAST_DIST the folder of the built modules; runtime.test.ts starts
+// both.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { WebSocket as PackageWebSocket } from "ws";
@@ -33,10 +35,13 @@ async function rejects(promise, ...codes) {
   return error;
 }
 
-test("says what to pass where the runtime has no WebSocket", { skip: globalThis.WebSocket !== undefined }, () => {
+test("says what to pass where the runtime has no WebSocket", {
+  skip: globalThis.WebSocket !== undefined,
+}, () => {
   assert.throws(
     () => new Holdfast(url),
-    (/** @type {{ code: string, message: string }} */ error) => error.code === "request_invalid" && error.message.includes('from "ws"'),
+    (/** @type {{ code: string, message: string }} */ error) =>
+      error.code === "request_invalid" && error.message.includes('from "ws"'),
   );
 });
 
@@ -65,7 +70,10 @@ for (const [name, options] of /** @type {const} */ ([
     assert.equal(got[2], "three");
 
     const page = await channel.history({ limit: 2 });
-    assert.deepEqual([page.messages.map((/** @type {{ offset: number }} */ { offset }) => offset), page.more], [[2, 3], true]);
+    assert.deepEqual(
+      [page.messages.map((/** @type {{ offset: number }} */ { offset }) => offset), page.more],
+      [[2, 3], true],
+    );
     const older = await channel.history({ before: 2 });
     assert.deepEqual([older.messages.length, older.more], [1, false]);
 
@@ -119,17 +127,23 @@ test("presence: entering, seeing, updating, leaving", async () => {
   /** @type {string[]} */
   const changes = [];
   const gone = new Promise((resolve) => {
-    channel.presence.on("change", (/** @type {Record<string, { data: { name: string } }[]>} */ { join, update, leave }) => {
-      for (const { data } of join ?? []) changes.push(`+${data.name}`);
-      for (const { data } of update ?? []) changes.push(`~${data.name}`);
-      for (const { data } of leave ?? []) changes.push(`-${data.name}`);
-      if (leave?.length) resolve(undefined);
-    });
+    channel.presence.on(
+      "change",
+      (/** @type {Record<string, { data: { name: string } }[]>} */ { join, update, leave }) => {
+        for (const { data } of join ?? []) changes.push(`+${data.name}`);
+        for (const { data } of update ?? []) changes.push(`~${data.name}`);
+        for (const { data } of leave ?? []) changes.push(`-${data.name}`);
+        if (leave?.length) resolve(undefined);
+      },
+    );
   });
   await channel.presence.enter({ name: "Ada" });
   await same.presence.enter({ name: "Bob" });
   const members = await same.presence.get();
-  assert.deepEqual(members.map((/** @type {{ id: string }} */ { id }) => id).sort(), [client.session, other.client.session].sort());
+  assert.deepEqual(
+    members.map((/** @type {{ id: string }} */ { id }) => id).sort(),
+    [client.session, other.client.session].sort(),
+  );
   await same.presence.update({ name: "Bea" });
   await new Promise((resolve) => setTimeout(resolve, 200));
   await same.presence.leave();

@@ -34,7 +34,8 @@ export function flagsOf(args: readonly string[]): Flags | string {
   };
   for (let index = 0; index < args.length; index++) {
     const arg = args[index];
-    if (arg === "--trace" || arg === "--frames") flags[arg === "--trace" ? "trace" : "frames"] = true;
+    if (arg === "--trace" || arg === "--frames")
+      flags[arg === "--trace" ? "trace" : "frames"] = true;
     else if (arg === "--no-shrink") flags.shrink = false;
     else if (arg === "--seeds" || arg === "--from" || arg === "--failures") {
       const value = Number(args[++index]);
@@ -42,8 +43,12 @@ export function flagsOf(args: readonly string[]): Flags | string {
       flags[arg === "--seeds" ? "seeds" : arg === "--from" ? "from" : "failures"] = value;
     } else if (arg === "--only") {
       const text = args[++index] ?? "";
-      const list = text === "none" ? [] : text.split(",").map((part) => (part === "" ? Number.NaN : Number(part)));
-      if (list.some((value) => !Number.isInteger(value) || value < 0)) return `--only needs numbers of faults\n${USAGE}`;
+      const list =
+        text === "none"
+          ? []
+          : text.split(",").map((part) => (part === "" ? Number.NaN : Number(part)));
+      if (list.some((value) => !Number.isInteger(value) || value < 0))
+        return `--only needs numbers of faults\n${USAGE}`;
       flags.only = list;
     } else return arg === "--help" ? USAGE : `${arg} is not known\n${USAGE}`;
   }

@@ -1,8 +1,15 @@
-// Owns: the proof that the simulation's oracle can fail: each thing that is broken on purpose here must be noticed.
+// Owns: the proof that the simulation's oracle can fail: each thing that is broken on purpose here
+// must be noticed.
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Broker } from "@holdfast/core";
-import { type Rule, type RunOptions, type RunResult, runSeed, SIM_CONTRACT } from "@holdfast/testkit/sim";
+import {
+  type Rule,
+  type RunOptions,
+  type RunResult,
+  runSeed,
+  SIM_CONTRACT,
+} from "@holdfast/testkit/sim";
 import { report } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
@@ -52,7 +59,8 @@ describe("the oracle notices", () => {
 
   test("a broker that forgets idempotency keys", () => {
     const wrapBroker = brokerWith((broker) => ({
-      publish: (channel, stream, { idempotencyKey: _, ...request }) => broker.publish(channel, stream, request),
+      publish: (channel, stream, { idempotencyKey: _, ...request }) =>
+        broker.publish(channel, stream, request),
     }));
     expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("H3");
   });
@@ -73,7 +81,9 @@ describe("the oracle notices", () => {
     const wrapBroker = brokerWith((broker) => ({
       history: async (channel, stream, query) => {
         const page = await broker.history(channel, stream, query);
-        return "after" in query && page.publications.length > 2 ? { ...page, publications: page.publications.toSpliced(1, 1) } : page;
+        return "after" in query && page.publications.length > 2
+          ? { ...page, publications: page.publications.toSpliced(1, 1) }
+          : page;
       },
     }));
     expect(["H1", "H2"]).toContain(rulesOf(firstGuilty({ wrapBroker }))[0] as string);
@@ -92,7 +102,9 @@ describe("the oracle notices", () => {
   test("data that is changed on its way", () => {
     const changes = now(50);
     const wrapMessage: RunOptions["wrapMessage"] = (_client, message) =>
-      typeof message === "string" && message.includes('"t":"pub"') && changes() ? message.replaceAll('"filler":"', '"filler":"!') : message;
+      typeof message === "string" && message.includes('"t":"pub"') && changes()
+        ? message.replaceAll('"filler":"', '"filler":"!')
+        : message;
     expect(rulesOf(firstGuilty({ wrapMessage }))).toContain("H1");
   });
 
@@ -102,7 +114,10 @@ describe("the oracle notices", () => {
       publish: async (channel, stream, request) => {
         const result = await broker.publish(channel, stream, request);
         if (again())
-          await broker.publish(channel, stream, { payload: request.payload, ...(request.key === undefined ? {} : { key: request.key }) });
+          await broker.publish(channel, stream, {
+            payload: request.payload,
+            ...(request.key === undefined ? {} : { key: request.key }),
+          });
         return result;
       },
     }));
@@ -110,7 +125,9 @@ describe("the oracle notices", () => {
   });
 
   test("members that are never ended", () => {
-    const wrapBroker = brokerWith((broker) => ({ presence: { ...broker.presence, leave: async () => {} } }));
+    const wrapBroker = brokerWith((broker) => ({
+      presence: { ...broker.presence, leave: async () => {} },
+    }));
     expect(["progress", "H4"]).toContain(rulesOf(firstGuilty({ wrapBroker }))[0] as string);
   });
 
@@ -149,7 +166,10 @@ describe("the oracle notices", () => {
 
   test("a node that lets everybody in", () => {
     const { channels, ...rest } = SIM_CONTRACT;
-    const contract = { ...rest, channels: { ...channels, "secret:{name}": channels["feed:{name}"] } };
+    const contract = {
+      ...rest,
+      channels: { ...channels, "secret:{name}": channels["feed:{name}"] },
+    };
     expect(rulesOf(firstGuilty({ contract }))).toContain("H5");
   });
 
@@ -162,7 +182,8 @@ describe("the oracle notices", () => {
 
 describe("a failing run", () => {
   const wrapBroker = brokerWith((broker) => ({
-    publish: (channel, stream, { idempotencyKey: _, ...request }) => broker.publish(channel, stream, request),
+    publish: (channel, stream, { idempotencyKey: _, ...request }) =>
+      broker.publish(channel, stream, request),
   }));
 
   test("is reported with its seed, its faults, its last events and the command that replays it", () => {

@@ -1,4 +1,5 @@
-// Owns: running simulations from the command line: `npm run simulate -- --seeds N --from S [--only 0,3] [--trace] [--frames]`.
+// Owns: running simulations from the command line: `npm run simulate -- --seeds N --from S [--only
+// 0,3] [--trace] [--frames]`.
 import { drainMicrotasks } from "bun:jsc";
 import { type RunOptions, runSeed } from "@holdfast/testkit/sim";
 import { type Flags, flagsOf } from "./flags.ts";
@@ -32,7 +33,9 @@ function main(flags: Flags): number {
   }
   const seconds = (performance.now() - startedMs) / 1000;
   const ran = seed - flags.from;
-  const figures = Object.entries(sums).map(([name, count]) => `${Number.isInteger(count) ? count : count.toFixed(1)} ${name}`);
+  const figures = Object.entries(sums).map(
+    ([name, count]) => `${Number.isInteger(count) ? count : count.toFixed(1)} ${name}`,
+  );
   console.log(
     `${ran} seeds from ${flags.from}, ${failed} failed: ${figures.join(", ")} in ${seconds.toFixed(1)} s (${(ran / seconds).toFixed(0)} seeds/s)`,
   );

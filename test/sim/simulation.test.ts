@@ -1,4 +1,5 @@
-// Owns: thousands of simulated bad days: whatever the seed, the promises H1 to H7 hold after each step and everything goes on after healing.
+// Owns: thousands of simulated bad days: whatever the seed, the promises H1 to H7 hold after each
+// step and everything goes on after healing.
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { planOf, runSeed } from "@holdfast/testkit/sim";
@@ -51,7 +52,15 @@ describe("simulation", () => {
   });
 
   test("runs reach what they are there for: gaps, reconnects, migrations, duplicates, drains", () => {
-    const sums = { messages: 0, gaps: 0, published: 0, reconnects: 0, migrations: 0, duplicates: 0, drains: 0 };
+    const sums = {
+      messages: 0,
+      gaps: 0,
+      published: 0,
+      reconnects: 0,
+      migrations: 0,
+      duplicates: 0,
+      drains: 0,
+    };
     const kinds = new Set<string>();
     for (let seed = 1; seed <= 60; seed++) {
       const { counts, plan } = run(seed);
@@ -72,6 +81,7 @@ describe("the command line", () => {
       trace: true,
     });
     expect(flagsOf(["--only", "none"])).toMatchObject({ only: [] });
-    for (const args of [["--seed"], ["--seeds", "x"], ["--only", "a"], ["--from"]]) expect(typeof flagsOf(args)).toBe("string");
+    for (const args of [["--seed"], ["--seeds", "x"], ["--only", "a"], ["--from"]])
+      expect(typeof flagsOf(args)).toBe("string");
   });
 });

@@ -23,7 +23,12 @@ group:
 describe("values", () => {
   test("have their description, their default and what the comment adds", () => {
     const [replicas, group] = readChartValues(VALUES);
-    expect(replicas).toMatchObject({ path: "replicas", description: "How many.", schema: { minimum: 1 }, default: 2 });
+    expect(replicas).toMatchObject({
+      path: "replicas",
+      description: "How many.",
+      schema: { minimum: 1 },
+      default: 2,
+    });
     expect(group?.children?.map(({ path, description }) => [path, description])).toEqual([
       ["group.first", "First inside."],
       ["group.pinSeconds", "Pinned, or | derived."],
@@ -42,14 +47,22 @@ describe("values", () => {
 test("the schema has types, limits and no room for unknown values", () => {
   const schema = JSON.parse(valuesSchema(readChartValues(VALUES)));
   expect(schema.additionalProperties).toBe(false);
-  expect(schema.properties.replicas).toEqual({ description: "How many.", type: "integer", minimum: 1 });
+  expect(schema.properties.replicas).toEqual({
+    description: "How many.",
+    type: "integer",
+    minimum: 1,
+  });
   expect(schema.properties.group.properties.pinSeconds.type).toEqual(["integer", "null"]);
   expect(schema.properties.group.properties.free.type).toBe("object");
-  expect(schema.definitions.config.properties.limits.properties.subscriptionsMax).toMatchObject({ type: "integer", minimum: 1 });
+  expect(schema.definitions.config.properties.limits.properties.subscriptionsMax).toMatchObject({
+    type: "integer",
+    minimum: 1,
+  });
 });
 
 test("the table stands between its marks, and nothing else changes", () => {
-  const readme = "before\n<!-- values: made from values.yaml by `npm run generate` -->\nold\n<!-- end of values -->\nafter\n";
+  const readme =
+    "before\n<!-- values: made from values.yaml by `npm run generate` -->\nold\n<!-- end of values -->\nafter\n";
   const made = withValuesTable(readme, readChartValues(VALUES));
   expect(made).toContain("| `group.pinSeconds` | derived | Pinned, or \\| derived. |");
   expect(made).not.toContain("old");
@@ -68,7 +81,10 @@ describe("schemas of Kubernetes", () => {
           properties: { spec: { allOf: [{ $ref: "#/components/schemas/io.x.Spec" }] } },
           "x-kubernetes-group-version-kind": [{ group: "x.io", version: "v1", kind: "Thing" }],
         },
-        "io.x.Spec": { type: "object", properties: { description: { type: "string", description: "prose" } } },
+        "io.x.Spec": {
+          type: "object",
+          properties: { description: { type: "string", description: "prose" } },
+        },
         "io.x.Other": { type: "object" },
       },
     },
@@ -77,8 +93,16 @@ describe("schemas of Kubernetes", () => {
     expect(strictKindSchema(openapi, "x.io/v1/Thing")).toEqual({
       $ref: "#/$defs/io.x.Thing",
       $defs: {
-        "io.x.Spec": { type: "object", properties: { description: { type: "string" } }, additionalProperties: false },
-        "io.x.Thing": { type: "object", properties: { spec: { allOf: [{ $ref: "#/$defs/io.x.Spec" }] } }, additionalProperties: false },
+        "io.x.Spec": {
+          type: "object",
+          properties: { description: { type: "string" } },
+          additionalProperties: false,
+        },
+        "io.x.Thing": {
+          type: "object",
+          properties: { spec: { allOf: [{ $ref: "#/$defs/io.x.Spec" }] } },
+          additionalProperties: false,
+        },
       },
     });
     expect(() => strictKindSchema(openapi, "x.io/v2/Thing")).toThrow("Cannot find");
@@ -89,18 +113,34 @@ describe("schemas of Kubernetes", () => {
       properties: {
         spec: {
           type: "object",
-          properties: { a: { type: "string", "x-kubernetes-validations": [{ rule: "self != ''", message: "say it", reason: "R" }] } },
+          properties: {
+            a: {
+              type: "string",
+              "x-kubernetes-validations": [{ rule: "self != ''", message: "say it", reason: "R" }],
+            },
+          },
           "x-kubernetes-preserve-unknown-fields": true,
         },
       },
     };
-    const crd = { spec: { group: "x.io", names: { kind: "Thing" }, versions: [{ name: "v1", schema: { openAPIV3Schema: schema } }] } };
+    const crd = {
+      spec: {
+        group: "x.io",
+        names: { kind: "Thing" },
+        versions: [{ name: "v1", schema: { openAPIV3Schema: schema } }],
+      },
+    };
     expect(strictCrdSchema([undefined, crd], "x.io/v1/Thing")).toEqual({
       type: "object",
       properties: {
         spec: {
           type: "object",
-          properties: { a: { type: "string", "x-kubernetes-validations": [{ rule: "self != ''", message: "say it" }] } },
+          properties: {
+            a: {
+              type: "string",
+              "x-kubernetes-validations": [{ rule: "self != ''", message: "say it" }],
+            },
+          },
         },
         apiVersion: { type: "string" },
         kind: { type: "string" },

@@ -1,4 +1,5 @@
-// Owns: making deploy/schemas: JSON schemas of the kinds that the chart renders, from the Go modules that publish them. `bun tools/chart/schemas.ts`; needs go and unzip.
+// Owns: making deploy/schemas: JSON schemas of the kinds that the chart renders, from the Go
+// modules that publish them. `bun tools/chart/schemas.ts`; needs go and unzip.
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments } from "yaml";
@@ -24,10 +25,18 @@ const SOURCES: readonly Source[] = [
     version: "v1.37.2",
     kind: "openapi",
     files: {
-      [`${OPENAPI}/api__v1_openapi.json`]: ["v1/ConfigMap", "v1/Pod", "v1/Service", "v1/ServiceAccount"],
+      [`${OPENAPI}/api__v1_openapi.json`]: [
+        "v1/ConfigMap",
+        "v1/Pod",
+        "v1/Service",
+        "v1/ServiceAccount",
+      ],
       [`${OPENAPI}/apis__apps__v1_openapi.json`]: ["apps/v1/Deployment", "apps/v1/StatefulSet"],
       [`${OPENAPI}/apis__autoscaling__v2_openapi.json`]: ["autoscaling/v2/HorizontalPodAutoscaler"],
-      [`${OPENAPI}/apis__networking.k8s.io__v1_openapi.json`]: ["networking.k8s.io/v1/Ingress", "networking.k8s.io/v1/NetworkPolicy"],
+      [`${OPENAPI}/apis__networking.k8s.io__v1_openapi.json`]: [
+        "networking.k8s.io/v1/Ingress",
+        "networking.k8s.io/v1/NetworkPolicy",
+      ],
       [`${OPENAPI}/apis__policy__v1_openapi.json`]: ["policy/v1/PodDisruptionBudget"],
     },
   },
@@ -42,8 +51,12 @@ const SOURCES: readonly Source[] = [
     version: "v1.7.0",
     kind: "crd",
     files: {
-      "config/crd/standard/gateway.networking.k8s.io_gateways.yaml": ["gateway.networking.k8s.io/v1/Gateway"],
-      "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml": ["gateway.networking.k8s.io/v1/HTTPRoute"],
+      "config/crd/standard/gateway.networking.k8s.io_gateways.yaml": [
+        "gateway.networking.k8s.io/v1/Gateway",
+      ],
+      "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml": [
+        "gateway.networking.k8s.io/v1/HTTPRoute",
+      ],
     },
   },
   {
@@ -63,7 +76,9 @@ const SOURCES: readonly Source[] = [
     version: "v1.9.1",
     kind: "crd",
     files: {
-      [`${ENVOY}_backendtrafficpolicies.yaml`]: ["gateway.envoyproxy.io/v1alpha1/BackendTrafficPolicy"],
+      [`${ENVOY}_backendtrafficpolicies.yaml`]: [
+        "gateway.envoyproxy.io/v1alpha1/BackendTrafficPolicy",
+      ],
       [`${ENVOY}_envoyproxies.yaml`]: ["gateway.envoyproxy.io/v1alpha1/EnvoyProxy"],
     },
   },
@@ -79,17 +94,27 @@ const SOURCES: readonly Source[] = [
   },
 ];
 
-/** A module's zip in the module cache; `go mod download` reports it also where this Go is too old to build the module. */
+/**
+ * A module's zip in the module cache; `go mod download` reports it also where this Go is too old to
+ * build the module.
+ */
 function downloaded(module: string, version: string): string {
-  const run = Bun.spawnSync(["go", "mod", "download", "-json", `${module}@${version}`], { cwd: "/", stderr: "pipe" });
+  const run = Bun.spawnSync(["go", "mod", "download", "-json", `${module}@${version}`], {
+    cwd: "/",
+    stderr: "pipe",
+  });
   const zip: unknown = JSON.parse(run.stdout.toString() || "{}").Zip;
-  if (typeof zip !== "string") throw new Error(`Cannot download ${module}@${version}: ${run.stderr.toString()}`);
+  if (typeof zip !== "string")
+    throw new Error(`Cannot download ${module}@${version}: ${run.stderr.toString()}`);
   return zip;
 }
 
 function fileOf(zip: string, source: Source, path: string): string {
   const run = Bun.spawnSync(["unzip", "-p", zip, `${source.module}@${source.version}/${path}`]);
-  if (!run.success) throw new Error(`Cannot read ${path} of ${source.module}@${source.version}: ${run.stderr.toString()}`);
+  if (!run.success)
+    throw new Error(
+      `Cannot read ${path} of ${source.module}@${source.version}: ${run.stderr.toString()}`,
+    );
   return run.stdout.toString();
 }
 
@@ -101,7 +126,10 @@ function schemasOf(source: Source): ReadonlyMap<string, JsonSchema> {
     const text = fileOf(zip, source, path);
     const documents = source.kind === "openapi" ? [JSON.parse(text)] : crdDocuments(text);
     for (const kind of kinds) {
-      const schema = source.kind === "openapi" ? strictKindSchema(documents[0], kind) : strictCrdSchema(documents, kind);
+      const schema =
+        source.kind === "openapi"
+          ? strictKindSchema(documents[0], kind)
+          : strictCrdSchema(documents, kind);
       const comment = `${kind} from ${source.module}@${source.version}, ${path}; made by tools/chart/schemas.ts, strict, without descriptions.`;
       schemas.set(schemaFile(kind), { $comment: comment, ...schema });
     }
@@ -115,7 +143,9 @@ function crdDocuments(text: string): readonly unknown[] {
     .split("\n")
     .filter((line) => !/^\s*\{\{.*\}\}\s*$/.test(line))
     .join("\n");
-  return parseAllDocuments(plain).map((document): unknown => ("toJS" in document ? document.toJS() : undefined));
+  return parseAllDocuments(plain).map((document): unknown =>
+    "toJS" in document ? document.toJS() : undefined,
+  );
 }
 
 /** As kubeconform looks for it: kind-group-version, all in small letters. */
@@ -129,7 +159,8 @@ if (import.meta.main) {
   mkdirSync(FOLDER, { recursive: true });
   for (const name of readdirSync(FOLDER)) if (name.endsWith(".json")) rmSync(`${FOLDER}${name}`);
   for (const source of SOURCES) {
-    for (const [name, schema] of schemasOf(source)) await Bun.write(`${FOLDER}${name}`, `${JSON.stringify(schema)}\n`);
+    for (const [name, schema] of schemasOf(source))
+      await Bun.write(`${FOLDER}${name}`, `${JSON.stringify(schema)}\n`);
     console.log(`${source.module}@${source.version}`);
   }
 }

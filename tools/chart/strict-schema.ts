@@ -1,10 +1,13 @@
-// Owns: turning what Kubernetes publishes (OpenAPI v3, CustomResourceDefinitions) into JSON schemas that refuse unknown fields.
+// Owns: turning what Kubernetes publishes (OpenAPI v3, CustomResourceDefinitions) into JSON schemas
+// that refuse unknown fields.
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DROPPED = new Set(["description", "example", "externalDocs", "title"]);
 const REF = "#/components/schemas/";
-/** Rules between fields, in CEL; a JSON schema does not know them, and test/chart evaluates them. */
+/**
+ * Rules between fields, in CEL; a JSON schema does not know them, and test/chart evaluates them.
+ */
 const RULES = "x-kubernetes-validations";
 
 /** The schema of a kind (`apps/v1/Deployment`) with everything that it refers to. */
@@ -26,7 +29,10 @@ export function strictKindSchema(openapi: unknown, kind: string): JsonSchema {
     definitions.set(key, strict(recordOf(schemas[key]), take));
   };
   take(found);
-  return { $ref: `#/$defs/${found}`, $defs: Object.fromEntries([...definitions].sort(([a], [b]) => (a < b ? -1 : 1))) };
+  return {
+    $ref: `#/$defs/${found}`,
+    $defs: Object.fromEntries([...definitions].sort(([a], [b]) => (a < b ? -1 : 1))),
+  };
 }
 
 /** The schema of a kind (`keda.sh/v1alpha1/ScaledObject`) from one of several definitions. */
@@ -39,7 +45,11 @@ export function strictCrdSchema(definitions: readonly unknown[], kind: string): 
     const schema = recordOf(recordOf(recordOf(served).schema).openAPIV3Schema);
     const properties = recordOf(schema.properties);
     // Every object has these; definitions leave them to the API server.
-    const head = { apiVersion: { type: "string" }, kind: { type: "string" }, metadata: { type: "object" } };
+    const head = {
+      apiVersion: { type: "string" },
+      kind: { type: "string" },
+      metadata: { type: "object" },
+    };
     return strict({ ...schema, properties: { ...properties, ...head } }, () => undefined);
   }
   throw new Error(`Cannot find ${kind} in the definitions`);
@@ -50,7 +60,10 @@ function strict(schema: JsonSchema, refers: (name: string) => void): JsonSchema 
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema)) {
     if (key === RULES) {
-      out[key] = listOf(value).map((rule) => ({ rule: recordOf(rule).rule, message: recordOf(rule).message }));
+      out[key] = listOf(value).map((rule) => ({
+        rule: recordOf(rule).rule,
+        message: recordOf(rule).message,
+      }));
       continue;
     }
     if (key.startsWith("x-") || DROPPED.has(key)) continue;
@@ -59,17 +72,29 @@ function strict(schema: JsonSchema, refers: (name: string) => void): JsonSchema 
       refers(name);
       out.$ref = `#/$defs/${name}`;
     } else if (key === "properties") {
-      out.properties = Object.fromEntries(Object.entries(recordOf(value)).map(([name, inner]) => [name, strict(recordOf(inner), refers)]));
+      out.properties = Object.fromEntries(
+        Object.entries(recordOf(value)).map(([name, inner]) => [
+          name,
+          strict(recordOf(inner), refers),
+        ]),
+      );
     } else if (Array.isArray(value)) {
-      out[key] = value.map((inner: unknown) => (typeof inner === "object" && inner !== null ? strict({ ...inner }, refers) : inner));
+      out[key] = value.map((inner: unknown) =>
+        typeof inner === "object" && inner !== null ? strict({ ...inner }, refers) : inner,
+      );
     } else {
-      out[key] = typeof value === "object" && value !== null && key !== "default" ? strict({ ...value }, refers) : value;
+      out[key] =
+        typeof value === "object" && value !== null && key !== "default"
+          ? strict({ ...value }, refers)
+          : value;
     }
   }
   // A part of anyOf or oneOf without a type only adds to the object around it.
   const closed = "properties" in out && out.type === "object" && !("additionalProperties" in out);
-  if (closed && schema["x-kubernetes-preserve-unknown-fields"] !== true) out.additionalProperties = false;
-  if (schema["x-kubernetes-int-or-string"] === true) out.anyOf ??= [{ type: "integer" }, { type: "string" }];
+  if (closed && schema["x-kubernetes-preserve-unknown-fields"] !== true)
+    out.additionalProperties = false;
+  if (schema["x-kubernetes-int-or-string"] === true)
+    out.anyOf ??= [{ type: "integer" }, { type: "string" }];
   return out;
 }
 

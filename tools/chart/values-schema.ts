@@ -1,4 +1,5 @@
-// Owns: deploy/chart/values.schema.json: the chart's values from values.yaml, and the node's options below `config` from the option table.
+// Owns: deploy/chart/values.schema.json: the chart's values from values.yaml, and the node's
+// options below `config` from the option table.
 import { CHANNEL_RULES, optionRows, SLOW_CONSUMER_POLICIES } from "@holdfast/config";
 import type { ChartValue } from "./values-file.ts";
 
@@ -19,8 +20,14 @@ export function valuesSchema(values: readonly ChartValue[]): string {
 function objectOf(values: readonly ChartValue[]): Schema {
   const properties = values.map((value) => [nameOf(value.path), schemaOf(value)]);
   // `global` is what Helm gives to every chart that is a part of another.
-  const open = values.some(({ path }) => path === "nameOverride") ? { global: { type: "object" } } : {};
-  return { type: "object", additionalProperties: false, properties: { ...Object.fromEntries(properties), ...open } };
+  const open = values.some(({ path }) => path === "nameOverride")
+    ? { global: { type: "object" } }
+    : {};
+  return {
+    type: "object",
+    additionalProperties: false,
+    properties: { ...Object.fromEntries(properties), ...open },
+  };
 }
 
 function schemaOf(value: ChartValue): Schema {
@@ -33,11 +40,17 @@ function schemaOf(value: ChartValue): Schema {
 
 function typeOf({ path, default: value }: ChartValue): string {
   if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return /(Seconds|Pods|Replicas|Mebibytes|Max|perPod|port|replicas)$/.test(path) ? "integer" : "number";
+  if (typeof value === "number")
+    return /(Seconds|Pods|Replicas|Mebibytes|Max|perPod|port|replicas)$/.test(path)
+      ? "integer"
+      : "number";
   return value === null ? "null" : typeof value;
 }
 
-/** Options of a node, nested as their names are. What the chart derives or what is secret is in it too: the templates refuse it, and say what to use. */
+/**
+ * Options of a node, nested as their names are. What the chart derives or what is secret is in it
+ * too: the templates refuse it, and say what to use.
+ */
 function configSchema(): Schema {
   const root: Tree = new Map();
   for (const { name, option } of optionRows()) {
@@ -61,8 +74,15 @@ function childOf(tree: Tree, name: string): Tree {
 }
 
 function treeSchema(tree: Tree): Schema {
-  const properties = [...tree].map(([name, entry]) => [name, entry instanceof Map ? treeSchema(entry) : entry]);
-  return { type: "object", additionalProperties: false, properties: Object.fromEntries(properties) };
+  const properties = [...tree].map(([name, entry]) => [
+    name,
+    entry instanceof Map ? treeSchema(entry) : entry,
+  ]);
+  return {
+    type: "object",
+    additionalProperties: false,
+    properties: Object.fromEntries(properties),
+  };
 }
 
 type Option = ReturnType<typeof optionRows>[number]["option"];
@@ -79,7 +99,10 @@ function optionSchema(option: Option): Schema {
     case "number":
       return { type: "number", minimum, maximum };
     case "bytes":
-      return orText({ type: "integer", minimum, maximum }, `^${NUMBER_TEXT} ?(B|kB|MB|GB|KiB|MiB|GiB)$`);
+      return orText(
+        { type: "integer", minimum, maximum },
+        `^${NUMBER_TEXT} ?(B|kB|MB|GB|KiB|MiB|GiB)$`,
+      );
     case "duration":
       return orText({ type: "integer", minimum, maximum }, `^${NUMBER_TEXT}(ms|s|m|h|d)$`);
     case "boolean":
@@ -91,7 +114,11 @@ function optionSchema(option: Option): Schema {
     case "list":
       return { type: "array", items: { type: "string" } };
     case "api keys":
-      return { type: "array", maxItems: 100, items: { type: "object", required: ["name", "scopes"] } };
+      return {
+        type: "array",
+        maxItems: 100,
+        items: { type: "object", required: ["name", "scopes"] },
+      };
     case "channels":
       return { type: "object", additionalProperties: channelSchema() };
   }
@@ -112,7 +139,10 @@ function channelSchema(): Schema {
       history: {
         type: "object",
         additionalProperties: false,
-        properties: { size: { type: "integer", minimum: 0 }, ttlMs: { type: ["integer", "string"] } },
+        properties: {
+          size: { type: "integer", minimum: 0 },
+          ttlMs: { type: ["integer", "string"] },
+        },
       },
       presence: { type: "boolean" },
       permissions: { type: "object", additionalProperties: false, properties: permissions },

@@ -8,14 +8,19 @@ const END = "<!-- end of values -->";
 export function withValuesTable(readme: string, values: readonly ChartValue[]): string {
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`Cannot write the table of values: expected ${BEGIN} and ${END} in the chart's README`);
+  if (begin < 0 || end < begin)
+    throw new Error(
+      `Cannot write the table of values: expected ${BEGIN} and ${END} in the chart's README`,
+    );
   return `${readme.slice(0, begin + BEGIN.length)}\n\n${valuesTable(values)}\n${readme.slice(end)}`;
 }
 
 function valuesTable(values: readonly ChartValue[]): string {
   const top = values.filter((value) => value.children === undefined);
   const groups = values.filter((value) => value.children !== undefined);
-  const sections = groups.map((group) => `### ${group.path}\n\n${group.description}\n\n${table(leavesOf(group))}`);
+  const sections = groups.map(
+    (group) => `### ${group.path}\n\n${group.description}\n\n${table(leavesOf(group))}`,
+  );
   return [`### At the top\n\n${table(top)}`, ...sections].join("\n");
 }
 
@@ -24,7 +29,10 @@ function leavesOf(value: ChartValue): readonly ChartValue[] {
 }
 
 function table(values: readonly ChartValue[]): string {
-  const rows = values.map(({ path, description, default: value }) => `| \`${path}\` | ${shown(value)} | ${cell(description)} |`);
+  const rows = values.map(
+    ({ path, description, default: value }) =>
+      `| \`${path}\` | ${shown(value)} | ${cell(description)} |`,
+  );
   return ["| value | default | what it is |", "| --- | --- | --- |", ...rows, ""].join("\n");
 }
 

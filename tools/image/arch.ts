@@ -1,4 +1,5 @@
-// Owns: the processors that the image is for, under the names that containers, Bun and Node have for them.
+// Owns: the processors that the image is for, under the names that containers, Bun and Node have
+// for them.
 import { ImageError } from "./image-error.ts";
 
 export type Arch = "amd64" | "arm64";
@@ -21,7 +22,9 @@ export const ARCHES: Readonly<Record<Arch, ArchNames>> = {
 export function nativeArch(): Arch {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";
-  throw new ImageError(`Cannot choose a processor: this machine's is ${process.arch}, expected x64 or arm64, or --arch amd64|arm64`);
+  throw new ImageError(
+    `Cannot choose a processor: this machine's is ${process.arch}, expected x64 or arm64, or --arch amd64|arm64`,
+  );
 }
 
 /** Reads a container's name of a processor; none is this machine's. */

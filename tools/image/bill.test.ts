@@ -1,4 +1,5 @@
-// Checks what counts as being in the executable, and that its bill says that and nothing that changes by itself.
+// Checks what counts as being in the executable, and that its bill says that and nothing that
+// changes by itself.
 import { describe, expect, test } from "bun:test";
 import { type Bill, billOf, debianPackage, licencesOf, packagesOf } from "./bill.ts";
 
@@ -10,10 +11,17 @@ test("packages are those of the sources, each once, nested ones too, ours by the
     "../../node_modules/zod/index.js",
     "packages/core/src/index.ts",
     "apps/holdfast/src/main.ts",
-    "apps/console/src/index.ts",
+    "apps/demo/src/index.ts",
     "absent:msgpackr-extract",
   ];
-  expect(packagesOf(inputs)).toEqual(["@holdfast/console", "@holdfast/core", "@scope/b", "holdfast", "yaml", "zod"]);
+  expect(packagesOf(inputs)).toEqual([
+    "@holdfast/core",
+    "@holdfast/demo",
+    "@scope/b",
+    "holdfast",
+    "yaml",
+    "zod",
+  ]);
 });
 
 const STATUS = `Package: libc-bin
@@ -51,7 +59,10 @@ describe("a bill of materials", () => {
     ],
   });
   const libc = debianPackage(STATUS, "libc6");
-  const bill = billOf(whole("urn:uuid:1", "2026-01-01"), { packages: ["holdfast", "@scope/b"], ...(libc === undefined ? {} : { libc }) });
+  const bill = billOf(whole("urn:uuid:1", "2026-01-01"), {
+    packages: ["holdfast", "@scope/b"],
+    ...(libc === undefined ? {} : { libc }),
+  });
 
   test("has what is shipped, Bun and the C library with it, and nothing that only builds", () => {
     expect(bill.metadata.component.purl).toBe("pkg:npm/holdfast@1.0.0");
@@ -65,18 +76,30 @@ describe("a bill of materials", () => {
 
   test("is the same for the same parts, whenever it is made, and another one for others", () => {
     const packages = ["holdfast", "@scope/b"];
-    const again = billOf(whole("urn:uuid:2", "2027-12-31"), { packages, ...(libc === undefined ? {} : { libc }) });
+    const again = billOf(whole("urn:uuid:2", "2027-12-31"), {
+      packages,
+      ...(libc === undefined ? {} : { libc }),
+    });
     expect(again).toEqual(bill);
-    expect(String(bill.serialNumber)).toMatch(/^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/);
-    expect(billOf(whole("urn:uuid:1", "2026-01-01"), { packages }).serialNumber).not.toBe(bill.serialNumber);
+    expect(String(bill.serialNumber)).toMatch(
+      /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
+    expect(billOf(whole("urn:uuid:1", "2026-01-01"), { packages }).serialNumber).not.toBe(
+      bill.serialNumber,
+    );
   });
 });
 
 test("a Debian package is found by its whole name, or is not there", () => {
-  expect(debianPackage(STATUS, "libc6")).toMatchObject({ version: "2.36-9+deb12u13", arch: "arm64" });
+  expect(debianPackage(STATUS, "libc6")).toMatchObject({
+    version: "2.36-9+deb12u13",
+    arch: "arm64",
+  });
   expect(debianPackage(STATUS, "libc")).toBeUndefined();
 });
 
 test("licences are the packages' own texts", async () => {
-  expect(await licencesOf(["holdfast", "@holdfast/core", "yaml"])).toMatch(/^=+\nyaml 2\.\d+\.\d+\n=+\n\nCopyright/);
+  expect(await licencesOf(["holdfast", "@holdfast/core", "yaml"])).toMatch(
+    /^=+\nyaml 2\.\d+\.\d+\n=+\n\nCopyright/,
+  );
 });

@@ -1,9 +1,17 @@
-// Owns: `npm run image:build`: everything of the image that is made from this repository, as a folder that becomes part of its root.
+// Owns: `npm run image:build`: everything of the image that is made from this repository, as a
+// folder that becomes part of its root.
 import { chmod, mkdir, rm, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Arch, parseArch } from "./arch.ts";
-import { type Bill, billOf, type DebianPackage, debianPackage, licencesOf, packagesOf } from "./bill.ts";
+import {
+  type Bill,
+  billOf,
+  type DebianPackage,
+  debianPackage,
+  licencesOf,
+  packagesOf,
+} from "./bill.ts";
 import { run } from "./bun-binary.ts";
 import { compile } from "./compile.ts";
 import { ImageError } from "./image-error.ts";
@@ -40,12 +48,15 @@ export async function buildImage({ arch, out, dpkgStatus }: BuildOptions): Promi
   await chmod(executable, 0o755);
 
   const libc = dpkgStatus === undefined ? undefined : await installedLibc(dpkgStatus);
-  const whole = JSON.parse(await run(["npm", "sbom", "--sbom-format=cyclonedx", "--package-lock-only"], ROOT)) as Bill;
+  const whole = JSON.parse(
+    await run(["npm", "sbom", "--sbom-format=cyclonedx", "--package-lock-only"], ROOT),
+  ) as Bill;
   const bill = billOf(whole, { packages, ...(libc === undefined ? {} : { libc }) });
   await Bun.write(join(out, DOC, "sbom.cdx.json"), `${JSON.stringify(bill, undefined, 2)}\n`);
   await Bun.write(join(out, DOC, "third-party-licences.txt"), await licencesOf(packages));
   await Bun.write(join(out, DOC, "LICENSE"), Bun.file(join(ROOT, "LICENSE")));
-  if (libc !== undefined) await Bun.write(join(out, "var/lib/dpkg/status.d/libc6"), `${libc.paragraph}\n`);
+  if (libc !== undefined)
+    await Bun.write(join(out, "var/lib/dpkg/status.d/libc6"), `${libc.paragraph}\n`);
   return { executable, executableBytes: (await stat(executable)).size, packages };
 }
 
@@ -60,12 +71,20 @@ async function installedLibc(dpkgStatus: string): Promise<DebianPackage> {
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { arch: { type: "string", default: "" }, out: { type: "string" }, "dpkg-status": { type: "string" } },
+    options: {
+      arch: { type: "string", default: "" },
+      out: { type: "string" },
+      "dpkg-status": { type: "string" },
+    },
   });
   const arch = parseArch(values.arch);
   const dpkgStatus = values["dpkg-status"];
   const out = resolve(values.out ?? join(buildStage(arch), "out"));
-  const built = await buildImage({ arch, out, ...(dpkgStatus === undefined ? {} : { dpkgStatus }) });
+  const built = await buildImage({
+    arch,
+    out,
+    ...(dpkgStatus === undefined ? {} : { dpkgStatus }),
+  });
   console.log(
     `${built.executable}: ${(built.executableBytes / 1e6).toFixed(0)} MB for linux ${arch}, with ${built.packages.length} packages`,
   );

@@ -1,4 +1,5 @@
-// Owns: the Bun that becomes part of an executable: this process's own, or for another processor the one of the locked package.
+// Owns: the Bun that becomes part of an executable: this process's own, or for another processor
+// the one of the locked package.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
@@ -8,7 +9,8 @@ import { ImageError } from "./image-error.ts";
 import { ROOT } from "./root.ts";
 
 /**
- * Path of a Bun for the processor. One that does not run here is fetched with npm, once, into .cache, and must have the hash of package-lock.json: the compiler's own
+ * Path of a Bun for the processor. One that does not run here is fetched with npm, once, into
+ * .cache, and must have the hash of package-lock.json: the compiler's own
  * download would go past the lock file.
  */
 export async function bunBinary(arch: Arch): Promise<string> {
@@ -24,7 +26,10 @@ export async function bunBinary(arch: Arch): Promise<string> {
   const fetching = `${folder}-${process.pid}`;
   await mkdir(fetching, { recursive: true });
   try {
-    const packed = await run(["npm", "pack", `${bunPackage}@${version}`, "--json", "--ignore-scripts"], fetching);
+    const packed = await run(
+      ["npm", "pack", `${bunPackage}@${version}`, "--json", "--ignore-scripts"],
+      fetching,
+    );
     const archive = join(fetching, archiveOf(packed));
     checkIntegrity(await readFile(archive), { integrity, name: `${bunPackage}@${version}` });
     await run(["tar", "-xzf", archive, "package/bin/bun"], fetching);
@@ -56,29 +61,56 @@ async function lockedPackage(name: string): Promise<Locked> {
   };
   const { version, integrity } = lock.packages?.[`node_modules/${name}`] ?? {};
   if (version === undefined || integrity === undefined)
-    throw new ImageError(`Cannot fetch ${name}: package-lock.json does not have it, expected its version and integrity`);
+    throw new ImageError(
+      `Cannot fetch ${name}: package-lock.json does not have it, expected its version and integrity`,
+    );
   return { version, integrity };
 }
 
 /** Throws `ImageError` unless the archive is the one that was locked. */
-export function checkIntegrity(archive: Uint8Array, { integrity, name }: { readonly integrity: string; readonly name: string }): void {
+export function checkIntegrity(
+  archive: Uint8Array,
+  { integrity, name }: { readonly integrity: string; readonly name: string },
+): void {
   const found = `sha512-${createHash("sha512").update(archive).digest("base64")}`;
-  if (found !== integrity) throw new ImageError(`Cannot use ${name}: its hash is ${found}, expected ${integrity} as in package-lock.json`);
+  if (found !== integrity)
+    throw new ImageError(
+      `Cannot use ${name}: its hash is ${found}, expected ${integrity} as in package-lock.json`,
+    );
 }
 
 function archiveOf(packed: string): string {
   const list: unknown = JSON.parse(packed);
   // An array up to npm 11, by name from npm 12 on.
   const first: unknown = Array.isArray(list) ? list[0] : Object.values(list ?? {})[0];
-  if (typeof first === "object" && first !== null && "filename" in first && typeof first.filename === "string") return first.filename;
+  if (
+    typeof first === "object" &&
+    first !== null &&
+    "filename" in first &&
+    typeof first.filename === "string"
+  )
+    return first.filename;
   throw new ImageError("Cannot read the answer of npm pack: found no filename, expected one");
 }
 
 /** Standard output of a program; throws `ImageError` with what it wrote when it fails. */
 export async function run(command: readonly string[], cwd: string): Promise<string> {
-  const child = Bun.spawn([...command], { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe", timeout: RUN_TIMEOUT_MS });
-  const [out, err, code] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
-  if (code !== 0) throw new ImageError(`Cannot run ${command.slice(0, 3).join(" ")}: exit status ${code}, expected 0\n${err.trim()}`);
+  const child = Bun.spawn([...command], {
+    cwd,
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: RUN_TIMEOUT_MS,
+  });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (code !== 0)
+    throw new ImageError(
+      `Cannot run ${command.slice(0, 3).join(" ")}: exit status ${code}, expected 0\n${err.trim()}`,
+    );
   return out;
 }
 

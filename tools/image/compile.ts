@@ -7,21 +7,30 @@ import { ImageError } from "./image-error.ts";
 import { ROOT } from "./root.ts";
 
 /**
- * msgpackr takes a native addon where it finds one. The bundler would leave the path of the building machine in the executable, and load what lies there; in a container there is nothing,
- * and an addon that was packed in would have to be written to a disk that is read-only. Without it msgpackr reads strings with its own code.
+ * msgpackr takes a native addon where it finds one. The bundler would leave the path of the
+ * building machine in the executable, and load what lies there; in a container there is nothing,
+ * and an addon that was packed in would have to be written to a disk that is read-only. Without it
+ * msgpackr reads strings with its own code.
  */
 const WITHOUT_ADDON: BunPlugin = {
   name: "without addon",
   setup(build) {
-    build.onResolve({ filter: /^msgpackr-extract$/ }, () => ({ path: "msgpackr-extract", namespace: "absent" }));
-    build.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "module.exports = undefined;", loader: "js" }));
+    build.onResolve({ filter: /^msgpackr-extract$/ }, () => ({
+      path: "msgpackr-extract",
+      namespace: "absent",
+    }));
+    build.onLoad({ filter: /.*/, namespace: "absent" }, () => ({
+      contents: "module.exports = undefined;",
+      loader: "js",
+    }));
   },
 };
 
 /**
- * Writes the executable and resolves with the sources that are in it, as paths from the root. The same sources and the same Bun give the same bytes.
- * Minified code is smaller, bytecode starts sooner; the source map is inside, so that traces name files and lines of the sources. What lies in the folder where
- * it is started (.env, bunfig.toml, package.json) does not change what it does.
+ * Writes the executable and resolves with the sources that are in it, as paths from the root. The
+ * same sources and the same Bun give the same bytes. Minified code is smaller, bytecode starts
+ * sooner; the source map is inside, so that traces name files and lines of the sources. What lies
+ * in the folder where it is started (.env, bunfig.toml, package.json) does not change what it does.
  */
 export async function compile(arch: Arch, outfile: string): Promise<readonly string[]> {
   const built = await Bun.build({
@@ -45,8 +54,10 @@ export async function compile(arch: Arch, outfile: string): Promise<readonly str
     },
     throw: false,
   });
-  if (!built.success) throw new ImageError(`Cannot compile: ${built.logs.map(String).join("; ").slice(0, 2000)}`);
-  // The bundler also writes the map beside it; it would be the only file of the image that nothing reads.
+  if (!built.success)
+    throw new ImageError(`Cannot compile: ${built.logs.map(String).join("; ").slice(0, 2000)}`);
+  // The bundler also writes the map beside it; it would be the only file of the image that nothing
+  // reads.
   await Bun.file(`${outfile}.map`)
     .delete()
     .catch(() => {});

@@ -1,4 +1,5 @@
-// Owns: reading a Dockerfile: its stages, and what the last one copies. Enough of the syntax for ours; what it does not know it refuses.
+// Owns: reading a Dockerfile: its stages, and what the last one copies. Enough of the syntax for
+// ours; what it does not know it refuses.
 import { ImageError } from "./image-error.ts";
 
 export interface Instruction {
@@ -60,11 +61,15 @@ export function parseDockerfile(text: string): Dockerfile {
     }
   }
   const final = stages.at(-1);
-  if (final === undefined) throw new ImageError("Cannot read the Dockerfile: found no FROM, expected one");
+  if (final === undefined)
+    throw new ImageError("Cannot read the Dockerfile: found no FROM, expected one");
   return { stages, final };
 }
 
-/** The copies of a stage, in order. Throws `ImageError` for one that takes files from anywhere but another stage. */
+/**
+ * The copies of a stage, in order. Throws `ImageError` for one that takes files from anywhere but
+ * another stage.
+ */
 export function copiesOf(stage: Stage): readonly Copy[] {
   return stage.instructions
     .filter(({ name }) => name === "COPY" || name === "ADD")
@@ -93,7 +98,8 @@ export function settingOf(stage: Stage, name: string): string | undefined {
 function filled(text: string, args: ReadonlyMap<string, string>): string {
   return text.replaceAll(
     /\$\{(\w+)\}|\$(\w+)/g,
-    (whole, braced: string | undefined, bare: string | undefined) => args.get(braced ?? bare ?? "") ?? whole,
+    (whole, braced: string | undefined, bare: string | undefined) =>
+      args.get(braced ?? bare ?? "") ?? whole,
   );
 }
 
@@ -107,7 +113,9 @@ function instructionsOf(text: string): readonly Instruction[] {
     while (joined.endsWith("\\")) {
       const next = lines[++index]?.trim();
       if (next === undefined)
-        throw new ImageError(`Cannot read line ${line} of the Dockerfile: found a \\ at the end of the file, expected another line`);
+        throw new ImageError(
+          `Cannot read line ${line} of the Dockerfile: found a \\ at the end of the file, expected another line`,
+        );
       joined = joined.slice(0, -1) + (next.startsWith("#") ? "\\" : next);
     }
     const [name = "", ...words] = joined.split(/\s+/);

@@ -1,4 +1,5 @@
-// Owns: the checks that need no service: types, lint and format, the style guide, generated files. Each is one pass or one failure.
+// Owns: the checks that need no service: types, lint and format, the style guide, generated files.
+// Each is one pass or one failure.
 import { join } from "node:path";
 import { capture, endAll } from "./child.mjs";
 import { ROOT } from "./root.mjs";
@@ -12,15 +13,24 @@ function checks(bun) {
   const bin = (/** @type {string} */ path) => join(ROOT, "node_modules", path);
   return [
     { name: "types", file: process.execPath, args: [bin("typescript/bin/tsc"), "-b"] },
-    { name: "types of tests", file: process.execPath, args: [bin("typescript/bin/tsc"), "-p", "tsconfig.tests.json"] },
-    { name: "lint and format", file: process.execPath, args: [bin("@biomejs/biome/bin/biome"), "ci", "--colors=off", "."] },
+    {
+      name: "types of tests",
+      file: process.execPath,
+      args: [bin("typescript/bin/tsc"), "-p", "tsconfig.tests.json"],
+    },
+    {
+      name: "lint and format",
+      file: process.execPath,
+      args: [bin("@biomejs/biome/bin/biome"), "ci", "--colors=off", "."],
+    },
     { name: "style guide", file: bun, args: ["tools/tidy.ts"] },
     { name: "generated files in step", file: bun, args: ["tools/generate.ts", "--check"] },
   ];
 }
 
 /**
- * Runs every check, also after a failure, and prints one line for each and the output of those that failed.
+ * Runs every check, also after a failure, and prints one line for each and the output of those that
+ * failed.
  * @param {string} bun
  * @returns {Promise<import("./results.mjs").Counts>}
  */
@@ -30,7 +40,9 @@ export async function countChecks(bun) {
     const run = await capture(check.file, check.args, { timeoutMs: CHECK_TIMEOUT_MS });
     const ok = run.code === 0;
     counts[ok ? "passed" : "failed"] += 1;
-    console.log(`  ${ok ? "ok    " : "FAILED"} ${check.name} (${(run.ms / 1000).toFixed(1)} s)${run.timedOut ? ", out of time" : ""}`);
+    console.log(
+      `  ${ok ? "ok    " : "FAILED"} ${check.name} (${(run.ms / 1000).toFixed(1)} s)${run.timedOut ? ", out of time" : ""}`,
+    );
     if (!ok) console.log(run.output.trimEnd().replaceAll(/^/gm, "    "));
   }
   return counts;

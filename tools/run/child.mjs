@@ -1,4 +1,5 @@
-// Owns: starting other programs: passing signals and exit statuses on, bounding their time, ending them with all that they started.
+// Owns: starting other programs: passing signals and exit statuses on, bounding their time, ending
+// them with all that they started.
 import { spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { ROOT } from "./root.mjs";
@@ -8,8 +9,10 @@ const KILL_AFTER_MS = 5000;
 const OUTPUT_LENGTH_MAX = 4_000_000;
 
 /**
- * Runs a program on this terminal and resolves with its exit status (128 + number when a signal ended it).
- * Ctrl-C in a terminal reaches the program by itself, because the terminal signals everyone; other signals are passed on.
+ * Runs a program on this terminal and resolves with its exit status (128 + number when a signal
+ * ended it).
+ * Ctrl-C in a terminal reaches the program by itself, because the terminal signals everyone; other
+ * signals are passed on.
  * @param {string} file
  * @param {string[]} args
  * @param {{ cwd?: string, timeoutMs?: number }} [options]
@@ -24,7 +27,8 @@ export function passOn(file, args, options = {}) {
     const terminate = () => child.kill("SIGTERM");
     const hangUp = () => child.kill("SIGHUP");
     process.on("SIGINT", interrupt).on("SIGTERM", terminate).on("SIGHUP", hangUp);
-    const timer = options.timeoutMs === undefined ? undefined : setTimeout(terminate, options.timeoutMs);
+    const timer =
+      options.timeoutMs === undefined ? undefined : setTimeout(terminate, options.timeoutMs);
     const end = (/** @type {number} */ code) => {
       clearTimeout(timer);
       process.off("SIGINT", interrupt).off("SIGTERM", terminate).off("SIGHUP", hangUp);
@@ -49,8 +53,8 @@ function signalStatus(signal) {
 const running = new Set();
 
 /**
- * Runs a program in a process group of its own and gathers what it writes. At the time limit, and when this process is told to end, the whole
- * group is ended. Resolves when the program is gone.
+ * Runs a program in a process group of its own and gathers what it writes. At the time limit, and
+ * when this process is told to end, the whole group is ended. Resolves when the program is gone.
  * @param {string} file
  * @param {string[]} args
  * @param {{ timeoutMs?: number, log?: string, env?: Record<string, string>, cwd?: string }} [options]

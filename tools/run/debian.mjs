@@ -1,5 +1,15 @@
-// Owns: programs out of Debian's packages, unpacked into our own folder: nothing is installed, no service starts, no rights are needed.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+// Owns: programs out of Debian's packages, unpacked into our own folder: nothing is installed, no
+// service starts, no rights are needed.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { capture } from "./child.mjs";
 import { isExecutable } from "./executable.mjs";
@@ -8,21 +18,30 @@ import { ROOT } from "./root.mjs";
 export const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** Code name of the Debian that this is; undefined on anything else. @returns {string | undefined} */
+/**
+ * Code name of the Debian that this is; undefined on anything else. @returns {string | undefined}
+ */
 export function debianRelease() {
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
   return /^ID=debian$/m.test(release) ? /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1] : undefined;
 }
 
-/** @param {string} name @param {string | undefined} named a path that wins when given @param {string} folder of ours, after those of PATH @returns {string | undefined} */
+/**
+ * @param {string} name @param {string | undefined} named a path that wins when given @param
+ * {string} folder of ours, after those of PATH @returns {string | undefined}
+ */
 export function findExecutable(name, named, folder) {
   if (named !== undefined && named !== "") return named;
-  const folders = [...(process.env.PATH ?? "").split(delimiter).filter((one) => one !== ""), folder];
+  const folders = [
+    ...(process.env.PATH ?? "").split(delimiter).filter((one) => one !== ""),
+    folder,
+  ];
   return folders.map((one) => join(one, name)).find(isExecutable);
 }
 
 /**
- * Fetches a package with package lists of our own, so that the system's sources stay as they are, and moves files out of it. Says on the console what it does.
+ * Fetches a package with package lists of our own, so that the system's sources stay as they are,
+ * and moves files out of it. Says on the console what it does.
  * @param {object} wanted
  * @param {string} wanted.name
  * @param {string} wanted.suite for instance `bookworm-backports`
@@ -42,11 +61,18 @@ export async function unpackDebian({ name, suite, files }) {
   }
 }
 
-/** @param {string} folder @param {{ name: string, suite: string, uri: string, files: Record<string, string> }} wanted */
+/**
+ * @param {string} folder @param {{ name: string, suite: string, uri: string, files: Record<string,
+ * string> }} wanted
+ */
 async function fetchInto(folder, { name, suite, uri, files }) {
-  for (const part of ["lists/partial", "cache/archives/partial", "unpacked"]) mkdirSync(join(folder, part), { recursive: true });
+  for (const part of ["lists/partial", "cache/archives/partial", "unpacked"])
+    mkdirSync(join(folder, part), { recursive: true });
   const sources = join(folder, "debian.sources");
-  writeFileSync(sources, `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\nSigned-By: ${KEYRING}\n`);
+  writeFileSync(
+    sources,
+    `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: main\nSigned-By: ${KEYRING}\n`,
+  );
   const options = [
     `Dir::Etc::sourcelist=${sources}`,
     "Dir::Etc::sourceparts=/dev/null",
@@ -56,7 +82,10 @@ async function fetchInto(folder, { name, suite, uri, files }) {
     "APT::Sandbox::User=",
   ].flatMap((option) => ["-o", option]);
   for (const args of [["update"], ["download", name]]) {
-    const run = await capture("apt-get", [...options, ...args], { timeoutMs: INSTALL_TIMEOUT_MS, cwd: folder });
+    const run = await capture("apt-get", [...options, ...args], {
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      cwd: folder,
+    });
     if (run.code !== 0) {
       console.log(run.output.trimEnd());
       return false;
@@ -64,7 +93,11 @@ async function fetchInto(folder, { name, suite, uri, files }) {
   }
   const unpacked = join(folder, "unpacked");
   const file = readdirSync(folder).find((one) => one.endsWith(".deb"));
-  if (file === undefined || (await capture("dpkg-deb", ["-x", join(folder, file), unpacked])).code !== 0) return false;
+  if (
+    file === undefined ||
+    (await capture("dpkg-deb", ["-x", join(folder, file), unpacked])).code !== 0
+  )
+    return false;
   for (const [inside, target] of Object.entries(files)) {
     mkdirSync(dirname(target), { recursive: true });
     renameSync(join(unpacked, inside), target);
@@ -74,6 +107,10 @@ async function fetchInto(folder, { name, suite, uri, files }) {
 
 /** The mirror that the system uses already. @returns {string | undefined} */
 function mirror() {
-  const files = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"].filter((file) => existsSync(file));
-  return files.map((file) => /(https?:\/\/[^\s]+\/debian)\/?(?=\s)/.exec(readFileSync(file, "utf8"))?.[1]).find((url) => url !== undefined);
+  const files = ["/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list"].filter((file) =>
+    existsSync(file),
+  );
+  return files
+    .map((file) => /(https?:\/\/[^\s]+\/debian)\/?(?=\s)/.exec(readFileSync(file, "utf8"))?.[1])
+    .find((url) => url !== undefined);
 }

@@ -1,4 +1,5 @@
-// Owns: finding helm and kubeconform for the chart's tests, or building them with the Go toolchain at the versions named here.
+// Owns: finding helm and kubeconform for the chart's tests, or building them with the Go toolchain
+// at the versions named here.
 import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { capture } from "./child.mjs";
@@ -14,7 +15,12 @@ const BUILD_TIMEOUT_MS = 15 * 60_000;
 /** @type {Tool[]} */
 const TOOLS_NEEDED = [
   { name: "helm", version: "v4.3.1", module: "helm.sh/helm/v4/cmd/helm", variable: "HELM" },
-  { name: "kubeconform", version: "v0.8.0", module: "github.com/yannh/kubeconform/cmd/kubeconform", variable: "KUBECONFORM" },
+  {
+    name: "kubeconform",
+    version: "v0.8.0",
+    module: "github.com/yannh/kubeconform/cmd/kubeconform",
+    variable: "KUBECONFORM",
+  },
 ];
 
 /** @typedef {{ ok: true, env: Record<string, string> } | { ok: false, message: string }} Tools */
@@ -36,12 +42,17 @@ export async function ensureChartTools() {
   return { ok: true, env };
 }
 
-/** What is named, what was built before, or what is on the path. @param {Tool} tool @returns {string | undefined} */
+/**
+ * What is named, what was built before, or what is on the path. @param {Tool} tool @returns {string
+ * | undefined}
+ */
 function findTool({ name, version, variable }) {
   const named = process.env[variable];
   if (named !== undefined && named !== "") return named;
   const folders = (process.env.PATH ?? "").split(delimiter).filter((folder) => folder !== "");
-  return [join(TOOLS, `${name}-${version}`), ...folders].map((folder) => join(folder, name)).find(isExecutable);
+  return [join(TOOLS, `${name}-${version}`), ...folders]
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
 }
 
 /** @param {Tool} tool @returns {Promise<string | undefined>} */

@@ -15,14 +15,24 @@ export class SetupError extends Error {}
 export async function ensureInstalled() {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < NODE_MAJOR_MIN) {
-    throw new SetupError(`Holdfast needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}. See https://nodejs.org`);
+    throw new SetupError(
+      `Holdfast needs Node ${NODE_MAJOR_MIN} or newer; this is ${process.version}. See https://nodejs.org`,
+    );
   }
-  const missing = missingPackages(readJson(join(ROOT, "package-lock.json")), readJson(join(ROOT, "node_modules/.package-lock.json")), ROOT);
+  const missing = missingPackages(
+    readJson(join(ROOT, "package-lock.json")),
+    readJson(join(ROOT, "node_modules/.package-lock.json")),
+    ROOT,
+  );
   if (missing.length === 0) return;
   console.log(`Installing packages (${missing.length} missing or of another version)...`);
-  const code = await passOn("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--progress=true"], {
-    timeoutMs: INSTALL_TIMEOUT_MS,
-  });
+  const code = await passOn(
+    "npm",
+    ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--progress=true"],
+    {
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    },
+  );
   if (code !== 0) {
     throw new SetupError(
       `npm ci failed (exit status ${code}): see its message above. The network or the package registry may be out of reach; try again with: npm ci`,
@@ -31,8 +41,9 @@ export async function ensureInstalled() {
 }
 
 /**
- * Packages of the lock file that are not installed as it says. npm writes node_modules/.package-lock.json as the last step of every installation,
- * so this also knows one that was broken off, and one that somebody made by hand.
+ * Packages of the lock file that are not installed as it says. npm writes
+ * node_modules/.package-lock.json as the last step of every installation, so this also knows one
+ * that was broken off, and one that somebody made by hand.
  * @param {unknown} lock
  * @param {unknown} installed
  * @param {string} root
@@ -55,11 +66,16 @@ function optional(entry) {
   return entry.optional === true || entry.devOptional === true || entry.peer === true;
 }
 
-/** @typedef {{ version?: string, link?: boolean, optional?: boolean, peer?: boolean, devOptional?: boolean }} LockEntry */
+/**
+ * @typedef {{ version?: string, link?: boolean, optional?: boolean, peer?: boolean, devOptional?:
+ * boolean }} LockEntry
+ */
 
 /** @param {unknown} lock @returns {Record<string, LockEntry>} */
 function packagesOf(lock) {
-  return typeof lock === "object" && lock !== null && "packages" in lock ? /** @type {Record<string, LockEntry>} */ (lock.packages) : {};
+  return typeof lock === "object" && lock !== null && "packages" in lock
+    ? /** @type {Record<string, LockEntry>} */ (lock.packages)
+    : {};
 }
 
 /** @param {string} path @returns {unknown} */
@@ -72,12 +88,13 @@ function readJson(path) {
 }
 
 /**
- * Path of a Bun that runs. npm may have been told not to run install scripts; then the package `bun` holds a placeholder, and the binary of the
- * platform's own package does.
+ * Path of a Bun that runs. npm may have been told not to run install scripts; then the package
+ * `bun` holds a placeholder, and the binary of the platform's own package does.
  */
 export async function findBun() {
   const placed = join(ROOT, "node_modules/bun/bin/bun.exe");
-  // A placeholder is a few hundred bytes; starting the real one to see would cost every command its time.
+  // A placeholder is a few hundred bytes; starting the real one to see would cost every command its
+  // time.
   if (await isLarge(placed)) return placed;
   const packages = await readdir(join(ROOT, "node_modules/@oven")).catch(() => []);
   for (const name of packages) {
@@ -89,7 +106,10 @@ export async function findBun() {
   const script = join(ROOT, "node_modules/bun/install.js");
   if (existsSync(script)) {
     console.log("Fetching Bun...");
-    await passOn(process.execPath, [script], { cwd: join(ROOT, "node_modules/bun"), timeoutMs: INSTALL_TIMEOUT_MS });
+    await passOn(process.execPath, [script], {
+      cwd: join(ROOT, "node_modules/bun"),
+      timeoutMs: INSTALL_TIMEOUT_MS,
+    });
     if (await isLarge(placed)) return placed;
   }
   throw new SetupError(

@@ -1,4 +1,5 @@
-// Owns: finding the Redis and Valkey servers that tests run against, or fetching them where that is one step.
+// Owns: finding the Redis and Valkey servers that tests run against, or fetching them where that is
+// one step.
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./child.mjs";
@@ -32,7 +33,8 @@ export async function ensureServers() {
 }
 
 /**
- * Debian's package redis-tools holds the program itself, which is a server when it is called so; unlike redis-server it starts no service.
+ * Debian's package redis-tools holds the program itself, which is a server when it is called so;
+ * unlike redis-server it starts no service.
  * @returns {Promise<string | undefined>}
  */
 async function installRedis() {
@@ -45,7 +47,10 @@ async function installRedis() {
     ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-tools"],
   ]) {
     const [file = "", ...args] = [...sudo, ...step];
-    const run = await capture(file, args, { timeoutMs: INSTALL_TIMEOUT_MS, env: { DEBIAN_FRONTEND: "noninteractive" } });
+    const run = await capture(file, args, {
+      timeoutMs: INSTALL_TIMEOUT_MS,
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+    });
     if (run.code !== 0) console.log(run.output.trimEnd());
   }
   if (!isExecutable("/usr/bin/redis-check-rdb")) return undefined;
@@ -57,7 +62,8 @@ async function installRedis() {
 }
 
 /**
- * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those of redis-tools.
+ * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those
+ * of redis-tools.
  * @returns {Promise<string | undefined>}
  */
 async function unpackValkey() {
@@ -65,7 +71,11 @@ async function unpackValkey() {
   if (release === undefined) return undefined;
   const suite = release === "bookworm" ? "bookworm-backports" : "trixie";
   const program = join(SERVERS, "valkey-server");
-  const unpacked = await unpackDebian({ name: "valkey-tools", suite, files: { "usr/bin/valkey-check-rdb": program } });
+  const unpacked = await unpackDebian({
+    name: "valkey-tools",
+    suite,
+    files: { "usr/bin/valkey-check-rdb": program },
+  });
   return unpacked && (await capture(program, ["--version"])).code === 0 ? program : undefined;
 }
 

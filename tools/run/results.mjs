@@ -3,8 +3,9 @@
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 /**
- * Counts of a `bun test` run. The file of results has every test, the closing lines also have files that could not be loaded; a run that failed without
- * saying so counts as one failure, and so does one without results.
+ * Counts of a `bun test` run. The file of results has every test, the closing lines also have files
+ * that could not be loaded; a run that failed without saying so counts as one failure, and so does
+ * one without results.
  * @param {{ junit: string | undefined, output: string, code: number }} run
  * @returns {Counts}
  */
@@ -14,7 +15,14 @@ export function countBun({ junit, output, code }) {
   const failures = attribute(root, "failures");
   const skipped = attribute(root, "skipped");
   const reported = Number(/^\s*(\d+) fail$/m.exec(output)?.[1] ?? 0);
-  return atLeastOne({ passed: Math.max(0, tests - failures - skipped), failed: Math.max(failures, reported), skipped }, code);
+  return atLeastOne(
+    {
+      passed: Math.max(0, tests - failures - skipped),
+      failed: Math.max(failures, reported),
+      skipped,
+    },
+    code,
+  );
 }
 
 /** @param {string | undefined} tag @param {string} name */
@@ -28,8 +36,16 @@ function attribute(tag, name) {
  * @returns {Counts}
  */
 export function countNode({ output, code }) {
-  const count = (/** @type {string} */ name) => Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
-  return atLeastOne({ passed: count("pass"), failed: count("fail") + count("cancelled"), skipped: count("skipped") + count("todo") }, code);
+  const count = (/** @type {string} */ name) =>
+    Number(new RegExp(`^# ${name} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
+  return atLeastOne(
+    {
+      passed: count("pass"),
+      failed: count("fail") + count("cancelled"),
+      skipped: count("skipped") + count("todo"),
+    },
+    code,
+  );
 }
 
 /** @param {Counts} counts @param {number} code @returns {Counts} */
@@ -40,6 +56,7 @@ function atLeastOne(counts, code) {
 
 /** @param {Counts[]} all @returns {Counts} */
 export function sum(all) {
-  const add = (/** @type {keyof Counts} */ key) => all.reduce((total, counts) => total + counts[key], 0);
+  const add = (/** @type {keyof Counts} */ key) =>
+    all.reduce((total, counts) => total + counts[key], 0);
   return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
 }

@@ -1,4 +1,5 @@
-// Checks what the commands rely on: what counts as installed, how results are counted, which stages there are, how programs end.
+// Checks what the commands rely on: what counts as installed, how results are counted, which stages
+// there are, how programs end.
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,43 +33,75 @@ describe("what is installed", () => {
       "node_modules/x": { resolved: "packages/x", link: true },
     },
   };
-  const root = place("node_modules/a/package.json", "node_modules/b/package.json", "node_modules/x/package.json");
+  const root = place(
+    "node_modules/a/package.json",
+    "node_modules/b/package.json",
+    "node_modules/x/package.json",
+  );
 
   test("nothing is missing when versions are the same", () => {
-    const installed = { packages: { "node_modules/a": { version: "1.0.0" }, "node_modules/b": { version: "2.0.0" } } };
+    const installed = {
+      packages: { "node_modules/a": { version: "1.0.0" }, "node_modules/b": { version: "2.0.0" } },
+    };
     expect(missingPackages(lock, installed, root)).toEqual([]);
   });
   test("another version is missing", () => {
-    const installed = { packages: { "node_modules/a": { version: "1.0.1" }, "node_modules/b": { version: "2.0.0" } } };
+    const installed = {
+      packages: { "node_modules/a": { version: "1.0.1" }, "node_modules/b": { version: "2.0.0" } },
+    };
     expect(missingPackages(lock, installed, root)).toEqual(["node_modules/a"]);
   });
   test("everything is missing on a fresh clone, and when an installation was broken off", () => {
-    expect(missingPackages(lock, undefined, place())).toEqual(["node_modules/a", "node_modules/b", "node_modules/x"]);
+    expect(missingPackages(lock, undefined, place())).toEqual([
+      "node_modules/a",
+      "node_modules/b",
+      "node_modules/x",
+    ]);
     expect(missingPackages(lock, undefined, root)).toEqual(["node_modules/a", "node_modules/b"]);
   });
   test("a package whose folder was removed by hand is missing", () => {
     const installed = { packages: lock.packages };
-    expect(missingPackages(lock, installed, place("node_modules/a/p", "node_modules/x/p"))).toEqual(["node_modules/b"]);
+    expect(missingPackages(lock, installed, place("node_modules/a/p", "node_modules/x/p"))).toEqual(
+      ["node_modules/b"],
+    );
   });
 });
 
 describe("counts", () => {
-  const junit = '<?xml version="1.0"?>\n<testsuites name="bun test" tests="7" assertions="1" failures="2" skipped="1" time="0.1">';
+  const junit =
+    '<?xml version="1.0"?>\n<testsuites name="bun test" tests="7" assertions="1" failures="2" skipped="1" time="0.1">';
   test("of Bun's results", () => {
-    expect(countBun({ junit, output: " 2 fail\n", code: 1 })).toEqual({ passed: 4, failed: 2, skipped: 1 });
+    expect(countBun({ junit, output: " 2 fail\n", code: 1 })).toEqual({
+      passed: 4,
+      failed: 2,
+      skipped: 1,
+    });
   });
   test("include files that could not be loaded, which only the closing lines know", () => {
-    expect(countBun({ junit, output: "\n 4 pass\n 3 fail\n 1 error\n", code: 1 })).toEqual({ passed: 4, failed: 3, skipped: 1 });
+    expect(countBun({ junit, output: "\n 4 pass\n 3 fail\n 1 error\n", code: 1 })).toEqual({
+      passed: 4,
+      failed: 3,
+      skipped: 1,
+    });
   });
   test("a run that ends badly without a failed test is one failure", () => {
     const clean = junit.replace('failures="2"', 'failures="0"');
-    expect(countBun({ junit: clean, output: "", code: 139 })).toEqual({ passed: 6, failed: 1, skipped: 1 });
+    expect(countBun({ junit: clean, output: "", code: 139 })).toEqual({
+      passed: 6,
+      failed: 1,
+      skipped: 1,
+    });
   });
   test("a run without results is one failure, also when its status is 0", () => {
-    expect(countBun({ junit: undefined, output: "", code: 0 })).toEqual({ passed: 0, failed: 1, skipped: 0 });
+    expect(countBun({ junit: undefined, output: "", code: 0 })).toEqual({
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+    });
   });
   test("of Node's results, where a cancelled test is a failed one", () => {
-    const output = "# tests 9\n# suites 0\n# pass 5\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 1\n";
+    const output =
+      "# tests 9\n# suites 0\n# pass 5\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 1\n";
     expect(countNode({ output, code: 1 })).toEqual({ passed: 5, failed: 2, skipped: 2 });
   });
   test("are added", () => {
@@ -94,7 +127,13 @@ describe("stages", () => {
   const stages = discoverStages(root);
 
   test("follow from the folders, known ones in their order and unknown ones behind them", () => {
-    expect(stages.map((stage) => stage.name)).toEqual(["unit", "sim", "runtime", "browser", "soak"]);
+    expect(stages.map((stage) => stage.name)).toEqual([
+      "unit",
+      "sim",
+      "runtime",
+      "browser",
+      "soak",
+    ]);
   });
   test("have the files of each runner, and none of installed packages", () => {
     expect(stages.map((stage) => [...stage.bunPaths, ...stage.nodeFiles])).toEqual([
@@ -106,14 +145,21 @@ describe("stages", () => {
     ]);
   });
   test("without a test are a problem", () => {
-    expect(stages.filter((stage) => stage.problem !== undefined).map((stage) => stage.name)).toEqual(["browser"]);
+    expect(
+      stages.filter((stage) => stage.problem !== undefined).map((stage) => stage.name),
+    ).toEqual(["browser"]);
   });
 });
 
 describe("programs", () => {
   test("give their output and their status", async () => {
     const run = await capture("sh", ["-c", "echo out; echo err >&2; exit 3"]);
-    expect([run.code, run.output.includes("out"), run.output.includes("err"), run.timedOut]).toEqual([3, true, true, false]);
+    expect([
+      run.code,
+      run.output.includes("out"),
+      run.output.includes("err"),
+      run.timedOut,
+    ]).toEqual([3, true, true, false]);
   });
   test("that cannot be started have a status of 127", async () => {
     expect((await capture(join(FOLDER, "nowhere"), [])).code).toBe(127);

@@ -1,4 +1,5 @@
-// Owns: which stages a test run has. They follow from the folders that exist, so that no test is forgotten.
+// Owns: which stages a test run has. They follow from the folders that exist, so that no test is
+// forgotten.
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
@@ -14,9 +15,15 @@ import { join, relative } from "node:path";
  * @property {string} [problem] why the stage cannot run; it counts as failed
  */
 
-/** @typedef {{ needs?: Stage["needs"], parallel?: boolean, timeoutMs: number, testTimeoutMs: number }} Rules */
+/**
+ * @typedef {{ needs?: Stage["needs"], parallel?: boolean, timeoutMs: number, testTimeoutMs: number
+ * }} Rules
+ */
 
-/** Folders of test/ in the order in which they run. A folder that is not here runs behind them by the rules of `other`. */
+/**
+ * Folders of test/ in the order in which they run. A folder that is not here runs behind them by
+ * the rules of `other`.
+ */
 /** @type {Record<string, Rules>} */
 const FOLDERS = {
   sim: { timeoutMs: 240_000, testTimeoutMs: 180_000 },
@@ -36,7 +43,7 @@ const FOLDERS = {
 const OTHER = { timeoutMs: 180_000, testTimeoutMs: 30_000 };
 /** @type {Rules} */
 const UNIT = { parallel: true, timeoutMs: 240_000, testTimeoutMs: 20_000 };
-const UNIT_FOLDERS = ["packages", "apps", "tools", "examples"];
+const UNIT_FOLDERS = ["packages", "apps", "lab", "tools", "examples"];
 
 /** @param {string} root @returns {Stage[]} */
 export function discoverStages(root) {
@@ -52,7 +59,12 @@ export function discoverStages(root) {
     : [];
   const known = Object.keys(FOLDERS).filter((name) => present.includes(name));
   const others = present.filter((name) => !known.includes(name)).sort();
-  return [unit, ...[...known, ...others].map((name) => stage(name, testFiles(root, `test/${name}`), FOLDERS[name] ?? OTHER))];
+  return [
+    unit,
+    ...[...known, ...others].map((name) =>
+      stage(name, testFiles(root, `test/${name}`), FOLDERS[name] ?? OTHER),
+    ),
+  ];
 }
 
 /** @param {string} name @param {string[]} files @param {Rules} rules @returns {Stage} */
@@ -66,18 +78,24 @@ function stage(name, files, rules) {
     parallel: rules.parallel ?? false,
     timeoutMs: rules.timeoutMs,
     testTimeoutMs: rules.testTimeoutMs,
-    ...(files.length === 0 ? { problem: "there is no test in this folder: write one, or remove the folder" } : {}),
+    ...(files.length === 0
+      ? { problem: "there is no test in this folder: write one, or remove the folder" }
+      : {}),
   };
 }
 
-/** Test files below a folder, sorted, as paths from the root. @param {string} root @param {string} folder @returns {string[]} */
+/**
+ * Test files below a folder, sorted, as paths from the root. @param {string} root @param {string}
+ * folder @returns {string[]}
+ */
 function testFiles(root, folder) {
   const top = join(root, folder);
   if (!existsSync(top)) return [];
   return readdirSync(top, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(root, path);
+      if (entry.isDirectory())
+        return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(root, path);
       return /\.test\.(tsx?|mjs)$/.test(entry.name) ? [relative(".", path)] : [];
     })
     .sort();

@@ -22,7 +22,8 @@ const STILL_RUNNING_MS = 20_000;
 const LINES_SHOWN_MAX = 120;
 
 /**
- * Runs everything, or the named stages alone and without the checks, and prints, last, `N passed, M failed`.
+ * Runs everything, or the named stages alone and without the checks, and prints, last, `N passed, M
+ * failed`.
  * @param {string} bun
  * @param {string[]} [names]
  * @returns {Promise<number>} exit status: 0 when nothing failed, 2 for a stage that does not exist
@@ -32,7 +33,9 @@ export async function runTests(bun, names = []) {
   const stages = discoverStages(ROOT);
   const unknown = names.find((name) => stages.every((stage) => stage.name !== name));
   if (unknown !== undefined) {
-    console.error(`Cannot run the tests of ${unknown}: expected ${stages.map((stage) => stage.name).join(", ")}`);
+    console.error(
+      `Cannot run the tests of ${unknown}: expected ${stages.map((stage) => stage.name).join(", ")}`,
+    );
     return 2;
   }
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
@@ -92,7 +95,10 @@ async function runStage(bun, stage) {
     Object.assign(env, tools.env);
   }
   const startedMs = Date.now();
-  const progress = setInterval(() => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`), STILL_RUNNING_MS);
+  const progress = setInterval(
+    () => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`),
+    STILL_RUNNING_MS,
+  );
   /** @type {Counts[]} */
   const counts = [];
   if (stage.bunPaths.length > 0) counts.push(await runBun(bun, stage, env));
@@ -101,7 +107,10 @@ async function runStage(bun, stage) {
   return sum(counts);
 }
 
-/** @param {string} bun @param {Stage} stage @param {Record<string, string>} env @returns {Promise<Counts>} */
+/**
+ * @param {string} bun @param {Stage} stage @param {Record<string, string>} env @returns
+ * {Promise<Counts>}
+ */
 async function runBun(bun, stage, env) {
   const results = join(RESULTS, `${stage.name}.xml`);
   const parallel = stage.parallel ? [`--parallel=${Math.min(4, availableParallelism())}`] : [];
@@ -122,17 +131,27 @@ async function runBun(bun, stage, env) {
 /** @param {Stage} stage @param {Record<string, string>} env @returns {Promise<Counts>} */
 async function runNode(stage, env) {
   const log = join(RESULTS, `${stage.name}-node.log`);
-  const run = await capture(process.execPath, ["--test", "--test-reporter=tap", ...stage.nodeFiles], {
-    timeoutMs: stage.timeoutMs,
-    log,
-    env,
-  });
+  const run = await capture(
+    process.execPath,
+    ["--test", "--test-reporter=tap", ...stage.nodeFiles],
+    {
+      timeoutMs: stage.timeoutMs,
+      log,
+      env,
+    },
+  );
   return report(run, countNode(run), log);
 }
 
-/** @param {import("./child.mjs").Captured} run @param {Counts} counts @param {string} log @returns {Counts} */
+/**
+ * @param {import("./child.mjs").Captured} run @param {Counts} counts @param {string} log @returns
+ * {Counts}
+ */
 function report(run, counts, log) {
-  const notes = [counts.skipped > 0 ? `, ${counts.skipped} skipped` : "", run.timedOut ? ", out of time" : ""].join("");
+  const notes = [
+    counts.skipped > 0 ? `, ${counts.skipped} skipped` : "",
+    run.timedOut ? ", out of time" : "",
+  ].join("");
   console.log(
     `  ${counts.failed === 0 ? "ok    " : "FAILED"} ${counts.passed} passed, ${counts.failed} failed${notes} (${(run.ms / 1000).toFixed(1)} s)`,
   );

@@ -1,4 +1,14 @@
 // Owns: the exceptions from the style guide, each with its reason.
 
 /** Files that may be longer than others. */
-export const ALLOWED_LENGTH: readonly { readonly path: string; readonly linesMax: number; readonly because: string }[] = [];
+export const ALLOWED_LENGTH: readonly {
+  readonly path: string;
+  readonly linesMax: number;
+  readonly because: string;
+}[] = [
+  "packages/client/src/engine/connection.ts",
+  "packages/client/src/engine/engine-core.ts",
+  "packages/client/src/engine/presence.ts",
+  "packages/core/src/channel/channel-hub.ts",
+  "packages/core/src/engine.ts",
+].map((path) => ({ path, linesMax: 460, because: "it is being split into parts" }));

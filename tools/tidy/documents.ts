@@ -1,4 +1,5 @@
-// Owns: checks of documents and of the lock file: links lead somewhere, the lock file fits the packages and names no host.
+// Owns: checks of documents and of the lock file: links lead somewhere, the lock file fits the
+// packages and names no host.
 import type { Finding } from "./rules.ts";
 
 export interface Repository {
@@ -16,10 +17,16 @@ export function brokenLinks(path: string, repository: Repository): readonly Find
     const target = match[1] ?? match[2] ?? "";
     if (/^[a-z][a-z0-9+.-]*:/i.test(target) || target.startsWith("//")) return [];
     const [file = "", anchor] = target.split("#");
-    const resolved = file === "" ? path : decodeURI(new URL(file, `file:///${path}`).pathname.slice(1));
+    const resolved =
+      file === "" ? path : decodeURI(new URL(file, `file:///${path}`).pathname.slice(1));
     const line = text.slice(0, match.index).split("\n").length;
-    if (!repository.exists(resolved)) return [{ path, line, rule: "links", text: `${target} does not exist` }];
-    if (anchor !== undefined && resolved.endsWith(".md") && !anchorsOf(repository.read(resolved) ?? "").includes(anchor))
+    if (!repository.exists(resolved))
+      return [{ path, line, rule: "links", text: `${target} does not exist` }];
+    if (
+      anchor !== undefined &&
+      resolved.endsWith(".md") &&
+      !anchorsOf(repository.read(resolved) ?? "").includes(anchor)
+    )
       return [{ path, line, rule: "links", text: `${target}: no heading of this name` }];
     return [];
   });
@@ -27,7 +34,9 @@ export function brokenLinks(path: string, repository: Repository): readonly Find
 
 /** Keeps lines and length, so that positions stay right. */
 function withoutCode(markdown: string): string {
-  return markdown.replaceAll(/^(```|~~~)[\s\S]*?^\1|`[^`\n]*`/gm, (code) => code.replaceAll(/[^\n]/g, " "));
+  return markdown.replaceAll(/^(```|~~~)[\s\S]*?^\1|`[^`\n]*`/gm, (code) =>
+    code.replaceAll(/[^\n]/g, " "),
+  );
 }
 
 function anchorsOf(markdown: string): readonly string[] {
@@ -40,7 +49,12 @@ function anchorsOf(markdown: string): readonly string[] {
   );
 }
 
-const DEPENDENCY_FIELDS = ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"];
+const DEPENDENCY_FIELDS = [
+  "dependencies",
+  "devDependencies",
+  "peerDependencies",
+  "optionalDependencies",
+];
 
 /** What would make `npm ci` refuse the lock file, or tie it to one machine's registry. */
 export function lockFile(repository: Repository): readonly Finding[] {
@@ -51,14 +65,22 @@ export function lockFile(repository: Repository): readonly Finding[] {
   const findings: Finding[] = [];
   for (const [folder, entry] of Object.entries(lock.packages ?? {})) {
     if (entry.resolved !== undefined && entry.link !== true)
-      findings.push({ path, rule: "lock file", text: `${folder} names the host it was fetched from` });
+      findings.push({
+        path,
+        rule: "lock file",
+        text: `${folder} names the host it was fetched from`,
+      });
     if (folder.startsWith("node_modules/") || folder.includes("/node_modules/")) continue;
-    const manifest = JSON.parse(repository.read(folder === "" ? "package.json" : `${folder}/package.json`) ?? "{}") as Readonly<
-      Record<string, unknown>
-    >;
+    const manifest = JSON.parse(
+      repository.read(folder === "" ? "package.json" : `${folder}/package.json`) ?? "{}",
+    ) as Readonly<Record<string, unknown>>;
     for (const field of DEPENDENCY_FIELDS) {
       if (sorted(entry[field]) !== sorted(manifest[field]))
-        findings.push({ path, rule: "lock file", text: `${folder || "."}: ${field} differ from its package.json: npm install` });
+        findings.push({
+          path,
+          rule: "lock file",
+          text: `${folder || "."}: ${field} differ from its package.json: npm install`,
+        });
     }
   }
   return findings;

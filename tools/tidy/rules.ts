@@ -1,6 +1,13 @@
-// Owns: the rules of the style guide that a program can check in one file. Each takes a file and returns what is wrong.
+// Owns: the rules of the style guide that a program can check in one file. Each takes a file and
+// returns what is wrong.
 import { ALLOWED_LENGTH } from "./allowed.ts";
-import { importsOf, isScript, isTest, type SourceFile, withoutCommentsAndTexts } from "./source-file.ts";
+import {
+  importsOf,
+  isScript,
+  isTest,
+  type SourceFile,
+  withoutCommentsAndTexts,
+} from "./source-file.ts";
 
 /** Something that breaks a rule. Warnings are printed and do not fail. */
 export interface Finding {
@@ -31,7 +38,14 @@ function length({ path, text }: SourceFile): readonly Finding[] {
       },
     ];
   if (lines > LENGTH_WARNED && !isTest(path))
-    return [{ path, rule: "length", text: `${lines} lines; about ${LENGTH_WARNED} is the habit`, warning: true }];
+    return [
+      {
+        path,
+        rule: "length",
+        text: `${lines} lines; about ${LENGTH_WARNED} is the habit`,
+        warning: true,
+      },
+    ];
   return [];
 }
 
@@ -42,7 +56,14 @@ function firstLine({ path, text }: SourceFile): readonly Finding[] {
   const line = first.startsWith("#!") ? second : first;
   return /^(\/\/|\/\*\*?) \S.{8,}/.test(line)
     ? []
-    : [{ path, line: 1, rule: "first line", text: "the first line is a comment that says what the file owns" }];
+    : [
+        {
+          path,
+          line: 1,
+          rule: "first line",
+          text: "the first line is a comment that says what the file owns",
+        },
+      ];
 }
 
 const VAGUE_NAMES = ["utils", "util", "helpers", "helper", "common", "manager", "misc", "shared"];
@@ -81,7 +102,13 @@ function consoleCalls(file: SourceFile): readonly Finding[] {
 }
 
 /** Where time and chance must come from ports. */
-const PURE = ["packages/core/src/", "packages/protocol/src/", "packages/plan/src/", "packages/client/src/engine/"];
+const PURE = [
+  "packages/contract/src/",
+  "packages/core/src/",
+  "packages/protocol/src/",
+  "packages/plan/src/",
+  "packages/client/src/engine/",
+];
 const IMPURE =
   /(?<![\w.#])(new Date\b|Date\.|Math\.random|setTimeout\(|setInterval\(|setImmediate\(|queueMicrotask\(|performance\.|crypto\.|process\.|fetch\(|Bun\.)/g;
 
@@ -101,22 +128,37 @@ function purity(file: SourceFile): readonly Finding[] {
 
 function processAccess(file: SourceFile): readonly Finding[] {
   if (!isShipped(file.path) || /^apps\/[^/]+\/src\/main\.ts$/.test(file.path)) return [];
-  return matches(file, /\b(process|Bun)\.(env|argv|on|once|exit)\b|\bimport\.meta\.env\b/g).map((line) => ({
-    path: file.path,
-    line,
-    rule: "process",
-    text: "environment, arguments and signals belong to apps/*/src/main.ts",
-  }));
+  return matches(file, /\b(process|Bun)\.(env|argv|on|once|exit)\b|\bimport\.meta\.env\b/g).map(
+    (line) => ({
+      path: file.path,
+      line,
+      rule: "process",
+      text: "environment, arguments and signals belong to apps/*/src/main.ts",
+    }),
+  );
 }
 
 function shape(file: SourceFile): readonly Finding[] {
   if (!isShipped(file.path)) return [];
-  return matches(file, /^export default\b/gm).map((line) => ({ path: file.path, line, rule: "exports", text: "exports are named" }));
+  return matches(file, /^export default\b/gm).map((line) => ({
+    path: file.path,
+    line,
+    rule: "exports",
+    text: "exports are named",
+  }));
 }
 
-/** Code of ours that others import or run: not tests, scripts, the kit for tests or the measurements. */
+/**
+ * Code of ours that others import or run: not tests, scripts, the kit for tests or the
+ * measurements.
+ */
 function isShipped(path: string): boolean {
-  return /^(packages|apps)\//.test(path) && !/^packages\/(bench|testkit)\//.test(path) && !isTest(path) && !isScript(path);
+  return (
+    /^(packages|apps)\//.test(path) &&
+    !/^packages\/testkit\//.test(path) &&
+    !isTest(path) &&
+    !isScript(path)
+  );
 }
 
 /** Lines (from 1) of code, not of comments or texts, that match. */
@@ -126,4 +168,13 @@ function matches(file: SourceFile, pattern: RegExp): readonly number[] {
 }
 
 /** Every rule that looks at one source file. */
-export const FILE_RULES: readonly Rule[] = [length, firstLine, names, bareErrors, consoleCalls, purity, processAccess, shape];
+export const FILE_RULES: readonly Rule[] = [
+  length,
+  firstLine,
+  names,
+  bareErrors,
+  consoleCalls,
+  purity,
+  processAccess,
+  shape,
+];

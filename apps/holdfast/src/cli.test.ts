@@ -9,7 +9,8 @@ import { VERSION } from "./version.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 
-const run = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> => runCommand(argv, { env });
+const run = (argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> =>
+  runCommand(argv, { env });
 
 test("the version is the package's", async () => {
   expect(VERSION).toBe(manifest.version);
@@ -21,18 +22,25 @@ describe("help", () => {
     const { code, out } = await run(["serve", "--help"]);
     expect(code).toBe(0);
     for (const { flag, env } of optionRows())
-      if (flag !== undefined) expect([out.includes(`${flag} `), out.includes(`[${env}]`)]).toEqual([true, true]);
+      if (flag !== undefined)
+        expect([out.includes(`${flag} `), out.includes(`[${env}]`)]).toEqual([true, true]);
     expect(out).toContain("Exit status: 0");
   });
   test("names the commands for people, not the hidden one", async () => {
     const { out } = await run(["--help"]);
-    for (const command of ["dev", "serve", "config", "token", "keygen", "probe", "plan"]) expect(out).toContain(`\n  ${command} `);
+    for (const command of ["dev", "serve", "config", "token", "keygen", "probe", "plan"])
+      expect(out).toContain(`\n  ${command} `);
     expect(out).not.toContain("dev-node");
   });
 });
 
 describe("what is refused with status 2", () => {
-  const table: readonly (readonly [string, readonly string[], Readonly<Record<string, string>>, string])[] = [
+  const table: readonly (readonly [
+    string,
+    readonly string[],
+    Readonly<Record<string, string>>,
+    string,
+  ])[] = [
     ["no command", [], {}, "Usage"],
     ["an unknown command", ["sreve"], {}, "serve"],
     ["an unknown flag, with the one that was meant", ["serve", "--prot", "1"], {}, "--port"],
@@ -40,22 +48,52 @@ describe("what is refused with status 2", () => {
     ["a value out of range", ["serve", "--port", "70000"], {}, "0 to 65535"],
     ["a variable that does not exist", ["serve"], { HOLDFAST_PROT: "1" }, "HOLDFAST_PORT"],
     ["a file that is not there", ["serve", "--config", "nowhere.yaml"], {}, "cannot be read"],
-    ["a file named by a variable that is not there", ["config"], { HOLDFAST_CONFIG: "nowhere.yaml" }, "nowhere.yaml"],
+    [
+      "a file named by a variable that is not there",
+      ["config"],
+      { HOLDFAST_CONFIG: "nowhere.yaml" },
+      "nowhere.yaml",
+    ],
     ["a node without authentication", ["serve"], {}, "no way to check tokens"],
-    ["a node without authentication that lets anonymous clients in", ["serve", "--auth-anonymous"], {}, "no way to check tokens"],
-    ["a contract file that is not there", ["serve", "--auth-insecure", "--contract", "nowhere.ts"], {}, "nowhere.ts"],
-    ["a contract file without a contract", ["serve", "--auth-insecure", "--contract", "version.ts"], {}, "no contract"],
+    [
+      "a node without authentication that lets anonymous clients in",
+      ["serve", "--auth-anonymous"],
+      {},
+      "no way to check tokens",
+    ],
+    [
+      "a contract file that is not there",
+      ["serve", "--auth-insecure", "--contract", "nowhere.ts"],
+      {},
+      "nowhere.ts",
+    ],
+    [
+      "a contract file without a contract",
+      ["serve", "--auth-insecure", "--contract", "version.ts"],
+      {},
+      "no contract",
+    ],
     ["dev's node without dev", ["dev-node"], {}, "started by"],
     ["a token without a secret", ["token", "--sub", "ada"], {}, "HOLDFAST_AUTH_JWT_HMAC_SECRET"],
     ["a token for nobody", ["token"], {}, "--sub"],
-    ["a token for ever", ["token", "--sub", "a", "--ttl", "400d"], { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET }, "365d"],
+    [
+      "a token for ever",
+      ["token", "--sub", "a", "--ttl", "400d"],
+      { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET },
+      "365d",
+    ],
     [
       "a capability of another form",
       ["token", "--sub", "a", "--cap", "chat:*"],
       { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET },
       "pattern=actions",
     ],
-    ["info that is not JSON", ["token", "--sub", "a", "--info", "{"], { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET }, "JSON"],
+    [
+      "info that is not JSON",
+      ["token", "--sub", "a", "--info", "{"],
+      { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET },
+      "JSON",
+    ],
     ["a scope that does not exist", ["keygen", "--scopes", "root"], {}, "publish"],
     ["a key's name with spaces", ["keygen", "--name", "a b"], {}, "letters"],
   ];
@@ -70,7 +108,9 @@ describe("what is refused with status 2", () => {
 
 describe("config", () => {
   test("prints every option with its source and no secret", async () => {
-    const { code, out } = await run(["config", "--port", "1234", "--metrics", "false"], { HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET });
+    const { code, out } = await run(["config", "--port", "1234", "--metrics", "false"], {
+      HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
+    });
     expect(code).toBe(0);
     expect(out.trimEnd().split("\n")).toHaveLength(optionRows().length);
     expect(out).toMatch(/^port +1234 +--port$/m);
@@ -131,7 +171,9 @@ describe("keygen", () => {
     const key = /^ {2}(hfk_\S+)$/m.exec(out)?.[1] ?? "";
     const loaded = loadConfig({ text: out.slice(out.indexOf("  apiKeys:")) });
     const keyHash = `sha256:${createHash("sha256").update(key).digest("hex")}`;
-    expect(loaded.ok && loaded.config.apiKeys).toEqual([{ name: "mailer", keyHash, scopes: ["publish", "presence"] }]);
+    expect(loaded.ok && loaded.config.apiKeys).toEqual([
+      { name: "mailer", keyHash, scopes: ["publish", "presence"] },
+    ]);
     expect(key.length).toBeGreaterThanOrEqual(API_KEY_LENGTH_MIN);
   });
   test("never prints the same key twice", async () => {

@@ -14,7 +14,10 @@ import { runServe } from "./serve-command.ts";
 import { printToken } from "./token-command.ts";
 import { VERSION } from "./version.ts";
 
-/** Runs one command line (without program and script) and resolves with its exit status. Never rejects for what the user did. */
+/**
+ * Runs one command line (without program and script) and resolves with its exit status. Never
+ * rejects for what the user did.
+ */
 export async function runCli(argv: readonly string[], host: Host): Promise<number> {
   let code: number = EXIT.ok;
   const done = (status: number): void => {
@@ -22,7 +25,8 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
   };
   const program = buildProgram(host, done);
   if (!NODE_COMMANDS.has(argv[0] ?? "")) await addTools(program, host, done);
-  for (const command of program.commands) command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
+  for (const command of program.commands)
+    command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   try {
     await program.parseAsync([...argv], { from: "user" });
     return code;
@@ -41,16 +45,24 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .configureOutput({ writeOut: host.out, writeErr: host.err })
     .exitOverride();
 
-  withNodeOptions(program.command("dev", { isDefault: false }).addOption(nodesOption().helpGroup("Development:")))
+  withNodeOptions(
+    program.command("dev", { isDefault: false }).addOption(nodesOption().helpGroup("Development:")),
+  )
     .description(
       "Run a node for development: embedded broker, anonymous clients, restarts without disconnecting anyone. Opens the demo unless there is a holdfast.config.ts.",
     )
-    .action(async (options: { nodes?: number }, command: Command) => done(await runDev(argumentsOf(command), options.nodes ?? 1, host)));
+    .action(async (options: { nodes?: number }, command: Command) =>
+      done(await runDev(argumentsOf(command), options.nodes ?? 1, host)),
+    );
   withNodeOptions(program.command("serve"))
-    .description("Run a node. Refuses to start without a way to check tokens, unless --auth-insecure says so.")
+    .description(
+      "Run a node. Refuses to start without a way to check tokens, unless --auth-insecure says so.",
+    )
     .action(async (_options, command: Command) => done(await runServe(argumentsOf(command), host)));
   withNodeOptions(program.command("config"))
-    .description("Print the configuration in force, with the source of each value and without secrets.")
+    .description(
+      "Print the configuration in force, with the source of each value and without secrets.",
+    )
     .option("--json", "print JSON")
     .action(async (options: { json?: boolean }, command: Command) =>
       done(await printConfig(argumentsOf(command), options.json ?? false, host)),
@@ -68,7 +80,9 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     )
     .option("--info <json>", "claim info, for the application")
     .option("--ttl <time>", "how long it is good", "1h")
-    .action(async (options, command: Command) => done(await printToken(options, argumentsOf(command), host)));
+    .action(async (options, command: Command) =>
+      done(await printToken(options, argumentsOf(command), host)),
+    );
   program
     .command("keygen")
     .description("Make a key for the HTTP API, and the hash to configure.")
@@ -80,12 +94,21 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
     .addOption(nodesOption())
     .option("--no-orders")
     .action(async (options: { nodes?: number; orders: boolean }, command: Command) =>
-      done(await runDevNode(argumentsOf(command), { nodes: options.nodes ?? 1, takesOrders: options.orders }, host)),
+      done(
+        await runDevNode(
+          argumentsOf(command),
+          { nodes: options.nodes ?? 1, takesOrders: options.orders },
+          host,
+        ),
+      ),
     );
   return program;
 }
 
-/** A process that is a node does without the tools: what they load is not in its memory, and does not delay its start. */
+/**
+ * A process that is a node does without the tools: what they load is not in its memory, and does
+ * not delay its start.
+ */
 const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
 
 async function addTools(program: Command, host: Host, done: (code: number) => void): Promise<void> {
@@ -102,22 +125,37 @@ async function addTools(program: Command, host: Host, done: (code: number) => vo
 function addProbe(program: Command, host: Host, done: (code: number) => void): void {
   program
     .command("probe")
-    .description("Check a running node as a client: connect, publish, receive, lose the connection, come back and find what was missed.")
+    .description(
+      "Check a running node as a client: connect, publish, receive, lose the connection, come back and find what was missed.",
+    )
     .requiredOption("--url <url>", "where it is, as in ws://localhost:8000/connect")
-    .option("--channel <name>", "channel to publish to, with a history; without one it only connects and comes back")
+    .option(
+      "--channel <name>",
+      "channel to publish to, with a history; without one it only connects and comes back",
+    )
     .option("--data <json>", 'what is published (default {"probe":true})')
-    .option("--token-file <file>", "file with a token; without one, auth.jwt.hmacSecret signs one where it is configured")
+    .option(
+      "--token-file <file>",
+      "file with a token; without one, auth.jwt.hmacSecret signs one where it is configured",
+    )
     .option("--timeout <time>", "of all steps together", "30s")
     .option("-c, --config <file>", "configuration file, YAML or JSON, for auth.jwt")
-    .action(async (options, command: Command) => done(await runProbe(options, argumentsOf(command), host)));
+    .action(async (options, command: Command) =>
+      done(await runProbe(options, argumentsOf(command), host)),
+    );
 }
 
-/** One flag for each row of the table that has one. Values are read and refused by the table, not here. */
+/**
+ * One flag for each row of the table that has one. Values are read and refused by the table, not
+ * here.
+ */
 function withNodeOptions(command: Command): Command {
   command.option("-c, --config <file>", "configuration file, YAML or JSON (HOLDFAST_CONFIG)");
   for (const row of optionRows()) {
     if (row.flag === undefined) continue;
-    command.addOption(new Option(`${row.flag} ${valueName(row)}`, helpOf(row)).helpGroup(groupOf(row.name)));
+    command.addOption(
+      new Option(`${row.flag} ${valueName(row)}`, helpOf(row)).helpGroup(groupOf(row.name)),
+    );
   }
   return command.addHelpText(
     "after",
@@ -129,7 +167,8 @@ function withNodeOptions(command: Command): Command {
 function nodesOption(): Option {
   const help = `how many nodes, 1 to ${FLEET_NODES_MAX}; more than one are a fleet behind a balancer (default 1)`;
   return new Option("--nodes <count>", help).argParser((text) => {
-    if (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= FLEET_NODES_MAX) return Number(text);
+    if (/^\d$/.test(text) && Number(text) >= 1 && Number(text) <= FLEET_NODES_MAX)
+      return Number(text);
     throw new InvalidArgumentError(`It is a whole number from 1 to ${FLEET_NODES_MAX}.`);
   });
 }

@@ -17,10 +17,15 @@ export async function printConfig(args: Arguments, json: boolean, host: Host): P
     host.out(`${JSON.stringify(rows, null, 2)}\n`);
     return EXIT.ok;
   }
-  const values = rows.map((row) => (row.value === null ? "" : typeof row.value === "string" ? row.value : JSON.stringify(row.value)));
-  const widest = (texts: readonly string[]) => Math.min(60, Math.max(...texts.map((text) => text.length)));
+  const values = rows.map((row) =>
+    row.value === null ? "" : typeof row.value === "string" ? row.value : JSON.stringify(row.value),
+  );
+  const widest = (texts: readonly string[]) =>
+    Math.min(60, Math.max(...texts.map((text) => text.length)));
   const [names, shown] = [widest(rows.map((row) => row.name)), widest(values)];
   for (const [index, row] of rows.entries())
-    host.out(`${row.name.padEnd(names)}  ${(values[index] ?? "").padEnd(shown)}  ${row.source.where}\n`);
+    host.out(
+      `${row.name.padEnd(names)}  ${(values[index] ?? "").padEnd(shown)}  ${row.source.where}\n`,
+    );
   return EXIT.ok;
 }

@@ -1,10 +1,20 @@
-// Owns: the configuration of one run of the command: which file, which defaults, and how refusals are told.
+// Owns: the configuration of one run of the command: which file, which defaults, and how refusals
+// are told.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Config, type ConfigInput, formatProblems, loadConfig, type Source } from "@holdfast/config";
+import {
+  type Config,
+  type ConfigInput,
+  formatProblems,
+  loadConfig,
+  type Source,
+} from "@holdfast/config";
 import type { Host } from "./host.ts";
 
-/** Variables that are this program's own and no options: the file's name, and where a node of `holdfast dev` finds its broker. */
+/**
+ * Variables that are this program's own and no options: the file's name, and where a node of
+ * `holdfast dev` finds its broker.
+ */
 export const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
 /** The token of a load; a node that is started from the same terminal does not mind. */
 export const BENCH_TOKEN_VARIABLE = "HOLDFAST_BENCH_TOKEN";
@@ -17,11 +27,20 @@ export interface Arguments {
 }
 
 export type Configuration =
-  | { readonly ok: true; readonly config: Config; readonly sources: ReadonlyMap<string, Source>; readonly notes: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly config: Config;
+      readonly sources: ReadonlyMap<string, Source>;
+      readonly notes: readonly string[];
+    }
   | { readonly ok: false; readonly message: string };
 
 /** Reads the file, if one is named, and everything else. Refusals are one message for people. */
-export async function readConfiguration(args: Arguments, host: Host, defaults: ConfigInput["defaults"] = {}): Promise<Configuration> {
+export async function readConfiguration(
+  args: Arguments,
+  host: Host,
+  defaults: ConfigInput["defaults"] = {},
+): Promise<Configuration> {
   const named = args.config ?? host.env[CONFIG_VARIABLE];
   const file = named === undefined || named === "" ? undefined : named;
   let text: string | undefined;
@@ -29,7 +48,10 @@ export async function readConfiguration(args: Arguments, host: Host, defaults: C
     try {
       text = await readFile(resolve(host.cwd, file), "utf8");
     } catch (error) {
-      return { ok: false, message: `The configuration file cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+      return {
+        ok: false,
+        message: `The configuration file cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      };
     }
   }
   const result = loadConfig({
@@ -41,5 +63,8 @@ export async function readConfiguration(args: Arguments, host: Host, defaults: C
   });
   if (result.ok) return result;
   const count = result.problems.length === 1 ? "one thing" : `${result.problems.length} things`;
-  return { ok: false, message: `The configuration cannot be used, because of ${count}:\n${formatProblems(result.problems)}` };
+  return {
+    ok: false,
+    message: `The configuration cannot be used, because of ${count}:\n${formatProblems(result.problems)}`,
+  };
 }

@@ -16,9 +16,18 @@ function file(name: string, text: string): string {
 
 describe("a contract file", () => {
   const taken: readonly (readonly [string, string])[] = [
-    ["default.ts", "export default { channels: { a: {} } };\nexport const other = { channels: { b: {} } };"],
-    ["named.ts", "export const contract = { channels: { a: {} } };\nexport const other = { channels: { b: {} } };"],
-    ["only.ts", "export const anything: { channels: object } = { channels: { a: {} } };\nexport const size = 5;"],
+    [
+      "default.ts",
+      "export default { channels: { a: {} } };\nexport const other = { channels: { b: {} } };",
+    ],
+    [
+      "named.ts",
+      "export const contract = { channels: { a: {} } };\nexport const other = { channels: { b: {} } };",
+    ],
+    [
+      "only.ts",
+      "export const anything: { channels: object } = { channels: { a: {} } };\nexport const size = 5;",
+    ],
   ];
   for (const [name, text] of taken) {
     test(`${name.replace(".ts", "")}: its contract is found`, async () => {
@@ -27,7 +36,11 @@ describe("a contract file", () => {
   }
   const refused: readonly (readonly [string, string, string])[] = [
     ["none.ts", "export const size = 5;", "exports no contract"],
-    ["two.ts", "export const x = { channels: {} };\nexport const y = { channels: {} };", "exports 2 contracts"],
+    [
+      "two.ts",
+      "export const x = { channels: {} };\nexport const y = { channels: {} };",
+      "exports 2 contracts",
+    ],
     ["broken.ts", "export const = ;", "cannot be loaded"],
     ["throws.ts", 'throw new Error("no database");', "no database"],
     ["imports.ts", 'import "./gone.ts";', "cannot be loaded"],
@@ -40,7 +53,9 @@ describe("a contract file", () => {
     });
   }
   test("that is not there is refused by name", async () => {
-    expect(String(await loadContractFile(join(FOLDER, "gone.ts")).catch((caught: unknown) => caught))).toContain("gone.ts");
+    expect(
+      String(await loadContractFile(join(FOLDER, "gone.ts")).catch((caught: unknown) => caught)),
+    ).toContain("gone.ts");
   });
 });
 

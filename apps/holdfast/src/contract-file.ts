@@ -18,9 +18,11 @@ export class ContractFileError extends Error {
 }
 
 /**
- * Imports the file and returns its contract: the default export, or the export named `contract`, or the only export that looks like one. A process
- * reads a file once; a changed file needs a new process. What the contract says is checked when a node compiles it. Rejects with ContractFileError.
- * `packed`: the file is read by the executable, which has to bring what contracts import.
+ * Imports the file and returns its contract: the default export, or the export named `contract`, or
+ * the only export that looks like one. A process reads a file once; a changed file needs a new
+ * process. What the contract says is checked when a node compiles it. Rejects with
+ * ContractFileError. `packed`: the file is read by the executable, which has to bring what
+ * contracts import.
  */
 export async function loadContractFile(path: string, packed = false): Promise<ContractDefinition> {
   if (!existsSync(path)) throw new ContractFileError(`There is no contract file ${path}`);
@@ -30,9 +32,12 @@ export async function loadContractFile(path: string, packed = false): Promise<Co
     exported = await import(pathToFileURL(path).href);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ContractFileError(`${path} cannot be loaded: ${reason}${packed && isNotFound(error) ? `. ${BROUGHT}` : ""}`, {
-      cause: error,
-    });
+    throw new ContractFileError(
+      `${path} cannot be loaded: ${reason}${packed && isNotFound(error) ? `. ${BROUGHT}` : ""}`,
+      {
+        cause: error,
+      },
+    );
   }
   const named = [exported.default, exported.contract].find(isContract);
   const others = Object.values(exported).filter(isContract);
@@ -48,16 +53,28 @@ export async function loadContractFile(path: string, packed = false): Promise<Co
 const BROUGHT = `The executable brings ${Object.keys(PROVIDED_MODULES).join(" and ")}: bundle what else a contract imports into its file (docs/operations/install.md)`;
 
 function isNotFound(error: unknown): boolean {
-  return typeof error === "object" && error !== null && "code" in error && error.code === "ERR_MODULE_NOT_FOUND";
+  return (
+    typeof error === "object" &&
+    error !== null &&
+    "code" in error &&
+    error.code === "ERR_MODULE_NOT_FOUND"
+  );
 }
 
 function isContract(value: unknown): value is ContractDefinition {
   return (
-    typeof value === "object" && value !== null && "channels" in value && typeof value.channels === "object" && value.channels !== null
+    typeof value === "object" &&
+    value !== null &&
+    "channels" in value &&
+    typeof value.channels === "object" &&
+    value.channels !== null
   );
 }
 
-/** Absolute path of the contract file that a run uses; undefined: none. `named` is option `contract`. */
+/**
+ * Absolute path of the contract file that a run uses; undefined: none. `named` is option
+ * `contract`.
+ */
 export function contractPath(named: string | undefined, cwd: string): string | undefined {
   if (named !== undefined) return resolve(cwd, named);
   const usual = resolve(cwd, CONTRACT_FILE);

@@ -24,16 +24,22 @@ export type Read =
 
 /** Files, folders and standard input. */
 export async function fileManifests(paths: readonly string[], host: Host): Promise<Read> {
-  if (paths.length === 0) return refusal("nothing was named", "files or folders of manifests, or - for standard input");
+  if (paths.length === 0)
+    return refusal("nothing was named", "files or folders of manifests, or - for standard input");
   const all: Found[] = [];
   try {
     for (const path of paths) {
-      if (path === "-") all.push({ manifests: readManifests(await Bun.stdin.text(), "stdin"), named: true });
+      if (path === "-")
+        all.push({ manifests: readManifests(await Bun.stdin.text(), "stdin"), named: true });
       else all.push(...(await foundAt(path, host)));
-      if (all.length > FILES_MAX) return refusal(`more than ${FILES_MAX} files`, "a folder of rendered manifests");
+      if (all.length > FILES_MAX)
+        return refusal(`more than ${FILES_MAX} files`, "a folder of rendered manifests");
     }
   } catch (error) {
-    return refusal(error instanceof Error ? error.message : String(error), "a file or folder that can be read");
+    return refusal(
+      error instanceof Error ? error.message : String(error),
+      "a file or folder that can be read",
+    );
   }
   // Folders hold other things too; what was named is meant.
   const beside = all.filter(({ manifests, named }) => !named && isForeign(manifests));
@@ -58,12 +64,17 @@ async function foundAt(path: string, host: Host): Promise<readonly Found[]> {
   const files = await manifestFiles(top);
   const found: Found[] = [];
   for (const file of files)
-    found.push({ manifests: readManifests(await readFile(file, "utf8"), relative(host.cwd, file)), named: file === top });
+    found.push({
+      manifests: readManifests(await readFile(file, "utf8"), relative(host.cwd, file)),
+      named: file === top,
+    });
   return found;
 }
 
 function isForeign({ objects, unread }: Manifests): boolean {
-  return objects.length === 0 && unread.length > 0 && unread.every(({ code }) => code === "foreign");
+  return (
+    objects.length === 0 && unread.length > 0 && unread.every(({ code }) => code === "foreign")
+  );
 }
 
 function refusal(found: string, expected: string): Read {
@@ -83,7 +94,9 @@ export async function clusterManifests(flags: ClusterFlags, host: Host): Promise
     const credentials = await credentialsOf(access, { env: host.env });
     const selection = flags.namespace === undefined ? {} : { namespace: flags.namespace };
     const { objects, partial } = await readCluster(access, credentials, selection);
-    const unverified = access.unverified ? ["the server's certificate: the kubeconfig says insecure-skip-tls-verify"] : [];
+    const unverified = access.unverified
+      ? ["the server's certificate: the kubeconfig says insecure-skip-tls-verify"]
+      : [];
     if (objects.length === 0 && partial.length > 0)
       return {
         ok: false,
@@ -114,16 +127,24 @@ async function accessOf({ context, kubeconfig }: ClusterFlags, host: Host): Prom
     if (content !== undefined) files.push({ path, text: content });
   }
   if (files.length === 0)
-    throw new ClusterError("kubeconfig", `Cannot read a kubeconfig: found none at ${paths.join(", ")}, expected one, or --kubeconfig`);
+    throw new ClusterError(
+      "kubeconfig",
+      `Cannot read a kubeconfig: found none at ${paths.join(", ")}, expected one, or --kubeconfig`,
+    );
   return readKubeconfig(files, context);
 }
 
-/** The file itself, or every YAML and JSON file below the folder, sorted; hidden ones and node_modules are left out. */
+/**
+ * The file itself, or every YAML and JSON file below the folder, sorted; hidden ones and
+ * node_modules are left out.
+ */
 async function manifestFiles(path: string, depth = 0): Promise<readonly string[]> {
   if (!(await stat(path)).isDirectory()) return [path];
   if (depth >= DEPTH_MAX) return [];
   const found: string[] = [];
-  for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+  for (const entry of (await readdir(path, { withFileTypes: true })).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
     if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
     const full = `${path}/${entry.name}`;
     if (entry.isDirectory()) found.push(...(await manifestFiles(full, depth + 1)));

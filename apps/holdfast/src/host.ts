@@ -1,4 +1,5 @@
-// Owns: what commands know of the process that they run in. main.ts is the only file that touches the process itself.
+// Owns: what commands know of the process that they run in. main.ts is the only file that touches
+// the process itself.
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -6,7 +7,11 @@ export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 export type ToSupervisor =
   /** It serves on these ports. */
   | { readonly kind: "ready"; readonly port: number; readonly internalPort: number }
-  | { readonly kind: "refused"; readonly cause: "contract" | "start"; readonly problems: readonly string[] }
+  | {
+      readonly kind: "refused";
+      readonly cause: "contract" | "start";
+      readonly problems: readonly string[];
+    }
   | { readonly kind: "restart" };
 export type ToNode = { readonly kind: "end" };
 
@@ -23,7 +28,9 @@ export interface Host {
   readonly cwd: string;
   /** Program and script that start this command again. */
   readonly self: readonly [string, ...string[]];
-  /** Whether this is the self-contained executable: no sources and no node_modules lie beside it. */
+  /**
+   * Whether this is the self-contained executable: no sources and no node_modules lie beside it.
+   */
   readonly packed: boolean;
   /** Whether standard output understands colours. */
   readonly colors: boolean;

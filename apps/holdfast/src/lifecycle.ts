@@ -4,7 +4,10 @@ import type { AppEvents } from "./events.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host, StopSignal } from "./host.ts";
 
-/** What is left of a node that was drained but does not end is cut after this, beyond the drain's own deadline. */
+/**
+ * What is left of a node that was drained but does not end is cut after this, beyond the drain's
+ * own deadline.
+ */
 const SLACK_MS = 5000;
 
 export interface LifeOptions {
@@ -17,7 +20,12 @@ export interface LifeOptions {
 }
 
 /** Resolves with the exit status when the node has ended. The node has been started. */
-export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptions): Promise<number> {
+export function untilStopped({
+  node,
+  events,
+  drain: drainOf,
+  onStop,
+}: LifeOptions): Promise<number> {
   return new Promise((resolve) => {
     let ending = false;
     const end = async (forcedBy?: "signal" | "deadline") => {
@@ -44,7 +52,10 @@ export function untilStopped({ node, events, drain: drainOf, onStop }: LifeOptio
   });
 }
 
-/** Logs what nobody caught. A rejection concerns one task: the node goes on. After an exception shared state is in doubt: the process ends. */
+/**
+ * Logs what nobody caught. A rejection concerns one task: the node goes on. After an exception
+ * shared state is in doubt: the process ends.
+ */
 export function watchFaults(host: Host, events: AppEvents): void {
   host.onFault((kind, error) => {
     if (kind === "rejection") return events.rejection(error);

@@ -4,5 +4,10 @@ import { createLogger, type Logger } from "@holdfast/server";
 import type { Host } from "./host.ts";
 
 export function createAppLogger({ log }: Pick<Config, "log">, host: Host): Logger {
-  return createLogger({ sink: (line) => host.out(`${line}\n`), level: log.level, format: log.format, colors: host.colors });
+  return createLogger({
+    sink: (line) => host.out(`${line}\n`),
+    level: log.level,
+    format: log.format,
+    colors: host.colors,
+  });
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
-// Owns: the process: arguments, environment, signals, exit status. Everything else gets them as a Host.
+// Owns: the process: arguments, environment, signals, exit status. Everything else gets them as a
+// Host.
 import { runCli } from "./cli.ts";
 import type { Host, Parent, StopSignal } from "./host.ts";
 
@@ -41,5 +42,6 @@ const host: Host = {
 
 const code = await runCli(process.argv.slice(2), host);
 // Pipes take text at their own pace: what was written is handed over before the process ends.
-for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
+for (const stream of [process.stdout, process.stderr])
+  await new Promise((resolve) => stream.write("", resolve));
 process.exit(code);

@@ -1,4 +1,5 @@
-// Checks `holdfast plan`: what it prints, its exit statuses, and that what it believes of nodes is what their options say.
+// Checks `holdfast plan`: what it prints, its exit statuses, and that what it believes of nodes is
+// what their options say.
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +9,8 @@ import { NODE_SETTINGS, SCENARIO_DEFAULTS } from "@holdfast/plan";
 import { PLAN_FLAGS, readFlag } from "./plan-flags.ts";
 import { type Run, runCommand } from "./testing.ts";
 
-const plan = (argv: readonly string[], cwd = import.meta.dir): Promise<Run> => runCommand(["plan", ...argv], { cwd });
+const plan = (argv: readonly string[], cwd = import.meta.dir): Promise<Run> =>
+  runCommand(["plan", ...argv], { cwd });
 const SMALL = ["--clients", "20k", "--messages", "200"];
 
 test("prints a plan that holds with status 0", async () => {
@@ -25,7 +27,18 @@ test("ends with status 1 when something does not hold, and says what", async () 
 });
 
 test("prints JSON that a program can read, also of what no number of nodes can hold", async () => {
-  const { code, out } = await plan([...SMALL, "--json", "--zones", "3", "--growth", "5%", "--headroom", "20%", "--recovery", "2m"]);
+  const { code, out } = await plan([
+    ...SMALL,
+    "--json",
+    "--zones",
+    "3",
+    "--growth",
+    "5%",
+    "--headroom",
+    "20%",
+    "--recovery",
+    "2m",
+  ]);
   const read = JSON.parse(out) as {
     nodes: number;
     scenario: typeof SCENARIO_DEFAULTS;
@@ -43,13 +56,19 @@ test("takes measured figures from a file and writes a picture", async () => {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-plan-"));
   try {
     writeFileSync(join(folder, "measured.json"), JSON.stringify({ connectionBytes: 1e6 }));
-    const { code, out } = await plan([...SMALL, "--calibration", "measured.json", "--svg", "plan.svg"], folder);
+    const { code, out } = await plan(
+      [...SMALL, "--calibration", "measured.json", "--svg", "plan.svg"],
+      folder,
+    );
     expect(code).toBe(0);
     expect(out).toContain("bound by memory");
     expect(readFileSync(join(folder, "plan.svg"), "utf8")).toStartWith("<svg");
     writeFileSync(join(folder, "wrong.json"), `{"conectionBytes": 1}`);
     const wrong = await plan([...SMALL, "--calibration", "wrong.json"], folder);
-    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('found "conectionBytes", expected some of nodeBytes')]);
+    expect([wrong.code, wrong.err]).toEqual([
+      2,
+      expect.stringContaining('found "conectionBytes", expected some of nodeBytes'),
+    ]);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -66,12 +85,36 @@ describe("what is refused with status 2", () => {
     ],
     ["half a client", ["--clients", "1.5", "--messages", "1"], "expected a whole number"],
     ["more than there can be", ["--clients", "101M", "--messages", "1"], "from 1 to 100,000,000"],
-    ["a time without a unit", [...SMALL, "--recovery", "60"], "expected a time like 500ms, 30s or 5m, from 1s to 3600s"],
-    ["a share above its limit", [...SMALL, "--headroom", "120%"], "expected a share like 0.3 or 30%"],
-    ["a balancer that does not exist", [...SMALL, "--balancer", "sticky"], "expected least-connections or random"],
-    ["nodes that cannot start", [...SMALL, "--node-memory", "64MiB"], "no number of nodes of this size is enough by memory"],
-    ["a calibration that is not there", [...SMALL, "--calibration", "nowhere.json"], "nowhere.json cannot be read"],
-    ["a picture that cannot be written", [...SMALL, "--svg", "cli.ts/plan.svg"], "cannot be written"],
+    [
+      "a time without a unit",
+      [...SMALL, "--recovery", "60"],
+      "expected a time like 500ms, 30s or 5m, from 1s to 3600s",
+    ],
+    [
+      "a share above its limit",
+      [...SMALL, "--headroom", "120%"],
+      "expected a share like 0.3 or 30%",
+    ],
+    [
+      "a balancer that does not exist",
+      [...SMALL, "--balancer", "sticky"],
+      "expected least-connections or random",
+    ],
+    [
+      "nodes that cannot start",
+      [...SMALL, "--node-memory", "64MiB"],
+      "no number of nodes of this size is enough by memory",
+    ],
+    [
+      "a calibration that is not there",
+      [...SMALL, "--calibration", "nowhere.json"],
+      "nowhere.json cannot be read",
+    ],
+    [
+      "a picture that cannot be written",
+      [...SMALL, "--svg", "cli.ts/plan.svg"],
+      "cannot be written",
+    ],
     ["an unknown flag, with the one that was meant", [...SMALL, "--node", "3"], "--nodes"],
   ];
   for (const [name, argv, expected] of table)
@@ -96,7 +139,8 @@ describe("values", () => {
     expect(read("drain-window", "1.5m")).toBe(90_000);
   });
   test("of another form are none", () => {
-    for (const text of ["", "1e6", "-1", "1 000", "10m", "0x10", "Infinity", "NaN"]) expect(read("clients", text)).toBeUndefined();
+    for (const text of ["", "1e6", "-1", "1 000", "10m", "0x10", "Infinity", "NaN"])
+      expect(read("clients", text)).toBeUndefined();
   });
 });
 
@@ -122,5 +166,8 @@ test("what a plan believes of nodes is what their options are by default", () =>
     connectionsMax: limits.connectionsMax,
     handshakesPerSecond: admission.handshakesPerSecond,
   });
-  expect(SCENARIO_DEFAULTS.fleet).toMatchObject({ preDelayMs: drain.preDelayMs, drainPerSecondMax: drain.perSecondMax });
+  expect(SCENARIO_DEFAULTS.fleet).toMatchObject({
+    preDelayMs: drain.preDelayMs,
+    drainPerSecondMax: drain.perSecondMax,
+  });
 });

@@ -22,7 +22,9 @@ interface Asked {
 }
 
 /** What was asked for, or why it cannot be used. */
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string };
+type Read<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly message: string };
 
 /** `holdfast plan`. Values of its flags are read and refused by their table. */
 export function addPlan(program: Command, host: Host, done: (code: number) => void): void {
@@ -37,18 +39,26 @@ export function addPlan(program: Command, host: Host, done: (code: number) => vo
     .option("--calibration <file>", "JSON with figures measured on your machines instead of ours")
     .option("--json", "print the plan as JSON")
     .option("--svg <file>", "write a picture of the storm and of growth")
-    .addHelpText("after", "\nExit status: 0 all that was asked for holds, 1 something does not, 2 arguments refused.\n")
+    .addHelpText(
+      "after",
+      "\nExit status: 0 all that was asked for holds, 1 something does not, 2 arguments refused.\n",
+    )
     .action(async (options: Record<string, unknown>) => done(await printPlan(options, host)));
 }
 
-/** Exit status: 0 everything that was asked for holds, 1 a plan was made and something does not, 2 the arguments cannot be used. */
+/**
+ * Exit status: 0 everything that was asked for holds, 1 a plan was made and something does not, 2
+ * the arguments cannot be used.
+ */
 async function printPlan(given: Given, host: Host): Promise<number> {
   const asked = await askedFor(given, host);
   if (!asked.ok) return refuse(host, asked.message);
   const { scenario, calibration } = asked.value;
   const plan = makePlan(scenario, calibration);
   if (!("nodes" in plan)) {
-    const impossible = plan.sizing.limits.filter(({ nodes }) => !Number.isFinite(nodes)).map(({ name }) => name);
+    const impossible = plan.sizing.limits
+      .filter(({ nodes }) => !Number.isFinite(nodes))
+      .map(({ name }) => name);
     return refuse(
       host,
       `Cannot plan: no number of nodes of this size is enough by ${impossible.join(" and ")}, expected larger ones, or less headroom`,
@@ -69,14 +79,20 @@ async function askedFor(given: Given, host: Host): Promise<Read<Asked>> {
   for (const flag of PLAN_FLAGS) {
     const text = given[flag.key];
     if (text === undefined && flag.required === true)
-      return { ok: false, message: `Cannot plan: found no --${flag.name}, expected ${flag.expected}` };
+      return {
+        ok: false,
+        message: `Cannot plan: found no --${flag.name}, expected ${flag.expected}`,
+      };
     if (typeof text !== "string") continue;
     const read = readFlag(flag, text);
-    if (read === undefined) return { ok: false, message: `Cannot use --${flag.name} ${text}: expected ${flag.expected}` };
+    if (read === undefined)
+      return { ok: false, message: `Cannot use --${flag.name} ${text}: expected ${flag.expected}` };
     values.set(flag.name, read);
   }
   const calibration = await calibrationOf(given, host);
-  return calibration.ok ? { ok: true, value: { scenario: scenarioOf(values), calibration: calibration.value } } : calibration;
+  return calibration.ok
+    ? { ok: true, value: { scenario: scenarioOf(values), calibration: calibration.value } }
+    : calibration;
 }
 
 function scenarioOf(values: ReadonlyMap<FlagName, number | string>): Scenario {
@@ -122,7 +138,8 @@ async function calibrationOf({ calibration: path }: Given, host: Host): Promise<
   const text = await Bun.file(resolve(host.cwd, path))
     .text()
     .catch(() => undefined);
-  if (text === undefined) return { ok: false, message: `Cannot use the calibration: ${path} cannot be read` };
+  if (text === undefined)
+    return { ok: false, message: `Cannot use the calibration: ${path} cannot be read` };
   const read = calibrationFrom(parsed(text));
   return read.ok ? { ok: true, value: read.calibration } : read;
 }

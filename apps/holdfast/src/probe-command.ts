@@ -18,15 +18,25 @@ export interface ProbeRequest {
 const TIMEOUT_MS_MAX = 600_000;
 const TOKEN_SECONDS = 900;
 
-/** Exit status 0: every step was done. 1: a node answered, and a step failed. 2: the arguments. 3: nobody answered. */
-export async function runProbe(request: ProbeRequest, args: Arguments, host: Host): Promise<number> {
+/**
+ * Exit status 0: every step was done. 1: a node answered, and a step failed. 2: the arguments. 3:
+ * nobody answered.
+ */
+export async function runProbe(
+  request: ProbeRequest,
+  args: Arguments,
+  host: Host,
+): Promise<number> {
   const read = await readRequest(request, args, host);
   if (typeof read === "string") {
     host.err(`${read}\n`);
     return EXIT.refused;
   }
   try {
-    await probe({ ...read, step: (done, tookMs) => host.out(`ok  ${done} (${tookMs.toFixed(0)} ms)\n`) });
+    await probe({
+      ...read,
+      step: (done, tookMs) => host.out(`ok  ${done} (${tookMs.toFixed(0)} ms)\n`),
+    });
     host.out("ok  every step was done\n");
     return EXIT.ok;
   } catch (error) {
@@ -37,11 +47,16 @@ export async function runProbe(request: ProbeRequest, args: Arguments, host: Hos
 }
 
 /** The plan, or what is wrong with the request. */
-async function readRequest(request: ProbeRequest, args: Arguments, host: Host): Promise<Omit<ProbePlan, "step"> | string> {
+async function readRequest(
+  request: ProbeRequest,
+  args: Arguments,
+  host: Host,
+): Promise<Omit<ProbePlan, "step"> | string> {
   if (!URL.canParse(request.url) || !/^(wss?|https?):$/.test(new URL(request.url).protocol))
     return `--url ${request.url}: expected ws:// or wss:// and the path, as in ws://localhost:8000/connect`;
   const timeoutMs = parseTtlMs(request.timeout);
-  if (timeoutMs === undefined || timeoutMs > TIMEOUT_MS_MAX) return `--timeout ${request.timeout}: expected a time like 30s; at most 10m`;
+  if (timeoutMs === undefined || timeoutMs > TIMEOUT_MS_MAX)
+    return `--timeout ${request.timeout}: expected a time like 30s; at most 10m`;
   const data = parsed(request.data ?? '{"probe":true}');
   if (data === undefined) return "--data: expected JSON";
   const token = await tokenFor(request, args, host);
@@ -56,15 +71,24 @@ async function readRequest(request: ProbeRequest, args: Arguments, host: Host): 
   };
 }
 
-type Token = { readonly ok: true; readonly value: string | undefined } | { readonly ok: false; readonly message: string };
+type Token =
+  | { readonly ok: true; readonly value: string | undefined }
+  | { readonly ok: false; readonly message: string };
 
 /** The file's, or one signed with auth.jwt.hmacSecret where that is configured, or none. */
-async function tokenFor({ tokenFile, channel }: ProbeRequest, args: Arguments, host: Host): Promise<Token> {
+async function tokenFor(
+  { tokenFile, channel }: ProbeRequest,
+  args: Arguments,
+  host: Host,
+): Promise<Token> {
   if (tokenFile !== undefined) {
     try {
       return { ok: true, value: (await readFile(resolve(host.cwd, tokenFile), "utf8")).trim() };
     } catch (error) {
-      return { ok: false, message: `--token-file: cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+      return {
+        ok: false,
+        message: `--token-file: cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      };
     }
   }
   const configuration = await readConfiguration(args, host);

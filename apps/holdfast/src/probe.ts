@@ -1,4 +1,5 @@
-// Owns: what `holdfast probe` does to a node as a client would: connect, publish, receive, lose the connection, come back and find what was missed.
+// Owns: what `holdfast probe` does to a node as a client would: connect, publish, receive, lose the
+// connection, come back and find what was missed.
 import { Holdfast, type Message, type WebSocketConstructor } from "@holdfast/client";
 
 export interface ProbePlan {
@@ -24,10 +25,16 @@ export class ProbeFailure extends Error {
   }
 }
 
-/** Resolves when every step was done; rejects with a ProbeFailure for the first that was not. Leaves nothing connected. */
+/**
+ * Resolves when every step was done; rejects with a ProbeFailure for the first that was not. Leaves
+ * nothing connected.
+ */
 export async function probe(plan: ProbePlan): Promise<void> {
   const deadline = AbortSignal.timeout(plan.timeoutMs);
-  const options = { name: "holdfast probe", ...(plan.getToken === undefined ? {} : { getToken: plan.getToken }) };
+  const options = {
+    name: "holdfast probe",
+    ...(plan.getToken === undefined ? {} : { getToken: plan.getToken }),
+  };
   const sockets = cuttable();
   const reader = new Holdfast(plan.url, { ...options, WebSocket: sockets.WebSocket });
   const writer = new Holdfast(plan.url, { ...options, WebSocket: cuttable().WebSocket });
@@ -44,12 +51,20 @@ export async function probe(plan: ProbePlan): Promise<void> {
       plan.step(name, performance.now() - startedMs);
       return result;
     } catch (error) {
-      const why = deadline.aborted ? `not within ${plan.timeoutMs / 1000} s${lastError}` : messageOf(error);
-      throw new ProbeFailure(`Cannot probe ${plan.url}: expected "${name}", found: ${why}`, connected || !deadline.aborted, error);
+      const why = deadline.aborted
+        ? `not within ${plan.timeoutMs / 1000} s${lastError}`
+        : messageOf(error);
+      throw new ProbeFailure(
+        `Cannot probe ${plan.url}: expected "${name}", found: ${why}`,
+        connected || !deadline.aborted,
+        error,
+      );
     }
   };
   try {
-    await run("connected", () => Promise.all([stateIs(reader, "connected"), stateIs(writer, "connected")]));
+    await run("connected", () =>
+      Promise.all([stateIs(reader, "connected"), stateIs(writer, "connected")]),
+    );
     connected = true;
     if (plan.channel === undefined) await comeBack(reader, sockets.cut, run);
     else await throughChannel(plan, { reader, writer, cut: sockets.cut, run });
@@ -75,7 +90,10 @@ interface Parts {
   readonly run: Run;
 }
 
-async function throughChannel({ channel = "", data }: ProbePlan, { reader, writer, cut, run }: Parts): Promise<void> {
+async function throughChannel(
+  { channel = "", data }: ProbePlan,
+  { reader, writer, cut, run }: Parts,
+): Promise<void> {
   const inbox = createInbox();
   const subscription = reader.channel(channel).subscribe(inbox.take);
   subscription.on("gap", inbox.fail);
@@ -114,13 +132,20 @@ function createInbox() {
         look = () => {
           if (offsets.includes(offset)) resolve();
           else if (failure !== undefined)
-            reject(failure instanceof Error ? failure : new ProbeFailure(`a gap: ${JSON.stringify(failure)}`, true));
+            reject(
+              failure instanceof Error
+                ? failure
+                : new ProbeFailure(`a gap: ${JSON.stringify(failure)}`, true),
+            );
         };
         look();
       }),
     inOrder() {
-      const wrong = offsets.findIndex((offset, index) => index > 0 && offset !== (offsets[index - 1] ?? 0) + 1);
-      if (wrong > 0) throw new ProbeFailure(`offset ${offsets[wrong]} after ${offsets[wrong - 1]}`, true);
+      const wrong = offsets.findIndex(
+        (offset, index) => index > 0 && offset !== (offsets[index - 1] ?? 0) + 1,
+      );
+      if (wrong > 0)
+        throw new ProbeFailure(`offset ${offsets[wrong]} after ${offsets[wrong - 1]}`, true);
     },
   };
 }
@@ -130,7 +155,8 @@ function stateIs(client: Holdfast, wanted: Holdfast["state"]): Promise<void> {
   return new Promise((resolve, reject) => {
     const look = (state: string, error?: Error) => {
       if (state === wanted) resolve();
-      else if (state === "failed") reject(error ?? new ProbeFailure("the node refused for good", false));
+      else if (state === "failed")
+        reject(error ?? new ProbeFailure("the node refused for good", false));
       else return;
       stop();
     };
@@ -159,7 +185,8 @@ function cuttable(): { readonly WebSocket: WebSocketConstructor; readonly cut: C
   }
   const cut = () => {
     // Bun's own; the standard has only goodbyes.
-    if (newest !== undefined && "terminate" in newest && typeof newest.terminate === "function") newest.terminate();
+    if (newest !== undefined && "terminate" in newest && typeof newest.terminate === "function")
+      newest.terminate();
     else newest?.close();
   };
   return { WebSocket: CuttableSocket, cut };

@@ -37,9 +37,15 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   let node: HoldfastNode | undefined;
   const start = async () => {
     // Only `holdfast dev` looks for a contract where none was named.
-    const path = config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
+    const path =
+      config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
     const contract = path === undefined ? undefined : await loadContractFile(path, host.packed);
-    node = await createNode({ config, logger, version: VERSION, ...(contract === undefined ? {} : { contract }) });
+    node = await createNode({
+      config,
+      logger,
+      version: VERSION,
+      ...(contract === undefined ? {} : { contract }),
+    });
     await node.start();
     return node;
   };
@@ -75,16 +81,24 @@ interface Reloading {
 }
 
 /**
- * The configuration in force. `reload` is what SIGHUP does: it reads the configuration again and takes over what a running node can. A refused one changes
- * nothing. Orders are carried out one behind the other.
+ * The configuration in force. `reload` is what SIGHUP does: it reads the configuration again and
+ * takes over what a running node can. A refused one changes nothing. Orders are carried out one
+ * behind the other.
  */
-function liveConfig({ args, host, events, node, config }: Reloading): { current(): Config; reload(): void } {
+function liveConfig({ args, host, events, node, config }: Reloading): {
+  current(): Config;
+  reload(): void;
+} {
   let current = config;
   let last: Promise<void> = Promise.resolve();
   const reload = async () => {
     const configuration = await readConfiguration(args, host);
     if (!configuration.ok) return events.settingsRefused({ reason: configuration.message });
-    const { config: live, taken, waiting } = takeLive(current, letInIfInsecure(configuration.config));
+    const {
+      config: live,
+      taken,
+      waiting,
+    } = takeLive(current, letInIfInsecure(configuration.config));
     current = live;
     node.configure(live);
     events.settingsReloaded({ taken, waiting });
@@ -99,7 +113,9 @@ function liveConfig({ args, host, events, node, config }: Reloading): { current(
 
 /** Tells why a node did not start, and the status that says whether trying again can help. */
 export function startFailure(error: StartError, host: Host): number {
-  host.err(`The node cannot start:\n${error.problems.map((problem) => `  ${problem}`).join("\n")}\n`);
+  host.err(
+    `The node cannot start:\n${error.problems.map((problem) => `  ${problem}`).join("\n")}\n`,
+  );
   return isTemporary(error) ? EXIT.unavailable : EXIT.refused;
 }
 
@@ -113,18 +129,31 @@ function refuse(host: Host, message: string): number {
 }
 
 function checksTokens({ auth: { jwt } }: Config): boolean {
-  return jwt.hmacSecret !== undefined || jwt.publicKey !== undefined || jwt.publicKeyFile !== undefined || jwt.jwksUrl !== undefined;
+  return (
+    jwt.hmacSecret !== undefined ||
+    jwt.publicKey !== undefined ||
+    jwt.publicKeyFile !== undefined ||
+    jwt.jwksUrl !== undefined
+  );
 }
 
 /** Without authentication nobody could come in at all unless clients without a token may. */
 function letInIfInsecure(config: Config): Config {
-  return config.auth.insecure && !checksTokens(config) ? { ...config, auth: { ...config.auth, anonymous: true } } : config;
+  return config.auth.insecure && !checksTokens(config)
+    ? { ...config, auth: { ...config.auth, anonymous: true } }
+    : config;
 }
 
-/** Files that a node has open besides connections: listeners, logs, libraries, room for the HTTP API. */
+/**
+ * Files that a node has open besides connections: listeners, logs, libraries, room for the HTTP
+ * API.
+ */
 const FILES_SPARE = 256;
 
-/** At the limit of open files the listener would spin instead of refusing: better to hear of it before. */
+/**
+ * At the limit of open files the listener would spin instead of refusing: better to hear of it
+ * before.
+ */
 async function checkDescriptors(config: Config, events: AppEvents): Promise<void> {
   const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
   const filesMax = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);

@@ -1,11 +1,19 @@
-// Owns: what signals mean. One press of Ctrl-C may come several times: a terminal signals the whole group, and programs between pass it on.
+// Owns: what signals mean. One press of Ctrl-C may come several times: a terminal signals the whole
+// group, and programs between pass it on.
 import type { Host, StopSignal } from "./host.ts";
 
 /** Signals within this time are one. */
 const SAME_MS = 250;
 
-/** Tells the first signal and each later one that is not an echo of the one before. With `onHangUp`, SIGHUP is that and no wish to stop. */
-export function onStopSignal(host: Host, listener: (signal: StopSignal, count: number) => void, onHangUp?: () => void): void {
+/**
+ * Tells the first signal and each later one that is not an echo of the one before. With `onHangUp`,
+ * SIGHUP is that and no wish to stop.
+ */
+export function onStopSignal(
+  host: Host,
+  listener: (signal: StopSignal, count: number) => void,
+  onHangUp?: () => void,
+): void {
   let lastMs = Number.NEGATIVE_INFINITY;
   let count = 0;
   host.onSignal((signal) => {
@@ -25,7 +33,10 @@ export interface HeldSignals {
   handTo(listener: (signal: StopSignal, count: number) => void, onHangUp: () => void): void;
 }
 
-/** From now on no signal ends the process; until `handTo` they are kept: a wish to stop in `stop`, a SIGHUP for whoever can reload. */
+/**
+ * From now on no signal ends the process; until `handTo` they are kept: a wish to stop in `stop`, a
+ * SIGHUP for whoever can reload.
+ */
 export function holdSignals(host: Host): HeldSignals {
   let wish: (signal: StopSignal) => void = () => {};
   const stop = new Promise<StopSignal>((resolve) => {

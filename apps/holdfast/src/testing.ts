@@ -9,7 +9,10 @@ export interface Run {
 
 export async function runCommand(
   argv: readonly string[],
-  { env = {}, cwd = import.meta.dir }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
+  {
+    env = {},
+    cwd = import.meta.dir,
+  }: { readonly env?: Readonly<Record<string, string>>; readonly cwd?: string } = {},
 ): Promise<Run> {
   const written = { out: "", err: "" };
   const code = await runCli(argv, {

@@ -13,11 +13,21 @@ export interface TokenRequest {
 }
 
 const TTL_MS_MAX = 365 * 86_400_000;
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const CAPABILITY = /^.+=(\*|(subscribe|publish|presence|history)(,(subscribe|publish|presence|history))*)$/;
+const UNIT_MS: Readonly<Record<string, number>> = {
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+const CAPABILITY =
+  /^.+=(\*|(subscribe|publish|presence|history)(,(subscribe|publish|presence|history))*)$/;
 
 /** Prints one token and nothing else, so that it can be used in a command line. */
-export async function printToken(request: TokenRequest, args: Arguments, host: Host): Promise<number> {
+export async function printToken(
+  request: TokenRequest,
+  args: Arguments,
+  host: Host,
+): Promise<number> {
   const configuration = await readConfiguration(args, host, devDefaults());
   if (!configuration.ok) return refuse(host, configuration.message);
   const { hmacSecret, issuer, audience } = configuration.config.auth.jwt;
@@ -28,7 +38,11 @@ export async function printToken(request: TokenRequest, args: Arguments, host: H
     );
   }
   const ttlMs = parseTtlMs(request.ttl);
-  if (ttlMs === undefined) return refuse(host, `--ttl ${request.ttl}: expected a time like 90s, 15m, 1h, 7d; at most 365d`);
+  if (ttlMs === undefined)
+    return refuse(
+      host,
+      `--ttl ${request.ttl}: expected a time like 90s, 15m, 1h, 7d; at most 365d`,
+    );
   const bad = request.cap.find((cap) => !CAPABILITY.test(cap));
   if (bad !== undefined)
     return refuse(
@@ -65,7 +79,9 @@ export function parseTtlMs(text: string): number | undefined {
   return ms > 0 && ms <= TTL_MS_MAX ? ms : undefined;
 }
 
-function infoOf(text: string | undefined): { readonly ok: true; readonly value: unknown } | { readonly ok: false } {
+function infoOf(
+  text: string | undefined,
+): { readonly ok: true; readonly value: unknown } | { readonly ok: false } {
   try {
     return { ok: true, value: text === undefined ? undefined : JSON.parse(text) };
   } catch {

@@ -10,14 +10,23 @@ import { type SubscribeOptions, Subscription } from "./subscription.ts";
 import type { Message, Names, Published, Received } from "./types.ts";
 
 export interface ChannelPublishOptions {
-  /** Only in `latest` channels, and needed there: which publication this one replaces. At most 128 characters. */
+  /**
+   * Only in `latest` channels, and needed there: which publication this one replaces. At most 128
+   * characters.
+   */
   readonly key?: string;
-  /** Your own idempotency key, to repeat a publish of an earlier page or process. At most 128 characters. */
+  /**
+   * Your own idempotency key, to repeat a publish of an earlier page or process. At most 128
+   * characters.
+   */
   readonly idempotencyKey?: string;
   /** Default `publishTimeoutMs`. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** False, for cursors and the like: it neither waits for earlier publishes of this channel nor keeps later ones waiting. Default true. */
+  /**
+   * False, for cursors and the like: it neither waits for earlier publishes of this channel nor
+   * keeps later ones waiting. Default true.
+   */
   readonly ordered?: boolean;
 }
 
@@ -42,34 +51,58 @@ export interface HistoryPage<T> {
   readonly more: boolean;
 }
 
-/** Holds no state of its own: any number of handles of one channel share one subscription on the wire. */
+/**
+ * Holds no state of its own: any number of handles of one channel share one subscription on the
+ * wire.
+ */
 export class ChannelCore<C, N extends Names<C>> {
   readonly name: N;
   /** For subclasses. */
   protected readonly engine: EngineCore;
-  protected readonly defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number };
+  protected readonly defaults: {
+    readonly requestTimeoutMs: number;
+    readonly publishTimeoutMs: number;
+  };
 
-  constructor(engine: EngineCore, name: N, defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number }) {
+  constructor(
+    engine: EngineCore,
+    name: N,
+    defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number },
+  ) {
     if (typeof name !== "string" || name === "" || name.length > 255)
-      throw new HoldfastError("channel_invalid", `Cannot use the channel ${JSON.stringify(name)}: expected 1 to 255 characters`);
+      throw new HoldfastError(
+        "channel_invalid",
+        `Cannot use the channel ${JSON.stringify(name)}: expected 1 to 255 characters`,
+      );
     this.name = name;
     this.engine = engine;
     this.defaults = defaults;
   }
 
   /**
-   * Delivers each publication once, in order, over every reconnect and move; where that cannot be kept, `gap` is told first.
-   * A further subscription to the same channel shares the first one's stream and gets what comes from then on.
+   * Delivers each publication once, in order, over every reconnect and move; where that cannot be
+   * kept, `gap` is told first.
+   * A further subscription to the same channel shares the first one's stream and gets what comes
+   * from then on.
    */
-  subscribe(listener: (message: Message<Received<C, N>>) => void, options: SubscribeOptions = {}): Subscription {
+  subscribe(
+    listener: (message: Message<Received<C, N>>) => void,
+    options: SubscribeOptions = {},
+  ): Subscription {
     whole("last", options.last, 1);
     // The node checked the data against the contract's schema, which is where the type comes from.
-    return new Subscription(this.engine, this.name, listener as (message: Message) => void, options);
+    return new Subscription(
+      this.engine,
+      this.name,
+      listener as (message: Message) => void,
+      options,
+    );
   }
 
   /**
-   * Resolves when the broker has it (H3). Without a connection it waits, up to the limits `queueMax`; after a lost connection it is sent again
-   * with the same idempotency key. Publishes to one channel arrive in the order of the calls. After `timeout`, `aborted` or
+   * Resolves when the broker has it (H3). Without a connection it waits, up to the limits
+   * `queueMax`; after a lost connection it is sent again with the same idempotency key. Publishes
+   * to one channel arrive in the order of the calls. After `timeout`, `aborted` or
    * `connection_lost` it may have been published all the same.
    */
   publish(data: Published<C, N>, options: ChannelPublishOptions = {}): Promise<Acknowledged> {
@@ -78,7 +111,11 @@ export class ChannelCore<C, N extends Names<C>> {
     const details = defined({ timeoutMs, ordered, key, idempotencyKey });
     return pending(signal, (done) =>
       this.engine.publisher.publish(this.name, data, details, (result) =>
-        done(result instanceof HoldfastError ? result : { ...result.position, duplicate: result.duplicate }),
+        done(
+          result instanceof HoldfastError
+            ? result
+            : { ...result.position, duplicate: result.duplicate },
+        ),
       ),
     );
   }
@@ -90,16 +127,25 @@ export class ChannelCore<C, N extends Names<C>> {
     const timeoutMs = whole("timeoutMs", options.timeoutMs, this.defaults.requestTimeoutMs);
     const call = { timeoutMs, repeatable: true, name: `read the history of ${this.name}` };
     return pending(signal, (done) =>
-      this.engine.calls.start({ t: "history", ch: this.name, ...defined({ limit, before }) }, call, (answer) => {
-        if (answer instanceof HoldfastError) done(answer);
-        else if (answer.t === "history")
-          done({
-            messages: answer.pubs.map((entry) => messageOf(this.name, answer.e, entry) as Message<Received<C, N>>),
-            epoch: answer.e,
-            more: answer.more,
-          });
-        else done(new HoldfastError("internal", `Cannot read history: the node answered ${answer.t}`));
-      }),
+      this.engine.calls.start(
+        { t: "history", ch: this.name, ...defined({ limit, before }) },
+        call,
+        (answer) => {
+          if (answer instanceof HoldfastError) done(answer);
+          else if (answer.t === "history")
+            done({
+              messages: answer.pubs.map(
+                (entry) => messageOf(this.name, answer.e, entry) as Message<Received<C, N>>,
+              ),
+              epoch: answer.e,
+              more: answer.more,
+            });
+          else
+            done(
+              new HoldfastError("internal", `Cannot read history: the node answered ${answer.t}`),
+            );
+        },
+      ),
     );
   }
 }

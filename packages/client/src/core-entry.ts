@@ -1,4 +1,5 @@
-// Re-exports of the smallest client: no presence, no async iteration, no `getState`, and only the codec that is imported.
+// Re-exports of the smallest client: no presence, no async iteration, no `getState`, and only the
+// codec that is imported.
 export { jsonClientCodec as json } from "@holdfast/protocol";
 export type { ChannelCore } from "./channel.ts";
 export { HoldfastCore } from "./core.ts";

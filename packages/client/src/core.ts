@@ -1,4 +1,5 @@
-// Owns: the client without presence, as the application uses it; wires the pure engine to the runtime.
+// Owns: the client without presence, as the application uses it; wires the pure engine to the
+// runtime.
 import type { ClientCodec } from "@holdfast/protocol";
 import { ChannelCore } from "./channel.ts";
 import { Emitter } from "./emitter.ts";
@@ -6,7 +7,13 @@ import type { Stats } from "./engine/counts.ts";
 import { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
 import type { State, StateChange } from "./engine/state.ts";
-import { type CheckedOptions, checkOptions, type HoldfastOptions, type WebSocketConstructor, whole } from "./options.ts";
+import {
+  type CheckedOptions,
+  checkOptions,
+  type HoldfastOptions,
+  type WebSocketConstructor,
+  whole,
+} from "./options.ts";
 import { pending } from "./pending.ts";
 import type { MethodInput, MethodOutput, Methods, Names } from "./types.ts";
 import { listenForHints, webEnvironment } from "./web-environment.ts";
@@ -16,7 +23,11 @@ export const VERSION = "0.1.0";
 export interface HoldfastEvents {
   /** The state changed. */
   state: (change: StateChange) => void;
-  /** Something failed that no call of the application can carry: a failed attempt or token, a listener that threw. Without a listener for it, what an application's listener threw is thrown again on its own, as an uncaught exception. */
+  /**
+   * Something failed that no call of the application can carry: a failed attempt or token, a
+   * listener that threw. Without a listener for it, what an application's listener threw is thrown
+   * again on its own, as an uncaught exception.
+   */
   error: (error: unknown) => void;
 }
 
@@ -24,15 +35,21 @@ export interface RpcOptions {
   readonly signal?: AbortSignal;
   /** Default `requestTimeoutMs`. Sent along, so that the node gives up too. */
   readonly timeoutMs?: number;
-  /** True: may be sent again when the connection was lost before the answer, so the handler may run twice. Default false: `connection_lost`. */
+  /**
+   * True: may be sent again when the connection was lost before the answer, so the handler may run
+   * twice. Default false: `connection_lost`.
+   */
   readonly retry?: boolean;
 }
 
-type RpcArguments<Input> = undefined extends Input ? [input?: Input, options?: RpcOptions] : [input: Input, options?: RpcOptions];
+type RpcArguments<Input> = undefined extends Input
+  ? [input?: Input, options?: RpcOptions]
+  : [input: Input, options?: RpcOptions];
 
 /**
- * What `Holdfast` is without presence, async iteration and `getState`, and with no codec of its own, for pages that count every byte. `C` is the type of the
- * application's contract. Connects at once unless `autoConnect` is false. Needs a global `WebSocket` or the option of that name.
+ * What `Holdfast` is without presence, async iteration and `getState`, and with no codec of its
+ * own, for pages that count every byte. `C` is the type of the application's contract. Connects at
+ * once unless `autoConnect` is false. Needs a global `WebSocket` or the option of that name.
  */
 export class HoldfastCore<C = unknown> {
   /** For subclasses. */
@@ -45,7 +62,8 @@ export class HoldfastCore<C = unknown> {
 
   constructor(url: string | URL, options: HoldfastOptions & { readonly codec: ClientCodec }) {
     this.checked = checkOptions(url, options);
-    this.#WebSocket = options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+    this.#WebSocket =
+      options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
     this.#events = new Emitter((error) => this.engine.report(error));
     const { getToken, name, codec, autoConnect = true } = options;
     const { connectTimeoutMs, suspendAfterMs, countMax, bytesMax } = this.checked;
@@ -83,10 +101,14 @@ export class HoldfastCore<C = unknown> {
     return this.engine.node;
   }
 
-  /** Begins to connect, where `autoConnect` is false. Again: does nothing. Throws `request_invalid` where there is no WebSocket. */
+  /**
+   * Begins to connect, where `autoConnect` is false. Again: does nothing. Throws `request_invalid`
+   * where there is no WebSocket.
+   */
   connect(): void {
     this.#webSocket();
-    // At the end of this turn, so that what the application asks for in it goes into the first message.
+    // At the end of this turn, so that what the application asks for in it goes into the first
+    // message.
     this.engine.environment.clock.defer(() => {
       if (this.state !== "connecting") return;
       this.#stopHints();
@@ -105,17 +127,30 @@ export class HoldfastCore<C = unknown> {
     return new ChannelCore<C, N>(this.engine, name, this.checked);
   }
 
-  /** Calls a method. Waits for a connection up to the timeout. Rejects with the node's code (`rpc_timeout` when it noticed the deadline first), `timeout`, `aborted` or `connection_lost`. */
-  rpc<M extends Methods<C>>(method: M, ...[input, options = {}]: RpcArguments<MethodInput<C, M>>): Promise<MethodOutput<C, M>> {
+  /**
+   * Calls a method. Waits for a connection up to the timeout. Rejects with the node's code
+   * (`rpc_timeout` when it noticed the deadline first), `timeout`, `aborted` or `connection_lost`.
+   */
+  rpc<M extends Methods<C>>(
+    method: M,
+    ...[input, options = {}]: RpcArguments<MethodInput<C, M>>
+  ): Promise<MethodOutput<C, M>> {
     const timeoutMs = whole("timeoutMs", options.timeoutMs, this.checked.requestTimeoutMs);
     const call = { timeoutMs, repeatable: options.retry === true, name: `call ${method}` };
     return pending(options.signal, (done) =>
-      this.engine.calls.start({ t: "rpc", m: method, timeoutMs, ...(input === undefined ? {} : { data: input }) }, call, (answer) => {
-        if (answer instanceof HoldfastError) done(answer);
-        // The node checked the output against the contract's schema.
-        else if (answer.t === "ok") done(answer.data as MethodOutput<C, M>);
-        else done(new HoldfastError("internal", `Cannot call ${method}: the node answered ${answer.t}`));
-      }),
+      this.engine.calls.start(
+        { t: "rpc", m: method, timeoutMs, ...(input === undefined ? {} : { data: input }) },
+        call,
+        (answer) => {
+          if (answer instanceof HoldfastError) done(answer);
+          // The node checked the output against the contract's schema.
+          else if (answer.t === "ok") done(answer.data as MethodOutput<C, M>);
+          else
+            done(
+              new HoldfastError("internal", `Cannot call ${method}: the node answered ${answer.t}`),
+            );
+        },
+      ),
     );
   }
 
@@ -124,7 +159,10 @@ export class HoldfastCore<C = unknown> {
     return { ...this.engine.counts.total };
   }
 
-  /** Says goodbye and ends everything: publishes, calls and subscriptions that wait reject with `closed`. Resolves when the socket is closed, or after 1 s. */
+  /**
+   * Says goodbye and ends everything: publishes, calls and subscriptions that wait reject with
+   * `closed`. Resolves when the socket is closed, or after 1 s.
+   */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => this.engine.close(resolve));
     return this.#closing;
@@ -134,10 +172,17 @@ export class HoldfastCore<C = unknown> {
   #webSocket(): WebSocketConstructor {
     if (this.#WebSocket) return this.#WebSocket;
     const wanted = 'the option WebSocket (on Node before 22: import { WebSocket } from "ws")';
-    throw new HoldfastError("request_invalid", `Cannot connect: no WebSocket here, expected ${wanted}`, { path: "WebSocket" });
+    throw new HoldfastError(
+      "request_invalid",
+      `Cannot connect: no WebSocket here, expected ${wanted}`,
+      { path: "WebSocket" },
+    );
   }
 
-  /** Tells `error` listeners of something that no call of the application can carry. For extensions such as the React hooks. */
+  /**
+   * Tells `error` listeners of something that no call of the application can carry. For extensions
+   * such as the React hooks.
+   */
   report(error: unknown): void {
     this.engine.report(error);
   }

@@ -1,6 +1,9 @@
 // Owns: listeners by event name. A listener that throws is reported and stops nothing.
 
-/** `on` returns what removes the listener. Listeners are called in the order of adding; one that was removed meanwhile is not. */
+/**
+ * `on` returns what removes the listener. Listeners are called in the order of adding; one that was
+ * removed meanwhile is not.
+ */
 export class Emitter<Events extends { [Name in keyof Events]: (event: never) => void }> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
   readonly #report: (error: unknown) => void;

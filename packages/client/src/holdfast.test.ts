@@ -18,7 +18,14 @@ function start(options: ConstructorParameters<typeof Holdfast>[1] = {}) {
   open.push({ node, client });
   return { node, client, channel: client.channel("a") };
 }
-const gap = (from: number, to: number) => ({ t: "gap", ch: "a", from, to, reason: "history", pos: { epoch: "e", offset: to } });
+const gap = (from: number, to: number) => ({
+  t: "gap",
+  ch: "a",
+  from,
+  to,
+  reason: "history",
+  pos: { epoch: "e", offset: to },
+});
 /** Resolves when something that the test waits for was called. */
 function signal() {
   let fire = () => {};
@@ -108,7 +115,9 @@ describe("subscriptions", () => {
   test("a second one cannot choose where to begin, a first one can", async () => {
     const { node, channel } = start();
     await channel.subscribe(() => {}, { last: 2 }).ready;
-    expect(() => channel.subscribe(() => {}, { since: { epoch: "e", offset: 1 } })).toThrow("has a subscription already");
+    expect(() => channel.subscribe(() => {}, { since: { epoch: "e", offset: 1 } })).toThrow(
+      "has a subscription already",
+    );
     expect(() => channel.subscribe(() => {}, { last: 1 })).toThrow(HoldfastError);
     await channel.subscribe(() => {}).ready;
     expect(node.live("a")).toBe(1);
@@ -257,7 +266,9 @@ describe("the client", () => {
 
   test.each(["", "x".repeat(256)])("refuses the channel name %p", (name) => {
     const { client } = start({ autoConnect: false });
-    expect(() => client.channel(name)).toThrow(expect.objectContaining({ code: "channel_invalid" }));
+    expect(() => client.channel(name)).toThrow(
+      expect.objectContaining({ code: "channel_invalid" }),
+    );
   });
 
   test("close() with live subscriptions and presence reports nothing; who listens for their errors hears of it", async () => {

@@ -1,5 +1,10 @@
 // Re-exports of the client.
-export type { Acknowledged, ChannelPublishOptions, HistoryOptions, HistoryPage } from "./channel.ts";
+export type {
+  Acknowledged,
+  ChannelPublishOptions,
+  HistoryOptions,
+  HistoryPage,
+} from "./channel.ts";
 export { type HoldfastEvents, type RpcOptions, VERSION } from "./core.ts";
 export type { Stats } from "./engine/counts.ts";
 export type { GetToken, TokenReason } from "./engine/credentials.ts";

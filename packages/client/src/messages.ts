@@ -19,13 +19,19 @@ export interface MessagesOptions {
   readonly last?: number;
   /** Ends the iteration with an error `aborted`. */
   readonly signal?: AbortSignal;
-  /** Messages kept for a slow reader. Beyond it the oldest are dropped and declared as a gap. Default 1,000. */
+  /**
+   * Messages kept for a slow reader. Beyond it the oldest are dropped and declared as a gap.
+   * Default 1,000.
+   */
   readonly bufferMax?: number;
   /** Told of each gap when it happens; the next message carries it too. */
   readonly onGap?: (gap: Gap) => void;
 }
 
-/** A message of an iterator. `gap`: what is missing before it (several are merged: the first `from`, the last `to`). */
+/**
+ * A message of an iterator. `gap`: what is missing before it (several are merged: the first `from`,
+ * the last `to`).
+ */
 export interface IteratedMessage<T> extends Message<T> {
   readonly gap?: Gap;
 }
@@ -35,7 +41,10 @@ interface Waiting<T> {
   reject(error: unknown): void;
 }
 
-/** Messages in order. Ends by `return` (leaving the loop), or throws when the subscription ends with an error. */
+/**
+ * Messages in order. Ends by `return` (leaving the loop), or throws when the subscription ends with
+ * an error.
+ */
 export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage<T>, undefined> {
   readonly #subscription: Subscription;
   readonly #engine: EngineCore;
@@ -54,7 +63,12 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
     this.#bufferMax = bufferMax ?? BUFFER_MAX;
     this.#onGap = onGap && ((gap) => guard(engine, () => onGap(gap)));
     // The node checks data against the contract's schema, which is where T comes from.
-    this.#subscription = new Subscription(engine, channel, (message) => this.#push(message as Message<T>), start);
+    this.#subscription = new Subscription(
+      engine,
+      channel,
+      (message) => this.#push(message as Message<T>),
+      start,
+    );
     this.#subscription.on("gap", (gap) => {
       this.#gap = merge(this.#gap, gap);
       this.#onGap?.(gap);
@@ -75,7 +89,12 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
     }
     if (this.#over) return Promise.resolve({ value: undefined, done: true });
     if (this.#waiting.length >= WAITING_MAX)
-      return Promise.reject(new HoldfastError("queue_full", `Cannot wait for a message: ${WAITING_MAX} calls of next() wait`));
+      return Promise.reject(
+        new HoldfastError(
+          "queue_full",
+          `Cannot wait for a message: ${WAITING_MAX} calls of next() wait`,
+        ),
+      );
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
   }
 
@@ -111,12 +130,26 @@ export class MessageIterator<T> implements AsyncIterableIterator<IteratedMessage
     const [first, ...rest] = this.#buffer;
     if (!oldest || !newest || !first) return;
     const { channel, epoch, offset } = newest;
-    const own: Gap = { channel, from: oldest.offset, to: offset, reason: "dropped", position: { epoch, offset } };
+    const own: Gap = {
+      channel,
+      from: oldest.offset,
+      to: offset,
+      reason: "dropped",
+      position: { epoch, offset },
+    };
     this.#engine.counts.add("gaps");
     this.#engine.counts.add("lost", dropped.length);
     this.#onGap?.(own);
-    const gap = dropped.reduce<Gap | undefined>((merged, item) => (item.gap ? merge(merged, item.gap) : merged), undefined);
-    this.#buffer.splice(0, this.#buffer.length, { ...first, gap: merge(merge(gap, own), first.gap) }, ...rest);
+    const gap = dropped.reduce<Gap | undefined>(
+      (merged, item) => (item.gap ? merge(merged, item.gap) : merged),
+      undefined,
+    );
+    this.#buffer.splice(
+      0,
+      this.#buffer.length,
+      { ...first, gap: merge(merge(gap, own), first.gap) },
+      ...rest,
+    );
   }
 
   #fail(error: HoldfastError): void {
@@ -141,5 +174,9 @@ function merge(before: Gap | undefined, after: Gap): Gap;
 function merge(before: Gap, after: Gap | undefined): Gap;
 function merge(before: Gap | undefined, after: Gap | undefined): Gap | undefined {
   if (!before || !after) return before ?? after;
-  return { ...after, from: Math.min(before.from, after.from), to: before.to === null ? null : after.to };
+  return {
+    ...after,
+    from: Math.min(before.from, after.from),
+    to: before.to === null ? null : after.to,
+  };
 }

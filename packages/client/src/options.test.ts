@@ -21,9 +21,12 @@ test.each([
   expect(checkOptions(new URL(given), {}).url).toBe(url);
 });
 
-test.each(["", "nonsense", "/connect", "ftp://a/", "ws://user:password@a/"])("refuses the URL %p", (url) => {
-  expect(refusal(url)).toMatchObject({ code: "request_invalid", path: "url" });
-});
+test.each(["", "nonsense", "/connect", "ftp://a/", "ws://user:password@a/"])(
+  "refuses the URL %p",
+  (url) => {
+    expect(refusal(url)).toMatchObject({ code: "request_invalid", path: "url" });
+  },
+);
 
 test("defaults", () => {
   expect(checkOptions("ws://a", {})).toEqual({

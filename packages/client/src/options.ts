@@ -20,14 +20,18 @@ export interface WebSocketLike {
 /** Options of a client. Times in ms. */
 export interface HoldfastOptions {
   /**
-   * Gives the token to connect with, and fresh ones: `reason` is `connect`, `refresh` (the one in use expires soon), `expired` or
-   * `rejected` (the session cannot be resumed). It has 30 s. A rejection is retried with backoff, unless the error has
-   * `permanent: true` or is a HoldfastError whose `retry` is `never`: then the client ends in state `failed`. Absent: anonymous.
+   * Gives the token to connect with, and fresh ones: `reason` is `connect`, `refresh` (the one in
+   * use expires soon), `expired` or `rejected` (the session cannot be resumed). It has 30 s. A
+   * rejection is retried with backoff, unless the error has `permanent: true` or is a HoldfastError
+   * whose `retry` is `never`: then the client ends in state `failed`. Absent: anonymous.
    */
   readonly getToken?: GetToken;
   /** Default JSON. `import { msgpack } from "@holdfast/client/msgpack"` for MessagePack. */
   readonly codec?: ClientCodec;
-  /** Default: the runtime's own. Node has one from version 22 on; before, pass `WebSocket` of the package `ws`. */
+  /**
+   * Default: the runtime's own. Node has one from version 22 on; before, pass `WebSocket` of the
+   * package `ws`.
+   */
   readonly WebSocket?: WebSocketConstructor;
   /** False: nothing happens before `connect()`. Default true. */
   readonly autoConnect?: boolean;
@@ -39,7 +43,10 @@ export interface HoldfastOptions {
   readonly requestTimeoutMs?: number;
   /** Default time for a publish to be acknowledged, offline time included. Default 60,000. */
   readonly publishTimeoutMs?: number;
-  /** Publishes that may wait or be unacknowledged, beyond which `publish` rejects with `queue_full`. Default 1,000 of 1 MiB. */
+  /**
+   * Publishes that may wait or be unacknowledged, beyond which `publish` rejects with `queue_full`.
+   * Default 1,000 of 1 MiB.
+   */
   readonly queueMax?: { readonly count?: number; readonly bytes?: number };
   /** Name and version of the application for the node's logs, at most 40 characters. */
   readonly name?: string;
@@ -56,7 +63,12 @@ export interface CheckedOptions {
   readonly bytesMax: number;
 }
 
-const TIMES = { connectTimeoutMs: 10_000, suspendAfterMs: 30_000, requestTimeoutMs: 10_000, publishTimeoutMs: 60_000 };
+const TIMES = {
+  connectTimeoutMs: 10_000,
+  suspendAfterMs: 30_000,
+  requestTimeoutMs: 10_000,
+  publishTimeoutMs: 60_000,
+};
 const TYPES: Readonly<Record<string, string>> = {
   getToken: "function",
   codec: "object",
@@ -71,8 +83,10 @@ export function checkOptions(url: string | URL, options: HoldfastOptions): Check
   const times: typeof TIMES = { ...TIMES };
   for (const [name, value] of Object.entries<unknown>({ ...options })) {
     if (isTime(name)) times[name] = whole(name, value, TIMES[name]);
-    else if (!TYPES[name]) refuse(name, "an unknown option", [...Object.keys(TYPES), ...Object.keys(TIMES)].join(", "));
-    else if (value !== undefined && typeof value !== TYPES[name]) refuse(name, typeof value, TYPES[name]);
+    else if (!TYPES[name])
+      refuse(name, "an unknown option", [...Object.keys(TYPES), ...Object.keys(TIMES)].join(", "));
+    else if (value !== undefined && typeof value !== TYPES[name])
+      refuse(name, typeof value, TYPES[name]);
   }
   const { name = "", queueMax } = options;
   if (name.length > 40) refuse("name", `${name.length} characters`, "at most 40");
@@ -89,7 +103,8 @@ const isTime = (name: string): name is keyof typeof TIMES => Object.hasOwn(TIMES
 /** A whole number from 1 to 2^31-1, which is also the longest time that timers know. */
 export function whole(path: string, value: unknown, fallback: number): number {
   if (value === undefined) return fallback;
-  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 31) return value;
+  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 31)
+    return value;
   return refuse(path, String(value), "a whole number from 1 to 2147483647");
 }
 
@@ -102,12 +117,18 @@ function webSocketUrl(given: string | URL): string {
   }
   if (url.protocol === "http:") url.protocol = "ws:";
   if (url.protocol === "https:") url.protocol = "wss:";
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") refuse("url", url.protocol, "ws, wss, http or https");
-  if (url.username !== "" || url.password !== "") refuse("url", "a user name or password", "none: use getToken");
+  if (url.protocol !== "ws:" && url.protocol !== "wss:")
+    refuse("url", url.protocol, "ws, wss, http or https");
+  if (url.username !== "" || url.password !== "")
+    refuse("url", "a user name or password", "none: use getToken");
   url.hash = "";
   return url.href;
 }
 
 function refuse(path: string, found: string, expected: string): never {
-  throw new HoldfastError("request_invalid", `Cannot use ${path}: found ${found}, expected ${expected}`, { path });
+  throw new HoldfastError(
+    "request_invalid",
+    `Cannot use ${path}: found ${found}, expected ${expected}`,
+    { path },
+  );
 }

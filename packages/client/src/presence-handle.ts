@@ -13,20 +13,30 @@ export interface WaitOptions {
 }
 
 export interface PresenceEvents<T> {
-  /** Somebody came, changed or went; the first one after listening began holds everybody as `join`. After a reconnect: the difference only. */
+  /**
+   * Somebody came, changed or went; the first one after listening began holds everybody as `join`.
+   * After a reconnect: the difference only.
+   */
   change: (change: PresenceChange<T>) => void;
   /** The node refused to show the channel's presence. */
   error: (error: HoldfastError) => void;
 }
 
-/** Membership survives reconnects and moves: after each the session enters again with its newest data, and nobody sees it leave. */
+/**
+ * Membership survives reconnects and moves: after each the session enters again with its newest
+ * data, and nobody sees it leave.
+ */
 export class PresenceHandle<T> {
   readonly #engine: EngineCore;
   readonly #presence: Presence;
   readonly #channel: string;
   readonly #timeoutMs: number;
 
-  constructor(engine: EngineCore, presence: Presence, options: { readonly channel: string; readonly timeoutMs: number }) {
+  constructor(
+    engine: EngineCore,
+    presence: Presence,
+    options: { readonly channel: string; readonly timeoutMs: number },
+  ) {
     const { channel, timeoutMs } = options;
     this.#engine = engine;
     this.#presence = presence;
@@ -34,12 +44,17 @@ export class PresenceHandle<T> {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the wish still stands: it is carried out when a connection allows it. */
+  /**
+   * Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the
+   * wish still stands: it is carried out when a connection allows it.
+   */
   enter(data?: T, options: WaitOptions = {}): Promise<void> {
     return this.#wait(options, (done) => this.#presence.enter(this.#channel, data, done));
   }
 
-  /** Replaces this member's data. Calls that come faster than answers are merged into the newest. */
+  /**
+   * Replaces this member's data. Calls that come faster than answers are merged into the newest.
+   */
   update(data: T, options: WaitOptions = {}): Promise<void> {
     return this.#wait(options, (done) => this.#presence.update(this.#channel, data, done));
   }
@@ -49,7 +64,10 @@ export class PresenceHandle<T> {
     return this.#wait(options, (done) => this.#presence.leave(this.#channel, done));
   }
 
-  /** Members as far as they are known: complete while something listens to `change`, otherwise empty. Use `get` for a single look. */
+  /**
+   * Members as far as they are known: complete while something listens to `change`, otherwise
+   * empty. Use `get` for a single look.
+   */
   members(): readonly Member<T>[] {
     // The node checks members' data against the contract's schema, which is where T comes from.
     return this.#presence.members(this.#channel) as readonly Member<T>[];
@@ -74,7 +92,10 @@ export class PresenceHandle<T> {
     return found.finally(() => stop());
   }
 
-  /** Listening to `change` starts the watch; removing the last listener ends it. Returns what removes the listener. */
+  /**
+   * Listening to `change` starts the watch; removing the last listener ends it. Returns what
+   * removes the listener.
+   */
   on<Name extends keyof PresenceEvents<T>>(
     name: Name,
     listener: PresenceEvents<T>[Name],
@@ -86,14 +107,18 @@ export class PresenceHandle<T> {
       change: (change) => events.emit("change", change as PresenceChange<T>),
       ready() {},
       error: (error) => {
-        if (events.emit("error", error) === 0 && error.code !== "closed") this.#engine.report(error);
+        if (events.emit("error", error) === 0 && error.code !== "closed")
+          this.#engine.report(error);
       },
     });
     onAbort(options.signal, stop);
     return stop;
   }
 
-  #wait(options: WaitOptions, start: (done: (error: HoldfastError | undefined) => void) => void): Promise<void> {
+  #wait(
+    options: WaitOptions,
+    start: (done: (error: HoldfastError | undefined) => void) => void,
+  ): Promise<void> {
     return pending<undefined>(options.signal, (done) => {
       const cancel = this.#timeout(options, done);
       start((error) => {
@@ -110,7 +135,12 @@ export class PresenceHandle<T> {
   #timeout(options: WaitOptions, done: (error: HoldfastError) => void): () => void {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
     return this.#engine.environment.clock.after(timeoutMs, () =>
-      done(new HoldfastError("timeout", `No answer about the presence of ${this.#channel} within ${timeoutMs} ms`)),
+      done(
+        new HoldfastError(
+          "timeout",
+          `No answer about the presence of ${this.#channel} within ${timeoutMs} ms`,
+        ),
+      ),
     );
   }
 }

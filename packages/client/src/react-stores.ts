@@ -1,4 +1,5 @@
-// Owns: what the React hooks show, as stores outside React: they live while something is subscribed, and a second mount finds them anew.
+// Owns: what the React hooks show, as stores outside React: they live while something is
+// subscribed, and a second mount finds them anew.
 import type { Channel, Gap, HoldfastError, Member, Message, Subscription } from "@holdfast/client";
 
 /** What `useChannel` shows. `ready`: the node has the subscription and the history is in. */
@@ -16,7 +17,10 @@ export interface LatestView<T> extends Omit<ChannelView<T>, "messages"> {
 
 type AnyChannel = Pick<Channel<unknown, string>, "subscribe" | "history">;
 
-/** A channel's newest messages. Subscribed while it has listeners; history and the live stream are joined by offset within the epoch. */
+/**
+ * A channel's newest messages. Subscribed while it has listeners; history and the live stream are
+ * joined by offset within the epoch.
+ */
 export class ChannelStore<T> {
   readonly #channel: AnyChannel;
   readonly #options: { readonly limit: number; readonly history: number; readonly byKey: boolean };
@@ -24,10 +28,16 @@ export class ChannelStore<T> {
   readonly #empty: ChannelView<T> = { messages: [], ready: false };
   readonly #emptyLatest: LatestView<T> = { latest: new Map(), ready: false };
   #view: ChannelView<T> = this.#empty;
-  #latest: { readonly of: ChannelView<T>; readonly view: LatestView<T> } = { of: this.#empty, view: this.#emptyLatest };
+  #latest: { readonly of: ChannelView<T>; readonly view: LatestView<T> } = {
+    of: this.#empty,
+    view: this.#emptyLatest,
+  };
   #running: { readonly subscription: Subscription; readonly abort: AbortController } | undefined;
 
-  constructor(channel: unknown, options: { readonly limit: number; readonly history: number; readonly byKey: boolean }) {
+  constructor(
+    channel: unknown,
+    options: { readonly limit: number; readonly history: number; readonly byKey: boolean },
+  ) {
     // The hooks know the contract's types; the store only moves messages.
     this.#channel = channel as AnyChannel;
     this.#options = options;
@@ -40,7 +50,10 @@ export class ChannelStore<T> {
   readonly latestView = (): LatestView<T> => {
     if (this.#latest.of !== this.#view) {
       const { messages, ...rest } = this.#view;
-      this.#latest = { of: this.#view, view: { ...rest, latest: new Map(messages.map((message) => [message.key ?? "", message])) } };
+      this.#latest = {
+        of: this.#view,
+        view: { ...rest, latest: new Map(messages.map((message) => [message.key ?? "", message])) },
+      };
     }
     return this.#latest.view;
   };
@@ -84,8 +97,12 @@ export class ChannelStore<T> {
   #add(added: readonly Message<T>[], pageEpoch?: string): void {
     const { messages } = this.#view;
     const live = messages.at(-1)?.epoch;
-    if (added.length === 0 || (pageEpoch !== undefined && live !== undefined && live !== pageEpoch)) return;
-    this.#show({ messages: pageEpoch === undefined ? this.#append(messages, added) : this.#merge(messages, added) });
+    if (added.length === 0 || (pageEpoch !== undefined && live !== undefined && live !== pageEpoch))
+      return;
+    this.#show({
+      messages:
+        pageEpoch === undefined ? this.#append(messages, added) : this.#merge(messages, added),
+    });
   }
 
   #append(messages: readonly Message<T>[], added: readonly Message<T>[]): readonly Message<T>[] {
@@ -157,7 +174,10 @@ export class PresenceStore<T> {
     this.#presence.enter(data).catch(this.#report);
   }
 
-  /** At the end of the turn, unless something entered again in it: StrictMode unmounts and mounts in one go, and nobody shall see that. */
+  /**
+   * At the end of the turn, unless something entered again in it: StrictMode unmounts and mounts in
+   * one go, and nobody shall see that.
+   */
   leave(): void {
     const wish = ++this.#wish;
     queueMicrotask(() => {

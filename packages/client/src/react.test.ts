@@ -2,10 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
 import { act, createElement, type ReactNode, StrictMode } from "react";
 import { renderToString } from "react-dom/server";
-import { createHooks, HoldfastProvider, useChannel, useConnectionState, useHoldfast, useLatest, usePresence, useRpc } from "./react.ts";
+import {
+  createHooks,
+  HoldfastProvider,
+  useChannel,
+  useConnectionState,
+  useHoldfast,
+  useLatest,
+  usePresence,
+  useRpc,
+} from "./react.ts";
 import { createNodeLike, type NodeLike } from "./testing/socket-node.ts";
 
-// React DOM asks `window` which event is being handled. Other test files in this process shall not find one.
+// React DOM asks `window` which event is being handled. Other test files in this process shall not
+// find one.
 beforeAll(() => void Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true, window: {} }));
 afterAll(() => {
   Reflect.deleteProperty(globalThis, "IS_REACT_ACT_ENVIRONMENT");
@@ -22,7 +32,13 @@ function container(): Element {
     removeEventListener() {},
   };
   const defaultView = { HTMLIFrameElement: class {} };
-  const ownerDocument = { nodeType: 9, addEventListener() {}, removeEventListener() {}, defaultView, documentElement: element };
+  const ownerDocument = {
+    nodeType: 9,
+    addEventListener() {},
+    removeEventListener() {},
+    defaultView,
+    documentElement: element,
+  };
   return Object.assign(element, {
     ownerDocument,
     childNodes: [],
@@ -36,7 +52,11 @@ async function mount(node: NodeLike, component: () => ReactNode) {
   const { createRoot } = await import("react-dom/client");
   const client = new Holdfast(node.url);
   const root = createRoot(container());
-  const tree = createElement(StrictMode, null, createElement(HoldfastProvider, { client }, createElement(component)));
+  const tree = createElement(
+    StrictMode,
+    null,
+    createElement(HoldfastProvider, { client }, createElement(component)),
+  );
   await act(async () => root.render(tree));
   return {
     client,
@@ -56,7 +76,9 @@ describe("on a server", () => {
       const [, { pending }] = useRpc("sum");
       return `${useConnectionState()} ${messages.length} ${latest.size} ${members.length} ${pending} ${useHoldfast() === client}`;
     };
-    expect(renderToString(createElement(HoldfastProvider, { client }, createElement(Page)))).toBe("connecting 0 0 0 false true");
+    expect(renderToString(createElement(HoldfastProvider, { client }, createElement(Page)))).toBe(
+      "connecting 0 0 0 false true",
+    );
   });
 
   test("a hook without a provider says so", () => {
@@ -120,7 +142,10 @@ describe("under StrictMode, which mounts everything twice", () => {
     expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual(["enter a"]);
     await unmount();
     await Bun.sleep(20);
-    expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual(["enter a", "leave a"]);
+    expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual([
+      "enter a",
+      "leave a",
+    ]);
     await client.close();
   });
 
@@ -151,5 +176,12 @@ describe("under StrictMode, which mounts everything twice", () => {
 });
 
 test("createHooks gives the same hooks, typed", () => {
-  expect(createHooks()).toEqual({ useHoldfast, useConnectionState, useChannel, useLatest, usePresence, useRpc } as never);
+  expect(createHooks()).toEqual({
+    useHoldfast,
+    useConnectionState,
+    useChannel,
+    useLatest,
+    usePresence,
+    useRpc,
+  } as never);
 });

@@ -1,4 +1,5 @@
-// Owns: React hooks over a client: connection state, a channel's messages, its latest by key, presence, RPC.
+// Owns: React hooks over a client: connection state, a channel's messages, its latest by key,
+// presence, RPC.
 import type {
   Holdfast,
   HoldfastError,
@@ -28,9 +29,21 @@ import { ChannelStore, type ChannelView, type LatestView, PresenceStore } from "
 
 const HoldfastContext = createContext<Holdfast<never> | undefined>(undefined);
 
-/** Makes a client available to the hooks below. It does not close the client: whoever made it does. */
-export function HoldfastProvider<C>({ client, children }: { readonly client: Holdfast<C>; readonly children?: ReactNode }): ReactNode {
-  return createElement(HoldfastContext.Provider, { value: client as unknown as Holdfast<never> }, children);
+/**
+ * Makes a client available to the hooks below. It does not close the client: whoever made it does.
+ */
+export function HoldfastProvider<C>({
+  client,
+  children,
+}: {
+  readonly client: Holdfast<C>;
+  readonly children?: ReactNode;
+}): ReactNode {
+  return createElement(
+    HoldfastContext.Provider,
+    { value: client as unknown as Holdfast<never> },
+    children,
+  );
 }
 
 /** The client of the nearest provider. Throws a TypeError without one. */
@@ -59,7 +72,10 @@ export interface UseChannelOptions {
   readonly history?: number;
 }
 
-/** The newest messages of a channel, oldest first, without doubles between history and the live stream; `gap` is the last one that was declared. On a server: empty. */
+/**
+ * The newest messages of a channel, oldest first, without doubles between history and the live
+ * stream; `gap` is the last one that was declared. On a server: empty.
+ */
 export function useChannel<C = unknown, N extends Names<C> = Names<C>>(
   channel: N,
   options: UseChannelOptions = {},
@@ -73,7 +89,10 @@ export function useChannel<C = unknown, N extends Names<C> = Names<C>>(
   return useSyncExternalStore(store.subscribe, store.view, store.serverView);
 }
 
-/** The newest message for each key of a `latest` channel, beginning with what the node keeps; at most `limit` keys (default 1,000), beyond which the oldest go. On a server: empty. */
+/**
+ * The newest message for each key of a `latest` channel, beginning with what the node keeps; at
+ * most `limit` keys (default 1,000), beyond which the oldest go. On a server: empty.
+ */
 export function useLatest<C = unknown, N extends Names<C> = Names<C>>(
   channel: N,
   options: { readonly limit?: number } = {},
@@ -81,15 +100,21 @@ export function useLatest<C = unknown, N extends Names<C> = Names<C>>(
   const hf = useHoldfast<C>();
   const { limit = 1_000 } = options;
   const store = useMemo(
-    () => new ChannelStore<Received<C, N>>(hf.channel(channel), { limit, history: Math.min(limit, 1_000), byKey: true }),
+    () =>
+      new ChannelStore<Received<C, N>>(hf.channel(channel), {
+        limit,
+        history: Math.min(limit, 1_000),
+        byKey: true,
+      }),
     [hf, channel, limit],
   );
   return useSyncExternalStore(store.subscribe, store.latestView, store.latestServerView);
 }
 
 /**
- * Members of a channel. With `data` the component's session is a member itself for as long as the component is mounted, and
- * changed data updates it (compared as JSON). What the node refuses is told by the client's `error` event. On a server: empty.
+ * Members of a channel. With `data` the component's session is a member itself for as long as the
+ * component is mounted, and changed data updates it (compared as JSON). What the node refuses is
+ * told by the client's `error` event. On a server: empty.
  */
 export function usePresence<C = unknown, N extends Names<C> = Names<C>>(
   channel: N,
@@ -97,7 +122,10 @@ export function usePresence<C = unknown, N extends Names<C> = Names<C>>(
 ): readonly Member<PresenceData<C, N>>[] {
   const hf = useHoldfast<C>();
   const store = useMemo(
-    () => new PresenceStore<PresenceData<C, N>>(hf.channel(channel).presence, (error) => hf.report(error)),
+    () =>
+      new PresenceStore<PresenceData<C, N>>(hf.channel(channel).presence, (error) =>
+        hf.report(error),
+      ),
     [hf, channel],
   );
   const json = data === undefined ? undefined : JSON.stringify(data);
@@ -117,10 +145,16 @@ export interface RpcState<T> {
   readonly error?: HoldfastError;
 }
 
-/** A function that calls a method, and the state of its newest call. Unmounting cancels what is in flight. The function rejects as `rpc` does. */
+/**
+ * A function that calls a method, and the state of its newest call. Unmounting cancels what is in
+ * flight. The function rejects as `rpc` does.
+ */
 export function useRpc<C = unknown, M extends Methods<C> = Methods<C>>(
   method: M,
-): readonly [(input: MethodInput<C, M>) => Promise<MethodOutput<C, M>>, RpcState<MethodOutput<C, M>>] {
+): readonly [
+  (input: MethodInput<C, M>) => Promise<MethodOutput<C, M>>,
+  RpcState<MethodOutput<C, M>>,
+] {
   const hf = useHoldfast<C>();
   const [state, setState] = useState<RpcState<MethodOutput<C, M>>>({ pending: false });
   const mounted = useRef<AbortController | undefined>(undefined);
@@ -138,7 +172,11 @@ export function useRpc<C = unknown, M extends Methods<C> = Methods<C>>(
         if (number === newest.current && !signal?.aborted) setState(next);
       };
       show({ pending: true });
-      const rpc = hf.rpc as (method: M, input: MethodInput<C, M>, options: { signal?: AbortSignal }) => Promise<MethodOutput<C, M>>;
+      const rpc = hf.rpc as (
+        method: M,
+        input: MethodInput<C, M>,
+        options: { signal?: AbortSignal },
+      ) => Promise<MethodOutput<C, M>>;
       try {
         const data = await rpc.call(hf, method, input, signal ? { signal } : {});
         show({ pending: false, data });
@@ -161,15 +199,37 @@ function missing(): never {
 export interface Hooks<C> {
   useHoldfast(): Holdfast<C>;
   useConnectionState(): State;
-  useChannel<N extends Names<C>>(channel: N, options?: UseChannelOptions): ChannelView<Received<C, N>>;
-  useLatest<N extends Names<C>>(channel: N, options?: { readonly limit?: number }): LatestView<Received<C, N>>;
-  usePresence<N extends Names<C>>(channel: N, data?: PresenceData<C, N>): readonly Member<PresenceData<C, N>>[];
+  useChannel<N extends Names<C>>(
+    channel: N,
+    options?: UseChannelOptions,
+  ): ChannelView<Received<C, N>>;
+  useLatest<N extends Names<C>>(
+    channel: N,
+    options?: { readonly limit?: number },
+  ): LatestView<Received<C, N>>;
+  usePresence<N extends Names<C>>(
+    channel: N,
+    data?: PresenceData<C, N>,
+  ): readonly Member<PresenceData<C, N>>[];
   useRpc<M extends Methods<C>>(
     method: M,
-  ): readonly [(input: MethodInput<C, M>) => Promise<MethodOutput<C, M>>, RpcState<MethodOutput<C, M>>];
+  ): readonly [
+    (input: MethodInput<C, M>) => Promise<MethodOutput<C, M>>,
+    RpcState<MethodOutput<C, M>>,
+  ];
 }
 
-/** The hooks above, typed by a contract: `export const { useChannel } = createHooks<typeof contract>()`. */
-export const createHooks = <C>(): Hooks<C> => ({ useHoldfast, useConnectionState, useChannel, useLatest, usePresence, useRpc });
+/**
+ * The hooks above, typed by a contract: `export const { useChannel } = createHooks<typeof
+ * contract>()`.
+ */
+export const createHooks = <C>(): Hooks<C> => ({
+  useHoldfast,
+  useConnectionState,
+  useChannel,
+  useLatest,
+  usePresence,
+  useRpc,
+});
 
 export type { ChannelView, LatestView, Member, Message };

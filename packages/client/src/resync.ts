@@ -11,9 +11,10 @@ const HELD_MAX = 1_000;
 /** How a subscription begins and what it does about gaps. */
 export interface ResyncOptions<State = unknown> extends SubscribeOptions {
   /**
-   * Fetches the application's state after a gap. Messages wait until it settles, at most `requestTimeoutMs` and 1,000 messages; then
-   * `onState` gets the result, and the messages follow. The state may contain some of them: apply them so that twice does no harm.
-   * When it rejects or takes too long, `error` is told and the messages follow without it.
+   * Fetches the application's state after a gap. Messages wait until it settles, at most
+   * `requestTimeoutMs` and 1,000 messages; then `onState` gets the result, and the messages follow.
+   * The state may contain some of them: apply them so that twice does no harm. When it rejects or
+   * takes too long, `error` is told and the messages follow without it.
    */
   readonly getState?: (gap: Gap) => Promise<State> | State;
   readonly onState?: (state: State, gap: Gap) => void;
@@ -55,8 +56,16 @@ export class ResyncSubscription extends Subscription {
       for (const item of items) guard(this.engine, () => this.deliver(item));
     };
     const fail = (cause: unknown) =>
-      settle(() => this.tell(new HoldfastError("request_failed", "Cannot fetch state after a gap", { cause })));
-    const late = () => fail(new HoldfastError("timeout", `getState took longer than ${this.#timeoutMs} ms or ${HELD_MAX} messages`));
+      settle(() =>
+        this.tell(new HoldfastError("request_failed", "Cannot fetch state after a gap", { cause })),
+      );
+    const late = () =>
+      fail(
+        new HoldfastError(
+          "timeout",
+          `getState took longer than ${this.#timeoutMs} ms or ${HELD_MAX} messages`,
+        ),
+      );
     const cancel = this.engine.environment.clock.after(this.#timeoutMs, late);
     this.#held = { items, giveUp: late };
     const fetch = async () => getState(gap);

@@ -3,8 +3,13 @@ import { fileURLToPath } from "node:url";
 
 const source = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** Bytes of a module and everything it imports, minified and compressed as a server would send it. */
-async function sizes(entry: string, imports: string): Promise<{ readonly minified: number; readonly gzip: number }> {
+/**
+ * Bytes of a module and everything it imports, minified and compressed as a server would send it.
+ */
+async function sizes(
+  entry: string,
+  imports: string,
+): Promise<{ readonly minified: number; readonly gzip: number }> {
   const virtual = `${source("./")}virtual-size-entry.ts`;
   const result = await Bun.build({
     entrypoints: [virtual],
@@ -19,7 +24,8 @@ async function sizes(entry: string, imports: string): Promise<{ readonly minifie
   return { minified: bytes.length, gzip: Bun.gzipSync(bytes, { level: 9 }).length };
 }
 
-// Bounds in bytes. The core is what every page carries; codecs, presence, async iteration and resynchronisation are not in it.
+// Bounds in bytes. The core is what every page carries; codecs, presence, async iteration and
+// resynchronisation are not in it.
 test.each([
   ["core", "core-entry", "HoldfastCore", 12 * 1024],
   ["core with JSON", "core-entry", "HoldfastCore, json", 13.5 * 1024],

@@ -9,7 +9,10 @@ import { onAbort } from "./pending.ts";
 
 /** How a subscription begins. */
 export interface SubscribeOptions {
-  /** Go on behind this position. Only where the client has no subscription to the channel yet; otherwise `subscribe` throws `already_subscribed`. */
+  /**
+   * Go on behind this position. Only where the client has no subscription to the channel yet;
+   * otherwise `subscribe` throws `already_subscribed`.
+   */
   readonly since?: Position;
   /** Begin with at most this many publications before the head. Same rule. */
   readonly last?: number;
@@ -20,15 +23,24 @@ export interface SubscribeOptions {
 export interface SubscriptionEvents {
   /** Publications that will not come; told before anything newer. */
   gap: (gap: Gap) => void;
-  /** The node refused or ended the subscription (then it is over, unless `error.retry` is `backoff`), or `getState` failed. */
+  /**
+   * The node refused or ended the subscription (then it is over, unless `error.retry` is
+   * `backoff`), or `getState` failed.
+   */
   error: (error: HoldfastError) => void;
   /** Caught up after a reconnect. */
   recovered: (recovered: Recovered) => void;
 }
 
-/** A subscription lives until `unsubscribe`, its signal, or an error that ends it; connections come and go beneath it. */
+/**
+ * A subscription lives until `unsubscribe`, its signal, or an error that ends it; connections come
+ * and go beneath it.
+ */
 export class Subscription {
-  /** Resolves with the position behind which the stream goes on, when the node has the subscription; another one than `since` where a gap is declared. Rejects when it is refused or ended before. */
+  /**
+   * Resolves with the position behind which the stream goes on, when the node has the subscription;
+   * another one than `since` where a gap is declared. Rejects when it is refused or ended before.
+   */
   readonly ready: Promise<Position>;
   readonly #events: Emitter<SubscriptionEvents>;
   /** For subclasses. */
@@ -39,7 +51,12 @@ export class Subscription {
   #fail: (error: HoldfastError) => void = () => {};
   #stopSignal: () => void = () => {};
 
-  constructor(engine: EngineCore, channel: string, onMessage: (message: RawMessage) => void, options: SubscribeOptions) {
+  constructor(
+    engine: EngineCore,
+    channel: string,
+    onMessage: (message: RawMessage) => void,
+    options: SubscribeOptions,
+  ) {
     const { since, last } = options;
     if ((since || last !== undefined) && engine.subscriptions.has(channel)) {
       const text = `Cannot choose where to begin in ${channel}: it has a subscription already; use history()`;
@@ -61,7 +78,10 @@ export class Subscription {
   }
 
   /** Returns what removes the listener. */
-  on<Name extends keyof SubscriptionEvents>(name: Name, listener: SubscriptionEvents[Name]): () => void {
+  on<Name extends keyof SubscriptionEvents>(
+    name: Name,
+    listener: SubscriptionEvents[Name],
+  ): () => void {
     return this.#events.on(name, listener);
   }
 
@@ -101,6 +121,7 @@ export class Subscription {
 
   protected tell(error: HoldfastError): void {
     // Closing on purpose is nothing to report.
-    if (this.#events.emit("error", error) === 0 && error.code !== "closed") this.engine.report(error);
+    if (this.#events.emit("error", error) === 0 && error.code !== "closed")
+      this.engine.report(error);
   }
 }

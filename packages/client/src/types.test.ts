@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { defineContract, rpc } from "@holdfast/core/contract";
+import { defineContract, rpc } from "@holdfast/contract";
 import { z } from "zod";
 import type { Channel, Holdfast } from "./holdfast.ts";
 import { createHooks } from "./react.ts";
@@ -7,7 +7,11 @@ import type { Member, Message } from "./types.ts";
 
 const contract = defineContract({
   channels: {
-    "chat:{room}": { payload: z.object({ text: z.string() }), presenceData: z.object({ name: z.string() }), presence: true },
+    "chat:{room}": {
+      payload: z.object({ text: z.string() }),
+      presenceData: z.object({ name: z.string() }),
+      presence: true,
+    },
     "dates:{id}": { payload: z.string().transform((text) => text.length) },
     free: {},
   },
@@ -17,10 +21,12 @@ const contract = defineContract({
 });
 type Contract = typeof contract;
 
-type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <T extends true>(value?: T) => value;
 
-// Never called: what it says is checked by the compiler, where @ts-expect-error without an error is an error.
+// Never called: what it says is checked by the compiler, where @ts-expect-error without an error is
+// an error.
 async function typed(hf: Holdfast<Contract>) {
   const room = hf.channel("chat:lobby");
   room.subscribe((message) => same<Same<typeof message, Message<{ text: string }>>>());
@@ -58,7 +64,10 @@ async function typed(hf: Holdfast<Contract>) {
   // @ts-expect-error input is needed
   await hf.rpc("sum");
 
-  room.subscribe(() => {}, { getState: async () => 5, onState: (state) => same<Same<typeof state, number>>() });
+  room.subscribe(() => {}, {
+    getState: async () => 5,
+    onState: (state) => same<Same<typeof state, number>>(),
+  });
   // @ts-expect-error no such event
   room.subscribe(() => {}).on("gaps", () => {});
 }

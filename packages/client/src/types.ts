@@ -1,5 +1,14 @@
-// Owns: the types that flow from an application's contract to its client. Without a contract names are strings and data is unknown.
-import type { ChannelName, PayloadOf, PresenceOf, PublishOf, RpcInput, RpcName, RpcOutput } from "@holdfast/core/contract";
+// Owns: the types that flow from an application's contract to its client. Without a contract names
+// are strings and data is unknown.
+import type {
+  ChannelName,
+  PayloadOf,
+  PresenceOf,
+  PublishOf,
+  RpcInput,
+  RpcName,
+  RpcOutput,
+} from "@holdfast/contract";
 import type { MembersChange, RawMember } from "./engine/members.ts";
 import type { RawMessage } from "./engine/stream.ts";
 
@@ -15,7 +24,10 @@ export type Methods<C> = unknown extends C ? string : RpcName<C>;
 export type MethodInput<C, M extends string> = unknown extends C ? unknown : RpcInput<C, M>;
 export type MethodOutput<C, M extends string> = unknown extends C ? unknown : RpcOutput<C, M>;
 
-/** One publication. `offset` counts from 1 within the `epoch`; `timeMs` is the broker's clock; `key` is set in `latest` channels; `user` and `session` are the publisher's. */
+/**
+ * One publication. `offset` counts from 1 within the `epoch`; `timeMs` is the broker's clock; `key`
+ * is set in `latest` channels; `user` and `session` are the publisher's.
+ */
 export interface Message<T = unknown> extends RawMessage {
   readonly data: T;
 }

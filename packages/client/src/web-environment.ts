@@ -1,4 +1,5 @@
-// Owns: the engine's environment on real runtimes: WebSocket, timers, cryptographic chance, and hints of the page.
+// Owns: the engine's environment on real runtimes: WebSocket, timers, cryptographic chance, and
+// hints of the page.
 
 import type { Hint } from "./engine/engine-core.ts";
 import type { ClientEnvironment, Transport, TransportHandlers } from "./engine/environment.ts";
@@ -7,7 +8,9 @@ import type { WebSocketLike } from "./options.ts";
 const OPEN = 1;
 
 /** `make` begins to open a socket; it may throw. */
-export function webEnvironment(make: (url: string, subprotocol: string) => WebSocketLike): ClientEnvironment {
+export function webEnvironment(
+  make: (url: string, subprotocol: string) => WebSocketLike,
+): ClientEnvironment {
   return {
     clock: {
       wallMs: () => Date.now(),
@@ -43,7 +46,8 @@ function openSocket(make: () => WebSocketLike, handlers: TransportHandlers): Tra
     if (typeof event.data === "string") handlers.message(event.data);
     else if (event.data instanceof ArrayBuffer) handlers.message(new Uint8Array(event.data));
   };
-  socket.onclose = (event: { readonly code: number; readonly reason: string }) => handlers.closed(event.code, event.reason);
+  socket.onclose = (event: { readonly code: number; readonly reason: string }) =>
+    handlers.closed(event.code, event.reason);
   // A close event follows every error; without a handler some implementations throw.
   socket.onerror = () => {};
   return {
@@ -62,10 +66,13 @@ function openSocket(make: () => WebSocketLike, handlers: TransportHandlers): Tra
   };
 }
 
-/** Listens for what the runtime tells of network and page, where it tells it. The result ends that. */
+/**
+ * Listens for what the runtime tells of network and page, where it tells it. The result ends that.
+ */
 export function listenForHints(hint: (hint: Hint) => void): () => void {
   const { addEventListener, removeEventListener } = globalThis;
-  if (typeof addEventListener !== "function" || typeof removeEventListener !== "function") return () => {};
+  if (typeof addEventListener !== "function" || typeof removeEventListener !== "function")
+    return () => {};
   const online = () => hint("online");
   const offline = () => hint("offline");
   const page = typeof document === "undefined" ? undefined : document;

@@ -3,7 +3,10 @@ import type { Reading, Refused } from "./option.ts";
 import { entriesOf, unknownKeys } from "./record.ts";
 import { parseList } from "./values.ts";
 
-/** What an API key may be used for. `disconnect` includes unsubscribing sessions; `drain` includes undoing it; `*` is all. */
+/**
+ * What an API key may be used for. `disconnect` includes unsubscribing sessions; `drain` includes
+ * undoing it; `*` is all.
+ */
 export const API_SCOPES = [
   "publish",
   "history",
@@ -19,7 +22,10 @@ export const API_SCOPES = [
 ] as const;
 export type ApiScope = (typeof API_SCOPES)[number];
 
-/** One key. Exactly one of `key` (the secret itself) and `keyHash` (`sha256:` and 64 hexadecimal digits) is given. */
+/**
+ * One key. Exactly one of `key` (the secret itself) and `keyHash` (`sha256:` and 64 hexadecimal
+ * digits) is given.
+ */
 export interface ApiKey {
   /** For logs and metrics; unique. */
   readonly name: string;
@@ -38,15 +44,24 @@ export const API_KEYS_ALLOWED = "a list of {name, key or keyHash, scopes}";
 /** Reads a list of keys, or JSON text of one. */
 export function readApiKeys(found: unknown): Reading<readonly ApiKey[]> {
   const items = parseList(found);
-  if (items === undefined) return { ok: false, refused: [{ found: typeof found, allowed: API_KEYS_ALLOWED }] };
-  if (items.length > KEYS_MAX) return { ok: false, refused: [{ found: `${items.length} keys`, allowed: `at most ${KEYS_MAX} keys` }] };
+  if (items === undefined)
+    return { ok: false, refused: [{ found: typeof found, allowed: API_KEYS_ALLOWED }] };
+  if (items.length > KEYS_MAX)
+    return {
+      ok: false,
+      refused: [{ found: `${items.length} keys`, allowed: `at most ${KEYS_MAX} keys` }],
+    };
   const refused: Refused[] = [];
   const keys: ApiKey[] = [];
   for (const [index, item] of items.entries()) {
     const key = readKey(item, `[${index}]`, refused);
     if (key === undefined) continue;
     if (keys.some((other) => other.name === key.name))
-      refused.push({ at: `[${index}].name`, found: key.name, allowed: "a name that no other key has" });
+      refused.push({
+        at: `[${index}].name`,
+        found: key.name,
+        allowed: "a name that no other key has",
+      });
     keys.push(key);
   }
   return refused.length > 0 ? { ok: false, refused } : { ok: true, value: keys };
@@ -56,29 +71,51 @@ function readKey(item: unknown, at: string, refused: Refused[]): ApiKey | undefi
   const fields = entriesOf(item);
   const before = refused.length;
   if (fields === undefined) {
-    refused.push({ at, found: typeof item, allowed: "a map with name, key or keyHash, and scopes" });
+    refused.push({
+      at,
+      found: typeof item,
+      allowed: "a map with name, key or keyHash, and scopes",
+    });
     return undefined;
   }
   refused.push(...unknownKeys(fields, FIELDS, at));
   const name = fields.get("name");
   if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
-    refused.push({ at: `${at}.name`, found: name, allowed: "1 to 64 letters, digits, dots, dashes, underscores" });
+    refused.push({
+      at: `${at}.name`,
+      found: name,
+      allowed: "1 to 64 letters, digits, dots, dashes, underscores",
+    });
   const secret = readSecret(fields, at, refused);
   const scopes = readScopes(fields.get("scopes"), at, refused);
-  return refused.length > before || typeof name !== "string" ? undefined : { name, ...secret, scopes };
+  return refused.length > before || typeof name !== "string"
+    ? undefined
+    : { name, ...secret, scopes };
 }
 
-function readSecret(fields: ReadonlyMap<string, unknown>, at: string, refused: Refused[]): Pick<ApiKey, "key" | "keyHash"> {
+function readSecret(
+  fields: ReadonlyMap<string, unknown>,
+  at: string,
+  refused: Refused[],
+): Pick<ApiKey, "key" | "keyHash"> {
   const key = fields.get("key");
   const keyHash = fields.get("keyHash");
   // What was found is a secret or close to one: it is described, never shown.
   if ((key === undefined) === (keyHash === undefined)) {
-    refused.push({ at, found: key === undefined ? "neither key nor keyHash" : "both key and keyHash", allowed: "one of key and keyHash" });
+    refused.push({
+      at,
+      found: key === undefined ? "neither key nor keyHash" : "both key and keyHash",
+      allowed: "one of key and keyHash",
+    });
     return {};
   }
   if (keyHash !== undefined) {
     if (typeof keyHash === "string" && /^sha256:[0-9a-f]{64}$/.test(keyHash)) return { keyHash };
-    refused.push({ at: `${at}.keyHash`, found: "another form", allowed: "sha256: and 64 hexadecimal digits (holdfast keygen prints one)" });
+    refused.push({
+      at: `${at}.keyHash`,
+      found: "another form",
+      allowed: "sha256: and 64 hexadecimal digits (holdfast keygen prints one)",
+    });
     return {};
   }
   if (typeof key === "string" && key.length >= API_KEY_LENGTH_MIN) return { key };
@@ -96,7 +133,8 @@ function readScopes(found: unknown, at: string, refused: Refused[]): readonly Ap
   const scopes: ApiScope[] = [];
   for (const item of items) {
     const scope = API_SCOPES.find((known) => known === item);
-    if (scope === undefined) refused.push({ at: `${at}.scopes`, found: item, allowed: API_SCOPES.join(", ") });
+    if (scope === undefined)
+      refused.push({ at: `${at}.scopes`, found: item, allowed: API_SCOPES.join(", ") });
     else scopes.push(scope);
   }
   return scopes;

@@ -10,12 +10,16 @@ export interface LiveChanges {
   readonly waiting: readonly string[];
 }
 
-/** Splits a change into what holds from now on and what waits for the next start. The relations between the result's options must be checked by loading it. */
+/**
+ * Splits a change into what holds from now on and what waits for the next start. The relations
+ * between the result's options must be checked by loading it.
+ */
 export function takeLive(before: Config, after: Config): LiveChanges {
   const taken: string[] = [];
   const waiting: string[] = [];
   for (const { name, option } of optionRows()) {
-    if (JSON.stringify(valueAt(before, name)) !== JSON.stringify(valueAt(after, name))) (option.live ? taken : waiting).push(name);
+    if (JSON.stringify(valueAt(before, name)) !== JSON.stringify(valueAt(after, name)))
+      (option.live ? taken : waiting).push(name);
   }
   return { config: merge(OPTIONS, before, after) as Config, taken, waiting };
 }

@@ -1,4 +1,5 @@
-// Owns: the form of `channels`: the rules of channels as a file can state them, for nodes without a contract in TypeScript.
+// Owns: the form of `channels`: the rules of channels as a file can state them, for nodes without a
+// contract in TypeScript.
 import { CHANNEL_LENGTH_CEILING, type DeliveryClass } from "@holdfast/protocol";
 import type { Reading, Refused } from "./option.ts";
 import { entriesOf, unknownKeys } from "./record.ts";
@@ -8,7 +9,12 @@ import { parseBoolean, parseDurationMs, parseJson, parseNumber } from "./values.
 export const CHANNEL_RULES = ["anyone", "authenticated", "token", "nobody"] as const;
 export type ChannelRule = (typeof CHANNEL_RULES)[number];
 export const SLOW_CONSUMER_POLICIES = ["disconnect", "drop", "conflate", "catch-up"] as const;
-const CLASSES = ["volatile", "latest", "ordered", "durable"] as const satisfies readonly DeliveryClass[];
+const CLASSES = [
+  "volatile",
+  "latest",
+  "ordered",
+  "durable",
+] as const satisfies readonly DeliveryClass[];
 const ACTIONS = ["subscribe", "publish", "presence", "history"] as const;
 
 /** The serialisable part of a contract's channel definition; assignable to it. */
@@ -20,7 +26,10 @@ export interface ChannelSettings {
   readonly slowConsumer?: (typeof SLOW_CONSUMER_POLICIES)[number];
 }
 
-/** Patterns such as `chat:{room}` and their rules, in the order of the file: the first that matches wins. */
+/**
+ * Patterns such as `chat:{room}` and their rules, in the order of the file: the first that matches
+ * wins.
+ */
 export type ChannelMap = Readonly<Record<string, ChannelSettings>>;
 
 export const CHANNELS_ALLOWED =
@@ -35,16 +44,27 @@ export function readChannels(found: unknown): Reading<ChannelMap> {
   const patterns = entriesOf(typeof found === "string" ? parseJson(found) : found);
   if (patterns === undefined) return { ok: false, refused: [{ found, allowed: CHANNELS_ALLOWED }] };
   if (patterns.size > CHANNELS_MAX)
-    return { ok: false, refused: [{ found: `${patterns.size} patterns`, allowed: `at most ${CHANNELS_MAX} patterns` }] };
+    return {
+      ok: false,
+      refused: [
+        { found: `${patterns.size} patterns`, allowed: `at most ${CHANNELS_MAX} patterns` },
+      ],
+    };
   const refused: Refused[] = [];
   const channels: [string, ChannelSettings][] = [];
   for (const [pattern, settings] of patterns) {
     if (pattern.length === 0 || pattern.length > CHANNEL_LENGTH_CEILING)
-      refused.push({ at: `.${pattern}`, found: `${pattern.length} characters`, allowed: `1 to ${CHANNEL_LENGTH_CEILING} characters` });
+      refused.push({
+        at: `.${pattern}`,
+        found: `${pattern.length} characters`,
+        allowed: `1 to ${CHANNEL_LENGTH_CEILING} characters`,
+      });
     channels.push([pattern, readChannel(settings, `.${pattern}`, refused)]);
   }
   // fromEntries defines members, so that a pattern named __proto__ is only a name.
-  return refused.length > 0 ? { ok: false, refused } : { ok: true, value: Object.fromEntries(channels) };
+  return refused.length > 0
+    ? { ok: false, refused }
+    : { ok: true, value: Object.fromEntries(channels) };
 }
 
 function readChannel(found: unknown, at: string, refused: Refused[]): ChannelSettings {
@@ -59,10 +79,19 @@ function readChannel(found: unknown, at: string, refused: Refused[]): ChannelSet
     history: readHistory(fields.get("history"), `${at}.history`, refused),
     presence: readPresence(fields.get("presence"), `${at}.presence`, refused),
     permissions: readPermissions(fields.get("permissions"), `${at}.permissions`, refused),
-    slowConsumer: oneOf(SLOW_CONSUMER_POLICIES, fields.get("slowConsumer"), `${at}.slowConsumer`, refused),
+    slowConsumer: oneOf(
+      SLOW_CONSUMER_POLICIES,
+      fields.get("slowConsumer"),
+      `${at}.slowConsumer`,
+      refused,
+    ),
   });
   if (settings.class === "durable" && settings.history?.ttlMs === undefined)
-    refused.push({ at: `${at}.history.ttlMs`, found: "nothing", allowed: "a time, because the channel is durable" });
+    refused.push({
+      at: `${at}.history.ttlMs`,
+      found: "nothing",
+      allowed: "a time, because the channel is durable",
+    });
   return settings;
 }
 
@@ -75,18 +104,33 @@ function readHistory(found: unknown, at: string, refused: Refused[]): ChannelSet
   }
   refused.push(...unknownKeys(fields, ["size", "ttlMs"], at));
   return defined({
-    size: inRange(fields.get("size"), parseNumber, { at: `${at}.size`, max: HISTORY_SIZE_MAX, min: 0 }, refused),
-    ttlMs: inRange(fields.get("ttlMs"), parseDurationMs, { at: `${at}.ttlMs`, max: HISTORY_TTL_MS_MAX, min: 1000 }, refused),
+    size: inRange(
+      fields.get("size"),
+      parseNumber,
+      { at: `${at}.size`, max: HISTORY_SIZE_MAX, min: 0 },
+      refused,
+    ),
+    ttlMs: inRange(
+      fields.get("ttlMs"),
+      parseDurationMs,
+      { at: `${at}.ttlMs`, max: HISTORY_TTL_MS_MAX, min: 1000 },
+      refused,
+    ),
   });
 }
 
 function readPresence(found: unknown, at: string, refused: Refused[]): boolean | undefined {
   const value = parseBoolean(found);
-  if (found !== undefined && value === undefined) refused.push({ at, found, allowed: "true or false" });
+  if (found !== undefined && value === undefined)
+    refused.push({ at, found, allowed: "true or false" });
   return value;
 }
 
-function readPermissions(found: unknown, at: string, refused: Refused[]): ChannelSettings["permissions"] {
+function readPermissions(
+  found: unknown,
+  at: string,
+  refused: Refused[],
+): ChannelSettings["permissions"] {
   if (found === undefined) return undefined;
   const fields = entriesOf(found);
   if (fields === undefined) {
@@ -94,13 +138,25 @@ function readPermissions(found: unknown, at: string, refused: Refused[]): Channe
     return undefined;
   }
   refused.push(...unknownKeys(fields, ACTIONS, at));
-  const rule = (action: string) => oneOf(CHANNEL_RULES, fields.get(action), `${at}.${action}`, refused);
-  return defined({ subscribe: rule("subscribe"), publish: rule("publish"), presence: rule("presence"), history: rule("history") });
+  const rule = (action: string) =>
+    oneOf(CHANNEL_RULES, fields.get(action), `${at}.${action}`, refused);
+  return defined({
+    subscribe: rule("subscribe"),
+    publish: rule("publish"),
+    presence: rule("presence"),
+    history: rule("history"),
+  });
 }
 
-function oneOf<T extends string>(words: readonly T[], found: unknown, at: string, refused: Refused[]): T | undefined {
+function oneOf<T extends string>(
+  words: readonly T[],
+  found: unknown,
+  at: string,
+  refused: Refused[],
+): T | undefined {
   const word = words.find((known) => known === found);
-  if (found !== undefined && word === undefined) refused.push({ at, found, allowed: words.join(", ") });
+  if (found !== undefined && word === undefined)
+    refused.push({ at, found, allowed: words.join(", ") });
   return word;
 }
 
@@ -112,7 +168,13 @@ function inRange(
 ): number | undefined {
   if (found === undefined) return undefined;
   const value = parse(found);
-  if (value !== undefined && Number.isSafeInteger(value) && value >= range.min && value <= range.max) return value;
+  if (
+    value !== undefined &&
+    Number.isSafeInteger(value) &&
+    value >= range.min &&
+    value <= range.max
+  )
+    return value;
   refused.push({ at: range.at, found, allowed: `${range.min} to ${range.max}` });
   return undefined;
 }
@@ -121,5 +183,7 @@ type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Leaves out what is undefined, so that absent stays absent. */
 function defined<T extends object>(fields: T): Defined<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Defined<T>;
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Defined<T>;
 }

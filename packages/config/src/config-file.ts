@@ -13,22 +13,30 @@ export interface ConfigFile {
 
 /** Reads a file's text; `name` is for messages. Empty text is an empty configuration. */
 export function readConfigFile(text: string, name: string): ConfigFile {
-  if (text.length > FILE_LENGTH_MAX) return refusal(name, `${text.length} characters`, `at most ${FILE_LENGTH_MAX} characters`);
+  if (text.length > FILE_LENGTH_MAX)
+    return refusal(name, `${text.length} characters`, `at most ${FILE_LENGTH_MAX} characters`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
   const [error] = document.errors;
   if (error !== undefined) {
     const line = error.linePos?.[0].line ?? 1;
-    return refusal(`${name}:${line}`, error.message.split("\n")[0] ?? error.code, "YAML 1.2 or JSON");
+    return refusal(
+      `${name}:${line}`,
+      error.message.split("\n")[0] ?? error.code,
+      "YAML 1.2 or JSON",
+    );
   }
   const content = contentOf(document);
   if (!content.ok) return refusal(name, content.found, "YAML 1.2 or JSON, with few aliases");
   if (content.value === null) return { given: [], problems: [] };
-  if (!(content.value instanceof Map)) return refusal(name, "something else than a map", "a map of options");
+  if (!(content.value instanceof Map))
+    return refusal(name, "something else than a map", "a map of options");
   const lineOf = (path: readonly string[]) => {
     const node = document.getIn(path, true);
     const start =
-      typeof node === "object" && node !== null && "range" in node ? (node.range as readonly number[] | undefined)?.[0] : undefined;
+      typeof node === "object" && node !== null && "range" in node
+        ? (node.range as readonly number[] | undefined)?.[0]
+        : undefined;
     return start === undefined ? name : `${name}:${lines.linePos(start).line}`;
   };
   const given: Given[] = [];
@@ -41,7 +49,8 @@ function contentOf(
   document: Document.Parsed,
 ): { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly found: string } {
   try {
-    // Maps instead of objects: a key named __proto__ is only a key. The count of aliases is bounded by the library (100).
+    // Maps instead of objects: a key named __proto__ is only a key. The count of aliases is bounded
+    // by the library (100).
     return { ok: true, value: document.toJS({ mapAsMap: true }) as unknown };
   } catch (error) {
     return { ok: false, found: error instanceof Error ? error.message : "unresolvable aliases" };
@@ -64,10 +73,14 @@ function collect(place: Place, out: Out): void {
   for (const [key, value] of place.values) {
     const path = [...place.path, String(key)];
     const name = path.join(".");
-    const entry: object | undefined = Object.entries(place.table).find(([known]) => known === key)?.[1];
+    const entry: object | undefined = Object.entries(place.table).find(
+      ([known]) => known === key,
+    )?.[1];
     if (entry === undefined || isOption(entry)) {
-      // An option left empty (`nodeId:`) is as good as absent. Unknown names are refused where the layers meet.
-      if (entry === undefined || value !== null) out.given.push({ name, value, source: { kind: "file", where: out.lineOf(path) } });
+      // An option left empty (`nodeId:`) is as good as absent. Unknown names are refused where the
+      // layers meet.
+      if (entry === undefined || value !== null)
+        out.given.push({ name, value, source: { kind: "file", where: out.lineOf(path) } });
     } else if (value instanceof Map) collect({ table: entry, values: value, path }, out);
     else if (value !== null)
       out.problems.push({

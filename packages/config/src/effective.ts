@@ -12,12 +12,19 @@ export interface EffectiveRow {
 }
 
 /** Every row of the table with its value. API keys show names and scopes. */
-export function effectiveConfig(config: Config, sources: ReadonlyMap<string, Source>): readonly EffectiveRow[] {
+export function effectiveConfig(
+  config: Config,
+  sources: ReadonlyMap<string, Source>,
+): readonly EffectiveRow[] {
   return optionRows().map(({ name, option }) => {
     const value = valueAt(config, name);
     const source = sources.get(name) ?? { kind: "default", where: "default" };
     if (option.kind === "api keys") return { name, value: config.apiKeys.map(withoutKey), source };
-    return { name, value: option.secret && value !== undefined ? "(hidden)" : (value ?? null), source };
+    return {
+      name,
+      value: option.secret && value !== undefined ? "(hidden)" : (value ?? null),
+      source,
+    };
   });
 }
 

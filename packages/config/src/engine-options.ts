@@ -1,4 +1,5 @@
-// Owns: the rows of the option table that the engine of a node obeys: limits, times, flow, admission, drain. Each description ends with why the default is what it is.
+// Owns: the rows of the option table that the engine of a node obeys: limits, times, flow,
+// admission, drain. Each description ends with why the default is what it is.
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
 import { boolean, bytes, decimal, duration, integer } from "./option.ts";
 
@@ -28,13 +29,15 @@ export const ENGINE_OPTIONS = {
       min: 1,
       max: 100_000,
       live: true,
-      description: "Subscriptions of a connection. An application that needs more usually wants fewer, wider channels.",
+      description:
+        "Subscriptions of a connection. An application that needs more usually wants fewer, wider channels.",
     }),
     channelLengthMax: integer({
       default: CHANNEL_LENGTH_CEILING,
       min: 1,
       max: CHANNEL_LENGTH_CEILING,
-      description: "Longest channel name, in UTF-16 code units. The default is the protocol's ceiling.",
+      description:
+        "Longest channel name, in UTF-16 code units. The default is the protocol's ceiling.",
     }),
     publishesPerSecondMax: decimal({
       default: 100,
@@ -42,7 +45,8 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       unit: "/s",
       live: true,
-      description: "Publishes and presence changes of a connection. 100 lets a cursor move at 60 a second and leaves room for the rest.",
+      description:
+        "Publishes and presence changes of a connection. 100 lets a cursor move at 60 a second and leaves room for the rest.",
     }),
     rpcsPerSecondMax: decimal({
       default: 50,
@@ -50,7 +54,8 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       unit: "/s",
       live: true,
-      description: "Calls and token refreshes of a connection. 50 is above what a person's clicks cause and below what a loop does.",
+      description:
+        "Calls and token refreshes of a connection. 50 is above what a person's clicks cause and below what a loop does.",
     }),
     framesPerSecondMax: decimal({
       default: 1000,
@@ -58,14 +63,16 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       unit: "/s",
       live: true,
-      description: "All frames of a connection together. With the burst a returning client can ask for all its subscriptions at once.",
+      description:
+        "All frames of a connection together. With the burst a returning client can ask for all its subscriptions at once.",
     }),
     burstFactor: decimal({
       default: 4,
       min: 1,
       max: 100,
       live: true,
-      description: "How many seconds' worth of each rate may be used at once. 4 lets a client that was offline send what it queued.",
+      description:
+        "How many seconds' worth of each rate may be used at once. 4 lets a client that was offline send what it queued.",
     }),
     rpcsInFlightMax: integer({
       default: 32,
@@ -94,14 +101,16 @@ export const ENGINE_OPTIONS = {
       min: 1,
       max: 1_000_000,
       live: true,
-      description: "Connections of one user on the node. 100 is many tabs and devices, and few for a stolen token.",
+      description:
+        "Connections of one user on the node. 100 is many tabs and devices, and few for a stolen token.",
     }),
     membersMax: integer({
       default: 2000,
       min: 1,
       max: 100_000,
       live: true,
-      description: "Members of a channel's presence. Every watcher is told of every member: beyond 2,000 show a count instead.",
+      description:
+        "Members of a channel's presence. Every watcher is told of every member: beyond 2,000 show a count instead.",
     }),
     presencePerConnectionMax: integer({
       default: 100,
@@ -115,7 +124,8 @@ export const ENGINE_OPTIONS = {
       min: 1,
       max: 100_000,
       live: true,
-      description: "Connections whose first frame is not answered yet. Two seconds' worth of admission.handshakesPerSecond.",
+      description:
+        "Connections whose first frame is not answered yet. Two seconds' worth of admission.handshakesPerSecond.",
     }),
   },
   timeouts: {
@@ -132,14 +142,16 @@ export const ENGINE_OPTIONS = {
       min: 1000,
       max: 60 * MINUTE_MS,
       live: true,
-      description: "A connection from which nothing came for this long is closed. Two pings may be lost.",
+      description:
+        "A connection from which nothing came for this long is closed. Two pings may be lost.",
     }),
     pingMs: duration({
       default: 25_000,
       min: 500,
       max: 30 * MINUTE_MS,
       live: true,
-      description: "How often clients ping. 25 s keeps a connection alive through proxies that cut silent ones after 30 to 60 s.",
+      description:
+        "How often clients ping. 25 s keeps a connection alive through proxies that cut silent ones after 30 to 60 s.",
     }),
     rpcMs: duration({
       default: 10_000,
@@ -153,27 +165,31 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 10 * MINUTE_MS,
       live: true,
-      description: "How long a member stays whose connection was lost. 10 s covers a reload, a change of network and a node's restart.",
+      description:
+        "How long a member stays whose connection was lost. 10 s covers a reload, a change of network and a node's restart.",
     }),
     presenceLeaseMs: duration({
       default: 30_000,
       min: 3000,
       max: 60 * MINUTE_MS,
       live: true,
-      description: "How long the members of a node stay that died without a word. Nodes renew at a third of it, so two renewals may fail.",
+      description:
+        "How long the members of a node stay that died without a word. Nodes renew at a third of it, so two renewals may fail.",
     }),
     presenceCoalesceMs: duration({
       default: 100,
       min: 0,
       max: 10_000,
       live: true,
-      description: "Presence changes are gathered for this long. 100 ms is not noticed and turns a herd's joins into a few frames.",
+      description:
+        "Presence changes are gathered for this long. 100 ms is not noticed and turns a herd's joins into a few frames.",
     }),
     resumeTtlMs: duration({
       default: 5 * MINUTE_MS,
       min: 5000,
       max: 24 * 60 * MINUTE_MS,
-      description: "How long a resume token is good. 5 minutes outlast the return of a whole node's clients; newer tokens come with pongs.",
+      description:
+        "How long a resume token is good. 5 minutes outlast the return of a whole node's clients; newer tokens come with pongs.",
     }),
   },
   flow: {
@@ -182,7 +198,8 @@ export const ENGINE_OPTIONS = {
       min: 4 * KIB,
       max: 64 * MIB,
       live: true,
-      description: "Unsent bytes above which a connection's subscriptions lag and their slow-consumer policy begins.",
+      description:
+        "Unsent bytes above which a connection's subscriptions lag and their slow-consumer policy begins.",
     }),
     queueBytesMax: bytes({
       default: MIB,
@@ -221,7 +238,8 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 100_000,
       live: true,
-      description: "Recent publications of each channel in the node's memory, which serve returning clients without the broker.",
+      description:
+        "Recent publications of each channel in the node's memory, which serve returning clients without the broker.",
     }),
     bytesMax: bytes({
       default: 256 * KIB,
@@ -246,7 +264,8 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 0.9,
       live: true,
-      description: "Share of A that only resumes may use, so that newcomers cannot keep those out who were here.",
+      description:
+        "Share of A that only resumes may use, so that newcomers cannot keep those out who were here.",
     }),
     windowMinMs: duration({
       default: 500,
@@ -269,26 +288,30 @@ export const ENGINE_OPTIONS = {
       min: 500,
       max: 10 * MINUTE_MS,
       live: true,
-      description: "A node that says nothing for this long is dead to the others. Five times fleet.figuresMs lets four words be lost.",
+      description:
+        "A node that says nothing for this long is dead to the others. Five times fleet.figuresMs lets four words be lost.",
     }),
     lagMsMax: duration({
       default: 250,
       min: 10,
       max: MINUTE_MS,
       live: true,
-      description: "With an event loop later than this a node takes fewer set-ups, and drains towards it go slower.",
+      description:
+        "With an event loop later than this a node takes fewer set-ups, and drains towards it go slower.",
     }),
     askMs: duration({
       default: 1000,
       min: 50,
       max: MINUTE_MS,
       live: true,
-      description: "How long a question to all nodes waits; nodes that did not answer are named in the result.",
+      description:
+        "How long a question to all nodes waits; nodes that did not answer are named in the result.",
     }),
     rebalance: boolean({
       default: true,
       live: true,
-      description: "Moves sessions away from a node that has more than the mean of all, for instance after one joined.",
+      description:
+        "Moves sessions away from a node that has more than the mean of all, for instance after one joined.",
     }),
     rebalanceTolerance: decimal({
       default: 0.1,
@@ -310,7 +333,8 @@ export const ENGINE_OPTIONS = {
       max: 10_000,
       unit: "/s",
       live: true,
-      description: "Sessions that a node gives away at most while it evens out load. Slow: nobody waits for it.",
+      description:
+        "Sessions that a node gives away at most while it evens out load. Slow: nobody waits for it.",
     }),
     rebalanceCooldownMs: duration({
       default: 30_000,
@@ -334,7 +358,8 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 24 * 60 * MINUTE_MS,
       live: true,
-      description: "From the first goodbye to the deadline. Give more, and a longer grace period, to nodes with more connections.",
+      description:
+        "From the first goodbye to the deadline. Give more, and a longer grace period, to nodes with more connections.",
     }),
     perSecondMax: decimal({
       default: 500,
@@ -342,7 +367,8 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       unit: "/s",
       live: true,
-      description: "Most sessions that leave in a second, unless the deadline demands more: what the other nodes can take.",
+      description:
+        "Most sessions that leave in a second, unless the deadline demands more: what the other nodes can take.",
     }),
   },
 } as const;

@@ -5,7 +5,10 @@ import { suggestion } from "./record.ts";
 
 const PREFIX = "HOLDFAST_";
 
-/** Variables that Kubernetes sets in every pod of a namespace with a Service whose name begins with `holdfast`. */
+/**
+ * Variables that Kubernetes sets in every pod of a namespace with a Service whose name begins with
+ * `holdfast`.
+ */
 const SERVICE_LINK_NAME =
   /^HOLDFAST(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
@@ -16,7 +19,10 @@ export interface EnvValues {
   readonly notes: readonly string[];
 }
 
-/** Reads every HOLDFAST_ variable. Empty ones count as absent; unknown ones are refused unless they are `ignored` or Kubernetes' own. */
+/**
+ * Reads every HOLDFAST_ variable. Empty ones count as absent; unknown ones are refused unless they
+ * are `ignored` or Kubernetes' own.
+ */
 export function readEnv(
   env: Readonly<Record<string, string | undefined>>,
   rows: readonly OptionRow[],
@@ -27,15 +33,24 @@ export function readEnv(
   const problems: ConfigProblem[] = [];
   const notes: string[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || ignored.includes(name) || value === undefined || value === "") continue;
+    if (!name.startsWith(PREFIX) || ignored.includes(name) || value === undefined || value === "")
+      continue;
     const row = byEnv.get(name);
     if (SERVICE_LINK_VALUE.test(value) && SERVICE_LINK_NAME.test(name)) {
       // `HOLDFAST_PORT=tcp://10.0.0.7:80` is not what anyone wrote.
       if (row !== undefined)
-        notes.push(`${name} was set by Kubernetes for a Service and is ignored; enableServiceLinks: false in the pod avoids it`);
-    } else if (row !== undefined) given.push({ name: row.name, value, source: { kind: "env", where: name } });
+        notes.push(
+          `${name} was set by Kubernetes for a Service and is ignored; enableServiceLinks: false in the pod avoids it`,
+        );
+    } else if (row !== undefined)
+      given.push({ name: row.name, value, source: { kind: "env", where: name } });
     else if (!SERVICE_LINK_NAME.test(name))
-      problems.push({ option: name, where: "environment", found: "an unknown variable", allowed: suggestedVariable(name, rows) });
+      problems.push({
+        option: name,
+        where: "environment",
+        found: "an unknown variable",
+        allowed: suggestedVariable(name, rows),
+      });
   }
   return { given, problems, notes };
 }
@@ -43,5 +58,8 @@ export function readEnv(
 function suggestedVariable(name: string, rows: readonly OptionRow[]): string {
   // Without the prefix, which every name shares and which would make all of them look alike.
   const bare = rows.map((row) => row.env.slice(PREFIX.length));
-  return suggestion(name.slice(PREFIX.length), bare).replace("did you mean ", `did you mean ${PREFIX}`);
+  return suggestion(name.slice(PREFIX.length), bare).replace(
+    "did you mean ",
+    `did you mean ${PREFIX}`,
+  );
 }

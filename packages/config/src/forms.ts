@@ -1,15 +1,21 @@
-// Owns: the forms of texts in options: hosts, origins, address ranges, URLs. They catch slips; whether a name resolves is seen at start.
+// Owns: the forms of texts in options: hosts, origins, address ranges, URLs. They catch slips;
+// whether a name resolves is seen at start.
 
 /** An IPv4 or IPv6 address or a host name. */
 export function isHost(text: string): boolean {
   return text.length <= 253 && /^[A-Za-z0-9._:%-]+$/.test(text);
 }
 
-/** `*`, or scheme, host and optional port with nothing behind, in the form in which browsers send it. */
+/**
+ * `*`, or scheme, host and optional port with nothing behind, in the form in which browsers send
+ * it.
+ */
 export function isOrigin(text: string): text is string {
   return (
     text === "*" ||
-    (URL.canParse(text) && /^(https?|[a-z-]+-extension|capacitor|tauri):\/\/[^/?#@]+$/.test(text) && text === text.toLowerCase())
+    (URL.canParse(text) &&
+      /^(https?|[a-z-]+-extension|capacitor|tauri):\/\/[^/?#@]+$/.test(text) &&
+      text === text.toLowerCase())
   );
 }
 
@@ -23,24 +29,37 @@ export function isAddressRange(text: string): text is string {
 
 function isIpv4(text: string): boolean {
   const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
+  return (
+    parts.length === 4 &&
+    parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)
+  );
 }
 
 function isIpv6(text: string): boolean {
-  return /^[0-9a-fA-F:.]{2,45}$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]`);
+  return (
+    /^[0-9a-fA-F:.]{2,45}$/.test(text) && text.includes(":") && URL.canParse(`http://[${text}]`)
+  );
 }
 
-/** An https URL, or an http one on loopback: keys that come over an open network can be anyone's. */
+/**
+ * An https URL, or an http one on loopback: keys that come over an open network can be anyone's.
+ */
 export function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const url = new URL(text);
   if (url.username !== "" || url.password !== "") return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname));
+  return (
+    url.protocol === "https:" ||
+    (url.protocol === "http:" && ["localhost", "127.0.0.1", "[::1]"].includes(url.hostname))
+  );
 }
 
-export const BROKER_URL_ALLOWED = "memory:, or a redis:// or rediss:// URL, with +sentinel or +cluster";
+export const BROKER_URL_ALLOWED =
+  "memory:, or a redis:// or rediss:// URL, with +sentinel or +cluster";
 
-/** `memory:` or a URL of Redis servers; which parts it has is looked at when the broker is opened. */
+/**
+ * `memory:` or a URL of Redis servers; which parts it has is looked at when the broker is opened.
+ */
 export function isBrokerUrl(text: string): boolean {
   return text === "memory:" || /^rediss?(\+sentinel|\+cluster)?:\/\/[^\s/]/.test(text);
 }

@@ -24,7 +24,9 @@ function loaded(input: ConfigInput): Config {
 
 function refused(input: ConfigInput): readonly string[] {
   const result = loadConfig(input);
-  return result.ok ? [] : result.problems.map((p) => `${p.option} | ${p.where} | ${p.found} | ${p.allowed}`);
+  return result.ok
+    ? []
+    : result.problems.map((p) => `${p.option} | ${p.where} | ${p.found} | ${p.allowed}`);
 }
 
 describe("defaults", () => {
@@ -32,7 +34,10 @@ describe("defaults", () => {
     expect(refused({})).toEqual([]);
     for (const { name, option } of optionRows()) {
       if (option.default === undefined) continue;
-      expect({ name, reading: option.read(option.default) }).toEqual({ name, reading: { ok: true, value: option.default } });
+      expect({ name, reading: option.read(option.default) }).toEqual({
+        name,
+        reading: { ok: true, value: option.default },
+      });
     }
   });
 
@@ -49,7 +54,9 @@ describe("defaults", () => {
     const names = optionRows().map((row) => `${row.name} ${row.env} ${row.flag}`);
     expect(names).toContain("port HOLDFAST_PORT --port");
     expect(names).toContain("broker.url HOLDFAST_BROKER_URL undefined");
-    expect(names).toContain("limits.subscriptionsMax HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX --limits-subscriptions-max");
+    expect(names).toContain(
+      "limits.subscriptionsMax HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX --limits-subscriptions-max",
+    );
     expect(names).toContain("auth.jwt.hmacSecret HOLDFAST_AUTH_JWT_HMAC_SECRET undefined");
   });
 });
@@ -92,9 +99,21 @@ describe("precedence", () => {
 
 describe("what is refused", () => {
   const table: readonly (readonly [string, ConfigInput, string])[] = [
-    ["an unknown key, with the nearest name", { text: "limits: { subscriptionMax: 5 }" }, "did you mean limits.subscriptionsMax?"],
-    ["a key that stands outside its section", { text: "subscriptionsMax: 5" }, "did you mean limits.subscriptionsMax?"],
-    ["an unknown key that is like nothing", { text: "zzzzzzzzzzzz: 5" }, "an option of docs/reference/options.md"],
+    [
+      "an unknown key, with the nearest name",
+      { text: "limits: { subscriptionMax: 5 }" },
+      "did you mean limits.subscriptionsMax?",
+    ],
+    [
+      "a key that stands outside its section",
+      { text: "subscriptionsMax: 5" },
+      "did you mean limits.subscriptionsMax?",
+    ],
+    [
+      "an unknown key that is like nothing",
+      { text: "zzzzzzzzzzzz: 5" },
+      "an option of docs/reference/options.md",
+    ],
     [
       "an unknown variable",
       { env: { HOLDFAST_PROT: "1" } },
@@ -107,62 +126,172 @@ describe("what is refused", () => {
     ],
     ["constructor as a section", { text: "constructor: 1" }, "constructor"],
     ["a section's member named toString", { text: "limits: { toString: 1 }" }, "limits.toString"],
-    ["a section given as one value", { text: "limits: 5" }, "limits | the configuration:1 | a single value | a map of messageBytesMax"],
+    [
+      "a section given as one value",
+      { text: "limits: 5" },
+      "limits | the configuration:1 | a single value | a map of messageBytesMax",
+    ],
     ["a list instead of a map", { text: "- 1" }, "a map of options"],
-    ["broken YAML, with its line", { file: "h.yaml", text: "port: 1\nx: [" }, "configuration file | h.yaml:2"],
-    ["a key twice", { file: "h.yaml", text: "port: 1\nport: 2" }, "configuration file | h.yaml:2 | Map keys must be unique"],
+    [
+      "broken YAML, with its line",
+      { file: "h.yaml", text: "port: 1\nx: [" },
+      "configuration file | h.yaml:2",
+    ],
+    [
+      "a key twice",
+      { file: "h.yaml", text: "port: 1\nport: 2" },
+      "configuration file | h.yaml:2 | Map keys must be unique",
+    ],
     ["an unresolved alias", { text: "port: *x" }, "aliases"],
-    ["a port above the range", { text: "port: 65536" }, "port | the configuration:1 | 65536 | 0 to 65535"],
+    [
+      "a port above the range",
+      { text: "port: 65536" },
+      "port | the configuration:1 | 65536 | 0 to 65535",
+    ],
     ["a port below the range", { flags: { port: "-1" } }, "port | --port | -1 | 0 to 65535"],
     ["a fraction where a whole number is needed", { text: "port: 80.5" }, "80.5"],
     ["not a number", { text: "port: .nan" }, "port"],
     ["infinity", { text: "limits: { burstFactor: .inf }" }, "limits.burstFactor"],
-    ["a number beyond what counts exactly", { text: "limits: { messageBytesMax: 9007199254740993 }" }, "limits.messageBytesMax"],
+    [
+      "a number beyond what counts exactly",
+      { text: "limits: { messageBytesMax: 9007199254740993 }" },
+      "limits.messageBytesMax",
+    ],
     ["hexadecimal in the environment", { env: { HOLDFAST_PORT: "0x50" } }, "0x50"],
-    ["a duration with an unknown unit", { text: "timeouts: { idleMs: 5parsecs }" }, "a number of ms or like 30s"],
-    ["a size with an unknown unit", { text: "flow: { lagBytes: 5kilo }" }, "a number or like 64KiB"],
+    [
+      "a duration with an unknown unit",
+      { text: "timeouts: { idleMs: 5parsecs }" },
+      "a number of ms or like 30s",
+    ],
+    [
+      "a size with an unknown unit",
+      { text: "flow: { lagBytes: 5kilo }" },
+      "a number or like 64KiB",
+    ],
     ["a word instead of a boolean", { text: "metrics: yes" }, "true or false"],
     ["a level that does not exist", { text: "log: { level: loud }" }, "debug, info, warn, error"],
-    ["an origin with a path", { text: "allowedOrigins: [https://a.example/path]" }, "allowedOrigins[0]"],
+    [
+      "an origin with a path",
+      { text: "allowedOrigins: [https://a.example/path]" },
+      "allowedOrigins[0]",
+    ],
     ["* among other origins", { text: "allowedOrigins: ['*', https://a.example]" }, "* alone"],
     ["a proxy that is not an address", { text: "trustedProxies: [balancer]" }, "trustedProxies[0]"],
     ["a range with too many bits", { text: "trustedProxies: [10.0.0.0/33]" }, "trustedProxies[0]"],
     ["a broker of another kind", { text: "broker: { url: mysql://x }" }, "memory:"],
-    ["a short secret, without showing it", { env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: "hunter2" } }, "a hidden text of 7 characters"],
-    ["keys over an open network", { text: "auth: { jwt: { jwksUrl: http://idp.example/keys } }" }, "an https: URL"],
-    ["an algorithm none of the keys serves", { text: "auth: { jwt: { algorithms: [HS256, RS256] } }" }, "HS256, RS256 without a key"],
-    ["the algorithm none", { text: "auth: { jwt: { algorithms: [none] } }" }, "auth.jwt.algorithms[0]"],
-    ["a certificate without its key", { text: "tls: { certFile: a.pem }" }, "both tls.certFile and tls.keyFile"],
-    ["a key without its certificate", { text: "tls: { keyFile: a.pem }" }, "both tls.certFile and tls.keyFile"],
+    [
+      "a short secret, without showing it",
+      { env: { HOLDFAST_AUTH_JWT_HMAC_SECRET: "hunter2" } },
+      "a hidden text of 7 characters",
+    ],
+    [
+      "keys over an open network",
+      { text: "auth: { jwt: { jwksUrl: http://idp.example/keys } }" },
+      "an https: URL",
+    ],
+    [
+      "an algorithm none of the keys serves",
+      { text: "auth: { jwt: { algorithms: [HS256, RS256] } }" },
+      "HS256, RS256 without a key",
+    ],
+    [
+      "the algorithm none",
+      { text: "auth: { jwt: { algorithms: [none] } }" },
+      "auth.jwt.algorithms[0]",
+    ],
+    [
+      "a certificate without its key",
+      { text: "tls: { certFile: a.pem }" },
+      "both tls.certFile and tls.keyFile",
+    ],
+    [
+      "a key without its certificate",
+      { text: "tls: { keyFile: a.pem }" },
+      "both tls.certFile and tls.keyFile",
+    ],
     ["two listeners on one port", { text: "internalPort: 8000" }, "another port than port"],
-    ["lagBytes at the hard limit", { text: "flow: { lagBytes: 1MiB }" }, "less than flow.queueBytesMax"],
+    [
+      "lagBytes at the hard limit",
+      { text: "flow: { lagBytes: 1MiB }" },
+      "less than flow.queueBytesMax",
+    ],
     ["chunks larger than what lags", { text: "flow: { chunkBytes: 512KiB }" }, "flow.lagBytes"],
-    ["pings that leave no room for a lost one", { text: "timeouts: { pingMs: 40s }" }, "half of timeouts.idleMs"],
-    ["resume tokens shorter than pings", { text: "timeouts: { resumeTtlMs: 30s }" }, "half of timeouts.resumeTtlMs"],
-    ["figures too rare for the lease of nodes", { text: "fleet: { figuresMs: 4s }" }, "a third of fleet.nodeLeaseMs"],
-    ["grace above the lease", { text: "timeouts: { presenceGraceMs: 60s }" }, "timeouts.presenceLeaseMs"],
+    [
+      "pings that leave no room for a lost one",
+      { text: "timeouts: { pingMs: 40s }" },
+      "half of timeouts.idleMs",
+    ],
+    [
+      "resume tokens shorter than pings",
+      { text: "timeouts: { resumeTtlMs: 30s }" },
+      "half of timeouts.resumeTtlMs",
+    ],
+    [
+      "figures too rare for the lease of nodes",
+      { text: "fleet: { figuresMs: 4s }" },
+      "a third of fleet.nodeLeaseMs",
+    ],
+    [
+      "grace above the lease",
+      { text: "timeouts: { presenceGraceMs: 60s }" },
+      "timeouts.presenceLeaseMs",
+    ],
     ["a reserve above 0.9", { text: "admission: { resumeReserve: 0.95 }" }, "0 to 0.9"],
-    ["data that does not fit into a message", { text: "limits: { messageBytesMax: 64KiB }" }, "three quarters of limits.messageBytesMax"],
-    ["more subscriptions than a client may ask for", { text: "limits: { subscriptionsMax: 5000 }" }, "could not subscribe again"],
-    ["a durable channel without a time", { text: "channels: { 'a:{b}': { class: durable } }" }, "because the channel is durable"],
-    ["a durable channel in memory", { text: "channels: { a: { class: durable, history: { ttlMs: 1h } } }" }, "broker.url is memory:"],
-    ["a channel's unknown key", { text: "channels: { a: { histroy: {} } }" }, "did you mean history?"],
+    [
+      "data that does not fit into a message",
+      { text: "limits: { messageBytesMax: 64KiB }" },
+      "three quarters of limits.messageBytesMax",
+    ],
+    [
+      "more subscriptions than a client may ask for",
+      { text: "limits: { subscriptionsMax: 5000 }" },
+      "could not subscribe again",
+    ],
+    [
+      "a durable channel without a time",
+      { text: "channels: { 'a:{b}': { class: durable } }" },
+      "because the channel is durable",
+    ],
+    [
+      "a durable channel in memory",
+      { text: "channels: { a: { class: durable, history: { ttlMs: 1h } } }" },
+      "broker.url is memory:",
+    ],
+    [
+      "a channel's unknown key",
+      { text: "channels: { a: { histroy: {} } }" },
+      "did you mean history?",
+    ],
     [
       "a channel's unknown permission",
       { text: "channels: { a: { permissions: { publish: everyone } } }" },
       "anyone, authenticated, token, nobody",
     ],
-    ["an API key without a secret", { text: "apiKeys: [{ name: a, scopes: [publish] }]" }, "one of key and keyHash"],
+    [
+      "an API key without a secret",
+      { text: "apiKeys: [{ name: a, scopes: [publish] }]" },
+      "one of key and keyHash",
+    ],
     [
       "a short API key, without showing it",
       { text: "apiKeys: [{ name: a, key: hunter2, scopes: ['*'] }]" },
       "7 characters | at least 32 characters",
     ],
-    ["a hash of another form", { text: "apiKeys: [{ name: a, keyHash: 'md5:aa', scopes: ['*'] }]" }, "sha256:"],
-    ["a scope that does not exist", { text: `apiKeys: [{ name: a, key: ${SECRET}, scopes: [root] }]` }, "publish, history"],
+    [
+      "a hash of another form",
+      { text: "apiKeys: [{ name: a, keyHash: 'md5:aa', scopes: ['*'] }]" },
+      "sha256:",
+    ],
+    [
+      "a scope that does not exist",
+      { text: `apiKeys: [{ name: a, key: ${SECRET}, scopes: [root] }]` },
+      "publish, history",
+    ],
     [
       "two API keys of one name",
-      { text: `apiKeys: [{ name: a, key: ${SECRET}, scopes: ['*'] }, { name: a, key: x${SECRET}, scopes: ['*'] }]` },
+      {
+        text: `apiKeys: [{ name: a, key: ${SECRET}, scopes: ['*'] }, { name: a, key: x${SECRET}, scopes: ['*'] }]`,
+      },
       "a name that no other key has",
     ],
   ];
@@ -175,7 +304,9 @@ describe("what is refused", () => {
   }
 
   test("all problems at once, also those of relations between other options", () => {
-    expect(refused({ text: "port: x\nhots: a\ntls: { certFile: a.pem }\nflow: { lagBytes: 2MiB }" })).toHaveLength(4);
+    expect(
+      refused({ text: "port: x\nhots: a\ntls: { certFile: a.pem }\nflow: { lagBytes: 2MiB }" }),
+    ).toHaveLength(4);
   });
 
   test("a file too long to be one", () => {
@@ -185,9 +316,13 @@ describe("what is refused", () => {
 
 describe("what is accepted", () => {
   test("durations and sizes with units, in YAML and in JSON", () => {
-    const yaml = loaded({ text: "timeouts: { idleMs: 1.5m, pingMs: 750ms }\nflow: { lagBytes: 128KiB }" });
+    const yaml = loaded({
+      text: "timeouts: { idleMs: 1.5m, pingMs: 750ms }\nflow: { lagBytes: 128KiB }",
+    });
     expect([yaml.timeouts.idleMs, yaml.flow.lagBytes]).toEqual([90_000, 131_072]);
-    const json = loaded({ text: '{\n\t"timeouts": { "idleMs": "2m" },\n\t"limits": { "dataBytesMax": "10kB" }\n}' });
+    const json = loaded({
+      text: '{\n\t"timeouts": { "idleMs": "2m" },\n\t"limits": { "dataBytesMax": "10kB" }\n}',
+    });
     expect([json.timeouts.idleMs, json.limits.dataBytesMax]).toEqual([120_000, 10_000]);
   });
 
@@ -215,7 +350,9 @@ describe("what is accepted", () => {
       HOLDFAST_PORT_80_TCP: "tcp://10.0.0.7:80",
     };
     const result = loadConfig({ env });
-    expect(result.ok && [result.config.port, result.config.internalPort, result.notes.length]).toEqual([8000, 9000, 2]);
+    expect(
+      result.ok && [result.config.port, result.config.internalPort, result.notes.length],
+    ).toEqual([8000, 9000, 2]);
   });
 
   test("a variable of another form for the same port is still refused", () => {
@@ -247,8 +384,14 @@ channels:
   });
 
   test("API keys as JSON in the environment", () => {
-    const env = { HOLDFAST_API_KEYS: JSON.stringify([{ name: "backend", key: SECRET, scopes: ["publish", "presence"] }]) };
-    expect(loaded({ env }).apiKeys).toEqual([{ name: "backend", key: SECRET, scopes: ["publish", "presence"] }]);
+    const env = {
+      HOLDFAST_API_KEYS: JSON.stringify([
+        { name: "backend", key: SECRET, scopes: ["publish", "presence"] },
+      ]),
+    };
+    expect(loaded({ env }).apiKeys).toEqual([
+      { name: "backend", key: SECRET, scopes: ["publish", "presence"] },
+    ]);
   });
 });
 
@@ -271,18 +414,26 @@ test("secrets never appear in the effective configuration", () => {
 
 test("of a changed configuration a running node takes live options and tells which ones wait", () => {
   const before = loaded({});
-  const after = loaded({ flags: { port: 1, "limits.subscriptionsMax": 7, "drain.windowMs": "9s", nodeId: "x" } });
+  const after = loaded({
+    flags: { port: 1, "limits.subscriptionsMax": 7, "drain.windowMs": "9s", nodeId: "x" },
+  });
   const { config, taken, waiting } = takeLive(before, after);
   expect([taken, waiting]).toEqual([
     ["limits.subscriptionsMax", "drain.windowMs"],
     ["nodeId", "port"],
   ]);
-  expect([config.port, config.nodeId, config.limits.subscriptionsMax, config.drain.windowMs]).toEqual([8000, undefined, 7, 9000]);
+  expect([
+    config.port,
+    config.nodeId,
+    config.limits.subscriptionsMax,
+    config.drain.windowMs,
+  ]).toEqual([8000, undefined, 7, 9000]);
   expect(takeLive(before, before)).toEqual({ config: before, taken: [], waiting: [] });
 });
 
 test("durable channels in memory are accepted where that is said", () => {
-  const text = "channels: { a: { class: durable, history: { ttlMs: 1h } } }\nbroker: { allowNonDurable: true }";
+  const text =
+    "channels: { a: { class: durable, history: { ttlMs: 1h } } }\nbroker: { allowNonDurable: true }";
   expect(refused({ text })).toEqual([]);
 });
 
@@ -294,15 +445,38 @@ test("the engine's settings are exactly core's, in types and in fields", () => {
 });
 
 test("no text, environment or flag makes loading throw, or refuses without saying what is allowed", () => {
-  const names = fc.constantFrom("port", "limits", "auth", "channels", "apiKeys", "tls", "__proto__", "flow", "x");
-  const value = fc.oneof(fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.array(fc.jsonValue()), fc.jsonValue());
+  const names = fc.constantFrom(
+    "port",
+    "limits",
+    "auth",
+    "channels",
+    "apiKeys",
+    "tls",
+    "__proto__",
+    "flow",
+    "x",
+  );
+  const value = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.double(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(fc.jsonValue()),
+    fc.jsonValue(),
+  );
   fc.assert(
-    fc.property(fc.dictionary(names, value), fc.string(), fc.dictionary(names, value), (tree, raw, flags) => {
-      for (const text of [JSON.stringify(tree), raw]) {
-        const result = loadConfig({ text, flags, env: { HOLDFAST_PORT: raw } });
-        if (!result.ok) for (const p of result.problems) expect(p.allowed).not.toBe("");
-      }
-    }),
+    fc.property(
+      fc.dictionary(names, value),
+      fc.string(),
+      fc.dictionary(names, value),
+      (tree, raw, flags) => {
+        for (const text of [JSON.stringify(tree), raw]) {
+          const result = loadConfig({ text, flags, env: { HOLDFAST_PORT: raw } });
+          if (!result.ok) for (const p of result.problems) expect(p.allowed).not.toBe("");
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });

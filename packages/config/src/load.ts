@@ -1,4 +1,5 @@
-// Owns: how a configuration comes together: flags over environment over file over defaults, every problem at once.
+// Owns: how a configuration comes together: flags over environment over file over defaults, every
+// problem at once.
 import { readConfigFile } from "./config-file.ts";
 import { readEnv } from "./env.ts";
 import type { Refused } from "./option.ts";
@@ -6,7 +7,10 @@ import { type Config, isOption, OPTIONS, type OptionRow, optionRows } from "./op
 import { suggestion } from "./record.ts";
 import { brokenRelations } from "./relations.ts";
 
-/** Where a value came from. `where` is a place for people: `holdfast.yaml:12`, `HOLDFAST_PORT`, `--port`. */
+/**
+ * Where a value came from. `where` is a place for people: `holdfast.yaml:12`, `HOLDFAST_PORT`,
+ * `--port`.
+ */
 export interface Source {
   readonly kind: "default" | "program" | "file" | "env" | "flag";
   readonly where: string;
@@ -53,7 +57,10 @@ export interface Given {
   readonly source: Source;
 }
 
-/** Reads a configuration. Pure: the file's text and the environment are handed in. Later sources win: defaults, file, environment, flags. */
+/**
+ * Reads a configuration. Pure: the file's text and the environment are handed in. Later sources
+ * win: defaults, file, environment, flags.
+ */
 export function loadConfig(input: ConfigInput): ConfigResult {
   const rows = new Map(optionRows().map((row) => [row.name, row]));
   const problems: ConfigProblem[] = [];
@@ -61,13 +68,20 @@ export function loadConfig(input: ConfigInput): ConfigResult {
   const env = readEnv(input.env ?? {}, [...rows.values()], input.envIgnored ?? []);
   problems.push(...file.problems, ...env.problems);
   const layers: readonly Given[][] = [
-    given(input.defaults ?? {}, (name) => ({ kind: "program", where: `the program's default of ${name}` })),
+    given(input.defaults ?? {}, (name) => ({
+      kind: "program",
+      where: `the program's default of ${name}`,
+    })),
     [...file.given],
     [...env.given],
     given(input.flags ?? {}, (name) => ({ kind: "flag", where: rows.get(name)?.flag ?? name })),
   ];
-  const values = new Map<string, unknown>([...rows].map(([name, row]) => [name, row.option.default]));
-  const sources = new Map<string, Source>([...rows].map(([name]) => [name, { kind: "default", where: "default" }]));
+  const values = new Map<string, unknown>(
+    [...rows].map(([name, row]) => [name, row.option.default]),
+  );
+  const sources = new Map<string, Source>(
+    [...rows].map(([name]) => [name, { kind: "default", where: "default" }]),
+  );
   for (const item of layers.flat()) {
     const row = rows.get(item.name);
     if (row === undefined) {
@@ -75,48 +89,79 @@ export function loadConfig(input: ConfigInput): ConfigResult {
       continue;
     }
     const reading = row.option.read(item.value);
-    if (!reading.ok) problems.push(...reading.refused.map((refused) => problem(row, item.source, refused)));
+    if (!reading.ok)
+      problems.push(...reading.refused.map((refused) => problem(row, item.source, refused)));
     else {
       values.set(item.name, reading.value);
       sources.set(item.name, item.source);
     }
   }
   const config = assemble(OPTIONS, "", values) as Config;
-  // Relations are checked even when a value was refused (its default stands in), so that one run tells everything.
+  // Relations are checked even when a value was refused (its default stands in), so that one run
+  // tells everything.
   for (const broken of brokenRelations(config)) {
     if (problems.some((known) => known.option.startsWith(broken.option))) continue;
     problems.push({ ...broken, where: sources.get(broken.option)?.where ?? "default" });
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, config, sources, notes: env.notes };
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, config, sources, notes: env.notes };
 }
 
-function given(values: Readonly<Record<string, unknown>>, source: (name: string) => Source): Given[] {
+function given(
+  values: Readonly<Record<string, unknown>>,
+  source: (name: string) => Source,
+): Given[] {
   return Object.entries(values)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ({ name, value, source: source(name) }));
 }
 
 function unknown(item: Given, names: readonly string[]): ConfigProblem {
-  return { option: item.name, where: item.source.where, found: "an unknown option", allowed: suggestion(item.name, names) };
+  return {
+    option: item.name,
+    where: item.source.where,
+    found: "an unknown option",
+    allowed: suggestion(item.name, names),
+  };
 }
 
 function problem(row: OptionRow, source: Source, refused: Refused): ConfigProblem {
-  const found = row.option.secret && refused.at === undefined ? describeSecret(refused.found) : show(refused.found);
-  return { option: `${row.name}${refused.at ?? ""}`, where: source.where, found, allowed: refused.allowed };
+  const found =
+    row.option.secret && refused.at === undefined
+      ? describeSecret(refused.found)
+      : show(refused.found);
+  return {
+    option: `${row.name}${refused.at ?? ""}`,
+    where: source.where,
+    found,
+    allowed: refused.allowed,
+  };
 }
 
 function describeSecret(found: unknown): string {
-  return typeof found === "string" ? `a hidden text of ${found.length} characters` : `a ${typeof found}`;
+  return typeof found === "string"
+    ? `a hidden text of ${found.length} characters`
+    : `a ${typeof found}`;
 }
 
 const SHOWN_LENGTH_MAX = 80;
 
 function show(found: unknown): string {
-  const shown = typeof found === "string" ? found : found instanceof Map ? "a map" : (JSON.stringify(found) ?? "nothing");
+  const shown =
+    typeof found === "string"
+      ? found
+      : found instanceof Map
+        ? "a map"
+        : (JSON.stringify(found) ?? "nothing");
   return shown.length > SHOWN_LENGTH_MAX ? `${shown.slice(0, SHOWN_LENGTH_MAX)}...` : shown;
 }
 
-function assemble(table: object, prefix: string, values: ReadonlyMap<string, unknown>): Record<string, unknown> {
+function assemble(
+  table: object,
+  prefix: string,
+  values: ReadonlyMap<string, unknown>,
+): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(table).map(([key, entry]: [string, object]) => {
       const name = `${prefix}${key}`;
@@ -127,5 +172,7 @@ function assemble(table: object, prefix: string, values: ReadonlyMap<string, unk
 
 /** Problems as lines for people: row, where it stands, what was found, what is allowed. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
-  return problems.map((p) => `  ${p.option} (${p.where})\n    found:   ${p.found}\n    allowed: ${p.allowed}`).join("\n");
+  return problems
+    .map((p) => `  ${p.option} (${p.where})\n    found:   ${p.found}\n    allowed: ${p.allowed}`)
+    .join("\n");
 }

@@ -1,19 +1,33 @@
 // Owns: what an option is, and the kinds of values that options have.
 import { parseBoolean, parseBytes, parseDurationMs, parseList, parseNumber } from "./values.ts";
 
-/** Something that a value may not be. `at` is a path inside the option's value, as in `[0].scopes`. */
+/**
+ * Something that a value may not be. `at` is a path inside the option's value, as in `[0].scopes`.
+ */
 export interface Refused {
   readonly at?: string;
   readonly found: unknown;
   readonly allowed: string;
 }
 
-export type Reading<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly refused: readonly Refused[] };
+export type Reading<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refused: readonly Refused[] };
 
 /** One row of the table. Its name is its place in the table: `limits.subscriptionsMax`. */
 export interface Option<T> {
   readonly isOption: true;
-  readonly kind: "integer" | "number" | "bytes" | "duration" | "boolean" | "text" | "choice" | "list" | "api keys" | "channels";
+  readonly kind:
+    | "integer"
+    | "number"
+    | "bytes"
+    | "duration"
+    | "boolean"
+    | "text"
+    | "choice"
+    | "list"
+    | "api keys"
+    | "channels";
   readonly default: T;
   readonly unit?: "bytes" | "ms" | "/s";
   /** What is allowed, for people: `1 to 65535`. */
@@ -38,7 +52,12 @@ interface Common {
   readonly description: string;
 }
 
-type NumberRow = Common & { readonly default: number; readonly min: number; readonly max: number; readonly unit?: "/s" };
+type NumberRow = Common & {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: "/s";
+};
 
 /** A whole number. */
 export function integer(row: NumberRow): Option<number> {
@@ -63,8 +82,17 @@ export function duration(row: NumberRow): Option<number> {
   return { ...numeric("duration", row, parseDurationMs), unit: "ms" };
 }
 
-function numeric(kind: Option<number>["kind"], row: NumberRow, parse: (found: unknown) => number | undefined): Option<number> {
-  const like = kind === "bytes" ? ", a number or like 64KiB" : kind === "duration" ? ", a number of ms or like 30s" : "";
+function numeric(
+  kind: Option<number>["kind"],
+  row: NumberRow,
+  parse: (found: unknown) => number | undefined,
+): Option<number> {
+  const like =
+    kind === "bytes"
+      ? ", a number or like 64KiB"
+      : kind === "duration"
+        ? ", a number of ms or like 30s"
+        : "";
   const allowed = `${row.min} to ${row.max}${kind === "integer" ? ", a whole number" : like}`;
   return {
     ...common(row),
@@ -75,7 +103,9 @@ function numeric(kind: Option<number>["kind"], row: NumberRow, parse: (found: un
     range: { min: row.min, max: row.max },
     read(found) {
       const value = parse(found);
-      return value !== undefined && value >= row.min && value <= row.max ? { ok: true, value } : refuse(found, allowed);
+      return value !== undefined && value >= row.min && value <= row.max
+        ? { ok: true, value }
+        : refuse(found, allowed);
     },
   };
 }
@@ -116,12 +146,16 @@ function textual(row: TextRow): Omit<Option<string>, "default"> {
     kind: "text",
     allowed: row.allowed,
     read: (found) =>
-      typeof found === "string" && found !== "" && (row.check?.(found) ?? true) ? { ok: true, value: found } : refuse(found, row.allowed),
+      typeof found === "string" && found !== "" && (row.check?.(found) ?? true)
+        ? { ok: true, value: found }
+        : refuse(found, row.allowed),
   };
 }
 
 /** One word of a few. */
-export function choice<const T extends string>(row: Common & { readonly default: NoInfer<T>; readonly of: readonly T[] }): Option<T> {
+export function choice<const T extends string>(
+  row: Common & { readonly default: NoInfer<T>; readonly of: readonly T[] },
+): Option<T> {
   const allowed = row.of.join(", ");
   return {
     ...common(row),
@@ -153,7 +187,8 @@ export function list<const T extends string = string>(
     read(found) {
       const items = parseList(found);
       if (items === undefined) return refuse(found, `a list of ${row.allowed}`);
-      if (items.length > row.countMax) return refuse(`${items.length} items`, `at most ${row.countMax} items`);
+      if (items.length > row.countMax)
+        return refuse(`${items.length} items`, `at most ${row.countMax} items`);
       const value: T[] = [];
       const refused: Refused[] = [];
       for (const [index, item] of items.entries()) {
@@ -174,13 +209,27 @@ export function structured<T>(
     readonly read: (found: unknown) => Reading<T>;
   },
 ): Option<T> {
-  return { ...common(row), kind: row.kind, default: row.default, allowed: row.allowed, read: row.read };
+  return {
+    ...common(row),
+    kind: row.kind,
+    default: row.default,
+    allowed: row.allowed,
+    read: row.read,
+  };
 }
 
-export function refuse(found: unknown, allowed: string): { readonly ok: false; readonly refused: readonly Refused[] } {
+export function refuse(
+  found: unknown,
+  allowed: string,
+): { readonly ok: false; readonly refused: readonly Refused[] } {
   return { ok: false, refused: [{ found, allowed }] };
 }
 
 function common(row: Common): Pick<Option<never>, "isOption" | "live" | "secret" | "description"> {
-  return { isOption: true, live: row.live ?? false, secret: row.secret ?? false, description: row.description };
+  return {
+    isOption: true,
+    live: row.live ?? false,
+    secret: row.secret ?? false,
+    description: row.description,
+  };
 }

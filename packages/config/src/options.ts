@@ -1,16 +1,37 @@
-// Owns: the one option table. The node, the command's help, the environment's names and docs/reference/options.md are made from it.
+// Owns: the one option table. The node, the command's help, the environment's names and
+// docs/reference/options.md are made from it.
 
 import { API_KEYS_ALLOWED, type ApiKey, readApiKeys } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
-import { BROKER_URL_ALLOWED, isAddressRange, isBrokerUrl, isHost, isHttpUrl, isOrigin } from "./forms.ts";
-import { boolean, bytes, choice, duration, integer, list, type Option, optionalText, structured, text } from "./option.ts";
+import {
+  BROKER_URL_ALLOWED,
+  isAddressRange,
+  isBrokerUrl,
+  isHost,
+  isHttpUrl,
+  isOrigin,
+} from "./forms.ts";
+import {
+  boolean,
+  bytes,
+  choice,
+  duration,
+  integer,
+  list,
+  type Option,
+  optionalText,
+  structured,
+  text,
+} from "./option.ts";
 
 /** Signature algorithms that tokens may use. */
 export const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
 export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 
-/** Shortest secrets, in characters: HS256 needs a key of at least 256 bits (RFC 7518 section 3.2). */
+/**
+ * Shortest secrets, in characters: HS256 needs a key of at least 256 bits (RFC 7518 section 3.2).
+ */
 const SECRET_LENGTH_MIN = 32;
 const longEnough = (secret: string) => secret.length >= SECRET_LENGTH_MIN;
 const noApiKeys: readonly ApiKey[] = [];
@@ -20,7 +41,8 @@ export const OPTIONS = {
   nodeId: optionalText({
     allowed: "1 to 64 letters, digits, dots, dashes, underscores",
     check: (id) => /^[\w.-]{1,64}$/.test(id),
-    description: "Name of the node, unique among running nodes. Random when absent, which is right unless names must be known beforehand.",
+    description:
+      "Name of the node, unique among running nodes. Random when absent, which is right unless names must be known beforehand.",
   }),
   revision: text({
     default: "unversioned",
@@ -52,7 +74,8 @@ export const OPTIONS = {
     default: 9000,
     min: 0,
     max: 65_535,
-    description: "Port of the internal listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free one.",
+    description:
+      "Port of the internal listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free one.",
   }),
   reusePort: boolean({
     default: false,
@@ -70,7 +93,8 @@ export const OPTIONS = {
     default: noChannels,
     allowed: CHANNELS_ALLOWED,
     read: readChannels,
-    description: "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
+    description:
+      "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
   }),
   broker: {
     url: text({
@@ -100,32 +124,45 @@ export const OPTIONS = {
         check: (key) => /^\s*(-----BEGIN PUBLIC KEY-----|\{|\[)/.test(key),
         description: "Key for tokens signed with RS256, ES256 or EdDSA.",
       }),
-      publicKeyFile: optionalText({ allowed: "a path", description: "File with such a key, read at start." }),
+      publicKeyFile: optionalText({
+        allowed: "a path",
+        description: "File with such a key, read at start.",
+      }),
       jwksUrl: optionalText({
         allowed: "an https: URL (http: on loopback)",
         check: isHttpUrl,
-        description: "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key.",
+        description:
+          "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key.",
       }),
       algorithms: list<JwtAlgorithm>({
         default: [],
         allowed: JWT_ALGORITHMS.join(", "),
         countMax: JWT_ALGORITHMS.length,
-        check: (word): word is JwtAlgorithm => JWT_ALGORITHMS.some((algorithm) => algorithm === word),
+        check: (word): word is JwtAlgorithm =>
+          JWT_ALGORITHMS.some((algorithm) => algorithm === word),
         description:
           "Algorithms that are accepted. Empty: those of the given keys. A key is only ever used with algorithms of its own kind.",
       }),
-      issuer: optionalText({ allowed: "text", description: "Claim `iss` that tokens must have. Absent: not checked." }),
-      audience: optionalText({ allowed: "text", description: "Claim `aud` that tokens must have. Absent: not checked." }),
+      issuer: optionalText({
+        allowed: "text",
+        description: "Claim `iss` that tokens must have. Absent: not checked.",
+      }),
+      audience: optionalText({
+        allowed: "text",
+        description: "Claim `aud` that tokens must have. Absent: not checked.",
+      }),
       leewayMs: duration({
         default: 5000,
         min: 0,
         max: 300_000,
-        description: "Difference of clocks that is forgiven in `exp` and `nbf`. 5 s is more than synchronised clocks need.",
+        description:
+          "Difference of clocks that is forgiven in `exp` and `nbf`. 5 s is more than synchronised clocks need.",
       }),
     },
     anonymous: boolean({
       default: false,
-      description: "Lets clients without a token in, as nobody. Channels for `anyone` are open to them.",
+      description:
+        "Lets clients without a token in, as nobody. Channels for `anyone` are open to them.",
     }),
     insecure: boolean({
       default: false,
@@ -153,7 +190,8 @@ export const OPTIONS = {
     allowed: "addresses or ranges like 10.0.0.0/8",
     countMax: 100,
     check: isAddressRange,
-    description: "Proxies whose X-Forwarded-For is believed. Empty: nobody's, because anyone can write that header.",
+    description:
+      "Proxies whose X-Forwarded-For is believed. Empty: nobody's, because anyone can write that header.",
   }),
   apiKeys: structured({
     kind: "api keys",
@@ -161,17 +199,23 @@ export const OPTIONS = {
     default: noApiKeys,
     allowed: API_KEYS_ALLOWED,
     read: readApiKeys,
-    description: "Who may call the HTTP API. Empty: it answers nobody. `holdfast keygen` makes keys.",
+    description:
+      "Who may call the HTTP API. Empty: it answers nobody. `holdfast keygen` makes keys.",
   }),
   apiBodyBytesMax: bytes({
     default: 1024 * 1024,
     min: 1024,
     max: 64 * 1024 * 1024,
-    description: "Largest body of a request to the HTTP API. 1 MiB is a batch of a few hundred ordinary publications.",
+    description:
+      "Largest body of a request to the HTTP API. 1 MiB is a batch of a few hundred ordinary publications.",
   }),
   metrics: boolean({ default: true, description: "Serves `/metrics` on the internal listener." }),
   log: {
-    level: choice({ of: ["debug", "info", "warn", "error"], default: "info", description: "Least severe events that are written." }),
+    level: choice({
+      of: ["debug", "info", "warn", "error"],
+      default: "info",
+      description: "Least severe events that are written.",
+    }),
     format: choice({
       of: ["json", "pretty"],
       default: "json",
@@ -181,15 +225,21 @@ export const OPTIONS = {
   tls: {
     certFile: optionalText({
       allowed: "a path",
-      description: "PEM certificate chain of the public listener. Absent: no TLS, which a balancer then does.",
+      description:
+        "PEM certificate chain of the public listener. Absent: no TLS, which a balancer then does.",
     }),
-    keyFile: optionalText({ allowed: "a path", description: "PEM private key that belongs to tls.certFile." }),
+    keyFile: optionalText({
+      allowed: "a path",
+      description: "PEM private key that belongs to tls.certFile.",
+    }),
   },
   ...ENGINE_OPTIONS,
 } as const;
 
 type ValuesOf<Table> = {
-  readonly [Name in keyof Table]: Table[Name] extends Option<infer Value> ? Value : ValuesOf<Table[Name]>;
+  readonly [Name in keyof Table]: Table[Name] extends Option<infer Value>
+    ? Value
+    : ValuesOf<Table[Name]>;
 };
 
 /** The settings of a node: the table's shape with a value in each row's place. */
@@ -224,6 +274,9 @@ export function isOption(entry: object): entry is Option<unknown> {
 
 function rowOf(name: string, option: Option<unknown>): OptionRow {
   const words = name.replaceAll(".", "_").replaceAll(/([a-z])([A-Z])/g, "$1_$2");
-  const flag = option.secret || option.kind === "channels" ? undefined : `--${words.replaceAll("_", "-").toLowerCase()}`;
+  const flag =
+    option.secret || option.kind === "channels"
+      ? undefined
+      : `--${words.replaceAll("_", "-").toLowerCase()}`;
   return { name, env: `HOLDFAST_${words.toUpperCase()}`, flag, option };
 }

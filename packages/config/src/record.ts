@@ -1,18 +1,30 @@
 // Owns: reading maps from outside without trusting their keys, and finding the name that was meant.
 import type { Refused } from "./option.ts";
 
-/** The entries of a plain map (object or Map with text keys), or undefined when it is none. Inherited members do not count. */
+/**
+ * The entries of a plain map (object or Map with text keys), or undefined when it is none.
+ * Inherited members do not count.
+ */
 export function entriesOf(found: unknown): ReadonlyMap<string, unknown> | undefined {
-  if (found instanceof Map) return [...found.keys()].every((key) => typeof key === "string") ? found : undefined;
+  if (found instanceof Map)
+    return [...found.keys()].every((key) => typeof key === "string") ? found : undefined;
   if (typeof found !== "object" || found === null || Array.isArray(found)) return undefined;
   return new Map(Object.entries(found));
 }
 
 /** One refusal for each key that is not known. */
-export function unknownKeys(fields: ReadonlyMap<string, unknown>, known: readonly string[], at: string): readonly Refused[] {
+export function unknownKeys(
+  fields: ReadonlyMap<string, unknown>,
+  known: readonly string[],
+  at: string,
+): readonly Refused[] {
   return [...fields.keys()]
     .filter((key) => !known.includes(key))
-    .map((key) => ({ at: `${at}.${key}`, found: "an unknown key", allowed: meant(key, known) ?? known.join(", ") }));
+    .map((key) => ({
+      at: `${at}.${key}`,
+      found: "an unknown key",
+      allowed: meant(key, known) ?? known.join(", "),
+    }));
 }
 
 function meant(name: string, known: readonly string[]): string | undefined {
@@ -20,13 +32,21 @@ function meant(name: string, known: readonly string[]): string | undefined {
   return nearest === undefined ? undefined : `did you mean ${nearest}?`;
 }
 
-/** What an unknown name may have been meant as: one that is spelt almost so, or the same word in a section. */
+/**
+ * What an unknown name may have been meant as: one that is spelt almost so, or the same word in a
+ * section.
+ */
 export function suggestion(name: string, names: readonly string[]): string {
   const nearest = nearestName(name, names) ?? names.find((known) => known.endsWith(`.${name}`));
-  return nearest === undefined ? "an option of docs/reference/options.md" : `did you mean ${nearest}?`;
+  return nearest === undefined
+    ? "an option of docs/reference/options.md"
+    : `did you mean ${nearest}?`;
 }
 
-/** The known name with the fewest edits from `name`, if that is a plausible slip (at most a third of its length, at least 2). */
+/**
+ * The known name with the fewest edits from `name`, if that is a plausible slip (at most a third of
+ * its length, at least 2).
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestEdits = Math.max(2, Math.floor(name.length / 3)) + 1;

@@ -3,7 +3,9 @@ import { expect, test } from "bun:test";
 import { optionRows, optionsReference } from "./index.ts";
 
 test("docs/reference/options.md is what the table says", async () => {
-  const page = await Bun.file(new URL("../../../docs/reference/options.md", import.meta.url)).text();
+  const page = await Bun.file(
+    new URL("../../../docs/reference/options.md", import.meta.url),
+  ).text();
   expect(page).toBe(optionsReference());
 });
 

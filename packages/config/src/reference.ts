@@ -28,7 +28,9 @@ and in flags. Secrets have no flag, because a process's arguments are public. A 
 function sectionText(name: string, rows: readonly OptionRow[]): string {
   const lines = rows.map(({ name: option, env, flag, option: row }) => {
     const also = flag === undefined ? `\`${env}\`` : `\`${env}\`<br>\`${flag}\``;
-    const notes = [row.live ? "Live." : undefined, row.secret ? "Secret." : undefined].filter((note) => note !== undefined);
+    const notes = [row.live ? "Live." : undefined, row.secret ? "Secret." : undefined].filter(
+      (note) => note !== undefined,
+    );
     return `| \`${option}\` | ${defaultText(row)} | ${cell(row.allowed)} | ${also} | ${cell([row.description, ...notes].join(" "))} |`;
   });
   return `\n## ${name}\n\n| option | default | allowed | environment, flag | what it does, and why the default |\n| --- | --- | --- | --- | --- |\n${lines.join("\n")}\n`;

@@ -1,4 +1,5 @@
-// Owns: what options must be in relation to each other. One row for each rule; a rule that fails names the options concerned.
+// Owns: what options must be in relation to each other. One row for each rule; a rule that fails
+// names the options concerned.
 import type { Config } from "./options.ts";
 
 /** A rule between options that does not hold. */
@@ -11,7 +12,10 @@ export interface BrokenRelation {
 
 interface Relation {
   readonly option: string;
-  /** Undefined when the rule holds. `found` says what was found where that is more than the option's value. */
+  /**
+   * Undefined when the rule holds. `found` says what was found where that is more than the option's
+   * value.
+   */
   broken(config: Config): { readonly found: string; readonly allowed: string } | undefined;
 }
 
@@ -24,10 +28,14 @@ const RELATIONS: readonly Relation[] = [
     max: (c) => c.flow.queueBytesMax / 4,
     why: "a quarter of flow.queueBytesMax, or one publication would close ordinary readers",
   }),
-  atMost("limits.subscriptionsMax", (c) => c.limits.subscriptionsMax + c.limits.presencePerConnectionMax, {
-    max: (c) => c.limits.framesPerSecondMax * c.limits.burstFactor,
-    why: "limits.framesPerSecondMax times limits.burstFactor, less limits.presencePerConnectionMax, or a returning client could not subscribe again at once",
-  }),
+  atMost(
+    "limits.subscriptionsMax",
+    (c) => c.limits.subscriptionsMax + c.limits.presencePerConnectionMax,
+    {
+      max: (c) => c.limits.framesPerSecondMax * c.limits.burstFactor,
+      why: "limits.framesPerSecondMax times limits.burstFactor, less limits.presencePerConnectionMax, or a returning client could not subscribe again at once",
+    },
+  ),
   atMost("limits.connectionsPerAddressMax", (c) => c.limits.connectionsPerAddressMax, {
     max: (c) => c.limits.connectionsMax,
     why: "limits.connectionsMax",
@@ -63,14 +71,19 @@ const RELATIONS: readonly Relation[] = [
   {
     option: "internalPort",
     broken: ({ port, internalPort }) =>
-      port !== 0 && port === internalPort ? { found: `${internalPort}, which is port too`, allowed: "another port than port" } : undefined,
+      port !== 0 && port === internalPort
+        ? { found: `${internalPort}, which is port too`, allowed: "another port than port" }
+        : undefined,
   },
   bothOrNeither("tls.certFile", "tls.keyFile", (c) => [c.tls.certFile, c.tls.keyFile]),
   {
     option: "auth.jwt.publicKeyFile",
     broken: ({ auth: { jwt } }) =>
       jwt.publicKeyFile !== undefined && jwt.publicKey !== undefined
-        ? { found: "auth.jwt.publicKey as well", allowed: "one of auth.jwt.publicKey and auth.jwt.publicKeyFile" }
+        ? {
+            found: "auth.jwt.publicKey as well",
+            allowed: "one of auth.jwt.publicKey and auth.jwt.publicKeyFile",
+          }
         : undefined,
   },
   { option: "auth.jwt.algorithms", broken: algorithmWithoutKey },
@@ -96,29 +109,42 @@ function atMost(
     broken(config) {
       const found = value(config);
       const max = limit.max(config);
-      return found <= max ? undefined : { found: String(found), allowed: `at most ${max}: ${limit.why}` };
+      return found <= max
+        ? undefined
+        : { found: String(found), allowed: `at most ${max}: ${limit.why}` };
     },
   };
 }
 
-function bothOrNeither(first: string, second: string, values: (config: Config) => readonly [unknown, unknown]): Relation {
+function bothOrNeither(
+  first: string,
+  second: string,
+  values: (config: Config) => readonly [unknown, unknown],
+): Relation {
   return {
     option: first,
     broken(config) {
       const [a, b] = values(config);
       if ((a === undefined) === (b === undefined)) return undefined;
-      return { found: a === undefined ? `only ${second}` : `only ${first}`, allowed: `both ${first} and ${second}, or neither` };
+      return {
+        found: a === undefined ? `only ${second}` : `only ${first}`,
+        allowed: `both ${first} and ${second}, or neither`,
+      };
     },
   };
 }
 
 function algorithmWithoutKey({ auth: { jwt } }: Config) {
-  const hasPublic = jwt.publicKey !== undefined || jwt.publicKeyFile !== undefined || jwt.jwksUrl !== undefined;
-  const keyless = jwt.algorithms.filter((algorithm) => (algorithm === "HS256" ? jwt.hmacSecret === undefined : !hasPublic));
+  const hasPublic =
+    jwt.publicKey !== undefined || jwt.publicKeyFile !== undefined || jwt.jwksUrl !== undefined;
+  const keyless = jwt.algorithms.filter((algorithm) =>
+    algorithm === "HS256" ? jwt.hmacSecret === undefined : !hasPublic,
+  );
   if (keyless.length === 0) return undefined;
   return {
     found: `${keyless.join(", ")} without a key`,
-    allowed: "algorithms of the keys given (auth.jwt.hmacSecret, publicKey, publicKeyFile, jwksUrl)",
+    allowed:
+      "algorithms of the keys given (auth.jwt.hmacSecret, publicKey, publicKeyFile, jwksUrl)",
   };
 }
 
@@ -133,7 +159,8 @@ function durableWithoutStore({ channels, broker }: Config) {
   return durable !== undefined && broker.url === "memory:" && !broker.allowNonDurable
     ? {
         found: `${durable[0]} is durable, and broker.url is memory:`,
-        allowed: "class ordered, a broker that outlives its nodes, or broker.allowNonDurable: true for development",
+        allowed:
+          "class ordered, a broker that outlives its nodes, or broker.allowNonDurable: true for development",
       }
     : undefined;
 }

@@ -1,16 +1,18 @@
 // Re-exports of the engines, their ports and the contract.
-export * from "./broker/index.ts";
-export * from "./contract/index.ts";
+
+export * from "@holdfast/contract";
+export * from "./control/control.ts";
+export { createNodeEngine, type NodeEngine } from "./engine.ts";
+export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";
-export type { Connection } from "./node/connection.ts";
-export * from "./node/control.ts";
-export { createNodeEngine, type NodeEngine } from "./node/engine.ts";
-export type { Vitals } from "./node/fleet-member.ts";
-export type { NodePorts } from "./node/parts.ts";
-export * from "./node/settings.ts";
+export * from "./memory-broker/index.ts";
 export * from "./observer.ts";
 export * from "./pacing/admission.ts";
 export * from "./pacing/drain-pacer.ts";
 export * from "./pacing/server-window.ts";
 export * from "./pacing/token-bucket.ts";
+export type { NodePorts } from "./parts.ts";
 export * from "./ports.ts";
+export * from "./random.ts";
+export type { Connection } from "./session/connection.ts";
+export * from "./settings.ts";

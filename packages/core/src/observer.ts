@@ -1,11 +1,16 @@
-// Owns: what the engines tell of themselves, for metrics and logs. Labels are bounded by construction.
+// Owns: what the engines tell of themselves, for metrics and logs. Labels are bounded by
+// construction.
 import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
-import type { DrainProgress } from "./node/control.ts";
+import type { DrainProgress } from "./control/control.ts";
 
 /** Called on hot paths: implementations MUST NOT throw and SHOULD only count. */
 export interface Observer {
   /** A connection's first frame was answered. `ms` from the socket's opening. */
-  handshake(outcome: "connected" | "resumed" | "moved" | "refused", code: CodeName | undefined, ms: number): void;
+  handshake(
+    outcome: "connected" | "resumed" | "moved" | "refused",
+    code: CodeName | undefined,
+    ms: number,
+  ): void;
   /** A connection that had a session ended. `code` undefined: the client left on its own. */
   ended(info: {
     readonly session: string;
@@ -32,12 +37,19 @@ export interface Observer {
   /** What a client reported. */
   experienced(counts: ExperienceCounts): void;
   /** `count` connections, `progress` as it is then. */
-  drainStep(step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone", count: number, progress: DrainProgress): void;
+  drainStep(
+    step: "started" | "migrate" | "goodbye" | "cut" | "finished" | "undone",
+    count: number,
+    progress: DrainProgress,
+  ): void;
   /** Sessions were asked to move to even out load. */
   rebalanced(count: number): void;
   /** Another node appeared, left on purpose, or was not heard of for its lease. */
   nodeChanged(node: string, change: "joined" | "left" | "died"): void;
-  /** The broker was asked to keep this node's presence entries alive. `late`: it did, after the lease had run out, so that members had left meanwhile. */
+  /**
+   * The broker was asked to keep this node's presence entries alive. `late`: it did, after the
+   * lease had run out, so that members had left meanwhile.
+   */
   leaseRenewed(outcome: "ok" | "late" | "failed"): void;
   /** Something that must not happen did; the engine went on without the connection concerned. */
   bug(where: string, error: unknown): void;

@@ -1,32 +1,51 @@
 // Owns: what the engines need from outside: time, chance, connections, the broker, the application.
 
-import type { CodeName, DeliveryClass, Payload, Position, Publication } from "@holdfast/protocol";
+import type { Identity, StreamOptions } from "@holdfast/contract";
+import type { CodeName, Payload, Position, Publication } from "@holdfast/protocol";
+import type { SessionInfo } from "./control/control.ts";
 import type { NodeFigures } from "./fleet/view.ts";
-import type { SessionInfo } from "./node/control.ts";
 
-/** Time and chance. Everything that an engine knows of either comes from here, so that one seed replays a run. */
+/**
+ * Time and chance. Everything that an engine knows of either comes from here, so that one seed
+ * replays a run.
+ */
 export interface Clock {
   /** Milliseconds since the Unix epoch; MAY jump. */
   wallMs(): number;
   /** Milliseconds that never go back. */
   nowMs(): number;
-  /** Runs `task` once, not before `delayMs` from now and never inside this call. The result cancels it. */
+  /**
+   * Runs `task` once, not before `delayMs` from now and never inside this call. The result cancels
+   * it.
+   */
   after(delayMs: number, task: () => void): () => void;
-  /** Runs `task` once at the end of this turn of the event loop, when everything that arrived in it was handled. */
+  /**
+   * Runs `task` once at the end of this turn of the event loop, when everything that arrived in it
+   * was handled.
+   */
   defer(task: () => void): void;
 }
 
-/** Seeded or cryptographic: `next` is uniform in [0, 1); `id` is an unguessable id of 128 bits in lower-case base 32 (26 characters). */
+/**
+ * Seeded or cryptographic: `next` is uniform in [0, 1); `id` is an unguessable id of 128 bits in
+ * lower-case base 32 (26 characters).
+ */
 export interface Random {
   next(): number;
   id(): string;
 }
 
-/** One transport connection, as the engine sees it. All calls are legal after the end; they do nothing then. */
+/**
+ * One transport connection, as the engine sees it. All calls are legal after the end; they do
+ * nothing then.
+ */
 export interface Link {
   /** The peer's address, for limits only. */
   readonly address: string;
-  /** Hands one message to the transport. `closed`: the connection is gone or over its hard limit; its end will be told. */
+  /**
+   * Hands one message to the transport. `closed`: the connection is gone or over its hard limit;
+   * its end will be told.
+   */
   send(message: string | Uint8Array): "sent" | "queued" | "closed";
   /** Bytes accepted by `send` and not yet by the network. */
   bufferedBytes(): number;
@@ -39,18 +58,12 @@ export interface Link {
   leave(group: string): void;
 }
 
-/** The transport's own fan-out, for large rooms: one call sends a message to every link in the group. */
+/**
+ * The transport's own fan-out, for large rooms: one call sends a message to every link in the
+ * group.
+ */
 export interface Groups {
   publish(group: string, message: string | Uint8Array): void;
-}
-
-/** How a stream is kept. Fixed for a channel by the contract; a broker MAY round times up to whole seconds. */
-export interface StreamOptions {
-  readonly cls: DeliveryClass;
-  /** Publications kept at most (ordered, durable), or keys kept at most (latest). 0 for volatile. */
-  readonly sizeMax: number;
-  /** How long a publication is kept. */
-  readonly ttlMs: number;
 }
 
 export interface PublishRequest {
@@ -58,7 +71,10 @@ export interface PublishRequest {
   readonly key?: string;
   readonly user?: string;
   readonly session?: string;
-  /** The same key again within the broker's window MUST publish nothing and MUST answer the first offset. */
+  /**
+   * The same key again within the broker's window MUST publish nothing and MUST answer the first
+   * offset.
+   */
   readonly idempotencyKey?: string;
 }
 
@@ -79,12 +95,21 @@ export interface HistoryPage {
 }
 
 export type HistoryQuery =
-  /** Up to `limit` publications with offset > `after`, oldest first. For `latest`: of the newest for each key. */
+  /**
+   * Up to `limit` publications with offset > `after`, oldest first. For `latest`: of the newest for
+   * each key.
+   */
   | { readonly after: number; readonly limit: number }
-  /** The `limit` newest publications with offset < `before`, returned oldest first. `before` absent: the newest. */
+  /**
+   * The `limit` newest publications with offset < `before`, returned oldest first. `before` absent:
+   * the newest.
+   */
   | { readonly before?: number; readonly limit: number };
 
-/** What a broker tells a node of a channel that the node subscribed to. Calls come in offset order and never inside a call of the broker's own methods. */
+/**
+ * What a broker tells a node of a channel that the node subscribed to. Calls come in offset order
+ * and never inside a call of the broker's own methods.
+ */
 export interface ChannelListener {
   publication(publication: Publication, epoch: string): void;
   presence(change: PresenceChange): void;
@@ -102,14 +127,18 @@ export type PresenceChange =
   | { readonly kind: "leave"; readonly member: string };
 
 /**
- * What carries publications, history and presence between nodes. Every promise settles within the broker's own timeout
- * and rejects with `BrokerError` only. After a rejection of `publish` the publication MAY exist: repeating with the same
- * idempotency key is safe.
+ * What carries publications, history and presence between nodes. Every promise settles within the
+ * broker's own timeout and rejects with `BrokerError` only. After a rejection of `publish` the
+ * publication MAY exist: repeating with the same idempotency key is safe.
  */
 export interface Broker {
   /** Resolves when the broker has the publication; listeners get it in offset order. */
   publish(channel: string, stream: StreamOptions, request: PublishRequest): Promise<PublishResult>;
-  /** MUST be made before the channel's listener gets anything; every publication after the returned position reaches the listener, none up to it does. At most one listener for a channel and node: a later one replaces it. */
+  /**
+   * MUST be made before the channel's listener gets anything; every publication after the returned
+   * position reaches the listener, none up to it does. At most one listener for a channel and node:
+   * a later one replaces it.
+   */
   subscribe(channel: string, stream: StreamOptions, listener: ChannelListener): Promise<Position>;
   /** After it returns the listener is not called again. Never rejects. */
   unsubscribe(channel: string): void;
@@ -118,9 +147,19 @@ export interface Broker {
   removeHistory(channel: string, stream: StreamOptions): Promise<Position>;
   readonly presence: PresenceStore;
   readonly bus: Bus;
-  /** Channels that have a subscriber or are kept, sorted, names after `after` that begin with `prefix`, at most `limit`. */
-  channels(query: { readonly prefix: string; readonly after?: string; readonly limit: number }): Promise<readonly string[]>;
-  /** Told whenever the broker is reached again after having been out of reach: every position must be re-checked. */
+  /**
+   * Channels that have a subscriber or are kept, sorted, names after `after` that begin with
+   * `prefix`, at most `limit`.
+   */
+  channels(query: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<readonly string[]>;
+  /**
+   * Told whenever the broker is reached again after having been out of reach: every position must
+   * be re-checked.
+   */
   onReconnect(task: () => void): void;
   /** True when publications survive the end of every node. */
   readonly durable: boolean;
@@ -130,21 +169,39 @@ export interface Broker {
 }
 
 /**
- * Members of channels, by session id. An entry belongs to its **owner** (one connection: node id + "/" + a number); the last `enter` owns it.
+ * Members of channels, by session id. An entry belongs to its **owner** (one connection: node id +
+ * "/" + a number); the last `enter` owns it.
  * `leave` of another owner MUST be ignored, so that a session that moved keeps its entry (H7).
  */
 export interface PresenceStore {
-  /** New: told as join. Known with other data: told as update. Known with the same data: changes the owner, tells nothing, cancels a pending leave. New in a channel that has `membersMax` members, approximately: BrokerError "limit". */
+  /**
+   * New: told as join. Known with other data: told as update. Known with the same data: changes the
+   * owner, tells nothing, cancels a pending leave. New in a channel that has `membersMax` members,
+   * approximately: BrokerError "limit".
+   */
   enter(channel: string, member: PresenceMember, owner: string, membersMax?: number): Promise<void>;
-  /** Ends the membership after `graceMs` unless someone enters it again before, whether or not the node's lease lasts. 0: at once. Repeated, the last one counts. */
+  /**
+   * Ends the membership after `graceMs` unless someone enters it again before, whether or not the
+   * node's lease lasts. 0: at once. Repeated, the last one counts.
+   */
   leave(channel: string, member: string, owner: string, graceMs: number): Promise<void>;
-  /** Current members; with a subscription, changes told after this settles apply to it (one that it holds already MAY be told again). */
+  /**
+   * Current members; with a subscription, changes told after this settles apply to it (one that it
+   * holds already MAY be told again).
+   */
   members(channel: string): Promise<readonly PresenceMember[]>;
-  /** Sets the lease of everything that the node's connections own to end `ttlMs` from now; when it runs out they are removed and told as leaves. A node that never renewed has a lease of a minute. */
+  /**
+   * Sets the lease of everything that the node's connections own to end `ttlMs` from now; when it
+   * runs out they are removed and told as leaves. A node that never renewed has a lease of a
+   * minute.
+   */
   renew(nodeId: string, ttlMs: number): Promise<void>;
 }
 
-/** Messages between nodes, best effort, small (plain JSON): commands, figures, questions. A node also hears itself. */
+/**
+ * Messages between nodes, best effort, small (plain JSON): commands, figures, questions. A node
+ * also hears itself.
+ */
 export interface Bus {
   send(message: BusMessage): Promise<void>;
   listen(listener: (message: BusMessage) => void): void;
@@ -160,11 +217,20 @@ export type BusMessage =
       readonly code: CodeName;
       readonly beforeMs: number;
     }
-  | { readonly kind: "unsubscribe"; readonly from: string; readonly user?: string; readonly session?: string; readonly channel: string }
+  | {
+      readonly kind: "unsubscribe";
+      readonly from: string;
+      readonly user?: string;
+      readonly session?: string;
+      readonly channel: string;
+    }
   /** A node's word about itself; `left`: its last. */
   | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
   | { readonly kind: "left"; readonly from: string }
-  /** `token` fences: a node obeys no order whose token is below the highest it has seen. Void after wall time `untilMs`. */
+  /**
+   * `token` fences: a node obeys no order whose token is below the highest it has seen. Void after
+   * wall time `untilMs`.
+   */
   | {
       readonly kind: "order";
       readonly from: string;
@@ -175,8 +241,19 @@ export type BusMessage =
       readonly windowMs?: number;
       readonly preDelayMs?: number;
     }
-  | { readonly kind: "ask"; readonly from: string; readonly id: string; readonly question: SessionsQuestion }
-  | { readonly kind: "answer"; readonly from: string; readonly to: string; readonly id: string; readonly sessions: readonly SessionInfo[] };
+  | {
+      readonly kind: "ask";
+      readonly from: string;
+      readonly id: string;
+      readonly question: SessionsQuestion;
+    }
+  | {
+      readonly kind: "answer";
+      readonly from: string;
+      readonly to: string;
+      readonly id: string;
+      readonly sessions: readonly SessionInfo[];
+    };
 
 /** Sessions ordered by id, those after `after`. */
 export interface SessionsQuestion {
@@ -195,37 +272,32 @@ export class BrokerError extends Error {
   }
 }
 
-/** Who a session is. From a verified token, a resume token, or nobody. `caps` undefined: no claims about channels. */
-export interface Identity {
-  readonly user?: string;
-  readonly info?: unknown;
-  readonly caps?: readonly Capability[];
-  /** Wall time at which the identity ends. */
-  readonly expiresAtMs?: number;
-}
-
-export type ChannelAction = "subscribe" | "publish" | "presence" | "history";
-
-/** A channel pattern (`chat:*`, `chat:{room}`, `chat:lobby`) and what it allows. */
-export interface Capability {
-  readonly channel: string;
-  readonly actions: readonly ChannelAction[];
-}
-
 /** Checks tokens and makes resume tokens. Rejections are returned, not thrown. */
 export interface Authenticator {
   /** `origin`-free; a token may take a network call (JWKS). */
   verify(token: string): Promise<
     | { readonly ok: true; readonly identity: Identity }
-    | { readonly ok: false; readonly code: "token_invalid" | "token_expired"; readonly message: string }
+    | {
+        readonly ok: false;
+        readonly code: "token_invalid" | "token_expired";
+        readonly message: string;
+      }
     /** The token cannot be checked now (its keys are out of reach): say goodbye `try_later`. */
-    | { readonly ok: false; readonly code: "try_later"; readonly message: string; readonly retryMs: number }
+    | {
+        readonly ok: false;
+        readonly code: "try_later";
+        readonly message: string;
+        readonly retryMs: number;
+      }
   >;
   /** Anonymous identity, or undefined where a token is needed. */
   anonymous(): Identity | undefined;
   /** Signs a session into a resume token; synchronous and cheap. */
   issueResume(session: string, identity: Identity, nowMs: number): string;
-  /** Synchronous and cheap: no network, no broker. Undefined for anything but a token of ours within its own lifetime. */
+  /**
+   * Synchronous and cheap: no network, no broker. Undefined for anything but a token of ours within
+   * its own lifetime.
+   */
   openResume(token: string, nowMs: number): OpenedResume | undefined;
 }
 
@@ -234,6 +306,9 @@ export interface OpenedResume {
   readonly session: string;
   readonly identity: Identity;
   readonly issuedAtMs: number;
-  /** The identity is over and MUST NOT be used. The session may go on for whoever proves anew to be the same user. */
+  /**
+   * The identity is over and MUST NOT be used. The session may go on for whoever proves anew to be
+   * the same user.
+   */
   readonly expired?: true;
 }

@@ -1,10 +1,22 @@
-// Checks the arithmetic of a drain against figures worked out by hand, against itself, and against the pacer that does the work.
+// Checks the arithmetic of a drain against figures worked out by hand, against itself, and against
+// the pacer that does the work.
 import { describe, expect, test } from "bun:test";
 import { createDrainPacer } from "@holdfast/core";
 import fc from "fast-check";
-import { type DrainInput, explainPace, lastPartOf, planDrain, windowFor } from "./drain-arithmetic.ts";
+import {
+  type DrainInput,
+  explainPace,
+  lastPartOf,
+  planDrain,
+  windowFor,
+} from "./drain-arithmetic.ts";
 
-const DEFAULTS: DrainInput = { maxSeconds: 75, preDelaySeconds: 15, connections: 10_000, handshakesPerSecond: 500 };
+const DEFAULTS: DrainInput = {
+  maxSeconds: 75,
+  preDelaySeconds: 15,
+  connections: 10_000,
+  handshakesPerSecond: 500,
+};
 
 test("the defaults: 75 s give a window of 55 s, 50 s of it for 10,000 notices at 350 a second, and a grace period of 85 s", () => {
   expect(planDrain(DEFAULTS)).toMatchObject({
@@ -27,10 +39,19 @@ describe("the pace", () => {
     ["25,000 are what A takes", { connections: 25_000 }, "hurried"],
     ["25,001 are impossible", { connections: 25_001 }, "impossible"],
     ["two pods that take in double it", { connections: 35_000, takers: 2 }, "paced"],
-    ["a delay longer than the whole is impossible, even with nobody there", { maxSeconds: 10, connections: 0 }, "impossible"],
-    ["a short window keeps a quarter free", { maxSeconds: 24, preDelaySeconds: 15, connections: 1_051 }, "hurried"],
+    [
+      "a delay longer than the whole is impossible, even with nobody there",
+      { maxSeconds: 10, connections: 0 },
+      "impossible",
+    ],
+    [
+      "a short window keeps a quarter free",
+      { maxSeconds: 24, preDelaySeconds: 15, connections: 1_051 },
+      "hurried",
+    ],
   ];
-  for (const [name, change, pace] of table) test(name, () => expect(planDrain({ ...DEFAULTS, ...change }).pace).toBe(pace as never));
+  for (const [name, change, pace] of table)
+    test(name, () => expect(planDrain({ ...DEFAULTS, ...change }).pace).toBe(pace as never));
 });
 
 test("a preStop hook lengthens the grace period and the sidecar's life, not the node's window nor the gateway's drain", () => {
@@ -56,8 +77,12 @@ test("with the M that a plan asks for the same connections are paced, or possibl
       const plan = planDrain(input);
       expect(planDrain({ ...input, maxSeconds: plan.pacedMaxSeconds + 1e-6 }).pace).toBe("paced");
       expect(planDrain({ ...input, maxSeconds: plan.pacedMaxSeconds - 1 }).pace).not.toBe("paced");
-      expect(planDrain({ ...input, maxSeconds: plan.possibleMaxSeconds + 1e-6 }).pace).not.toBe("impossible");
-      expect(planDrain({ ...input, maxSeconds: plan.possibleMaxSeconds - 1 }).pace).toBe("impossible");
+      expect(planDrain({ ...input, maxSeconds: plan.possibleMaxSeconds + 1e-6 }).pace).not.toBe(
+        "impossible",
+      );
+      expect(planDrain({ ...input, maxSeconds: plan.possibleMaxSeconds - 1 }).pace).toBe(
+        "impossible",
+      );
     }),
   );
 });
@@ -76,8 +101,14 @@ test("the last slot and the pace are those of the node's own pacer", () => {
     fc.property(inputs, (input) => {
       const plan = planDrain(input);
       fc.pre(plan.windowSeconds > 0 && input.connections > 0);
-      const options = { total: input.connections, handshakesPerSecond: input.handshakesPerSecond * input.takers };
-      const pacer = createDrainPacer({ ...options, windowMs: plan.windowSeconds * 1000, perSecondMax: Number.POSITIVE_INFINITY }, 0);
+      const options = {
+        total: input.connections,
+        handshakesPerSecond: input.handshakesPerSecond * input.takers,
+      };
+      const pacer = createDrainPacer(
+        { ...options, windowMs: plan.windowSeconds * 1000, perSecondMax: Number.POSITIVE_INFINITY },
+        0,
+      );
       const lastSlotMs = plan.movingSeconds * 1000;
       expect(pacer.ratePerSecond(lastSlotMs, 1)).toBe(Number.POSITIVE_INFINITY);
       expect(pacer.ratePerSecond(lastSlotMs - 1, 1)).toBeLessThan(Number.POSITIVE_INFINITY);
@@ -90,6 +121,11 @@ test("the last slot and the pace are those of the node's own pacer", () => {
 
 test("the explanation shows the numbers of the sum", () => {
   const text = explainPace(DEFAULTS, planDrain(DEFAULTS));
-  for (const part of ["75 s - 15 s - 5 s = 55 s", "55 s - 5 s = 50 s", "10000 / (0.7 x 500/s x 1) = 28.6 s", "20 s"])
+  for (const part of [
+    "75 s - 15 s - 5 s = 55 s",
+    "55 s - 5 s = 50 s",
+    "10000 / (0.7 x 500/s x 1) = 28.6 s",
+    "20 s",
+  ])
     expect(text).toContain(part);
 });

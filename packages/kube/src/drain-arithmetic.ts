@@ -1,16 +1,27 @@
-// Owns: the arithmetic of a drain on Kubernetes. From one number, the time from SIGTERM to the end of the process, follow the node's window,
-// the pod's grace period and the drains of the proxies in front of it. The Helm chart computes the same in its templates; a test compares them.
+// Owns: the arithmetic of a drain on Kubernetes. From one number, the time from SIGTERM to the end
+// of the process, follow the node's window, the pod's grace period and the drains of the proxies in
+// front of it. The Helm chart computes the same in its templates; a test compares them.
 
 /** Closing handshakes (1.5 s), their last bytes (0.5 s) and stragglers, after the window. */
 export const TAIL_SECONDS = 5;
 /** The share of A that a drain takes for itself; newcomers need the rest. */
 export const SHARE_OF_A = 0.7;
-/** Between the end that was planned and SIGKILL: 5 s until the node cuts whoever is left by itself, and 5 s of margin. */
+/**
+ * Between the end that was planned and SIGKILL: 5 s until the node cuts whoever is left by itself,
+ * and 5 s of margin.
+ */
 export const GRACE_MARGIN_SECONDS = 10;
-/** A proxy in front of a pod outlives it by this much, so that the goodbye of the pod still passes. */
+/**
+ * A proxy in front of a pod outlives it by this much, so that the goodbye of the pod still passes.
+ */
 export const PROXY_MARGIN_SECONDS = 5;
 /** What the node and the chart take where nothing is said. */
-export const DRAIN_DEFAULTS = { maxSeconds: 75, preDelaySeconds: 15, preStopSeconds: 0, handshakesPerSecond: 500 } as const;
+export const DRAIN_DEFAULTS = {
+  maxSeconds: 75,
+  preDelaySeconds: 15,
+  preStopSeconds: 0,
+  handshakesPerSecond: 500,
+} as const;
 
 const LAST_PART_SHARE = 0.25;
 const LAST_PART_SECONDS_MAX = 5;
@@ -26,12 +37,15 @@ export interface DrainInput {
   readonly connections: number;
   /** A: set-ups a second that one pod takes. */
   readonly handshakesPerSecond: number;
-  /** Pods that take them in. Default 1, the worst case: with a surge of one the new pod alone does. */
+  /**
+   * Pods that take them in. Default 1, the worst case: with a surge of one the new pod alone does.
+   */
   readonly takers?: number;
 }
 
 /**
- * Whether N connections can move in the window. `paced`: at 0.7 A, as they should. `hurried`: faster than that, because the deadline demands it.
+ * Whether N connections can move in the window. `paced`: at 0.7 A, as they should. `hurried`:
+ * faster than that, because the deadline demands it.
  * `impossible`: not even at A, so that some are cut at the deadline.
  */
 export type DrainPace = "paced" | "hurried" | "impossible";
@@ -54,13 +68,19 @@ export interface DrainPlan {
   readonly possibleMaxSeconds: number;
   /** G = S + M + 10: terminationGracePeriodSeconds. */
   readonly graceSeconds: number;
-  /** S + M + 5: how long a sidecar must live on after the pod was told to end. Its clock begins with the preStop hook. */
+  /**
+   * S + M + 5: how long a sidecar must live on after the pod was told to end. Its clock begins with
+   * the preStop hook.
+   */
   readonly sidecarDrainSeconds: number;
   /** M + 5: the least drain of a gateway in front of it. */
   readonly gatewayDrainSeconds: number;
 }
 
-/** Plans one drain. Times in seconds; every input finite, `handshakesPerSecond` and `takers` above 0. */
+/**
+ * Plans one drain. Times in seconds; every input finite, `handshakesPerSecond` and `takers` above
+ * 0.
+ */
 export function planDrain(input: DrainInput): DrainPlan {
   const { maxSeconds, preDelaySeconds, connections } = input;
   const preStopSeconds = input.preStopSeconds ?? 0;
@@ -76,7 +96,12 @@ export function planDrain(input: DrainInput): DrainPlan {
     movingSeconds,
     pacedSeconds,
     fastestSeconds,
-    pace: windowSeconds < 0 || fastestSeconds > movingSeconds ? "impossible" : pacedSeconds > movingSeconds ? "hurried" : "paced",
+    pace:
+      windowSeconds < 0 || fastestSeconds > movingSeconds
+        ? "impossible"
+        : pacedSeconds > movingSeconds
+          ? "hurried"
+          : "paced",
     pacedMaxSeconds: preDelaySeconds + TAIL_SECONDS + windowFor(pacedSeconds),
     possibleMaxSeconds: preDelaySeconds + TAIL_SECONDS + windowFor(fastestSeconds),
     graceSeconds: preStopSeconds + maxSeconds + GRACE_MARGIN_SECONDS,
@@ -101,7 +126,10 @@ export function seconds(value: number): string {
   return `${Math.round(value * 10) / 10} s`;
 }
 
-/** The sum behind a plan as one line for people: `N / (0.7 x A x takers) = 28.6 s, W - L = 55 - 5 = 50 s`. */
+/**
+ * The sum behind a plan as one line for people: `N / (0.7 x A x takers) = 28.6 s, W - L = 55 - 5 =
+ * 50 s`.
+ */
 export function explainPace(input: DrainInput, plan: DrainPlan): string {
   const takers = input.takers ?? 1;
   const perSecond = `${input.handshakesPerSecond}/s x ${takers}`;

@@ -1,29 +1,44 @@
 // Owns: simulations of fleets of any size in bounded time, and what is approximated for it.
-import { type HerdOptions, type HerdResult, simulateHerd } from "./herd.ts";
-import { type RollOptions, type RollResult, simulateRoll } from "./roll.ts";
-import type { RollNodeOptions } from "./roll-node.ts";
+import { type HerdOptions, type HerdResult, simulateHerd } from "./mass-reconnect.ts";
+import { type RollOptions, type RollResult, simulateRoll } from "./rolling-deploy.ts";
+import type { RollNodeOptions } from "./rolling-node.ts";
 
 const CLIENTS_SIMULATED_MAX = 10_000;
 const NODES_SIMULATED_MAX = 20;
 const SESSIONS_SIMULATED_MAX = 100_000;
 /** Least A of a simulated node: below, chance would be larger than in the fleet. */
 const CAPACITY_MIN = 100;
-/** Never more than so many are simulated: a fleet that is far too small for its clients is answered roughly, but soon. */
+/**
+ * Never more than so many are simulated: a fleet that is far too small for its clients is answered
+ * roughly, but soon.
+ */
 const SIMULATED_MAX = 300_000;
 
 /**
- * `simulateHerd` for many clients. Nodes are alike, so one of them is simulated with its share of the clients; and where that is more than 10,000, one simulated client stands for several of a
- * node that takes as many times fewer set-ups a second, each as many times dearer (times stay what they are).
+ * `simulateHerd` for many clients. Nodes are alike, so one of them is simulated with its share of
+ * the clients; and where that is more than 10,000, one simulated client stands for several of a
+ * node that takes as many times fewer set-ups a second, each as many times dearer (times stay what
+ * they are).
  */
 export function batchedHerd(options: HerdOptions): HerdResult {
   const share = Math.ceil(options.clients / options.nodes);
   const each = standsFor(share, CLIENTS_SIMULATED_MAX, options.taker.handshakesPerSecond);
-  const result = simulateHerd({ ...options, ...ofFewer(options, each), clients: Math.ceil(share / each), nodes: 1 });
-  return { ...result, attemptsPerSecondMax: result.attemptsPerSecondMax * each, setUpsPerSecondMax: result.setUpsPerSecondMax * each };
+  const result = simulateHerd({
+    ...options,
+    ...ofFewer(options, each),
+    clients: Math.ceil(share / each),
+    nodes: 1,
+  });
+  return {
+    ...result,
+    attemptsPerSecondMax: result.attemptsPerSecondMax * each,
+    setUpsPerSecondMax: result.setUpsPerSecondMax * each,
+  };
 }
 
 /**
- * `simulateRoll` for many nodes. Of more than 20 nodes 20 are rolled, each with as many sessions as in the fleet, and the time is extended to all; and where there would be more than 100,000
+ * `simulateRoll` for many nodes. Of more than 20 nodes 20 are rolled, each with as many sessions as
+ * in the fleet, and the time is extended to all; and where there would be more than 100,000
  * sessions, one stands for several, as in `batchedHerd`.
  */
 export function batchedRoll(options: RollOptions): RollResult {
@@ -53,13 +68,20 @@ const standsFor = (count: number, wanted: number, handshakesPerSecond: number): 
   Math.max(1, Math.min(count / wanted, handshakesPerSecond / CAPACITY_MIN), count / SIMULATED_MAX);
 
 /** A node whose every client stands for `each` of the real one. */
-function ofFewer({ taker, costs }: Pick<RollNodeOptions, "taker" | "costs">, each: number): Pick<RollNodeOptions, "taker" | "costs"> {
+function ofFewer(
+  { taker, costs }: Pick<RollNodeOptions, "taker" | "costs">,
+  each: number,
+): Pick<RollNodeOptions, "taker" | "costs"> {
   return {
     taker: {
       ...taker,
       handshakesPerSecond: taker.handshakesPerSecond / each,
       handshakesInFlightMax: Math.ceil(taker.handshakesInFlightMax / each),
     },
-    costs: { upgradeMs: costs.upgradeMs * each, connectMs: costs.connectMs * each, refuseMs: costs.refuseMs * each },
+    costs: {
+      upgradeMs: costs.upgradeMs * each,
+      connectMs: costs.connectMs * each,
+      refuseMs: costs.refuseMs * each,
+    },
   };
 }

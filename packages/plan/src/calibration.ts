@@ -1,4 +1,5 @@
-// Owns: the measured figures that a plan rests on, where each comes from, and how they are replaced by one's own.
+// Owns: the measured figures that a plan rests on, where each comes from, and how they are replaced
+// by one's own.
 
 export interface Calibration {
   /** Resident memory of a node without connections. */
@@ -10,7 +11,10 @@ export interface Calibration {
   readonly subscriptionBytes: number;
   /** Kernel memory of an idle socket on the node's side. */
   readonly socketBytes: number;
-  /** CPU of a publication at a node that has subscribers, whatever their number: hub, ring, encoding. */
+  /**
+   * CPU of a publication at a node that has subscribers, whatever their number: hub, ring,
+   * encoding.
+   */
   readonly publicationUs: number;
   /** CPU of one delivery, at a node that writes to 1,000 and to 10,000 connections. */
   readonly deliveryUs1k: number;
@@ -18,12 +22,18 @@ export interface Calibration {
   /** CPU at a node of handing a publication to Redis, and of getting one from there. */
   readonly brokerPublishUs: number;
   readonly brokerReceiveUs: number;
-  /** CPU of a connection that comes: until its upgrade is done; until it has a session; for each subscription; to send it away. */
+  /**
+   * CPU of a connection that comes: until its upgrade is done; until it has a session; for each
+   * subscription; to send it away.
+   */
   readonly upgradeUs: number;
   readonly connectUs: number;
   readonly subscribeUs: number;
   readonly refuseUs: number;
-  /** CPU of Redis for each publish; memory of a channel with one publication, of a further publication beside its data, and for each node that listens. */
+  /**
+   * CPU of Redis for each publish; memory of a channel with one publication, of a further
+   * publication beside its data, and for each node that listens.
+   */
   readonly redisPublishUs: number;
   readonly redisChannelBytes: number;
   readonly redisPublicationBytes: number;
@@ -62,22 +72,40 @@ export const CALIBRATION: Calibration = {
   ringPublicationBytes: 200,
 };
 
-export type CalibrationRead = { readonly ok: true; readonly calibration: Calibration } | { readonly ok: false; readonly message: string };
+export type CalibrationRead =
+  | { readonly ok: true; readonly calibration: Calibration }
+  | { readonly ok: false; readonly message: string };
 
-/** The default figures with those that are given: an object of some of their names and numbers, 0 or more. */
+/**
+ * The default figures with those that are given: an object of some of their names and numbers, 0 or
+ * more.
+ */
 export function calibrationFrom(given: unknown): CalibrationRead {
   if (typeof given !== "object" || given === null || Array.isArray(given))
-    return { ok: false, message: 'Cannot use the calibration: found no JSON object, expected one like {"connectionBytes": 2700}' };
+    return {
+      ok: false,
+      message:
+        'Cannot use the calibration: found no JSON object, expected one like {"connectionBytes": 2700}',
+    };
   for (const [name, value] of Object.entries(given)) {
     if (!(name in CALIBRATION))
-      return { ok: false, message: `Cannot use the calibration: found "${name}", expected some of ${Object.keys(CALIBRATION).join(", ")}` };
+      return {
+        ok: false,
+        message: `Cannot use the calibration: found "${name}", expected some of ${Object.keys(CALIBRATION).join(", ")}`,
+      };
     if (typeof value !== "number" || !Number.isFinite(value) || value < 0)
-      return { ok: false, message: `Cannot use the calibration: found ${JSON.stringify(value)} for ${name}, expected a number, 0 or more` };
+      return {
+        ok: false,
+        message: `Cannot use the calibration: found ${JSON.stringify(value)} for ${name}, expected a number, 0 or more`,
+      };
   }
   return { ok: true, calibration: { ...CALIBRATION, ...given } };
 }
 
-/** CPU of one delivery at a node with so many connections: between and beyond the two that were measured, by the logarithm; never less than the cheaper one. */
+/**
+ * CPU of one delivery at a node with so many connections: between and beyond the two that were
+ * measured, by the logarithm; never less than the cheaper one.
+ */
 export function deliveryUs(calibration: Calibration, connections: number): number {
   const { deliveryUs1k, deliveryUs10k } = calibration;
   const steps = Math.min(1.5, Math.max(0, Math.log10(Math.max(1, connections) / 1000)));

@@ -1,6 +1,9 @@
 // Owns: the seeded chance of a simulated plan: the same seed gives the same plan.
 
-/** Uniform in [0, 1); the same sequence for the same seed (a 32-bit counter through a mixing function, as splitmix32). */
+/**
+ * Uniform in [0, 1); the same sequence for the same seed (a 32-bit counter through a mixing
+ * function, as splitmix32).
+ */
 export function createChance(seed: number): () => number {
   let state = seed | 0;
   return () => {

@@ -1,9 +1,10 @@
-// Owns: what a deploy takes: the window that its pace needs, its simulation, and what it adds up to in a day.
+// Owns: what a deploy takes: the window that its pace needs, its simulation, and what it adds up to
+// in a day.
 import { batchedRoll } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
 import { loadOfNode } from "./load.ts";
 import { costsOf, takerOf } from "./losses.ts";
-import type { RollResult } from "./roll.ts";
+import type { RollResult } from "./rolling-deploy.ts";
 import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
 
 export interface Deploy {
@@ -21,16 +22,29 @@ export interface Deploy {
 
 const EVENTS_MAX = 4_000_000;
 const NETWORK_MS = 20;
-/** As in packages/core/src/pacing/drain-pacer.ts: a quarter of the window, at most 5 s, has no slots. */
+/**
+ * As in packages/core/src/pacing/drain-pacer.ts: a quarter of the window, at most 5 s, has no
+ * slots.
+ */
 const SHARE_OF_A = 0.7;
 const TAIL_SHARE = 0.25;
 const TAIL_MS_MAX = 5000;
-/** After the window: closing handshakes, last bytes, and what is cut anyway (docs/operations/draining.md). */
+/**
+ * After the window: closing handshakes, last bytes, and what is cut anyway
+ * (docs/operations/draining.md).
+ */
 const AFTER_WINDOW_MS = 5000;
 const WINDOW_STEP_MS = 5000;
 
-/** The least window (in steps of 5 s) in which a node's sessions leave at the pace that one new node can take. */
-export function windowForPace(sessions: number, handshakesPerSecond: number, perSecondMax: number): number {
+/**
+ * The least window (in steps of 5 s) in which a node's sessions leave at the pace that one new node
+ * can take.
+ */
+export function windowForPace(
+  sessions: number,
+  handshakesPerSecond: number,
+  perSecondMax: number,
+): number {
   const slotsMs = (sessions * 1000) / Math.min(SHARE_OF_A * handshakesPerSecond, perSecondMax);
   const least = Math.min(slotsMs / (1 - TAIL_SHARE), slotsMs + TAIL_MS_MAX);
   return Math.ceil(least / WINDOW_STEP_MS) * WINDOW_STEP_MS;
@@ -48,7 +62,9 @@ export function deployOf({
 }): Deploy {
   const { demand, node, fleet } = scenario;
   const sessions = demand.clients / nodes;
-  const windowMs = fleet.drainWindowMs ?? windowForPace(sessions, node.handshakesPerSecond, fleet.drainPerSecondMax);
+  const windowMs =
+    fleet.drainWindowMs ??
+    windowForPace(sessions, node.handshakesPerSecond, fleet.drainPerSecondMax);
   const roll = batchedRoll({
     sessions: demand.clients,
     nodes,

@@ -1,8 +1,12 @@
-// Owns: what happens next in a simulated plan: a heap of times and numbers that allocates only when it grows.
+// Owns: what happens next in a simulated plan: a heap of times and numbers that allocates only when
+// it grows.
 
 const CAPACITY = 1024;
 
-/** Events in the order of their times. An event is a whole number that its owner understands; of two at the same time either may come first. */
+/**
+ * Events in the order of their times. An event is a whole number that its owner understands; of two
+ * at the same time either may come first.
+ */
 export class EventQueue {
   #times = new Float64Array(CAPACITY);
   #events = new Float64Array(CAPACITY);
@@ -43,7 +47,8 @@ export class EventQueue {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= this.#size) break;
-      if (child + 1 < this.#size && (this.#times[child + 1] ?? 0) < (this.#times[child] ?? 0)) child += 1;
+      if (child + 1 < this.#size && (this.#times[child + 1] ?? 0) < (this.#times[child] ?? 0))
+        child += 1;
       const childMs = this.#times[child] ?? 0;
       if (childMs >= timeMs) break;
       this.#set(at, childMs, this.#events[child] ?? 0);

@@ -1,4 +1,5 @@
-// Owns: what one node of a fleet has to do, and Redis behind them all: arithmetic on measured figures.
+// Owns: what one node of a fleet has to do, and Redis behind them all: arithmetic on measured
+// figures.
 import { type Calibration, deliveryUs } from "./calibration.ts";
 import { type Demand, NODE_SETTINGS, type NodeSize } from "./scenario.ts";
 
@@ -18,9 +19,11 @@ export interface NodeLoad {
 }
 
 /** Chance that a node of n has a subscriber of a room of k: 1 - (1 - 1/n)^k. */
-export const nodeHasRoom = (nodes: number, roomSize: number): number => 1 - (1 - 1 / nodes) ** roomSize;
+export const nodeHasRoom = (nodes: number, roomSize: number): number =>
+  1 - (1 - 1 / nodes) ** roomSize;
 
-export const roomsOf = ({ clients, roomsPerClient, roomSize }: Demand): number => (clients * roomsPerClient) / roomSize;
+export const roomsOf = ({ clients, roomsPerClient, roomSize }: Demand): number =>
+  (clients * roomsPerClient) / roomSize;
 
 /** CPU of one client that comes back and is admitted. */
 export const setUpUs = (calibration: Calibration, { roomsPerClient }: Demand): number =>
@@ -61,7 +64,8 @@ export function loadOfNode(
     cpuShare,
     memoryBytes: residentBytes + kernelBytes,
     kernelBytes,
-    setUpsPerSecondMax: (Math.max(0, 1 - cpuShare) * Math.min(1, node.cores) * 1e6) / setUpUs(calibration, demand),
+    setUpsPerSecondMax:
+      (Math.max(0, 1 - cpuShare) * Math.min(1, node.cores) * 1e6) / setUpUs(calibration, demand),
   };
 }
 
@@ -80,14 +84,22 @@ export interface RedisLoad {
 
 const THREAD_SHARE_MAX = 0.5;
 
-/** What the nodes ask of Redis: one script for each publish, one message for each node that has the room. */
+/**
+ * What the nodes ask of Redis: one script for each publish, one message for each node that has the
+ * room.
+ */
 export function loadOfRedis(demand: Demand, calibration: Calibration, nodes: number): RedisLoad {
   const { publishesPerSecond, roomSize, dataBytes, historySize } = demand;
   const listeners = nodes * nodeHasRoom(nodes, roomSize);
   const rooms = roomsOf(demand);
-  const kept = calibration.redisChannelBytes + Math.max(0, historySize - 1) * (dataBytes + calibration.redisPublicationBytes);
+  const kept =
+    calibration.redisChannelBytes +
+    Math.max(0, historySize - 1) * (dataBytes + calibration.redisPublicationBytes);
   const messagesPerSecond = publishesPerSecond * listeners;
-  const threadShare = (publishesPerSecond * calibration.redisPublishUs + messagesPerSecond * calibration.redisMessageUs) / 1e6;
+  const threadShare =
+    (publishesPerSecond * calibration.redisPublishUs +
+      messagesPerSecond * calibration.redisMessageUs) /
+    1e6;
   return {
     publishesPerSecond,
     messagesPerSecond,

@@ -1,12 +1,13 @@
-// Owns: what the loss of a node, of a zone and of every connection do: survivors' load, and how long until everyone is back.
+// Owns: what the loss of a node, of a zone and of every connection do: survivors' load, and how
+// long until everyone is back.
 import { serverWindowMs } from "@holdfast/core";
 import { batchedHerd } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
-import type { HerdOptions, HerdResult } from "./herd.ts";
 import { loadOfNode, type NodeLoad } from "./load.ts";
+import type { HerdOptions, HerdResult } from "./mass-reconnect.ts";
+import type { SetUpCosts, TakerSettings } from "./receiving-node.ts";
 import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
 import { nodesLost } from "./sizing.ts";
-import type { SetUpCosts, TakerSettings } from "./taker.ts";
 
 export interface Loss {
   readonly name: "node" | "zone" | "everyone";
@@ -20,7 +21,8 @@ export interface Loss {
 }
 
 /**
- * All connections lost at once, under the rules as they are and under others, on nodes for which A is the truth: a set-up costs as much CPU as A says (with TLS, tokens, hooks and databases it
+ * All connections lost at once, under the rules as they are and under others, on nodes for which A
+ * is the truth: a set-up costs as much CPU as A says (with TLS, tokens, hooks and databases it
  * may), and no less than was measured.
  */
 export interface Comparison {
@@ -48,7 +50,14 @@ const FIT_FACTOR = 1.5;
 
 export function takerOf({ node }: Scenario): TakerSettings {
   const { resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs } = NODE_SETTINGS;
-  return { handshakesPerSecond: node.handshakesPerSecond, resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs, admits: true };
+  return {
+    handshakesPerSecond: node.handshakesPerSecond,
+    resumeReserve,
+    handshakesInFlightMax,
+    lagMsMax,
+    figuresMs,
+    admits: true,
+  };
 }
 
 /** Of one client, on as much of a core as the node has. */
@@ -61,27 +70,44 @@ export function costsOf({ node, demand }: Scenario, calibration: Calibration): S
   };
 }
 
-/** A node's loss, a zone's where there are several, and all connections at once (the balancer in front restarts). */
+/**
+ * A node's loss, a zone's where there are several, and all connections at once (the balancer in
+ * front restarts).
+ */
 export function lossesOf(question: Question): readonly Loss[] {
   const { scenario, nodes } = question;
   const { clients } = scenario.demand;
   const inZone = nodesLost(nodes, scenario.fleet.zones);
   const losses: Loss[] = [];
   if (nodes > 1) losses.push(lossOf(question, { name: "node", lost: 1 }));
-  if (scenario.fleet.zones > 1 && nodes > inZone) losses.push(lossOf(question, { name: "zone", lost: inZone }));
+  if (scenario.fleet.zones > 1 && nodes > inZone)
+    losses.push(lossOf(question, { name: "zone", lost: inZone }));
   const windowMs = windowTold(question);
   const load = loadOfNode({ ...scenario, calibration: question.calibration }, nodes);
   const herd = batchedHerd(stormOf(question, { clients, nodesLeft: nodes, windowMs }));
-  return [...losses, { name: "everyone", clientsLost: clients, nodesLeft: nodes, load, windowMs, herd }];
+  return [
+    ...losses,
+    { name: "everyone", clientsLost: clients, nodesLeft: nodes, load, windowMs, herd },
+  ];
 }
 
-function lossOf(question: Question, { name, lost }: { readonly name: "node" | "zone"; readonly lost: number }): Loss {
+function lossOf(
+  question: Question,
+  { name, lost }: { readonly name: "node" | "zone"; readonly lost: number },
+): Loss {
   const { scenario, calibration, nodes } = question;
   const nodesLeft = nodes - lost;
   const clientsLost = Math.round((scenario.demand.clients * lost) / nodes);
   const windowMs = windowTold(question);
   const herd = batchedHerd(stormOf(question, { clients: clientsLost, nodesLeft, windowMs }));
-  return { name, clientsLost, nodesLeft, load: loadOfNode({ ...scenario, calibration }, nodesLeft), windowMs, herd };
+  return {
+    name,
+    clientsLost,
+    nodesLeft,
+    load: loadOfNode({ ...scenario, calibration }, nodesLeft),
+    windowMs,
+    herd,
+  };
 }
 
 /** All connections at once, under the rules as they are and under others. */
@@ -89,7 +115,11 @@ export function compareStorms(question: Question): Comparison {
   const { scenario, nodes } = question;
   const { clients } = scenario.demand;
   const all = { clients, nodesLeft: nodes };
-  const fullWindowMs = serverWindowMs(clients, nodes * scenario.node.handshakesPerSecond, NODE_SETTINGS.windowMinMs);
+  const fullWindowMs = serverWindowMs(
+    clients,
+    nodes * scenario.node.handshakesPerSecond,
+    NODE_SETTINGS.windowMinMs,
+  );
   const asIs = withTrueA(stormOf(question, { ...all, windowMs: windowTold(question) }));
   const withoutWindow = { ...asIs, windowMs: 0, windowLeastMs: 0 };
   return {
@@ -101,23 +131,45 @@ export function compareStorms(question: Question): Comparison {
   };
 }
 
-/** The same, with set-ups so dear that the CPU beside the deliveries is just enough for A of them. */
+/**
+ * The same, with set-ups so dear that the CPU beside the deliveries is just enough for A of them.
+ */
 function withTrueA(options: HerdOptions): HerdOptions {
   const { costs, background, taker } = options;
   const wholeMs = ((1 - background) * 1000) / taker.handshakesPerSecond;
-  return { ...options, costs: { ...costs, connectMs: Math.max(costs.connectMs, wholeMs - costs.upgradeMs) } };
+  return {
+    ...options,
+    costs: { ...costs, connectMs: Math.max(costs.connectMs, wholeMs - costs.upgradeMs) },
+  };
 }
 
-/** A client is told a new window when the one that it knows is 1.5 times longer or shorter and differs by more than the least (packages/core/src/node/window-advice.ts): what it knows lies between these. */
-export function windowsKnown(windowMs: number): { readonly windowMs: number; readonly windowLeastMs: number } {
+/**
+ * A client is told a new window when the one that it knows is 1.5 times longer or shorter and
+ * differs by more than the least (packages/core/src/drain/window-advice.ts): what it knows lies
+ * between these.
+ */
+export function windowsKnown(windowMs: number): {
+  readonly windowMs: number;
+  readonly windowLeastMs: number;
+} {
   const { windowMinMs } = NODE_SETTINGS;
-  return { windowMs, windowLeastMs: Math.max(Math.min(windowMs, windowMinMs), Math.min(windowMs - windowMinMs, windowMs / FIT_FACTOR)) };
+  return {
+    windowMs,
+    windowLeastMs: Math.max(
+      Math.min(windowMs, windowMinMs),
+      Math.min(windowMs - windowMinMs, windowMs / FIT_FACTOR),
+    ),
+  };
 }
 
 /** What every node tells its clients: the window for its own loss, by A of the others. */
 function windowTold({ scenario, nodes }: Question): number {
   const { demand, node } = scenario;
-  return serverWindowMs(demand.clients / nodes, Math.max(1, nodes - 1) * node.handshakesPerSecond, NODE_SETTINGS.windowMinMs);
+  return serverWindowMs(
+    demand.clients / nodes,
+    Math.max(1, nodes - 1) * node.handshakesPerSecond,
+    NODE_SETTINGS.windowMinMs,
+  );
 }
 
 function stormOf(

@@ -1,4 +1,5 @@
-// Owns: a whole plan: nodes, what each does, deploys, losses, storms, growth, and what of it does not hold.
+// Owns: a whole plan: nodes, what each does, deploys, losses, storms, growth, and what of it does
+// not hold.
 import type { Calibration } from "./calibration.ts";
 import { type Deploy, deployOf } from "./deploy.ts";
 import { loadOfNode, loadOfRedis, type NodeLoad, type RedisLoad } from "./load.ts";
@@ -38,15 +39,25 @@ export interface Plan {
 
 const MONTHS = [0, 3, 6, 12, 24];
 
-/** A plan, or undefined when no number of nodes of this size is enough (`sizing` says by which limit). */
-export function makePlan(scenario: Scenario, calibration: Calibration): Plan | { readonly sizing: Sizing } {
+/**
+ * A plan, or undefined when no number of nodes of this size is enough (`sizing` says by which
+ * limit).
+ */
+export function makePlan(
+  scenario: Scenario,
+  calibration: Calibration,
+): Plan | { readonly sizing: Sizing } {
   const sizing = sizeOf(scenario, calibration);
   const nodes = scenario.fleet.nodes ?? sizing.nodes;
   if (!Number.isFinite(nodes)) return { sizing };
   const question = { scenario, calibration, nodes };
   const load = loadOfNode({ ...scenario, calibration }, nodes);
   const redis = loadOfRedis(scenario.demand, calibration, nodes);
-  const [deploy, losses, storms] = [deployOf(question), lossesOf(question), compareStorms(question)];
+  const [deploy, losses, storms] = [
+    deployOf(question),
+    lossesOf(question),
+    compareStorms(question),
+  ];
   const { asIs, fullWindow, withoutWindow, neither } = storms;
   const herds = [...losses.map(({ herd }) => herd), asIs, fullWindow, withoutWindow, neither];
   return {

@@ -35,7 +35,11 @@ const MOVES_MAX = 1.5;
 const count = (value: number): string => Math.round(value).toLocaleString("en-US");
 
 export function problemsOf(findings: Findings): readonly Problem[] {
-  return [...problemsOfSize(findings), ...problemsOfDeploys(findings), ...problemsOfLosses(findings)];
+  return [
+    ...problemsOfSize(findings),
+    ...problemsOfDeploys(findings),
+    ...problemsOfLosses(findings),
+  ];
 }
 
 function problemsOfSize({ scenario, sizing, nodes, load, redis }: Findings): readonly Problem[] {
@@ -43,13 +47,20 @@ function problemsOfSize({ scenario, sizing, nodes, load, redis }: Findings): rea
   const found: Problem[] = [];
   const [binding] = sizing.limits;
   if (nodes < sizing.nodes)
-    found.push({ code: "too_few_nodes", text: `${count(nodes)} given as nodes; ${binding?.name} asks for ${count(sizing.nodes)}.` });
+    found.push({
+      code: "too_few_nodes",
+      text: `${count(nodes)} given as nodes; ${binding?.name} asks for ${count(sizing.nodes)}.`,
+    });
   if (nodes > NODES_MAX)
     found.push({
       code: "too_many_nodes",
       text: `A fleet has at most ${count(NODES_MAX)} nodes: take larger ones, or raise --connections-max.`,
     });
-  if (nodes === 1) found.push({ code: "one_node", text: "One node: when it dies or is replaced there is no other to go to." });
+  if (nodes === 1)
+    found.push({
+      code: "one_node",
+      text: "One node: when it dies or is replaced there is no other to go to.",
+    });
   if (redis.primaries > 1)
     found.push({
       code: "redis_full",
@@ -76,7 +87,11 @@ function problemsOfDeploys({ scenario, deploy }: Findings): readonly Problem[] {
       code: "sessions_moved_often",
       text: `A deploy moves each session ${roll.movesPerSession.toFixed(1)} times: a balancer that prefers the newest revision or the fewest connections moves each once.`,
     });
-  if (!roll.finished) found.push({ code: "not_simulated_to_the_end", text: "The deploy was not simulated to its end." });
+  if (!roll.finished)
+    found.push({
+      code: "not_simulated_to_the_end",
+      text: "The deploy was not simulated to its end.",
+    });
   if (perDay.tookMs > DAY_MS)
     found.push({
       code: "deploys_overlap",
@@ -93,6 +108,11 @@ function problemsOfLosses({ scenario, losses }: Findings): readonly Problem[] {
         ? `${Math.round(herd.backShare * 100)} % are back after half an hour`
         : `everyone is back after ${Math.round(herd.backMs / 1000)} s`;
     const what = name === "everyone" ? "all connections are lost at once" : `a ${name} dies`;
-    return [{ code: "not_back", text: `When ${what}, ${back}; wanted: ${scenario.fleet.recoveryMsMax / 1000} s.` }];
+    return [
+      {
+        code: "not_back",
+        text: `When ${what}, ${back}; wanted: ${scenario.fleet.recoveryMsMax / 1000} s.`,
+      },
+    ];
   });
 }

@@ -1,5 +1,6 @@
-// Owns: a plan as one picture: how a storm goes under four sets of rules, and how many nodes growth needs.
-import type { HerdResult } from "./herd.ts";
+// Owns: a plan as one picture: how a storm goes under four sets of rules, and how many nodes growth
+// needs.
+import type { HerdResult } from "./mass-reconnect.ts";
 import type { Growth, Plan } from "./plan.ts";
 import { sampled } from "./report-text.ts";
 import { count, duration } from "./units.ts";
@@ -25,7 +26,12 @@ export function planSvg(plan: Plan): string {
   const { storms, growth, scenario, nodes } = plan;
   const series: readonly Series[] = [
     { name: "as it is", color: "a", dash: "", herd: storms.asIs },
-    { name: `window of ${duration(storms.fullWindowMs)}`, color: "b", dash: "8 3", herd: storms.fullWindow },
+    {
+      name: `window of ${duration(storms.fullWindowMs)}`,
+      color: "b",
+      dash: "8 3",
+      herd: storms.fullWindow,
+    },
     { name: "no window", color: "c", dash: "3 3", herd: storms.withoutWindow },
     { name: "no admission either", color: "d", dash: "10 3 2 3", herd: storms.neither },
   ];
@@ -54,13 +60,17 @@ function stormPlot(series: readonly Series[], fullWindowMs: number): string {
   );
   const lines = series.map(({ color, dash, herd }) => {
     const points = [0, ...sampled(herd, POINTS, untilMs)].map(
-      (share, point) => `${(left + (width * point) / POINTS).toFixed(1)} ${(top + height * (1 - share)).toFixed(1)}`,
+      (share, point) =>
+        `${(left + (width * point) / POINTS).toFixed(1)} ${(top + height * (1 - share)).toFixed(1)}`,
     );
     return `<path d="M${points.join("L")}" style="stroke:var(--${color})" stroke-dasharray="${dash}"/>`;
   });
   const legend = series.map(({ name, color, dash, herd }, place) => {
     const y = top + 12 + place * 44;
-    const back = herd.backMs === undefined ? `${Math.round(herd.backShare * 100)} % back` : `all back: ${duration(herd.backMs)}`;
+    const back =
+      herd.backMs === undefined
+        ? `${Math.round(herd.backShare * 100)} % back`
+        : `all back: ${duration(herd.backMs)}`;
     const x = left + width + 16;
     return `<path d="M${x} ${y}h22" style="stroke:var(--${color})" stroke-dasharray="${dash}"/><text x="${x + 28}" y="${y + 4}">${name}</text><text class="small" x="${x + 28}" y="${y + 20}">${back}</text>`;
   });

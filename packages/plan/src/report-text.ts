@@ -1,6 +1,7 @@
 // Owns: a plan as text for a terminal, with bars.
-import type { HerdResult } from "./herd.ts";
+
 import type { Loss } from "./losses.ts";
+import type { HerdResult } from "./mass-reconnect.ts";
 import type { Plan } from "./plan.ts";
 import { bar, bytes, count, duration, percent, sparkline } from "./units.ts";
 
@@ -35,7 +36,10 @@ function headline({ scenario, nodes, sizing }: Plan): string {
 
 function limits({ sizing }: Plan): string {
   const most = Math.max(...sizing.limits.map(({ nodes }) => nodes));
-  const rows = sizing.limits.map(({ name, nodes }) => `  ${name.padEnd(12)}${count(nodes).padStart(9)}  ${bar(nodes / most, BAR_WIDTH)}`);
+  const rows = sizing.limits.map(
+    ({ name, nodes }) =>
+      `  ${name.padEnd(12)}${count(nodes).padStart(9)}  ${bar(nodes / most, BAR_WIDTH)}`,
+  );
   return ["Nodes that each limit asks for", ...rows].join("\n");
 }
 
@@ -46,7 +50,12 @@ function oneNode({ load, scenario, losses }: Plan): string {
     `  ${name.padEnd(12)}${percent(share).padStart(8)}  ${bar(share, BAR_WIDTH).padEnd(BAR_WIDTH)}  ${text}${after === undefined ? "" : `; ${percent(after)} with a ${worst?.name} gone`}`;
   return [
     "One node on an ordinary day",
-    row("cpu", load.cpuShare, `${count(load.deliveriesPerSecond)} deliveries/s`, worst?.load.cpuShare),
+    row(
+      "cpu",
+      load.cpuShare,
+      `${count(load.deliveriesPerSecond)} deliveries/s`,
+      worst?.load.cpuShare,
+    ),
     row(
       "memory",
       load.memoryBytes / node.memoryBytes,
@@ -70,14 +79,19 @@ function redis({ redis: load }: Plan): string {
   ].join("\n");
 }
 
-function deploy({ deploy: { roll, windowMs, windowGiven, graceSeconds, preDelayMs, perDay }, scenario }: Plan): string {
+function deploy({
+  deploy: { roll, windowMs, windowGiven, graceSeconds, preDelayMs, perDay },
+  scenario,
+}: Plan): string {
   return [
     `A deploy: one extra node, one node after the other${scenario.fleet.balancer === "random" ? ", behind a balancer that picks at random" : ""}`,
     `  ${duration(roll.tookMs)} in all; a node drains in ${duration(roll.drainMs)} (${duration(roll.drainMsMax)} at most)`,
     `  ${roll.movesPerSession.toFixed(2)} moves for each session, ${roll.attemptsPerMove.toFixed(2)} attempts for each move, ${count(roll.cut)} sessions cut, most on one node ${roll.unevenness.toFixed(2)} times the mean`,
     `  peak ${count(roll.attemptsPerSecondMax)} connections/s at one node, A = ${count(scenario.node.handshakesPerSecond)}; ${count(roll.doubledMax)} sessions with two connections at once`,
     `  drain.preDelayMs ${preDelayMs / 1000}s, drain.windowMs ${windowMs / 1000}s${windowGiven ? "" : " (what the pace needs)"}, terminationGracePeriodSeconds ${graceSeconds}`,
-    ...(perDay.deploys === 1 ? [] : [`  ${perDay.deploys} a day: ${duration(perDay.tookMs)}, ${count(perDay.moves)} moves`]),
+    ...(perDay.deploys === 1
+      ? []
+      : [`  ${perDay.deploys} a day: ${duration(perDay.tookMs)}, ${count(perDay.moves)} moves`]),
   ].join("\n");
 }
 
@@ -87,7 +101,11 @@ function losses({ losses: all, scaleUp, nodes, scenario }: Plan): string {
     scaleUp.moved === 0
       ? `  one node more: nothing moves, since the others are within the rebalancing tolerance; newcomers and deploys fill it`
       : `  one node more: ${count(scaleUp.moved)} sessions move to it at up to ${count(scaleUp.perSecond)}/s within ${duration(scaleUp.tookMs)} (${percent(scaleUp.filledShare)} of its share)`;
-  return [`Losses, from ${count(nodes)} nodes with A = ${count(scenario.node.handshakesPerSecond)}`, ...rows, joined].join("\n");
+  return [
+    `Losses, from ${count(nodes)} nodes with A = ${count(scenario.node.handshakesPerSecond)}`,
+    ...rows,
+    joined,
+  ].join("\n");
 }
 
 function nameOf({ name, clientsLost }: Loss): string {
@@ -102,7 +120,9 @@ function backText(herd: HerdResult): string {
   return `${back}, ${herd.attemptsPerClient.toFixed(2)} attempts each, peak ${count(herd.setUpsPerSecondMax)} set-ups/s of a node`;
 }
 
-function storms({ storms: { asIs, fullWindow, withoutWindow, neither, fullWindowMs } }: Plan): string {
+function storms({
+  storms: { asIs, fullWindow, withoutWindow, neither, fullWindowMs },
+}: Plan): string {
   const line = (name: string, herd: HerdResult): string =>
     `  ${name.padEnd(26)}|${sparkline(sampled(herd, CURVE_WIDTH, untilMs))}| ${herd.backMs === undefined ? `${percent(herd.backShare)} back` : duration(herd.backMs)}, ${herd.attemptsPerClient.toFixed(1)} attempts`;
   const all = [asIs, fullWindow, withoutWindow, neither];
@@ -120,10 +140,16 @@ function storms({ storms: { asIs, fullWindow, withoutWindow, neither, fullWindow
 }
 
 /** The curve at so many times up to `untilMs`. */
-export function sampled({ curve, backShare }: HerdResult, points: number, untilMs: number): readonly number[] {
+export function sampled(
+  { curve, backShare }: HerdResult,
+  points: number,
+  untilMs: number,
+): readonly number[] {
   return Array.from({ length: points }, (_, point) => {
     const atMs = (untilMs * (point + 1)) / points;
-    return curve.findLast((sample) => sample.atMs <= atMs)?.share ?? (curve.length === 0 ? backShare : 0);
+    return (
+      curve.findLast((sample) => sample.atMs <= atMs)?.share ?? (curve.length === 0 ? backShare : 0)
+    );
   });
 }
 
@@ -141,7 +167,9 @@ function growth({ growth: rows }: Plan): string {
 
 function closing({ problems, events }: Plan): string {
   const found =
-    problems.length === 0 ? ["Everything that was asked for holds."] : ["What does not hold", ...problems.map(({ text }) => `  ${text}`)];
+    problems.length === 0
+      ? ["Everything that was asked for holds."]
+      : ["What does not hold", ...problems.map(({ text }) => `  ${text}`)];
   return [
     ...found,
     "",

@@ -1,4 +1,5 @@
-// Owns: what happens when one node joins: whether the others give it its share, and how long that takes.
+// Owns: what happens when one node joins: whether the others give it its share, and how long that
+// takes.
 import { excessSessions, type NodeFigures, Rebalancer } from "@holdfast/core";
 import { NODE_SETTINGS } from "./scenario.ts";
 
@@ -16,18 +17,27 @@ const TICK_MS = 250;
 const ROUNDS_MAX = 20_000;
 
 /**
- * `nodes` nodes that hold `sessions` each, and one more: every tick each of them asks the real rule for its excess and the real rebalancer for what is due. They are alike, so one is asked
- * for all. Within the tolerance nothing moves: in a fleet of more than ten nodes one more is filled by newcomers and deploys alone.
+ * `nodes` nodes that hold `sessions` each, and one more: every tick each of them asks the real rule
+ * for its excess and the real rebalancer for what is due. They are alike, so one is asked
+ * for all. Within the tolerance nothing moves: in a fleet of more than ten nodes one more is filled
+ * by newcomers and deploys alone.
  */
 export function simulateScaleUp(nodes: number, sessions: number): ScaleUp {
-  const { rebalanceTolerance, rebalanceSessionsMin, rebalancePerSecond, rebalanceCooldownMs } = NODE_SETTINGS;
-  const rebalancer = new Rebalancer({ enabled: true, perSecond: rebalancePerSecond, cooldownMs: rebalanceCooldownMs });
+  const { rebalanceTolerance, rebalanceSessionsMin, rebalancePerSecond, rebalanceCooldownMs } =
+    NODE_SETTINGS;
+  const rebalancer = new Rebalancer({
+    enabled: true,
+    perSecond: rebalancePerSecond,
+    cooldownMs: rebalanceCooldownMs,
+  });
   let left = Math.round(sessions);
   let joined = 0;
   let endMs = 0;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const nowMs = round * TICK_MS;
-    const alike = Array.from({ length: Math.min(nodes - 1, 200) }, (_, index) => figuresOf(`n${index + 1}`, left));
+    const alike = Array.from({ length: Math.min(nodes - 1, 200) }, (_, index) =>
+      figuresOf(`n${index + 1}`, left),
+    );
     const excess = excessSessions(figuresOf("n0", left), [...alike, figuresOf("joined", joined)], {
       tolerance: rebalanceTolerance,
       sessionsMin: rebalanceSessionsMin,
@@ -43,7 +53,10 @@ export function simulateScaleUp(nodes: number, sessions: number): ScaleUp {
   return {
     moved: joined,
     tookMs: endMs,
-    perSecond: joined === 0 ? 0 : Math.min(rebalancePerSecond * nodes, (joined * 1000) / Math.max(1000, endMs)),
+    perSecond:
+      joined === 0
+        ? 0
+        : Math.min(rebalancePerSecond * nodes, (joined * 1000) / Math.max(1000, endMs)),
     filledShare: mean === 0 ? 1 : joined / mean,
   };
 }

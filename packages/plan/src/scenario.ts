@@ -1,5 +1,6 @@
-// Owns: what a plan is asked for: the demand, a node, the fleet, and the settings of nodes that matter for it.
-import type { Balancer } from "./roll-node.ts";
+// Owns: what a plan is asked for: the demand, a node, the fleet, and the settings of nodes that
+// matter for it.
+import type { Balancer } from "./rolling-node.ts";
 
 export interface Demand {
   readonly clients: number;
@@ -51,10 +52,26 @@ export interface Scenario {
   readonly fleet: FleetRules;
 }
 
-/** What a scenario has where nothing else is said. Those of nodes are the defaults of their options; a test compares them. */
+/**
+ * What a scenario has where nothing else is said. Those of nodes are the defaults of their options;
+ * a test compares them.
+ */
 export const SCENARIO_DEFAULTS = {
-  demand: { roomSize: 100, roomsPerClient: 1, dataBytes: 100, historySize: 100, growthPerMonth: 0, deploysPerDay: 1 },
-  node: { cores: 1, memoryBytes: 1024 ** 3, connectionsMax: 10_000, descriptorsMax: 65_536, handshakesPerSecond: 500 },
+  demand: {
+    roomSize: 100,
+    roomsPerClient: 1,
+    dataBytes: 100,
+    historySize: 100,
+    growthPerMonth: 0,
+    deploysPerDay: 1,
+  },
+  node: {
+    cores: 1,
+    memoryBytes: 1024 ** 3,
+    connectionsMax: 10_000,
+    descriptorsMax: 65_536,
+    handshakesPerSecond: 500,
+  },
   fleet: {
     zones: 1,
     headroom: 0.3,
@@ -67,7 +84,10 @@ export const SCENARIO_DEFAULTS = {
   },
 } as const;
 
-/** Settings of nodes and clients that a plan does not ask for: their defaults; a test compares those of nodes. */
+/**
+ * Settings of nodes and clients that a plan does not ask for: their defaults; a test compares those
+ * of nodes.
+ */
 export const NODE_SETTINGS = {
   resumeReserve: 0.3,
   windowMinMs: 500,
@@ -83,5 +103,7 @@ export const NODE_SETTINGS = {
   connectTimeoutMs: 10_000,
 } as const;
 
-/** Nodes a fleet can have, because each one remembers all the others (NODES_MAX of @holdfast/core). */
+/**
+ * Nodes a fleet can have, because each one remembers all the others (NODES_MAX of @holdfast/core).
+ */
 export { NODES_MAX } from "@holdfast/core";

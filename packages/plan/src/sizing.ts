@@ -26,13 +26,20 @@ export const ADMITTED_SHARE = 0.85;
 const NODES_SEARCHED_MAX = 1_000_000;
 
 /** Nodes that a loss takes away: the largest zone, or one node where there is one zone. */
-export const nodesLost = (nodes: number, zones: number): number => (zones > 1 ? Math.ceil(nodes / zones) : 1);
+export const nodesLost = (nodes: number, zones: number): number =>
+  zones > 1 ? Math.ceil(nodes / zones) : 1;
 
-/** The least number of nodes for every limit, on an ordinary day with the headroom and after the loss of a zone (or a node) without it. */
+/**
+ * The least number of nodes for every limit, on an ordinary day with the headroom and after the
+ * loss of a zone (or a node) without it.
+ */
 export function sizeOf(scenario: Scenario, calibration: Calibration): Sizing {
   const names: readonly LimitName[] = ["cpu", "memory", "connections", "descriptors", "handshakes"];
   const limits = names
-    .map((name) => ({ name, nodes: leastNodes((nodes) => keeps(name, { scenario, calibration, nodes })) }))
+    .map((name) => ({
+      name,
+      nodes: leastNodes((nodes) => keeps(name, { scenario, calibration, nodes })),
+    }))
     .sort((a, b) => b.nodes - a.nodes);
   return { limits, nodes: limits[0]?.nodes ?? 1 };
 }
@@ -57,13 +64,19 @@ export function keeps(name: LimitName, { scenario, calibration, nodes }: Questio
     case "cpu":
       return ordinary.cpuShare <= least && afterLoss.cpuShare <= most;
     case "memory":
-      return ordinary.memoryBytes <= node.memoryBytes * least && afterLoss.memoryBytes <= node.memoryBytes * most;
+      return (
+        ordinary.memoryBytes <= node.memoryBytes * least &&
+        afterLoss.memoryBytes <= node.memoryBytes * most
+      );
     case "connections":
       return fits(node.connectionsMax, ordinary, afterLoss, fleet.headroom);
     case "descriptors":
       return fits(node.descriptorsMax - DESCRIPTORS_RESERVED, ordinary, afterLoss, fleet.headroom);
     case "handshakes": {
-      const perSecond = Math.min(node.handshakesPerSecond * ADMITTED_SHARE, ordinary.setUpsPerSecondMax);
+      const perSecond = Math.min(
+        node.handshakesPerSecond * ADMITTED_SHARE,
+        ordinary.setUpsPerSecondMax,
+      );
       return (ordinary.connections * 1000) / Math.max(1e-9, perSecond) <= fleet.recoveryMsMax;
     }
   }

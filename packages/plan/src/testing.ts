@@ -1,8 +1,8 @@
 // Owns: scenarios and simulation options that tests of plans begin from.
 import { CALIBRATION } from "./calibration.ts";
-import type { HerdOptions } from "./herd.ts";
+import type { HerdOptions } from "./mass-reconnect.ts";
 import { makePlan, type Plan } from "./plan.ts";
-import type { RollOptions } from "./roll.ts";
+import type { RollOptions } from "./rolling-deploy.ts";
 import { SCENARIO_DEFAULTS, type Scenario } from "./scenario.ts";
 
 interface Changes {

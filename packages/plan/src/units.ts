@@ -1,11 +1,15 @@
 // Owns: how figures of a plan are written for people.
 
 export const count = (value: number): string => Math.round(value).toLocaleString("en-US");
-export const percent = (share: number): string => `${share < 0.0995 && share > 0 ? (share * 100).toFixed(1) : Math.round(share * 100)} %`;
+export const percent = (share: number): string =>
+  `${share < 0.0995 && share > 0 ? (share * 100).toFixed(1) : Math.round(share * 100)} %`;
 
 export function bytes(value: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  const power = Math.min(
+    units.length - 1,
+    Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)),
+  );
   const scaled = value / 1000 ** power;
   return `${scaled < 10 && power > 0 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`;
 }
@@ -27,4 +31,6 @@ export function bar(share: number, width: number): string {
 
 /** One sign for each value from 0 to 1. */
 export const sparkline = (shares: readonly number[]): string =>
-  shares.map((share) => " ▁▂▃▄▅▆▇█"[Math.min(8, Math.max(0, Math.ceil(share * 8 - 1e-9)))] ?? " ").join("");
+  shares
+    .map((share) => " ▁▂▃▄▅▆▇█"[Math.min(8, Math.max(0, Math.ceil(share * 8 - 1e-9)))] ?? " ")
+    .join("");

@@ -1,8 +1,10 @@
-// Owns: how long the codecs take for the two hot frames. Run: bun packages/protocol/scripts/bench-codecs.ts
+// Owns: how long the codecs take for the two hot frames. Run: bun
+// packages/protocol/scripts/bench-codecs.ts
 //
-// On two shared cores with Bun 1.4.5: JSON decodes a chat publish in 0.38 us and encodes its pub in 0.09 us; MessagePack takes
-// 1.2 and 0.9 us. Both are paid once for a publication, against about 8 us of kernel time for each socket that gets it. For
-// large data JSON's time is the runtime's parser (6 of 12 us for 8 kB), the rest the look at depth and numbers.
+// On two shared cores with Bun 1.4.5: JSON decodes a chat publish in 0.38 us and encodes its pub in
+// 0.09 us; MessagePack takes 1.2 and 0.9 us. Both are paid once for a publication, against about 8
+// us of kernel time for each socket that gets it. For large data JSON's time is the runtime's
+// parser (6 of 12 us for 8 kB), the rest the look at depth and numbers.
 import type { ClientFrame, Encoded, NodeCodec, Payload, PubFrame } from "../src/index.ts";
 import { jsonClientCodec } from "../src/index.ts";
 import { msgpackClientCodec } from "../src/msgpack.ts";
@@ -44,12 +46,20 @@ function row(name: string, node: NodeCodec, publish: Encoded, pub: PubFrame): vo
   console.log(`| ${name} | ${size} | ${decodeNs.toFixed(0)} | ${encodeNs.toFixed(0)} |`);
 }
 
-console.log("| codec, data | bytes of publish | decode publish, ns | encode pub, ns |\n|---|---|---|---|");
+console.log(
+  "| codec, data | bytes of publish | decode publish, ns | encode pub, ns |\n|---|---|---|---|",
+);
 for (const [name, data] of [
   ["chat", chat],
   ["large", large],
 ] as const) {
-  const frame: ClientFrame<unknown> = { t: "publish", id: 7, ch: "chat:lobby", idem: "01hzy6m2d3f4g5h6j7k8m9n0pq", data };
+  const frame: ClientFrame<unknown> = {
+    t: "publish",
+    id: 7,
+    ch: "chat:lobby",
+    idem: "01hzy6m2d3f4g5h6j7k8m9n0pq",
+    data,
+  };
   const json: Payload = { kind: "json", text: JSON.stringify(data) };
   const pub = (payload: Payload): PubFrame => ({
     t: "pub",
@@ -61,5 +71,10 @@ for (const [name, data] of [
     data: payload,
   });
   row(`JSON, ${name}`, jsonNodeCodec, jsonClientCodec.encode(frame), pub(json));
-  row(`MessagePack, ${name}`, msgpackNodeCodec, msgpackClientCodec.encode(frame), pub(transcode(json, "msgpack")));
+  row(
+    `MessagePack, ${name}`,
+    msgpackNodeCodec,
+    msgpackClientCodec.encode(frame),
+    pub(transcode(json, "msgpack")),
+  );
 }

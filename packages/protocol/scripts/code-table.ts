@@ -1,4 +1,5 @@
-// Owns: the table of codes in spec/protocol.md. Run: bun packages/protocol/scripts/code-table.ts [--check]
+// Owns: the table of codes in spec/protocol.md. Run: bun packages/protocol/scripts/code-table.ts
+// [--check]
 import { readFileSync, writeFileSync } from "node:fs";
 import { CODES, type CodeRow } from "../src/index.ts";
 
@@ -13,7 +14,11 @@ export function codeTable(): string {
     const close = row.close ?? "-";
     return `| ${row.number} | \`${name}\` | ${close} | ${row.retry} | ${row.meaning} | ${row.action} |`;
   });
-  return ["| code | name | close | retry | meaning | what to do |", "| --- | --- | --- | --- | --- | --- |", ...lines].join("\n");
+  return [
+    "| code | name | close | retry | meaning | what to do |",
+    "| --- | --- | --- | --- | --- | --- |",
+    ...lines,
+  ].join("\n");
 }
 
 /** `spec` with the table between the markers. Throws when a marker is missing. */

@@ -1,7 +1,8 @@
-// Owns: the derived members of the frame vectors, made without the codecs that the vectors test. Run: bun packages/protocol/scripts/fill-vectors.ts
+// Owns: the derived members of the frame vectors, made without the codecs that the vectors test.
+// Run: bun packages/protocol/scripts/fill-vectors.ts
 //
-// In client-frames.json and server-frames.json every vector gets `msgpack` and `frame` from its `json`. In
-// invalid-client-frames.json a vector with `fill: true` gets `msgpack` from its `json`.
+// In client-frames.json and server-frames.json every vector gets `msgpack` and `frame` from its
+// `json`. In invalid-client-frames.json a vector with `fill: true` gets `msgpack` from its `json`.
 import { readFileSync, writeFileSync } from "node:fs";
 import { VECTOR_WIRES } from "../src/vector-wire.ts";
 
@@ -20,7 +21,8 @@ const LISTS = ["pubs", "list", "join", "update"];
 /** The map with `change` made to itself and to the entries of its lists. */
 function changed(map: Members, change: (map: Members) => Members): Members {
   const next = change(map);
-  for (const name of LISTS) if (Array.isArray(next[name])) next[name] = (next[name] as Members[]).map(change);
+  for (const name of LISTS)
+    if (Array.isArray(next[name])) next[name] = (next[name] as Members[]).map(change);
   return next;
 }
 
@@ -46,7 +48,9 @@ function fill(file: string, isValid: boolean): void {
     const map = JSON.parse(vector.json ?? "null") as Members;
     const { name, json, fault, ...rest } = vector;
     const msgpack = Buffer.from(VECTOR_WIRES.msgpack.encode([map])).toString("hex");
-    return isValid ? { name, json, msgpack, frame: known(changed(map, decoded)) } : { name, json, ...rest, msgpack, fault };
+    return isValid
+      ? { name, json, msgpack, frame: known(changed(map, decoded)) }
+      : { name, json, ...rest, msgpack, fault };
   }) as Vector[];
   writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
 }

@@ -20,12 +20,17 @@ export function encodeBase64(bytes: Uint8Array): string {
     const left = bytes.length - i;
     const group = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
     text += ALPHABET.charAt(group >> 18) + ALPHABET.charAt((group >> 12) & 63);
-    text += (left > 1 ? ALPHABET.charAt((group >> 6) & 63) : "=") + (left > 2 ? ALPHABET.charAt(group & 63) : "=");
+    text +=
+      (left > 1 ? ALPHABET.charAt((group >> 6) & 63) : "=") +
+      (left > 2 ? ALPHABET.charAt(group & 63) : "=");
   }
   return text;
 }
 
-/** The bytes behind `text`, or undefined when it is not padded base64 (white space, the URL alphabet and stray bits are refused). */
+/**
+ * The bytes behind `text`, or undefined when it is not padded base64 (white space, the URL alphabet
+ * and stray bits are refused).
+ */
 export function fromBase64(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0) return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;

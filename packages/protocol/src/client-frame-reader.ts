@@ -1,4 +1,5 @@
-// Owns: the check of every frame that a client may send, once its encoding is undone. Both node codecs use it.
+// Owns: the check of every frame that a client may send, once its encoding is undone. Both node
+// codecs use it.
 import type { DecodeFault } from "./codec.ts";
 import type { ClientFrame, ClientFrameType, ConnectFrame, ExperienceCounts } from "./frames.ts";
 import {
@@ -11,7 +12,13 @@ import {
   REQUEST_ID_MAX,
   TOKEN_LENGTH_MAX,
 } from "./limits.ts";
-import { describe, isRequestId, MemberReader, type Problem, type ReceivedMap } from "./member-reader.ts";
+import {
+  describe,
+  isRequestId,
+  MemberReader,
+  type Problem,
+  type ReceivedMap,
+} from "./member-reader.ts";
 import type { Payload, Position } from "./payload.ts";
 
 /** What a node's `decode` yields for one frame. */
@@ -24,31 +31,51 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Frame<T extends ClientFrameType> = Mutable<Extract<ClientFrame, { t: T }>>;
 type Reader = (members: MemberReader, data: ReceivedData) => ClientFrame;
 
-/** Client frames whose fault ends the connection although the rest of the message could be read: nobody waits for an answer, or nothing can go on without it. */
+/**
+ * Client frames whose fault ends the connection although the rest of the message could be read:
+ * nobody waits for an answer, or nothing can go on without it.
+ */
 const UNANSWERED: ReadonlySet<string> = new Set<ClientFrameType>(["connect", "report", "bye"]);
 
-/** Makes a checked frame of a received map, or a fault (spec section 3: with `id` when only this request is wrong). */
+/**
+ * Makes a checked frame of a received map, or a fault (spec section 3: with `id` when only this
+ * request is wrong).
+ */
 export function readClientFrame(map: ReceivedMap, data: ReceivedData): DecodedItem {
   const type = map.t;
   const reader = typeof type === "string" ? READERS.get(type) : undefined;
-  if (reader === undefined) return frameFault("a frame", describe(type), "a frame type of a client", "t");
+  if (reader === undefined)
+    return frameFault("a frame", describe(type), "a frame type of a client", "t");
   const members = new MemberReader(map);
   const frame = reader(members, data);
   const problem = members.problem;
   if (problem === undefined) return frame;
   const id = map.id;
-  if (UNANSWERED.has(frame.t) || !isRequestId(id)) return frameFault(`${frame.t} frame`, problem.found, problem.expected, problem.path);
+  if (UNANSWERED.has(frame.t) || !isRequestId(id))
+    return frameFault(`${frame.t} frame`, problem.found, problem.expected, problem.path);
   const message = faultText(`${frame.t} frame`, problem.found, problem.expected);
   return { t: "fault", fault: { code: problem.code, message, path: problem.path, id } };
 }
 
 /** A fault that ends the connection. */
-export function frameFault(what: string, found: string, expected: string, path?: string): DecodedItem {
+export function frameFault(
+  what: string,
+  found: string,
+  expected: string,
+  path?: string,
+): DecodedItem {
   const message = faultText(what, found, expected);
-  return { t: "fault", fault: path === undefined ? { code: "frame_invalid", message } : { code: "frame_invalid", message, path } };
+  return {
+    t: "fault",
+    fault:
+      path === undefined
+        ? { code: "frame_invalid", message }
+        : { code: "frame_invalid", message, path },
+  };
 }
 
-const faultText = (what: string, found: string, expected: string): string => `Cannot read ${what}: found ${found}, expected ${expected}`;
+const faultText = (what: string, found: string, expected: string): string =>
+  `Cannot read ${what}: found ${found}, expected ${expected}`;
 
 const channelOf = (members: MemberReader): string => members.string("ch", CHANNEL_LENGTH_CEILING);
 const idOf = (members: MemberReader): number => members.integer("id", 1, REQUEST_ID_MAX);
@@ -61,14 +88,29 @@ const READERS: ReadonlyMap<string, Reader> = new Map<ClientFrameType, Reader>([
   ["subscribe", readSubscribe],
   ["unsubscribe", (members) => ({ t: "unsubscribe", id: idOf(members), ch: channelOf(members) })],
   ["history", readHistory],
-  ["enter", (members, data) => withData({ t: "enter", id: idOf(members), ch: channelOf(members) }, members, data)],
-  ["update", (members, data) => withData({ t: "update", id: idOf(members), ch: channelOf(members) }, members, data)],
+  [
+    "enter",
+    (members, data) =>
+      withData({ t: "enter", id: idOf(members), ch: channelOf(members) }, members, data),
+  ],
+  [
+    "update",
+    (members, data) =>
+      withData({ t: "update", id: idOf(members), ch: channelOf(members) }, members, data),
+  ],
   ["leave", (members) => ({ t: "leave", id: idOf(members), ch: channelOf(members) })],
   ["watch", (members) => ({ t: "watch", id: idOf(members), ch: channelOf(members) })],
   ["unwatch", (members) => ({ t: "unwatch", id: idOf(members), ch: channelOf(members) })],
   ["rpc", readRpc],
   ["cancel", (members) => ({ t: "cancel", id: idOf(members) })],
-  ["refresh", (members) => ({ t: "refresh", id: idOf(members), token: members.string("token", TOKEN_LENGTH_MAX) })],
+  [
+    "refresh",
+    (members) => ({
+      t: "refresh",
+      id: idOf(members),
+      token: members.string("token", TOKEN_LENGTH_MAX),
+    }),
+  ],
   ["report", (members) => ({ t: "report", counts: readCounts(members) })],
   ["bye", readBye],
 ]);
@@ -80,7 +122,12 @@ function readPublish(members: MemberReader, data: ReceivedData): ClientFrame {
   const idempotencyKey = members.stringIfGiven("idem", KEY_LENGTH_MAX);
   if (data === undefined) members.fail("d", "nothing", "data in d or b");
   else if (isProblem(data)) members.problem ??= data;
-  const frame: Frame<"publish"> = { t: "publish", id, ch, data: data === undefined || isProblem(data) ? NO_DATA : data };
+  const frame: Frame<"publish"> = {
+    t: "publish",
+    id,
+    ch,
+    data: data === undefined || isProblem(data) ? NO_DATA : data,
+  };
   if (key !== undefined) frame.k = key;
   if (idempotencyKey !== undefined) frame.idem = idempotencyKey;
   return frame;
@@ -117,7 +164,10 @@ function readSubscribe(members: MemberReader): ClientFrame {
 }
 
 function readPosition(members: MemberReader): Position {
-  return { epoch: members.string("epoch", EPOCH_LENGTH_MAX, 1), offset: members.integer("offset", 0, Number.MAX_SAFE_INTEGER) };
+  return {
+    epoch: members.string("epoch", EPOCH_LENGTH_MAX, 1),
+    offset: members.integer("offset", 0, Number.MAX_SAFE_INTEGER),
+  };
 }
 
 function readHistory(members: MemberReader): ClientFrame {
@@ -130,7 +180,11 @@ function readHistory(members: MemberReader): ClientFrame {
 }
 
 function readRpc(members: MemberReader, data: ReceivedData): ClientFrame {
-  const frame: Frame<"rpc"> = { t: "rpc", id: idOf(members), m: members.string("m", KEY_LENGTH_MAX) };
+  const frame: Frame<"rpc"> = {
+    t: "rpc",
+    id: idOf(members),
+    m: members.string("m", KEY_LENGTH_MAX),
+  };
   const timeoutMs = members.integerIfGiven("timeoutMs", 1, DURATION_MS_MAX);
   if (timeoutMs !== undefined) frame.timeoutMs = timeoutMs;
   return withData(frame, members, data);
@@ -143,7 +197,8 @@ function readBye(members: MemberReader): ClientFrame {
 
 function readCounts(members: MemberReader): ExperienceCounts {
   const counts = members.map("counts");
-  const count = (name: keyof ExperienceCounts): number => counts.integer(name, 0, Number.MAX_SAFE_INTEGER);
+  const count = (name: keyof ExperienceCounts): number =>
+    counts.integer(name, 0, Number.MAX_SAFE_INTEGER);
   const read: ExperienceCounts = {
     reconnects: count("reconnects"),
     migrations: count("migrations"),
@@ -157,7 +212,11 @@ function readCounts(members: MemberReader): ExperienceCounts {
   return read;
 }
 
-function withData<F extends Frame<"enter"> | Frame<"update"> | Frame<"rpc">>(frame: F, members: MemberReader, data: ReceivedData): F {
+function withData<F extends Frame<"enter"> | Frame<"update"> | Frame<"rpc">>(
+  frame: F,
+  members: MemberReader,
+  data: ReceivedData,
+): F {
   if (data === undefined) return frame;
   if (isProblem(data)) members.problem ??= data;
   else frame.data = data;

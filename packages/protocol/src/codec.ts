@@ -6,12 +6,16 @@ import type { ClientFrame, CodecName, ServerFrame } from "./frames.ts";
 export type Encoded = string | Uint8Array;
 
 /**
- * What was wrong with a message. With `id` only that request is wrong: answer it with `code` (`request_invalid`,
- * `payload_invalid`, `payload_too_large`) and go on. Without, the connection must end (`frame_invalid`); a fault in connect,
- * report or bye never has one. `path` names the member (`pos.offset`); `message` is made for people.
+ * What was wrong with a message. With `id` only that request is wrong: answer it with `code`
+ * (`request_invalid`, `payload_invalid`, `payload_too_large`) and go on. Without, the connection
+ * must end (`frame_invalid`); a fault in connect, report or bye never has one. `path` names the
+ * member (`pos.offset`); `message` is made for people.
  */
 export interface DecodeFault {
-  readonly code: Extract<CodeName, "frame_invalid" | "request_invalid" | "payload_invalid" | "payload_too_large">;
+  readonly code: Extract<
+    CodeName,
+    "frame_invalid" | "request_invalid" | "payload_invalid" | "payload_too_large"
+  >;
   readonly message: string;
   readonly path?: string;
   readonly id?: number;
@@ -21,15 +25,18 @@ export interface DecodeFault {
 export interface NodeCodec {
   readonly name: CodecName;
   /**
-   * Frames of one message in order, every member checked, at least one item. A faulty request with an id is an item of its
-   * own (answer it, go on); a fault without id is the last item (end the connection). Never throws. What is decoded shares no
-   * memory with `message`.
+   * Frames of one message in order, every member checked, at least one item. A faulty request with
+   * an id is an item of its own (answer it, go on); a fault without id is the last item (end the
+   * connection). Never throws. What is decoded shares no memory with `message`.
    */
   decode(
     message: Encoded,
     limits: { readonly dataBytesMax: number },
   ): readonly (ClientFrame | { readonly t: "fault"; readonly fault: DecodeFault })[];
-  /** One frame. Data is transcoded when it is in another form; data that no codec checked and that does not parse is a PayloadError. */
+  /**
+   * One frame. Data is transcoded when it is in another form; data that no codec checked and that
+   * does not parse is a PayloadError.
+   */
   encode(frame: ServerFrame): Encoded;
   /** One message out of encoded frames (at least one). */
   join(frames: readonly Encoded[]): Encoded;
@@ -43,6 +50,9 @@ export interface ClientCodec {
   encode(frame: ClientFrame<unknown>): Encoded;
   /** One message out of encoded frames (at least one). */
   join(frames: readonly Encoded[]): Encoded;
-  /** Frames of one message; types unknown to this version are left out. Throws a TypeError on a message that breaks the protocol. */
+  /**
+   * Frames of one message; types unknown to this version are left out. Throws a TypeError on a
+   * message that breaks the protocol.
+   */
   decode(message: Encoded): readonly ServerFrame<unknown>[];
 }

@@ -1,4 +1,5 @@
-// Owns: what encodes on one side decodes to the same on the other, for every frame, codec and form of data.
+// Owns: what encodes on one side decodes to the same on the other, for every frame, codec and form
+// of data.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { ClientCodec, ClientFrame, NodeCodec, Payload, ServerFrame } from "./index.ts";
@@ -14,7 +15,8 @@ const CODECS: readonly { readonly node: NodeCodec; readonly client: ClientCodec 
   { node: msgpackNodeCodec, client: msgpackClientCodec },
 ];
 
-const text = (maxLength: number) => fc.string({ unit: "grapheme", maxLength }).filter((value) => value.length <= maxLength);
+const text = (maxLength: number) =>
+  fc.string({ unit: "grapheme", maxLength }).filter((value) => value.length <= maxLength);
 const id = fc.integer({ min: 1, max: 2 ** 31 - 1 });
 const offset = fc.maxSafeNat();
 const ms = fc.oneof(fc.nat(), fc.maxSafeNat());
@@ -26,34 +28,83 @@ const pos = fc.record({ epoch, offset });
 const value = fc
   .jsonValue({ stringUnit: "grapheme", maxDepth: 5 })
   .map((json) => JSON.parse(JSON.stringify(json).replaceAll("__proto__", "proto")));
-const data = fc.oneof({ weight: 3, arbitrary: value }, { weight: 1, arbitrary: fc.uint8Array({ maxLength: 70 }) });
+const data = fc.oneof(
+  { weight: 3, arbitrary: value },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 70 }) },
+);
 const is = <T extends string>(t: T) => fc.constant(t);
 const some = { requiredKeys: ["t", "id", "ch"] as const };
 
 const clientFrame = fc.oneof(
   fc.record(
-    { t: is("connect"), id, token: text(300), resume: text(300), moving: fc.boolean(), migrates: fc.boolean(), client: text(64) },
+    {
+      t: is("connect"),
+      id,
+      token: text(300),
+      resume: text(300),
+      moving: fc.boolean(),
+      migrates: fc.boolean(),
+      client: text(64),
+    },
     { requiredKeys: ["t", "id"] },
   ),
-  fc.record({ t: is("subscribe"), id, ch, pos, last: fc.nat(1000) }, { requiredKeys: [...some.requiredKeys] }),
-  fc.record({ t: is("publish"), id, ch, k: key, idem: key, data }, { requiredKeys: ["t", "id", "ch", "data"] }),
   fc.record(
-    { t: is("history"), id, ch, limit: fc.integer({ min: 1, max: 1000 }), before: offset.map((o) => o || 1) },
+    { t: is("subscribe"), id, ch, pos, last: fc.nat(1000) },
     { requiredKeys: [...some.requiredKeys] },
   ),
-  fc.record({ t: fc.constantFrom("enter" as const, "update" as const), id, ch, data }, { requiredKeys: [...some.requiredKeys] }),
-  fc.record({ t: fc.constantFrom("unsubscribe" as const, "leave" as const, "watch" as const, "unwatch" as const), id, ch }),
-  fc.record({ t: is("rpc"), id, m: key, timeoutMs: fc.integer({ min: 1, max: 2 ** 31 - 1 }), data }, { requiredKeys: ["t", "id", "m"] }),
+  fc.record(
+    { t: is("publish"), id, ch, k: key, idem: key, data },
+    { requiredKeys: ["t", "id", "ch", "data"] },
+  ),
+  fc.record(
+    {
+      t: is("history"),
+      id,
+      ch,
+      limit: fc.integer({ min: 1, max: 1000 }),
+      before: offset.map((o) => o || 1),
+    },
+    { requiredKeys: [...some.requiredKeys] },
+  ),
+  fc.record(
+    { t: fc.constantFrom("enter" as const, "update" as const), id, ch, data },
+    { requiredKeys: [...some.requiredKeys] },
+  ),
+  fc.record({
+    t: fc.constantFrom(
+      "unsubscribe" as const,
+      "leave" as const,
+      "watch" as const,
+      "unwatch" as const,
+    ),
+    id,
+    ch,
+  }),
+  fc.record(
+    { t: is("rpc"), id, m: key, timeoutMs: fc.integer({ min: 1, max: 2 ** 31 - 1 }), data },
+    { requiredKeys: ["t", "id", "m"] },
+  ),
   fc.record({ t: fc.constantFrom("cancel" as const, "ping" as const), id }),
   fc.record({ t: is("refresh"), id, token: text(300) }),
   fc.record({
     t: is("report"),
-    counts: fc.record({ reconnects: ms, migrations: ms, duplicates: ms, gaps: ms, lost: ms, undeclared: ms, resumeMsMax: ms }),
+    counts: fc.record({
+      reconnects: ms,
+      migrations: ms,
+      duplicates: ms,
+      gaps: ms,
+      lost: ms,
+      undeclared: ms,
+      resumeMsMax: ms,
+    }),
   }),
   fc.record({ t: is("bye"), moved: fc.boolean() }, { requiredKeys: ["t"] }),
 ) as fc.Arbitrary<ClientFrame<unknown>>;
 
-const entry = fc.record({ o: offset, ts: ms, k: key, u: key, s: key, data }, { requiredKeys: ["o", "ts", "data"] });
+const entry = fc.record(
+  { o: offset, ts: ms, k: key, u: key, s: key, data },
+  { requiredKeys: ["o", "ts", "data"] },
+);
 const member = fc.record({ m: key, u: key, data }, { requiredKeys: ["m"] });
 const members = fc.array(member, { maxLength: 3 });
 const code = fc.integer({ min: 100, max: 999 });
@@ -61,40 +112,107 @@ const code = fc.integer({ min: 100, max: 999 });
 const serverFrame = fc.oneof(
   fc.record(
     {
-      ...{ t: is("connected"), id, session: key, user: key, node: key, resumed: fc.boolean(), resume: text(300), pingMs: ms, windowMs: ms },
+      ...{
+        t: is("connected"),
+        id,
+        session: key,
+        user: key,
+        node: key,
+        resumed: fc.boolean(),
+        resume: text(300),
+        pingMs: ms,
+        windowMs: ms,
+      },
       ...{ expiresMs: ms, messageBytesMax: ms, time: ms },
     },
-    { requiredKeys: ["t", "id", "session", "node", "resumed", "resume", "pingMs", "windowMs", "messageBytesMax", "time"] },
+    {
+      requiredKeys: [
+        "t",
+        "id",
+        "session",
+        "node",
+        "resumed",
+        "resume",
+        "pingMs",
+        "windowMs",
+        "messageBytesMax",
+        "time",
+      ],
+    },
   ),
   fc.record({ t: is("ok"), id, data }, { requiredKeys: ["t", "id"] }),
-  fc.record({ t: is("published"), id, e: epoch, o: offset, dup: fc.boolean() }, { requiredKeys: ["t", "id", "e", "o"] }),
-  fc.record({ t: is("err"), id, code, name: key, msg: key, path: key, retryMs: ms }, { requiredKeys: ["t", "id", "code", "name", "msg"] }),
+  fc.record(
+    { t: is("published"), id, e: epoch, o: offset, dup: fc.boolean() },
+    { requiredKeys: ["t", "id", "e", "o"] },
+  ),
+  fc.record(
+    { t: is("err"), id, code, name: key, msg: key, path: key, retryMs: ms },
+    { requiredKeys: ["t", "id", "code", "name", "msg"] },
+  ),
   fc.record({
-    ...{ t: is("subscribed"), id, ch, cls: fc.constantFrom("volatile", "latest", "ordered", "durable"), pos, head: offset },
+    ...{
+      t: is("subscribed"),
+      id,
+      ch,
+      cls: fc.constantFrom("volatile", "latest", "ordered", "durable"),
+      pos,
+      head: offset,
+    },
     recovered: fc.boolean(),
   }),
   entry.chain((pub) => ch.map((name) => ({ t: "pub", ch: name, ...pub }))),
   fc.record({
-    ...{ t: is("gap"), ch, from: offset, to: fc.option(offset), reason: fc.constantFrom("history", "epoch", "dropped"), pos },
+    ...{
+      t: is("gap"),
+      ch,
+      from: offset,
+      to: fc.option(offset),
+      reason: fc.constantFrom("history", "epoch", "dropped"),
+      pos,
+    },
   }),
-  fc.record({ t: is("history"), id, ch, e: epoch, pubs: fc.array(entry, { maxLength: 3 }), more: fc.boolean() }),
+  fc.record({
+    t: is("history"),
+    id,
+    ch,
+    e: epoch,
+    pubs: fc.array(entry, { maxLength: 3 }),
+    more: fc.boolean(),
+  }),
   fc.record({ t: is("members"), ch, list: members, more: fc.boolean() }),
-  fc.record({ t: is("presence"), ch, join: members, update: members, leave: fc.array(key, { maxLength: 3 }) }),
+  fc.record({
+    t: is("presence"),
+    ch,
+    join: members,
+    update: members,
+    leave: fc.array(key, { maxLength: 3 }),
+  }),
   fc.record(
     { t: is("unsubscribed"), ch, code, name: key, msg: key, of: is("presence") },
     { requiredKeys: ["t", "ch", "code", "name", "msg"] },
   ),
-  fc.record({ t: is("pong"), id, time: ms, windowMs: ms, resume: text(300) }, { requiredKeys: ["t", "id", "time", "windowMs"] }),
+  fc.record(
+    { t: is("pong"), id, time: ms, windowMs: ms, resume: text(300) },
+    { requiredKeys: ["t", "id", "time", "windowMs"] },
+  ),
   fc.record({ t: is("advice"), windowMs: ms }),
   fc.record({ t: is("migrate"), reason: fc.constantFrom("drain", "rebalance"), deadlineMs: ms }),
-  fc.record({ t: is("goodbye"), code, name: key, msg: key, retryMs: ms, windowMs: ms }, { requiredKeys: ["t", "code", "name", "msg"] }),
+  fc.record(
+    { t: is("goodbye"), code, name: key, msg: key, retryMs: ms, windowMs: ms },
+    { requiredKeys: ["t", "code", "name", "msg"] },
+  ),
 ) as unknown as fc.Arbitrary<ServerFrame<unknown>>;
 
 /** A copy of a decoded frame in which everything under `data` went through `change`. */
 function withData(frame: unknown, change: (data: unknown) => unknown): unknown {
   if (Array.isArray(frame)) return frame.map((item) => withData(item, change));
   if (typeof frame !== "object" || frame === null) return frame;
-  return Object.fromEntries(Object.entries(frame).map(([name, item]) => [name, name === "data" ? change(item) : withData(item, change)]));
+  return Object.fromEntries(
+    Object.entries(frame).map(([name, item]) => [
+      name,
+      name === "data" ? change(item) : withData(item, change),
+    ]),
+  );
 }
 
 for (const { node, client } of CODECS) {
@@ -102,7 +220,9 @@ for (const { node, client } of CODECS) {
     fc.assert(
       fc.property(fc.array(clientFrame, { minLength: 1, maxLength: 4 }), (frames) => {
         const items = node.decode(client.join(frames.map((frame) => client.encode(frame))), LIMITS);
-        expect(items.map((item) => withData(item, (payload) => payloadValue(payload as Payload)))).toEqual(frames);
+        expect(
+          items.map((item) => withData(item, (payload) => payloadValue(payload as Payload))),
+        ).toEqual(frames);
       }),
       { numRuns: RUNS },
     );
@@ -112,7 +232,9 @@ for (const { node, client } of CODECS) {
     test(`${node.name}: what a node encodes with data in ${form}, a client decodes to the same frames`, () => {
       fc.assert(
         fc.property(fc.array(serverFrame, { minLength: 1, maxLength: 4 }), (frames) => {
-          const raw = frames.map((frame) => withData(frame, (data) => payloadFromValue(data, form)) as ServerFrame);
+          const raw = frames.map(
+            (frame) => withData(frame, (data) => payloadFromValue(data, form)) as ServerFrame,
+          );
           expect(client.decode(node.join(raw.map((frame) => node.encode(frame))))).toEqual(frames);
         }),
         { numRuns: RUNS },
@@ -121,7 +243,9 @@ for (const { node, client } of CODECS) {
   }
 }
 
-/** Frames with anything for members, in any order, with white space: what no client of ours sends. */
+/**
+ * Frames with anything for members, in any order, with white space: what no client of ours sends.
+ */
 const strangeFrame = fc
   .record({
     pairs: fc.array(
@@ -149,15 +273,21 @@ const strangeFrame = fc
     ),
     gap: fc.constantFrom("", "", "", " ", "\t"),
   })
-  .map(({ pairs, gap }) => `{${pairs.map(([name, json]) => `${gap}"${name}"${gap}:${gap}${json}`).join(`${gap},`)}}`);
+  .map(
+    ({ pairs, gap }) =>
+      `{${pairs.map(([name, json]) => `${gap}"${name}"${gap}:${gap}${json}`).join(`${gap},`)}}`,
+  );
 
 /** A decoded item with JSON data as a value: the two paths may pass on different texts of it. */
-const comparable = (item: unknown): unknown => withData(item, (payload) => payloadValue(payload as Payload));
+const comparable = (item: unknown): unknown =>
+  withData(item, (payload) => payloadValue(payload as Payload));
 
 test("json: the fast path agrees with the slow path on any frame", () => {
   fc.assert(
     fc.property(strangeFrame, (frame) => {
-      expect(comparable(decodeFrame(frame, 1_000_000))).toEqual(comparable(decodeFrameSlowly(frame, 1_000_000)));
+      expect(comparable(decodeFrame(frame, 1_000_000))).toEqual(
+        comparable(decodeFrameSlowly(frame, 1_000_000)),
+      );
     }),
     { numRuns: 3000 },
   );
@@ -173,7 +303,9 @@ test("json: the fast path agrees with the slow path on publishes with any data b
       ),
       (data) => {
         const frame = `{"t":"publish","id":1,"ch":"a","d":${data}}`;
-        expect(comparable(decodeFrame(frame, 1_000_000))).toEqual(comparable(decodeFrameSlowly(frame, 1_000_000)));
+        expect(comparable(decodeFrame(frame, 1_000_000))).toEqual(
+          comparable(decodeFrameSlowly(frame, 1_000_000)),
+        );
       },
     ),
     { numRuns: 3000 },
@@ -183,18 +315,27 @@ test("json: the fast path agrees with the slow path on publishes with any data b
 test("json: a node passes the text of data on as it stands", () => {
   const source = '{"t":"publish","id":1,"ch":"a","d":{ "n": 1.50, "n": 2e0, "s": "\\u0041" }}';
   expect(jsonNodeCodec.decode(source, LIMITS)).toEqual([
-    { t: "publish", id: 1, ch: "a", data: { kind: "json", text: '{ "n": 1.50, "n": 2e0, "s": "\\u0041" }' } },
+    {
+      t: "publish",
+      id: 1,
+      ch: "a",
+      data: { kind: "json", text: '{ "n": 1.50, "n": 2e0, "s": "\\u0041" }' },
+    },
   ]);
 });
 
 test("any bytes and any text decode to frames or to a fault, and never throw", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), fc.string({ unit: "binary" }), (bytes, string) => {
-      expect(msgpackNodeCodec.decode(bytes, LIMITS).length).toBeGreaterThan(0);
-      expect(jsonNodeCodec.decode(string, LIMITS).length).toBeGreaterThan(0);
-      expect(jsonNodeCodec.decode(bytes, LIMITS)[0]?.t).toBe("fault");
-      expect(msgpackNodeCodec.decode(string, LIMITS)[0]?.t).toBe("fault");
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.string({ unit: "binary" }),
+      (bytes, string) => {
+        expect(msgpackNodeCodec.decode(bytes, LIMITS).length).toBeGreaterThan(0);
+        expect(jsonNodeCodec.decode(string, LIMITS).length).toBeGreaterThan(0);
+        expect(jsonNodeCodec.decode(bytes, LIMITS)[0]?.t).toBe("fault");
+        expect(msgpackNodeCodec.decode(string, LIMITS)[0]?.t).toBe("fault");
+      },
+    ),
     { numRuns: 2000 },
   );
 });
@@ -208,12 +349,16 @@ test("any bytes and any text decode on a client to frames or to a TypeError", ()
     }
   };
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), fc.oneof(fc.string(), strangeFrame), (bytes, string) => {
-      decode(msgpackClientCodec, bytes);
-      decode(jsonClientCodec, string);
-      decode(jsonClientCodec, bytes);
-      decode(msgpackClientCodec, string);
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.oneof(fc.string(), strangeFrame),
+      (bytes, string) => {
+        decode(msgpackClientCodec, bytes);
+        decode(jsonClientCodec, string);
+        decode(jsonClientCodec, bytes);
+        decode(msgpackClientCodec, string);
+      },
+    ),
     { numRuns: 2000 },
   );
 });
@@ -222,7 +367,9 @@ test("cutting or changing a byte of a MessagePack message gives frames or a faul
   fc.assert(
     fc.property(clientFrame, fc.nat(), fc.nat(255), (frame, at, byte) => {
       const bytes = new Uint8Array(msgpackClientCodec.encode(frame) as Uint8Array);
-      expect(msgpackNodeCodec.decode(bytes.subarray(0, at % bytes.length), LIMITS).length).toBeGreaterThan(0);
+      expect(
+        msgpackNodeCodec.decode(bytes.subarray(0, at % bytes.length), LIMITS).length,
+      ).toBeGreaterThan(0);
       bytes[at % bytes.length] = byte;
       expect(msgpackNodeCodec.decode(bytes, LIMITS).length).toBeGreaterThan(0);
     }),

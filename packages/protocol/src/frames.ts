@@ -1,4 +1,5 @@
-// Owns: the shape of every frame of holdfast.v1 once decoded. Member names are the wire's (spec/protocol.md section 4).
+// Owns: the shape of every frame of holdfast.v1 once decoded. Member names are the wire's
+// (spec/protocol.md section 4).
 import type { DeliveryClass, Payload, Position } from "./payload.ts";
 
 export const SUBPROTOCOL_JSON = "holdfast.v1";
@@ -6,29 +7,57 @@ export const SUBPROTOCOL_MSGPACK = "holdfast.v1+msgpack";
 export type CodecName = "json" | "msgpack";
 
 /**
- * Where a frame carries application data, `D` is the form that the reading or writing side uses: a node uses `Payload`
- * (raw, not parsed), a client uses `unknown` (plain values; a Uint8Array is a byte string). On the wire it is member `d`
- * (a value) or `b` (a byte string).
+ * Where a frame carries application data, `D` is the form that the reading or writing side uses: a
+ * node uses `Payload` (raw, not parsed), a client uses `unknown` (plain values; a Uint8Array is a
+ * byte string). On the wire it is member `d` (a value) or `b` (a byte string).
  */
 export type ClientFrame<D = Payload> =
   | ConnectFrame
-  | { readonly t: "subscribe"; readonly id: number; readonly ch: string; readonly pos?: Position; readonly last?: number }
+  | {
+      readonly t: "subscribe";
+      readonly id: number;
+      readonly ch: string;
+      readonly pos?: Position;
+      readonly last?: number;
+    }
   | { readonly t: "unsubscribe"; readonly id: number; readonly ch: string }
-  | { readonly t: "publish"; readonly id: number; readonly ch: string; readonly k?: string; readonly idem?: string; readonly data: D }
-  | { readonly t: "history"; readonly id: number; readonly ch: string; readonly limit?: number; readonly before?: number }
+  | {
+      readonly t: "publish";
+      readonly id: number;
+      readonly ch: string;
+      readonly k?: string;
+      readonly idem?: string;
+      readonly data: D;
+    }
+  | {
+      readonly t: "history";
+      readonly id: number;
+      readonly ch: string;
+      readonly limit?: number;
+      readonly before?: number;
+    }
   | { readonly t: "enter"; readonly id: number; readonly ch: string; readonly data?: D }
   | { readonly t: "update"; readonly id: number; readonly ch: string; readonly data?: D }
   | { readonly t: "leave"; readonly id: number; readonly ch: string }
   | { readonly t: "watch"; readonly id: number; readonly ch: string }
   | { readonly t: "unwatch"; readonly id: number; readonly ch: string }
-  | { readonly t: "rpc"; readonly id: number; readonly m: string; readonly timeoutMs?: number; readonly data?: D }
+  | {
+      readonly t: "rpc";
+      readonly id: number;
+      readonly m: string;
+      readonly timeoutMs?: number;
+      readonly data?: D;
+    }
   | { readonly t: "cancel"; readonly id: number }
   | { readonly t: "ping"; readonly id: number }
   | { readonly t: "refresh"; readonly id: number; readonly token: string }
   | { readonly t: "report"; readonly counts: ExperienceCounts }
   | { readonly t: "bye"; readonly moved?: boolean };
 
-/** First frame of every connection. `resume` is a resume token; `moving` says that an older connection of the session is still open on purpose. */
+/**
+ * First frame of every connection. `resume` is a resume token; `moving` says that an older
+ * connection of the session is still open on purpose.
+ */
 export interface ConnectFrame {
   readonly t: "connect";
   readonly id: number;
@@ -60,7 +89,13 @@ export type ClientFrameType = ClientFrame["t"];
 export type ServerFrame<D = Payload> =
   | ConnectedFrame
   | { readonly t: "ok"; readonly id: number; readonly data?: D }
-  | { readonly t: "published"; readonly id: number; readonly e: string; readonly o: number; readonly dup?: boolean }
+  | {
+      readonly t: "published";
+      readonly id: number;
+      readonly e: string;
+      readonly o: number;
+      readonly dup?: boolean;
+    }
   | ErrFrame
   | SubscribedFrame
   | PubFrame<D>
@@ -76,12 +111,21 @@ export type ServerFrame<D = Payload> =
   | MembersFrame<D>
   | PresenceFrame<D>
   | UnsubscribedFrame
-  | { readonly t: "pong"; readonly id: number; readonly time: number; readonly windowMs: number; readonly resume?: string }
+  | {
+      readonly t: "pong";
+      readonly id: number;
+      readonly time: number;
+      readonly windowMs: number;
+      readonly resume?: string;
+    }
   | { readonly t: "advice"; readonly windowMs: number }
   | { readonly t: "migrate"; readonly reason: "drain" | "rebalance"; readonly deadlineMs: number }
   | GoodbyeFrame;
 
-/** Answer to `connect`. Times in ms; `time` is the node's clock. `expiresMs` is the time left until the token expires. */
+/**
+ * Answer to `connect`. Times in ms; `time` is the node's clock. `expiresMs` is the time left until
+ * the token expires.
+ */
 export interface ConnectedFrame {
   readonly t: "connected";
   readonly id: number;
@@ -109,7 +153,10 @@ export interface ErrFrame {
   readonly retryMs?: number;
 }
 
-/** `pos` is where the stream goes on: the next publication has offset pos.offset+1 (larger only in `latest`). `head` is the newest offset now. */
+/**
+ * `pos` is where the stream goes on: the next publication has offset pos.offset+1 (larger only in
+ * `latest`). `head` is the newest offset now.
+ */
 export interface SubscribedFrame {
   readonly t: "subscribed";
   readonly id: number;
@@ -137,7 +184,10 @@ export interface PubFrame<D = Payload> extends PubEntry<D> {
 
 export type GapReason = "history" | "epoch" | "dropped";
 
-/** Publications `from`..`to` will never arrive (`to` null: unknown, the epoch changed). The stream goes on after `pos`. */
+/**
+ * Publications `from`..`to` will never arrive (`to` null: unknown, the epoch changed). The stream
+ * goes on after `pos`.
+ */
 export interface GapFrame {
   readonly t: "gap";
   readonly ch: string;
@@ -154,7 +204,10 @@ export interface MemberEntry<D = Payload> {
   readonly data?: D;
 }
 
-/** Part of the snapshot that answers `watch`; `more` says that another part follows. The last part is followed by `ok`. */
+/**
+ * Part of the snapshot that answers `watch`; `more` says that another part follows. The last part
+ * is followed by `ok`.
+ */
 export interface MembersFrame<D = Payload> {
   readonly t: "members";
   readonly ch: string;
@@ -162,7 +215,10 @@ export interface MembersFrame<D = Payload> {
   readonly more: boolean;
 }
 
-/** A change of a watched channel's members, coalesced. A member stands in at most one of the three lists. */
+/**
+ * A change of a watched channel's members, coalesced. A member stands in at most one of the three
+ * lists.
+ */
 export interface PresenceFrame<D = Payload> {
   readonly t: "presence";
   readonly ch: string;
@@ -171,7 +227,9 @@ export interface PresenceFrame<D = Payload> {
   readonly leave: readonly string[];
 }
 
-/** The node ended the subscription, or with `of` the watch and the entry (the subscription goes on). */
+/**
+ * The node ended the subscription, or with `of` the watch and the entry (the subscription goes on).
+ */
 export interface UnsubscribedFrame {
   readonly t: "unsubscribed";
   readonly ch: string;
@@ -181,7 +239,10 @@ export interface UnsubscribedFrame {
   readonly of?: "presence";
 }
 
-/** Last frame before the node closes the connection. `retryMs` is the least delay, `windowMs` the window to spread over after it. */
+/**
+ * Last frame before the node closes the connection. `retryMs` is the least delay, `windowMs` the
+ * window to spread over after it.
+ */
 export interface GoodbyeFrame {
   readonly t: "goodbye";
   readonly code: number;

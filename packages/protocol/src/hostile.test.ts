@@ -10,13 +10,19 @@ const LIMITS = { dataBytesMax: 65_536 };
 const ROOMY = { dataBytesMax: 10_000_000 };
 const fault = (code: DecodeFault["code"], path?: string, id?: number): DecodedItem => ({
   t: "fault",
-  fault: { code, message: expect.any(String), ...(path === undefined ? {} : { path }), ...(id === undefined ? {} : { id }) },
+  fault: {
+    code,
+    message: expect.any(String),
+    ...(path === undefined ? {} : { path }),
+    ...(id === undefined ? {} : { id }),
+  },
 });
 const publish = (data: string): string => `{"t":"publish","id":1,"ch":"a","d":${data}}`;
 const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
 const nestedMaps = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 /** A publish in MessagePack whose `d` holds these bytes. */
-const publishBytes = (bytes: Uint8Array): Uint8Array => pack({ t: "publish", id: 1, ch: "a", d: bytes });
+const publishBytes = (bytes: Uint8Array): Uint8Array =>
+  pack({ t: "publish", id: 1, ch: "a", d: bytes });
 const filled = (size: number, byte: number, ...end: number[]): Uint8Array =>
   new Uint8Array(size + end.length).fill(byte).map((b, i) => end[i - size] ?? b);
 
@@ -25,10 +31,16 @@ test("JSON data 128 levels deep passes and 129 levels deep is refused, by either
     [nested, 128],
     [nestedMaps, 128],
   ] as const) {
-    for (const frame of [publish(make(levels)), `{ "d":${make(levels)},"t":"publish","id":1,"ch":"a"}`]) {
+    for (const frame of [
+      publish(make(levels)),
+      `{ "d":${make(levels)},"t":"publish","id":1,"ch":"a"}`,
+    ]) {
       expect(jsonNodeCodec.decode(frame, LIMITS)[0]?.t).toBe("publish");
     }
-    for (const frame of [publish(make(levels + 1)), `{ "d":${make(levels + 1)},"t":"publish","id":1,"ch":"a"}`]) {
+    for (const frame of [
+      publish(make(levels + 1)),
+      `{ "d":${make(levels + 1)},"t":"publish","id":1,"ch":"a"}`,
+    ]) {
       expect(jsonNodeCodec.decode(frame, LIMITS)).toEqual([fault("payload_invalid", "d", 1)]);
     }
   }
@@ -59,14 +71,27 @@ test("JSON data 100,000 levels deep is refused, wherever it stands", () => {
 test("MessagePack data 128 levels deep passes, 129 and 100,000 levels are refused", () => {
   expect(msgpackNodeCodec.decode(publishBytes(filled(128, 0x91, 1)), LIMITS)[0]?.t).toBe("publish");
   for (const levels of [129, 100_000]) {
-    expect(msgpackNodeCodec.decode(publishBytes(filled(levels, 0x91, 1)), ROOMY)).toEqual([fault("payload_invalid", "d", 1)]);
-    expect(msgpackNodeCodec.decode(filled(levels, 0x91, 1), ROOMY)).toEqual([fault("frame_invalid")]);
+    expect(msgpackNodeCodec.decode(publishBytes(filled(levels, 0x91, 1)), ROOMY)).toEqual([
+      fault("payload_invalid", "d", 1),
+    ]);
+    expect(msgpackNodeCodec.decode(filled(levels, 0x91, 1), ROOMY)).toEqual([
+      fault("frame_invalid"),
+    ]);
   }
 });
 
 test("numbers that only look huge pass, and huge ones are refused however they are written", () => {
   const zeros = "0".repeat(300);
-  const fine = ["1e308", "-1E+308", "1e-400", `0.${zeros}1`, `1${"0".repeat(308)}`, '"1e999"', `"${"9".repeat(400)}"`, "[1e100,2E+200]"];
+  const fine = [
+    "1e308",
+    "-1E+308",
+    "1e-400",
+    `0.${zeros}1`,
+    `1${"0".repeat(308)}`,
+    '"1e999"',
+    `"${"9".repeat(400)}"`,
+    "[1e100,2E+200]",
+  ];
   const huge = [
     "1e309",
     "-1e309",
@@ -77,13 +102,19 @@ test("numbers that only look huge pass, and huge ones are refused however they a
     `[[{"a":1e999}]]`,
     `${"1".repeat(150)}e0000000199`,
   ];
-  for (const data of fine) expect([data, jsonNodeCodec.decode(publish(data), LIMITS)[0]?.t]).toEqual([data, "publish"]);
+  for (const data of fine)
+    expect([data, jsonNodeCodec.decode(publish(data), LIMITS)[0]?.t]).toEqual([data, "publish"]);
   for (const data of huge) {
     expect(jsonNodeCodec.decode(publish(data), LIMITS)).toEqual([fault("payload_invalid", "d", 1)]);
-    expect(jsonNodeCodec.decode(`{"d":${data},"t":"publish","id":1,"ch":"a"}`, LIMITS)).toEqual([fault("payload_invalid", "d", 1)]);
-    expect(jsonNodeCodec.decode(`{"x":${nested(200)},"d":${data},"t":"publish","id":1,"ch":"a"}`, LIMITS)).toEqual([
+    expect(jsonNodeCodec.decode(`{"d":${data},"t":"publish","id":1,"ch":"a"}`, LIMITS)).toEqual([
       fault("payload_invalid", "d", 1),
     ]);
+    expect(
+      jsonNodeCodec.decode(
+        `{"x":${nested(200)},"d":${data},"t":"publish","id":1,"ch":"a"}`,
+        LIMITS,
+      ),
+    ).toEqual([fault("payload_invalid", "d", 1)]);
   }
 });
 
@@ -118,18 +149,35 @@ for (const data of INJECTIONS) {
     if (whole === undefined) expect(items).toEqual([fault("frame_invalid")]);
     else {
       const { d, t } = whole as { d: unknown; t: string };
-      const expected = t === "bye" ? { t: "bye" } : { t: "publish", id: 1, ch: "a", data: { kind: "json", text: JSON.stringify(d) } };
+      const expected =
+        t === "bye"
+          ? { t: "bye" }
+          : { t: "publish", id: 1, ch: "a", data: { kind: "json", text: JSON.stringify(d) } };
       expect(items).toEqual([expected] as unknown as typeof items);
     }
   });
 }
 
 test("keys that name parts of prototypes pollute nothing", () => {
-  const evil = '"__proto__":{"polluted":1,"moved":true},"constructor":{"prototype":{"polluted":1}},"toString":1';
+  const evil =
+    '"__proto__":{"polluted":1,"moved":true},"constructor":{"prototype":{"polluted":1}},"toString":1';
   expect(jsonNodeCodec.decode(`{"t":"bye",${evil}}`, LIMITS)).toEqual([{ t: "bye" }]);
-  expect(jsonNodeCodec.decode(`{${evil},"t":"publish","id":1,"ch":"a","d":{${evil}}}`, LIMITS)[0]?.t).toBe("publish");
+  expect(
+    jsonNodeCodec.decode(`{${evil},"t":"publish","id":1,"ch":"a","d":{${evil}}}`, LIMITS)[0]?.t,
+  ).toBe("publish");
   const key = [0xa9, ...Buffer.from("__proto__")];
-  const bye = new Uint8Array([0x82, 0xa1, 0x74, 0xa3, ...Buffer.from("bye"), ...key, 0x81, 0xa5, ...Buffer.from("moved"), 0xc3]);
+  const bye = new Uint8Array([
+    0x82,
+    0xa1,
+    0x74,
+    0xa3,
+    ...Buffer.from("bye"),
+    ...key,
+    0x81,
+    0xa5,
+    ...Buffer.from("moved"),
+    0xc3,
+  ]);
   expect(msgpackNodeCodec.decode(bye, LIMITS)).toEqual([fault("frame_invalid")]);
   const [frame] = jsonClientCodec.decode(`{"t":"advice","windowMs":1,${evil}}`);
   expect((frame as unknown as { moved?: boolean }).moved).toBeUndefined();
@@ -152,7 +200,12 @@ test("a message of 1,024 frames passes, and the 1,025th frame ends the connectio
 });
 
 test("a fault with an id does not stop the frames behind it, one without does", () => {
-  const lines = ['{"t":"subscribe","id":1}', '{"t":"ping","id":2}', '{"t":"ping"}', '{"t":"ping","id":3}'];
+  const lines = [
+    '{"t":"subscribe","id":1}',
+    '{"t":"ping","id":2}',
+    '{"t":"ping"}',
+    '{"t":"ping","id":3}',
+  ];
   expect(jsonNodeCodec.decode(lines.join("\n"), LIMITS)).toEqual([
     fault("request_invalid", "ch", 1),
     { t: "ping", id: 2 },
@@ -161,15 +214,28 @@ test("a fault with an id does not stop the frames behind it, one without does", 
 });
 
 test("data of a node that a line feed would break stays in its frame", () => {
-  const encoded = jsonNodeCodec.encode({ t: "pub", ch: "a", o: 1, ts: 1, data: { kind: "json", text: '{\n "a":\n\n"\\n" }' } });
-  expect(jsonClientCodec.decode(encoded)).toEqual([{ t: "pub", ch: "a", o: 1, ts: 1, data: { a: "\n" } }]);
+  const encoded = jsonNodeCodec.encode({
+    t: "pub",
+    ch: "a",
+    o: 1,
+    ts: 1,
+    data: { kind: "json", text: '{\n "a":\n\n"\\n" }' },
+  });
+  expect(jsonClientCodec.decode(encoded)).toEqual([
+    { t: "pub", ch: "a", o: 1, ts: 1, data: { a: "\n" } },
+  ]);
 });
 
 test("what was cut out of a MessagePack message is a copy", () => {
   const message = publishBytes(new Uint8Array([1]));
   const [item] = msgpackNodeCodec.decode(message, LIMITS);
   message.fill(0);
-  expect(item).toEqual({ t: "publish", id: 1, ch: "a", data: { kind: "msgpack", bytes: new Uint8Array([1]) } });
+  expect(item).toEqual({
+    t: "publish",
+    id: 1,
+    ch: "a",
+    data: { kind: "msgpack", bytes: new Uint8Array([1]) },
+  });
 });
 
 test("a client's codec refuses what it cannot send with a TypeError", () => {
@@ -187,13 +253,21 @@ test("members of data that are undefined are left out by both client codecs", ()
     [jsonNodeCodec, jsonClientCodec],
     [msgpackNodeCodec, msgpackClientCodec],
   ] as const) {
-    const [item] = node.decode(client.encode({ t: "publish", id: 1, ch: "a", data: { a: undefined, b: 1 } }), LIMITS);
-    const [again] = node.decode(client.encode({ t: "publish", id: 1, ch: "a", data: { b: 1 } }), LIMITS);
+    const [item] = node.decode(
+      client.encode({ t: "publish", id: 1, ch: "a", data: { a: undefined, b: 1 } }),
+      LIMITS,
+    );
+    const [again] = node.decode(
+      client.encode({ t: "publish", id: 1, ch: "a", data: { b: 1 } }),
+      LIMITS,
+    );
     expect(item).toEqual(again as NonNullable<typeof again>);
   }
 });
 
 test("a client leaves frames of unknown types out", () => {
-  expect(jsonClientCodec.decode('{"t":"later","x":1}\n{"t":"advice","windowMs":1}')).toEqual([{ t: "advice", windowMs: 1 }]);
+  expect(jsonClientCodec.decode('{"t":"later","x":1}\n{"t":"advice","windowMs":1}')).toEqual([
+    { t: "advice", windowMs: 1 },
+  ]);
   expect(msgpackClientCodec.decode(pack({ t: "constructor" }))).toEqual([]);
 });

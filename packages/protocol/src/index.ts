@@ -1,4 +1,5 @@
-// Re-exports of the protocol package. A node's codecs are in `@holdfast/protocol/node`, MessagePack in `@holdfast/protocol/msgpack`.
+// Re-exports of the protocol package. A node's codecs are in `@holdfast/protocol/node`, MessagePack
+// in `@holdfast/protocol/msgpack`.
 export * from "./codec.ts";
 export * from "./codes.ts";
 export * from "./frames.ts";

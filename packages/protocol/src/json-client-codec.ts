@@ -4,7 +4,10 @@ import type { ClientCodec } from "./codec.ts";
 import { type ServerFrame, SUBPROTOCOL_JSON } from "./frames.ts";
 import { liftFrame } from "./server-frame-lift.ts";
 
-/** JSON text messages. Data that JSON cannot express (undefined, a function, a BigInt, a cycle) is a TypeError; so is a message that breaks the protocol. */
+/**
+ * JSON text messages. Data that JSON cannot express (undefined, a function, a BigInt, a cycle) is a
+ * TypeError; so is a message that breaks the protocol.
+ */
 export const jsonClientCodec: ClientCodec = {
   name: "json",
   subprotocol: SUBPROTOCOL_JSON,

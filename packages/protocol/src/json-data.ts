@@ -3,23 +3,34 @@ import { DATA_DEPTH_MAX } from "./limits.ts";
 
 export const TOO_DEEP = `data nested deeper than ${DATA_DEPTH_MAX} levels`;
 
-/** Why a node refuses JSON text that does parse, or undefined. `value` is the parsed text, `source` the text as it came when `text` was written anew. */
+/**
+ * Why a node refuses JSON text that does parse, or undefined. `value` is the parsed text, `source`
+ * the text as it came when `text` was written anew.
+ */
 export function jsonDataProblem(text: string, value: unknown, source = text): string | undefined {
   const found = scan(text);
   if (found.isDeep) return TOO_DEEP;
-  // A number such as 1e999 parses to Infinity, which no encoding can carry on. Only texts that may hold one are walked.
+  // A number such as 1e999 parses to Infinity, which no encoding can carry on. Only texts that may
+  // hold one are walked.
   const hasHugeNumber = source === text ? found.hasHugeNumber : scan(source).hasHugeNumber;
   return hasHugeNumber && hasInfinity(value) ? "a number beyond the range of doubles" : undefined;
 }
 
-/** Text as it may stand in a frame: a line feed, which valid JSON has between tokens only, would end the frame. */
-export const jsonForFrame = (text: string): string => (text.includes("\n") ? text.replaceAll("\n", " ") : text);
+/**
+ * Text as it may stand in a frame: a line feed, which valid JSON has between tokens only, would end
+ * the frame.
+ */
+export const jsonForFrame = (text: string): string =>
+  text.includes("\n") ? text.replaceAll("\n", " ") : text;
 
 /** What a look at the tokens of valid JSON text says. */
 interface Scan {
   /** Lists and maps stand inside one another more than DATA_DEPTH_MAX deep. */
   readonly isDeep: boolean;
-  /** A number may be beyond 10^308: it has an exponent of three digits, or this many digits in a row. */
+  /**
+   * A number may be beyond 10^308: it has an exponent of three digits, or this many digits in a
+   * row.
+   */
   readonly hasHugeNumber: boolean;
 }
 

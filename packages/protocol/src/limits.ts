@@ -17,5 +17,8 @@ export const HISTORY_PAGE_MAX = 1000;
 export const EPOCH_LENGTH_MAX = 64;
 /** Longest time that a request may name, in ms (24.8 days: what a timer can hold). */
 export const DURATION_MS_MAX = 2 ** 31 - 1;
-/** Lists and maps inside one another in application data. Deeper data would overflow the stack of some reader. */
+/**
+ * Lists and maps inside one another in application data. Deeper data would overflow the stack of
+ * some reader.
+ */
 export const DATA_DEPTH_MAX = 128;

@@ -1,4 +1,5 @@
-// Owns: reading the members of a received map with their checks; the first thing wrong is kept, nothing is thrown.
+// Owns: reading the members of a received map with their checks; the first thing wrong is kept,
+// nothing is thrown.
 import type { DecodeFault } from "./codec.ts";
 import { REQUEST_ID_MAX } from "./limits.ts";
 import { hasLoneSurrogate } from "./utf8.ts";
@@ -12,7 +13,12 @@ export interface Problem {
 }
 
 /** A problem of application data. */
-export const dataProblem = (code: Problem["code"], path: "d" | "b", found: string, expected: string): Problem => ({
+export const dataProblem = (
+  code: Problem["code"],
+  path: "d" | "b",
+  found: string,
+  expected: string,
+): Problem => ({
   code,
   path,
   found,
@@ -42,13 +48,18 @@ export function describe(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "string")
-    return value.length > 40 ? `a string of ${value.length} characters` : `the string ${JSON.stringify(value)}`;
+    return value.length > 40
+      ? `a string of ${value.length} characters`
+      : `the string ${JSON.stringify(value)}`;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   if (typeof value === "bigint") return "an integer beyond 2^53-1";
   return value instanceof Uint8Array ? "a byte string" : "a map";
 }
 
-/** Reads members of one map. After the first problem the values that it returns mean nothing: look at `problem` before using them. */
+/**
+ * Reads members of one map. After the first problem the values that it returns mean nothing: look
+ * at `problem` before using them.
+ */
 export class MemberReader {
   problem: Problem | undefined;
   readonly #map: ReceivedMap;
@@ -66,9 +77,14 @@ export class MemberReader {
   /** A string of `lengthMin` to `lengthMax` UTF-16 code units that UTF-8 can carry. */
   string(name: string, lengthMax: number, lengthMin = 0): string {
     const value = this.#map[name];
-    const isFit = typeof value === "string" && value.length <= lengthMax && value.length >= lengthMin;
+    const isFit =
+      typeof value === "string" && value.length <= lengthMax && value.length >= lengthMin;
     if (isFit && !hasLoneSurrogate(value)) return value;
-    this.fail(name, isFit ? "half of a surrogate pair" : describe(value), `a string of ${lengthMin} to ${lengthMax} characters`);
+    this.fail(
+      name,
+      isFit ? "half of a surrogate pair" : describe(value),
+      `a string of ${lengthMin} to ${lengthMax} characters`,
+    );
     return "";
   }
 
@@ -80,7 +96,8 @@ export class MemberReader {
   integer(name: string, least: number, most: number): number {
     const value = this.#map[name];
     // `+ 0` makes a zero of a negative zero.
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value + 0;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most)
+      return value + 0;
     this.fail(name, describe(value), `a whole number from ${least} to ${most}`);
     return least;
   }

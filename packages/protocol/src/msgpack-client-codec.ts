@@ -4,7 +4,10 @@ import { type ServerFrame, SUBPROTOCOL_MSGPACK } from "./frames.ts";
 import { concatenate, pack, unpack, unpackAll } from "./msgpack-values.ts";
 import { liftFrame } from "./server-frame-lift.ts";
 
-/** MessagePack messages. Byte strings inside of data stay bytes; dates arrive as Date. What cannot be written, and a message that breaks the protocol, is a TypeError. */
+/**
+ * MessagePack messages. Byte strings inside of data stay bytes; dates arrive as Date. What cannot
+ * be written, and a message that breaks the protocol, is a TypeError.
+ */
 export const msgpackClientCodec: ClientCodec = {
   name: "msgpack",
   subprotocol: SUBPROTOCOL_MSGPACK,
@@ -14,14 +17,18 @@ export const msgpackClientCodec: ClientCodec = {
     if (data === undefined || typeof data === "function" || typeof data === "symbol") {
       throw new TypeError(`Cannot send ${typeof data} as MessagePack`);
     }
-    return pack(data instanceof Uint8Array ? { ...members, b: data } : { ...members, d: pack(data) });
+    return pack(
+      data instanceof Uint8Array ? { ...members, b: data } : { ...members, d: pack(data) },
+    );
   },
-  join: (frames) => (frames.length === 1 ? (frames[0] as Uint8Array) : concatenate(frames as readonly Uint8Array[])),
+  join: (frames) =>
+    frames.length === 1 ? (frames[0] as Uint8Array) : concatenate(frames as readonly Uint8Array[]),
   decode(message) {
     if (typeof message === "string") throw new TypeError("Expected a binary message");
     try {
       const frames: ServerFrame<unknown>[] = [];
-      // A plain view: what msgpackr cuts out of a runtime's own kind of buffer would be of that kind too.
+      // A plain view: what msgpackr cuts out of a runtime's own kind of buffer would be of that
+      // kind too.
       const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
       for (const map of unpackAll(bytes)) {
         const frame = liftFrame(map, ({ b, d }) => b ?? unpack(d as Uint8Array));

@@ -1,4 +1,5 @@
-// Owns: what a node accepts as MessagePack: a walk over the bytes that allocates nothing and trusts no length.
+// Owns: what a node accepts as MessagePack: a walk over the bytes that allocates nothing and trusts
+// no length.
 import { DATA_DEPTH_MAX } from "./limits.ts";
 import { isUtf8 } from "./utf8.ts";
 
@@ -9,9 +10,9 @@ const TIMESTAMP_TYPE = 0xff;
 const PROTO_KEY = [0x5f, 0x5f, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x5f, 0x5f];
 
 /**
- * Walks over MessagePack values. Accepted is what every codec can carry: nil, booleans, integers within 2^53-1, finite
- * floats, UTF-8 strings, bins, timestamps, lists, and maps whose keys are strings other than `__proto__`; at most
- * DATA_DEPTH_MAX lists and maps deep.
+ * Walks over MessagePack values. Accepted is what every codec can carry: nil, booleans, integers
+ * within 2^53-1, finite floats, UTF-8 strings, bins, timestamps, lists, and maps whose keys are
+ * strings other than `__proto__`; at most DATA_DEPTH_MAX lists and maps deep.
  */
 export class MsgpackWalk {
   position: number;
@@ -74,13 +75,19 @@ export class MsgpackWalk {
     }
   }
 
-  /** Reads a length of 1, 2 or 4 bytes (`width` 0, 1 or 2); beyond any message when it is cut off. */
+  /**
+   * Reads a length of 1, 2 or 4 bytes (`width` 0, 1 or 2); beyond any message when it is cut off.
+   */
   #length(width: number): number {
     const at = this.position;
     const size = 1 << width;
     if (at + size > this.#end) return Number.POSITIVE_INFINITY;
     this.position = at + size;
-    return width === 0 ? this.#view.getUint8(at) : width === 1 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+    return width === 0
+      ? this.#view.getUint8(at)
+      : width === 1
+        ? this.#view.getUint16(at)
+        : this.#view.getUint32(at);
   }
 
   #skip(size: number): boolean {
@@ -96,7 +103,8 @@ export class MsgpackWalk {
   }
 
   #list(size: number, depth: number): boolean {
-    if (depth >= DATA_DEPTH_MAX) return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
+    if (depth >= DATA_DEPTH_MAX)
+      return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
     // An item takes a byte at least: a declared length beyond the bytes costs nothing.
     if (size > this.#end - this.position) return this.#fail("the end of the bytes");
     for (let i = 0; i < size; i++) if (!this.value(depth + 1)) return false;
@@ -104,7 +112,8 @@ export class MsgpackWalk {
   }
 
   #map(size: number, depth: number): boolean {
-    if (depth >= DATA_DEPTH_MAX) return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
+    if (depth >= DATA_DEPTH_MAX)
+      return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
     if (size * 2 > this.#end - this.position) return this.#fail("the end of the bytes");
     for (let i = 0; i < size; i++) if (!this.#key() || !this.value(depth + 1)) return false;
     return true;
@@ -113,12 +122,14 @@ export class MsgpackWalk {
   #key(): boolean {
     const token = this.#bytes[this.position] ?? 0xc0;
     const isShort = token >= 0xa0 && token < 0xc0;
-    if (!isShort && (token < 0xd9 || token > 0xdb)) return this.#fail("a map key that is not a string");
+    if (!isShort && (token < 0xd9 || token > 0xdb))
+      return this.#fail("a map key that is not a string");
     this.position++;
     const size = isShort ? token & 0x1f : this.#length(token - 0xd9);
     const start = this.position;
     if (!this.#string(size)) return false;
-    const isProto = size === PROTO_KEY.length && PROTO_KEY.every((byte, i) => this.#bytes[start + i] === byte);
+    const isProto =
+      size === PROTO_KEY.length && PROTO_KEY.every((byte, i) => this.#bytes[start + i] === byte);
     return !isProto || this.#fail("the map key __proto__");
   }
 
@@ -132,7 +143,9 @@ export class MsgpackWalk {
   #long(signed: boolean): boolean {
     const at = this.position;
     if (!this.#skip(8)) return false;
-    const value = (signed ? this.#view.getInt32(at) : this.#view.getUint32(at)) * 2 ** 32 + this.#view.getUint32(at + 4);
+    const value =
+      (signed ? this.#view.getInt32(at) : this.#view.getUint32(at)) * 2 ** 32 +
+      this.#view.getUint32(at + 4);
     return Number.isSafeInteger(value) || this.#fail("an integer beyond 2^53-1");
   }
 
@@ -147,7 +160,8 @@ export class MsgpackWalk {
     if (!isTimestamp) return this.#fail("an extension type other than timestamp");
     if (size === 4) return true;
     const nanoseconds = size === 8 ? this.#view.getUint32(at) >>> 2 : this.#view.getUint32(at);
-    const seconds = size === 8 ? 0 : this.#view.getInt32(at + 4) * 2 ** 32 + this.#view.getUint32(at + 8);
+    const seconds =
+      size === 8 ? 0 : this.#view.getInt32(at + 4) * 2 ** 32 + this.#view.getUint32(at + 8);
     const isDate = nanoseconds <= NANOSECONDS_MAX && Math.abs(seconds) < SECONDS_MAX;
     return isDate || this.#fail("a timestamp out of range");
   }

@@ -1,4 +1,5 @@
-// Owns: what a node needs of the protocol: both codecs, ready for use, and the values behind payloads.
+// Owns: what a node needs of the protocol: both codecs, ready for use, and the values behind
+// payloads.
 import type { NodeCodec } from "./codec.ts";
 import type { CodecName } from "./frames.ts";
 import { createJsonNodeCodec } from "./json-node-codec.ts";
@@ -13,4 +14,7 @@ export { msgpackNodeCodec };
 export const jsonNodeCodec: NodeCodec = createJsonNodeCodec(jsonTextOf);
 
 /** The codec of each name. */
-export const NODE_CODECS: Readonly<Record<CodecName, NodeCodec>> = { json: jsonNodeCodec, msgpack: msgpackNodeCodec };
+export const NODE_CODECS: Readonly<Record<CodecName, NodeCodec>> = {
+  json: jsonNodeCodec,
+  msgpack: msgpackNodeCodec,
+};

@@ -1,22 +1,29 @@
 // Owns: application data as it travels through a node, in the form in which it arrived.
 
 /**
- * Application data in transit. A node passes it on in the form in which it arrived and transcodes it at most once for each
- * codec that has a subscriber. `json` holds the text of exactly one JSON value; `msgpack` holds exactly one MessagePack
- * value; `bytes` is a byte string of the application.
+ * Application data in transit. A node passes it on in the form in which it arrived and transcodes
+ * it at most once for each codec that has a subscriber. `json` holds the text of exactly one JSON
+ * value; `msgpack` holds exactly one MessagePack value; `bytes` is a byte string of the
+ * application.
  */
 export type Payload =
   | { readonly kind: "json"; readonly text: string }
   | { readonly kind: "msgpack"; readonly bytes: Uint8Array }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array };
 
-/** A place in a channel's stream: `offset` counts publications from 1 within the `epoch`; 0 is "before the first". */
+/**
+ * A place in a channel's stream: `offset` counts publications from 1 within the `epoch`; 0 is
+ * "before the first".
+ */
 export interface Position {
   readonly epoch: string;
   readonly offset: number;
 }
 
-/** What is known of a publication's author: `user` from the token's `sub`, `session` the public session id. */
+/**
+ * What is known of a publication's author: `user` from the token's `sub`, `session` the public
+ * session id.
+ */
 export interface Author {
   readonly user?: string;
   readonly session?: string;
@@ -32,12 +39,23 @@ export interface Publication extends Author {
   readonly payload: Payload;
 }
 
-/** How a channel keeps and delivers its publications (see product.md's vocabulary and spec/protocol.md section 5). */
+/**
+ * How a channel keeps and delivers its publications (see product.md's vocabulary and
+ * spec/protocol.md section 5).
+ */
 export type DeliveryClass = "volatile" | "latest" | "ordered" | "durable";
 
-export const DELIVERY_CLASSES: readonly DeliveryClass[] = ["volatile", "latest", "ordered", "durable"];
+export const DELIVERY_CLASSES: readonly DeliveryClass[] = [
+  "volatile",
+  "latest",
+  "ordered",
+  "durable",
+];
 
-/** Thrown where a payload has no form in the encoding that is asked for. Data that a node accepted from a client always has one. */
+/**
+ * Thrown where a payload has no form in the encoding that is asked for. Data that a node accepted
+ * from a client always has one.
+ */
 export class PayloadError extends Error {
   readonly code = "payload_invalid";
 
@@ -47,12 +65,20 @@ export class PayloadError extends Error {
   }
 }
 
-/** Size of a payload for accounts and limits of memory: bytes, or UTF-16 code units of JSON text (its UTF-8 may be up to 3 times that). Constant time. */
-export const payloadBytes = (payload: Payload): number => (payload.kind === "json" ? payload.text.length : payload.bytes.length);
+/**
+ * Size of a payload for accounts and limits of memory: bytes, or UTF-16 code units of JSON text
+ * (its UTF-8 may be up to 3 times that). Constant time.
+ */
+export const payloadBytes = (payload: Payload): number =>
+  payload.kind === "json" ? payload.text.length : payload.bytes.length;
 
-/** Whether two payloads are the same text or the same bytes in the same form. Different texts of one value are not the same. */
+/**
+ * Whether two payloads are the same text or the same bytes in the same form. Different texts of one
+ * value are not the same.
+ */
 export function samePayload(a: Payload, b: Payload): boolean {
-  if (a.kind === "json" || b.kind === "json") return a.kind === "json" && b.kind === "json" && a.text === b.text;
+  if (a.kind === "json" || b.kind === "json")
+    return a.kind === "json" && b.kind === "json" && a.text === b.text;
   if (a.kind !== b.kind || a.bytes.length !== b.bytes.length) return false;
   const others = b.bytes;
   return a.bytes.every((byte, index) => byte === others[index]);

@@ -1,14 +1,23 @@
-// Owns: turning a received map into a frame on a client: known types only, `d` or `b` becomes `data`.
+// Owns: turning a received map into a frame on a client: known types only, `d` or `b` becomes
+// `data`.
 import type { ServerFrame } from "./frames.ts";
 
 type Members = Record<string, unknown>;
 
 const TYPES = new Set(
-  "connected ok published err subscribed pub gap history members presence unsubscribed pong advice migrate goodbye".split(" "),
+  "connected ok published err subscribed pub gap history members presence unsubscribed pong advice migrate goodbye".split(
+    " ",
+  ),
 );
 
-/** The frame in `map` with its data read by `data`, or undefined when its type is not known here. Throws a TypeError when `map` has not the shape of a frame. */
-export function liftFrame(map: unknown, data: (map: Members) => unknown): ServerFrame<unknown> | undefined {
+/**
+ * The frame in `map` with its data read by `data`, or undefined when its type is not known here.
+ * Throws a TypeError when `map` has not the shape of a frame.
+ */
+export function liftFrame(
+  map: unknown,
+  data: (map: Members) => unknown,
+): ServerFrame<unknown> | undefined {
   const lift = (from: Members): Members => {
     const { d, b, ...members } = from;
     if ("d" in from || "b" in from) members.data = data(from);

@@ -1,17 +1,23 @@
-// Owns: spec/vectors/sessions.json is well-formed: every frame is one that the protocol knows and every placeholder has a value when it is used.
+// Owns: spec/vectors/sessions.json is well-formed: every frame is one that the protocol knows and
+// every placeholder has a value when it is used.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CODES, type CodeName, jsonClientCodec } from "./index.ts";
 import { jsonNodeCodec } from "./node.ts";
 import { SessionValues, type SessionVector, type VectorFrame } from "./session-vectors.ts";
 
-const { sessions } = JSON.parse(readFileSync(new URL("../../../spec/vectors/sessions.json", import.meta.url), "utf8")) as {
+const { sessions } = JSON.parse(
+  readFileSync(new URL("../../../spec/vectors/sessions.json", import.meta.url), "utf8"),
+) as {
   sessions: readonly SessionVector[];
 };
 
 /** Frames of these sessions are faulty on purpose. */
 const FAULTY = new Set(["subscribe 2", "publish 9", "publish 11", "teleport 3"]);
-const CLOSE_CODES = new Set([1000, ...Object.values(CODES).map((row) => ("close" in row ? row.close : 0))]);
+const CLOSE_CODES = new Set([
+  1000,
+  ...Object.values(CODES).map((row) => ("close" in row ? row.close : 0)),
+]);
 
 const choose = (type: "str" | "int"): unknown => (type === "str" ? "x" : 1);
 
@@ -20,11 +26,15 @@ for (const session of sessions) {
     const values = new SessionValues();
     const open = new Set<string>();
     for (const step of session.steps) {
-      if ("do" in step || "open" in step) expect(step.node ?? 1).toBeLessThanOrEqual(session.nodes ?? 1);
+      if ("do" in step || "open" in step)
+        expect(step.node ?? 1).toBeLessThanOrEqual(session.nodes ?? 1);
       if ("do" in step) expect(["drain", "remove_history"]).toContain(step.do);
       else if ("open" in step) open.add(step.open);
-      else if ("send" in step) for (const frame of step.frames) checkClientFrame(values.fill(frame) as VectorFrame);
-      else if ("expect" in step) for (const frame of step.frames) checkServerFrame(values.fill(frame, choose) as VectorFrame);
+      else if ("send" in step)
+        for (const frame of step.frames) checkClientFrame(values.fill(frame) as VectorFrame);
+      else if ("expect" in step)
+        for (const frame of step.frames)
+          checkServerFrame(values.fill(frame, choose) as VectorFrame);
       else if ("closed" in step) expect(CLOSE_CODES.has(step.code)).toBe(true);
       if ("send" in step) expect(open).toContain(step.send);
       if ("expect" in step) expect(open).toContain(step.expect);
@@ -52,9 +62,16 @@ test("session names are unique", () => {
 test("a placeholder keeps the first value that it meets and then wants that value", () => {
   const values = new SessionValues();
   expect(() => values.fill({ a: "<str:e>" })).toThrow(RangeError);
-  expect(values.match({ a: "<str:e>", list: ["<int>", { b: "<str:e>" }] }, { a: "x", list: [4, { b: "x" }], more: 1 })).toBeUndefined();
+  expect(
+    values.match(
+      { a: "<str:e>", list: ["<int>", { b: "<str:e>" }] },
+      { a: "x", list: [4, { b: "x" }], more: 1 },
+    ),
+  ).toBeUndefined();
   expect(values.match({ a: "<str:e>" }, { a: "y" })).toBe('.a: expected "x", found "y"');
-  expect(values.fill({ pos: { epoch: "<str:e>" }, gone: "<absent>" })).toEqual({ pos: { epoch: "x" } });
+  expect(values.fill({ pos: { epoch: "<str:e>" }, gone: "<absent>" })).toEqual({
+    pos: { epoch: "x" },
+  });
 });
 
 for (const [name, template, actual] of [

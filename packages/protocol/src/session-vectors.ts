@@ -1,4 +1,5 @@
-// Owns: the shape of spec/vectors/sessions.json and what its placeholders mean, for whoever replays it (spec/vectors/README.md).
+// Owns: the shape of spec/vectors/sessions.json and what its placeholders mean, for whoever replays
+// it (spec/vectors/README.md).
 
 /** A frame as it stands in a session: members as in JSON, strings may be placeholders. */
 export type VectorFrame = Readonly<Record<string, unknown>>;
@@ -28,7 +29,10 @@ const ABSENT = "<absent>";
 export class SessionValues {
   readonly #values = new Map<string, unknown>();
 
-  /** `template` with the kept values in place of its placeholders. `choose` gives a value to a name that has none yet (who plays the node); without it such a name is a RangeError. */
+  /**
+   * `template` with the kept values in place of its placeholders. `choose` gives a value to a name
+   * that has none yet (who plays the node); without it such a name is a RangeError.
+   */
   fill(template: unknown, choose?: (type: "str" | "int", name: string) => unknown): unknown {
     if (Array.isArray(template)) return template.map((item) => this.fill(item, choose));
     if (typeof template === "object" && template !== null) {
@@ -45,7 +49,10 @@ export class SessionValues {
     return value;
   }
 
-  /** Compares `actual` with `template`. Undefined when it fits (names that it met are kept then), else where and how it differs (nothing is kept then). */
+  /**
+   * Compares `actual` with `template`. Undefined when it fits (names that it met are kept then),
+   * else where and how it differs (nothing is kept then).
+   */
   match(template: unknown, actual: unknown): string | undefined {
     const met = new Map<string, unknown>();
     const difference = this.#compare(template, actual, { path: "", met });
@@ -53,19 +60,31 @@ export class SessionValues {
     return difference;
   }
 
-  #compare(template: unknown, actual: unknown, at: { readonly path: string; readonly met: Map<string, unknown> }): string | undefined {
+  #compare(
+    template: unknown,
+    actual: unknown,
+    at: { readonly path: string; readonly met: Map<string, unknown> },
+  ): string | undefined {
     const { path, met } = at;
     const placeholder = placeholderIn(template);
     if (placeholder !== undefined) return this.#meet(placeholder, actual, at);
     if (Array.isArray(template)) {
-      if (!Array.isArray(actual) || actual.length !== template.length) return differs(path, template, actual);
-      return firstOf(template, (item, i) => this.#compare(item, actual[i], { path: `${path}[${i}]`, met }));
+      if (!Array.isArray(actual) || actual.length !== template.length)
+        return differs(path, template, actual);
+      return firstOf(template, (item, i) =>
+        this.#compare(item, actual[i], { path: `${path}[${i}]`, met }),
+      );
     }
-    if (typeof template !== "object" || template === null) return Object.is(template, actual) ? undefined : differs(path, template, actual);
-    if (typeof actual !== "object" || actual === null || Array.isArray(actual)) return differs(path, template, actual);
+    if (typeof template !== "object" || template === null)
+      return Object.is(template, actual) ? undefined : differs(path, template, actual);
+    if (typeof actual !== "object" || actual === null || Array.isArray(actual))
+      return differs(path, template, actual);
     const members = actual as Readonly<Record<string, unknown>>;
     return firstOf(Object.entries(template), ([key, item]) => {
-      if (item === ABSENT) return members[key] === undefined ? undefined : differs(`${path}.${key}`, item, members[key]);
+      if (item === ABSENT)
+        return members[key] === undefined
+          ? undefined
+          : differs(`${path}.${key}`, item, members[key]);
       return this.#compare(item, members[key], { path: `${path}.${key}`, met });
     });
   }
@@ -75,7 +94,10 @@ export class SessionValues {
     actual: unknown,
     { path, met }: { readonly path: string; readonly met: Map<string, unknown> },
   ): string | undefined {
-    const fits = type === "str" ? typeof actual === "string" && actual !== "" : Number.isSafeInteger(actual) && (actual as number) >= 0;
+    const fits =
+      type === "str"
+        ? typeof actual === "string" && actual !== ""
+        : Number.isSafeInteger(actual) && (actual as number) >= 0;
     if (!fits) return differs(path, `<${type}>`, actual);
     if (name === undefined) return undefined;
     const kept = this.#values.has(name) ? this.#values.get(name) : met.get(name);
@@ -98,7 +120,10 @@ function placeholderIn(value: unknown): Placeholder | undefined {
 const differs = (path: string, expected: unknown, actual: unknown): string =>
   `${path || "frame"}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(actual) ?? "nothing"}`;
 
-function firstOf<T>(list: readonly T[], problem: (item: T, index: number) => string | undefined): string | undefined {
+function firstOf<T>(
+  list: readonly T[],
+  problem: (item: T, index: number) => string | undefined,
+): string | undefined {
   for (const [index, item] of list.entries()) {
     const found = problem(item, index);
     if (found !== undefined) return found;

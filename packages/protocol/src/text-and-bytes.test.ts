@@ -14,7 +14,9 @@ test("the UTF-8 length of any text is the encoder's", () => {
       const size = new TextEncoder().encode(text).length;
       expect(utf8Length(text)).toBe(size);
       expect(fitsUtf8(text, bytesMax)).toBe(size <= bytesMax);
-      expect(hasLoneSurrogate(text)).toBe(!(text as string & { isWellFormed(): boolean }).isWellFormed());
+      expect(hasLoneSurrogate(text)).toBe(
+        !(text as string & { isWellFormed(): boolean }).isWellFormed(),
+      );
     }),
   );
 });
@@ -33,7 +35,26 @@ test("lone surrogates count three bytes, pairs four", () => {
 
 test("bytes are UTF-8 when the strict decoder takes them", () => {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  const lead = fc.constantFrom(0x41, 0x80, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xef, 0xf0, 0xf4, 0xf5, 0xff, 0x8f, 0x90, 0x9f, 0xa0);
+  const lead = fc.constantFrom(
+    0x41,
+    0x80,
+    0xbf,
+    0xc0,
+    0xc1,
+    0xc2,
+    0xdf,
+    0xe0,
+    0xed,
+    0xef,
+    0xf0,
+    0xf4,
+    0xf5,
+    0xff,
+    0x8f,
+    0x90,
+    0x9f,
+    0xa0,
+  );
   fc.assert(
     fc.property(fc.array(fc.oneof(lead, fc.nat(255)), { maxLength: 6 }), (list) => {
       const bytes = new Uint8Array(list);
@@ -86,7 +107,11 @@ for (const text of [
 
 test("the walk passes over everything plain that msgpackr writes, to its end", () => {
   const packr = new Packr({ useRecords: false });
-  const date = fc.date({ noInvalidDate: true, min: new Date(-8_639_999_999_000_000), max: new Date(8_639_999_999_000_000) });
+  const date = fc.date({
+    noInvalidDate: true,
+    min: new Date(-8_639_999_999_000_000),
+    max: new Date(8_639_999_999_000_000),
+  });
   const leaf = fc.oneof(
     fc.string({ unit: "grapheme" }),
     fc.maxSafeInteger(),
@@ -119,7 +144,10 @@ test("the walk passes over everything plain that msgpackr writes, to its end", (
 
 test("whatever the walk passes, msgpackr reads to the same end", () => {
   const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
-  const token = fc.oneof(fc.nat(255), fc.constantFrom(0x81, 0x91, 0xa1, 0xc4, 0xca, 0xcb, 0xcc, 0xd0, 0xd6, 0xd9, 0xdc, 0xde));
+  const token = fc.oneof(
+    fc.nat(255),
+    fc.constantFrom(0x81, 0x91, 0xa1, 0xc4, 0xca, 0xcb, 0xcc, 0xd0, 0xd6, 0xd9, 0xdc, 0xde),
+  );
   let passed = 0;
   fc.assert(
     fc.property(fc.array(token, { minLength: 1, maxLength: 12 }), (list) => {

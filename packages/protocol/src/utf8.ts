@@ -16,14 +16,20 @@ export function utf8Length(text: string): number {
   return bytes;
 }
 
-/** Whether `text` takes at most `bytesMax` bytes in UTF-8. Looks at the characters only when the length alone does not decide. */
+/**
+ * Whether `text` takes at most `bytesMax` bytes in UTF-8. Looks at the characters only when the
+ * length alone does not decide.
+ */
 export const fitsUtf8 = (text: string, bytesMax: number): boolean =>
   text.length * 3 <= bytesMax || (text.length <= bytesMax && utf8Length(text) <= bytesMax);
 
 /** Whether `text` holds half of a surrogate pair, which UTF-8 cannot carry. */
 export const hasLoneSurrogate = (text: string): boolean => /[\ud800-\udfff]/u.test(text);
 
-/** Whether bytes `start` to `end` are UTF-8 as RFC 3629 has it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+/**
+ * Whether bytes `start` to `end` are UTF-8 as RFC 3629 has it: no overlong forms, no surrogates,
+ * nothing above U+10FFFF.
+ */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let i = start;
   while (i < end) {
@@ -32,7 +38,14 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
       i++;
       continue;
     }
-    const more = lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : 0;
+    const more =
+      lead >= 0xc2 && lead < 0xe0
+        ? 1
+        : lead >= 0xe0 && lead < 0xf0
+          ? 2
+          : lead >= 0xf0 && lead < 0xf5
+            ? 3
+            : 0;
     if (more === 0 || i + more >= end) return false;
     const second = bytes[i + 1] ?? 0;
     const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;

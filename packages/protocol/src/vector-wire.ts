@@ -1,11 +1,15 @@
-// Owns: frames as the vectors write them, as messages of each encoding and back; made without the codecs that the vectors test.
+// Owns: frames as the vectors write them, as messages of each encoding and back; made without the
+// codecs that the vectors test.
 import { Packr } from "msgpackr";
 import { fromBase64, toBase64 } from "./base64.ts";
 import { SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "./frames.ts";
 import { concatenate } from "./msgpack-values.ts";
 import type { VectorFrame } from "./session-vectors.ts";
 
-/** One encoding of vector frames. Nothing is checked but that a message can be taken apart: frames may break the protocol. */
+/**
+ * One encoding of vector frames. Nothing is checked but that a message can be taken apart: frames
+ * may break the protocol.
+ */
 export interface VectorWire {
   readonly subprotocol: string;
   /** One message with these frames. */
@@ -29,7 +33,8 @@ const json: VectorWire = {
 
 const msgpack: VectorWire = {
   subprotocol: SUBPROTOCOL_MSGPACK,
-  encode: (frames) => concatenate(frames.map((frame) => packr.pack(changed(frame, toBin)) as Uint8Array)),
+  encode: (frames) =>
+    concatenate(frames.map((frame) => packr.pack(changed(frame, toBin)) as Uint8Array)),
   decode(message) {
     if (typeof message === "string") throw new TypeError("Expected a binary message");
     return (packr.unpackMultiple(message) as VectorFrame[]).map((frame) => changed(frame, fromBin));
@@ -43,13 +48,22 @@ type ChangeData = (name: "d" | "b", value: unknown) => unknown;
 /** The frame with its own data and that of its entries changed, every member in its place. */
 function changed(frame: VectorFrame, change: ChangeData): VectorFrame {
   return changeData(frame, change, (name, value) =>
-    LISTS.includes(name) && Array.isArray(value) ? value.map((entry) => changeData(entry as VectorFrame, change)) : value,
+    LISTS.includes(name) && Array.isArray(value)
+      ? value.map((entry) => changeData(entry as VectorFrame, change))
+      : value,
   );
 }
 
-function changeData(map: VectorFrame, change: ChangeData, other = (_name: string, value: unknown): unknown => value): VectorFrame {
+function changeData(
+  map: VectorFrame,
+  change: ChangeData,
+  other = (_name: string, value: unknown): unknown => value,
+): VectorFrame {
   return Object.fromEntries(
-    Object.entries(map).map(([name, value]) => [name, name === "d" || name === "b" ? change(name, value) : other(name, value)]),
+    Object.entries(map).map(([name, value]) => [
+      name,
+      name === "d" || name === "b" ? change(name, value) : other(name, value),
+    ]),
   );
 }
 

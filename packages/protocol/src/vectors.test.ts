@@ -1,11 +1,25 @@
 // Owns: the vectors of spec/vectors, replayed by all four codecs.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { ClientCodec, ClientFrame, DecodeFault, Encoded, NodeCodec, Payload, ServerFrame } from "./index.ts";
+import type {
+  ClientCodec,
+  ClientFrame,
+  DecodeFault,
+  Encoded,
+  NodeCodec,
+  Payload,
+  ServerFrame,
+} from "./index.ts";
 import { jsonClientCodec } from "./index.ts";
 import { msgpackClientCodec } from "./msgpack.ts";
 import { pack } from "./msgpack-values.ts";
-import { jsonNodeCodec, msgpackNodeCodec, payloadFromValue, payloadValue, transcode } from "./node.ts";
+import {
+  jsonNodeCodec,
+  msgpackNodeCodec,
+  payloadFromValue,
+  payloadValue,
+  transcode,
+} from "./node.ts";
 
 interface FrameVector {
   readonly name: string;
@@ -30,7 +44,11 @@ interface TranscodingVector {
 }
 
 type Members = Record<string, unknown>;
-type Codecs = { readonly key: "json" | "msgpack"; readonly node: NodeCodec; readonly client: ClientCodec };
+type Codecs = {
+  readonly key: "json" | "msgpack";
+  readonly node: NodeCodec;
+  readonly client: ClientCodec;
+};
 
 const LIMITS = { dataBytesMax: 65_536 };
 const CODECS: readonly Codecs[] = [
@@ -39,9 +57,13 @@ const CODECS: readonly Codecs[] = [
 ];
 
 const read = <T>(file: string): readonly T[] =>
-  JSON.parse(readFileSync(new URL(`../../../spec/vectors/${file}`, import.meta.url), "utf8")).vectors as T[];
+  JSON.parse(readFileSync(new URL(`../../../spec/vectors/${file}`, import.meta.url), "utf8"))
+    .vectors as T[];
 const bytesOf = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"));
-const messageOf = (vector: { json?: string; msgpack?: string }, key: "json" | "msgpack"): Encoded | undefined => {
+const messageOf = (
+  vector: { json?: string; msgpack?: string },
+  key: "json" | "msgpack",
+): Encoded | undefined => {
   if (key === "json") return vector.json;
   return vector.msgpack === undefined ? undefined : bytesOf(vector.msgpack);
 };
@@ -50,7 +72,12 @@ const messageOf = (vector: { json?: string; msgpack?: string }, key: "json" | "m
 function withData(value: unknown, change: (data: unknown) => unknown): unknown {
   if (Array.isArray(value)) return value.map((item) => withData(item, change));
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, key === "data" ? change(item) : withData(item, change)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      key === "data" ? change(item) : withData(item, change),
+    ]),
+  );
 }
 
 /** A vector's `data` as a client sees it. */
@@ -59,8 +86,10 @@ const plain = (frame: unknown): unknown =>
     const { value, base64 } = data as { value?: unknown; base64?: string };
     return base64 === undefined ? value : new Uint8Array(Buffer.from(base64, "base64"));
   });
-const parsed = (frame: unknown): unknown => withData(frame, (data) => payloadValue(data as Payload));
-const raw = (frame: unknown, form: "json" | "msgpack"): unknown => withData(frame, (data) => payloadFromValue(data, form));
+const parsed = (frame: unknown): unknown =>
+  withData(frame, (data) => payloadValue(data as Payload));
+const raw = (frame: unknown, form: "json" | "msgpack"): unknown =>
+  withData(frame, (data) => payloadFromValue(data, form));
 
 for (const { key, node, client } of CODECS) {
   for (const vector of read<FrameVector>("client-frames.json")) {
@@ -68,7 +97,9 @@ for (const { key, node, client } of CODECS) {
       const expected = plain(vector.frame);
       const message = messageOf(vector, key) as Encoded;
       expect(node.decode(message, LIMITS).map(parsed)).toEqual([expected]);
-      expect(node.decode(client.encode(expected as ClientFrame<unknown>), LIMITS).map(parsed)).toEqual([expected]);
+      expect(
+        node.decode(client.encode(expected as ClientFrame<unknown>), LIMITS).map(parsed),
+      ).toEqual([expected]);
     });
   }
 
@@ -86,12 +117,15 @@ for (const { key, node, client } of CODECS) {
     const message = messageOf(vector, key);
     if (message === undefined) continue;
     test(`${key}: a node refuses ${vector.name}`, () => {
-      const items = node.decode(message, { dataBytesMax: vector.dataBytesMax ?? LIMITS.dataBytesMax });
+      const items = node.decode(message, {
+        dataBytesMax: vector.dataBytesMax ?? LIMITS.dataBytesMax,
+      });
       const last = items.at(-1);
       expect(items.length).toBe((vector.frames ?? 0) + 1);
       if (last?.t !== "fault") throw new Error(`no fault but ${JSON.stringify(last)}`);
       const { message: text, ...fault } = last.fault;
-      // Where the two encodings find the same fault, they name the same member; a frame that is no map has none.
+      // Where the two encodings find the same fault, they name the same member; a frame that is no
+      // map has none.
       expect(fault).toEqual(vector.fault);
       expect(text).toMatch(/^Cannot read (a message|a frame|[a-z]+ frame): found .+, expected .+$/);
     });
@@ -106,16 +140,22 @@ for (const vector of read<TranscodingVector>("transcoding.json")) {
         : { kind: "json", text: vector.from.json };
     if (from.kind === "msgpack") {
       const message = pack({ t: "publish", id: 1, ch: "a", d: from.bytes });
-      expect(msgpackNodeCodec.decode(message, LIMITS)).toEqual([{ t: "publish", id: 1, ch: "a", data: from }]);
+      expect(msgpackNodeCodec.decode(message, LIMITS)).toEqual([
+        { t: "publish", id: 1, ch: "a", data: from },
+      ]);
     }
     const to = transcode(from, vector.to.json === undefined ? "msgpack" : "json");
     if (to.kind === "json") expect(JSON.parse(to.text)).toEqual(JSON.parse(vector.to.json ?? ""));
-    else expect(Buffer.from(to.kind === "msgpack" ? to.bytes : []).toString("hex")).toBe(vector.to.msgpack ?? "");
+    else
+      expect(Buffer.from(to.kind === "msgpack" ? to.bytes : []).toString("hex")).toBe(
+        vector.to.msgpack ?? "",
+      );
   });
 }
 
 test("every type of frame has a vector", () => {
-  const types = (file: string): Set<unknown> => new Set(read<FrameVector>(file).map((vector) => vector.frame.t));
+  const types = (file: string): Set<unknown> =>
+    new Set(read<FrameVector>(file).map((vector) => vector.frame.t));
   expect(types("client-frames.json").size).toBe(16);
   expect(types("server-frames.json").size).toBe(15);
 });

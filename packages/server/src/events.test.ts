@@ -13,7 +13,8 @@ function setUp(level: "debug" | "info" = "debug") {
 describe("events", () => {
   test("each function writes one line with a name of its own in snake_case", () => {
     const { lines, events } = setUp();
-    for (const write of Object.values(events) as ((fields: object) => void)[]) write({ reason: "r", keys: 2 });
+    for (const write of Object.values(events) as ((fields: object) => void)[])
+      write({ reason: "r", keys: 2 });
     expect(lines.length).toBe(Object.keys(events).length);
     expect(new Set(lines.map(({ event }) => event)).size).toBe(lines.length);
     for (const { event } of lines) expect(event).toMatch(/^[a-z]+(_[a-z]+)*$/);
@@ -48,20 +49,52 @@ describe("the observer", () => {
     ["gap", ["history", 3], "gap_declared"],
     ["hole", ["repaired", 3], "hole_found"],
     ["authFailed", ["token_invalid"], "auth_failed"],
-    ["experienced", [{ reconnects: 1, migrations: 0, duplicates: 0, gaps: 0, lost: 0, undeclared: 0, resumeMsMax: 1 }], undefined],
-    ["experienced", [{ reconnects: 0, migrations: 0, duplicates: 0, gaps: 1, lost: 2, undeclared: 0, resumeMsMax: 0 }], "client_lost"],
+    [
+      "experienced",
+      [
+        {
+          reconnects: 1,
+          migrations: 0,
+          duplicates: 0,
+          gaps: 0,
+          lost: 0,
+          undeclared: 0,
+          resumeMsMax: 1,
+        },
+      ],
+      undefined,
+    ],
+    [
+      "experienced",
+      [
+        {
+          reconnects: 0,
+          migrations: 0,
+          duplicates: 0,
+          gaps: 1,
+          lost: 2,
+          undeclared: 0,
+          resumeMsMax: 0,
+        },
+      ],
+      "client_lost",
+    ],
     ["bug", ["recover", new Error("x")], "bug"],
   ];
-  test.each(calls)("%s is counted, and logged only where it deserves it", async (method, args, event) => {
-    const { lines, events } = setUp();
-    const metrics = createMetrics({ node: "n", revision: "r", version: "v" });
-    const before = (await metrics.render()).text;
-    const observer = createObserver(metrics.observer, events as ServerEvents);
-    (observer[method] as (...given: unknown[]) => void)(...args);
-    expect(withoutProcess((await metrics.render()).text)).not.toBe(withoutProcess(before));
-    expect(lines.map((line) => line.event)).toEqual(event === undefined ? [] : [event]);
-  });
+  test.each(calls)(
+    "%s is counted, and logged only where it deserves it",
+    async (method, args, event) => {
+      const { lines, events } = setUp();
+      const metrics = createMetrics({ node: "n", revision: "r", version: "v" });
+      const before = (await metrics.render()).text;
+      const observer = createObserver(metrics.observer, events as ServerEvents);
+      (observer[method] as (...given: unknown[]) => void)(...args);
+      expect(withoutProcess((await metrics.render()).text)).not.toBe(withoutProcess(before));
+      expect(lines.map((line) => line.event)).toEqual(event === undefined ? [] : [event]);
+    },
+  );
 });
 
 /** A scrape without what changes on its own. */
-const withoutProcess = (text: string): string => text.replace(/^(process|holdfast_heap)\S* .*$/gm, "");
+const withoutProcess = (text: string): string =>
+  text.replace(/^(process|holdfast_heap)\S* .*$/gm, "");

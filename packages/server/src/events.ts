@@ -1,34 +1,55 @@
-// Owns: every event of a node that is worth a line in the log: one function for each. No payloads, no tokens.
+// Owns: every event of a node that is worth a line in the log: one function for each. No payloads,
+// no tokens.
 import type { DrainProgress, Observer } from "@holdfast/core";
 import type { Logger } from "./log/index.ts";
 
-/** What a node tells its log. Names of events are the functions' in snake_case; noisy ones are held back by the logger. */
+/**
+ * What a node tells its log. Names of events are the functions' in snake_case; noisy ones are held
+ * back by the logger.
+ */
 export type ServerEvents = ReturnType<typeof createEvents>;
 
 export function createEvents(log: Logger) {
   return {
     // ---- the node's life ----
-    nodeStarting: (fields: { node: string; revision: string; version: string; broker: string }) => log.info("node_starting", fields),
-    nodeListening: (fields: { url: string; internalUrl: string; startedInMs: number }) => log.info("node_listening", fields),
-    /** Channel patterns and RPCs, those of the configuration included. A contract that is refused is a StartError: whoever starts the node tells it. */
-    contractLoaded: (fields: { channels: number; rpcs: number }) => log.info("contract_loaded", fields),
-    readinessChanged: (fields: { ready: boolean; reasons: readonly string[] }) => log.info("readiness_changed", fields),
-    /** Whoever ordered it: a signal, the API, another node. `deadlineInMs` counts the delay before it. */
-    drainStarted: (fields: { connections: number; deadlineInMs: number }) => log.info("drain_started", fields),
-    drainFinished: (fields: Omit<DrainProgress, "deadlineInMs">) => log.info("drain_finished", fields),
+    nodeStarting: (fields: { node: string; revision: string; version: string; broker: string }) =>
+      log.info("node_starting", fields),
+    nodeListening: (fields: { url: string; internalUrl: string; startedInMs: number }) =>
+      log.info("node_listening", fields),
+    /**
+     * Channel patterns and RPCs, those of the configuration included. A contract that is refused is
+     * a StartError: whoever starts the node tells it.
+     */
+    contractLoaded: (fields: { channels: number; rpcs: number }) =>
+      log.info("contract_loaded", fields),
+    readinessChanged: (fields: { ready: boolean; reasons: readonly string[] }) =>
+      log.info("readiness_changed", fields),
+    /**
+     * Whoever ordered it: a signal, the API, another node. `deadlineInMs` counts the delay before
+     * it.
+     */
+    drainStarted: (fields: { connections: number; deadlineInMs: number }) =>
+      log.info("drain_started", fields),
+    drainFinished: (fields: Omit<DrainProgress, "deadlineInMs">) =>
+      log.info("drain_finished", fields),
     drainUndone: (fields: { connections: number }) => log.info("drain_undone", fields),
     /** `cut` connections were not closed in order. */
     nodeStopped: (fields: { uptimeMs: number; cut: number }) => log.info("node_stopped", fields),
 
     // ---- sessions ----
-    handshakeRefused: (fields: { code: string; ms: number }) => log.info("handshake_refused", fields),
-    sessionEnded: (fields: { session: string; user?: string; code: string; connectedMs: number }) => log.debug("session_ended", fields),
+    handshakeRefused: (fields: { code: string; ms: number }) =>
+      log.info("handshake_refused", fields),
+    sessionEnded: (fields: { session: string; user?: string; code: string; connectedMs: number }) =>
+      log.debug("session_ended", fields),
     authFailed: (fields: { code: string }) => log.warn("auth_failed", fields),
     slowConsumer: (fields: { policy: string }) => log.warn("slow_consumer", fields),
-    gapDeclared: (fields: { reason: string; publications: number }) => log.info("gap_declared", fields),
+    gapDeclared: (fields: { reason: string; publications: number }) =>
+      log.info("gap_declared", fields),
     /** Before it was a WebSocket. `origin`: the page that was refused. */
-    socketRefused: (fields: { reason: string; address: string; origin?: string }) => log.warn("socket_refused", fields),
-    clientLost: (fields: { lost: number; undeclared: number; gaps: number }) => log.warn("client_lost", fields),
+    socketRefused: (fields: { reason: string; address: string; origin?: string }) =>
+      log.warn("socket_refused", fields),
+    clientLost: (fields: { lost: number; undeclared: number; gaps: number }) =>
+      log.warn("client_lost", fields),
 
     nodeChanged: (fields: { other: string; change: string }) => log.info("node_changed", fields),
     rebalancing: (fields: { sessions: number }) => log.debug("rebalancing", fields),
@@ -38,7 +59,8 @@ export function createEvents(log: Logger) {
     brokerLost: (fields: { reason: string }) => log.warn("broker_lost", fields),
     brokerFailed: (fields: { reason: string }) => log.debug("broker_failed", fields),
     brokerWarning: (fields: { message: string }) => log.warn("broker_warning", fields),
-    holeFound: (fields: { outcome: string; publications: number }) => log.warn("hole_found", fields),
+    holeFound: (fields: { outcome: string; publications: number }) =>
+      log.warn("hole_found", fields),
     keysFetched: (fields: { keys: number }) => log.info("jwks_fetched", { count: fields.keys }),
     keysOutOfReach: (fields: { error: unknown }) => log.warn("jwks_failed", fields),
     eventLoopStalled: (fields: { ms: number }) => log.warn("event_loop_stalled", fields),
@@ -46,9 +68,12 @@ export function createEvents(log: Logger) {
 
     // ---- the HTTP API ----
     /** A command that changes more than a channel's stream; `by` is the API key's name. */
-    apiCommand: (fields: { operation: string; by: string; address: string; requestId: string }) => log.info("api_command", fields),
-    apiKeyRefused: (fields: { address: string; requestId: string }) => log.warn("api_key_refused", fields),
-    apiFailed: (fields: { operation?: string; requestId: string; error: unknown }) => log.error("api_failed", fields),
+    apiCommand: (fields: { operation: string; by: string; address: string; requestId: string }) =>
+      log.info("api_command", fields),
+    apiKeyRefused: (fields: { address: string; requestId: string }) =>
+      log.warn("api_key_refused", fields),
+    apiFailed: (fields: { operation?: string; requestId: string; error: unknown }) =>
+      log.error("api_failed", fields),
   };
 }
 
@@ -62,7 +87,10 @@ export function stallWatcher(events: Pick<ServerEvents, "eventLoopStalled">): (m
   };
 }
 
-/** An observer that counts with `metrics` and logs what deserves a line. The hot calls go to `metrics` alone. */
+/**
+ * An observer that counts with `metrics` and logs what deserves a line. The hot calls go to
+ * `metrics` alone.
+ */
 export function createObserver(metrics: Observer, events: ServerEvents): Observer {
   return {
     published: metrics.published,
@@ -74,7 +102,8 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     drainStep(step, count, progress) {
       metrics.drainStep(step, count, progress);
       const { deadlineInMs, ...counts } = progress;
-      if (step === "started") events.drainStarted({ connections: count, deadlineInMs: Math.round(deadlineInMs) });
+      if (step === "started")
+        events.drainStarted({ connections: count, deadlineInMs: Math.round(deadlineInMs) });
       else if (step === "finished") events.drainFinished(counts);
       else if (step === "undone") events.drainUndone({ connections: count });
     },
@@ -93,7 +122,12 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     ended(info) {
       metrics.ended(info);
       const { session, user, code = "none", connectedMs } = info;
-      events.sessionEnded({ session, code, connectedMs: Math.round(connectedMs), ...(user === undefined ? {} : { user }) });
+      events.sessionEnded({
+        session,
+        code,
+        connectedMs: Math.round(connectedMs),
+        ...(user === undefined ? {} : { user }),
+      });
     },
     slowConsumer(policy) {
       metrics.slowConsumer(policy);

@@ -1,15 +1,21 @@
 // Re-exports of a node's parts.
 
-export { defineContract, rpc } from "@holdfast/core";
-export * from "./auth/index.ts";
-export { connectLink, createLinkServer, formatLink, type LinkServer, parseLink } from "./brokers/index.ts";
+export {
+  connectLink,
+  createLinkServer,
+  formatLink,
+  type LinkServer,
+  parseLink,
+} from "@holdfast/broker-link";
 export {
   createRedisBroker,
   describePlace,
   type RedisBrokerEvent,
   type RedisBrokerOptions,
   type RedisLimits,
-} from "./brokers/redis/index.ts";
+} from "@holdfast/broker-redis";
+export { defineContract, rpc } from "@holdfast/core";
+export * from "./auth/index.ts";
 export { createEvents, createObserver, type ServerEvents, stallWatcher } from "./events.ts";
 export * from "./http/index.ts";
 export * from "./log/index.ts";

@@ -42,7 +42,9 @@ test("a timer set while time passes runs in the same advance when it is due in i
 test("a cancelled timer does not run, however many were cancelled", () => {
   const clock = createManualClock();
   const ran: number[] = [];
-  const cancels = Array.from({ length: 500 }, (_, index) => clock.after(index, () => ran.push(index)));
+  const cancels = Array.from({ length: 500 }, (_, index) =>
+    clock.after(index, () => ran.push(index)),
+  );
   for (const [index, cancel] of cancels.entries()) if (index % 100 !== 7) cancel();
   for (const cancel of cancels.slice(0, 5)) cancel();
   expect(clock.waiting()).toBe(5);

@@ -2,9 +2,15 @@
 import type { Clock } from "@holdfast/core";
 
 export interface ManualClock extends Clock {
-  /** Runs what was deferred, then goes `ms` on, running each timer at its due time in order, with what it defers right behind it. */
+  /**
+   * Runs what was deferred, then goes `ms` on, running each timer at its due time in order, with
+   * what it defers right behind it.
+   */
   advance(ms: number): void;
-  /** Runs what is deferred, and what that defers, without any time passing. The same as `advance(0)` but for due timers, which it leaves. */
+  /**
+   * Runs what is deferred, and what that defers, without any time passing. The same as `advance(0)`
+   * but for due timers, which it leaves.
+   */
   flush(): void;
   /** Moves the wall clock alone, as a time server's correction would. May be negative. */
   jumpWall(ms: number): void;
@@ -19,7 +25,10 @@ export interface ManualClockOptions {
   readonly startMs?: number;
   /** `wallMs` at the start; default 2026-01-01T00:00:00Z. */
   readonly wallStartMs?: number;
-  /** Most tasks that one `advance` or `flush` may run before it throws: a task that starts itself again for ever is a bug. Default 1,000,000. */
+  /**
+   * Most tasks that one `advance` or `flush` may run before it throws: a task that starts itself
+   * again for ever is a bug. Default 1,000,000.
+   */
   readonly tasksMax?: number;
 }
 
@@ -28,7 +37,10 @@ interface Timer {
   task: (() => void) | undefined;
 }
 
-/** A deterministic clock for tests and simulations: timers run by due time, equal ones in the order in which they were set. Tasks run inside `advance` and `flush` only. */
+/**
+ * A deterministic clock for tests and simulations: timers run by due time, equal ones in the order
+ * in which they were set. Tasks run inside `advance` and `flush` only.
+ */
 export function createManualClock(options: ManualClockOptions = {}): ManualClock {
   const tasksMax = options.tasksMax ?? 1_000_000;
   let nowMs = options.startMs ?? 0;
@@ -118,7 +130,10 @@ export function createManualClock(options: ManualClockOptions = {}): ManualClock
 
 function spend(budget: { left: number }, tasksMax: number): void {
   budget.left -= 1;
-  if (budget.left < 0) throw new Error(`more than ${tasksMax} tasks in one go: some task starts itself again for ever`);
+  if (budget.left < 0)
+    throw new Error(
+      `more than ${tasksMax} tasks in one go: some task starts itself again for ever`,
+    );
 }
 
 /** First index whose timer is due later than `dueMs`. */

@@ -6,6 +6,7 @@ import {
   compileContract,
   createMemoryBroker,
   createNodeEngine,
+  createSeededRandom,
   type Identity,
   type Link,
   type MemoryBroker,
@@ -16,7 +17,6 @@ import {
 import { type ClientFrame, jsonClientCodec, type ServerFrame } from "@holdfast/protocol";
 import { NODE_CODECS, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { createManualClock, type ManualClock } from "./clock.ts";
-import { createSeededRandom } from "./random.ts";
 
 /** A link that takes everything until `stalled` is set; then what is sent stays in its buffer. */
 export class HandLink implements Link {
@@ -97,7 +97,9 @@ export interface HarnessOptions {
   /** Token text to identity; tokens not in it are refused. */
   readonly tokens?: Readonly<Record<string, Identity>>;
   readonly anonymous?: boolean;
-  readonly wrapBroker?: (broker: ReturnType<MemoryBroker["connect"]>) => ReturnType<MemoryBroker["connect"]>;
+  readonly wrapBroker?: (
+    broker: ReturnType<MemoryBroker["connect"]>,
+  ) => ReturnType<MemoryBroker["connect"]>;
 }
 
 const STEP_MS = 5;
@@ -107,7 +109,11 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
   const random = createSeededRandom(1);
   const broker = options.broker ?? createMemoryBroker({ clock, random });
   const values = { toValue: payloadValue, fromValue: payloadFromValue };
-  const compiled = compileContract(options.contract, { channelLengthMax: 255, defaultRule: "anyone", values });
+  const compiled = compileContract(options.contract, {
+    channelLengthMax: 255,
+    defaultRule: "anyone",
+    values,
+  });
   if (!compiled.ok) throw new Error(compiled.problems.join("\n"));
   const observed: string[] = [];
   const bugs: unknown[] = [];
@@ -180,7 +186,10 @@ function handClient({ engine, link, connection, settle }: HandParts): HandClient
     link,
     connection,
     sendText,
-    send: (...frames) => sendText(jsonClientCodec.join(frames.map((frame) => jsonClientCodec.encode(frame))) as string),
+    send: (...frames) =>
+      sendText(
+        jsonClientCodec.join(frames.map((frame) => jsonClientCodec.encode(frame))) as string,
+      ),
     async take() {
       await settle();
       return link.messages.splice(0).flatMap((message) => jsonClientCodec.decode(message));
@@ -204,14 +213,19 @@ function tableAuthenticator({ tokens = {}, anonymous = true }: HarnessOptions): 
   return {
     async verify(token) {
       const identity = Object.hasOwn(tokens, token) ? tokens[token] : undefined;
-      return identity === undefined ? { ok: false, code: "token_invalid", message: "unknown token" } : { ok: true, identity };
+      return identity === undefined
+        ? { ok: false, code: "token_invalid", message: "unknown token" }
+        : { ok: true, identity };
     },
     anonymous: () => (anonymous ? {} : undefined),
-    issueResume: (session, identity, issuedAtMs) => JSON.stringify({ session, identity, issuedAtMs }),
+    issueResume: (session, identity, issuedAtMs) =>
+      JSON.stringify({ session, identity, issuedAtMs }),
     openResume(token, nowMs) {
       if (!token.startsWith("{")) return undefined;
       const opened: { session: string; identity: Identity; issuedAtMs: number } = JSON.parse(token);
-      return (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs ? opened : { ...opened, expired: true };
+      return (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs
+        ? opened
+        : { ...opened, expired: true };
     },
   };
 }
@@ -221,7 +235,9 @@ function recordingObserver(observed: string[], bugs: unknown[]): Observer {
     (name: string) =>
     (...args: readonly unknown[]): void => {
       if (name === "bug") bugs.push(args);
-      observed.push(`${name} ${args.map((arg) => (typeof arg === "object" ? JSON.stringify(arg) : String(arg))).join(" ")}`);
+      observed.push(
+        `${name} ${args.map((arg) => (typeof arg === "object" ? JSON.stringify(arg) : String(arg))).join(" ")}`,
+      );
     };
   return new Proxy({} as Observer, { get: (_target, name) => note(String(name)) });
 }

@@ -1,4 +1,5 @@
-// Owns: the server's side of the Centrifuge protocol (version 2, JSON) as far as a load test needs it: connect, subscribe with recovery, publish, ping. No Centrifugo:
+// Owns: the server's side of the Centrifuge protocol (version 2, JSON) as far as a load test needs
+// it: connect, subscribe with recovery, publish, ping. No Centrifugo:
 // that its real client library gets along with it is checked beside the driver.
 interface Channel {
   offset: number;
@@ -9,7 +10,12 @@ interface Channel {
 interface Command {
   readonly id?: number;
   readonly connect?: { readonly token?: string };
-  readonly subscribe?: { readonly channel: string; readonly recover?: boolean; readonly offset?: number; readonly epoch?: string };
+  readonly subscribe?: {
+    readonly channel: string;
+    readonly recover?: boolean;
+    readonly offset?: number;
+    readonly epoch?: string;
+  };
   readonly publish?: { readonly channel: string; readonly data: unknown };
   readonly ping?: object;
 }
@@ -27,7 +33,9 @@ export function startCentrifugeServer(options: { readonly token?: string } = {})
     port: 0,
     hostname: "127.0.0.1",
     fetch: (request, self) =>
-      new URL(request.url).pathname === "/connection/websocket" && self.upgrade(request) ? undefined : new Response("", { status: 404 }),
+      new URL(request.url).pathname === "/connection/websocket" && self.upgrade(request)
+        ? undefined
+        : new Response("", { status: 404 }),
     websocket: {
       close: (socket) => {
         for (const { members } of channels.values()) members.delete(socket);
@@ -42,7 +50,10 @@ export function startCentrifugeServer(options: { readonly token?: string } = {})
       },
     },
   });
-  function answer(socket: Bun.ServerWebSocket<undefined>, { id, connect, subscribe, publish, ping }: Command): string[] {
+  function answer(
+    socket: Bun.ServerWebSocket<undefined>,
+    { id, connect, subscribe, publish, ping }: Command,
+  ): string[] {
     if (id === undefined) return [];
     const reply = (body: object) => [JSON.stringify({ id, ...body })];
     if (connect !== undefined)
@@ -54,8 +65,12 @@ export function startCentrifugeServer(options: { readonly token?: string } = {})
       members.add(socket);
       const missed = kept.filter((publication) => publication.offset > (subscribe.offset ?? 0));
       const recovery =
-        subscribe.recover === true ? { was_recovering: true, recovered: subscribe.epoch === EPOCH, publications: missed } : {};
-      return reply({ subscribe: { recoverable: true, positioned: true, epoch: EPOCH, offset, ...recovery } });
+        subscribe.recover === true
+          ? { was_recovering: true, recovered: subscribe.epoch === EPOCH, publications: missed }
+          : {};
+      return reply({
+        subscribe: { recoverable: true, positioned: true, epoch: EPOCH, offset, ...recovery },
+      });
     }
     if (publish !== undefined) {
       const channel = channelOf(publish.channel);
@@ -65,7 +80,9 @@ export function startCentrifugeServer(options: { readonly token?: string } = {})
       for (const member of channel.members) member.send(push);
       return reply({ publish: {} });
     }
-    return ping === undefined ? reply({ error: { code: 108, message: "not available" } }) : reply({ ping: {} });
+    return ping === undefined
+      ? reply({ error: { code: 108, message: "not available" } })
+      : reply({ ping: {} });
   }
   return { url: `ws://127.0.0.1:${server.port}`, stop: () => server.stop(true) };
 }

@@ -1,4 +1,5 @@
-// Owns: a bare Bun server that follows the conventions of the driver `ws`, as a process of its own or inside of a test; on request it misbehaves.
+// Owns: a bare Bun server that follows the conventions of the driver `ws`, as a process of its own
+// or inside of a test; on request it misbehaves.
 
 /** What the server does wrong on purpose, to one in so many publications. */
 export interface Faults {
@@ -20,7 +21,8 @@ export function startPlainServer(faults: Faults = {}): PlainServer {
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("WebSocket only", { status: 426 })),
+    fetch: (request, self) =>
+      self.upgrade(request) ? undefined : new Response("WebSocket only", { status: 426 }),
     websocket: {
       perMessageDeflate: false,
       message: (socket, message) => {

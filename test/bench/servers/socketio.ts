@@ -1,4 +1,5 @@
-// Owns: a Socket.IO server that follows the conventions of the driver `socketio`, with connection state recovery. Run by Node: prints its port.
+// Owns: a Socket.IO server that follows the conventions of the driver `socketio`, with connection
+// state recovery. Run by Node: prints its port.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server } from "socket.io";
@@ -20,6 +21,8 @@ io.on("connection", (socket) => {
   });
   socket.on("echo", (answer: () => void) => answer());
 });
-http.listen(0, "127.0.0.1", () => process.stdout.write(`${(http.address() as AddressInfo).port}\n`));
+http.listen(0, "127.0.0.1", () =>
+  process.stdout.write(`${(http.address() as AddressInfo).port}\n`),
+);
 // The test that started it holds stdin open.
 process.stdin.resume().on("end", () => process.exit(0));

@@ -1,4 +1,5 @@
-// Owns: starting the servers that a load test is pointed at, each as it is: a node of ours, Socket.IO on Node.
+// Owns: starting the servers that a load test is pointed at, each as it is: a node of ours,
+// Socket.IO on Node.
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +18,10 @@ export interface RunningNode extends RunningServer {
   readonly metricsUrl: string;
 }
 
-/** `holdfast serve` in a process of its own, open to everyone, with the limits raised that would refuse the load. */
+/**
+ * `holdfast serve` in a process of its own, open to everyone, with the limits raised that would
+ * refuse the load.
+ */
 export async function startServe(env: Readonly<Record<string, string>> = {}): Promise<RunningNode> {
   const child = Bun.spawn([process.execPath, join(ROOT, "apps/holdfast/src/main.ts"), "serve"], {
     env: {
@@ -41,12 +45,21 @@ export async function startServe(env: Readonly<Record<string, string>> = {}): Pr
     const event = JSON.parse(line) as { event?: string; url?: string; internalUrl?: string };
     return event.event === "node_listening" ? event : undefined;
   });
-  return { url: String(url).replace("http", "ws"), metricsUrl: `${internalUrl}/metrics`, pid: child.pid, stop: () => ended(child) };
+  return {
+    url: String(url).replace("http", "ws"),
+    metricsUrl: `${internalUrl}/metrics`,
+    pid: child.pid,
+    stop: () => ended(child),
+  };
 }
 
 /** The Socket.IO server, bundled first, because Node 20 reads no TypeScript. */
 export async function startSocketIo(): Promise<RunningServer> {
-  const built = await Bun.build({ entrypoints: [join(HERE, "socketio.ts")], target: "node", packages: "external" });
+  const built = await Bun.build({
+    entrypoints: [join(HERE, "socketio.ts")],
+    target: "node",
+    packages: "external",
+  });
   const folder = await mkdtemp(join(tmpdir(), "holdfast-bench-"));
   const file = join(folder, "socketio.mjs");
   await Bun.write(file, (await built.outputs[0]?.text()) ?? "");
@@ -64,7 +77,10 @@ export async function startSocketIo(): Promise<RunningServer> {
 }
 
 /** The first line of which `read` makes something. */
-async function lineOf<T>(child: Bun.Subprocess<"ignore" | "pipe", "pipe", "inherit">, read: (line: string) => T | undefined): Promise<T> {
+async function lineOf<T>(
+  child: Bun.Subprocess<"ignore" | "pipe", "pipe", "inherit">,
+  read: (line: string) => T | undefined,
+): Promise<T> {
   const timer = setTimeout(() => child.kill("SIGKILL"), START_MS_MAX);
   const { promise, resolve, reject } = Promise.withResolvers<T>();
   // What comes later is read too, so that the pipe never fills.

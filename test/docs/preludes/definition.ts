@@ -1,5 +1,5 @@
 // Owns: the contract around a sample that is a part of one.
-import { defineContract } from "@holdfast/core/contract";
+import { defineContract } from "@holdfast/contract";
 
 declare const banned: ReadonlySet<string | undefined>;
 declare function censor(data: unknown): unknown;

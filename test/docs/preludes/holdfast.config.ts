@@ -1,5 +1,5 @@
 // Owns: the contract that the samples of the guides share, where a page has none of its own.
-import { defineContract, RejectedError } from "@holdfast/core/contract";
+import { defineContract, RejectedError } from "@holdfast/contract";
 import { z } from "zod";
 
 export default defineContract({
@@ -13,7 +13,11 @@ export default defineContract({
     "sensor:{site}": { class: "latest", payload: z.object({ celsius: z.number() }) },
   },
   rpc: {
-    sum: { input: z.object({ a: z.number(), b: z.number() }), output: z.number(), handler: ({ a, b }) => a + b },
+    sum: {
+      input: z.object({ a: z.number(), b: z.number() }),
+      output: z.number(),
+      handler: ({ a, b }) => a + b,
+    },
     order: {
       input: z.object({ item: z.string() }),
       output: z.object({ id: z.string() }),

@@ -18,7 +18,7 @@ import {
   storm,
   type Target,
   workAsWorker,
-} from "@holdfast/bench/load";
+} from "@holdfast/load";
 import { type Command, Option } from "commander";
 import { EXIT } from "../exit-code.ts";
 import type { Host } from "../host.ts";
@@ -48,7 +48,9 @@ interface Scenario<O> {
 
 const HOUR_MS = 3_600_000;
 const publishing: readonly Option[] = [
-  new Option("--publishers <count>", "connections that publish").argParser(whole(1, LIMITS.connectionsMax)).default(1),
+  new Option("--publishers <count>", "connections that publish")
+    .argParser(whole(1, LIMITS.connectionsMax))
+    .default(1),
   new Option("--publish-rate <per-second>", "publications a second, of all together")
     .argParser(decimal(0.01, LIMITS.perSecondMax))
     .default(10),
@@ -57,7 +59,9 @@ const dropping: readonly Option[] = [
   new Option("--away <time>", "how long they stay away at least, on top of what the server says")
     .argParser(time(0, HOUR_MS))
     .default(0, "0ms"),
-  new Option("--within <time>", "how long everyone has to be back").argParser(time(1, HOUR_MS)).default(60_000, "60s"),
+  new Option("--within <time>", "how long everyone has to be back")
+    .argParser(time(1, HOUR_MS))
+    .default(60_000, "60s"),
 ];
 
 interface PublishingOptions {
@@ -68,8 +72,14 @@ interface DroppingOptions {
   readonly away: number;
   readonly within: number;
 }
-const publishingOf = ({ publishers, publishRate }: PublishingOptions): Publishing => ({ publishers, publishesPerSecond: publishRate });
-const droppingOf = ({ away, within }: DroppingOptions): Omit<Dropping, "share"> => ({ awayMs: away, msMax: within });
+const publishingOf = ({ publishers, publishRate }: PublishingOptions): Publishing => ({
+  publishers,
+  publishesPerSecond: publishRate,
+});
+const droppingOf = ({ away, within }: DroppingOptions): Omit<Dropping, "share"> => ({
+  awayMs: away,
+  msMax: within,
+});
 
 const connectScenario: Scenario<{ readonly churn: number }> = {
   name: "connect",
@@ -97,7 +107,9 @@ const chatScenario: Scenario<{ readonly roomSize: number; readonly every: number
   connections: 1_000,
   options: [
     new Option("--room-size <count>", "members of a room").argParser(whole(1, 100_000)).default(10),
-    new Option("--every <time>", "how often each member writes, on average").argParser(time(1, 24 * HOUR_MS)).default(10_000, "10s"),
+    new Option("--every <time>", "how often each member writes, on average")
+      .argParser(time(1, 24 * HOUR_MS))
+      .default(10_000, "10s"),
   ],
   plan: (basics, { roomSize, every }) => chat(basics, { size: roomSize, everyMs: every }),
 };
@@ -114,13 +126,20 @@ const pingScenario: Scenario<{ readonly pingRate: number }> = {
   plan: (basics, { pingRate }) => ping(basics, { pingsPerSecond: pingRate }),
 };
 
-const recoverScenario: Scenario<PublishingOptions & DroppingOptions & { readonly share: number }> = {
-  name: "recover",
-  description: "A fan-out; a share of the subscribers is cut off at once, misses what is published, and comes back.",
-  connections: 1_000,
-  options: [...publishing, new Option("--share <part>", "0 to 1").argParser(decimal(0, 1)).default(0.2), ...dropping],
-  plan: (basics, options) => recover(basics, publishingOf(options), { ...droppingOf(options), share: options.share }),
-};
+const recoverScenario: Scenario<PublishingOptions & DroppingOptions & { readonly share: number }> =
+  {
+    name: "recover",
+    description:
+      "A fan-out; a share of the subscribers is cut off at once, misses what is published, and comes back.",
+    connections: 1_000,
+    options: [
+      ...publishing,
+      new Option("--share <part>", "0 to 1").argParser(decimal(0, 1)).default(0.2),
+      ...dropping,
+    ],
+    plan: (basics, options) =>
+      recover(basics, publishingOf(options), { ...droppingOf(options), share: options.share }),
+  };
 
 const stormScenario: Scenario<PublishingOptions & DroppingOptions> = {
   name: "storm",
@@ -142,18 +161,37 @@ const idleScenario: Scenario<{ readonly subscribe: boolean }> = {
 export function addBench(program: Command, host: Host, done: (code: number) => void): void {
   const bench = program
     .command("bench")
-    .description("Put a server under load and measure it: ours, or one that speaks another protocol.")
+    .description(
+      "Put a server under load and measure it: ours, or one that speaks another protocol.",
+    )
     .addHelpText(
       "after",
       "\nExit status: 0 measured, and every --slo met; 1 a worker failed; 2 arguments refused; 3 nobody could connect, or was let in; 4 measured, and an --slo missed.\n",
     );
   const output = { writeOut: host.out, writeErr: host.err };
-  const finish = (command: Command) => command.configureOutput(output).exitOverride().showHelpAfterError("(--help shows what there is)");
+  const finish = (command: Command) =>
+    command
+      .configureOutput(output)
+      .exitOverride()
+      .showHelpAfterError("(--help shows what there is)");
   const add = <O>(scenario: Scenario<O>) => {
-    const command = withSizeOptions(bench.command(scenario.name).description(scenario.description), scenario);
+    const command = withSizeOptions(
+      bench.command(scenario.name).description(scenario.description),
+      scenario,
+    );
     for (const option of scenario.options) command.addOption(option);
-    finish(withReportOptions(withCarryOptions(command))).action(async (urls: readonly string[], options: Options & O) =>
-      done(await guarded(host, async () => runBench(scenario.plan(await basicsOf(options, urls, host), options), [], options, host))),
+    finish(withReportOptions(withCarryOptions(command))).action(
+      async (urls: readonly string[], options: Options & O) =>
+        done(
+          await guarded(host, async () =>
+            runBench(
+              scenario.plan(await basicsOf(options, urls, host), options),
+              [],
+              options,
+              host,
+            ),
+          ),
+        ),
     );
   };
   add(connectScenario);
@@ -172,29 +210,46 @@ export function addBench(program: Command, host: Host, done: (code: number) => v
           .argument("<file>", "YAML; docs/reference/scenario-file.md"),
       ),
     ),
-  ).action(async (file: string, urls: readonly string[], options: CarryOptions & ReportOptions, command: Command) =>
-    done(
-      await guarded(host, () =>
-        runScenario({ file, urls, isGiven: (name) => command.getOptionValueSource(name) === "cli" }, options, host),
+  ).action(
+    async (
+      file: string,
+      urls: readonly string[],
+      options: CarryOptions & ReportOptions,
+      command: Command,
+    ) =>
+      done(
+        await guarded(host, () =>
+          runScenario(
+            { file, urls, isGiven: (name) => command.getOptionValueSource(name) === "cli" },
+            options,
+            host,
+          ),
+        ),
       ),
-    ),
   );
   finish(bench);
   // A worker process: its parent talks with it, and it ends with its parent.
   program.command("bench-worker", { hidden: true }).action(async () => {
-    workAsWorker();
+    workAsWorker(process);
     await new Promise<never>(() => {});
   });
 }
 
 /** A file's scenario; what the command line says goes before what the file says. */
 async function runScenario(
-  given: { readonly file: string; readonly urls: readonly string[]; readonly isGiven: (option: keyof CarryOptions) => boolean },
+  given: {
+    readonly file: string;
+    readonly urls: readonly string[];
+    readonly isGiven: (option: keyof CarryOptions) => boolean;
+  },
   options: CarryOptions & ReportOptions,
   host: Host,
 ): Promise<number> {
   const token = await tokenOf(options.tokenFile, host);
-  const { plan, slos } = readScenario(await textOf(given.file, host), targetOf(options, given.urls, token));
+  const { plan, slos } = readScenario(
+    await textOf(given.file, host),
+    targetOf(options, given.urls, token),
+  );
   const { isGiven } = given;
   const target: Target = {
     ...plan.target,
@@ -213,7 +268,10 @@ async function runScenario(
     ...(isGiven("workers") ? { workers: options.workers } : {}),
     ...(isGiven("seed") ? { seed: options.seed } : {}),
     ...(isGiven("payloadBytes") || isGiven("payload") ? { payload: payloadOf(options) } : {}),
-    observe: { metricsUrls: [...plan.observe.metricsUrls, ...options.metrics], pids: [...plan.observe.pids, ...options.pid] },
+    observe: {
+      metricsUrls: [...plan.observe.metricsUrls, ...options.metrics],
+      pids: [...plan.observe.pids, ...options.pid],
+    },
   };
   return runBench(changed, slos, options, host);
 }
@@ -222,7 +280,10 @@ async function textOf(file: string, host: Host): Promise<string> {
   try {
     return await readFile(resolve(host.cwd, file), "utf8");
   } catch (error) {
-    throw new LoadError("scenario_invalid", `Cannot read the scenario: ${error instanceof Error ? error.message : String(error)}`);
+    throw new LoadError(
+      "scenario_invalid",
+      `Cannot read the scenario: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
 }
 
@@ -250,6 +311,7 @@ async function basicsOf(options: Options, urls: readonly string[], host: Host): 
     warmUpMs: options.warmUp,
     think: options.think,
     // Names of Pusher channels have no colons; in a contract, parameters stand between colons.
-    channel: options.channel ?? (options.driver === "pusher" ? "bench-{run}-{n}" : "bench:{run}:{n}"),
+    channel:
+      options.channel ?? (options.driver === "pusher" ? "bench-{run}-{n}" : "bench:{run}:{n}"),
   };
 }

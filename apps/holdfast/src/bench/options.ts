@@ -1,5 +1,12 @@
 // Owns: the options that every scenario of `holdfast bench` takes.
-import { DEFAULT_TARGET, DRIVER_NAMES, type DriverName, LIMITS, type LoadPlan, type Target } from "@holdfast/bench/load";
+import {
+  DEFAULT_TARGET,
+  DRIVER_NAMES,
+  type DriverName,
+  LIMITS,
+  type LoadPlan,
+  type Target,
+} from "@holdfast/load";
 import { type Command, Option } from "commander";
 import { decimal, httpUrl, pid, sources, time, whole, wsUrl } from "./values.ts";
 
@@ -40,8 +47,12 @@ export interface SizeOptions {
 }
 
 export function withCarryOptions(command: Command): Command {
-  const driver = new Option("--driver <name>", "what the server speaks").choices(DRIVER_NAMES).default("holdfast");
-  const codec = new Option("--codec <name>", "encoding of holdfast.v1").choices(["json", "msgpack"]).default("json");
+  const driver = new Option("--driver <name>", "what the server speaks")
+    .choices(DRIVER_NAMES)
+    .default("holdfast");
+  const codec = new Option("--codec <name>", "encoding of holdfast.v1")
+    .choices(["json", "msgpack"])
+    .default("json");
   return command
     .argument(
       "[urls...]",
@@ -77,10 +88,15 @@ export function withCarryOptions(command: Command): Command {
         .default(DEFAULT_TARGET.handshakeMsMax, "10s")
         .helpGroup("Carrying:"),
     )
-    .addOption(new Option("--no-reconnect", "who loses its connection stays away").helpGroup("Carrying:"))
+    .addOption(
+      new Option("--no-reconnect", "who loses its connection stays away").helpGroup("Carrying:"),
+    )
     .addOption(new Option("--no-tls-verify", "accept any certificate").helpGroup("Carrying:"))
     .addOption(
-      new Option("--token-file <file>", "file with the token of all connections (else HOLDFAST_BENCH_TOKEN)").helpGroup("Carrying:"),
+      new Option(
+        "--token-file <file>",
+        "file with the token of all connections (else HOLDFAST_BENCH_TOKEN)",
+      ).helpGroup("Carrying:"),
     )
     .addOption(
       new Option("--payload-bytes <count>", "size of a publication's JSON")
@@ -99,7 +115,10 @@ export function withCarryOptions(command: Command): Command {
 export function withReportOptions(command: Command): Command {
   return command
     .addOption(
-      new Option("--metrics <url>", "/metrics of a node under load, for its CPU, memory and loop lag; repeat for more")
+      new Option(
+        "--metrics <url>",
+        "/metrics of a node under load, for its CPU, memory and loop lag; repeat for more",
+      )
         .argParser(httpUrl)
         .default([], "none")
         .helpGroup("Reporting:"),
@@ -117,30 +136,62 @@ export function withReportOptions(command: Command): Command {
       ).helpGroup("Reporting:"),
     )
     .addOption(
-      new Option("--json <file>", "write the result as JSON; - for standard output, and nothing else there").helpGroup("Reporting:"),
+      new Option(
+        "--json <file>",
+        "write the result as JSON; - for standard output, and nothing else there",
+      ).helpGroup("Reporting:"),
     )
-    .addOption(new Option("--html <file>", "write the result as a page with charts").helpGroup("Reporting:"));
+    .addOption(
+      new Option("--html <file>", "write the result as a page with charts").helpGroup("Reporting:"),
+    );
 }
 
-export function withSizeOptions(command: Command, defaults: { readonly connections: number }): Command {
+export function withSizeOptions(
+  command: Command,
+  defaults: { readonly connections: number },
+): Command {
   return command
-    .addOption(new Option("-n, --connections <count>", "how many").argParser(whole(1, LIMITS.connectionsMax)).default(defaults.connections))
     .addOption(
-      new Option("-r, --rate <per-second>", "connections opened a second").argParser(decimal(0.1, LIMITS.perSecondMax)).default(200),
-    )
-    .addOption(new Option("-d, --duration <time>", "length of what is measured").argParser(time(1, HOURS_24_MS)).default(10_000, "10s"))
-    .addOption(
-      new Option("--warm-up <time>", "load before that, which counts for nothing").argParser(time(0, HOURS_24_MS)).default(2_000, "2s"),
+      new Option("-n, --connections <count>", "how many")
+        .argParser(whole(1, LIMITS.connectionsMax))
+        .default(defaults.connections),
     )
     .addOption(
-      new Option("--think <how>", "time between two acts of one connection: random is a Poisson process")
+      new Option("-r, --rate <per-second>", "connections opened a second")
+        .argParser(decimal(0.1, LIMITS.perSecondMax))
+        .default(200),
+    )
+    .addOption(
+      new Option("-d, --duration <time>", "length of what is measured")
+        .argParser(time(1, HOURS_24_MS))
+        .default(10_000, "10s"),
+    )
+    .addOption(
+      new Option("--warm-up <time>", "load before that, which counts for nothing")
+        .argParser(time(0, HOURS_24_MS))
+        .default(2_000, "2s"),
+    )
+    .addOption(
+      new Option(
+        "--think <how>",
+        "time between two acts of one connection: random is a Poisson process",
+      )
         .choices(["random", "steady"])
         .default("random"),
     )
-    .addOption(new Option("--channel <name>", "name of channels; {n} is the room's number, {run} the run's (default: bench:{run}:{n})"));
+    .addOption(
+      new Option(
+        "--channel <name>",
+        "name of channels; {n} is the room's number, {run} the run's (default: bench:{run}:{n})",
+      ),
+    );
 }
 
-export function targetOf(options: CarryOptions, urls: readonly string[], token: string | undefined): Target {
+export function targetOf(
+  options: CarryOptions,
+  urls: readonly string[],
+  token: string | undefined,
+): Target {
   return {
     driver: options.driver,
     urls: urls.length === 0 ? ["ws://localhost:8000/connect"] : urls,

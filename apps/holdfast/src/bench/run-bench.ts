@@ -1,4 +1,5 @@
-// Owns: one run of `holdfast bench`: shows how it goes, ends when told to, writes what was found, and decides the exit status.
+// Owns: one run of `holdfast bench`: shows how it goes, ends when told to, writes what was found,
+// and decides the exit status.
 import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import {
@@ -17,7 +18,7 @@ import {
   runLoad,
   type Slo,
   type SloVerdict,
-} from "@holdfast/bench/load";
+} from "@holdfast/load";
 import { BENCH_TOKEN_VARIABLE } from "../configuration.ts";
 import { EXIT } from "../exit-code.ts";
 import type { Host } from "../host.ts";
@@ -31,7 +32,12 @@ const CUT_OFF = 130;
 const TOKEN_CHARS_MAX = 8_192;
 
 /** Runs the plan. `slo` of the options comes on top of the plan's own objectives. */
-export async function runBench(plan: LoadPlan, own: readonly Slo[], options: ReportOptions, host: Host): Promise<number> {
+export async function runBench(
+  plan: LoadPlan,
+  own: readonly Slo[],
+  options: ReportOptions,
+  host: Host,
+): Promise<number> {
   try {
     const slos = [...own, ...(options.slo === undefined ? [] : readSlos(options.slo))];
     await wantWritable([options.json, options.html], host);
@@ -42,14 +48,22 @@ export async function runBench(plan: LoadPlan, own: readonly Slo[], options: Rep
       stop.abort();
     });
     const onProgress = showing(host);
-    const result = await runLoad(plan, { stop: stop.signal, onProgress, worker: [...host.self, "bench-worker"] });
+    const result = await runLoad(plan, {
+      stop: stop.signal,
+      onProgress,
+      worker: [...host.self, "bench-worker"],
+    });
     const verdicts = judge(slos, result);
     await write({ result, verdicts }, options, host);
     return verdicts.every(({ isMet }) => isMet) ? EXIT.ok : EXIT.missed;
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     host.err(`${error.message}\n`);
-    return error.code === "nobody_connected" ? EXIT.unavailable : error.code === "worker_failed" ? EXIT.failed : EXIT.refused;
+    return error.code === "nobody_connected"
+      ? EXIT.unavailable
+      : error.code === "worker_failed"
+        ? EXIT.failed
+        : EXIT.refused;
   }
 }
 
@@ -60,19 +74,28 @@ async function wantWritable(files: readonly (string | undefined)[], host: Host):
     try {
       await access(dirname(resolve(host.cwd, file)), constants.W_OK);
     } catch {
-      throw new LoadError("plan_invalid", `Cannot write ${file}: found no folder for it that can be written to`);
+      throw new LoadError(
+        "plan_invalid",
+        `Cannot write ${file}: found no folder for it that can be written to`,
+      );
     }
   }
 }
 
-/** The token of all connections: from the file, else the environment. Never from an argument, which everyone on the machine could read. */
+/**
+ * The token of all connections: from the file, else the environment. Never from an argument, which
+ * everyone on the machine could read.
+ */
 export async function tokenOf(file: string | undefined, host: Host): Promise<string | undefined> {
   if (file === undefined) return host.env[BENCH_TOKEN_VARIABLE];
   let text: string;
   try {
     text = (await readFile(resolve(host.cwd, file), "utf8")).trim();
   } catch (error) {
-    throw new LoadError("plan_invalid", `--token-file: cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    throw new LoadError(
+      "plan_invalid",
+      `--token-file: cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   if (text === "" || text.length > TOKEN_CHARS_MAX || /\s/.test(text))
     throw new LoadError(
@@ -91,7 +114,10 @@ function showing(host: Host): (progress: Progress) => void {
   return (progress) => {
     past.push(progress.point);
     if (screen !== undefined) {
-      const lines = liveLines(progress, past, { colors: host.env.NO_COLOR === undefined, columns: screen.columns() });
+      const lines = liveLines(progress, past, {
+        colors: host.env.NO_COLOR === undefined,
+        columns: screen.columns(),
+      });
       host.err(`${overwriting(drawn)}${lines.join("\n")}\n`);
       drawn = lines.length;
       return;
@@ -112,6 +138,8 @@ async function write(
   const json = `${JSON.stringify({ ...result, slos: verdicts }, null, 2)}\n`;
   if (options.json === "-") host.out(json);
   else host.out(resultText(result, verdicts));
-  if (options.json !== undefined && options.json !== "-") await writeFile(resolve(host.cwd, options.json), json);
-  if (options.html !== undefined) await writeFile(resolve(host.cwd, options.html), reportPage(result, verdicts));
+  if (options.json !== undefined && options.json !== "-")
+    await writeFile(resolve(host.cwd, options.json), json);
+  if (options.html !== undefined)
+    await writeFile(resolve(host.cwd, options.html), reportPage(result, verdicts));
 }

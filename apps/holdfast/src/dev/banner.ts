@@ -14,10 +14,20 @@ export interface BannerFacts {
 }
 
 /** A few lines with one URL to open. */
-export function banner({ config, port, internalPort, nodes, contract, startedInMs, colors }: BannerFacts): string {
+export function banner({
+  config,
+  port,
+  internalPort,
+  nodes,
+  contract,
+  startedInMs,
+  colors,
+}: BannerFacts): string {
   const paint = (code: string, text: string) => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
   const scheme = config.tls.certFile === undefined ? "http" : "https";
-  const host = ["127.0.0.1", "0.0.0.0", "::", "::1"].includes(config.host) ? "localhost" : config.host;
+  const host = ["127.0.0.1", "0.0.0.0", "::", "::1"].includes(config.host)
+    ? "localhost"
+    : config.host;
   const dim = (text: string) => paint("90", text);
   return [
     "",
@@ -25,7 +35,9 @@ export function banner({ config, port, internalPort, nodes, contract, startedInM
     "",
     `  ${paint("1", `${scheme}://${host}:${port}/`)}`,
     "",
-    dim(`  ${contract === undefined ? "the demo's contract; write holdfast.config.ts for your own" : `contract ${contract}, watched`}`),
+    dim(
+      `  ${contract === undefined ? "the demo's contract; write holdfast.config.ts for your own" : `contract ${contract}, watched`}`,
+    ),
     dim(
       internalPort === undefined
         ? `  ${nodes} nodes behind a balancer, each with metrics and health on its own internalPort; Ctrl-C stops`

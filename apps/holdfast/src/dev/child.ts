@@ -18,7 +18,10 @@ export interface ChildProcess {
   kill(): void;
 }
 
-/** Starts a node process. It ends when this process does, because it watches the channel between the two. */
+/**
+ * Starts a node process. It ends when this process does, because it watches the channel between the
+ * two.
+ */
 export function startChild({ host, args, env, onMessage, onExit }: ChildOptions): ChildProcess {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const child = Bun.spawn([...host.self, ...args], {

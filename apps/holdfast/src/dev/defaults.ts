@@ -1,4 +1,5 @@
-// Owns: how `holdfast dev` differs from a node in production, as defaults that files, environment and flags can still change.
+// Owns: how `holdfast dev` differs from a node in production, as defaults that files, environment
+// and flags can still change.
 
 /** Values by option name, for one node or for each of a fleet. */
 export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
@@ -19,7 +20,10 @@ export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
   };
 }
 
-/** People watch a handful of sessions: they see what nodes say of themselves sooner, and load evened out that a large fleet would let be. */
+/**
+ * People watch a handful of sessions: they see what nodes say of themselves sooner, and load evened
+ * out that a large fleet would let be.
+ */
 const FLEET_DEFAULTS: Readonly<Record<string, unknown>> = {
   "fleet.figuresMs": 500,
   "fleet.nodeLeaseMs": 2000,

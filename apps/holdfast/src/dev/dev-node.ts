@@ -1,7 +1,17 @@
-// Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's broker and under its orders.
-import { demoContract } from "@holdfast/console";
+// Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's
+// broker and under its orders.
+
 import type { Broker, ContractDefinition } from "@holdfast/core";
-import { connectLink, createNode, type HoldfastNode, parseLink, StartError, systemClock, systemRandom } from "@holdfast/server";
+import { demoContract } from "@holdfast/demo";
+import {
+  connectLink,
+  createNode,
+  type HoldfastNode,
+  parseLink,
+  StartError,
+  systemClock,
+  systemRandom,
+} from "@holdfast/server";
 import { type Arguments, DEV_LINK_VARIABLE, readConfiguration } from "../configuration.ts";
 import { ContractFileError, contractPath, loadContractFile } from "../contract-file.ts";
 import { type AppEvents, appEvents } from "../events.ts";
@@ -18,12 +28,19 @@ import { devPage } from "./page.ts";
 export interface DevNodeOptions {
   /** How many nodes there are. */
   readonly nodes: number;
-  /** False where others than this machine can reach the node: then nobody may order a restart over HTTP. */
+  /**
+   * False where others than this machine can reach the node: then nobody may order a restart over
+   * HTTP.
+   */
   readonly takesOrders: boolean;
 }
 
 /** Runs until the supervisor retires or ends it, or is gone. */
-export async function runDevNode(args: Arguments, { nodes, takesOrders }: DevNodeOptions, host: Host): Promise<number> {
+export async function runDevNode(
+  args: Arguments,
+  { nodes, takesOrders }: DevNodeOptions,
+  host: Host,
+): Promise<number> {
   const link = host.env[DEV_LINK_VARIABLE];
   const { parent } = host;
   if (parent === undefined || link === undefined) {
@@ -41,26 +58,44 @@ export async function runDevNode(args: Arguments, { nodes, takesOrders }: DevNod
   let node: HoldfastNode | undefined;
   try {
     const path = contractPath(config.contract, host.cwd);
-    const contract: ContractDefinition = path === undefined ? demoContract : await loadContractFile(path);
+    const contract: ContractDefinition =
+      path === undefined ? demoContract : await loadContractFile(path);
     const page = devPage({
       demo: path === undefined,
       contract,
       nodes,
       figures: () => node?.control.nodes() ?? [],
-      restart: takesOrders && isLoopback(config.host) ? () => parent.send({ kind: "restart" }) : undefined,
+      restart:
+        takesOrders && isLoopback(config.host) ? () => parent.send({ kind: "restart" }) : undefined,
     });
-    const broker: Broker = await connectLink({ endpoint: parseLink(link), nodeId, clock: systemClock, random: systemRandom });
+    const broker: Broker = await connectLink({
+      endpoint: parseLink(link),
+      nodeId,
+      clock: systemClock,
+      random: systemRandom,
+    });
     const started = await createNode({ config, logger, version: VERSION, contract, page, broker });
     node = started;
     await started.start();
     stop.ends(async () => void (await started.stop()));
     parent.send({ kind: "ready", port: started.port, internalPort: started.internalPort });
-    return await untilStopped({ node: started, events, drain: () => config.drain, onStop: stop.onRetire });
+    return await untilStopped({
+      node: started,
+      events,
+      drain: () => config.drain,
+      onStop: stop.onRetire,
+    });
   } catch (error) {
-    if (error instanceof ContractFileError) return refuse(parent, "contract", [error.message], EXIT.refused);
+    if (error instanceof ContractFileError)
+      return refuse(parent, "contract", [error.message], EXIT.refused);
     if (error instanceof StartError) {
       const contract = error.code === "contract_invalid";
-      return refuse(parent, contract ? "contract" : "start", error.problems, isTemporary(error) ? EXIT.unavailable : EXIT.refused);
+      return refuse(
+        parent,
+        contract ? "contract" : "start",
+        error.problems,
+        isTemporary(error) ? EXIT.unavailable : EXIT.refused,
+      );
     }
     throw error;
   } finally {
@@ -73,7 +108,12 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host.startsWith("127.");
 }
 
-function refuse(parent: Parent, cause: "contract" | "start", problems: readonly string[], code: number): number {
+function refuse(
+  parent: Parent,
+  cause: "contract" | "start",
+  problems: readonly string[],
+  code: number,
+): number {
   parent.send({ kind: "refused", cause, problems });
   return code;
 }
@@ -82,8 +122,9 @@ function refuse(parent: Parent, cause: "contract" | "start", problems: readonly 
 const END_MS = 1000;
 
 /**
- * SIGTERM is the supervisor's word to move everyone away. Ctrl-C reaches this process too, as part of the terminal's group, and is not for it: the
- * supervisor decides. When the supervisor is gone, or says so, the node ends at once.
+ * SIGTERM is the supervisor's word to move everyone away. Ctrl-C reaches this process too, as part
+ * of the terminal's group, and is not for it: the supervisor decides. When the supervisor is gone,
+ * or says so, the node ends at once.
  */
 function listenToSupervisor(host: Host, parent: Parent, events: AppEvents) {
   let end: () => Promise<void> = async () => {};

@@ -4,8 +4,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { demoContract } from "@holdfast/console";
 import type { NodeFigures } from "@holdfast/core";
+import { demoContract } from "@holdfast/demo";
 import { devPage, orderRestart } from "./page.ts";
 import { claimPort, PortError } from "./ports.ts";
 import { watchFile } from "./watch.ts";
@@ -14,15 +14,29 @@ const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-dev-"));
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 describe("an order to restart", () => {
-  const own = { host: "localhost:8000", origin: "http://localhost:8000", "sec-fetch-site": "same-origin" };
+  const own = {
+    host: "localhost:8000",
+    origin: "http://localhost:8000",
+    "sec-fetch-site": "same-origin",
+  };
   const table: readonly (readonly [string, string, Record<string, string>, number])[] = [
     ["of the page itself is taken", "POST", own, 202],
     ["of a program on this machine is taken", "POST", { host: "127.0.0.1:8000" }, 202],
     ["over IPv6 is taken", "POST", { host: "[::1]:8000", origin: "http://[::1]:8000" }, 202],
     ["of another page is refused", "POST", { ...own, origin: "http://evil.example" }, 403],
-    ["of another port of this machine is refused", "POST", { ...own, origin: "http://localhost:3000" }, 403],
+    [
+      "of another port of this machine is refused",
+      "POST",
+      { ...own, origin: "http://localhost:3000" },
+      403,
+    ],
     ["of a page without an origin of its own is refused", "POST", { ...own, origin: "null" }, 403],
-    ["that the browser calls cross-site is refused", "POST", { host: "localhost:8000", "sec-fetch-site": "cross-site" }, 403],
+    [
+      "that the browser calls cross-site is refused",
+      "POST",
+      { host: "localhost:8000", "sec-fetch-site": "cross-site" },
+      403,
+    ],
     [
       "under another name for this machine is refused",
       "POST",
@@ -34,12 +48,20 @@ describe("an order to restart", () => {
   for (const [name, method, headers, status] of table) {
     test(name, () => {
       let restarts = 0;
-      const response = orderRestart(new Request("http://localhost:8000/dev/restart", { method, headers }), () => restarts++);
+      const response = orderRestart(
+        new Request("http://localhost:8000/dev/restart", { method, headers }),
+        () => restarts++,
+      );
       expect([response.status, restarts]).toEqual([status, status === 202 ? 1 : 0]);
     });
   }
   test("where other machines can reach the node is refused", () => {
-    expect(orderRestart(new Request("http://localhost:8000/dev/restart", { method: "POST", headers: own }), undefined).status).toBe(403);
+    expect(
+      orderRestart(
+        new Request("http://localhost:8000/dev/restart", { method: "POST", headers: own }),
+        undefined,
+      ).status,
+    ).toBe(403);
   });
 });
 
@@ -57,21 +79,40 @@ describe("the nodes of a fleet", () => {
     brokerOk: true,
   });
   const ask = async (known: () => readonly NodeFigures[]) => {
-    const page = devPage({ demo: false, contract: demoContract, nodes: 3, figures: known, restart: undefined });
+    const page = devPage({
+      demo: false,
+      contract: demoContract,
+      nodes: 3,
+      figures: known,
+      restart: undefined,
+    });
     const response = await page(new Request("http://localhost:8000/dev/nodes"));
     expect(response?.headers.get("cache-control")).toBe("no-store");
     return (await response?.json()) as readonly { node: string; slot: number }[];
   };
 
   test("are told in the order of their places, an old one before the one that follows it, with what people may see of them", async () => {
-    const shown = await ask(() => [figures("node-c1", 10), figures("node-a10", 50), figures("node-a9", 10), figures("node-b1", 10)]);
+    const shown = await ask(() => [
+      figures("node-c1", 10),
+      figures("node-a10", 50),
+      figures("node-a9", 10),
+      figures("node-b1", 10),
+    ]);
     expect(shown.map(({ node }) => node)).toEqual(["node-a9", "node-a10", "node-b1", "node-c1"]);
-    expect(shown[2]).toEqual({ node: "node-b1", slot: 1, revision: "dev-1", state: "ready", sessions: 2 } as never);
+    expect(shown[2]).toEqual({
+      node: "node-b1",
+      slot: 1,
+      revision: "dev-1",
+      state: "ready",
+      sessions: 2,
+    } as never);
   });
 
   test("are told by a node that just started when it has heard of all", async () => {
     let asked = 0;
-    const shown = await ask(() => ["node-a1", "node-b1", "node-c1"].slice(0, ++asked).map((node) => figures(node, 10)));
+    const shown = await ask(() =>
+      ["node-a1", "node-b1", "node-c1"].slice(0, ++asked).map((node) => figures(node, 10)),
+    );
     expect(shown).toHaveLength(3);
   });
 });
@@ -97,14 +138,17 @@ describe("ports", () => {
     occupied(async (port) => {
       const error = await claimPort({ ...wish, port }).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(PortError);
-      for (const part of [String(port), "is in use", "HOLDFAST_PORT", "--port"]) expect(String(error)).toContain(part);
+      for (const part of [String(port), "is in use", "HOLDFAST_PORT", "--port"])
+        expect(String(error)).toContain(part);
     }));
   test("one in use that nobody asked for is replaced by any", () =>
     occupied(async (port) => {
       expect(await claimPort({ ...wish, port, orAny: true })).not.toBe(port);
     }));
   test("an address that is not this machine's is refused", async () => {
-    const error = await claimPort({ ...wish, host: "203.0.113.1", port: 0 }).catch((caught: unknown) => caught);
+    const error = await claimPort({ ...wish, host: "203.0.113.1", port: 0 }).catch(
+      (caught: unknown) => caught,
+    );
     expect(error).toBeInstanceOf(PortError);
   });
 });

@@ -52,8 +52,10 @@ describe("the beginning", () => {
     expect(after(refused(1))).toBe("idle");
     expect(after(refused(1), exited(1, 2), restart)).toBe("start 2 as a2 of dev-2");
   });
-  test("that was edited meanwhile is tried again at once", () => expect(after(restart, refused(1))).toBe("start 2 as a2 of dev-2"));
-  test("that can never work ends dev", () => expect(after(refused(1, true))).toBe("end-all, finish false"));
+  test("that was edited meanwhile is tried again at once", () =>
+    expect(after(restart, refused(1))).toBe("start 2 as a2 of dev-2"));
+  test("that can never work ends dev", () =>
+    expect(after(refused(1, true))).toBe("end-all, finish false"));
 });
 
 describe("a roll", () => {
@@ -72,7 +74,17 @@ describe("a roll", () => {
     expect(after(...first, refused(4), exited(4), restart)).toBe("start 5 as a3 of dev-3");
   });
   test("that is asked for while one is under way follows it as one more", () => {
-    const twice = [...first, restart, restart, ready(4), exited(1), ready(5), exited(2), ready(6), exited(3)];
+    const twice = [
+      ...first,
+      restart,
+      restart,
+      ready(4),
+      exited(1),
+      ready(5),
+      exited(2),
+      ready(6),
+      exited(3),
+    ];
     expect(after(...twice)).toBe("all replaced, start 7 as a3 of dev-3");
   });
   test("goes on when a new node is killed while it starts and another of its revision serves", () => {
@@ -88,7 +100,9 @@ describe("a node that dies", () => {
   test("is replaced in its place after a moment, by one of the revision that serves", () => {
     expect(after(...three, exited(2, 137))).toBe("died 2, wait 200");
     expect(after(...three, exited(2, 137), waited)).toBe("start 4 as b2 of dev-1");
-    expect(after(...three, restart, refused(4), exited(2, 137), waited)).toBe("start 5 as b2 of dev-1");
+    expect(after(...three, restart, refused(4), exited(2, 137), waited)).toBe(
+      "start 5 as b2 of dev-1",
+    );
   });
   test("is waited for longer each time, but not when the one before had served for long, and 10 s at most", () => {
     const waits = (servedMs: number) => {
@@ -111,7 +125,11 @@ describe("a node that dies", () => {
   test("again and again with nobody left ends dev", () => {
     const plan = new FleetPlan(1);
     plan.begin();
-    const die = (child: number) => [plan.handle(ready(child)), plan.handle(exited(child, 1)), plan.handle(waited)].flat().map(shown).join();
+    const die = (child: number) =>
+      [plan.handle(ready(child)), plan.handle(exited(child, 1)), plan.handle(waited)]
+        .flat()
+        .map(shown)
+        .join();
     for (let child = 1; child <= 5; child++) expect(die(child)).toContain(`start ${child + 1}`);
     expect(die(6)).toContain("finish false");
   });
@@ -125,19 +143,27 @@ describe("stopping", () => {
     expect(after(...rolling, exited(1), exited(2), exited(3), exited(4))).toBe("finish true");
   });
   test("starts nothing any more", () => {
-    for (const event of [restart, ready(2), refused(2), waited]) expect(after(ready(1), stop, event)).toBe("");
+    for (const event of [restart, ready(2), refused(2), waited])
+      expect(after(ready(1), stop, event)).toBe("");
   });
 });
 
 test("in any order of events: one node leaves at a time, and only for one of its place that serves; whatever happens, calm brings all places back", () => {
-  const choice = fc.record({ what: fc.constantFrom("restart", "ready", "refused", "killed", "gone", "waited"), which: fc.nat(20) });
+  const choice = fc.record({
+    what: fc.constantFrom("restart", "ready", "refused", "killed", "gone", "waited"),
+    which: fc.nat(20),
+  });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 5 }), fc.array(choice, { maxLength: 60 }), (size, choices) => {
-      const plan = new FleetPlan(size);
-      const world = new World(size, plan);
-      for (const { what, which } of choices) world.happen(what, which);
-      if (!world.finished) world.calm();
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 5 }),
+      fc.array(choice, { maxLength: 60 }),
+      (size, choices) => {
+        const plan = new FleetPlan(size);
+        const world = new World(size, plan);
+        for (const { what, which } of choices) world.happen(what, which);
+        if (!world.finished) world.calm();
+      },
+    ),
     { numRuns: 500 },
   );
 });
@@ -165,7 +191,11 @@ class World {
     if (what === "restart") return this.#tell(restart);
     if (what === "waited") return this.#waits > 0 ? this.#waited() : undefined;
     const child = one(
-      what === "gone" ? this.#leaving : what === "killed" ? new Set([...this.#starting, ...this.#serving]) : this.#starting,
+      what === "gone"
+        ? this.#leaving
+        : what === "killed"
+          ? new Set([...this.#starting, ...this.#serving])
+          : this.#starting,
     );
     if (child === undefined) return;
     if (what === "ready") {
@@ -208,12 +238,16 @@ class World {
         expect(this.#slotOf.has(effect.child)).toBe(false);
         this.#slotOf.set(effect.child, effect.place?.slot ?? -1);
         this.#starting.add(effect.child);
-        const rivals = [...this.#starting].filter((child) => this.#slotOf.get(child) === effect.place?.slot);
+        const rivals = [...this.#starting].filter(
+          (child) => this.#slotOf.get(child) === effect.place?.slot,
+        );
         expect(rivals).toEqual([effect.child]);
       } else if (effect.kind === "retire") {
         expect(this.#leaving.size).toBe(0);
         const slot = this.#slotOf.get(effect.child);
-        expect([...this.#serving].filter((child) => this.#slotOf.get(child) === slot)).toHaveLength(2);
+        expect([...this.#serving].filter((child) => this.#slotOf.get(child) === slot)).toHaveLength(
+          2,
+        );
         this.#serving.delete(effect.child);
         this.#leaving.add(effect.child);
       } else if (effect.kind === "wait") this.#waits++;

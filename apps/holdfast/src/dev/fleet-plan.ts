@@ -1,4 +1,5 @@
-// Owns: what `holdfast dev --nodes N` does when: which node starts in which place, which ones are replaced, in what order. Pure: events in, effects out.
+// Owns: what `holdfast dev --nodes N` does when: which node starts in which place, which ones are
+// replaced, in what order. Pure: events in, effects out.
 import type { DevEffect, DevEvent, Place, Plan } from "./plan.ts";
 
 interface Node {
@@ -6,7 +7,10 @@ interface Node {
   readonly revision: number;
 }
 
-/** One of the N places. A node that leaves stays until its process is gone, beside the one that follows it. */
+/**
+ * One of the N places. A node that leaves stays until its process is gone, beside the one that
+ * follows it.
+ */
 interface Slot {
   serving: Node | undefined;
   next: Node | undefined;
@@ -25,8 +29,9 @@ const WAIT_MS = 200;
 const WAIT_MAX_MS = 10_000;
 
 /**
- * Keeps N nodes serving. A roll replaces one after the other: the new one is ready before the old one is told to go, and the next place waits until the
- * old process is gone. A new revision is tried by one node; when it cannot serve, the others stay as they are.
+ * Keeps N nodes serving. A roll replaces one after the other: the new one is ready before the old
+ * one is told to go, and the next place waits until the old process is gone. A new revision is
+ * tried by one node; when it cannot serve, the others stay as they are.
  */
 export class FleetPlan implements Plan {
   readonly #slots: readonly Slot[];
@@ -95,14 +100,25 @@ export class FleetPlan implements Plan {
   #advance(): readonly DevEffect[] {
     const effects: DevEffect[] = [];
     for (const slot of this.#slots) if (this.#mayFill(slot)) effects.push(this.#start(slot));
-    if (!this.#rolling || this.#waiting || this.#slots.some(({ next, leaving }) => next !== undefined || leaving !== undefined))
+    if (
+      !this.#rolling ||
+      this.#waiting ||
+      this.#slots.some(({ next, leaving }) => next !== undefined || leaving !== undefined)
+    )
       return effects;
-    const old = this.#slots.find(({ serving }) => serving !== undefined && serving.revision !== this.#goal);
+    const old = this.#slots.find(
+      ({ serving }) => serving !== undefined && serving.revision !== this.#goal,
+    );
     if (old !== undefined) return [...effects, this.#start(old)];
-    return this.#slots.every(({ serving, blocked }) => serving !== undefined || blocked) ? [...effects, ...this.#endRoll()] : effects;
+    return this.#slots.every(({ serving, blocked }) => serving !== undefined || blocked)
+      ? [...effects, ...this.#endRoll()]
+      : effects;
   }
 
-  /** An empty place gets a node at once, but a revision that was never ready is tried by one node alone. */
+  /**
+   * An empty place gets a node at once, but a revision that was never ready is tried by one node
+   * alone.
+   */
   #mayFill({ serving, next, blocked }: Slot): boolean {
     if (serving !== undefined || next !== undefined || blocked || this.#waiting) return false;
     return this.#proven === this.#goal || this.#slots.every((slot) => slot.next === undefined);
@@ -110,7 +126,11 @@ export class FleetPlan implements Plan {
 
   #start(slot: Slot): DevEffect {
     slot.next = { child: ++this.#lastChild, revision: this.#goal };
-    const place: Place = { slot: this.#slots.indexOf(slot), life: ++slot.lives, revision: this.#goal };
+    const place: Place = {
+      slot: this.#slots.indexOf(slot),
+      life: ++slot.lives,
+      revision: this.#goal,
+    };
     return { kind: "start", child: slot.next.child, place };
   }
 
@@ -118,7 +138,10 @@ export class FleetPlan implements Plan {
     this.#rolling = false;
     const replaced = this.#announced;
     this.#announced = true;
-    return [{ kind: "serving", child: this.#lastChild, replaced }, ...(this.#again ? this.#roll() : [])];
+    return [
+      { kind: "serving", child: this.#lastChild, replaced },
+      ...(this.#again ? this.#roll() : []),
+    ];
   }
 
   #ready(child: number): readonly DevEffect[] {
@@ -147,7 +170,8 @@ export class FleetPlan implements Plan {
     if (this.#again) return this.#roll();
     if (this.#slots.some(({ serving }) => serving !== undefined)) {
       const effects: DevEffect[] = [{ kind: "kept" }];
-      if (!this.#announced) effects.push({ kind: "serving", child: this.#lastChild, replaced: false });
+      if (!this.#announced)
+        effects.push({ kind: "serving", child: this.#lastChild, replaced: false });
       this.#announced = true;
       this.#rolling = false;
       this.#goal = this.#proven;
@@ -159,7 +183,11 @@ export class FleetPlan implements Plan {
     return fatal ? this.#finish() : [{ kind: "idle" }];
   }
 
-  #exited({ child, status, servedMs = 0 }: Extract<DevEvent, { kind: "exited" }>): readonly DevEffect[] {
+  #exited({
+    child,
+    status,
+    servedMs = 0,
+  }: Extract<DevEvent, { kind: "exited" }>): readonly DevEffect[] {
     const starting = this.#slots.find(({ next }) => next?.child === child);
     if (starting?.next !== undefined) {
       const { revision } = starting.next;
@@ -186,7 +214,10 @@ export class FleetPlan implements Plan {
     if (this.#deaths > DEATHS_MAX && !serves) return [...effects, ...this.#finish()];
     if (this.#waiting) return effects;
     this.#waiting = true;
-    return [...effects, { kind: "wait", ms: Math.min(WAIT_MAX_MS, WAIT_MS * 2 ** (this.#deaths - 1)) }];
+    return [
+      ...effects,
+      { kind: "wait", ms: Math.min(WAIT_MAX_MS, WAIT_MS * 2 ** (this.#deaths - 1)) },
+    ];
   }
 
   #goneWhileStopping(child: number): readonly DevEffect[] {
@@ -204,6 +235,9 @@ export class FleetPlan implements Plan {
   }
 
   #nobody(): boolean {
-    return this.#slots.every(({ serving, next, leaving }) => serving === undefined && next === undefined && leaving === undefined);
+    return this.#slots.every(
+      ({ serving, next, leaving }) =>
+        serving === undefined && next === undefined && leaving === undefined,
+    );
   }
 }

@@ -1,11 +1,14 @@
-// Owns: how clients reach the nodes of a local fleet: the balancer on dev's port, and a name and ports of its own for each node.
+// Owns: how clients reach the nodes of a local fleet: the balancer on dev's port, and a name and
+// ports of its own for each node.
 import type { Config } from "@holdfast/config";
-import { type Balancer, startBalancer } from "@holdfast/testkit/balancer";
+import { type Balancer, startBalancer } from "@holdfast/relay";
 import { nodeName, revisionName } from "./fleet-names.ts";
 import type { Place } from "./plan.ts";
 import type { Grounds, NodePorts } from "./supervise.ts";
 
-/** Nodes listen where only this machine reaches them; the balancer listens where dev was told to. */
+/**
+ * Nodes listen where only this machine reaches them; the balancer listens where dev was told to.
+ */
 const NODE_HOST = "127.0.0.1";
 const CHECK_EVERY_MS = 100;
 /** A node that says that it is ready and does not answer so to the balancer is not. */
@@ -17,20 +20,35 @@ export interface FleetOptions {
   /** A node's arguments, with these values by option name in place of others. */
   readonly nodeArguments: (options: Readonly<Record<string, unknown>>) => readonly string[];
   /** Told when newcomers can reach a node. */
-  readonly onServing: (node: NodePorts & { readonly node: string; readonly revision: string }) => void;
+  readonly onServing: (
+    node: NodePorts & { readonly node: string; readonly revision: string },
+  ) => void;
 }
 
 export interface Fleet extends Grounds {
   stop(): void;
 }
 
-/** Listens at once. Newcomers go to the newest revision that is ready, so that a session that moves while nodes roll moves once. */
+/**
+ * Listens at once. Newcomers go to the newest revision that is ready, so that a session that moves
+ * while nodes roll moves once.
+ */
 export function startFleet({ config, port, nodeArguments, onServing }: FleetOptions): Fleet {
-  const balancer: Balancer = startBalancer({ host: config.host, port, checkEveryMs: CHECK_EVERY_MS });
-  const names = new Map<number, { readonly node: string; readonly revision: string; readonly rank: number }>();
+  const balancer: Balancer = startBalancer({
+    host: config.host,
+    port,
+    checkEveryMs: CHECK_EVERY_MS,
+  });
+  const names = new Map<
+    number,
+    { readonly node: string; readonly revision: string; readonly rank: number }
+  >();
   return {
     argumentsOf(child: number, place: Place) {
-      const name = { node: nodeName(config.nodeId ?? "node", place), revision: revisionName(config.revision, place) };
+      const name = {
+        node: nodeName(config.nodeId ?? "node", place),
+        revision: revisionName(config.revision, place),
+      };
       names.set(child, { ...name, rank: place.revision });
       return nodeArguments({
         nodeId: name.node,

@@ -1,6 +1,14 @@
-// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, the nodes of a fleet, and the order to restart.
-import { buildConsole, CONSOLE_CSP, type ConsoleFile, type FleetNode, NODES_PATH } from "@holdfast/console";
+// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, the nodes of a
+// fleet, and the order to restart.
+
 import type { ContractDefinition, NodeFigures } from "@holdfast/core";
+import {
+  buildConsole,
+  CONSOLE_CSP,
+  type ConsoleFile,
+  type FleetNode,
+  NODES_PATH,
+} from "@holdfast/demo";
 import { slotOf } from "./fleet-names.ts";
 
 export interface PageOptions {
@@ -11,13 +19,24 @@ export interface PageOptions {
   readonly nodes: number;
   /** All nodes as this one knows them; asked when somebody wants to see them. */
   readonly figures: () => readonly NodeFigures[];
-  /** Starts a new node, or a roll of all; the answer does not wait for it. Undefined where others than this machine can reach the node: then nobody may order it. */
+  /**
+   * Starts a new node, or a roll of all; the answer does not wait for it. Undefined where others
+   * than this machine can reach the node: then nobody may order it.
+   */
   readonly restart: (() => void) | undefined;
 }
 
 /** Answers, or undefined for what is not here. The page is built once, beside the node's start. */
-export function devPage({ demo, contract, nodes, figures, restart }: PageOptions): (request: Request) => Promise<Response | undefined> {
-  const files = demo ? buildConsole({ nodes }) : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
+export function devPage({
+  demo,
+  contract,
+  nodes,
+  figures,
+  restart,
+}: PageOptions): (request: Request) => Promise<Response | undefined> {
+  const files = demo
+    ? buildConsole({ nodes })
+    : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
   // Who asks for the page hears of a failed build; until then it must not count as unhandled.
   files.catch(() => {});
   const startedMs = performance.now();
@@ -26,7 +45,9 @@ export function devPage({ demo, contract, nodes, figures, restart }: PageOptions
     if (pathname === "/dev/restart") return orderRestart(request, restart);
     if (request.method !== "GET" && request.method !== "HEAD") return undefined;
     if (pathname === NODES_PATH)
-      return Response.json(fleetNodes(await settled(figures, { nodes, startedMs })), { headers: { "cache-control": "no-store" } });
+      return Response.json(fleetNodes(await settled(figures, { nodes, startedMs })), {
+        headers: { "cache-control": "no-store" },
+      });
     const file = (await files).get(pathname);
     if (file === undefined) return undefined;
     const csp = demo ? CONSOLE_CSP : "default-src 'none'";
@@ -42,43 +63,66 @@ export function devPage({ demo, contract, nodes, figures, restart }: PageOptions
   };
 }
 
-/** A node that just started has not heard of all the others yet: it answers when it has, or this old. */
+/**
+ * A node that just started has not heard of all the others yet: it answers when it has, or this
+ * old.
+ */
 const ACQUAINTED_MS = 1500;
 
 async function settled(
   figures: () => readonly NodeFigures[],
   { nodes, startedMs }: { readonly nodes: number; readonly startedMs: number },
 ): Promise<readonly NodeFigures[]> {
-  while (figures().length < nodes && performance.now() - startedMs < ACQUAINTED_MS) await Bun.sleep(25);
+  while (figures().length < nodes && performance.now() - startedMs < ACQUAINTED_MS)
+    await Bun.sleep(25);
   return figures();
 }
 
 /** In the order of places, an old node before the one that follows it. */
 function fleetNodes(figures: readonly NodeFigures[]): readonly FleetNode[] {
   return figures
-    .map(({ node, revision, state, sessions, startedAtMs }) => ({ node, revision, state, sessions, startedAtMs, slot: slotOf(node) ?? 0 }))
+    .map(({ node, revision, state, sessions, startedAtMs }) => ({
+      node,
+      revision,
+      state,
+      sessions,
+      startedAtMs,
+      slot: slotOf(node) ?? 0,
+    }))
     .sort((a, b) => a.slot - b.slot || a.startedAtMs - b.startedAtMs)
     .map(({ startedAtMs: _, ...shown }) => shown);
 }
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
-/** Only the page itself may order it: on this machine (Host, which a page of another name cannot set, so rebinding is no way around), and same-origin. */
+/**
+ * Only the page itself may order it: on this machine (Host, which a page of another name cannot
+ * set, so rebinding is no way around), and same-origin.
+ */
 export function orderRestart(request: Request, restart: (() => void) | undefined): Response {
-  if (request.method !== "POST") return new Response("POST only\n", { status: 405, headers: { allow: "POST" } });
+  if (request.method !== "POST")
+    return new Response("POST only\n", { status: 405, headers: { allow: "POST" } });
   const host = request.headers.get("host") ?? "";
   const origin = request.headers.get("origin");
   const site = request.headers.get("sec-fetch-site");
   const foreign = origin !== null && origin !== `http://${host}` && origin !== `https://${host}`;
-  if (restart === undefined || !LOOPBACK.test(host) || foreign || (site !== null && site !== "same-origin")) {
-    return new Response("only the page itself may ask for this, on this machine\n", { status: 403 });
+  if (
+    restart === undefined ||
+    !LOOPBACK.test(host) ||
+    foreign ||
+    (site !== null && site !== "same-origin")
+  ) {
+    return new Response("only the page itself may ask for this, on this machine\n", {
+      status: 403,
+    });
   }
   restart();
   return new Response(null, { status: 202 });
 }
 
 function overview(contract: ContractDefinition): ConsoleFile {
-  const items = (names: readonly string[]) => names.map((name) => `<li><code>${escapeHtml(name)}</code></li>`).join("");
+  const items = (names: readonly string[]) =>
+    names.map((name) => `<li><code>${escapeHtml(name)}</code></li>`).join("");
   const rpcs = Object.keys(contract.rpc ?? {});
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <title>holdfast dev</title><h1>holdfast dev</h1><p>Your contract is served at <code>/connect</code>.</p>

@@ -14,7 +14,9 @@ function after(...events: readonly DevEvent[]): string {
 function shown(effects: readonly DevEffect[]): string {
   return effects
     .map((effect) =>
-      [effect.kind, "child" in effect ? effect.child : "", "ok" in effect ? effect.ok : ""].filter((part) => part !== "").join(" "),
+      [effect.kind, "child" in effect ? effect.child : "", "ok" in effect ? effect.ok : ""]
+        .filter((part) => part !== "")
+        .join(" "),
     )
     .join(", ");
 }
@@ -26,7 +28,8 @@ const restart: DevEvent = { kind: "restart" };
 const stop: DevEvent = { kind: "stop" };
 
 describe("a restart", () => {
-  test("starts a new node beside the old one", () => expect(after(ready(1), restart)).toBe("start 2"));
+  test("starts a new node beside the old one", () =>
+    expect(after(ready(1), restart)).toBe("start 2"));
   test("retires the old one when the new one is ready, not before", () =>
     expect(after(ready(1), restart, ready(2))).toBe("serving 2, retire 1"));
   test("asked for while one is under way happens once more behind it", () => {
@@ -44,8 +47,12 @@ describe("a restart", () => {
   test("after a refused one is tried again", () =>
     expect(after(ready(1), restart, refused(2), restart, ready(3))).toBe("serving 3, retire 1"));
   test("cuts the oldest of those that still move their clients away when there are too many", () => {
-    expect(after(ready(1), restart, ready(2), restart, ready(3), restart, ready(4))).toBe("serving 4, retire 3, kill 1");
-    expect(after(ready(1), restart, ready(2), exited(1), restart, ready(3), restart, ready(4))).toBe("serving 4, retire 3");
+    expect(after(ready(1), restart, ready(2), restart, ready(3), restart, ready(4))).toBe(
+      "serving 4, retire 3, kill 1",
+    );
+    expect(
+      after(ready(1), restart, ready(2), exited(1), restart, ready(3), restart, ready(4)),
+    ).toBe("serving 4, retire 3");
   });
 });
 
@@ -55,8 +62,10 @@ describe("the first node", () => {
     expect(after(refused(1))).toBe("idle");
     expect(after(refused(1), exited(1, 2), restart)).toBe("start 2");
   });
-  test("that can never start ends dev", () => expect(after(refused(1, true))).toBe("end-all, finish false"));
-  test("that was edited meanwhile is tried again at once", () => expect(after(restart, refused(1))).toBe("start 2"));
+  test("that can never start ends dev", () =>
+    expect(after(refused(1, true))).toBe("end-all, finish false"));
+  test("that was edited meanwhile is tried again at once", () =>
+    expect(after(restart, refused(1))).toBe("start 2"));
 });
 
 describe("a node that dies while it serves", () => {
@@ -72,8 +81,13 @@ describe("a node that dies while it serves", () => {
     const plan = new DevPlan();
     plan.begin();
     const die = (child: number) =>
-      shown([...plan.handle(ready(child)), ...plan.handle(exited(child, 1)), ...plan.handle({ kind: "waited" })]);
-    for (let child = 1; child <= 5; child++) expect(die(child)).toBe(`serving ${child}, died, wait, start ${child + 1}`);
+      shown([
+        ...plan.handle(ready(child)),
+        ...plan.handle(exited(child, 1)),
+        ...plan.handle({ kind: "waited" }),
+      ]);
+    for (let child = 1; child <= 5; child++)
+      expect(die(child)).toBe(`serving ${child}, died, wait, start ${child + 1}`);
     expect(die(6)).toBe("serving 6, died, end-all, finish false");
   });
   test("is waited for longer each time", () => {
@@ -95,9 +109,11 @@ describe("stopping", () => {
     expect(after(ready(1), restart, ready(2), stop, exited(2))).toBe("");
     expect(after(ready(1), restart, ready(2), stop, exited(2), exited(1))).toBe("finish true");
   });
-  test("with nobody running finishes at once", () => expect(after(refused(1), stop)).toBe("finish true"));
+  test("with nobody running finishes at once", () =>
+    expect(after(refused(1), stop)).toBe("finish true"));
   test("starts nothing any more", () => {
-    for (const event of [restart, ready(2), refused(2), { kind: "waited" } as const]) expect(after(ready(1), stop, event)).toBe("");
+    for (const event of [restart, ready(2), refused(2), { kind: "waited" } as const])
+      expect(after(ready(1), stop, event)).toBe("");
   });
 });
 
@@ -121,7 +137,8 @@ test("in any order of events: at most one node starts, none is started twice, an
             expect(started.has(effect.child)).toBe(false);
             started.add(effect.child);
           }
-          if (effect.kind === "serving") expect(started.has(effect.child) && !gone.has(effect.child)).toBe(true);
+          if (effect.kind === "serving")
+            expect(started.has(effect.child) && !gone.has(effect.child)).toBe(true);
           if (effect.kind === "finish") finished = true;
         }
       };

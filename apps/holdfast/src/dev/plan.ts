@@ -1,17 +1,29 @@
-// Owns: what `holdfast dev` does when: which node process serves, which one follows it, which ones leave. Pure: events in, effects out.
+// Owns: what `holdfast dev` does when: which node process serves, which one follows it, which ones
+// leave. Pure: events in, effects out.
 
 export type DevEvent =
   | { readonly kind: "restart" }
   | { readonly kind: "ready"; readonly child: number }
-  /** A process told that it cannot serve; its exit follows. `fatal`: another attempt would fail the same way, whatever is edited. */
+  /**
+   * A process told that it cannot serve; its exit follows. `fatal`: another attempt would fail the
+   * same way, whatever is edited.
+   */
   | { readonly kind: "refused"; readonly child: number; readonly fatal: boolean }
   /** `servedMs`: how long it had served; absent when it never did. */
-  | { readonly kind: "exited"; readonly child: number; readonly status: number; readonly servedMs?: number }
+  | {
+      readonly kind: "exited";
+      readonly child: number;
+      readonly status: number;
+      readonly servedMs?: number;
+    }
   /** The wait that was asked for is over. */
   | { readonly kind: "waited" }
   | { readonly kind: "stop" };
 
-/** Where a node of a fleet belongs: place and count of nodes that were started there, and the revision that it is of. Places count from 0, the others from 1. */
+/**
+ * Where a node of a fleet belongs: place and count of nodes that were started there, and the
+ * revision that it is of. Places count from 0, the others from 1.
+ */
 export interface Place {
   readonly slot: number;
   readonly life: number;
@@ -26,7 +38,10 @@ export type DevEffect =
   | { readonly kind: "retire"; readonly child: number }
   | { readonly kind: "kill"; readonly child: number }
   | { readonly kind: "wait"; readonly ms: number }
-  /** The first or a later node serves now; of a fleet, the last that was missing. `replaced`: it took over from a running one. */
+  /**
+   * The first or a later node serves now; of a fleet, the last that was missing. `replaced`: it
+   * took over from a running one.
+   */
   | { readonly kind: "serving"; readonly child: number; readonly replaced: boolean }
   /** The new process cannot serve; the old one goes on. */
   | { readonly kind: "kept" }
@@ -45,7 +60,10 @@ export interface Plan {
 
 /** Processes that are moving their clients away at once; the oldest is cut when one more comes. */
 const RETIRING_MAX = 2;
-/** Unwanted ends of serving processes, since somebody last asked for a restart, after which dev gives up. */
+/**
+ * Unwanted ends of serving processes, since somebody last asked for a restart, after which dev
+ * gives up.
+ */
 const DEATHS_MAX = 5;
 const WAIT_MS = 200;
 
@@ -53,7 +71,10 @@ const WAIT_MS = 200;
 export class DevPlan implements Plan {
   #current: number | undefined;
   #next: number | undefined;
-  /** A restart was asked for while one was under way: the files may have been read before they changed. */
+  /**
+   * A restart was asked for while one was under way: the files may have been read before they
+   * changed.
+   */
   #again = false;
   #waiting = false;
   #stopping = false;
@@ -103,7 +124,8 @@ export class DevPlan implements Plan {
     if (old !== undefined) {
       effects.push({ kind: "retire", child: old });
       this.#retiring.push(old);
-      if (this.#retiring.length > RETIRING_MAX) effects.push({ kind: "kill", child: this.#retiring[0] ?? old });
+      if (this.#retiring.length > RETIRING_MAX)
+        effects.push({ kind: "kill", child: this.#retiring[0] ?? old });
     }
     return this.#again ? [...effects, ...this.#startNext()] : effects;
   }

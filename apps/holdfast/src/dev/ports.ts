@@ -1,7 +1,9 @@
 // Owns: the ports of `holdfast dev`: free ones, or a clear word about the one that is not.
 import { createServer } from "node:net";
 
-/** A port is in use or may not be listened on. `message` names the port and how to choose another. */
+/**
+ * A port is in use or may not be listened on. `message` names the port and how to choose another.
+ */
 export class PortError extends Error {
   readonly code = "port_unavailable";
   constructor(message: string, options?: { readonly cause?: unknown }) {
@@ -21,16 +23,25 @@ export interface PortWish {
 }
 
 /**
- * Makes sure that nobody listens there and returns the port. Node processes share it afterwards, which the system would also allow with a stranger
- * of the same user: that is why this asks for it alone first. Rejects with PortError.
+ * Makes sure that nobody listens there and returns the port. Node processes share it afterwards,
+ * which the system would also allow with a stranger of the same user: that is why this asks for it
+ * alone first. Rejects with PortError.
  */
 export async function claimPort({ host, port, variable, flag, orAny }: PortWish): Promise<number> {
   try {
     return await listenOnce(host, port);
   } catch (error) {
-    const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "unknown";
+    const code =
+      typeof error === "object" && error !== null && "code" in error
+        ? String(error.code)
+        : "unknown";
     if (orAny && code === "EADDRINUSE") return await listenOnce(host, 0);
-    const why = code === "EADDRINUSE" ? "is in use" : code === "EACCES" ? "needs more rights" : `cannot be listened on (${code})`;
+    const why =
+      code === "EADDRINUSE"
+        ? "is in use"
+        : code === "EACCES"
+          ? "needs more rights"
+          : `cannot be listened on (${code})`;
     throw new PortError(
       `Port ${port} on ${host} ${why}. Choose another with ${variable} or ${flag}, as in: ${variable}=${port === 65_535 ? 8001 : port + 1} npm start`,
       {

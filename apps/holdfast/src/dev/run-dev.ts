@@ -1,10 +1,18 @@
-// Owns: `holdfast dev`: hosts the broker, starts one node process after the other without a gap, or a fleet behind a balancer, and stops them.
+// Owns: `holdfast dev`: hosts the broker, starts one node process after the other without a gap, or
+// a fleet behind a balancer, and stops them.
 import { randomBytes } from "node:crypto";
 import { relative } from "node:path";
 import type { Config, Source } from "@holdfast/config";
-import { type DemoDevice, startDemoDevice } from "@holdfast/console";
 import { createMemoryBroker, type MemoryBroker } from "@holdfast/core";
-import { createLinkServer, formatLink, type LinkServer, type Logger, systemClock, systemRandom } from "@holdfast/server";
+import { type DemoDevice, startDemoDevice } from "@holdfast/demo";
+import {
+  createLinkServer,
+  formatLink,
+  type LinkServer,
+  type Logger,
+  systemClock,
+  systemRandom,
+} from "@holdfast/server";
 import { type Arguments, DEV_LINK_VARIABLE, readConfiguration } from "../configuration.ts";
 import { CONTRACT_FILE, contractPath } from "../contract-file.ts";
 import { type AppEvents, appEvents } from "../events.ts";
@@ -37,10 +45,15 @@ export async function runDev(args: Arguments, nodes: number, host: Host): Promis
   }
   const { config, sources } = configuration;
   // The supervisor's own few lines are always told.
-  const logger = createAppLogger({ log: { ...config.log, level: config.log.level === "debug" ? "debug" : "info" } }, host);
+  const logger = createAppLogger(
+    { log: { ...config.log, level: config.log.level === "debug" ? "debug" : "info" } },
+    host,
+  );
   for (const note of configuration.notes) appEvents(logger).configurationNote(note);
   try {
-    return await withBroker(async (link) => await develop({ args, nodes, host, config, sources, logger, link }));
+    return await withBroker(
+      async (link) => await develop({ args, nodes, host, config, sources, logger, link }),
+    );
   } catch (error) {
     if (!(error instanceof PortError)) throw error;
     host.err(`${error.message}\n`);
@@ -74,8 +87,15 @@ interface Setting {
 async function develop(setting: Setting): Promise<number> {
   const { host, nodes: count, config, logger, link } = setting;
   const events = appEvents(logger);
-  const port = await claimPort({ host: config.host, port: config.port, variable: "HOLDFAST_PORT", flag: "--port", orAny: false });
-  const ground = count === 1 ? await groundOfOne(setting, port) : groundOfFleet(setting, port, events);
+  const port = await claimPort({
+    host: config.host,
+    port: config.port,
+    variable: "HOLDFAST_PORT",
+    flag: "--port",
+    orAny: false,
+  });
+  const ground =
+    count === 1 ? await groundOfOne(setting, port) : groundOfFleet(setting, port, events);
   const path = contractPath(config.contract, host.cwd);
   const shownPath = path === undefined ? undefined : relative(host.cwd, path) || path;
   let device: DemoDevice | undefined;
@@ -92,17 +112,34 @@ async function develop(setting: Setting): Promise<number> {
     },
     retireMs: config.drain.preDelayMs + config.drain.windowMs + 10_000,
     contractFile: shownPath ?? CONTRACT_FILE,
-    keptWhy: count === 1 ? "the new one cannot start; the old one goes on" : "the new one cannot start; those that serve go on",
+    keptWhy:
+      count === 1
+        ? "the new one cannot start; the old one goes on"
+        : "the new one cannot start; those that serve go on",
     onFirst() {
       const startedInMs = Math.round(performance.now());
       host.out(
-        banner({ config, port, internalPort: ground.internalPort, nodes: count, contract: shownPath, startedInMs, colors: host.colors }),
+        banner({
+          config,
+          port,
+          internalPort: ground.internalPort,
+          nodes: count,
+          contract: shownPath,
+          startedInMs,
+          colors: host.colors,
+        }),
       );
       const protocol = config.tls.certFile === undefined ? "ws" : "wss";
-      if (path === undefined) device = startDemoDevice(`${protocol}://127.0.0.1:${port}/connect`, { onError: events.deviceFailed });
+      if (path === undefined)
+        device = startDemoDevice(`${protocol}://127.0.0.1:${port}/connect`, {
+          onError: events.deviceFailed,
+        });
     },
   });
-  const watch = path === undefined ? undefined : watchFile(path, () => nodes.restart(`${shownPath} has changed`), events.watchFailed);
+  const watch =
+    path === undefined
+      ? undefined
+      : watchFile(path, () => nodes.restart(`${shownPath} has changed`), events.watchFailed);
   onStopSignal(host, (_signal, count) => (count === 1 ? nodes.stop() : nodes.killAll()));
   const ok = await nodes.ended;
   watch?.close();
@@ -131,14 +168,25 @@ async function groundOfOne({ args, config, sources }: Setting, port: number): Pr
     orAny: sources.get("internalPort")?.kind === "default",
   });
   const nodeArgs = nodeArguments(args, { port, internalPort });
-  const grounds: Grounds = { argumentsOf: () => nodeArgs, admit: async () => {}, nameOf: () => undefined, gone: () => {} };
+  const grounds: Grounds = {
+    argumentsOf: () => nodeArgs,
+    admit: async () => {},
+    nameOf: () => undefined,
+    gone: () => {},
+  };
   return { plan: new DevPlan(), grounds, internalPort, close: () => {} };
 }
 
 /** Several nodes, each on ports of its own, behind a balancer on dev's port. */
-function groundOfFleet({ args, nodes, config, sources }: Setting, port: number, events: AppEvents): Ground {
+function groundOfFleet(
+  { args, nodes, config, sources }: Setting,
+  port: number,
+  events: AppEvents,
+): Ground {
   if (sources.get("internalPort")?.kind !== "default") {
-    events.configurationNote("internalPort is not used with --nodes: each node takes a free one, named in node_serving");
+    events.configurationNote(
+      "internalPort is not used with --nodes: each node takes a free one, named in node_serving",
+    );
   }
   const own = ["--nodes", String(nodes), ...(isLoopback(config.host) ? [] : ["--no-orders"])];
   const grounds = startFleet({
@@ -147,12 +195,23 @@ function groundOfFleet({ args, nodes, config, sources }: Setting, port: number, 
     nodeArguments: (options) => [...nodeArguments(args, options), ...own],
     onServing: events.nodeServing,
   });
-  return { plan: new FleetPlan(nodes), grounds, internalPort: undefined, close: () => grounds.stop() };
+  return {
+    plan: new FleetPlan(nodes),
+    grounds,
+    internalPort: undefined,
+    close: () => grounds.stop(),
+  };
 }
 
 /** The same arguments, with values that were settled behind them, where they win. */
-function nodeArguments({ config, options }: Arguments, settled: Readonly<Record<string, unknown>>): readonly string[] {
-  const flags = Object.entries({ ...options, ...settled }).flatMap(([name, value]) => [`--${flagName(name)}`, String(value)]);
+function nodeArguments(
+  { config, options }: Arguments,
+  settled: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const flags = Object.entries({ ...options, ...settled }).flatMap(([name, value]) => [
+    `--${flagName(name)}`,
+    String(value),
+  ]);
   return ["dev-node", ...(config === undefined ? [] : ["--config", config]), ...flags];
 }
 

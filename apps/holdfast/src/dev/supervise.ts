@@ -1,4 +1,5 @@
-// Owns: the node processes of `holdfast dev`: carries out what the plan decides and tells it what happens.
+// Owns: the node processes of `holdfast dev`: carries out what the plan decides and tells it what
+// happens.
 import type { AppEvents } from "../events.ts";
 import type { Host, ToSupervisor } from "../host.ts";
 import { type ChildProcess, startChild } from "./child.ts";
@@ -138,7 +139,8 @@ class Supervisor implements Supervision {
   }
 
   #serving(): void {
-    if (this.#servedBefore) this.#options.events.restarted({ tookMs: Math.round(performance.now() - this.#askedAtMs) });
+    if (this.#servedBefore)
+      this.#options.events.restarted({ tookMs: Math.round(performance.now() - this.#askedAtMs) });
     else this.#options.onFirst();
     this.#servedBefore = true;
   }

@@ -11,10 +11,15 @@ export interface FileWatch {
 }
 
 /**
- * Calls `changed` when the file's content is another than before, once for all steps of one save. The folder is watched, not the file, because editors
- * replace files. A file that is away for a moment has not changed. `onError`: the system cannot watch (any more).
+ * Calls `changed` when the file's content is another than before, once for all steps of one save.
+ * The folder is watched, not the file, because editors replace files. A file that is away for a
+ * moment has not changed. `onError`: the system cannot watch (any more).
  */
-export function watchFile(path: string, changed: () => void, onError: (error: unknown) => void): FileWatch {
+export function watchFile(
+  path: string,
+  changed: () => void,
+  onError: (error: unknown) => void,
+): FileWatch {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let content: Promise<string | undefined> = read(path);
   const look = async () => {

@@ -1,4 +1,5 @@
-// Owns: when the next connection attempt begins (spec/protocol.md section 7). There is never more than one that waits.
+// Owns: when the next connection attempt begins (spec/protocol.md section 7). There is never more
+// than one that waits.
 import { attemptDelayMs } from "./backoff.ts";
 import type { ClientEnvironment } from "./environment.ts";
 
@@ -14,7 +15,9 @@ export class Attempts {
   readonly #environment: ClientEnvironment;
   readonly #begin: () => void;
   #begunAtMs = Number.NEGATIVE_INFINITY;
-  #next: { readonly notBeforeMs: number; readonly atMs: number; readonly cancel: () => void } | undefined;
+  #next:
+    | { readonly notBeforeMs: number; readonly atMs: number; readonly cancel: () => void }
+    | undefined;
 
   constructor(environment: ClientEnvironment, begin: () => void) {
     this.#environment = environment;
@@ -31,10 +34,16 @@ export class Attempts {
   /** Plans the next attempt: not before `retryMs`, spread over the node's window or the backoff. */
   schedule(retryMs: number): void {
     const { failures, windowMs } = this;
-    this.#plan(retryMs, attemptDelayMs({ failures, retryMs, windowMs, random: this.#environment.random.next() }));
+    this.#plan(
+      retryMs,
+      attemptDelayMs({ failures, retryMs, windowMs, random: this.#environment.random.next() }),
+    );
   }
 
-  /** The surroundings say that an attempt may succeed: not before the node allows it, spread over its window, and not twice a second. */
+  /**
+   * The surroundings say that an attempt may succeed: not before the node allows it, spread over
+   * its window, and not twice a second.
+   */
   tryNow(): void {
     const nowMs = this.#environment.clock.nowMs();
     if (!this.#next) return;
@@ -52,6 +61,10 @@ export class Attempts {
     const { clock } = this.#environment;
     const nowMs = clock.nowMs();
     this.cancel();
-    this.#next = { notBeforeMs: nowMs + retryMs, atMs: nowMs + delayMs, cancel: clock.after(delayMs, () => this.start()) };
+    this.#next = {
+      notBeforeMs: nowMs + retryMs,
+      atMs: nowMs + delayMs,
+      cancel: clock.after(delayMs, () => this.start()),
+    };
   }
 }

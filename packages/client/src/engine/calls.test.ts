@@ -7,8 +7,10 @@ function start() {
   const all = scripted(createManualClock());
   const results: unknown[] = [];
   const call = (m: string, options: { timeoutMs?: number; repeatable?: boolean } = {}) => {
-    const stop = all.engine.calls.start({ t: "rpc", m, data: 1 }, { timeoutMs: 10_000, repeatable: false, name: m, ...options }, (result) =>
-      results.push(result instanceof HoldfastError ? result.code : result),
+    const stop = all.engine.calls.start(
+      { t: "rpc", m, data: 1 },
+      { timeoutMs: 10_000, repeatable: false, name: m, ...options },
+      (result) => results.push(result instanceof HoldfastError ? result.code : result),
     );
     all.clock.flush();
     return stop;
@@ -66,7 +68,10 @@ test("giving up and timing out tell the node; a late answer is ignored", () => {
     { t: "cancel", id: a?.id as number },
     { t: "cancel", id: b?.id as number },
   ]);
-  socket.send({ t: "ok", id: a?.id, d: 1 }, { t: "err", id: b?.id, code: 218, name: "rpc_cancelled", msg: "" });
+  socket.send(
+    { t: "ok", id: a?.id, d: 1 },
+    { t: "err", id: b?.id, code: 218, name: "rpc_cancelled", msg: "" },
+  );
   expect(results).toEqual(["aborted", "timeout"]);
 });
 

@@ -36,7 +36,10 @@ export class Calls {
     this.#host = host;
   }
 
-  /** Starts a call. `done` gets the answer (never an `err`) or the error, once. The result gives it up with the error given; a node that works on it is told. */
+  /**
+   * Starts a call. `done` gets the answer (never an `err`) or the error, once. The result gives it
+   * up with the error given; a node that works on it is told.
+   */
   start(request: Request, options: CallOptions, done: CallDone): (error: HoldfastError) => void {
     const { name, timeoutMs } = options;
     if (this.#host.final) {
@@ -48,17 +51,32 @@ export class Calls {
     try {
       encoded = this.#host.codec.encode({ ...request, id });
     } catch (cause) {
-      done(new HoldfastError("payload_invalid", `Cannot ${name}: the data cannot be encoded`, { cause }));
+      done(
+        new HoldfastError("payload_invalid", `Cannot ${name}: the data cannot be encoded`, {
+          cause,
+        }),
+      );
       return () => {};
     }
     if (this.#open.size >= CALLS_MAX) {
       done(new HoldfastError("queue_full", `Cannot ${name}: ${CALLS_MAX} calls are not answered`));
       return () => {};
     }
-    const call: Call = { id, encoded, options, done, cancellable: request.t === "rpc", connection: undefined, cancelTimer: () => {} };
+    const call: Call = {
+      id,
+      encoded,
+      options,
+      done,
+      cancellable: request.t === "rpc",
+      connection: undefined,
+      cancelTimer: () => {},
+    };
     this.#open.add(call);
     call.cancelTimer = this.#host.environment.clock.after(timeoutMs, () =>
-      this.#giveUp(call, new HoldfastError("timeout", `Cannot ${name}: no answer within ${timeoutMs} ms`)),
+      this.#giveUp(
+        call,
+        new HoldfastError("timeout", `Cannot ${name}: no answer within ${timeoutMs} ms`),
+      ),
     );
     this.pump();
     return (error) => this.#giveUp(call, error);
@@ -79,7 +97,10 @@ export class Calls {
     const bytes = byteLength(call.encoded);
     if (bytes > connection.messageBytesMax) {
       const found = `${bytes} bytes, expected at most ${connection.messageBytesMax}`;
-      this.#settle(call, new HoldfastError("payload_too_large", `Cannot ${call.options.name}: ${found}`));
+      this.#settle(
+        call,
+        new HoldfastError("payload_too_large", `Cannot ${call.options.name}: ${found}`),
+      );
       return;
     }
     call.connection = connection;

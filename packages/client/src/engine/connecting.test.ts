@@ -12,7 +12,13 @@ const settle = async (clock: { flush(): void }) => {
     clock.flush();
   }
 };
-const goodbye = (code: number, name: string, more = {}) => ({ t: "goodbye", code, name, msg: "", ...more });
+const goodbye = (code: number, name: string, more = {}) => ({
+  t: "goodbye",
+  code,
+  name,
+  msg: "",
+  ...more,
+});
 
 describe("the first message", () => {
   test("holds connect, subscriptions, watches and entries, without waiting for an answer", () => {
@@ -38,13 +44,16 @@ describe("the first message", () => {
   test("is split at 1,024 frames and at 16 KiB while the node's limit is unknown", () => {
     const { engine, socket } = start();
     const log = { message() {}, gap() {}, ready() {}, recovered() {}, error() {} };
-    for (let index = 0; index < 3_000; index++) engine.subscriptions.subscribe(`channel-${index}`, log, {});
+    for (let index = 0; index < 3_000; index++)
+      engine.subscriptions.subscribe(`channel-${index}`, log, {});
     engine.start();
     socket().open();
     expect(socket().messages.flat()).toHaveLength(3_001);
     for (const message of socket().messages) {
       expect(message.length).toBeLessThanOrEqual(1_024);
-      expect(message.map((frame) => JSON.stringify(frame)).join("\n").length).toBeLessThanOrEqual(16_384);
+      expect(message.map((frame) => JSON.stringify(frame)).join("\n").length).toBeLessThanOrEqual(
+        16_384,
+      );
     }
   });
 });
@@ -55,7 +64,10 @@ describe("coming back", () => {
     const { log } = subscribe("a");
     const first = connect({ resume: "r1" });
     first.subscribed("a", { pos: { epoch: "e", offset: 4 }, head: 4 });
-    first.send({ t: "pong", id: 99, time: 1, windowMs: 1_000, resume: "r2" }, { t: "pub", ch: "a", o: 5, ts: 1, d: 1 });
+    first.send(
+      { t: "pong", id: 99, time: 1, windowMs: 1_000, resume: "r2" },
+      { t: "pub", ch: "a", o: 5, ts: 1, d: 1 },
+    );
     clock.advance(10_000);
     first.drop();
     expect(states).toEqual(["connected connected", "reconnecting lost"]);
@@ -67,10 +79,18 @@ describe("coming back", () => {
     ]);
     socket().subscribed("a", { pos: { epoch: "e", offset: 5 }, head: 7, recovered: true });
     clock.advance(40);
-    socket().send({ t: "pub", ch: "a", o: 6, ts: 1, d: 1 }, { t: "pub", ch: "a", o: 7, ts: 1, d: 1 });
+    socket().send(
+      { t: "pub", ch: "a", o: 6, ts: 1, d: 1 },
+      { t: "pub", ch: "a", o: 7, ts: 1, d: 1 },
+    );
     expect(log.lines).toEqual(["ready e:4", "5", "6", "7", "recovered"]);
     expect(states.slice(2)).toEqual(["connected resumed"]);
-    expect(engine.counts.total).toMatchObject({ reconnects: 1, resumeMsMax: 540, deliveryPauseMsLast: 540, undeclared: 0 });
+    expect(engine.counts.total).toMatchObject({
+      reconnects: 1,
+      resumeMsMax: 540,
+      deliveryPauseMsLast: 540,
+      undeclared: 0,
+    });
     expect(socket().takeOne("report").counts).toMatchObject({ reconnects: 1, resumeMsMax: 540 });
   });
 
@@ -221,7 +241,10 @@ describe("states", () => {
     engine.hint("offline");
     clock.advance(20);
     // The answer to an earlier ping, and a publication.
-    socket().send({ t: "pong", id: 999, time: 1, windowMs: 1_000 }, { t: "pub", ch: "a", o: 1, ts: 1, d: 1 });
+    socket().send(
+      { t: "pong", id: 999, time: 1, windowMs: 1_000 },
+      { t: "pub", ch: "a", o: 1, ts: 1, d: 1 },
+    );
     clock.advance(4_979);
     expect(states).toEqual(["connected connected"]);
     clock.advance(1);
@@ -274,20 +297,29 @@ describe("states", () => {
     expect(states.at(-1)).toStartWith("failed");
   });
 
-  test.each([1_000, 1_001, 1_006, 1_011, 1_012, 1_013, 4_000, 4_011, 4_499])("close code %d means reconnect", (code) => {
-    const { connect, socket, states } = start();
-    connect();
-    socket().drop(code, "why");
-    expect(states.at(-1)).toBe("reconnecting lost");
-  });
+  test.each([1_000, 1_001, 1_006, 1_011, 1_012, 1_013, 4_000, 4_011, 4_499])(
+    "close code %d means reconnect",
+    (code) => {
+      const { connect, socket, states } = start();
+      connect();
+      socket().drop(code, "why");
+      expect(states.at(-1)).toBe("reconnecting lost");
+    },
+  );
 
   test("close says goodbye, ends what waits with `closed`, leaves no timer and takes nothing more", async () => {
     const { engine, clock, connect, socket, subscribe, states } = start();
     connect();
     const { log } = subscribe("a");
     const results: unknown[] = [];
-    engine.publisher.publish("a", 1, { timeoutMs: 1_000, ordered: true }, (result) => results.push(result));
-    engine.calls.start({ t: "rpc", m: "x" }, { timeoutMs: 1_000, repeatable: false, name: "x" }, (result) => results.push(result));
+    engine.publisher.publish("a", 1, { timeoutMs: 1_000, ordered: true }, (result) =>
+      results.push(result),
+    );
+    engine.calls.start(
+      { t: "rpc", m: "x" },
+      { timeoutMs: 1_000, repeatable: false, name: "x" },
+      (result) => results.push(result),
+    );
     let closed = false;
     engine.close(() => {
       closed = true;
@@ -301,7 +333,9 @@ describe("states", () => {
     expect(results).toMatchObject([{ code: "closed" }, { code: "closed" }]);
     expect(states.at(-1)).toBe("closed close");
     expect(clock.waiting()).toBe(0);
-    engine.publisher.publish("a", 1, { timeoutMs: 1_000, ordered: true }, (result) => results.push(result));
+    engine.publisher.publish("a", 1, { timeoutMs: 1_000, ordered: true }, (result) =>
+      results.push(result),
+    );
     engine.presence.enter("a", 1, (error) => results.push(error));
     const late = subscribe("a");
     expect(results.slice(2)).toMatchObject([{ code: "closed" }, { code: "closed" }]);
@@ -342,7 +376,8 @@ describe("liveness", () => {
     const first = connect({ windowMs: 0 });
     clock.advance(8_000);
     first.send({ t: "advice", windowMs: 0 });
-    // Pings go unanswered from now on, and the check of answers (15 s after the ping) comes later than the silence.
+    // Pings go unanswered from now on, and the check of answers (15 s after the ping) comes later
+    // than the silence.
     clock.advance(34_999);
     expect(states).toEqual(["connected connected"]);
     clock.advance(1);
@@ -488,7 +523,11 @@ describe("tokens", () => {
   });
 
   test("getToken that rejects is retried with backoff and told", async () => {
-    const { engine, clock, sockets, errors, reasons } = withTokens([new Error("down"), new Error("down"), "t"]);
+    const { engine, clock, sockets, errors, reasons } = withTokens([
+      new Error("down"),
+      new Error("down"),
+      "t",
+    ]);
     engine.start();
     await settle(clock);
     expect(sockets).toHaveLength(0);
@@ -540,7 +579,11 @@ test("counts are reported at most every 30 s, and only when something changed", 
   socket.take();
   socket.send(pong);
   expect(socket.take()).toEqual([]);
-  socket.send({ t: "pub", ch: "a", o: 1, ts: 1, d: 1 }, { t: "pub", ch: "a", o: 1, ts: 1, d: 1 }, pong);
+  socket.send(
+    { t: "pub", ch: "a", o: 1, ts: 1, d: 1 },
+    { t: "pub", ch: "a", o: 1, ts: 1, d: 1 },
+    pong,
+  );
   expect(socket.takeOne("report").counts).toMatchObject({ duplicates: 1 });
   socket.send({ t: "pub", ch: "a", o: 1, ts: 1, d: 1 }, pong);
   expect(socket.take()).toEqual([]);

@@ -12,14 +12,21 @@ import { type Answer, byteLength, type Host, type Request } from "./host.ts";
 
 /** A message's limit until the node told its own. */
 const FIRST_MESSAGE_BYTES_MAX = 16_384;
-/** An answer that takes longer than this (RPCs excepted) means that the connection does not work. */
+/**
+ * An answer that takes longer than this (RPCs excepted) means that the connection does not work.
+ */
 const ANSWER_TIMEOUT_MS = 15_000;
 const SILENCE_SLACK_MS = 10_000;
 const PROBE_MS = 5_000;
-/** A liveness timer that fires this late means that the process or page slept: ask before giving up. */
+/**
+ * A liveness timer that fires this late means that the process or page slept: ask before giving up.
+ */
 const SLEPT_MS = 2_000;
 
-/** Why and when a connection ended. `lostAtMs`: when it stopped working, which for a silent one is before it was noticed. */
+/**
+ * Why and when a connection ended. `lostAtMs`: when it stopped working, which for a silent one is
+ * before it was noticed.
+ */
 export interface End {
   readonly closeCode: number;
   readonly reason: string;
@@ -36,7 +43,10 @@ export interface ConnectionEvents {
   ended(connection: Connection, end: End): void;
 }
 
-/** How a request waits. `patient`: no answer is due within a time. `once`: it must not be repeated elsewhere, so only this connection can answer it. */
+/**
+ * How a request waits. `patient`: no answer is due within a time. `once`: it must not be repeated
+ * elsewhere, so only this connection can answer it.
+ */
 export interface Waiting {
   readonly patient?: boolean;
   readonly once?: boolean;
@@ -47,7 +57,10 @@ interface Pending extends Waiting {
   readonly sentMs: number;
 }
 
-/** One connection. Ends once: by the peer, by silence, by a missing answer, by a goodbye, or by `end`/`bye`. */
+/**
+ * One connection. Ends once: by the peer, by silence, by a missing answer, by a goodbye, or by
+ * `end`/`bye`.
+ */
 export class Connection {
   readonly #host: Host;
   readonly #events: ConnectionEvents;
@@ -67,11 +80,17 @@ export class Connection {
   #info: ConnectedFrame | undefined;
   #infoAtMs = 0;
 
-  constructor(host: Host, url: string, options: { readonly timeoutMs: number; readonly events: ConnectionEvents }) {
+  constructor(
+    host: Host,
+    url: string,
+    options: { readonly timeoutMs: number; readonly events: ConnectionEvents },
+  ) {
     this.#host = host;
     this.#events = options.events;
     this.#lastFrameMs = this.#now();
-    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "no answer to connect in time"));
+    this.#timer("handshake", options.timeoutMs, () =>
+      this.end(4007, "no answer to connect in time"),
+    );
     this.#transport = host.environment.open(url, host.codec.subprotocol, {
       opened: () => this.#onOpened(),
       message: (message) => this.#onMessage(message),
@@ -90,7 +109,10 @@ export class Connection {
   get ended(): boolean {
     return this.#ended;
   }
-  /** How long answers take here: the longest one lately, patient requests left out. 0 before the first. */
+  /**
+   * How long answers take here: the longest one lately, patient requests left out. 0 before the
+   * first.
+   */
   get answerMs(): number {
     return this.#answerMs;
   }
@@ -111,20 +133,29 @@ export class Connection {
     this.#host.environment.clock.defer(() => this.#flush());
   }
 
-  /** Sends a request. `answer` is called once: with the answer, or with undefined when the connection ended before it came. */
+  /**
+   * Sends a request. `answer` is called once: with the answer, or with undefined when the
+   * connection ended before it came.
+   */
   request(frame: Request, answer: (answer: Answer | undefined) => void = () => {}): void {
     const id = this.#host.nextId();
     this.requestEncoded(id, this.#host.codec.encode({ ...frame, id }), answer);
   }
 
   /** The same with a frame that is encoded already. */
-  requestEncoded(id: number, encoded: Encoded, answer: (answer: Answer | undefined) => void, waiting: Waiting = {}): void {
+  requestEncoded(
+    id: number,
+    encoded: Encoded,
+    answer: (answer: Answer | undefined) => void,
+    waiting: Waiting = {},
+  ): void {
     if (this.#ended) {
       this.#host.environment.clock.defer(() => answer(undefined));
       return;
     }
     this.#pending.set(id, { ...waiting, answer, sentMs: this.#now() });
-    if (!waiting.patient && !this.#timers.has("answers")) this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
+    if (!waiting.patient && !this.#timers.has("answers"))
+      this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
     this.sendEncoded(encoded);
   }
 
@@ -139,13 +170,20 @@ export class Connection {
     this.#tellIdle();
   }
 
-  /** Answers undefined to everything that can be asked elsewhere; what is asked `once` goes on waiting here. */
+  /**
+   * Answers undefined to everything that can be asked elsewhere; what is asked `once` goes on
+   * waiting here.
+   */
   release(): void {
-    for (const [id, { once, answer }] of [...this.#pending]) if (!once && this.#pending.delete(id)) answer(undefined);
+    for (const [id, { once, answer }] of [...this.#pending])
+      if (!once && this.#pending.delete(id)) answer(undefined);
     this.#tellIdle();
   }
 
-  /** Runs `task` when no request waits for an answer any more: now, or after the answer that is the last one. */
+  /**
+   * Runs `task` when no request waits for an answer any more: now, or after the answer that is the
+   * last one.
+   */
   whenIdle(task: () => void): void {
     if (this.#pending.size === 0) task();
     else this.#whenIdle = task;
@@ -158,8 +196,9 @@ export class Connection {
   }
 
   /**
-   * Asks for a sign of life within 5 s; without one the connection is lost. The answer to this very ping is one. Other frames may have been on
-   * their way when the network went, so they count from half of the time on only: then the answer is behind much data on a slow network.
+   * Asks for a sign of life within 5 s; without one the connection is lost. The answer to this very
+   * ping is one. Other frames may have been on their way when the network went, so they count from
+   * half of the time on only: then the answer is behind much data on a slow network.
    */
   probe(): void {
     if (!this.#info || this.#ended || this.#timers.has("probe")) return;
@@ -222,7 +261,12 @@ export class Connection {
         if (!this.#info) this.#onConnected(frame);
         return;
       case "goodbye":
-        this.#finish({ closeCode: 1000, reason: frame.name, goodbye: frame, lostAtMs: this.#now() });
+        this.#finish({
+          closeCode: 1000,
+          reason: frame.name,
+          goodbye: frame,
+          lostAtMs: this.#now(),
+        });
         return;
       case "pong":
         if (frame.id === this.#probeId) this.#cancel("probe");
@@ -252,7 +296,8 @@ export class Connection {
   #answer(frame: Answer): void {
     const pending = this.#pending.get(frame.id);
     this.#pending.delete(frame.id);
-    if (pending && !pending.patient) this.#answerMs = Math.max(this.#now() - pending.sentMs, this.#answerMs * 0.8);
+    if (pending && !pending.patient)
+      this.#answerMs = Math.max(this.#now() - pending.sentMs, this.#answerMs * 0.8);
     pending?.answer(frame);
     this.#tellIdle();
   }
@@ -289,7 +334,11 @@ export class Connection {
   }
 
   #silent(): void {
-    this.#finish({ closeCode: 4004, reason: "nothing was heard from the node", lostAtMs: this.#lastFrameMs });
+    this.#finish({
+      closeCode: 4004,
+      reason: "nothing was heard from the node",
+      lostAtMs: this.#lastFrameMs,
+    });
   }
 
   #checkAnswers(): void {
@@ -326,7 +375,10 @@ export class Connection {
   #finish(end: End): void {
     if (this.#ended) return;
     this.#stop();
-    this.#transport.close(end.closeCode >= 4000 && end.closeCode < 5000 ? end.closeCode : 1000, end.reason.slice(0, 100));
+    this.#transport.close(
+      end.closeCode >= 4000 && end.closeCode < 5000 ? end.closeCode : 1000,
+      end.reason.slice(0, 100),
+    );
     this.#events.ended(this, end);
     this.#settleAll();
   }

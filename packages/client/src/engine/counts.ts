@@ -3,7 +3,10 @@ import type { ExperienceCounts } from "@holdfast/protocol";
 
 /** Counts since the client was made. Times in ms. */
 export interface Stats extends ExperienceCounts {
-  /** How long delivery paused in the last resume or migration: from the loss of one connection to being caught up on the next; 0 when they overlapped. */
+  /**
+   * How long delivery paused in the last resume or migration: from the loss of one connection to
+   * being caught up on the next; 0 when they overlapped.
+   */
   readonly deliveryPauseMsLast: number;
 }
 
@@ -29,7 +32,9 @@ export class Counts {
     this.#since[name] += count;
   }
 
-  /** A connection was lost `lostMs` before the next one was caught up. The wire wants whole numbers. */
+  /**
+   * A connection was lost `lostMs` before the next one was caught up. The wire wants whole numbers.
+   */
   resumed(lostMs: number): void {
     const ms = Math.round(lostMs);
     this.total.resumeMsMax = Math.max(this.total.resumeMsMax, ms);

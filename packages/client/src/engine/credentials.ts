@@ -1,4 +1,5 @@
-// Owns: what a client shows to a node: the resume token, the application's token, and fetching fresh ones.
+// Owns: what a client shows to a node: the resume token, the application's token, and fetching
+// fresh ones.
 import { errorFromWire, HoldfastError } from "./errors.ts";
 import type { Host } from "./host.ts";
 
@@ -12,16 +13,25 @@ const REFRESH_SPREAD = 0.1;
 /** No timer can be longer (2^31-1 ms). */
 const TIMER_MAX_MS = 2_147_483_647;
 
-/** Why a token is wanted: the first connection; the token in use expires soon; it has expired; the resume token was refused. */
+/**
+ * Why a token is wanted: the first connection; the token in use expires soon; it has expired; the
+ * resume token was refused.
+ */
 export type TokenReason = "connect" | "refresh" | "expired" | "rejected";
 
-/** Fetches a token. A rejection is retried with backoff, unless it is permanent: an error with `permanent: true`, or a HoldfastError whose `retry` is `never`. */
+/**
+ * Fetches a token. A rejection is retried with backoff, unless it is permanent: an error with
+ * `permanent: true`, or a HoldfastError whose `retry` is `never`.
+ */
 export type GetToken = (request: { readonly reason: TokenReason }) => Promise<string> | string;
 
 export const isPermanent = (error: unknown): boolean =>
   error instanceof HoldfastError
     ? error.retry === "never"
-    : typeof error === "object" && error !== null && "permanent" in error && error.permanent === true;
+    : typeof error === "object" &&
+      error !== null &&
+      "permanent" in error &&
+      error.permanent === true;
 
 /** Members of a `connect` frame. */
 export interface Shown {
@@ -52,12 +62,13 @@ export class Credentials {
   }
 
   /**
-   * Gives the members of the next `connect` frame: at once when the resume token does or no `getToken` was given, otherwise when
-   * that settles. `failed` gets its rejection, or a `timeout`.
+   * Gives the members of the next `connect` frame: at once when the resume token does or no
+   * `getToken` was given, otherwise when that settles. `failed` gets its rejection, or a `timeout`.
    */
   next(done: (shown: Shown) => void, failed: (error: unknown) => void): void {
     const reason = this.#wanted ?? (this.resume === undefined ? "connect" : undefined);
-    if (reason && this.#getToken) this.#fetch(this.#getToken, reason).then((token) => done({ token, ...this.shown() }), failed);
+    if (reason && this.#getToken)
+      this.#fetch(this.#getToken, reason).then((token) => done({ token, ...this.shown() }), failed);
     else done(this.shown());
   }
 
@@ -66,7 +77,10 @@ export class Credentials {
     return this.resume === undefined ? {} : { resume: this.resume };
   }
 
-  /** A connection is the session's now: refreshes the application's token well before `expiresMs` is over. */
+  /**
+   * A connection is the session's now: refreshes the application's token well before `expiresMs` is
+   * over.
+   */
   accepted(expiresMs: number | undefined): void {
     const fresh = this.#wanted !== undefined;
     this.#wanted = undefined;
@@ -82,7 +96,8 @@ export class Credentials {
   }
 
   #scheduleRefresh(lifeMs: number, usedMs = 0): void {
-    const delayMs = lifeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next()) - usedMs;
+    const delayMs =
+      lifeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next()) - usedMs;
     this.#refreshIn(Math.max(0, delayMs), 0);
   }
 
@@ -98,12 +113,18 @@ export class Credentials {
     };
   }
 
-  /** Fetches a token and hands it to the node. `live` turns false when a newer plan replaced this one. */
+  /**
+   * Fetches a token and hands it to the node. `live` turns false when a newer plan replaced this
+   * one.
+   */
   #refresh(failures: number, live: () => boolean): void {
     const again = (error: unknown) => {
       if (!live()) return;
       this.#host.report(error);
-      const spreadMs = Math.min(REFRESH_RETRY_MAX_MS, REFRESH_RETRY_MS * 2 ** Math.min(failures, 8));
+      const spreadMs = Math.min(
+        REFRESH_RETRY_MAX_MS,
+        REFRESH_RETRY_MS * 2 ** Math.min(failures, 8),
+      );
       this.#refreshIn(spreadMs * (0.5 + 0.5 * this.#host.environment.random.next()), failures + 1);
     };
     const hand = (token: string) => {
@@ -125,12 +146,20 @@ export class Credentials {
   #fetch(getToken: GetToken, reason: TokenReason): Promise<string> {
     return new Promise((resolve, reject) => {
       const cancel = this.#host.environment.clock.after(TOKEN_TIMEOUT_MS, () =>
-        reject(new HoldfastError("timeout", `Cannot get a token: getToken did not settle within ${TOKEN_TIMEOUT_MS} ms`)),
+        reject(
+          new HoldfastError(
+            "timeout",
+            `Cannot get a token: getToken did not settle within ${TOKEN_TIMEOUT_MS} ms`,
+          ),
+        ),
       );
       const attempt = async () => {
         const token: unknown = await getToken({ reason });
         if (typeof token === "string" && token !== "") return token;
-        throw new HoldfastError("unauthorized", `Cannot use the token: getToken gave ${typeof token}, expected a string that is not empty`);
+        throw new HoldfastError(
+          "unauthorized",
+          `Cannot use the token: getToken gave ${typeof token}, expected a string that is not empty`,
+        );
       };
       attempt().then(resolve, reject).finally(cancel);
     });
@@ -139,6 +168,7 @@ export class Credentials {
 
 /** The new token's life, where the node tells it in its answer to `refresh`. */
 function lifeFrom(data: unknown): number | undefined {
-  const expiresMs = typeof data === "object" && data !== null && "expiresMs" in data ? data.expiresMs : undefined;
+  const expiresMs =
+    typeof data === "object" && data !== null && "expiresMs" in data ? data.expiresMs : undefined;
   return typeof expiresMs === "number" ? expiresMs : undefined;
 }

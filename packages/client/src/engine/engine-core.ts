@@ -1,4 +1,5 @@
-// Owns: the life of a client: connecting, staying connected, coming back, moving, ending. No I/O of its own.
+// Owns: the life of a client: connecting, staying connected, coming back, moving, ending. No I/O of
+// its own.
 import type { ClientCodec, ConnectedFrame, ServerFrame } from "@holdfast/protocol";
 import { Attempts } from "./attempts.ts";
 import { Calls } from "./calls.ts";
@@ -25,7 +26,10 @@ const REQUEST_ID_MAX = 2 ** 31 - 1;
 /** What is known of the surroundings: the network came or went, the page is seen again. */
 export type Hint = "online" | "offline" | "visible";
 
-/** One client without presence. Every time, timer and chance comes from the environment: one seed replays it. */
+/**
+ * One client without presence. Every time, timer and chance comes from the environment: one seed
+ * replays it.
+ */
 export class EngineCore implements Host {
   readonly environment: ClientEnvironment;
   readonly codec: ClientCodec;
@@ -57,7 +61,11 @@ export class EngineCore implements Host {
     this.codec = options.codec;
     this.#listener = listener;
     const { suspendAfterMs } = options;
-    this.#life = new Life({ clock: environment.clock, suspendAfterMs, tell: (change) => guard(this, () => listener.state(change)) });
+    this.#life = new Life({
+      clock: environment.clock,
+      suspendAfterMs,
+      tell: (change) => guard(this, () => listener.state(change)),
+    });
     this.#resumption = new Resumption(this);
     this.#attempts = new Attempts(environment, () => this.#connect());
     this.#credentials = new Credentials(this, options.getToken);
@@ -97,9 +105,16 @@ export class EngineCore implements Host {
     this.#attempts.start();
   }
 
-  /** Says goodbye and ends everything that waits with `closed`. `done` when the transports are closed, or after 1 s. */
+  /**
+   * Says goodbye and ends everything that waits with `closed`. `done` when the transports are
+   * closed, or after 1 s.
+   */
   close(done: () => void = () => {}): void {
-    const connections = this.#end("closed", "close", new HoldfastError("closed", "The client was closed"));
+    const connections = this.#end(
+      "closed",
+      "close",
+      new HoldfastError("closed", "The client was closed"),
+    );
     let open = connections.length;
     let told = false;
     const tell = () => {
@@ -121,7 +136,8 @@ export class EngineCore implements Host {
       this.#migration?.second?.probe();
     } else if (this.#life.offline) this.#life.away("offline");
     else {
-      if (hint === "online") this.#life.back(this.#resumption.pending ? "reconnecting" : "connecting");
+      if (hint === "online")
+        this.#life.back(this.#resumption.pending ? "reconnecting" : "connecting");
       this.#attempts.tryNow();
     }
   }
@@ -163,9 +179,18 @@ export class EngineCore implements Host {
       timeoutMs: connectTimeoutMs,
       events: {
         opened: (connection) => {
-          const more = defined({ ...credentials, moving: moving || undefined, migrates: migrates || undefined, client });
-          connection.request({ t: "connect", ...more }, (answer) => answer && connection.end(4000, "connect was refused"));
-          for (const part of this.#parts) part.attach(connection, !moving && this.#resumption.pending);
+          const more = defined({
+            ...credentials,
+            moving: moving || undefined,
+            migrates: migrates || undefined,
+            client,
+          });
+          connection.request(
+            { t: "connect", ...more },
+            (answer) => answer && connection.end(4000, "connect was refused"),
+          );
+          for (const part of this.#parts)
+            part.attach(connection, !moving && this.#resumption.pending);
         },
         connected: (connection, frame) => this.#onConnected(connection, frame),
         frame: (connection, frame) => this.#onFrame(connection, frame),
@@ -246,17 +271,29 @@ export class EngineCore implements Host {
     this.#resumption.moved = false;
     const name = end.goodbye?.name ?? "lost";
     this.#credentials.refused(name);
-    const authRetry = (name === "resume_rejected" || name === "token_expired") && !this.#authRetried;
+    const authRetry =
+      (name === "resume_rejected" || name === "token_expired") && !this.#authRetried;
     this.#authRetried ||= authRetry;
-    if (wasReady && this.#now() - (this.#connectedAtMs ?? 0) >= STABLE_MS) this.#attempts.failures = 0;
+    if (wasReady && this.#now() - (this.#connectedAtMs ?? 0) >= STABLE_MS)
+      this.#attempts.failures = 0;
     else if (!authRetry) this.#attempts.failures++;
     const cause = end.goodbye && errorFromWire(end.goodbye);
-    if (!wasReady) this.report(cause ?? new HoldfastError("connection_lost", `Cannot connect: closed with ${end.closeCode} ${end.reason}`));
+    if (!wasReady)
+      this.report(
+        cause ??
+          new HoldfastError(
+            "connection_lost",
+            `Cannot connect: closed with ${end.closeCode} ${end.reason}`,
+          ),
+      );
     this.#life.away(name, cause);
     this.#attempts.schedule(end.goodbye?.retryMs ?? 0);
   }
 
-  /** The first connection of a move died: the second is the connection now. The application is told only if that takes long. */
+  /**
+   * The first connection of a move died: the second is the connection now. The application is told
+   * only if that takes long.
+   */
   #adopt(second: Connection, end: End): void {
     this.#primary = second;
     this.#resumption.moved = true;
@@ -271,7 +308,9 @@ export class EngineCore implements Host {
   #onTokenFailed(error: unknown): void {
     if (this.#isOver()) return;
     const known =
-      error instanceof HoldfastError ? error : new HoldfastError("token_invalid", "Cannot connect: getToken failed", { cause: error });
+      error instanceof HoldfastError
+        ? error
+        : new HoldfastError("token_invalid", "Cannot connect: getToken failed", { cause: error });
     if (isPermanent(error)) {
       this.#end("failed", known.code, known);
       return;
@@ -283,7 +322,8 @@ export class EngineCore implements Host {
 
   #onCaughtUp(connection: Connection): void {
     if (connection !== this.#primary) this.#migration?.check();
-    else if (connection.info && this.subscriptions.isSettled(connection)) this.#resumption.caughtUp();
+    else if (connection.info && this.subscriptions.isSettled(connection))
+      this.#resumption.caughtUp();
   }
 
   // ---- moving ----
@@ -316,7 +356,10 @@ export class EngineCore implements Host {
     this.#goOn();
   }
 
-  /** There is a connection to go on with: everything that waits goes there, a `migrate` that it sent meanwhile included. */
+  /**
+   * There is a connection to go on with: everything that waits goes there, a `migrate` that it sent
+   * meanwhile included.
+   */
   #goOn(): void {
     this.publisher.pump();
     this.calls.pump();
@@ -326,15 +369,21 @@ export class EngineCore implements Host {
     if (deadlineMs > 0) this.#migrate(deadlineMs);
   }
 
-  /** Tokens are refreshed on the connection that speaks: the node that was moved to knows of no refresh that the old one was asked for. */
+  /**
+   * Tokens are refreshed on the connection that speaks: the node that was moved to knows of no
+   * refresh that the old one was asked for.
+   */
   #planRefresh(connection: Connection): void {
     const { info, infoAgeMs } = connection;
-    this.#credentials.accepted(info?.expiresMs === undefined ? undefined : Math.max(0, info.expiresMs - infoAgeMs));
+    this.#credentials.accepted(
+      info?.expiresMs === undefined ? undefined : Math.max(0, info.expiresMs - infoAgeMs),
+    );
   }
 
   /**
-   * Lets the old connection answer what it was asked. What can be repeated goes to the new one soon, so that a node which has no time left holds
-   * nobody up; RPCs, which must not be repeated, have until shortly before the deadline.
+   * Lets the old connection answer what it was asked. What can be repeated goes to the new one
+   * soon, so that a node which has no time left holds nobody up; RPCs, which must not be repeated,
+   * have until shortly before the deadline.
    */
   #retire(old: Connection, leftMs: number): void {
     this.#cancelRetire();
@@ -348,7 +397,9 @@ export class EngineCore implements Host {
       this.#say(old, true);
     };
     const { clock } = this.environment;
-    const cancelSwitch = clock.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () => old.release());
+    const cancelSwitch = clock.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () =>
+      old.release(),
+    );
     const cancelLeave = clock.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), part);
     this.#cancelRetire = () => {
       cancelSwitch();
@@ -371,7 +422,9 @@ export class EngineCore implements Host {
   /** Ends for good; returns the connections that were open. */
   #end(state: "closed" | "failed", reason: string, error: HoldfastError): Connection[] {
     if (this.#isOver()) return [];
-    const connections = [this.#primary, this.#migration?.stop(), this.#retiring].filter((connection) => connection !== undefined);
+    const connections = [this.#primary, this.#migration?.stop(), this.#retiring].filter(
+      (connection) => connection !== undefined,
+    );
     this.#primary = undefined;
     this.#migration = undefined;
     this.#retiring = undefined;

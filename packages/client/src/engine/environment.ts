@@ -1,26 +1,41 @@
 // Owns: what the client's engine needs from outside: time, chance, connections.
 import type { Encoded } from "@holdfast/protocol";
 
-/** Time and chance come from here alone, so that one seed replays a run. The same shape as a node's clock. */
+/**
+ * Time and chance come from here alone, so that one seed replays a run. The same shape as a node's
+ * clock.
+ */
 export interface ClientClock {
   /** Milliseconds since the Unix epoch; MAY jump. */
   wallMs(): number;
   /** Milliseconds that never go back. */
   nowMs(): number;
-  /** Runs `task` once, not before `delayMs` (at most 2^31-1) from now and never inside this call. The result cancels it. */
+  /**
+   * Runs `task` once, not before `delayMs` (at most 2^31-1) from now and never inside this call.
+   * The result cancels it.
+   */
   after(delayMs: number, task: () => void): () => void;
   /** Runs `task` once at the end of this turn of the event loop. */
   defer(task: () => void): void;
 }
 
-/** One WebSocket, as the engine sees it. All calls are legal at any time; before `opened` and after the end `send` does nothing. */
+/**
+ * One WebSocket, as the engine sees it. All calls are legal at any time; before `opened` and after
+ * the end `send` does nothing.
+ */
 export interface Transport {
   send(message: Encoded): void;
-  /** Starts the closing handshake behind everything sent; before `opened` gives the attempt up. Codes 1000 and 4000-4999. */
+  /**
+   * Starts the closing handshake behind everything sent; before `opened` gives the attempt up.
+   * Codes 1000 and 4000-4999.
+   */
   close(code: number, reason: string): void;
 }
 
-/** What a transport tells. MUST NOT be called inside `open`. `closed` MUST be called exactly once, also when the attempt failed (code 1006). */
+/**
+ * What a transport tells. MUST NOT be called inside `open`. `closed` MUST be called exactly once,
+ * also when the attempt failed (code 1006).
+ */
 export interface TransportHandlers {
   opened(): void;
   message(message: Encoded): void;

@@ -22,15 +22,32 @@ test("a goodbye means stop exactly when its close code does", () => {
     const row: { readonly number: number; readonly close?: number } = CODES[name];
     const stops = row.close !== undefined && row.close >= 4500 && row.close <= 4999;
     expect([name, isFinal(row.number)]).toEqual([name, stops]);
-    const closed = row.close === undefined ? undefined : finalErrorOf({ closeCode: row.close, reason: "" });
+    const closed =
+      row.close === undefined ? undefined : finalErrorOf({ closeCode: row.close, reason: "" });
     expect([name, closed?.number]).toEqual([name, stops ? row.number : undefined]);
   }
 });
 
 test("an error of the wire keeps its name, number, path and hint", () => {
-  const error = errorFromWire({ code: 204, name: "payload_invalid", msg: "no", path: "a.b", retryMs: 5 });
-  expect(error).toMatchObject({ code: "payload_invalid", number: 204, path: "a.b", retryAfterMs: 5, retry: "never" });
-  expect(errorFromWire({ code: 999, name: "of_tomorrow", msg: "?" })).toMatchObject({ code: "of_tomorrow", number: 999, retry: "never" });
+  const error = errorFromWire({
+    code: 204,
+    name: "payload_invalid",
+    msg: "no",
+    path: "a.b",
+    retryMs: 5,
+  });
+  expect(error).toMatchObject({
+    code: "payload_invalid",
+    number: 204,
+    path: "a.b",
+    retryAfterMs: 5,
+    retry: "never",
+  });
+  expect(errorFromWire({ code: 999, name: "of_tomorrow", msg: "?" })).toMatchObject({
+    code: "of_tomorrow",
+    number: 999,
+    retry: "never",
+  });
 });
 
 test("the cause is kept", () => {

@@ -2,8 +2,9 @@
 import type { CodeName, GoodbyeFrame, Retry } from "@holdfast/protocol";
 import { defined } from "./host.ts";
 
-// What the client must know of protocol's CODES, without their texts (3 kB that a browser need not load); errors.test.ts compares the
-// two. Numbers come with the node's errors; these are the ones that the client itself makes.
+// What the client must know of protocol's CODES, without their texts (3 kB that a browser need not
+// load); errors.test.ts compares the two. Numbers come with the node's errors; these are the ones
+// that the client itself makes.
 const NUMBERS: Readonly<Record<string, number>> = {
   internal: 100,
   token_invalid: 151,
@@ -23,10 +24,14 @@ const NUMBERS: Readonly<Record<string, number>> = {
 };
 const BACKOFF =
   /^(internal|try_later|handshake_timeout|connection_limit|broker_lost|rate_limited|broker_unavailable|rpc_timeout|rpc_limit|request_failed|timeout|queue_full|connection_lost|not_connected)$/;
-const NOW = /^(draining|slow_consumer|idle_timeout|token_expired|resume_rejected|disconnected|stream_broken)$/;
+const NOW =
+  /^(draining|slow_consumer|idle_timeout|token_expired|resume_rejected|disconnected|stream_broken)$/;
 
-/** What may be done after an error of this name; `never` for one that this version does not know. */
-export const retryOf = (name: string): Retry => (BACKOFF.test(name) ? "backoff" : NOW.test(name) ? "now" : "never");
+/**
+ * What may be done after an error of this name; `never` for one that this version does not know.
+ */
+export const retryOf = (name: string): Retry =>
+  BACKOFF.test(name) ? "backoff" : NOW.test(name) ? "now" : "never";
 
 /** What can be said of an error besides its code and text. */
 export interface HoldfastErrorDetails {
@@ -37,9 +42,11 @@ export interface HoldfastErrorDetails {
 }
 
 /**
- * Every error of the client. `code` is a name of the protocol's table (a newer node may send one that this version does not
- * know); `retry` says whether repeating can help: `never`, `now`, or with `backoff`, not before `retryAfterMs` when that is given.
- * `path` names the member or field that was wrong. Thrown from `getToken`, one whose `retry` is `never` ends the client (state `failed`).
+ * Every error of the client. `code` is a name of the protocol's table (a newer node may send one
+ * that this version does not know); `retry` says whether repeating can help: `never`, `now`, or
+ * with `backoff`, not before `retryAfterMs` when that is given. `path` names the member or field
+ * that was wrong. Thrown from `getToken`, one whose `retry` is `never` ends the client (state
+ * `failed`).
  */
 export class HoldfastError extends Error {
   readonly code: CodeName;
@@ -68,13 +75,24 @@ export function errorFromWire(frame: {
   readonly retryMs?: number;
 }): HoldfastError {
   const { code: number, path, retryMs: retryAfterMs } = frame;
-  return new HoldfastError(frame.name as CodeName, `${frame.name}: ${frame.msg}`, defined({ number, path, retryAfterMs }));
+  return new HoldfastError(
+    frame.name as CodeName,
+    `${frame.name}: ${frame.msg}`,
+    defined({ number, path, retryAfterMs }),
+  );
 }
 
-/** Whether a goodbye's number means stop. In the table 100-149 close with 4000-4499 or 1012, 150-199 with 4500-4999. */
-export const isFinal = (goodbyeNumber: number): boolean => goodbyeNumber >= 150 && goodbyeNumber <= 199;
+/**
+ * Whether a goodbye's number means stop. In the table 100-149 close with 4000-4499 or 1012, 150-199
+ * with 4500-4999.
+ */
+export const isFinal = (goodbyeNumber: number): boolean =>
+  goodbyeNumber >= 150 && goodbyeNumber <= 199;
 
-/** The error that ends the client, when the node said stop: by a goodbye, or by a close code of 4500-4999 without one (4500 + n belongs to number 150 + n). */
+/**
+ * The error that ends the client, when the node said stop: by a goodbye, or by a close code of
+ * 4500-4999 without one (4500 + n belongs to number 150 + n).
+ */
 export function finalErrorOf(end: {
   readonly goodbye?: GoodbyeFrame;
   readonly closeCode: number;
@@ -83,5 +101,9 @@ export function finalErrorOf(end: {
   const { goodbye, closeCode, reason } = end;
   const number = goodbye?.code ?? closeCode - 4350;
   if (goodbye ? !isFinal(number) : closeCode < 4500 || closeCode > 4999) return undefined;
-  return goodbye ? errorFromWire(goodbye) : new HoldfastError("rejected_connect", `Closed by the node: ${closeCode} ${reason}`, { number });
+  return goodbye
+    ? errorFromWire(goodbye)
+    : new HoldfastError("rejected_connect", `Closed by the node: ${closeCode} ${reason}`, {
+        number,
+      });
 }

@@ -6,7 +6,10 @@ import type { ClientEnvironment } from "./environment.ts";
 import type { HoldfastError } from "./errors.ts";
 
 /** A node's answer to one request. */
-export type Answer = Exclude<Extract<ServerFrame<unknown>, { readonly id: number }>, { readonly t: "connected" }>;
+export type Answer = Exclude<
+  Extract<ServerFrame<unknown>, { readonly id: number }>,
+  { readonly t: "connected" }
+>;
 
 type WithoutId<F> = F extends { readonly id: number } ? Omit<F, "id"> : never;
 /** A request that has no id yet. */
@@ -14,7 +17,9 @@ export type Request = WithoutId<ClientFrame<unknown>>;
 
 /** The members that are not undefined: what a frame or an event leaves out. */
 export function defined<T extends object>(members: T): Defined<T> {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Defined<T>;
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined),
+  ) as Defined<T>;
 }
 
 /** Members that may be undefined become optional ones. */
@@ -66,7 +71,8 @@ export function byteLength(encoded: string | Uint8Array): number {
   let bytes = encoded.length;
   for (let index = 0; index < encoded.length; index++) {
     const unit = encoded.charCodeAt(index);
-    // A surrogate pair is two units and four bytes, so each half adds one; everything else above U+07FF adds two.
+    // A surrogate pair is two units and four bytes, so each half adds one; everything else above
+    // U+07FF adds two.
     if (unit > 0x7f) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
   }
   return bytes;

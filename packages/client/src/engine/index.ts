@@ -5,7 +5,12 @@ export type { Stats } from "./counts.ts";
 export type { GetToken, TokenReason } from "./credentials.ts";
 export { EngineCore, type Hint } from "./engine-core.ts";
 export type { EngineListener, EngineOptions } from "./engine-options.ts";
-export type { ClientClock, ClientEnvironment, Transport, TransportHandlers } from "./environment.ts";
+export type {
+  ClientClock,
+  ClientEnvironment,
+  Transport,
+  TransportHandlers,
+} from "./environment.ts";
 export { HoldfastError, type HoldfastErrorDetails } from "./errors.ts";
 export type { Host, Part } from "./host.ts";
 export type { MembersChange, RawMember } from "./members.ts";

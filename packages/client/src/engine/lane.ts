@@ -4,7 +4,10 @@ import type { GapFrame, Position, PubFrame, SubscribedFrame } from "@holdfast/pr
 /** Frames kept while another connection may still bring what this one declares lost. */
 export const HELD_MAX = 1_000;
 
-/** `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap that another connection may fill. */
+/**
+ * `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap
+ * that another connection may fill.
+ */
 export interface Lane {
   state: "requested" | "live" | "holding";
   /** Epoch of the position that it was asked for with. */
@@ -39,4 +42,5 @@ export function openLane(lane: Lane, frame: SubscribedFrame): void {
 }
 
 /** Whether the lane has brought everything up to the head that the node named. */
-export const isCaughtUp = (lane: Lane): boolean => lane.state === "live" && !lane.awaitsGap && lane.position.offset >= lane.head;
+export const isCaughtUp = (lane: Lane): boolean =>
+  lane.state === "live" && !lane.awaitsGap && lane.position.offset >= lane.head;

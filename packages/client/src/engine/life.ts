@@ -32,7 +32,9 @@ export class Life {
   /** The client was started: it has `suspendAfterMs` to connect. */
   begin(): void {
     this.#cancelSuspend();
-    this.#cancelSuspend = this.#options.clock.after(this.#options.suspendAfterMs, () => this.#become("suspended", "suspended"));
+    this.#cancelSuspend = this.#options.clock.after(this.#options.suspendAfterMs, () =>
+      this.#become("suspended", "suspended"),
+    );
   }
 
   connected(resumed: boolean): void {

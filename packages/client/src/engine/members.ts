@@ -16,10 +16,20 @@ export interface MembersChange {
   readonly leave: readonly RawMember[];
 }
 
-export const memberOf = ({ m: id, u: user, data }: MemberEntry<unknown>): RawMember => ({ ...defined({ user }), id, data });
+export const memberOf = ({ m: id, u: user, data }: MemberEntry<unknown>): RawMember => ({
+  ...defined({ user }),
+  id,
+  data,
+});
 
-/** The difference between two sets of members: what a snapshot after a reconnect means to the application (H7). */
-export function membersBetween(before: ReadonlyMap<string, RawMember>, after: ReadonlyMap<string, RawMember>): MembersChange {
+/**
+ * The difference between two sets of members: what a snapshot after a reconnect means to the
+ * application (H7).
+ */
+export function membersBetween(
+  before: ReadonlyMap<string, RawMember>,
+  after: ReadonlyMap<string, RawMember>,
+): MembersChange {
   const join: RawMember[] = [];
   const update: RawMember[] = [];
   for (const [id, member] of after) {
@@ -31,20 +41,34 @@ export function membersBetween(before: ReadonlyMap<string, RawMember>, after: Re
 }
 
 /** Members after a change that a node told. Members keep their places. */
-export function membersAfter(before: ReadonlyMap<string, RawMember>, frame: PresenceFrame<unknown>): Map<string, RawMember> {
+export function membersAfter(
+  before: ReadonlyMap<string, RawMember>,
+  frame: PresenceFrame<unknown>,
+): Map<string, RawMember> {
   const after = new Map(before);
   for (const entry of [...frame.join, ...frame.update]) after.set(entry.m, memberOf(entry));
   for (const id of frame.leave) after.delete(id);
   return after;
 }
 
-export const isEmpty = (change: MembersChange): boolean => change.join.length + change.update.length + change.leave.length === 0;
+export const isEmpty = (change: MembersChange): boolean =>
+  change.join.length + change.update.length + change.leave.length === 0;
 
 /** Deep equality of plain data. */
 function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || Array.isArray(a) !== Array.isArray(b)) return false;
+  if (
+    typeof a !== "object" ||
+    typeof b !== "object" ||
+    a === null ||
+    b === null ||
+    Array.isArray(a) !== Array.isArray(b)
+  )
+    return false;
   const left = Object.entries(a);
   const right = new Map(Object.entries(b));
-  return left.length === right.size && left.every(([key, value]) => right.has(key) && isSame(value, right.get(key)));
+  return (
+    left.length === right.size &&
+    left.every(([key, value]) => right.has(key) && isSame(value, right.get(key)))
+  );
 }

@@ -4,7 +4,14 @@ import { pub, scripted, type Wire } from "../testing/scripted-node.ts";
 import { HoldfastError } from "./errors.ts";
 
 const migrate = (deadlineMs = 30_000): Wire => ({ t: "migrate", reason: "drain", deadlineMs });
-const gap = (from: number, to: number): Wire => ({ t: "gap", ch: "a", from, to, reason: "dropped", pos: { epoch: "e", offset: to } });
+const gap = (from: number, to: number): Wire => ({
+  t: "gap",
+  ch: "a",
+  from,
+  to,
+  reason: "dropped",
+  pos: { epoch: "e", offset: to },
+});
 
 /** Connected to an old node, subscribed to a, at offset 2. */
 function settled(members: Readonly<Record<string, unknown>> = {}) {
@@ -27,7 +34,9 @@ test("moves make-before-break: delivery goes on, nothing is delivered twice, the
   const { old, second, log, states, engine, sockets } = settled();
   old.send(migrate());
   expect(sockets).toHaveLength(2);
-  expect(second().accept({ session: "s1", resumed: true, resume: "r-new", node: "n2" })).toMatchObject([
+  expect(
+    second().accept({ session: "s1", resumed: true, resume: "r-new", node: "n2" }),
+  ).toMatchObject([
     { t: "connect", resume: "r-old", moving: true, migrates: true },
     { t: "subscribe", ch: "a", pos: { epoch: "e", offset: 2 } },
   ]);
@@ -42,7 +51,14 @@ test("moves make-before-break: delivery goes on, nothing is delivered twice, the
   expect(log.lines).toEqual(["3", "4"]);
   expect(states).toEqual(["connected connected"]);
   expect(engine.node).toBe("n2");
-  expect(engine.counts.total).toMatchObject({ migrations: 1, reconnects: 0, gaps: 0, undeclared: 0, lost: 0, deliveryPauseMsLast: 0 });
+  expect(engine.counts.total).toMatchObject({
+    migrations: 1,
+    reconnects: 0,
+    gaps: 0,
+    undeclared: 0,
+    lost: 0,
+    deliveryPauseMsLast: 0,
+  });
   expect(second().takeOne("report").counts).toMatchObject({ migrations: 1 });
 });
 
@@ -87,7 +103,12 @@ test("a gap on the new connection waits for the old one to fill it", () => {
   const { old, second, log, engine } = settled({ cls: "volatile" });
   old.send(migrate());
   second().accept();
-  second().subscribed("a", { cls: "volatile", pos: { epoch: "e", offset: 4 }, head: 4, recovered: false });
+  second().subscribed("a", {
+    cls: "volatile",
+    pos: { epoch: "e", offset: 4 },
+    head: 4,
+    recovered: false,
+  });
   second().send(gap(3, 4), pub("a", 5));
   expect(log.lines).toEqual([]);
   old.send(pub("a", 3));
@@ -103,7 +124,12 @@ test("a gap that the old connection does not fill within a second, or before it 
     const { old, second, log, clock } = settled({ cls: "volatile" });
     old.send(migrate());
     second().accept();
-    second().subscribed("a", { cls: "volatile", pos: { epoch: "e", offset: 4 }, head: 4, recovered: false });
+    second().subscribed("a", {
+      cls: "volatile",
+      pos: { epoch: "e", offset: 4 },
+      head: 4,
+      recovered: false,
+    });
     second().send(gap(3, 4), pub("a", 5));
     old.send(pub("a", 3));
     if (end === "time") clock.advance(1_000);
@@ -118,13 +144,20 @@ describe("requests in flight", () => {
     const results: string[] = [];
     const publish = (data: string) => {
       all.engine.publisher.publish("a", data, { timeoutMs: 9_000, ordered: true }, (result) =>
-        results.push(result instanceof HoldfastError ? `${data} ${result.code}` : `${data} ${result.position.offset}`),
+        results.push(
+          result instanceof HoldfastError
+            ? `${data} ${result.code}`
+            : `${data} ${result.position.offset}`,
+        ),
       );
       all.clock.flush();
     };
     const call = (name: string) => {
-      all.engine.calls.start({ t: "rpc", m: name }, { timeoutMs: 9_000, repeatable: false, name }, (result) =>
-        results.push(result instanceof HoldfastError ? `${name} ${result.code}` : `${name} ok`),
+      all.engine.calls.start(
+        { t: "rpc", m: name },
+        { timeoutMs: 9_000, repeatable: false, name },
+        (result) =>
+          results.push(result instanceof HoldfastError ? `${name} ${result.code}` : `${name} ok`),
       );
       all.clock.flush();
     };
@@ -221,8 +254,10 @@ describe("requests in flight", () => {
   test("that are still not answered a second before the deadline end with connection_lost", () => {
     const { engine, clock, old, second } = withRequests();
     const results: string[] = [];
-    engine.calls.start({ t: "rpc", m: "long" }, { timeoutMs: 60_000, repeatable: false, name: "long" }, (result) =>
-      results.push(result instanceof HoldfastError ? result.code : "ok"),
+    engine.calls.start(
+      { t: "rpc", m: "long" },
+      { timeoutMs: 60_000, repeatable: false, name: "long" },
+      (result) => results.push(result instanceof HoldfastError ? result.code : "ok"),
     );
     clock.flush();
     old.send(migrate(20_000));
@@ -319,7 +354,12 @@ describe("the old connection dies on the way", () => {
     expect(states).toEqual(["connected connected"]);
     expect(log.lines).toEqual(["3"]);
     expect(engine.node).toBe("n2");
-    expect(engine.counts.total).toMatchObject({ migrations: 1, reconnects: 0, deliveryPauseMsLast: 70, resumeMsMax: 70 });
+    expect(engine.counts.total).toMatchObject({
+      migrations: 1,
+      reconnects: 0,
+      deliveryPauseMsLast: 70,
+      resumeMsMax: 70,
+    });
   });
 
   test("while the second is being opened: `connected` if that takes less than a second", () => {
@@ -467,7 +507,10 @@ describe("at the same time", () => {
     expect(old.takeOne("subscribe").pos).toBeUndefined();
     expect(second().take()).toEqual([]);
     old.subscribed("b", { pos: { epoch: "e", offset: 8 }, head: 8 });
-    expect(second().takeOne("subscribe")).toMatchObject({ ch: "b", pos: { epoch: "e", offset: 8 } });
+    expect(second().takeOne("subscribe")).toMatchObject({
+      ch: "b",
+      pos: { epoch: "e", offset: 8 },
+    });
     expect(log.lines).toEqual(["ready e:8"]);
   });
 

@@ -2,7 +2,10 @@
 import type { Connection } from "./connection.ts";
 import type { Host } from "./host.ts";
 
-/** A second connection that is established but not caught up after this long is taken all the same: it loses nothing, it is only late. */
+/**
+ * A second connection that is established but not caught up after this long is taken all the same:
+ * it loses nothing, it is only late.
+ */
 const CATCH_UP_MS = 10_000;
 const RETRY_BASE_MS = 500;
 const RETRY_CAP_MS = 5_000;
@@ -12,11 +15,17 @@ export interface MigrationPort {
   open(): Connection;
   /** Whether the connection has every stream, snapshot and entry. */
   isReady(connection: Connection): boolean;
-  /** Takes the connection for everything; `leftMs` until the node of the first one ends that (below 0: it should have). */
+  /**
+   * Takes the connection for everything; `leftMs` until the node of the first one ends that (below
+   * 0: it should have).
+   */
   take(connection: Connection, leftMs: number): void;
 }
 
-/** Lives from `migrate` until the second connection is taken or the deadline passes; it holds at most one connection. */
+/**
+ * Lives from `migrate` until the second connection is taken or the deadline passes; it holds at
+ * most one connection.
+ */
 export class Migration {
   readonly #host: Host;
   readonly #port: MigrationPort;
@@ -55,10 +64,14 @@ export class Migration {
     if (second?.info && !second.ended && this.#port.isReady(second)) this.#take(second);
   }
 
-  /** The second connection ended before it was taken: the first stays, and another attempt follows while there is time. */
+  /**
+   * The second connection ended before it was taken: the first stays, and another attempt follows
+   * while there is time.
+   */
   lost(retryMs: number): void {
     this.#second = undefined;
-    // A node that names a time has room soon, or knows a better place: no reason to wait longer each time.
+    // A node that names a time has room soon, or knows a better place: no reason to wait longer
+    // each time.
     if (retryMs === 0) this.#failures++;
     this.#retry(retryMs);
   }
@@ -90,7 +103,8 @@ export class Migration {
     this.#cancel();
     this.#cancel = () => {};
     // Past the deadline the node closes the first connection, and an ordinary reconnect follows.
-    if (this.#now() + delayMs < this.#deadlineAtMs) this.#cancel = clock.after(delayMs, () => this.#attempt());
+    if (this.#now() + delayMs < this.#deadlineAtMs)
+      this.#cancel = clock.after(delayMs, () => this.#attempt());
   }
 
   #now(): number {

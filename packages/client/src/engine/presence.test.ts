@@ -9,18 +9,26 @@ function start() {
   const ids = (list: readonly { id: string }[]) => list.map(({ id }) => id).join(",");
   const watch = () =>
     all.engine.presence.watch("a", {
-      change: ({ join, update, leave }, members) => log.push(`+${ids(join)} ~${ids(update)} -${ids(leave)} = ${ids(members)}`),
+      change: ({ join, update, leave }, members) =>
+        log.push(`+${ids(join)} ~${ids(update)} -${ids(leave)} = ${ids(members)}`),
       ready: (members) => log.push(`ready ${ids(members)}`),
       error: (error) => log.push(`error ${error.code}`),
     });
   const results: string[] = [];
   const enter = (data: unknown) => {
-    all.engine.presence.enter("a", data, (error) => results.push(`${String(data)} ${error?.code ?? "ok"}`));
+    all.engine.presence.enter("a", data, (error) =>
+      results.push(`${String(data)} ${error?.code ?? "ok"}`),
+    );
     all.clock.flush();
   };
   return { ...all, log, watch, enter, results };
 }
-const members = (list: readonly string[], more = false): Wire => ({ t: "members", ch: "a", list: list.map((m) => ({ m, d: m })), more });
+const members = (list: readonly string[], more = false): Wire => ({
+  t: "members",
+  ch: "a",
+  list: list.map((m) => ({ m, d: m })),
+  more,
+});
 const presence = (join: string[], update: string[] = [], leave: string[] = []): Wire => ({
   t: "presence",
   ch: "a",
@@ -56,7 +64,14 @@ describe("watching", () => {
     clock.flush();
     socket.send(members(["1"]));
     socket.take();
-    socket.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "", of: "presence" });
+    socket.send({
+      t: "unsubscribed",
+      ch: "a",
+      code: 223,
+      name: "subscription_ended",
+      msg: "",
+      of: "presence",
+    });
     expect(log.at(-1)).toBe("error subscription_ended");
     expect(engine.presence.members("a")).toEqual([]);
     expect(socket.take()).toEqual([]);
@@ -118,9 +133,22 @@ describe("watching", () => {
     const socket = connect();
     watch();
     clock.flush();
-    socket.send({ t: "err", id: socket.takeOne("watch").id, code: 214, name: "broker_unavailable", msg: "", retryMs: 100 });
+    socket.send({
+      t: "err",
+      id: socket.takeOne("watch").id,
+      code: 214,
+      name: "broker_unavailable",
+      msg: "",
+      retryMs: 100,
+    });
     clock.advance(1_000);
-    socket.send({ t: "err", id: socket.takeOne("watch").id, code: 209, name: "presence_disabled", msg: "" });
+    socket.send({
+      t: "err",
+      id: socket.takeOne("watch").id,
+      code: 209,
+      name: "presence_disabled",
+      msg: "",
+    });
     expect(log).toEqual(["error presence_disabled"]);
   });
 
@@ -140,8 +168,10 @@ describe("watching", () => {
       [Uint8Array.of(1), Uint8Array.of(2)],
       [{ a: undefined }, { b: undefined }],
     ];
-    for (const [before, after] of same) expect(membersBetween(map(before), map(after)).update).toHaveLength(0);
-    for (const [before, after] of other) expect(membersBetween(map(before), map(after)).update).toHaveLength(1);
+    for (const [before, after] of same)
+      expect(membersBetween(map(before), map(after)).update).toHaveLength(0);
+    for (const [before, after] of other)
+      expect(membersBetween(map(before), map(after)).update).toHaveLength(1);
   });
 });
 
@@ -196,9 +226,22 @@ describe("entering", () => {
     const { connect, enter, results, clock, socket } = start();
     connect({ windowMs: 0 });
     enter("one");
-    socket().send({ t: "err", id: socket().takeOne("enter").id, code: 213, name: "rate_limited", msg: "", retryMs: 100 });
+    socket().send({
+      t: "err",
+      id: socket().takeOne("enter").id,
+      code: 213,
+      name: "rate_limited",
+      msg: "",
+      retryMs: 100,
+    });
     clock.advance(1_000);
-    socket().send({ t: "err", id: socket().takeOne("enter").id, code: 203, name: "permission_denied", msg: "" });
+    socket().send({
+      t: "err",
+      id: socket().takeOne("enter").id,
+      code: 203,
+      name: "permission_denied",
+      msg: "",
+    });
     expect(results).toEqual(["one permission_denied"]);
     socket().drop();
     clock.advance(2_000);

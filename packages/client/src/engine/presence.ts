@@ -1,10 +1,18 @@
-// Owns: presence of every channel: what this session entered with, who is watched, and keeping both over connections (H7).
+// Owns: presence of every channel: what this session entered with, who is watched, and keeping both
+// over connections (H7).
 import type { ServerFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
 import { defined, guard, type Host, type Part } from "./host.ts";
-import { isEmpty, type MembersChange, memberOf, membersAfter, membersBetween, type RawMember } from "./members.ts";
+import {
+  isEmpty,
+  type MembersChange,
+  memberOf,
+  membersAfter,
+  membersBetween,
+  type RawMember,
+} from "./members.ts";
 
 /** Callers of `enter`, `update` and `leave` that may wait in one channel. */
 const WAITING_MAX = 1_000;
@@ -47,7 +55,14 @@ interface Attachment {
   readonly seats: Map<string, Seat>;
 }
 
-const newSeat = (): Seat => ({ sent: 0, busy: false, entered: false, tries: 0, watch: "none", incoming: new Map() });
+const newSeat = (): Seat => ({
+  sent: 0,
+  busy: false,
+  entered: false,
+  tries: 0,
+  watch: "none",
+  incoming: new Map(),
+});
 
 /** Presence of a client. `attach` a connection when it opens; `detach` it when it ends. */
 export class Presence implements Part {
@@ -56,13 +71,19 @@ export class Presence implements Part {
   readonly #rooms = new Map<string, Room>();
   #attachments: readonly Attachment[] = [];
 
-  /** `settled` is called whenever a watch became live or a change of this session's entry was answered. */
+  /**
+   * `settled` is called whenever a watch became live or a change of this session's entry was
+   * answered.
+   */
   constructor(host: Host, settled: () => void) {
     this.#host = host;
     this.#settled = settled;
   }
 
-  /** Wishes to be a member with this data, from now until `leave`, on every connection. Changes that come faster than answers are merged; `done` when the node has this or a newer one. */
+  /**
+   * Wishes to be a member with this data, from now until `leave`, on every connection. Changes that
+   * come faster than answers are merged; `done` when the node has this or a newer one.
+   */
   enter(channel: string, data: unknown, done: Done): void {
     this.#change(channel, { data }, done);
   }
@@ -70,10 +91,19 @@ export class Presence implements Part {
   /** The same for a session that has entered. */
   update(channel: string, data: unknown, done: Done): void {
     if (this.#rooms.get(channel)?.wish) this.#change(channel, { data }, done);
-    else done(new HoldfastError("not_entered", `Cannot update presence in ${channel}: not entered, expected enter() first`));
+    else
+      done(
+        new HoldfastError(
+          "not_entered",
+          `Cannot update presence in ${channel}: not entered, expected enter() first`,
+        ),
+      );
   }
 
-  /** Without a connection there is nothing to tell: the node ends the membership after its grace time. */
+  /**
+   * Without a connection there is nothing to tell: the node ends the membership after its grace
+   * time.
+   */
   leave(channel: string, done: Done): void {
     const room = this.#rooms.get(channel);
     if (room?.wish && this.#host.ready()) this.#change(channel, undefined, done);
@@ -93,7 +123,9 @@ export class Presence implements Part {
     return [...(this.#rooms.get(channel)?.members.values() ?? [])];
   }
 
-  /** The first watcher of a channel starts the watch. The result removes it; the last one ends it. */
+  /**
+   * The first watcher of a channel starts the watch. The result removes it; the last one ends it.
+   */
   watch(channel: string, listener: PresenceListener): () => void {
     const { final } = this.#host;
     if (final) {
@@ -102,7 +134,8 @@ export class Presence implements Part {
     }
     const room = this.#room(channel);
     room.watchers.set(listener, { ready: false });
-    for (const { connection, seats } of this.#attachments) this.#requestWatch(connection, seats, room);
+    for (const { connection, seats } of this.#attachments)
+      this.#requestWatch(connection, seats, room);
     if (this.#attachments.some(({ seats }) => seats.get(channel)?.watch === "live"))
       this.#host.environment.clock.defer(() => this.#tellReady(room));
     return () => {
@@ -126,7 +159,8 @@ export class Presence implements Part {
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
     const newest = this.#attachments.at(-1);
     for (const room of this.#rooms.values()) {
-      // A newer connection that failed may have taken the entry over, and its node will end it: take it back.
+      // A newer connection that failed may have taken the entry over, and its node will end it:
+      // take it back.
       const seat = newest?.seats.get(room.channel);
       if (seat && place === this.#attachments.length) seat.sent = 0;
       this.#sendWishes(room);
@@ -146,7 +180,8 @@ export class Presence implements Part {
   }
 
   onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
-    if (frame.t === "unsubscribed" && frame.of === "presence") this.#ended(frame.ch, errorFromWire(frame));
+    if (frame.t === "unsubscribed" && frame.of === "presence")
+      this.#ended(frame.ch, errorFromWire(frame));
     if (frame.t !== "members" && frame.t !== "presence") return;
     const room = this.#rooms.get(frame.ch);
     const seat = this.#of(connection)?.get(frame.ch);
@@ -191,7 +226,12 @@ export class Presence implements Part {
     }
     const room = this.#room(channel);
     if (room.waiting.length >= WAITING_MAX) {
-      done(new HoldfastError("queue_full", `Cannot change presence in ${channel}: ${WAITING_MAX} changes wait for an answer`));
+      done(
+        new HoldfastError(
+          "queue_full",
+          `Cannot change presence in ${channel}: ${WAITING_MAX} changes wait for an answer`,
+        ),
+      );
       return;
     }
     room.version++;
@@ -207,12 +247,16 @@ export class Presence implements Part {
   }
 
   /**
-   * The entry belongs to the connection that entered last, and ends with it. So while a session moves only the newest enters,
-   * and not before the older has its answer: what the older asked for must not reach the broker after it.
+   * The entry belongs to the connection that entered last, and ends with it. So while a session
+   * moves only the newest enters, and not before the older has its answer: what the older asked for
+   * must not reach the broker after it.
    */
   #mayEnter(connection: Connection, { channel }: Room): boolean {
     const others = this.#attachments.filter((other) => other.connection !== connection);
-    return this.#attachments.at(-1)?.connection === connection && !others.some(({ seats }) => seats.get(channel)?.busy);
+    return (
+      this.#attachments.at(-1)?.connection === connection &&
+      !others.some(({ seats }) => seats.get(channel)?.busy)
+    );
   }
 
   #sendWish(connection: Connection, seats: Map<string, Seat>, room: Room): void {
@@ -307,7 +351,8 @@ export class Presence implements Part {
     room.members = members;
     if (isEmpty(change)) return;
     const list = [...members.values()];
-    for (const watcher of [...room.watchers.keys()]) guard(this.#host, () => watcher.change(change, list));
+    for (const watcher of [...room.watchers.keys()])
+      guard(this.#host, () => watcher.change(change, list));
   }
 
   #tellReady(room: Room): void {
@@ -319,9 +364,14 @@ export class Presence implements Part {
     }
   }
 
-  /** Only the newest connection with a snapshot tells who is there: an older one may lag behind it. */
+  /**
+   * Only the newest connection with a snapshot tells who is there: an older one may lag behind it.
+   */
   #leads(connection: Connection, room: Room): boolean {
-    return this.#attachments.findLast(({ seats }) => seats.get(room.channel)?.watch === "live")?.connection === connection;
+    return (
+      this.#attachments.findLast(({ seats }) => seats.get(room.channel)?.watch === "live")
+        ?.connection === connection
+    );
   }
 
   #settle(room: Room, error: HoldfastError | undefined, upTo = room.version): void {
@@ -339,7 +389,13 @@ export class Presence implements Part {
   #room(channel: string): Room {
     const known = this.#rooms.get(channel);
     if (known) return known;
-    const room: Room = { channel, version: 0, waiting: [], watchers: new Map(), members: new Map() };
+    const room: Room = {
+      channel,
+      version: 0,
+      waiting: [],
+      watchers: new Map(),
+      members: new Map(),
+    };
     this.#rooms.set(channel, room);
     return room;
   }

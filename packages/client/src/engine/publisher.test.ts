@@ -8,24 +8,48 @@ function start(options = {}) {
   const results: string[] = [];
   const publish = (
     data: unknown,
-    more: { timeoutMs?: number; ordered?: boolean; key?: string; idempotencyKey?: string; channel?: string } = {},
+    more: {
+      timeoutMs?: number;
+      ordered?: boolean;
+      key?: string;
+      idempotencyKey?: string;
+      channel?: string;
+    } = {},
   ) => {
     const { channel = "a", ...rest } = more;
-    const stop = all.engine.publisher.publish(channel, data, { timeoutMs: 60_000, ordered: true, ...rest }, (result) =>
-      results.push(
-        `${String(data)} ${result instanceof HoldfastError ? result.code : `${result.position.offset}${result.duplicate ? " again" : ""}`}`,
-      ),
+    const stop = all.engine.publisher.publish(
+      channel,
+      data,
+      { timeoutMs: 60_000, ordered: true, ...rest },
+      (result) =>
+        results.push(
+          `${String(data)} ${result instanceof HoldfastError ? result.code : `${result.position.offset}${result.duplicate ? " again" : ""}`}`,
+        ),
     );
     all.clock.flush();
     return stop;
   };
   return { ...all, publish, results };
 }
-const data = (frames: readonly Wire[]) => frames.filter(({ t }) => t === "publish").map(({ d }) => d);
+const data = (frames: readonly Wire[]) =>
+  frames.filter(({ t }) => t === "publish").map(({ d }) => d);
 const acknowledge = (socket: ScriptedSocket, frame: Wire | undefined, o: number, more = {}) =>
   socket.send({ t: "published", id: frame?.id, e: "e", o, ...more });
-const refuse = (socket: ScriptedSocket, frame: Wire | undefined, code: number, name: string, retryMs?: number) =>
-  socket.send({ t: "err", id: frame?.id, code, name, msg: "", ...(retryMs === undefined ? {} : { retryMs }) });
+const refuse = (
+  socket: ScriptedSocket,
+  frame: Wire | undefined,
+  code: number,
+  name: string,
+  retryMs?: number,
+) =>
+  socket.send({
+    t: "err",
+    id: frame?.id,
+    code,
+    name,
+    msg: "",
+    ...(retryMs === undefined ? {} : { retryMs }),
+  });
 
 test("resolves when the node acknowledges, not before; every publish has its own idempotency key", () => {
   const { connect, publish, results } = start();
@@ -33,7 +57,13 @@ test("resolves when the node acknowledges, not before; every publish has its own
   publish("x", { key: "k" });
   publish("y", { channel: "b", idempotencyKey: "mine" });
   const [x, y] = socket.take();
-  expect(x).toMatchObject({ t: "publish", ch: "a", d: "x", k: "k", idem: expect.stringMatching(/^[a-z0-9]{4,}-1$/) });
+  expect(x).toMatchObject({
+    t: "publish",
+    ch: "a",
+    d: "x",
+    k: "k",
+    idem: expect.stringMatching(/^[a-z0-9]{4,}-1$/),
+  });
   expect(y).toMatchObject({ ch: "b", idem: "mine" });
   expect(results).toEqual([]);
   acknowledge(socket, x, 7);
@@ -83,7 +113,9 @@ describe("without a connection", () => {
   });
 
   test("beyond the number or the bytes of the queue they are refused with queue_full, and what waits stays", () => {
-    const { publish, results, connect, socket } = start({ queue: { countMax: 3, bytesMax: 1_000 } });
+    const { publish, results, connect, socket } = start({
+      queue: { countMax: 3, bytesMax: 1_000 },
+    });
     for (const value of [1, 2, 3, 4]) publish(value);
     expect(results).toEqual(["4 queue_full"]);
     connect();
@@ -205,7 +237,8 @@ describe("refusals", () => {
     const socket = connect({ pingMs: 600_000 });
     publish(1, { timeoutMs: 30_000 });
     for (let second = 0; second < 40; second++) {
-      for (const frame of socket.take()) if (frame.t === "publish") refuse(socket, frame, 214, "broker_unavailable");
+      for (const frame of socket.take())
+        if (frame.t === "publish") refuse(socket, frame, 214, "broker_unavailable");
       clock.advance(1_000);
     }
     expect(results).toEqual(["1 timeout"]);
@@ -213,11 +246,16 @@ describe("refusals", () => {
   });
 
   test("data that cannot be encoded, and data larger than a message, are refused without harm to the connection", () => {
-    const { connect, publish, results, states } = start({ queue: { countMax: 10, bytesMax: 1_000_000 } });
+    const { connect, publish, results, states } = start({
+      queue: { countMax: 10, bytesMax: 1_000_000 },
+    });
     connect({ messageBytesMax: 1_000 });
     publish(10n);
     publish("é".repeat(600));
-    expect(results.map((line) => line.split(" ").at(-1))).toEqual(["payload_invalid", "payload_too_large"]);
+    expect(results.map((line) => line.split(" ").at(-1))).toEqual([
+      "payload_invalid",
+      "payload_too_large",
+    ]);
     expect(states).toEqual(["connected connected"]);
   });
 

@@ -1,17 +1,24 @@
-// Owns: publishes from the call to the acknowledgement: order in each channel, repeats with one idempotency key, the bounded queue (H3).
+// Owns: publishes from the call to the acknowledgement: order in each channel, repeats with one
+// idempotency key, the bounded queue (H3).
 import type { Encoded, Position } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
 import { type Answer, byteLength, defined, type Host } from "./host.ts";
 
-/** Publishes of one channel that are sent together; the next ones wait until all are answered, so that a refused one can keep its place. */
+/**
+ * Publishes of one channel that are sent together; the next ones wait until all are answered, so
+ * that a refused one can keep its place.
+ */
 const BATCH_MAX = 64;
 /** Publishes of all channels without an answer. */
 const IN_FLIGHT_MAX = 256;
 /** Rest after a refusal for the rate that names no time. */
 const REST_MS = 200;
-/** After this long a publish that was sent is not sent again: the broker may have forgotten its idempotency key. */
+/**
+ * After this long a publish that was sent is not sent again: the broker may have forgotten its
+ * idempotency key.
+ */
 const REPEAT_WITHIN_MS = 60_000;
 
 export interface PublishOptions {
@@ -24,7 +31,9 @@ export interface PublishOptions {
   readonly ordered: boolean;
 }
 
-export type PublishDone = (result: { readonly position: Position; readonly duplicate: boolean } | HoldfastError) => void;
+export type PublishDone = (
+  result: { readonly position: Position; readonly duplicate: boolean } | HoldfastError,
+) => void;
 
 interface Item {
   readonly id: number;
@@ -33,7 +42,10 @@ interface Item {
   readonly encoded: Encoded;
   readonly bytes: number;
   readonly done: PublishDone;
-  /** When it was sent for the first time without being refused for its rate: the broker may have it since. */
+  /**
+   * When it was sent for the first time without being refused for its rate: the broker may have it
+   * since.
+   */
   firstSentMs: number | undefined;
   firstTry: boolean;
   sent: boolean;
@@ -54,7 +66,10 @@ export class Publisher {
   #bytes = 0;
   #inFlight = 0;
   #restUntilMs = 0;
-  /** One after a refusal for the rate, and one more for each publish that is taken: what is over the rate is hardly sent. */
+  /**
+   * One after a refusal for the rate, and one more for each publish that is taken: what is over the
+   * rate is hardly sent.
+   */
   #batchMax = BATCH_MAX;
   #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
@@ -65,8 +80,16 @@ export class Publisher {
     this.#prefix = `${part()}${part()}${part()}${part()}`;
   }
 
-  /** Takes a publish; the data is encoded at once. `done` is called once, never inside this call's turn unless refused. The result gives it up with the error given. */
-  publish(channel: string, data: unknown, options: PublishOptions, done: PublishDone): (error: HoldfastError) => void {
+  /**
+   * Takes a publish; the data is encoded at once. `done` is called once, never inside this call's
+   * turn unless refused. The result gives it up with the error given.
+   */
+  publish(
+    channel: string,
+    data: unknown,
+    options: PublishOptions,
+    done: PublishDone,
+  ): (error: HoldfastError) => void {
     const item = this.#item(channel, data, options, done);
     if (item instanceof HoldfastError) {
       done(item);
@@ -78,7 +101,13 @@ export class Publisher {
     if (lane) lane.push(item);
     else this.#lanes.set(item.lane, [item]);
     item.cancelTimer = this.#host.environment.clock.after(options.timeoutMs, () =>
-      this.#settle(item, new HoldfastError("timeout", `Cannot publish to ${channel}: not acknowledged within ${options.timeoutMs} ms`)),
+      this.#settle(
+        item,
+        new HoldfastError(
+          "timeout",
+          `Cannot publish to ${channel}: not acknowledged within ${options.timeoutMs} ms`,
+        ),
+      ),
     );
     this.pump();
     return (error) => this.#settle(item, error);
@@ -102,39 +131,73 @@ export class Publisher {
   }
 
   endAll(error: HoldfastError): void {
-    for (const lane of [...this.#lanes.values()]) for (const item of [...lane]) this.#settle(item, error);
+    for (const lane of [...this.#lanes.values()])
+      for (const item of [...lane]) this.#settle(item, error);
     this.#wake?.cancel();
     this.#wake = undefined;
   }
 
-  #item(channel: string, data: unknown, options: PublishOptions, done: PublishDone): Item | HoldfastError {
+  #item(
+    channel: string,
+    data: unknown,
+    options: PublishOptions,
+    done: PublishDone,
+  ): Item | HoldfastError {
     if (this.#host.final) return this.#host.final;
     const id = this.#host.nextId();
     const idem = options.idempotencyKey ?? `${this.#prefix}-${++this.#number}`;
     let encoded: Encoded;
     try {
-      encoded = this.#host.codec.encode({ ...defined({ k: options.key }), t: "publish", id, ch: channel, idem, data });
+      encoded = this.#host.codec.encode({
+        ...defined({ k: options.key }),
+        t: "publish",
+        id,
+        ch: channel,
+        idem,
+        data,
+      });
     } catch (cause) {
-      return new HoldfastError("payload_invalid", `Cannot publish to ${channel}: the data cannot be encoded`, { cause });
+      return new HoldfastError(
+        "payload_invalid",
+        `Cannot publish to ${channel}: the data cannot be encoded`,
+        { cause },
+      );
     }
     const bytes = byteLength(encoded);
     const { countMax, bytesMax } = this.#limits;
     if (this.#count >= countMax || this.#bytes + bytes > bytesMax) {
       const found = `${this.#count} publishes of ${this.#bytes} bytes wait`;
-      return new HoldfastError("queue_full", `Cannot publish to ${channel}: ${found}, expected at most ${countMax} of ${bytesMax} bytes`);
+      return new HoldfastError(
+        "queue_full",
+        `Cannot publish to ${channel}: ${found}, expected at most ${countMax} of ${bytesMax} bytes`,
+      );
     }
     const lane = options.ordered ? channel : `${channel}\n${id}`;
-    const fresh = { firstSentMs: undefined, firstTry: true, sent: false, settled: false, tries: 0, cancelTimer: () => {} };
+    const fresh = {
+      firstSentMs: undefined,
+      firstTry: true,
+      sent: false,
+      settled: false,
+      tries: 0,
+      cancelTimer: () => {},
+    };
     return { id, channel, lane, encoded, bytes, done, ...fresh };
   }
 
   #sendBatch(connection: Connection, lane: readonly Item[], nowMs: number): void {
     let bytes = 0;
     for (const item of lane.slice(0, this.#batchMax)) {
-      if (this.#inFlight >= IN_FLIGHT_MAX || (bytes > 0 && bytes + item.bytes > connection.messageBytesMax)) return;
+      if (
+        this.#inFlight >= IN_FLIGHT_MAX ||
+        (bytes > 0 && bytes + item.bytes > connection.messageBytesMax)
+      )
+        return;
       if (item.bytes > connection.messageBytesMax) {
         const found = `${item.bytes} bytes, expected at most ${connection.messageBytesMax}`;
-        this.#settle(item, new HoldfastError("payload_too_large", `Cannot publish to ${item.channel}: ${found}`));
+        this.#settle(
+          item,
+          new HoldfastError("payload_too_large", `Cannot publish to ${item.channel}: ${found}`),
+        );
         continue;
       }
       if (item.firstSentMs !== undefined && nowMs - item.firstSentMs > REPEAT_WITHIN_MS) {
@@ -157,7 +220,10 @@ export class Publisher {
     if (item.settled) this.#tidy(item);
     else if (answer?.t === "published") {
       if (this.#batchMax < BATCH_MAX) this.#takeTurns(item.lane);
-      this.#settle(item, { position: { epoch: answer.e, offset: answer.o }, duplicate: answer.dup === true });
+      this.#settle(item, {
+        position: { epoch: answer.e, offset: answer.o },
+        duplicate: answer.dup === true,
+      });
     } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer));
     this.pump();
   }
@@ -178,7 +244,8 @@ export class Publisher {
     }
     const { clock, random } = this.#host.environment;
     if (error.code === "rate_limited") {
-      // The limit is the connection's: everything rests until there is room, and the node did not take this one.
+      // The limit is the connection's: everything rests until there is room, and the node did not
+      // take this one.
       if (item.firstTry) item.firstSentMs = undefined;
       this.#batchMax = 1;
       const restMs = (error.retryAfterMs ?? REST_MS) * (1 + random.next());
@@ -199,7 +266,10 @@ export class Publisher {
     item.done(result);
   }
 
-  /** Takes an item out of its lane. One that was given up while in flight stays until its answer, so that nothing overtakes it. */
+  /**
+   * Takes an item out of its lane. One that was given up while in flight stays until its answer, so
+   * that nothing overtakes it.
+   */
   #tidy(item: Item): void {
     const lane = this.#lanes.get(item.lane);
     const place = lane?.indexOf(item) ?? -1;

@@ -1,4 +1,5 @@
-// Owns: the time from losing a connection to being caught up on the next one, and reporting to the node what the application experienced.
+// Owns: the time from losing a connection to being caught up on the next one, and reporting to the
+// node what the application experienced.
 import type { Host } from "./host.ts";
 
 /** Streams that are not caught up after this long are taken as such in the counts. */
@@ -22,7 +23,10 @@ export class Resumption {
     return this.#lostAtMs !== undefined;
   }
 
-  /** A connection that was established stopped working at this time, or (undefined) one that was not. */
+  /**
+   * A connection that was established stopped working at this time, or (undefined) one that was
+   * not.
+   */
   lost(atMs: number | undefined): void {
     this.#cancel();
     this.#lostAtMs ??= atMs;

@@ -1,4 +1,5 @@
-// Owns: one channel's stream as the application sees it, merged from every connection that carries it.
+// Owns: one channel's stream as the application sees it, merged from every connection that carries
+// it.
 import {
   type DeliveryClass,
   type GapFrame,
@@ -11,7 +12,10 @@ import {
 import type { HoldfastError } from "./errors.ts";
 import { guard, type Host } from "./host.ts";
 
-/** One publication, as the application gets it. `timeMs` is the broker's clock; `key` is set in `latest` channels only. */
+/**
+ * One publication, as the application gets it. `timeMs` is the broker's clock; `key` is set in
+ * `latest` channels only.
+ */
 export interface RawMessage {
   readonly channel: string;
   readonly data: unknown;
@@ -27,14 +31,23 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** A publication as the node sent it, as the application gets it. */
 export function messageOf(channel: string, epoch: string, entry: PubEntry<unknown>): RawMessage {
-  const message: Mutable<RawMessage> = { channel, data: entry.data, offset: entry.o, epoch, timeMs: entry.ts };
+  const message: Mutable<RawMessage> = {
+    channel,
+    data: entry.data,
+    offset: entry.o,
+    epoch,
+    timeMs: entry.ts,
+  };
   if (entry.k !== undefined) message.key = entry.k;
   if (entry.u !== undefined) message.user = entry.u;
   if (entry.s !== undefined) message.session = entry.s;
   return message;
 }
 
-/** Publications `from`..`to` of the channel will not come (`to` null: how many is not known, the stream began anew). It goes on after `position`. */
+/**
+ * Publications `from`..`to` of the channel will not come (`to` null: how many is not known, the
+ * stream began anew). It goes on after `position`.
+ */
 export interface Gap {
   readonly channel: string;
   readonly from: number;
@@ -43,14 +56,20 @@ export interface Gap {
   readonly position: Position;
 }
 
-/** A subscription came back on a new connection and caught up. `lossless`: no gap was declared on the way. */
+/**
+ * A subscription came back on a new connection and caught up. `lossless`: no gap was declared on
+ * the way.
+ */
 export interface Recovered {
   readonly channel: string;
   readonly position: Position;
   readonly lossless: boolean;
 }
 
-/** One of the application's subscriptions. Calls come in stream order, never while another is running. */
+/**
+ * One of the application's subscriptions. Calls come in stream order, never while another is
+ * running.
+ */
 export interface StreamListener {
   message(message: RawMessage): void;
   gap(gap: Gap): void;
@@ -69,7 +88,10 @@ export interface StreamStart {
 
 export type Verdict = "delivered" | "duplicate" | "hole";
 
-/** Position, listeners and the rules of order. It never goes back and never jumps unless a gap says so. */
+/**
+ * Position, listeners and the rules of order. It never goes back and never jumps unless a gap says
+ * so.
+ */
 export class Stream {
   readonly channel: string;
   readonly last: number | undefined;
@@ -103,7 +125,10 @@ export class Stream {
     this.#ready.delete(listener);
   }
 
-  /** Tells those that were not told yet that the node has the subscription, and where it goes on: behind a gap to come, if the node declares one. */
+  /**
+   * Tells those that were not told yet that the node has the subscription, and where it goes on:
+   * behind a gap to come, if the node declares one.
+   */
   tellReady(position = this.position): void {
     if (!position) return;
     this.#tell((listener) => {
@@ -115,7 +140,8 @@ export class Stream {
 
   tellRecovered(): void {
     const { channel, position, lossy } = this;
-    if (position) this.#tell((listener) => listener.recovered({ channel, position, lossless: !lossy }));
+    if (position)
+      this.#tell((listener) => listener.recovered({ channel, position, lossless: !lossy }));
     this.lossy = false;
   }
 
@@ -137,7 +163,10 @@ export class Stream {
     return "delivered";
   }
 
-  /** Takes a declared gap, unless everything up to its end was delivered by another connection. `rewinds`: offsets begin anew in the same epoch. */
+  /**
+   * Takes a declared gap, unless everything up to its end was delivered by another connection.
+   * `rewinds`: offsets begin anew in the same epoch.
+   */
   skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">, rewinds = false): void {
     const { position, channel } = this;
     const same = !rewinds && position?.epoch === frame.pos.epoch;
@@ -147,7 +176,9 @@ export class Stream {
     this.lossy = true;
     this.#host.counts.add("gaps");
     this.#host.counts.add("lost", gapSize(from, frame.to));
-    this.#tell((listener) => listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }));
+    this.#tell((listener) =>
+      listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }),
+    );
   }
 
   #tell(task: (listener: StreamListener) => void): void {

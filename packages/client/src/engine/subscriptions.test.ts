@@ -4,7 +4,13 @@ import fc from "fast-check";
 import { pub, scripted, type Wire } from "../testing/scripted-node.ts";
 
 const start = (options = {}) => scripted(createManualClock(), options);
-const gap = (from: number, to: number | null, reason: string, epoch = "e", offset = to ?? 0): Wire => ({
+const gap = (
+  from: number,
+  to: number | null,
+  reason: string,
+  epoch = "e",
+  offset = to ?? 0,
+): Wire => ({
   t: "gap",
   ch: "a",
   from,
@@ -27,8 +33,20 @@ function subscribed(members: Readonly<Record<string, unknown>> = {}) {
 describe("one connection", () => {
   test.each<[string, string, Wire[], string[], object]>([
     ["in order", "ordered", [pub("a", 1), pub("a", 2)], ["1", "2"], { duplicates: 0 }],
-    ["a duplicate is dropped and counted", "ordered", [pub("a", 1), pub("a", 1), pub("a", 2), pub("a", 1)], ["1", "2"], { duplicates: 2 }],
-    ["`latest` may skip offsets", "latest", [pub("a", 3), pub("a", 9)], ["3", "9"], { undeclared: 0 }],
+    [
+      "a duplicate is dropped and counted",
+      "ordered",
+      [pub("a", 1), pub("a", 1), pub("a", 2), pub("a", 1)],
+      ["1", "2"],
+      { duplicates: 2 },
+    ],
+    [
+      "`latest` may skip offsets",
+      "latest",
+      [pub("a", 3), pub("a", 9)],
+      ["3", "9"],
+      { undeclared: 0 },
+    ],
     ["`latest` does not go back", "latest", [pub("a", 3), pub("a", 2)], ["3"], { duplicates: 1 }],
     [
       "a gap comes before what is newer",
@@ -44,7 +62,13 @@ describe("one connection", () => {
       ["1", "gap 2..null epoch > f:0", "f:1"],
       { gaps: 1, lost: 0 },
     ],
-    ["publications of other channels are ignored", "ordered", [pub("b", 7), pub("a", 1)], ["1"], {}],
+    [
+      "publications of other channels are ignored",
+      "ordered",
+      [pub("b", 7), pub("a", 1)],
+      ["1"],
+      {},
+    ],
   ])("%s", (_name, cls, frames, lines, counts) => {
     const { first, log, engine } = subscribed({ cls });
     first.send(...frames);
@@ -58,7 +82,10 @@ describe("one connection", () => {
     const { log } = subscribe("a", { since: { epoch: "x", offset: 4 } });
     socket.subscribed("a", { pos: { epoch: "e", offset: 7 }, head: 8, recovered: false });
     expect(log.take()).toEqual(["ready e:7"]);
-    socket.send({ t: "gap", ch: "a", from: 5, to: null, reason: "epoch", pos: { epoch: "e", offset: 7 } }, pub("a", 8));
+    socket.send(
+      { t: "gap", ch: "a", from: 5, to: null, reason: "epoch", pos: { epoch: "e", offset: 7 } },
+      pub("a", 8),
+    );
     expect(log.take()).toEqual(["gap 5..null epoch > e:7", "8"]);
   });
 
@@ -83,7 +110,10 @@ describe("one connection", () => {
     first.send(pub("a", 3));
     expect(first.closed).toEqual({ code: 4011, reason: "stream_broken" });
     clock.advance(1_000);
-    expect(socket().accept()).toMatchObject([{ t: "connect" }, { t: "subscribe", pos: { epoch: "e", offset: 1 } }]);
+    expect(socket().accept()).toMatchObject([
+      { t: "connect" },
+      { t: "subscribe", pos: { epoch: "e", offset: 1 } },
+    ]);
   });
 
   test("an epoch that changes without a gap is declared by the client: never silently", () => {
@@ -164,7 +194,11 @@ describe("several listeners", () => {
     const bad = () => {
       throw thrown;
     };
-    engine.subscriptions.subscribe("a", { message: bad, gap: bad, ready: bad, recovered: bad, error: bad }, {});
+    engine.subscriptions.subscribe(
+      "a",
+      { message: bad, gap: bad, ready: bad, recovered: bad, error: bad },
+      {},
+    );
     first.send(pub("a", 1), gap(2, 2, "dropped"), pub("a", 3));
     expect(log.lines).toEqual(["1", "gap 2..2 dropped > e:2", "3"]);
     expect(errors).toContain(thrown);
@@ -177,7 +211,14 @@ describe("refusals", () => {
     const socket = all.connect();
     const { log } = all.subscribe("a");
     const frame = socket.takeOne("subscribe");
-    socket.send({ t: "err", id: frame.id, code, name, msg: "", ...(retryMs === undefined ? {} : { retryMs }) });
+    socket.send({
+      t: "err",
+      id: frame.id,
+      code,
+      name,
+      msg: "",
+      ...(retryMs === undefined ? {} : { retryMs }),
+    });
     return { ...all, log, first: socket };
   };
 
@@ -202,13 +243,26 @@ describe("refusals", () => {
 
   test("`unsubscribed` of the node ends the subscription", () => {
     const { first, log } = subscribed();
-    first.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "" }, pub("a", 1));
+    first.send(
+      { t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "" },
+      pub("a", 1),
+    );
     expect(log.lines).toEqual(["ended subscription_ended"]);
   });
 
   test("`unsubscribed` of presence does not", () => {
     const { first, log } = subscribed();
-    first.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "", of: "presence" }, pub("a", 1));
+    first.send(
+      {
+        t: "unsubscribed",
+        ch: "a",
+        code: 223,
+        name: "subscription_ended",
+        msg: "",
+        of: "presence",
+      },
+      pub("a", 1),
+    );
     expect(log.lines.some((line) => line.startsWith("ended"))).toBe(false);
   });
 });
@@ -216,7 +270,13 @@ describe("refusals", () => {
 test("whatever a lossy, repeating wire does within one connection after another, each offset is delivered once, in order, or declared", () => {
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.constantFrom("pub", "dup", "skip", "drop", "trim")), { maxLength: 60 }),
+      fc.array(
+        fc.tuple(
+          fc.integer({ min: 1, max: 6 }),
+          fc.constantFrom("pub", "dup", "skip", "drop", "trim"),
+        ),
+        { maxLength: 60 },
+      ),
       (steps) => {
         const { first, socket, clock, log, random } = subscribed();
         random.value = 0;
@@ -229,9 +289,14 @@ test("whatever a lossy, repeating wire does within one connection after another,
             if (frame.t !== "subscribe") continue;
             const from = (frame.pos as { offset: number } | undefined)?.offset ?? head;
             const lost = from < trimmed;
-            current.subscribed("a", { pos: { epoch: "e", offset: lost ? trimmed : from }, head, recovered: !lost });
+            current.subscribed("a", {
+              pos: { epoch: "e", offset: lost ? trimmed : from },
+              head,
+              recovered: !lost,
+            });
             if (lost) current.send(gap(from + 1, trimmed, "history"));
-            for (let offset = Math.max(from, trimmed) + 1; offset <= head; offset++) current.send(pub("a", offset));
+            for (let offset = Math.max(from, trimmed) + 1; offset <= head; offset++)
+              current.send(pub("a", offset));
             sent = head;
           }
           if (!current.closed) return;
@@ -259,7 +324,8 @@ test("whatever a lossy, repeating wire does within one connection after another,
             head += count;
             current.drop();
             current.closed ??= { code: 1006, reason: "" };
-          } else if (kind === "dup") current.send(...Array.from({ length: count }, () => pub("a", Math.max(1, sent))));
+          } else if (kind === "dup")
+            current.send(...Array.from({ length: count }, () => pub("a", Math.max(1, sent))));
           else {
             head += count;
             if (kind === "skip") sent += count;

@@ -1,4 +1,5 @@
-// Owns: the application's streams and their lanes on each connection: order, duplicates, holes, gaps, catching up (H1, H2).
+// Owns: the application's streams and their lanes on each connection: order, duplicates, holes,
+// gaps, catching up (H1, H2).
 import type { GapFrame, PubFrame, ServerFrame, SubscribedFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
@@ -19,7 +20,9 @@ interface Attachment {
   readonly resumes: boolean;
 }
 
-/** Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends. */
+/**
+ * Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends.
+ */
 export class Subscriptions implements Part {
   readonly #host: Host;
   readonly #caughtUp: (connection: Connection) => void;
@@ -32,16 +35,24 @@ export class Subscriptions implements Part {
     this.#caughtUp = caughtUp;
   }
 
-  /** The stream's start, when this channel has a subscription already (then another cannot choose where to begin). */
+  /**
+   * The stream's start, when this channel has a subscription already (then another cannot choose
+   * where to begin).
+   */
   has(channel: string): boolean {
     return this.#streams.has(channel);
   }
 
-  /** Adds a listener; the first one of a channel opens the subscription. The result removes it; the last one ends it. */
+  /**
+   * Adds a listener; the first one of a channel opens the subscription. The result removes it; the
+   * last one ends it.
+   */
   subscribe(channel: string, listener: StreamListener, start: StreamStart): () => void {
     const { final } = this.#host;
     if (final) {
-      this.#host.environment.clock.defer(() => guard(this.#host, () => listener.error(final, true)));
+      this.#host.environment.clock.defer(() =>
+        guard(this.#host, () => listener.error(final, true)),
+      );
       return () => {};
     }
     let stream = this.#streams.get(channel);
@@ -76,7 +87,8 @@ export class Subscriptions implements Part {
   detach(connection: Connection): void {
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
     for (const { lanes } of this.#attachments) {
-      for (const [channel, lane] of lanes) if (lane.state === "holding") this.#release(channel, lane);
+      for (const [channel, lane] of lanes)
+        if (lane.state === "holding") this.#release(channel, lane);
     }
     for (const stream of this.#streams.values()) this.#requestMissing(stream);
   }
@@ -116,7 +128,10 @@ export class Subscriptions implements Part {
     for (const stream of [...this.#streams.values()]) this.#end(stream, error);
   }
 
-  #apply(at: { attachment: Attachment; stream: Stream; lane: Lane }, frame: PubFrame<unknown> | GapFrame): void {
+  #apply(
+    at: { attachment: Attachment; stream: Stream; lane: Lane },
+    frame: PubFrame<unknown> | GapFrame,
+  ): void {
     const { attachment, stream, lane } = at;
     if (frame.t === "gap") this.#gap(at, frame);
     else this.#pub(at, frame);
@@ -124,7 +139,10 @@ export class Subscriptions implements Part {
     if (lane.behind && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);
   }
 
-  #pub({ attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane }, frame: PubFrame<unknown>): void {
+  #pub(
+    { attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane },
+    frame: PubFrame<unknown>,
+  ): void {
     if (frame.o <= lane.position.offset) {
       this.#host.counts.add("duplicates");
       return;
@@ -148,7 +166,10 @@ export class Subscriptions implements Part {
     if (stream.accept(frame) === "hole") this.#hole(attachment, stream);
   }
 
-  #gap({ attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane }, frame: GapFrame): void {
+  #gap(
+    { attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane },
+    frame: GapFrame,
+  ): void {
     if (this.#mayBeFilled(attachment, stream, frame)) {
       lane.state = "holding";
       lane.held = [frame];
@@ -163,20 +184,29 @@ export class Subscriptions implements Part {
   #skip(stream: Stream, lane: Lane, frame: GapFrame): void {
     const present = stream.position?.epoch;
     const leads = lane.awaitsGap || lane.position.epoch === present || frame.pos.epoch === present;
-    // A head below the position that was asked for: the stream began anew and kept its epoch's name.
+    // A head below the position that was asked for: the stream began anew and kept its epoch's
+    // name.
     const rewinds = lane.awaitsGap && frame.to === null && lane.askedEpoch === frame.pos.epoch;
     lane.awaitsGap = false;
     lane.position = frame.pos;
     if (leads) stream.skip(frame, rewinds);
   }
 
-  /** Whether another connection is still delivering what this one declares lost: a volatile channel's move, above all. */
+  /**
+   * Whether another connection is still delivering what this one declares lost: a volatile
+   * channel's move, above all.
+   */
   #mayBeFilled(attachment: Attachment, stream: Stream, frame: GapFrame): boolean {
     const { position } = stream;
-    if (!position || position.epoch !== frame.pos.epoch || frame.pos.offset <= position.offset) return false;
+    if (!position || position.epoch !== frame.pos.epoch || frame.pos.offset <= position.offset)
+      return false;
     return this.#attachments.some(({ connection, lanes }) => {
       const other = lanes.get(stream.channel);
-      return connection !== attachment.connection && other?.state === "live" && other.position.epoch === position.epoch;
+      return (
+        connection !== attachment.connection &&
+        other?.state === "live" &&
+        other.position.epoch === position.epoch
+      );
     });
   }
 
@@ -185,7 +215,8 @@ export class Subscriptions implements Part {
       const lane = lanes.get(stream.channel);
       const gap = lane?.held[0];
       if (lane?.state !== "holding" || gap?.t !== "gap" || !stream.position) continue;
-      if (gap.pos.epoch !== stream.position.epoch || gap.pos.offset <= stream.position.offset) this.#release(stream.channel, lane);
+      if (gap.pos.epoch !== stream.position.epoch || gap.pos.offset <= stream.position.offset)
+        this.#release(stream.channel, lane);
     }
   }
 
@@ -221,11 +252,15 @@ export class Subscriptions implements Part {
     if (this.isSettled(attachment.connection)) this.#caughtUp(attachment.connection);
   }
 
-  /** Asks where the stream has no lane yet. Without a position only one connection is asked, and the others when it has answered, so that they begin at the same place. */
+  /**
+   * Asks where the stream has no lane yet. Without a position only one connection is asked, and the
+   * others when it has answered, so that they begin at the same place.
+   */
   #requestMissing(stream: Stream): void {
     for (const { connection, lanes } of this.#attachments) {
       if (lanes.has(stream.channel)) continue;
-      if (!stream.position && this.#attachments.some((other) => other.lanes.has(stream.channel))) return;
+      if (!stream.position && this.#attachments.some((other) => other.lanes.has(stream.channel)))
+        return;
       this.#request(connection, stream);
     }
   }
@@ -236,10 +271,18 @@ export class Subscriptions implements Part {
     const lane = newLane(position?.epoch);
     lane.tries = tries;
     lanes?.set(channel, lane);
-    connection.request(defined({ t: "subscribe" as const, ch: channel, pos: position, last: position ? undefined : last }), (answer) => {
-      if (answer && lanes?.get(channel) === lane && this.#streams.get(channel) === stream)
-        this.#onAnswer({ connection, stream, lane }, answer);
-    });
+    connection.request(
+      defined({
+        t: "subscribe" as const,
+        ch: channel,
+        pos: position,
+        last: position ? undefined : last,
+      }),
+      (answer) => {
+        if (answer && lanes?.get(channel) === lane && this.#streams.get(channel) === stream)
+          this.#onAnswer({ connection, stream, lane }, answer);
+      },
+    );
   }
 
   #onAnswer(at: { connection: Connection; stream: Stream; lane: Lane }, answer: Answer): void {
@@ -247,7 +290,10 @@ export class Subscriptions implements Part {
     else if (answer.t === "err") this.#onRefused(at, errorFromWire(answer));
   }
 
-  #onSubscribed({ connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane }, frame: SubscribedFrame): void {
+  #onSubscribed(
+    { connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane },
+    frame: SubscribedFrame,
+  ): void {
     openLane(lane, frame);
     stream.cls = frame.cls;
     stream.position ??= frame.pos;
@@ -257,7 +303,10 @@ export class Subscriptions implements Part {
     if (attachment && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);
   }
 
-  #onRefused({ connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane }, error: HoldfastError): void {
+  #onRefused(
+    { connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane },
+    error: HoldfastError,
+  ): void {
     if (error.retry === "never") {
       this.#end(stream, error, connection);
       return;
@@ -265,7 +314,9 @@ export class Subscriptions implements Part {
     stream.tellError(error, false);
     const { clock, random } = this.#host.environment;
     clock.after(requestDelayMs(lane.tries, error.retryAfterMs, random.next()), () => {
-      const current = this.#of(connection)?.lanes.get(stream.channel) === lane && this.#streams.get(stream.channel) === stream;
+      const current =
+        this.#of(connection)?.lanes.get(stream.channel) === lane &&
+        this.#streams.get(stream.channel) === stream;
       if (current) this.#request(connection, stream, lane.tries + 1);
     });
   }

@@ -1,4 +1,5 @@
-// Owns: a node that says exactly what a test tells it to, under an engine whose time stands still. For tests only.
+// Owns: a node that says exactly what a test tells it to, under an engine whose time stands still.
+// For tests only.
 import { jsonClientCodec } from "@holdfast/protocol";
 import { ClientEngine } from "../engine/client-engine.ts";
 import type { EngineOptions } from "../engine/engine-options.ts";
@@ -26,7 +27,11 @@ export class ScriptedSocket {
   readonly #clock: TestClock;
   #taken = 0;
 
-  constructor(url: string, subprotocol: string, from: { readonly handlers: TransportHandlers; readonly clock: TestClock }) {
+  constructor(
+    url: string,
+    subprotocol: string,
+    from: { readonly handlers: TransportHandlers; readonly clock: TestClock },
+  ) {
     this.url = url;
     this.subprotocol = subprotocol;
     this.#handlers = from.handlers;
@@ -76,7 +81,8 @@ export class ScriptedSocket {
   takeOne(type: string): Wire & { readonly id: number } {
     const frames = this.take().filter(({ t }) => t === type);
     const [frame] = frames;
-    if (!frame || frames.length !== 1) throw new Error(`Expected one ${type}, found ${JSON.stringify(frames)}`);
+    if (!frame || frames.length !== 1)
+      throw new Error(`Expected one ${type}, found ${JSON.stringify(frames)}`);
     return { id: 0, ...frame };
   }
 
@@ -122,13 +128,23 @@ export const connected = (members: Readonly<Record<string, unknown>> = {}): Wire
   ...members,
 });
 
-export const pub = (ch: string, o: number, d: unknown = `d${o}`): Wire => ({ t: "pub", ch, o, ts: 1, d });
+export const pub = (ch: string, o: number, d: unknown = `d${o}`): Wire => ({
+  t: "pub",
+  ch,
+  o,
+  ts: 1,
+  d,
+});
 
 /** What one subscription was told, as short texts. */
 export class Log implements StreamListener {
   readonly lines: string[] = [];
   message({ offset, epoch, data }: RawMessage): void {
-    this.lines.push(epoch === "e" ? `${offset}` : `${epoch}:${offset}${typeof data === "string" && data.startsWith("!") ? data : ""}`);
+    this.lines.push(
+      epoch === "e"
+        ? `${offset}`
+        : `${epoch}:${offset}${typeof data === "string" && data.startsWith("!") ? data : ""}`,
+    );
   }
   gap({ from, to, reason, position }: Gap): void {
     this.lines.push(`gap ${from}..${to} ${reason} > ${position.epoch}:${position.offset}`);

@@ -1,4 +1,5 @@
-// Owns: a small node on a real socket with just enough of the protocol for tests of the shell and the React hooks.
+// Owns: a small node on a real socket with just enough of the protocol for tests of the shell and
+// the React hooks.
 import type { Wire } from "./scripted-node.ts";
 
 export interface NodeLike extends AsyncDisposable {
@@ -12,14 +13,19 @@ export interface NodeLike extends AsyncDisposable {
   send(frame: Wire): void;
 }
 
-/** Every channel has publications 1 to 5 and is `ordered`, but for `latest`, which is. RPC `echo` answers its input unless that is "never". */
+/**
+ * Every channel has publications 1 to 5 and is `ordered`, but for `latest`, which is. RPC `echo`
+ * answers its input unless that is "never".
+ */
 export function createNodeLike(): NodeLike {
   const log: string[] = [];
   const subscribed = new Map<string, number>();
   const sockets = new Set<Bun.ServerWebSocket>();
   const entry = (o: number) => ({ o, ts: 1, k: `k${o}`, d: o });
   let member: unknown;
-  const answers = (frame: Record<string, unknown> & { t?: string; id?: number; ch?: string }): Wire[] => {
+  const answers = (
+    frame: Record<string, unknown> & { t?: string; id?: number; ch?: string },
+  ): Wire[] => {
     const { id, ch = "" } = frame;
     if (frame.t !== "ping") log.push(`${frame.t} ${ch}`.trim());
     switch (frame.t) {
@@ -55,14 +61,28 @@ export function createNodeLike(): NodeLike {
         subscribed.set(ch, (subscribed.get(ch) ?? 0) - 1);
         return [{ t: "ok", id }];
       case "history":
-        return [{ t: "history", id, ch, e: "e", pubs: [1, 2, 3, 4, 5].slice(-Number(frame.limit ?? 50)).map(entry), more: false }];
+        return [
+          {
+            t: "history",
+            id,
+            ch,
+            e: "e",
+            pubs: [1, 2, 3, 4, 5].slice(-Number(frame.limit ?? 50)).map(entry),
+            more: false,
+          },
+        ];
       case "enter":
       case "update":
         member = frame.d;
         return [{ t: "ok", id }, ...(log.includes(`watch ${ch}`) ? [presence(ch)] : [])];
       case "watch":
         return [
-          { t: "members", ch, list: member === undefined ? [] : [{ m: "s1", d: member }], more: false },
+          {
+            t: "members",
+            ch,
+            list: member === undefined ? [] : [{ m: "s1", d: member }],
+            more: false,
+          },
           { t: "ok", id },
         ];
       case "rpc":
@@ -77,7 +97,13 @@ export function createNodeLike(): NodeLike {
         return [{ t: "ok", id }];
     }
   };
-  const presence = (ch: string): Wire => ({ t: "presence", ch, join: [{ m: "s1", d: member }], update: [], leave: [] });
+  const presence = (ch: string): Wire => ({
+    t: "presence",
+    ch,
+    join: [{ m: "s1", d: member }],
+    update: [],
+    leave: [],
+  });
   const send = (frame: Wire) => {
     for (const socket of sockets) socket.send(JSON.stringify(frame));
   };
@@ -85,12 +111,15 @@ export function createNodeLike(): NodeLike {
     port: 0,
     hostname: "127.0.0.1",
     fetch: (request, server) =>
-      server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "holdfast.v1" } }) ? undefined : new Response(null, { status: 400 }),
+      server.upgrade(request, { headers: { "Sec-WebSocket-Protocol": "holdfast.v1" } })
+        ? undefined
+        : new Response(null, { status: 400 }),
     websocket: {
       open: (socket) => void sockets.add(socket),
       close: (socket) => void sockets.delete(socket),
       message: (socket, message) => {
-        for (const line of String(message).split("\n")) for (const frame of answers(JSON.parse(line))) socket.send(JSON.stringify(frame));
+        for (const line of String(message).split("\n"))
+          for (const frame of answers(JSON.parse(line))) socket.send(JSON.stringify(frame));
       },
     },
   });
@@ -98,7 +127,8 @@ export function createNodeLike(): NodeLike {
     url: `ws://127.0.0.1:${server.port}/connect`,
     log,
     live: (channel) => subscribed.get(channel) ?? 0,
-    publish: (ch, o, k) => send({ t: "pub", ch, o, ts: 1, d: o, ...(k === undefined ? {} : { k }) }),
+    publish: (ch, o, k) =>
+      send({ t: "pub", ch, o, ts: 1, d: o, ...(k === undefined ? {} : { k }) }),
     send,
     [Symbol.asyncDispose]: () => server.stop(true),
   };

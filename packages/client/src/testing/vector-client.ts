@@ -1,4 +1,5 @@
-// Owns: an engine and its application in a replayed session: calls that make the client's frames, and what the application is told. For tests only.
+// Owns: an engine and its application in a replayed session: calls that make the client's frames,
+// and what the application is told. For tests only.
 import type { ClientCodec } from "@holdfast/protocol";
 import type { VectorWire } from "@holdfast/protocol/vector-wire";
 import type { VectorFrame } from "@holdfast/protocol/vectors";
@@ -46,11 +47,19 @@ export class VectorClient {
 
   constructor({ clock, wire, codec, migrates }: VectorClientOptions) {
     this.#clock = clock;
-    const settings = { connectTimeoutMs: 10_000, suspendAfterMs: 120_000, queue: { countMax: 100, bytesMax: 100_000 } };
+    const settings = {
+      connectTimeoutMs: 10_000,
+      suspendAfterMs: 120_000,
+      queue: { countMax: 100, bytesMax: 100_000 },
+    };
     const environment = {
       clock,
       random: { next: () => 0.5 },
-      open: (_url: string, subprotocol: string, handlers: ConstructorParameters<typeof VectorSocket>[1]["handlers"]) => {
+      open: (
+        _url: string,
+        subprotocol: string,
+        handlers: ConstructorParameters<typeof VectorSocket>[1]["handlers"],
+      ) => {
         const socket = new VectorSocket(subprotocol, { wire, handlers, clock });
         this.sockets.push(socket);
         return socket.transport;
@@ -64,13 +73,17 @@ export class VectorClient {
     return this.engine.presence.members(channel);
   }
 
-  /** Does what makes the client send this frame. `connection` names it together with its id. `alone`: no other publish is to be in the same message. */
+  /**
+   * Does what makes the client send this frame. `connection` names it together with its id.
+   * `alone`: no other publish is to be in the same message.
+   */
   act(frame: VectorFrame, connection: string, alone: boolean): void {
     const request = frame as unknown as Request;
     const key = `${connection} ${request.id}`;
     const { engine } = this;
     const settle = (outcome: unknown): void => void this.outcomes.set(key, outcome);
-    const done = (error: HoldfastError | undefined): void => settle(error ? { code: error.code } : "done");
+    const done = (error: HoldfastError | undefined): void =>
+      settle(error ? { code: error.code } : "done");
     switch (request.t) {
       case "subscribe":
         return this.#subscribe(request, settle);
@@ -87,7 +100,11 @@ export class VectorClient {
       case "watch":
         this.#stops.set(
           `unwatch ${request.ch}`,
-          engine.presence.watch(request.ch, { change() {}, ready: () => done(undefined), error: done }),
+          engine.presence.watch(request.ch, {
+            change() {},
+            ready: () => done(undefined),
+            error: done,
+          }),
         );
         return;
       case "enter":
@@ -121,16 +138,25 @@ export class VectorClient {
       recovered() {},
       error: ({ code }: HoldfastError, ended: boolean) => settle({ code, ended }),
     };
-    const start = { ...(pos === undefined ? {} : { since: pos }), ...(last === undefined ? {} : { last }) };
+    const start = {
+      ...(pos === undefined ? {} : { since: pos }),
+      ...(last === undefined ? {} : { last }),
+    };
     this.#stops.set(`unsubscribe ${ch}`, this.engine.subscriptions.subscribe(ch, listener, start));
   }
 
   /** Ordered publishes wait for each other's answers, so those of one message are not. */
   #publish(frame: VectorFrame, ordered: boolean, settle: (outcome: unknown) => void): void {
     const { ch, k, idem } = frame as unknown as Request;
-    const names = { ...(k === undefined ? {} : { key: k }), ...(idem === undefined ? {} : { idempotencyKey: idem }) };
-    this.engine.publisher.publish(ch, dataOf(frame), { timeoutMs: TIMEOUT_MS, ordered, ...names }, (result) =>
-      settle(result instanceof HoldfastError ? { code: result.code } : result),
+    const names = {
+      ...(k === undefined ? {} : { key: k }),
+      ...(idem === undefined ? {} : { idempotencyKey: idem }),
+    };
+    this.engine.publisher.publish(
+      ch,
+      dataOf(frame),
+      { timeoutMs: TIMEOUT_MS, ordered, ...names },
+      (result) => settle(result instanceof HoldfastError ? { code: result.code } : result),
     );
   }
 
@@ -140,16 +166,30 @@ export class VectorClient {
     const request =
       t === "rpc"
         ? { t: "rpc" as const, m, timeoutMs: TIMEOUT_MS, ...(data === undefined ? {} : { data }) }
-        : { t: "history" as const, ch, ...(limit === undefined ? {} : { limit }), ...(before === undefined ? {} : { before }) };
-    const giveUp = this.engine.calls.start(request, { timeoutMs: TIMEOUT_MS, repeatable: false, name: t }, (answer) => {
-      if (answer instanceof HoldfastError) settle({ code: answer.code });
-      else if (answer.t === "history")
-        settle({ epoch: answer.e, more: answer.more, list: answer.pubs.map(({ o, data: value }) => [o, value]) });
-      else settle({ data: "data" in answer ? answer.data : undefined });
-    });
+        : {
+            t: "history" as const,
+            ch,
+            ...(limit === undefined ? {} : { limit }),
+            ...(before === undefined ? {} : { before }),
+          };
+    const giveUp = this.engine.calls.start(
+      request,
+      { timeoutMs: TIMEOUT_MS, repeatable: false, name: t },
+      (answer) => {
+        if (answer instanceof HoldfastError) settle({ code: answer.code });
+        else if (answer.t === "history")
+          settle({
+            epoch: answer.e,
+            more: answer.more,
+            list: answer.pubs.map(({ o, data: value }) => [o, value]),
+          });
+        else settle({ data: "data" in answer ? answer.data : undefined });
+      },
+    );
     this.#giveUps.set(key, giveUp);
   }
 }
 
 /** Application data of a vector frame as the application has it: a value, bytes, or undefined. */
-export const dataOf = ({ d, b }: VectorFrame): unknown => (typeof b === "string" ? new Uint8Array(Buffer.from(b, "base64")) : d);
+export const dataOf = ({ d, b }: VectorFrame): unknown =>
+  typeof b === "string" ? new Uint8Array(Buffer.from(b, "base64")) : d;

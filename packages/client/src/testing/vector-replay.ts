@@ -1,9 +1,15 @@
-// Owns: replaying a session of spec/vectors/sessions.json against the engine: the node's part, step by step (spec/vectors/README.md). For tests only.
+// Owns: replaying a session of spec/vectors/sessions.json against the engine: the node's part, step
+// by step (spec/vectors/README.md). For tests only.
 import { isDeepStrictEqual } from "node:util";
 import { jsonClientCodec } from "@holdfast/protocol";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import { VECTOR_WIRES } from "@holdfast/protocol/vector-wire";
-import { type SessionStep, SessionValues, type SessionVector, type VectorFrame } from "@holdfast/protocol/vectors";
+import {
+  type SessionStep,
+  SessionValues,
+  type SessionVector,
+  type VectorFrame,
+} from "@holdfast/protocol/vectors";
 import { VectorClient } from "./vector-client.ts";
 import type { TestClock, VectorSocket } from "./vector-socket.ts";
 import { Told } from "./vector-told.ts";
@@ -13,16 +19,26 @@ export interface NodePartOptions {
   readonly clock: TestClock;
   /** The frames of an `expect` go out as one message, or as one each. */
   readonly batched: boolean;
-  /** What this client never does: a connection (`b`) or a frame it sends (`a publish 3`, `a report`). Its answers are left out too. */
+  /**
+   * What this client never does: a connection (`b`) or a frame it sends (`a publish 3`, `a
+   * report`). Its answers are left out too.
+   */
   readonly unplayed: ReadonlySet<string>;
 }
 
-/** What the node says where the session leaves a number open: pingMs, windowMs, messageBytesMax, deadlineMs, times. */
+/**
+ * What the node says where the session leaves a number open: pingMs, windowMs, messageBytesMax,
+ * deadlineMs, times.
+ */
 const CHOSEN = 30_000;
 /** What a client sends by itself, besides. */
 const UNASKED = ["ping", "report"];
 /** Members that this client adds to what a session has it send. */
-const OWN_MEMBERS: Readonly<Record<string, readonly string[]>> = { connect: ["migrates", "client"], publish: ["idem"], rpc: ["timeoutMs"] };
+const OWN_MEMBERS: Readonly<Record<string, readonly string[]>> = {
+  connect: ["migrates", "client"],
+  publish: ["idem"],
+  rpc: ["timeoutMs"],
+};
 const WAITS_MAX = 100;
 
 type StepOf<Member extends string> = Extract<SessionStep, Readonly<Record<Member, unknown>>>;
@@ -33,7 +49,10 @@ interface Line {
   readonly socket: VectorSocket;
 }
 
-/** Replays the session; throws an Error that names the step and the difference when the client does anything else. */
+/**
+ * Replays the session; throws an Error that names the step and the difference when the client does
+ * anything else.
+ */
 export function playNode(session: SessionVector, options: NodePartOptions): void {
   const play = new NodePart(session, options);
   let at = "the end";
@@ -45,7 +64,10 @@ export function playNode(session: SessionVector, options: NodePartOptions): void
     at = "the end";
     play.finish();
   } catch (cause) {
-    throw new Error(`"${session.name}" in ${options.codec}, ${at.slice(0, 300)}: ${(cause as Error).message}`, { cause });
+    throw new Error(
+      `"${session.name}" in ${options.codec}, ${at.slice(0, 300)}: ${(cause as Error).message}`,
+      { cause },
+    );
   }
 }
 
@@ -81,8 +103,10 @@ class NodePart {
     this.#answerUnasked();
     const sockets = [...this.#lines.values()].map(({ socket }) => socket);
     for (const [name, { client, socket }] of this.#lines) {
-      if (socket.inbox.length > 0) throw new Error(`expected nothing more on ${name}, found ${JSON.stringify(socket.inbox)}`);
-      if (client.sockets.some((opened) => !sockets.includes(opened))) throw new Error("expected no other connection, found one");
+      if (socket.inbox.length > 0)
+        throw new Error(`expected nothing more on ${name}, found ${JSON.stringify(socket.inbox)}`);
+      if (client.sockets.some((opened) => !sockets.includes(opened)))
+        throw new Error("expected no other connection, found one");
     }
   }
 
@@ -94,17 +118,26 @@ class NodePart {
     if (line === undefined) {
       const spoken = codec === "json" ? jsonClientCodec : msgpackClientCodec;
       const [subprotocol = spoken.subprotocol] = offer ?? [];
-      const client = new VectorClient({ clock, wire, codec: { ...spoken, subprotocol }, migrates: connect.migrates === true });
+      const client = new VectorClient({
+        clock,
+        wire,
+        codec: { ...spoken, subprotocol },
+        migrates: connect.migrates === true,
+      });
       client.engine.start();
       clock.flush();
       line = { client, told: new Told(), socket: this.#newSocket(client) };
     } else line = { ...line, socket: this.#newSocket(line.client) };
     this.#lines.set(name, line);
-    if (line.socket.subprotocol !== (offer?.[0] ?? wire.subprotocol)) throw new Error(`found the offer ${line.socket.subprotocol}`);
+    if (line.socket.subprotocol !== (offer?.[0] ?? wire.subprotocol))
+      throw new Error(`found the offer ${line.socket.subprotocol}`);
     line.socket.open();
   }
 
-  /** The connection that the client opened and no step has taken; waits for it as long as a node's window may last. */
+  /**
+   * The connection that the client opened and no step has taken; waits for it as long as a node's
+   * window may last.
+   */
   #newSocket(client: VectorClient): VectorSocket {
     const taken = [...this.#lines.values()].map(({ socket }) => socket);
     for (let waits = 0; waits < WAITS_MAX; waits++) {
@@ -119,7 +152,10 @@ class NodePart {
   #hear({ send: name, frames }: StepOf<"send">): void {
     const line = this.#line(name);
     const wanted = frames
-      .filter(({ t, id }) => !this.#options.unplayed.has(`${name} ${t}${id === undefined ? "" : ` ${id}`}`))
+      .filter(
+        ({ t, id }) =>
+          !this.#options.unplayed.has(`${name} ${t}${id === undefined ? "" : ` ${id}`}`),
+      )
       .map((frame) => this.#values.fill(frame) as VectorFrame);
     const own = wanted.filter((frame) => this.#find(line, name, frame) === undefined);
     const alone = own.filter(({ t }) => t === "publish").length === 1;
@@ -127,7 +163,10 @@ class NodePart {
     this.#options.clock.flush();
     for (const frame of wanted) {
       const found = this.#find(line, name, frame);
-      if (found === undefined) throw new Error(`expected ${JSON.stringify(frame)}, found ${JSON.stringify(line.socket.inbox)}`);
+      if (found === undefined)
+        throw new Error(
+          `expected ${JSON.stringify(frame)}, found ${JSON.stringify(line.socket.inbox)}`,
+        );
       line.socket.inbox.splice(line.socket.inbox.indexOf(found), 1);
       this.#ids.set(`${name} ${frame.id}`, found.id);
       line.told.asked(name, frame, own.includes(frame));
@@ -136,7 +175,11 @@ class NodePart {
 
   /** The frame that the client sent, but for its id and members of its own. */
   #find({ socket }: Line, name: string, { id, ...wanted }: VectorFrame): VectorFrame | undefined {
-    const allowed = new Set(["id", ...Object.keys(wanted), ...(OWN_MEMBERS[wanted.t as string] ?? [])]);
+    const allowed = new Set([
+      "id",
+      ...Object.keys(wanted),
+      ...(OWN_MEMBERS[wanted.t as string] ?? []),
+    ]);
     const knownId = wanted.t === "cancel" ? this.#ids.get(`${name} ${id}`) : undefined;
     return socket.inbox.find(
       (frame) =>
@@ -148,24 +191,33 @@ class NodePart {
 
   #say({ expect: name, frames }: StepOf<"expect">): void {
     const { told, socket } = this.#line(name);
-    const said = frames.filter(({ id }) => !this.#unanswered.has(`${name} ${id}`)).map((frame) => this.#filled(frame));
+    const said = frames
+      .filter(({ id }) => !this.#unanswered.has(`${name} ${id}`))
+      .map((frame) => this.#filled(frame));
     if (said.length === 0) return;
     for (const frame of said) told.sent(name, frame);
-    const onWire = said.map((frame) => (frame.id === undefined ? frame : { ...frame, id: this.#ids.get(`${name} ${frame.id}`) }));
+    const onWire = said.map((frame) =>
+      frame.id === undefined ? frame : { ...frame, id: this.#ids.get(`${name} ${frame.id}`) },
+    );
     if (this.#options.batched) socket.send(onWire);
     else for (const frame of onWire) socket.send([frame]);
   }
 
   #filled(frame: VectorFrame): VectorFrame {
-    return this.#values.fill(frame, (type, name) => (type === "int" ? CHOSEN : `${name}-${++this.#chosen}`)) as VectorFrame;
+    return this.#values.fill(frame, (type, name) =>
+      type === "int" ? CHOSEN : `${name}-${++this.#chosen}`,
+    ) as VectorFrame;
   }
 
   #end(name: string, code: number): void {
     const { client, told, socket } = this.#line(name);
-    const isLast = ![...this.#lines.values()].some((line) => line.client === client && line.socket !== socket && !line.socket.over);
+    const isLast = ![...this.#lines.values()].some(
+      (line) => line.client === client && line.socket !== socket && !line.socket.over,
+    );
     if (isLast && socket.closedWith === undefined) told.cut();
     // Whoever said or heard goodbye closes too.
-    if (code !== 1006 && socket.closedWith === undefined) throw new Error(`expected the client to close ${name}, found it open`);
+    if (code !== 1006 && socket.closedWith === undefined)
+      throw new Error(`expected the client to close ${name}, found it open`);
     socket.end(code);
   }
 
@@ -177,33 +229,46 @@ class NodePart {
     this.#same(`outcomes on ${name}`, sorted(told.outcomes), sorted(client.outcomes));
     if (state !== "connected") return;
     for (const [channel, members] of told.members)
-      this.#same(`members of ${channel}`, sorted(members), sorted(new Map(client.members(channel).map(({ id, data }) => [id, data]))));
+      this.#same(
+        `members of ${channel}`,
+        sorted(members),
+        sorted(new Map(client.members(channel).map(({ id, data }) => [id, data]))),
+      );
   }
 
   #same(what: string, expected: unknown, found: unknown): void {
     if (!isDeepStrictEqual(expected, found))
-      throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
+      throw new Error(
+        `${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`,
+      );
   }
 
   /** Any node answers pings at once; reports want no answer. */
   #answerUnasked(): void {
     for (const { socket } of this.#lines.values()) {
       for (const type of UNASKED)
-        for (const { t, id } of socket.takeAll(type)) if (t === "ping") socket.send([{ t: "pong", id, time: CHOSEN, windowMs: CHOSEN }]);
+        for (const { t, id } of socket.takeAll(type))
+          if (t === "ping") socket.send([{ t: "pong", id, time: CHOSEN, windowMs: CHOSEN }]);
     }
   }
 
   /** The `connect` that the session sends on this connection. */
   #firstFrame(name: string): VectorFrame {
-    const step = this.#session.steps.find((candidate) => "send" in candidate && candidate.send === name);
+    const step = this.#session.steps.find(
+      (candidate) => "send" in candidate && candidate.send === name,
+    );
     return (step && "send" in step && step.frames[0]) || {};
   }
 
   /** Whether the connection got the resume token that the placeholder `resume` stands for. */
   #givesResume(name: string, resume: unknown): boolean {
-    const isGiven = ({ t, resume: given }: VectorFrame): boolean => t === "connected" && given === resume;
+    const isGiven = ({ t, resume: given }: VectorFrame): boolean =>
+      t === "connected" && given === resume;
     return (
-      resume !== undefined && this.#session.steps.some((step) => "expect" in step && step.expect === name && step.frames.some(isGiven))
+      resume !== undefined &&
+      this.#session.steps.some(
+        (step) => "expect" in step && step.expect === name && step.frames.some(isGiven),
+      )
     );
   }
 
@@ -221,4 +286,5 @@ function connectionOf(step: Exclude<SessionStep, { readonly do: string }>): stri
   return "closed" in step ? step.closed : step.cut;
 }
 
-const sorted = (map: ReadonlyMap<string, unknown>): [string, unknown][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (map: ReadonlyMap<string, unknown>): [string, unknown][] =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -19,7 +19,14 @@ export class VectorSocket {
   readonly #clock: TestClock;
   #over = false;
 
-  constructor(subprotocol: string, from: { readonly wire: VectorWire; readonly handlers: TransportHandlers; readonly clock: TestClock }) {
+  constructor(
+    subprotocol: string,
+    from: {
+      readonly wire: VectorWire;
+      readonly handlers: TransportHandlers;
+      readonly clock: TestClock;
+    },
+  ) {
     this.subprotocol = subprotocol;
     this.#wire = from.wire;
     this.#handlers = from.handlers;
@@ -33,7 +40,8 @@ export class VectorSocket {
   get transport(): Transport {
     return {
       send: (message) => {
-        if (this.closedWith === undefined && !this.#over) this.inbox.push(...this.#wire.decode(message));
+        if (this.closedWith === undefined && !this.#over)
+          this.inbox.push(...this.#wire.decode(message));
       },
       close: (code) => {
         this.closedWith ??= code;

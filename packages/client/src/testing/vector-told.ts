@@ -1,4 +1,5 @@
-// Owns: what an application has to be told when a node sends a session's frames, by spec/protocol.md alone. For tests only.
+// Owns: what an application has to be told when a node sends a session's frames, by
+// spec/protocol.md alone. For tests only.
 import { CODES, type CodeName, type Position } from "@holdfast/protocol";
 import type { VectorFrame } from "@holdfast/protocol/vectors";
 import { dataOf } from "./vector-client.ts";
@@ -11,7 +12,16 @@ interface Entry {
 }
 
 /** Requests whose answer the application is told. */
-const AWAITED = new Set(["subscribe", "publish", "history", "enter", "update", "leave", "watch", "rpc"]);
+const AWAITED = new Set([
+  "subscribe",
+  "publish",
+  "history",
+  "enter",
+  "update",
+  "leave",
+  "watch",
+  "rpc",
+]);
 
 /** The state of one client's application, kept up by the frames that go over its connections. */
 export class Told {
@@ -27,11 +37,15 @@ export class Told {
   /** Requests of which the application wants an answer and has none, by `connection id`. */
   readonly #asked = new Map<string, VectorFrame>();
 
-  /** The client sent a request. `own`: the application asked for it, so that its answer is the application's. */
+  /**
+   * The client sent a request. `own`: the application asked for it, so that its answer is the
+   * application's.
+   */
   asked(connection: string, frame: VectorFrame, own: boolean): void {
     const channel = frame.ch as string;
     if (own && AWAITED.has(frame.t as string)) this.#asked.set(`${connection} ${frame.id}`, frame);
-    if (frame.t === "subscribe" && own) this.#positions.set(channel, frame.pos as Position | undefined);
+    if (frame.t === "subscribe" && own)
+      this.#positions.set(channel, frame.pos as Position | undefined);
     else if (frame.t === "unsubscribe") this.#positions.delete(channel);
     else if (frame.t === "unwatch") this.members.delete(channel);
     else if (frame.t === "bye" && frame.moved !== true) this.state = "closed";
@@ -48,7 +62,8 @@ export class Told {
     if (frame.t === "connected") {
       this.state = "connected";
       this.session = frame.session as string;
-    } else if (frame.t === "goodbye") this.state = CODES[frame.name as CodeName].retry === "never" ? "failed" : this.#lost();
+    } else if (frame.t === "goodbye")
+      this.state = CODES[frame.name as CodeName].retry === "never" ? "failed" : this.#lost();
     else if (frame.t === "members" || frame.t === "presence") this.#presence(frame);
     else if (frame.t === "pub" || frame.t === "gap") this.#stream(frame);
     else if (request !== undefined) this.outcomes.set(key, this.#outcome(request, frame));
@@ -68,14 +83,20 @@ export class Told {
       case "err":
         if (request.t === "subscribe") this.#positions.delete(channel);
         if (request.t === "watch") this.members.delete(channel);
-        return request.t === "subscribe" ? { code: answer.name, ended: true } : { code: answer.name };
+        return request.t === "subscribe"
+          ? { code: answer.name, ended: true }
+          : { code: answer.name };
       case "subscribed":
         this.#positions.set(channel, this.#positions.get(channel) ?? (answer.pos as Position));
         return answer.pos;
       case "published":
         return { position: { epoch: answer.e, offset: answer.o }, duplicate: answer.dup === true };
       case "history":
-        return { epoch: answer.e, more: answer.more, list: (answer.pubs as VectorFrame[]).map((entry) => [entry.o, dataOf(entry)]) };
+        return {
+          epoch: answer.e,
+          more: answer.more,
+          list: (answer.pubs as VectorFrame[]).map((entry) => [entry.o, dataOf(entry)]),
+        };
       default:
         return request.t === "rpc" ? { data: dataOf(answer) } : "done";
     }
@@ -95,7 +116,10 @@ export class Told {
     const { o, k, s } = frame as unknown as Entry;
     if (o <= position.offset) return;
     const { epoch } = position;
-    const more = { ...(k === undefined ? {} : { key: k }), ...(s === undefined ? {} : { session: s }) };
+    const more = {
+      ...(k === undefined ? {} : { key: k }),
+      ...(s === undefined ? {} : { session: s }),
+    };
     this.streams.push({ channel, epoch, offset: o, data: dataOf(frame), ...more });
     this.#positions.set(channel, { epoch, offset: o });
   }
@@ -104,7 +128,9 @@ export class Told {
     const channel = frame.ch as string;
     const members = this.members.get(channel) ?? new Map<string, unknown>();
     this.members.set(channel, members);
-    const present = ["list", "join", "update"].flatMap((name) => (frame[name] ?? []) as VectorFrame[]);
+    const present = ["list", "join", "update"].flatMap(
+      (name) => (frame[name] ?? []) as VectorFrame[],
+    );
     for (const entry of present) members.set((entry as unknown as Entry).m, dataOf(entry));
     for (const id of (frame.leave ?? []) as string[]) members.delete(id);
   }

@@ -15,8 +15,9 @@ const LOWER_FACTOR = 0.7;
 const BUSY_SHARE = 0.3;
 
 /**
- * A, measured: additive increase, multiplicative decrease between a tenth of what is configured and all of it. Lowered when the event loop was late while set-ups came at a
- * noticeable rate; raised by a twentieth a second otherwise.
+ * A, measured: additive increase, multiplicative decrease between a tenth of what is configured and
+ * all of it. Lowered when the event loop was late while set-ups came at a noticeable rate; raised
+ * by a twentieth a second otherwise.
  */
 export class CapacityMeter {
   #settings: CapacitySettings;
@@ -35,11 +36,17 @@ export class CapacityMeter {
     return this.#settings.handshakesPerSecond * this.#share;
   }
 
-  /** Told about once a second how many set-ups were done in the last `periodMs` and how late the event loop was. */
+  /**
+   * Told about once a second how many set-ups were done in the last `periodMs` and how late the
+   * event loop was.
+   */
   observe(handshakes: number, periodMs: number, lagMs: number): void {
     if (periodMs <= 0) return;
-    const busy = (handshakes * 1000) / periodMs > this.#settings.handshakesPerSecond * this.#share * BUSY_SHARE;
-    if (busy && lagMs > this.#settings.lagMsMax) this.#share = Math.max(SHARE_MIN, this.#share * LOWER_FACTOR);
+    const busy =
+      (handshakes * 1000) / periodMs >
+      this.#settings.handshakesPerSecond * this.#share * BUSY_SHARE;
+    if (busy && lagMs > this.#settings.lagMsMax)
+      this.#share = Math.max(SHARE_MIN, this.#share * LOWER_FACTOR);
     else this.#share = Math.min(1, this.#share + (RAISE_PER_SECOND * periodMs) / 1000);
   }
 }

@@ -1,7 +1,14 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { CapacityMeter } from "./capacity.ts";
-import { drainShare, excessSessions, takersCapacity, takersOfMoves, takersPressed, turnAwayChance } from "./decisions.ts";
+import {
+  drainShare,
+  excessSessions,
+  takersCapacity,
+  takersOfMoves,
+  takersPressed,
+  turnAwayChance,
+} from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import { FleetView, NODES_MAX, type NodeFigures } from "./view.ts";
 
@@ -65,30 +72,65 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
   expect(takersCapacity(100, takersOfMoves(self, others, NOW_MS))).toBe(70);
   // A balancer that looks at connections sends newcomers to the emptier of two.
   expect(
-    ids(takersOfMoves(self, [...others.slice(0, 3), node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 })], NOW_MS)),
+    ids(
+      takersOfMoves(
+        self,
+        [
+          ...others.slice(0, 3),
+          node({ node: "e", revision: "r3", startedAtMs: 9000, sessions: 300 }),
+        ],
+        NOW_MS,
+      ),
+    ),
   ).toBe("d");
-  // However many nodes are full: in a large fleet they are all near the mean, and the empty one gets everything all the same.
-  const full = Array.from({ length: 20 }, (_, i) => node({ node: `f${i}`, revision: "r3", startedAtMs: 9000, sessions: 300 }));
-  expect(ids(takersOfMoves(self, [...full, node({ node: "e", revision: "r3", startedAtMs: 9000 })], NOW_MS))).toBe("e");
+  // However many nodes are full: in a large fleet they are all near the mean, and the empty one
+  // gets everything all the same.
+  const full = Array.from({ length: 20 }, (_, i) =>
+    node({ node: `f${i}`, revision: "r3", startedAtMs: 9000, sessions: 300 }),
+  );
+  expect(
+    ids(
+      takersOfMoves(
+        self,
+        [...full, node({ node: "e", revision: "r3", startedAtMs: 9000 })],
+        NOW_MS,
+      ),
+    ),
+  ).toBe("e");
   // Nobody turns away when there is nothing newer.
   expect(ids(takersOfMoves(self, others.slice(0, 2), NOW_MS))).toBe("bc");
-  expect(ids(takersOfMoves(node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }), others, NOW_MS))).toBe("bcde");
+  expect(
+    ids(
+      takersOfMoves(
+        node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }),
+        others,
+        NOW_MS,
+      ),
+    ),
+  ).toBe("bcde");
 });
 
 test("shares of all draining nodes add up to at most one", () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 20 }), (remaining) => {
-      const nodes = remaining.map((count, i) =>
-        node({ node: `n${i}`, state: "draining", draining: { remaining: count, deadlineInMs: 1 } }),
-      );
-      const shares = remaining.map((count, i) =>
-        drainShare(
-          count,
-          nodes.filter((_, other) => other !== i),
-        ),
-      );
-      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 20 }),
+      (remaining) => {
+        const nodes = remaining.map((count, i) =>
+          node({
+            node: `n${i}`,
+            state: "draining",
+            draining: { remaining: count, deadlineInMs: 1 },
+          }),
+        );
+        const shares = remaining.map((count, i) =>
+          drainShare(
+            count,
+            nodes.filter((_, other) => other !== i),
+          ),
+        );
+        expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 9);
+      },
+    ),
   );
 });
 
@@ -117,8 +159,14 @@ test("where few nodes are newer, a balancer that chooses at random still finds a
     [50, 2],
   ] as const) {
     const some = (count: number, revision: string, startedAtMs: number) =>
-      Array.from({ length: count }, (_, i) => node({ node: `${revision}-${i}`, revision, startedAtMs }));
-    const chance = turnAwayChance(self, [...some(old, "r1", 1000), ...some(fresh, "r2", 9000)], NOW_MS);
+      Array.from({ length: count }, (_, i) =>
+        node({ node: `${revision}-${i}`, revision, startedAtMs }),
+      );
+    const chance = turnAwayChance(
+      self,
+      [...some(old, "r1", 1000), ...some(fresh, "r2", 9000)],
+      NOW_MS,
+    );
     const share = fresh / (old + fresh + 1);
     expect(1 / (share + (1 - share) * (1 - chance))).toBeLessThanOrEqual(3.0001);
     if (share >= 1 / 3) expect(chance).toBe(1);
@@ -130,7 +178,9 @@ test("nobody is turned away towards nodes that hold as much: a balancer that loo
   const chance = (...sessions: number[]): number =>
     turnAwayChance(
       self,
-      sessions.map((count, i) => node({ node: `n${i}`, revision: "r2", startedAtMs: 9000, sessions: count })),
+      sessions.map((count, i) =>
+        node({ node: `n${i}`, revision: "r2", startedAtMs: 9000, sessions: count }),
+      ),
       NOW_MS,
     );
   expect(chance(0)).toBe(1);
@@ -141,7 +191,10 @@ test("nobody is turned away towards nodes that hold as much: a balancer that loo
 
 test("revisions that run side by side for long are equals: what moves goes to either", () => {
   const old = node({ node: "me", revision: "r1", startedAtMs: 0, state: "draining" });
-  const others = [node({ node: "b", revision: "r1", startedAtMs: 0 }), node({ node: "c", revision: "r2", startedAtMs: 60_000 })];
+  const others = [
+    node({ node: "b", revision: "r1", startedAtMs: 0 }),
+    node({ node: "c", revision: "r2", startedAtMs: 60_000 }),
+  ];
   const takers = (nowMs: number): string =>
     takersOfMoves(old, others, nowMs)
       .map(({ node: id }) => id)
@@ -158,21 +211,26 @@ test("revisions that run side by side for long are equals: what moves goes to ei
 test("rebalancing: whatever the loads, giving the excess away brings nobody below the mean and ends", () => {
   const rule = { tolerance: 0.1, sessionsMin: 10 };
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 2, maxLength: 8 }), (loads) => {
-      const mean = loads.reduce((sum, load) => sum + load, 0) / loads.length;
-      for (const [i, load] of loads.entries()) {
-        const others = loads.filter((_, other) => other !== i).map((sessions, j) => node({ node: `n${j}`, sessions }));
-        const excess = excessSessions(node({ node: "me", sessions: load }), others, rule);
-        expect(load - excess).toBeGreaterThanOrEqual(excess > 0 ? Math.floor(mean) : 0);
-        expect(
-          excessSessions(
-            node({ node: "me", sessions: load - excess }),
-            others.map((o) => ({ ...o, sessions: mean })),
-            rule,
-          ),
-        ).toBe(0);
-      }
-    }),
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 10_000 }), { minLength: 2, maxLength: 8 }),
+      (loads) => {
+        const mean = loads.reduce((sum, load) => sum + load, 0) / loads.length;
+        for (const [i, load] of loads.entries()) {
+          const others = loads
+            .filter((_, other) => other !== i)
+            .map((sessions, j) => node({ node: `n${j}`, sessions }));
+          const excess = excessSessions(node({ node: "me", sessions: load }), others, rule);
+          expect(load - excess).toBeGreaterThanOrEqual(excess > 0 ? Math.floor(mean) : 0);
+          expect(
+            excessSessions(
+              node({ node: "me", sessions: load - excess }),
+              others.map((o) => ({ ...o, sessions: mean })),
+              rule,
+            ),
+          ).toBe(0);
+        }
+      },
+    ),
   );
 });
 
@@ -180,7 +238,12 @@ test("nothing is evened out while a node drains: its sessions fill the emptier n
   const self = node({ node: "me", sessions: 300 });
   const rule = { tolerance: 0.1, sessionsMin: 20 };
   const empty = node({ node: "b" });
-  const leaving = node({ node: "c", sessions: 300, state: "draining", draining: { remaining: 300, deadlineInMs: 1000 } });
+  const leaving = node({
+    node: "c",
+    sessions: 300,
+    state: "draining",
+    draining: { remaining: 300, deadlineInMs: 1000 },
+  });
   expect(excessSessions(self, [empty], rule)).toBe(150);
   expect(excessSessions(self, [empty, leaving], rule)).toBe(0);
 });

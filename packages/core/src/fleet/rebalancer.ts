@@ -8,12 +8,16 @@ export interface RebalanceSettings {
   readonly cooldownMs: number;
 }
 
-/** For how long a difference must last before anything moves: nodes that just started or died are not a trend, and figures must have settled. */
+/**
+ * For how long a difference must last before anything moves: nodes that just started or died are
+ * not a trend, and figures must have settled.
+ */
 const SETTLE_MS = 3000;
 
 /**
- * Sheds the excess that was there when it began, a few sessions at a time, and then rests for the cooldown. It does not follow the figures while it sheds: those of the other nodes
- * are a second old, and would have it give away too much. It stops early when there is no excess any more.
+ * Sheds the excess that was there when it began, a few sessions at a time, and then rests for the
+ * cooldown. It does not follow the figures while it sheds: those of the other nodes are a second
+ * old, and would have it give away too much. It stops early when there is no excess any more.
  */
 export class Rebalancer {
   #settings: RebalanceSettings;
@@ -33,7 +37,10 @@ export class Rebalancer {
     return this.#shedding !== undefined;
   }
 
-  /** How many sessions to ask to move now. Called a few times a second with what this node has above its share. */
+  /**
+   * How many sessions to ask to move now. Called a few times a second with what this node has above
+   * its share.
+   */
   due(nowMs: number, excess: number): number {
     if (!this.#settings.enabled || nowMs < this.#cooldownUntilMs) return this.#rest();
     if (excess <= 0) return this.active ? this.#finish(nowMs) : this.#rest();
@@ -51,7 +58,10 @@ export class Rebalancer {
 
   #begin(nowMs: number, excess: number): { bucket: TokenBucket; left: number } {
     const { perSecond } = this.#settings;
-    const bucket = createTokenBucket({ ratePerSecond: perSecond, burst: Math.max(1, perSecond / 4) }, nowMs);
+    const bucket = createTokenBucket(
+      { ratePerSecond: perSecond, burst: Math.max(1, perSecond / 4) },
+      nowMs,
+    );
     this.#shedding = { bucket, left: excess };
     return this.#shedding;
   }

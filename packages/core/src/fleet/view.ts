@@ -1,5 +1,6 @@
-// Owns: what one node knows of the others: who there is, how they are, and who was not heard of for too long.
-import type { NodeState } from "../node/control.ts";
+// Owns: what one node knows of the others: who there is, how they are, and who was not heard of for
+// too long.
+import type { NodeState } from "../control/control.ts";
 
 /** What a node tells the others of itself, about once a second. */
 export interface NodeFigures {
@@ -26,10 +27,16 @@ export interface KnownNode extends NodeFigures {
   readonly heardMs: number;
 }
 
-/** Nodes remembered at most; a larger cluster would need figures that are summed up before they are sent. */
+/**
+ * Nodes remembered at most; a larger cluster would need figures that are summed up before they are
+ * sent.
+ */
 export const NODES_MAX = 1000;
 
-/** Members of the cluster by their own word. One that says nothing for `leaseMs` is dead; one that says that it left is gone at once. */
+/**
+ * Members of the cluster by their own word. One that says nothing for `leaseMs` is dead; one that
+ * says that it left is gone at once.
+ */
 export class FleetView {
   readonly #self: string;
   readonly #nodes = new Map<string, KnownNode>();

@@ -40,16 +40,23 @@ function play(storm: Storm) {
   let attempts = 0;
   const attemptsPer100Ms: number[] = [];
   for (let ms = 0; ms < slots.length && ms < 3_600_000; ms++) {
-    if (ms > 0 && ms % (storm.configureEveryMs ?? Number.POSITIVE_INFINITY) === 0) admission.configure(storm, ms);
+    if (ms > 0 && ms % (storm.configureEveryMs ?? Number.POSITIVE_INFINITY) === 0)
+      admission.configure(storm, ms);
     for (const attempt of slots[ms] ?? []) {
       attempts++;
       attemptsPer100Ms[Math.floor(ms / 100)] = (attemptsPer100Ms[Math.floor(ms / 100)] ?? 0) + 1;
       const retryMs = admission.ask(ms, attempt.kind, next());
       if (retryMs === 0) admitted.push({ ...attempt, atMs: ms });
-      else add({ atMs: ms + Math.max(1, retryMs) + next() * 40, kind: attempt.kind, tries: attempt.tries + 1 });
+      else
+        add({
+          atMs: ms + Math.max(1, retryMs) + next() * 40,
+          kind: attempt.kind,
+          tries: attempt.tries + 1,
+        });
     }
   }
-  const peak = (fromMs: number) => Math.max(...attemptsPer100Ms.slice(fromMs / 100).map((count) => count ?? 0));
+  const peak = (fromMs: number) =>
+    Math.max(...attemptsPer100Ms.slice(fromMs / 100).map((count) => count ?? 0));
   return { admitted, attempts, peak, endMs: admitted.at(-1)?.atMs ?? 0 };
 }
 
@@ -58,7 +65,12 @@ const herd = (count: number, kind: HandshakeKind, fromMs = 0, overMs = 100) =>
 
 describe("admission", () => {
   test("a storm of 10,000 newcomers is served at the admitted rate, in about two attempts each, without a second peak", () => {
-    const storm = play({ seed: 1, handshakesPerSecond: 500, resumeReserve: 0.2, arrivals: herd(10_000, "newcomer") });
+    const storm = play({
+      seed: 1,
+      handshakesPerSecond: 500,
+      resumeReserve: 0.2,
+      arrivals: herd(10_000, "newcomer"),
+    });
     const openPerSecond = 500 * 0.85 * 0.8;
     expect(storm.admitted.length).toBe(10_000);
     expect(storm.attempts / 10_000).toBeLessThan(2.1);
@@ -69,13 +81,21 @@ describe("admission", () => {
   test("a node that says its settings every second gives no slot twice", () => {
     // They come over 30 s, faster than they can be served: the queue grows the whole time.
     const arrivals = herd(10_000, "newcomer", 0, 30_000);
-    const storm = play({ seed: 1, handshakesPerSecond: 250, resumeReserve: 0.2, arrivals, configureEveryMs: 1000 });
+    const storm = play({
+      seed: 1,
+      handshakesPerSecond: 250,
+      resumeReserve: 0.2,
+      arrivals,
+      configureEveryMs: 1000,
+    });
     expect(storm.admitted.length).toBe(10_000);
     expect(storm.attempts / 10_000).toBeLessThan(2.2);
   });
 
   test("resumes get in while ten thousand newcomers storm", () => {
-    const arrivals = [...herd(10_000, "newcomer"), ...herd(1000, "resume", 50, 30_000)].sort((a, b) => a.atMs - b.atMs);
+    const arrivals = [...herd(10_000, "newcomer"), ...herd(1000, "resume", 50, 30_000)].sort(
+      (a, b) => a.atMs - b.atMs,
+    );
     const storm = play({ seed: 2, handshakesPerSecond: 500, resumeReserve: 0.2, arrivals });
     const resumes = storm.admitted.filter(({ kind }) => kind === "resume");
     expect(resumes.length).toBe(1000);
@@ -83,16 +103,24 @@ describe("admission", () => {
   });
 
   test("a herd of resumes uses the whole admitted rate, not the reserve alone", () => {
-    const storm = play({ seed: 3, handshakesPerSecond: 200, resumeReserve: 0.25, arrivals: herd(3000, "resume") });
+    const storm = play({
+      seed: 3,
+      handshakesPerSecond: 200,
+      resumeReserve: 0.25,
+      arrivals: herd(3000, "resume"),
+    });
     expect(storm.endMs / 1000).toBeLessThan((3000 / (200 * 0.85)) * 1.15);
     expect(storm.attempts / 3000).toBeLessThan(2.2);
   });
 
   test("a storm on top of steady arrivals drains, and few ask more than four times", () => {
-    const arrivals = [...herd(4000, "newcomer"), ...herd(3600, "newcomer", 0, 60_000)].sort((a, b) => a.atMs - b.atMs);
+    const arrivals = [...herd(4000, "newcomer"), ...herd(3600, "newcomer", 0, 60_000)].sort(
+      (a, b) => a.atMs - b.atMs,
+    );
     const storm = play({ seed: 4, handshakesPerSecond: 200, resumeReserve: 0.1, arrivals });
     expect(storm.admitted.length).toBe(7600);
-    // The steady ones come for 60 s, and 7,600 / 153 per second is 50 s: the storm is over before they are.
+    // The steady ones come for 60 s, and 7,600 / 153 per second is 50 s: the storm is over before
+    // they are.
     expect(storm.endMs).toBeLessThan(62_000);
     expect(storm.attempts / 7600).toBeLessThan(3);
     expect(storm.admitted.filter(({ tries }) => tries > 4).length / 7600).toBeLessThan(0.1);
@@ -123,29 +151,42 @@ describe("admission", () => {
   });
 
   test("never admits more than the burst and 0.85 A, nor newcomers more than their part, in any order of arrivals", () => {
-    const arrival = fc.record({ passedMs: fc.integer({ min: 0, max: 300 }), resume: fc.boolean(), count: fc.integer({ min: 1, max: 50 }) });
+    const arrival = fc.record({
+      passedMs: fc.integer({ min: 0, max: 300 }),
+      resume: fc.boolean(),
+      count: fc.integer({ min: 1, max: 50 }),
+    });
     const share = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1000 }), share, fc.array(arrival), (handshakesPerSecond, resumeReserve, arrivals) => {
-        const admission = createAdmission({ handshakesPerSecond, resumeReserve }, 0);
-        const rate = 0.85 * handshakesPerSecond;
-        let nowMs = 0;
-        let all = 0;
-        let newcomers = 0;
-        for (const { passedMs, resume, count } of arrivals) {
-          nowMs += passedMs;
-          for (let i = 0; i < count; i++) {
-            const retryMs = admission.ask(nowMs, resume ? "resume" : "newcomer", 0.5);
-            expect(retryMs >= 0 && retryMs <= RETRY_MS_MAX).toBe(true);
-            if (retryMs !== 0) continue;
-            all++;
-            if (!resume) newcomers++;
+      fc.property(
+        fc.integer({ min: 1, max: 1000 }),
+        share,
+        fc.array(arrival),
+        (handshakesPerSecond, resumeReserve, arrivals) => {
+          const admission = createAdmission({ handshakesPerSecond, resumeReserve }, 0);
+          const rate = 0.85 * handshakesPerSecond;
+          let nowMs = 0;
+          let all = 0;
+          let newcomers = 0;
+          for (const { passedMs, resume, count } of arrivals) {
+            nowMs += passedMs;
+            for (let i = 0; i < count; i++) {
+              const retryMs = admission.ask(nowMs, resume ? "resume" : "newcomer", 0.5);
+              expect(retryMs >= 0 && retryMs <= RETRY_MS_MAX).toBe(true);
+              if (retryMs !== 0) continue;
+              all++;
+              if (!resume) newcomers++;
+            }
+            const openRate = rate * (1 - resumeReserve);
+            expect(newcomers).toBeLessThanOrEqual(
+              Math.max(4, openRate * 0.2) + (openRate * nowMs) / 1000 + 1e-6,
+            );
+            expect(all).toBeLessThanOrEqual(
+              Math.max(8, 4 + rate * 0.2) + (rate * nowMs) / 1000 + 1e-6,
+            );
           }
-          const openRate = rate * (1 - resumeReserve);
-          expect(newcomers).toBeLessThanOrEqual(Math.max(4, openRate * 0.2) + (openRate * nowMs) / 1000 + 1e-6);
-          expect(all).toBeLessThanOrEqual(Math.max(8, 4 + rate * 0.2) + (rate * nowMs) / 1000 + 1e-6);
-        }
-      }),
+        },
+      ),
     );
   });
 });

@@ -11,31 +11,47 @@ export interface AdmissionSettings {
 export type HandshakeKind = "resume" | "newcomer";
 
 /**
- * Admits at 0.85 A. Newcomers share what is not reserved with resumes; the reserve is for resumes alone, so a storm of
- * newcomers cannot keep sessions out.
+ * Admits at 0.85 A. Newcomers share what is not reserved with resumes; the reserve is for resumes
+ * alone, so a storm of newcomers cannot keep sessions out.
  *
- * A refused client gets a slot of its own in a virtual queue, one admitted handshake behind the slot given before, and
- * is told when that is. So N clients that come at once come back one by one at the rate at which they can be served:
- * about two attempts each and no peak. Nobody's slot is remembered: whoever comes while a token is there is admitted, so
- * slots of clients that never come back cost nothing.
+ * A refused client gets a slot of its own in a virtual queue, one admitted handshake behind the
+ * slot given before, and is told when that is. So N clients that come at once come back one by one
+ * at the rate at which they can be served: about two attempts each and no peak. Nobody's slot is
+ * remembered: whoever comes while a token is there is admitted, so slots of clients that never come
+ * back cost nothing.
  */
 export interface Admission {
-  /** 0: go on. Otherwise ms after which to come back, at most `RETRY_MS_MAX`. `chance` is uniform in [0, 1). Allocates nothing. */
+  /**
+   * 0: go on. Otherwise ms after which to come back, at most `RETRY_MS_MAX`. `chance` is uniform in
+   * [0, 1). Allocates nothing.
+   */
   ask(nowMs: number, kind: HandshakeKind, chance: number): number;
-  /** Goes on under other settings from now. The queue stays: slots that were given are not given again. Cheap: the node calls it every second. */
+  /**
+   * Goes on under other settings from now. The queue stays: slots that were given are not given
+   * again. Cheap: the node calls it every second.
+   */
   configure(settings: AdmissionSettings, nowMs: number): void;
 }
 
-/** Longest wait that a refused client is told; where the queue is longer, clients come back to ask again, spread over the later half. */
+/**
+ * Longest wait that a refused client is told; where the queue is longer, clients come back to ask
+ * again, spread over the later half.
+ */
 export const RETRY_MS_MAX = 120_000;
 
 const ADMITTED_SHARE = 0.85;
-/** Buckets hold this much of their rate: enough to absorb returning clients' jitter, little enough to be no peak. */
+/**
+ * Buckets hold this much of their rate: enough to absorb returning clients' jitter, little enough
+ * to be no peak.
+ */
 const BURST_MS = 200;
 const BURST_MIN = 4;
 /** Spread of a client around its slot. Less than the bucket absorbs. */
 const JITTER_MS = 100;
-/** Slots are a little further apart than tokens, so that a full queue does not run the bucket dry at every jitter. */
+/**
+ * Slots are a little further apart than tokens, so that a full queue does not run the bucket dry at
+ * every jitter.
+ */
 const SLOT_STRETCH = 1.05;
 const RETRY_MS_MIN = 50;
 
@@ -48,16 +64,22 @@ export function createAdmission(settings: AdmissionSettings, nowMs: number): Adm
   let reservedTailMs = nowMs;
 
   const slotAfter = (tailMs: number, atMs: number, rate: BucketRate): number =>
-    rate.ratePerSecond <= 0 ? Number.POSITIVE_INFINITY : Math.max(tailMs, atMs + RETRY_MS_MIN) + (SLOT_STRETCH * 1000) / rate.ratePerSecond;
+    rate.ratePerSecond <= 0
+      ? Number.POSITIVE_INFINITY
+      : Math.max(tailMs, atMs + RETRY_MS_MIN) + (SLOT_STRETCH * 1000) / rate.ratePerSecond;
 
   return {
     ask(atMs, kind, chance) {
       const admitted = kind === "resume" ? reserved.take(atMs) || open.take(atMs) : open.take(atMs);
       if (admitted) return 0;
       const openSlotMs = slotAfter(openTailMs, atMs, openRate);
-      const reservedSlotMs = kind === "resume" ? slotAfter(reservedTailMs, atMs, reservedRate) : Number.POSITIVE_INFINITY;
+      const reservedSlotMs =
+        kind === "resume"
+          ? slotAfter(reservedTailMs, atMs, reservedRate)
+          : Number.POSITIVE_INFINITY;
       const slotMs = Math.min(openSlotMs, reservedSlotMs);
-      if (slotMs - atMs + JITTER_MS > RETRY_MS_MAX) return Math.ceil((RETRY_MS_MAX * (1 + chance)) / 2);
+      if (slotMs - atMs + JITTER_MS > RETRY_MS_MAX)
+        return Math.ceil((RETRY_MS_MAX * (1 + chance)) / 2);
       if (slotMs === openSlotMs) openTailMs = slotMs;
       else reservedTailMs = slotMs;
       return Math.ceil(slotMs - atMs + chance * JITTER_MS);
@@ -68,7 +90,11 @@ export function createAdmission(settings: AdmissionSettings, nowMs: number): Adm
       open.setRate(openRate, atMs);
       reserved.setRate(reservedRate, atMs);
       openTailMs = tailAt(openTailMs, atMs, openBefore.ratePerSecond / openRate.ratePerSecond);
-      reservedTailMs = tailAt(reservedTailMs, atMs, reservedBefore.ratePerSecond / reservedRate.ratePerSecond);
+      reservedTailMs = tailAt(
+        reservedTailMs,
+        atMs,
+        reservedBefore.ratePerSecond / reservedRate.ratePerSecond,
+      );
     },
   };
 }

@@ -3,7 +3,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createDrainPacer, type DrainPacer, type DrainPacerOptions } from "./drain-pacer.ts";
 
-/** Drives a pacer as a node does (wait `nextInMs`, whole ms, at least 1; then take what is due) and notes when each session was asked. */
+/**
+ * Drives a pacer as a node does (wait `nextInMs`, whole ms, at least 1; then take what is due) and
+ * notes when each session was asked.
+ */
 function drive(
   pacer: DrainPacer,
   total: number,
@@ -15,7 +18,8 @@ function drive(
     options.each?.(nowMs);
     for (let due = pacer.due(nowMs, total - asked.length); due > 0; due--) asked.push(nowMs);
     const waitMs = pacer.nextInMs(nowMs, total - asked.length);
-    if (waitMs !== Number.POSITIVE_INFINITY) nowMs += Math.max(1, Math.ceil(waitMs)) + (options.lateMs?.(step) ?? 0);
+    if (waitMs !== Number.POSITIVE_INFINITY)
+      nowMs += Math.max(1, Math.ceil(waitMs)) + (options.lateMs?.(step) ?? 0);
   }
   return asked;
 }
@@ -23,7 +27,12 @@ function drive(
 const countIn = (asked: readonly number[], fromMs: number, toMs: number): number =>
   asked.filter((atMs) => atMs >= fromMs && atMs < toMs).length;
 
-const roomy: DrainPacerOptions = { total: 1000, windowMs: 60_000, handshakesPerSecond: 100, perSecondMax: 1000 };
+const roomy: DrainPacerOptions = {
+  total: 1000,
+  windowMs: 60_000,
+  handshakesPerSecond: 100,
+  perSecondMax: 1000,
+};
 
 describe("drain pacer", () => {
   test("goes at 0.7 A when the window is long enough", () => {
@@ -46,7 +55,8 @@ describe("drain pacer", () => {
 
   test("sessions are spread inside every second: each 100 ms gets its tenth, give or take one", () => {
     const asked = drive(createDrainPacer(roomy, 0), 1000);
-    for (let ms = 0; ms < 14_000; ms += 100) expect(Math.abs(countIn(asked, ms, ms + 100) - 7)).toBeLessThanOrEqual(1);
+    for (let ms = 0; ms < 14_000; ms += 100)
+      expect(Math.abs(countIn(asked, ms, ms + 100) - 7)).toBeLessThanOrEqual(1);
   });
 
   test("a caller that slept is not given all that it missed at once", () => {
@@ -106,7 +116,9 @@ describe("drain pacer", () => {
     fc.assert(
       fc.property(drains, fc.integer({ min: 0, max: 40 }), (options, lateMs) => {
         const pacer = createDrainPacer(options, 0);
-        const asked = drive(pacer, options.total, { lateMs: (step) => (step % 7 === 0 ? lateMs : 0) });
+        const asked = drive(pacer, options.total, {
+          lateMs: (step) => (step % 7 === 0 ? lateMs : 0),
+        });
         expect(asked.length).toBe(options.total);
         const lastSlotMs = options.windowMs - Math.min(5000, options.windowMs / 4);
         expect(asked.at(-1)).toBeLessThanOrEqual(Math.ceil(lastSlotMs) + 1 + lateMs);
@@ -122,9 +134,13 @@ describe("drain pacer", () => {
         // Twice as long as needed, so that lateness cannot make the deadline demand more.
         const windowMs = ((options.total * 1000) / rate) * 2 + 20_000;
         const slack = options.total * (lateMs + 1) * 2;
-        const asked = drive(createDrainPacer({ ...options, windowMs: windowMs + slack }, 0), options.total, {
-          lateMs: (step) => (step % 5 === 0 ? lateMs : 0),
-        });
+        const asked = drive(
+          createDrainPacer({ ...options, windowMs: windowMs + slack }, 0),
+          options.total,
+          {
+            lateMs: (step) => (step % 5 === 0 ? lateMs : 0),
+          },
+        );
         const burst = Math.max(1, rate * 0.05) + 1;
         for (let last = 0; last < asked.length; last += 13) {
           for (const back of [1, 10, 100, 1000]) {

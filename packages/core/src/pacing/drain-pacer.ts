@@ -12,19 +12,28 @@ export interface DrainPacerOptions {
 }
 
 /**
- * Says how many sessions are due. r = min(0.7 A, r_max), halved under pressure and slowly raised again, times this node's
- * share of the fleet; raised to remaining / time left where the deadline demands it. The last part of the window (a
- * quarter of it, at most 5 s) is kept free of slots, so that whoever was asked last still has the time to move.
+ * Says how many sessions are due. r = min(0.7 A, r_max), halved under pressure and slowly raised
+ * again, times this node's share of the fleet; raised to remaining / time left where the deadline
+ * demands it. The last part of the window (a quarter of it, at most 5 s) is kept free of slots, so
+ * that whoever was asked last still has the time to move.
  *
- * Sessions are spread inside the second: the caller waits `nextInMs`, then handles `due`. A caller that comes late is given at
- * most 50 ms worth at once; what it missed is spread over the rest. No call allocates; times are ms of a clock that does not go back.
+ * Sessions are spread inside the second: the caller waits `nextInMs`, then handles `due`. A caller
+ * that comes late is given at most 50 ms worth at once; what it missed is spread over the rest. No
+ * call allocates; times are ms of a clock that does not go back.
  */
 export interface DrainPacer {
-  /** Sessions to ask by now, at most `remaining` (those not yet asked). They count as asked. Everything once the last slot has passed. */
+  /**
+   * Sessions to ask by now, at most `remaining` (those not yet asked). They count as asked.
+   * Everything once the last slot has passed.
+   */
   due(nowMs: number, remaining: number): number;
   /** Ms until the next one is due; 0: now; Infinity: nothing remains. */
   nextInMs(nowMs: number, remaining: number): number;
-  /** Whether a node that takes sessions in is over its limits (accept latency, event-loop lag). True halves the rate, at most once a second; false raises it by a tenth of the full rate each second. */
+  /**
+   * Whether a node that takes sessions in is over its limits (accept latency, event-loop lag). True
+   * halves the rate, at most once a second; false raises it by a tenth of the full rate each
+   * second.
+   */
   pressure(nowMs: number, high: boolean): void;
   /** A, as it is now. */
   setCapacity(handshakesPerSecond: number): void;

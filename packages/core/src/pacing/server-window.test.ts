@@ -16,10 +16,14 @@ test("the window has a least value and a greatest", () => {
 
 test("clients spread over the window never arrive faster than A can take them", () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 100_000 }), fc.integer({ min: 60, max: 10_000 }), (connections, perSecond) => {
-      const windowMs = serverWindowMs(connections, perSecond, 0);
-      if (windowMs === SERVER_WINDOW_MS_MAX) return;
-      expect((connections * 1000) / windowMs).toBeLessThanOrEqual(perSecond);
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 100_000 }),
+      fc.integer({ min: 60, max: 10_000 }),
+      (connections, perSecond) => {
+        const windowMs = serverWindowMs(connections, perSecond, 0);
+        if (windowMs === SERVER_WINDOW_MS_MAX) return;
+        expect((connections * 1000) / windowMs).toBeLessThanOrEqual(perSecond);
+      },
+    ),
   );
 });

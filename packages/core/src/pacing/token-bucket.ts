@@ -1,6 +1,8 @@
 // Owns: the token bucket that every rate limit uses.
 
-/** What a bucket allows. One object serves all buckets of a kind: a bucket keeps a reference to it. */
+/**
+ * What a bucket allows. One object serves all buckets of a kind: a bucket keeps a reference to it.
+ */
 export interface BucketRate {
   /** Tokens that come back each second; 0: none. */
   readonly ratePerSecond: number;
@@ -9,10 +11,10 @@ export interface BucketRate {
 }
 
 /**
- * Lets through `burst` at once and `ratePerSecond` in the long run: over any `t` seconds at most `burst + rate * t`.
- * There is one for each connection and limit, so it is two numbers and a reference; no call allocates.
- * Time comes in as an argument, in ms of any one clock. A clock that goes back costs at most the tokens of the time that
- * it repeats, and never locks the bucket.
+ * Lets through `burst` at once and `ratePerSecond` in the long run: over any `t` seconds at most
+ * `burst + rate * t`. There is one for each connection and limit, so it is two numbers and a
+ * reference; no call allocates. Time comes in as an argument, in ms of any one clock. A clock that
+ * goes back costs at most the tokens of the time that it repeats, and never locks the bucket.
  */
 export class TokenBucket {
   private rate: BucketRate;
@@ -25,7 +27,10 @@ export class TokenBucket {
     this.lastMs = nowMs;
   }
 
-  /** Takes `count` tokens if all of them are there; otherwise takes none and answers false. More than `burst` are never there. */
+  /**
+   * Takes `count` tokens if all of them are there; otherwise takes none and answers false. More
+   * than `burst` are never there.
+   */
   take(nowMs: number, count = 1): boolean {
     this.refill(nowMs);
     if (this.tokens + ROUNDING < count) return false;
@@ -58,7 +63,11 @@ export class TokenBucket {
 }
 
 /** A full bucket. */
-export const createTokenBucket = (rate: BucketRate, nowMs: number): TokenBucket => new TokenBucket(rate, nowMs);
+export const createTokenBucket = (rate: BucketRate, nowMs: number): TokenBucket =>
+  new TokenBucket(rate, nowMs);
 
-/** Sums of many small refills fall short of a whole token by rounding; a caller that waited `waitMs` must get it. */
+/**
+ * Sums of many small refills fall short of a whole token by rounding; a caller that waited `waitMs`
+ * must get it.
+ */
 const ROUNDING = 1e-9;

@@ -1,6 +1,7 @@
-// Owns: turning a kubeconfig's description into what a request needs: files are read, exec plugins run.
+// Owns: turning a kubeconfig's description into what a request needs: files are read, exec plugins
+// run.
 import { readFile } from "node:fs/promises";
-import { at, text } from "../doctor/reading.ts";
+import { at, text } from "../reading.ts";
 import { type ClusterAccess, ClusterError, type ExecPlugin, type Material } from "./kubeconfig.ts";
 
 export interface Credentials {
@@ -22,8 +23,13 @@ const OUTPUT_LENGTH_MAX = 1_000_000;
 const NOTE_LENGTH_MAX = 200;
 
 /** Reads files and runs the plugin. Rejects with ClusterError `credentials`. */
-export async function credentialsOf(access: ClusterAccess, surroundings: Surroundings): Promise<Credentials> {
-  const [ca, cert, key, token] = await Promise.all([access.ca, access.cert, access.key, access.token].map(contentOf));
+export async function credentialsOf(
+  access: ClusterAccess,
+  surroundings: Surroundings,
+): Promise<Credentials> {
+  const [ca, cert, key, token] = await Promise.all(
+    [access.ca, access.cert, access.key, access.token].map(contentOf),
+  );
   const fixed: Credentials = { ca, cert, key, token: token?.trim() };
   // As kubectl: a token of the file's own wins over a plugin's.
   if (access.exec === undefined || fixed.token !== undefined) return fixed;
@@ -49,8 +55,15 @@ async function contentOf(material: Material | undefined): Promise<string | undef
 
 type Issued = Pick<Credentials, "cert" | "key" | "token">;
 
-async function runPlugin(plugin: ExecPlugin, { env, execTimeoutMs }: Surroundings): Promise<Issued> {
-  const info = { kind: "ExecCredential", apiVersion: plugin.apiVersion, spec: { interactive: false } };
+async function runPlugin(
+  plugin: ExecPlugin,
+  { env, execTimeoutMs }: Surroundings,
+): Promise<Issued> {
+  const info = {
+    kind: "ExecCredential",
+    apiVersion: plugin.apiVersion,
+    spec: { interactive: false },
+  };
   const output = await outputOf(
     plugin,
     { ...env, ...plugin.env, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
@@ -72,13 +85,21 @@ async function runPlugin(plugin: ExecPlugin, { env, execTimeoutMs }: Surrounding
   return issued;
 }
 
-async function outputOf(plugin: ExecPlugin, env: Readonly<Record<string, string | undefined>>, timeoutMs: number): Promise<string> {
+async function outputOf(
+  plugin: ExecPlugin,
+  env: Readonly<Record<string, string | undefined>>,
+  timeoutMs: number,
+): Promise<string> {
   const started = start(plugin, env);
   const ended = Promise.all([limited(started.stdout), limited(started.stderr), started.exited]);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  // What the plugin started itself may hold its pipes open after it was killed: nobody waits for that.
+  // What the plugin started itself may hold its pipes open after it was killed: nobody waits for
+  // that.
   const tooLong = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(failed(plugin, `no answer in ${timeoutMs / 1000} s`)), timeoutMs);
+    timer = setTimeout(
+      () => reject(failed(plugin, `no answer in ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
   });
   try {
     const [out, err, code] = await Promise.race([ended, tooLong]);
@@ -94,7 +115,12 @@ async function outputOf(plugin: ExecPlugin, env: Readonly<Record<string, string 
 
 function start(plugin: ExecPlugin, env: Readonly<Record<string, string | undefined>>) {
   try {
-    return Bun.spawn([plugin.command, ...plugin.args], { env: { ...env }, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+    return Bun.spawn([plugin.command, ...plugin.args], {
+      env: { ...env },
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
   } catch (cause) {
     throw failed(plugin, "it cannot be started", cause);
   }
@@ -103,10 +129,15 @@ function start(plugin: ExecPlugin, env: Readonly<Record<string, string | undefin
 async function limited(stream: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let content = "";
-  for await (const chunk of stream) if (content.length < OUTPUT_LENGTH_MAX) content += decoder.decode(chunk, { stream: true });
+  for await (const chunk of stream)
+    if (content.length < OUTPUT_LENGTH_MAX) content += decoder.decode(chunk, { stream: true });
   return content;
 }
 
 function failed({ command }: ExecPlugin, found: string, cause?: unknown): ClusterError {
-  return new ClusterError("credentials", `Cannot get credentials from ${command}: ${found}, expected an ExecCredential`, { cause });
+  return new ClusterError(
+    "credentials",
+    `Cannot get credentials from ${command}: ${found}, expected an ExecCredential`,
+    { cause },
+  );
 }

@@ -8,24 +8,39 @@ export interface ListedKind {
   readonly namespaced: boolean;
 }
 
-const namespaced = (kind: string, plural: string, ...apiVersions: readonly [string, ...string[]]): ListedKind => ({
+const namespaced = (
+  kind: string,
+  plural: string,
+  ...apiVersions: readonly [string, ...string[]]
+): ListedKind => ({
   kind,
   plural,
   apiVersions,
   namespaced: true,
 });
-const global = (kind: string, plural: string, ...apiVersions: readonly [string, ...string[]]): ListedKind => ({
+const global = (
+  kind: string,
+  plural: string,
+  ...apiVersions: readonly [string, ...string[]]
+): ListedKind => ({
   kind,
   plural,
   apiVersions,
   namespaced: false,
 });
 
-const ISTIO = ["networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3"] as const;
+const ISTIO = [
+  "networking.istio.io/v1",
+  "networking.istio.io/v1beta1",
+  "networking.istio.io/v1alpha3",
+] as const;
 const GATEWAY = ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"] as const;
 const ENVOY_GATEWAY = "gateway.envoyproxy.io/v1alpha1";
 
-/** Every cluster has these; one that is not allowed is named in the result, one that is missing is no Kubernetes. */
+/**
+ * Every cluster has these; one that is not allowed is named in the result, one that is missing is
+ * no Kubernetes.
+ */
 export const CORE_KINDS: readonly ListedKind[] = [
   namespaced("Deployment", "deployments", "apps/v1"),
   namespaced("StatefulSet", "statefulsets", "apps/v1"),
@@ -45,8 +60,18 @@ export const ADDED_KINDS: readonly ListedKind[] = [
   namespaced("Gateway", "gateways", ...GATEWAY),
   namespaced("HTTPRoute", "httproutes", ...GATEWAY),
   global("GatewayClass", "gatewayclasses", ...GATEWAY),
-  namespaced("TLSRoute", "tlsroutes", "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"),
-  namespaced("TCPRoute", "tcproutes", "gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1alpha2"),
+  namespaced(
+    "TLSRoute",
+    "tlsroutes",
+    "gateway.networking.k8s.io/v1",
+    "gateway.networking.k8s.io/v1alpha2",
+  ),
+  namespaced(
+    "TCPRoute",
+    "tcproutes",
+    "gateway.networking.k8s.io/v1",
+    "gateway.networking.k8s.io/v1alpha2",
+  ),
   namespaced("EnvoyProxy", "envoyproxies", ENVOY_GATEWAY),
   namespaced("BackendTrafficPolicy", "backendtrafficpolicies", ENVOY_GATEWAY),
   namespaced("ClientTrafficPolicy", "clienttrafficpolicies", ENVOY_GATEWAY),
@@ -62,7 +87,9 @@ export const ADDED_KINDS: readonly ListedKind[] = [
   namespaced("IngressRoute", "ingressroutes", "traefik.io/v1alpha1"),
 ];
 
-/** Configuration outside of the namespace that is read: the mesh's, kube-proxy's, ingress-nginx's. */
+/**
+ * Configuration outside of the namespace that is read: the mesh's, kube-proxy's, ingress-nginx's.
+ */
 export const WELL_KNOWN_MAPS: readonly (readonly [string, string])[] = [
   ["istio-system", "istio"],
   ["kube-system", "kube-proxy"],

@@ -1,11 +1,20 @@
-// Owns: reading a kubeconfig: which cluster, which user, which namespace a context means. Pure: texts in, a description out.
+// Owns: reading a kubeconfig: which cluster, which user, which namespace a context means. Pure:
+// texts in, a description out.
 import { parse } from "yaml";
-import { at, list, record, text } from "../doctor/reading.ts";
+import { at, list, record, text } from "../reading.ts";
 
 /** What keeps a cluster from being read. */
-export type ClusterErrorCode = "kubeconfig" | "credentials" | "unreachable" | "unauthorized" | "not_kubernetes";
+export type ClusterErrorCode =
+  | "kubeconfig"
+  | "credentials"
+  | "unreachable"
+  | "unauthorized"
+  | "not_kubernetes";
 
-/** Text: "Cannot <act>: <found>, expected <wanted>". Never holds a token, a key or what a plugin printed on its standard output. */
+/**
+ * Text: "Cannot <act>: <found>, expected <wanted>". Never holds a token, a key or what a plugin
+ * printed on its standard output.
+ */
 export class ClusterError extends Error {
   override readonly name = "ClusterError";
   readonly code: ClusterErrorCode;
@@ -47,11 +56,17 @@ export interface KubeconfigFile {
   readonly text: string;
 }
 
-/** Finds a context (the current one by default) in files that are merged as kubectl does: what comes first wins. */
+/**
+ * Finds a context (the current one by default) in files that are merged as kubectl does: what comes
+ * first wins.
+ */
 export function readKubeconfig(files: readonly KubeconfigFile[], context?: string): ClusterAccess {
   const parts = files.map(({ path, text: content }) => ({ path, content: parsed(path, content) }));
   const wanted =
-    context ?? parts.map(({ content }) => text(at(content, "current-context"))).find((name) => name !== undefined && name !== "");
+    context ??
+    parts
+      .map(({ content }) => text(at(content, "current-context")))
+      .find((name) => name !== undefined && name !== "");
   if (wanted === undefined) throw refused("no current-context", "one, or --context");
   const find = (kind: "contexts" | "clusters" | "users", name: string | undefined) => {
     for (const { path, content } of parts) {
@@ -64,11 +79,16 @@ export function readKubeconfig(files: readonly KubeconfigFile[], context?: strin
   const cluster = find("clusters", text(chosen.cluster));
   const user = find("users", text(chosen.user));
   const server = text(at(cluster.entry, "cluster", "server"));
-  if (server === undefined || !/^https?:\/\//.test(server)) throw refused(`server ${server ?? "absent"}`, "an https: URL");
+  if (server === undefined || !/^https?:\/\//.test(server))
+    throw refused(`server ${server ?? "absent"}`, "an https: URL");
   for (const field of ["auth-provider", "username"])
     if (at(user.entry, "user", field) !== undefined)
-      throw refused(`${field} of user ${text(chosen.user)}`, "a client certificate, a token or an exec plugin");
-  if (at(cluster.entry, "cluster", "proxy-url") !== undefined) throw refused("proxy-url", "a server that is reached directly");
+      throw refused(
+        `${field} of user ${text(chosen.user)}`,
+        "a client certificate, a token or an exec plugin",
+      );
+  if (at(cluster.entry, "cluster", "proxy-url") !== undefined)
+    throw refused("proxy-url", "a server that is reached directly");
   const clusterMaterial = (field: string) => materialOf(cluster, ["cluster", field]);
   const userMaterial = (field: string) => materialOf(user, ["user", field]);
   const token = text(at(user.entry, "user", "token"));
@@ -82,7 +102,12 @@ export function readKubeconfig(files: readonly KubeconfigFile[], context?: strin
     unverified: at(cluster.entry, "cluster", "insecure-skip-tls-verify") === true,
     cert: userMaterial("client-certificate"),
     key: userMaterial("client-key"),
-    token: tokenFile !== undefined ? { file: beside(user.path, tokenFile) } : token === undefined ? undefined : { data: token },
+    token:
+      tokenFile !== undefined
+        ? { file: beside(user.path, tokenFile) }
+        : token === undefined
+          ? undefined
+          : { data: token },
     exec: execOf(user),
   };
 }
@@ -90,7 +115,9 @@ export function readKubeconfig(files: readonly KubeconfigFile[], context?: strin
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** The cluster that this process is a pod of, by its service account; undefined outside of one. */
-export function accessFromInside(env: Readonly<Record<string, string | undefined>>): ClusterAccess | undefined {
+export function accessFromInside(
+  env: Readonly<Record<string, string | undefined>>,
+): ClusterAccess | undefined {
   const [host, port] = [env.KUBERNETES_SERVICE_HOST, env.KUBERNETES_SERVICE_PORT];
   if (host === undefined || host === "" || port === undefined || port === "") return undefined;
   return {
@@ -112,7 +139,11 @@ function parsed(path: string, content: string): unknown {
     return parse(content, { maxAliasCount: 100, logLevel: "error" });
   } catch (cause) {
     // The parser quotes the line, which may be a key.
-    throw new ClusterError("kubeconfig", `Cannot read ${path}: it is no YAML, expected a kubeconfig`, { cause });
+    throw new ClusterError(
+      "kubeconfig",
+      `Cannot read ${path}: it is no YAML, expected a kubeconfig`,
+      { cause },
+    );
   }
 }
 
@@ -122,9 +153,13 @@ interface Entry {
 }
 
 /** `x-data` in base64, or `x` as a path from the file's folder. */
-function materialOf({ path, entry }: Entry, [group, field]: readonly [string, string]): Material | undefined {
+function materialOf(
+  { path, entry }: Entry,
+  [group, field]: readonly [string, string],
+): Material | undefined {
   const data = text(at(entry, group, `${field}-data`));
-  if (data !== undefined && data !== "") return { data: Buffer.from(data, "base64").toString("utf8") };
+  if (data !== undefined && data !== "")
+    return { data: Buffer.from(data, "base64").toString("utf8") };
   const file = text(at(entry, group, field));
   return file === undefined || file === "" ? undefined : { file: beside(path, file) };
 }
@@ -137,7 +172,10 @@ function execOf({ path, entry }: Entry): ExecPlugin | undefined {
   const exec = at(entry, "user", "exec");
   const command = text(at(exec, "command"));
   if (command === undefined) return undefined;
-  const env = list(at(exec, "env")).map((one) => [text(at(one, "name")) ?? "", text(at(one, "value")) ?? ""]);
+  const env = list(at(exec, "env")).map((one) => [
+    text(at(one, "name")) ?? "",
+    text(at(one, "value")) ?? "",
+  ]);
   return {
     apiVersion: text(at(exec, "apiVersion")) ?? "client.authentication.k8s.io/v1",
     // A name is looked for in PATH; a path is from the file's folder.
@@ -149,11 +187,15 @@ function execOf({ path, entry }: Entry): ExecPlugin | undefined {
 
 function namesOf(parts: readonly { readonly content: unknown }[], kind: string): string {
   return (
-    parts.flatMap(({ content }) => list(at(content, kind)).map((one) => text(at(one, "name")) ?? "?")).join(", ") ||
-    "none, for there is none"
+    parts
+      .flatMap(({ content }) => list(at(content, kind)).map((one) => text(at(one, "name")) ?? "?"))
+      .join(", ") || "none, for there is none"
   );
 }
 
 function refused(found: string, expected: string): ClusterError {
-  return new ClusterError("kubeconfig", `Cannot use the kubeconfig: found ${found}, expected ${expected}`);
+  return new ClusterError(
+    "kubeconfig",
+    `Cannot use the kubeconfig: found ${found}, expected ${expected}`,
+  );
 }

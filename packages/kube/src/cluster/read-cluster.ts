@@ -1,6 +1,7 @@
-// Owns: reading a live cluster: lists and single objects by GET, page by page, within bounds. It never writes.
-import { type KubeObject, kubeObject } from "../doctor/manifests.ts";
-import { at, isRecord, list, record, text } from "../doctor/reading.ts";
+// Owns: reading a live cluster: lists and single objects by GET, page by page, within bounds. It
+// never writes.
+import { type KubeObject, kubeObject } from "../manifests.ts";
+import { at, isRecord, list, record, text } from "../reading.ts";
 import type { Credentials } from "./credentials.ts";
 import { ADDED_KINDS, CORE_KINDS, type ListedKind, WELL_KNOWN_MAPS } from "./kinds.ts";
 import { type ClusterAccess, ClusterError } from "./kubeconfig.ts";
@@ -25,10 +26,15 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const REQUESTS_AT_ONCE = 4;
 
 /**
- * Reads what the doctor looks at. Rejects with ClusterError where nothing can be read: `unreachable` (network, TLS),
- * `unauthorized` (401), `not_kubernetes`. A kind that is not allowed (403) or fails is named in `partial`.
+ * Reads what the doctor looks at. Rejects with ClusterError where nothing can be read:
+ * `unreachable` (network, TLS), `unauthorized` (401), `not_kubernetes`. A kind that is not allowed
+ * (403) or fails is named in `partial`.
  */
-export async function readCluster(access: ClusterAccess, credentials: Credentials, selection: ClusterSelection = {}): Promise<ClusterRead> {
+export async function readCluster(
+  access: ClusterAccess,
+  credentials: Credentials,
+  selection: ClusterSelection = {},
+): Promise<ClusterRead> {
   const ask = asker(access, credentials, selection.timeoutMs ?? TIMEOUT_MS);
   const partial: string[] = [];
   const objects: KubeObject[] = [];
@@ -61,7 +67,8 @@ async function inTurns(jobs: readonly (() => Promise<Result>)[]): Promise<readon
   const results: Result[] = [];
   let next = 0;
   const work = async (): Promise<void> => {
-    for (let index = next++; index < jobs.length; index = next++) results[index] = (await jobs[index]?.()) ?? { bodies: [], partial: [] };
+    for (let index = next++; index < jobs.length; index = next++)
+      results[index] = (await jobs[index]?.()) ?? { bodies: [], partial: [] };
   };
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, work));
   return results;
@@ -86,21 +93,38 @@ async function listKind(kind: ListedKind, { ask, selection, core }: Listing): Pr
         `${pathOf(kind, apiVersion, selection)}?limit=${PAGE_SIZE}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`,
       );
       if (answer.status === 404 && page === 0) break;
-      if (answer.status !== 200) return { bodies, partial: [`${kind.plural} (${apiVersion}): ${reasonOf(answer)}`] };
-      if (!Array.isArray(at(answer.body, "items"))) throw notKubernetes(`the list of ${kind.plural} has no items`);
+      if (answer.status !== 200)
+        return { bodies, partial: [`${kind.plural} (${apiVersion}): ${reasonOf(answer)}`] };
+      if (!Array.isArray(at(answer.body, "items")))
+        throw notKubernetes(`the list of ${kind.plural} has no items`);
       // Items of a list come without their own kind.
-      bodies.push(...list(at(answer.body, "items")).map((item) => ({ ...record(item), apiVersion, kind: kind.kind })));
+      bodies.push(
+        ...list(at(answer.body, "items")).map((item) => ({
+          ...record(item),
+          apiVersion,
+          kind: kind.kind,
+        })),
+      );
       token = text(at(answer.body, "metadata", "continue")) ?? "";
       if (token === "") return { bodies, partial: [] };
     }
     if (page === PAGES_MAX)
-      return { bodies, partial: [`${kind.plural} (${apiVersion}): more than ${PAGES_MAX * PAGE_SIZE}, the rest was left out`] };
+      return {
+        bodies,
+        partial: [
+          `${kind.plural} (${apiVersion}): more than ${PAGES_MAX * PAGE_SIZE}, the rest was left out`,
+        ],
+      };
   }
   if (core) throw notKubernetes(`404 for ${kind.plural}`);
   return { bodies: [], partial: [] };
 }
 
-function pathOf({ plural, namespaced }: ListedKind, apiVersion: string, { namespace }: ClusterSelection): string {
+function pathOf(
+  { plural, namespaced }: ListedKind,
+  apiVersion: string,
+  { namespace }: ClusterSelection,
+): string {
   const root = apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   if (!namespaced || namespace === undefined) return `${root}/${plural}`;
   return `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}`;
@@ -110,7 +134,10 @@ async function oneMap(ask: Ask, namespace: string, name: string): Promise<Result
   const answer = await ask(`/api/v1/namespaces/${namespace}/configmaps/${name}`);
   if (answer.status === 200 && isRecord(answer.body))
     return { bodies: [{ ...answer.body, apiVersion: "v1", kind: "ConfigMap" }], partial: [] };
-  return { bodies: [], partial: answer.status === 404 ? [] : [`ConfigMap ${namespace}/${name}: ${reasonOf(answer)}`] };
+  return {
+    bodies: [],
+    partial: answer.status === 404 ? [] : [`ConfigMap ${namespace}/${name}: ${reasonOf(answer)}`],
+  };
 }
 
 const REASON_LENGTH_MAX = 200;
@@ -123,7 +150,10 @@ function reasonOf({ status, body }: Answer): string {
 }
 
 function notKubernetes(found: string): ClusterError {
-  return new ClusterError("not_kubernetes", `Cannot read the cluster: ${found}, expected the API of Kubernetes`);
+  return new ClusterError(
+    "not_kubernetes",
+    `Cannot read the cluster: ${found}, expected the API of Kubernetes`,
+  );
 }
 
 function asker(access: ClusterAccess, credentials: Credentials, timeoutMs: number): Ask {
@@ -134,7 +164,10 @@ function asker(access: ClusterAccess, credentials: Credentials, timeoutMs: numbe
     ...(access.serverName === undefined ? {} : { serverName: access.serverName }),
     ...(access.unverified ? { rejectUnauthorized: false } : {}),
   };
-  const headers = { Accept: "application/json", ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }) };
+  const headers = {
+    Accept: "application/json",
+    ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+  };
   return async (path) => {
     let response: Response;
     let content: string;
@@ -173,7 +206,8 @@ async function bounded(response: Response): Promise<string> {
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) throw notKubernetes(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
+    if (bytes > ANSWER_BYTES_MAX)
+      throw notKubernetes(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
     parts.push(decoder.decode(chunk, { stream: true }));
   }
   return parts.join("");

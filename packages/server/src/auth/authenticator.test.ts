@@ -1,7 +1,11 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { createHmac } from "node:crypto";
 import { exportJWK, exportSPKI, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
-import { type AuthenticatorOptions, createAuthenticator, type JwtOptions } from "./authenticator.ts";
+import {
+  type AuthenticatorOptions,
+  createAuthenticator,
+  type JwtOptions,
+} from "./authenticator.ts";
 import { AuthConfigError } from "./config-error.ts";
 
 const SECRET = "a secret that is long enough for HS256";
@@ -9,11 +13,19 @@ const NOW_MS = Date.UTC(2026, 0, 1);
 const NOW_S = NOW_MS / 1000;
 const resume = { secrets: ["a resume secret that is long enough!"], ttlMs: 60_000 };
 const clock = { wallMs: () => NOW_MS, nowMs: () => 0 };
-const withJwt = (jwt: JwtOptions, more: Partial<AuthenticatorOptions> = {}) => createAuthenticator({ jwt, resume, clock, ...more });
+const withJwt = (jwt: JwtOptions, more: Partial<AuthenticatorOptions> = {}) =>
+  createAuthenticator({ jwt, resume, clock, ...more });
 
 type Claims = Record<string, unknown>;
-const sign = (claims: Claims, alg = "HS256", key: Parameters<SignJWT["sign"]>[0] = Buffer.from(SECRET), kid?: string) =>
-  new SignJWT(claims as never).setProtectedHeader(kid === undefined ? { alg } : { alg, kid }).sign(key);
+const sign = (
+  claims: Claims,
+  alg = "HS256",
+  key: Parameters<SignJWT["sign"]>[0] = Buffer.from(SECRET),
+  kid?: string,
+) =>
+  new SignJWT(claims as never)
+    .setProtectedHeader(kid === undefined ? { alg } : { alg, kid })
+    .sign(key);
 
 let pairs: Record<"RS256" | "ES256" | "EdDSA", GenerateKeyPairResult>;
 beforeAll(async () => {
@@ -43,14 +55,23 @@ describe("tokens", () => {
     });
   });
 
-  test.each(["RS256", "ES256", "EdDSA"] as const)("%s verifies with a PEM, a JWK, a list and a set of JWKs", async (alg) => {
-    const { publicKey, privateKey } = pairs[alg];
-    const token = await sign({ sub: "u", exp: NOW_S + 60 }, alg, privateKey);
-    const jwk = await exportJWK(publicKey);
-    for (const text of [await exportSPKI(publicKey), ...[jwk, [jwk], { keys: [jwk] }].map((value) => JSON.stringify(value))]) {
-      expect(await withJwt({ publicKeys: [text] }).verify(token)).toMatchObject({ ok: true, identity: { user: "u" } });
-    }
-  });
+  test.each(["RS256", "ES256", "EdDSA"] as const)(
+    "%s verifies with a PEM, a JWK, a list and a set of JWKs",
+    async (alg) => {
+      const { publicKey, privateKey } = pairs[alg];
+      const token = await sign({ sub: "u", exp: NOW_S + 60 }, alg, privateKey);
+      const jwk = await exportJWK(publicKey);
+      for (const text of [
+        await exportSPKI(publicKey),
+        ...[jwk, [jwk], { keys: [jwk] }].map((value) => JSON.stringify(value)),
+      ]) {
+        expect(await withJwt({ publicKeys: [text] }).verify(token)).toMatchObject({
+          ok: true,
+          identity: { user: "u" },
+        });
+      }
+    },
+  );
 
   test("a second secret and a second public key verify as well, so that keys can be rotated", async () => {
     const other = await generateKeyPair("ES256", { extractable: true });
@@ -59,14 +80,21 @@ describe("tokens", () => {
       publicKeys: [await exportSPKI(other.publicKey), await exportSPKI(pairs.ES256.publicKey)],
     });
     expect((await auth.verify(await sign({ exp: NOW_S + 9 }))).ok).toBe(true);
-    expect((await auth.verify(await sign({ exp: NOW_S + 9 }, "ES256", pairs.ES256.privateKey))).ok).toBe(true);
-    expect((await auth.verify(await sign({ exp: NOW_S + 9 }, "ES256", other.privateKey, "any-id"))).ok).toBe(true);
+    expect(
+      (await auth.verify(await sign({ exp: NOW_S + 9 }, "ES256", pairs.ES256.privateKey))).ok,
+    ).toBe(true);
+    expect(
+      (await auth.verify(await sign({ exp: NOW_S + 9 }, "ES256", other.privateKey, "any-id"))).ok,
+    ).toBe(true);
   });
 
   test("a public key never verifies an HMAC made with its text", async () => {
     const pem = await exportSPKI(pairs.RS256.publicKey);
     const forged = forge({ alg: "HS256" }, { sub: "root", exp: NOW_S + 60 }, pem);
-    for (const auth of [withJwt({ publicKeys: [pem] }), withJwt({ publicKeys: [pem], secrets: [SECRET] })]) {
+    for (const auth of [
+      withJwt({ publicKeys: [pem] }),
+      withJwt({ publicKeys: [pem], secrets: [SECRET] }),
+    ]) {
       expect(await auth.verify(forged)).toMatchObject({ ok: false, code: "token_invalid" });
     }
   });
@@ -75,61 +103,116 @@ describe("tokens", () => {
     const pem = await exportSPKI(pairs.RS256.publicKey);
     const auth = withJwt({ publicKeys: [pem], secrets: [SECRET], algorithms: ["RS256"] });
     expect((await auth.verify(await sign({ exp: NOW_S + 60 }))).ok).toBe(false);
-    expect((await auth.verify(await sign({ exp: NOW_S + 60 }, "RS256", pairs.RS256.privateKey))).ok).toBe(true);
+    expect(
+      (await auth.verify(await sign({ exp: NOW_S + 60 }, "RS256", pairs.RS256.privateKey))).ok,
+    ).toBe(true);
   });
 
   const refused: [string, () => Promise<string> | string, string][] = [
     ["no token at all", () => "", "token_invalid"],
     ["text that is no token", () => "hello", "token_invalid"],
-    ["alg none", () => `${b64({ alg: "none" })}.${b64({ sub: "root", exp: NOW_S + 60 })}.`, "token_invalid"],
-    ["a token signed with another secret", () => forge({ alg: "HS256" }, { exp: NOW_S + 60 }, "x".repeat(40)), "token_invalid"],
+    [
+      "alg none",
+      () => `${b64({ alg: "none" })}.${b64({ sub: "root", exp: NOW_S + 60 })}.`,
+      "token_invalid",
+    ],
+    [
+      "a token signed with another secret",
+      () => forge({ alg: "HS256" }, { exp: NOW_S + 60 }, "x".repeat(40)),
+      "token_invalid",
+    ],
     ["a token without exp", () => sign({ sub: "u" }), "token_invalid"],
     ["an expired token", () => sign({ exp: NOW_S - 6 }), "token_expired"],
-    ["a token that is not valid yet", () => sign({ exp: NOW_S + 60, nbf: NOW_S + 30 }), "token_invalid"],
-    ["a token issued in the future", () => sign({ exp: NOW_S + 60, iat: NOW_S + 30 }), "token_invalid"],
+    [
+      "a token that is not valid yet",
+      () => sign({ exp: NOW_S + 60, nbf: NOW_S + 30 }),
+      "token_invalid",
+    ],
+    [
+      "a token issued in the future",
+      () => sign({ exp: NOW_S + 60, iat: NOW_S + 30 }),
+      "token_invalid",
+    ],
     ["exp as text", () => forge({ alg: "HS256" }, { exp: "tomorrow" }, SECRET), "token_invalid"],
     ["a negative exp", () => sign({ exp: -5 }), "token_expired"],
     ["a claims set that is a list", () => forge({ alg: "HS256" }, [1], SECRET), "token_invalid"],
-    ["an unknown critical header", () => forge({ alg: "HS256", crit: ["x"], x: 1 }, { exp: NOW_S + 60 }, SECRET), "token_invalid"],
-    ["a key id that is no text", () => forge({ alg: "HS256", kid: 5 }, { exp: NOW_S + 60 }, SECRET), "token_invalid"],
+    [
+      "an unknown critical header",
+      () => forge({ alg: "HS256", crit: ["x"], x: 1 }, { exp: NOW_S + 60 }, SECRET),
+      "token_invalid",
+    ],
+    [
+      "a key id that is no text",
+      () => forge({ alg: "HS256", kid: 5 }, { exp: NOW_S + 60 }, SECRET),
+      "token_invalid",
+    ],
     ["a token longer than the limit", () => `${"a".repeat(8192)}.b.c`, "token_invalid"],
     ["a sub with a line feed", () => sign({ sub: "a\nb", exp: NOW_S + 60 }), "token_invalid"],
-    ["a sub that is a number", () => forge({ alg: "HS256" }, { sub: 5, exp: NOW_S + 60 }, SECRET), "token_invalid"],
+    [
+      "a sub that is a number",
+      () => forge({ alg: "HS256" }, { sub: 5, exp: NOW_S + 60 }, SECRET),
+      "token_invalid",
+    ],
     ["too much info", () => sign({ info: "x".repeat(2048), exp: NOW_S + 60 }), "token_invalid"],
     ["caps that are no list", () => sign({ caps: "chat:*", exp: NOW_S + 60 }), "token_invalid"],
-    ["an unknown action in caps", () => sign({ caps: ["chat:*=destroy"], exp: NOW_S + 60 }), "token_invalid"],
+    [
+      "an unknown action in caps",
+      () => sign({ caps: ["chat:*=destroy"], exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
     ["caps without actions", () => sign({ caps: ["chat:*"], exp: NOW_S + 60 }), "token_invalid"],
-    ["65 caps", () => sign({ caps: Array(65).fill("a=publish"), exp: NOW_S + 60 }), "token_invalid"],
+    [
+      "65 caps",
+      () => sign({ caps: Array(65).fill("a=publish"), exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
     [
       "caps and info that are too large together",
       () => sign({ caps: Array(40).fill(`${"c".repeat(100)}=*`), exp: NOW_S + 60 }),
       "token_invalid",
     ],
   ];
-  test.each(refused)("%s is refused, and the message holds nothing of it", async (_what, make, code) => {
-    const token = await make();
-    const result = await withJwt({ secrets: [SECRET] }).verify(token);
-    expect(result).toMatchObject({ ok: false, code });
-    if (result.ok) return;
-    for (const part of token.split(".")) if (part.length > 8) expect(result.message).not.toContain(part.slice(0, 9));
-  });
+  test.each(refused)(
+    "%s is refused, and the message holds nothing of it",
+    async (_what, make, code) => {
+      const token = await make();
+      const result = await withJwt({ secrets: [SECRET] }).verify(token);
+      expect(result).toMatchObject({ ok: false, code });
+      if (result.ok) return;
+      for (const part of token.split("."))
+        if (part.length > 8) expect(result.message).not.toContain(part.slice(0, 9));
+    },
+  );
 
   test("a refusal names the claim that is wrong", async () => {
     const auth = withJwt({ secrets: [SECRET] });
-    expect(await auth.verify(await sign({ caps: ["ok=publish", "chat:*=publish,destroy"], exp: NOW_S + 60 }))).toMatchObject({
-      message: "claim caps[1].actions[1]: expected one of subscribe, publish, presence, history or *",
+    expect(
+      await auth.verify(
+        await sign({ caps: ["ok=publish", "chat:*=publish,destroy"], exp: NOW_S + 60 }),
+      ),
+    ).toMatchObject({
+      message:
+        "claim caps[1].actions[1]: expected one of subscribe, publish, presence, history or *",
     });
   });
 
   test("issuer and audience are checked when they are set", async () => {
-    const auth = withJwt({ secrets: [SECRET], issuer: ["https://a", "https://b"], audience: "holdfast" });
+    const auth = withJwt({
+      secrets: [SECRET],
+      issuer: ["https://a", "https://b"],
+      audience: "holdfast",
+    });
     const claims = { exp: NOW_S + 60, iss: "https://b", aud: ["x", "holdfast"] };
     expect((await auth.verify(await sign(claims))).ok).toBe(true);
     expect(await auth.verify(await sign({ ...claims, iss: "https://c" }))).toMatchObject({
       message: "claim iss is not what this node wants",
     });
-    expect(await auth.verify(await sign({ ...claims, aud: "x" }))).toMatchObject({ message: "claim aud is not what this node wants" });
-    expect(await auth.verify(await sign({ exp: NOW_S + 60, aud: "holdfast" }))).toMatchObject({ message: "claim iss is missing" });
+    expect(await auth.verify(await sign({ ...claims, aud: "x" }))).toMatchObject({
+      message: "claim aud is not what this node wants",
+    });
+    expect(await auth.verify(await sign({ exp: NOW_S + 60, aud: "holdfast" }))).toMatchObject({
+      message: "claim iss is missing",
+    });
   });
 
   test("the leeway lets a token live exactly so much longer", async () => {
@@ -140,7 +223,9 @@ describe("tokens", () => {
   });
 
   test("a token may go without exp only where that is allowed", async () => {
-    const result = await withJwt({ secrets: [SECRET], requireExp: false }).verify(await sign({ sub: "u" }));
+    const result = await withJwt({ secrets: [SECRET], requireExp: false }).verify(
+      await sign({ sub: "u" }),
+    );
     expect(result).toEqual({ ok: true, identity: { user: "u" } });
   });
 
@@ -153,7 +238,10 @@ describe("tokens", () => {
 
   test("without keys every token is refused, and anonymous clients get their identity only if one is set", async () => {
     const auth = createAuthenticator({ resume, clock, anonymous: { info: { guest: true } } });
-    expect(await auth.verify(await sign({ exp: NOW_S + 60 }))).toMatchObject({ ok: false, code: "token_invalid" });
+    expect(await auth.verify(await sign({ exp: NOW_S + 60 }))).toMatchObject({
+      ok: false,
+      code: "token_invalid",
+    });
     expect(auth.anonymous()).toEqual({ info: { guest: true } });
     expect(createAuthenticator({ resume, clock }).anonymous()).toBeUndefined();
   });
@@ -164,32 +252,59 @@ describe("settings", () => {
     ["no key", () => ({}), "jwt"],
     ["a short secret", () => ({ secrets: ["short"] }), "jwt.secrets[0]"],
     ["no algorithm", () => ({ secrets: [SECRET], algorithms: [] }), "jwt.algorithms"],
-    ["an algorithm without a key", () => ({ secrets: [SECRET], algorithms: ["RS256"] }), "jwt.algorithms"],
-    ["an unknown algorithm", () => ({ secrets: [SECRET], algorithms: ["none" as never] }), "jwt.algorithms"],
+    [
+      "an algorithm without a key",
+      () => ({ secrets: [SECRET], algorithms: ["RS256"] }),
+      "jwt.algorithms",
+    ],
+    [
+      "an unknown algorithm",
+      () => ({ secrets: [SECRET], algorithms: ["none" as never] }),
+      "jwt.algorithms",
+    ],
     ["no key in the text", () => ({ publicKeys: ["hello"] }), "jwt.publicKeys[0]"],
     ["JSON that is no key", () => ({ publicKeys: ["{}"] }), "jwt.publicKeys[0]"],
     ["broken JSON", () => ({ publicKeys: ["{"] }), "jwt.publicKeys[0]"],
-    ["a symmetric JWK", () => ({ publicKeys: [`{"kty":"oct","k":"${"A".repeat(43)}"}`] }), "jwt.publicKeys[0]"],
-    ["a private JWK", async () => ({ publicKeys: [JSON.stringify(await exportJWK(pairs.ES256.privateKey))] }), "jwt.publicKeys[0]"],
     [
-      "a curve that no algorithm uses",
-      async () => ({ publicKeys: [await exportSPKI((await generateKeyPair("ES384", { extractable: true })).publicKey)] }),
+      "a symmetric JWK",
+      () => ({ publicKeys: [`{"kty":"oct","k":"${"A".repeat(43)}"}`] }),
       "jwt.publicKeys[0]",
     ],
-    ["a JWKS address that is no URL", () => ({ jwks: { url: "file:///etc/passwd" } }), "jwt.jwks.url"],
+    [
+      "a private JWK",
+      async () => ({ publicKeys: [JSON.stringify(await exportJWK(pairs.ES256.privateKey))] }),
+      "jwt.publicKeys[0]",
+    ],
+    [
+      "a curve that no algorithm uses",
+      async () => ({
+        publicKeys: [
+          await exportSPKI((await generateKeyPair("ES384", { extractable: true })).publicKey),
+        ],
+      }),
+      "jwt.publicKeys[0]",
+    ],
+    [
+      "a JWKS address that is no URL",
+      () => ({ jwks: { url: "file:///etc/passwd" } }),
+      "jwt.jwks.url",
+    ],
     ["a leeway of an hour", () => ({ secrets: [SECRET], leewayMs: 3_600_000 }), "jwt.leewayMs"],
   ];
-  test.each(unusable)("%s is refused at start with the setting's name", async (_what, make, path) => {
-    const options = await make();
-    let thrown: unknown;
-    try {
-      withJwt(options);
-    } catch (error) {
-      thrown = error;
-    }
-    expect(thrown).toBeInstanceOf(AuthConfigError);
-    expect(thrown).toMatchObject({ code: "auth_config_invalid", path });
-  });
+  test.each(unusable)(
+    "%s is refused at start with the setting's name",
+    async (_what, make, path) => {
+      const options = await make();
+      let thrown: unknown;
+      try {
+        withJwt(options);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(AuthConfigError);
+      expect(thrown).toMatchObject({ code: "auth_config_invalid", path });
+    },
+  );
 });
 
 const b64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");

@@ -5,7 +5,14 @@ import { identityFromClaims } from "./claims.ts";
 import { AuthConfigError } from "./config-error.ts";
 import { createJwksSource, type JwksOptions } from "./jwks.ts";
 import { type TokenRules, verifyToken } from "./jwt.ts";
-import { JWT_ALGORITHMS, type JwtAlgorithm, type KeyHint, type KeyLookup, publicKeys, secretKeys } from "./keys.ts";
+import {
+  JWT_ALGORITHMS,
+  type JwtAlgorithm,
+  type KeyHint,
+  type KeyLookup,
+  publicKeys,
+  secretKeys,
+} from "./keys.ts";
 import { createResumeTokens, type ResumeTokenOptions } from "./resume-token.ts";
 
 export interface JwtOptions {
@@ -38,8 +45,9 @@ export interface AuthenticatorOptions {
 const LEEWAY_MS_MAX = 300_000;
 
 /**
- * Checks every setting at once (throws AuthConfigError) and returns an Authenticator that never throws for what a client
- * sent. A JWKS endpoint that fails gives `try_later`; tokens whose key is known go on being checked.
+ * Checks every setting at once (throws AuthConfigError) and returns an Authenticator that never
+ * throws for what a client sent. A JWKS endpoint that fails gives `try_later`; tokens whose key is
+ * known go on being checked.
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { anonymous, clock = { wallMs: Date.now, nowMs: () => performance.now() } } = options;
@@ -47,9 +55,14 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
   const jwt = options.jwt === undefined ? undefined : prepareJwt(options.jwt, clock.nowMs);
   return {
     async verify(token) {
-      if (jwt === undefined) return { ok: false, code: "token_invalid", message: "this node accepts no tokens" };
+      if (jwt === undefined)
+        return { ok: false, code: "token_invalid", message: "this node accepts no tokens" };
       if (token.length > TOKEN_LENGTH_MAX) {
-        return { ok: false, code: "token_invalid", message: `the token is longer than ${TOKEN_LENGTH_MAX} characters` };
+        return {
+          ok: false,
+          code: "token_invalid",
+          message: `the token is longer than ${TOKEN_LENGTH_MAX} characters`,
+        };
       }
       const result = await verifyToken(token, jwt.rules, { find: jwt.find, wallMs: clock.wallMs });
       if (!result.ok) return result;
@@ -67,18 +80,23 @@ function prepareJwt(options: JwtOptions, nowMs: () => number) {
   const known = publicKeys(options.publicKeys ?? []);
   const hasPublic = (options.publicKeys ?? []).length > 0 || options.jwks !== undefined;
   const remote = options.jwks === undefined ? undefined : createJwksSource(options.jwks, nowMs);
-  const servable = JWT_ALGORITHMS.filter((alg) => (alg === "HS256" ? secrets.length > 0 : hasPublic));
-  if (servable.length === 0) throw new AuthConfigError("jwt", "has no key: give secrets, publicKeys or jwks");
+  const servable = JWT_ALGORITHMS.filter((alg) =>
+    alg === "HS256" ? secrets.length > 0 : hasPublic,
+  );
+  if (servable.length === 0)
+    throw new AuthConfigError("jwt", "has no key: give secrets, publicKeys or jwks");
   const algorithms = options.algorithms ?? servable;
   if (algorithms.length === 0) throw new AuthConfigError("jwt.algorithms", "is empty");
   for (const alg of algorithms) {
-    if (!JWT_ALGORITHMS.includes(alg)) throw new AuthConfigError("jwt.algorithms", `expected some of ${JWT_ALGORITHMS.join(", ")}`);
+    if (!JWT_ALGORITHMS.includes(alg))
+      throw new AuthConfigError("jwt.algorithms", `expected some of ${JWT_ALGORITHMS.join(", ")}`);
     if (!servable.includes(alg)) throw new AuthConfigError("jwt.algorithms", `${alg} has no key`);
   }
   const find = async (hint: KeyHint): Promise<KeyLookup> => {
     if (hint.alg === "HS256") return { kind: "keys", keys: secrets };
     const keys = await known(hint);
-    if (keys.length > 0 || remote === undefined) return keys.length > 0 ? { kind: "keys", keys } : { kind: "none" };
+    if (keys.length > 0 || remote === undefined)
+      return keys.length > 0 ? { kind: "keys", keys } : { kind: "none" };
     return remote.find(hint);
   };
   return { find, rules: tokenRules(options, algorithms) };
@@ -86,8 +104,10 @@ function prepareJwt(options: JwtOptions, nowMs: () => number) {
 
 function tokenRules(options: JwtOptions, algorithms: readonly JwtAlgorithm[]): TokenRules {
   const { leewayMs = 5_000, requireExp = true, lifetimeMsMax } = options;
-  if (!(leewayMs >= 0 && leewayMs <= LEEWAY_MS_MAX)) throw new AuthConfigError("jwt.leewayMs", `expected 0 to ${LEEWAY_MS_MAX}`);
-  if (lifetimeMsMax !== undefined && !(lifetimeMsMax > 0)) throw new AuthConfigError("jwt.lifetimeMsMax", "expected a time above 0");
+  if (!(leewayMs >= 0 && leewayMs <= LEEWAY_MS_MAX))
+    throw new AuthConfigError("jwt.leewayMs", `expected 0 to ${LEEWAY_MS_MAX}`);
+  if (lifetimeMsMax !== undefined && !(lifetimeMsMax > 0))
+    throw new AuthConfigError("jwt.lifetimeMsMax", "expected a time above 0");
   const issuer = list(options.issuer);
   const audience = list(options.audience);
   return {
@@ -100,7 +120,10 @@ function tokenRules(options: JwtOptions, algorithms: readonly JwtAlgorithm[]): T
   };
 }
 
-/** An empty list counts as absent: an issuer that nobody can have would refuse everyone without saying why. */
+/**
+ * An empty list counts as absent: an issuer that nobody can have would refuse everyone without
+ * saying why.
+ */
 function list(value: string | readonly string[] | undefined): readonly string[] | undefined {
   const values = typeof value === "string" ? [value] : value;
   return values === undefined || values.length === 0 ? undefined : values;

@@ -2,7 +2,10 @@
 import type { Capability, ChannelAction, Identity } from "@holdfast/core";
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
 
-/** Bounds on claims. An identity travels inside resume tokens, so the sum keeps those under the protocol's token limit. */
+/**
+ * Bounds on claims. An identity travels inside resume tokens, so the sum keeps those under the
+ * protocol's token limit.
+ */
 export const CLAIM_LIMITS = {
   userLengthMax: 255,
   capabilitiesMax: 64,
@@ -16,16 +19,24 @@ const ACTIONS: readonly ChannelAction[] = ["subscribe", "publish", "presence", "
 // A date beyond this is no date; it also keeps arithmetic exact.
 const TIME_MS_MAX = 8.64e15;
 
-export type ClaimsResult = { readonly ok: true; readonly identity: Identity } | { readonly ok: false; readonly message: string };
+export type ClaimsResult =
+  | { readonly ok: true; readonly identity: Identity }
+  | { readonly ok: false; readonly message: string };
 
 /**
- * Identity from verified claims `sub`, `exp` (seconds), `info`, `caps`. `exp` is lengthened by the leeway that the
- * verification allowed, so that an accepted token is never over at once. Messages name the claim, never its value.
+ * Identity from verified claims `sub`, `exp` (seconds), `info`, `caps`. `exp` is lengthened by the
+ * leeway that the verification allowed, so that an accepted token is never over at once. Messages
+ * name the claim, never its value.
  */
-export function identityFromClaims(claims: Readonly<Record<string, unknown>>, leewayMs: number): ClaimsResult {
+export function identityFromClaims(
+  claims: Readonly<Record<string, unknown>>,
+  leewayMs: number,
+): ClaimsResult {
   const { sub, exp, info, caps } = claims;
   if (sub !== undefined && !isName(sub, CLAIM_LIMITS.userLengthMax)) {
-    return refuse(`claim sub: expected text of 1 to ${CLAIM_LIMITS.userLengthMax} characters without control characters`);
+    return refuse(
+      `claim sub: expected text of 1 to ${CLAIM_LIMITS.userLengthMax} characters without control characters`,
+    );
   }
   if (exp !== undefined && (typeof exp !== "number" || !Number.isFinite(exp) || exp <= 0)) {
     return refuse("claim exp: expected seconds since 1970");
@@ -41,28 +52,45 @@ export function identityFromClaims(claims: Readonly<Record<string, unknown>>, le
     ...(parsed === undefined ? {} : { caps: parsed.capabilities }),
     ...(exp === undefined ? {} : { expiresAtMs: Math.min(exp * 1000 + leewayMs, TIME_MS_MAX) }),
   };
-  if (utf8Bytes(JSON.stringify([identity.user, identity.info, identity.caps])) > CLAIM_LIMITS.identityBytesMax) {
-    return refuse(`claims sub, info and caps: together larger than ${CLAIM_LIMITS.identityBytesMax} bytes`);
+  if (
+    utf8Bytes(JSON.stringify([identity.user, identity.info, identity.caps])) >
+    CLAIM_LIMITS.identityBytesMax
+  ) {
+    return refuse(
+      `claims sub, info and caps: together larger than ${CLAIM_LIMITS.identityBytesMax} bytes`,
+    );
   }
   return { ok: true, identity };
 }
 
 /**
- * Claim `caps`: a list of `{ channel, actions }` or of compact strings `"chat:*=subscribe,publish"` (`=*`: every action).
+ * Claim `caps`: a list of `{ channel, actions }` or of compact strings `"chat:*=subscribe,publish"`
+ * (`=*`: every action).
  * At most 64 entries; patterns as long as channel names.
  */
 export function parseCapabilities(
   value: unknown,
-): { readonly ok: true; readonly capabilities: readonly Capability[] } | { readonly ok: false; readonly message: string } {
+):
+  | { readonly ok: true; readonly capabilities: readonly Capability[] }
+  | { readonly ok: false; readonly message: string } {
   if (!Array.isArray(value)) return refuse("claim caps: expected a list");
-  if (value.length > CLAIM_LIMITS.capabilitiesMax) return refuse(`claim caps: more than ${CLAIM_LIMITS.capabilitiesMax} entries`);
+  if (value.length > CLAIM_LIMITS.capabilitiesMax)
+    return refuse(`claim caps: more than ${CLAIM_LIMITS.capabilitiesMax} entries`);
   const capabilities: Capability[] = [];
   for (const [index, entry] of value.entries()) {
     const capability = typeof entry === "string" ? compactCapability(entry) : entry;
     const fault = capabilityFault(capability);
     if (fault !== undefined) return refuse(`claim caps[${index}]${fault}`);
-    const { channel, actions } = capability as { channel: string; actions: readonly (ChannelAction | "*")[] };
-    capabilities.push({ channel, actions: actions.includes("*") ? ACTIONS : ACTIONS.filter((action) => actions.includes(action)) });
+    const { channel, actions } = capability as {
+      channel: string;
+      actions: readonly (ChannelAction | "*")[];
+    };
+    capabilities.push({
+      channel,
+      actions: actions.includes("*")
+        ? ACTIONS
+        : ACTIONS.filter((action) => actions.includes(action)),
+    });
   }
   return { ok: true, capabilities };
 }
@@ -81,18 +109,24 @@ function compactCapability(text: string): unknown {
 }
 
 function capabilityFault(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return `: expected { channel, actions } or "channel=action,action"`;
+  if (typeof value !== "object" || value === null)
+    return `: expected { channel, actions } or "channel=action,action"`;
   const { channel, actions } = value as { channel?: unknown; actions?: unknown };
   if (!isName(channel, CHANNEL_LENGTH_CEILING)) {
     return `.channel: expected a pattern of 1 to ${CHANNEL_LENGTH_CEILING} characters without control characters`;
   }
-  if (!Array.isArray(actions) || actions.length === 0 || actions.length > ACTIONS.length + 1) return `.actions: expected a list of actions`;
+  if (!Array.isArray(actions) || actions.length === 0 || actions.length > ACTIONS.length + 1)
+    return `.actions: expected a list of actions`;
   const unknown = actions.findIndex((action) => action !== "*" && !ACTIONS.includes(action));
-  return unknown < 0 ? undefined : `.actions[${unknown}]: expected one of ${ACTIONS.join(", ")} or *`;
+  return unknown < 0
+    ? undefined
+    : `.actions[${unknown}]: expected one of ${ACTIONS.join(", ")} or *`;
 }
 
 function isName(value: unknown, lengthMax: number): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= lengthMax && !hasControl(value);
+  return (
+    typeof value === "string" && value.length > 0 && value.length <= lengthMax && !hasControl(value)
+  );
 }
 
 function hasControl(text: string): boolean {
@@ -104,4 +138,7 @@ function hasControl(text: string): boolean {
 }
 
 const utf8Bytes = (text: string): number => Buffer.byteLength(text, "utf8");
-const refuse = (message: string): { readonly ok: false; readonly message: string } => ({ ok: false, message });
+const refuse = (message: string): { readonly ok: false; readonly message: string } => ({
+  ok: false,
+  message,
+});

@@ -1,6 +1,9 @@
 // Owns: the error for authentication settings that cannot work.
 
-/** A setting is unusable; thrown while a node starts, never later. `path` names the setting. The text never holds a secret. */
+/**
+ * A setting is unusable; thrown while a node starts, never later. `path` names the setting. The
+ * text never holds a secret.
+ */
 export class AuthConfigError extends Error {
   readonly code = "auth_config_invalid";
   readonly path: string;

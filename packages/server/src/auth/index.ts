@@ -1,5 +1,9 @@
 // Re-exports of the authenticator and its options.
-export { type AuthenticatorOptions, createAuthenticator, type JwtOptions } from "./authenticator.ts";
+export {
+  type AuthenticatorOptions,
+  createAuthenticator,
+  type JwtOptions,
+} from "./authenticator.ts";
 export { CLAIM_LIMITS, parseCapabilities } from "./claims.ts";
 export { AuthConfigError } from "./config-error.ts";
 export type { JwksOptions } from "./jwks.ts";

@@ -22,9 +22,16 @@ const token = (pair: GenerateKeyPairResult, kid?: string) =>
     .setProtectedHeader(kid === undefined ? { alg: "ES256" } : { alg: "ES256", kid })
     .sign(pair.privateKey);
 
-/** A key server whose answer can be changed, and an authenticator that uses it, with a clock by hand. */
+/**
+ * A key server whose answer can be changed, and an authenticator that uses it, with a clock by
+ * hand.
+ */
 function setUp(options: Partial<JwksOptions> = {}) {
-  const state = { requests: 0, nowMs: 1_000, answer: (): Response | Promise<Response> => new Response("none", { status: 500 }) };
+  const state = {
+    requests: 0,
+    nowMs: 1_000,
+    answer: (): Response | Promise<Response> => new Response("none", { status: 500 }),
+  };
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -69,7 +76,11 @@ describe("keys from a URL", () => {
     serve(await jwk(first, "1"));
     expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
     serve(await jwk(second, "2"), await jwk(first, "1"));
-    expect(await auth.verify(await token(second, "2"))).toMatchObject({ ok: false, code: "try_later", retryMs: 30_000 });
+    expect(await auth.verify(await token(second, "2"))).toMatchObject({
+      ok: false,
+      code: "try_later",
+      retryMs: 30_000,
+    });
     expect(state.requests).toBe(1);
     state.nowMs += 30_000;
     expect((await auth.verify(await token(second, "2"))).ok).toBe(true);
@@ -86,7 +97,10 @@ describe("keys from a URL", () => {
     expect(state.requests).toBe(1);
     state.nowMs += 31_000;
     expect(await auth.verify(stray)).toMatchObject({ ok: false, code: "token_invalid" });
-    expect(await auth.verify(await token(second, "stray 1"))).toMatchObject({ ok: false, code: "token_invalid" });
+    expect(await auth.verify(await token(second, "stray 1"))).toMatchObject({
+      ok: false,
+      code: "token_invalid",
+    });
     expect(state.requests).toBe(2);
   });
 
@@ -95,14 +109,19 @@ describe("keys from a URL", () => {
     serve(await jwk(first, "1"), await jwk(second, "2"));
     expect((await auth.verify(await token(second))).ok).toBe(true);
     const stranger = await generateKeyPair("ES256");
-    expect(await auth.verify(await token(stranger))).toMatchObject({ ok: false, code: "token_invalid", message: "bad signature" });
+    expect(await auth.verify(await token(stranger))).toMatchObject({
+      ok: false,
+      code: "token_invalid",
+      message: "bad signature",
+    });
   });
 
   test("an endpoint that fails makes tokens wait, with backoff, and never refuses them for good", async () => {
     const { state, auth, serve } = setUp();
     const good = await token(first, "1");
     expect(await auth.verify(good)).toMatchObject({ ok: false, code: "try_later", retryMs: 1_000 });
-    for (let i = 0; i < 10; i++) expect(await auth.verify(good)).toMatchObject({ code: "try_later" });
+    for (let i = 0; i < 10; i++)
+      expect(await auth.verify(good)).toMatchObject({ code: "try_later" });
     expect(state.requests).toBe(1);
     state.nowMs += 1_000;
     expect(await auth.verify(good)).toMatchObject({ code: "try_later", retryMs: 2_000 });
@@ -114,7 +133,11 @@ describe("keys from a URL", () => {
 
   test("known keys go on working while the endpoint fails, until they are too old", async () => {
     const outcomes: string[] = [];
-    const { state, auth, serve } = setUp({ freshMs: 60_000, staleMs: 600_000, onFetch: (outcome) => outcomes.push(outcome) });
+    const { state, auth, serve } = setUp({
+      freshMs: 60_000,
+      staleMs: 600_000,
+      onFetch: (outcome) => outcomes.push(outcome),
+    });
     serve(await jwk(first, "1"));
     const good = await token(first, "1");
     expect((await auth.verify(good)).ok).toBe(true);
@@ -145,13 +168,23 @@ describe("keys from a URL", () => {
     ["keys that are no objects", () => Response.json({ keys: [1, "x", null] })],
     ["too many keys", () => Response.json({ keys: Array(101).fill({ kty: "EC" }) })],
     ["a redirect", () => Response.redirect("http://127.0.0.1:1/", 302)],
-    ["an endless body", () => new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(65_536)) }))],
-    ["no answer in time", () => new Promise<Response>((resolve) => setTimeout(() => resolve(new Response("late")), 1_000))],
+    [
+      "an endless body",
+      () => new Response(new ReadableStream({ pull: (c) => c.enqueue(new Uint8Array(65_536)) })),
+    ],
+    [
+      "no answer in time",
+      () =>
+        new Promise<Response>((resolve) => setTimeout(() => resolve(new Response("late")), 1_000)),
+    ],
   ];
   test.each(broken)("%s is a failed fetch", async (_what, answer) => {
     const { state, auth } = setUp({ timeoutMs: 200 });
     state.answer = answer;
-    expect(await auth.verify(await token(first, "1"))).toMatchObject({ ok: false, code: "try_later" });
+    expect(await auth.verify(await token(first, "1"))).toMatchObject({
+      ok: false,
+      code: "try_later",
+    });
   });
 
   test("a symmetric key in the set verifies nothing", async () => {

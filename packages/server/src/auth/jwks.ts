@@ -1,4 +1,5 @@
-// Owns: keys from a JWKS URL: fetched when needed, kept, refreshed, and bounded in size, time and frequency.
+// Owns: keys from a JWKS URL: fetched when needed, kept, refreshed, and bounded in size, time and
+// frequency.
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { AuthConfigError } from "./config-error.ts";
 import { candidates, type KeyHint, type KeyLookup } from "./keys.ts";
@@ -17,11 +18,17 @@ export interface JwksOptions {
   /** Default 256 KiB. */
   readonly bytesMax?: number;
   /** Told after every fetch. `cause` never holds a token. */
-  readonly onFetch?: (outcome: "ok" | "failed", detail: { readonly keys?: number; readonly cause?: unknown }) => void;
+  readonly onFetch?: (
+    outcome: "ok" | "failed",
+    detail: { readonly keys?: number; readonly cause?: unknown },
+  ) => void;
 }
 
 export interface JwksSource {
-  /** Never rejects. `unknown` when the answer depends on a fetch that failed or that may not be made yet. */
+  /**
+   * Never rejects. `unknown` when the answer depends on a fetch that failed or that may not be made
+   * yet.
+   */
   find(hint: KeyHint): Promise<KeyLookup>;
 }
 
@@ -44,7 +51,14 @@ interface KeySet extends FetchedKeys {
 
 /** `nowMs` never goes back. Nothing is fetched before the first token comes. */
 export function createJwksSource(options: JwksOptions, nowMs: () => number): JwksSource {
-  const { url, freshMs = 600_000, staleMs = 86_400_000, cooldownMs = 30_000, timeoutMs = 5_000, bytesMax = 262_144 } = options;
+  const {
+    url,
+    freshMs = 600_000,
+    staleMs = 86_400_000,
+    cooldownMs = 30_000,
+    timeoutMs = 5_000,
+    bytesMax = 262_144,
+  } = options;
   const address = checkUrl(url);
   let current: KeySet | undefined;
   let pending: Promise<void> | undefined;
@@ -62,7 +76,8 @@ export function createJwksSource(options: JwksOptions, nowMs: () => number): Jwk
           options.onFetch?.("ok", { keys: set.size });
         },
         (cause: unknown) => {
-          retryAtMs = nowMs() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
+          retryAtMs =
+            nowMs() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
           failures += 1;
           options.onFetch?.("failed", { cause });
         },
@@ -92,8 +107,15 @@ export function createJwksSource(options: JwksOptions, nowMs: () => number): Jwk
     return current !== undefined && nowMs() - current.fetchedAtMs < staleMs ? current : undefined;
   };
 
-  /** Whether the set was fetched after its key id was first asked for, so that its silence settles the matter. */
-  const isSettled = (hint: KeyHint, asked: { readonly atMs: number; readonly sequence: number }, set: KeySet): boolean => {
+  /**
+   * Whether the set was fetched after its key id was first asked for, so that its silence settles
+   * the matter.
+   */
+  const isSettled = (
+    hint: KeyHint,
+    asked: { readonly atMs: number; readonly sequence: number },
+    set: KeySet,
+  ): boolean => {
     const miss = `${hint.alg} ${hint.kid ?? ""}`;
     let first = misses.get(miss);
     if (first === undefined || asked.atMs - first.atMs > 2 * cooldownMs) {
@@ -114,10 +136,15 @@ export function createJwksSource(options: JwksOptions, nowMs: () => number): Jwk
       const keys = await candidates(set.local, hint);
       if (keys.length > 0) return { kind: "keys", keys };
       if (isSettled(hint, asked, set)) return { kind: "none" };
-      // A new key may have been published since. One fetch settles it for everyone; until it may be made, nobody is refused for good.
+      // A new key may have been published since. One fetch settles it for everyone; until it may be
+      // made, nobody is refused for good.
       const waitMs = Math.max(set.fetchedAtMs + cooldownMs, retryAtMs) - nowMs();
       if (waitMs > 0 && pending === undefined) {
-        return { kind: "unknown", message: "the token names a key that is not known yet", retryMs: Math.ceil(waitMs) };
+        return {
+          kind: "unknown",
+          message: "the token names a key that is not known yet",
+          retryMs: Math.ceil(waitMs),
+        };
       }
       await refresh();
       if (current === undefined || current.sequence === set.sequence) return outOfReach();
@@ -146,7 +173,8 @@ async function fetchKeys(url: URL, timeoutMs: number, bytesMax: number): Promise
   if (response.status !== 200) throw new JwksError(`status ${response.status}`);
   const set: unknown = JSON.parse(text);
   const keys = (set as { keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys) || keys.length > KEYS_MAX) throw new JwksError(`not a key set of at most ${KEYS_MAX} keys`);
+  if (!Array.isArray(keys) || keys.length > KEYS_MAX)
+    throw new JwksError(`not a key set of at most ${KEYS_MAX} keys`);
   return { local: createLocalJWKSet(set as JSONWebKeySet), size: keys.length };
 }
 

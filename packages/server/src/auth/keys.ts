@@ -30,23 +30,33 @@ export type KeyLookup =
 
 /** HMAC secrets (text, at least 32 bytes each), used for HS256 only. */
 export function secretKeys(secrets: readonly string[]): readonly KeyObject[] {
-  if (secrets.length > CANDIDATES_MAX) throw new AuthConfigError("jwt.secrets", `more than ${CANDIDATES_MAX}`);
+  if (secrets.length > CANDIDATES_MAX)
+    throw new AuthConfigError("jwt.secrets", `more than ${CANDIDATES_MAX}`);
   return secrets.map((secret, index) => {
     const bytes = Buffer.from(secret, "utf8");
     if (bytes.length < HMAC_SECRET_BYTES_MIN) {
-      throw new AuthConfigError(`jwt.secrets[${index}]`, `shorter than ${HMAC_SECRET_BYTES_MIN} bytes`);
+      throw new AuthConfigError(
+        `jwt.secrets[${index}]`,
+        `shorter than ${HMAC_SECRET_BYTES_MIN} bytes`,
+      );
     }
     return createSecretKey(bytes);
   });
 }
 
 /**
- * Public keys given as PEM (a key or a certificate), as a JWK, or as a list or set of JWKs (JSON text). Private and symmetric keys are
- * refused: a node that checks tokens has no business with what signs them.
+ * Public keys given as PEM (a key or a certificate), as a JWK, or as a list or set of JWKs (JSON
+ * text). Private and symmetric keys are refused: a node that checks tokens has no business with
+ * what signs them.
  */
-export function publicKeys(texts: readonly string[]): (hint: KeyHint) => Promise<readonly VerificationKey[]> {
-  const keys = texts.flatMap((text, index) => readPublicKey(text.trim(), `jwt.publicKeys[${index}]`));
-  if (keys.length > STATIC_KEYS_MAX) throw new AuthConfigError("jwt.publicKeys", `more than ${STATIC_KEYS_MAX} keys`);
+export function publicKeys(
+  texts: readonly string[],
+): (hint: KeyHint) => Promise<readonly VerificationKey[]> {
+  const keys = texts.flatMap((text, index) =>
+    readPublicKey(text.trim(), `jwt.publicKeys[${index}]`),
+  );
+  if (keys.length > STATIC_KEYS_MAX)
+    throw new AuthConfigError("jwt.publicKeys", `more than ${STATIC_KEYS_MAX} keys`);
   const named = createLocalJWKSet({ keys });
   // A key without an id (PEM never has one) may serve a token that names one.
   const nameless = createLocalJWKSet({ keys: keys.filter((key) => key.kid === undefined) });
@@ -57,7 +67,10 @@ export function publicKeys(texts: readonly string[]): (hint: KeyHint) => Promise
   };
 }
 
-/** The keys of a set that fit the hint, at most CANDIDATES_MAX; jose matches key type, curve, `use` and `alg` of each. */
+/**
+ * The keys of a set that fit the hint, at most CANDIDATES_MAX; jose matches key type, curve, `use`
+ * and `alg` of each.
+ */
 export async function candidates(
   set: ReturnType<typeof createLocalJWKSet>,
   hint: { readonly alg: string; readonly kid?: string },
@@ -77,14 +90,17 @@ export async function candidates(
 
 function readPublicKey(text: string, path: string): readonly JWK[] {
   if (text.startsWith("{") || text.startsWith("[")) return readJwks(text, path);
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) throw new AuthConfigError(path, "is a private key; give the public one");
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+    throw new AuthConfigError(path, "is a private key; give the public one");
   try {
     const key = createPublicKey(text);
     checkStrength(key, path);
     return [key.export({ format: "jwk" }) as JWK];
   } catch (cause) {
     if (cause instanceof AuthConfigError) throw cause;
-    throw new AuthConfigError(path, "is neither a PEM public key or certificate nor a JWK", { cause });
+    throw new AuthConfigError(path, "is neither a PEM public key or certificate nor a JWK", {
+      cause,
+    });
   }
 }
 
@@ -98,9 +114,12 @@ function readJwks(text: string, path: string): readonly JWK[] {
   const set = Array.isArray(value) ? value : (value as { keys?: unknown }).keys;
   const list = (Array.isArray(set) ? set : [value]) as readonly JWK[];
   for (const jwk of list) {
-    if (typeof jwk !== "object" || jwk === null || typeof jwk.kty !== "string") throw new AuthConfigError(path, "is not a JWK");
-    if (jwk.kty === "oct") throw new AuthConfigError(path, "is a symmetric key; give it as a secret");
-    if (jwk.d !== undefined) throw new AuthConfigError(path, "is a private key; give the public one");
+    if (typeof jwk !== "object" || jwk === null || typeof jwk.kty !== "string")
+      throw new AuthConfigError(path, "is not a JWK");
+    if (jwk.kty === "oct")
+      throw new AuthConfigError(path, "is a symmetric key; give it as a secret");
+    if (jwk.d !== undefined)
+      throw new AuthConfigError(path, "is a private key; give the public one");
     try {
       checkStrength(createPublicKey({ key: jwk, format: "jwk" }), path);
     } catch (cause) {
@@ -114,7 +133,10 @@ function readJwks(text: string, path: string): readonly JWK[] {
 function checkStrength(key: KeyObject, path: string): void {
   const details = key.asymmetricKeyDetails;
   const kind = key.asymmetricKeyType;
-  if (kind === "rsa" && (details?.modulusLength ?? 0) < RSA_BITS_MIN) throw new AuthConfigError(path, `RSA below ${RSA_BITS_MIN} bits`);
-  const usable = kind === "rsa" || kind === "ed25519" || (kind === "ec" && details?.namedCurve === "prime256v1");
-  if (!usable) throw new AuthConfigError(path, "serves none of RS256, ES256 (P-256) and EdDSA (Ed25519)");
+  if (kind === "rsa" && (details?.modulusLength ?? 0) < RSA_BITS_MIN)
+    throw new AuthConfigError(path, `RSA below ${RSA_BITS_MIN} bits`);
+  const usable =
+    kind === "rsa" || kind === "ed25519" || (kind === "ec" && details?.namedCurve === "prime256v1");
+  if (!usable)
+    throw new AuthConfigError(path, "serves none of RS256, ES256 (P-256) and EdDSA (Ed25519)");
 }

@@ -9,10 +9,17 @@ const NEW = "the new resume secret, 32 bytes or so";
 const NOW_MS = Date.UTC(2026, 0, 1);
 const tokens = createResumeTokens({ secrets: [NEW, OLD], ttlMs: 60_000 });
 
-const action = fc.constantFrom("subscribe" as const, "publish" as const, "presence" as const, "history" as const);
+const action = fc.constantFrom(
+  "subscribe" as const,
+  "publish" as const,
+  "presence" as const,
+  "history" as const,
+);
 const capability = fc.record({
   channel: fc.stringMatching(/^[a-z:*{}]{1,20}$/),
-  actions: fc.uniqueArray(action, { minLength: 4, maxLength: 4 }).map(() => ["subscribe", "publish", "presence", "history"] as const),
+  actions: fc
+    .uniqueArray(action, { minLength: 4, maxLength: 4 })
+    .map(() => ["subscribe", "publish", "presence", "history"] as const),
 });
 const identities: fc.Arbitrary<Identity> = fc
   .record(
@@ -35,7 +42,11 @@ describe("resume tokens", () => {
       identity: { user: "ada", expiresAtMs: NOW_MS + 10 },
       issuedAtMs: NOW_MS,
     });
-    expect(tokens.open(token, NOW_MS + 10)).toMatchObject({ session: "s1", identity: { user: "ada" }, expired: true });
+    expect(tokens.open(token, NOW_MS + 10)).toMatchObject({
+      session: "s1",
+      identity: { user: "ada" },
+      expired: true,
+    });
     expect(tokens.open(token, NOW_MS + 59_999)).toMatchObject({ expired: true });
     expect(tokens.open(token, NOW_MS + 60_000)).toBeUndefined();
   });
@@ -51,10 +62,17 @@ describe("resume tokens", () => {
   });
 
   test("a changed bit anywhere refuses", () => {
-    const token = tokens.issue("s".repeat(26), { user: "ada", expiresAtMs: NOW_MS + 50_000 }, NOW_MS);
+    const token = tokens.issue(
+      "s".repeat(26),
+      { user: "ada", expiresAtMs: NOW_MS + 50_000 },
+      NOW_MS,
+    );
     for (let at = 0; at < token.length; at++) {
       for (let bit = 0; bit < 7; bit++) {
-        const changed = token.slice(0, at) + String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) + token.slice(at + 1);
+        const changed =
+          token.slice(0, at) +
+          String.fromCharCode(token.charCodeAt(at) ^ (1 << bit)) +
+          token.slice(at + 1);
         expect(tokens.open(changed, NOW_MS)).toBeUndefined();
       }
     }
@@ -63,10 +81,15 @@ describe("resume tokens", () => {
   test("any other edit refuses as well", () => {
     const token = tokens.issue("s".repeat(26), { user: "ada" }, NOW_MS);
     fc.assert(
-      fc.property(fc.nat(token.length), fc.nat(4), fc.string({ unit: "binary", maxLength: 5 }), (at, cut, insert) => {
-        const changed = token.slice(0, at) + insert + token.slice(at + cut);
-        if (changed !== token) expect(tokens.open(changed, NOW_MS)).toBeUndefined();
-      }),
+      fc.property(
+        fc.nat(token.length),
+        fc.nat(4),
+        fc.string({ unit: "binary", maxLength: 5 }),
+        (at, cut, insert) => {
+          const changed = token.slice(0, at) + insert + token.slice(at + cut);
+          if (changed !== token) expect(tokens.open(changed, NOW_MS)).toBeUndefined();
+        },
+      ),
       { numRuns: 500 },
     );
   });
@@ -86,9 +109,15 @@ describe("resume tokens", () => {
   });
 
   test("a token of the old secret opens while that is listed and not after", () => {
-    const token = createResumeTokens({ secrets: [OLD], ttlMs: 60_000 }).issue("session", {}, NOW_MS);
+    const token = createResumeTokens({ secrets: [OLD], ttlMs: 60_000 }).issue(
+      "session",
+      {},
+      NOW_MS,
+    );
     expect(tokens.open(token, NOW_MS)?.session).toBe("session");
-    expect(createResumeTokens({ secrets: [NEW], ttlMs: 60_000 }).open(token, NOW_MS)).toBeUndefined();
+    expect(
+      createResumeTokens({ secrets: [NEW], ttlMs: 60_000 }).open(token, NOW_MS),
+    ).toBeUndefined();
   });
 
   test("a token ends with its time", () => {

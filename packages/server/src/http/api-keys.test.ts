@@ -15,7 +15,11 @@ describe("keys", () => {
     ["the hash instead of the key", `Bearer ${hashed("publish", ["publish"]).keyHash}`],
     ["a very long key", `Bearer ${"x".repeat(8_000)}`],
   ])("%s is 401 with a challenge", async (_what, authorization) => {
-    const { status, headers, json } = await ask("/info", { method: "GET", key: null, headers: { authorization } });
+    const { status, headers, json } = await ask("/info", {
+      method: "GET",
+      key: null,
+      headers: { authorization },
+    });
     expect({ status, code: json.code, challenge: headers.get("www-authenticate") }).toEqual({
       status: 401,
       code: "unauthorized",
@@ -25,7 +29,15 @@ describe("keys", () => {
   });
 
   test("the scheme's case does not matter", async () => {
-    expect((await ask("/info", { method: "GET", key: null, headers: { authorization: `bearer ${keyOf("info")}` } })).status).toBe(200);
+    expect(
+      (
+        await ask("/info", {
+          method: "GET",
+          key: null,
+          headers: { authorization: `bearer ${keyOf("info")}` },
+        })
+      ).status,
+    ).toBe(200);
   });
 
   test("without any keys nobody is answered", async () => {
@@ -36,7 +48,9 @@ describe("keys", () => {
 
   test("a key's hash of the wrong form is refused at start", () => {
     for (const keyHash of ["sha256:", "sha256:abcd", "hello"]) {
-      expect(() => createHttpApi({ control, keys: [{ name: "odd", keyHash, scopes: ["*"] }] })).toThrow("API key odd");
+      expect(() =>
+        createHttpApi({ control, keys: [{ name: "odd", keyHash, scopes: ["*"] }] }),
+      ).toThrow("API key odd");
     }
   });
 

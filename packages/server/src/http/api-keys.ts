@@ -1,4 +1,5 @@
-// Owns: who may call the HTTP API: keys as hashes, compared in constant time, and the bound on wrong ones.
+// Owns: who may call the HTTP API: keys as hashes, compared in constant time, and the bound on
+// wrong ones.
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { ApiKey, ApiScope } from "@holdfast/config";
 
@@ -9,25 +10,39 @@ export interface Caller {
 }
 
 export interface ApiKeys {
-  /** Who presents this Authorization header, or undefined. Takes the same time whichever key it is, or none. */
+  /**
+   * Who presents this Authorization header, or undefined. Takes the same time whichever key it is,
+   * or none.
+   */
   find(authorization: string | null): Caller | undefined;
 }
 
-/** A key's text is given up at once; what stays is its SHA-256. Keys are random and long, so a fast hash is enough. */
+/**
+ * A key's text is given up at once; what stays is its SHA-256. Keys are random and long, so a fast
+ * hash is enough.
+ */
 export function createApiKeys(keys: readonly ApiKey[]): ApiKeys {
   const known = keys.map(({ name, key, keyHash, scopes }) => {
-    const hash = key === undefined ? Buffer.from((keyHash ?? "").replace(/^sha256:/, ""), "hex") : sha256(key);
+    const hash =
+      key === undefined ? Buffer.from((keyHash ?? "").replace(/^sha256:/, ""), "hex") : sha256(key);
     if (hash.length !== HASH_BYTES) throw new ApiKeyError(name);
     const allowed = new Set<ApiScope>(scopes);
-    return { hash, caller: { name, may: (scope: ApiScope) => allowed.has("*") || allowed.has(scope) } };
+    return {
+      hash,
+      caller: { name, may: (scope: ApiScope) => allowed.has("*") || allowed.has(scope) },
+    };
   });
   return {
     find(authorization) {
-      const presented = authorization === null || authorization.length > HEADER_LENGTH_MAX ? null : /^bearer +(\S.*)$/i.exec(authorization);
+      const presented =
+        authorization === null || authorization.length > HEADER_LENGTH_MAX
+          ? null
+          : /^bearer +(\S.*)$/i.exec(authorization);
       if (presented === null) return undefined;
       const hash = sha256(presented[1] ?? "");
       let found: Caller | undefined;
-      for (const { hash: expected, caller } of known) if (timingSafeEqual(hash, expected)) found = caller;
+      for (const { hash: expected, caller } of known)
+        if (timingSafeEqual(hash, expected)) found = caller;
       return found;
     },
   };
@@ -52,12 +67,17 @@ export interface FailureLimit {
 }
 
 /**
- * Wrong keys for each address: `failuresMax` in `windowMs`. Known keys are never held up by others' wrong ones, since many
- * callers may share an address behind a proxy. Beyond `addressesMax` the address that failed first is forgotten.
+ * Wrong keys for each address: `failuresMax` in `windowMs`. Known keys are never held up by others'
+ * wrong ones, since many callers may share an address behind a proxy. Beyond `addressesMax` the
+ * address that failed first is forgotten.
  */
 export function createFailureLimit(
   nowMs: () => number,
-  { failuresMax = 20, windowMs = 60_000, addressesMax = 10_000 }: { failuresMax?: number; windowMs?: number; addressesMax?: number } = {},
+  {
+    failuresMax = 20,
+    windowMs = 60_000,
+    addressesMax = 10_000,
+  }: { failuresMax?: number; windowMs?: number; addressesMax?: number } = {},
 ): FailureLimit {
   const failures = new Map<string, { count: number; readonly startedAtMs: number }>();
   return {

@@ -34,7 +34,10 @@ const GOOD: Record<string, Record<string, unknown>> = {
 const call = (route: (typeof ROUTES)[number], more: Ask = {}) => {
   const input = GOOD[route.name] ?? {};
   if (route.method === "POST") return ask(route.path, { body: input, ...more });
-  return ask(`${route.path}?${new URLSearchParams(input as Record<string, string>)}`, { method: "GET", ...more });
+  return ask(`${route.path}?${new URLSearchParams(input as Record<string, string>)}`, {
+    method: "GET",
+    ...more,
+  });
 };
 
 describe("every operation", () => {
@@ -50,26 +53,37 @@ describe("every operation", () => {
   test.each([...ROUTES])("$name wants its scope and no other", async (route) => {
     for (const scope of API_SCOPES) {
       const { status } = await call(route, { key: scope === "*" ? "all" : scope });
-      expect({ scope, status }).toEqual({ scope, status: scope === route.scope || scope === "*" ? route.status : 403 });
+      expect({ scope, status }).toEqual({
+        scope,
+        status: scope === route.scope || scope === "*" ? route.status : 403,
+      });
     }
     expect((await call(route, { key: null })).status).toBe(401);
     expect((await call(route, { key: "nobody" })).status).toBe(401);
   });
 
-  test.each([...ROUTES])("$name refuses members that it does not know, and says which", async (route) => {
-    const { status, json } =
-      route.method === "POST"
-        ? await ask(route.path, { body: { ...GOOD[route.name], zebra: 1 } })
-        : await ask(`${route.path}?${new URLSearchParams({ ...GOOD[route.name], zebra: "1" } as Record<string, string>)}`, {
-            method: "GET",
-          });
-    expect({ status, code: json.code }).toEqual({ status: 400, code: "request_invalid" });
-    expect(json.detail).toContain("zebra");
-  });
+  test.each([...ROUTES])(
+    "$name refuses members that it does not know, and says which",
+    async (route) => {
+      const { status, json } =
+        route.method === "POST"
+          ? await ask(route.path, { body: { ...GOOD[route.name], zebra: 1 } })
+          : await ask(
+              `${route.path}?${new URLSearchParams({ ...GOOD[route.name], zebra: "1" } as Record<string, string>)}`,
+              {
+                method: "GET",
+              },
+            );
+      expect({ status, code: json.code }).toEqual({ status: 400, code: "request_invalid" });
+      expect(json.detail).toContain("zebra");
+    },
+  );
 
   test.each([...ROUTES])("$name is at one method only", async (route) => {
     const allow = route.method === "GET" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
-    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter((one) => one !== route.method)) {
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"].filter(
+      (one) => one !== route.method,
+    )) {
       const { status, headers, json } = await ask(route.path, { method });
       expect({ method, status, allow: headers.get("allow"), code: json.code }).toEqual({
         method,
@@ -79,12 +93,20 @@ describe("every operation", () => {
       });
     }
     const options = await ask(route.path, { method: "OPTIONS", key: null });
-    expect({ status: options.status, allow: options.headers.get("allow"), text: options.text }).toEqual({ status: 204, allow, text: "" });
+    expect({
+      status: options.status,
+      allow: options.headers.get("allow"),
+      text: options.text,
+    }).toEqual({ status: 204, allow, text: "" });
   });
 
   test("HEAD is GET without the body", async () => {
     const { status, text, headers } = await ask("/info", { method: "HEAD" });
-    expect({ status, text, type: headers.get("content-type") }).toEqual({ status: 200, text: "", type: "application/json" });
+    expect({ status, text, type: headers.get("content-type") }).toEqual({
+      status: 200,
+      text: "",
+      type: "application/json",
+    });
     expect((await ask("/info", { method: "HEAD", key: null })).status).toBe(401);
   });
 });
@@ -94,13 +116,26 @@ describe("the documents", () => {
     const { status, json } = await ask("/openapi.json", { method: "GET", key: null });
     expect(status).toBe(200);
     expect(json).toEqual(JSON.parse(JSON.stringify(openApiDocument())));
-    const described = Object.entries(json.paths as Record<string, Record<string, { operationId: string }>>).flatMap(([path, methods]) =>
-      Object.entries(methods).map(([method, operation]) => `${method.toUpperCase()} ${path} ${operation.operationId}`),
+    const described = Object.entries(
+      json.paths as Record<string, Record<string, { operationId: string }>>,
+    ).flatMap(([path, methods]) =>
+      Object.entries(methods).map(
+        ([method, operation]) => `${method.toUpperCase()} ${path} ${operation.operationId}`,
+      ),
     );
     const expected = ROUTES.map(({ method, path, name }) => `${method} ${API_BASE}${path} ${name}`);
-    expect(described.sort()).toEqual([...expected, `POST ${API_BASE}/batch batch`, `GET ${API_BASE}/openapi.json openapi`].sort());
-    for (const route of ROUTES) expect(json.paths[API_BASE + route.path][route.method.toLowerCase()]["x-scope"]).toBe(route.scope);
-    const parameters = json.paths["/api/v1/history"].get.parameters as { name: string; required: boolean; schema: { type: string } }[];
+    expect(described.sort()).toEqual(
+      [...expected, `POST ${API_BASE}/batch batch`, `GET ${API_BASE}/openapi.json openapi`].sort(),
+    );
+    for (const route of ROUTES)
+      expect(json.paths[API_BASE + route.path][route.method.toLowerCase()]["x-scope"]).toBe(
+        route.scope,
+      );
+    const parameters = json.paths["/api/v1/history"].get.parameters as {
+      name: string;
+      required: boolean;
+      schema: { type: string };
+    }[];
     expect(parameters.map(({ name, required, schema }) => [name, required, schema.type])).toEqual([
       ["channel", true, "string"],
       ["limit", false, "integer"],
@@ -109,44 +144,63 @@ describe("the documents", () => {
   });
 
   test("every path that the document names is there", async () => {
-    for (const [path, methods] of Object.entries(openApiDocument().paths as Record<string, object>)) {
+    for (const [path, methods] of Object.entries(
+      openApiDocument().paths as Record<string, object>,
+    )) {
       for (const method of Object.keys(methods)) {
-        const { status } = await ask(path.slice(API_BASE.length), { method: method.toUpperCase(), key: null });
+        const { status } = await ask(path.slice(API_BASE.length), {
+          method: method.toUpperCase(),
+          key: null,
+        });
         expect({ path, known: status === 401 || status === 200 }).toEqual({ path, known: true });
       }
     }
   });
 
   test("the pages in docs/reference are what the routes say (`npm run generate` writes them)", async () => {
-    const page = (name: string) => readFile(new URL(`../../../../docs/reference/${name}`, import.meta.url), "utf8");
+    const page = (name: string) =>
+      readFile(new URL(`../../../../docs/reference/${name}`, import.meta.url), "utf8");
     expect(await page("http-api.md")).toBe(renderHttpApiReference());
     expect(await page("openapi.json")).toBe(renderOpenApi());
   });
 });
 
 describe("paths", () => {
-  test.each(["", "/", "/publish/", "/Publish", "/nothing", "/publish%00", "//publish", "/../publish"])(
-    "%s is no operation",
-    async (path) => {
-      const { status, json } = await ask(path);
-      expect({ status, code: json.code }).toEqual({ status: 404, code: "not_found" });
-    },
-  );
+  test.each([
+    "",
+    "/",
+    "/publish/",
+    "/Publish",
+    "/nothing",
+    "/publish%00",
+    "//publish",
+    "/../publish",
+  ])("%s is no operation", async (path) => {
+    const { status, json } = await ask(path);
+    expect({ status, code: json.code }).toEqual({ status: 404, code: "not_found" });
+  });
 });
 
 describe("failures", () => {
   test("an unexpected error is 500 with a request id that the log knows, and tells nothing of it", async () => {
     main.seen.length = 0;
-    const { status, text, json, headers } = await ask("/publish", { body: { channel: "boom", data: 1 } });
+    const { status, text, json, headers } = await ask("/publish", {
+      body: { channel: "boom", data: 1 },
+    });
     expect({ status, code: json.code }).toEqual({ status: 500, code: "internal" });
     expect(text).not.toContain("secret");
-    expect(main.seen).toMatchObject([{ event: "failed", fields: { operation: "publish", requestId: json.requestId } }]);
+    expect(main.seen).toMatchObject([
+      { event: "failed", fields: { operation: "publish", requestId: json.requestId } },
+    ]);
     expect(headers.get("x-request-id")).toBe(json.requestId);
   });
 
   test("a failure of the node has its code's status and says when to repeat", async () => {
     const { status, headers, json } = await ask("/publish", { body: { channel: "down", data: 1 } });
-    expect({ status, retryAfter: headers.get("retry-after") }).toEqual({ status: 503, retryAfter: "2" });
+    expect({ status, retryAfter: headers.get("retry-after") }).toEqual({
+      status: 503,
+      retryAfter: "2",
+    });
     expect(json).toMatchObject({
       type: "urn:holdfast:problem:broker_unavailable",
       status: 503,
@@ -165,7 +219,10 @@ describe("failures", () => {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const busy = serve({ inFlightMax: 2, control: { ...control, presence: () => gate.then(() => ({ ok: true, value: [] })) } });
+    const busy = serve({
+      inFlightMax: 2,
+      control: { ...control, presence: () => gate.then(() => ({ ok: true, value: [] })) },
+    });
     const held = [1, 2].map(() => busy.ask("/presence?channel=c", { method: "GET" }));
     await until(async () => (await busy.ask("/info", { method: "GET" })).status === 503);
     release();
@@ -178,18 +235,27 @@ describe("failures", () => {
     const odd = serve({ control: { ...control, drain: () => Promise.reject(new Error("x")) } });
     expect((await odd.ask("/drain", { body: {} })).status).toBe(202);
     await until(() => odd.seen.some(({ event }) => event === "failed"));
-    expect(odd.seen[0]).toMatchObject({ event: "command", fields: { operation: "drain", by: "all", address: "127.0.0.1" } });
+    expect(odd.seen[0]).toMatchObject({
+      event: "command",
+      fields: { operation: "drain", by: "all", address: "127.0.0.1" },
+    });
     await odd.stop();
   });
 });
 
 describe("web pages", () => {
   test("get no leave to read answers unless their origin is listed", async () => {
-    const { headers } = await ask("/info", { method: "GET", headers: { origin: "https://a.example" } });
+    const { headers } = await ask("/info", {
+      method: "GET",
+      headers: { origin: "https://a.example" },
+    });
     expect(headers.get("access-control-allow-origin")).toBeNull();
     const listed = serve({ allowedOrigins: ["https://a.example"] });
-    const from = async (origin: string) => (await listed.ask("/info", { method: "GET", headers: { origin } })).headers;
-    expect((await from("https://a.example")).get("access-control-allow-origin")).toBe("https://a.example");
+    const from = async (origin: string) =>
+      (await listed.ask("/info", { method: "GET", headers: { origin } })).headers;
+    expect((await from("https://a.example")).get("access-control-allow-origin")).toBe(
+      "https://a.example",
+    );
     expect((await from("https://b.example")).get("access-control-allow-origin")).toBeNull();
     const preflight = await listed.ask("/publish", {
       method: "OPTIONS",

@@ -6,7 +6,13 @@ import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
 import { emptyAnswer, jsonAnswer, problemAnswer, problemOf } from "./answers.ts";
-import { type ApiKeys, type Caller, createApiKeys, createFailureLimit, type FailureLimit } from "./api-keys.ts";
+import {
+  type ApiKeys,
+  type Caller,
+  createApiKeys,
+  createFailureLimit,
+  type FailureLimit,
+} from "./api-keys.ts";
 import { readJson } from "./body.ts";
 import { corsHeaders, PREFLIGHT_HEADERS } from "./cors.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -37,10 +43,19 @@ export interface HttpApiOptions {
   readonly nowMs?: () => number;
 }
 
-/** Answers a request below /api/v1 from `address`. Never rejects. An RPC may take as long as the node's RPC timeout: the listener must wait. */
+/**
+ * Answers a request below /api/v1 from `address`. Never rejects. An RPC may take as long as the
+ * node's RPC timeout: the listener must wait.
+ */
 export type HttpApi = (request: Request, address: string) => Promise<Response>;
 
-interface Api extends Required<Pick<HttpApiOptions, "bodyBytesMax" | "bodyTimeoutMs" | "inFlightMax" | "allowedOrigins" | "nowMs">> {
+interface Api
+  extends Required<
+    Pick<
+      HttpApiOptions,
+      "bodyBytesMax" | "bodyTimeoutMs" | "inFlightMax" | "allowedOrigins" | "nowMs"
+    >
+  > {
   readonly options: HttpApiOptions;
   readonly keys: ApiKeys;
   readonly failures: FailureLimit;
@@ -69,7 +84,10 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
   return async (request, address) => {
     const startedMs = nowMs();
     const requestId = randomUUID();
-    const headers = { "x-request-id": requestId, ...corsHeaders(api.allowedOrigins, request.headers.get("origin")) };
+    const headers = {
+      "x-request-id": requestId,
+      ...corsHeaders(api.allowedOrigins, request.headers.get("origin")),
+    };
     inFlight += 1;
     let operation: Operation | undefined;
     let response: Response;
@@ -77,11 +95,25 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
       const call: Call = { request, url: new URL(request.url), address, requestId };
       operation = operationAt(call.url.pathname);
       if (inFlight > api.inFlightMax) {
-        response = problemAnswer({ code: "try_later", detail: `${api.inFlightMax} requests are under way`, retryMs: 1_000 }, requestId);
+        response = problemAnswer(
+          {
+            code: "try_later",
+            detail: `${api.inFlightMax} requests are under way`,
+            retryMs: 1_000,
+          },
+          requestId,
+        );
       } else response = await answer(api, call, operation);
     } catch (error) {
-      options.events?.apiFailed({ requestId, error, ...(operation === undefined ? {} : { operation: operation.name }) });
-      response = problemAnswer({ code: "internal", detail: "see the node's log for the request id" }, requestId);
+      options.events?.apiFailed({
+        requestId,
+        error,
+        ...(operation === undefined ? {} : { operation: operation.name }),
+      });
+      response = problemAnswer(
+        { code: "internal", detail: "see the node's log for the request id" },
+        requestId,
+      );
     } finally {
       inFlight -= 1;
     }
@@ -93,21 +125,34 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
 
 async function answer(api: Api, call: Call, operation: Operation | undefined): Promise<Response> {
   const { request, requestId } = call;
-  if (operation === undefined) return problemAnswer({ code: "not_found", detail: `no operation at ${call.url.pathname}` }, requestId);
+  if (operation === undefined)
+    return problemAnswer(
+      { code: "not_found", detail: `no operation at ${call.url.pathname}` },
+      requestId,
+    );
   const isRead = operation.method === "GET";
   const allow = isRead ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
   if (request.method === "OPTIONS") {
-    const isPreflight = api.allowedOrigins.length > 0 && request.headers.has("access-control-request-method");
-    return emptyAnswer(204, { allow, ...(isPreflight ? { ...PREFLIGHT_HEADERS, "access-control-allow-methods": allow } : {}) });
+    const isPreflight =
+      api.allowedOrigins.length > 0 && request.headers.has("access-control-request-method");
+    return emptyAnswer(204, {
+      allow,
+      ...(isPreflight ? { ...PREFLIGHT_HEADERS, "access-control-allow-methods": allow } : {}),
+    });
   }
   if (request.method !== operation.method && !(isRead && request.method === "HEAD")) {
-    return problemAnswer({ code: "method_not_allowed", detail: `expected ${allow}` }, requestId, { allow });
+    return problemAnswer({ code: "method_not_allowed", detail: `expected ${allow}` }, requestId, {
+      allow,
+    });
   }
   if (operation.kind === "document") return jsonAnswer(openApiDocument(), 200);
   const caller = api.keys.find(request.headers.get("authorization"));
   if (caller === undefined) return problemAnswer(unauthorized(api, call), requestId);
   if (operation.kind === "route" && !caller.may(operation.route.scope)) {
-    return problemAnswer({ code: "permission_denied", detail: `the API key lacks the scope ${operation.route.scope}` }, requestId);
+    return problemAnswer(
+      { code: "permission_denied", detail: `the API key lacks the scope ${operation.route.scope}` },
+      requestId,
+    );
   }
   const outcome = await perform(api, call, { operation, caller });
   if (!outcome.ok) return problemAnswer(outcome.problem, requestId);
@@ -116,14 +161,18 @@ async function answer(api: Api, call: Call, operation: Operation | undefined): P
 
 function unauthorized(api: Api, { request, address, requestId }: Call): Problem {
   // No key is a mistake; a wrong one may be a guess.
-  if (!request.headers.has("authorization")) return { code: "unauthorized", detail: "send Authorization: Bearer and an API key" };
+  if (!request.headers.has("authorization"))
+    return { code: "unauthorized", detail: "send Authorization: Bearer and an API key" };
   api.options.events?.apiKeyRefused({ address, requestId });
   const retryMs = api.failures.failed(address);
-  if (retryMs !== undefined) return { code: "rate_limited", detail: "too many wrong API keys from this address", retryMs };
+  if (retryMs !== undefined)
+    return { code: "rate_limited", detail: "too many wrong API keys from this address", retryMs };
   return { code: "unauthorized", detail: "the API key is not known" };
 }
 
-type Performed = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: Problem };
+type Performed =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problem: Problem };
 type Called = Exclude<Operation, { readonly kind: "document" }>;
 
 async function perform(
@@ -132,8 +181,14 @@ async function perform(
   { operation, caller }: { readonly operation: Called; readonly caller: Caller },
 ): Promise<Performed> {
   const idempotencyKey = call.request.headers.get("idempotency-key") ?? undefined;
-  if (idempotencyKey !== undefined && (idempotencyKey === "" || idempotencyKey.length > KEY_LENGTH_MAX)) {
-    return refused({ code: "request_invalid", detail: `the header Idempotency-Key takes 1 to ${KEY_LENGTH_MAX} characters` });
+  if (
+    idempotencyKey !== undefined &&
+    (idempotencyKey === "" || idempotencyKey.length > KEY_LENGTH_MAX)
+  ) {
+    return refused({
+      code: "request_invalid",
+      detail: `the header Idempotency-Key takes 1 to ${KEY_LENGTH_MAX} characters`,
+    });
   }
   const given = await readInput(api, call, operation);
   if (!given.ok) return given;
@@ -141,14 +196,27 @@ async function perform(
     control: api.options.control,
     idempotencyKey,
     background: (work) => {
-      work.catch((error: unknown) => api.options.events?.apiFailed({ operation: operation.name, requestId: call.requestId, error }));
+      work.catch((error: unknown) =>
+        api.options.events?.apiFailed({
+          operation: operation.name,
+          requestId: call.requestId,
+          error,
+        }),
+      );
     },
   };
   const audit = (route: Route): void =>
-    api.options.events?.apiCommand({ operation: route.name, by: caller.name, address: call.address, requestId: call.requestId });
+    api.options.events?.apiCommand({
+      operation: route.name,
+      by: caller.name,
+      address: call.address,
+      requestId: call.requestId,
+    });
   if (operation.kind === "batch") {
     const input = checkInput(batchInput, given.value);
-    return performed(input.ok ? await runBatch(ROUTES, input.value, { context, may: caller.may, audit }) : input);
+    return performed(
+      input.ok ? await runBatch(ROUTES, input.value, { context, may: caller.may, audit }) : input,
+    );
   }
   const input = checkInput(operation.route.input, given.value);
   if (!input.ok) return performed(input);
@@ -165,4 +233,5 @@ async function readInput(api: Api, { request, url }: Call, operation: Called): P
 }
 
 const refused = (problem: Problem): Performed => ({ ok: false, problem });
-const performed = (outcome: Outcome<unknown>): Performed => (outcome.ok ? outcome : refused(problemOf(outcome)));
+const performed = (outcome: Outcome<unknown>): Performed =>
+  outcome.ok ? outcome : refused(problemOf(outcome));

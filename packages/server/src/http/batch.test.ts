@@ -5,7 +5,8 @@ const main = serve();
 afterAll(() => main.stop());
 
 describe("a batch", () => {
-  const batch = (commands: unknown, more: Ask = {}, on = main) => on.ask("/batch", { body: { commands }, ...more });
+  const batch = (commands: unknown, more: Ask = {}, on = main) =>
+    on.ask("/batch", { body: { commands }, ...more });
 
   test("answers in order, and a failure stops none behind it", async () => {
     const { status, json } = await batch([
@@ -48,7 +49,11 @@ describe("a batch", () => {
       expect({ code: json.code, path: json.path }).toEqual({ code, path });
     }
     const { status, json } = await batch([good, { op: "info" }], { key: "publish" }, counting);
-    expect({ status, code: json.code, path: json.path }).toEqual({ status: 403, code: "permission_denied", path: "commands[1]" });
+    expect({ status, code: json.code, path: json.path }).toEqual({
+      status: 403,
+      code: "permission_denied",
+      path: "commands[1]",
+    });
     expect(published).toEqual([]);
     await counting.stop();
   });
@@ -79,13 +84,17 @@ describe("a batch", () => {
     await batch(commands, { headers: { "idempotency-key": "k" } }, counting);
     await batch(commands.slice(0, 1), {}, counting);
     expect(keys).toEqual(["k/0", "own", "k/2", undefined]);
-    expect((await batch(commands, { headers: { "idempotency-key": "k".repeat(127) } })).status).toBe(400);
+    expect(
+      (await batch(commands, { headers: { "idempotency-key": "k".repeat(127) } })).status,
+    ).toBe(400);
     await counting.stop();
   });
 
   test("stops carrying out commands when its answer is large enough", async () => {
     const payload = { kind: "json", text: JSON.stringify("x".repeat(1e6)) } as const;
-    const large = serve({ control: { ...control, rpc: async () => ({ ok: true, value: payload }) } });
+    const large = serve({
+      control: { ...control, rpc: async () => ({ ok: true, value: payload }) },
+    });
     const { json } = await batch(Array(30).fill({ op: "rpc", method: "m" }), {}, large);
     const done = json.results.filter(({ ok }: { ok: boolean }) => ok).length;
     expect(done).toBe(17);

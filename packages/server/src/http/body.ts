@@ -10,13 +10,21 @@ export interface BodyLimits {
   readonly timeoutMs: number;
 }
 
-export type BodyResult = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly problem: Problem };
+export type BodyResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly problem: Problem };
 
-/** The JSON value of a body; an empty body is `{}`. Never more than the limit and one chunk is in memory. */
+/**
+ * The JSON value of a body; an empty body is `{}`. Never more than the limit and one chunk is in
+ * memory.
+ */
 export async function readJson(request: Request, limits: BodyLimits): Promise<BodyResult> {
   const type = request.headers.get("content-type");
   if (type !== null && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type)) {
-    return refuse({ code: "unsupported_media_type", detail: "send Content-Type: application/json" });
+    return refuse({
+      code: "unsupported_media_type",
+      detail: "send Content-Type: application/json",
+    });
   }
   if (Number(request.headers.get("content-length") ?? 0) > limits.bytesMax) return tooLarge(limits);
   const read = await readBytes(request, limits);
@@ -24,9 +32,13 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Bo
   if (read.length === 0) return { ok: true, value: {} };
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(read);
-    // Before anything recursive sees it: a body of brackets alone would hold the event loop up for half a second.
+    // Before anything recursive sees it: a body of brackets alone would hold the event loop up for
+    // half a second.
     if (isDeeper(text, DATA_DEPTH_MAX + ENVELOPE_DEPTH)) {
-      return refuse({ code: "payload_invalid", detail: `data nested deeper than ${DATA_DEPTH_MAX} levels` });
+      return refuse({
+        code: "payload_invalid",
+        detail: `data nested deeper than ${DATA_DEPTH_MAX} levels`,
+      });
     }
     return { ok: true, value: JSON.parse(text) };
   } catch {
@@ -34,7 +46,10 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Bo
   }
 }
 
-/** Whether lists and maps stand inside one another more than `depthMax` deep. The text may be anything. */
+/**
+ * Whether lists and maps stand inside one another more than `depthMax` deep. The text may be
+ * anything.
+ */
 function isDeeper(text: string, depthMax: number): boolean {
   let depth = 0;
   let isInString = false;
@@ -63,7 +78,11 @@ async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Arr
   try {
     for (;;) {
       const part = await Promise.race([reader.read(), late]);
-      if (part === "late") return { code: "request_timeout", detail: `the body took longer than ${limits.timeoutMs} ms` };
+      if (part === "late")
+        return {
+          code: "request_timeout",
+          detail: `the body took longer than ${limits.timeoutMs} ms`,
+        };
       if (part.done) return Buffer.concat(chunks);
       bytes += part.value.byteLength;
       if (bytes > limits.bytesMax) return tooLarge(limits).problem;
@@ -79,4 +98,5 @@ async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Arr
 }
 
 const refuse = (problem: Problem) => ({ ok: false, problem }) as const;
-const tooLarge = ({ bytesMax }: BodyLimits) => refuse({ code: "payload_too_large", detail: `the body is larger than ${bytesMax} bytes` });
+const tooLarge = ({ bytesMax }: BodyLimits) =>
+  refuse({ code: "payload_too_large", detail: `the body is larger than ${bytesMax} bytes` });

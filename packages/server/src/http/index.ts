@@ -3,6 +3,12 @@ export { createHttpApi, type HttpApi, type HttpApiOptions } from "./api.ts";
 export { type ApiKeys, type Caller, createApiKeys } from "./api-keys.ts";
 export { createInternalHandler, type InternalOptions } from "./internal.ts";
 export { openApiDocument } from "./openapi.ts";
-export { createReadiness, type Readiness, type ReadinessOptions, type ReadinessReport, type UnreadyReason } from "./readiness.ts";
+export {
+  createReadiness,
+  type Readiness,
+  type ReadinessOptions,
+  type ReadinessReport,
+  type UnreadyReason,
+} from "./readiness.ts";
 export { renderHttpApiReference, renderOpenApi } from "./reference.ts";
 export { API_BASE } from "./routes/index.ts";

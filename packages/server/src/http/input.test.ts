@@ -32,12 +32,32 @@ describe("bodies", () => {
     ["b that is no base64", { body: { channel: "c", b: "?" } }, 400, "request_invalid"],
     ["an empty channel", { body: { channel: "", data: 1 } }, 400, "request_invalid"],
     ["a channel that is a number", { body: { channel: 5, data: 1 } }, 400, "request_invalid"],
-    ["a channel that is too long", { body: { channel: "c".repeat(256), data: 1 } }, 400, "request_invalid"],
-    ["a key that is too long", { body: { channel: "c", data: 1, key: "k".repeat(129) } }, 400, "request_invalid"],
-    ["__proto__ as a member", { raw: '{"channel":"c","data":1,"__proto__":{"x":1}}' }, 400, "request_invalid"],
+    [
+      "a channel that is too long",
+      { body: { channel: "c".repeat(256), data: 1 } },
+      400,
+      "request_invalid",
+    ],
+    [
+      "a key that is too long",
+      { body: { channel: "c", data: 1, key: "k".repeat(129) } },
+      400,
+      "request_invalid",
+    ],
+    [
+      "__proto__ as a member",
+      { raw: '{"channel":"c","data":1,"__proto__":{"x":1}}' },
+      400,
+      "request_invalid",
+    ],
     ["data nested half a million deep", { raw: nested(5e5) }, 422, "payload_invalid"],
     ["data nested one deeper than the protocol has", { raw: nested(129) }, 422, "payload_invalid"],
-    ["a number beyond doubles", { raw: '{"channel":"c","data":{"x":[-1e999]}}' }, 422, "payload_invalid"],
+    [
+      "a number beyond doubles",
+      { raw: '{"channel":"c","data":{"x":[-1e999]}}' },
+      422,
+      "payload_invalid",
+    ],
     [
       "two idempotency keys that differ",
       { body: { channel: "c", data: 1, idempotencyKey: "a" }, headers: { "idempotency-key": "b" } },
@@ -69,7 +89,9 @@ describe("bodies", () => {
     });
     const { status, json } = await small.ask("/publish", { raw: chunked });
     expect({ status, code: json.code }).toEqual({ status: 413, code: "payload_too_large" });
-    expect((await small.ask("/publish", { body: { channel: "c", data: "x".repeat(900) } })).status).toBe(200);
+    expect(
+      (await small.ask("/publish", { body: { channel: "c", data: "x".repeat(900) } })).status,
+    ).toBe(200);
     await small.stop();
   });
 
@@ -85,7 +107,9 @@ describe("bodies", () => {
 
   test("are as deep as the protocol allows, and brackets in text are no depth", async () => {
     expect((await ask("/publish", { raw: nested(128) })).status).toBe(200);
-    expect((await ask("/publish", { body: { channel: "c", data: `\\"${"[{".repeat(1_000)}` } })).status).toBe(200);
+    expect(
+      (await ask("/publish", { body: { channel: "c", data: `\\"${"[{".repeat(1_000)}` } })).status,
+    ).toBe(200);
     const batch = { commands: [{ op: "rpc", method: "m", data: JSON.parse(nested(128)).data }] };
     expect((await ask("/batch", { body: batch })).json.results).toMatchObject([{ ok: true }]);
   });
@@ -122,7 +146,8 @@ describe("queries", () => {
 });
 
 /** A publish whose data is so many lists inside one another. */
-const nested = (depth: number): string => `{"channel":"c","data":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+const nested = (depth: number): string =>
+  `{"channel":"c","data":${"[".repeat(depth)}${"]".repeat(depth)}}`;
 
 /** What comes back on a connection that is written by hand. */
 function rawRequest(port: number, text: string): Promise<string> {

@@ -5,7 +5,13 @@ import { createInternalHandler, type InternalOptions } from "./internal.ts";
 import { createReadiness, type ReadinessOptions, type ReadinessReport } from "./readiness.ts";
 
 function setUp(options: Partial<ReadinessOptions> = {}) {
-  const world = { state: "ready" as NodeState, nowMs: 0, probes: 0, overload: undefined as string | undefined, probe: async () => {} };
+  const world = {
+    state: "ready" as NodeState,
+    nowMs: 0,
+    probes: 0,
+    overload: undefined as string | undefined,
+    probe: async () => {},
+  };
   const changes: ReadinessReport[] = [];
   const readiness = createReadiness({
     state: () => world.state,
@@ -31,24 +37,37 @@ describe("readiness", () => {
     expect(readiness.wasReady()).toBe(true);
   });
 
-  test.each(["starting", "draining", "stopped"] as const)("a node that is %s is not ready, and says so", async (state) => {
-    const { world, readiness } = setUp();
-    world.state = state;
-    const report = await readiness.check();
-    expect({ ready: report.ready, reasons: reasonsOf(report) }).toEqual({ ready: false, reasons: [state] });
-  });
+  test.each(["starting", "draining", "stopped"] as const)(
+    "a node that is %s is not ready, and says so",
+    async (state) => {
+      const { world, readiness } = setUp();
+      world.state = state;
+      const report = await readiness.check();
+      expect({ ready: report.ready, reasons: reasonsOf(report) }).toEqual({
+        ready: false,
+        reasons: [state],
+      });
+    },
+  );
 
   test("every reason is told", async () => {
     const { world, readiness } = setUp();
-    Object.assign(world, { state: "draining", overload: "the event loop is 900 ms late", probe: () => Promise.reject(new Error("x")) });
+    Object.assign(world, {
+      state: "draining",
+      overload: "the event loop is 900 ms late",
+      probe: () => Promise.reject(new Error("x")),
+    });
     expect(reasonsOf(await readiness.check())).toEqual(["draining", "overloaded", "broker"]);
   });
 
   test("a failed probe tells the code and nothing of the text", async () => {
     const { world, readiness } = setUp();
-    world.probe = () => Promise.reject(Object.assign(new Error("redis://user:pw@host"), { code: "unavailable" }));
+    world.probe = () =>
+      Promise.reject(Object.assign(new Error("redis://user:pw@host"), { code: "unavailable" }));
     const { reasons } = await readiness.check();
-    expect(reasons).toEqual([{ reason: "broker", detail: "a publish through the broker failed: unavailable" }]);
+    expect(reasons).toEqual([
+      { reason: "broker", detail: "a publish through the broker failed: unavailable" },
+    ]);
   });
 
   test("checks in close succession and at once make one probe", async () => {
@@ -121,7 +140,11 @@ describe("the internal pages", () => {
     const response = await get("/readyz");
     expect([response.status, await response.json()]).toEqual([
       503,
-      { ready: false, state: "draining", reasons: [{ reason: "draining", detail: "the node is draining" }] },
+      {
+        ready: false,
+        state: "draining",
+        reasons: [{ reason: "draining", detail: "the node is draining" }],
+      },
     ]);
   });
 

@@ -13,10 +13,12 @@ export interface InternalOptions {
 }
 
 /**
- * Answers requests to the internal listener. Never rejects. `/livez`: 200 as long as the process answers; `/readyz`: 200 or
- * 503, with a JSON body that says why.
+ * Answers requests to the internal listener. Never rejects. `/livez`: 200 as long as the process
+ * answers; `/readyz`: 200 or 503, with a JSON body that says why.
  */
-export function createInternalHandler(options: InternalOptions): (request: Request) => Promise<Response> {
+export function createInternalHandler(
+  options: InternalOptions,
+): (request: Request) => Promise<Response> {
   const pages: ReadonlyMap<string, () => Promise<Response>> = new Map([
     ["/livez", async () => jsonAnswer({ alive: true }, 200)],
     ["/readyz", async () => readyAnswer(options.readiness)],
@@ -25,18 +27,33 @@ export function createInternalHandler(options: InternalOptions): (request: Reque
   return async (request) => {
     const requestId = randomUUID();
     // Made of the Host header, which may hold anything.
-    if (!URL.canParse(request.url)) return problemAnswer({ code: "request_invalid", detail: "the Host header is no host" }, requestId);
+    if (!URL.canParse(request.url))
+      return problemAnswer(
+        { code: "request_invalid", detail: "the Host header is no host" },
+        requestId,
+      );
     try {
       const { pathname } = new URL(request.url);
       const page = pages.get(pathname);
-      if (page === undefined) return problemAnswer({ code: "not_found", detail: `expected ${[...pages.keys()].join(", ")}` }, requestId);
+      if (page === undefined)
+        return problemAnswer(
+          { code: "not_found", detail: `expected ${[...pages.keys()].join(", ")}` },
+          requestId,
+        );
       if (request.method !== "GET" && request.method !== "HEAD") {
-        return problemAnswer({ code: "method_not_allowed", detail: "expected GET or HEAD" }, requestId, { allow: "GET, HEAD" });
+        return problemAnswer(
+          { code: "method_not_allowed", detail: "expected GET or HEAD" },
+          requestId,
+          { allow: "GET, HEAD" },
+        );
       }
       return await page();
     } catch (error) {
       options.events?.apiFailed({ requestId, error });
-      return problemAnswer({ code: "internal", detail: "see the node's log for the request id" }, requestId);
+      return problemAnswer(
+        { code: "internal", detail: "see the node's log for the request id" },
+        requestId,
+      );
     }
   };
 }
@@ -46,11 +63,15 @@ async function readyAnswer(readiness: Pick<Readiness, "check">): Promise<Respons
   return jsonAnswer(report, report.ready ? 200 : 503);
 }
 
-function metricsPage(metrics: Pick<Metrics, "render"> | undefined): [string, () => Promise<Response>][] {
+function metricsPage(
+  metrics: Pick<Metrics, "render"> | undefined,
+): [string, () => Promise<Response>][] {
   if (metrics === undefined) return [];
   const page = async (): Promise<Response> => {
     const { contentType, text } = await metrics.render();
-    return new Response(text, { headers: { "content-type": contentType, "cache-control": "no-store" } });
+    return new Response(text, {
+      headers: { "content-type": contentType, "cache-control": "no-store" },
+    });
   };
   return [["/metrics", page]];
 }

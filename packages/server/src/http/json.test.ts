@@ -5,13 +5,21 @@ import { membersOf, payloadOf, RawJson, writeJson } from "./json.ts";
 
 describe("answers", () => {
   test("any JSON value is written as JSON.stringify writes it", () => {
-    fc.assert(fc.property(fc.jsonValue(), (value) => expect(JSON.parse(writeJson(value))).toEqual(JSON.parse(JSON.stringify(value)))));
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) =>
+        expect(JSON.parse(writeJson(value))).toEqual(JSON.parse(JSON.stringify(value))),
+      ),
+    );
   });
 
   test("members that are undefined are left out, and text stands as it is", () => {
-    expect(writeJson({ a: undefined, b: new RawJson('{"big":12345678901234567890}'), c: [undefined, null] })).toBe(
-      '{"b":{"big":12345678901234567890},"c":[null,null]}',
-    );
+    expect(
+      writeJson({
+        a: undefined,
+        b: new RawJson('{"big":12345678901234567890}'),
+        c: [undefined, null],
+      }),
+    ).toBe('{"b":{"big":12345678901234567890},"c":[null,null]}');
   });
 });
 
@@ -20,12 +28,16 @@ describe("data", () => {
     expect(membersOf(undefined)).toEqual({});
     expect(membersOf({ kind: "bytes", bytes: new Uint8Array([1, 2]) })).toEqual({ b: "AQI=" });
     expect(writeJson(membersOf({ kind: "json", text: '{"n":1e2}' }))).toBe('{"data":{"n":1e2}}');
-    expect(writeJson(membersOf(transcode({ kind: "json", text: '{"n":1}' }, "msgpack")))).toBe('{"data":{"n":1}}');
+    expect(writeJson(membersOf(transcode({ kind: "json", text: '{"n":1}' }, "msgpack")))).toBe(
+      '{"data":{"n":1}}',
+    );
   });
 
   test("that JSON cannot say comes as the MessagePack that it is", () => {
     const extension = new Uint8Array([0xd4, 5, 0]);
-    expect(membersOf({ kind: "msgpack", bytes: extension })).toEqual({ msgpack: Buffer.from(extension).toString("base64") });
+    expect(membersOf({ kind: "msgpack", bytes: extension })).toEqual({
+      msgpack: Buffer.from(extension).toString("base64"),
+    });
   });
 
   test("in a request is a value, bytes, or nothing", () => {

@@ -1,4 +1,5 @@
-// Owns: JSON answers whose data is passed on as it stands, and payloads in and out of JSON members. Pure.
+// Owns: JSON answers whose data is passed on as it stands, and payloads in and out of JSON members.
+// Pure.
 import { DATA_DEPTH_MAX, type Payload } from "@holdfast/protocol";
 import { PayloadError, transcode } from "@holdfast/protocol/node";
 
@@ -10,7 +11,10 @@ export class RawJson {
   }
 }
 
-/** JSON text of plain objects, arrays and primitives; RawJson stands as it is. Depth is that of our own answers. */
+/**
+ * JSON text of plain objects, arrays and primitives; RawJson stands as it is. Depth is that of our
+ * own answers.
+ */
 export function writeJson(value: unknown): string {
   if (value instanceof RawJson) return value.text;
   if (Array.isArray(value)) return `[${value.map(writeJson).join(",")}]`;
@@ -22,24 +26,36 @@ export function writeJson(value: unknown): string {
   return `{${members.join(",")}}`;
 }
 
-/** Members that carry application data in a request: `data` (any JSON value) or `b` (base64 of bytes). */
+/**
+ * Members that carry application data in a request: `data` (any JSON value) or `b` (base64 of
+ * bytes).
+ */
 export interface DataMembers {
   readonly data?: unknown;
   readonly b?: string | undefined;
 }
 
-/** The payload in a request's members, undefined where neither is; a fault for data that clients could not send either. */
-export function payloadOf({ data, b }: DataMembers): Payload | undefined | { readonly kind: "fault"; readonly message: string } {
+/**
+ * The payload in a request's members, undefined where neither is; a fault for data that clients
+ * could not send either.
+ */
+export function payloadOf({
+  data,
+  b,
+}: DataMembers): Payload | undefined | { readonly kind: "fault"; readonly message: string } {
   if (b !== undefined) return { kind: "bytes", bytes: new Uint8Array(Buffer.from(b, "base64")) };
   if (data === undefined) return undefined;
   const message = faultOf(data, 0);
-  return message === undefined ? { kind: "json", text: JSON.stringify(data) } : { kind: "fault", message };
+  return message === undefined
+    ? { kind: "json", text: JSON.stringify(data) }
+    : { kind: "fault", message };
 }
 
 /** The protocol's rules for JSON data. The body's reader bounds the depth of this recursion. */
 function faultOf(value: unknown, depth: number): string | undefined {
   // 1e999 parses to Infinity, which would be written again as null.
-  if (typeof value === "number") return Number.isFinite(value) ? undefined : "a number beyond the range of doubles";
+  if (typeof value === "number")
+    return Number.isFinite(value) ? undefined : "a number beyond the range of doubles";
   if (typeof value !== "object" || value === null) return undefined;
   if (depth >= DATA_DEPTH_MAX) return `data nested deeper than ${DATA_DEPTH_MAX} levels`;
   for (const member of Object.values(value)) {
@@ -49,17 +65,26 @@ function faultOf(value: unknown, depth: number): string | undefined {
   return undefined;
 }
 
-/** `data`, or `b` for bytes. MessagePack that JSON cannot say comes as `msgpack`, base64 of the encoded value. */
-export function membersOf(payload: Payload | undefined): { data?: unknown; b?: string; msgpack?: string } {
+/**
+ * `data`, or `b` for bytes. MessagePack that JSON cannot say comes as `msgpack`, base64 of the
+ * encoded value.
+ */
+export function membersOf(payload: Payload | undefined): {
+  data?: unknown;
+  b?: string;
+  msgpack?: string;
+} {
   if (payload === undefined) return {};
   if (payload.kind === "bytes") return { b: base64(payload.bytes) };
   try {
     const json = transcode(payload, "json");
     return json.kind === "json" ? { data: new RawJson(json.text) } : {};
   } catch (error) {
-    if (error instanceof PayloadError && payload.kind === "msgpack") return { msgpack: base64(payload.bytes) };
+    if (error instanceof PayloadError && payload.kind === "msgpack")
+      return { msgpack: base64(payload.bytes) };
     throw error;
   }
 }
 
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");

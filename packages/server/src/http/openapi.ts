@@ -20,24 +20,38 @@ export const BATCH = {
 /** The document as a plain value; the same at each call. */
 export function openApiDocument(): Json {
   const paths: Record<string, Json> = {};
-  for (const route of ROUTES) paths[API_BASE + route.path] = { [route.method.toLowerCase()]: routeOperation(route) };
+  for (const route of ROUTES)
+    paths[API_BASE + route.path] = { [route.method.toLowerCase()]: routeOperation(route) };
   paths[API_BASE + BATCH_PATH] = { post: batchOperation() };
   paths[API_BASE + OPENAPI_PATH] = {
     get: {
       operationId: "openapi",
       summary: "This document.",
       security: [],
-      responses: { 200: { description: "An OpenAPI 3.1 document.", content: json({ type: "object" }) } },
+      responses: {
+        200: { description: "An OpenAPI 3.1 document.", content: json({ type: "object" }) },
+      },
     },
   };
   return {
     openapi: "3.1.0",
-    info: { title: "Holdfast HTTP API", version: "1", license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
+    info: {
+      title: "Holdfast HTTP API",
+      version: "1",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
     paths,
     components: {
       schemas: { Problem: schemaOf(problem, "output") },
-      securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key of option `apiKeys`." } },
-      responses: { Problem: { description: "It was not done.", content: { "application/problem+json": { schema: PROBLEM_REF } } } },
+      securitySchemes: {
+        apiKey: { type: "http", scheme: "bearer", description: "An API key of option `apiKeys`." },
+      },
+      responses: {
+        Problem: {
+          description: "It was not done.",
+          content: { "application/problem+json": { schema: PROBLEM_REF } },
+        },
+      },
     },
     security: [{ apiKey: [] }],
   };
@@ -53,14 +67,19 @@ function routeOperation(route: Route): Json {
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
     "x-scope": route.scope,
-    ...(isRead ? { parameters: parametersOf(input) } : { parameters: keyParameter(route.name), requestBody: bodyOf(input) }),
+    ...(isRead
+      ? { parameters: parametersOf(input) }
+      : { parameters: keyParameter(route.name), requestBody: bodyOf(input) }),
     responses: responsesOf(route.status, schemaOf(route.output, "output")),
   };
 }
 
 function batchOperation(): Json {
   const commands = ROUTES.filter((route) => route.batchable).map((route) => {
-    const { properties, required, ...schema } = schemaOf(route.input, "input") as { properties?: Json; required?: string[] } & Json;
+    const { properties, required, ...schema } = schemaOf(route.input, "input") as {
+      properties?: Json;
+      required?: string[];
+    } & Json;
     return {
       ...schema,
       title: route.name,
@@ -95,7 +114,10 @@ function keyParameter(operation: string): Json[] {
 }
 
 function parametersOf(input: Json): Json[] {
-  const { properties = {}, required = [] } = input as { properties?: Record<string, Json>; required?: readonly string[] };
+  const { properties = {}, required = [] } = input as {
+    properties?: Record<string, Json>;
+    required?: readonly string[];
+  };
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({
     name,
     in: "query",
@@ -106,7 +128,10 @@ function parametersOf(input: Json): Json[] {
 }
 
 function responsesOf(status: number, schema: Json): Json {
-  return { [status]: { description: "It was done.", content: json(schema) }, default: { $ref: "#/components/responses/Problem" } };
+  return {
+    [status]: { description: "It was done.", content: json(schema) },
+    default: { $ref: "#/components/responses/Problem" },
+  };
 }
 
 const bodyOf = (schema: Json): Json => ({ required: true, content: json(schema) });

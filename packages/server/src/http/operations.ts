@@ -7,12 +7,20 @@ export const OPENAPI_PATH = "/openapi.json";
 
 /** A route of the table, the batch of such, or the document that describes them. */
 export type Operation =
-  | { readonly kind: "route"; readonly name: string; readonly method: "GET" | "POST"; readonly route: Route }
+  | {
+      readonly kind: "route";
+      readonly name: string;
+      readonly method: "GET" | "POST";
+      readonly route: Route;
+    }
   | { readonly kind: "batch"; readonly name: string; readonly method: "POST" }
   | { readonly kind: "document"; readonly name: string; readonly method: "GET" };
 
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
-  ...ROUTES.map((route): [string, Operation] => [API_BASE + route.path, { kind: "route", name: route.name, method: route.method, route }]),
+  ...ROUTES.map((route): [string, Operation] => [
+    API_BASE + route.path,
+    { kind: "route", name: route.name, method: route.method, route },
+  ]),
   [API_BASE + BATCH_PATH, { kind: "batch", name: "batch", method: "POST" }],
   [API_BASE + OPENAPI_PATH, { kind: "document", name: "openapi", method: "GET" }],
 ]);

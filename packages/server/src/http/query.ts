@@ -17,10 +17,13 @@ export function readQuery(query: URLSearchParams, route: Route): Outcome<Record<
 
 function integerMembers(route: Route): ReadonlySet<string> {
   const { shape } = route.input as unknown as z.ZodObject;
-  return new Set(Object.entries(shape).flatMap(([name, schema]) => (isInteger(schema) ? [name] : [])));
+  return new Set(
+    Object.entries(shape).flatMap(([name, schema]) => (isInteger(schema) ? [name] : [])),
+  );
 }
 
 function isInteger(schema: unknown): boolean {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return isInteger(schema.unwrap());
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
+    return isInteger(schema.unwrap());
   return schema instanceof z.ZodNumber;
 }

@@ -1,4 +1,5 @@
-// Owns: whether this node should get new connections (H8): its state, its load, and a publish that arrived through the broker.
+// Owns: whether this node should get new connections (H8): its state, its load, and a publish that
+// arrived through the broker.
 import type { NodeState } from "@holdfast/core";
 
 /** Why a node is not ready. `broker`: no probe publish arrived recently. */
@@ -43,7 +44,11 @@ export function createReadiness(options: ReadinessOptions): Readiness {
 
   const probe = (): Promise<Probed> => {
     // The one before hangs still: another would hang behind it.
-    if (underWay) return Promise.resolve({ atMs: nowMs(), fault: `a publish has not arrived within ${probeTimeoutMs} ms` });
+    if (underWay)
+      return Promise.resolve({
+        atMs: nowMs(),
+        fault: `a publish has not arrived within ${probeTimeoutMs} ms`,
+      });
     underWay = true;
     const arrival = startProbe(options.probe).finally(() => {
       underWay = false;
@@ -80,7 +85,9 @@ export function createReadiness(options: ReadinessOptions): Readiness {
   };
 }
 
-/** Undefined, or why it failed: a code, since texts of brokers may hold addresses and credentials. */
+/**
+ * Undefined, or why it failed: a code, since texts of brokers may hold addresses and credentials.
+ */
 async function startProbe(probe: () => Promise<void>): Promise<string | undefined> {
   try {
     await probe();
@@ -91,7 +98,10 @@ async function startProbe(probe: () => Promise<void>): Promise<string | undefine
   }
 }
 
-async function settledWithin(arrival: Promise<string | undefined>, timeoutMs: number): Promise<string | undefined> {
+async function settledWithin(
+  arrival: Promise<string | undefined>,
+  timeoutMs: number,
+): Promise<string | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(resolve, timeoutMs, `a publish did not arrive within ${timeoutMs} ms`);

@@ -1,4 +1,5 @@
-// Owns: docs/reference/http-api.md and docs/reference/openapi.json, written from the table of routes. Pure.
+// Owns: docs/reference/http-api.md and docs/reference/openapi.json, written from the table of
+// routes. Pure.
 import type { z } from "zod";
 import { BATCH, openApiDocument, schemaOf } from "./openapi.ts";
 import { OPENAPI_PATH } from "./operations.ts";
@@ -11,7 +12,9 @@ export const renderOpenApi = (): string => `${JSON.stringify(openApiDocument(), 
 
 /** docs/reference/http-api.md, the whole page with its closing line feed. */
 export function renderHttpApiReference(): string {
-  const sections = ROUTES.map((route) => section({ ...route, path: API_BASE + route.path, scope: `\`${route.scope}\`` }));
+  const sections = ROUTES.map((route) =>
+    section({ ...route, path: API_BASE + route.path, scope: `\`${route.scope}\`` }),
+  );
   const batch = {
     ...BATCH,
     method: "POST",
@@ -53,14 +56,19 @@ interface Described {
 }
 
 function section(route: Described): string {
-  const lines = [`## ${route.name}`, `\`${route.method} ${route.path}\`, scope ${route.scope}. ${route.summary}`];
+  const lines = [
+    `## ${route.name}`,
+    `\`${route.method} ${route.path}\`, scope ${route.scope}. ${route.summary}`,
+  ];
   if (route.description !== undefined) lines.push(route.description);
   const inputs = membersOf(schemaOf(route.input, "input"), "");
   const where = route.method === "GET" ? "query" : "body";
   if (inputs.length > 0) lines.push(table([where, "type", "", "description"], inputs));
   const outputs = membersOf(schemaOf(route.output, "output"), "");
   lines.push(
-    outputs.length > 0 ? table([`answer ${route.status}`, "type", "", "description"], outputs) : `Answer ${route.status}: \`{}\`.`,
+    outputs.length > 0
+      ? table([`answer ${route.status}`, "type", "", "description"], outputs)
+      : `Answer ${route.status}: \`{}\`.`,
   );
   return lines.join("\n\n");
 }
@@ -84,22 +92,38 @@ function membersOf(schema: Schema, prefix: string): string[][] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, member]) => {
     const path = prefix + name;
     const isRequired = schema.required?.includes(name) === true && member.default === undefined;
-    const row = [`\`${path}\``, typeOf(member), isRequired ? "" : "optional", member.description ?? ""];
-    const nested = member.type === "array" ? membersOf(member.items ?? {}, `${path}[].`) : membersOf(member, `${path}.`);
+    const row = [
+      `\`${path}\``,
+      typeOf(member),
+      isRequired ? "" : "optional",
+      member.description ?? "",
+    ];
+    const nested =
+      member.type === "array"
+        ? membersOf(member.items ?? {}, `${path}[].`)
+        : membersOf(member, `${path}.`);
     return [row, ...nested];
   });
 }
 
 function typeOf(schema: Schema): string {
-  if (schema.enum !== undefined) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
-  const base = schema.type === "array" ? `list of ${schema.items?.type ?? "any"}` : (schema.type ?? "any");
+  if (schema.enum !== undefined)
+    return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
+  const base =
+    schema.type === "array" ? `list of ${schema.items?.type ?? "any"}` : (schema.type ?? "any");
   // The bounds of safe integers are those of the type, not of the member.
   const bounds = [
-    schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER ? `from ${schema.minimum}` : "",
-    schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER ? `to ${schema.maximum}` : "",
+    schema.minimum !== undefined && schema.minimum > Number.MIN_SAFE_INTEGER
+      ? `from ${schema.minimum}`
+      : "",
+    schema.maximum !== undefined && schema.maximum < Number.MAX_SAFE_INTEGER
+      ? `to ${schema.maximum}`
+      : "",
     schema.maxLength === undefined ? "" : `at most ${schema.maxLength} characters`,
     schema.maxItems === undefined ? "" : `at most ${schema.maxItems}`,
-    schema.default === undefined || schema.default === "" ? "" : `default ${String(schema.default)}`,
+    schema.default === undefined || schema.default === ""
+      ? ""
+      : `default ${String(schema.default)}`,
   ].filter((bound) => bound !== "");
   return bounds.length === 0 ? base : `${base}, ${bounds.join(" ")}`;
 }
@@ -120,6 +144,7 @@ function codes(): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }

@@ -1,4 +1,5 @@
-// Owns: what an operation of the HTTP API is. Routing, checks, OpenAPI and the reference are made from these.
+// Owns: what an operation of the HTTP API is. Routing, checks, OpenAPI and the reference are made
+// from these.
 import type { ApiScope } from "@holdfast/config";
 import type { NodeControl, Outcome } from "@holdfast/core";
 import type { z } from "zod";
@@ -11,7 +12,9 @@ export interface RouteContext {
   readonly background: (work: Promise<unknown>) => void;
 }
 
-/** One operation. GET takes its input from the query, POST from the body; both by the same schema. */
+/**
+ * One operation. GET takes its input from the query, POST from the body; both by the same schema.
+ */
 export interface Route<I = unknown, O = unknown> {
   /** Also the operation's id in OpenAPI, its label in metrics and its `op` in a batch. */
   readonly name: string;
@@ -30,7 +33,8 @@ export interface Route<I = unknown, O = unknown> {
   handle(input: I, context: RouteContext): Promise<Outcome<O>>;
 }
 
-type Given<I, O> = Omit<Route<I, O>, "status" | "batchable" | "audited"> & Partial<Pick<Route<I, O>, "status" | "batchable" | "audited">>;
+type Given<I, O> = Omit<Route<I, O>, "status" | "batchable" | "audited"> &
+  Partial<Pick<Route<I, O>, "status" | "batchable" | "audited">>;
 
 /** Fills in what most routes have: status 200, allowed in a batch, not audited. */
 export function route<I, O>(given: Given<I, O>): Route<I, O> {
@@ -50,7 +54,11 @@ export function checkInput<I>(schema: z.ZodType<I>, value: unknown, prefix = "")
   return { ok: false, code: "request_invalid", message, ...(path === "" ? {} : { path }) };
 }
 
-export const fail = (code: Extract<Outcome<never>, { ok: false }>["code"], message: string, path?: string): Outcome<never> => ({
+export const fail = (
+  code: Extract<Outcome<never>, { ok: false }>["code"],
+  message: string,
+  path?: string,
+): Outcome<never> => ({
   ok: false,
   code,
   message,

@@ -1,4 +1,5 @@
-// Owns: the HTTP API over a real socket with hardly a node behind it, for tests of what happens before an operation.
+// Owns: the HTTP API over a real socket with hardly a node behind it, for tests of what happens
+// before an operation.
 import { createHash } from "node:crypto";
 import { API_SCOPES, type ApiKey } from "@holdfast/config";
 import type { NodeControl, NodeInfo } from "@holdfast/core";
@@ -19,23 +20,41 @@ const INFO: NodeInfo = {
   handshakesPerSecond: 100,
 };
 
-/** Just enough of a node to see that requests arrive; what operations do is tested against a real node in test/integration. */
+/**
+ * Just enough of a node to see that requests arrive; what operations do is tested against a real
+ * node in test/integration.
+ */
 export const control: NodeControl = {
   publish: async (channel) => {
     if (channel === "boom") throw new Error("a secret detail");
-    if (channel === "down") return { ok: false, code: "broker_unavailable", message: "no", retryMs: 1_500 };
+    if (channel === "down")
+      return { ok: false, code: "broker_unavailable", message: "no", retryMs: 1_500 };
     return { ok: true, value: { position: { epoch: "e", offset: 1 }, duplicate: false } };
   },
-  history: async () => ({ ok: true, value: { epoch: "e", head: 0, more: false, publications: [] } }),
+  history: async () => ({
+    ok: true,
+    value: { epoch: "e", head: 0, more: false, publications: [] },
+  }),
   removeHistory: async () => ({ ok: true, value: { epoch: "e", offset: 0 } }),
   presence: async () => ({ ok: true, value: [] }),
-  channels: async ({ limit }) => ({ ok: true, value: Array.from({ length: limit }, (_, i) => `c${i}`) }),
+  channels: async ({ limit }) => ({
+    ok: true,
+    value: Array.from({ length: limit }, (_, i) => `c${i}`),
+  }),
   sessions: () => [],
   disconnect: async () => ({ ok: true, value: undefined }),
   unsubscribe: async () => ({ ok: true, value: undefined }),
   rpc: async (_method, input) => ({ ok: true, value: input }),
   info: () => INFO,
-  drain: async () => ({ total: 0, remaining: 0, asked: 0, moved: 0, told: 0, cut: 0, deadlineInMs: 0 }),
+  drain: async () => ({
+    total: 0,
+    remaining: 0,
+    asked: 0,
+    moved: 0,
+    told: 0,
+    cut: 0,
+    deadlineInMs: 0,
+  }),
   undrain: () => false,
   nodes: () => [],
   sessionsEverywhere: async () => ({ sessions: [], missing: [] }),
@@ -80,7 +99,10 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
     hostname: "127.0.0.1",
     fetch: (request, self) => api(request, self.requestIP(request)?.address ?? ""),
   });
-  const ask = async (path: string, { method = "POST", key = "all", body, raw, headers = {} }: Ask = {}) => {
+  const ask = async (
+    path: string,
+    { method = "POST", key = "all", body, raw, headers = {} }: Ask = {},
+  ) => {
     const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
     const response = await fetch(`http://127.0.0.1:${server.port}${API_BASE}${path}`, {
       method,

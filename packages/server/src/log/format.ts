@@ -1,23 +1,42 @@
 // Owns: how a log line looks, for machines and for people. Pure.
 import type { LogLevel, LogLine } from "./logger.ts";
 
-/** `{"time":...,"level":...,"event":...}` and the fields behind; those three cannot be overwritten by a field. */
+/**
+ * `{"time":...,"level":...,"event":...}` and the fields behind; those three cannot be overwritten
+ * by a field.
+ */
 export function formatJson({ timeMs, level, event, fields }: LogLine): string {
   const { time: _time, level: _level, event: _event, ...rest } = fields;
   return JSON.stringify({ time: new Date(timeMs).toISOString(), level, event, ...rest });
 }
 
-const COLORS: Readonly<Record<LogLevel, string>> = { debug: "90", info: "36", warn: "33", error: "31" };
+const COLORS: Readonly<Record<LogLevel, string>> = {
+  debug: "90",
+  info: "36",
+  warn: "33",
+  error: "31",
+};
 
-/** `12:00:00.123 info  node_ready port=8000`; an error's stack goes below. Everything from outside is escaped: no line can forge another or move the cursor. */
+/**
+ * `12:00:00.123 info  node_ready port=8000`; an error's stack goes below. Everything from outside
+ * is escaped: no line can forge another or move the cursor.
+ */
 export function formatPretty({ timeMs, level, event, fields }: LogLine, colors: boolean): string {
-  const paint = (code: string, text: string): string => (colors ? `\u001b[${code}m${text}\u001b[0m` : text);
-  const parts = [paint("90", new Date(timeMs).toISOString().slice(11, 23)), paint(COLORS[level], level.padEnd(5)), printable(event)];
+  const paint = (code: string, text: string): string =>
+    colors ? `\u001b[${code}m${text}\u001b[0m` : text;
+  const parts = [
+    paint("90", new Date(timeMs).toISOString().slice(11, 23)),
+    paint(COLORS[level], level.padEnd(5)),
+    printable(event),
+  ];
   const below: string[] = [];
   for (const [name, value] of Object.entries(fields)) {
     const error = isError(value) ? value : undefined;
-    parts.push(`${paint("90", `${printable(name)}=`)}${plain(error === undefined ? value : errorChain(error))}`);
-    for (const line of error?.stack?.split("\n") ?? []) below.push(`\n    ${paint("90", printable(line))}`);
+    parts.push(
+      `${paint("90", `${printable(name)}=`)}${plain(error === undefined ? value : errorChain(error))}`,
+    );
+    for (const line of error?.stack?.split("\n") ?? [])
+      below.push(`\n    ${paint("90", printable(line))}`);
   }
   return parts.join(" ") + below.join("");
 }
@@ -34,7 +53,11 @@ interface WrittenError {
 function isError(value: unknown): value is WrittenError {
   if (typeof value !== "object" || value === null) return false;
   const { name, message, stack } = value as Partial<Record<keyof WrittenError, unknown>>;
-  return typeof name === "string" && typeof message === "string" && (stack === undefined || typeof stack === "string");
+  return (
+    typeof name === "string" &&
+    typeof message === "string" &&
+    (stack === undefined || typeof stack === "string")
+  );
 }
 
 /** Causes are as deep as redact leaves them. */
@@ -49,7 +72,13 @@ function plain(value: unknown): string {
   return printable(JSON.stringify(value) ?? "");
 }
 
-/** Control characters, also the C1 range and the ones that turn the direction of text, become escapes. */
+/**
+ * Control characters, also the C1 range and the ones that turn the direction of text, become
+ * escapes.
+ */
 function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(
+    /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

@@ -1,2 +1,10 @@
 // Re-exports of the logger.
-export { createLogger, LOG_LEVELS, type LogClock, type LogFields, type Logger, type LoggerOptions, type LogLevel } from "./logger.ts";
+export {
+  createLogger,
+  LOG_LEVELS,
+  type LogClock,
+  type LogFields,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+} from "./logger.ts";

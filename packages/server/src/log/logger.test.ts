@@ -17,7 +17,8 @@ function setUp(options: Partial<LoggerOptions> = {}) {
     after: (delayMs, task) => void tasks.push({ atMs: passedMs + delayMs, task }),
     advance(ms) {
       passedMs += ms;
-      for (const due of tasks.filter(({ atMs }) => atMs <= passedMs)) tasks.splice(tasks.indexOf(due), 1)[0]?.task();
+      for (const due of tasks.filter(({ atMs }) => atMs <= passedMs))
+        tasks.splice(tasks.indexOf(due), 1)[0]?.task();
     },
   };
   const log = createLogger({ sink: (line) => lines.push(line), clock, ...options });
@@ -28,7 +29,9 @@ describe("lines", () => {
   test("one event is one line of JSON with time, level and event first", () => {
     const { log, lines } = setUp();
     log.info("node_ready", { port: 8000, name: "a\nb" });
-    expect(lines).toEqual(['{"time":"2026-01-01T12:00:00.000Z","level":"info","event":"node_ready","port":8000,"name":"a\\nb"}']);
+    expect(lines).toEqual([
+      '{"time":"2026-01-01T12:00:00.000Z","level":"info","event":"node_ready","port":8000,"name":"a\\nb"}',
+    ]);
   });
 
   test("levels below the chosen one are not written", () => {
@@ -39,13 +42,20 @@ describe("lines", () => {
 
   test("bound fields come with every line and a field cannot take the place of time, level or event", () => {
     const { log, parsed } = setUp();
-    log.with({ node: "n1" }).with({ part: "api" }).warn("odd", { event: "forged", level: "x", time: 0, part: "http" });
-    expect(parsed()).toEqual([{ time: "2026-01-01T12:00:00.000Z", level: "warn", event: "odd", node: "n1", part: "http" }]);
+    log
+      .with({ node: "n1" })
+      .with({ part: "api" })
+      .warn("odd", { event: "forged", level: "x", time: 0, part: "http" });
+    expect(parsed()).toEqual([
+      { time: "2026-01-01T12:00:00.000Z", level: "warn", event: "odd", node: "n1", part: "http" },
+    ]);
   });
 
   test("an error keeps its code and cause", () => {
     const { log, parsed } = setUp();
-    log.error("bug", { error: Object.assign(new TypeError("no", { cause: new RangeError("why") }), { code: "x1" }) });
+    log.error("bug", {
+      error: Object.assign(new TypeError("no", { cause: new RangeError("why") }), { code: "x1" }),
+    });
     expect(parsed()[0].error).toMatchObject({
       name: "TypeError",
       code: "x1",
@@ -63,7 +73,18 @@ describe("lines", () => {
         throw new Error("trapped");
       },
     };
-    for (const odd of [loop, trap, { n: 10n, s: Symbol("s"), f: () => 1, u: undefined, nan: Number.NaN, d: new Date(Number.NaN) }])
+    for (const odd of [
+      loop,
+      trap,
+      {
+        n: 10n,
+        s: Symbol("s"),
+        f: () => 1,
+        u: undefined,
+        nan: Number.NaN,
+        d: new Date(Number.NaN),
+      },
+    ])
       log.info("odd", odd);
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.anything()), (fields) => log.info("any", fields)),
@@ -90,7 +111,16 @@ describe("lines", () => {
 
 describe("secrets", () => {
   const places: [string, Record<string, unknown>][] = [
-    ["in a field of that name", { token: JWT, resume: RESUME, authorization: `Bearer ${JWT}`, apiKey: "k-123456", jwt_secret: "k-123456" }],
+    [
+      "in a field of that name",
+      {
+        token: JWT,
+        resume: RESUME,
+        authorization: `Bearer ${JWT}`,
+        apiKey: "k-123456",
+        jwt_secret: "k-123456",
+      },
+    ],
     ["under an innocent name", { note: `got ${JWT} and ${RESUME}` }],
     ["in an error's text and stack", { error: new Error(`bad token ${JWT} / ${RESUME}`) }],
     ["in a cause", { error: new Error("x", { cause: new Error(JWT) }) }],
@@ -114,7 +144,12 @@ describe("secrets", () => {
   test("figures and names with similar names stay", () => {
     const { log, parsed } = setUp();
     log.info("fine", { resumed: true, keyName: "backend", bytes: 5, tokenAgeMs: 3 });
-    expect(parsed()[0]).toMatchObject({ resumed: true, keyName: "backend", bytes: 5, tokenAgeMs: 3 });
+    expect(parsed()[0]).toMatchObject({
+      resumed: true,
+      keyName: "backend",
+      bytes: 5,
+      tokenAgeMs: 3,
+    });
   });
 });
 
@@ -149,10 +184,19 @@ describe("noise", () => {
     });
     for (let i = 0; i < 100; i++) log.warn("auth_failed", { i });
     log.info("other_event");
-    expect(parsed().map(({ event }) => event)).toEqual(["auth_failed", "auth_failed", "auth_failed", "other_event"]);
+    expect(parsed().map(({ event }) => event)).toEqual([
+      "auth_failed",
+      "auth_failed",
+      "auth_failed",
+      "other_event",
+    ]);
     expect(tasks.length).toBe(1);
     clock.advance(1_000);
-    expect(parsed().at(-1)).toMatchObject({ event: "log_suppressed", of: "auth_failed", count: 97 });
+    expect(parsed().at(-1)).toMatchObject({
+      event: "log_suppressed",
+      of: "auth_failed",
+      count: 97,
+    });
     expect(held).toBe(97);
     log.warn("auth_failed");
     expect(parsed().at(-1).event).toBe("auth_failed");

@@ -1,4 +1,5 @@
-// Owns: the logger of every program here: one line for each event, JSON or pretty, rate-limited, never with secrets.
+// Owns: the logger of every program here: one line for each event, JSON or pretty, rate-limited,
+// never with secrets.
 import { formatJson, formatPretty } from "./format.ts";
 import { redact } from "./redact.ts";
 
@@ -14,7 +15,10 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
-/** `event` is snake_case and from a fixed set: it is what people search for, and what the rate limit counts by. */
+/**
+ * `event` is snake_case and from a fixed set: it is what people search for, and what the rate limit
+ * counts by.
+ */
 export interface Logger {
   debug(event: string, fields?: LogFields): void;
   info(event: string, fields?: LogFields): void;
@@ -22,7 +26,10 @@ export interface Logger {
   error(event: string, fields?: LogFields): void;
   /** A logger whose lines carry these fields as well. Shares the limits. */
   with(fields: LogFields): Logger;
-  /** Tells of every line held back from now on, whoever's it was; for metrics. At most 16 listeners; further ones are not told. */
+  /**
+   * Tells of every line held back from now on, whoever's it was; for metrics. At most 16 listeners;
+   * further ones are not told.
+   */
   onSuppressed(listener: () => void): void;
   /** Writes the counts of lines that were held back. For the end of a program. */
   flush(): void;
@@ -37,7 +44,10 @@ export interface LoggerOptions {
   readonly format?: "json" | "pretty";
   /** Only for pretty. Default false. */
   readonly colors?: boolean;
-  /** Lines of one event in one window; the rest are counted and told as `log_suppressed`. Default 50 in 10 seconds. */
+  /**
+   * Lines of one event in one window; the rest are counted and told as `log_suppressed`. Default 50
+   * in 10 seconds.
+   */
   readonly limit?: { readonly linesMax: number; readonly windowMs: number };
   readonly clock?: LogClock;
 }
@@ -56,15 +66,27 @@ const EVENTS_MAX = 256;
 export function createLogger(options: LoggerOptions): Logger {
   const { clock = systemClock, limit = { linesMax: 50, windowMs: 10_000 } } = options;
   const least = LOG_LEVELS.indexOf(options.level ?? "info");
-  const format = options.format === "pretty" ? (line: LogLine) => formatPretty(line, options.colors ?? false) : formatJson;
+  const format =
+    options.format === "pretty"
+      ? (line: LogLine) => formatPretty(line, options.colors ?? false)
+      : formatJson;
   const write = (level: LogLevel, event: string, bound: LogFields, fields?: LogFields): void => {
     try {
-      options.sink(format({ timeMs: clock.wallMs(), level, event, fields: { ...redact(bound), ...redact(fields ?? {}) } }));
+      options.sink(
+        format({
+          timeMs: clock.wallMs(),
+          level,
+          event,
+          fields: { ...redact(bound), ...redact(fields ?? {}) },
+        }),
+      );
     } catch {
       // A log that cannot be written must not stop what it tells of.
     }
   };
-  const gate = createGate(limit, clock, (event, count) => write("warn", "log_suppressed", { of: event, count }));
+  const gate = createGate(limit, clock, (event, count) =>
+    write("warn", "log_suppressed", { of: event, count }),
+  );
   const listeners: (() => void)[] = [];
   const build = (bound: LogFields): Logger => {
     const log = (level: LogLevel) => (event: string, fields?: LogFields) => {
@@ -93,8 +115,15 @@ interface Count {
   suppressed: number;
 }
 
-/** Counts lines by event in fixed windows; each window with lines held back is told once, at its end. */
-function createGate(limit: { linesMax: number; windowMs: number }, clock: LogClock, tell: (event: string, count: number) => void) {
+/**
+ * Counts lines by event in fixed windows; each window with lines held back is told once, at its
+ * end.
+ */
+function createGate(
+  limit: { linesMax: number; windowMs: number },
+  clock: LogClock,
+  tell: (event: string, count: number) => void,
+) {
   const counts = new Map<string, Count>();
   const report = (event: string, count: Count): void => {
     if (count.suppressed > 0) tell(event, count.suppressed);
@@ -116,7 +145,8 @@ function createGate(limit: { linesMax: number; windowMs: number }, clock: LogClo
         return true;
       }
       // One timer for each event and window, started by the first line held back.
-      if (count.suppressed === 0) clock.after(limit.windowMs - (nowMs - count.startedAtMs), () => report(name, count));
+      if (count.suppressed === 0)
+        clock.after(limit.windowMs - (nowMs - count.startedAtMs), () => report(name, count));
       count.suppressed += 1;
       return false;
     },

@@ -1,5 +1,7 @@
-// Owns: where figures are gathered between scrapes: plain numbers, turned into prom-client's form only when asked.
-// A prom-client child costs a label hash for each increment; a cell that the caller holds costs an addition.
+// Owns: where figures are gathered between scrapes: plain numbers, turned into prom-client's form
+// only when asked.
+// A prom-client child costs a label hash for each increment; a cell that the caller holds costs an
+// addition.
 
 /** One number of a metric. */
 export interface Cell {
@@ -13,7 +15,10 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A metric's cells by their labels' values, made when first asked for. At most `cellsMax`; beyond, the last label says `other`. */
+/**
+ * A metric's cells by their labels' values, made when first asked for. At most `cellsMax`; beyond,
+ * the last label says `other`.
+ */
 export interface Family<C> {
   /** `values` in the order of the label names. */
   cell(...values: readonly string[]): C;
@@ -35,7 +40,10 @@ export function createFamily<C>(
     if (known !== undefined) return known.cell;
     const isFull = cells.size >= cellsMax && values.at(-1) !== OTHER;
     if (isFull) return find(values.map(() => OTHER));
-    const entry = { labels: Object.fromEntries(labels.map((label, index) => [label, values[index] ?? ""])), cell: make() };
+    const entry = {
+      labels: Object.fromEntries(labels.map((label, index) => [label, values[index] ?? ""])),
+      cell: make(),
+    };
     cells.set(key, entry);
     return entry.cell;
   };
@@ -58,7 +66,10 @@ export function numberFamily(labels: readonly string[], cellsMax?: number): Fami
   );
 }
 
-/** Counts by bucket. `bounds` are upper bounds, inclusive, rising; `scale` turns the unit of `observe` into the scrape's. */
+/**
+ * Counts by bucket. `bounds` are upper bounds, inclusive, rising; `scale` turns the unit of
+ * `observe` into the scrape's.
+ */
 export class HistogramCell {
   readonly #bounds: Float64Array;
   readonly #counts: Float64Array;
@@ -88,7 +99,11 @@ export class HistogramCell {
     let count = 0;
     for (const [index, bound] of this.#bounds.entries()) {
       count += this.#counts[index] as number;
-      samples.push({ metricName: `${name}_bucket`, labels: { le: Number((bound * scale).toPrecision(12)), ...labels }, value: count });
+      samples.push({
+        metricName: `${name}_bucket`,
+        labels: { le: Number((bound * scale).toPrecision(12)), ...labels },
+        value: count,
+      });
     }
     count += this.#counts[this.#bounds.length] as number;
     samples.push({ metricName: `${name}_bucket`, labels: { le: "+Inf", ...labels }, value: count });
@@ -98,11 +113,18 @@ export class HistogramCell {
   }
 }
 
-/** `scale`: one unit of `observe` in units of the metric (0.001 for milliseconds in a metric of seconds). */
+/**
+ * `scale`: one unit of `observe` in units of the metric (0.001 for milliseconds in a metric of
+ * seconds).
+ */
 export function histogramFamily(
   name: string,
   labels: readonly string[],
-  options: { readonly bounds: readonly number[]; readonly scale: number; readonly cellsMax?: number },
+  options: {
+    readonly bounds: readonly number[];
+    readonly scale: number;
+    readonly cellsMax?: number;
+  },
 ): Family<HistogramCell> {
   const bounds = Float64Array.from(options.bounds);
   return createFamily(

@@ -1,4 +1,5 @@
-// Owns: how late the event loop is: an own sampler, since the runtime's histogram leaves the sampling interval out.
+// Owns: how late the event loop is: an own sampler, since the runtime's histogram leaves the
+// sampling interval out.
 
 export interface EventLoopSampler {
   /** The worst lag of the last 15 to 30 seconds, in ms. */
@@ -9,7 +10,10 @@ export interface EventLoopSampler {
 const SAMPLE_MS = 250;
 const WINDOW_MS = 15_000;
 
-/** Samples until `stop`, and keeps no program alive. `onLag` gets every sample: how many ms late the timer was. */
+/**
+ * Samples until `stop`, and keeps no program alive. `onLag` gets every sample: how many ms late the
+ * timer was.
+ */
 export function startEventLoopSampler(onLag: (ms: number) => void): EventLoopSampler {
   let dueMs = performance.now() + SAMPLE_MS;
   let windowEndMs = performance.now() + WINDOW_MS;

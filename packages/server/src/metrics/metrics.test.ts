@@ -41,8 +41,24 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.authFailed("token_invalid");
   observer.requestFailed("rate_limited");
   observer.rpc("sum", "ok", 9);
-  observer.experienced({ reconnects: 1, migrations: 2, duplicates: 3, gaps: 4, lost: 5, undeclared: 6, resumeMsMax: 700 });
-  observer.drainStep("migrate", 8, { total: 8, remaining: 8, asked: 0, moved: 0, told: 0, cut: 0, deadlineInMs: 0 });
+  observer.experienced({
+    reconnects: 1,
+    migrations: 2,
+    duplicates: 3,
+    gaps: 4,
+    lost: 5,
+    undeclared: 6,
+    resumeMsMax: 700,
+  });
+  observer.drainStep("migrate", 8, {
+    total: 8,
+    remaining: 8,
+    asked: 0,
+    moved: 0,
+    told: 0,
+    cut: 0,
+    deadlineInMs: 0,
+  });
   observer.rebalanced(4);
   observer.leaseRenewed("late");
   recorder.brokerLost();
@@ -59,14 +75,24 @@ function exercise({ observer, recorder }: Metrics): void {
 /** Lines of a scrape: series with their labels and values, and the type of each metric. */
 async function scrape(metrics: Metrics) {
   const { text } = await metrics.render();
-  const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
-  const series = [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(([, name = "", labels = "", value]) => ({
-    name,
-    labels: Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, label]) => [key, label])),
-    value: Number(value),
-  }));
+  const types = new Map(
+    [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]),
+  );
+  const series = [...text.matchAll(/^(\w+)(?:\{(.*)\})? (\S+)$/gm)].map(
+    ([, name = "", labels = "", value]) => ({
+      name,
+      labels: Object.fromEntries(
+        [...labels.matchAll(/(\w+)="([^"]*)"/g)].map(([, key, label]) => [key, label]),
+      ),
+      value: Number(value),
+    }),
+  );
   const value = (name: string, labels: Record<string, string> = {}) =>
-    series.find((one) => one.name === name && Object.entries(labels).every(([key, label]) => one.labels[key] === label))?.value;
+    series.find(
+      (one) =>
+        one.name === name &&
+        Object.entries(labels).every(([key, label]) => one.labels[key] === label),
+    )?.value;
   return { text, types, series, value };
 }
 
@@ -76,19 +102,30 @@ describe("the table", () => {
     metrics.bind({ info: () => INFO });
     exercise(metrics);
     const { types, series } = await scrape(metrics);
-    expect(Object.fromEntries(types)).toEqual(Object.fromEntries(Object.entries(METRICS).map(([name, { type }]) => [name, type])));
+    expect(Object.fromEntries(types)).toEqual(
+      Object.fromEntries(Object.entries(METRICS).map(([name, { type }]) => [name, type])),
+    );
     for (const [name, row] of Object.entries(METRICS) as [string, MetricRow][]) {
       const suffix = row.type === "histogram" ? "_count" : "";
       const own = series.filter((one) => one.name === name + suffix);
       expect({ name, series: own.length > 0 }).toEqual({ name, series: true });
-      for (const one of own) expect({ name, labels: Object.keys(one.labels).sort() }).toEqual({ name, labels: [...row.labels].sort() });
+      for (const one of own)
+        expect({ name, labels: Object.keys(one.labels).sort() }).toEqual({
+          name,
+          labels: [...row.labels].sort(),
+        });
     }
-    const known = new Set(Object.entries(METRICS).flatMap(([name, { type }]) => seriesOf(name, type)));
+    const known = new Set(
+      Object.entries(METRICS).flatMap(([name, { type }]) => seriesOf(name, type)),
+    );
     for (const { name } of series) expect(known).toContain(name);
   });
 
   test("and docs/reference/metrics.md agree (`npm run generate` writes the page)", async () => {
-    const page = await readFile(new URL("../../../../docs/reference/metrics.md", import.meta.url), "utf8");
+    const page = await readFile(
+      new URL("../../../../docs/reference/metrics.md", import.meta.url),
+      "utf8",
+    );
     expect(page).toBe(renderMetricsReference());
   });
 
@@ -130,7 +167,9 @@ describe("figures", () => {
     expect(value("holdfast_reconnect_window_seconds")).toBe(1.5);
     expect(value("holdfast_ready")).toBe(1);
     expect(value("holdfast_event_loop_lag_max_seconds")).toBe(0.25);
-    expect(value("holdfast_publishes_total", { class: "ordered", outcome: "broker_unavailable" })).toBe(1);
+    expect(
+      value("holdfast_publishes_total", { class: "ordered", outcome: "broker_unavailable" }),
+    ).toBe(1);
     expect(value("holdfast_gap_publications_total", { reason: "history" })).toBe(40);
     expect(value("holdfast_client_lost_total")).toBe(5);
     expect(value("holdfast_http_requests_total", { route: "none", status: "404" })).toBe(1);
@@ -144,10 +183,20 @@ describe("figures", () => {
     metrics.observer.delivered("ordered", 1, -5);
     metrics.observer.delivered("ordered", 1, Number.NaN);
     const { value } = await scrape(metrics);
-    const bucket = (le: string) => value("holdfast_delivery_latency_seconds_bucket", { class: "ordered", le });
-    expect([bucket("0.0005"), bucket("0.005"), bucket("0.01"), bucket("30"), bucket("+Inf")]).toEqual([2, 2, 1_002, 1_002, 1_012]);
+    const bucket = (le: string) =>
+      value("holdfast_delivery_latency_seconds_bucket", { class: "ordered", le });
+    expect([
+      bucket("0.0005"),
+      bucket("0.005"),
+      bucket("0.01"),
+      bucket("30"),
+      bucket("+Inf"),
+    ]).toEqual([2, 2, 1_002, 1_002, 1_012]);
     expect(value("holdfast_delivery_latency_seconds_count", { class: "ordered" })).toBe(1_012);
-    expect(value("holdfast_delivery_latency_seconds_sum", { class: "ordered" })).toBeCloseTo(607, 6);
+    expect(value("holdfast_delivery_latency_seconds_sum", { class: "ordered" })).toBeCloseTo(
+      607,
+      6,
+    );
     expect(value("holdfast_deliveries_total", { class: "ordered" })).toBe(1_012);
   });
 
@@ -169,7 +218,14 @@ describe("figures", () => {
 
   test("a client's report cannot poison a counter", async () => {
     const metrics = create();
-    const odd = { reconnects: Number.NaN, migrations: -5, duplicates: Number.POSITIVE_INFINITY, gaps: 1e300, lost: 1, undeclared: 0 };
+    const odd = {
+      reconnects: Number.NaN,
+      migrations: -5,
+      duplicates: Number.POSITIVE_INFINITY,
+      gaps: 1e300,
+      lost: 1,
+      undeclared: 0,
+    };
     metrics.observer.experienced({ ...odd, resumeMsMax: Number.NaN });
     const { value } = await scrape(metrics);
     expect(value("holdfast_client_reconnects_total")).toBe(0);

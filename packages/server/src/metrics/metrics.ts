@@ -55,8 +55,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     readProcess(families);
     if (sources !== undefined) readSources(families, sources);
   });
-  families.number("holdfast_build_info").cell(options.node, options.revision, options.version).value = 1;
-  families.number("process_start_time_seconds").cell().value = (Date.now() - performance.now()) / 1000;
+  families
+    .number("holdfast_build_info")
+    .cell(options.node, options.revision, options.version).value = 1;
+  families.number("process_start_time_seconds").cell().value =
+    (Date.now() - performance.now()) / 1000;
   for (const state of STATES) families.number("holdfast_node_state").cell(state);
   return {
     observer: createMetricsObserver(families),
@@ -99,7 +102,15 @@ function createRecorder(families: Families): ServerRecorder {
 }
 
 function readSources(families: Families, sources: MetricsSources): void {
-  const { info, nodes, ready, eventLoopWorstMs, brokerUp, connectionsMax = 0, certificateEndsMs = 0 } = sources;
+  const {
+    info,
+    nodes,
+    ready,
+    eventLoopWorstMs,
+    brokerUp,
+    connectionsMax = 0,
+    certificateEndsMs = 0,
+  } = sources;
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
   };
@@ -123,7 +134,9 @@ function readSources(families: Families, sources: MetricsSources): void {
   const known = nodes?.() ?? [];
   for (const state of STATES) {
     families.number("holdfast_node_state").cell(state).value = state === now.state ? 1 : 0;
-    families.number("holdfast_nodes").cell(state).value = known.filter((node) => node.state === state).length;
+    families.number("holdfast_nodes").cell(state).value = known.filter(
+      (node) => node.state === state,
+    ).length;
   }
 }
 

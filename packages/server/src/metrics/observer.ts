@@ -7,7 +7,10 @@ import type { MetricName } from "./table.ts";
 
 const NONE = "none";
 
-/** Counts everything that engines tell. Never throws; `delivered` and `published` cost some ten nanoseconds. */
+/**
+ * Counts everything that engines tell. Never throws; `delivered` and `published` cost some ten
+ * nanoseconds.
+ */
 export function createMetricsObserver(families: Families): Observer {
   const add = (name: MetricName, count: number, ...labels: readonly string[]): void => {
     families.number(name).cell(...labels).value += count;
@@ -60,7 +63,8 @@ export function createMetricsObserver(families: Families): Observer {
     },
     experienced(counts) {
       add("holdfast_client_reports_total", 1);
-      for (const [member, name] of Object.entries(REPORTED)) add(name, bounded(counts[member as keyof typeof REPORTED]));
+      for (const [member, name] of Object.entries(REPORTED))
+        add(name, bounded(counts[member as keyof typeof REPORTED]));
       const resumeMs = bounded(counts.resumeMsMax);
       if (resumeMs > 0) time("holdfast_client_resume_seconds", resumeMs);
     },
@@ -99,18 +103,32 @@ function hotCells(families: Families): Readonly<Record<DeliveryClass, HotCells>>
     deliveries: families.number("holdfast_deliveries_total").cell(cls),
     latency: families.histogram("holdfast_delivery_latency_seconds").cell(cls),
   });
-  return { volatile: make("volatile"), latest: make("latest"), ordered: make("ordered"), durable: make("durable") };
+  return {
+    volatile: make("volatile"),
+    latest: make("latest"),
+    ordered: make("ordered"),
+    durable: make("durable"),
+  };
 }
 
-/** Series whose labels are known from the start begin at 0, so that a rate sees their first event. */
+/**
+ * Series whose labels are known from the start begin at 0, so that a rate sees their first event.
+ */
 function initialise(families: Families): void {
   const known: { readonly [N in MetricName]?: readonly (readonly string[])[] } = {
     holdfast_handshakes_total: [
       ...["connected", "resumed", "moved"].map((outcome) => [outcome, NONE]),
-      ...["try_later", "draining", "connection_limit", "token_invalid", "token_expired"].map((code) => ["refused", code]),
+      ...["try_later", "draining", "connection_limit", "token_invalid", "token_expired"].map(
+        (code) => ["refused", code],
+      ),
     ],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
-    holdfast_auth_failures_total: [["token_invalid"], ["token_expired"], ["resume_rejected"], ["try_later"]],
+    holdfast_auth_failures_total: [
+      ["token_invalid"],
+      ["token_expired"],
+      ["resume_rejected"],
+      ["try_later"],
+    ],
     holdfast_connections_ended_total: [[NONE], ["slow_consumer"], ["idle_timeout"], ["draining"]],
     holdfast_publishes_total: DELIVERY_CLASSES.flatMap((cls) => [
       [cls, "ok"],
@@ -122,7 +140,14 @@ function initialise(families: Families): void {
     holdfast_gap_publications_total: [["history"], ["epoch"], ["dropped"]],
     holdfast_holes_total: [["repaired"], ["declared"]],
     holdfast_hole_publications_total: [["repaired"], ["declared"]],
-    holdfast_drain_steps_total: [["started"], ["migrate"], ["goodbye"], ["cut"], ["finished"], ["undone"]],
+    holdfast_drain_steps_total: [
+      ["started"],
+      ["migrate"],
+      ["goodbye"],
+      ["cut"],
+      ["finished"],
+      ["undone"],
+    ],
     holdfast_jwks_fetches_total: [["ok"], ["failed"]],
     holdfast_presence_renewals_total: [["ok"], ["late"], ["failed"]],
     holdfast_node_changes_total: [["joined"], ["left"], ["died"]],
@@ -130,6 +155,8 @@ function initialise(families: Families): void {
   for (const [name, rows] of Object.entries(known)) {
     for (const labels of rows) families.number(name as MetricName).cell(...labels);
   }
-  for (const outcome of ["connected", "resumed", "moved", "refused"]) families.histogram("holdfast_handshake_seconds").cell(outcome);
-  for (const outcome of ["full", "gap"]) families.histogram("holdfast_recovered_publications").cell(outcome);
+  for (const outcome of ["connected", "resumed", "moved", "refused"])
+    families.histogram("holdfast_handshake_seconds").cell(outcome);
+  for (const outcome of ["full", "gap"])
+    families.histogram("holdfast_recovered_publications").cell(outcome);
 }

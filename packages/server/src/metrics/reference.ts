@@ -4,7 +4,13 @@ import { LABELS, METRICS, type MetricRow } from "./table.ts";
 /** The whole page, with its closing line feed. */
 export function renderMetricsReference(): string {
   const rows = Object.entries(METRICS).map(([name, row]: [string, MetricRow]) =>
-    cells(`\`${name}\``, row.type, row.unit, row.labels.map((label) => `\`${label}\``).join(", "), row.help),
+    cells(
+      `\`${name}\``,
+      row.type,
+      row.unit,
+      row.labels.map((label) => `\`${label}\``).join(", "),
+      row.help,
+    ),
   );
   const labels = Object.entries(LABELS).map(([name, values]) => cells(`\`${name}\``, values));
   return `${[
@@ -28,4 +34,5 @@ export function renderMetricsReference(): string {
   ].join("\n")}\n`;
 }
 
-const cells = (...values: readonly string[]): string => `| ${values.map((value) => value.replaceAll("|", "\\|")).join(" | ")} |`;
+const cells = (...values: readonly string[]): string =>
+  `| ${values.map((value) => value.replaceAll("|", "\\|")).join(" | ")} |`;

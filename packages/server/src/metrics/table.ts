@@ -1,4 +1,5 @@
-// Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made from it.
+// Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
+// from it.
 
 export type MetricType = "counter" | "gauge" | "histogram";
 
@@ -30,19 +31,49 @@ export const LABELS = {
 } as const;
 export type LabelName = keyof typeof LABELS;
 
-const row = (type: MetricType, unit: string, labels: readonly LabelName[], help: string): MetricRow => ({ type, unit, labels, help });
+const row = (
+  type: MetricType,
+  unit: string,
+  labels: readonly LabelName[],
+  help: string,
+): MetricRow => ({ type, unit, labels, help });
 
 export const METRICS = {
   holdfast_build_info: row("gauge", "always 1", ["node", "revision", "version"], "What runs here."),
   holdfast_node_state: row("gauge", "0 or 1", ["state"], "1 for the state that the node is in."),
   holdfast_ready: row("gauge", "0 or 1", [], "Whether the last readiness check said ready."),
-  holdfast_connections: row("gauge", "connections", [], "Open client connections, those before their connect frame included."),
-  holdfast_connections_max: row("gauge", "connections", [], "Most connections that the node takes: option `limits.connectionsMax`."),
+  holdfast_connections: row(
+    "gauge",
+    "connections",
+    [],
+    "Open client connections, those before their connect frame included.",
+  ),
+  holdfast_connections_max: row(
+    "gauge",
+    "connections",
+    [],
+    "Most connections that the node takes: option `limits.connectionsMax`.",
+  ),
   holdfast_sessions: row("gauge", "sessions", [], "Sessions on this node."),
-  holdfast_subscriptions: row("gauge", "subscriptions", [], "Subscriptions of all sessions on this node."),
+  holdfast_subscriptions: row(
+    "gauge",
+    "subscriptions",
+    [],
+    "Subscriptions of all sessions on this node.",
+  ),
   holdfast_channels: row("gauge", "channels", [], "Channels that this node carries."),
-  holdfast_queue_bytes: row("gauge", "bytes", [], "Bytes accepted for clients and not yet taken by the network."),
-  holdfast_reconnect_window_seconds: row("gauge", "seconds", [], "Window over which clients are told to spread their return."),
+  holdfast_queue_bytes: row(
+    "gauge",
+    "bytes",
+    [],
+    "Bytes accepted for clients and not yet taken by the network.",
+  ),
+  holdfast_reconnect_window_seconds: row(
+    "gauge",
+    "seconds",
+    [],
+    "Window over which clients are told to spread their return.",
+  ),
 
   holdfast_handshakes_total: row(
     "counter",
@@ -50,7 +81,12 @@ export const METRICS = {
     ["outcome", "code"],
     "Answered first frames; outcome is `connected`, `resumed`, `moved` or `refused`.",
   ),
-  holdfast_handshake_seconds: row("histogram", "seconds", ["outcome"], "From the socket's opening to the answer to its first frame."),
+  holdfast_handshake_seconds: row(
+    "histogram",
+    "seconds",
+    ["outcome"],
+    "From the socket's opening to the answer to its first frame.",
+  ),
   holdfast_sockets_refused_total: row(
     "counter",
     "requests",
@@ -63,10 +99,30 @@ export const METRICS = {
     [],
     "When the certificate of the public listener ends; 0 without TLS.",
   ),
-  holdfast_auth_failures_total: row("counter", "failures", ["code"], "Tokens and resume tokens that were refused."),
-  holdfast_jwks_fetches_total: row("counter", "fetches", ["outcome"], "Fetches of the JWKS URL; outcome is `ok` or `failed`."),
-  holdfast_connections_ended_total: row("counter", "connections", ["code"], "Ended sessions' connections; `none`: the client left."),
-  holdfast_connection_seconds: row("histogram", "seconds", [], "How long connections with a session lasted."),
+  holdfast_auth_failures_total: row(
+    "counter",
+    "failures",
+    ["code"],
+    "Tokens and resume tokens that were refused.",
+  ),
+  holdfast_jwks_fetches_total: row(
+    "counter",
+    "fetches",
+    ["outcome"],
+    "Fetches of the JWKS URL; outcome is `ok` or `failed`.",
+  ),
+  holdfast_connections_ended_total: row(
+    "counter",
+    "connections",
+    ["code"],
+    "Ended sessions' connections; `none`: the client left.",
+  ),
+  holdfast_connection_seconds: row(
+    "histogram",
+    "seconds",
+    [],
+    "How long connections with a session lasted.",
+  ),
 
   holdfast_publishes_total: row(
     "counter",
@@ -74,7 +130,12 @@ export const METRICS = {
     ["class", "outcome"],
     "Answered publishes; outcome is `ok`, `duplicate` or the name of a code.",
   ),
-  holdfast_publish_seconds: row("histogram", "seconds", ["class"], "From a publish's arrival to its answer."),
+  holdfast_publish_seconds: row(
+    "histogram",
+    "seconds",
+    ["class"],
+    "From a publish's arrival to its answer.",
+  ),
   holdfast_deliveries_total: row(
     "counter",
     "deliveries",
@@ -99,22 +160,92 @@ export const METRICS = {
     ["outcome"],
     "Subscriptions with a position that caught up; outcome is `full` or `gap`.",
   ),
-  holdfast_recovered_publications: row("histogram", "publications", ["outcome"], "Publications that a recovery delivered."),
-  holdfast_gaps_total: row("counter", "gaps", ["reason"], "Gaps declared to subscribers; reason is `history`, `epoch` or `dropped`."),
-  holdfast_gap_publications_total: row("counter", "publications", ["reason"], "Publications inside declared gaps whose size is known."),
-  holdfast_holes_total: row("counter", "holes", ["outcome"], "Holes found in what the broker sent; outcome is `repaired` or `declared`."),
-  holdfast_hole_publications_total: row("counter", "publications", ["outcome"], "Publications inside those holes."),
-  holdfast_request_failures_total: row("counter", "requests", ["code"], "Requests of clients answered with an error."),
-  holdfast_rpcs_total: row("counter", "calls", ["method", "outcome"], "Answered RPCs; outcome is `ok` or the name of a code."),
-  holdfast_rpc_seconds: row("histogram", "seconds", ["method"], "From an RPC's arrival to its answer."),
+  holdfast_recovered_publications: row(
+    "histogram",
+    "publications",
+    ["outcome"],
+    "Publications that a recovery delivered.",
+  ),
+  holdfast_gaps_total: row(
+    "counter",
+    "gaps",
+    ["reason"],
+    "Gaps declared to subscribers; reason is `history`, `epoch` or `dropped`.",
+  ),
+  holdfast_gap_publications_total: row(
+    "counter",
+    "publications",
+    ["reason"],
+    "Publications inside declared gaps whose size is known.",
+  ),
+  holdfast_holes_total: row(
+    "counter",
+    "holes",
+    ["outcome"],
+    "Holes found in what the broker sent; outcome is `repaired` or `declared`.",
+  ),
+  holdfast_hole_publications_total: row(
+    "counter",
+    "publications",
+    ["outcome"],
+    "Publications inside those holes.",
+  ),
+  holdfast_request_failures_total: row(
+    "counter",
+    "requests",
+    ["code"],
+    "Requests of clients answered with an error.",
+  ),
+  holdfast_rpcs_total: row(
+    "counter",
+    "calls",
+    ["method", "outcome"],
+    "Answered RPCs; outcome is `ok` or the name of a code.",
+  ),
+  holdfast_rpc_seconds: row(
+    "histogram",
+    "seconds",
+    ["method"],
+    "From an RPC's arrival to its answer.",
+  ),
 
-  holdfast_client_reports_total: row("counter", "reports", [], "Reports of clients on what their applications experienced."),
-  holdfast_client_reconnects_total: row("counter", "reconnects", [], "Reconnects that clients reported."),
-  holdfast_client_migrations_total: row("counter", "migrations", [], "Migrations that clients reported."),
-  holdfast_client_duplicates_total: row("counter", "publications", [], "Duplicates that clients suppressed."),
+  holdfast_client_reports_total: row(
+    "counter",
+    "reports",
+    [],
+    "Reports of clients on what their applications experienced.",
+  ),
+  holdfast_client_reconnects_total: row(
+    "counter",
+    "reconnects",
+    [],
+    "Reconnects that clients reported.",
+  ),
+  holdfast_client_migrations_total: row(
+    "counter",
+    "migrations",
+    [],
+    "Migrations that clients reported.",
+  ),
+  holdfast_client_duplicates_total: row(
+    "counter",
+    "publications",
+    [],
+    "Duplicates that clients suppressed.",
+  ),
   holdfast_client_gaps_total: row("counter", "gaps", [], "Declared gaps that clients saw."),
-  holdfast_client_lost_total: row("counter", "publications", [], "Publications that clients know to be lost."),
-  holdfast_client_undeclared_total: row("counter", "holes", [], "Holes that no gap declared. Anything above 0 is a bug."),
+  holdfast_client_lost_total: row(
+    "counter",
+    "publications",
+    [],
+    "Publications that clients know to be lost.",
+  ),
+  holdfast_client_undeclared_total: row(
+    "counter",
+    "holes",
+    [],
+    "Holes that no gap declared. Anything above 0 is a bug.",
+  ),
   holdfast_client_resume_seconds: row(
     "histogram",
     "seconds",
@@ -122,14 +253,49 @@ export const METRICS = {
     "Longest time in each report from losing a connection to being caught up again.",
   ),
 
-  holdfast_drain_sessions: row("gauge", "sessions", [], "Sessions that the drain began with; 0 without a drain."),
-  holdfast_drain_remaining_sessions: row("gauge", "sessions", [], "Sessions that the drain has still to move; 0 without a drain."),
-  holdfast_drain_asked_sessions: row("gauge", "sessions", [], "Of those, sessions that were asked to move and are still here."),
-  holdfast_drain_deadline_seconds: row("gauge", "seconds", [], "Until the running drain cuts whoever is left; 0 without one."),
-  holdfast_drain_steps_total: row("counter", "sessions, or drains for `started`, `finished`, `undone`", ["step"], "What drains did."),
+  holdfast_drain_sessions: row(
+    "gauge",
+    "sessions",
+    [],
+    "Sessions that the drain began with; 0 without a drain.",
+  ),
+  holdfast_drain_remaining_sessions: row(
+    "gauge",
+    "sessions",
+    [],
+    "Sessions that the drain has still to move; 0 without a drain.",
+  ),
+  holdfast_drain_asked_sessions: row(
+    "gauge",
+    "sessions",
+    [],
+    "Of those, sessions that were asked to move and are still here.",
+  ),
+  holdfast_drain_deadline_seconds: row(
+    "gauge",
+    "seconds",
+    [],
+    "Until the running drain cuts whoever is left; 0 without one.",
+  ),
+  holdfast_drain_steps_total: row(
+    "counter",
+    "sessions, or drains for `started`, `finished`, `undone`",
+    ["step"],
+    "What drains did.",
+  ),
 
-  holdfast_broker_up: row("gauge", "0 or 1", [], "Whether the last probe that was published through the broker arrived."),
-  holdfast_broker_losses_total: row("counter", "times", [], "Connections to the broker that were lost and made anew."),
+  holdfast_broker_up: row(
+    "gauge",
+    "0 or 1",
+    [],
+    "Whether the last probe that was published through the broker arrived.",
+  ),
+  holdfast_broker_losses_total: row(
+    "counter",
+    "times",
+    [],
+    "Connections to the broker that were lost and made anew.",
+  ),
   holdfast_presence_renewals_total: row(
     "counter",
     "renewals",
@@ -137,20 +303,65 @@ export const METRICS = {
     "Renewals of the lease of this node's members; outcome is `ok`, `failed`, or `late`: it had run out, and they had left.",
   ),
 
-  holdfast_handshake_capacity: row("gauge", "handshakes per second", [], "A: set-ups a second that the node can take now, as measured."),
-  holdfast_nodes: row("gauge", "nodes", ["state"], "Nodes of the cluster that this one knows, itself included, by state."),
-  holdfast_node_changes_total: row("counter", "nodes", ["change"], "Other nodes that `joined`, `left` on purpose or `died`."),
-  holdfast_rebalanced_sessions_total: row("counter", "sessions", [], "Sessions asked to move to even out load."),
+  holdfast_handshake_capacity: row(
+    "gauge",
+    "handshakes per second",
+    [],
+    "A: set-ups a second that the node can take now, as measured.",
+  ),
+  holdfast_nodes: row(
+    "gauge",
+    "nodes",
+    ["state"],
+    "Nodes of the cluster that this one knows, itself included, by state.",
+  ),
+  holdfast_node_changes_total: row(
+    "counter",
+    "nodes",
+    ["change"],
+    "Other nodes that `joined`, `left` on purpose or `died`.",
+  ),
+  holdfast_rebalanced_sessions_total: row(
+    "counter",
+    "sessions",
+    [],
+    "Sessions asked to move to even out load.",
+  ),
 
-  holdfast_http_requests_total: row("counter", "requests", ["route", "status"], "Answered requests to the HTTP API."),
-  holdfast_http_request_seconds: row("histogram", "seconds", ["route"], "From a request's arrival to its answer."),
+  holdfast_http_requests_total: row(
+    "counter",
+    "requests",
+    ["route", "status"],
+    "Answered requests to the HTTP API.",
+  ),
+  holdfast_http_request_seconds: row(
+    "histogram",
+    "seconds",
+    ["route"],
+    "From a request's arrival to its answer.",
+  ),
 
-  holdfast_event_loop_lag_seconds: row("histogram", "seconds", [], "How late a timer fired, sampled four times a second."),
-  holdfast_event_loop_lag_max_seconds: row("gauge", "seconds", [], "The worst such lag of the last 15 to 30 seconds."),
+  holdfast_event_loop_lag_seconds: row(
+    "histogram",
+    "seconds",
+    [],
+    "How late a timer fired, sampled four times a second.",
+  ),
+  holdfast_event_loop_lag_max_seconds: row(
+    "gauge",
+    "seconds",
+    [],
+    "The worst such lag of the last 15 to 30 seconds.",
+  ),
   holdfast_heap_bytes: row("gauge", "bytes", [], "Memory in use by the runtime's heap."),
   process_resident_memory_bytes: row("gauge", "bytes", [], "Resident memory of the process."),
   process_cpu_user_seconds_total: row("counter", "seconds", [], "User CPU time of the process."),
-  process_cpu_system_seconds_total: row("counter", "seconds", [], "System CPU time of the process."),
+  process_cpu_system_seconds_total: row(
+    "counter",
+    "seconds",
+    [],
+    "System CPU time of the process.",
+  ),
   process_start_time_seconds: row("gauge", "seconds since 1970", [], "When the node started."),
   holdfast_bugs_total: row(
     "counter",
@@ -158,6 +369,11 @@ export const METRICS = {
     ["where"],
     "Things that must not happen and did. Anything above 0 deserves a look at the log.",
   ),
-  holdfast_log_suppressed_total: row("counter", "lines", [], "Log lines held back by the rate limit."),
+  holdfast_log_suppressed_total: row(
+    "counter",
+    "lines",
+    [],
+    "Log lines held back by the rate limit.",
+  ),
 } as const satisfies Record<string, MetricRow>;
 export type MetricName = keyof typeof METRICS;

@@ -2,7 +2,12 @@
 import { readFileSync } from "node:fs";
 import type { Config } from "@holdfast/config";
 import type { Authenticator, Random } from "@holdfast/core";
-import { AuthConfigError, createAuthenticator, type JwksOptions, type JwtOptions } from "../auth/index.ts";
+import {
+  AuthConfigError,
+  createAuthenticator,
+  type JwksOptions,
+  type JwtOptions,
+} from "../auth/index.ts";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
 import { StartError } from "./start-error.ts";
@@ -13,27 +18,41 @@ export interface AuthenticationPorts {
   readonly random: Random;
 }
 
-/** Throws StartError for keys that cannot be read or used. A missing resume secret is replaced by a random one, which other nodes cannot read. */
-export function nodeAuthenticator(config: Config, { recorder, events, random }: AuthenticationPorts): Authenticator {
+/**
+ * Throws StartError for keys that cannot be read or used. A missing resume secret is replaced by a
+ * random one, which other nodes cannot read.
+ */
+export function nodeAuthenticator(
+  config: Config,
+  { recorder, events, random }: AuthenticationPorts,
+): Authenticator {
   try {
     const jwt = jwtOptions(config.auth.jwt, { recorder, events });
     return createAuthenticator({
       ...(jwt === undefined ? {} : { jwt }),
       ...(config.auth.anonymous ? { anonymous: {} } : {}),
-      resume: { secrets: [config.auth.resumeSecret ?? random.id() + random.id()], ttlMs: config.timeouts.resumeTtlMs },
+      resume: {
+        secrets: [config.auth.resumeSecret ?? random.id() + random.id()],
+        ttlMs: config.timeouts.resumeTtlMs,
+      },
     });
   } catch (error) {
-    if (error instanceof AuthConfigError) throw new StartError("auth_invalid", [error.message], { cause: error });
+    if (error instanceof AuthConfigError)
+      throw new StartError("auth_invalid", [error.message], { cause: error });
     throw error;
   }
 }
 
-function jwtOptions(jwt: Config["auth"]["jwt"], { recorder, events }: Omit<AuthenticationPorts, "random">): JwtOptions | undefined {
+function jwtOptions(
+  jwt: Config["auth"]["jwt"],
+  { recorder, events }: Omit<AuthenticationPorts, "random">,
+): JwtOptions | undefined {
   const publicKeys = [
     ...(jwt.publicKey === undefined ? [] : [jwt.publicKey]),
     ...(jwt.publicKeyFile === undefined ? [] : [readKey(jwt.publicKeyFile)]),
   ];
-  if (jwt.hmacSecret === undefined && publicKeys.length === 0 && jwt.jwksUrl === undefined) return undefined;
+  if (jwt.hmacSecret === undefined && publicKeys.length === 0 && jwt.jwksUrl === undefined)
+    return undefined;
   const onFetch: JwksOptions["onFetch"] = (outcome, { keys = 0, cause }) => {
     recorder.jwksFetched(outcome);
     if (outcome === "ok") events.keysFetched({ keys });
@@ -56,7 +75,9 @@ function readKey(path: string): string {
   } catch (error) {
     throw new StartError(
       "auth_invalid",
-      [`Cannot read auth.jwt.publicKeyFile "${path}": ${error instanceof Error ? error.message : "unknown"}`],
+      [
+        `Cannot read auth.jwt.publicKeyFile "${path}": ${error instanceof Error ? error.message : "unknown"}`,
+      ],
       { cause: error },
     );
   }

@@ -1,5 +1,10 @@
 // Owns: a node's contract out of the application's definition and the configuration's channels.
-import { type Contract, type ContractDefinition, compileContract, definitionFromConfig } from "@holdfast/core";
+import {
+  type Contract,
+  type ContractDefinition,
+  compileContract,
+  definitionFromConfig,
+} from "@holdfast/core";
 import { payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { StartError } from "./start-error.ts";
 
@@ -9,7 +14,9 @@ export interface ContractSources {
   /** Option `channels`. */
   readonly channels: unknown;
   readonly channelLengthMax: number;
-  /** Whether clients without a token are let in; then channels that say nothing are open to them. */
+  /**
+   * Whether clients without a token are let in; then channels that say nothing are open to them.
+   */
   readonly anonymous: boolean;
   readonly onError: (where: string, error: unknown) => void;
 }
@@ -17,17 +24,29 @@ export interface ContractSources {
 export const PAYLOAD_VALUES = { toValue: payloadValue, fromValue: payloadFromValue };
 
 /** Throws StartError with every problem. A channel may be declared in one of the two places. */
-export function nodeContract({ definition, channels, channelLengthMax, anonymous, onError }: ContractSources): Contract {
+export function nodeContract({
+  definition,
+  channels,
+  channelLengthMax,
+  anonymous,
+  onError,
+}: ContractSources): Contract {
   const fromConfig = definitionFromConfig(channels);
   if (!fromConfig.ok) throw new StartError("contract_invalid", fromConfig.problems);
-  const twice = Object.keys(fromConfig.definition.channels).filter((name) => Object.hasOwn(definition?.channels ?? {}, name));
+  const twice = Object.keys(fromConfig.definition.channels).filter((name) =>
+    Object.hasOwn(definition?.channels ?? {}, name),
+  );
   if (twice.length > 0) {
     const problems = twice.map(
-      (name) => `Cannot use channel "${name}": found it in the contract and in option channels, expected one of them`,
+      (name) =>
+        `Cannot use channel "${name}": found it in the contract and in option channels, expected one of them`,
     );
     throw new StartError("contract_invalid", problems);
   }
-  const whole: ContractDefinition = { ...definition, channels: { ...definition?.channels, ...fromConfig.definition.channels } };
+  const whole: ContractDefinition = {
+    ...definition,
+    channels: { ...definition?.channels, ...fromConfig.definition.channels },
+  };
   const compiled = compileContract(whole, {
     channelLengthMax,
     defaultRule: anonymous ? "anyone" : "authenticated",

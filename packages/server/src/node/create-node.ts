@@ -1,4 +1,5 @@
-// Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life from start to the last connection.
+// Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life
+// from start to the last connection.
 import { type Config, nodeSettings, takeLive } from "@holdfast/config";
 import {
   type Broker,
@@ -14,7 +15,12 @@ import { NODE_CODECS } from "@holdfast/protocol/node";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { API_BASE, createHttpApi, createReadiness, type Readiness } from "../http/index.ts";
 import type { Logger } from "../log/index.ts";
-import { createMetrics, type EventLoopSampler, type Metrics, startEventLoopSampler } from "../metrics/index.ts";
+import {
+  createMetrics,
+  type EventLoopSampler,
+  type Metrics,
+  startEventLoopSampler,
+} from "../metrics/index.ts";
 import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
@@ -46,12 +52,21 @@ export interface HoldfastNode {
   readonly port: number;
   readonly internalPort: number;
   info(): NodeInfo;
-  /** Options of the engine that hold from now on; what the table does not call live keeps its value until the next start. */
+  /**
+   * Options of the engine that hold from now on; what the table does not call live keeps its value
+   * until the next start.
+   */
   configure(config: Config): void;
   /** Listens, and is ready when it resolves. Throws StartError, with nothing left open. */
   start(): Promise<void>;
-  /** Not ready at once; after the pre-delay the listener closes; resolves when everyone has moved, was told to go, or was cut at the deadline. */
-  drain(options?: { readonly windowMs?: number; readonly preDelayMs?: number }): Promise<DrainProgress>;
+  /**
+   * Not ready at once; after the pre-delay the listener closes; resolves when everyone has moved,
+   * was told to go, or was cut at the deadline.
+   */
+  drain(options?: {
+    readonly windowMs?: number;
+    readonly preDelayMs?: number;
+  }): Promise<DrainProgress>;
   /** Ends at once; answers how many connections were cut. */
   stop(): Promise<number>;
 }
@@ -76,10 +91,17 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     anonymous: config.auth.anonymous,
     onError: (where, error) => events.bug({ where, error }),
   });
-  const channels = Object.keys(options.contract?.channels ?? {}).length + Object.keys(config.channels ?? {}).length;
+  const channels =
+    Object.keys(options.contract?.channels ?? {}).length +
+    Object.keys(config.channels ?? {}).length;
   events.contractLoaded({ channels, rpcs: Object.keys(options.contract?.rpc ?? {}).length });
-  const authenticator = nodeAuthenticator(config, { recorder: metrics.recorder, events, random: systemRandom });
-  const broker = options.broker ?? (await openBroker(config, id, { events, recorder: metrics.recorder }));
+  const authenticator = nodeAuthenticator(config, {
+    recorder: metrics.recorder,
+    events,
+    random: systemRandom,
+  });
+  const broker =
+    options.broker ?? (await openBroker(config, id, { events, recorder: metrics.recorder }));
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
@@ -139,7 +161,8 @@ class RunningNode implements HoldfastNode {
       state: () => engine.state,
       probe: () => broker.probe(),
       overload: () => load.overload(engine.info().connections),
-      onChange: ({ ready, reasons }) => events.readinessChanged({ ready, reasons: reasons.map(({ detail }) => detail) }),
+      onChange: ({ ready, reasons }) =>
+        events.readinessChanged({ ready, reasons: reasons.map(({ detail }) => detail) }),
     });
     metrics.bind({
       info: () => engine.info(),
@@ -181,7 +204,12 @@ class RunningNode implements HoldfastNode {
     const { config, version } = this.#options;
     const { engine, events } = this.#built;
     this.#startedMs = performance.now();
-    events.nodeStarting({ node: this.id, revision: config.revision, version, broker: config.broker.url.split(":")[0] ?? "" });
+    events.nodeStarting({
+      node: this.id,
+      revision: config.revision,
+      version,
+      broker: config.broker.url.split(":")[0] ?? "",
+    });
     try {
       await engine.start();
       this.#sampler = startEventLoopSampler(this.#lagListener());
@@ -192,7 +220,9 @@ class RunningNode implements HoldfastNode {
     } catch (error) {
       await this.stop();
       if (error instanceof StartError) throw error;
-      throw new StartError("broker_unavailable", ["Cannot start: the broker did not answer"], { cause: error });
+      throw new StartError("broker_unavailable", ["Cannot start: the broker did not answer"], {
+        cause: error,
+      });
     }
     this.#listened = true;
     events.nodeListening({
@@ -202,12 +232,17 @@ class RunningNode implements HoldfastNode {
     });
   }
 
-  async drain(options: { readonly windowMs?: number; readonly preDelayMs?: number } = {}): Promise<DrainProgress> {
+  async drain(
+    options: { readonly windowMs?: number; readonly preDelayMs?: number } = {},
+  ): Promise<DrainProgress> {
     const { engine } = this.#built;
     const preDelayMs = options.preDelayMs ?? this.#config.drain.preDelayMs;
     const done = engine.drain(options);
     // Balancers go on sending newcomers until they have heard that the node is not ready.
-    this.#stopListening ??= setTimeout(() => engine.state === "draining" && this.#sockets?.stopListening(), preDelayMs);
+    this.#stopListening ??= setTimeout(
+      () => engine.state === "draining" && this.#sockets?.stopListening(),
+      preDelayMs,
+    );
     const progress = await done;
     if (engine.state === "draining") await Bun.sleep(FLUSH_MS);
     return progress;
@@ -223,7 +258,8 @@ class RunningNode implements HoldfastNode {
     this.#sockets?.end();
     this.#internal?.stop();
     await broker.close();
-    if (this.#listened) events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });
+    if (this.#listened)
+      events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });
     this.#listened = false;
     return cut;
   }
@@ -287,7 +323,12 @@ class RunningNode implements HoldfastNode {
     return async (request, address) => {
       const { pathname } = new URL(request.url);
       if (pathname.startsWith(API_BASE)) return api(request, address);
-      return (await page?.(request)) ?? new Response("Not here: clients connect to /connect, back ends use /api/v1\n", { status: 404 });
+      return (
+        (await page?.(request)) ??
+        new Response("Not here: clients connect to /connect, back ends use /api/v1\n", {
+          status: 404,
+        })
+      );
     };
   }
 }

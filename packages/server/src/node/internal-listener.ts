@@ -13,10 +13,18 @@ export interface InternalListener {
 /** Throws StartError when the port cannot be had. */
 export function listenInternal(
   config: Config,
-  parts: { readonly readiness: Readiness; readonly metrics: Metrics; readonly events: ServerEvents },
+  parts: {
+    readonly readiness: Readiness;
+    readonly metrics: Metrics;
+    readonly events: ServerEvents;
+  },
 ): InternalListener {
   const { readiness, metrics, events } = parts;
-  const handle = createInternalHandler({ readiness, events, ...(config.metrics ? { metrics } : {}) });
+  const handle = createInternalHandler({
+    readiness,
+    events,
+    ...(config.metrics ? { metrics } : {}),
+  });
   try {
     const server = Bun.serve({
       hostname: config.internalHost,
@@ -33,10 +41,15 @@ export function listenInternal(
 const VARIABLES = { public: "HOLDFAST_PORT", internal: "HOLDFAST_INTERNAL_PORT" };
 
 export function portTaken(which: keyof typeof VARIABLES, port: number, cause: unknown): StartError {
-  const why = (cause as { code?: unknown } | null)?.code === "EADDRINUSE" ? "another program has it" : "the system refused it";
+  const why =
+    (cause as { code?: unknown } | null)?.code === "EADDRINUSE"
+      ? "another program has it"
+      : "the system refused it";
   return new StartError(
     "port_unavailable",
-    [`Cannot listen on ${which} port ${port}: ${why}, expected a free port (choose another with ${VARIABLES[which]})`],
+    [
+      `Cannot listen on ${which} port ${port}: ${why}, expected a free port (choose another with ${VARIABLES[which]})`,
+    ],
     { cause },
   );
 }

@@ -1,7 +1,11 @@
-// Owns: how this process is: whether it has more to do than it can (H8), and what it tells the other nodes of itself.
+// Owns: how this process is: whether it has more to do than it can (H8), and what it tells the
+// other nodes of itself.
 import type { Vitals } from "@holdfast/core";
 
-/** The event loop is this late on average, over about a second: clients wait noticeably, newcomers would make it worse. */
+/**
+ * The event loop is this late on average, over about a second: clients wait noticeably, newcomers
+ * would make it worse.
+ */
 const LAG_MS_MAX = 250;
 const WEIGHT = 0.25;
 
@@ -24,11 +28,18 @@ export class Load {
 
   /** What there is too much of, in words; undefined when nothing. */
   overload(connections: number): string | undefined {
-    if (this.#lagMs > LAG_MS_MAX) return `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`;
-    return connections >= this.#connectionsMax ? `${connections} connections, expected fewer than ${this.#connectionsMax}` : undefined;
+    if (this.#lagMs > LAG_MS_MAX)
+      return `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`;
+    return connections >= this.#connectionsMax
+      ? `${connections} connections, expected fewer than ${this.#connectionsMax}`
+      : undefined;
   }
 
   vitals(): Vitals {
-    return { lagMs: Math.round(this.#lagMs), memoryBytes: this.#memoryBytes, brokerOk: this.brokerOk };
+    return {
+      lagMs: Math.round(this.#lagMs),
+      memoryBytes: this.#memoryBytes,
+      brokerOk: this.brokerOk,
+    };
   }
 }

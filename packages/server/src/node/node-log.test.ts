@@ -21,7 +21,10 @@ async function startedNode(env: Readonly<Record<string, string>> = {}) {
   });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const lines: { readonly event: string; readonly [field: string]: unknown }[] = [];
-  const logger = createLogger({ sink: (line) => lines.push(JSON.parse(line)), limit: { linesMax: 2, windowMs: 60_000 } });
+  const logger = createLogger({
+    sink: (line) => lines.push(JSON.parse(line)),
+    limit: { linesMax: 2, windowMs: 60_000 },
+  });
   const node = await createNode({ config: loaded.config, logger, version: "test" });
   await node.start();
   const named = (...names: readonly string[]) => lines.filter(({ event }) => names.includes(event));
@@ -56,7 +59,9 @@ test("a node tells its whole life: contract, start, drains whoever orders them, 
     "drain_finished",
     "node_stopped",
   ]);
-  expect(named("contract_loaded", "drain_started", "drain_undone", "drain_finished", "node_stopped")).toMatchObject([
+  expect(
+    named("contract_loaded", "drain_started", "drain_undone", "drain_finished", "node_stopped"),
+  ).toMatchObject([
     { channels: 1, rpcs: 0 },
     { connections: 0, deadlineInMs: 67_000 },
     { connections: 0 },
@@ -69,10 +74,19 @@ test("a node tells its whole life: contract, start, drains whoever orders them, 
 test("refused origins are in the log, and what the log holds back is in the metrics", async () => {
   const { node, named } = await startedNode();
   try {
-    for (let count = 0; count < 5; count++) expect((await upgrade(node.port, `https://evil.example/${"x".repeat(500)}`)).status).toBe(403);
+    for (let count = 0; count < 5; count++)
+      expect((await upgrade(node.port, `https://evil.example/${"x".repeat(500)}`)).status).toBe(
+        403,
+      );
     expect(named("socket_refused")).toHaveLength(2);
-    expect(named("socket_refused")[0]).toMatchObject({ level: "warn", reason: "origin", address: "127.0.0.1" });
-    expect(String(named("socket_refused")[0]?.origin)).toMatch(/^https:\/\/evil\.example\/x{100,180}$/);
+    expect(named("socket_refused")[0]).toMatchObject({
+      level: "warn",
+      reason: "origin",
+      address: "127.0.0.1",
+    });
+    expect(String(named("socket_refused")[0]?.origin)).toMatch(
+      /^https:\/\/evil\.example\/x{100,180}$/,
+    );
     const metrics = await (await fetch(`http://127.0.0.1:${node.internalPort}/metrics`)).text();
     expect(metrics).toMatch(/^holdfast_log_suppressed_total\S* 3$/m);
     // A page that opens the address is no socket that was refused.

@@ -1,6 +1,5 @@
 // Owns: opening the broker that option broker.url names.
-import type { Config } from "@holdfast/config";
-import { type Broker, BrokerError, createMemoryBroker } from "@holdfast/core";
+
 import {
   createRedisBroker,
   describePlace,
@@ -8,7 +7,9 @@ import {
   parseRedisUrl,
   type RedisBrokerEvent,
   RedisUrlError,
-} from "../brokers/redis/index.ts";
+} from "@holdfast/broker-redis";
+import type { Config } from "@holdfast/config";
+import { type Broker, BrokerError, createMemoryBroker } from "@holdfast/core";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
 import { StartError } from "./start-error.ts";
@@ -20,19 +21,34 @@ export interface BrokerPorts {
 }
 
 /** Reached when it resolves. Throws StartError; its text never holds a password. */
-export async function openBroker(config: Config, nodeId: string, ports: BrokerPorts): Promise<Broker> {
+export async function openBroker(
+  config: Config,
+  nodeId: string,
+  ports: BrokerPorts,
+): Promise<Broker> {
   const { events } = ports;
   const onBug = (error: unknown): void => events.bug({ where: "broker", error });
   const { url } = config.broker;
-  if (!isRedisUrl(url)) return createMemoryBroker({ clock: systemClock, random: systemRandom, onBug }).connect(nodeId);
+  if (!isRedisUrl(url))
+    return createMemoryBroker({ clock: systemClock, random: systemRandom, onBug }).connect(nodeId);
   try {
-    return await createRedisBroker({ url, clock: systemClock, random: systemRandom, onBug, onEvent: (event) => tell(event, ports) });
+    return await createRedisBroker({
+      url,
+      clock: systemClock,
+      random: systemRandom,
+      onBug,
+      onEvent: (event) => tell(event, ports),
+    });
   } catch (error) {
     if (error instanceof RedisUrlError) throw new StartError("broker_unsuitable", [error.message]);
     const found = error instanceof BrokerError ? error.message : "an unexpected error";
-    throw new StartError("broker_unavailable", [`Cannot reach the broker at ${describePlace(parseRedisUrl(url))}: ${found}`], {
-      cause: error,
-    });
+    throw new StartError(
+      "broker_unavailable",
+      [`Cannot reach the broker at ${describePlace(parseRedisUrl(url))}: ${found}`],
+      {
+        cause: error,
+      },
+    );
   }
 }
 

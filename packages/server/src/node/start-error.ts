@@ -13,7 +13,11 @@ export class StartError extends Error {
   readonly code: StartErrorCode;
   readonly problems: readonly string[];
 
-  constructor(code: StartErrorCode, problems: readonly string[], options?: { readonly cause?: unknown }) {
+  constructor(
+    code: StartErrorCode,
+    problems: readonly string[],
+    options?: { readonly cause?: unknown },
+  ) {
     super(problems.join("\n"), options);
     this.name = "StartError";
     this.code = code;

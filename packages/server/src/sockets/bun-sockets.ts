@@ -1,4 +1,5 @@
-// Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP handler. bun.md has the facts behind the rules here.
+// Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP
+// handler. bun.md has the facts behind the rules here.
 import { isIP } from "node:net";
 import type { Groups, NodeEngine } from "@holdfast/core";
 import { type CodecName, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
@@ -12,7 +13,10 @@ export interface SocketsOptions {
   readonly port: number;
   readonly reusePort: boolean;
   readonly tls?: TLSOptions;
-  /** Web pages that may connect; `*`: all. Requests without an Origin header (not browsers) are not concerned, nor those of the listener's own origin. */
+  /**
+   * Web pages that may connect; `*`: all. Requests without an Origin header (not browsers) are not
+   * concerned, nor those of the listener's own origin.
+   */
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
   readonly messageBytesMax: number;
@@ -41,7 +45,10 @@ export interface Sockets {
   end(): void;
 }
 
-/** How much more than a message may hold is read, at most twice that, to be able to answer what is too large. */
+/**
+ * How much more than a message may hold is read, at most twice that, to be able to answer what is
+ * too large.
+ */
 const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
 const CONNECT_PATH = "/connect";
 /** Characters of a refused origin that the log gets. */
@@ -74,10 +81,18 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     fetch(request, self) {
       // Made of the Host header, which may hold anything.
-      if (!URL.canParse(request.url)) return new Response("Cannot read the request: its Host header is no host\n", { status: 400 });
-      const address = addressOf(self.requestIP(request)?.address ?? "", request.headers.get("x-forwarded-for"));
+      if (!URL.canParse(request.url))
+        return new Response("Cannot read the request: its Host header is no host\n", {
+          status: 400,
+        });
+      const address = addressOf(
+        self.requestIP(request)?.address ?? "",
+        request.headers.get("x-forwarded-for"),
+      );
       const { pathname } = new URL(request.url);
-      return pathname === CONNECT_PATH ? upgrade(options, { request, server: self, address }) : options.http(request, address);
+      return pathname === CONNECT_PATH
+        ? upgrade(options, { request, server: self, address })
+        : options.http(request, address);
     },
     error(error) {
       onError("http", error);
@@ -89,8 +104,10 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       idleTimeout: 0,
       sendPings: false,
       perMessageDeflate: false,
-      // Above the engine's own limit, so that it can say goodbye frame_too_large; past this Bun closes with 1009 and no word.
-      maxPayloadLength: options.messageBytesMax + Math.min(options.messageBytesMax, OVERSIZE_READ_BYTES_MAX),
+      // Above the engine's own limit, so that it can say goodbye frame_too_large; past this Bun
+      // closes with 1009 and no word.
+      maxPayloadLength:
+        options.messageBytesMax + Math.min(options.messageBytesMax, OVERSIZE_READ_BYTES_MAX),
       backpressureLimit: options.queueBytesMax * 2,
       closeOnBackpressureLimit: true,
       open: guarded(onError, "open", (socket: Socket) => {
@@ -122,34 +139,55 @@ interface Upgrade {
   readonly address: string;
 }
 
-function upgrade(options: SocketsOptions, { request, server, address }: Upgrade): Response | undefined {
+function upgrade(
+  options: SocketsOptions,
+  { request, server, address }: Upgrade,
+): Response | undefined {
   const { recorder, onRefused } = options;
-  const refused = (reason: "origin" | "full" | "upgrade_failed", more: { readonly origin?: string } = {}): void => {
+  const refused = (
+    reason: "origin" | "full" | "upgrade_failed",
+    more: { readonly origin?: string } = {},
+  ): void => {
     recorder.socketRefused(reason);
     onRefused({ reason, address, ...more });
   };
   if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
     recorder.socketRefused("not_websocket");
-    return new Response("Cannot connect: expected a WebSocket upgrade\n", { status: 426, headers: { upgrade: "websocket" } });
+    return new Response("Cannot connect: expected a WebSocket upgrade\n", {
+      status: 426,
+      headers: { upgrade: "websocket" },
+    });
   }
   if (!originAllowed(options.allowedOrigins, request)) {
-    refused("origin", { origin: (request.headers.get("origin") ?? "").slice(0, ORIGIN_LOGGED_MAX) });
+    refused("origin", {
+      origin: (request.headers.get("origin") ?? "").slice(0, ORIGIN_LOGGED_MAX),
+    });
     return new Response("Cannot connect: this origin is not in allowedOrigins\n", { status: 403 });
   }
   if (server.pendingWebSockets >= options.socketsMax) {
     refused("full");
-    return new Response("Cannot connect: the node is full\n", { status: 503, headers: { "retry-after": "1" } });
+    return new Response("Cannot connect: the node is full\n", {
+      status: 503,
+      headers: { "retry-after": "1" },
+    });
   }
   const chosen = chooseSubprotocol(request.headers.get("sec-websocket-protocol"));
   const data: SocketData = { address, codec: chosen.codec, connection: undefined };
   // Set even when empty: Bun would echo the first one offered.
-  if (server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": chosen.header } })) return undefined;
+  if (server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": chosen.header } }))
+    return undefined;
   refused("upgrade_failed");
   return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
 }
 
-/** The client's first choice of those that are spoken here. None offered: JSON. Only others: the first is echoed, or a browser could not read the goodbye. */
-export function chooseSubprotocol(offered: string | null): { readonly header: string; readonly codec: CodecName | undefined } {
+/**
+ * The client's first choice of those that are spoken here. None offered: JSON. Only others: the
+ * first is echoed, or a browser could not read the goodbye.
+ */
+export function chooseSubprotocol(offered: string | null): {
+  readonly header: string;
+  readonly codec: CodecName | undefined;
+} {
   if (offered === null || offered.trim() === "") return { header: "", codec: "json" };
   const names = offered.split(",").map((part) => part.trim());
   for (const name of names) {
@@ -159,7 +197,10 @@ export function chooseSubprotocol(offered: string | null): { readonly header: st
   return { header: names[0] ?? "", codec: undefined };
 }
 
-/** RFC 6455 section 10.2: browsers always say where a page comes from, other clients can say what they like. */
+/**
+ * RFC 6455 section 10.2: browsers always say where a page comes from, other clients can say what
+ * they like.
+ */
 export function originAllowed(allowed: readonly string[], request: Request): boolean {
   const origin = request.headers.get("origin");
   if (origin === null || allowed.includes("*") || allowed.includes(origin)) return true;
@@ -167,11 +208,13 @@ export function originAllowed(allowed: readonly string[], request: Request): boo
 }
 
 /**
- * The page that the node itself serves, under an address or localhost. Not under any other name: whoever owns a name can point it here (DNS rebinding), and
- * a page of theirs would be of the "same" origin.
+ * The page that the node itself serves, under an address or localhost. Not under any other name:
+ * whoever owns a name can point it here (DNS rebinding), and a page of theirs would be of the
+ * "same" origin.
  */
 const isOwnPage = (origin: URL, host: string | null): boolean =>
-  origin.host === host && (origin.hostname === "localhost" || isIP(origin.hostname.replace(/^\[|\]$/g, "")) !== 0);
+  origin.host === host &&
+  (origin.hostname === "localhost" || isIP(origin.hostname.replace(/^\[|\]$/g, "")) !== 0);
 
 /** A throw in a handler would end the process: it is reported instead. */
 function guarded<A extends unknown[]>(

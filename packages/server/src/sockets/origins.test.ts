@@ -3,17 +3,43 @@ import { chooseSubprotocol, originAllowed } from "./bun-sockets.ts";
 import { clientAddress } from "./client-address.ts";
 
 const request = (origin: string | undefined, host: string): Request =>
-  new Request("http://x/connect", { headers: { host, ...(origin === undefined ? {} : { origin }) } });
+  new Request("http://x/connect", {
+    headers: { host, ...(origin === undefined ? {} : { origin }) },
+  });
 
-const cases: readonly [what: string, allowed: readonly string[], origin: string | undefined, host: string, may: boolean][] = [
+const cases: readonly [
+  what: string,
+  allowed: readonly string[],
+  origin: string | undefined,
+  host: string,
+  may: boolean,
+][] = [
   ["a client without an origin", [], undefined, "node:8000", true],
   ["a page of the node itself on localhost", [], "http://localhost:8000", "localhost:8000", true],
-  ["a page of the node itself under its address", [], "http://10.0.0.5:8000", "10.0.0.5:8000", true],
+  [
+    "a page of the node itself under its address",
+    [],
+    "http://10.0.0.5:8000",
+    "10.0.0.5:8000",
+    true,
+  ],
   ["a page of the node itself under its IPv6 address", [], "http://[::1]:8000", "[::1]:8000", true],
-  ["a page under a name that somebody pointed at the node", [], "http://evil.example:8000", "evil.example:8000", false],
+  [
+    "a page under a name that somebody pointed at the node",
+    [],
+    "http://evil.example:8000",
+    "evil.example:8000",
+    false,
+  ],
   ["a page of another port", [], "http://localhost:3000", "localhost:8000", false],
   ["a page of a listed origin", ["https://app.example"], "https://app.example", "node:8000", true],
-  ["a page of an origin that only begins like a listed one", ["https://app.example"], "https://app.example.evil", "node:8000", false],
+  [
+    "a page of an origin that only begins like a listed one",
+    ["https://app.example"],
+    "https://app.example.evil",
+    "node:8000",
+    false,
+  ],
   ["any page where all may", ["*"], "https://anything", "node:8000", true],
   ["a page without an origin of its own", [], "null", "localhost:8000", false],
 ];
@@ -26,7 +52,10 @@ for (const [what, allowed, origin, host, may] of cases) {
 
 test("the client's first choice of our subprotocols wins; with only others the first is echoed and none chosen", () => {
   expect(chooseSubprotocol(null)).toEqual({ header: "", codec: "json" });
-  expect(chooseSubprotocol("x, holdfast.v1+msgpack, holdfast.v1")).toEqual({ header: "holdfast.v1+msgpack", codec: "msgpack" });
+  expect(chooseSubprotocol("x, holdfast.v1+msgpack, holdfast.v1")).toEqual({
+    header: "holdfast.v1+msgpack",
+    codec: "msgpack",
+  });
   expect(chooseSubprotocol("x, y")).toEqual({ header: "x", codec: undefined });
 });
 

@@ -36,10 +36,16 @@ export function describeContents(bench: () => Bench): void {
     test("any text is a channel name, and no two names are one channel", async () => {
       const broker = await bench().connect("n1");
       const recorders = HOSTILE_NAMES.map(() => new Recorder());
-      for (const [index, name] of HOSTILE_NAMES.entries()) await broker.subscribe(name, ORDERED, recorders[index] ?? new Recorder());
-      for (const name of HOSTILE_NAMES) expect((await broker.publish(name, ORDERED, { payload: json(name) })).position.offset).toBe(1);
+      for (const [index, name] of HOSTILE_NAMES.entries())
+        await broker.subscribe(name, ORDERED, recorders[index] ?? new Recorder());
+      for (const name of HOSTILE_NAMES)
+        expect((await broker.publish(name, ORDERED, { payload: json(name) })).position.offset).toBe(
+          1,
+        );
       for (const [index, name] of HOSTILE_NAMES.entries()) {
-        await bench().eventually(() => expect(recorders[index]?.texts).toEqual([JSON.stringify(name)]));
+        await bench().eventually(() =>
+          expect(recorders[index]?.texts).toEqual([JSON.stringify(name)]),
+        );
         expect((await broker.history(name, ORDERED, { limit: 10 })).publications.length).toBe(1);
       }
       expect(await broker.channels({ prefix: "", limit: 100 })).toEqual([...HOSTILE_NAMES].sort());
@@ -52,7 +58,11 @@ export function describeContents(bench: () => Bench): void {
       await subscriber.subscribe("c", ORDERED, recorder);
       for (const payload of PAYLOADS) await publisher.publish("c", ORDERED, { payload });
       const expected = PAYLOADS.map(plain);
-      await bench().eventually(() => expect(recorder.heard.map(({ publication }) => plain(publication.payload))).toEqual(expected));
+      await bench().eventually(() =>
+        expect(recorder.heard.map(({ publication }) => plain(publication.payload))).toEqual(
+          expected,
+        ),
+      );
       const page = await subscriber.history("c", ORDERED, { after: 0, limit: 100 });
       expect(page.publications.map(({ payload }) => plain(payload))).toEqual(expected);
     });
@@ -63,11 +73,15 @@ export function describeContents(bench: () => Bench): void {
       await (await bench().connect("n2")).subscribe("c", ORDERED, recorder);
       const bytes = new Uint8Array(1 << 20).map((_, index) => index * 31);
       const big: Payload[] = [json("ü".repeat(1 << 19)), { kind: "bytes", bytes }];
-      for (const payload of [json(1), big[0], json(2), big[1], json(3)]) if (payload) void publisher.publish("c", ORDERED, { payload });
+      for (const payload of [json(1), big[0], json(2), big[1], json(3)])
+        if (payload) void publisher.publish("c", ORDERED, { payload });
       await bench().eventually(() => expect(recorder.offsets).toEqual([1, 2, 3, 4, 5]));
       for (const [index, payload] of big.entries()) {
         const heard = recorder.heard[2 * index + 1];
-        expect(heard !== undefined && plain(heard.publication.payload).content === plain(payload).content).toBe(true);
+        expect(
+          heard !== undefined &&
+            plain(heard.publication.payload).content === plain(payload).content,
+        ).toBe(true);
       }
     });
   });

@@ -1,16 +1,32 @@
 // Owns: what the broker suite needs of an adapter under test, and the tools that its tests share.
-import type { Broker, BrokerError, ChannelListener, PresenceChange, PresenceMember, StreamOptions } from "@holdfast/core";
+import type {
+  Broker,
+  BrokerError,
+  ChannelListener,
+  PresenceChange,
+  PresenceMember,
+  StreamOptions,
+} from "@holdfast/core";
 import type { Payload, Publication } from "@holdfast/protocol";
 
-/** One broker and the nodes that connect to it. Made anew for every test: it holds nothing at the start. */
+/**
+ * One broker and the nodes that connect to it. Made anew for every test: it holds nothing at the
+ * start.
+ */
 export interface BrokerHarness {
   /** Connects a node. A node id may be used once. */
   connect(nodeId: string): Promise<Broker>;
   /** Lets `ms` pass for the broker: moves its clock, or waits. */
   advance(ms: number): Promise<void>;
-  /** Lets what is under way arrive; called again and again while a test waits, for at most five seconds. Default: waits 2 ms. */
+  /**
+   * Lets what is under way arrive; called again and again while a test waits, for at most five
+   * seconds. Default: waits 2 ms.
+   */
   settle?(): Promise<void>;
-  /** Takes the broker out of a node's reach, and back. Where it is absent the tests of reconnection are left out. */
+  /**
+   * Takes the broker out of a node's reach, and back. Where it is absent the tests of reconnection
+   * are left out.
+   */
   readonly reach?: { cut(nodeId: string): Promise<void>; heal(nodeId: string): Promise<void> };
   /** Ends everything; called after every test. */
   close(): Promise<void>;
@@ -75,13 +91,18 @@ export class Recorder implements ChannelListener {
 
   /** "join a", "update a", "leave a". */
   get told(): string[] {
-    return this.changes.map((change) => `${change.kind} ${change.kind === "leave" ? change.member : change.member.member}`);
+    return this.changes.map(
+      (change) =>
+        `${change.kind} ${change.kind === "leave" ? change.member : change.member.member}`,
+    );
   }
 }
 
-export const offsetsOf = (publications: readonly Publication[]): number[] => publications.map(({ offset }) => offset);
+export const offsetsOf = (publications: readonly Publication[]): number[] =>
+  publications.map(({ offset }) => offset);
 
-export const textOf = (payload: Payload): string => (payload.kind === "json" ? payload.text : `${payload.kind}:${hexOf(payload.bytes)}`);
+export const textOf = (payload: Payload): string =>
+  payload.kind === "json" ? payload.text : `${payload.kind}:${hexOf(payload.bytes)}`;
 
 /** Payloads compared by content, whatever class holds the bytes. */
 export const plain = (payload: Payload): { readonly kind: string; readonly content: string } => ({
@@ -89,7 +110,8 @@ export const plain = (payload: Payload): { readonly kind: string; readonly conte
   content: payload.kind === "json" ? payload.text : hexOf(payload.bytes),
 });
 
-export const memberIds = (members: readonly PresenceMember[]): string[] => members.map(({ member }) => member).sort();
+export const memberIds = (members: readonly PresenceMember[]): string[] =>
+  members.map(({ member }) => member).sort();
 
 /** Whole numbers from `first` to `last`. */
 export const range = (first: number, last: number): number[] =>
@@ -101,7 +123,8 @@ export async function refusalOf(call: Promise<unknown>): Promise<BrokerError["co
     () => undefined,
     (reason: unknown) => reason,
   );
-  if (error instanceof Error && error.name === "BrokerError" && "code" in error) return error.code as BrokerError["code"];
+  if (error instanceof Error && error.name === "BrokerError" && "code" in error)
+    return error.code as BrokerError["code"];
   throw new Error(`expected a BrokerError, got ${String(error)}`);
 }
 

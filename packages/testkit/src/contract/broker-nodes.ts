@@ -1,7 +1,16 @@
 // Owns: contract tests of the bus, of losing the broker and finding it again, and of the end.
 import { describe, expect, test } from "bun:test";
 import type { Broker, BusMessage } from "@holdfast/core";
-import { type Bench, json, memberIds, ORDERED, offsetsOf, Recorder, range, refusalOf } from "./broker-harness.ts";
+import {
+  type Bench,
+  json,
+  memberIds,
+  ORDERED,
+  offsetsOf,
+  Recorder,
+  range,
+  refusalOf,
+} from "./broker-harness.ts";
 
 export function describeNodes(bench: () => Bench): void {
   describe("the bus", () => describeBus(bench));
@@ -9,7 +18,13 @@ export function describeNodes(bench: () => Bench): void {
   describe("the end", () => describeEnd(bench));
 }
 
-const kick = (from: string, session: string): BusMessage => ({ kind: "disconnect", from, session, code: "disconnected", beforeMs: 1 });
+const kick = (from: string, session: string): BusMessage => ({
+  kind: "disconnect",
+  from,
+  session,
+  code: "disconnected",
+  beforeMs: 1,
+});
 
 function listening(broker: Broker): BusMessage[] {
   const heard: BusMessage[] = [];
@@ -74,7 +89,8 @@ function describeReach(bench: () => Bench): void {
     if (switches === undefined) return;
     const [cutOff, other] = [await bench().connect("n1"), await bench().connect("n2")];
     const recorders = range(0, 4).map(() => new Recorder());
-    for (const [index, recorder] of recorders.entries()) await cutOff.subscribe(`c${index}`, ORDERED, recorder);
+    for (const [index, recorder] of recorders.entries())
+      await cutOff.subscribe(`c${index}`, ORDERED, recorder);
     let reconnects = 0;
     cutOff.onReconnect(() => {
       reconnects += 1;
@@ -84,15 +100,22 @@ function describeReach(bench: () => Bench): void {
     });
     for (const round of range(1, 2)) {
       await switches.cut("n1");
-      for (const index of range(0, 4)) await other.publish(`c${index}`, ORDERED, { payload: json("missed") });
+      for (const index of range(0, 4))
+        await other.publish(`c${index}`, ORDERED, { payload: json("missed") });
       await switches.heal("n1");
       await bench().eventually(() => expect(reconnects).toBe(11 * round));
-      for (const index of range(0, 4)) await other.publish(`c${index}`, ORDERED, { payload: json("heard") });
-      for (const recorder of recorders) await bench().eventually(() => expect(recorder.offsets.at(-1)).toBe(2 * round));
+      for (const index of range(0, 4))
+        await other.publish(`c${index}`, ORDERED, { payload: json("heard") });
+      for (const recorder of recorders)
+        await bench().eventually(() => expect(recorder.offsets.at(-1)).toBe(2 * round));
     }
-    // A broker may or may not hand on what was published while the node was out of reach; never twice and never out of order.
-    for (const { offsets } of recorders) expect(offsets).toEqual([...new Set(offsets)].sort((one, other) => one - other));
-    expect(offsetsOf((await cutOff.history("c0", ORDERED, { after: 0, limit: 10 })).publications)).toEqual([1, 2, 3, 4]);
+    // A broker may or may not hand on what was published while the node was out of reach; never
+    // twice and never out of order.
+    for (const { offsets } of recorders)
+      expect(offsets).toEqual([...new Set(offsets)].sort((one, other) => one - other));
+    expect(
+      offsetsOf((await cutOff.history("c0", ORDERED, { after: 0, limit: 10 })).publications),
+    ).toEqual([1, 2, 3, 4]);
   });
 
   test("what was unsubscribed while out of reach stays silent, and onReconnect is not told at first", async () => {

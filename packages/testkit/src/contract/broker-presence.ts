@@ -11,7 +11,9 @@ export function describePresence(bench: () => Bench): void {
 }
 
 /** Two nodes; the recorder listens at the second. */
-async function pair(bench: Bench): Promise<{ readonly a: Broker; readonly b: Broker; readonly recorder: Recorder }> {
+async function pair(
+  bench: Bench,
+): Promise<{ readonly a: Broker; readonly b: Broker; readonly recorder: Recorder }> {
   const [a, b] = [await bench.connect("n1"), await bench.connect("n2")];
   const recorder = new Recorder();
   await b.subscribe("c", ORDERED, recorder);
@@ -20,7 +22,10 @@ async function pair(bench: Bench): Promise<{ readonly a: Broker; readonly b: Bro
   return { a, b, recorder };
 }
 
-/** Waits until everything that was told before has arrived: a change of a member of its own is told behind it. */
+/**
+ * Waits until everything that was told before has arrived: a change of a member of its own is told
+ * behind it.
+ */
 async function quiet(bench: Bench, broker: Broker, recorder: Recorder): Promise<string[]> {
   await broker.presence.enter("c", { member: "marker" }, "n9/9");
   await bench.eventually(() => expect(recorder.told).toContain("join marker"));
@@ -35,11 +40,15 @@ function describeMembers(bench: () => Bench): void {
     await a.presence.enter("c", { member: "m1", user: "ada", data: json({ name: "Ada" }) }, "n1/1");
     for (const listener of [recorder, own]) {
       await bench().eventually(() =>
-        expect(listener.changes).toEqual([{ kind: "join", member: { member: "m1", user: "ada", data: json({ name: "Ada" }) } }]),
+        expect(listener.changes).toEqual([
+          { kind: "join", member: { member: "m1", user: "ada", data: json({ name: "Ada" }) } },
+        ]),
       );
     }
     for (const broker of [a, b]) {
-      expect(await broker.presence.members("c")).toEqual([{ member: "m1", user: "ada", data: json({ name: "Ada" }) }]);
+      expect(await broker.presence.members("c")).toEqual([
+        { member: "m1", user: "ada", data: json({ name: "Ada" }) },
+      ]);
     }
   });
 
@@ -52,7 +61,10 @@ function describeMembers(bench: () => Bench): void {
     await b.presence.enter("c", { member: "m1" }, "n2/1");
     await b.presence.enter("c", { member: "m1" }, "n2/1");
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1", "update m1", "update m1"]);
-    expect(recorder.changes[1]).toEqual({ kind: "update", member: { member: "m1", data: json(2) } });
+    expect(recorder.changes[1]).toEqual({
+      kind: "update",
+      member: { member: "m1", data: json(2) },
+    });
     expect(recorder.changes[2]).toEqual({ kind: "update", member: { member: "m1" } });
   });
 
@@ -68,8 +80,10 @@ function describeMembers(bench: () => Bench): void {
 
   test("channels have members of their own", async () => {
     const { a, recorder } = await pair(bench());
-    for (const channel of ["other", "__proto__", "c"]) await a.presence.enter(channel, { member: `in ${channel}` }, "n1/1");
-    for (const channel of ["other", "__proto__", "c"]) expect(memberIds(await a.presence.members(channel))).toEqual([`in ${channel}`]);
+    for (const channel of ["other", "__proto__", "c"])
+      await a.presence.enter(channel, { member: `in ${channel}` }, "n1/1");
+    for (const channel of ["other", "__proto__", "c"])
+      expect(memberIds(await a.presence.members(channel))).toEqual([`in ${channel}`]);
     expect(await a.presence.members("constructor")).toEqual([]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join in c"]);
   });
@@ -82,7 +96,8 @@ function describeMembers(bench: () => Bench): void {
       { kind: "msgpack", bytes: Uint8Array.of(0xc0) },
     ];
     const ids = ["__proto__", "a b:c/d", "🛶"];
-    for (const [index, data] of payloads.entries()) await a.presence.enter("c", { member: ids[index] ?? "", data }, "n1/1");
+    for (const [index, data] of payloads.entries())
+      await a.presence.enter("c", { member: ids[index] ?? "", data }, "n1/1");
     const members = await b.presence.members("c");
     expect(memberIds(members)).toEqual([...ids].sort());
     for (const [index, data] of payloads.entries()) {
@@ -103,7 +118,8 @@ function describeMembers(bench: () => Bench): void {
     const listed = await b.presence.members("c");
     const changesBefore = recorder.changes.length;
     await Promise.all(churn);
-    for (const member of range(0, 9)) await a.presence.enter("c", { member: `m${member}`, data: json(member) }, "n1/1");
+    for (const member of range(0, 9))
+      await a.presence.enter("c", { member: `m${member}`, data: json(member) }, "n1/1");
     await a.presence.leave("c", "m3", "n1/1", 0);
     await bench().eventually(async () => {
       const folded = new Map(listed.map((member) => [member.member, member]));
@@ -174,10 +190,14 @@ function describeOwners(bench: () => Bench): void {
     const { a, recorder } = await pair(bench());
     const ids = range(1, 60).map((index) => `m${index}`);
     await Promise.all(ids.map((member, index) => a.presence.enter("c", { member }, `n1/${index}`)));
-    await Promise.all(ids.map((member, index) => a.presence.leave("c", member, `n1/${index}`, 1_000)));
+    await Promise.all(
+      ids.map((member, index) => a.presence.leave("c", member, `n1/${index}`, 1_000)),
+    );
     await bench().harness.advance(2_100);
     await bench().eventually(() =>
-      expect(recorder.told.filter((told) => told.startsWith("leave")).sort()).toEqual(ids.map((id) => `leave ${id}`).sort()),
+      expect(recorder.told.filter((told) => told.startsWith("leave")).sort()).toEqual(
+        ids.map((id) => `leave ${id}`).sort(),
+      ),
     );
     expect(await a.presence.members("c")).toEqual([]);
   });
@@ -192,7 +212,9 @@ function describeLeases(bench: () => Bench): void {
     await a.presence.renew("n1", 2_000);
     expect(memberIds(await b.presence.members("c"))).toEqual(["m1", "m2", "m3"]);
     await bench().harness.advance(3_100);
-    await bench().eventually(() => expect(recorder.told.slice(3).sort()).toEqual(["leave m1", "leave m2"]));
+    await bench().eventually(() =>
+      expect(recorder.told.slice(3).sort()).toEqual(["leave m1", "leave m2"]),
+    );
     expect(memberIds(await b.presence.members("c"))).toEqual(["m3"]);
   });
 
@@ -235,6 +257,8 @@ function describeLeases(bench: () => Bench): void {
     await bench().eventually(() => expect(recorder.told).toEqual(["join m1", "leave m1"]));
     await a.presence.renew("n1", 60_000);
     await a.presence.enter("c", { member: "m1" }, "n1/1");
-    await bench().eventually(() => expect(recorder.told).toEqual(["join m1", "leave m1", "join m1"]));
+    await bench().eventually(() =>
+      expect(recorder.told).toEqual(["join m1", "leave m1", "join m1"]),
+    );
   });
 }

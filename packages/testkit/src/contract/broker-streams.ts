@@ -32,21 +32,30 @@ function describePublishing(bench: () => Bench): void {
   test("concurrent publishes of several nodes get every offset once, and each node hears all of them in order", async () => {
     const brokers = await Promise.all(["n1", "n2", "n3"].map((nodeId) => bench().connect(nodeId)));
     const recorders = brokers.map(() => new Recorder());
-    await Promise.all(brokers.map((broker, index) => broker.subscribe("c", ORDERED, recorders[index] ?? new Recorder())));
+    await Promise.all(
+      brokers.map((broker, index) =>
+        broker.subscribe("c", ORDERED, recorders[index] ?? new Recorder()),
+      ),
+    );
     const results = await Promise.all(
-      range(0, 149).map((index) => brokers[index % 3]?.publish("c", ORDERED, { payload: json(`p${index}`) })),
+      range(0, 149).map((index) =>
+        brokers[index % 3]?.publish("c", ORDERED, { payload: json(`p${index}`) }),
+      ),
     );
     const offsets = results.map((result) => result?.position.offset ?? 0);
     expect([...offsets].sort((one, other) => one - other)).toEqual(range(1, 150));
     for (const recorder of recorders) {
       await bench().eventually(() => expect(recorder.offsets).toEqual(range(1, 150)));
-      for (const [index, offset] of offsets.entries()) expect(recorder.texts[offset - 1]).toBe(`"p${index}"`);
+      for (const [index, offset] of offsets.entries())
+        expect(recorder.texts[offset - 1]).toBe(`"p${index}"`);
     }
   });
 
   test("publishes of one node made without waiting keep their order", async () => {
     const broker = await bench().connect("n1");
-    const results = await Promise.all(range(1, 50).map((value) => broker.publish("c", ORDERED, { payload: json(value) })));
+    const results = await Promise.all(
+      range(1, 50).map((value) => broker.publish("c", ORDERED, { payload: json(value) })),
+    );
     expect(results.map(({ position }) => position.offset)).toEqual(range(1, 50));
   });
 
@@ -54,7 +63,12 @@ function describePublishing(bench: () => Bench): void {
     const publisher = await bench().connect("n1");
     const recorder = new Recorder();
     await (await bench().connect("n2")).subscribe("c", LATEST, recorder);
-    const { position } = await publisher.publish("c", LATEST, { payload: json({ v: 1 }), key: "k", user: "ada", session: "s1" });
+    const { position } = await publisher.publish("c", LATEST, {
+      payload: json({ v: 1 }),
+      key: "k",
+      user: "ada",
+      session: "s1",
+    });
     await bench().eventually(() => expect(recorder.heard.length).toBe(1));
     const heard = recorder.heard[0];
     expect(heard?.epoch).toBe(position.epoch);
@@ -98,14 +112,22 @@ function describeListening(bench: () => Bench): void {
     const subscriber = await bench().connect("n3");
     for (const round of range(1, 12)) {
       const publish = (count: number) =>
-        range(1, count).map((index) => publishers[index % 2]?.publish("c", ORDERED, { payload: json(index) }));
+        range(1, count).map((index) =>
+          publishers[index % 2]?.publish("c", ORDERED, { payload: json(index) }),
+        );
       const recorder = new Recorder();
       const before = publish(round);
       const subscribing = subscriber.subscribe("c", ORDERED, recorder);
       const after = publish(10);
       const position = await subscribing;
-      const last = Math.max(...(await Promise.all([...before, ...after, ...publish(1)])).map((result) => result?.position.offset ?? 0));
-      await bench().eventually(() => expect(recorder.offsets).toEqual(range(position.offset + 1, last)));
+      const last = Math.max(
+        ...(await Promise.all([...before, ...after, ...publish(1)])).map(
+          (result) => result?.position.offset ?? 0,
+        ),
+      );
+      await bench().eventually(() =>
+        expect(recorder.offsets).toEqual(range(position.offset + 1, last)),
+      );
       subscriber.unsubscribe("c");
     }
   });
@@ -173,7 +195,8 @@ function describeListening(bench: () => Bench): void {
     for (const [channel, stream] of [["v", VOLATILE] as const, ["l", LATEST] as const]) {
       const recorder = new Recorder();
       await broker.subscribe(channel, stream, recorder);
-      for (const value of range(1, 30)) void broker.publish(channel, stream, { payload: json(value), key: "same" });
+      for (const value of range(1, 30))
+        void broker.publish(channel, stream, { payload: json(value), key: "same" });
       await bench().eventually(() => expect(recorder.offsets).toEqual(range(1, 30)));
     }
   });
@@ -196,11 +219,20 @@ function describeIdempotency(bench: () => Bench): void {
   test("of concurrent publishes with one key exactly one is a publication", async () => {
     const brokers = await Promise.all(["n1", "n2", "n3"].map((nodeId) => bench().connect(nodeId)));
     const results = await Promise.all(
-      range(0, 29).map((index) => brokers[index % 3]?.publish("c", ORDERED, { payload: json(index), idempotencyKey: `k${index % 5}` })),
+      range(0, 29).map((index) =>
+        brokers[index % 3]?.publish("c", ORDERED, {
+          payload: json(index),
+          idempotencyKey: `k${index % 5}`,
+        }),
+      ),
     );
     expect(results.filter((result) => result?.duplicate === false).length).toBe(5);
     for (const key of range(0, 4)) {
-      expect(new Set(results.filter((_, index) => index % 5 === key).map((result) => result?.position.offset)).size).toBe(1);
+      expect(
+        new Set(
+          results.filter((_, index) => index % 5 === key).map((result) => result?.position.offset),
+        ).size,
+      ).toBe(1);
     }
     expect((await brokers[0]?.history("c", ORDERED, { limit: 100 }))?.head).toBe(5);
   });
@@ -218,9 +250,17 @@ function describeIdempotency(bench: () => Bench): void {
   test("volatile and latest publications have idempotency too, and removing history does not end it", async () => {
     const broker = await bench().connect("n1");
     for (const [channel, stream] of [["v", VOLATILE] as const, ["l", LATEST] as const]) {
-      const first = await broker.publish(channel, stream, { payload: json(1), key: "x", idempotencyKey: "k" });
+      const first = await broker.publish(channel, stream, {
+        payload: json(1),
+        key: "x",
+        idempotencyKey: "k",
+      });
       await broker.removeHistory(channel, stream);
-      const again = await broker.publish(channel, stream, { payload: json(1), key: "x", idempotencyKey: "k" });
+      const again = await broker.publish(channel, stream, {
+        payload: json(1),
+        key: "x",
+        idempotencyKey: "k",
+      });
       expect(again).toEqual({ position: first.position, duplicate: true });
     }
   });

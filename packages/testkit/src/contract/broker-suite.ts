@@ -1,4 +1,5 @@
-// Owns: the contract suite of the Broker port: what any broker has to do, tested through the port alone.
+// Owns: the contract suite of the Broker port: what any broker has to do, tested through the port
+// alone.
 import { afterEach, beforeEach, describe, setDefaultTimeout } from "bun:test";
 import { describeContents } from "./broker-contents.ts";
 import { type Bench, type BrokerHarness, createBench } from "./broker-harness.ts";
@@ -8,8 +9,10 @@ import { describePresence } from "./broker-presence.ts";
 import { describeStreams } from "./broker-streams.ts";
 
 /**
- * Declares the tests. `make` gives a fresh, empty broker for each test. Times in the suite are whole seconds, because a broker may round up to
- * those; with real time a run takes about a minute, with a clock of the harness no time. Sets the time limit of the calling file's tests to 20 seconds.
+ * Declares the tests. `make` gives a fresh, empty broker for each test. Times in the suite are
+ * whole seconds, because a broker may round up to those; with real time a run takes about a minute,
+ * with a clock of the harness no time. Sets the time limit of the calling file's tests to 20
+ * seconds.
  */
 export function describeBroker(name: string, make: () => Promise<BrokerHarness>): void {
   setDefaultTimeout(20_000);

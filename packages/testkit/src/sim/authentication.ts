@@ -8,27 +8,44 @@ export interface TokenClaims {
   readonly trusted: boolean;
 }
 
-export const SECRET_CAPS: readonly Capability[] = [{ channel: "secret:*", actions: ["subscribe", "publish", "history"] }];
+export const SECRET_CAPS: readonly Capability[] = [
+  { channel: "secret:*", actions: ["subscribe", "publish", "history"] },
+];
 
 export const makeToken = (claims: TokenClaims): string => JSON.stringify(claims);
 
 /** Checking a token takes `verifyMs` of the node's time, as a key set over the network does. */
-export function createSimAuthenticator(clock: Clock, options: { readonly resumeTtlMs: number; readonly verifyMs: number }): Authenticator {
+export function createSimAuthenticator(
+  clock: Clock,
+  options: { readonly resumeTtlMs: number; readonly verifyMs: number },
+): Authenticator {
   return {
     verify: (token) =>
       new Promise((resolve) => {
         clock.after(options.verifyMs, () => {
           const { sub, expiresAtMs, trusted } = JSON.parse(token) as TokenClaims;
-          if (expiresAtMs <= clock.wallMs()) resolve({ ok: false, code: "token_expired", message: `expired at ${expiresAtMs}` });
-          else resolve({ ok: true, identity: { user: sub, expiresAtMs, caps: trusted ? SECRET_CAPS : [] } });
+          if (expiresAtMs <= clock.wallMs())
+            resolve({ ok: false, code: "token_expired", message: `expired at ${expiresAtMs}` });
+          else
+            resolve({
+              ok: true,
+              identity: { user: sub, expiresAtMs, caps: trusted ? SECRET_CAPS : [] },
+            });
         });
       }),
     anonymous: () => undefined,
-    issueResume: (session, identity, nowMs) => JSON.stringify({ session, identity, issuedAtMs: nowMs }),
+    issueResume: (session, identity, nowMs) =>
+      JSON.stringify({ session, identity, issuedAtMs: nowMs }),
     openResume: (token, nowMs) => {
-      const opened = JSON.parse(token) as { readonly session: string; readonly identity: Identity; readonly issuedAtMs: number };
+      const opened = JSON.parse(token) as {
+        readonly session: string;
+        readonly identity: Identity;
+        readonly issuedAtMs: number;
+      };
       if (nowMs >= opened.issuedAtMs + options.resumeTtlMs) return undefined;
-      return nowMs < (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) ? opened : { ...opened, expired: true };
+      return nowMs < (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY)
+        ? opened
+        : { ...opened, expired: true };
     },
   };
 }

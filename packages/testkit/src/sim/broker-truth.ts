@@ -1,4 +1,5 @@
-// Owns: what the broker of a run really took, kept or lost: what the oracle compares everything with.
+// Owns: what the broker of a run really took, kept or lost: what the oracle compares everything
+// with.
 import type { PublishRequest, PublishResult, StreamOptions } from "@holdfast/core";
 import type { Payload, Position } from "@holdfast/protocol";
 import type { Trace } from "./trace.ts";
@@ -45,14 +46,33 @@ export class BrokerTruth {
     return this.#faults;
   }
 
-  took(channel: string, stream: StreamOptions, request: PublishRequest, { position, duplicate }: PublishResult): void {
+  took(
+    channel: string,
+    stream: StreamOptions,
+    request: PublishRequest,
+    { position, duplicate }: PublishResult,
+  ): void {
     const life = this.seen(channel, stream, position.epoch);
-    this.#trace.add("broker", duplicate ? "duplicate" : "took", `${channel} ${position.epoch} ${position.offset}`);
+    this.#trace.add(
+      "broker",
+      duplicate ? "duplicate" : "took",
+      `${channel} ${position.epoch} ${position.offset}`,
+    );
     if (duplicate) return;
     if (position.offset !== life.publications.length + 1)
-      this.#faults.push(`broker gave offset ${position.offset} in ${channel} after ${life.publications.length}`);
+      this.#faults.push(
+        `broker gave offset ${position.offset} in ${channel} after ${life.publications.length}`,
+      );
     const { payload, key, user, session, idempotencyKey } = request;
-    life.publications.push({ offset: position.offset, atMs: this.#now(), key, user, session, idempotencyKey, payload });
+    life.publications.push({
+      offset: position.offset,
+      atMs: this.#now(),
+      key,
+      user,
+      session,
+      idempotencyKey,
+      payload,
+    });
   }
 
   /** A stream lives under this epoch. */
@@ -65,7 +85,9 @@ export class BrokerTruth {
     const newest = truth.lives.at(-1);
     if (newest?.epoch === epoch) return newest;
     if (newest !== undefined && newest.lostMs === undefined)
-      this.#faults.push(`the broker began ${channel} anew as ${epoch} and had not lost ${newest.epoch}`);
+      this.#faults.push(
+        `the broker began ${channel} anew as ${epoch} and had not lost ${newest.epoch}`,
+      );
     const life: StreamLife = { epoch, publications: [], removedTo: 0, lostMs: undefined };
     truth.lives.push(life);
     return life;
@@ -79,7 +101,8 @@ export class BrokerTruth {
   /** The broker lost everything. */
   lost(): void {
     this.#trace.add("broker", "lost", "");
-    for (const { lives } of this.#channels.values()) for (const life of lives) life.lostMs ??= this.#now();
+    for (const { lives } of this.#channels.values())
+      for (const life of lives) life.lostMs ??= this.#now();
   }
 
   note(nodeId: string, what: string): void {
@@ -116,15 +139,26 @@ export class BrokerTruth {
     return offset <= (this.life(channel, epoch)?.removedTo ?? 0);
   }
 
-  /** Whether the broker may still have the publication: not trimmed by count, not expired, not removed, not lost. */
+  /**
+   * Whether the broker may still have the publication: not trimmed by count, not expired, not
+   * removed, not lost.
+   */
   isKept(channel: string, position: Position): boolean {
     const truth = this.#channels.get(channel);
     const life = this.life(channel, position.epoch);
     const publication = life?.publications[position.offset - 1];
-    if (truth === undefined || life === undefined || publication === undefined || life.lostMs !== undefined) return false;
+    if (
+      truth === undefined ||
+      life === undefined ||
+      publication === undefined ||
+      life.lostMs !== undefined
+    )
+      return false;
     const { sizeMax, ttlMs } = truth.stream;
     return (
-      position.offset > life.removedTo && life.publications.length - position.offset < sizeMax && this.#now() - publication.atMs < ttlMs
+      position.offset > life.removedTo &&
+      life.publications.length - position.offset < sizeMax &&
+      this.#now() - publication.atMs < ttlMs
     );
   }
 }

@@ -1,7 +1,16 @@
-// Owns: one node's view of a run's broker: it has latency and can fail in each way that a real one can.
-import { type Broker, BrokerError, type BusMessage, type ChannelListener, type MemoryBrokerNode, type StreamOptions } from "@holdfast/core";
+// Owns: one node's view of a run's broker: it has latency and can fail in each way that a real one
+// can.
+
+import type { SeededRandom } from "@holdfast/core";
+import {
+  type Broker,
+  BrokerError,
+  type BusMessage,
+  type ChannelListener,
+  type MemoryBrokerNode,
+  type StreamOptions,
+} from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
-import type { SeededRandom } from "../random.ts";
 import type { BrokerTruth } from "./broker-truth.ts";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
 
@@ -13,7 +22,10 @@ export interface BrokerFaults {
   failBefore: number;
   /** Probability that a call takes effect and its answer is lost. */
   failAfter: number;
-  /** What listeners are told comes over a connection of its own, as with Redis: it overtakes answers and is overtaken. */
+  /**
+   * What listeners are told comes over a connection of its own, as with Redis: it overtakes answers
+   * and is overtaken.
+   */
   readonly feedApart: boolean;
   /** After how long a call without an answer is given up. */
   readonly timeoutMs: number;
@@ -33,7 +45,10 @@ interface ViewOptions {
 
 const RECONNECT_MS = 500;
 
-/** One node's connection to the broker: ordered in both directions, as one TCP connection is; it can be cut, and comes back with its subscriptions. */
+/**
+ * One node's connection to the broker: ordered in both directions, as one TCP connection is; it can
+ * be cut, and comes back with its subscriptions.
+ */
 export class FaultyView implements Broker {
   /** The broker of a run outlives every node. */
   readonly durable = true;
@@ -42,7 +57,10 @@ export class FaultyView implements Broker {
   /** Publications on their way to this node that get lost, one for each count. */
   holes = 0;
   readonly #options: ViewOptions;
-  readonly #subscriptions = new Map<string, { readonly stream: StreamOptions; readonly listener: ChannelListener }>();
+  readonly #subscriptions = new Map<
+    string,
+    { readonly stream: StreamOptions; readonly listener: ChannelListener }
+  >();
   readonly #pending = new Set<(error: BrokerError) => void>();
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
@@ -59,8 +77,10 @@ export class FaultyView implements Broker {
     this.#options = options;
     this.#core = this.#connect();
     this.presence = {
-      enter: (channel, member, owner, max) => this.#call((core) => core.presence.enter(channel, member, owner, max)),
-      leave: (channel, member, owner, graceMs) => this.#call((core) => core.presence.leave(channel, member, owner, graceMs)),
+      enter: (channel, member, owner, max) =>
+        this.#call((core) => core.presence.enter(channel, member, owner, max)),
+      leave: (channel, member, owner, graceMs) =>
+        this.#call((core) => core.presence.leave(channel, member, owner, graceMs)),
       members: (channel) => this.#call((core) => core.presence.members(channel)),
       renew: (nodeId, ttlMs) => this.#call((core) => core.presence.renew(nodeId, ttlMs)),
     };
@@ -75,7 +95,9 @@ export class FaultyView implements Broker {
     return this.#reached;
   }
 
-  publish(...[channel, stream, request]: Parameters<Broker["publish"]>): ReturnType<Broker["publish"]> {
+  publish(
+    ...[channel, stream, request]: Parameters<Broker["publish"]>
+  ): ReturnType<Broker["publish"]> {
     return this.#call(async (core) => {
       const result = await core.publish(channel, stream, request);
       this.#options.truth.took(channel, stream, request, result);
@@ -83,7 +105,11 @@ export class FaultyView implements Broker {
     });
   }
 
-  subscribe(channel: string, stream: StreamOptions, listener: ChannelListener): ReturnType<Broker["subscribe"]> {
+  subscribe(
+    channel: string,
+    stream: StreamOptions,
+    listener: ChannelListener,
+  ): ReturnType<Broker["subscribe"]> {
     this.#subscriptions.set(channel, { stream, listener });
     return this.#call((core) => this.#subscribeAt(core, channel, { stream, listener }));
   }
@@ -132,9 +158,13 @@ export class FaultyView implements Broker {
     this.#options.ended();
   }
 
-  /** The connection breaks; calls are refused until it comes back. What was under way may have taken effect. */
+  /**
+   * The connection breaks; calls are refused until it comes back. What was under way may have taken
+   * effect.
+   */
   cut(): void {
-    if (this.#reached) this.#lose(new BrokerError("unavailable", "the connection to the broker broke"));
+    if (this.#reached)
+      this.#lose(new BrokerError("unavailable", "the connection to the broker broke"));
   }
 
   /** A new connection after `ms`: subscriptions are made again, then the node is told. */
@@ -145,12 +175,15 @@ export class FaultyView implements Broker {
       this.#connection += 1;
       this.#core = this.#connect();
       const made = [...this.#subscriptions].map(([channel, { stream, listener }]) =>
-        this.#call((core) => this.#subscribeAt(core, channel, { stream, listener }), { certain: true }),
+        this.#call((core) => this.#subscribeAt(core, channel, { stream, listener }), {
+          certain: true,
+        }),
       );
       const connection = this.#connection;
       Promise.all(made).then(
         () => {
-          if (connection === this.#connection && this.#reached) for (const task of this.#reconnectTasks) task();
+          if (connection === this.#connection && this.#reached)
+            for (const task of this.#reconnectTasks) task();
         },
         () => {
           // It did not come about: the connection is given up and another one tried.
@@ -179,16 +212,23 @@ export class FaultyView implements Broker {
     return core;
   }
 
-  /** There and back: the call takes effect at the broker after one way and settles at the node after the other. */
+  /**
+   * There and back: the call takes effect at the broker after one way and settles at the node after
+   * the other.
+   */
   #call<T>(effect: (core: MemoryBrokerNode) => Promise<T>, { certain = false } = {}): Promise<T> {
-    if (this.#closed) return Promise.reject(new BrokerError("closed", "the broker's connection was closed"));
-    if (!this.#reached) return Promise.reject(new BrokerError("unavailable", "the broker is out of reach"));
+    if (this.#closed)
+      return Promise.reject(new BrokerError("closed", "the broker's connection was closed"));
+    if (!this.#reached)
+      return Promise.reject(new BrokerError("unavailable", "the broker is out of reach"));
     const { random, faults, process, truth } = this.#options;
     const failBefore = random.next() < faults.failBefore && !certain;
     const failAfter = random.next() < faults.failAfter && !certain;
     const connection = this.#connection;
     return new Promise<T>((resolve, reject) => {
-      const cancel = process.clock.after(faults.timeoutMs, () => fail(new BrokerError("timeout", "the broker did not answer in time")));
+      const cancel = process.clock.after(faults.timeoutMs, () =>
+        fail(new BrokerError("timeout", "the broker did not answer in time")),
+      );
       const settle = (finish: () => void): void => {
         if (!this.#pending.delete(fail)) return;
         cancel();
@@ -232,7 +272,10 @@ export class FaultyView implements Broker {
       publication: (publication, epoch) => {
         if (this.holes > 0) {
           this.holes -= 1;
-          this.#options.truth.note(this.#options.nodeId, `hole at ${channel} ${publication.offset}`);
+          this.#options.truth.note(
+            this.#options.nodeId,
+            `hole at ${channel} ${publication.offset}`,
+          );
           return;
         }
         tell(() => listener.publication(publication, epoch));

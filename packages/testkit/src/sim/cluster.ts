@@ -1,6 +1,11 @@
 // Owns: the nodes of a run: starting, draining, stopping, killing and replacing them.
-import type { Authenticator, Broker, ContractDefinition, NodeSettings } from "@holdfast/core";
-import type { SeededRandom } from "../random.ts";
+import type {
+  Authenticator,
+  Broker,
+  ContractDefinition,
+  NodeSettings,
+  SeededRandom,
+} from "@holdfast/core";
 import type { Message } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
 import type { Network } from "./network.ts";
@@ -9,9 +14,15 @@ import { SimNode } from "./sim-node.ts";
 import type { Trace } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** How long the balancer believes in a node that began to drain; a drain's `preDelayMs` covers it, as it must in production. */
+/**
+ * How long the balancer believes in a node that began to drain; a drain's `preDelayMs` covers it,
+ * as it must in production.
+ */
 const PROPAGATION_MS_MAX = 800;
-/** After a drain's deadline peers have this long to answer the closing handshake; the engine's STRAGGLER_MS and some. */
+/**
+ * After a drain's deadline peers have this long to answer the closing handshake; the engine's
+ * STRAGGLER_MS and some.
+ */
 const STRAGGLER_MS = 2500;
 
 /** A node notices within this time that its wall clock was set right. */
@@ -97,7 +108,10 @@ export class Cluster {
       wrapAuthenticator: this.#options.wrapAuthenticator,
       verifyMs: random.int(30),
       bug: (where, error) =>
-        verdict.broken("bug", `${name} in ${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+        verdict.broken(
+          "bug",
+          `${name} in ${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        ),
       sending: (client, message) => this.#options.sending(client, message, node),
     });
     Object.assign(slot, { node, draining: false, stalledMs: 0, stalledUntilMs: 0, jumpedMs: 0 });
@@ -212,9 +226,16 @@ export class Cluster {
       const tookMs = loop.nowMs - startedMs;
       trace.add(node.name, "drained", `in ${tookMs.toFixed(0)} ms, ${cut} cut`);
       const allowedMs = preDelayMs + windowMs + STRAGGLER_MS + slot.stalledMs - stalledBeforeMs;
-      if (tookMs > allowedMs) verdict.broken("H6", `${node.name} took ${tookMs.toFixed(0)} ms to drain, allowed ${allowedMs}`);
+      if (tookMs > allowedMs)
+        verdict.broken(
+          "H6",
+          `${node.name} took ${tookMs.toFixed(0)} ms to drain, allowed ${allowedMs}`,
+        );
       if (slot.draining && slot.node === node && node.engine.info().connections > 0) {
-        verdict.broken("H6", `${node.name} says that it is drained and has ${node.engine.info().connections} connections`);
+        verdict.broken(
+          "H6",
+          `${node.name} says that it is drained and has ${node.engine.info().connections} connections`,
+        );
       }
       ended();
     });

@@ -1,5 +1,5 @@
 // Owns: one simulated connection between two processes, with what TCP guarantees and no more.
-import type { SeededRandom } from "../random.ts";
+import type { SeededRandom } from "@holdfast/core";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
 
 export type Message = string | Uint8Array;
@@ -14,16 +14,25 @@ export interface EndHandlers {
 }
 
 export interface NetworkSettings {
-  /** One way, per message: `latencyMs` plus up to `jitterMs`. A connection keeps its order; connections overtake one another. */
+  /**
+   * One way, per message: `latencyMs` plus up to `jitterMs`. A connection keeps its order;
+   * connections overtake one another.
+   */
   latencyMs: number;
   jitterMs: number;
   /** What a connection carries in each direction. */
   bytesPerMs: number;
-  /** A server's end whose unsent bytes would exceed this is closed by its transport. Clients' transports have no such limit. */
+  /**
+   * A server's end whose unsent bytes would exceed this is closed by its transport. Clients'
+   * transports have no such limit.
+   */
   readonly hardLimitBytes: number;
 }
 
-/** One direction of a connection: a queue in front of a wire that may stall, and when the last message on the wire arrives. */
+/**
+ * One direction of a connection: a queue in front of a wire that may stall, and when the last
+ * message on the wire arrives.
+ */
 class Pipe {
   readonly queue: Message[] = [];
   queuedBytes = 0;
@@ -60,7 +69,10 @@ export class End {
     return this.state === "open" ? this.#connection.send(this, message) : "closed";
   }
 
-  /** Closes behind everything queued; this end is told `closed` in its next event, as Bun's sockets are. */
+  /**
+   * Closes behind everything queued; this end is told `closed` in its next event, as Bun's sockets
+   * are.
+   */
   close(code: number, reason: string): void {
     if (this.state === "open") this.#connection.close(this, code, reason);
   }
@@ -81,7 +93,10 @@ export interface ConnectionOptions {
   readonly server: { readonly process: SimProcess; readonly handlers: EndHandlers };
 }
 
-/** A connection: two ends, and the faults that can befall it. It never loses, doubles or reorders single messages: it delays them, or dies. */
+/**
+ * A connection: two ends, and the faults that can befall it. It never loses, doubles or reorders
+ * single messages: it delays them, or dies.
+ */
 export class SimConnection {
   readonly id: number;
   readonly client: End;
@@ -106,8 +121,8 @@ export class SimConnection {
   }
 
   /**
-   * The path breaks. What is on the wire arrives up to a random point. Each side is told after its delay; `never` leaves it
-   * half-open: it sends into its own queue and hears nothing.
+   * The path breaks. What is on the wire arrives up to a random point. Each side is told after its
+   * delay; `never` leaves it half-open: it sends into its own queue and hears nothing.
    */
   break(told: { readonly clientMs: number | "never"; readonly serverMs: number | "never" }): void {
     if (!this.#dead) {
@@ -128,7 +143,11 @@ export class SimConnection {
       this.cut(end);
       return "closed";
     }
-    if (out.queue.length === 0 && out.stalledUntilMs <= this.#nowMs && message.length < settings.bytesPerMs) {
+    if (
+      out.queue.length === 0 &&
+      out.stalledUntilMs <= this.#nowMs &&
+      message.length < settings.bytesPerMs
+    ) {
       this.#transmit(end, message);
       return "sent";
     }
@@ -150,7 +169,10 @@ export class SimConnection {
     end.state = "closing";
     end.process.at(0, () => this.#end(end, 1006, ""));
     if (!this.#dead)
-      this.break({ clientMs: end === this.client ? "never" : this.#delayMs(), serverMs: end === this.server ? "never" : this.#delayMs() });
+      this.break({
+        clientMs: end === this.client ? "never" : this.#delayMs(),
+        serverMs: end === this.server ? "never" : this.#delayMs(),
+      });
   }
 
   /** Sends what waits, one message at a time, as fast as the wire takes it. */
@@ -163,7 +185,9 @@ export class SimConnection {
       return;
     }
     out.pumping = true;
-    const waitMs = Math.max(0, out.stalledUntilMs - this.#nowMs) + first.length / this.#options.settings.bytesPerMs;
+    const waitMs =
+      Math.max(0, out.stalledUntilMs - this.#nowMs) +
+      first.length / this.#options.settings.bytesPerMs;
     this.#options.wire.at(waitMs, () => {
       out.pumping = false;
       if (!this.#dead && out.stalledUntilMs <= this.#nowMs) this.#sendFirst(end, first);
@@ -176,7 +200,8 @@ export class SimConnection {
     out.queue.shift();
     out.queuedBytes -= first.length;
     this.#transmit(end, first);
-    if (out.queue.length === 0) end.process.at(0, () => end.state === "open" && end.handlers.drained?.());
+    if (out.queue.length === 0)
+      end.process.at(0, () => end.state === "open" && end.handlers.drained?.());
   }
 
   #handshakeOf(end: End): void {

@@ -19,4 +19,5 @@ export function payloadKey(payload: Payload): string {
   return valueKey(payloadValue(payload));
 }
 
-const short = (text: string): string => (text.length <= 120 ? text : `${text.slice(0, 60)}…${text.length}`);
+const short = (text: string): string =>
+  text.length <= 120 ? text : `${text.slice(0, 60)}…${text.length}`;

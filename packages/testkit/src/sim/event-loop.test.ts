@@ -63,11 +63,18 @@ describe("event loop", () => {
     const loop = loopOf();
     const [slow, other] = [loop.process("slow"), loop.process("other")];
     const ran: string[] = [];
-    for (const delayMs of [10, 20, 50, 60]) slow.at(delayMs, () => ran.push(`slow ${delayMs} at ${loop.nowMs}`));
+    for (const delayMs of [10, 20, 50, 60])
+      slow.at(delayMs, () => ran.push(`slow ${delayMs} at ${loop.nowMs}`));
     other.at(15, () => ran.push("other"));
     slow.stall(50);
     loop.run(100);
-    expect(ran).toEqual(["other", "slow 10 at 50", "slow 20 at 50", "slow 50 at 50", "slow 60 at 60"]);
+    expect(ran).toEqual([
+      "other",
+      "slow 10 at 50",
+      "slow 20 at 50",
+      "slow 50 at 50",
+      "slow 60 at 60",
+    ]);
   });
 
   test("each process has its own wall clock, which may jump; the other clock does not", () => {
@@ -75,7 +82,9 @@ describe("event loop", () => {
     const [one, other] = [loop.process("one"), loop.process("other")];
     loop.run(10);
     one.jumpWall(-500);
-    expect([one.clock.wallMs(), other.clock.wallMs(), one.clock.nowMs(), loop.wallMs()]).toEqual([999_510, 1_000_010, 10, 1_000_010]);
+    expect([one.clock.wallMs(), other.clock.wallMs(), one.clock.nowMs(), loop.wallMs()]).toEqual([
+      999_510, 1_000_010, 10, 1_000_010,
+    ]);
   });
 
   test("a run stops when it is told to, and one that never ends throws", () => {

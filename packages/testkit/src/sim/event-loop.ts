@@ -1,8 +1,12 @@
-// Owns: simulated time for many processes: one queue of events, and a clock for each process that can jump, stall and die.
+// Owns: simulated time for many processes: one queue of events, and a clock for each process that
+// can jump, stall and die.
 import type { Clock } from "@holdfast/core";
 
 export interface EventLoopOptions {
-  /** Runs every microtask that waits (on Bun: `drainMicrotasks` of bun:jsc). Called after each event, so promises inside engines settle before time goes on. */
+  /**
+   * Runs every microtask that waits (on Bun: `drainMicrotasks` of bun:jsc). Called after each
+   * event, so promises inside engines settle before time goes on.
+   */
   readonly settle: () => void;
   /** Wall time at the start, in ms since the Unix epoch. Default 2026-01-01T00:00:00Z. */
   readonly wallStartMs?: number;
@@ -17,7 +21,10 @@ export interface SimProcess {
   at(delayMs: number, task: () => void): void;
   /** Nothing that it scheduled happens any more. */
   kill(): void;
-  /** Nothing happens in it for `ms`; then everything that came due does, in order (a garbage collection, a CPU limit). */
+  /**
+   * Nothing happens in it for `ms`; then everything that came due does, in order (a garbage
+   * collection, a CPU limit).
+   */
   stall(ms: number): void;
   /** Moves its wall clock alone. */
   jumpWall(ms: number): void;
@@ -40,8 +47,9 @@ interface ProcessState {
 }
 
 /**
- * A deterministic event loop. Events run by due time, equal ones in the order in which they were scheduled; after each, microtasks
- * and deferred tasks run until none is left, and only then does time go on.
+ * A deterministic event loop. Events run by due time, equal ones in the order in which they were
+ * scheduled; after each, microtasks and deferred tasks run until none is left, and only then does
+ * time go on.
  */
 export class EventLoop {
   readonly #heap: SimEvent[] = [];
@@ -109,10 +117,14 @@ export class EventLoop {
   }
 
   /**
-   * Runs events up to and including `untilMs`, then stands there. `after` is called after each event with everything settled; when it answers false, the run stops.
+   * Runs events up to and including `untilMs`, then stands there. `after` is called after each
+   * event with everything settled; when it answers false, the run stops.
    * At most `eventsMax` events: a task that schedules itself at once for ever is a bug and throws.
    */
-  run(untilMs: number, options: { readonly after?: () => boolean; readonly eventsMax?: number } = {}): void {
+  run(
+    untilMs: number,
+    options: { readonly after?: () => boolean; readonly eventsMax?: number } = {},
+  ): void {
     const eventsMax = this.#events + (options.eventsMax ?? 1_000_000);
     this.#settleAll();
     for (let event = this.#pop(untilMs); event !== undefined; event = this.#pop(untilMs)) {
@@ -123,7 +135,9 @@ export class EventLoop {
       if (!event.process.alive) continue;
       this.#events += 1;
       if (this.#events > eventsMax)
-        throw new Error(`more than ${options.eventsMax ?? 1_000_000} events: something schedules itself for ever`);
+        throw new Error(
+          `more than ${options.eventsMax ?? 1_000_000} events: something schedules itself for ever`,
+        );
       task();
       this.#settleAll();
       if (options.after?.() === false) return;
@@ -146,18 +160,30 @@ export class EventLoop {
     if (Number.isNaN(delayMs)) throw new Error("a timer without a time");
     this.#sequence += 1;
     process.waiting += 1;
-    const event: SimEvent = { atMs: this.#nowMs + Math.max(0, delayMs), sequence: this.#sequence, process, task };
+    const event: SimEvent = {
+      atMs: this.#nowMs + Math.max(0, delayMs),
+      sequence: this.#sequence,
+      process,
+      task,
+    };
     this.#insert(event);
     return event;
   }
 
-  /** The next event that is due, with time moved to it. Events of a stalled process wait for its end and keep their order. */
+  /**
+   * The next event that is due, with time moved to it. Events of a stalled process wait for its end
+   * and keep their order.
+   */
   #pop(untilMs: number): SimEvent | undefined {
     for (;;) {
       const first = this.#heap[0];
       if (first === undefined || first.atMs > untilMs) return undefined;
       this.#removeFirst();
-      if (first.atMs < first.process.stalledUntilMs && first.process.alive && first.task !== undefined) {
+      if (
+        first.atMs < first.process.stalledUntilMs &&
+        first.process.alive &&
+        first.task !== undefined
+      ) {
         first.atMs = first.process.stalledUntilMs;
         this.#insert(first);
         continue;
@@ -189,7 +215,8 @@ export class EventLoop {
     for (;;) {
       let child = 2 * index + 1;
       if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1] as SimEvent, heap[child] as SimEvent)) child += 1;
+      if (child + 1 < heap.length && before(heap[child + 1] as SimEvent, heap[child] as SimEvent))
+        child += 1;
       if (!before(heap[child] as SimEvent, last)) break;
       heap[index] = heap[child] as SimEvent;
       index = child;

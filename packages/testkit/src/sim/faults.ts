@@ -1,9 +1,11 @@
-// Owns: what goes wrong in a run: drawn from the seed before the run begins, so that it can be printed first and taken apart afterwards.
-import type { SeededRandom } from "../random.ts";
+// Owns: what goes wrong in a run: drawn from the seed before the run begins, so that it can be
+// printed first and taken apart afterwards.
+import type { SeededRandom } from "@holdfast/core";
 
 /**
- * What kinds of faults a run has. `deploy`: nodes drain, stop and start and nothing else, so the strictest promises hold. `network`: the clients' side of the
- * network misbehaves too, the broker does not. `chaos`: everything.
+ * What kinds of faults a run has. `deploy`: nodes drain, stop and start and nothing else, so the
+ * strictest promises hold. `network`: the clients' side of the network misbehaves too, the broker
+ * does not. `chaos`: everything.
  */
 export type Profile = "deploy" | "network" | "chaos";
 
@@ -15,13 +17,43 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "slow-reader"; readonly client: number; readonly forMs: number }
   | { readonly kind: "slow-writer"; readonly client: number; readonly forMs: number }
   | { readonly kind: "client-sleeps"; readonly client: number; readonly forMs: number }
-  | { readonly kind: "weather"; readonly forMs: number; readonly latencyMs: number; readonly jitterMs: number }
-  | { readonly kind: "node-killed"; readonly slot: number; readonly how: "refuses" | "silent"; readonly backAfterMs: number }
-  | { readonly kind: "node-stopped"; readonly slot: number; readonly windowMs: number; readonly backAfterMs: number }
-  | { readonly kind: "node-drained"; readonly slot: number; readonly windowMs: number; readonly undrainAfterMs: number }
+  | {
+      readonly kind: "weather";
+      readonly forMs: number;
+      readonly latencyMs: number;
+      readonly jitterMs: number;
+    }
+  | {
+      readonly kind: "node-killed";
+      readonly slot: number;
+      readonly how: "refuses" | "silent";
+      readonly backAfterMs: number;
+    }
+  | {
+      readonly kind: "node-stopped";
+      readonly slot: number;
+      readonly windowMs: number;
+      readonly backAfterMs: number;
+    }
+  | {
+      readonly kind: "node-drained";
+      readonly slot: number;
+      readonly windowMs: number;
+      readonly undrainAfterMs: number;
+    }
   | { readonly kind: "node-stalls"; readonly slot: number; readonly forMs: number }
-  | { readonly kind: "clock-jumps"; readonly who: "node" | "client"; readonly index: number; readonly byMs: number }
-  | { readonly kind: "broker-errors"; readonly forMs: number; readonly before: number; readonly after: number }
+  | {
+      readonly kind: "clock-jumps";
+      readonly who: "node" | "client";
+      readonly index: number;
+      readonly byMs: number;
+    }
+  | {
+      readonly kind: "broker-errors";
+      readonly forMs: number;
+      readonly before: number;
+      readonly after: number;
+    }
   | { readonly kind: "broker-slow"; readonly forMs: number; readonly latencyMs: number }
   | { readonly kind: "broker-cut"; readonly slot: number; readonly forMs: number }
   | { readonly kind: "broker-hole"; readonly slot: number; readonly count: number }
@@ -56,27 +88,45 @@ export function drawFaults(random: SeededRandom, clients: number): FaultPlan {
     jitterMs: random.int(random.chance(0.3) ? 200 : 20),
     brokerLatencyMs: random.int(random.chance(0.3) ? 40 : 4),
   };
-  const faults = profile === "deploy" ? drawDeploys(random, slots) : drawMany(random, { profile, slots, clients });
+  const faults =
+    profile === "deploy"
+      ? drawDeploys(random, slots)
+      : drawMany(random, { profile, slots, clients });
   return { ...basis, faults: faults.sort((a, b) => a.atMs - b.atMs) };
 }
 
-/** One node after the other is taken out, never two at once: somebody can always take the sessions in. */
+/**
+ * One node after the other is taken out, never two at once: somebody can always take the sessions
+ * in.
+ */
 function drawDeploys(random: SeededRandom, slots: number): Fault[] {
   const faults: Fault[] = [];
   for (let atMs = FAULTS_FROM_MS + random.int(2000); atMs < FAULTS_TO_MS; ) {
     const slot = random.int(slots);
     const windowMs = 3000 + random.int(4000);
     const backAfterMs = random.int(1000);
-    if (random.chance(0.7)) faults.push({ atMs, kind: "node-stopped", slot, windowMs, backAfterMs });
-    else faults.push({ atMs, kind: "node-drained", slot, windowMs, undrainAfterMs: random.int(windowMs * 2) });
+    if (random.chance(0.7))
+      faults.push({ atMs, kind: "node-stopped", slot, windowMs, backAfterMs });
+    else
+      faults.push({
+        atMs,
+        kind: "node-drained",
+        slot,
+        windowMs,
+        undrainAfterMs: random.int(windowMs * 2),
+      });
     atMs += windowMs * 2 + 2000 + random.int(2000);
   }
   return faults;
 }
 
-function drawMany(random: SeededRandom, run: { readonly profile: Profile; readonly slots: number; readonly clients: number }): Fault[] {
+function drawMany(
+  random: SeededRandom,
+  run: { readonly profile: Profile; readonly slots: number; readonly clients: number },
+): Fault[] {
   const kinds = run.profile === "network" ? NETWORK_KINDS : [...NETWORK_KINDS, ...BROKER_KINDS];
-  // Each run has some kinds many times rather than every kind once: troubles of one kind meet each other.
+  // Each run has some kinds many times rather than every kind once: troubles of one kind meet each
+  // other.
   const chosen = Array.from({ length: 1 + random.int(4) }, () => random.pick(kinds));
   const count = 1 + random.int(12);
   return Array.from({ length: count }, () => {
@@ -124,26 +174,61 @@ function drawOne(
   const slot = random.int(run.slots);
   switch (kind) {
     case "cut":
-      return { atMs, kind, client, told: random.pick<Told>(["both", "both", "client", "server", "nobody"]) };
+      return {
+        atMs,
+        kind,
+        client,
+        told: random.pick<Told>(["both", "both", "client", "server", "nobody"]),
+      };
     case "slow-reader":
     case "slow-writer":
       return { atMs, kind, client, forMs: 200 + random.int(8000) };
     case "client-sleeps":
       return { atMs, kind, client, forMs: 500 + random.int(12_000) };
     case "weather":
-      return { atMs, kind, forMs: 500 + random.int(5000), latencyMs: random.int(800), jitterMs: random.int(2000) };
+      return {
+        atMs,
+        kind,
+        forMs: 500 + random.int(5000),
+        latencyMs: random.int(800),
+        jitterMs: random.int(2000),
+      };
     case "node-killed":
-      return { atMs, kind, slot, how: random.pick(["refuses", "silent"] as const), backAfterMs: 100 + random.int(6000) };
+      return {
+        atMs,
+        kind,
+        slot,
+        how: random.pick(["refuses", "silent"] as const),
+        backAfterMs: 100 + random.int(6000),
+      };
     case "node-stopped":
       return { atMs, kind, slot, windowMs: 500 + random.int(6000), backAfterMs: random.int(3000) };
     case "node-drained":
-      return { atMs, kind, slot, windowMs: 500 + random.int(6000), undrainAfterMs: random.int(8000) };
+      return {
+        atMs,
+        kind,
+        slot,
+        windowMs: 500 + random.int(6000),
+        undrainAfterMs: random.int(8000),
+      };
     case "node-stalls":
       return { atMs, kind, slot, forMs: 50 + random.int(random.chance(0.2) ? 15_000 : 1500) };
     case "clock-jumps":
-      return { atMs, kind, who: random.pick(["node", "client"] as const), index: random.int(8), byMs: random.int(7_200_000) - 3_600_000 };
+      return {
+        atMs,
+        kind,
+        who: random.pick(["node", "client"] as const),
+        index: random.int(8),
+        byMs: random.int(7_200_000) - 3_600_000,
+      };
     case "broker-errors":
-      return { atMs, kind, forMs: 200 + random.int(6000), before: random.next() * 0.6, after: random.next() * 0.6 };
+      return {
+        atMs,
+        kind,
+        forMs: 200 + random.int(6000),
+        before: random.next() * 0.6,
+        after: random.next() * 0.6,
+      };
     case "broker-slow":
       return { atMs, kind, forMs: 200 + random.int(6000), latencyMs: random.int(1500) };
     case "broker-cut":

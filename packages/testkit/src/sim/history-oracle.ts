@@ -6,7 +6,10 @@ import type { Verdict } from "./verdict.ts";
 
 type HistoryFrame = Extract<ServerFrame<unknown>, { readonly t: "history" }>;
 
-/** At most `limit` publications, oldest first, each as the broker took it, without holes (latest: rising). */
+/**
+ * At most `limit` publications, oldest first, each as the broker took it, without holes (latest:
+ * rising).
+ */
 export function judgeHistory(
   frame: HistoryFrame,
   options: {
@@ -18,15 +21,18 @@ export function judgeHistory(
   },
 ): void {
   const { who, channel, limit, truth, verdict } = options;
-  const broken = (text: string): void => verdict.broken("H1", `${who} read the history of ${channel.name}: ${text}`);
-  if (channel.cls !== "latest" && frame.pubs.length > limit) broken(`${frame.pubs.length} publications, asked for ${limit}`);
+  const broken = (text: string): void =>
+    verdict.broken("H1", `${who} read the history of ${channel.name}: ${text}`);
+  if (channel.cls !== "latest" && frame.pubs.length > limit)
+    broken(`${frame.pubs.length} publications, asked for ${limit}`);
   let before: number | undefined;
   for (const { o, data } of frame.pubs) {
     const taken = truth.at(channel.name, { epoch: frame.e, offset: o });
     if (taken === undefined) broken(`${frame.e} ${o} never was`);
     else if (payloadKey(taken.payload) !== valueKey(data))
       broken(`${valueKey(data)} at ${o}, the broker took ${payloadKey(taken.payload)}`);
-    const follows = before === undefined || (channel.cls === "latest" ? o > before : o === before + 1);
+    const follows =
+      before === undefined || (channel.cls === "latest" ? o > before : o === before + 1);
     if (!follows) broken(`${o} follows ${before}`);
     before = o;
   }

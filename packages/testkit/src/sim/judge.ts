@@ -1,15 +1,20 @@
-// Owns: judging a whole run: what must hold at each step, what a run of drains alone must look like, what must be there in the end and what must not.
+// Owns: judging a whole run: what must hold at each step, what a run of drains alone must look
+// like, what must be there in the end and what must not.
 import type { World } from "./world.ts";
 
 /** What must hold at every moment. */
 export function judgeStep({ truth, verdict, clients, network, queueBytesMax }: World): void {
   for (const text of truth.violations) verdict.broken("bug", text);
   for (const { plan, stats } of clients) {
-    if (stats.undeclared > 0) verdict.broken("H2", `${plan.name} found ${stats.undeclared} undeclared holes`);
+    if (stats.undeclared > 0)
+      verdict.broken("H2", `${plan.name} found ${stats.undeclared} undeclared holes`);
   }
   for (const { id, server } of network.connections) {
     if (server.queuedBytesPeak <= queueBytesMax) continue;
-    verdict.broken("H4", `connection ${id} of ${server.peer.process.name} had ${server.queuedBytesPeak} bytes in its queue`);
+    verdict.broken(
+      "H4",
+      `connection ${id} of ${server.peer.process.name} had ${server.queuedBytesPeak} bytes in its queue`,
+    );
   }
 }
 
@@ -20,18 +25,25 @@ export function judgeDeploy({ plan: { profile }, workload, clients, verdict }: W
   for (const { plan, leaves, statesSeen, publishes, presence, streams, stats } of clients) {
     if (leaves) continue;
     const others = statesSeen.filter((state) => state !== "connected" && state !== "closed");
-    if (others.length > 0) verdict.broken("H6", `${plan.name} saw ${statesSeen.join(", ")} in a run of drains alone`);
-    const failures = publishes.failures.filter((code) => code !== "closed" && code !== "permission_denied");
-    if (failures.length > 0) verdict.broken("H6", `${plan.name} could not publish: ${failures.join(", ")}`);
+    if (others.length > 0)
+      verdict.broken("H6", `${plan.name} saw ${statesSeen.join(", ")} in a run of drains alone`);
+    const failures = publishes.failures.filter(
+      (code) => code !== "closed" && code !== "permission_denied",
+    );
+    if (failures.length > 0)
+      verdict.broken("H6", `${plan.name} could not publish: ${failures.join(", ")}`);
     for (const user of presence?.leaves ?? []) {
       if (!left.has(user)) verdict.broken("H7", `${plan.name} was told that ${user} had left`);
     }
     for (const [channel, { gaps }] of streams) {
       // What keeps little may lose; large publications may fill a queue.
-      const lossy = channel.startsWith("small:") || (channel.startsWith("cursor:") && workload.heavy);
-      if (gaps > 0 && !lossy) verdict.broken("H1", `${plan.name} was told of ${gaps} gaps in ${channel}`);
+      const lossy =
+        channel.startsWith("small:") || (channel.startsWith("cursor:") && workload.heavy);
+      if (gaps > 0 && !lossy)
+        verdict.broken("H1", `${plan.name} was told of ${gaps} gaps in ${channel}`);
     }
-    if (stats.reconnects > 0) verdict.broken("H6", `${plan.name} reconnected ${stats.reconnects} times`);
+    if (stats.reconnects > 0)
+      verdict.broken("H6", `${plan.name} reconnected ${stats.reconnects} times`);
   }
 }
 
@@ -61,7 +73,8 @@ export function leftOver({ cluster, clients, broker }: World): string | undefine
   for (const { name, engine } of cluster.nodes()) {
     const { connections, sessions, subscriptions, channels, queueBytes } = engine.info();
     const kept = { connections, sessions, subscriptions, channels, queueBytes };
-    if (Object.values(kept).some((count) => count !== 0)) return `${name} keeps ${JSON.stringify(kept)}`;
+    if (Object.values(kept).some((count) => count !== 0))
+      return `${name} keeps ${JSON.stringify(kept)}`;
   }
   const { members } = broker.figures();
   return members === 0 ? undefined : `the broker keeps ${members} members`;

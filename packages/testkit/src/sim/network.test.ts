@@ -1,22 +1,37 @@
 // Owns: tests of the simulated network: what TCP guarantees, and what it does not.
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, test } from "bun:test";
+import { createSeededRandom } from "@holdfast/core";
 import fc from "fast-check";
-import { createSeededRandom } from "../random.ts";
 import type { End } from "./connection.ts";
 import { EventLoop } from "./event-loop.ts";
 import { type Dialled, Network } from "./network.ts";
 
 /** A client and a server with one connection; what each was told, with times left out. */
-function connected(options: { seed?: number; latencyMs?: number; jitterMs?: number; bytesPerMs?: number; hardLimitBytes?: number } = {}) {
+function connected(
+  options: {
+    seed?: number;
+    latencyMs?: number;
+    jitterMs?: number;
+    bytesPerMs?: number;
+    hardLimitBytes?: number;
+  } = {},
+) {
   const loop = new EventLoop({ settle: drainMicrotasks });
-  const settings = { latencyMs: 5, jitterMs: 20, bytesPerMs: 100, hardLimitBytes: 10_000, ...options };
+  const settings = {
+    latencyMs: 5,
+    jitterMs: 20,
+    bytesPerMs: 100,
+    hardLimitBytes: 10_000,
+    ...options,
+  };
   const network = new Network({ loop, random: createSeededRandom(options.seed ?? 1), settings });
   const [clientProcess, serverProcess] = [loop.process("client"), loop.process("server")];
   const told = { client: [] as string[], server: [] as string[] };
   const note = (side: "client" | "server") => ({
     message: (message: string | Uint8Array) => void told[side].push(String(message)),
-    closed: (code: number, reason: string) => void told[side].push(`closed ${code} ${reason}`.trimEnd()),
+    closed: (code: number, reason: string) =>
+      void told[side].push(`closed ${code} ${reason}`.trimEnd()),
     drained: () => void told[side].push("drained"),
   });
   let server: End | undefined;
@@ -33,23 +48,33 @@ function connected(options: { seed?: number; latencyMs?: number; jitterMs?: numb
   );
   let client: Dialled | undefined;
   clientProcess.at(1, () => {
-    client = network.dial(clientProcess, "holdfast.v1", { opened: () => told.client.push("opened"), ...note("client") });
+    client = network.dial(clientProcess, "holdfast.v1", {
+      opened: () => told.client.push("opened"),
+      ...note("client"),
+    });
   });
   loop.run(200 + 5 * settings.jitterMs);
   const [connection] = network.connections;
-  if (client === undefined || server === undefined || connection === undefined) throw new Error("not connected");
+  if (client === undefined || server === undefined || connection === undefined)
+    throw new Error("not connected");
   return { loop, network, client, server, connection, told };
 }
 
 describe("simulated network", () => {
   test("messages arrive in the order in which they were sent, whatever the jitter and their sizes", () => {
     fc.assert(
-      fc.property(fc.integer(), fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 40 }), (seed, sizes) => {
-        const { loop, client, told } = connected({ seed, jitterMs: 500, hardLimitBytes: 1e9 });
-        for (const [index, size] of sizes.entries()) client.send(`${index} `.padEnd(size, "x"));
-        loop.run(60_000);
-        expect(told.server.map((message) => Number.parseInt(message, 10))).toEqual([...sizes.keys()]);
-      }),
+      fc.property(
+        fc.integer(),
+        fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 40 }),
+        (seed, sizes) => {
+          const { loop, client, told } = connected({ seed, jitterMs: 500, hardLimitBytes: 1e9 });
+          for (const [index, size] of sizes.entries()) client.send(`${index} `.padEnd(size, "x"));
+          loop.run(60_000);
+          expect(told.server.map((message) => Number.parseInt(message, 10))).toEqual([
+            ...sizes.keys(),
+          ]);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -91,8 +116,11 @@ describe("simulated network", () => {
     fc.assert(
       fc.property(fc.integer(), fc.integer({ min: 0, max: 100 }), (seed, breakAfterMs) => {
         const { loop, client, connection, told } = connected({ seed });
-        for (let index = 0; index < 30; index++) loop.process("pace").at(index * 3, () => client.send(`${index}`));
-        loop.process("fate").at(breakAfterMs, () => connection.break({ clientMs: 50, serverMs: 500 }));
+        for (let index = 0; index < 30; index++)
+          loop.process("pace").at(index * 3, () => client.send(`${index}`));
+        loop
+          .process("fate")
+          .at(breakAfterMs, () => connection.break({ clientMs: 50, serverMs: 500 }));
         loop.run(10_000);
         const arrived = told.server.slice(0, -1);
         expect(arrived).toEqual(arrived.map((_, index) => `${index}`));
@@ -119,7 +147,11 @@ describe("simulated network", () => {
       loop.run(1000);
       expect(told.client).toEqual(how === "refuses" ? ["opened", "closed 1006"] : ["opened"]);
       const states: string[] = [];
-      const handlers = { opened: () => states.push("opened"), message() {}, closed: (code: number) => states.push(`closed ${code}`) };
+      const handlers = {
+        opened: () => states.push("opened"),
+        message() {},
+        closed: (code: number) => states.push(`closed ${code}`),
+      };
       network.dial(loop.process("another"), "holdfast.v1", handlers);
       loop.run(3000);
       expect(states).toEqual(how === "refuses" ? ["closed 1006"] : []);

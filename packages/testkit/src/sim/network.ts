@@ -1,6 +1,13 @@
-// Owns: which connections exist, and how a client reaches a node: through a balancer that learns late.
-import type { SeededRandom } from "../random.ts";
-import { type End, type EndHandlers, type Message, type NetworkSettings, SimConnection } from "./connection.ts";
+// Owns: which connections exist, and how a client reaches a node: through a balancer that learns
+// late.
+import type { SeededRandom } from "@holdfast/core";
+import {
+  type End,
+  type EndHandlers,
+  type Message,
+  type NetworkSettings,
+  SimConnection,
+} from "./connection.ts";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
 
 /** A listening server. `accept` is called in its process; the answer is what the end is told. */
@@ -41,7 +48,11 @@ export class Network {
   readonly #wire: SimProcess;
   #lastId = 0;
 
-  constructor(options: { readonly loop: EventLoop; readonly random: SeededRandom; readonly settings: NetworkSettings }) {
+  constructor(options: {
+    readonly loop: EventLoop;
+    readonly random: SeededRandom;
+    readonly settings: NetworkSettings;
+  }) {
     this.#loop = options.loop;
     this.#random = options.random;
     this.settings = options.settings;
@@ -66,7 +77,9 @@ export class Network {
     });
   }
 
-  /** The listener's process is gone. `silent`: so is its machine, and nobody is told of anything. */
+  /**
+   * The listener's process is gone. `silent`: so is its machine, and nobody is told of anything.
+   */
   lose(name: string, how: "refuses" | "silent", unlistedAfterMs: number): void {
     const registered = this.#listeners.get(name);
     if (registered === undefined) return;
@@ -76,7 +89,10 @@ export class Network {
     });
     for (const connection of this.connections) {
       if (connection.server.process !== registered.listener.process) continue;
-      connection.break({ clientMs: how === "silent" ? "never" : this.#delayMs(), serverMs: "never" });
+      connection.break({
+        clientMs: how === "silent" ? "never" : this.#delayMs(),
+        serverMs: "never",
+      });
     }
   }
 
@@ -94,7 +110,8 @@ export class Network {
       if (over) return;
       const target = this.#pick();
       if (target === undefined || target.reach === "refuses") fail(this.#delayMs());
-      else if (target.reach === "open") this.#accept(process, target.listener, subprotocol, connected);
+      else if (target.reach === "open")
+        this.#accept(process, target.listener, subprotocol, connected);
     };
     const connected = (client: End, afterMs: number): void => {
       end = client;
@@ -124,10 +141,16 @@ export class Network {
 
   /** Connections whose both ends were told of their end are forgotten. */
   sweep(): void {
-    for (const connection of this.connections) if (connection.ended) this.connections.delete(connection);
+    for (const connection of this.connections)
+      if (connection.ended) this.connections.delete(connection);
   }
 
-  #accept(process: SimProcess, listener: Listener, subprotocol: string, connected: (client: End, afterMs: number) => void): void {
+  #accept(
+    process: SimProcess,
+    listener: Listener,
+    subprotocol: string,
+    connected: (client: End, afterMs: number) => void,
+  ): void {
     listener.process.at(0, () => {
       this.#lastId += 1;
       const connection = new SimConnection({

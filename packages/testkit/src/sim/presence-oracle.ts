@@ -3,7 +3,10 @@ import type { MembersChange, RawMember } from "@holdfast/client/engine";
 import { valueKey } from "./data.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Follows one watch through all its connections: changes must fit what was known, and lead to the members that are named with them. */
+/**
+ * Follows one watch through all its connections: changes must fit what was known, and lead to the
+ * members that are named with them.
+ */
 export class PresenceOracle {
   readonly #options: { readonly who: string; readonly verdict: Verdict };
   #members = new Map<string, RawMember>();
@@ -20,7 +23,8 @@ export class PresenceOracle {
       this.#members.set(member.id, member);
     }
     for (const member of change.update) {
-      if (!this.#members.has(member.id)) this.#broken(`${member.user} was updated and had not joined`);
+      if (!this.#members.has(member.id))
+        this.#broken(`${member.user} was updated and had not joined`);
       this.#members.set(member.id, member);
     }
     for (const member of change.leave) {
@@ -32,10 +36,14 @@ export class PresenceOracle {
   }
 
   /** Undefined when the watcher knows exactly these members. */
-  missing(expected: readonly { readonly id: string; readonly data: unknown }[]): string | undefined {
+  missing(
+    expected: readonly { readonly id: string; readonly data: unknown }[],
+  ): string | undefined {
     const known = keyOf([...this.#members.values()]);
     const wanted = keyOf(expected);
-    return known === wanted ? undefined : `${this.#options.who} knows the members ${known}, there are ${wanted}`;
+    return known === wanted
+      ? undefined
+      : `${this.#options.who} knows the members ${known}, there are ${wanted}`;
   }
 
   #broken(text: string): void {

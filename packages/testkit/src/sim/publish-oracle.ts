@@ -1,4 +1,5 @@
-// Owns: judging one publisher's publishes (H3): what was acknowledged is in the stream where it was said to be.
+// Owns: judging one publisher's publishes (H3): what was acknowledged is in the stream where it was
+// said to be.
 import type { Position } from "@holdfast/protocol";
 import type { BrokerTruth } from "./broker-truth.ts";
 import { payloadKey, valueKey } from "./data.ts";
@@ -11,14 +12,22 @@ export interface Publish {
 }
 
 export class PublishOracle {
-  readonly #options: { readonly who: string; readonly truth: BrokerTruth; readonly verdict: Verdict };
+  readonly #options: {
+    readonly who: string;
+    readonly truth: BrokerTruth;
+    readonly verdict: Verdict;
+  };
   /** Publishes that are neither acknowledged nor given up. */
   waiting = 0;
   acknowledgements = 0;
   /** Codes of those that were not published. */
   readonly failures: string[] = [];
 
-  constructor(options: { readonly who: string; readonly truth: BrokerTruth; readonly verdict: Verdict }) {
+  constructor(options: {
+    readonly who: string;
+    readonly truth: BrokerTruth;
+    readonly verdict: Verdict;
+  }) {
     this.#options = options;
   }
 
@@ -33,9 +42,13 @@ export class PublishOracle {
     const { who, truth, verdict } = this.#options;
     const taken = truth.at(publish.channel, position);
     const here = `${publish.channel} ${position.epoch} ${position.offset}`;
-    if (taken === undefined) verdict.broken("H3", `${who} was told that ${publish.key} is at ${here}; nothing is there`);
+    if (taken === undefined)
+      verdict.broken("H3", `${who} was told that ${publish.key} is at ${here}; nothing is there`);
     else if (payloadKey(taken.payload) !== publish.key) {
-      verdict.broken("H3", `${who} was told that ${publish.key} is at ${here}; ${payloadKey(taken.payload)} is`);
+      verdict.broken(
+        "H3",
+        `${who} was told that ${publish.key} is at ${here}; ${payloadKey(taken.payload)} is`,
+      );
     }
   }
 
@@ -50,7 +63,11 @@ export class PublishOracle {
   }
 
   #settle(publish: Publish): void {
-    if (publish.settled) this.#options.verdict.broken("H3", `${this.#options.who} was answered twice for ${publish.key}`);
+    if (publish.settled)
+      this.#options.verdict.broken(
+        "H3",
+        `${this.#options.who} was answered twice for ${publish.key}`,
+      );
     publish.settled = true;
     this.waiting = Math.max(0, this.waiting - 1);
   }
@@ -64,7 +81,8 @@ export function judgeStreams(truth: BrokerTruth, verdict: Verdict): void {
       for (const { offset, payload } of publications) {
         const key = payloadKey(payload);
         const before = seen.get(key);
-        if (before !== undefined) verdict.broken("H3", `${key} is in ${channel} ${epoch} twice: ${before} and ${offset}`);
+        if (before !== undefined)
+          verdict.broken("H3", `${key} is in ${channel} ${epoch} twice: ${before} and ${offset}`);
         seen.set(key, offset);
       }
     }

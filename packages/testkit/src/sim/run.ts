@@ -1,4 +1,5 @@
-// Owns: one run: a whole bad day of a cluster from one seed, judged after each step; then everything heals and must go on.
+// Owns: one run: a whole bad day of a cluster from one seed, judged after each step; then
+// everything heals and must go on.
 import { FAULTS_TO_MS, type FaultPlan } from "./faults.ts";
 import { judgeDeploy, judgeStep, leftOver, missing } from "./judge.ts";
 import { judgeStreams } from "./publish-oracle.ts";
@@ -57,7 +58,8 @@ class Run {
     this.#world = createWorld(seed, options);
     const { plan, fate } = this.#world;
     for (const [index, fault] of plan.faults.entries()) {
-      if (options.only === undefined || options.only.includes(index)) fate.at(fault.atMs, () => strike(fault, this.#world));
+      if (options.only === undefined || options.only.includes(index))
+        fate.at(fault.atMs, () => strike(fault, this.#world));
     }
   }
 
@@ -65,13 +67,17 @@ class Run {
     try {
       if (this.#until(HEAL_MS)) this.#healAndFinish();
     } catch (error) {
-      this.#world.verdict.broken("bug", error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.#world.verdict.broken(
+        "bug",
+        error instanceof Error ? (error.stack ?? error.message) : String(error),
+      );
     }
   }
 
   result(): RunResult {
     const { plan, workload, verdict, trace, loop, clients, cluster } = this.#world;
-    const sum = (pick: (client: SimClient) => number): number => clients.reduce((total, client) => total + pick(client), 0);
+    const sum = (pick: (client: SimClient) => number): number =>
+      clients.reduce((total, client) => total + pick(client), 0);
     const streams = (client: SimClient) => [...client.streams.values()];
     return {
       seed: this.#seed,
@@ -83,7 +89,9 @@ class Run {
       events: loop.events,
       simulatedMs: loop.nowMs,
       counts: {
-        messages: sum((client) => streams(client).reduce((total, { messages }) => total + messages, 0)),
+        messages: sum((client) =>
+          streams(client).reduce((total, { messages }) => total + messages, 0),
+        ),
         gaps: sum((client) => streams(client).reduce((total, { gaps }) => total + gaps, 0)),
         published: sum(({ publishes }) => publishes.acknowledgements),
         notPublished: sum(({ publishes }) => publishes.failures.length),
@@ -99,11 +107,14 @@ class Run {
     const { clients, truth, verdict } = this.#world;
     heal(this.#world);
     if (!this.#until(HEAL_MS + QUIET_AFTER_MS / 2)) return;
-    // A publication that was lost on its way to a node is missed when the next one comes: let there be one in each channel.
-    for (const { name, cls } of SIM_CHANNELS) this.#publishLast(name, cls === "latest" ? "last" : undefined);
+    // A publication that was lost on its way to a node is missed when the next one comes: let there
+    // be one in each channel.
+    for (const { name, cls } of SIM_CHANNELS)
+      this.#publishLast(name, cls === "latest" ? "last" : undefined);
     if (!this.#until(HEAL_MS + QUIET_AFTER_MS)) return;
     for (const client of clients) client.quiet = true;
-    const lacking = (): string | undefined => (this.#lastOpen > 0 ? "a last publication is not published" : missing(this.#world));
+    const lacking = (): string | undefined =>
+      this.#lastOpen > 0 ? "a last publication is not published" : missing(this.#world);
     if (!this.#within(PROGRESS_WITHIN_MS, lacking, "progress")) return;
     judgeDeploy(this.#world);
     judgeStreams(truth, verdict);
@@ -118,7 +129,11 @@ class Run {
     const retry = (): void => fate.at(RETRY_MS, () => this.#publishLast(channel, key));
     if (node === undefined) return retry();
     const payload = { kind: "json", text: JSON.stringify({ id: `world in ${channel}` }) } as const;
-    const request = { payload, idempotencyKey: `last in ${channel}`, ...(key === undefined ? {} : { key }) };
+    const request = {
+      payload,
+      idempotencyKey: `last in ${channel}`,
+      ...(key === undefined ? {} : { key }),
+    };
     this.#lastOpen += 1;
     void node.engine.publish(channel, request).then((outcome) => {
       this.#lastOpen -= 1;
@@ -128,7 +143,10 @@ class Run {
 
   /** Runs until then; false when something was broken. */
   #until(untilMs: number): boolean {
-    this.#world.loop.run(untilMs, { after: () => !this.#world.verdict.guilty, eventsMax: EVENTS_MAX });
+    this.#world.loop.run(untilMs, {
+      after: () => !this.#world.verdict.guilty,
+      eventsMax: EVENTS_MAX,
+    });
     judgeStep(this.#world);
     return !this.#world.verdict.guilty;
   }
@@ -141,7 +159,10 @@ class Run {
       const found = lacking();
       if (found === undefined) return true;
       if (this.#world.loop.nowMs < endMs) continue;
-      this.#world.verdict.broken(rule, `${limitMs} ms after ${rule === "H4" ? "everyone left" : "everything healed"}: ${found}`);
+      this.#world.verdict.broken(
+        rule,
+        `${limitMs} ms after ${rule === "H4" ? "everyone left" : "everything healed"}: ${found}`,
+      );
       return false;
     }
   }

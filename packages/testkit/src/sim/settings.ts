@@ -1,6 +1,5 @@
 // Owns: the settings of simulated nodes: small limits, so that small runs reach them.
-import type { NodeSettings } from "@holdfast/core";
-import type { SeededRandom } from "../random.ts";
+import type { NodeSettings, SeededRandom } from "@holdfast/core";
 
 export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId"> {
   return {

@@ -1,6 +1,8 @@
-// Owns: the broker of a run: a memory broker that nodes reach through a simulated network, and that can lose everything.
+// Owns: the broker of a run: a memory broker that nodes reach through a simulated network, and that
+// can lose everything.
+
+import type { SeededRandom } from "@holdfast/core";
 import { createMemoryBroker, type MemoryBroker, type MemoryBrokerLimits } from "@holdfast/core";
-import type { SeededRandom } from "../random.ts";
 import type { BrokerTruth } from "./broker-truth.ts";
 import { type BrokerFaults, FaultyView } from "./broker-view.ts";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
@@ -50,7 +52,10 @@ export class SimBroker {
     return view;
   }
 
-  /** Everything that the broker kept is gone: streams begin anew, members and idempotency keys are forgotten. Nodes lose their connections for `downMs`. */
+  /**
+   * Everything that the broker kept is gone: streams begin anew, members and idempotency keys are
+   * forgotten. Nodes lose their connections for `downMs`.
+   */
   loseData(downMs: number): void {
     this.#core.close();
     this.#core = this.#start();
@@ -67,6 +72,10 @@ export class SimBroker {
 
   #start(): MemoryBroker {
     this.#lives += 1;
-    return createMemoryBroker({ clock: this.#process.clock, random: this.#random.fork(`life ${this.#lives}`), limits: this.#limits });
+    return createMemoryBroker({
+      clock: this.#process.clock,
+      random: this.#random.fork(`life ${this.#lives}`),
+      limits: this.#limits,
+    });
   }
 }

@@ -1,7 +1,8 @@
-// Owns: one client of a run: the real client engine in a simulated process, doing what its plan says and telling the oracles what it sees.
+// Owns: one client of a run: the real client engine in a simulated process, doing what its plan
+// says and telling the oracles what it sees.
 import { ClientEngine, HoldfastError, Presence, type StateChange } from "@holdfast/client/engine";
+import type { SeededRandom } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
-import type { SeededRandom } from "../random.ts";
 import { makeToken } from "./authentication.ts";
 import type { BrokerTruth } from "./broker-truth.ts";
 import { openTransport, watchedCodec } from "./client-wire.ts";
@@ -78,11 +79,16 @@ export class SimClient {
         migrates: true,
         queue: { countMax: 1000, bytesMax: 1_000_000 },
       },
-      { clock: process.clock, random, open: (_url, subprotocol, handlers) => openTransport(options, subprotocol, handlers) },
+      {
+        clock: process.clock,
+        random,
+        open: (_url, subprotocol, handlers) => openTransport(options, subprotocol, handlers),
+      },
       {
         state: (change) => this.#onState(change),
         error: (error) => {
-          if (!(error instanceof HoldfastError)) verdict.broken("bug", `${plan.name}: ${String(error)}`);
+          if (!(error instanceof HoldfastError))
+            verdict.broken("bug", `${plan.name}: ${String(error)}`);
         },
       },
     );
@@ -131,10 +137,15 @@ export class SimClient {
       if (lacking !== undefined) return `${this.plan.name} in ${lacking}`;
     }
     const secret = this.streams.get("secret:a");
-    if (secret?.ended === false && this.plan.tokenMs < LONG_TOKEN_MS && this.#mayBeRefused("secret:a")) {
+    if (
+      secret?.ended === false &&
+      this.plan.tokenMs < LONG_TOKEN_MS &&
+      this.#mayBeRefused("secret:a")
+    ) {
       return `${this.plan.name} is subscribed to secret:a, for which it has no permission any more`;
     }
-    if (this.publishes.waiting > 0) return `${this.plan.name} waits for ${this.publishes.waiting} publishes`;
+    if (this.publishes.waiting > 0)
+      return `${this.plan.name} waits for ${this.publishes.waiting} publishes`;
     return this.#callsOpen > 0 ? `${this.plan.name} waits for ${this.#callsOpen} calls` : undefined;
   }
 
@@ -145,7 +156,8 @@ export class SimClient {
     for (const channel of plan.subscribe) this.#subscribe(channel);
     if (plan.watches) this.#watch();
     if (plan.member) this.#enter(1);
-    for (const work of plan.publish) this.#every(work.everyMs, () => this.#publish(work.channel, work.bytes));
+    for (const work of plan.publish)
+      this.#every(work.everyMs, () => this.#publish(work.channel, work.bytes));
     if (plan.callsEveryMs !== undefined) this.#every(plan.callsEveryMs, () => this.#call());
     if (plan.readsEveryMs !== undefined) this.#every(plan.readsEveryMs, () => this.#read());
     if (plan.leavesAtMs !== undefined) process.at(plan.leavesAtMs, () => this.close());
@@ -172,24 +184,36 @@ export class SimClient {
       {
         message: (message) => {
           trace.add(who, "message", `${channel} ${message.epoch} ${message.offset}`);
-          if (forbidden) verdict.broken("H5", `${who} got ${message.offset} in ${channel} without permission`);
+          if (forbidden)
+            verdict.broken("H5", `${who} got ${message.offset} in ${channel} without permission`);
           oracle.message(message);
         },
         gap: (gap) => {
-          trace.add(who, "gap", `${channel} ${gap.from}..${gap.to} ${gap.reason} on to ${gap.position.epoch} ${gap.position.offset}`);
+          trace.add(
+            who,
+            "gap",
+            `${channel} ${gap.from}..${gap.to} ${gap.reason} on to ${gap.position.epoch} ${gap.position.offset}`,
+          );
           oracle.gap(gap);
         },
         ready: (position: Position) => {
           trace.add(who, "ready", `${channel} ${position.epoch} ${position.offset}`);
           oracle.ready(position);
         },
-        recovered: ({ lossless }) => trace.add(who, "recovered", `${channel} ${lossless ? "whole" : "with a gap"}`),
+        recovered: ({ lossless }) =>
+          trace.add(who, "recovered", `${channel} ${lossless ? "whole" : "with a gap"}`),
         error: (error, ended) => {
           trace.add(who, "refused", `${channel} ${error.code}`);
           if (!ended) return;
           oracle.ended = true;
-          const expected = forbidden || this.left || error.code === "closed" || this.mayLose.has(channel) || this.#mayBeRefused(channel);
-          if (!expected) verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
+          const expected =
+            forbidden ||
+            this.left ||
+            error.code === "closed" ||
+            this.mayLose.has(channel) ||
+            this.#mayBeRefused(channel);
+          if (!expected)
+            verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
         },
       },
       this.plan.last === undefined ? {} : { last: this.plan.last },
@@ -199,7 +223,11 @@ export class SimClient {
   /** Its trust has ended, or is about to. */
   #mayBeRefused(channel: string): boolean {
     const { trustEndsMs } = this.plan;
-    return channel.startsWith("secret:") && trustEndsMs !== undefined && this.#options.loop.nowMs >= trustEndsMs;
+    return (
+      channel.startsWith("secret:") &&
+      trustEndsMs !== undefined &&
+      this.#options.loop.nowMs >= trustEndsMs
+    );
   }
 
   #publish(channel: string, bytes: number): void {
@@ -209,13 +237,21 @@ export class SimClient {
     const key = channel.startsWith("state:") ? `k${this.#options.random.int(4)}` : undefined;
     const publish = this.publishes.begin(channel, data);
     trace.add(who, "publishes", `${channel} ${valueKey(data).slice(0, 30)}`);
-    const options = { timeoutMs: PUBLISH_TIMEOUT_MS, ordered: true, ...(key === undefined ? {} : { key }) };
+    const options = {
+      timeoutMs: PUBLISH_TIMEOUT_MS,
+      ordered: true,
+      ...(key === undefined ? {} : { key }),
+    };
     this.#engine.publisher.publish(channel, data, options, (result) => {
       if (result instanceof HoldfastError) {
         trace.add(who, "not published", `${channel} ${result.code}`);
         this.publishes.failed(publish, result.code);
       } else {
-        trace.add(who, "published", `${channel} ${result.position.epoch} ${result.position.offset}${result.duplicate ? " again" : ""}`);
+        trace.add(
+          who,
+          "published",
+          `${channel} ${result.position.epoch} ${result.position.offset}${result.duplicate ? " again" : ""}`,
+        );
         this.publishes.acknowledged(publish, result.position);
       }
     });
@@ -232,7 +268,11 @@ export class SimClient {
         this.#callsOpen -= 1;
         if (result instanceof HoldfastError) return;
         const echoed = result.t === "ok" ? valueKey(result.data) : result.t;
-        if (echoed !== valueKey(data)) verdict.broken("bug", `${this.plan.name} called echo with ${valueKey(data)} and got ${echoed}`);
+        if (echoed !== valueKey(data))
+          verdict.broken(
+            "bug",
+            `${this.plan.name} called echo with ${valueKey(data)} and got ${echoed}`,
+          );
       },
     );
   }
@@ -240,7 +280,9 @@ export class SimClient {
   #read(): void {
     const { truth, verdict, random } = this.#options;
     const channel = random.pick(
-      SIM_CHANNELS.filter(({ cls, name }) => cls !== "volatile" && (this.plan.trusted || !name.startsWith("secret:"))),
+      SIM_CHANNELS.filter(
+        ({ cls, name }) => cls !== "volatile" && (this.plan.trusted || !name.startsWith("secret:")),
+      ),
     );
     const limit = 1 + random.int(20);
     this.#callsOpen += 1;
@@ -262,13 +304,19 @@ export class SimClient {
     this.presence = oracle;
     this.#presence.watch("room:a", {
       change: (change, members) => {
-        const names = (list: readonly { readonly user?: string }[]) => list.map(({ user }) => user).join(",");
-        trace.add(who, "presence", `join ${names(change.join)} update ${names(change.update)} leave ${names(change.leave)}`);
+        const names = (list: readonly { readonly user?: string }[]) =>
+          list.map(({ user }) => user).join(",");
+        trace.add(
+          who,
+          "presence",
+          `join ${names(change.join)} update ${names(change.update)} leave ${names(change.leave)}`,
+        );
         oracle.change(change, members);
       },
       ready: () => trace.add(who, "watching"),
       error: (error) => {
-        if (!this.left && error.code !== "closed") verdict.broken("progress", `${who} cannot watch: ${error.code} ${error.message}`);
+        if (!this.left && error.code !== "closed")
+          verdict.broken("progress", `${who} cannot watch: ${error.code} ${error.message}`);
       },
     });
   }
@@ -278,7 +326,11 @@ export class SimClient {
     const data = { name: this.plan.name, version };
     this.memberData = data;
     this.#presence.enter("room:a", data, (error) => {
-      if (error !== undefined && !this.left) verdict.broken("progress", `${this.plan.name} cannot enter: ${error.code} ${error.message}`);
+      if (error !== undefined && !this.left)
+        verdict.broken(
+          "progress",
+          `${this.plan.name} cannot enter: ${error.code} ${error.message}`,
+        );
     });
     this.process.at(2000 + random.int(6000), () => {
       if (!this.quiet) this.#enter(version + 1);
@@ -294,7 +346,8 @@ export class SimClient {
     const session = this.#engine.session;
     if (session !== undefined) this.sessions.add(session);
     if (state === "failed" && this.#tokenRefused) this.#gone();
-    else if (state === "failed") verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
+    else if (state === "failed")
+      verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
   }
 
   /** Its token is over and there is no other: the engine has ended by itself. */
@@ -316,7 +369,13 @@ export class SimClient {
         }
         const expiresAtMs = loop.wallMs() + this.plan.tokenMs;
         this.tokenEndsWallMs = expiresAtMs;
-        resolve(makeToken({ sub: this.plan.name, expiresAtMs, trusted: this.plan.trusted && !this.#mayBeRefused("secret:") }));
+        resolve(
+          makeToken({
+            sub: this.plan.name,
+            expiresAtMs,
+            trusted: this.plan.trusted && !this.#mayBeRefused("secret:"),
+          }),
+        );
       });
     });
   }

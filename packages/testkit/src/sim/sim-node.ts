@@ -1,4 +1,7 @@
-// Owns: one node of a run: the real engine in a simulated process, its broker view, its sockets and their groups.
+// Owns: one node of a run: the real engine in a simulated process, its broker view, its sockets and
+// their groups.
+
+import type { SeededRandom } from "@holdfast/core";
 import {
   type Authenticator,
   type Broker,
@@ -13,7 +16,6 @@ import {
 } from "@holdfast/core";
 import { SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
 import { NODE_CODECS, payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
-import type { SeededRandom } from "../random.ts";
 import { createSimAuthenticator } from "./authentication.ts";
 import type { FaultyView } from "./broker-view.ts";
 import type { End, EndHandlers, Message } from "./connection.ts";
@@ -33,7 +35,10 @@ export interface SimNodeOptions {
   wrapAuthenticator(authenticator: Authenticator): Authenticator;
   /** Something that must not happen did. */
   bug(where: string, error: unknown): void;
-  /** A message is about to leave the node for a client, named by its process. The answer leaves instead; undefined: nothing does. */
+  /**
+   * A message is about to leave the node for a client, named by its process. The answer leaves
+   * instead; undefined: nothing does.
+   */
   sending(client: string, message: Message): Message | undefined;
 }
 
@@ -65,7 +70,10 @@ export class SimNode implements Listener {
 
   accept(end: End, subprotocol: string): EndHandlers {
     const { engine } = this;
-    const connection = engine.open(this.#linkOf(end), subprotocol === SUBPROTOCOL_MSGPACK ? "msgpack" : "json");
+    const connection = engine.open(
+      this.#linkOf(end),
+      subprotocol === SUBPROTOCOL_MSGPACK ? "msgpack" : "json",
+    );
     return {
       message: (message) => engine.message(connection, message),
       closed: () => {
@@ -87,7 +95,10 @@ export class SimNode implements Listener {
     const notices = (this.#notices.get(end) ?? 0) + 1;
     this.#notices.set(end, notices);
     if (notices > this.drains)
-      this.#options.bug("drain", new Error(`${end.peer.process.name} was asked ${notices} times in ${this.drains} drains`));
+      this.#options.bug(
+        "drain",
+        new Error(`${end.peer.process.name} was asked ${notices} times in ${this.drains} drains`),
+      );
   }
 
   #linkOf(end: End): Link {
@@ -112,7 +123,8 @@ export class SimNode implements Listener {
   }
 
   #ports(): NodePorts {
-    const { settings, contract, process, random, broker, verifyMs, wrapAuthenticator, bug } = this.#options;
+    const { settings, contract, process, random, broker, verifyMs, wrapAuthenticator, bug } =
+      this.#options;
     const values = { toValue: payloadValue, fromValue: payloadFromValue, bytes: payloadBytes };
     const compiled = compileContract(contract, {
       channelLengthMax: settings.limits.channelLengthMax,
@@ -120,12 +132,18 @@ export class SimNode implements Listener {
       values,
       onError: bug,
     });
-    if (!compiled.ok) throw new Error(`the contract of the simulation: ${compiled.problems.join("; ")}`);
+    if (!compiled.ok)
+      throw new Error(`the contract of the simulation: ${compiled.problems.join("; ")}`);
     return {
       clock: process.clock,
       random,
       broker,
-      authenticator: wrapAuthenticator(createSimAuthenticator(process.clock, { resumeTtlMs: settings.timeouts.resumeTtlMs, verifyMs })),
+      authenticator: wrapAuthenticator(
+        createSimAuthenticator(process.clock, {
+          resumeTtlMs: settings.timeouts.resumeTtlMs,
+          verifyMs,
+        }),
+      ),
       contract: compiled.contract,
       observer: { ...QUIET, bug },
       groups: {
@@ -141,7 +159,10 @@ export class SimNode implements Listener {
   }
 }
 
-/** The beginning of a drain's `migrate` frame in JSON; clients that speak MessagePack are not looked at. */
+/**
+ * The beginning of a drain's `migrate` frame in JSON; clients that speak MessagePack are not looked
+ * at.
+ */
 const NOTICE = '"t":"migrate","reason":"drain"';
 
 const QUIET: Observer = {

@@ -1,4 +1,5 @@
-// Owns: judging what one subscriber is told of one channel (H1, H2): every offset once, in order, as the broker took it, or declared.
+// Owns: judging what one subscriber is told of one channel (H1, H2): every offset once, in order,
+// as the broker took it, or declared.
 import type { DeliveryClass, GapReason, Position } from "@holdfast/protocol";
 import type { BrokerTruth, StreamLife } from "./broker-truth.ts";
 import { payloadKey, valueKey } from "./data.ts";
@@ -28,7 +29,10 @@ export interface StreamOracleOptions {
   readonly verdict: Verdict;
 }
 
-/** Follows one subscription through all its connections. Told in the order in which the application is. */
+/**
+ * Follows one subscription through all its connections. Told in the order in which the application
+ * is.
+ */
 export class StreamOracle {
   readonly #options: StreamOracleOptions;
   /** Where the subscriber is; undefined before it began. */
@@ -59,8 +63,10 @@ export class StreamOracle {
     const here = text(message);
     if (this.ended) this.#broken("H5", `got ${here} after the subscription ended`);
     if (this.#at === undefined) this.#broken("H1", `got ${here} before the subscription began`);
-    else if (message.epoch !== this.#at.epoch) this.#broken("H2", `got ${here} after ${text(this.#at)} without a gap`);
-    else if (message.offset <= this.#at.offset) this.#broken("H1", `got ${here} after ${text(this.#at)}: a duplicate, or out of order`);
+    else if (message.epoch !== this.#at.epoch)
+      this.#broken("H2", `got ${here} after ${text(this.#at)} without a gap`);
+    else if (message.offset <= this.#at.offset)
+      this.#broken("H1", `got ${here} after ${text(this.#at)}: a duplicate, or out of order`);
     else if (cls !== "latest" && message.offset !== this.#at.offset + 1) {
       this.#broken("H2", `got ${here} after ${text(this.#at)}: an undeclared hole`);
     }
@@ -70,7 +76,8 @@ export class StreamOracle {
 
   gap(gap: SeenGap): void {
     this.gaps += 1;
-    if (this.#at === undefined) this.#broken("H2", `the gap ${gapText(gap)} came before the subscription began`);
+    if (this.#at === undefined)
+      this.#broken("H2", `the gap ${gapText(gap)} came before the subscription began`);
     else if (gap.reason === "epoch") this.#epochGap(gap, this.#at);
     else this.#plainGap(gap, this.#at);
     this.#at = gap.position;
@@ -105,18 +112,33 @@ export class StreamOracle {
     const here = text(message);
     if (taken === undefined) this.#broken("H1", `got ${here}, which the broker never took`);
     else if (payloadKey(taken.payload) !== valueKey(message.data)) {
-      this.#broken("H1", `got ${valueKey(message.data)} at ${here}, the broker took ${payloadKey(taken.payload)}`);
-    } else if (taken.key !== message.key) this.#broken("H1", `got key ${message.key} at ${here}, the broker took ${taken.key}`);
+      this.#broken(
+        "H1",
+        `got ${valueKey(message.data)} at ${here}, the broker took ${payloadKey(taken.payload)}`,
+      );
+    } else if (taken.key !== message.key)
+      this.#broken("H1", `got key ${message.key} at ${here}, the broker took ${taken.key}`);
   }
 
   #epochGap(gap: SeenGap, at: Position): void {
     const { channel, cls, truth } = this.#options;
-    if (gap.to !== null) this.#broken("H2", `the gap ${gapText(gap)} has an end that nobody can know`);
-    if (truth.life(channel, at.epoch)?.lostMs === undefined) this.#broken("H2", `the gap ${gapText(gap)}, but ${at.epoch} goes on`);
+    if (gap.to !== null)
+      this.#broken("H2", `the gap ${gapText(gap)} has an end that nobody can know`);
+    if (truth.life(channel, at.epoch)?.lostMs === undefined)
+      this.#broken("H2", `the gap ${gapText(gap)}, but ${at.epoch} goes on`);
     const { position } = gap;
-    if (truth.life(channel, position.epoch) === undefined) this.#broken("H2", `the gap ${gapText(gap)} leads to an epoch that never was`);
-    if (cls !== "volatile" && cls !== "latest" && position.offset > 0 && truth.isKept(channel, position)) {
-      this.#broken("H1", `the gap ${gapText(gap)} leaves out the beginning of the new epoch, which the broker has`);
+    if (truth.life(channel, position.epoch) === undefined)
+      this.#broken("H2", `the gap ${gapText(gap)} leads to an epoch that never was`);
+    if (
+      cls !== "volatile" &&
+      cls !== "latest" &&
+      position.offset > 0 &&
+      truth.isKept(channel, position)
+    ) {
+      this.#broken(
+        "H1",
+        `the gap ${gapText(gap)} leaves out the beginning of the new epoch, which the broker has`,
+      );
     }
   }
 
@@ -126,11 +148,14 @@ export class StreamOracle {
     const range = gapText(gap);
     if (cls === "latest") this.#broken("H2", `the gap ${range} in a latest channel`);
     if (to === null || to < from) return this.#broken("H2", `the gap ${range} has no end`);
-    if (reason === "dropped" && cls !== "volatile") this.#broken("H1", `the gap ${range} in a channel with history`);
-    if (position.epoch !== at.epoch) return this.#broken("H2", `the gap ${range} changes the epoch from ${at.epoch}`);
+    if (reason === "dropped" && cls !== "volatile")
+      this.#broken("H1", `the gap ${range} in a channel with history`);
+    if (position.epoch !== at.epoch)
+      return this.#broken("H2", `the gap ${range} changes the epoch from ${at.epoch}`);
     if (from !== at.offset + 1 || position.offset !== to)
       this.#broken("H2", `the gap ${range} does not lie between ${text(at)} and what follows`);
-    if (to > (truth.life(channel, at.epoch)?.publications.length ?? 0)) this.#broken("H2", `the gap ${range} reaches beyond the head`);
+    if (to > (truth.life(channel, at.epoch)?.publications.length ?? 0))
+      this.#broken("H2", `the gap ${range} reaches beyond the head`);
     if (reason === "history" && truth.isKept(channel, { epoch: at.epoch, offset: to })) {
       this.#broken("H1", `the gap ${range} was declared, but the broker has ${to}`);
     }
@@ -141,5 +166,7 @@ export class StreamOracle {
   }
 }
 
-const text = (position: Position | undefined): string => (position === undefined ? "nowhere" : `${position.epoch} ${position.offset}`);
-const gapText = ({ from, to, reason, position }: SeenGap): string => `${from}..${to} (${reason}, on to ${text(position)})`;
+const text = (position: Position | undefined): string =>
+  position === undefined ? "nowhere" : `${position.epoch} ${position.offset}`;
+const gapText = ({ from, to, reason, position }: SeenGap): string =>
+  `${from}..${to} (${reason}, on to ${text(position)})`;

@@ -13,22 +13,30 @@ export function strike(fault: Fault, world: World): void {
   const client = "client" in fault ? clients[fault.client] : undefined;
   switch (fault.kind) {
     case "cut": {
-      const told = (side: "client" | "server") => (fault.told === "both" || fault.told === side ? random.int(TOLD_WITHIN_MS) : "never");
-      for (const connection of connectionsOf(world, client)) connection.break({ clientMs: told("client"), serverMs: told("server") });
+      const told = (side: "client" | "server") =>
+        fault.told === "both" || fault.told === side ? random.int(TOLD_WITHIN_MS) : "never";
+      for (const connection of connectionsOf(world, client))
+        connection.break({ clientMs: told("client"), serverMs: told("server") });
       return;
     }
     case "slow-reader":
-      for (const connection of connectionsOf(world, client)) connection.stall(connection.server, fault.forMs);
+      for (const connection of connectionsOf(world, client))
+        connection.stall(connection.server, fault.forMs);
       return;
     case "slow-writer":
-      for (const connection of connectionsOf(world, client)) connection.stall(connection.client, fault.forMs);
+      for (const connection of connectionsOf(world, client))
+        connection.stall(connection.client, fault.forMs);
       return;
     case "client-sleeps":
       client?.process.stall(fault.forMs);
-      for (const connection of connectionsOf(world, client)) connection.break({ clientMs: fault.forMs, serverMs: "never" });
+      for (const connection of connectionsOf(world, client))
+        connection.break({ clientMs: fault.forMs, serverMs: "never" });
       return;
     case "weather":
-      return during(world, fault.forMs, network.settings, { latencyMs: fault.latencyMs, jitterMs: fault.jitterMs });
+      return during(world, fault.forMs, network.settings, {
+        latencyMs: fault.latencyMs,
+        jitterMs: fault.jitterMs,
+      });
     case "node-killed":
       return cluster.kill(fault.slot, fault.how, fault.backAfterMs);
     case "node-stopped":
@@ -42,7 +50,10 @@ export function strike(fault: Fault, world: World): void {
       else clients[fault.index % clients.length]?.process.jumpWall(fault.byMs);
       return;
     case "broker-errors":
-      return during(world, fault.forMs, broker.faults, { failBefore: fault.before, failAfter: fault.after });
+      return during(world, fault.forMs, broker.faults, {
+        failBefore: fault.before,
+        failAfter: fault.after,
+      });
     case "broker-slow":
       return during(world, fault.forMs, broker.faults, { latencyMs: fault.latencyMs });
     case "broker-cut":
@@ -64,14 +75,22 @@ export function strike(fault: Fault, world: World): void {
       return;
     }
     case "kicked":
-      if (client !== undefined) void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });
+      if (client !== undefined)
+        void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });
       return;
   }
 }
 
 /** Changes settings for a while. A later change wins; healing ends all. */
-function during<T extends object>(world: World, forMs: number, target: T, change: Partial<T>): void {
-  const before = Object.fromEntries(Object.keys(change).map((name) => [name, target[name as keyof T]]));
+function during<T extends object>(
+  world: World,
+  forMs: number,
+  target: T,
+  change: Partial<T>,
+): void {
+  const before = Object.fromEntries(
+    Object.keys(change).map((name) => [name, target[name as keyof T]]),
+  );
   Object.assign(target, change);
   world.fate.at(forMs, () => {
     if (!world.cluster.healed) Object.assign(target, before);
@@ -88,6 +107,11 @@ export function heal({ plan, trace, network, broker, cluster }: World): void {
   const { latencyMs, jitterMs, brokerLatencyMs } = plan;
   trace.add("world", "heals");
   Object.assign(network.settings, { latencyMs, jitterMs });
-  Object.assign(broker.faults, { latencyMs: brokerLatencyMs, jitterMs: brokerLatencyMs, failBefore: 0, failAfter: 0 });
+  Object.assign(broker.faults, {
+    latencyMs: brokerLatencyMs,
+    jitterMs: brokerLatencyMs,
+    failBefore: 0,
+    failAfter: 0,
+  });
   cluster.heal();
 }

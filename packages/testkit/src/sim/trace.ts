@@ -1,4 +1,5 @@
-// Owns: what a simulated run remembers of its events: the last few to print, and a hash of all of them.
+// Owns: what a simulated run remembers of its events: the last few to print, and a hash of all of
+// them.
 
 /** One event of a run: when (simulated ms), to whom, what, and particulars. */
 export interface TraceEntry {
@@ -8,7 +9,10 @@ export interface TraceEntry {
   readonly detail: string;
 }
 
-/** Remembers the last `keep` events; the hash covers all, so two runs with equal hashes did the same. */
+/**
+ * Remembers the last `keep` events; the hash covers all, so two runs with equal hashes did the
+ * same.
+ */
 export class Trace {
   readonly #keep: number;
   readonly #now: () => number;
@@ -17,7 +21,11 @@ export class Trace {
   #start = 0;
   #hash = 0x811c9dc5;
 
-  constructor(options: { readonly keep: number; readonly now: () => number; readonly live?: ((line: string) => void) | undefined }) {
+  constructor(options: {
+    readonly keep: number;
+    readonly now: () => number;
+    readonly live?: ((line: string) => void) | undefined;
+  }) {
     this.#keep = options.keep;
     this.#now = options.now;
     this.#live = options.live;
@@ -43,12 +51,15 @@ export class Trace {
   }
 
   last(): readonly string[] {
-    return [...this.#entries.slice(this.#start), ...this.#entries.slice(0, this.#start)].map(formatEntry);
+    return [...this.#entries.slice(this.#start), ...this.#entries.slice(0, this.#start)].map(
+      formatEntry,
+    );
   }
 
   #mix(text: string): void {
     let hash = this.#hash;
-    for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    for (let index = 0; index < text.length; index++)
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
     this.#hash = Math.imul(hash ^ 0xff, 0x01000193);
   }
 }

@@ -1,6 +1,9 @@
 // Owns: what a run was found guilty of.
 
-/** The promises of a Holdfast cluster that a run checks (see ARCHITECTURE.md), and `progress`: after healing everything goes on. */
+/**
+ * The promises of a Holdfast cluster that a run checks (see ARCHITECTURE.md), and `progress`: after
+ * healing everything goes on.
+ */
 export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "progress" | "bug";
 
 export interface Violation {

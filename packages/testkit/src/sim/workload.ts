@@ -1,9 +1,13 @@
-// Owns: who does what in a run: clients, what they subscribe to, publish, enter and watch. Drawn from the seed.
+// Owns: who does what in a run: clients, what they subscribe to, publish, enter and watch. Drawn
+// from the seed.
+
+import type { SeededRandom } from "@holdfast/core";
 import { defineContract } from "@holdfast/core";
 import type { CodecName, DeliveryClass } from "@holdfast/protocol";
-import type { SeededRandom } from "../random.ts";
 
-/** Every class of channel; `small` keeps so little that recovery must sometimes fail, and say so. */
+/**
+ * Every class of channel; `small` keeps so little that recovery must sometimes fail, and say so.
+ */
 export const SIM_CONTRACT = defineContract({
   channels: {
     "feed:{name}": {
@@ -31,7 +35,12 @@ export const SIM_CONTRACT = defineContract({
       class: "ordered",
       presence: true,
       history: { size: 500, ttlMs: 120_000 },
-      permissions: { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" },
+      permissions: {
+        subscribe: "anyone",
+        publish: "anyone",
+        presence: "anyone",
+        history: "anyone",
+      },
     },
     "secret:{name}": {
       class: "ordered",
@@ -66,7 +75,11 @@ export interface ClientPlan {
   readonly subscribe: readonly string[];
   /** With the newest n before it, where given. */
   readonly last: number | undefined;
-  readonly publish: readonly { readonly channel: string; readonly everyMs: number; readonly bytes: number }[];
+  readonly publish: readonly {
+    readonly channel: string;
+    readonly everyMs: number;
+    readonly bytes: number;
+  }[];
   readonly member: boolean;
   readonly watches: boolean;
   readonly callsEveryMs: number | undefined;
@@ -94,7 +107,10 @@ export interface Workload {
 export function drawWorkload(random: SeededRandom): Workload {
   const heavy = random.chance(0.25);
   const count = 3 + random.int(6);
-  return { heavy, clients: Array.from({ length: count }, (_, index) => drawClient(random, index, heavy)) };
+  return {
+    heavy,
+    clients: Array.from({ length: count }, (_, index) => drawClient(random, index, heavy)),
+  };
 }
 
 function drawClient(random: SeededRandom, index: number, heavy: boolean): ClientPlan {
@@ -138,8 +154,10 @@ export function describeClient(plan: ClientPlan): string {
   if (plan.watches) parts.push("watches");
   if (plan.callsEveryMs !== undefined) parts.push(`calls/${plan.callsEveryMs}ms`);
   if (plan.readsEveryMs !== undefined) parts.push(`reads/${plan.readsEveryMs}ms`);
-  if (plan.trusted) parts.push(`trusted${plan.trustEndsMs === undefined ? "" : ` until ${plan.trustEndsMs}`}`);
-  if (plan.tokenMs < LONG_TOKEN_MS) parts.push(`token=${plan.tokenMs}ms${plan.tokenEnds ? " (not renewed)" : ""}`);
+  if (plan.trusted)
+    parts.push(`trusted${plan.trustEndsMs === undefined ? "" : ` until ${plan.trustEndsMs}`}`);
+  if (plan.tokenMs < LONG_TOKEN_MS)
+    parts.push(`token=${plan.tokenMs}ms${plan.tokenEnds ? " (not renewed)" : ""}`);
   if (plan.leavesAtMs !== undefined) parts.push(`leaves=${plan.leavesAtMs}`);
   if (plan.repeats) parts.push("repeats");
   return parts.join(" ");

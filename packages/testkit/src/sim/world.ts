@@ -1,7 +1,8 @@
-// Owns: everything that a run consists of, made from its seed: clients, nodes, broker, network, and the record of what happens.
+// Owns: everything that a run consists of, made from its seed: clients, nodes, broker, network, and
+// the record of what happens.
 import type { Authenticator, Broker, ContractDefinition } from "@holdfast/core";
+import { createSeededRandom, type SeededRandom } from "@holdfast/core";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
-import { createSeededRandom, type SeededRandom } from "../random.ts";
 import { BrokerTruth } from "./broker-truth.ts";
 import { Cluster } from "./cluster.ts";
 import type { Message } from "./connection.ts";
@@ -93,7 +94,12 @@ export function createWorld(seed: number, options: RunOptions): World {
   const network = new Network({
     loop,
     random: random.fork("network"),
-    settings: { latencyMs: plan.latencyMs, jitterMs: plan.jitterMs, bytesPerMs: WIRE_BYTES_PER_MS, hardLimitBytes: queueBytesMax },
+    settings: {
+      latencyMs: plan.latencyMs,
+      jitterMs: plan.jitterMs,
+      bytesPerMs: WIRE_BYTES_PER_MS,
+      hardLimitBytes: queueBytesMax,
+    },
   });
   const cluster: Cluster = new Cluster(plan.slots, {
     loop,
@@ -127,17 +133,38 @@ export function createWorld(seed: number, options: RunOptions): World {
       }),
   );
   const fate = loop.process("world");
-  const world: World = { plan, workload, random, loop, trace, verdict, truth, broker, network, cluster, clients, fate, queueBytesMax };
+  const world: World = {
+    plan,
+    workload,
+    random,
+    loop,
+    trace,
+    verdict,
+    truth,
+    broker,
+    network,
+    cluster,
+    clients,
+    fate,
+    queueBytesMax,
+  };
   return world;
 }
 
 /** Nothing of a channel leaves for a client whose token is over (H5). */
-function checkExpiry(world: World, sent: { readonly client: string; readonly message: Message; readonly node: SimNode }): void {
+function checkExpiry(
+  world: World,
+  sent: { readonly client: string; readonly message: Message; readonly node: SimNode },
+): void {
   const { client, message, node } = sent;
   const known = world.clients.find(({ plan }) => plan.name === client);
   if (known === undefined || known.tokenEndsWallMs === 0) return;
-  if (world.loop.wallMs() <= known.tokenEndsWallMs + EXPIRY_SLACK_MS + world.cluster.slackMs(node)) return;
+  if (world.loop.wallMs() <= known.tokenEndsWallMs + EXPIRY_SLACK_MS + world.cluster.slackMs(node))
+    return;
   const holdsPub =
-    typeof message === "string" ? message.includes('"t":"pub"') : msgpackClientCodec.decode(message).some(({ t }) => t === "pub");
-  if (holdsPub) world.verdict.broken("H5", `${node.name} sent a publication to ${client}, whose token is over`);
+    typeof message === "string"
+      ? message.includes('"t":"pub"')
+      : msgpackClientCodec.decode(message).some(({ t }) => t === "pub");
+  if (holdsPub)
+    world.verdict.broken("H5", `${node.name} sent a publication to ${client}, whose token is over`);
 }

@@ -35,13 +35,17 @@ interface Command {
 }
 
 /**
- * All commands are checked, and the caller's scopes with them, before the first is carried out. Then each runs, whether the
- * one before it succeeded or not.
+ * All commands are checked, and the caller's scopes with them, before the first is carried out.
+ * Then each runs, whether the one before it succeeded or not.
  */
 export async function runBatch(
   routes: readonly Route[],
   input: z.infer<typeof batchInput>,
-  deps: { readonly context: RouteContext; readonly may: (scope: ApiScope) => boolean; readonly audit: (route: Route) => void },
+  deps: {
+    readonly context: RouteContext;
+    readonly may: (scope: ApiScope) => boolean;
+    readonly audit: (route: Route) => void;
+  },
 ): Promise<Outcome<z.infer<typeof batchOutput>>> {
   const commands: Command[] = [];
   for (const [index, given] of input.commands.entries()) {
@@ -50,22 +54,37 @@ export async function runBatch(
     commands.push(command.value);
   }
   const { idempotencyKey } = deps.context;
-  if (idempotencyKey !== undefined && `${idempotencyKey}/${commands.length}`.length > KEY_LENGTH_MAX) {
-    return fail("request_invalid", `the header Idempotency-Key leaves no room for /n within ${KEY_LENGTH_MAX} characters`);
+  if (
+    idempotencyKey !== undefined &&
+    `${idempotencyKey}/${commands.length}`.length > KEY_LENGTH_MAX
+  ) {
+    return fail(
+      "request_invalid",
+      `the header Idempotency-Key leaves no room for /n within ${KEY_LENGTH_MAX} characters`,
+    );
   }
   const results: RawJson[] = [];
   let length = 0;
   for (const [index, { route, input: checked }] of commands.entries()) {
     if (length > RESULT_LENGTH_MAX) {
       results.push(
-        new RawJson(resultText(fail("payload_too_large", "not carried out: the results before it are too large for one answer"))),
+        new RawJson(
+          resultText(
+            fail(
+              "payload_too_large",
+              "not carried out: the results before it are too large for one answer",
+            ),
+          ),
+        ),
       );
       continue;
     }
     if (route.audited) deps.audit(route);
     // Each command has a key of its own, so that the same batch again repeats none of them.
     const key = idempotencyKey === undefined ? undefined : `${idempotencyKey}/${index}`;
-    const text = resultText(await route.handle(checked, { ...deps.context, idempotencyKey: ownKey(checked) ?? key }));
+    const text = resultText(
+      await route.handle(checked, { ...deps.context, idempotencyKey: ownKey(checked) ?? key }),
+    );
     length += text.length;
     results.push(new RawJson(text));
   }
@@ -85,7 +104,8 @@ function prepare(
     const names = routes.filter((one) => one.batchable).map((one) => one.name);
     return fail("request_invalid", `expected one of ${names.join(", ")}`, `${path}.op`);
   }
-  if (!may(route.scope)) return fail("permission_denied", `the API key lacks the scope ${route.scope}`, path);
+  if (!may(route.scope))
+    return fail("permission_denied", `the API key lacks the scope ${route.scope}`, path);
   const input = checkInput(route.input, rest, path);
   return input.ok ? done({ route, input: input.value }) : input;
 }
@@ -96,5 +116,7 @@ function ownKey(input: unknown): string | undefined {
 }
 
 function resultText(outcome: Outcome<unknown>): string {
-  return writeJson(outcome.ok ? { ok: true, value: outcome.value } : { ok: false, error: partOf(outcome) });
+  return writeJson(
+    outcome.ok ? { ok: true, value: outcome.value } : { ok: false, error: partOf(outcome) },
+  );
 }

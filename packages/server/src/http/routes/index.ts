@@ -1,6 +1,14 @@
 // Owns: the one table of operations of the HTTP API.
 import type { Route } from "../route.ts";
-import { disconnect, drain, historyRemove, nodeDrain, nodeUndrain, undrain, unsubscribe } from "./manage.ts";
+import {
+  disconnect,
+  drain,
+  historyRemove,
+  nodeDrain,
+  nodeUndrain,
+  undrain,
+  unsubscribe,
+} from "./manage.ts";
 import { broadcast, publish, rpc } from "./publish.ts";
 import { channels, history, info, nodes, presence, sessions } from "./read.ts";
 

@@ -1,4 +1,5 @@
-// Owns: the operations that end or move things: history_remove, disconnect, unsubscribe, drain, undrain.
+// Owns: the operations that end or move things: history_remove, disconnect, unsubscribe, drain,
+// undrain.
 import { z } from "zod";
 import { done, route } from "../route.ts";
 import { channelName, epoch, nothing, offset, withWho } from "../schemas.ts";
@@ -68,15 +69,30 @@ export const drain = route({
   description:
     "Answered at once; `info` tells the progress. Again: changes the window. The node is not ready from now on, and goes on running.",
   input: z.strictObject({
-    windowMs: z.int().min(0).max(DURATION_MS_MAX).optional().meta({ description: "From the first session's move to the deadline." }),
-    preDelayMs: z.int().min(0).max(DURATION_MS_MAX).optional().meta({ description: "Between not being ready and the first move." }),
+    windowMs: z
+      .int()
+      .min(0)
+      .max(DURATION_MS_MAX)
+      .optional()
+      .meta({ description: "From the first session's move to the deadline." }),
+    preDelayMs: z
+      .int()
+      .min(0)
+      .max(DURATION_MS_MAX)
+      .optional()
+      .meta({ description: "Between not being ready and the first move." }),
   }),
   output: info.output,
   status: 202,
   batchable: false,
   audited: true,
   async handle({ windowMs, preDelayMs }, { control, background }) {
-    background(control.drain({ ...(windowMs === undefined ? {} : { windowMs }), ...(preDelayMs === undefined ? {} : { preDelayMs }) }));
+    background(
+      control.drain({
+        ...(windowMs === undefined ? {} : { windowMs }),
+        ...(preDelayMs === undefined ? {} : { preDelayMs }),
+      }),
+    );
     return done(control.info());
   },
 });
@@ -97,7 +113,8 @@ export const undrain = route({
 const ordered = z.strictObject({
   node: z.string().min(1).max(64),
   token: z.int().min(0).optional().meta({
-    description: "Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock, in ms.",
+    description:
+      "Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock, in ms.",
   }),
 });
 

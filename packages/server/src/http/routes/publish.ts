@@ -4,7 +4,17 @@ import type { Payload } from "@holdfast/protocol";
 import { z } from "zod";
 import { type DataMembers, membersOf, payloadOf } from "../json.ts";
 import { done, fail, type RouteContext, route } from "../route.ts";
-import { channelName, dataOut, idempotencyKey, latestKey, partFailure, published, userId, withData, withOptionalData } from "../schemas.ts";
+import {
+  channelName,
+  dataOut,
+  idempotencyKey,
+  latestKey,
+  partFailure,
+  published,
+  userId,
+  withData,
+  withOptionalData,
+} from "../schemas.ts";
 
 const CHANNELS_MAX = 1000;
 /** Publishes of a broadcast that are with the broker at once. */
@@ -28,7 +38,8 @@ export const publish = route({
   path: "/publish",
   scope: "publish",
   summary: "Publish to one channel.",
-  description: "Answered when the broker has it. Schemas, size limits and the onPublish hook apply; permissions of sessions do not.",
+  description:
+    "Answered when the broker has it. Schemas, size limits and the onPublish hook apply; permissions of sessions do not.",
   input: withData({ channel: channelName, ...publicationMembers }),
   output: published,
   async handle(input, context) {
@@ -45,9 +56,18 @@ export const broadcast = route({
   summary: "Publish the same data to many channels.",
   description:
     "Results are in the order of the channels; some may fail while others succeed. An idempotency key counts for each channel on its own.",
-  input: withData({ channels: z.array(channelName).min(1).max(CHANNELS_MAX), ...publicationMembers }),
+  input: withData({
+    channels: z.array(channelName).min(1).max(CHANNELS_MAX),
+    ...publicationMembers,
+  }),
   output: z.object({
-    results: z.array(z.object({ channel: z.string(), published: published.optional(), error: partFailure.optional() })),
+    results: z.array(
+      z.object({
+        channel: z.string(),
+        published: published.optional(),
+        error: partFailure.optional(),
+      }),
+    ),
   }),
   batchable: false,
   async handle(input, context) {
@@ -55,7 +75,9 @@ export const broadcast = route({
     if (!request.ok) return request;
     const results = await mapBounded(input.channels, CONCURRENCY, async (channel) => {
       const outcome = await publishOne(context.control, channel, request.value);
-      return outcome.ok ? { channel, published: outcome.value } : { channel, error: partOf(outcome) };
+      return outcome.ok
+        ? { channel, published: outcome.value }
+        : { channel, error: partOf(outcome) };
     });
     return done({ results });
   },
@@ -68,7 +90,9 @@ export const rpc = route({
   scope: "rpc",
   summary: "Call an RPC of the contract.",
   description: "The handler sees no user.",
-  input: withOptionalData({ method: z.string().min(1).max(128).meta({ description: "Name of the RPC." }) }),
+  input: withOptionalData({
+    method: z.string().min(1).max(128).meta({ description: "Name of the RPC." }),
+  }),
   output: z.object(dataOut),
   async handle(input, { control }) {
     const payload = payloadOf(input);
@@ -79,9 +103,16 @@ export const rpc = route({
 });
 
 /** The part of a failed outcome that goes into a list of results. */
-export function partOf(outcome: Extract<Outcome<unknown>, { ok: false }>): z.infer<typeof partFailure> {
+export function partOf(
+  outcome: Extract<Outcome<unknown>, { ok: false }>,
+): z.infer<typeof partFailure> {
   const { code, message, path, retryMs } = outcome;
-  return { code, message, ...(path === undefined ? {} : { path }), ...(retryMs === undefined ? {} : { retryMs }) };
+  return {
+    code,
+    message,
+    ...(path === undefined ? {} : { path }),
+    ...(retryMs === undefined ? {} : { retryMs }),
+  };
 }
 
 type PublishRequest = Parameters<NodeControl["publish"]>[1];
@@ -103,7 +134,11 @@ function publishRequest(input: PublishInput, context: RouteContext): Outcome<Pub
   });
 }
 
-async function publishOne(control: NodeControl, channel: string, request: PublishRequest): Promise<Outcome<z.infer<typeof published>>> {
+async function publishOne(
+  control: NodeControl,
+  channel: string,
+  request: PublishRequest,
+): Promise<Outcome<z.infer<typeof published>>> {
   const outcome = await control.publish(channel, request);
   if (!outcome.ok) return outcome;
   const { position, duplicate } = outcome.value;
@@ -111,7 +146,11 @@ async function publishOne(control: NodeControl, channel: string, request: Publis
 }
 
 /** Results in the order of `items`, at most `limit` under way. */
-async function mapBounded<T, R>(items: readonly T[], limit: number, work: (item: T) => Promise<R>): Promise<R[]> {
+async function mapBounded<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
   const results: R[] = new Array(items.length);
   let next = 0;
   const lane = async (): Promise<void> => {

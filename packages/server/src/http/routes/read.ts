@@ -3,7 +3,17 @@ import type { NodeFigures, SessionInfo } from "@holdfast/core";
 import { z } from "zod";
 import { membersOf } from "../json.ts";
 import { done, route } from "../route.ts";
-import { after, channelName, dataOut, epoch, offset, pageLimit, sessionId, timeMs, userId } from "../schemas.ts";
+import {
+  after,
+  channelName,
+  dataOut,
+  epoch,
+  offset,
+  pageLimit,
+  sessionId,
+  timeMs,
+  userId,
+} from "../schemas.ts";
 
 /** Channel names shown of one session; `channelCount` says how many there are. */
 const CHANNELS_SHOWN_MAX = 100;
@@ -19,28 +29,44 @@ export const history = route({
   input: z.strictObject({
     channel: channelName,
     limit: pageLimit(50),
-    before: z.int().min(1).optional().meta({ description: "Answers publications with smaller offsets." }),
+    before: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: "Answers publications with smaller offsets." }),
   }),
   output: z.object({
     epoch,
     head: offset,
     more: z.boolean(),
     publications: z.array(
-      z.object({ offset, timeMs, key: z.string().optional(), user: z.string().optional(), session: z.string().optional(), ...dataOut }),
+      z.object({
+        offset,
+        timeMs,
+        key: z.string().optional(),
+        user: z.string().optional(),
+        session: z.string().optional(),
+        ...dataOut,
+      }),
     ),
   }),
   async handle({ channel, limit, before }, { control }) {
-    const outcome = await control.history(channel, { limit, ...(before === undefined ? {} : { before }) });
+    const outcome = await control.history(channel, {
+      limit,
+      ...(before === undefined ? {} : { before }),
+    });
     if (!outcome.ok) return outcome;
     const { epoch: stream, head, more, publications } = outcome.value;
-    const shown = publications.map(({ payload, offset: at, timeMs: takenMs, key, user, session }) => ({
-      offset: at,
-      timeMs: takenMs,
-      key,
-      user,
-      session,
-      ...membersOf(payload),
-    }));
+    const shown = publications.map(
+      ({ payload, offset: at, timeMs: takenMs, key, user, session }) => ({
+        offset: at,
+        timeMs: takenMs,
+        key,
+        user,
+        session,
+        ...membersOf(payload),
+      }),
+    );
     return done({ epoch: stream, head, more, publications: shown });
   },
 });
@@ -52,11 +78,19 @@ export const presence = route({
   scope: "presence",
   summary: "List a channel's members.",
   input: z.strictObject({ channel: channelName }),
-  output: z.object({ members: z.array(z.object({ session: z.string(), user: z.string().optional(), ...dataOut })) }),
+  output: z.object({
+    members: z.array(z.object({ session: z.string(), user: z.string().optional(), ...dataOut })),
+  }),
   async handle({ channel }, { control }) {
     const outcome = await control.presence(channel);
     if (!outcome.ok) return outcome;
-    return done({ members: outcome.value.map(({ member, user, data }) => ({ session: member, user, ...membersOf(data) })) });
+    return done({
+      members: outcome.value.map(({ member, user, data }) => ({
+        session: member,
+        user,
+        ...membersOf(data),
+      })),
+    });
   },
 });
 
@@ -76,7 +110,11 @@ export const channels = route({
     next: z.string().optional().meta({ description: "For `after`; absent on the last page." }),
   }),
   async handle({ prefix, after: last, limit }, { control }) {
-    const outcome = await control.channels({ prefix, limit: limit + 1, ...(last === undefined ? {} : { after: last }) });
+    const outcome = await control.channels({
+      prefix,
+      limit: limit + 1,
+      ...(last === undefined ? {} : { after: last }),
+    });
     if (!outcome.ok) return outcome;
     const { page, next } = pageOf(outcome.value, limit, (name) => name);
     return done({ channels: page, next });
@@ -89,7 +127,8 @@ export const sessions = route({
   path: "/sessions",
   scope: "sessions",
   summary: "List sessions of every node, by id.",
-  description: "A node that does not answer in time is named in `missing`; its sessions are not in the list.",
+  description:
+    "A node that does not answer in time is named in `missing`; its sessions are not in the list.",
   input: z.strictObject({ user: userId.optional(), after, limit: pageLimit(100) }),
   output: z.object({
     sessions: z.array(
@@ -103,7 +142,9 @@ export const sessions = route({
         connectedAtMs: timeMs,
         queueBytes: z.number(),
         channelCount: z.int(),
-        channels: z.array(z.string()).meta({ description: `Names of at most ${CHANNELS_SHOWN_MAX} subscribed channels.` }),
+        channels: z
+          .array(z.string())
+          .meta({ description: `Names of at most ${CHANNELS_SHOWN_MAX} subscribed channels.` }),
       }),
     ),
     next: z.string().optional().meta({ description: "For `after`; absent on the last page." }),
@@ -170,7 +211,9 @@ export const nodes = route({
         startedAtMs: timeMs,
         connections: z.int(),
         sessions: z.int(),
-        handshakesPerSecond: z.number().meta({ description: "A: set-ups a second that it can take now, as measured." }),
+        handshakesPerSecond: z
+          .number()
+          .meta({ description: "A: set-ups a second that it can take now, as measured." }),
         lagMs: z.number().meta({ description: "How late its event loop was lately." }),
         memoryBytes: z.number(),
         brokerOk: z.boolean(),
@@ -182,7 +225,15 @@ export const nodes = route({
 });
 
 function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigures) {
-  const { connections, sessions: sessionCount, handshakesPerSecond, lagMs, memoryBytes, brokerOk, draining } = figures;
+  const {
+    connections,
+    sessions: sessionCount,
+    handshakesPerSecond,
+    lagMs,
+    memoryBytes,
+    brokerOk,
+    draining,
+  } = figures;
   const shown = {
     node,
     revision,
@@ -203,7 +254,11 @@ function sessionShown({ channels: names, ...rest }: SessionInfo) {
 }
 
 /** One more than `limit` was asked for, to know whether there is a next page. */
-function pageOf<T>(found: readonly T[], limit: number, idOf: (entry: T) => string): { page: T[]; next: string | undefined } {
+function pageOf<T>(
+  found: readonly T[],
+  limit: number,
+  idOf: (entry: T) => string,
+): { page: T[]; next: string | undefined } {
   const page = found.slice(0, limit);
   const last = page.at(-1);
   return { page, next: found.length > limit && last !== undefined ? idOf(last) : undefined };

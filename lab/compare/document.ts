@@ -1,0 +1,301 @@
+// Owns: docs/benchmarks.md and the headline table of the README, made from the result that lies
+// beside the page.
+import type { Series } from "../micro/series.ts";
+import { CHART_NAMES, type ChartName, chartOf } from "./charts.ts";
+import { LIMITS, methodOf } from "./method.ts";
+import { type CompareResult, seriesOf } from "./result.ts";
+import { PEER_NAMES, PEER_TEXTS, type PeerName } from "./rivals.ts";
+import { SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
+import { deliveriesPerCpuSecond, targetsOf } from "./targets.ts";
+
+type Figures = Readonly<Record<string, number>>;
+
+interface Row {
+  readonly label: string;
+  readonly figure: (figures: Figures) => number | undefined;
+  readonly digits: number;
+}
+
+/** The whole page. */
+export function compareDocument(result: CompareResult): string {
+  const { fanOut, rooms, recovery, memory } = result.sizes;
+  return `${[
+    "# Benchmarks",
+    "<!-- Generated from benchmarks/compare.json by `npm run generate`; a check compares them. `npm run bench:compare` measures anew. -->",
+    `The same work on Holdfast, on Socket.IO, ${isMeasured(result, "centrifugo") ? "on Centrifugo, " : ""}and on two bare servers that do nothing but pass messages on: the floor for whatever runs on Bun and on Node. One machine, ${result.rounds === 1 ? "one round" : `${result.rounds} rounds in which the servers take turns`}; medians, in brackets the least and the most. ${dateOf(result)}`,
+    "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # five minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
+    "## Targets",
+    targetTable(result),
+    `## Fan-out to ${count(fanOut.subscribers)}`,
+    `One client publishes to a channel of ${count(fanOut.subscribers)} subscribers, ${count(fanOut.deliveriesPerSecond / fanOut.subscribers)} times a second: ${count(fanOut.deliveriesPerSecond)} deliveries a second, a pace that every server holds.`,
+    figure(result, "fanout"),
+    table(result, "fanout", FLOW_ROWS),
+    ratioTable(result, "fanout"),
+    `## Rooms of ${rooms.members}`,
+    `${count(rooms.rooms)} rooms of ${rooms.members} clients in which everyone writes: ${count(rooms.deliveriesPerSecond / rooms.members)} publishes and ${count(rooms.deliveriesPerSecond)} deliveries a second. Less is shared here: reading, checking and answering each publish weighs more.`,
+    figure(result, "rooms"),
+    table(result, "rooms", FLOW_ROWS),
+    ratioTable(result, "rooms"),
+    "## Memory",
+    `${count(memory.connections)} connections; then the same with one subscription each, half of them to a channel of its own, half to channels shared by 150. Resident memory above that of the server before anyone came, divided by the connections. The kernel's own memory for sockets comes on top, for every server alike.`,
+    figure(result, "memory"),
+    table(result, "memory", MEMORY_ROWS),
+    "## Recovery",
+    `${count(recovery.clients)} clients in rooms of ${recovery.clients / recovery.rooms} lose their connections at once; while they are away ${recovery.missed} messages are published to each room; then all come back and get what they missed: ${count(recovery.clients * recovery.missed)} deliveries, and ${count(recovery.clients)} handshakes. The bare servers have no such thing.`,
+    figure(result, "recovery"),
+    table(result, "recovery", RECOVERY_ROWS),
+    "## One, two and three nodes over Redis",
+    `${count(result.sizes.nodes.subscribersOfNode)} subscribers on each node, all of one channel; ${result.sizes.nodes.publishesPerSecond} publishes a second by one client. If nodes scaled without loss, deliveries for each CPU-second of the nodes would stay the same. All nodes share one core here, so this shows what a node more costs, not what three machines carry.`,
+    figure(result, "nodes"),
+    nodesTable(result),
+    "## How it is measured",
+    methodOf(result),
+    "## What the servers are",
+    PEER_NAMES.filter((peer) => isMeasured(result, peer))
+      .map(
+        (peer) =>
+          `- **${PEER_TEXTS[peer].title}** (${result.versions[peer] ?? "version unknown"}). ${PEER_TEXTS[peer].setup}`,
+      )
+      .join("\n"),
+    "## What this does not say",
+    LIMITS,
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n")}\n`;
+}
+
+/** The README's part: its heading, where the rest is, and the table. */
+export function headlineOf(result: CompareResult): string {
+  const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) =>
+    isMeasured(result, peer),
+  );
+  const { fanOut, recovery } = result.sizes;
+  const rows: readonly (readonly [
+    label: string,
+    scenario: ScenarioName,
+    row: Row["figure"],
+    digits: number,
+  ])[] = [
+    [
+      `user CPU for each delivery to a room of ${count(fanOut.subscribers)}, µs`,
+      "fanout",
+      ({ userUsPerDelivery }) => userUsPerDelivery,
+      2,
+    ],
+    ["user and system together, µs", "fanout", cpuOfDelivery, 2],
+    [
+      "resident memory of a connection with one subscription, kB",
+      "memory",
+      ({ subscribedBytes }) => kilo(subscribedBytes),
+      1,
+    ],
+    [
+      `CPU until ${count(recovery.clients)} clients are back with ${recovery.missed} missed messages each, s`,
+      "recovery",
+      cpuOfRecovery,
+      2,
+    ],
+  ];
+  const lines = rows.map(([label, scenario, pick, digits]) => {
+    const cells = peers.map((peer) => {
+      const found = seriesOf(result, { scenario, peer }, pick);
+      return found === undefined ? "—" : number(found.median, digits);
+    });
+    return line([label, ...cells]);
+  });
+  const table = [
+    line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]),
+    line(["---", ...peers.map(() => "---:")]),
+    ...lines,
+  ];
+  const where =
+    "with the method, the spread, the targets that are missed, and what the figures do not say";
+  return `## What it costs\n\nThe same load on one server after another, each on a core of its own; medians. [The benchmarks](docs/benchmarks.md) have the rest, ${where}.\n\n${table.join("\n")}`;
+}
+
+const HEADLINE = /(<!-- headline: [^>]*-->\n)[\s\S]*?(<!-- end of headline -->)/;
+
+/** The text with the headline between its marks. */
+export const withHeadline = (text: string, result: CompareResult): string =>
+  text.replace(
+    HEADLINE,
+    (_all, before: string, after: string) => `${before}\n${headlineOf(result)}\n\n${after}`,
+  );
+
+const cpuOfDelivery = ({ userUsPerDelivery, systemUsPerDelivery }: Figures) =>
+  added(userUsPerDelivery, systemUsPerDelivery);
+const cpuOfRecovery = ({ userSeconds, systemSeconds }: Figures) =>
+  added(userSeconds, systemSeconds);
+const added = (a: number | undefined, b: number | undefined) =>
+  a === undefined || b === undefined ? undefined : a + b;
+const kilo = (bytes: number | undefined) => (bytes === undefined ? undefined : bytes / 1000);
+
+const FLOW_ROWS: readonly Row[] = [
+  {
+    label: "user CPU for each delivery, µs",
+    figure: ({ userUsPerDelivery }) => userUsPerDelivery,
+    digits: 2,
+  },
+  {
+    label: "system CPU for each delivery, µs",
+    figure: ({ systemUsPerDelivery }) => systemUsPerDelivery,
+    digits: 2,
+  },
+  { label: "deliveries for each CPU-second", figure: deliveriesPerCpuSecond, digits: 0 },
+  {
+    label: "p50 from the intended publish to arrival, ms",
+    figure: ({ p50Ms }) => p50Ms,
+    digits: 2,
+  },
+  { label: "p99, ms", figure: ({ p99Ms }) => p99Ms, digits: 2 },
+  {
+    label: "the load's own CPU for each delivery, µs",
+    figure: ({ loadUsPerDelivery }) => loadUsPerDelivery,
+    digits: 2,
+  },
+  { label: "lost, doubled or out of order", figure: ({ wrong }) => wrong, digits: 0 },
+];
+
+const MEMORY_ROWS: readonly Row[] = [
+  { label: "idle connection, kB", figure: ({ idleBytes }) => kilo(idleBytes), digits: 2 },
+  {
+    label: "with one subscription, kB",
+    figure: ({ subscribedBytes }) => kilo(subscribedBytes),
+    digits: 2,
+  },
+];
+
+const RECOVERY_ROWS: readonly Row[] = [
+  { label: "user CPU, s", figure: ({ userSeconds }) => userSeconds, digits: 2 },
+  { label: "system CPU, s", figure: ({ systemSeconds }) => systemSeconds, digits: 2 },
+  { label: "until everyone has everything, s", figure: ({ seconds }) => seconds, digits: 2 },
+  { label: "recovered messages", figure: ({ recovered }) => recovered, digits: 0 },
+  { label: "lost or doubled", figure: ({ wrong }) => wrong, digits: 0 },
+];
+
+function targetTable(result: CompareResult): string {
+  const rows = targetsOf(result).map(({ title, wanted, found, met }) =>
+    line([title, wanted, found, met ? "met" : "**missed**"]),
+  );
+  const table = [
+    line(["target", "wanted", "found", ""]),
+    line(["---", "---", "---:", "---"]),
+    ...rows,
+  ].join("\n");
+  const whys = targetsOf(result).flatMap(({ title, met, why }) =>
+    met || why === undefined ? [] : [`${title}: ${why}`],
+  );
+  return [table, ...whys].join("\n\n");
+}
+
+function table(result: CompareResult, scenario: ScenarioName, rows: readonly Row[]): string {
+  const peers = measuredIn(result, scenario);
+  const lines = rows.map(({ label, figure: pick, digits }) =>
+    line([
+      label,
+      ...peers.map((peer) => spread(seriesOf(result, { scenario, peer }, pick), digits)),
+    ]),
+  );
+  return [
+    line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]),
+    line(["---", ...peers.map(() => "---:")]),
+    ...lines,
+  ].join("\n");
+}
+
+/** Holdfast's CPU over that of the others. */
+function ratioTable(result: CompareResult, scenario: ScenarioName): string {
+  const others = measuredIn(result, scenario).filter((peer) => peer !== "holdfast");
+  const ratio = (peer: PeerName, pick: Row["figure"]): string => {
+    const [own, other] = (["holdfast", peer] as const).map(
+      (name) => seriesOf(result, { scenario, peer: name }, pick)?.median,
+    );
+    return own === undefined || other === undefined ? "" : number(own / other, 2);
+  };
+  return [
+    line([
+      "Holdfast's CPU for each delivery, as a multiple of that of",
+      ...others.map((peer) => PEER_TEXTS[peer].title),
+    ]),
+    line(["---", ...others.map(() => "---:")]),
+    line([
+      "user",
+      ...others.map((peer) => ratio(peer, ({ userUsPerDelivery }) => userUsPerDelivery)),
+    ]),
+    line(["user and system", ...others.map((peer) => ratio(peer, cpuOfDelivery))]),
+  ].join("\n");
+}
+
+function nodesTable(result: CompareResult): string {
+  const scenarios = ["nodes-1", "nodes-2", "nodes-3"] as const;
+  const rows = (["holdfast-redis", "socketio-redis"] as const).flatMap((peer) => {
+    const title = PEER_TEXTS[peer].title.replace(" over Redis", "");
+    const cells = (pick: Row["figure"], digits: number) =>
+      scenarios.map((scenario) => spread(seriesOf(result, { scenario, peer }, pick), digits));
+    const [one, ...more] = scenarios.map(
+      (scenario) => seriesOf(result, { scenario, peer }, deliveriesPerCpuSecond)?.median,
+    );
+    if (one === undefined) return [];
+    return [
+      line([
+        `${title}: deliveries for each CPU-second of the nodes`,
+        ...cells(deliveriesPerCpuSecond, 0),
+      ]),
+      line([
+        `${title}: of what one node does`,
+        "1.00",
+        ...more.map((value) => (value === undefined ? "" : number(value / one, 2))),
+      ]),
+      line([
+        `${title}: user CPU for each delivery, µs`,
+        ...cells(({ userUsPerDelivery }) => userUsPerDelivery, 2),
+      ]),
+      line([
+        `${title}: Redis' CPU for each delivery, µs`,
+        ...cells(({ redisUsPerDelivery }) => redisUsPerDelivery, 2),
+      ]),
+      line([`${title}: p50, ms`, ...cells(({ p50Ms }) => p50Ms, 2)]),
+      line([`${title}: lost, doubled or out of order`, ...cells(({ wrong }) => wrong, 0)]),
+    ];
+  });
+  return [
+    line(["", "1 node", "2 nodes", "3 nodes"]),
+    line(["---", "---:", "---:", "---:"]),
+    ...rows,
+  ].join("\n");
+}
+
+const isMeasured = ({ measurements }: CompareResult, peer: PeerName): boolean =>
+  measurements.some((found) => found.peer === peer);
+
+const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly PeerName[] =>
+  SCENARIO_PEERS[scenario].filter((peer) =>
+    result.measurements.some((found) => found.scenario === scenario && found.peer === peer),
+  );
+
+/** The chart as GitHub shows it in both of its themes. */
+function figure(result: CompareResult, name: ChartName): string {
+  const svg = chartOf(result, name, "light");
+  const alt = /aria-label="([^"]*)"/.exec(svg ?? "")?.[1];
+  if (alt === undefined || !CHART_NAMES.includes(name)) return "";
+  return `<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="benchmarks/${name}-dark.svg">\n  <img alt="${alt}" src="benchmarks/${name}-light.svg">\n</picture>`;
+}
+
+function dateOf({ measuredAt, quick }: CompareResult): string {
+  return `Measured ${measuredAt.slice(0, 10)}${quick ? ", in a quick run: the figures are rough" : ""}.`;
+}
+
+const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+const count = (value: number): string => value.toLocaleString("en");
+
+function spread(found: Series | undefined, digits: number): string {
+  if (found === undefined) return "";
+  const { median, least, most, values } = found;
+  const only = values.length === 1 || number(least, digits) === number(most, digits);
+  return only
+    ? number(median, digits)
+    : `${number(median, digits)} (${number(least, digits)}–${number(most, digits)})`;
+}
+
+const number = (value: number, digits: number): string =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -1,0 +1,51 @@
+// Owns: the order of measurements, and when there are enough of them for the page. Pure.
+
+import type { Plan } from "./plan.ts";
+import type { CompareResult, Measurement } from "./result.ts";
+import { PEER_NAMES } from "./rivals.ts";
+import { ROUNDS_MAX, SCENARIO_NAMES, SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
+
+/** One measurement to be made. */
+export type Turn = Omit<Measurement, "figures">;
+
+/** Servers take turns within a scenario, scenarios within a round. */
+export function turnsOf({
+  rounds,
+  scenarios,
+  peers,
+  centrifugo,
+}: Pick<Plan, "rounds" | "scenarios" | "peers" | "centrifugo">): readonly Turn[] {
+  const turnsIn = (scenario: ScenarioName, round: number) =>
+    SCENARIO_PEERS[scenario]
+      .filter((peer) => peers.includes(peer))
+      .map((peer): Turn => ({ scenario, peer, round }));
+  const all = Array.from({ length: rounds }, (_, place) =>
+    scenarios.flatMap((scenario) => turnsIn(scenario, place + 1)),
+  ).flat();
+  // The memory of a server elsewhere is not seen.
+  const isUnseen = ({ scenario, peer }: Turn) =>
+    scenario === "memory" &&
+    peer === "centrifugo" &&
+    centrifugo !== undefined &&
+    "url" in centrifugo;
+  return all.filter(
+    (turn) => turn.round <= (ROUNDS_MAX[turn.scenario] ?? rounds) && !isUnseen(turn),
+  );
+}
+
+/**
+ * Whether everything was measured in so many rounds: every server that needs nothing given, in
+ * every scenario.
+ */
+export function isComplete(
+  { measurements }: Pick<CompareResult, "measurements">,
+  rounds: number,
+): boolean {
+  const peers = PEER_NAMES.filter((peer) => peer !== "centrifugo");
+  return turnsOf({ rounds, scenarios: SCENARIO_NAMES, peers }).every((turn) =>
+    measurements.some(
+      ({ scenario, peer, round }) =>
+        scenario === turn.scenario && peer === turn.peer && round === turn.round,
+    ),
+  );
+}

@@ -1,0 +1,10 @@
+// Re-exports of the measurements. Programs of this package (micro.ts, drivers, peers) read argv and
+// stdin themselves: they are started by tools.
+export { measureRound, type Round } from "./micro/measure.ts";
+export { type Plan, planFrom } from "./micro/plan.ts";
+export { reportOf } from "./micro/report.ts";
+export { type Result, resultOf } from "./micro/result.ts";
+export { withValidation } from "./plan-validation/document.ts";
+export type { ValidationResult } from "./plan-validation/result.ts";
+export { proofDocument } from "./prove/document.ts";
+export type { ProofResult, StepResult } from "./prove/result.ts";

@@ -1,0 +1,136 @@
+// Owns: the table that people read, made from a result alone.
+import type { PeerResult, Result } from "./result.ts";
+import type { Series } from "./series.ts";
+
+const SINGLE = "single";
+
+interface Row {
+  readonly label: string;
+  readonly pick: (peer: PeerResult) => Series | undefined;
+  readonly digits: number;
+}
+
+/** The whole page docs/benchmarks/micro.md. */
+export function reportOf(result: Result): string {
+  const { bun, socketio, holdfast } = result.peers;
+  const { plan, machine } = result;
+  const sizes = `${plan.room.toLocaleString("en")} and ${plan.connections.toLocaleString("en")}`;
+  return `${[
+    "# Micro-benchmark: fan-out and connections",
+    `Generated from \`micro.json\` by \`npm run bench:micro\`; measured ${result.measuredAt.slice(0, 10)}.`,
+    `The same messages through (a) bare \`Bun.serve\` with \`server.publish\`, (b) Socket.IO, (c) a Holdfast node, each ${plan.rounds} times in turn. Medians; in brackets the least and the most. CPU is µs for each delivery.`,
+    table(result, cpuRows(result)),
+    `## Ratios`,
+    ratios(result),
+    "## Memory for each connection",
+    table(result, [
+      { label: "idle session, kB", pick: (peer) => inKilobytes(peer.idleBytes), digits: 2 },
+      {
+        label: "session with one subscription, kB",
+        pick: (peer) => inKilobytes(peer.subscribedBytes),
+        digits: 2,
+      },
+    ]),
+    `Holdfast over bare Bun: ${more(holdfast, bun, "idleBytes")} kB idle, ${more(holdfast, bun, "subscribedBytes")} kB with one subscription (target: at most 5).`,
+    "## Throughput, publishing as fast as it goes",
+    table(result, [
+      {
+        label: `deliveries/s to ${plan.room.toLocaleString("en")}`,
+        pick: (peer) => peer.fanOuts.flatOut?.deliveriesPerSecond,
+        digits: 0,
+      },
+    ]),
+    "## Method",
+    method(result, sizes),
+    `Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}. Versions: ${bun.version}; ${socketio.version}; ${holdfast.version}.`,
+  ].join("\n\n")}\n`;
+}
+
+function cpuRows({ plan }: Result): readonly Row[] {
+  const scenarios: [name: string, label: string][] = [
+    [SINGLE, "1 subscriber"],
+    ["room", `${plan.room.toLocaleString("en")} subscribers`],
+    ["everyone", `${plan.connections.toLocaleString("en")} subscribers`],
+    ["clientRoom", `${plan.room.toLocaleString("en")} subscribers, published by a client`],
+  ];
+  return scenarios.flatMap(([name, label]) => [
+    { label: `${label}, user`, pick: (peer: PeerResult) => peer.fanOuts[name]?.userUs, digits: 2 },
+    {
+      label: `${label}, system`,
+      pick: (peer: PeerResult) => peer.fanOuts[name]?.systemUs,
+      digits: 2,
+    },
+  ]);
+}
+
+function table({ peers }: Result, rows: readonly Row[]): string {
+  const cell = (found: Series | undefined, digits: number) =>
+    found === undefined
+      ? ""
+      : `${number(found.median, digits)} (${number(found.least, digits)}–${number(found.most, digits)})`;
+  const line = ({ label, pick, digits }: Row) =>
+    `| ${[label, ...[peers.bun, peers.socketio, peers.holdfast].map((peer) => cell(pick(peer), digits))].join(" | ")} |`;
+  return [
+    "| | bare Bun | Socket.IO | Holdfast |",
+    "| --- | ---: | ---: | ---: |",
+    ...rows.map(line),
+  ].join("\n");
+}
+
+function ratios({ peers, plan }: Result): string {
+  const user = (peer: PeerResult, name: string) => peer.fanOuts[name]?.userUs.median ?? Number.NaN;
+  const total = (peer: PeerResult, name: string) =>
+    user(peer, name) + (peer.fanOuts[name]?.systemUs.median ?? Number.NaN);
+  const row = (name: string, label: string, targets: string) => {
+    const [toBun, toSocketIo] = [peers.bun, peers.socketio].map((peer) =>
+      number(user(peers.holdfast, name) / user(peer, name), 2),
+    );
+    const whole = [peers.bun, peers.socketio].map((peer) =>
+      number(total(peers.holdfast, name) / total(peer, name), 2),
+    );
+    return `| ${[label, toBun, toSocketIo, ...whole, targets].join(" | ")} |`;
+  };
+  return [
+    "| Holdfast's CPU for each delivery | user, of bare Bun's | user, of Socket.IO's | whole, of bare Bun's | whole, of Socket.IO's | target (user) |",
+    "| --- | ---: | ---: | ---: | ---: | --- |",
+    row(SINGLE, "1 subscriber", ""),
+    row(
+      "room",
+      `${plan.room.toLocaleString("en")} subscribers`,
+      "1.2 of bare Bun's, 0.33 of Socket.IO's",
+    ),
+    row("everyone", `${plan.connections.toLocaleString("en")} subscribers`, ""),
+  ].join("\n");
+}
+
+function method({ plan, peers }: Result, sizes: string): string {
+  const wrong = Object.values(peers)
+    .flatMap((peer) => Object.values(peer.fanOuts))
+    .reduce((sum, fanOut) => sum + fanOut.wrong, 0);
+  return [
+    `- Server and load are separate processes on one machine over loopback: ${plan.connections.toLocaleString("en")} connections from ${plan.drivers} drivers, raw WebSockets that only read frame headers, the same for all servers. Every round starts new processes; the servers take turns, and publish to every channel for some seconds before anything is measured.`,
+    `- The message is a JSON object of about 100 bytes, made an object and encoded by the server once for each publish. It is published inside the server process, by \`server.publish\`, \`io.to(room).emit\` and Holdfast's \`NodeControl.publish\`; one row has a client publish over its connection instead.`,
+    `- Holdfast's channels are of class \`ordered\`: each publication gets an offset and is kept in a history of 1,000, which the other two do not offer. What it publishes in one turn of the event loop leaves in one write for each socket, which shows when it is pushed. Socket.IO runs with WebSocket transport only, without compression and with its in-memory adapter.`,
+    `- Rooms of ${sizes} are published to at ${plan.roomPerSecond.toLocaleString("en")} deliveries/s for ${plan.roomWindowMs / 1000} s and at ${plan.everyonePerSecond.toLocaleString("en")} for ${plan.windowMs / 1000} s; "1 subscriber" is ${plan.room.toLocaleString("en")} channels with one subscriber each, ${plan.singlesPerSecond.toLocaleString("en")} publishes/s in all, one in each turn of the event loop. All servers get the same pace, one that the slowest can hold.`,
+    "- CPU is the server process's user and system time (getrusage) from the first publish to the last arrival. The kernel tells the two apart by sampling (publishes come at random moments, so as not to fall in step with it): user time has an error of some 10 to 20 % in a single round, their sum is exact; system time is mostly one socket write for each delivery and the same for everyone.",
+    `- Connections are made, and later subscribed, at ${plan.connectsPerSecond.toLocaleString("en")} a second. Memory is resident memory above the process after it was warmed up by ${(200).toLocaleString("en")} connections, divided by the connections, least of ${plan.settleReadings} readings after forced garbage collections. Half of the subscriptions are to channels of their own, half to channels shared by 150.`,
+    `- Every driver counts every message: ${wrong === 0 ? "none was lost, doubled or misdirected" : `${wrong} were lost, doubled or misdirected`}.`,
+  ].join("\n");
+}
+
+const inKilobytes = ({ median, least, most, values }: Series): Series => ({
+  median: median / 1024,
+  least: least / 1024,
+  most: most / 1024,
+  values: values.map((value) => value / 1024),
+});
+
+const more = (a: PeerResult, b: PeerResult, key: "idleBytes" | "subscribedBytes") =>
+  number((a[key].median - b[key].median) / 1024, 2);
+
+function number(value: number, digits: number): string {
+  return value.toLocaleString("en", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}

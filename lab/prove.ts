@@ -1,0 +1,113 @@
+// Owns: the program behind `npm run prove`: arguments, progress, the result's files, the exit
+// status.
+import { mkdirSync, rmSync } from "node:fs";
+import { loadavg } from "node:os";
+import { dirname, join } from "node:path";
+import { machine } from "@holdfast/load";
+import { ProcessError } from "@holdfast/load/processes";
+import { proofDocument, withoutCharts } from "./prove/document.ts";
+import { HELP, type Plan, planFrom } from "./prove/plan.ts";
+import { Proof } from "./prove/proof.ts";
+import { ProveError } from "./prove/prove-error.ts";
+import { reportPage } from "./prove/report-page.ts";
+import { closingText, sideBySideText, stepText } from "./prove/report-text.ts";
+import { hasFailed, type ProofResult } from "./prove/result.ts";
+import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
+
+const FOLDER = join(import.meta.dir, "../.cache/prove");
+const DOCS = join(import.meta.dir, "../docs");
+const EXIT = { holds: 0, failed: 1, refused: 2, unable: 3 } as const;
+
+/**
+ * Exit status: 0 it holds, 1 it does not, 2 the arguments are wrong, 3 it could not be carried out.
+ */
+async function main(): Promise<number> {
+  try {
+    const plan = planFrom(process.argv.slice(2));
+    if (plan === undefined) {
+      process.stdout.write(HELP);
+      return EXIT.holds;
+    }
+    rmSync(FOLDER, { recursive: true, force: true });
+    const own = await prove(plan);
+    const { against } = plan;
+    const result =
+      against === undefined ? own : { ...own, against: await prove({ ...plan, peer: against }) };
+    await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result)}\n`);
+    await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
+    if (plan.docs) await writeDocument(result);
+    if (result.against !== undefined) line(`\n${sideBySideText(own, result.against)}`);
+    line(closingText(own));
+    return hasFailed(own) ? EXIT.failed : EXIT.holds;
+  } catch (error) {
+    if (!(error instanceof ProveError || error instanceof ProcessError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error.code === "argument_invalid" ? EXIT.refused : EXIT.unable;
+  }
+}
+
+async function prove(plan: Plan): Promise<ProofResult> {
+  const startedMs = performance.now();
+  const measuredAt = new Date().toISOString();
+  const [loadBefore = 0] = loadavg();
+  const folder = join(FOLDER, plan.peer);
+  mkdirSync(folder, { recursive: true });
+  const workload = workloadOf(plan);
+  const subscriptions = workload.clients.reduce((sum, { channels }) => sum + channels.length, 0);
+  const perSecond = Math.round(deliveriesOfPublication(workload) * plan.publishesPerSecond);
+  line(
+    `${plan.peer}: ${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
+  );
+  const proof = new Proof({
+    plan,
+    folder,
+    say: (text) =>
+      process.stdout.isTTY ? process.stdout.write(`\r\x1b[K... ${text}`) : line(`... ${text}`),
+    onStep: (step) =>
+      line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${stepText(step, plan.handshakesPerSecond)}`),
+  });
+  const stop = () => void proof.close().then(() => process.exit(130));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const { steps, broker } = await proof.run();
+  const result: ProofResult = {
+    peer: plan.peer,
+    measuredAt,
+    clients: plan.clients,
+    channels: plan.channels,
+    subscriptions,
+    publishesPerSecond: plan.publishesPerSecond,
+    seed: plan.seed,
+    nodes: plan.nodes,
+    handshakesPerSecond: plan.handshakesPerSecond,
+    broker,
+    quick: plan.quick,
+    machine: machine(),
+    versions: { bun: Bun.version },
+    loadBefore,
+    steps,
+    tookMs: Math.round(performance.now() - startedMs),
+  };
+  return result;
+}
+
+/** Keeps the result and makes the page from what is kept. */
+async function writeDocument(result: ProofResult): Promise<void> {
+  const [full, side] = ["full", "side-by-side"].map((name) => join(DOCS, "proof", `${name}.json`));
+  const kept = result.against === undefined ? full : side;
+  await write(kept ?? "", `${JSON.stringify(withoutCharts(result), null, 2)}\n`);
+  const read = async (path = ""): Promise<ProofResult | undefined> =>
+    (await Bun.file(path).exists()) ? Bun.file(path).json() : undefined;
+  await write(
+    join(DOCS, "proof.md"),
+    proofDocument((await read(full)) ?? result, await read(side)),
+  );
+}
+
+async function write(path: string, text: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  await Bun.write(path, text);
+}
+
+const line = (text: string): void => void process.stdout.write(`${text}\n`);
+
+process.exit(await main());

@@ -1,0 +1,225 @@
+// Owns: the clients of one load process: each one's streams with their oracles, and what it
+// experienced in the present step.
+import { encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
+import { BUCKET_MS, type Moment, newHistogram, record, type ShareOfStep } from "./figures.ts";
+import { StreamOracle, sumVerdicts } from "./oracle.ts";
+import { type Published, stampOf } from "./publication.ts";
+import type { Peer, PeerClient, PeerMessage } from "./rivals/rival.ts";
+import type { ChannelSpec, ClientSpec, Workload } from "./workload.ts";
+
+export interface Stream {
+  readonly channel: ChannelSpec;
+  readonly oracle: StreamOracle;
+}
+
+interface Counts {
+  readonly reconnects: number;
+  readonly moves: number;
+  readonly undeclared: number;
+}
+
+/** One client of the workload, or an extra one. */
+export interface LoadClient {
+  readonly spec: ClientSpec;
+  readonly peer: PeerClient;
+  readonly streams: Stream[];
+  readonly isExtra: boolean;
+  longestMs: number;
+  longestTransitMs: number;
+  disconnects: number;
+  before: Counts;
+}
+
+const countsOf = ({ reconnects, moves, undeclared }: PeerClient): Counts => ({
+  reconnects,
+  moves,
+  undeclared,
+});
+
+export class Clients {
+  readonly all: LoadClient[] = [];
+  readonly #workload: Workload;
+  readonly #peer: Peer;
+  /** Publishes of earlier steps without a certain outcome, by channel: they may come late. */
+  readonly #uncertain = new Set<string>();
+  #stepMs = 0;
+  #attempts: number[] = [];
+  #delays: Histogram = newHistogram();
+  #transits: Histogram = newHistogram();
+  #flickers = new Set<string>();
+  #failed: string[] = [];
+  #timeline = new Map<number, { delivered: number; delayMaxMs: number }>();
+  #closing = false;
+
+  constructor(peer: Peer, workload: Workload) {
+    this.#peer = peer;
+    this.#workload = workload;
+  }
+
+  /** Resolves when everything that the client is to have stands. */
+  async add(spec: ClientSpec, url: string, isExtra = false): Promise<void> {
+    const peer = this.#peer.connect({
+      url,
+      user: spec.user,
+      codec: spec.codec,
+      onAttempt: () => this.#attempts.push(Date.now() - this.#stepMs),
+      onConnected: (isConnected) => {
+        if (!isConnected && wasConnected && !this.#closing) client.disconnects += 1;
+        wasConnected = isConnected;
+      },
+    });
+    let wasConnected = false;
+    const client: LoadClient = {
+      spec,
+      peer,
+      streams: [],
+      isExtra,
+      longestMs: 0,
+      longestTransitMs: 0,
+      disconnects: 0,
+      before: countsOf(peer),
+    };
+    this.all.push(client);
+    await Promise.all(spec.channels.map((index) => this.#subscribe(client, index)));
+    const room = (index: number | undefined) =>
+      index === undefined ? undefined : this.#workload.channels[index]?.name;
+    const [entered, watched] = [room(spec.enters), room(spec.watches)];
+    if (entered !== undefined) await peer.enter?.(entered);
+    if (watched !== undefined)
+      peer.watch?.(watched, ({ left }) => {
+        if (!this.#closing) for (const member of left) this.#flickers.add(`${watched} ${member}`);
+      });
+    client.before = countsOf(peer);
+  }
+
+  connected(): number {
+    return this.all.filter(({ peer }) => peer.connected).length;
+  }
+
+  /** A step begins: what was measured before is forgotten, what was seen is not. */
+  begin(stepMs: number): void {
+    this.#stepMs = stepMs;
+    this.#attempts = [];
+    this.#delays = newHistogram();
+    this.#transits = newHistogram();
+    this.#flickers.clear();
+    this.#failed = [];
+    this.#timeline.clear();
+    for (const client of this.all) {
+      client.longestMs = 0;
+      client.longestTransitMs = 0;
+      client.disconnects = 0;
+      client.before = countsOf(client.peer);
+    }
+  }
+
+  /** Publications that have not come yet and must. */
+  missing(byChannel: ReadonlyMap<number, readonly Published[]>): number {
+    return this.#streams().reduce(
+      (sum, { channel, oracle }) => sum + oracle.missing(byChannel.get(channel.index) ?? []),
+      0,
+    );
+  }
+
+  /** Judges every stream; call it when nothing is under way. */
+  share(byChannel: ReadonlyMap<number, readonly Published[]>, mayLoseData: boolean): ShareOfStep {
+    const verdicts = this.#streams().map(({ channel, oracle }) =>
+      oracle.judge(byChannel.get(channel.index) ?? [], { mayLoseData }, (p, n) =>
+        this.#uncertain.has(`${channel.index} ${p} ${n}`),
+      ),
+    );
+    for (const [channel, published] of byChannel)
+      for (const { p, n, outcome } of published)
+        if (outcome.kind === "unknown") this.#uncertain.add(`${channel} ${p} ${n}`);
+    const differences = this.all.map(({ peer, before }) => ({
+      reconnects: peer.reconnects - before.reconnects,
+      moves: peer.moves - before.moves,
+      undeclared: peer.undeclared - before.undeclared,
+    }));
+    const sum = (name: keyof Counts) => differences.reduce((total, one) => total + one[name], 0);
+    const disconnects = (isExtra: boolean) =>
+      this.all.reduce(
+        (total, client) => total + (client.isExtra === isExtra ? client.disconnects : 0),
+        0,
+      );
+    return {
+      verdict: sumVerdicts(verdicts),
+      delays: encodeIntoCompressedBase64(this.#delays),
+      transits: encodeIntoCompressedBase64(this.#transits),
+      longest: this.#longest(false, "longestMs"),
+      longestTransit: this.#longest(false, "longestTransitMs"),
+      longestOfExtras: this.#longest(true, "longestMs"),
+      attemptsAtMs: this.#attempts,
+      reconnects: sum("reconnects"),
+      moves: sum("moves"),
+      movesMax: Math.max(0, ...differences.map(({ moves }) => moves)),
+      visibleDisconnects: disconnects(false),
+      extraDisconnects: disconnects(true),
+      undeclaredByClients: sum("undeclared"),
+      flickers: [...this.#flickers],
+      subscriptionsFailed: this.#failed,
+      timeline: Object.fromEntries(this.#timeline) as Record<number, Moment>,
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(this.all.map(({ peer }) => peer.close()));
+  }
+
+  #streams(): readonly Stream[] {
+    return this.all.flatMap(({ streams }) => streams);
+  }
+
+  async #subscribe(client: LoadClient, index: number): Promise<void> {
+    const channel = this.#workload.channels[index];
+    if (channel === undefined) return;
+    const oracle = new StreamOracle(channel.cls, `${channel.name} of ${client.spec.user}`);
+    client.streams.push({ channel, oracle });
+    const position = await client.peer.subscribe(channel.name, channel.cls, {
+      message: (message) => this.#arrived(client, oracle, message),
+      gap: (gap) => oracle.gap(gap),
+      failed: (code) => this.#failed.push(`${channel.name} of ${client.spec.user}: ${code}`),
+    });
+    oracle.begin(position);
+  }
+
+  #arrived(
+    client: LoadClient,
+    oracle: StreamOracle,
+    { data, key, position, takenMs }: PeerMessage,
+  ): void {
+    const stamp = stampOf(data);
+    if (stamp === undefined) return;
+    const { p, n, at } = stamp;
+    const isFirst = oracle.message({
+      p,
+      n,
+      ...(key === undefined ? {} : { key }),
+      ...(position === undefined ? {} : { position }),
+    });
+    const nowMs = Date.now();
+    if (at < this.#stepMs || !isFirst) return;
+    const delayMs = nowMs - at;
+    client.longestMs = Math.max(client.longestMs, delayMs);
+    const transitMs = takenMs === undefined ? 0 : nowMs - takenMs;
+    client.longestTransitMs = Math.max(client.longestTransitMs, transitMs);
+    if (client.isExtra) return;
+    record(this.#delays, delayMs);
+    if (takenMs !== undefined) record(this.#transits, transitMs);
+    const place = Math.floor((nowMs - this.#stepMs) / BUCKET_MS);
+    const moment = this.#timeline.get(place);
+    if (moment === undefined) this.#timeline.set(place, { delivered: 1, delayMaxMs: delayMs });
+    else {
+      moment.delivered += 1;
+      moment.delayMaxMs = Math.max(moment.delayMaxMs, delayMs);
+    }
+  }
+
+  #longest(isExtra: boolean, name: "longestMs" | "longestTransitMs"): string {
+    const histogram = newHistogram();
+    for (const client of this.all)
+      if (client.isExtra === isExtra && client.streams.length > 0) record(histogram, client[name]);
+    return encodeIntoCompressedBase64(histogram);
+  }
+}

@@ -1,0 +1,64 @@
+// Owns: what a client library under test has to offer, so that the same work can be done with each.
+import type { DeliveryClass, Position } from "@holdfast/protocol";
+import type { DeclaredGap } from "../oracle.ts";
+import type { PublishOutcome } from "../publication.ts";
+
+export interface PeerOptions {
+  readonly url: string;
+  readonly user: string;
+  readonly codec: "json" | "msgpack";
+  /** The application sees the connection come or go. */
+  readonly onConnected: (isConnected: boolean) => void;
+  /** A socket is being opened. */
+  readonly onAttempt: () => void;
+}
+
+export interface PeerMessage {
+  readonly data: unknown;
+  readonly key?: string;
+  /** Absent where the server gives none. */
+  readonly position?: Position;
+  /** When the broker took it, in ms since 1970; absent where nobody says. */
+  readonly takenMs?: number;
+}
+
+export interface StreamHandlers {
+  readonly message: (message: PeerMessage) => void;
+  readonly gap: (gap: DeclaredGap) => void;
+  /** The subscription ended although nobody asked for it. */
+  readonly failed: (code: string) => void;
+}
+
+export interface MemberChanges {
+  readonly joined: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** One client. Every promise settles within 30 s. */
+export interface PeerClient {
+  readonly connected: boolean;
+  /** Connections that were lost and replaced, and moves that the application did not see. */
+  readonly reconnects: number;
+  readonly moves: number;
+  /** Holes that the library itself found and nobody declared. */
+  readonly undeclared: number;
+  /** Its name among members. */
+  readonly member: string | undefined;
+  /** Resolves when the subscription stands, with the position behind which everything must come. */
+  subscribe(
+    channel: string,
+    cls: DeliveryClass,
+    handlers: StreamHandlers,
+  ): Promise<Position | undefined>;
+  /** Never rejects. */
+  publish(channel: string, data: unknown, key: string | undefined): Promise<PublishOutcome>;
+  /** Absent where the library has no presence. */
+  readonly enter?: (channel: string) => Promise<void>;
+  readonly watch?: (channel: string, changed: (changes: MemberChanges) => void) => void;
+  close(): Promise<void>;
+}
+
+export interface Peer {
+  readonly name: string;
+  connect(options: PeerOptions): PeerClient;
+}

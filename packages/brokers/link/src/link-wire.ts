@@ -1,0 +1,234 @@
+// Owns: the messages of the broker link: arrays that begin with a number, and how the values of the
+// Broker port are written in them.
+import {
+  type Broker,
+  BrokerError,
+  type BusMessage,
+  type HistoryPage,
+  type HistoryQuery,
+  type PresenceChange,
+  type PresenceMember,
+  type PublishRequest,
+  type StreamOptions,
+} from "@holdfast/core";
+import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
+
+/** Both ends are of one release: any other version is refused. */
+export const LINK_VERSION = 1;
+
+/**
+ * First element of every message. Requests are followed by their id; answers (`ok`, `failed`) by
+ * the id of the request.
+ */
+export const LINK = {
+  // handshake, in this order
+  challenge: 1,
+  hello: 2,
+  welcome: 3,
+  // answers
+  ok: 4,
+  failed: 5,
+  // node to supervisor
+  publish: 10,
+  subscribe: 11,
+  history: 12,
+  removeHistory: 13,
+  channels: 14,
+  enter: 15,
+  leave: 16,
+  members: 17,
+  renew: 18,
+  bus: 19,
+  probe: 20,
+  /** Followed by the channel; has no id and no answer. */
+  unsubscribe: 21,
+  // supervisor to node, without id
+  publication: 30,
+  presence: 31,
+  heard: 32,
+} as const;
+
+/** One message. What is absent is null. */
+export type LinkMessage = readonly [number, ...unknown[]];
+
+/** The peer broke the link's format: the connection ends. */
+export class LinkFault extends Error {
+  readonly code = "link_invalid";
+  constructor(found: string) {
+    super(`the peer of the broker link sent something that is not a message: ${found}`);
+    this.name = "LinkFault";
+  }
+}
+
+// Reading: each takes a value off the wire and checks it.
+
+export const text = (value: unknown): string =>
+  typeof value === "string" ? value : fault("text", value);
+export const optionalText = (value: unknown): string | undefined =>
+  value === null ? undefined : text(value);
+export const count = (value: unknown): number =>
+  typeof value === "number" && value >= 0 ? value : fault("a count", value);
+export const flag = (value: unknown): boolean =>
+  typeof value === "boolean" ? value : fault("a flag", value);
+export const list = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : fault("a list", value);
+
+export function message(value: unknown): LinkMessage {
+  const items = list(value);
+  return typeof items[0] === "number" ? (items as LinkMessage) : fault("a message", value);
+}
+
+// Values of the port, each as a list.
+
+export const writeStream = (stream: StreamOptions): unknown[] => [
+  DELIVERY_CLASSES.indexOf(stream.cls),
+  stream.sizeMax,
+  stream.ttlMs,
+];
+
+export function readStream(value: unknown): StreamOptions {
+  const [cls, sizeMax, ttlMs] = list(value);
+  return {
+    cls: DELIVERY_CLASSES[count(cls)] ?? fault("a class", cls),
+    sizeMax: count(sizeMax),
+    ttlMs: count(ttlMs),
+  };
+}
+
+export const writePayload = (payload: Payload): unknown[] =>
+  payload.kind === "json" ? [0, payload.text] : [payload.kind === "msgpack" ? 1 : 2, payload.bytes];
+
+export function readPayload(value: unknown): Payload {
+  const [kind, content] = list(value);
+  if (kind === 0) return { kind: "json", text: text(content) };
+  if (!(content instanceof Uint8Array)) return fault("bytes", content);
+  return kind === 1 ? { kind: "msgpack", bytes: content } : { kind: "bytes", bytes: content };
+}
+
+/** Bytes that a payload takes on the wire, estimated from above; for the limits on what waits. */
+export const payloadWireBytes = (payload: Payload | undefined): number =>
+  payload === undefined
+    ? 0
+    : payload.kind === "json"
+      ? 3 * payload.text.length
+      : payload.bytes.byteLength;
+
+export const writeRequest = (request: PublishRequest): unknown[] => [
+  writePayload(request.payload),
+  request.key ?? null,
+  request.user ?? null,
+  request.session ?? null,
+  request.idempotencyKey ?? null,
+];
+
+export function readRequest(value: unknown): PublishRequest {
+  const [payload, key, user, session, idempotencyKey] = list(value);
+  const request: Mutable<PublishRequest> = { payload: readPayload(payload) };
+  if (key !== null) request.key = text(key);
+  if (user !== null) request.user = text(user);
+  if (session !== null) request.session = text(session);
+  if (idempotencyKey !== null) request.idempotencyKey = text(idempotencyKey);
+  return request;
+}
+
+export const writePublication = (publication: Publication): unknown[] => [
+  publication.offset,
+  publication.timeMs,
+  writePayload(publication.payload),
+  publication.key ?? null,
+  publication.user ?? null,
+  publication.session ?? null,
+];
+
+export function readPublication(value: unknown): Publication {
+  const [offset, timeMs, payload, key, user, session] = list(value);
+  const publication: Mutable<Publication> = {
+    offset: count(offset),
+    timeMs: count(timeMs),
+    payload: readPayload(payload),
+  };
+  if (key !== null) publication.key = text(key);
+  if (user !== null) publication.user = text(user);
+  if (session !== null) publication.session = text(session);
+  return publication;
+}
+
+export const writeMember = (member: PresenceMember): unknown[] => [
+  member.member,
+  member.user ?? null,
+  member.data === undefined ? null : writePayload(member.data),
+];
+
+export function readMember(value: unknown): PresenceMember {
+  const [id, user, data] = list(value);
+  const member: Mutable<PresenceMember> = { member: text(id) };
+  if (user !== null) member.user = text(user);
+  if (data !== null) member.data = readPayload(data);
+  return member;
+}
+
+export function readChange(kind: unknown, value: unknown): PresenceChange {
+  if (kind === "leave") return { kind, member: text(value) };
+  return kind === "join" || kind === "update"
+    ? { kind, member: readMember(value) }
+    : fault("a presence change", kind);
+}
+
+export const writeQuery = (query: HistoryQuery): unknown[] =>
+  "after" in query ? [query.after, null, query.limit] : [null, query.before ?? null, query.limit];
+
+export function readQuery(value: unknown): HistoryQuery {
+  const [after, before, limit] = list(value);
+  if (after !== null) return { after: count(after), limit: count(limit) };
+  return before === null ? { limit: count(limit) } : { before: count(before), limit: count(limit) };
+}
+
+export const writePage = (page: HistoryPage): unknown[] => [
+  page.epoch,
+  page.head,
+  page.oldest,
+  page.publications.map(writePublication),
+];
+
+export function readPage(value: unknown): HistoryPage {
+  const [epoch, head, oldest, publications] = list(value);
+  return {
+    epoch: text(epoch),
+    head: count(head),
+    oldest: count(oldest),
+    publications: list(publications).map(readPublication),
+  };
+}
+
+export function readPosition(value: unknown): Awaited<ReturnType<Broker["subscribe"]>> {
+  const [epoch, offset] = list(value);
+  return { epoch: text(epoch), offset: count(offset) };
+}
+
+/** Bus messages are rare and small: as JSON text. */
+export const writeBus = (busMessage: BusMessage): string => JSON.stringify(busMessage);
+
+export function readBus(value: unknown): BusMessage {
+  const found: unknown = JSON.parse(text(value));
+  if (typeof found !== "object" || found === null || !("kind" in found))
+    return fault("a bus message", value);
+  return found as BusMessage;
+}
+
+const CODES = [
+  "unavailable",
+  "timeout",
+  "limit",
+  "closed",
+  "internal",
+] as const satisfies readonly BrokerError["code"][];
+
+export function readError(code: unknown, description: unknown): BrokerError {
+  return new BrokerError(CODES.find((known) => known === code) ?? "internal", text(description));
+}
+
+type Mutable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+function fault(expected: string, found: unknown): never {
+  throw new LinkFault(`${found === null ? "null" : typeof found} where ${expected} belongs`);
+}

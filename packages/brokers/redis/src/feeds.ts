@@ -1,0 +1,307 @@
+// Owns: sharded pub/sub: which feeds this node wants, asked for in batches where their slots are,
+// and asked for again when a link or a slot was lost.
+import { BrokerError, type Clock } from "@holdfast/core";
+import type { RedisLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import type { Router } from "./router.ts";
+
+export interface FeedOptions {
+  readonly name: string;
+  readonly slot: number;
+  readonly onMessage: (message: Buffer) => void;
+}
+
+interface Feed extends FeedOptions {
+  wanted: boolean;
+  onMessage: (message: Buffer) => void;
+  /** Where it was asked for last; undefined when nowhere. */
+  link: Link | undefined;
+  confirmed: boolean;
+  /** A command of this feed has no answer yet; the next one waits for it. */
+  busy: boolean;
+  waiting: { readonly resolve: () => void; readonly reject: (error: BrokerError) => void }[];
+}
+
+export interface FeedsOptions {
+  readonly router: Router;
+  readonly clock: Clock;
+  readonly limits: RedisLimits;
+  /**
+   * Every feed that was wanted on this link before it was lost, or that moved, is confirmed again.
+   * Messages may have been missed.
+   */
+  readonly onRenewed: (names: readonly string[]) => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+export class Feeds {
+  readonly #options: FeedsOptions;
+  readonly #feeds = new Map<string, Feed>();
+  readonly #dirty = new Set<Feed>();
+  /** Lost feeds that wait for their turn to be asked for again, and those that were asked for. */
+  readonly #lost = new Set<Feed>();
+  readonly #renewing = new Set<Feed>();
+  #renewed: string[] = [];
+  #flushing = false;
+  #cancelRefresh: (() => void) | undefined;
+
+  constructor(options: FeedsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Resolves when the feed's messages come. Wanted twice it is one feed, whose messages go to the
+   * last. Rejects with BrokerError.
+   */
+  want(options: FeedOptions): Promise<void> {
+    const known = this.#feeds.get(options.name);
+    const feed: Feed = known ?? {
+      ...options,
+      wanted: true,
+      link: undefined,
+
+      confirmed: false,
+      busy: false,
+      waiting: [],
+    };
+    feed.onMessage = options.onMessage;
+    feed.wanted = true;
+    this.#feeds.set(options.name, feed);
+    const link = this.#options.router.route(options.slot);
+    if (feed.confirmed && feed.link === link && link?.isUp) return Promise.resolve();
+    if (link === undefined || !link.isUp) {
+      return Promise.reject(
+        link?.refusal() ?? new BrokerError("unavailable", "the broker is out of reach"),
+      );
+    }
+    this.#touch(feed);
+    return new Promise((resolve, reject) => {
+      const waiter = {
+        resolve: () => {
+          cancel();
+          resolve();
+        },
+        reject: (error: BrokerError) => {
+          cancel();
+          reject(error);
+        },
+      };
+      const { clock, limits } = this.#options;
+      const cancel = clock.after(limits.requestMs, () => {
+        feed.waiting = feed.waiting.filter((other) => other !== waiter);
+        reject(
+          new BrokerError("timeout", `the broker did not answer within ${limits.requestMs} ms`),
+        );
+      });
+      feed.waiting.push(waiter);
+    });
+  }
+
+  /** No message of the feed is handed on after this. */
+  unwant(name: string): void {
+    const feed = this.#feeds.get(name);
+    if (feed === undefined || !feed.wanted) return;
+    feed.wanted = false;
+    this.#fail(feed, new BrokerError("unavailable", "the subscription was ended"));
+    this.#renewing.delete(feed);
+    this.#touch(feed);
+  }
+
+  /** The link is up: asks for what was wanted on it, a batch at a time. */
+  linkUp(): void {
+    this.rerouted();
+  }
+
+  linkDown(link: Link): void {
+    for (const feed of this.#feeds.values()) {
+      if (feed.link !== link) continue;
+      this.#forget(feed);
+      if (feed.wanted) this.#fail(feed, link.refusal());
+      else this.#feeds.delete(feed.name);
+    }
+    this.#renewNext();
+  }
+
+  /** Asks for every wanted feed that is not where its slot is. */
+  rerouted(): void {
+    for (const feed of this.#feeds.values()) {
+      if (!feed.wanted || feed.link === this.#options.router.route(feed.slot)) continue;
+      feed.link?.unsubscribe([feed.name]).catch(() => {});
+      this.#forget(feed);
+      if (!this.#dirty.has(feed)) this.#lost.add(feed);
+    }
+    this.#renewNext();
+  }
+
+  message(link: Link, name: string, message: Buffer): void {
+    const feed = this.#feeds.get(name);
+    if (feed === undefined || feed.link !== link || !feed.wanted) return;
+    try {
+      feed.onMessage(message);
+    } catch (error) {
+      this.#options.onBug(error);
+    }
+  }
+
+  /**
+   * Subscriptions do not belong where they were asked for, or a server does not take them: all that
+   * is not confirmed is looked at again, a moment later.
+   */
+  moved(name?: string): void {
+    const { clock, limits, router } = this.#options;
+    const ended = name === undefined ? undefined : this.#feeds.get(name);
+    if (ended !== undefined) ended.confirmed = false;
+    this.#cancelRefresh ??= clock.after(limits.backoffMs, () => {
+      this.#cancelRefresh = undefined;
+      for (const feed of this.#feeds.values()) {
+        if (!feed.wanted || feed.confirmed || feed.busy) continue;
+        this.#forget(feed);
+        this.#lost.add(feed);
+      }
+      void (router.refresh?.() ?? Promise.resolve()).then(() => this.rerouted());
+    });
+  }
+
+  /** Whether everything that is wanted comes. */
+  get isWhole(): boolean {
+    return this.#lost.size === 0 && this.#renewing.size === 0;
+  }
+
+  close(): void {
+    this.#cancelRefresh?.();
+    for (const feed of this.#feeds.values())
+      this.#fail(feed, new BrokerError("closed", "the broker's connection was closed"));
+    this.#feeds.clear();
+    this.#lost.clear();
+    this.#renewing.clear();
+  }
+
+  #confirm(feed: Feed): void {
+    feed.confirmed = true;
+    for (const { resolve } of feed.waiting.splice(0)) resolve();
+    if (!this.#renewing.delete(feed)) return;
+    this.#renewed.push(feed.name);
+    if (this.#renewing.size === 0) this.#renewNext();
+  }
+
+  /** One batch after the other, so that a server which has just come up is not flooded. */
+  #renewNext(): void {
+    const { limits, router, onRenewed } = this.#options;
+    if (this.#renewing.size > 0) return;
+    for (const feed of this.#lost) {
+      if (feed.wanted && !feed.confirmed && !router.route(feed.slot)?.isUp) continue;
+      this.#lost.delete(feed);
+      if (!feed.wanted || feed.confirmed) continue;
+      this.#renewing.add(feed);
+      this.#touch(feed);
+      if (this.#renewing.size >= limits.subscribeBatch) break;
+    }
+    if (this.#renewing.size === 0 && this.#renewed.length > 0) onRenewed(this.#renewed.splice(0));
+  }
+
+  #forget(feed: Feed): void {
+    feed.link = undefined;
+    feed.confirmed = false;
+    feed.busy = false;
+    this.#renewing.delete(feed);
+  }
+
+  #fail(feed: Feed, error: BrokerError): void {
+    for (const { reject } of feed.waiting.splice(0)) reject(error);
+  }
+
+  #touch(feed: Feed): void {
+    this.#dirty.add(feed);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#options.clock.defer(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const commands = new Batches(this.#options.limits.subscribeBatch);
+    for (const feed of this.#dirty) {
+      if (feed.busy) continue;
+      const link = this.#options.router.route(feed.slot);
+      // In a cluster one command has one slot.
+      const slot = this.#options.router.refresh === undefined ? 0 : feed.slot;
+      if (feed.wanted) {
+        if (link === undefined || !link.isUp) {
+          this.#fail(
+            feed,
+            link?.refusal() ?? new BrokerError("unavailable", "the broker is out of reach"),
+          );
+          continue;
+        }
+        if (feed.link === link && feed.confirmed) continue;
+        feed.link = link;
+        feed.busy = true;
+        commands.add(link, true, slot, feed);
+      } else if (feed.link === undefined) {
+        this.#feeds.delete(feed.name);
+      } else {
+        feed.busy = true;
+        feed.confirmed = false;
+        commands.add(feed.link, false, slot, feed);
+      }
+    }
+    this.#dirty.clear();
+    for (const batch of commands.all) void this.#ask(batch);
+  }
+
+  /** One command and its answer. What was wished meanwhile is done behind it. */
+  async #ask({ link, subscribes, feeds }: Batch): Promise<void> {
+    const names = feeds.map(({ name }) => name);
+    const reply = await (subscribes ? link.subscribe(names) : link.unsubscribe(names)).catch(
+      (error: unknown) => error,
+    );
+    const failed = reply instanceof Error;
+    for (const feed of feeds) {
+      // It was lost with its link meanwhile, or asked for elsewhere.
+      if (feed.link !== link || !feed.busy) continue;
+      feed.busy = false;
+      if (failed) {
+        if (reply instanceof BrokerError) this.#fail(feed, reply);
+        if (!feed.wanted) this.#feeds.delete(feed.name);
+      } else if (!subscribes) {
+        feed.link = undefined;
+        if (feed.wanted) this.#touch(feed);
+        else this.#feeds.delete(feed.name);
+      } else if (feed.wanted) this.#confirm(feed);
+      else this.#touch(feed);
+    }
+    if (failed && subscribes) this.moved();
+  }
+}
+
+interface Batch {
+  readonly link: Link;
+  readonly subscribes: boolean;
+  readonly feeds: Feed[];
+}
+
+/**
+ * Feeds gathered into commands of at most `sizeMax`, in the order in which they came for each link.
+ */
+class Batches {
+  readonly all: Batch[] = [];
+  readonly #sizeMax: number;
+  readonly #open = new Map<Link, Map<string, Batch>>();
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax;
+  }
+
+  add(link: Link, subscribes: boolean, slot: number, feed: Feed): void {
+    const ofLink = this.#open.get(link) ?? new Map<string, Batch>();
+    this.#open.set(link, ofLink);
+    const key = `${subscribes} ${slot}`;
+    let batch = ofLink.get(key);
+    if (batch === undefined || batch.feeds.length >= this.#sizeMax) {
+      batch = { link, subscribes, feeds: [] };
+      ofLink.set(key, batch);
+      this.all.push(batch);
+    }
+    batch.feeds.push(feed);
+  }
+}

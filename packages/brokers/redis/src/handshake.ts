@@ -1,0 +1,106 @@
+// Owns: the first words with a server: who we are, what it is, and the scripts that it has to know.
+import { createHash } from "node:crypto";
+import { BrokerError } from "@holdfast/core";
+import { PRESENCE_SCRIPTS } from "./presence-scripts.ts";
+import { type Reply, ReplyError, textOf } from "./reply.ts";
+import type { RedisSocket } from "./socket.ts";
+import { STREAM_SCRIPTS } from "./stream-scripts.ts";
+
+export type ScriptName = keyof typeof STREAM_SCRIPTS | keyof typeof PRESENCE_SCRIPTS;
+
+const SCRIPTS: Readonly<Record<ScriptName, string>> = { ...STREAM_SCRIPTS, ...PRESENCE_SCRIPTS };
+const SHAS = new Map(
+  Object.entries(SCRIPTS).map(([name, text]) => [
+    name,
+    createHash("sha1").update(text).digest("hex"),
+  ]),
+);
+
+export const shaOf = (name: ScriptName): string => SHAS.get(name) ?? "";
+export const scriptOf = (name: ScriptName): string => SCRIPTS[name];
+
+/** What a server said of itself. */
+export interface ServerFacts {
+  readonly isPrimary: boolean;
+  /** `redis 7.0.15`, for logs. */
+  readonly version: string;
+  /** Names a life of the data: see stream-scripts.ts. */
+  readonly term: string;
+  /** Whether an append-only file is written; undefined when the server does not tell. */
+  readonly persists: boolean | undefined;
+  /** False when the server may throw keys away at its memory limit. */
+  readonly keepsAll: boolean;
+  readonly isLoading: boolean;
+}
+
+/** Sharded pub/sub, which everything here rests on, is in Redis 7 and in every Valkey. */
+const MAJOR_MIN = 7;
+const NO_REPLICATION = /^0*$/;
+
+/** A handshake that fails for a reason that trying again will not mend. */
+export class RedisRefusal extends BrokerError {}
+
+/**
+ * Waits for the connection and the sign-in. Rejects with BrokerError; with RedisRefusal when the
+ * account is not accepted.
+ */
+export async function signedIn(socket: RedisSocket): Promise<void> {
+  await socket.opened.catch((error: unknown) => {
+    if (error instanceof ReplyError) demand(error);
+    throw error;
+  });
+}
+
+/** Reads what the server says of itself. Rejects with BrokerError. */
+export async function readFacts(socket: RedisSocket): Promise<ServerFacts> {
+  const info = readInfo(demand(await socket.call(["INFO"])));
+  const followed = info.get("master_replid2") ?? "";
+  const version = info.get("valkey_version") ?? info.get("redis_version") ?? "0";
+  if (Number.parseInt(version, 10) < MAJOR_MIN) {
+    throw new RedisRefusal(
+      "internal",
+      `Cannot use this server: found version ${version.slice(0, 20)}, expected ${MAJOR_MIN}.0 or newer`,
+    );
+  }
+  const aof = info.get("aof_enabled");
+  return {
+    isPrimary: info.get("role") === "master",
+    version: `${info.get("server_name") ?? "redis"} ${version}`,
+    term:
+      (info.get("run_id") ?? "").slice(0, 12) +
+      (NO_REPLICATION.test(followed) ? "" : followed.slice(0, 12)),
+    persists: aof === undefined ? undefined : aof === "1",
+    keepsAll:
+      (info.get("maxmemory_policy") ?? "noeviction") === "noeviction" ||
+      info.get("maxmemory") === "0",
+    isLoading: info.get("loading") === "1",
+  };
+}
+
+/** Makes the server know every script. Rejects with BrokerError. */
+export async function loadScripts(socket: RedisSocket): Promise<void> {
+  for (const reply of await Promise.all(
+    Object.values(SCRIPTS).map((text) => socket.call(["SCRIPT", "LOAD", text])),
+  ))
+    demand(reply);
+}
+
+const REFUSED = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "ERR"]);
+
+function demand(reply: Reply): Reply {
+  if (!(reply instanceof ReplyError)) return reply;
+  // The text of an answer to AUTH says nothing that is secret; still only its code goes further.
+  const message = `the broker refused the handshake: ${reply.code}`;
+  throw REFUSED.has(reply.code)
+    ? new RedisRefusal("internal", message)
+    : new BrokerError("unavailable", message);
+}
+
+function readInfo(reply: Reply): ReadonlyMap<string, string> {
+  const lines = textOf(reply).split("\r\n");
+  return new Map(
+    lines
+      .filter((line) => line.includes(":"))
+      .map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1)]),
+  );
+}

@@ -1,0 +1,230 @@
+// Owns: a node's link to one primary: a connection for commands and one for what it subscribed to,
+// made again when either is lost.
+import { BrokerError, type Clock, type Random } from "@holdfast/core";
+import { loadScripts, RedisRefusal, readFacts, type ServerFacts, signedIn } from "./handshake.ts";
+import type { RedisLimits } from "./limits.ts";
+import type { RedisAccount } from "./redis-url.ts";
+import type { Argument, Reply } from "./reply.ts";
+import { type RedisAddress, RedisSocket, type RedisTls, type SocketOptions } from "./socket.ts";
+
+export interface LinkOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: RedisLimits;
+  readonly tls: RedisTls | undefined;
+  readonly account: RedisAccount;
+  readonly database: number;
+  /** Where the primary is now; asked before every attempt. Rejects with BrokerError. */
+  readonly locate: () => Promise<RedisAddress>;
+  readonly handlers: LinkHandlers;
+}
+
+/** All of them are told in turns of their own. */
+export interface LinkHandlers {
+  /** Commands can be sent and channels subscribed to. */
+  readonly up: (link: Link) => void;
+  /** What was subscribed to is gone. */
+  readonly down: (link: Link, reason: string) => void;
+  /** An attempt to connect failed. */
+  readonly failed: (link: Link, error: BrokerError) => void;
+  readonly message: (link: Link, feed: string, message: Buffer) => void;
+  /** The server ended a subscription by itself: its slot has gone elsewhere. */
+  readonly moved: (link: Link, feed: string) => void;
+}
+
+interface Connected {
+  readonly commands: RedisSocket;
+  readonly subscriber: RedisSocket;
+  readonly facts: ServerFacts;
+}
+
+/** Both connections live and die together, so that "reached" has one meaning. */
+export class Link {
+  readonly #options: LinkOptions;
+  #connected: Connected | undefined;
+  #attempts = 0;
+  #cancel: (() => void) | undefined;
+  #closed = false;
+  /** Since when the link has been up, on the steady clock. */
+  sinceMs = Number.POSITIVE_INFINITY;
+  /** What the last attempt failed with; undefined while the link is up. */
+  error: BrokerError | undefined;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+    this.#cancel = options.clock.after(0, () => void this.#connect());
+  }
+
+  get isUp(): boolean {
+    return this.#connected !== undefined;
+  }
+
+  get facts(): ServerFacts | undefined {
+    return this.#connected?.facts;
+  }
+
+  /** Sends a command. Rejects with BrokerError, at once when the link is down. */
+  call(command: readonly Argument[]): Promise<Reply> {
+    if (this.#connected === undefined) return Promise.reject(this.refusal());
+    return this.#connected.commands.call(command);
+  }
+
+  /**
+   * Resolves when the feeds, all of one slot, are confirmed; an error that the server answers is
+   * returned. Rejects with BrokerError.
+   */
+  subscribe(feeds: readonly string[]): Promise<Reply> {
+    return this.#connected?.subscriber.subscribe(feeds) ?? Promise.reject(this.refusal());
+  }
+
+  unsubscribe(feeds: readonly string[]): Promise<Reply> {
+    return this.#connected?.subscriber.unsubscribe(feeds) ?? Promise.reject(this.refusal());
+  }
+
+  refusal(): BrokerError {
+    if (this.#closed) return new BrokerError("closed", "the broker's connection was closed");
+    return new BrokerError("unavailable", "the broker is out of reach", { cause: this.error });
+  }
+
+  /** Gives up the connections, to make them again: the server is not what it was. */
+  reset(reason: string): void {
+    if (this.#connected === undefined) return;
+    this.#connected.commands.cut(reason);
+  }
+
+  /** Resolves when everything that was sent has its answer, or after `ms`. */
+  async settled(ms: number): Promise<void> {
+    const { clock } = this.#options;
+    const connected = this.#connected;
+    if (connected === undefined) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(ms, resolve);
+      const done = (): void => {
+        cancel();
+        resolve();
+      };
+      connected.commands.call(["PING"]).then(done, done);
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancel?.();
+    const connected = this.#connected;
+    this.#connected = undefined;
+    connected?.commands.cut("closed");
+    connected?.subscriber.cut("closed");
+  }
+
+  async #connect(): Promise<void> {
+    const { clock, limits, locate, handlers } = this.#options;
+    const sockets: RedisSocket[] = [];
+    let over = false;
+    const cancelTimeout = clock.after(limits.connectMs, () => {
+      for (const socket of sockets) socket.cut("no handshake in time");
+    });
+    const lost = (reason: string): void => {
+      over = true;
+      for (const socket of sockets) socket.cut(reason);
+      this.#lose(sockets, reason);
+    };
+    try {
+      const address = await locate();
+      if (this.#closed) return;
+      const commands = this.#open(address, lost);
+      const subscriber = this.#open(address, lost, {
+        onMessage: (feed, message) => handlers.message(this, feed, message),
+        onMoved: (feed) => handlers.moved(this, feed),
+      });
+      sockets.push(commands, subscriber);
+      const facts = await this.#greet(commands, subscriber);
+      if (over || this.#closed) throw this.refusal();
+      this.#connected = { commands, subscriber, facts };
+      this.error = undefined;
+      this.#attempts = 0;
+      this.sinceMs = clock.nowMs();
+      this.#beat();
+      handlers.up(this);
+    } catch (error) {
+      for (const socket of sockets) socket.cut("the handshake failed");
+      if (this.#closed) return;
+      this.error =
+        error instanceof BrokerError
+          ? error
+          : new BrokerError("internal", "the handshake failed", { cause: error });
+      handlers.failed(this, this.error);
+      this.#again();
+    } finally {
+      cancelTimeout();
+    }
+  }
+
+  #open(
+    address: RedisAddress,
+    onEnd: (reason: string) => void,
+    ears: Pick<SocketOptions, "onMessage" | "onMoved"> = {},
+  ): RedisSocket {
+    const { clock, limits, tls, account, database } = this.#options;
+    return new RedisSocket({ address, tls, account, database, clock, limits, onEnd, ...ears });
+  }
+
+  async #greet(commands: RedisSocket, subscriber: RedisSocket): Promise<ServerFacts> {
+    await Promise.all([signedIn(commands), signedIn(subscriber)]);
+    const facts = await readFacts(commands);
+    if (facts.isLoading) throw new BrokerError("unavailable", "the broker is reading its data");
+    if (!facts.isPrimary) throw new BrokerError("unavailable", "the server is a replica");
+    await loadScripts(commands);
+    return facts;
+  }
+
+  /** Asks an idle connection for a sign of life; cuts one that owes an answer for too long. */
+  #beat(): void {
+    const { clock, limits } = this.#options;
+    this.#cancel = clock.after(limits.heartbeatMs, () => {
+      const connected = this.#connected;
+      if (connected === undefined) return;
+      const { commands, subscriber } = connected;
+      const silentMs = Math.max(commands.silenceMs(), subscriber.silenceMs());
+      if (silentMs >= limits.stallMs) return commands.cut(`silent for ${Math.round(silentMs)} ms`);
+      commands.call(["ROLE"]).then(
+        // A primary that became a replica without ending its connections: what it takes from now on
+        // would be lost.
+        (role) =>
+          Array.isArray(role) &&
+          String(role[0]) !== "master" &&
+          this.reset("the server is no longer a primary"),
+        () => {},
+      );
+      if (subscriber.silenceMs() === 0) subscriber.call(["PING"]).catch(() => {});
+      this.#beat();
+    });
+  }
+
+  #lose(sockets: readonly RedisSocket[], reason: string): void {
+    const connected = this.#connected;
+    if (connected === undefined || !sockets.includes(connected.commands)) return;
+    this.#connected = undefined;
+    this.sinceMs = Number.POSITIVE_INFINITY;
+    this.#cancel?.();
+    this.error = new BrokerError("unavailable", `the connection was lost: ${reason}`);
+    this.#options.handlers.down(this, reason);
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.#closed) return;
+    const { clock, limits, random } = this.#options;
+    const pauseMs = Math.min(
+      limits.backoffMsMax,
+      limits.backoffMs * 2 ** Math.min(this.#attempts, 16),
+    );
+    // Someone who is refused for good asks rarely.
+    const factor = this.error instanceof RedisRefusal ? 10 : 1;
+    this.#attempts += 1;
+    this.#cancel = clock.after(
+      factor * pauseMs * (0.5 + random.next() / 2),
+      () => void this.#connect(),
+    );
+  }
+}

@@ -1,0 +1,146 @@
+// Owns: the index of channel names, for listings: a sorted set that names are added to early and
+// taken out of late, checked against the truth when read.
+import { BrokerError, type Clock } from "@holdfast/core";
+import { channelKeys, type SharedKeys } from "./keys.ts";
+import type { RedisLimits } from "./limits.ts";
+import { listOf, numberOf, textOf } from "./reply.ts";
+import type { Scripts } from "./scripts.ts";
+
+export interface NamesOptions {
+  readonly prefix: string;
+  readonly shared: SharedKeys;
+  readonly scripts: Scripts;
+  readonly clock: Clock;
+  readonly limits: RedisLimits;
+}
+
+/**
+ * A name is added again after this. Names are taken out only when their counter is gone, which is
+ * 10 minutes after the last use at the earliest.
+ */
+const NOTED_MS = 60_000;
+/** Beyond, all are forgotten, and added again when they are used. */
+const NOTED_MAX = 200_000;
+const PAGE_MAX = 500;
+/** Names looked at in the background, and how often. */
+const TIDY_COUNT = 50;
+const TIDY_MS = 1_000;
+
+export class Names {
+  readonly #options: NamesOptions;
+  readonly #noted = new Map<string, number>();
+  #cancel: () => void;
+
+  constructor(options: NamesOptions) {
+    this.#options = options;
+    this.#cancel = options.clock.after(TIDY_MS, () => void this.#tidy());
+  }
+
+  /**
+   * Undefined when the name was added a short while ago. Never rejects: a listing may miss a
+   * channel, a publish must not fail of it.
+   */
+  note(channel: string): Promise<void> | undefined {
+    const { clock, scripts, shared } = this.#options;
+    const nowMs = clock.nowMs();
+    const notedMs = this.#noted.get(channel);
+    if (notedMs !== undefined && nowMs - notedMs < NOTED_MS) return undefined;
+    if (this.#noted.size >= NOTED_MAX) this.#noted.clear();
+    this.#noted.set(channel, nowMs);
+    return scripts.command(shared.slot, ["ZADD", shared.names, 0, channel]).then(
+      () => {},
+      () => void this.#noted.delete(channel),
+    );
+  }
+
+  /** What a server remembered may be gone. */
+  forget(): void {
+    this.#noted.clear();
+  }
+
+  /** See `Broker.channels`. Sorted by code points. Rejects with BrokerError. */
+  async list({
+    prefix,
+    after,
+    limit,
+  }: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<string[]> {
+    const { clock, limits, shared, scripts } = this.#options;
+    const untilMs = clock.nowMs() + limits.requestMs;
+    const countMax = Math.max(0, Math.floor(limit));
+    const to =
+      prefix === "" ? "+" : Buffer.concat([Buffer.from(`(${prefix}`), Uint8Array.of(0xff)]);
+    const found: string[] = [];
+    let from =
+      after !== undefined && Buffer.compare(Buffer.from(after), Buffer.from(prefix)) >= 0
+        ? `(${after}`
+        : `[${prefix}`;
+    while (found.length < countMax) {
+      if (clock.nowMs() > untilMs)
+        throw new BrokerError("timeout", "too many names of channels that are gone");
+      const count = Math.min(PAGE_MAX, 2 * countMax);
+      const reply = await scripts.command(shared.slot, [
+        "ZRANGEBYLEX",
+        shared.names,
+        from,
+        to,
+        "LIMIT",
+        0,
+        count,
+      ]);
+      const names = listOf(reply).map(textOf);
+      const alive = await Promise.all(names.map((name) => this.#isAlive(name)));
+      found.push(...names.filter((_, index) => alive[index]));
+      const last = names.at(-1);
+      if (names.length < count || last === undefined) break;
+      from = `(${last}`;
+    }
+    return found.slice(0, countMax);
+  }
+
+  close(): void {
+    this.#cancel();
+  }
+
+  /**
+   * Something is kept, or a node listens. Values and streams have the time of their newest
+   * publication, so that they are gone when it has expired.
+   */
+  async #isAlive(channel: string): Promise<boolean> {
+    const { prefix, scripts } = this.#options;
+    const { slot, stream, feed } = channelKeys(prefix, channel);
+    const [, entries = "", values = ""] = stream;
+    const [kept, listeners] = await Promise.all([
+      scripts.command(slot, ["EXISTS", entries, values]),
+      scripts.command(slot, ["PUBSUB", "SHARDNUMSUB", feed]),
+    ]);
+    return numberOf(kept) > 0 || numberOf(listOf(listeners)[1]) > 0;
+  }
+
+  async #tidy(): Promise<void> {
+    const { shared, scripts, clock } = this.#options;
+    try {
+      const names = listOf(
+        await scripts.command(shared.slot, ["ZRANDMEMBER", shared.names, TIDY_COUNT]),
+      ).map(textOf);
+      await Promise.all(names.map((name) => this.#dropDead(name)));
+    } catch {
+      // Out of reach, or busy: another time. Nothing depends on it.
+    }
+    this.#cancel = clock.after(TIDY_MS, () => void this.#tidy());
+  }
+
+  async #dropDead(channel: string): Promise<void> {
+    const { prefix, scripts, shared } = this.#options;
+    const { slot, stream } = channelKeys(prefix, channel);
+    if (
+      numberOf(await scripts.command(slot, ["EXISTS", stream[0] ?? ""])) > 0 ||
+      (await this.#isAlive(channel))
+    )
+      return;
+    await scripts.command(shared.slot, ["ZREM", shared.names, channel]);
+  }
+}

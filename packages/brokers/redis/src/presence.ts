@@ -1,0 +1,244 @@
+// Owns: presence in Redis as a node uses it: entering, leaving, lists of members, leases.
+import type { Broker, PresenceChange, PresenceMember } from "@holdfast/core";
+import { channelKeys, type SharedKeys } from "./keys.ts";
+import type { RedisLimits } from "./limits.ts";
+import { listOf, numberOf, textOf } from "./reply.ts";
+import type { Scripts } from "./scripts.ts";
+import { readMemberField, writeMember } from "./wire.ts";
+
+export interface PresenceOptions {
+  readonly prefix: string;
+  readonly shared: SharedKeys;
+  readonly scripts: Scripts;
+  readonly limits: RedisLimits;
+}
+
+/** What is known of a node whose members were entered here. */
+interface NodeRecord {
+  /** How often it had been declared dead, and one. */
+  generation: number;
+  /** Channels that stand in its index. */
+  readonly channels: Set<string>;
+  /** Where the round through them stands. */
+  round: Iterator<string> | undefined;
+}
+
+/** Members looked at in one step of a list. */
+const MEMBERS_PAGE = 1_000;
+/**
+ * Nodes that are remembered: the own one, as a rule. The oldest is forgotten; it is asked for
+ * again.
+ */
+const NODES_MAX = 1_000;
+/** Channels of the own index looked at with every renewal, to take those out that are empty. */
+const PRUNED_AT_ONCE = 20;
+
+export class Presence {
+  readonly #options: PresenceOptions;
+  readonly #nodes = new Map<string, NodeRecord>();
+  /**
+   * Channels whose first member is being entered: what is asked for meanwhile must not overtake it.
+   */
+  readonly #opening = new Map<string, Promise<void>>();
+  /** Changes that arrive while a list of members is read. */
+  readonly #reading = new Map<string, Set<PresenceChange[]>>();
+  readonly store: Broker["presence"];
+
+  constructor(options: PresenceOptions) {
+    this.#options = options;
+    this.store = {
+      enter: (channel, member, owner) => this.#enter(channel, member, owner),
+      leave: (channel, member, owner, graceMs) => this.#leave(channel, { member, owner, graceMs }),
+      members: (channel) => this.#members(channel),
+      renew: (nodeId, ttlMs) => this.#renew(nodeId, ttlMs),
+    };
+  }
+
+  heard(channel: string, change: PresenceChange): void {
+    for (const changes of this.#reading.get(channel) ?? []) changes.push(change);
+  }
+
+  /** What a server remembered may be gone: everything is registered again when it is needed. */
+  forget(): void {
+    this.#nodes.clear();
+  }
+
+  /** The index comes first: an entry that stands in no index would outlive its node. */
+  async #enter(channel: string, member: PresenceMember, owner: string): Promise<void> {
+    const { prefix, scripts, limits } = this.#options;
+    const nodeId = nodeOf(owner);
+    let node = this.#nodes.get(nodeId);
+    while (node === undefined || !node.channels.has(channel)) {
+      await this.#open(nodeId, channel);
+      node = this.#nodes.get(nodeId);
+    }
+    const { slot, presence, feed } = channelKeys(prefix, channel);
+    const args = [
+      member.member,
+      owner,
+      node.generation,
+      writeMember(member),
+      feed,
+      limits.membersMax,
+    ];
+    await scripts.run({ script: "enter", slot, keys: presence, args });
+  }
+
+  async #leave(
+    channel: string,
+    leave: { readonly member: string; readonly owner: string; readonly graceMs: number },
+  ): Promise<void> {
+    const { prefix, scripts, shared } = this.#options;
+    const opening = this.#opening.get(channel);
+    if (opening !== undefined) await opening.catch(() => {});
+    const { slot, presence, feed } = channelKeys(prefix, channel);
+    const args = [leave.member, leave.owner, Math.ceil(leave.graceMs), feed];
+    const dueMs = textOfNumber(await scripts.run({ script: "leave", slot, keys: presence, args }));
+    // Behind the leave: a sweep that came before would have found nothing and forgotten the
+    // channel. When it fails the caller repeats both.
+    if (dueMs !== "0")
+      await scripts.command(shared.slot, ["ZADD", shared.graces, "LT", dueMs, channel]);
+  }
+
+  /**
+   * Read in steps. Members who were there all the time are in it; changes that are heard meanwhile
+   * are applied to it.
+   */
+  async #members(channel: string): Promise<readonly PresenceMember[]> {
+    const { prefix, scripts } = this.#options;
+    const { slot, presence } = channelKeys(prefix, channel);
+    const changes: PresenceChange[] = [];
+    const reading = this.#reading.get(channel) ?? new Set();
+    this.#reading.set(channel, reading.add(changes));
+    try {
+      const members = new Map<string, PresenceMember>();
+      let cursor = "0";
+      do {
+        const [next, fields] = listOf(
+          await scripts.run({
+            script: "members",
+            slot,
+            keys: presence,
+            args: [cursor, MEMBERS_PAGE],
+          }),
+        );
+        const flat = listOf(fields);
+        for (let index = 0; index < flat.length; index += 2) {
+          const member = readMemberField(flat[index], flat[index + 1]);
+          members.set(member.member, member);
+        }
+        cursor = textOf(next);
+      } while (cursor !== "0");
+      for (const change of changes) {
+        if (change.kind === "leave") members.delete(change.member);
+        else members.set(change.member.member, change.member);
+      }
+      return [...members.values()];
+    } finally {
+      reading.delete(changes);
+      if (reading.size === 0) this.#reading.delete(channel);
+    }
+  }
+
+  async #renew(nodeId: string, ttlMs: number): Promise<void> {
+    const generation = await this.#lease(nodeId, ttlMs, "set");
+    const node = this.#nodes.get(nodeId);
+    if (node === undefined) return void this.#remember(nodeId, generation);
+    if (node.generation !== generation) {
+      // It was declared dead meanwhile, and its index with it.
+      node.generation = generation;
+      node.channels.clear();
+    }
+    await this.#prune(nodeId, node);
+  }
+
+  /**
+   * Gives the node a lease and a place for the channel in its index, one after the other for each
+   * channel.
+   */
+  #open(nodeId: string, channel: string): Promise<void> {
+    const before = this.#opening.get(channel);
+    const opening = (before?.catch(() => {}) ?? Promise.resolve()).then(async () => {
+      const node =
+        this.#nodes.get(nodeId) ??
+        this.#remember(
+          nodeId,
+          await this.#lease(nodeId, this.#options.limits.firstLeaseMs, "keep"),
+        );
+      if (!node.channels.has(channel)) await this.#index(nodeId, node, channel);
+    });
+    this.#opening.set(channel, opening);
+    const done = (): void => {
+      if (this.#opening.get(channel) === opening) this.#opening.delete(channel);
+    };
+    opening.then(done, done);
+    return opening;
+  }
+
+  #remember(nodeId: string, generation: number): NodeRecord {
+    const known = this.#nodes.get(nodeId);
+    if (known !== undefined) return known;
+    const [oldest] = this.#nodes.keys();
+    if (this.#nodes.size >= NODES_MAX && oldest !== undefined) this.#nodes.delete(oldest);
+    const node: NodeRecord = { generation, channels: new Set(), round: undefined };
+    this.#nodes.set(nodeId, node);
+    return node;
+  }
+
+  async #lease(nodeId: string, ttlMs: number, how: "set" | "keep"): Promise<number> {
+    const { shared, scripts } = this.#options;
+    const keys = [shared.leases, shared.generations];
+    return numberOf(
+      await scripts.run({
+        script: "renew",
+        slot: shared.slot,
+        keys,
+        args: [nodeId, Math.floor(ttlMs), how],
+      }),
+    );
+  }
+
+  async #index(nodeId: string, node: NodeRecord, channel: string): Promise<void> {
+    const { shared, scripts } = this.#options;
+    await scripts.command(shared.slot, ["SADD", shared.ofNode(nodeId), channel]);
+    node.channels.add(channel);
+  }
+
+  /** Takes channels out of the index in which the node has nobody any more. */
+  async #prune(nodeId: string, node: NodeRecord): Promise<void> {
+    const { prefix, shared, scripts } = this.#options;
+    const looked: string[] = [];
+    while (looked.length < Math.min(PRUNED_AT_ONCE, node.channels.size)) {
+      node.round ??= node.channels.values();
+      const next = node.round.next();
+      if (next.done === true) {
+        node.round = undefined;
+        break;
+      }
+      looked.push(next.value);
+    }
+    await Promise.all(
+      looked.map(async (channel) => {
+        const { slot, presence } = channelKeys(prefix, channel);
+        // Said again, because whoever looked after an earlier life of this node may have taken it
+        // out just now.
+        if ((await scripts.run({ script: "holds", slot, keys: presence, args: [nodeId] })) === 1)
+          return this.#index(nodeId, node, channel);
+        // Forgotten here first: who enters now is indexed again, behind this removal.
+        node.channels.delete(channel);
+        await scripts.command(shared.slot, ["SREM", shared.ofNode(nodeId), channel]);
+        if ((await scripts.run({ script: "holds", slot, keys: presence, args: [nodeId] })) === 1)
+          await this.#index(nodeId, node, channel);
+      }),
+    );
+  }
+}
+
+const textOfNumber = (reply: Parameters<typeof numberOf>[0]): string =>
+  typeof reply === "number" ? String(reply) : textOf(reply);
+
+/** The node part of an owner ("node id/number"; a node id may hold slashes). */
+function nodeOf(owner: string): string {
+  const slash = owner.lastIndexOf("/");
+  return slash < 0 ? owner : owner.slice(0, slash);
+}

@@ -1,0 +1,364 @@
+// Owns: the Broker port over Redis or Valkey: what belongs together, being in reach and out of it,
+// the bus, the probe, the end.
+import {
+  type Broker,
+  BrokerError,
+  type BusMessage,
+  type ChannelListener,
+  type HistoryPage,
+  type HistoryQuery,
+  type PublishRequest,
+  type PublishResult,
+  type StreamOptions,
+} from "@holdfast/core";
+import type { Position } from "@holdfast/protocol";
+import type { RedisBrokerEvent, RedisBrokerOptions } from "./create-redis-broker.ts";
+import { Feeds } from "./feeds.ts";
+import { type SharedKeys, sharedKeys } from "./keys.ts";
+import type { RedisLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import { Names } from "./names.ts";
+import { Presence } from "./presence.ts";
+import { PresenceSweeper } from "./presence-sweeper.ts";
+import type { RedisPlace } from "./redis-url.ts";
+import { createRouter, type Router } from "./router.ts";
+import { Scripts } from "./scripts.ts";
+import { Streams } from "./streams.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { readBus, writeBus } from "./wire.ts";
+
+/** See `createRedisBroker`. */
+export class RedisBroker implements Broker {
+  readonly presence: Broker["presence"];
+  readonly bus: Broker["bus"];
+  readonly #options: RedisBrokerOptions;
+  readonly #place: RedisPlace;
+  readonly #limits: RedisLimits;
+  readonly #shared: SharedKeys;
+  readonly #router: Router;
+  readonly #scripts: Scripts;
+  readonly #feeds: Feeds;
+  readonly #streams: Streams;
+  readonly #subscriptions: Subscriptions;
+  readonly #presence: Presence;
+  readonly #sweeper: PresenceSweeper;
+  readonly #names: Names;
+  readonly #reconnectTasks: (() => void)[] = [];
+  readonly #busListeners: ((message: BusMessage) => void)[] = [];
+  readonly #probeName: string;
+  #probing: { readonly promise: Promise<void>; readonly arrived: () => void } | undefined;
+  #wasWhole = false;
+  #isWarned = false;
+  #closed = false;
+
+  constructor(options: RedisBrokerOptions, place: RedisPlace, limits: RedisLimits) {
+    const { clock, random, onBug } = options;
+    const { prefix } = place;
+    this.#options = options;
+    this.#place = place;
+    this.#limits = limits;
+    this.#shared = sharedKeys(prefix);
+    this.#probeName = this.#shared.probe(random.id());
+    this.#router = createRouter({
+      clock,
+      random,
+      limits,
+      place,
+      handlers: {
+        up: (link) => this.#linkUp(link),
+        down: (link, reason) => this.#linkDown(link, reason),
+        failed: (_link, error) => this.#tell({ kind: "failed", reason: error.message }),
+        message: (link, feed, message) => this.#feeds.message(link, feed, message),
+        moved: (_link, feed) => this.#feeds.moved(feed),
+        rerouted: () => this.#feeds.rerouted(),
+      },
+    });
+    this.#scripts = new Scripts(this.#router, clock, limits);
+    this.#feeds = new Feeds({
+      router: this.#router,
+      clock,
+      limits,
+      onBug,
+      onRenewed: (names) => void this.#renewed(names),
+    });
+    this.#streams = new Streams({ prefix, scripts: this.#scripts, random, limits });
+    this.#names = new Names({
+      prefix,
+      shared: this.#shared,
+      scripts: this.#scripts,
+      clock,
+      limits,
+    });
+    this.#presence = new Presence({ prefix, shared: this.#shared, scripts: this.#scripts, limits });
+    this.presence = demanding(this.#presence.store, () => this.#demand());
+    this.#subscriptions = new Subscriptions({
+      prefix,
+      clock,
+      limits,
+      onBug,
+      feeds: this.#feeds,
+      streams: this.#streams,
+      onMissed: () => this.#recheck(),
+      onPresence: (channel, event) =>
+        event.kind === "presence" && this.#presence.heard(channel, event.change),
+    });
+    this.#sweeper = new PresenceSweeper({
+      prefix,
+      shared: this.#shared,
+      scripts: this.#scripts,
+      limits,
+      clock,
+      random,
+      onBug,
+      mayReap: () =>
+        [...this.#router.links()].every(
+          ({ sinceMs }) => clock.nowMs() - sinceMs >= limits.reapAfterMs,
+        ),
+    });
+    this.bus = {
+      send: async (message) => {
+        this.#demand();
+        await this.#scripts.command(this.#shared.slot, [
+          "SPUBLISH",
+          this.#shared.bus,
+          writeBus(message),
+        ]);
+      },
+      listen: (listener) => void this.#busListeners.push(listener),
+    };
+  }
+
+  /**
+   * Resolves when the broker is reached for the first time. Rejects with BrokerError when it is not
+   * in time, and is closed then.
+   */
+  async start(startMs: number): Promise<void> {
+    const { clock } = this.#options;
+    const untilMs = clock.nowMs() + startMs;
+    for (;;) {
+      try {
+        await this.#listen();
+        this.#demandWhole();
+        this.#wasWhole = true;
+        return this.#tell({ kind: "reached" });
+      } catch (error) {
+        if (clock.nowMs() < untilMs && !this.#isRefused()) {
+          await new Promise<void>((resolve) => clock.after(START_PAUSE_MS, resolve));
+          continue;
+        }
+        const cause =
+          [...this.#router.links()].find((link) => link.error !== undefined)?.error ?? error;
+        await this.close();
+        throw cause instanceof BrokerError
+          ? cause
+          : new BrokerError("unavailable", "the broker is out of reach", { cause });
+      }
+    }
+  }
+
+  async publish(
+    channel: string,
+    stream: StreamOptions,
+    request: PublishRequest,
+  ): Promise<PublishResult> {
+    this.#demand();
+    const noting = stream.cls === "volatile" ? undefined : this.#names.note(channel);
+    const result = await this.#streams.publish(channel, stream, request);
+    if (noting !== undefined) await noting;
+    return result;
+  }
+
+  async subscribe(
+    channel: string,
+    stream: StreamOptions,
+    listener: ChannelListener,
+  ): Promise<Position> {
+    this.#demand();
+    const noting = this.#names.note(channel);
+    const position = await this.#subscriptions.subscribe(channel, stream, listener);
+    if (noting !== undefined) await noting;
+    return position;
+  }
+
+  unsubscribe(channel: string): void {
+    this.#subscriptions.unsubscribe(channel);
+  }
+
+  async history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage> {
+    this.#demand();
+    return this.#streams.history(channel, stream, query);
+  }
+
+  async removeHistory(channel: string, stream: StreamOptions): Promise<Position> {
+    this.#demand();
+    return this.#streams.removeHistory(channel, stream);
+  }
+
+  async channels(query: Parameters<Broker["channels"]>[0]): Promise<readonly string[]> {
+    this.#demand();
+    return this.#names.list(query);
+  }
+
+  onReconnect(task: () => void): void {
+    this.#reconnectTasks.push(task);
+  }
+
+  /**
+   * True while every primary says that it writes an append-only file, or the operator says so
+   * (`durable=trusted`).
+   */
+  get durable(): boolean {
+    if (this.#place.durable === "trusted") return true;
+    const links = [...this.#router.links()];
+    return links.length > 0 && links.every(({ facts }) => facts?.persists === true);
+  }
+
+  /** One message to itself through the servers, and every primary in reach. */
+  async probe(): Promise<void> {
+    this.#demand();
+    this.#demandWhole();
+    if (this.#probing === undefined) {
+      let arrived = (): void => {};
+      const promise = new Promise<void>((resolve, reject) => {
+        const cancel = this.#options.clock.after(this.#limits.requestMs, () =>
+          reject(new BrokerError("timeout", "the probe did not come back")),
+        );
+        arrived = () => {
+          cancel();
+          resolve();
+        };
+        this.#scripts
+          .command(this.#shared.slot, ["SPUBLISH", this.#probeName, "probe"])
+          .catch((error) => {
+            cancel();
+            reject(error);
+          });
+      }).finally(() => {
+        this.#probing = undefined;
+      });
+      this.#probing = { promise, arrived };
+    }
+    await this.#probing.promise;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sweeper.stop();
+    this.#names.close();
+    this.#subscriptions.close();
+    // What was asked for before is answered first, leaves of members among it; a server that is
+    // silent does not hold up the end.
+    await Promise.all([...this.#router.links()].map((link) => link.settled(this.#limits.closeMs)));
+    this.#router.close();
+    this.#feeds.close();
+  }
+
+  #demand(): void {
+    if (this.#closed) throw new BrokerError("closed", "the broker's connection was closed");
+  }
+
+  #demandWhole(): void {
+    const links = [...this.#router.links()];
+    const down = links.find(({ isUp }) => !isUp);
+    if (links.length === 0 || down !== undefined)
+      throw down?.refusal() ?? new BrokerError("unavailable", "the broker is out of reach");
+    if (!this.#feeds.isWhole)
+      throw new BrokerError("unavailable", "subscriptions are being made again");
+  }
+
+  #isRefused(): boolean {
+    return [...this.#router.links()].some(({ error }) => error?.code === "internal");
+  }
+
+  /** The feeds that every node listens to. */
+  async #listen(): Promise<void> {
+    const { slot, bus } = this.#shared;
+    await Promise.all([
+      this.#feeds.want({ name: bus, slot, onMessage: (message) => this.#hearBus(message) }),
+      this.#feeds.want({ name: this.#probeName, slot, onMessage: () => this.#probing?.arrived() }),
+    ]);
+  }
+
+  #hearBus(message: Buffer): void {
+    if (this.#closed) return;
+    const heard = readBus(message);
+    for (const listener of this.#busListeners) this.#guard(() => listener(heard));
+  }
+
+  #linkUp(link: Link): void {
+    const { facts } = link;
+    if (facts?.keepsAll === false && !this.#isWarned) {
+      this.#isWarned = true;
+      this.#tell({
+        kind: "warning",
+        message: "the server may evict keys at its memory limit: set maxmemory-policy noeviction",
+      });
+    }
+    this.#feeds.linkUp();
+  }
+
+  #linkDown(link: Link, reason: string): void {
+    if (this.#closed) return;
+    this.#names.forget();
+    this.#presence.forget();
+    this.#feeds.linkDown(link);
+    this.#tell({ kind: "lost", reason });
+  }
+
+  /**
+   * What was lost is subscribed to again. Positions first: a server that lost data goes on where
+   * nobody has been.
+   */
+  async #renewed(feeds: readonly string[]): Promise<void> {
+    try {
+      await this.#subscriptions.renew(feeds);
+    } catch {
+      // Lost again; it is renewed again.
+      return;
+    }
+    if (this.#closed || !this.#wasWhole) return;
+    this.#tell({ kind: "reached" });
+    this.#recheck();
+  }
+
+  #recheck(): void {
+    for (const task of this.#reconnectTasks) this.#guard(task);
+  }
+
+  #tell(event: RedisBrokerEvent): void {
+    this.#guard(() => this.#options.onEvent?.(event));
+  }
+
+  #guard(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.#options.onBug(error);
+    }
+  }
+}
+
+const START_PAUSE_MS = 20;
+
+/** The same store, refusing once the broker is closed. */
+function demanding(store: Broker["presence"], demand: () => void): Broker["presence"] {
+  return {
+    enter: async (...args) => {
+      demand();
+      return store.enter(...args);
+    },
+    leave: async (...args) => {
+      demand();
+      return store.leave(...args);
+    },
+    members: async (...args) => {
+      demand();
+      return store.members(...args);
+    },
+    renew: async (...args) => {
+      demand();
+      return store.renew(...args);
+    },
+  };
+}

@@ -1,0 +1,220 @@
+// Owns: one connection to a server: the client library within our rules: no waiting for a
+// connection, no reconnecting by itself, answers within their time.
+
+import { BrokerError, type Clock } from "@holdfast/core";
+import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
+import type { RedisLimits } from "./limits.ts";
+import type { RedisAccount } from "./redis-url.ts";
+import { type Argument, type Reply, ReplyError } from "./reply.ts";
+
+export interface RedisTls {
+  /** PEM; absent: the system's authorities. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+export interface RedisAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface SocketOptions {
+  readonly address: RedisAddress;
+  readonly tls: RedisTls | undefined;
+  readonly account: RedisAccount;
+  readonly database: number;
+  readonly clock: Clock;
+  readonly limits: RedisLimits;
+  readonly onMessage?: (feed: string, message: Buffer) => void;
+  /** The server ended a subscription by itself: its slot has gone elsewhere. */
+  readonly onMoved?: (feed: string) => void;
+  /** The connection ended, by whomever; told once, in a turn of its own. */
+  readonly onEnd: (reason: string) => void;
+}
+
+interface Waiting {
+  readonly dueMs: number;
+  readonly fail: (error: BrokerError) => void;
+}
+
+type Client = ReturnType<typeof newClient>;
+
+/** Connecting from the start; used up when it ends. */
+export class RedisSocket {
+  /** Signed in. Rejects with BrokerError, or with ReplyError when the account was refused. */
+  readonly opened: Promise<void>;
+  readonly #options: SocketOptions;
+  readonly #client: Client;
+  readonly #waiting = new Set<Waiting>();
+  #heardMs: number;
+  #cancelTimer: (() => void) | undefined;
+  #end: string | undefined;
+  readonly #hear = (message: Buffer, feed: Buffer): void => {
+    this.#heardMs = this.#options.clock.nowMs();
+    if (this.#end === undefined) this.#options.onMessage?.(feed.toString(), message);
+  };
+
+  constructor(options: SocketOptions) {
+    this.#options = options;
+    this.#heardMs = options.clock.nowMs();
+    this.#client = newClient(options);
+    // Without a listener an error would end the process; with it, the connection ends, and so does
+    // this object.
+    this.#client.on("error", (error: unknown) => this.cut(reasonOf(error)));
+    this.#client.on("end", () => this.cut("closed by the server"));
+    this.#client.on("sharded-channel-moved", (feed: string) => options.onMoved?.(feed));
+    this.opened = this.#client.connect().then(
+      () => {},
+      (error: unknown) => {
+        this.cut(reasonOf(error));
+        throw error instanceof ErrorReply
+          ? new ReplyError(error.message)
+          : new BrokerError("unavailable", `the broker is out of reach: ${reasonOf(error)}`);
+      },
+    );
+    this.opened.catch(() => {});
+  }
+
+  /** Milliseconds since the server was last heard, while it owes an answer; otherwise 0. */
+  silenceMs(): number {
+    return this.#waiting.size === 0 ? 0 : this.#options.clock.nowMs() - this.#heardMs;
+  }
+
+  /**
+   * Sends a command at the end of this turn, with all others of the turn in one write. An error
+   * that the server answers is returned, not thrown.
+   * Rejects with BrokerError: "unavailable" at once without a connection, "timeout", "limit".
+   */
+  call(command: readonly Argument[]): Promise<Reply> {
+    return this.#send(() =>
+      this.#client.sendCommand(
+        command.map((argument) => (typeof argument === "number" ? String(argument) : argument)),
+      ),
+    );
+  }
+
+  /**
+   * Resolves when every feed is confirmed; an error that the server answers is returned. All of
+   * them are in one slot, if there are slots.
+   */
+  subscribe(feeds: readonly string[]): Promise<Reply> {
+    return this.#send(async () => {
+      await this.#client.sSubscribe([...feeds], this.#hear, true);
+      return null;
+    });
+  }
+
+  unsubscribe(feeds: readonly string[]): Promise<Reply> {
+    return this.#send(async () => {
+      await this.#client.sUnsubscribe([...feeds]);
+      return null;
+    });
+  }
+
+  /** Ends the connection at once; what waits is refused as unavailable. */
+  cut(reason: string): void {
+    if (this.#end !== undefined) return;
+    this.#end = reason;
+    this.#cancelTimer?.();
+    // It may be used up already, which it tells by throwing.
+    if (this.#client.isOpen) this.#client.destroy();
+    this.#options.clock.defer(() => {
+      // The library forgets what waits when a connection ends by itself.
+      for (const { fail } of this.#waiting) fail(this.#unavailable());
+      this.#waiting.clear();
+      this.#options.onEnd(reason);
+    });
+  }
+
+  #send(command: () => Promise<unknown>): Promise<Reply> {
+    const { clock, limits } = this.#options;
+    if (this.#end !== undefined) return Promise.reject(this.#unavailable());
+    if (this.#waiting.size >= limits.requestsMax)
+      return Promise.reject(new BrokerError("limit", "too many requests wait for the broker"));
+    const nowMs = clock.nowMs();
+    if (this.#waiting.size === 0) this.#heardMs = nowMs;
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        dueMs: nowMs + limits.requestMs,
+        fail: reject,
+      };
+      this.#waiting.add(waiting);
+      this.#cancelTimer ??= clock.after(limits.requestMs, () => this.#expire());
+      command().then(
+        (reply) => {
+          this.#heardMs = clock.nowMs();
+          this.#waiting.delete(waiting);
+          resolve(reply as Reply);
+        },
+        (error: unknown) => {
+          this.#waiting.delete(waiting);
+          if (!(error instanceof ErrorReply)) return reject(this.#unavailable(error));
+          this.#heardMs = clock.nowMs();
+          resolve(new ReplyError(error.message));
+        },
+      );
+    });
+  }
+
+  /**
+   * All have the same time, so the oldest is due first and one timer is enough. What has expired
+   * still holds its place until the answer or the end.
+   */
+  #expire(): void {
+    const { clock } = this.#options;
+    this.#cancelTimer = undefined;
+    const nowMs = clock.nowMs();
+    for (const waiting of this.#waiting) {
+      if (waiting.dueMs > nowMs) {
+        this.#cancelTimer = clock.after(waiting.dueMs - nowMs, () => this.#expire());
+        return;
+      }
+      waiting.fail(
+        new BrokerError(
+          "timeout",
+          `the broker did not answer within ${this.#options.limits.requestMs} ms`,
+        ),
+      );
+    }
+  }
+
+  #unavailable(cause?: unknown): BrokerError {
+    return new BrokerError(
+      "unavailable",
+      `the broker is out of reach: ${this.#end ?? reasonOf(cause)}`,
+    );
+  }
+}
+
+function newClient({ address, tls, account, database, limits }: SocketOptions) {
+  return createClient({
+    ...account,
+    database,
+    RESP: 3,
+    name: "holdfast",
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    maintNotifications: "disabled",
+    commandsQueueMaxLength: limits.requestsMax + 100,
+    // Our own timer is one for all commands; the library would make one for each.
+    commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+    socket: {
+      ...address,
+      connectTimeout: limits.connectMs,
+      reconnectStrategy: false,
+      ...(tls === undefined ? {} : { tls: true as const, servername: address.host, ...tls }),
+    },
+  });
+}
+
+/**
+ * The library's words for an error; a server's answer only by its code, so that nothing of a
+ * command gets into logs.
+ */
+function reasonOf(error: unknown): string {
+  if (error instanceof ErrorReply) return error.message.split(" ", 1)[0] ?? "refused";
+  if (error instanceof Error && "code" in error && typeof error.code === "string")
+    return error.code;
+  return error instanceof Error ? error.constructor.name : "unknown";
+}

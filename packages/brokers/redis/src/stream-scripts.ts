@@ -1,0 +1,250 @@
+// Owns: the scripts that run in the server for streams: publish, page, position, removal. Each is
+// one atomic step in one slot.
+import { OFFSET_JUMP } from "@holdfast/protocol";
+
+/**
+ * What every script begins with. KEYS: meta, stream, values, order, idempotency keys (two). ARGV: 1
+ * term, 2 a new epoch, 3 shape (r: ring, l: latest, n: nothing), 4 sizeMax, 5 ttlMs, 6 idleMs of
+ * meta; then the script's own.
+ *
+ * Fields of meta: e epoch, o head, s term of the server that last touched it, c shape, x when the
+ * oldest entry expires, b and bt the current idempotency generation and its beginning. A term is 12
+ * digits of the server's run id and, when it was promoted, 12 of the replication id that it
+ * followed.
+ */
+const PRELUDE = `
+local term, shape, size, ttl = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local epoch, head, kept, expires
+local function text(number) return string.format('%.0f', number) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Another process than the one that wrote last, or the same one after it had been another's replica.
+local function broken(known)
+  return known ~= term and (string.sub(known, 1, 12) ~= string.sub(term, 1, 12) or #term > 12)
+end
+
+-- seenEpoch, seen: a position that a node was told; when the head lies before it, data was lost.
+local function open(seenEpoch, seen)
+  local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 's', 'c', 'x')
+  epoch, head, kept, expires = meta[1], tonumber(meta[2]), meta[4], tonumber(meta[5])
+  if not epoch then
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+    epoch, head, kept, expires = ARGV[2], 0, shape, nil
+    redis.call('HSET', KEYS[1], 'e', epoch, 'o', '0', 's', term, 'c', kept)
+    redis.call('PEXPIRE', KEYS[1], ARGV[6])
+    return
+  end
+  local behind = seen and seenEpoch == epoch and seen > head
+  if not behind and not broken(meta[3]) then return end
+  if kept == 'r' then
+    if behind then head = seen end
+    -- Nothing was ever published in an empty stream, as far as anybody could know from here.
+    head = head + ${OFFSET_JUMP}
+  else
+    epoch = ARGV[2]
+  end
+  redis.call('HSET', KEYS[1], 'e', epoch, 'o', text(head), 's', term)
+end
+
+local function keepMeta() redis.call('PEXPIRE', KEYS[1], ARGV[6]) end
+
+local function forgetKept()
+  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+  redis.call('HDEL', KEYS[1], 'x')
+  expires = nil
+end
+
+local function setExpires(at)
+  expires = at
+  if at then redis.call('HSET', KEYS[1], 'x', text(at)) else redis.call('HDEL', KEYS[1], 'x') end
+end
+
+-- Removes what has expired, a bounded number of entries at a time; most calls compare two numbers.
+local function expire()
+  if not expires or now < expires then return end
+  for round = 1, 50 do
+    local last
+    if kept == 'r' then
+      local old = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 8)
+      if #old == 0 then return setExpires(nil) end
+      for _, entry in ipairs(old) do
+        local at = tonumber(string.match(entry[1], '%-(%d+)$'))
+        if at + ttl > now then
+          redis.call('XTRIM', KEYS[2], 'MINID', '=', entry[1])
+          return setExpires(at + ttl)
+        end
+        last = tonumber(string.match(entry[1], '^(%d+)'))
+      end
+      redis.call('XTRIM', KEYS[2], 'MINID', '=', text(last + 1) .. '-0')
+    else
+      local old = redis.call('ZRANGE', KEYS[4], 0, 7)
+      if #old == 0 then return setExpires(nil) end
+      for _, key in ipairs(old) do
+        local value = redis.call('HGET', KEYS[3], key)
+        local at = value and tonumber(string.match(value, '^%d+%-(%d+):'))
+        if at and at + ttl > now then return setExpires(at + ttl) end
+        redis.call('ZREM', KEYS[4], key)
+        redis.call('HDEL', KEYS[3], key)
+      end
+    end
+  end
+end
+
+local function offsetOf(id) return tonumber(string.match(id, '^(%d+)')) end
+`;
+
+/**
+ * ARGV: 7 content, 8 key, 9 idempotency key or empty, 10 window ms, 11 idempotency keys for each
+ * generation, 12 feed. Answers epoch, offset, 1 for a duplicate.
+ * A key is known for a whole window at least: a generation takes keys for one window, is looked up
+ * for one more, and is dropped whole.
+ */
+const PUBLISH = `${PRELUDE}
+open()
+local content, idempotencyKey = ARGV[7], ARGV[9]
+if idempotencyKey ~= '' then
+  local known = redis.call('HGET', KEYS[5], idempotencyKey) or redis.call('HGET', KEYS[6], idempotencyKey)
+  if known then
+    local offset, knownEpoch = string.match(known, '^(%d+):(.*)$')
+    return {knownEpoch, offset, 1}
+  end
+end
+if kept ~= shape then
+  forgetKept()
+  kept = shape
+  redis.call('HSET', KEYS[1], 'c', shape)
+end
+head = head + 1
+local id = text(head) .. '-' .. text(now)
+if shape == 'r' then
+  expire()
+  redis.call('XADD', KEYS[2], 'MAXLEN', '=', size, id, 'p', content)
+  redis.call('PEXPIRE', KEYS[2], ttl)
+  if not expires then setExpires(now + ttl) end
+elseif shape == 'l' then
+  expire()
+  redis.call('HSET', KEYS[3], ARGV[8], id .. ':' .. content)
+  redis.call('ZADD', KEYS[4], text(head), ARGV[8])
+  while redis.call('ZCARD', KEYS[4]) > size do
+    redis.call('HDEL', KEYS[3], redis.call('ZPOPMIN', KEYS[4])[1])
+  end
+  redis.call('PEXPIRE', KEYS[3], ttl)
+  redis.call('PEXPIRE', KEYS[4], ttl)
+  if not expires then setExpires(now + ttl) end
+end
+redis.call('HSET', KEYS[1], 'o', text(head))
+if idempotencyKey ~= '' then
+  local window = tonumber(ARGV[10])
+  local generation = redis.call('HMGET', KEYS[1], 'b', 'bt')
+  local current, since = tonumber(generation[1]) or 0, tonumber(generation[2])
+  if not since or now < since or now - since >= window or redis.call('HLEN', KEYS[5 + current]) >= tonumber(ARGV[11]) then
+    if since then current = 1 - current end
+    redis.call('UNLINK', KEYS[5 + current])
+    redis.call('HSET', KEYS[1], 'b', current, 'bt', text(now))
+  end
+  redis.call('HSET', KEYS[5 + current], idempotencyKey, text(head) .. ':' .. epoch)
+  redis.call('PEXPIRE', KEYS[5 + current], 2 * window)
+end
+keepMeta()
+redis.call('SPUBLISH', ARGV[12], 'p ' .. epoch .. ' ' .. text(head) .. ' ' .. text(now) .. '\\n' .. content)
+return {epoch, text(head), 0}
+`;
+
+/** Bytes of content after which a page ends, whatever was asked for. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+/**
+ * ARGV: 7 "a" (after) or "b" (before), 8 offset, 9 limit. Answers epoch, head, oldest, and ids and
+ * contents in turn. A page never goes across a jump of offsets: it ends before it, and the next
+ * page forward says that the oldest is what lies behind, so that the hole is declared.
+ */
+const PAGE = `${PRELUDE}
+open()
+local offset, limit = tonumber(ARGV[8]), tonumber(ARGV[9])
+local found, bytes = {}, 0
+if kept ~= shape or shape == 'n' then return {epoch, text(head), text(head + 1), found} end
+expire()
+local function add(id, content)
+  found[#found + 1] = id
+  found[#found + 1] = content
+  bytes = bytes + #content
+  return bytes < ${PAGE_BYTES}
+end
+local oldest = head + 1
+local function reversed()
+  local forward = {}
+  for index = #found - 1, 1, -2 do
+    forward[#forward + 1] = found[index]
+    forward[#forward + 1] = found[index + 1]
+  end
+  return forward
+end
+if shape == 'l' then
+  local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
+  if first[2] then oldest = tonumber(first[2]) end
+  local keys = {}
+  if limit > 0 and ARGV[7] == 'a' then
+    keys = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. text(offset), '+inf', 'LIMIT', 0, limit)
+  elseif limit > 0 then
+    keys = redis.call('ZREVRANGEBYSCORE', KEYS[4], '(' .. text(offset), '-inf', 'LIMIT', 0, limit)
+  end
+  for _, key in ipairs(keys) do
+    local id, content = string.match(redis.call('HGET', KEYS[3], key) or '', '^(%d+%-%d+):(.*)$')
+    if id and not add(id, content) then break end
+  end
+  return {epoch, text(head), text(oldest), ARGV[7] == 'a' and found or reversed()}
+end
+local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+if not first then return {epoch, text(head), text(oldest), found} end
+oldest = offsetOf(first[1])
+local expected
+local function take(command, from, to, step)
+  while #found < 2 * limit do
+    local entries = redis.call(command, KEYS[2], from, to, 'COUNT', math.min(32, limit - #found / 2))
+    if #entries == 0 then return end
+    for _, entry in ipairs(entries) do
+      local at = offsetOf(entry[1])
+      if expected and at ~= expected then return end
+      expected = at + step
+      if not add(entry[1], entry[2][2]) then return end
+    end
+    if step > 0 then from = text(expected) .. '-0' elseif expected < 1 then return else from = text(expected) end
+  end
+end
+if ARGV[7] == 'b' then
+  if offset > 1 then take('XREVRANGE', text(math.min(offset - 1, head)), '-', -1) end
+  return {epoch, text(head), text(oldest), reversed()}
+end
+if offset < head then
+  take('XRANGE', text(offset + 1) .. '-0', '+', 1)
+  -- A hole right behind the position that was asked for.
+  if limit > 0 and offset + 1 >= oldest then oldest = found[1] and offsetOf(found[1]) or head + 1 end
+  if found[1] and offsetOf(found[1]) == offset + 1 then oldest = offsetOf(first[1]) end
+end
+return {epoch, text(head), text(oldest), found}
+`;
+
+/**
+ * ARGV: 7 epoch and 8 offset that a node was told last, or empty. Answers epoch and head. Keeps the
+ * counter for those who listen.
+ */
+const POSITION = `${PRELUDE}
+open(ARGV[7], tonumber(ARGV[8]))
+keepMeta()
+return {epoch, text(head)}
+`;
+
+/** Answers epoch and head. Offsets and idempotency keys stay. */
+const REMOVE = `${PRELUDE}
+open()
+forgetKept()
+return {epoch, text(head)}
+`;
+
+export const STREAM_SCRIPTS = {
+  publish: PUBLISH,
+  page: PAGE,
+  position: POSITION,
+  remove: REMOVE,
+} as const;

@@ -1,0 +1,144 @@
+// Owns: streams of channels as calls of scripts: publish, pages of history, positions.
+import type {
+  HistoryPage,
+  HistoryQuery,
+  PublishRequest,
+  PublishResult,
+  Random,
+  StreamOptions,
+} from "@holdfast/core";
+import type { Position } from "@holdfast/protocol";
+import { type ChannelKeys, channelKeys } from "./keys.ts";
+import type { RedisLimits } from "./limits.ts";
+import { type Argument, listOf, numberOf, type Reply, textOf } from "./reply.ts";
+import type { Scripts } from "./scripts.ts";
+import { readPage, writeRequest } from "./wire.ts";
+
+/**
+ * Characters of an epoch that are this object's own (50 bits); a number that is used once follows.
+ */
+const EPOCH_LENGTH = 10;
+/**
+ * A counter outlives what it counts by this, and by at least this: nodes that listen renew it every
+ * few minutes.
+ */
+const IDLE_MS = 10 * 60_000;
+/** Channels whose keys are remembered; beyond, all are forgotten. */
+const KEYS_MAX = 10_000;
+
+export class Streams {
+  readonly #prefix: string;
+  readonly #scripts: Scripts;
+  readonly #limits: RedisLimits;
+  readonly #epochs: string;
+  #lastEpoch = 0;
+  readonly #keys = new Map<string, ChannelKeys>();
+
+  constructor(options: {
+    readonly prefix: string;
+    readonly scripts: Scripts;
+    readonly random: Random;
+    readonly limits: RedisLimits;
+  }) {
+    this.#prefix = options.prefix;
+    this.#scripts = options.scripts;
+    this.#limits = options.limits;
+    this.#epochs = options.random.id().slice(0, EPOCH_LENGTH);
+  }
+
+  async publish(
+    channel: string,
+    stream: StreamOptions,
+    request: PublishRequest,
+  ): Promise<PublishResult> {
+    const { idempotencyWindowMs, idempotencyKeysMax } = this.#limits;
+    const keys = this.#keysOf(channel);
+    const reply = await this.#scripts.run({
+      script: "publish",
+      slot: keys.slot,
+      keys: keys.stream,
+      args: [
+        ...this.#common(stream),
+        writeRequest(request),
+        request.key ?? "",
+        request.idempotencyKey ?? "",
+        idempotencyWindowMs,
+        idempotencyKeysMax,
+        keys.feed,
+      ],
+    });
+    const [epoch, offset, duplicate] = listOf(reply);
+    return {
+      position: { epoch: textOf(epoch), offset: numberOf(offset) },
+      duplicate: duplicate === 1,
+    };
+  }
+
+  async history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage> {
+    const keys = this.#keysOf(channel);
+    return readPage(await this.#page(keys, stream, query));
+  }
+
+  async removeHistory(channel: string, stream: StreamOptions): Promise<Position> {
+    const keys = this.#keysOf(channel);
+    return readPosition(
+      await this.#scripts.run({
+        script: "remove",
+        slot: keys.slot,
+        keys: keys.stream,
+        args: this.#common(stream),
+      }),
+    );
+  }
+
+  /**
+   * `told`: the last position that somebody here was told of. A head before it means lost data: the
+   * server goes on behind it.
+   */
+  async position(keys: ChannelKeys, stream: StreamOptions, told?: Position): Promise<Position> {
+    const args = [...this.#common(stream), told?.epoch ?? "", told?.offset ?? ""];
+    return readPosition(
+      await this.#scripts.run({ script: "position", slot: keys.slot, keys: keys.stream, args }),
+    );
+  }
+
+  /** Names cost as much to make as a publish costs the library. */
+  #keysOf(channel: string): ChannelKeys {
+    const known = this.#keys.get(channel);
+    if (known !== undefined) return known;
+    if (this.#keys.size >= KEYS_MAX) this.#keys.clear();
+    const keys = channelKeys(this.#prefix, channel);
+    this.#keys.set(channel, keys);
+    return keys;
+  }
+
+  #page(keys: ChannelKeys, stream: StreamOptions, query: HistoryQuery): Promise<Reply> {
+    const limit = Math.max(0, Math.floor(query.limit));
+    const where =
+      "after" in query
+        ? ["a", query.after, limit]
+        : ["b", query.before ?? Number.MAX_SAFE_INTEGER, limit];
+    return this.#scripts.run({
+      script: "page",
+      slot: keys.slot,
+      keys: keys.stream,
+      args: [...this.#common(stream), ...where],
+    });
+  }
+
+  /** Arguments 2 to 6 of every script. */
+  #common(stream: StreamOptions): readonly Argument[] {
+    const ttlMs = Math.max(1, Math.floor(stream.ttlMs));
+    const keeps = stream.cls !== "volatile" && stream.sizeMax > 0;
+    const shape = keeps ? (stream.cls === "latest" ? "l" : "r") : "n";
+    const idleMs = IDLE_MS + Math.max(ttlMs, 2 * this.#limits.idempotencyWindowMs);
+    this.#lastEpoch += 1;
+    // Every call brings an epoch of its own, in case that it needs one: none is ever used twice.
+    return [this.#epochs + this.#lastEpoch.toString(36), shape, stream.sizeMax, ttlMs, idleMs];
+  }
+}
+
+function readPosition(reply: Reply): Position {
+  const [epoch, offset] = listOf(reply);
+  return { epoch: textOf(epoch), offset: numberOf(offset) };
+}

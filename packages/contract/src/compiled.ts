@@ -1,0 +1,58 @@
+// Owns: the shape of a compiled contract, which the engine of a node works with.
+import type { Payload } from "@holdfast/protocol";
+import type { Hooks, RpcSignal, SessionView, SlowConsumerPolicy } from "./define.ts";
+import type { ChannelAction, Identity, Outcome, StreamOptions } from "./terms.ts";
+
+/** A contract whose every rule was checked. Pure lookups; nothing is remembered without a bound. */
+export interface Contract {
+  /**
+   * The channel's rules, or undefined when no pattern matches. The first declared pattern that
+   * matches wins.
+   */
+  resolve(channel: string): ChannelRules | undefined;
+  rpc(name: string): RpcRules | undefined;
+  readonly hooks: Hooks;
+  readonly patterns: readonly string[];
+  /** True when some channel is `durable`, which the broker must then be. */
+  readonly wantsDurable: boolean;
+}
+
+export interface ChannelRules {
+  readonly channel: string;
+  readonly pattern: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly stream: StreamOptions;
+  readonly presence: boolean;
+  readonly slowConsumer: SlowConsumerPolicy;
+  /**
+   * Whether the session may. Synchronous unless the application's rule is not. A rule that throws
+   * refuses.
+   */
+  allows(
+    action: ChannelAction,
+    session: SessionView,
+    identity: Identity,
+  ): boolean | Promise<boolean>;
+  /**
+   * Checks data against the schema. Absent where there is none: then data passes unread. The
+   * result's payload replaces the given one when the schema changed the value.
+   */
+  readonly checkPayload?: (payload: Payload) => Outcome<Payload> | Promise<Outcome<Payload>>;
+  readonly checkPresence?: (
+    payload: Payload | undefined,
+  ) => Outcome<Payload | undefined> | Promise<Outcome<Payload | undefined>>;
+}
+
+export interface RpcRules {
+  readonly name: string;
+  allows(session: SessionView, identity: Identity): boolean | Promise<boolean>;
+  /**
+   * Checks the input, calls the handler, checks the output. Never rejects: failures are
+   * `payload_invalid`, `rpc_failed`, `rejected`.
+   */
+  call(
+    input: Payload | undefined,
+    session: SessionView,
+    signal: RpcSignal,
+  ): Promise<Outcome<Payload | undefined>>;
+}

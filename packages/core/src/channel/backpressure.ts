@@ -1,0 +1,95 @@
+// Owns: what happens to a connection that reads more slowly than it is written to (H4).
+
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "../session/connection.ts";
+import { pump } from "./catch-up.ts";
+import type { FanOut, GroupBytes } from "./fan-out.ts";
+
+/**
+ * A connection over `flow.lagBytes` lags: its subscriptions leave the live list and wait where they
+ * are, costing nothing, until it can take more; then each goes on in the way of its class (history,
+ * newest by key, or a declared gap). One over `flow.queueBytesMax`, or lagging for longer than
+ * `flow.lagMsMax`, is closed.
+ */
+export class Flow implements GroupBytes {
+  readonly #parts: () => NodeParts;
+  /** Channels that published to groups since the last look, and how many bytes. */
+  readonly #published = new Set<FanOut>();
+  #publishedBytes = 0;
+  #lookScheduled = false;
+
+  constructor(parts: () => NodeParts) {
+    this.#parts = parts;
+  }
+
+  /** The link could not take all of a message. */
+  pressed(connection: Connection): void {
+    if (connection.phase === "ended") return;
+    const { settings, sessions, observer } = this.#parts();
+    const { lagBytes, queueBytesMax } = settings().flow;
+    const bytes = connection.link.bufferedBytes();
+    if (bytes > queueBytesMax) {
+      observer.slowConsumer("disconnect");
+      sessions.end(connection, "slow_consumer");
+    } else if (bytes > lagBytes && !connection.lagging) this.#lag(connection);
+  }
+
+  /** The link has room again. */
+  writable(connection: Connection): void {
+    if (!connection.lagging || connection.phase === "ended") return;
+    const { settings, hubPorts } = this.#parts();
+    if (connection.link.bufferedBytes() * 2 > settings().flow.lagBytes) return;
+    connection.lagging = false;
+    for (const subscription of connection.subscriptions?.values() ?? []) {
+      if (subscription.state === "lagging") pump(subscription, hubPorts);
+    }
+  }
+
+  /** For the engine's sweep. */
+  check(connection: Connection, nowMs: number): void {
+    if (!connection.lagging) return;
+    this.writable(connection);
+    const { settings, sessions, observer } = this.#parts();
+    if (!connection.lagging || nowMs - connection.lagSinceMs <= settings().flow.lagMsMax) return;
+    observer.slowConsumer("disconnect");
+    sessions.end(connection, "slow_consumer");
+  }
+
+  /**
+   * Groups tell nobody who is slow, so their members' buffers are looked at before one can have
+   * grown past the limit.
+   */
+  published(fanOut: FanOut, bytes: number): void {
+    this.#published.add(fanOut);
+    this.#publishedBytes += bytes;
+    const { settings, clock } = this.#parts();
+    if (this.#lookScheduled || this.#publishedBytes * 2 < settings().flow.lagBytes) return;
+    this.#lookScheduled = true;
+    clock.defer(() => this.lookAtGroups());
+  }
+
+  lookAtGroups(): void {
+    this.#lookScheduled = false;
+    this.#publishedBytes = 0;
+    const channels = [...this.#published];
+    this.#published.clear();
+    for (const fanOut of channels)
+      fanOut.visit((subscription) => this.pressed(subscription.connection));
+  }
+
+  #lag(connection: Connection): void {
+    const { clock, observer, sessions } = this.#parts();
+    connection.lagging = true;
+    connection.lagSinceMs = clock.nowMs();
+    for (const { hub, state } of connection.subscriptions?.values() ?? []) {
+      if (state !== "live" || hub.rules.slowConsumer !== "disconnect") continue;
+      observer.slowConsumer("disconnect");
+      return sessions.end(connection, "slow_consumer");
+    }
+    for (const subscription of connection.subscriptions?.values() ?? []) {
+      if (subscription.state !== "live") continue;
+      subscription.hub.demote(subscription);
+      observer.slowConsumer(subscription.hub.rules.slowConsumer);
+    }
+  }
+}

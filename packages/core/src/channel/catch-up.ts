@@ -1,0 +1,276 @@
+// Owns: how a subscription gets from its position to the live stream: from the node's ring, from
+// the broker's history, or by a declared gap.
+import { type GapFrame, type GapReason, gapSize, type Position } from "@holdfast/protocol";
+import { BrokerError } from "../ports.ts";
+import type { ChannelHub, OutgoingPage } from "./channel-hub.ts";
+import type { HubPorts } from "./hubs.ts";
+import type { Outgoing } from "./ring.ts";
+import type { Subscription } from "./subscription.ts";
+
+/**
+ * Where a new subscription begins. `page` is a first read that need not be repeated; `ahead`: the
+ * node has heard of less than the client.
+ */
+export interface Start {
+  readonly cursor: number;
+  readonly recovered: boolean;
+  readonly gap?: GapFrame;
+  readonly page?: OutgoingPage | undefined;
+}
+
+const RETRY_MS = 250;
+
+/**
+ * Finds where a subscription begins; synchronous where the node knows enough. Rejects with
+ * BrokerError.
+ */
+export function findStart(
+  hub: ChannelHub,
+  wanted: { pos?: Position; last?: number },
+): Start | Promise<Start> {
+  const { cls } = hub.rules.stream;
+  const { pos, last } = wanted;
+  if (pos !== undefined) {
+    if (pos.epoch !== hub.epoch) return startInNewEpoch(hub, pos);
+    if (pos.offset > hub.passed) return startAhead(hub, pos);
+    if (pos.offset === hub.passed) return { cursor: pos.offset, recovered: true };
+    if (cls === "volatile") return withGap(hub, pos.offset + 1, hub.passed, "dropped");
+    return hub.ring.covers(pos.offset)
+      ? { cursor: pos.offset, recovered: true }
+      : startInHistory(hub, pos);
+  }
+  if (cls === "latest") return startOfState(hub, 0);
+  if (last === undefined || last === 0 || cls === "volatile" || hub.rules.stream.sizeMax === 0)
+    return { cursor: hub.passed, recovered: false };
+  const cursor = Math.max(0, hub.passed - last);
+  return hub.ring.covers(cursor) ? { cursor, recovered: false } : startInLast(hub, last);
+}
+
+/** For a session that may not read history: nothing that it missed is told, and that is said. */
+export function startWithoutHistory(hub: ChannelHub, pos: Position): Start | Promise<Start> {
+  if (pos.epoch !== hub.epoch)
+    return {
+      cursor: hub.passed,
+      recovered: false,
+      gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed),
+    };
+  if (pos.offset > hub.passed) return startAhead(hub, pos);
+  return pos.offset === hub.passed
+    ? { cursor: pos.offset, recovered: true }
+    : withGap(hub, pos.offset + 1, hub.passed, "history");
+}
+
+function withGap(
+  hub: ChannelHub,
+  from: number,
+  to: number,
+  reason: GapReason,
+  page?: OutgoingPage,
+): Start {
+  return {
+    cursor: to,
+    recovered: false,
+    gap: hub.gapFrame(from, to, reason, to),
+    ...(page === undefined ? {} : { page }),
+  };
+}
+
+/**
+ * A page of the hub's own epoch. Where the broker has another, this node has yet to hear of it: it
+ * is mended, and the client asks again. A client that came from a node which was quicker must not
+ * be led back into an epoch that is over, or it would get the new one twice.
+ */
+async function readInEpoch(hub: ChannelHub, offset: number): Promise<OutgoingPage> {
+  const page = await hub.read(offset);
+  if (page.epoch === hub.epoch) return page;
+  hub.recheck();
+  throw new BrokerError(
+    "unavailable",
+    `the stream of "${hub.channel}" began anew and this node is catching up`,
+  );
+}
+
+async function startInHistory(hub: ChannelHub, pos: Position): Promise<Start> {
+  const page = await readInEpoch(hub, pos.offset);
+  if (pos.epoch !== hub.epoch) return startInNewEpoch(hub, pos);
+  if (hub.rules.stream.cls === "latest") return { cursor: pos.offset, recovered: true, page };
+  const lost = Math.min(page.oldest - 1, hub.passed);
+  return lost > pos.offset
+    ? withGap(hub, pos.offset + 1, lost, "history", page)
+    : { cursor: pos.offset, recovered: true, page };
+}
+
+async function startOfState(hub: ChannelHub, cursor: number): Promise<Start> {
+  if (hub.passed === 0) return { cursor: 0, recovered: false };
+  return { cursor, recovered: false, page: await readInEpoch(hub, cursor) };
+}
+
+async function startInLast(hub: ChannelHub, last: number): Promise<Start> {
+  const page = await readInEpoch(hub, Math.max(0, hub.passed - last));
+  return {
+    cursor: Math.min(hub.passed, Math.max(page.oldest - 1, hub.passed - last, 0)),
+    recovered: false,
+  };
+}
+
+/**
+ * Everything of the new epoch that is kept is new to the client. The broker is asked which of the
+ * two epochs is the new one.
+ */
+async function startInNewEpoch(hub: ChannelHub, pos: Position): Promise<Start> {
+  const { cls } = hub.rules.stream;
+  const page = await readInEpoch(hub, 0);
+  if (pos.epoch === hub.epoch) return findStart(hub, { pos });
+  const begin = (cursor: number): Start => ({
+    cursor,
+    recovered: false,
+    gap: hub.gapFrame(pos.offset + 1, null, "epoch", cursor),
+    page,
+  });
+  if (cls === "volatile") return { ...begin(hub.passed), page: undefined };
+  if (cls === "latest" || hub.passed === 0) return begin(0);
+  if (hub.ring.covers(0)) return { ...begin(0), page: undefined };
+  return begin(Math.min(page.oldest - 1, hub.passed));
+}
+
+/**
+ * The client was told of publications that have not reached this node. The broker knows whether
+ * they exist.
+ */
+async function startAhead(hub: ChannelHub, pos: Position): Promise<Start> {
+  const page = await readInEpoch(hub, pos.offset);
+  if (hub.epoch !== pos.epoch) return startInNewEpoch(hub, pos);
+  if (page.head >= pos.offset) return { cursor: pos.offset, recovered: true };
+  // A new epoch in all but name.
+  return startInNewEpoch(hub, { epoch: "", offset: pos.offset });
+}
+
+/**
+ * Takes a subscription as far as it can go now; called again when more is possible. Never sends
+ * beyond what the hub has passed on.
+ */
+export function pump(subscription: Subscription, ports: HubPorts): void {
+  const { hub, connection } = subscription;
+  for (;;) {
+    if (
+      subscription.state === "ended" ||
+      subscription.state === "live" ||
+      subscription.reading ||
+      hub.state === "closed"
+    )
+      return;
+    if (subscription.cursor > hub.passed) {
+      subscription.state = "ahead";
+      return;
+    }
+    if (subscription.cursor === hub.passed) return hub.goLive(subscription);
+    if (connection.lagging) {
+      subscription.state = "lagging";
+      return;
+    }
+    subscription.state = "catching";
+    if (hub.rules.stream.cls === "volatile") {
+      declare(subscription, hub.passed, "dropped", ports);
+    } else if (hub.ring.covers(subscription.cursor)) {
+      const { chunkBytes } = ports.settings().flow;
+      const entries = hub.ring.after(subscription.cursor, chunkBytes);
+      sendEntries(subscription, entries);
+      // Others get their turn between two chunks.
+      if (subscription.cursor < hub.passed)
+        return ports.clock.defer(() => pump(subscription, ports));
+    } else return readOn(subscription, ports);
+  }
+}
+
+function readOn(subscription: Subscription, ports: HubPorts): void {
+  const { hub } = subscription;
+  const { epoch } = hub;
+  const again = (): void =>
+    void ports.clock.after(RETRY_MS * (0.5 + ports.random.next()), () => pump(subscription, ports));
+  subscription.reading = true;
+  hub.read(subscription.cursor).then(
+    (page) => {
+      subscription.reading = false;
+      if (subscription.state === "ended") return;
+      if (page.epoch !== hub.epoch) return hub.recheck();
+      const { cursor } = subscription;
+      if (epoch === hub.epoch) feed(subscription, page, ports);
+      // A history that lags behind the feed has nothing new yet.
+      if (epoch === hub.epoch && subscription.cursor === cursor) again();
+      else ports.clock.defer(() => pump(subscription, ports));
+    },
+    () => {
+      subscription.reading = false;
+      again();
+    },
+  );
+}
+
+/**
+ * Sends a page that was read from the subscription's cursor, declaring first what is no longer
+ * there. Stops where the connection lags: many subscriptions that come back at once must not fill
+ * its queue.
+ */
+export function feed(subscription: Subscription, page: OutgoingPage, ports: HubPorts): void {
+  const { hub, connection } = subscription;
+  if (connection.lagging) return;
+  const latest = hub.rules.stream.cls === "latest";
+  const usable = page.entries.filter(
+    ({ publication: { offset } }) => offset > subscription.cursor && offset <= hub.passed,
+  );
+  if (!latest) {
+    // The first that is there, or the newest that is not: everything before is gone.
+    const next = usable[0]?.publication.offset ?? Math.min(page.head, hub.passed) + 1;
+    if (next > subscription.cursor + 1) declare(subscription, next - 1, "history", ports);
+  }
+  for (const chunk of chunksOf(
+    latest ? newestByKey(usable) : usable,
+    ports.settings().flow.chunkBytes,
+  )) {
+    if (connection.lagging || connection.phase === "ended") return;
+    sendEntries(subscription, chunk);
+  }
+  // Keys that expired, or were replaced further on, leave offsets that nobody will see again.
+  if (latest && page.complete)
+    subscription.cursor = Math.max(subscription.cursor, Math.min(page.head, hub.passed));
+}
+
+/** Parts of about `bytesMax`, each of at least one entry. */
+function* chunksOf(entries: readonly Outgoing[], bytesMax: number): Generator<readonly Outgoing[]> {
+  for (let from = 0, to = 0; from < entries.length; from = to) {
+    let bytes = 0;
+    for (; to < entries.length && (to === from || bytes < bytesMax); to++)
+      bytes += entries[to]?.size ?? 0;
+    yield entries.slice(from, to);
+  }
+}
+
+function declare(subscription: Subscription, to: number, reason: GapReason, ports: HubPorts): void {
+  const from = subscription.cursor + 1;
+  subscription.connection.send(subscription.hub.gapFrame(from, to, reason, to));
+  subscription.cursor = to;
+  if (subscription.recovery !== undefined) subscription.recovery.gap = true;
+  ports.observer.gap(reason, gapSize(from, to));
+}
+
+function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): void {
+  const { hub, connection } = subscription;
+  const last = entries[entries.length - 1];
+  if (last === undefined) return;
+  for (const entry of hub.rules.stream.cls === "latest" ? newestByKey(entries) : entries) {
+    connection.enqueue(hub.fanOut.encode(entry, connection.codecIndex));
+    if (subscription.recovery !== undefined) subscription.recovery.count += 1;
+  }
+  subscription.cursor = last.publication.offset;
+  // So that the next look at the link's buffer counts what was just sent.
+  connection.flush();
+}
+
+/** Conflation: only the newest for each key, in offset order. */
+function newestByKey(entries: readonly Outgoing[]): readonly Outgoing[] {
+  const newest = new Map<string, number>();
+  for (const { publication } of entries) newest.set(publication.key ?? "", publication.offset);
+  return newest.size === entries.length
+    ? entries
+    : entries.filter(({ publication: p }) => newest.get(p.key ?? "") === p.offset);
+}

@@ -1,0 +1,157 @@
+// Owns: a client's publish, from permission to the broker's answer, and the checks that every
+// publish passes.
+
+import type { ChannelRules, Outcome, Refusal, SessionView } from "@holdfast/contract";
+import { type Payload, payloadBytes } from "@holdfast/protocol";
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "../session/connection.ts";
+import { inTime } from "../session/in-time.ts";
+import { permit } from "../session/permission.ts";
+import { asRefused, Refused } from "../session/refusal.ts";
+import type { FrameOf } from "../session/requests.ts";
+
+interface PublishCall {
+  readonly connection: Connection;
+  readonly frame: FrameOf<"publish">;
+  readonly rules: ChannelRules;
+}
+
+/**
+ * Resolves when the broker was asked (it keeps the order from there on), not when it has answered.
+ */
+export function publish(
+  parts: NodeParts,
+  call: PublishCall,
+  refuse: (error: unknown) => void,
+): Promise<void> | void {
+  const { connection, frame, rules } = call;
+  const retryMs = parts.rates.publish(connection);
+  if (retryMs > 0)
+    throw new Refused(
+      "rate_limited",
+      "Cannot publish: over the rate of publishes for a connection",
+      { retryMs },
+    );
+  return permit(parts, { connection, action: "publish", rules }, () => {
+    const startedMs = parts.clock.nowMs();
+    const prepared = preparePublish(parts, rules, {
+      payload: frame.data,
+      key: frame.k,
+      view: connection.view,
+    });
+    if (prepared instanceof Promise)
+      return inTime(parts, "onPublish", prepared).then((outcome) =>
+        send(parts, call, { outcome, startedMs, refuse }),
+      );
+    send(parts, call, { outcome: prepared, startedMs, refuse });
+  });
+}
+
+interface Prepared {
+  readonly outcome: Outcome<Payload>;
+  readonly startedMs: number;
+  readonly refuse: (error: unknown) => void;
+}
+
+function send(
+  parts: NodeParts,
+  { connection, frame, rules }: PublishCall,
+  { outcome, startedMs, refuse }: Prepared,
+): void {
+  const { observer, broker, clock } = parts;
+  const { cls } = rules.stream;
+  const fail = (error: unknown): void => {
+    observer.published(cls, asRefused(error).code, clock.nowMs() - startedMs);
+    refuse(error);
+  };
+  if (!outcome.ok) return fail(new Refused(outcome.code, outcome.message, outcome));
+  const { user } = connection.identity;
+  const publishing = broker.publish(rules.channel, rules.stream, {
+    payload: outcome.value,
+    session: connection.session,
+    ...(frame.k === undefined ? undefined : { key: frame.k }),
+    ...(user === undefined ? undefined : { user }),
+    ...(frame.idem === undefined
+      ? undefined
+      : { idempotencyKey: idempotencyScope(user) + frame.idem }),
+  });
+  publishing.then(({ position, duplicate }) => {
+    observer.published(cls, duplicate ? "duplicate" : "ok", clock.nowMs() - startedMs);
+    connection.send({
+      t: "published",
+      id: frame.id,
+      e: position.epoch,
+      o: position.offset,
+      ...(duplicate ? { dup: true } : undefined),
+    });
+  }, fail);
+}
+
+/**
+ * Keys of one user cannot meet another's, whatever either is called. Not the session's: a client
+ * that lost its session repeats with the same key.
+ */
+const idempotencyScope = (user: string | undefined): string =>
+  user === undefined ? "a:" : `u:${user.length}:${user}:`;
+
+/**
+ * Checks key, size, schema and hook. What comes out is what the broker gets. Synchronous unless
+ * schema or hook are not.
+ */
+export function preparePublish(
+  parts: NodeParts,
+  rules: ChannelRules,
+  request: {
+    readonly payload: Payload;
+    readonly key: string | undefined;
+    readonly view: SessionView | undefined;
+  },
+): Outcome<Payload> | Promise<Outcome<Payload>> {
+  const bytes = payloadBytes(request.payload);
+  const max = parts.settings().limits.dataBytesMax;
+  if (bytes > max)
+    return {
+      ok: false,
+      code: "payload_too_large",
+      message: `Cannot publish: found ${bytes} bytes of data, expected at most ${max}`,
+    };
+  if (rules.stream.cls === "latest" && request.key === undefined) {
+    return {
+      ok: false,
+      code: "key_required",
+      message: `Cannot publish to "${rules.channel}": found no key, expected one in a latest channel`,
+      path: "k",
+    };
+  }
+  const { onPublish } = parts.contract.hooks;
+  const checked = rules.checkPayload?.(request.payload) ?? {
+    ok: true as const,
+    value: request.payload,
+  };
+  if (onPublish === undefined) return checked;
+  const ask = async (): Promise<Outcome<Payload>> => {
+    const outcome = await checked;
+    if (!outcome.ok) return outcome;
+    const answer = await onPublish(request.view, {
+      channel: rules.channel,
+      params: rules.params,
+      data: parts.values.toValue(outcome.value),
+      ...(request.key === undefined ? {} : { key: request.key }),
+    });
+    return applyAnswer(parts, outcome.value, answer);
+  };
+  return ask();
+}
+
+function applyAnswer(
+  parts: NodeParts,
+  payload: Payload,
+  answer: Refusal | { readonly data: unknown } | undefined | void,
+): Outcome<Payload> {
+  if (!answer) return { ok: true, value: payload };
+  if ("reject" in answer) return { ok: false, code: "rejected", message: answer.reject };
+  return {
+    ok: true,
+    value: parts.values.fromValue(answer.data, payload.kind === "msgpack" ? "msgpack" : "json"),
+  };
+}

@@ -1,0 +1,85 @@
+// Owns: the short memory of a channel's recent publications that a node keeps, so that a returning
+// herd is served without the broker.
+import type { Encoded, Publication } from "@holdfast/protocol";
+
+/**
+ * A publication on its way out, with its encoded frame for each codec (index 0 JSON, 1
+ * MessagePack), made at most once.
+ */
+export interface Outgoing {
+  readonly publication: Publication;
+  readonly encoded: [Encoded | undefined, Encoded | undefined];
+  /** Size for accounting, in bytes (approximate for text). */
+  readonly size: number;
+}
+
+/**
+ * Recent publications in offset order, bounded by count and bytes; the oldest go first. `covers` is
+ * exact: it is true only if every publication that the node passed on after `offset` is still here.
+ */
+export class Ring {
+  readonly #entries: Outgoing[] = [];
+  #start = 0;
+  #bytes = 0;
+  /** Everything after this offset is here. */
+  #floor: number;
+
+  constructor(floor: number) {
+    this.#floor = floor;
+  }
+
+  get size(): number {
+    return this.#entries.length - this.#start;
+  }
+
+  push(entry: Outgoing, countMax: number, bytesMax: number): void {
+    this.#entries.push(entry);
+    this.#bytes += entry.size;
+    while (this.size > countMax || (this.#bytes > bytesMax && this.size > 0)) this.#shift();
+    if (this.#start > 32 && this.#start * 2 > this.#entries.length) {
+      this.#entries.splice(0, this.#start);
+      this.#start = 0;
+    }
+  }
+
+  covers(offset: number): boolean {
+    return offset >= this.#floor;
+  }
+
+  /** Forgets everything; `floor` is the newest offset that was passed on. */
+  reset(floor: number): void {
+    this.#entries.length = 0;
+    this.#start = 0;
+    this.#bytes = 0;
+    this.#floor = floor;
+  }
+
+  /**
+   * Entries with an offset above `offset`, oldest first, at least one if there is any, until
+   * `bytesMax` is reached.
+   */
+  after(offset: number, bytesMax: number): readonly Outgoing[] {
+    let low = this.#start;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as Outgoing).publication.offset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const result: Outgoing[] = [];
+    for (let bytes = 0; low < this.#entries.length && bytes < bytesMax; low++) {
+      const entry = this.#entries[low] as Outgoing;
+      result.push(entry);
+      bytes += entry.size;
+    }
+    return result;
+  }
+
+  #shift(): void {
+    const entry = this.#entries[this.#start] as Outgoing;
+    (this.#entries as (Outgoing | undefined)[])[this.#start] = undefined;
+    this.#start += 1;
+    this.#bytes -= entry.size;
+    this.#floor = entry.publication.offset;
+  }
+}

@@ -1,0 +1,155 @@
+// Owns: beginning and ending a subscription on a client's request.
+
+import type { ChannelRules, Identity } from "@holdfast/contract";
+import { gapSize, type Publication } from "@holdfast/protocol";
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "../session/connection.ts";
+import { inTime } from "../session/in-time.ts";
+import { counted, permit } from "../session/permission.ts";
+import { Refused } from "../session/refusal.ts";
+import type { FrameOf } from "../session/requests.ts";
+import { SmallMap } from "../session/small-map.ts";
+import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
+import type { ChannelHub } from "./channel-hub.ts";
+import { Subscription } from "./subscription.ts";
+
+interface SubscribeCall {
+  readonly connection: Connection;
+  readonly frame: FrameOf<"subscribe">;
+  readonly rules: ChannelRules;
+}
+
+export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+  const { connection, frame } = call;
+  const held = connection.subscriptions;
+  if (held?.has(frame.ch))
+    throw new Refused(
+      "already_subscribed",
+      `Cannot subscribe to "${frame.ch}": the connection is subscribed to it`,
+    );
+  const max = parts.settings().limits.subscriptionsMax;
+  if ((held?.size ?? 0) + connection.subscribing >= max) {
+    throw new Refused(
+      "subscription_limit",
+      `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`,
+    );
+  }
+  return counted(connection, "subscribing", () => whenPermitted(parts, call));
+}
+
+function whenPermitted(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+  const { connection, frame, rules } = call;
+  const wantsLast = frame.last !== undefined && frame.last > 0;
+  const { identity } = connection;
+  const goOn = (mayRead: boolean): Promise<void> => askHook(parts, call, { mayRead, identity });
+  return permit(parts, { connection, action: "subscribe", rules }, () =>
+    wantsLast
+      ? permit(parts, { connection, action: "history", rules }, () => goOn(true))
+      : mayReturn(parts, call, goOn),
+  );
+}
+
+/**
+ * Going on from a position reads history. Without the permission for it what was missed is
+ * declared.
+ */
+function mayReturn(
+  parts: NodeParts,
+  { connection, frame, rules }: SubscribeCall,
+  goOn: (mayRead: boolean) => Promise<void>,
+): Promise<void> {
+  const mayRead =
+    frame.pos === undefined || rules.allows("history", connection.view, connection.identity);
+  return typeof mayRead === "boolean" ? goOn(mayRead) : inTime(parts, "rule", mayRead).then(goOn);
+}
+
+interface Permitted {
+  readonly mayRead: boolean;
+  /** Whom the rules were asked about. */
+  readonly identity: Identity;
+}
+
+async function askHook(
+  parts: NodeParts,
+  call: SubscribeCall,
+  { mayRead, identity }: Permitted,
+): Promise<void> {
+  const { connection, rules } = call;
+  const answer = parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
+  const refusal = answer instanceof Promise ? await inTime(parts, "onSubscribe", answer) : answer;
+  if (refusal) throw new Refused("rejected", refusal.reject);
+  const hub = parts.hubs.acquire(rules);
+  let begun = false;
+  try {
+    await hub.opened;
+    const { pos } = call.frame;
+    const found =
+      mayRead || pos === undefined ? findStart(hub, call.frame) : startWithoutHistory(hub, pos);
+    const start = found instanceof Promise ? await found : found;
+    if (connection.phase === "ended") return;
+    // The claims changed while the broker was asked (H5): everything is asked again.
+    if (connection.identity !== identity) return await whenPermitted(parts, call);
+    begin(parts, call, { hub, start });
+    begun = true;
+  } finally {
+    if (!begun) parts.hubs.release(hub);
+  }
+}
+
+/**
+ * In one turn of the event loop: the answer, the gap if there is one, what is known already, and
+ * the way to live (rule 11).
+ */
+function begin(
+  parts: NodeParts,
+  { connection, frame, rules }: SubscribeCall,
+  { hub, start }: { hub: ChannelHub; start: Start },
+): void {
+  const subscription = new Subscription(connection, hub);
+  subscription.cursor = start.cursor;
+  if (frame.pos !== undefined) subscription.recovery = { count: 0, gap: start.gap !== undefined };
+  connection.subscriptions ??= new SmallMap();
+  connection.subscriptions.set(frame.ch, subscription);
+  parts.sessions.subscriptions += 1;
+  hub.add(subscription);
+  connection.send({
+    t: "subscribed",
+    id: frame.id,
+    ch: frame.ch,
+    cls: rules.stream.cls,
+    pos: { epoch: hub.epoch, offset: start.cursor },
+    head: headOf(hub, start),
+    recovered: start.recovered,
+  });
+  if (start.gap !== undefined) {
+    connection.send(start.gap);
+    parts.observer.gap(start.gap.reason, gapSize(start.gap.from, start.gap.to));
+  }
+  if (start.page?.epoch === hub.epoch) feed(subscription, start.page, parts.hubPorts);
+  pump(subscription, parts.hubPorts);
+}
+
+/** A client whose last offset has reached this has seen everything. */
+function headOf(hub: ChannelHub, start: Start): number {
+  if (hub.rules.stream.cls !== "latest" || start.page === undefined)
+    return Math.max(hub.passed, start.cursor);
+  // The newest key may have expired: only what is there can be reached.
+  const reachable = start.page.entries
+    .map(({ publication }: { publication: Publication }) => publication.offset)
+    .filter((offset) => offset <= hub.passed);
+  return Math.max(start.cursor, ...reachable.slice(-1));
+}
+
+export function unsubscribe(
+  parts: NodeParts,
+  connection: Connection,
+  frame: FrameOf<"unsubscribe">,
+): void {
+  if (!parts.sessions.endSubscription(connection, frame.ch)) {
+    throw new Refused(
+      "not_subscribed",
+      `Cannot unsubscribe from "${frame.ch}": the connection is not subscribed to it`,
+    );
+  }
+  connection.send({ t: "ok", id: frame.id });
+}

@@ -1,0 +1,334 @@
+// Owns: what operators and the HTTP API ask of a node (NodeControl), over the same parts that serve
+// clients.
+
+import type { ChannelRules, Outcome } from "@holdfast/contract";
+import {
+  CODES,
+  HISTORY_PAGE_MAX,
+  type Payload,
+  type Position,
+  type Publication,
+} from "@holdfast/protocol";
+import { preparePublish } from "../channel/publish-request.ts";
+import type { FleetMember } from "../fleet/fleet-member.ts";
+import type { NodeParts } from "../parts.ts";
+import type { BusMessage, PresenceMember, SessionsQuestion } from "../ports.ts";
+import type { Connection } from "../session/connection.ts";
+import { rulesOf } from "../session/permission.ts";
+import { asRefused, Refused } from "../session/refusal.ts";
+import type { Revocations } from "../session/revocations.ts";
+import { CallSignal } from "../session/rpc.ts";
+import type { NodeControl, OrderOptions, SessionInfo } from "./control.ts";
+import { Questions } from "./questions.ts";
+
+type Who = { readonly user?: string; readonly session?: string };
+
+/** What an operator's command may reach of the node. */
+export interface OperatorNode {
+  readonly revocations: Revocations;
+  readonly fleet: FleetMember;
+  drain(options: { readonly windowMs?: number; readonly preDelayMs?: number }): void;
+  undrain(): void;
+}
+
+/** Channel names told of one session. */
+const CHANNELS_TOLD_MAX = 100;
+/** How long an order to another node stays good. */
+const ORDER_MS = 10_000;
+
+/** The part of NodeControl that concerns channels, sessions and other nodes. */
+export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain"> {
+  readonly #parts: NodeParts;
+  readonly #node: OperatorNode;
+  readonly #questions: Questions;
+  #tokenSeen = 0;
+
+  constructor(parts: NodeParts, node: OperatorNode) {
+    this.#parts = parts;
+    this.#node = node;
+    this.#questions = new Questions(parts, (query) => this.sessions(query));
+    parts.broker.bus.listen((message) => this.#hear(message));
+  }
+
+  publish(
+    channel: string,
+    request: Parameters<NodeControl["publish"]>[1],
+  ): ReturnType<NodeControl["publish"]> {
+    const { broker, observer, clock } = this.#parts;
+    const startedMs = clock.nowMs();
+    return this.#onChannel(channel, async (rules) => {
+      const prepared = await preparePublish(this.#parts, rules, {
+        payload: request.payload,
+        key: request.key,
+        view: undefined,
+      });
+      if (!prepared.ok) throw new Refused(prepared.code, prepared.message, prepared);
+      const result = await broker.publish(channel, rules.stream, {
+        payload: prepared.value,
+        ...(request.key === undefined ? {} : { key: request.key }),
+        ...(request.user === undefined ? {} : { user: request.user }),
+        ...(request.idempotencyKey === undefined
+          ? {}
+          : { idempotencyKey: `api:${request.idempotencyKey}` }),
+      });
+      observer.published(
+        rules.stream.cls,
+        result.duplicate ? "duplicate" : "ok",
+        clock.nowMs() - startedMs,
+      );
+      return result;
+    });
+  }
+
+  history(
+    channel: string,
+    query: { readonly limit: number; readonly before?: number },
+  ): Promise<
+    Outcome<{ epoch: string; head: number; more: boolean; publications: readonly Publication[] }>
+  > {
+    return this.#onChannel(channel, async (rules) => {
+      keepsHistory(rules);
+      const limit = Math.max(1, Math.min(query.limit, HISTORY_PAGE_MAX));
+      const page = await this.#parts.broker.history(channel, rules.stream, { ...query, limit });
+      const first = page.publications[0]?.offset ?? page.head + 1;
+      const more = page.publications.length > 0 && page.oldest < first;
+      return { epoch: page.epoch, head: page.head, more, publications: page.publications };
+    });
+  }
+
+  removeHistory(channel: string): Promise<Outcome<Position>> {
+    return this.#onChannel(channel, (rules) => {
+      keepsHistory(rules);
+      // The ring would serve what was removed.
+      const hub = this.#parts.hubs.get(channel);
+      hub?.ring.reset(hub.passed);
+      return this.#parts.broker.removeHistory(channel, rules.stream);
+    });
+  }
+
+  presence(channel: string): Promise<Outcome<readonly PresenceMember[]>> {
+    return this.#onChannel(channel, (rules) => {
+      if (!rules.presence)
+        throw new Refused(
+          "presence_disabled",
+          `Cannot read presence of "${channel}": the channel has none`,
+        );
+      return this.#parts.broker.presence.members(channel);
+    });
+  }
+
+  channels(query: Parameters<NodeControl["channels"]>[0]): Promise<Outcome<readonly string[]>> {
+    return outcomeOf(() => this.#parts.broker.channels(query));
+  }
+
+  sessions({ user, after, limit }: Parameters<NodeControl["sessions"]>[0]): readonly SessionInfo[] {
+    const { sessions } = this.#parts;
+    const all =
+      user === undefined
+        ? [...sessions.sessions()].map(([, connection]) => connection)
+        : [...sessions.ofUser(user)];
+    const wanted = all.filter(({ session }) => after === undefined || session > after);
+    wanted.sort((a, b) => (a.session < b.session ? -1 : 1));
+    const { nodeId } = this.#parts.settings();
+    return wanted.slice(0, limit).map((connection) => sessionInfo(connection, nodeId));
+  }
+
+  disconnect(who: Who, { reconnect }: { readonly reconnect: boolean }): Promise<Outcome<void>> {
+    const { settings, clock } = this.#parts;
+    const from = settings().nodeId;
+    const code = reconnect ? "disconnected" : "banned";
+    return outcomeOf(() =>
+      this.#parts.broker.bus.send({
+        kind: "disconnect",
+        from,
+        ...named(who),
+        code,
+        beforeMs: reconnect ? 0 : clock.wallMs(),
+      }),
+    );
+  }
+
+  unsubscribe(who: Who, channel: string): Promise<Outcome<void>> {
+    const from = this.#parts.settings().nodeId;
+    return this.#onChannel(channel, () =>
+      this.#parts.broker.bus.send({ kind: "unsubscribe", from, ...named(who), channel }),
+    );
+  }
+
+  async rpc(method: string, input: Payload | undefined): Promise<Outcome<Payload | undefined>> {
+    const rules = this.#parts.contract.rpc(method);
+    if (rules === undefined)
+      return {
+        ok: false,
+        code: "rpc_unknown",
+        message: `Cannot call "${method}": the contract has no such RPC`,
+      };
+    const { clock, settings, observer } = this.#parts;
+    const signal = new CallSignal();
+    const startedMs = clock.nowMs();
+    const cancelTimer = clock.after(settings().timeouts.rpcMs, () => signal.end("rpc_timeout"));
+    const outcome = await Promise.race([
+      rules.call(input, { id: "", address: "" }, signal),
+      signal.ended,
+    ]);
+    cancelTimer();
+    const answer: Outcome<Payload | undefined> =
+      typeof outcome === "string"
+        ? {
+            ok: false,
+            code: "rpc_timeout",
+            message: `Call of "${method}" ended: the handler did not answer in time`,
+          }
+        : outcome;
+    observer.rpc(method, answer.ok ? "ok" : answer.code, clock.nowMs() - startedMs);
+    return answer;
+  }
+
+  sessionsEverywhere(query: SessionsQuestion): ReturnType<NodeControl["sessionsEverywhere"]> {
+    const others = this.#node.fleet.others().map(({ node }) => node);
+    return this.#questions.sessions(query, others);
+  }
+
+  async order(
+    node: string,
+    order: "drain" | "undrain",
+    options: OrderOptions = {},
+  ): Promise<Outcome<void>> {
+    const { clock, settings, broker } = this.#parts;
+    if (!this.#node.fleet.nodes().some((known) => known.node === node)) {
+      return {
+        ok: false,
+        code: "request_invalid",
+        message: `Cannot ${order} "${node}": no such node is known`,
+        path: "node",
+      };
+    }
+    const wallMs = clock.wallMs();
+    const { token = wallMs, ...times } = options;
+    return outcomeOf(() =>
+      broker.bus.send({
+        kind: "order",
+        from: settings().nodeId,
+        node,
+        order,
+        token,
+        untilMs: wallMs + ORDER_MS,
+        ...times,
+      }),
+    );
+  }
+
+  // ---- from other nodes, and this one ----
+
+  #hear(message: BusMessage): void {
+    switch (message.kind) {
+      case "figures":
+      case "left":
+        return this.#node.fleet.heard(message);
+      case "ask":
+      case "answer":
+        return this.#questions.heard(message);
+      case "order":
+        return this.#follow(message);
+      case "disconnect":
+      case "unsubscribe":
+        return this.#obey(message);
+    }
+  }
+
+  #follow({
+    node,
+    order,
+    token,
+    untilMs,
+    windowMs,
+    preDelayMs,
+  }: Extract<BusMessage, { kind: "order" }>): void {
+    const { clock, settings } = this.#parts;
+    if (node !== settings().nodeId || token < this.#tokenSeen || clock.wallMs() > untilMs) return;
+    this.#tokenSeen = token;
+    if (order === "undrain") this.#node.undrain();
+    else
+      this.#node.drain({
+        ...(windowMs === undefined ? {} : { windowMs }),
+        ...(preDelayMs === undefined ? {} : { preDelayMs }),
+      });
+  }
+
+  #obey(message: Extract<BusMessage, { kind: "disconnect" | "unsubscribe" }>): void {
+    const { sessions } = this.#parts;
+    const concerned = this.#concerned(message);
+    if (message.kind === "unsubscribe") {
+      for (const connection of concerned) {
+        if (sessions.endSubscription(connection, message.channel))
+          sessions.tellUnsubscribed(connection, message.channel);
+      }
+      return;
+    }
+    if (message.beforeMs > 0) this.#node.revocations.add(message, message.beforeMs);
+    for (const connection of concerned) sessions.end(connection, message.code);
+  }
+
+  #concerned({ user, session }: Who): readonly Connection[] {
+    const { sessions } = this.#parts;
+    if (session === undefined) return user === undefined ? [] : [...sessions.ofUser(user)];
+    const connection = sessions.get(session);
+    if (connection === undefined || (user !== undefined && connection.identity.user !== user))
+      return [];
+    return connection.older === undefined ? [connection] : [connection, connection.older];
+  }
+
+  #onChannel<T>(channel: string, act: (rules: ChannelRules) => Promise<T>): Promise<Outcome<T>> {
+    return outcomeOf(async () => act(rulesOf(this.#parts, channel)));
+  }
+}
+
+function keepsHistory(rules: ChannelRules): void {
+  if (rules.stream.sizeMax === 0)
+    throw new Refused(
+      "history_disabled",
+      `Cannot use history of "${rules.channel}": the channel keeps none`,
+    );
+}
+
+const named = ({ user, session }: Who): Who => ({
+  ...(user === undefined ? {} : { user }),
+  ...(session === undefined ? {} : { session }),
+});
+
+async function outcomeOf<T>(act: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await act() };
+  } catch (error) {
+    const { code, message, path, retryMs } = asRefused(error);
+    return {
+      ok: false,
+      code,
+      message: message || CODES[code].meaning,
+      ...(path === undefined ? {} : { path }),
+      ...(retryMs === undefined ? {} : { retryMs }),
+    };
+  }
+}
+
+function firstOf(names: Iterable<string>, countMax: number): readonly string[] {
+  const first: string[] = [];
+  for (const name of names) if (first.push(name) === countMax) break;
+  return first;
+}
+
+function sessionInfo(connection: Connection, node: string): SessionInfo {
+  const { session, identity, link, codec, client, connectedAtMs, subscriptions } = connection;
+  return {
+    session,
+    node,
+    ...(identity.user === undefined ? {} : { user: identity.user }),
+    address: link.address,
+    codec: codec.name,
+    ...(client === undefined ? {} : { client }),
+    connectedAtMs,
+    channelCount: subscriptions?.size ?? 0,
+    channels: firstOf(subscriptions?.keys() ?? [], CHANNELS_TOLD_MAX),
+    queueBytes: link.bufferedBytes(),
+  };
+}

@@ -1,0 +1,137 @@
+// Owns: what operators and the HTTP API may ask of a running node.
+import type { Outcome } from "@holdfast/contract";
+import type { Payload, Position, Publication } from "@holdfast/protocol";
+import type { NodeFigures } from "../fleet/view.ts";
+import type { PresenceMember, SessionsQuestion } from "../ports.ts";
+
+export interface SessionInfo {
+  readonly session: string;
+  readonly node: string;
+  readonly user?: string;
+  readonly address: string;
+  readonly codec: "json" | "msgpack";
+  readonly client?: string;
+  readonly connectedAtMs: number;
+  /**
+   * How many channels it is subscribed to, and the names of at most 100 of them: sessions travel
+   * between nodes by the thousand.
+   */
+  readonly channelCount: number;
+  readonly channels: readonly string[];
+  readonly queueBytes: number;
+}
+
+export interface NodeInfo {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: NodeState;
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly channels: number;
+  readonly queueBytes: number;
+  readonly windowMs: number;
+  /** A: set-ups per second that the node can take now. */
+  readonly handshakesPerSecond: number;
+  readonly drain?: DrainProgress;
+}
+
+export type NodeState = "starting" | "ready" | "draining" | "stopped";
+
+export interface DrainProgress {
+  readonly total: number;
+  readonly remaining: number;
+  /**
+   * Of those, sessions that were asked to move and have not: a client needs a moment for it, a
+   * fleet that takes nobody in makes them many.
+   */
+  readonly asked: number;
+  /** Sessions that left by migration, were told goodbye, or were cut at the deadline. */
+  readonly moved: number;
+  readonly told: number;
+  readonly cut: number;
+  readonly deadlineInMs: number;
+}
+
+export interface OrderOptions {
+  readonly windowMs?: number;
+  readonly preDelayMs?: number;
+  readonly token?: number;
+}
+
+/**
+ * Commands of the application's back end; no session's permission is checked, schemas and limits
+ * are.
+ */
+export interface NodeControl {
+  publish(
+    channel: string,
+    request: {
+      readonly payload: Payload;
+      readonly key?: string;
+      readonly idempotencyKey?: string;
+      readonly user?: string;
+    },
+  ): Promise<Outcome<{ readonly position: Position; readonly duplicate: boolean }>>;
+  history(
+    channel: string,
+    query: { readonly limit: number; readonly before?: number },
+  ): Promise<
+    Outcome<{
+      readonly epoch: string;
+      readonly head: number;
+      readonly more: boolean;
+      readonly publications: readonly Publication[];
+    }>
+  >;
+  removeHistory(channel: string): Promise<Outcome<Position>>;
+  presence(channel: string): Promise<Outcome<readonly PresenceMember[]>>;
+  channels(query: {
+    readonly prefix: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): Promise<Outcome<readonly string[]>>;
+  /** Sessions of this node, ordered by id, those after `after`. */
+  sessions(query: {
+    readonly user?: string;
+    readonly after?: string;
+    readonly limit: number;
+  }): readonly SessionInfo[];
+  /**
+   * Ends sessions on every node. `reconnect` false: code banned, and their resume tokens are
+   * refused.
+   */
+  disconnect(
+    who: { readonly user?: string; readonly session?: string },
+    options: { readonly reconnect: boolean },
+  ): Promise<Outcome<void>>;
+  unsubscribe(
+    who: { readonly user?: string; readonly session?: string },
+    channel: string,
+  ): Promise<Outcome<void>>;
+  rpc(method: string, input: Payload | undefined): Promise<Outcome<Payload | undefined>>;
+  info(): NodeInfo;
+  /** Every node of the cluster as this one knows it, itself included, by id. */
+  nodes(): readonly NodeFigures[];
+  /**
+   * As `sessions`, of every node. `missing` names those that did not answer in time: their sessions
+   * are not in the list.
+   */
+  sessionsEverywhere(
+    query: SessionsQuestion,
+  ): Promise<{ readonly sessions: readonly SessionInfo[]; readonly missing: readonly string[] }>;
+  /**
+   * Orders another node (or this one) to drain or to stop draining. Resolves when the order is on
+   * its way; `nodes` shows what became of it. `token` fences: a node ignores orders with a lower
+   * one than it has seen; default: the wall clock.
+   */
+  order(node: string, order: "drain" | "undrain", options?: OrderOptions): Promise<Outcome<void>>;
+  /** Starts a drain; again: changes its window. Resolves when no connection is left. */
+  drain(options?: {
+    readonly windowMs?: number;
+    readonly preDelayMs?: number;
+  }): Promise<DrainProgress>;
+  /** Ends a drain that was begun; sessions that are here stay. False when there was none. */
+  undrain(): boolean;
+}

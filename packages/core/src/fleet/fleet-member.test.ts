@@ -1,0 +1,254 @@
+import { expect, test } from "bun:test";
+import {
+  createEngineHarness,
+  createManualClock,
+  createSeededRandom,
+  type EngineHarness,
+  type HandClient,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
+import { createMemoryBroker } from "../memory-broker/memory-broker.ts";
+import type { NodeSettings } from "../settings.ts";
+
+const contract = { channels: { "chat:{room}": { presence: true } } };
+
+interface Fleet {
+  readonly nodes: readonly EngineHarness[];
+  advance(ms: number): Promise<void>;
+  add(id: string, settings?: Partial<NodeSettings>): Promise<EngineHarness>;
+}
+
+async function fleet(ids: readonly string[], settings: Partial<NodeSettings> = {}): Promise<Fleet> {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const nodes: EngineHarness[] = [];
+  const add = async (nodeId: string, more: Partial<NodeSettings> = {}): Promise<EngineHarness> => {
+    const node = await createEngineHarness({
+      contract,
+      clock,
+      broker,
+      settings: { ...TEST_SETTINGS, ...settings, ...more, nodeId },
+    });
+    nodes.push(node);
+    return node;
+  };
+  for (const id of ids) await add(id);
+  const [first] = nodes as [EngineHarness];
+  return { nodes, add, advance: (ms) => first.advance(ms) };
+}
+
+const connectMany = async (node: EngineHarness, count: number): Promise<HandClient[]> => {
+  const clients: HandClient[] = [];
+  for (let i = 0; i < count; i++) clients.push(await node.connect({ migrates: true }));
+  return clients;
+};
+const ids = (node: EngineHarness): string[] => node.engine.nodes().map(({ node: id }) => id);
+const told = async (clients: readonly HandClient[]): Promise<number> => {
+  let count = 0;
+  for (const client of clients)
+    count += (await client.take()).filter(({ t }) => t === "migrate").length;
+  return count;
+};
+
+test("nodes know each other within a second, miss one that left at once and one that died after its lease", async () => {
+  const { nodes, advance } = await fleet(["a", "b", "c"]);
+  const [a, b, c] = nodes as [EngineHarness, EngineHarness, EngineHarness];
+  await advance(1100);
+  for (const node of nodes) expect(ids(node)).toEqual(["a", "b", "c"]);
+  b.engine.stop();
+  await advance(50);
+  expect(ids(a)).toEqual(["a", "c"]);
+  expect(a.observed).toContain("nodeChanged b left");
+  c.broker.connect("c");
+  expect(a.engine.nodes().find(({ node }) => node === "c")).toMatchObject({
+    state: "ready",
+    sessions: 0,
+    handshakesPerSecond: 1000,
+  });
+});
+
+test("the window counts who would take the sessions in, not who holds them", async () => {
+  const { nodes, advance } = await fleet(["a", "b", "c"], {
+    admission: { handshakesPerSecond: 10, resumeReserve: 0, windowMinMs: 100 },
+  });
+  const [a] = nodes as [EngineHarness];
+  const clients: HandClient[] = [];
+  for (let i = 0; i < 8; i++) {
+    clients.push(await a.connect());
+    await advance(1000);
+  }
+  expect(a.engine.info().sessions).toBe(8);
+  expect(a.engine.info().windowMs).toBe(Math.ceil((1.3 * 8 * 1000) / 20));
+});
+
+test("clients are told a window that no longer fits what they know, once, and a part of them at a time", async () => {
+  const admission = { handshakesPerSecond: 1000, resumeReserve: 0, windowMinMs: 10 };
+  const limits = { ...TEST_SETTINGS.limits, connectionsMax: 1000, connectionsPerAddressMax: 1000 };
+  const { nodes, add, advance } = await fleet(["a", "b"], { admission, limits });
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  await advance(1500);
+  const clients: HandClient[] = [];
+  for (let round = 0; round < 30; round++) {
+    clients.push(...(await connectMany(a, 20)));
+    await advance(50);
+  }
+  await advance(3000);
+  const advised = async (): Promise<number[][]> => {
+    const frames = await Promise.all(clients.map((client) => client.take()));
+    return frames.map((some) =>
+      some.flatMap((frame) => (frame.t === "advice" ? [frame.windowMs] : [])),
+    );
+  };
+  await advised();
+  const { windowMs } = a.engine.info();
+  expect(windowMs).toBe(780);
+  // Three nodes join: four times as many set-ups, a quarter of the window, which fits nobody.
+  for (const id of ["c", "d", "e"]) await add(id);
+  await advance(300);
+  const first = (await advised()).flat();
+  expect(first.length).toBeGreaterThan(0);
+  expect(first.length).toBeLessThan(600);
+  await advance(5000);
+  const rest = (await advised()).flat();
+  expect(first.length + rest.length).toBe(600);
+  expect(new Set([...first, ...rest])).toEqual(new Set([windowMs / 4]));
+  // A third more is let be; as before is four times as much.
+  b.engine.stop();
+  await advance(5000);
+  expect((await advised()).flat()).toEqual([]);
+  for (const node of nodes.slice(3)) node.engine.stop();
+  await advance(10_000);
+  expect(await advised()).toEqual(clients.map(() => [windowMs]));
+});
+
+test("two nodes told to drain at once share what the third can take", async () => {
+  const slow = {
+    admission: { handshakesPerSecond: 20, resumeReserve: 0, windowMinMs: 100 },
+    drain: { preDelayMs: 0, windowMs: 60_000, perSecondMax: 1000 },
+  };
+  const { nodes, advance } = await fleet(["a", "b", "c"], slow);
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  const fill = async (node: EngineHarness): Promise<HandClient[]> => {
+    const clients: HandClient[] = [];
+    while (clients.length < 30) {
+      const client = await node.connect({ migrates: true });
+      if (client.link.closedWith === undefined) clients.push(client);
+      else await advance(200);
+    }
+    return clients;
+  };
+  const inA = await fill(a);
+  const inB = await fill(b);
+  await advance(1500);
+  void a.engine.drain();
+  void b.engine.drain();
+  // 0.7 of 20 a second for both together, and the first of each at once.
+  for (let second = 1; second <= 3; second++) {
+    await advance(1000);
+    const moved = await told([...inA, ...inB]);
+    expect(moved).toBeLessThanOrEqual(second === 1 ? 17 : 15);
+    expect(moved).toBeGreaterThanOrEqual(12);
+  }
+});
+
+test("a node that joins is given its share once, slowly, and then nobody moves", async () => {
+  const even = { fleet: { ...TEST_SETTINGS.fleet, rebalance: true } };
+  const { nodes, advance, add } = await fleet(["a"], even);
+  const [a] = nodes as [EngineHarness];
+  const clients = await connectMany(a, 40);
+  const b = await add("b", even);
+  await advance(3000);
+  expect(await told(clients)).toBe(0);
+  let moved = 0;
+  for (let i = 0; i < 12; i++) {
+    await advance(1000);
+    for (const client of [...clients]) {
+      if ((await told([client])) === 0) continue;
+      await b.connect();
+      await client.send({ t: "bye", moved: true });
+      clients.splice(clients.indexOf(client), 1);
+      moved += 1;
+    }
+  }
+  expect(moved).toBeGreaterThanOrEqual(16);
+  expect(moved).toBeLessThanOrEqual(20);
+  const after = a.observed.filter((line) => line.startsWith("rebalanced")).length;
+  await advance(20_000);
+  expect(a.observed.filter((line) => line.startsWith("rebalanced"))).toHaveLength(after);
+});
+
+test("a moving session is turned away by an old revision while a newer one is ready, six times at most", async () => {
+  const { nodes, advance, add } = await fleet(["a", "b"]);
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  const first = a.open();
+  await first.send({ t: "connect", id: 1 });
+  const connected = (await first.take()).find(({ t }) => t === "connected");
+  const resume = connected?.t === "connected" ? connected.resume : "";
+  await advance(1000);
+  await add("c", { revision: "r2" });
+  await advance(1500);
+  const answers: string[] = [];
+  for (let i = 0; i < 7; i++) {
+    const moving = b.open();
+    await moving.send({ t: "connect", id: 1, resume, moving: true });
+    answers.push(
+      ...(await moving.take()).map((frame) => (frame.t === "goodbye" ? frame.name : frame.t)),
+    );
+  }
+  expect(answers).toEqual([...Array.from({ length: 6 }, () => "try_later"), "connected"]);
+});
+
+test("orders reach the node they name, once, and an older token than the newest seen is ignored", async () => {
+  const { nodes, advance } = await fleet(["a", "b"]);
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  await advance(1100);
+  const client = await b.connect({ migrates: true });
+  expect(await a.engine.order("b", "drain", { windowMs: 4000, token: 5 })).toEqual({
+    ok: true,
+    value: undefined,
+  });
+  await advance(1100);
+  expect(b.engine.state).toBe("draining");
+  expect(a.engine.nodes().find(({ node }) => node === "b")).toMatchObject({
+    state: "draining",
+    draining: { remaining: 1 },
+  });
+  await a.engine.order("b", "undrain", { token: 4 });
+  await advance(50);
+  expect(b.engine.state).toBe("draining");
+  await a.engine.order("b", "undrain", { token: 6 });
+  await advance(50);
+  expect(b.engine.state).toBe("ready");
+  expect(await told([client])).toBe(1);
+  expect(await a.engine.order("z", "drain")).toMatchObject({
+    ok: false,
+    code: "request_invalid",
+    path: "node",
+  });
+});
+
+test("sessions of every node are listed together, and a node that does not answer is named, not waited for", async () => {
+  const { nodes, advance } = await fleet(["a", "b"]);
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  await advance(1100);
+  await connectMany(a, 2);
+  await connectMany(b, 3);
+  const asked = a.engine.sessionsEverywhere({ limit: 10 });
+  await advance(50);
+  const { sessions, missing } = await asked;
+  expect(sessions.map(({ node }) => node).sort()).toEqual(["a", "a", "b", "b", "b"]);
+  expect(missing).toEqual([]);
+  // A node that says that it lives and answers nothing.
+  await a.broker.connect("ghost").bus.send({
+    kind: "figures",
+    from: "ghost",
+    figures: {
+      ...(a.engine.nodes()[0] as ReturnType<typeof a.engine.nodes>[number]),
+      node: "ghost",
+    },
+  });
+  await advance(50);
+  const again = a.engine.sessionsEverywhere({ limit: 10 });
+  await advance(1100);
+  expect(await again).toMatchObject({ missing: ["ghost"] });
+});

@@ -1,0 +1,263 @@
+// Owns: this node as one of many: it tells the others how it is, hears how they are, and does what
+// follows.
+
+import type { DrainProgress, NodeState } from "../control/control.ts";
+import { WindowAdvice } from "../drain/window-advice.ts";
+import { serverWindowMs } from "../pacing/server-window.ts";
+import type { NodeParts } from "../parts.ts";
+import type { BusMessage } from "../ports.ts";
+import type { Connection } from "../session/connection.ts";
+import { CapacityMeter } from "./capacity.ts";
+import {
+  drainShare,
+  excessSessions,
+  TURNED_AWAY_MAX,
+  takersCapacity,
+  takersOfMoves,
+  takersPressed,
+  turnAwayChance,
+} from "./decisions.ts";
+import { Rebalancer } from "./rebalancer.ts";
+import { FleetView, type KnownNode, type NodeFigures } from "./view.ts";
+
+/** What the process measures of itself; zeros where nobody measures. */
+export interface Vitals {
+  readonly lagMs: number;
+  readonly memoryBytes: number;
+  readonly brokerOk: boolean;
+}
+
+/** What a member needs of the engine around it. */
+export interface FleetNode {
+  state(): NodeState;
+  startedAtMs(): number;
+  drain(): DrainProgress | undefined;
+  vitals(): Vitals;
+}
+
+/** What changes for a drain that runs. */
+export interface DrainTerms {
+  readonly handshakesPerSecond: number;
+  readonly share: number;
+  readonly pressed: boolean;
+}
+
+const TICK_MS = 250;
+const TURNED_AWAY_SESSIONS_MAX = 10_000;
+
+export class FleetMember {
+  readonly #parts: NodeParts;
+  readonly #node: FleetNode;
+  readonly #view: FleetView;
+  readonly #meter: CapacityMeter;
+  readonly #rebalancer: Rebalancer;
+  readonly #advice: WindowAdvice;
+  readonly #turnedAway = new Map<string, number>();
+  readonly #asked = new Set<Connection>();
+  #handshakes = 0;
+  #observedMs = 0;
+  /** As of the last tick. */
+  #takersCapacity: number;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #cancelTick: () => void = () => {};
+
+  constructor(parts: NodeParts, node: FleetNode) {
+    this.#parts = parts;
+    this.#node = node;
+    const { nodeId, admission, fleet } = parts.settings();
+    this.#view = new FleetView(nodeId);
+    this.#meter = new CapacityMeter({
+      handshakesPerSecond: admission.handshakesPerSecond,
+      lagMsMax: fleet.lagMsMax,
+    });
+    this.#rebalancer = new Rebalancer(this.#rebalanceSettings());
+    this.#takersCapacity = admission.handshakesPerSecond;
+    this.#advice = new WindowAdvice(parts.sessions.connections);
+  }
+
+  start(): void {
+    this.#observedMs = this.#parts.clock.nowMs();
+    this.#tick();
+  }
+
+  /** Tells the others that this node is gone, so that nobody waits for its lease. */
+  stop(): void {
+    this.#cancelTick();
+    this.#send({ kind: "left", from: this.#parts.settings().nodeId });
+  }
+
+  configure(): void {
+    const { admission, fleet } = this.#parts.settings();
+    this.#meter.configure({
+      handshakesPerSecond: admission.handshakesPerSecond,
+      lagMsMax: fleet.lagMsMax,
+    });
+    this.#rebalancer.configure(this.#rebalanceSettings());
+  }
+
+  /** Figures and farewells of the others. */
+  heard(message: Extract<BusMessage, { kind: "figures" | "left" }>): void {
+    const { observer, settings, clock } = this.#parts;
+    if (message.from === settings().nodeId) return;
+    const known = this.others().some(({ node }) => node === message.from);
+    if (message.kind === "left") {
+      this.#view.left(message.from);
+      if (known) observer.nodeChanged(message.from, "left");
+      return;
+    }
+    this.#view.heard(message.figures, clock.nowMs());
+    if (known) return;
+    observer.nodeChanged(message.from, "joined");
+    // A newcomer should not wait for the next round to know who is here.
+    this.#toldMs = Number.NEGATIVE_INFINITY;
+  }
+
+  others(): readonly KnownNode[] {
+    return this.#view.others();
+  }
+
+  /** This node and the others, by id. */
+  nodes(): readonly NodeFigures[] {
+    return [...this.others(), this.self()].sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
+  get handshakesPerSecond(): number {
+    return this.#meter.handshakesPerSecond;
+  }
+
+  /**
+   * Over how long this node's clients should spread if it were gone now (holding.md rule 2). Cheap:
+   * it goes with every pong.
+   */
+  windowMs(): number {
+    const { sessions, settings } = this.#parts;
+    return serverWindowMs(sessions.count, this.#takersCapacity, settings().admission.windowMinMs);
+  }
+
+  drainTerms(remaining: number): DrainTerms {
+    const others = this.others();
+    const takers = takersOfMoves(this.self(), others, this.#parts.clock.wallMs());
+    return {
+      handshakesPerSecond: takersCapacity(this.handshakesPerSecond, takers),
+      share: drainShare(remaining, others),
+      pressed: takersPressed(takers, this.#parts.settings().fleet.lagMsMax),
+    };
+  }
+
+  /** Something about this node changed that the others should not wait for. */
+  announce(): void {
+    this.#tell(this.#parts.clock.nowMs());
+  }
+
+  /** A handshake was answered with a session. */
+  tookIn(): void {
+    this.#handshakes += 1;
+  }
+
+  /**
+   * Whether a moving session should look for a better place: a node of a newer revision, or, while
+   * load is being evened out, one below the mean. It loses nothing by it, and is taken
+   * in after a few tries: the balancer may have no better place.
+   */
+  turnsAway(session: string): boolean {
+    const others = this.others();
+    if (others.length === 0) return false;
+    const self = this.self();
+    const { clock, random } = this.#parts;
+    const chance =
+      this.#excess(self, others) > 0 ? 1 : turnAwayChance(self, others, clock.wallMs());
+    if (chance === 0 || random.next() >= chance) return false;
+    const times = (this.#turnedAway.get(session) ?? 0) + 1;
+    if (times > TURNED_AWAY_MAX) return false;
+    this.#turnedAway.delete(session);
+    this.#turnedAway.set(session, times);
+    if (this.#turnedAway.size > TURNED_AWAY_SESSIONS_MAX)
+      for (const oldest of this.#turnedAway.keys()) return this.#turnedAway.delete(oldest);
+    return true;
+  }
+
+  ended(connection: Connection): void {
+    this.#asked.delete(connection);
+  }
+
+  self(): NodeFigures {
+    const { sessions, settings } = this.#parts;
+    const drain = this.#node.drain();
+    return {
+      node: settings().nodeId,
+      revision: settings().revision,
+      state: this.#node.state(),
+      startedAtMs: this.#node.startedAtMs(),
+      connections: sessions.connections.size,
+      sessions: sessions.count,
+      handshakesPerSecond: this.#meter.handshakesPerSecond,
+      ...this.#node.vitals(),
+      ...(drain === undefined
+        ? {}
+        : { draining: { remaining: drain.remaining, deadlineInMs: drain.deadlineInMs } }),
+    };
+  }
+
+  // ---- keeping time ----
+
+  #tick(): void {
+    const { clock, settings, observer } = this.#parts;
+    const { fleet } = settings();
+    const nowMs = clock.nowMs();
+    for (const { node } of this.#view.expire(nowMs, fleet.nodeLeaseMs))
+      observer.nodeChanged(node, "died");
+    if (nowMs - this.#toldMs >= fleet.figuresMs) this.#tell(nowMs);
+    this.#takersCapacity = takersCapacity(this.handshakesPerSecond, this.others());
+    this.#advice.tick(this.windowMs(), settings().admission.windowMinMs);
+    this.#rebalance(nowMs);
+    this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  #tell(nowMs: number): void {
+    this.#toldMs = nowMs;
+    const { lagMs } = this.#node.vitals();
+    this.#meter.observe(this.#handshakes, nowMs - this.#observedMs, lagMs);
+    this.#handshakes = 0;
+    this.#observedMs = nowMs;
+    this.#send({ kind: "figures", from: this.#parts.settings().nodeId, figures: this.self() });
+  }
+
+  #rebalance(nowMs: number): void {
+    const { sessions, observer, settings } = this.#parts;
+    const due = this.#rebalancer.due(nowMs, this.#excess(this.self(), this.others()));
+    if (due === 0) return;
+    let left = due;
+    for (const connection of sessions.connections) {
+      if (left === 0) break;
+      if (connection.phase !== "open" || !connection.migrates || this.#asked.has(connection))
+        continue;
+      connection.send({ t: "migrate", reason: "rebalance", deadlineMs: settings().drain.windowMs });
+      this.#asked.add(connection);
+      left -= 1;
+    }
+    observer.rebalanced(due - left);
+  }
+
+  #excess(self: NodeFigures, others: readonly NodeFigures[]): number {
+    const { rebalance, rebalanceTolerance, rebalanceSessionsMin } = this.#parts.settings().fleet;
+    return rebalance
+      ? excessSessions(self, others, {
+          tolerance: rebalanceTolerance,
+          sessionsMin: rebalanceSessionsMin,
+        })
+      : 0;
+  }
+
+  #rebalanceSettings(): ConstructorParameters<typeof Rebalancer>[0] {
+    const { rebalance, rebalancePerSecond, rebalanceCooldownMs } = this.#parts.settings().fleet;
+    return { enabled: rebalance, perSecond: rebalancePerSecond, cooldownMs: rebalanceCooldownMs };
+  }
+
+  /** Best effort: the next figures come in a second. */
+  #send(message: BusMessage): void {
+    this.#parts.background(
+      "fleet",
+      this.#parts.broker.bus.send(message).catch(() => {}),
+    );
+  }
+}

@@ -1,0 +1,57 @@
+// Owns: the limits of the memory broker, and what happens at each.
+
+/**
+ * Limits of a memory broker, all nodes together. At a limit the call is refused with `BrokerError`
+ * "limit" unless said otherwise.
+ */
+export interface MemoryBrokerLimits {
+  /**
+   * Channels that have a stream, each with about 1.5 kB beside `bytesMax`. New ones are refused; a
+   * refused call sweeps out what is spent, at most once a second.
+   */
+  readonly channelsMax: number;
+  /**
+   * Estimated bytes of kept publications, idempotency keys and presence data together. A publish or
+   * enter that would go over it is refused.
+   */
+  readonly bytesMax: number;
+  /** Presence entries in all channels. */
+  readonly membersMax: number;
+  /** Nodes with a presence lease. */
+  readonly nodesMax: number;
+  /**
+   * Events that wait for the end of the turn in which they came. Publishes beyond are refused;
+   * presence changes and bus messages pass.
+   */
+  readonly undeliveredMax: number;
+  /** How long an idempotency key is known. */
+  readonly idempotencyWindowMs: number;
+  /**
+   * Idempotency keys known for each channel. The oldest are forgotten: at r keyed publishes a
+   * second the window is idempotencyKeysMax / r seconds.
+   */
+  readonly idempotencyKeysMax: number;
+  /**
+   * A stream that nobody subscribed to, that keeps nothing and whose retention has passed is
+   * dropped after this long without use.
+   */
+  readonly streamIdleMs: number;
+  /** Presence lease of a node that has not renewed yet. */
+  readonly firstLeaseMs: number;
+}
+
+export const MEMORY_BROKER_LIMITS: MemoryBrokerLimits = {
+  channelsMax: 100_000,
+  bytesMax: 256 * 1024 * 1024,
+  membersMax: 200_000,
+  nodesMax: 1_000,
+  undeliveredMax: 1_000_000,
+  idempotencyWindowMs: 5 * 60_000,
+  idempotencyKeysMax: 100_000,
+  streamIdleMs: 5 * 60_000,
+  firstLeaseMs: 60_000,
+};
+
+/** How often expired data is looked for, and in how many channels at most each time. */
+export const SWEEP_INTERVAL_MS = 1_000;
+export const SWEEP_CHANNELS_MAX = 5_000;

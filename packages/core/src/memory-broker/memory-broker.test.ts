@@ -1,0 +1,253 @@
+import { expect, test } from "bun:test";
+import type { Payload } from "@holdfast/protocol";
+import { createManualClock, createSeededRandom } from "@holdfast/testkit";
+import type { ChannelListener, StreamOptions } from "../index.ts";
+import { createMemoryBroker, type MemoryBrokerLimits } from "./index.ts";
+
+const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 10, ttlMs: 10_000 };
+const text = (value: string): Payload => ({ kind: "json", text: JSON.stringify(value) });
+
+function start(limits: Partial<MemoryBrokerLimits> = {}, onBug?: (error: unknown) => void) {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({
+    clock,
+    random: createSeededRandom(1),
+    limits,
+    ...(onBug ? { onBug } : {}),
+  });
+  return { clock, broker, node: broker.connect("n1") };
+}
+
+function recorder(): ChannelListener & { readonly heard: string[] } {
+  const heard: string[] = [];
+  return {
+    heard,
+    publication: (publication) => heard.push(`pub ${publication.offset}`),
+    presence: (change) =>
+      heard.push(
+        `${change.kind} ${typeof change.member === "string" ? change.member : change.member.member}`,
+      ),
+  };
+}
+
+test("a listener is called at the end of the turn, never inside publish", async () => {
+  const { clock, node } = start();
+  const listener = recorder();
+  await node.subscribe("a", ORDERED, listener);
+  const publishing = node.publish("a", ORDERED, { payload: text("x") });
+  expect(listener.heard).toEqual([]);
+  await publishing;
+  expect(listener.heard).toEqual([]);
+  clock.flush();
+  expect(listener.heard).toEqual(["pub 1"]);
+});
+
+test("a thousand publishes in one turn cost one deferred task and no timer of their own", async () => {
+  const { clock, node } = start();
+  const listener = recorder();
+  await node.subscribe("a", ORDERED, listener);
+  const waitingBefore = clock.waiting();
+  for (let index = 0; index < 1000; index++)
+    void node.publish("a", ORDERED, { payload: text("x") });
+  expect(clock.waiting()).toBe(waitingBefore + 1);
+  clock.flush();
+  expect(listener.heard.length).toBe(1000);
+});
+
+test("what a listener publishes is handed out after its call, in order", async () => {
+  const { clock, node } = start();
+  const heard: string[] = [];
+  await node.subscribe("echo", ORDERED, {
+    publication: ({ offset }) => {
+      heard.push(`begin ${offset}`);
+      if (offset < 3) void node.publish("echo", ORDERED, { payload: text("again") });
+      heard.push(`end ${offset}`);
+    },
+    presence: () => {},
+  });
+  void node.publish("echo", ORDERED, { payload: text("first") });
+  clock.flush();
+  expect(heard).toEqual(["begin 1", "end 1", "begin 2", "end 2", "begin 3", "end 3"]);
+});
+
+test("a listener that throws keeps nothing from the others and is told as a bug", async () => {
+  const bugs: unknown[] = [];
+  const { clock, broker, node } = start({}, (error) => bugs.push(error));
+  const other = recorder();
+  await node.subscribe("a", ORDERED, {
+    publication: () => {
+      throw new Error("broken listener");
+    },
+    presence: () => {},
+  });
+  await broker.connect("n2").subscribe("a", ORDERED, other);
+  await node.publish("a", ORDERED, { payload: text("x") });
+  await node.publish("a", ORDERED, { payload: text("y") });
+  clock.flush();
+  expect(other.heard).toEqual(["pub 1", "pub 2"]);
+  expect(bugs.length).toBe(2);
+});
+
+test("a channel beyond channelsMax is refused with limit until a spent one was dropped", async () => {
+  const { clock, node } = start({ channelsMax: 2, streamIdleMs: 60_000 });
+  const first = await node.publish("a", ORDERED, { payload: text("x") });
+  await node.publish("b", ORDERED, { payload: text("x") });
+  await expect(node.publish("c", ORDERED, { payload: text("x") })).rejects.toMatchObject({
+    name: "BrokerError",
+    code: "limit",
+  });
+  clock.advance(80_000);
+  await node.publish("c", ORDERED, { payload: text("x") });
+  const second = await node.publish("a", ORDERED, { payload: text("x") });
+  expect(second.position.offset).toBe(1);
+  expect(second.position.epoch).not.toBe(first.position.epoch);
+});
+
+test("a stream is kept while it has a subscriber, a publication in its retention or a known idempotency key", async () => {
+  const { clock, broker, node } = start({ streamIdleMs: 1000, idempotencyWindowMs: 30_000 });
+  await node.subscribe("subscribed", ORDERED, recorder());
+  await node.publish("retained", { ...ORDERED, ttlMs: 20_000 }, { payload: text("x") });
+  await node.publish(
+    "keyed",
+    { ...ORDERED, ttlMs: 1 },
+    { payload: text("x"), idempotencyKey: "k" },
+  );
+  await node.history("read only", ORDERED, { limit: 1 });
+  expect(broker.figures().channels).toBe(4);
+  clock.advance(5000);
+  expect(broker.figures().channels).toBe(3);
+  clock.advance(20_000);
+  expect(broker.figures().channels).toBe(2);
+  clock.advance(20_000);
+  expect(broker.figures().channels).toBe(1);
+});
+
+test("a publish that would go over bytesMax is refused and changes nothing; one that displaces its like passes", async () => {
+  const { broker, node } = start({ bytesMax: 10_000 });
+  const twoKept = { ...ORDERED, sizeMax: 2 };
+  const payload = text("x".repeat(2000));
+  await node.publish("a", twoKept, { payload });
+  await node.publish("a", twoKept, { payload });
+  await expect(node.publish("b", twoKept, { payload })).rejects.toMatchObject({ code: "limit" });
+  for (let round = 0; round < 5; round++) await node.publish("a", twoKept, { payload });
+  const page = await node.history("a", twoKept, { limit: 10 });
+  expect(page.publications.map((publication) => publication.offset)).toEqual([6, 7]);
+  expect(broker.figures().bytes).toBeLessThanOrEqual(10_000);
+  await node.publish("b", { ...twoKept, cls: "volatile" }, { payload });
+});
+
+test("bytes go back to nothing when everything has expired", async () => {
+  const { clock, broker, node } = start({ streamIdleMs: 1000, idempotencyWindowMs: 1000 });
+  for (let index = 0; index < 50; index++) {
+    await node.publish(`c${index % 7}`, ORDERED, {
+      payload: text("x".repeat(index)),
+      idempotencyKey: `k${index}`,
+    });
+    await node.publish(
+      "latest",
+      { cls: "latest", sizeMax: 5, ttlMs: 5000 },
+      { payload: text("x"), key: `k${index % 9}` },
+    );
+    await node.presence.enter("room", { member: `m${index}`, data: text("hello") }, "n1/1");
+  }
+  expect(broker.figures().bytes).toBeGreaterThan(10_000);
+  clock.advance(120_000);
+  expect(broker.figures()).toEqual({ channels: 0, members: 0, bytes: 0 });
+});
+
+test("members beyond membersMax are refused; a member that is known may enter again", async () => {
+  const { node } = start({ membersMax: 1 });
+  await node.presence.enter("a", { member: "m1" }, "n1/1");
+  await expect(node.presence.enter("a", { member: "m2" }, "n1/2")).rejects.toMatchObject({
+    code: "limit",
+  });
+  await node.presence.enter("a", { member: "m1", data: text("new") }, "n1/2");
+  expect(await node.presence.members("a")).toEqual([{ member: "m1", data: text("new") }]);
+});
+
+test("a member may enter again with the same data when the broker is full of bytes", async () => {
+  const { node } = start({ bytesMax: 1000 });
+  await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n1/1");
+  await expect(
+    node.presence.enter("a", { member: "m2", data: text("x".repeat(200)) }, "n1/1"),
+  ).rejects.toMatchObject({ code: "limit" });
+  await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n2/1");
+});
+
+test("a view that is cut off is refused and hears nothing; healed, it is told and hears what comes", async () => {
+  const { clock, broker, node } = start();
+  const listener = recorder();
+  let reconnects = 0;
+  node.onReconnect(() => reconnects++);
+  await node.subscribe("a", ORDERED, listener);
+  node.cut();
+  await expect(node.probe()).rejects.toMatchObject({ code: "unavailable" });
+  await broker.connect("n2").publish("a", ORDERED, { payload: text("missed") });
+  clock.flush();
+  node.heal();
+  expect(reconnects).toBe(0);
+  clock.flush();
+  expect(reconnects).toBe(1);
+  await node.publish("a", ORDERED, { payload: text("heard") });
+  clock.flush();
+  expect(listener.heard).toEqual(["pub 2"]);
+});
+
+test("after close a view refuses with closed and the others go on", async () => {
+  const { clock, broker, node } = start();
+  const mine = recorder();
+  const other = recorder();
+  await node.subscribe("a", ORDERED, mine);
+  const second = broker.connect("n2");
+  await second.subscribe("a", ORDERED, other);
+  await second.publish("a", ORDERED, { payload: text("x") });
+  await node.close();
+  clock.flush();
+  expect(mine.heard).toEqual([]);
+  expect(other.heard).toEqual(["pub 1"]);
+  await expect(node.publish("a", ORDERED, { payload: text("x") })).rejects.toMatchObject({
+    code: "closed",
+  });
+  broker.close();
+  await expect(second.publish("a", ORDERED, { payload: text("x") })).rejects.toMatchObject({
+    code: "closed",
+  });
+  expect(clock.nextDueMs()).toBeUndefined();
+});
+
+test("a jump of the wall clock neither expires nor revives anything", async () => {
+  const { clock, node } = start();
+  await node.publish("a", ORDERED, { payload: text("x") });
+  clock.jumpWall(1_000_000_000);
+  expect((await node.history("a", ORDERED, { limit: 1 })).publications.length).toBe(1);
+  clock.jumpWall(-2_000_000_000);
+  clock.advance(10_000);
+  expect((await node.history("a", ORDERED, { limit: 1 })).publications.length).toBe(0);
+});
+
+test("when a contract changes a channel's class what was kept goes and offsets go on", async () => {
+  const { node } = start();
+  await node.publish("a", ORDERED, { payload: text("x") });
+  const latest: StreamOptions = { cls: "latest", sizeMax: 10, ttlMs: 10_000 };
+  const result = await node.publish("a", latest, { payload: text("y"), key: "k" });
+  expect(result.position.offset).toBe(2);
+  const page = await node.history("a", latest, { after: 0, limit: 10 });
+  expect(page.publications.map((publication) => publication.offset)).toEqual([2]);
+});
+
+test("while no node is connected there is no timer, and what ended meanwhile is gone and told when one connects", async () => {
+  const { clock, broker, node } = start();
+  await node.publish("a", ORDERED, { payload: text("x") });
+  await node.presence.renew("n1", 5_000);
+  await node.presence.enter("a", { member: "m1" }, "n1/1");
+  await node.close();
+  expect(clock.nextDueMs()).toBeUndefined();
+  clock.advance(6_000);
+  const next = broker.connect("n2");
+  const listener = recorder();
+  await next.subscribe("a", ORDERED, listener);
+  clock.advance(0);
+  expect(listener.heard).toEqual(["leave m1"]);
+  expect(await next.presence.members("a")).toEqual([]);
+  expect((await next.history("a", ORDERED, { limit: 5 })).publications.length).toBe(1);
+});

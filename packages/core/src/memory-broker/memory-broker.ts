@@ -1,0 +1,158 @@
+// Owns: a whole broker in one object, for one process or one simulation: nodes connect to it and
+// each gets the Broker port.
+import type { Clock, PresenceChange, Random } from "../ports.ts";
+import { FanOut, type Place } from "./fan-out.ts";
+import { MEMORY_BROKER_LIMITS, type MemoryBrokerLimits, SWEEP_INTERVAL_MS } from "./limits.ts";
+import { type Hub, type MemoryBrokerNode, MemoryNode } from "./memory-node.ts";
+import { PresenceTable } from "./presence-table.ts";
+import { Rooms } from "./rooms.ts";
+
+export interface MemoryBrokerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Those that are absent are `MEMORY_BROKER_LIMITS`. */
+  readonly limits?: Partial<MemoryBrokerLimits>;
+  /**
+   * Told what a listener threw. Without it the error is thrown again from a deferred task: a
+   * listener must not throw.
+   */
+  readonly onBug?: (error: unknown) => void;
+}
+
+export interface MemoryBroker {
+  /**
+   * A view for a node. Presence belongs to node ids, not to views, so that a node that connects
+   * again finds its members; several views may have the same id.
+   * While there is no view the broker sets no timer, so that it keeps no process alive; what ends
+   * meanwhile is gone when the next one connects.
+   * Payloads are kept and handed on by reference: nobody may change their bytes.
+   */
+  connect(nodeId: string): MemoryBrokerNode;
+  /** What is in it now. `bytes` is an estimate from above. */
+  figures(): { readonly channels: number; readonly members: number; readonly bytes: number };
+  /** Ends every view; nothing is kept. */
+  close(): void;
+}
+
+/**
+ * A broker in memory. Calls take effect at once, their promises settle in the same turn, and
+ * listeners are called at its end, in one deferred task for all. Nothing survives the object: not
+ * durable.
+ */
+export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
+  const { clock } = options;
+  const limits: MemoryBrokerLimits = { ...MEMORY_BROKER_LIMITS, ...options.limits };
+  const fanOut = new FanOut(clock, options.onBug ?? ((error) => rethrow(clock, error)));
+  const table = new PresenceTable(limits);
+  const rooms = new Rooms({
+    clock,
+    random: options.random,
+    limits,
+    fanOut,
+    otherBytes: () => table.bytes,
+  });
+  const places = new Set<Place>();
+  const views = new Set<MemoryNode>();
+  const timer = createTimer(clock);
+  let sweepAtMs: number | undefined;
+
+  const tell = (channel: string, change: PresenceChange | undefined): void => {
+    const room = rooms.find(channel);
+    if (room !== undefined && change !== undefined) fanOut.presence(room.subscriptions, change);
+  };
+
+  /** Ends what is due, so that nobody reads or changes what has ended. */
+  const expire = (): void => {
+    for (const { channel, change } of table.expire(clock.nowMs())) tell(channel, change);
+  };
+
+  const housekeep = (): void => {
+    expire();
+    if (sweepAtMs !== undefined && clock.nowMs() >= sweepAtMs) {
+      rooms.sweep();
+      sweepAtMs = undefined;
+    }
+    schedule();
+  };
+
+  /**
+   * Keeps one timer, for the earlier of the next sweep and the next end of a grace or lease; none
+   * while there is nobody to tell.
+   */
+  function schedule(): void {
+    if (views.size === 0) return timer.stop();
+    if (rooms.count > 0) sweepAtMs ??= clock.nowMs() + SWEEP_INTERVAL_MS;
+    const presenceMs = table.nextDeadlineMs();
+    const nextMs = Math.min(
+      sweepAtMs ?? Number.POSITIVE_INFINITY,
+      presenceMs ?? Number.POSITIVE_INFINITY,
+    );
+    if (nextMs < Number.POSITIVE_INFINITY) timer.at(nextMs, housekeep);
+  }
+
+  const hub: Hub = {
+    clock,
+    fanOut,
+    rooms,
+    places,
+    scheduleSweep() {
+      if (sweepAtMs === undefined) schedule();
+    },
+    presence(change) {
+      expire();
+      const result = change(table, clock.nowMs());
+      schedule();
+      return result;
+    },
+    tell,
+    ended(view) {
+      views.delete(view);
+      schedule();
+    },
+  };
+
+  return {
+    connect(nodeId) {
+      const view = new MemoryNode(hub, nodeId);
+      views.add(view);
+      schedule();
+      return view;
+    },
+    figures() {
+      expire();
+      return { channels: rooms.count, members: table.count, bytes: rooms.bytes + table.bytes };
+    },
+    close() {
+      for (const view of views) view.end();
+      rooms.clear();
+    },
+  };
+}
+
+/** One timer at most: asked for an earlier time it moves there, for a later one it stays. */
+function createTimer(clock: Clock): { at(dueMs: number, task: () => void): void; stop(): void } {
+  let dueMs = Number.POSITIVE_INFINITY;
+  let cancel = (): void => {};
+  return {
+    at(nextMs, task) {
+      if (nextMs >= dueMs) return;
+      cancel();
+      dueMs = nextMs;
+      cancel = clock.after(Math.max(0, nextMs - clock.nowMs()), () => {
+        dueMs = Number.POSITIVE_INFINITY;
+        task();
+      });
+    },
+    stop() {
+      cancel();
+      dueMs = Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** Out of the fan-out, so that the other listeners are served first. */
+function rethrow(clock: Clock, error: unknown): void {
+  clock.defer(() => {
+    throw error;
+  });
+}

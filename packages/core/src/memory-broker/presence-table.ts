@@ -1,0 +1,247 @@
+// Owns: who is a member of which channel: owners, pending leaves, leases of nodes. Pure: it is told
+// the time and answers with the changes.
+import type { PresenceChange, PresenceMember } from "../ports.ts";
+import { DeadlineQueue } from "./deadline-queue.ts";
+import { payloadBytes } from "./kept.ts";
+
+export interface PresenceLimits {
+  /** Entries in all channels together. */
+  readonly membersMax: number;
+  /** Nodes that have a lease. */
+  readonly nodesMax: number;
+  /** Lease of a node that entered somebody and has not renewed yet. */
+  readonly firstLeaseMs: number;
+}
+
+/** A change with the channel that it is told to. */
+export interface ChannelChange {
+  readonly channel: string;
+  readonly change: PresenceChange;
+}
+
+interface Entry {
+  readonly channel: string;
+  member: PresenceMember;
+  owner: string;
+  /**
+   * The owner's node; undefined while a leave is pending: then the grace alone decides, whether or
+   * not the node still lives.
+   */
+  lease: Lease | undefined;
+  /** Deadline of the pending leave. */
+  leaveAtMs: number | undefined;
+}
+
+interface Lease {
+  readonly nodeId: string;
+  endsAtMs: number;
+  readonly entries: Set<Entry>;
+}
+
+/**
+ * Members of channels by session id. The last `enter` owns an entry; a `leave` of another owner is
+ * ignored. An entry ends at once, when its grace ends, or when its node's lease ends. Callers call
+ * `expire` with the current time before anything else and whenever `nextDeadlineMs` has come.
+ */
+export class PresenceTable {
+  readonly #limits: PresenceLimits;
+  readonly #channels = new Map<string, Map<string, Entry>>();
+  readonly #leases = new Map<string, Lease>();
+  /**
+   * Deadlines of pending leaves; those that were cancelled stay until they come up or outnumber the
+   * others.
+   */
+  readonly #pending = new DeadlineQueue<Entry>();
+  #pendingCount = 0;
+  #count = 0;
+  /** Estimated memory. */
+  bytes = 0;
+
+  constructor(limits: PresenceLimits) {
+    this.#limits = limits;
+  }
+
+  /** Entries in all channels. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * Slots in the queue of pending leaves, cancelled ones included: at most twice the pending leaves
+   * and 64 more.
+   */
+  get pendingSize(): number {
+    return this.#pending.size;
+  }
+
+  /** "limit": nothing was changed. Otherwise the change to tell, if any. */
+  enter(
+    channel: string,
+    member: PresenceMember,
+    owner: string,
+    { nowMs, membersMax }: { readonly nowMs: number; readonly membersMax: number },
+  ): PresenceChange | "limit" | undefined {
+    const members = this.#channels.get(channel);
+    const entry = members?.get(member.member);
+    if (
+      entry === undefined &&
+      (this.#count >= this.#limits.membersMax || (members?.size ?? 0) >= membersMax)
+    )
+      return "limit";
+    const lease = this.#leaseOf(nodeOf(owner), nowMs);
+    if (lease === undefined) return "limit";
+    if (entry === undefined) {
+      this.#add({ channel, member, owner, lease, leaveAtMs: undefined });
+      return { kind: "join", member };
+    }
+    this.#release(entry);
+    entry.owner = owner;
+    entry.lease = lease;
+    lease.entries.add(entry);
+    if (sameMember(entry.member, member)) return undefined;
+    this.bytes += memberBytes(member) - memberBytes(entry.member);
+    entry.member = member;
+    return { kind: "update", member };
+  }
+
+  /** By how many bytes `enter` would grow the table; negative when it would shrink. */
+  growthBytes(channel: string, member: PresenceMember): number {
+    const entry = this.#channels.get(channel)?.get(member.member);
+    return memberBytes(member) - (entry === undefined ? 0 : memberBytes(entry.member));
+  }
+
+  /**
+   * The change to tell, if the member left at once. Repeated with another grace, the last one
+   * counts.
+   */
+  leave(
+    channel: string,
+    member: string,
+    owner: string,
+    leave: { readonly graceMs: number; readonly nowMs: number },
+  ): PresenceChange | undefined {
+    const entry = this.#channels.get(channel)?.get(member);
+    if (entry === undefined || entry.owner !== owner) return undefined;
+    if (leave.graceMs <= 0) {
+      this.#remove(entry);
+      return { kind: "leave", member };
+    }
+    this.#release(entry);
+    entry.leaveAtMs = leave.nowMs + leave.graceMs;
+    this.#pendingCount += 1;
+    this.#pending.add(entry.leaveAtMs, entry);
+    if (this.#pending.size > 2 * this.#pendingCount + 64)
+      this.#pending.retain((value, dueMs) => value.leaveAtMs === dueMs);
+    return undefined;
+  }
+
+  /** Members in the order in which they entered; those whose leave is pending are members. */
+  members(channel: string): PresenceMember[] {
+    return Array.from(this.#channels.get(channel)?.values() ?? [], (entry) => entry.member);
+  }
+
+  /**
+   * False at the limit of nodes. The lease ends `ttlMs` from now, also when it would have ended
+   * later.
+   */
+  renew(nodeId: string, ttlMs: number, nowMs: number): boolean {
+    const lease = this.#leaseOf(nodeId, nowMs);
+    if (lease === undefined) return false;
+    lease.endsAtMs = nowMs + ttlMs;
+    return true;
+  }
+
+  /** When `expire` has something to do next, at the earliest; undefined when nothing can expire. */
+  nextDeadlineMs(): number | undefined {
+    let next = this.#pending.nextMs;
+    for (const lease of this.#leases.values())
+      if (next === undefined || lease.endsAtMs < next) next = lease.endsAtMs;
+    return next;
+  }
+
+  /**
+   * Ends every membership whose grace or lease has ended: first by grace, in the order of
+   * deadlines, then by node.
+   */
+  expire(nowMs: number): readonly ChannelChange[] {
+    const changes: ChannelChange[] = [];
+    for (
+      let due = this.#pending.takeDue(nowMs);
+      due !== undefined;
+      due = this.#pending.takeDue(nowMs)
+    ) {
+      if (due.value.leaveAtMs === due.dueMs) changes.push(this.#remove(due.value));
+    }
+    for (const lease of this.#leases.values()) {
+      if (lease.endsAtMs > nowMs) continue;
+      for (const entry of lease.entries) changes.push(this.#remove(entry));
+      this.#leases.delete(lease.nodeId);
+    }
+    return changes;
+  }
+
+  #leaseOf(nodeId: string, nowMs: number): Lease | undefined {
+    const known = this.#leases.get(nodeId);
+    if (known !== undefined) return known;
+    if (this.#leases.size >= this.#limits.nodesMax) return undefined;
+    const lease = {
+      nodeId,
+      endsAtMs: nowMs + this.#limits.firstLeaseMs,
+      entries: new Set<Entry>(),
+    };
+    this.#leases.set(nodeId, lease);
+    return lease;
+  }
+
+  #add(entry: Entry): void {
+    const members = this.#channels.get(entry.channel) ?? new Map<string, Entry>();
+    members.set(entry.member.member, entry);
+    this.#channels.set(entry.channel, members);
+    entry.lease?.entries.add(entry);
+    this.#count += 1;
+    this.bytes += memberBytes(entry.member);
+  }
+
+  #remove(entry: Entry): { readonly channel: string; readonly change: PresenceChange } {
+    this.#release(entry);
+    const { channel, member } = entry;
+    const members = this.#channels.get(channel);
+    members?.delete(member.member);
+    if (members?.size === 0) this.#channels.delete(channel);
+    this.#count -= 1;
+    this.bytes -= memberBytes(member);
+    return { channel, change: { kind: "leave", member: member.member } };
+  }
+
+  /** Takes the entry out of its lease and out of the pending leaves. */
+  #release(entry: Entry): void {
+    entry.lease?.entries.delete(entry);
+    entry.lease = undefined;
+    if (entry.leaveAtMs !== undefined) this.#pendingCount -= 1;
+    entry.leaveAtMs = undefined;
+  }
+}
+
+/** The node part of an owner ("node id/number"; a node id may hold slashes). */
+export function nodeOf(owner: string): string {
+  const slash = owner.lastIndexOf("/");
+  return slash < 0 ? owner : owner.slice(0, slash);
+}
+
+function sameMember(left: PresenceMember, right: PresenceMember): boolean {
+  if (left.user !== right.user) return false;
+  const [one, other] = [left.data, right.data];
+  if (one === undefined || other === undefined) return one === other;
+  if (one.kind === "json") return other.kind === "json" && one.text === other.text;
+  return one.kind === other.kind && sameBytes(one.bytes, other.bytes);
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.byteLength === right.byteLength && left.every((byte, index) => byte === right[index]);
+}
+
+/** Bytes of one entry, estimated from above. */
+const memberBytes = (member: PresenceMember): number =>
+  320 +
+  2 * (member.member.length + (member.user?.length ?? 0)) +
+  (member.data === undefined ? 0 : payloadBytes(member.data));

@@ -1,0 +1,176 @@
+// Owns: one channel's stream: its epoch, its offsets, what it keeps and which idempotency keys it
+// knows. Pure: it is told the time.
+
+import type { StreamOptions } from "@holdfast/contract";
+import type { Publication } from "@holdfast/protocol";
+import type { HistoryPage, HistoryQuery, PublishRequest } from "../ports.ts";
+import { IdempotencyWindow, KEYS_BASE_BYTES, keyBytes } from "./idempotency-window.ts";
+import { KEPT_BASE_BYTES, type Kept, KeptLatest, KeptRing, publicationBytes } from "./kept.ts";
+
+/** How long, and how many, idempotency keys are known for each stream. */
+export interface IdempotencyBounds {
+  readonly windowMs: number;
+  readonly keysMax: number;
+}
+
+/** A point in time on both scales: `nowMs` measures ages, `wallMs` is written on publications. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+/**
+ * A stream. Offsets start at 1 and rise by 1 with every publication for the life of the object,
+ * whatever is kept, removed or expired; the epoch is the object's own, so a stream that is dropped
+ * and made again can never reuse a position. When a contract changes the class of a channel, what
+ * was kept under the other class is removed and offsets go on.
+ */
+export class Stream {
+  readonly epoch: string;
+  #head = 0;
+  #options: StreamOptions;
+  readonly #idempotency: IdempotencyBounds;
+  #kept: Kept | undefined;
+  #keys: IdempotencyWindow | undefined;
+  /** When it last took a publication. */
+  #takenMs = Number.NEGATIVE_INFINITY;
+
+  constructor(epoch: string, options: StreamOptions, idempotency: IdempotencyBounds) {
+    this.epoch = epoch;
+    this.#options = options;
+    this.#idempotency = idempotency;
+  }
+
+  /** Offset of the newest publication; 0 before the first. */
+  get head(): number {
+    return this.#head;
+  }
+
+  /** Publications that are kept, those that expired since the last trim included. */
+  get keptCount(): number {
+    return this.#kept?.count ?? 0;
+  }
+
+  /** Estimated memory of everything that it keeps. */
+  get bytes(): number {
+    return (this.#kept?.bytes ?? 0) + (this.#keys?.bytes ?? 0);
+  }
+
+  /** The offset that an idempotency key was answered with, while it is known. */
+  duplicateOf(key: string, nowMs: number): number | undefined {
+    this.#keys?.trim(nowMs, this.#idempotency);
+    return this.#keys?.offsetOf(key);
+  }
+
+  /** By how many bytes `append` would grow the stream at most. */
+  growthBytes(options: StreamOptions, request: PublishRequest): number {
+    const { idempotencyKey } = request;
+    const keys =
+      idempotencyKey === undefined
+        ? 0
+        : keyBytes(idempotencyKey) + (this.#keys === undefined ? KEYS_BASE_BYTES : 0);
+    if (!keeps(options)) return keys;
+    const displaced =
+      this.#kept === undefined
+        ? -KEPT_BASE_BYTES
+        : this.#kept.displacedBytes(request.key, options.sizeMax);
+    return keys + publicationBytes(request) - displaced;
+  }
+
+  /** Takes a publication, which MUST NOT be a duplicate, and keeps it as its options say. */
+  append(options: StreamOptions, request: PublishRequest, at: Moment): Publication {
+    this.#adopt(options);
+    this.#head += 1;
+    this.#takenMs = at.nowMs;
+    const publication = publicationOf(request, this.#head, at.wallMs);
+    if (!keeps(options)) {
+      this.#kept = undefined;
+    } else {
+      this.#kept ??= options.cls === "latest" ? new KeptLatest() : new KeptRing();
+      this.#kept.add(publication, at.nowMs);
+      this.#kept.trim(at.nowMs, { ttlMs: options.ttlMs, countMax: options.sizeMax });
+    }
+    if (request.idempotencyKey !== undefined) {
+      this.#keys ??= new IdempotencyWindow();
+      this.#keys.add(request.idempotencyKey, this.#head, at.nowMs);
+      this.#keys.trim(at.nowMs, this.#idempotency);
+    }
+    return publication;
+  }
+
+  /**
+   * A page of what is kept and not expired. A limit below 1 gives the bounds without publications.
+   */
+  page(options: StreamOptions, query: HistoryQuery, nowMs: number): HistoryPage {
+    this.#adopt(options);
+    this.trim(nowMs);
+    const kept = this.#kept;
+    const limit = Math.max(0, Math.floor(query.limit));
+    const publications =
+      kept === undefined
+        ? []
+        : "after" in query
+          ? kept.after(query.after, limit)
+          : kept.before(query.before ?? this.#head + 1, limit);
+    return {
+      epoch: this.epoch,
+      head: this.#head,
+      oldest: kept?.oldest ?? this.#head + 1,
+      publications,
+    };
+  }
+
+  /** Forgets every publication that is kept; offsets and idempotency keys stay. */
+  removeKept(): void {
+    this.#kept = undefined;
+  }
+
+  /** Forgets what expired. */
+  trim(nowMs: number): void {
+    this.#kept?.trim(nowMs, { ttlMs: this.#options.ttlMs, countMax: this.#options.sizeMax });
+    if (this.#kept?.count === 0) this.#kept = undefined;
+    this.#keys?.trim(nowMs, this.#idempotency);
+    if (this.#keys?.count === 0) this.#keys = undefined;
+  }
+
+  /**
+   * Whether nothing would be lost with it that anybody is owed: nothing is kept, no idempotency key
+   * is known, and every position in it is older than the channel's retention. Trims first.
+   */
+  isSpent(nowMs: number): boolean {
+    this.trim(nowMs);
+    return (
+      this.#kept === undefined &&
+      this.#keys === undefined &&
+      (this.#head === 0 || nowMs - this.#takenMs >= this.#options.ttlMs)
+    );
+  }
+
+  #adopt(options: StreamOptions): void {
+    if (options === this.#options) return;
+    if (options.cls !== this.#options.cls && shapeOf(options) !== shapeOf(this.#options))
+      this.#kept = undefined;
+    this.#options = options;
+  }
+}
+
+const keeps = (options: StreamOptions): boolean =>
+  options.cls !== "volatile" && options.sizeMax > 0;
+
+const shapeOf = (options: StreamOptions): "none" | "latest" | "ring" =>
+  options.cls === "volatile" ? "none" : options.cls === "latest" ? "latest" : "ring";
+
+/**
+ * Members that the request lacks stay absent, not undefined: publications are encoded as they are.
+ */
+function publicationOf(request: PublishRequest, offset: number, timeMs: number): Publication {
+  const publication: { -readonly [Name in keyof Publication]: Publication[Name] } = {
+    offset,
+    timeMs,
+    payload: request.payload,
+  };
+  if (request.key !== undefined) publication.key = request.key;
+  if (request.user !== undefined) publication.user = request.user;
+  if (request.session !== undefined) publication.session = request.session;
+  return publication;
+}

@@ -1,0 +1,169 @@
+// Owns: a client's presence requests: entering, updating, leaving, watching.
+
+import type { ChannelRules } from "@holdfast/contract";
+import type { Payload } from "@holdfast/protocol";
+import type { NodeParts } from "../parts.ts";
+import { BrokerError } from "../ports.ts";
+import type { Connection } from "../session/connection.ts";
+import { inTime } from "../session/in-time.ts";
+import { counted, permit } from "../session/permission.ts";
+import { Refused } from "../session/refusal.ts";
+import type { FrameOf } from "../session/requests.ts";
+
+interface PresenceCall<T extends "enter" | "update" | "watch"> {
+  readonly connection: Connection;
+  readonly frame: FrameOf<T>;
+  readonly rules: ChannelRules;
+}
+
+export function enter(
+  parts: NodeParts,
+  { connection, frame, rules }: PresenceCall<"enter" | "update">,
+): Promise<void> | void {
+  if (!rules.presence)
+    throw new Refused(
+      "presence_disabled",
+      `Cannot ${frame.t} in "${frame.ch}": the channel has no presence`,
+    );
+  const known = connection.entries?.has(frame.ch) ?? false;
+  if (frame.t === "update" && !known)
+    throw new Refused("not_entered", `Cannot update in "${frame.ch}": the session is not a member`);
+  const retryMs = parts.rates.publish(connection);
+  if (retryMs > 0)
+    throw new Refused(
+      "rate_limited",
+      `Cannot ${frame.t}: over the rate of publishes for a connection`,
+      { retryMs },
+    );
+  if (!known) checkLimit(parts, connection);
+  const { identity } = connection;
+  const act = async (): Promise<void> => {
+    const checking = rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data };
+    const checked =
+      checking instanceof Promise ? await inTime(parts, "presence schema", checking) : checking;
+    if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
+    const become = async (): Promise<void> => {
+      if (connection.phase !== "ended")
+        await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
+      connection.send({ t: "ok", id: frame.id });
+    };
+    // The claims changed while the schema was asked (H5).
+    await (connection.identity === identity ? become() : permit(parts, request, become));
+  };
+  const request = { connection, action: "presence", rules } as const;
+  return counted(connection, "entering", () => permit(parts, request, act));
+}
+
+async function becomeMember(
+  parts: NodeParts,
+  connection: Connection,
+  entry: { channel: string; data: Payload | undefined; known: boolean },
+): Promise<void> {
+  const { channel, data, known } = entry;
+  const { user } = connection.identity;
+  connection.entries ??= new Map();
+  connection.entries.set(channel, data);
+  const member = {
+    member: connection.session,
+    ...(user === undefined ? {} : { user }),
+    ...(data === undefined ? {} : { data }),
+  };
+  let full = false;
+  try {
+    await parts.broker.presence.enter(
+      channel,
+      member,
+      connection.owner,
+      parts.settings().limits.membersMax,
+    );
+  } catch (error) {
+    // Otherwise the broker may have it all the same, and it must be ended with the connection.
+    if (!(error instanceof BrokerError) || error.code !== "limit") throw error;
+    full = true;
+    if (!known) connection.entries.delete(channel);
+    throw new Refused(
+      "presence_limit",
+      `Cannot enter "${channel}": the channel, or the broker, has as many members as it may have`,
+    );
+  } finally {
+    // The connection, or its permission, ended meanwhile, perhaps before the broker had the entry:
+    // end it again.
+    if (connection.phase === "ended" || (!full && !connection.entries.has(channel)))
+      parts.sessions.leavePresence(connection, channel);
+  }
+  if (!connection.entries.has(channel))
+    throw new Refused("permission_denied", `Cannot enter "${channel}": the permission ended`);
+}
+
+/** The limit on a channel's members is the broker's to keep; this one is the connection's. */
+function checkLimit(parts: NodeParts, connection: Connection): void {
+  const max = parts.settings().limits.presencePerConnectionMax;
+  if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.entering < max)
+    return;
+  throw new Refused(
+    "presence_limit",
+    `Cannot use presence: the connection has ${max} entries and watches, expected fewer`,
+  );
+}
+
+export async function leave(
+  parts: NodeParts,
+  connection: Connection,
+  frame: FrameOf<"leave">,
+): Promise<void> {
+  if (!connection.entries?.has(frame.ch))
+    throw new Refused("not_entered", `Cannot leave "${frame.ch}": the session is not a member`);
+  await parts.broker.presence.leave(frame.ch, connection.session, connection.owner, 0);
+  connection.entries.delete(frame.ch);
+  connection.send({ t: "ok", id: frame.id });
+}
+
+export function watch(
+  parts: NodeParts,
+  { connection, frame, rules }: PresenceCall<"watch">,
+): Promise<void> | void {
+  if (!rules.presence)
+    throw new Refused(
+      "presence_disabled",
+      `Cannot watch "${frame.ch}": the channel has no presence`,
+    );
+  if (connection.watches?.has(frame.ch) !== true) checkLimit(parts, connection);
+  return counted(connection, "entering", () =>
+    watchWhenPermitted(parts, { connection, frame, rules }),
+  );
+}
+
+function watchWhenPermitted(parts: NodeParts, call: PresenceCall<"watch">): Promise<void> | void {
+  const { connection, frame, rules } = call;
+  const { identity } = connection;
+  const isWanted = (): boolean => connection.phase !== "ended" && connection.identity === identity;
+  const act = async (): Promise<void> => {
+    const hub = parts.hubs.acquire(rules);
+    let watching = false;
+    try {
+      await hub.opened;
+      const watched = await hub.presenceRoom.watch(connection, isWanted);
+      if (connection.phase === "ended") return hub.presenceRoom.unwatch(connection);
+      // The claims changed while the members were read (H5): the rules are asked again.
+      if (!watched) return await watchWhenPermitted(parts, call);
+      connection.watches ??= new Set();
+      // A second watch is a new snapshot; the hub is held for the first.
+      watching = !connection.watches.has(frame.ch);
+      connection.watches.add(frame.ch);
+      connection.send({ t: "ok", id: frame.id });
+    } finally {
+      if (!watching) parts.hubs.release(hub);
+    }
+  };
+  return permit(parts, { connection, action: "presence", rules }, act);
+}
+
+export function unwatch(parts: NodeParts, connection: Connection, frame: FrameOf<"unwatch">): void {
+  if (!parts.sessions.endWatch(connection, frame.ch)) {
+    throw new Refused(
+      "not_subscribed",
+      `Cannot unwatch "${frame.ch}": the connection does not watch it`,
+    );
+  }
+  connection.send({ t: "ok", id: frame.id });
+}

@@ -1,0 +1,186 @@
+// Owns: one connection as the engine keeps it: its identity, what it has subscribed to, and its
+// outbox.
+
+import type { Identity, SessionView } from "@holdfast/contract";
+import {
+  CODES,
+  type CodeName,
+  type Encoded,
+  FRAMES_PER_MESSAGE_MAX,
+  type NodeCodec,
+  type Payload,
+  type ServerFrame,
+} from "@holdfast/protocol";
+import type { Subscription } from "../channel/subscription.ts";
+import type { TokenBucket } from "../pacing/token-bucket.ts";
+import type { Clock, Link } from "../ports.ts";
+import type { CallSignal } from "./rpc.ts";
+import type { SmallMap } from "./small-map.ts";
+
+export type Phase = "opening" | "checking" | "open" | "ended";
+
+/** A frame of a message, or what is wrong with it. */
+export type ReadItem = ReturnType<NodeCodec["decode"]>[number];
+
+const NOBODY: Identity = {};
+
+/**
+ * One transport connection and what hangs on it. Fields are changed by the engine's parts; nothing
+ * here decides.
+ */
+export class Connection {
+  readonly link: Link;
+  readonly codec: NodeCodec;
+  /** Index into `Outgoing.encoded`. */
+  readonly codecIndex: 0 | 1;
+  /** Presence entries belong to this (see PresenceStore). */
+  readonly owner: string;
+  readonly openedMs: number;
+  phase: Phase = "opening";
+  lastReceivedMs: number;
+
+  session = "";
+  identity: Identity = NOBODY;
+  client: string | undefined = undefined;
+  migrates = false;
+  connectedAtMs = 0;
+  resumeIssuedMs = 0;
+  /** The window that the client was told last. */
+  windowToldMs = 0;
+  /** The code it ended with; undefined while open and when the client left on its own. */
+  endedWith: CodeName | undefined = undefined;
+  /** The client said bye: what it leaves behind is not kept for a return. */
+  saidBye: "no" | "left" | "moved" = "no";
+  /** An older connection of the same session that is open on purpose. */
+  older: Connection | undefined = undefined;
+  /** Told to migrate or to leave by the running drain. */
+  toldToLeave = false;
+  cancelExpiry: (() => void) | undefined = undefined;
+
+  lagging = false;
+  lagSinceMs = 0;
+
+  /** Each is made when it is first needed: most connections only listen. */
+  frameBucket: TokenBucket | undefined = undefined;
+  publishBucket: TokenBucket | undefined = undefined;
+  rpcBucket: TokenBucket | undefined = undefined;
+  /** Requests refused for their rate; a connection that does not stop is closed as flooded. */
+  refusals = 0;
+
+  subscriptions: SmallMap<string, Subscription> | undefined = undefined;
+  /** Channels entered, with the data. */
+  entries: Map<string, Payload | undefined> | undefined = undefined;
+  watches: Set<string> | undefined = undefined;
+  calls: Map<number, CallSignal> | undefined = undefined;
+  /** Tail of the requests in flight, for each channel that has any. */
+  chains: Map<string, Promise<void>> | undefined = undefined;
+  /** How many requests are in those. */
+  waiting = 0;
+  /**
+   * Requests under way that will take a subscription, or a place in presence, if they succeed: they
+   * count towards the limits.
+   */
+  subscribing = 0;
+  entering = 0;
+  /** What came before `connected`. */
+  early: ReadItem[] | undefined = undefined;
+  /** Length of all messages until then. */
+  earlyLength = 0;
+
+  #out: Encoded | Encoded[] | undefined = undefined;
+  readonly #flusher: Flusher;
+
+  constructor(options: {
+    link: Link;
+    codec: NodeCodec;
+    owner: string;
+    nowMs: number;
+    flusher: Flusher;
+  }) {
+    this.link = options.link;
+    this.codec = options.codec;
+    this.codecIndex = options.codec.name === "json" ? 0 : 1;
+    this.owner = options.owner;
+    this.openedMs = options.nowMs;
+    this.lastReceivedMs = options.nowMs;
+    this.#flusher = options.flusher;
+  }
+
+  /** What rules and hooks see. */
+  get view(): SessionView {
+    const { user, info } = this.identity;
+    return {
+      id: this.session,
+      address: this.link.address,
+      ...(user === undefined ? {} : { user }),
+      ...(info === undefined ? {} : { info }),
+    };
+  }
+
+  send(frame: ServerFrame): void {
+    this.enqueue(this.codec.encode(frame));
+  }
+
+  fail(id: number, code: CodeName, msg: string, more?: { path?: string; retryMs?: number }): void {
+    this.send({ t: "err", id, code: CODES[code].number, name: code, msg, ...more });
+  }
+
+  /**
+   * Adds an encoded frame; everything that is added in one turn of the event loop leaves as one
+   * message.
+   */
+  enqueue(encoded: Encoded): void {
+    if (this.phase === "ended") return;
+    const out = this.#out;
+    if (out === undefined) {
+      this.#out = encoded;
+      this.#flusher.add(this);
+    } else if (Array.isArray(out)) out.push(encoded);
+    else this.#out = [out, encoded];
+  }
+
+  /** Hands the outbox to the link now. */
+  flush(): void {
+    const out = this.#out;
+    if (out === undefined) return;
+    this.#out = undefined;
+    if (!Array.isArray(out)) return this.#hand(out);
+    for (let from = 0; from < out.length; from += FRAMES_PER_MESSAGE_MAX) {
+      const frames =
+        out.length <= FRAMES_PER_MESSAGE_MAX ? out : out.slice(from, from + FRAMES_PER_MESSAGE_MAX);
+      this.#hand(frames.length === 1 ? (frames[0] as Encoded) : this.codec.join(frames));
+    }
+  }
+
+  #hand(message: Encoded): void {
+    if (this.link.send(message) !== "sent") this.#flusher.pressed(this);
+  }
+}
+
+/** Gathers connections with something to send and flushes each once at the end of the turn. */
+export class Flusher {
+  readonly #clock: Clock;
+  readonly #onPressure: (connection: Connection) => void;
+  #dirty: Connection[] = [];
+
+  constructor(clock: Clock, onPressure: (connection: Connection) => void) {
+    this.#clock = clock;
+    this.#onPressure = onPressure;
+  }
+
+  add(connection: Connection): void {
+    this.#dirty.push(connection);
+    if (this.#dirty.length === 1) this.#clock.defer(() => this.flush());
+  }
+
+  flush(): void {
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (let i = 0; i < dirty.length; i++) (dirty[i] as Connection).flush();
+  }
+
+  /** The link took a message but could not send it all, or is gone. */
+  pressed(connection: Connection): void {
+    this.#onPressure(connection);
+  }
+}

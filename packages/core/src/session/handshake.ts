@@ -1,0 +1,247 @@
+// Owns: a connection's beginning: limits, admission, identity, session.
+
+import type { Identity } from "@holdfast/contract";
+import type { CodeName, ConnectFrame } from "@holdfast/protocol";
+import type { FleetMember } from "../fleet/fleet-member.ts";
+import { type Admission, createAdmission } from "../pacing/admission.ts";
+import type { NodeParts } from "../parts.ts";
+import type { OpenedResume } from "../ports.ts";
+import type { Connection } from "./connection.ts";
+import type { Revocations } from "./revocations.ts";
+import type { Farewell } from "./sessions.ts";
+
+/** What the handshake must know of the node. */
+export interface HandshakeNode {
+  readonly revocations: Revocations;
+  readonly fleet: FleetMember;
+  draining(): boolean;
+}
+
+interface Verdict {
+  readonly code: CodeName;
+  readonly farewell?: Farewell;
+}
+
+/** `verified`: by a token, just now; otherwise a session comes from its resume token. */
+type Found =
+  | { readonly identity: Identity; readonly session?: string; readonly verified?: true }
+  | Verdict;
+
+const BUSY_RETRY_MS = 1000;
+/** A moving session comes back after about this, and the balancer may have a better place then. */
+const TURNED_AWAY_MS = 150;
+
+export class Handshake {
+  readonly #parts: NodeParts;
+  readonly #node: HandshakeNode;
+  readonly #admission: Admission;
+
+  constructor(parts: NodeParts, node: HandshakeNode) {
+    this.#parts = parts;
+    this.#node = node;
+    this.#admission = createAdmission(parts.settings().admission, parts.clock.nowMs());
+  }
+
+  /** Goes on with the settings and the measured capacity of now. */
+  configure(): void {
+    const { resumeReserve } = this.#parts.settings().admission;
+    this.#admission.configure(
+      { resumeReserve, handshakesPerSecond: this.#node.fleet.handshakesPerSecond },
+      this.#parts.clock.nowMs(),
+    );
+  }
+
+  /** Why a new connection cannot stay, before it said anything; undefined: it can. */
+  limitReached(connection: Connection): Verdict | undefined {
+    const { sessions, random } = this.#parts;
+    const { limits } = this.#parts.settings();
+    const busy: Verdict = {
+      code: "try_later",
+      farewell: { retryMs: Math.round(BUSY_RETRY_MS * (1 + random.next())) },
+    };
+    if (
+      sessions.connections.size > limits.connectionsMax ||
+      sessions.opening > limits.handshakesInFlightMax
+    )
+      return busy;
+    if (sessions.ofAddress(connection.link.address) > limits.connectionsPerAddressMax)
+      return { code: "connection_limit" };
+    return undefined;
+  }
+
+  /** Answers the connect frame: `connected`, or a goodbye. `then` runs after `connected`. */
+  async connect(connection: Connection, frame: ConnectFrame, then: () => void): Promise<void> {
+    connection.phase = "checking";
+    const found = await this.#find(frame);
+    if ((connection.phase as string) === "ended") return;
+    if ("code" in found) return this.#refuse(connection, found);
+    connection.identity = found.identity;
+    connection.client = frame.client;
+    connection.session = found.session ?? this.#parts.random.id();
+    const refused = await this.#askApplication(
+      connection,
+      found.session !== undefined && found.verified !== true,
+    );
+    if ((connection.phase as string) === "ended") return;
+    const verdict = refused ?? this.#userLimit(connection, found.session);
+    if (verdict !== undefined) return this.#refuse(connection, verdict);
+    this.#establish(connection, frame, found.session !== undefined);
+    then();
+  }
+
+  /**
+   * Cheap checks first: a resume token costs one hash, then admission, and only then a token's
+   * verification (holding.md rule 4).
+   */
+  async #find(frame: ConnectFrame): Promise<Found> {
+    const { clock, random, authenticator } = this.#parts;
+    if (this.#node.draining())
+      return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
+    const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
+    const resumed = opened?.expired === true ? undefined : opened;
+    if (
+      resumed !== undefined &&
+      frame.moving === true &&
+      this.#node.fleet.turnsAway(resumed.session)
+    ) {
+      return {
+        code: "try_later",
+        farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())), windowMs: 0 },
+      };
+    }
+    const retryMs = this.#admission.ask(
+      clock.nowMs(),
+      resumed === undefined ? "newcomer" : "resume",
+      random.next(),
+    );
+    // Each refused client has a slot of its own: no window on top of it.
+    if (retryMs > 0)
+      return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
+    if (resumed !== undefined) return { identity: resumed.identity, session: resumed.session };
+    if (frame.token === undefined) {
+      const identity = authenticator.anonymous();
+      if (identity !== undefined) return { identity };
+      if (frame.resume === undefined) return { code: "unauthorized" };
+      return { code: opened === undefined ? "resume_rejected" : "token_expired" };
+    }
+    const verified = await authenticator.verify(frame.token);
+    if (verified.ok)
+      return {
+        identity: verified.identity,
+        verified: true,
+        ...sessionOfSame(verified.identity, opened),
+      };
+    const { code, message } = verified;
+    return {
+      code,
+      farewell:
+        verified.code === "try_later" ? { message, retryMs: verified.retryMs } : { message },
+    };
+  }
+
+  #openResume(token: string): OpenedResume | undefined {
+    const { authenticator, clock } = this.#parts;
+    const opened = authenticator.openResume(token, clock.wallMs());
+    if (
+      opened === undefined ||
+      this.#node.revocations.revoked(opened.session, opened.identity.user, opened.issuedAtMs)
+    )
+      return undefined;
+    return opened;
+  }
+
+  async #askApplication(connection: Connection, resumed: boolean): Promise<Verdict | undefined> {
+    const { onConnect } = this.#parts.contract.hooks;
+    if (resumed || onConnect === undefined) return undefined;
+    try {
+      const refusal = await onConnect(connection.view);
+      return refusal
+        ? { code: "rejected_connect", farewell: { message: refusal.reject } }
+        : undefined;
+    } catch (error) {
+      this.#parts.observer.bug("onConnect", error);
+      return { code: "internal" };
+    }
+  }
+
+  #userLimit(connection: Connection, session: string | undefined): Verdict | undefined {
+    const { user } = connection.identity;
+    const { sessions } = this.#parts;
+    if (user === undefined || (session !== undefined && sessions.get(session) !== undefined))
+      return undefined;
+    return sessions.ofUser(user).size >= this.#parts.settings().limits.connectionsPerUserMax
+      ? { code: "connection_limit" }
+      : undefined;
+  }
+
+  #establish(connection: Connection, frame: ConnectFrame, resumed: boolean): void {
+    const { authenticator, clock, observer, sessions, settings } = this.#parts;
+    const { session, identity } = connection;
+    const before = sessions.get(session);
+    if (before !== undefined && frame.moving === true) {
+      // At most two: a third replaces the oldest.
+      if (before.older !== undefined) sessions.end(before.older, "session_replaced");
+      connection.older = before;
+    } else if (before !== undefined) {
+      if (before.older !== undefined) sessions.end(before.older, "session_replaced");
+      sessions.end(before, "session_replaced");
+    }
+    sessions.establish(connection, session);
+    // Not before: a drain would send migrate to a client that is not connected yet.
+    connection.migrates = frame.migrates === true;
+    this.#node.fleet.tookIn();
+    const wallMs = clock.wallMs();
+    connection.resumeIssuedMs = wallMs;
+    connection.windowToldMs = this.#node.fleet.windowMs();
+    const { timeouts, limits, nodeId } = settings();
+    connection.send({
+      t: "connected",
+      id: frame.id,
+      session,
+      ...(identity.user === undefined ? {} : { user: identity.user }),
+      node: nodeId,
+      resumed,
+      resume: authenticator.issueResume(session, identity, wallMs),
+      pingMs: timeouts.pingMs,
+      windowMs: connection.windowToldMs,
+      ...(identity.expiresAtMs === undefined
+        ? {}
+        : { expiresMs: Math.max(0, Math.round(identity.expiresAtMs - wallMs)) }),
+      messageBytesMax: limits.messageBytesMax,
+      time: wallMs,
+    });
+    observer.handshake(
+      resumed ? (frame.moving ? "moved" : "resumed") : "connected",
+      undefined,
+      clock.nowMs() - connection.openedMs,
+    );
+  }
+
+  #refuse(connection: Connection, { code, farewell }: Verdict): void {
+    const { observer, sessions, clock } = this.#parts;
+    observer.handshake("refused", code, clock.nowMs() - connection.openedMs);
+    if (AUTH_CODES.has(code)) observer.authFailed(code);
+    sessions.end(connection, code, farewell);
+  }
+}
+
+/**
+ * A session outlives its token where a new one proves the same user (H7). Nobody can prove to be
+ * the same anonymous one.
+ */
+function sessionOfSame(
+  { user }: Identity,
+  opened: OpenedResume | undefined,
+): { readonly session?: string } {
+  return opened !== undefined && user !== undefined && opened.identity.user === user
+    ? { session: opened.session }
+    : {};
+}
+
+const AUTH_CODES: ReadonlySet<CodeName> = new Set<CodeName>([
+  "unauthorized",
+  "token_invalid",
+  "token_expired",
+  "resume_rejected",
+  "rejected_connect",
+]);

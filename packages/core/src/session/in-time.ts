@@ -1,0 +1,20 @@
+// Owns: the time that the application's own code (rules, schemas, hooks) may take for one request.
+import type { NodeParts } from "../parts.ts";
+import { Refused } from "./refusal.ts";
+
+/**
+ * What the application answers, or `request_failed` when it takes longer than `timeouts.rpcMs`;
+ * what it answers then is ignored.
+ */
+export function inTime<T>(parts: NodeParts, what: string, answer: Promise<T>): Promise<T> {
+  const { clock, settings, observer } = parts;
+  return new Promise((resolve, reject) => {
+    const cancel = clock.after(settings().timeouts.rpcMs, () => {
+      observer.bug(what, new Refused("request_failed", `${what} did not answer in time`));
+      reject(
+        new Refused("request_failed", "The application did not answer in time", { retryMs: 1000 }),
+      );
+    });
+    answer.then(resolve, reject).finally(cancel);
+  });
+}

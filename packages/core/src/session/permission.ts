@@ -1,0 +1,75 @@
+// Owns: the checks that stand before every request on a channel: its name, its rules, the session's
+// permission.
+
+import type { ChannelAction, ChannelRules } from "@holdfast/contract";
+import { channelNameFault } from "@holdfast/contract";
+import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
+import { Refused } from "./refusal.ts";
+
+/** The rules of a channel that a peer named. Throws `Refused`. */
+export function rulesOf(parts: NodeParts, channel: string): ChannelRules {
+  const max = Math.min(parts.settings().limits.channelLengthMax, CHANNEL_LENGTH_CEILING);
+  const fault = channelNameFault(channel, max);
+  if (fault !== undefined)
+    throw new Refused(
+      "channel_invalid",
+      `Cannot use channel: found ${fault.found}, expected ${fault.expected}`,
+      { path: "ch" },
+    );
+  const rules = parts.contract.resolve(channel);
+  if (rules === undefined)
+    throw new Refused(
+      "channel_unknown",
+      `Cannot use channel "${channel}": no pattern of the contract matches it`,
+    );
+  return rules;
+}
+
+/**
+ * Goes on with `then` if the session may; within this call unless the application's rule is
+ * asynchronous. Throws or rejects with `Refused`.
+ */
+export function permit(
+  parts: NodeParts,
+  request: {
+    readonly connection: Connection;
+    readonly action: ChannelAction;
+    readonly rules: ChannelRules;
+  },
+  then: () => Promise<void> | void,
+): Promise<void> | void {
+  const { connection, action, rules } = request;
+  parts.sessions.checkExpiry(connection);
+  const decide = (allowed: boolean): Promise<void> | void => {
+    if (!allowed)
+      throw new Refused(
+        "permission_denied",
+        `Cannot ${action} in "${rules.channel}": the session has no permission for it`,
+      );
+    return then();
+  };
+  const allowed = rules.allows(action, connection.view, connection.identity);
+  return typeof allowed === "boolean"
+    ? decide(allowed)
+    : inTime(parts, "rule", allowed).then(decide);
+}
+
+/**
+ * Counts a request while it is under way, so that requests that overlap cannot pass a limit
+ * together.
+ */
+export async function counted(
+  connection: Connection,
+  kind: "subscribing" | "entering",
+  act: () => Promise<void> | void,
+): Promise<void> {
+  connection[kind] += 1;
+  try {
+    await act();
+  } finally {
+    connection[kind] -= 1;
+  }
+}

@@ -1,0 +1,68 @@
+// Owns: the requests that keep a session alive: ping, which also renews the resume token, and
+// refresh, which renews the identity.
+
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "./connection.ts";
+import type { FrameOf } from "./requests.ts";
+
+export function answerPing(
+  parts: NodeParts,
+  connection: Connection,
+  { id, windowMs }: { readonly id: number; readonly windowMs: number },
+): void {
+  const { clock, authenticator, settings } = parts;
+  const time = clock.wallMs();
+  const stale = Math.abs(time - connection.resumeIssuedMs) * 2 > settings().timeouts.resumeTtlMs;
+  if (stale) connection.resumeIssuedMs = time;
+  const resume = stale
+    ? { resume: authenticator.issueResume(connection.session, connection.identity, time) }
+    : {};
+  connection.windowToldMs = windowMs;
+  connection.send({ t: "pong", id, time, windowMs, ...resume });
+}
+
+/** Takes a new token of the same user; what its claims no longer allow ends. */
+export async function refresh(
+  parts: NodeParts,
+  connection: Connection,
+  frame: FrameOf<"refresh">,
+): Promise<void> {
+  const { authenticator, clock, observer, rates, sessions } = parts;
+  // A signature's check is the costliest thing that a client can ask for.
+  const retryMs = rates.rpc(connection);
+  if (retryMs > 0)
+    return connection.fail(
+      frame.id,
+      "rate_limited",
+      "Cannot refresh: over the rate of calls and refreshes for a connection",
+      { retryMs },
+    );
+  const verified = await authenticator.verify(frame.token);
+  if (connection.phase === "ended") return;
+  if (!verified.ok) {
+    observer.authFailed(verified.code);
+    const retry = verified.code === "try_later" ? { retryMs: verified.retryMs } : {};
+    return connection.fail(frame.id, verified.code, verified.message, retry);
+  }
+  if (verified.identity.user !== connection.identity.user) {
+    return connection.fail(
+      frame.id,
+      "token_invalid",
+      "Cannot refresh: found a token of another user, expected the session's",
+      {
+        path: "token",
+      },
+    );
+  }
+  connection.identity = verified.identity;
+  // The next pong brings a resume token that knows of it.
+  connection.resumeIssuedMs = 0;
+  sessions.armExpiry(connection);
+  const { expiresAtMs } = connection.identity;
+  const text =
+    expiresAtMs === undefined
+      ? "{}"
+      : `{"expiresMs":${Math.max(0, Math.round(expiresAtMs - clock.wallMs()))}}`;
+  connection.send({ t: "ok", id: frame.id, data: { kind: "json", text } });
+  await sessions.recheckPermissions(connection);
+}

@@ -1,0 +1,281 @@
+// Owns: which connections there are, whose they are, and how they end.
+import { CODES, type CodeName } from "@holdfast/protocol";
+import type { NodeParts } from "../parts.ts";
+import type { Connection } from "./connection.ts";
+import { inTime } from "./in-time.ts";
+import { networkOf } from "./network-of.ts";
+import { Refused } from "./refusal.ts";
+
+/** A peer that does not answer the closing handshake is cut after this. */
+const CLOSE_MS_MAX = 3000;
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** What a goodbye may advise. */
+export interface Farewell {
+  readonly message?: string;
+  readonly retryMs?: number;
+  readonly windowMs?: number;
+}
+
+export class Sessions {
+  /** Every connection that has not ended, in whatever phase. */
+  readonly connections = new Set<Connection>();
+  /** The connection that speaks for a session. */
+  readonly #bySession = new Map<string, Connection>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #byUser = new Map<string, Set<Connection>>();
+  readonly #parts: () => NodeParts;
+  /** Connections whose connect frame was not yet answered. */
+  opening = 0;
+  subscriptions = 0;
+  /** Told when a connection has ended. */
+  onEnded: (connection: Connection) => void = () => {};
+
+  constructor(parts: () => NodeParts) {
+    this.#parts = parts;
+  }
+
+  get count(): number {
+    return this.#bySession.size;
+  }
+
+  get(session: string): Connection | undefined {
+    return this.#bySession.get(session);
+  }
+
+  ofUser(user: string): ReadonlySet<Connection> {
+    return this.#byUser.get(user) ?? NONE;
+  }
+
+  ofAddress(address: string): number {
+    return this.#perAddress.get(networkOf(address)) ?? 0;
+  }
+
+  sessions(): IterableIterator<[string, Connection]> {
+    return this.#bySession.entries();
+  }
+
+  add(connection: Connection): void {
+    this.connections.add(connection);
+    this.opening += 1;
+    const { address } = connection.link;
+    this.#perAddress.set(networkOf(address), this.ofAddress(address) + 1);
+  }
+
+  /** The connection has its session: `connected` can be sent. */
+  establish(connection: Connection, session: string): void {
+    this.opening -= 1;
+    connection.phase = "open";
+    connection.session = session;
+    connection.connectedAtMs = this.#parts().clock.wallMs();
+    this.#bySession.set(session, connection);
+    const { user } = connection.identity;
+    if (user !== undefined) {
+      const mine = this.#byUser.get(user);
+      if (mine === undefined) this.#byUser.set(user, new Set([connection]));
+      else mine.add(connection);
+    }
+    this.armExpiry(connection);
+  }
+
+  // ---- expiry (H5) ----
+
+  armExpiry(connection: Connection): void {
+    const { clock } = this.#parts();
+    connection.cancelExpiry?.();
+    connection.cancelExpiry = undefined;
+    const { expiresAtMs } = connection.identity;
+    if (expiresAtMs === undefined) return;
+    const leftMs = Math.max(0, Math.min(expiresAtMs - clock.wallMs(), TIMER_MS_MAX));
+    connection.cancelExpiry = clock.after(leftMs, () => {
+      if (connection.phase !== "ended" && !this.endIfExpired(connection))
+        this.armExpiry(connection);
+    });
+  }
+
+  /** Throws when the session's token is no longer valid; the connection is ended then. */
+  checkExpiry(connection: Connection): void {
+    if (this.endIfExpired(connection)) throw new Refused("permission_denied", "The token expired");
+  }
+
+  /** Ends the connection if its token is over by the wall clock; true then. */
+  endIfExpired(connection: Connection): boolean {
+    const { expiresAtMs } = connection.identity;
+    if (expiresAtMs === undefined || expiresAtMs > this.#parts().clock.wallMs()) return false;
+    this.end(connection, "token_expired");
+    return true;
+  }
+
+  // ---- ending ----
+
+  /** Says goodbye, closes, and lets go of everything at once; a peer that does not close is cut. */
+  end(connection: Connection, code: CodeName, farewell: Farewell = {}): void {
+    // Flushing below may find the queue over its limit, which would end the connection again.
+    if (connection.phase === "ended" || connection.endedWith !== undefined) return;
+    connection.endedWith = code;
+    const row = CODES[code];
+    const { message, ...advice } = farewell;
+    connection.send({
+      t: "goodbye",
+      code: row.number,
+      name: code,
+      msg: message ?? row.meaning,
+      ...advice,
+    });
+    connection.flush();
+    connection.link.close("close" in row ? row.close : 1000, code);
+    this.#parts().clock.after(CLOSE_MS_MAX, () => connection.link.cut());
+    this.#forget(connection);
+  }
+
+  /** The client said bye. */
+  leave(connection: Connection, moved: boolean): void {
+    if (connection.phase === "ended") return;
+    connection.saidBye = moved ? "moved" : "left";
+    connection.flush();
+    connection.link.close(1000, "bye");
+    this.#parts().clock.after(CLOSE_MS_MAX, () => connection.link.cut());
+    this.#forget(connection);
+  }
+
+  /** The transport told that the connection is gone. */
+  gone(connection: Connection): void {
+    if (connection.phase !== "ended") this.#forget(connection);
+  }
+
+  #forget(connection: Connection): void {
+    const { phase, session, identity } = connection;
+    if (phase === "ended") return;
+    connection.phase = "ended";
+    connection.cancelExpiry?.();
+    this.connections.delete(connection);
+    this.#count(connection.link.address, -1);
+    if (phase !== "open") this.opening -= 1;
+    for (const channel of [...(connection.subscriptions?.keys() ?? [])])
+      this.endSubscription(connection, channel);
+    for (const channel of [...(connection.watches ?? [])]) this.endWatch(connection, channel);
+    for (const channel of [...(connection.entries?.keys() ?? [])])
+      this.leavePresence(connection, channel);
+    for (const signal of connection.calls?.values() ?? []) signal.end("rpc_cancelled");
+    if (phase === "open") this.#forgetSession(connection, session, identity.user);
+    connection.older = undefined;
+    this.onEnded(connection);
+  }
+
+  #forgetSession(connection: Connection, session: string, user: string | undefined): void {
+    const { clock, contract, observer, background } = this.#parts();
+    if (this.#bySession.get(session) === connection) {
+      // A connection that was to take over ended first: the older one speaks for the session again.
+      const { older } = connection;
+      if (older !== undefined && older.phase === "open") this.#bySession.set(session, older);
+      else this.#bySession.delete(session);
+    }
+    if (user !== undefined) {
+      const mine = this.#byUser.get(user);
+      mine?.delete(connection);
+      if (mine?.size === 0) this.#byUser.delete(user);
+    }
+    const connectedMs = clock.wallMs() - connection.connectedAtMs;
+    observer.ended({
+      session,
+      ...(user === undefined ? {} : { user }),
+      code: connection.endedWith,
+      connectedMs,
+    });
+    if (connection.saidBye === "moved" || contract.hooks.onDisconnect === undefined) return;
+    const { onDisconnect } = contract.hooks;
+    const tell = async (): Promise<void> =>
+      onDisconnect(connection.view, connection.endedWith ?? connection.saidBye);
+    background("onDisconnect", tell());
+  }
+
+  #count(address: string, by: number): void {
+    const count = this.ofAddress(address) + by;
+    if (count > 0) this.#perAddress.set(networkOf(address), count);
+    else this.#perAddress.delete(networkOf(address));
+  }
+
+  // ---- what hangs on a connection ----
+
+  endSubscription(connection: Connection, channel: string): boolean {
+    const subscription = connection.subscriptions?.get(channel);
+    if (subscription === undefined) return false;
+    connection.subscriptions?.delete(channel);
+    this.subscriptions -= 1;
+    subscription.hub.remove(subscription);
+    this.#parts().hubs.release(subscription.hub);
+    return true;
+  }
+
+  endWatch(connection: Connection, channel: string): boolean {
+    if (connection.watches?.delete(channel) !== true) return false;
+    const { hubs } = this.#parts();
+    const hub = hubs.get(channel);
+    if (hub === undefined) return true;
+    hub.presenceRoom.unwatch(connection);
+    hubs.release(hub);
+    return true;
+  }
+
+  /**
+   * The entry goes at once when the client left on purpose; otherwise it stays for the grace time,
+   * or with whoever entered it again (H7).
+   */
+  leavePresence(connection: Connection, channel: string): void {
+    const { presenceKeeper, settings } = this.#parts();
+    connection.entries?.delete(channel);
+    const forGood = connection.saidBye === "left" || connection.endedWith === "banned";
+    presenceKeeper.leave(channel, connection, forGood ? 0 : settings().timeouts.presenceGraceMs);
+  }
+
+  /**
+   * Ends what the session's claims no longer allow, each as soon as its rule says so; a rule that
+   * does not answer in time allows nothing.
+   */
+  async recheckPermissions(connection: Connection): Promise<void> {
+    const subscribed = [...(connection.subscriptions?.keys() ?? [])];
+    const present = new Set([...(connection.watches ?? []), ...(connection.entries?.keys() ?? [])]);
+    await Promise.all([
+      ...subscribed.map((channel) => this.#recheck(connection, "subscribe", channel)),
+      ...[...present].map((channel) => this.#recheck(connection, "presence", channel)),
+    ]);
+  }
+
+  async #recheck(
+    connection: Connection,
+    action: "subscribe" | "presence",
+    channel: string,
+  ): Promise<void> {
+    const { identity, view } = connection;
+    const parts = this.#parts();
+    const answer = parts.contract.resolve(channel)?.allows(action, view, identity) ?? false;
+    const allowed =
+      typeof answer === "boolean" ? answer : await inTime(parts, "rule", answer).catch(() => false);
+    // The claims changed again meanwhile: that change asks for itself.
+    if (allowed || connection.identity !== identity) return;
+    if (action === "subscribe") {
+      if (this.endSubscription(connection, channel)) this.tellUnsubscribed(connection, channel);
+      return;
+    }
+    const watched = this.endWatch(connection, channel);
+    const entered = connection.entries?.has(channel) ?? false;
+    if (entered) this.leavePresence(connection, channel);
+    if (watched || entered) this.tellUnsubscribed(connection, channel, "presence");
+  }
+
+  /** `of: "presence"`: only watch and entry ended. */
+  tellUnsubscribed(connection: Connection, channel: string, of?: "presence"): void {
+    const row = CODES.subscription_ended;
+    const only = of === undefined ? {} : { of };
+    connection.send({
+      t: "unsubscribed",
+      ch: channel,
+      code: row.number,
+      name: "subscription_ended",
+      msg: row.meaning,
+      ...only,
+    });
+  }
+}
+
+const NONE: ReadonlySet<Connection> = new Set();

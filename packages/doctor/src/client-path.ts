@@ -1,0 +1,132 @@
+// Owns: the way of a client to the pods of a workload: every hop that was found, outermost first.
+
+import type { KubeObject } from "@holdfast/kube";
+import { at, list, text } from "@holdfast/kube";
+import { type Scene, sameNamespace } from "./cluster-snapshot.ts";
+import { type Load, loadOf } from "./load.ts";
+import { frontsNamed, frontsOfIngress } from "./network-hops/fronts.ts";
+import { routeHops, routesOf } from "./network-hops/gateway-api.ts";
+import { ingressesOf, ingressHop, traefikDrain } from "./network-hops/ingress.ts";
+import {
+  destinationRuleHop,
+  destinationRulesOf,
+  istioGatewayHops,
+  knativeHop,
+  sidecarHops,
+  virtualServicesOf,
+} from "./network-hops/mesh.ts";
+import type { Hop } from "./network-hops/network-hop.ts";
+import { loadBalancerHop } from "./network-hops/service.ts";
+import { isDatabase, isRedis, saysWebSocket, type Workload, workloadsOf } from "./workload.ts";
+
+export interface Way {
+  readonly workload: Workload;
+  readonly load: Load;
+  readonly hops: readonly Hop[];
+  readonly ingresses: readonly KubeObject[];
+  readonly routes: readonly KubeObject[];
+  readonly virtualServices: readonly KubeObject[];
+  readonly destinationRules: readonly KubeObject[];
+  /** Whether clients outside of the cluster reach it. */
+  readonly exposed: boolean;
+}
+
+/**
+ * The ways that matter. Named workloads if any are named; else those that say WebSocket or are
+ * reached from outside;
+ * else everything that has a Service and is no database.
+ */
+export function waysOf(scene: Scene): readonly Way[] {
+  const named = scene.options.workloads ?? [];
+  const all = workloadsOf(scene);
+  if (named.length > 0)
+    return all
+      .filter(({ object }) => named.includes(object.name))
+      .map((workload) => wayOf(workload, scene));
+  const candidates = all
+    .filter(
+      (workload) =>
+        !isRedis(workload) &&
+        !isDatabase(workload) &&
+        !isProxy(workload) &&
+        !isOfTheCluster(workload),
+    )
+    .filter(
+      (workload) => workload.own || workload.kind === "Service" || workload.services.length > 0,
+    )
+    .map((workload) => wayOf(workload, scene));
+  const sure = candidates.filter((way) => way.exposed || saysWebSocket(way.workload));
+  return sure.length > 0 ? sure : candidates;
+}
+
+/** Not every gateway or controller is one of these: applications are called so too. */
+const PROXY_IMAGE =
+  /(^|\/)(traefik|haproxy|haproxy-ingress|kubernetes-ingress|ingress-nginx\/controller|nginx-ingress(-controller)?|istio\/proxyv2|envoy|envoyproxy\/gateway)(:|@|$)/;
+
+/** DNS, metrics and their like have Services too. */
+function isOfTheCluster({ object }: Workload): boolean {
+  return /^kube-(system|public|node-lease)$/.test(object.namespace);
+}
+
+function isProxy({ main }: Workload): boolean {
+  return PROXY_IMAGE.test(text(main.body.image) ?? "");
+}
+
+function wayOf(workload: Workload, scene: Scene): Way {
+  const ingresses = ingressesOf(workload, scene);
+  const routes = routesOf(workload, scene);
+  const virtualServices = virtualServicesOf(workload, scene);
+  const destinationRules = destinationRulesOf(workload, scene);
+  const traefik = traefikRoutesOf(workload, scene);
+  const balancers = workload.services.flatMap((service) => loadBalancerHop(service) ?? []);
+  const entrances = [
+    ...balancers,
+    ...ingresses.map((ingress) => ({
+      ...ingressHop(ingress, workload, scene),
+      before: frontsOfIngress(ingress, scene),
+    })),
+    ...routes.flatMap((route) => routeHops(route, workload, scene)),
+    ...traefik.map((route) => traefikHop(route, scene)),
+    ...virtualServices.flatMap((virtual) => istioGatewayHops(virtual, scene)),
+    ...(workload.kind === "Service" ? [knativeHop(workload)] : []),
+  ];
+  const hops = [
+    ...entrances,
+    ...destinationRules.map(destinationRuleHop),
+    ...sidecarHops(workload, scene),
+  ];
+  const exposed =
+    entrances.length > 0 ||
+    workload.services.some((service) => text(at(service.body, "spec", "type")) === "NodePort");
+  return {
+    workload,
+    load: loadOf(workload, scene),
+    hops,
+    ingresses,
+    routes,
+    virtualServices,
+    destinationRules,
+    exposed,
+  };
+}
+
+function traefikHop(route: KubeObject, scene: Scene): Hop {
+  return {
+    kind: "gateway",
+    name: `IngressRoute ${route.name} (Traefik)`,
+    before: frontsNamed("traefik", scene),
+    ...traefikDrain(scene),
+  };
+}
+
+function traefikRoutesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
+  return scene.all("IngressRoute").filter((route) => {
+    const names = list(at(route.body, "spec", "routes")).flatMap((one) =>
+      list(at(one, "services")).map((service) => text(at(service, "name"))),
+    );
+    return workload.services.some(
+      (service) =>
+        names.includes(service.name) && sameNamespace(service.namespace, route.namespace),
+    );
+  });
+}

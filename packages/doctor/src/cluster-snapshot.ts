@@ -1,0 +1,112 @@
+// Owns: everything that was read, and how to look things up in it.
+import { at, type KubeObject, labelsOf, list, picks, record, text } from "@holdfast/kube";
+
+/** What the doctor cannot read from manifests and must be told, or assumes. */
+export interface DoctorOptions {
+  /**
+   * How often clients ping, in seconds. Absent: the node's own option for our workloads, 25 s for
+   * others.
+   */
+  readonly pingSeconds?: number;
+  /**
+   * N: connections of a pod. Absent: annotated, the node's cap for our workloads, 10,000 for
+   * others.
+   */
+  readonly connections?: number;
+  /**
+   * A: set-ups a second that a pod takes. Absent: the node's option for our workloads, 500 for
+   * others.
+   */
+  readonly handshakesPerSecond?: number;
+  /**
+   * M of workloads that are not ours: how long the application takes from SIGTERM to its end.
+   * Absent: unknown.
+   */
+  readonly drainSeconds?: number;
+  /** Names of the workloads to look at. Absent or empty: those on the clients' way. */
+  readonly workloads?: readonly string[];
+}
+
+export interface Scene {
+  readonly objects: readonly KubeObject[];
+  readonly options: DoctorOptions;
+  /** Objects of a kind; `group` is what apiVersion has before the slash, any when absent. */
+  all(kind: string, group?: string): readonly KubeObject[];
+  /** One object by name, seen from a namespace. */
+  one(kind: string, name: string | undefined, namespace: string): KubeObject | undefined;
+}
+
+export function createScene(objects: readonly KubeObject[], options: DoctorOptions): Scene {
+  const byKind = grouped(objects, ({ kind }) => kind);
+  const byGroup = grouped(objects, ({ kind, apiVersion }) => `${kind} ${groupOf(apiVersion)}`);
+  const byName = grouped(objects, ({ kind, name }) => `${kind} ${name}`);
+  return {
+    objects,
+    options,
+    all: (kind, group) =>
+      (group === undefined ? byKind.get(kind) : byGroup.get(`${kind} ${group}`)) ?? [],
+    one: (kind, name, namespace) =>
+      byName.get(`${kind} ${name}`)?.find((object) => sameNamespace(object.namespace, namespace)),
+  };
+}
+
+function grouped(
+  objects: readonly KubeObject[],
+  keyOf: (object: KubeObject) => string,
+): ReadonlyMap<string, readonly KubeObject[]> {
+  const groups = new Map<string, KubeObject[]>();
+  for (const object of objects) {
+    const group = groups.get(keyOf(object));
+    if (group === undefined) groups.set(keyOf(object), [object]);
+    else group.push(object);
+  }
+  return groups;
+}
+
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf("/");
+  return slash < 0 ? "" : apiVersion.slice(0, slash);
+}
+
+/** Manifests that leave the namespace out go where the others go. */
+export function sameNamespace(a: string, b: string): boolean {
+  return a === b || a === "" || b === "";
+}
+
+/** Services that pick pods with these labels. */
+export function servicesOf(
+  scene: Scene,
+  labels: Readonly<Record<string, unknown>>,
+  namespace: string,
+): readonly KubeObject[] {
+  return scene
+    .all("Service", "")
+    .filter(
+      (service) =>
+        sameNamespace(service.namespace, namespace) &&
+        picks(at(service.body, "spec", "selector"), labels),
+    );
+}
+
+/** Whether a policy's targetRef or targetRefs name the object. */
+export function targets(policy: KubeObject, object: KubeObject): boolean {
+  const refs = [
+    at(policy.body, "spec", "targetRef"),
+    ...list(at(policy.body, "spec", "targetRefs")),
+  ];
+  return (
+    sameNamespace(policy.namespace, object.namespace) &&
+    refs.some(
+      (ref) => text(at(ref, "kind")) === object.kind && text(at(ref, "name")) === object.name,
+    )
+  );
+}
+
+/** Labels of the namespace, where its manifest is known. */
+export function namespaceLabels(
+  scene: Scene,
+  namespace: string,
+): Readonly<Record<string, unknown>> {
+  const found = scene.all("Namespace", "").find(({ name }) => name === namespace);
+  return found === undefined ? record(undefined) : labelsOf(found);
+}

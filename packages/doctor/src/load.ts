@@ -1,0 +1,118 @@
+// Owns: pings, connections and drain of one workload: what is configured, what was told, what is
+// assumed, and which of these it is.
+import {
+  at,
+  DRAIN_DEFAULTS,
+  type DrainInput,
+  type DrainPlan,
+  GRACE_MARGIN_SECONDS,
+  list,
+  number,
+  planDrain,
+  TAIL_SECONDS,
+  text,
+} from "@holdfast/kube";
+import type { Scene } from "./cluster-snapshot.ts";
+import { type OwnOptions, ownOptions } from "./own-options.ts";
+import type { Container, Workload } from "./workload.ts";
+
+/** On the pod template: connections that a pod is planned for. */
+export const CONNECTIONS_ANNOTATION = "holdfast.dev/connections-per-pod";
+
+const PING_SECONDS = 25;
+const CONNECTIONS = 10_000;
+const GRACE_SECONDS = 30;
+
+/** `configured` in the manifests, `told` by whoever runs the doctor, or `assumed`. */
+export type Basis = "configured" | "told" | "assumed";
+
+export interface Load {
+  readonly pingSeconds: number;
+  readonly pingBasis: Basis;
+  readonly connections: number;
+  readonly connectionsBasis: Basis;
+  /**
+   * M, with its parts; for workloads that are not ours what their grace period leaves them, unless
+   * it was told.
+   */
+  readonly drain: DrainInput;
+  readonly drainBasis: Basis;
+  readonly plan: DrainPlan;
+  /** G: terminationGracePeriodSeconds, 30 where the manifest is silent. */
+  readonly graceSeconds: number;
+  /**
+   * S: the longest preStop of the pod's containers; undefined where a hook's time cannot be read.
+   */
+  readonly preStopSeconds: number | undefined;
+  readonly own: OwnOptions | undefined;
+}
+
+export function loadOf(workload: Workload, scene: Scene): Load {
+  const own = workload.own ? ownOptions(workload, scene) : undefined;
+  const { options } = scene;
+  const graceSeconds = number(workload.podSpec.terminationGracePeriodSeconds) ?? GRACE_SECONDS;
+  const preStopSeconds = longestPreStop(workload);
+  const annotated = number(workload.podAnnotations[CONNECTIONS_ANNOTATION]);
+  const connections =
+    options.connections ?? annotated ?? own?.config.limits.connectionsMax ?? CONNECTIONS;
+  const told = options.drainSeconds;
+  const preDelaySeconds = own === undefined ? 0 : own.config.drain.preDelayMs / 1000;
+  const left = Math.max(0, graceSeconds - (preStopSeconds ?? 0) - GRACE_MARGIN_SECONDS);
+  const drain: DrainInput = {
+    maxSeconds:
+      own === undefined
+        ? (told ?? left)
+        : preDelaySeconds + own.config.drain.windowMs / 1000 + TAIL_SECONDS,
+    preDelaySeconds,
+    preStopSeconds: preStopSeconds ?? 0,
+    connections,
+    handshakesPerSecond:
+      options.handshakesPerSecond ??
+      own?.config.admission.handshakesPerSecond ??
+      DRAIN_DEFAULTS.handshakesPerSecond,
+  };
+  return {
+    pingSeconds:
+      options.pingSeconds ?? (own === undefined ? PING_SECONDS : own.config.timeouts.pingMs / 1000),
+    pingBasis:
+      options.pingSeconds !== undefined ? "told" : own !== undefined ? "configured" : "assumed",
+    connections,
+    connectionsBasis:
+      options.connections !== undefined
+        ? "told"
+        : annotated !== undefined
+          ? "configured"
+          : "assumed",
+    drain,
+    drainBasis: own !== undefined ? "configured" : told !== undefined ? "told" : "assumed",
+    plan: planDrain(drain),
+    graceSeconds,
+    preStopSeconds,
+    own,
+  };
+}
+
+function longestPreStop(workload: Workload): number | undefined {
+  const each = [...workload.containers, ...workload.initContainers].map(preStopOf);
+  return each.some((value) => value === undefined)
+    ? undefined
+    : Math.max(0, ...each.map((value) => value ?? 0));
+}
+
+/**
+ * Seconds that a container's preStop takes: 0 without one, undefined where only running it would
+ * tell.
+ */
+function preStopOf({ body }: Container): number | undefined {
+  const hook = at(body, "lifecycle", "preStop");
+  if (hook === undefined || hook === null) return 0;
+  const sleep = number(at(hook, "sleep", "seconds"));
+  if (sleep !== undefined) return sleep;
+  const command = list(at(hook, "exec", "command"))
+    .map((word) => text(word) ?? "")
+    .join(" ");
+  const naps = [...command.matchAll(/\bsleep\s+(\d+(?:\.\d+)?)/g)].map(([, seconds]) =>
+    Number(seconds),
+  );
+  return naps.length > 0 ? naps.reduce((sum, nap) => sum + nap, 0) : undefined;
+}

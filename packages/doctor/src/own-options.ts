@@ -1,0 +1,139 @@
+// Owns: the options of one of our nodes as its manifest gives them: environment, ConfigMaps, flags
+// and a mounted configuration file.
+import { type Config, type ConfigProblem, loadConfig, optionRows } from "@holdfast/config";
+import { at, type Json, list, record, text } from "@holdfast/kube";
+import type { Scene } from "./cluster-snapshot.ts";
+import type { Workload } from "./workload.ts";
+
+export interface OwnOptions {
+  readonly config: Config;
+  /** What the node will refuse at its start. Values from Secrets are not known and not judged. */
+  readonly problems: readonly ConfigProblem[];
+  /** Variables that a Secret, or anything else that is not in the manifests, gives. */
+  readonly hidden: ReadonlySet<string>;
+}
+
+const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
+
+/** Reads what is in force. What cannot be known stands at its default. */
+export function ownOptions(workload: Workload, scene: Scene): OwnOptions {
+  const { values, hidden } = environmentOf(workload, scene);
+  const flags = flagsOf(workload.main.body);
+  const path = flags.config ?? values[CONFIG_VARIABLE];
+  const file = path === undefined ? undefined : mountedText(workload, path, scene);
+  const input = { env: values, envIgnored: [CONFIG_VARIABLE], flags: flags.options };
+  const loaded = loadConfig(
+    file === undefined ? input : { ...input, file: path ?? "", text: file },
+  );
+  if (loaded.ok) return { config: loaded.config, problems: [], hidden };
+  // What is refused is told; the rest is still judged, with defaults in the place of what was
+  // refused.
+  const refused = new Set(loaded.problems.flatMap(({ where, option }) => [where, option]));
+  const env = withoutKeys(values, (name) => refused.has(name));
+  const given = withoutKeys(flags.options, (name) => refused.has(name));
+  const again = loadConfig({ env, envIgnored: [CONFIG_VARIABLE], flags: given });
+  return { config: again.ok ? again.config : defaults(), problems: loaded.problems, hidden };
+}
+
+function withoutKeys(
+  values: Readonly<Record<string, string>>,
+  isLeftOut: (name: string) => boolean,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => !isLeftOut(name)));
+}
+
+function defaults(): Config {
+  const loaded = loadConfig({});
+  if (loaded.ok) return loaded.config;
+  throw new OptionTableError("Cannot read the option table: its own defaults were refused");
+}
+
+/** The table contradicts itself. A test of packages/config excludes it. */
+export class OptionTableError extends Error {
+  override readonly name = "OptionTableError";
+  readonly code = "option_table";
+}
+
+interface Environment {
+  readonly values: Readonly<Record<string, string>>;
+  readonly hidden: ReadonlySet<string>;
+}
+
+function environmentOf(workload: Workload, scene: Scene): Environment {
+  const values: Record<string, string> = {};
+  const hidden = new Set<string>();
+  const namespace = workload.object.namespace;
+  for (const source of list(workload.main.body.envFrom)) {
+    const prefix = text(at(source, "prefix")) ?? "";
+    const map = scene.one("ConfigMap", text(at(source, "configMapRef", "name")), namespace);
+    for (const [key, value] of Object.entries(record(at(map?.body, "data"))))
+      if (`${prefix}${key}`.startsWith("HOLDFAST_")) values[`${prefix}${key}`] = text(value) ?? "";
+    const secret = scene.one("Secret", text(at(source, "secretRef", "name")), namespace);
+    for (const key of Object.keys({
+      ...record(at(secret?.body, "data")),
+      ...record(at(secret?.body, "stringData")),
+    }))
+      hidden.add(`${prefix}${key}`);
+    // A Secret that is not here may hold anything.
+    if (at(source, "secretRef") !== undefined && secret === undefined) hidden.add("*");
+  }
+  for (const entry of list(workload.main.body.env)) {
+    const name = text(at(entry, "name")) ?? "";
+    if (!name.startsWith("HOLDFAST_")) continue;
+    const value = givenValue(entry, namespace, scene);
+    // $(NAME) is expanded by the kubelet from what may be a Secret.
+    if (value === undefined || value.includes("$(")) hidden.add(name);
+    else values[name] = value;
+  }
+  return { values, hidden };
+}
+
+function givenValue(entry: unknown, namespace: string, scene: Scene): string | undefined {
+  const direct = text(at(entry, "value"));
+  if (direct !== undefined) return direct;
+  const from = at(entry, "valueFrom", "configMapKeyRef");
+  const map = scene.one("ConfigMap", text(at(from, "name")), namespace);
+  return text(at(map?.body, "data", text(at(from, "key")) ?? ""));
+}
+
+/** `--drain-window-ms 60s` and `--drain-window-ms=60s`, as the command reads them. */
+function flagsOf(container: Json): {
+  readonly config?: string;
+  readonly options: Readonly<Record<string, string>>;
+} {
+  const words = [...list(container.command), ...list(container.args)].flatMap((word) =>
+    (text(word) ?? "").split(/=(.*)/s).filter((part) => part !== ""),
+  );
+  const after = (flag: string): string | undefined => {
+    const index = words.indexOf(flag);
+    return index < 0 ? undefined : words[index + 1];
+  };
+  const options: Record<string, string> = {};
+  for (const { name, flag } of optionRows()) {
+    const value = flag === undefined ? undefined : after(flag);
+    if (value !== undefined && !value.includes("$(")) options[name] = value;
+  }
+  const config = after("--config") ?? after("-c");
+  return config === undefined ? { options } : { config, options };
+}
+
+/** The text of a file that comes from a ConfigMap; undefined when it comes from elsewhere. */
+function mountedText(workload: Workload, path: string, scene: Scene): string | undefined {
+  for (const mount of list(workload.main.body.volumeMounts)) {
+    const folder = text(at(mount, "mountPath"))?.replace(/\/$/, "");
+    const subPath = text(at(mount, "subPath"));
+    if (folder === undefined || (path !== folder && !path.startsWith(`${folder}/`))) continue;
+    const volume = list(workload.podSpec.volumes).find(
+      (candidate) => text(at(candidate, "name")) === text(at(mount, "name")),
+    );
+    const map = scene.one(
+      "ConfigMap",
+      text(at(volume, "configMap", "name")),
+      workload.object.namespace,
+    );
+    const key = subPath ?? path.slice(folder.length + 1);
+    const content = text(at(map?.body, "data", key));
+    if (content !== undefined) return content;
+  }
+  return undefined;
+}

@@ -1,0 +1,40 @@
+// Owns: the rule of network load balancers that cut the connections of a pod which is alive and
+// does not want newcomers.
+
+import { annotationsOf, at, type KubeObject, text } from "@holdfast/kube";
+import type { Way } from "../client-path.ts";
+import { type Finding, finding } from "../finding.ts";
+import { AWS, isNetworkBalancer } from "../network-hops/service.ts";
+import { annotationPatch } from "../patches.ts";
+
+const ATTRIBUTE = "target_health_state.unhealthy.connection_termination.enabled";
+
+export function balancerRules(way: Way): readonly Finding[] {
+  return way.workload.services
+    .filter(isNetworkBalancer)
+    .flatMap((service) => unready(way, service));
+}
+
+function unready({ workload }: Way, service: KubeObject): readonly Finding[] {
+  const annotations = annotationsOf(service);
+  const key = `${AWS}target-group-attributes`;
+  const attributes = text(annotations[key]) ?? "";
+  if (new RegExp(`${ATTRIBUTE.replaceAll(".", "\\.")}=false`).test(attributes)) return [];
+  const asked = text(annotations[`${AWS}healthcheck-path`]);
+  const readiness = text(at(workload.main.body, "readinessProbe", "httpGet", "path"));
+  // A path of its own, such as that of liveness, fails only when the pod is no good any more.
+  if (asked !== undefined && asked !== readiness) return [];
+  const others = attributes
+    .split(",")
+    .filter((part) => part.trim() !== "" && !part.trim().startsWith(`${ATTRIBUTE}=`));
+  return [
+    finding("balancer-cuts-unready", {
+      severity: asked === undefined ? "warning" : "error",
+      object: service,
+      path: ["metadata", "annotations"],
+      found: `${ATTRIBUTE} is true, by default or as set, and the health check asks ${asked === undefined ? "whether the port is open" : `${asked}, as readiness does`}`,
+      fix: "Set it to false, and let the health check ask what liveness asks.",
+      patch: annotationPatch(service, { [key]: [...others, `${ATTRIBUTE}=false`].join(",") }),
+    }),
+  ];
+}

@@ -1,0 +1,119 @@
+// Owns: rules of disruption budgets: none, one that blocks, one that permits all, several.
+
+import type { KubeObject } from "@holdfast/kube";
+import { at, selects, share, text } from "@holdfast/kube";
+import type { Way } from "../client-path.ts";
+import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import { type Finding, finding } from "../finding.ts";
+import { creation, patchAt, patchOf } from "../patches.ts";
+import type { Workload } from "../workload.ts";
+
+export function disruptionRules({ workload }: Way, scene: Scene): readonly Finding[] {
+  if (workload.kind === "Service") return [];
+  const budgets = scene
+    .all("PodDisruptionBudget", "policy")
+    .filter(
+      (budget) =>
+        sameNamespace(budget.namespace, workload.object.namespace) &&
+        selects(at(budget.body, "spec", "selector"), workload.podLabels),
+    );
+  const [budget, second] = budgets;
+  if (budget === undefined) return workload.replicas > 1 ? [missing(workload)] : [];
+  if (second !== undefined) return [twice(workload, [budget, second])];
+  return [...verdict(workload, budget), ...unhealthy(budget)];
+}
+
+function missing(workload: Workload): Finding {
+  const spec = {
+    maxUnavailable: 1,
+    unhealthyPodEvictionPolicy: "AlwaysAllow",
+    selector: selectorOf(workload),
+  };
+  return finding("pdb-missing", {
+    object: workload.object,
+    found: `no PodDisruptionBudget selects the ${workload.replicas} pods of ${workload.object.name}`,
+    fix: "Let one pod go at a time.",
+    patch: creation("policy/v1", "PodDisruptionBudget", { near: workload.object, spec }),
+  });
+}
+
+function selectorOf(workload: Workload): unknown {
+  return at(workload.object.body, "spec", "selector") ?? { matchLabels: workload.podLabels };
+}
+
+function twice(workload: Workload, [first, second]: readonly [KubeObject, KubeObject]): Finding {
+  return finding("pdb-twice", {
+    object: second,
+    path: ["spec", "selector"],
+    found: `${first.name} and ${second.name} both select the pods of ${workload.object.name}`,
+    fix: "Keep one of them.",
+  });
+}
+
+function verdict(workload: Workload, budget: KubeObject): readonly Finding[] {
+  const pods = Math.max(1, workload.replicas);
+  const [least, most] = [
+    at(budget.body, "spec", "minAvailable"),
+    at(budget.body, "spec", "maxUnavailable"),
+  ];
+  // The API rounds both up.
+  const required = least === undefined ? undefined : share(least, pods, "up");
+  const allowed =
+    required === undefined
+      ? most === undefined
+        ? undefined
+        : share(most, pods, "up")
+      : pods - required;
+  if (allowed === undefined) return [];
+  const said = least === undefined ? `maxUnavailable ${text(most)}` : `minAvailable ${text(least)}`;
+  const sum =
+    least === undefined
+      ? `${text(most)} of ${pods} pods = ${allowed} may be away`
+      : `${pods} pods - ${required} = ${allowed} may be away`;
+  const path = ["spec", least === undefined ? "maxUnavailable" : "minAvailable"];
+  if (allowed <= 0) {
+    const alone =
+      pods === 1
+        ? " With a single pod, which cannot be moved without being away, think of a second one first."
+        : "";
+    return [
+      finding("pdb-blocks", {
+        object: budget,
+        path,
+        found: `${said} with ${pods} ${pods === 1 ? "pod" : "pods"}`,
+        sum,
+        fix: `Let one pod go at a time.${alone}`,
+        patch: patchOf(budget, {
+          spec: { maxUnavailable: 1, ...(least === undefined ? {} : { minAvailable: null }) },
+        }),
+      }),
+    ];
+  }
+  if (pods > 1 && allowed >= pods)
+    return [
+      finding("pdb-allows-all", {
+        object: budget,
+        path,
+        found: `${said} with ${pods} pods`,
+        sum,
+        fix: "Let one pod go at a time.",
+        patch: patchOf(budget, {
+          spec: { maxUnavailable: 1, ...(least === undefined ? {} : { minAvailable: null }) },
+        }),
+      }),
+    ];
+  return [];
+}
+
+function unhealthy(budget: KubeObject): readonly Finding[] {
+  if (text(at(budget.body, "spec", "unhealthyPodEvictionPolicy")) === "AlwaysAllow") return [];
+  return [
+    finding("pdb-unhealthy", {
+      object: budget,
+      path: ["spec"],
+      found: "unhealthyPodEvictionPolicy is IfHealthyBudget, by default or as set",
+      fix: "Set it to AlwaysAllow.",
+      patch: patchAt(budget, ["spec", "unhealthyPodEvictionPolicy"], "AlwaysAllow"),
+    }),
+  ];
+}

@@ -1,0 +1,165 @@
+// Owns: workloads as the doctor sees them: pods, containers, how many, and whether clients come to
+// them.
+import { optionRows } from "@holdfast/config";
+import type { KubeObject } from "@holdfast/kube";
+import { at, isRecord, type Json, list, number, type Path, record, text } from "@holdfast/kube";
+import { type Scene, sameNamespace, servicesOf } from "./cluster-snapshot.ts";
+
+export type WorkloadKind = "Deployment" | "StatefulSet" | "Rollout" | "Service";
+
+export interface Container {
+  readonly name: string;
+  readonly body: Json;
+  /** From the object's root. */
+  readonly path: Path;
+}
+
+export interface Workload {
+  readonly object: KubeObject;
+  readonly kind: WorkloadKind;
+  readonly podLabels: Json;
+  readonly podAnnotations: Json;
+  readonly podSpec: Json;
+  /** Where the pod's spec stands in the object. */
+  readonly podPath: Path;
+  readonly containers: readonly Container[];
+  /** The one that holds the connections. */
+  readonly main: Container;
+  readonly initContainers: readonly Container[];
+  /** Pods that it has at least: from its replicas, or the least of its autoscaler. */
+  readonly replicas: number;
+  readonly services: readonly KubeObject[];
+  readonly autoscaler: KubeObject | undefined;
+  /** One of our nodes. */
+  readonly own: boolean;
+}
+
+const KINDS: readonly (readonly [WorkloadKind, string])[] = [
+  ["Deployment", "apps"],
+  ["StatefulSet", "apps"],
+  ["Rollout", "argoproj.io"],
+  ["Service", "serving.knative.dev"],
+];
+const SIDECAR_NAMES =
+  /^(istio-proxy|linkerd-proxy|envoy|proxy|cloud-sql-proxy|cloudsql-proxy|oauth2?-proxy|nginx|haproxy|filebeat|fluent-?bit|vault-agent|otel-.*)$/;
+
+/** Every workload of the scene, those of its proxies and databases too. */
+export function workloadsOf(scene: Scene): readonly Workload[] {
+  return KINDS.flatMap(([kind, group]) =>
+    scene.all(kind, group).flatMap((object) => workloadOf(object, kind, scene) ?? []),
+  );
+}
+
+function workloadOf(object: KubeObject, kind: WorkloadKind, scene: Scene): Workload | undefined {
+  const template = at(object.body, "spec", "template");
+  const podPath: Path = ["spec", "template", "spec"];
+  const podSpec = at(template, "spec");
+  if (!isRecord(podSpec)) return undefined;
+  const containers = containersAt(podSpec, podPath, "containers");
+  const main =
+    containers.find(isOurs) ??
+    containers.find(({ name }) => !SIDECAR_NAMES.test(name)) ??
+    containers[0];
+  if (main === undefined) return undefined;
+  const podLabels = record(at(template, "metadata", "labels"));
+  const autoscaler = autoscalerOf(object, scene);
+  return {
+    object,
+    kind,
+    podLabels,
+    podAnnotations: record(at(template, "metadata", "annotations")),
+    podSpec,
+    podPath,
+    containers,
+    main,
+    initContainers: containersAt(podSpec, podPath, "initContainers"),
+    replicas: replicasOf(object, autoscaler),
+    services: servicesOf(scene, podLabels, object.namespace),
+    autoscaler,
+    own: containers.some(isOurs),
+  };
+}
+
+function containersAt(podSpec: Json, podPath: Path, field: string): readonly Container[] {
+  return list(podSpec[field]).flatMap((body, index) =>
+    isRecord(body) ? [{ name: text(body.name) ?? "", body, path: [...podPath, field, index] }] : [],
+  );
+}
+
+/** By its image, or by a variable that only a node reads. A client's HOLDFAST_URL makes no node. */
+function isOurs({ body }: Container): boolean {
+  return (
+    list(body.env).some((entry) => isOwnVariable(text(at(entry, "name")) ?? "")) ||
+    /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
+  );
+}
+
+function isOwnVariable(name: string): boolean {
+  return (
+    name.startsWith("HOLDFAST_") &&
+    (name === "HOLDFAST_CONFIG" || optionRows().some(({ env }) => env === name))
+  );
+}
+
+function autoscalerOf(object: KubeObject, scene: Scene): KubeObject | undefined {
+  const aims = (ref: unknown, scaler: KubeObject): boolean =>
+    text(at(ref, "name")) === object.name &&
+    (text(at(ref, "kind")) ?? "Deployment") === object.kind &&
+    sameNamespace(scaler.namespace, object.namespace);
+  return [
+    ...scene.all("ScaledObject", "keda.sh"),
+    ...scene.all("HorizontalPodAutoscaler", "autoscaling"),
+  ].find((scaler) => aims(at(scaler.body, "spec", "scaleTargetRef"), scaler));
+}
+
+function replicasOf(object: KubeObject, autoscaler: KubeObject | undefined): number {
+  const least =
+    number(at(autoscaler?.body, "spec", "minReplicas")) ??
+    number(at(autoscaler?.body, "spec", "minReplicaCount"));
+  if (autoscaler !== undefined) return least ?? (autoscaler.kind === "ScaledObject" ? 0 : 1);
+  return number(at(object.body, "spec", "replicas")) ?? 1;
+}
+
+const STORE_IMAGE = /(^|\/)(redis|valkey|redis-stack-server|redis-stack|keydb|dragonfly)(:|@|$)/;
+const DATABASE_IMAGE =
+  /(^|\/)(postgres|postgresql|mysql|mariadb|mongo|mongodb|rabbitmq|nats|kafka|etcd|memcached|prometheus|grafana)(:|@|$)/;
+
+export const isRedis = (workload: Workload): boolean =>
+  STORE_IMAGE.test(text(workload.main.body.image) ?? "");
+const isDatabase = (workload: Workload): boolean =>
+  DATABASE_IMAGE.test(text(workload.main.body.image) ?? "");
+
+/** Container ports by name. */
+function portNumber(workload: Workload, port: unknown): number | undefined {
+  const direct = number(port);
+  if (direct !== undefined) return direct;
+  const named = workload.containers
+    .flatMap(({ body }) => list(body.ports))
+    .find(
+      (entry) => text(at(entry, "name")) !== undefined && text(at(entry, "name")) === text(port),
+    );
+  return number(at(named, "containerPort"));
+}
+
+/** Ports of the pod that its Services lead to. */
+export function servedPorts(workload: Workload): readonly number[] {
+  return workload.services.flatMap((service) =>
+    list(at(service.body, "spec", "ports")).flatMap(
+      (port) => portNumber(workload, at(port, "targetPort") ?? at(port, "port")) ?? [],
+    ),
+  );
+}
+
+/** Whether anything says that WebSockets go to it: our own, an appProtocol, or a name for it. */
+export function saysWebSocket(workload: Workload): boolean {
+  return (
+    workload.own ||
+    workload.services.some((service) =>
+      list(at(service.body, "spec", "ports")).some((port) =>
+        /^(kubernetes\.io\/)?wss?$/.test(text(at(port, "appProtocol")) ?? ""),
+      ),
+    )
+  );
+}
+
+export { isDatabase, portNumber };

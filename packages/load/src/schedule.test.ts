@@ -1,0 +1,25 @@
+// Owns: checks of the agenda.
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { Agenda } from "./schedule.ts";
+
+test("entries come out in the order of their moments, and none before it is due", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ noNaN: true, min: 0, max: 1e9 }), { maxLength: 300 }),
+      fc.double({ noNaN: true, min: 0, max: 1e9 }),
+      (moments, until) => {
+        const agenda = new Agenda();
+        for (const [place, moment] of moments.entries()) agenda.add(moment, place);
+        const taken: number[] = [];
+        for (let what = agenda.take(until); what !== undefined; what = agenda.take(until))
+          taken.push(moments[what] ?? -1);
+        expect(taken).toEqual(moments.filter((moment) => moment <= until).sort((a, b) => a - b));
+        expect(agenda.size).toBe(moments.length - taken.length);
+        expect(agenda.next()).toBe(
+          moments.filter((moment) => moment > until).sort((a, b) => a - b)[0],
+        );
+      },
+    ),
+  );
+});

@@ -1,0 +1,135 @@
+// Owns: the dashboard about what carries publications between nodes.
+import { area, type DashboardSpec, line } from "./dashboard.ts";
+import { of, quantile, rate, sum } from "./queries.ts";
+
+export const BROKER: DashboardSpec = {
+  uid: "holdfast-broker",
+  title: "Holdfast / Broker",
+  description:
+    "Whether nodes reach the broker, what they publish through it, and what they had to mend.",
+  rows: [
+    {
+      title: "Reach",
+      panels: [
+        line("Broker reached", {
+          description:
+            "1 where the last probe that was published through the broker arrived. A node at 0 is not ready.",
+          unit: "none",
+          queries: [{ expr: sum(of("holdfast_broker_up"), "node"), legend: "{{node}}" }],
+          thresholds: { bad: 1, below: true },
+          max: 1,
+          alert: "HoldfastBrokerCutOff",
+        }),
+        line("Connections to the broker that were lost", {
+          description: "Each makes the node compare its positions with the broker's.",
+          unit: "cps",
+          queries: [
+            { expr: sum(rate("holdfast_broker_losses_total"), "node"), legend: "{{node}}" },
+          ],
+          alert: "HoldfastBrokerUnstable",
+        }),
+        line("Other nodes that joined, left or died", {
+          description:
+            "As each node sees them through the broker. died: nothing was heard for the lease.",
+          unit: "cps",
+          queries: [
+            { expr: sum(rate("holdfast_node_changes_total"), "change"), legend: "{{change}}" },
+          ],
+          alert: "HoldfastNodesDying",
+        }),
+      ],
+    },
+    {
+      title: "Publishing",
+      panels: [
+        area("Publishes by class", {
+          description: "Publishes that the broker took.",
+          unit: "cps",
+          queries: [
+            {
+              expr: sum(rate("holdfast_publishes_total", `outcome="ok"`), "class"),
+              legend: "{{class}}",
+            },
+          ],
+        }),
+        line("Publishes that failed", {
+          description:
+            "By code. broker_unavailable: it may have been published all the same; clients repeat it with the same key.",
+          unit: "cps",
+          queries: [
+            {
+              expr: `${sum(rate("holdfast_publishes_total", `outcome!~"ok|duplicate"`), "outcome")} > 0`,
+              legend: "{{outcome}}",
+            },
+          ],
+          alert: "HoldfastPublishesFailing",
+        }),
+        line("Publish, from arrival to answer", {
+          description: "The broker's round trip is the larger part of it.",
+          unit: "s",
+          queries: [0.5, 0.99].map((q) => ({
+            expr: quantile(q, "holdfast_publish_seconds", "class"),
+            legend: `p${q * 100} {{class}}`,
+          })),
+        }),
+      ],
+    },
+    {
+      title: "Delivering and mending",
+      panels: [
+        line("Delivery latency by class, 99 of 100 within", {
+          description: "From the broker's taking a publication to its handing to a connection.",
+          unit: "s",
+          queries: [
+            {
+              expr: quantile(0.99, "holdfast_delivery_latency_seconds", "class"),
+              legend: "{{class}}",
+            },
+          ],
+          alert: "HoldfastDeliverySlow",
+        }),
+        line("Holes in what the broker sent", {
+          description:
+            "repaired: read again from history, nobody noticed. declared: it could not be, and subscribers were told a gap.",
+          unit: "cps",
+          queries: [{ expr: sum(rate("holdfast_holes_total"), "outcome"), legend: "{{outcome}}" }],
+          alert: "HoldfastGaps",
+        }),
+        line("Publications inside those holes", {
+          description: "How much was missing.",
+          unit: "cps",
+          queries: [
+            {
+              expr: sum(rate("holdfast_hole_publications_total"), "outcome"),
+              legend: "{{outcome}}",
+            },
+          ],
+        }),
+        line("Renewals of the presence lease", {
+          description:
+            "failed: the broker did not answer. late: the lease had run out, and this node's members had been told to have left.",
+          unit: "cps",
+          queries: [
+            {
+              expr: sum(rate("holdfast_presence_renewals_total"), "outcome"),
+              legend: "{{outcome}}",
+            },
+          ],
+          alert: "HoldfastPresenceLeaseFailing",
+        }),
+        line("Gaps by reason", {
+          description:
+            "history: it was no longer kept. epoch: the broker lost its data. dropped: a volatile channel under pressure.",
+          unit: "cps",
+          queries: [{ expr: sum(rate("holdfast_gaps_total"), "reason"), legend: "{{reason}}" }],
+          alert: "HoldfastGaps",
+        }),
+        line("Channels by node", {
+          description: "Channels that a node carries: it subscribes to each in the broker.",
+          unit: "short",
+          queries: [{ expr: sum(of("holdfast_channels"), "node"), legend: "{{node}}" }],
+        }),
+      ],
+    },
+  ],
+};

@@ -1,0 +1,52 @@
+// Owns: what a dashboard is here: rows of panels, each with its queries, its unit and what it says.
+
+export type Unit = "short" | "percentunit" | "s" | "bytes" | "ops" | "none" | "cps" | "dtdurations";
+
+export interface Query {
+  readonly expr: string;
+  /** Grafana's template of the series' names. */
+  readonly legend: string;
+}
+
+export interface PanelSpec {
+  readonly title: string;
+  /** What it shows, and what to think of it. */
+  readonly description: string;
+  readonly unit: Unit;
+  readonly queries: readonly Query[];
+  /** `line` over time; `area` stacked over time; `figure`: the newest value, large. */
+  readonly form: "line" | "area" | "figure";
+  /** From this value on yellow, and from that on red. `below`: down to. */
+  readonly thresholds?: { readonly warn?: number; readonly bad: number; readonly below?: true };
+  /** Columns of 24. Default: 8 for lines and areas, 4 for figures. */
+  readonly width?: number;
+  readonly max?: number;
+  /** An alert whose run book belongs to it. */
+  readonly alert?: string;
+}
+
+export interface DashboardSpec {
+  /** File and address in Grafana. */
+  readonly uid: string;
+  readonly title: string;
+  readonly description: string;
+  readonly rows: readonly { readonly title: string; readonly panels: readonly PanelSpec[] }[];
+}
+
+type PanelOptions = Omit<PanelSpec, "form" | "title">;
+
+export const line = (title: string, options: PanelOptions): PanelSpec => ({
+  ...options,
+  title,
+  form: "line",
+});
+export const area = (title: string, options: PanelOptions): PanelSpec => ({
+  ...options,
+  title,
+  form: "area",
+});
+export const figure = (title: string, options: PanelOptions): PanelSpec => ({
+  ...options,
+  title,
+  form: "figure",
+});

@@ -1,0 +1,38 @@
+// Owns: which files are made from this package: for people who have Prometheus and Grafana, and the
+// same for the chart, which reads nothing outside its folder.
+import { BROKER } from "./dashboards/broker.ts";
+import type { DashboardSpec } from "./dashboards/dashboard.ts";
+import { DEPLOY } from "./dashboards/deploy.ts";
+import { FLEET } from "./dashboards/fleet.ts";
+import { renderDashboard } from "./dashboards/render.ts";
+import { SECURITY } from "./dashboards/security.ts";
+import { SLOW_CONSUMERS } from "./dashboards/slow-consumers.ts";
+import { RUN_BOOK_BASE, renderAlerts, renderRecording } from "./rules/rule-file.ts";
+
+export const DASHBOARDS: readonly DashboardSpec[] = [
+  FLEET,
+  DEPLOY,
+  BROKER,
+  SLOW_CONSUMERS,
+  SECURITY,
+];
+
+export interface WatchFile {
+  /** From the root of the repository. */
+  readonly path: string;
+  readonly text: () => string;
+}
+
+export function watchFiles(): readonly WatchFile[] {
+  const files: readonly WatchFile[] = [
+    { path: "alerts/holdfast-alerts.yaml", text: () => renderAlerts() },
+    { path: "alerts/holdfast-recording.yaml", text: renderRecording },
+    ...DASHBOARDS.map((spec) => ({
+      path: `dashboards/${spec.uid}.json`,
+      text: () => renderDashboard(spec, RUN_BOOK_BASE),
+    })),
+  ];
+  return ["deploy", "deploy/chart/files"].flatMap((folder) =>
+    files.map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
+  );
+}

@@ -1,4 +1,0 @@
-// Re-exports of the Redis broker.
-export * from "./create-redis-broker.ts";
-export { REDIS_LIMITS, type RedisLimits } from "./limits.ts";
-export { describePlace, isRedisUrl, parseRedisUrl, type RedisPlace, RedisUrlError } from "./redis-url.ts";
