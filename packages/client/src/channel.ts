@@ -1,8 +1,8 @@
 // Owns: a channel as the application uses it: subscribe, publish, history.
 import type { Position } from "@holdfast/protocol";
+import { defined } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { defined } from "./engine/host.ts";
 import { messageOf } from "./engine/stream.ts";
 import { whole } from "./options.ts";
 import { pending } from "./pending.ts";

@@ -62,7 +62,7 @@ export class Holdfast<C = unknown> extends HoldfastCore<C> {
 
   constructor(url: string | URL, options: HoldfastOptions = {}) {
     super(url, { codec: jsonClientCodec, ...options });
-    this.#presence = this.engine.add((host, settled) => new Presence(host, settled));
+    this.#presence = this.engine.add((engine, settled) => new Presence(engine, settled));
   }
 
   override channel<N extends Names<C>>(name: N): Channel<C, N> {

@@ -1,8 +1,8 @@
 // Owns: a channel as an async iterator with a bounded buffer.
 import type { Position } from "@holdfast/protocol";
+import { guard } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { guard } from "./engine/host.ts";
 import type { Gap } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
 import { Subscription } from "./subscription.ts";

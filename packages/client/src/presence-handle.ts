@@ -46,7 +46,7 @@ export class PresenceHandle<T> {
 
   /**
    * Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the
-   * wish still stands: it is carried out when a connection allows it.
+   * session still becomes a member: it is carried out when a connection allows it.
    */
   enter(data?: T, options: WaitOptions = {}): Promise<void> {
     return this.#wait(options, (done) => this.#presence.enter(this.#channel, data, done));

@@ -145,7 +145,7 @@ export class PresenceStore<T> {
   readonly #empty: readonly Member<T>[] = [];
   #members = this.#empty;
   #stopWatch: (() => void) | undefined;
-  #wish = 0;
+  #changes = 0;
 
   /** `report` gets what the node refuses. */
   constructor(presence: unknown, report: (error: unknown) => void) {
@@ -170,7 +170,7 @@ export class PresenceStore<T> {
   };
 
   enter(data: T): void {
-    this.#wish++;
+    this.#changes++;
     this.#presence.enter(data).catch(this.#report);
   }
 
@@ -179,9 +179,9 @@ export class PresenceStore<T> {
    * one go, and nobody shall see that.
    */
   leave(): void {
-    const wish = ++this.#wish;
+    const change = ++this.#changes;
     queueMicrotask(() => {
-      if (wish === this.#wish) this.#presence.leave().catch(this.#report);
+      if (change === this.#changes) this.#presence.leave().catch(this.#report);
     });
   }
 

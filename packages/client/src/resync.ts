@@ -1,7 +1,8 @@
 // Owns: a subscription that fetches the application's state afresh after a gap.
+
+import { guard } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { guard } from "./engine/host.ts";
 import type { Gap, RawMessage } from "./engine/stream.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 

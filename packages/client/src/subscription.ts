@@ -1,9 +1,9 @@
 // Owns: one subscription of the application: its events and its end.
 import type { Position } from "@holdfast/protocol";
 import { Emitter } from "./emitter.ts";
+import { defined } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
-import { defined } from "./engine/host.ts";
 import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
 

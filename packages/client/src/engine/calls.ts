@@ -1,8 +1,8 @@
 // Owns: RPCs and history pages from the call to the answer.
 import type { Encoded } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
+import { type Answer, byteLength, type EngineContext, type Request } from "./engine-context.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { type Answer, byteLength, type Host, type Request } from "./host.ts";
 
 /** Calls that may be unanswered or wait for a connection. */
 const CALLS_MAX = 1_000;
@@ -29,11 +29,11 @@ interface Call {
 
 /** Calls that wait for a connection or for their answers. */
 export class Calls {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   readonly #open = new Set<Call>();
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(engine: EngineContext) {
+    this.#engine = engine;
   }
 
   /**
@@ -42,14 +42,14 @@ export class Calls {
    */
   start(request: Request, options: CallOptions, done: CallDone): (error: HoldfastError) => void {
     const { name, timeoutMs } = options;
-    if (this.#host.final) {
-      done(this.#host.final);
+    if (this.#engine.final) {
+      done(this.#engine.final);
       return () => {};
     }
-    const id = this.#host.nextId();
+    const id = this.#engine.nextId();
     let encoded: Encoded;
     try {
-      encoded = this.#host.codec.encode({ ...request, id });
+      encoded = this.#engine.codec.encode({ ...request, id });
     } catch (cause) {
       done(
         new HoldfastError("payload_invalid", `Cannot ${name}: the data cannot be encoded`, {
@@ -72,19 +72,19 @@ export class Calls {
       cancelTimer: () => {},
     };
     this.#open.add(call);
-    call.cancelTimer = this.#host.environment.clock.after(timeoutMs, () =>
+    call.cancelTimer = this.#engine.environment.clock.after(timeoutMs, () =>
       this.#giveUp(
         call,
         new HoldfastError("timeout", `Cannot ${name}: no answer within ${timeoutMs} ms`),
       ),
     );
-    this.pump();
+    this.sendWaiting();
     return (error) => this.#giveUp(call, error);
   }
 
   /** Sends what waits. Call it when a connection is ready. */
-  pump(): void {
-    const connection = this.#host.ready();
+  sendWaiting(): void {
+    const connection = this.#engine.ready();
     if (!connection) return;
     for (const call of [...this.#open]) if (!call.connection) this.#send(connection, call);
   }
@@ -113,7 +113,7 @@ export class Calls {
   #onAnswer(call: Call, answer: Answer | undefined): void {
     call.connection = undefined;
     if (answer) this.#settle(call, answer.t === "err" ? errorFromWire(answer) : answer);
-    else if (call.options.repeatable) this.pump();
+    else if (call.options.repeatable) this.sendWaiting();
     else {
       const text = `Cannot ${call.options.name}: connection lost before the answer`;
       this.#settle(call, new HoldfastError("connection_lost", text));

@@ -4,5 +4,5 @@ import { Presence } from "./presence.ts";
 
 /** One client, as the simulator runs it. */
 export class ClientEngine extends EngineCore {
-  readonly presence: Presence = this.add((host, settled) => new Presence(host, settled));
+  readonly presence: Presence = this.add((engine, settled) => new Presence(engine, settled));
 }

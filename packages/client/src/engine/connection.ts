@@ -7,8 +7,8 @@ import {
   type GoodbyeFrame,
   type ServerFrame,
 } from "@holdfast/protocol";
+import { type Answer, byteLength, type EngineContext, type Request } from "./engine-context.ts";
 import type { Transport } from "./environment.ts";
-import { type Answer, byteLength, type Host, type Request } from "./host.ts";
 
 /** A message's limit until the node told its own. */
 const FIRST_MESSAGE_BYTES_MAX = 16_384;
@@ -62,7 +62,7 @@ interface Pending extends Waiting {
  * `end`/`bye`.
  */
 export class Connection {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   readonly #events: ConnectionEvents;
   readonly #transport: Transport;
   readonly #pending = new Map<number, Pending>();
@@ -81,17 +81,17 @@ export class Connection {
   #infoAtMs = 0;
 
   constructor(
-    host: Host,
+    engine: EngineContext,
     url: string,
     options: { readonly timeoutMs: number; readonly events: ConnectionEvents },
   ) {
-    this.#host = host;
+    this.#engine = engine;
     this.#events = options.events;
     this.#lastFrameMs = this.#now();
     this.#timer("handshake", options.timeoutMs, () =>
       this.end(4007, "no answer to connect in time"),
     );
-    this.#transport = host.environment.open(url, host.codec.subprotocol, {
+    this.#transport = engine.environment.open(url, engine.codec.subprotocol, {
       opened: () => this.#onOpened(),
       message: (message) => this.#onMessage(message),
       closed: (code, reason) => this.#onClosed(code, reason),
@@ -122,7 +122,7 @@ export class Connection {
 
   /** Sends a frame at the end of this turn, joined with the others of the turn. */
   send(frame: ClientFrame<unknown>): void {
-    this.sendEncoded(this.#host.codec.encode(frame));
+    this.sendEncoded(this.#engine.codec.encode(frame));
   }
 
   sendEncoded(encoded: Encoded): void {
@@ -130,7 +130,7 @@ export class Connection {
     this.#outbox.push(encoded);
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#host.environment.clock.defer(() => this.#flush());
+    this.#engine.environment.clock.defer(() => this.#flush());
   }
 
   /**
@@ -138,8 +138,8 @@ export class Connection {
    * connection ended before it came.
    */
   request(frame: Request, answer: (answer: Answer | undefined) => void = () => {}): void {
-    const id = this.#host.nextId();
-    this.requestEncoded(id, this.#host.codec.encode({ ...frame, id }), answer);
+    const id = this.#engine.nextId();
+    this.requestEncoded(id, this.#engine.codec.encode({ ...frame, id }), answer);
   }
 
   /** The same with a frame that is encoded already. */
@@ -150,7 +150,7 @@ export class Connection {
     waiting: Waiting = {},
   ): void {
     if (this.#ended) {
-      this.#host.environment.clock.defer(() => answer(undefined));
+      this.#engine.environment.clock.defer(() => answer(undefined));
       return;
     }
     this.#pending.set(id, { ...waiting, answer, sentMs: this.#now() });
@@ -243,9 +243,9 @@ export class Connection {
     this.#lastFrameMs = this.#now();
     let frames: readonly ServerFrame<unknown>[];
     try {
-      frames = this.#host.codec.decode(message);
+      frames = this.#engine.codec.decode(message);
     } catch (error) {
-      this.#host.report(error);
+      this.#engine.report(error);
       this.end(4011, "the node broke the protocol");
       return;
     }
@@ -307,14 +307,14 @@ export class Connection {
   }
 
   #ping(): number {
-    const id = this.#host.nextId();
+    const id = this.#engine.nextId();
     this.send({ t: "ping", id });
     return id;
   }
 
   #schedulePing(): void {
     const pingMs = this.#info?.pingMs ?? 0;
-    this.#timer("ping", pingMs * (1 - 0.2 * this.#host.environment.random.next()), () => {
+    this.#timer("ping", pingMs * (1 - 0.2 * this.#engine.environment.random.next()), () => {
       this.#ping();
       this.#schedulePing();
     });
@@ -362,14 +362,14 @@ export class Connection {
     for (const encoded of outbox) {
       const size = byteLength(encoded) + 1;
       if (batch.length > 0 && (bytes + size > bytesMax || batch.length >= FRAMES_PER_MESSAGE_MAX)) {
-        this.#transport.send(this.#host.codec.join(batch));
+        this.#transport.send(this.#engine.codec.join(batch));
         batch = [];
         bytes = 0;
       }
       batch.push(encoded);
       bytes += size;
     }
-    if (batch.length > 0) this.#transport.send(this.#host.codec.join(batch));
+    if (batch.length > 0) this.#transport.send(this.#engine.codec.join(batch));
   }
 
   #finish(end: End): void {
@@ -398,7 +398,7 @@ export class Connection {
 
   #timer(name: string, delayMs: number, task: () => void): void {
     this.#cancel(name);
-    const cancel = this.#host.environment.clock.after(Math.max(0, delayMs), () => {
+    const cancel = this.#engine.environment.clock.after(Math.max(0, delayMs), () => {
       this.#timers.delete(name);
       task();
     });
@@ -411,6 +411,6 @@ export class Connection {
   }
 
   #now(): number {
-    return this.#host.environment.clock.nowMs();
+    return this.#engine.environment.clock.nowMs();
   }
 }

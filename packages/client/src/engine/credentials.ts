@@ -1,13 +1,14 @@
 // Owns: what a client shows to a node: the resume token, the application's token, and fetching
 // fresh ones.
+
+import type { EngineContext } from "./engine-context.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import type { Host } from "./host.ts";
 
 /** `getToken` gets this long. */
 const TOKEN_TIMEOUT_MS = 30_000;
 const REFRESH_RETRY_MS = 2_000;
 const REFRESH_RETRY_MAX_MS = 30_000;
-/** Refresh between 70 % and 80 % of a token's life. */
+/** Refresh between 70 % and 80 % of a token's lifetime. */
 const REFRESH_FROM = 0.7;
 const REFRESH_SPREAD = 0.1;
 /** No timer can be longer (2^31-1 ms). */
@@ -41,15 +42,15 @@ export interface Shown {
 
 /** Tokens live in memory only: the newest resume token is a password of the session. */
 export class Credentials {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   readonly #getToken: GetToken | undefined;
   resume: string | undefined;
   #wanted: TokenReason | undefined = "connect";
-  #lifeMs = 0;
+  #tokenLifetimeMs = 0;
   #cancelRefresh: () => void = () => {};
 
-  constructor(host: Host, getToken: GetToken | undefined) {
-    this.#host = host;
+  constructor(engine: EngineContext, getToken: GetToken | undefined) {
+    this.#engine = engine;
     this.#getToken = getToken;
   }
 
@@ -86,25 +87,26 @@ export class Credentials {
     this.#wanted = undefined;
     this.#cancelRefresh();
     if (expiresMs === undefined || !this.#getToken) return;
-    this.#lifeMs = fresh ? expiresMs : Math.max(this.#lifeMs, expiresMs);
+    this.#tokenLifetimeMs = fresh ? expiresMs : Math.max(this.#tokenLifetimeMs, expiresMs);
     // A resumed session's token is partly used up.
-    this.#scheduleRefresh(this.#lifeMs, this.#lifeMs - expiresMs);
+    this.#scheduleRefresh(this.#tokenLifetimeMs, this.#tokenLifetimeMs - expiresMs);
   }
 
   stop(): void {
     this.#cancelRefresh();
   }
 
-  #scheduleRefresh(lifeMs: number, usedMs = 0): void {
+  #scheduleRefresh(lifetimeMs: number, usedMs = 0): void {
     const delayMs =
-      lifeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#host.environment.random.next()) - usedMs;
+      lifetimeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#engine.environment.random.next()) -
+      usedMs;
     this.#refreshIn(Math.max(0, delayMs), 0);
   }
 
   #refreshIn(delayMs: number, failures: number): void {
     this.#cancelRefresh();
     let live = true;
-    const cancel = this.#host.environment.clock.after(Math.min(delayMs, TIMER_MAX_MS), () => {
+    const cancel = this.#engine.environment.clock.after(Math.min(delayMs, TIMER_MAX_MS), () => {
       this.#refresh(failures, () => live);
     });
     this.#cancelRefresh = () => {
@@ -120,23 +122,26 @@ export class Credentials {
   #refresh(failures: number, live: () => boolean): void {
     const again = (error: unknown) => {
       if (!live()) return;
-      this.#host.report(error);
+      this.#engine.report(error);
       const spreadMs = Math.min(
         REFRESH_RETRY_MAX_MS,
         REFRESH_RETRY_MS * 2 ** Math.min(failures, 8),
       );
-      this.#refreshIn(spreadMs * (0.5 + 0.5 * this.#host.environment.random.next()), failures + 1);
+      this.#refreshIn(
+        spreadMs * (0.5 + 0.5 * this.#engine.environment.random.next()),
+        failures + 1,
+      );
     };
     const hand = (token: string) => {
-      const connection = this.#host.ready();
+      const connection = this.#engine.ready();
       if (!live() || !connection) return; // The next connection plans its own.
       connection.request({ t: "refresh", token }, (answer) => {
         if (answer?.t === "err") again(errorFromWire(answer));
         else if (answer?.t === "ok" && live()) {
-          this.#lifeMs = lifeFrom(answer.data) ?? this.#lifeMs;
-          this.#scheduleRefresh(this.#lifeMs);
+          this.#tokenLifetimeMs = lifetimeFrom(answer.data) ?? this.#tokenLifetimeMs;
+          this.#scheduleRefresh(this.#tokenLifetimeMs);
           // The pong brings a resume token that lives as long as the new token.
-          connection.send({ t: "ping", id: this.#host.nextId() });
+          connection.send({ t: "ping", id: this.#engine.nextId() });
         }
       });
     };
@@ -145,7 +150,7 @@ export class Credentials {
 
   #fetch(getToken: GetToken, reason: TokenReason): Promise<string> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#host.environment.clock.after(TOKEN_TIMEOUT_MS, () =>
+      const cancel = this.#engine.environment.clock.after(TOKEN_TIMEOUT_MS, () =>
         reject(
           new HoldfastError(
             "timeout",
@@ -166,8 +171,8 @@ export class Credentials {
   }
 }
 
-/** The new token's life, where the node tells it in its answer to `refresh`. */
-function lifeFrom(data: unknown): number | undefined {
+/** The new token's lifetime, where the node tells it in its answer to `refresh`. */
+function lifetimeFrom(data: unknown): number | undefined {
   const expiresMs =
     typeof data === "object" && data !== null && "expiresMs" in data ? data.expiresMs : undefined;
   return typeof expiresMs === "number" ? expiresMs : undefined;

@@ -1,16 +1,16 @@
-// Owns: the life of a client: connecting, staying connected, coming back, moving, ending. No I/O of
+// Owns: the whole of a client: connecting, staying connected, coming back, moving, ending. No I/O of
 // its own.
 import type { ClientCodec, ConnectedFrame, ServerFrame } from "@holdfast/protocol";
 import { Attempts } from "./attempts.ts";
 import { Calls } from "./calls.ts";
+import { ClientState } from "./client-state.ts";
 import { Connection, type End } from "./connection.ts";
 import { Counts } from "./counts.ts";
 import { Credentials, isPermanent, type Shown } from "./credentials.ts";
+import { defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
 import type { EngineListener, EngineOptions } from "./engine-options.ts";
 import type { ClientEnvironment } from "./environment.ts";
 import { errorFromWire, finalErrorOf, HoldfastError } from "./errors.ts";
-import { defined, guard, type Host, type Part } from "./host.ts";
-import { Life } from "./life.ts";
 import { Migration } from "./migration.ts";
 import { ADOPT_MS, LEAVE_MS, SWITCH_MS, SWITCH_MS_MAX } from "./move-timings.ts";
 import { Publisher } from "./publisher.ts";
@@ -30,7 +30,7 @@ export type Hint = "online" | "offline" | "visible";
  * One client without presence. Every time, timer and chance comes from the environment: one seed
  * replays it.
  */
-export class EngineCore implements Host {
+export class EngineCore implements EngineContext {
   readonly environment: ClientEnvironment;
   readonly codec: ClientCodec;
   readonly counts = new Counts();
@@ -40,8 +40,8 @@ export class EngineCore implements Host {
   readonly #options: EngineOptions;
   readonly #listener: EngineListener;
   readonly #credentials: Credentials;
-  readonly #parts: Part[];
-  readonly #life: Life;
+  readonly #features: Feature[];
+  readonly #state: ClientState;
   readonly #resumption: Resumption;
   #primary: Connection | undefined;
   #migration: Migration | undefined;
@@ -61,7 +61,7 @@ export class EngineCore implements Host {
     this.codec = options.codec;
     this.#listener = listener;
     const { suspendAfterMs } = options;
-    this.#life = new Life({
+    this.#state = new ClientState({
       clock: environment.clock,
       suspendAfterMs,
       tell: (change) => guard(this, () => listener.state(change)),
@@ -70,23 +70,23 @@ export class EngineCore implements Host {
     this.#attempts = new Attempts(environment, () => this.#connect());
     this.#credentials = new Credentials(this, options.getToken);
     this.subscriptions = new Subscriptions(this, (connection) => this.#onCaughtUp(connection));
-    this.#parts = [this.subscriptions];
+    this.#features = [this.subscriptions];
     this.publisher = new Publisher(this, options.queue);
     this.calls = new Calls(this);
   }
 
-  /** Adds a part before the client starts, such as presence. */
-  add<P extends Part>(make: (host: Host, settled: () => void) => P): P {
-    const part = make(this, () => this.#migration?.check());
-    this.#parts.push(part);
-    return part;
+  /** Adds a feature before the client starts, such as presence. */
+  add<P extends Feature>(make: (engine: EngineContext, settled: () => void) => P): P {
+    const feature = make(this, () => this.#migration?.check());
+    this.#features.push(feature);
+    return feature;
   }
 
   get final(): HoldfastError | undefined {
-    return this.#life.final;
+    return this.#state.final;
   }
   get state(): State {
-    return this.#life.state;
+    return this.#state.state;
   }
   /** Public id of the session, while connected. */
   get session(): string | undefined {
@@ -101,7 +101,7 @@ export class EngineCore implements Host {
   start(): void {
     if (this.#started || this.#isOver()) return;
     this.#started = true;
-    this.#life.begin();
+    this.#state.begin();
     this.#attempts.start();
   }
 
@@ -129,20 +129,20 @@ export class EngineCore implements Host {
 
   hint(hint: Hint): void {
     if (this.#isOver() || !this.#started) return;
-    if (hint !== "visible") this.#life.offline = hint === "offline";
+    if (hint !== "visible") this.#state.offline = hint === "offline";
     const connection = this.ready();
     if (connection) {
       connection.probe();
       this.#migration?.second?.probe();
-    } else if (this.#life.offline) this.#life.away("offline");
+    } else if (this.#state.offline) this.#state.away("offline");
     else {
       if (hint === "online")
-        this.#life.back(this.#resumption.pending ? "reconnecting" : "connecting");
+        this.#state.back(this.#resumption.pending ? "reconnecting" : "connecting");
       this.#attempts.tryNow();
     }
   }
 
-  // ---- what the parts need ----
+  // ---- what the features need ----
 
   ready(): Connection | undefined {
     return this.#primary?.info && !this.#primary.ended ? this.#primary : undefined;
@@ -189,8 +189,8 @@ export class EngineCore implements Host {
             { t: "connect", ...more },
             (answer) => answer && connection.end(4000, "connect was refused"),
           );
-          for (const part of this.#parts)
-            part.attach(connection, !moving && this.#resumption.pending);
+          for (const feature of this.#features)
+            feature.attach(connection, !moving && this.#resumption.pending);
         },
         connected: (connection, frame) => this.#onConnected(connection, frame),
         frame: (connection, frame) => this.#onFrame(connection, frame),
@@ -212,9 +212,9 @@ export class EngineCore implements Host {
     this.#authRetried = false;
     this.#cancelAdopt();
     this.#resumption.connected();
-    this.#life.connected(frame.resumed);
+    this.#state.connected(frame.resumed);
     this.#onCaughtUp(connection);
-    this.#goOn();
+    this.#sendAllWaiting();
   }
 
   #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
@@ -233,7 +233,7 @@ export class EngineCore implements Host {
         this.#onMigrate(connection, frame.deadlineMs);
         return;
       default:
-        for (const part of this.#parts) part.onFrame(connection, frame);
+        for (const feature of this.#features) feature.onFrame(connection, frame);
     }
   }
 
@@ -262,7 +262,7 @@ export class EngineCore implements Host {
       this.#adopt(second, end);
       return;
     }
-    if (second) this.#say(second, false);
+    if (second) this.#sayGoodbye(second, false);
     if (error) {
       this.#end("failed", error.code, error);
       return;
@@ -286,7 +286,7 @@ export class EngineCore implements Host {
             `Cannot connect: closed with ${end.closeCode} ${end.reason}`,
           ),
       );
-    this.#life.away(name, cause);
+    this.#state.away(name, cause);
     this.#attempts.schedule(end.goodbye?.retryMs ?? 0);
   }
 
@@ -301,7 +301,7 @@ export class EngineCore implements Host {
     else
       this.#cancelAdopt = this.environment.clock.after(ADOPT_MS, () => {
         this.#resumption.moved = false;
-        this.#life.away(end.goodbye?.name ?? "lost");
+        this.#state.away(end.goodbye?.name ?? "lost");
       });
   }
 
@@ -338,7 +338,7 @@ export class EngineCore implements Host {
   #migrate(deadlineMs: number): void {
     const port = {
       open: () => this.#open(this.#credentials.shown(), true),
-      isReady: (second: Connection) => this.#parts.every((part) => part.isSettled(second)),
+      isReady: (second: Connection) => this.#features.every((feature) => feature.isSettled(second)),
       take: (second: Connection, leftMs: number) => this.#take(second, leftMs),
     };
     this.#migration = new Migration(this, port, deadlineMs);
@@ -353,16 +353,16 @@ export class EngineCore implements Host {
     if (old) this.#retire(old, leftMs);
     this.#planRefresh(second);
     this.#resumption.overlapped();
-    this.#goOn();
+    this.#sendAllWaiting();
   }
 
   /**
-   * There is a connection to go on with: everything that waits goes there, a `migrate` that it sent
+   * There is a connection to use: everything that waits goes there, a `migrate` that it sent
    * meanwhile included.
    */
-  #goOn(): void {
-    this.publisher.pump();
-    this.calls.pump();
+  #sendAllWaiting(): void {
+    this.publisher.sendWaiting();
+    this.calls.sendWaiting();
     if (this.#nextMigrateMs === undefined) return;
     const deadlineMs = this.#nextMigrateMs - this.#now();
     this.#nextMigrateMs = undefined;
@@ -387,34 +387,34 @@ export class EngineCore implements Host {
    */
   #retire(old: Connection, leftMs: number): void {
     this.#cancelRetire();
-    if (this.#retiring) this.#say(this.#retiring, true);
+    if (this.#retiring) this.#sayGoodbye(this.#retiring, true);
     this.#retiring = old;
     this.#detach(old);
-    const part = () => {
+    const leave = () => {
       if (this.#retiring !== old) return;
       this.#cancelRetire();
       this.#retiring = undefined;
-      this.#say(old, true);
+      this.#sayGoodbye(old, true);
     };
     const { clock } = this.environment;
     const cancelSwitch = clock.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () =>
       old.release(),
     );
-    const cancelLeave = clock.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), part);
+    const cancelLeave = clock.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
     this.#cancelRetire = () => {
       cancelSwitch();
       cancelLeave();
     };
-    old.whenIdle(part);
+    old.whenIdle(leave);
   }
 
   // ---- ending ----
 
   #detach(connection: Connection): void {
-    for (const part of this.#parts) part.detach(connection);
+    for (const feature of this.#features) feature.detach(connection);
   }
 
-  #say(connection: Connection, moved: boolean): void {
+  #sayGoodbye(connection: Connection, moved: boolean): void {
     this.#detach(connection);
     connection.bye(moved);
   }
@@ -433,15 +433,15 @@ export class EngineCore implements Host {
     this.#cancelRetire();
     this.#resumption.stop();
     this.#credentials.stop();
-    this.#life.end(state, reason, error);
+    this.#state.end(state, reason, error);
     for (const connection of connections) this.#detach(connection);
-    for (const part of [...this.#parts, this.publisher, this.calls]) part.endAll(error);
+    for (const feature of [...this.#features, this.publisher, this.calls]) feature.endAll(error);
     for (const connection of connections) connection.bye(false);
     return connections;
   }
 
   #isOver(): boolean {
-    return this.#life.final !== undefined;
+    return this.#state.final !== undefined;
   }
 
   #now(): number {

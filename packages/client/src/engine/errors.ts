@@ -1,6 +1,6 @@
 // Owns: the client's one error type and what it knows of each code.
 import type { CodeName, GoodbyeFrame, Retry } from "@holdfast/protocol";
-import { defined } from "./host.ts";
+import { defined } from "./engine-context.ts";
 
 // What the client must know of protocol's CODES, without their texts (3 kB that a browser need not
 // load); errors.test.ts compares the two. Numbers come with the node's errors; these are the ones

@@ -3,6 +3,7 @@ export { attemptDelayMs } from "./backoff.ts";
 export { ClientEngine } from "./client-engine.ts";
 export type { Stats } from "./counts.ts";
 export type { GetToken, TokenReason } from "./credentials.ts";
+export type { EngineContext, Feature } from "./engine-context.ts";
 export { EngineCore, type Hint } from "./engine-core.ts";
 export type { EngineListener, EngineOptions } from "./engine-options.ts";
 export type {
@@ -12,7 +13,6 @@ export type {
   TransportHandlers,
 } from "./environment.ts";
 export { HoldfastError, type HoldfastErrorDetails } from "./errors.ts";
-export type { Host, Part } from "./host.ts";
 export type { MembersChange, RawMember } from "./members.ts";
 export { Presence, type PresenceListener } from "./presence.ts";
 export type { PublishDone, PublishOptions } from "./publisher.ts";

@@ -1,6 +1,6 @@
 // Owns: who is in a channel, as the application knows it, and what changed.
 import type { MemberEntry, PresenceFrame } from "@holdfast/protocol";
-import { defined } from "./host.ts";
+import { defined } from "./engine-context.ts";
 
 /** A session in a channel's presence. `id` is its public session id. */
 export interface RawMember {

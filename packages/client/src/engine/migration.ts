@@ -1,6 +1,6 @@
 // Owns: one move to another node, make before break (spec/protocol.md section 7, H6).
 import type { Connection } from "./connection.ts";
-import type { Host } from "./host.ts";
+import type { EngineContext } from "./engine-context.ts";
 
 /**
  * A second connection that is established but not caught up after this long is taken all the same:
@@ -27,15 +27,15 @@ export interface MigrationPort {
  * most one connection.
  */
 export class Migration {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   readonly #port: MigrationPort;
   #deadlineAtMs: number;
   #failures = 0;
   #second: Connection | undefined;
   #cancel: () => void = () => {};
 
-  constructor(host: Host, port: MigrationPort, deadlineMs: number) {
-    this.#host = host;
+  constructor(engine: EngineContext, port: MigrationPort, deadlineMs: number) {
+    this.#engine = engine;
     this.#port = port;
     this.#deadlineAtMs = this.#now() + deadlineMs;
     this.#attempt();
@@ -54,7 +54,7 @@ export class Migration {
   /** The second connection got its `connected`. */
   connected(connection: Connection): void {
     this.#cancel();
-    this.#cancel = this.#host.environment.clock.after(CATCH_UP_MS, () => this.#take(connection));
+    this.#cancel = this.#engine.environment.clock.after(CATCH_UP_MS, () => this.#take(connection));
     this.check();
   }
 
@@ -97,7 +97,7 @@ export class Migration {
   }
 
   #retry(retryMs: number): void {
-    const { clock, random } = this.#host.environment;
+    const { clock, random } = this.#engine.environment;
     const spreadMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(this.#failures, 8));
     const delayMs = retryMs + random.next() * spreadMs;
     this.#cancel();
@@ -108,6 +108,6 @@ export class Migration {
   }
 
   #now(): number {
-    return this.#host.environment.clock.nowMs();
+    return this.#engine.environment.clock.nowMs();
   }
 }

@@ -75,7 +75,7 @@ describe("watching", () => {
     expect(log.at(-1)).toBe("error subscription_ended");
     expect(engine.presence.members("a")).toEqual([]);
     expect(socket.take()).toEqual([]);
-    // A new wish is a new request.
+    // A new wanted state is a new request.
     enter("again");
     expect(socket.takeOne("enter")).toMatchObject({ ch: "a", d: "again" });
   });
@@ -222,7 +222,7 @@ describe("entering", () => {
     expect(results).toEqual(["one ok", "left ok"]);
   });
 
-  test("a refusal for good rejects and takes the wish back; one for the moment is repeated", () => {
+  test("a refusal for good rejects and no longer wants it; one for the moment is repeated", () => {
     const { connect, enter, results, clock, socket } = start();
     connect({ windowMs: 0 });
     enter("one");

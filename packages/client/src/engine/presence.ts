@@ -3,8 +3,8 @@
 import type { ServerFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
+import { defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { defined, guard, type Host, type Part } from "./host.ts";
 import {
   isEmpty,
   type MembersChange,
@@ -28,20 +28,20 @@ export interface PresenceListener {
 
 type Done = (error: HoldfastError | undefined) => void;
 
-interface Room {
+interface ChannelPresence {
   readonly channel: string;
   /** What the application wants to be in the channel as; absent: not a member. */
-  wish?: { readonly data: unknown };
-  /** Counts changes of the wish. */
+  wanted?: { readonly data: unknown };
+  /** Counts the changes of `wanted`. */
   version: number;
   waiting: { readonly version: number; readonly done: Done }[];
   readonly watchers: Map<PresenceListener, { ready: boolean }>;
   members: ReadonlyMap<string, RawMember>;
 }
 
-/** What one connection was told and has told of a room. */
-interface Seat {
-  /** Version of the wish that was sent last; 0: none. */
+/** What one connection was told, and has told, of the presence in one channel. */
+interface PresenceOnConnection {
+  /** Version of `wanted` that was sent last; 0: none. */
   sent: number;
   busy: boolean;
   entered: boolean;
@@ -52,10 +52,10 @@ interface Seat {
 
 interface Attachment {
   readonly connection: Connection;
-  readonly seats: Map<string, Seat>;
+  readonly onConnection: Map<string, PresenceOnConnection>;
 }
 
-const newSeat = (): Seat => ({
+const newPresenceOnConnection = (): PresenceOnConnection => ({
   sent: 0,
   busy: false,
   entered: false,
@@ -65,23 +65,23 @@ const newSeat = (): Seat => ({
 });
 
 /** Presence of a client. `attach` a connection when it opens; `detach` it when it ends. */
-export class Presence implements Part {
-  readonly #host: Host;
+export class Presence implements Feature {
+  readonly #engine: EngineContext;
   readonly #settled: () => void;
-  readonly #rooms = new Map<string, Room>();
+  readonly #channels = new Map<string, ChannelPresence>();
   #attachments: readonly Attachment[] = [];
 
   /**
    * `settled` is called whenever a watch became live or a change of this session's entry was
    * answered.
    */
-  constructor(host: Host, settled: () => void) {
-    this.#host = host;
+  constructor(engine: EngineContext, settled: () => void) {
+    this.#engine = engine;
     this.#settled = settled;
   }
 
   /**
-   * Wishes to be a member with this data, from now until `leave`, on every connection. Changes that
+   * Makes this session a member with this data, from now until `leave`, on every connection. Changes that
    * come faster than answers are merged; `done` when the node has this or a newer one.
    */
   enter(channel: string, data: unknown, done: Done): void {
@@ -90,7 +90,7 @@ export class Presence implements Part {
 
   /** The same for a session that has entered. */
   update(channel: string, data: unknown, done: Done): void {
-    if (this.#rooms.get(channel)?.wish) this.#change(channel, { data }, done);
+    if (this.#channels.get(channel)?.wanted) this.#change(channel, { data }, done);
     else
       done(
         new HoldfastError(
@@ -105,14 +105,14 @@ export class Presence implements Part {
    * time.
    */
   leave(channel: string, done: Done): void {
-    const room = this.#rooms.get(channel);
-    if (room?.wish && this.#host.ready()) this.#change(channel, undefined, done);
+    const presence = this.#channels.get(channel);
+    if (presence?.wanted && this.#engine.ready()) this.#change(channel, undefined, done);
     else {
-      if (room) {
-        delete room.wish;
-        room.version++;
-        this.#settle(room, undefined);
-        this.#forget(room);
+      if (presence) {
+        delete presence.wanted;
+        presence.version++;
+        this.#settle(presence, undefined);
+        this.#forget(presence);
       }
       done(undefined);
     }
@@ -120,36 +120,36 @@ export class Presence implements Part {
 
   /** Members as far as they are known: empty unless something watches. */
   members(channel: string): readonly RawMember[] {
-    return [...(this.#rooms.get(channel)?.members.values() ?? [])];
+    return [...(this.#channels.get(channel)?.members.values() ?? [])];
   }
 
   /**
    * The first watcher of a channel starts the watch. The result removes it; the last one ends it.
    */
   watch(channel: string, listener: PresenceListener): () => void {
-    const { final } = this.#host;
+    const { final } = this.#engine;
     if (final) {
-      this.#host.environment.clock.defer(() => guard(this.#host, () => listener.error(final)));
+      this.#engine.environment.clock.defer(() => guard(this.#engine, () => listener.error(final)));
       return () => {};
     }
-    const room = this.#room(channel);
-    room.watchers.set(listener, { ready: false });
-    for (const { connection, seats } of this.#attachments)
-      this.#requestWatch(connection, seats, room);
-    if (this.#attachments.some(({ seats }) => seats.get(channel)?.watch === "live"))
-      this.#host.environment.clock.defer(() => this.#tellReady(room));
+    const presence = this.#presenceIn(channel);
+    presence.watchers.set(listener, { ready: false });
+    for (const { connection, onConnection } of this.#attachments)
+      this.#requestWatch(connection, onConnection, presence);
+    if (this.#attachments.some(({ onConnection }) => onConnection.get(channel)?.watch === "live"))
+      this.#engine.environment.clock.defer(() => this.#tellReady(presence));
     return () => {
-      if (!room.watchers.delete(listener) || room.watchers.size > 0) return;
-      this.#endWatch(room);
+      if (!presence.watchers.delete(listener) || presence.watchers.size > 0) return;
+      this.#endWatch(presence);
     };
   }
 
   attach(connection: Connection): void {
-    const seats = new Map<string, Seat>();
-    this.#attachments = [...this.#attachments, { connection, seats }];
-    for (const room of this.#rooms.values()) {
-      this.#sendWish(connection, seats, room);
-      this.#requestWatch(connection, seats, room);
+    const onConnection = new Map<string, PresenceOnConnection>();
+    this.#attachments = [...this.#attachments, { connection, onConnection }];
+    for (const presence of this.#channels.values()) {
+      this.#sendWanted(connection, onConnection, presence);
+      this.#requestWatch(connection, onConnection, presence);
     }
   }
 
@@ -158,23 +158,23 @@ export class Presence implements Part {
     if (place < 0) return;
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
     const newest = this.#attachments.at(-1);
-    for (const room of this.#rooms.values()) {
+    for (const presence of this.#channels.values()) {
       // A newer connection that failed may have taken the entry over, and its node will end it:
       // take it back.
-      const seat = newest?.seats.get(room.channel);
-      if (seat && place === this.#attachments.length) seat.sent = 0;
-      this.#sendWishes(room);
+      const told = newest?.onConnection.get(presence.channel);
+      if (told && place === this.#attachments.length) told.sent = 0;
+      this.#sendToAll(presence);
     }
   }
 
   /** Whether the connection has every entry and every snapshot. */
   isSettled(connection: Connection): boolean {
-    const seats = this.#of(connection);
-    if (!seats) return false;
-    for (const room of this.#rooms.values()) {
-      const seat = seats.get(room.channel);
-      if (room.wish && !seat?.entered) return false;
-      if (room.watchers.size > 0 && seat?.watch !== "live") return false;
+    const onConnection = this.#of(connection);
+    if (!onConnection) return false;
+    for (const presence of this.#channels.values()) {
+      const told = onConnection.get(presence.channel);
+      if (presence.wanted && !told?.entered) return false;
+      if (presence.watchers.size > 0 && told?.watch !== "live") return false;
     }
     return true;
   }
@@ -183,49 +183,50 @@ export class Presence implements Part {
     if (frame.t === "unsubscribed" && frame.of === "presence")
       this.#ended(frame.ch, errorFromWire(frame));
     if (frame.t !== "members" && frame.t !== "presence") return;
-    const room = this.#rooms.get(frame.ch);
-    const seat = this.#of(connection)?.get(frame.ch);
-    if (!room || !seat || seat.watch === "none") return;
+    const presence = this.#channels.get(frame.ch);
+    const told = this.#of(connection)?.get(frame.ch);
+    if (!presence || !told || told.watch === "none") return;
     if (frame.t === "members") {
-      for (const entry of frame.list) seat.incoming.set(entry.m, memberOf(entry));
+      for (const entry of frame.list) told.incoming.set(entry.m, memberOf(entry));
       if (frame.more) return;
-      seat.watch = "live";
-      if (this.#leads(connection, room)) this.#replace(room, seat.incoming);
-      seat.incoming = new Map();
-      this.#tellReady(room);
+      told.watch = "live";
+      if (this.#leads(connection, presence)) this.#replace(presence, told.incoming);
+      told.incoming = new Map();
+      this.#tellReady(presence);
       this.#settled();
-    } else if (seat.watch === "requested") seat.incoming = membersAfter(seat.incoming, frame);
-    else if (this.#leads(connection, room)) this.#replace(room, membersAfter(room.members, frame));
+    } else if (told.watch === "requested") told.incoming = membersAfter(told.incoming, frame);
+    else if (this.#leads(connection, presence))
+      this.#replace(presence, membersAfter(presence.members, frame));
   }
 
   /** Ends everything with an error. */
   endAll(error: HoldfastError): void {
-    for (const room of [...this.#rooms.values()]) {
-      delete room.wish;
-      room.version++;
-      this.#settle(room, error);
-      this.#refuseWatch(room, error);
+    for (const presence of [...this.#channels.values()]) {
+      delete presence.wanted;
+      presence.version++;
+      this.#settle(presence, error);
+      this.#refuseWatch(presence, error);
     }
   }
 
   /** The node ended entry and watch: the session may not have them any more. */
   #ended(channel: string, error: HoldfastError): void {
-    const room = this.#rooms.get(channel);
-    if (!room) return;
-    delete room.wish;
-    room.version++;
-    for (const { seats } of this.#attachments) seats.delete(channel);
-    this.#settle(room, error);
-    this.#refuseWatch(room, error);
+    const presence = this.#channels.get(channel);
+    if (!presence) return;
+    delete presence.wanted;
+    presence.version++;
+    for (const { onConnection } of this.#attachments) onConnection.delete(channel);
+    this.#settle(presence, error);
+    this.#refuseWatch(presence, error);
   }
 
-  #change(channel: string, wish: Room["wish"], done: Done): void {
-    if (this.#host.final) {
-      done(this.#host.final);
+  #change(channel: string, wanted: ChannelPresence["wanted"], done: Done): void {
+    if (this.#engine.final) {
+      done(this.#engine.final);
       return;
     }
-    const room = this.#room(channel);
-    if (room.waiting.length >= WAITING_MAX) {
+    const presence = this.#presenceIn(channel);
+    if (presence.waiting.length >= WAITING_MAX) {
       done(
         new HoldfastError(
           "queue_full",
@@ -234,16 +235,17 @@ export class Presence implements Part {
       );
       return;
     }
-    room.version++;
-    if (wish) room.wish = wish;
-    else delete room.wish;
-    room.waiting.push({ version: room.version, done });
-    this.#sendWishes(room);
+    presence.version++;
+    if (wanted) presence.wanted = wanted;
+    else delete presence.wanted;
+    presence.waiting.push({ version: presence.version, done });
+    this.#sendToAll(presence);
   }
 
-  #sendWishes(room: Room): void {
-    if (this.#rooms.get(room.channel) !== room) return;
-    for (const { connection, seats } of this.#attachments) this.#sendWish(connection, seats, room);
+  #sendToAll(presence: ChannelPresence): void {
+    if (this.#channels.get(presence.channel) !== presence) return;
+    for (const { connection, onConnection } of this.#attachments)
+      this.#sendWanted(connection, onConnection, presence);
   }
 
   /**
@@ -251,156 +253,173 @@ export class Presence implements Part {
    * moves only the newest enters, and not before the older has its answer: what the older asked for
    * must not reach the broker after it.
    */
-  #mayEnter(connection: Connection, { channel }: Room): boolean {
+  #mayEnter(connection: Connection, { channel }: ChannelPresence): boolean {
     const others = this.#attachments.filter((other) => other.connection !== connection);
     return (
       this.#attachments.at(-1)?.connection === connection &&
-      !others.some(({ seats }) => seats.get(channel)?.busy)
+      !others.some(({ onConnection }) => onConnection.get(channel)?.busy)
     );
   }
 
-  #sendWish(connection: Connection, seats: Map<string, Seat>, room: Room): void {
-    const { channel, version, wish } = room;
-    const seat = seats.get(channel) ?? newSeat();
-    seats.set(channel, seat);
-    if (seat.busy || seat.sent === version || (!wish && !seat.entered)) return;
-    if (wish && !this.#mayEnter(connection, room)) return;
-    seat.busy = true;
-    const t: "enter" | "update" | "leave" = wish ? (seat.entered ? "update" : "enter") : "leave";
-    connection.request(defined({ t, ch: channel, data: wish?.data }), (answer) => {
-      seat.busy = false;
-      if (!answer || this.#of(connection) !== seats) return;
+  #sendWanted(
+    connection: Connection,
+    onConnection: Map<string, PresenceOnConnection>,
+    presence: ChannelPresence,
+  ): void {
+    const { channel, version, wanted } = presence;
+    const told = onConnection.get(channel) ?? newPresenceOnConnection();
+    onConnection.set(channel, told);
+    if (told.busy || told.sent === version || (!wanted && !told.entered)) return;
+    if (wanted && !this.#mayEnter(connection, presence)) return;
+    told.busy = true;
+    const t: "enter" | "update" | "leave" = wanted ? (told.entered ? "update" : "enter") : "leave";
+    connection.request(defined({ t, ch: channel, data: wanted?.data }), (answer) => {
+      told.busy = false;
+      if (!answer || this.#of(connection) !== onConnection) return;
       if (answer.t === "err") {
-        this.#onRefused({ room, seat, version }, errorFromWire(answer));
+        this.#onRefused({ presence, told, version }, errorFromWire(answer));
         return;
       }
-      seat.sent = version;
-      seat.tries = 0;
-      seat.entered = wish !== undefined;
-      this.#settle(room, undefined, version);
-      this.#sendWishes(room);
-      this.#forget(room);
+      told.sent = version;
+      told.tries = 0;
+      told.entered = wanted !== undefined;
+      this.#settle(presence, undefined, version);
+      this.#sendToAll(presence);
+      this.#forget(presence);
       this.#settled();
     });
   }
 
-  #onRefused(at: { room: Room; seat: Seat; version: number }, error: HoldfastError): void {
-    const { room, seat, version } = at;
+  #onRefused(
+    at: { presence: ChannelPresence; told: PresenceOnConnection; version: number },
+    error: HoldfastError,
+  ): void {
+    const { presence, told, version } = at;
     if (error.retry === "never") {
-      seat.sent = version;
-      const nobodyWaits = room.waiting.every((waiting) => waiting.version > version);
-      if (room.version === version) {
-        delete room.wish;
-        seat.entered = false;
+      told.sent = version;
+      const nobodyWaits = presence.waiting.every((waiting) => waiting.version > version);
+      if (presence.version === version) {
+        delete presence.wanted;
+        told.entered = false;
       }
-      if (nobodyWaits) this.#host.report(error);
-      this.#settle(room, error, version);
-      this.#sendWishes(room);
-      this.#forget(room);
+      if (nobodyWaits) this.#engine.report(error);
+      this.#settle(presence, error, version);
+      this.#sendToAll(presence);
+      this.#forget(presence);
       this.#settled();
       return;
     }
-    const { clock, random } = this.#host.environment;
-    clock.after(requestDelayMs(seat.tries++, error.retryAfterMs, random.next()), () => {
-      this.#sendWishes(room);
+    const { clock, random } = this.#engine.environment;
+    clock.after(requestDelayMs(told.tries++, error.retryAfterMs, random.next()), () => {
+      this.#sendToAll(presence);
     });
   }
 
-  #requestWatch(connection: Connection, seats: Map<string, Seat>, room: Room): void {
-    const seat = seats.get(room.channel) ?? newSeat();
-    seats.set(room.channel, seat);
-    if (room.watchers.size === 0 || seat.watch !== "none") return;
-    seat.watch = "requested";
-    seat.incoming = new Map();
-    connection.request({ t: "watch", ch: room.channel }, (answer) => {
-      if (answer?.t !== "err" || seats.get(room.channel) !== seat) return;
+  #requestWatch(
+    connection: Connection,
+    onConnection: Map<string, PresenceOnConnection>,
+    presence: ChannelPresence,
+  ): void {
+    const told = onConnection.get(presence.channel) ?? newPresenceOnConnection();
+    onConnection.set(presence.channel, told);
+    if (presence.watchers.size === 0 || told.watch !== "none") return;
+    told.watch = "requested";
+    told.incoming = new Map();
+    connection.request({ t: "watch", ch: presence.channel }, (answer) => {
+      if (answer?.t !== "err" || onConnection.get(presence.channel) !== told) return;
       const error = errorFromWire(answer);
-      seat.watch = "none";
+      told.watch = "none";
       if (error.retry === "never") {
-        this.#refuseWatch(room, error);
+        this.#refuseWatch(presence, error);
         return;
       }
-      const { clock, random } = this.#host.environment;
-      clock.after(requestDelayMs(seat.tries++, error.retryAfterMs, random.next()), () => {
-        if (this.#of(connection) === seats) this.#requestWatch(connection, seats, room);
+      const { clock, random } = this.#engine.environment;
+      clock.after(requestDelayMs(told.tries++, error.retryAfterMs, random.next()), () => {
+        if (this.#of(connection) === onConnection)
+          this.#requestWatch(connection, onConnection, presence);
       });
     });
   }
 
-  #refuseWatch(room: Room, error: HoldfastError): void {
-    const watchers = [...room.watchers.keys()];
-    room.watchers.clear();
-    this.#endWatch(room);
-    for (const watcher of watchers) guard(this.#host, () => watcher.error(error));
+  #refuseWatch(presence: ChannelPresence, error: HoldfastError): void {
+    const watchers = [...presence.watchers.keys()];
+    presence.watchers.clear();
+    this.#endWatch(presence);
+    for (const watcher of watchers) guard(this.#engine, () => watcher.error(error));
     this.#settled();
   }
 
-  #endWatch(room: Room): void {
-    for (const { connection, seats } of this.#attachments) {
-      const seat = seats.get(room.channel);
-      if (!seat || seat.watch === "none") continue;
-      seat.watch = "none";
-      connection.request({ t: "unwatch", ch: room.channel });
+  #endWatch(presence: ChannelPresence): void {
+    for (const { connection, onConnection } of this.#attachments) {
+      const told = onConnection.get(presence.channel);
+      if (!told || told.watch === "none") continue;
+      told.watch = "none";
+      connection.request({ t: "unwatch", ch: presence.channel });
     }
-    room.members = new Map();
-    this.#forget(room);
+    presence.members = new Map();
+    this.#forget(presence);
   }
 
-  #replace(room: Room, members: ReadonlyMap<string, RawMember>): void {
-    const change = membersBetween(room.members, members);
-    room.members = members;
+  #replace(presence: ChannelPresence, members: ReadonlyMap<string, RawMember>): void {
+    const change = membersBetween(presence.members, members);
+    presence.members = members;
     if (isEmpty(change)) return;
     const list = [...members.values()];
-    for (const watcher of [...room.watchers.keys()])
-      guard(this.#host, () => watcher.change(change, list));
+    for (const watcher of [...presence.watchers.keys()])
+      guard(this.#engine, () => watcher.change(change, list));
   }
 
-  #tellReady(room: Room): void {
-    const list = [...room.members.values()];
-    for (const [watcher, told] of [...room.watchers]) {
-      if (told.ready) continue;
-      told.ready = true;
-      guard(this.#host, () => watcher.ready(list));
+  #tellReady(presence: ChannelPresence): void {
+    const list = [...presence.members.values()];
+    for (const [watcher, state] of [...presence.watchers]) {
+      if (state.ready) continue;
+      state.ready = true;
+      guard(this.#engine, () => watcher.ready(list));
     }
   }
 
   /**
    * Only the newest connection with a snapshot tells who is there: an older one may lag behind it.
    */
-  #leads(connection: Connection, room: Room): boolean {
+  #leads(connection: Connection, presence: ChannelPresence): boolean {
     return (
-      this.#attachments.findLast(({ seats }) => seats.get(room.channel)?.watch === "live")
-        ?.connection === connection
+      this.#attachments.findLast(
+        ({ onConnection }) => onConnection.get(presence.channel)?.watch === "live",
+      )?.connection === connection
     );
   }
 
-  #settle(room: Room, error: HoldfastError | undefined, upTo = room.version): void {
-    const settled = room.waiting.filter(({ version }) => version <= upTo);
-    room.waiting = room.waiting.filter(({ version }) => version > upTo);
+  #settle(
+    presence: ChannelPresence,
+    error: HoldfastError | undefined,
+    upTo = presence.version,
+  ): void {
+    const settled = presence.waiting.filter(({ version }) => version <= upTo);
+    presence.waiting = presence.waiting.filter(({ version }) => version > upTo);
     for (const { done } of settled) done(error);
   }
 
-  #forget(room: Room): void {
-    if (room.wish || room.watchers.size > 0 || room.waiting.length > 0) return;
-    this.#rooms.delete(room.channel);
-    for (const { seats } of this.#attachments) seats.delete(room.channel);
+  #forget(presence: ChannelPresence): void {
+    if (presence.wanted || presence.watchers.size > 0 || presence.waiting.length > 0) return;
+    this.#channels.delete(presence.channel);
+    for (const { onConnection } of this.#attachments) onConnection.delete(presence.channel);
   }
 
-  #room(channel: string): Room {
-    const known = this.#rooms.get(channel);
+  #presenceIn(channel: string): ChannelPresence {
+    const known = this.#channels.get(channel);
     if (known) return known;
-    const room: Room = {
+    const presence: ChannelPresence = {
       channel,
       version: 0,
       waiting: [],
       watchers: new Map(),
       members: new Map(),
     };
-    this.#rooms.set(channel, room);
-    return room;
+    this.#channels.set(channel, presence);
+    return presence;
   }
 
-  #of(connection: Connection): Map<string, Seat> | undefined {
-    return this.#attachments.find((other) => other.connection === connection)?.seats;
+  #of(connection: Connection): Map<string, PresenceOnConnection> | undefined {
+    return this.#attachments.find((other) => other.connection === connection)?.onConnection;
   }
 }

@@ -3,8 +3,8 @@
 import type { Encoded, Position } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
+import { type Answer, byteLength, defined, type EngineContext } from "./engine-context.ts";
 import { errorFromWire, HoldfastError } from "./errors.ts";
-import { type Answer, byteLength, defined, type Host } from "./host.ts";
 
 /**
  * Publishes of one channel that are sent together; the next ones wait until all are answered, so
@@ -38,7 +38,7 @@ export type PublishDone = (
 interface Item {
   readonly id: number;
   readonly channel: string;
-  readonly lane: string;
+  readonly queue: string;
   readonly encoded: Encoded;
   readonly bytes: number;
   readonly done: PublishDone;
@@ -54,12 +54,12 @@ interface Item {
   cancelTimer: () => void;
 }
 
-/** Publishes that are not settled, by lane: a channel, or one publish that needs no order. */
+/** Publishes that are not settled, by queue: one for each channel, and one for each publish that needs no order. */
 export class Publisher {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   readonly #limits: { readonly countMax: number; readonly bytesMax: number };
   readonly #prefix: string;
-  readonly #lanes = new Map<string, Item[]>();
+  readonly #queues = new Map<string, Item[]>();
   readonly #notBefore = new Map<string, number>();
   #number = 0;
   #count = 0;
@@ -73,11 +73,14 @@ export class Publisher {
   #batchMax = BATCH_MAX;
   #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
-  constructor(host: Host, limits: { readonly countMax: number; readonly bytesMax: number }) {
-    this.#host = host;
+  constructor(
+    engine: EngineContext,
+    limits: { readonly countMax: number; readonly bytesMax: number },
+  ) {
+    this.#engine = engine;
     this.#limits = limits;
-    const part = () => Math.floor(host.environment.random.next() * 2 ** 32).toString(36);
-    this.#prefix = `${part()}${part()}${part()}${part()}`;
+    const word = () => Math.floor(engine.environment.random.next() * 2 ** 32).toString(36);
+    this.#prefix = `${word()}${word()}${word()}${word()}`;
   }
 
   /**
@@ -97,10 +100,10 @@ export class Publisher {
     }
     this.#count++;
     this.#bytes += item.bytes;
-    const lane = this.#lanes.get(item.lane);
-    if (lane) lane.push(item);
-    else this.#lanes.set(item.lane, [item]);
-    item.cancelTimer = this.#host.environment.clock.after(options.timeoutMs, () =>
+    const queue = this.#queues.get(item.queue);
+    if (queue) queue.push(item);
+    else this.#queues.set(item.queue, [item]);
+    item.cancelTimer = this.#engine.environment.clock.after(options.timeoutMs, () =>
       this.#settle(
         item,
         new HoldfastError(
@@ -109,30 +112,30 @@ export class Publisher {
         ),
       ),
     );
-    this.pump();
+    this.sendWaiting();
     return (error) => this.#settle(item, error);
   }
 
   /** Sends what may be sent now. Call it when a connection is ready. */
-  pump(): void {
-    const connection = this.#host.ready();
+  sendWaiting(): void {
+    const connection = this.#engine.ready();
     if (!connection) return;
-    const nowMs = this.#host.environment.clock.nowMs();
+    const nowMs = this.#engine.environment.clock.nowMs();
     if (this.#restUntilMs > nowMs) {
       this.#wakeAt(this.#restUntilMs);
       return;
     }
-    for (const [name, lane] of this.#lanes) {
+    for (const [name, queue] of this.#queues) {
       if (this.#inFlight >= IN_FLIGHT_MAX) return;
       const notBeforeMs = this.#notBefore.get(name) ?? 0;
       if (notBeforeMs > nowMs) this.#wakeAt(notBeforeMs);
-      else if (!lane.some(({ sent }) => sent)) this.#sendBatch(connection, lane, nowMs);
+      else if (!queue.some(({ sent }) => sent)) this.#sendBatch(connection, queue, nowMs);
     }
   }
 
   endAll(error: HoldfastError): void {
-    for (const lane of [...this.#lanes.values()])
-      for (const item of [...lane]) this.#settle(item, error);
+    for (const queue of [...this.#queues.values()])
+      for (const item of [...queue]) this.#settle(item, error);
     this.#wake?.cancel();
     this.#wake = undefined;
   }
@@ -143,12 +146,12 @@ export class Publisher {
     options: PublishOptions,
     done: PublishDone,
   ): Item | HoldfastError {
-    if (this.#host.final) return this.#host.final;
-    const id = this.#host.nextId();
+    if (this.#engine.final) return this.#engine.final;
+    const id = this.#engine.nextId();
     const idem = options.idempotencyKey ?? `${this.#prefix}-${++this.#number}`;
     let encoded: Encoded;
     try {
-      encoded = this.#host.codec.encode({
+      encoded = this.#engine.codec.encode({
         ...defined({ k: options.key }),
         t: "publish",
         id,
@@ -172,7 +175,7 @@ export class Publisher {
         `Cannot publish to ${channel}: ${found}, expected at most ${countMax} of ${bytesMax} bytes`,
       );
     }
-    const lane = options.ordered ? channel : `${channel}\n${id}`;
+    const queue = options.ordered ? channel : `${channel}\n${id}`;
     const fresh = {
       firstSentMs: undefined,
       firstTry: true,
@@ -181,12 +184,12 @@ export class Publisher {
       tries: 0,
       cancelTimer: () => {},
     };
-    return { id, channel, lane, encoded, bytes, done, ...fresh };
+    return { id, channel, queue, encoded, bytes, done, ...fresh };
   }
 
-  #sendBatch(connection: Connection, lane: readonly Item[], nowMs: number): void {
+  #sendBatch(connection: Connection, queue: readonly Item[], nowMs: number): void {
     let bytes = 0;
-    for (const item of lane.slice(0, this.#batchMax)) {
+    for (const item of queue.slice(0, this.#batchMax)) {
       if (
         this.#inFlight >= IN_FLIGHT_MAX ||
         (bytes > 0 && bytes + item.bytes > connection.messageBytesMax)
@@ -219,22 +222,22 @@ export class Publisher {
     this.#inFlight--;
     if (item.settled) this.#tidy(item);
     else if (answer?.t === "published") {
-      if (this.#batchMax < BATCH_MAX) this.#takeTurns(item.lane);
+      if (this.#batchMax < BATCH_MAX) this.#goBehindOthers(item.queue);
       this.#settle(item, {
         position: { epoch: answer.e, offset: answer.o },
         duplicate: answer.dup === true,
       });
     } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer));
-    this.pump();
+    this.sendWaiting();
   }
 
-  /** At the rate limit the lanes take turns: the one that got through goes behind the others. */
-  #takeTurns(name: string): void {
+  /** At the rate limit the queues take turns: the one that got through goes behind the others. */
+  #goBehindOthers(name: string): void {
     this.#batchMax++;
-    const lane = this.#lanes.get(name);
-    if (!lane) return;
-    this.#lanes.delete(name);
-    this.#lanes.set(name, lane);
+    const queue = this.#queues.get(name);
+    if (!queue) return;
+    this.#queues.delete(name);
+    this.#queues.set(name, queue);
   }
 
   #onRefused(item: Item, error: HoldfastError): void {
@@ -242,7 +245,7 @@ export class Publisher {
       this.#settle(item, error);
       return;
     }
-    const { clock, random } = this.#host.environment;
+    const { clock, random } = this.#engine.environment;
     if (error.code === "rate_limited") {
       // The limit is the connection's: everything rests until there is room, and the node did not
       // take this one.
@@ -253,7 +256,7 @@ export class Publisher {
       return;
     }
     const atMs = clock.nowMs() + requestDelayMs(item.tries++, error.retryAfterMs, random.next());
-    this.#notBefore.set(item.lane, Math.max(this.#notBefore.get(item.lane) ?? 0, atMs));
+    this.#notBefore.set(item.queue, Math.max(this.#notBefore.get(item.queue) ?? 0, atMs));
   }
 
   #settle(item: Item, result: Parameters<PublishDone>[0]): void {
@@ -267,26 +270,26 @@ export class Publisher {
   }
 
   /**
-   * Takes an item out of its lane. One that was given up while in flight stays until its answer, so
+   * Takes an item out of its queue. One that was given up while in flight stays until its answer, so
    * that nothing overtakes it.
    */
   #tidy(item: Item): void {
-    const lane = this.#lanes.get(item.lane);
-    const place = lane?.indexOf(item) ?? -1;
-    if (!lane || place < 0) return;
-    lane.splice(place, 1);
-    if (lane.length > 0) return;
-    this.#lanes.delete(item.lane);
-    this.#notBefore.delete(item.lane);
+    const queue = this.#queues.get(item.queue);
+    const place = queue?.indexOf(item) ?? -1;
+    if (!queue || place < 0) return;
+    queue.splice(place, 1);
+    if (queue.length > 0) return;
+    this.#queues.delete(item.queue);
+    this.#notBefore.delete(item.queue);
   }
 
   #wakeAt(atMs: number): void {
     if (this.#wake && this.#wake.atMs <= atMs) return;
     this.#wake?.cancel();
-    const { clock } = this.#host.environment;
+    const { clock } = this.#engine.environment;
     const cancel = clock.after(atMs - clock.nowMs(), () => {
       this.#wake = undefined;
-      this.pump();
+      this.sendWaiting();
     });
     this.#wake = { atMs, cancel };
   }

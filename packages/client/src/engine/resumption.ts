@@ -1,6 +1,6 @@
 // Owns: the time from losing a connection to being caught up on the next one, and reporting to the
 // node what the application experienced.
-import type { Host } from "./host.ts";
+import type { EngineContext } from "./engine-context.ts";
 
 /** Streams that are not caught up after this long are taken as such in the counts. */
 const CATCH_UP_MS = 10_000;
@@ -8,14 +8,14 @@ const CATCH_UP_MS = 10_000;
 const REPORT_MS = 30_000;
 
 export class Resumption {
-  readonly #host: Host;
+  readonly #engine: EngineContext;
   #lostAtMs: number | undefined;
   #moved = false;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #cancel: () => void = () => {};
 
-  constructor(host: Host) {
-    this.#host = host;
+  constructor(engine: EngineContext) {
+    this.#engine = engine;
   }
 
   /** A connection was lost and what was missed is not here yet. */
@@ -39,9 +39,9 @@ export class Resumption {
 
   connected(): void {
     if (!this.pending) return;
-    this.#host.counts.add(this.#moved ? "migrations" : "reconnects");
+    this.#engine.counts.add(this.#moved ? "migrations" : "reconnects");
     this.#moved = false;
-    this.#cancel = this.#host.environment.clock.after(CATCH_UP_MS, () => this.caughtUp());
+    this.#cancel = this.#engine.environment.clock.after(CATCH_UP_MS, () => this.caughtUp());
   }
 
   caughtUp(): void {
@@ -49,22 +49,22 @@ export class Resumption {
     if (this.#lostAtMs === undefined) return;
     const pauseMs = Math.round(this.#nowMs() - this.#lostAtMs);
     this.#lostAtMs = undefined;
-    this.#host.counts.resumed(pauseMs);
-    this.#host.counts.total.deliveryPauseMsLast = pauseMs;
+    this.#engine.counts.resumed(pauseMs);
+    this.#engine.counts.total.deliveryPauseMsLast = pauseMs;
     this.report();
   }
 
   /** A move ended without a pause. */
   overlapped(): void {
-    this.#host.counts.add("migrations");
-    this.#host.counts.total.deliveryPauseMsLast = 0;
+    this.#engine.counts.add("migrations");
+    this.#engine.counts.total.deliveryPauseMsLast = 0;
     this.report();
   }
 
   /** Tells the node what changed since the last report, if anything did. */
   report(): void {
-    const connection = this.#host.ready();
-    const counts = connection && this.#host.counts.takeReport();
+    const connection = this.#engine.ready();
+    const counts = connection && this.#engine.counts.takeReport();
     if (!counts) return;
     this.#reportedAtMs = this.#nowMs();
     connection.send({ t: "report", counts });
@@ -79,6 +79,6 @@ export class Resumption {
   }
 
   #nowMs(): number {
-    return this.#host.environment.clock.nowMs();
+    return this.#engine.environment.clock.nowMs();
   }
 }

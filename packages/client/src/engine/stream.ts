@@ -9,8 +9,8 @@ import {
   type PubEntry,
   type PubFrame,
 } from "@holdfast/protocol";
+import { type EngineContext, guard } from "./engine-context.ts";
 import type { HoldfastError } from "./errors.ts";
-import { guard, type Host } from "./host.ts";
 
 /**
  * One publication, as the application gets it. `timeMs` is the broker's clock; `key` is set in
@@ -103,10 +103,10 @@ export class Stream {
   lossy = false;
   #listeners: readonly StreamListener[] = [];
   readonly #ready = new Set<StreamListener>();
-  readonly #host: Host;
+  readonly #engine: EngineContext;
 
-  constructor(host: Host, channel: string, start: StreamStart) {
-    this.#host = host;
+  constructor(engine: EngineContext, channel: string, start: StreamStart) {
+    this.#engine = engine;
     this.channel = channel;
     this.last = start.last;
     this.position = start.since;
@@ -153,7 +153,7 @@ export class Stream {
   accept(frame: PubFrame<unknown>): Verdict {
     const { position } = this;
     if (!position || frame.o <= position.offset) {
-      this.#host.counts.add("duplicates");
+      this.#engine.counts.add("duplicates");
       return "duplicate";
     }
     if (this.cls !== "latest" && frame.o !== position.offset + 1) return "hole";
@@ -174,14 +174,14 @@ export class Stream {
     const from = same ? Math.max(frame.from, position.offset + 1) : frame.from;
     this.position = frame.pos;
     this.lossy = true;
-    this.#host.counts.add("gaps");
-    this.#host.counts.add("lost", gapSize(from, frame.to));
+    this.#engine.counts.add("gaps");
+    this.#engine.counts.add("lost", gapSize(from, frame.to));
     this.#tell((listener) =>
       listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }),
     );
   }
 
   #tell(task: (listener: StreamListener) => void): void {
-    for (const listener of this.#listeners) guard(this.#host, () => task(listener));
+    for (const listener of this.#listeners) guard(this.#engine, () => task(listener));
   }
 }

@@ -1,11 +1,17 @@
-// Owns: the application's streams and their lanes on each connection: order, duplicates, holes,
+// Owns: the application's streams and what each connection brings of them: order, duplicates, holes,
 // gaps, catching up (H1, H2).
 import type { GapFrame, PubFrame, ServerFrame, SubscribedFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
+import {
+  type ChannelOnConnection,
+  HELD_MAX,
+  isCaughtUp,
+  newChannelOnConnection,
+  openChannelOnConnection,
+} from "./channel-on-connection.ts";
 import type { Connection } from "./connection.ts";
+import { type Answer, defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
 import { errorFromWire, type HoldfastError } from "./errors.ts";
-import { type Answer, defined, guard, type Host, type Part } from "./host.ts";
-import { HELD_MAX, isCaughtUp, type Lane, newLane, openLane } from "./lane.ts";
 import { Stream, type StreamListener, type StreamStart } from "./stream.ts";
 
 /** How long a gap on a new connection waits for the old one to fill it. */
@@ -15,7 +21,7 @@ const HOLE_REPEAT_MS = 60_000;
 
 interface Attachment {
   readonly connection: Connection;
-  readonly lanes: Map<string, Lane>;
+  readonly channels: Map<string, ChannelOnConnection>;
   /** Subscriptions that are resumed after a loss, not moved. */
   readonly resumes: boolean;
 }
@@ -23,15 +29,15 @@ interface Attachment {
 /**
  * Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends.
  */
-export class Subscriptions implements Part {
-  readonly #host: Host;
+export class Subscriptions implements Feature {
+  readonly #engine: EngineContext;
   readonly #caughtUp: (connection: Connection) => void;
   readonly #streams = new Map<string, Stream>();
   #attachments: readonly Attachment[] = [];
 
-  /** `caughtUp` is called whenever a connection's last lane reached its head. */
-  constructor(host: Host, caughtUp: (connection: Connection) => void) {
-    this.#host = host;
+  /** `caughtUp` is called whenever the last channel on a connection reached its head. */
+  constructor(engine: EngineContext, caughtUp: (connection: Connection) => void) {
+    this.#engine = engine;
     this.#caughtUp = caughtUp;
   }
 
@@ -48,10 +54,10 @@ export class Subscriptions implements Part {
    * last one ends it.
    */
   subscribe(channel: string, listener: StreamListener, start: StreamStart): () => void {
-    const { final } = this.#host;
+    const { final } = this.#engine;
     if (final) {
-      this.#host.environment.clock.defer(() =>
-        guard(this.#host, () => listener.error(final, true)),
+      this.#engine.environment.clock.defer(() =>
+        guard(this.#engine, () => listener.error(final, true)),
       );
       return () => {};
     }
@@ -59,10 +65,10 @@ export class Subscriptions implements Part {
     if (stream) {
       stream.add(listener);
       const known = stream;
-      if (this.#attachments.some(({ lanes }) => lanes.get(channel)?.state === "live"))
-        this.#host.environment.clock.defer(() => known.tellReady());
+      if (this.#attachments.some(({ channels }) => channels.get(channel)?.state === "live"))
+        this.#engine.environment.clock.defer(() => known.tellReady());
     } else {
-      stream = new Stream(this.#host, channel, start);
+      stream = new Stream(this.#engine, channel, start);
       stream.add(listener);
       this.#streams.set(channel, stream);
       this.#requestMissing(stream);
@@ -76,7 +82,7 @@ export class Subscriptions implements Part {
 
   /** Asks for every stream. `resumes`: the application shall hear of the recovery. */
   attach(connection: Connection, resumes: boolean): void {
-    const attachment: Attachment = { connection, lanes: new Map(), resumes };
+    const attachment: Attachment = { connection, channels: new Map(), resumes };
     this.#attachments = [...this.#attachments, attachment];
     for (const stream of this.#streams.values()) {
       if (resumes) stream.lossy = false;
@@ -86,9 +92,9 @@ export class Subscriptions implements Part {
 
   detach(connection: Connection): void {
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
-    for (const { lanes } of this.#attachments) {
-      for (const [channel, lane] of lanes)
-        if (lane.state === "holding") this.#release(channel, lane);
+    for (const { channels } of this.#attachments) {
+      for (const [channel, carried] of channels)
+        if (carried.state === "holding") this.#release(channel, carried);
     }
     for (const stream of this.#streams.values()) this.#requestMissing(stream);
   }
@@ -98,8 +104,8 @@ export class Subscriptions implements Part {
     const attachment = this.#of(connection);
     if (!attachment) return false;
     for (const channel of this.#streams.keys()) {
-      const lane = attachment.lanes.get(channel);
-      if (!lane || lane.behind) return false;
+      const carried = attachment.channels.get(channel);
+      if (!carried || carried.behind) return false;
     }
     return true;
   }
@@ -109,18 +115,18 @@ export class Subscriptions implements Part {
     if (frame.t === "unsubscribed" && frame.of !== undefined) return;
     const attachment = this.#of(connection);
     const stream = this.#streams.get(frame.ch);
-    const lane = attachment?.lanes.get(frame.ch);
-    if (!attachment || !stream || !lane || lane.state === "requested") return;
+    const carried = attachment?.channels.get(frame.ch);
+    if (!attachment || !stream || !carried || carried.state === "requested") return;
     if (frame.t === "unsubscribed") {
       this.#end(stream, errorFromWire(frame), connection);
       return;
     }
-    if (lane.state === "holding") {
-      lane.held.push(frame);
-      if (lane.held.length >= HELD_MAX) this.#release(frame.ch, lane);
+    if (carried.state === "holding") {
+      carried.held.push(frame);
+      if (carried.held.length >= HELD_MAX) this.#release(frame.ch, carried);
       return;
     }
-    this.#apply({ attachment, stream, lane }, frame);
+    this.#apply({ attachment, stream, carried }, frame);
   }
 
   /** Ends everything with an error. */
@@ -129,66 +135,76 @@ export class Subscriptions implements Part {
   }
 
   #apply(
-    at: { attachment: Attachment; stream: Stream; lane: Lane },
+    at: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
     frame: PubFrame<unknown> | GapFrame,
   ): void {
-    const { attachment, stream, lane } = at;
+    const { attachment, stream, carried } = at;
     if (frame.t === "gap") this.#gap(at, frame);
     else this.#pub(at, frame);
     this.#releaseFilled(stream);
-    if (lane.behind && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);
+    if (carried.behind && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
   }
 
   #pub(
-    { attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane },
+    {
+      attachment,
+      stream,
+      carried,
+    }: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
     frame: PubFrame<unknown>,
   ): void {
-    if (frame.o <= lane.position.offset) {
-      this.#host.counts.add("duplicates");
+    if (frame.o <= carried.position.offset) {
+      this.#engine.counts.add("duplicates");
       return;
     }
-    if (stream.cls !== "latest" && frame.o !== lane.position.offset + 1) {
+    if (stream.cls !== "latest" && frame.o !== carried.position.offset + 1) {
       this.#hole(attachment, stream);
       return;
     }
-    const { epoch } = lane.position;
-    if (lane.awaitsGap) {
-      lane.awaitsGap = false;
+    const { epoch } = carried.position;
+    if (carried.awaitsGap) {
+      carried.awaitsGap = false;
       if (epoch !== stream.position?.epoch) {
         // The node changed the epoch and declared no gap. Say it in its place: never silently.
-        this.#host.counts.add("undeclared");
+        this.#engine.counts.add("undeclared");
         const from = (stream.position?.offset ?? 0) + 1;
         stream.skip({ from, to: null, reason: "epoch", pos: { epoch, offset: frame.o - 1 } });
       }
     }
-    lane.position = { epoch, offset: frame.o };
+    carried.position = { epoch, offset: frame.o };
     if (epoch !== stream.position?.epoch) return; // Another connection has gone on to a newer epoch.
     if (stream.accept(frame) === "hole") this.#hole(attachment, stream);
   }
 
   #gap(
-    { attachment, stream, lane }: { attachment: Attachment; stream: Stream; lane: Lane },
+    {
+      attachment,
+      stream,
+      carried,
+    }: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
     frame: GapFrame,
   ): void {
     if (this.#mayBeFilled(attachment, stream, frame)) {
-      lane.state = "holding";
-      lane.held = [frame];
-      this.#host.environment.clock.after(HOLD_MS, () => {
-        if (lane.state === "holding") this.#release(stream.channel, lane);
+      carried.state = "holding";
+      carried.held = [frame];
+      this.#engine.environment.clock.after(HOLD_MS, () => {
+        if (carried.state === "holding") this.#release(stream.channel, carried);
       });
       return;
     }
-    this.#skip(stream, lane, frame);
+    this.#skip(stream, carried, frame);
   }
 
-  #skip(stream: Stream, lane: Lane, frame: GapFrame): void {
+  #skip(stream: Stream, carried: ChannelOnConnection, frame: GapFrame): void {
     const present = stream.position?.epoch;
-    const leads = lane.awaitsGap || lane.position.epoch === present || frame.pos.epoch === present;
+    const leads =
+      carried.awaitsGap || carried.position.epoch === present || frame.pos.epoch === present;
     // A head below the position that was asked for: the stream began anew and kept its epoch's
     // name.
-    const rewinds = lane.awaitsGap && frame.to === null && lane.askedEpoch === frame.pos.epoch;
-    lane.awaitsGap = false;
-    lane.position = frame.pos;
+    const rewinds =
+      carried.awaitsGap && frame.to === null && carried.askedEpoch === frame.pos.epoch;
+    carried.awaitsGap = false;
+    carried.position = frame.pos;
     if (leads) stream.skip(frame, rewinds);
   }
 
@@ -200,8 +216,8 @@ export class Subscriptions implements Part {
     const { position } = stream;
     if (!position || position.epoch !== frame.pos.epoch || frame.pos.offset <= position.offset)
       return false;
-    return this.#attachments.some(({ connection, lanes }) => {
-      const other = lanes.get(stream.channel);
+    return this.#attachments.some(({ connection, channels }) => {
+      const other = channels.get(stream.channel);
       return (
         connection !== attachment.connection &&
         other?.state === "live" &&
@@ -211,30 +227,30 @@ export class Subscriptions implements Part {
   }
 
   #releaseFilled(stream: Stream): void {
-    for (const { lanes } of this.#attachments) {
-      const lane = lanes.get(stream.channel);
-      const gap = lane?.held[0];
-      if (lane?.state !== "holding" || gap?.t !== "gap" || !stream.position) continue;
+    for (const { channels } of this.#attachments) {
+      const carried = channels.get(stream.channel);
+      const gap = carried?.held[0];
+      if (carried?.state !== "holding" || gap?.t !== "gap" || !stream.position) continue;
       if (gap.pos.epoch !== stream.position.epoch || gap.pos.offset <= stream.position.offset)
-        this.#release(stream.channel, lane);
+        this.#release(stream.channel, carried);
     }
   }
 
-  #release(channel: string, lane: Lane): void {
+  #release(channel: string, carried: ChannelOnConnection): void {
     const stream = this.#streams.get(channel);
-    const attachment = this.#attachments.find(({ lanes }) => lanes.get(channel) === lane);
-    const [gap, ...rest] = lane.held;
-    lane.state = "live";
-    lane.held = [];
+    const attachment = this.#attachments.find(({ channels }) => channels.get(channel) === carried);
+    const [gap, ...rest] = carried.held;
+    carried.state = "live";
+    carried.held = [];
     if (!stream || !attachment || gap?.t !== "gap") return;
-    this.#skip(stream, lane, gap);
+    this.#skip(stream, carried, gap);
     for (const frame of rest) this.onFrame(attachment.connection, frame);
-    if (lane.behind && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);
+    if (carried.behind && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
   }
 
   #hole({ connection }: Attachment, stream: Stream): void {
-    this.#host.counts.add("undeclared");
-    const nowMs = this.#host.environment.clock.nowMs();
+    this.#engine.counts.add("undeclared");
+    const nowMs = this.#engine.environment.clock.nowMs();
     const repeated = stream.holeMs !== undefined && nowMs - stream.holeMs < HOLE_REPEAT_MS;
     stream.holeMs = nowMs;
     if (repeated) {
@@ -246,31 +262,31 @@ export class Subscriptions implements Part {
     this.#request(connection, stream);
   }
 
-  #laneCaughtUp(attachment: Attachment, stream: Stream, lane: Lane): void {
-    lane.behind = false;
-    if (attachment.resumes && lane.askedEpoch !== undefined) stream.tellRecovered();
+  #channelCaughtUp(attachment: Attachment, stream: Stream, carried: ChannelOnConnection): void {
+    carried.behind = false;
+    if (attachment.resumes && carried.askedEpoch !== undefined) stream.tellRecovered();
     if (this.isSettled(attachment.connection)) this.#caughtUp(attachment.connection);
   }
 
   /**
-   * Asks where the stream has no lane yet. Without a position only one connection is asked, and the
+   * Asks on which connections the stream was not requested yet. Without a position only one connection is asked, and the
    * others when it has answered, so that they begin at the same place.
    */
   #requestMissing(stream: Stream): void {
-    for (const { connection, lanes } of this.#attachments) {
-      if (lanes.has(stream.channel)) continue;
-      if (!stream.position && this.#attachments.some((other) => other.lanes.has(stream.channel)))
+    for (const { connection, channels } of this.#attachments) {
+      if (channels.has(stream.channel)) continue;
+      if (!stream.position && this.#attachments.some((other) => other.channels.has(stream.channel)))
         return;
       this.#request(connection, stream);
     }
   }
 
   #request(connection: Connection, stream: Stream, tries = 0): void {
-    const lanes = this.#of(connection)?.lanes;
+    const channels = this.#of(connection)?.channels;
     const { channel, position, last } = stream;
-    const lane = newLane(position?.epoch);
-    lane.tries = tries;
-    lanes?.set(channel, lane);
+    const carried = newChannelOnConnection(position?.epoch);
+    carried.tries = tries;
+    channels?.set(channel, carried);
     connection.request(
       defined({
         t: "subscribe" as const,
@@ -279,32 +295,43 @@ export class Subscriptions implements Part {
         last: position ? undefined : last,
       }),
       (answer) => {
-        if (answer && lanes?.get(channel) === lane && this.#streams.get(channel) === stream)
-          this.#onAnswer({ connection, stream, lane }, answer);
+        if (answer && channels?.get(channel) === carried && this.#streams.get(channel) === stream)
+          this.#onAnswer({ connection, stream, carried }, answer);
       },
     );
   }
 
-  #onAnswer(at: { connection: Connection; stream: Stream; lane: Lane }, answer: Answer): void {
+  #onAnswer(
+    at: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
+    answer: Answer,
+  ): void {
     if (answer.t === "subscribed") this.#onSubscribed(at, answer);
     else if (answer.t === "err") this.#onRefused(at, errorFromWire(answer));
   }
 
   #onSubscribed(
-    { connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane },
+    {
+      connection,
+      stream,
+      carried,
+    }: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
     frame: SubscribedFrame,
   ): void {
-    openLane(lane, frame);
+    openChannelOnConnection(carried, frame);
     stream.cls = frame.cls;
     stream.position ??= frame.pos;
     stream.tellReady(frame.pos);
     this.#requestMissing(stream);
     const attachment = this.#of(connection);
-    if (attachment && isCaughtUp(lane)) this.#laneCaughtUp(attachment, stream, lane);
+    if (attachment && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
   }
 
   #onRefused(
-    { connection, stream, lane }: { connection: Connection; stream: Stream; lane: Lane },
+    {
+      connection,
+      stream,
+      carried,
+    }: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
     error: HoldfastError,
   ): void {
     if (error.retry === "never") {
@@ -312,18 +339,18 @@ export class Subscriptions implements Part {
       return;
     }
     stream.tellError(error, false);
-    const { clock, random } = this.#host.environment;
-    clock.after(requestDelayMs(lane.tries, error.retryAfterMs, random.next()), () => {
+    const { clock, random } = this.#engine.environment;
+    clock.after(requestDelayMs(carried.tries, error.retryAfterMs, random.next()), () => {
       const current =
-        this.#of(connection)?.lanes.get(stream.channel) === lane &&
+        this.#of(connection)?.channels.get(stream.channel) === carried &&
         this.#streams.get(stream.channel) === stream;
-      if (current) this.#request(connection, stream, lane.tries + 1);
+      if (current) this.#request(connection, stream, carried.tries + 1);
     });
   }
 
   /** `refusedBy` has no subscription to end any more. */
   #end(stream: Stream, error: HoldfastError, refusedBy?: Connection): void {
-    this.#of(refusedBy)?.lanes.delete(stream.channel);
+    this.#of(refusedBy)?.channels.delete(stream.channel);
     this.#drop(stream);
     stream.tellError(error, true);
   }
@@ -331,8 +358,8 @@ export class Subscriptions implements Part {
   #drop(stream: Stream): void {
     const { channel } = stream;
     this.#streams.delete(channel);
-    for (const { connection, lanes } of this.#attachments) {
-      if (!lanes.delete(channel)) continue;
+    for (const { connection, channels } of this.#attachments) {
+      if (!channels.delete(channel)) continue;
       connection.request({ t: "unsubscribe", ch: channel });
       if (this.isSettled(connection)) this.#caughtUp(connection);
     }

@@ -8,7 +8,7 @@ export const HELD_MAX = 1_000;
  * `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap
  * that another connection may fill.
  */
-export interface Lane {
+export interface ChannelOnConnection {
   state: "requested" | "live" | "holding";
   /** Epoch of the position that it was asked for with. */
   readonly askedEpoch: string | undefined;
@@ -21,7 +21,7 @@ export interface Lane {
   held: (PubFrame<unknown> | GapFrame)[];
 }
 
-export function newLane(askedEpoch: string | undefined): Lane {
+export function newChannelOnConnection(askedEpoch: string | undefined): ChannelOnConnection {
   return {
     state: "requested",
     askedEpoch,
@@ -34,13 +34,16 @@ export function newLane(askedEpoch: string | undefined): Lane {
   };
 }
 
-export function openLane(lane: Lane, frame: SubscribedFrame): void {
-  lane.state = "live";
-  lane.position = frame.pos;
-  lane.head = frame.head;
-  lane.awaitsGap = lane.askedEpoch !== undefined && !frame.recovered;
+export function openChannelOnConnection(
+  carried: ChannelOnConnection,
+  frame: SubscribedFrame,
+): void {
+  carried.state = "live";
+  carried.position = frame.pos;
+  carried.head = frame.head;
+  carried.awaitsGap = carried.askedEpoch !== undefined && !frame.recovered;
 }
 
-/** Whether the lane has brought everything up to the head that the node named. */
-export const isCaughtUp = (lane: Lane): boolean =>
-  lane.state === "live" && !lane.awaitsGap && lane.position.offset >= lane.head;
+/** Whether the connection has brought everything up to the head that the node named. */
+export const isCaughtUp = (carried: ChannelOnConnection): boolean =>
+  carried.state === "live" && !carried.awaitsGap && carried.position.offset >= carried.head;

@@ -1,4 +1,4 @@
-// Owns: what the parts of the engine know of the whole.
+// Owns: what the pieces of the engine know of the whole.
 import type { ClientCodec, ClientFrame, ServerFrame } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import type { Counts } from "./counts.ts";
@@ -27,8 +27,8 @@ export type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]:
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
 };
 
-/** The whole, as its parts see it. */
-export interface Host {
+/** The whole engine, as its pieces see it. */
+export interface EngineContext {
   readonly environment: ClientEnvironment;
   readonly codec: ClientCodec;
   readonly counts: Counts;
@@ -43,12 +43,12 @@ export interface Host {
 }
 
 /** Something that a client keeps alive over its connections: subscriptions, presence. */
-export interface Part {
+export interface Feature {
   /** A connection opened: ask for everything on it. `resumes`: an earlier one was lost. */
   attach(connection: Connection, resumes: boolean): void;
   /** It ended, or counts no more. */
   detach(connection: Connection): void;
-  /** A frame that answers no request; those of other parts are ignored. */
+  /** A frame that answers no request; those of other features are ignored. */
   onFrame(connection: Connection, frame: ServerFrame<unknown>): void;
   /** Whether the connection carries everything, as new as an older connection would. */
   isSettled(connection: Connection): boolean;
@@ -57,15 +57,15 @@ export interface Part {
 }
 
 /** Calls the application's code; what it throws is reported and stops nothing. */
-export function guard(host: Host, task: () => void): void {
+export function guard(engine: EngineContext, task: () => void): void {
   try {
     task();
   } catch (error) {
-    host.report(error);
+    engine.report(error);
   }
 }
 
-/** Bytes of a message part on the wire. */
+/** Bytes of a encoded frame on the wire. */
 export function byteLength(encoded: string | Uint8Array): number {
   if (typeof encoded !== "string") return encoded.length;
   let bytes = encoded.length;

@@ -1,10 +1,11 @@
 // Owns: which state the client is in, as the application sees it, and telling each change once.
+
+import { defined } from "./engine-context.ts";
 import type { ClientClock } from "./environment.ts";
 import type { HoldfastError } from "./errors.ts";
-import { defined } from "./host.ts";
 import type { State, StateChange, StateReason } from "./state.ts";
 
-export interface LifeOptions {
+export interface ClientStateOptions {
   readonly clock: ClientClock;
   readonly suspendAfterMs: number;
   /** MUST NOT throw. */
@@ -12,16 +13,16 @@ export interface LifeOptions {
 }
 
 /** The state, and the timer that turns a long absence into `suspended`. */
-export class Life {
+export class ClientState {
   /** The network is said to be gone. */
   offline = false;
   /** Why the client ended for good, once it has. */
   final: HoldfastError | undefined;
-  readonly #options: LifeOptions;
+  readonly #options: ClientStateOptions;
   #state: State = "connecting";
   #cancelSuspend: () => void = () => {};
 
-  constructor(options: LifeOptions) {
+  constructor(options: ClientStateOptions) {
     this.#options = options;
   }
 
