@@ -4,6 +4,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../integration/command.ts";
+import { patience } from "../patience.ts";
 import { findProgram } from "./promtool.ts";
 
 export interface Sample {
@@ -71,7 +72,7 @@ export class Prometheus {
       stderr: "inherit",
     });
     const prometheus = new Prometheus(folder, process, port);
-    const deadlineMs = performance.now() + START_MS;
+    const deadlineMs = performance.now() + patience(START_MS);
     while (!(await prometheus.#answers())) {
       if (performance.now() > deadlineMs || process.exitCode !== null) {
         await prometheus.stop();

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { patience } from "../patience.ts";
 
 /** How long anything in these tests may take before it counts as failed. */
 export const WAIT_MS = 20_000;
@@ -66,7 +67,7 @@ export async function startDev(args: readonly string[] = []): Promise<DevProcess
   const url = `http://127.0.0.1:${port}/`;
   const stop = async () => {
     child.kill("SIGTERM");
-    const deadline = setTimeout(() => child.kill("SIGKILL"), WAIT_MS);
+    const deadline = setTimeout(() => child.kill("SIGKILL"), patience(WAIT_MS));
     await child.exited;
     clearTimeout(deadline);
     await reading;
@@ -109,7 +110,7 @@ export interface Window {
 
 export async function openWindow(context: BrowserContext, url: string): Promise<Window> {
   const page = await context.newPage();
-  page.setDefaultTimeout(WAIT_MS);
+  page.setDefaultTimeout(patience(WAIT_MS));
   const complaints: string[] = [];
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type()))
@@ -132,7 +133,7 @@ export async function until<T>(
   condition: () => Promise<T> | T,
   limitMs = WAIT_MS,
 ): Promise<NonNullable<T>> {
-  const deadline = performance.now() + limitMs;
+  const deadline = performance.now() + patience(limitMs);
   for (;;) {
     const value = await condition();
     if (value) return value;

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
 import type { DemoContract } from "@holdfast/demo";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { patience } from "../patience.ts";
 import type {} from "./fixtures/react-page.ts";
 import type {} from "./fixtures/sdk-page.ts";
 import { type DevProcess, startBrowser, startDev, TEST_MS, until, WAIT_MS } from "./harness.ts";
@@ -52,7 +53,7 @@ async function bundle(name: string): Promise<string> {
  */
 async function openFixture(context: BrowserContext, content: string): Promise<Page> {
   const page = await context.newPage();
-  page.setDefaultTimeout(WAIT_MS);
+  page.setDefaultTimeout(patience(WAIT_MS));
   await page.goto(`${dev.url}fixture`);
   await page.addScriptTag({ content });
   return page;

@@ -20,6 +20,7 @@ import {
   type RunningCommand,
   startCommand,
 } from "../integration/command.ts";
+import { patience } from "../patience.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-image-"));
 const TREE = join(FOLDER, "root");
@@ -31,7 +32,7 @@ const running: RunningCommand[] = [];
 let shipped: readonly Entry[] = [];
 
 /** A compilation and several starts on a busy machine. */
-setDefaultTimeout(120_000);
+setDefaultTimeout(patience(120_000));
 beforeAll(async () => {
   requireConfinement();
   // The user of the image comes through here.

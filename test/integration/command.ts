@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
+import { patience } from "../patience.ts";
 
 const MAIN = fileURLToPath(new URL("../../apps/holdfast/src/main.ts", import.meta.url));
 /** How long anything may take before a test fails, on a busy machine. */
@@ -79,12 +80,12 @@ export function startCommand(
         const timer = setTimeout(() => {
           done();
           reject(new Error(`not within ${WAIT_MS} ms; written so far:\n${output}`));
-        }, WAIT_MS);
+        }, patience(WAIT_MS));
         listeners.add(look);
         look();
       }),
     async ended() {
-      const timer = setTimeout(() => child.kill("SIGKILL"), WAIT_MS);
+      const timer = setTimeout(() => child.kill("SIGKILL"), patience(WAIT_MS));
       const code = await child.exited;
       clearTimeout(timer);
       await reading;
@@ -130,7 +131,7 @@ export async function eventually(
   sentence: string,
   condition: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const deadlineMs = performance.now() + WAIT_MS;
+  const deadlineMs = performance.now() + patience(WAIT_MS);
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`not within ${WAIT_MS} ms: ${sentence}`);
     await Bun.sleep(20);

@@ -4,6 +4,7 @@ import { type Config, loadConfig } from "@holdfast/config";
 import { createLogger, createNode, defineContract, type HoldfastNode, rpc } from "@holdfast/server";
 import { SignJWT } from "jose";
 import { z } from "zod";
+import { patience } from "../patience.ts";
 
 const SECRET = "the secret that signs tokens in this test";
 const API_KEY = "a key that may do everything, long enough";
@@ -555,7 +556,7 @@ async function open(connect: Record<string, unknown> = {}): Promise<Client> {
     socket.onerror = () => reject(new Error("no connection"));
   });
   const next = async (type: string, timeoutMs = 3_000): Promise<Frame> => {
-    const deadlineMs = performance.now() + timeoutMs;
+    const deadlineMs = performance.now() + patience(timeoutMs);
     for (;;) {
       for (let frame = frames.shift(); frame !== undefined; frame = frames.shift())
         if (frame.t === type) return frame;

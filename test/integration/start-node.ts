@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from "@holdfast/server";
+import { patience } from "../patience.ts";
 
 export const API_KEY = "integration-test-key-0123456789abcdef";
 const OPEN = {
@@ -92,7 +93,7 @@ export async function until(
   condition: () => boolean | Promise<boolean>,
   timeoutMs = 10_000,
 ): Promise<void> {
-  const deadlineMs = performance.now() + timeoutMs;
+  const deadlineMs = performance.now() + patience(timeoutMs);
   while (!(await condition())) {
     if (performance.now() > deadlineMs) throw new Error(`still not after ${timeoutMs} ms: ${what}`);
     await Bun.sleep(5);

@@ -2,6 +2,7 @@
 // ended. Decides nothing.
 import type { VectorWire } from "@holdfast/protocol/vector-wire";
 import type { VectorFrame } from "@holdfast/protocol/vectors";
+import { patience } from "../patience.ts";
 
 export interface Closed {
   readonly code: number;
@@ -71,7 +72,7 @@ export class VectorConnection {
    * holds.
    */
   async wait(condition: () => boolean, patienceMs: number): Promise<boolean> {
-    const deadlineMs = performance.now() + patienceMs;
+    const deadlineMs = performance.now() + patience(patienceMs);
     while (!condition() && this.closed === undefined && this.fault === undefined) {
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0) break;

@@ -5,9 +5,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ProofResult, StepResult } from "@holdfast/lab";
+import { patience } from "../patience.ts";
 
 const PROGRAM = join(import.meta.dir, "../../lab/prove.ts");
-const TIMEOUT_MS = 140_000;
+const TIMEOUT_MS = patience(140_000);
 
 const step = ({ steps }: ProofResult, name: string): StepResult => {
   const found = steps.find((one) => one.name === name);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Broker, ChannelListener, PublishResult, StreamOptions } from "@holdfast/core";
 import type { Publication } from "@holdfast/protocol";
+import { patience } from "../patience.ts";
 import { freshPrefix, openBroker, QUICK } from "./harness.ts";
 import {
   startCluster,
@@ -11,7 +12,7 @@ import {
   within,
 } from "./servers.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(patience(40_000));
 
 const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 1_000, ttlMs: 600_000 };
 const LATEST: StreamOptions = { cls: "latest", sizeMax: 100, ttlMs: 600_000 };

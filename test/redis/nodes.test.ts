@@ -2,10 +2,11 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
 import type { ContractDefinition } from "@holdfast/core";
 import { startNode, type TestNode, until } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 import { freshPrefix } from "./harness.ts";
 import { startServer, stopServers, type TestServer } from "./servers.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(patience(60_000));
 
 const OPEN = {
   subscribe: "anyone",

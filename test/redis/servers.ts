@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
+import { patience } from "../patience.ts";
 import { type Flavour, findServer } from "./find-servers.ts";
 
 export interface TestServer {
@@ -335,7 +336,7 @@ export async function within(
   what: string,
   check: () => Promise<boolean>,
 ): Promise<void> {
-  const untilMs = performance.now() + ms;
+  const untilMs = performance.now() + patience(ms);
   let last: unknown;
   for (;;) {
     try {

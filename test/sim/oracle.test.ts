@@ -10,13 +10,14 @@ import {
   runSeed,
   SIM_CONTRACT,
 } from "@holdfast/testkit/sim";
+import { patience } from "../patience.ts";
 import { report } from "./report.ts";
 import { shrink } from "./shrink.ts";
 
 const SEEDS_MAX = 150;
 
 // Generous: a second or two each on an idle core.
-setDefaultTimeout(120_000);
+setDefaultTimeout(patience(120_000));
 
 /** The first run that is found guilty; fails when none is. */
 function firstGuilty(sabotage: Omit<RunOptions, "settle">): RunResult {

@@ -5,8 +5,9 @@
 import { drainMicrotasks } from "bun:jsc";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { type Rule, runSeed } from "@holdfast/testkit/sim";
+import { patience } from "../patience.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(patience(120_000));
 
 interface Regression {
   readonly seeds: readonly number[];

@@ -3,6 +3,7 @@
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { planOf, runSeed } from "@holdfast/testkit/sim";
+import { patience } from "../patience.ts";
 import { flagsOf } from "./flags.ts";
 import { report } from "./report.ts";
 
@@ -10,7 +11,7 @@ const SEEDS = 2000;
 const SEEDS_PER_TEST = 250;
 
 // Generous: about 6 s each on an idle core.
-setDefaultTimeout(240_000);
+setDefaultTimeout(patience(240_000));
 
 const run = (seed: number) => runSeed(seed, { settle: drainMicrotasks });
 

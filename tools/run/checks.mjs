@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { capture, endAll } from "./child.mjs";
 import { ROOT } from "./root.mjs";
+import { measureSlowness } from "./slowness.mjs";
 
 const CHECK_TIMEOUT_MS = 120_000;
 
@@ -29,15 +30,15 @@ function checks(bun) {
 }
 
 /**
- * Runs every check, also after a failure, and prints one line for each and the output of those that
- * failed.
+ * Runs every check, also after a failure, and prints one line for each and the output of those that failed.
  * @param {string} bun
  * @returns {Promise<import("./results.mjs").Counts>}
  */
 export async function countChecks(bun) {
   const counts = { passed: 0, failed: 0, skipped: 0 };
+  const timeoutMs = CHECK_TIMEOUT_MS * (await measureSlowness());
   for (const check of checks(bun)) {
-    const run = await capture(check.file, check.args, { timeoutMs: CHECK_TIMEOUT_MS });
+    const run = await capture(check.file, check.args, { timeoutMs });
     const ok = run.code === 0;
     counts[ok ? "passed" : "failed"] += 1;
     console.log(

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { capture } from "./child.mjs";
+import { LOCK_WAIT } from "./debian.mjs";
 import { isExecutable } from "./executable.mjs";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
@@ -14,8 +15,8 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 /** @typedef {{ ok: true, path: string } | { ok: false, message: string }} Found */
 
 /**
- * A Chromium that tests can start: CHROMIUM, the path, or (on Debian with the right to) freshly
- * installed. @returns {Promise<Found>}
+ * A Chromium that tests can start: CHROMIUM, the path, or (on Debian with the right to) freshly installed.
+ * @returns {Promise<Found>}
  */
 export async function ensureChromium() {
   const before = findChromium(process.env);
@@ -42,8 +43,8 @@ export async function ensureChromium() {
   )?.[1];
   console.log(`  installing chromium from the packages of ${distribution ?? "this system"}...`);
   const steps = [
-    ["apt-get", "update", "-qq"],
-    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
+    ["apt-get", "update", "-qq", LOCK_WAIT],
+    ["apt-get", "install", "-y", "-qq", LOCK_WAIT, "--no-install-recommends", "chromium"],
   ];
   for (const step of steps) {
     const [file = "", ...args] = [...sudo, ...step];

@@ -16,10 +16,13 @@ import { isExecutable } from "./executable.mjs";
 import { ROOT } from "./root.mjs";
 
 export const INSTALL_TIMEOUT_MS = 5 * 60_000;
+/** Another installation on this machine is waited for, not run into. */
+export const LOCK_WAIT = "-oDPkg::Lock::Timeout=240";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /**
- * Code name of the Debian that this is; undefined on anything else. @returns {string | undefined}
+ * Code name of the Debian that this is; undefined on anything else.
+ * @returns {string | undefined}
  */
 export function debianRelease() {
   const release = existsSync("/etc/os-release") ? readFileSync("/etc/os-release", "utf8") : "";
@@ -27,8 +30,10 @@ export function debianRelease() {
 }
 
 /**
- * @param {string} name @param {string | undefined} named a path that wins when given @param
- * {string} folder of ours, after those of PATH @returns {string | undefined}
+ * @param {string} name
+ * @param {string | undefined} named a path that wins when given
+ * @param {string} folder of ours, after those of PATH
+ * @returns {string | undefined}
  */
 export function findExecutable(name, named, folder) {
   if (named !== undefined && named !== "") return named;
@@ -62,8 +67,8 @@ export async function unpackDebian({ name, suite, files }) {
 }
 
 /**
- * @param {string} folder @param {{ name: string, suite: string, uri: string, files: Record<string,
- * string> }} wanted
+ * @param {string} folder
+ * @param {{ name: string, suite: string, uri: string, files: Record<string, string> }} wanted
  */
 async function fetchInto(folder, { name, suite, uri, files }) {
   for (const part of ["lists/partial", "cache/archives/partial", "unpacked"])

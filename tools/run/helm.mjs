@@ -43,8 +43,9 @@ export async function ensureChartTools() {
 }
 
 /**
- * What is named, what was built before, or what is on the path. @param {Tool} tool @returns {string
- * | undefined}
+ * What is named, what was built before, or what is on the path.
+ * @param {Tool} tool
+ * @returns {string | undefined}
  */
 function findTool({ name, version, variable }) {
   const named = process.env[variable];

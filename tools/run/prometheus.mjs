@@ -8,8 +8,8 @@ import { ROOT } from "./root.mjs";
 const FOLDER = join(ROOT, ".cache/prometheus");
 
 /**
- * Programs for tests, as the environment that names them. @returns {Promise<{ ok: true, env:
- * Record<string, string> } | { ok: false, message: string }>}
+ * Programs for tests, as the environment that names them.
+ * @returns {Promise<{ ok: true, env: Record<string, string> } | { ok: false, message: string }>}
  */
 export async function ensurePrometheus() {
   const found = find() ?? (await fetched());

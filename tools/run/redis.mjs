@@ -3,7 +3,13 @@
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./child.mjs";
-import { debianRelease, findExecutable, INSTALL_TIMEOUT_MS, unpackDebian } from "./debian.mjs";
+import {
+  debianRelease,
+  findExecutable,
+  INSTALL_TIMEOUT_MS,
+  LOCK_WAIT,
+  unpackDebian,
+} from "./debian.mjs";
 import { isExecutable } from "./executable.mjs";
 import { ROOT } from "./root.mjs";
 
@@ -33,8 +39,7 @@ export async function ensureServers() {
 }
 
 /**
- * Debian's package redis-tools holds the program itself, which is a server when it is called so;
- * unlike redis-server it starts no service.
+ * Debian's package redis-tools holds the program itself, which is a server when it is called so; unlike redis-server it starts no service.
  * @returns {Promise<string | undefined>}
  */
 async function installRedis() {
@@ -43,8 +48,8 @@ async function installRedis() {
   if (sudo.length > 0 && (await capture("sudo", ["-n", "true"])).code !== 0) return undefined;
   console.log("  installing the program of redis-server...");
   for (const step of [
-    ["apt-get", "update", "-qq"],
-    ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-tools"],
+    ["apt-get", "update", "-qq", LOCK_WAIT],
+    ["apt-get", "install", "-y", "-qq", LOCK_WAIT, "--no-install-recommends", "redis-tools"],
   ]) {
     const [file = "", ...args] = [...sudo, ...step];
     const run = await capture(file, args, {
@@ -62,8 +67,7 @@ async function installRedis() {
 }
 
 /**
- * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those
- * of redis-tools.
+ * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those of redis-tools.
  * @returns {Promise<string | undefined>}
  */
 async function unpackValkey() {

@@ -11,6 +11,7 @@ import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
 import { ROOT } from "./root.mjs";
+import { measureSlowness } from "./slowness.mjs";
 import { discoverStages } from "./stages.mjs";
 
 /** @typedef {import("./results.mjs").Counts} Counts */
@@ -18,6 +19,8 @@ import { discoverStages } from "./stages.mjs";
 
 const RESULTS = join(ROOT, ".cache/test");
 const STILL_RUNNING_MS = 20_000;
+/** From here on the run says how slow the machine is. */
+const SLOWNESS_SAID = 1.5;
 /** Lines of a failed stage that are printed; the file named there has all. */
 const LINES_SHOWN_MAX = 120;
 
@@ -90,10 +93,20 @@ async function runStage(bun, stage) {
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();
-    // Not everyone has Go; whoever runs all of it in CI must.
-    if (!tools.ok) return env.CI === "" ? skipped(tools.message) : failure(tools.message);
+    if (!tools.ok) return failure(tools.message);
     Object.assign(env, tools.env);
   }
+  const slowness = await measureSlowness();
+  env.HOLDFAST_TEST_SLOWNESS = slowness.toFixed(2);
+  if (slowness >= SLOWNESS_SAID)
+    console.log(
+      `  the machine is ${slowness.toFixed(1)} times slower than quiet: so are the limits`,
+    );
+  const patient = {
+    ...stage,
+    timeoutMs: Math.round(stage.timeoutMs * slowness),
+    testTimeoutMs: Math.round(stage.testTimeoutMs * slowness),
+  };
   const startedMs = Date.now();
   const progress = setInterval(
     () => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`),
@@ -101,15 +114,17 @@ async function runStage(bun, stage) {
   );
   /** @type {Counts[]} */
   const counts = [];
-  if (stage.bunPaths.length > 0) counts.push(await runBun(bun, stage, env));
-  if (stage.nodeFiles.length > 0) counts.push(await runNode(stage, env));
+  if (stage.bunPaths.length > 0) counts.push(await runBun(bun, patient, env));
+  if (stage.nodeFiles.length > 0) counts.push(await runNode(patient, env));
   clearInterval(progress);
   return sum(counts);
 }
 
 /**
- * @param {string} bun @param {Stage} stage @param {Record<string, string>} env @returns
- * {Promise<Counts>}
+ * @param {string} bun
+ * @param {Stage} stage
+ * @param {Record<string, string>} env
+ * @returns {Promise<Counts>}
  */
 async function runBun(bun, stage, env) {
   const results = join(RESULTS, `${stage.name}.xml`);
@@ -144,8 +159,10 @@ async function runNode(stage, env) {
 }
 
 /**
- * @param {import("./child.mjs").Captured} run @param {Counts} counts @param {string} log @returns
- * {Counts}
+ * @param {import("./child.mjs").Captured} run
+ * @param {Counts} counts
+ * @param {string} log
+ * @returns {Counts}
  */
 function report(run, counts, log) {
   const notes = [
@@ -161,12 +178,6 @@ function report(run, counts, log) {
     console.log(`    all of it: ${log}`);
   }
   return counts;
-}
-
-/** @param {string} message @returns {Counts} */
-function skipped(message) {
-  console.log(`  skipped: ${message}`);
-  return { passed: 0, failed: 0, skipped: 1 };
 }
 
 /** @param {string} message @returns {Counts} */
