@@ -83,7 +83,9 @@ contract: contract.existingConfigMap and contract.file
 metrics: nothing, because they are on; monitoring.scrape says who reads them
 broker.url: broker.url or broker.existingSecret
 auth.jwt.hmacSecret: auth.existingSecret with auth.hmacSecretKey
+auth.jwt.hmacSecretOther: auth.existingSecret with auth.hmacSecretOtherKey
 auth.resumeSecret: auth.existingSecret with auth.resumeSecretKey
+auth.resumeSecretOther: auth.existingSecret with auth.resumeSecretOtherKey
 tls.certFile: tls.existingSecret
 tls.keyFile: tls.existingSecret
 limits.connectionsMax: connections.perPod and connections.headroom

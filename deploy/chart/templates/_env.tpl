@@ -34,8 +34,16 @@
 {{- with .Values.auth.existingSecret }}
 - name: HOLDFAST_AUTH_RESUME_SECRET
   valueFrom: { secretKeyRef: { name: {{ . }}, key: {{ $.Values.auth.resumeSecretKey }} } }
+{{- with $.Values.auth.resumeSecretOtherKey }}
+- name: HOLDFAST_AUTH_RESUME_SECRET_OTHER
+  valueFrom: { secretKeyRef: { name: {{ $.Values.auth.existingSecret }}, key: {{ . }} } }
+{{- end }}
 {{- with $.Values.auth.hmacSecretKey }}
 - name: HOLDFAST_AUTH_JWT_HMAC_SECRET
+  valueFrom: { secretKeyRef: { name: {{ $.Values.auth.existingSecret }}, key: {{ . }} } }
+{{- end }}
+{{- with $.Values.auth.hmacSecretOtherKey }}
+- name: HOLDFAST_AUTH_JWT_HMAC_SECRET_OTHER
   valueFrom: { secretKeyRef: { name: {{ $.Values.auth.existingSecret }}, key: {{ . }} } }
 {{- end }}
 {{- end }}

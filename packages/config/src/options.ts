@@ -119,6 +119,13 @@ export const OPTIONS = {
         check: longEnough,
         description: "Secret for tokens signed with HS256.",
       }),
+      hmacSecretOther: optionalText({
+        secret: true,
+        allowed: `at least ${SECRET_LENGTH_MIN} characters`,
+        check: longEnough,
+        description:
+          "Second secret for tokens signed with HS256: the one before, while tokens that it signed are still in use.",
+      }),
       publicKey: optionalText({
         allowed: "a PEM public key, a JWK or a JWK set",
         check: (key) => /^\s*(-----BEGIN PUBLIC KEY-----|\{|\[)/.test(key),
@@ -132,7 +139,7 @@ export const OPTIONS = {
         allowed: "an https: URL (http: on loopback)",
         check: isHttpUrl,
         description:
-          "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key.",
+          "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key. Its Cache-Control says how long such a token is told to come back.",
       }),
       algorithms: list<JwtAlgorithm>({
         default: [],
@@ -175,6 +182,13 @@ export const OPTIONS = {
       check: longEnough,
       description:
         "Secret that signs resume tokens; the same on all nodes. Absent: random, and no other node can resume this one's sessions.",
+    }),
+    resumeSecretOther: optionalText({
+      secret: true,
+      allowed: `at least ${SECRET_LENGTH_MIN} characters`,
+      check: longEnough,
+      description:
+        "Second secret whose resume tokens are accepted: the next one before a rotation, the one before after it. Nodes never sign with it.",
     }),
   },
   allowedOrigins: list<string>({

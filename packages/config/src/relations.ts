@@ -86,6 +86,8 @@ const RELATIONS: readonly Relation[] = [
           }
         : undefined,
   },
+  otherWithout("auth.jwt.hmacSecret", ({ auth: { jwt } }) => [jwt.hmacSecret, jwt.hmacSecretOther]),
+  otherWithout("auth.resumeSecret", ({ auth }) => [auth.resumeSecret, auth.resumeSecretOther]),
   { option: "auth.jwt.algorithms", broken: algorithmWithoutKey },
   { option: "allowedOrigins", broken: starAmongOrigins },
   { option: "channels", broken: durableWithoutStore },
@@ -129,6 +131,24 @@ function bothOrNeither(
       return {
         found: a === undefined ? `only ${second}` : `only ${first}`,
         allowed: `both ${first} and ${second}, or neither`,
+      };
+    },
+  };
+}
+
+/** A second secret is for rotating the first. */
+function otherWithout(
+  option: string,
+  values: (config: Config) => readonly [first: string | undefined, other: string | undefined],
+): Relation {
+  return {
+    option: `${option}Other`,
+    broken(config) {
+      const [first, other] = values(config);
+      if (other === undefined || (first !== undefined && first !== other)) return undefined;
+      return {
+        found: first === undefined ? `no ${option}` : `the same as ${option}`,
+        allowed: `${option} and another secret, or ${option} alone`,
       };
     },
   };

@@ -46,7 +46,7 @@ export const CODES = {
   try_later: row(
     101,
     "backoff",
-    "The node is at its rate of handshakes, its connection limit, or overloaded.",
+    "The node is at its rate of handshakes, its connection limit, or overloaded; or it cannot check the token yet.",
     "Reconnect after retryMs.",
     4001,
   ),
@@ -131,7 +131,7 @@ export const CODES = {
   token_invalid: row(
     151,
     "never",
-    "The token was refused: bad signature, issuer, audience, or not yet valid.",
+    "The token was refused: bad signature, issuer or audience, or it holds only later than in a minute.",
     "Get a valid token.",
     4501,
   ),

@@ -93,11 +93,12 @@ function prepareJwt(options: JwtOptions, nowMs: () => number) {
     if (!servable.includes(alg)) throw new AuthConfigError("jwt.algorithms", `${alg} has no key`);
   }
   const find = async (hint: KeyHint): Promise<KeyLookup> => {
-    if (hint.alg === "HS256") return { kind: "keys", keys: secrets };
+    if (hint.alg === "HS256") return { keys: secrets, otherwise: { kind: "refuse" } };
     const keys = await known(hint);
-    if (keys.length > 0 || remote === undefined)
-      return keys.length > 0 ? { kind: "keys", keys } : { kind: "none" };
-    return remote.find(hint);
+    if (remote === undefined) return { keys, otherwise: { kind: "refuse" } };
+    if (keys.length === 0) return remote.find(hint);
+    // A configured key has no id, or one that the provider uses too.
+    return { keys, otherwise: { kind: "again", again: () => remote.find(hint) } };
   };
   return { find, rules: tokenRules(options, algorithms) };
 }

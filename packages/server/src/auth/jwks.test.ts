@@ -1,5 +1,12 @@
 import { afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { exportJWK, type GenerateKeyPairResult, generateKeyPair, type JWK, SignJWT } from "jose";
+import {
+  exportJWK,
+  exportSPKI,
+  type GenerateKeyPairResult,
+  generateKeyPair,
+  type JWK,
+  SignJWT,
+} from "jose";
 import { createAuthenticator } from "./authenticator.ts";
 import type { JwksOptions } from "./jwks.ts";
 
@@ -26,7 +33,7 @@ const token = (pair: GenerateKeyPairResult, kid?: string) =>
  * A key server whose answer can be changed, and an authenticator that uses it, with a clock by
  * hand.
  */
-function setUp(options: Partial<JwksOptions> = {}) {
+function setUp(options: Partial<JwksOptions> = {}, publicKeys: readonly string[] = []) {
   const state = {
     requests: 0,
     nowMs: 1_000,
@@ -43,7 +50,7 @@ function setUp(options: Partial<JwksOptions> = {}) {
   servers.push(server);
   const auth = createAuthenticator({
     resume,
-    jwt: { jwks: { url: `http://127.0.0.1:${server.port}/keys`, ...options } },
+    jwt: { publicKeys, jwks: { url: `http://127.0.0.1:${server.port}/keys`, ...options } },
     clock: { wallMs: () => WALL_MS, nowMs: () => state.nowMs },
   });
   return { state, auth, serve: (...keys: JWK[]) => (state.answer = () => Response.json({ keys })) };
@@ -88,32 +95,104 @@ describe("keys from a URL", () => {
     expect(state.requests).toBe(2);
   });
 
-  test("a key id that a fresh set lacks is refused for good, and does not buy a fetch each", async () => {
+  test("a key that the provider's cache shows late is waited for, at one fetch in 30 s", async () => {
     const { state, auth, serve } = setUp();
     serve(await jwk(first, "1"));
-    const stray = await token(second, "nobody's");
-    expect(await auth.verify(stray)).toMatchObject({ ok: false, code: "token_invalid" });
-    for (let i = 0; i < 50; i++) await auth.verify(await token(second, `stray ${i}`));
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+    const early = await token(second, "2");
+    for (let seconds = 0; seconds < 50; seconds += 5, state.nowMs += 5_000) {
+      const result = await auth.verify(early);
+      expect(result).toMatchObject({ ok: false, code: "try_later" });
+      if (!result.ok && result.code === "try_later")
+        expect(result.retryMs).toBeLessThanOrEqual(30_000);
+    }
+    expect(state.requests).toBe(2);
+    serve(await jwk(first, "1"), await jwk(second, "2"));
+    state.nowMs += 20_000;
+    expect((await auth.verify(early)).ok).toBe(true);
+    expect(state.requests).toBe(3);
+  });
+
+  const caches: readonly (readonly [header: string | undefined, graceMs: number])[] = [
+    [undefined, 300_000],
+    ["no-store", 300_000],
+    ["public, max-age=600, must-revalidate", 600_000],
+    ["s-maxage=120, max-age=86400", 120_000],
+    ["max-age=0", 60_000],
+    ["max-age=86400", 900_000],
+  ];
+  test.each(caches)(
+    "a key id that nobody has is refused once caches are over: %p",
+    async (header, graceMs) => {
+      const { state, auth } = setUp();
+      const keys = [await jwk(first, "1")];
+      state.answer = () =>
+        Response.json(
+          { keys },
+          header === undefined ? {} : { headers: { "cache-control": header } },
+        );
+      const stray = await token(second, "nobody's");
+      const startedMs = state.nowMs;
+      for (; state.nowMs < startedMs + graceMs; state.nowMs += 10_000) {
+        expect(await auth.verify(stray)).toMatchObject({ ok: false, code: "try_later" });
+      }
+      state.nowMs += 30_000;
+      expect(await auth.verify(stray)).toMatchObject({ ok: false, code: "token_invalid" });
+      expect(state.requests).toBeLessThanOrEqual(graceMs / 30_000 + 2);
+    },
+  );
+
+  test("many key ids that nobody has do not buy a fetch each", async () => {
+    const { state, auth, serve } = setUp();
+    serve(await jwk(first, "1"));
+    for (let i = 0; i < 300; i++) await auth.verify(await token(second, `stray ${i}`));
     expect(state.requests).toBe(1);
-    state.nowMs += 31_000;
-    expect(await auth.verify(stray)).toMatchObject({ ok: false, code: "token_invalid" });
-    expect(await auth.verify(await token(second, "stray 1"))).toMatchObject({
-      ok: false,
-      code: "token_invalid",
-    });
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+  });
+
+  test("a token without a key id is tried with every key that fits, then with newer ones", async () => {
+    const { state, auth, serve } = setUp();
+    serve(await jwk(first, "1"), await jwk(second, "2"));
+    expect((await auth.verify(await token(second))).ok).toBe(true);
+    const third = await generateKeyPair("ES256", { extractable: true });
+    expect(await auth.verify(await token(third))).toMatchObject({ ok: false, code: "try_later" });
+    serve(await jwk(third), await jwk(first, "1"));
+    state.nowMs += 30_000;
+    expect((await auth.verify(await token(third))).ok).toBe(true);
     expect(state.requests).toBe(2);
   });
 
-  test("a token without a key id is tried with every key that fits", async () => {
-    const { auth, serve } = setUp();
-    serve(await jwk(first, "1"), await jwk(second, "2"));
-    expect((await auth.verify(await token(second))).ok).toBe(true);
-    const stranger = await generateKeyPair("ES256");
-    expect(await auth.verify(await token(stranger))).toMatchObject({
-      ok: false,
+  test("a key that was replaced under its old id is found with one fetch, a forgery costs one", async () => {
+    const { state, auth, serve } = setUp();
+    serve(await jwk(first, "1"));
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+    serve(await jwk(second, "1"));
+    expect(await auth.verify(await token(second, "1"))).toMatchObject({ code: "try_later" });
+    state.nowMs += 30_000;
+    expect((await auth.verify(await token(second, "1"))).ok).toBe(true);
+    for (let i = 0; i < 20; i++, state.nowMs += 2_000) await auth.verify(await token(first, "1"));
+    expect(await auth.verify(await token(first, "1"))).toMatchObject({
       code: "token_invalid",
       message: "bad signature",
     });
+    expect(state.requests).toBe(3);
+  });
+
+  test("a token of a key that was withdrawn is told to come back with a fresh one", async () => {
+    const { state, auth, serve } = setUp({ freshMs: 60_000 });
+    serve(await jwk(first, "1"));
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+    serve(await jwk(second, "2"));
+    state.nowMs += 60_000;
+    expect((await auth.verify(await token(second, "2"))).ok).toBe(true);
+    expect(await auth.verify(await token(first, "1"))).toMatchObject({ code: "token_expired" });
+  });
+
+  test("a configured key without an id does not hide the provider's keys", async () => {
+    const { auth, serve } = setUp({}, [await exportSPKI(second.publicKey)]);
+    serve(await jwk(first, "1"));
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+    expect((await auth.verify(await token(second, "own"))).ok).toBe(true);
   });
 
   test("an endpoint that fails makes tokens wait, with backoff, and never refuses them for good", async () => {

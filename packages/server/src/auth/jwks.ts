@@ -2,7 +2,7 @@
 // frequency.
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { AuthConfigError } from "./config-error.ts";
-import { candidates, type KeyHint, type KeyLookup } from "./keys.ts";
+import { candidates, type KeyHint, type KeyLookup, type Otherwise } from "./keys.ts";
 
 export interface JwksOptions {
   /** http or https. Redirects are not followed. */
@@ -13,6 +13,11 @@ export interface JwksOptions {
   readonly staleMs?: number;
   /** Least time between two fetches for key ids that are not in the set. Default 30 seconds. */
   readonly cooldownMs?: number;
+  /**
+   * How long a cache between here and the provider may show an old set. Default: what the answer's
+   * Cache-Control says, from 1 to 15 minutes; 5 minutes if it says nothing.
+   */
+  readonly cacheMs?: number;
   /** Default 5 seconds. */
   readonly timeoutMs?: number;
   /** Default 256 KiB. */
@@ -25,25 +30,26 @@ export interface JwksOptions {
 }
 
 export interface JwksSource {
-  /**
-   * Never rejects. `unknown` when the answer depends on a fetch that failed or that may not be made
-   * yet.
-   */
+  /** Never rejects. */
   find(hint: KeyHint): Promise<KeyLookup>;
 }
 
 const KEYS_MAX = 100;
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
-/** Key ids that were asked for and not found; the oldest is forgotten first. */
-const MISSES_MAX = 256;
+const CACHE_MS = { fallback: 300_000, min: 60_000, max: 900_000 };
+/** Key ids that were asked for and not found, or withdrawn; the oldest is forgotten first. */
+const REMEMBERED_MAX = 256;
 
-interface FetchedKeys {
+interface KeySet {
   readonly local: ReturnType<typeof createLocalJWKSet>;
+  readonly ids: ReadonlySet<string>;
   readonly size: number;
+  /** How long a cache may go on showing this set. */
+  readonly cacheMs: number;
 }
 
-interface KeySet extends FetchedKeys {
+interface HeldSet extends KeySet {
   readonly fetchedAtMs: number;
   /** Counts fetches that succeeded, from 1. */
   readonly sequence: number;
@@ -51,107 +57,163 @@ interface KeySet extends FetchedKeys {
 
 /** `nowMs` never goes back. Nothing is fetched before the first token comes. */
 export function createJwksSource(options: JwksOptions, nowMs: () => number): JwksSource {
-  const {
-    url,
-    freshMs = 600_000,
-    staleMs = 86_400_000,
-    cooldownMs = 30_000,
-    timeoutMs = 5_000,
-    bytesMax = 262_144,
-  } = options;
-  const address = checkUrl(url);
-  let current: KeySet | undefined;
-  let pending: Promise<void> | undefined;
-  let failures = 0;
-  let retryAtMs = 0;
-  const misses = new Map<string, { readonly atMs: number; readonly sequence: number }>();
+  return new Source(options, nowMs);
+}
 
-  const refresh = (): Promise<void> => {
-    pending ??= fetchKeys(address, timeoutMs, bytesMax)
+class Source implements JwksSource {
+  readonly #options: Required<Omit<JwksOptions, "onFetch" | "cacheMs" | "url">> & JwksOptions;
+  readonly #url: URL;
+  readonly #nowMs: () => number;
+  readonly #misses = new Map<string, { readonly atMs: number; readonly sequence: number }>();
+  /** Ids of keys that an earlier set had and the present one has not. */
+  readonly #withdrawn = new Set<string>();
+  #set: HeldSet | undefined;
+  #pending: Promise<void> | undefined;
+  #failures = 0;
+  #retryAtMs = 0;
+
+  constructor(options: JwksOptions, nowMs: () => number) {
+    this.#options = {
+      freshMs: 600_000,
+      staleMs: 86_400_000,
+      cooldownMs: 30_000,
+      timeoutMs: 5_000,
+      bytesMax: 262_144,
+      ...options,
+    };
+    this.#url = checkUrl(options.url);
+    this.#nowMs = nowMs;
+  }
+
+  async find(hint: KeyHint): Promise<KeyLookup> {
+    const asked = { atMs: this.#nowMs(), sequence: this.#set?.sequence ?? 0 };
+    const set = await this.#usable();
+    if (set === undefined) return { keys: [], otherwise: this.#outOfReach() };
+    const keys = await candidates(set.local, hint);
+    if (keys.length === 0) return this.#askAgain(hint, { asked, set, what: "unknown" });
+    // The provider may have replaced the key and kept its id, or given its keys no ids at all.
+    const again = () => this.#askAgain(hint, { asked, set, what: "unsigned" });
+    return { keys, otherwise: { kind: "again", again } };
+  }
+
+  /** No key of the set verifies the token. A newer set may; until one can be had nobody is refused. */
+  async #askAgain(
+    hint: KeyHint,
+    { asked, set, what }: { asked: Asked; set: HeldSet; what: "unknown" | "unsigned" },
+  ): Promise<KeyLookup> {
+    if (hint.kid !== undefined && this.#withdrawn.has(hint.kid)) {
+      return { keys: [], otherwise: { kind: "withdrawn" } };
+    }
+    // A named key that does not verify is a forgery, as soon as one newer set has the same key.
+    const graceMs = what === "unsigned" && hint.kid !== undefined ? 0 : this.#cacheMs(set);
+    const first = this.#firstMiss(`${what} ${hint.alg} ${hint.kid ?? ""}`, asked, graceMs);
+    const isOver = (held: HeldSet): boolean =>
+      held.sequence > first.sequence && this.#nowMs() - first.atMs >= graceMs;
+    if (isOver(set)) return { keys: [], otherwise: { kind: "refuse" } };
+    const waitMs = this.#waitMs(set);
+    if (waitMs > 0 && this.#pending === undefined) return { keys: [], otherwise: later(waitMs) };
+    await this.#refresh();
+    const newer = this.#set;
+    if (newer === undefined || newer.sequence === set.sequence) {
+      return { keys: [], otherwise: this.#outOfReach() };
+    }
+    const keys = await candidates(newer.local, hint);
+    if (hint.kid !== undefined && this.#withdrawn.has(hint.kid)) {
+      return { keys, otherwise: { kind: "withdrawn" } };
+    }
+    return {
+      keys,
+      otherwise: isOver(newer) ? { kind: "refuse" } : later(this.#waitMs(newer)),
+    };
+  }
+
+  /** When its key was first missed. A miss is forgotten after twice the time for which it counts. */
+  #firstMiss(miss: string, asked: Asked, graceMs: number): Asked {
+    const keptMs = 2 * Math.max(graceMs, this.#options.cooldownMs);
+    const known = this.#misses.get(miss);
+    if (known !== undefined && asked.atMs - known.atMs <= keptMs) return known;
+    this.#misses.delete(miss);
+    this.#misses.set(miss, asked);
+    forgetOldest(this.#misses);
+    return asked;
+  }
+
+  /** How long until a fetch for a key that is missing may be made. */
+  #waitMs(set: HeldSet): number {
+    const { cooldownMs } = this.#options;
+    return Math.max(set.fetchedAtMs + cooldownMs, this.#retryAtMs) - this.#nowMs();
+  }
+
+  #cacheMs(set: KeySet): number {
+    return this.#options.cacheMs ?? set.cacheMs;
+  }
+
+  /** A set that is not older than `staleMs`, or undefined while the endpoint fails. */
+  async #usable(): Promise<HeldSet | undefined> {
+    const { freshMs, staleMs } = this.#options;
+    const ageMs = (): number =>
+      this.#set === undefined ? Number.POSITIVE_INFINITY : this.#nowMs() - this.#set.fetchedAtMs;
+    if (ageMs() < freshMs) return this.#set;
+    const mayFetch = this.#nowMs() >= this.#retryAtMs || this.#pending !== undefined;
+    if (ageMs() < staleMs) {
+      if (mayFetch) void this.#refresh();
+      return this.#set;
+    }
+    if (mayFetch) await this.#refresh();
+    return ageMs() < staleMs ? this.#set : undefined;
+  }
+
+  /** One fetch at a time, for everyone who waits. Never rejects. */
+  #refresh(): Promise<void> {
+    this.#pending ??= fetchKeys(this.#url, this.#options)
       .then(
-        (set) => {
-          current = { ...set, fetchedAtMs: nowMs(), sequence: (current?.sequence ?? 0) + 1 };
-          failures = 0;
-          retryAtMs = 0;
-          options.onFetch?.("ok", { keys: set.size });
-        },
+        (set) => this.#take(set),
         (cause: unknown) => {
-          retryAtMs =
-            nowMs() + Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
-          failures += 1;
-          options.onFetch?.("failed", { cause });
+          const delayMs = BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 10);
+          this.#retryAtMs = this.#nowMs() + Math.min(BACKOFF_MAX_MS, delayMs);
+          this.#failures += 1;
+          this.#options.onFetch?.("failed", { cause });
         },
       )
       .finally(() => {
-        pending = undefined;
+        this.#pending = undefined;
       });
-    return pending;
-  };
+    return this.#pending;
+  }
 
-  const outOfReach = (): KeyLookup => ({
-    kind: "unknown",
-    message: "the keys that verify tokens cannot be fetched now",
-    retryMs: Math.max(BACKOFF_FIRST_MS, Math.ceil(retryAtMs - nowMs())),
-  });
+  #take(set: KeySet): void {
+    for (const id of this.#set?.ids ?? []) if (!set.ids.has(id)) this.#withdrawn.add(id);
+    for (const id of set.ids) this.#withdrawn.delete(id);
+    forgetOldest(this.#withdrawn);
+    const sequence = (this.#set?.sequence ?? 0) + 1;
+    this.#set = { ...set, fetchedAtMs: this.#nowMs(), sequence };
+    this.#failures = 0;
+    this.#retryAtMs = 0;
+    this.#options.onFetch?.("ok", { keys: set.size });
+  }
 
-  /** A set that is not older than `staleMs`, or undefined while the endpoint fails. */
-  const usable = async (): Promise<KeySet | undefined> => {
-    const ageMs = current === undefined ? Number.POSITIVE_INFINITY : nowMs() - current.fetchedAtMs;
-    if (ageMs < freshMs) return current;
-    const mayFetch = nowMs() >= retryAtMs || pending !== undefined;
-    if (ageMs < staleMs) {
-      if (mayFetch) void refresh();
-      return current;
-    }
-    if (mayFetch) await refresh();
-    return current !== undefined && nowMs() - current.fetchedAtMs < staleMs ? current : undefined;
-  };
+  #outOfReach(): Otherwise {
+    return {
+      kind: "later",
+      message: "Cannot check the token: the keys that verify tokens cannot be fetched now",
+      retryMs: Math.max(BACKOFF_FIRST_MS, Math.ceil(this.#retryAtMs - this.#nowMs())),
+    };
+  }
+}
 
-  /**
-   * Whether the set was fetched after its key id was first asked for, so that its silence settles
-   * the matter.
-   */
-  const isSettled = (
-    hint: KeyHint,
-    asked: { readonly atMs: number; readonly sequence: number },
-    set: KeySet,
-  ): boolean => {
-    const miss = `${hint.alg} ${hint.kid ?? ""}`;
-    let first = misses.get(miss);
-    if (first === undefined || asked.atMs - first.atMs > 2 * cooldownMs) {
-      first = asked;
-      misses.delete(miss);
-      misses.set(miss, first);
-      const oldest = misses.keys().next();
-      if (misses.size > MISSES_MAX && !oldest.done) misses.delete(oldest.value);
-    }
-    return set.sequence > first.sequence;
-  };
+interface Asked {
+  readonly atMs: number;
+  readonly sequence: number;
+}
 
-  return {
-    async find(hint) {
-      const asked = { atMs: nowMs(), sequence: current?.sequence ?? 0 };
-      const set = await usable();
-      if (set === undefined) return outOfReach();
-      const keys = await candidates(set.local, hint);
-      if (keys.length > 0) return { kind: "keys", keys };
-      if (isSettled(hint, asked, set)) return { kind: "none" };
-      // A new key may have been published since. One fetch settles it for everyone; until it may be
-      // made, nobody is refused for good.
-      const waitMs = Math.max(set.fetchedAtMs + cooldownMs, retryAtMs) - nowMs();
-      if (waitMs > 0 && pending === undefined) {
-        return {
-          kind: "unknown",
-          message: "the token names a key that is not known yet",
-          retryMs: Math.ceil(waitMs),
-        };
-      }
-      await refresh();
-      if (current === undefined || current.sequence === set.sequence) return outOfReach();
-      const found = await candidates(current.local, hint);
-      return found.length > 0 ? { kind: "keys", keys: found } : { kind: "none" };
-    },
-  };
+function later(waitMs: number): Otherwise {
+  const message = "Cannot check the token: none of the keys known so far verifies it";
+  return { kind: "later", message, retryMs: Math.max(1, Math.ceil(waitMs)) };
+}
+
+function forgetOldest(memory: Map<string, unknown> | Set<string>): void {
+  const [oldest] = memory.keys();
+  if (memory.size > REMEMBERED_MAX && oldest !== undefined) memory.delete(oldest);
 }
 
 function checkUrl(text: string): URL {
@@ -163,7 +225,10 @@ function checkUrl(text: string): URL {
 }
 
 /** Rejects with anything; the text is for the log. */
-async function fetchKeys(url: URL, timeoutMs: number, bytesMax: number): Promise<FetchedKeys> {
+async function fetchKeys(
+  url: URL,
+  { timeoutMs, bytesMax }: { readonly timeoutMs: number; readonly bytesMax: number },
+): Promise<KeySet> {
   const response = await fetch(url, {
     headers: { accept: "application/jwk-set+json, application/json" },
     redirect: "manual",
@@ -173,15 +238,30 @@ async function fetchKeys(url: URL, timeoutMs: number, bytesMax: number): Promise
   if (response.status !== 200) throw new JwksError(`status ${response.status}`);
   const set: unknown = JSON.parse(text);
   const keys = (set as { keys?: unknown } | null)?.keys;
-  if (!Array.isArray(keys) || keys.length > KEYS_MAX)
+  if (!Array.isArray(keys) || keys.length > KEYS_MAX) {
     throw new JwksError(`not a key set of at most ${KEYS_MAX} keys`);
-  return { local: createLocalJWKSet(set as JSONWebKeySet), size: keys.length };
+  }
+  return {
+    local: createLocalJWKSet(set as JSONWebKeySet),
+    ids: new Set(
+      keys.flatMap(({ kid }: { kid?: unknown }) => (typeof kid === "string" ? kid : [])),
+    ),
+    size: keys.length,
+    cacheMs: cacheMsOf(response.headers.get("cache-control")),
+  };
+}
+
+/** RFC 9111 section 5.2.2: the longest that a cache may show the answer. */
+function cacheMsOf(cacheControl: string | null): number {
+  const seconds = /(?:^|[\s,])(?:s-maxage|max-age)="?(\d{1,9})/i.exec(cacheControl ?? "")?.[1];
+  if (seconds === undefined) return CACHE_MS.fallback;
+  return Math.min(CACHE_MS.max, Math.max(CACHE_MS.min, Number(seconds) * 1000));
 }
 
 async function readText(response: Response, bytesMax: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  // A bun stream is iterable; leaving the loop cancels it.
+  // A Bun stream is iterable; leaving the loop cancels it.
   for await (const chunk of response.body ?? []) {
     bytes += chunk.byteLength;
     if (bytes > bytesMax) throw new JwksError(`answer over ${bytesMax} bytes`);

@@ -1,6 +1,6 @@
 // Owns: the check of one token: shape, algorithm, key, signature, registered claims.
 import { decodeProtectedHeader, errors, jwtVerify } from "jose";
-import type { JwtAlgorithm, KeyHint, KeyLookup, VerificationKey } from "./keys.ts";
+import type { JwtAlgorithm, KeyHint, KeyLookup, Otherwise, VerificationKey } from "./keys.ts";
 
 export interface TokenRules {
   readonly algorithms: readonly JwtAlgorithm[];
@@ -13,6 +13,7 @@ export interface TokenRules {
   readonly lifetimeMsMax?: number;
 }
 
+/** Codes as in the protocol's table: only `token_invalid` is final. */
 export type TokenResult =
   | { readonly ok: true; readonly claims: Readonly<Record<string, unknown>> }
   | {
@@ -27,28 +28,61 @@ export type TokenResult =
       readonly retryMs: number;
     };
 
+interface Checker {
+  readonly find: (hint: KeyHint) => Promise<KeyLookup>;
+  readonly wallMs: () => number;
+}
+
+/** A token that begins to hold within this time is waited for: issuers' clocks differ from ours. */
+const NOT_YET_MS_MAX = 60_000;
+
 /**
  * Checks a compact JWS. The header is believed only as far as the allow-list goes, and `find` hands
- * out keys by kind, so that a public key never verifies an HMAC. Never rejects; messages hold
- * nothing of the token.
+ * out keys by kind, so that a public key never verifies an HMAC. `iat` is not compared with the
+ * clock (RFC 7519 section 4.1.6). Never rejects; messages hold nothing of the token.
  */
 export async function verifyToken(
   token: string,
   rules: TokenRules,
-  deps: { readonly find: (hint: KeyHint) => Promise<KeyLookup>; readonly wallMs: () => number },
+  { find, wallMs }: Checker,
 ): Promise<TokenResult> {
   const hint = readHint(token, rules.algorithms);
   if (typeof hint === "string") return invalid(hint);
-  const lookup = await deps.find(hint);
-  if (lookup.kind === "unknown")
-    return { ok: false, code: "try_later", message: lookup.message, retryMs: lookup.retryMs };
-  if (lookup.kind === "none" || lookup.keys.length === 0) return invalid("no key verifies it");
-  for (const key of lookup.keys) {
-    const result = await verifyWith(token, key, rules, deps.wallMs());
-    // Only a signature that another key may have made goes on to the next.
+  let lookup = await find(hint);
+  let isSigned = false;
+  for (let round = 0; ; round++) {
+    isSigned ||= lookup.keys.length > 0;
+    const result = await verifyWithAny(token, lookup.keys, rules, wallMs);
     if (result !== "other_key") return result;
+    const { otherwise } = lookup;
+    const fault = isSigned ? "bad signature" : "no key verifies it";
+    if (otherwise.kind !== "again" || round === ROUNDS_MAX) return unverified(otherwise, fault);
+    lookup = await otherwise.again();
   }
-  return invalid("bad signature");
+}
+
+/** Configured keys, then those of the JWKS URL, then a newer set of those. */
+const ROUNDS_MAX = 2;
+
+function unverified(otherwise: Otherwise, fault: string): TokenResult {
+  switch (otherwise.kind) {
+    case "later":
+      return {
+        ok: false,
+        code: "try_later",
+        message: otherwise.message,
+        retryMs: otherwise.retryMs,
+      };
+    case "withdrawn":
+      return {
+        ok: false,
+        code: "token_expired",
+        message: "the key that its header names was withdrawn",
+      };
+    case "again":
+    case "refuse":
+      return invalid(fault);
+  }
 }
 
 function readHint(token: string, algorithms: readonly JwtAlgorithm[]): KeyHint | string {
@@ -66,6 +100,20 @@ function readHint(token: string, algorithms: readonly JwtAlgorithm[]): KeyHint |
     : "unusable key id";
 }
 
+/** Only a signature that another key may have made goes on to the next. */
+async function verifyWithAny(
+  token: string,
+  keys: readonly VerificationKey[],
+  rules: TokenRules,
+  wallMs: () => number,
+): Promise<TokenResult | "other_key"> {
+  for (const key of keys) {
+    const result = await verifyWith(token, key, rules, wallMs());
+    if (result !== "other_key") return result;
+  }
+  return "other_key";
+}
+
 async function verifyWith(
   token: string,
   key: VerificationKey,
@@ -81,20 +129,35 @@ async function verifyWith(
       ...(rules.audience === undefined ? {} : { audience: [...rules.audience] }),
       requiredClaims: requiredClaims(rules),
     });
-    const fault = lifetimeFault(payload, rules, wallMs);
+    const fault = lifetimeFault(payload, rules);
     return fault === undefined ? { ok: true, claims: payload } : invalid(fault);
   } catch (error) {
     if (error instanceof errors.JWSSignatureVerificationFailed) return "other_key";
-    if (error instanceof errors.JWTExpired)
+    if (error instanceof errors.JWTExpired) {
       return { ok: false, code: "token_expired", message: "the token is past its exp" };
-    // Our own words: jose's errors may carry claims.
-    if (error instanceof errors.JWTClaimValidationFailed) {
-      return invalid(
-        `claim ${error.claim} is ${error.reason === "missing" ? "missing" : "not what this node wants"}`,
-      );
     }
+    if (error instanceof errors.JWTClaimValidationFailed) return claimFault(error, rules, wallMs);
     return invalid("not a signed JWT");
   }
+}
+
+/** Our own words: jose's errors may carry claims. */
+function claimFault(
+  { claim, reason, payload }: errors.JWTClaimValidationFailed,
+  { leewayMs }: TokenRules,
+  wallMs: number,
+): TokenResult {
+  if (claim === "nbf" && typeof payload.nbf === "number") {
+    const retryMs = Math.ceil(payload.nbf * 1000 - leewayMs - wallMs);
+    const message = "the token does not hold yet: claim nbf is in the future";
+    if (retryMs <= NOT_YET_MS_MAX) {
+      return { ok: false, code: "try_later", message, retryMs: Math.max(1, retryMs) };
+    }
+    return invalid(`${message}, by more than ${NOT_YET_MS_MAX / 1000} s`);
+  }
+  return invalid(
+    `claim ${claim} is ${reason === "missing" ? "missing" : "not what this node wants"}`,
+  );
 }
 
 function requiredClaims(rules: TokenRules): string[] {
@@ -103,15 +166,11 @@ function requiredClaims(rules: TokenRules): string[] {
 }
 
 function lifetimeFault(
-  payload: { exp?: number; iat?: number },
-  rules: TokenRules,
-  wallMs: number,
+  { exp, iat }: { readonly exp?: number; readonly iat?: number },
+  { lifetimeMsMax }: TokenRules,
 ): string | undefined {
-  const { exp, iat } = payload;
-  if (iat !== undefined && iat * 1000 > wallMs + rules.leewayMs)
-    return "claim iat is in the future";
-  if (rules.lifetimeMsMax === undefined || exp === undefined || iat === undefined) return undefined;
-  return (exp - iat) * 1000 > rules.lifetimeMsMax
+  if (lifetimeMsMax === undefined || exp === undefined || iat === undefined) return undefined;
+  return (exp - iat) * 1000 > lifetimeMsMax
     ? "the time from iat to exp is longer than this node allows"
     : undefined;
 }

@@ -22,11 +22,20 @@ export interface KeyHint {
   readonly kid?: string;
 }
 
-export type KeyLookup =
-  | { readonly kind: "keys"; readonly keys: readonly VerificationKey[] }
-  | { readonly kind: "none" }
-  /** Whether there is a key cannot be told now. */
-  | { readonly kind: "unknown"; readonly message: string; readonly retryMs: number };
+/** The keys to try, in this order, and what it means that none of them verifies a token. */
+export interface KeyLookup {
+  readonly keys: readonly VerificationKey[];
+  readonly otherwise: Otherwise;
+}
+
+export type Otherwise =
+  | { readonly kind: "refuse" }
+  /** The key that the header names is no longer in use: a fresh token has another one. */
+  | { readonly kind: "withdrawn" }
+  /** Whether there is such a key cannot be told now. */
+  | { readonly kind: "later"; readonly message: string; readonly retryMs: number }
+  /** Looks once more, for newer keys. */
+  | { readonly kind: "again"; readonly again: () => Promise<KeyLookup> };
 
 /** HMAC secrets (text, at least 32 bytes each), used for HS256 only. */
 export function secretKeys(secrets: readonly string[]): readonly KeyObject[] {

@@ -32,7 +32,10 @@ export function nodeAuthenticator(
       ...(jwt === undefined ? {} : { jwt }),
       ...(config.auth.anonymous ? { anonymous: {} } : {}),
       resume: {
-        secrets: [config.auth.resumeSecret ?? random.id() + random.id()],
+        secrets: secretsOf(
+          config.auth.resumeSecret ?? random.id() + random.id(),
+          config.auth.resumeSecretOther,
+        ),
         ttlMs: config.timeouts.resumeTtlMs,
       },
     });
@@ -59,7 +62,7 @@ function jwtOptions(
     else events.keysOutOfReach({ error: cause });
   };
   return {
-    secrets: jwt.hmacSecret === undefined ? [] : [jwt.hmacSecret],
+    secrets: secretsOf(jwt.hmacSecret, jwt.hmacSecretOther),
     publicKeys,
     leewayMs: jwt.leewayMs,
     ...(jwt.jwksUrl === undefined ? {} : { jwks: { url: jwt.jwksUrl, onFetch } }),
@@ -67,6 +70,11 @@ function jwtOptions(
     ...(jwt.issuer === undefined ? {} : { issuer: jwt.issuer }),
     ...(jwt.audience === undefined ? {} : { audience: jwt.audience }),
   };
+}
+
+/** The first signs, where anything is signed. */
+function secretsOf(...secrets: readonly (string | undefined)[]): readonly string[] {
+  return secrets.filter((secret) => secret !== undefined);
 }
 
 function readKey(path: string): string {
