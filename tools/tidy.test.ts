@@ -1,5 +1,6 @@
 // Checks the checker: each rule finds what breaks it and leaves alone what does not.
 import { describe, expect, test } from "bun:test";
+import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { FILE_RULES } from "./tidy/rules.ts";
@@ -237,5 +238,39 @@ describe("lock file", () => {
         lock({ "node_modules/a": { version: "1", resolved: "https://registry.example/a.tgz" } }),
       ),
     ).toHaveLength(1);
+  });
+});
+
+describe("circles of imports", () => {
+  const file = (name: string, ...imported: readonly string[]) => ({
+    path: `packages/core/src/${name}.ts`,
+    text: imported.map((other) => `import type { A } from "./${other}.ts";\n`).join(""),
+  });
+
+  test("four files that import one another are told once, by name, however they are entered", () => {
+    const files = [
+      file("outside", "b"),
+      file("a", "b"),
+      file("b", "c"),
+      file("c", "d"),
+      file("d", "a", "leaf"),
+      file("leaf"),
+    ];
+    const found = [files, files.toReversed()].map((order) => circles(order));
+    for (const findings of found) {
+      expect(findings.map(({ path }) => path)).toEqual(["packages/core/src/a.ts"]);
+      expect(findings[0]?.text).toContain("4 files");
+      expect(findings[0]?.text).not.toContain("leaf");
+    }
+  });
+
+  test("two circles that share a file are one circle", () => {
+    const files = [file("a", "b"), file("b", "a", "c"), file("c", "d"), file("d", "b")];
+    expect(circles(files)).toHaveLength(1);
+  });
+
+  test("three files may know one another, and tests may know anybody", () => {
+    const three = [file("a", "b"), file("b", "c"), file("c", "a", "d.test")];
+    expect(circles([...three, file("d.test", "a")])).toEqual([]);
   });
 });

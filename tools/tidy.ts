@@ -2,6 +2,7 @@
 // tools/tidy.ts`; exit status 1 when something does.
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { FILE_RULES, type Finding } from "./tidy/rules.ts";
@@ -21,6 +22,7 @@ export function tidy(): readonly Finding[] {
     .map((path) => ({ path, text: repository.read(path) ?? "" }));
   return [
     ...sources.flatMap((file) => [...FILE_RULES, direction].flatMap((rule) => rule(file))),
+    ...circles(sources),
     ...paths
       .filter((path) => path.endsWith(".md"))
       .flatMap((path) => brokenLinks(path, repository)),

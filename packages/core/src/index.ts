@@ -2,7 +2,7 @@
 
 export * from "@holdfast/contract";
 export * from "./control/control.ts";
-export { createNodeEngine, type NodeEngine } from "./engine.ts";
+export { createNodeEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";
 export * from "./memory-broker/index.ts";
@@ -11,7 +11,6 @@ export * from "./pacing/admission.ts";
 export * from "./pacing/drain-pacer.ts";
 export * from "./pacing/server-window.ts";
 export * from "./pacing/token-bucket.ts";
-export type { NodePorts } from "./parts.ts";
 export * from "./ports.ts";
 export * from "./random.ts";
 export type { Connection } from "./session/connection.ts";

@@ -1,9 +1,21 @@
 // Owns: what happens to a connection that reads more slowly than it is written to (H4).
 
-import type { NodeParts } from "../parts.ts";
+import type { CodeName } from "@holdfast/protocol";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
-import { pump } from "./catch-up.ts";
+import type { NodeSettings } from "../settings.ts";
+import { type CatchUpNeeds, pump } from "./catch-up.ts";
 import type { FanOut, GroupBytes } from "./fan-out.ts";
+
+/** What backpressure needs of the node. */
+export interface FlowNeeds {
+  readonly clock: Pick<Clock, "nowMs" | "defer">;
+  readonly observer: Pick<Observer, "slowConsumer">;
+  readonly sessions: { end(connection: Connection, code: CodeName): void };
+  readonly hubPorts: CatchUpNeeds;
+  settings(): NodeSettings;
+}
 
 /**
  * A connection over `flow.lagBytes` lags: its subscriptions leave the live list and wait where they
@@ -12,13 +24,13 @@ import type { FanOut, GroupBytes } from "./fan-out.ts";
  * `flow.lagMsMax`, is closed.
  */
 export class Flow implements GroupBytes {
-  readonly #parts: () => NodeParts;
+  readonly #parts: () => FlowNeeds;
   /** Channels that published to groups since the last look, and how many bytes. */
   readonly #published = new Set<FanOut>();
   #publishedBytes = 0;
   #lookScheduled = false;
 
-  constructor(parts: () => NodeParts) {
+  constructor(parts: () => FlowNeeds) {
     this.#parts = parts;
   }
 
@@ -73,8 +85,7 @@ export class Flow implements GroupBytes {
     this.#publishedBytes = 0;
     const channels = [...this.#published];
     this.#published.clear();
-    for (const fanOut of channels)
-      fanOut.visit((subscription) => this.pressed(subscription.connection));
+    for (const fanOut of channels) fanOut.visit(({ connection }) => connection.checkPressure());
   }
 
   #lag(connection: Connection): void {

@@ -1,11 +1,19 @@
 // Owns: how a subscription gets from its position to the live stream: from the node's ring, from
 // the broker's history, or by a declared gap.
 import { type GapFrame, type GapReason, gapSize, type Position } from "@holdfast/protocol";
-import { BrokerError } from "../ports.ts";
-import type { ChannelHub, OutgoingPage } from "./channel-hub.ts";
-import type { HubPorts } from "./hubs.ts";
-import type { Outgoing } from "./ring.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Observer } from "../observer.ts";
+import { BrokerError, type Clock, type Random } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
+import type { Outgoing, OutgoingPage } from "./ring.ts";
+import type { SubscribedHub, Subscription } from "./subscription.ts";
+
+/** What catching up needs of the node. */
+export interface CatchUpNeeds {
+  readonly clock: Pick<Clock, "after" | "defer">;
+  readonly random: Pick<Random, "next">;
+  readonly observer: Pick<Observer, "gap">;
+  settings(): Pick<NodeSettings, "flow">;
+}
 
 /**
  * Where a new subscription begins. `page` is a first read that need not be repeated; `ahead`: the
@@ -25,7 +33,7 @@ const RETRY_MS = 250;
  * BrokerError.
  */
 export function findStart(
-  hub: ChannelHub,
+  hub: SubscribedHub,
   wanted: { pos?: Position; last?: number },
 ): Start | Promise<Start> {
   const { cls } = hub.rules.stream;
@@ -47,7 +55,7 @@ export function findStart(
 }
 
 /** For a session that may not read history: nothing that it missed is told, and that is said. */
-export function startWithoutHistory(hub: ChannelHub, pos: Position): Start | Promise<Start> {
+export function startWithoutHistory(hub: SubscribedHub, pos: Position): Start | Promise<Start> {
   if (pos.epoch !== hub.epoch)
     return {
       cursor: hub.passed,
@@ -61,7 +69,7 @@ export function startWithoutHistory(hub: ChannelHub, pos: Position): Start | Pro
 }
 
 function withGap(
-  hub: ChannelHub,
+  hub: SubscribedHub,
   from: number,
   to: number,
   reason: GapReason,
@@ -80,7 +88,7 @@ function withGap(
  * is mended, and the client asks again. A client that came from a node which was quicker must not
  * be led back into an epoch that is over, or it would get the new one twice.
  */
-async function readInEpoch(hub: ChannelHub, offset: number): Promise<OutgoingPage> {
+async function readInEpoch(hub: SubscribedHub, offset: number): Promise<OutgoingPage> {
   const page = await hub.read(offset);
   if (page.epoch === hub.epoch) return page;
   hub.recheck();
@@ -90,7 +98,7 @@ async function readInEpoch(hub: ChannelHub, offset: number): Promise<OutgoingPag
   );
 }
 
-async function startInHistory(hub: ChannelHub, pos: Position): Promise<Start> {
+async function startInHistory(hub: SubscribedHub, pos: Position): Promise<Start> {
   const page = await readInEpoch(hub, pos.offset);
   if (pos.epoch !== hub.epoch) return startInNewEpoch(hub, pos);
   if (hub.rules.stream.cls === "latest") return { cursor: pos.offset, recovered: true, page };
@@ -100,12 +108,12 @@ async function startInHistory(hub: ChannelHub, pos: Position): Promise<Start> {
     : { cursor: pos.offset, recovered: true, page };
 }
 
-async function startOfState(hub: ChannelHub, cursor: number): Promise<Start> {
+async function startOfState(hub: SubscribedHub, cursor: number): Promise<Start> {
   if (hub.passed === 0) return { cursor: 0, recovered: false };
   return { cursor, recovered: false, page: await readInEpoch(hub, cursor) };
 }
 
-async function startInLast(hub: ChannelHub, last: number): Promise<Start> {
+async function startInLast(hub: SubscribedHub, last: number): Promise<Start> {
   const page = await readInEpoch(hub, Math.max(0, hub.passed - last));
   return {
     cursor: Math.min(hub.passed, Math.max(page.oldest - 1, hub.passed - last, 0)),
@@ -117,7 +125,7 @@ async function startInLast(hub: ChannelHub, last: number): Promise<Start> {
  * Everything of the new epoch that is kept is new to the client. The broker is asked which of the
  * two epochs is the new one.
  */
-async function startInNewEpoch(hub: ChannelHub, pos: Position): Promise<Start> {
+async function startInNewEpoch(hub: SubscribedHub, pos: Position): Promise<Start> {
   const { cls } = hub.rules.stream;
   const page = await readInEpoch(hub, 0);
   if (pos.epoch === hub.epoch) return findStart(hub, { pos });
@@ -137,7 +145,7 @@ async function startInNewEpoch(hub: ChannelHub, pos: Position): Promise<Start> {
  * The client was told of publications that have not reached this node. The broker knows whether
  * they exist.
  */
-async function startAhead(hub: ChannelHub, pos: Position): Promise<Start> {
+async function startAhead(hub: SubscribedHub, pos: Position): Promise<Start> {
   const page = await readInEpoch(hub, pos.offset);
   if (hub.epoch !== pos.epoch) return startInNewEpoch(hub, pos);
   if (page.head >= pos.offset) return { cursor: pos.offset, recovered: true };
@@ -149,7 +157,7 @@ async function startAhead(hub: ChannelHub, pos: Position): Promise<Start> {
  * Takes a subscription as far as it can go now; called again when more is possible. Never sends
  * beyond what the hub has passed on.
  */
-export function pump(subscription: Subscription, ports: HubPorts): void {
+export function pump(subscription: Subscription, ports: CatchUpNeeds): void {
   const { hub, connection } = subscription;
   for (;;) {
     if (
@@ -182,7 +190,7 @@ export function pump(subscription: Subscription, ports: HubPorts): void {
   }
 }
 
-function readOn(subscription: Subscription, ports: HubPorts): void {
+function readOn(subscription: Subscription, ports: CatchUpNeeds): void {
   const { hub } = subscription;
   const { epoch } = hub;
   const again = (): void =>
@@ -211,7 +219,7 @@ function readOn(subscription: Subscription, ports: HubPorts): void {
  * there. Stops where the connection lags: many subscriptions that come back at once must not fill
  * its queue.
  */
-export function feed(subscription: Subscription, page: OutgoingPage, ports: HubPorts): void {
+export function feed(subscription: Subscription, page: OutgoingPage, ports: CatchUpNeeds): void {
   const { hub, connection } = subscription;
   if (connection.lagging) return;
   const latest = hub.rules.stream.cls === "latest";
@@ -245,7 +253,12 @@ function* chunksOf(entries: readonly Outgoing[], bytesMax: number): Generator<re
   }
 }
 
-function declare(subscription: Subscription, to: number, reason: GapReason, ports: HubPorts): void {
+function declare(
+  subscription: Subscription,
+  to: number,
+  reason: GapReason,
+  ports: CatchUpNeeds,
+): void {
   const from = subscription.cursor + 1;
   subscription.connection.send(subscription.hub.gapFrame(from, to, reason, to));
   subscription.cursor = to;
@@ -258,7 +271,7 @@ function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): 
   const last = entries[entries.length - 1];
   if (last === undefined) return;
   for (const entry of hub.rules.stream.cls === "latest" ? newestByKey(entries) : entries) {
-    connection.enqueue(hub.fanOut.encode(entry, connection.codecIndex));
+    connection.enqueue(hub.encode(entry, connection.codecIndex));
     if (subscription.recovery !== undefined) subscription.recovery.count += 1;
   }
   subscription.cursor = last.publication.offset;

@@ -4,34 +4,37 @@
 import type { ChannelRules } from "@holdfast/contract";
 import {
   type DeliveryClass,
+  type Encoded,
   type GapFrame,
   type GapReason,
   gapSize,
   type Publication,
   payloadBytes,
 } from "@holdfast/protocol";
-import type { ChannelListener, HistoryPage, PresenceChange } from "../ports.ts";
-import { PresenceRoom } from "../presence/presence-room.ts";
-import { pump } from "./catch-up.ts";
-import { FanOut } from "./fan-out.ts";
-import type { HubPorts } from "./hubs.ts";
-import { type Outgoing, Ring } from "./ring.ts";
-import type { Subscription } from "./subscription.ts";
+import type { Observer } from "../observer.ts";
+import type { Broker, ChannelListener, Clock, HistoryPage, PresenceChange } from "../ports.ts";
+import { PresenceRoom, type RoomNeeds } from "../presence/presence-room.ts";
+import type { NodeSettings } from "../settings.ts";
+import { type CatchUpNeeds, pump } from "./catch-up.ts";
+import { FanOut, type FanOutNeeds } from "./fan-out.ts";
+import { type Outgoing, type OutgoingPage, Ring } from "./ring.ts";
+import type { SubscribedHub, Subscription } from "./subscription.ts";
 
-/**
- * A page of history as it goes out: its entries keep their encoded frames, so that concurrent
- * recoveries encode once.
- */
-export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
-  readonly entries: readonly Outgoing[];
-  /**
-   * False when there is more to read: the read stopped at its limit, or before a hole in what is
-   * kept.
-   */
-  readonly complete: boolean;
+/** What a hub and its subscriptions need of the node. */
+export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, RoomNeeds {
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly observer: Pick<Observer, "delivered" | "gap" | "hole" | "recovered">;
+  /** Bounds how many reads of history run at once. */
+  readonly reads: { run<T>(read: () => Promise<T>): Promise<T> };
+  settings(): NodeSettings;
+  /** The broker says that a member has left the channel. */
+  memberLeft(channel: string, member: string): void;
+  /** Runs work that nobody awaits; a rejection is reported as a bug. */
+  background(what: string, work: Promise<unknown>): void;
 }
 
-type HubState = "opening" | "live" | "mending" | "closed";
+type HubState = SubscribedHub["state"];
 
 /**
  * Publications held back while a hole is mended. The oldest are dropped at the limit: they are read
@@ -50,7 +53,7 @@ const NOBODY: ReadonlySet<Subscription> = new Set();
  * the offset of the last. A jump is mended from the broker's history, or declared as a gap, before
  * anything newer is passed on (holding.md rule 10).
  */
-export class ChannelHub implements ChannelListener {
+export class ChannelHub implements ChannelListener, SubscribedHub {
   readonly channel: string;
   readonly rules: ChannelRules;
   readonly fanOut: FanOut;
@@ -63,7 +66,7 @@ export class ChannelHub implements ChannelListener {
   /** Settles when the broker's subscription stands; rejects with BrokerError. */
   readonly opened: Promise<void>;
 
-  readonly #ports: HubPorts;
+  readonly #ports: HubNeeds;
   /**
    * Subscriptions that are not live: they read their own way here. No set where there are none,
    * which is nearly always.
@@ -82,7 +85,7 @@ export class ChannelHub implements ChannelListener {
   #stuck = 0;
   #stuckAt = -1;
 
-  constructor(rules: ChannelRules, ports: HubPorts) {
+  constructor(rules: ChannelRules, ports: HubNeeds) {
     this.channel = rules.channel;
     this.rules = rules;
     this.#ports = ports;
@@ -196,6 +199,10 @@ export class ChannelHub implements ChannelListener {
     const read = this.#fetch(offset).finally(() => this.#reads.delete(offset));
     this.#reads.set(offset, read);
     return read;
+  }
+
+  encode(entry: Outgoing, codecIndex: 0 | 1): Encoded {
+    return this.fanOut.encode(entry, codecIndex);
   }
 
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame {

@@ -2,7 +2,7 @@
 // The hot path: plain loops over arrays, no effect objects.
 import type { Encoded, NodeCodec, ServerFrame } from "@holdfast/protocol";
 import type { Clock, Groups } from "../ports.ts";
-import { Group } from "./group.ts";
+import { Group, type GroupNeeds } from "./group.ts";
 import { pubEntry } from "./pub-entry.ts";
 import type { Outgoing } from "./ring.ts";
 import type { Subscription } from "./subscription.ts";
@@ -14,6 +14,14 @@ export interface GroupBytes {
   published(fanOut: FanOut, bytes: number): void;
 }
 
+/** What reaching the live subscriptions of a channel needs of the node. */
+export interface FanOutNeeds {
+  readonly codecs: readonly [NodeCodec, NodeCodec];
+  readonly groups: Groups;
+  readonly groupBytes: GroupBytes;
+  readonly clock: Pick<Clock, "defer">;
+}
+
 /**
  * The live subscriptions of a channel, by codec. Large lists go through the transport's own
  * fan-out.
@@ -21,20 +29,12 @@ export interface GroupBytes {
 export class FanOut {
   readonly #channel: string;
   readonly #codecs: readonly [NodeCodec, NodeCodec];
-  readonly #ports: { readonly groups: Groups; readonly clock: Clock };
+  readonly #ports: GroupNeeds;
   readonly #groupBytes: GroupBytes;
   readonly #live: [Subscription[], Subscription[]] = [[], []];
   readonly #groups: [Group | undefined, Group | undefined] = [undefined, undefined];
 
-  constructor(
-    channel: string,
-    ports: {
-      codecs: readonly [NodeCodec, NodeCodec];
-      groups: Groups;
-      groupBytes: GroupBytes;
-      clock: Clock;
-    },
-  ) {
+  constructor(channel: string, ports: FanOutNeeds) {
     this.#channel = channel;
     this.#codecs = ports.codecs;
     this.#ports = ports;

@@ -12,6 +12,12 @@ const PART_MEMBERS_MAX = 2000;
 /** Messages that wait for a part's turn. Beyond, nothing waits any more. */
 const WAITING_MAX = 64;
 
+/** What a group needs of the node. */
+export interface GroupNeeds {
+  readonly groups: Groups;
+  readonly clock: Pick<Clock, "defer">;
+}
+
 interface Part {
   readonly name: string;
   members: number;
@@ -27,18 +33,14 @@ interface Part {
  */
 export class Group {
   readonly #name: string;
-  readonly #ports: { readonly groups: Groups; readonly clock: Clock };
+  readonly #ports: GroupNeeds;
   readonly #membersMax: number;
   readonly #parts: Part[] = [];
   #isScheduled = false;
   #served = 0;
 
   /** `membersMax`: of one part. */
-  constructor(
-    name: string,
-    ports: { readonly groups: Groups; readonly clock: Clock },
-    membersMax = PART_MEMBERS_MAX,
-  ) {
+  constructor(name: string, ports: GroupNeeds, membersMax = PART_MEMBERS_MAX) {
     this.#membersMax = membersMax;
     this.#name = name;
     this.#ports = ports;

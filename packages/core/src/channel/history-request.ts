@@ -2,12 +2,11 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import { HISTORY_PAGE_MAX, type Publication, payloadBytes } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
-import type { HistoryPage } from "../ports.ts";
+import type { Broker, HistoryPage } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
-import { permit } from "../session/permission.ts";
+import type { FrameOf } from "../session/frames.ts";
+import { type PermitNeeds, permit } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
-import type { FrameOf } from "../session/requests.ts";
 import { pubEntry } from "./pub-entry.ts";
 
 const PAGE_DEFAULT = 50;
@@ -16,6 +15,11 @@ const FIRST_PART = 64;
 /** What a publication adds to a frame besides its data, roughly. */
 const ENTRY_BYTES = 96;
 
+/** What reading history for a client needs of the node. */
+export interface HistoryNeeds extends PermitNeeds {
+  readonly broker: Pick<Broker, "history">;
+}
+
 interface HistoryCall {
   readonly connection: Connection;
   readonly frame: FrameOf<"history">;
@@ -23,7 +27,7 @@ interface HistoryCall {
 }
 
 export function readHistory(
-  parts: NodeParts,
+  parts: HistoryNeeds,
   { connection, frame, rules }: HistoryCall,
 ): Promise<void> | void {
   if (rules.stream.sizeMax === 0)
@@ -53,7 +57,7 @@ export function readHistory(
  * fetch all of them to answer with ten.
  */
 async function readBackwards(
-  parts: NodeParts,
+  parts: HistoryNeeds,
   { channel, stream }: ChannelRules,
   { limit, before }: { readonly limit: number; readonly before: number | undefined },
 ): Promise<HistoryPage> {
@@ -86,7 +90,7 @@ const bytesOf = (publications: readonly Publication[]): number =>
   publications.reduce((sum, { payload }) => sum + payloadBytes(payload) + ENTRY_BYTES, 0);
 
 /** An answer must not fill the connection's queue: a healthy client would be cut as slow. */
-function answerBytesMax(parts: NodeParts): number {
+function answerBytesMax(parts: HistoryNeeds): number {
   const { limits, flow } = parts.settings();
   return Math.min(limits.messageBytesMax, flow.queueBytesMax / 4);
 }

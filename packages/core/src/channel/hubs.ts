@@ -2,28 +2,11 @@
 // the last has gone.
 
 import type { ChannelRules } from "@holdfast/contract";
-import type { NodeCodec } from "@holdfast/protocol";
-import type { Observer } from "../observer.ts";
-import type { Broker, Clock, Groups, Random } from "../ports.ts";
-import type { NodeSettings } from "../settings.ts";
-import { ChannelHub } from "./channel-hub.ts";
-import type { GroupBytes } from "./fan-out.ts";
+import { ChannelHub, type HubNeeds } from "./channel-hub.ts";
 
-/** What a hub and its subscriptions need. */
-export interface HubPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly broker: Broker;
-  readonly observer: Observer;
-  readonly groups: Groups;
-  readonly groupBytes: GroupBytes;
-  readonly codecs: readonly [NodeCodec, NodeCodec];
-  readonly reads: Reads;
-  settings(): NodeSettings;
-  /** The broker says that a member has left the channel. */
-  memberLeft(channel: string, member: string): void;
-  /** Runs work that nobody awaits; a rejection is reported as a bug. */
-  background(what: string, work: Promise<unknown>): void;
+/** What is given back when it is no longer needed. */
+interface HeldHub {
+  readonly channel: string;
 }
 
 /** A channel without users stays this long, so that a returning herd is served from its ring. */
@@ -33,11 +16,11 @@ const RECHECK_BATCH = 200;
 const RECHECK_PAUSE_MS = 25;
 
 export class Hubs {
-  readonly #ports: HubPorts;
+  readonly #ports: HubNeeds;
   readonly #hubs = new Map<string, ChannelHub>();
   readonly #idle = new Set<ChannelHub>();
 
-  constructor(ports: HubPorts) {
+  constructor(ports: HubNeeds) {
     this.#ports = ports;
     ports.broker.onReconnect(() => this.recheckAll());
   }
@@ -69,9 +52,12 @@ export class Hubs {
     return hub;
   }
 
-  release(hub: ChannelHub): void {
+  release(held: HeldHub): void {
+    const hub = this.#hubs.get(held.channel);
+    // A hub that was dropped meanwhile needs no more counting.
+    if (hub === undefined || hub !== held) return;
     hub.holds -= 1;
-    if (hub.holds > 0 || this.#hubs.get(hub.channel) !== hub) return;
+    if (hub.holds > 0) return;
     hub.idleSinceMs = this.#ports.clock.nowMs();
     this.#idle.add(hub);
   }
@@ -102,32 +88,5 @@ export class Hubs {
     this.#idle.delete(hub);
     if (this.#hubs.get(hub.channel) === hub) this.#hubs.delete(hub.channel);
     hub.close();
-  }
-}
-
-/**
- * Bounds how many history reads run at once. Waiting reads are at most one for each subscription,
- * which are bounded themselves.
- */
-export class Reads {
-  readonly #max: number;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  async run<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#max)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await read();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
   }
 }

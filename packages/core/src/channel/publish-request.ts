@@ -1,14 +1,38 @@
 // Owns: a client's publish, from permission to the broker's answer, and the checks that every
 // publish passes.
 
-import type { ChannelRules, Outcome, Refusal, SessionView } from "@holdfast/contract";
+import type {
+  ChannelRules,
+  Contract,
+  Outcome,
+  PayloadValues,
+  Refusal,
+  SessionView,
+} from "@holdfast/contract";
 import { type Payload, payloadBytes } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
+import type { Observer } from "../observer.ts";
+import type { Broker, Clock } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
+import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
-import { permit } from "../session/permission.ts";
+import { type PermitNeeds, permit } from "../session/permission.ts";
 import { asRefused, Refused } from "../session/refusal.ts";
-import type { FrameOf } from "../session/requests.ts";
+import type { NodeSettings } from "../settings.ts";
+
+/** What checking a publication needs of the node. */
+export interface CheckNeeds {
+  readonly contract: Pick<Contract, "hooks">;
+  readonly values: PayloadValues;
+  settings(): NodeSettings;
+}
+
+/** What a client's publish needs of the node. */
+export interface PublishNeeds extends PermitNeeds, CheckNeeds {
+  readonly clock: Clock;
+  readonly broker: Pick<Broker, "publish">;
+  readonly observer: Pick<Observer, "published" | "bug">;
+  readonly rates: { publish(connection: Connection): number };
+}
 
 interface PublishCall {
   readonly connection: Connection;
@@ -20,7 +44,7 @@ interface PublishCall {
  * Resolves when the broker was asked (it keeps the order from there on), not when it has answered.
  */
 export function publish(
-  parts: NodeParts,
+  parts: PublishNeeds,
   call: PublishCall,
   refuse: (error: unknown) => void,
 ): Promise<void> | void {
@@ -54,7 +78,7 @@ interface Prepared {
 }
 
 function send(
-  parts: NodeParts,
+  parts: PublishNeeds,
   { connection, frame, rules }: PublishCall,
   { outcome, startedMs, refuse }: Prepared,
 ): void {
@@ -99,7 +123,7 @@ const idempotencyScope = (user: string | undefined): string =>
  * schema or hook are not.
  */
 export function preparePublish(
-  parts: NodeParts,
+  parts: CheckNeeds,
   rules: ChannelRules,
   request: {
     readonly payload: Payload;
@@ -144,7 +168,7 @@ export function preparePublish(
 }
 
 function applyAnswer(
-  parts: NodeParts,
+  parts: CheckNeeds,
   payload: Payload,
   answer: Refusal | { readonly data: unknown } | undefined | void,
 ): Outcome<Payload> {

@@ -1,6 +1,7 @@
 // Owns: the short memory of a channel's recent publications that a node keeps, so that a returning
 // herd is served without the broker.
 import type { Encoded, Publication } from "@holdfast/protocol";
+import type { HistoryPage } from "../ports.ts";
 
 /**
  * A publication on its way out, with its encoded frame for each codec (index 0 JSON, 1
@@ -11,6 +12,19 @@ export interface Outgoing {
   readonly encoded: [Encoded | undefined, Encoded | undefined];
   /** Size for accounting, in bytes (approximate for text). */
   readonly size: number;
+}
+
+/**
+ * A page of history as it goes out: its entries keep their encoded frames, so that concurrent
+ * recoveries encode once.
+ */
+export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
+  readonly entries: readonly Outgoing[];
+  /**
+   * False when there is more to read: the read stopped at its limit, or before a hole in what is
+   * kept.
+   */
+  readonly complete: boolean;
 }
 
 /**

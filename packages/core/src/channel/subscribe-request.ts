@@ -1,17 +1,38 @@
 // Owns: beginning and ending a subscription on a client's request.
 
-import type { ChannelRules, Identity } from "@holdfast/contract";
+import type { ChannelRules, Contract, Identity } from "@holdfast/contract";
 import { gapSize, type Publication } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
+import type { Observer } from "../observer.ts";
 import type { Connection } from "../session/connection.ts";
+import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
-import { counted, permit } from "../session/permission.ts";
+import { counted, type PermitNeeds, permit } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
-import type { FrameOf } from "../session/requests.ts";
 import { SmallMap } from "../session/small-map.ts";
-import { feed, findStart, pump, type Start, startWithoutHistory } from "./catch-up.ts";
+import {
+  type CatchUpNeeds,
+  feed,
+  findStart,
+  pump,
+  type Start,
+  startWithoutHistory,
+} from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import { Subscription } from "./subscription.ts";
+
+/** What beginning a subscription needs of the node. */
+export interface SubscribeNeeds extends PermitNeeds {
+  readonly contract: Pick<Contract, "hooks">;
+  readonly observer: Pick<Observer, "bug" | "gap">;
+  readonly sessions: PermitNeeds["sessions"] & { subscriptions: number };
+  readonly hubs: { acquire(rules: ChannelRules): ChannelHub; release(hub: ChannelHub): void };
+  readonly hubPorts: CatchUpNeeds;
+}
+
+/** What ending one needs. */
+export interface UnsubscribeNeeds {
+  readonly sessions: { endSubscription(connection: Connection, channel: string): boolean };
+}
 
 interface SubscribeCall {
   readonly connection: Connection;
@@ -19,7 +40,7 @@ interface SubscribeCall {
   readonly rules: ChannelRules;
 }
 
-export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+export function subscribe(parts: SubscribeNeeds, call: SubscribeCall): Promise<void> | void {
   const { connection, frame } = call;
   const held = connection.subscriptions;
   if (held?.has(frame.ch))
@@ -37,7 +58,7 @@ export function subscribe(parts: NodeParts, call: SubscribeCall): Promise<void> 
   return counted(connection, "subscribing", () => whenPermitted(parts, call));
 }
 
-function whenPermitted(parts: NodeParts, call: SubscribeCall): Promise<void> | void {
+function whenPermitted(parts: SubscribeNeeds, call: SubscribeCall): Promise<void> | void {
   const { connection, frame, rules } = call;
   const wantsLast = frame.last !== undefined && frame.last > 0;
   const { identity } = connection;
@@ -54,7 +75,7 @@ function whenPermitted(parts: NodeParts, call: SubscribeCall): Promise<void> | v
  * declared.
  */
 function mayReturn(
-  parts: NodeParts,
+  parts: SubscribeNeeds,
   { connection, frame, rules }: SubscribeCall,
   goOn: (mayRead: boolean) => Promise<void>,
 ): Promise<void> {
@@ -70,7 +91,7 @@ interface Permitted {
 }
 
 async function askHook(
-  parts: NodeParts,
+  parts: SubscribeNeeds,
   call: SubscribeCall,
   { mayRead, identity }: Permitted,
 ): Promise<void> {
@@ -101,7 +122,7 @@ async function askHook(
  * the way to live (rule 11).
  */
 function begin(
-  parts: NodeParts,
+  parts: SubscribeNeeds,
   { connection, frame, rules }: SubscribeCall,
   { hub, start }: { hub: ChannelHub; start: Start },
 ): void {
@@ -141,7 +162,7 @@ function headOf(hub: ChannelHub, start: Start): number {
 }
 
 export function unsubscribe(
-  parts: NodeParts,
+  parts: UnsubscribeNeeds,
   connection: Connection,
   frame: FrameOf<"unsubscribe">,
 ): void {

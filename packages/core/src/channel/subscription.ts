@@ -1,7 +1,45 @@
 // Owns: one connection's subscription to one channel: how far it got, and whether it is live.
 
-import type { Connection } from "../session/connection.ts";
-import type { ChannelHub } from "./channel-hub.ts";
+import type { ChannelRules } from "@holdfast/contract";
+import type { Encoded, GapFrame, GapReason, ServerFrame } from "@holdfast/protocol";
+import type { Link } from "../ports.ts";
+import type { Outgoing, OutgoingPage, Ring } from "./ring.ts";
+
+/** Who gets what a channel passes on: a connection, as its channels need it. */
+export interface Receiver {
+  /** Index into `Outgoing.encoded`. */
+  readonly codecIndex: 0 | 1;
+  readonly phase: string;
+  /** Takes no more for now. */
+  readonly lagging: boolean;
+  readonly link: Pick<Link, "join" | "leave">;
+  send(frame: ServerFrame): void;
+  enqueue(encoded: Encoded): void;
+  /** Hands over what was enqueued, so that the link's buffer counts it. */
+  flush(): void;
+  /** Looks at the link's buffer: what grows too large lags, or ends. */
+  checkPressure(): void;
+}
+
+/** The channel on this node, as its subscriptions need it. */
+export interface SubscribedHub {
+  readonly channel: string;
+  readonly rules: ChannelRules;
+  readonly state: "opening" | "live" | "mending" | "closed";
+  readonly epoch: string;
+  /** Offset of the last publication that was passed on. */
+  readonly passed: number;
+  readonly ring: Ring;
+  /** Publications after `offset` from the broker. Rejects with BrokerError. */
+  read(offset: number): Promise<OutgoingPage>;
+  /** Compares the hub's position with the broker's. */
+  recheck(): void;
+  goLive(subscription: Subscription): void;
+  demote(subscription: Subscription): void;
+  remove(subscription: Subscription): void;
+  encode(entry: Outgoing, codecIndex: 0 | 1): Encoded;
+  gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame;
+}
 
 /**
  * - `live`: gets every publication as the hub passes it on; its position is the hub's.
@@ -13,8 +51,8 @@ import type { ChannelHub } from "./channel-hub.ts";
 export type SubscriptionState = "live" | "catching" | "lagging" | "ahead" | "ended";
 
 export class Subscription {
-  readonly connection: Connection;
-  readonly hub: ChannelHub;
+  readonly connection: Receiver;
+  readonly hub: SubscribedHub;
   state: SubscriptionState = "catching";
   /** Offset of the last publication handed to the connection; only meaningful while not live. */
   cursor = 0;
@@ -30,7 +68,7 @@ export class Subscription {
    */
   recovery: { count: number; gap: boolean } | undefined = undefined;
 
-  constructor(connection: Connection, hub: ChannelHub) {
+  constructor(connection: Receiver, hub: SubscribedHub) {
     this.connection = connection;
     this.hub = hub;
   }

@@ -1,7 +1,7 @@
 // Owns: what operators and the HTTP API ask of a node (NodeControl), over the same parts that serve
 // clients.
 
-import type { ChannelRules, Outcome } from "@holdfast/contract";
+import type { ChannelRules, Contract, Outcome } from "@holdfast/contract";
 import {
   CODES,
   HISTORY_PAGE_MAX,
@@ -9,24 +9,38 @@ import {
   type Position,
   type Publication,
 } from "@holdfast/protocol";
-import { preparePublish } from "../channel/publish-request.ts";
+import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
+import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
-import type { NodeParts } from "../parts.ts";
-import type { BusMessage, PresenceMember, SessionsQuestion } from "../ports.ts";
+import type { Observer } from "../observer.ts";
+import type { Broker, BusMessage, Clock, PresenceMember, SessionsQuestion } from "../ports.ts";
+import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
 import { rulesOf } from "../session/permission.ts";
 import { asRefused, Refused } from "../session/refusal.ts";
 import type { Revocations } from "../session/revocations.ts";
-import { CallSignal } from "../session/rpc.ts";
+import type { Sessions } from "../session/sessions.ts";
 import type { NodeControl, OrderOptions, SessionInfo } from "./control.ts";
-import { Questions } from "./questions.ts";
+import { type QuestionNeeds, Questions } from "./questions.ts";
 
 type Who = { readonly user?: string; readonly session?: string };
 
+/** What commands need of the node. */
+export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
+  readonly clock: Clock;
+  readonly broker: Broker;
+  readonly contract: Contract;
+  readonly observer: Pick<Observer, "published" | "rpc">;
+  readonly sessions: Sessions;
+  readonly hubs: {
+    get(channel: string): { readonly passed: number; readonly ring: Ring } | undefined;
+  };
+}
+
 /** What an operator's command may reach of the node. */
 export interface OperatorNode {
-  readonly revocations: Revocations;
-  readonly fleet: FleetMember;
+  readonly revocations: Pick<Revocations, "add">;
+  readonly fleet: Pick<FleetMember, "heard" | "nodes" | "others">;
   drain(options: { readonly windowMs?: number; readonly preDelayMs?: number }): void;
   undrain(): void;
 }
@@ -38,12 +52,12 @@ const ORDER_MS = 10_000;
 
 /** The part of NodeControl that concerns channels, sessions and other nodes. */
 export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain"> {
-  readonly #parts: NodeParts;
+  readonly #parts: CommandNeeds;
   readonly #node: OperatorNode;
   readonly #questions: Questions;
   #tokenSeen = 0;
 
-  constructor(parts: NodeParts, node: OperatorNode) {
+  constructor(parts: CommandNeeds, node: OperatorNode) {
     this.#parts = parts;
     this.#node = node;
     this.#questions = new Questions(parts, (query) => this.sessions(query));

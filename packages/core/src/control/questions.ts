@@ -1,9 +1,18 @@
 // Owns: questions to every node of the cluster: asked over the bus, answered in time or named as
 // missing; never a hang.
 
-import type { NodeParts } from "../parts.ts";
-import type { BusMessage, SessionsQuestion } from "../ports.ts";
+import type { Bus, BusMessage, Clock, Random, SessionsQuestion } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
 import type { SessionInfo } from "./control.ts";
+
+/** What asking other nodes needs. */
+export interface QuestionNeeds {
+  readonly clock: Pick<Clock, "after">;
+  readonly random: Pick<Random, "id">;
+  readonly broker: { readonly bus: Pick<Bus, "send"> };
+  settings(): NodeSettings;
+  background(what: string, work: Promise<unknown>): void;
+}
 
 export interface SessionsAnswer {
   readonly sessions: readonly SessionInfo[];
@@ -20,11 +29,11 @@ interface Waiting {
 const WAITING_MAX = 256;
 
 export class Questions {
-  readonly #parts: NodeParts;
+  readonly #parts: QuestionNeeds;
   readonly #waiting = new Map<string, Waiting>();
   readonly #mine: (query: SessionsQuestion) => readonly SessionInfo[];
 
-  constructor(parts: NodeParts, mine: (query: SessionsQuestion) => readonly SessionInfo[]) {
+  constructor(parts: QuestionNeeds, mine: (query: SessionsQuestion) => readonly SessionInfo[]) {
     this.#parts = parts;
     this.#mine = mine;
   }

@@ -2,10 +2,32 @@
 // (H6).
 
 import type { DrainProgress } from "../control/control.ts";
-import type { FleetMember } from "../fleet/fleet-member.ts";
+import type { Observer } from "../observer.ts";
 import { createDrainPacer, type DrainPacer } from "../pacing/drain-pacer.ts";
-import type { NodeParts } from "../parts.ts";
+import type { Clock } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
+import type { Sessions } from "../session/sessions.ts";
+import type { NodeSettings } from "../settings.ts";
+
+/** What a drain needs of the node. */
+export interface DrainNeeds {
+  readonly clock: Pick<Clock, "nowMs" | "after">;
+  readonly observer: Pick<Observer, "drainStep">;
+  readonly sessions: Pick<Sessions, "connections" | "end">;
+  settings(): NodeSettings;
+}
+
+/** What the rest of the fleet says about a drain. */
+export interface DrainFleet {
+  drainTerms(remaining: number): {
+    readonly handshakesPerSecond: number;
+    readonly share: number;
+    readonly pressed: boolean;
+  };
+  windowMs(): number;
+  /** Tells the others at once. */
+  announce(): void;
+}
 
 /** After the deadline a peer has this long to answer the closing handshake. */
 const STRAGGLER_MS = 1500;
@@ -13,8 +35,8 @@ const STRAGGLER_MS = 1500;
 const TERMS_MS = 250;
 
 export class Draining {
-  readonly #parts: NodeParts;
-  readonly #fleet: FleetMember;
+  readonly #parts: DrainNeeds;
+  readonly #fleet: DrainFleet;
   #waiting: Connection[] = [];
   #pacer: DrainPacer | undefined;
   #preDelayUntilMs = 0;
@@ -30,7 +52,7 @@ export class Draining {
   /** Those that were told and are still here. */
   #asked = 0;
 
-  constructor(parts: NodeParts, fleet: FleetMember) {
+  constructor(parts: DrainNeeds, fleet: DrainFleet) {
     this.#parts = parts;
     this.#fleet = fleet;
   }

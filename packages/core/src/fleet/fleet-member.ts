@@ -3,10 +3,11 @@
 
 import type { DrainProgress, NodeState } from "../control/control.ts";
 import { WindowAdvice } from "../drain/window-advice.ts";
+import type { Observer } from "../observer.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
-import type { NodeParts } from "../parts.ts";
-import type { BusMessage } from "../ports.ts";
+import type { Bus, BusMessage, Clock, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
+import type { NodeSettings } from "../settings.ts";
 import { CapacityMeter } from "./capacity.ts";
 import {
   drainShare,
@@ -35,6 +36,17 @@ export interface FleetNode {
   vitals(): Vitals;
 }
 
+/** What a member needs of the node. */
+export interface FleetNeeds {
+  readonly clock: Clock;
+  readonly random: Pick<Random, "next">;
+  readonly broker: { readonly bus: Pick<Bus, "send"> };
+  readonly observer: Pick<Observer, "nodeChanged" | "rebalanced">;
+  readonly sessions: { readonly connections: ReadonlySet<Connection>; readonly count: number };
+  settings(): NodeSettings;
+  background(what: string, work: Promise<unknown>): void;
+}
+
 /** What changes for a drain that runs. */
 export interface DrainTerms {
   readonly handshakesPerSecond: number;
@@ -46,7 +58,7 @@ const TICK_MS = 250;
 const TURNED_AWAY_SESSIONS_MAX = 10_000;
 
 export class FleetMember {
-  readonly #parts: NodeParts;
+  readonly #parts: FleetNeeds;
   readonly #node: FleetNode;
   readonly #view: FleetView;
   readonly #meter: CapacityMeter;
@@ -61,7 +73,7 @@ export class FleetMember {
   #toldMs = Number.NEGATIVE_INFINITY;
   #cancelTick: () => void = () => {};
 
-  constructor(parts: NodeParts, node: FleetNode) {
+  constructor(parts: FleetNeeds, node: FleetNode) {
     this.#parts = parts;
     this.#node = node;
     const { nodeId, admission, fleet } = parts.settings();

@@ -1,8 +1,23 @@
 // Owns: keeping what the broker knows of this node's members true, whatever calls fail (H7): no
 // ghost stays, nobody who is here is forgotten.
 
-import type { NodeParts } from "../parts.ts";
+import type { Clock, PresenceStore, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
+import type { NodeSettings } from "../settings.ts";
+
+/** What keeping presence true needs of the node. */
+export interface KeeperNeeds {
+  readonly clock: Pick<Clock, "nowMs" | "after">;
+  readonly random: Pick<Random, "next">;
+  readonly broker: { readonly presence: Omit<PresenceStore, "renew"> };
+  readonly sessions: {
+    readonly connections: Iterable<Connection>;
+    get(session: string): Connection | undefined;
+    leavePresence(connection: Connection, channel: string): void;
+  };
+  settings(): NodeSettings;
+  background(what: string, work: Promise<unknown>): void;
+}
 
 /**
  * Leaves that wait to be repeated. Beyond, the oldest is given up: its member stays until this
@@ -23,7 +38,7 @@ interface Departure {
 }
 
 export class PresenceKeeper {
-  readonly #parts: () => NodeParts;
+  readonly #parts: () => KeeperNeeds;
   readonly #departures = new Set<Departure>();
   #attempts = 0;
   #cancelRetry: (() => void) | undefined;
@@ -31,7 +46,7 @@ export class PresenceKeeper {
   #compareAgain = false;
   #stopped = false;
 
-  constructor(parts: () => NodeParts) {
+  constructor(parts: () => KeeperNeeds) {
     this.#parts = parts;
   }
 

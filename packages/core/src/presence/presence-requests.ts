@@ -2,13 +2,51 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import type { Payload } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
-import { BrokerError } from "../ports.ts";
+import { BrokerError, type PresenceStore } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
+import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
-import { counted, permit } from "../session/permission.ts";
+import { counted, type PermitNeeds, permit } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
-import type { FrameOf } from "../session/requests.ts";
+import type { NodeSettings } from "../settings.ts";
+
+interface LimitNeeds {
+  settings(): NodeSettings;
+}
+
+/** What entering and updating need of the node. */
+export interface EnterNeeds extends PermitNeeds, LimitNeeds {
+  readonly broker: { readonly presence: Pick<PresenceStore, "enter" | "leave"> };
+  readonly rates: { publish(connection: Connection): number };
+  readonly sessions: PermitNeeds["sessions"] & {
+    leavePresence(connection: Connection, channel: string): void;
+  };
+}
+
+/** What leaving needs of the node. */
+export interface LeaveNeeds {
+  readonly broker: { readonly presence: Pick<PresenceStore, "leave"> };
+}
+
+/** A channel's hub, for those who watch its members. */
+export interface WatchedHub {
+  readonly channel: string;
+  readonly opened: Promise<void>;
+  readonly presenceRoom: {
+    watch(watcher: Connection, isWanted: () => boolean): Promise<boolean>;
+    unwatch(watcher: Connection): void;
+  };
+}
+
+/** What watching needs of the node. */
+export interface WatchNeeds extends PermitNeeds, LimitNeeds {
+  readonly hubs: { acquire(rules: ChannelRules): WatchedHub; release(hub: WatchedHub): void };
+}
+
+/** What ending a watch needs of the node. */
+export interface UnwatchNeeds {
+  readonly sessions: { endWatch(connection: Connection, channel: string): boolean };
+}
 
 interface PresenceCall<T extends "enter" | "update" | "watch"> {
   readonly connection: Connection;
@@ -17,7 +55,7 @@ interface PresenceCall<T extends "enter" | "update" | "watch"> {
 }
 
 export function enter(
-  parts: NodeParts,
+  parts: EnterNeeds,
   { connection, frame, rules }: PresenceCall<"enter" | "update">,
 ): Promise<void> | void {
   if (!rules.presence)
@@ -55,7 +93,7 @@ export function enter(
 }
 
 async function becomeMember(
-  parts: NodeParts,
+  parts: EnterNeeds,
   connection: Connection,
   entry: { channel: string; data: Payload | undefined; known: boolean },
 ): Promise<void> {
@@ -96,7 +134,7 @@ async function becomeMember(
 }
 
 /** The limit on a channel's members is the broker's to keep; this one is the connection's. */
-function checkLimit(parts: NodeParts, connection: Connection): void {
+function checkLimit(parts: LimitNeeds, connection: Connection): void {
   const max = parts.settings().limits.presencePerConnectionMax;
   if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.entering < max)
     return;
@@ -107,7 +145,7 @@ function checkLimit(parts: NodeParts, connection: Connection): void {
 }
 
 export async function leave(
-  parts: NodeParts,
+  parts: LeaveNeeds,
   connection: Connection,
   frame: FrameOf<"leave">,
 ): Promise<void> {
@@ -119,7 +157,7 @@ export async function leave(
 }
 
 export function watch(
-  parts: NodeParts,
+  parts: WatchNeeds,
   { connection, frame, rules }: PresenceCall<"watch">,
 ): Promise<void> | void {
   if (!rules.presence)
@@ -133,7 +171,7 @@ export function watch(
   );
 }
 
-function watchWhenPermitted(parts: NodeParts, call: PresenceCall<"watch">): Promise<void> | void {
+function watchWhenPermitted(parts: WatchNeeds, call: PresenceCall<"watch">): Promise<void> | void {
   const { connection, frame, rules } = call;
   const { identity } = connection;
   const isWanted = (): boolean => connection.phase !== "ended" && connection.identity === identity;
@@ -158,7 +196,11 @@ function watchWhenPermitted(parts: NodeParts, call: PresenceCall<"watch">): Prom
   return permit(parts, { connection, action: "presence", rules }, act);
 }
 
-export function unwatch(parts: NodeParts, connection: Connection, frame: FrameOf<"unwatch">): void {
+export function unwatch(
+  parts: UnwatchNeeds,
+  connection: Connection,
+  frame: FrameOf<"unwatch">,
+): void {
   if (!parts.sessions.endWatch(connection, frame.ch)) {
     throw new Refused(
       "not_subscribed",

@@ -1,21 +1,30 @@
 // Owns: a channel's members as this node's watchers see them: one snapshot, then coalesced changes.
 import {
+  type Encoded,
   type MemberEntry,
   type NodeCodec,
   type Payload,
   type PresenceFrame,
+  type ServerFrame,
   samePayload,
 } from "@holdfast/protocol";
-import type { Broker, Clock, PresenceChange, PresenceMember } from "../ports.ts";
-import type { Connection } from "../session/connection.ts";
+import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 
-interface RoomPorts {
-  readonly clock: Clock;
-  readonly broker: Broker;
+/** What a channel's members need of the node. */
+export interface RoomNeeds {
+  readonly clock: Pick<Clock, "after">;
+  readonly broker: { readonly presence: Pick<PresenceStore, "members"> };
   readonly codecs: readonly [NodeCodec, NodeCodec];
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
+}
+
+/** A connection, for the channel whose members it watches. */
+interface Watcher {
+  readonly codecIndex: 0 | 1;
+  send(frame: ServerFrame): void;
+  enqueue(encoded: Encoded): void;
 }
 
 /** Members in one frame of a snapshot. */
@@ -34,8 +43,8 @@ const READ_AGAIN_MAX = 3;
  */
 export class PresenceRoom {
   readonly #channel: string;
-  readonly #ports: RoomPorts;
-  readonly #watchers = new Set<Connection>();
+  readonly #ports: RoomNeeds;
+  readonly #watchers = new Set<Watcher>();
   #members: Map<string, PresenceMember> | undefined;
   #loading: Promise<Map<string, PresenceMember>> | undefined;
   /** Changes that came while loading. */
@@ -46,7 +55,7 @@ export class PresenceRoom {
   #before: Map<string, PresenceMember | typeof LEFT> | undefined;
   #cancelTimer: (() => void) | undefined;
 
-  constructor(channel: string, ports: RoomPorts) {
+  constructor(channel: string, ports: RoomNeeds) {
     this.#channel = channel;
     this.#ports = ports;
   }
@@ -59,7 +68,7 @@ export class PresenceRoom {
    * Sends the snapshot and then changes; false when nobody wants them any more. Needs the hub's
    * subscription to stand. Rejects with BrokerError.
    */
-  async watch(connection: Connection, isWanted: () => boolean): Promise<boolean> {
+  async watch(connection: Watcher, isWanted: () => boolean): Promise<boolean> {
     let members = await this.#load();
     // The last watcher may have gone meanwhile, and the members with it.
     while (this.#members !== members) members = await this.#load();
@@ -74,7 +83,7 @@ export class PresenceRoom {
     return true;
   }
 
-  unwatch(connection: Connection): void {
+  unwatch(connection: Watcher): void {
     this.#watchers.delete(connection);
     this.#forgetUnwatched();
   }
@@ -188,7 +197,7 @@ export class PresenceRoom {
       : { t: "presence", ch: this.#channel, join, update, leave };
   }
 
-  #sendSnapshot(connection: Connection, members: ReadonlyMap<string, PresenceMember>): void {
+  #sendSnapshot(connection: Watcher, members: ReadonlyMap<string, PresenceMember>): void {
     const list = [...members.values()].map(entryOf);
     let from = 0;
     do {

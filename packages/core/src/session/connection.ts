@@ -11,10 +11,10 @@ import {
   type Payload,
   type ServerFrame,
 } from "@holdfast/protocol";
-import type { Subscription } from "../channel/subscription.ts";
+import type { Receiver, Subscription } from "../channel/subscription.ts";
 import type { TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock, Link } from "../ports.ts";
-import type { CallSignal } from "./rpc.ts";
+import type { CallSignal } from "./call-signal.ts";
 import type { SmallMap } from "./small-map.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
@@ -28,7 +28,7 @@ const NOBODY: Identity = {};
  * One transport connection and what hangs on it. Fields are changed by the engine's parts; nothing
  * here decides.
  */
-export class Connection {
+export class Connection implements Receiver {
   readonly link: Link;
   readonly codec: NodeCodec;
   /** Index into `Outgoing.encoded`. */
@@ -152,8 +152,12 @@ export class Connection {
     }
   }
 
+  checkPressure(): void {
+    this.#flusher.pressed(this);
+  }
+
   #hand(message: Encoded): void {
-    if (this.link.send(message) !== "sent") this.#flusher.pressed(this);
+    if (this.link.send(message) !== "sent") this.checkPressure();
   }
 }
 

@@ -1,19 +1,36 @@
 // Owns: a connection's beginning: limits, admission, identity, session.
 
-import type { Identity } from "@holdfast/contract";
+import type { Contract, Identity } from "@holdfast/contract";
 import type { CodeName, ConnectFrame } from "@holdfast/protocol";
-import type { FleetMember } from "../fleet/fleet-member.ts";
+import type { Observer } from "../observer.ts";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
-import type { NodeParts } from "../parts.ts";
-import type { OpenedResume } from "../ports.ts";
+import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
-import type { Revocations } from "./revocations.ts";
-import type { Farewell } from "./sessions.ts";
+import type { Farewell, Sessions } from "./sessions.ts";
 
-/** What the handshake must know of the node. */
+/** What the handshake needs of the node. */
+export interface HandshakeNeeds {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly authenticator: Authenticator;
+  readonly contract: Pick<Contract, "hooks">;
+  readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake">;
+  readonly sessions: Sessions;
+  settings(): NodeSettings;
+}
+
+/** What the handshake must know of the fleet and of what is over. */
 export interface HandshakeNode {
-  readonly revocations: Revocations;
-  readonly fleet: FleetMember;
+  readonly revocations: {
+    revoked(session: string, user: string | undefined, issuedAtMs: number): boolean;
+  };
+  readonly fleet: {
+    readonly handshakesPerSecond: number;
+    windowMs(): number;
+    turnsAway(session: string): boolean;
+    tookIn(): void;
+  };
   draining(): boolean;
 }
 
@@ -32,11 +49,11 @@ const BUSY_RETRY_MS = 1000;
 const TURNED_AWAY_MS = 150;
 
 export class Handshake {
-  readonly #parts: NodeParts;
+  readonly #parts: HandshakeNeeds;
   readonly #node: HandshakeNode;
   readonly #admission: Admission;
 
-  constructor(parts: NodeParts, node: HandshakeNode) {
+  constructor(parts: HandshakeNeeds, node: HandshakeNode) {
     this.#parts = parts;
     this.#node = node;
     this.#admission = createAdmission(parts.settings().admission, parts.clock.nowMs());

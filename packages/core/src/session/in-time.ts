@@ -1,12 +1,21 @@
 // Owns: the time that the application's own code (rules, schemas, hooks) may take for one request.
-import type { NodeParts } from "../parts.ts";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
 import { Refused } from "./refusal.ts";
+
+/** What waiting for the application takes. */
+export interface WaitNeeds {
+  readonly clock: Pick<Clock, "after">;
+  readonly observer: Pick<Observer, "bug">;
+  settings(): NodeSettings;
+}
 
 /**
  * What the application answers, or `request_failed` when it takes longer than `timeouts.rpcMs`;
  * what it answers then is ignored.
  */
-export function inTime<T>(parts: NodeParts, what: string, answer: Promise<T>): Promise<T> {
+export function inTime<T>(parts: WaitNeeds, what: string, answer: Promise<T>): Promise<T> {
   const { clock, settings, observer } = parts;
   return new Promise((resolve, reject) => {
     const cancel = clock.after(settings().timeouts.rpcMs, () => {

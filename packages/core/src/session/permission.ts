@@ -1,16 +1,27 @@
 // Owns: the checks that stand before every request on a channel: its name, its rules, the session's
 // permission.
 
-import type { ChannelAction, ChannelRules } from "@holdfast/contract";
+import type { ChannelAction, ChannelRules, Contract } from "@holdfast/contract";
 import { channelNameFault } from "@holdfast/contract";
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
+import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
-import { inTime } from "./in-time.ts";
+import { inTime, type WaitNeeds } from "./in-time.ts";
 import { Refused } from "./refusal.ts";
 
+/** Where the rules of channels are. */
+export interface RulesNeeds {
+  readonly contract: Pick<Contract, "resolve">;
+  settings(): NodeSettings;
+}
+
+/** What asking for a permission takes. */
+export interface PermitNeeds extends WaitNeeds {
+  readonly sessions: { checkExpiry(connection: Connection): void };
+}
+
 /** The rules of a channel that a peer named. Throws `Refused`. */
-export function rulesOf(parts: NodeParts, channel: string): ChannelRules {
+export function rulesOf(parts: RulesNeeds, channel: string): ChannelRules {
   const max = Math.min(parts.settings().limits.channelLengthMax, CHANNEL_LENGTH_CEILING);
   const fault = channelNameFault(channel, max);
   if (fault !== undefined)
@@ -33,7 +44,7 @@ export function rulesOf(parts: NodeParts, channel: string): ChannelRules {
  * asynchronous. Throws or rejects with `Refused`.
  */
 export function permit(
-  parts: NodeParts,
+  parts: PermitNeeds,
   request: {
     readonly connection: Connection;
     readonly action: ChannelAction;

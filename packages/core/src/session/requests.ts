@@ -1,22 +1,38 @@
 // Owns: carrying out the requests of open connections: order within a channel, one answer for each.
-import type { ClientFrame } from "@holdfast/protocol";
-import { readHistory } from "../channel/history-request.ts";
-import { publish } from "../channel/publish-request.ts";
-import { subscribe, unsubscribe } from "../channel/subscribe-request.ts";
-import type { NodeParts } from "../parts.ts";
-import { enter, leave, unwatch, watch } from "../presence/presence-requests.ts";
+import { type HistoryNeeds, readHistory } from "../channel/history-request.ts";
+import { type PublishNeeds, publish } from "../channel/publish-request.ts";
+import {
+  type SubscribeNeeds,
+  subscribe,
+  type UnsubscribeNeeds,
+  unsubscribe,
+} from "../channel/subscribe-request.ts";
+import type { Observer } from "../observer.ts";
+import {
+  type EnterNeeds,
+  enter,
+  leave,
+  type UnwatchNeeds,
+  unwatch,
+  type WatchNeeds,
+  watch,
+} from "../presence/presence-requests.ts";
 import type { Connection } from "./connection.ts";
-import { rulesOf } from "./permission.ts";
+import type { ChannelFrame, RequestFrame } from "./frames.ts";
+import { type RulesNeeds, rulesOf } from "./permission.ts";
 import { asRefused } from "./refusal.ts";
-import { call } from "./rpc.ts";
+import { type CallNeeds, call } from "./rpc.ts";
 
-/** Frames that `Requests` answers. */
-export type RequestFrame = Exclude<
-  ClientFrame,
-  { t: "connect" | "ping" | "refresh" | "report" | "bye" }
->;
-type ChannelFrame = Extract<ClientFrame, { ch: string }>;
-export type FrameOf<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>;
+/** What carrying out requests needs of the node: what each of them needs. */
+export type RequestNeeds = PublishNeeds &
+  SubscribeNeeds &
+  UnsubscribeNeeds &
+  HistoryNeeds &
+  EnterNeeds &
+  WatchNeeds &
+  UnwatchNeeds &
+  CallNeeds &
+  RulesNeeds & { readonly observer: Observer };
 
 /**
  * Requests on one connection that may be under way or wait behind others on their channel, besides
@@ -25,9 +41,9 @@ export type FrameOf<T extends ClientFrame["t"]> = Extract<ClientFrame, { t: T }>
 const WAITING_MAX = 1000;
 
 export class Requests {
-  readonly #parts: NodeParts;
+  readonly #parts: RequestNeeds;
 
-  constructor(parts: NodeParts) {
+  constructor(parts: RequestNeeds) {
     this.#parts = parts;
   }
 

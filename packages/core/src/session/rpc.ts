@@ -1,45 +1,26 @@
 // Owns: calls of a connection: permission, deadline, cancelling, the answer.
-import type { RpcRules, RpcSignal } from "@holdfast/contract";
-import type { NodeParts } from "../parts.ts";
+import type { Contract, RpcRules } from "@holdfast/contract";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
+import { CallSignal } from "./call-signal.ts";
 import type { Connection } from "./connection.ts";
+import type { FrameOf } from "./frames.ts";
 import { asRefused, Refused } from "./refusal.ts";
-import type { FrameOf } from "./requests.ts";
 
-/** Why a call was ended before its handler answered. */
-export type CallEnd = "rpc_cancelled" | "rpc_timeout";
-
-/**
- * The abort signal of one call. `end` tells the handler once; `ended` settles the race with its
- * answer.
- */
-export class CallSignal implements RpcSignal {
-  aborted = false;
-  readonly ended: Promise<CallEnd>;
-  readonly #listeners: (() => void)[] = [];
-  #settle: (end: CallEnd) => void = () => {};
-
-  constructor() {
-    this.ended = new Promise((resolve) => {
-      this.#settle = resolve;
-    });
-  }
-
-  addEventListener(_type: "abort", listener: () => void): void {
-    if (this.aborted) listener();
-    else this.#listeners.push(listener);
-  }
-
-  end(why: CallEnd): void {
-    if (this.aborted) return;
-    this.aborted = true;
-    this.#settle(why);
-    for (const listener of this.#listeners.splice(0)) listener();
-  }
+/** What a call needs of the node. */
+export interface CallNeeds {
+  readonly clock: Clock;
+  readonly contract: Pick<Contract, "rpc">;
+  readonly observer: Pick<Observer, "rpc">;
+  readonly rates: { rpc(connection: Connection): number };
+  readonly sessions: { checkExpiry(connection: Connection): void };
+  settings(): NodeSettings;
 }
 
 /** Answers with the handler's result, or rejects with `Refused`. */
 export function call(
-  parts: NodeParts,
+  parts: CallNeeds,
   connection: Connection,
   frame: FrameOf<"rpc">,
 ): Promise<void> {

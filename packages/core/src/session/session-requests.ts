@@ -1,12 +1,33 @@
 // Owns: the requests that keep a session alive: ping, which also renews the resume token, and
 // refresh, which renews the identity.
 
-import type { NodeParts } from "../parts.ts";
+import type { Observer } from "../observer.ts";
+import type { Authenticator, Clock } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
-import type { FrameOf } from "./requests.ts";
+import type { FrameOf } from "./frames.ts";
+
+/** What a pong needs of the node. */
+export interface PingNeeds {
+  readonly clock: Clock;
+  readonly authenticator: Pick<Authenticator, "issueResume">;
+  settings(): NodeSettings;
+}
+
+/** What a session's new token needs of the node. */
+export interface RefreshNeeds {
+  readonly clock: Clock;
+  readonly authenticator: Pick<Authenticator, "verify">;
+  readonly observer: Pick<Observer, "authFailed">;
+  readonly rates: { rpc(connection: Connection): number };
+  readonly sessions: {
+    armExpiry(connection: Connection): void;
+    recheckPermissions(connection: Connection): Promise<void>;
+  };
+}
 
 export function answerPing(
-  parts: NodeParts,
+  parts: PingNeeds,
   connection: Connection,
   { id, windowMs }: { readonly id: number; readonly windowMs: number },
 ): void {
@@ -23,7 +44,7 @@ export function answerPing(
 
 /** Takes a new token of the same user; what its claims no longer allow ends. */
 export async function refresh(
-  parts: NodeParts,
+  parts: RefreshNeeds,
   connection: Connection,
   frame: FrameOf<"refresh">,
 ): Promise<void> {

@@ -1,14 +1,37 @@
 // Owns: which connections there are, whose they are, and how they end.
+import type { Contract } from "@holdfast/contract";
 import { CODES, type CodeName } from "@holdfast/protocol";
-import type { NodeParts } from "../parts.ts";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
-import { inTime } from "./in-time.ts";
+import { inTime, type WaitNeeds } from "./in-time.ts";
 import { networkOf } from "./network-of.ts";
 import { Refused } from "./refusal.ts";
 
 /** A peer that does not answer the closing handshake is cut after this. */
 const CLOSE_MS_MAX = 3000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** A channel's hub, for connections that end. */
+interface LeftHub {
+  readonly channel: string;
+  readonly presenceRoom: { unwatch(connection: Connection): void };
+}
+
+/** What sessions need of the node. */
+export interface SessionsNeeds extends WaitNeeds {
+  readonly clock: Clock;
+  readonly contract: Contract;
+  readonly observer: Pick<Observer, "ended" | "bug">;
+  readonly hubs: {
+    get(channel: string): LeftHub | undefined;
+    release(hub: { readonly channel: string }): void;
+  };
+  readonly presenceKeeper: {
+    leave(channel: string, connection: Connection, graceMs: number): void;
+  };
+  background(what: string, work: Promise<unknown>): void;
+}
 
 /** What a goodbye may advise. */
 export interface Farewell {
@@ -24,14 +47,14 @@ export class Sessions {
   readonly #bySession = new Map<string, Connection>();
   readonly #perAddress = new Map<string, number>();
   readonly #byUser = new Map<string, Set<Connection>>();
-  readonly #parts: () => NodeParts;
+  readonly #parts: () => SessionsNeeds;
   /** Connections whose connect frame was not yet answered. */
   opening = 0;
   subscriptions = 0;
   /** Told when a connection has ended. */
   onEnded: (connection: Connection) => void = () => {};
 
-  constructor(parts: () => NodeParts) {
+  constructor(parts: () => SessionsNeeds) {
     this.#parts = parts;
   }
 

@@ -1,0 +1,149 @@
+// Owns: what comes in from connections: size, rate and order of messages, the first frame, and who
+// takes each of the others.
+import { type ClientFrame, type Encoded, fitsUtf8 } from "@holdfast/protocol";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
+import type { Connection, ReadItem } from "./connection.ts";
+import type { Handshake } from "./handshake.ts";
+import type { Rates } from "./rates.ts";
+import type { Requests } from "./requests.ts";
+import { answerPing, type PingNeeds, type RefreshNeeds, refresh } from "./session-requests.ts";
+import type { Sessions } from "./sessions.ts";
+
+const EARLY_FRAMES_MAX = 1024;
+/** Messages of full size that may wait for the answer to connect. */
+const EARLY_MESSAGES_MAX = 2;
+
+/** What taking in messages needs of the node. */
+export interface IntakeNeeds extends PingNeeds, RefreshNeeds {
+  readonly authenticator: PingNeeds["authenticator"] & RefreshNeeds["authenticator"];
+  readonly clock: Clock;
+  readonly observer: Pick<Observer, "authFailed" | "bug" | "experienced" | "requestFailed">;
+  readonly rates: Pick<Rates, "floods" | "frames" | "rpc">;
+  readonly sessions: Sessions;
+  settings(): NodeSettings;
+  background(what: string, work: Promise<unknown>): void;
+}
+
+/** Who takes the frames. */
+export interface FrameTakers {
+  readonly handshake: Pick<Handshake, "connect">;
+  readonly requests: Pick<Requests, "handle">;
+  windowMs(): number;
+}
+
+export class Intake {
+  readonly #parts: IntakeNeeds;
+  readonly #takers: FrameTakers;
+
+  constructor(parts: IntakeNeeds, takers: FrameTakers) {
+    this.#parts = parts;
+    this.#takers = takers;
+  }
+
+  message(connection: Connection, message: Encoded): void {
+    if (connection.phase === "ended") return;
+    connection.lastReceivedMs = this.#parts.clock.nowMs();
+    const { limits } = this.#parts.settings();
+    const { messageBytesMax } = limits;
+    const fits =
+      typeof message === "string"
+        ? fitsUtf8(message, messageBytesMax)
+        : message.length <= messageBytesMax;
+    if (!fits) return this.#parts.sessions.end(connection, "frame_too_large");
+    if (connection.phase !== "open") {
+      connection.earlyLength += message.length;
+      if (connection.earlyLength > EARLY_MESSAGES_MAX * limits.messageBytesMax)
+        return this.#parts.sessions.end(connection, "flooded");
+    }
+    const items = connection.codec.decode(message, limits);
+    const retryMs = this.#parts.rates.frames(connection, items.length);
+    if (retryMs > 0 && this.#parts.rates.floods(connection))
+      return this.#parts.sessions.end(connection, "flooded");
+    for (const item of items) {
+      if ((connection.phase as string) === "ended") return;
+      // Before connected everything waits, bounded, and nothing is answered.
+      if (retryMs > 0 && connection.phase === "open" && "id" in item) {
+        this.#parts.observer.requestFailed("rate_limited");
+        connection.fail(
+          item.id,
+          "rate_limited",
+          "Cannot take the request: over the rate of frames for a connection",
+          { retryMs },
+        );
+      } else this.#item(connection, item);
+    }
+  }
+
+  #fault(connection: Connection, { fault }: Extract<ReadItem, { t: "fault" }>): void {
+    const { code, message, path, id } = fault;
+    this.#parts.observer.requestFailed(code);
+    if (id === undefined || connection.phase === "opening")
+      this.#parts.sessions.end(connection, "frame_invalid", { message });
+    else connection.fail(id, code, message, path === undefined ? {} : { path });
+  }
+
+  #item(connection: Connection, item: ReadItem): void {
+    // Without an id it ends the connection: no reason to wait.
+    if (item.t === "fault" && (connection.phase === "opening" || item.fault.id === undefined))
+      this.#fault(connection, item);
+    else if (connection.phase === "checking") this.#keepEarly(connection, item);
+    else if (connection.phase === "open") this.#openItem(connection, item);
+    else if (item.t === "connect") this.#connect(connection, item);
+    else
+      this.#parts.sessions.end(connection, "frame_invalid", {
+        message: `Cannot read first frame: found ${item.t}, expected connect`,
+      });
+  }
+
+  #openItem(connection: Connection, item: ReadItem): void {
+    if (item.t === "fault") this.#fault(connection, item);
+    else this.#openFrame(connection, item);
+  }
+
+  #connect(connection: Connection, frame: Extract<ClientFrame, { t: "connect" }>): void {
+    const goOn = (): void => {
+      const early = connection.early ?? [];
+      connection.early = undefined;
+      for (const next of early) if (connection.phase === "open") this.#openItem(connection, next);
+    };
+    const connecting = this.#takers.handshake
+      .connect(connection, frame, goOn)
+      .catch((error: unknown) => {
+        this.#parts.observer.bug("connect", error);
+        this.#parts.sessions.end(connection, "internal");
+      });
+    this.#parts.background("connect", connecting);
+  }
+
+  /** Frames behind `connect` wait for its answer. */
+  #keepEarly(connection: Connection, item: ReadItem): void {
+    connection.early ??= [];
+    if (connection.early.length >= EARLY_FRAMES_MAX)
+      this.#parts.sessions.end(connection, "flooded");
+    else connection.early.push(item);
+  }
+
+  #openFrame(connection: Connection, frame: ClientFrame): void {
+    switch (frame.t) {
+      case "connect":
+        return this.#parts.sessions.end(connection, "frame_invalid", {
+          message: "Cannot connect: found a second connect frame, expected one",
+        });
+      case "ping":
+        return answerPing(this.#parts, connection, {
+          id: frame.id,
+          windowMs: this.#takers.windowMs(),
+        });
+      case "refresh":
+        return this.#parts.background("refresh", refresh(this.#parts, connection, frame));
+      case "report":
+        return this.#parts.observer.experienced(frame.counts);
+      case "bye":
+        return this.#parts.sessions.leave(connection, frame.moved === true);
+      default:
+        return this.#takers.requests.handle(connection, frame);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// Owns: what is looked at once a second: connections that say nothing, are late, expired or slow,
+// and what nobody needs any more.
+
+import type { Flow } from "../channel/backpressure.ts";
+import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
+import type { NodeSettings } from "../settings.ts";
+import type { Connection } from "./connection.ts";
+import type { Sessions } from "./sessions.ts";
+
+const SWEEP_MS = 1000;
+
+/** What the sweep needs of the node. */
+export interface SweepNeeds {
+  readonly clock: Pick<Clock, "nowMs" | "after">;
+  readonly observer: Pick<Observer, "handshake">;
+  readonly sessions: Pick<Sessions, "connections" | "end" | "endIfExpired">;
+  readonly flow: Pick<Flow, "check" | "lookAtGroups">;
+  settings(): NodeSettings;
+}
+
+export class Sweep {
+  readonly #parts: SweepNeeds;
+  /** What else is due each second. */
+  readonly #tasks: readonly ((nowMs: number) => void)[];
+  #cancel: () => void = () => {};
+
+  constructor(parts: SweepNeeds, tasks: readonly ((nowMs: number) => void)[]) {
+    this.#parts = parts;
+    this.#tasks = tasks;
+  }
+
+  start(): void {
+    this.#cancel = this.#parts.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #sweep(): void {
+    const { clock, flow, sessions } = this.#parts;
+    const nowMs = clock.nowMs();
+    for (const connection of sessions.connections) this.#look(connection, nowMs);
+    flow.lookAtGroups();
+    for (const task of this.#tasks) task(nowMs);
+    this.start();
+  }
+
+  #look(connection: Connection, nowMs: number): void {
+    const { flow, sessions, settings } = this.#parts;
+    const { timeouts } = settings();
+    if (connection.phase !== "open") {
+      if (nowMs - connection.openedMs > timeouts.handshakeMs) this.#refuseLate(connection, nowMs);
+    } else if (nowMs - connection.lastReceivedMs > timeouts.idleMs)
+      sessions.end(connection, "idle_timeout");
+    // Besides its timer: a wall clock that was set right brings expiries forward.
+    else if (!sessions.endIfExpired(connection)) flow.check(connection, nowMs);
+  }
+
+  #refuseLate(connection: Connection, nowMs: number): void {
+    const { observer, sessions } = this.#parts;
+    observer.handshake("refused", "handshake_timeout", nowMs - connection.openedMs);
+    sessions.end(connection, "handshake_timeout");
+  }
+}
