@@ -12,11 +12,11 @@ import { isComplete, turnsOf } from "./compare/measurement-order.ts";
 import { pinned } from "./compare/pinning.ts";
 import { ArgumentError, HELP, type Plan, planFrom } from "./compare/plan.ts";
 import type { CompareResult, Measurement } from "./compare/result.ts";
-import { PEER_TEXTS, type PeerName } from "./compare/rivals.ts";
+import { PEER_TEXTS, type RivalName } from "./compare/rivals.ts";
 import { Servers } from "./compare/servers.ts";
 import { targetsOf } from "./compare/targets.ts";
 import { ProveError } from "./prove/prove-error.ts";
-import { PeerError } from "./rivals/rival-error.ts";
+import { RivalError } from "./rivals/rival-error.ts";
 
 const ROOT = join(import.meta.dir, "..");
 const FOLDER = join(ROOT, ".cache/bench/compare");
@@ -36,7 +36,7 @@ async function main(): Promise<number> {
     }
     return await compare(plan);
   } catch (error) {
-    const isOurs = [ArgumentError, CompareError, PeerError, ProveError].some(
+    const isOurs = [ArgumentError, CompareError, RivalError, ProveError].some(
       (kind) => error instanceof kind,
     );
     if (!isOurs) throw error;
@@ -72,8 +72,8 @@ async function compare(plan: Plan): Promise<number> {
     const versions = { ...(await runtimes()) };
     const startedMs = performance.now();
     const onVersion = (version: string) =>
-      Object.assign(versions, { [turn.peer]: versionText(turn.peer, version, versions) });
-    const name = `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${PEER_TEXTS[turn.peer].title}`;
+      Object.assign(versions, { [turn.rival]: versionText(turn.rival, version, versions) });
+    const name = `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${PEER_TEXTS[turn.rival].title}`;
     const figures = await tried(name, () =>
       measure(servers, { ...turn, sizes: plan.sizes, onVersion }),
     );
@@ -107,10 +107,10 @@ async function publish(plan: Plan, result: CompareResult): Promise<void> {
   line(`written: ${folder}/docs/benchmarks.md`);
   for (const { title, wanted, found, met } of targetsOf(result))
     line(`${met ? "met   " : "missed"}  ${title}: ${found}, wanted ${wanted}`);
-  for (const { scenario, peer, round, figures } of result.measurements)
+  for (const { scenario, rival, round, figures } of result.measurements)
     if ((figures.wrong ?? 0) > 0)
       line(
-        `wrong   ${scenario}, ${peer}, round ${round}: ${figures.wrong} messages lost, doubled or out of order`,
+        `wrong   ${scenario}, ${rival}, round ${round}: ${figures.wrong} messages lost, doubled or out of order`,
       );
 }
 
@@ -145,14 +145,14 @@ async function output(command: readonly string[]): Promise<string> {
 }
 
 function versionText(
-  peer: PeerName,
+  rival: RivalName,
   version: string,
   versions: Readonly<Record<string, string>>,
 ): string {
-  if (peer === "bun") return `Bun ${version}`;
-  if (peer === "ws") return `ws ${version}, ${versions.node}`;
-  if (peer.startsWith("socketio")) return `Socket.IO ${version}, ${versions.node}`;
-  if (peer.startsWith("holdfast")) return `this version, ${versions["bun-runtime"]}`;
+  if (rival === "bun") return `Bun ${version}`;
+  if (rival === "ws") return `ws ${version}, ${versions.node}`;
+  if (rival.startsWith("socketio")) return `Socket.IO ${version}, ${versions.node}`;
+  if (rival.startsWith("holdfast")) return `this version, ${versions["bun-runtime"]}`;
   return version === "" ? "version not asked" : `Centrifugo ${version}`;
 }
 

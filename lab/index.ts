@@ -1,4 +1,4 @@
-// Re-exports of the measurements. Programs of this package (micro.ts, drivers, peers) read argv and
+// Re-exports of the measurements. Programs of this package (micro.ts, drivers, rivals) read argv and
 // stdin themselves: they are started by tools.
 export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";

@@ -4,7 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BenchError } from "./micro/bench-error.ts";
 import { Child } from "./micro/child.ts";
-import { PEERS, type Peer } from "./micro/dialects.ts";
+import { PEERS, type Rival } from "./micro/dialects.ts";
 import { measureRound, type Round } from "./micro/measure.ts";
 import { type Plan, planFrom } from "./micro/plan.ts";
 import { reportOf } from "./micro/report.ts";
@@ -20,11 +20,11 @@ if (plan !== undefined) await run(plan);
 async function run(plan: Plan): Promise<void> {
   const servers = await serverCommands();
   const driver = [process.execPath, join(HERE, "driver.ts")];
-  const rounds: Record<Peer, Round[]> = { bun: [], socketio: [], holdfast: [] };
+  const rounds: Record<Rival, Round[]> = { bun: [], socketio: [], holdfast: [] };
   for (let round = 1; round <= plan.rounds; round++) {
-    for (const peer of PEERS) {
-      process.stderr.write(`round ${round} of ${plan.rounds}: ${peer}\n`);
-      rounds[peer].push(await measureRound(plan, peer, { server: servers[peer], driver }));
+    for (const rival of PEERS) {
+      process.stderr.write(`round ${round} of ${plan.rounds}: ${rival}\n`);
+      rounds[rival].push(await measureRound(plan, rival, { server: servers[rival], driver }));
     }
   }
   const result = resultOf(plan, rounds, await versionsOf(servers));
@@ -33,8 +33,8 @@ async function run(plan: Plan): Promise<void> {
   await Bun.write(join(folder, "micro.json"), `${JSON.stringify(result, null, 2)}\n`);
   await Bun.write(join(folder, "micro.md"), reportOf(result));
   process.stdout.write(plan.json ? `${JSON.stringify(result)}\n` : reportOf(result));
-  const wrong = Object.values(result.peers).some((peer) =>
-    Object.values(peer.fanOuts).some((fanOut) => fanOut.wrong !== 0),
+  const wrong = Object.values(result.rivals).some((rival) =>
+    Object.values(rival.fanOuts).some((fanOut) => fanOut.wrong !== 0),
   );
   if (wrong) {
     process.stderr.write("Messages were lost, doubled or misdirected: the figures mean nothing.\n");
@@ -45,7 +45,7 @@ async function run(plan: Plan): Promise<void> {
 /**
  * How each server is started. Socket.IO's is bundled first, because Node 20 reads no TypeScript.
  */
-async function serverCommands(): Promise<Record<Peer, readonly string[]>> {
+async function serverCommands(): Promise<Record<Rival, readonly string[]>> {
   const bundle = join(CACHE, "socket-io.mjs");
   const built = await Bun.build({
     entrypoints: [join(HERE, "rivals/socket-io.ts")],
@@ -64,10 +64,10 @@ async function serverCommands(): Promise<Record<Peer, readonly string[]>> {
 }
 
 async function versionsOf(
-  servers: Readonly<Record<Peer, readonly string[]>>,
-): Promise<Record<Peer, string>> {
-  const version = async (peer: Peer) => {
-    const child = await Child.start(servers[peer]);
+  servers: Readonly<Record<Rival, readonly string[]>>,
+): Promise<Record<Rival, string>> {
+  const version = async (rival: Rival) => {
+    const child = await Child.start(servers[rival]);
     await child.stop();
     return String(child.hello.version);
   };

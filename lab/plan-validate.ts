@@ -9,7 +9,7 @@ import { CALIBRATION } from "@holdfast/plan";
 import { BenchError } from "./micro/bench-error.ts";
 import { series } from "./micro/series.ts";
 import { measureCosts } from "./plan-validation/costs.ts";
-import { rollRun, stormRuns } from "./plan-validation/large-runs.ts";
+import { rollingDeployRun, stormRuns } from "./plan-validation/large-runs.ts";
 import { type Figure, mergedFigures, type ValidationResult } from "./plan-validation/result.ts";
 import { smallRuns } from "./plan-validation/small-runs.ts";
 import { ValidationGround } from "./plan-validation/test-bed.ts";
@@ -73,7 +73,7 @@ async function validate({ rounds, clients, small }: Options): Promise<Validation
       const say = (text: string): void => line(`round ${round}: ${text}`);
       const large = { ground, calibration, clients, say };
       const storms = await stormRuns(large);
-      const roll = await rollRun(large);
+      const roll = await rollingDeployRun(large);
       say(`${small} clients of the SDK`);
       all.push([
         ...(await smallRuns({

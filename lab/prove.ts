@@ -32,7 +32,7 @@ async function main(): Promise<number> {
     const own = await prove(plan);
     const { against } = plan;
     const result =
-      against === undefined ? own : { ...own, against: await prove({ ...plan, peer: against }) };
+      against === undefined ? own : { ...own, against: await prove({ ...plan, rival: against }) };
     await write(plan.json ?? join(FOLDER, "proof.json"), `${JSON.stringify(result)}\n`);
     await write(plan.html ?? join(FOLDER, "proof.html"), reportPage(result));
     if (plan.docs) await writeDocument(result);
@@ -50,13 +50,13 @@ async function prove(plan: Plan): Promise<ProofResult> {
   const startedMs = performance.now();
   const measuredAt = new Date().toISOString();
   const [loadBefore = 0] = loadavg();
-  const folder = join(FOLDER, plan.peer);
+  const folder = join(FOLDER, plan.rival);
   mkdirSync(folder, { recursive: true });
   const workload = workloadOf(plan);
   const subscriptions = workload.clients.reduce((sum, { channels }) => sum + channels.length, 0);
   const perSecond = Math.round(deliveriesOfPublication(workload) * plan.publishesPerSecond);
   line(
-    `${plan.peer}: ${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
+    `${plan.rival}: ${plan.clients} clients, ${plan.channels} channels, ${subscriptions} subscriptions, ${plan.publishesPerSecond} publishes/s, about ${perSecond} deliveries/s, ${plan.nodes} nodes, broker ${plan.broker}, seed ${plan.seed}`,
   );
   const proof = new Proof({
     plan,
@@ -70,7 +70,7 @@ async function prove(plan: Plan): Promise<ProofResult> {
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const { steps, broker } = await proof.run();
   const result: ProofResult = {
-    peer: plan.peer,
+    rival: plan.rival,
     measuredAt,
     clients: plan.clients,
     channels: plan.channels,

@@ -13,7 +13,7 @@ const SIGNIFICANT_DIGITS = 2;
  */
 export function withFigures(
   text: string,
-  result: unknown = JSON.parse(readFileSync(RESULT, "utf8")).peers.holdfast,
+  result: unknown = JSON.parse(readFileSync(RESULT, "utf8")).rivals.holdfast,
 ): string {
   return text.replaceAll(FIGURE, (_all, mark: string, path: string, kB: string | undefined) => {
     const median = medianAt(result, path);

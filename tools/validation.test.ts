@@ -15,7 +15,7 @@ interface FanOut {
   readonly systemUs: Median;
 }
 interface Micro {
-  readonly peers: {
+  readonly rivals: {
     readonly holdfast: {
       readonly idleBytes: Median;
       readonly subscribedBytes: Median;
@@ -25,7 +25,7 @@ interface Micro {
 }
 
 test("memory and CPU for each connection and delivery are the micro-benchmark's", () => {
-  const { idleBytes, subscribedBytes, fanOuts } = (read("micro.json") as Micro).peers.holdfast;
+  const { idleBytes, subscribedBytes, fanOuts } = (read("micro.json") as Micro).rivals.holdfast;
   const wholeUs = ({ userUs, systemUs }: FanOut): number => userUs.median + systemUs.median;
   const room = wholeUs(fanOuts.room);
   const measured: Partial<Record<keyof Calibration, number>> = {

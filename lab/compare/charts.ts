@@ -2,7 +2,7 @@
 import type { Series } from "../micro/series.ts";
 import { type Bar, type BarChart, barChart, type Theme } from "./bar-chart.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
-import { PEER_NAMES, PEER_TEXTS, type PeerName } from "./rivals.ts";
+import { PEER_TEXTS, RIVAL_NAMES, type RivalName } from "./rivals.ts";
 import type { ScenarioName } from "./scenario.ts";
 import { deliveriesPerCpuSecond } from "./targets.ts";
 
@@ -38,15 +38,15 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
     unit: "kB",
     parts: ["idle", "more with one subscription"],
     digits: 1,
-    bars: peersBars((peer, ours) => {
+    bars: rivalsBars((rival, ours) => {
       const [idle, subscribed] = ["idleBytes", "subscribedBytes"].map((key) =>
-        seriesOf(result, { scenario: "memory", peer }, key),
+        seriesOf(result, { scenario: "memory", rival }, key),
       );
       if (idle === undefined || subscribed === undefined) return undefined;
       const whole = subscribed.median / 1000;
       const bare = Math.min(idle.median / 1000, whole);
       return {
-        label: PEER_TEXTS[peer].title,
+        label: PEER_TEXTS[rival].title,
         values: [bare, whole - bare],
         spread: [subscribed.least / 1000, subscribed.most / 1000],
         ours,
@@ -58,11 +58,11 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
     unit: "seconds",
     parts: CPU,
     digits: 2,
-    bars: peersBars((peer, ours) =>
+    bars: rivalsBars((rival, ours) =>
       stacked(
         result,
-        { scenario: "recovery", peer },
-        { user: "userSeconds", system: "systemSeconds", label: PEER_TEXTS[peer].title, ours },
+        { scenario: "recovery", rival },
+        { user: "userSeconds", system: "systemSeconds", label: PEER_TEXTS[rival].title, ours },
       ),
     ),
   }),
@@ -71,15 +71,15 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
     unit: "deliveries",
     parts: [""],
     digits: 0,
-    bars: peersBars((peer, ours) =>
+    bars: rivalsBars((rival, ours) =>
       ([1, 2, 3] as const).flatMap((nodes): Bar[] => {
         const found = seriesOf(
           result,
-          { scenario: `nodes-${nodes}`, peer },
+          { scenario: `nodes-${nodes}`, rival },
           deliveriesPerCpuSecond,
         );
         if (found === undefined) return [];
-        const label = `${PEER_TEXTS[peer].title.replace(" over Redis", "")}, ${nodes === 1 ? "1 node" : `${nodes} nodes`}`;
+        const label = `${PEER_TEXTS[rival].title.replace(" over Redis", "")}, ${nodes === 1 ? "1 node" : `${nodes} nodes`}`;
         return [{ label, values: [found.median], spread: [found.least, found.most], ours }];
       }),
     ),
@@ -87,14 +87,14 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
 };
 
 function cpuBars(result: CompareResult, scenario: ScenarioName): readonly Bar[] {
-  return peersBars((peer, ours) =>
+  return rivalsBars((rival, ours) =>
     stacked(
       result,
-      { scenario, peer },
+      { scenario, rival },
       {
         user: "userUsPerDelivery",
         system: "systemUsPerDelivery",
-        label: PEER_TEXTS[peer].title,
+        label: PEER_TEXTS[rival].title,
         ours,
       },
     ),
@@ -111,7 +111,7 @@ interface Stack {
 /** User and system time on top of each other; the spread is that of their sum. */
 function stacked(
   result: CompareResult,
-  where: { scenario: ScenarioName; peer: PeerName },
+  where: { scenario: ScenarioName; rival: RivalName },
   { user, system, label, ours }: Stack,
 ): Bar | undefined {
   const [userTime, systemTime] = [user, system].map((key) => seriesOf(result, where, key));
@@ -129,8 +129,8 @@ function stacked(
   };
 }
 
-function peersBars(
-  bars: (peer: PeerName, ours: boolean) => Bar | readonly Bar[] | undefined,
+function rivalsBars(
+  bars: (rival: RivalName, ours: boolean) => Bar | readonly Bar[] | undefined,
 ): readonly Bar[] {
-  return PEER_NAMES.flatMap((peer) => bars(peer, peer.startsWith("holdfast")) ?? []);
+  return RIVAL_NAMES.flatMap((rival) => bars(rival, rival.startsWith("holdfast")) ?? []);
 }

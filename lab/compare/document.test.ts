@@ -20,9 +20,10 @@ const flow = (user: number, system: number, p50Ms = 5) => ({
 });
 const rounds = (
   scenario: Measurement["scenario"],
-  peer: Measurement["peer"],
+  rival: Measurement["rival"],
   figures: readonly Measurement["figures"][],
-) => figures.map((one, place): Measurement => ({ scenario, peer, round: place + 1, figures: one }));
+) =>
+  figures.map((one, place): Measurement => ({ scenario, rival, round: place + 1, figures: one }));
 
 const result: CompareResult = {
   measuredAt: "2026-01-02T03:04:05Z",
@@ -69,7 +70,7 @@ test("a target that is missed says what is known of it, one that is met does not
     generatedFiles(some).find(({ path }) => path === "docs/benchmarks.md")?.text ?? "";
   expect(pageOf(result)).not.toContain("over bare Bun's: the pace");
   const slow = result.measurements.map((one) =>
-    one.scenario === "fanout" && one.peer === "holdfast"
+    one.scenario === "fanout" && one.rival === "holdfast"
       ? { ...one, figures: { ...one.figures, userUsPerDelivery: 5 } }
       : one,
   );

@@ -4,7 +4,7 @@ import type { Series } from "../micro/series.ts";
 import { CHART_NAMES, type ChartName, chartOf } from "./charts.ts";
 import { LIMITS, methodOf } from "./method.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
-import { PEER_NAMES, PEER_TEXTS, type PeerName } from "./rivals.ts";
+import { PEER_TEXTS, RIVAL_NAMES, type RivalName } from "./rivals.ts";
 import { SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
 import { deliveriesPerCpuSecond, targetsOf } from "./targets.ts";
 
@@ -51,10 +51,10 @@ export function compareDocument(result: CompareResult): string {
     "## How it is measured",
     methodOf(result),
     "## What the servers are",
-    PEER_NAMES.filter((peer) => isMeasured(result, peer))
+    RIVAL_NAMES.filter((rival) => isMeasured(result, rival))
       .map(
-        (peer) =>
-          `- **${PEER_TEXTS[peer].title}** (${result.versions[peer] ?? "version unknown"}). ${PEER_TEXTS[peer].setup}`,
+        (rival) =>
+          `- **${PEER_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${PEER_TEXTS[rival].setup}`,
       )
       .join("\n"),
     "## What this does not say",
@@ -66,8 +66,8 @@ export function compareDocument(result: CompareResult): string {
 
 /** The README's part: its heading, where the rest is, and the table. */
 export function headlineOf(result: CompareResult): string {
-  const peers = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((peer) =>
-    isMeasured(result, peer),
+  const rivals = (["bun", "socketio", "centrifugo", "holdfast"] as const).filter((rival) =>
+    isMeasured(result, rival),
   );
   const { fanOut, recovery } = result.sizes;
   const rows: readonly (readonly [
@@ -97,15 +97,15 @@ export function headlineOf(result: CompareResult): string {
     ],
   ];
   const lines = rows.map(([label, scenario, pick, digits]) => {
-    const cells = peers.map((peer) => {
-      const found = seriesOf(result, { scenario, peer }, pick);
+    const cells = rivals.map((rival) => {
+      const found = seriesOf(result, { scenario, rival }, pick);
       return found === undefined ? "—" : number(found.median, digits);
     });
     return line([label, ...cells]);
   });
   const table = [
-    line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]),
-    line(["---", ...peers.map(() => "---:")]),
+    line(["", ...rivals.map((rival) => PEER_TEXTS[rival].title)]),
+    line(["---", ...rivals.map(() => "---:")]),
     ...lines,
   ];
   const where =
@@ -189,51 +189,51 @@ function targetTable(result: CompareResult): string {
 }
 
 function table(result: CompareResult, scenario: ScenarioName, rows: readonly Row[]): string {
-  const peers = measuredIn(result, scenario);
+  const rivals = measuredIn(result, scenario);
   const lines = rows.map(({ label, figure: pick, digits }) =>
     line([
       label,
-      ...peers.map((peer) => spread(seriesOf(result, { scenario, peer }, pick), digits)),
+      ...rivals.map((rival) => spread(seriesOf(result, { scenario, rival }, pick), digits)),
     ]),
   );
   return [
-    line(["", ...peers.map((peer) => PEER_TEXTS[peer].title)]),
-    line(["---", ...peers.map(() => "---:")]),
+    line(["", ...rivals.map((rival) => PEER_TEXTS[rival].title)]),
+    line(["---", ...rivals.map(() => "---:")]),
     ...lines,
   ].join("\n");
 }
 
 /** Holdfast's CPU over that of the others. */
 function ratioTable(result: CompareResult, scenario: ScenarioName): string {
-  const others = measuredIn(result, scenario).filter((peer) => peer !== "holdfast");
-  const ratio = (peer: PeerName, pick: Row["figure"]): string => {
-    const [own, other] = (["holdfast", peer] as const).map(
-      (name) => seriesOf(result, { scenario, peer: name }, pick)?.median,
+  const others = measuredIn(result, scenario).filter((rival) => rival !== "holdfast");
+  const ratio = (rival: RivalName, pick: Row["figure"]): string => {
+    const [own, other] = (["holdfast", rival] as const).map(
+      (name) => seriesOf(result, { scenario, rival: name }, pick)?.median,
     );
     return own === undefined || other === undefined ? "" : number(own / other, 2);
   };
   return [
     line([
       "Holdfast's CPU for each delivery, as a multiple of that of",
-      ...others.map((peer) => PEER_TEXTS[peer].title),
+      ...others.map((rival) => PEER_TEXTS[rival].title),
     ]),
     line(["---", ...others.map(() => "---:")]),
     line([
       "user",
-      ...others.map((peer) => ratio(peer, ({ userUsPerDelivery }) => userUsPerDelivery)),
+      ...others.map((rival) => ratio(rival, ({ userUsPerDelivery }) => userUsPerDelivery)),
     ]),
-    line(["user and system", ...others.map((peer) => ratio(peer, cpuOfDelivery))]),
+    line(["user and system", ...others.map((rival) => ratio(rival, cpuOfDelivery))]),
   ].join("\n");
 }
 
 function nodesTable(result: CompareResult): string {
   const scenarios = ["nodes-1", "nodes-2", "nodes-3"] as const;
-  const rows = (["holdfast-redis", "socketio-redis"] as const).flatMap((peer) => {
-    const title = PEER_TEXTS[peer].title.replace(" over Redis", "");
+  const rows = (["holdfast-redis", "socketio-redis"] as const).flatMap((rival) => {
+    const title = PEER_TEXTS[rival].title.replace(" over Redis", "");
     const cells = (pick: Row["figure"], digits: number) =>
-      scenarios.map((scenario) => spread(seriesOf(result, { scenario, peer }, pick), digits));
+      scenarios.map((scenario) => spread(seriesOf(result, { scenario, rival }, pick), digits));
     const [one, ...more] = scenarios.map(
-      (scenario) => seriesOf(result, { scenario, peer }, deliveriesPerCpuSecond)?.median,
+      (scenario) => seriesOf(result, { scenario, rival }, deliveriesPerCpuSecond)?.median,
     );
     if (one === undefined) return [];
     return [
@@ -265,12 +265,12 @@ function nodesTable(result: CompareResult): string {
   ].join("\n");
 }
 
-const isMeasured = ({ measurements }: CompareResult, peer: PeerName): boolean =>
-  measurements.some((found) => found.peer === peer);
+const isMeasured = ({ measurements }: CompareResult, rival: RivalName): boolean =>
+  measurements.some((found) => found.rival === rival);
 
-const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly PeerName[] =>
-  SCENARIO_PEERS[scenario].filter((peer) =>
-    result.measurements.some((found) => found.scenario === scenario && found.peer === peer),
+const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly RivalName[] =>
+  SCENARIO_PEERS[scenario].filter((rival) =>
+    result.measurements.some((found) => found.scenario === scenario && found.rival === rival),
   );
 
 /** The chart as GitHub shows it in both of its themes. */

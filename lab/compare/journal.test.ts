@@ -20,8 +20,8 @@ const headOf = (measuredAt: string, quick = false): Head => ({
   machine: { processor: "a processor", cores: 2, memoryGiB: 1, kernel: "Linux 6" },
   sizes: planOf(...(quick ? ["--quick"] : [])).sizes,
 });
-const first = { scenario: "fanout", peer: "bun", round: 1, figures: { p50Ms: 1 } } as const;
-const second = { scenario: "fanout", peer: "holdfast", round: 2, figures: { p50Ms: 2 } } as const;
+const first = { scenario: "fanout", rival: "bun", round: 1, figures: { p50Ms: 1 } } as const;
+const second = { scenario: "fanout", rival: "holdfast", round: 2, figures: { p50Ms: 2 } } as const;
 
 test("a run that is resumed goes on with what was measured, and a line that was cut is measured again", () => {
   const path = join(folder, "a.jsonl");

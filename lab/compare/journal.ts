@@ -18,7 +18,7 @@ export type Head = Omit<CompareResult, "measurements" | "versions" | "rounds">;
 interface Line {
   readonly head?: Head;
   readonly measurement?: Measurement;
-  /** Versions that were seen, by peer. */
+  /** Versions that were seen, by rival. */
   readonly versions?: Readonly<Record<string, string>>;
 }
 
@@ -52,9 +52,9 @@ export class Journal {
     return new Journal(path, head);
   }
 
-  has({ scenario, peer, round }: Omit<Measurement, "figures">): boolean {
+  has({ scenario, rival, round }: Omit<Measurement, "figures">): boolean {
     return this.measurements.some(
-      (found) => found.scenario === scenario && found.peer === peer && found.round === round,
+      (found) => found.scenario === scenario && found.rival === rival && found.round === round,
     );
   }
 

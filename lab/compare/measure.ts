@@ -2,7 +2,7 @@
 import { fanOutPlan, roomsPlan } from "./load-plans.ts";
 import type { Sizes } from "./plan.ts";
 import type { Measurement } from "./result.ts";
-import type { PeerName } from "./rivals.ts";
+import type { RivalName } from "./rivals.ts";
 import { nodesOf, type ScenarioName } from "./scenario.ts";
 import { measureFlow } from "./scenarios/flow.ts";
 import { measureMemory } from "./scenarios/memory.ts";
@@ -14,7 +14,7 @@ const CONNECTIONS_SPARE = 500;
 
 export interface MeasureOrder {
   readonly scenario: ScenarioName;
-  readonly peer: PeerName;
+  readonly rival: RivalName;
   readonly sizes: Sizes;
   /** Told of the version of what runs, where it says one. */
   readonly onVersion: (version: string) => void;
@@ -23,10 +23,10 @@ export interface MeasureOrder {
 /** Starts the servers, loads them, and ends them whatever happens. */
 export async function measure(
   servers: Servers,
-  { scenario, peer, sizes, onVersion }: MeasureOrder,
+  { scenario, rival, sizes, onVersion }: MeasureOrder,
 ): Promise<Measurement["figures"]> {
   const order: ServerOrder = {
-    peer,
+    rival,
     nodes: nodesOf(scenario) ?? 1,
     recovers: scenario === "recovery",
     connectionsMax: Math.max(sizes.memory.connections, sizes.recovery.clients) + CONNECTIONS_SPARE,

@@ -9,8 +9,8 @@ const planOf = (...args: string[]) => {
 };
 
 test("servers take turns within a scenario, scenarios within a round; two rounds of memory are enough", () => {
-  const turns = turnsOf(planOf("--only", "fanout,memory", "--peers", "bun,holdfast")).map(
-    ({ scenario, peer, round }) => `${round} ${scenario} ${peer}`,
+  const turns = turnsOf(planOf("--only", "fanout,memory", "--rivals", "bun,holdfast")).map(
+    ({ scenario, rival, round }) => `${round} ${scenario} ${rival}`,
   );
   expect(turns).toEqual([
     ...["1 fanout bun", "1 fanout holdfast", "1 memory bun", "1 memory holdfast"],
@@ -21,7 +21,7 @@ test("servers take turns within a scenario, scenarios within a round; two rounds
 
 test("a server elsewhere is not measured for its memory, which cannot be seen", () => {
   const scenariosOf = (...args: string[]) =>
-    turnsOf(planOf("--peers", "centrifugo", "--rounds", "1", ...args)).map(
+    turnsOf(planOf("--rivals", "centrifugo", "--rounds", "1", ...args)).map(
       ({ scenario }) => scenario,
     );
   expect(scenariosOf("--centrifugo", "/opt/centrifugo")).toEqual([

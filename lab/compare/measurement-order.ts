@@ -2,7 +2,7 @@
 
 import type { Plan } from "./plan.ts";
 import type { CompareResult, Measurement } from "./result.ts";
-import { PEER_NAMES } from "./rivals.ts";
+import { RIVAL_NAMES } from "./rivals.ts";
 import { ROUNDS_MAX, SCENARIO_NAMES, SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
 
 /** One measurement to be made. */
@@ -12,20 +12,20 @@ export type Turn = Omit<Measurement, "figures">;
 export function turnsOf({
   rounds,
   scenarios,
-  peers,
+  rivals,
   centrifugo,
-}: Pick<Plan, "rounds" | "scenarios" | "peers" | "centrifugo">): readonly Turn[] {
+}: Pick<Plan, "rounds" | "scenarios" | "rivals" | "centrifugo">): readonly Turn[] {
   const turnsIn = (scenario: ScenarioName, round: number) =>
     SCENARIO_PEERS[scenario]
-      .filter((peer) => peers.includes(peer))
-      .map((peer): Turn => ({ scenario, peer, round }));
+      .filter((rival) => rivals.includes(rival))
+      .map((rival): Turn => ({ scenario, rival, round }));
   const all = Array.from({ length: rounds }, (_, place) =>
     scenarios.flatMap((scenario) => turnsIn(scenario, place + 1)),
   ).flat();
   // The memory of a server elsewhere is not seen.
-  const isUnseen = ({ scenario, peer }: Turn) =>
+  const isUnseen = ({ scenario, rival }: Turn) =>
     scenario === "memory" &&
-    peer === "centrifugo" &&
+    rival === "centrifugo" &&
     centrifugo !== undefined &&
     "url" in centrifugo;
   return all.filter(
@@ -41,11 +41,11 @@ export function isComplete(
   { measurements }: Pick<CompareResult, "measurements">,
   rounds: number,
 ): boolean {
-  const peers = PEER_NAMES.filter((peer) => peer !== "centrifugo");
-  return turnsOf({ rounds, scenarios: SCENARIO_NAMES, peers }).every((turn) =>
+  const rivals = RIVAL_NAMES.filter((rival) => rival !== "centrifugo");
+  return turnsOf({ rounds, scenarios: SCENARIO_NAMES, rivals }).every((turn) =>
     measurements.some(
-      ({ scenario, peer, round }) =>
-        scenario === turn.scenario && peer === turn.peer && round === turn.round,
+      ({ scenario, rival, round }) =>
+        scenario === turn.scenario && rival === turn.rival && round === turn.round,
     ),
   );
 }

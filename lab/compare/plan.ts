@@ -1,6 +1,6 @@
 // Owns: what a comparison measures and how much of it, from its arguments.
 import { parseArgs } from "node:util";
-import { PEER_NAMES, type PeerName } from "./rivals.ts";
+import { RIVAL_NAMES, type RivalName } from "./rivals.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenario.ts";
 
 /** How large the scenarios are; the same for every server. */
@@ -25,7 +25,7 @@ export interface Plan {
   readonly rounds: number;
   readonly quick: boolean;
   readonly scenarios: readonly ScenarioName[];
-  readonly peers: readonly PeerName[];
+  readonly rivals: readonly RivalName[];
   /** Go on with what an interrupted run of the same plan has measured. */
   readonly resume: boolean;
   readonly centrifugo?: { readonly path: string } | { readonly url: string };
@@ -37,7 +37,7 @@ export const HELP = `bench:compare: the same work on Holdfast, Socket.IO, bare B
   --rounds N         rounds (default 3, about twenty minutes); each measures every server once
   --resume           go on with an interrupted run
   --only a,b         scenarios: ${SCENARIO_NAMES.join(", ")}
-  --peers a,b        servers: ${PEER_NAMES.join(", ")}
+  --rivals a,b       servers: ${RIVAL_NAMES.join(", ")}
   --centrifugo PATH  measure this program of Centrifugo (version 6) too
   --url URL          measure a Centrifugo that runs there (ws://host:port/connection/websocket); without its CPU and memory
 `;
@@ -85,14 +85,14 @@ export function planFrom(args: readonly string[]): Plan | undefined {
         ? undefined
         : { url: values.url }
       : { path: values.centrifugo };
-  const peers = chosen("--peers", values.peers, PEER_NAMES).filter(
+  const rivals = chosen("--rivals", values.rivals, RIVAL_NAMES).filter(
     (name) => name !== "centrifugo" || centrifugo !== undefined,
   );
   return {
     rounds: roundsOf(values.rounds ?? (quick ? "1" : "3")),
     quick,
     scenarios: chosen("--only", values.only, SCENARIO_NAMES),
-    peers,
+    rivals,
     resume: values.resume === true,
     ...(centrifugo === undefined ? {} : { centrifugo }),
     sizes: quick ? QUICK : FULL,
@@ -108,7 +108,7 @@ function read(args: readonly string[]) {
         rounds: { type: "string" },
         resume: { type: "boolean" },
         only: { type: "string" },
-        peers: { type: "string" },
+        rivals: { type: "string" },
         centrifugo: { type: "string" },
         url: { type: "string" },
         help: { type: "boolean" },

@@ -2,13 +2,13 @@
 // that are read from it.
 import { type Series, series } from "../micro/series.ts";
 import type { Sizes } from "./plan.ts";
-import type { PeerName } from "./rivals.ts";
+import type { RivalName } from "./rivals.ts";
 import type { ScenarioName } from "./scenario.ts";
 
 /** One server in one scenario in one round. Figures have their unit in their name. */
 export interface Measurement {
   readonly scenario: ScenarioName;
-  readonly peer: PeerName;
+  readonly rival: RivalName;
   readonly round: number;
   readonly figures: Readonly<Record<string, number>>;
 }
@@ -31,7 +31,7 @@ export interface CompareResult {
   /** What runs on which core; absent where processes could not be pinned. */
   readonly pinned?: { readonly servers: string; readonly load: string };
   readonly sizes: Sizes;
-  /** By peer, and of what they run on. */
+  /** By rival, and of what they run on. */
   readonly versions: Readonly<Record<string, string>>;
   readonly measurements: readonly Measurement[];
 }
@@ -42,13 +42,13 @@ export interface CompareResult {
  */
 export function seriesOf(
   { measurements }: Pick<CompareResult, "measurements">,
-  where: { readonly scenario: ScenarioName; readonly peer: PeerName },
+  where: { readonly scenario: ScenarioName; readonly rival: RivalName },
   figure: string | ((figures: Measurement["figures"]) => number | undefined),
 ): Series | undefined {
   const pick =
     typeof figure === "function" ? figure : (figures: Measurement["figures"]) => figures[figure];
   const values = measurements
-    .filter(({ scenario, peer }) => scenario === where.scenario && peer === where.peer)
+    .filter(({ scenario, rival }) => scenario === where.scenario && rival === where.rival)
     .flatMap(({ figures }) => {
       const value = pick(figures);
       return value === undefined || !Number.isFinite(value) ? [] : [value];

@@ -1,7 +1,7 @@
 // Owns: the servers that are compared: their names, and how each is set up, in the words of the
 // page.
 
-export const PEER_NAMES = [
+export const RIVAL_NAMES = [
   "bun",
   "ws",
   "socketio",
@@ -10,16 +10,16 @@ export const PEER_NAMES = [
   "holdfast-redis",
   "centrifugo",
 ] as const;
-export type PeerName = (typeof PEER_NAMES)[number];
+export type RivalName = (typeof RIVAL_NAMES)[number];
 
-export interface PeerText {
+export interface RivalText {
   /** As in tables. */
   readonly title: string;
   /** What it is and how it is set up. */
   readonly setup: string;
 }
 
-export const PEER_TEXTS: Readonly<Record<PeerName, PeerText>> = {
+export const PEER_TEXTS: Readonly<Record<RivalName, RivalText>> = {
   bun: {
     title: "bare Bun",
     setup:

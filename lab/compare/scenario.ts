@@ -1,6 +1,6 @@
 // Owns: the scenarios of the comparison by name, which servers take part in each, and the figures
 // that each gives.
-import type { PeerName } from "./rivals.ts";
+import type { RivalName } from "./rivals.ts";
 
 export const SCENARIO_NAMES = [
   "fanout",
@@ -17,7 +17,7 @@ const ALONE = ["bun", "ws", "socketio", "holdfast", "centrifugo"] as const;
 const OVER_REDIS = ["socketio-redis", "holdfast-redis"] as const;
 
 /** Servers in the order in which they take turns. */
-export const SCENARIO_PEERS: Readonly<Record<ScenarioName, readonly PeerName[]>> = {
+export const SCENARIO_PEERS: Readonly<Record<ScenarioName, readonly RivalName[]>> = {
   fanout: ALONE,
   rooms: ALONE,
   memory: ALONE,

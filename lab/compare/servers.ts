@@ -13,7 +13,7 @@ import type { ServerCommand } from "../rivals/server-command.ts";
 import type { SocketIoServerOptions } from "../rivals/socket-io-server.ts";
 import type { Pinning } from "./pinning.ts";
 import { type Usage, usageOf } from "./process-usage.ts";
-import type { PeerName } from "./rivals.ts";
+import type { RivalName } from "./rivals.ts";
 
 /** Servers that run. */
 export interface Running {
@@ -33,7 +33,7 @@ export interface Running {
 }
 
 export interface ServerOrder {
-  readonly peer: PeerName;
+  readonly rival: RivalName;
   readonly nodes: number;
   /** With whatever the server needs to give sessions back what they missed. */
   readonly recovers: boolean;
@@ -52,7 +52,7 @@ const END_MS = 5000;
 /** How long Socket.IO keeps a session for its client: two minutes, its documentation's example. */
 const RECOVERY_MS = 120_000;
 
-const DRIVERS: Readonly<Record<PeerName, DriverName>> = {
+const DRIVERS: Readonly<Record<RivalName, DriverName>> = {
   bun: "ws",
   ws: "ws",
   socketio: "socketio",
@@ -76,9 +76,9 @@ export class Servers {
   /** Resolves when every server listens; what was started is ended when one cannot be. */
   async start(order: ServerOrder): Promise<Running> {
     const { centrifugo, folder, pinning } = this.#options;
-    if (order.peer === "centrifugo" && centrifugo !== undefined && "url" in centrifugo)
+    if (order.rival === "centrifugo" && centrifugo !== undefined && "url" in centrifugo)
       return elsewhere(centrifugo.url);
-    const redis = order.peer.endsWith("-redis")
+    const redis = order.rival.endsWith("-redis")
       ? await RedisServers.start(join(folder, `redis-${++this.#count}`))
       : undefined;
     const nodes: NodeProcess[] = [];
@@ -92,19 +92,19 @@ export class Servers {
       const urls: string[] = [];
       for (let n = 0; n < order.nodes; n++) {
         const { command, env, url } = await this.#command(order, redis?.port);
-        const logFile = join(folder, `${order.peer}-${++this.#count}.log`);
+        const logFile = join(folder, `${order.rival}-${++this.#count}.log`);
         const node = new NodeProcess({
-          id: order.peer,
+          id: order.rival,
           revision: "",
           command: pinning.onServerCore(command),
           env,
           logFile,
         });
         nodes.push(node);
-        urls.push(url === undefined ? await listening(node, order.peer) : await answering(url));
+        urls.push(url === undefined ? await listening(node, order.rival) : await answering(url));
       }
       const version =
-        order.peer === "centrifugo"
+        order.rival === "centrifugo"
           ? await centrifugoVersion(this.#centrifugoPath)
           : (nodes[0]?.place.version ?? "");
       return running({ order, nodes, urls, redis, stop, version });
@@ -120,11 +120,11 @@ export class Servers {
   }
 
   async #command(
-    { peer, recovers, connectionsMax }: ServerOrder,
+    { rival, recovers, connectionsMax }: ServerOrder,
     redisPort: number | undefined,
   ): Promise<ServerCommand & { url?: string }> {
     const redis = redisPort === undefined ? {} : { redisPort };
-    switch (peer) {
+    switch (rival) {
       case "bun":
         return {
           command: [process.execPath, join(import.meta.dir, "../rivals/bun-server.ts")],
@@ -176,11 +176,11 @@ interface Started {
 }
 
 function running({ order, nodes, urls, redis, stop, version }: Started): Running {
-  const { peer } = order;
-  const onNode = peer === "ws" || peer.startsWith("socketio");
+  const { rival } = order;
+  const onNode = rival === "ws" || rival.startsWith("socketio");
   const pids = nodes.map(({ pid }) => pid);
   return {
-    driver: DRIVERS[peer],
+    driver: DRIVERS[rival],
     urls,
     version,
     usage: () => usageOf(pids),
@@ -192,10 +192,10 @@ function running({ order, nodes, urls, redis, stop, version }: Started): Running
   };
 }
 
-async function listening(node: NodeProcess, peer: PeerName): Promise<string> {
+async function listening(node: NodeProcess, rival: RivalName): Promise<string> {
   await node.started();
   const base = node.place.url.replace(/^http/, "ws");
-  return peer.startsWith("holdfast") ? `${base}/connect` : base;
+  return rival.startsWith("holdfast") ? `${base}/connect` : base;
 }
 
 async function answering(url: string): Promise<string> {

@@ -1,7 +1,7 @@
 // Owns: what Holdfast is meant to reach, and whether it did. Pure.
 
 import { type CompareResult, seriesOf } from "./result.ts";
-import type { PeerName } from "./rivals.ts";
+import type { RivalName } from "./rivals.ts";
 
 export interface TargetFound {
   readonly title: string;
@@ -58,7 +58,7 @@ function userToSocketIo(result: CompareResult): TargetFound | undefined {
 function session(result: CompareResult): TargetFound | undefined {
   const bytes = seriesOf(
     result,
-    { scenario: "memory", peer: "holdfast" },
+    { scenario: "memory", rival: "holdfast" },
     "subscribedBytes",
   )?.median;
   if (bytes === undefined) return undefined;
@@ -71,10 +71,10 @@ function session(result: CompareResult): TargetFound | undefined {
 }
 
 function recovery(result: CompareResult): TargetFound | undefined {
-  const cpu = (peer: PeerName) =>
+  const cpu = (rival: RivalName) =>
     seriesOf(
       result,
-      { scenario: "recovery", peer },
+      { scenario: "recovery", rival },
       ({ userSeconds = Number.NaN, systemSeconds = Number.NaN }) => userSeconds + systemSeconds,
     )?.median;
   const factor = ratioOf(cpu("socketio"), cpu("holdfast"));
@@ -91,7 +91,7 @@ function recovery(result: CompareResult): TargetFound | undefined {
 function linear(result: CompareResult): TargetFound | undefined {
   const [one, three] = (["nodes-1", "nodes-3"] as const).map(
     (scenario) =>
-      seriesOf(result, { scenario, peer: "holdfast-redis" }, deliveriesPerCpuSecond)?.median,
+      seriesOf(result, { scenario, rival: "holdfast-redis" }, deliveriesPerCpuSecond)?.median,
   );
   const ratio = ratioOf(three, one);
   if (ratio === undefined) return undefined;
@@ -113,8 +113,8 @@ export function deliveriesPerCpuSecond(
     : 1e6 / (userUsPerDelivery + systemUsPerDelivery);
 }
 
-const userOf = (result: CompareResult, peer: PeerName) =>
-  seriesOf(result, { scenario: "fanout", peer }, "userUsPerDelivery")?.median;
+const userOf = (result: CompareResult, rival: RivalName) =>
+  seriesOf(result, { scenario: "fanout", rival }, "userUsPerDelivery")?.median;
 
 const ratioOf = (a: number | undefined, b: number | undefined) =>
   a === undefined || b === undefined ? undefined : a / b;

@@ -1,11 +1,11 @@
 // Owns: checks that drivers know what each server's messages are.
 import { describe, expect, test } from "bun:test";
-import { type Arrival, DIALECTS, type Peer } from "./dialects.ts";
+import { type Arrival, DIALECTS, type Rival } from "./dialects.ts";
 
 const pub = '{"t":"pub","ch":"room","o":1,"ts":1,"d":{"n":1}}';
 
 describe("messages are told apart by their first bytes", () => {
-  const rows: [peer: Peer, message: string, arrival: Arrival][] = [
+  const rows: [rival: Rival, message: string, arrival: Arrival][] = [
     ["bun", '{"n":1}', 1],
     ["bun", "ok", "ack"],
     ["bun", "?", "other"],
@@ -27,10 +27,10 @@ describe("messages are told apart by their first bytes", () => {
     ["holdfast", '{"t":"goodbye","code":100}', "other"],
     ["holdfast", '{"t":"err","id":2}', "other"],
   ];
-  for (const [peer, message, arrival] of rows) {
-    test(`${peer}: ${message.slice(0, 40)} is ${JSON.stringify(arrival)}`, () => {
+  for (const [rival, message, arrival] of rows) {
+    test(`${rival}: ${message.slice(0, 40)} is ${JSON.stringify(arrival)}`, () => {
       const bytes = new TextEncoder().encode(`xx${message}\n{}`);
-      expect(DIALECTS[peer].arrival(bytes, 2, 2 + message.length)).toEqual(arrival);
+      expect(DIALECTS[rival].arrival(bytes, 2, 2 + message.length)).toEqual(arrival);
     });
   }
 });

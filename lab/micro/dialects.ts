@@ -2,7 +2,7 @@
 // arriving message is.
 
 export const PEERS = ["bun", "socketio", "holdfast"] as const;
-export type Peer = (typeof PEERS)[number];
+export type Rival = (typeof PEERS)[number];
 
 /**
  * What a message is to the driver: `ready` ends the handshake, `ack` answers a subscribe, a number
@@ -84,4 +84,4 @@ const holdfast: Dialect = {
   },
 };
 
-export const DIALECTS: Readonly<Record<Peer, Dialect>> = { bun, socketio, holdfast };
+export const DIALECTS: Readonly<Record<Rival, Dialect>> = { bun, socketio, holdfast };

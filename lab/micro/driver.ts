@@ -2,7 +2,7 @@
 // arrives. Told what to do on stdin.
 import { BenchError } from "./bench-error.ts";
 import { answerCommands, type Data } from "./commands.ts";
-import { DIALECTS, type Peer } from "./dialects.ts";
+import { DIALECTS, type Rival } from "./dialects.ts";
 import { RawLink } from "./link.ts";
 import { paced } from "./pacing.ts";
 
@@ -20,11 +20,11 @@ class Driver {
   #acknowledged = 0;
   #failures: string[] = [];
   #failed = 0;
-  #peer: Peer = "bun";
+  #rival: Rival = "bun";
   #port = 0;
 
   async connect(command: Data): Promise<Data> {
-    this.#peer = command.peer as Peer;
+    this.#rival = command.rival as Rival;
     this.#port = Number(command.port);
     this.#first = Number(command.first);
     const count = Number(command.count);
@@ -36,7 +36,7 @@ class Driver {
 
   #link(index: number): RawLink {
     return new RawLink(index, {
-      dialect: DIALECTS[this.#peer],
+      dialect: DIALECTS[this.#rival],
       port: this.#port,
       arrived: (at, count) => this.#arrived(at, count),
       acknowledged: (count) => {
@@ -117,7 +117,7 @@ class Driver {
   async publish(command: Data): Promise<Data> {
     const publisher = this.#link(0);
     await publisher.open();
-    const dialect = DIALECTS[this.#peer];
+    const dialect = DIALECTS[this.#rival];
     const startedMs = Date.now();
     await paced({ count: Number(command.count), perSecond: Number(command.perSecond) }, (n) =>
       publisher.send(dialect.publish?.(String(command.channel), n + 2, String(command.data)) ?? ""),

@@ -22,13 +22,13 @@ const plan: Plan = {
 };
 const driver = [process.execPath, join(HERE, "driver.ts")];
 
-for (const peer of ["bun", "holdfast"] as const) {
-  test(`a round of ${peer} delivers every message once`, async () => {
+for (const rival of ["bun", "holdfast"] as const) {
+  test(`a round of ${rival} delivers every message once`, async () => {
     const server = [
       process.execPath,
-      join(HERE, peer === "bun" ? "rivals/bare-bun.ts" : "rivals/holdfast.ts"),
+      join(HERE, rival === "bun" ? "rivals/bare-bun.ts" : "rivals/holdfast.ts"),
     ];
-    const round = await measureRound(plan, peer, { server, driver });
+    const round = await measureRound(plan, rival, { server, driver });
     expect(Object.values(round.fanOuts).map((fanOut) => fanOut.wrong)).toEqual(
       Object.keys(round.fanOuts).map(() => 0),
     );

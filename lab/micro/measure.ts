@@ -3,7 +3,7 @@
 import { BenchError } from "./bench-error.ts";
 import { Child } from "./child.ts";
 import type { Data } from "./commands.ts";
-import type { Peer } from "./dialects.ts";
+import type { Rival } from "./dialects.ts";
 import { payloadObject } from "./payload.ts";
 import type { Plan } from "./plan.ts";
 
@@ -26,7 +26,7 @@ export interface Round {
 
 interface Bench {
   readonly plan: Plan;
-  readonly peer: Peer;
+  readonly rival: Rival;
   readonly server: Child;
   readonly drivers: readonly Child[];
 }
@@ -49,14 +49,14 @@ const WAIT_MS = 30_000;
 /** Starts the server and drivers, measures, and ends them whatever happens. */
 export async function measureRound(
   plan: Plan,
-  peer: Peer,
+  rival: Rival,
   commands: { readonly server: readonly string[]; readonly driver: readonly string[] },
 ): Promise<Round> {
   const server = await Child.start(commands.server);
   const drivers: Child[] = [];
   try {
     for (let n = 0; n < plan.drivers; n++) drivers.push(await Child.start(commands.driver));
-    return await measure({ plan, peer, server, drivers });
+    return await measure({ plan, rival, server, drivers });
   } finally {
     await Promise.all([server, ...drivers].map((child) => child.stop()));
   }
@@ -80,7 +80,7 @@ async function measure(bench: Bench): Promise<Round> {
 }
 
 async function measureFanOuts(bench: Bench): Promise<Record<string, FanOut>> {
-  const { plan, peer } = bench;
+  const { plan, rival } = bench;
   const room = sharedTarget("room", plan.room, {
     perSecond: plan.roomPerSecond,
     windowMs: plan.roomWindowMs,
@@ -112,7 +112,7 @@ async function measureFanOuts(bench: Bench): Promise<Record<string, FanOut>> {
       "server",
     ),
   };
-  if (peer === "holdfast")
+  if (rival === "holdfast")
     fanOuts.clientRoom = await fanOut(
       bench,
       { ...room, count: Math.ceil(room.count / 2) },
@@ -217,22 +217,28 @@ async function connect(bench: Bench, connections: number): Promise<void> {
   const perSecond = bench.plan.connectsPerSecond / bench.drivers.length;
   const answers = await Promise.all(
     bench.drivers.map((driver, n) =>
-      driver.ask("connect", { peer: bench.peer, port, first: n * share, count: share, perSecond }),
+      driver.ask("connect", {
+        rival: bench.rival,
+        port,
+        first: n * share,
+        count: share,
+        perSecond,
+      }),
     ),
   );
-  refuseFailures(bench.peer, answers);
+  refuseFailures(bench.rival, answers);
 }
 
 async function subscribe(bench: Bench, order: Data): Promise<void> {
   const perSecond = bench.plan.connectsPerSecond / bench.drivers.length;
-  refuseFailures(bench.peer, await all(bench, "subscribe", { ...order, perSecond }));
+  refuseFailures(bench.rival, await all(bench, "subscribe", { ...order, perSecond }));
 }
 
 function all(bench: Bench, cmd: string, args: Data = {}): Promise<readonly Data[]> {
   return Promise.all(bench.drivers.map((driver) => driver.ask(cmd, args)));
 }
 
-function refuseFailures(peer: Peer, answers: readonly Data[]): void {
+function refuseFailures(rival: Rival, answers: readonly Data[]): void {
   const failures = answers.flatMap((answer) => answer.failures as readonly string[]);
-  if (failures.length > 0) throw new BenchError("load_failed", `${peer}: ${failures.join("; ")}`);
+  if (failures.length > 0) throw new BenchError("load_failed", `${rival}: ${failures.join("; ")}`);
 }

@@ -70,6 +70,6 @@ test("the page in docs is made from the result in docs", async () => {
   const docs = `${import.meta.dir}/../../docs/benchmarks`;
   const result: Result = await Bun.file(`${docs}/micro.json`).json();
   expect(await Bun.file(`${docs}/micro.md`).text()).toBe(reportOf(result));
-  for (const peer of Object.values(result.peers))
-    for (const fanOut of Object.values(peer.fanOuts)) expect(fanOut.wrong).toBe(0);
+  for (const rival of Object.values(result.rivals))
+    for (const fanOut of Object.values(rival.fanOuts)) expect(fanOut.wrong).toBe(0);
 });

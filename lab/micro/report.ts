@@ -1,18 +1,18 @@
 // Owns: the table that people read, made from a result alone.
-import type { PeerResult, Result } from "./result.ts";
+import type { Result, RivalResult } from "./result.ts";
 import type { Series } from "./series.ts";
 
 const SINGLE = "single";
 
 interface Row {
   readonly label: string;
-  readonly pick: (peer: PeerResult) => Series | undefined;
+  readonly pick: (rival: RivalResult) => Series | undefined;
   readonly digits: number;
 }
 
 /** The whole page docs/benchmarks/micro.md. */
 export function reportOf(result: Result): string {
-  const { bun, socketio, holdfast } = result.peers;
+  const { bun, socketio, holdfast } = result.rivals;
   const { plan, machine } = result;
   const sizes = `${plan.room.toLocaleString("en")} and ${plan.connections.toLocaleString("en")}`;
   return `${[
@@ -24,10 +24,10 @@ export function reportOf(result: Result): string {
     ratios(result),
     "## Memory for each connection",
     table(result, [
-      { label: "idle session, kB", pick: (peer) => inKilobytes(peer.idleBytes), digits: 2 },
+      { label: "idle session, kB", pick: (rival) => inKilobytes(rival.idleBytes), digits: 2 },
       {
         label: "session with one subscription, kB",
-        pick: (peer) => inKilobytes(peer.subscribedBytes),
+        pick: (rival) => inKilobytes(rival.subscribedBytes),
         digits: 2,
       },
     ]),
@@ -36,7 +36,7 @@ export function reportOf(result: Result): string {
     table(result, [
       {
         label: `deliveries/s to ${plan.room.toLocaleString("en")}`,
-        pick: (peer) => peer.fanOuts.flatOut?.deliveriesPerSecond,
+        pick: (rival) => rival.fanOuts.flatOut?.deliveriesPerSecond,
         digits: 0,
       },
     ]),
@@ -54,22 +54,26 @@ function cpuRows({ plan }: Result): readonly Row[] {
     ["clientRoom", `${plan.room.toLocaleString("en")} subscribers, published by a client`],
   ];
   return scenarios.flatMap(([name, label]) => [
-    { label: `${label}, user`, pick: (peer: PeerResult) => peer.fanOuts[name]?.userUs, digits: 2 },
+    {
+      label: `${label}, user`,
+      pick: (rival: RivalResult) => rival.fanOuts[name]?.userUs,
+      digits: 2,
+    },
     {
       label: `${label}, system`,
-      pick: (peer: PeerResult) => peer.fanOuts[name]?.systemUs,
+      pick: (rival: RivalResult) => rival.fanOuts[name]?.systemUs,
       digits: 2,
     },
   ]);
 }
 
-function table({ peers }: Result, rows: readonly Row[]): string {
+function table({ rivals }: Result, rows: readonly Row[]): string {
   const cell = (found: Series | undefined, digits: number) =>
     found === undefined
       ? ""
       : `${number(found.median, digits)} (${number(found.least, digits)}–${number(found.most, digits)})`;
   const line = ({ label, pick, digits }: Row) =>
-    `| ${[label, ...[peers.bun, peers.socketio, peers.holdfast].map((peer) => cell(pick(peer), digits))].join(" | ")} |`;
+    `| ${[label, ...[rivals.bun, rivals.socketio, rivals.holdfast].map((rival) => cell(pick(rival), digits))].join(" | ")} |`;
   return [
     "| | bare Bun | Socket.IO | Holdfast |",
     "| --- | ---: | ---: | ---: |",
@@ -77,16 +81,17 @@ function table({ peers }: Result, rows: readonly Row[]): string {
   ].join("\n");
 }
 
-function ratios({ peers, plan }: Result): string {
-  const user = (peer: PeerResult, name: string) => peer.fanOuts[name]?.userUs.median ?? Number.NaN;
-  const total = (peer: PeerResult, name: string) =>
-    user(peer, name) + (peer.fanOuts[name]?.systemUs.median ?? Number.NaN);
+function ratios({ rivals, plan }: Result): string {
+  const user = (rival: RivalResult, name: string) =>
+    rival.fanOuts[name]?.userUs.median ?? Number.NaN;
+  const total = (rival: RivalResult, name: string) =>
+    user(rival, name) + (rival.fanOuts[name]?.systemUs.median ?? Number.NaN);
   const row = (name: string, label: string, targets: string) => {
-    const [toBun, toSocketIo] = [peers.bun, peers.socketio].map((peer) =>
-      number(user(peers.holdfast, name) / user(peer, name), 2),
+    const [toBun, toSocketIo] = [rivals.bun, rivals.socketio].map((rival) =>
+      number(user(rivals.holdfast, name) / user(rival, name), 2),
     );
-    const whole = [peers.bun, peers.socketio].map((peer) =>
-      number(total(peers.holdfast, name) / total(peer, name), 2),
+    const whole = [rivals.bun, rivals.socketio].map((rival) =>
+      number(total(rivals.holdfast, name) / total(rival, name), 2),
     );
     return `| ${[label, toBun, toSocketIo, ...whole, targets].join(" | ")} |`;
   };
@@ -103,9 +108,9 @@ function ratios({ peers, plan }: Result): string {
   ].join("\n");
 }
 
-function method({ plan, peers }: Result, sizes: string): string {
-  const wrong = Object.values(peers)
-    .flatMap((peer) => Object.values(peer.fanOuts))
+function method({ plan, rivals }: Result, sizes: string): string {
+  const wrong = Object.values(rivals)
+    .flatMap((rival) => Object.values(rival.fanOuts))
     .reduce((sum, fanOut) => sum + fanOut.wrong, 0);
   return [
     `- Server and load are separate processes on one machine over loopback: ${plan.connections.toLocaleString("en")} connections from ${plan.drivers} drivers, raw WebSockets that only read frame headers, the same for all servers. Every round starts new processes; the servers take turns, and publish to every channel for some seconds before anything is measured.`,
@@ -125,7 +130,7 @@ const inKilobytes = ({ median, least, most, values }: Series): Series => ({
   values: values.map((value) => value / 1024),
 });
 
-const more = (a: PeerResult, b: PeerResult, key: "idleBytes" | "subscribedBytes") =>
+const more = (a: RivalResult, b: RivalResult, key: "idleBytes" | "subscribedBytes") =>
   number((a[key].median - b[key].median) / 1024, 2);
 
 function number(value: number, digits: number): string {

@@ -1,6 +1,6 @@
 // Owns: the result of a run, as it is kept in docs/benchmarks/micro.json.
 import { cpus, release, totalmem, type } from "node:os";
-import type { Peer } from "./dialects.ts";
+import type { Rival } from "./dialects.ts";
 import type { FanOut, Round } from "./measure.ts";
 import type { Plan } from "./plan.ts";
 import { type Series, series } from "./series.ts";
@@ -13,7 +13,7 @@ export interface FanOutSeries {
   readonly wrong: number;
 }
 
-export interface PeerResult {
+export interface RivalResult {
   readonly version: string;
   readonly idleBytes: Series;
   readonly subscribedBytes: Series;
@@ -29,17 +29,20 @@ export interface Result {
     readonly kernel: string;
   };
   readonly plan: Omit<Plan, "json">;
-  readonly peers: Readonly<Record<Peer, PeerResult>>;
+  readonly rivals: Readonly<Record<Rival, RivalResult>>;
 }
 
 /** Puts the rounds of every server together. */
 export function resultOf(
   plan: Plan,
-  rounds: Readonly<Record<Peer, readonly Round[]>>,
-  versions: Readonly<Record<Peer, string>>,
+  rounds: Readonly<Record<Rival, readonly Round[]>>,
+  versions: Readonly<Record<Rival, string>>,
 ): Result {
   const { json: _, ...kept } = plan;
-  const peer = (name: Peer): PeerResult => ({ version: versions[name], ...summary(rounds[name]) });
+  const rival = (name: Rival): RivalResult => ({
+    version: versions[name],
+    ...summary(rounds[name]),
+  });
   return {
     measuredAt: new Date().toISOString(),
     machine: {
@@ -49,11 +52,11 @@ export function resultOf(
       kernel: `${type()} ${release().split("-")[0]}`,
     },
     plan: kept,
-    peers: { bun: peer("bun"), socketio: peer("socketio"), holdfast: peer("holdfast") },
+    rivals: { bun: rival("bun"), socketio: rival("socketio"), holdfast: rival("holdfast") },
   };
 }
 
-function summary(rounds: readonly Round[]): Omit<PeerResult, "version"> {
+function summary(rounds: readonly Round[]): Omit<RivalResult, "version"> {
   const names = Object.keys(rounds[0]?.fanOuts ?? {});
   return {
     idleBytes: series(rounds.map((round) => round.idleBytes)),

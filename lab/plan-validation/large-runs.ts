@@ -3,15 +3,15 @@
 import {
   type Calibration,
   costsOf,
-  type HerdOptions,
-  type HerdResult,
   loadOfNode,
+  type MassReconnectOptions,
+  type MassReconnectResult,
   NODE_SETTINGS,
+  receiverOf,
   SCENARIO_DEFAULTS,
   type Scenario,
-  simulateHerd,
-  simulateRoll,
-  takerOf,
+  simulateMassReconnect,
+  simulateRollingDeploy,
   windowForPace,
 } from "@holdfast/plan";
 import { type Figure, figure } from "./result.ts";
@@ -77,9 +77,9 @@ export async function stormRuns({
   const storm = await everyoneBack(ground, clients);
   const idle = { ...scenario, demand: { ...scenario.demand, publishesPerSecond: 0 } };
   figures.push(
-    ...herdFigures(
+    ...massReconnectFigures(
       run("all connections dropped at once"),
-      herdOf(idle, calibration, { clients, nodes: 2, windowMs: stormWindowMs }),
+      massReconnectOf(idle, calibration, { clients, nodes: 2, windowMs: stormWindowMs }),
       storm,
     ),
   );
@@ -90,9 +90,9 @@ export async function stormRuns({
   await ground.all("drop", { windows: false });
   const bare = await everyoneBack(ground, clients);
   figures.push(
-    ...herdFigures(
+    ...massReconnectFigures(
       run("the same, nobody told a window"),
-      herdOf(idle, calibration, { clients, nodes: 2, windowMs: 0 }),
+      massReconnectOf(idle, calibration, { clients, nodes: 2, windowMs: 0 }),
       bare,
     ),
   );
@@ -107,9 +107,9 @@ export async function stormRuns({
   const kill = await everyoneBack(ground, clients);
   const lost = await ground.sum("losses");
   figures.push(
-    ...herdFigures(
+    ...massReconnectFigures(
       run("one of two nodes killed"),
-      herdOf(idle, calibration, { clients: lost, nodes: 1, windowMs: killWindowMs }),
+      massReconnectOf(idle, calibration, { clients: lost, nodes: 1, windowMs: killWindowMs }),
       {
         ...kill,
         clients: lost,
@@ -121,7 +121,7 @@ export async function stormRuns({
 }
 
 /** Three nodes are replaced one after the other; also how long a node took to start. */
-export async function rollRun({
+export async function rollingDeployRun({
   ground,
   calibration,
   clients,
@@ -155,10 +155,10 @@ export async function rollRun({
   ];
   await ground.clear();
   const scenario = scenarioOf(clients, nodes);
-  const predicted = simulateRoll({
+  const predicted = simulateRollingDeploy({
     sessions: clients,
     nodes,
-    node: { taker: takerOf(scenario), costs: costsOf(scenario, calibration), background: 0 },
+    node: { receiver: receiverOf(scenario), costs: costsOf(scenario, calibration), background: 0 },
     balancer: "least-connections",
     startMs: startMs / nodes,
     preDelayMs: PRE_DELAY_MS,
@@ -293,15 +293,15 @@ async function peakOfNode(ground: ValidationGround): Promise<number> {
   return Math.max(0, ...peaks);
 }
 
-function herdOf(
+function massReconnectOf(
   scenario: Scenario,
   calibration: Calibration,
-  herd: { readonly clients: number; readonly nodes: number; readonly windowMs: number },
-): HerdOptions {
+  massReconnect: { readonly clients: number; readonly nodes: number; readonly windowMs: number },
+): MassReconnectOptions {
   return {
-    ...herd,
+    ...massReconnect,
     balancer: "least-connections",
-    taker: takerOf(scenario),
+    receiver: receiverOf(scenario),
     costs: costsOf(scenario, calibration),
     background: 0,
     connectTimeoutMs: NODE_SETTINGS.connectTimeoutMs,
@@ -313,28 +313,33 @@ function herdOf(
 }
 
 /** A few late ones decide when everyone is back: chance is tried several times. */
-export function predictedHerds(options: HerdOptions): readonly HerdResult[] {
-  return Array.from({ length: SEEDS }, (_, place) => simulateHerd({ ...options, seed: place + 1 }));
+export function predictedMassReconnects(
+  options: MassReconnectOptions,
+): readonly MassReconnectResult[] {
+  return Array.from({ length: SEEDS }, (_, place) =>
+    simulateMassReconnect({ ...options, seed: place + 1 }),
+  );
 }
 
-function herdFigures(
+function massReconnectFigures(
   run: string,
-  options: HerdOptions,
+  options: MassReconnectOptions,
   { clients, backMs, attempts, peak }: Back,
 ): readonly Figure[] {
-  const herds = predictedHerds(options);
-  const predicted = (of: (herd: HerdResult) => number): readonly number[] => herds.map(of);
+  const massReconnects = predictedMassReconnects(options);
+  const predicted = (of: (massReconnect: MassReconnectResult) => number): readonly number[] =>
+    massReconnects.map(of);
   return [
     figure(run, "everyone back", "s", {
-      predicted: predicted((herd) => (herd.backMs ?? options.horizonMs) / 1000),
+      predicted: predicted((massReconnect) => (massReconnect.backMs ?? options.horizonMs) / 1000),
       measured: backMs / 1000,
     }),
     figure(run, "attempts for each client", "", {
-      predicted: predicted((herd) => herd.attemptsPerClient),
+      predicted: predicted((massReconnect) => massReconnect.attemptsPerClient),
       measured: attempts / Math.max(1, clients),
     }),
     figure(run, "peak connections of a node", "/s", {
-      predicted: predicted((herd) => herd.attemptsPerSecondMax),
+      predicted: predicted((massReconnect) => massReconnect.attemptsPerSecondMax),
       measured: peak,
     }),
   ];

@@ -5,7 +5,7 @@ import { paced } from "../micro/pacing.ts";
 import { type Ground, ReturnClient } from "./return-client.ts";
 import { Wire } from "./wire.ts";
 
-class Herd implements Ground {
+class MassReconnect implements Ground {
   #clients: ReturnClient[] = [];
   readonly #connections = new Map<number, number>();
   #ready: number[] = [];
@@ -143,20 +143,20 @@ class Herd implements Ground {
   }
 }
 
-const herd = new Herd();
+const massReconnect = new MassReconnect();
 await answerCommands(
   { ready: true },
   {
-    ready: (command) => herd.ready(command),
-    start: (command) => herd.start(command),
-    mark: () => herd.mark(),
-    status: () => herd.status(),
-    times: () => herd.times(),
-    ping: (command) => herd.ping(command),
-    drop: (command) => herd.drop(command),
-    publish: (command) => herd.publish(command),
-    idle: (command) => herd.idle(command),
-    say: (command) => herd.say(command),
-    close: () => herd.close(),
+    ready: (command) => massReconnect.ready(command),
+    start: (command) => massReconnect.start(command),
+    mark: () => massReconnect.mark(),
+    status: () => massReconnect.status(),
+    times: () => massReconnect.times(),
+    ping: (command) => massReconnect.ping(command),
+    drop: (command) => massReconnect.drop(command),
+    publish: (command) => massReconnect.publish(command),
+    idle: (command) => massReconnect.idle(command),
+    say: (command) => massReconnect.say(command),
+    close: () => massReconnect.close(),
   },
 );

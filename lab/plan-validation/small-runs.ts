@@ -7,15 +7,15 @@ import {
   costsOf,
   loadOfNode,
   NODE_SETTINGS,
+  receiverOf,
   SCENARIO_DEFAULTS,
   type Scenario,
-  simulateRoll,
-  takerOf,
+  simulateRollingDeploy,
   windowsKnown,
 } from "@holdfast/plan";
 import { BenchError } from "../micro/bench-error.ts";
 import type { ProofResult, StepResult } from "../prove/result.ts";
-import { predictedHerds } from "./large-runs.ts";
+import { predictedMassReconnects } from "./large-runs.ts";
 import { type Figure, figure } from "./result.ts";
 
 const PROGRAM = join(import.meta.dir, "../prove.ts");
@@ -40,7 +40,7 @@ export async function smallRuns({
   startMs,
 }: SmallOptions): Promise<readonly Figure[]> {
   const proof = await prove(folder, clients);
-  return [...rollFigures(proof, calibration, startMs), ...killFigures(proof, calibration)];
+  return [...rollingDeployFigures(proof, calibration, startMs), ...killFigures(proof, calibration)];
 }
 
 async function prove(folder: string, clients: number): Promise<ProofResult> {
@@ -70,18 +70,18 @@ async function prove(folder: string, clients: number): Promise<ProofResult> {
   return Bun.file(json).json();
 }
 
-function rollFigures(
+function rollingDeployFigures(
   proof: ProofResult,
   calibration: Calibration,
   startMs: number,
 ): readonly Figure[] {
   const step = stepOf(proof, "rolling-restart");
   const scenario = scenarioOf(proof);
-  const predicted = simulateRoll({
+  const predicted = simulateRollingDeploy({
     sessions: proof.clients,
     nodes: proof.nodes,
     node: {
-      taker: takerOf(scenario),
+      receiver: receiverOf(scenario),
       costs: costsOf(scenario, calibration),
       background: backgroundOf(scenario, calibration, proof.nodes),
     },
@@ -121,11 +121,11 @@ function killFigures(proof: ProofResult, calibration: Calibration): readonly Fig
   const scenario = scenarioOf(proof);
   const left = proof.nodes - 1;
   const lost = step.reconnects;
-  const herds = predictedHerds({
+  const massReconnects = predictedMassReconnects({
     clients: lost,
     nodes: left,
     balancer: "least-connections",
-    taker: takerOf(scenario),
+    receiver: receiverOf(scenario),
     costs: costsOf(scenario, calibration),
     background: backgroundOf(scenario, calibration, left),
     ...windowsKnown(
@@ -140,11 +140,11 @@ function killFigures(proof: ProofResult, calibration: Calibration): readonly Fig
   const run = `${proof.clients.toLocaleString("en-US")} clients of the SDK, one of ${proof.nodes} nodes killed`;
   return [
     figure(run, "everyone back", "s", {
-      predicted: herds.map(({ backMs }) => (backMs ?? HORIZON_MS) / 1000),
+      predicted: massReconnects.map(({ backMs }) => (backMs ?? HORIZON_MS) / 1000),
       measured: (step.backMs ?? 0) / 1000,
     }),
     figure(run, "attempts for each client", "", {
-      predicted: herds.map(({ attemptsPerClient }) => attemptsPerClient),
+      predicted: massReconnects.map(({ attemptsPerClient }) => attemptsPerClient),
       measured: attemptsUntilBack(step) / Math.max(1, lost),
     }),
   ];

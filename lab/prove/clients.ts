@@ -4,7 +4,7 @@ import { encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
 import { BUCKET_MS, type Moment, newHistogram, record, type ShareOfStep } from "./figures.ts";
 import { StreamOracle, sumVerdicts } from "./oracle.ts";
 import { type Published, stampOf } from "./publication.ts";
-import type { Peer, PeerClient, PeerMessage } from "./rivals/rival.ts";
+import type { Rival, RivalClient, RivalMessage } from "./rivals/rival.ts";
 import type { ChannelSpec, ClientSpec, Workload } from "./workload.ts";
 
 export interface Stream {
@@ -21,7 +21,7 @@ interface Counts {
 /** One client of the workload, or an extra one. */
 export interface LoadClient {
   readonly spec: ClientSpec;
-  readonly peer: PeerClient;
+  readonly rival: RivalClient;
   readonly streams: Stream[];
   readonly isExtra: boolean;
   longestMs: number;
@@ -30,7 +30,7 @@ export interface LoadClient {
   before: Counts;
 }
 
-const countsOf = ({ reconnects, moves, undeclared }: PeerClient): Counts => ({
+const countsOf = ({ reconnects, moves, undeclared }: RivalClient): Counts => ({
   reconnects,
   moves,
   undeclared,
@@ -39,7 +39,7 @@ const countsOf = ({ reconnects, moves, undeclared }: PeerClient): Counts => ({
 export class Clients {
   readonly all: LoadClient[] = [];
   readonly #workload: Workload;
-  readonly #peer: Peer;
+  readonly #rival: Rival;
   /** Publishes of earlier steps without a certain outcome, by channel: they may come late. */
   readonly #uncertain = new Set<string>();
   #stepMs = 0;
@@ -51,14 +51,14 @@ export class Clients {
   #timeline = new Map<number, { delivered: number; delayMaxMs: number }>();
   #closing = false;
 
-  constructor(peer: Peer, workload: Workload) {
-    this.#peer = peer;
+  constructor(rival: Rival, workload: Workload) {
+    this.#rival = rival;
     this.#workload = workload;
   }
 
   /** Resolves when everything that the client is to have stands. */
   async add(spec: ClientSpec, url: string, isExtra = false): Promise<void> {
-    const peer = this.#peer.connect({
+    const rival = this.#rival.connect({
       url,
       user: spec.user,
       codec: spec.codec,
@@ -71,29 +71,29 @@ export class Clients {
     let wasConnected = false;
     const client: LoadClient = {
       spec,
-      peer,
+      rival,
       streams: [],
       isExtra,
       longestMs: 0,
       longestTransitMs: 0,
       disconnects: 0,
-      before: countsOf(peer),
+      before: countsOf(rival),
     };
     this.all.push(client);
     await Promise.all(spec.channels.map((index) => this.#subscribe(client, index)));
     const room = (index: number | undefined) =>
       index === undefined ? undefined : this.#workload.channels[index]?.name;
     const [entered, watched] = [room(spec.enters), room(spec.watches)];
-    if (entered !== undefined) await peer.enter?.(entered);
+    if (entered !== undefined) await rival.enter?.(entered);
     if (watched !== undefined)
-      peer.watch?.(watched, ({ left }) => {
+      rival.watch?.(watched, ({ left }) => {
         if (!this.#closing) for (const member of left) this.#flickers.add(`${watched} ${member}`);
       });
-    client.before = countsOf(peer);
+    client.before = countsOf(rival);
   }
 
   connected(): number {
-    return this.all.filter(({ peer }) => peer.connected).length;
+    return this.all.filter(({ rival }) => rival.connected).length;
   }
 
   /** A step begins: what was measured before is forgotten, what was seen is not. */
@@ -109,7 +109,7 @@ export class Clients {
       client.longestMs = 0;
       client.longestTransitMs = 0;
       client.disconnects = 0;
-      client.before = countsOf(client.peer);
+      client.before = countsOf(client.rival);
     }
   }
 
@@ -131,10 +131,10 @@ export class Clients {
     for (const [channel, published] of byChannel)
       for (const { p, n, outcome } of published)
         if (outcome.kind === "unknown") this.#uncertain.add(`${channel} ${p} ${n}`);
-    const differences = this.all.map(({ peer, before }) => ({
-      reconnects: peer.reconnects - before.reconnects,
-      moves: peer.moves - before.moves,
-      undeclared: peer.undeclared - before.undeclared,
+    const differences = this.all.map(({ rival, before }) => ({
+      reconnects: rival.reconnects - before.reconnects,
+      moves: rival.moves - before.moves,
+      undeclared: rival.undeclared - before.undeclared,
     }));
     const sum = (name: keyof Counts) => differences.reduce((total, one) => total + one[name], 0);
     const disconnects = (isExtra: boolean) =>
@@ -164,7 +164,7 @@ export class Clients {
 
   async close(): Promise<void> {
     this.#closing = true;
-    await Promise.all(this.all.map(({ peer }) => peer.close()));
+    await Promise.all(this.all.map(({ rival }) => rival.close()));
   }
 
   #streams(): readonly Stream[] {
@@ -176,7 +176,7 @@ export class Clients {
     if (channel === undefined) return;
     const oracle = new StreamOracle(channel.cls, `${channel.name} of ${client.spec.user}`);
     client.streams.push({ channel, oracle });
-    const position = await client.peer.subscribe(channel.name, channel.cls, {
+    const position = await client.rival.subscribe(channel.name, channel.cls, {
       message: (message) => this.#arrived(client, oracle, message),
       gap: (gap) => oracle.gap(gap),
       failed: (code) => this.#failed.push(`${channel.name} of ${client.spec.user}: ${code}`),
@@ -187,7 +187,7 @@ export class Clients {
   #arrived(
     client: LoadClient,
     oracle: StreamOracle,
-    { data, key, position, takenMs }: PeerMessage,
+    { data, key, position, takenMs }: RivalMessage,
   ): void {
     const stamp = stampOf(data);
     if (stamp === undefined) return;

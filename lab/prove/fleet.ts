@@ -31,8 +31,8 @@ export interface FleetOptions {
   readonly folder: string;
   /** Wait less between two rounds of evening out. */
   readonly quick: boolean;
-  /** Name of a peer whose nodes are to be started. */
-  readonly peer: string;
+  /** Name of a rival whose nodes are to be started. */
+  readonly rival: string;
 }
 
 /** How the rest of a proof sees nodes, whichever server they run. */
@@ -59,7 +59,7 @@ export class Fleet {
   }
   /** Whether sessions are evened out when a node joins. */
   get rebalances(): boolean {
-    return this.#options.peer === "holdfast";
+    return this.#options.rival === "holdfast";
   }
   get bugs(): readonly string[] {
     return [...this.#bugs, ...[...this.#nodes.values()].flatMap(({ bugs }) => bugs)];
@@ -127,8 +127,8 @@ export class Fleet {
   }
 
   async #command({ link, port }: BrokerAccess): Promise<readonly string[]> {
-    const { peer } = this.#options;
-    if (peer === "socketio") {
+    const { rival } = this.#options;
+    if (rival === "socketio") {
       const options: SocketIoServerOptions = {
         ...(port === undefined ? {} : { redisPort: port }),
         recoveryMs: RECOVERY_MS,

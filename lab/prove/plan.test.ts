@@ -10,7 +10,7 @@ test("by default everything is proven with a thousand clients on Redis", () => {
     clients: 1000,
     channels: 200,
     broker: "redis",
-    peer: "holdfast",
+    rival: "holdfast",
     quick: false,
   });
   expect(names([])).toHaveLength(12);

@@ -4,12 +4,12 @@ import { ProveError } from "./prove-error.ts";
 import type { Step } from "./steps/step.ts";
 import { STEPS } from "./steps/steps.ts";
 
-export type PeerName = "holdfast" | "socketio";
+export type RivalName = "holdfast" | "socketio";
 
 export interface Plan {
-  readonly peer: PeerName;
+  readonly rival: RivalName;
   /** Another server, to do the same work afterwards. */
-  readonly against?: PeerName;
+  readonly against?: RivalName;
   readonly broker: "redis" | "link";
   readonly clients: number;
   readonly channels: number;
@@ -99,7 +99,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     );
   const only = values.only ?? (values.against === undefined ? undefined : SIDE_BY_SIDE);
   return {
-    peer: "holdfast",
+    rival: "holdfast",
     ...(values.against === undefined ? {} : { against: values.against }),
     broker,
     clients: whole("clients", values.clients, quick ? 200 : 1000, 30, 20_000),

@@ -98,8 +98,8 @@ export class Proof {
       ? redisPlace(network, join(folder, "redis"))
       : linkPlace(network));
     this.#broker = broker;
-    const { peer, handshakesPerSecond, quick } = plan;
-    const fleet = new Fleet({ network, broker, handshakesPerSecond, folder, peer, quick });
+    const { rival, handshakesPerSecond, quick } = plan;
+    const fleet = new Fleet({ network, broker, handshakesPerSecond, folder, rival, quick });
     this.#fleet = fleet;
     for (let node = 0; node < plan.nodes; node++) await fleet.start(`r${this.#revision}`);
     const url = `ws://127.0.0.1:${this.#frontPort}/connect`;
@@ -110,7 +110,7 @@ export class Proof {
           "start",
           {
             size: { clients: plan.clients, channels: plan.channels, seed: plan.seed },
-            peer,
+            rival,
             url,
             share,
             of,
@@ -126,7 +126,7 @@ export class Proof {
       workload: this.#workload,
       seed,
       url: `http://127.0.0.1:${this.#frontPort}`,
-      repeats: peer === "holdfast",
+      repeats: rival === "holdfast",
       onPublished: (one) => this.#httpLog.push(one),
     });
     return { fleet, broker, backEnd };

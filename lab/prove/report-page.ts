@@ -17,7 +17,7 @@ export function reportPage(result: ProofResult): string {
 <p>${verdict} ${escapeHtml(closingText(result))}</p>
 <p class="soft">${escapeHtml(sizeText(result))}.<br>${escapeHtml(machineText(result))}.</p>
 ${htmlTable(result)}
-${against === undefined ? "" : `<h2>The same work: ${escapeHtml(against.peer)}</h2>${htmlTable(against)}`}
+${against === undefined ? "" : `<h2>The same work: ${escapeHtml(against.rival)}</h2>${htmlTable(against)}`}
 <p class="soft">Delivery gap: for each client the longest time that a publication took to reach it, from the moment for which its publish was intended; “behind the broker”: from the moment at which the broker had it.
 Attempts per client: sockets opened for each lost connection and each move. Everything is counted, nothing sampled; docs/proof.md says how.</p>
 ${result.steps.map((step) => section(step, result.handshakesPerSecond)).join("\n")}

@@ -73,22 +73,22 @@ export function closingText({ steps, tookMs }: Pick<ProofResult, "steps" | "took
 
 /** Two servers' figures for the same steps, below each other. */
 export function sideBySideText(
-  own: Pick<ProofResult, "peer" | "steps">,
-  other: Pick<ProofResult, "peer" | "steps">,
+  own: Pick<ProofResult, "rival" | "steps">,
+  other: Pick<ProofResult, "rival" | "steps">,
 ): string {
   const heads = ["step", "server", ...COLUMNS.map(({ head }) => head)];
   const rows = own.steps.flatMap((step) => {
     const theirs = other.steps.find(({ name }) => name === step.name);
-    const row = (peer: string, of: StepResult) => [
+    const row = (rival: string, of: StepResult) => [
       step.name,
-      peer,
+      rival,
       ...COLUMNS.map(({ cell }) => cell(of)),
     ];
-    return [row(own.peer, step), ...(theirs === undefined ? [] : [row(other.peer, theirs)])];
+    return [row(own.rival, step), ...(theirs === undefined ? [] : [row(other.rival, theirs)])];
   });
   // Figures below each other need the width of a page: one line for each, the servers beside each
   // other.
-  const names = rows.map(([step = "", peer = ""]) => `${step} ${peer}`);
+  const names = rows.map(([step = "", rival = ""]) => `${step} ${rival}`);
   const wide = (texts: readonly string[]) => Math.max(...texts.map((text) => text.length));
   const columns = rows.map((cells, place) => [names[place] ?? "", ...cells.slice(2)]);
   const labels = ["", ...heads.slice(2)];

@@ -49,7 +49,7 @@ const step = (changes: Partial<StepResult> = {}): StepResult => ({
 });
 
 const result = (...steps: readonly StepResult[]): ProofResult => ({
-  peer: "holdfast",
+  rival: "holdfast",
   measuredAt: "2026-01-02T03:04:05.000Z",
   clients: 1000,
   channels: 200,
@@ -129,7 +129,7 @@ test("the page needs nothing from elsewhere and escapes what it shows", () => {
 
 test("two servers stand beside each other", () => {
   const text = sideBySideText(result(step()), {
-    peer: "socketio",
+    rival: "socketio",
     steps: [step({ violations: { ...step().violations, lost: 41 } })],
   });
   expect(text).toContain("rolling-restart holdfast  rolling-restart socketio");

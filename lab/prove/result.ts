@@ -60,7 +60,7 @@ export interface StepChart {
 }
 
 export interface ProofResult {
-  readonly peer: string;
+  readonly rival: string;
   readonly measuredAt: string;
   readonly clients: number;
   readonly channels: number;

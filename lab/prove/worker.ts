@@ -8,7 +8,7 @@ import type { ShareOfStep } from "./figures.ts";
 import { Pacer } from "./pacer.ts";
 import { eventually } from "./prove-error.ts";
 import type { Published, Stamp } from "./publication.ts";
-import { peerOf } from "./rivals/rivals.ts";
+import { rivalOf } from "./rivals/rivals.ts";
 import {
   type ClientSpec,
   LATEST_KEYS,
@@ -19,7 +19,7 @@ import {
 
 export interface WorkerStart {
   readonly size: WorkloadSize;
-  readonly peer: string;
+  readonly rival: string;
   readonly url: string;
   /** Clients are dealt out in blocks, so that every worker has some of each kind. */
   readonly share: number;
@@ -56,7 +56,7 @@ function run(): Running {
 const commands = {
   async start(options: WorkerStart): Promise<void> {
     const workload = workloadOf(options.size);
-    const clients = new Clients(peerOf(options.peer), workload);
+    const clients = new Clients(rivalOf(options.rival), workload);
     const log: Published[] = [];
     const publish = publisher(options, { workload, clients, log });
     running = {
@@ -141,14 +141,14 @@ function publisher(
   const counts = new Map<number, number>();
   return async (atMs) => {
     const publishers = clients.all.filter(({ spec, isExtra }) => spec.publishes && !isExtra);
-    const { spec, peer } = random.pick(publishers);
+    const { spec, rival } = random.pick(publishers);
     const channel = workload.channels[random.int(workload.ordinary)];
     if (channel === undefined) return;
     const n = (counts.get(spec.index) ?? 0) + 1;
     counts.set(spec.index, n);
     const key = channel.cls === "latest" ? `key-${random.int(LATEST_KEYS)}` : undefined;
     const stamp: Stamp = { p: spec.index, n, at: atMs };
-    const outcome = await peer.publish(channel.name, stamp, key);
+    const outcome = await rival.publish(channel.name, stamp, key);
     log.push({
       channel: channel.index,
       p: spec.index,

@@ -1,7 +1,7 @@
 // Owns: making one file for Node of a server's program: Node 20 reads no TypeScript. Packages stay
 // outside.
 import { join } from "node:path";
-import { PeerError } from "./rival-error.ts";
+import { RivalError } from "./rival-error.ts";
 
 /** The path of the bundle in `folder`, which is made anew. `name` is a program of this folder. */
 export async function bundleForNode(name: string, folder: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function bundleForNode(name: string, folder: string): Promise<strin
   });
   const [output] = built.outputs;
   if (output === undefined)
-    throw new PeerError("bundle_failed", `Cannot bundle ${name}: found no output`);
+    throw new RivalError("bundle_failed", `Cannot bundle ${name}: found no output`);
   await Bun.write(path, await output.text());
   return path;
 }

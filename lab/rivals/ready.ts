@@ -1,5 +1,5 @@
 // Owns: the line with which a server says on stdout that it listens: what `holdfast serve` logs,
-// and every peer's program prints.
+// and every rival's program prints.
 
 export const READY_EVENT = "node_listening";
 

@@ -1,13 +1,13 @@
 // Owns: why a server to measure could not be started or used.
 
-export type PeerErrorCode = "bundle_failed" | "server_ended" | "server_silent" | "url_unusable";
+export type RivalErrorCode = "bundle_failed" | "server_ended" | "server_silent" | "url_unusable";
 
 /** Nothing was measured. */
-export class PeerError extends Error {
-  readonly code: PeerErrorCode;
-  constructor(code: PeerErrorCode, message: string, options?: { cause?: unknown }) {
+export class RivalError extends Error {
+  readonly code: RivalErrorCode;
+  constructor(code: RivalErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
-    this.name = "PeerError";
+    this.name = "RivalError";
     this.code = code;
   }
 }

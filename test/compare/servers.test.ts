@@ -46,9 +46,9 @@ const cases = [
   ...(CENTRIFUGO === "" ? [] : [["centrifugo", 1] as const]),
 ] as const;
 
-for (const [peer, nodes] of cases) {
-  test(`${peer} on ${nodes} delivers every publication to every member of its room once, and its CPU is read`, async () => {
-    const running = await servers.start({ peer, nodes, recovers: false, connectionsMax: 500 });
+for (const [rival, nodes] of cases) {
+  test(`${rival} on ${nodes} delivers every publication to every member of its room once, and its CPU is read`, async () => {
+    const running = await servers.start({ rival, nodes, recovers: false, connectionsMax: 500 });
     try {
       expect(running.urls).toHaveLength(nodes);
       const fanOut = await measureFlow(
@@ -60,7 +60,7 @@ for (const [peer, nodes] of cases) {
       expect(fanOut.deliveries % 30).toBe(0);
       expect(fanOut.deliveries).toBeGreaterThan(0);
       expect(running.usage()?.rssBytes).toBeGreaterThan(10 * 2 ** 20);
-      expect(running.redisUsage() === undefined).toBe(!peer.endsWith("-redis"));
+      expect(running.redisUsage() === undefined).toBe(!rival.endsWith("-redis"));
     } finally {
       await running.stop();
     }
@@ -70,8 +70,8 @@ for (const [peer, nodes] of cases) {
 test("Holdfast and Socket.IO give every client that comes back exactly what it missed", async () => {
   const recovered = (
     ["holdfast", "socketio", ...(CENTRIFUGO === "" ? [] : (["centrifugo"] as const))] as const
-  ).map(async (peer) => {
-    const running = await servers.start({ peer, nodes: 1, recovers: true, connectionsMax: 500 });
+  ).map(async (rival) => {
+    const running = await servers.start({ rival, nodes: 1, recovers: true, connectionsMax: 500 });
     try {
       return await measureRecovery(running, sizes);
     } finally {

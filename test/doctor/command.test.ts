@@ -134,7 +134,7 @@ test("JSON has counts, workloads with their way and plan, and findings with plac
     preStopSeconds: 10,
     connectionsBasis: "assumed",
   });
-  expect(workload.way).toContainEqual({
+  expect(workload.clientPath).toContainEqual({
     kind: "sidecar",
     name: "istio-proxy",
     idleSeconds: null,

@@ -20,7 +20,8 @@ test("the sections are the findings", () => {
 test.each(Object.entries(CATALOGUE))(
   "%s: title, severity and consequence are the catalogue's",
   (id, entry) => {
-    expect(sections.get(id)).toContain(
+    // Lines are broken in the document where they are not in the catalogue.
+    expect(sections.get(id)?.replaceAll(/\s+/g, " ")).toContain(
       `**${entry.title}** (${entry.severity}). ${entry.consequence}`,
     );
   },

@@ -1,4 +1,4 @@
-// Owns: peer (a): nothing but Bun.serve and server.publish. A message from a client is a topic to
+// Owns: rival (a): nothing but Bun.serve and server.publish. A message from a client is a topic to
 // subscribe to.
 import { answerCommands } from "../commands.ts";
 import { paced } from "../pacing.ts";

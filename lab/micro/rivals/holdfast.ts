@@ -1,4 +1,4 @@
-// Owns: peer (c): a Holdfast node as it is, with the limits raised that would refuse the load, and
+// Owns: rival (c): a Holdfast node as it is, with the limits raised that would refuse the load, and
 // no metrics or logs taken away.
 
 import { loadConfig } from "@holdfast/config";

@@ -1,4 +1,4 @@
-// Owns: peer (b): Socket.IO 4 on Node: WebSocket transport only, no compression, the in-memory
+// Owns: rival (b): Socket.IO 4 on Node: WebSocket transport only, no compression, the in-memory
 // adapter's room broadcast.
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

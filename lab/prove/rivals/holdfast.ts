@@ -4,7 +4,7 @@ import { createHmac } from "node:crypto";
 import { Holdfast, HoldfastError } from "@holdfast/client";
 import { msgpack } from "@holdfast/client/msgpack";
 import type { PublishOutcome } from "../publication.ts";
-import type { Peer, PeerClient, PeerOptions } from "./rival.ts";
+import type { Rival, RivalClient, RivalOptions } from "./rival.ts";
 
 /**
  * Secret with which clients of a proof sign their tokens and nodes check them. It protects nothing.
@@ -13,15 +13,15 @@ export const TOKEN_SECRET = "what signs the tokens of a proof's clients";
 const TOKEN_TTL_S = 3600;
 const PUBLISH_TIMEOUT_MS = 20_000;
 
-export const holdfastPeer: Peer = {
+export const holdfastRival: Rival = {
   name: "holdfast",
-  connect: (options) => new HoldfastPeer(options),
+  connect: (options) => new HoldfastRival(options),
 };
 
-class HoldfastPeer implements PeerClient {
+class HoldfastRival implements RivalClient {
   readonly #client: Holdfast;
 
-  constructor({ url, user, codec, onConnected, onAttempt }: PeerOptions) {
+  constructor({ url, user, codec, onConnected, onAttempt }: RivalOptions) {
     const counting = function (this: unknown, target: string, protocols: string) {
       onAttempt();
       return new WebSocket(target, protocols);
@@ -54,8 +54,8 @@ class HoldfastPeer implements PeerClient {
   }
 
   async subscribe(
-    ...[channel, , handlers]: Parameters<PeerClient["subscribe"]>
-  ): ReturnType<PeerClient["subscribe"]> {
+    ...[channel, , handlers]: Parameters<RivalClient["subscribe"]>
+  ): ReturnType<RivalClient["subscribe"]> {
     const subscription = this.#client
       .channel(channel)
       .subscribe(({ data, offset, epoch, key, timeMs }) =>

@@ -3,7 +3,7 @@ import type { DeliveryClass, Position } from "@holdfast/protocol";
 import type { DeclaredGap } from "../oracle.ts";
 import type { PublishOutcome } from "../publication.ts";
 
-export interface PeerOptions {
+export interface RivalOptions {
   readonly url: string;
   readonly user: string;
   readonly codec: "json" | "msgpack";
@@ -13,7 +13,7 @@ export interface PeerOptions {
   readonly onAttempt: () => void;
 }
 
-export interface PeerMessage {
+export interface RivalMessage {
   readonly data: unknown;
   readonly key?: string;
   /** Absent where the server gives none. */
@@ -23,7 +23,7 @@ export interface PeerMessage {
 }
 
 export interface StreamHandlers {
-  readonly message: (message: PeerMessage) => void;
+  readonly message: (message: RivalMessage) => void;
   readonly gap: (gap: DeclaredGap) => void;
   /** The subscription ended although nobody asked for it. */
   readonly failed: (code: string) => void;
@@ -35,7 +35,7 @@ export interface MemberChanges {
 }
 
 /** One client. Every promise settles within 30 s. */
-export interface PeerClient {
+export interface RivalClient {
   readonly connected: boolean;
   /** Connections that were lost and replaced, and moves that the application did not see. */
   readonly reconnects: number;
@@ -58,7 +58,7 @@ export interface PeerClient {
   close(): Promise<void>;
 }
 
-export interface Peer {
+export interface Rival {
   readonly name: string;
-  connect(options: PeerOptions): PeerClient;
+  connect(options: RivalOptions): RivalClient;
 }

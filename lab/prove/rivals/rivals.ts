@@ -1,17 +1,17 @@
 // Owns: the client libraries that a proof can drive, by name.
 import { ProveError } from "../prove-error.ts";
-import { holdfastPeer } from "./holdfast.ts";
-import type { Peer } from "./rival.ts";
-import { socketIoPeer } from "./socket-io.ts";
+import { holdfastRival } from "./holdfast.ts";
+import type { Rival } from "./rival.ts";
+import { socketIoRival } from "./socket-io.ts";
 
-const PEERS: readonly Peer[] = [holdfastPeer, socketIoPeer];
+const PEERS: readonly Rival[] = [holdfastRival, socketIoRival];
 
-export function peerOf(name: string): Peer {
-  const found = PEERS.find((peer) => peer.name === name);
+export function rivalOf(name: string): Rival {
+  const found = PEERS.find((rival) => rival.name === name);
   if (found === undefined)
     throw new ProveError(
       "argument_invalid",
-      `Cannot drive ${name}: expected one of ${PEERS.map((peer) => peer.name).join(", ")}`,
+      `Cannot drive ${name}: expected one of ${PEERS.map((rival) => rival.name).join(", ")}`,
     );
   return found;
 }

@@ -2,17 +2,17 @@
 // publishes, connection state recovery, and subscribing again where that fails.
 import { io, type Socket } from "socket.io-client";
 import type { PublishOutcome } from "../publication.ts";
-import type { Peer, PeerClient, PeerOptions, StreamHandlers } from "./rival.ts";
+import type { Rival, RivalClient, RivalOptions, StreamHandlers } from "./rival.ts";
 
 const PUBLISH_TIMEOUT_MS = 20_000;
 const SUBSCRIBE_TIMEOUT_MS = 20_000;
 
-export const socketIoPeer: Peer = {
+export const socketIoRival: Rival = {
   name: "socketio",
-  connect: (options) => new SocketIoPeer(options),
+  connect: (options) => new SocketIoRival(options),
 };
 
-class SocketIoPeer implements PeerClient {
+class SocketIoRival implements RivalClient {
   readonly #socket: Socket;
   readonly #streams = new Map<string, StreamHandlers>();
   #connections = 0;
@@ -20,7 +20,7 @@ class SocketIoPeer implements PeerClient {
   readonly undeclared = 0;
   readonly member = undefined;
 
-  constructor({ url, onConnected, onAttempt }: PeerOptions) {
+  constructor({ url, onConnected, onAttempt }: RivalOptions) {
     const { origin } = new URL(url.replace(/^ws/, "http"));
     // Its defaults for coming back: after 0.5 to 1.5 s, then later.
     this.#socket = io(origin, { transports: ["websocket"], forceNew: true });
@@ -47,7 +47,7 @@ class SocketIoPeer implements PeerClient {
   }
 
   async subscribe(
-    ...[channel, , handlers]: Parameters<PeerClient["subscribe"]>
+    ...[channel, , handlers]: Parameters<RivalClient["subscribe"]>
   ): Promise<undefined> {
     this.#streams.set(channel, handlers);
     await this.#socket.timeout(SUBSCRIBE_TIMEOUT_MS).emitWithAck("subscribe", channel);

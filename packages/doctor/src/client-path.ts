@@ -2,7 +2,7 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, list, text } from "@holdfast/kube";
-import { type Scene, sameNamespace } from "./cluster-snapshot.ts";
+import { type ClusterSnapshot, sameNamespace } from "./cluster-snapshot.ts";
 import { type Load, loadOf } from "./load.ts";
 import { frontsNamed, frontsOfIngress } from "./network-hops/fronts.ts";
 import { routeHops, routesOf } from "./network-hops/gateway-api.ts";
@@ -15,14 +15,14 @@ import {
   sidecarHops,
   virtualServicesOf,
 } from "./network-hops/mesh.ts";
-import type { Hop } from "./network-hops/network-hop.ts";
+import type { NetworkHop } from "./network-hops/network-hop.ts";
 import { loadBalancerHop } from "./network-hops/service.ts";
 import { isDatabase, isRedis, saysWebSocket, type Workload, workloadsOf } from "./workload.ts";
 
-export interface Way {
+export interface ClientPath {
   readonly workload: Workload;
   readonly load: Load;
-  readonly hops: readonly Hop[];
+  readonly hops: readonly NetworkHop[];
   readonly ingresses: readonly KubeObject[];
   readonly routes: readonly KubeObject[];
   readonly virtualServices: readonly KubeObject[];
@@ -36,13 +36,13 @@ export interface Way {
  * reached from outside;
  * else everything that has a Service and is no database.
  */
-export function waysOf(scene: Scene): readonly Way[] {
-  const named = scene.options.workloads ?? [];
-  const all = workloadsOf(scene);
+export function clientPathsOf(snapshot: ClusterSnapshot): readonly ClientPath[] {
+  const named = snapshot.options.workloads ?? [];
+  const all = workloadsOf(snapshot);
   if (named.length > 0)
     return all
       .filter(({ object }) => named.includes(object.name))
-      .map((workload) => wayOf(workload, scene));
+      .map((workload) => clientPathOf(workload, snapshot));
   const candidates = all
     .filter(
       (workload) =>
@@ -54,8 +54,10 @@ export function waysOf(scene: Scene): readonly Way[] {
     .filter(
       (workload) => workload.own || workload.kind === "Service" || workload.services.length > 0,
     )
-    .map((workload) => wayOf(workload, scene));
-  const sure = candidates.filter((way) => way.exposed || saysWebSocket(way.workload));
+    .map((workload) => clientPathOf(workload, snapshot));
+  const sure = candidates.filter(
+    (clientPath) => clientPath.exposed || saysWebSocket(clientPath.workload),
+  );
   return sure.length > 0 ? sure : candidates;
 }
 
@@ -72,35 +74,35 @@ function isProxy({ main }: Workload): boolean {
   return PROXY_IMAGE.test(text(main.body.image) ?? "");
 }
 
-function wayOf(workload: Workload, scene: Scene): Way {
-  const ingresses = ingressesOf(workload, scene);
-  const routes = routesOf(workload, scene);
-  const virtualServices = virtualServicesOf(workload, scene);
-  const destinationRules = destinationRulesOf(workload, scene);
-  const traefik = traefikRoutesOf(workload, scene);
+function clientPathOf(workload: Workload, snapshot: ClusterSnapshot): ClientPath {
+  const ingresses = ingressesOf(workload, snapshot);
+  const routes = routesOf(workload, snapshot);
+  const virtualServices = virtualServicesOf(workload, snapshot);
+  const destinationRules = destinationRulesOf(workload, snapshot);
+  const traefik = traefikRoutesOf(workload, snapshot);
   const balancers = workload.services.flatMap((service) => loadBalancerHop(service) ?? []);
   const entrances = [
     ...balancers,
     ...ingresses.map((ingress) => ({
-      ...ingressHop(ingress, workload, scene),
-      before: frontsOfIngress(ingress, scene),
+      ...ingressHop(ingress, workload, snapshot),
+      before: frontsOfIngress(ingress, snapshot),
     })),
-    ...routes.flatMap((route) => routeHops(route, workload, scene)),
-    ...traefik.map((route) => traefikHop(route, scene)),
-    ...virtualServices.flatMap((virtual) => istioGatewayHops(virtual, scene)),
+    ...routes.flatMap((route) => routeHops(route, workload, snapshot)),
+    ...traefik.map((route) => traefikHop(route, snapshot)),
+    ...virtualServices.flatMap((virtual) => istioGatewayHops(virtual, snapshot)),
     ...(workload.kind === "Service" ? [knativeHop(workload)] : []),
   ];
   const hops = [
     ...entrances,
     ...destinationRules.map(destinationRuleHop),
-    ...sidecarHops(workload, scene),
+    ...sidecarHops(workload, snapshot),
   ];
   const exposed =
     entrances.length > 0 ||
     workload.services.some((service) => text(at(service.body, "spec", "type")) === "NodePort");
   return {
     workload,
-    load: loadOf(workload, scene),
+    load: loadOf(workload, snapshot),
     hops,
     ingresses,
     routes,
@@ -110,17 +112,17 @@ function wayOf(workload: Workload, scene: Scene): Way {
   };
 }
 
-function traefikHop(route: KubeObject, scene: Scene): Hop {
+function traefikHop(route: KubeObject, snapshot: ClusterSnapshot): NetworkHop {
   return {
     kind: "gateway",
     name: `IngressRoute ${route.name} (Traefik)`,
-    before: frontsNamed("traefik", scene),
-    ...traefikDrain(scene),
+    before: frontsNamed("traefik", snapshot),
+    ...traefikDrain(snapshot),
   };
 }
 
-function traefikRoutesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
-  return scene.all("IngressRoute").filter((route) => {
+function traefikRoutesOf(workload: Workload, snapshot: ClusterSnapshot): readonly KubeObject[] {
+  return snapshot.all("IngressRoute").filter((route) => {
     const names = list(at(route.body, "spec", "routes")).flatMap((one) =>
       list(at(one, "services")).map((service) => text(at(service, "name"))),
     );

@@ -27,7 +27,7 @@ export interface DoctorOptions {
   readonly workloads?: readonly string[];
 }
 
-export interface Scene {
+export interface ClusterSnapshot {
   readonly objects: readonly KubeObject[];
   readonly options: DoctorOptions;
   /** Objects of a kind; `group` is what apiVersion has before the slash, any when absent. */
@@ -36,7 +36,10 @@ export interface Scene {
   one(kind: string, name: string | undefined, namespace: string): KubeObject | undefined;
 }
 
-export function createScene(objects: readonly KubeObject[], options: DoctorOptions): Scene {
+export function createSnapshot(
+  objects: readonly KubeObject[],
+  options: DoctorOptions,
+): ClusterSnapshot {
   const byKind = grouped(objects, ({ kind }) => kind);
   const byGroup = grouped(objects, ({ kind, apiVersion }) => `${kind} ${groupOf(apiVersion)}`);
   const byName = grouped(objects, ({ kind, name }) => `${kind} ${name}`);
@@ -75,11 +78,11 @@ export function sameNamespace(a: string, b: string): boolean {
 
 /** Services that pick pods with these labels. */
 export function servicesOf(
-  scene: Scene,
+  snapshot: ClusterSnapshot,
   labels: Readonly<Record<string, unknown>>,
   namespace: string,
 ): readonly KubeObject[] {
-  return scene
+  return snapshot
     .all("Service", "")
     .filter(
       (service) =>
@@ -104,9 +107,9 @@ export function targets(policy: KubeObject, object: KubeObject): boolean {
 
 /** Labels of the namespace, where its manifest is known. */
 export function namespaceLabels(
-  scene: Scene,
+  snapshot: ClusterSnapshot,
   namespace: string,
 ): Readonly<Record<string, unknown>> {
-  const found = scene.all("Namespace", "").find(({ name }) => name === namespace);
+  const found = snapshot.all("Namespace", "").find(({ name }) => name === namespace);
   return found === undefined ? record(undefined) : labelsOf(found);
 }

@@ -1,8 +1,8 @@
 // Owns: the whole diagnosis: everything that was read in, findings by workload out. Pure.
 
 import type { KubeObject, Unread } from "@holdfast/kube";
-import { type Way, waysOf } from "./client-path.ts";
-import { createScene, type DoctorOptions } from "./cluster-snapshot.ts";
+import { type ClientPath, clientPathsOf } from "./client-path.ts";
+import { createSnapshot, type DoctorOptions } from "./cluster-snapshot.ts";
 import type { Finding, Severity } from "./finding.ts";
 import { autoscalingRules } from "./rules/autoscaling.ts";
 import { balancerRules } from "./rules/balancer.ts";
@@ -16,7 +16,7 @@ import { ipvsRule, serviceRules } from "./rules/service.ts";
 import { ownRules, redisRules } from "./rules/store.ts";
 
 export interface WorkloadReport {
-  readonly way: Way;
+  readonly clientPath: ClientPath;
   readonly findings: readonly Finding[];
 }
 
@@ -39,7 +39,7 @@ export function diagnose(
   options: DoctorOptions = {},
   unread: readonly Unread[] = [],
 ): Diagnosis {
-  const scene = createScene(objects, options);
+  const snapshot = createSnapshot(objects, options);
   const seen = new Set<string>();
   const once = (findings: readonly Finding[]): readonly Finding[] =>
     findings
@@ -50,24 +50,24 @@ export function diagnose(
         return true;
       })
       .sort((a, b) => GRAVITY[a.severity] - GRAVITY[b.severity]);
-  const workloads = waysOf(scene).map((way) => ({
-    way,
+  const workloads = clientPathsOf(snapshot).map((clientPath) => ({
+    clientPath,
     findings: once([
-      ...graceRules(way),
-      ...probeRules(way),
-      ...hopRules(way),
-      ...balancerRules(way),
-      ...routeRules(way, scene),
-      ...serviceRules(way, scene),
-      ...disruptionRules(way, scene),
-      ...rolloutRules(way),
-      ...autoscalingRules(way, scene),
-      ...ownRules(way),
+      ...graceRules(clientPath),
+      ...probeRules(clientPath),
+      ...hopRules(clientPath),
+      ...balancerRules(clientPath),
+      ...routeRules(clientPath, snapshot),
+      ...serviceRules(clientPath, snapshot),
+      ...disruptionRules(clientPath, snapshot),
+      ...rolloutRules(clientPath),
+      ...autoscalingRules(clientPath, snapshot),
+      ...ownRules(clientPath),
     ]),
   }));
   return {
     workloads,
-    elsewhere: once([...redisRules(scene), ...ipvsRule(scene)]),
+    elsewhere: once([...redisRules(snapshot), ...ipvsRule(snapshot)]),
     unread,
     objectCount: objects.length,
   };

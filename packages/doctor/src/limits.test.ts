@@ -331,8 +331,8 @@ describe("our node's options are read from", () => {
       ],
     });
   const pingOf = (objects: readonly KubeObject[]): number | undefined =>
-    diagnose(objects).workloads[0]?.way.load.pingSeconds;
-  const ways: readonly (readonly [string, readonly KubeObject[], number])[] = [
+    diagnose(objects).workloads[0]?.clientPath.load.pingSeconds;
+  const clientPaths: readonly (readonly [string, readonly KubeObject[], number])[] = [
     ["nothing: the default", GOOD, 25],
     ["the environment", env([{ name: "HOLDFAST_TIMEOUTS_PING_MS", value: "20s" }]), 20],
     [
@@ -370,5 +370,7 @@ describe("our node's options are read from", () => {
       25,
     ],
   ];
-  test.each(ways)("%s", (_name, objects, expected) => expect(pingOf(objects)).toBe(expected));
+  test.each(clientPaths)("%s", (_name, objects, expected) =>
+    expect(pingOf(objects)).toBe(expected),
+  );
 });

@@ -12,7 +12,7 @@ import {
   TAIL_SECONDS,
   text,
 } from "@holdfast/kube";
-import type { Scene } from "./cluster-snapshot.ts";
+import type { ClusterSnapshot } from "./cluster-snapshot.ts";
 import { type OwnOptions, ownOptions } from "./own-options.ts";
 import type { Container, Workload } from "./workload.ts";
 
@@ -47,9 +47,9 @@ export interface Load {
   readonly own: OwnOptions | undefined;
 }
 
-export function loadOf(workload: Workload, scene: Scene): Load {
-  const own = workload.own ? ownOptions(workload, scene) : undefined;
-  const { options } = scene;
+export function loadOf(workload: Workload, snapshot: ClusterSnapshot): Load {
+  const own = workload.own ? ownOptions(workload, snapshot) : undefined;
+  const { options } = snapshot;
   const graceSeconds = number(workload.podSpec.terminationGracePeriodSeconds) ?? GRACE_SECONDS;
   const preStopSeconds = longestPreStop(workload);
   const annotated = number(workload.podAnnotations[CONNECTIONS_ANNOTATION]);

@@ -2,7 +2,7 @@
 // and a mounted configuration file.
 import { type Config, type ConfigProblem, loadConfig, optionRows } from "@holdfast/config";
 import { at, type Json, list, record, text } from "@holdfast/kube";
-import type { Scene } from "./cluster-snapshot.ts";
+import type { ClusterSnapshot } from "./cluster-snapshot.ts";
 import type { Workload } from "./workload.ts";
 
 export interface OwnOptions {
@@ -16,11 +16,11 @@ export interface OwnOptions {
 const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
 
 /** Reads what is in force. What cannot be known stands at its default. */
-export function ownOptions(workload: Workload, scene: Scene): OwnOptions {
-  const { values, hidden } = environmentOf(workload, scene);
+export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOptions {
+  const { values, hidden } = environmentOf(workload, snapshot);
   const flags = flagsOf(workload.main.body);
   const path = flags.config ?? values[CONFIG_VARIABLE];
-  const file = path === undefined ? undefined : mountedText(workload, path, scene);
+  const file = path === undefined ? undefined : mountedText(workload, path, snapshot);
   const input = { env: values, envIgnored: [CONFIG_VARIABLE], flags: flags.options };
   const loaded = loadConfig(
     file === undefined ? input : { ...input, file: path ?? "", text: file },
@@ -59,16 +59,16 @@ interface Environment {
   readonly hidden: ReadonlySet<string>;
 }
 
-function environmentOf(workload: Workload, scene: Scene): Environment {
+function environmentOf(workload: Workload, snapshot: ClusterSnapshot): Environment {
   const values: Record<string, string> = {};
   const hidden = new Set<string>();
   const namespace = workload.object.namespace;
   for (const source of list(workload.main.body.envFrom)) {
     const prefix = text(at(source, "prefix")) ?? "";
-    const map = scene.one("ConfigMap", text(at(source, "configMapRef", "name")), namespace);
+    const map = snapshot.one("ConfigMap", text(at(source, "configMapRef", "name")), namespace);
     for (const [key, value] of Object.entries(record(at(map?.body, "data"))))
       if (`${prefix}${key}`.startsWith("HOLDFAST_")) values[`${prefix}${key}`] = text(value) ?? "";
-    const secret = scene.one("Secret", text(at(source, "secretRef", "name")), namespace);
+    const secret = snapshot.one("Secret", text(at(source, "secretRef", "name")), namespace);
     for (const key of Object.keys({
       ...record(at(secret?.body, "data")),
       ...record(at(secret?.body, "stringData")),
@@ -80,7 +80,7 @@ function environmentOf(workload: Workload, scene: Scene): Environment {
   for (const entry of list(workload.main.body.env)) {
     const name = text(at(entry, "name")) ?? "";
     if (!name.startsWith("HOLDFAST_")) continue;
-    const value = givenValue(entry, namespace, scene);
+    const value = givenValue(entry, namespace, snapshot);
     // $(NAME) is expanded by the kubelet from what may be a Secret.
     if (value === undefined || value.includes("$(")) hidden.add(name);
     else values[name] = value;
@@ -88,11 +88,15 @@ function environmentOf(workload: Workload, scene: Scene): Environment {
   return { values, hidden };
 }
 
-function givenValue(entry: unknown, namespace: string, scene: Scene): string | undefined {
+function givenValue(
+  entry: unknown,
+  namespace: string,
+  snapshot: ClusterSnapshot,
+): string | undefined {
   const direct = text(at(entry, "value"));
   if (direct !== undefined) return direct;
   const from = at(entry, "valueFrom", "configMapKeyRef");
-  const map = scene.one("ConfigMap", text(at(from, "name")), namespace);
+  const map = snapshot.one("ConfigMap", text(at(from, "name")), namespace);
   return text(at(map?.body, "data", text(at(from, "key")) ?? ""));
 }
 
@@ -118,7 +122,11 @@ function flagsOf(container: Json): {
 }
 
 /** The text of a file that comes from a ConfigMap; undefined when it comes from elsewhere. */
-function mountedText(workload: Workload, path: string, scene: Scene): string | undefined {
+function mountedText(
+  workload: Workload,
+  path: string,
+  snapshot: ClusterSnapshot,
+): string | undefined {
   for (const mount of list(workload.main.body.volumeMounts)) {
     const folder = text(at(mount, "mountPath"))?.replace(/\/$/, "");
     const subPath = text(at(mount, "subPath"));
@@ -126,7 +134,7 @@ function mountedText(workload: Workload, path: string, scene: Scene): string | u
     const volume = list(workload.podSpec.volumes).find(
       (candidate) => text(at(candidate, "name")) === text(at(mount, "name")),
     );
-    const map = scene.one(
+    const map = snapshot.one(
       "ConfigMap",
       text(at(volume, "configMap", "name")),
       workload.object.namespace,

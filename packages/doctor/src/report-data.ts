@@ -2,12 +2,12 @@
 import { CATALOGUE, type FindingId } from "./catalogue.ts";
 import { type Diagnosis, findingsOf } from "./diagnose.ts";
 import type { Severity } from "./finding.ts";
-import type { Hop } from "./network-hops/network-hop.ts";
+import type { NetworkHop } from "./network-hops/network-hop.ts";
 import { refText } from "./report-text.ts";
 
 const finite = (value: number): number | null => (Number.isFinite(value) ? value : null);
 
-function hopData(hop: Hop): Readonly<Record<string, unknown>> {
+function hopData(hop: NetworkHop): Readonly<Record<string, unknown>> {
   return {
     kind: hop.kind,
     name: hop.name,
@@ -23,20 +23,24 @@ function hopData(hop: Hop): Readonly<Record<string, unknown>> {
 const JSON_VERSION = 1;
 
 export function renderJson(diagnosis: Diagnosis): string {
-  const workloads = diagnosis.workloads.map(({ way, findings }) => ({
-    kind: way.workload.object.kind,
-    namespace: way.workload.object.namespace,
-    name: way.workload.object.name,
-    replicas: way.workload.replicas,
-    holdfast: way.workload.own,
-    graceSeconds: way.load.graceSeconds,
-    preStopSeconds: way.load.preStopSeconds ?? null,
-    pingSeconds: way.load.pingSeconds,
-    pingBasis: way.load.pingBasis,
-    connections: way.load.connections,
-    connectionsBasis: way.load.connectionsBasis,
-    drain: { ...way.load.drain, basis: way.load.drainBasis, plan: way.load.plan },
-    way: way.hops.map(hopData),
+  const workloads = diagnosis.workloads.map(({ clientPath, findings }) => ({
+    kind: clientPath.workload.object.kind,
+    namespace: clientPath.workload.object.namespace,
+    name: clientPath.workload.object.name,
+    replicas: clientPath.workload.replicas,
+    holdfast: clientPath.workload.own,
+    graceSeconds: clientPath.load.graceSeconds,
+    preStopSeconds: clientPath.load.preStopSeconds ?? null,
+    pingSeconds: clientPath.load.pingSeconds,
+    pingBasis: clientPath.load.pingBasis,
+    connections: clientPath.load.connections,
+    connectionsBasis: clientPath.load.connectionsBasis,
+    drain: {
+      ...clientPath.load.drain,
+      basis: clientPath.load.drainBasis,
+      plan: clientPath.load.plan,
+    },
+    clientPath: clientPath.hops.map(hopData),
     findings,
   }));
   const count = (severity: Severity): number =>

@@ -7,7 +7,7 @@ import { stringify } from "yaml";
 import { CATALOGUE } from "./catalogue.ts";
 import { type Diagnosis, findingsOf, type WorkloadReport } from "./diagnose.ts";
 import type { Finding, ObjectRef, Patch, Severity } from "./finding.ts";
-import type { Hop, Knob } from "./network-hops/network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hops/network-hop.ts";
 
 export interface TextOptions {
   readonly colors: boolean;
@@ -66,17 +66,17 @@ function shown(findings: readonly Finding[], { least }: TextOptions): readonly F
 }
 
 function workloadLines(
-  { way, findings }: WorkloadReport,
+  { clientPath, findings }: WorkloadReport,
   options: TextOptions,
   paint: Paint,
 ): readonly string[] {
-  const { workload, load } = way;
+  const { workload, load } = clientPath;
   const { object, replicas } = workload;
   const counts = countText(findings);
   const lines = [
     `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.autoscaler === undefined ? "" : " at least"}${workload.own ? ", a Holdfast node" : ""}  ${counts}`,
-    ...wayLines(way, paint),
-    paint("dim", `  pod: ${podText(way)}`),
+    ...clientPathLines(clientPath, paint),
+    paint("dim", `  pod: ${podText(clientPath)}`),
     paint(
       "dim",
       `  for: ${load.connections} connections a pod${load.connectionsBasis === "assumed" ? " (assumed)" : ""}, ${load.drain.handshakesPerSecond} set-ups/s, ping ${seconds(load.pingSeconds)}`,
@@ -88,7 +88,7 @@ function workloadLines(
   return [...lines, ...visible.flatMap((one) => findingLines(one, options, paint))];
 }
 
-function podText({ load }: WorkloadReport["way"]): string {
+function podText({ load }: WorkloadReport["clientPath"]): string {
   const { drain, graceSeconds, preStopSeconds, plan } = load;
   const grace = `grace ${seconds(graceSeconds)}`;
   const hook =
@@ -116,11 +116,14 @@ function podText({ load }: WorkloadReport["way"]): string {
  * A line for each entrance: `client > balancer or gateway > Service > sidecar > pod`, with the
  * figures of each.
  */
-function wayLines({ hops, workload }: WorkloadReport["way"], paint: Paint): readonly string[] {
-  const drawn = (hop: Hop): string => `${hop.name}${figures(hop)}`;
-  const beside = (before: readonly Hop[]): readonly string[] =>
+function clientPathLines(
+  { hops, workload }: WorkloadReport["clientPath"],
+  paint: Paint,
+): readonly string[] {
+  const drawn = (hop: NetworkHop): string => `${hop.name}${figures(hop)}`;
+  const beside = (before: readonly NetworkHop[]): readonly string[] =>
     before.length === 0 ? [] : [before.map(drawn).join(" or ")];
-  const of = (wanted: Hop["kind"]): readonly string[] =>
+  const of = (wanted: NetworkHop["kind"]): readonly string[] =>
     hops.filter(({ kind }) => kind === wanted).map(drawn);
   const services =
     workload.services.length === 0
@@ -128,12 +131,17 @@ function wayLines({ hops, workload }: WorkloadReport["way"], paint: Paint): read
       : [`Service ${workload.services.map(({ name }) => name).join(", ")}`];
   const rest = [...of("policy"), ...services, ...of("sidecar"), "pod"];
   const entrances = hops.filter(({ kind }) => kind === "balancer" || kind === "gateway");
-  const ways = entrances.map((hop) => ["client", ...beside(hop.before ?? []), drawn(hop), ...rest]);
-  if (ways.length === 0) ways.push(["client", ...rest]);
-  return ways.map((steps) => `  way: ${steps.join(paint("dim", " > "))}`);
+  const clientPaths = entrances.map((hop) => [
+    "client",
+    ...beside(hop.before ?? []),
+    drawn(hop),
+    ...rest,
+  ]);
+  if (clientPaths.length === 0) clientPaths.push(["client", ...rest]);
+  return clientPaths.map((steps) => `  way: ${steps.join(paint("dim", " > "))}`);
 }
 
-function figures(hop: Hop): string {
+function figures(hop: NetworkHop): string {
   const figure = (
     word: string,
     knob: Knob | undefined,

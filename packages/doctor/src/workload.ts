@@ -3,7 +3,7 @@
 import { optionRows } from "@holdfast/config";
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, type Json, list, number, type Path, record, text } from "@holdfast/kube";
-import { type Scene, sameNamespace, servicesOf } from "./cluster-snapshot.ts";
+import { type ClusterSnapshot, sameNamespace, servicesOf } from "./cluster-snapshot.ts";
 
 export type WorkloadKind = "Deployment" | "StatefulSet" | "Rollout" | "Service";
 
@@ -44,13 +44,17 @@ const SIDECAR_NAMES =
   /^(istio-proxy|linkerd-proxy|envoy|proxy|cloud-sql-proxy|cloudsql-proxy|oauth2?-proxy|nginx|haproxy|filebeat|fluent-?bit|vault-agent|otel-.*)$/;
 
 /** Every workload of the scene, those of its proxies and databases too. */
-export function workloadsOf(scene: Scene): readonly Workload[] {
+export function workloadsOf(snapshot: ClusterSnapshot): readonly Workload[] {
   return KINDS.flatMap(([kind, group]) =>
-    scene.all(kind, group).flatMap((object) => workloadOf(object, kind, scene) ?? []),
+    snapshot.all(kind, group).flatMap((object) => workloadOf(object, kind, snapshot) ?? []),
   );
 }
 
-function workloadOf(object: KubeObject, kind: WorkloadKind, scene: Scene): Workload | undefined {
+function workloadOf(
+  object: KubeObject,
+  kind: WorkloadKind,
+  snapshot: ClusterSnapshot,
+): Workload | undefined {
   const template = at(object.body, "spec", "template");
   const podPath: Path = ["spec", "template", "spec"];
   const podSpec = at(template, "spec");
@@ -62,7 +66,7 @@ function workloadOf(object: KubeObject, kind: WorkloadKind, scene: Scene): Workl
     containers[0];
   if (main === undefined) return undefined;
   const podLabels = record(at(template, "metadata", "labels"));
-  const autoscaler = autoscalerOf(object, scene);
+  const autoscaler = autoscalerOf(object, snapshot);
   return {
     object,
     kind,
@@ -74,7 +78,7 @@ function workloadOf(object: KubeObject, kind: WorkloadKind, scene: Scene): Workl
     main,
     initContainers: containersAt(podSpec, podPath, "initContainers"),
     replicas: replicasOf(object, autoscaler),
-    services: servicesOf(scene, podLabels, object.namespace),
+    services: servicesOf(snapshot, podLabels, object.namespace),
     autoscaler,
     own: containers.some(isOurs),
   };
@@ -101,14 +105,14 @@ function isOwnVariable(name: string): boolean {
   );
 }
 
-function autoscalerOf(object: KubeObject, scene: Scene): KubeObject | undefined {
+function autoscalerOf(object: KubeObject, snapshot: ClusterSnapshot): KubeObject | undefined {
   const aims = (ref: unknown, scaler: KubeObject): boolean =>
     text(at(ref, "name")) === object.name &&
     (text(at(ref, "kind")) ?? "Deployment") === object.kind &&
     sameNamespace(scaler.namespace, object.namespace);
   return [
-    ...scene.all("ScaledObject", "keda.sh"),
-    ...scene.all("HorizontalPodAutoscaler", "autoscaling"),
+    ...snapshot.all("ScaledObject", "keda.sh"),
+    ...snapshot.all("HorizontalPodAutoscaler", "autoscaling"),
   ].find((scaler) => aims(at(scaler.body, "spec", "scaleTargetRef"), scaler));
 }
 

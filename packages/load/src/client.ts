@@ -13,7 +13,7 @@ import type { Recorder } from "./recorder.ts";
 import { StreamCheck, type StreamTruth } from "./stream-check.ts";
 import { type Address, RawSocket, type SocketEnd } from "./wire/raw-socket.ts";
 
-/** What is due for a client, as its number in the agenda. */
+/** What is due for a client, as its number in the schedule. */
 export const DUE = { write: 0, ping: 1, keepAlive: 2, open: 3, handshakeTimeout: 4 } as const;
 export type Due = (typeof DUE)[keyof typeof DUE];
 

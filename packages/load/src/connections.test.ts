@@ -2,7 +2,7 @@
 // is due is counted as not sent.
 import { describe, expect, test } from "bun:test";
 import { createSeededRandom } from "@holdfast/testkit";
-import { Crew } from "./connections.ts";
+import { Connections } from "./connections.ts";
 import type { HoldPhase, LoadPlan, Rhythm } from "./plan.ts";
 import { DEFAULT_TARGET } from "./scenarios.ts";
 
@@ -32,10 +32,10 @@ function planOf(connections: number, rhythm: Rhythm): LoadPlan {
   };
 }
 
-function crewOf(plan: LoadPlan, place = { share: 0, of: 1 }) {
+function connectionsOf(plan: LoadPlan, place = { share: 0, of: 1 }) {
   let nowUs = 0;
   const random = createSeededRandom(plan.seed * 1_000 + place.share);
-  const crew = new Crew({
+  const connections = new Connections({
     plan,
     run: 1,
     ...place,
@@ -43,12 +43,12 @@ function crewOf(plan: LoadPlan, place = { share: 0, of: 1 }) {
     random: () => random.next(),
   });
   return {
-    crew,
+    connections,
     /** Comes back at the moment, when it was armed for another one. */
     workAt(us: number, armedUs = us) {
       nowUs = us;
-      crew.work(armedUs);
-      return crew.recorder.records().at(-1)?.counts.unsent ?? 0;
+      connections.work(armedUs);
+      return connections.recorder.records().at(-1)?.counts.unsent ?? 0;
     },
   };
 }
@@ -62,8 +62,8 @@ describe("what is due in a second", () => {
   ];
   for (const [what, load, expected] of cases) {
     test(what, () => {
-      const { crew, workAt } = crewOf(planOf(10, { everyMs: 10, think: "steady" }));
-      crew.begin({ ...HOLD, load }, 0);
+      const { connections, workAt } = connectionsOf(planOf(10, { everyMs: 10, think: "steady" }));
+      connections.begin({ ...HOLD, load }, 0);
       expect(workAt(1_000_000)).toBe(expected);
       // The phase is over.
       expect(workAt(5_000_000)).toBe(expected);
@@ -71,8 +71,11 @@ describe("what is due in a second", () => {
   }
   test("a Poisson process: the same on average, unevenly, and the same again with the same seed", () => {
     const counts = [1, 1, 2].map((seed) => {
-      const { crew, workAt } = crewOf({ ...planOf(100, { everyMs: 10, think: "random" }), seed });
-      crew.begin({ ...HOLD, load: { writers: 1 } }, 0);
+      const { connections, workAt } = connectionsOf({
+        ...planOf(100, { everyMs: 10, think: "random" }),
+        seed,
+      });
+      connections.begin({ ...HOLD, load: { writers: 1 } }, 0);
       return workAt(1_000_000);
     });
     // 10,000 expected, with a standard deviation of about 100.
@@ -83,8 +86,8 @@ describe("what is due in a second", () => {
   test("several workers do together what one does alone", () => {
     const plan = planOf(10, { everyMs: 10, think: "steady" });
     const both = [0, 1].map((share) => {
-      const { crew, workAt } = crewOf(plan, { share, of: 2 });
-      crew.begin(HOLD, 0);
+      const { connections, workAt } = connectionsOf(plan, { share, of: 2 });
+      connections.begin(HOLD, 0);
       return workAt(1_000_000);
     });
     expect(both.reduce((sum, count) => sum + count, 0)).toBe(10 * 100 + 10);
@@ -93,10 +96,10 @@ describe("what is due in a second", () => {
 
 describe("lateness", () => {
   const late = (us: number, armedUs: number) => {
-    const { crew, workAt } = crewOf(planOf(10, { everyMs: 10, think: "steady" }));
-    crew.begin({ ...HOLD, load: { writers: 1 } }, 0);
+    const { connections, workAt } = connectionsOf(planOf(10, { everyMs: 10, think: "steady" }));
+    connections.begin({ ...HOLD, load: { writers: 1 } }, 0);
     workAt(us, armedUs);
-    return crew.recorder.records().at(-1)?.times.lateness ?? [];
+    return connections.recorder.records().at(-1)?.times.lateness ?? [];
   };
   test("a call at the moment that it was armed for is not late, whatever became due in the timer's grain", () => {
     expect(late(500_000, 500_000).filter((_, place) => place % 2 === 0)).toEqual([0]);

@@ -14,11 +14,11 @@ import {
 } from "./plan.ts";
 import { type Member, type Population, populationOf } from "./population.ts";
 import { Recorder } from "./recorder.ts";
-import { Agenda } from "./schedule.ts";
+import { Schedule } from "./schedule.ts";
 import type { StreamTruth } from "./stream-check.ts";
 import { addressesOf } from "./target-addresses.ts";
 
-export interface CrewOptions {
+export interface ConnectionsOptions {
   readonly plan: LoadPlan;
   readonly run: number;
   /** This worker has every `of`-th member, beginning with `share`. */
@@ -39,15 +39,15 @@ const CHURN = -1;
 const DROP = -2;
 const EXCUSED_MAX = 1_000_000;
 
-export class Crew {
+export class Connections {
   readonly recorder = new Recorder();
   readonly clients: readonly Client[];
   readonly population: Population;
-  readonly #options: CrewOptions;
+  readonly #options: ConnectionsOptions;
   /** Openings, timeouts, keep-alives. */
-  readonly #life = new Agenda();
+  readonly #life = new Schedule();
   /** What the phase asks for; a new one for each phase. */
-  #load = new Agenda();
+  #load = new Schedule();
   #phase: Phase | undefined;
   #phaseEndUs = 0;
   #hasBegun = false;
@@ -56,7 +56,7 @@ export class Crew {
   #excusedCount = 0;
   readonly #places = new Map<Client, number>();
 
-  constructor(options: CrewOptions) {
+  constructor(options: ConnectionsOptions) {
     this.#options = options;
     const { plan, run, share, of } = options;
     this.population = populationOf(plan, run.toString(16).padStart(4, "0"));
@@ -70,7 +70,7 @@ export class Crew {
   /** Begins a phase at the moment. */
   begin(phase: Phase, startUs: number): void {
     this.#phase = phase;
-    this.#load = new Agenda();
+    this.#load = new Schedule();
     this.recorder.turn(startUs);
     if (phase.do === "connect") this.#beginConnecting(phase, startUs);
     else this.#beginLoad(phase, startUs);
@@ -80,7 +80,7 @@ export class Crew {
 
   /** Nothing new from now on; what is on its way may arrive. */
   quiet(): void {
-    this.#load = new Agenda();
+    this.#load = new Schedule();
     this.#phase = undefined;
     this.#isDropDue = false;
   }

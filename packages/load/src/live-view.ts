@@ -49,7 +49,7 @@ export function liveLines(
         : ms / Math.max(1, whole);
   const clock = whole === undefined ? `${seconds(ms)} s` : `${seconds(ms)} of ${seconds(whole)} s`;
   const times = mainPoint(point);
-  const course = past
+  const timeline = past
     .map((seen) => (times === undefined ? undefined : seen.times[times.kind]?.p99Us))
     .filter((us) => us !== undefined);
   const lines = [
@@ -60,7 +60,7 @@ export function liveLines(
       ? []
       : [
           `  ${times.kind.padEnd(10)} p50 ${timeText(times.p50Us)}  p99 ${timeText(times.p99Us)}  max ${timeText(times.maxUs)}`,
-          `  ${dim("p99".padEnd(10))} ${paint("36", sparkline(course))}`,
+          `  ${dim("p99".padEnd(10))} ${paint("36", sparkline(timeline))}`,
         ]),
     ...(errors.length === 0 ? [] : [paint("31", `  errors     ${errorText(errors)}`)]),
     ...servers.map((name, place) => serverLine(name, point.servers[place])),

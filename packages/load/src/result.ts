@@ -113,7 +113,7 @@ export interface LoadResult {
   readonly generator: GeneratorUse & { readonly cpuUsPerDelivery?: number };
   /** What makes the figures doubtful, in sentences. */
   readonly warnings: readonly string[];
-  readonly course: readonly Point[];
+  readonly timeline: readonly Point[];
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 } from "./result.ts";
 import { generatorUs, type Look, lookAt, pointBetween, withTimes } from "./timeline.ts";
 import { warningsOf } from "./warnings.ts";
-import { type CrewSample, type WorkerProgram, Workers } from "./workers.ts";
+import { type ConnectionsSample, type WorkerProgram, Workers } from "./workers.ts";
 
 export interface LoadHooks {
   /** Aborted: the run ends early and reports what it has. */
@@ -97,14 +97,14 @@ class LoadRun {
   readonly #hooks: LoadHooks;
   readonly #workers: Workers;
   readonly #watched: readonly Watched[];
-  readonly #course: Point[] = [];
+  readonly #timeline: Point[] = [];
   readonly #done: Done[] = [];
   readonly #originMs = performance.now();
   readonly #startedAt = new Date().toISOString();
   #rssMost: number[] = [];
   /** The look up to which the course is written, and times since then. */
   #seenTo: Look | undefined;
-  #unseen: CrewSample["interval"] = {};
+  #unseen: ConnectionsSample["interval"] = {};
 
   constructor(plan: LoadPlan, hooks: LoadHooks, workers: Workers) {
     this.#plan = plan;
@@ -183,7 +183,7 @@ class LoadRun {
     }
     this.#unseen = {};
     this.#seenTo = look;
-    this.#course.push(point);
+    this.#timeline.push(point);
     return { point, isWhole: true };
   }
 
@@ -279,7 +279,7 @@ class LoadRun {
             ),
         unseen: seen.flatMap(({ name, vital }) => (vital === undefined ? [name] : [])),
       }),
-      course: this.#course,
+      timeline: this.#timeline,
     };
   }
 
@@ -289,7 +289,7 @@ class LoadRun {
   ): PhaseResult {
     const ms = Math.max(1, after.atMs - startMs);
     const workerUs = generatorUs(before, after);
-    const points = this.#course.filter((point) => this.#plan.phases[point.phase] === phase);
+    const points = this.#timeline.filter((point) => this.#plan.phases[point.phase] === phase);
     return {
       name: phase.name,
       do: phase.do,

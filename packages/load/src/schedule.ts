@@ -4,7 +4,7 @@
 const CAPACITY_FIRST = 64;
 
 /** Moments in any unit, each with a number that says what is due. */
-export class Agenda {
+export class Schedule {
   #moments = new Float64Array(CAPACITY_FIRST);
   #what = new Float64Array(CAPACITY_FIRST);
   #size = 0;

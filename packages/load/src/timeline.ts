@@ -5,19 +5,19 @@ import type { Times } from "./histogram.ts";
 import type { Vital, Watched } from "./observe.ts";
 import { TIME_KINDS, type TimeKind } from "./recorder.ts";
 import { type Point, type PointOfServer, sum } from "./result.ts";
-import type { CrewSample } from "./workers.ts";
+import type { ConnectionsSample } from "./workers.ts";
 
 /** Cumulative figures at one moment. */
 export interface Look {
   readonly atMs: number;
-  readonly sample: CrewSample;
+  readonly sample: ConnectionsSample;
   readonly vitals: readonly (Vital | undefined)[];
 }
 
 /** Looks at everything at once. */
 export async function lookAt(
   watched: readonly Watched[],
-  take: () => Promise<CrewSample>,
+  take: () => Promise<ConnectionsSample>,
 ): Promise<Look> {
   const [sample, vitals] = await Promise.all([
     take(),
@@ -27,7 +27,7 @@ export async function lookAt(
 }
 
 /** The look with these times on top of its own. */
-export function withTimes(look: Look, times: CrewSample["interval"]): Look {
+export function withTimes(look: Look, times: ConnectionsSample["interval"]): Look {
   const interval: Partial<Record<TimeKind, Times>> = { ...look.sample.interval };
   for (const kind of TIME_KINDS) {
     const added = times[kind];

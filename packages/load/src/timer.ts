@@ -1,7 +1,7 @@
-// Owns: calling a crew when something is due, and knowing how late that was. Timers have a grain of
+// Owns: calling the connections when something is due, and knowing how late that was. Timers have a grain of
 // 1 ms; nothing spins.
 
-export interface Pumped {
+export interface Timed {
   nextUs(): number | undefined;
   work(armedUs: number): void;
 }
@@ -10,15 +10,15 @@ export interface Pumped {
 const NAP_US_MAX = 5_000;
 const NAP_US_MIN = 1_000;
 
-export class Pump {
-  readonly #crew: Pumped;
+export class Timer {
+  readonly #connections: Timed;
   readonly #nowUs: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Worst lateness since it was last taken. */
   #lagUsMax = 0;
 
-  constructor(crew: Pumped, nowUs: () => number) {
-    this.#crew = crew;
+  constructor(connections: Timed, nowUs: () => number) {
+    this.#connections = connections;
     this.#nowUs = nowUs;
     this.#arm();
   }
@@ -38,13 +38,13 @@ export class Pump {
     const nowUs = this.#nowUs();
     const napUs = Math.min(
       NAP_US_MAX,
-      Math.max(NAP_US_MIN, (this.#crew.nextUs() ?? Number.POSITIVE_INFINITY) - nowUs),
+      Math.max(NAP_US_MIN, (this.#connections.nextUs() ?? Number.POSITIVE_INFINITY) - nowUs),
     );
     const napMs = Math.floor(napUs / 1000);
     const armedUs = nowUs + napMs * 1000;
     this.#timer = setTimeout(() => {
       this.#lagUsMax = Math.max(this.#lagUsMax, this.#nowUs() - armedUs);
-      this.#crew.work(armedUs);
+      this.#connections.work(armedUs);
       this.#arm();
     }, napMs);
   }

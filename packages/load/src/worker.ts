@@ -1,12 +1,12 @@
 // Owns: a worker process of a load run: its share of the connections, told what to do by its
 // parent.
 import { createSeededRandom } from "@holdfast/core";
-import { Crew, type SentStreams } from "./connections.ts";
+import { Connections, type SentStreams } from "./connections.ts";
 import type { PackedTimes } from "./histogram.ts";
 import type { LoadPlan } from "./plan.ts";
 import type { Counts, PhaseRecord, TimeKind } from "./recorder.ts";
 import type { StreamTruth } from "./stream-check.ts";
-import { Pump } from "./timer.ts";
+import { Timer } from "./timer.ts";
 import { answerCommands, type ChildEnd } from "./worker-process.ts";
 
 export interface WorkerStart {
@@ -29,8 +29,8 @@ export interface WorkerSample {
 }
 
 interface Running {
-  readonly crew: Crew;
-  readonly pump: Pump;
+  readonly connections: Connections;
+  readonly timer: Timer;
   readonly plan: LoadPlan;
 }
 
@@ -53,32 +53,39 @@ function run(): Running {
 const commands = {
   start({ plan, run, share, of }: WorkerStart): void {
     const random = createSeededRandom(plan.seed * 1_000 + share);
-    const crew = new Crew({ plan, run, share, of, nowUs, random: () => random.next() });
-    running = { crew, plan, pump: new Pump(crew, nowUs) };
+    const connections = new Connections({
+      plan,
+      run,
+      share,
+      of,
+      nowUs,
+      random: () => random.next(),
+    });
+    running = { connections, plan, timer: new Timer(connections, nowUs) };
   },
   begin({ place, startUs }: { readonly place: number; readonly startUs: number }): void {
     const phase = run().plan.phases[place];
-    if (phase !== undefined) run().crew.begin(phase, startUs);
+    if (phase !== undefined) run().connections.begin(phase, startUs);
   },
-  absent: (): number => run().crew.absent(),
+  absent: (): number => run().connections.absent(),
   sample(): WorkerSample {
-    const { crew, pump } = run();
+    const { connections, timer } = run();
     const { user, system } = process.cpuUsage();
     return {
-      ...crew.recorder.totals(),
-      connected: crew.connected(),
-      absent: crew.absent(),
-      gaveUp: crew.gaveUp(),
-      interval: crew.recorder.takeInterval(),
+      ...connections.recorder.totals(),
+      connected: connections.connected(),
+      absent: connections.absent(),
+      gaveUp: connections.gaveUp(),
+      interval: connections.recorder.takeInterval(),
       cpu: { userUs: user, systemUs: system },
-      lagUs: pump.takeLagUsMax(),
+      lagUs: timer.takeLagUsMax(),
     };
   },
   quiet(): void {
-    run().crew.quiet();
+    run().connections.quiet();
   },
-  sent: (): SentStreams => run().crew.sentStreams(),
-  unanswered: (): number => run().crew.unanswered(),
+  sent: (): SentStreams => run().connections.sentStreams(),
+  unanswered: (): number => run().connections.unanswered(),
   /** `sent` by stream; `excused` numbers of those that have some. */
   missing({
     sent,
@@ -88,16 +95,16 @@ const commands = {
     readonly excused: SentStreams["excused"];
   }): number {
     const sets = new Map(excused.map(([stream, numbers]) => [stream, new Set(numbers)]));
-    return run().crew.missing(
+    return run().connections.missing(
       (stream): StreamTruth => ({ sent: sent[stream] ?? 0, excused: sets.get(stream) ?? NONE }),
     );
   },
   /** Everything recorded; connections leave. */
   finish(): readonly PhaseRecord[] {
-    const { crew, pump } = run();
-    pump.stop();
-    const records = crew.recorder.records();
-    crew.leave();
+    const { connections, timer } = run();
+    timer.stop();
+    const records = connections.recorder.records();
+    connections.leave();
     return records;
   },
 };

@@ -20,7 +20,7 @@ import { Helper } from "./worker-process.ts";
 export type WorkerProgram = readonly [string, ...string[]];
 
 /** All workers since the last sample (times, lag) and since the start (the rest). */
-export interface CrewSample {
+export interface ConnectionsSample {
   readonly connected: number;
   readonly absent: number;
   readonly gaveUp: number;
@@ -89,7 +89,7 @@ export class Workers {
     );
   }
 
-  async sample(): Promise<CrewSample> {
+  async sample(): Promise<ConnectionsSample> {
     const samples = await Promise.all(
       this.#helpers.map((helper) => helper.ask("sample", undefined)),
     );
@@ -139,7 +139,7 @@ export class Workers {
   }
 }
 
-function mergedSample(samples: readonly WorkerSample[]): CrewSample {
+function mergedSample(samples: readonly WorkerSample[]): ConnectionsSample {
   const counts = noCounts();
   const errors: Record<string, number> = {};
   const interval: Partial<Record<TimeKind, Times>> = {};

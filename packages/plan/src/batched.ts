@@ -1,7 +1,15 @@
 // Owns: simulations of fleets of any size in bounded time, and what is approximated for it.
-import { type HerdOptions, type HerdResult, simulateHerd } from "./mass-reconnect.ts";
-import { type RollOptions, type RollResult, simulateRoll } from "./rolling-deploy.ts";
-import type { RollNodeOptions } from "./rolling-node.ts";
+import {
+  type MassReconnectOptions,
+  type MassReconnectResult,
+  simulateMassReconnect,
+} from "./mass-reconnect.ts";
+import {
+  type RollingDeployOptions,
+  type RollingDeployResult,
+  simulateRollingDeploy,
+} from "./rolling-deploy.ts";
+import type { RollingNodeOptions } from "./rolling-node.ts";
 
 const CLIENTS_SIMULATED_MAX = 10_000;
 const NODES_SIMULATED_MAX = 20;
@@ -15,15 +23,15 @@ const CAPACITY_MIN = 100;
 const SIMULATED_MAX = 300_000;
 
 /**
- * `simulateHerd` for many clients. Nodes are alike, so one of them is simulated with its share of
+ * `simulateMassReconnect` for many clients. Nodes are alike, so one of them is simulated with its share of
  * the clients; and where that is more than 10,000, one simulated client stands for several of a
  * node that takes as many times fewer set-ups a second, each as many times dearer (times stay what
  * they are).
  */
-export function batchedHerd(options: HerdOptions): HerdResult {
+export function batchedMassReconnect(options: MassReconnectOptions): MassReconnectResult {
   const share = Math.ceil(options.clients / options.nodes);
-  const each = standsFor(share, CLIENTS_SIMULATED_MAX, options.taker.handshakesPerSecond);
-  const result = simulateHerd({
+  const each = standsFor(share, CLIENTS_SIMULATED_MAX, options.receiver.handshakesPerSecond);
+  const result = simulateMassReconnect({
     ...options,
     ...ofFewer(options, each),
     clients: Math.ceil(share / each),
@@ -37,15 +45,19 @@ export function batchedHerd(options: HerdOptions): HerdResult {
 }
 
 /**
- * `simulateRoll` for many nodes. Of more than 20 nodes 20 are rolled, each with as many sessions as
+ * `simulateRollingDeploy` for many nodes. Of more than 20 nodes 20 are rolled, each with as many sessions as
  * in the fleet, and the time is extended to all; and where there would be more than 100,000
- * sessions, one stands for several, as in `batchedHerd`.
+ * sessions, one stands for several, as in `batchedMassReconnect`.
  */
-export function batchedRoll(options: RollOptions): RollResult {
+export function batchedRollingDeploy(options: RollingDeployOptions): RollingDeployResult {
   const nodes = Math.min(options.nodes, NODES_SIMULATED_MAX);
   const sessions = (options.sessions * nodes) / options.nodes;
-  const each = standsFor(sessions, SESSIONS_SIMULATED_MAX, options.node.taker.handshakesPerSecond);
-  const result = simulateRoll({
+  const each = standsFor(
+    sessions,
+    SESSIONS_SIMULATED_MAX,
+    options.node.receiver.handshakesPerSecond,
+  );
+  const result = simulateRollingDeploy({
     ...options,
     nodes,
     sessions: Math.round(sessions / each),
@@ -69,14 +81,14 @@ const standsFor = (count: number, wanted: number, handshakesPerSecond: number): 
 
 /** A node whose every client stands for `each` of the real one. */
 function ofFewer(
-  { taker, costs }: Pick<RollNodeOptions, "taker" | "costs">,
+  { receiver, costs }: Pick<RollingNodeOptions, "receiver" | "costs">,
   each: number,
-): Pick<RollNodeOptions, "taker" | "costs"> {
+): Pick<RollingNodeOptions, "receiver" | "costs"> {
   return {
-    taker: {
-      ...taker,
-      handshakesPerSecond: taker.handshakesPerSecond / each,
-      handshakesInFlightMax: Math.ceil(taker.handshakesInFlightMax / each),
+    receiver: {
+      ...receiver,
+      handshakesPerSecond: receiver.handshakesPerSecond / each,
+      handshakesInFlightMax: Math.ceil(receiver.handshakesInFlightMax / each),
     },
     costs: {
       upgradeMs: costs.upgradeMs * each,

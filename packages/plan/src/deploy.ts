@@ -1,10 +1,10 @@
 // Owns: what a deploy takes: the window that its pace needs, its simulation, and what it adds up to
 // in a day.
-import { batchedRoll } from "./batched.ts";
+import { batchedRollingDeploy } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
 import { loadOfNode } from "./load.ts";
-import { costsOf, takerOf } from "./losses.ts";
-import type { RollResult } from "./rolling-deploy.ts";
+import { costsOf, receiverOf } from "./losses.ts";
+import type { RollingDeployResult } from "./rolling-deploy.ts";
 import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
 
 export interface Deploy {
@@ -16,7 +16,7 @@ export interface Deploy {
   readonly windowGiven: boolean;
   /** terminationGracePeriodSeconds that goes with it. */
   readonly graceSeconds: number;
-  readonly roll: RollResult;
+  readonly roll: RollingDeployResult;
   readonly perDay: { readonly deploys: number; readonly tookMs: number; readonly moves: number };
 }
 
@@ -65,11 +65,11 @@ export function deployOf({
   const windowMs =
     fleet.drainWindowMs ??
     windowForPace(sessions, node.handshakesPerSecond, fleet.drainPerSecondMax);
-  const roll = batchedRoll({
+  const roll = batchedRollingDeploy({
     sessions: demand.clients,
     nodes,
     node: {
-      taker: takerOf(scenario),
+      receiver: receiverOf(scenario),
       costs: costsOf(scenario, calibration),
       background: Math.min(1, loadOfNode({ demand, node, calibration }, nodes).cpuShare),
     },

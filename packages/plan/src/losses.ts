@@ -1,11 +1,11 @@
 // Owns: what the loss of a node, of a zone and of every connection do: survivors' load, and how
 // long until everyone is back.
 import { serverWindowMs } from "@holdfast/core";
-import { batchedHerd } from "./batched.ts";
+import { batchedMassReconnect } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
 import { loadOfNode, type NodeLoad } from "./load.ts";
-import type { HerdOptions, HerdResult } from "./mass-reconnect.ts";
-import type { SetUpCosts, TakerSettings } from "./receiving-node.ts";
+import type { MassReconnectOptions, MassReconnectResult } from "./mass-reconnect.ts";
+import type { ReceivingNodeSettings, SetUpCosts } from "./receiving-node.ts";
 import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
 import { nodesLost } from "./sizing.ts";
 
@@ -17,7 +17,7 @@ export interface Loss {
   readonly load: NodeLoad;
   /** The window that clients had been told: what the loss of one node needs. */
   readonly windowMs: number;
-  readonly herd: HerdResult;
+  readonly massReconnect: MassReconnectResult;
 }
 
 /**
@@ -27,13 +27,13 @@ export interface Loss {
  */
 export interface Comparison {
   /** As it is: the window of one node's loss, and admission. */
-  readonly asIs: HerdResult;
+  readonly asIs: MassReconnectResult;
   /** Clients that had been told a window for everyone at once, 1.3 N/A. */
-  readonly fullWindow: HerdResult;
+  readonly fullWindow: MassReconnectResult;
   /** Nobody told them a window; admission as it is. */
-  readonly withoutWindow: HerdResult;
+  readonly withoutWindow: MassReconnectResult;
   /** Neither window nor admission: exponential backoff with full jitter and a cap of 30 s. */
-  readonly neither: HerdResult;
+  readonly neither: MassReconnectResult;
   readonly fullWindowMs: number;
 }
 
@@ -48,7 +48,7 @@ const EVENTS_MAX = 2_000_000;
 const NETWORK_MS = 20;
 const FIT_FACTOR = 1.5;
 
-export function takerOf({ node }: Scenario): TakerSettings {
+export function receiverOf({ node }: Scenario): ReceivingNodeSettings {
   const { resumeReserve, handshakesInFlightMax, lagMsMax, figuresMs } = NODE_SETTINGS;
   return {
     handshakesPerSecond: node.handshakesPerSecond,
@@ -84,10 +84,12 @@ export function lossesOf(question: Question): readonly Loss[] {
     losses.push(lossOf(question, { name: "zone", lost: inZone }));
   const windowMs = windowTold(question);
   const load = loadOfNode({ ...scenario, calibration: question.calibration }, nodes);
-  const herd = batchedHerd(stormOf(question, { clients, nodesLeft: nodes, windowMs }));
+  const massReconnect = batchedMassReconnect(
+    stormOf(question, { clients, nodesLeft: nodes, windowMs }),
+  );
   return [
     ...losses,
-    { name: "everyone", clientsLost: clients, nodesLeft: nodes, load, windowMs, herd },
+    { name: "everyone", clientsLost: clients, nodesLeft: nodes, load, windowMs, massReconnect },
   ];
 }
 
@@ -99,14 +101,16 @@ function lossOf(
   const nodesLeft = nodes - lost;
   const clientsLost = Math.round((scenario.demand.clients * lost) / nodes);
   const windowMs = windowTold(question);
-  const herd = batchedHerd(stormOf(question, { clients: clientsLost, nodesLeft, windowMs }));
+  const massReconnect = batchedMassReconnect(
+    stormOf(question, { clients: clientsLost, nodesLeft, windowMs }),
+  );
   return {
     name,
     clientsLost,
     nodesLeft,
     load: loadOfNode({ ...scenario, calibration }, nodesLeft),
     windowMs,
-    herd,
+    massReconnect,
   };
 }
 
@@ -123,10 +127,17 @@ export function compareStorms(question: Question): Comparison {
   const asIs = withTrueA(stormOf(question, { ...all, windowMs: windowTold(question) }));
   const withoutWindow = { ...asIs, windowMs: 0, windowLeastMs: 0 };
   return {
-    asIs: batchedHerd(asIs),
-    fullWindow: batchedHerd({ ...asIs, windowMs: fullWindowMs, windowLeastMs: fullWindowMs }),
-    withoutWindow: batchedHerd(withoutWindow),
-    neither: batchedHerd({ ...withoutWindow, taker: { ...withoutWindow.taker, admits: false } }),
+    asIs: batchedMassReconnect(asIs),
+    fullWindow: batchedMassReconnect({
+      ...asIs,
+      windowMs: fullWindowMs,
+      windowLeastMs: fullWindowMs,
+    }),
+    withoutWindow: batchedMassReconnect(withoutWindow),
+    neither: batchedMassReconnect({
+      ...withoutWindow,
+      receiver: { ...withoutWindow.receiver, admits: false },
+    }),
     fullWindowMs,
   };
 }
@@ -134,9 +145,9 @@ export function compareStorms(question: Question): Comparison {
 /**
  * The same, with set-ups so dear that the CPU beside the deliveries is just enough for A of them.
  */
-function withTrueA(options: HerdOptions): HerdOptions {
-  const { costs, background, taker } = options;
-  const wholeMs = ((1 - background) * 1000) / taker.handshakesPerSecond;
+function withTrueA(options: MassReconnectOptions): MassReconnectOptions {
+  const { costs, background, receiver } = options;
+  const wholeMs = ((1 - background) * 1000) / receiver.handshakesPerSecond;
   return {
     ...options,
     costs: { ...costs, connectMs: Math.max(costs.connectMs, wholeMs - costs.upgradeMs) },
@@ -175,12 +186,12 @@ function windowTold({ scenario, nodes }: Question): number {
 function stormOf(
   { scenario, calibration }: Question,
   storm: { readonly clients: number; readonly nodesLeft: number; readonly windowMs: number },
-): HerdOptions {
+): MassReconnectOptions {
   return {
     clients: storm.clients,
     nodes: storm.nodesLeft,
     balancer: scenario.fleet.balancer,
-    taker: takerOf(scenario),
+    receiver: receiverOf(scenario),
     costs: costsOf(scenario, calibration),
     background: Math.min(1, loadOfNode({ ...scenario, calibration }, storm.nodesLeft).cpuShare),
     ...windowsKnown(storm.windowMs),

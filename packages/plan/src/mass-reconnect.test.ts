@@ -1,29 +1,31 @@
 import { describe, expect, test } from "bun:test";
 import { serverWindowMs } from "@holdfast/core";
 import fc from "fast-check";
-import { batchedHerd } from "./batched.ts";
-import { type HerdOptions, simulateHerd } from "./mass-reconnect.ts";
-import { HERD } from "./testing.ts";
+import { batchedMassReconnect } from "./batched.ts";
+import { type MassReconnectOptions, simulateMassReconnect } from "./mass-reconnect.ts";
+import { MASS_RECONNECT } from "./testing.ts";
 
-const plain: HerdOptions = {
-  ...HERD,
+const plain: MassReconnectOptions = {
+  ...MASS_RECONNECT,
   windowMs: 0,
   background: 0,
   networkMs: 1,
-  taker: { ...HERD.taker, admits: false },
+  receiver: { ...MASS_RECONNECT.receiver, admits: false },
 };
 /** A node that can do `perSecond` set-ups a second. */
-const withTrueA = (options: HerdOptions, perSecond: number): HerdOptions => ({
+const withTrueA = (options: MassReconnectOptions, perSecond: number): MassReconnectOptions => ({
   ...options,
-  taker: { ...options.taker, handshakesPerSecond: perSecond },
+  receiver: { ...options.receiver, handshakesPerSecond: perSecond },
   costs: { upgradeMs: 0.1, connectMs: 1000 / perSecond - 0.1, refuseMs: 0.05 },
 });
 
 describe("a window of 1.3 N/A", () => {
   test("brings everyone back with one attempt each, below A, within the window", () => {
     for (const perSecond of [100, 200, 500]) {
-      const windowMs = serverWindowMs(HERD.clients, perSecond, 500);
-      const result = simulateHerd(withTrueA({ ...HERD, windowMs, background: 0 }, perSecond));
+      const windowMs = serverWindowMs(MASS_RECONNECT.clients, perSecond, 500);
+      const result = simulateMassReconnect(
+        withTrueA({ ...MASS_RECONNECT, windowMs, background: 0 }, perSecond),
+      );
       expect(result.attemptsPerClient).toBeLessThan(1.05);
       expect(result.abandonedPerClient).toBe(0);
       expect(result.backMs).toBeLessThan(windowMs + 2000);
@@ -40,11 +42,11 @@ describe("admission alone", () => {
         fc.constantFrom(200, 500, 1000),
         fc.nat(1e6),
         (clients, perSecond, seed) => {
-          const result = simulateHerd({
-            ...HERD,
+          const result = simulateMassReconnect({
+            ...MASS_RECONNECT,
             clients,
             seed,
-            taker: { ...HERD.taker, handshakesPerSecond: perSecond },
+            receiver: { ...MASS_RECONNECT.receiver, handshakesPerSecond: perSecond },
           });
           // 0.85 A, and what the two buckets hold: 0.2 s of it.
           expect(result.setUpsPerSecondMax).toBeLessThanOrEqual(
@@ -71,14 +73,19 @@ describe("neither window nor admission (rule 1: the cap of 30 s must be above 2 
     test(`${load} s of set-ups ${recovers ? "recover" : "never recover"}`, () => {
       const perSecond = 100;
       expect(30 > 2 * (load - 10)).toBe(recovers);
-      const result = simulateHerd(withTrueA({ ...plain, clients: load * perSecond }, perSecond));
+      const result = simulateMassReconnect(
+        withTrueA({ ...plain, clients: load * perSecond }, perSecond),
+      );
       expect(result.backMs !== undefined).toBe(recovers);
       if (!recovers) expect(result.backShare).toBeLessThan(0.5);
     });
   test("with Holdfast's admission the same loads recover, in a few times the least time that there is", () => {
     for (const load of [30, 40, 60]) {
-      const result = simulateHerd(
-        withTrueA({ ...plain, clients: load * 100, taker: { ...plain.taker, admits: true } }, 100),
+      const result = simulateMassReconnect(
+        withTrueA(
+          { ...plain, clients: load * 100, receiver: { ...plain.receiver, admits: true } },
+          100,
+        ),
       );
       expect(result.backMs).toBeLessThan(3 * load * 1000);
     }
@@ -94,12 +101,12 @@ describe("conservation", () => {
         fc.nat(1e6),
         fc.boolean(),
         (clients, nodes, seed, admits) => {
-          const result = simulateHerd({
-            ...HERD,
+          const result = simulateMassReconnect({
+            ...MASS_RECONNECT,
             clients,
             nodes,
             seed,
-            taker: { ...HERD.taker, admits },
+            receiver: { ...MASS_RECONNECT.receiver, admits },
           });
           expect(result.backShare).toBe(1);
           if (clients > 0) expect(result.attemptsPerClient).toBeGreaterThanOrEqual(1);
@@ -112,8 +119,10 @@ describe("conservation", () => {
     );
   });
   test("the same seed gives the same storm", () => {
-    expect(simulateHerd(HERD)).toEqual(simulateHerd(HERD));
-    expect(simulateHerd({ ...HERD, seed: 2 }).backMs).not.toBe(simulateHerd(HERD).backMs);
+    expect(simulateMassReconnect(MASS_RECONNECT)).toEqual(simulateMassReconnect(MASS_RECONNECT));
+    expect(simulateMassReconnect({ ...MASS_RECONNECT, seed: 2 }).backMs).not.toBe(
+      simulateMassReconnect(MASS_RECONNECT).backMs,
+    );
   });
 });
 
@@ -128,8 +137,14 @@ describe("the batched model against the exact one", () => {
         fc.nat(1e6),
         fc.constantFrom(0, 500, 5000, 20_000),
         (thousands, seed, windowMs) => {
-          const options = { ...HERD, clients: thousands * 1000, nodes: 4, seed, windowMs };
-          const [exact, batched] = [simulateHerd(options), batchedHerd(options)];
+          const options = {
+            ...MASS_RECONNECT,
+            clients: thousands * 1000,
+            nodes: 4,
+            seed,
+            windowMs,
+          };
+          const [exact, batched] = [simulateMassReconnect(options), batchedMassReconnect(options)];
           close(batched.halfBackMs, exact.halfBackMs, 0.1);
           close(batched.mostBackMs, exact.mostBackMs, 0.15);
           expect(Math.abs(batched.attemptsPerClient - exact.attemptsPerClient)).toBeLessThan(
@@ -142,8 +157,8 @@ describe("the batched model against the exact one", () => {
   });
   test("one client stands for four", () => {
     for (const windowMs of [500, 30_000, 104_000]) {
-      const options = { ...HERD, clients: 40_000, windowMs };
-      const [exact, batched] = [simulateHerd(options), batchedHerd(options)];
+      const options = { ...MASS_RECONNECT, clients: 40_000, windowMs };
+      const [exact, batched] = [simulateMassReconnect(options), batchedMassReconnect(options)];
       expect(batched.events).toBeLessThan(exact.events / 3);
       close(batched.halfBackMs, exact.halfBackMs, 0.1);
       close(batched.mostBackMs, exact.mostBackMs, 0.1);
@@ -156,7 +171,9 @@ describe("the batched model against the exact one", () => {
 });
 
 test("what never ends is bounded in events", () => {
-  const result = simulateHerd(withTrueA({ ...plain, clients: 5000, eventsMax: 20_000 }, 50));
+  const result = simulateMassReconnect(
+    withTrueA({ ...plain, clients: 5000, eventsMax: 20_000 }, 50),
+  );
   expect(result.events).toBe(20_000);
   expect(result.backMs).toBeUndefined();
 });

@@ -3,10 +3,15 @@
 import { attemptDelayMs } from "@holdfast/client/engine";
 import { createChance } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type Answer, type SetUpCosts, Taker, type TakerSettings } from "./receiving-node.ts";
+import {
+  type Answer,
+  ReceivingNode,
+  type ReceivingNodeSettings,
+  type SetUpCosts,
+} from "./receiving-node.ts";
 import type { Balancer } from "./rolling-node.ts";
 
-export interface HerdOptions {
+export interface MassReconnectOptions {
   /** Clients whose connections end at time 0. */
   readonly clients: number;
   /** Nodes that take them in. */
@@ -16,7 +21,7 @@ export interface HerdOptions {
    * is sent the next ones as well.
    */
   readonly balancer: Balancer;
-  readonly taker: TakerSettings;
+  readonly receiver: ReceivingNodeSettings;
   readonly costs: SetUpCosts;
   /** Share (0 to 1) of each event loop that deliveries take. */
   readonly background: number;
@@ -37,7 +42,7 @@ export interface HerdOptions {
   readonly seed: number;
 }
 
-export interface HerdResult {
+export interface MassReconnectResult {
   /** When everyone has a session again; undefined: not within the horizon. */
   readonly backMs: number | undefined;
   /** When half and 99 of 100 have. */
@@ -65,18 +70,18 @@ const HELLO = 2 ** 31;
 const OVER = 2 ** 32;
 
 /**
- * Simulates every client by itself. Its time and memory grow with `clients`; `batchedHerd` bounds
+ * Simulates every client by itself. Its time and memory grow with `clients`; `batchedMassReconnect` bounds
  * both.
  */
-export function simulateHerd(options: HerdOptions): HerdResult {
-  return new Herd(options).run();
+export function simulateMassReconnect(options: MassReconnectOptions): MassReconnectResult {
+  return new MassReconnect(options).run();
 }
 
-class Herd {
-  readonly #options: HerdOptions;
+class MassReconnect {
+  readonly #options: MassReconnectOptions;
   readonly #chance: () => number;
   readonly #queue = new EventQueue();
-  readonly #takers: readonly Taker[];
+  readonly #receivers: readonly ReceivingNode[];
   readonly #failures: Uint8Array;
   /** The window that each client knows: whoever is given a slot forgets it. */
   readonly #windowsMs: Float64Array;
@@ -88,13 +93,13 @@ class Herd {
   #abandoned = 0;
   #events = 0;
 
-  constructor(options: HerdOptions) {
-    const { clients, nodes, taker: settings, costs, background, seed } = options;
+  constructor(options: MassReconnectOptions) {
+    const { clients, nodes, receiver: settings, costs, background, seed } = options;
     this.#options = options;
     this.#chance = createChance(seed);
-    this.#takers = Array.from(
+    this.#receivers = Array.from(
       { length: nodes },
-      () => new Taker({ settings, costs, background, chance: this.#chance }),
+      () => new ReceivingNode({ settings, costs, background, chance: this.#chance }),
     );
     this.#failures = new Uint8Array(clients);
     const { windowMs, windowLeastMs = windowMs } = options;
@@ -106,7 +111,7 @@ class Herd {
     this.#target = new Uint16Array(clients);
   }
 
-  run(): HerdResult {
+  run(): MassReconnectResult {
     const { clients, horizonMs, eventsMax, networkMs } = this.#options;
     // The end of a connection reaches its client after one way through the network.
     for (let client = 0; client < clients; client++)
@@ -141,7 +146,7 @@ class Herd {
     this.#connections[node] = (this.#connections[node] ?? 0) + 1;
     this.#target[client] = node;
     this.#begunMs[client] = nowMs;
-    const answer = this.#takers[node]?.upgrade(nowMs + networkMs);
+    const answer = this.#receivers[node]?.upgrade(nowMs + networkMs);
     if (answer === undefined) return;
     if (answer.retryMs === 0) this.#queue.push(answer.doneMs + 2 * networkMs, HELLO + client);
     else this.#refused(client, answer, false);
@@ -159,9 +164,9 @@ class Herd {
 
   #hello(client: number, nowMs: number): void {
     const { networkMs } = this.#options;
-    const taker = this.#takers[this.#target[client] ?? 0];
-    if (taker === undefined) return;
-    const answer = taker.hello(nowMs);
+    const receiver = this.#receivers[this.#target[client] ?? 0];
+    if (receiver === undefined) return;
+    const answer = receiver.hello(nowMs);
     // Whoever is given a slot of its own is told to forget the window.
     if (answer.retryMs > 0) this.#refused(client, answer, true);
     else if (answer.doneMs + networkMs > this.#givesUpMs(client)) this.#abandon(client);
@@ -199,12 +204,12 @@ class Herd {
     this.#schedule(client, Math.max(atMs, this.#queue.nowMs), retryMs);
   }
 
-  #result(): HerdResult {
+  #result(): MassReconnectResult {
     const { clients, horizonMs } = this.#options;
     const times = Float64Array.from(this.#backMs.filter((atMs) => atMs <= horizonMs)).sort();
     const whenBack = (share: number): number | undefined =>
       times[Math.max(0, Math.ceil(clients * share) - 1)];
-    const peaks = this.#takers.map((taker) => taker.peaks);
+    const peaks = this.#receivers.map((receiver) => receiver.peaks);
     return {
       backMs: clients === 0 ? 0 : whenBack(1),
       halfBackMs: whenBack(0.5),
@@ -220,7 +225,11 @@ class Herd {
   }
 }
 
-function curveOf(times: Float64Array, clients: number, untilMs: number): HerdResult["curve"] {
+function curveOf(
+  times: Float64Array,
+  clients: number,
+  untilMs: number,
+): MassReconnectResult["curve"] {
   let back = 0;
   return Array.from({ length: CURVE_POINTS + 1 }, (_, point) => {
     const atMs = (untilMs * point) / CURVE_POINTS;

@@ -139,7 +139,7 @@ describe("a plan", () => {
   test("has what a deploy and each loss do; a node's and a zone's clients come back", () => {
     const plan = planWith({ fleet: { zones: 3 } });
     expect(plan.losses.map(({ name }) => name)).toEqual(["node", "zone", "everyone"]);
-    for (const { herd } of plan.losses) expect(herd.backShare).toBe(1);
+    for (const { massReconnect } of plan.losses) expect(massReconnect.backShare).toBe(1);
     expect(plan.deploy.roll).toMatchObject({ finished: true, cut: 0 });
     expect(plan.problems).toEqual([]);
     expect(plan.storms.fullWindow.attemptsPerClient).toBeLessThan(

@@ -59,7 +59,13 @@ export function makePlan(
     compareStorms(question),
   ];
   const { asIs, fullWindow, withoutWindow, neither } = storms;
-  const herds = [...losses.map(({ herd }) => herd), asIs, fullWindow, withoutWindow, neither];
+  const massReconnects = [
+    ...losses.map(({ massReconnect }) => massReconnect),
+    asIs,
+    fullWindow,
+    withoutWindow,
+    neither,
+  ];
   return {
     scenario,
     calibration,
@@ -73,7 +79,7 @@ export function makePlan(
     scaleUp: simulateScaleUp(nodes, scenario.demand.clients / nodes),
     growth: growthOf(scenario, calibration),
     problems: problemsOf({ scenario, sizing, nodes, load, redis, deploy, losses }),
-    events: herds.reduce((sum, { events }) => sum + events, deploy.roll.events),
+    events: massReconnects.reduce((sum, { events }) => sum + events, deploy.roll.events),
   };
 }
 

@@ -101,12 +101,16 @@ function problemsOfDeploys({ scenario, deploy }: Findings): readonly Problem[] {
 }
 
 function problemsOfLosses({ scenario, losses }: Findings): readonly Problem[] {
-  return losses.flatMap(({ name, herd }): readonly Problem[] => {
-    if (herd.backMs !== undefined && herd.backMs <= scenario.fleet.recoveryMsMax * 1.5) return [];
+  return losses.flatMap(({ name, massReconnect }): readonly Problem[] => {
+    if (
+      massReconnect.backMs !== undefined &&
+      massReconnect.backMs <= scenario.fleet.recoveryMsMax * 1.5
+    )
+      return [];
     const back =
-      herd.backMs === undefined
-        ? `${Math.round(herd.backShare * 100)} % are back after half an hour`
-        : `everyone is back after ${Math.round(herd.backMs / 1000)} s`;
+      massReconnect.backMs === undefined
+        ? `${Math.round(massReconnect.backShare * 100)} % are back after half an hour`
+        : `everyone is back after ${Math.round(massReconnect.backMs / 1000)} s`;
     const what = name === "everyone" ? "all connections are lost at once" : `a ${name} dies`;
     return [
       {

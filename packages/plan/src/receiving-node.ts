@@ -2,7 +2,7 @@
 // an event loop that works off one thing at a time.
 import { type Admission, CapacityMeter, createAdmission } from "@holdfast/core";
 
-export interface TakerSettings {
+export interface ReceivingNodeSettings {
   /** A, as it is configured. */
   readonly handshakesPerSecond: number;
   readonly resumeReserve: number;
@@ -44,8 +44,8 @@ const SLOT_MS = 100;
 const SLOTS_OF_SECOND = 10;
 const SLOTS_MAX = 72_000;
 
-export class Taker {
-  readonly #settings: TakerSettings;
+export class ReceivingNode {
+  readonly #settings: ReceivingNodeSettings;
   readonly #costs: SetUpCosts;
   readonly #chance: () => number;
   readonly #meter: CapacityMeter;
@@ -66,7 +66,7 @@ export class Taker {
 
   /** `background`: share (0 to 1) of the event loop that deliveries take. */
   constructor(options: {
-    readonly settings: TakerSettings;
+    readonly settings: ReceivingNodeSettings;
     readonly costs: SetUpCosts;
     readonly background: number;
     readonly chance: () => number;

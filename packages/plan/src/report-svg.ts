@@ -1,6 +1,6 @@
 // Owns: a plan as one picture: how a storm goes under four sets of rules, and how many nodes growth
 // needs.
-import type { HerdResult } from "./mass-reconnect.ts";
+import type { MassReconnectResult } from "./mass-reconnect.ts";
 import type { Growth, Plan } from "./plan.ts";
 import { sampled } from "./report-text.ts";
 import { count, duration } from "./units.ts";
@@ -18,22 +18,22 @@ interface Series {
   readonly name: string;
   readonly color: "a" | "b" | "c" | "d";
   readonly dash: string;
-  readonly herd: HerdResult;
+  readonly massReconnect: MassReconnectResult;
 }
 
 /** A self-contained SVG for light and dark. */
 export function planSvg(plan: Plan): string {
   const { storms, growth, scenario, nodes } = plan;
   const series: readonly Series[] = [
-    { name: "as it is", color: "a", dash: "", herd: storms.asIs },
+    { name: "as it is", color: "a", dash: "", massReconnect: storms.asIs },
     {
       name: `window of ${duration(storms.fullWindowMs)}`,
       color: "b",
       dash: "8 3",
-      herd: storms.fullWindow,
+      massReconnect: storms.fullWindow,
     },
-    { name: "no window", color: "c", dash: "3 3", herd: storms.withoutWindow },
-    { name: "no admission either", color: "d", dash: "10 3 2 3", herd: storms.neither },
+    { name: "no window", color: "c", dash: "3 3", massReconnect: storms.withoutWindow },
+    { name: "no admission either", color: "d", dash: "10 3 2 3", massReconnect: storms.neither },
   ];
   const height = growth.length === 0 ? 350 : 390 + growth.length * 26;
   const title = `${count(scenario.demand.clients)} clients on ${count(nodes)} nodes lose all connections at once`;
@@ -47,7 +47,9 @@ ${growth.length === 0 ? "" : growthBars(growth)}
 }
 
 function stormPlot(series: readonly Series[], fullWindowMs: number): string {
-  const ends = series.map(({ herd }) => herd.backMs ?? herd.curve.at(-1)?.atMs ?? 0);
+  const ends = series.map(
+    ({ massReconnect }) => massReconnect.backMs ?? massReconnect.curve.at(-1)?.atMs ?? 0,
+  );
   const untilMs = Math.min(Math.max(...ends), 4 * Math.max(ends[0] ?? 0, fullWindowMs));
   const { left, width, height, top } = PLOT;
   const grid = [0, 0.25, 0.5, 0.75, 1].map((share) => {
@@ -58,19 +60,19 @@ function stormPlot(series: readonly Series[], fullWindowMs: number): string {
     (share) =>
       `<text class="small" x="${left + width * share}" y="${top + height + 20}" text-anchor="middle">${duration(untilMs * share)}</text>`,
   );
-  const lines = series.map(({ color, dash, herd }) => {
-    const points = [0, ...sampled(herd, POINTS, untilMs)].map(
+  const lines = series.map(({ color, dash, massReconnect }) => {
+    const points = [0, ...sampled(massReconnect, POINTS, untilMs)].map(
       (share, point) =>
         `${(left + (width * point) / POINTS).toFixed(1)} ${(top + height * (1 - share)).toFixed(1)}`,
     );
     return `<path d="M${points.join("L")}" style="stroke:var(--${color})" stroke-dasharray="${dash}"/>`;
   });
-  const legend = series.map(({ name, color, dash, herd }, place) => {
+  const legend = series.map(({ name, color, dash, massReconnect }, place) => {
     const y = top + 12 + place * 44;
     const back =
-      herd.backMs === undefined
-        ? `${Math.round(herd.backShare * 100)} % back`
-        : `all back: ${duration(herd.backMs)}`;
+      massReconnect.backMs === undefined
+        ? `${Math.round(massReconnect.backShare * 100)} % back`
+        : `all back: ${duration(massReconnect.backMs)}`;
     const x = left + width + 16;
     return `<path d="M${x} ${y}h22" style="stroke:var(--${color})" stroke-dasharray="${dash}"/><text x="${x + 28}" y="${y + 4}">${name}</text><text class="small" x="${x + 28}" y="${y + 20}">${back}</text>`;
   });

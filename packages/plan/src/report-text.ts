@@ -1,7 +1,7 @@
 // Owns: a plan as text for a terminal, with bars.
 
 import type { Loss } from "./losses.ts";
-import type { HerdResult } from "./mass-reconnect.ts";
+import type { MassReconnectResult } from "./mass-reconnect.ts";
 import type { Plan } from "./plan.ts";
 import { bar, bytes, count, duration, percent, sparkline } from "./units.ts";
 
@@ -96,7 +96,7 @@ function deploy({
 }
 
 function losses({ losses: all, scaleUp, nodes, scenario }: Plan): string {
-  const rows = all.map((loss) => `  ${nameOf(loss).padEnd(36)}${backText(loss.herd)}`);
+  const rows = all.map((loss) => `  ${nameOf(loss).padEnd(36)}${backText(loss.massReconnect)}`);
   const joined =
     scaleUp.moved === 0
       ? `  one node more: nothing moves, since the others are within the rebalancing tolerance; newcomers and deploys fill it`
@@ -112,19 +112,19 @@ function nameOf({ name, clientsLost }: Loss): string {
   return `${name === "everyone" ? "all connections" : `a ${name} dies`}: ${count(clientsLost)} clients`;
 }
 
-function backText(herd: HerdResult): string {
+function backText(massReconnect: MassReconnectResult): string {
   const back =
-    herd.backMs === undefined
-      ? `${percent(herd.backShare)} back after ${duration(herd.curve.at(-1)?.atMs ?? 0)}`
-      : `all back after ${duration(herd.backMs)}`;
-  return `${back}, ${herd.attemptsPerClient.toFixed(2)} attempts each, peak ${count(herd.setUpsPerSecondMax)} set-ups/s of a node`;
+    massReconnect.backMs === undefined
+      ? `${percent(massReconnect.backShare)} back after ${duration(massReconnect.curve.at(-1)?.atMs ?? 0)}`
+      : `all back after ${duration(massReconnect.backMs)}`;
+  return `${back}, ${massReconnect.attemptsPerClient.toFixed(2)} attempts each, peak ${count(massReconnect.setUpsPerSecondMax)} set-ups/s of a node`;
 }
 
 function storms({
   storms: { asIs, fullWindow, withoutWindow, neither, fullWindowMs },
 }: Plan): string {
-  const line = (name: string, herd: HerdResult): string =>
-    `  ${name.padEnd(26)}|${sparkline(sampled(herd, CURVE_WIDTH, untilMs))}| ${herd.backMs === undefined ? `${percent(herd.backShare)} back` : duration(herd.backMs)}, ${herd.attemptsPerClient.toFixed(1)} attempts`;
+  const line = (name: string, massReconnect: MassReconnectResult): string =>
+    `  ${name.padEnd(26)}|${sparkline(sampled(massReconnect, CURVE_WIDTH, untilMs))}| ${massReconnect.backMs === undefined ? `${percent(massReconnect.backShare)} back` : duration(massReconnect.backMs)}, ${massReconnect.attemptsPerClient.toFixed(1)} attempts`;
   const all = [asIs, fullWindow, withoutWindow, neither];
   const untilMs = Math.min(
     Math.max(...all.map(({ backMs, curve }) => backMs ?? curve.at(-1)?.atMs ?? 0)),
@@ -141,7 +141,7 @@ function storms({
 
 /** The curve at so many times up to `untilMs`. */
 export function sampled(
-  { curve, backShare }: HerdResult,
+  { curve, backShare }: MassReconnectResult,
   points: number,
   untilMs: number,
 ): readonly number[] {

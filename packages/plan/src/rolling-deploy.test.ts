@@ -1,13 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { batchedRoll } from "./batched.ts";
+import { batchedRollingDeploy } from "./batched.ts";
 import { windowForPace } from "./deploy.ts";
-import { simulateRoll } from "./rolling-deploy.ts";
-import { HERD, ROLL } from "./testing.ts";
+import { simulateRollingDeploy } from "./rolling-deploy.ts";
+import { MASS_RECONNECT, ROLLING_DEPLOY } from "./testing.ts";
 
 describe("a rolling deploy", () => {
   test("moves each session once behind a balancer that takes the emptiest node, and cuts nobody", () => {
-    const result = simulateRoll({ ...ROLL, windowMs: windowForPace(1000, 500, 500) });
+    const result = simulateRollingDeploy({
+      ...ROLLING_DEPLOY,
+      windowMs: windowForPace(1000, 500, 500),
+    });
     expect(result).toMatchObject({ finished: true, cut: 0, sessionsAtEnd: 3000 });
     expect(result.movesPerSession).toBeLessThan(1.02);
     expect(result.attemptsPerMove).toBeLessThan(1.1);
@@ -22,9 +25,12 @@ describe("a rolling deploy", () => {
         fc.constantFrom("least-connections" as const, "random" as const),
         fc.nat(1e6),
         (nodes, sessions, handshakesPerSecond, balancer, seed) => {
-          const node = { ...ROLL.node, taker: { ...HERD.taker, handshakesPerSecond } };
-          const result = simulateRoll({
-            ...ROLL,
+          const node = {
+            ...ROLLING_DEPLOY.node,
+            receiver: { ...MASS_RECONNECT.receiver, handshakesPerSecond },
+          };
+          const result = simulateRollingDeploy({
+            ...ROLLING_DEPLOY,
             nodes,
             sessions,
             balancer,
@@ -46,21 +52,28 @@ describe("a rolling deploy", () => {
   test("leaves at 0.7 A at most when the window allows it", () => {
     for (const handshakesPerSecond of [50, 150, 500]) {
       const windowMs = windowForPace(1000, handshakesPerSecond, 500);
-      const result = simulateRoll({
-        ...ROLL,
+      const result = simulateRollingDeploy({
+        ...ROLLING_DEPLOY,
         windowMs,
-        node: { ...ROLL.node, taker: { ...HERD.taker, handshakesPerSecond } },
+        node: {
+          ...ROLLING_DEPLOY.node,
+          receiver: { ...MASS_RECONNECT.receiver, handshakesPerSecond },
+        },
       });
       expect(result.cut).toBe(0);
-      // Pressure can only slow it down; the last second of a drain may know of more takers (see
-      // takersOfMoves).
+      // Pressure can only slow it down; the last second of a drain may know of more receivers (see
+      // receiversOfMoves).
       expect(result.drainMs).toBeGreaterThan((1000 / (0.7 * handshakesPerSecond)) * 900);
     }
   });
   test("cuts who cannot leave in a window that is too short", () => {
-    const taker = { ...HERD.taker, handshakesPerSecond: 20 };
+    const receiver = { ...MASS_RECONNECT.receiver, handshakesPerSecond: 20 };
     expect(
-      simulateRoll({ ...ROLL, windowMs: 5000, node: { ...ROLL.node, taker } }).cut,
+      simulateRollingDeploy({
+        ...ROLLING_DEPLOY,
+        windowMs: 5000,
+        node: { ...ROLLING_DEPLOY.node, receiver },
+      }).cut,
     ).toBeGreaterThan(1000);
   });
   test("the window for a pace is the least in steps of 5 s, and has its part without slots", () => {
@@ -73,8 +86,8 @@ describe("a rolling deploy", () => {
 
 describe("the batched model against the exact one", () => {
   test("20 nodes stand for 60", () => {
-    const options = { ...ROLL, nodes: 60, sessions: 30_000 };
-    const [exact, batched] = [simulateRoll(options), batchedRoll(options)];
+    const options = { ...ROLLING_DEPLOY, nodes: 60, sessions: 30_000 };
+    const [exact, batched] = [simulateRollingDeploy(options), batchedRollingDeploy(options)];
     expect(batched.events).toBeLessThan(exact.events / 2);
     expect(Math.abs(batched.tookMs / exact.tookMs - 1)).toBeLessThan(0.1);
     expect(Math.abs(batched.drainMs / exact.drainMs - 1)).toBeLessThan(0.15);
@@ -83,14 +96,14 @@ describe("the batched model against the exact one", () => {
   });
   test("one session stands for five", () => {
     const options = {
-      ...ROLL,
+      ...ROLLING_DEPLOY,
       nodes: 10,
       sessions: 500_000,
       windowMs: windowForPace(50_000, 500, 500),
     };
     const [exact, batched] = [
-      simulateRoll({ ...options, eventsMax: 10_000_000 }),
-      batchedRoll(options),
+      simulateRollingDeploy({ ...options, eventsMax: 10_000_000 }),
+      batchedRollingDeploy(options),
     ];
     expect(batched.events).toBeLessThan(exact.events / 3);
     expect(Math.abs(batched.tookMs / exact.tookMs - 1)).toBeLessThan(0.05);

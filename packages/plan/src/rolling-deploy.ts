@@ -4,21 +4,21 @@ import {
   createDrainPacer,
   type DrainPacer,
   drainShare,
+  receiversCapacity,
+  receiversOfMoves,
+  receiversPressed,
   TURNED_AWAY_MAX,
-  takersCapacity,
-  takersOfMoves,
-  takersPressed,
   turnAwayChance,
 } from "@holdfast/core";
 import { createChance } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
-import { type Balancer, RollNode, type RollNodeOptions } from "./rolling-node.ts";
+import { type Balancer, RollingNode, type RollingNodeOptions } from "./rolling-node.ts";
 
-export interface RollOptions {
+export interface RollingDeployOptions {
   readonly sessions: number;
   /** Nodes that are replaced, one after the other: one more runs meanwhile (surge 1). */
   readonly nodes: number;
-  readonly node: RollNodeOptions;
+  readonly node: RollingNodeOptions;
   readonly balancer: Balancer;
   /** From the start of a node until it is ready. */
   readonly startMs: number;
@@ -31,7 +31,7 @@ export interface RollOptions {
   readonly seed: number;
 }
 
-export interface RollResult {
+export interface RollingDeployResult {
   /** False: `eventsMax` was reached. */
   readonly finished: boolean;
   readonly tookMs: number;
@@ -67,17 +67,17 @@ const CATCH_UP_TRIPS = 2;
 const KIND = 2 ** 32;
 const [ATTEMPT, HELLO, TAKEN, STEP, BEGIN, READY] = [0, 1, 2, 3, 4, 5].map((kind) => kind * KIND);
 
-/** Simulates every session by itself; `batchedRoll` bounds time and memory. */
-export function simulateRoll(options: RollOptions): RollResult {
-  return new Roll(options).run();
+/** Simulates every session by itself; `batchedRollingDeploy` bounds time and memory. */
+export function simulateRollingDeploy(options: RollingDeployOptions): RollingDeployResult {
+  return new RollingDeploy(options).run();
 }
 
-class Roll {
-  readonly #options: RollOptions;
+class RollingDeploy {
+  readonly #options: RollingDeployOptions;
   readonly #chance: () => number;
   readonly #queue = new EventQueue();
-  readonly #nodes: RollNode[] = [];
-  #ready: RollNode[] = [];
+  readonly #nodes: RollingNode[] = [];
+  #ready: RollingNode[] = [];
   /** By node, what follows from the figures that were told last. */
   readonly #turnAwayChances = new Map<number, number>();
   /**
@@ -93,7 +93,7 @@ class Roll {
   readonly #doubled: Uint8Array;
   readonly #begunMs: Float64Array;
   #old = 0;
-  #leaving: RollNode | undefined;
+  #leaving: RollingNode | undefined;
   #pacer: DrainPacer | undefined;
   #waiting: number[] = [];
   #drainStartMs = 0;
@@ -109,7 +109,7 @@ class Roll {
     endMs: 0,
   };
 
-  constructor(options: RollOptions) {
+  constructor(options: RollingDeployOptions) {
     const { sessions, nodes, seed } = options;
     this.#options = options;
     this.#chance = createChance(seed);
@@ -125,7 +125,7 @@ class Roll {
     for (const node of this.#nodes) node.connections = node.sessions;
   }
 
-  run(): RollResult {
+  run(): RollingDeployResult {
     this.#queue.push(this.#options.startMs, READY ?? 0);
     while (this.#counts.events < this.#options.eventsMax && this.#queue.next()) {
       this.#counts.events += 1;
@@ -200,12 +200,12 @@ class Roll {
   } {
     const self = this.#node(this.#old).figures;
     const others = this.#figuresOfOthers(this.#old);
-    const takers = takersOfMoves(self, others, this.#queue.nowMs);
-    const { lagMsMax, handshakesPerSecond } = this.#options.node.taker;
+    const receivers = receiversOfMoves(self, others, this.#queue.nowMs);
+    const { lagMsMax, handshakesPerSecond } = this.#options.node.receiver;
     return {
-      handshakesPerSecond: takersCapacity(handshakesPerSecond, takers),
+      handshakesPerSecond: receiversCapacity(handshakesPerSecond, receivers),
       share: drainShare(remaining, others),
-      pressed: takersPressed(takers, lagMsMax),
+      pressed: receiversPressed(receivers, lagMsMax),
     };
   }
 
@@ -217,7 +217,7 @@ class Roll {
   }
 
   /** Everyone was told by now, and tries: those go on trying, without a connection. */
-  #cutAll(leaving: RollNode, nowMs: number): void {
+  #cutAll(leaving: RollingNode, nowMs: number): void {
     for (const [session, home] of this.#home.entries()) {
       if (home !== this.#old) continue;
       this.#home[session] = -1;
@@ -251,7 +251,7 @@ class Roll {
     this.#target[session] = target;
     this.#begunMs[session] = nowMs;
     node.connections += 1;
-    const { doneMs, retryMs } = node.taker.upgrade(nowMs + networkMs);
+    const { doneMs, retryMs } = node.receiver.upgrade(nowMs + networkMs);
     if (retryMs === 0) this.#queue.push(doneMs + 2 * networkMs, (HELLO ?? 0) + session);
     else this.#failed(session, doneMs + networkMs, retryMs);
   }
@@ -267,7 +267,7 @@ class Roll {
       (this.#turnedAway[session] ?? 0) < TURNED_AWAY_MAX &&
       this.#chance() < this.#turnAwayChance(target);
     if (turnsAway) this.#turnedAway[session] = (this.#turnedAway[session] ?? 0) + 1;
-    const { doneMs, retryMs } = node.taker.hello(
+    const { doneMs, retryMs } = node.receiver.hello(
       nowMs,
       turnsAway ? TURNED_AWAY_MS * (0.5 + this.#chance()) : 0,
     );
@@ -342,14 +342,14 @@ class Roll {
 
   /** Nodes know of each other what was told last. */
   #tellFigures(nowMs: number): void {
-    if (nowMs - this.#figuresMs < this.#options.node.taker.figuresMs) return;
+    if (nowMs - this.#figuresMs < this.#options.node.receiver.figuresMs) return;
     this.#figuresMs = nowMs;
     this.#turnAwayChances.clear();
     for (const node of this.#nodes) node.tell();
   }
 
   #addNode(revision: string, startedAtMs: number): void {
-    const node = new RollNode({
+    const node = new RollingNode({
       ...this.#options.node,
       index: this.#nodes.length,
       revision,
@@ -360,14 +360,14 @@ class Roll {
     this.#ready.push(node);
   }
 
-  #node(index: number): RollNode {
+  #node(index: number): RollingNode {
     const node = this.#nodes[index];
     if (node === undefined)
       throw new RangeError(`Cannot find node ${index}: found ${this.#nodes.length} nodes`);
     return node;
   }
 
-  #result(): RollResult {
+  #result(): RollingDeployResult {
     const { sessions, nodes } = this.#options;
     const { attempts, moves, cut, doubledMax, events, endMs } = this.#counts;
     const left = this.#nodes.filter(({ state }) => state === "ready");
@@ -381,7 +381,7 @@ class Roll {
       movesPerSession: sessions === 0 ? 0 : moves / sessions,
       movesMax: this.#moves.reduce((most, count) => Math.max(most, count), 0),
       attemptsPerMove: moves === 0 ? 0 : attempts / moves,
-      attemptsPerSecondMax: Math.max(...this.#nodes.map(({ taker }) => taker.peaks.attempts)),
+      attemptsPerSecondMax: Math.max(...this.#nodes.map(({ receiver }) => receiver.peaks.attempts)),
       doubledMax,
       sessionsAtEnd,
       unevenness:

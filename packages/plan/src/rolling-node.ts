@@ -1,14 +1,14 @@
 // Owns: one node of a simulated deploy: what it holds, and what it told the others last.
 import type { NodeFigures } from "@holdfast/core";
-import { type SetUpCosts, Taker, type TakerSettings } from "./receiving-node.ts";
+import { ReceivingNode, type ReceivingNodeSettings, type SetUpCosts } from "./receiving-node.ts";
 
 /**
  * How newcomers are dealt out: to the ready node with the fewest connections, or to any ready node.
  */
 export type Balancer = "least-connections" | "random";
 
-export interface RollNodeOptions {
-  readonly taker: TakerSettings;
+export interface RollingNodeOptions {
+  readonly receiver: ReceivingNodeSettings;
   readonly costs: SetUpCosts;
   /** Share (0 to 1) of the event loop that deliveries take. */
   readonly background: number;
@@ -21,9 +21,9 @@ interface Place {
   readonly chance: () => number;
 }
 
-export class RollNode {
+export class RollingNode {
   readonly index: number;
-  readonly taker: Taker;
+  readonly receiver: ReceivingNode;
   state: "ready" | "draining" | "stopped" = "ready";
   sessions = 0;
   /** With those that are being opened: what a balancer counts. */
@@ -31,10 +31,10 @@ export class RollNode {
   figures: NodeFigures;
   readonly #place: Place;
 
-  constructor(options: RollNodeOptions & Place) {
+  constructor(options: RollingNodeOptions & Place) {
     this.index = options.index;
-    this.taker = new Taker({
-      settings: options.taker,
+    this.receiver = new ReceivingNode({
+      settings: options.receiver,
       costs: options.costs,
       background: options.background,
       chance: options.chance,
@@ -57,8 +57,8 @@ export class RollNode {
       state: this.state,
       connections: this.connections,
       sessions: this.sessions,
-      handshakesPerSecond: this.taker.handshakesPerSecond,
-      lagMs: this.taker.lagMs,
+      handshakesPerSecond: this.receiver.handshakesPerSecond,
+      lagMs: this.receiver.lagMs,
       memoryBytes: 0,
       brokerOk: true,
     };

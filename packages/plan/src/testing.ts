@@ -1,8 +1,8 @@
 // Owns: scenarios and simulation options that tests of plans begin from.
 import { CALIBRATION } from "./calibration.ts";
-import type { HerdOptions } from "./mass-reconnect.ts";
+import type { MassReconnectOptions } from "./mass-reconnect.ts";
 import { makePlan, type Plan } from "./plan.ts";
-import type { RollOptions } from "./rolling-deploy.ts";
+import type { RollingDeployOptions } from "./rolling-deploy.ts";
 import { SCENARIO_DEFAULTS, type Scenario } from "./scenario.ts";
 
 interface Changes {
@@ -26,7 +26,7 @@ export function planWith(changes: Changes): Plan {
   return plan;
 }
 
-const taker = {
+const receiver = {
   handshakesPerSecond: 500,
   resumeReserve: 0.3,
   handshakesInFlightMax: 1000,
@@ -36,11 +36,11 @@ const taker = {
 } as const;
 const costs = { upgradeMs: 0.1, connectMs: 0.2, refuseMs: 0.05 } as const;
 
-export const HERD: HerdOptions = {
+export const MASS_RECONNECT: MassReconnectOptions = {
   clients: 4000,
   nodes: 1,
   balancer: "random",
-  taker,
+  receiver,
   costs,
   background: 0.2,
   windowMs: 500,
@@ -51,10 +51,10 @@ export const HERD: HerdOptions = {
   seed: 1,
 };
 
-export const ROLL: RollOptions = {
+export const ROLLING_DEPLOY: RollingDeployOptions = {
   sessions: 3000,
   nodes: 3,
-  node: { taker, costs, background: 0.2 },
+  node: { receiver, costs, background: 0.2 },
   balancer: "least-connections",
   startMs: 1000,
   preDelayMs: 500,

@@ -10,7 +10,7 @@ export const takesSessions = ({ state, brokerOk }: NodeFigures): boolean =>
  * A of those who would take a node's sessions in: its own when it is alone, because then it takes
  * them back itself.
  */
-export function takersCapacity(own: number, others: readonly NodeFigures[]): number {
+export function receiversCapacity(own: number, others: readonly NodeFigures[]): number {
   const taken = others
     .filter(takesSessions)
     .reduce((sum, { handshakesPerSecond }) => sum + handshakesPerSecond, 0);
@@ -27,7 +27,7 @@ export function drainShare(remaining: number, others: readonly NodeFigures[]): n
 }
 
 /** Whether a node that takes sessions in is late: drains go slower then. */
-export const takersPressed = (others: readonly NodeFigures[], lagMsMax: number): boolean =>
+export const receiversPressed = (others: readonly NodeFigures[], lagMsMax: number): boolean =>
   others.some((node) => takesSessions(node) && node.lagMs > lagMsMax);
 
 /**
@@ -63,10 +63,10 @@ export function turnAwayChance(
   nowMs: number,
 ): number {
   const age = agesOf([self, ...others], nowMs);
-  const takers = others.filter(takesSessions);
-  const newer = takers.filter((node) => age(node) > age(self));
+  const receivers = others.filter(takesSessions);
+  const newer = receivers.filter((node) => age(node) > age(self));
   if (!newer.some(({ sessions }) => sessions < Math.max(1, self.sessions))) return 0;
-  return Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer.length / (takers.length + 1)));
+  return Math.min(1, (1 - 1 / ATTEMPTS_MEAN_MAX) / (1 - newer.length / (receivers.length + 1)));
 }
 
 /**
@@ -82,15 +82,15 @@ const LIKELY_SESSIONS = 20;
  * the ones with few sessions, because that is where a balancer sends newcomers. A drain that
  * counted the others' A as well would send these more than they can take.
  */
-export function takersOfMoves(
+export function receiversOfMoves(
   self: NodeFigures,
   others: readonly NodeFigures[],
   nowMs: number,
 ): readonly NodeFigures[] {
   const age = agesOf([self, ...others], nowMs);
-  const takers = others.filter(takesSessions);
-  const newest = takers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
-  const willing = newest > age(self) ? takers.filter((node) => age(node) === newest) : takers;
+  const receivers = others.filter(takesSessions);
+  const newest = receivers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
+  const willing = newest > age(self) ? receivers.filter((node) => age(node) === newest) : receivers;
   const least = willing.reduce(
     (fewest, { sessions }) => Math.min(fewest, sessions),
     Number.POSITIVE_INFINITY,
@@ -136,15 +136,15 @@ export function excessSessions(
   others: readonly NodeFigures[],
   rule: RebalanceRule,
 ): number {
-  const takers = others.filter(takesSessions);
+  const receivers = others.filter(takesSessions);
   if (
-    takers.length === 0 ||
+    receivers.length === 0 ||
     self.state !== "ready" ||
     others.some(({ draining }) => draining !== undefined)
   )
     return 0;
   const mean =
-    takers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (takers.length + 1);
+    receivers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (receivers.length + 1);
   const excess = self.sessions - mean;
   return excess > mean * rule.tolerance && excess >= rule.sessionsMin ? Math.floor(excess) : 0;
 }

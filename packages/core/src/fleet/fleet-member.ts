@@ -12,10 +12,10 @@ import { CapacityMeter } from "./capacity.ts";
 import {
   drainShare,
   excessSessions,
+  receiversCapacity,
+  receiversOfMoves,
+  receiversPressed,
   TURNED_AWAY_MAX,
-  takersCapacity,
-  takersOfMoves,
-  takersPressed,
   turnAwayChance,
 } from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
@@ -69,7 +69,7 @@ export class FleetMember {
   #handshakes = 0;
   #observedMs = 0;
   /** As of the last tick. */
-  #takersCapacity: number;
+  #receiversCapacity: number;
   #toldMs = Number.NEGATIVE_INFINITY;
   #cancelTick: () => void = () => {};
 
@@ -83,7 +83,7 @@ export class FleetMember {
       lagMsMax: fleet.lagMsMax,
     });
     this.#rebalancer = new Rebalancer(this.#rebalanceSettings());
-    this.#takersCapacity = admission.handshakesPerSecond;
+    this.#receiversCapacity = admission.handshakesPerSecond;
     this.#advice = new WindowAdvice(parts.sessions.connections);
   }
 
@@ -143,16 +143,20 @@ export class FleetMember {
    */
   windowMs(): number {
     const { sessions, settings } = this.#parts;
-    return serverWindowMs(sessions.count, this.#takersCapacity, settings().admission.windowMinMs);
+    return serverWindowMs(
+      sessions.count,
+      this.#receiversCapacity,
+      settings().admission.windowMinMs,
+    );
   }
 
   drainTerms(remaining: number): DrainTerms {
     const others = this.others();
-    const takers = takersOfMoves(this.self(), others, this.#parts.clock.wallMs());
+    const receivers = receiversOfMoves(this.self(), others, this.#parts.clock.wallMs());
     return {
-      handshakesPerSecond: takersCapacity(this.handshakesPerSecond, takers),
+      handshakesPerSecond: receiversCapacity(this.handshakesPerSecond, receivers),
       share: drainShare(remaining, others),
-      pressed: takersPressed(takers, this.#parts.settings().fleet.lagMsMax),
+      pressed: receiversPressed(receivers, this.#parts.settings().fleet.lagMsMax),
     };
   }
 
@@ -219,7 +223,7 @@ export class FleetMember {
     for (const { node } of this.#view.expire(nowMs, fleet.nodeLeaseMs))
       observer.nodeChanged(node, "died");
     if (nowMs - this.#toldMs >= fleet.figuresMs) this.#tell(nowMs);
-    this.#takersCapacity = takersCapacity(this.handshakesPerSecond, this.others());
+    this.#receiversCapacity = receiversCapacity(this.handshakesPerSecond, this.others());
     this.#advice.tick(this.windowMs(), settings().admission.windowMinMs);
     this.#rebalance(nowMs);
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());

@@ -4,9 +4,9 @@ import { CapacityMeter } from "./capacity.ts";
 import {
   drainShare,
   excessSessions,
-  takersCapacity,
-  takersOfMoves,
-  takersPressed,
+  receiversCapacity,
+  receiversOfMoves,
+  receiversPressed,
   turnAwayChance,
 } from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
@@ -54,8 +54,8 @@ test("A is that of the nodes that can take sessions; a lone node takes its own b
     node({ node: "d", brokerOk: false }),
     node({ node: "e", handshakesPerSecond: 30 }),
   ];
-  expect(takersCapacity(50, others)).toBe(130);
-  expect(takersCapacity(50, [])).toBe(50);
+  expect(receiversCapacity(50, others)).toBe(130);
+  expect(receiversCapacity(50, [])).toBe(50);
 });
 
 test("what moves goes to the newest revision alone while it has ready nodes, so its A alone is what a drain may use", () => {
@@ -68,12 +68,12 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
     node({ node: "f", revision: "r4", startedAtMs: 9500, brokerOk: false }),
   ];
   const ids = (nodes: readonly NodeFigures[]): string => nodes.map(({ node: id }) => id).join("");
-  expect(ids(takersOfMoves(self, others, NOW_MS))).toBe("de");
-  expect(takersCapacity(100, takersOfMoves(self, others, NOW_MS))).toBe(70);
+  expect(ids(receiversOfMoves(self, others, NOW_MS))).toBe("de");
+  expect(receiversCapacity(100, receiversOfMoves(self, others, NOW_MS))).toBe(70);
   // A balancer that looks at connections sends newcomers to the emptier of two.
   expect(
     ids(
-      takersOfMoves(
+      receiversOfMoves(
         self,
         [
           ...others.slice(0, 3),
@@ -90,7 +90,7 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
   );
   expect(
     ids(
-      takersOfMoves(
+      receiversOfMoves(
         self,
         [...full, node({ node: "e", revision: "r3", startedAtMs: 9000 })],
         NOW_MS,
@@ -98,10 +98,10 @@ test("what moves goes to the newest revision alone while it has ready nodes, so 
     ),
   ).toBe("e");
   // Nobody turns away when there is nothing newer.
-  expect(ids(takersOfMoves(self, others.slice(0, 2), NOW_MS))).toBe("bc");
+  expect(ids(receiversOfMoves(self, others.slice(0, 2), NOW_MS))).toBe("bc");
   expect(
     ids(
-      takersOfMoves(
+      receiversOfMoves(
         node({ node: "me", revision: "r9", startedAtMs: 99_000, state: "draining" }),
         others,
         NOW_MS,
@@ -135,8 +135,8 @@ test("shares of all draining nodes add up to at most one", () => {
 });
 
 test("only nodes that take sessions in press a drain", () => {
-  expect(takersPressed([node({ lagMs: 300 })], 250)).toBe(true);
-  expect(takersPressed([node({ lagMs: 300, state: "draining" })], 250)).toBe(false);
+  expect(receiversPressed([node({ lagMs: 300 })], 250)).toBe(true);
+  expect(receiversPressed([node({ lagMs: 300, state: "draining" })], 250)).toBe(false);
 });
 
 test("the newest revision is the one whose first node started last, and counts only when it can take sessions", () => {
@@ -195,14 +195,14 @@ test("revisions that run side by side for long are equals: what moves goes to ei
     node({ node: "b", revision: "r1", startedAtMs: 0 }),
     node({ node: "c", revision: "r2", startedAtMs: 60_000 }),
   ];
-  const takers = (nowMs: number): string =>
-    takersOfMoves(old, others, nowMs)
+  const receivers = (nowMs: number): string =>
+    receiversOfMoves(old, others, nowMs)
       .map(({ node: id }) => id)
       .join("");
   expect(turnAwayChance(old, others, 16 * 60_000)).toBe(1);
-  expect(takers(16 * 60_000)).toBe("c");
+  expect(receivers(16 * 60_000)).toBe("c");
   expect(turnAwayChance(old, others, 16 * 60_000 + 1)).toBe(0);
-  expect(takers(16 * 60_000 + 1)).toBe("bc");
+  expect(receivers(16 * 60_000 + 1)).toBe("bc");
   // Another node of it starts: the rollout goes on.
   const more = [...others, node({ node: "d", revision: "r2", startedAtMs: 30 * 60_000 })];
   expect(turnAwayChance(old, more, 31 * 60_000)).toBe(1);

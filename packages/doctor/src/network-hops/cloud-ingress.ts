@@ -1,12 +1,12 @@
 // Owns: hops of the clouds' application load balancers: AWS, Azure, GKE.
 import { annotationsOf, at, type KubeObject, number, record, text } from "@holdfast/kube";
-import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { annotationPatch, patchAt } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 import { annotated } from "./annotated.ts";
-import type { Hop, Knob } from "./network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hop.ts";
 
-export function alb(ingress: KubeObject, name: string): Hop {
+export function alb(ingress: KubeObject, name: string): NetworkHop {
   const knob = (annotation: string, attribute: string, fallback: number): Knob => {
     const written = text(annotationsOf(ingress)[annotation]) ?? "";
     const others = written
@@ -45,7 +45,7 @@ export function alb(ingress: KubeObject, name: string): Hop {
   };
 }
 
-export function agic(ingress: KubeObject, name: string): Hop {
+export function agic(ingress: KubeObject, name: string): NetworkHop {
   const prefix = "appgw.ingress.kubernetes.io/";
   const on = text(annotationsOf(ingress)[`${prefix}connection-draining`]) === "true";
   const drain = annotated({
@@ -70,11 +70,11 @@ export function agic(ingress: KubeObject, name: string): Hop {
 }
 
 /** GKE's Application Load Balancers: figures are in a BackendConfig, which the Service names. */
-export function gke(name: string, workload: Workload, scene: Scene): Hop {
+export function gke(name: string, workload: Workload, snapshot: ClusterSnapshot): NetworkHop {
   const service = workload.services[0] ?? workload.object;
   const named = parsed(text(annotationsOf(service)["cloud.google.com/backend-config"]) ?? "");
   const names = [at(named, "default"), ...Object.values(record(at(named, "ports")))].map(text);
-  const config = scene
+  const config = snapshot
     .all("BackendConfig")
     .find((one) => names.includes(one.name) && sameNamespace(one.namespace, service.namespace));
   return { kind: "balancer", name, ...gkeKnobs({ policy: config, near: service, path: ["spec"] }) };
@@ -96,7 +96,7 @@ export function gkeKnobs(from: {
   readonly policy: KubeObject | undefined;
   readonly near: KubeObject;
   readonly path: readonly string[];
-}): Partial<Hop> {
+}): Partial<NetworkHop> {
   const { policy, near, path } = from;
   const knob = (field: readonly string[], fallback: number): Knob => {
     const found = number(at(policy?.body, ...path, ...field));

@@ -1,9 +1,9 @@
 // Owns: the load balancers in front of gateways and controllers, where their Services are among
 // what was read.
 import { at, type Json, type KubeObject, labelsOf, record, text } from "@holdfast/kube";
-import type { Scene } from "../cluster-snapshot.ts";
+import type { ClusterSnapshot } from "../cluster-snapshot.ts";
 import { type Controller, controllerOf } from "./ingress.ts";
-import type { Hop } from "./network-hop.ts";
+import type { NetworkHop } from "./network-hop.ts";
 import { loadBalancerHop } from "./service.ts";
 
 /** What the charts of controllers call their pods (app.kubernetes.io/name). */
@@ -15,41 +15,46 @@ const NAMES: Partial<Readonly<Record<Controller, string>>> = {
   traefik: "traefik",
 };
 
-export function frontsOfIngress(ingress: KubeObject, scene: Scene): readonly Hop[] {
-  const name = NAMES[controllerOf(ingress, scene)];
-  return name === undefined ? [] : frontsNamed(name, scene);
+export function frontsOfIngress(
+  ingress: KubeObject,
+  snapshot: ClusterSnapshot,
+): readonly NetworkHop[] {
+  const name = NAMES[controllerOf(ingress, snapshot)];
+  return name === undefined ? [] : frontsNamed(name, snapshot);
 }
 
-export function frontsNamed(name: string, scene: Scene): readonly Hop[] {
-  return fronts(scene, (labels) => text(labels["app.kubernetes.io/name"]) === name);
+export function frontsNamed(name: string, snapshot: ClusterSnapshot): readonly NetworkHop[] {
+  return fronts(snapshot, (labels) => text(labels["app.kubernetes.io/name"]) === name);
 }
 
 /**
  * Those of a Gateway, by the labels that Envoy Gateway and Istio give to the Services that they
  * make.
  */
-export function frontsOfGateway(name: string, scene: Scene): readonly Hop[] {
+export function frontsOfGateway(name: string, snapshot: ClusterSnapshot): readonly NetworkHop[] {
   const keys = [
     "gateway.envoyproxy.io/owning-gateway-name",
     "gateway.networking.k8s.io/gateway-name",
   ];
-  return fronts(scene, (labels) => keys.some((key) => text(labels[key]) === name));
+  return fronts(snapshot, (labels) => keys.some((key) => text(labels[key]) === name));
 }
 
 /** Those of the pods that an Istio Gateway selects. */
-export function frontsSelecting(selector: Json, scene: Scene): readonly Hop[] {
+export function frontsSelecting(selector: Json, snapshot: ClusterSnapshot): readonly NetworkHop[] {
   const wanted = Object.entries(selector);
   return wanted.length === 0
     ? []
-    : fronts(scene, (labels) => wanted.every(([key, value]) => text(labels[key]) === text(value)));
+    : fronts(snapshot, (labels) =>
+        wanted.every(([key, value]) => text(labels[key]) === text(value)),
+      );
 }
 
 /**
  * Only what they cut by themselves counts: how long they take to forget a pod concerns the
  * gateway's pods, not those behind it.
  */
-function fronts(scene: Scene, isOf: (labels: Json) => boolean): readonly Hop[] {
-  return scene.all("Service", "").flatMap((service) => {
+function fronts(snapshot: ClusterSnapshot, isOf: (labels: Json) => boolean): readonly NetworkHop[] {
+  return snapshot.all("Service", "").flatMap((service) => {
     if (!isOf({ ...labelsOf(service), ...record(at(service.body, "spec", "selector")) })) return [];
     const hop = loadBalancerHop(service);
     if (hop === undefined) return [];

@@ -2,12 +2,12 @@
 // Istio, others without figures.
 import type { KubeObject } from "@holdfast/kube";
 import { at, durationSeconds, list, number, text } from "@holdfast/kube";
-import { type Scene, sameNamespace, targets } from "../cluster-snapshot.ts";
+import { type ClusterSnapshot, sameNamespace, targets } from "../cluster-snapshot.ts";
 import { creation, patchAt } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 import { gkeKnobs } from "./cloud-ingress.ts";
 import { frontsOfGateway } from "./fronts.ts";
-import type { Hop, Knob } from "./network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hop.ts";
 
 /**
  * Envoy's own circuit breaker, which Envoy Gateway keeps: 1024 connections and as many requests of
@@ -20,8 +20,8 @@ export const CONNECTIONS_RAISED = 1_000_000;
 const HTTP_ROUTES = ["HTTPRoute", "TLSRoute", "TCPRoute"] as const;
 
 /** Routes that lead to a Service of the workload. */
-export function routesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
-  return HTTP_ROUTES.flatMap((kind) => scene.all(kind, "gateway.networking.k8s.io")).filter(
+export function routesOf(workload: Workload, snapshot: ClusterSnapshot): readonly KubeObject[] {
+  return HTTP_ROUTES.flatMap((kind) => snapshot.all(kind, "gateway.networking.k8s.io")).filter(
     (route) => {
       const refs = list(at(route.body, "spec", "rules")).flatMap((rule) =>
         list(at(rule, "backendRefs")),
@@ -39,19 +39,26 @@ export function routesOf(workload: Workload, scene: Scene): readonly KubeObject[
   );
 }
 
-export function routeHops(route: KubeObject, workload: Workload, scene: Scene): readonly Hop[] {
-  return list(at(route.body, "spec", "parentRefs")).flatMap((parent): readonly Hop[] => {
+export function routeHops(
+  route: KubeObject,
+  workload: Workload,
+  snapshot: ClusterSnapshot,
+): readonly NetworkHop[] {
+  return list(at(route.body, "spec", "parentRefs")).flatMap((parent): readonly NetworkHop[] => {
     const name = text(at(parent, "name")) ?? "";
     if ((text(at(parent, "kind")) ?? "Gateway") !== "Gateway") return [];
-    const gateway = scene.one("Gateway", name, text(at(parent, "namespace")) ?? route.namespace);
+    const gateway = snapshot.one("Gateway", name, text(at(parent, "namespace")) ?? route.namespace);
     const className = text(at(gateway?.body, "spec", "gatewayClassName")) ?? "";
     const shown = `Gateway ${name}`;
-    const before = frontsOfGateway(name, scene);
-    if (/^gke-l7-/.test(className)) return [gke(`${shown} (GKE)`, workload, scene)];
-    if (isEnvoyGateway(className, scene))
+    const before = frontsOfGateway(name, snapshot);
+    if (/^gke-l7-/.test(className)) return [gke(`${shown} (GKE)`, workload, snapshot)];
+    if (isEnvoyGateway(className, snapshot))
       return [
         {
-          ...envoyGateway({ route, gateway, className, name: `${shown} (Envoy Gateway)` }, scene),
+          ...envoyGateway(
+            { route, gateway, className, name: `${shown} (Envoy Gateway)` },
+            snapshot,
+          ),
           before,
         },
       ];
@@ -61,18 +68,18 @@ export function routeHops(route: KubeObject, workload: Workload, scene: Scene): 
   });
 }
 
-function isEnvoyGateway(className: string, scene: Scene): boolean {
+function isEnvoyGateway(className: string, snapshot: ClusterSnapshot): boolean {
   const controller = text(
-    at(scene.one("GatewayClass", className, "")?.body, "spec", "controllerName"),
+    at(snapshot.one("GatewayClass", className, "")?.body, "spec", "controllerName"),
   );
   return controller === undefined
     ? /^(eg|envoy|envoy-gateway)$/.test(className)
     : controller.startsWith("gateway.envoyproxy.io/");
 }
 
-function gke(name: string, workload: Workload, scene: Scene): Hop {
+function gke(name: string, workload: Workload, snapshot: ClusterSnapshot): NetworkHop {
   const service = workload.services[0] ?? workload.object;
-  const policy = scene.all("GCPBackendPolicy").find((one) => targets(one, service));
+  const policy = snapshot.all("GCPBackendPolicy").find((one) => targets(one, service));
   return {
     kind: "balancer",
     name,
@@ -87,23 +94,23 @@ interface EnvoyRoute {
   readonly name: string;
 }
 
-function envoyGateway(from: EnvoyRoute, scene: Scene): Hop {
+function envoyGateway(from: EnvoyRoute, snapshot: ClusterSnapshot): NetworkHop {
   const { route, gateway, name } = from;
-  const policies = scene.all("BackendTrafficPolicy", "gateway.envoyproxy.io");
+  const policies = snapshot.all("BackendTrafficPolicy", "gateway.envoyproxy.io");
   const policy =
     policies.find((one) => targets(one, route)) ??
     (gateway === undefined ? undefined : policies.find((one) => targets(one, gateway)));
   const client =
     gateway === undefined
       ? undefined
-      : scene
+      : snapshot
           .all("ClientTrafficPolicy", "gateway.envoyproxy.io")
           .find((one) => targets(one, gateway));
   return {
     kind: "gateway",
     name,
     idle: idleOf(policy, client, route),
-    drain: drainOf(from, scene),
+    drain: drainOf(from, snapshot),
     drainFrom: "sigterm",
     connections: breakerOf(policy, route),
   };
@@ -159,11 +166,11 @@ function idleOf(
     : { ...knob, path, patch: (seconds) => patchAt(object, path, `${seconds}s`) };
 }
 
-function drainOf({ route, gateway, className }: EnvoyRoute, scene: Scene): Knob {
+function drainOf({ route, gateway, className }: EnvoyRoute, snapshot: ClusterSnapshot): Knob {
   const reference =
     at(gateway?.body, "spec", "infrastructure", "parametersRef", "name") ??
-    at(scene.one("GatewayClass", className, "")?.body, "spec", "parametersRef", "name");
-  const proxy = scene
+    at(snapshot.one("GatewayClass", className, "")?.body, "spec", "parametersRef", "name");
+  const proxy = snapshot
     .all("EnvoyProxy", "gateway.envoyproxy.io")
     .find(({ name }) => name === text(reference));
   const path = ["spec", "shutdown", "drainTimeout"];

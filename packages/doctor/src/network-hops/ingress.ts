@@ -1,12 +1,12 @@
 // Owns: hops of Ingress objects, by the controller that serves them: ingress-nginx, HAProxy (both),
 // Traefik, AWS, GKE, Azure.
 import { annotationsOf, at, durationSeconds, type KubeObject, list, text } from "@holdfast/kube";
-import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { annotationPatch, patchAt } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 import { annotated, type Source } from "./annotated.ts";
 import { agic, alb, gke } from "./cloud-ingress.ts";
-import type { Hop, Knob } from "./network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hop.ts";
 
 export type Controller =
   | "ingress-nginx"
@@ -20,8 +20,8 @@ export type Controller =
   | "other";
 
 /** Ingresses that lead to a Service of the workload. */
-export function ingressesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
-  return scene.all("Ingress").filter((ingress) => {
+export function ingressesOf(workload: Workload, snapshot: ClusterSnapshot): readonly KubeObject[] {
+  return snapshot.all("Ingress").filter((ingress) => {
     const names = [
       at(ingress.body, "spec", "defaultBackend"),
       ...list(at(ingress.body, "spec", "rules")).flatMap((rule) =>
@@ -70,12 +70,12 @@ const CONTROLLERS: readonly (readonly [RegExp, Controller])[] = [
 /**
  * Who serves an Ingress: by its class's controller, its class's name, or whose annotations it has.
  */
-export function controllerOf(ingress: KubeObject, scene: Scene): Controller {
+export function controllerOf(ingress: KubeObject, snapshot: ClusterSnapshot): Controller {
   const annotations = annotationsOf(ingress);
   const name =
     text(at(ingress.body, "spec", "ingressClassName")) ??
     text(annotations["kubernetes.io/ingress.class"]);
-  const controller = text(at(scene.one("IngressClass", name, "")?.body, "spec", "controller"));
+  const controller = text(at(snapshot.one("IngressClass", name, "")?.body, "spec", "controller"));
   const byController = CONTROLLERS.find(
     ([pattern]) => controller !== undefined && pattern.test(controller),
   )?.[1];
@@ -88,12 +88,16 @@ export function controllerOf(ingress: KubeObject, scene: Scene): Controller {
   return (name === undefined ? undefined : CLASSES[name]) ?? byPrefix ?? "other";
 }
 
-export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene): Hop {
-  const controller = controllerOf(ingress, scene);
+export function ingressHop(
+  ingress: KubeObject,
+  workload: Workload,
+  snapshot: ClusterSnapshot,
+): NetworkHop {
+  const controller = controllerOf(ingress, snapshot);
   const name = `Ingress ${ingress.name}`;
   switch (controller) {
     case "ingress-nginx":
-      return nginx(ingress, `${name} (ingress-nginx)`, scene);
+      return nginx(ingress, `${name} (ingress-nginx)`, snapshot);
     case "nginx-org":
       return {
         kind: "gateway",
@@ -101,15 +105,15 @@ export function ingressHop(ingress: KubeObject, workload: Workload, scene: Scene
         idle: nginxIdle(ingress, { prefix: "nginx.org/", write: inSeconds }),
       };
     case "haproxytech":
-      return haproxytech(ingress, `${name} (HAProxy)`, scene);
+      return haproxytech(ingress, `${name} (HAProxy)`, snapshot);
     case "haproxy-ingress":
       return haproxyIngress(ingress, `${name} (haproxy-ingress)`);
     case "traefik":
-      return { kind: "gateway", name: `${name} (Traefik)`, ...traefikDrain(scene) };
+      return { kind: "gateway", name: `${name} (Traefik)`, ...traefikDrain(snapshot) };
     case "alb":
       return alb(ingress, `${name} (AWS ALB)`);
     case "gke":
-      return gke(`${name} (GKE)`, workload, scene);
+      return gke(`${name} (GKE)`, workload, snapshot);
     case "agic":
       return agic(ingress, `${name} (Azure Application Gateway)`);
     case "other":
@@ -134,8 +138,8 @@ function nginxIdle(
   return { ...(send.value < read.value ? send : read), patch: both };
 }
 
-function nginx(ingress: KubeObject, name: string, scene: Scene): Hop {
-  const config = scene
+function nginx(ingress: KubeObject, name: string, snapshot: ClusterSnapshot): NetworkHop {
+  const config = snapshot
     .all("ConfigMap")
     .find(
       (map) =>
@@ -173,8 +177,8 @@ function configured(config: KubeObject | undefined, source: Source): Knob {
       };
 }
 
-function haproxytech(ingress: KubeObject, name: string, scene: Scene): Hop {
-  const config = scene
+function haproxytech(ingress: KubeObject, name: string, snapshot: ClusterSnapshot): NetworkHop {
+  const config = snapshot
     .all("ConfigMap")
     .find(
       (map) => /haproxy|kubernetes-ingress/.test(map.name) && at(map.body, "data") !== undefined,
@@ -200,7 +204,7 @@ function haproxytech(ingress: KubeObject, name: string, scene: Scene): Hop {
   };
 }
 
-function haproxyIngress(ingress: KubeObject, name: string): Hop {
+function haproxyIngress(ingress: KubeObject, name: string): NetworkHop {
   const prefix = "haproxy-ingress.github.io/";
   return {
     kind: "gateway",
@@ -224,8 +228,11 @@ function haproxyIngress(ingress: KubeObject, name: string): Hop {
 /**
  * Traefik's drain is in its own arguments: told only where its Deployment is among the manifests.
  */
-export function traefikDrain(scene: Scene): Partial<Hop> {
-  for (const object of [...scene.all("Deployment", "apps"), ...scene.all("DaemonSet", "apps")]) {
+export function traefikDrain(snapshot: ClusterSnapshot): Partial<NetworkHop> {
+  for (const object of [
+    ...snapshot.all("Deployment", "apps"),
+    ...snapshot.all("DaemonSet", "apps"),
+  ]) {
     const container = list(at(object.body, "spec", "template", "spec", "containers")).find((one) =>
       /(^|\/)traefik(:|@|$)/.test(text(at(one, "image")) ?? ""),
     );

@@ -14,21 +14,21 @@ import {
   text,
 } from "@holdfast/kube";
 import { parse } from "yaml";
-import { namespaceLabels, type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import { type ClusterSnapshot, namespaceLabels, sameNamespace } from "../cluster-snapshot.ts";
 import { patchAt, podAnnotationPatch } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 import { frontsSelecting } from "./fronts.ts";
-import type { Hop, Knob } from "./network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hop.ts";
 
 const PROXY_CONFIG = "proxy.istio.io/config";
 
 /** Whether Istio puts a sidecar into the pod. */
-function hasIstioSidecar(workload: Workload, scene: Scene): boolean {
+function hasIstioSidecar(workload: Workload, snapshot: ClusterSnapshot): boolean {
   const asked =
     text(workload.podLabels["sidecar.istio.io/inject"]) ??
     text(workload.podAnnotations["sidecar.istio.io/inject"]);
   if (asked !== undefined) return asked === "true";
-  const labels = namespaceLabels(scene, workload.object.namespace);
+  const labels = namespaceLabels(snapshot, workload.object.namespace);
   return (
     [...workload.containers, ...workload.initContainers].some(
       ({ name }) => name === "istio-proxy",
@@ -44,17 +44,17 @@ function hasIstioSidecar(workload: Workload, scene: Scene): boolean {
  * A sidecar that gets SIGTERM together with the application and ends on its own clock. Native
  * sidecars do not: they go last.
  */
-export function sidecarHops(workload: Workload, scene: Scene): readonly Hop[] {
-  const hops: Hop[] = [];
-  if (hasIstioSidecar(workload, scene)) hops.push(istioSidecar(workload, scene));
-  if (hasLinkerdSidecar(workload, scene)) hops.push(linkerdSidecar(workload));
+export function sidecarHops(workload: Workload, snapshot: ClusterSnapshot): readonly NetworkHop[] {
+  const hops: NetworkHop[] = [];
+  if (hasIstioSidecar(workload, snapshot)) hops.push(istioSidecar(workload, snapshot));
+  if (hasLinkerdSidecar(workload, snapshot)) hops.push(linkerdSidecar(workload));
   return hops;
 }
 
-function istioSidecar(workload: Workload, scene: Scene): Hop {
+function istioSidecar(workload: Workload, snapshot: ClusterSnapshot): NetworkHop {
   const config = proxyConfig(workload.podAnnotations[PROXY_CONFIG]);
-  const mesh = record(at(meshConfig(scene), "defaultConfig"));
-  const hop: Hop = { kind: "sidecar", name: "istio-proxy" };
+  const mesh = record(at(meshConfig(snapshot), "defaultConfig"));
+  const hop: NetworkHop = { kind: "sidecar", name: "istio-proxy" };
   const native =
     text(workload.podAnnotations["sidecar.istio.io/nativeSidecar"]) === "true" ||
     workload.initContainers.some(({ name }) => name === "istio-proxy");
@@ -94,17 +94,17 @@ function parsedYaml(content: string | undefined): Json {
 }
 
 /** Istio's mesh-wide configuration, where its ConfigMap is among what was read. */
-function meshConfig(scene: Scene): Json {
-  const map = scene
+function meshConfig(snapshot: ClusterSnapshot): Json {
+  const map = snapshot
     .all("ConfigMap")
     .find(({ name, body }) => /^istio(-|$)/.test(name) && at(body, "data", "mesh") !== undefined);
   return parsedYaml(text(at(map?.body, "data", "mesh")));
 }
 
-function hasLinkerdSidecar(workload: Workload, scene: Scene): boolean {
+function hasLinkerdSidecar(workload: Workload, snapshot: ClusterSnapshot): boolean {
   const asked = text(workload.podAnnotations["linkerd.io/inject"]);
   if (asked !== undefined) return asked !== "disabled";
-  const namespace = scene
+  const namespace = snapshot
     .all("Namespace", "")
     .find(({ name }) => name === workload.object.namespace);
   const inherited = text(at(namespace?.body, "metadata", "annotations", "linkerd.io/inject"));
@@ -118,9 +118,9 @@ function hasLinkerdSidecar(workload: Workload, scene: Scene): boolean {
 const LINKERD_GRACE = "config.linkerd.io/shutdown-grace-period";
 const LINKERD_WAIT = "config.alpha.linkerd.io/proxy-wait-before-exit-seconds";
 
-function linkerdSidecar(workload: Workload): Hop {
+function linkerdSidecar(workload: Workload): NetworkHop {
   const annotations = workload.podAnnotations;
-  const hop: Hop = { kind: "sidecar", name: "linkerd-proxy" };
+  const hop: NetworkHop = { kind: "sidecar", name: "linkerd-proxy" };
   const native =
     [
       "config.beta.linkerd.io/proxy-enable-native-sidecar",
@@ -148,8 +148,11 @@ function meansService(host: string | undefined, from: KubeObject, service: KubeO
   return name === service.name && sameNamespace(namespace ?? from.namespace, service.namespace);
 }
 
-export function virtualServicesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
-  return scene.all("VirtualService", "networking.istio.io").filter((virtual) => {
+export function virtualServicesOf(
+  workload: Workload,
+  snapshot: ClusterSnapshot,
+): readonly KubeObject[] {
+  return snapshot.all("VirtualService", "networking.istio.io").filter((virtual) => {
     const routes = ["http", "tcp", "tls"]
       .flatMap((protocol) => list(at(virtual.body, "spec", protocol)))
       .flatMap((route) => list(at(route, "route")));
@@ -160,8 +163,11 @@ export function virtualServicesOf(workload: Workload, scene: Scene): readonly Ku
   });
 }
 
-export function destinationRulesOf(workload: Workload, scene: Scene): readonly KubeObject[] {
-  return scene
+export function destinationRulesOf(
+  workload: Workload,
+  snapshot: ClusterSnapshot,
+): readonly KubeObject[] {
+  return snapshot
     .all("DestinationRule", "networking.istio.io")
     .filter((rule) =>
       workload.services.some((service) =>
@@ -174,15 +180,18 @@ export function destinationRulesOf(workload: Workload, scene: Scene): readonly K
  * Istio's gateways in front of a VirtualService. Their drain is known where their Deployment is
  * among the manifests.
  */
-export function istioGatewayHops(virtual: KubeObject, scene: Scene): readonly Hop[] {
-  return list(at(virtual.body, "spec", "gateways")).flatMap((reference): readonly Hop[] => {
+export function istioGatewayHops(
+  virtual: KubeObject,
+  snapshot: ClusterSnapshot,
+): readonly NetworkHop[] {
+  return list(at(virtual.body, "spec", "gateways")).flatMap((reference): readonly NetworkHop[] => {
     const full = text(reference) ?? "";
     if (full === "mesh" || full === "") return [];
     const name = full.split("/").at(-1) ?? full;
-    const gateway = scene.all("Gateway", "networking.istio.io").find((one) => one.name === name);
-    const before = frontsSelecting(record(at(gateway?.body, "spec", "selector")), scene);
-    const hop: Hop = { kind: "gateway", name: `Gateway ${name} (Istio)`, before };
-    const pods = scene
+    const gateway = snapshot.all("Gateway", "networking.istio.io").find((one) => one.name === name);
+    const before = frontsSelecting(record(at(gateway?.body, "spec", "selector")), snapshot);
+    const hop: NetworkHop = { kind: "gateway", name: `Gateway ${name} (Istio)`, before };
+    const pods = snapshot
       .all("Deployment", "apps")
       .find((one) =>
         picks(
@@ -191,17 +200,19 @@ export function istioGatewayHops(virtual: KubeObject, scene: Scene): readonly Ho
         ),
       );
     return [
-      pods === undefined ? hop : { ...hop, drain: gatewayDrain(pods, scene), drainFrom: "sigterm" },
+      pods === undefined
+        ? hop
+        : { ...hop, drain: gatewayDrain(pods, snapshot), drainFrom: "sigterm" },
     ];
   });
 }
 
-function gatewayDrain(pods: KubeObject, scene: Scene): Knob {
+function gatewayDrain(pods: KubeObject, snapshot: ClusterSnapshot): Knob {
   const path = ["spec", "template", "metadata", "annotations", PROXY_CONFIG];
   const config = proxyConfig(at(pods.body, ...path));
   const found =
     durationSeconds(at(config, "terminationDrainDuration")) ??
-    durationSeconds(at(meshConfig(scene), "defaultConfig", "terminationDrainDuration"));
+    durationSeconds(at(meshConfig(snapshot), "defaultConfig", "terminationDrainDuration"));
   return {
     value: found ?? 5,
     set: found !== undefined,
@@ -214,14 +225,14 @@ function gatewayDrain(pods: KubeObject, scene: Scene): Knob {
 }
 
 /** The limits of a DestinationRule; Istio's own default is no limit. */
-export function destinationRuleHop(rule: KubeObject): Hop {
+export function destinationRuleHop(rule: KubeObject): NetworkHop {
   const base = ["spec", "trafficPolicy", "connectionPool"];
   const fields = [
     ["tcp", "maxConnections"],
     ["http", "http2MaxRequests"],
   ];
   const limits = fields.flatMap((field) => number(at(rule.body, ...base, ...field)) ?? []);
-  const hop: Hop = { kind: "policy", name: `DestinationRule ${rule.name}` };
+  const hop: NetworkHop = { kind: "policy", name: `DestinationRule ${rule.name}` };
   if (limits.length === 0) return hop;
   const connections: Knob = {
     value: Math.min(...limits),
@@ -241,7 +252,7 @@ const KNATIVE_TIMEOUT_SECONDS = 300;
  * A revision of Knative ends a request, and a WebSocket is one, after its timeout. No patch: 600 s
  * is the most that it takes.
  */
-export function knativeHop(workload: Workload): Hop {
+export function knativeHop(workload: Workload): NetworkHop {
   const found = number(workload.podSpec.timeoutSeconds);
   const lifetime: Knob = {
     value: found ?? KNATIVE_TIMEOUT_SECONDS,

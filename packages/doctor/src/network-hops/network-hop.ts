@@ -24,14 +24,14 @@ export interface Knob {
  * A balancer or a gateway is an entrance of its own; a policy holds for every way; a sidecar stands
  * in the pod.
  */
-export type HopKind = "balancer" | "gateway" | "policy" | "sidecar";
+export type NetworkHopKind = "balancer" | "gateway" | "policy" | "sidecar";
 
-export interface Hop {
-  readonly kind: HopKind;
+export interface NetworkHop {
+  readonly kind: NetworkHopKind;
   /** As the way is drawn: `Ingress web (ingress-nginx)`. */
   readonly name: string;
   /** What stands in front of it. */
-  readonly before?: readonly Hop[];
+  readonly before?: readonly NetworkHop[];
   /** Closes a connection on which nothing passed for so long. */
   readonly idle?: Knob;
   /** Closes a connection of this age, whatever passes on it. */

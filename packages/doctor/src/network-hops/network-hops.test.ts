@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import type { Json } from "@holdfast/kube";
 import { readManifests } from "@holdfast/kube";
 import { stringify } from "yaml";
-import { waysOf } from "../client-path.ts";
-import { createScene } from "../cluster-snapshot.ts";
-import type { Hop } from "./network-hop.ts";
+import { clientPathsOf } from "../client-path.ts";
+import { createSnapshot } from "../cluster-snapshot.ts";
+import type { NetworkHop } from "./network-hop.ts";
 
 const POD = {
   metadata: { labels: { app: "a" }, annotations: {} as Json },
@@ -24,10 +24,11 @@ const SERVICE = {
   spec: { selector: { app: "a" }, ports: [{ port: 80, appProtocol: "kubernetes.io/ws" }] },
 };
 
-function hopsOf(...objects: readonly Json[]): readonly Hop[] {
+function hopsOf(...objects: readonly Json[]): readonly NetworkHop[] {
   const text = objects.map((one) => stringify(one)).join("---\n");
   return (
-    waysOf(createScene(readManifests(text, "x.yaml").objects, { workloads: ["a"] }))[0]?.hops ?? []
+    clientPathsOf(createSnapshot(readManifests(text, "x.yaml").objects, { workloads: ["a"] }))[0]
+      ?.hops ?? []
   );
 }
 
@@ -52,7 +53,7 @@ const balancer = (annotations: Json, spec: Json = {}): Json => ({
 const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
 
 /** Idle, age, drain, connections; a star behind a default. */
-function brief(hop: Hop | undefined): string {
+function brief(hop: NetworkHop | undefined): string {
   const knobs = [hop?.idle, hop?.lifetime, hop?.drain, hop?.connections];
   return [
     hop?.name ?? "no hop",
@@ -338,6 +339,8 @@ test("who is not asked for is not looked at: databases, proxies, the cluster's o
     service("client"),
     service("chat", { type: "NodePort" }),
   ].map((one) => stringify(one));
-  const ways = waysOf(createScene(readManifests(text.join("---\n"), "x").objects, {}));
-  expect(ways.map(({ workload: { object } }) => object.name)).toEqual(["chat"]);
+  const clientPaths = clientPathsOf(
+    createSnapshot(readManifests(text.join("---\n"), "x").objects, {}),
+  );
+  expect(clientPaths.map(({ workload: { object } }) => object.name)).toEqual(["chat"]);
 });

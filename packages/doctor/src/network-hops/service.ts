@@ -2,7 +2,7 @@
 // figures.
 import { annotationsOf, at, type KubeObject, number, text } from "@holdfast/kube";
 import { annotationPatch } from "../patches.ts";
-import type { Hop, Knob } from "./network-hop.ts";
+import type { Knob, NetworkHop } from "./network-hop.ts";
 
 export const AWS = "service.beta.kubernetes.io/aws-load-balancer-";
 const AZURE = "service.beta.kubernetes.io/azure-load-balancer-";
@@ -11,7 +11,7 @@ const AZURE = "service.beta.kubernetes.io/azure-load-balancer-";
  */
 const NLB_DEREGISTRATION_SECONDS = 180;
 
-export function loadBalancerHop(service: KubeObject): Hop | undefined {
+export function loadBalancerHop(service: KubeObject): NetworkHop | undefined {
   if (text(at(service.body, "spec", "type")) !== "LoadBalancer") return undefined;
   const keys = Object.keys(annotationsOf(service));
   if (isNetworkBalancer(service)) return nlb(service);
@@ -30,7 +30,7 @@ export function isNetworkBalancer(service: KubeObject): boolean {
   );
 }
 
-function nlb(service: KubeObject): Hop {
+function nlb(service: KubeObject): NetworkHop {
   const attributes = text(annotationsOf(service)[`${AWS}target-group-attributes`]) ?? "";
   const listeners = Object.entries(annotationsOf(service)).find(([key]) =>
     key.startsWith(`${AWS}listener-attributes.`),
@@ -63,7 +63,7 @@ function nlb(service: KubeObject): Hop {
  * A network load balancer leaves connections of a deregistered pod alone, unless it is told to end
  * them after the delay.
  */
-function terminationOf(service: KubeObject, attributes: string): Partial<Hop> {
+function terminationOf(service: KubeObject, attributes: string): Partial<NetworkHop> {
   if (!/connection_termination\.enabled=true/.test(attributes)) return {};
   const key = `${AWS}target-group-attributes`;
   const delay = number(/deregistration_delay\.timeout_seconds=(\d+)/.exec(attributes)?.[1]);
@@ -84,7 +84,7 @@ function terminationOf(service: KubeObject, attributes: string): Partial<Hop> {
   return { drain, drainFrom: "deletion" };
 }
 
-function classic(service: KubeObject): Hop {
+function classic(service: KubeObject): NetworkHop {
   return {
     kind: "balancer",
     name: `LoadBalancer ${service.name} (AWS classic)`,
@@ -92,7 +92,7 @@ function classic(service: KubeObject): Hop {
   };
 }
 
-function azure(service: KubeObject): Hop {
+function azure(service: KubeObject): NetworkHop {
   return {
     kind: "balancer",
     name: `LoadBalancer ${service.name} (Azure)`,

@@ -2,27 +2,32 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, list, number, type Path, seconds, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
-import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import type { ClientPath } from "../client-path.ts";
+import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { patchAt, patchOf } from "../patches.ts";
 
 const STABILIZATION_SECONDS = 300;
 
-export function autoscalingRules(way: Way, scene: Scene): readonly Finding[] {
-  const { autoscaler, object } = way.workload;
-  const vertical = vpa(way, scene);
+export function autoscalingRules(
+  clientPath: ClientPath,
+  snapshot: ClusterSnapshot,
+): readonly Finding[] {
+  const { autoscaler, object } = clientPath.workload;
+  const vertical = vpa(clientPath, snapshot);
   if (autoscaler === undefined) return vertical;
   const keda = autoscaler.kind === "ScaledObject";
   return [
     ...vertical,
-    ...scaleDown(way, autoscaler),
-    ...(keda ? kedaRules(autoscaler) : [...cpuOnly(way, autoscaler), ...valueTarget(autoscaler)]),
+    ...scaleDown(clientPath, autoscaler),
+    ...(keda
+      ? kedaRules(autoscaler)
+      : [...cpuOnly(clientPath, autoscaler), ...valueTarget(autoscaler)]),
     ...replicas(object, autoscaler),
   ];
 }
 
-function scaleDown({ load, workload }: Way, scaler: KubeObject): readonly Finding[] {
+function scaleDown({ load, workload }: ClientPath, scaler: KubeObject): readonly Finding[] {
   const base: Path =
     scaler.kind === "ScaledObject"
       ? ["spec", "advanced", "horizontalPodAutoscalerConfig", "behavior", "scaleDown"]
@@ -88,7 +93,7 @@ const OTHER_METRIC = "websocket_connections";
  */
 const FULL_SHARE = 0.7;
 
-function cpuOnly({ workload, load }: Way, hpa: KubeObject): readonly Finding[] {
+function cpuOnly({ workload, load }: ClientPath, hpa: KubeObject): readonly Finding[] {
   const metrics = list(at(hpa.body, "spec", "metrics"));
   const isCpu = (metric: unknown): boolean =>
     [at(metric, "resource", "name"), at(metric, "containerResource", "name")].some(
@@ -198,8 +203,8 @@ function kedaRules(scaled: KubeObject): readonly Finding[] {
   return found;
 }
 
-function vpa({ workload }: Way, scene: Scene): readonly Finding[] {
-  return scene
+function vpa({ workload }: ClientPath, snapshot: ClusterSnapshot): readonly Finding[] {
+  return snapshot
     .all("VerticalPodAutoscaler")
     .filter(
       (one) =>

@@ -2,20 +2,20 @@
 // does not want newcomers.
 
 import { annotationsOf, at, type KubeObject, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
+import type { ClientPath } from "../client-path.ts";
 import { type Finding, finding } from "../finding.ts";
 import { AWS, isNetworkBalancer } from "../network-hops/service.ts";
 import { annotationPatch } from "../patches.ts";
 
 const ATTRIBUTE = "target_health_state.unhealthy.connection_termination.enabled";
 
-export function balancerRules(way: Way): readonly Finding[] {
-  return way.workload.services
+export function balancerRules(clientPath: ClientPath): readonly Finding[] {
+  return clientPath.workload.services
     .filter(isNetworkBalancer)
-    .flatMap((service) => unready(way, service));
+    .flatMap((service) => unready(clientPath, service));
 }
 
-function unready({ workload }: Way, service: KubeObject): readonly Finding[] {
+function unready({ workload }: ClientPath, service: KubeObject): readonly Finding[] {
   const annotations = annotationsOf(service);
   const key = `${AWS}target-group-attributes`;
   const attributes = text(annotations[key]) ?? "";

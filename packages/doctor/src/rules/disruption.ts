@@ -2,15 +2,18 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, selects, share, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
-import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import type { ClientPath } from "../client-path.ts";
+import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { creation, patchAt, patchOf } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 
-export function disruptionRules({ workload }: Way, scene: Scene): readonly Finding[] {
+export function disruptionRules(
+  { workload }: ClientPath,
+  snapshot: ClusterSnapshot,
+): readonly Finding[] {
   if (workload.kind === "Service") return [];
-  const budgets = scene
+  const budgets = snapshot
     .all("PodDisruptionBudget", "policy")
     .filter(
       (budget) =>

@@ -13,7 +13,7 @@ import {
   TAIL_SECONDS,
   text,
 } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
+import type { ClientPath } from "../client-path.ts";
 import { type Finding, finding } from "../finding.ts";
 import type { Load } from "../load.ts";
 import { containerPatch, environmentPatch, isStrategic, podPatch } from "../patches.ts";
@@ -29,25 +29,28 @@ const AUTOSCALER_SECONDS = 600;
 const PROPAGATION_SECONDS = 5;
 const PRE_DELAY_SECONDS = 15;
 
-export function graceRules(way: Way): readonly Finding[] {
+export function graceRules(clientPath: ClientPath): readonly Finding[] {
   // Knative sets the grace period of its pods itself.
-  if (way.workload.kind === "Service") return [];
+  if (clientPath.workload.kind === "Service") return [];
   return [
-    ...graceOf(way),
-    ...preStop(way),
-    ...preDelay(way),
-    ...window(way),
-    ...autoscaler(way),
-    ...sidecars(way),
+    ...graceOf(clientPath),
+    ...preStop(clientPath),
+    ...preDelay(clientPath),
+    ...window(clientPath),
+    ...autoscaler(clientPath),
+    ...sidecars(clientPath),
   ];
 }
 
-const gracePath = (way: Way): Path => [...way.workload.podPath, "terminationGracePeriodSeconds"];
+const gracePath = (clientPath: ClientPath): Path => [
+  ...clientPath.workload.podPath,
+  "terminationGracePeriodSeconds",
+];
 
-function graceOf(way: Way): readonly Finding[] {
-  const { load, workload } = way;
+function graceOf(clientPath: ClientPath): readonly Finding[] {
+  const { load, workload } = clientPath;
   const { plan, graceSeconds, drain } = load;
-  if (load.drainBasis === "assumed") return assumedGrace(way);
+  if (load.drainBasis === "assumed") return assumedGrace(clientPath);
   const preStop = drain.preStopSeconds ?? 0;
   if (preStop >= graceSeconds) return [];
   const needed = preStop + drain.maxSeconds - TAIL_SECONDS + NEEDED_TAIL_SECONDS;
@@ -57,7 +60,7 @@ function graceOf(way: Way): readonly Finding[] {
     finding("grace-too-short", {
       severity: graceSeconds < needed ? "error" : "warning",
       object: workload.object,
-      path: gracePath(way),
+      path: gracePath(clientPath),
       found: `terminationGracePeriodSeconds is ${seconds(graceSeconds)}, the drain needs ${seconds(needed)} and ${seconds(plan.graceSeconds)} with its margin`,
       sum: `G = S + M + ${GRACE_MARGIN_SECONDS} = ${seconds(preStop)} + ${seconds(drain.maxSeconds)} + ${seconds(GRACE_MARGIN_SECONDS)} = ${seconds(plan.graceSeconds)}; ${partsOf(load)}`,
       fix: `Give the pod ${wanted} s.`,
@@ -77,8 +80,8 @@ function partsOf({ drainBasis, drain }: Load): string {
  * Of an application that is not ours and of which nobody told M: whether any drain fits into what
  * its grace period leaves.
  */
-function assumedGrace(way: Way): readonly Finding[] {
-  const { load, workload } = way;
+function assumedGrace(clientPath: ClientPath): readonly Finding[] {
+  const { load, workload } = clientPath;
   const { plan, graceSeconds, drain } = load;
   const preStop = drain.preStopSeconds ?? 0;
   if (preStop >= graceSeconds || plan.pace !== "impossible") return [];
@@ -87,7 +90,7 @@ function assumedGrace(way: Way): readonly Finding[] {
     finding("grace-too-short", {
       severity: "warning",
       object: workload.object,
-      path: gracePath(way),
+      path: gracePath(clientPath),
       found: `terminationGracePeriodSeconds is ${seconds(graceSeconds)}: ${drain.connections} connections need ${seconds(plan.fastestSeconds)} at the least to be set up elsewhere`,
       sum: `M = G - S - ${GRACE_MARGIN_SECONDS} = ${seconds(drain.maxSeconds)} at most; ${explainPace(drain, plan)}`,
       fix: `Give the pod ${wanted} s, and let the application use them; --connections, --handshakes and --drain tell the doctor your figures.`,
@@ -96,7 +99,7 @@ function assumedGrace(way: Way): readonly Finding[] {
   ];
 }
 
-function preStop({ load, workload }: Way): readonly Finding[] {
+function preStop({ load, workload }: ClientPath): readonly Finding[] {
   const hook = load.drain.preStopSeconds ?? 0;
   const grace = load.graceSeconds;
   if (hook === 0 || hook < grace) return [];
@@ -117,9 +120,9 @@ function preStop({ load, workload }: Way): readonly Finding[] {
   ];
 }
 
-function preDelay(way: Way): readonly Finding[] {
-  const { load, workload, hops } = way;
-  if (!way.exposed || load.preStopSeconds === undefined) return [];
+function preDelay(clientPath: ClientPath): readonly Finding[] {
+  const { load, workload, hops } = clientPath;
+  if (!clientPath.exposed || load.preStopSeconds === undefined) return [];
   const waits = load.preStopSeconds + load.drain.preDelaySeconds;
   const wait = load.own === undefined ? "S" : "S + P";
   const slow = hops.find(
@@ -164,8 +167,8 @@ function withoutNulls(workload: Workload, change: Json): Json {
   return { lifecycle: { preStop } };
 }
 
-function window(way: Way): readonly Finding[] {
-  const { load, workload } = way;
+function window(clientPath: ClientPath): readonly Finding[] {
+  const { load, workload } = clientPath;
   const { plan, drain } = load;
   if (load.drainBasis === "assumed" || plan.pace === "paced") return [];
   const impossible = plan.pace === "impossible";
@@ -192,13 +195,13 @@ function window(way: Way): readonly Finding[] {
   ];
 }
 
-function autoscaler(way: Way): readonly Finding[] {
-  const { load, workload } = way;
+function autoscaler(clientPath: ClientPath): readonly Finding[] {
+  const { load, workload } = clientPath;
   if (load.graceSeconds <= AUTOSCALER_SECONDS) return [];
   return [
     finding("grace-over-autoscaler", {
       object: workload.object,
-      path: gracePath(way),
+      path: gracePath(clientPath),
       found: `terminationGracePeriodSeconds is ${seconds(load.graceSeconds)}; --max-graceful-termination-sec of the cluster autoscaler is ${AUTOSCALER_SECONDS} s by default`,
       fix: "Let the drain fit into 600 s, or drain pods while they run (the API's drain) before they are deleted, or raise the flag of the autoscaler.",
     }),
@@ -208,7 +211,7 @@ function autoscaler(way: Way): readonly Finding[] {
 const PROXY_IMAGES =
   /(^|\/)(envoy|proxyv2|nginx|haproxy|traefik|caddy|oauth2-proxy|cloud-sql-proxy|gce-proxy|linkerd2?-proxy|proxy)(:|@|-|$)/;
 
-function sidecars({ workload }: Way): readonly Finding[] {
+function sidecars({ workload }: ClientPath): readonly Finding[] {
   return workload.containers
     .filter(
       (container) =>

@@ -2,10 +2,10 @@
 // limits of connections.
 
 import { seconds } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
+import type { ClientPath } from "../client-path.ts";
 import { type Finding, type FindingParts, finding } from "../finding.ts";
 import { CONNECTIONS_RAISED } from "../network-hops/gateway-api.ts";
-import type { Hop, Knob } from "../network-hops/network-hop.ts";
+import type { Knob, NetworkHop } from "../network-hops/network-hop.ts";
 
 /**
  * What fixes set: an hour, as long as connections are meant to live at the least, and a day where
@@ -20,13 +20,13 @@ const UNKNOWN_PING_SECONDS = 60;
 /** A proxy that is gone so soon after its pod's SIGTERM is gone before any drain. */
 const ANY_DRAIN_SECONDS = 10;
 
-export function hopRules(way: Way): readonly Finding[] {
-  const all = way.hops.flatMap((hop) => [...(hop.before ?? []), hop]);
+export function hopRules(clientPath: ClientPath): readonly Finding[] {
+  const all = clientPath.hops.flatMap((hop) => [...(hop.before ?? []), hop]);
   return all.flatMap((hop) => [
-    ...idle(way, hop),
+    ...idle(clientPath, hop),
     ...lifetime(hop),
-    ...drain(way, hop),
-    ...limit(way, hop),
+    ...drain(clientPath, hop),
+    ...limit(clientPath, hop),
   ]);
 }
 
@@ -49,7 +49,7 @@ function about(
   };
 }
 
-function idle({ load }: Way, hop: Hop): readonly Finding[] {
+function idle({ load }: ClientPath, hop: NetworkHop): readonly Finding[] {
   const ping = load.pingSeconds;
   const assumed = load.pingBasis === "assumed";
   const reserve = assumed ? Math.max(2 * ping, UNKNOWN_PING_SECONDS) : 2 * ping;
@@ -75,7 +75,7 @@ function idle({ load }: Way, hop: Hop): readonly Finding[] {
   ];
 }
 
-function lifetime(hop: Hop): readonly Finding[] {
+function lifetime(hop: NetworkHop): readonly Finding[] {
   const knob = hop.lifetime;
   if (knob === undefined || knob.value >= LIFETIME_SECONDS) return [];
   if (hop.product === "knative")
@@ -96,7 +96,7 @@ function lifetime(hop: Hop): readonly Finding[] {
   ];
 }
 
-function drain({ load }: Way, hop: Hop): readonly Finding[] {
+function drain({ load }: ClientPath, hop: NetworkHop): readonly Finding[] {
   const knob = hop.drain;
   if (knob === undefined) return [];
   const { plan } = load;
@@ -121,7 +121,7 @@ function drain({ load }: Way, hop: Hop): readonly Finding[] {
   ];
 }
 
-function limit({ load, workload }: Way, hop: Hop): readonly Finding[] {
+function limit({ load, workload }: ClientPath, hop: NetworkHop): readonly Finding[] {
   const knob = hop.connections;
   if (knob === undefined) return [];
   const pods = Math.max(1, workload.replicas);

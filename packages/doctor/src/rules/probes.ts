@@ -1,6 +1,6 @@
 // Owns: rules of probes: what they ask, how soon they give up.
 import { at, type Json, list, number, record, seconds, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
+import type { ClientPath } from "../client-path.ts";
 import { type Finding, finding } from "../finding.ts";
 import { containerPatch } from "../patches.ts";
 
@@ -10,13 +10,18 @@ import { containerPatch } from "../patches.ts";
  */
 const PATIENCE_SECONDS = 20;
 
-export function probeRules(way: Way): readonly Finding[] {
-  if (way.workload.kind === "Service") return [];
-  return [...same(way), ...eager(way), ...publicPort(way), ...missing(way)];
+export function probeRules(clientPath: ClientPath): readonly Finding[] {
+  if (clientPath.workload.kind === "Service") return [];
+  return [
+    ...same(clientPath),
+    ...eager(clientPath),
+    ...publicPort(clientPath),
+    ...missing(clientPath),
+  ];
 }
 
-const probe = (way: Way, name: string): Json | undefined => {
-  const value = way.workload.main.body[name];
+const probe = (clientPath: ClientPath, name: string): Json | undefined => {
+  const value = clientPath.workload.main.body[name];
   return value === undefined || value === null ? undefined : record(value);
 };
 
@@ -32,10 +37,10 @@ function question(asked: Json | undefined): string | undefined {
     : `grpc ${port("grpc")} ${text(at(asked, "grpc", "service")) ?? ""}`;
 }
 
-function same(way: Way): readonly Finding[] {
-  const { workload, load } = way;
-  const asked = question(probe(way, "livenessProbe"));
-  if (asked === undefined || asked !== question(probe(way, "readinessProbe"))) return [];
+function same(clientPath: ClientPath): readonly Finding[] {
+  const { workload, load } = clientPath;
+  const asked = question(probe(clientPath, "livenessProbe"));
+  if (asked === undefined || asked !== question(probe(clientPath, "readinessProbe"))) return [];
   const change =
     load.own === undefined
       ? undefined
@@ -57,7 +62,7 @@ function same(way: Way): readonly Finding[] {
             httpGet: null,
             exec: null,
             grpc: null,
-            tcpSocket: { port: portOf(way) },
+            tcpSocket: { port: portOf(clientPath) },
           },
         },
       }),
@@ -65,9 +70,9 @@ function same(way: Way): readonly Finding[] {
   ];
 }
 
-function portOf(way: Way): unknown {
-  const asked = way.workload.main.body.readinessProbe;
-  const [first] = list(way.workload.main.body.ports);
+function portOf(clientPath: ClientPath): unknown {
+  const asked = clientPath.workload.main.body.readinessProbe;
+  const [first] = list(clientPath.workload.main.body.ports);
   return (
     at(asked, "httpGet", "port") ??
     at(asked, "grpc", "port") ??
@@ -77,9 +82,9 @@ function portOf(way: Way): unknown {
   );
 }
 
-function eager(way: Way): readonly Finding[] {
-  const { workload } = way;
-  const liveness = probe(way, "livenessProbe");
+function eager(clientPath: ClientPath): readonly Finding[] {
+  const { workload } = clientPath;
+  const liveness = probe(clientPath, "livenessProbe");
   if (liveness === undefined) return [];
   const period = number(liveness.periodSeconds) ?? 10;
   const failures = number(liveness.failureThreshold) ?? 3;
@@ -104,12 +109,12 @@ function eager(way: Way): readonly Finding[] {
  * Our nodes close the public listener when a drain begins; /livez and /readyz are on the internal
  * one.
  */
-function publicPort(way: Way): readonly Finding[] {
-  const { workload, load } = way;
+function publicPort(clientPath: ClientPath): readonly Finding[] {
+  const { workload, load } = clientPath;
   if (load.own === undefined) return [];
   const { port, internalPort } = load.own.config;
   const isPublic = (name: string): boolean => {
-    const asked = probe(way, name);
+    const asked = probe(clientPath, name);
     const wanted = at(asked, "httpGet", "port") ?? at(asked, "tcpSocket", "port");
     const named = list(workload.main.body.ports).find(
       (one) => text(at(one, "name")) === text(wanted),
@@ -139,12 +144,12 @@ function publicPort(way: Way): readonly Finding[] {
   );
 }
 
-function missing(way: Way): readonly Finding[] {
-  const { workload, load } = way;
-  if (probe(way, "readinessProbe") !== undefined) return [];
+function missing(clientPath: ClientPath): readonly Finding[] {
+  const { workload, load } = clientPath;
+  if (probe(clientPath, "readinessProbe") !== undefined) return [];
   const asked =
     load.own === undefined
-      ? { tcpSocket: { port: portOf(way) } }
+      ? { tcpSocket: { port: portOf(clientPath) } }
       : { httpGet: { path: "/readyz", port: load.own.config.internalPort } };
   return [
     finding("readiness-missing", {

@@ -1,7 +1,7 @@
 // Owns: rules of releases and placement: strategy, surge, single pods, spread, memory.
 
 import { at, isRecord, list, number, quantity, share, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
+import type { ClientPath } from "../client-path.ts";
 import { type Finding, finding } from "../finding.ts";
 import { containerPatch, patchAt, patchOf, podPatch } from "../patches.ts";
 
@@ -15,19 +15,19 @@ const KERNEL_BYTES = 4096;
 const BASE_BYTES = 64 * 1024 * 1024;
 const MIB = 1024 * 1024;
 
-export function rolloutRules(way: Way): readonly Finding[] {
-  if (way.workload.kind === "Service") return [];
+export function rolloutRules(clientPath: ClientPath): readonly Finding[] {
+  if (clientPath.workload.kind === "Service") return [];
   return [
-    ...strategy(way),
-    ...single(way),
-    ...minReady(way),
-    ...spread(way),
-    ...memory(way),
-    ...promotion(way),
+    ...strategy(clientPath),
+    ...single(clientPath),
+    ...minReady(clientPath),
+    ...spread(clientPath),
+    ...memory(clientPath),
+    ...promotion(clientPath),
   ];
 }
 
-function strategy({ workload }: Way): readonly Finding[] {
+function strategy({ workload }: ClientPath): readonly Finding[] {
   const { object, kind } = workload;
   if (kind !== "Deployment") return [];
   const path = ["spec", "strategy"];
@@ -62,7 +62,7 @@ function strategy({ workload }: Way): readonly Finding[] {
   ];
 }
 
-function single({ workload }: Way): readonly Finding[] {
+function single({ workload }: ClientPath): readonly Finding[] {
   if (workload.replicas !== 1) return [];
   const { object, autoscaler } = workload;
   const target = autoscaler ?? object;
@@ -87,7 +87,7 @@ function single({ workload }: Way): readonly Finding[] {
 
 const MIN_READY_SECONDS = 10;
 
-function minReady({ workload }: Way): readonly Finding[] {
+function minReady({ workload }: ClientPath): readonly Finding[] {
   const found = number(at(workload.object.body, "spec", "minReadySeconds")) ?? 0;
   if (found > 0 || workload.replicas < 2) return [];
   return [
@@ -101,7 +101,7 @@ function minReady({ workload }: Way): readonly Finding[] {
   ];
 }
 
-function spread({ workload }: Way): readonly Finding[] {
+function spread({ workload }: ClientPath): readonly Finding[] {
   const { podSpec, podLabels } = workload;
   const spreads =
     list(podSpec.topologySpreadConstraints).length > 0 ||
@@ -130,7 +130,7 @@ function spread({ workload }: Way): readonly Finding[] {
   ];
 }
 
-function memory({ workload, load }: Way): readonly Finding[] {
+function memory({ workload, load }: ClientPath): readonly Finding[] {
   const { main, object } = workload;
   const path = [...main.path, "resources"];
   const limit = quantity(at(main.body, "resources", "limits", "memory"));
@@ -171,7 +171,7 @@ function memory({ workload, load }: Way): readonly Finding[] {
 const SCALE_DOWN_SECONDS = 30;
 
 /** Argo Rollouts: the Service changes sides, and the old pods go 30 s later. */
-function promotion({ workload, load }: Way): readonly Finding[] {
+function promotion({ workload, load }: ClientPath): readonly Finding[] {
   if (workload.kind !== "Rollout") return [];
   const { object } = workload;
   const strategyOf =

@@ -3,27 +3,27 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, durationSeconds, list, number, record, seconds, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
-import { namespaceLabels, type Scene, targets } from "../cluster-snapshot.ts";
+import type { ClientPath } from "../client-path.ts";
+import { type ClusterSnapshot, namespaceLabels, targets } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { controllerOf } from "../network-hops/ingress.ts";
 import { patchAt, patchOf } from "../patches.ts";
 
-export function routeRules(way: Way, scene: Scene): readonly Finding[] {
+export function routeRules(clientPath: ClientPath, snapshot: ClusterSnapshot): readonly Finding[] {
   return [
-    ...way.routes.filter((route) => !isOfGke(route, scene)).flatMap(routeTimeouts),
-    ...way.virtualServices.flatMap(virtualTimeouts),
-    ...way.ingresses.flatMap((ingress) => retired(ingress, scene)),
-    ...way.routes.flatMap((route) => requestBuffer(route, scene)),
-    ...way.destinationRules.flatMap(outliers),
-    ...ambient(way, scene),
+    ...clientPath.routes.filter((route) => !isOfGke(route, snapshot)).flatMap(routeTimeouts),
+    ...clientPath.virtualServices.flatMap(virtualTimeouts),
+    ...clientPath.ingresses.flatMap((ingress) => retired(ingress, snapshot)),
+    ...clientPath.routes.flatMap((route) => requestBuffer(route, snapshot)),
+    ...clientPath.destinationRules.flatMap(outliers),
+    ...ambient(clientPath, snapshot),
   ];
 }
 
 /** GKE has no timeouts in routes; its own are in a GCPBackendPolicy, which a hop knows. */
-function isOfGke(route: KubeObject, scene: Scene): boolean {
+function isOfGke(route: KubeObject, snapshot: ClusterSnapshot): boolean {
   return list(at(route.body, "spec", "parentRefs")).some((parent) => {
-    const gateway = scene.one(
+    const gateway = snapshot.one(
       "Gateway",
       text(at(parent, "name")),
       text(at(parent, "namespace")) ?? route.namespace,
@@ -82,8 +82,8 @@ function virtualTimeouts(virtual: KubeObject): readonly Finding[] {
   ];
 }
 
-function retired(ingress: KubeObject, scene: Scene): readonly Finding[] {
-  if (controllerOf(ingress, scene) !== "ingress-nginx") return [];
+function retired(ingress: KubeObject, snapshot: ClusterSnapshot): readonly Finding[] {
+  if (controllerOf(ingress, snapshot) !== "ingress-nginx") return [];
   return [
     finding("ingress-nginx-retired", {
       object: ingress,
@@ -94,8 +94,8 @@ function retired(ingress: KubeObject, scene: Scene): readonly Finding[] {
   ];
 }
 
-function requestBuffer(route: KubeObject, scene: Scene): readonly Finding[] {
-  return scene
+function requestBuffer(route: KubeObject, snapshot: ClusterSnapshot): readonly Finding[] {
+  return snapshot
     .all("BackendTrafficPolicy", "gateway.envoyproxy.io")
     .filter(
       (policy) => targets(policy, route) && at(policy.body, "spec", "requestBuffer") !== undefined,
@@ -128,10 +128,10 @@ function outliers(rule: KubeObject): readonly Finding[] {
   ];
 }
 
-function ambient({ workload }: Way, scene: Scene): readonly Finding[] {
+function ambient({ workload }: ClientPath, snapshot: ClusterSnapshot): readonly Finding[] {
   const mode =
     text(workload.podLabels["istio.io/dataplane-mode"]) ??
-    text(namespaceLabels(scene, workload.object.namespace)["istio.io/dataplane-mode"]);
+    text(namespaceLabels(snapshot, workload.object.namespace)["istio.io/dataplane-mode"]);
   if (mode !== "ambient") return [];
   return [
     finding("ambient-ztunnel", {

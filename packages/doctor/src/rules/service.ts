@@ -3,22 +3,25 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, list, number, record, selects, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
-import { type Scene, sameNamespace } from "../cluster-snapshot.ts";
+import type { ClientPath } from "../client-path.ts";
+import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { patchAt, patchOf } from "../patches.ts";
 import { servedPorts, type Workload } from "../workload.ts";
 
-export function serviceRules(way: Way, scene: Scene): readonly Finding[] {
-  const { workload } = way;
+export function serviceRules(
+  clientPath: ClientPath,
+  snapshot: ClusterSnapshot,
+): readonly Finding[] {
+  const { workload } = clientPath;
   return [
     ...workload.services.flatMap((service) => [
       ...affinity(service),
       ...distribution(service),
       ...selector(service),
     ]),
-    ...(way.routes.length > 0 ? workload.services.flatMap(protocol) : []),
-    ...networkPolicies(workload, scene),
+    ...(clientPath.routes.length > 0 ? workload.services.flatMap(protocol) : []),
+    ...networkPolicies(workload, snapshot),
   ];
 }
 
@@ -123,8 +126,8 @@ function protocol(service: KubeObject): readonly Finding[] {
  * Ingress policies add up: a port is open when one of those that select the pod lets somebody to
  * it, or when none selects it.
  */
-function networkPolicies(workload: Workload, scene: Scene): readonly Finding[] {
-  const policies = scene.all("NetworkPolicy", "networking.k8s.io").filter((policy) => {
+function networkPolicies(workload: Workload, snapshot: ClusterSnapshot): readonly Finding[] {
+  const policies = snapshot.all("NetworkPolicy", "networking.k8s.io").filter((policy) => {
     const types = list(at(policy.body, "spec", "policyTypes")).map(text);
     return (
       (types.length === 0 || types.includes("Ingress")) &&
@@ -182,8 +185,8 @@ function opens(rule: unknown, port: number, workload: Workload): boolean {
 }
 
 /** kube-proxy's mode, where its ConfigMap is among what was read. */
-export function ipvsRule(scene: Scene): readonly Finding[] {
-  return scene.all("ConfigMap", "").flatMap((map) => {
+export function ipvsRule(snapshot: ClusterSnapshot): readonly Finding[] {
+  return snapshot.all("ConfigMap", "").flatMap((map) => {
     const config = Object.values(record(at(map.body, "data"))).find((value) =>
       /^kind: KubeProxyConfiguration$/m.test(text(value) ?? ""),
     );

@@ -2,22 +2,26 @@
 // secret, what a node refuses).
 
 import { at, list, record, text } from "@holdfast/kube";
-import type { Way } from "../client-path.ts";
-import type { Scene } from "../cluster-snapshot.ts";
+import type { ClientPath } from "../client-path.ts";
+import type { ClusterSnapshot } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import type { OwnOptions } from "../own-options.ts";
 import { environmentPatch } from "../patches.ts";
 import { isRedis, type Workload, workloadsOf } from "../workload.ts";
 
 /** Rules of our own nodes' options. */
-export function ownRules(way: Way): readonly Finding[] {
-  const { workload, load } = way;
+export function ownRules(clientPath: ClientPath): readonly Finding[] {
+  const { workload, load } = clientPath;
   return load.own === undefined
     ? []
-    : [...refused(way, load.own), ...alone(workload, load.own), ...resume(workload, load.own)];
+    : [
+        ...refused(clientPath, load.own),
+        ...alone(workload, load.own),
+        ...resume(workload, load.own),
+      ];
 }
 
-function refused({ workload }: Way, own: OwnOptions): readonly Finding[] {
+function refused({ workload }: ClientPath, own: OwnOptions): readonly Finding[] {
   return own.problems.map(({ option, where, found, allowed }) =>
     finding("options-refused", {
       object: workload.object,
@@ -69,8 +73,8 @@ function resume(workload: Workload, own: OwnOptions): readonly Finding[] {
 }
 
 /** Every Redis (or Valkey) among the manifests; sentinels and exporters have names of their own. */
-export function redisRules(scene: Scene): readonly Finding[] {
-  return workloadsOf(scene)
+export function redisRules(snapshot: ClusterSnapshot): readonly Finding[] {
+  return workloadsOf(snapshot)
     .filter(isRedis)
     .flatMap((workload) => [
       ...singleRedis(workload),

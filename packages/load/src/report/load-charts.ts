@@ -11,8 +11,8 @@ const MIB = 2 ** 20;
 const JOIN_MS_MAX = 3_000;
 
 /** What happened second by second. */
-export function courseCharts({ course, phases, servers, plan }: LoadResult): LineChart[] {
-  const end = Math.max(1_000, course.at(-1)?.atMs ?? 0);
+export function courseCharts({ timeline, phases, servers, plan }: LoadResult): LineChart[] {
+  const end = Math.max(1_000, timeline.at(-1)?.atMs ?? 0);
   const shared = {
     x: { end, ticks: secondTicks(end) },
     marks: phases.map(({ startMs, name }) => ({ x: startMs, text: name, isShown: true })),
@@ -21,7 +21,7 @@ export function courseCharts({ course, phases, servers, plan }: LoadResult): Lin
     name,
     colour: colour % LINE_COLOURS,
     joinMax: JOIN_MS_MAX,
-    points: course.flatMap((point) => {
+    points: timeline.flatMap((point) => {
       const value = y(point);
       return value === undefined ? [] : [[point.atMs, value] as const];
     }),
@@ -38,7 +38,7 @@ export function courseCharts({ course, phases, servers, plan }: LoadResult): Lin
     ],
   });
   const rates = (["handshakes", "sent", "delivered", "pongs", "errors"] as const).filter((kind) =>
-    course.some(({ perSecond }) => perSecond[kind] > 0),
+    timeline.some(({ perSecond }) => perSecond[kind] > 0),
   );
   // Deliveries are many for each publication: a line of their own.
   const few = rates.filter((kind) => kind !== "delivered");
@@ -51,7 +51,7 @@ export function courseCharts({ course, phases, servers, plan }: LoadResult): Lin
   }));
   const charts: (LineChart | false)[] = [
     ...(["delivery", "ping", "handshake", "recovery"] as const)
-      .filter((kind) => course.some(({ times }) => times[kind] !== undefined))
+      .filter((kind) => timeline.some(({ times }) => times[kind] !== undefined))
       .map(latency),
     rates.includes("delivered") && {
       ...shared,
@@ -105,7 +105,9 @@ export function courseCharts({ course, phases, servers, plan }: LoadResult): Lin
       hasLegend: true,
       lines: [
         ...watched
-          .filter(({ place }) => course.some((point) => point.servers[place]?.lagUs !== undefined))
+          .filter(({ place }) =>
+            timeline.some((point) => point.servers[place]?.lagUs !== undefined),
+          )
           .map(({ name, place }) => line(name, place, (point) => ms(point.servers[place]?.lagUs))),
         line("generator", 7, ({ generator }) => ms(generator.lagUs)),
       ],

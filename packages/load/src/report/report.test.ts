@@ -90,7 +90,7 @@ const result: LoadResult = {
   ],
   generator: { ...generator, cpuUsPerDelivery: 30 },
   warnings: ["something is <doubtful>"],
-  course: [point, { ...point, atMs: 2_000 }],
+  timeline: [point, { ...point, atMs: 2_000 }],
 };
 const verdicts = [{ text: "lost=0", found: "7", isMet: false }];
 
