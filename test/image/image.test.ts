@@ -263,7 +263,7 @@ describe("a node in it", () => {
     const client = new Holdfast(url, { getToken: token });
     const trace = String(await client.rpc("where", {}));
     const [, path = "", line = ""] =
-      /\bcall \((packages\/core\/src\/contract\/[\w-]+\.ts):(\d+):\d+\)/.exec(trace) ?? [];
+      /\bcall \((packages\/\w+\/src\/[\w/-]+\.ts):(\d+):\d+\)/.exec(trace) ?? [];
     expect(trace).toContain(`/${CONFIG}/traced.ts:1:`);
     expect(readFileSync(join(ROOT, path), "utf8").split("\n")[Number(line) - 1]).toContain(
       "handler(",
@@ -285,7 +285,7 @@ describe("a node in it", () => {
     const refused = start(["serve", "--auth-insecure", "--contract", `/${CONFIG}/own.ts`]);
     expect(await refused.ended()).toBe(2);
     expect(refused.output()).toContain("valibot");
-    expect(refused.output()).toContain("brings @holdfast/core/contract and zod");
+    expect(refused.output()).toContain("brings @holdfast/contract and zod");
 
     writeFileSync(
       source,
@@ -296,7 +296,7 @@ describe("a node in it", () => {
       "build",
       source,
       "--target=bun",
-      "--external=@holdfast/core/contract",
+      "--external=@holdfast/contract",
       `--outfile=${join(TREE, CONFIG, "own.js")}`,
     ];
     expect(Bun.spawnSync([process.execPath, ...bundling]).exitCode).toBe(0);

@@ -1,5 +1,6 @@
 // Owns: turning the command into one self-contained executable.
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import type { BunPlugin } from "bun";
 import { ARCHES, type Arch } from "./arch.ts";
 import { bunBinary } from "./bun-binary.ts";
@@ -40,6 +41,8 @@ export async function compile(arch: Arch, outfile: string): Promise<readonly str
     format: "esm",
     minify: true,
     bytecode: true,
+    // The entry is small and listens to signals before the rest is read.
+    splitting: true,
     sourcemap: "linked",
     metafile: true,
     plugins: [WITHOUT_ADDON],
@@ -56,10 +59,9 @@ export async function compile(arch: Arch, outfile: string): Promise<readonly str
   });
   if (!built.success)
     throw new ImageError(`Cannot compile: ${built.logs.map(String).join("; ").slice(0, 2000)}`);
-  // The bundler also writes the map beside it; it would be the only file of the image that nothing
-  // reads.
-  await Bun.file(`${outfile}.map`)
-    .delete()
-    .catch(() => {});
+  // The bundler also writes the maps beside it; they would be files of the image that nothing reads.
+  for (const { kind, path } of built.outputs) {
+    if (kind === "sourcemap") await rm(resolve(dirname(outfile), path), { force: true });
+  }
   return Object.keys(built.metafile?.inputs ?? {});
 }

@@ -40,7 +40,10 @@ export interface Host {
   /** Writes to standard output and standard error as given. */
   out(text: string): void;
   err(text: string): void;
-  /** From now on these signals do not end the process. */
+  /**
+   * From now on these signals do not end the process. One listener at a time. A node hears at once
+   * of those that came before.
+   */
   onSignal(listener: (signal: StopSignal) => void): void;
   /** What nobody caught; `exception` leaves the process's state in doubt. */
   onFault(listener: (kind: "exception" | "rejection", error: unknown) => void): void;

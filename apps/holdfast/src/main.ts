@@ -1,12 +1,31 @@
 #!/usr/bin/env bun
 // Owns: the process: arguments, environment, signals, exit status. Everything else gets them as a
-// Host.
-import { runCli } from "./cli.ts";
+// Host. The command's code is imported after the signals are listened to: the first process of a
+// container gets no signal that it does not listen to, and most of a start is importing.
 import type { Host, Parent, StopSignal } from "./host.ts";
 
 /** Sources of `bun build --compile` have paths below this one. */
 const PACKED = import.meta.path.startsWith("/$bunfs/");
-const SIGNALS: readonly StopSignal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
+const SIGNALS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
+/** Commands that say themselves what a signal means, from their first moment on. */
+const ENDS_ITSELF = ["serve", "dev-node"].includes(process.argv[2] ?? "");
+
+const held: StopSignal[] = [];
+let tell = (signal: StopSignal): void => {
+  if (ENDS_ITSELF) held.push(signal);
+  else process.exit(128 + SIGNALS[signal]);
+};
+let listens = false;
+/** Never undone: without a listener a signal is lost. */
+const listen = (): void => {
+  if (listens) return;
+  listens = true;
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => tell(signal));
+  }
+};
+// The system ends any other process by itself, but not the first one of a container.
+if (ENDS_ITSELF || process.pid === 1) listen();
 
 function parentOf(): Parent | undefined {
   const send = process.send?.bind(process);
@@ -31,7 +50,9 @@ const host: Host = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   onSignal(listener) {
-    for (const signal of SIGNALS) process.on(signal, () => listener(signal));
+    tell = listener;
+    listen();
+    for (const signal of held.splice(0)) listener(signal);
   },
   onFault(listener) {
     process.on("uncaughtException", (error) => listener("exception", error));
@@ -40,6 +61,7 @@ const host: Host = {
   exit: (code) => process.exit(code),
 };
 
+const { runCli } = await import("./cli.ts");
 const code = await runCli(process.argv.slice(2), host);
 // Pipes take text at their own pace: what was written is handed over before the process ends.
 for (const stream of [process.stdout, process.stderr])

@@ -29,7 +29,7 @@ export function onStopSignal(
 export interface HeldSignals {
   /** The first wish to stop; pending until it comes. */
   readonly stop: Promise<StopSignal>;
-  /** Hands over: listeners hear from now on, and at once of a SIGHUP that came before. */
+  /** Hands over: listeners hear from now on, and at once of what came before. */
   handTo(listener: (signal: StopSignal, count: number) => void, onHangUp: () => void): void;
 }
 
@@ -43,7 +43,11 @@ export function holdSignals(host: Host): HeldSignals {
     wish = resolve;
   });
   let hungUp = false;
-  let onStop: (signal: StopSignal, count: number) => void = wish;
+  const wishes: [signal: StopSignal, count: number][] = [];
+  let onStop = (signal: StopSignal, count: number): void => {
+    wishes.push([signal, count]);
+    wish(signal);
+  };
   let onHangUp = () => {
     hungUp = true;
   };
@@ -58,6 +62,7 @@ export function holdSignals(host: Host): HeldSignals {
       onStop = listener;
       onHangUp = hangUpListener;
       if (hungUp) onHangUp();
+      for (const [signal, count] of wishes.splice(0)) listener(signal, count);
     },
   };
 }
