@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Owns: the commands of `npm run`: start, test, check, build, simulate, prove, bench:micro,
-// bench:compare, plan:validate, image:build, image:check, generate. Plain Node, because nothing
+// bench:compare, plan:validate, image:build, image:check, generate, release. Plain Node, because nothing
 // else is installed on a fresh clone.
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
@@ -22,6 +22,7 @@ const COMMANDS = {
   "image:check": (bun, args) => passOn(bun, ["tools/image/check.ts", ...args]),
   "bench:compare": (bun, args) => passOn(bun, ["lab/compare.ts", ...args]),
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
+  release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
 
 async function main() {

@@ -77,7 +77,8 @@ function crossing(path: string, from: string): string | undefined {
   if (path.startsWith("tools/") && isScript(target)) return undefined;
   if (here !== there && there !== undefined)
     return `imports ${from}: packages import each other by name`;
-  if (isSource(path) && !/\.(tsx?|mts|mjs|css|json)$/.test(from))
+  // What is built lies in dist; only a package's command takes it from there.
+  if (isSource(path) && !/\.(tsx?|mts|mjs|css|json)$/.test(from) && !from.startsWith("./dist/"))
     return `imports ${from}: relative imports have their extension`;
   return undefined;
 }

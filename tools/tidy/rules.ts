@@ -126,8 +126,11 @@ function purity(file: SourceFile): readonly Finding[] {
   return [...calls, ...modules];
 }
 
+/** The programs, and what starts one of them from outside with the environment that it found. */
+const PROCESS_ALLOWED = /^apps\/([^/]+\/src\/main|holdfast\/src\/launch\/[a-z-]+)\.ts$/;
+
 function processAccess(file: SourceFile): readonly Finding[] {
-  if (!isShipped(file.path) || /^apps\/[^/]+\/src\/main\.ts$/.test(file.path)) return [];
+  if (!isShipped(file.path) || PROCESS_ALLOWED.test(file.path)) return [];
   return matches(file, /\b(process|Bun)\.(env|argv|on|once|exit)\b|\bimport\.meta\.env\b/g).map(
     (line) => ({
       path: file.path,

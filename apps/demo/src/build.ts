@@ -1,5 +1,6 @@
 // Owns: turning the page's sources into what a node serves, and the policy that the page runs
 // under.
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { NODES_META } from "./names.ts";
 
@@ -35,16 +36,16 @@ export interface BuildOptions {
 }
 
 /**
- * Bundles the page. Keys are URL paths, `/` among them. Needs Bun; takes about 0.1 s. Throws
- * `ConsoleBuildError`.
+ * Bundles the page, or reads it if it was built already, as in the published command. Keys are URL
+ * paths, `/` among them. Needs Bun; takes about 0.1 s. Throws `ConsoleBuildError`.
  */
 export async function buildConsole({
   nodes = 1,
 }: BuildOptions = {}): Promise<ReadonlyMap<string, ConsoleFile>> {
-  const [html, mark, bundles] = await Promise.all([
+  const [html, mark, built] = await Promise.all([
     Bun.file(source("index.html")).text(),
     Bun.file(source("mark.svg")).text(),
-    bundle(["main.tsx", "page.css", "theme.ts"]),
+    bundles(["main.tsx", "page.css", "theme.ts"]),
   ]);
   return new Map<string, ConsoleFile>([
     [
@@ -55,9 +56,26 @@ export async function buildConsole({
       },
     ],
     ["/assets/mark.svg", { body: mark, type: "image/svg+xml" }],
-    ...bundles,
+    ...built,
   ]);
 }
+
+async function bundles(names: readonly string[]): Promise<ReadonlyMap<string, ConsoleFile>> {
+  const builtNames = names.map((name) => name.replace(/\.tsx?$/, ".js"));
+  if (!builtNames.every((name) => existsSync(source(name)))) return bundle(names);
+  const files = builtNames.map(
+    async (name) => [name, await Bun.file(source(name)).bytes()] as const,
+  );
+  return new Map((await Promise.all(files)).map(([name, body]) => asset(name, body)));
+}
+
+const asset = (name: string, body: Uint8Array): readonly [string, ConsoleFile] => [
+  `/assets/${name}`,
+  {
+    body,
+    type: name.endsWith(".css") ? "text/css; charset=utf-8" : "text/javascript; charset=utf-8",
+  },
+];
 
 async function bundle(names: readonly string[]): Promise<ReadonlyMap<string, ConsoleFile>> {
   const built = await Bun.build({
@@ -74,15 +92,10 @@ async function bundle(names: readonly string[]): Promise<ReadonlyMap<string, Con
     throw new ConsoleBuildError(
       `Cannot build the page: ${built.logs.map(String).join("; ").slice(0, 2000)}`,
     );
-  const files = new Map<string, ConsoleFile>();
-  for (const output of built.outputs) {
-    const name = output.path.replace(/^.*[\\/]/, "");
-    const type = name.endsWith(".css")
-      ? "text/css; charset=utf-8"
-      : "text/javascript; charset=utf-8";
-    files.set(`/assets/${name}`, { body: new Uint8Array(await output.arrayBuffer()), type });
-  }
-  return files;
+  const files = built.outputs.map(async (output) =>
+    asset(output.path.replace(/^.*[\\/]/, ""), new Uint8Array(await output.arrayBuffer())),
+  );
+  return new Map(await Promise.all(files));
 }
 
 function source(name: string): string {

@@ -1,9 +1,9 @@
 // Owns: reading an application's contract from its file.
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { ContractDefinition } from "@holdfast/core";
-import { PROVIDED_MODULES, provideModules } from "./provided-modules.ts";
+import { missingModules, PROVIDED_MODULES, provideModules } from "./provided-modules.ts";
 
 /** The file that `holdfast dev` looks for. */
 export const CONTRACT_FILE = "holdfast.config.ts";
@@ -21,12 +21,12 @@ export class ContractFileError extends Error {
  * Imports the file and returns its contract: the default export, or the export named `contract`, or
  * the only export that looks like one. A process reads a file once; a changed file needs a new
  * process. What the contract says is checked when a node compiles it. Rejects with
- * ContractFileError. `packed`: the file is read by the executable, which has to bring what
- * contracts import.
+ * ContractFileError. `packed`: the file is read by the executable, which brings what
+ * contracts import. Otherwise only what is not installed is brought.
  */
 export async function loadContractFile(path: string, packed = false): Promise<ContractDefinition> {
   if (!existsSync(path)) throw new ContractFileError(`There is no contract file ${path}`);
-  if (packed) provideModules();
+  await provideModules(packed ? undefined : missingModules(dirname(path)));
   let exported: Readonly<Record<string, unknown>>;
   try {
     exported = await import(pathToFileURL(path).href);

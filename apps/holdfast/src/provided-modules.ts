@@ -1,5 +1,5 @@
-// Owns: the modules that the self-contained executable brings for contract files, because no
-// node_modules lie beside them.
+// Owns: the modules that the command brings for contract files that have no node_modules beside
+// them: those of the executable, and those of a project that installed nothing.
 import { plugin } from "bun";
 
 /** What a contract may import in the executable. Imports of types need nothing. */
@@ -13,16 +13,36 @@ export const PROVIDED_MODULES: Readonly<
 };
 
 /**
- * From now on imports of these modules get the executable's own, also where others are installed:
- * one kind of contract, one version of it.
+ * From now on imports of these modules get the command's own, even if others are installed: one
+ * kind of contract, one version of it.
  */
-export function provideModules(): void {
+export async function provideModules(
+  names: readonly string[] = Object.keys(PROVIDED_MODULES),
+): Promise<void> {
+  // Loaded before the names are taken: behind that, they would wait for themselves.
+  const modules = await Promise.all(
+    Object.entries(PROVIDED_MODULES)
+      .filter(([name]) => names.includes(name))
+      .map(async ([name, load]) => ({ name, exports: await load() })),
+  );
+  if (modules.length === 0) return;
   plugin({
     name: "provided modules",
     setup(build) {
-      for (const [name, load] of Object.entries(PROVIDED_MODULES)) {
-        build.module(name, async () => ({ exports: await load(), loader: "object" }));
-      }
+      for (const { name, exports } of modules)
+        build.module(name, () => ({ exports, loader: "object" }));
     },
+  });
+}
+
+/** Those of the modules that a file in this folder cannot import, because they are not installed. */
+export function missingModules(folder: string): readonly string[] {
+  return Object.keys(PROVIDED_MODULES).filter((name) => {
+    try {
+      Bun.resolveSync(name, folder);
+      return false;
+    } catch {
+      return true;
+    }
   });
 }

@@ -1,0 +1,5 @@
+// Re-exports of what applications need: to declare a contract, and the types that follow from it.
+// This is what users install as @holdfast/contract; what compiles a contract stays in the node.
+export type { DeliveryClass } from "@holdfast/protocol";
+export * from "./define.ts";
+export type * from "./types.ts";

@@ -1,0 +1,10 @@
+// Owns: the error of the programs that release.
+
+/** What stands in the way of a release; the message is for people. */
+export class ReleaseError extends Error {
+  readonly code = "release_failed";
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = "ReleaseError";
+  }
+}
