@@ -102,7 +102,7 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "Connections of one user on the node. 100 is many tabs and devices, and few for a stolen token.",
+        "Connections of one user on the node. Sessions that come back may be as many as all known nodes together allow. 100 is many tabs and devices, and few for a stolen token.",
     }),
     membersMax: integer({
       default: 2000,
@@ -117,7 +117,8 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 100_000,
       live: true,
-      description: "Presence entries and watches of a connection. 100 rooms on one page is a lot.",
+      description:
+        "Presence entries and watches of a connection. A session that comes back may enter as many channels whatever limits.publishesPerSecondMax says. 100 rooms on one page is a lot.",
     }),
     handshakesInFlightMax: integer({
       default: 1000,

@@ -218,16 +218,6 @@ test("a publish to a latest channel needs a key, and the answer names the member
   expect(only(await writer.take(), "err")).toMatchObject({ name: "key_required", path: "k" });
 });
 
-test("the same idempotency key publishes once, also from another session of the same user", async () => {
-  const { connect } = await harness();
-  const first = await connect();
-  await first.send({ t: "publish", id: 2, ch: "chat:a", idem: "k", data: 1 });
-  const second = await connect();
-  await second.send({ t: "publish", id: 2, ch: "chat:a", idem: "k", data: 1 });
-  expect(only(await first.take(), "published")?.o).toBe(1);
-  expect(only(await second.take(), "published")).toMatchObject({ o: 1, dup: true });
-});
-
 test("a hole in what the broker sends is mended before anything newer is passed on", async () => {
   let drop = 0;
   const lossy = (listener: ChannelListener): ChannelListener => ({

@@ -12,6 +12,7 @@ import type {
 import { type Payload, payloadBytes } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import type { Broker, Clock } from "../ports.ts";
+import type { Answer } from "../session/channel-order.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
@@ -40,13 +41,19 @@ interface PublishCall {
   readonly rules: ChannelRules;
 }
 
+/** Where the answer to a publish goes, in its turn. */
+interface PublishAnswer {
+  readonly send: Answer;
+  readonly refuse: (error: unknown) => void;
+}
+
 /**
  * Resolves when the broker was asked (it keeps the order from there on), not when it has answered.
  */
 export function publish(
   parts: PublishNeeds,
   call: PublishCall,
-  refuse: (error: unknown) => void,
+  answer: PublishAnswer,
 ): Promise<void> | void {
   const { connection, frame, rules } = call;
   const retryMs = parts.rates.publish(connection);
@@ -65,22 +72,21 @@ export function publish(
     });
     if (prepared instanceof Promise)
       return inTime(parts, "onPublish", prepared).then((outcome) =>
-        send(parts, call, { outcome, startedMs, refuse }),
+        send(parts, call, { outcome, startedMs, ...answer }),
       );
-    send(parts, call, { outcome: prepared, startedMs, refuse });
+    send(parts, call, { outcome: prepared, startedMs, ...answer });
   });
 }
 
-interface Prepared {
+interface Prepared extends PublishAnswer {
   readonly outcome: Outcome<Payload>;
   readonly startedMs: number;
-  readonly refuse: (error: unknown) => void;
 }
 
 function send(
   parts: PublishNeeds,
   { connection, frame, rules }: PublishCall,
-  { outcome, startedMs, refuse }: Prepared,
+  { outcome, startedMs, send: answer, refuse }: Prepared,
 ): void {
   const { observer, broker, clock } = parts;
   const { cls } = rules.stream;
@@ -97,11 +103,11 @@ function send(
     ...(user === undefined ? undefined : { user }),
     ...(frame.idem === undefined
       ? undefined
-      : { idempotencyKey: idempotencyScope(user) + frame.idem }),
+      : { idempotencyKey: idempotencyScope(connection) + frame.idem }),
   });
   publishing.then(({ position, duplicate }) => {
     observer.published(cls, duplicate ? "duplicate" : "ok", clock.nowMs() - startedMs);
-    connection.send({
+    answer({
       t: "published",
       id: frame.id,
       e: position.epoch,
@@ -112,11 +118,13 @@ function send(
 }
 
 /**
- * Keys of one user cannot meet another's, whatever either is called. Not the session's: a client
- * that lost its session repeats with the same key.
+ * Keys of one user cannot meet another's, whatever either is called. A user's keys hold for all
+ * sessions of the user: a client that lost its session repeats with the same key. Nobody can prove
+ * to be the same anonymous client, so its keys hold for its session.
  */
-const idempotencyScope = (user: string | undefined): string =>
-  user === undefined ? "a:" : `u:${user.length}:${user}:`;
+function idempotencyScope({ identity: { user }, session }: Connection): string {
+  return user === undefined ? `s:${session}:` : `u:${user.length}:${user}:`;
+}
 
 /**
  * Checks key, size, schema and hook. What comes out is what the broker gets. Synchronous unless

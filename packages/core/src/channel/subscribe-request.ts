@@ -6,7 +6,7 @@ import type { Observer } from "../observer.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
-import { counted, type PermitNeeds, permit } from "../session/permission.ts";
+import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
 import { SmallMap } from "../session/small-map.ts";
 import {
@@ -34,14 +34,19 @@ export interface UnsubscribeNeeds {
   readonly sessions: { endSubscription(connection: Connection, channel: string): boolean };
 }
 
-interface SubscribeCall {
+interface SubscribeRequest {
   readonly connection: Connection;
   readonly frame: FrameOf<"subscribe">;
   readonly rules: ChannelRules;
 }
 
-export function subscribe(parts: SubscribeNeeds, call: SubscribeCall): Promise<void> | void {
-  const { connection, frame } = call;
+interface SubscribeCall extends SubscribeRequest {
+  /** The subscription is there: it counts, and no longer the place that was kept for it. */
+  readonly taken: () => void;
+}
+
+export function subscribe(parts: SubscribeNeeds, request: SubscribeRequest): Promise<void> | void {
+  const { connection, frame } = request;
   const held = connection.subscriptions;
   if (held?.has(frame.ch))
     throw new Refused(
@@ -55,7 +60,9 @@ export function subscribe(parts: SubscribeNeeds, call: SubscribeCall): Promise<v
       `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`,
     );
   }
-  return counted(connection, "subscribing", () => whenPermitted(parts, call));
+  return reserved(connection, "subscribing", (taken) =>
+    whenPermitted(parts, { ...request, taken }),
+  );
 }
 
 function whenPermitted(parts: SubscribeNeeds, call: SubscribeCall): Promise<void> | void {
@@ -123,7 +130,7 @@ async function askHook(
  */
 function begin(
   parts: SubscribeNeeds,
-  { connection, frame, rules }: SubscribeCall,
+  { connection, frame, rules, taken }: SubscribeCall,
   { hub, start }: { hub: ChannelHub; start: Start },
 ): void {
   const subscription = new Subscription(connection, hub);
@@ -131,6 +138,7 @@ function begin(
   if (frame.pos !== undefined) subscription.recovery = { count: 0, gap: start.gap !== undefined };
   connection.subscriptions ??= new SmallMap();
   connection.subscriptions.set(frame.ch, subscription);
+  taken();
   parts.sessions.subscriptions += 1;
   hub.add(subscription);
   connection.send({

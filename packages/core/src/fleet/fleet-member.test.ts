@@ -227,6 +227,40 @@ test("orders reach the node they name, once, and an older token than the newest 
   });
 });
 
+test("sessions of one user that come back find a place on fewer nodes; newcomers do not, and there is an end", async () => {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const tokens = { ada: { user: "ada" } };
+  const max = TEST_SETTINGS.limits.connectionsPerUserMax;
+  const start = (nodeId: string): Promise<EngineHarness> =>
+    createEngineHarness({
+      contract,
+      clock,
+      broker,
+      tokens,
+      settings: { ...TEST_SETTINGS, nodeId },
+    });
+  const nodes = [await start("a"), await start("b"), await start("c")];
+  const [a] = nodes as [EngineHarness];
+  await a.advance(1100);
+  const enter = async (node: EngineHarness, frame: { token?: string; resume?: string }) => {
+    const client = node.open();
+    await client.send({ t: "connect", id: 1, ...frame });
+    const [answer] = await client.take();
+    return answer?.t === "connected" ? answer.resume : answer?.t === "goodbye" && answer.name;
+  };
+  const resume = (session: string): string =>
+    JSON.stringify({ session, identity: tokens.ada, issuedAtMs: 0 });
+  for (let i = 0; i < max; i++)
+    expect(await enter(a, { token: "ada" })).not.toBe("connection_limit");
+  expect(await enter(a, { token: "ada" })).toBe("connection_limit");
+  // They were on the two other nodes.
+  for (let i = 0; i < 2 * max; i++)
+    expect(await enter(a, { resume: resume(`s${i}`) })).not.toBe("connection_limit");
+  expect(a.engine.info().sessions).toBe(3 * max);
+  expect(await enter(a, { resume: resume("one more") })).toBe("connection_limit");
+});
+
 test("sessions of every node are listed together, and a node that does not answer is named, not waited for", async () => {
   const { nodes, advance } = await fleet(["a", "b"]);
   const [a, b] = nodes as [EngineHarness, EngineHarness];

@@ -6,7 +6,7 @@ import { BrokerError, type PresenceStore } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
-import { counted, type PermitNeeds, permit } from "../session/permission.ts";
+import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
 import type { NodeSettings } from "../settings.ts";
 
@@ -66,7 +66,7 @@ export function enter(
   const known = connection.entries?.has(frame.ch) ?? false;
   if (frame.t === "update" && !known)
     throw new Refused("not_entered", `Cannot update in "${frame.ch}": the session is not a member`);
-  const retryMs = parts.rates.publish(connection);
+  const retryMs = known || !restores(connection) ? parts.rates.publish(connection) : 0;
   if (retryMs > 0)
     throw new Refused(
       "rate_limited",
@@ -75,32 +75,49 @@ export function enter(
     );
   if (!known) checkLimit(parts, connection);
   const { identity } = connection;
-  const act = async (): Promise<void> => {
+  const act = async (taken: () => void): Promise<void> => {
     const checking = rules.checkPresence?.(frame.data) ?? { ok: true as const, value: frame.data };
     const checked =
       checking instanceof Promise ? await inTime(parts, "presence schema", checking) : checking;
     if (!checked.ok) throw new Refused(checked.code, checked.message, checked);
     const become = async (): Promise<void> => {
       if (connection.phase !== "ended")
-        await becomeMember(parts, connection, { channel: frame.ch, data: checked.value, known });
+        await becomeMember(parts, connection, {
+          channel: frame.ch,
+          data: checked.value,
+          known,
+          taken,
+        });
       connection.send({ t: "ok", id: frame.id });
     };
     // The claims changed while the schema was asked (H5).
     await (connection.identity === identity ? become() : permit(parts, request, become));
   };
   const request = { connection, action: "presence", rules } as const;
-  return counted(connection, "entering", () => permit(parts, request, act));
+  if (known) return permit(parts, request, () => act(() => {}));
+  return reserved(connection, "entering", (taken) => permit(parts, request, () => act(taken)));
+}
+
+/**
+ * A session that came back enters again what it had: as many channels as it may have are not
+ * counted as publishes.
+ */
+function restores(connection: Connection): boolean {
+  if (connection.restores === 0) return false;
+  connection.restores -= 1;
+  return true;
 }
 
 async function becomeMember(
   parts: EnterNeeds,
   connection: Connection,
-  entry: { channel: string; data: Payload | undefined; known: boolean },
+  entry: { channel: string; data: Payload | undefined; known: boolean; taken: () => void },
 ): Promise<void> {
-  const { channel, data, known } = entry;
+  const { channel, data, known, taken } = entry;
   const { user } = connection.identity;
   connection.entries ??= new Map();
   connection.entries.set(channel, data);
+  taken();
   const member = {
     member: connection.session,
     ...(user === undefined ? {} : { user }),
@@ -165,14 +182,19 @@ export function watch(
       "presence_disabled",
       `Cannot watch "${frame.ch}": the channel has no presence`,
     );
-  if (connection.watches?.has(frame.ch) !== true) checkLimit(parts, connection);
-  return counted(connection, "entering", () =>
-    watchWhenPermitted(parts, { connection, frame, rules }),
-  );
+  const call = { connection, frame, rules };
+  // Again: a new snapshot, and no other place.
+  if (connection.watches?.has(frame.ch) === true)
+    return watchWhenPermitted(parts, { ...call, taken: () => {} });
+  checkLimit(parts, connection);
+  return reserved(connection, "entering", (taken) => watchWhenPermitted(parts, { ...call, taken }));
 }
 
-function watchWhenPermitted(parts: WatchNeeds, call: PresenceCall<"watch">): Promise<void> | void {
-  const { connection, frame, rules } = call;
+function watchWhenPermitted(
+  parts: WatchNeeds,
+  call: PresenceCall<"watch"> & { readonly taken: () => void },
+): Promise<void> | void {
+  const { connection, frame, rules, taken } = call;
   const { identity } = connection;
   const isWanted = (): boolean => connection.phase !== "ended" && connection.identity === identity;
   const act = async (): Promise<void> => {
@@ -188,6 +210,7 @@ function watchWhenPermitted(parts: WatchNeeds, call: PresenceCall<"watch">): Pro
       // A second watch is a new snapshot; the hub is held for the first.
       watching = !connection.watches.has(frame.ch);
       connection.watches.add(frame.ch);
+      taken();
       connection.send({ t: "ok", id: frame.id });
     } finally {
       if (!watching) parts.hubs.release(hub);

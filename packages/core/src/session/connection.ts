@@ -15,6 +15,8 @@ import type { Receiver, Subscription } from "../channel/subscription.ts";
 import type { TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock, Link } from "../ports.ts";
 import type { CallSignal } from "./call-signal.ts";
+import type { ChannelOrder } from "./channel-order.ts";
+import type { Refused } from "./refusal.ts";
 import type { SmallMap } from "./small-map.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
@@ -72,9 +74,9 @@ export class Connection implements Receiver {
   entries: Map<string, Payload | undefined> | undefined = undefined;
   watches: Set<string> | undefined = undefined;
   calls: Map<number, CallSignal> | undefined = undefined;
-  /** Tail of the requests in flight, for each channel that has any. */
-  chains: Map<string, Promise<void>> | undefined = undefined;
-  /** How many requests are in those. */
+  /** The requests in flight, for each channel that has any. */
+  orders: Map<string, ChannelOrder> | undefined = undefined;
+  /** How many requests are under way, or wait, in those; not publishes that the broker has. */
   waiting = 0;
   /**
    * Requests under way that will take a subscription, or a place in presence, if they succeed: they
@@ -82,6 +84,8 @@ export class Connection implements Receiver {
    */
   subscribing = 0;
   entering = 0;
+  /** Channels that a session which came back may still enter whatever its rate of publishes. */
+  restores = 0;
   /** What came before `connected`. */
   early: ReadItem[] | undefined = undefined;
   /** Length of all messages until then. */
@@ -122,7 +126,7 @@ export class Connection implements Receiver {
   }
 
   fail(id: number, code: CodeName, msg: string, more?: { path?: string; retryMs?: number }): void {
-    this.send({ t: "err", id, code: CODES[code].number, name: code, msg, ...more });
+    this.send(errFrame(id, { code, message: msg, ...more }));
   }
 
   /**
@@ -159,6 +163,22 @@ export class Connection implements Receiver {
   #hand(message: Encoded): void {
     if (this.link.send(message) !== "sent") this.checkPressure();
   }
+}
+
+/** The answer to a request that is refused. */
+export function errFrame(
+  id: number,
+  { code, message, path, retryMs }: Pick<Refused, "code" | "message"> & Partial<Refused>,
+): ServerFrame {
+  return {
+    t: "err",
+    id,
+    code: CODES[code].number,
+    name: code,
+    msg: message,
+    ...(path === undefined ? {} : { path }),
+    ...(retryMs === undefined ? {} : { retryMs }),
+  };
 }
 
 /** Gathers connections with something to send and flushes each once at the end of the turn. */

@@ -29,6 +29,7 @@ export interface HandshakeNode {
     readonly handshakesPerSecond: number;
     windowMs(): number;
     turnsAway(session: string): boolean;
+    others(): readonly unknown[];
     tookIn(): void;
   };
   draining(): boolean;
@@ -181,12 +182,18 @@ export class Handshake {
     }
   }
 
+  /**
+   * A session that comes back had its place on some node: together they may have had as many as the
+   * limit for each. Two nodes at least: the one that the session was on may have died.
+   */
   #userLimit(connection: Connection, session: string | undefined): Verdict | undefined {
     const { user } = connection.identity;
     const { sessions } = this.#parts;
     if (user === undefined || (session !== undefined && sessions.get(session) !== undefined))
       return undefined;
-    return sessions.ofUser(user).size >= this.#parts.settings().limits.connectionsPerUserMax
+    const { connectionsPerUserMax } = this.#parts.settings().limits;
+    const nodes = session === undefined ? 1 : Math.max(2, this.#node.fleet.others().length + 1);
+    return sessions.ofUser(user).size >= connectionsPerUserMax * nodes
       ? { code: "connection_limit" }
       : undefined;
   }
@@ -206,6 +213,7 @@ export class Handshake {
     sessions.establish(connection, session);
     // Not before: a drain would send migrate to a client that is not connected yet.
     connection.migrates = frame.migrates === true;
+    if (resumed) connection.restores = settings().limits.presencePerConnectionMax;
     this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();
     connection.resumeIssuedMs = wallMs;

@@ -7,6 +7,8 @@ import type { NodeSettings } from "../settings.ts";
 import type { Connection, ReadItem } from "./connection.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Rates } from "./rates.ts";
+import { Refused } from "./refusal.ts";
+import { gives, isRelief } from "./relief.ts";
 import type { Requests } from "./requests.ts";
 import { answerPing, type PingNeeds, type RefreshNeeds, refresh } from "./session-requests.ts";
 import type { Sessions } from "./sessions.ts";
@@ -20,7 +22,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds {
   readonly authenticator: PingNeeds["authenticator"] & RefreshNeeds["authenticator"];
   readonly clock: Clock;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "experienced" | "requestFailed">;
-  readonly rates: Pick<Rates, "floods" | "frames" | "rpc">;
+  readonly rates: Pick<Rates, "floods" | "frames" | "rpc" | "useless">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
@@ -29,7 +31,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds {
 /** Who takes the frames. */
 export interface FrameTakers {
   readonly handshake: Pick<Handshake, "connect">;
-  readonly requests: Pick<Requests, "handle">;
+  readonly requests: Pick<Requests, "handle" | "refuse">;
   windowMs(): number;
 }
 
@@ -58,22 +60,27 @@ export class Intake {
         return this.#parts.sessions.end(connection, "flooded");
     }
     const items = connection.codec.decode(message, limits);
-    const retryMs = this.#parts.rates.frames(connection, items.length);
-    if (retryMs > 0 && this.#parts.rates.floods(connection))
-      return this.#parts.sessions.end(connection, "flooded");
+    const asking = items.reduce((count, item) => (isRelief(item) ? count : count + 1), 0);
+    const retryMs = this.#parts.rates.frames(connection, asking);
     for (const item of items) {
-      if ((connection.phase as string) === "ended") return;
+      if (this.#endIfFlooding(connection)) return;
       // Before connected everything waits, bounded, and nothing is answered.
-      if (retryMs > 0 && connection.phase === "open" && "id" in item) {
-        this.#parts.observer.requestFailed("rate_limited");
-        connection.fail(
-          item.id,
-          "rate_limited",
-          "Cannot take the request: over the rate of frames for a connection",
-          { retryMs },
-        );
+      if (connection.phase !== "open") this.#item(connection, item);
+      else if (isRelief(item)) {
+        if (!gives(connection, item)) this.#parts.rates.useless(connection);
+        this.#item(connection, item);
+      } else if (retryMs > 0 && "id" in item) {
+        const why = "Cannot take the request: over the rate of frames for a connection";
+        const refused = new Refused("rate_limited", why, { retryMs });
+        this.#takers.requests.refuse(connection, item, refused);
       } else this.#item(connection, item);
     }
+  }
+
+  #endIfFlooding(connection: Connection): boolean {
+    if (connection.phase !== "ended" && this.#parts.rates.floods(connection))
+      this.#parts.sessions.end(connection, "flooded");
+    return connection.phase === "ended";
   }
 
   #fault(connection: Connection, { fault }: Extract<ReadItem, { t: "fault" }>): void {

@@ -69,18 +69,24 @@ export function permit(
 }
 
 /**
- * Counts a request while it is under way, so that requests that overlap cannot pass a limit
- * together.
+ * Keeps a place for a request while it is under way, so that requests that overlap cannot pass a
+ * limit together. `act` calls `taken` when it has what the place was kept for: from then on that
+ * counts, and nothing is counted twice.
  */
-export async function counted(
+export async function reserved(
   connection: Connection,
   kind: "subscribing" | "entering",
-  act: () => Promise<void> | void,
+  act: (taken: () => void) => Promise<void> | void,
 ): Promise<void> {
   connection[kind] += 1;
+  let isKept = true;
+  const give = (): void => {
+    if (isKept) connection[kind] -= 1;
+    isKept = false;
+  };
   try {
-    await act();
+    await act(give);
   } finally {
-    connection[kind] -= 1;
+    give();
   }
 }

@@ -40,6 +40,7 @@ export class Rates {
 
   frames(connection: Connection, count: number): number {
     const nowMs = this.#clock.nowMs();
+    if (count === 0) return 0;
     connection.frameBucket ??= createTokenBucket(this.#rates.frames, nowMs);
     const frames = connection.frameBucket;
     if (frames.take(nowMs, count)) {
@@ -48,6 +49,11 @@ export class Rates {
     }
     connection.refusals += count;
     return Math.ceil(Math.min(60_000, frames.waitMs(nowMs))) || 1;
+  }
+
+  /** A request that is carried out whatever the rate, and had no effect. */
+  useless(connection: Connection): void {
+    this.frames(connection, 1);
   }
 
   publish(connection: Connection): number {

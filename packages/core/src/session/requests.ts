@@ -1,4 +1,5 @@
 // Owns: carrying out the requests of open connections: order within a channel, one answer for each.
+import type { ClientFrame, CodeName } from "@holdfast/protocol";
 import { type HistoryNeeds, readHistory } from "../channel/history-request.ts";
 import { type PublishNeeds, publish } from "../channel/publish-request.ts";
 import {
@@ -17,10 +18,12 @@ import {
   type WatchNeeds,
   watch,
 } from "../presence/presence-requests.ts";
-import type { Connection } from "./connection.ts";
+import { type Answer, ChannelOrder } from "./channel-order.ts";
+import { type Connection, errFrame } from "./connection.ts";
 import type { ChannelFrame, RequestFrame } from "./frames.ts";
 import { type RulesNeeds, rulesOf } from "./permission.ts";
-import { asRefused } from "./refusal.ts";
+import { asRefused, type Refused } from "./refusal.ts";
+import { isRelief } from "./relief.ts";
 import { type CallNeeds, call } from "./rpc.ts";
 
 /** What carrying out requests needs of the node: what each of them needs. */
@@ -32,7 +35,10 @@ export type RequestNeeds = PublishNeeds &
   WatchNeeds &
   UnwatchNeeds &
   CallNeeds &
-  RulesNeeds & { readonly observer: Observer };
+  RulesNeeds & {
+    readonly observer: Observer;
+    readonly sessions: { end(connection: Connection, code: CodeName): void };
+  };
 
 /**
  * Requests on one connection that may be under way or wait behind others on their channel, besides
@@ -50,34 +56,77 @@ export class Requests {
   handle(connection: Connection, frame: RequestFrame): void {
     if (frame.t === "cancel") connection.calls?.get(frame.id)?.end("rpc_cancelled");
     else if (frame.t === "rpc")
-      this.#answer(connection, frame.id, () => call(this.#parts, connection, frame));
-    else this.#inOrder(connection, frame);
+      this.#guarded(directly(connection), frame.id, () => call(this.#parts, connection, frame));
+    else this.#inOrder(connection, frame, (send) => this.#carryOut(connection, frame, send));
+  }
+
+  /** Answers a request that is not carried out, in its turn. */
+  refuse(connection: Connection, item: ClientFrame & { readonly id: number }, why: Refused): void {
+    const refused = (): never => {
+      throw why;
+    };
+    if ("ch" in item) this.#inOrder(connection, item, refused);
+    else this.#guarded(directly(connection), item.id, refused);
   }
 
   /**
    * Runs the request behind those that wait on the same channel. Without any it runs, and often
    * ends, within this call.
    */
-  #inOrder(connection: Connection, frame: ChannelFrame): void {
-    const run = (): Promise<void> | undefined =>
-      this.#answer(connection, frame.id, () => this.#carryOut(connection, frame));
-    const before = connection.chains?.get(frame.ch);
+  #inOrder(
+    connection: Connection,
+    frame: ChannelFrame,
+    act: (send: Answer) => Promise<void> | void,
+  ): void {
     const { subscriptionsMax, presencePerConnectionMax } = this.#parts.settings().limits;
     const max = WAITING_MAX + subscriptionsMax + presencePerConnectionMax;
-    if (connection.waiting >= max) {
-      connection.fail(
-        frame.id,
-        "rate_limited",
-        `Cannot ${frame.t}: ${max} requests wait, expected fewer`,
-        { retryMs: 100 },
-      );
-    } else if (before === undefined) {
-      const running = run();
-      if (running !== undefined) chain(connection, frame.ch, running);
-    } else chain(connection, frame.ch, before.then(run));
+    if (connection.waiting >= max && !this.#mayWait(connection, frame, max)) return;
+    if (frame.t === "publish") {
+      const order = orderOf(connection, frame.ch);
+      const run = (): Promise<void> | undefined => {
+        const send = order.place();
+        return this.#guarded(send, frame.id, () => act(send));
+      };
+      return this.#count(connection, order.run(run, { isPublish: true }));
+    }
+    const send = directly(connection);
+    const run = (): Promise<void> | undefined => this.#guarded(send, frame.id, () => act(send));
+    const known = connection.orders?.get(frame.ch);
+    if (known !== undefined) return this.#count(connection, known.run(run, { isPublish: false }));
+    const running = run();
+    if (running === undefined) return;
+    const order = orderOf(connection, frame.ch);
+    this.#count(
+      connection,
+      order.run(() => running, { isPublish: false }),
+    );
   }
 
-  #carryOut(connection: Connection, frame: ChannelFrame): Promise<void> | void {
+  /**
+   * Too many requests wait: this one is refused, unless it gives something back. Those are few, for
+   * there is little to give back; a connection that sends many more ends.
+   */
+  #mayWait(connection: Connection, frame: ChannelFrame, max: number): boolean {
+    if (!isRelief(frame)) {
+      const why = `Cannot ${frame.t}: ${max} requests wait, expected fewer`;
+      this.#parts.observer.requestFailed("rate_limited");
+      connection.fail(frame.id, "rate_limited", why, { retryMs: 100 });
+      return false;
+    }
+    if (connection.waiting < 2 * max) return true;
+    this.#parts.sessions.end(connection, "flooded");
+    return false;
+  }
+
+  #count(connection: Connection, running: Promise<void> | undefined): void {
+    if (running === undefined) return;
+    connection.waiting += 1;
+    void running.then(() => {
+      connection.waiting -= 1;
+    });
+  }
+
+  #carryOut(connection: Connection, frame: ChannelFrame, send: Answer): Promise<void> | void {
     if (connection.phase === "ended") return;
     const parts = this.#parts;
     switch (frame.t) {
@@ -88,8 +137,10 @@ export class Requests {
       case "unwatch":
         return unwatch(parts, connection, frame);
       case "publish":
-        return publish(parts, { connection, frame, rules: rulesOf(parts, frame.ch) }, (error) =>
-          this.#refuse(connection, frame.id, error),
+        return publish(
+          parts,
+          { connection, frame, rules: rulesOf(parts, frame.ch) },
+          { send, refuse: (error) => this.#refuse(send, frame.id, error) },
         );
       case "subscribe":
         return subscribe(parts, { connection, frame, rules: rulesOf(parts, frame.ch) });
@@ -104,38 +155,38 @@ export class Requests {
   }
 
   /** Turns refusals and failures into answers; never throws, never rejects. */
-  #answer(
-    connection: Connection,
-    id: number,
-    act: () => Promise<void> | void,
-  ): Promise<void> | undefined {
+  #guarded(send: Answer, id: number, act: () => Promise<void> | void): Promise<void> | undefined {
     try {
-      return act()?.catch((error: unknown) => this.#refuse(connection, id, error));
+      return act()?.catch((error: unknown) => this.#refuse(send, id, error));
     } catch (error) {
-      this.#refuse(connection, id, error);
+      this.#refuse(send, id, error);
       return undefined;
     }
   }
 
-  #refuse(connection: Connection, id: number, error: unknown): void {
-    const { code, message, path, retryMs } = asRefused(error);
-    if (code === "request_failed") this.#parts.observer.bug("request", error);
-    this.#parts.observer.requestFailed(code);
-    connection.fail(id, code, message, {
-      ...(path === undefined ? {} : { path }),
-      ...(retryMs === undefined ? {} : { retryMs }),
-    });
+  #refuse(send: Answer, id: number, error: unknown): void {
+    const refused = asRefused(error);
+    if (refused.code === "request_failed") this.#parts.observer.bug("request", error);
+    this.#parts.observer.requestFailed(refused.code);
+    send(errFrame(id, refused));
   }
 }
 
-function chain(connection: Connection, channel: string, running: Promise<void>): void {
-  connection.chains ??= new Map();
-  connection.waiting += 1;
-  const tail: Promise<void> = running.finally(() => {
-    connection.waiting -= 1;
-    if (connection.chains?.get(channel) === tail) connection.chains.delete(channel);
+const directly =
+  (connection: Connection): Answer =>
+  (frame) =>
+    connection.send(frame);
+
+/** Made when it is first needed, and forgotten when nothing is under way. */
+function orderOf(connection: Connection, channel: string): ChannelOrder {
+  const known = connection.orders?.get(channel);
+  if (known !== undefined) return known;
+  const order = new ChannelOrder(directly(connection), () => {
+    connection.orders?.delete(channel);
     // A Map that was ever filled keeps its memory.
-    if (connection.chains?.size === 0) connection.chains = undefined;
+    if (connection.orders?.size === 0) connection.orders = undefined;
   });
-  connection.chains.set(channel, tail);
+  connection.orders ??= new Map();
+  connection.orders.set(channel, order);
+  return order;
 }
