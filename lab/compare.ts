@@ -12,7 +12,7 @@ import { isComplete, turnsOf } from "./compare/measurement-order.ts";
 import { pinned } from "./compare/pinning.ts";
 import { ArgumentError, HELP, type Plan, planFrom } from "./compare/plan.ts";
 import type { CompareResult, Measurement } from "./compare/result.ts";
-import { PEER_TEXTS, type RivalName } from "./compare/rivals.ts";
+import { RIVAL_TEXTS, type RivalName } from "./compare/rivals.ts";
 import { Servers } from "./compare/servers.ts";
 import { targetsOf } from "./compare/targets.ts";
 import { ProveError } from "./prove/prove-error.ts";
@@ -73,7 +73,7 @@ async function compare(plan: Plan): Promise<number> {
     const startedMs = performance.now();
     const onVersion = (version: string) =>
       Object.assign(versions, { [turn.rival]: versionText(turn.rival, version, versions) });
-    const name = `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${PEER_TEXTS[turn.rival].title}`;
+    const name = `round ${turn.round} of ${plan.rounds}, ${turn.scenario}, ${RIVAL_TEXTS[turn.rival].title}`;
     const figures = await tried(name, () =>
       measure(servers, { ...turn, sizes: plan.sizes, onVersion }),
     );

@@ -1,5 +1,5 @@
-// Re-exports of the measurements. Programs of this package (micro.ts, drivers, rivals) read argv and
-// stdin themselves: they are started by tools.
+// Re-exports of the measurements. Programs of this package (micro.ts, drivers, rivals) read argv
+// and stdin themselves: they are started by tools.
 export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";
 export { reportOf } from "./micro/report.ts";

@@ -1,4 +1,5 @@
-// Owns: how long tests wait: limits of time against hangs, longer on a machine that is slow or busy.
+// Owns: how long tests wait: limits of time against hangs, longer on a machine that is slow or
+// busy.
 
 /**
  * `ms` on a quiet machine, times how much slower this one is. `npm test` measures that before each

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
+import { comments, longLines, longSentences } from "./tidy/prose.ts";
 import { FILE_RULES } from "./tidy/rules.ts";
 import { importsOf, withoutCommentsAndTexts } from "./tidy/source-file.ts";
 
@@ -272,5 +273,48 @@ describe("circles of imports", () => {
   test("three files may know one another, and tests may know anybody", () => {
     const three = [file("a", "b"), file("b", "c"), file("c", "a", "d.test")];
     expect(circles([...three, file("d.test", "a")])).toEqual([]);
+  });
+});
+
+describe("prose", () => {
+  const NOTHING: Repository = { exists: (path) => path === "docs/a.md", read: () => undefined };
+  const long = "word ".repeat(24).trim();
+
+  test.each([
+    ["a line of 101 columns", `${"x".repeat(50)} ${"y".repeat(50)}\n`, 1],
+    ["a line of 100 columns", `${"x".repeat(49)} ${"y".repeat(50)}\n`, 0],
+    ["a table", `| ${"x ".repeat(80)}|\n`, 0],
+    ["code", `\`\`\`sh\n${"x ".repeat(80)}\n\`\`\`\n`, 0],
+    ["a word that cannot be broken", `${"x".repeat(200)}\n`, 0],
+    ["a link that cannot be broken", `[a b](${"x".repeat(200)})\n`, 0],
+  ])("columns: %s", (_, text, count) => {
+    expect(longLines("docs/a.md", text)).toHaveLength(count);
+  });
+
+  test("a long line is named by its number, behind empty lines and tables, too", () => {
+    const text = `# A\n\n| a |\n| - |\n\n${"x ".repeat(60)}y\n`;
+    expect(longLines("docs/a.md", text).map(({ line }) => line)).toEqual([6]);
+  });
+
+  test.each([
+    ["24 words", `${long}.\n`, 1],
+    ["24 words in two lines", `${long.replace(" ", "\n")}.\n`, 1],
+    [
+      "24 words in two items of a list",
+      `- ${long.replace(" word word word word word", "\n-")}.\n`,
+      0,
+    ],
+    ["two sentences", `${long.replace("word word", "word. Word")}.\n`.repeat(1), 1],
+    ["20 words", `${"word ".repeat(20).trim()}.\n`, 0],
+    ["a colon", `${"word ".repeat(12).trim()}: ${"word ".repeat(12).trim()}.\n`, 0],
+    ["words of code count as one", `\`${long}\` is code.\n`, 0],
+  ])("sentences: %s", (_, text, count) => {
+    expect(longSentences("docs/a.md", text)).toHaveLength(count);
+  });
+
+  test("a comment that cites a document that is not there is found", () => {
+    const cite = (name: string) =>
+      comments({ path: "packages/a/src/a.ts", text: `// As ${name} says.\n` }, NOTHING).length;
+    expect([cite("docs/a.md"), cite("docs/b.md"), cite("notes.md")]).toEqual([0, 1, 1]);
   });
 });

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
+import { comments, longLines, longSentences } from "./tidy/prose.ts";
 import { FILE_RULES, type Finding } from "./tidy/rules.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -23,11 +24,17 @@ export function tidy(): readonly Finding[] {
   return [
     ...sources.flatMap((file) => [...FILE_RULES, direction].flatMap((rule) => rule(file))),
     ...circles(sources),
+    ...sources.flatMap((file) => comments(file, repository)),
     ...paths
       .filter((path) => path.endsWith(".md"))
-      .flatMap((path) => brokenLinks(path, repository)),
+      .flatMap((path) => [...brokenLinks(path, repository), ...prose(path, repository)]),
     ...lockFile(repository),
   ];
+}
+
+function prose(path: string, repository: Repository): readonly Finding[] {
+  const text = repository.read(path) ?? "";
+  return [...longLines(path, text), ...longSentences(path, text)];
 }
 
 /** Files that git knows or would add. Without git (a downloaded archive): those on disk. */

@@ -2,7 +2,7 @@
 import type { Series } from "../micro/series.ts";
 import { type Bar, type BarChart, barChart, type Theme } from "./bar-chart.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
-import { PEER_TEXTS, RIVAL_NAMES, type RivalName } from "./rivals.ts";
+import { RIVAL_NAMES, RIVAL_TEXTS, type RivalName } from "./rivals.ts";
 import type { ScenarioName } from "./scenario.ts";
 import { deliveriesPerCpuSecond } from "./targets.ts";
 
@@ -46,7 +46,7 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
       const whole = subscribed.median / 1000;
       const bare = Math.min(idle.median / 1000, whole);
       return {
-        label: PEER_TEXTS[rival].title,
+        label: RIVAL_TEXTS[rival].title,
         values: [bare, whole - bare],
         spread: [subscribed.least / 1000, subscribed.most / 1000],
         ours,
@@ -62,7 +62,7 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
       stacked(
         result,
         { scenario: "recovery", rival },
-        { user: "userSeconds", system: "systemSeconds", label: PEER_TEXTS[rival].title, ours },
+        { user: "userSeconds", system: "systemSeconds", label: RIVAL_TEXTS[rival].title, ours },
       ),
     ),
   }),
@@ -79,7 +79,7 @@ const CHARTS: Readonly<Record<ChartName, (result: CompareResult) => BarChart>> =
           deliveriesPerCpuSecond,
         );
         if (found === undefined) return [];
-        const label = `${PEER_TEXTS[rival].title.replace(" over Redis", "")}, ${nodes === 1 ? "1 node" : `${nodes} nodes`}`;
+        const label = `${RIVAL_TEXTS[rival].title.replace(" over Redis", "")}, ${nodes === 1 ? "1 node" : `${nodes} nodes`}`;
         return [{ label, values: [found.median], spread: [found.least, found.most], ours }];
       }),
     ),
@@ -94,7 +94,7 @@ function cpuBars(result: CompareResult, scenario: ScenarioName): readonly Bar[] 
       {
         user: "userUsPerDelivery",
         system: "systemUsPerDelivery",
-        label: PEER_TEXTS[rival].title,
+        label: RIVAL_TEXTS[rival].title,
         ours,
       },
     ),

@@ -1,11 +1,13 @@
 // Owns: docs/benchmarks.md and the headline table of the README, made from the result that lies
 // beside the page.
+
 import type { Series } from "../micro/series.ts";
+import { paragraph } from "../paragraph.ts";
 import { CHART_NAMES, type ChartName, chartOf } from "./charts.ts";
 import { LIMITS, methodOf } from "./method.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
-import { PEER_TEXTS, RIVAL_NAMES, type RivalName } from "./rivals.ts";
-import { SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
+import { RIVAL_NAMES, RIVAL_TEXTS, type RivalName } from "./rivals.ts";
+import { SCENARIO_RIVALS, type ScenarioName } from "./scenario.ts";
 import { deliveriesPerCpuSecond, targetsOf } from "./targets.ts";
 
 type Figures = Readonly<Record<string, number>>;
@@ -54,7 +56,7 @@ export function compareDocument(result: CompareResult): string {
     RIVAL_NAMES.filter((rival) => isMeasured(result, rival))
       .map(
         (rival) =>
-          `- **${PEER_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${PEER_TEXTS[rival].setup}`,
+          `- **${RIVAL_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${RIVAL_TEXTS[rival].setup}`,
       )
       .join("\n"),
     "## What this does not say",
@@ -104,13 +106,16 @@ export function headlineOf(result: CompareResult): string {
     return line([label, ...cells]);
   });
   const table = [
-    line(["", ...rivals.map((rival) => PEER_TEXTS[rival].title)]),
+    line(["", ...rivals.map((rival) => RIVAL_TEXTS[rival].title)]),
     line(["---", ...rivals.map(() => "---:")]),
     ...lines,
   ];
   const where =
     "with the method, the spread, the targets that are missed, and what the figures do not say";
-  return `## What it costs\n\nThe same load on one server after another, each on a core of its own; medians. [The benchmarks](docs/benchmarks.md) have the rest, ${where}.\n\n${table.join("\n")}`;
+  const method = paragraph(
+    `The same load on one server after another, each on a core of its own; medians. [The benchmarks](docs/benchmarks.md) have the rest, ${where}.`,
+  );
+  return `## What it costs\n\n${method}\n\n${table.join("\n")}`;
 }
 
 const HEADLINE = /(<!-- headline: [^>]*-->\n)[\s\S]*?(<!-- end of headline -->)/;
@@ -197,7 +202,7 @@ function table(result: CompareResult, scenario: ScenarioName, rows: readonly Row
     ]),
   );
   return [
-    line(["", ...rivals.map((rival) => PEER_TEXTS[rival].title)]),
+    line(["", ...rivals.map((rival) => RIVAL_TEXTS[rival].title)]),
     line(["---", ...rivals.map(() => "---:")]),
     ...lines,
   ].join("\n");
@@ -215,7 +220,7 @@ function ratioTable(result: CompareResult, scenario: ScenarioName): string {
   return [
     line([
       "Holdfast's CPU for each delivery, as a multiple of that of",
-      ...others.map((rival) => PEER_TEXTS[rival].title),
+      ...others.map((rival) => RIVAL_TEXTS[rival].title),
     ]),
     line(["---", ...others.map(() => "---:")]),
     line([
@@ -229,7 +234,7 @@ function ratioTable(result: CompareResult, scenario: ScenarioName): string {
 function nodesTable(result: CompareResult): string {
   const scenarios = ["nodes-1", "nodes-2", "nodes-3"] as const;
   const rows = (["holdfast-redis", "socketio-redis"] as const).flatMap((rival) => {
-    const title = PEER_TEXTS[rival].title.replace(" over Redis", "");
+    const title = RIVAL_TEXTS[rival].title.replace(" over Redis", "");
     const cells = (pick: Row["figure"], digits: number) =>
       scenarios.map((scenario) => spread(seriesOf(result, { scenario, rival }, pick), digits));
     const [one, ...more] = scenarios.map(
@@ -269,7 +274,7 @@ const isMeasured = ({ measurements }: CompareResult, rival: RivalName): boolean 
   measurements.some((found) => found.rival === rival);
 
 const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly RivalName[] =>
-  SCENARIO_PEERS[scenario].filter((rival) =>
+  SCENARIO_RIVALS[scenario].filter((rival) =>
     result.measurements.some((found) => found.scenario === scenario && found.rival === rival),
   );
 

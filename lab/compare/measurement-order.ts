@@ -3,7 +3,7 @@
 import type { Plan } from "./plan.ts";
 import type { CompareResult, Measurement } from "./result.ts";
 import { RIVAL_NAMES } from "./rivals.ts";
-import { ROUNDS_MAX, SCENARIO_NAMES, SCENARIO_PEERS, type ScenarioName } from "./scenario.ts";
+import { ROUNDS_MAX, SCENARIO_NAMES, SCENARIO_RIVALS, type ScenarioName } from "./scenario.ts";
 
 /** One measurement to be made. */
 export type Turn = Omit<Measurement, "figures">;
@@ -16,7 +16,7 @@ export function turnsOf({
   centrifugo,
 }: Pick<Plan, "rounds" | "scenarios" | "rivals" | "centrifugo">): readonly Turn[] {
   const turnsIn = (scenario: ScenarioName, round: number) =>
-    SCENARIO_PEERS[scenario]
+    SCENARIO_RIVALS[scenario]
       .filter((rival) => rivals.includes(rival))
       .map((rival): Turn => ({ scenario, rival, round }));
   const all = Array.from({ length: rounds }, (_, place) =>

@@ -19,7 +19,7 @@ export interface RivalText {
   readonly setup: string;
 }
 
-export const PEER_TEXTS: Readonly<Record<RivalName, RivalText>> = {
+export const RIVAL_TEXTS: Readonly<Record<RivalName, RivalText>> = {
   bun: {
     title: "bare Bun",
     setup:

@@ -17,7 +17,7 @@ const ALONE = ["bun", "ws", "socketio", "holdfast", "centrifugo"] as const;
 const OVER_REDIS = ["socketio-redis", "holdfast-redis"] as const;
 
 /** Servers in the order in which they take turns. */
-export const SCENARIO_PEERS: Readonly<Record<ScenarioName, readonly RivalName[]>> = {
+export const SCENARIO_RIVALS: Readonly<Record<ScenarioName, readonly RivalName[]>> = {
   fanout: ALONE,
   rooms: ALONE,
   memory: ALONE,

@@ -1,5 +1,6 @@
 // Owns: the part of the documents that shows a validation.
 import { series } from "../micro/series.ts";
+import { paragraph } from "../paragraph.ts";
 import type { Figure, ValidationResult } from "./result.ts";
 
 const BEGIN = "<!-- validation: generated from benchmarks/plan-validation.json -->";
@@ -26,13 +27,17 @@ function validationText({
     return `| ${run} | ${name}${unit === "" ? "" : `, ${unit}`} | ${spread(predicted)} | ${spread(measured)} | ${difference(figure)} |`;
   });
   return [
-    `Measured ${measuredAt.slice(0, 10)}, ${rounds === 1 ? "one round" : `medians of ${rounds} rounds, in brackets the least and the most`}; ${machine.processor}, ${machine.cores} cores for nodes and load together, ${machine.memoryGiB} GiB, ${machine.kernel}; Bun ${versions.bun}; load average before: ${loadBefore.toFixed(1)}.`,
+    paragraph(
+      `Measured ${measuredAt.slice(0, 10)}, ${rounds === 1 ? "one round" : `medians of ${rounds} rounds, in brackets the least and the most`}; ${machine.processor}, ${machine.cores} cores for nodes and load together, ${machine.memoryGiB} GiB, ${machine.kernel}; Bun ${versions.bun}; load average before: ${loadBefore.toFixed(1)}.`,
+    ),
     "",
     "| run | figure | predicted (over 9 seeds where chance matters) | measured | predicted is off by |",
     "| --- | --- | ---: | ---: | ---: |",
     ...rows,
     "",
-    `The model was given what the same run measured of this machine: an empty node has ${Math.round(costs.nodeBytes / 1e6)} MB and uses ${(costs.nodeIdleUs / 1e4).toFixed(1)} % of a core; a connection that comes costs ${costs.upgradeUs} µs until it is upgraded, ${costs.connectUs} µs until it has a session, ${costs.subscribeUs} µs for a subscription, ${costs.refuseUs} µs to be sent away; a socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
+    paragraph(
+      `The model was given what the same run measured of this machine: an empty node has ${Math.round(costs.nodeBytes / 1e6)} MB and uses ${(costs.nodeIdleUs / 1e4).toFixed(1)} % of a core; a connection that comes costs ${costs.upgradeUs} µs until it is upgraded, ${costs.connectUs} µs until it has a session, ${costs.subscribeUs} µs for a subscription, ${costs.refuseUs} µs to be sent away; a socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
+    ),
   ].join("\n");
 }
 

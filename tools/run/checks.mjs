@@ -30,7 +30,8 @@ function checks(bun) {
 }
 
 /**
- * Runs every check, also after a failure, and prints one line for each and the output of those that failed.
+ * Runs every check, also after a failure, and prints one line for each and the output of those that
+ * failed.
  * @param {string} bun
  * @returns {Promise<import("./results.mjs").Counts>}
  */

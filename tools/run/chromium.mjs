@@ -15,7 +15,8 @@ const INSTALL_TIMEOUT_MS = 5 * 60_000;
 /** @typedef {{ ok: true, path: string } | { ok: false, message: string }} Found */
 
 /**
- * A Chromium that tests can start: CHROMIUM, the path, or (on Debian with the right to) freshly installed.
+ * A Chromium that tests can start: CHROMIUM, the path, or (on Debian with the right to) freshly
+ * installed.
  * @returns {Promise<Found>}
  */
 export async function ensureChromium() {

@@ -39,7 +39,8 @@ export async function ensureServers() {
 }
 
 /**
- * Debian's package redis-tools holds the program itself, which is a server when it is called so; unlike redis-server it starts no service.
+ * Debian's package redis-tools holds the program itself, which is a server when it is called so;
+ * unlike redis-server it starts no service.
  * @returns {Promise<string | undefined>}
  */
 async function installRedis() {
@@ -67,7 +68,8 @@ async function installRedis() {
 }
 
 /**
- * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those of redis-tools.
+ * Debian 12 has Valkey 8 in its backports. It is unpacked, not installed; its libraries are those
+ * of redis-tools.
  * @returns {Promise<string | undefined>}
  */
 async function unpackValkey() {

@@ -11,7 +11,9 @@ const PROBE =
 const SLOWNESS_MAX = 8;
 
 /**
- * A factor for limits of time, from 1 to 8: the time that a fixed piece of work takes on every core at once, over what it takes on a quiet machine; at least the processes that wait for each core. It lasts about a quarter of a second.
+ * A factor for limits of time, from 1 to 8: the time that a fixed piece of work takes on every core
+ * at once, over what it takes on a quiet machine; at least the processes that wait for each core.
+ * It lasts about a quarter of a second.
  * @returns {Promise<number>}
  */
 export async function measureSlowness() {

@@ -1,5 +1,4 @@
-// Owns: who may import whom. The arrow of style.md: protocol <- config, core <- client, server <-
-// apps.
+// Owns: who may import whom. protocol <- config, core <- client, server <- apps.
 import type { Finding } from "./rules.ts";
 import { importsOf, isScript, isTest, type SourceFile } from "./source-file.ts";
 

@@ -1,5 +1,5 @@
-// Owns: calling the connections when something is due, and knowing how late that was. Timers have a grain of
-// 1 ms; nothing spins.
+// Owns: calling the connections when something is due, and knowing how late that was. Timers have a
+// grain of 1 ms; nothing spins.
 
 export interface Timed {
   nextUs(): number | undefined;

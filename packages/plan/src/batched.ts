@@ -23,10 +23,10 @@ const CAPACITY_MIN = 100;
 const SIMULATED_MAX = 300_000;
 
 /**
- * `simulateMassReconnect` for many clients. Nodes are alike, so one of them is simulated with its share of
- * the clients; and where that is more than 10,000, one simulated client stands for several of a
- * node that takes as many times fewer set-ups a second, each as many times dearer (times stay what
- * they are).
+ * `simulateMassReconnect` for many clients. Nodes are alike, so one of them is simulated with its
+ * share of the clients; and where that is more than 10,000, one simulated client stands for several
+ * of a node that takes as many times fewer set-ups a second, each as many times dearer (times stay
+ * what they are).
  */
 export function batchedMassReconnect(options: MassReconnectOptions): MassReconnectResult {
   const share = Math.ceil(options.clients / options.nodes);
@@ -45,9 +45,9 @@ export function batchedMassReconnect(options: MassReconnectOptions): MassReconne
 }
 
 /**
- * `simulateRollingDeploy` for many nodes. Of more than 20 nodes 20 are rolled, each with as many sessions as
- * in the fleet, and the time is extended to all; and where there would be more than 100,000
- * sessions, one stands for several, as in `batchedMassReconnect`.
+ * `simulateRollingDeploy` for many nodes. Of more than 20 nodes 20 are rolled, each with as many
+ * sessions as in the fleet, and the time is extended to all; and where there would be more than
+ * 100,000 sessions, one stands for several, as in `batchedMassReconnect`.
  */
 export function batchedRollingDeploy(options: RollingDeployOptions): RollingDeployResult {
   const nodes = Math.min(options.nodes, NODES_SIMULATED_MAX);

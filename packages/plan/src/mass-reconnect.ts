@@ -70,8 +70,8 @@ const HELLO = 2 ** 31;
 const OVER = 2 ** 32;
 
 /**
- * Simulates every client by itself. Its time and memory grow with `clients`; `batchedMassReconnect` bounds
- * both.
+ * Simulates every client by itself. Its time and memory grow with `clients`; `batchedMassReconnect`
+ * bounds both.
  */
 export function simulateMassReconnect(options: MassReconnectOptions): MassReconnectResult {
   return new MassReconnect(options).run();

@@ -40,8 +40,7 @@ export interface Publication extends Author {
 }
 
 /**
- * How a channel keeps and delivers its publications (see product.md's vocabulary and
- * spec/protocol.md section 5).
+ * How a channel keeps and delivers its publications (spec/protocol.md, section 5).
  */
 export type DeliveryClass = "volatile" | "latest" | "ordered" | "durable";
 

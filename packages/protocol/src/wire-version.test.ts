@@ -5,7 +5,10 @@ import { readSpec, withCodeTable } from "../scripts/code-table.ts";
 import { CODES, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, WIRE } from "./index.ts";
 
 const source = (file: string): string => readFileSync(new URL(file, import.meta.url), "utf8");
-/** Without comments and what the formatter decides: white space, trailing commas and semicolons, leading bars. */
+/**
+ * Without comments and what the formatter decides: white space, trailing commas and semicolons,
+ * leading bars.
+ */
 const withoutComments = (text: string): string =>
   text
     .replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "")

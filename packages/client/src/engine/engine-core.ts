@@ -1,5 +1,5 @@
-// Owns: the whole of a client: connecting, staying connected, coming back, moving, ending. No I/O of
-// its own.
+// Owns: the whole of a client: connecting, staying connected, coming back, moving, ending. No I/O
+// of its own.
 import type { ClientCodec, ConnectedFrame, ServerFrame } from "@holdfast/protocol";
 import { Attempts } from "./attempts.ts";
 import { Calls } from "./calls.ts";

@@ -81,8 +81,8 @@ export class Presence implements Feature {
   }
 
   /**
-   * Makes this session a member with this data, from now until `leave`, on every connection. Changes that
-   * come faster than answers are merged; `done` when the node has this or a newer one.
+   * Makes this session a member with this data, from now until `leave`, on every connection.
+   * Changes that come faster than answers are merged; `done` when the node has this or a newer one.
    */
   enter(channel: string, data: unknown, done: Done): void {
     this.#change(channel, { data }, done);

@@ -54,7 +54,10 @@ interface Item {
   cancelTimer: () => void;
 }
 
-/** Publishes that are not settled, by queue: one for each channel, and one for each publish that needs no order. */
+/**
+ * Publishes that are not settled, by queue: one for each channel, and one for each publish that
+ * needs no order.
+ */
 export class Publisher {
   readonly #engine: EngineContext;
   readonly #limits: { readonly countMax: number; readonly bytesMax: number };
@@ -270,8 +273,8 @@ export class Publisher {
   }
 
   /**
-   * Takes an item out of its queue. One that was given up while in flight stays until its answer, so
-   * that nothing overtakes it.
+   * Takes an item out of its queue. One that was given up while in flight stays until its answer,
+   * so that nothing overtakes it.
    */
   #tidy(item: Item): void {
     const queue = this.#queues.get(item.queue);

@@ -1,5 +1,5 @@
-// Owns: the application's streams and what each connection brings of them: order, duplicates, holes,
-// gaps, catching up (H1, H2).
+// Owns: the application's streams and what each connection brings of them: order, duplicates,
+// holes, gaps, catching up (H1, H2).
 import type { GapFrame, PubFrame, ServerFrame, SubscribedFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import {
@@ -269,8 +269,8 @@ export class Subscriptions implements Feature {
   }
 
   /**
-   * Asks on which connections the stream was not requested yet. Without a position only one connection is asked, and the
-   * others when it has answered, so that they begin at the same place.
+   * Asks on which connections the stream was not requested yet. Without a position only one
+   * connection is asked, and the others when it has answered, so that they begin at the same place.
    */
   #requestMissing(stream: Stream): void {
     for (const { connection, channels } of this.#attachments) {

@@ -51,7 +51,7 @@ const NOBODY: ReadonlySet<Subscription> = new Set();
 /**
  * Everything that the node passes on in a channel goes through `#pass` in offset order; `passed` is
  * the offset of the last. A jump is mended from the broker's history, or declared as a gap, before
- * anything newer is passed on (holding.md rule 10).
+ * anything newer is passed on (rule 10 of docs/design/holding-connections.md).
  */
 export class ChannelHub implements ChannelListener, SubscribedHub {
   readonly channel: string;
@@ -171,7 +171,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   /**
    * The subscription has all that was passed on: from now on it gets what comes, in the same turn
-   * of the event loop (rule 11).
+   * of the event loop (rule 11 of docs/design/holding-connections.md).
    */
   goLive(subscription: Subscription): void {
     this.#drop(subscription);

@@ -126,7 +126,7 @@ async function askHook(
 
 /**
  * In one turn of the event loop: the answer, the gap if there is one, what is known already, and
- * the way to live (rule 11).
+ * the way to live (rule 11 of docs/design/holding-connections.md).
  */
 function begin(
   parts: SubscribeNeeds,

@@ -1,5 +1,5 @@
 // Owns: telling clients a new time to come back over when the one that they know no longer fits
-// (holding.md rule 2).
+// (rule 2 of docs/design/holding-connections.md).
 import type { Connection } from "../session/connection.ts";
 
 /**

@@ -19,7 +19,7 @@ export function receiversCapacity(own: number, others: readonly NodeFigures[]): 
 
 /**
  * This node's part of what all draining nodes together may move: in proportion to what each still
- * holds (rule 3).
+ * holds (rule 3 of docs/design/holding-connections.md).
  */
 export function drainShare(remaining: number, others: readonly NodeFigures[]): number {
   const elsewhere = others.reduce((sum, { draining }) => sum + (draining?.remaining ?? 0), 0);
@@ -128,8 +128,9 @@ export interface RebalanceRule {
 
 /**
  * Sessions that this node should give away to come down to the mean of the ready nodes; 0 when it
- * is within the tolerance (rule 8), and while any node drains: that fills the emptier nodes
- * by itself, and whoever evens out beside it moves sessions twice.
+ * is within the tolerance (rule 8 of docs/design/holding-connections.md), and while any node
+ * drains: that fills the emptier nodes by itself, and whoever evens out beside it moves sessions
+ * twice.
  */
 export function excessSessions(
   self: NodeFigures,

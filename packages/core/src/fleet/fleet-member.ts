@@ -138,7 +138,8 @@ export class FleetMember {
   }
 
   /**
-   * Over how long this node's clients should spread if it were gone now (holding.md rule 2). Cheap:
+   * Over how long this node's clients should spread if it were gone now (rule 2 of
+   * docs/design/holding-connections.md). Cheap:
    * it goes with every pong.
    */
   windowMs(): number {

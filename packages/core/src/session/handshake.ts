@@ -109,7 +109,7 @@ export class Handshake {
 
   /**
    * Cheap checks first: a resume token costs one hash, then admission, and only then a token's
-   * verification (holding.md rule 4).
+   * verification (rule 4 of docs/design/holding-connections.md).
    */
   async #find(frame: ConnectFrame): Promise<Found> {
     const { clock, random, authenticator } = this.#parts;

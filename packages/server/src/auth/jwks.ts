@@ -96,7 +96,9 @@ class Source implements JwksSource {
     return { keys, otherwise: { kind: "again", again } };
   }
 
-  /** No key of the set verifies the token. A newer set may; until one can be had nobody is refused. */
+  /**
+   * No key of the set verifies the token. A newer set may; until one can be had nobody is refused.
+   */
   async #askAgain(
     hint: KeyHint,
     { asked, set, what }: { asked: Asked; set: HeldSet; what: "unknown" | "unsigned" },
@@ -127,7 +129,9 @@ class Source implements JwksSource {
     };
   }
 
-  /** When its key was first missed. A miss is forgotten after twice the time for which it counts. */
+  /**
+   * When its key was first missed. A miss is forgotten after twice the time for which it counts.
+   */
   #firstMiss(miss: string, asked: Asked, graceMs: number): Asked {
     const keptMs = 2 * Math.max(graceMs, this.#options.cooldownMs);
     const known = this.#misses.get(miss);

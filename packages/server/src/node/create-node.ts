@@ -71,7 +71,10 @@ export interface HoldfastNode {
   stop(): Promise<number>;
 }
 
-/** Last bytes of a slow peer may be queued when its connection counts as closed (bun.md). */
+/**
+ * Last bytes of a slow peer may be queued when its connection counts as closed
+ * (docs/design/runtime.md).
+ */
 const FLUSH_MS = 500;
 const SELF_CHECK_MS = 2000;
 /** Sockets whose goodbye is on its way, beyond those that the engine counts. */

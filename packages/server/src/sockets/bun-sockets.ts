@@ -1,5 +1,5 @@
 // Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP
-// handler. bun.md has the facts behind the rules here.
+// handler. docs/design/runtime.md has the facts behind the rules here.
 import { isIP } from "node:net";
 import type { Groups, NodeEngine } from "@holdfast/core";
 import { type CodecName, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
