@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Owns: the commands of `npm run`: start, test, check, build, simulate, prove, bench:micro,
-// bench:compare, plan:validate, image:build, image:check, generate, release. Plain Node, because nothing
+// bench:compare, plan:validate, image:build, image:check, generate, release. Plain Node, because
+// nothing
 // else is installed on a fresh clone.
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";

@@ -59,7 +59,8 @@ export async function compile(arch: Arch, outfile: string): Promise<readonly str
   });
   if (!built.success)
     throw new ImageError(`Cannot compile: ${built.logs.map(String).join("; ").slice(0, 2000)}`);
-  // The bundler also writes the maps beside it; they would be files of the image that nothing reads.
+  // The bundler also writes the maps beside it; they would be files of the image that nothing
+  // reads.
   for (const { kind, path } of built.outputs) {
     if (kind === "sourcemap") await rm(resolve(dirname(outfile), path), { force: true });
   }

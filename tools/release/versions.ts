@@ -53,7 +53,8 @@ const OURS = /("@holdfast\/[a-z-]+": ")([^"]+)(")/g;
 
 /**
  * Writes the version everywhere and gives what is unreleased in the changelog its heading.
- * `npm install --package-lock-only` and `npm run generate` bring the lock file and what is made from
+ * `npm install --package-lock-only` and `npm run generate` bring the lock file and what is made
+ * from
  * code in step.
  */
 export function setVersion(version: string, date: string): void {

@@ -35,7 +35,9 @@ export async function provideModules(
   });
 }
 
-/** Those of the modules that a file in this folder cannot import, because they are not installed. */
+/**
+ * Those of the modules that a file in this folder cannot import, because they are not installed.
+ */
 export function missingModules(folder: string): readonly string[] {
   return Object.keys(PROVIDED_MODULES).filter((name) => {
     try {
