@@ -81,6 +81,7 @@ async function measure(
     publication: () => {
       heard += 1;
     },
+    removed: () => {},
     presence: () => {},
   };
   for (const node of options.nodes)

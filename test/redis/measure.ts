@@ -25,7 +25,7 @@ await load("ordered, 100 in flight, idempotency keys", ORDERED, {
 await load("volatile, 100 in flight", VOLATILE, { count: 50_000, inFlight: 100 });
 await load("latest, 100 in flight, 10 keys", LATEST, { count: 50_000, inFlight: 100 });
 for (let index = 0; index < CHANNELS; index++)
-  await broker.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
+  await broker.subscribe(`m${index}`, ORDERED, { publication() {}, removed() {}, presence() {} });
 await load("ordered, 100 in flight, idempotency keys, the same node listens", ORDERED, {
   count: 50_000,
   inFlight: 100,
@@ -93,7 +93,11 @@ async function listeners(): Promise<void> {
     const all = await Promise.all(Array.from({ length: nodes }, () => openBroker(server.url, {})));
     for (const one of all)
       for (let index = 0; index < CHANNELS; index++)
-        await one.subscribe(`m${index}`, ORDERED, { publication() {}, presence() {} });
+        await one.subscribe(`m${index}`, ORDERED, {
+          publication() {},
+          removed() {},
+          presence() {},
+        });
     const before = await traffic(server);
     let next = 0;
     const one = async (): Promise<void> => {
@@ -162,6 +166,7 @@ async function memory(): Promise<void> {
   await measure("a channel that a node listens to, more", 20_000, (one, index) =>
     one.subscribe(`room:${String(index).padStart(6, "0")}`, VOLATILE, {
       publication() {},
+      removed() {},
       presence() {},
     }),
   );

@@ -165,6 +165,7 @@ test("a history that leaves out the next publication without a word is asked aga
           return (...[channel, stream, listener]: Parameters<Broker["subscribe"]>) =>
             target.subscribe(channel, stream, {
               presence: (change) => listener.presence(change),
+              removed: (offset, epoch) => listener.removed(offset, epoch),
               publication: (publication, epoch) =>
                 publication.offset !== 2 && listener.publication(publication, epoch),
             });

@@ -223,6 +223,7 @@ test("a hole in what the broker sends is mended before anything newer is passed 
   const lossy = (listener: ChannelListener): ChannelListener => ({
     publication: (publication, epoch) =>
       drop-- > 0 ? undefined : listener.publication(publication, epoch),
+    removed: (offset, epoch) => listener.removed(offset, epoch),
     presence: (change) => listener.presence(change),
   });
   const { connect, advance } = await harness({

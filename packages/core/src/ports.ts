@@ -92,19 +92,33 @@ export interface HistoryPage {
   /** Offset of the oldest publication that is kept; head + 1 when none is. */
   readonly oldest: number;
   readonly publications: readonly Publication[];
+  /** More is kept beyond the page's end, in the direction in which it was read. */
+  readonly more: boolean;
 }
 
-export type HistoryQuery =
-  /**
-   * Up to `limit` publications with offset > `after`, oldest first. For `latest`: of the newest for
-   * each key.
-   */
-  | { readonly after: number; readonly limit: number }
-  /**
-   * The `limit` newest publications with offset < `before`, returned oldest first. `before` absent:
-   * the newest.
-   */
-  | { readonly before?: number; readonly limit: number };
+/**
+ * A page ends at `limit` publications, or before the one that would take it over `bytesMax`. It has
+ * at least one publication if there is one and `limit` allows it. A broker MUST NOT read or send
+ * much more than it answers.
+ */
+export type HistoryQuery = {
+  readonly limit: number;
+  /** Data, key, user, session, and 96 bytes for each publication. Default `HISTORY_BYTES_MAX`. */
+  readonly bytesMax?: number;
+} & (
+  | {
+      /** Publications with a higher offset, oldest first. `latest`: of the newest for each key. */
+      readonly after: number;
+    }
+  | {
+      /** The newest publications with a lower offset, answered oldest first. Absent: the newest. */
+      readonly before?: number;
+    }
+);
+
+/** Bytes of a page of history, or of members, for which no limit in bytes was asked. */
+export const HISTORY_BYTES_MAX = 1024 * 1024;
+export const MEMBERS_BYTES_MAX = 1024 * 1024;
 
 /**
  * What a broker tells a node of a channel that the node subscribed to. Calls come in offset order
@@ -112,6 +126,12 @@ export type HistoryQuery =
  */
 export interface ChannelListener {
   publication(publication: Publication, epoch: string): void;
+  /**
+   * What was kept up to `offset` was removed, and a node MUST NOT give it to anybody any more. This
+   * comes behind those publications and before every later one. A node that was out of reach is not
+   * told: after a reconnect `HistoryPage.oldest` says what is gone.
+   */
+  removed(offset: number, epoch: string): void;
   presence(change: PresenceChange): void;
 }
 
@@ -120,6 +140,23 @@ export interface PresenceMember {
   readonly member: string;
   readonly user?: string;
   readonly data?: Payload;
+}
+
+/**
+ * A page ends with the member that takes it to `bytesMax`, or at most 16 members later. So it has
+ * at least one member if there is one.
+ */
+export interface MembersQuery {
+  /** `MembersPage.cursor` of the page before. Absent: from the beginning. */
+  readonly cursor?: string;
+  /** Data, id and user, and 96 bytes for each member. Default `MEMBERS_BYTES_MAX`. */
+  readonly bytesMax?: number;
+}
+
+export interface MembersPage {
+  readonly members: readonly PresenceMember[];
+  /** Where the next page begins. Absent: this is the last one. */
+  readonly cursor?: string;
 }
 
 export type PresenceChange =
@@ -143,7 +180,10 @@ export interface Broker {
   /** After it returns the listener is not called again. Never rejects. */
   unsubscribe(channel: string): void;
   history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage>;
-  /** Removes what is kept; offsets go on. */
+  /**
+   * Removes what is kept; offsets go on. Once it has resolved, no call of `history` answers with
+   * what was removed, and every listener in reach is told (`ChannelListener.removed`).
+   */
   removeHistory(channel: string, stream: StreamOptions): Promise<Position>;
   readonly presence: PresenceStore;
   readonly bus: Bus;
@@ -163,9 +203,25 @@ export interface Broker {
   onReconnect(task: () => void): void;
   /** True when publications survive the end of every node. */
   readonly durable: boolean;
-  /** Resolves when a publish would arrive; rejects otherwise (H8). */
+  /**
+   * Resolves when a publish has gone its whole way: the same limits, rights and servers. Rejects
+   * with the code that a publish would be refused with (H8). Changes nothing that others see.
+   */
   probe(): Promise<void>;
+  /** What the broker holds, as last known. Undefined while nothing is known. */
+  usage(): BrokerUsage | undefined;
   close(): Promise<void>;
+}
+
+/** Memory of the broker in bytes. What an adapter cannot tell is absent. */
+export interface BrokerUsage {
+  readonly bytes: number;
+  /** Beyond, it is full. Absent: it has no limit of its own. */
+  readonly bytesMax?: number;
+  /** The part of `bytes` that presence takes. */
+  readonly presenceBytes?: number;
+  readonly channels?: number;
+  readonly members?: number;
 }
 
 /**
@@ -186,10 +242,11 @@ export interface PresenceStore {
    */
   leave(channel: string, member: string, owner: string, graceMs: number): Promise<void>;
   /**
-   * Current members; with a subscription, changes told after this settles apply to it (one that it
-   * holds already MAY be told again).
+   * Current members, in pages. Who is a member all the time is in one page or in several, as it was
+   * when the page was read. With a subscription: the pages together, and behind them in order every
+   * change told since the first page was asked for, give the members.
    */
-  members(channel: string): Promise<readonly PresenceMember[]>;
+  members(channel: string, query?: MembersQuery): Promise<MembersPage>;
   /**
    * Sets the lease of everything that the node's connections own to end `ttlMs` from now; when it
    * runs out they are removed and told as leaves. A node that never renewed has a lease of a
@@ -262,10 +319,31 @@ export interface SessionsQuestion {
   readonly limit: number;
 }
 
+/**
+ * Why a broker did not do something:
+ * - `unavailable`: it is out of reach, or takes no writes now. It may have been done.
+ * - `timeout`: it did not answer in time. It may have been done.
+ * - `full`: it has no room left. Nothing was done.
+ * - `busy`: more calls wait for it than may. Nothing was done.
+ * - `refused`: the node's account lacks a right, or its password is wrong. Nothing was done.
+ * - `limit`: the channel has as many members as it may have. Nothing was done.
+ * - `closed`: the node closed it.
+ * - `internal`: it answered in a way that it must not.
+ */
+export type BrokerErrorCode =
+  | "unavailable"
+  | "timeout"
+  | "full"
+  | "busy"
+  | "refused"
+  | "limit"
+  | "closed"
+  | "internal";
+
 /** The broker could not do it. `code` is stable; text is for people. */
 export class BrokerError extends Error {
-  readonly code: "unavailable" | "timeout" | "limit" | "closed" | "internal";
-  constructor(code: BrokerError["code"], message: string, options?: { cause?: unknown }) {
+  readonly code: BrokerErrorCode;
+  constructor(code: BrokerErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options);
     this.name = "BrokerError";
     this.code = code;

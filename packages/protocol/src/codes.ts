@@ -277,6 +277,24 @@ export const CODES = {
     "The node could not do it, for a reason of its own.",
     "Repeat; see the node's log.",
   ),
+  broker_full: row(
+    224,
+    "backoff",
+    "The broker has no room left; nothing was done.",
+    "Repeat after retryMs; whoever runs the broker gives it room.",
+  ),
+  broker_busy: row(
+    225,
+    "backoff",
+    "More calls wait for the broker than may; nothing was done.",
+    "Repeat after retryMs.",
+  ),
+  broker_refused: row(
+    226,
+    "backoff",
+    "The broker refused the node's account or a command; nothing was done.",
+    "Repeat after retryMs; see the node's log.",
+  ),
   subscription_ended: row(
     223,
     "never",

@@ -7,7 +7,7 @@ import { LINK_SOCKET_LIMITS, type LinkSocketLimits } from "./link-socket.ts";
 export interface LinkClientLimits extends LinkSocketLimits {
   /** How long an answer may take; then BrokerError "timeout". */
   readonly requestMs: number;
-  /** Requests without an answer. Beyond, BrokerError "limit". */
+  /** Requests without an answer. Beyond, BrokerError "busy". */
   readonly requestsMax: number;
   /** How long one attempt to connect, and to make every subscription again, may take. */
   readonly connectMs: number;

@@ -3,12 +3,12 @@
 import {
   type Broker,
   BrokerError,
+  type BrokerUsage,
   type BusMessage,
   type ChannelListener,
   type Clock,
   type HistoryPage,
   type HistoryQuery,
-  type PresenceMember,
   type PublishRequest,
   type PublishResult,
   type StreamOptions,
@@ -30,14 +30,16 @@ import {
   LinkFault,
   type LinkMessage,
   list,
-  payloadWireBytes,
+  memberWireBytes,
   readBus,
   readChange,
-  readMember,
+  readMembersPage,
   readPage,
   readPosition,
   readPublication,
+  readUsage,
   text,
+  wireBytes,
   writeBus,
   writeMember,
   writeQuery,
@@ -62,6 +64,7 @@ export class LinkClient implements Broker {
   #wasReached = false;
   /** Set while every subscription stands. */
   #link: LinkSocket | undefined;
+  #usage: BrokerUsage | undefined;
   #closed = false;
 
   constructor(
@@ -90,8 +93,10 @@ export class LinkClient implements Broker {
     });
     this.presence = this.#presenceStore();
     this.bus = {
-      send: async (message) =>
-        void (await this.#request((id) => [LINK.bus, id, writeBus(message)], 256)),
+      send: async (message) => {
+        const written = writeBus(message);
+        await this.#request((id) => [LINK.bus, id, written], wireBytes(undefined, written));
+      },
       listen: (listener) => void this.#busListeners.push(listener),
     };
   }
@@ -105,7 +110,8 @@ export class LinkClient implements Broker {
     stream: StreamOptions,
     request: PublishRequest,
   ): Promise<PublishResult> {
-    const bytes = 3 * channel.length + payloadWireBytes(request.payload);
+    const { payload, key, user, session, idempotencyKey } = request;
+    const bytes = wireBytes(payload, channel, key, user, session, idempotencyKey);
     const [epoch, offset, duplicate] = list(
       await this.#request(
         (id) => [LINK.publish, id, channel, writeStream(stream), writeRequest(request)],
@@ -175,7 +181,11 @@ export class LinkClient implements Broker {
   }
 
   async probe(): Promise<void> {
-    await this.#request((id) => [LINK.probe, id], 0);
+    this.#usage = readUsage(await this.#request((id) => [LINK.probe, id], 0));
+  }
+
+  usage(): BrokerUsage | undefined {
+    return this.#usage;
   }
 
   async close(): Promise<void> {
@@ -192,15 +202,21 @@ export class LinkClient implements Broker {
       enter: async (channel, member, owner, membersMax) => {
         await this.#request(
           (id) => [LINK.enter, id, channel, writeMember(member), owner, membersMax ?? null],
-          1024 + payloadWireBytes(member.data),
+          wireBytes(undefined, channel, owner) + memberWireBytes(member),
         );
       },
       leave: async (channel, member, owner, graceMs) => {
-        await this.#request((id) => [LINK.leave, id, channel, member, owner, graceMs], 1024);
+        await this.#request(
+          (id) => [LINK.leave, id, channel, member, owner, graceMs],
+          wireBytes(undefined, channel, member, owner),
+        );
       },
-      members: async (channel): Promise<readonly PresenceMember[]> =>
-        list(await this.#request((id) => [LINK.members, id, channel], 3 * channel.length)).map(
-          readMember,
+      members: async (channel, query = {}) =>
+        readMembersPage(
+          await this.#request(
+            (id) => [LINK.members, id, channel, query.cursor ?? null, query.bytesMax ?? null],
+            wireBytes(undefined, channel, query.cursor),
+          ),
         ),
       renew: async (nodeId, ttlMs) => {
         await this.#request((id) => [LINK.renew, id, nodeId, ttlMs], 256);
@@ -212,9 +228,9 @@ export class LinkClient implements Broker {
   async #request(write: (id: number) => LinkMessage, bytes: number): Promise<unknown> {
     const link = this.#demand();
     if (bytes > this.#limits.frameBytesMax)
-      throw new BrokerError("limit", "the request is too large for the broker link");
+      throw new BrokerError("internal", "the call is larger than a frame of the broker link");
     if (this.#requests.isFull || link.waitingBytes + bytes > this.#limits.queueBytesMax) {
-      throw new BrokerError("limit", "too many requests wait for the broker");
+      throw new BrokerError("busy", "too many calls wait for the broker");
     }
     return this.#requests.make((id) => link.send(write(id), bytes));
   }
@@ -280,6 +296,11 @@ export class LinkClient implements Broker {
         const epoch = text(second);
         const listener = this.#subscriptions.listenerOf(count(first));
         return this.#guard(() => listener?.publication(publication, epoch));
+      }
+      case LINK.removed: {
+        const [epoch, offset] = [text(second), count(third)];
+        const listener = this.#subscriptions.listenerOf(count(first));
+        return this.#guard(() => listener?.removed(offset, epoch));
       }
       case LINK.presence: {
         const change = readChange(second, third);

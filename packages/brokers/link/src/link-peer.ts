@@ -6,6 +6,8 @@ import {
   BrokerError,
   type ChannelListener,
   type Clock,
+  HISTORY_BYTES_MAX,
+  MEMBERS_BYTES_MAX,
   type MemoryBroker,
 } from "@holdfast/core";
 import { createNonce, proofOf, sameProof } from "./link-auth.ts";
@@ -16,18 +18,21 @@ import {
   LINK_VERSION,
   LinkFault,
   type LinkMessage,
+  memberWireBytes,
   optionalText,
-  payloadWireBytes,
+  publicationWireBytes,
   readBus,
   readMember,
   readQuery,
   readRequest,
   readStream,
   text,
+  wireBytes,
   writeBus,
   writeMember,
   writePage,
   writePublication,
+  writeUsage,
 } from "./link-wire.ts";
 
 /** Largest frame of a peer that has not shown yet that it knows the secret. */
@@ -81,6 +86,11 @@ export class LinkPeer {
     this.#link.send([LINK.challenge, LINK_VERSION, this.#nonce], 100);
   }
 
+  /** Text may take three bytes for each of its units on the wire: so a page fits into a frame. */
+  get pageBytesMax(): number {
+    return this.#options.limits.frameBytesMax / 4;
+  }
+
   cut(reason: string): void {
     this.#link.cut(reason);
   }
@@ -105,15 +115,19 @@ export class LinkPeer {
       publication: (publication, epoch) =>
         this.send(
           [LINK.publication, number, epoch, writePublication(publication)],
-          64 + payloadWireBytes(publication.payload),
+          publicationWireBytes(publication),
         ),
+      removed: (offset, epoch) => this.send([LINK.removed, number, epoch, offset], 64),
       presence: (change) => {
         if (change.kind === "leave")
-          this.send([LINK.presence, number, change.kind, change.member], 64);
+          this.send(
+            [LINK.presence, number, change.kind, change.member],
+            wireBytes(undefined, change.member),
+          );
         else
           this.send(
             [LINK.presence, number, change.kind, writeMember(change.member)],
-            64 + payloadWireBytes(change.member.data),
+            memberWireBytes(change.member),
           );
       },
     };
@@ -137,7 +151,10 @@ export class LinkPeer {
 
   #answer(requestId: number, result: unknown, bytes: number): void {
     if (bytes > this.#options.limits.frameBytesMax)
-      this.#refuse(requestId, new BrokerError("limit", "the answer is too large: ask for less"));
+      this.#refuse(
+        requestId,
+        new BrokerError("internal", "the answer is larger than a frame of the broker link"),
+      );
     else this.send([LINK.ok, requestId, result], bytes);
   }
 
@@ -157,7 +174,10 @@ export class LinkPeer {
     this.#cancelHandshake();
     this.#nodeId = text(nodeId);
     this.#view = broker.connect(this.#nodeId);
-    this.#view.bus.listen((message) => this.send([LINK.heard, writeBus(message)], 256));
+    this.#view.bus.listen((message) => {
+      const written = writeBus(message);
+      this.send([LINK.heard, written], wireBytes(undefined, written));
+    });
     this.#link.limitFrames(Number.POSITIVE_INFINITY);
     this.send([LINK.welcome, proofOf(secret, "supervisor", nonces)], 100);
     joined(this.#nodeId);
@@ -191,10 +211,14 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   ],
   [
     LINK.history,
-    async (_peer, view, fields) => {
-      const page = await view.history(text(fields[2]), readStream(fields[3]), readQuery(fields[4]));
+    async (peer, view, fields) => {
+      const query = readQuery(fields[4]);
+      const page = await view.history(text(fields[2]), readStream(fields[3]), {
+        ...query,
+        bytesMax: Math.min(query.bytesMax ?? HISTORY_BYTES_MAX, peer.pageBytesMax),
+      });
       const bytes = page.publications.reduce(
-        (sum, { payload }) => sum + 96 + payloadWireBytes(payload),
+        (sum, publication) => sum + publicationWireBytes(publication),
         64,
       );
       return { result: writePage(page), bytes };
@@ -237,11 +261,16 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
   ],
   [
     LINK.members,
-    async (_peer, view, fields) => {
-      const members = await view.presence.members(text(fields[2]));
+    async (peer, view, fields) => {
+      const cursor = optionalText(fields[3]);
+      const bytesMax = fields[4] === null ? MEMBERS_BYTES_MAX : count(fields[4]);
+      const page = await view.presence.members(text(fields[2]), {
+        ...(cursor === undefined ? {} : { cursor }),
+        bytesMax: Math.min(bytesMax, peer.pageBytesMax),
+      });
       return {
-        result: members.map(writeMember),
-        bytes: members.reduce((sum, { data }) => sum + 96 + payloadWireBytes(data), 16),
+        result: [page.members.map(writeMember), page.cursor ?? null],
+        bytes: page.members.reduce((sum, member) => sum + memberWireBytes(member), 64),
       };
     },
   ],
@@ -251,5 +280,9 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
       view.presence.renew(text(fields[2]), count(fields[3])).then(() => done),
   ],
   [LINK.bus, async (_peer, view, fields) => view.bus.send(readBus(fields[2])).then(() => done)],
-  [LINK.probe, async (_peer, view) => view.probe().then(() => done)],
+  [
+    LINK.probe,
+    async (_peer, view) =>
+      view.probe().then(() => ({ result: writeUsage(view.usage()), bytes: 64 })),
+  ],
 ]);

@@ -6,7 +6,7 @@ import { systemClock } from "@holdfast/server";
 import { pack } from "msgpackr";
 import { createLinkServer, formatLink, parseLink } from "./index.ts";
 import { createLinkSecret } from "./link-auth.ts";
-import { LINK, type LinkMessage } from "./link-wire.ts";
+import { LINK, LINK_VERSION, type LinkMessage } from "./link-wire.ts";
 import { codeOf, frame, useBench } from "./testing/link-bench.ts";
 
 const { atEnd, current, joinAs, rawNode, serve, stranger } = useBench();
@@ -33,7 +33,7 @@ describe("who may connect", () => {
         heard.push(chunk);
         socket.write(frame(pack([[LINK.welcome, "0".repeat(64)]])));
       });
-      socket.write(frame(pack([[LINK.challenge, 1, "00"]])));
+      socket.write(frame(pack([[LINK.challenge, LINK_VERSION, "00"]])));
     });
     await new Promise<void>((resolve) => impostor.listen({ path }, resolve));
     atEnd(() => impostor.close());

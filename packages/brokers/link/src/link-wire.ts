@@ -3,9 +3,12 @@
 import {
   type Broker,
   BrokerError,
+  type BrokerErrorCode,
+  type BrokerUsage,
   type BusMessage,
   type HistoryPage,
   type HistoryQuery,
+  type MembersPage,
   type PresenceChange,
   type PresenceMember,
   type PublishRequest,
@@ -14,7 +17,7 @@ import {
 import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
 
 /** Both ends are of one release: any other version is refused. */
-export const LINK_VERSION = 1;
+export const LINK_VERSION = 2;
 
 /**
  * First element of every message. Requests are followed by their id; answers (`ok`, `failed`) by
@@ -46,6 +49,7 @@ export const LINK = {
   publication: 30,
   presence: 31,
   heard: 32,
+  removed: 33,
 } as const;
 
 /** One message. What is absent is null. */
@@ -113,6 +117,19 @@ export const payloadWireBytes = (payload: Payload | undefined): number =>
       ? 3 * payload.text.length
       : payload.bytes.byteLength;
 
+/** Bytes of texts and a payload on the wire, estimated from above, with the numbers around them. */
+export const wireBytes = (
+  payload: Payload | undefined,
+  ...texts: readonly (string | undefined)[]
+): number =>
+  texts.reduce((sum, one) => sum + 8 + 3 * (one?.length ?? 0), 64 + payloadWireBytes(payload));
+
+export const publicationWireBytes = ({ payload, key, user, session }: Publication): number =>
+  wireBytes(payload, key, user, session);
+
+export const memberWireBytes = ({ member, user, data }: PresenceMember): number =>
+  wireBytes(data, member, user);
+
 export const writeRequest = (request: PublishRequest): unknown[] => [
   writePayload(request.payload),
   request.key ?? null,
@@ -175,12 +192,18 @@ export function readChange(kind: unknown, value: unknown): PresenceChange {
 }
 
 export const writeQuery = (query: HistoryQuery): unknown[] =>
-  "after" in query ? [query.after, null, query.limit] : [null, query.before ?? null, query.limit];
+  "after" in query
+    ? [query.after, null, query.limit, query.bytesMax ?? null]
+    : [null, query.before ?? null, query.limit, query.bytesMax ?? null];
 
 export function readQuery(value: unknown): HistoryQuery {
-  const [after, before, limit] = list(value);
-  if (after !== null) return { after: count(after), limit: count(limit) };
-  return before === null ? { limit: count(limit) } : { before: count(before), limit: count(limit) };
+  const [after, before, limit, bytesMax] = list(value);
+  const bounds = {
+    limit: count(limit),
+    ...(bytesMax === null ? {} : { bytesMax: count(bytesMax) }),
+  };
+  if (after !== null) return { after: count(after), ...bounds };
+  return before === null ? bounds : { before: count(before), ...bounds };
 }
 
 export const writePage = (page: HistoryPage): unknown[] => [
@@ -188,15 +211,43 @@ export const writePage = (page: HistoryPage): unknown[] => [
   page.head,
   page.oldest,
   page.publications.map(writePublication),
+  page.more,
 ];
 
 export function readPage(value: unknown): HistoryPage {
-  const [epoch, head, oldest, publications] = list(value);
+  const [epoch, head, oldest, publications, more] = list(value);
   return {
     epoch: text(epoch),
     head: count(head),
     oldest: count(oldest),
     publications: list(publications).map(readPublication),
+    more: flag(more),
+  };
+}
+
+export function readMembersPage(value: unknown): MembersPage {
+  const [members, cursor] = list(value);
+  const page = { members: list(members).map(readMember) };
+  return cursor === null ? page : { ...page, cursor: text(cursor) };
+}
+
+/** What the supervisor's broker holds, told with every probe. */
+export const writeUsage = (usage: BrokerUsage | undefined): unknown[] => [
+  usage?.bytes ?? 0,
+  usage?.bytesMax ?? 0,
+  usage?.presenceBytes ?? 0,
+  usage?.channels ?? 0,
+  usage?.members ?? 0,
+];
+
+export function readUsage(value: unknown): BrokerUsage {
+  const [bytes, bytesMax, presenceBytes, channels, members] = list(value);
+  return {
+    bytes: count(bytes),
+    bytesMax: count(bytesMax),
+    presenceBytes: count(presenceBytes),
+    channels: count(channels),
+    members: count(members),
   };
 }
 
@@ -218,10 +269,13 @@ export function readBus(value: unknown): BusMessage {
 const CODES = [
   "unavailable",
   "timeout",
+  "full",
+  "busy",
+  "refused",
   "limit",
   "closed",
   "internal",
-] as const satisfies readonly BrokerError["code"][];
+] as const satisfies readonly BrokerErrorCode[];
 
 export function readError(code: unknown, description: unknown): BrokerError {
   return new BrokerError(CODES.find((known) => known === code) ?? "internal", text(description));

@@ -86,9 +86,9 @@ describe("limits", () => {
     await fast.publish("c", ORDERED, { payload: json("end") });
     await until(() => slowHears.offsets.at(-1) === 201);
     await until(() => fastHears.offsets.length === 201);
-    expect((await slow.history("c", ORDERED, { after: 0, limit: 1000 })).publications.length).toBe(
-      201,
-    );
+    const bounds = { limit: 1000, bytesMax: 10_000_000 };
+    const { publications } = await slow.history("c", ORDERED, { after: 0, ...bounds });
+    expect(publications.length).toBe(201);
   });
 
   test("an answer that does not come is a timeout, a late one is ignored, and a subscription that timed out is not left behind", async () => {
@@ -112,22 +112,25 @@ describe("limits", () => {
     expect(listener.offsets).toEqual([]);
   });
 
-  test("requests beyond requestsMax, and one too large for a frame, are refused with limit and hurt nothing", async () => {
+  test("requests beyond requestsMax, are refused as busy, and one too large for a frame as internal", async () => {
     const { endpoint } = await serve();
     const node = await joinAs(endpoint, "n1", { requestsMax: 3, frameBytesMax: 100_000 });
     const codes = await Promise.all(Array.from({ length: 5 }, () => codeOf(node.probe())));
-    expect(codes).toEqual(["none", "none", "none", "limit", "limit"]);
-    expect(await codeOf(node.publish("c", ORDERED, { payload: bytes(200_000) }))).toBe("limit");
+    expect(codes).toEqual(["none", "none", "none", "busy", "busy"]);
+    expect(await codeOf(node.publish("c", ORDERED, { payload: bytes(200_000) }))).toBe("internal");
     expect((await node.publish("c", ORDERED, { payload: bytes(90_000) })).position.offset).toBe(1);
   });
 
-  test("an answer too large for a frame is refused with limit and the link stays", async () => {
+  test("pages end where a frame would be too large, whatever was asked for, and the link stays", async () => {
     const { endpoint, events } = await serve({ frameBytesMax: 300_000 });
     const node = await joinAs(endpoint, "n1");
     for (let index = 0; index < 4; index++)
       await node.publish("c", ORDERED, { payload: bytes(90_000) });
-    expect(await codeOf(node.history("c", ORDERED, { limit: 4 }))).toBe("limit");
-    expect((await node.history("c", ORDERED, { limit: 2 })).publications.length).toBe(2);
+    for (const bytesMax of [undefined, 1_000_000_000]) {
+      const bounds = { limit: 4, ...(bytesMax === undefined ? {} : { bytesMax }) };
+      const page = await node.history("c", ORDERED, bounds);
+      expect([page.publications.length, page.more]).toEqual([1, true]);
+    }
     expect(events.map(({ kind }) => kind)).toEqual(["joined"]);
   });
 
@@ -194,7 +197,7 @@ describe("a listener that throws", () => {
       throw new Error("broken listener");
     };
     const other = recorder();
-    await node.subscribe("a", ORDERED, { publication: broken, presence: broken });
+    await node.subscribe("a", ORDERED, { publication: broken, removed: broken, presence: broken });
     await node.subscribe("b", ORDERED, other);
     node.bus.listen(broken);
     await node.publish("a", ORDERED, { payload: json(1) });
@@ -230,7 +233,7 @@ describe("a restart", () => {
     await old.close();
     await until(() => listener.told.length === 2);
     expect(listener.told).toEqual(["join", "join"]);
-    expect((await fresh.presence.members("room")).map(({ member }) => member)).toEqual([
+    expect((await fresh.presence.members("room")).members.map(({ member }) => member)).toEqual([
       "ada",
       "bob",
     ]);

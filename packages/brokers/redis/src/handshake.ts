@@ -1,6 +1,6 @@
 // Owns: the first words with a server: who we are, what it is, and the scripts that it has to know.
 import { createHash } from "node:crypto";
-import { BrokerError } from "@holdfast/core";
+import { BrokerError, type BrokerUsage } from "@holdfast/core";
 import { PRESENCE_SCRIPTS } from "./presence-scripts.ts";
 import { type Reply, ReplyError, textOf } from "./reply.ts";
 import type { RedisSocket } from "./socket.ts";
@@ -31,6 +31,7 @@ export interface ServerFacts {
   /** False when the server may throw keys away at its memory limit. */
   readonly keepsAll: boolean;
   readonly isLoading: boolean;
+  readonly usage: BrokerUsage;
 }
 
 /** Sharded pub/sub, which everything here rests on, is in Redis 7 and in every Valkey. */
@@ -74,7 +75,19 @@ export async function readFacts(socket: RedisSocket): Promise<ServerFacts> {
       (info.get("maxmemory_policy") ?? "noeviction") === "noeviction" ||
       info.get("maxmemory") === "0",
     isLoading: info.get("loading") === "1",
+    usage: usageOf(info),
   };
+}
+
+/** What the server holds, or undefined if it does not say. Rejects with BrokerError. */
+export async function readUsage(socket: RedisSocket): Promise<BrokerUsage | undefined> {
+  const reply = await socket.call(["INFO", "memory"]);
+  return reply instanceof ReplyError ? undefined : usageOf(readInfo(reply));
+}
+
+function usageOf(info: ReadonlyMap<string, string>): BrokerUsage {
+  const [bytes, bytesMax] = [Number(info.get("used_memory")), Number(info.get("maxmemory"))];
+  return { bytes: bytes || 0, ...(bytesMax > 0 ? { bytesMax } : {}) };
 }
 
 /** Makes the server know every script. Rejects with BrokerError. */

@@ -1,7 +1,14 @@
 // Owns: a node's link to one primary: a connection for commands and one for what it subscribed to,
 // made again when either is lost.
-import { BrokerError, type Clock, type Random } from "@holdfast/core";
-import { loadScripts, RedisRefusal, readFacts, type ServerFacts, signedIn } from "./handshake.ts";
+import { BrokerError, type BrokerUsage, type Clock, type Random } from "@holdfast/core";
+import {
+  loadScripts,
+  RedisRefusal,
+  readFacts,
+  readUsage,
+  type ServerFacts,
+  signedIn,
+} from "./handshake.ts";
 import type { RedisLimits } from "./limits.ts";
 import type { RedisAccount } from "./redis-url.ts";
 import type { Argument, Reply } from "./reply.ts";
@@ -38,6 +45,9 @@ interface Connected {
   readonly facts: ServerFacts;
 }
 
+/** How often a server is asked for its memory, in heartbeats. */
+const USAGE_BEATS = 10;
+
 /** Both connections live and die together, so that "reached" has one meaning. */
 export class Link {
   readonly #options: LinkOptions;
@@ -45,6 +55,8 @@ export class Link {
   #attempts = 0;
   #cancel: (() => void) | undefined;
   #closed = false;
+  #beats = 0;
+  #usage: BrokerUsage | undefined;
   /** Since when the link has been up, on the steady clock. */
   sinceMs = Number.POSITIVE_INFINITY;
   /** What the last attempt failed with; undefined while the link is up. */
@@ -57,6 +69,11 @@ export class Link {
 
   get isUp(): boolean {
     return this.#connected !== undefined;
+  }
+
+  /** Memory of the server, as it said last. */
+  get usage(): BrokerUsage | undefined {
+    return this.#usage;
   }
 
   get facts(): ServerFacts | undefined {
@@ -142,6 +159,7 @@ export class Link {
       if (over || this.#closed) throw this.refusal();
       this.#connected = { commands, subscriber, facts };
       this.error = undefined;
+      this.#usage = facts.usage;
       this.#attempts = 0;
       this.sinceMs = clock.nowMs();
       this.#beat();
@@ -197,8 +215,14 @@ export class Link {
         () => {},
       );
       if (subscriber.silenceMs() === 0) subscriber.call(["PING"]).catch(() => {});
+      this.#beats += 1;
+      if (this.#beats % USAGE_BEATS === 0) void this.#measure(commands);
       this.#beat();
     });
+  }
+
+  async #measure(commands: RedisSocket): Promise<void> {
+    this.#usage = (await readUsage(commands).catch(() => undefined)) ?? this.#usage;
   }
 
   #lose(sockets: readonly RedisSocket[], reason: string): void {

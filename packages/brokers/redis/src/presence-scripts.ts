@@ -1,5 +1,6 @@
 // Owns: the scripts that run in the server for presence: members of a channel in its slot, leases
 // and deadlines in the shared one.
+import { ENTRY_BYTES } from "./stream-scripts.ts";
 
 /**
  * KEYS of a channel: members (hash: id to `length of owner:owner:generation:content`), counts
@@ -70,10 +71,24 @@ redis.call('ZADD', KEYS[3], dueMs, id)
 return dueMs
 `;
 
-/** ARGV: cursor, members looked at. Answers the next cursor, and ids and fields in turn. */
+/**
+ * ARGV: cursor, bytes. Answers the next cursor, and ids and fields in turn. Reads as many at a time
+ * as are expected to fit, 16 at most. A hash that is small enough to be one block is read whole.
+ */
 const MEMBERS = `
-local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-return {page[1], page[2]}
+local cursor, room = ARGV[1], tonumber(ARGV[2])
+local found, bytes = {}, 0
+repeat
+  local count = 1
+  if #found > 0 then count = math.ceil((room - bytes + 1) * #found / 2 / bytes) end
+  local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', math.max(1, math.min(count, 16)))
+  cursor = page[1]
+  for index, part in ipairs(page[2]) do
+    found[#found + 1] = part
+    bytes = bytes + #part + (index % 2) * ${ENTRY_BYTES}
+  end
+until cursor == '0' or bytes >= room
+return {cursor, found}
 `;
 
 /**

@@ -1,5 +1,11 @@
 // Owns: presence in Redis as a node uses it: entering, leaving, lists of members, leases.
-import type { Broker, PresenceChange, PresenceMember } from "@holdfast/core";
+import {
+  type Broker,
+  MEMBERS_BYTES_MAX,
+  type MembersPage,
+  type MembersQuery,
+  type PresenceMember,
+} from "@holdfast/core";
 import { channelKeys, type SharedKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";
 import { listOf, numberOf, textOf } from "./reply.ts";
@@ -23,8 +29,6 @@ interface NodeRecord {
   round: Iterator<string> | undefined;
 }
 
-/** Members looked at in one step of a list. */
-const MEMBERS_PAGE = 1_000;
 /**
  * Nodes that are remembered: the own one, as a rule. The oldest is forgotten; it is asked for
  * again.
@@ -40,22 +44,16 @@ export class Presence {
    * Channels whose first member is being entered: what is asked for meanwhile must not overtake it.
    */
   readonly #opening = new Map<string, Promise<void>>();
-  /** Changes that arrive while a list of members is read. */
-  readonly #reading = new Map<string, Set<PresenceChange[]>>();
   readonly store: Broker["presence"];
 
   constructor(options: PresenceOptions) {
     this.#options = options;
     this.store = {
-      enter: (channel, member, owner) => this.#enter(channel, member, owner),
+      enter: (channel, member, owner, max) => this.#enter(channel, member, { owner, max }),
       leave: (channel, member, owner, graceMs) => this.#leave(channel, { member, owner, graceMs }),
-      members: (channel) => this.#members(channel),
+      members: (channel, query) => this.#members(channel, query),
       renew: (nodeId, ttlMs) => this.#renew(nodeId, ttlMs),
     };
-  }
-
-  heard(channel: string, change: PresenceChange): void {
-    for (const changes of this.#reading.get(channel) ?? []) changes.push(change);
   }
 
   /** What a server remembered may be gone: everything is registered again when it is needed. */
@@ -64,7 +62,11 @@ export class Presence {
   }
 
   /** The index comes first: an entry that stands in no index would outlive its node. */
-  async #enter(channel: string, member: PresenceMember, owner: string): Promise<void> {
+  async #enter(
+    channel: string,
+    member: PresenceMember,
+    { owner, max = Number.POSITIVE_INFINITY }: { owner: string; max: number | undefined },
+  ): Promise<void> {
     const { prefix, scripts, limits } = this.#options;
     const nodeId = nodeOf(owner);
     let node = this.#nodes.get(nodeId);
@@ -79,7 +81,7 @@ export class Presence {
       node.generation,
       writeMember(member),
       feed,
-      limits.membersMax,
+      Math.min(max, limits.membersMax),
     ];
     await scripts.run({ script: "enter", slot, keys: presence, args });
   }
@@ -100,44 +102,18 @@ export class Presence {
       await scripts.command(shared.slot, ["ZADD", shared.graces, "LT", dueMs, channel]);
   }
 
-  /**
-   * Read in steps. Members who were there all the time are in it; changes that are heard meanwhile
-   * are applied to it.
-   */
-  async #members(channel: string): Promise<readonly PresenceMember[]> {
+  async #members(channel: string, query: MembersQuery = {}): Promise<MembersPage> {
     const { prefix, scripts } = this.#options;
     const { slot, presence } = channelKeys(prefix, channel);
-    const changes: PresenceChange[] = [];
-    const reading = this.#reading.get(channel) ?? new Set();
-    this.#reading.set(channel, reading.add(changes));
-    try {
-      const members = new Map<string, PresenceMember>();
-      let cursor = "0";
-      do {
-        const [next, fields] = listOf(
-          await scripts.run({
-            script: "members",
-            slot,
-            keys: presence,
-            args: [cursor, MEMBERS_PAGE],
-          }),
-        );
-        const flat = listOf(fields);
-        for (let index = 0; index < flat.length; index += 2) {
-          const member = readMemberField(flat[index], flat[index + 1]);
-          members.set(member.member, member);
-        }
-        cursor = textOf(next);
-      } while (cursor !== "0");
-      for (const change of changes) {
-        if (change.kind === "leave") members.delete(change.member);
-        else members.set(change.member.member, change.member);
-      }
-      return [...members.values()];
-    } finally {
-      reading.delete(changes);
-      if (reading.size === 0) this.#reading.delete(channel);
-    }
+    const args = [query.cursor ?? "0", Math.floor(query.bytesMax ?? MEMBERS_BYTES_MAX)];
+    const reply = await scripts.run({ script: "members", slot, keys: presence, args });
+    const [next, fields] = listOf(reply);
+    const flat = listOf(fields);
+    const members: PresenceMember[] = [];
+    for (let index = 0; index < flat.length; index += 2)
+      members.push(readMemberField(flat[index], flat[index + 1]));
+    const cursor = textOf(next);
+    return { members, ...(cursor === "0" ? {} : { cursor }) };
   }
 
   async #renew(nodeId: string, ttlMs: number): Promise<void> {

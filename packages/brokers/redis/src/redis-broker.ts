@@ -3,6 +3,7 @@
 import {
   type Broker,
   BrokerError,
+  type BrokerUsage,
   type BusMessage,
   type ChannelListener,
   type HistoryPage,
@@ -99,8 +100,6 @@ export class RedisBroker implements Broker {
       feeds: this.#feeds,
       streams: this.#streams,
       onMissed: () => this.#recheck(),
-      onPresence: (channel, event) =>
-        event.kind === "presence" && this.#presence.heard(channel, event.change),
     });
     this.#sweeper = new PresenceSweeper({
       prefix,
@@ -239,6 +238,17 @@ export class RedisBroker implements Broker {
       this.#probing = { promise, arrived };
     }
     await this.#probing.promise;
+  }
+
+  usage(): BrokerUsage | undefined {
+    const facts = [...this.#router.links()].map((link) => link.usage);
+    if (facts.length === 0 || facts.includes(undefined)) return undefined;
+    const known = facts as readonly BrokerUsage[];
+    const bytesMax = known.map((one) => one.bytesMax ?? 0);
+    return {
+      bytes: known.reduce((sum, { bytes }) => sum + bytes, 0),
+      ...(bytesMax.includes(0) ? {} : { bytesMax: bytesMax.reduce((sum, one) => sum + one, 0) }),
+    };
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { BrokerError, type Clock } from "@holdfast/core";
 import { type ScriptName, scriptOf, shaOf } from "./handshake.ts";
 import type { RedisLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
+import { misleads, refusalOf } from "./refusals.ts";
 import { type Argument, type Reply, ReplyError } from "./reply.ts";
 import type { Router } from "./router.ts";
 import type { RedisAddress } from "./socket.ts";
@@ -53,7 +54,7 @@ export class Scripts {
       await this.#router.refresh?.();
       reply = (await this.#router.route(slot)?.call(command)) ?? reply;
     }
-    if (reply instanceof ReplyError) throw refusalOf(reply, link);
+    if (reply instanceof ReplyError) throw refused(reply, link);
     return reply;
   }
 
@@ -99,16 +100,16 @@ export class Scripts {
       } else if (reply.code === "TRYAGAIN") {
         await new Promise<void>((resolve) => this.#clock.after(AGAIN_MS, resolve));
         reply = await link.call(commandOf(call, link));
-      } else throw refusalOf(reply, link);
+      } else throw refused(reply, link);
     }
-    if (reply instanceof ReplyError) throw refusalOf(reply, link);
+    if (reply instanceof ReplyError) throw refused(reply, link);
     return reply;
   }
 
   async #follow(reply: ReplyError, from: Link): Promise<Link> {
     const address = addressOf(reply);
     const link = address === undefined ? undefined : await this.#router.linkTo?.(address);
-    if (link === undefined) throw refusalOf(reply, from);
+    if (link === undefined) throw refused(reply, from);
     return link;
   }
 }
@@ -130,28 +131,8 @@ function addressOf({ message }: ReplyError): RedisAddress | undefined {
   return colon <= 0 ? undefined : { host: at.slice(0, colon), port: Number(at.slice(colon + 1)) };
 }
 
-/** The server cannot take writes now; some later or other time it can. */
-const UNAVAILABLE = new Set([
-  "LOADING",
-  "READONLY",
-  "MASTERDOWN",
-  "CLUSTERDOWN",
-  "TRYAGAIN",
-  "MOVED",
-  "ASK",
-  "BUSY",
-  "NOREPLICAS",
-  "MISCONF",
-]);
-/** The connection leads to a server that is not what it was. */
-const MISLED = new Set(["READONLY", "MASTERDOWN", "LOADING"]);
-const FULL = new Set(["OOM", "HFLIMIT"]);
-
-function refusalOf(reply: ReplyError, link: Link): BrokerError {
-  if (MISLED.has(reply.code)) link.reset(`the server answered ${reply.code}`);
-  if (UNAVAILABLE.has(reply.code))
-    return new BrokerError("unavailable", `the broker refused: ${reply.code}`, { cause: reply });
-  if (FULL.has(reply.code))
-    return new BrokerError("limit", `the broker is full: ${reply.code}`, { cause: reply });
-  return new BrokerError("internal", `the broker refused: ${reply.code}`, { cause: reply });
+/** A link to a server that is not what it was is made again. */
+function refused(reply: ReplyError, link: Link): BrokerError {
+  if (misleads(reply)) link.reset(`the server answered ${reply.code}`);
+  return refusalOf(reply);
 }

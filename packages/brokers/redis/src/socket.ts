@@ -84,7 +84,7 @@ export class RedisSocket {
   /**
    * Sends a command at the end of this turn, with all others of the turn in one write. An error
    * that the server answers is returned, not thrown.
-   * Rejects with BrokerError: "unavailable" at once without a connection, "timeout", "limit".
+   * Rejects with BrokerError: "unavailable" at once without a connection, "timeout", "busy".
    */
   call(command: readonly Argument[]): Promise<Reply> {
     return this.#send(() =>
@@ -131,7 +131,7 @@ export class RedisSocket {
     const { clock, limits } = this.#options;
     if (this.#end !== undefined) return Promise.reject(this.#unavailable());
     if (this.#waiting.size >= limits.requestsMax)
-      return Promise.reject(new BrokerError("limit", "too many requests wait for the broker"));
+      return Promise.reject(new BrokerError("busy", "too many calls wait for the broker"));
     const nowMs = clock.nowMs();
     if (this.#waiting.size === 0) this.#heardMs = nowMs;
     return new Promise((resolve, reject) => {

@@ -2,6 +2,9 @@
 // one atomic step in one slot.
 import { OFFSET_JUMP } from "@holdfast/protocol";
 
+/** What a publication, and a member, counts in a page besides its content. */
+export const ENTRY_BYTES = 96;
+
 /**
  * What every script begins with. KEYS: meta, stream, values, order, idempotency keys (two). ARGV: 1
  * term, 2 a new epoch, 3 shape (r: ring, l: latest, n: nothing), 4 sizeMax, 5 ttlMs, 6 idleMs of
@@ -151,78 +154,100 @@ redis.call('SPUBLISH', ARGV[12], 'p ' .. epoch .. ' ' .. text(head) .. ' ' .. te
 return {epoch, text(head), 0}
 `;
 
-/** Bytes of content after which a page ends, whatever was asked for. */
-const PAGE_BYTES = 4 * 1024 * 1024;
-
 /**
- * ARGV: 7 "a" (after) or "b" (before), 8 offset, 9 limit. Answers epoch, head, oldest, and ids and
- * contents in turn. A page never goes across a jump of offsets: it ends before it, and the next
- * page forward says that the oldest is what lies behind, so that the hole is declared.
+ * ARGV: 7 "a" (after) or "b" (before), 8 offset, 9 limit, 10 bytes. Answers epoch, head, oldest,
+ * ids and contents in turn, and 1 if more is kept beyond. A page never goes across a jump of
+ * offsets: it ends before it. The next page forward says that the oldest is what lies behind, so
+ * that the hole is declared. Entries are read as many at a time as are expected to fit.
  */
 const PAGE = `${PRELUDE}
 open()
-local offset, limit = tonumber(ARGV[8]), tonumber(ARGV[9])
+local offset, limit, room = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local forward = ARGV[7] == 'a'
 local found, bytes = {}, 0
-if kept ~= shape or shape == 'n' then return {epoch, text(head), text(head + 1), found} end
+if kept ~= shape or shape == 'n' then
+  return {epoch, text(head), text(head + 1), found, 0}
+end
 expire()
 local function add(id, content)
+  local size = #content + ${ENTRY_BYTES}
+  if bytes + size > room and #found > 0 then return false end
   found[#found + 1] = id
   found[#found + 1] = content
-  bytes = bytes + #content
-  return bytes < ${PAGE_BYTES}
+  bytes = bytes + size
+  return true
 end
 local oldest = head + 1
-local function reversed()
-  local forward = {}
+local function answer(newest)
+  local last = found[1] and offsetOf(found[#found - 1]) or offset
+  if forward then return {epoch, text(head), text(oldest), found, last < newest and 1 or 0} end
+  local reversed = {}
   for index = #found - 1, 1, -2 do
-    forward[#forward + 1] = found[index]
-    forward[#forward + 1] = found[index + 1]
+    reversed[#reversed + 1] = found[index]
+    reversed[#reversed + 1] = found[index + 1]
   end
-  return forward
+  return {epoch, text(head), text(oldest), reversed, last > oldest and 1 or 0}
 end
 if shape == 'l' then
   local first = redis.call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')
-  if first[2] then oldest = tonumber(first[2]) end
-  local keys = {}
-  if limit > 0 and ARGV[7] == 'a' then
-    keys = redis.call('ZRANGEBYSCORE', KEYS[4], '(' .. text(offset), '+inf', 'LIMIT', 0, limit)
+  if not first[2] then return {epoch, text(head), text(oldest), found, 0} end
+  oldest = tonumber(first[2])
+  local keys, from = {}, '(' .. text(offset)
+  if limit > 0 and forward then
+    keys = redis.call('ZRANGEBYSCORE', KEYS[4], from, '+inf', 'LIMIT', 0, limit)
   elseif limit > 0 then
-    keys = redis.call('ZREVRANGEBYSCORE', KEYS[4], '(' .. text(offset), '-inf', 'LIMIT', 0, limit)
+    keys = redis.call('ZREVRANGEBYSCORE', KEYS[4], from, '-inf', 'LIMIT', 0, limit)
   end
   for _, key in ipairs(keys) do
-    local id, content = string.match(redis.call('HGET', KEYS[3], key) or '', '^(%d+%-%d+):(.*)$')
+    local value = redis.call('HGET', KEYS[3], key) or ''
+    local id, content = string.match(value, '^(%d+%-%d+):(.*)$')
     if id and not add(id, content) then break end
   end
-  return {epoch, text(head), text(oldest), ARGV[7] == 'a' and found or reversed()}
+  return answer(tonumber(redis.call('ZRANGE', KEYS[4], -1, -1, 'WITHSCORES')[2]))
 end
 local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
-if not first then return {epoch, text(head), text(oldest), found} end
+if not first then return {epoch, text(head), text(oldest), found, 0} end
 oldest = offsetOf(first[1])
 local expected
+local ended = false
 local function take(command, from, to, step)
   while #found < 2 * limit do
-    local entries = redis.call(command, KEYS[2], from, to, 'COUNT', math.min(32, limit - #found / 2))
-    if #entries == 0 then return end
+    local count = 4
+    if #found > 0 then count = math.ceil((room - bytes + 1) * #found / 2 / bytes) end
+    count = math.max(1, math.min(count, 64, limit - #found / 2))
+    local entries = redis.call(command, KEYS[2], from, to, 'COUNT', count)
+    if #entries == 0 then
+      ended = true
+      return
+    end
     for _, entry in ipairs(entries) do
       local at = offsetOf(entry[1])
       if expected and at ~= expected then return end
-      expected = at + step
       if not add(entry[1], entry[2][2]) then return end
+      expected = at + step
     end
-    if step > 0 then from = text(expected) .. '-0' elseif expected < 1 then return else from = text(expected) end
+    if step > 0 then
+      from = text(expected) .. '-0'
+    elseif expected < 1 then
+      return
+    else
+      from = text(expected)
+    end
   end
 end
-if ARGV[7] == 'b' then
+if not forward then
   if offset > 1 then take('XREVRANGE', text(math.min(offset - 1, head)), '-', -1) end
-  return {epoch, text(head), text(oldest), reversed()}
+  return answer(head)
 end
 if offset < head then
   take('XRANGE', text(offset + 1) .. '-0', '+', 1)
   -- A hole right behind the position that was asked for.
-  if limit > 0 and offset + 1 >= oldest then oldest = found[1] and offsetOf(found[1]) or head + 1 end
+  if limit > 0 and offset + 1 >= oldest then
+    oldest = found[1] and offsetOf(found[1]) or head + 1
+  end
   if found[1] and offsetOf(found[1]) == offset + 1 then oldest = offsetOf(first[1]) end
 end
-return {epoch, text(head), text(oldest), found}
+return answer(ended and 0 or head)
 `;
 
 /**
@@ -235,10 +260,14 @@ keepMeta()
 return {epoch, text(head)}
 `;
 
-/** Answers epoch and head. Offsets and idempotency keys stay. */
+/**
+ * ARGV: 7 feed. Answers epoch and head. Offsets and idempotency keys stay. Who listens is told on
+ * the feed, in its order: behind everything that is removed, before what comes next.
+ */
 const REMOVE = `${PRELUDE}
 open()
 forgetKept()
+redis.call('SPUBLISH', ARGV[7], 'r ' .. epoch .. ' ' .. text(head))
 return {epoch, text(head)}
 `;
 

@@ -1,11 +1,12 @@
 // Owns: streams of channels as calls of scripts: publish, pages of history, positions.
-import type {
-  HistoryPage,
-  HistoryQuery,
-  PublishRequest,
-  PublishResult,
-  Random,
-  StreamOptions,
+import {
+  HISTORY_BYTES_MAX,
+  type HistoryPage,
+  type HistoryQuery,
+  type PublishRequest,
+  type PublishResult,
+  type Random,
+  type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import { type ChannelKeys, channelKeys } from "./keys.ts";
@@ -86,7 +87,7 @@ export class Streams {
         script: "remove",
         slot: keys.slot,
         keys: keys.stream,
-        args: this.#common(stream),
+        args: [...this.#common(stream), keys.feed],
       }),
     );
   }
@@ -114,10 +115,11 @@ export class Streams {
 
   #page(keys: ChannelKeys, stream: StreamOptions, query: HistoryQuery): Promise<Reply> {
     const limit = Math.max(0, Math.floor(query.limit));
+    const bytesMax = Math.floor(query.bytesMax ?? HISTORY_BYTES_MAX);
     const where =
       "after" in query
-        ? ["a", query.after, limit]
-        : ["b", query.before ?? Number.MAX_SAFE_INTEGER, limit];
+        ? ["a", query.after, limit, bytesMax]
+        : ["b", query.before ?? Number.MAX_SAFE_INTEGER, limit, bytesMax];
     return this.#scripts.run({
       script: "page",
       slot: keys.slot,

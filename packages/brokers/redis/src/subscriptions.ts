@@ -30,8 +30,6 @@ export interface SubscriptionsOptions {
   readonly streams: Streams;
   /** A publication was missed: every position must be compared. */
   readonly onMissed: () => void;
-  /** Told of every change in presence that arrives, before the listener. */
-  readonly onPresence: (channel: string, event: FeedEvent) => void;
   readonly onBug: (error: unknown) => void;
 }
 
@@ -136,7 +134,6 @@ export class Subscriptions {
     const subscription = this.#byFeed.get(feed);
     if (subscription === undefined) return;
     const event = readFeed(message);
-    if (event.kind === "presence") this.#options.onPresence(subscription.channel, event);
     if (subscription.early === undefined) return this.#handOn(subscription, event);
     if (subscription.early.length >= EARLY_MAX) subscription.early.shift();
     subscription.early.push(event);
@@ -167,6 +164,7 @@ export class Subscriptions {
     const { listener } = subscription;
     try {
       if (event.kind === "presence") return listener.presence(event.change);
+      if (event.kind === "removed") return listener.removed(event.offset, event.epoch);
       const { epoch, publication } = event;
       if (epoch === subscription.epoch && publication.offset <= subscription.offset) return;
       subscription.epoch = epoch;

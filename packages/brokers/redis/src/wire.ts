@@ -98,12 +98,18 @@ function readEntry(id: Reply | undefined, blob: Reply | undefined): Publication 
 
 /** The answer of the script `page`. */
 export function readPage(reply: Reply): HistoryPage {
-  const [epoch, head, oldest, entries] = listOf(reply);
+  const [epoch, head, oldest, entries, more] = listOf(reply);
   const flat = listOf(entries);
   const publications: Publication[] = [];
   for (let index = 0; index < flat.length; index += 2)
     publications.push(readEntry(flat[index], flat[index + 1]));
-  return { epoch: textOf(epoch), head: numberOf(head), oldest: numberOf(oldest), publications };
+  return {
+    epoch: textOf(epoch),
+    head: numberOf(head),
+    oldest: numberOf(oldest),
+    publications,
+    more: more === 1,
+  };
 }
 
 /** User and data of a member; its id is a field's name. */
@@ -130,11 +136,12 @@ export function readMemberField(id: Reply | undefined, field: Reply | undefined)
 
 export type FeedEvent =
   | { readonly kind: "publication"; readonly epoch: string; readonly publication: Publication }
+  | { readonly kind: "removed"; readonly epoch: string; readonly offset: number }
   | { readonly kind: "presence"; readonly change: PresenceChange };
 
 /**
- * A message of a channel's feed: `p epoch offset time\ncontent`, `j id-length:id content`, `u` the
- * same, `l id`.
+ * A message of a channel's feed: `p epoch offset time\ncontent`, `r epoch offset`,
+ * `j id-length:id content`, `u` the same, `l id`.
  */
 export function readFeed(message: Buffer): FeedEvent {
   switch (message[0]) {
@@ -146,6 +153,10 @@ export function readFeed(message: Buffer): FeedEvent {
         epoch,
         publication: readPublication(Number(offset), Number(timeMs), message.subarray(end + 1)),
       };
+    }
+    case 114: {
+      const [, epoch = "", offset] = message.toString("latin1", 0, message.length).split(" ");
+      return { kind: "removed", epoch, offset: Number(offset) };
     }
     case 106:
     case 117: {

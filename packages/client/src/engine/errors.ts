@@ -23,7 +23,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   connection_lost: 304,
 };
 const BACKOFF =
-  /^(internal|try_later|handshake_timeout|connection_limit|broker_lost|rate_limited|broker_unavailable|rpc_timeout|rpc_limit|request_failed|timeout|queue_full|connection_lost|not_connected)$/;
+  /^(internal|try_later|handshake_timeout|connection_limit|broker_\w+|rate_limited|rpc_timeout|rpc_limit|request_failed|timeout|queue_full|connection_lost|not_connected)$/;
 const NOW =
   /^(draining|slow_consumer|idle_timeout|token_expired|resume_rejected|disconnected|stream_broken)$/;
 

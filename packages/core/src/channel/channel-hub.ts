@@ -42,7 +42,6 @@ type HubState = SubscribedHub["state"];
  */
 const HELD_MAX = 1024;
 const PAGE_MAX = 500;
-const PAGE_MIN = 16;
 const RETRY_FIRST_MS = 100;
 const RETRY_MS_MAX = 5000;
 const STUCK_MAX = 6;
@@ -77,7 +76,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   #held: { publication: Publication; epoch: string }[] = [];
   readonly #reads = new Map<number, Promise<OutgoingPage>>();
   #state: HubState = "opening";
-  #averageBytes = 4096;
+  /** Up to here the history of this epoch was removed. */
+  #removedTo = 0;
   /**
    * How often in a row mending began at the same place: a history that lags behind the feed is
    * given time, but not for ever.
@@ -107,6 +107,18 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     if (this.#state === "closed") return;
     if (this.#state === "live") this.#accept(publication, epoch);
     else this.#hold(publication, epoch);
+  }
+
+  removed(offset: number, epoch: string): void {
+    if (this.#state === "closed") return;
+    this.#held = this.#held.filter(
+      (held) => held.epoch !== epoch || held.publication.offset > offset,
+    );
+    if (this.#state === "opening") return;
+    if (epoch !== this.epoch) return this.recheck();
+    this.#removedTo = Math.max(this.#removedTo, offset);
+    this.ring.forget(offset);
+    if (offset > this.passed) this.recheck();
   }
 
   presence(change: PresenceChange): void {
@@ -231,11 +243,10 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   }
 
   #pass(entry: Outgoing): void {
-    const { publication, size } = entry;
+    const { publication } = entry;
     const { clock, observer } = this.#ports;
     const { cls } = this.rules.stream;
     this.passed = publication.offset;
-    this.#averageBytes += (size - this.#averageBytes) / 16;
     if (cls !== "volatile") {
       const { ring } = this.#ports.settings();
       this.ring.push(entry, ring.publicationsMax, ring.bytesMax);
@@ -255,6 +266,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     const from = this.passed + 1;
     this.epoch = epoch;
     this.passed = 0;
+    this.#removedTo = 0;
     this.ring.reset(0);
     this.fanOut.announce(this.gapFrame(from, null, "epoch", 0));
     this.#ports.observer.gap("epoch", 0);
@@ -301,16 +313,21 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   async #fetch(offset: number): Promise<OutgoingPage> {
     const { flow } = this.#ports.settings();
-    const limit = Math.max(
-      PAGE_MIN,
-      Math.min(PAGE_MAX, Math.floor((4 * flow.chunkBytes) / this.#averageBytes)),
-    );
+    const bounds = { limit: PAGE_MAX, bytesMax: 4 * flow.chunkBytes };
     const ask = (): Promise<HistoryPage> =>
-      this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, limit });
+      this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, ...bounds });
     const found = await this.#ports.reads.run(ask);
     const { publications, ...page } = found;
-    const entries = publications.map((publication) => this.#outgoing(publication));
-    return { ...page, entries, complete: isComplete(this.rules.stream.cls, found, limit) };
+    // What was removed while the page was on its way is gone.
+    const removedTo = found.epoch === this.epoch ? this.#removedTo : 0;
+    return {
+      ...page,
+      oldest: Math.max(page.oldest, removedTo + 1),
+      entries: publications
+        .filter((publication) => publication.offset > removedTo)
+        .map((publication) => this.#outgoing(publication)),
+      complete: isComplete(this.rules.stream.cls, found),
+    };
   }
 
   async #mend(): Promise<void> {
@@ -351,6 +368,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       return page.head === 0;
     }
     const { cls } = this.rules.stream;
+    // What was removed while the node did not hear the broker, or has expired.
+    this.ring.forget(Math.min(page.oldest - 1, this.passed));
     const feedGoesOn = this.#held.some(
       ({ epoch, publication }) => epoch === this.epoch && publication.offset > this.passed,
     );
@@ -402,13 +421,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
  * A short page that ends before the head is followed by another one. Keys of `latest` may leave the
  * newest offsets empty.
  */
-function isComplete(
-  cls: DeliveryClass,
-  { head, publications }: HistoryPage,
-  limit: number,
-): boolean {
+function isComplete(cls: DeliveryClass, { head, publications, more }: HistoryPage): boolean {
   const last = publications.at(-1);
-  return (
-    last === undefined || (publications.length < limit && (cls === "latest" || last.offset >= head))
-  );
+  return last === undefined || (!more && (cls === "latest" || last.offset >= head));
 }

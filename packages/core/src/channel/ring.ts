@@ -60,6 +60,14 @@ export class Ring {
     return offset >= this.#floor;
   }
 
+  /** Forgets what is not after the offset. */
+  forget(offset: number): void {
+    while (this.size > 0 && (this.#entries[this.#start] as Outgoing).publication.offset <= offset) {
+      this.#shift();
+    }
+    this.#floor = Math.max(this.#floor, offset);
+  }
+
   /** Forgets everything; `floor` is the newest offset that was passed on. */
   reset(floor: number): void {
     this.#entries.length = 0;

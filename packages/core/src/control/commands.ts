@@ -14,6 +14,7 @@ import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
 import type { Broker, BusMessage, Clock, PresenceMember, SessionsQuestion } from "../ports.ts";
+import { allMembers } from "../presence/all-members.ts";
 import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
 import { rulesOf } from "../session/permission.ts";
@@ -104,16 +105,15 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
       keepsHistory(rules);
       const limit = Math.max(1, Math.min(query.limit, HISTORY_PAGE_MAX));
       const page = await this.#parts.broker.history(channel, rules.stream, { ...query, limit });
-      const first = page.publications[0]?.offset ?? page.head + 1;
-      const more = page.publications.length > 0 && page.oldest < first;
-      return { epoch: page.epoch, head: page.head, more, publications: page.publications };
+      const { epoch, head, more, publications } = page;
+      return { epoch, head, more, publications };
     });
   }
 
   removeHistory(channel: string): Promise<Outcome<Position>> {
     return this.#onChannel(channel, (rules) => {
       keepsHistory(rules);
-      // The ring would serve what was removed.
+      // This node serves nothing of it from now on; every hub hears of it in stream order.
       const hub = this.#parts.hubs.get(channel);
       hub?.ring.reset(hub.passed);
       return this.#parts.broker.removeHistory(channel, rules.stream);
@@ -121,13 +121,13 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   }
 
   presence(channel: string): Promise<Outcome<readonly PresenceMember[]>> {
-    return this.#onChannel(channel, (rules) => {
+    return this.#onChannel(channel, async (rules) => {
       if (!rules.presence)
         throw new Refused(
           "presence_disabled",
           `Cannot read presence of "${channel}": the channel has none`,
         );
-      return this.#parts.broker.presence.members(channel);
+      return [...(await allMembers(this.#parts.broker.presence, channel)).values()];
     });
   }
 

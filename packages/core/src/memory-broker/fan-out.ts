@@ -33,6 +33,12 @@ type FanOutEvent =
   | {
       readonly to: ReadonlySet<Subscription>;
       readonly sequence: number;
+      readonly removed: number;
+      readonly epoch: string;
+    }
+  | {
+      readonly to: ReadonlySet<Subscription>;
+      readonly sequence: number;
       readonly change: PresenceChange;
     }
   | { readonly to: ReadonlySet<Place>; readonly sequence: number; readonly message: BusMessage };
@@ -67,6 +73,10 @@ export class FanOut {
     if (to.size > 0) this.#push({ to, sequence: ++this.#sequence, publication, epoch });
   }
 
+  removed(to: ReadonlySet<Subscription>, offset: number, epoch: string): void {
+    if (to.size > 0) this.#push({ to, sequence: ++this.#sequence, removed: offset, epoch });
+  }
+
   presence(to: ReadonlySet<Subscription>, change: PresenceChange): void {
     if (to.size > 0) this.#push({ to, sequence: ++this.#sequence, change });
   }
@@ -96,6 +106,7 @@ export class FanOut {
           try {
             if ("publication" in event)
               subscription.listener.publication(event.publication, event.epoch);
+            else if ("removed" in event) subscription.listener.removed(event.removed, event.epoch);
             else subscription.listener.presence(event.change);
           } catch (error) {
             this.#onBug(error);

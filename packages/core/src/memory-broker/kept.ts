@@ -1,6 +1,6 @@
 // Owns: the publications that a stream keeps: a ring of the newest, or the newest for each key.
 // Both bounded by count and by age.
-import type { Payload, Publication } from "@holdfast/protocol";
+import { payloadBytes as dataBytes, type Payload, type Publication } from "@holdfast/protocol";
 
 /**
  * What a stream keeps. Offsets rise from the oldest to the newest. Ages are told on one steady
@@ -13,14 +13,28 @@ export interface Kept {
   readonly bytes: number;
   /** Offset of the oldest publication; undefined when nothing is kept. */
   readonly oldest: number | undefined;
+  readonly newest: number | undefined;
   add(publication: Publication, nowMs: number): void;
   /** Bytes that `add` followed by `trim` to `countMax` would free. */
   displacedBytes(key: string | undefined, countMax: number): number;
-  trim(nowMs: number, bounds: { readonly ttlMs: number; readonly countMax: number }): void;
-  /** Up to `limit` publications with an offset above `offset`, the oldest ones, oldest first. */
-  after(offset: number, limit: number): Publication[];
-  /** The `limit` newest publications with an offset below `offset`, oldest first. */
-  before(offset: number, limit: number): Publication[];
+  trim(nowMs: number, bounds: KeptBounds): void;
+  /** Publications with an offset above `offset`, the oldest ones, oldest first. */
+  after(offset: number, bounds: PageBounds): Publication[];
+  /** The newest publications with an offset below `offset`, oldest first. */
+  before(offset: number, bounds: PageBounds): Publication[];
+}
+
+/** See `HistoryQuery`. */
+export interface PageBounds {
+  readonly limit: number;
+  readonly bytesMax: number;
+}
+
+export interface KeptBounds {
+  readonly ttlMs: number;
+  readonly countMax: number;
+  /** The newest publication is kept all the same. */
+  readonly bytesMax: number;
 }
 
 /** Bytes of an empty ring or map, estimated from above: small streams are mostly this. */
@@ -44,6 +58,22 @@ export function publicationBytes(
 export const payloadBytes = (payload: Payload): number =>
   payload.kind === "json" ? 2 * payload.text.length : payload.bytes.byteLength;
 
+/** Bytes of one publication in a page (`HistoryQuery.bytesMax`). */
+export const pageBytes = ({ key, user, session, payload }: Publication): number =>
+  96 + (key?.length ?? 0) + (user?.length ?? 0) + (session?.length ?? 0) + dataBytes(payload);
+
+/** The first publications that fit the bounds: at least one, unless the limit is below. */
+function fitting(from: Iterable<Publication>, { limit, bytesMax }: PageBounds): Publication[] {
+  const page: Publication[] = [];
+  let bytes = 0;
+  for (const publication of from) {
+    bytes += pageBytes(publication);
+    if (page.length >= limit || (bytes > bytesMax && page.length > 0)) break;
+    page.push(publication);
+  }
+  return page;
+}
+
 /**
  * The newest publications, whose offsets are consecutive. Additions and removals are O(1),
  * amortised; a page costs its own length.
@@ -63,6 +93,10 @@ export class KeptRing implements Kept {
     return this.#publications[this.#start]?.offset;
   }
 
+  get newest(): number | undefined {
+    return this.#publications.at(-1)?.offset;
+  }
+
   add(publication: Publication, nowMs: number): void {
     this.#publications.push(publication);
     this.#takenMs.push(nowMs);
@@ -74,10 +108,11 @@ export class KeptRing implements Kept {
     return oldest !== undefined && this.count >= countMax ? publicationBytes(oldest) : 0;
   }
 
-  trim(nowMs: number, bounds: { readonly ttlMs: number; readonly countMax: number }): void {
+  trim(nowMs: number, bounds: KeptBounds): void {
     while (
       this.count > 0 &&
       (this.count > bounds.countMax ||
+        (this.bytes > bounds.bytesMax && this.count > 1) ||
         nowMs - (this.#takenMs[this.#start] ?? nowMs) >= bounds.ttlMs)
     ) {
       const oldest = this.#publications[this.#start];
@@ -92,19 +127,19 @@ export class KeptRing implements Kept {
     }
   }
 
-  after(offset: number, limit: number): Publication[] {
-    const from = Math.max(0, offset + 1 - (this.oldest ?? 0));
-    return this.#slice(from, from + limit);
+  after(offset: number, bounds: PageBounds): Publication[] {
+    return fitting(this.#from(Math.max(0, offset + 1 - (this.oldest ?? 0)), 1), bounds);
   }
 
-  before(offset: number, limit: number): Publication[] {
-    const to = Math.min(this.count, offset - (this.oldest ?? 0));
-    return this.#slice(Math.max(0, to - limit), to);
+  before(offset: number, bounds: PageBounds): Publication[] {
+    const last = Math.min(this.count, offset - (this.oldest ?? 0)) - 1;
+    return fitting(this.#from(last, -1), bounds).reverse();
   }
 
-  #slice(from: number, to: number): Publication[] {
-    if (to <= from) return [];
-    return this.#publications.slice(this.#start + from, this.#start + to) as Publication[];
+  *#from(first: number, step: 1 | -1): Generator<Publication> {
+    for (let index = first; index >= 0 && index < this.count; index += step) {
+      yield this.#publications[this.#start + index] as Publication;
+    }
   }
 }
 
@@ -115,6 +150,7 @@ export class KeptRing implements Kept {
  */
 export class KeptLatest implements Kept {
   #byKey = new Map<string, { readonly publication: Publication; readonly takenMs: number }>();
+  #newest: number | undefined;
   bytes = KEPT_BASE_BYTES;
 
   get count(): number {
@@ -125,10 +161,15 @@ export class KeptLatest implements Kept {
     return this.#first()?.publication.offset;
   }
 
+  get newest(): number | undefined {
+    return this.#newest;
+  }
+
   add(publication: Publication, nowMs: number): void {
     const key = publication.key ?? "";
     this.#remove(key);
     this.#byKey.set(key, { publication, takenMs: nowMs });
+    this.#newest = publication.offset;
     this.bytes += publicationBytes(publication);
   }
 
@@ -138,29 +179,31 @@ export class KeptLatest implements Kept {
     return replaced === undefined ? 0 : publicationBytes(replaced.publication);
   }
 
-  trim(nowMs: number, bounds: { readonly ttlMs: number; readonly countMax: number }): void {
+  trim(nowMs: number, bounds: KeptBounds): void {
     for (const [key, { takenMs }] of this.#byKey) {
-      if (this.count <= bounds.countMax && nowMs - takenMs < bounds.ttlMs) return;
+      const fits = this.bytes <= bounds.bytesMax || this.count <= 1;
+      if (fits && this.count <= bounds.countMax && nowMs - takenMs < bounds.ttlMs) return;
       this.#remove(key);
     }
   }
 
-  after(offset: number, limit: number): Publication[] {
-    const page: Publication[] = [];
-    for (const { publication } of this.#byKey.values()) {
-      if (page.length >= limit) break;
-      if (publication.offset > offset) page.push(publication);
-    }
-    return page;
+  after(offset: number, bounds: PageBounds): Publication[] {
+    return fitting(this.#above(offset), bounds);
   }
 
-  before(offset: number, limit: number): Publication[] {
-    const page: Publication[] = [];
+  before(offset: number, bounds: PageBounds): Publication[] {
+    const below: Publication[] = [];
     for (const { publication } of this.#byKey.values()) {
       if (publication.offset >= offset) break;
-      page.push(publication);
+      below.push(publication);
     }
-    return limit > 0 ? page.slice(-limit) : [];
+    return fitting(below.reverse(), bounds).reverse();
+  }
+
+  *#above(offset: number): Generator<Publication> {
+    for (const { publication } of this.#byKey.values()) {
+      if (publication.offset > offset) yield publication;
+    }
   }
 
   #first(): { readonly publication: Publication } | undefined {

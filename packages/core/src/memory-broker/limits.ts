@@ -2,26 +2,33 @@
 
 /**
  * Limits of a memory broker, all nodes together. At a limit the call is refused with `BrokerError`
- * "limit" unless said otherwise.
+ * "full" unless said otherwise. Nothing that is kept makes room for something new.
  */
 export interface MemoryBrokerLimits {
   /**
-   * Channels that have a stream, each with about 1.5 kB beside `bytesMax`. New ones are refused; a
-   * refused call sweeps out what is spent, at most once a second.
+   * Channels that have a stream. New ones are refused. A refused call sweeps out what is spent, at
+   * most once a second.
    */
   readonly channelsMax: number;
   /**
-   * Estimated bytes of kept publications, idempotency keys and presence data together. A publish or
-   * enter that would go over it is refused.
+   * Estimated bytes of channels, kept publications and idempotency keys. A channel takes about
+   * 1.5 kB. A call that would go over it is refused.
    */
   readonly bytesMax: number;
+  /**
+   * Estimated bytes of the publications that one channel keeps. Beyond, its oldest are forgotten,
+   * as they are at the size of the history: one channel cannot take the room of all others.
+   */
+  readonly channelBytesMax: number;
+  /** Estimated bytes of presence. An enter or update that would go over it is refused. */
+  readonly presenceBytesMax: number;
   /** Presence entries in all channels. */
   readonly membersMax: number;
   /** Nodes with a presence lease. */
   readonly nodesMax: number;
   /**
-   * Events that wait for the end of the turn in which they came. Publishes beyond are refused;
-   * presence changes and bus messages pass.
+   * Events that wait for the end of the turn in which they came. Publishes beyond are refused as
+   * "busy". Presence changes and bus messages pass.
    */
   readonly undeliveredMax: number;
   /** How long an idempotency key is known. */
@@ -42,7 +49,9 @@ export interface MemoryBrokerLimits {
 
 export const MEMORY_BROKER_LIMITS: MemoryBrokerLimits = {
   channelsMax: 100_000,
-  bytesMax: 256 * 1024 * 1024,
+  bytesMax: 192 * 1024 * 1024,
+  channelBytesMax: 32 * 1024 * 1024,
+  presenceBytesMax: 64 * 1024 * 1024,
   membersMax: 200_000,
   nodesMax: 1_000,
   undeliveredMax: 1_000_000,
@@ -51,6 +60,9 @@ export const MEMORY_BROKER_LIMITS: MemoryBrokerLimits = {
   streamIdleMs: 5 * 60_000,
   firstLeaseMs: 60_000,
 };
+
+/** Bytes of a channel besides what it keeps and its name, estimated from above. */
+export const ROOM_BASE_BYTES = 1_500;
 
 /** How often expired data is looked for, and in how many channels at most each time. */
 export const SWEEP_INTERVAL_MS = 1_000;

@@ -18,11 +18,18 @@ function start(limits: Partial<MemoryBrokerLimits> = {}, onBug?: (error: unknown
   return { clock, broker, node: broker.connect("n1") };
 }
 
+const codeOf = (call: Promise<unknown>): Promise<string> =>
+  call.then(
+    () => "none",
+    (error: { code: string }) => error.code,
+  );
+
 function recorder(): ChannelListener & { readonly heard: string[] } {
   const heard: string[] = [];
   return {
     heard,
     publication: (publication) => heard.push(`pub ${publication.offset}`),
+    removed: (offset) => heard.push(`removed ${offset}`),
     presence: (change) =>
       heard.push(
         `${change.kind} ${typeof change.member === "string" ? change.member : change.member.member}`,
@@ -63,6 +70,7 @@ test("what a listener publishes is handed out after its call, in order", async (
       if (offset < 3) void node.publish("echo", ORDERED, { payload: text("again") });
       heard.push(`end ${offset}`);
     },
+    removed: () => {},
     presence: () => {},
   });
   void node.publish("echo", ORDERED, { payload: text("first") });
@@ -78,6 +86,7 @@ test("a listener that throws keeps nothing from the others and is told as a bug"
     publication: () => {
       throw new Error("broken listener");
     },
+    removed: () => {},
     presence: () => {},
   });
   await broker.connect("n2").subscribe("a", ORDERED, other);
@@ -88,13 +97,13 @@ test("a listener that throws keeps nothing from the others and is told as a bug"
   expect(bugs.length).toBe(2);
 });
 
-test("a channel beyond channelsMax is refused with limit until a spent one was dropped", async () => {
+test("a channel beyond channelsMax is refused as full until a spent one was dropped", async () => {
   const { clock, node } = start({ channelsMax: 2, streamIdleMs: 60_000 });
   const first = await node.publish("a", ORDERED, { payload: text("x") });
   await node.publish("b", ORDERED, { payload: text("x") });
   await expect(node.publish("c", ORDERED, { payload: text("x") })).rejects.toMatchObject({
     name: "BrokerError",
-    code: "limit",
+    code: "full",
   });
   clock.advance(80_000);
   await node.publish("c", ORDERED, { payload: text("x") });
@@ -123,16 +132,17 @@ test("a stream is kept while it has a subscriber, a publication in its retention
 });
 
 test("a publish that would go over bytesMax is refused and changes nothing; one that displaces its like passes", async () => {
-  const { broker, node } = start({ bytesMax: 10_000 });
+  const { broker, node } = start({ bytesMax: 13_000 });
   const twoKept = { ...ORDERED, sizeMax: 2 };
   const payload = text("x".repeat(2000));
   await node.publish("a", twoKept, { payload });
   await node.publish("a", twoKept, { payload });
-  await expect(node.publish("b", twoKept, { payload })).rejects.toMatchObject({ code: "limit" });
+  await expect(node.publish("b", twoKept, { payload })).rejects.toMatchObject({ code: "full" });
   for (let round = 0; round < 5; round++) await node.publish("a", twoKept, { payload });
   const page = await node.history("a", twoKept, { limit: 10 });
   expect(page.publications.map((publication) => publication.offset)).toEqual([6, 7]);
-  expect(broker.figures().bytes).toBeLessThanOrEqual(10_000);
+  expect(broker.figures().bytes).toBeLessThanOrEqual(13_000);
+  expect(broker.figures().channels).toBe(1);
   await node.publish("b", { ...twoKept, cls: "volatile" }, { payload });
 });
 
@@ -152,25 +162,25 @@ test("bytes go back to nothing when everything has expired", async () => {
   }
   expect(broker.figures().bytes).toBeGreaterThan(10_000);
   clock.advance(120_000);
-  expect(broker.figures()).toEqual({ channels: 0, members: 0, bytes: 0 });
+  expect(broker.figures()).toMatchObject({ channels: 0, members: 0, bytes: 0, presenceBytes: 0 });
 });
 
 test("members beyond membersMax are refused; a member that is known may enter again", async () => {
   const { node } = start({ membersMax: 1 });
   await node.presence.enter("a", { member: "m1" }, "n1/1");
   await expect(node.presence.enter("a", { member: "m2" }, "n1/2")).rejects.toMatchObject({
-    code: "limit",
+    code: "full",
   });
   await node.presence.enter("a", { member: "m1", data: text("new") }, "n1/2");
-  expect(await node.presence.members("a")).toEqual([{ member: "m1", data: text("new") }]);
+  expect((await node.presence.members("a")).members).toEqual([{ member: "m1", data: text("new") }]);
 });
 
-test("a member may enter again with the same data when the broker is full of bytes", async () => {
-  const { node } = start({ bytesMax: 1000 });
+test("a member may enter again with the same data when the presence is full", async () => {
+  const { node } = start({ presenceBytesMax: 1000 });
   await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n1/1");
   await expect(
     node.presence.enter("a", { member: "m2", data: text("x".repeat(200)) }, "n1/1"),
-  ).rejects.toMatchObject({ code: "limit" });
+  ).rejects.toMatchObject({ code: "full" });
   await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n2/1");
 });
 
@@ -248,6 +258,65 @@ test("while no node is connected there is no timer, and what ended meanwhile is 
   await next.subscribe("a", ORDERED, listener);
   clock.advance(0);
   expect(listener.heard).toEqual(["leave m1"]);
-  expect(await next.presence.members("a")).toEqual([]);
+  expect((await next.presence.members("a")).members).toEqual([]);
   expect((await next.history("a", ORDERED, { limit: 5 })).publications.length).toBe(1);
+});
+
+test("one channel forgets its oldest at its bytes, so that others find room", async () => {
+  const { broker, node } = start({ bytesMax: 100_000, channelBytesMax: 20_000 });
+  const large: StreamOptions = { ...ORDERED, sizeMax: 1_000 };
+  for (let index = 0; index < 100; index++)
+    await node.publish("a", large, { payload: text("x".repeat(2_000)) });
+  const page = await node.history("a", large, { after: 0, limit: 1_000 });
+  expect(page.head).toBe(100);
+  expect(page.publications.length).toBeWithin(3, 6);
+  expect(page.publications.at(-1)?.offset).toBe(100);
+  for (const channel of ["b", "c"])
+    await node.publish(channel, large, { payload: text("x".repeat(2_000)) });
+  expect(broker.figures().bytes).toBeLessThan(40_000);
+});
+
+test("channels count in bytes: thousands of empty ones fill the broker, and a refused publish makes none", async () => {
+  const { broker, node } = start({ bytesMax: 1_000_000 });
+  let made = 0;
+  const make = (): Promise<unknown> =>
+    node.publish(`channel ${made}`, { ...ORDERED, cls: "volatile" }, { payload: text("x") });
+  for (; made < 10_000; made++) if ((await codeOf(make())) !== "none") break;
+  expect(made).toBeWithin(300, 1_000);
+  expect(await codeOf(make())).toBe("full");
+  expect(broker.figures().channels).toBe(made);
+  expect(broker.figures().bytes).toBeLessThanOrEqual(1_000_000);
+});
+
+test("presence and history do not take each other's room", async () => {
+  const { node } = start({ bytesMax: 20_000, presenceBytesMax: 20_000 });
+  const large: StreamOptions = { ...ORDERED, sizeMax: 1_000 };
+  const publish = (): Promise<unknown> =>
+    node.publish("a", large, { payload: text("x".repeat(2_000)) });
+  const enter = (member: number): Promise<unknown> =>
+    node.presence.enter("a", { member: `m${member}`, data: text("x".repeat(500)) }, "n1/1");
+  while ((await codeOf(publish())) === "none");
+  for (const member of [1, 2, 3]) await enter(member);
+  for (let member = 4; (await codeOf(enter(member))) === "none"; member++);
+  expect(await codeOf(publish())).toBe("full");
+  expect(await codeOf(enter(1_000))).toBe("full");
+  await node.presence.leave("a", "m1", "n1/1", 0);
+  await enter(1_000);
+});
+
+test("a probe fails with what a publish would fail with, and makes no channel", async () => {
+  for (const limits of [{ channelsMax: 1 }, { bytesMax: 4_000 }, { undeliveredMax: 1 }]) {
+    const { broker, clock, node } = start(limits);
+    await node.probe();
+    expect(broker.figures()).toMatchObject({ channels: 0, bytes: 0 });
+    await node.subscribe("a", ORDERED, recorder());
+    let code = "none";
+    for (let index = 0; index < 5 && code === "none"; index++) {
+      code = await codeOf(node.publish(`a`, ORDERED, { payload: text("x".repeat(300)) }));
+      if (code === "none") code = await codeOf(node.publish("b", ORDERED, { payload: text("x") }));
+    }
+    expect(["full", "busy"]).toContain(code);
+    expect(await codeOf(node.probe())).toBe(code);
+    clock.flush();
+  }
 });

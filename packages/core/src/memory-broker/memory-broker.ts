@@ -1,6 +1,12 @@
 // Owns: a whole broker in one object, for one process or one simulation: nodes connect to it and
 // each gets the Broker port.
-import type { Clock, PresenceChange, Random } from "../ports.ts";
+import {
+  BrokerError,
+  type BrokerUsage,
+  type Clock,
+  type PresenceChange,
+  type Random,
+} from "../ports.ts";
 import { FanOut, type Place } from "./fan-out.ts";
 import { MEMORY_BROKER_LIMITS, type MemoryBrokerLimits, SWEEP_INTERVAL_MS } from "./limits.ts";
 import { type Hub, type MemoryBrokerNode, MemoryNode } from "./memory-node.ts";
@@ -28,8 +34,8 @@ export interface MemoryBroker {
    * Payloads are kept and handed on by reference: nobody may change their bytes.
    */
   connect(nodeId: string): MemoryBrokerNode;
-  /** What is in it now. `bytes` is an estimate from above. */
-  figures(): { readonly channels: number; readonly members: number; readonly bytes: number };
+  /** What is in it now. Bytes are estimates from above. */
+  figures(): Required<BrokerUsage>;
   /** Ends every view; nothing is kept. */
   close(): void;
 }
@@ -44,13 +50,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   const limits: MemoryBrokerLimits = { ...MEMORY_BROKER_LIMITS, ...options.limits };
   const fanOut = new FanOut(clock, options.onBug ?? ((error) => rethrow(clock, error)));
   const table = new PresenceTable(limits);
-  const rooms = new Rooms({
-    clock,
-    random: options.random,
-    limits,
-    fanOut,
-    otherBytes: () => table.bytes,
-  });
+  const rooms = new Rooms({ clock, random: options.random, limits, fanOut });
   const places = new Set<Place>();
   const views = new Set<MemoryNode>();
   const timer = createTimer(clock);
@@ -105,11 +105,24 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       return result;
     },
     tell,
+    demandPresenceBytes(growth) {
+      if (growth <= 0 || table.bytes + growth <= limits.presenceBytesMax) return;
+      throw new BrokerError("full", `presence takes ${limits.presenceBytesMax} bytes already`);
+    },
+    usage: () => usage(),
     ended(view) {
       views.delete(view);
       schedule();
     },
   };
+
+  const usage = (): Required<BrokerUsage> => ({
+    bytes: rooms.bytes + table.bytes,
+    bytesMax: limits.bytesMax + limits.presenceBytesMax,
+    presenceBytes: table.bytes,
+    channels: rooms.count,
+    members: table.count,
+  });
 
   return {
     connect(nodeId) {
@@ -120,7 +133,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     },
     figures() {
       expire();
-      return { channels: rooms.count, members: table.count, bytes: rooms.bytes + table.bytes };
+      return usage();
     },
     close() {
       for (const view of views) view.end();

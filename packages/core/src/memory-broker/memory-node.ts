@@ -4,13 +4,13 @@ import type { StreamOptions } from "@holdfast/contract";
 import type { Position } from "@holdfast/protocol";
 import type {
   Broker,
+  BrokerUsage,
   BusMessage,
   ChannelListener,
   Clock,
   HistoryPage,
   HistoryQuery,
   PresenceChange,
-  PresenceMember,
   PublishRequest,
   PublishResult,
 } from "../ports.ts";
@@ -47,6 +47,9 @@ export interface Hub {
   /** Runs a change of the table after ending what is due in it. */
   presence<T>(change: (table: PresenceTable, nowMs: number) => T): T;
   tell(channel: string, change: PresenceChange | undefined): void;
+  /** Refuses what would take presence over its bytes. */
+  demandPresenceBytes(growth: number): void;
+  usage(): BrokerUsage;
   ended(view: MemoryNode): void;
 }
 
@@ -138,6 +141,11 @@ export class MemoryNode implements MemoryBrokerNode, Place {
 
   async probe(): Promise<void> {
     this.#demand();
+    this.#hub.rooms.probe();
+  }
+
+  usage(): BrokerUsage {
+    return this.#hub.usage();
   }
 
   async close(): Promise<void> {
@@ -183,17 +191,16 @@ export class MemoryNode implements MemoryBrokerNode, Place {
       enter: async (channel, member, owner, membersMax) => {
         this.#demand();
         const change = hub.presence((table, nowMs) => {
-          hub.rooms.demandBytes(table.growthBytes(channel, member));
+          hub.demandPresenceBytes(table.growthBytes(channel, member));
           return table.enter(channel, member, owner, {
             nowMs,
             membersMax: membersMax ?? Number.POSITIVE_INFINITY,
           });
         });
         if (change === "limit")
-          throw new BrokerError(
-            "limit",
-            "the channel or the broker has as many members or nodes as it may have",
-          );
+          throw new BrokerError("limit", "the channel has as many members as it may have");
+        if (change === "full")
+          throw new BrokerError("full", "the broker has as many members or nodes as it may have");
         hub.tell(channel, change);
       },
       leave: async (channel, member, owner, graceMs) => {
@@ -203,14 +210,14 @@ export class MemoryNode implements MemoryBrokerNode, Place {
           hub.presence((table, nowMs) => table.leave(channel, member, owner, { graceMs, nowMs })),
         );
       },
-      members: async (channel): Promise<readonly PresenceMember[]> => {
+      members: async (channel, query) => {
         this.#demand();
-        return hub.presence((table) => table.members(channel));
+        return hub.presence((table) => table.members(channel, query));
       },
       renew: async (nodeId, ttlMs) => {
         this.#demand();
         if (!hub.presence((table, nowMs) => table.renew(nodeId, ttlMs, nowMs)))
-          throw new BrokerError("limit", "the broker has as many nodes as it may have");
+          throw new BrokerError("full", "the broker has as many nodes as it may have");
       },
     };
   }

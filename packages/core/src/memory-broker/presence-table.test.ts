@@ -53,8 +53,8 @@ class NaivePresence {
   }
 }
 
-const told = (change: PresenceChange | "limit" | undefined): string[] => {
-  if (change === undefined || change === "limit") return [];
+const told = (change: PresenceChange | "limit" | "full" | undefined): string[] => {
+  if (change === undefined || change === "limit" || change === "full") return [];
   return [`${change.kind} ${change.kind === "leave" ? change.member : change.member.member}`];
 };
 
@@ -117,7 +117,7 @@ test("a presence table behaves like the port's rules over a plain list", () => {
           table.renew(action.node, action.ttlMs, nowMs);
           naive.leases.set(action.node, nowMs + action.ttlMs);
         }
-        expect(table.members("c")).toEqual(naive.entries.map(({ member }) => member));
+        expect(table.members("c").members).toEqual(naive.entries.map(({ member }) => member));
         expect(table.count).toBe(naive.entries.length);
       }
       table.expire(nowMs + 1000);

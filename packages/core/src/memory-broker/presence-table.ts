@@ -1,8 +1,16 @@
 // Owns: who is a member of which channel: owners, pending leaves, leases of nodes. Pure: it is told
 // the time and answers with the changes.
-import type { PresenceChange, PresenceMember } from "../ports.ts";
+import { payloadBytes as dataBytes } from "@holdfast/protocol";
+import {
+  MEMBERS_BYTES_MAX,
+  type MembersPage,
+  type MembersQuery,
+  type PresenceChange,
+  type PresenceMember,
+} from "../ports.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { payloadBytes } from "./kept.ts";
+import { MemberList } from "./member-list.ts";
 
 export interface PresenceLimits {
   /** Entries in all channels together. */
@@ -21,6 +29,8 @@ export interface ChannelChange {
 
 interface Entry {
   readonly channel: string;
+  /** Rises with every entry of the table; where a page of members ends. */
+  readonly sequence: number;
   member: PresenceMember;
   owner: string;
   /**
@@ -45,7 +55,7 @@ interface Lease {
  */
 export class PresenceTable {
   readonly #limits: PresenceLimits;
-  readonly #channels = new Map<string, Map<string, Entry>>();
+  readonly #channels = new Map<string, MemberList<Entry>>();
   readonly #leases = new Map<string, Lease>();
   /**
    * Deadlines of pending leaves; those that were cancelled stay until they come up or outnumber the
@@ -54,6 +64,7 @@ export class PresenceTable {
   readonly #pending = new DeadlineQueue<Entry>();
   #pendingCount = 0;
   #count = 0;
+  #sequence = 0;
   /** Estimated memory. */
   bytes = 0;
 
@@ -74,24 +85,26 @@ export class PresenceTable {
     return this.#pending.size;
   }
 
-  /** "limit": nothing was changed. Otherwise the change to tell, if any. */
+  /**
+   * "limit": the channel has its members; "full": the table has its members or nodes. Nothing was
+   * changed then. Otherwise the change to tell, if any.
+   */
   enter(
     channel: string,
     member: PresenceMember,
     owner: string,
     { nowMs, membersMax }: { readonly nowMs: number; readonly membersMax: number },
-  ): PresenceChange | "limit" | undefined {
+  ): PresenceChange | "limit" | "full" | undefined {
     const members = this.#channels.get(channel);
     const entry = members?.get(member.member);
-    if (
-      entry === undefined &&
-      (this.#count >= this.#limits.membersMax || (members?.size ?? 0) >= membersMax)
-    )
-      return "limit";
+    if (entry === undefined && (members?.size ?? 0) >= membersMax) return "limit";
+    if (entry === undefined && this.#count >= this.#limits.membersMax) return "full";
     const lease = this.#leaseOf(nodeOf(owner), nowMs);
-    if (lease === undefined) return "limit";
+    if (lease === undefined) return "full";
     if (entry === undefined) {
-      this.#add({ channel, member, owner, lease, leaveAtMs: undefined });
+      this.#sequence += 1;
+      const sequence = this.#sequence;
+      this.#add({ channel, sequence, member, owner, lease, leaveAtMs: undefined });
       return { kind: "join", member };
     }
     this.#release(entry);
@@ -136,8 +149,16 @@ export class PresenceTable {
   }
 
   /** Members in the order in which they entered; those whose leave is pending are members. */
-  members(channel: string): PresenceMember[] {
-    return Array.from(this.#channels.get(channel)?.values() ?? [], (entry) => entry.member);
+  members(channel: string, query: MembersQuery = {}): MembersPage {
+    const { cursor = "0", bytesMax = MEMBERS_BYTES_MAX } = query;
+    const members: PresenceMember[] = [];
+    let bytes = 0;
+    for (const { member, sequence } of this.#channels.get(channel)?.after(Number(cursor)) ?? []) {
+      if (members.length > 0 && bytes >= bytesMax) return { members, cursor: String(sequence - 1) };
+      members.push(member);
+      bytes += pageBytes(member);
+    }
+    return { members };
   }
 
   /**
@@ -194,8 +215,8 @@ export class PresenceTable {
   }
 
   #add(entry: Entry): void {
-    const members = this.#channels.get(entry.channel) ?? new Map<string, Entry>();
-    members.set(entry.member.member, entry);
+    const members = this.#channels.get(entry.channel) ?? new MemberList<Entry>();
+    members.add(entry.member.member, entry);
     this.#channels.set(entry.channel, members);
     entry.lease?.entries.add(entry);
     this.#count += 1;
@@ -239,6 +260,10 @@ function sameMember(left: PresenceMember, right: PresenceMember): boolean {
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.byteLength === right.byteLength && left.every((byte, index) => byte === right[index]);
 }
+
+/** Bytes of one member in a page (`MembersQuery.bytesMax`). */
+const pageBytes = ({ member, user, data }: PresenceMember): number =>
+  96 + member.length + (user?.length ?? 0) + (data === undefined ? 0 : dataBytes(data));
 
 /** Bytes of one entry, estimated from above. */
 const memberBytes = (member: PresenceMember): number =>

@@ -13,7 +13,12 @@ import type {
 } from "../ports.ts";
 import { BrokerError } from "../ports.ts";
 import type { FanOut, Subscription } from "./fan-out.ts";
-import { type MemoryBrokerLimits, SWEEP_CHANNELS_MAX, SWEEP_INTERVAL_MS } from "./limits.ts";
+import {
+  type MemoryBrokerLimits,
+  ROOM_BASE_BYTES,
+  SWEEP_CHANNELS_MAX,
+  SWEEP_INTERVAL_MS,
+} from "./limits.ts";
 import { Stream } from "./stream.ts";
 
 /** Characters of an epoch: 60 bits, enough to tell the lives of one channel apart. */
@@ -30,9 +35,11 @@ export interface RoomsOptions {
   readonly random: Random;
   readonly limits: MemoryBrokerLimits;
   readonly fanOut: FanOut;
-  /** Estimated bytes that others keep under the same limit. */
-  readonly otherBytes: () => number;
 }
+
+/** What a probe publishes, to a channel of its own that is not one of the others. */
+const PROBE: PublishRequest = { payload: { kind: "json", text: "1" } };
+const PROBE_STREAM: StreamOptions = { cls: "ordered", sizeMax: 1, ttlMs: 1_000 };
 
 export class Rooms {
   readonly #options: RoomsOptions;
@@ -49,7 +56,7 @@ export class Rooms {
     return this.#rooms.size;
   }
 
-  /** Estimated bytes that the streams keep. */
+  /** Estimated bytes of the channels and of what they keep. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -59,14 +66,35 @@ export class Rooms {
   }
 
   publish(channel: string, options: StreamOptions, request: PublishRequest): PublishResult {
-    const { clock, fanOut, limits } = this.#options;
+    const isKnown = this.#rooms.has(channel);
     const room = this.#open(channel, options);
+    try {
+      return this.#publishIn(room, options, request);
+    } catch (error) {
+      // What is refused leaves nothing behind.
+      if (!isKnown) this.#drop(channel, room);
+      throw error;
+    }
+  }
+
+  /** Publishes to a channel of its own, gone afterwards. Throws what a publish would throw. */
+  probe(): void {
+    const room = this.#admit("probe", PROBE_STREAM);
+    try {
+      this.#publishIn(room, PROBE_STREAM, PROBE);
+    } finally {
+      this.#bytes -= room.stream.bytes;
+    }
+  }
+
+  #publishIn(room: Room, options: StreamOptions, request: PublishRequest): PublishResult {
+    const { clock, fanOut, limits } = this.#options;
     const { stream } = room;
     const duplicateOf = this.#duplicateOf(stream, request.idempotencyKey);
     if (duplicateOf !== undefined)
       return { position: { epoch: stream.epoch, offset: duplicateOf }, duplicate: true };
     if (fanOut.waitingCount >= limits.undeliveredMax)
-      throw new BrokerError("limit", "too many publications in one turn");
+      throw new BrokerError("busy", "too many publications came in one turn");
     this.demandBytes(stream.growthBytes(options, request));
     const before = stream.bytes;
     const publication = stream.append(options, request, {
@@ -95,8 +123,9 @@ export class Rooms {
   }
 
   removeHistory(channel: string, options: StreamOptions): Position {
-    const { stream } = this.#open(channel, options);
+    const { stream, subscriptions } = this.#open(channel, options);
     this.#counted(stream, () => stream.removeKept());
+    this.#options.fanOut.removed(subscriptions, stream.head, stream.epoch);
     return { epoch: stream.epoch, offset: stream.head };
   }
 
@@ -118,12 +147,12 @@ export class Rooms {
 
   /** Refuses what would take the broker over its bytes. */
   demandBytes(growth: number): void {
-    const { limits, otherBytes } = this.#options;
-    const free = (): number => limits.bytesMax - this.#bytes - otherBytes();
+    const { limits } = this.#options;
+    const free = (): number => limits.bytesMax - this.#bytes;
     if (growth <= 0 || growth <= free()) return;
     this.#sweepAll();
     if (growth > free())
-      throw new BrokerError("limit", `the broker keeps ${limits.bytesMax} bytes already`);
+      throw new BrokerError("full", `the broker keeps ${limits.bytesMax} bytes already`);
   }
 
   /** Looks at the next channels of the round, at most `SWEEP_CHANNELS_MAX`. */
@@ -146,26 +175,34 @@ export class Rooms {
   }
 
   #open(channel: string, options: StreamOptions): Room {
-    const { clock, limits, random } = this.#options;
     const known = this.#rooms.get(channel);
     if (known !== undefined) {
-      known.usedMs = clock.nowMs();
+      known.usedMs = this.#options.clock.nowMs();
       return known;
     }
+    const room = this.#admit(channel, options);
+    this.#rooms.set(channel, room);
+    this.#bytes += roomBytes(channel);
+    return room;
+  }
+
+  /** A new room, if there is place for one more. */
+  #admit(channel: string, options: StreamOptions): Room {
+    const { clock, limits, random } = this.#options;
     if (this.#rooms.size >= limits.channelsMax) this.#sweepAll();
     if (this.#rooms.size >= limits.channelsMax)
-      throw new BrokerError("limit", `the broker has ${limits.channelsMax} channels already`);
-    const idempotency = {
+      throw new BrokerError("full", `the broker has ${limits.channelsMax} channels already`);
+    this.demandBytes(roomBytes(channel));
+    const bounds = {
       windowMs: limits.idempotencyWindowMs,
       keysMax: limits.idempotencyKeysMax,
+      keptBytesMax: limits.channelBytesMax,
     };
-    const room: Room = {
-      stream: new Stream(random.id().slice(0, EPOCH_LENGTH), options, idempotency),
+    return {
+      stream: new Stream(random.id().slice(0, EPOCH_LENGTH), options, bounds),
       subscriptions: new Set(),
       usedMs: clock.nowMs(),
     };
-    this.#rooms.set(channel, room);
-    return room;
   }
 
   #duplicateOf(stream: Stream, key: string | undefined): number | undefined {
@@ -200,7 +237,16 @@ export class Rooms {
     const { clock, limits } = this.#options;
     const nowMs = clock.nowMs();
     const spent = this.#counted(room.stream, () => room.stream.isSpent(nowMs));
-    if (spent && room.subscriptions.size === 0 && nowMs - room.usedMs > limits.streamIdleMs)
-      this.#rooms.delete(channel);
+    const isIdle = room.subscriptions.size === 0 && nowMs - room.usedMs > limits.streamIdleMs;
+    if (!spent || !isIdle) return;
+    this.#drop(channel, room);
+  }
+
+  #drop(channel: string, room: Room): void {
+    this.#rooms.delete(channel);
+    this.#bytes -= roomBytes(channel) + room.stream.bytes;
   }
 }
+
+/** Bytes of a room without its stream's, estimated from above. */
+const roomBytes = (channel: string): number => ROOM_BASE_BYTES + 2 * channel.length;

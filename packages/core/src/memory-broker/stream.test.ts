@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { HistoryQuery, StreamOptions } from "../index.ts";
 import { Stream } from "./stream.ts";
 
-const IDEMPOTENCY = { windowMs: 50, keysMax: 4 };
+const IDEMPOTENCY = { windowMs: 50, keysMax: 4, keptBytesMax: 1_000_000 };
 
 /**
  * The same behaviour, written to be obviously right: everything is remembered, every question looks

@@ -3,14 +3,30 @@
 
 import type { StreamOptions } from "@holdfast/contract";
 import type { Publication } from "@holdfast/protocol";
-import type { HistoryPage, HistoryQuery, PublishRequest } from "../ports.ts";
+import {
+  HISTORY_BYTES_MAX,
+  type HistoryPage,
+  type HistoryQuery,
+  type PublishRequest,
+} from "../ports.ts";
 import { IdempotencyWindow, KEYS_BASE_BYTES, keyBytes } from "./idempotency-window.ts";
-import { KEPT_BASE_BYTES, type Kept, KeptLatest, KeptRing, publicationBytes } from "./kept.ts";
+import {
+  KEPT_BASE_BYTES,
+  type Kept,
+  type KeptBounds,
+  KeptLatest,
+  KeptRing,
+  type PageBounds,
+  publicationBytes,
+} from "./kept.ts";
 
-/** How long, and how many, idempotency keys are known for each stream. */
-export interface IdempotencyBounds {
+/** What a stream keeps at most besides what its options say. */
+export interface StreamBounds {
+  /** How long, and how many, idempotency keys are known. */
   readonly windowMs: number;
   readonly keysMax: number;
+  /** Estimated bytes of kept publications; beyond, the oldest are forgotten. */
+  readonly keptBytesMax: number;
 }
 
 /** A point in time on both scales: `nowMs` measures ages, `wallMs` is written on publications. */
@@ -29,16 +45,16 @@ export class Stream {
   readonly epoch: string;
   #head = 0;
   #options: StreamOptions;
-  readonly #idempotency: IdempotencyBounds;
+  readonly #bounds: StreamBounds;
   #kept: Kept | undefined;
   #keys: IdempotencyWindow | undefined;
   /** When it last took a publication. */
   #takenMs = Number.NEGATIVE_INFINITY;
 
-  constructor(epoch: string, options: StreamOptions, idempotency: IdempotencyBounds) {
+  constructor(epoch: string, options: StreamOptions, bounds: StreamBounds) {
     this.epoch = epoch;
     this.#options = options;
-    this.#idempotency = idempotency;
+    this.#bounds = bounds;
   }
 
   /** Offset of the newest publication; 0 before the first. */
@@ -58,7 +74,7 @@ export class Stream {
 
   /** The offset that an idempotency key was answered with, while it is known. */
   duplicateOf(key: string, nowMs: number): number | undefined {
-    this.#keys?.trim(nowMs, this.#idempotency);
+    this.#keys?.trim(nowMs, this.#bounds);
     return this.#keys?.offsetOf(key);
   }
 
@@ -70,11 +86,10 @@ export class Stream {
         ? 0
         : keyBytes(idempotencyKey) + (this.#keys === undefined ? KEYS_BASE_BYTES : 0);
     if (!keeps(options)) return keys;
-    const displaced =
-      this.#kept === undefined
-        ? -KEPT_BASE_BYTES
-        : this.#kept.displacedBytes(request.key, options.sizeMax);
-    return keys + publicationBytes(request) - displaced;
+    const bytes = publicationBytes(request);
+    if (this.#kept === undefined) return keys + KEPT_BASE_BYTES + bytes;
+    const grown = bytes - this.#kept.displacedBytes(request.key, options.sizeMax);
+    return keys + Math.min(grown, Math.max(0, this.#bounds.keptBytesMax - this.#kept.bytes));
   }
 
   /** Takes a publication, which MUST NOT be a duplicate, and keeps it as its options say. */
@@ -88,12 +103,12 @@ export class Stream {
     } else {
       this.#kept ??= options.cls === "latest" ? new KeptLatest() : new KeptRing();
       this.#kept.add(publication, at.nowMs);
-      this.#kept.trim(at.nowMs, { ttlMs: options.ttlMs, countMax: options.sizeMax });
+      this.#kept.trim(at.nowMs, this.#keptBounds());
     }
     if (request.idempotencyKey !== undefined) {
       this.#keys ??= new IdempotencyWindow();
       this.#keys.add(request.idempotencyKey, this.#head, at.nowMs);
-      this.#keys.trim(at.nowMs, this.#idempotency);
+      this.#keys.trim(at.nowMs, this.#bounds);
     }
     return publication;
   }
@@ -104,20 +119,13 @@ export class Stream {
   page(options: StreamOptions, query: HistoryQuery, nowMs: number): HistoryPage {
     this.#adopt(options);
     this.trim(nowMs);
-    const kept = this.#kept;
-    const limit = Math.max(0, Math.floor(query.limit));
-    const publications =
-      kept === undefined
-        ? []
-        : "after" in query
-          ? kept.after(query.after, limit)
-          : kept.before(query.before ?? this.#head + 1, limit);
-    return {
-      epoch: this.epoch,
-      head: this.#head,
-      oldest: kept?.oldest ?? this.#head + 1,
-      publications,
+    const bounds = {
+      limit: Math.max(0, Math.floor(query.limit)),
+      bytesMax: query.bytesMax ?? HISTORY_BYTES_MAX,
     };
+    const { publications, more } = pageOf(this.#kept, query, bounds);
+    const oldest = this.#kept?.oldest ?? this.#head + 1;
+    return { epoch: this.epoch, head: this.#head, oldest, publications, more };
   }
 
   /** Forgets every publication that is kept; offsets and idempotency keys stay. */
@@ -127,9 +135,9 @@ export class Stream {
 
   /** Forgets what expired. */
   trim(nowMs: number): void {
-    this.#kept?.trim(nowMs, { ttlMs: this.#options.ttlMs, countMax: this.#options.sizeMax });
+    this.#kept?.trim(nowMs, this.#keptBounds());
     if (this.#kept?.count === 0) this.#kept = undefined;
-    this.#keys?.trim(nowMs, this.#idempotency);
+    this.#keys?.trim(nowMs, this.#bounds);
     if (this.#keys?.count === 0) this.#keys = undefined;
   }
 
@@ -146,12 +154,33 @@ export class Stream {
     );
   }
 
+  #keptBounds(): KeptBounds {
+    const { ttlMs, sizeMax } = this.#options;
+    return { ttlMs, countMax: sizeMax, bytesMax: this.#bounds.keptBytesMax };
+  }
+
   #adopt(options: StreamOptions): void {
     if (options === this.#options) return;
     if (options.cls !== this.#options.cls && shapeOf(options) !== shapeOf(this.#options))
       this.#kept = undefined;
     this.#options = options;
   }
+}
+
+function pageOf(
+  kept: Kept | undefined,
+  query: HistoryQuery,
+  bounds: PageBounds,
+): Pick<HistoryPage, "publications" | "more"> {
+  if (kept?.oldest === undefined || kept.newest === undefined)
+    return { publications: [], more: false };
+  if ("after" in query) {
+    const publications = kept.after(query.after, bounds);
+    return { publications, more: kept.newest > (publications.at(-1)?.offset ?? query.after) };
+  }
+  const before = query.before ?? kept.newest + 1;
+  const publications = kept.before(before, bounds);
+  return { publications, more: kept.oldest < (publications[0]?.offset ?? before) };
 }
 
 const keeps = (options: StreamOptions): boolean =>

@@ -4,6 +4,7 @@
 import type { Clock, PresenceStore, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { NodeSettings } from "../settings.ts";
+import { allMembers } from "./all-members.ts";
 
 /** What keeping presence true needs of the node. */
 export interface KeeperNeeds {
@@ -137,7 +138,7 @@ export class PresenceKeeper {
 
   async #compareOne(channel: string): Promise<boolean> {
     const { broker, sessions } = this.#parts();
-    const known = new Set((await broker.presence.members(channel)).map(({ member }) => member));
+    const known = await allMembers(broker.presence, channel);
     for (const connection of this.#enteredIn(channel)) {
       if (known.has(connection.session) || connection.phase === "ended") continue;
       const { user } = connection.identity;

@@ -2,7 +2,7 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import type { Payload } from "@holdfast/protocol";
-import { BrokerError, type PresenceStore } from "../ports.ts";
+import { BrokerError, type BrokerErrorCode, type PresenceStore } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
@@ -108,6 +108,9 @@ function restores(connection: Connection): boolean {
   return true;
 }
 
+/** Refusals behind which the broker holds what it held before. */
+const NOTHING_DONE: ReadonlySet<BrokerErrorCode> = new Set(["full", "busy", "refused", "limit"]);
+
 async function becomeMember(
   parts: EnterNeeds,
   connection: Connection,
@@ -116,6 +119,7 @@ async function becomeMember(
   const { channel, data, known, taken } = entry;
   const { user } = connection.identity;
   connection.entries ??= new Map();
+  const before = connection.entries.get(channel);
   connection.entries.set(channel, data);
   taken();
   const member = {
@@ -133,13 +137,11 @@ async function becomeMember(
     );
   } catch (error) {
     // Otherwise the broker may have it all the same, and it must be ended with the connection.
-    if (!(error instanceof BrokerError) || error.code !== "limit") throw error;
+    if (!(error instanceof BrokerError) || !NOTHING_DONE.has(error.code)) throw error;
     full = true;
     if (!known) connection.entries.delete(channel);
-    throw new Refused(
-      "presence_limit",
-      `Cannot enter "${channel}": the channel, or the broker, has as many members as it may have`,
-    );
+    else if (connection.entries.has(channel)) connection.entries.set(channel, before);
+    throw error;
   } finally {
     // The connection, or its permission, ended meanwhile, perhaps before the broker had the entry:
     // end it again.

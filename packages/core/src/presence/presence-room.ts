@@ -10,6 +10,7 @@ import {
 } from "@holdfast/protocol";
 import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
+import { allMembers } from "./all-members.ts";
 
 /** What a channel's members need of the node. */
 export interface RoomNeeds {
@@ -137,15 +138,15 @@ export class PresenceRoom {
   }
 
   async #read(): Promise<Map<string, PresenceMember>> {
-    let list = await this.#ports.broker.presence.members(this.#channel);
+    const { presence } = this.#ports.broker;
+    let members = await allMembers(presence, this.#channel);
     // More changed meanwhile than is kept: a later snapshot has it.
     for (let again = 0; this.#early.length >= EARLY_MAX && again < READ_AGAIN_MAX; again++) {
       this.#early = [];
-      list = await this.#ports.broker.presence.members(this.#channel);
+      members = await allMembers(presence, this.#channel);
     }
     if (this.#early.length >= EARLY_MAX) this.#ports.clock.after(RELOAD_MS, () => this.reload());
-    const members = new Map(list.map((member) => [member.member, member]));
-    // Changes told before the snapshot was made are in it; in order, they end in the same state.
+    // Changes told before a page was read are in it; in order, they end in the same state.
     for (const change of this.#early) put(members, change);
     this.#members = members;
     return members;

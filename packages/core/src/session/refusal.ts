@@ -29,12 +29,32 @@ export function asRefused(error: unknown): Refused {
   if (error instanceof Refused) return error;
   if (!(error instanceof BrokerError))
     return new Refused("request_failed", "The node could not do it");
-  return error.code === "limit"
-    ? new Refused("request_failed", "The broker is at its limit; nothing was done", {
-        retryMs: 1000,
-      })
-    : new Refused(
+  switch (error.code) {
+    case "full":
+      return new Refused("broker_full", "The broker has no room left; nothing was done", {
+        retryMs: BROKER_RETRY_MS,
+      });
+    case "busy":
+      return new Refused("broker_busy", "Too many calls wait for the broker; nothing was done", {
+        retryMs: BROKER_RETRY_MS,
+      });
+    case "refused":
+      return new Refused(
+        "broker_refused",
+        "The broker refused the node's account or call; nothing was done",
+        { retryMs: BROKER_RETRY_MS },
+      );
+    case "limit":
+      return new Refused("presence_limit", "The channel has as many members as it may have");
+    case "internal":
+      return new Refused("request_failed", "The broker answered in a way that it must not");
+    default:
+      return new Refused(
         "broker_unavailable",
         "The broker did not confirm it; publishes are safe to repeat with the same idempotency key",
       );
+  }
 }
+
+/** Pause before what a broker refused is tried again. */
+const BROKER_RETRY_MS = 1000;

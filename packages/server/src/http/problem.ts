@@ -34,6 +34,9 @@ export const CODE_STATUS = {
   try_later: 503,
   draining: 503,
   broker_unavailable: 503,
+  broker_full: 503,
+  broker_busy: 503,
+  broker_refused: 503,
   broker_lost: 503,
   rpc_timeout: 504,
 } as const satisfies Partial<Record<CodeName, number>>;

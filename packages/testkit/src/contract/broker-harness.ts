@@ -1,11 +1,12 @@
 // Owns: what the broker suite needs of an adapter under test, and the tools that its tests share.
-import type {
-  Broker,
-  BrokerError,
-  ChannelListener,
-  PresenceChange,
-  PresenceMember,
-  StreamOptions,
+import {
+  allMembers,
+  type Broker,
+  type BrokerErrorCode,
+  type ChannelListener,
+  type PresenceChange,
+  type PresenceMember,
+  type StreamOptions,
 } from "@holdfast/core";
 import type { Payload, Publication } from "@holdfast/protocol";
 
@@ -30,6 +31,15 @@ export interface BrokerHarness {
   readonly reach?: { cut(nodeId: string): Promise<void>; heal(nodeId: string): Promise<void> };
   /** Ends everything; called after every test. */
   close(): Promise<void>;
+}
+
+/** The adapter under test, or its harness, did something that no test can go on from. */
+export class ContractError extends Error {
+  readonly code = "contract_broken";
+  constructor(message: string) {
+    super(message);
+    this.name = "ContractError";
+  }
 }
 
 /** One test's harness, with tools bound to it. */
@@ -72,9 +82,16 @@ export const json = (value: unknown): Payload => ({ kind: "json", text: JSON.str
 export class Recorder implements ChannelListener {
   readonly heard: { readonly publication: Publication; readonly epoch: string }[] = [];
   readonly changes: PresenceChange[] = [];
+  /** "published 1", "removed 1", in the order in which they came. */
+  readonly order: string[] = [];
 
   publication(publication: Publication, epoch: string): void {
     this.heard.push({ publication, epoch });
+    this.order.push(`published ${publication.offset}`);
+  }
+
+  removed(offset: number): void {
+    this.order.push(`removed ${offset}`);
   }
 
   presence(change: PresenceChange): void {
@@ -110,6 +127,11 @@ export const plain = (payload: Payload): { readonly kind: string; readonly conte
   content: payload.kind === "json" ? payload.text : hexOf(payload.bytes),
 });
 
+/** Every member, from all pages. */
+export const membersOf = async (broker: Broker, channel: string): Promise<PresenceMember[]> => [
+  ...(await allMembers(broker.presence, channel)).values(),
+];
+
 export const memberIds = (members: readonly PresenceMember[]): string[] =>
   members.map(({ member }) => member).sort();
 
@@ -118,14 +140,14 @@ export const range = (first: number, last: number): number[] =>
   Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index);
 
 /** The code with which a call was refused; throws when it was not, or not with a BrokerError. */
-export async function refusalOf(call: Promise<unknown>): Promise<BrokerError["code"]> {
+export async function refusalOf(call: Promise<unknown>): Promise<BrokerErrorCode> {
   const error = await call.then(
     () => undefined,
     (reason: unknown) => reason,
   );
   if (error instanceof Error && error.name === "BrokerError" && "code" in error)
-    return error.code as BrokerError["code"];
-  throw new Error(`expected a BrokerError, got ${String(error)}`);
+    return error.code as BrokerErrorCode;
+  throw new ContractError(`Cannot go on: found ${String(error)}, expected a BrokerError`);
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -29,7 +29,7 @@ function describePages(bench: () => Bench): void {
   test("a channel without publications has an epoch, head 0 and nothing kept", async () => {
     const broker = await bench().connect("n1");
     const page = await broker.history("c", ORDERED, { limit: 10 });
-    expect(page).toEqual({ epoch: page.epoch, head: 0, oldest: 1, publications: [] });
+    expect(page).toEqual({ epoch: page.epoch, head: 0, oldest: 1, publications: [], more: false });
     expect((await broker.subscribe("c", ORDERED, new Recorder())).epoch).toBe(page.epoch);
     expect((await broker.publish("c", ORDERED, { payload: json(1) })).position).toEqual({
       epoch: page.epoch,
@@ -100,7 +100,13 @@ function describeBounds(bench: () => Bench): void {
     expect((await broker.history("c", short, { limit: 10 })).publications.length).toBe(1);
     await bench().harness.advance(3_100);
     const page = await broker.history("c", short, { after: 0, limit: 10 });
-    expect(page).toEqual({ epoch: first.position.epoch, head: 1, oldest: 2, publications: [] });
+    expect(page).toEqual({
+      epoch: first.position.epoch,
+      head: 1,
+      oldest: 2,
+      publications: [],
+      more: false,
+    });
     const second = await broker.publish("c", short, { payload: json(2) });
     expect(second.position).toEqual({ epoch: first.position.epoch, offset: 2 });
     expect(
@@ -112,7 +118,7 @@ function describeBounds(bench: () => Bench): void {
     const broker = await bench().connect("n1");
     await fill(broker, VOLATILE, 5);
     const page = await broker.history("c", VOLATILE, { after: 0, limit: 10 });
-    expect(page).toEqual({ epoch: page.epoch, head: 5, oldest: 6, publications: [] });
+    expect(page).toEqual({ epoch: page.epoch, head: 5, oldest: 6, publications: [], more: false });
     expect((await broker.subscribe("c", VOLATILE, new Recorder())).offset).toBe(5);
   });
 
@@ -130,6 +136,7 @@ function describeBounds(bench: () => Bench): void {
       head: 5,
       oldest: 6,
       publications: [],
+      more: false,
     });
     expect((await broker.publish("c", ORDERED, { payload: json(6) })).position).toEqual({
       epoch,

@@ -5,6 +5,7 @@ import {
   type Bench,
   json,
   memberIds,
+  membersOf,
   ORDERED,
   offsetsOf,
   Recorder,
@@ -71,7 +72,7 @@ function describeReach(bench: () => Bench): void {
       cutOff.channels({ prefix: "", limit: 1 }),
       cutOff.presence.enter("c", { member: "m" }, "n1/1"),
       cutOff.presence.leave("c", "m", "n1/1", 0),
-      cutOff.presence.members("c"),
+      membersOf(cutOff, "c"),
       cutOff.presence.renew("n1", 1_000),
       cutOff.bus.send(kick("n1", "s")),
       cutOff.probe(),
@@ -153,7 +154,7 @@ function describeReach(bench: () => Bench): void {
     await bench().harness.advance(1_000);
     await switches.heal("n1");
     await bench().eventually(() => cutOff.presence.renew("n1", 5_000));
-    expect(memberIds(await other.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(other, "c"))).toEqual(["m1"]);
     await switches.cut("n1");
     await bench().harness.advance(6_100);
     await bench().eventually(() => expect(recorder.told).toEqual(["join m1", "leave m1"]));
@@ -171,7 +172,7 @@ function describeEnd(bench: () => Bench): void {
     await closing.close();
     expect(await refusalOf(closing.publish("c", ORDERED, { payload: json(1) }))).toBe("closed");
     expect(await refusalOf(closing.subscribe("c", ORDERED, mine))).toBe("closed");
-    expect(await refusalOf(closing.presence.members("c"))).toBe("closed");
+    expect(await refusalOf(membersOf(closing, "c"))).toBe("closed");
     expect(await refusalOf(closing.probe())).toBe("closed");
     closing.unsubscribe("c");
     await other.bus.send(kick("n2", "s"));
@@ -185,7 +186,7 @@ function describeEnd(bench: () => Bench): void {
     await closing.presence.renew("n1", 60_000);
     await closing.presence.enter("c", { member: "m1" }, "n1/1");
     await closing.close();
-    expect(memberIds(await other.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(other, "c"))).toEqual(["m1"]);
   });
 
   test("a probe resolves while the broker takes publications", async () => {

@@ -2,7 +2,17 @@
 import { describe, expect, test } from "bun:test";
 import type { Broker } from "@holdfast/core";
 import type { Payload } from "@holdfast/protocol";
-import { type Bench, json, memberIds, ORDERED, plain, Recorder, range } from "./broker-harness.ts";
+import {
+  type Bench,
+  json,
+  memberIds,
+  membersOf,
+  ORDERED,
+  plain,
+  Recorder,
+  range,
+  refusalOf,
+} from "./broker-harness.ts";
 
 export function describePresence(bench: () => Bench): void {
   describe("presence", () => describeMembers(bench));
@@ -46,7 +56,7 @@ function describeMembers(bench: () => Bench): void {
       );
     }
     for (const broker of [a, b]) {
-      expect(await broker.presence.members("c")).toEqual([
+      expect(await membersOf(broker, "c")).toEqual([
         { member: "m1", user: "ada", data: json({ name: "Ada" }) },
       ]);
     }
@@ -72,10 +82,23 @@ function describeMembers(bench: () => Bench): void {
     const { a, b, recorder } = await pair(bench());
     await a.presence.enter("c", { member: "m1" }, "n1/1");
     await a.presence.leave("c", "m1", "n1/1", 0);
-    expect(await b.presence.members("c")).toEqual([]);
+    expect(await membersOf(b, "c")).toEqual([]);
     await a.presence.leave("c", "m1", "n1/1", 0);
     await a.presence.leave("c", "never entered", "n1/1", 0);
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1", "leave m1"]);
+  });
+
+  test("a new member beyond membersMax is refused as limit; who is known may enter and update", async () => {
+    const { a, b } = await pair(bench());
+    const enter = (broker: Broker, member: string, value: number): Promise<void> =>
+      broker.presence.enter("c", { member, data: json(value) }, "n1/1", 2);
+    await enter(a, "m1", 1);
+    await enter(b, "m2", 1);
+    expect(await refusalOf(enter(a, "m3", 1))).toBe("limit");
+    await enter(a, "m2", 2);
+    await b.presence.leave("c", "m1", "n1/1", 0);
+    await enter(a, "m3", 1);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["m2", "m3"]);
   });
 
   test("channels have members of their own", async () => {
@@ -83,8 +106,8 @@ function describeMembers(bench: () => Bench): void {
     for (const channel of ["other", "__proto__", "c"])
       await a.presence.enter(channel, { member: `in ${channel}` }, "n1/1");
     for (const channel of ["other", "__proto__", "c"])
-      expect(memberIds(await a.presence.members(channel))).toEqual([`in ${channel}`]);
-    expect(await a.presence.members("constructor")).toEqual([]);
+      expect(memberIds(await membersOf(a, channel))).toEqual([`in ${channel}`]);
+    expect(await membersOf(a, "constructor")).toEqual([]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join in c"]);
   });
 
@@ -98,7 +121,7 @@ function describeMembers(bench: () => Bench): void {
     const ids = ["__proto__", "a b:c/d", "🛶"];
     for (const [index, data] of payloads.entries())
       await a.presence.enter("c", { member: ids[index] ?? "", data }, "n1/1");
-    const members = await b.presence.members("c");
+    const members = await membersOf(b, "c");
     expect(memberIds(members)).toEqual([...ids].sort());
     for (const [index, data] of payloads.entries()) {
       const found = members.find(({ member }) => member === ids[index])?.data;
@@ -106,7 +129,7 @@ function describeMembers(bench: () => Bench): void {
     }
   });
 
-  test("a list of members and the changes told behind it lead to the same members on every node", async () => {
+  test("a list of members and the changes told since it was asked for lead to the same members on every node", async () => {
     const { a, b, recorder } = await pair(bench());
     const churn = range(1, 40).map((index) => {
       const member = `m${index % 7}`;
@@ -115,8 +138,8 @@ function describeMembers(bench: () => Bench): void {
         ? broker.presence.leave("c", member, "n1/1", 0)
         : broker.presence.enter("c", { member, data: json(index) }, "n1/1");
     });
-    const listed = await b.presence.members("c");
     const changesBefore = recorder.changes.length;
+    const listed = await membersOf(b, "c");
     await Promise.all(churn);
     for (const member of range(0, 9))
       await a.presence.enter("c", { member: `m${member}`, data: json(member) }, "n1/1");
@@ -129,7 +152,7 @@ function describeMembers(bench: () => Bench): void {
       }
       const order = (members: Iterable<{ readonly member: string }>) =>
         [...members].sort((one, other) => (one.member < other.member ? -1 : 1));
-      expect(order(folded.values())).toEqual(order(await a.presence.members("c")));
+      expect(order(folded.values())).toEqual(order(await membersOf(a, "c")));
       expect(folded.size).toBe(9);
     });
   });
@@ -144,7 +167,7 @@ function describeOwners(bench: () => Bench): void {
     await a.presence.leave("c", "m1", "n1/1", 1_000);
     await a.presence.leave("c", "m1", "n2/70", 0);
     await bench().harness.advance(2_100);
-    expect(memberIds(await a.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(a, "c"))).toEqual(["m1"]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1"]);
   });
 
@@ -152,11 +175,11 @@ function describeOwners(bench: () => Bench): void {
     const { a, b, recorder } = await pair(bench());
     await a.presence.enter("c", { member: "m1" }, "n1/1");
     await a.presence.leave("c", "m1", "n1/1", 2_000);
-    expect(memberIds(await b.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["m1"]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1"]);
     await bench().harness.advance(3_100);
     await bench().eventually(() => expect(recorder.told).toContain("leave m1"));
-    expect(memberIds(await b.presence.members("c"))).toEqual(["marker"]);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["marker"]);
   });
 
   test("who enters again within the grace was never away", async () => {
@@ -165,7 +188,7 @@ function describeOwners(bench: () => Bench): void {
     await a.presence.leave("c", "m1", "n1/1", 2_000);
     await b.presence.enter("c", { member: "m1", data: json(1) }, "n2/1");
     await bench().harness.advance(3_100);
-    expect(memberIds(await a.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(a, "c"))).toEqual(["m1"]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1"]);
   });
 
@@ -199,7 +222,7 @@ function describeOwners(bench: () => Bench): void {
         ids.map((id) => `leave ${id}`).sort(),
       ),
     );
-    expect(await a.presence.members("c")).toEqual([]);
+    expect(await membersOf(a, "c")).toEqual([]);
   });
 }
 
@@ -210,12 +233,12 @@ function describeLeases(bench: () => Bench): void {
     await a.presence.enter("c", { member: "m2" }, "n1/2");
     await b.presence.enter("c", { member: "m3" }, "n2/1");
     await a.presence.renew("n1", 2_000);
-    expect(memberIds(await b.presence.members("c"))).toEqual(["m1", "m2", "m3"]);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["m1", "m2", "m3"]);
     await bench().harness.advance(3_100);
     await bench().eventually(() =>
       expect(recorder.told.slice(3).sort()).toEqual(["leave m1", "leave m2"]),
     );
-    expect(memberIds(await b.presence.members("c"))).toEqual(["m3"]);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["m3"]);
   });
 
   test("renewing keeps members as long as it goes on", async () => {
@@ -225,7 +248,7 @@ function describeLeases(bench: () => Bench): void {
       await a.presence.renew("n1", 3_000);
       await bench().harness.advance(1_500);
     }
-    expect(memberIds(await a.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(a, "c"))).toEqual(["m1"]);
     expect(await quiet(bench(), a, recorder)).toEqual(["join m1"]);
   });
 
@@ -235,7 +258,7 @@ function describeLeases(bench: () => Bench): void {
     await b.presence.enter("c", { member: "m1", data: json(1) }, "n2/1");
     await a.presence.renew("n1", 1_000);
     await bench().harness.advance(2_100);
-    expect(memberIds(await b.presence.members("c"))).toEqual(["m1"]);
+    expect(memberIds(await membersOf(b, "c"))).toEqual(["m1"]);
     expect(await quiet(bench(), b, recorder)).toEqual(["join m1"]);
   });
 

@@ -140,7 +140,7 @@ function describeListening(bench: () => Bench): void {
       calls += 1;
       if (inside) calls = Number.NaN;
     };
-    await broker.subscribe("c", ORDERED, { publication: check, presence: check });
+    await broker.subscribe("c", ORDERED, { publication: check, removed: check, presence: check });
     for (const _ of range(1, 5)) {
       inside = true;
       const calling = [

@@ -1,11 +1,13 @@
 // Owns: the contract suite of the Broker port: what any broker has to do, tested through the port
 // alone.
 import { afterEach, beforeEach, describe, setDefaultTimeout } from "bun:test";
+import { describeBytes } from "./broker-bytes.ts";
 import { describeContents } from "./broker-contents.ts";
-import { type Bench, type BrokerHarness, createBench } from "./broker-harness.ts";
+import { type Bench, type BrokerHarness, ContractError, createBench } from "./broker-harness.ts";
 import { describeHistory } from "./broker-history.ts";
 import { describeNodes } from "./broker-nodes.ts";
 import { describePresence } from "./broker-presence.ts";
+import { describeRemoval } from "./broker-removal.ts";
 import { describeStreams } from "./broker-streams.ts";
 
 /**
@@ -26,12 +28,15 @@ export function describeBroker(name: string, make: () => Promise<BrokerHarness>)
       bench = undefined;
     });
     const current = (): Bench => {
-      if (bench === undefined) throw new Error("no harness: make() failed");
+      if (bench === undefined)
+        throw new ContractError("Cannot test: found no harness, expected make() to give one");
       return bench;
     };
     describeStreams(current);
     describeContents(current);
     describeHistory(current);
+    describeBytes(current);
+    describeRemoval(current);
     describePresence(current);
     describeNodes(current);
   });

@@ -81,7 +81,7 @@ export class FaultyView implements Broker {
         this.#call((core) => core.presence.enter(channel, member, owner, max)),
       leave: (channel, member, owner, graceMs) =>
         this.#call((core) => core.presence.leave(channel, member, owner, graceMs)),
-      members: (channel) => this.#call((core) => core.presence.members(channel)),
+      members: (channel, query) => this.#call((core) => core.presence.members(channel, query)),
       renew: (nodeId, ttlMs) => this.#call((core) => core.presence.renew(nodeId, ttlMs)),
     };
     this.bus = {
@@ -144,6 +144,10 @@ export class FaultyView implements Broker {
 
   probe(): Promise<void> {
     return this.#call((core) => core.probe());
+  }
+
+  usage(): ReturnType<Broker["usage"]> {
+    return this.#core.usage();
   }
 
   async close(): Promise<void> {
@@ -280,6 +284,7 @@ export class FaultyView implements Broker {
         }
         tell(() => listener.publication(publication, epoch));
       },
+      removed: (offset, epoch) => tell(() => listener.removed(offset, epoch)),
       presence: (change) => tell(() => listener.presence(change)),
     };
   }

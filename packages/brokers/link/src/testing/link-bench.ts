@@ -40,6 +40,7 @@ export function recorder(): ChannelListener & {
     offsets,
     told,
     publication: ({ offset }) => offsets.push(offset),
+    removed: (offset) => told.push(`removed ${offset}`),
     presence: ({ kind }) => told.push(kind),
   };
 }
