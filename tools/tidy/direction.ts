@@ -13,15 +13,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/core": ["protocol", "contract"],
   "packages/brokers/redis": ["protocol", "core"],
   "packages/brokers/link": ["protocol", "core"],
+  "packages/doors/native": ["protocol", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube"],
   "packages/relay": [],
   "packages/client": ["protocol", "contract", "core"],
-  "packages/server": ["protocol", "contract", "core", "config", "broker-redis", "broker-link"],
+  "packages/server": [
+    "protocol",
+    "contract",
+    "core",
+    "config",
+    "broker-redis",
+    "broker-link",
+    "door-native",
+  ],
   "packages/plan": ["core", "client"],
   "packages/load": ["protocol", "core", "client"],
   "packages/observability": [],
-  "packages/testkit": ["protocol", "contract", "core", "client", "server"],
+  "packages/testkit": ["protocol", "contract", "core", "client", "server", "door-native"],
   "apps/demo": ["protocol", "contract", "core", "client"],
   "apps/holdfast": [
     "protocol",
@@ -48,6 +57,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
 const NAMES: Readonly<Record<string, string>> = {
   "packages/brokers/redis": "broker-redis",
   "packages/brokers/link": "broker-link",
+  "packages/doors/native": "door-native",
 };
 
 /** Imports from outside that pure packages may have: the wire's codec and the schema interface. */
@@ -55,6 +65,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/protocol": ["msgpackr"],
   "packages/contract": ["@standard-schema/spec"],
   "packages/core": [],
+  "packages/doors/native": [],
   "packages/plan": [],
 };
 

@@ -105,6 +105,7 @@ function consoleCalls(file: SourceFile): readonly Finding[] {
 const PURE = [
   "packages/contract/src/",
   "packages/core/src/",
+  "packages/doors/native/src/",
   "packages/protocol/src/",
   "packages/plan/src/",
   "packages/client/src/engine/",

@@ -1,18 +1,20 @@
 // Owns: a whole node but for its sockets: its parts put together, and its life from start to stop.
 import type { Contract, PayloadValues } from "@holdfast/contract";
-import type { CodecName, Encoded, NodeCodec } from "@holdfast/protocol";
+import type { CodeName } from "@holdfast/protocol";
 import { Flow } from "./channel/backpressure.ts";
 import type { HubNeeds } from "./channel/channel-hub.ts";
 import { Hubs } from "./channel/hubs.ts";
 import { Reads } from "./channel/reads.ts";
 import { Operator } from "./control/commands.ts";
 import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control/control.ts";
+import type { DoorCodec, DoorLimits, Item } from "./door.ts";
 import { Draining } from "./drain/draining.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
 import type { Observer } from "./observer.ts";
 import type { Authenticator, Broker, Clock, Groups, Link, Random } from "./ports.ts";
 import { Lease } from "./presence/lease.ts";
 import { PresenceKeeper } from "./presence/presence-keeper.ts";
+import { CodecNumbers } from "./session/codec-numbers.ts";
 import { Connection, Flusher } from "./session/connection.ts";
 import { Handshake } from "./session/handshake.ts";
 import { Intake } from "./session/intake.ts";
@@ -32,15 +34,33 @@ export interface NodePorts {
   readonly contract: Contract;
   readonly observer: Observer;
   readonly groups: Groups;
-  readonly codecs: Readonly<Record<CodecName, NodeCodec>>;
   readonly values: PayloadValues;
   readonly settings: NodeSettings;
   /** What the process measures of itself. Absent: nothing. */
   readonly vitals?: () => Vitals;
 }
 
-/** What a transport tells the engine of its connections, besides what operators ask of it. */
-export interface NodeEngine extends NodeControl {
+/** What doors and their transports tell the engine of connections. */
+export interface DoorEngine {
+  /** What doors obey, as of now. */
+  limits(): DoorLimits;
+  /** A new connection. `refusal`: the door cannot speak with this client, which is told so. */
+  open(link: Link, codec: DoorCodec, refusal?: CodeName): Connection;
+  /**
+   * What one message said, in order, at least one item. `length` is what it took: bytes, or UTF-16
+   * code units of text. After the connection's end it does nothing.
+   */
+  receive(connection: Connection, items: readonly Item[], length: number): void;
+  /** The client broke a rule of its door: it is told, and the connection ends. */
+  refuse(connection: Connection, code: CodeName, message?: string): void;
+  /** The link has room again after `send` answered "queued". */
+  writable(connection: Connection): void;
+  /** The link is gone. */
+  closed(connection: Connection): void;
+}
+
+/** A node but for its doors and its sockets. */
+export interface NodeEngine extends NodeControl, DoorEngine {
   readonly state: NodeState;
   /**
    * Makes the node's lease and starts keeping time. Rejects with BrokerError when the broker is out
@@ -49,13 +69,6 @@ export interface NodeEngine extends NodeControl {
   start(): Promise<void>;
   /** Lets go of everything; connections that are left are cut. */
   stop(): void;
-  /** A new connection; `codec` undefined: the client offered subprotocols and none is ours. */
-  open(link: Link, codec: CodecName | undefined): Connection;
-  message(connection: Connection, message: Encoded): void;
-  /** The link has room again after `send` answered "queued". */
-  writable(connection: Connection): void;
-  /** The link is gone. */
-  closed(connection: Connection): void;
   /** Settings that hold from now on. `nodeId` and `revision` stay. */
   configure(settings: NodeSettings): void;
 }
@@ -90,6 +103,7 @@ class Engine implements NodeEngine {
   readonly #sessions: Sessions;
   readonly #flow: Flow;
   readonly #flusher: Flusher;
+  readonly #codecNumbers = new CodecNumbers();
   readonly #rates: Rates;
   readonly #hubs: Hubs;
   readonly #presenceKeeper: PresenceKeeper;
@@ -157,7 +171,7 @@ class Engine implements NodeEngine {
   }
 
   #hubPorts(): HubNeeds {
-    const { clock, random, broker, observer, groups, codecs } = this.#ports;
+    const { clock, random, broker, observer, groups } = this.#ports;
     return {
       clock,
       random,
@@ -165,7 +179,6 @@ class Engine implements NodeEngine {
       observer,
       groups,
       groupBytes: this.#flow,
-      codecs: [codecs.json, codecs.msgpack],
       reads: new Reads(READS_MAX),
       settings: () => this.#settings,
       memberLeft: (channel, member) => this.#presenceKeeper.heardLeave(channel, member),
@@ -239,20 +252,23 @@ class Engine implements NodeEngine {
 
   // ---- connections ----
 
-  open(link: Link, codecName: CodecName | undefined): Connection {
+  limits(): DoorLimits {
+    return this.#settings.limits;
+  }
+
+  open(link: Link, codec: DoorCodec, refusal?: CodeName): Connection {
     this.#connectionNumber += 1;
     const connection = new Connection({
       link,
-      codec: this.#ports.codecs[codecName ?? "json"],
+      codec,
+      codecNumber: this.#codecNumbers.of(codec),
       owner: `${this.#settings.nodeId}/${this.#connectionNumber}`,
       nowMs: this.#ports.clock.nowMs(),
       flusher: this.#flusher,
     });
     this.#sessions.add(connection);
     const verdict =
-      codecName === undefined
-        ? { code: "version_unsupported" as const }
-        : this.#handshake.limitReached(connection);
+      refusal === undefined ? this.#handshake.limitReached(connection) : { code: refusal };
     if (verdict !== undefined) {
       this.#ports.observer.handshake("refused", verdict.code, 0);
       this.#sessions.end(connection, verdict.code, "farewell" in verdict ? verdict.farewell : {});
@@ -260,8 +276,12 @@ class Engine implements NodeEngine {
     return connection;
   }
 
-  message(connection: Connection, message: Encoded): void {
-    this.#intake.message(connection, message);
+  receive(connection: Connection, items: readonly Item[], length: number): void {
+    this.#intake.receive(connection, items, length);
+  }
+
+  refuse(connection: Connection, code: CodeName, message?: string): void {
+    this.#sessions.end(connection, code, message === undefined ? {} : { message });
   }
 
   writable(connection: Connection): void {

@@ -2,7 +2,8 @@
 
 export * from "@holdfast/contract";
 export * from "./control/control.ts";
-export { createNodeEngine, type NodeEngine, type NodePorts } from "./engine.ts";
+export * from "./door.ts";
+export { createNodeEngine, type DoorEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";
 export * from "./memory-broker/index.ts";

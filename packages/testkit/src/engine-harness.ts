@@ -14,8 +14,9 @@ import {
   type NodeSettings,
   type Observer,
 } from "@holdfast/core";
+import { createNativeDoor, type NativeClient } from "@holdfast/door-native";
 import { type ClientFrame, jsonClientCodec, type ServerFrame } from "@holdfast/protocol";
-import { NODE_CODECS, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
+import { payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { createManualClock, type ManualClock } from "./clock.ts";
 
 /** A link that takes everything until `stalled` is set; then what is sent stays in its buffer. */
@@ -81,6 +82,8 @@ export interface EngineHarness {
   readonly broker: MemoryBroker;
   readonly observed: string[];
   readonly bugs: unknown[];
+  /** A link that groups reach, for doors that a test opens itself. */
+  link(address?: string): HandLink;
   open(options?: { address?: string }): HandClient;
   /** Opens, connects, and forgets the answer. */
   connect(frame?: Partial<Extract<ClientFrame, { t: "connect" }>>): Promise<HandClient>;
@@ -131,7 +134,6 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
         for (const link of members) if (link.groups.has(group)) link.send(message);
       },
     },
-    codecs: NODE_CODECS,
     values,
     settings: options.settings,
   });
@@ -142,10 +144,15 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
     }
   };
   await engine.start();
-  const open = (at: { address?: string } = {}): HandClient => {
-    const link = new HandLink(at.address);
+  const door = createNativeDoor(engine);
+  const linkAt = (address?: string): HandLink => {
+    const link = new HandLink(address);
     members.add(link);
-    return handClient({ engine, link, connection: engine.open(link, "json"), settle });
+    return link;
+  };
+  const open = (at: { address?: string } = {}): HandClient => {
+    const link = linkAt(at.address);
+    return handClient({ link, client: door.open(link, "json"), settle });
   };
   return {
     clock,
@@ -153,6 +160,7 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
     broker,
     observed,
     bugs,
+    link: linkAt,
     open,
     settle,
     async connect(frame = {}) {
@@ -171,20 +179,19 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
 }
 
 interface HandParts {
-  readonly engine: NodeEngine;
   readonly link: HandLink;
-  readonly connection: Connection;
+  readonly client: NativeClient;
   readonly settle: () => Promise<void>;
 }
 
-function handClient({ engine, link, connection, settle }: HandParts): HandClient {
+function handClient({ link, client, settle }: HandParts): HandClient {
   const sendText = async (text: string): Promise<void> => {
-    engine.message(connection, text);
+    client.message(text);
     await settle();
   };
   return {
     link,
-    connection,
+    connection: client.connection,
     sendText,
     send: (...frames) =>
       sendText(
@@ -196,13 +203,13 @@ function handClient({ engine, link, connection, settle }: HandParts): HandClient
     },
     async lose() {
       link.wasCut = true;
-      engine.closed(connection);
+      client.closed();
       await settle();
     },
     async drain() {
       link.buffered = 0;
       link.stalled = false;
-      engine.writable(connection);
+      client.writable();
       await settle();
     },
   };

@@ -271,7 +271,7 @@ function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): 
   const last = entries[entries.length - 1];
   if (last === undefined) return;
   for (const entry of hub.rules.stream.cls === "latest" ? newestByKey(entries) : entries) {
-    connection.enqueue(hub.encode(entry, connection.codecIndex));
+    connection.enqueue(hub.encode(entry, connection));
     if (subscription.recovery !== undefined) subscription.recovery.count += 1;
   }
   subscription.cursor = last.publication.offset;

@@ -18,7 +18,7 @@ import type { NodeSettings } from "../settings.ts";
 import { type CatchUpNeeds, pump } from "./catch-up.ts";
 import { FanOut, type FanOutNeeds } from "./fan-out.ts";
 import { type Outgoing, type OutgoingPage, Ring } from "./ring.ts";
-import type { SubscribedHub, Subscription } from "./subscription.ts";
+import type { Receiver, SubscribedHub, Subscription } from "./subscription.ts";
 
 /** What a hub and its subscriptions need of the node. */
 export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, RoomNeeds {
@@ -213,8 +213,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     return read;
   }
 
-  encode(entry: Outgoing, codecIndex: 0 | 1): Encoded {
-    return this.fanOut.encode(entry, codecIndex);
+  encode(entry: Outgoing, receiver: Receiver): Encoded {
+    return this.fanOut.encode(entry, receiver);
   }
 
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame {
@@ -290,7 +290,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   #outgoing(publication: Publication): Outgoing {
     return {
       publication,
-      encoded: [undefined, undefined],
+      encoded: [],
       size: payloadBytes(publication.payload) + 96,
     };
   }

@@ -1,13 +1,12 @@
-// Owns: handing one publication to everyone who is live in a channel, encoded once for each codec.
-// The hot path: plain loops over arrays, no effect objects.
-import type { Encoded, NodeCodec, ServerFrame } from "@holdfast/protocol";
+// Owns: handing one publication to everyone who is live in a channel, encoded once for each shared
+// codec. The hot path: plain loops over arrays, no effect objects.
+import type { Encoded, ServerFrame } from "@holdfast/protocol";
 import type { Clock, Groups } from "../ports.ts";
+import { OWN } from "../session/codec-numbers.ts";
 import { Group, type GroupNeeds } from "./group.ts";
 import { pubEntry } from "./pub-entry.ts";
 import type { Outgoing } from "./ring.ts";
-import type { Subscription } from "./subscription.ts";
-
-const CODEC_INDEXES = [0, 1] as const;
+import type { Receiver, Subscription } from "./subscription.ts";
 
 /** Bytes that went out through groups since their members' buffers were last looked at. */
 export interface GroupBytes {
@@ -16,10 +15,15 @@ export interface GroupBytes {
 
 /** What reaching the live subscriptions of a channel needs of the node. */
 export interface FanOutNeeds {
-  readonly codecs: readonly [NodeCodec, NodeCodec];
   readonly groups: Groups;
   readonly groupBytes: GroupBytes;
   readonly clock: Pick<Clock, "defer">;
+}
+
+/** The live subscriptions of one codec, or of all codecs that are a connection's own. */
+interface Audience {
+  readonly live: Subscription[];
+  group: Group | undefined;
 }
 
 /**
@@ -28,97 +32,112 @@ export interface FanOutNeeds {
  */
 export class FanOut {
   readonly #channel: string;
-  readonly #codecs: readonly [NodeCodec, NodeCodec];
   readonly #ports: GroupNeeds;
   readonly #groupBytes: GroupBytes;
-  readonly #live: [Subscription[], Subscription[]] = [[], []];
-  readonly #groups: [Group | undefined, Group | undefined] = [undefined, undefined];
+  /** By the codec's number; only numbers that were ever needed here have one. */
+  readonly #audiences: (Audience | undefined)[] = [];
+  #count = 0;
 
   constructor(channel: string, ports: FanOutNeeds) {
     this.#channel = channel;
-    this.#codecs = ports.codecs;
     this.#ports = ports;
     this.#groupBytes = ports.groupBytes;
   }
 
   get count(): number {
-    return this.#live[0].length + this.#live[1].length;
+    return this.#count;
   }
 
   /** From here on the subscription gets everything that is delivered. */
   add(subscription: Subscription, groupFrom: number): void {
-    const { codecIndex } = subscription.connection;
-    const list = this.#live[codecIndex];
-    subscription.index = list.length;
-    list.push(subscription);
-    const group = this.#groups[codecIndex];
+    const { codecNumber } = subscription.connection;
+    const audience = this.#audienceOf(codecNumber);
+    const { live, group } = audience;
+    this.#count += 1;
+    subscription.index = live.length;
+    live.push(subscription);
     if (group !== undefined) group.join(subscription);
-    else if (list.length >= groupFrom) {
-      const made = new Group(`${codecIndex}${this.#channel}`, this.#ports);
-      this.#groups[codecIndex] = made;
-      for (const member of list) made.join(member);
+    else if (codecNumber !== OWN && live.length >= groupFrom) {
+      audience.group = new Group(`${codecNumber}${this.#channel}`, this.#ports);
+      for (const member of live) audience.group.join(member);
     }
   }
 
   remove(subscription: Subscription, groupFrom: number): void {
-    const { codecIndex } = subscription.connection;
-    const list = this.#live[codecIndex];
-    const last = list.pop() as Subscription;
+    const audience = this.#audienceOf(subscription.connection.codecNumber);
+    const { live, group } = audience;
+    this.#count -= 1;
+    const last = live.pop() as Subscription;
     if (last !== subscription) {
-      list[subscription.index] = last;
+      live[subscription.index] = last;
       last.index = subscription.index;
     }
     subscription.index = -1;
-    const group = this.#groups[codecIndex];
     if (group === undefined) return;
     group.leave(subscription);
     // Half as many as it takes to become a group: no flapping at the edge.
-    if (list.length * 2 > groupFrom) return;
-    this.#groups[codecIndex] = undefined;
-    for (const member of list) group.leave(member);
+    if (live.length * 2 > groupFrom) return;
+    audience.group = undefined;
+    for (const member of live) group.leave(member);
   }
 
   deliver(entry: Outgoing): void {
-    for (const codecIndex of CODEC_INDEXES) {
-      const list = this.#live[codecIndex];
-      if (list.length === 0) continue;
-      const encoded = this.encode(entry, codecIndex);
-      const group = this.#groups[codecIndex];
+    const audiences = this.#audiences;
+    for (let number = 0; number < audiences.length; number++) {
+      const audience = audiences[number];
+      const first = audience?.live[0];
+      if (audience === undefined || first === undefined) continue;
+      const { live, group } = audience;
+      if (number === OWN) {
+        for (const { connection } of live) connection.enqueue(this.encode(entry, connection));
+        continue;
+      }
+      const encoded = this.encode(entry, first.connection);
       if (group !== undefined) {
         group.publish(encoded);
         this.#groupBytes.published(this, encoded.length);
       } else
-        for (let i = 0; i < list.length; i++) (list[i] as Subscription).connection.enqueue(encoded);
+        for (let i = 0; i < live.length; i++) (live[i] as Subscription).connection.enqueue(encoded);
     }
   }
 
   /** One frame for all live subscriptions, before anything newer. */
   announce(frame: ServerFrame): void {
-    for (const codecIndex of CODEC_INDEXES) {
-      const list = this.#live[codecIndex];
-      if (list.length === 0) continue;
-      const encoded = this.#codecs[codecIndex].encode(frame);
-      const group = this.#groups[codecIndex];
-      if (group !== undefined) group.publish(encoded);
-      else for (const subscription of list) subscription.connection.enqueue(encoded);
+    for (const [number, audience] of this.#audiences.entries()) {
+      const first = audience?.live[0];
+      if (audience === undefined || first === undefined) continue;
+      if (number === OWN) for (const { connection } of audience.live) connection.send(frame);
+      else {
+        const encoded = first.connection.codec.encode(frame);
+        if (audience.group !== undefined) audience.group.publish(encoded);
+        else for (const { connection } of audience.live) connection.enqueue(encoded);
+      }
     }
   }
 
-  encode(entry: Outgoing, codecIndex: 0 | 1): Encoded {
-    let encoded = entry.encoded[codecIndex];
+  /** The publication as the receiver's codec has it; kept with it if others share the codec. */
+  encode(entry: Outgoing, { codec, codecNumber }: Receiver): Encoded {
+    let encoded = entry.encoded[codecNumber];
     if (encoded === undefined) {
-      encoded = this.#codecs[codecIndex].encode({
-        t: "pub",
-        ch: this.#channel,
-        ...pubEntry(entry.publication),
-      });
-      entry.encoded[codecIndex] = encoded;
+      encoded = codec.encode({ t: "pub", ch: this.#channel, ...pubEntry(entry.publication) });
+      if (codecNumber !== OWN) entry.encoded[codecNumber] = encoded;
     }
     return encoded;
   }
 
   /** Every live subscription; the list may be changed by the visitor. */
   visit(visit: (subscription: Subscription) => void): void {
-    for (const list of this.#live) for (const subscription of list.slice()) visit(subscription);
+    for (const audience of this.#audiences)
+      for (const subscription of audience?.live.slice() ?? []) visit(subscription);
+  }
+
+  #audienceOf(codecNumber: number): Audience {
+    const known = this.#audiences[codecNumber];
+    if (known !== undefined) return known;
+    const made: Audience = { live: [], group: undefined };
+    // No holes: arrays with holes are slow.
+    while (this.#audiences.length < codecNumber) this.#audiences.push(undefined);
+    this.#audiences[codecNumber] = made;
+    return made;
   }
 }

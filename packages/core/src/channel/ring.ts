@@ -3,13 +3,11 @@
 import type { Encoded, Publication } from "@holdfast/protocol";
 import type { HistoryPage } from "../ports.ts";
 
-/**
- * A publication on its way out, with its encoded frame for each codec (index 0 JSON, 1
- * MessagePack), made at most once.
- */
+/** A publication on its way out. */
 export interface Outgoing {
   readonly publication: Publication;
-  readonly encoded: [Encoded | undefined, Encoded | undefined];
+  /** Its frame by the number of each shared codec that somebody needed, made once. */
+  readonly encoded: (Encoded | undefined)[];
   /** Size for accounting, in bytes (approximate for text). */
   readonly size: number;
 }

@@ -2,13 +2,15 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import type { Encoded, GapFrame, GapReason, ServerFrame } from "@holdfast/protocol";
+import type { DoorCodec } from "../door.ts";
 import type { Link } from "../ports.ts";
 import type { Outgoing, OutgoingPage, Ring } from "./ring.ts";
 
 /** Who gets what a channel passes on: a connection, as its channels need it. */
 export interface Receiver {
-  /** Index into `Outgoing.encoded`. */
-  readonly codecIndex: 0 | 1;
+  readonly codec: Pick<DoorCodec, "encode">;
+  /** Index into `Outgoing.encoded`; OWN: its codec is nobody else's. */
+  readonly codecNumber: number;
   readonly phase: string;
   /** Takes no more for now. */
   readonly lagging: boolean;
@@ -37,7 +39,7 @@ export interface SubscribedHub {
   goLive(subscription: Subscription): void;
   demote(subscription: Subscription): void;
   remove(subscription: Subscription): void;
-  encode(entry: Outgoing, codecIndex: 0 | 1): Encoded;
+  encode(entry: Outgoing, receiver: Receiver): Encoded;
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame;
 }
 

@@ -9,7 +9,8 @@ export interface SessionInfo {
   readonly node: string;
   readonly user?: string;
   readonly address: string;
-  readonly codec: "json" | "msgpack";
+  /** The codec of its door: `json` and `msgpack` are holdfast.v1's. */
+  readonly codec: string;
   readonly client?: string;
   readonly connectedAtMs: number;
   /**

@@ -2,13 +2,14 @@
 import {
   type Encoded,
   type MemberEntry,
-  type NodeCodec,
   type Payload,
   type PresenceFrame,
   type ServerFrame,
   samePayload,
 } from "@holdfast/protocol";
+import type { DoorCodec } from "../door.ts";
 import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../ports.ts";
+import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
 import { allMembers } from "./all-members.ts";
 
@@ -16,14 +17,14 @@ import { allMembers } from "./all-members.ts";
 export interface RoomNeeds {
   readonly clock: Pick<Clock, "after">;
   readonly broker: { readonly presence: Pick<PresenceStore, "members"> };
-  readonly codecs: readonly [NodeCodec, NodeCodec];
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
 }
 
 /** A connection, for the channel whose members it watches. */
 interface Watcher {
-  readonly codecIndex: 0 | 1;
+  readonly codec: Pick<DoorCodec, "encode">;
+  readonly codecNumber: number;
   send(frame: ServerFrame): void;
   enqueue(encoded: Encoded): void;
 }
@@ -177,9 +178,8 @@ export class PresenceRoom {
     if (before === undefined || this.#watchers.size === 0) return;
     const frame = this.#frameOf(before);
     if (frame === undefined) return;
-    const encoded = this.#ports.codecs.map((codec) => codec.encode(frame));
-    for (const watcher of this.#watchers)
-      watcher.enqueue(encoded[watcher.codecIndex] as string | Uint8Array);
+    const encoded = new Map<number, Encoded>();
+    for (const watcher of this.#watchers) watcher.enqueue(encodeFor(watcher, frame, encoded));
   }
 
   #frameOf(before: Map<string, PresenceMember | typeof LEFT>): PresenceFrame | undefined {
@@ -215,6 +215,18 @@ export class PresenceRoom {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
+}
+
+/** Once for each shared codec. */
+function encodeFor(
+  { codec, codecNumber }: Watcher,
+  frame: PresenceFrame,
+  known: Map<number, Encoded>,
+): Encoded {
+  if (codecNumber === OWN) return codec.encode(frame);
+  const encoded = known.get(codecNumber) ?? codec.encode(frame);
+  known.set(codecNumber, encoded);
+  return encoded;
 }
 
 function put(members: Map<string, PresenceMember>, change: PresenceChange): void {

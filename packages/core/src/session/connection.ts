@@ -7,11 +7,11 @@ import {
   type CodeName,
   type Encoded,
   FRAMES_PER_MESSAGE_MAX,
-  type NodeCodec,
   type Payload,
   type ServerFrame,
 } from "@holdfast/protocol";
 import type { Receiver, Subscription } from "../channel/subscription.ts";
+import type { DoorCodec, Item } from "../door.ts";
 import type { TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock, Link } from "../ports.ts";
 import type { CallSignal } from "./call-signal.ts";
@@ -21,9 +21,6 @@ import type { SmallMap } from "./small-map.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
 
-/** A frame of a message, or what is wrong with it. */
-export type ReadItem = ReturnType<NodeCodec["decode"]>[number];
-
 const NOBODY: Identity = {};
 
 /**
@@ -32,9 +29,8 @@ const NOBODY: Identity = {};
  */
 export class Connection implements Receiver {
   readonly link: Link;
-  readonly codec: NodeCodec;
-  /** Index into `Outgoing.encoded`. */
-  readonly codecIndex: 0 | 1;
+  readonly codec: DoorCodec;
+  readonly codecNumber: number;
   /** Presence entries belong to this (see PresenceStore). */
   readonly owner: string;
   readonly openedMs: number;
@@ -87,7 +83,7 @@ export class Connection implements Receiver {
   /** Channels that a session which came back may still enter whatever its rate of publishes. */
   restores = 0;
   /** What came before `connected`. */
-  early: ReadItem[] | undefined = undefined;
+  early: Item[] | undefined = undefined;
   /** Length of all messages until then. */
   earlyLength = 0;
 
@@ -96,14 +92,15 @@ export class Connection implements Receiver {
 
   constructor(options: {
     link: Link;
-    codec: NodeCodec;
+    codec: DoorCodec;
+    codecNumber: number;
     owner: string;
     nowMs: number;
     flusher: Flusher;
   }) {
     this.link = options.link;
     this.codec = options.codec;
-    this.codecIndex = options.codec.name === "json" ? 0 : 1;
+    this.codecNumber = options.codecNumber;
     this.owner = options.owner;
     this.openedMs = options.nowMs;
     this.lastReceivedMs = options.nowMs;
@@ -149,10 +146,15 @@ export class Connection implements Receiver {
     if (out === undefined) return;
     this.#out = undefined;
     if (!Array.isArray(out)) return this.#hand(out);
+    const { codec } = this;
+    if (codec.join === undefined) {
+      for (const frame of out) this.#hand(frame);
+      return;
+    }
     for (let from = 0; from < out.length; from += FRAMES_PER_MESSAGE_MAX) {
       const frames =
         out.length <= FRAMES_PER_MESSAGE_MAX ? out : out.slice(from, from + FRAMES_PER_MESSAGE_MAX);
-      this.#hand(frames.length === 1 ? (frames[0] as Encoded) : this.codec.join(frames));
+      this.#hand(frames.length === 1 ? (frames[0] as Encoded) : codec.join(frames));
     }
   }
 

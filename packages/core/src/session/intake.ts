@@ -1,10 +1,11 @@
 // Owns: what comes in from connections: size, rate and order of messages, the first frame, and who
 // takes each of the others.
-import { type ClientFrame, type Encoded, fitsUtf8 } from "@holdfast/protocol";
+import type { ClientFrame } from "@holdfast/protocol";
+import type { Item } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
-import type { Connection, ReadItem } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Rates } from "./rates.ts";
 import { Refused } from "./refusal.ts";
@@ -44,22 +45,16 @@ export class Intake {
     this.#takers = takers;
   }
 
-  message(connection: Connection, message: Encoded): void {
+  /** What one message of `length` said. */
+  receive(connection: Connection, items: readonly Item[], length: number): void {
     if (connection.phase === "ended") return;
     connection.lastReceivedMs = this.#parts.clock.nowMs();
     const { limits } = this.#parts.settings();
-    const { messageBytesMax } = limits;
-    const fits =
-      typeof message === "string"
-        ? fitsUtf8(message, messageBytesMax)
-        : message.length <= messageBytesMax;
-    if (!fits) return this.#parts.sessions.end(connection, "frame_too_large");
     if (connection.phase !== "open") {
-      connection.earlyLength += message.length;
+      connection.earlyLength += length;
       if (connection.earlyLength > EARLY_MESSAGES_MAX * limits.messageBytesMax)
         return this.#parts.sessions.end(connection, "flooded");
     }
-    const items = connection.codec.decode(message, limits);
     const asking = items.reduce((count, item) => (isRelief(item) ? count : count + 1), 0);
     const retryMs = this.#parts.rates.frames(connection, asking);
     for (const item of items) {
@@ -83,7 +78,7 @@ export class Intake {
     return connection.phase === "ended";
   }
 
-  #fault(connection: Connection, { fault }: Extract<ReadItem, { t: "fault" }>): void {
+  #fault(connection: Connection, { fault }: Extract<Item, { t: "fault" }>): void {
     const { code, message, path, id } = fault;
     this.#parts.observer.requestFailed(code);
     if (id === undefined || connection.phase === "opening")
@@ -91,7 +86,7 @@ export class Intake {
     else connection.fail(id, code, message, path === undefined ? {} : { path });
   }
 
-  #item(connection: Connection, item: ReadItem): void {
+  #item(connection: Connection, item: Item): void {
     // Without an id it ends the connection: no reason to wait.
     if (item.t === "fault" && (connection.phase === "opening" || item.fault.id === undefined))
       this.#fault(connection, item);
@@ -104,7 +99,7 @@ export class Intake {
       });
   }
 
-  #openItem(connection: Connection, item: ReadItem): void {
+  #openItem(connection: Connection, item: Item): void {
     if (item.t === "fault") this.#fault(connection, item);
     else this.#openFrame(connection, item);
   }
@@ -125,7 +120,7 @@ export class Intake {
   }
 
   /** Frames behind `connect` wait for its answer. */
-  #keepEarly(connection: Connection, item: ReadItem): void {
+  #keepEarly(connection: Connection, item: Item): void {
     connection.early ??= [];
     if (connection.early.length >= EARLY_FRAMES_MAX)
       this.#parts.sessions.end(connection, "flooded");

@@ -1,14 +1,15 @@
 // Owns: which requests only give something back. They are never refused for a rate, nor because
 // others wait: refusing them would keep what they would free.
 import type { ClientFrame } from "@holdfast/protocol";
-import type { Connection, ReadItem } from "./connection.ts";
+import type { Item } from "../door.ts";
+import type { Connection } from "./connection.ts";
 
 export type ReliefFrame = Extract<
   ClientFrame,
   { t: "unsubscribe" | "unwatch" | "leave" | "cancel" }
 >;
 
-export const isRelief = (item: ReadItem): item is ReliefFrame =>
+export const isRelief = (item: Item): item is ReliefFrame =>
   item.t === "unsubscribe" || item.t === "unwatch" || item.t === "leave" || item.t === "cancel";
 
 /**

@@ -11,7 +11,7 @@ import {
   type NodeInfo,
   type NodeState,
 } from "@holdfast/core";
-import { NODE_CODECS } from "@holdfast/protocol/node";
+import { createNativeDoor } from "@holdfast/door-native";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { API_BASE, createHttpApi, createReadiness, type Readiness } from "../http/index.ts";
 import type { Logger } from "../log/index.ts";
@@ -119,7 +119,6 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     contract,
     observer: createObserver(metrics.observer, events),
     groups,
-    codecs: NODE_CODECS,
     values: PAYLOAD_VALUES,
     settings: nodeSettings(config, { nodeId: id }),
     vitals: () => load.vitals(),
@@ -299,7 +298,7 @@ class RunningNode implements HoldfastNode {
       messageBytesMax: limits.messageBytesMax,
       queueBytesMax: flow.queueBytesMax,
       socketsMax: limits.connectionsMax + SOCKETS_SPARE,
-      engine,
+      door: createNativeDoor(engine),
       recorder: metrics.recorder,
       http: this.#http(),
       onRefused: events.socketRefused,

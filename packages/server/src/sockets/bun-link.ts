@@ -1,13 +1,20 @@
 // Owns: one Bun WebSocket as the engine's Link.
-import type { Connection, Link } from "@holdfast/core";
-import type { CodecName } from "@holdfast/protocol";
+import type { DoorClient, Link } from "@holdfast/core";
 import type { ServerWebSocket } from "bun";
+
+/** A client that a door lets in, before its socket is open. */
+export interface AcceptedClient {
+  /** For the answer's Sec-WebSocket-Protocol; empty: none. */
+  readonly subprotocol: string;
+  open(link: Link): DoorClient;
+}
 
 /** What hangs on each socket. */
 export interface SocketData {
   readonly address: string;
-  readonly codec: CodecName | undefined;
-  connection: Connection | undefined;
+  /** How its door begins with it. */
+  readonly accepted: AcceptedClient;
+  client: DoorClient | undefined;
 }
 
 export type Socket = ServerWebSocket<SocketData>;

@@ -1,11 +1,10 @@
 // Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP
 // handler. docs/design/runtime.md has the facts behind the rules here.
 import { isIP } from "node:net";
-import type { Groups, NodeEngine } from "@holdfast/core";
-import { type CodecName, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
+import type { Groups } from "@holdfast/core";
 import type { Server, TLSOptions } from "bun";
 import type { ServerRecorder } from "../metrics/index.ts";
-import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
+import { type AcceptedClient, BunLink, type Socket, type SocketData } from "./bun-link.ts";
 import { clientAddress } from "./client-address.ts";
 
 export interface SocketsOptions {
@@ -24,7 +23,7 @@ export interface SocketsOptions {
   readonly queueBytesMax: number;
   /** Sockets at most, below the descriptor limit: past that, upgrades are answered 503. */
   readonly socketsMax: number;
-  readonly engine: NodeEngine;
+  readonly door: SocketDoor;
   readonly recorder: ServerRecorder;
   /** Told of sockets that were refused, besides the recorder; not of requests that wanted none. */
   readonly onRefused: (fields: {
@@ -35,6 +34,12 @@ export interface SocketsOptions {
   /** Requests other than for `/connect`. */
   readonly http: (request: Request, address: string) => Response | Promise<Response>;
   readonly onError: (where: string, error: unknown) => void;
+}
+
+/** A door whose clients come by WebSocket. */
+export interface SocketDoor {
+  /** `offered`: the request's Sec-WebSocket-Protocol. */
+  accept(offered: string | null): AcceptedClient;
 }
 
 export interface Sockets {
@@ -71,7 +76,7 @@ export class BunGroups implements Groups {
 
 /** Throws when the port cannot be had. */
 export function listenSockets(options: SocketsOptions, groups: BunGroups): Sockets {
-  const { engine, onError } = options;
+  const { onError } = options;
   const addressOf = clientAddress(options.trustedProxies);
   const server = Bun.serve<SocketData>({
     hostname: options.host,
@@ -111,17 +116,17 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       backpressureLimit: options.queueBytesMax * 2,
       closeOnBackpressureLimit: true,
       open: guarded(onError, "open", (socket: Socket) => {
-        socket.data.connection = engine.open(new BunLink(socket), socket.data.codec);
+        socket.data.client = socket.data.accepted.open(new BunLink(socket));
       }),
       message: guarded(onError, "message", (socket: Socket, message: string | Buffer) => {
-        if (socket.data.connection !== undefined) engine.message(socket.data.connection, message);
+        socket.data.client?.message(message);
       }),
       drain: guarded(onError, "drain", (socket: Socket) => {
-        if (socket.data.connection !== undefined) engine.writable(socket.data.connection);
+        socket.data.client?.writable();
       }),
       close: guarded(onError, "close", (socket: Socket) => {
-        if (socket.data.connection !== undefined) engine.closed(socket.data.connection);
-        socket.data.connection = undefined;
+        socket.data.client?.closed();
+        socket.data.client = undefined;
       }),
     },
   });
@@ -171,30 +176,15 @@ function upgrade(
       headers: { "retry-after": "1" },
     });
   }
-  const chosen = chooseSubprotocol(request.headers.get("sec-websocket-protocol"));
-  const data: SocketData = { address, codec: chosen.codec, connection: undefined };
+  const accepted = options.door.accept(request.headers.get("sec-websocket-protocol"));
+  const data: SocketData = { address, accepted, client: undefined };
   // Set even when empty: Bun would echo the first one offered.
-  if (server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": chosen.header } }))
+  if (
+    server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": accepted.subprotocol } })
+  )
     return undefined;
   refused("upgrade_failed");
   return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
-}
-
-/**
- * The client's first choice of those that are spoken here. None offered: JSON. Only others: the
- * first is echoed, or a browser could not read the goodbye.
- */
-export function chooseSubprotocol(offered: string | null): {
-  readonly header: string;
-  readonly codec: CodecName | undefined;
-} {
-  if (offered === null || offered.trim() === "") return { header: "", codec: "json" };
-  const names = offered.split(",").map((part) => part.trim());
-  for (const name of names) {
-    if (name === SUBPROTOCOL_JSON) return { header: name, codec: "json" };
-    if (name === SUBPROTOCOL_MSGPACK) return { header: name, codec: "msgpack" };
-  }
-  return { header: names[0] ?? "", codec: undefined };
 }
 
 /**

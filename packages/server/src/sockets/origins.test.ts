@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chooseSubprotocol, originAllowed } from "./bun-sockets.ts";
+import { originAllowed } from "./bun-sockets.ts";
 import { clientAddress } from "./client-address.ts";
 
 const request = (origin: string | undefined, host: string): Request =>
@@ -49,15 +49,6 @@ for (const [what, allowed, origin, host, may] of cases) {
     expect(originAllowed(allowed, request(origin, host))).toBe(may);
   });
 }
-
-test("the client's first choice of our subprotocols wins; with only others the first is echoed and none chosen", () => {
-  expect(chooseSubprotocol(null)).toEqual({ header: "", codec: "json" });
-  expect(chooseSubprotocol("x, holdfast.v1+msgpack, holdfast.v1")).toEqual({
-    header: "holdfast.v1+msgpack",
-    codec: "msgpack",
-  });
-  expect(chooseSubprotocol("x, y")).toEqual({ header: "x", codec: undefined });
-});
 
 test("X-Forwarded-For counts only behind trusted proxies, and only as far as they reach", () => {
   const nobody = clientAddress([]);

@@ -14,8 +14,8 @@ import {
   type NodeSettings,
   type Observer,
 } from "@holdfast/core";
-import { SUBPROTOCOL_MSGPACK } from "@holdfast/protocol";
-import { NODE_CODECS, payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
+import { createNativeDoor, type NativeDoor } from "@holdfast/door-native";
+import { payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { createSimAuthenticator } from "./authentication.ts";
 import type { FaultyView } from "./broker-view.ts";
 import type { End, EndHandlers, Message } from "./connection.ts";
@@ -48,6 +48,7 @@ export class SimNode implements Listener {
   readonly process: SimProcess;
   readonly view: FaultyView;
   readonly engine: NodeEngine;
+  readonly #door: NativeDoor;
   readonly #options: SimNodeOptions;
   readonly #groups = new Map<string, Set<End>>();
   /** How often each connection was asked to go because of a drain. */
@@ -61,6 +62,7 @@ export class SimNode implements Listener {
     this.view = options.view;
     this.#options = options;
     this.engine = createNodeEngine(this.#ports());
+    this.#door = createNativeDoor(this.engine);
   }
 
   /** Tries until the broker can be reached. */
@@ -69,18 +71,14 @@ export class SimNode implements Listener {
   }
 
   accept(end: End, subprotocol: string): EndHandlers {
-    const { engine } = this;
-    const connection = engine.open(
-      this.#linkOf(end),
-      subprotocol === SUBPROTOCOL_MSGPACK ? "msgpack" : "json",
-    );
+    const client = this.#door.accept(subprotocol).open(this.#linkOf(end));
     return {
-      message: (message) => engine.message(connection, message),
+      message: (message) => client.message(message),
       closed: () => {
         for (const members of this.#groups.values()) members.delete(end);
-        engine.closed(connection);
+        client.closed();
       },
-      drained: () => engine.writable(connection),
+      drained: () => client.writable(),
     };
   }
 
@@ -151,7 +149,6 @@ export class SimNode implements Listener {
           for (const end of this.#groups.get(group) ?? []) this.#send(end, message);
         },
       },
-      codecs: NODE_CODECS,
       values,
       settings,
       vitals: () => ({ lagMs: 0, memoryBytes: 0, brokerOk: this.view.reached }),

@@ -137,7 +137,7 @@ export const sessions = route({
         node: z.string(),
         user: z.string().optional(),
         address: z.string(),
-        codec: z.enum(["json", "msgpack"]),
+        codec: z.string(),
         client: z.string().optional(),
         connectedAtMs: timeMs,
         queueBytes: z.number(),

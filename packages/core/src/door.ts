@@ -1,0 +1,38 @@
+// Owns: what a door and the engine give each other: a client's frames as items, the node's frames
+// through the door's codec. docs/adr/0003-doors.md says why.
+import type { ClientFrame, DecodeFault, Encoded, ServerFrame } from "@holdfast/protocol";
+
+/** What a door read from its client: a frame, or what is wrong with one. */
+export type Item = ClientFrame | { readonly t: "fault"; readonly fault: DecodeFault };
+
+/** How a door writes frames for its clients. It knows nothing of time or sockets. */
+export interface DoorCodec {
+  /** What people read in figures. MUST be one of few names. */
+  readonly name: string;
+  /**
+   * True: a frame is the same for everyone who has this very object, so that a publication is
+   * encoded once for all of them. A door MUST have few of these, and make them once.
+   * False: the codec belongs to one connection and may remember what it has written.
+   */
+  readonly shared: boolean;
+  encode(frame: ServerFrame): Encoded;
+  /** One message out of at least one encoded frame. Absent: each frame is a message of its own. */
+  join?(frames: readonly Encoded[]): Encoded;
+}
+
+/** What a door obeys before the engine sees anything. */
+export interface DoorLimits {
+  /** A message of the client, in bytes. */
+  readonly messageBytesMax: number;
+  /** The application's data in one frame, in bytes. */
+  readonly dataBytesMax: number;
+}
+
+/** One client of a door, as its transport sees it. Calls after `closed` do nothing. */
+export interface DoorClient {
+  message(message: Encoded): void;
+  /** The link has room again after `send` answered "queued". */
+  writable(): void;
+  /** The link is gone. Told once. */
+  closed(): void;
+}

@@ -1,0 +1,2 @@
+// Re-exports of the door for holdfast.v1.
+export * from "./native-door.ts";
