@@ -4,6 +4,7 @@ import { optionsReference } from "@holdfast/config";
 import { watchDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
+import { renderApiOperations } from "./api-operations.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
 import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
@@ -22,6 +23,7 @@ const FILES: readonly Generated[] = [
   { path: "docs/reference/metrics.md", text: renderMetricsReference },
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
+  { path: "packages/api/src/operations.ts", text: renderApiOperations },
   { path: "spec/protocol.md", text: withCodeTable },
   { path: "deploy/chart/values.schema.json", text: renderValuesSchema },
   { path: "deploy/chart/README.md", text: withChartValues },

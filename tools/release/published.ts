@@ -74,6 +74,16 @@ export const PUBLISHED: readonly Published[] = [
     keywords: [...WORDS, "client", "react", "presence"],
   },
   {
+    name: "@holdfast/api",
+    folder: "packages/api",
+    entries: { ".": "src/index.ts" },
+    target: "browser",
+    commonJs: true,
+    outside: [],
+    inside: [],
+    keywords: [...WORDS, "http-api", "back-end"],
+  },
+  {
     name: "@holdfast/testkit",
     folder: "packages/testkit",
     entries: {

@@ -6,8 +6,15 @@ export const ALLOWED_LENGTH: readonly {
   readonly linesMax: number;
   readonly because: string;
 }[] = [
-  "packages/client/src/engine/connection.ts",
-  "packages/client/src/engine/engine-core.ts",
-  "packages/client/src/engine/presence.ts",
-  "packages/core/src/channel/channel-hub.ts",
-].map((path) => ({ path, linesMax: 460, because: "it is being split into parts" }));
+  {
+    path: "packages/api/src/operations.ts",
+    linesMax: 1000,
+    because: "it is made from the table of operations",
+  },
+  ...[
+    "packages/client/src/engine/connection.ts",
+    "packages/client/src/engine/engine-core.ts",
+    "packages/client/src/engine/presence.ts",
+    "packages/core/src/channel/channel-hub.ts",
+  ].map((path) => ({ path, linesMax: 460, because: "it is being split into parts" })),
+];

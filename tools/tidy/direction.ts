@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/kube": [],
   "packages/doctor": ["config", "kube"],
   "packages/relay": [],
+  "packages/api": ["contract"],
   "packages/client": ["protocol", "contract", "core"],
   "packages/server": [
     "protocol",

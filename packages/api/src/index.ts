@@ -1,0 +1,16 @@
+// Re-exports of the client of the HTTP API.
+export { type ApiOptions, HoldfastApi } from "./api.ts";
+export { HoldfastApiError, type HoldfastApiErrorDetails } from "./api-error.ts";
+export type { CallOptions } from "./caller.ts";
+export type * from "./operations.ts";
+export type {
+  BroadcastResult,
+  Command,
+  CommandResult,
+  HistoryPage,
+  Member,
+  Publication,
+  Published,
+  PublishOptions,
+  Who,
+} from "./types.ts";

@@ -1,0 +1,445 @@
+// Generated from the node's OpenAPI document by `npm run generate`; a check compares the two.
+
+/** What `publish` takes. Publish to one channel. */
+export interface PublishInput {
+  /** Name of a channel. */
+  readonly channel: string;
+  /** Only for channels of class `latest`: the key whose newest publication this becomes. */
+  readonly key?: string;
+  /**
+   * The same key again within the broker's window publishes nothing and answers the first offset.
+   */
+  readonly idempotencyKey?: string;
+  /** Author that subscribers are told. */
+  readonly user?: string;
+  /** Any JSON value. */
+  readonly data?: unknown;
+  /** Bytes, as base64, instead of `data`. */
+  readonly b?: string;
+}
+
+/** What `publish` answers. */
+export interface PublishOutput {
+  /** Life of the stream; offsets of another epoch mean nothing. */
+  readonly epoch: string;
+  /** Position in the channel's stream, +1 for each publication. */
+  readonly offset: number;
+  /** True when the idempotency key was known: nothing was published now. */
+  readonly duplicate: boolean;
+}
+
+/** What `broadcast` takes. Publish the same data to many channels. */
+export interface BroadcastInput {
+  readonly channels: readonly string[];
+  /** Only for channels of class `latest`: the key whose newest publication this becomes. */
+  readonly key?: string;
+  /**
+   * The same key again within the broker's window publishes nothing and answers the first offset.
+   */
+  readonly idempotencyKey?: string;
+  /** Author that subscribers are told. */
+  readonly user?: string;
+  /** Any JSON value. */
+  readonly data?: unknown;
+  /** Bytes, as base64, instead of `data`. */
+  readonly b?: string;
+}
+
+/** What `broadcast` answers. */
+export interface BroadcastOutput {
+  readonly results: readonly {
+    readonly channel: string;
+    readonly published?: {
+      /** Life of the stream; offsets of another epoch mean nothing. */
+      readonly epoch: string;
+      /** Position in the channel's stream, +1 for each publication. */
+      readonly offset: number;
+      /** True when the idempotency key was known: nothing was published now. */
+      readonly duplicate: boolean;
+    };
+    readonly error?: {
+      /** Name of a code of the protocol. */
+      readonly code: string;
+      readonly message: string;
+      readonly path?: string;
+      readonly retryMs?: number;
+    };
+  }[];
+}
+
+/** What `history` takes. Read what a channel keeps, oldest first. */
+export interface HistoryInput {
+  /** Name of a channel. */
+  readonly channel: string;
+  /** Most entries to answer. Default 50. */
+  readonly limit?: number;
+  /** Answers publications with smaller offsets. */
+  readonly before?: number;
+}
+
+/** What `history` answers. */
+export interface HistoryOutput {
+  /** Life of the stream; offsets of another epoch mean nothing. */
+  readonly epoch: string;
+  /** Position in the channel's stream, +1 for each publication. */
+  readonly head: number;
+  readonly more: boolean;
+  readonly publications: readonly {
+    /** Position in the channel's stream, +1 for each publication. */
+    readonly offset: number;
+    /** Milliseconds since 1970. */
+    readonly timeMs: number;
+    readonly key?: string;
+    readonly user?: string;
+    readonly session?: string;
+    /** The data, where it is a JSON value. */
+    readonly data?: unknown;
+    /** The data, where it is bytes, as base64. */
+    readonly b?: string;
+    /** The data, where it is MessagePack that JSON cannot say, as base64. */
+    readonly msgpack?: string;
+  }[];
+}
+
+/** What `history_remove` takes. Remove what a channel keeps. */
+export interface HistoryRemoveInput {
+  /** Name of a channel. */
+  readonly channel: string;
+}
+
+/** What `history_remove` answers. */
+export interface HistoryRemoveOutput {
+  /** Life of the stream; offsets of another epoch mean nothing. */
+  readonly epoch: string;
+  /** Position in the channel's stream, +1 for each publication. */
+  readonly offset: number;
+}
+
+/** What `presence` takes. List a channel's members. */
+export interface PresenceInput {
+  /** Name of a channel. */
+  readonly channel: string;
+}
+
+/** What `presence` answers. */
+export interface PresenceOutput {
+  readonly members: readonly {
+    readonly session: string;
+    readonly user?: string;
+    /** The data, where it is a JSON value. */
+    readonly data?: unknown;
+    /** The data, where it is bytes, as base64. */
+    readonly b?: string;
+    /** The data, where it is MessagePack that JSON cannot say, as base64. */
+    readonly msgpack?: string;
+  }[];
+}
+
+/** What `channels` takes. List channels that have a subscriber or are kept, by name. */
+export interface ChannelsInput {
+  /** Only names that begin with it. */
+  readonly prefix?: string;
+  /** Answers entries after this one: `next` of the page before. */
+  readonly after?: string;
+  /** Most entries to answer. Default 100. */
+  readonly limit?: number;
+}
+
+/** What `channels` answers. */
+export interface ChannelsOutput {
+  readonly channels: readonly string[];
+  /** For `after`; absent on the last page. */
+  readonly next?: string;
+}
+
+/** What `sessions` takes. List sessions of every node, by id. */
+export interface SessionsInput {
+  /** Claim `sub` of a session's token. */
+  readonly user?: string;
+  /** Answers entries after this one: `next` of the page before. */
+  readonly after?: string;
+  /** Most entries to answer. Default 100. */
+  readonly limit?: number;
+}
+
+/** What `sessions` answers. */
+export interface SessionsOutput {
+  readonly sessions: readonly {
+    /** Public id of a session. */
+    readonly session: string;
+    readonly node: string;
+    readonly user?: string;
+    readonly address: string;
+    readonly codec: string;
+    readonly client?: string;
+    /** Milliseconds since 1970. */
+    readonly connectedAtMs: number;
+    readonly queueBytes: number;
+    readonly channelCount: number;
+    /** Names of at most 100 subscribed channels. */
+    readonly channels: readonly string[];
+  }[];
+  /** For `after`; absent on the last page. */
+  readonly next?: string;
+  /** Nodes that did not answer. */
+  readonly missing: readonly string[];
+}
+
+/** What `disconnect` takes. End the sessions of a user, or one session, on every node. */
+export interface DisconnectInput {
+  /** Claim `sub` of a session's token. */
+  readonly user?: string;
+  /** Public id of a session. */
+  readonly session?: string;
+  /**
+   * False: code `banned`, clients stop, and their resume tokens are refused. Tokens of the
+   * application are not: stop issuing them. Default true.
+   */
+  readonly reconnect?: boolean;
+}
+
+/** What `disconnect` answers. */
+export type DisconnectOutput = Readonly<Record<string, never>>;
+
+/**
+ * What `unsubscribe` takes. End the subscriptions of a user, or of one session, to a channel, on
+ * every node.
+ */
+export interface UnsubscribeInput {
+  /** Claim `sub` of a session's token. */
+  readonly user?: string;
+  /** Public id of a session. */
+  readonly session?: string;
+  /** Name of a channel. */
+  readonly channel: string;
+}
+
+/** What `unsubscribe` answers. */
+export type UnsubscribeOutput = Readonly<Record<string, never>>;
+
+/** What `rpc` takes. Call an RPC of the contract. */
+export interface RpcInput {
+  /** Name of the RPC. */
+  readonly method: string;
+  /** Any JSON value. */
+  readonly data?: unknown;
+  /** Bytes, as base64, instead of `data`. */
+  readonly b?: string;
+}
+
+/** What `rpc` answers. */
+export interface RpcOutput {
+  /** The data, where it is a JSON value. */
+  readonly data?: unknown;
+  /** The data, where it is bytes, as base64. */
+  readonly b?: string;
+  /** The data, where it is MessagePack that JSON cannot say, as base64. */
+  readonly msgpack?: string;
+}
+
+/** What `info` takes. Say what this node is and holds. */
+export type InfoInput = Readonly<Record<string, never>>;
+
+/** What `info` answers. */
+export interface InfoOutput {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: "starting" | "ready" | "draining" | "stopped";
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly channels: number;
+  readonly queueBytes: number;
+  readonly windowMs: number;
+  readonly handshakesPerSecond: number;
+  readonly drain?: {
+    readonly total: number;
+    readonly remaining: number;
+    readonly asked: number;
+    readonly moved: number;
+    readonly told: number;
+    readonly cut: number;
+    readonly deadlineInMs: number;
+  };
+}
+
+/** What `drain` takes. Start moving every session off this node. */
+export interface DrainInput {
+  /** From the first session's move to the deadline. */
+  readonly windowMs?: number;
+  /** Between not being ready and the first move. */
+  readonly preDelayMs?: number;
+}
+
+/** What `drain` answers. */
+export interface DrainOutput {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: "starting" | "ready" | "draining" | "stopped";
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  readonly subscriptions: number;
+  readonly channels: number;
+  readonly queueBytes: number;
+  readonly windowMs: number;
+  readonly handshakesPerSecond: number;
+  readonly drain?: {
+    readonly total: number;
+    readonly remaining: number;
+    readonly asked: number;
+    readonly moved: number;
+    readonly told: number;
+    readonly cut: number;
+    readonly deadlineInMs: number;
+  };
+}
+
+/** What `undrain` takes. End a drain; sessions that are here stay. */
+export type UndrainInput = Readonly<Record<string, never>>;
+
+/** What `undrain` answers. */
+export interface UndrainOutput {
+  /** False when there was no drain. */
+  readonly undone: boolean;
+}
+
+/** What `nodes` takes. List the nodes of the cluster as this one knows them, itself included. */
+export type NodesInput = Readonly<Record<string, never>>;
+
+/** What `nodes` answers. */
+export interface NodesOutput {
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly revision: string;
+    readonly state: "starting" | "ready" | "draining" | "stopped";
+    /** Milliseconds since 1970. */
+    readonly startedAtMs: number;
+    readonly connections: number;
+    readonly sessions: number;
+    /** A: set-ups a second that it can take now, as measured. */
+    readonly handshakesPerSecond: number;
+    /** How late its event loop was lately. */
+    readonly lagMs: number;
+    readonly memoryBytes: number;
+    readonly brokerOk: boolean;
+    readonly draining?: {
+      readonly remaining: number;
+      readonly deadlineInMs: number;
+    };
+  }[];
+}
+
+/** What `node_drain` takes. Order a node of the cluster to move every session off itself. */
+export interface NodeDrainInput {
+  readonly node: string;
+  /**
+   * Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock,
+   * in ms.
+   */
+  readonly token?: number;
+  readonly windowMs?: number;
+  readonly preDelayMs?: number;
+}
+
+/** What `node_drain` answers. */
+export type NodeDrainOutput = Readonly<Record<string, never>>;
+
+/** What `node_undrain` takes. Order a node of the cluster to end its drain. */
+export interface NodeUndrainInput {
+  readonly node: string;
+  /**
+   * Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock,
+   * in ms.
+   */
+  readonly token?: number;
+}
+
+/** What `node_undrain` answers. */
+export type NodeUndrainOutput = Readonly<Record<string, never>>;
+
+/** What `batch` takes. Carry out many commands, one after another. */
+export interface BatchInput {
+  readonly commands: readonly { readonly op: string }[];
+}
+
+/** What `batch` answers. */
+export interface BatchOutput {
+  readonly results: readonly {
+    readonly ok: boolean;
+    /** What the operation answers. */
+    readonly value?: unknown;
+    readonly error?: {
+      /** Name of a code of the protocol. */
+      readonly code: string;
+      readonly message: string;
+      readonly path?: string;
+      readonly retryMs?: number;
+    };
+  }[];
+}
+
+/** Input and output of each operation. */
+export interface Operations {
+  readonly publish: { readonly input: PublishInput; readonly output: PublishOutput };
+  readonly broadcast: { readonly input: BroadcastInput; readonly output: BroadcastOutput };
+  readonly history: { readonly input: HistoryInput; readonly output: HistoryOutput };
+  readonly history_remove: {
+    readonly input: HistoryRemoveInput;
+    readonly output: HistoryRemoveOutput;
+  };
+  readonly presence: { readonly input: PresenceInput; readonly output: PresenceOutput };
+  readonly channels: { readonly input: ChannelsInput; readonly output: ChannelsOutput };
+  readonly sessions: { readonly input: SessionsInput; readonly output: SessionsOutput };
+  readonly disconnect: { readonly input: DisconnectInput; readonly output: DisconnectOutput };
+  readonly unsubscribe: { readonly input: UnsubscribeInput; readonly output: UnsubscribeOutput };
+  readonly rpc: { readonly input: RpcInput; readonly output: RpcOutput };
+  readonly info: { readonly input: InfoInput; readonly output: InfoOutput };
+  readonly drain: { readonly input: DrainInput; readonly output: DrainOutput };
+  readonly undrain: { readonly input: UndrainInput; readonly output: UndrainOutput };
+  readonly nodes: { readonly input: NodesInput; readonly output: NodesOutput };
+  readonly node_drain: { readonly input: NodeDrainInput; readonly output: NodeDrainOutput };
+  readonly node_undrain: { readonly input: NodeUndrainInput; readonly output: NodeUndrainOutput };
+  readonly batch: { readonly input: BatchInput; readonly output: BatchOutput };
+}
+
+/** How each operation is called, and whether a request may be repeated. */
+export const OPERATIONS = {
+  publish: { method: "POST", path: "/api/v1/publish", repeat: "keyed" },
+  broadcast: { method: "POST", path: "/api/v1/broadcast", repeat: "keyed" },
+  history: { method: "GET", path: "/api/v1/history", repeat: "always" },
+  history_remove: { method: "POST", path: "/api/v1/history_remove", repeat: "refused" },
+  presence: { method: "GET", path: "/api/v1/presence", repeat: "always" },
+  channels: { method: "GET", path: "/api/v1/channels", repeat: "always" },
+  sessions: { method: "GET", path: "/api/v1/sessions", repeat: "always" },
+  disconnect: { method: "POST", path: "/api/v1/disconnect", repeat: "always" },
+  unsubscribe: { method: "POST", path: "/api/v1/unsubscribe", repeat: "always" },
+  rpc: { method: "POST", path: "/api/v1/rpc", repeat: "refused" },
+  info: { method: "GET", path: "/api/v1/info", repeat: "always" },
+  drain: { method: "POST", path: "/api/v1/drain", repeat: "always" },
+  undrain: { method: "POST", path: "/api/v1/undrain", repeat: "always" },
+  nodes: { method: "GET", path: "/api/v1/nodes", repeat: "always" },
+  node_drain: { method: "POST", path: "/api/v1/nodes/drain", repeat: "always" },
+  node_undrain: { method: "POST", path: "/api/v1/nodes/undrain", repeat: "always" },
+  batch: { method: "POST", path: "/api/v1/batch", repeat: "keyed" },
+} as const;
+
+/** Codes after which the same request may succeed a little later. */
+export const PASSING_CODES: ReadonlySet<string> = new Set([
+  "broker_busy",
+  "broker_full",
+  "broker_lost",
+  "broker_refused",
+  "broker_unavailable",
+  "draining",
+  "internal",
+  "rate_limited",
+  "request_failed",
+  "request_timeout",
+  "rpc_limit",
+  "rpc_timeout",
+  "try_later",
+]);
