@@ -2,7 +2,7 @@
 import type { Position } from "@holdfast/protocol";
 import { defined } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
-import { HoldfastError } from "./engine/errors.ts";
+import { cannot, HoldfastError } from "./engine/errors.ts";
 import { messageOf } from "./engine/stream.ts";
 import { whole } from "./options.ts";
 import { pending } from "./pending.ts";
@@ -70,9 +70,10 @@ export class ChannelCore<C, N extends Names<C>> {
     defaults: { readonly requestTimeoutMs: number; readonly publishTimeoutMs: number },
   ) {
     if (typeof name !== "string" || name === "" || name.length > 255)
-      throw new HoldfastError(
+      throw cannot(
         "channel_invalid",
-        `Cannot use the channel ${JSON.stringify(name)}: expected 1 to 255 characters`,
+        `use the channel ${JSON.stringify(name)}`,
+        "expected 1 to 255 characters",
       );
     this.name = name;
     this.engine = engine;
@@ -140,10 +141,7 @@ export class ChannelCore<C, N extends Names<C>> {
               epoch: answer.e,
               more: answer.more,
             });
-          else
-            done(
-              new HoldfastError("internal", `Cannot read history: the node answered ${answer.t}`),
-            );
+          else done(cannot("internal", call.name, `the node answered ${answer.t}`));
         },
       ),
     );

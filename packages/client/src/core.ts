@@ -4,8 +4,9 @@ import type { ClientCodec } from "@holdfast/protocol";
 import { ChannelCore } from "./channel.ts";
 import { Emitter } from "./emitter.ts";
 import type { Stats } from "./engine/counts.ts";
+import { defined } from "./engine/engine-context.ts";
 import { EngineCore } from "./engine/engine-core.ts";
-import { HoldfastError } from "./engine/errors.ts";
+import { cannot, HoldfastError } from "./engine/errors.ts";
 import type { State, StateChange } from "./engine/state.ts";
 import {
   type CheckedOptions,
@@ -66,16 +67,13 @@ export class HoldfastCore<C = unknown> {
       options.WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
     this.#events = new Emitter((error) => this.engine.report(error));
     const { getToken, name, codec, autoConnect = true } = options;
-    const { connectTimeoutMs, suspendAfterMs, countMax, bytesMax } = this.checked;
     const settings = {
-      url: this.checked.url,
+      ...this.checked,
       codec,
       client: `holdfast-js/${VERSION}${name ? ` ${name}` : ""}`,
-      ...(getToken ? { getToken } : {}),
-      connectTimeoutMs,
-      suspendAfterMs,
+      ...defined({ getToken }),
       migrates: true,
-      queue: { countMax, bytesMax },
+      queue: this.checked,
     };
     this.engine = new EngineCore(
       settings,
@@ -109,7 +107,7 @@ export class HoldfastCore<C = unknown> {
     this.#webSocket();
     // At the end of this turn, so that what the application asks for in it goes into the first
     // message.
-    this.engine.environment.clock.defer(() => {
+    this.engine.defer(() => {
       if (this.state !== "connecting") return;
       this.#stopHints();
       this.#stopHints = listenForHints((hint) => this.engine.hint(hint));
@@ -145,10 +143,7 @@ export class HoldfastCore<C = unknown> {
           if (answer instanceof HoldfastError) done(answer);
           // The node checked the output against the contract's schema.
           else if (answer.t === "ok") done(answer.data as MethodOutput<C, M>);
-          else
-            done(
-              new HoldfastError("internal", `Cannot call ${method}: the node answered ${answer.t}`),
-            );
+          else done(cannot("internal", call.name, `the node answered ${answer.t}`));
         },
       ),
     );
@@ -171,12 +166,10 @@ export class HoldfastCore<C = unknown> {
   /** The constructor, or what to do about its absence. */
   #webSocket(): WebSocketConstructor {
     if (this.#WebSocket) return this.#WebSocket;
-    const wanted = 'the option WebSocket (on Node before 22: import { WebSocket } from "ws")';
-    throw new HoldfastError(
-      "request_invalid",
-      `Cannot connect: no WebSocket here, expected ${wanted}`,
-      { path: "WebSocket" },
-    );
+    const wanted = "expected the option WebSocket (for Node 20: of the package ws)";
+    throw cannot("request_invalid", "connect", `no WebSocket here, ${wanted}`, {
+      path: "WebSocket",
+    });
   }
 
   /**

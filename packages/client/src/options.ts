@@ -1,7 +1,7 @@
 // Owns: what an application may tell a client, its defaults and the checks of both.
 import type { ClientCodec } from "@holdfast/protocol";
 import type { GetToken } from "./engine/credentials.ts";
-import { HoldfastError } from "./engine/errors.ts";
+import { cannot } from "./engine/errors.ts";
 
 /** The part of the standard WebSocket constructor that the client uses. */
 export type WebSocketConstructor = new (url: string, protocols: string) => WebSocketLike;
@@ -102,9 +102,8 @@ const isTime = (name: string): name is keyof typeof TIMES => Object.hasOwn(TIMES
 
 /** A whole number from 1 to 2^31-1, which is also the longest time that timers know. */
 export function whole(path: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value === "number" && Number.isInteger(value) && value > 0 && value < 2 ** 31)
-    return value;
+  const number = value === undefined ? fallback : (value as number);
+  if (Number.isInteger(number) && number > 0 && number < 2 ** 31) return number;
   return refuse(path, String(value), "a whole number from 1 to 2147483647");
 }
 
@@ -115,20 +114,13 @@ function webSocketUrl(given: string | URL): string {
   } catch {
     return refuse("url", JSON.stringify(given), "a URL such as wss://example.com/connect");
   }
-  if (url.protocol === "http:") url.protocol = "ws:";
-  if (url.protocol === "https:") url.protocol = "wss:";
-  if (url.protocol !== "ws:" && url.protocol !== "wss:")
-    refuse("url", url.protocol, "ws, wss, http or https");
-  if (url.username !== "" || url.password !== "")
-    refuse("url", "a user name or password", "none: use getToken");
+  url.protocol = url.protocol.replace(/^http/, "ws");
+  if (!/^wss?:$/.test(url.protocol)) refuse("url", url.protocol, "ws, wss, http or https");
+  if (url.username || url.password) refuse("url", "a user name or password", "none: use getToken");
   url.hash = "";
   return url.href;
 }
 
 function refuse(path: string, found: string, expected: string): never {
-  throw new HoldfastError(
-    "request_invalid",
-    `Cannot use ${path}: found ${found}, expected ${expected}`,
-    { path },
-  );
+  throw cannot("request_invalid", `use ${path}`, `found ${found}, expected ${expected}`, { path });
 }

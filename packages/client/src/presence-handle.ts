@@ -134,7 +134,7 @@ export class PresenceHandle<T> {
 
   #timeout(options: WaitOptions, done: (error: HoldfastError) => void): () => void {
     const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
-    return this.#engine.environment.clock.after(timeoutMs, () =>
+    return this.#engine.after(timeoutMs, () =>
       done(
         new HoldfastError(
           "timeout",

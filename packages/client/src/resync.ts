@@ -67,7 +67,7 @@ export class ResyncSubscription extends Subscription {
           `getState took longer than ${this.#timeoutMs} ms or ${HELD_MAX} messages`,
         ),
       );
-    const cancel = this.engine.environment.clock.after(this.#timeoutMs, late);
+    const cancel = this.engine.after(this.#timeoutMs, late);
     this.#held = { items, giveUp: late };
     const fetch = async () => getState(gap);
     fetch().then((state) => settle(() => this.#resync.onState?.(state, gap)), fail);

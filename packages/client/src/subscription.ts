@@ -3,7 +3,7 @@ import type { Position } from "@holdfast/protocol";
 import { Emitter } from "./emitter.ts";
 import { defined } from "./engine/engine-context.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
-import { HoldfastError } from "./engine/errors.ts";
+import { cannot, HoldfastError } from "./engine/errors.ts";
 import type { Gap, RawMessage, Recovered, StreamListener } from "./engine/stream.ts";
 import { onAbort } from "./pending.ts";
 
@@ -24,8 +24,14 @@ export interface SubscriptionEvents {
   /** Publications that will not come; told before anything newer. */
   gap: (gap: Gap) => void;
   /**
-   * The node refused or ended the subscription (then it is over, unless `error.retry` is
-   * `backoff`), or `getState` failed.
+   * The node has the subscription; told again after each refusal. `position`: see
+   * `Subscription.ready`.
+   */
+  ready: (position: Position) => void;
+  /**
+   * The node refused the subscription, or ended it, or `getState` failed. If `error.retry` is
+   * `backoff`, the client asks again soon. If a refusal is `never`, it asks again on the next
+   * connection, whose node may know another contract or token, until `unsubscribe`.
    */
   error: (error: HoldfastError) => void;
   /** Caught up after a reconnect. */
@@ -59,8 +65,11 @@ export class Subscription {
   ) {
     const { since, last } = options;
     if ((since || last !== undefined) && engine.subscriptions.has(channel)) {
-      const text = `Cannot choose where to begin in ${channel}: it has a subscription already; use history()`;
-      throw new HoldfastError("already_subscribed", text);
+      throw cannot(
+        "already_subscribed",
+        `choose where to begin in ${channel}`,
+        "it has a subscription already; use history()",
+      );
     }
     this.engine = engine;
     this.#onMessage = onMessage;
@@ -102,12 +111,16 @@ export class Subscription {
     return {
       message: (message) => this.deliver(message),
       gap: (gap) => this.deliver(gap),
-      ready,
+      ready: (position) => {
+        ready(position);
+        this.#events.emit("ready", position);
+      },
       recovered: (recovered) => !this.#over && this.#events.emit("recovered", recovered),
       error: (error, ended) => {
         if (this.#over) return;
         this.tell(error);
         if (ended) this.#end(error);
+        else if (error.retry === "never") this.#fail(error);
       },
     };
   }

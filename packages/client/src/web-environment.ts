@@ -1,7 +1,7 @@
 // Owns: the engine's environment on real runtimes: WebSocket, timers, cryptographic chance, and
 // hints of the page.
 
-import type { Hint } from "./engine/engine-core.ts";
+import type { Hint } from "./engine/engine-options.ts";
 import type { ClientEnvironment, Transport, TransportHandlers } from "./engine/environment.ts";
 import type { WebSocketLike } from "./options.ts";
 
@@ -13,7 +13,6 @@ export function webEnvironment(
 ): ClientEnvironment {
   return {
     clock: {
-      wallMs: () => Date.now(),
       nowMs: () => performance.now(),
       after: (delayMs, task) => {
         // What was due a moment ago is due now; some runtimes warn of negative times.
@@ -24,8 +23,8 @@ export function webEnvironment(
     },
     random: {
       next: () => {
-        const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-        return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
+        const [bits = 0] = crypto.getRandomValues(new Uint32Array(1));
+        return bits / 2 ** 32;
       },
     },
     open: (url, subprotocol, handlers) => openSocket(() => make(url, subprotocol), handlers),
@@ -42,18 +41,16 @@ function openSocket(make: () => WebSocketLike, handlers: TransportHandlers): Tra
   }
   socket.binaryType = "arraybuffer";
   socket.onopen = () => handlers.opened();
-  socket.onmessage = (event: { readonly data: unknown }) => {
-    if (typeof event.data === "string") handlers.message(event.data);
-    else if (event.data instanceof ArrayBuffer) handlers.message(new Uint8Array(event.data));
-  };
+  // With this binaryType what is no text is an ArrayBuffer.
+  socket.onmessage = ({ data }: { readonly data: string | ArrayBuffer }) =>
+    handlers.message(typeof data === "string" ? data : new Uint8Array(data));
   socket.onclose = (event: { readonly code: number; readonly reason: string }) =>
     handlers.closed(event.code, event.reason);
   // A close event follows every error; without a handler some implementations throw.
   socket.onerror = () => {};
   return {
     send(message) {
-      if (socket.readyState !== OPEN) return;
-      socket.send(typeof message === "string" ? message : new Uint8Array(message));
+      if (socket.readyState === OPEN) socket.send(message as string | Uint8Array<ArrayBuffer>);
     },
     close(code, reason) {
       try {
@@ -67,22 +64,30 @@ function openSocket(make: () => WebSocketLike, handlers: TransportHandlers): Tra
 }
 
 /**
- * Listens for what the runtime tells of network and page, where it tells it. The result ends that.
+ * Listens for what the runtime tells of network and page, if it tells it. The result ends that.
+ * A page that the browser keeps for the way back, or freezes, is paused until it runs again.
  */
 export function listenForHints(hint: (hint: Hint) => void): () => void {
-  const { addEventListener, removeEventListener } = globalThis;
-  if (typeof addEventListener !== "function" || typeof removeEventListener !== "function")
-    return () => {};
-  const online = () => hint("online");
-  const offline = () => hint("offline");
-  const page = typeof document === "undefined" ? undefined : document;
-  const visible = () => page?.visibilityState === "visible" && hint("visible");
-  addEventListener("online", online);
-  addEventListener("offline", offline);
-  page?.addEventListener("visibilitychange", visible);
-  return () => {
-    removeEventListener("online", online);
-    removeEventListener("offline", offline);
-    page?.removeEventListener("visibilitychange", visible);
+  const stop = new AbortController();
+  const page = globalThis.document as EventTarget | undefined;
+  const on = (
+    target: Partial<EventTarget> | undefined,
+    name: string,
+    tell: (event: Event) => void,
+  ) => target?.addEventListener?.(name, tell, { signal: stop.signal });
+  const back = () => hint("back");
+  const paused = () => hint("paused");
+  const kept = (tell: () => void) => (event: Event) => {
+    if ((event as PageTransitionEvent).persisted) tell();
   };
+  on(globalThis, "online", () => hint("online"));
+  on(globalThis, "offline", () => hint("offline"));
+  on(globalThis, "pagehide", kept(paused));
+  on(globalThis, "pageshow", kept(back));
+  on(page, "freeze", paused);
+  on(page, "resume", back);
+  on(page, "visibilitychange", () => {
+    if (document.visibilityState === "visible") back();
+  });
+  return () => stop.abort();
 }

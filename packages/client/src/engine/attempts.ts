@@ -1,7 +1,7 @@
 // Owns: when the next connection attempt begins (spec/protocol.md section 7). There is never more
 // than one that waits.
 import { attemptDelayMs } from "./backoff.ts";
-import type { ClientEnvironment } from "./environment.ts";
+import type { EngineContext } from "./engine-context.ts";
 
 /** Hints of the surroundings start at most one attempt in this time. */
 const HINT_MS = 1_000;
@@ -12,22 +12,24 @@ export class Attempts {
   windowMs = 0;
   /** Attempts that failed since the last connection that lasted. */
   failures = 0;
-  readonly #environment: ClientEnvironment;
+  /** The page is about to stop running: what is planned waits until it runs again. */
+  paused = false;
+  readonly #engine: EngineContext;
   readonly #begin: () => void;
   #begunAtMs = Number.NEGATIVE_INFINITY;
   #next:
     | { readonly notBeforeMs: number; readonly atMs: number; readonly cancel: () => void }
     | undefined;
 
-  constructor(environment: ClientEnvironment, begin: () => void) {
-    this.#environment = environment;
+  constructor(engine: EngineContext, begin: () => void) {
+    this.#engine = engine;
     this.#begin = begin;
   }
 
   /** Begins an attempt now. */
   start(): void {
     this.cancel();
-    this.#begunAtMs = this.#environment.clock.nowMs();
+    this.#begunAtMs = this.#engine.nowMs();
     this.#begin();
   }
 
@@ -36,20 +38,22 @@ export class Attempts {
     const { failures, windowMs } = this;
     this.#plan(
       retryMs,
-      attemptDelayMs({ failures, retryMs, windowMs, random: this.#environment.random.next() }),
+      attemptDelayMs({ failures, retryMs, windowMs, random: this.#engine.chance() }),
     );
   }
 
   /**
-   * The surroundings say that an attempt may succeed: not before the node allows it, spread over
-   * its window, and not twice a second.
+   * The surroundings say that an attempt may succeed: not before the node allows it, and not twice
+   * a second. `spreadMs`: others may have been told in the same moment.
    */
-  tryNow(): void {
-    const nowMs = this.#environment.clock.nowMs();
+  tryNow(spreadMs: number): void {
+    const nowMs = this.#engine.nowMs();
     if (!this.#next) return;
     const retryMs = Math.max(0, this.#next.notBeforeMs - nowMs, this.#begunAtMs + HINT_MS - nowMs);
-    const delayMs = retryMs + this.#environment.random.next() * this.windowMs;
-    if (nowMs + delayMs < this.#next.atMs) this.#plan(retryMs, delayMs);
+    const delayMs = retryMs + this.#engine.chance() * spreadMs;
+    const { atMs } = this.#next;
+    // An attempt that was due while the page did not run has not begun.
+    if (atMs < nowMs || nowMs + delayMs < atMs) this.#plan(retryMs, delayMs);
   }
 
   cancel(): void {
@@ -58,13 +62,12 @@ export class Attempts {
   }
 
   #plan(retryMs: number, delayMs: number): void {
-    const { clock } = this.#environment;
-    const nowMs = clock.nowMs();
+    const nowMs = this.#engine.nowMs();
     this.cancel();
     this.#next = {
       notBeforeMs: nowMs + retryMs,
       atMs: nowMs + delayMs,
-      cancel: clock.after(delayMs, () => this.start()),
+      cancel: this.#engine.after(delayMs, () => this.paused || this.start()),
     };
   }
 }

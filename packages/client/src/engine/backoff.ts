@@ -1,5 +1,6 @@
 // Owns: how long a client waits before it tries again (spec/protocol.md section 7). Full jitter
 // everywhere, also at the cap.
+import type { EngineContext } from "./engine-context.ts";
 
 const ATTEMPT_CAP_MS = 30_000;
 const ATTEMPT_BASE_MS = 500;
@@ -20,7 +21,7 @@ export function attemptDelayMs(input: {
   const spreadMs =
     failures === 0
       ? windowMs
-      : Math.min(ATTEMPT_CAP_MS, Math.max(windowMs, ATTEMPT_BASE_MS * 2 ** Math.min(failures, 16)));
+      : Math.min(ATTEMPT_CAP_MS, Math.max(windowMs, ATTEMPT_BASE_MS * 2 ** failures));
   return retryMs + random * spreadMs;
 }
 
@@ -30,7 +31,14 @@ export function attemptDelayMs(input: {
  * not wait for its publishers.
  */
 export function requestDelayMs(tries: number, retryMs: number | undefined, random: number): number {
-  return (
-    (retryMs ?? 0) + random * Math.min(REQUEST_CAP_MS, REQUEST_BASE_MS * 2 ** Math.min(tries, 16))
-  );
+  return (retryMs ?? 0) + random * Math.min(REQUEST_CAP_MS, REQUEST_BASE_MS * 2 ** tries);
+}
+
+/** Repeats a request that the node refused for the moment: `task` runs after the delay above. */
+export function repeatLater(
+  engine: EngineContext,
+  refused: { readonly tries: number; readonly retryAfterMs: number | undefined },
+  task: () => void,
+): void {
+  engine.after(requestDelayMs(refused.tries, refused.retryAfterMs, engine.chance()), task);
 }

@@ -2,7 +2,7 @@
 import type { Encoded } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import { type Answer, byteLength, type EngineContext, type Request } from "./engine-context.ts";
-import { errorFromWire, HoldfastError } from "./errors.ts";
+import { cannot, errorFromWire, type HoldfastError, tooLarge } from "./errors.ts";
 
 /** Calls that may be unanswered or wait for a connection. */
 const CALLS_MAX = 1_000;
@@ -42,26 +42,20 @@ export class Calls {
    */
   start(request: Request, options: CallOptions, done: CallDone): (error: HoldfastError) => void {
     const { name, timeoutMs } = options;
-    if (this.#engine.final) {
-      done(this.#engine.final);
+    const refuse = (error: HoldfastError) => {
+      done(error);
       return () => {};
-    }
+    };
+    if (this.#engine.final) return refuse(this.#engine.final);
     const id = this.#engine.nextId();
     let encoded: Encoded;
     try {
       encoded = this.#engine.codec.encode({ ...request, id });
     } catch (cause) {
-      done(
-        new HoldfastError("payload_invalid", `Cannot ${name}: the data cannot be encoded`, {
-          cause,
-        }),
-      );
-      return () => {};
+      return refuse(cannot("payload_invalid", name, "the data cannot be encoded", { cause }));
     }
-    if (this.#open.size >= CALLS_MAX) {
-      done(new HoldfastError("queue_full", `Cannot ${name}: ${CALLS_MAX} calls are not answered`));
-      return () => {};
-    }
+    if (this.#open.size >= CALLS_MAX)
+      return refuse(cannot("queue_full", name, `${CALLS_MAX} calls are not answered`));
     const call: Call = {
       id,
       encoded,
@@ -72,11 +66,8 @@ export class Calls {
       cancelTimer: () => {},
     };
     this.#open.add(call);
-    call.cancelTimer = this.#engine.environment.clock.after(timeoutMs, () =>
-      this.#giveUp(
-        call,
-        new HoldfastError("timeout", `Cannot ${name}: no answer within ${timeoutMs} ms`),
-      ),
+    call.cancelTimer = this.#engine.after(timeoutMs, () =>
+      this.#giveUp(call, cannot("timeout", name, `no answer within ${timeoutMs} ms`)),
     );
     this.sendWaiting();
     return (error) => this.#giveUp(call, error);
@@ -95,14 +86,9 @@ export class Calls {
 
   #send(connection: Connection, call: Call): void {
     const bytes = byteLength(call.encoded);
-    if (bytes > connection.messageBytesMax) {
-      const found = `${bytes} bytes, expected at most ${connection.messageBytesMax}`;
-      this.#settle(
-        call,
-        new HoldfastError("payload_too_large", `Cannot ${call.options.name}: ${found}`),
-      );
-      return;
-    }
+    const { messageBytesMax } = connection;
+    if (bytes > messageBytesMax)
+      return this.#settle(call, tooLarge(call.options.name, bytes, messageBytesMax));
     call.connection = connection;
     connection.requestEncoded(call.id, call.encoded, (answer) => this.#onAnswer(call, answer), {
       patient: true,
@@ -112,12 +98,10 @@ export class Calls {
 
   #onAnswer(call: Call, answer: Answer | undefined): void {
     call.connection = undefined;
+    const { name, repeatable } = call.options;
     if (answer) this.#settle(call, answer.t === "err" ? errorFromWire(answer) : answer);
-    else if (call.options.repeatable) this.sendWaiting();
-    else {
-      const text = `Cannot ${call.options.name}: connection lost before the answer`;
-      this.#settle(call, new HoldfastError("connection_lost", text));
-    }
+    else if (repeatable) this.sendWaiting();
+    else this.#settle(call, cannot("connection_lost", name, "lost before the answer"));
   }
 
   #giveUp(call: Call, error: HoldfastError): void {

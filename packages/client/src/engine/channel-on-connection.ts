@@ -1,15 +1,27 @@
 // Owns: one channel's subscription on one connection, and the rules of continuity there.
 import type { GapFrame, Position, PubFrame, SubscribedFrame } from "@holdfast/protocol";
+import type { Connection } from "./connection.ts";
+import type { Stream } from "./stream.ts";
 
 /** Frames kept while another connection may still bring what this one declares lost. */
 export const HELD_MAX = 1_000;
 
-/**
- * `requested`: no answer yet, publications are of an older subscription. `holding`: behind a gap
- * that another connection may fill.
- */
+/** A connection, and the subscriptions that were asked for on it. */
+export interface Attachment {
+  readonly connection: Connection;
+  readonly channels: Map<string, ChannelOnConnection>;
+  /** Subscriptions that are resumed after a loss, not moved. */
+  readonly resumes: boolean;
+}
+
 export interface ChannelOnConnection {
-  state: "requested" | "live" | "holding";
+  readonly attachment: Attachment;
+  readonly stream: Stream;
+  /**
+   * `requested`: no answer yet; publications are of an older subscription. `refused`: for good, as
+   * far as this node knows.
+   */
+  state: "requested" | "refused" | "live";
   /** Epoch of the position that it was asked for with. */
   readonly askedEpoch: string | undefined;
   position: Position;
@@ -17,22 +29,29 @@ export interface ChannelOnConnection {
   /** The node could not continue and said so in `subscribed`; the gap frame must come next. */
   awaitsGap: boolean;
   behind: boolean;
-  tries: number;
+  /** How often it was refused for the moment. */
+  readonly tries: number;
+  /** A gap that another connection may fill, and what came behind it. */
   held: (PubFrame<unknown> | GapFrame)[];
 }
 
-export function newChannelOnConnection(askedEpoch: string | undefined): ChannelOnConnection {
-  return {
-    state: "requested",
-    askedEpoch,
-    position: { epoch: "", offset: 0 },
-    head: 0,
-    awaitsGap: false,
-    behind: true,
-    tries: 0,
-    held: [],
-  };
-}
+/** A subscription that is asked for from where the stream is. */
+export const newChannelOnConnection = (
+  attachment: Attachment,
+  stream: Stream,
+  tries: number,
+): ChannelOnConnection => ({
+  attachment,
+  stream,
+  state: "requested",
+  askedEpoch: stream.position?.epoch,
+  position: { epoch: "", offset: 0 },
+  head: 0,
+  awaitsGap: false,
+  behind: true,
+  tries,
+  held: [],
+});
 
 export function openChannelOnConnection(
   carried: ChannelOnConnection,
@@ -44,6 +63,10 @@ export function openChannelOnConnection(
   carried.awaitsGap = carried.askedEpoch !== undefined && !frame.recovered;
 }
 
+/** Whether the connection delivers: it has the subscription, and holds nothing back. */
+export const delivers = ({ state, held }: ChannelOnConnection): boolean =>
+  state === "live" && held.length === 0;
+
 /** Whether the connection has brought everything up to the head that the node named. */
 export const isCaughtUp = (carried: ChannelOnConnection): boolean =>
-  carried.state === "live" && !carried.awaitsGap && carried.position.offset >= carried.head;
+  delivers(carried) && !carried.awaitsGap && carried.position.offset >= carried.head;

@@ -1,16 +1,7 @@
 // Owns: which state the client is in, as the application sees it, and telling each change once.
-
-import { defined } from "./engine-context.ts";
-import type { ClientClock } from "./environment.ts";
+import { defined, type EngineContext } from "./engine-context.ts";
 import type { HoldfastError } from "./errors.ts";
 import type { State, StateChange, StateReason } from "./state.ts";
-
-export interface ClientStateOptions {
-  readonly clock: ClientClock;
-  readonly suspendAfterMs: number;
-  /** MUST NOT throw. */
-  readonly tell: (change: StateChange) => void;
-}
 
 /** The state, and the timer that turns a long absence into `suspended`. */
 export class ClientState {
@@ -18,22 +9,27 @@ export class ClientState {
   offline = false;
   /** Why the client ended for good, once it has. */
   final: HoldfastError | undefined;
-  readonly #options: ClientStateOptions;
+  readonly #engine: EngineContext;
+  readonly #suspendAfterMs: number;
+  readonly #tell: (change: StateChange) => void;
   #state: State = "connecting";
   #cancelSuspend: () => void = () => {};
 
-  constructor(options: ClientStateOptions) {
-    this.#options = options;
+  /** `tell` MUST NOT throw. */
+  constructor(engine: EngineContext, suspendAfterMs: number, tell: (change: StateChange) => void) {
+    this.#engine = engine;
+    this.#suspendAfterMs = suspendAfterMs;
+    this.#tell = tell;
   }
 
   get state(): State {
     return this.#state;
   }
 
-  /** The client was started: it has `suspendAfterMs` to connect. */
+  /** The client was started, or its page runs again: it has `suspendAfterMs` to connect. */
   begin(): void {
     this.#cancelSuspend();
-    this.#cancelSuspend = this.#options.clock.after(this.#options.suspendAfterMs, () =>
+    this.#cancelSuspend = this.#engine.after(this.#suspendAfterMs, () =>
       this.#become("suspended", "suspended"),
     );
   }
@@ -61,7 +57,6 @@ export class ClientState {
   }
 
   end(state: "closed" | "failed", reason: StateReason, error: HoldfastError): void {
-    this.#cancelSuspend();
     this.final = error;
     this.#become(state, reason, error);
   }
@@ -70,6 +65,6 @@ export class ClientState {
     const previous = this.#state;
     if (state === previous) return;
     this.#state = state;
-    this.#options.tell(defined({ state, previous, reason, error }));
+    this.#tell(defined({ state, previous, reason, error }));
   }
 }

@@ -2,16 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createManualClock } from "@holdfast/testkit";
 import { scripted } from "../testing/scripted-node.ts";
 import { attemptDelayMs } from "./backoff.ts";
-import { HoldfastError } from "./errors.ts";
 
 const start = (options = {}) => scripted(createManualClock(), options);
-/** Lets promises settle and what they deferred run. */
-const settle = async (clock: { flush(): void }) => {
-  for (let turn = 0; turn < 10; turn++) {
-    await Promise.resolve();
-    clock.flush();
-  }
-};
 const goodbye = (code: number, name: string, more = {}) => ({
   t: "goodbye",
   code,
@@ -155,7 +147,7 @@ describe("coming back", () => {
     engine.start();
     engine.start();
     engine.hint("online");
-    engine.hint("visible");
+    engine.hint("back");
     clock.advance(9_999);
     expect(sockets).toHaveLength(1);
     clock.advance(1);
@@ -254,7 +246,7 @@ describe("states", () => {
   test("a slow network that goes on delivering is alive, though the answer is behind its data", () => {
     const { engine, clock, connect, states, socket } = start();
     connect();
-    engine.hint("visible");
+    engine.hint("back");
     for (let step = 0; step < 5; step++) {
       clock.advance(1_000);
       socket().send({ t: "pub", ch: "a", o: step, ts: 1, d: 1 });
@@ -267,7 +259,7 @@ describe("states", () => {
     const { engine, clock, connect, states } = start();
     const socket = connect();
     clock.advance(1_000);
-    engine.hint("visible");
+    engine.hint("back");
     clock.advance(10);
     socket.send({ t: "pong", id: 2, time: 1, windowMs: 1_000 });
     clock.advance(10_000);
@@ -412,161 +404,6 @@ describe("liveness", () => {
     const socket = connect();
     socket.send({ t: "of_tomorrow", x: 1 });
     expect([errors, states]).toEqual([[], ["connected connected"]]);
-  });
-});
-
-describe("tokens", () => {
-  const withTokens = (tokens: readonly (string | Error)[]) => {
-    const reasons: string[] = [];
-    const left = [...tokens];
-    const getToken = async ({ reason }: { reason: string }) => {
-      reasons.push(reason);
-      const token = left.shift() ?? "more";
-      if (token instanceof Error) throw token;
-      return token;
-    };
-    return { reasons, ...start({ getToken }) };
-  };
-
-  test("a token is asked for once; the resume token does afterwards", async () => {
-    const { engine, clock, socket, sockets, reasons } = withTokens(["t1"]);
-    engine.start();
-    await settle(clock);
-    expect(socket().accept()).toMatchObject([{ t: "connect", token: "t1" }]);
-    clock.advance(6_000);
-    socket().drop();
-    clock.advance(1_000);
-    expect(sockets).toHaveLength(2);
-    socket().open();
-    const frame = socket().takeOne("connect");
-    expect([frame.token, frame.resume]).toEqual([undefined, "r1"]);
-    expect(reasons).toEqual(["connect"]);
-  });
-
-  test("resume_rejected drops the resume token and connects with a fresh token, at once within the window", async () => {
-    const { engine, clock, socket, reasons } = withTokens(["t1", "t2"]);
-    engine.start();
-    await settle(clock);
-    socket().accept({ windowMs: 0 });
-    clock.advance(6_000);
-    socket().drop();
-    clock.advance(0);
-    socket().open();
-    socket().send(goodbye(106, "resume_rejected"));
-    clock.advance(0);
-    await settle(clock);
-    socket().open();
-    const frame = socket().takeOne("connect");
-    expect([frame.token, frame.resume]).toEqual(["t2", undefined]);
-    expect(reasons).toEqual(["connect", "rejected"]);
-  });
-
-  test("token_expired asks for a fresh one and keeps the session; again and again it backs off", async () => {
-    const { engine, clock, socket, sockets, reasons, random } = withTokens([]);
-    random.value = 0.9;
-    engine.start();
-    await settle(clock);
-    socket().accept({ windowMs: 0 });
-    clock.advance(6_000);
-    socket().send(goodbye(105, "token_expired"));
-    clock.advance(0);
-    await settle(clock);
-    socket().open();
-    expect(socket().takeOne("connect")).toMatchObject({ token: "more", resume: "r1" });
-    expect(reasons).toEqual(["connect", "expired"]);
-    socket().send(goodbye(105, "token_expired"));
-    clock.advance(100);
-    await settle(clock);
-    expect(sockets).toHaveLength(2);
-    clock.advance(900);
-    await settle(clock);
-    expect(sockets).toHaveLength(3);
-  });
-
-  test("a token is refreshed well before it expires, without a new connection, and again by the life that the node tells", async () => {
-    const { engine, clock, socket, sockets, reasons } = withTokens(["t1", "t2", "t3"]);
-    engine.start();
-    await settle(clock);
-    socket().accept({ expiresMs: 100_000, pingMs: 600_000 });
-    clock.advance(74_999);
-    await settle(clock);
-    expect(reasons).toEqual(["connect"]);
-    clock.advance(1);
-    await settle(clock);
-    const frame = socket().takeOne("refresh");
-    expect(frame.token).toBe("t2");
-    socket().send({ t: "ok", id: frame.id, d: { expiresMs: 10_000 } });
-    clock.advance(7_500);
-    await settle(clock);
-    expect(socket().takeOne("refresh").token).toBe("t3");
-    expect(sockets).toHaveLength(1);
-    expect(reasons).toEqual(["connect", "refresh", "refresh"]);
-  });
-
-  test("a refresh that fails is tried again, and told", async () => {
-    const { engine, clock, socket, errors, states } = withTokens(["t1", new Error("down"), "t3"]);
-    engine.start();
-    await settle(clock);
-    socket().accept({ expiresMs: 100_000, pingMs: 600_000 });
-    clock.advance(75_000);
-    await settle(clock);
-    expect(errors).toHaveLength(1);
-    clock.advance(2_000);
-    await settle(clock);
-    const frame = socket().takeOne("refresh");
-    socket().send({ t: "err", id: frame.id, code: 101, name: "try_later", msg: "no" });
-    expect(errors).toMatchObject([{}, { code: "try_later", number: 101, retry: "backoff" }]);
-    expect(states).toEqual(["connected connected"]);
-    clock.advance(4_000);
-    await settle(clock);
-    expect(socket().takeOne("refresh").token).toBe("more");
-  });
-
-  test("getToken that rejects is retried with backoff and told", async () => {
-    const { engine, clock, sockets, errors, reasons } = withTokens([
-      new Error("down"),
-      new Error("down"),
-      "t",
-    ]);
-    engine.start();
-    await settle(clock);
-    expect(sockets).toHaveLength(0);
-    clock.advance(500);
-    await settle(clock);
-    clock.advance(1_000);
-    await settle(clock);
-    expect(sockets).toHaveLength(1);
-    expect(errors).toHaveLength(2);
-    expect(reasons).toEqual(["connect", "connect", "connect"]);
-  });
-
-  test.each([
-    ["permanent: true", Object.assign(new Error("logged out"), { permanent: true })],
-    ["a HoldfastError that must not be repeated", new HoldfastError("unauthorized", "logged out")],
-  ])("a permanent rejection ends the client: %s", async (_name, error) => {
-    const { engine, clock, states, changes } = withTokens([error]);
-    engine.start();
-    await settle(clock);
-    expect(states.at(-1)).toStartWith("failed");
-    expect(changes.at(-1)?.error).toBeInstanceOf(HoldfastError);
-    expect(clock.waiting()).toBe(0);
-  });
-
-  test("getToken that never settles is given up after 30 s", async () => {
-    const { engine, clock, errors } = start({ getToken: () => new Promise<string>(() => {}) });
-    engine.start();
-    clock.advance(30_000);
-    await settle(clock);
-    expect(errors).toMatchObject([{ code: "timeout" }]);
-  });
-
-  test("a client that is closed while getToken runs opens nothing", async () => {
-    const { engine, clock, sockets } = withTokens(["t"]);
-    engine.start();
-    engine.close();
-    await settle(clock);
-    clock.advance(60_000);
-    expect(sockets).toHaveLength(0);
   });
 });
 

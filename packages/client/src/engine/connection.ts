@@ -88,9 +88,7 @@ export class Connection {
     this.#engine = engine;
     this.#events = options.events;
     this.#lastFrameMs = this.#now();
-    this.#timer("handshake", options.timeoutMs, () =>
-      this.end(4007, "no answer to connect in time"),
-    );
+    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "not connected in time"));
     this.#transport = engine.environment.open(url, engine.codec.subprotocol, {
       opened: () => this.#onOpened(),
       message: (message) => this.#onMessage(message),
@@ -130,7 +128,7 @@ export class Connection {
     this.#outbox.push(encoded);
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#engine.environment.clock.defer(() => this.#flush());
+    this.#engine.defer(() => this.#flush());
   }
 
   /**
@@ -150,18 +148,13 @@ export class Connection {
     waiting: Waiting = {},
   ): void {
     if (this.#ended) {
-      this.#engine.environment.clock.defer(() => answer(undefined));
+      this.#engine.defer(() => answer(undefined));
       return;
     }
     this.#pending.set(id, { ...waiting, answer, sentMs: this.#now() });
     if (!waiting.patient && !this.#timers.has("answers"))
       this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
     this.sendEncoded(encoded);
-  }
-
-  /** Whether a request with this id waits for its answer here. */
-  awaits(id: number): boolean {
-    return this.#pending.has(id);
   }
 
   /** Stops waiting for an answer; it is ignored when it comes. */
@@ -246,7 +239,7 @@ export class Connection {
       frames = this.#engine.codec.decode(message);
     } catch (error) {
       this.#engine.report(error);
-      this.end(4011, "the node broke the protocol");
+      this.end(4011, "protocol broken");
       return;
     }
     for (const frame of frames) {
@@ -314,7 +307,7 @@ export class Connection {
 
   #schedulePing(): void {
     const pingMs = this.#info?.pingMs ?? 0;
-    this.#timer("ping", pingMs * (1 - 0.2 * this.#engine.environment.random.next()), () => {
+    this.#timer("ping", pingMs * (1 - 0.2 * this.#engine.chance()), () => {
       this.#ping();
       this.#schedulePing();
     });
@@ -336,16 +329,20 @@ export class Connection {
   #silent(): void {
     this.#finish({
       closeCode: 4004,
-      reason: "nothing was heard from the node",
+      reason: "silent",
       lostAtMs: this.#lastFrameMs,
     });
   }
 
-  #checkAnswers(): void {
+  /** `asked`: the process or page slept, and this connection was asked for a sign of life since. */
+  #checkAnswers(asked = false): void {
     for (const { patient, sentMs } of this.#pending.values()) {
       if (patient) continue;
       const leftMs = sentMs + ANSWER_TIMEOUT_MS - this.#now();
-      if (leftMs <= 0) this.end(4011, "a request was not answered");
+      if (leftMs < -SLEPT_MS && !asked) {
+        this.probe();
+        this.#timer("answers", PROBE_MS + SLEPT_MS, () => this.#checkAnswers(true));
+      } else if (leftMs <= 0) this.end(4011, "not answered in time");
       else this.#timer("answers", leftMs, () => this.#checkAnswers());
       return;
     }
@@ -398,7 +395,7 @@ export class Connection {
 
   #timer(name: string, delayMs: number, task: () => void): void {
     this.#cancel(name);
-    const cancel = this.#engine.environment.clock.after(Math.max(0, delayMs), () => {
+    const cancel = this.#engine.after(Math.max(0, delayMs), () => {
       this.#timers.delete(name);
       task();
     });
@@ -411,6 +408,6 @@ export class Connection {
   }
 
   #now(): number {
-    return this.#engine.environment.clock.nowMs();
+    return this.#engine.nowMs();
   }
 }

@@ -37,6 +37,7 @@ export class Counts {
    */
   resumed(lostMs: number): void {
     const ms = Math.round(lostMs);
+    this.total.deliveryPauseMsLast = ms;
     this.total.resumeMsMax = Math.max(this.total.resumeMsMax, ms);
     this.#since.resumeMsMax = Math.max(this.#since.resumeMsMax, ms);
   }

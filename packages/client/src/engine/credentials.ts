@@ -2,15 +2,19 @@
 // fresh ones.
 
 import type { EngineContext } from "./engine-context.ts";
-import { errorFromWire, HoldfastError } from "./errors.ts";
+import { cannot, errorFromWire, HoldfastError } from "./errors.ts";
 
 /** `getToken` gets this long. */
 const TOKEN_TIMEOUT_MS = 30_000;
 const REFRESH_RETRY_MS = 2_000;
 const REFRESH_RETRY_MAX_MS = 30_000;
-/** Refresh between 70 % and 80 % of a token's lifetime. */
+/**
+ * Refresh between 70 % and 80 % of a token's lifetime, but this long before its end if that is in
+ * the second half: browsers run the timers of a hidden page once a minute.
+ */
 const REFRESH_FROM = 0.7;
 const REFRESH_SPREAD = 0.1;
+const REFRESH_MARGIN_MS = 90_000;
 /** No timer can be longer (2^31-1 ms). */
 const TIMER_MAX_MS = 2_147_483_647;
 
@@ -29,10 +33,7 @@ export type GetToken = (request: { readonly reason: TokenReason }) => Promise<st
 export const isPermanent = (error: unknown): boolean =>
   error instanceof HoldfastError
     ? error.retry === "never"
-    : typeof error === "object" &&
-      error !== null &&
-      "permanent" in error &&
-      error.permanent === true;
+    : (error as { readonly permanent?: unknown } | null | undefined)?.permanent === true;
 
 /** Members of a `connect` frame. */
 export interface Shown {
@@ -54,12 +55,15 @@ export class Credentials {
     this.#getToken = getToken;
   }
 
-  /** After a goodbye: what the next attempt has to bring. */
-  refused(code: string): void {
-    if (code === "resume_rejected") {
-      this.resume = undefined;
+  /** After a goodbye: what the next attempt has to bring. True: a fresh token may be accepted. */
+  refused(code: string): boolean {
+    const resume = code === "resume_rejected";
+    if (resume) this.resume = undefined;
+    if (code === "token_expired") this.#wanted = "expired";
+    else if (resume || (this.#getToken && /^(token_invalid|unauthorized)$/.test(code)))
       this.#wanted = "rejected";
-    } else if (code === "token_expired") this.#wanted = "expired";
+    else return false;
+    return true;
   }
 
   /**
@@ -97,16 +101,15 @@ export class Credentials {
   }
 
   #scheduleRefresh(lifetimeMs: number, usedMs = 0): void {
-    const delayMs =
-      lifetimeMs * (REFRESH_FROM + REFRESH_SPREAD * this.#engine.environment.random.next()) -
-      usedMs;
-    this.#refreshIn(Math.max(0, delayMs), 0);
+    const share = REFRESH_FROM + REFRESH_SPREAD * this.#engine.chance();
+    const ageMs = Math.min(lifetimeMs * share, lifetimeMs - REFRESH_MARGIN_MS);
+    this.#refreshIn(Math.max(0, Math.max(ageMs, lifetimeMs / 2) - usedMs), 0);
   }
 
   #refreshIn(delayMs: number, failures: number): void {
     this.#cancelRefresh();
     let live = true;
-    const cancel = this.#engine.environment.clock.after(Math.min(delayMs, TIMER_MAX_MS), () => {
+    const cancel = this.#engine.after(Math.min(delayMs, TIMER_MAX_MS), () => {
       this.#refresh(failures, () => live);
     });
     this.#cancelRefresh = () => {
@@ -123,14 +126,9 @@ export class Credentials {
     const again = (error: unknown) => {
       if (!live()) return;
       this.#engine.report(error);
-      const spreadMs = Math.min(
-        REFRESH_RETRY_MAX_MS,
-        REFRESH_RETRY_MS * 2 ** Math.min(failures, 8),
-      );
-      this.#refreshIn(
-        spreadMs * (0.5 + 0.5 * this.#engine.environment.random.next()),
-        failures + 1,
-      );
+      const spreadMs = Math.min(REFRESH_RETRY_MAX_MS, REFRESH_RETRY_MS * 2 ** failures);
+      const retryMs = (error instanceof HoldfastError && error.retryAfterMs) || 0;
+      this.#refreshIn(retryMs + spreadMs * (0.5 + 0.5 * this.#engine.chance()), failures + 1);
     };
     const hand = (token: string) => {
       const connection = this.#engine.ready();
@@ -150,20 +148,18 @@ export class Credentials {
 
   #fetch(getToken: GetToken, reason: TokenReason): Promise<string> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#engine.environment.clock.after(TOKEN_TIMEOUT_MS, () =>
+      const cancel = this.#engine.after(TOKEN_TIMEOUT_MS, () =>
         reject(
-          new HoldfastError(
-            "timeout",
-            `Cannot get a token: getToken did not settle within ${TOKEN_TIMEOUT_MS} ms`,
-          ),
+          cannot("timeout", "get a token", `getToken did not settle within ${TOKEN_TIMEOUT_MS} ms`),
         ),
       );
       const attempt = async () => {
         const token: unknown = await getToken({ reason });
         if (typeof token === "string" && token !== "") return token;
-        throw new HoldfastError(
+        throw cannot(
           "unauthorized",
-          `Cannot use the token: getToken gave ${typeof token}, expected a string that is not empty`,
+          "use the token",
+          `getToken gave ${typeof token}, expected a string that is not empty`,
         );
       };
       attempt().then(resolve, reject).finally(cancel);
@@ -173,7 +169,6 @@ export class Credentials {
 
 /** The new token's lifetime, where the node tells it in its answer to `refresh`. */
 function lifetimeFrom(data: unknown): number | undefined {
-  const expiresMs =
-    typeof data === "object" && data !== null && "expiresMs" in data ? data.expiresMs : undefined;
+  const { expiresMs } = (data ?? {}) as { readonly expiresMs?: unknown };
   return typeof expiresMs === "number" ? expiresMs : undefined;
 }

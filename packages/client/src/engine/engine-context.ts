@@ -29,6 +29,7 @@ export type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]:
 
 /** The whole engine, as its pieces see it. */
 export interface EngineContext {
+  /** Opens transports. Time and chance are asked for below. */
   readonly environment: ClientEnvironment;
   readonly codec: ClientCodec;
   readonly counts: Counts;
@@ -38,6 +39,14 @@ export interface EngineContext {
   readonly final: HoldfastError | undefined;
   /** A request id that is in no use. */
   nextId(): number;
+  /** Milliseconds that never go back. */
+  nowMs(): number;
+  /** Uniform in [0, 1). */
+  chance(): number;
+  /** Runs `task` once, after the delay. The result cancels it. */
+  after(delayMs: number, task: () => void): () => void;
+  /** Runs `task` once, at the end of this turn of the event loop. */
+  defer(task: () => void): void;
   /** Tells the application of an error that no call of its own can carry. Never throws. */
   report(error: unknown): void;
 }
@@ -68,12 +77,9 @@ export function guard(engine: EngineContext, task: () => void): void {
 /** Bytes of a encoded frame on the wire. */
 export function byteLength(encoded: string | Uint8Array): number {
   if (typeof encoded !== "string") return encoded.length;
-  let bytes = encoded.length;
-  for (let index = 0; index < encoded.length; index++) {
-    const unit = encoded.charCodeAt(index);
-    // A surrogate pair is two units and four bytes, so each half adds one; everything else above
-    // U+07FF adds two.
-    if (unit > 0x7f) bytes += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2;
-  }
-  return bytes;
+  // A surrogate pair is two units and four bytes, so each half adds one; every other unit above
+  // U+07FF adds two.
+  const above7bits = encoded.split(/[\u0080-\uffff]/).length;
+  const above11bits = encoded.split(/[\u0800-\ud7ff\ue000-\uffff]/).length;
+  return encoded.length + above7bits + above11bits - 2;
 }

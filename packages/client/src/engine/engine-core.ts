@@ -8,9 +8,9 @@ import { Connection, type End } from "./connection.ts";
 import { Counts } from "./counts.ts";
 import { Credentials, isPermanent, type Shown } from "./credentials.ts";
 import { defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
-import type { EngineListener, EngineOptions } from "./engine-options.ts";
+import type { EngineListener, EngineOptions, Hint } from "./engine-options.ts";
 import type { ClientEnvironment } from "./environment.ts";
-import { errorFromWire, finalErrorOf, HoldfastError } from "./errors.ts";
+import { cannot, errorFromWire, finalErrorOf, HoldfastError } from "./errors.ts";
 import { Migration } from "./migration.ts";
 import { ADOPT_MS, LEAVE_MS, SWITCH_MS, SWITCH_MS_MAX } from "./move-timings.ts";
 import { Publisher } from "./publisher.ts";
@@ -22,9 +22,6 @@ import { Subscriptions } from "./subscriptions.ts";
 const STABLE_MS = 5_000;
 const CLOSE_MS = 1_000;
 const REQUEST_ID_MAX = 2 ** 31 - 1;
-
-/** What is known of the surroundings: the network came or went, the page is seen again. */
-export type Hint = "online" | "offline" | "visible";
 
 /**
  * One client without presence. Every time, timer and chance comes from the environment: one seed
@@ -49,8 +46,9 @@ export class EngineCore implements EngineContext {
   readonly #attempts: Attempts;
   #cancelAdopt: () => void = () => {};
   #cancelRetire: () => void = () => {};
-  #idNext = 1;
-  #connectedAtMs: number | undefined;
+  #idLast = 0;
+  readonly #timers = new Set<() => void>();
+  #connectedAtMs = 0;
   #authRetried = false;
   #started = false;
   #nextMigrateMs: number | undefined;
@@ -60,14 +58,11 @@ export class EngineCore implements EngineContext {
     this.environment = environment;
     this.codec = options.codec;
     this.#listener = listener;
-    const { suspendAfterMs } = options;
-    this.#state = new ClientState({
-      clock: environment.clock,
-      suspendAfterMs,
-      tell: (change) => guard(this, () => listener.state(change)),
-    });
+    this.#state = new ClientState(this, options.suspendAfterMs, (change) =>
+      guard(this, () => listener.state(change)),
+    );
     this.#resumption = new Resumption(this);
-    this.#attempts = new Attempts(environment, () => this.#connect());
+    this.#attempts = new Attempts(this, () => this.#connect());
     this.#credentials = new Credentials(this, options.getToken);
     this.subscriptions = new Subscriptions(this, (connection) => this.#onCaughtUp(connection));
     this.#features = [this.subscriptions];
@@ -105,31 +100,32 @@ export class EngineCore implements EngineContext {
     this.#attempts.start();
   }
 
-  /**
-   * Says goodbye and ends everything that waits with `closed`. `done` when the transports are
-   * closed, or after 1 s.
-   */
+  /** Says goodbye, ends all with `closed`. `done` when the transports closed, or after 1 s. */
   close(done: () => void = () => {}): void {
-    const connections = this.#end(
-      "closed",
-      "close",
-      new HoldfastError("closed", "The client was closed"),
-    );
+    const error = new HoldfastError("closed", "The client was closed");
+    const connections = this.#end("closed", "close", error);
     let open = connections.length;
-    let told = false;
-    const tell = () => {
-      if (told) return;
-      told = true;
+    let tell = () => {
+      tell = () => {};
       cancel();
       done();
     };
-    const cancel = this.environment.clock.after(open === 0 ? 0 : CLOSE_MS, tell);
+    const cancel = this.after(open === 0 ? 0 : CLOSE_MS, () => tell());
     for (const connection of connections) connection.whenClosed(() => --open === 0 && tell());
   }
 
   hint(hint: Hint): void {
     if (this.#isOver() || !this.#started) return;
-    if (hint !== "visible") this.#state.offline = hint === "offline";
+    const { paused } = this.#attempts;
+    this.#attempts.paused = hint === "paused";
+    if (hint === "paused") {
+      // Nobody reads here: the node counts the session as away, and no network cuts what is idle.
+      for (const connection of [this.#retiring, this.#migration?.second, this.#primary])
+        connection?.end(1000, hint);
+      return;
+    }
+    if (hint !== "back") this.#state.offline = hint === "offline";
+    else if (paused) this.#state.begin();
     const connection = this.ready();
     if (connection) {
       connection.probe();
@@ -138,7 +134,8 @@ export class EngineCore implements EngineContext {
     else {
       if (hint === "online")
         this.#state.back(this.#resumption.pending ? "reconnecting" : "connecting");
-      this.#attempts.tryNow();
+      // A network that is back is back for everybody in it; a page for one user.
+      this.#attempts.tryNow(hint === "online" ? this.#attempts.windowMs : 0);
     }
   }
 
@@ -148,10 +145,35 @@ export class EngineCore implements EngineContext {
     return this.#primary?.info && !this.#primary.ended ? this.#primary : undefined;
   }
 
+  /** No request waits as long as the numbers take to begin anew. */
   nextId(): number {
-    const id = this.#idNext;
-    this.#idNext = id >= REQUEST_ID_MAX ? 1 : id + 1;
-    return this.#primary?.awaits(id) || this.#migration?.second?.awaits(id) ? this.nextId() : id;
+    this.#idLast = (this.#idLast % REQUEST_ID_MAX) + 1;
+    return this.#idLast;
+  }
+
+  nowMs(): number {
+    return this.environment.clock.nowMs();
+  }
+
+  chance(): number {
+    return this.environment.random.next();
+  }
+
+  /** Nothing is left running when the client ends. */
+  after(delayMs: number, task: () => void): () => void {
+    const cancel = this.environment.clock.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      task();
+    });
+    this.#timers.add(cancel);
+    return () => {
+      this.#timers.delete(cancel);
+      cancel();
+    };
+  }
+
+  defer(task: () => void): void {
+    this.environment.clock.defer(task);
   }
 
   report(error: unknown): void {
@@ -187,7 +209,7 @@ export class EngineCore implements EngineContext {
           });
           connection.request(
             { t: "connect", ...more },
-            (answer) => answer && connection.end(4000, "connect was refused"),
+            (answer) => answer && connection.end(4000, "not connected"),
           );
           for (const feature of this.#features)
             feature.attach(connection, !moving && this.#resumption.pending);
@@ -208,7 +230,7 @@ export class EngineCore implements EngineContext {
     }
     this.#planRefresh(connection);
     this.#attempts.windowMs = frame.windowMs;
-    this.#connectedAtMs = this.#now();
+    this.#connectedAtMs = this.nowMs();
     this.#authRetried = false;
     this.#cancelAdopt();
     this.#resumption.connected();
@@ -257,34 +279,28 @@ export class EngineCore implements EngineContext {
     const second = this.#migration?.stop();
     this.#migration = undefined;
     this.#resumption.lost(wasReady ? end.lostAtMs : undefined);
+    const name = end.goodbye?.name ?? (this.#attempts.paused ? "paused" : "lost");
     const error = finalErrorOf(end);
     if (second && (!error || error.code === "session_replaced")) {
       this.#adopt(second, end);
       return;
     }
     if (second) this.#sayGoodbye(second, false);
-    if (error) {
+    // Another token may be accepted; if that is refused too, it stays so.
+    const authRetry = this.#credentials.refused(name) && !this.#authRetried;
+    if (error && !authRetry) {
       this.#end("failed", error.code, error);
       return;
     }
     this.#cancelAdopt();
     this.#resumption.moved = false;
-    const name = end.goodbye?.name ?? "lost";
-    this.#credentials.refused(name);
-    const authRetry =
-      (name === "resume_rejected" || name === "token_expired") && !this.#authRetried;
     this.#authRetried ||= authRetry;
-    if (wasReady && this.#now() - (this.#connectedAtMs ?? 0) >= STABLE_MS)
-      this.#attempts.failures = 0;
+    if (wasReady && this.nowMs() - this.#connectedAtMs >= STABLE_MS) this.#attempts.failures = 0;
     else if (!authRetry) this.#attempts.failures++;
     const cause = end.goodbye && errorFromWire(end.goodbye);
-    if (!wasReady)
+    if (!wasReady && !this.#attempts.paused)
       this.report(
-        cause ??
-          new HoldfastError(
-            "connection_lost",
-            `Cannot connect: closed with ${end.closeCode} ${end.reason}`,
-          ),
+        cause ?? cannot("connection_lost", "connect", `closed with ${end.closeCode} ${end.reason}`),
       );
     this.#state.away(name, cause);
     this.#attempts.schedule(end.goodbye?.retryMs ?? 0);
@@ -299,7 +315,7 @@ export class EngineCore implements EngineContext {
     this.#resumption.moved = true;
     if (second.info) this.#onConnected(second, second.info);
     else
-      this.#cancelAdopt = this.environment.clock.after(ADOPT_MS, () => {
+      this.#cancelAdopt = this.after(ADOPT_MS, () => {
         this.#resumption.moved = false;
         this.#state.away(end.goodbye?.name ?? "lost");
       });
@@ -310,7 +326,7 @@ export class EngineCore implements EngineContext {
     const known =
       error instanceof HoldfastError
         ? error
-        : new HoldfastError("token_invalid", "Cannot connect: getToken failed", { cause: error });
+        : cannot("token_invalid", "connect", "getToken failed", { cause: error });
     if (isPermanent(error)) {
       this.#end("failed", known.code, known);
       return;
@@ -329,7 +345,7 @@ export class EngineCore implements EngineContext {
   // ---- moving ----
 
   #onMigrate(connection: Connection, deadlineMs: number): void {
-    if (connection === this.#migration?.second) this.#nextMigrateMs = this.#now() + deadlineMs;
+    if (connection === this.#migration?.second) this.#nextMigrateMs = this.nowMs() + deadlineMs;
     else if (connection !== this.#primary || !connection.info) return;
     else if (this.#migration) this.#migration.extend(deadlineMs);
     else this.#migrate(deadlineMs);
@@ -348,7 +364,7 @@ export class EngineCore implements EngineContext {
     const old = this.#primary;
     this.#migration = undefined;
     this.#primary = second;
-    this.#connectedAtMs = this.#now();
+    this.#connectedAtMs = this.nowMs();
     this.#attempts.windowMs = second.info?.windowMs ?? this.#attempts.windowMs;
     if (old) this.#retire(old, leftMs);
     this.#planRefresh(second);
@@ -364,7 +380,7 @@ export class EngineCore implements EngineContext {
     this.publisher.sendWaiting();
     this.calls.sendWaiting();
     if (this.#nextMigrateMs === undefined) return;
-    const deadlineMs = this.#nextMigrateMs - this.#now();
+    const deadlineMs = this.#nextMigrateMs - this.nowMs();
     this.#nextMigrateMs = undefined;
     if (deadlineMs > 0) this.#migrate(deadlineMs);
   }
@@ -396,11 +412,10 @@ export class EngineCore implements EngineContext {
       this.#retiring = undefined;
       this.#sayGoodbye(old, true);
     };
-    const { clock } = this.environment;
-    const cancelSwitch = clock.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () =>
+    const cancelSwitch = this.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () =>
       old.release(),
     );
-    const cancelLeave = clock.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
+    const cancelLeave = this.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
     this.#cancelRetire = () => {
       cancelSwitch();
       cancelLeave();
@@ -428,23 +443,16 @@ export class EngineCore implements EngineContext {
     this.#primary = undefined;
     this.#migration = undefined;
     this.#retiring = undefined;
-    this.#attempts.cancel();
-    this.#cancelAdopt();
-    this.#cancelRetire();
-    this.#resumption.stop();
     this.#credentials.stop();
     this.#state.end(state, reason, error);
     for (const connection of connections) this.#detach(connection);
     for (const feature of [...this.#features, this.publisher, this.calls]) feature.endAll(error);
     for (const connection of connections) connection.bye(false);
+    for (const cancel of this.#timers) cancel();
     return connections;
   }
 
   #isOver(): boolean {
     return this.#state.final !== undefined;
-  }
-
-  #now(): number {
-    return this.environment.clock.nowMs();
   }
 }

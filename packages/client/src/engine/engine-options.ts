@@ -22,3 +22,9 @@ export interface EngineListener {
   state(change: StateChange): void;
   error(error: unknown): void;
 }
+
+/**
+ * What is known of the surroundings: the network came or went; the page is seen or runs again; it
+ * is about to stop running (frozen, or kept for the case that the user comes back to it).
+ */
+export type Hint = "online" | "offline" | "back" | "paused";

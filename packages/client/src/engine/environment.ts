@@ -6,8 +6,6 @@ import type { Encoded } from "@holdfast/protocol";
  * clock.
  */
 export interface ClientClock {
-  /** Milliseconds since the Unix epoch; MAY jump. */
-  wallMs(): number;
   /** Milliseconds that never go back. */
   nowMs(): number;
   /**

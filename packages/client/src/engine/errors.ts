@@ -7,6 +7,7 @@ import { defined } from "./engine-context.ts";
 // that the client itself makes.
 const NUMBERS: Readonly<Record<string, number>> = {
   internal: 100,
+  try_later: 101,
   token_invalid: 151,
   unauthorized: 152,
   request_invalid: 200,
@@ -21,17 +22,15 @@ const NUMBERS: Readonly<Record<string, number>> = {
   aborted: 302,
   queue_full: 303,
   connection_lost: 304,
+  not_connected: 305,
 };
-const BACKOFF =
-  /^(internal|try_later|handshake_timeout|connection_limit|broker_\w+|rate_limited|rpc_timeout|rpc_limit|request_failed|timeout|queue_full|connection_lost|not_connected)$/;
-const NOW =
-  /^(draining|slow_consumer|idle_timeout|token_expired|resume_rejected|disconnected|stream_broken)$/;
+/** Numbers of the codes after which repeating can help later, and at once. */
+const BACKOFF = /^(10[0178]|110|21[3479]|22[2456]|30[1345])$/;
+const NOW = /^(10[2-69]|111)$/;
 
-/**
- * What may be done after an error of this name; `never` for one that this version does not know.
- */
-export const retryOf = (name: string): Retry =>
-  BACKOFF.test(name) ? "backoff" : NOW.test(name) ? "now" : "never";
+/** What may be done after this code; `never` for one that this version does not know. */
+export const retryOf = (number: number): Retry =>
+  BACKOFF.test(`${number}`) ? "backoff" : NOW.test(`${number}`) ? "now" : "never";
 
 /** What can be said of an error besides its code and text. */
 export interface HoldfastErrorDetails {
@@ -60,11 +59,23 @@ export class HoldfastError extends Error {
     this.name = "HoldfastError";
     this.code = code;
     this.number = details.number ?? NUMBERS[code] ?? 0;
-    this.retry = retryOf(code);
+    this.retry = retryOf(this.number);
     if (details.retryAfterMs !== undefined) this.retryAfterMs = details.retryAfterMs;
     if (details.path !== undefined) this.path = details.path;
   }
 }
+
+/** An error whose text says what could not be done, and why. */
+export const cannot = (
+  code: CodeName,
+  act: string,
+  found: string,
+  details?: HoldfastErrorDetails,
+): HoldfastError => new HoldfastError(code, `Cannot ${act}: ${found}`, details);
+
+/** The error of a request that is larger than the node takes. */
+export const tooLarge = (act: string, bytes: number, bytesMax: number): HoldfastError =>
+  cannot("payload_too_large", act, `${bytes} bytes, expected at most ${bytesMax}`);
 
 /** A node's `err`, `goodbye` or `unsubscribed` as an error. */
 export function errorFromWire(frame: {
@@ -101,9 +112,6 @@ export function finalErrorOf(end: {
   const { goodbye, closeCode, reason } = end;
   const number = goodbye?.code ?? closeCode - 4350;
   if (goodbye ? !isFinal(number) : closeCode < 4500 || closeCode > 4999) return undefined;
-  return goodbye
-    ? errorFromWire(goodbye)
-    : new HoldfastError("rejected_connect", `Closed by the node: ${closeCode} ${reason}`, {
-        number,
-      });
+  if (goodbye) return errorFromWire(goodbye);
+  return cannot("rejected_connect", "connect", `closed with ${closeCode} ${reason}`, { number });
 }

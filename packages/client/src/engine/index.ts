@@ -4,8 +4,8 @@ export { ClientEngine } from "./client-engine.ts";
 export type { Stats } from "./counts.ts";
 export type { GetToken, TokenReason } from "./credentials.ts";
 export type { EngineContext, Feature } from "./engine-context.ts";
-export { EngineCore, type Hint } from "./engine-core.ts";
-export type { EngineListener, EngineOptions } from "./engine-options.ts";
+export { EngineCore } from "./engine-core.ts";
+export type { EngineListener, EngineOptions, Hint } from "./engine-options.ts";
 export type {
   ClientClock,
   ClientEnvironment,

@@ -536,3 +536,32 @@ describe("at the same time", () => {
     expect(second().take()).toMatchObject([{ t: "unsubscribe", ch: "b" }]);
   });
 });
+
+test("a node that turns the move away and names a time makes no later attempt wait longer", () => {
+  const { old, clock, sockets, random } = settled();
+  random.value = 0.999;
+  old.send(migrate(60_000));
+  for (let attempt = 2; attempt < 8; attempt++) {
+    const second = sockets.at(-1);
+    second?.open();
+    second?.send({ t: "goodbye", code: 101, name: "try_later", msg: "", retryMs: 1_000 });
+    clock.advance(999);
+    expect(sockets).toHaveLength(attempt);
+    clock.advance(501);
+    expect(sockets).toHaveLength(attempt + 1);
+  }
+});
+
+test("one that just fails does: attempts move apart", () => {
+  const { old, clock, sockets, random } = settled();
+  random.value = 0.999;
+  old.send(migrate(60_000));
+  for (const delayMs of [1_000, 2_000, 4_000, 5_000, 5_000]) {
+    sockets.at(-1)?.drop();
+    const before = sockets.length;
+    clock.advance(delayMs * 0.99);
+    expect(sockets).toHaveLength(before);
+    clock.advance(delayMs * 0.01);
+    expect(sockets).toHaveLength(before + 1);
+  }
+});

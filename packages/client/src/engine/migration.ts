@@ -54,7 +54,7 @@ export class Migration {
   /** The second connection got its `connected`. */
   connected(connection: Connection): void {
     this.#cancel();
-    this.#cancel = this.#engine.environment.clock.after(CATCH_UP_MS, () => this.#take(connection));
+    this.#cancel = this.#engine.after(CATCH_UP_MS, () => this.#take(connection));
     this.check();
   }
 
@@ -97,17 +97,16 @@ export class Migration {
   }
 
   #retry(retryMs: number): void {
-    const { clock, random } = this.#engine.environment;
-    const spreadMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** Math.min(this.#failures, 8));
-    const delayMs = retryMs + random.next() * spreadMs;
+    const spreadMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** this.#failures);
+    const delayMs = retryMs + this.#engine.chance() * spreadMs;
     this.#cancel();
     this.#cancel = () => {};
     // Past the deadline the node closes the first connection, and an ordinary reconnect follows.
     if (this.#now() + delayMs < this.#deadlineAtMs)
-      this.#cancel = clock.after(delayMs, () => this.#attempt());
+      this.#cancel = this.#engine.after(delayMs, () => this.#attempt());
   }
 
   #now(): number {
-    return this.#engine.environment.clock.nowMs();
+    return this.#engine.nowMs();
   }
 }

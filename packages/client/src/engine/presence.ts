@@ -129,7 +129,7 @@ export class Presence implements Feature {
   watch(channel: string, listener: PresenceListener): () => void {
     const { final } = this.#engine;
     if (final) {
-      this.#engine.environment.clock.defer(() => guard(this.#engine, () => listener.error(final)));
+      this.#engine.defer(() => guard(this.#engine, () => listener.error(final)));
       return () => {};
     }
     const presence = this.#presenceIn(channel);
@@ -137,7 +137,7 @@ export class Presence implements Feature {
     for (const { connection, onConnection } of this.#attachments)
       this.#requestWatch(connection, onConnection, presence);
     if (this.#attachments.some(({ onConnection }) => onConnection.get(channel)?.watch === "live"))
-      this.#engine.environment.clock.defer(() => this.#tellReady(presence));
+      this.#engine.defer(() => this.#tellReady(presence));
     return () => {
       if (!presence.watchers.delete(listener) || presence.watchers.size > 0) return;
       this.#endWatch(presence);

@@ -4,7 +4,7 @@ import type { Encoded, Position } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { type Answer, byteLength, defined, type EngineContext } from "./engine-context.ts";
-import { errorFromWire, HoldfastError } from "./errors.ts";
+import { cannot, errorFromWire, HoldfastError, tooLarge } from "./errors.ts";
 
 /**
  * Publishes of one channel that are sent together; the next ones wait until all are answered, so
@@ -37,7 +37,8 @@ export type PublishDone = (
 
 interface Item {
   readonly id: number;
-  readonly channel: string;
+  /** What the text of an error calls it. */
+  readonly act: string;
   readonly queue: string;
   readonly encoded: Encoded;
   readonly bytes: number;
@@ -63,18 +64,17 @@ export class Publisher {
   readonly #limits: { readonly countMax: number; readonly bytesMax: number };
   readonly #prefix: string;
   readonly #queues = new Map<string, Item[]>();
-  readonly #notBefore = new Map<string, number>();
+  /** Queues that were refused and are not sent for a while; `""`: none is. */
+  readonly #resting = new Set<string>();
   #number = 0;
   #count = 0;
   #bytes = 0;
   #inFlight = 0;
-  #restUntilMs = 0;
   /**
    * One after a refusal for the rate, and one more for each publish that is taken: what is over the
    * rate is hardly sent.
    */
   #batchMax = BATCH_MAX;
-  #wake: { readonly atMs: number; readonly cancel: () => void } | undefined;
 
   constructor(
     engine: EngineContext,
@@ -82,7 +82,7 @@ export class Publisher {
   ) {
     this.#engine = engine;
     this.#limits = limits;
-    const word = () => Math.floor(engine.environment.random.next() * 2 ** 32).toString(36);
+    const word = () => Math.floor(engine.chance() * 2 ** 32).toString(36);
     this.#prefix = `${word()}${word()}${word()}${word()}`;
   }
 
@@ -106,14 +106,8 @@ export class Publisher {
     const queue = this.#queues.get(item.queue);
     if (queue) queue.push(item);
     else this.#queues.set(item.queue, [item]);
-    item.cancelTimer = this.#engine.environment.clock.after(options.timeoutMs, () =>
-      this.#settle(
-        item,
-        new HoldfastError(
-          "timeout",
-          `Cannot publish to ${channel}: not acknowledged within ${options.timeoutMs} ms`,
-        ),
-      ),
+    item.cancelTimer = this.#engine.after(options.timeoutMs, () =>
+      this.#settle(item, cannot("timeout", item.act, `no answer within ${options.timeoutMs} ms`)),
     );
     this.sendWaiting();
     return (error) => this.#settle(item, error);
@@ -123,24 +117,17 @@ export class Publisher {
   sendWaiting(): void {
     const connection = this.#engine.ready();
     if (!connection) return;
-    const nowMs = this.#engine.environment.clock.nowMs();
-    if (this.#restUntilMs > nowMs) {
-      this.#wakeAt(this.#restUntilMs);
-      return;
-    }
+    if (this.#resting.has("")) return;
     for (const [name, queue] of this.#queues) {
       if (this.#inFlight >= IN_FLIGHT_MAX) return;
-      const notBeforeMs = this.#notBefore.get(name) ?? 0;
-      if (notBeforeMs > nowMs) this.#wakeAt(notBeforeMs);
-      else if (!queue.some(({ sent }) => sent)) this.#sendBatch(connection, queue, nowMs);
+      if (!this.#resting.has(name) && !queue.some(({ sent }) => sent))
+        this.#sendBatch(connection, queue);
     }
   }
 
   endAll(error: HoldfastError): void {
     for (const queue of [...this.#queues.values()])
       for (const item of [...queue]) this.#settle(item, error);
-    this.#wake?.cancel();
-    this.#wake = undefined;
   }
 
   #item(
@@ -150,6 +137,7 @@ export class Publisher {
     done: PublishDone,
   ): Item | HoldfastError {
     if (this.#engine.final) return this.#engine.final;
+    const act = `publish to ${channel}`;
     const id = this.#engine.nextId();
     const idem = options.idempotencyKey ?? `${this.#prefix}-${++this.#number}`;
     let encoded: Encoded;
@@ -163,23 +151,26 @@ export class Publisher {
         data,
       });
     } catch (cause) {
-      return new HoldfastError(
-        "payload_invalid",
-        `Cannot publish to ${channel}: the data cannot be encoded`,
-        { cause },
-      );
+      return cannot("payload_invalid", act, "the data cannot be encoded", { cause });
     }
     const bytes = byteLength(encoded);
     const { countMax, bytesMax } = this.#limits;
     if (this.#count >= countMax || this.#bytes + bytes > bytesMax) {
       const found = `${this.#count} publishes of ${this.#bytes} bytes wait`;
-      return new HoldfastError(
+      return cannot(
         "queue_full",
-        `Cannot publish to ${channel}: ${found}, expected at most ${countMax} of ${bytesMax} bytes`,
+        act,
+        `${found}, expected at most ${countMax} of ${bytesMax} bytes`,
       );
     }
     const queue = options.ordered ? channel : `${channel}\n${id}`;
-    const fresh = {
+    return {
+      id,
+      act,
+      queue,
+      encoded,
+      bytes,
+      done,
       firstSentMs: undefined,
       firstTry: true,
       sent: false,
@@ -187,10 +178,10 @@ export class Publisher {
       tries: 0,
       cancelTimer: () => {},
     };
-    return { id, channel, queue, encoded, bytes, done, ...fresh };
   }
 
-  #sendBatch(connection: Connection, queue: readonly Item[], nowMs: number): void {
+  #sendBatch(connection: Connection, queue: readonly Item[]): void {
+    const nowMs = this.#engine.nowMs();
     let bytes = 0;
     for (const item of queue.slice(0, this.#batchMax)) {
       if (
@@ -199,16 +190,11 @@ export class Publisher {
       )
         return;
       if (item.bytes > connection.messageBytesMax) {
-        const found = `${item.bytes} bytes, expected at most ${connection.messageBytesMax}`;
-        this.#settle(
-          item,
-          new HoldfastError("payload_too_large", `Cannot publish to ${item.channel}: ${found}`),
-        );
+        this.#settle(item, tooLarge(item.act, item.bytes, connection.messageBytesMax));
         continue;
       }
       if (item.firstSentMs !== undefined && nowMs - item.firstSentMs > REPEAT_WITHIN_MS) {
-        const text = `Cannot publish to ${item.channel} again: it was sent too long ago`;
-        this.#settle(item, new HoldfastError("connection_lost", text));
+        this.#settle(item, cannot("connection_lost", `${item.act} again`, "sent too long ago"));
         continue;
       }
       bytes += item.bytes;
@@ -248,18 +234,25 @@ export class Publisher {
       this.#settle(item, error);
       return;
     }
-    const { clock, random } = this.#engine.environment;
     if (error.code === "rate_limited") {
       // The limit is the connection's: everything rests until there is room, and the node did not
       // take this one.
       if (item.firstTry) item.firstSentMs = undefined;
       this.#batchMax = 1;
-      const restMs = (error.retryAfterMs ?? REST_MS) * (1 + random.next());
-      this.#restUntilMs = Math.max(this.#restUntilMs, clock.nowMs() + restMs);
-      return;
+      this.#rest("", (error.retryAfterMs ?? REST_MS) * (1 + this.#engine.chance()));
+    } else {
+      const delayMs = requestDelayMs(item.tries++, error.retryAfterMs, this.#engine.chance());
+      this.#rest(item.queue, delayMs);
     }
-    const atMs = clock.nowMs() + requestDelayMs(item.tries++, error.retryAfterMs, random.next());
-    this.#notBefore.set(item.queue, Math.max(this.#notBefore.get(item.queue) ?? 0, atMs));
+  }
+
+  #rest(name: string, delayMs: number): void {
+    if (this.#resting.has(name)) return;
+    this.#resting.add(name);
+    this.#engine.after(delayMs, () => {
+      this.#resting.delete(name);
+      this.sendWaiting();
+    });
   }
 
   #settle(item: Item, result: Parameters<PublishDone>[0]): void {
@@ -283,17 +276,6 @@ export class Publisher {
     queue.splice(place, 1);
     if (queue.length > 0) return;
     this.#queues.delete(item.queue);
-    this.#notBefore.delete(item.queue);
-  }
-
-  #wakeAt(atMs: number): void {
-    if (this.#wake && this.#wake.atMs <= atMs) return;
-    this.#wake?.cancel();
-    const { clock } = this.#engine.environment;
-    const cancel = clock.after(atMs - clock.nowMs(), () => {
-      this.#wake = undefined;
-      this.sendWaiting();
-    });
-    this.#wake = { atMs, cancel };
+    this.#resting.delete(item.queue);
   }
 }

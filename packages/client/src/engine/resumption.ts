@@ -41,16 +41,14 @@ export class Resumption {
     if (!this.pending) return;
     this.#engine.counts.add(this.#moved ? "migrations" : "reconnects");
     this.#moved = false;
-    this.#cancel = this.#engine.environment.clock.after(CATCH_UP_MS, () => this.caughtUp());
+    this.#cancel = this.#engine.after(CATCH_UP_MS, () => this.caughtUp());
   }
 
   caughtUp(): void {
-    this.stop();
+    this.#cancel();
     if (this.#lostAtMs === undefined) return;
-    const pauseMs = Math.round(this.#nowMs() - this.#lostAtMs);
+    this.#engine.counts.resumed(this.#nowMs() - this.#lostAtMs);
     this.#lostAtMs = undefined;
-    this.#engine.counts.resumed(pauseMs);
-    this.#engine.counts.total.deliveryPauseMsLast = pauseMs;
     this.report();
   }
 
@@ -74,11 +72,7 @@ export class Resumption {
     if (this.#nowMs() - this.#reportedAtMs >= REPORT_MS) this.report();
   }
 
-  stop(): void {
-    this.#cancel();
-  }
-
   #nowMs(): number {
-    return this.#engine.environment.clock.nowMs();
+    return this.#engine.nowMs();
   }
 }

@@ -11,7 +11,7 @@ export type State = "connecting" | "connected" | "reconnecting" | "suspended" | 
 
 /**
  * What this library itself gives as the reason of a change. `resumed`: connected, and the same
- * session goes on. `close`: by the application.
+ * session goes on. `paused`: the page stops running. `close`: by the application.
  */
 export type OwnReason =
   | "connected"
@@ -20,6 +20,7 @@ export type OwnReason =
   | "offline"
   | "online"
   | "suspended"
+  | "paused"
   | "close";
 
 /** Why the state changed: also a code of the protocol's table, or one that a newer node knows. */

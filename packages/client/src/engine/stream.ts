@@ -73,10 +73,15 @@ export interface Recovered {
 export interface StreamListener {
   message(message: RawMessage): void;
   gap(gap: Gap): void;
-  /** The node has the subscription; `position` is where the stream goes on. Once. */
+  /**
+   * The node has the subscription; `position` is where the stream goes on. Again after a refusal.
+   */
   ready(position: Position): void;
   recovered(recovered: Recovered): void;
-  /** `ended`: nothing more will come. Otherwise it is being tried again. */
+  /**
+   * `ended`: nothing more will come. Otherwise the node is asked again: soon, or where `retry` is
+   * `never` on the next connection.
+   */
   error(error: HoldfastError, ended: boolean): void;
 }
 
@@ -86,30 +91,35 @@ export interface StreamStart {
   readonly last?: number;
 }
 
-export type Verdict = "delivered" | "duplicate" | "hole";
-
 /**
  * Position, listeners and the rules of order. It never goes back and never jumps unless a gap says
  * so.
  */
 export class Stream {
   readonly channel: string;
-  readonly last: number | undefined;
+  last?: number | undefined;
+  /** The node refused it for good. The next connection's node may know better. */
+  refused = false;
   cls: DeliveryClass | undefined;
   position: Position | undefined;
   /** Time of the last undeclared hole. */
-  holeMs: number | undefined;
+  holeMs = Number.NEGATIVE_INFINITY;
   /** A gap was declared since the last connection was lost. */
   lossy = false;
   #listeners: readonly StreamListener[] = [];
-  readonly #ready = new Set<StreamListener>();
+  /** What each listener was told last: `ready`, or the code of a refusal. */
+  readonly #told = new Map<StreamListener, string>();
   readonly #engine: EngineContext;
 
-  constructor(engine: EngineContext, channel: string, start: StreamStart) {
+  constructor(engine: EngineContext, channel: string) {
     this.#engine = engine;
     this.channel = channel;
-    this.last = start.last;
-    this.position = start.since;
+  }
+
+  /** How it begins; a stream that had a position goes on there. */
+  begin({ since, last }: StreamStart): void {
+    this.last = last;
+    this.position = since ?? this.position;
   }
 
   get listenerCount(): number {
@@ -122,7 +132,7 @@ export class Stream {
 
   remove(listener: StreamListener): void {
     this.#listeners = this.#listeners.filter((other) => other !== listener);
-    this.#ready.delete(listener);
+    this.#told.delete(listener);
   }
 
   /**
@@ -130,12 +140,13 @@ export class Stream {
    * behind a gap to come, if the node declares one.
    */
   tellReady(position = this.position): void {
-    if (!position) return;
-    this.#tell((listener) => {
-      if (this.#ready.has(listener)) return;
-      this.#ready.add(listener);
-      listener.ready(position);
-    });
+    if (position) this.#tellNews("ready", (listener) => listener.ready(position));
+  }
+
+  /** The node refused it for good: tells those that do not know. */
+  tellRefused(error: HoldfastError): void {
+    this.refused = true;
+    this.#tellNews(error.code, (listener) => listener.error(error, false));
   }
 
   tellRecovered(): void {
@@ -146,21 +157,22 @@ export class Stream {
   }
 
   tellError(error: HoldfastError, ended: boolean): void {
+    this.#told.clear();
     this.#tell((listener) => listener.error(error, ended));
   }
 
-  /** Takes a publication of the stream's present epoch. */
-  accept(frame: PubFrame<unknown>): Verdict {
+  /** Takes a publication of the stream's present epoch. False: one is missing before it. */
+  accept(frame: PubFrame<unknown>): boolean {
     const { position } = this;
     if (!position || frame.o <= position.offset) {
       this.#engine.counts.add("duplicates");
-      return "duplicate";
+      return true;
     }
-    if (this.cls !== "latest" && frame.o !== position.offset + 1) return "hole";
+    if (this.cls !== "latest" && frame.o !== position.offset + 1) return false;
     this.position = { epoch: position.epoch, offset: frame.o };
     const message = messageOf(this.channel, position.epoch, frame);
     this.#tell((listener) => listener.message(message));
-    return "delivered";
+    return true;
   }
 
   /**
@@ -179,6 +191,14 @@ export class Stream {
     this.#tell((listener) =>
       listener.gap({ channel, from, to: frame.to, reason: frame.reason, position: frame.pos }),
     );
+  }
+
+  #tellNews(news: string, task: (listener: StreamListener) => void): void {
+    this.#tell((listener) => {
+      if (this.#told.get(listener) === news) return;
+      this.#told.set(listener, news);
+      task(listener);
+    });
   }
 
   #tell(task: (listener: StreamListener) => void): void {

@@ -222,14 +222,6 @@ describe("refusals", () => {
     return { ...all, log, first: socket };
   };
 
-  test("a refusal for good ends the subscription, also for the next connection", () => {
-    const { log, first, socket, clock } = refuse(203, "permission_denied");
-    expect(log.lines).toEqual(["ended permission_denied"]);
-    first.drop();
-    clock.advance(2_000);
-    expect(socket().accept()).toHaveLength(1);
-  });
-
   test("a refusal for the moment is told and asked again after the hint", () => {
     const { log, first, clock } = refuse(214, "broker_unavailable", 500);
     expect(log.lines).toEqual(["error broker_unavailable"]);

@@ -1,16 +1,18 @@
 // Owns: the application's streams and what each connection brings of them: order, duplicates,
 // holes, gaps, catching up (H1, H2).
 import type { GapFrame, PubFrame, ServerFrame, SubscribedFrame } from "@holdfast/protocol";
-import { requestDelayMs } from "./backoff.ts";
+import { repeatLater } from "./backoff.ts";
 import {
+  type Attachment,
   type ChannelOnConnection,
+  delivers,
   HELD_MAX,
   isCaughtUp,
   newChannelOnConnection,
   openChannelOnConnection,
 } from "./channel-on-connection.ts";
 import type { Connection } from "./connection.ts";
-import { type Answer, defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
+import { defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
 import { errorFromWire, type HoldfastError } from "./errors.ts";
 import { Stream, type StreamListener, type StreamStart } from "./stream.ts";
 
@@ -18,13 +20,8 @@ import { Stream, type StreamListener, type StreamStart } from "./stream.ts";
 const HOLD_MS = 1_000;
 /** A second undeclared hole within this time ends the connection. */
 const HOLE_REPEAT_MS = 60_000;
-
-interface Attachment {
-  readonly connection: Connection;
-  readonly channels: Map<string, ChannelOnConnection>;
-  /** Subscriptions that are resumed after a loss, not moved. */
-  readonly resumes: boolean;
-}
+/** A subscription over a limit is asked for again after this and a random time. */
+const LIMIT_MS = 15_000;
 
 /**
  * Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends.
@@ -41,49 +38,42 @@ export class Subscriptions implements Feature {
     this.#caughtUp = caughtUp;
   }
 
-  /**
-   * The stream's start, when this channel has a subscription already (then another cannot choose
-   * where to begin).
-   */
+  /** Whether the channel has a subscription already (then another cannot choose where to begin). */
   has(channel: string): boolean {
-    return this.#streams.has(channel);
+    return this.#streams.get(channel)?.refused === false;
   }
 
   /**
-   * Adds a listener; the first one of a channel opens the subscription. The result removes it; the
-   * last one ends it.
+   * Adds a listener; the first one of a channel opens the subscription, and a further one of a
+   * channel that was refused asks for it again. The result removes it; the last one ends it.
    */
   subscribe(channel: string, listener: StreamListener, start: StreamStart): () => void {
     const { final } = this.#engine;
     if (final) {
-      this.#engine.environment.clock.defer(() =>
-        guard(this.#engine, () => listener.error(final, true)),
-      );
+      this.#engine.defer(() => guard(this.#engine, () => listener.error(final, true)));
       return () => {};
     }
-    let stream = this.#streams.get(channel);
-    if (stream) {
-      stream.add(listener);
-      const known = stream;
-      if (this.#attachments.some(({ channels }) => channels.get(channel)?.state === "live"))
-        this.#engine.environment.clock.defer(() => known.tellReady());
-    } else {
-      stream = new Stream(this.#engine, channel, start);
-      stream.add(listener);
-      this.#streams.set(channel, stream);
+    const known = this.#streams.get(channel);
+    const stream = known ?? new Stream(this.#engine, channel);
+    this.#streams.set(channel, stream);
+    stream.add(listener);
+    if (this.#on(channel).some(({ state }) => state === "live"))
+      this.#engine.defer(() => stream.tellReady());
+    if (!known || known.refused) {
+      stream.begin(start);
+      for (const { state, attachment } of this.#on(channel))
+        if (state === "refused") attachment.channels.delete(channel);
       this.#requestMissing(stream);
     }
-    const joined = stream;
     return () => {
-      joined.remove(listener);
-      if (joined.listenerCount === 0 && this.#streams.get(channel) === joined) this.#drop(joined);
+      stream.remove(listener);
+      if (stream.listenerCount === 0 && this.#streams.get(channel) === stream) this.#drop(stream);
     };
   }
 
   /** Asks for every stream. `resumes`: the application shall hear of the recovery. */
   attach(connection: Connection, resumes: boolean): void {
-    const attachment: Attachment = { connection, channels: new Map(), resumes };
-    this.#attachments = [...this.#attachments, attachment];
+    this.#attachments = [...this.#attachments, { connection, channels: new Map(), resumes }];
     for (const stream of this.#streams.values()) {
       if (resumes) stream.lossy = false;
       this.#requestMissing(stream);
@@ -91,11 +81,10 @@ export class Subscriptions implements Feature {
   }
 
   detach(connection: Connection): void {
+    this.#of(connection)?.channels.clear();
     this.#attachments = this.#attachments.filter((other) => other.connection !== connection);
-    for (const { channels } of this.#attachments) {
-      for (const [channel, carried] of channels)
-        if (carried.state === "holding") this.#release(channel, carried);
-    }
+    for (const { channels } of this.#attachments)
+      for (const carried of [...channels.values()]) this.#release(carried);
     for (const stream of this.#streams.values()) this.#requestMissing(stream);
   }
 
@@ -103,30 +92,29 @@ export class Subscriptions implements Feature {
   isSettled(connection: Connection): boolean {
     const attachment = this.#of(connection);
     if (!attachment) return false;
-    for (const channel of this.#streams.keys()) {
-      const carried = attachment.channels.get(channel);
-      if (!carried || carried.behind) return false;
-    }
+    for (const channel of this.#streams.keys())
+      if (attachment.channels.get(channel)?.behind !== false) return false;
     return true;
   }
 
   onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
     if (frame.t !== "pub" && frame.t !== "gap" && frame.t !== "unsubscribed") return;
-    if (frame.t === "unsubscribed" && frame.of !== undefined) return;
-    const attachment = this.#of(connection);
-    const stream = this.#streams.get(frame.ch);
-    const carried = attachment?.channels.get(frame.ch);
-    if (!attachment || !stream || !carried || carried.state === "requested") return;
+    const carried = this.#of(connection)?.channels.get(frame.ch);
+    if (carried?.state !== "live") return;
     if (frame.t === "unsubscribed") {
-      this.#end(stream, errorFromWire(frame), connection);
-      return;
-    }
-    if (carried.state === "holding") {
+      if (frame.of !== undefined) return;
+      // There is no subscription to end any more.
+      carried.state = "refused";
+      this.#end(carried.stream, errorFromWire(frame));
+    } else if (carried.held.length > 0) {
       carried.held.push(frame);
-      if (carried.held.length >= HELD_MAX) this.#release(frame.ch, carried);
-      return;
+      if (carried.held.length >= HELD_MAX) this.#release(carried);
+    } else {
+      if (frame.t === "gap") this.#gap(carried, frame);
+      else this.#pub(carried, frame);
+      if (this.#attachments.length > 1) this.#releaseFilled(carried.stream);
+      this.#checkCaughtUp(carried);
     }
-    this.#apply({ attachment, stream, carried }, frame);
   }
 
   /** Ends everything with an error. */
@@ -134,75 +122,45 @@ export class Subscriptions implements Feature {
     for (const stream of [...this.#streams.values()]) this.#end(stream, error);
   }
 
-  #apply(
-    at: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
-    frame: PubFrame<unknown> | GapFrame,
-  ): void {
-    const { attachment, stream, carried } = at;
-    if (frame.t === "gap") this.#gap(at, frame);
-    else this.#pub(at, frame);
-    this.#releaseFilled(stream);
-    if (carried.behind && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
-  }
-
-  #pub(
-    {
-      attachment,
-      stream,
-      carried,
-    }: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
-    frame: PubFrame<unknown>,
-  ): void {
-    if (frame.o <= carried.position.offset) {
+  #pub(carried: ChannelOnConnection, frame: PubFrame<unknown>): void {
+    const { stream, position, awaitsGap } = carried;
+    const { epoch } = position;
+    if (frame.o <= position.offset) {
       this.#engine.counts.add("duplicates");
       return;
     }
-    if (stream.cls !== "latest" && frame.o !== carried.position.offset + 1) {
-      this.#hole(attachment, stream);
+    if (stream.cls !== "latest" && frame.o !== position.offset + 1) {
+      this.#hole(carried);
       return;
     }
-    const { epoch } = carried.position;
-    if (carried.awaitsGap) {
-      carried.awaitsGap = false;
-      if (epoch !== stream.position?.epoch) {
-        // The node changed the epoch and declared no gap. Say it in its place: never silently.
-        this.#engine.counts.add("undeclared");
-        const from = (stream.position?.offset ?? 0) + 1;
-        stream.skip({ from, to: null, reason: "epoch", pos: { epoch, offset: frame.o - 1 } });
-      }
+    carried.awaitsGap = false;
+    if (awaitsGap && epoch !== stream.position?.epoch) {
+      // The node changed the epoch and declared no gap. Say it in its place: never silently.
+      this.#engine.counts.add("undeclared");
+      const from = (stream.position?.offset ?? 0) + 1;
+      stream.skip({ from, to: null, reason: "epoch", pos: { epoch, offset: frame.o - 1 } });
     }
     carried.position = { epoch, offset: frame.o };
-    if (epoch !== stream.position?.epoch) return; // Another connection has gone on to a newer epoch.
-    if (stream.accept(frame) === "hole") this.#hole(attachment, stream);
+    // Otherwise another connection has gone on to a newer epoch.
+    if (epoch === stream.position?.epoch && !stream.accept(frame)) this.#hole(carried);
   }
 
-  #gap(
-    {
-      attachment,
-      stream,
-      carried,
-    }: { attachment: Attachment; stream: Stream; carried: ChannelOnConnection },
-    frame: GapFrame,
-  ): void {
-    if (this.#mayBeFilled(attachment, stream, frame)) {
-      carried.state = "holding";
-      carried.held = [frame];
-      this.#engine.environment.clock.after(HOLD_MS, () => {
-        if (carried.state === "holding") this.#release(stream.channel, carried);
-      });
+  #gap(carried: ChannelOnConnection, frame: GapFrame): void {
+    if (!this.#mayBeFilled(carried, frame)) {
+      this.#skip(carried, frame);
       return;
     }
-    this.#skip(stream, carried, frame);
+    carried.held = [frame];
+    this.#engine.after(HOLD_MS, () => carried.held[0] === frame && this.#release(carried));
   }
 
-  #skip(stream: Stream, carried: ChannelOnConnection, frame: GapFrame): void {
+  #skip(carried: ChannelOnConnection, frame: GapFrame): void {
+    const { stream, awaitsGap } = carried;
     const present = stream.position?.epoch;
-    const leads =
-      carried.awaitsGap || carried.position.epoch === present || frame.pos.epoch === present;
+    const leads = awaitsGap || carried.position.epoch === present || frame.pos.epoch === present;
     // A head below the position that was asked for: the stream began anew and kept its epoch's
     // name.
-    const rewinds =
-      carried.awaitsGap && frame.to === null && carried.askedEpoch === frame.pos.epoch;
+    const rewinds = awaitsGap && frame.to === null && carried.askedEpoch === frame.pos.epoch;
     carried.awaitsGap = false;
     carried.position = frame.pos;
     if (leads) stream.skip(frame, rewinds);
@@ -212,60 +170,63 @@ export class Subscriptions implements Feature {
    * Whether another connection is still delivering what this one declares lost: a volatile
    * channel's move, above all.
    */
-  #mayBeFilled(attachment: Attachment, stream: Stream, frame: GapFrame): boolean {
-    const { position } = stream;
-    if (!position || position.epoch !== frame.pos.epoch || frame.pos.offset <= position.offset)
-      return false;
-    return this.#attachments.some(({ connection, channels }) => {
-      const other = channels.get(stream.channel);
-      return (
-        connection !== attachment.connection &&
-        other?.state === "live" &&
-        other.position.epoch === position.epoch
-      );
-    });
+  #mayBeFilled(carried: ChannelOnConnection, { pos }: GapFrame): boolean {
+    const { channel, position } = carried.stream;
+    return (
+      pos.epoch === position?.epoch &&
+      pos.offset > position.offset &&
+      this.#on(channel).some(
+        (other) => other !== carried && delivers(other) && other.position.epoch === pos.epoch,
+      )
+    );
   }
 
-  #releaseFilled(stream: Stream): void {
-    for (const { channels } of this.#attachments) {
-      const carried = channels.get(stream.channel);
-      const gap = carried?.held[0];
-      if (carried?.state !== "holding" || gap?.t !== "gap" || !stream.position) continue;
-      if (gap.pos.epoch !== stream.position.epoch || gap.pos.offset <= stream.position.offset)
-        this.#release(stream.channel, carried);
+  /** Goes on behind the gaps that another connection has filled meanwhile. */
+  #releaseFilled({ channel, position }: Stream): void {
+    for (const carried of this.#on(channel)) {
+      const [gap] = carried.held;
+      if (gap?.t !== "gap" || !position) continue;
+      if (gap.pos.epoch !== position.epoch || gap.pos.offset <= position.offset)
+        this.#release(carried);
     }
   }
 
-  #release(channel: string, carried: ChannelOnConnection): void {
-    const stream = this.#streams.get(channel);
-    const attachment = this.#attachments.find(({ channels }) => channels.get(channel) === carried);
+  /** Declares the gap that was held back, and goes on behind it. */
+  #release(carried: ChannelOnConnection): void {
     const [gap, ...rest] = carried.held;
-    carried.state = "live";
     carried.held = [];
-    if (!stream || !attachment || gap?.t !== "gap") return;
-    this.#skip(stream, carried, gap);
-    for (const frame of rest) this.onFrame(attachment.connection, frame);
-    if (carried.behind && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
+    if (gap?.t !== "gap" || !this.#isCurrent(carried)) return;
+    this.#skip(carried, gap);
+    for (const frame of rest) this.onFrame(carried.attachment.connection, frame);
+    this.#checkCaughtUp(carried);
   }
 
-  #hole({ connection }: Attachment, stream: Stream): void {
+  #hole(carried: ChannelOnConnection): void {
+    const { stream, attachment } = carried;
+    const { connection } = attachment;
+    const nowMs = this.#engine.nowMs();
+    const beforeMs = stream.holeMs;
     this.#engine.counts.add("undeclared");
-    const nowMs = this.#engine.environment.clock.nowMs();
-    const repeated = stream.holeMs !== undefined && nowMs - stream.holeMs < HOLE_REPEAT_MS;
     stream.holeMs = nowMs;
-    if (repeated) {
-      stream.holeMs = undefined;
+    if (nowMs - beforeMs < HOLE_REPEAT_MS) {
+      stream.holeMs = Number.NEGATIVE_INFINITY;
       connection.end(4011, "stream_broken");
       return;
     }
-    connection.request({ t: "unsubscribe", ch: stream.channel });
-    this.#request(connection, stream);
+    this.#unsubscribe(connection, stream.channel);
+    this.#request(attachment, stream);
   }
 
-  #channelCaughtUp(attachment: Attachment, stream: Stream, carried: ChannelOnConnection): void {
+  #checkCaughtUp(carried: ChannelOnConnection): void {
+    const { attachment, stream } = carried;
+    if (!carried.behind || !isCaughtUp(carried)) return;
     carried.behind = false;
     if (attachment.resumes && carried.askedEpoch !== undefined) stream.tellRecovered();
-    if (this.isSettled(attachment.connection)) this.#caughtUp(attachment.connection);
+    this.#checkSettled(attachment);
+  }
+
+  #checkSettled({ connection }: Attachment): void {
+    if (this.isSettled(connection)) this.#caughtUp(connection);
   }
 
   /**
@@ -273,99 +234,107 @@ export class Subscriptions implements Feature {
    * connection is asked, and the others when it has answered, so that they begin at the same place.
    */
   #requestMissing(stream: Stream): void {
-    for (const { connection, channels } of this.#attachments) {
-      if (channels.has(stream.channel)) continue;
-      if (!stream.position && this.#attachments.some((other) => other.channels.has(stream.channel)))
-        return;
-      this.#request(connection, stream);
+    const { channel } = stream;
+    for (const attachment of this.#attachments) {
+      if (attachment.channels.has(channel)) continue;
+      if (!stream.position && this.#on(channel).some(({ state }) => state !== "refused")) return;
+      this.#request(attachment, stream);
     }
   }
 
-  #request(connection: Connection, stream: Stream, tries = 0): void {
-    const channels = this.#of(connection)?.channels;
+  #request(attachment: Attachment, stream: Stream, tries = 0): void {
     const { channel, position, last } = stream;
-    const carried = newChannelOnConnection(position?.epoch);
-    carried.tries = tries;
-    channels?.set(channel, carried);
-    connection.request(
-      defined({
-        t: "subscribe" as const,
-        ch: channel,
-        pos: position,
-        last: position ? undefined : last,
-      }),
+    const carried = newChannelOnConnection(attachment, stream, tries);
+    attachment.channels.set(channel, carried);
+    const start = { pos: position, last: position ? undefined : last };
+    attachment.connection.request(
+      defined({ t: "subscribe" as const, ch: channel, ...start }),
       (answer) => {
-        if (answer && channels?.get(channel) === carried && this.#streams.get(channel) === stream)
-          this.#onAnswer({ connection, stream, carried }, answer);
+        if (!this.#isCurrent(carried) || carried.state !== "requested") return;
+        if (answer?.t === "subscribed") this.#onSubscribed(carried, answer);
+        else if (answer?.t === "err") this.#onRefused(carried, errorFromWire(answer));
       },
     );
   }
 
-  #onAnswer(
-    at: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
-    answer: Answer,
-  ): void {
-    if (answer.t === "subscribed") this.#onSubscribed(at, answer);
-    else if (answer.t === "err") this.#onRefused(at, errorFromWire(answer));
-  }
-
-  #onSubscribed(
-    {
-      connection,
-      stream,
-      carried,
-    }: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
-    frame: SubscribedFrame,
-  ): void {
+  #onSubscribed(carried: ChannelOnConnection, frame: SubscribedFrame): void {
+    const { stream } = carried;
     openChannelOnConnection(carried, frame);
     stream.cls = frame.cls;
     stream.position ??= frame.pos;
+    stream.refused = false;
     stream.tellReady(frame.pos);
     this.#requestMissing(stream);
-    const attachment = this.#of(connection);
-    if (attachment && isCaughtUp(carried)) this.#channelCaughtUp(attachment, stream, carried);
+    this.#checkCaughtUp(carried);
   }
 
-  #onRefused(
-    {
-      connection,
-      stream,
-      carried,
-    }: { connection: Connection; stream: Stream; carried: ChannelOnConnection },
-    error: HoldfastError,
-  ): void {
-    if (error.retry === "never") {
-      this.#end(stream, error, connection);
-      return;
-    }
-    stream.tellError(error, false);
-    const { clock, random } = this.#engine.environment;
-    clock.after(requestDelayMs(carried.tries, error.retryAfterMs, random.next()), () => {
-      const current =
-        this.#of(connection)?.channels.get(stream.channel) === carried &&
-        this.#streams.get(stream.channel) === stream;
-      if (current) this.#request(connection, stream, carried.tries + 1);
+  #onRefused(carried: ChannelOnConnection, error: HoldfastError): void {
+    const { attachment, stream, tries } = carried;
+    const { code, retry } = error;
+    let { retryAfterMs } = error;
+    // The node did not carry out an earlier `unsubscribe`.
+    if (code === "already_subscribed") this.#unsubscribe(attachment.connection, stream.channel);
+    else if (retry === "never") {
+      this.#refuse(stream, error);
+      if (code !== "subscription_limit") return;
+      retryAfterMs ??= LIMIT_MS;
+    } else stream.tellError(error, false);
+    repeatLater(this.#engine, { tries, retryAfterMs }, () => {
+      if (this.#isCurrent(carried)) this.#request(attachment, stream, tries + 1);
     });
   }
 
-  /** `refusedBy` has no subscription to end any more. */
-  #end(stream: Stream, error: HoldfastError, refusedBy?: Connection): void {
-    this.#of(refusedBy)?.channels.delete(stream.channel);
+  /** The node of one connection does not allow it, so no other connection goes on with it. */
+  #refuse(stream: Stream, error: HoldfastError): void {
+    stream.tellRefused(error);
+    for (const carried of this.#on(stream.channel)) {
+      const { attachment, state } = carried;
+      if (state === "live") this.#unsubscribe(attachment.connection, stream.channel);
+      carried.state = "refused";
+      carried.behind = false;
+      carried.held = [];
+      this.#checkSettled(attachment);
+    }
+    this.#requestMissing(stream);
+  }
+
+  #end(stream: Stream, error: HoldfastError): void {
     this.#drop(stream);
     stream.tellError(error, true);
   }
 
-  #drop(stream: Stream): void {
-    const { channel } = stream;
+  #drop({ channel }: Stream): void {
     this.#streams.delete(channel);
-    for (const { connection, channels } of this.#attachments) {
-      if (!channels.delete(channel)) continue;
-      connection.request({ t: "unsubscribe", ch: channel });
-      if (this.isSettled(connection)) this.#caughtUp(connection);
+    for (const { attachment, state } of this.#on(channel)) {
+      attachment.channels.delete(channel);
+      if (state !== "refused") this.#unsubscribe(attachment.connection, channel);
+      this.#checkSettled(attachment);
     }
   }
 
-  #of(connection: Connection | undefined): Attachment | undefined {
+  /** Repeated while the node refuses it for the moment, until the channel is asked for again. */
+  #unsubscribe(connection: Connection, channel: string, tries = 0): void {
+    connection.request({ t: "unsubscribe", ch: channel }, (answer) => {
+      const { retry, retryAfterMs } = answer?.t === "err" ? errorFromWire(answer) : {};
+      if (retry !== "backoff") return;
+      repeatLater(this.#engine, { tries, retryAfterMs }, () => {
+        if (this.#of(connection)?.channels.has(channel) === false)
+          this.#unsubscribe(connection, channel, tries + 1);
+      });
+    });
+  }
+
+  /** False once the connection ended, the stream ended, or the stream was asked for again there. */
+  #isCurrent(carried: ChannelOnConnection): boolean {
+    return carried.attachment.channels.get(carried.stream.channel) === carried;
+  }
+
+  /** What the connections bring of a channel. */
+  #on(channel: string): ChannelOnConnection[] {
+    return this.#attachments.flatMap(({ channels }) => channels.get(channel) ?? []);
+  }
+
+  #of(connection: Connection): Attachment | undefined {
     return this.#attachments.find((other) => other.connection === connection);
   }
 }

@@ -84,7 +84,7 @@ export class Told {
         if (request.t === "subscribe") this.#positions.delete(channel);
         if (request.t === "watch") this.members.delete(channel);
         return request.t === "subscribe"
-          ? { code: answer.name, ended: true }
+          ? { code: answer.name, ended: false }
           : { code: answer.name };
       case "subscribed":
         this.#positions.set(channel, this.#positions.get(channel) ?? (answer.pos as Position));

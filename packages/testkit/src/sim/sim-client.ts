@@ -198,13 +198,15 @@ export class SimClient {
         },
         ready: (position: Position) => {
           trace.add(who, "ready", `${channel} ${position.epoch} ${position.offset}`);
+          oracle.ended = false;
           oracle.ready(position);
         },
         recovered: ({ lossless }) =>
           trace.add(who, "recovered", `${channel} ${lossless ? "whole" : "with a gap"}`),
         error: (error, ended) => {
           trace.add(who, "refused", `${channel} ${error.code}`);
-          if (!ended) return;
+          // Refused for good: nothing comes until the node of another connection accepts it.
+          if (!ended && error.retry !== "never") return;
           oracle.ended = true;
           const expected =
             forbidden ||
