@@ -78,6 +78,20 @@ describe("the oracle notices", () => {
     expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("H3");
   });
 
+  test("a bus on which a refused order is told as carried out", () => {
+    const wrapBroker = brokerWith(({ bus }) => ({
+      bus: {
+        listen: (listener) => bus.listen(listener),
+        send(message) {
+          if (message.kind !== "order-done") return bus.send(message);
+          const { refused: _, ...obeyed } = message;
+          return bus.send(obeyed);
+        },
+      },
+    }));
+    expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("orders");
+  });
+
   test("a history that leaves a publication out", () => {
     const wrapBroker = brokerWith((broker) => ({
       history: async (channel, stream, query) => {

@@ -303,7 +303,7 @@ export type UndrainInput = Readonly<Record<string, never>>;
 
 /** What `undrain` answers. */
 export interface UndrainOutput {
-  /** False when there was no drain. */
+  /** False when there was no drain, or the process ends behind it. */
   readonly undone: boolean;
 }
 
@@ -326,6 +326,16 @@ export interface NodesOutput {
     readonly lagMs: number;
     readonly memoryBytes: number;
     readonly brokerOk: boolean;
+    /**
+     * Orders that the node obeyed, refused for their token, and gave in vain, since it started.
+     * `fence`: the highest token that it obeyed.
+     */
+    readonly orders?: {
+      readonly obeyed: number;
+      readonly refused: number;
+      readonly expired: number;
+      readonly fence?: number;
+    };
     readonly draining?: {
       readonly remaining: number;
       readonly deadlineInMs: number;
@@ -337,8 +347,8 @@ export interface NodesOutput {
 export interface NodeDrainInput {
   readonly node: string;
   /**
-   * Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock,
-   * in ms.
+   * Fencing: a node refuses an order with a lower token than the highest that it obeyed
+   * (`order_refused`). Without a token an order neither asks for that nor changes it.
    */
   readonly token?: number;
   readonly windowMs?: number;
@@ -352,8 +362,8 @@ export type NodeDrainOutput = Readonly<Record<string, never>>;
 export interface NodeUndrainInput {
   readonly node: string;
   /**
-   * Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock,
-   * in ms.
+   * Fencing: a node refuses an order with a lower token than the highest that it obeyed
+   * (`order_refused`). Without a token an order neither asks for that nor changes it.
    */
   readonly token?: number;
 }
@@ -436,6 +446,8 @@ export const PASSING_CODES: ReadonlySet<string> = new Set([
   "broker_unavailable",
   "draining",
   "internal",
+  "order_expired",
+  "order_unconfirmed",
   "rate_limited",
   "request_failed",
   "request_timeout",

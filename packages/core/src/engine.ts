@@ -6,7 +6,14 @@ import type { HubNeeds } from "./channel/channel-hub.ts";
 import { Hubs } from "./channel/hubs.ts";
 import { Reads } from "./channel/reads.ts";
 import { Operator } from "./control/commands.ts";
-import type { DrainProgress, NodeControl, NodeInfo, NodeState } from "./control/control.ts";
+import type {
+  DrainOptions,
+  DrainProgress,
+  NodeControl,
+  NodeInfo,
+  NodeState,
+} from "./control/control.ts";
+import { Orders } from "./control/orders.ts";
 import type { DoorCodec, DoorLimits, Item } from "./door.ts";
 import { Draining } from "./drain/draining.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
@@ -112,6 +119,7 @@ class Engine implements NodeEngine {
   readonly #draining: Draining;
   readonly #fleet: FleetMember;
   readonly #operator: Operator;
+  readonly #orders: Orders;
   readonly #revocations: Revocations;
   readonly #lease: Lease;
   readonly #sweep: Sweep;
@@ -138,6 +146,7 @@ class Engine implements NodeEngine {
       startedAtMs: () => this.#startedAtMs,
       drain: () => this.#draining.progress(),
       vitals: ports.vitals ?? (() => NO_VITALS),
+      orders: () => this.#orders.figures,
     });
     this.#draining = new Draining(this.#parts, this.#fleet);
     this.#handshake = new Handshake(this.#parts, {
@@ -150,11 +159,15 @@ class Engine implements NodeEngine {
       requests: new Requests(this.#parts),
       windowMs: () => this.#fleet.windowMs(),
     });
+    this.#orders = new Orders(this.#parts, {
+      isEnding: () => this.#draining.isFinal,
+      drain: (options) => void this.drain(options),
+      undrain: () => void this.undrain(),
+    });
     this.#operator = new Operator(this.#parts, {
       revocations: this.#revocations,
       fleet: this.#fleet,
-      drain: (options) => void this.drain(options),
-      undrain: () => void this.undrain(),
+      orders: this.#orders,
     });
     this.#lease = new Lease(this.#parts);
     this.#sweep = new Sweep(this.#parts, [
@@ -315,9 +328,7 @@ class Engine implements NodeEngine {
     };
   }
 
-  drain(
-    options: { readonly windowMs?: number; readonly preDelayMs?: number } = {},
-  ): Promise<DrainProgress> {
+  drain(options: DrainOptions = {}): Promise<DrainProgress> {
     return this.#draining.start(options);
   }
 

@@ -2,6 +2,7 @@
 
 export * from "@holdfast/contract";
 export * from "./control/control.ts";
+export type { OrderFigures } from "./control/order-messages.ts";
 export * from "./door.ts";
 export { createNodeEngine, type DoorEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";

@@ -42,6 +42,10 @@ export interface Observer {
     count: number,
     progress: DrainProgress,
   ): void;
+  /**
+   * This node obeyed an order, refused it for its token, or gave one that no node took in time.
+   */
+  ordered(order: "drain" | "undrain", outcome: "obeyed" | "refused" | "expired"): void;
   /** Sessions were asked to move to even out load. */
   rebalanced(count: number): void;
   /** Another node appeared, left on purpose, or was not heard of for its lease. */

@@ -3,6 +3,7 @@
 import type { Identity, StreamOptions } from "@holdfast/contract";
 import type { CodeName, Payload, Position, Publication } from "@holdfast/protocol";
 import type { SessionInfo } from "./control/control.ts";
+import type { OrderMessage } from "./control/order-messages.ts";
 import type { NodeFigures } from "./fleet/view.ts";
 
 /**
@@ -284,20 +285,7 @@ export type BusMessage =
   /** A node's word about itself; `left`: its last. */
   | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
   | { readonly kind: "left"; readonly from: string }
-  /**
-   * `token` fences: a node obeys no order whose token is below the highest it has seen. Void after
-   * wall time `untilMs`.
-   */
-  | {
-      readonly kind: "order";
-      readonly from: string;
-      readonly node: string;
-      readonly order: "drain" | "undrain";
-      readonly token: number;
-      readonly untilMs: number;
-      readonly windowMs?: number;
-      readonly preDelayMs?: number;
-    }
+  | OrderMessage
   | {
       readonly kind: "ask";
       readonly from: string;

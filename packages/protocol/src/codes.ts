@@ -301,6 +301,30 @@ export const CODES = {
     "An operator or a changed token ended the subscription.",
     "None.",
   ),
+  order_refused: row(
+    230,
+    "never",
+    "The node obeyed an order with a higher token.",
+    "Give up: a newer order stands. Or order without a token.",
+  ),
+  node_ending: row(
+    233,
+    "never",
+    "The node's process ends when it is drained: that drain cannot be undone.",
+    "Wait for its replacement.",
+  ),
+  order_expired: row(
+    231,
+    "backoff",
+    "The node did not answer in time. It will not carry the order out.",
+    "Repeat.",
+  ),
+  order_unconfirmed: row(
+    232,
+    "backoff",
+    "The node took the order and said no more: it may have been carried out.",
+    "Look at the node's state; repeat.",
+  ),
 
   closed: row(300, "never", "The client was closed by the application.", "Make a new client."),
   timeout: row(301, "backoff", "No answer came in time.", "Repeat; publishes are safe to repeat."),

@@ -38,6 +38,7 @@ describe("the observer", () => {
     ["requestFailed", ["rate_limited"], undefined],
     ["rpc", ["sum", "ok", 1], undefined],
     ["leaseRenewed", ["failed"], undefined],
+    ["ordered", ["drain", "refused"], undefined],
     ["drainStep", ["migrate", 1, PROGRESS], undefined],
     ["drainStep", ["started", 2, PROGRESS], "drain_started"],
     ["drainStep", ["finished", 2, PROGRESS], "drain_finished"],

@@ -99,6 +99,7 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
     leaseRenewed: metrics.leaseRenewed,
+    ordered: metrics.ordered,
     drainStep(step, count, progress) {
       metrics.drainStep(step, count, progress);
       const { deadlineInMs, ...counts } = progress;

@@ -22,6 +22,7 @@ import { asRefused, Refused } from "../session/refusal.ts";
 import type { Revocations } from "../session/revocations.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { NodeControl, OrderOptions, SessionInfo } from "./control.ts";
+import type { Orders } from "./orders.ts";
 import { type QuestionNeeds, Questions } from "./questions.ts";
 
 type Who = { readonly user?: string; readonly session?: string };
@@ -42,21 +43,17 @@ export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
 export interface OperatorNode {
   readonly revocations: Pick<Revocations, "add">;
   readonly fleet: Pick<FleetMember, "heard" | "nodes" | "others">;
-  drain(options: { readonly windowMs?: number; readonly preDelayMs?: number }): void;
-  undrain(): void;
+  readonly orders: Pick<Orders, "give" | "heard">;
 }
 
 /** Channel names told of one session. */
 const CHANNELS_TOLD_MAX = 100;
-/** How long an order to another node stays good. */
-const ORDER_MS = 10_000;
 
 /** The part of NodeControl that concerns channels, sessions and other nodes. */
 export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain"> {
   readonly #parts: CommandNeeds;
   readonly #node: OperatorNode;
   readonly #questions: Questions;
-  #tokenSeen = 0;
 
   constructor(parts: CommandNeeds, node: OperatorNode) {
     this.#parts = parts;
@@ -203,33 +200,19 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     return this.#questions.sessions(query, others);
   }
 
-  async order(
+  order(
     node: string,
     order: "drain" | "undrain",
     options: OrderOptions = {},
   ): Promise<Outcome<void>> {
-    const { clock, settings, broker } = this.#parts;
-    if (!this.#node.fleet.nodes().some((known) => known.node === node)) {
-      return {
-        ok: false,
-        code: "request_invalid",
-        message: `Cannot ${order} "${node}": no such node is known`,
-        path: "node",
-      };
-    }
-    const wallMs = clock.wallMs();
-    const { token = wallMs, ...times } = options;
-    return outcomeOf(() =>
-      broker.bus.send({
-        kind: "order",
-        from: settings().nodeId,
-        node,
-        order,
-        token,
-        untilMs: wallMs + ORDER_MS,
-        ...times,
-      }),
-    );
+    if (this.#node.fleet.nodes().some((known) => known.node === node))
+      return this.#node.orders.give(node, order, options);
+    return Promise.resolve({
+      ok: false,
+      code: "request_invalid",
+      message: `Cannot ${order} "${node}": no such node is known`,
+      path: "node",
+    });
   }
 
   // ---- from other nodes, and this one ----
@@ -243,30 +226,14 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
       case "answer":
         return this.#questions.heard(message);
       case "order":
-        return this.#follow(message);
+      case "order-asked":
+      case "order-go":
+      case "order-done":
+        return this.#node.orders.heard(message);
       case "disconnect":
       case "unsubscribe":
         return this.#obey(message);
     }
-  }
-
-  #follow({
-    node,
-    order,
-    token,
-    untilMs,
-    windowMs,
-    preDelayMs,
-  }: Extract<BusMessage, { kind: "order" }>): void {
-    const { clock, settings } = this.#parts;
-    if (node !== settings().nodeId || token < this.#tokenSeen || clock.wallMs() > untilMs) return;
-    this.#tokenSeen = token;
-    if (order === "undrain") this.#node.undrain();
-    else
-      this.#node.drain({
-        ...(windowMs === undefined ? {} : { windowMs }),
-        ...(preDelayMs === undefined ? {} : { preDelayMs }),
-      });
   }
 
   #obey(message: Extract<BusMessage, { kind: "disconnect" | "unsubscribe" }>): void {

@@ -55,6 +55,13 @@ export interface DrainProgress {
   readonly deadlineInMs: number;
 }
 
+export interface DrainOptions {
+  readonly windowMs?: number;
+  readonly preDelayMs?: number;
+  /** The process ends when it is done: it cannot be undone. */
+  readonly isFinal?: boolean;
+}
+
 export interface OrderOptions {
   readonly windowMs?: number;
   readonly preDelayMs?: number;
@@ -123,16 +130,18 @@ export interface NodeControl {
     query: SessionsQuestion,
   ): Promise<{ readonly sessions: readonly SessionInfo[]; readonly missing: readonly string[] }>;
   /**
-   * Orders another node (or this one) to drain or to stop draining. Resolves when the order is on
-   * its way; `nodes` shows what became of it. `token` fences: a node ignores orders with a lower
-   * one than it has seen; default: the wall clock.
+   * Orders another node (or this one) to drain or to stop draining. Resolves when the node has
+   * begun to obey, when it has refused (`order_refused`, `node_ending`), or when nothing was heard
+   * of it in time: `order_expired` if it will not be carried out, `order_unconfirmed` if it may
+   * have been. `token` fences: a node refuses an order with a lower one than the highest that it
+   * obeyed. Orders without a token neither ask for it nor change it.
    */
   order(node: string, order: "drain" | "undrain", options?: OrderOptions): Promise<Outcome<void>>;
   /** Starts a drain; again: changes its window. Resolves when no connection is left. */
-  drain(options?: {
-    readonly windowMs?: number;
-    readonly preDelayMs?: number;
-  }): Promise<DrainProgress>;
-  /** Ends a drain that was begun; sessions that are here stay. False when there was none. */
+  drain(options?: DrainOptions): Promise<DrainProgress>;
+  /**
+   * Ends a drain that was begun; sessions that are here stay. False when there was none, or the
+   * process ends behind it.
+   */
   undrain(): boolean;
 }

@@ -1,7 +1,7 @@
 // Owns: giving the node's connections up on purpose: paced, one notice each, done by the deadline
 // (H6).
 
-import type { DrainProgress } from "../control/control.ts";
+import type { DrainOptions, DrainProgress } from "../control/control.ts";
 import type { Observer } from "../observer.ts";
 import { createDrainPacer, type DrainPacer } from "../pacing/drain-pacer.ts";
 import type { Clock } from "../ports.ts";
@@ -45,6 +45,7 @@ export class Draining {
   #finish: (progress: DrainProgress) => void = () => {};
   #finished: Promise<DrainProgress> | undefined;
   #over = false;
+  #isFinal = false;
   #total = 0;
   #moved = 0;
   #told = 0;
@@ -64,6 +65,11 @@ export class Draining {
   /** True from the start until it is undone, also when it is finished. */
   get begun(): boolean {
     return this.running || this.#over;
+  }
+
+  /** The process ends behind this drain, which therefore cannot be undone. */
+  get isFinal(): boolean {
+    return this.#isFinal;
   }
 
   /**
@@ -92,11 +98,9 @@ export class Draining {
   }
 
   /** Begins, or changes the window of the one that runs. Resolves when no connection is left. */
-  start(options: {
-    readonly windowMs?: number;
-    readonly preDelayMs?: number;
-  }): Promise<DrainProgress> {
+  start(options: DrainOptions): Promise<DrainProgress> {
     const { clock, settings, observer } = this.#parts;
+    if (options.isFinal === true) this.#isFinal = true;
     const windowMs = options.windowMs ?? settings().drain.windowMs;
     if (this.#over) return Promise.resolve(this.#now());
     if (this.#finished !== undefined) {
@@ -121,13 +125,7 @@ export class Draining {
    * The newest order's window counts, and its delay where that ends sooner: whoever stops a node
    * that drains already has a deadline of its own.
    */
-  #change({
-    windowMs,
-    preDelayMs,
-  }: {
-    readonly windowMs?: number;
-    readonly preDelayMs?: number;
-  }): void {
+  #change({ windowMs, preDelayMs }: DrainOptions): void {
     const nowMs = this.#parts.clock.nowMs();
     this.#windowMs = windowMs ?? this.#windowMs;
     if (this.#pacer !== undefined) {
@@ -142,7 +140,7 @@ export class Draining {
 
   /** Ends the drain; sessions that are here stay. Whoever was told may still go. */
   undo(): boolean {
-    if (!this.begun) return false;
+    if (!this.begun || this.#isFinal) return false;
     this.#cancel();
     for (const connection of this.#parts.sessions.connections) connection.toldToLeave = false;
     this.#asked = 0;

@@ -198,35 +198,6 @@ test("a moving session is turned away by an old revision while a newer one is re
   expect(answers).toEqual([...Array.from({ length: 6 }, () => "try_later"), "connected"]);
 });
 
-test("orders reach the node they name, once, and an older token than the newest seen is ignored", async () => {
-  const { nodes, advance } = await fleet(["a", "b"]);
-  const [a, b] = nodes as [EngineHarness, EngineHarness];
-  await advance(1100);
-  const client = await b.connect({ migrates: true });
-  expect(await a.engine.order("b", "drain", { windowMs: 4000, token: 5 })).toEqual({
-    ok: true,
-    value: undefined,
-  });
-  await advance(1100);
-  expect(b.engine.state).toBe("draining");
-  expect(a.engine.nodes().find(({ node }) => node === "b")).toMatchObject({
-    state: "draining",
-    draining: { remaining: 1 },
-  });
-  await a.engine.order("b", "undrain", { token: 4 });
-  await advance(50);
-  expect(b.engine.state).toBe("draining");
-  await a.engine.order("b", "undrain", { token: 6 });
-  await advance(50);
-  expect(b.engine.state).toBe("ready");
-  expect(await told([client])).toBe(1);
-  expect(await a.engine.order("z", "drain")).toMatchObject({
-    ok: false,
-    code: "request_invalid",
-    path: "node",
-  });
-});
-
 test("sessions of one user that come back find a place on fewer nodes; newcomers do not, and there is an end", async () => {
   const clock = createManualClock();
   const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });

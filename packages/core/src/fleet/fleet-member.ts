@@ -2,6 +2,7 @@
 // follows.
 
 import type { DrainProgress, NodeState } from "../control/control.ts";
+import type { OrderFigures } from "../control/order-messages.ts";
 import { WindowAdvice } from "../drain/window-advice.ts";
 import type { Observer } from "../observer.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
@@ -33,6 +34,7 @@ export interface FleetNode {
   state(): NodeState;
   startedAtMs(): number;
   drain(): DrainProgress | undefined;
+  orders(): OrderFigures;
   vitals(): Vitals;
 }
 
@@ -209,6 +211,7 @@ export class FleetMember {
       sessions: sessions.count,
       handshakesPerSecond: this.#meter.handshakesPerSecond,
       ...this.#node.vitals(),
+      orders: this.#node.orders(),
       ...(drain === undefined
         ? {}
         : { draining: { remaining: drain.remaining, deadlineInMs: drain.deadlineInMs } }),

@@ -1,6 +1,7 @@
 // Owns: what one node knows of the others: who there is, how they are, and who was not heard of for
 // too long.
 import type { NodeState } from "../control/control.ts";
+import type { OrderFigures } from "../control/order-messages.ts";
 
 /** What a node tells the others of itself, about once a second. */
 export interface NodeFigures {
@@ -18,6 +19,8 @@ export interface NodeFigures {
   readonly memoryBytes: number;
   /** Whether a publish through the broker arrived lately. */
   readonly brokerOk: boolean;
+  /** Absent: a node of a version that does not count them. */
+  readonly orders?: OrderFigures;
   /** Sessions still to move; absent when it does not drain. */
   readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
 }

@@ -22,6 +22,8 @@ export const CODE_STATUS = {
   presence_disabled: 409,
   history_disabled: 409,
   presence_limit: 409,
+  order_refused: 409,
+  node_ending: 409,
   payload_too_large: 413,
   payload_invalid: 422,
   rejected: 422,
@@ -39,6 +41,8 @@ export const CODE_STATUS = {
   broker_refused: 503,
   broker_lost: 503,
   rpc_timeout: 504,
+  order_expired: 504,
+  order_unconfirmed: 504,
 } as const satisfies Partial<Record<CodeName, number>>;
 
 export interface Problem {

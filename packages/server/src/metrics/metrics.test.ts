@@ -61,6 +61,7 @@ function exercise({ observer, recorder }: Metrics): void {
   });
   observer.rebalanced(4);
   observer.leaseRenewed("late");
+  observer.ordered("drain", "refused");
   recorder.brokerLost();
   observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));
@@ -161,6 +162,8 @@ describe("figures", () => {
     expect(value("holdfast_drain_deadline_seconds")).toBe(0.5);
     expect(value("holdfast_presence_renewals_total", { outcome: "late" })).toBe(1);
     expect(value("holdfast_presence_renewals_total", { outcome: "failed" })).toBe(0);
+    expect(value("holdfast_orders_total", { order: "drain", outcome: "refused" })).toBe(1);
+    expect(value("holdfast_orders_total", { order: "undrain", outcome: "expired" })).toBe(0);
     expect(value("holdfast_node_state", { state: "draining" })).toBe(1);
     expect(value("holdfast_node_state", { state: "ready" })).toBe(0);
     expect(value("holdfast_drain_remaining_sessions")).toBe(11);

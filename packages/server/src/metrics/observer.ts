@@ -71,6 +71,7 @@ export function createMetricsObserver(families: Families): Observer {
     rebalanced: (count) => add("holdfast_rebalanced_sessions_total", count),
     nodeChanged: (_node, change) => add("holdfast_node_changes_total", 1, change),
     drainStep: (step, count) => add("holdfast_drain_steps_total", count, step),
+    ordered: (order, outcome) => add("holdfast_orders_total", 1, order, outcome),
     leaseRenewed: (outcome) => add("holdfast_presence_renewals_total", 1, outcome),
     bug: (where) => add("holdfast_bugs_total", 1, where),
   };
@@ -148,6 +149,11 @@ function initialise(families: Families): void {
       ["finished"],
       ["undone"],
     ],
+    holdfast_orders_total: ["drain", "undrain"].flatMap((order) => [
+      [order, "obeyed"],
+      [order, "refused"],
+      [order, "expired"],
+    ]),
     holdfast_jwks_fetches_total: [["ok"], ["failed"]],
     holdfast_presence_renewals_total: [["ok"], ["late"], ["failed"]],
     holdfast_node_changes_total: [["joined"], ["left"], ["died"]],

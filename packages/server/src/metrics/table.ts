@@ -18,6 +18,7 @@ export const LABELS = {
   code: "name of a code of the protocol; `none` where there is none",
   method: "name of an RPC of the contract; `other` beyond 200 names",
   node: "id of the node",
+  order: "`drain`, `undrain`",
   outcome: "see the description",
   policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
   reason: "see the description",
@@ -282,6 +283,12 @@ export const METRICS = {
     "sessions, or drains for `started`, `finished`, `undone`",
     ["step"],
     "What drains did.",
+  ),
+  holdfast_orders_total: row(
+    "counter",
+    "orders",
+    ["order", "outcome"],
+    "Orders of the HTTP API to a node: `obeyed` and `refused` (for a lower token) by the node that took them, `expired` by the node that gave them.",
   ),
 
   holdfast_broker_up: row(

@@ -239,7 +239,7 @@ class RunningNode implements HoldfastNode {
   ): Promise<DrainProgress> {
     const { engine } = this.#built;
     const preDelayMs = options.preDelayMs ?? this.#config.drain.preDelayMs;
-    const done = engine.drain(options);
+    const done = engine.drain({ ...options, isFinal: true });
     // Balancers go on sending newcomers until they have heard that the node is not ready.
     this.#stopListening ??= setTimeout(
       () => engine.state === "draining" && this.#sockets?.stopListening(),

@@ -4,11 +4,14 @@ import type {
   Broker,
   ContractDefinition,
   NodeSettings,
+  OrderOptions,
   SeededRandom,
 } from "@holdfast/core";
 import type { Message } from "./connection.ts";
 import type { EventLoop } from "./event-loop.ts";
+import type { Fault } from "./faults.ts";
 import type { Network } from "./network.ts";
+import { OrderOracle } from "./order-oracle.ts";
 import type { SimBroker } from "./sim-broker.ts";
 import { SimNode } from "./sim-node.ts";
 import type { Trace } from "./trace.ts";
@@ -45,11 +48,15 @@ export interface ClusterOptions {
   sending(client: string, message: Message, node: SimNode): Message | undefined;
 }
 
+type OrderFault = Extract<Fault, { kind: "ordered" }>;
+
 interface Slot {
   node: SimNode | undefined;
   generation: number;
   /** A drain runs. */
   draining: boolean;
+  /** Another node orders it to drain and not to: it is not drained otherwise. */
+  ordered: boolean;
   /** The process did nothing for this long in all: drains are given as much more. */
   stalledMs: number;
   stalledUntilMs: number;
@@ -58,21 +65,26 @@ interface Slot {
   drains: number;
 }
 
+const tokenOf = (token: number | undefined): OrderOptions => (token === undefined ? {} : { token });
+
 /** Node `n<slot>.<generation>` for each slot; a replacement has a new id. */
 export class Cluster {
   readonly #options: ClusterOptions;
   readonly #slots: Slot[];
   healed = false;
+  readonly orders: OrderOracle;
   /** Until then nodes may go by the clock that they had. */
   #rightMs = 0;
   drains = 0;
 
   constructor(slots: number, options: ClusterOptions) {
     this.#options = options;
+    this.orders = new OrderOracle(options.verdict);
     this.#slots = Array.from({ length: slots }, () => ({
       node: undefined,
       generation: 0,
       draining: false,
+      ordered: false,
       stalledMs: 0,
       stalledUntilMs: 0,
       jumpedMs: 0,
@@ -114,7 +126,14 @@ export class Cluster {
         ),
       sending: (client, message) => this.#options.sending(client, message, node),
     });
-    Object.assign(slot, { node, draining: false, stalledMs: 0, stalledUntilMs: 0, jumpedMs: 0 });
+    Object.assign(slot, {
+      node,
+      draining: false,
+      ordered: false,
+      stalledMs: 0,
+      stalledUntilMs: 0,
+      jumpedMs: 0,
+    });
     node.start(() => {
       trace.add(name, "ready");
       network.listen(name, node, random.int(300));
@@ -137,7 +156,7 @@ export class Cluster {
   stop(index: number, windowMs: number, backAfterMs: number): void {
     const slot = this.#slot(index);
     const { node } = slot;
-    if (node === undefined || slot.draining) return;
+    if (node === undefined || slot.draining || slot.ordered) return;
     this.#drain(slot, node, windowMs, () => {
       if (slot.node !== node) return;
       node.engine.stop();
@@ -153,7 +172,7 @@ export class Cluster {
   drain(index: number, windowMs: number, undrainAfterMs: number): void {
     const slot = this.#slot(index);
     const { node } = slot;
-    if (node === undefined || slot.draining) return;
+    if (node === undefined || slot.draining || slot.ordered) return;
     this.#drain(slot, node, windowMs, () => {});
     this.#later(undrainAfterMs, () => {
       if (slot.node !== node) return;
@@ -161,6 +180,43 @@ export class Cluster {
       node.engine.undrain();
       this.#relist(slot, node);
     });
+  }
+
+  /** One node orders another to drain, and later not to. */
+  order({ by, slot: index, windowMs, undrainAfterMs, tokens }: OrderFault): void {
+    const giver = this.#slot(by).node;
+    const slot = this.#slot(index);
+    const { node } = slot;
+    // Nobody orders what is stopped or drained otherwise.
+    if (giver === undefined || node === undefined || slot.draining) return;
+    node.drains += 1;
+    slot.ordered = true;
+    const [drainToken, undrainToken] = tokens;
+    const preDelayMs = PROPAGATION_MS_MAX;
+    this.#give(giver, slot, "drain", { windowMs, preDelayMs, ...tokenOf(drainToken) });
+    this.#later(undrainAfterMs, () => {
+      if (slot.node === node) this.#give(giver, slot, "undrain", tokenOf(undrainToken));
+    });
+  }
+
+  #give(giver: SimNode, slot: Slot, order: "drain" | "undrain", options: OrderOptions): void {
+    const { node } = slot;
+    if (node === undefined) return;
+    const { network, random, trace } = this.#options;
+    const settled = this.orders.begin(giver, node);
+    trace.add(giver.name, "orders", `${node.name} to ${order} ${options.token ?? ""}`);
+    void giver.engine.order(node.name, order, options).then((outcome) => {
+      const code = outcome.ok ? "ok" : outcome.code;
+      trace.add(giver.name, "was told", `${code} of ${node.name}'s ${order}`);
+      settled(code);
+      if (slot.node !== node) return;
+      if (outcome.ok) network.list(node.name, order === "undrain", random.int(PROPAGATION_MS_MAX));
+      if (this.healed) this.#undrain(slot);
+    });
+  }
+
+  #undrain(slot: Slot): void {
+    if (slot.node?.engine.undrain() === true) this.#relist(slot, slot.node);
   }
 
   stall(index: number, forMs: number): void {
@@ -198,6 +254,7 @@ export class Cluster {
       slot.jumpedMs = 0;
       if (slot.node === undefined) this.start(index);
       else slot.node.view.holes = 0;
+      if (slot.ordered) this.#undrain(slot);
     }
   }
 

@@ -59,6 +59,15 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "broker-hole"; readonly slot: number; readonly count: number }
   | { readonly kind: "broker-lost"; readonly downMs: number }
   | { readonly kind: "history-removed"; readonly channel: number }
+  /** Node `by` orders another one to drain, and later not to. */
+  | {
+      readonly kind: "ordered";
+      readonly by: number;
+      readonly slot: number;
+      readonly windowMs: number;
+      readonly undrainAfterMs: number;
+      readonly tokens: readonly [number | undefined, number | undefined];
+    }
   | { readonly kind: "kicked"; readonly client: number }
   | { readonly kind: "unsubscribed"; readonly client: number; readonly channel: number }
 );
@@ -148,6 +157,8 @@ const NETWORK_KINDS = [
   "node-drained",
   "node-stalls",
   "clock-jumps",
+  "ordered",
+  "ordered",
   "kicked",
   "unsubscribed",
 ] as const satisfies readonly Fault["kind"][];
@@ -239,12 +250,25 @@ function drawOne(
       return { atMs, kind, downMs: 10 + random.int(2000) };
     case "history-removed":
       return { atMs, kind, channel: random.int(8) };
+    case "ordered":
+      return {
+        atMs,
+        kind,
+        by: random.int(run.slots),
+        slot,
+        windowMs: 500 + random.int(6000),
+        undrainAfterMs: random.int(8000),
+        tokens: [drawToken(random), drawToken(random)],
+      };
     case "kicked":
       return { atMs, kind, client };
     case "unsubscribed":
       return { atMs, kind, client, channel: random.int(8) };
   }
 }
+
+const drawToken = (random: SeededRandom): number | undefined =>
+  random.chance(0.5) ? random.int(4) : undefined;
 
 /** One line for people: `12.340 s  cut client=3 told=server`. */
 export function describeFault(fault: Fault): string {

@@ -50,6 +50,8 @@ export function judgeDeploy({ plan: { profile }, workload, clients, verdict }: W
 /** What is not yet as it should be after healing. */
 export function missing({ cluster, clients }: World): string | undefined {
   if (!cluster.whole) return "a node is not ready";
+  const order = cluster.orders.missing(cluster.nodes());
+  if (order !== undefined) return order;
   for (const client of clients) {
     const lacking = client.missing();
     if (lacking !== undefined) return lacking;

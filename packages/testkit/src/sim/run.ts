@@ -117,6 +117,7 @@ class Run {
       this.#lastOpen > 0 ? "a last publication is not published" : missing(this.#world);
     if (!this.#within(PROGRESS_WITHIN_MS, lacking, "progress")) return;
     judgeDeploy(this.#world);
+    this.#world.cluster.orders.judge(this.#world.cluster.nodes());
     judgeStreams(truth, verdict);
     if (verdict.guilty) return;
     for (const client of clients) client.close();

@@ -176,6 +176,7 @@ const QUIET: Observer = {
   rpc() {},
   experienced() {},
   drainStep() {},
+  ordered() {},
   rebalanced() {},
   leaseRenewed() {},
   nodeChanged() {},

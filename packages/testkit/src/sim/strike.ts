@@ -74,6 +74,8 @@ export function strike(fault: Fault, world: World): void {
       void cluster.nodes()[0]?.engine.unsubscribe({ user: client.plan.name }, channel.name);
       return;
     }
+    case "ordered":
+      return cluster.order(fault);
     case "kicked":
       if (client !== undefined)
         void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });

@@ -1,10 +1,23 @@
 // Owns: what a run was found guilty of.
 
 /**
- * The promises of a Holdfast cluster that a run checks (see ARCHITECTURE.md), and `progress`: after
- * healing everything goes on.
+ * The promises of a Holdfast cluster that a run checks (see ARCHITECTURE.md); `progress`: after
+ * healing everything goes on; `orders`: an order is carried out, refused or expired, never lost;
+ * `removal`: what was removed is not delivered any more.
  */
-export type Rule = "H1" | "H2" | "H3" | "H4" | "H5" | "H6" | "H7" | "H8" | "progress" | "bug";
+export type Rule =
+  | "H1"
+  | "H2"
+  | "H3"
+  | "H4"
+  | "H5"
+  | "H6"
+  | "H7"
+  | "H8"
+  | "progress"
+  | "orders"
+  | "removal"
+  | "bug";
 
 export interface Violation {
   readonly rule: Rule;

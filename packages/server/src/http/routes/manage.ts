@@ -104,7 +104,11 @@ export const undrain = route({
   scope: "drain",
   summary: "End a drain; sessions that are here stay.",
   input: z.strictObject({}),
-  output: z.object({ undone: z.boolean().meta({ description: "False when there was no drain." }) }),
+  output: z.object({
+    undone: z
+      .boolean()
+      .meta({ description: "False when there was no drain, or the process ends behind it." }),
+  }),
   batchable: false,
   audited: true,
   handle: async (_input, { control }) => done({ undone: control.undrain() }),
@@ -114,7 +118,7 @@ const ordered = z.strictObject({
   node: z.string().min(1).max(64),
   token: z.int().min(0).optional().meta({
     description:
-      "Fencing: a node ignores orders with a lower token than it has seen. Default: this node's clock, in ms.",
+      "Fencing: a node refuses an order with a lower token than the highest that it obeyed (`order_refused`). Without a token an order neither asks for that nor changes it.",
   }),
 });
 
@@ -124,7 +128,8 @@ export const nodeDrain = route({
   path: "/nodes/drain",
   scope: "drain",
   summary: "Order a node of the cluster to move every session off itself.",
-  description: "Answered when the order is on its way; `nodes` shows what became of it.",
+  description:
+    "Answered when the node has begun to obey; `nodes` shows how far it is. `order_refused`: it obeyed a higher token. `order_expired`: it did not answer within 10 s, and will not obey. `order_unconfirmed`: it may have obeyed.",
   input: ordered.extend({
     windowMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
     preDelayMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
@@ -149,6 +154,7 @@ export const nodeUndrain = route({
   path: "/nodes/undrain",
   scope: "drain",
   summary: "Order a node of the cluster to end its drain.",
+  description: "As node_drain. `node_ending`: the process ends when it is drained, after a signal.",
   input: ordered,
   output: nothing,
   status: 202,

@@ -217,6 +217,18 @@ export const nodes = route({
         lagMs: z.number().meta({ description: "How late its event loop was lately." }),
         memoryBytes: z.number(),
         brokerOk: z.boolean(),
+        orders: z
+          .object({
+            obeyed: z.int(),
+            refused: z.int(),
+            expired: z.int(),
+            fence: z.number().optional(),
+          })
+          .optional()
+          .meta({
+            description:
+              "Orders that the node obeyed, refused for their token, and gave in vain, since it started. `fence`: the highest token that it obeyed.",
+          }),
         draining: z.object({ remaining: z.int(), deadlineInMs: z.number() }).optional(),
       }),
     ),
@@ -232,6 +244,7 @@ function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigur
     lagMs,
     memoryBytes,
     brokerOk,
+    orders,
     draining,
   } = figures;
   const shown = {
@@ -245,6 +258,7 @@ function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigur
     lagMs,
     memoryBytes,
     brokerOk,
+    ...(orders === undefined ? {} : { orders }),
   };
   return { ...shown, ...(draining === undefined ? {} : { draining }) };
 }

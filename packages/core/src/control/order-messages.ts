@@ -1,0 +1,45 @@
+// Owns: what nodes say to one another about orders, and the figures that they tell of them.
+
+export type Order = "drain" | "undrain";
+
+/** What nodes say to one another about orders. `id` names one order for all. */
+export type OrderMessage =
+  | {
+      readonly kind: "order";
+      readonly from: string;
+      readonly node: string;
+      readonly id: string;
+      readonly order: Order;
+      readonly token?: number;
+      readonly windowMs?: number;
+      readonly preDelayMs?: number;
+    }
+  /** The node that is to obey asks: is it still wanted? */
+  | {
+      readonly kind: "order-asked";
+      readonly from: string;
+      readonly to: string;
+      readonly id: string;
+    }
+  /** It is. */
+  | { readonly kind: "order-go"; readonly from: string; readonly to: string; readonly id: string }
+  /** What became of it. `fence`: the highest token that the node has obeyed. */
+  | {
+      readonly kind: "order-done";
+      readonly from: string;
+      readonly to: string;
+      readonly id: string;
+      readonly fence?: number;
+      readonly refused?: "token" | "ending";
+    };
+
+/** Of this node, since it started. */
+export interface OrderFigures {
+  /** Orders that it obeyed, and those that it refused for their token. */
+  readonly obeyed: number;
+  readonly refused: number;
+  /** Orders that it gave and that no node took in time. */
+  readonly expired: number;
+  /** The highest token that it obeyed. */
+  readonly fence?: number;
+}
