@@ -1,7 +1,7 @@
 // Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only
 // says which are out of step.
 import { optionsReference } from "@holdfast/config";
-import { watchDocuments, watchFiles } from "@holdfast/observability";
+import { observabilityDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { renderApiOperations } from "./api-operations.ts";
@@ -29,7 +29,7 @@ const FILES: readonly Generated[] = [
   { path: "deploy/chart/README.md", text: withChartValues },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
-  ...watchDocuments(),
+  ...observabilityDocuments(),
   ...benchmarkFiles(),
   { path: "docs/guide/capacity-planning.md", text: withPlanValidation },
 ];

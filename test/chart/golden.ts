@@ -44,9 +44,9 @@ function trimmed(object: KubeObject): unknown {
     ([name]) => !/^(app\.kubernetes\.io\/(?!component)|helm\.sh\/)/.test(name),
   );
   // What is generated elsewhere is compared there.
-  const spec = object.kind === "PrometheusRule" ? "made by packages/watch" : object.spec;
+  const spec = object.kind === "PrometheusRule" ? "made by packages/observability" : object.spec;
   const isDashboard = object.kind === "ConfigMap" && object.metadata.name.includes("-dashboard-");
-  const data = isDashboard ? "made by packages/watch" : object.data;
+  const data = isDashboard ? "made by packages/observability" : object.data;
   return {
     ...object,
     metadata: { ...metadata, labels: Object.fromEntries(own) },

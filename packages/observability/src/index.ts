@@ -12,4 +12,4 @@ export {
   type Severity,
 } from "./rules/rule.ts";
 export { RUN_BOOK_BASE, renderAlerts, renderRecording } from "./rules/rule-file.ts";
-export { type GeneratedDocument, watchDocuments } from "./run-books.ts";
+export { type GeneratedDocument, observabilityDocuments } from "./run-books.ts";

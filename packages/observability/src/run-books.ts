@@ -14,7 +14,7 @@ export interface GeneratedDocument {
   readonly text: (found: string) => string;
 }
 
-export function watchDocuments(): readonly GeneratedDocument[] {
+export function observabilityDocuments(): readonly GeneratedDocument[] {
   const alerts = ALERT_GROUPS.flatMap(({ rules }) => rules);
   return [
     ...alerts.map((rule) => ({
@@ -35,7 +35,7 @@ function within(found: string, part: string): string {
 
 function head(rule: AlertRule): string {
   const holds = rule.for === undefined ? "fires at once" : `fires when it has held for ${rule.for}`;
-  return `${rule.summary}. Severity **${rule.severity}**, ${holds}:\n\n\`\`\`promql\n${rule.expr}\n\`\`\``;
+  return `${rule.summary}.\nSeverity **${rule.severity}**, ${holds}:\n\n\`\`\`promql\n${rule.expr}\n\`\`\``;
 }
 
 function table(alerts: readonly AlertRule[]): string {
