@@ -3,6 +3,7 @@
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
 import { createLogger, createNode } from "@holdfast/server";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 
 export interface ExampleNode extends AsyncDisposable {
   /** Where clients connect. */
@@ -12,7 +13,7 @@ export interface ExampleNode extends AsyncDisposable {
 /** A node on a free port of loopback, open to anyone, that ends with its scope. */
 export async function exampleNode(contract: ContractDefinition): Promise<ExampleNode> {
   const loopback = { host: "127.0.0.1", port: 0, internalHost: "127.0.0.1", internalPort: 0 };
-  const loaded = loadConfig({ defaults: { ...loopback, "auth.anonymous": true } });
+  const loaded = loadConfig(NODE_OPTIONS, { defaults: { ...loopback, "auth.anonymous": true } });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const logger = createLogger({ level: "error", sink: (line) => console.error(line) });
   const node = await createNode({ config: loaded.config, contract, logger, version: "example" });

@@ -1,8 +1,8 @@
 // Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only
 // says which are out of step.
-import { optionsReference } from "@holdfast/config";
 import { observabilityDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
+import { NODE_OPTIONS, nodeOptionsReference } from "@holdfast/server/options";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { renderApiOperations } from "./api-operations.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
@@ -19,13 +19,13 @@ interface Generated {
 }
 
 const FILES: readonly Generated[] = [
-  { path: "docs/reference/options.md", text: optionsReference },
+  { path: "docs/reference/options.md", text: nodeOptionsReference },
   { path: "docs/reference/metrics.md", text: renderMetricsReference },
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
   { path: "packages/api/src/operations.ts", text: renderApiOperations },
   { path: "spec/protocol.md", text: withCodeTable },
-  { path: "deploy/chart/values.schema.json", text: renderValuesSchema },
+  { path: "deploy/chart/values.schema.json", text: () => renderValuesSchema(NODE_OPTIONS) },
   { path: "deploy/chart/README.md", text: withChartValues },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),

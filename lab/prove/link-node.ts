@@ -9,10 +9,11 @@ import {
   systemClock,
   systemRandom,
 } from "@holdfast/server";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { ProveError } from "./prove-error.ts";
 
 const [link = ""] = process.argv.slice(2);
-const loaded = loadConfig({ env: process.env });
+const loaded = loadConfig(NODE_OPTIONS, { env: process.env });
 if (!loaded.ok) throw new ProveError("node_unusable", JSON.stringify(loaded.problems));
 const { config } = loaded;
 const nodeId = config.nodeId ?? "node";

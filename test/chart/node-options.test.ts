@@ -1,7 +1,8 @@
 // Checks that a node takes what the chart gives it: the rendered file and variables go through the
 // node's own reading of its options.
 import { expect, test } from "bun:test";
-import { loadConfig, optionRows } from "@holdfast/config";
+import { type ConfigResult, loadConfig, optionRows } from "@holdfast/config";
+import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import { parse as parseYaml } from "yaml";
 import { BASE, CASES, merged } from "./cases.ts";
 import { derivedOptions, type KubeObject, objects, type Values } from "./helm.ts";
@@ -18,7 +19,7 @@ const REFERENCES: Readonly<Record<string, string>> = {
   VALKEY_PASSWORD: SECRET,
 };
 
-function configOf(all: readonly KubeObject[]): ReturnType<typeof loadConfig> {
+function configOf(all: readonly KubeObject[]): ConfigResult<Config> {
   const node = all.find(
     ({ kind, metadata }) =>
       /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"),
@@ -36,7 +37,7 @@ function configOf(all: readonly KubeObject[]): ReturnType<typeof loadConfig> {
       ),
     ]),
   );
-  return loadConfig({
+  return loadConfig(NODE_OPTIONS, {
     file: "holdfast.yaml",
     text: text ?? "",
     env,
@@ -54,7 +55,7 @@ test("every option that the chart does not set itself can be given below config,
   const derived = await derivedOptions();
   let config: Values = {};
   let count = 0;
-  for (const { name, option } of optionRows()) {
+  for (const { name, option } of optionRows(NODE_OPTIONS)) {
     if (name in derived || option.default === undefined || option.secret) continue;
     config = merged(
       config,

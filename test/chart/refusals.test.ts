@@ -1,6 +1,7 @@
 // Checks that what cannot work fails at render time, with the arithmetic and what would do.
 import { describe, expect, test } from "bun:test";
 import { optionRows } from "@holdfast/config";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { BASE, merged } from "./cases.ts";
 import { derivedOptions, template, type Values } from "./helm.ts";
 
@@ -157,7 +158,7 @@ test("everything that is wrong is told at once", async () => {
 
 describe("what the chart derives cannot be given below config", async () => {
   const derived = await derivedOptions();
-  const rows = new Map(optionRows().map((row) => [row.name, row.option]));
+  const rows = new Map(optionRows(NODE_OPTIONS).map((row) => [row.name, row.option]));
 
   test("and each name is an option's", () => {
     expect(Object.keys(derived).filter((name) => !rows.has(name))).toEqual([]);
@@ -165,7 +166,9 @@ describe("what the chart derives cannot be given below config", async () => {
   });
 
   test("and secrets are among them, but for keys of the API, which have hashes", () => {
-    const secrets = optionRows().filter(({ option, name }) => option.secret && name !== "apiKeys");
+    const secrets = optionRows(NODE_OPTIONS).filter(
+      ({ option, name }) => option.secret && name !== "apiKeys",
+    );
     expect(secrets.map(({ name }) => name).filter((name) => !(name in derived))).toEqual([]);
   });
 

@@ -3,15 +3,16 @@
 
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { API_SCOPES, optionRows } from "@holdfast/config";
+import { optionRows } from "@holdfast/config";
 import { OWN_ERRORS } from "@holdfast/load";
 import { CODES } from "@holdfast/protocol";
 import { METRICS } from "@holdfast/server";
+import { API_SCOPES, NODE_OPTIONS } from "@holdfast/server/options";
 import { brokenLinks } from "../../tools/tidy/documents.ts";
 import { lineAt, pages, ROOT } from "./pages.ts";
 
 const all = await pages();
-const rows = optionRows();
+const rows = optionRows(NODE_OPTIONS);
 
 interface Named {
   readonly text: string;

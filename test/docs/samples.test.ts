@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { API_KEY, startNode, type TestNode } from "../integration/start-node.ts";
 import { isTyped, MARKS, pages, placeOf, ROOT, type Sample, samplesOf } from "./pages.ts";
 import { compile, type Project, removeProjects, type SampleFile, writeProject } from "./project.ts";
@@ -78,7 +79,7 @@ describe("configuration in the documents", () => {
   test.each(configurations.map((sample) => [placeOf(sample), sample] as const))(
     "%s is accepted",
     (_place, { text }) => {
-      const loaded = loadConfig({ file: "holdfast.yaml", text });
+      const loaded = loadConfig(NODE_OPTIONS, { file: "holdfast.yaml", text });
       expect(loaded.ok ? [] : loaded.problems).toEqual([]);
     },
   );

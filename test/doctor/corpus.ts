@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { diagnose, type Finding, findingsOf } from "@holdfast/doctor";
 import { type KubeObject, readManifests } from "@holdfast/kube";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 
 const FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
@@ -31,7 +32,7 @@ export function objectsOf({ name, text }: Pick<Case, "name" | "text">): readonly
 }
 
 export function findingsIn(objects: readonly KubeObject[]): readonly Finding[] {
-  return findingsOf(diagnose(objects));
+  return findingsOf(diagnose(objects, { nodeOptions: NODE_OPTIONS }));
 }
 
 /** `error grace-too-short Deployment/chat:12`. */

@@ -1,7 +1,8 @@
 // Owns: every operation of the HTTP API against a real node, with real clients on the other side.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Config, loadConfig } from "@holdfast/config";
+import { loadConfig } from "@holdfast/config";
 import { createLogger, createNode, defineContract, type HoldfastNode, rpc } from "@holdfast/server";
+import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import { SignJWT } from "jose";
 import { z } from "zod";
 import { patience } from "../patience.ts";
@@ -53,7 +54,7 @@ let node: HoldfastNode;
 const lines: string[] = [];
 
 beforeAll(async () => {
-  const loaded = loadConfig({
+  const loaded = loadConfig(NODE_OPTIONS, {
     flags: {
       host: "127.0.0.1",
       port: 0,

@@ -9,6 +9,7 @@ import {
   systemClock,
   systemRandom,
 } from "@holdfast/server";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { patience } from "../patience.ts";
 
 export const API_KEY = "integration-test-key-0123456789abcdef";
@@ -47,7 +48,7 @@ export const sharedBroker = (): MemoryBroker =>
   createMemoryBroker({ clock: systemClock, random: systemRandom });
 
 export async function startNode(options: TestNodeOptions = {}): Promise<TestNode> {
-  const loaded = loadConfig({
+  const loaded = loadConfig(NODE_OPTIONS, {
     env: {
       HOLDFAST_PORT: "0",
       HOLDFAST_INTERNAL_PORT: "0",

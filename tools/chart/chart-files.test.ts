@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { strictCrdSchema, strictKindSchema } from "./strict-schema.ts";
 import { readChartValues } from "./values-file.ts";
 import { valuesSchema } from "./values-schema.ts";
@@ -45,7 +46,7 @@ describe("values", () => {
 });
 
 test("the schema has types, limits and no room for unknown values", () => {
-  const schema = JSON.parse(valuesSchema(readChartValues(VALUES)));
+  const schema = JSON.parse(valuesSchema(readChartValues(VALUES), NODE_OPTIONS));
   expect(schema.additionalProperties).toBe(false);
   expect(schema.properties.replicas).toEqual({
     description: "How many.",

@@ -1,18 +1,21 @@
 // Owns: deploy/chart/values.schema.json: the chart's values from values.yaml, and the node's
 // options below `config` from the option table.
-import { CHANNEL_RULES, optionRows, SLOW_CONSUMER_POLICIES } from "@holdfast/config";
+import { type Option, type OptionTable, optionRows } from "@holdfast/config";
+import { CHANNEL_RULES, SLOW_CONSUMER_POLICIES } from "@holdfast/server/options";
 import type { ChartValue } from "./values-file.ts";
 
 type Schema = Readonly<Record<string, unknown>>;
+/** The table of the program that the chart runs. */
+export type NodeOptionTable = Pick<OptionTable<never>, "options" | "envPrefix">;
 
 /** The schema as the text of its file. */
-export function valuesSchema(values: readonly ChartValue[]): string {
+export function valuesSchema(values: readonly ChartValue[], table: NodeOptionTable): string {
   const schema = {
     // The newest draft that every Helm 3 knows.
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Values of the Holdfast chart",
     ...objectOf(values),
-    definitions: { config: configSchema() },
+    definitions: { config: configSchema(table) },
   };
   return `${JSON.stringify(schema, undefined, 1)}\n`;
 }
@@ -51,9 +54,9 @@ function typeOf({ path, default: value }: ChartValue): string {
  * Options of a node, nested as their names are. What the chart derives or what is secret is in it
  * too: the templates refuse it, and say what to use.
  */
-function configSchema(): Schema {
+function configSchema(table: NodeOptionTable): Schema {
   const root: Tree = new Map();
-  for (const { name, option } of optionRows()) {
+  for (const { name, option } of optionRows(table)) {
     const path = name.split(".");
     const leaf = path.pop() ?? "";
     let place = root;
@@ -85,12 +88,10 @@ function treeSchema(tree: Tree): Schema {
   };
 }
 
-type Option = ReturnType<typeof optionRows>[number]["option"];
-
 /** Units as in packages/config/src/values.ts. */
 const NUMBER_TEXT = String.raw`\d{1,16}(\.\d{1,9})?`;
 
-function optionSchema(option: Option): Schema {
+function optionSchema(option: Option<unknown>): Schema {
   if (option.secret && option.kind === "text") return { type: "string" };
   const { min: minimum, max: maximum } = option.range ?? {};
   switch (option.kind) {
@@ -113,13 +114,13 @@ function optionSchema(option: Option): Schema {
       return { enum: option.words };
     case "list":
       return { type: "array", items: { type: "string" } };
-    case "api keys":
+    case "entries":
       return {
         type: "array",
         maxItems: 100,
         items: { type: "object", required: ["name", "scopes"] },
       };
-    case "channels":
+    case "map":
       return { type: "object", additionalProperties: channelSchema() };
   }
 }

@@ -9,7 +9,7 @@ import { importsOf, isScript, isTest, type SourceFile } from "./source-file.ts";
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/protocol": [],
   "packages/contract": ["protocol"],
-  "packages/config": ["protocol"],
+  "packages/config": [],
   "packages/core": ["protocol", "contract"],
   "packages/brokers/redis": ["protocol", "core"],
   "packages/brokers/link": ["protocol", "core"],

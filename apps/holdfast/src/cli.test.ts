@@ -1,8 +1,9 @@
 // Checks the commands that need no node: help, config, token, keygen, and what is refused.
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { API_KEY_LENGTH_MIN, loadConfig, optionRows } from "@holdfast/config";
+import { loadConfig, optionRows } from "@holdfast/config";
 import { createAuthenticator } from "@holdfast/server";
+import { API_KEY_LENGTH_MIN, NODE_OPTIONS } from "@holdfast/server/options";
 import manifest from "../package.json";
 import { type Run, runCommand } from "./testing.ts";
 import { VERSION } from "./version.ts";
@@ -21,7 +22,7 @@ describe("help", () => {
   test("of serve has every option that has a flag, its variable, and the exit statuses", async () => {
     const { code, out } = await run(["serve", "--help"]);
     expect(code).toBe(0);
-    for (const { flag, env } of optionRows())
+    for (const { flag, env } of optionRows(NODE_OPTIONS))
       if (flag !== undefined)
         expect([out.includes(`${flag} `), out.includes(`[${env}]`)]).toEqual([true, true]);
     expect(out).toContain("Exit status: 0");
@@ -112,7 +113,7 @@ describe("config", () => {
       HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
     });
     expect(code).toBe(0);
-    expect(out.trimEnd().split("\n")).toHaveLength(optionRows().length);
+    expect(out.trimEnd().split("\n")).toHaveLength(optionRows(NODE_OPTIONS).length);
     expect(out).toMatch(/^port +1234 +--port$/m);
     expect(out).toMatch(/^metrics +false +--metrics$/m);
     expect(out).toMatch(/^auth\.jwt\.hmacSecret +\(hidden\) +HOLDFAST_AUTH_JWT_HMAC_SECRET$/m);
@@ -169,7 +170,7 @@ describe("keygen", () => {
   test("prints a key, and a configuration that has its hash and is taken", async () => {
     const { out } = await run(["keygen", "--name", "mailer", "--scopes", "publish,presence"]);
     const key = /^ {2}(hfk_\S+)$/m.exec(out)?.[1] ?? "";
-    const loaded = loadConfig({ text: out.slice(out.indexOf("  apiKeys:")) });
+    const loaded = loadConfig(NODE_OPTIONS, { text: out.slice(out.indexOf("  apiKeys:")) });
     const keyHash = `sha256:${createHash("sha256").update(key).digest("hex")}`;
     expect(loaded.ok && loaded.config.apiKeys).toEqual([
       { name: "mailer", keyHash, scopes: ["publish", "presence"] },

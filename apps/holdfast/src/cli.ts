@@ -1,5 +1,6 @@
 // Owns: the commands and their arguments. Options of a node come from the option table.
 import { type OptionRow, optionRows } from "@holdfast/config";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { printConfig } from "./config-command.ts";
 import type { Arguments } from "./configuration.ts";
@@ -151,7 +152,7 @@ function addProbe(program: Command, host: Host, done: (code: number) => void): v
  */
 function withNodeOptions(command: Command): Command {
   command.option("-c, --config <file>", "configuration file, YAML or JSON (HOLDFAST_CONFIG)");
-  for (const row of optionRows()) {
+  for (const row of optionRows(NODE_OPTIONS)) {
     if (row.flag === undefined) continue;
     command.addOption(
       new Option(`${row.flag} ${valueName(row)}`, helpOf(row)).helpGroup(groupOf(row.name)),
@@ -196,7 +197,7 @@ function groupOf(name: string): string {
 function argumentsOf(command: Command): Arguments {
   const given = command.opts<Record<string, unknown>>();
   const options: Record<string, unknown> = {};
-  for (const row of optionRows()) {
+  for (const row of optionRows(NODE_OPTIONS)) {
     const key = row.flag === undefined ? undefined : new Option(row.flag).attributeName();
     if (key !== undefined && given[key] !== undefined) options[row.name] = given[key];
   }

@@ -1,5 +1,6 @@
 // Owns: `holdfast config`.
 import { effectiveConfig } from "@holdfast/config";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { type Arguments, readConfiguration } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
@@ -12,7 +13,7 @@ export async function printConfig(args: Arguments, json: boolean, host: Host): P
     return EXIT.refused;
   }
   for (const note of configuration.notes) host.err(`${note}\n`);
-  const rows = effectiveConfig(configuration.config, configuration.sources);
+  const rows = effectiveConfig(NODE_OPTIONS, configuration.config, configuration.sources);
   if (json) {
     host.out(`${JSON.stringify(rows, null, 2)}\n`);
     return EXIT.ok;

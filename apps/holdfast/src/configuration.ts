@@ -2,13 +2,8 @@
 // are told.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import {
-  type Config,
-  type ConfigInput,
-  formatProblems,
-  loadConfig,
-  type Source,
-} from "@holdfast/config";
+import { type ConfigInput, formatProblems, loadConfig, type Source } from "@holdfast/config";
+import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import type { Host } from "./host.ts";
 
 /**
@@ -54,7 +49,7 @@ export async function readConfiguration(
       };
     }
   }
-  const result = loadConfig({
+  const result = loadConfig(NODE_OPTIONS, {
     ...(file === undefined || text === undefined ? {} : { file, text }),
     env: host.env,
     envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE, BENCH_TOKEN_VARIABLE],

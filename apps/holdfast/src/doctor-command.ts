@@ -10,6 +10,7 @@ import {
   SEVERITIES,
   type Severity,
 } from "@holdfast/doctor";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { clusterManifests, fileManifests, type Read } from "./doctor-sources.ts";
 import { EXIT } from "./exit-code.ts";
@@ -138,6 +139,7 @@ async function readFrom(paths: readonly string[], flags: DoctorFlags, host: Host
 
 function optionsOf({ ping, connections, handshakes, drain, workload }: DoctorFlags): DoctorOptions {
   return {
+    nodeOptions: NODE_OPTIONS,
     ...(ping === undefined ? {} : { pingSeconds: ping }),
     ...(connections === undefined ? {} : { connections }),
     ...(handshakes === undefined ? {} : { handshakesPerSecond: handshakes }),

@@ -1,6 +1,6 @@
 // Owns: `holdfast keygen`: a key for the HTTP API.
 import { createHash, randomBytes } from "node:crypto";
-import { API_SCOPES } from "@holdfast/config";
+import { API_SCOPES } from "@holdfast/server/options";
 import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 

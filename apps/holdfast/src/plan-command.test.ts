@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadConfig } from "@holdfast/config";
 import { NODE_SETTINGS, SCENARIO_DEFAULTS } from "@holdfast/plan";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { PLAN_FLAGS, readFlag } from "./plan-flags.ts";
 import { type Run, runCommand } from "./testing.ts";
 
@@ -145,7 +146,7 @@ describe("values", () => {
 });
 
 test("what a plan believes of nodes is what their options are by default", () => {
-  const loaded = loadConfig({ defaults: { "auth.anonymous": true } });
+  const loaded = loadConfig(NODE_OPTIONS, { defaults: { "auth.anonymous": true } });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const { admission, fleet, limits, ring, drain } = loaded.config;
   const { connectTimeoutMs: _ofClients, ...believed } = NODE_SETTINGS;

@@ -1,7 +1,8 @@
 // Owns: `holdfast serve`: one node in this process.
 import { readFile } from "node:fs/promises";
-import { type Config, takeLive } from "@holdfast/config";
+import { takeLive } from "@holdfast/config";
 import { createNode, type HoldfastNode, StartError } from "@holdfast/server";
+import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import { type Arguments, readConfiguration } from "./configuration.ts";
 import { ContractFileError, contractPath, loadContractFile } from "./contract-file.ts";
 import { type AppEvents, appEvents } from "./events.ts";
@@ -98,7 +99,7 @@ function liveConfig({ args, host, events, node, config }: Reloading): {
       config: live,
       taken,
       waiting,
-    } = takeLive(current, letInIfInsecure(configuration.config));
+    } = takeLive(NODE_OPTIONS, current, letInIfInsecure(configuration.config));
     current = live;
     node.configure(live);
     events.settingsReloaded({ taken, waiting });

@@ -3,13 +3,14 @@
 
 import { loadConfig } from "@holdfast/config";
 import { createLogger, createNode } from "@holdfast/server";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { BenchError } from "../bench-error.ts";
 import { answerCommands } from "../commands.ts";
 import { paced } from "../pacing.ts";
 import { payloadObject } from "../payload.ts";
 import { collectGarbage, usage } from "../usage.ts";
 
-const loaded = loadConfig({
+const loaded = loadConfig(NODE_OPTIONS, {
   defaults: {
     host: "127.0.0.1",
     port: 0,

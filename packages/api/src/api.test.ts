@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
 import { defineContract } from "@holdfast/contract";
 import { createLogger, createNode, type HoldfastNode, openApiDocument } from "@holdfast/server";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { z } from "zod";
 import { HoldfastApi, HoldfastApiError } from "./index.ts";
 import { OPERATIONS } from "./operations.ts";
@@ -27,7 +28,7 @@ let node: HoldfastNode;
 let url = "";
 
 beforeAll(async () => {
-  const loaded = loadConfig({
+  const loaded = loadConfig(NODE_OPTIONS, {
     defaults: { host: "127.0.0.1", port: 0, internalHost: "127.0.0.1", internalPort: 0 },
     env: { HOLDFAST_API_KEYS: JSON.stringify([{ name: "test", key: KEY, scopes: ["*"] }]) },
   });

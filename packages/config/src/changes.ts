@@ -1,9 +1,9 @@
 // Owns: what a running node can take over from a changed configuration.
-import { type Config, isOption, OPTIONS, optionRows } from "./options.ts";
+import { isOption, type OptionTable, optionRows } from "./table.ts";
 
-export interface LiveChanges {
+export interface LiveChanges<C> {
   /** The old configuration with the new values of live options. */
-  readonly config: Config;
+  readonly config: C;
   /** Names of live options that changed. */
   readonly taken: readonly string[];
   /** Names of options that changed and need a new process. */
@@ -14,18 +14,22 @@ export interface LiveChanges {
  * Splits a change into what holds from now on and what waits for the next start. The relations
  * between the result's options must be checked by loading it.
  */
-export function takeLive(before: Config, after: Config): LiveChanges {
+export function takeLive<C extends object>(
+  table: OptionTable<C>,
+  before: C,
+  after: C,
+): LiveChanges<C> {
   const taken: string[] = [];
   const waiting: string[] = [];
-  for (const { name, option } of optionRows()) {
+  for (const { name, option } of optionRows(table)) {
     if (JSON.stringify(valueAt(before, name)) !== JSON.stringify(valueAt(after, name)))
       (option.live ? taken : waiting).push(name);
   }
-  return { config: merge(OPTIONS, before, after) as Config, taken, waiting };
+  return { config: merge(table.options, before, after) as C, taken, waiting };
 }
 
 /** An option's value by its name. */
-export function valueAt(config: Config, name: string): unknown {
+export function valueAt(config: object, name: string): unknown {
   return name.split(".").reduce<unknown>(memberOf, config);
 }
 

@@ -1,7 +1,7 @@
 // Owns: reading the configuration file, YAML or JSON, into values by option name, with their lines.
 import { type Document, LineCounter, parseDocument } from "yaml";
 import type { ConfigProblem, Given } from "./load.ts";
-import { isOption, OPTIONS } from "./options.ts";
+import { isOption } from "./table.ts";
 
 /** Longest file that is read, in UTF-16 code units. */
 const FILE_LENGTH_MAX = 1_000_000;
@@ -12,7 +12,7 @@ export interface ConfigFile {
 }
 
 /** Reads a file's text; `name` is for messages. Empty text is an empty configuration. */
-export function readConfigFile(text: string, name: string): ConfigFile {
+export function readConfigFile(options: object, text: string, name: string): ConfigFile {
   if (text.length > FILE_LENGTH_MAX)
     return refusal(name, `${text.length} characters`, `at most ${FILE_LENGTH_MAX} characters`);
   const lines = new LineCounter();
@@ -41,7 +41,7 @@ export function readConfigFile(text: string, name: string): ConfigFile {
   };
   const given: Given[] = [];
   const problems: ConfigProblem[] = [];
-  collect({ table: OPTIONS, values: content.value, path: [] }, { lineOf, given, problems });
+  collect({ table: options, values: content.value, path: [] }, { lineOf, given, problems });
   return { given, problems };
 }
 

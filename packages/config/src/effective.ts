@@ -1,8 +1,7 @@
 // Owns: the configuration as people may see it: every value with its source, secrets hidden.
-import type { ApiKey } from "./api-keys.ts";
 import { valueAt } from "./changes.ts";
 import type { Source } from "./load.ts";
-import { type Config, optionRows } from "./options.ts";
+import { type OptionTable, optionRows } from "./table.ts";
 
 export interface EffectiveRow {
   readonly name: string;
@@ -11,23 +10,16 @@ export interface EffectiveRow {
   readonly source: Source;
 }
 
-/** Every row of the table with its value. API keys show names and scopes. */
-export function effectiveConfig(
-  config: Config,
+/** Every row of the table with its value. */
+export function effectiveConfig<C extends object>(
+  table: OptionTable<C>,
+  config: C,
   sources: ReadonlyMap<string, Source>,
 ): readonly EffectiveRow[] {
-  return optionRows().map(({ name, option }) => {
+  return optionRows(table).map(({ name, option }) => {
     const value = valueAt(config, name);
     const source = sources.get(name) ?? { kind: "default", where: "default" };
-    if (option.kind === "api keys") return { name, value: config.apiKeys.map(withoutKey), source };
-    return {
-      name,
-      value: option.secret && value !== undefined ? "(hidden)" : (value ?? null),
-      source,
-    };
+    if (!option.secret || value === undefined) return { name, value: value ?? null, source };
+    return { name, value: option.shown?.(value) ?? "(hidden)", source };
   });
-}
-
-function withoutKey({ name, scopes }: ApiKey): unknown {
-  return { name, key: "(hidden)", scopes };
 }

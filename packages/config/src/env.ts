@@ -1,16 +1,14 @@
 // Owns: reading options from the environment.
 import type { ConfigProblem, Given } from "./load.ts";
-import type { OptionRow } from "./options.ts";
 import { suggestion } from "./record.ts";
-
-const PREFIX = "HOLDFAST_";
+import { type OptionRow, type OptionTable, optionRows } from "./table.ts";
 
 /**
- * Variables that Kubernetes sets in every pod of a namespace with a Service whose name begins with
- * `holdfast`.
+ * What Kubernetes names the variables that it sets in every pod of a namespace with a Service. If
+ * the Service's name begins with `holdfast`, so do they.
  */
 const SERVICE_LINK_NAME =
-  /^HOLDFAST(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+  /^[A-Z0-9]+(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 const SERVICE_LINK_VALUE = /^(tcp|udp|sctp):\/\//;
 
 export interface EnvValues {
@@ -20,20 +18,26 @@ export interface EnvValues {
 }
 
 /**
- * Reads every HOLDFAST_ variable. Empty ones count as absent; unknown ones are refused unless they
- * are `ignored` or Kubernetes' own.
+ * Reads every variable with the table's prefix. Empty ones count as absent. Unknown ones are
+ * refused unless they are `ignored` or Kubernetes' own.
  */
 export function readEnv(
   env: Readonly<Record<string, string | undefined>>,
-  rows: readonly OptionRow[],
+  table: Pick<OptionTable<never>, "options" | "envPrefix" | "page">,
   ignored: readonly string[],
 ): EnvValues {
+  const rows = optionRows(table);
   const byEnv = new Map(rows.map((row) => [row.env, row]));
   const given: Given[] = [];
   const problems: ConfigProblem[] = [];
   const notes: string[] = [];
   for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith(PREFIX) || ignored.includes(name) || value === undefined || value === "")
+    if (
+      !name.startsWith(table.envPrefix) ||
+      ignored.includes(name) ||
+      value === undefined ||
+      value === ""
+    )
       continue;
     const row = byEnv.get(name);
     if (SERVICE_LINK_VALUE.test(value) && SERVICE_LINK_NAME.test(name)) {
@@ -49,17 +53,21 @@ export function readEnv(
         option: name,
         where: "environment",
         found: "an unknown variable",
-        allowed: suggestedVariable(name, rows),
+        allowed: suggestedVariable(name, rows, table),
       });
   }
   return { given, problems, notes };
 }
 
-function suggestedVariable(name: string, rows: readonly OptionRow[]): string {
+function suggestedVariable(
+  name: string,
+  rows: readonly OptionRow[],
+  { envPrefix, page }: Pick<OptionTable<never>, "envPrefix" | "page">,
+): string {
   // Without the prefix, which every name shares and which would make all of them look alike.
-  const bare = rows.map((row) => row.env.slice(PREFIX.length));
-  return suggestion(name.slice(PREFIX.length), bare).replace(
+  const bare = rows.map((row) => row.env.slice(envPrefix.length));
+  return suggestion(name.slice(envPrefix.length), bare, page).replace(
     "did you mean ",
-    `did you mean ${PREFIX}`,
+    `did you mean ${envPrefix}`,
   );
 }

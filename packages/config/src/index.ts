@@ -1,7 +1,5 @@
-// Re-exports of the option table and what is made from it.
-export * from "./api-keys.ts";
+// Re-exports of the machinery of option tables. The tables are with their programs.
 export { type LiveChanges, takeLive } from "./changes.ts";
-export * from "./channels.ts";
 export * from "./effective.ts";
 export {
   type ConfigInput,
@@ -11,13 +9,8 @@ export {
   loadConfig,
   type Source,
 } from "./load.ts";
-export * from "./node-settings.ts";
-export type { Option } from "./option.ts";
-export {
-  type Config,
-  JWT_ALGORITHMS,
-  type JwtAlgorithm,
-  type OptionRow,
-  optionRows,
-} from "./options.ts";
+export * from "./option.ts";
+export { entriesOf, nearestName, unknownKeys } from "./record.ts";
 export { optionsReference } from "./reference.ts";
+export * from "./table.ts";
+export { parseBoolean, parseDurationMs, parseJson, parseList, parseNumber } from "./values.ts";

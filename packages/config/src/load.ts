@@ -3,9 +3,8 @@
 import { readConfigFile } from "./config-file.ts";
 import { readEnv } from "./env.ts";
 import type { Refused } from "./option.ts";
-import { type Config, isOption, OPTIONS, type OptionRow, optionRows } from "./options.ts";
 import { suggestion } from "./record.ts";
-import { brokenRelations } from "./relations.ts";
+import { isOption, type OptionRow, type OptionTable, optionRows } from "./table.ts";
 
 /**
  * Where a value came from. `where` is a place for people: `holdfast.yaml:12`, `HOLDFAST_PORT`,
@@ -31,7 +30,7 @@ export interface ConfigInput {
   /** Its content, YAML or JSON. */
   readonly text?: string;
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Names beginning with HOLDFAST_ that are not options and belong to the program. */
+  /** Names with the table's prefix that are not options and belong to the program. */
   readonly envIgnored?: readonly string[];
   /** Values by option name (`limits.subscriptionsMax`). */
   readonly flags?: Readonly<Record<string, unknown>>;
@@ -39,10 +38,10 @@ export interface ConfigInput {
   readonly defaults?: Readonly<Record<string, unknown>>;
 }
 
-export type ConfigResult =
+export type ConfigResult<C> =
   | {
       readonly ok: true;
-      readonly config: Config;
+      readonly config: C;
       /** By option name; every row has one. */
       readonly sources: ReadonlyMap<string, Source>;
       /** What was ignored on purpose, for people. */
@@ -61,11 +60,11 @@ export interface Given {
  * Reads a configuration. Pure: the file's text and the environment are handed in. Later sources
  * win: defaults, file, environment, flags.
  */
-export function loadConfig(input: ConfigInput): ConfigResult {
-  const rows = new Map(optionRows().map((row) => [row.name, row]));
+export function loadConfig<C>(table: OptionTable<C>, input: ConfigInput): ConfigResult<C> {
+  const rows = new Map(optionRows(table).map((row) => [row.name, row]));
   const problems: ConfigProblem[] = [];
-  const file = readConfigFile(input.text ?? "", input.file ?? "the configuration");
-  const env = readEnv(input.env ?? {}, [...rows.values()], input.envIgnored ?? []);
+  const file = readConfigFile(table.options, input.text ?? "", input.file ?? "the configuration");
+  const env = readEnv(input.env ?? {}, table, input.envIgnored ?? []);
   problems.push(...file.problems, ...env.problems);
   const layers: readonly Given[][] = [
     given(input.defaults ?? {}, (name) => ({
@@ -85,7 +84,7 @@ export function loadConfig(input: ConfigInput): ConfigResult {
   for (const item of layers.flat()) {
     const row = rows.get(item.name);
     if (row === undefined) {
-      problems.push(unknown(item, [...rows.keys()]));
+      problems.push(unknown(item, [...rows.keys()], table.page));
       continue;
     }
     const reading = row.option.read(item.value);
@@ -96,10 +95,10 @@ export function loadConfig(input: ConfigInput): ConfigResult {
       sources.set(item.name, item.source);
     }
   }
-  const config = assemble(OPTIONS, "", values) as Config;
+  const config = assemble(table.options, "", values) as C;
   // Relations are checked even when a value was refused (its default stands in), so that one run
   // tells everything.
-  for (const broken of brokenRelations(config)) {
+  for (const broken of table.broken(config)) {
     if (problems.some((known) => known.option.startsWith(broken.option))) continue;
     problems.push({ ...broken, where: sources.get(broken.option)?.where ?? "default" });
   }
@@ -117,12 +116,12 @@ function given(
     .map(([name, value]) => ({ name, value, source: source(name) }));
 }
 
-function unknown(item: Given, names: readonly string[]): ConfigProblem {
+function unknown(item: Given, names: readonly string[], page: string): ConfigProblem {
   return {
     option: item.name,
     where: item.source.where,
     found: "an unknown option",
-    allowed: suggestion(item.name, names),
+    allowed: suggestion(item.name, names, page),
   };
 }
 

@@ -26,8 +26,8 @@ export interface Option<T> {
     | "text"
     | "choice"
     | "list"
-    | "api keys"
-    | "channels";
+    | "entries"
+    | "map";
   readonly default: T;
   readonly unit?: "bytes" | "ms" | "/s";
   /** What is allowed, for people: `1 to 65535`. */
@@ -43,6 +43,8 @@ export interface Option<T> {
   readonly description: string;
   /** Reads a value from a file, the environment or a flag (text). Never throws. */
   read(found: unknown): Reading<T>;
+  /** A secret value as people may see it, for JSON. Absent: it is hidden as a whole. */
+  shown?(value: T): unknown;
 }
 
 /** What every kind of row says. */
@@ -203,10 +205,12 @@ export function list<const T extends string = string>(
 /** A value with a form of its own. */
 export function structured<T>(
   row: Common & {
-    readonly kind: "api keys" | "channels";
+    readonly kind: "entries" | "map";
     readonly default: T;
     readonly allowed: string;
     readonly read: (found: unknown) => Reading<T>;
+    /** A secret value as people may see it, for JSON. Absent: it is hidden as a whole. */
+    readonly shown?: (value: T) => unknown;
   },
 ): Option<T> {
   return {
@@ -215,6 +219,7 @@ export function structured<T>(
     default: row.default,
     allowed: row.allowed,
     read: row.read,
+    ...(row.shown === undefined ? {} : { shown: row.shown }),
   };
 }
 

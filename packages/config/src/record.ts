@@ -36,11 +36,9 @@ function meant(name: string, known: readonly string[]): string | undefined {
  * What an unknown name may have been meant as: one that is spelt almost so, or the same word in a
  * section.
  */
-export function suggestion(name: string, names: readonly string[]): string {
+export function suggestion(name: string, names: readonly string[], page: string): string {
   const nearest = nearestName(name, names) ?? names.find((known) => known.endsWith(`.${name}`));
-  return nearest === undefined
-    ? "an option of docs/reference/options.md"
-    : `did you mean ${nearest}?`;
+  return nearest === undefined ? `an option of ${page}` : `did you mean ${nearest}?`;
 }
 
 /**

@@ -1,5 +1,5 @@
 // Owns: what a door and the engine give each other: a client's frames as items, the node's frames
-// through the door's codec. docs/adr/0003-doors.md says why.
+// through the door's codec. docs/adr/0004-doors.md says why.
 import type { ClientFrame, DecodeFault, Encoded, ServerFrame } from "@holdfast/protocol";
 
 /** What a door read from its client: a frame, or what is wrong with one. */

@@ -1,5 +1,5 @@
-// Owns: every number that the engine of a node obeys. packages/config has one option for each;
-// units are in the names.
+// Owns: every number that the engine of a node obeys. packages/server/src/options has one option
+// for each; units are in the names.
 
 /** Settings of a running node. All can change while it runs unless said otherwise. */
 export interface NodeSettings {

@@ -1,8 +1,23 @@
 // Owns: everything that was read, and how to look things up in it.
+import type { OptionTable } from "@holdfast/config";
 import { at, type KubeObject, labelsOf, list, picks, record, text } from "@holdfast/kube";
+
+/** The options of one of our nodes that the doctor judges by. */
+export interface NodeConfig {
+  readonly port: number;
+  readonly internalPort: number;
+  readonly broker: { readonly url: string };
+  readonly auth: { readonly resumeSecret: string | undefined };
+  readonly limits: { readonly connectionsMax: number };
+  readonly timeouts: { readonly pingMs: number };
+  readonly admission: { readonly handshakesPerSecond: number };
+  readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
+}
 
 /** What the doctor cannot read from manifests and must be told, or assumes. */
 export interface DoctorOptions {
+  /** The options that a node of ours has: its manifests are read with them. */
+  readonly nodeOptions: OptionTable<NodeConfig>;
   /**
    * How often clients ping, in seconds. Absent: the node's own option for our workloads, 25 s for
    * others.

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { readManifests } from "@holdfast/kube";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import fc from "fast-check";
 import { parseAllDocuments, stringify } from "yaml";
 import { diagnose, findingsOf } from "./diagnose.ts";
@@ -11,7 +12,7 @@ import { renderText } from "./report-text.ts";
 
 function everything(text: string): void {
   const { objects, unread } = readManifests(text, "x.yaml");
-  const diagnosis = diagnose(objects, { drainSeconds: 10 }, unread);
+  const diagnosis = diagnose(objects, { nodeOptions: NODE_OPTIONS, drainSeconds: 10 }, unread);
   renderText(diagnosis, { colors: true, patches: true, least: "info" });
   JSON.parse(renderJson(diagnosis));
   JSON.parse(renderSarif(diagnosis, "0"));

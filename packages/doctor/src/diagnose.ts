@@ -36,7 +36,7 @@ const GRAVITY: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info
  */
 export function diagnose(
   objects: readonly KubeObject[],
-  options: DoctorOptions = {},
+  options: DoctorOptions,
   unread: readonly Unread[] = [],
 ): Diagnosis {
   const snapshot = createSnapshot(objects, options);

@@ -1,6 +1,6 @@
 // Re-exports of the doctor.
 export { CATALOGUE, type FindingId } from "./catalogue.ts";
-export type { DoctorOptions } from "./cluster-snapshot.ts";
+export type { DoctorOptions, NodeConfig } from "./cluster-snapshot.ts";
 export { type Diagnosis, diagnose, findingsOf, reaches, type WorkloadReport } from "./diagnose.ts";
 export { DOCS_PAGE, type Finding, type Patch, SEVERITIES, type Severity } from "./finding.ts";
 export { CONNECTIONS_ANNOTATION } from "./load.ts";

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { type Json, type KubeObject, kubeObject, readManifests, record } from "@holdfast/kube";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import type { DoctorOptions } from "./cluster-snapshot.ts";
 import { diagnose, findingsOf } from "./diagnose.ts";
 import { merged } from "./patches.ts";
@@ -30,15 +31,20 @@ function container(change: Json): readonly KubeObject[] {
 }
 
 const data = (values: Json): readonly KubeObject[] => changed("ConfigMap", { data: values });
-const found = (objects: readonly KubeObject[], options: DoctorOptions = {}): readonly string[] =>
-  findingsOf(diagnose(objects, options)).map(({ severity, id }) => `${severity} ${id}`);
+const found = (
+  objects: readonly KubeObject[],
+  options: Partial<DoctorOptions> = {},
+): readonly string[] =>
+  findingsOf(diagnose(objects, { nodeOptions: NODE_OPTIONS, ...options })).map(
+    ({ severity, id }) => `${severity} ${id}`,
+  );
 
 test("the good cluster is good", () => expect(found(GOOD)).toEqual([]));
 
 interface Row {
   readonly name: string;
   readonly objects: readonly KubeObject[];
-  readonly options?: DoctorOptions;
+  readonly options?: Partial<DoctorOptions>;
   readonly expected: readonly string[];
 }
 
@@ -331,7 +337,7 @@ describe("our node's options are read from", () => {
       ],
     });
   const pingOf = (objects: readonly KubeObject[]): number | undefined =>
-    diagnose(objects).workloads[0]?.clientPath.load.pingSeconds;
+    diagnose(objects, { nodeOptions: NODE_OPTIONS }).workloads[0]?.clientPath.load.pingSeconds;
   const clientPaths: readonly (readonly [string, readonly KubeObject[], number])[] = [
     ["nothing: the default", GOOD, 25],
     ["the environment", env([{ name: "HOLDFAST_TIMEOUTS_PING_MS", value: "20s" }]), 20],

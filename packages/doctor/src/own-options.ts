@@ -1,12 +1,12 @@
 // Owns: the options of one of our nodes as its manifest gives them: environment, ConfigMaps, flags
 // and a mounted configuration file.
-import { type Config, type ConfigProblem, loadConfig, optionRows } from "@holdfast/config";
+import { type ConfigProblem, loadConfig, type OptionTable, optionRows } from "@holdfast/config";
 import { at, type Json, list, record, text } from "@holdfast/kube";
-import type { ClusterSnapshot } from "./cluster-snapshot.ts";
+import type { ClusterSnapshot, NodeConfig } from "./cluster-snapshot.ts";
 import type { Workload } from "./workload.ts";
 
 export interface OwnOptions {
-  readonly config: Config;
+  readonly config: NodeConfig;
   /** What the node will refuse at its start. Values from Secrets are not known and not judged. */
   readonly problems: readonly ConfigProblem[];
   /** Variables that a Secret, or anything else that is not in the manifests, gives. */
@@ -17,12 +17,14 @@ const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
 
 /** Reads what is in force. What cannot be known stands at its default. */
 export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOptions {
+  const table = snapshot.options.nodeOptions;
   const { values, hidden } = environmentOf(workload, snapshot);
-  const flags = flagsOf(workload.main.body);
+  const flags = flagsOf(workload.main.body, table);
   const path = flags.config ?? values[CONFIG_VARIABLE];
   const file = path === undefined ? undefined : mountedText(workload, path, snapshot);
   const input = { env: values, envIgnored: [CONFIG_VARIABLE], flags: flags.options };
   const loaded = loadConfig(
+    table,
     file === undefined ? input : { ...input, file: path ?? "", text: file },
   );
   if (loaded.ok) return { config: loaded.config, problems: [], hidden };
@@ -31,8 +33,8 @@ export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOp
   const refused = new Set(loaded.problems.flatMap(({ where, option }) => [where, option]));
   const env = withoutKeys(values, (name) => refused.has(name));
   const given = withoutKeys(flags.options, (name) => refused.has(name));
-  const again = loadConfig({ env, envIgnored: [CONFIG_VARIABLE], flags: given });
-  return { config: again.ok ? again.config : defaults(), problems: loaded.problems, hidden };
+  const again = loadConfig(table, { env, envIgnored: [CONFIG_VARIABLE], flags: given });
+  return { config: again.ok ? again.config : defaults(table), problems: loaded.problems, hidden };
 }
 
 function withoutKeys(
@@ -42,13 +44,13 @@ function withoutKeys(
   return Object.fromEntries(Object.entries(values).filter(([name]) => !isLeftOut(name)));
 }
 
-function defaults(): Config {
-  const loaded = loadConfig({});
+function defaults(table: OptionTable<NodeConfig>): NodeConfig {
+  const loaded = loadConfig(table, {});
   if (loaded.ok) return loaded.config;
   throw new OptionTableError("Cannot read the option table: its own defaults were refused");
 }
 
-/** The table contradicts itself. A test of packages/config excludes it. */
+/** The table contradicts itself. A test of the node's options excludes it. */
 export class OptionTableError extends Error {
   override readonly name = "OptionTableError";
   readonly code = "option_table";
@@ -101,7 +103,10 @@ function givenValue(
 }
 
 /** `--drain-window-ms 60s` and `--drain-window-ms=60s`, as the command reads them. */
-function flagsOf(container: Json): {
+function flagsOf(
+  container: Json,
+  table: OptionTable<NodeConfig>,
+): {
   readonly config?: string;
   readonly options: Readonly<Record<string, string>>;
 } {
@@ -113,7 +118,7 @@ function flagsOf(container: Json): {
     return index < 0 ? undefined : words[index + 1];
   };
   const options: Record<string, string> = {};
-  for (const { name, flag } of optionRows()) {
+  for (const { name, flag } of optionRows(table)) {
     const value = flag === undefined ? undefined : after(flag);
     if (value !== undefined && !value.includes("$(")) options[name] = value;
   }

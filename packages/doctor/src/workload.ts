@@ -3,7 +3,12 @@
 import { optionRows } from "@holdfast/config";
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, type Json, list, number, type Path, record, text } from "@holdfast/kube";
-import { type ClusterSnapshot, sameNamespace, servicesOf } from "./cluster-snapshot.ts";
+import {
+  type ClusterSnapshot,
+  type DoctorOptions,
+  sameNamespace,
+  servicesOf,
+} from "./cluster-snapshot.ts";
 
 export type WorkloadKind = "Deployment" | "StatefulSet" | "Rollout" | "Service";
 
@@ -61,7 +66,7 @@ function workloadOf(
   if (!isRecord(podSpec)) return undefined;
   const containers = containersAt(podSpec, podPath, "containers");
   const main =
-    containers.find(isOurs) ??
+    containers.find((container) => isOurs(container, snapshot)) ??
     containers.find(({ name }) => !SIDECAR_NAMES.test(name)) ??
     containers[0];
   if (main === undefined) return undefined;
@@ -80,7 +85,7 @@ function workloadOf(
     replicas: replicasOf(object, autoscaler),
     services: servicesOf(snapshot, podLabels, object.namespace),
     autoscaler,
-    own: containers.some(isOurs),
+    own: containers.some((container) => isOurs(container, snapshot)),
   };
 }
 
@@ -91,17 +96,18 @@ function containersAt(podSpec: Json, podPath: Path, field: string): readonly Con
 }
 
 /** By its image, or by a variable that only a node reads. A client's HOLDFAST_URL makes no node. */
-function isOurs({ body }: Container): boolean {
+function isOurs({ body }: Container, { options }: ClusterSnapshot): boolean {
   return (
-    list(body.env).some((entry) => isOwnVariable(text(at(entry, "name")) ?? "")) ||
-    /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
+    list(body.env).some((entry) =>
+      isOwnVariable(text(at(entry, "name")) ?? "", options.nodeOptions),
+    ) || /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
   );
 }
 
-function isOwnVariable(name: string): boolean {
+function isOwnVariable(name: string, table: DoctorOptions["nodeOptions"]): boolean {
   return (
     name.startsWith("HOLDFAST_") &&
-    (name === "HOLDFAST_CONFIG" || optionRows().some(({ env }) => env === name))
+    (name === "HOLDFAST_CONFIG" || optionRows(table).some(({ env }) => env === name))
   );
 }
 

@@ -1,5 +1,5 @@
 // Owns: what `holdfast dev` says when it is ready.
-import type { Config } from "@holdfast/config";
+import type { Config } from "@holdfast/server/options";
 
 export interface BannerFacts {
   readonly config: Config;

@@ -2,6 +2,7 @@
 // table takes.
 import { expect, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { FLEET_NODES_MAX, nodeName, revisionName, slotOf } from "./fleet-names.ts";
 
 test("a name tells the place and how many nodes were started there", () => {
@@ -21,7 +22,7 @@ test("the place can be read back from every name that a fleet gives, and from no
 test("names of the longest base that an option takes are taken too", () => {
   const place = { slot: FLEET_NODES_MAX - 1, life: 999_999, revision: 999_999 };
   const base = "x".repeat(64);
-  const { ok } = loadConfig({
+  const { ok } = loadConfig(NODE_OPTIONS, {
     env: {},
     flags: { nodeId: nodeName(base, place), revision: revisionName(base, place) },
   });

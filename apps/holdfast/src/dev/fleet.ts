@@ -1,7 +1,8 @@
 // Owns: how clients reach the nodes of a local fleet: the balancer on dev's port, and a name and
 // ports of its own for each node.
-import type { Config } from "@holdfast/config";
+
 import { type Balancer, startBalancer } from "@holdfast/relay";
+import type { Config } from "@holdfast/server/options";
 import { nodeName, revisionName } from "./fleet-names.ts";
 import type { Place } from "./plan.ts";
 import type { Grounds, NodePorts } from "./supervise.ts";

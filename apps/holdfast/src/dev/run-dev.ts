@@ -2,7 +2,7 @@
 // a fleet behind a balancer, and stops them.
 import { randomBytes } from "node:crypto";
 import { relative } from "node:path";
-import type { Config, Source } from "@holdfast/config";
+import type { Source } from "@holdfast/config";
 import { createMemoryBroker, type MemoryBroker } from "@holdfast/core";
 import { type DemoDevice, startDemoDevice } from "@holdfast/demo";
 import {
@@ -13,6 +13,7 @@ import {
   systemClock,
   systemRandom,
 } from "@holdfast/server";
+import type { Config } from "@holdfast/server/options";
 import { type Arguments, DEV_LINK_VARIABLE, readConfiguration } from "../configuration.ts";
 import { CONTRACT_FILE, contractPath } from "../contract-file.ts";
 import { type AppEvents, appEvents } from "../events.ts";

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Json } from "@holdfast/kube";
 import { readManifests } from "@holdfast/kube";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { stringify } from "yaml";
 import { clientPathsOf } from "../client-path.ts";
 import { createSnapshot } from "../cluster-snapshot.ts";
@@ -27,8 +28,12 @@ const SERVICE = {
 function hopsOf(...objects: readonly Json[]): readonly NetworkHop[] {
   const text = objects.map((one) => stringify(one)).join("---\n");
   return (
-    clientPathsOf(createSnapshot(readManifests(text, "x.yaml").objects, { workloads: ["a"] }))[0]
-      ?.hops ?? []
+    clientPathsOf(
+      createSnapshot(readManifests(text, "x.yaml").objects, {
+        nodeOptions: NODE_OPTIONS,
+        workloads: ["a"],
+      }),
+    )[0]?.hops ?? []
   );
 }
 
@@ -340,7 +345,7 @@ test("who is not asked for is not looked at: databases, proxies, the cluster's o
     service("chat", { type: "NodePort" }),
   ].map((one) => stringify(one));
   const clientPaths = clientPathsOf(
-    createSnapshot(readManifests(text.join("---\n"), "x").objects, {}),
+    createSnapshot(readManifests(text.join("---\n"), "x").objects, { nodeOptions: NODE_OPTIONS }),
   );
   expect(clientPaths.map(({ workload: { object } }) => object.name)).toEqual(["chat"]);
 });

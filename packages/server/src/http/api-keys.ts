@@ -1,7 +1,7 @@
 // Owns: who may call the HTTP API: keys as hashes, compared in constant time, and the bound on
 // wrong ones.
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { ApiKey, ApiScope } from "@holdfast/config";
+import type { ApiKey, ApiScope } from "../options/index.ts";
 
 export interface Caller {
   /** The key's name, for logs. */

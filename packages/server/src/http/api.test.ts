@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
-import { API_SCOPES } from "@holdfast/config";
+import { API_SCOPES } from "../options/index.ts";
 import { openApiDocument } from "./openapi.ts";
 import { CODE_STATUS } from "./problem.ts";
 import { renderHttpApiReference, renderOpenApi } from "./reference.ts";

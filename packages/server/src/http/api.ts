@@ -1,10 +1,10 @@
 // Owns: the HTTP API's way from a request to an answer: path, method, key, scope, input, operation.
 import { randomUUID } from "node:crypto";
-import type { ApiKey } from "@holdfast/config";
 import type { NodeControl, Outcome } from "@holdfast/core";
 import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
+import type { ApiKey } from "../options/index.ts";
 import { emptyAnswer, jsonAnswer, problemAnswer, problemOf } from "./answers.ts";
 import {
   type ApiKeys,

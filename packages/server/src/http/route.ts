@@ -1,8 +1,9 @@
 // Owns: what an operation of the HTTP API is. Routing, checks, OpenAPI and the reference are made
 // from these.
-import type { ApiScope } from "@holdfast/config";
+
 import type { NodeControl, Outcome } from "@holdfast/core";
 import type { z } from "zod";
+import type { ApiScope } from "../options/index.ts";
 
 export interface RouteContext {
   readonly control: NodeControl;

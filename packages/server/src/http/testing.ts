@@ -1,8 +1,8 @@
 // Owns: the HTTP API over a real socket with hardly a node behind it, for tests of what happens
 // before an operation.
 import { createHash } from "node:crypto";
-import { API_SCOPES, type ApiKey } from "@holdfast/config";
 import type { NodeControl, NodeInfo } from "@holdfast/core";
+import { API_SCOPES, type ApiKey } from "../options/index.ts";
 import { createHttpApi, type HttpApiOptions } from "./api.ts";
 import { API_BASE } from "./routes/index.ts";
 

@@ -1,6 +1,5 @@
 // Owns: the authenticator that a configuration describes.
 import { readFileSync } from "node:fs";
-import type { Config } from "@holdfast/config";
 import type { Authenticator, Random } from "@holdfast/core";
 import {
   AuthConfigError,
@@ -10,6 +9,7 @@ import {
 } from "../auth/index.ts";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
+import type { Config } from "../options/index.ts";
 import { StartError } from "./start-error.ts";
 
 export interface AuthenticationPorts {

@@ -1,6 +1,6 @@
 // Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life
 // from start to the last connection.
-import { type Config, nodeSettings, takeLive } from "@holdfast/config";
+import { takeLive } from "@holdfast/config";
 import {
   type Broker,
   type ContractDefinition,
@@ -21,6 +21,7 @@ import {
   type Metrics,
   startEventLoopSampler,
 } from "../metrics/index.ts";
+import { type Config, NODE_OPTIONS, nodeSettings } from "../options/index.ts";
 import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
@@ -198,7 +199,7 @@ class RunningNode implements HoldfastNode {
   }
 
   configure(config: Config): void {
-    this.#config = takeLive(this.#config, config).config;
+    this.#config = takeLive(NODE_OPTIONS, this.#config, config).config;
     this.#built.engine.configure(nodeSettings(this.#config, { nodeId: this.id }));
   }
 

@@ -1,8 +1,9 @@
 // Owns: the internal listener: health for the kubelet, figures for Prometheus.
-import type { Config } from "@holdfast/config";
+
 import type { ServerEvents } from "../events.ts";
 import { createInternalHandler, type Readiness } from "../http/index.ts";
 import type { Metrics } from "../metrics/index.ts";
+import type { Config } from "../options/index.ts";
 import { StartError } from "./start-error.ts";
 
 export interface InternalListener {

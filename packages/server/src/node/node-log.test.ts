@@ -1,11 +1,12 @@
 import { expect, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
 import { createLogger } from "../log/index.ts";
+import { NODE_OPTIONS } from "../options/index.ts";
 import { createNode } from "./create-node.ts";
 
 /** A node on ports of its own, and the lines that it logs. */
 async function startedNode(env: Readonly<Record<string, string>> = {}) {
-  const loaded = loadConfig({
+  const loaded = loadConfig(NODE_OPTIONS, {
     env: {
       HOLDFAST_PORT: "0",
       HOLDFAST_INTERNAL_PORT: "0",

@@ -8,10 +8,10 @@ import {
   type RedisBrokerEvent,
   RedisUrlError,
 } from "@holdfast/broker-redis";
-import type { Config } from "@holdfast/config";
 import { type Broker, BrokerError, createMemoryBroker } from "@holdfast/core";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
+import type { Config } from "../options/index.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 

@@ -1,8 +1,9 @@
 // Owns: the operation that carries many: its commands run one after another, results in order.
-import type { ApiScope } from "@holdfast/config";
+
 import type { Outcome } from "@holdfast/core";
 import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import { z } from "zod";
+import type { ApiScope } from "../../options/index.ts";
 import { RawJson, writeJson } from "../json.ts";
 import { checkInput, done, fail, type Route, type RouteContext } from "../route.ts";
 import { partFailure } from "../schemas.ts";

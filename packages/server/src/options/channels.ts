@@ -1,9 +1,16 @@
 // Owns: the form of `channels`: the rules of channels as a file can state them, for nodes without a
 // contract in TypeScript.
+import {
+  entriesOf,
+  parseBoolean,
+  parseDurationMs,
+  parseJson,
+  parseNumber,
+  type Reading,
+  type Refused,
+  unknownKeys,
+} from "@holdfast/config";
 import { CHANNEL_LENGTH_CEILING, type DeliveryClass } from "@holdfast/protocol";
-import type { Reading, Refused } from "./option.ts";
-import { entriesOf, unknownKeys } from "./record.ts";
-import { parseBoolean, parseDurationMs, parseJson, parseNumber } from "./values.ts";
 
 /** Who may, as far as a file can say. */
 export const CHANNEL_RULES = ["anyone", "authenticated", "token", "nobody"] as const;

@@ -1,7 +1,7 @@
 // Owns: the rows of the option table that the engine of a node obeys: limits, times, flow,
 // admission, drain. Each description ends with why the default is what it is.
+import { boolean, bytes, decimal, duration, integer } from "@holdfast/config";
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
-import { boolean, bytes, decimal, duration, integer } from "./option.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

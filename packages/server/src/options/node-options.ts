@@ -1,7 +1,18 @@
-// Owns: the one option table. The node, the command's help, the environment's names and
+// Owns: the table of a node's options. The command's help, the environment's names and
 // docs/reference/options.md are made from it.
-
-import { API_KEYS_ALLOWED, type ApiKey, readApiKeys } from "./api-keys.ts";
+import {
+  boolean,
+  bytes,
+  choice,
+  duration,
+  integer,
+  list,
+  optionalText,
+  structured,
+  text,
+  type ValuesOf,
+} from "@holdfast/config";
+import { API_KEYS_ALLOWED, type ApiKey, readApiKeys, shownApiKeys } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
 import {
@@ -12,18 +23,6 @@ import {
   isHttpUrl,
   isOrigin,
 } from "./forms.ts";
-import {
-  boolean,
-  bytes,
-  choice,
-  duration,
-  integer,
-  list,
-  type Option,
-  optionalText,
-  structured,
-  text,
-} from "./option.ts";
 
 /** Signature algorithms that tokens may use. */
 export const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
@@ -89,7 +88,7 @@ export const OPTIONS = {
       "File that exports the contract. Without it the node knows the channels of option `channels` only; `holdfast dev` looks for holdfast.config.ts.",
   }),
   channels: structured({
-    kind: "channels",
+    kind: "map",
     default: noChannels,
     allowed: CHANNELS_ALLOWED,
     read: readChannels,
@@ -208,8 +207,9 @@ export const OPTIONS = {
       "Proxies whose X-Forwarded-For is believed. Empty: nobody's, because anyone can write that header.",
   }),
   apiKeys: structured({
-    kind: "api keys",
+    kind: "entries",
     secret: true,
+    shown: shownApiKeys,
     default: noApiKeys,
     allowed: API_KEYS_ALLOWED,
     read: readApiKeys,
@@ -250,47 +250,5 @@ export const OPTIONS = {
   ...ENGINE_OPTIONS,
 } as const;
 
-type ValuesOf<Table> = {
-  readonly [Name in keyof Table]: Table[Name] extends Option<infer Value>
-    ? Value
-    : ValuesOf<Table[Name]>;
-};
-
 /** The settings of a node: the table's shape with a value in each row's place. */
 export type Config = ValuesOf<typeof OPTIONS>;
-
-/** A row with its names. */
-export interface OptionRow {
-  /** `limits.subscriptionsMax` */
-  readonly name: string;
-  /** `HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX` */
-  readonly env: string;
-  /** `--limits-subscriptions-max`; undefined where a value must not or cannot be an argument. */
-  readonly flag: string | undefined;
-  readonly option: Option<unknown>;
-}
-
-/** Every row of the table, in its order. */
-export function optionRows(): readonly OptionRow[] {
-  return rowsOf(OPTIONS, "");
-}
-
-function rowsOf(table: object, prefix: string): readonly OptionRow[] {
-  return Object.entries(table).flatMap(([key, entry]: [string, object]) => {
-    const name = `${prefix}${key}`;
-    return isOption(entry) ? [rowOf(name, entry)] : rowsOf(entry, `${name}.`);
-  });
-}
-
-export function isOption(entry: object): entry is Option<unknown> {
-  return "isOption" in entry;
-}
-
-function rowOf(name: string, option: Option<unknown>): OptionRow {
-  const words = name.replaceAll(".", "_").replaceAll(/([a-z])([A-Z])/g, "$1_$2");
-  const flag =
-    option.secret || option.kind === "channels"
-      ? undefined
-      : `--${words.replaceAll("_", "-").toLowerCase()}`;
-  return { name, env: `HOLDFAST_${words.toUpperCase()}`, flag, option };
-}

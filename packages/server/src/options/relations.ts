@@ -1,14 +1,7 @@
 // Owns: what options must be in relation to each other. One row for each rule; a rule that fails
 // names the options concerned.
-import type { Config } from "./options.ts";
-
-/** A rule between options that does not hold. */
-export interface BrokenRelation {
-  /** The option to change first. */
-  readonly option: string;
-  readonly found: string;
-  readonly allowed: string;
-}
+import type { BrokenRelation } from "@holdfast/config";
+import type { Config } from "./node-options.ts";
 
 interface Relation {
   readonly option: string;

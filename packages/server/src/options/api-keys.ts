@@ -1,7 +1,5 @@
 // Owns: the form of `apiKeys`: who may call the HTTP API, and what for.
-import type { Reading, Refused } from "./option.ts";
-import { entriesOf, unknownKeys } from "./record.ts";
-import { parseList } from "./values.ts";
+import { entriesOf, parseList, type Reading, type Refused, unknownKeys } from "@holdfast/config";
 
 /**
  * What an API key may be used for. `disconnect` includes unsubscribing sessions; `drain` includes
@@ -66,6 +64,10 @@ export function readApiKeys(found: unknown): Reading<readonly ApiKey[]> {
   }
   return refused.length > 0 ? { ok: false, refused } : { ok: true, value: keys };
 }
+
+/** Names and scopes, for people. */
+export const shownApiKeys = (keys: readonly ApiKey[]): unknown =>
+  keys.map(({ name, scopes }) => ({ name, key: "(hidden)", scopes }));
 
 function readKey(item: unknown, at: string, refused: Refused[]): ApiKey | undefined {
   const fields = entriesOf(item);
