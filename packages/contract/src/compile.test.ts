@@ -295,7 +295,7 @@ describe("data", () => {
             throw new Error("bug");
           }),
         },
-        unsendable: { payload: z.string().transform(() => () => 1) },
+        unsendable: { payload: z.string().transform((text) => ({ text, at: new Date(0) })) },
         nothing: { payload: z.string().transform(() => undefined) },
       },
     });
@@ -304,16 +304,22 @@ describe("data", () => {
       ok: false,
       code: "payload_invalid",
     });
-    for (const name of ["broken", "unsendable", "nothing"]) {
-      expect(await check(compiled, name, json("x"))).toMatchObject({
-        ok: false,
-        code: "request_failed",
-      });
-    }
+    expect(await check(compiled, "broken", json("x"))).toMatchObject({
+      ok: false,
+      code: "request_failed",
+    });
+    // Repeating is no use: the refusal is final, and names the field.
+    expect(await check(compiled, "nothing", json("x"))).toMatchObject({ code: "payload_invalid" });
+    expect(await check(compiled, "unsendable", json("x"))).toEqual({
+      ok: false,
+      code: "payload_invalid",
+      message: "Cannot write the data: found a Date at at, expected plain data",
+      path: "at",
+    });
     expect(compiled.faults).toEqual([
       "payload schema of broken",
-      "payload schema of unsendable",
       "payload schema of nothing",
+      "payload schema of unsendable",
     ]);
   });
 

@@ -5,6 +5,6 @@ export * from "./compiled.ts";
 export * from "./define.ts";
 export * from "./from-config.ts";
 export { channelNameFault } from "./pattern.ts";
-export type { PayloadValues, ReportFault } from "./schema.ts";
+export { type PayloadValues, type ReportFault, unsendable } from "./schema.ts";
 export type * from "./terms.ts";
 export * from "./types.ts";

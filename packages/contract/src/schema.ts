@@ -1,5 +1,5 @@
 // Owns: checking data against a Standard Schema, and what of it travels on.
-import type { Payload } from "@holdfast/protocol";
+import { type Payload, PayloadError } from "@holdfast/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Outcome } from "./terms.ts";
 
@@ -105,7 +105,7 @@ function check<T>(
 ): Result<T> {
   const fault = (error: unknown): Outcome<never> => {
     context.report(context.where, error);
-    return failed;
+    return error instanceof PayloadError ? unsendable(error) : failed;
   };
   const finish = (result: Validated): Outcome<T> =>
     result.issues === undefined ? { ok: true, value: make(result.value) } : invalid(result.issues);
@@ -117,6 +117,15 @@ function check<T>(
   } catch (error) {
     return fault(error);
   }
+}
+
+/**
+ * The refusal of data that a schema or a hook made and no client could read. Asking again is no
+ * use.
+ */
+export function unsendable({ message, path }: PayloadError): Outcome<never> {
+  const refusal = { ok: false, code: "payload_invalid", message: cut(message) } as const;
+  return path === undefined ? refusal : { ...refusal, path };
 }
 
 function readValue(payload: MaybePayload, values: PayloadValues): Outcome<unknown> {

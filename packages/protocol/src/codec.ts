@@ -23,7 +23,10 @@ export interface DecodeFault {
 
 /** A node's side: application data stays raw (`Payload`). */
 export interface NodeCodec {
-  readonly name: CodecName;
+  /** Names the encoding, `json` or `msgpack` today; each codec of a node has another. */
+  readonly name: string;
+  /** What a client offers in its WebSocket handshake to speak it. */
+  readonly subprotocol: string;
   /**
    * Frames of one message in order, every member checked, at least one item. A faulty request with
    * an id is an item of its own (answer it, go on); a fault without id is the last item (end the

@@ -7,5 +7,6 @@ export * from "./gap.ts";
 export { jsonClientCodec } from "./json-client-codec.ts";
 export * from "./limits.ts";
 export * from "./payload.ts";
+export { dataCopy } from "./plain-data.ts";
 export { fitsUtf8 } from "./utf8.ts";
 export { WIRE } from "./wire-version.ts";

@@ -2,6 +2,7 @@
 import { fromBase64, toBase64 } from "./base64.ts";
 import type { ClientCodec } from "./codec.ts";
 import { type ServerFrame, SUBPROTOCOL_JSON } from "./frames.ts";
+import { plainData } from "./plain-data.ts";
 import { liftFrame } from "./server-frame-lift.ts";
 
 /**
@@ -15,10 +16,9 @@ export const jsonClientCodec: ClientCodec = {
     const { data, ...members } = frame as typeof frame & { data?: unknown };
     const head = JSON.stringify(members);
     if (data === undefined && frame.t !== "publish") return head;
-    const bytes = data instanceof Uint8Array;
-    const text: string | undefined = JSON.stringify(bytes ? toBase64(data) : data);
-    if (text === undefined) throw new TypeError(`Cannot send ${typeof data} as JSON`);
-    return `${head.slice(0, -1)},"${bytes ? "b" : "d"}":${text}}`;
+    const isBytes = data instanceof Uint8Array;
+    const plain = isBytes ? toBase64(data) : plainData(data, `send ${frame.t}`);
+    return `${head.slice(0, -1)},"${isBytes ? "b" : "d"}":${JSON.stringify(plain)}}`;
   },
   join: (frames) => frames.join("\n"),
   decode(message) {

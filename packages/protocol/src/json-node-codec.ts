@@ -1,18 +1,11 @@
 // Owns: holdfast.v1 in JSON on a node. Application data passes through as the text that came.
-import { fromBase64, toBase64 } from "./base64.ts";
-import {
-  type DecodedItem,
-  frameFault,
-  type ReceivedData,
-  readClientFrame,
-} from "./client-frame-reader.ts";
+import { toBase64 } from "./base64.ts";
+import { type DecodedItem, frameFault } from "./client-frame-reader.ts";
 import type { NodeCodec } from "./codec.ts";
-import type { MemberEntry, PubEntry, ServerFrame } from "./frames.ts";
-import { jsonDataProblem, jsonForFrame, TOO_DEEP } from "./json-data.ts";
+import { type MemberEntry, type PubEntry, type ServerFrame, SUBPROTOCOL_JSON } from "./frames.ts";
+import { readJsonFrame } from "./json-frame.ts";
 import { FRAMES_PER_MESSAGE_MAX } from "./limits.ts";
-import { dataProblem, describe, isMap, type ReceivedMap, tooLarge } from "./member-reader.ts";
 import type { Payload } from "./payload.ts";
-import { fitsUtf8, utf8Length } from "./utf8.ts";
 
 /**
  * The text of the JSON value that says the same as MessagePack `bytes`. Throws a PayloadError when
@@ -29,6 +22,7 @@ export function createJsonNodeCodec(toJsonText: ToJsonText): NodeCodec {
     data === undefined ? "" : encodeData(data, toJsonText);
   return {
     name: "json",
+    subprotocol: SUBPROTOCOL_JSON,
     decode(message, limits) {
       if (typeof message !== "string")
         return [frameFault("a message", "a binary message", "a text message in holdfast.v1")];
@@ -40,7 +34,7 @@ export function createJsonNodeCodec(toJsonText: ToJsonText): NodeCodec {
 }
 
 function decodeFrames(message: string, dataBytesMax: number): readonly DecodedItem[] {
-  if (!message.includes("\n")) return [decodeFrame(message, dataBytesMax)];
+  if (!message.includes("\n")) return [readJsonFrame(message, dataBytesMax)];
   const lines = message.split("\n", FRAMES_PER_MESSAGE_MAX + 1);
   const items: DecodedItem[] = [];
   for (const line of lines) {
@@ -54,118 +48,11 @@ function decodeFrames(message: string, dataBytesMax: number): readonly DecodedIt
       );
       return items;
     }
-    const item = decodeFrame(line, dataBytesMax);
+    const item = readJsonFrame(line, dataBytesMax);
     items.push(item);
     if (item.t === "fault" && item.fault.id === undefined) return items;
   }
   return items;
-}
-
-/**
- * One frame's text. The fast path leaves the text of `d` alone; whatever it cannot take apart goes
- * the slow way.
- */
-export function decodeFrame(text: string, dataBytesMax: number): DecodedItem {
-  const at = text.indexOf(',"d":');
-  if (at > 0 && text.endsWith("}")) {
-    const head = parseJson(`${text.slice(0, at)}}`);
-    const dataText = text.slice(at + 5, -1);
-    // The text of one value, by itself: text that would close the frame and open another does not
-    // parse here.
-    const value = isMap(head) ? parseJson(dataText) : undefined;
-    if (value !== undefined && isMap(head))
-      return readClientFrame(
-        head,
-        receivedData(head, { text: dataText, value, source: dataText }, dataBytesMax),
-      );
-  }
-  return decodeFrameSlowly(text, dataBytesMax);
-}
-
-/**
- * The same for frames with members in another order, or white space between tokens: `d` is written
- * anew.
- */
-export function decodeFrameSlowly(text: string, dataBytesMax: number): DecodedItem {
-  const map = parseJson(text);
-  if (!isMap(map))
-    return frameFault(
-      "a frame",
-      map === undefined ? "text that is not JSON" : describe(map),
-      "one JSON object on one line",
-    );
-  if (map.d === undefined)
-    return readClientFrame(
-      map,
-      map.b === undefined ? undefined : receivedBytes(map.b, dataBytesMax),
-    );
-  const dataText = writeJson(map.d);
-  if (dataText === undefined)
-    return readClientFrame(map, dataProblem("payload_invalid", "d", TOO_DEEP, "plain data"));
-  return readClientFrame(
-    map,
-    receivedData(map, { text: dataText, value: map.d, source: text }, dataBytesMax),
-  );
-}
-
-/** Undefined when `value`, which came out of JSON, is nested deeper than the writer can follow. */
-function writeJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The parsed value; undefined (which JSON cannot say) when `text` is not JSON or is nested deeper
- * than the parser can follow.
- */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Data as text and as value; `source` is the text in which it came. */
-interface ParsedData {
-  readonly text: string;
-  readonly value: unknown;
-  readonly source: string;
-}
-
-function receivedData(
-  map: ReceivedMap,
-  { text, value, source }: ParsedData,
-  dataBytesMax: number,
-): ReceivedData {
-  if (map.b !== undefined) return dataProblem("request_invalid", "b", "b beside d", "one of them");
-  if (!fitsUtf8(text, dataBytesMax)) return tooLarge("d", utf8Length(text), dataBytesMax);
-  const problem = jsonDataProblem(text, value, source);
-  return problem === undefined
-    ? { kind: "json", text }
-    : dataProblem("payload_invalid", "d", problem, "plain data");
-}
-
-function receivedBytes(value: unknown, dataBytesMax: number): ReceivedData {
-  if (typeof value !== "string")
-    return dataProblem("payload_invalid", "b", describe(value), "a string of base64");
-  // Refused before it is decoded: nothing is allocated for it.
-  if (value.length > Math.ceil(dataBytesMax / 3) * 4)
-    return tooLarge("b", Math.floor((value.length / 4) * 3), dataBytesMax);
-  const bytes = fromBase64(value);
-  if (bytes === undefined)
-    return dataProblem(
-      "payload_invalid",
-      "b",
-      "a string that is not padded base64",
-      "a string of base64",
-    );
-  return bytes.length > dataBytesMax
-    ? tooLarge("b", bytes.length, dataBytesMax)
-    : { kind: "bytes", bytes };
 }
 
 function encodeFrame(
@@ -218,3 +105,7 @@ function encodeData(data: Payload, toJsonText: ToJsonText): string {
     ? `,"b":"${toBase64(data.bytes)}"`
     : `,"d":${toJsonText(data.bytes)}`;
 }
+
+/** Text as it may stand in a frame: a line feed, which JSON has between tokens, would end it. */
+const jsonForFrame = (text: string): string =>
+  text.includes("\n") ? text.replaceAll("\n", " ") : text;

@@ -12,22 +12,21 @@ export interface Problem {
   readonly expected: string;
 }
 
-/** A problem of application data. */
-export const dataProblem = (
-  code: Problem["code"],
-  path: "d" | "b",
-  found: string,
-  expected: string,
-): Problem => ({
-  code,
+/** A problem of application data; `path` is `d`, `b`, or the field inside of `d`. */
+export const dataProblem = (path: string, found: string, expected = "plain data"): Problem => ({
+  code: "payload_invalid",
   path,
   found,
   expected,
 });
 
 /** The problem of data over the limit. */
-export const tooLarge = (path: "d" | "b", sizeBytes: number, bytesMax: number): Problem =>
-  dataProblem("payload_too_large", path, `data of ${sizeBytes} bytes`, `at most ${bytesMax}`);
+export const tooLarge = (path: "d" | "b", sizeBytes: number, bytesMax: number): Problem => ({
+  code: "payload_too_large",
+  path,
+  found: `data of ${sizeBytes} bytes`,
+  expected: `at most ${bytesMax}`,
+});
 
 export type ReceivedMap = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,10 @@
 // Owns: holdfast.v1+msgpack on a client.
 import type { ClientCodec } from "./codec.ts";
 import { type ServerFrame, SUBPROTOCOL_MSGPACK } from "./frames.ts";
-import { concatenate, pack, unpack, unpackAll } from "./msgpack-values.ts";
+import { unpack, unpackAll } from "./msgpack-read.ts";
+import { concatenate } from "./msgpack-values.ts";
+import { pack } from "./msgpack-write.ts";
+import { plainData } from "./plain-data.ts";
 import { liftFrame } from "./server-frame-lift.ts";
 
 /**
@@ -14,12 +17,8 @@ export const msgpackClientCodec: ClientCodec = {
   encode(frame) {
     const { data, ...members } = frame as typeof frame & { data?: unknown };
     if (data === undefined && frame.t !== "publish") return pack(members);
-    if (data === undefined || typeof data === "function" || typeof data === "symbol") {
-      throw new TypeError(`Cannot send ${typeof data} as MessagePack`);
-    }
-    return pack(
-      data instanceof Uint8Array ? { ...members, b: data } : { ...members, d: pack(data) },
-    );
+    if (data instanceof Uint8Array) return pack({ ...members, b: data });
+    return pack({ ...members, d: pack(plainData(data, `send ${frame.t}`)) });
   },
   join: (frames) =>
     frames.length === 1 ? (frames[0] as Uint8Array) : concatenate(frames as readonly Uint8Array[]),

@@ -1,16 +1,11 @@
 // Owns: holdfast.v1+msgpack on a node. Application data passes through as the bytes that came.
-import {
-  type DecodedItem,
-  frameFault,
-  type ReceivedData,
-  readClientFrame,
-} from "./client-frame-reader.ts";
+import { type DecodedItem, frameFault } from "./client-frame-reader.ts";
 import type { Encoded, NodeCodec } from "./codec.ts";
-import type { ServerFrame } from "./frames.ts";
+import { type ServerFrame, SUBPROTOCOL_MSGPACK } from "./frames.ts";
 import { FRAMES_PER_MESSAGE_MAX } from "./limits.ts";
-import { dataProblem, describe, isMap, type ReceivedMap, tooLarge } from "./member-reader.ts";
-import { concatenate, msgpackOf, pack, unpack } from "./msgpack-values.ts";
-import { MsgpackWalk } from "./msgpack-walk.ts";
+import { MsgpackFrames } from "./msgpack-frame.ts";
+import { concatenate, msgpackOf } from "./msgpack-values.ts";
+import { pack } from "./msgpack-write.ts";
 import type { Payload } from "./payload.ts";
 
 /**
@@ -19,6 +14,7 @@ import type { Payload } from "./payload.ts";
  */
 export const msgpackNodeCodec: NodeCodec = {
   name: "msgpack",
+  subprotocol: SUBPROTOCOL_MSGPACK,
   decode(message, limits) {
     if (typeof message === "string")
       return [frameFault("a message", "a text message", "a binary message in holdfast.v1+msgpack")];
@@ -35,7 +31,7 @@ export const msgpackNodeCodec: NodeCodec = {
 /** `bytes` is a plain Uint8Array, so that what is cut out of it is one too. */
 function decodeFrames(bytes: Uint8Array, dataBytesMax: number): readonly DecodedItem[] {
   const items: DecodedItem[] = [];
-  const walk = new MsgpackWalk(bytes);
+  const frames = new MsgpackFrames(bytes, dataBytesMax);
   do {
     if (items.length === FRAMES_PER_MESSAGE_MAX) {
       items.push(
@@ -47,43 +43,11 @@ function decodeFrames(bytes: Uint8Array, dataBytesMax: number): readonly Decoded
       );
       return items;
     }
-    const start = walk.position;
-    const item = walk.value()
-      ? decodeFrame(unpack(bytes, start, walk.position), dataBytesMax)
-      : frameFault("a frame", walk.found, "a map in MessagePack");
+    const item = frames.next();
     items.push(item);
     if (item.t === "fault" && item.fault.id === undefined) return items;
-  } while (walk.position < bytes.length);
+  } while (!frames.isAtEnd);
   return items;
-}
-
-function decodeFrame(map: unknown, dataBytesMax: number): DecodedItem {
-  if (!isMap(map)) return frameFault("a frame", describe(map), "a map in MessagePack");
-  return readClientFrame(map, receivedData(map, dataBytesMax));
-}
-
-function receivedData(map: ReceivedMap, dataBytesMax: number): ReceivedData {
-  const { d, b } = map;
-  if (d === undefined && b === undefined) return undefined;
-  const path = d === undefined ? "b" : "d";
-  if (d !== undefined && b !== undefined)
-    return dataProblem("request_invalid", "b", "b beside d", "one of them");
-  const bytes = d ?? b;
-  if (!(bytes instanceof Uint8Array))
-    return dataProblem("payload_invalid", path, describe(bytes), "a bin");
-  if (bytes.length > dataBytesMax) return tooLarge(path, bytes.length, dataBytesMax);
-  if (path === "b") return { kind: "bytes", bytes };
-  const walk = new MsgpackWalk(bytes);
-  if (!walk.value())
-    return dataProblem("payload_invalid", "d", walk.found, "one MessagePack value of plain data");
-  if (walk.position < bytes.length)
-    return dataProblem(
-      "payload_invalid",
-      "d",
-      "bytes behind the value",
-      "one MessagePack value of plain data",
-    );
-  return { kind: "msgpack", bytes };
 }
 
 type Members = Record<string, unknown>;

@@ -1,169 +1,213 @@
-// Owns: what a node accepts as MessagePack: a walk over the bytes that allocates nothing and trusts
-// no length.
+// Owns: what a node accepts as MessagePack: a walk over the bytes that trusts no length.
+import type { Trail } from "./data-path.ts";
+import { KeyHashes } from "./key-set.ts";
 import { DATA_DEPTH_MAX } from "./limits.ts";
+import { textOf } from "./text-bytes.ts";
 import { isUtf8 } from "./utf8.ts";
 
-/** Latest and earliest second of a JavaScript date. */
-const SECONDS_MAX = 8.64e12;
-const NANOSECONDS_MAX = 999_999_999;
-const TIMESTAMP_TYPE = 0xff;
-const PROTO_KEY = [0x5f, 0x5f, 0x70, 0x72, 0x6f, 0x74, 0x6f, 0x5f, 0x5f];
+const NOWHERE: Trail = [];
+const TOO_DEEP = `data nested deeper than ${DATA_DEPTH_MAX} levels`;
+const PROTO_HASH = /* @__PURE__ */ [..."__proto__"].reduce(
+  (hash, letter) => (Math.imul(hash, 31) + letter.charCodeAt(0)) | 0,
+  0,
+);
+const END = "the end of the bytes";
 
 /**
- * Walks over MessagePack values. Accepted is what every codec can carry: nil, booleans, integers
- * within 2^53-1, finite floats, UTF-8 strings, bins, timestamps, lists, and maps whose keys are
- * strings other than `__proto__`; at most DATA_DEPTH_MAX lists and maps deep.
+ * Walks over MessagePack values. `data` holds to the definition of application data: nil, booleans,
+ * integers within 2^53-1, finite floats, UTF-8 strings, lists, and maps whose keys are strings
+ * other than `__proto__` and stand there once; at most DATA_DEPTH_MAX lists and maps deep. `skip`
+ * asks for nothing but values that are whole.
  */
 export class MsgpackWalk {
   position: number;
-  /** What was found instead, once `value` returned false. */
+  /** What was found instead, once a walk returned false. */
   found = "";
+  /** Where in the data it was found. */
+  trail: Trail = NOWHERE;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #end: number;
+  readonly #hashes = new KeyHashes();
+  #isExact = false;
+  /** A key may stand twice in its map. */
+  #isDoubtful = false;
 
-  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+  constructor(bytes: Uint8Array, position = 0) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.position = start;
-    this.#end = end;
+    this.position = position;
   }
 
-  /** Passes over one value; false when it is cut off or not accepted. */
-  value(depth = 0): boolean {
-    if (this.position >= this.#end) return this.#fail("the end of the bytes");
-    const token = this.#bytes[this.position++] as number;
-    if (token < 0x80 || token >= 0xe0) return true;
-    if (token < 0x90) return this.#map(token & 0x0f, depth);
-    if (token < 0xa0) return this.#list(token & 0x0f, depth);
-    if (token < 0xc0) return this.#string(token & 0x1f);
-    return this.#other(token, depth);
-  }
-
-  #other(token: number, depth: number): boolean {
-    switch (token) {
-      case 0xc0:
-      case 0xc2:
-      case 0xc3:
-        return true;
-      case 0xc4:
-      case 0xc5:
-      case 0xc6:
-        return this.#skip(this.#length(token - 0xc4));
-      case 0xca:
-      case 0xcb:
-        return this.#float(token === 0xca ? 4 : 8);
-      case 0xcf:
-      case 0xd3:
-        return this.#long(token === 0xd3);
-      case 0xd9:
-      case 0xda:
-      case 0xdb:
-        return this.#string(this.#length(token - 0xd9));
-      case 0xdc:
-      case 0xdd:
-        return this.#list(this.#length(token - 0xdb), depth);
-      case 0xde:
-      case 0xdf:
-        return this.#map(this.#length(token - 0xdd), depth);
-      case 0xc1:
-        return this.#fail("the byte 0xc1");
-      default:
-        if (token >= 0xd0 && token <= 0xd2) return this.#skip(1 << (token - 0xd0));
-        if (token >= 0xcc && token <= 0xce) return this.#skip(1 << (token - 0xcc));
-        return this.#extension(token);
+  /** Passes over one value of any depth; false when it is cut off. */
+  skip(): boolean {
+    // A list or map adds its items to what is left: nothing is called again, however deep it is.
+    for (let left = 1; left > 0; left--) {
+      const token = this.#token();
+      if (token < 0) return false;
+      if (token < 0x80 || token >= 0xe0) continue;
+      if (token < 0x90) left += (token & 0x0f) * 2;
+      else if (token < 0xa0) left += token & 0x0f;
+      else if (token < 0xc0) {
+        if (!this.#pass(token & 0x1f)) return false;
+      } else if (token >= 0xdc && token <= 0xdf) {
+        left += this.#length(token & 1 ? 2 : 1) * (token < 0xde ? 1 : 2);
+        if (left > this.#bytes.length) return this.#fail(END);
+      } else if (!this.#pass(this.#size(token))) return false;
     }
-  }
-
-  /**
-   * Reads a length of 1, 2 or 4 bytes (`width` 0, 1 or 2); beyond any message when it is cut off.
-   */
-  #length(width: number): number {
-    const at = this.position;
-    const size = 1 << width;
-    if (at + size > this.#end) return Number.POSITIVE_INFINITY;
-    this.position = at + size;
-    return width === 0
-      ? this.#view.getUint8(at)
-      : width === 1
-        ? this.#view.getUint16(at)
-        : this.#view.getUint32(at);
-  }
-
-  #skip(size: number): boolean {
-    if (size > this.#end - this.position) return this.#fail("the end of the bytes");
-    this.position += size;
     return true;
   }
 
-  #string(size: number): boolean {
+  /** Passes over one value; false when it is no data. */
+  data(): boolean {
     const start = this.position;
-    if (!this.#skip(size)) return false;
+    if (!this.#value(0)) return false;
+    if (!this.#isDoubtful) return true;
+    this.#isExact = true;
+    this.position = start;
+    return this.#value(0);
+  }
+
+  /** The number of members of the map that is next; passes over its head. Undefined for no map. */
+  mapHead(): number | undefined {
+    const token = this.#bytes[this.position] ?? 0xc1;
+    const isShort = token >= 0x80 && token < 0x90;
+    if (!isShort && token !== 0xde && token !== 0xdf) return undefined;
+    this.position++;
+    return isShort ? token & 0x0f : this.#length(token - 0xdd);
+  }
+
+  /** Passes over the string that is next; where its text begins. Undefined for no whole string. */
+  stringStart(): number | undefined {
+    const token = this.#bytes[this.position] ?? 0xc1;
+    const isShort = token >= 0xa0 && token < 0xc0;
+    if (!isShort && (token < 0xd9 || token > 0xdb)) return undefined;
+    this.position++;
+    const size = isShort ? token & 0x1f : this.#length(token - 0xd9);
+    return this.#pass(size) ? this.position - size : undefined;
+  }
+
+  #value(depth: number): boolean {
+    const token = this.#bytes[this.position] ?? -1;
+    if (token < 0) return this.#fail(END);
+    if ((token >= 0xa0 && token < 0xc0) || (token >= 0xd9 && token <= 0xdb)) return this.#string();
+    this.position++;
+    if (token < 0x80 || token >= 0xe0) return true;
+    if (token < 0x90) return this.#map(token & 0x0f, depth);
+    if (token < 0xa0) return this.#list(token & 0x0f, depth);
+    if (token === 0xdc || token === 0xdd) return this.#list(this.#length(token - 0xdb), depth);
+    if (token === 0xde || token === 0xdf) return this.#map(this.#length(token - 0xdd), depth);
+    return this.#plain(token);
+  }
+
+  #plain(token: number): boolean {
+    const at = this.position;
+    if (token === 0xc1) return this.#fail("the byte 0xc1");
+    if (token >= 0xc4 && token <= 0xc6) return this.#fail("a byte string inside of data");
+    if (token >= 0xc7 && token <= 0xc9) return this.#fail("an extension type");
+    if (token >= 0xd4 && token <= 0xd8) return this.#fail("an extension type");
+    if (!this.#pass(this.#size(token))) return false;
+    if (token === 0xca || token === 0xcb) {
+      const value = token === 0xca ? this.#view.getFloat32(at) : this.#view.getFloat64(at);
+      return Number.isFinite(value) || this.#fail("a number that is not finite");
+    }
+    if (token !== 0xcf && token !== 0xd3) return true;
+    const high = token === 0xd3 ? this.#view.getInt32(at) : this.#view.getUint32(at);
+    const isSafe = Number.isSafeInteger(high * 2 ** 32 + this.#view.getUint32(at + 4));
+    return isSafe || this.#fail("an integer beyond 2^53-1");
+  }
+
+  #string(): boolean {
+    const start = this.stringStart();
+    if (start === undefined) return this.#fail(END);
     return isUtf8(this.#bytes, start, this.position) || this.#fail("a string that is not UTF-8");
   }
 
   #list(size: number, depth: number): boolean {
-    if (depth >= DATA_DEPTH_MAX)
-      return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
-    // An item takes a byte at least: a declared length beyond the bytes costs nothing.
-    if (size > this.#end - this.position) return this.#fail("the end of the bytes");
-    for (let i = 0; i < size; i++) if (!this.value(depth + 1)) return false;
+    if (!this.#checkNesting(size, depth)) return false;
+    for (let i = 0; i < size; i++) if (!this.#value(depth + 1)) return this.#inside(i);
     return true;
   }
 
   #map(size: number, depth: number): boolean {
-    if (depth >= DATA_DEPTH_MAX)
-      return this.#fail(`data nested deeper than ${DATA_DEPTH_MAX} levels`);
-    if (size * 2 > this.#end - this.position) return this.#fail("the end of the bytes");
-    for (let i = 0; i < size; i++) if (!this.#key() || !this.value(depth + 1)) return false;
+    if (!this.#checkNesting(size * 2, depth)) return false;
+    const base = this.#hashes.begin();
+    const keys = this.#isExact ? new Set<string>() : undefined;
+    for (let i = 0; i < size; i++) {
+      const start = this.stringStart();
+      const end = this.position;
+      if (start === undefined) return this.#fail(this.found || "a map key that is not a string");
+      if (!this.#key(start, base, keys)) return false;
+      if (!this.#value(depth + 1)) return this.#inside(textOf(this.#bytes, start, end));
+    }
+    this.#hashes.end(base);
     return true;
   }
 
-  #key(): boolean {
-    const token = this.#bytes[this.position] ?? 0xc0;
-    const isShort = token >= 0xa0 && token < 0xc0;
-    if (!isShort && (token < 0xd9 || token > 0xdb))
-      return this.#fail("a map key that is not a string");
-    this.position++;
-    const size = isShort ? token & 0x1f : this.#length(token - 0xd9);
-    const start = this.position;
-    if (!this.#string(size)) return false;
-    const isProto =
-      size === PROTO_KEY.length && PROTO_KEY.every((byte, i) => this.#bytes[start + i] === byte);
-    return !isProto || this.#fail("the map key __proto__");
+  /** Checks the key that was passed over last. */
+  #key(start: number, base: number, keys: Set<string> | undefined): boolean {
+    const bytes = this.#bytes;
+    const end = this.position;
+    let hash = 0;
+    let all = 0;
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i] as number;
+      all |= byte;
+      hash = (Math.imul(hash, 31) + byte) | 0;
+    }
+    if (all >= 0x80 && !isUtf8(bytes, start, end)) return this.#fail("a key that is not UTF-8");
+    const isDoubtful = keys === undefined && this.#hashes.add(base, hash);
+    if (isDoubtful) this.#isDoubtful = true;
+    if (keys === undefined && hash !== PROTO_HASH) return true;
+    const key = textOf(bytes, start, end);
+    if (key !== "__proto__" && !keys?.has(key)) {
+      keys?.add(key);
+      return true;
+    }
+    this.#inside(key);
+    return this.#fail(key === "__proto__" ? "a member of this name" : "a member that stands twice");
   }
 
-  #float(size: 4 | 8): boolean {
+  /** Bytes behind a token that has no items. */
+  #size(token: number): number {
+    if (token === 0xc1) return Number.POSITIVE_INFINITY;
+    if (token < 0xc4) return 0;
+    if (token <= 0xc6) return this.#length(token - 0xc4);
+    if (token <= 0xc9) return this.#length(token - 0xc7) + 1;
+    if (token <= 0xcb) return token === 0xca ? 4 : 8;
+    if (token <= 0xd3) return 1 << ((token - 0xcc) & 3);
+    if (token <= 0xd8) return (1 << (token - 0xd4)) + 1;
+    return this.#length(token - 0xd9);
+  }
+
+  /** Reads a length of 1, 2 or 4 bytes (`width` 0, 1 or 2); beyond any message if it is cut off. */
+  #length(width: number): number {
     const at = this.position;
-    if (!this.#skip(size)) return false;
-    const value = size === 4 ? this.#view.getFloat32(at) : this.#view.getFloat64(at);
-    return Number.isFinite(value) || this.#fail("a number that is not finite");
+    if (!this.#pass(1 << width)) return Number.POSITIVE_INFINITY;
+    if (width === 0) return this.#view.getUint8(at);
+    return width === 1 ? this.#view.getUint16(at) : this.#view.getUint32(at);
   }
 
-  #long(signed: boolean): boolean {
+  #token(): number {
     const at = this.position;
-    if (!this.#skip(8)) return false;
-    const value =
-      (signed ? this.#view.getInt32(at) : this.#view.getUint32(at)) * 2 ** 32 +
-      this.#view.getUint32(at + 4);
-    return Number.isSafeInteger(value) || this.#fail("an integer beyond 2^53-1");
+    return this.#pass(1) ? (this.#bytes[at] as number) : -1;
   }
 
-  /** Timestamps pass in their three sizes; every other extension is refused. */
-  #extension(token: number): boolean {
-    const fixed = token >= 0xd4;
-    const size = fixed ? 1 << (token - 0xd4) : this.#length(token - 0xc7);
-    const type = this.#bytes[this.position] ?? 0;
-    const at = this.position + 1;
-    if (!this.#skip(size + 1)) return false;
-    const isTimestamp = type === TIMESTAMP_TYPE && (fixed ? size === 4 || size === 8 : size === 12);
-    if (!isTimestamp) return this.#fail("an extension type other than timestamp");
-    if (size === 4) return true;
-    const nanoseconds = size === 8 ? this.#view.getUint32(at) >>> 2 : this.#view.getUint32(at);
-    const seconds =
-      size === 8 ? 0 : this.#view.getInt32(at + 4) * 2 ** 32 + this.#view.getUint32(at + 8);
-    const isDate = nanoseconds <= NANOSECONDS_MAX && Math.abs(seconds) < SECONDS_MAX;
-    return isDate || this.#fail("a timestamp out of range");
+  #pass(size: number): boolean {
+    if (size > this.#bytes.length - this.position) return this.#fail(END);
+    this.position += size;
+    return true;
+  }
+
+  #checkNesting(least: number, depth: number): boolean {
+    if (depth >= DATA_DEPTH_MAX) return this.#fail(TOO_DEEP);
+    // An item takes a byte at least: a declared length beyond the bytes costs nothing.
+    return least <= this.#bytes.length - this.position || this.#fail(END);
+  }
+
+  #inside(step: string | number): false {
+    // What is too deep is no matter of one field.
+    if (this.found !== TOO_DEEP) this.trail = [step, ...this.trail];
+    return false;
   }
 
   #fail(found: string): false {

@@ -1,6 +1,9 @@
 // Owns: application data between its raw forms and plain values, on a node.
-import { jsonTextOf, msgpackOf, pack, unpack } from "./msgpack-values.ts";
+import { unpack } from "./msgpack-read.ts";
+import { jsonTextOf, msgpackOf } from "./msgpack-values.ts";
+import { pack } from "./msgpack-write.ts";
 import { type Payload, PayloadError } from "./payload.ts";
+import { plainData } from "./plain-data.ts";
 
 /**
  * The plain value that a payload says; a byte string is a Uint8Array. Throws a PayloadError when a
@@ -20,19 +23,14 @@ export function payloadValue(payload: Payload): unknown {
 
 /**
  * The payload that says `value`; a Uint8Array becomes a byte string whatever `form` is. Throws a
- * PayloadError for undefined, functions, cycles and the like.
+ * PayloadError whose `path` names the field for a value that is no application data.
  */
 export function payloadFromValue(value: unknown, form: "json" | "msgpack"): Payload {
   if (value instanceof Uint8Array) return { kind: "bytes", bytes: value };
-  try {
-    if (form === "msgpack" && value !== undefined && typeof value !== "function")
-      return { kind: "msgpack", bytes: pack(value) };
-    const text: string | undefined = JSON.stringify(value);
-    if (form === "json" && text !== undefined) return { kind: "json", text };
-  } catch (cause) {
-    throw new PayloadError(`Cannot write the value as ${form}`, { cause });
-  }
-  throw new PayloadError(`Cannot write ${typeof value} as ${form}`);
+  const plain = plainData(value, "write the data");
+  return form === "msgpack"
+    ? { kind: "msgpack", bytes: pack(plain) }
+    : { kind: "json", text: JSON.stringify(plain) };
 }
 
 /**

@@ -52,15 +52,18 @@ export const DELIVERY_CLASSES: readonly DeliveryClass[] = [
 ];
 
 /**
- * Thrown where a payload has no form in the encoding that is asked for. Data that a node accepted
- * from a client always has one.
+ * Thrown for a value that is no application data, and for a payload that has no form in the
+ * encoding that is asked for. `path` names the field; absent if the whole data is meant. Data that
+ * a node accepted always has a form in every encoding.
  */
-export class PayloadError extends Error {
+export class PayloadError extends TypeError {
   readonly code = "payload_invalid";
+  readonly path?: string;
 
-  constructor(message: string, options?: { readonly cause?: unknown }) {
-    super(message, options);
+  constructor(message: string, { path = "", cause }: { path?: string; cause?: unknown } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.name = "PayloadError";
+    if (path) this.path = path;
   }
 }
 

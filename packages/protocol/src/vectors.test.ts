@@ -12,7 +12,7 @@ import type {
 } from "./index.ts";
 import { jsonClientCodec } from "./index.ts";
 import { msgpackClientCodec } from "./msgpack.ts";
-import { pack } from "./msgpack-values.ts";
+import { pack } from "./msgpack-write.ts";
 import {
   jsonNodeCodec,
   msgpackNodeCodec,

@@ -2,7 +2,7 @@
 import type { Encoded } from "@holdfast/protocol";
 import type { Connection } from "./connection.ts";
 import { type Answer, byteLength, type EngineContext, type Request } from "./engine-context.ts";
-import { cannot, errorFromWire, type HoldfastError, tooLarge } from "./errors.ts";
+import { cannot, dataError, errorFromWire, type HoldfastError, tooLarge } from "./errors.ts";
 
 /** Calls that may be unanswered or wait for a connection. */
 const CALLS_MAX = 1_000;
@@ -52,7 +52,7 @@ export class Calls {
     try {
       encoded = this.#engine.codec.encode({ ...request, id });
     } catch (cause) {
-      return refuse(cannot("payload_invalid", name, "the data cannot be encoded", { cause }));
+      return refuse(dataError(cause));
     }
     if (this.#open.size >= CALLS_MAX)
       return refuse(cannot("queue_full", name, `${CALLS_MAX} calls are not answered`));

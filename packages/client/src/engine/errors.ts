@@ -1,5 +1,5 @@
 // Owns: the client's one error type and what it knows of each code.
-import type { CodeName, GoodbyeFrame, Retry } from "@holdfast/protocol";
+import type { CodeName, GoodbyeFrame, PayloadError, Retry } from "@holdfast/protocol";
 import { defined } from "./engine-context.ts";
 
 // What the client must know of protocol's CODES, without their texts (3 kB that a browser need not
@@ -76,6 +76,12 @@ export const cannot = (
 /** The error of a request that is larger than the node takes. */
 export const tooLarge = (act: string, bytes: number, bytesMax: number): HoldfastError =>
   cannot("payload_too_large", act, `${bytes} bytes, expected at most ${bytesMax}`);
+
+/** Why data cannot be sent, as the codec says it: the field, and what was found in it. */
+export const dataError = (cause: unknown): HoldfastError => {
+  const { message, path } = cause as PayloadError;
+  return new HoldfastError("payload_invalid", message, { path, cause } as HoldfastErrorDetails);
+};
 
 /** A node's `err`, `goodbye` or `unsubscribed` as an error. */
 export function errorFromWire(frame: {

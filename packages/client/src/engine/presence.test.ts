@@ -80,6 +80,26 @@ describe("watching", () => {
     expect(socket.takeOne("enter")).toMatchObject({ ch: "a", d: "again" });
   });
 
+  test("data that no client could read is refused with its path, and what was entered stays", () => {
+    const { connect, engine, clock, socket } = start();
+    connect({ windowMs: 0 });
+    const errors: unknown[] = [];
+    const told = (error?: { code: string; path?: string }) => errors.push(error?.code, error?.path);
+    engine.presence.enter("b", { at: [new Date(0)] }, told);
+    expect(errors.splice(0)).toEqual(["payload_invalid", "at[0]"]);
+    const data = { name: "Ada" } as { name: unknown };
+    engine.presence.enter("a", data, told);
+    engine.presence.update("a", { name: Number.NaN }, told);
+    expect(errors.splice(0)).toEqual(["payload_invalid", "name"]);
+    clock.flush();
+    expect(socket().take()).toMatchObject([{ t: "enter", ch: "a", d: { name: "Ada" } }]);
+    // What the application changes afterwards is not what it entered with.
+    data.name = 1n;
+    socket().drop();
+    clock.advance(1_000);
+    expect(socket().accept()).toMatchObject([{ t: "connect" }, { t: "enter", d: { name: "Ada" } }]);
+  });
+
   test("after a reconnect only the difference is told: nobody leaves and joins", () => {
     const { connect, watch, log, clock, socket } = start();
     connect({ windowMs: 0 });

@@ -1,10 +1,10 @@
 // Owns: presence of every channel: what this session entered with, who is watched, and keeping both
 // over connections (H7).
-import type { ServerFrame } from "@holdfast/protocol";
+import { dataCopy, type ServerFrame } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { defined, type EngineContext, type Feature, guard } from "./engine-context.ts";
-import { errorFromWire, HoldfastError } from "./errors.ts";
+import { dataError, errorFromWire, HoldfastError } from "./errors.ts";
 import {
   isEmpty,
   type MembersChange,
@@ -235,9 +235,16 @@ export class Presence implements Feature {
       );
       return;
     }
+    try {
+      // A copy: the application may change its own before the next connection is told.
+      if (wanted) presence.wanted = { data: dataCopy(wanted.data, "send presence") };
+      else delete presence.wanted;
+    } catch (cause) {
+      done(dataError(cause));
+      this.#forget(presence);
+      return;
+    }
     presence.version++;
-    if (wanted) presence.wanted = wanted;
-    else delete presence.wanted;
     presence.waiting.push({ version: presence.version, done });
     this.#sendToAll(presence);
   }

@@ -259,6 +259,27 @@ describe("refusals", () => {
     expect(states).toEqual(["connected connected"]);
   });
 
+  test("data that no client could read is refused with the field's path", () => {
+    const { engine } = start();
+    const errors: unknown[] = [];
+    const options = { timeoutMs: 1_000, ordered: true };
+    engine.publisher.publish("a", { x: [new Float32Array(2)] }, options, (error) =>
+      errors.push(error),
+    );
+    engine.calls.start(
+      { t: "rpc", m: "m", data: { at: new Date(0) } },
+      { timeoutMs: 1_000, repeatable: false, name: "call m" },
+      (error) => errors.push(error),
+    );
+    expect(errors).toMatchObject([
+      { code: "payload_invalid", path: "x[0]", retry: "never" },
+      { code: "payload_invalid", path: "at", retry: "never" },
+    ]);
+    expect((errors[0] as Error).message).toBe(
+      "Cannot send publish: found a Float32Array at x[0], expected plain data",
+    );
+  });
+
   test("one that is given up while it is in flight keeps its place until it is answered", () => {
     const { connect, publish, results } = start();
     const socket = connect();

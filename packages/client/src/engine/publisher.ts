@@ -4,7 +4,7 @@ import type { Encoded, Position } from "@holdfast/protocol";
 import { requestDelayMs } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
 import { type Answer, byteLength, defined, type EngineContext } from "./engine-context.ts";
-import { cannot, errorFromWire, HoldfastError, tooLarge } from "./errors.ts";
+import { cannot, dataError, errorFromWire, HoldfastError, tooLarge } from "./errors.ts";
 
 /**
  * Publishes of one channel that are sent together; the next ones wait until all are answered, so
@@ -151,7 +151,7 @@ export class Publisher {
         data,
       });
     } catch (cause) {
-      return cannot("payload_invalid", act, "the data cannot be encoded", { cause });
+      return dataError(cause);
     }
     const bytes = byteLength(encoded);
     const { countMax, bytesMax } = this.#limits;

@@ -1,15 +1,16 @@
 // Owns: a client's publish, from permission to the broker's answer, and the checks that every
 // publish passes.
 
-import type {
-  ChannelRules,
-  Contract,
-  Outcome,
-  PayloadValues,
-  Refusal,
-  SessionView,
+import {
+  type ChannelRules,
+  type Contract,
+  type Outcome,
+  type PayloadValues,
+  type Refusal,
+  type SessionView,
+  unsendable,
 } from "@holdfast/contract";
-import { type Payload, payloadBytes } from "@holdfast/protocol";
+import { fitsUtf8, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import type { Broker, Clock } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
@@ -24,6 +25,7 @@ import type { NodeSettings } from "../settings.ts";
 export interface CheckNeeds {
   readonly contract: Pick<Contract, "hooks">;
   readonly values: PayloadValues;
+  readonly observer: Pick<Observer, "bug">;
   settings(): NodeSettings;
 }
 
@@ -139,14 +141,9 @@ export function preparePublish(
     readonly view: SessionView | undefined;
   },
 ): Outcome<Payload> | Promise<Outcome<Payload>> {
-  const bytes = payloadBytes(request.payload);
   const max = parts.settings().limits.dataBytesMax;
-  if (bytes > max)
-    return {
-      ok: false,
-      code: "payload_too_large",
-      message: `Cannot publish: found ${bytes} bytes of data, expected at most ${max}`,
-    };
+  const tooLarge = sizeRefusal(request.payload, max);
+  if (tooLarge !== undefined) return tooLarge;
   if (rules.stream.cls === "latest" && request.key === undefined) {
     return {
       ok: false,
@@ -175,6 +172,19 @@ export function preparePublish(
   return ask();
 }
 
+/** Counted as for clients: text as UTF-8. */
+function sizeRefusal(payload: Payload, bytesMax: number): Outcome<Payload> | undefined {
+  const fits =
+    payload.kind === "json" ? fitsUtf8(payload.text, bytesMax) : payloadBytes(payload) <= bytesMax;
+  if (fits) return undefined;
+  const found = `${payloadBytes(payload)} bytes of data or more`;
+  return {
+    ok: false,
+    code: "payload_too_large",
+    message: `Cannot publish: found ${found}, expected at most ${bytesMax}`,
+  };
+}
+
 function applyAnswer(
   parts: CheckNeeds,
   payload: Payload,
@@ -182,8 +192,12 @@ function applyAnswer(
 ): Outcome<Payload> {
   if (!answer) return { ok: true, value: payload };
   if ("reject" in answer) return { ok: false, code: "rejected", message: answer.reject };
-  return {
-    ok: true,
-    value: parts.values.fromValue(answer.data, payload.kind === "msgpack" ? "msgpack" : "json"),
-  };
+  const form = payload.kind === "msgpack" ? "msgpack" : "json";
+  try {
+    return { ok: true, value: parts.values.fromValue(answer.data, form) };
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+    parts.observer.bug("onPublish", error);
+    return unsendable(error);
+  }
 }

@@ -32,7 +32,7 @@ export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly contract: Contract;
-  readonly observer: Pick<Observer, "published" | "rpc">;
+  readonly observer: Pick<Observer, "published" | "rpc" | "bug">;
   readonly sessions: Sessions;
   readonly hubs: {
     get(channel: string): { readonly passed: number; readonly ring: Ring } | undefined;

@@ -1,9 +1,9 @@
 // Owns: reading a request's body: bounded in bytes, time and depth, JSON only.
-import { DATA_DEPTH_MAX } from "@holdfast/protocol";
+import { type JsonProblem, jsonProblem } from "@holdfast/protocol/node";
 import type { Problem } from "./problem.ts";
 
 /** Levels around data in the deepest request: a batch's body, list and command. */
-const ENVELOPE_DEPTH = 3;
+const LEVELS_AROUND_DATA = 3;
 
 export interface BodyLimits {
   readonly bytesMax: number;
@@ -32,38 +32,22 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Bo
   if (read.length === 0) return { ok: true, value: {} };
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(read);
-    // Before anything recursive sees it: a body of brackets alone would hold the event loop up for
-    // half a second.
-    if (isDeeper(text, DATA_DEPTH_MAX + ENVELOPE_DEPTH)) {
-      return refuse({
-        code: "payload_invalid",
-        detail: `data nested deeper than ${DATA_DEPTH_MAX} levels`,
-      });
-    }
+    // Before anything recursive sees it, and while every digit is there.
+    const found = jsonProblem(text, LEVELS_AROUND_DATA);
+    if (found?.isJson) return refuse(problemOf(found));
     return { ok: true, value: JSON.parse(text) };
   } catch {
     return refuse({ code: "request_invalid", detail: "the body is not JSON in UTF-8" });
   }
 }
 
-/**
- * Whether lists and maps stand inside one another more than `depthMax` deep. The text may be
- * anything.
- */
-function isDeeper(text: string, depthMax: number): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit === 0x22) isInString = !isInString;
-    else if (isInString) {
-      if (unit === 0x5c) i += 1;
-    } else if (unit === 0x5b || unit === 0x7b) {
-      depth += 1;
-      if (depth > depthMax) return true;
-    } else if (unit === 0x5d || unit === 0x7d) depth -= 1;
-  }
-  return false;
+/** Data that clients could not send either, or a member of the request itself that is no data. */
+function problemOf({ found, path }: JsonProblem): Problem {
+  // Nothing is named if the body is too deep: only data can be.
+  const isInData = path === "" || /^(commands\[\d+\]\.)?data\b/.test(path);
+  const code = isInData ? "payload_invalid" : "request_invalid";
+  const detail = `Cannot read the body: found ${found}, expected plain data`;
+  return path === "" ? { code, detail } : { code, detail, path };
 }
 
 async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array | Problem> {

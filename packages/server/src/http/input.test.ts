@@ -78,6 +78,28 @@ describe("bodies", () => {
     expect(({} as { x?: unknown }).x).toBeUndefined();
   });
 
+  const lossy: [string, string, string][] = [
+    ["an integer that no double holds", '{"id":9007199254740993}', "data.id"],
+    ["half of a surrogate pair", '["\\ud800"]', "data[0]"],
+    ["the key __proto__", '{"a":{"__proto__":1}}', "data.a.__proto__"],
+    ["a member twice", '{"a":1,"b":2,"a":3}', "data.a"],
+    ["a number beyond doubles", '{"x":[-1e999]}', "data.x[0]"],
+  ];
+  test.each(lossy)("whose data holds %s are refused with its path", async (_what, data, path) => {
+    const { status, json } = await ask("/publish", { raw: `{"channel":"c","data":${data}}` });
+    expect([status, json.code, json.path]).toEqual([422, "payload_invalid", path]);
+    const batch = `{"commands":[{"op":"publish","channel":"c","data":${data}}]}`;
+    const refused = (await ask("/batch", { raw: batch })).json;
+    expect([refused.code, refused.path]).toEqual(["payload_invalid", `commands[0].${path}`]);
+  });
+
+  test("in which a member of the request stands twice are refused with its name", async () => {
+    const { status, json } = await ask("/publish", {
+      raw: '{"channel":"c","channel":"d","data":1}',
+    });
+    expect([status, json.code, json.path]).toEqual([400, "request_invalid", "channel"]);
+  });
+
   test("over the limit are refused, declared or not", async () => {
     const small = serve({ bodyBytesMax: 1_000 });
     const body = JSON.stringify({ channel: "c", data: "x".repeat(2_000) });

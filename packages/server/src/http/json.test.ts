@@ -44,6 +44,9 @@ describe("data", () => {
     expect(payloadOf({})).toBeUndefined();
     expect(payloadOf({ data: null })).toEqual({ kind: "json", text: "null" });
     expect(payloadOf({ b: "AQI=" })).toEqual({ kind: "bytes", bytes: new Uint8Array([1, 2]) });
-    expect(payloadOf({ data: [Number.POSITIVE_INFINITY] })).toMatchObject({ kind: "fault" });
+    expect(payloadOf({ data: [Number.POSITIVE_INFINITY] })).toMatchObject({
+      kind: "fault",
+      path: "[0]",
+    });
   });
 });

@@ -1,7 +1,7 @@
 // Owns: JSON answers whose data is passed on as it stands, and payloads in and out of JSON members.
 // Pure.
-import { DATA_DEPTH_MAX, type Payload } from "@holdfast/protocol";
-import { PayloadError, transcode } from "@holdfast/protocol/node";
+import type { Payload } from "@holdfast/protocol";
+import { PayloadError, payloadFromValue, transcode } from "@holdfast/protocol/node";
 
 /** Text that is one JSON value already. */
 export class RawJson {
@@ -35,34 +35,23 @@ export interface DataMembers {
   readonly b?: string | undefined;
 }
 
-/**
- * The payload in a request's members, undefined where neither is; a fault for data that clients
- * could not send either.
- */
-export function payloadOf({
-  data,
-  b,
-}: DataMembers): Payload | undefined | { readonly kind: "fault"; readonly message: string } {
-  if (b !== undefined) return { kind: "bytes", bytes: new Uint8Array(Buffer.from(b, "base64")) };
-  if (data === undefined) return undefined;
-  const message = faultOf(data, 0);
-  return message === undefined
-    ? { kind: "json", text: JSON.stringify(data) }
-    : { kind: "fault", message };
+/** Data that clients could not send either, and the field of it. */
+export interface DataFault {
+  readonly kind: "fault";
+  readonly message: string;
+  readonly path: string;
 }
 
-/** The protocol's rules for JSON data. The body's reader bounds the depth of this recursion. */
-function faultOf(value: unknown, depth: number): string | undefined {
-  // 1e999 parses to Infinity, which would be written again as null.
-  if (typeof value === "number")
-    return Number.isFinite(value) ? undefined : "a number beyond the range of doubles";
-  if (typeof value !== "object" || value === null) return undefined;
-  if (depth >= DATA_DEPTH_MAX) return `data nested deeper than ${DATA_DEPTH_MAX} levels`;
-  for (const member of Object.values(value)) {
-    const fault = faultOf(member, depth + 1);
-    if (fault !== undefined) return fault;
+/** The payload in a request's members, undefined where neither is. */
+export function payloadOf({ data, b }: DataMembers): Payload | undefined | DataFault {
+  if (b !== undefined) return { kind: "bytes", bytes: new Uint8Array(Buffer.from(b, "base64")) };
+  if (data === undefined) return undefined;
+  try {
+    return payloadFromValue(data, "json");
+  } catch (error) {
+    if (!(error instanceof PayloadError)) throw error;
+    return { kind: "fault", message: error.message, path: error.path ?? "data" };
   }
-  return undefined;
 }
 
 /**

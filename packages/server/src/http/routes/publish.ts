@@ -1,6 +1,5 @@
 // Owns: the operations that publish: publish, broadcast, rpc.
 import type { NodeControl, Outcome } from "@holdfast/core";
-import type { Payload } from "@holdfast/protocol";
 import { z } from "zod";
 import { type DataMembers, membersOf, payloadOf } from "../json.ts";
 import { done, fail, type RouteContext, route } from "../route.ts";
@@ -96,7 +95,7 @@ export const rpc = route({
   output: z.object(dataOut),
   async handle(input, { control }) {
     const payload = payloadOf(input);
-    if (payload?.kind === "fault") return fail("payload_invalid", payload.message, "data");
+    if (payload?.kind === "fault") return fail("payload_invalid", payload.message, payload.path);
     const outcome = await control.rpc(input.method, payload);
     return outcome.ok ? done(membersOf(outcome.value)) : outcome;
   },
@@ -118,9 +117,9 @@ export function partOf(
 type PublishRequest = Parameters<NodeControl["publish"]>[1];
 
 function publishRequest(input: PublishInput, context: RouteContext): Outcome<PublishRequest> {
-  const payload: Payload | undefined | { kind: "fault"; message: string } = payloadOf(input);
+  const payload = payloadOf(input);
   if (payload === undefined) return fail("request_invalid", "expected either data or b");
-  if (payload.kind === "fault") return fail("payload_invalid", payload.message, "data");
+  if (payload.kind === "fault") return fail("payload_invalid", payload.message, payload.path);
   const { idempotencyKey: own, key, user } = input;
   if (own !== undefined && context.idempotencyKey !== undefined && own !== context.idempotencyKey) {
     return fail("request_invalid", "the header Idempotency-Key says another key", "idempotencyKey");
