@@ -1,9 +1,11 @@
 import { afterAll } from "bun:test";
 import { describeBroker } from "@holdfast/testkit/contract";
+import { grantDocumented } from "./account.ts";
 import { makeHarness } from "./harness.ts";
 import { startCluster } from "./servers.ts";
 
 const cluster = await startCluster({ flavour: "valkey", replicas: false });
 afterAll(() => cluster.stop());
 
-describeBroker("Valkey Cluster", async () => makeHarness(cluster.url));
+const url = await grantDocumented(cluster.url, cluster.servers);
+describeBroker("Valkey Cluster", async () => makeHarness(url));

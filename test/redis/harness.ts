@@ -15,7 +15,11 @@ export const QUICK: Partial<RedisLimits> = {
   stallMs: 1_000,
 };
 
-export function openBroker(url: string, limits: Partial<RedisLimits> = QUICK): Promise<Broker> {
+export function openBroker(
+  url: string,
+  limits: Partial<RedisLimits> = QUICK,
+  startMs = 3_000,
+): Promise<Broker> {
   const onBug = (error: unknown): void => {
     throw error;
   };
@@ -25,12 +29,15 @@ export function openBroker(url: string, limits: Partial<RedisLimits> = QUICK): P
     random: systemRandom,
     limits,
     onBug,
-    startMs: 3_000,
+    startMs,
   });
 }
 
-/** Every test has the servers for itself: keys of a prefix of its own. */
-export const freshPrefix = (): string => `t${systemRandom.id().slice(0, 10)}:`;
+/**
+ * Every test has the servers for itself: keys of a prefix of its own, which the documented account
+ * may use.
+ */
+export const freshPrefix = (): string => `hf:t${systemRandom.id().slice(0, 10)}:`;
 
 /** `cuttable`: the port of the only server, which nodes then reach over wires. */
 export function makeHarness(url: string, cuttable?: number): BrokerHarness {
@@ -39,9 +46,8 @@ export function makeHarness(url: string, cuttable?: number): BrokerHarness {
   return {
     async connect(nodeId) {
       const wire = cuttable === undefined ? undefined : await layWire(cuttable);
-      const broker = await openBroker(
-        (wire === undefined ? url : `redis://127.0.0.1:${wire.port}`) + query,
-      );
+      const near = wire === undefined ? url : url.replace(/:\d+$/, `:${wire.port}`);
+      const broker = await openBroker(near + query);
       nodes.set(nodeId, { broker, wire });
       return broker;
     },

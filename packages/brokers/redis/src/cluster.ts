@@ -161,6 +161,7 @@ export class ClusterRouter implements Router {
       ...this.#options,
       tls,
       account,
+      prefix: this.#place.prefix,
       database: 0,
       locate: async () => address,
       handlers: this.#handlers,

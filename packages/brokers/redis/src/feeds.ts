@@ -3,6 +3,8 @@
 import { BrokerError, type Clock } from "@holdfast/core";
 import type { RedisLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
+import { refusalOf } from "./refusals.ts";
+import { ReplyError } from "./reply.ts";
 import type { Router } from "./router.ts";
 
 export interface FeedOptions {
@@ -262,6 +264,8 @@ export class Feeds {
       feed.busy = false;
       if (failed) {
         if (reply instanceof BrokerError) this.#fail(feed, reply);
+        else if (reply instanceof ReplyError && !REROUTED.has(reply.code))
+          this.#fail(feed, refusalOf(reply));
         if (!feed.wanted) this.#feeds.delete(feed.name);
       } else if (!subscribes) {
         feed.link = undefined;
@@ -273,6 +277,9 @@ export class Feeds {
     if (failed && subscribes) this.moved();
   }
 }
+
+/** The slot is elsewhere, or on its way: it is asked for there. */
+const REROUTED = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"]);
 
 interface Batch {
   readonly link: Link;

@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { BrokerError, type BrokerUsage } from "@holdfast/core";
 import { PRESENCE_SCRIPTS } from "./presence-scripts.ts";
+import { refusalOf } from "./refusals.ts";
 import { type Reply, ReplyError, textOf } from "./reply.ts";
+import { lackingRights, missingRights } from "./rights.ts";
 import type { RedisSocket } from "./socket.ts";
 import { STREAM_SCRIPTS } from "./stream-scripts.ts";
 
@@ -98,15 +100,19 @@ export async function loadScripts(socket: RedisSocket): Promise<void> {
     demand(reply);
 }
 
-const REFUSED = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "ERR"]);
+/** Refusals that stay until somebody changes the account, the server or the URL. */
+const LASTING = new Set(["WRONGPASS", "NOAUTH", "NOPERM", "ERR"]);
 
 function demand(reply: Reply): Reply {
   if (!(reply instanceof ReplyError)) return reply;
-  // The text of an answer to AUTH says nothing that is secret; still only its code goes further.
-  const message = `the broker refused the handshake: ${reply.code}`;
-  throw REFUSED.has(reply.code)
-    ? new RedisRefusal("internal", message)
-    : new BrokerError("unavailable", message);
+  const refusal = refusalOf(reply);
+  throw LASTING.has(reply.code) ? new RedisRefusal(refusal.code, refusal.message) : refusal;
+}
+
+/** Rejects with RedisRefusal when the account lacks a right that any call needs. */
+export async function demandRights(socket: RedisSocket, prefix: string): Promise<void> {
+  const missing = await missingRights((command) => socket.call(command), prefix);
+  if (missing.length > 0) throw new RedisRefusal("refused", lackingRights(missing));
 }
 
 function readInfo(reply: Reply): ReadonlyMap<string, string> {

@@ -8,3 +8,4 @@ export {
   type RedisPlace,
   RedisUrlError,
 } from "./redis-url.ts";
+export { RIGHTS } from "./rights.ts";

@@ -32,7 +32,6 @@ export interface SharedKeys {
   readonly bus: string;
   /** Channels in which a node has members. */
   readonly ofNode: (nodeId: string) => string;
-  readonly probe: (id: string) => string;
 }
 
 /** Braces would end the hash tag; percent signs make the escape unambiguous. */
@@ -40,8 +39,14 @@ const tagOf = (name: string): string =>
   name.replaceAll(/[%{}]/g, (found) => (found === "%" ? "%25" : found === "{" ? "%7B" : "%7D")) ||
   "%";
 
-export function channelKeys(prefix: string, channel: string): ChannelKeys {
-  const tag = tagOf(channel);
+export const channelKeys = (prefix: string, channel: string): ChannelKeys =>
+  taggedKeys(prefix, tagOf(channel));
+
+/** Keys like a channel's for a node's probes; the tag cannot be a channel's. */
+export const probeKeys = (prefix: string, id: string, number: number): ChannelKeys =>
+  taggedKeys(prefix, `probe:${id}:${number}%`);
+
+function taggedKeys(prefix: string, tag: string): ChannelKeys {
   const base = `${prefix}{${tag}}:`;
   return {
     slot: slotOf(tag),
@@ -67,7 +72,6 @@ export function sharedKeys(prefix: string): SharedKeys {
     generations: `${base}generations`,
     bus: `${base}bus`,
     ofNode: (nodeId) => `${base}node:${nodeId}`,
-    probe: (id) => `${base}probe:${id}`,
   };
 }
 

@@ -2,6 +2,7 @@
 // made again when either is lost.
 import { BrokerError, type BrokerUsage, type Clock, type Random } from "@holdfast/core";
 import {
+  demandRights,
   loadScripts,
   RedisRefusal,
   readFacts,
@@ -12,6 +13,7 @@ import {
 import type { RedisLimits } from "./limits.ts";
 import type { RedisAccount } from "./redis-url.ts";
 import type { Argument, Reply } from "./reply.ts";
+import { missingRights } from "./rights.ts";
 import { type RedisAddress, RedisSocket, type RedisTls, type SocketOptions } from "./socket.ts";
 
 export interface LinkOptions {
@@ -21,6 +23,8 @@ export interface LinkOptions {
   readonly tls: RedisTls | undefined;
   readonly account: RedisAccount;
   readonly database: number;
+  /** Begins every key and channel. */
+  readonly prefix: string;
   /** Where the primary is now; asked before every attempt. Rejects with BrokerError. */
   readonly locate: () => Promise<RedisAddress>;
   readonly handlers: LinkHandlers;
@@ -56,6 +60,7 @@ export class Link {
   #cancel: (() => void) | undefined;
   #closed = false;
   #beats = 0;
+  #asking: Promise<readonly string[]> | undefined;
   #usage: BrokerUsage | undefined;
   /** Since when the link has been up, on the steady clock. */
   sinceMs = Number.POSITIVE_INFINITY;
@@ -100,7 +105,18 @@ export class Link {
 
   refusal(): BrokerError {
     if (this.#closed) return new BrokerError("closed", "the broker's connection was closed");
+    if (this.error instanceof RedisRefusal) return this.error;
     return new BrokerError("unavailable", "the broker is out of reach", { cause: this.error });
+  }
+
+  /** Commands that the account may not run, asked now. Rejects with BrokerError. */
+  missingRights(): Promise<readonly string[]> {
+    this.#asking ??= missingRights((command) => this.call(command), this.#options.prefix).finally(
+      () => {
+        this.#asking = undefined;
+      },
+    );
+    return this.#asking;
   }
 
   /** Gives up the connections, to make them again: the server is not what it was. */
@@ -193,6 +209,7 @@ export class Link {
     if (facts.isLoading) throw new BrokerError("unavailable", "the broker is reading its data");
     if (!facts.isPrimary) throw new BrokerError("unavailable", "the server is a replica");
     await loadScripts(commands);
+    await demandRights(commands, this.#options.prefix);
     return facts;
   }
 

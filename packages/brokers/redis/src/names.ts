@@ -29,6 +29,8 @@ const TIDY_MS = 1_000;
 export class Names {
   readonly #options: NamesOptions;
   readonly #noted = new Map<string, number>();
+  /** Names on their way to the server: a listing of this node waits for them. */
+  readonly #noting = new Set<Promise<unknown>>();
   #cancel: () => void;
 
   constructor(options: NamesOptions) {
@@ -37,20 +39,21 @@ export class Names {
   }
 
   /**
-   * Undefined when the name was added a short while ago. Never rejects: a listing may miss a
-   * channel, a publish must not fail of it.
+   * Adds the name, unless that was done a short while ago. Nobody waits for it: the first publish
+   * of a channel must not be answered behind later ones, and none must fail of a listing.
    */
-  note(channel: string): Promise<void> | undefined {
+  note(channel: string): void {
     const { clock, scripts, shared } = this.#options;
     const nowMs = clock.nowMs();
     const notedMs = this.#noted.get(channel);
-    if (notedMs !== undefined && nowMs - notedMs < NOTED_MS) return undefined;
+    if (notedMs !== undefined && nowMs - notedMs < NOTED_MS) return;
     if (this.#noted.size >= NOTED_MAX) this.#noted.clear();
     this.#noted.set(channel, nowMs);
-    return scripts.command(shared.slot, ["ZADD", shared.names, 0, channel]).then(
-      () => {},
-      () => void this.#noted.delete(channel),
-    );
+    const noting = scripts
+      .command(shared.slot, ["ZADD", shared.names, 0, channel])
+      .catch(() => this.#noted.delete(channel))
+      .finally(() => this.#noting.delete(noting));
+    this.#noting.add(noting);
   }
 
   /** What a server remembered may be gone. */
@@ -71,6 +74,7 @@ export class Names {
     const { clock, limits, shared, scripts } = this.#options;
     const untilMs = clock.nowMs() + limits.requestMs;
     const countMax = Math.max(0, Math.floor(limit));
+    await Promise.all(this.#noting);
     const to =
       prefix === "" ? "+" : Buffer.concat([Buffer.from(`(${prefix}`), Uint8Array.of(0xff)]);
     const found: string[] = [];

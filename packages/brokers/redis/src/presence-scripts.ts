@@ -62,6 +62,8 @@ if graceMs <= 0 then
   remove(id, owner, generation, feed)
   return 0
 end
+-- First a write that a full server takes: whoever leaves must be able to.
+redis.call('ZREM', KEYS[3], id)
 if generation > 0 then
   count(nodeOf(owner), -1)
   redis.call('HSET', KEYS[1], id, join(owner, 0, content))
@@ -132,6 +134,14 @@ const SHARED_PRELUDE = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
+-- Changes nothing: a write that a full server takes, so that it takes those behind it.
+local function whenFull() redis.call('ZREM', KEYS[1], '') end
+`;
+
+/** Notes when a channel's next grace ends. KEYS: graces. ARGV: ms, channel. */
+const SCHEDULE = `${SHARED_PRELUDE}
+whenFull()
+return redis.call('ZADD', KEYS[1], 'LT', ARGV[1], ARGV[2])
 `;
 
 /**
@@ -139,7 +149,10 @@ local function text(number) return string.format('%.0f', number) end
  * Answers the node's generation, from 1.
  */
 const RENEW = `${SHARED_PRELUDE}
-if ARGV[3] ~= 'keep' or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[2])), ARGV[1]) end
+whenFull()
+if ARGV[3] ~= 'keep' or not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+  redis.call('ZADD', KEYS[1], text(now + tonumber(ARGV[2])), ARGV[1])
+end
 return redis.call('HGET', KEYS[2], ARGV[1]) or redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
 `;
 
@@ -151,6 +164,7 @@ return redis.call('HGET', KEYS[2], ARGV[1]) or redis.call('HINCRBY', KEYS[2], AR
  */
 const CLAIM = `${SHARED_PRELUDE}
 local limit, taken = tonumber(ARGV[1]), {}
+whenFull()
 local function take(name, generation)
   redis.call('ZADD', KEYS[2], text(now), generation .. ':' .. name)
   taken[#taken + 1] = name
@@ -181,4 +195,5 @@ export const PRESENCE_SCRIPTS = {
   holds: HOLDS,
   renew: RENEW,
   claim: CLAIM,
+  schedule: SCHEDULE,
 } as const;

@@ -76,7 +76,12 @@ export class PresenceSweeper {
           }),
         );
         if (next !== "-1")
-          await scripts.command(shared.slot, ["ZADD", shared.graces, "LT", next, name]);
+          await scripts.run({
+            script: "schedule",
+            slot: shared.slot,
+            keys: [shared.graces],
+            args: [next, name],
+          });
         await scripts.command(shared.slot, ["ZREM", shared.gracesClaimed, `0:${name}`]);
       }),
     );

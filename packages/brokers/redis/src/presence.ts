@@ -99,7 +99,12 @@ export class Presence {
     // Behind the leave: a sweep that came before would have found nothing and forgotten the
     // channel. When it fails the caller repeats both.
     if (dueMs !== "0")
-      await scripts.command(shared.slot, ["ZADD", shared.graces, "LT", dueMs, channel]);
+      await scripts.run({
+        script: "schedule",
+        slot: shared.slot,
+        keys: [shared.graces],
+        args: [dueMs, channel],
+      });
   }
 
   async #members(channel: string, query: MembersQuery = {}): Promise<MembersPage> {

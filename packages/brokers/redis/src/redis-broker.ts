@@ -15,12 +15,14 @@ import {
 import type { Position } from "@holdfast/protocol";
 import type { RedisBrokerEvent, RedisBrokerOptions } from "./create-redis-broker.ts";
 import { Feeds } from "./feeds.ts";
+import { RedisRefusal } from "./handshake.ts";
 import { type SharedKeys, sharedKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { Names } from "./names.ts";
 import { Presence } from "./presence.ts";
 import { PresenceSweeper } from "./presence-sweeper.ts";
+import { Probe } from "./probe.ts";
 import type { RedisPlace } from "./redis-url.ts";
 import { createRouter, type Router } from "./router.ts";
 import { Scripts } from "./scripts.ts";
@@ -46,8 +48,7 @@ export class RedisBroker implements Broker {
   readonly #names: Names;
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
-  readonly #probeName: string;
-  #probing: { readonly promise: Promise<void>; readonly arrived: () => void } | undefined;
+  readonly #probe: Probe;
   #wasWhole = false;
   #isWarned = false;
   #closed = false;
@@ -59,7 +60,6 @@ export class RedisBroker implements Broker {
     this.#place = place;
     this.#limits = limits;
     this.#shared = sharedKeys(prefix);
-    this.#probeName = this.#shared.probe(random.id());
     this.#router = createRouter({
       clock,
       random,
@@ -83,6 +83,15 @@ export class RedisBroker implements Broker {
       onRenewed: (names) => void this.#renewed(names),
     });
     this.#streams = new Streams({ prefix, scripts: this.#scripts, random, limits });
+    this.#probe = new Probe({
+      prefix,
+      id: random.id().slice(0, 10),
+      router: this.#router,
+      streams: this.#streams,
+      feeds: this.#feeds,
+      clock,
+      limits,
+    });
     this.#names = new Names({
       prefix,
       shared: this.#shared,
@@ -141,7 +150,7 @@ export class RedisBroker implements Broker {
         this.#wasWhole = true;
         return this.#tell({ kind: "reached" });
       } catch (error) {
-        if (clock.nowMs() < untilMs && !this.#isRefused()) {
+        if (clock.nowMs() < untilMs && !this.#isRefused(error)) {
           await new Promise<void>((resolve) => clock.after(START_PAUSE_MS, resolve));
           continue;
         }
@@ -161,10 +170,8 @@ export class RedisBroker implements Broker {
     request: PublishRequest,
   ): Promise<PublishResult> {
     this.#demand();
-    const noting = stream.cls === "volatile" ? undefined : this.#names.note(channel);
-    const result = await this.#streams.publish(channel, stream, request);
-    if (noting !== undefined) await noting;
-    return result;
+    if (stream.cls !== "volatile") this.#names.note(channel);
+    return this.#streams.publish(channel, stream, request);
   }
 
   async subscribe(
@@ -173,10 +180,8 @@ export class RedisBroker implements Broker {
     listener: ChannelListener,
   ): Promise<Position> {
     this.#demand();
-    const noting = this.#names.note(channel);
-    const position = await this.#subscriptions.subscribe(channel, stream, listener);
-    if (noting !== undefined) await noting;
-    return position;
+    this.#names.note(channel);
+    return this.#subscriptions.subscribe(channel, stream, listener);
   }
 
   unsubscribe(channel: string): void {
@@ -212,32 +217,11 @@ export class RedisBroker implements Broker {
     return links.length > 0 && links.every(({ facts }) => facts?.persists === true);
   }
 
-  /** One message to itself through the servers, and every primary in reach. */
+  /** A publish on every primary, and its arrival. */
   async probe(): Promise<void> {
     this.#demand();
     this.#demandWhole();
-    if (this.#probing === undefined) {
-      let arrived = (): void => {};
-      const promise = new Promise<void>((resolve, reject) => {
-        const cancel = this.#options.clock.after(this.#limits.requestMs, () =>
-          reject(new BrokerError("timeout", "the probe did not come back")),
-        );
-        arrived = () => {
-          cancel();
-          resolve();
-        };
-        this.#scripts
-          .command(this.#shared.slot, ["SPUBLISH", this.#probeName, "probe"])
-          .catch((error) => {
-            cancel();
-            reject(error);
-          });
-      }).finally(() => {
-        this.#probing = undefined;
-      });
-      this.#probing = { promise, arrived };
-    }
-    await this.#probing.promise;
+    await this.#probe.check();
   }
 
   usage(): BrokerUsage | undefined {
@@ -277,17 +261,15 @@ export class RedisBroker implements Broker {
       throw new BrokerError("unavailable", "subscriptions are being made again");
   }
 
-  #isRefused(): boolean {
-    return [...this.#router.links()].some(({ error }) => error?.code === "internal");
+  #isRefused(error: unknown): boolean {
+    if (error instanceof BrokerError && error.code === "refused") return true;
+    return [...this.#router.links()].some(({ error }) => error instanceof RedisRefusal);
   }
 
-  /** The feeds that every node listens to. */
+  /** The feed that every node listens to. */
   async #listen(): Promise<void> {
     const { slot, bus } = this.#shared;
-    await Promise.all([
-      this.#feeds.want({ name: bus, slot, onMessage: (message) => this.#hearBus(message) }),
-      this.#feeds.want({ name: this.#probeName, slot, onMessage: () => this.#probing?.arrived() }),
-    ]);
+    await this.#feeds.want({ name: bus, slot, onMessage: (message) => this.#hearBus(message) });
   }
 
   #hearBus(message: Buffer): void {

@@ -29,7 +29,7 @@ export interface RouterHandlers extends LinkHandlers {
 }
 
 export interface RouterOptions
-  extends Omit<LinkOptions, "locate" | "handlers" | "tls" | "account" | "database"> {
+  extends Omit<LinkOptions, "locate" | "handlers" | "tls" | "account" | "database" | "prefix"> {
   readonly place: RedisPlace;
   readonly handlers: RouterHandlers;
 }
@@ -37,7 +37,8 @@ export interface RouterOptions
 export function createRouter(options: RouterOptions): Router {
   const { place } = options;
   if (place.kind === "cluster") return new ClusterRouter(options, place);
-  const shared = { ...options, tls: place.tls, account: place.account, database: place.database };
+  const { tls, account, database, prefix } = place;
+  const shared = { ...options, tls, account, database, prefix };
   if (place.kind === "single")
     return fixed([new Link({ ...shared, locate: async () => place.addresses[0] })]);
   if (place.kind === "sharded") {

@@ -6,6 +6,7 @@ import type { RedisLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
 import { misleads, refusalOf } from "./refusals.ts";
 import { type Argument, type Reply, ReplyError } from "./reply.ts";
+import { lackingRights } from "./rights.ts";
 import type { Router } from "./router.ts";
 import type { RedisAddress } from "./socket.ts";
 import { STREAM_SCRIPTS } from "./stream-scripts.ts";
@@ -54,7 +55,7 @@ export class Scripts {
       await this.#router.refresh?.();
       reply = (await this.#router.route(slot)?.call(command)) ?? reply;
     }
-    if (reply instanceof ReplyError) throw refused(reply, link);
+    if (reply instanceof ReplyError) throw await refused(reply, link);
     return reply;
   }
 
@@ -100,16 +101,16 @@ export class Scripts {
       } else if (reply.code === "TRYAGAIN") {
         await new Promise<void>((resolve) => this.#clock.after(AGAIN_MS, resolve));
         reply = await link.call(commandOf(call, link));
-      } else throw refused(reply, link);
+      } else throw await refused(reply, link);
     }
-    if (reply instanceof ReplyError) throw refused(reply, link);
+    if (reply instanceof ReplyError) throw await refused(reply, link);
     return reply;
   }
 
   async #follow(reply: ReplyError, from: Link): Promise<Link> {
     const address = addressOf(reply);
     const link = address === undefined ? undefined : await this.#router.linkTo?.(address);
-    if (link === undefined) throw refused(reply, from);
+    if (link === undefined) throw await refused(reply, from);
     return link;
   }
 }
@@ -132,7 +133,11 @@ function addressOf({ message }: ReplyError): RedisAddress | undefined {
 }
 
 /** A link to a server that is not what it was is made again. */
-function refused(reply: ReplyError, link: Link): BrokerError {
+async function refused(reply: ReplyError, link: Link): Promise<BrokerError> {
   if (misleads(reply)) link.reset(`the server answered ${reply.code}`);
-  return refusalOf(reply);
+  if (reply.code !== "ERR") return refusalOf(reply);
+  // A script that called what the account may not call.
+  const missing = await link.missingRights().catch(() => []);
+  if (missing.length === 0) return refusalOf(reply);
+  return new BrokerError("refused", lackingRights(missing), { cause: reply });
 }

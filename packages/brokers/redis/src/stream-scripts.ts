@@ -5,6 +5,11 @@ import { OFFSET_JUMP } from "@holdfast/protocol";
 /** What a publication, and a member, counts in a page besides its content. */
 export const ENTRY_BYTES = 96;
 
+// A server at maxmemory refuses a script at its first write, if that write may take memory. Behind
+// a first write that only frees memory it takes everything. So the first write of a script that adds
+// is one that may be refused; and the first write of a script that must go on when the server is
+// full, such as a leave or a lease, is one that is never refused.
+
 /**
  * What every script begins with. KEYS: meta, stream, values, order, idempotency keys (two). ARGV: 1
  * term, 2 a new epoch, 3 shape (r: ring, l: latest, n: nothing), 4 sizeMax, 5 ttlMs, 6 idleMs of
@@ -28,13 +33,14 @@ local function broken(known)
 end
 
 -- seenEpoch, seen: a position that a node was told; when the head lies before it, data was lost.
-local function open(seenEpoch, seen)
+-- reads: nothing is added by this call, so that a full server must take it.
+local function open(reads, seenEpoch, seen)
   local meta = redis.call('HMGET', KEYS[1], 'e', 'o', 's', 'c', 'x')
   epoch, head, kept, expires = meta[1], tonumber(meta[2]), meta[4], tonumber(meta[5])
   if not epoch then
-    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
     epoch, head, kept, expires = ARGV[2], 0, shape, nil
     redis.call('HSET', KEYS[1], 'e', epoch, 'o', '0', 's', term, 'c', kept)
+    redis.call('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
     redis.call('PEXPIRE', KEYS[1], ARGV[6])
     return
   end
@@ -47,6 +53,7 @@ local function open(seenEpoch, seen)
   else
     epoch = ARGV[2]
   end
+  if reads then redis.call('HDEL', KEYS[1], '') end
   redis.call('HSET', KEYS[1], 'e', epoch, 'o', text(head), 's', term)
 end
 
@@ -113,12 +120,13 @@ if idempotencyKey ~= '' then
     return {knownEpoch, offset, 1}
   end
 end
+head = head + 1
+redis.call('HSET', KEYS[1], 'o', text(head))
 if kept ~= shape then
   forgetKept()
   kept = shape
   redis.call('HSET', KEYS[1], 'c', shape)
 end
-head = head + 1
 local id = text(head) .. '-' .. text(now)
 if shape == 'r' then
   expire()
@@ -136,7 +144,6 @@ elseif shape == 'l' then
   redis.call('PEXPIRE', KEYS[4], ttl)
   if not expires then setExpires(now + ttl) end
 end
-redis.call('HSET', KEYS[1], 'o', text(head))
 if idempotencyKey ~= '' then
   local window = tonumber(ARGV[10])
   local generation = redis.call('HMGET', KEYS[1], 'b', 'bt')
@@ -161,7 +168,7 @@ return {epoch, text(head), 0}
  * that the hole is declared. Entries are read as many at a time as are expected to fit.
  */
 const PAGE = `${PRELUDE}
-open()
+open(true)
 local offset, limit, room = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
 local forward = ARGV[7] == 'a'
 local found, bytes = {}, 0
@@ -255,7 +262,7 @@ return answer(ended and 0 or head)
  * counter for those who listen.
  */
 const POSITION = `${PRELUDE}
-open(ARGV[7], tonumber(ARGV[8]))
+open(true, ARGV[7], tonumber(ARGV[8]))
 keepMeta()
 return {epoch, text(head)}
 `;
@@ -265,7 +272,7 @@ return {epoch, text(head)}
  * the feed, in its order: behind everything that is removed, before what comes next.
  */
 const REMOVE = `${PRELUDE}
-open()
+open(true)
 forgetKept()
 redis.call('SPUBLISH', ARGV[7], 'r ' .. epoch .. ' ' .. text(head))
 return {epoch, text(head)}

@@ -52,18 +52,27 @@ export class Streams {
     stream: StreamOptions,
     request: PublishRequest,
   ): Promise<PublishResult> {
+    return this.publishTo(this.#keysOf(channel), stream, request);
+  }
+
+  /** With times of its own the keys are gone sooner than a channel's. */
+  async publishTo(
+    keys: ChannelKeys,
+    stream: StreamOptions,
+    request: PublishRequest,
+    times?: { readonly idleMs: number; readonly windowMs: number },
+  ): Promise<PublishResult> {
     const { idempotencyWindowMs, idempotencyKeysMax } = this.#limits;
-    const keys = this.#keysOf(channel);
     const reply = await this.#scripts.run({
       script: "publish",
       slot: keys.slot,
       keys: keys.stream,
       args: [
-        ...this.#common(stream),
+        ...this.#common(stream, times?.idleMs),
         writeRequest(request),
         request.key ?? "",
         request.idempotencyKey ?? "",
-        idempotencyWindowMs,
+        times?.windowMs ?? idempotencyWindowMs,
         idempotencyKeysMax,
         keys.feed,
       ],
@@ -129,11 +138,11 @@ export class Streams {
   }
 
   /** Arguments 2 to 6 of every script. */
-  #common(stream: StreamOptions): readonly Argument[] {
+  #common(stream: StreamOptions, ownIdleMs?: number): readonly Argument[] {
     const ttlMs = Math.max(1, Math.floor(stream.ttlMs));
     const keeps = stream.cls !== "volatile" && stream.sizeMax > 0;
     const shape = keeps ? (stream.cls === "latest" ? "l" : "r") : "n";
-    const idleMs = IDLE_MS + Math.max(ttlMs, 2 * this.#limits.idempotencyWindowMs);
+    const idleMs = ownIdleMs ?? IDLE_MS + Math.max(ttlMs, 2 * this.#limits.idempotencyWindowMs);
     this.#lastEpoch += 1;
     // Every call brings an epoch of its own, in case that it needs one: none is ever used twice.
     return [this.#epochs + this.#lastEpoch.toString(36), shape, stream.sizeMax, ttlMs, idleMs];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { NodeState } from "@holdfast/core";
+import { BrokerError, type NodeState } from "@holdfast/core";
 import { createMetrics } from "../metrics/index.ts";
 import { createInternalHandler, type InternalOptions } from "./internal.ts";
 import { createReadiness, type ReadinessOptions, type ReadinessReport } from "./readiness.ts";
@@ -62,11 +62,13 @@ describe("readiness", () => {
 
   test("a failed probe tells the code and nothing of the text", async () => {
     const { world, readiness } = setUp();
-    world.probe = () =>
-      Promise.reject(Object.assign(new Error("redis://user:pw@host"), { code: "unavailable" }));
+    world.probe = () => Promise.reject(new BrokerError("full", "redis://user:pw@host"));
     const { reasons } = await readiness.check();
     expect(reasons).toEqual([
-      { reason: "broker", detail: "a publish through the broker failed: unavailable" },
+      {
+        reason: "broker",
+        detail: "a publish through the broker failed (full): the broker has no room left",
+      },
     ]);
   });
 

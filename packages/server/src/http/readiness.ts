@@ -1,6 +1,6 @@
 // Owns: whether this node should get new connections (H8): its state, its load, and a publish that
 // arrived through the broker.
-import type { NodeState } from "@holdfast/core";
+import { BrokerError, type BrokerErrorCode, type NodeState } from "@holdfast/core";
 
 /** Why a node is not ready. `broker`: no probe publish arrived recently. */
 export type UnreadyReason = "starting" | "draining" | "stopped" | "overloaded" | "broker";
@@ -93,10 +93,21 @@ async function startProbe(probe: () => Promise<void>): Promise<string | undefine
     await probe();
     return undefined;
   } catch (error) {
-    const { code } = (error ?? {}) as { code?: unknown };
-    return `a publish through the broker failed${typeof code === "string" ? `: ${code}` : ""}`;
+    if (!(error instanceof BrokerError)) return "a publish through the broker failed";
+    return `a publish through the broker failed (${error.code}): ${WORDS[error.code]}`;
   }
 }
+
+const WORDS: Readonly<Record<BrokerErrorCode, string>> = {
+  unavailable: "the broker is out of reach, or takes no writes now",
+  timeout: "the broker did not answer in time",
+  full: "the broker has no room left",
+  busy: "more calls wait for the broker than may",
+  refused: "the broker refused the node's account or a command",
+  limit: "the broker is at a limit",
+  closed: "the node has closed the broker",
+  internal: "the broker answered in a way that it must not",
+};
 
 async function settledWithin(
   arrival: Promise<string | undefined>,

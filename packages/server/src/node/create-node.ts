@@ -3,6 +3,7 @@
 import { takeLive } from "@holdfast/config";
 import {
   type Broker,
+  BrokerError,
   type ContractDefinition,
   createNodeEngine,
   type DrainProgress,
@@ -223,7 +224,8 @@ class RunningNode implements HoldfastNode {
     } catch (error) {
       await this.stop();
       if (error instanceof StartError) throw error;
-      throw new StartError("broker_unavailable", ["Cannot start: the broker did not answer"], {
+      const found = error instanceof BrokerError ? error.message : "an unexpected error";
+      throw new StartError("broker_unavailable", [`Cannot start: found ${found}`], {
         cause: error,
       });
     }

@@ -42,13 +42,15 @@ export async function openBroker(
   } catch (error) {
     if (error instanceof RedisUrlError) throw new StartError("broker_unsuitable", [error.message]);
     const found = error instanceof BrokerError ? error.message : "an unexpected error";
-    throw new StartError(
-      "broker_unavailable",
-      [`Cannot reach the broker at ${describePlace(parseRedisUrl(url))}: ${found}`],
-      {
+    const place = describePlace(parseRedisUrl(url));
+    if (error instanceof BrokerError && error.code === "refused") {
+      throw new StartError("broker_unsuitable", [`Cannot use the broker at ${place}: ${found}`], {
         cause: error,
-      },
-    );
+      });
+    }
+    throw new StartError("broker_unavailable", [`Cannot reach the broker at ${place}: ${found}`], {
+      cause: error,
+    });
   }
 }
 

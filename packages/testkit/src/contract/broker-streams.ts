@@ -59,6 +59,22 @@ function describePublishing(bench: () => Bench): void {
     expect(results.map(({ position }) => position.offset)).toEqual(range(1, 50));
   });
 
+  test("publishes of one node are answered in their order, the first of a channel too", async () => {
+    const broker = await bench().connect("n1");
+    for (const stream of [ORDERED, LATEST, VOLATILE]) {
+      for (const channel of range(1, 10).map((index) => `${stream.cls} ${index}`)) {
+        const answered: number[] = [];
+        await Promise.all(
+          range(1, 10).map(async (value) => {
+            await broker.publish(channel, stream, { payload: json(value), key: "k" });
+            answered.push(value);
+          }),
+        );
+        expect(answered).toEqual(range(1, 10));
+      }
+    }
+  });
+
   test("a publication carries what it was published with and the broker's time", async () => {
     const publisher = await bench().connect("n1");
     const recorder = new Recorder();

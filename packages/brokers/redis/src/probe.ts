@@ -1,0 +1,116 @@
+// Owns: the probe: a publish on every primary, by the way that all publishes take, and its arrival.
+import { BrokerError, type Clock, type StreamOptions } from "@holdfast/core";
+import type { Feeds } from "./feeds.ts";
+import { type ChannelKeys, probeKeys } from "./keys.ts";
+import type { RedisLimits } from "./limits.ts";
+import type { Link } from "./link.ts";
+import type { Router } from "./router.ts";
+import type { Streams } from "./streams.ts";
+import { readFeed } from "./wire.ts";
+
+export interface ProbeOptions {
+  readonly prefix: string;
+  /** Nobody else's: nodes must not hear each other's probes. */
+  readonly id: string;
+  readonly router: Router;
+  readonly streams: Streams;
+  readonly feeds: Feeds;
+  readonly clock: Clock;
+  readonly limits: RedisLimits;
+}
+
+/** What a node publishes to on one primary. */
+interface Spot {
+  readonly keys: ChannelKeys;
+  /** Called with the text of each publication that arrives. */
+  arrived: (text: string) => void;
+}
+
+/** The newest probe is kept for a moment, as a publication would be. */
+const STREAM: StreamOptions = { cls: "ordered", sizeMax: 1, ttlMs: 10_000 };
+/** A node that is gone leaves a counter for this long. */
+const TIMES = { idleMs: 60_000, windowMs: 10_000 };
+/** Names tried in one run to find those whose slots are on primaries that have none; about 2 ms. */
+const NAMES_AT_ONCE = 2_000;
+
+/**
+ * Publishes through the same script, keys, connections and limits as everybody. Each node has keys
+ * of its own on each primary: a counter, one small publication and one idempotency key, which
+ * expire. They are in no listing.
+ */
+export class Probe {
+  readonly #options: ProbeOptions;
+  readonly #spots = new Map<Link, Spot>();
+  #running: Promise<void> | undefined;
+  #count = 0;
+  #names = 0;
+
+  constructor(options: ProbeOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when a publish arrived through each primary. Rejects with BrokerError. Calls at once share one run. */
+  check(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    await Promise.all(this.#place().map((spot) => this.#publish(spot)));
+  }
+
+  async #publish(spot: Spot): Promise<void> {
+    const { streams, feeds, clock, limits } = this.#options;
+    const { keys } = spot;
+    const onMessage = (message: Buffer): void => {
+      const event = readFeed(message);
+      if (event.kind === "publication" && event.publication.payload.kind === "json") {
+        spot.arrived(event.publication.payload.text);
+      }
+    };
+    await feeds.want({ name: keys.feed, slot: keys.slot, onMessage });
+    this.#count += 1;
+    const text = String(this.#count);
+    let cancel = (): void => {};
+    const arrival = new Promise<void>((resolve, reject) => {
+      cancel = clock.after(limits.requestMs, () =>
+        reject(new BrokerError("timeout", "the probe's publication did not come back")),
+      );
+      spot.arrived = (found) => found === text && resolve();
+    });
+    arrival.catch(() => {});
+    try {
+      await streams.publishTo(
+        keys,
+        STREAM,
+        { payload: { kind: "json", text }, idempotencyKey: text },
+        TIMES,
+      );
+      await arrival;
+    } finally {
+      cancel();
+    }
+  }
+
+  /** One spot for each primary. When slots have moved, the spots move too. */
+  #place(): readonly Spot[] {
+    const { router, feeds } = this.#options;
+    const links = new Set(router.links());
+    for (const [link, { keys }] of this.#spots) {
+      if (links.has(link) && router.route(keys.slot) === link) continue;
+      this.#spots.delete(link);
+      feeds.unwant(keys.feed);
+    }
+    const missing = new Set([...links].filter((link) => !this.#spots.has(link)));
+    for (let tries = 0; missing.size > 0 && tries < NAMES_AT_ONCE; tries++) {
+      this.#names += 1;
+      const keys = probeKeys(this.#options.prefix, this.#options.id, this.#names);
+      const link = router.route(keys.slot);
+      if (link === undefined || !missing.delete(link)) continue;
+      this.#spots.set(link, { keys, arrived: () => {} });
+    }
+    return [...this.#spots.values()];
+  }
+}
