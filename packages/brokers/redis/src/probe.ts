@@ -49,7 +49,10 @@ export class Probe {
     this.#options = options;
   }
 
-  /** Resolves when a publish arrived through each primary. Rejects with BrokerError. Calls at once share one run. */
+  /**
+   * Resolves when a publish arrived through each primary. Rejects with BrokerError. Calls at once
+   * share one run.
+   */
   check(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;

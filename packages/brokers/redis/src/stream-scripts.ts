@@ -6,8 +6,8 @@ import { OFFSET_JUMP } from "@holdfast/protocol";
 export const ENTRY_BYTES = 96;
 
 // A server at maxmemory refuses a script at its first write, if that write may take memory. Behind
-// a first write that only frees memory it takes everything. So the first write of a script that adds
-// is one that may be refused; and the first write of a script that must go on when the server is
+// a first write that only frees memory it takes everything. So the first write of a script that
+// adds is one that may be refused. The first write of a script that must go on when the server is
 // full, such as a leave or a lease, is one that is never refused.
 
 /**

@@ -40,6 +40,36 @@ export const BROKER: DashboardSpec = {
       ],
     },
     {
+      title: "Room",
+      panels: [
+        line("Memory of the broker", {
+          description: "What it holds and, if it has a limit, what it may hold.",
+          unit: "bytes",
+          queries: [
+            { expr: `max(${of("holdfast_broker_bytes")})`, legend: "held" },
+            { expr: `max(${of("holdfast_broker_limit_bytes")}) > 0`, legend: "limit" },
+          ],
+          alert: "HoldfastBrokerNearFull",
+        }),
+        line("Publishes that found no room", {
+          description: "Refused as broker_full. Clients repeat them with the same key.",
+          unit: "cps",
+          queries: [
+            {
+              expr: sum(rate("holdfast_publishes_total", `outcome="broker_full"`), "node"),
+              legend: "{{node}}",
+            },
+          ],
+          alert: "HoldfastBrokerFull",
+        }),
+        line("Presence in the embedded broker", {
+          description: "Memory that members take, an estimate. 0 with Redis.",
+          unit: "bytes",
+          queries: [{ expr: `max(${of("holdfast_broker_presence_bytes")})`, legend: "held" }],
+        }),
+      ],
+    },
+    {
       title: "Publishing",
       panels: [
         area("Publishes by class", {

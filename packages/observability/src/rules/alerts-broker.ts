@@ -8,8 +8,8 @@ export const BROKER_ALERTS: readonly AlertRule[] = [
     severity: "critical",
     expr: `holdfast_broker_up == 0`,
     for: "30s",
-    summary: "A Holdfast node cannot reach its broker",
-    description: `No publish through the broker arrives at ${AT_NODE}. It is not ready; its clients stay connected and get nothing from other nodes, and their publishes are refused.`,
+    summary: "A Holdfast node cannot publish through its broker",
+    description: `No publish through the broker arrives at ${AT_NODE}: it is out of reach, full, or refuses the node. The node is not ready. Its clients stay connected, and their publishes are refused.`,
   },
   {
     name: "HoldfastBrokerUnstable",
@@ -19,9 +19,25 @@ export const BROKER_ALERTS: readonly AlertRule[] = [
     description: `${AT_NODE} lost a connection to the broker {{ $value | printf "%.0f" }} times within 15 minutes. Each time it reads again what it missed.`,
   },
   {
+    name: "HoldfastBrokerNearFull",
+    severity: "warning",
+    expr: `holdfast_broker_bytes / (holdfast_broker_limit_bytes > 0) > 0.85`,
+    for: "5m",
+    summary: "The broker of Holdfast is nearly full",
+    description: `The broker that ${AT_NODE} uses holds {{ $value | humanizePercentage }} of what it may. When it is full, publishes are refused and no node is ready.`,
+  },
+  {
+    name: "HoldfastBrokerFull",
+    severity: "critical",
+    expr: `sum by (namespace, job) (rate(holdfast_publishes_total{outcome="broker_full"}[2m])) > 0`,
+    for: "1m",
+    summary: "The broker of Holdfast is full",
+    description: `The broker has no room left: it refuses {{ $value | printf "%.1f" }} publishes a second${IN_JOB}. What it has is delivered and read on.`,
+  },
+  {
     name: "HoldfastPublishesFailing",
     severity: "critical",
-    expr: `sum by (namespace, job) (rate(holdfast_publishes_total{outcome=~"broker_unavailable|request_failed|internal"}[5m]))
+    expr: `sum by (namespace, job) (rate(holdfast_publishes_total{outcome=~"broker_.+|request_failed|internal"}[5m]))
 /
 sum by (namespace, job) (rate(holdfast_publishes_total[5m]))
 > 0.01`,

@@ -1,5 +1,5 @@
 // Owns: the metrics of one node: what is counted, what is read at a scrape, and the scrape itself.
-import type { NodeInfo, NodeState, Observer } from "@holdfast/core";
+import type { BrokerUsage, NodeInfo, NodeState, Observer } from "@holdfast/core";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
@@ -33,6 +33,8 @@ export interface MetricsSources {
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
   readonly brokerUp?: () => boolean;
+  /** What the broker holds, as last known. */
+  readonly brokerUsage?: () => BrokerUsage | undefined;
   readonly connectionsMax?: number;
   /** When the public listener's certificate ends, in ms since 1970. */
   readonly certificateEndsMs?: number | undefined;
@@ -108,6 +110,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     ready,
     eventLoopWorstMs,
     brokerUp,
+    brokerUsage,
     connectionsMax = 0,
     certificateEndsMs = 0,
   } = sources;
@@ -128,6 +131,11 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_drain_asked_sessions", now.drain?.asked ?? 0);
   set("holdfast_drain_deadline_seconds", (now.drain?.deadlineInMs ?? 0) / 1000);
   set("holdfast_broker_up", brokerUp?.() === true ? 1 : 0);
+  const usage = brokerUsage?.();
+  set("holdfast_broker_bytes", usage?.bytes ?? 0);
+  set("holdfast_broker_limit_bytes", usage?.bytesMax ?? 0);
+  set("holdfast_broker_presence_bytes", usage?.presenceBytes ?? 0);
+  set("holdfast_broker_channels", usage?.channels ?? 0);
   set("holdfast_certificate_expiry_timestamp_seconds", certificateEndsMs / 1000);
   set("holdfast_ready", ready?.() === true ? 1 : 0);
   set("holdfast_event_loop_lag_max_seconds", (eventLoopWorstMs?.() ?? 0) / 1000);

@@ -297,6 +297,20 @@ export const METRICS = {
     [],
     "Whether the last probe that was published through the broker arrived.",
   ),
+  holdfast_broker_bytes: row(
+    "gauge",
+    "bytes",
+    [],
+    "Memory that the broker took when it last said.",
+  ),
+  holdfast_broker_limit_bytes: row(
+    "gauge",
+    "bytes",
+    [],
+    "Memory at which it is full. 0: no limit.",
+  ),
+  holdfast_broker_presence_bytes: row("gauge", "bytes", [], "Of it presence; 0 with Redis."),
+  holdfast_broker_channels: row("gauge", "channels", [], "Channels in it; 0 with Redis."),
   holdfast_broker_losses_total: row(
     "counter",
     "times",

@@ -174,6 +174,7 @@ class RunningNode implements HoldfastNode {
       ready: () => this.#readiness.wasReady(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
+      brokerUsage: () => broker.usage(),
       connectionsMax: options.config.limits.connectionsMax,
       certificateEndsMs: certificateEndsMs(options.config.tls.certFile),
     });
