@@ -2,6 +2,7 @@
 import { Emitter } from "./emitter.ts";
 import type { EngineCore } from "./engine/engine-core.ts";
 import { HoldfastError } from "./engine/errors.ts";
+import type { MembersChange } from "./engine/members.ts";
 import type { Presence } from "./engine/presence.ts";
 import { onAbort, pending } from "./pending.ts";
 import type { Member, PresenceChange } from "./types.ts";
@@ -18,13 +19,18 @@ export interface PresenceEvents<T> {
    * After a reconnect: the difference only.
    */
   change: (change: PresenceChange<T>) => void;
-  /** The node refused to show the channel's presence. */
+  /**
+   * The node refused to show the channel's presence. If `error.retry` is `never`, it is asked again
+   * on the next connection; the first change after that holds everybody as `join`.
+   */
   error: (error: HoldfastError) => void;
 }
 
 /**
  * Membership survives reconnects and moves: after each the session enters again with its newest
- * data, and nobody sees it leave.
+ * data, and nobody sees it leave. Every handle (each call of `hf.channel()` gives one) may want the
+ * session to be a member: the data of the one that entered or updated last is shown, and the
+ * session leaves when the last of them has left.
  */
 export class PresenceHandle<T> {
   readonly #engine: EngineCore;
@@ -46,22 +52,26 @@ export class PresenceHandle<T> {
 
   /**
    * Becomes a member until `leave`. Resolves when the node has it. After `timeout` or `aborted` the
-   * session still becomes a member: it is carried out when a connection allows it.
+   * session still becomes a member: it is carried out when a connection allows it. After a refusal
+   * whose `retry` is `never` the node of the next connection is asked again, until `leave`.
    */
   enter(data?: T, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#presence.enter(this.#channel, data, done));
+    return this.#wait(options, (done) => this.#presence.enter(this.#channel, data, done, this));
   }
 
   /**
    * Replaces this member's data. Calls that come faster than answers are merged into the newest.
    */
   update(data: T, options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#presence.update(this.#channel, data, done));
+    return this.#wait(options, (done) => this.#presence.update(this.#channel, data, done, this));
   }
 
-  /** Ends the membership. Without a connection the node ends it after its grace time. */
+  /**
+   * This handle no longer wants the session to be a member. Without a connection the node ends the
+   * membership after its grace time. Rejects with `not_entered` if only other handles have entered.
+   */
   leave(options: WaitOptions = {}): Promise<void> {
-    return this.#wait(options, (done) => this.#presence.leave(this.#channel, done));
+    return this.#wait(options, (done) => this.#presence.leave(this.#channel, done, this));
   }
 
   /**
@@ -103,16 +113,28 @@ export class PresenceHandle<T> {
   ): () => void {
     const events = new Emitter<PresenceEvents<T>>((error) => this.#engine.report(error));
     events.on(name, listener);
+    let knowsAll = false;
+    const change = (change: MembersChange) => {
+      knowsAll = true;
+      events.emit("change", change as PresenceChange<T>);
+    };
     const stop = this.#presence.watch(this.#channel, {
-      change: (change) => events.emit("change", change as PresenceChange<T>),
-      ready() {},
+      change,
+      // Another listener may have begun the watch: then there is no first change.
+      ready: (members) => {
+        if (!knowsAll && members.length > 0) change({ join: members, update: [], leave: [] });
+      },
       error: (error) => {
+        knowsAll = false;
         if (events.emit("error", error) === 0 && error.code !== "closed")
           this.#engine.report(error);
       },
     });
-    onAbort(options.signal, stop);
-    return stop;
+    const forget = onAbort(options.signal, stop);
+    return () => {
+      forget();
+      stop();
+    };
   }
 
   #wait(

@@ -15,6 +15,10 @@ export interface LatestView<T> extends Omit<ChannelView<T>, "messages"> {
   readonly latest: ReadonlyMap<string, Message<T>>;
 }
 
+/** Before the history is read again after a refusal for the moment: this, doubled each time. */
+const HISTORY_RETRY_MS = 1_000;
+const HISTORY_RETRY_DOUBLES_MAX = 5;
+
 type AnyChannel = Pick<Channel<unknown, string>, "subscribe" | "history">;
 
 /**
@@ -63,26 +67,44 @@ export class ChannelStore<T> {
     if (!this.#running) this.#start();
     return () => {
       this.#listeners.delete(listener);
-      if (this.#listeners.size === 0) this.#stop();
+      // At the end of the turn: StrictMode unmounts and mounts in one.
+      queueMicrotask(() => this.#listeners.size === 0 && this.#stop());
     };
   };
 
   #start(): void {
-    const { history } = this.#options;
     const abort = new AbortController();
     const subscription = this.#channel.subscribe((message) => this.#add([message as Message<T>]));
     this.#running = { subscription, abort };
     subscription.on("gap", (gap) => this.#show({ gap }));
     subscription.on("error", (error) => this.#show({ error }));
-    const begin = async () => {
-      await subscription.ready;
-      if (history === 0) return;
-      const page = await this.#channel.history({ limit: history, signal: abort.signal });
-      this.#add(page.messages as readonly Message<T>[], page.epoch);
-    };
-    begin().then(
-      () => !abort.signal.aborted && this.#show({ ready: true }),
-      (error: HoldfastError) => !abort.signal.aborted && this.#show({ error }),
+    // The node has the subscription, perhaps after it had refused it: what was wrong has passed.
+    subscription.on("recovered", () => this.#passed());
+    subscription.on("ready", () => this.#loadHistory(abort.signal, 0));
+  }
+
+  /** Reads the history, again and again if it is refused for the moment. */
+  #loadHistory(signal: AbortSignal, tries: number): void {
+    const { history } = this.#options;
+    if (history === 0 || this.#view.ready) {
+      this.#passed({ ready: true });
+      return;
+    }
+    this.#passed();
+    this.#channel.history({ limit: history, signal }).then(
+      (page) => {
+        this.#add(page.messages as readonly Message<T>[], page.epoch);
+        if (!signal.aborted) this.#passed({ ready: true });
+      },
+      (error: HoldfastError) => {
+        if (signal.aborted) return;
+        this.#show({ error });
+        if (error.retry !== "backoff") return;
+        const spreadMs = HISTORY_RETRY_MS * 2 ** Math.min(tries, HISTORY_RETRY_DOUBLES_MAX);
+        const delayMs = (error.retryAfterMs ?? 0) + spreadMs * (0.5 + Math.random() / 2);
+        const timer = setTimeout(() => this.#loadHistory(signal, tries + 1), delayMs);
+        signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
+      },
     );
   }
 
@@ -91,6 +113,14 @@ export class ChannelStore<T> {
     this.#running?.abort.abort();
     this.#running = undefined;
     this.#view = this.#empty;
+  }
+
+  /** The cause of the error that is shown has passed. */
+  #passed(change: { readonly ready?: true } = {}): void {
+    const { error, ...rest } = this.#view;
+    if (!error && (change.ready ?? rest.ready) === rest.ready) return;
+    this.#view = rest;
+    this.#show(change);
   }
 
   /** Messages of an older epoch than the live stream's are left out of a page. */
@@ -132,12 +162,15 @@ export class ChannelStore<T> {
 
 interface AnyPresence {
   members(): readonly Member[];
-  on(name: "change", listener: () => void): () => void;
+  on(name: "change" | "error", listener: () => void): () => void;
   enter(data: unknown): Promise<void>;
   leave(): Promise<void>;
 }
 
-/** A channel's members, watched while it has listeners. */
+/**
+ * A channel's members, watched while it has listeners, and one wish of being a member: the client
+ * counts those of all components.
+ */
 export class PresenceStore<T> {
   readonly #presence: AnyPresence;
   readonly #report: (error: unknown) => void;
@@ -145,7 +178,6 @@ export class PresenceStore<T> {
   readonly #empty: readonly Member<T>[] = [];
   #members = this.#empty;
   #stopWatch: (() => void) | undefined;
-  #changes = 0;
 
   /** `report` gets what the node refuses. */
   constructor(presence: unknown, report: (error: unknown) => void) {
@@ -162,37 +194,43 @@ export class PresenceStore<T> {
     this.#stopWatch ??= this.#watch();
     return () => {
       this.#listeners.delete(listener);
-      if (this.#listeners.size > 0) return;
-      this.#stopWatch?.();
-      this.#stopWatch = undefined;
-      this.#members = this.#empty;
+      queueMicrotask(() => this.#listeners.size === 0 && this.#stop());
     };
   };
 
   enter(data: T): void {
-    this.#changes++;
     this.#presence.enter(data).catch(this.#report);
   }
 
   /**
-   * At the end of the turn, unless something entered again in it: StrictMode unmounts and mounts in
-   * one go, and nobody shall see that.
+   * The client tells its node at the end of the turn what has changed in it. StrictMode, a key that
+   * changes and a route that changes unmount and mount in one turn, and nobody sees that.
    */
   leave(): void {
-    const change = ++this.#changes;
-    queueMicrotask(() => {
-      if (change === this.#changes) this.#presence.leave().catch(this.#report);
-    });
+    this.#presence.leave().catch(this.#report);
+  }
+
+  #stop(): void {
+    this.#stopWatch?.();
+    this.#stopWatch = undefined;
+    this.#members = this.#empty;
   }
 
   #watch(): () => void {
-    const stop = this.#presence.on("change", () => {
+    const take = () => {
       this.#take();
       for (const listener of [...this.#listeners]) listener();
-    });
-    // Another component may watch already: then there is no first change.
+    };
+    const stops = [
+      this.#presence.on("change", take),
+      // Refused (which `change` reports): nobody is seen any more.
+      this.#presence.on("error", take),
+    ];
+    // Another component may watch already: then the members are known.
     this.#take();
-    return stop;
+    return () => {
+      for (const stop of stops) stop();
+    };
   }
 
   #take(): void {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
-import { act, createElement, type ReactNode, StrictMode } from "react";
+import { act, createElement } from "react";
 import { renderToString } from "react-dom/server";
 import {
   createHooks,
@@ -12,59 +12,18 @@ import {
   usePresence,
   useRpc,
 } from "./react.ts";
-import { createNodeLike, type NodeLike } from "./testing/socket-node.ts";
+import { installReactGlobals, mount, until } from "./testing/react-mount.ts";
+import { createNodeLike } from "./testing/socket-node.ts";
 
-// React DOM asks `window` which event is being handled. Other test files in this process shall not
-// find one.
-beforeAll(() => void Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true, window: {} }));
-afterAll(() => {
-  Reflect.deleteProperty(globalThis, "IS_REACT_ACT_ENVIRONMENT");
-  Reflect.deleteProperty(globalThis, "window");
+let restore: () => void;
+beforeAll(() => {
+  restore = installReactGlobals();
 });
+// Other test files in this process shall not find them.
+afterAll(() => restore());
 
-/** React DOM needs little of a document for components that render nothing. */
-function container(): Element {
-  const element = {
-    nodeType: 1,
-    tagName: "DIV",
-    namespaceURI: "http://www.w3.org/1999/xhtml",
-    addEventListener() {},
-    removeEventListener() {},
-  };
-  const defaultView = { HTMLIFrameElement: class {} };
-  const ownerDocument = {
-    nodeType: 9,
-    addEventListener() {},
-    removeEventListener() {},
-    defaultView,
-    documentElement: element,
-  };
-  return Object.assign(element, {
-    ownerDocument,
-    childNodes: [],
-    lastChild: null,
-    firstChild: null,
-    textContent: "",
-  }) as unknown as Element;
-}
-
-async function mount(node: NodeLike, component: () => ReactNode) {
-  const { createRoot } = await import("react-dom/client");
-  const client = new Holdfast(node.url);
-  const root = createRoot(container());
-  const tree = createElement(
-    StrictMode,
-    null,
-    createElement(HoldfastProvider, { client }, createElement(component)),
-  );
-  await act(async () => root.render(tree));
-  return {
-    client,
-    /** Lets real frames arrive. */
-    settle: () => act(() => Bun.sleep(20)),
-    unmount: () => act(async () => root.unmount()),
-  };
-}
+const mountComponent = (...[node, component]: [Parameters<typeof mount>[0], () => null]) =>
+  mount(node, createElement(component));
 
 describe("on a server", () => {
   test("every hook renders something empty, and no socket is opened", () => {
@@ -91,7 +50,7 @@ describe("under StrictMode, which mounts everything twice", () => {
   test("useChannel holds one subscription, joins history and live messages without doubles, and ends with the component", async () => {
     await using node = createNodeLike();
     const views: string[] = [];
-    const { settle, unmount, client } = await mount(node, () => {
+    const { settle, unmount, client } = await mountComponent(node, () => {
       const { messages, ready } = useChannel("a", { history: 3, limit: 4 });
       const state = useConnectionState();
       views.push(`${state} ${ready} ${messages.map(({ offset }) => offset).join(",")}`);
@@ -103,7 +62,7 @@ describe("under StrictMode, which mounts everything twice", () => {
     expect(node.live("a")).toBe(1);
     expect(views.at(-1)).toBe("connected true 3,4,5,6");
     await unmount();
-    await Bun.sleep(10);
+    await until(() => node.live("a") === 0);
     expect(node.live("a")).toBe(0);
     await client.close();
   });
@@ -111,7 +70,7 @@ describe("under StrictMode, which mounts everything twice", () => {
   test("useLatest shows the newest message of each key", async () => {
     await using node = createNodeLike();
     let seen = new Map<string, number>();
-    const { settle, unmount, client } = await mount(node, () => {
+    const { settle, unmount, client } = await mountComponent(node, () => {
       seen = new Map([...useLatest("latest").latest].map(([key, { offset }]) => [key, offset]));
       return null;
     });
@@ -133,7 +92,7 @@ describe("under StrictMode, which mounts everything twice", () => {
   test("usePresence enters once, never leaves on the way, and leaves with the component", async () => {
     await using node = createNodeLike();
     let names: unknown[] = [];
-    const { settle, unmount, client } = await mount(node, () => {
+    const { settle, unmount, client } = await mountComponent(node, () => {
       names = usePresence("a", { name: "Ada" }).map(({ data }) => data);
       return null;
     });
@@ -141,7 +100,7 @@ describe("under StrictMode, which mounts everything twice", () => {
     expect(names).toEqual([{ name: "Ada" }]);
     expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual(["enter a"]);
     await unmount();
-    await Bun.sleep(20);
+    await until(() => node.log.includes("leave a"));
     expect(node.log.filter((line) => /enter|leave|update/.test(line))).toEqual([
       "enter a",
       "leave a",
@@ -153,7 +112,7 @@ describe("under StrictMode, which mounts everything twice", () => {
     await using node = createNodeLike();
     let call: (input: unknown) => Promise<unknown> = async () => undefined;
     const states: string[] = [];
-    const { settle, unmount, client } = await mount(node, () => {
+    const { settle, unmount, client } = await mountComponent(node, () => {
       const [rpc, { pending, data, error }] = useRpc("echo");
       call = rpc;
       states.push(`${pending} ${JSON.stringify(data)} ${error?.code}`);

@@ -156,7 +156,10 @@ export function useRpc<C = unknown, M extends Methods<C> = Methods<C>>(
   RpcState<MethodOutput<C, M>>,
 ] {
   const hf = useHoldfast<C>();
-  const [state, setState] = useState<RpcState<MethodOutput<C, M>>>({ pending: false });
+  // A call of another method, or of another client, is not this one's state.
+  const target = useMemo(() => ({ hf, method }), [hf, method]);
+  const idle: RpcState<MethodOutput<C, M>> = { pending: false };
+  const [shown, setShown] = useState({ target, state: idle });
   const mounted = useRef<AbortController | undefined>(undefined);
   const newest = useRef(0);
   useEffect(() => {
@@ -169,7 +172,7 @@ export function useRpc<C = unknown, M extends Methods<C> = Methods<C>>(
       const number = ++newest.current;
       const signal = mounted.current?.signal;
       const show = (next: RpcState<MethodOutput<C, M>>) => {
-        if (number === newest.current && !signal?.aborted) setState(next);
+        if (number === newest.current && !signal?.aborted) setShown({ target, state: next });
       };
       show({ pending: true });
       const rpc = hf.rpc as (
@@ -186,9 +189,9 @@ export function useRpc<C = unknown, M extends Methods<C> = Methods<C>>(
         throw error;
       }
     },
-    [hf, method],
+    [hf, method, target],
   );
-  return [call, state];
+  return [call, shown.target === target ? shown.state : idle];
 }
 
 function missing(): never {

@@ -88,7 +88,7 @@ export class Connection {
     this.#engine = engine;
     this.#events = options.events;
     this.#lastFrameMs = this.#now();
-    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "not connected in time"));
+    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "not connected"));
     this.#transport = engine.environment.open(url, engine.codec.subprotocol, {
       opened: () => this.#onOpened(),
       message: (message) => this.#onMessage(message),
@@ -342,7 +342,7 @@ export class Connection {
       if (leftMs < -SLEPT_MS && !asked) {
         this.probe();
         this.#timer("answers", PROBE_MS + SLEPT_MS, () => this.#checkAnswers(true));
-      } else if (leftMs <= 0) this.end(4011, "not answered in time");
+      } else if (leftMs <= 0) this.end(4011, "no answer");
       else this.#timer("answers", leftMs, () => this.#checkAnswers());
       return;
     }

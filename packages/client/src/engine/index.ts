@@ -14,7 +14,8 @@ export type {
 } from "./environment.ts";
 export { HoldfastError, type HoldfastErrorDetails } from "./errors.ts";
 export type { MembersChange, RawMember } from "./members.ts";
-export { Presence, type PresenceListener } from "./presence.ts";
+export { Presence } from "./presence.ts";
 export type { PublishDone, PublishOptions } from "./publisher.ts";
 export type { State, StateChange } from "./state.ts";
 export type { Gap, RawMessage, Recovered, StreamListener, StreamStart } from "./stream.ts";
+export type { PresenceListener } from "./watches.ts";

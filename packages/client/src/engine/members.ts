@@ -55,7 +55,7 @@ export const isEmpty = (change: MembersChange): boolean =>
   change.join.length + change.update.length + change.leave.length === 0;
 
 /** Deep equality of plain data. */
-function isSame(a: unknown, b: unknown): boolean {
+export function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (
     typeof a !== "object" ||

@@ -242,8 +242,8 @@ describe("entering", () => {
     expect(results).toEqual(["one ok", "left ok"]);
   });
 
-  test("a refusal for good rejects and no longer wants it; one for the moment is repeated", () => {
-    const { connect, enter, results, clock, socket } = start();
+  test("a refusal for good rejects, and the next connection's node is asked again; one for the moment is repeated", () => {
+    const { connect, enter, results, clock, socket, errors } = start();
     connect({ windowMs: 0 });
     enter("one");
     socket().send({
@@ -254,18 +254,20 @@ describe("entering", () => {
       msg: "",
       retryMs: 100,
     });
-    clock.advance(1_000);
-    socket().send({
-      t: "err",
-      id: socket().takeOne("enter").id,
-      code: 203,
-      name: "permission_denied",
-      msg: "",
-    });
+    clock.advance(6_000);
+    const refused = { t: "err", code: 203, name: "permission_denied", msg: "" };
+    socket().send({ ...refused, id: socket().takeOne("enter").id });
     expect(results).toEqual(["one permission_denied"]);
-    socket().drop();
-    clock.advance(2_000);
-    expect(socket().accept()).toHaveLength(1);
+    for (let round = 0; round < 2; round++) {
+      socket().drop();
+      clock.advance(6_000);
+      const frames = socket().accept();
+      expect(frames).toMatchObject([{ t: "connect" }, { t: "enter", d: "one" }]);
+      // Nobody waits for it any more, and it is no news.
+      if (round === 0) socket().send({ ...refused, id: frames[1]?.id });
+      else socket().send({ t: "ok", id: frames[1]?.id });
+    }
+    expect(errors.filter((error) => String(error).includes("permission"))).toEqual([]);
   });
 
   test("updating without having entered is refused", () => {

@@ -9,6 +9,10 @@ export interface NodeLike extends AsyncDisposable {
   /** Subscriptions that stand. */
   live(channel: string): number;
   publish(channel: string, offset: number, key?: string): void;
+  /** From now on these requests (`subscribe a`) are refused with this code, until they are not. */
+  readonly refusals: Map<string, { readonly code: number; readonly name: string }>;
+  /** Ends every connection. */
+  drop(): void;
   /** Sends any frame to everybody. */
   send(frame: Wire): void;
 }
@@ -22,12 +26,15 @@ export function createNodeLike(): NodeLike {
   const subscribed = new Map<string, number>();
   const sockets = new Set<Bun.ServerWebSocket>();
   const entry = (o: number) => ({ o, ts: 1, k: `k${o}`, d: o });
+  const refusals: NodeLike["refusals"] = new Map();
   let member: unknown;
   const answers = (
     frame: Record<string, unknown> & { t?: string; id?: number; ch?: string },
   ): Wire[] => {
     const { id, ch = "" } = frame;
     if (frame.t !== "ping") log.push(`${frame.t} ${ch}`.trim());
+    const refusal = refusals.get(`${frame.t} ${ch}`);
+    if (refusal) return [{ t: "err", id, msg: "", ...refusal }];
     switch (frame.t) {
       case "connect":
         return [
@@ -116,7 +123,10 @@ export function createNodeLike(): NodeLike {
         : new Response(null, { status: 400 }),
     websocket: {
       open: (socket) => void sockets.add(socket),
-      close: (socket) => void sockets.delete(socket),
+      close: (socket) => {
+        sockets.delete(socket);
+        subscribed.clear();
+      },
       message: (socket, message) => {
         for (const line of String(message).split("\n"))
           for (const frame of answers(JSON.parse(line))) socket.send(JSON.stringify(frame));
@@ -130,6 +140,10 @@ export function createNodeLike(): NodeLike {
     publish: (ch, o, k) =>
       send({ t: "pub", ch, o, ts: 1, d: o, ...(k === undefined ? {} : { k }) }),
     send,
+    refusals,
+    drop: () => {
+      for (const socket of sockets) socket.close(1012);
+    },
     [Symbol.asyncDispose]: () => server.stop(true),
   };
 }
