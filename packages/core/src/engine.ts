@@ -1,22 +1,19 @@
 // Owns: a whole node but for its sockets: its parts put together, and its life from start to stop.
 import type { Contract, PayloadValues } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
+import { BusRoutes } from "./bus-routes.ts";
 import { Flow } from "./channel/backpressure.ts";
 import type { HubNeeds } from "./channel/channel-hub.ts";
 import { Hubs } from "./channel/hubs.ts";
 import { Reads } from "./channel/reads.ts";
 import { Operator } from "./control/commands.ts";
-import type {
-  DrainOptions,
-  DrainProgress,
-  NodeControl,
-  NodeInfo,
-  NodeState,
-} from "./control/control.ts";
+import type { DrainOptions, DrainProgress, NodeControl, NodeInfo } from "./control/control.ts";
+import { ORDER_KINDS, type OrderMessage } from "./control/order-messages.ts";
 import { Orders } from "./control/orders.ts";
 import type { DoorCodec, DoorLimits, Item } from "./door.ts";
 import { Draining } from "./drain/draining.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
+import type { FleetMessage, NodeState } from "./fleet/view.ts";
 import type { Observer } from "./observer.ts";
 import type { Authenticator, Broker, Clock, Groups, Link, Random } from "./ports.ts";
 import { Lease } from "./presence/lease.ts";
@@ -164,11 +161,15 @@ class Engine implements NodeEngine {
       drain: (options) => void this.drain(options),
       undrain: () => void this.undrain(),
     });
+    const bus = new BusRoutes(broker.bus);
     this.#operator = new Operator(this.#parts, {
       revocations: this.#revocations,
       fleet: this.#fleet,
       orders: this.#orders,
+      bus,
     });
+    bus.hear<FleetMessage>(["figures", "left"], (told) => this.#fleet.heard(told));
+    bus.hear<OrderMessage>(ORDER_KINDS, (told) => this.#orders.heard(told));
     this.#lease = new Lease(this.#parts);
     this.#sweep = new Sweep(this.#parts, [
       () => this.#handshake.configure(),

@@ -1,10 +1,7 @@
 // Owns: what the engines need from outside: time, chance, connections, the broker, the application.
 
 import type { Identity, StreamOptions } from "@holdfast/contract";
-import type { CodeName, Payload, Position, Publication } from "@holdfast/protocol";
-import type { SessionInfo } from "./control/control.ts";
-import type { OrderMessage } from "./control/order-messages.ts";
-import type { NodeFigures } from "./fleet/view.ts";
+import type { Payload, Position, Publication } from "@holdfast/protocol";
 
 /**
  * Time and chance. Everything that an engine knows of either comes from here, so that one seed
@@ -265,46 +262,12 @@ export interface Bus {
   listen(listener: (message: BusMessage) => void): void;
 }
 
-/** Revocations carry `beforeMs`: resume tokens issued earlier are refused. */
-export type BusMessage =
-  | {
-      readonly kind: "disconnect";
-      readonly from: string;
-      readonly user?: string;
-      readonly session?: string;
-      readonly code: CodeName;
-      readonly beforeMs: number;
-    }
-  | {
-      readonly kind: "unsubscribe";
-      readonly from: string;
-      readonly user?: string;
-      readonly session?: string;
-      readonly channel: string;
-    }
-  /** A node's word about itself; `left`: its last. */
-  | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
-  | { readonly kind: "left"; readonly from: string }
-  | OrderMessage
-  | {
-      readonly kind: "ask";
-      readonly from: string;
-      readonly id: string;
-      readonly question: SessionsQuestion;
-    }
-  | {
-      readonly kind: "answer";
-      readonly from: string;
-      readonly to: string;
-      readonly id: string;
-      readonly sessions: readonly SessionInfo[];
-    };
-
-/** Sessions ordered by id, those after `after`. */
-export interface SessionsQuestion {
-  readonly user?: string;
-  readonly after?: string;
-  readonly limit: number;
+/** Plain JSON. The feature that speaks a kind declares what else is in it. */
+export interface BusMessage {
+  readonly kind: string;
+  /** Id of the node that sends it. */
+  readonly from: string;
+  readonly [member: string]: unknown;
 }
 
 /**

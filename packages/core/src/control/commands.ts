@@ -4,16 +4,18 @@
 import type { ChannelRules, Contract, Outcome } from "@holdfast/contract";
 import {
   CODES,
+  type CodeName,
   HISTORY_PAGE_MAX,
   type Payload,
   type Position,
   type Publication,
 } from "@holdfast/protocol";
+import type { BusRoutes } from "../bus-routes.ts";
 import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
 import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
-import type { Broker, BusMessage, Clock, PresenceMember, SessionsQuestion } from "../ports.ts";
+import type { Broker, Clock, PresenceMember } from "../ports.ts";
 import { allMembers } from "../presence/all-members.ts";
 import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
@@ -21,11 +23,29 @@ import { rulesOf } from "../session/permission.ts";
 import { asRefused, Refused } from "../session/refusal.ts";
 import type { Revocations } from "../session/revocations.ts";
 import type { Sessions } from "../session/sessions.ts";
-import type { NodeControl, OrderOptions, SessionInfo } from "./control.ts";
+import type { NodeControl, OrderOptions, SessionInfo, SessionsQuestion } from "./control.ts";
 import type { Orders } from "./orders.ts";
-import { type QuestionNeeds, Questions } from "./questions.ts";
+import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions.ts";
 
 type Who = { readonly user?: string; readonly session?: string };
+
+/** Revocations carry `beforeMs`: resume tokens issued earlier are refused. */
+type CommandMessage =
+  | {
+      readonly kind: "disconnect";
+      readonly from: string;
+      readonly user?: string;
+      readonly session?: string;
+      readonly code: CodeName;
+      readonly beforeMs: number;
+    }
+  | {
+      readonly kind: "unsubscribe";
+      readonly from: string;
+      readonly user?: string;
+      readonly session?: string;
+      readonly channel: string;
+    };
 
 /** What commands need of the node. */
 export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
@@ -42,8 +62,9 @@ export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
 /** What an operator's command may reach of the node. */
 export interface OperatorNode {
   readonly revocations: Pick<Revocations, "add">;
-  readonly fleet: Pick<FleetMember, "heard" | "nodes" | "others">;
-  readonly orders: Pick<Orders, "give" | "heard">;
+  readonly fleet: Pick<FleetMember, "nodes" | "others">;
+  readonly orders: Pick<Orders, "give">;
+  readonly bus: Pick<BusRoutes, "hear">;
 }
 
 /** Channel names told of one session. */
@@ -59,7 +80,8 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     this.#parts = parts;
     this.#node = node;
     this.#questions = new Questions(parts, (query) => this.sessions(query));
-    parts.broker.bus.listen((message) => this.#hear(message));
+    node.bus.hear<QuestionMessage>(["ask", "answer"], (asked) => this.#questions.heard(asked));
+    node.bus.hear<CommandMessage>(["disconnect", "unsubscribe"], (told) => this.#obey(told));
   }
 
   publish(
@@ -215,28 +237,9 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     });
   }
 
-  // ---- from other nodes, and this one ----
+  // ---- from every node ----
 
-  #hear(message: BusMessage): void {
-    switch (message.kind) {
-      case "figures":
-      case "left":
-        return this.#node.fleet.heard(message);
-      case "ask":
-      case "answer":
-        return this.#questions.heard(message);
-      case "order":
-      case "order-asked":
-      case "order-go":
-      case "order-done":
-        return this.#node.orders.heard(message);
-      case "disconnect":
-      case "unsubscribe":
-        return this.#obey(message);
-    }
-  }
-
-  #obey(message: Extract<BusMessage, { kind: "disconnect" | "unsubscribe" }>): void {
+  #obey(message: CommandMessage): void {
     const { sessions } = this.#parts;
     const concerned = this.#concerned(message);
     if (message.kind === "unsubscribe") {

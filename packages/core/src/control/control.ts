@@ -1,8 +1,8 @@
 // Owns: what operators and the HTTP API may ask of a running node.
 import type { Outcome } from "@holdfast/contract";
 import type { Payload, Position, Publication } from "@holdfast/protocol";
-import type { NodeFigures } from "../fleet/view.ts";
-import type { PresenceMember, SessionsQuestion } from "../ports.ts";
+import type { NodeFigures, NodeState } from "../fleet/view.ts";
+import type { PresenceMember } from "../ports.ts";
 
 export interface SessionInfo {
   readonly session: string;
@@ -38,8 +38,6 @@ export interface NodeInfo {
   readonly drain?: DrainProgress;
 }
 
-export type NodeState = "starting" | "ready" | "draining" | "stopped";
-
 export interface DrainProgress {
   readonly total: number;
   readonly remaining: number;
@@ -60,6 +58,13 @@ export interface DrainOptions {
   readonly preDelayMs?: number;
   /** The process ends when it is done: it cannot be undone. */
   readonly isFinal?: boolean;
+}
+
+/** Sessions ordered by id, those after `after`. */
+export interface SessionsQuestion {
+  readonly user?: string;
+  readonly after?: string;
+  readonly limit: number;
 }
 
 export interface OrderOptions {

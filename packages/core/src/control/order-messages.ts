@@ -33,6 +33,8 @@ export type OrderMessage =
       readonly refused?: "token" | "ending";
     };
 
+export const ORDER_KINDS = ["order", "order-asked", "order-go", "order-done"] as const;
+
 /** Of this node, since it started. */
 export interface OrderFigures {
   /** Orders that it obeyed, and those that it refused for their token. */

@@ -1,9 +1,25 @@
 // Owns: questions to every node of the cluster: asked over the bus, answered in time or named as
 // missing; never a hang.
 
-import type { Bus, BusMessage, Clock, Random, SessionsQuestion } from "../ports.ts";
+import type { Bus, Clock, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
-import type { SessionInfo } from "./control.ts";
+import type { SessionInfo, SessionsQuestion } from "./control.ts";
+
+/** What nodes ask one another. `id` names the question for those who answer. */
+export type QuestionMessage =
+  | {
+      readonly kind: "ask";
+      readonly from: string;
+      readonly id: string;
+      readonly question: SessionsQuestion;
+    }
+  | {
+      readonly kind: "answer";
+      readonly from: string;
+      readonly to: string;
+      readonly id: string;
+      readonly sessions: readonly SessionInfo[];
+    };
 
 /** What asking other nodes needs. */
 export interface QuestionNeeds {
@@ -61,11 +77,11 @@ export class Questions {
     return { sessions: found.slice(0, query.limit), missing: [...missing].sort() };
   }
 
-  heard(message: Extract<BusMessage, { kind: "ask" | "answer" }>): void {
+  heard(message: QuestionMessage): void {
     const self = this.#parts.settings().nodeId;
     if (message.kind === "ask") {
       if (message.from === self) return;
-      const answer: BusMessage = {
+      const answer: QuestionMessage = {
         kind: "answer",
         from: self,
         to: message.from,

@@ -1,12 +1,12 @@
 // Owns: this node as one of many: it tells the others how it is, hears how they are, and does what
 // follows.
 
-import type { DrainProgress, NodeState } from "../control/control.ts";
+import type { DrainProgress } from "../control/control.ts";
 import type { OrderFigures } from "../control/order-messages.ts";
 import { WindowAdvice } from "../drain/window-advice.ts";
 import type { Observer } from "../observer.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
-import type { Bus, BusMessage, Clock, Random } from "../ports.ts";
+import type { Bus, Clock, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { NodeSettings } from "../settings.ts";
 import { CapacityMeter } from "./capacity.ts";
@@ -20,7 +20,13 @@ import {
   turnAwayChance,
 } from "./decisions.ts";
 import { Rebalancer } from "./rebalancer.ts";
-import { FleetView, type KnownNode, type NodeFigures } from "./view.ts";
+import {
+  type FleetMessage,
+  FleetView,
+  type KnownNode,
+  type NodeFigures,
+  type NodeState,
+} from "./view.ts";
 
 /** What the process measures of itself; zeros where nobody measures. */
 export interface Vitals {
@@ -110,7 +116,7 @@ export class FleetMember {
   }
 
   /** Figures and farewells of the others. */
-  heard(message: Extract<BusMessage, { kind: "figures" | "left" }>): void {
+  heard(message: FleetMessage): void {
     const { observer, settings, clock } = this.#parts;
     if (message.from === settings().nodeId) return;
     const known = this.others().some(({ node }) => node === message.from);
@@ -274,7 +280,7 @@ export class FleetMember {
   }
 
   /** Best effort: the next figures come in a second. */
-  #send(message: BusMessage): void {
+  #send(message: FleetMessage): void {
     this.#parts.background(
       "fleet",
       this.#parts.broker.bus.send(message).catch(() => {}),

@@ -1,7 +1,8 @@
 // Owns: what one node knows of the others: who there is, how they are, and who was not heard of for
 // too long.
-import type { NodeState } from "../control/control.ts";
 import type { OrderFigures } from "../control/order-messages.ts";
+
+export type NodeState = "starting" | "ready" | "draining" | "stopped";
 
 /** What a node tells the others of itself, about once a second. */
 export interface NodeFigures {
@@ -24,6 +25,11 @@ export interface NodeFigures {
   /** Sessions still to move; absent when it does not drain. */
   readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
 }
+
+/** A node's word about itself; `left`: its last. */
+export type FleetMessage =
+  | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
+  | { readonly kind: "left"; readonly from: string };
 
 /** A node as another one knows it. */
 export interface KnownNode extends NodeFigures {
