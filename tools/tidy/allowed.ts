@@ -11,6 +11,11 @@ export const ALLOWED_LENGTH: readonly {
     linesMax: 1000,
     because: "it is made from the table of operations",
   },
+  {
+    path: "packages/server/src/metrics/table.ts",
+    linesMax: 500,
+    because: "it is one table, a row for each metric",
+  },
   ...[
     "packages/client/src/engine/connection.ts",
     "packages/client/src/engine/engine-core.ts",

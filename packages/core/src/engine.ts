@@ -131,9 +131,18 @@ class Engine implements NodeEngine {
     const { clock, broker } = ports;
     this.#sessions = new Sessions(() => this.#parts);
     this.#flow = new Flow(() => this.#parts);
-    this.#flusher = new Flusher(clock, (connection) => this.#flow.pressed(connection));
-    this.#revocations = new Revocations(clock);
     this.#rates = new Rates(clock, ports.settings);
+    this.#flusher = new Flusher(
+      {
+        clock,
+        roomBytes: () => this.#settings.flow.lagBytes,
+        overdrawnMs: (connection) => this.#rates.overdrawnMs(connection),
+        waits: (why) => ports.observer.held(why),
+        charge: (connection) => this.#rates.answered(connection),
+      },
+      (connection) => this.#flow.pressed(connection),
+    );
+    this.#revocations = new Revocations(clock);
     this.#presenceKeeper = new PresenceKeeper(() => this.#parts);
     const hubPorts = this.#hubPorts();
     this.#hubs = new Hubs(hubPorts);

@@ -30,6 +30,11 @@ export interface Observer {
   gap(reason: GapReason, count: number): void;
   /** The node found a hole in what the broker sent and mended it, or could not. */
   hole(outcome: "repaired" | "declared", count: number): void;
+  /**
+   * What a client asked for waits: for `room`, because its answers do not leave, or for its
+   * `budget`.
+   */
+  held(why: "room" | "budget"): void;
   authFailed(code: CodeName): void;
   /** A request of a client was answered with an error. */
   requestFailed(code: CodeName): void;

@@ -47,6 +47,13 @@ export interface Link {
   send(message: string | Uint8Array): "sent" | "queued" | "closed";
   /** Bytes accepted by `send` and not yet by the network. */
   bufferedBytes(): number;
+  /**
+   * Stops reading, so that the peer feels it; what was read already is still told. While it is
+   * paused the end of the connection MAY not be noticed.
+   */
+  pause(): void;
+  /** Reads on. */
+  resume(): void;
   /** Starts the closing handshake behind everything sent. */
   close(code: number, reason: string): void;
   /** Cuts the connection at once. */

@@ -20,6 +20,10 @@ export interface NodeSettings {
     readonly framesPerSecondMax: number;
     /** How many times a bucket's second may be used at once. */
     readonly burstFactor: number;
+    /** Bytes of messages of a connection; over it the node reads on later. */
+    readonly receivedBytesPerSecondMax: number;
+    /** Bytes that a connection is answered with, and that are read for it; likewise. */
+    readonly answeredBytesPerSecondMax: number;
     readonly rpcsInFlightMax: number;
     readonly connectionsMax: number;
     readonly connectionsPerAddressMax: number;

@@ -96,6 +96,7 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     published: metrics.published,
     delivered: metrics.delivered,
     recovered: metrics.recovered,
+    held: metrics.held,
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
     leaseRenewed: metrics.leaseRenewed,

@@ -28,6 +28,7 @@ export class HandLink implements Link {
   buffered = 0;
   closedWith: { code: number; reason: string } | undefined;
   wasCut = false;
+  paused = false;
 
   constructor(address = "127.0.0.1") {
     this.address = address;
@@ -43,6 +44,14 @@ export class HandLink implements Link {
 
   bufferedBytes(): number {
     return this.buffered;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
   }
 
   close(code: number, reason: string): void {
@@ -261,6 +270,8 @@ export const TEST_SETTINGS: NodeSettings = {
     publishesPerSecondMax: 1000,
     rpcsPerSecondMax: 100,
     framesPerSecondMax: 2000,
+    receivedBytesPerSecondMax: 1024 * 1024,
+    answeredBytesPerSecondMax: 1024 * 1024,
     burstFactor: 2,
     rpcsInFlightMax: 4,
     connectionsMax: 100,

@@ -40,6 +40,7 @@ export class Flow implements GroupBytes {
     const { settings, sessions, observer } = this.#parts();
     const { lagBytes, queueBytesMax } = settings().flow;
     const bytes = connection.link.bufferedBytes();
+    connection.queued = bytes > 0;
     if (bytes > queueBytesMax) {
       observer.slowConsumer("disconnect");
       sessions.end(connection, "slow_consumer");
@@ -48,10 +49,15 @@ export class Flow implements GroupBytes {
 
   /** The link has room again. */
   writable(connection: Connection): void {
-    if (!connection.lagging || connection.phase === "ended") return;
+    if (connection.phase === "ended") return;
     const { settings, hubPorts } = this.#parts();
-    if (connection.link.bufferedBytes() * 2 > settings().flow.lagBytes) return;
+    const bytes = connection.link.bufferedBytes();
+    connection.queued = bytes > 0;
+    if (bytes * 2 > settings().flow.lagBytes) return;
+    const wasLagging = connection.lagging;
     connection.lagging = false;
+    connection.onRoom?.();
+    if (!wasLagging) return;
     for (const subscription of connection.subscriptions?.values() ?? []) {
       if (subscription.state === "lagging") pump(subscription, hubPorts);
     }
@@ -59,7 +65,7 @@ export class Flow implements GroupBytes {
 
   /** For the engine's sweep. */
   check(connection: Connection, nowMs: number): void {
-    if (!connection.lagging) return;
+    if (!connection.lagging && !connection.queued) return;
     this.writable(connection);
     const { settings, sessions, observer } = this.#parts();
     if (!connection.lagging || nowMs - connection.lagSinceMs <= settings().flow.lagMsMax) return;

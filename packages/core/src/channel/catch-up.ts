@@ -184,14 +184,37 @@ export function pump(subscription: Subscription, ports: CatchUpNeeds): void {
       const entries = hub.ring.after(subscription.cursor, chunkBytes);
       sendEntries(subscription, entries);
       // Others get their turn between two chunks.
-      if (subscription.cursor < hub.passed)
-        return ports.clock.defer(() => pump(subscription, ports));
+      if (subscription.cursor < hub.passed) return pumpLater(subscription, ports);
     } else return readOn(subscription, ports);
   }
 }
 
+/** In another turn, when the connection has room. */
+function pumpLater(subscription: Subscription, ports: CatchUpNeeds): void {
+  subscription.reading = true;
+  ports.clock.defer(() =>
+    subscription.connection.whenRoom(() => {
+      subscription.reading = false;
+      pump(subscription, ports);
+    }),
+  );
+}
+
+/** Counted before it is read: a connection has one page, or little more, in the making. */
 function readOn(subscription: Subscription, ports: CatchUpNeeds): void {
-  const { hub } = subscription;
+  subscription.reading = true;
+  subscription.connection.whenRoom(() => {
+    subscription.reading = false;
+    if (subscription.state !== "catching") return;
+    // It may have become easier meanwhile.
+    if (subscription.hub.ring.covers(subscription.cursor)) pump(subscription, ports);
+    else readNow(subscription, ports);
+  });
+}
+
+function readNow(subscription: Subscription, ports: CatchUpNeeds): void {
+  const { hub, connection } = subscription;
+  const release = connection.reserve(ports.settings().flow.lagBytes);
   const { epoch } = hub;
   const again = (): void =>
     void ports.clock.after(RETRY_MS * (0.5 + ports.random.next()), () => pump(subscription, ports));
@@ -199,6 +222,7 @@ function readOn(subscription: Subscription, ports: CatchUpNeeds): void {
   hub.read(subscription.cursor).then(
     (page) => {
       subscription.reading = false;
+      release();
       if (subscription.state === "ended") return;
       if (page.epoch !== hub.epoch) return hub.recheck();
       const { cursor } = subscription;
@@ -209,6 +233,7 @@ function readOn(subscription: Subscription, ports: CatchUpNeeds): void {
     },
     () => {
       subscription.reading = false;
+      release();
       again();
     },
   );
@@ -271,7 +296,7 @@ function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): 
   const last = entries[entries.length - 1];
   if (last === undefined) return;
   for (const entry of hub.rules.stream.cls === "latest" ? newestByKey(entries) : entries) {
-    connection.enqueue(hub.encode(entry, connection));
+    connection.answer(hub.encode(entry, connection));
     if (subscription.recovery !== undefined) subscription.recovery.count += 1;
   }
   subscription.cursor = last.publication.offset;

@@ -24,7 +24,7 @@ import type { Receiver, SubscribedHub, Subscription } from "./subscription.ts";
 export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, RoomNeeds {
   readonly clock: Clock;
   readonly broker: Broker;
-  readonly observer: Pick<Observer, "delivered" | "gap" | "hole" | "recovered">;
+  readonly observer: Pick<Observer, "delivered" | "gap" | "hole" | "recovered" | "slowConsumer">;
   /** Bounds how many reads of history run at once. */
   readonly reads: { run<T>(read: () => Promise<T>): Promise<T> };
   settings(): NodeSettings;

@@ -32,20 +32,29 @@ export function readHistory(
       `Cannot read history of "${frame.ch}": the channel keeps none`,
     );
   return permit(parts, { connection, action: "history", rules }, async () => {
-    const limit = Math.min(frame.limit ?? PAGE_DEFAULT, HISTORY_PAGE_MAX);
-    const page = await parts.broker.history(rules.channel, rules.stream, {
-      limit,
-      bytesMax: answerBytesMax(parts),
-      ...(frame.before === undefined ? {} : { before: frame.before }),
-    });
-    connection.send({
-      t: "history",
-      id: frame.id,
-      ch: frame.ch,
-      e: page.epoch,
-      pubs: page.publications.map(pubEntry),
-      more: page.more,
-    });
+    // Counted before it is made: the next request waits until this answer is on its way.
+    const room = connection.roomed();
+    if (room !== undefined) await room;
+    if (connection.phase === "ended") return;
+    const bytesMax = answerBytesMax(parts);
+    const release = connection.reserve(bytesMax);
+    try {
+      const page = await parts.broker.history(rules.channel, rules.stream, {
+        limit: Math.min(frame.limit ?? PAGE_DEFAULT, HISTORY_PAGE_MAX),
+        bytesMax,
+        ...(frame.before === undefined ? {} : { before: frame.before }),
+      });
+      connection.send({
+        t: "history",
+        id: frame.id,
+        ch: frame.ch,
+        e: page.epoch,
+        pubs: page.publications.map(pubEntry),
+        more: page.more,
+      });
+    } finally {
+      release();
+    }
   });
 }
 

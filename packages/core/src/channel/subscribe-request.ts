@@ -108,20 +108,38 @@ async function askHook(
   if (refusal) throw new Refused("rejected", refusal.reject);
   const hub = parts.hubs.acquire(rules);
   let begun = false;
+  let release: (() => void) | undefined;
   try {
     await hub.opened;
+    if (!startsAtHead(hub, call.frame)) release = await roomToRead(parts, connection);
     const { pos } = call.frame;
     const found =
       mayRead || pos === undefined ? findStart(hub, call.frame) : startWithoutHistory(hub, pos);
     const start = found instanceof Promise ? await found : found;
+    release?.();
     if (connection.phase === "ended") return;
     // The claims changed while the broker was asked (H5): everything is asked again.
     if (connection.identity !== identity) return await whenPermitted(parts, call);
     begin(parts, call, { hub, start });
     begun = true;
   } finally {
+    release?.();
     if (!begun) parts.hubs.release(hub);
   }
+}
+
+/** Nothing is read for a client that missed nothing, or asks for nothing from before. */
+function startsAtHead(hub: ChannelHub, { pos, last = 0 }: SubscribeCall["frame"]): boolean {
+  return pos === undefined
+    ? last === 0 && hub.rules.stream.cls !== "latest"
+    : pos.epoch === hub.epoch && pos.offset === hub.passed;
+}
+
+/** What is read is counted before: of a connection's subscriptions one reads at a time. */
+async function roomToRead(parts: SubscribeNeeds, connection: Connection): Promise<() => void> {
+  const room = connection.roomed();
+  if (room !== undefined) await room;
+  return connection.reserve(parts.settings().flow.lagBytes);
 }
 
 /**

@@ -17,6 +17,12 @@ export interface Receiver {
   readonly link: Pick<Link, "join" | "leave">;
   send(frame: ServerFrame): void;
   enqueue(encoded: Encoded): void;
+  /** Adds a frame that the client caused by asking for what it missed. */
+  answer(encoded: Encoded): void;
+  /** Runs `then` when another answer may be made, or the connection has ended. */
+  whenRoom(then: () => void): void;
+  /** Keeps room for an answer in the making; the result gives it back. */
+  reserve(bytes: number): () => void;
   /** Hands over what was enqueued, so that the link's buffer counts it. */
   flush(): void;
   /** Looks at the link's buffer: what grows too large lags, or ends. */

@@ -12,9 +12,10 @@ export interface BucketRate {
 
 /**
  * Lets through `burst` at once and `ratePerSecond` in the long run: over any `t` seconds at most
- * `burst + rate * t`. There is one for each connection and limit, so it is two numbers and a
- * reference; no call allocates. Time comes in as an argument, in ms of any one clock. A clock that
- * goes back costs at most the tokens of the time that it repeats, and never locks the bucket.
+ * `burst + rate * t`, and one `charge` more. There is one for each connection and limit, so it is
+ * two numbers and a reference; no call allocates. Time comes in as an argument, in ms of any one
+ * clock. A clock that goes back costs at most the tokens of the time that it repeats, and never
+ * locks the bucket.
  */
 export class TokenBucket {
   private rate: BucketRate;
@@ -36,6 +37,16 @@ export class TokenBucket {
     if (this.tokens + ROUNDING < count) return false;
     this.tokens = Math.max(0, this.tokens - count);
     return true;
+  }
+
+  /**
+   * Takes `count` tokens whether or not they are there; true when that leaves the bucket overdrawn:
+   * `waitMs` says how long it takes to make up for it.
+   */
+  charge(nowMs: number, count: number): boolean {
+    this.refill(nowMs);
+    this.tokens -= count;
+    return this.tokens + ROUNDING < 1;
   }
 
   /** Ms until one token is there: 0 when it is, Infinity when none will come. */

@@ -1,39 +1,30 @@
 // Owns: a channel's members as this node's watchers see them: one snapshot, then coalesced changes.
-import {
-  type Encoded,
-  type MemberEntry,
-  type Payload,
-  type PresenceFrame,
-  type ServerFrame,
-  samePayload,
-} from "@holdfast/protocol";
-import type { DoorCodec } from "../door.ts";
+import type { Encoded, PresenceFrame } from "@holdfast/protocol";
+import type { Observer } from "../observer.ts";
 import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
 import { allMembers } from "./all-members.ts";
+import {
+  type Before,
+  beforeOf,
+  changes,
+  sameMember,
+  sendSnapshot,
+  type Watcher,
+} from "./presence-frames.ts";
 
 /** What a channel's members need of the node. */
 export interface RoomNeeds {
   readonly clock: Pick<Clock, "after">;
   readonly broker: { readonly presence: Pick<PresenceStore, "members"> };
+  readonly observer: Pick<Observer, "slowConsumer">;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
 }
 
-/** A connection, for the channel whose members it watches. */
-interface Watcher {
-  readonly codec: Pick<DoorCodec, "encode">;
-  readonly codecNumber: number;
-  send(frame: ServerFrame): void;
-  enqueue(encoded: Encoded): void;
-}
-
-/** Members in one frame of a snapshot. */
-const SNAPSHOT_PART = 500;
 /** Pause after a reload that failed. */
 const RELOAD_MS = 1000;
-const LEFT = Symbol("left");
 /** Changes kept while the snapshot is read; beyond, the snapshot is read again. */
 const EARLY_MAX = 10_000;
 const READ_AGAIN_MAX = 3;
@@ -47,6 +38,14 @@ export class PresenceRoom {
   readonly #channel: string;
   readonly #ports: RoomNeeds;
   readonly #watchers = new Set<Watcher>();
+  /** Those to whom a snapshot is under way: one each. */
+  readonly #snapshots = new Map<Watcher, Promise<boolean>>();
+  /** What watchers know whose snapshot took so long that it is old. */
+  readonly #behind = new Map<Watcher, readonly PresenceMember[]>();
+  /** Watchers that could not take the changes and get a new snapshot. */
+  readonly #skipped = new Set<Watcher>();
+  /** All members in a list, until one changes. */
+  #list: readonly PresenceMember[] | undefined;
   #members: Map<string, PresenceMember> | undefined;
   #loading: Promise<Map<string, PresenceMember>> | undefined;
   /** Changes that came while loading. */
@@ -54,7 +53,7 @@ export class PresenceRoom {
   /** Those that came during the last load. */
   #missed: PresenceChange[] = [];
   /** What was known, when the gathering began, of each member that changed since. */
-  #before: Map<string, PresenceMember | typeof LEFT> | undefined;
+  #before: Map<string, PresenceMember | undefined> | undefined;
   #cancelTimer: (() => void) | undefined;
 
   constructor(channel: string, ports: RoomNeeds) {
@@ -67,26 +66,76 @@ export class PresenceRoom {
   }
 
   /**
-   * Sends the snapshot and then changes; false when nobody wants them any more. Needs the hub's
-   * subscription to stand. Rejects with BrokerError.
+   * Sends the snapshot, in parts as there is room for them, and then changes; false when nobody
+   * wants them any more. Needs the hub's subscription to stand. Rejects with BrokerError.
    */
-  async watch(connection: Watcher, isWanted: () => boolean): Promise<boolean> {
-    let members = await this.#load();
-    // The last watcher may have gone meanwhile, and the members with it.
-    while (this.#members !== members) members = await this.#load();
-    if (!isWanted()) {
-      this.#forgetUnwatched();
-      return false;
+  watch(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
+    const before = this.#snapshots.get(watcher) ?? Promise.resolve(true);
+    const run = before
+      .catch(() => false)
+      .then(() => this.#begin(watcher, isWanted))
+      .finally(() => {
+        if (this.#snapshots.get(watcher) === run) this.#snapshots.delete(watcher);
+        this.#forgetUnwatched();
+      });
+    this.#snapshots.set(watcher, run);
+    return run;
+  }
+
+  async #begin(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
+    // One set of members at a time is read for a connection, however many channels it watches.
+    const room = watcher.roomed();
+    if (room !== undefined) await room;
+    if (!isWanted()) return false;
+    const { lagBytes, chunkBytes } = this.#ports.settings().flow;
+    const release = watcher.reserve(lagBytes);
+    let members: Map<string, PresenceMember>;
+    try {
+      members = await this.#load();
+      // The last watcher may have gone meanwhile, and the members with it.
+      while (this.#members !== members) members = await this.#load();
+    } finally {
+      release();
     }
+    if (!isWanted()) return false;
     // Changes gathered so far are in the snapshot; earlier watchers hear of them first.
     this.#tell();
-    this.#watchers.add(connection);
-    this.#sendSnapshot(connection, members);
+    const list = this.#listOf(members);
+    this.#watchers.delete(watcher);
+    const how = { channel: this.#channel, bytesMax: chunkBytes, isWanted };
+    if (!(await sendSnapshot(watcher, list, how))) return false;
+    this.#watchers.add(watcher);
+    if (this.#list === list) return true;
+    this.#behind.set(watcher, list);
+    this.#tellLater();
     return true;
   }
 
-  unwatch(connection: Watcher): void {
-    this.#watchers.delete(connection);
+  #listOf(members: ReadonlyMap<string, PresenceMember>): readonly PresenceMember[] {
+    this.#list ??= [...members.values()];
+    return this.#list;
+  }
+
+  /** A watcher that cannot take the changes now gets a new snapshot when it can take more. */
+  #skip(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    this.#behind.delete(watcher);
+    this.#ports.observer.slowConsumer("conflate");
+    const isWanted = (): boolean => watcher.phase !== "ended" && this.#skipped.has(watcher);
+    this.#skipped.add(watcher);
+    const again = this.watch(watcher, isWanted)
+      .catch(() => {
+        // The broker is out of reach: the reload after it has come back tells everybody.
+        if (isWanted()) this.#watchers.add(watcher);
+      })
+      .finally(() => this.#skipped.delete(watcher));
+    this.#ports.background("presence snapshot", again);
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    this.#skipped.delete(watcher);
+    this.#behind.delete(watcher);
     this.#forgetUnwatched();
   }
 
@@ -104,6 +153,7 @@ export class PresenceRoom {
     const known = this.#members;
     if (known === undefined || this.#loading !== undefined) return;
     this.#members = undefined;
+    this.#list = undefined;
     const compare = async (): Promise<void> => {
       const now = await this.#load().catch(() => undefined);
       if (now === undefined) return this.#reloadLater(known);
@@ -111,20 +161,24 @@ export class PresenceRoom {
       for (const [id, member] of known) if (!now.has(id)) this.#note(id, member);
       for (const [id, member] of now)
         if (!sameMember(known.get(id), member)) this.#note(id, known.get(id));
+      this.#tellLater();
     };
     this.#ports.background("presence reload", compare());
   }
 
   /** What is known goes on being told, with what came in the meantime. */
   #reloadLater(known: Map<string, PresenceMember>): void {
-    if (this.#watchers.size === 0) return;
+    if (this.#watchers.size === 0 && this.#snapshots.size === 0) return;
     this.#members = known;
     for (const change of this.#missed.splice(0)) this.#apply(known, change);
+    this.#tellLater();
     this.#ports.clock.after(RELOAD_MS, () => this.reload());
   }
 
   close(): void {
     this.#watchers.clear();
+    this.#skipped.clear();
+    this.#behind.clear();
     this.#forgetUnwatched();
   }
 
@@ -157,13 +211,19 @@ export class PresenceRoom {
     const id = change.kind === "leave" ? change.member : change.member.member;
     const known = members.get(id);
     put(members, change);
+    this.#list = undefined;
     this.#note(id, known);
   }
 
   #note(id: string, known: PresenceMember | undefined): void {
     if (this.#watchers.size === 0) return;
     this.#before ??= new Map();
-    if (!this.#before.has(id)) this.#before.set(id, known ?? LEFT);
+    if (!this.#before.has(id)) this.#before.set(id, known);
+    this.#tellLater();
+  }
+
+  #tellLater(): void {
+    if (this.#before === undefined && this.#behind.size === 0) return;
     this.#cancelTimer ??= this.#ports.clock.after(
       this.#ports.settings().timeouts.presenceCoalesceMs,
       () => this.#tell(),
@@ -173,44 +233,44 @@ export class PresenceRoom {
   #tell(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    const members = this.#members;
+    // They are being read: what is different then is told with the rest.
+    if (members === undefined) return;
     const before = this.#before;
     this.#before = undefined;
-    if (before === undefined || this.#watchers.size === 0) return;
-    const frame = this.#frameOf(before);
-    if (frame === undefined) return;
-    const encoded = new Map<number, Encoded>();
-    for (const watcher of this.#watchers) watcher.enqueue(encodeFor(watcher, frame, encoded));
+    const behind = [...this.#behind];
+    this.#behind.clear();
+    const told = new Set(behind.map(([watcher]) => watcher));
+    if (before !== undefined)
+      this.#give(
+        [...this.#watchers].filter((watcher) => !told.has(watcher)),
+        before,
+        members,
+      );
+    for (const [watcher, list] of behind) this.#give([watcher], beforeOf(list, members), members);
   }
 
-  #frameOf(before: Map<string, PresenceMember | typeof LEFT>): PresenceFrame | undefined {
-    const join: MemberEntry[] = [];
-    const update: MemberEntry[] = [];
-    const leave: string[] = [];
-    for (const [id, was] of before) {
-      const member = this.#members?.get(id);
-      if (member === undefined) {
-        if (was !== LEFT) leave.push(id);
-      } else if (was === LEFT) join.push(entryOf(member));
-      else if (!sameMember(was, member)) update.push(entryOf(member));
+  /** Each gets all of the changes, or is skipped. */
+  #give(watchers: readonly Watcher[], before: Before, members: Map<string, PresenceMember>): void {
+    if (watchers.length === 0) return;
+    const { chunkBytes, lagBytes } = this.#ports.settings().flow;
+    const frames = changes(this.#channel, { before, members }, chunkBytes);
+    const encoded = frames.map(() => new Map<number, Encoded>());
+    for (const watcher of watchers) {
+      for (const [index, frame] of frames.entries()) {
+        if (watcher.lagging || watcher.outLength >= lagBytes) {
+          this.#skip(watcher);
+          break;
+        }
+        watcher.enqueue(encodeFor(watcher, frame, encoded[index] as Map<number, Encoded>));
+      }
     }
-    return join.length + update.length + leave.length === 0
-      ? undefined
-      : { t: "presence", ch: this.#channel, join, update, leave };
-  }
-
-  #sendSnapshot(connection: Watcher, members: ReadonlyMap<string, PresenceMember>): void {
-    const list = [...members.values()].map(entryOf);
-    let from = 0;
-    do {
-      const part = list.slice(from, from + SNAPSHOT_PART);
-      from += SNAPSHOT_PART;
-      connection.send({ t: "members", ch: this.#channel, list: part, more: from < list.length });
-    } while (from < list.length);
   }
 
   #forgetUnwatched(): void {
-    if (this.#watchers.size > 0) return;
+    if (this.#watchers.size > 0 || this.#snapshots.size > 0) return;
     this.#members = undefined;
+    this.#list = undefined;
     this.#before = undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -233,17 +293,3 @@ function put(members: Map<string, PresenceMember>, change: PresenceChange): void
   if (change.kind === "leave") members.delete(change.member);
   else members.set(change.member.member, change.member);
 }
-
-function entryOf({ member, user, data }: PresenceMember): MemberEntry {
-  return {
-    m: member,
-    ...(user === undefined ? {} : { u: user }),
-    ...(data === undefined ? {} : { data }),
-  };
-}
-
-const sameData = (a: Payload | undefined, b: Payload | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : samePayload(a, b);
-
-const sameMember = (a: PresenceMember | undefined, b: PresenceMember): boolean =>
-  a !== undefined && a.user === b.user && sameData(a.data, b.data);

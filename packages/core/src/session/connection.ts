@@ -14,14 +14,23 @@ import type { Receiver, Subscription } from "../channel/subscription.ts";
 import type { DoorCodec, Item } from "../door.ts";
 import type { TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock, Link } from "../ports.ts";
+import type { Held } from "./backlog.ts";
 import type { CallSignal } from "./call-signal.ts";
 import type { ChannelOrder } from "./channel-order.ts";
 import type { Refused } from "./refusal.ts";
+import { hasRoom, type RoomNeeds, whenRoom } from "./room.ts";
 import type { SmallMap } from "./small-map.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
 
 const NOBODY: Identity = {};
+/**
+ * Longest message that several frames make together, in bytes, or in UTF-16 code units of text: the
+ * specification lets clients refuse more than 4 MiB.
+ */
+const MESSAGE_LENGTH_MAX = 1024 * 1024;
+/** Answers are charged in lots: small ones cost nothing. */
+const CHARGE_FROM_BYTES = 4096;
 
 /**
  * One transport connection and what hangs on it. Fields are changed by the engine's parts; nothing
@@ -62,6 +71,8 @@ export class Connection implements Receiver {
   frameBucket: TokenBucket | undefined = undefined;
   publishBucket: TokenBucket | undefined = undefined;
   rpcBucket: TokenBucket | undefined = undefined;
+  receivedBucket: TokenBucket | undefined = undefined;
+  answeredBucket: TokenBucket | undefined = undefined;
   /** Requests refused for their rate; a connection that does not stop is closed as flooded. */
   refusals = 0;
 
@@ -74,6 +85,19 @@ export class Connection implements Receiver {
   orders: Map<string, ChannelOrder> | undefined = undefined;
   /** How many requests are under way, or wait, in those; not publishes that the broker has. */
   waiting = 0;
+  /** What waits (backlog.ts); undefined: what comes is carried out at once. */
+  held: Held | undefined = undefined;
+  /** Bytes kept free for answers that are being made. */
+  reserved = 0;
+  /** Bytes of answers that were not charged to the connection's budget yet. */
+  answered = 0;
+  /** The link has bytes that it could not send yet. */
+  queued = false;
+  /** One of the connection's budgets may be overdrawn. */
+  overdrawn = false;
+  /** Who waits for room, oldest first (room.ts), and how they hear of it. */
+  roomWaiters: (() => void)[] | undefined = undefined;
+  onRoom: (() => void) | undefined = undefined;
   /**
    * Requests under way that will take a subscription, or a place in presence, if they succeed: they
    * count towards the limits.
@@ -87,6 +111,8 @@ export class Connection implements Receiver {
   /** Length of all messages until then. */
   earlyLength = 0;
 
+  /** Length of what is in the outbox: bytes, or UTF-16 code units of text. */
+  outLength = 0;
   #out: Encoded | Encoded[] | undefined = undefined;
   readonly #flusher: Flusher;
 
@@ -118,8 +144,21 @@ export class Connection implements Receiver {
     };
   }
 
+  /** A frame for this connection alone: it counts as an answer. */
   send(frame: ServerFrame): void {
-    this.enqueue(this.codec.encode(frame));
+    this.answer(this.codec.encode(frame));
+  }
+
+  /** Adds an encoded frame that the client caused by asking. */
+  answer(encoded: Encoded): void {
+    this.charge(encoded.length);
+    this.enqueue(encoded);
+  }
+
+  /** Charges bytes of an answer, or bytes that were read for one and are not in it. */
+  charge(bytes: number): void {
+    this.answered += bytes;
+    if (this.answered >= CHARGE_FROM_BYTES) this.#flusher.charge(this);
   }
 
   fail(id: number, code: CodeName, msg: string, more?: { path?: string; retryMs?: number }): void {
@@ -133,6 +172,7 @@ export class Connection implements Receiver {
   enqueue(encoded: Encoded): void {
     if (this.phase === "ended") return;
     const out = this.#out;
+    this.outLength += encoded.length;
     if (out === undefined) {
       this.#out = encoded;
       this.#flusher.add(this);
@@ -144,18 +184,44 @@ export class Connection implements Receiver {
   flush(): void {
     const out = this.#out;
     if (out === undefined) return;
+    const length = this.outLength;
     this.#out = undefined;
-    if (!Array.isArray(out)) return this.#hand(out);
+    this.outLength = 0;
     const { codec } = this;
-    if (codec.join === undefined) {
-      for (const frame of out) this.#hand(frame);
-      return;
-    }
-    for (let from = 0; from < out.length; from += FRAMES_PER_MESSAGE_MAX) {
-      const frames =
-        out.length <= FRAMES_PER_MESSAGE_MAX ? out : out.slice(from, from + FRAMES_PER_MESSAGE_MAX);
-      this.#hand(frames.length === 1 ? (frames[0] as Encoded) : codec.join(frames));
-    }
+    if (!Array.isArray(out)) this.#hand(out);
+    else if (codec.join === undefined) for (const frame of out) this.#hand(frame);
+    else if (out.length <= FRAMES_PER_MESSAGE_MAX && length <= MESSAGE_LENGTH_MAX)
+      this.#hand(codec.join(out));
+    else for (const frames of messagesOf(out)) this.#hand(codec.join(frames));
+    this.onRoom?.();
+  }
+
+  /** Whether another answer may be made now. */
+  hasRoom(): boolean {
+    return hasRoom(this, this.#flusher.room);
+  }
+
+  /** Runs `then` when another answer may be made, or the connection has ended. See room.ts. */
+  whenRoom(then: () => void): void {
+    whenRoom(this, this.#flusher.room, then);
+  }
+
+  /** Settles when another answer may be made, or the connection has ended. */
+  roomed(): Promise<void> | undefined {
+    return this.roomWaiters === undefined && this.hasRoom()
+      ? undefined
+      : new Promise((resolve) => this.whenRoom(resolve));
+  }
+
+  /** Keeps room for an answer in the making; the result gives it back, once. */
+  reserve(bytes: number): () => void {
+    this.reserved += bytes;
+    let isKept = true;
+    return () => {
+      if (isKept) this.reserved -= bytes;
+      isKept = false;
+      this.onRoom?.();
+    };
   }
 
   checkPressure(): void {
@@ -163,7 +229,9 @@ export class Connection implements Receiver {
   }
 
   #hand(message: Encoded): void {
-    if (this.link.send(message) !== "sent") this.checkPressure();
+    if (this.link.send(message) === "sent") return;
+    this.queued = true;
+    this.checkPressure();
   }
 }
 
@@ -183,14 +251,36 @@ export function errFrame(
   };
 }
 
+/** Frames of one turn in parts that each fit a message; a larger frame has one of its own. */
+function* messagesOf(frames: readonly Encoded[]): Generator<readonly Encoded[]> {
+  for (let from = 0, to = 0; from < frames.length; from = to) {
+    let length = 0;
+    do length += (frames[to++] as Encoded).length;
+    while (
+      to < frames.length &&
+      to - from < FRAMES_PER_MESSAGE_MAX &&
+      length + (frames[to] as Encoded).length <= MESSAGE_LENGTH_MAX
+    );
+    yield frames.slice(from, to);
+  }
+}
+
+interface FlusherNeeds extends RoomNeeds {
+  readonly clock: Clock;
+  /** Takes `answered` from the connection's budget. */
+  charge(connection: Connection): void;
+}
+
 /** Gathers connections with something to send and flushes each once at the end of the turn. */
 export class Flusher {
+  readonly room: FlusherNeeds;
   readonly #clock: Clock;
   readonly #onPressure: (connection: Connection) => void;
   #dirty: Connection[] = [];
 
-  constructor(clock: Clock, onPressure: (connection: Connection) => void) {
-    this.#clock = clock;
+  constructor(room: FlusherNeeds, onPressure: (connection: Connection) => void) {
+    this.room = room;
+    this.#clock = room.clock;
     this.#onPressure = onPressure;
   }
 
@@ -203,6 +293,10 @@ export class Flusher {
     const dirty = this.#dirty;
     this.#dirty = [];
     for (let i = 0; i < dirty.length; i++) (dirty[i] as Connection).flush();
+  }
+
+  charge(connection: Connection): void {
+    this.room.charge(connection);
   }
 
   /** The link took a message but could not send it all, or is gone. */

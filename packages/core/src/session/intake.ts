@@ -5,6 +5,7 @@ import type { Item } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
+import { Backlog, type BacklogNeeds, type Begun, type Read } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Rates } from "./rates.ts";
@@ -19,11 +20,11 @@ const EARLY_FRAMES_MAX = 1024;
 const EARLY_MESSAGES_MAX = 2;
 
 /** What taking in messages needs of the node. */
-export interface IntakeNeeds extends PingNeeds, RefreshNeeds {
+export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
   readonly authenticator: PingNeeds["authenticator"] & RefreshNeeds["authenticator"];
   readonly clock: Clock;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "experienced" | "requestFailed">;
-  readonly rates: Pick<Rates, "floods" | "frames" | "rpc" | "useless">;
+  readonly rates: Pick<Rates, "floods" | "frames" | "received" | "rpc" | "useless">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
@@ -39,16 +40,27 @@ export interface FrameTakers {
 export class Intake {
   readonly #parts: IntakeNeeds;
   readonly #takers: FrameTakers;
+  readonly #backlog: Backlog;
 
   constructor(parts: IntakeNeeds, takers: FrameTakers) {
     this.#parts = parts;
     this.#takers = takers;
+    this.#backlog = new Backlog(parts, {
+      message: (connection, message) => this.#read(connection, message),
+      rest: (connection, begun) => this.#carryOut(connection, begun),
+    });
   }
 
   /** What one message of `length` said. */
   receive(connection: Connection, items: readonly Item[], length: number): void {
     if (connection.phase === "ended") return;
     connection.lastReceivedMs = this.#parts.clock.nowMs();
+    if (connection.held !== undefined || this.#backlog.blocked(connection))
+      this.#backlog.hold(connection, { items, length });
+    else this.#read(connection, { items, length });
+  }
+
+  #read(connection: Connection, { items, length }: Read): void {
     const { limits } = this.#parts.settings();
     if (connection.phase !== "open") {
       connection.earlyLength += length;
@@ -57,8 +69,16 @@ export class Intake {
     }
     const asking = items.reduce((count, item) => (isRelief(item) ? count : count + 1), 0);
     const retryMs = this.#parts.rates.frames(connection, asking);
-    for (const item of items) {
+    this.#carryOut(connection, { items, next: 0, retryMs });
+    this.#parts.rates.received(connection, length);
+  }
+
+  #carryOut(connection: Connection, { items, next, retryMs }: Begun): void {
+    for (let i = next; i < items.length; i++) {
       if (this.#endIfFlooding(connection)) return;
+      if (i > next && this.#backlog.blocked(connection))
+        return this.#backlog.holdRest(connection, { items, next: i, retryMs });
+      const item = items[i] as Item;
       // Before connected everything waits, bounded, and nothing is answered.
       if (connection.phase !== "open") this.#item(connection, item);
       else if (isRelief(item)) {
@@ -108,7 +128,7 @@ export class Intake {
     const goOn = (): void => {
       const early = connection.early ?? [];
       connection.early = undefined;
-      for (const next of early) if (connection.phase === "open") this.#openItem(connection, next);
+      this.#carryOut(connection, { items: early, next: 0, retryMs: 0 });
     };
     const connecting = this.#takers.handshake
       .connect(connection, frame, goOn)

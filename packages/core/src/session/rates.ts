@@ -3,6 +3,7 @@ import { type BucketRate, createTokenBucket, type TokenBucket } from "../pacing/
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
+import type { Roomy } from "./room.ts";
 
 /**
  * Refused requests after which a connection that goes on is closed: this many seconds' worth of its
@@ -15,6 +16,8 @@ interface RateTable {
   readonly frames: BucketRate;
   readonly publishes: BucketRate;
   readonly rpcs: BucketRate;
+  readonly receivedBytes: BucketRate;
+  readonly answeredBytes: BucketRate;
 }
 
 /**
@@ -68,6 +71,33 @@ export class Rates {
     return ask(connection.rpcBucket, nowMs);
   }
 
+  /** Charges what was read of the connection. What is over makes the next frames wait. */
+  received(connection: Connection, length: number): void {
+    const nowMs = this.#clock.nowMs();
+    connection.receivedBucket ??= createTokenBucket(this.#rates.receivedBytes, nowMs);
+    if (connection.receivedBucket.charge(nowMs, length)) connection.overdrawn = true;
+  }
+
+  /** Charges the answers since the last call. */
+  answered(connection: Connection): void {
+    const nowMs = this.#clock.nowMs();
+    connection.answeredBucket ??= createTokenBucket(this.#rates.answeredBytes, nowMs);
+    if (connection.answeredBucket.charge(nowMs, connection.answered)) connection.overdrawn = true;
+    connection.answered = 0;
+  }
+
+  /** 0, or ms until what the connection was charged is made up for. */
+  overdrawnMs(connection: Roomy): number {
+    if (!connection.overdrawn) return 0;
+    const nowMs = this.#clock.nowMs();
+    const waitMs = Math.max(
+      connection.receivedBucket?.waitMs(nowMs) ?? 0,
+      connection.answeredBucket?.waitMs(nowMs) ?? 0,
+    );
+    connection.overdrawn = waitMs > 0;
+    return Math.ceil(Math.min(60_000, waitMs));
+  }
+
   /** True when the connection was refused so often that it should end. */
   floods(connection: Connection): boolean {
     return connection.refusals > this.#refusalsMax;
@@ -88,6 +118,8 @@ function tableOf({ limits }: NodeSettings): RateTable {
     frames: rate(limits.framesPerSecondMax),
     publishes: rate(limits.publishesPerSecondMax),
     rpcs: rate(limits.rpcsPerSecondMax),
+    receivedBytes: rate(limits.receivedBytesPerSecondMax),
+    answeredBytes: rate(limits.answeredBytesPerSecondMax),
   };
 }
 

@@ -79,6 +79,8 @@ test("requests that end something wait behind as many as there are, and only a f
     settings: {
       ...TEST_SETTINGS,
       limits: { ...TEST_SETTINGS.limits, framesPerSecondMax: 10_000, presencePerConnectionMax: 0 },
+      // Room for the answers to all of them.
+      flow: { ...TEST_SETTINGS.flow, lagBytes: 1e6, queueBytesMax: 2e6 },
     },
   });
   const most = 1000 + TEST_SETTINGS.limits.subscriptionsMax;

@@ -171,6 +171,7 @@ export class Sessions {
     if (phase === "ended") return;
     connection.phase = "ended";
     connection.cancelExpiry?.();
+    letGo(connection);
     this.connections.delete(connection);
     this.#count(connection.link.address, -1);
     if (phase !== "open") this.opening -= 1;
@@ -299,6 +300,17 @@ export class Sessions {
       ...only,
     });
   }
+}
+
+/** Nothing that waits is carried out; whoever waits for room hears that there will be none. */
+function letGo(connection: Connection): void {
+  const { held, roomWaiters } = connection;
+  connection.held = undefined;
+  connection.roomWaiters = undefined;
+  connection.onRoom = undefined;
+  // A link that does not read does not notice that its peer has gone.
+  if (held?.paused) connection.link.resume();
+  for (const waiter of roomWaiters ?? []) waiter();
 }
 
 const NONE: ReadonlySet<Connection> = new Set();

@@ -55,6 +55,7 @@ export function createMetricsObserver(families: Families): Observer {
       add("holdfast_holes_total", 1, outcome);
       add("holdfast_hole_publications_total", count, outcome);
     },
+    held: (why) => add("holdfast_held_total", 1, why),
     authFailed: (code) => add("holdfast_auth_failures_total", 1, code),
     requestFailed: (code) => add("holdfast_request_failures_total", 1, code),
     rpc(method, outcome, ms) {
@@ -123,6 +124,7 @@ function initialise(families: Families): void {
         (code) => ["refused", code],
       ),
     ],
+    holdfast_held_total: [["room"], ["budget"]],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
     holdfast_auth_failures_total: [
       ["token_invalid"],

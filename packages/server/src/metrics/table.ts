@@ -155,6 +155,12 @@ export const METRICS = {
     ["policy"],
     "Subscriptions that began to lag and connections closed for it, by what was done.",
   ),
+  holdfast_held_total: row(
+    "counter",
+    "times",
+    ["reason"],
+    "Times that what a client asked for had to wait: for `room`, because its answers do not leave, or for its `budget`.",
+  ),
   holdfast_recoveries_total: row(
     "counter",
     "recoveries",

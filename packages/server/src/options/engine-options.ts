@@ -66,6 +66,22 @@ export const ENGINE_OPTIONS = {
       description:
         "All frames of a connection together. With the burst a returning client can ask for all its subscriptions at once.",
     }),
+    receivedBytesPerSecondMax: bytes({
+      default: 2 * MIB,
+      min: 4 * KIB,
+      max: 1024 * MIB,
+      live: true,
+      description:
+        "Bytes of messages of a connection in a second. Over it the node reads on later. 2 MiB hold twenty publications of the largest size as base64.",
+    }),
+    answeredBytesPerSecondMax: bytes({
+      default: 4 * MIB,
+      min: 4 * KIB,
+      max: 4096 * MIB,
+      live: true,
+      description:
+        "Bytes in a second that a connection is answered with, and that are read from the broker for it. Over it its next requests wait. 4 MiB is more than most networks bring to a client.",
+    }),
     burstFactor: decimal({
       default: 4,
       min: 1,

@@ -41,6 +41,14 @@ export class BunLink implements Link {
     return this.#socket.getBufferedAmount();
   }
 
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
   }

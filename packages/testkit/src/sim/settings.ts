@@ -12,6 +12,8 @@ export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId">
       publishesPerSecondMax: random.chance(0.2) ? 12 : 100,
       rpcsPerSecondMax: 50,
       framesPerSecondMax: 400,
+      receivedBytesPerSecondMax: random.pick([60_000, 1_000_000]),
+      answeredBytesPerSecondMax: random.pick([100_000, 1_000_000]),
       burstFactor: 2,
       rpcsInFlightMax: 16,
       connectionsMax: 1000,

@@ -71,13 +71,15 @@ export class SimNode implements Listener {
   }
 
   accept(end: End, subprotocol: string): EndHandlers {
-    const client = this.#door.accept(subprotocol).open(this.#linkOf(end));
+    const reading = new PausedReading(this.process);
+    const client = this.#door.accept(subprotocol).open(this.#linkOf(end, reading));
     return {
-      message: (message) => client.message(message),
-      closed: () => {
-        for (const members of this.#groups.values()) members.delete(end);
-        client.closed();
-      },
+      message: (message) => reading.told(() => client.message(message)),
+      closed: () =>
+        reading.told(() => {
+          for (const members of this.#groups.values()) members.delete(end);
+          client.closed();
+        }),
       drained: () => client.writable(),
     };
   }
@@ -99,12 +101,14 @@ export class SimNode implements Listener {
       );
   }
 
-  #linkOf(end: End): Link {
+  #linkOf(end: End, reading: PausedReading): Link {
     const client = end.peer.process.name;
     return {
       address: client,
       send: (message) => this.#send(end, message),
       bufferedBytes: () => end.out.queuedBytes,
+      pause: () => reading.pause(),
+      resume: () => reading.resume(),
       close: (code, reason) => end.close(code, reason),
       cut: () => end.cut(),
       join: (group) => {
@@ -156,6 +160,33 @@ export class SimNode implements Listener {
   }
 }
 
+/** Messages, and the end, that nobody is told of while the link is paused: as Bun's sockets do. */
+class PausedReading {
+  readonly #process: SimProcess;
+  readonly #waiting: (() => void)[] = [];
+  #paused = false;
+
+  constructor(process: SimProcess) {
+    this.#process = process;
+  }
+
+  told(tell: () => void): void {
+    if (this.#paused || this.#waiting.length > 0) this.#waiting.push(tell);
+    else tell();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#process.at(0, () => {
+      while (!this.#paused && this.#waiting.length > 0) this.#waiting.shift()?.();
+    });
+  }
+}
+
 /**
  * The beginning of a drain's `migrate` frame in JSON; clients that speak MessagePack are not looked
  * at.
@@ -171,6 +202,7 @@ const QUIET: Observer = {
   recovered() {},
   gap() {},
   hole() {},
+  held() {},
   authFailed() {},
   requestFailed() {},
   rpc() {},

@@ -1,0 +1,96 @@
+// Owns: whether a connection has room for another answer, and who waits until it has.
+import type { TokenBucket } from "../pacing/token-bucket.ts";
+import type { Clock, Link } from "../ports.ts";
+
+/** What waiting for room needs of the node. */
+export interface RoomNeeds {
+  readonly clock: Pick<Clock, "after" | "defer">;
+  /** Unsent bytes above which nothing more is answered. */
+  roomBytes(): number;
+  /** 0, or ms until the connection's budgets are made up for. */
+  overdrawnMs(connection: Roomy): number;
+  /** A wait begins. */
+  waits(why: "room" | "budget"): void;
+}
+
+/** What an answer needs that is not counted by itself: an `err` with its text, roughly. */
+const ANSWER_BYTES = 128;
+
+/** What is looked at. */
+export interface Roomy {
+  readonly phase: string;
+  readonly lagging: boolean;
+  readonly link: Pick<Link, "bufferedBytes">;
+  /** The link has bytes that it could not send yet. */
+  readonly queued: boolean;
+  /** Length of what was not handed to the link yet. */
+  readonly outLength: number;
+  /** Requests under way: each will have an answer. */
+  readonly waiting: number;
+  /** Bytes kept free for answers in the making that are large. */
+  readonly reserved: number;
+  /** One of the connection's budgets may be overdrawn. */
+  overdrawn: boolean;
+  readonly receivedBucket: TokenBucket | undefined;
+  readonly answeredBucket: TokenBucket | undefined;
+  roomWaiters: (() => void)[] | undefined;
+  /** Called when there may be room again. */
+  onRoom: (() => void) | undefined;
+}
+
+/**
+ * True while what is unsent and what is kept free is less than the limit, and no budget is
+ * overdrawn.
+ */
+export function hasRoom(connection: Roomy, needs: RoomNeeds): boolean {
+  return (
+    hasSpace(connection, needs) && (!connection.overdrawn || needs.overdrawnMs(connection) === 0)
+  );
+}
+
+function hasSpace(connection: Roomy, needs: RoomNeeds): boolean {
+  if (connection.lagging) return false;
+  const making = connection.waiting * ANSWER_BYTES + connection.reserved;
+  const length = connection.outLength + making;
+  const roomBytes = needs.roomBytes();
+  return connection.queued
+    ? length + connection.link.bufferedBytes() < roomBytes
+    : length < roomBytes;
+}
+
+/**
+ * Runs `then` when the connection has room, one after the other in the order of the calls, or when
+ * it has ended: `then` MUST look. At once if there is room and nobody waits.
+ */
+export function whenRoom(connection: Roomy, needs: RoomNeeds, then: () => void): void {
+  if (connection.phase === "ended") return then();
+  if (connection.roomWaiters !== undefined) return void connection.roomWaiters.push(then);
+  if (hasRoom(connection, needs)) return then();
+  connection.roomWaiters = [then];
+  needs.waits(hasSpace(connection, needs) ? "budget" : "room");
+  lookLater(connection, needs);
+}
+
+/** Nobody looks within a flush: whoever waited may enqueue more, or end the connection. */
+function lookLater(connection: Roomy, needs: RoomNeeds): void {
+  const look = (): void => lookNow(connection, needs);
+  if (hasSpace(connection, needs)) {
+    const waitMs = needs.overdrawnMs(connection);
+    if (waitMs > 0) return void needs.clock.after(waitMs, look);
+    return needs.clock.defer(look);
+  }
+  connection.onRoom = () => {
+    connection.onRoom = undefined;
+    needs.clock.defer(look);
+  };
+}
+
+function lookNow(connection: Roomy, needs: RoomNeeds): void {
+  const waiters = connection.roomWaiters;
+  if (waiters === undefined) return;
+  while (waiters.length > 0 && hasRoom(connection, needs)) waiters.shift()?.();
+  // Ended by one of them: the others were told.
+  if (connection.roomWaiters !== waiters) return;
+  if (waiters.length > 0) lookLater(connection, needs);
+  else connection.roomWaiters = undefined;
+}
