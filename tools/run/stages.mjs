@@ -8,7 +8,7 @@ import { join, relative } from "node:path";
  * @property {string} name
  * @property {string[]} bunPaths files of `*.test.ts`, run by Bun
  * @property {string[]} nodeFiles files of `*.test.mjs`, run by Node
- * @property {("client" | "chromium" | "servers" | "prometheus" | "helm")[]} needs
+ * @property {("client" | "packages" | "chromium" | "servers" | "prometheus" | "helm")[]} needs
  * @property {boolean} parallel whether files may run beside each other
  * @property {number} timeoutMs of the whole stage
  * @property {number} testTimeoutMs of one test
@@ -35,6 +35,12 @@ const FOLDERS = {
   chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },
   bench: { parallel: true, timeoutMs: 240_000, testTimeoutMs: 30_000 },
+  packages: {
+    needs: ["packages", "chromium", "servers"],
+    parallel: true,
+    timeoutMs: 480_000,
+    testTimeoutMs: 120_000,
+  },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
 };

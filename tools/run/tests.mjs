@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { CLIENT_BUILD } from "./build.mjs";
+import { CLIENT_BUILD, PACKAGES_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
@@ -75,6 +75,10 @@ async function runStage(bun, stage) {
   if (stage.needs.includes("client")) {
     const build = await capture(bun, [CLIENT_BUILD], { timeoutMs: 60_000 });
     if (build.code !== 0) return failure(`the client could not be built:\n${build.output}`);
+  }
+  if (stage.needs.includes("packages")) {
+    const pack = await capture(bun, PACKAGES_BUILD, { timeoutMs: 180_000 });
+    if (pack.code !== 0) return failure(`the packages could not be packed:\n${pack.output}`);
   }
   if (stage.needs.includes("chromium")) {
     const chromium = await ensureChromium();
