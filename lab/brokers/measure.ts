@@ -6,12 +6,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectLink, createLinkSecret } from "@holdfast/broker-link";
-import {
-  type Broker,
-  type ChannelListener,
-  createMemoryBroker,
-  type StreamOptions,
-} from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import { type Broker, type ChannelListener, createMemoryBroker } from "@holdfast/core";
 import { systemClock, systemRandom } from "@holdfast/server";
 
 const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 100, ttlMs: 60_000 };

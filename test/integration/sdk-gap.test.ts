@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type Gap, Holdfast, type ResyncOptions } from "@holdfast/client";
 import { msgpack } from "@holdfast/client/msgpack";
-import type { ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
 import { startNode, type TestNode, type TestNodeOptions, until } from "./start-node.ts";
 import { startSwitch } from "./switch.ts";
 

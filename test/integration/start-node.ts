@@ -1,7 +1,8 @@
 // Owns: real nodes for integration tests: free ports, quick timings, one broker where they are to
 // be a cluster.
 import { loadConfig } from "@holdfast/config";
-import { type ContractDefinition, createMemoryBroker, type MemoryBroker } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
+import { createMemoryBroker, type MemoryBroker } from "@holdfast/core";
 import {
   createLogger,
   createNode,

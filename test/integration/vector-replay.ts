@@ -1,6 +1,6 @@
 // Owns: replaying a session of spec/vectors/sessions.json against running nodes: the client's part,
 // step by step (spec/vectors/README.md).
-import type { ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
 import { VECTOR_WIRES, type VectorWire } from "@holdfast/protocol/vector-wire";
 import {
   type SessionStep,

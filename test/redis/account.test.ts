@@ -2,7 +2,7 @@
 // which one is missing.
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { RIGHTS } from "@holdfast/broker-redis";
-import type { StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
 import { startNode } from "../integration/start-node.ts";
 import { documentedRules, grantDocumented } from "./account.ts";
 import { openBroker, QUICK } from "./harness.ts";

@@ -1,11 +1,6 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import {
-  allMembers,
-  type Broker,
-  type ChannelListener,
-  type PublishResult,
-  type StreamOptions,
-} from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import { allMembers, type Broker, type ChannelListener, type PublishResult } from "@holdfast/core";
 import type { Publication } from "@holdfast/protocol";
 import { patience } from "../patience.ts";
 import { freshPrefix, openBroker, QUICK } from "./harness.ts";

@@ -1,6 +1,7 @@
 // Owns: figures of the Redis broker for docs/operations/redis.md: `bun test/redis/measure.ts`.
 // Takes about half a minute.
-import type { Broker, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { Broker } from "@holdfast/core";
 import { openBroker } from "./harness.ts";
 import { startServer, stopServers, type TestServer } from "./servers.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
-import type { ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
 import { startNode, type TestNode, until } from "../integration/start-node.ts";
 import { patience } from "../patience.ts";
 import { freshPrefix } from "./harness.ts";

@@ -1,6 +1,7 @@
 // Owns: what a node and a back end are told when servers refuse, and that readiness says the same.
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import type { Broker, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { Broker } from "@holdfast/core";
 import { startNode } from "../integration/start-node.ts";
 import { freshPrefix, openBroker } from "./harness.ts";
 import { startServer, stopServers, type TestServer, within } from "./servers.ts";

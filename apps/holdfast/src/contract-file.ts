@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
 import { missingModules, PROVIDED_MODULES, provideModules } from "./provided-modules.ts";
 
 /** The file that `holdfast dev` looks for. */

@@ -1,6 +1,5 @@
-// Re-exports of the engines, their ports and the contract.
+// Re-exports of the engines and their ports.
 
-export * from "@holdfast/contract";
 export * from "./control/control.ts";
 export type { OrderFigures } from "./control/order-messages.ts";
 export * from "./door.ts";

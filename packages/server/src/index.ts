@@ -14,7 +14,7 @@ export {
   type RedisBrokerOptions,
   type RedisLimits,
 } from "@holdfast/broker-redis";
-export { defineContract, rpc } from "@holdfast/core";
+export { defineContract, rpc } from "@holdfast/contract";
 export * from "./auth/index.ts";
 export { createEvents, createObserver, type ServerEvents, stallWatcher } from "./events.ts";
 export * from "./http/index.ts";

@@ -1,13 +1,11 @@
 // Owns: one node's engine on a manual clock with links that a test fills and empties by hand.
+import { type ContractDefinition, compileContract, type Identity } from "@holdfast/contract";
 import {
   type Authenticator,
   type Connection,
-  type ContractDefinition,
-  compileContract,
   createMemoryBroker,
   createNodeEngine,
   createSeededRandom,
-  type Identity,
   type Link,
   type MemoryBroker,
   type NodeEngine,

@@ -1,7 +1,8 @@
 // Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's
 // broker and under its orders.
 
-import type { Broker, ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
+import type { Broker } from "@holdfast/core";
 import { demoContract } from "@holdfast/demo";
 import {
   connectLink,

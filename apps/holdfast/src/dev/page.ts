@@ -1,7 +1,8 @@
 // Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, the nodes of a
 // fleet, and the order to restart.
 
-import type { ContractDefinition, NodeFigures } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
+import type { NodeFigures } from "@holdfast/core";
 import {
   buildConsole,
   CONSOLE_CSP,

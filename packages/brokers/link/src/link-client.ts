@@ -1,5 +1,6 @@
 // Owns: a node's end of the broker link: the Broker port over a connection that may be lost and
 // made again.
+import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
@@ -11,7 +12,6 @@ import {
   type HistoryQuery,
   type PublishRequest,
   type PublishResult,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import type { LinkClientEvent, LinkClientLimits, LinkClientOptions } from "./connect-link.ts";

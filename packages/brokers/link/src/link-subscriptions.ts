@@ -1,5 +1,6 @@
 // Owns: which channels a node is subscribed to over the broker link, and who listens.
-import type { ChannelListener, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { ChannelListener } from "@holdfast/core";
 import { LINK, type LinkMessage, writeStream } from "./link-wire.ts";
 
 export interface LinkSubscription {

@@ -1,5 +1,6 @@
 // Owns: the messages of the broker link: arrays that begin with a number, and how the values of the
 // Broker port are written in them.
+import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
@@ -12,7 +13,6 @@ import {
   type PresenceChange,
   type PresenceMember,
   type PublishRequest,
-  type StreamOptions,
 } from "@holdfast/core";
 import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
 

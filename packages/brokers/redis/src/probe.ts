@@ -1,5 +1,6 @@
 // Owns: the probe: a publish on every primary, by the way that all publishes take, and its arrival.
-import { BrokerError, type Clock, type StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import { BrokerError, type Clock } from "@holdfast/core";
 import type { Feeds } from "./feeds.ts";
 import { type ChannelKeys, probeKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";

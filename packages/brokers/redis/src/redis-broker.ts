@@ -1,5 +1,6 @@
 // Owns: the Broker port over Redis or Valkey: what belongs together, being in reach and out of it,
 // the bus, the probe, the end.
+import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
@@ -10,7 +11,6 @@ import {
   type HistoryQuery,
   type PublishRequest,
   type PublishResult,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import type { RedisBrokerEvent, RedisBrokerOptions } from "./create-redis-broker.ts";

@@ -1,4 +1,5 @@
 // Owns: streams of channels as calls of scripts: publish, pages of history, positions.
+import type { StreamOptions } from "@holdfast/contract";
 import {
   HISTORY_BYTES_MAX,
   type HistoryPage,
@@ -6,7 +7,6 @@ import {
   type PublishRequest,
   type PublishResult,
   type Random,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import { type ChannelKeys, channelKeys } from "./keys.ts";

@@ -1,6 +1,7 @@
 // Owns: this node's subscriptions to channels: beginning without a hole, handing on in offset
 // order, noticing what was missed.
-import { BrokerError, type ChannelListener, type Clock, type StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import { BrokerError, type ChannelListener, type Clock } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import type { Feeds } from "./feeds.ts";
 import { type ChannelKeys, channelKeys } from "./keys.ts";

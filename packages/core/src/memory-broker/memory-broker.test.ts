@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import type { StreamOptions } from "@holdfast/contract";
 import type { Payload } from "@holdfast/protocol";
 import { createManualClock, createSeededRandom } from "@holdfast/testkit";
-import type { ChannelListener, StreamOptions } from "../index.ts";
+import type { ChannelListener } from "../index.ts";
 import { createMemoryBroker, type MemoryBrokerLimits } from "./index.ts";
 
 const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 10, ttlMs: 10_000 };

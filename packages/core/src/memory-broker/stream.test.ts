@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import type { StreamOptions } from "@holdfast/contract";
 import type { DeliveryClass } from "@holdfast/protocol";
 import fc from "fast-check";
-import type { HistoryQuery, StreamOptions } from "../index.ts";
+import type { HistoryQuery } from "../index.ts";
 import { Stream } from "./stream.ts";
 
 const IDEMPOTENCY = { windowMs: 50, keysMax: 4, keptBytesMax: 1_000_000 };

@@ -1,5 +1,6 @@
 // Owns: the Authenticator of a node: tokens by JWT, anonymous identities, resume tokens.
-import type { Authenticator, Identity } from "@holdfast/core";
+import type { Identity } from "@holdfast/contract";
+import type { Authenticator } from "@holdfast/core";
 import { TOKEN_LENGTH_MAX } from "@holdfast/protocol";
 import { identityFromClaims } from "./claims.ts";
 import { AuthConfigError } from "./config-error.ts";

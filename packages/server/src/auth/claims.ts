@@ -1,5 +1,5 @@
 // Owns: what the claims of a token may say, and how they become an identity. Pure.
-import type { Capability, ChannelAction, Identity } from "@holdfast/core";
+import type { Capability, ChannelAction, Identity } from "@holdfast/contract";
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
 
 /**

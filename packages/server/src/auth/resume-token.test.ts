@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Identity } from "@holdfast/core";
+import type { Identity } from "@holdfast/contract";
 import fc from "fast-check";
 import { AuthConfigError } from "./config-error.ts";
 import { createResumeTokens } from "./resume-token.ts";

@@ -1,7 +1,8 @@
 // Owns: resume tokens: hf1.<base64url payload>.<base64url HMAC-SHA256>, which bind a session and
 // its identity.
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Identity, OpenedResume } from "@holdfast/core";
+import type { Identity } from "@holdfast/contract";
+import type { OpenedResume } from "@holdfast/core";
 import { TOKEN_LENGTH_MAX } from "@holdfast/protocol";
 import { parseCapabilities } from "./claims.ts";
 import { AuthConfigError } from "./config-error.ts";

@@ -1,5 +1,5 @@
 // Owns: how answers of the HTTP API look: status, headers, JSON or problem.
-import type { Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
 import { writeJson } from "./json.ts";
 import { type Problem, problemBody, statusOf } from "./problem.ts";
 

@@ -1,6 +1,7 @@
 // Owns: the HTTP API's way from a request to an answer: path, method, key, scope, input, operation.
 import { randomUUID } from "node:crypto";
-import type { NodeControl, Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
+import type { NodeControl } from "@holdfast/core";
 import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";

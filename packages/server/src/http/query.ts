@@ -1,5 +1,5 @@
 // Owns: a query string as the input of a route: numbers where its schema has numbers.
-import type { Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
 import { z } from "zod";
 import { done, fail, type Route } from "./route.ts";
 

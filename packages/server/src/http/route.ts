@@ -1,7 +1,8 @@
 // Owns: what an operation of the HTTP API is. Routing, checks, OpenAPI and the reference are made
 // from these.
 
-import type { NodeControl, Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
+import type { NodeControl } from "@holdfast/core";
 import type { z } from "zod";
 import type { ApiScope } from "../options/index.ts";
 

@@ -4,7 +4,7 @@ import {
   type ContractDefinition,
   compileContract,
   definitionFromConfig,
-} from "@holdfast/core";
+} from "@holdfast/contract";
 import { payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { StartError } from "./start-error.ts";
 

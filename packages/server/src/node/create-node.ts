@@ -1,10 +1,10 @@
 // Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life
 // from start to the last connection.
 import { takeLive } from "@holdfast/config";
+import type { ContractDefinition } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
-  type ContractDefinition,
   createNodeEngine,
   type DrainProgress,
   type NodeControl,

@@ -8,7 +8,8 @@ import {
   optionRows,
   takeLive,
 } from "@holdfast/config";
-import type { ContractDefinition, NodeSettings } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
+import type { NodeSettings } from "@holdfast/core";
 import fc from "fast-check";
 import { type ChannelMap, type Config, NODE_OPTIONS, nodeSettings } from "./index.ts";
 

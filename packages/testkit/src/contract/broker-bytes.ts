@@ -1,6 +1,7 @@
 // Owns: contract tests of answers that are bounded by bytes: pages of history and of members.
 import { describe, expect, test } from "bun:test";
-import type { Broker, MembersPage, PresenceMember, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { Broker, MembersPage, PresenceMember } from "@holdfast/core";
 import {
   type Bench,
   json,

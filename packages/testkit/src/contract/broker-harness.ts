@@ -1,4 +1,5 @@
 // Owns: what the broker suite needs of an adapter under test, and the tools that its tests share.
+import type { StreamOptions } from "@holdfast/contract";
 import {
   allMembers,
   type Broker,
@@ -6,7 +7,6 @@ import {
   type ChannelListener,
   type PresenceChange,
   type PresenceMember,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Payload, Publication } from "@holdfast/protocol";
 

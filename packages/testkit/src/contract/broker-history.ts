@@ -1,6 +1,7 @@
 // Owns: contract tests of what is kept, for how long, and how it is read.
 import { describe, expect, test } from "bun:test";
-import type { Broker, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { Broker } from "@holdfast/core";
 import {
   type Bench,
   DURABLE,

@@ -1,5 +1,6 @@
 // Owns: tokens of a run: readable JSON instead of signatures, the same rules as the real ones.
-import type { Authenticator, Capability, Clock, Identity } from "@holdfast/core";
+import type { Capability, Identity } from "@holdfast/contract";
+import type { Authenticator, Clock } from "@holdfast/core";
 
 /** What a simulated token says. Times are wall times in ms. */
 export interface TokenClaims {

@@ -1,6 +1,7 @@
 // Owns: what the broker of a run really took, kept or lost: what the oracle compares everything
 // with.
-import type { PublishRequest, PublishResult, StreamOptions } from "@holdfast/core";
+import type { StreamOptions } from "@holdfast/contract";
+import type { PublishRequest, PublishResult } from "@holdfast/core";
 import type { Payload, Position } from "@holdfast/protocol";
 import type { Trace } from "./trace.ts";
 

@@ -1,6 +1,7 @@
 // Owns: one node's view of a run's broker: it has latency and can fail in each way that a real one
 // can.
 
+import type { StreamOptions } from "@holdfast/contract";
 import type { SeededRandom } from "@holdfast/core";
 import {
   type Broker,
@@ -8,7 +9,6 @@ import {
   type BusMessage,
   type ChannelListener,
   type MemoryBrokerNode,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
 import type { BrokerTruth } from "./broker-truth.ts";

@@ -1,8 +1,8 @@
 // Owns: the nodes of a run: starting, draining, stopping, killing and replacing them.
+import type { ContractDefinition } from "@holdfast/contract";
 import type {
   Authenticator,
   Broker,
-  ContractDefinition,
   NodeSettings,
   OrderOptions,
   SeededRandom,

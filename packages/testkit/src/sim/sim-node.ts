@@ -1,12 +1,11 @@
 // Owns: one node of a run: the real engine in a simulated process, its broker view, its sockets and
 // their groups.
 
+import { type ContractDefinition, compileContract } from "@holdfast/contract";
 import type { SeededRandom } from "@holdfast/core";
 import {
   type Authenticator,
   type Broker,
-  type ContractDefinition,
-  compileContract,
   createNodeEngine,
   type Link,
   type NodeEngine,

@@ -1,8 +1,8 @@
 // Owns: who does what in a run: clients, what they subscribe to, publish, enter and watch. Drawn
 // from the seed.
 
+import { defineContract } from "@holdfast/contract";
 import type { SeededRandom } from "@holdfast/core";
-import { defineContract } from "@holdfast/core";
 import type { CodecName, DeliveryClass } from "@holdfast/protocol";
 
 /**

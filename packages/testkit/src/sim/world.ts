@@ -1,6 +1,7 @@
 // Owns: everything that a run consists of, made from its seed: clients, nodes, broker, network, and
 // the record of what happens.
-import type { Authenticator, Broker, ContractDefinition } from "@holdfast/core";
+import type { ContractDefinition } from "@holdfast/contract";
+import type { Authenticator, Broker } from "@holdfast/core";
 import { createSeededRandom, type SeededRandom } from "@holdfast/core";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import { BrokerTruth } from "./broker-truth.ts";

@@ -5,12 +5,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
   type ChannelListener,
   createMemoryBroker,
   type MemoryBroker,
-  type StreamOptions,
 } from "@holdfast/core";
 import type { Payload } from "@holdfast/protocol";
 import { systemClock, systemRandom } from "@holdfast/server";

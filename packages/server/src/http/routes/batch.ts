@@ -1,6 +1,6 @@
 // Owns: the operation that carries many: its commands run one after another, results in order.
 
-import type { Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
 import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import { z } from "zod";
 import type { ApiScope } from "../../options/index.ts";

@@ -1,5 +1,6 @@
 // Owns: the operations that publish: publish, broadcast, rpc.
-import type { NodeControl, Outcome } from "@holdfast/core";
+import type { Outcome } from "@holdfast/contract";
+import type { NodeControl } from "@holdfast/core";
 import { z } from "zod";
 import { type DataMembers, membersOf, payloadOf } from "../json.ts";
 import { done, fail, type RouteContext, route } from "../route.ts";
