@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Owns: the commands of `npm run`: start, test, check, build, simulate, prove, bench:micro,
+// Owns: the commands of `npm run`: start, test, check, build, simulate, mutate, prove, bench:micro,
 // bench:compare, plan:validate, image:build, image:check, generate, release. Plain Node, because
 // nothing
 // else is installed on a fresh clone.
@@ -15,6 +15,7 @@ const COMMANDS = {
   test: (bun, args) => runTests(bun, args),
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
+  mutate: (bun, args) => passOn(bun, ["tools/mutate/mutate.ts", ...args]),
   simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),
   prove: (bun, args) => passOn(bun, ["lab/prove.ts", ...args]),
   "bench:micro": (bun, args) => passOn(bun, ["lab/micro.ts", ...args]),

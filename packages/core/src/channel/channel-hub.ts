@@ -3,30 +3,29 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import {
-  type DeliveryClass,
   type Encoded,
   type GapFrame,
   type GapReason,
   gapSize,
   type Publication,
-  payloadBytes,
 } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
-import type { Broker, ChannelListener, Clock, HistoryPage, PresenceChange } from "../ports.ts";
+import type { Broker, ChannelListener, Clock, PresenceChange } from "../ports.ts";
 import { PresenceRoom, type RoomNeeds } from "../presence/presence-room.ts";
 import type { NodeSettings } from "../settings.ts";
 import { type CatchUpNeeds, pump } from "./catch-up.ts";
 import { FanOut, type FanOutNeeds } from "./fan-out.ts";
-import { type Outgoing, type OutgoingPage, Ring } from "./ring.ts";
+import { HeldBack } from "./held.ts";
+import { HistoryReads, type ReadNeeds } from "./history-reads.ts";
+import { Patience } from "./patience.ts";
+import { type Outgoing, type OutgoingPage, outgoing, Ring } from "./ring.ts";
 import type { Receiver, SubscribedHub, Subscription } from "./subscription.ts";
 
 /** What a hub and its subscriptions need of the node. */
-export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, RoomNeeds {
+export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, ReadNeeds, RoomNeeds {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly observer: Pick<Observer, "delivered" | "gap" | "hole" | "recovered" | "slowConsumer">;
-  /** Bounds how many reads of history run at once. */
-  readonly reads: { run<T>(read: () => Promise<T>): Promise<T> };
   settings(): NodeSettings;
   /** The broker says that a member has left the channel. */
   memberLeft(channel: string, member: string): void;
@@ -36,15 +35,6 @@ export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, RoomNeeds {
 
 type HubState = SubscribedHub["state"];
 
-/**
- * Publications held back while a hole is mended. The oldest are dropped at the limit: they are read
- * from history then.
- */
-const HELD_MAX = 1024;
-const PAGE_MAX = 500;
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 5000;
-const STUCK_MAX = 6;
 const NOBODY: ReadonlySet<Subscription> = new Set();
 
 /**
@@ -73,23 +63,18 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   #others: Set<Subscription> | undefined;
   /** Made for the first who asks: most channels have nobody who watches. */
   #presenceRoom: PresenceRoom | undefined;
-  #held: { publication: Publication; epoch: string }[] = [];
-  readonly #reads = new Map<number, Promise<OutgoingPage>>();
+  readonly #held = new HeldBack();
+  readonly #reads: HistoryReads;
+  readonly #patience: Patience;
   #state: HubState = "opening";
-  /** Up to here the history of this epoch was removed. */
-  #removedTo = 0;
-  /**
-   * How often in a row mending began at the same place: a history that lags behind the feed is
-   * given time, but not for ever.
-   */
-  #stuck = 0;
-  #stuckAt = -1;
 
   constructor(rules: ChannelRules, ports: HubNeeds) {
     this.channel = rules.channel;
     this.rules = rules;
     this.#ports = ports;
     this.fanOut = new FanOut(rules.channel, ports);
+    this.#reads = new HistoryReads(rules, ports);
+    this.#patience = new Patience(ports);
     this.opened = this.#open();
   }
 
@@ -106,17 +91,15 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   publication(publication: Publication, epoch: string): void {
     if (this.#state === "closed") return;
     if (this.#state === "live") this.#accept(publication, epoch);
-    else this.#hold(publication, epoch);
+    else this.#held.add(publication, epoch);
   }
 
   removed(offset: number, epoch: string): void {
     if (this.#state === "closed") return;
-    this.#held = this.#held.filter(
-      (held) => held.epoch !== epoch || held.publication.offset > offset,
-    );
+    this.#held.removed(offset, epoch);
+    this.#reads.removed(offset, epoch);
     if (this.#state === "opening") return;
     if (epoch !== this.epoch) return this.recheck();
-    this.#removedTo = Math.max(this.#removedTo, offset);
     this.ring.forget(offset);
     if (offset > this.passed) this.recheck();
   }
@@ -134,14 +117,13 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   recheck(): void {
     if (this.#state !== "live") return;
     this.#state = "mending";
-    this.#stuck = this.#stuckAt === this.passed ? this.#stuck + 1 : 0;
-    this.#stuckAt = this.passed;
+    this.#patience.begin(this.passed);
     this.#ports.background("mend", this.#mend());
   }
 
   close(): void {
     this.#state = "closed";
-    this.#held.length = 0;
+    this.#held.take();
     this.#presenceRoom?.close();
     this.#ports.broker.unsubscribe(this.channel);
   }
@@ -206,11 +188,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
    * Publications after `offset` from the broker. Concurrent reads of the same place are one read.
    */
   read(offset: number): Promise<OutgoingPage> {
-    const running = this.#reads.get(offset);
-    if (running !== undefined) return running;
-    const read = this.#fetch(offset).finally(() => this.#reads.delete(offset));
-    this.#reads.set(offset, read);
-    return read;
+    return this.#reads.shared(offset);
   }
 
   encode(entry: Outgoing, receiver: Receiver): Encoded {
@@ -236,9 +214,9 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   #accept(publication: Publication, epoch: string): void {
     if (epoch === this.epoch && publication.offset <= this.passed) return;
     if (epoch === this.epoch && publication.offset === this.passed + 1)
-      return this.#pass(this.#outgoing(publication));
+      return this.#pass(outgoing(publication));
     // A hole; or another epoch, and only the broker can say which of the two is over.
-    this.#hold(publication, epoch);
+    this.#held.add(publication, epoch);
     this.recheck();
   }
 
@@ -266,7 +244,6 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     const from = this.passed + 1;
     this.epoch = epoch;
     this.passed = 0;
-    this.#removedTo = 0;
     this.ring.reset(0);
     this.fanOut.announce(this.gapFrame(from, null, "epoch", 0));
     this.#ports.observer.gap("epoch", 0);
@@ -287,78 +264,38 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     if (this.fanOut.count > 0) this.#ports.observer.gap(reason, gapSize(from, to));
   }
 
-  #outgoing(publication: Publication): Outgoing {
-    return {
-      publication,
-      encoded: [],
-      size: payloadBytes(publication.payload) + 96,
-    };
-  }
-
   // ---- mending ----
-
-  #hold(publication: Publication, epoch: string): void {
-    if (this.#held.length >= HELD_MAX) this.#held.shift();
-    this.#held.push({ publication, epoch });
-  }
 
   /** Passes on what was held back while it connects; what does not connect is mended. */
   #release(): void {
-    const held = this.#held.splice(0);
-    for (const { publication, epoch } of held) this.publication(publication, epoch);
+    for (const { publication, epoch } of this.#held.take()) this.publication(publication, epoch);
     if (this.#state !== "live") return;
     for (const other of this.#others ?? NOBODY)
       if (other.state === "catching" || other.state === "ahead") pump(other, this.#ports);
   }
 
-  async #fetch(offset: number): Promise<OutgoingPage> {
-    const { flow } = this.#ports.settings();
-    const bounds = { limit: PAGE_MAX, bytesMax: 4 * flow.chunkBytes };
-    const ask = (): Promise<HistoryPage> =>
-      this.#ports.broker.history(this.channel, this.rules.stream, { after: offset, ...bounds });
-    const found = await this.#ports.reads.run(ask);
-    const { publications, ...page } = found;
-    // What was removed while the page was on its way is gone.
-    const removedTo = found.epoch === this.epoch ? this.#removedTo : 0;
-    return {
-      ...page,
-      oldest: Math.max(page.oldest, removedTo + 1),
-      entries: publications
-        .filter((publication) => publication.offset > removedTo)
-        .map((publication) => this.#outgoing(publication)),
-      complete: isComplete(this.rules.stream.cls, found),
-    };
-  }
-
   async #mend(): Promise<void> {
-    if (this.#stuck > 0) await this.#pause(this.#stuck);
+    await this.#patience.first();
     for (let attempt = 0; this.#state === "mending"; attempt++) {
       try {
-        const before = new Set(this.#held);
+        const before = this.#held.now();
         const { epoch, passed } = this;
         // Not a read that others share: it must be younger than what was held back before it.
-        const page = await this.#fetch(this.passed);
+        const page = await this.#reads.own(this.passed);
         if (this.#state !== "mending") return;
         // What came before the read and is of another epoch than the broker's is over.
-        this.#held = this.#held.filter((held) => held.epoch === page.epoch || !before.has(held));
+        this.#held.keepOnly(page.epoch, before);
         if (this.#apply(page)) {
           this.#state = "live";
           this.#release();
           return;
         }
         // A history that does not say what became of the next one is not asked again at once.
-        if (this.epoch === epoch && this.passed === passed) await this.#pause(attempt);
+        if (this.epoch === epoch && this.passed === passed) await this.#patience.pause(attempt);
       } catch {
-        await this.#pause(attempt);
+        await this.#patience.pause(attempt);
       }
     }
-  }
-
-  #pause(attempt: number): Promise<void> {
-    const delayMs =
-      Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)) *
-      (0.5 + this.#ports.random.next() / 2);
-    return new Promise((resolve) => this.#ports.clock.after(delayMs, resolve));
   }
 
   /** True when everything that the broker had was passed on or declared. */
@@ -370,14 +307,12 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     const { cls } = this.rules.stream;
     // What was removed while the node did not hear the broker, or has expired.
     this.ring.forget(Math.min(page.oldest - 1, this.passed));
-    const feedGoesOn = this.#held.some(
-      ({ epoch, publication }) => epoch === this.epoch && publication.offset > this.passed,
-    );
+    const feedGoesOn = this.#held.goesOn(this.epoch, this.passed);
     const gone =
-      cls === "volatile" || this.#stuck > STUCK_MAX ? Number.POSITIVE_INFINITY : page.oldest - 1;
+      cls === "volatile" || this.#patience.isOver ? Number.POSITIVE_INFINITY : page.oldest - 1;
     const reason = cls === "volatile" ? "dropped" : "history";
     let repaired = 0;
-    for (const entry of this.#known(page)) {
+    for (const entry of this.#held.joined(page)) {
       const before = entry.publication.offset - 1;
       if (before < this.passed) continue;
       if (cls !== "latest" && before > this.passed) {
@@ -398,30 +333,4 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     }
     return page.complete;
   }
-
-  /**
-   * What the page has and what was held back, in offset order; of the latter only what lies within
-   * an incomplete page.
-   */
-  #known(page: OutgoingPage): readonly Outgoing[] {
-    const byOffset = new Map(page.entries.map((entry) => [entry.publication.offset, entry]));
-    const end = page.complete
-      ? Number.POSITIVE_INFINITY
-      : (page.entries.at(-1)?.publication.offset ?? 0);
-    for (const { publication, epoch } of this.#held) {
-      const { offset } = publication;
-      if (epoch === this.epoch && offset <= end && !byOffset.has(offset))
-        byOffset.set(offset, this.#outgoing(publication));
-    }
-    return [...byOffset.values()].sort((a, b) => a.publication.offset - b.publication.offset);
-  }
-}
-
-/**
- * A short page that ends before the head is followed by another one. Keys of `latest` may leave the
- * newest offsets empty.
- */
-function isComplete(cls: DeliveryClass, { head, publications, more }: HistoryPage): boolean {
-  const last = publications.at(-1);
-  return last === undefined || (!more && (cls === "latest" || last.offset >= head));
 }

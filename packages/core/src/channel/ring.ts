@@ -1,6 +1,6 @@
 // Owns: the short memory of a channel's recent publications that a node keeps, so that a returning
 // herd is served without the broker.
-import type { Encoded, Publication } from "@holdfast/protocol";
+import { type Encoded, type Publication, payloadBytes } from "@holdfast/protocol";
 import type { HistoryPage } from "../ports.ts";
 
 /** A publication on its way out. */
@@ -24,6 +24,16 @@ export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
    */
   readonly complete: boolean;
 }
+
+/** A publication that is not encoded yet. */
+export const outgoing = (publication: Publication): Outgoing => ({
+  publication,
+  encoded: [],
+  size: payloadBytes(publication.payload) + FRAME_BYTES,
+});
+
+/** What a frame adds to the data, roughly. */
+const FRAME_BYTES = 96;
 
 /**
  * Recent publications in offset order, bounded by count and bytes; the oldest go first. `covers` is
