@@ -108,6 +108,28 @@ describe("under StrictMode, which mounts everything twice", () => {
     await client.close();
   });
 
+  test("usePresence with data that cannot travel tells an error, and the page renders on", async () => {
+    await using node = createNodeLike();
+    for (const [data, path] of [
+      [{ at: new Date(0) }, "at"],
+      [{ n: 1n }, "n"],
+    ] as const) {
+      const errors: unknown[] = [];
+      let stop: (() => void) | undefined;
+      const { settle, unmount, client } = await mountComponent(node, () => {
+        stop ??= useHoldfast().on("error", (error) => errors.push(error));
+        usePresence("a", data);
+        return null;
+      });
+      await settle();
+      expect(errors[0]).toMatchObject({ code: "payload_invalid", path });
+      stop?.();
+      expect(node.log.filter((line) => /enter|update/.test(line))).toEqual([]);
+      await unmount();
+      await client.close();
+    }
+  });
+
   test("useRpc shows the newest call; unmounting cancels what is in flight", async () => {
     await using node = createNodeLike();
     let call: (input: unknown) => Promise<unknown> = async () => undefined;

@@ -128,14 +128,25 @@ export function usePresence<C = unknown, N extends Names<C> = Names<C>>(
       ),
     [hf, channel],
   );
-  const json = data === undefined ? undefined : JSON.stringify(data);
+  const newest = useRef(data);
+  newest.current = data;
+  const text = data === undefined ? undefined : textOf(data);
   useEffect(() => {
-    if (json === undefined) return;
-    store.enter(JSON.parse(json) as PresenceData<C, N>);
-  }, [store, json]);
-  const member = json !== undefined;
+    // The data itself and not its text: what cannot travel is refused, and not made something else.
+    if (text !== undefined) store.enter(newest.current as PresenceData<C, N>);
+  }, [store, text]);
+  const member = text !== undefined;
   useEffect(() => (member ? () => store.leave() : undefined), [store, member]);
   return useSyncExternalStore(store.subscribe, store.view, store.serverView);
+}
+
+/** Tells whether data changed. What JSON cannot say is refused when it is sent, not here. */
+function textOf(data: unknown): string {
+  try {
+    return JSON.stringify(data) ?? String(data);
+  } catch {
+    return String(data);
+  }
 }
 
 /** State of the newest call of `useRpc`. */

@@ -206,7 +206,7 @@ export const CODES = {
   payload_invalid: row(
     204,
     "never",
-    "The data does not match the schema.",
+    "The data is none that every client can read, or does not match the schema.",
     "Fix the data; path names the field.",
   ),
   payload_too_large: row(205, "never", "The data is larger than the limit.", "Send less."),

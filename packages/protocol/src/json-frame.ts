@@ -40,7 +40,7 @@ class FrameReader {
     if (walk.space() !== 0x7b) return this.#fail("text that is not a JSON object");
     const map = this.#map(false);
     if (map === undefined) return undefined;
-    if (!Number.isNaN(walk.space())) return this.#fail("text behind the object");
+    if (walk.space() >= 0) return this.#fail("text behind the object");
     if (map.b !== undefined) this.data = this.#bytes(map);
     return map;
   }

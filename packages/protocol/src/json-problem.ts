@@ -17,7 +17,7 @@ export interface JsonProblem {
 export function jsonProblem(text: string, levelsAround: number): JsonProblem | undefined {
   const walk = new JsonWalk(text);
   const isData = walk.data(-levelsAround);
-  if (isData && Number.isNaN(walk.space())) return undefined;
+  if (isData && walk.space() < 0) return undefined;
   if (isData) return { isJson: false, found: "text behind the value", path: "" };
   return { isJson: !walk.isBroken, found: walk.found, path: pathText(walk.trail) };
 }

@@ -25,13 +25,12 @@ export function unpackAll(bytes: Uint8Array): unknown[] {
 export class MsgpackReader {
   position: number;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #dataView: DataView | undefined;
   readonly #takesBins: boolean;
   readonly #keys: string[] = [];
 
   constructor(bytes: Uint8Array, position: number, takesBins: boolean) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = position;
     this.#takesBins = takesBins;
   }
@@ -74,6 +73,13 @@ export class MsgpackReader {
     const size = this.#big(1 << (token - 0xc4));
     const start = this.#take(size);
     return this.#bytes.slice(start, start + size);
+  }
+
+  /** Made when it is first needed: most values need none, and it costs more than a short walk. */
+  get #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#dataView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#dataView;
   }
 
   #text(size: number): string {

@@ -26,7 +26,7 @@ export class MsgpackWalk {
   /** Where in the data it was found. */
   trail: Trail = NOWHERE;
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  #dataView: DataView | undefined;
   readonly #hashes = new KeyHashes();
   #isExact = false;
   /** A key may stand twice in its map. */
@@ -34,7 +34,6 @@ export class MsgpackWalk {
 
   constructor(bytes: Uint8Array, position = 0) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.position = position;
   }
 
@@ -183,8 +182,15 @@ export class MsgpackWalk {
   #length(width: number): number {
     const at = this.position;
     if (!this.#pass(1 << width)) return Number.POSITIVE_INFINITY;
-    if (width === 0) return this.#view.getUint8(at);
+    if (width === 0) return this.#bytes[at] as number;
     return width === 1 ? this.#view.getUint16(at) : this.#view.getUint32(at);
+  }
+
+  /** Made when it is first needed: most values need none, and it costs more than a short walk. */
+  get #view(): DataView {
+    const { buffer, byteOffset, byteLength } = this.#bytes;
+    this.#dataView ??= new DataView(buffer, byteOffset, byteLength);
+    return this.#dataView;
   }
 
   #token(): number {

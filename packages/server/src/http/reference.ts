@@ -36,7 +36,8 @@ For the application's back end, on the public listener below \`${API_BASE}\`. Op
 - **Keys**: \`Authorization: Bearer <key>\`. Keys, their scopes and how to make them: [authentication](../guide/authentication.md). No key or an unknown one
   is 401, a key without the scope 403. Too many wrong keys from one address are answered 429.
 - **Input**: GET takes the query, POST a JSON body. Unknown members are refused. Data of the application is \`data\` (any JSON value) or \`b\` (base64 of
-  bytes). Numbers in \`data\` are IEEE doubles.
+  bytes). Data is what section 1.4 of
+  the protocol says: integers that no double holds, members that stand twice and the like are refused, with their path.
 - **Errors** are problem details (RFC 9457, \`application/problem+json\`): match on \`code\`; \`path\` names the member that is wrong, \`retryMs\` and the
   header Retry-After say when to repeat.
 - **Idempotency**: \`Idempotency-Key\` (or \`idempotencyKey\`) on publish, broadcast and batch: the same key again for a channel publishes nothing and answers the first
