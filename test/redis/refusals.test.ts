@@ -4,7 +4,7 @@ import type { StreamOptions } from "@holdfast/contract";
 import type { Broker } from "@holdfast/core";
 import { startNode } from "../integration/start-node.ts";
 import { freshPrefix, openBroker } from "./harness.ts";
-import { startServer, stopServers, type TestServer, within } from "./servers.ts";
+import { startCluster, startServer, stopServers, type TestServer, within } from "./servers.ts";
 
 setDefaultTimeout(40_000);
 
@@ -189,6 +189,16 @@ test("a probe is no channel, and its keys are gone soon after the node", async (
     expect(Number(await server.ask("PTTL", key))).toBeWithin(1, 60_001);
     expect(Number(await server.ask("MEMORY", "USAGE", key))).toBeLessThan(6_000);
   }
+});
+
+test("a node of a cluster behind the URL of one server is told as such", async () => {
+  const cluster = await startCluster({ replicas: false });
+  cleanups.push(() => cluster.stop());
+  const refusals = await Promise.all(cluster.servers.map(({ url }) => refusalOf(openBroker(url))));
+  // The node that has the slot of the bus can be connected to.
+  expect(refusals.filter(({ code }) => code !== "none").length).toBeGreaterThanOrEqual(2);
+  for (const { code, message } of refusals)
+    if (code !== "none") expect(message).toContain("redis+cluster://");
 });
 
 test("every primary is probed: one of several that takes no writes makes the node not ready", async () => {

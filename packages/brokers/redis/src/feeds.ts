@@ -251,6 +251,11 @@ export class Feeds {
     for (const batch of commands.all) void this.#ask(batch);
   }
 
+  /** Whether it is asked for again where its slot is. */
+  #isElsewhere({ code }: ReplyError): boolean {
+    return this.#options.router.refresh !== undefined && REROUTED.has(code);
+  }
+
   /** One command and its answer. What was wished meanwhile is done behind it. */
   async #ask({ link, subscribes, feeds }: Batch): Promise<void> {
     const names = feeds.map(({ name }) => name);
@@ -264,7 +269,7 @@ export class Feeds {
       feed.busy = false;
       if (failed) {
         if (reply instanceof BrokerError) this.#fail(feed, reply);
-        else if (reply instanceof ReplyError && !REROUTED.has(reply.code))
+        else if (reply instanceof ReplyError && !this.#isElsewhere(reply))
           this.#fail(feed, refusalOf(reply));
         if (!feed.wanted) this.#feeds.delete(feed.name);
       } else if (!subscribes) {

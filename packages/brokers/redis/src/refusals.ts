@@ -16,7 +16,7 @@ const MEANINGS: Readonly<Record<string, Row>> = {
   CLUSTERDOWN: ["unavailable", "the cluster has no primary for a slot"],
   TRYAGAIN: ["unavailable", "a slot of the cluster is moving"],
   ASK: ["unavailable", "a slot of the cluster is moving"],
-  MOVED: ["unavailable", "the slot is on another node of a cluster"],
+  MOVED: ["unavailable", "a slot is on another node of a cluster, whose URL is redis+cluster://"],
   NOPERM: ["refused", "the account lacks a right"],
   NOAUTH: ["refused", "it wants a password"],
   WRONGPASS: ["refused", "the name or the password is wrong"],
