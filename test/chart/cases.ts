@@ -72,6 +72,20 @@ const COMBINATIONS: Readonly<Record<string, Values>> = {
     },
   },
   "gateway-with-api": { expose: { ...gateway, api: true } },
+  "base-path-at-a-gateway": {
+    expose: { ...gateway, api: true },
+    mesh: { istio: { enabled: true, virtualService: { enabled: true } } },
+    config: { basePath: "/realtime" },
+  },
+  "base-path-at-an-ingress": { ...ingress("nginx"), config: { basePath: "/real/time" } },
+  "secrets-while-rotating": {
+    auth: {
+      existingSecret: "holdfast",
+      hmacSecretKey: "hmacSecret",
+      hmacSecretOtherKey: "hmacSecretOld",
+      resumeSecretOtherKey: "resumeSecretNew",
+    },
+  },
   "gateway-made-plain": {
     expose: { mode: "gateway", gateway: { create: { enabled: true, className: "any" } } },
   },

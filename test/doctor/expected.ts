@@ -57,6 +57,16 @@ export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "warning memory-unbounded Deployment/chat:12",
     "info min-ready-seconds Deployment/chat:5",
   ],
+  "holdfast-behind-proxies.yaml": [
+    "error proxy-protocol Service/rt:39",
+    "error proxy-protocol Ingress/rt:59",
+    "error proxy-protocol Service/rt-aws:50",
+    "error proxy-protocol DestinationRule/rt:70",
+    "error proxy-protocol BackendTrafficPolicy/rt:89",
+    "warning deregistration-over-delay Deployment/rt:16",
+    "warning proxy-drain-short Gateway/edge:79",
+    "warning proxy-untrusted Deployment/rt:16",
+  ],
   "holdfast-defaults.yaml": [
     "error liveness-is-readiness Deployment/live:18",
     "error liveness-on-public-port Deployment/live:18",

@@ -27,7 +27,12 @@ const HEADER_END = "\r\n\r\n";
 
 export async function rawSocket(
   url: string,
-  options: { protocol?: string; origin?: string; path?: string } = {},
+  options: {
+    protocol?: string;
+    origin?: string;
+    path?: string;
+    headers?: readonly string[];
+  } = {},
 ): Promise<RawSocket> {
   const { hostname, port, host } = new URL(url);
   const socket = createConnection({ host: hostname, port: Number(port) });
@@ -40,6 +45,7 @@ export async function rawSocket(
     "Sec-WebSocket-Version: 13",
     ...(options.protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${options.protocol}`]),
     ...(options.origin === undefined ? [] : [`Origin: ${options.origin}`]),
+    ...(options.headers ?? []),
   ];
   socket.write(lines.join("\r\n") + HEADER_END);
   return readUpgrade(socket);

@@ -109,6 +109,7 @@ test("the documented steps rotate both secrets, node by node, and no session end
     const newcomer = clientOf(`ws://127.0.0.1:${front.port}/connect`, () => sign(issuer));
     await newcomer.client.channel("chat:lobby").subscribe(() => {}).ready;
     newcomer.client.close();
+    await until("the newcomer has gone", () => next.node.info().sessions === 1);
     last = next;
   };
   await roll([NEW, OLD], [OLD, NEW]);

@@ -66,6 +66,11 @@
 {{- end }}
 {{- end }}
 
+{{/* What stands before every path of the public listener: nothing, or config.basePath. */}}
+{{- define "holdfast.base" -}}
+{{- default "/" .Values.config.basePath | trimSuffix "/" -}}
+{{- end }}
+
 {{/* "true" where a proxy or a machine's address stands before the clients' and nobody is trusted to name them. */}}
 {{- define "holdfast.addressesHidden" -}}
 {{- $e := .Values.expose -}}

@@ -87,6 +87,14 @@ export const CATALOGUE = {
     "The gateway buffers requests of this route",
     "Buffering turns the WebSocket upgrade off: no client can connect.",
   ),
+  "proxy-protocol": error(
+    "Something on the way writes a PROXY header, which a node does not read",
+    "Every connection is answered 400 Bad Request and closed: no client can connect, and the node's log says nothing of it.",
+  ),
+  "proxy-untrusted": warning(
+    "A proxy on the way is not among the trusted ones",
+    "All clients have the proxy's address and share the limits of one: beyond limits.connectionsPerAddressMax they are refused.",
+  ),
   "ingress-nginx-retired": warning(
     "ingress-nginx is retired, and each of its reloads cuts sockets",
     "Any change of any Ingress replaces the workers; connections of the old ones are cut when worker-shutdown-timeout is over, all at once.",

@@ -4,11 +4,12 @@ import { at, type KubeObject, labelsOf, list, picks, record, text } from "@holdf
 
 /** The options of one of our nodes that the doctor judges by. */
 export interface NodeConfig {
+  readonly trustedProxies: readonly string[];
   readonly port: number;
   readonly internalPort: number;
   readonly broker: { readonly url: string };
   readonly auth: { readonly resumeSecret: string | undefined };
-  readonly limits: { readonly connectionsMax: number };
+  readonly limits: { readonly connectionsMax: number; readonly connectionsPerAddressMax: number };
   readonly timeouts: { readonly pingMs: number };
   readonly admission: { readonly handshakesPerSecond: number };
   readonly drain: { readonly preDelayMs: number; readonly windowMs: number };

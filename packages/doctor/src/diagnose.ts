@@ -10,6 +10,7 @@ import { disruptionRules } from "./rules/disruption.ts";
 import { graceRules } from "./rules/grace.ts";
 import { hopRules } from "./rules/network-hops.ts";
 import { probeRules } from "./rules/probes.ts";
+import { proxyRules } from "./rules/proxies.ts";
 import { rolloutRules } from "./rules/rollout.ts";
 import { routeRules } from "./rules/routes.ts";
 import { ipvsRule, serviceRules } from "./rules/service.ts";
@@ -58,6 +59,7 @@ export function diagnose(
       ...hopRules(clientPath),
       ...balancerRules(clientPath),
       ...routeRules(clientPath, snapshot),
+      ...proxyRules(clientPath, snapshot),
       ...serviceRules(clientPath, snapshot),
       ...disruptionRules(clientPath, snapshot),
       ...rolloutRules(clientPath),

@@ -2,6 +2,7 @@
 // no tokens.
 import type { DrainProgress, Observer } from "@holdfast/core";
 import type { Logger } from "./log/index.ts";
+import type { ServerRecorder } from "./metrics/index.ts";
 
 /**
  * What a node tells its log. Names of events are the functions' in snake_case; noisy ones are held
@@ -46,8 +47,11 @@ export function createEvents(log: Logger) {
     gapDeclared: (fields: { reason: string; publications: number }) =>
       log.info("gap_declared", fields),
     /** Before it was a WebSocket. `origin`: the page that was refused. */
-    socketRefused: (fields: { reason: string; address: string; origin?: string }) =>
+    socketRefused: (fields: { reason: string; address: string; origin?: string; host?: string }) =>
       log.warn("socket_refused", fields),
+    /** Everybody behind the peer has its address, and shares its limits. */
+    forwardedUnread: (fields: { reason: string; peer: string; note: string }) =>
+      log.warn("forwarded_unread", fields),
     clientLost: (fields: { lost: number; undeclared: number; gaps: number }) =>
       log.warn("client_lost", fields),
 
@@ -84,6 +88,25 @@ const STALL_MS = 500;
 export function stallWatcher(events: Pick<ServerEvents, "eventLoopStalled">): (ms: number) => void {
   return (ms) => {
     if (ms >= STALL_MS) events.eventLoopStalled({ ms: Math.round(ms) });
+  };
+}
+
+const UNREAD = {
+  untrusted: "it names a client, and is not in trustedProxies",
+  unreadable: "what it says of a client is no address",
+} as const;
+
+/** Counts what proxies say in vain, and logs the first of each kind: anyone can send it. */
+export function unreadListener(
+  recorder: Pick<ServerRecorder, "forwardedUnread">,
+  events: Pick<ServerEvents, "forwardedUnread">,
+): (reason: keyof typeof UNREAD, peer: string) => void {
+  const told = new Set<string>();
+  return (reason, peer) => {
+    recorder.forwardedUnread(reason);
+    if (told.has(reason)) return;
+    told.add(reason);
+    events.forwardedUnread({ reason, peer, note: UNREAD[reason] });
   };
 }
 

@@ -8,6 +8,8 @@ export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
     host: "127.0.0.1",
     internalHost: "127.0.0.1",
     "auth.anonymous": true,
+    // Tunnels of editors end on this machine and say under which name the page was opened.
+    trustedProxies: ["127.0.0.0/8", "::1"],
     reusePort: true,
     "broker.allowNonDurable": true,
     revision: "dev",

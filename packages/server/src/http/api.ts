@@ -44,11 +44,17 @@ export interface HttpApiOptions {
   readonly nowMs?: () => number;
 }
 
+/** Where a request comes from and which operation's path it was sent to; undefined: none. */
+export interface ApiRequestFrom {
+  readonly address: string;
+  readonly path: string | undefined;
+}
+
 /**
- * Answers a request below /api/v1 from `address`. Never rejects. An RPC may take as long as the
- * node's RPC timeout: the listener must wait.
+ * Answers a request to the API. Never rejects. An RPC may take as long as the node's RPC timeout:
+ * the listener must wait.
  */
-export type HttpApi = (request: Request, address: string) => Promise<Response>;
+export type HttpApi = (request: Request, from: ApiRequestFrom) => Promise<Response>;
 
 interface Api
   extends Required<
@@ -82,7 +88,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     nowMs,
   };
   let inFlight = 0;
-  return async (request, address) => {
+  return async (request, { address, path }) => {
     const startedMs = nowMs();
     const requestId = randomUUID();
     const headers = {
@@ -94,7 +100,7 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     let response: Response;
     try {
       const call: Call = { request, url: new URL(request.url), address, requestId };
-      operation = operationAt(call.url.pathname);
+      operation = path === undefined ? undefined : operationAt(path);
       if (inFlight > api.inFlightMax) {
         response = problemAnswer(
           {

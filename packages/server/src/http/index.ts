@@ -3,6 +3,7 @@ export { createHttpApi, type HttpApi, type HttpApiOptions } from "./api.ts";
 export { type ApiKeys, type Caller, createApiKeys } from "./api-keys.ts";
 export { createInternalHandler, type InternalOptions } from "./internal.ts";
 export { openApiDocument } from "./openapi.ts";
+export { OPERATION_PATHS } from "./operations.ts";
 export { CODE_STATUS } from "./problem.ts";
 export {
   createReadiness,

@@ -25,5 +25,8 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
   [API_BASE + OPENAPI_PATH, { kind: "document", name: "openapi", method: "GET" }],
 ]);
 
+/** Every path of the API. */
+export const OPERATION_PATHS: readonly string[] = [...OPERATIONS.keys()];
+
 /** Exact paths only. */
 export const operationAt = (path: string): Operation | undefined => OPERATIONS.get(path);

@@ -97,7 +97,11 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
-    fetch: (request, self) => api(request, self.requestIP(request)?.address ?? ""),
+    fetch: (request, self) =>
+      api(request, {
+        address: self.requestIP(request)?.address ?? "",
+        path: new URL(request.url).pathname,
+      }),
   });
   const ask = async (
     path: string,

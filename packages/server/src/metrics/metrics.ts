@@ -16,6 +16,7 @@ export interface MetricsOptions {
 /** What the server's own parts tell. Methods never throw. */
 export interface ServerRecorder {
   socketRefused(reason: "full" | "origin" | "not_websocket" | "upgrade_failed"): void;
+  forwardedUnread(reason: "untrusted" | "unreadable"): void;
   /** `route` is the operation's name, undefined for a path that is none. */
   httpRequest(route: string | undefined, status: number, ms: number): void;
   jwksFetched(outcome: "ok" | "failed"): void;
@@ -85,6 +86,9 @@ function createRecorder(families: Families): ServerRecorder {
   return {
     socketRefused(reason) {
       families.number("holdfast_sockets_refused_total").cell(reason).value += 1;
+    },
+    forwardedUnread(reason) {
+      families.number("holdfast_forwarded_unread_total").cell(reason).value += 1;
     },
     httpRequest(route = "none", status, ms) {
       families.number("holdfast_http_requests_total").cell(route, String(status)).value += 1;

@@ -126,6 +126,7 @@ function initialise(families: Families): void {
     ],
     holdfast_held_total: [["room"], ["budget"]],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
+    holdfast_forwarded_unread_total: [["untrusted"], ["unreadable"]],
     holdfast_auth_failures_total: [
       ["token_invalid"],
       ["token_expired"],

@@ -1,5 +1,8 @@
 // Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
 // from it.
+import type { LabelName } from "./labels.ts";
+
+export { LABELS, type LabelName } from "./labels.ts";
 
 export type MetricType = "counter" | "gauge" | "histogram";
 
@@ -10,27 +13,6 @@ export interface MetricRow {
   readonly labels: readonly LabelName[];
   readonly help: string;
 }
-
-/** What each label may say. Every label has a bounded set of values. */
-export const LABELS = {
-  change: "`joined`, `left`, `died`",
-  class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
-  code: "name of a code of the protocol; `none` where there is none",
-  method: "name of an RPC of the contract; `other` beyond 200 names",
-  node: "id of the node",
-  order: "`drain`, `undrain`",
-  outcome: "see the description",
-  policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
-  reason: "see the description",
-  revision: "option `revision`",
-  route: "name of an HTTP API operation; `none` for a path that is none",
-  state: "`starting`, `ready`, `draining`, `stopped`",
-  status: "HTTP status",
-  step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`",
-  version: "version of Holdfast",
-  where: "part of the engine; `other` beyond 50",
-} as const;
-export type LabelName = keyof typeof LABELS;
 
 const row = (
   type: MetricType,
@@ -93,6 +75,12 @@ export const METRICS = {
     "requests",
     ["reason"],
     "Requests for a socket refused before the upgrade; reason is `full`, `origin`, `not_websocket` or `upgrade_failed`.",
+  ),
+  holdfast_forwarded_unread_total: row(
+    "counter",
+    "requests",
+    ["reason"],
+    "Requests whose proxy's word about the client was not taken; reason is `untrusted` (the peer is not in `trustedProxies`) or `unreadable`.",
   ),
   holdfast_certificate_expiry_timestamp_seconds: row(
     "gauge",

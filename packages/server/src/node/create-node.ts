@@ -12,9 +12,8 @@ import {
   type NodeInfo,
   type NodeState,
 } from "@holdfast/core";
-import { createNativeDoor } from "@holdfast/door-native";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
-import { API_BASE, createHttpApi, createReadiness, type Readiness } from "../http/index.ts";
+import { createReadiness, type Readiness } from "../http/index.ts";
 import type { Logger } from "../log/index.ts";
 import {
   createMetrics,
@@ -23,13 +22,14 @@ import {
   startEventLoopSampler,
 } from "../metrics/index.ts";
 import { type Config, NODE_OPTIONS, nodeSettings } from "../options/index.ts";
-import { BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
+import { BunGroups, type Sockets } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
-import { type InternalListener, listenInternal, portTaken } from "./internal-listener.ts";
+import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { openBroker } from "./open-broker.ts";
+import { listenPublic, type Page } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -43,7 +43,7 @@ export interface NodeOptions {
   /** Absent: the one that option broker.url names. The node closes it when it stops. */
   readonly broker?: Broker;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
-  readonly page?: (request: Request) => Response | undefined | Promise<Response | undefined>;
+  readonly page?: Page;
 }
 
 export interface HoldfastNode {
@@ -79,8 +79,6 @@ export interface HoldfastNode {
  */
 const FLUSH_MS = 500;
 const SELF_CHECK_MS = 2000;
-/** Sockets whose goodbye is on its way, beyond those that the engine counts. */
-const SOCKETS_SPARE = 256;
 
 /** Checks contract and keys; listens to nothing yet. Throws StartError. */
 export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
@@ -219,7 +217,8 @@ class RunningNode implements HoldfastNode {
       await engine.start();
       this.#sampler = startEventLoopSampler(this.#lagListener());
       this.#internal = listenInternal(config, { readiness: this.#readiness, ...this.#built });
-      this.#sockets = this.#listen();
+      const { page } = this.#options;
+      this.#sockets = listenPublic(config, { ...this.#built, page });
       await this.#readiness.check();
       this.#selfCheck = setInterval(() => void this.#checkSelf(), SELF_CHECK_MS);
     } catch (error) {
@@ -283,58 +282,6 @@ class RunningNode implements HoldfastNode {
       metrics.recorder.eventLoopLag(ms);
       load.lag(ms);
       watchStalls(ms);
-    };
-  }
-
-  #listen(): Sockets {
-    const { config } = this.#options;
-    const { engine, metrics, groups, events } = this.#built;
-    const { limits, flow, tls } = config;
-    const options = {
-      host: config.host,
-      port: config.port,
-      reusePort: config.reusePort,
-      ...(tls.certFile === undefined || tls.keyFile === undefined
-        ? {}
-        : { tls: { cert: Bun.file(tls.certFile), key: Bun.file(tls.keyFile) } }),
-      allowedOrigins: config.allowedOrigins,
-      trustedProxies: config.trustedProxies,
-      messageBytesMax: limits.messageBytesMax,
-      queueBytesMax: flow.queueBytesMax,
-      socketsMax: limits.connectionsMax + SOCKETS_SPARE,
-      door: createNativeDoor(engine),
-      recorder: metrics.recorder,
-      http: this.#http(),
-      onRefused: events.socketRefused,
-      onError: (where: string, error: unknown) => events.bug({ where, error }),
-    };
-    try {
-      return listenSockets(options, groups);
-    } catch (error) {
-      throw portTaken("public", config.port, error);
-    }
-  }
-
-  #http(): (request: Request, address: string) => Promise<Response> {
-    const { config, page } = this.#options;
-    const { engine, metrics, events } = this.#built;
-    const api = createHttpApi({
-      // A drain that the API orders leaves the listener open, so that it can be undone.
-      control: engine,
-      keys: config.apiKeys,
-      bodyBytesMax: config.apiBodyBytesMax,
-      recorder: metrics.recorder,
-      events,
-    });
-    return async (request, address) => {
-      const { pathname } = new URL(request.url);
-      if (pathname.startsWith(API_BASE)) return api(request, address);
-      return (
-        (await page?.(request)) ??
-        new Response("Not here: clients connect to /connect, back ends use /api/v1\n", {
-          status: 404,
-        })
-      );
     };
   }
 }

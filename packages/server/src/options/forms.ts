@@ -1,22 +1,20 @@
 // Owns: the forms of texts in options: hosts, origins, address ranges, URLs. They catch slips;
 // whether a name resolves is seen at start.
+import { readOriginPattern } from "./origins.ts";
 
 /** An IPv4 or IPv6 address or a host name. */
 export function isHost(text: string): boolean {
   return text.length <= 253 && /^[A-Za-z0-9._:%-]+$/.test(text);
 }
 
-/**
- * `*`, or scheme, host and optional port with nothing behind, in the form in which browsers send
- * it.
- */
+/** One entry of a list of origins. */
 export function isOrigin(text: string): text is string {
-  return (
-    text === "*" ||
-    (URL.canParse(text) &&
-      /^(https?|[a-z-]+-extension|capacitor|tauri):\/\/[^/?#@]+$/.test(text) &&
-      text === text.toLowerCase())
-  );
+  return readOriginPattern(text) !== undefined;
+}
+
+/** `/`, or a path without a slash at its end and without parts that proxies rewrite. */
+export function isBasePath(text: string): boolean {
+  return text === "/" || /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)+$/.test(text);
 }
 
 /** An IPv4 or IPv6 address, with or without a prefix length. */

@@ -18,11 +18,13 @@ import { ENGINE_OPTIONS } from "./engine-options.ts";
 import {
   BROKER_URL_ALLOWED,
   isAddressRange,
+  isBasePath,
   isBrokerUrl,
   isHost,
   isHttpUrl,
   isOrigin,
 } from "./forms.ts";
+import { ORIGIN_ALLOWED } from "./origins.ts";
 
 /** Signature algorithms that tokens may use. */
 export const JWT_ALGORITHMS = ["HS256", "RS256", "ES256", "EdDSA"] as const;
@@ -192,11 +194,11 @@ export const OPTIONS = {
   },
   allowedOrigins: list<string>({
     default: [],
-    allowed: "* or origins like https://app.example.com",
+    allowed: ORIGIN_ALLOWED,
     countMax: 100,
     check: isOrigin,
     description:
-      "Web origins whose pages may connect. Empty: pages that the node itself serves, under an address or localhost. Clients that send no Origin (not browsers) are not concerned.",
+      "Web origins whose pages may connect, besides pages of the node's own host (docs/guide/serve.md). `https://*.example.com` is every host below example.com. `null` is what sandboxed frames and some applications' local pages send, of whomever. Clients that send no Origin (not browsers) are not concerned.",
   }),
   trustedProxies: list<string>({
     default: [],
@@ -204,7 +206,20 @@ export const OPTIONS = {
     countMax: 100,
     check: isAddressRange,
     description:
-      "Proxies whose X-Forwarded-For is believed. Empty: nobody's, because anyone can write that header.",
+      "Proxies whose word is believed for a client's address, host and scheme. Empty: nobody's, because anyone can write these headers.",
+  }),
+  forwardedHeader: choice({
+    of: ["x-forwarded", "forwarded"],
+    default: "x-forwarded",
+    description:
+      "Headers that trusted proxies write: X-Forwarded-For, -Host, -Port and -Proto, or Forwarded (RFC 7239). The others are not read, because a client can write them.",
+  }),
+  basePath: text({
+    default: "/",
+    allowed: "/ or a path like /realtime, without a slash at its end",
+    check: isBasePath,
+    description:
+      "Path below which the public listener serves `connect` and `api/v1`, for a balancer that forwards a path prefix as it came. The demo of `holdfast dev` wants `/`.",
   }),
   apiKeys: structured({
     kind: "entries",

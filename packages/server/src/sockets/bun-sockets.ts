@@ -1,23 +1,22 @@
-// Owns: the public listener: WebSocket upgrades for the engine, everything else for the HTTP
-// handler. docs/design/runtime.md has the facts behind the rules here.
-import { isIP } from "node:net";
+// Owns: the public listener: which handler a path means, and WebSockets for the door.
+// docs/design/runtime.md has the facts behind the rules here.
 import type { Groups } from "@holdfast/core";
 import type { Server, TLSOptions } from "bun";
 import type { ServerRecorder } from "../metrics/index.ts";
-import { type AcceptedClient, BunLink, type Socket, type SocketData } from "./bun-link.ts";
-import { clientAddress } from "./client-address.ts";
+import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
+import { type ForwardedRules, forwardedReader } from "./forwarded.ts";
+import { type OriginRules, originCheck } from "./origins.ts";
+import { type RefusedSocket, type SocketDoor, type UpgradeOptions, upgrade } from "./upgrade.ts";
 
 export interface SocketsOptions {
   readonly host: string;
   readonly port: number;
   readonly reusePort: boolean;
   readonly tls?: TLSOptions;
-  /**
-   * Web pages that may connect; `*`: all. Requests without an Origin header (not browsers) are not
-   * concerned, nor those of the listener's own origin.
-   */
-  readonly allowedOrigins: readonly string[];
-  readonly trustedProxies: readonly string[];
+  /** `/`, or what stands before every path. */
+  readonly basePath: string;
+  readonly origins: OriginRules;
+  readonly forwarded: ForwardedRules;
   readonly messageBytesMax: number;
   /** The engine's limit on unsent bytes; Bun's own lies above it, so that a goodbye still fits. */
   readonly queueBytesMax: number;
@@ -25,21 +24,26 @@ export interface SocketsOptions {
   readonly socketsMax: number;
   readonly door: SocketDoor;
   readonly recorder: ServerRecorder;
-  /** Told of sockets that were refused, besides the recorder; not of requests that wanted none. */
-  readonly onRefused: (fields: {
-    readonly reason: "origin" | "full" | "upgrade_failed";
-    readonly address: string;
-    readonly origin?: string;
-  }) => void;
-  /** Requests other than for `/connect`. */
-  readonly http: (request: Request, address: string) => Response | Promise<Response>;
+  readonly onRefused: (fields: RefusedSocket) => void;
+  /** A proxy's word about a client was not taken: everybody behind `peer` has its address. */
+  readonly onUnread: (reason: "untrusted" | "unreadable", peer: string) => void;
+  readonly api: ApiDoor;
+  /** Requests that mean neither a socket nor the API. */
+  readonly page: (request: Request) => Response | Promise<Response>;
   readonly onError: (where: string, error: unknown) => void;
 }
 
-/** A door whose clients come by WebSocket. */
-export interface SocketDoor {
-  /** `offered`: the request's Sec-WebSocket-Protocol. */
-  accept(offered: string | null): AcceptedClient;
+/** The HTTP API as the listener knows it. */
+export interface ApiDoor {
+  /** What every path of the API begins with, such as `/api/v1`. */
+  readonly base: string;
+  /** Each operation's path. */
+  readonly paths: readonly string[];
+  /** `path` is one of `paths`; undefined: another one below `base`. */
+  readonly answer: (
+    request: Request,
+    from: { readonly address: string; readonly path: string | undefined },
+  ) => Promise<Response>;
 }
 
 export interface Sockets {
@@ -56,8 +60,6 @@ export interface Sockets {
  */
 const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
 const CONNECT_PATH = "/connect";
-/** Characters of a refused origin that the log gets. */
-const ORIGIN_LOGGED_MAX = 200;
 /** A page in the making of a browser's idle HTTP connection is not our business. */
 const HTTP_IDLE_SECONDS = 30;
 
@@ -77,28 +79,16 @@ export class BunGroups implements Groups {
 /** Throws when the port cannot be had. */
 export function listenSockets(options: SocketsOptions, groups: BunGroups): Sockets {
   const { onError } = options;
-  const addressOf = clientAddress(options.trustedProxies);
   const server = Bun.serve<SocketData>({
     hostname: options.host,
     port: options.port,
     reusePort: options.reusePort,
     idleTimeout: HTTP_IDLE_SECONDS,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
-    fetch(request, self) {
-      // Made of the Host header, which may hold anything.
-      if (!URL.canParse(request.url))
-        return new Response("Cannot read the request: its Host header is no host\n", {
-          status: 400,
-        });
-      const address = addressOf(
-        self.requestIP(request)?.address ?? "",
-        request.headers.get("x-forwarded-for"),
-      );
-      const { pathname } = new URL(request.url);
-      return pathname === CONNECT_PATH
-        ? upgrade(options, { request, server: self, address })
-        : options.http(request, address);
-    },
+    // Bun compares a route with the path as it was sent. `request.url` is no help: there
+    // `/connect/../api/v1` has become `/api/v1`, past a proxy that lets only `/connect` through.
+    routes: routesOf(options),
+    fetch: (request) => (hasHost(request) ? options.page(request) : NO_HOST()),
     error(error) {
       onError("http", error);
       return new Response("The node could not answer\n", { status: 500 });
@@ -138,73 +128,51 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
   };
 }
 
-interface Upgrade {
-  readonly request: Request;
-  readonly server: Server<SocketData>;
-  readonly address: string;
-}
+type Handler = (
+  request: Request,
+  server: Server<SocketData>,
+) => Response | undefined | Promise<Response | undefined>;
 
-function upgrade(
-  options: SocketsOptions,
-  { request, server, address }: Upgrade,
-): Response | undefined {
-  const { recorder, onRefused } = options;
-  const refused = (
-    reason: "origin" | "full" | "upgrade_failed",
-    more: { readonly origin?: string } = {},
-  ): void => {
-    recorder.socketRefused(reason);
-    onRefused({ reason, address, ...more });
+function routesOf(options: SocketsOptions): Record<string, Handler> {
+  const { recorder, onRefused, onUnread, api, door: socketDoor, socketsMax, tls } = options;
+  const read = forwardedReader(options.forwarded);
+  const upgrades: UpgradeOptions = {
+    mayConnect: originCheck(options.origins),
+    door: socketDoor,
+    socketsMax,
+    scheme: tls === undefined ? undefined : "https",
+    recorder,
+    onRefused,
   };
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
-    recorder.socketRefused("not_websocket");
-    return new Response("Cannot connect: expected a WebSocket upgrade\n", {
-      status: 426,
-      headers: { upgrade: "websocket" },
-    });
-  }
-  if (!originAllowed(options.allowedOrigins, request)) {
-    refused("origin", {
-      origin: (request.headers.get("origin") ?? "").slice(0, ORIGIN_LOGGED_MAX),
-    });
-    return new Response("Cannot connect: this origin is not in allowedOrigins\n", { status: 403 });
-  }
-  if (server.pendingWebSockets >= options.socketsMax) {
-    refused("full");
-    return new Response("Cannot connect: the node is full\n", {
-      status: 503,
-      headers: { "retry-after": "1" },
-    });
-  }
-  const accepted = options.door.accept(request.headers.get("sec-websocket-protocol"));
-  const data: SocketData = { address, accepted, client: undefined };
-  // Set even when empty: Bun would echo the first one offered.
-  if (
-    server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": accepted.subprotocol } })
-  )
-    return undefined;
-  refused("upgrade_failed");
-  return new Response("Cannot connect: the upgrade failed\n", { status: 400 });
+  const door =
+    (answer: (request: Request, found: Found) => ReturnType<Handler>): Handler =>
+    (request, server) => {
+      if (!hasHost(request)) return NO_HOST();
+      const peer = server.requestIP(request)?.address ?? "";
+      const client = read(peer, request.headers);
+      if (client.unread !== undefined) onUnread(client.unread, peer);
+      return answer(request, { server, client });
+    };
+  const base = options.basePath === "/" ? "" : options.basePath;
+  const apiDoor = (path: string | undefined): Handler =>
+    door((request, { client }) => api.answer(request, { address: client.address, path }));
+  return {
+    [base + CONNECT_PATH]: door((request, found) => upgrade(upgrades, { request, ...found })),
+    ...Object.fromEntries(api.paths.map((path) => [base + path, apiDoor(path)])),
+    [`${base}${api.base}/*`]: apiDoor(undefined),
+  };
 }
 
-/**
- * RFC 6455 section 10.2: browsers always say where a page comes from, other clients can say what
- * they like.
- */
-export function originAllowed(allowed: readonly string[], request: Request): boolean {
-  const origin = request.headers.get("origin");
-  if (origin === null || allowed.includes("*") || allowed.includes(origin)) return true;
-  return URL.canParse(origin) && isOwnPage(new URL(origin), request.headers.get("host"));
+interface Found {
+  readonly server: Server<SocketData>;
+  readonly client: ReturnType<ReturnType<typeof forwardedReader>>;
 }
 
-/**
- * The page that the node itself serves, under an address or localhost. Not under any other name:
- * whoever owns a name can point it here (DNS rebinding), and a page of theirs would be of the
- * "same" origin.
- */
-const isOwnPage = (origin: URL, host: string | null): boolean =>
-  origin.host === host &&
-  (origin.hostname === "localhost" || isIP(origin.hostname.replace(/^\[|\]$/g, "")) !== 0);
+/** The URL is made of the Host header, which may hold anything, and may be there twice. */
+const hasHost = (request: Request): boolean =>
+  URL.canParse(request.url) && request.headers.get("host")?.includes(",") !== true;
+const NO_HOST = (): Response =>
+  new Response("Cannot read the request: its Host header is no host\n", { status: 400 });
 
 /** A throw in a handler would end the process: it is reported instead. */
 function guarded<A extends unknown[]>(

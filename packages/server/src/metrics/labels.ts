@@ -1,0 +1,22 @@
+// Owns: the labels of metrics and what each may say.
+
+/** What each label may say. Every label has a bounded set of values. */
+export const LABELS = {
+  change: "`joined`, `left`, `died`",
+  class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
+  code: "name of a code of the protocol; `none` where there is none",
+  method: "name of an RPC of the contract; `other` beyond 200 names",
+  node: "id of the node",
+  order: "`drain`, `undrain`",
+  outcome: "see the description",
+  policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
+  reason: "see the description",
+  revision: "option `revision`",
+  route: "name of an HTTP API operation; `none` for a path that is none",
+  state: "`starting`, `ready`, `draining`, `stopped`",
+  status: "HTTP status",
+  step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`",
+  version: "version of Holdfast",
+  where: "part of the engine; `other` beyond 50",
+} as const;
+export type LabelName = keyof typeof LABELS;
