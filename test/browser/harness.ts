@@ -86,7 +86,7 @@ export async function startDev(args: readonly string[] = []): Promise<DevProcess
 }
 
 /** Starts the system's Chromium. `CHROMIUM` names another binary than the usual ones. */
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser({ keepsPages = false } = {}): Promise<Browser> {
   const candidates = [
     process.env.CHROMIUM,
     "/usr/bin/chromium",
@@ -98,7 +98,12 @@ export async function startBrowser(): Promise<Browser> {
     throw new Error(
       "Chromium was not found: install it (Debian: apt-get install chromium) or name it in CHROMIUM",
     );
-  return chromium.launch({ executablePath, args: CHROMIUM_ARGS });
+  return chromium.launch({
+    executablePath,
+    args: CHROMIUM_ARGS,
+    // The automation's own flags switch it off.
+    ...(keepsPages ? { ignoreDefaultArgs: ["--disable-back-forward-cache"] } : {}),
+  });
 }
 
 /** A window with a list of everything that a developer would find in its console. */

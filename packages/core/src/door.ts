@@ -33,6 +33,8 @@ export interface DoorClient {
   message(message: Encoded): void;
   /** The link has room again after `send` answered "queued". */
   writable(): void;
+  /** The peer answered `Link.ping`. */
+  alive?(): void;
   /** The link is gone. Told once. */
   closed(): void;
 }

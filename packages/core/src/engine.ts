@@ -59,6 +59,8 @@ export interface DoorEngine {
   refuse(connection: Connection, code: CodeName, message?: string): void;
   /** The link has room again after `send` answered "queued". */
   writable(connection: Connection): void;
+  /** The peer answered `Link.ping`. */
+  alive(connection: Connection): void;
   /** The link is gone. */
   closed(connection: Connection): void;
 }
@@ -309,6 +311,10 @@ class Engine implements NodeEngine {
 
   writable(connection: Connection): void {
     this.#flow.writable(connection);
+  }
+
+  alive(connection: Connection): void {
+    connection.lastReceivedMs = this.#ports.clock.nowMs();
   }
 
   closed(connection: Connection): void {

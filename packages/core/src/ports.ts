@@ -58,6 +58,11 @@ export interface Link {
   close(code: number, reason: string): void;
   /** Cuts the connection at once. */
   cut(): void;
+  /**
+   * Asks the peer for a sign of life that needs no timer of its program: browsers run those of a
+   * hidden page once a minute. `DoorEngine.alive` tells the answer. Absent: there is no such way.
+   */
+  ping?(): void;
   /** Joins or leaves a group that `Groups.publish` reaches. */
   join(group: string): void;
   leave(group: string): void;

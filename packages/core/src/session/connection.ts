@@ -45,6 +45,8 @@ export class Connection implements Receiver {
   readonly openedMs: number;
   phase: Phase = "opening";
   lastReceivedMs: number;
+  /** When the peer was last asked for a sign of life. */
+  pingedMs = 0;
 
   session = "";
   identity: Identity = NOBODY;

@@ -52,8 +52,14 @@ export class Sweep {
     const { timeouts } = settings();
     if (connection.phase !== "open") {
       if (nowMs - connection.openedMs > timeouts.handshakeMs) this.#refuseLate(connection, nowMs);
-    } else if (nowMs - connection.lastReceivedMs > timeouts.idleMs)
-      sessions.end(connection, "idle_timeout");
+      return;
+    }
+    const silentMs = nowMs - connection.lastReceivedMs;
+    if (silentMs * 2 > timeouts.idleMs && connection.pingedMs <= connection.lastReceivedMs) {
+      connection.pingedMs = nowMs;
+      connection.link.ping?.();
+    }
+    if (silentMs > timeouts.idleMs) sessions.end(connection, "idle_timeout");
     // Besides its timer: a wall clock that was set right brings expiries forward.
     else if (!sessions.endIfExpired(connection)) flow.check(connection, nowMs);
   }

@@ -91,6 +91,10 @@ export class NativeClient implements DoorClient {
     this.#engine.writable(this.connection);
   }
 
+  alive(): void {
+    this.#engine.alive(this.connection);
+  }
+
   closed(): void {
     this.#engine.closed(this.connection);
   }

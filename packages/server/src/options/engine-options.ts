@@ -160,7 +160,7 @@ export const ENGINE_OPTIONS = {
       max: 60 * MINUTE_MS,
       live: true,
       description:
-        "A connection from which nothing came for this long is closed. Two pings may be lost.",
+        "A connection from which nothing came for this long is closed. After half of it the node sends a WebSocket ping, whose answer counts: hidden pages run their timers once a minute.",
     }),
     pingMs: duration({
       default: 25_000,

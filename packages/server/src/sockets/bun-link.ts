@@ -57,6 +57,10 @@ export class BunLink implements Link {
     this.#socket.terminate();
   }
 
+  ping(): void {
+    this.#socket.ping();
+  }
+
   join(group: string): void {
     this.#socket.subscribe(group);
   }

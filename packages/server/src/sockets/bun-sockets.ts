@@ -114,6 +114,9 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       drain: guarded(onError, "drain", (socket: Socket) => {
         socket.data.client?.writable();
       }),
+      pong: guarded(onError, "pong", (socket: Socket) => {
+        socket.data.client?.alive?.();
+      }),
       close: guarded(onError, "close", (socket: Socket) => {
         socket.data.client?.closed();
         socket.data.client = undefined;
