@@ -92,6 +92,18 @@ describe("the oracle notices", () => {
     expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("orders");
   });
 
+  test("a node that does not hear of removals", () => {
+    const wrapBroker = brokerWith((broker) => ({
+      subscribe: (channel, stream, listener) =>
+        broker.subscribe(channel, stream, {
+          publication: (publication, epoch) => listener.publication(publication, epoch),
+          presence: (change) => listener.presence(change),
+          removed() {},
+        }),
+    }));
+    expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("removal");
+  });
+
   test("a history that leaves a publication out", () => {
     const wrapBroker = brokerWith((broker) => ({
       history: async (channel, stream, query) => {

@@ -21,6 +21,8 @@ export interface StreamLife {
   readonly publications: TakenPublication[];
   /** Offsets up to this were removed by an operator. */
   removedTo: number;
+  /** When that was done last. */
+  removedMs: number;
   /** When the broker lost it; undefined while it lives. */
   lostMs: number | undefined;
 }
@@ -41,6 +43,9 @@ export class BrokerTruth {
     this.#trace = trace;
     this.#now = now;
   }
+
+  /** How often history was removed. */
+  removals = 0;
 
   /** Things that a publish did that no broker may do. */
   get violations(): readonly string[] {
@@ -89,14 +94,23 @@ export class BrokerTruth {
       this.#faults.push(
         `the broker began ${channel} anew as ${epoch} and had not lost ${newest.epoch}`,
       );
-    const life: StreamLife = { epoch, publications: [], removedTo: 0, lostMs: undefined };
+    const life: StreamLife = {
+      epoch,
+      publications: [],
+      removedTo: 0,
+      removedMs: 0,
+      lostMs: undefined,
+    };
     truth.lives.push(life);
     return life;
   }
 
   removed(channel: string, position: Position): void {
     const life = this.life(channel, position.epoch);
-    if (life !== undefined) life.removedTo = Math.max(life.removedTo, position.offset);
+    if (life === undefined) return;
+    life.removedTo = Math.max(life.removedTo, position.offset);
+    life.removedMs = this.#now();
+    this.removals += 1;
   }
 
   /** The broker lost everything. */

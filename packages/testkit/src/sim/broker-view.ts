@@ -56,6 +56,8 @@ export class FaultyView implements Broker {
   readonly bus: Broker["bus"];
   /** Publications on their way to this node that get lost, one for each count. */
   holes = 0;
+  /** When the connection was made again last. */
+  reachedMs = 0;
   readonly #options: ViewOptions;
   readonly #subscriptions = new Map<
     string,
@@ -176,6 +178,7 @@ export class FaultyView implements Broker {
     this.#options.process.at(ms, () => {
       if (this.#reached || this.#closed) return;
       this.#reached = true;
+      this.reachedMs = this.#options.loop.nowMs;
       this.#connection += 1;
       this.#core = this.#connect();
       const made = [...this.#subscriptions].map(([channel, { stream, listener }]) =>

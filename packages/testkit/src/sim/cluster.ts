@@ -266,6 +266,11 @@ export class Cluster {
       : Math.abs(slot.jumpedMs) + slot.stalledMs;
   }
 
+  /** How long the node's process did nothing, in all. */
+  stalledMs(node: SimNode): number {
+    return this.#slots.find((slot) => slot.node === node)?.stalledMs ?? 0;
+  }
+
   #drain(slot: Slot, node: SimNode, windowMs: number, ended: () => void): void {
     const { random, network, trace, verdict, loop } = this.#options;
     slot.draining = true;

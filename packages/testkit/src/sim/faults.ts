@@ -173,6 +173,7 @@ const BROKER_KINDS = [
   "broker-hole",
   "broker-lost",
   "history-removed",
+  "history-removed",
 ] as const satisfies readonly Fault["kind"][];
 
 function drawOne(

@@ -11,6 +11,8 @@ import type { EventLoop, SimProcess } from "./event-loop.ts";
 export class SimBroker {
   readonly faults: BrokerFaults;
   readonly truth: BrokerTruth;
+  /** Until then calls fail or are slow, on purpose. */
+  disturbedUntilMs = 0;
   readonly #loop: EventLoop;
   readonly #random: SeededRandom;
   readonly #process: SimProcess;

@@ -14,6 +14,7 @@ import {
   type Observer,
 } from "@holdfast/core";
 import { createNativeDoor, type NativeDoor } from "@holdfast/door-native";
+import { SUBPROTOCOL_JSON } from "@holdfast/protocol";
 import { payloadBytes, payloadFromValue, payloadValue } from "@holdfast/protocol/node";
 import { createSimAuthenticator } from "./authentication.ts";
 import type { FaultyView } from "./broker-view.ts";
@@ -67,6 +68,11 @@ export class SimNode implements Listener {
   /** Tries until the broker can be reached. */
   start(ready: () => void): void {
     this.engine.start().then(ready, () => this.process.clock.after(300, () => this.start(ready)));
+  }
+
+  /** A connection without a network, in JSON. */
+  dial(link: Link): ReturnType<ReturnType<NativeDoor["accept"]>["open"]> {
+    return this.#door.accept(SUBPROTOCOL_JSON).open(link);
   }
 
   accept(end: End, subprotocol: string): EndHandlers {

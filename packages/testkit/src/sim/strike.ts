@@ -1,11 +1,14 @@
 // Owns: making the faults of a plan happen.
 import type { SimConnection } from "./connection.ts";
 import type { Fault } from "./faults.ts";
+import { HEARD_WITHIN_MS } from "./removal-oracle.ts";
+import { probe } from "./removal-probe.ts";
 import type { SimClient } from "./sim-client.ts";
 import { SIM_CHANNELS } from "./workload.ts";
-import type { World } from "./world.ts";
+import { checkRemoval, type World } from "./world.ts";
 
 const TOLD_WITHIN_MS = 300;
+const PROBED_AFTER_MS = [HEARD_WITHIN_MS + 100, HEARD_WITHIN_MS + 3000];
 
 export function strike(fault: Fault, world: World): void {
   const { broker, cluster, clients, network, random, trace } = world;
@@ -50,11 +53,13 @@ export function strike(fault: Fault, world: World): void {
       else clients[fault.index % clients.length]?.process.jumpWall(fault.byMs);
       return;
     case "broker-errors":
+      disturb(world, fault.forMs);
       return during(world, fault.forMs, broker.faults, {
         failBefore: fault.before,
         failAfter: fault.after,
       });
     case "broker-slow":
+      disturb(world, fault.forMs);
       return during(world, fault.forMs, broker.faults, { latencyMs: fault.latencyMs });
     case "broker-cut":
       return cluster.cutBroker(fault.slot, fault.forMs);
@@ -64,7 +69,7 @@ export function strike(fault: Fault, world: World): void {
       return broker.loseData(fault.downMs);
     case "history-removed": {
       const channel = SIM_CHANNELS[fault.channel % SIM_CHANNELS.length];
-      if (channel !== undefined) void cluster.nodes()[0]?.engine.removeHistory(channel.name);
+      if (channel !== undefined) removeHistory(world, channel.name);
       return;
     }
     case "unsubscribed": {
@@ -81,6 +86,29 @@ export function strike(fault: Fault, world: World): void {
         void cluster.nodes()[0]?.engine.disconnect({ user: client.plan.name }, { reconnect: true });
       return;
   }
+}
+
+/** When every node must have heard of it, each is asked for what was removed. */
+function removeHistory(world: World, channel: string): void {
+  const { cluster, fate } = world;
+  void cluster
+    .nodes()[0]
+    ?.engine.removeHistory(channel)
+    .then((outcome) => {
+      if (!outcome.ok) return;
+      const { epoch } = outcome.value;
+      for (const afterMs of PROBED_AFTER_MS)
+        fate.at(afterMs, () => {
+          for (const node of cluster.nodes())
+            probe(node, channel, { epoch, offset: 0 }, (message) =>
+              checkRemoval(world, { client: "a probe", message, node }),
+            );
+        });
+    });
+}
+
+function disturb({ broker, loop }: World, forMs: number): void {
+  broker.disturbedUntilMs = Math.max(broker.disturbedUntilMs, loop.nowMs + forMs);
 }
 
 /** Changes settings for a while. A later change wins; healing ends all. */

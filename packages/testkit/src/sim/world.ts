@@ -10,6 +10,7 @@ import type { Message } from "./connection.ts";
 import { EventLoop, type SimProcess } from "./event-loop.ts";
 import { drawFaults, type FaultPlan } from "./faults.ts";
 import { Network } from "./network.ts";
+import { removedIn } from "./removal-oracle.ts";
 import { drawSettings } from "./settings.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimClient } from "./sim-client.ts";
@@ -116,6 +117,7 @@ export function createWorld(seed: number, options: RunOptions): World {
     wrapAuthenticator: options.wrapAuthenticator ?? ((authenticator) => authenticator),
     sending: (client, message, node) => {
       checkExpiry(world, { client, message, node });
+      checkRemoval(world, { client, message, node });
       return options.wrapMessage === undefined ? message : options.wrapMessage(client, message);
     },
   });
@@ -152,12 +154,26 @@ export function createWorld(seed: number, options: RunOptions): World {
   return world;
 }
 
+interface Sent {
+  readonly client: string;
+  readonly message: Message;
+  readonly node: SimNode;
+}
+
+/** Nothing leaves that was removed. */
+export function checkRemoval(world: World, { client, message, node }: Sent): void {
+  const { truth, broker, cluster, loop, verdict } = world;
+  const found = removedIn(message, {
+    truth,
+    nowMs: loop.nowMs,
+    hearsSinceMs: Math.max(node.view.reachedMs, broker.disturbedUntilMs) + cluster.stalledMs(node),
+  });
+  if (found !== undefined)
+    verdict.broken("removal", `${node.name} sent ${client} what was removed: ${found}`);
+}
+
 /** Nothing of a channel leaves for a client whose token is over (H5). */
-function checkExpiry(
-  world: World,
-  sent: { readonly client: string; readonly message: Message; readonly node: SimNode },
-): void {
-  const { client, message, node } = sent;
+function checkExpiry(world: World, { client, message, node }: Sent): void {
   const known = world.clients.find(({ plan }) => plan.name === client);
   if (known === undefined || known.tokenEndsWallMs === 0) return;
   if (world.loop.wallMs() <= known.tokenEndsWallMs + EXPIRY_SLACK_MS + world.cluster.slackMs(node))
