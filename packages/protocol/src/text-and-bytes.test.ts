@@ -156,7 +156,7 @@ test("what we write in MessagePack another library reads, and the other way roun
         expect([skipping.skip(), skipping.position]).toEqual([true, written.length]);
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
