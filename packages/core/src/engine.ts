@@ -1,5 +1,5 @@
 // Owns: a whole node but for its sockets: its parts put together, and its life from start to stop.
-import type { Contract, PayloadValues } from "@holdfast/contract";
+import type { Contract, Outcome, PayloadValues } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
 import { BusRoutes } from "./bus-routes.ts";
 import { Flow } from "./channel/backpressure.ts";
@@ -28,6 +28,8 @@ import { Revocations } from "./session/revocations.ts";
 import { Sessions } from "./session/sessions.ts";
 import { Sweep } from "./session/sweep.ts";
 import type { NodeSettings } from "./settings.ts";
+import type { Tap, TapOptions } from "./taps/tap.ts";
+import { Taps } from "./taps/taps.ts";
 
 /** What an engine is given. It has no other way to the world. */
 export interface NodePorts {
@@ -67,6 +69,11 @@ export interface DoorEngine {
 
 /** A node but for its doors and its sockets. */
 export interface NodeEngine extends NodeControl, DoorEngine {
+  /**
+   * Begins to consume a channel; no permission is checked. The end of the node ends it. Refused:
+   * `channel_unknown`, or `request_failed` when the node has 1,024 taps.
+   */
+  tap(channel: string, options: TapOptions): Outcome<Tap>;
   readonly state: NodeState;
   /**
    * Makes the node's lease and starts keeping time. Rejects with BrokerError when the broker is out
@@ -120,6 +127,7 @@ class Engine implements NodeEngine {
   readonly #operator: Operator;
   readonly #orders: Orders;
   readonly #revocations: Revocations;
+  readonly #taps: Taps;
   readonly #lease: Lease;
   readonly #sweep: Sweep;
   #settings: NodeSettings;
@@ -181,6 +189,7 @@ class Engine implements NodeEngine {
     });
     bus.hear<FleetMessage>(["figures", "left"], (told) => this.#fleet.heard(told));
     bus.hear<OrderMessage>(ORDER_KINDS, (told) => this.#orders.heard(told));
+    this.#taps = new Taps(this.#parts);
     this.#lease = new Lease(this.#parts);
     this.#sweep = new Sweep(this.#parts, [
       () => this.#handshake.configure(),
@@ -260,6 +269,7 @@ class Engine implements NodeEngine {
       connection.link.cut();
       this.#sessions.gone(connection);
     }
+    this.#taps.close();
     this.#hubs.close();
     this.#presenceKeeper.stop();
   }
@@ -307,6 +317,10 @@ class Engine implements NodeEngine {
 
   refuse(connection: Connection, code: CodeName, message?: string): void {
     this.#sessions.end(connection, code, message === undefined ? {} : { message });
+  }
+
+  tap(channel: string, options: TapOptions): Outcome<Tap> {
+    return this.#taps.open(channel, options);
   }
 
   writable(connection: Connection): void {

@@ -17,3 +17,5 @@ export { allMembers } from "./presence/all-members.ts";
 export * from "./random.ts";
 export type { Connection } from "./session/connection.ts";
 export * from "./settings.ts";
+export type { BatchLimits, TapBatch, TapConsumer, TapEvent } from "./taps/batches.ts";
+export type { Tap, TapOptions } from "./taps/tap.ts";

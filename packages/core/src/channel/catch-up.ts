@@ -3,6 +3,7 @@
 import { type GapFrame, type GapReason, gapSize, type Position } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import { BrokerError, type Clock, type Random } from "../ports.ts";
+import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Outgoing, OutgoingPage } from "./ring.ts";
 import type { SubscribedHub, Subscription } from "./subscription.ts";
@@ -296,7 +297,8 @@ function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): 
   const last = entries[entries.length - 1];
   if (last === undefined) return;
   for (const entry of hub.rules.stream.cls === "latest" ? newestByKey(entries) : entries) {
-    connection.answer(hub.encode(entry, connection));
+    if (connection.codecNumber === OWN) connection.send(hub.frameOf(entry));
+    else connection.answer(hub.encode(entry, connection));
     if (subscription.recovery !== undefined) subscription.recovery.count += 1;
   }
   subscription.cursor = last.publication.offset;

@@ -7,6 +7,7 @@ import {
   type GapFrame,
   type GapReason,
   gapSize,
+  type PubFrame,
   type Publication,
 } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
@@ -193,6 +194,10 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   encode(entry: Outgoing, receiver: Receiver): Encoded {
     return this.fanOut.encode(entry, receiver);
+  }
+
+  frameOf(entry: Outgoing): PubFrame {
+    return this.fanOut.frameOf(entry);
   }
 
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame {

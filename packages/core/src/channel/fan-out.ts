@@ -1,6 +1,6 @@
 // Owns: handing one publication to everyone who is live in a channel, encoded once for each shared
 // codec. The hot path: plain loops over arrays, no effect objects.
-import type { Encoded, ServerFrame } from "@holdfast/protocol";
+import type { Encoded, PubFrame, ServerFrame } from "@holdfast/protocol";
 import type { Clock, Groups } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
 import { Group, type GroupNeeds } from "./group.ts";
@@ -89,7 +89,8 @@ export class FanOut {
       if (audience === undefined || first === undefined) continue;
       const { live, group } = audience;
       if (number === OWN) {
-        for (const { connection } of live) connection.enqueue(this.encode(entry, connection));
+        const frame = this.frameOf(entry);
+        for (const { connection } of live) connection.push(frame);
         continue;
       }
       const encoded = this.encode(entry, first.connection);
@@ -106,7 +107,7 @@ export class FanOut {
     for (const [number, audience] of this.#audiences.entries()) {
       const first = audience?.live[0];
       if (audience === undefined || first === undefined) continue;
-      if (number === OWN) for (const { connection } of audience.live) connection.send(frame);
+      if (number === OWN) for (const { connection } of audience.live) connection.push(frame);
       else {
         const encoded = first.connection.codec.encode(frame);
         if (audience.group !== undefined) audience.group.publish(encoded);
@@ -115,12 +116,16 @@ export class FanOut {
     }
   }
 
-  /** The publication as the receiver's codec has it; kept with it if others share the codec. */
+  frameOf({ publication }: Outgoing): PubFrame {
+    return { t: "pub", ch: this.#channel, ...pubEntry(publication) };
+  }
+
+  /** The publication as the receiver's shared codec has it, which is kept with it. */
   encode(entry: Outgoing, { codec, codecNumber }: Receiver): Encoded {
     let encoded = entry.encoded[codecNumber];
     if (encoded === undefined) {
-      encoded = codec.encode({ t: "pub", ch: this.#channel, ...pubEntry(entry.publication) });
-      if (codecNumber !== OWN) entry.encoded[codecNumber] = encoded;
+      encoded = codec.encode(this.frameOf(entry));
+      entry.encoded[codecNumber] = encoded;
     }
     return encoded;
   }

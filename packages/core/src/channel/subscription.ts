@@ -1,7 +1,7 @@
 // Owns: one connection's subscription to one channel: how far it got, and whether it is live.
 
 import type { ChannelRules } from "@holdfast/contract";
-import type { Encoded, GapFrame, GapReason, ServerFrame } from "@holdfast/protocol";
+import type { Encoded, GapFrame, GapReason, PubFrame, ServerFrame } from "@holdfast/protocol";
 import type { DoorCodec } from "../door.ts";
 import type { Link } from "../ports.ts";
 import type { Outgoing, OutgoingPage, Ring } from "./ring.ts";
@@ -15,7 +15,10 @@ export interface Receiver {
   /** Takes no more for now. */
   readonly lagging: boolean;
   readonly link: Pick<Link, "join" | "leave">;
+  /** A frame for this receiver alone, which it caused by asking. */
   send(frame: ServerFrame): void;
+  /** A frame that it did not ask for, if its codec is its own. */
+  push(frame: ServerFrame): void;
   enqueue(encoded: Encoded): void;
   /** Adds a frame that the client caused by asking for what it missed. */
   answer(encoded: Encoded): void;
@@ -46,6 +49,7 @@ export interface SubscribedHub {
   demote(subscription: Subscription): void;
   remove(subscription: Subscription): void;
   encode(entry: Outgoing, receiver: Receiver): Encoded;
+  frameOf(entry: Outgoing): PubFrame;
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame;
 }
 

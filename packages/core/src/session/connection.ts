@@ -151,6 +151,11 @@ export class Connection implements Receiver {
     this.answer(this.codec.encode(frame));
   }
 
+  /** A frame that the client did not ask for. */
+  push(frame: ServerFrame): void {
+    this.enqueue(this.codec.encode(frame));
+  }
+
   /** Adds an encoded frame that the client caused by asking. */
   answer(encoded: Encoded): void {
     this.charge(encoded.length);
