@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
+import { docstrings } from "./tidy/docstrings.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { comments, longLines, longSentences } from "./tidy/prose.ts";
 import { FILE_RULES } from "./tidy/rules.ts";
@@ -316,5 +317,58 @@ describe("prose", () => {
     const cite = (name: string) =>
       comments({ path: "packages/a/src/a.ts", text: `// As ${name} says.\n` }, NOTHING).length;
     expect([cite("docs/a.md"), cite("docs/b.md"), cite("notes.md")]).toEqual([0, 1, 1]);
+  });
+});
+
+describe("doc comments of published packages", () => {
+  const manifest = '{"exports": {".": "./src/index.ts", "./more": {"types": "./src/more.ts"}}}';
+  const found = (files: Readonly<Record<string, string>>) => {
+    const read = (path: string) =>
+      path === "packages/a/package.json" ? manifest : files[path.replace("packages/a/src/", "")];
+    const repository = { exists: (path: string) => read(path) !== undefined, read };
+    return docstrings(repository, ["packages/a"]).map(
+      ({ path, line, text }) =>
+        `${path.replace("packages/a/src/", "")}:${line} ${text.split(" ")[0]}`,
+    );
+  };
+
+  test.each([
+    ["an export without one", "export const x = 1;\n", ["index.ts:1 x"]],
+    ["an export with one", "/** A number. */\nexport const x = 1;\n", []],
+    ["a comment that is none", "// A number.\nexport const x = 1;\n", ["index.ts:2 x"]],
+    ["a block comment that is none", "/* A number. */\nexport const x = 1;\n", ["index.ts:2 x"]],
+    ["the comment of another", "/** A. */\nconst y = 1;\nexport class X {}\n", ["index.ts:3 X"]],
+    ["a line for the linter between", "/** A. */\n// biome-ignore x: y\nexport type X = 1;\n", []],
+    ["overloads", "/** A. */\nexport function f(): void;\nexport function f(): void {}\n", []],
+    [
+      "what is exported below",
+      "interface A {}\n/** B. */\nexport class B {}\nexport { B as C };\n",
+      [],
+    ],
+    ["what is not exported", "const x = 1;\n", []],
+  ])("%s", (_, text, expected) => {
+    expect(found({ "index.ts": text, "more.ts": "" })).toEqual([...expected]);
+  });
+
+  test("re-exports are followed: by star, by name, by another name, from a second entry", () => {
+    const files = {
+      "index.ts": 'export * from "./deep/star.ts";\nexport { a, type B as C } from "./names.ts";\n',
+      "more.ts": 'export { d } from "./deep/star.ts";\nexport * from "@other/package";\n',
+      "deep/star.ts": 'export const d = 1;\nexport { e } from "../names.ts";\n',
+      "names.ts": "export const a = 1;\nexport type B = 1;\nexport let e = 1;\nexport let f = 1;\n",
+    };
+    expect(found(files).toSorted()).toEqual([
+      "deep/star.ts:1 d",
+      "names.ts:1 a",
+      "names.ts:2 B",
+      "names.ts:3 e",
+    ]);
+  });
+
+  test("a package without an entry, and an entry that is not there, are told", () => {
+    expect(found({ "index.ts": "" })).toEqual(["more.ts:1 is"]);
+    expect(docstrings({ exists: () => false, read: () => undefined }, ["packages/b"])).toHaveLength(
+      1,
+    );
   });
 });

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { circles } from "./tidy/circles.ts";
 import { direction } from "./tidy/direction.ts";
+import { docstrings } from "./tidy/docstrings.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { comments, longLines, longSentences } from "./tidy/prose.ts";
 import { FILE_RULES, type Finding } from "./tidy/rules.ts";
@@ -28,6 +29,7 @@ export function tidy(): readonly Finding[] {
     ...paths
       .filter((path) => path.endsWith(".md"))
       .flatMap((path) => [...brokenLinks(path, repository), ...prose(path, repository)]),
+    ...docstrings(repository),
     ...lockFile(repository),
   ];
 }

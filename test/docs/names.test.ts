@@ -106,7 +106,7 @@ test("flags of the command that are named exist", () => {
   const own = [...cli.matchAll(/(?<=[" ])--[a-z-]+/g)].map(([flag]) => flag);
   const ofPlan = [
     ...readFileSync(`${ROOT}apps/holdfast/src/plan-flags.ts`, "utf8").matchAll(
-      /^ {2}\["([a-z-]+)", "/gm,
+      /^ {2}\[\s*"([a-z-]+)",\s*"/gm,
     ),
   ].map(([, name]) => `--${name}`);
   const inline = readFileSync(`${ROOT}apps/holdfast/src/plan-command.ts`, "utf8").matchAll(
@@ -143,7 +143,7 @@ test("flags of the command that are named exist", () => {
 
 test("defaults that stand in brackets behind an option are its own", () => {
   const stated = all.flatMap(({ path, text }) =>
-    [...text.matchAll(/`([a-zA-Z.]+)` \(([\d.,]+) ?([a-zA-Z]*)\b[^)]*\)/g)].flatMap((match) => {
+    [...text.matchAll(/`([a-zA-Z.]+)`\s+\(([\d.,]+)\s*([a-zA-Z]*)\b[^)]*\)/g)].flatMap((match) => {
       const row = rows.find(({ name }) => name === match[1]);
       return row === undefined
         ? []

@@ -1,5 +1,9 @@
 // Owns: the one error of this package.
 
+/**
+ * What an answer said beside its code: HTTP status, path of the field, time to wait in ms, id of
+ * the request, attempts made.
+ */
 export interface HoldfastApiErrorDetails {
   readonly status?: number;
   readonly path?: string;

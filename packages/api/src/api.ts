@@ -17,6 +17,7 @@ import type {
   Who,
 } from "./types.ts";
 
+/** How `HoldfastApi` calls a node. Times are in ms. */
 export interface ApiOptions {
   /** From `holdfast keygen`; undefined is refused. Keep it out of browsers. */
   readonly apiKey: string | undefined;

@@ -5,6 +5,7 @@ import type { Operations } from "./operations.ts";
 /** Where a publication is, once the broker has it. */
 export type Published = Operations["publish"]["output"];
 
+/** How the back end publishes: key, author and idempotency key. */
 export interface PublishOptions {
   /** Only for channels of class `latest`: the key whose newest publication this becomes. */
   readonly key?: string;

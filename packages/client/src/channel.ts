@@ -9,6 +9,7 @@ import { pending } from "./pending.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 import type { Message, Names, Published, Received } from "./types.ts";
 
+/** How one publication is made and how long `publish` waits for its acknowledgement. */
 export interface ChannelPublishOptions {
   /**
    * Only in `latest` channels, and needed there: which publication this one replaces. At most 128
@@ -30,11 +31,16 @@ export interface ChannelPublishOptions {
   readonly ordered?: boolean;
 }
 
+/**
+ * The place of an acknowledged publication in its channel: the broker has it, and subscribers of
+ * that epoch get it at this offset.
+ */
 export interface Acknowledged extends Position {
   /** An earlier sending with the same idempotency key had arrived already. */
   readonly duplicate: boolean;
 }
 
+/** Which page of a channel's history is read. Pages are oldest first. */
 export interface HistoryOptions {
   /** Default 50, at most 1,000. The node may give fewer. */
   readonly limit?: number;

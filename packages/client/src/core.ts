@@ -19,8 +19,10 @@ import { pending } from "./pending.ts";
 import type { MethodInput, MethodOutput, Methods, Names } from "./types.ts";
 import { listenForHints, webEnvironment } from "./web-environment.ts";
 
+/** The version of this client, which it tells the node when it connects. */
 export const VERSION = "0.1.0";
 
+/** The events of a client, for `on` and `off`. */
 export interface HoldfastEvents {
   /** The state changed. */
   state: (change: StateChange) => void;
@@ -32,6 +34,10 @@ export interface HoldfastEvents {
   error: (error: unknown) => void;
 }
 
+/**
+ * How long one call waits, and whether it may be sent twice. A call that fails rejects with a
+ * `HoldfastError`, for example `timeout`, `aborted`, `connection_lost` or `rpc_failed`.
+ */
 export interface RpcOptions {
   readonly signal?: AbortSignal;
   /** Default `requestTimeoutMs`. Sent along, so that the node gives up too. */

@@ -12,6 +12,7 @@ const BUFFER_MAX = 1_000;
 /** Unsettled `next()` calls of one iterator. */
 const WAITING_MAX = 1_000;
 
+/** Where the async iterator of a channel begins, and how much it keeps for a slow loop. */
 export interface MessagesOptions {
   /** Go on behind this position; see `subscribe`. */
   readonly since?: Position;

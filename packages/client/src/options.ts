@@ -6,6 +6,10 @@ import { cannot } from "./engine/errors.ts";
 /** The part of the standard WebSocket constructor that the client uses. */
 export type WebSocketConstructor = new (url: string, protocols: string) => WebSocketLike;
 
+/**
+ * The part of a WebSocket that the client uses. The global one of browsers, Node, Bun and Deno
+ * fits, and so does that of the package `ws`.
+ */
 export interface WebSocketLike {
   binaryType: string;
   readonly readyState: number;

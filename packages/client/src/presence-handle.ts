@@ -7,12 +7,20 @@ import type { Presence } from "./engine/presence.ts";
 import { onAbort, pending } from "./pending.ts";
 import type { Member, PresenceChange } from "./types.ts";
 
+/**
+ * How long a request of presence waits for the node's answer. It rejects with `timeout` or
+ * `aborted`; the client still carries out what was asked.
+ */
 export interface WaitOptions {
   readonly signal?: AbortSignal;
   /** Default `requestTimeoutMs`. */
   readonly timeoutMs?: number;
 }
 
+/**
+ * The events of a channel's presence, for `on` and `off`. The first listener of `change` starts the
+ * watch.
+ */
 export interface PresenceEvents<T> {
   /**
    * Somebody came, changed or went; the first one after listening began holds everybody as `join`.

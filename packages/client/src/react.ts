@@ -65,6 +65,7 @@ export function useConnectionState<C = unknown>(client?: Holdfast<C>): State {
   );
 }
 
+/** How many messages `useChannel` keeps, and with how many kept publications it begins. */
 export interface UseChannelOptions {
   /** Messages kept, the newest. Default 100. */
   readonly limit?: number;

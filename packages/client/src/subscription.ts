@@ -20,6 +20,7 @@ export interface SubscribeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** The events of a subscription, for `on` and `off`. */
 export interface SubscriptionEvents {
   /** Publications that will not come; told before anything newer. */
   gap: (gap: Gap) => void;

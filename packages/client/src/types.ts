@@ -20,8 +20,11 @@ export type Received<C, N extends string> = unknown extends C ? unknown : Payloa
 export type Published<C, N extends string> = unknown extends C ? unknown : PublishOf<C, N>;
 /** A member's data in the channel's presence. */
 export type PresenceData<C, N extends string> = unknown extends C ? unknown : PresenceOf<C, N>;
+/** Names of the contract's RPCs; any text without a contract. */
 export type Methods<C> = unknown extends C ? string : RpcName<C>;
+/** What an RPC of the contract takes. */
 export type MethodInput<C, M extends string> = unknown extends C ? unknown : RpcInput<C, M>;
+/** What an RPC of the contract answers. */
 export type MethodOutput<C, M extends string> = unknown extends C ? unknown : RpcOutput<C, M>;
 
 /**

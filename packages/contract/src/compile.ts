@@ -20,6 +20,7 @@ const HISTORY_SIZE_DEFAULT = 1000;
 const HISTORY_TTL_MS_DEFAULT = 600_000;
 const RESOLVED_DEFAULT = 20_000;
 
+/** What the compiler must know beside the definition. */
 export interface CompileOptions {
   /** Longest channel name in UTF-16 units. */
   readonly channelLengthMax: number;
@@ -32,6 +33,7 @@ export interface CompileOptions {
   readonly resolvedMax?: number;
 }
 
+/** The compiled contract, or every problem of its definition as one text each. */
 export type CompileResult =
   | { readonly ok: true; readonly contract: Contract }
   | { readonly ok: false; readonly problems: readonly string[] };

@@ -17,6 +17,7 @@ export interface Contract {
   readonly wantsDurable: boolean;
 }
 
+/** What the contract says of one channel, with the parameters that its name gave the pattern. */
 export interface ChannelRules {
   readonly channel: string;
   readonly pattern: string;
@@ -43,6 +44,7 @@ export interface ChannelRules {
   ) => Outcome<Payload | undefined> | Promise<Outcome<Payload | undefined>>;
 }
 
+/** What the contract says of one RPC. */
 export interface RpcRules {
   readonly name: string;
   allows(session: SessionView, identity: Identity): boolean | Promise<boolean>;

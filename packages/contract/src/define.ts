@@ -89,6 +89,7 @@ export type RpcRule =
   | "authenticated"
   | ((session: SessionView) => boolean | Promise<boolean>);
 
+/** What a handler of an RPC gets beside its input. */
 export interface RpcContext {
   readonly session: SessionView;
   /** Aborted when the caller cancels, goes away, or the deadline passes. */
@@ -146,6 +147,10 @@ export interface Refusal {
   readonly reject: string;
 }
 
+/**
+ * Functions of the application that the node calls after permissions and schemas. A hook that
+ * throws refuses, and the log gets its error.
+ */
 export interface Hooks {
   /** May refuse the session. */
   readonly onConnect?: (session: SessionView) => Refusal | void | Promise<Refusal | void>;

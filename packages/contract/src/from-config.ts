@@ -3,6 +3,7 @@ import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
 import { definitionProblems } from "./check.ts";
 import type { ChannelDefinition, ContractDefinition } from "./define.ts";
 
+/** The definition that a configuration states, or every problem of it as one text each. */
 export type ConfigResult =
   | { readonly ok: true; readonly definition: ContractDefinition }
   | { readonly ok: false; readonly problems: readonly string[] };

@@ -25,6 +25,7 @@ export interface Identity {
   readonly expiresAtMs?: number;
 }
 
+/** What a session may be allowed to do in a channel. */
 export type ChannelAction = "subscribe" | "publish" | "presence" | "history";
 
 /** A channel pattern (`chat:*`, `chat:{room}`, `chat:lobby`) and what it allows. */

@@ -349,6 +349,7 @@ export const CODES = {
   ),
 } as const satisfies Record<string, CodeRow>;
 
+/** The name of a code. Names are stable, so programs may compare them. */
 export type CodeName = keyof typeof CODES;
 
 /**

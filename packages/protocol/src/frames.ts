@@ -2,8 +2,11 @@
 // (spec/protocol.md section 4).
 import type { DeliveryClass, Payload, Position } from "./payload.ts";
 
+/** The WebSocket subprotocol of clients that speak JSON (spec, section 1.1). */
 export const SUBPROTOCOL_JSON = "holdfast.v1";
+/** The WebSocket subprotocol of clients that speak MessagePack (spec, section 1.1). */
 export const SUBPROTOCOL_MSGPACK = "holdfast.v1+msgpack";
+/** The two encodings of frames. */
 export type CodecName = "json" | "msgpack";
 
 /**
@@ -84,8 +87,10 @@ export interface ExperienceCounts {
   readonly resumeMsMax: number;
 }
 
+/** The types of frames that clients send. */
 export type ClientFrameType = ClientFrame["t"];
 
+/** A frame from a node to a client. `D` is the form of its data, as in `ClientFrame`. */
 export type ServerFrame<D = Payload> =
   | ConnectedFrame
   | { readonly t: "ok"; readonly id: number; readonly data?: D }
@@ -168,6 +173,10 @@ export interface SubscribedFrame {
   readonly recovered: boolean;
 }
 
+/**
+ * One publication: offset `o`, the broker's time `ts` in ms since 1970, key `k`, the publisher's
+ * user `u` and session `s`, and the data.
+ */
 export interface PubEntry<D = Payload> {
   readonly o: number;
   readonly ts: number;
@@ -177,11 +186,13 @@ export interface PubEntry<D = Payload> {
   readonly data: D;
 }
 
+/** One publication of a channel `ch`, as the node delivers it to a subscriber. */
 export interface PubFrame<D = Payload> extends PubEntry<D> {
   readonly t: "pub";
   readonly ch: string;
 }
 
+/** Why publications are missing: no longer kept, another epoch, or dropped. */
 export type GapReason = "history" | "epoch" | "dropped";
 
 /**
@@ -252,4 +263,5 @@ export interface GoodbyeFrame {
   readonly windowMs?: number;
 }
 
+/** The types of frames that nodes send. */
 export type ServerFrameType = ServerFrame["t"];

@@ -4,6 +4,7 @@
 export const CHANNEL_LENGTH_CEILING = 255;
 /** Longest idempotency key, latest key, RPC name and client name, in UTF-16 code units. */
 export const KEY_LENGTH_MAX = 128;
+/** Longest name of a client in `connect`, in UTF-16 code units. */
 export const CLIENT_NAME_LENGTH_MAX = 64;
 /** Longest token and resume token, in UTF-16 code units. */
 export const TOKEN_LENGTH_MAX = 8192;

@@ -42,8 +42,10 @@ export interface Publication extends Author {
 /**
  * How a channel keeps and delivers its publications (spec/protocol.md, section 5).
  */
+/** What a channel promises its subscribers (spec, section 5.3). */
 export type DeliveryClass = "volatile" | "latest" | "ordered" | "durable";
 
+/** Every delivery class, from the one that keeps nothing to the one that keeps longest. */
 export const DELIVERY_CLASSES: readonly DeliveryClass[] = [
   "volatile",
   "latest",

@@ -4,6 +4,7 @@
 /** A frame as it stands in a session: members as in JSON, strings may be placeholders. */
 export type VectorFrame = Readonly<Record<string, unknown>>;
 
+/** One step of a session vector: what a client sends, or what it must receive. */
 export type SessionStep =
   | { readonly open: string; readonly node?: number; readonly offer?: readonly string[] }
   | { readonly send: string; readonly frames: readonly VectorFrame[] }
@@ -13,6 +14,7 @@ export type SessionStep =
   | { readonly node: number; readonly do: "drain" }
   | { readonly node: number; readonly do: "remove_history"; readonly ch: string };
 
+/** A conversation between clients and nodes that every implementation must reproduce. */
 export interface SessionVector {
   readonly name: string;
   /** Nodes that share a broker; default 1. */

@@ -41,6 +41,7 @@ const msgpack: VectorWire = {
   },
 };
 
+/** How the frames of session vectors are written and read in each codec. */
 export const VECTOR_WIRES: Readonly<Record<"json" | "msgpack", VectorWire>> = { json, msgpack };
 
 type ChangeData = (name: "d" | "b", value: unknown) => unknown;

@@ -1,6 +1,7 @@
 // Owns: a Clock that stands still until it is told to go on.
 import type { Clock } from "@holdfast/core";
 
+/** A clock whose time passes only when a test says so. Times are in ms. */
 export interface ManualClock extends Clock {
   /**
    * Runs what was deferred, then goes `ms` on, running each timer at its due time in order, with
@@ -20,6 +21,7 @@ export interface ManualClock extends Clock {
   waiting(): number;
 }
 
+/** Where a manual clock begins, and when it stops a test that never ends. */
 export interface ManualClockOptions {
   /** `nowMs` at the start; default 0. */
   readonly startMs?: number;

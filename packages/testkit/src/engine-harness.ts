@@ -83,6 +83,7 @@ export interface HandClient {
   drain(): Promise<void>;
 }
 
+/** One engine with a memory broker, a manual clock and clients that a test moves by hand. */
 export interface EngineHarness {
   readonly clock: ManualClock;
   readonly engine: NodeEngine;
@@ -99,6 +100,7 @@ export interface EngineHarness {
   settle(): Promise<void>;
 }
 
+/** The contract, the settings and the parts that a test brings itself. */
 export interface HarnessOptions {
   readonly contract: ContractDefinition;
   readonly settings: NodeSettings;
@@ -114,6 +116,7 @@ export interface HarnessOptions {
 
 const STEP_MS = 5;
 
+/** Makes a started engine for tests. It rejects if the contract has problems. */
 export async function createEngineHarness(options: HarnessOptions): Promise<EngineHarness> {
   const clock = options.clock ?? createManualClock();
   const random = createSeededRandom(1);

@@ -21,6 +21,7 @@ const REST_MS = 200;
  */
 const REPEAT_WITHIN_MS = 60_000;
 
+/** How the engine sends one publication. Times are in ms. */
 export interface PublishOptions {
   /** Only in `latest` channels: what this publication replaces. */
   readonly key?: string;
@@ -31,6 +32,7 @@ export interface PublishOptions {
   readonly ordered: boolean;
 }
 
+/** Called once: with the place of the publication, or with the error that ended the attempt. */
 export type PublishDone = (
   result: { readonly position: Position; readonly duplicate: boolean } | HoldfastError,
 ) => void;

@@ -13,6 +13,7 @@ import {
 } from "./members.ts";
 import type { PresenceOnConnection, WatchOnConnection } from "./presence-on-connection.ts";
 
+/** What the engine tells the owner of a watch. It is called in the order in which frames arrive. */
 export interface PresenceListener {
   /** Never empty. The first one holds everybody as `join`, and so does the first after an error. */
   change(change: MembersChange, members: readonly RawMember[]): void;

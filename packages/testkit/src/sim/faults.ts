@@ -12,6 +12,7 @@ export type Profile = "deploy" | "network" | "chaos";
 /** Who is told that a connection broke; the other side has it half-open. */
 export type Told = "both" | "client" | "server" | "nobody";
 
+/** One fault of a simulated run, `atMs` after its start. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: "cut"; readonly client: number; readonly told: Told }
   | { readonly kind: "slow-reader"; readonly client: number; readonly forMs: number }
@@ -72,6 +73,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: "unsubscribed"; readonly client: number; readonly channel: number }
 );
 
+/** The faults of a run with the cluster that they strike. Times are in ms. */
 export interface FaultPlan {
   readonly profile: Profile;
   /** Nodes that run at once. */

@@ -9,6 +9,7 @@ import type { Violation } from "./verdict.ts";
 import { SIM_CHANNELS, type Workload } from "./workload.ts";
 import { createWorld, type RunOptions, type World } from "./world.ts";
 
+/** What a simulated run did and which rules it broke. The same seed gives the same result. */
 export interface RunResult {
   readonly seed: number;
   readonly plan: FaultPlan;

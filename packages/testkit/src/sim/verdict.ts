@@ -19,6 +19,7 @@ export type Rule =
   | "removal"
   | "bug";
 
+/** A rule that a run broke, with the simulated time in ms and what was seen. */
 export interface Violation {
   readonly rule: Rule;
   readonly atMs: number;

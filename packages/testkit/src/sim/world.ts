@@ -19,6 +19,7 @@ import { Trace } from "./trace.ts";
 import { Verdict } from "./verdict.ts";
 import { drawWorkload, SIM_CONTRACT, type Workload } from "./workload.ts";
 
+/** How a run is carried out, and what a test breaks in it on purpose. */
 export interface RunOptions {
   /** See `EventLoopOptions.settle`. */
   readonly settle: () => void;
