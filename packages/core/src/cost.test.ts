@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import type { ContractDefinition } from "@holdfast/contract";
 import type { ClientFrame, ServerFrame } from "@holdfast/protocol";
 import { createEngineHarness, type HarnessOptions, TEST_SETTINGS } from "@holdfast/testkit";
+import { COMMANDS_CHANNEL } from "./control/command-log.ts";
 import type { Broker } from "./ports.ts";
 
 const open = {
@@ -30,7 +31,10 @@ function nodeWithHistory(
     new Proxy(broker, {
       get(target, name) {
         if (name === "history")
-          return (...args: Parameters<Broker["history"]>) => history(() => target.history(...args));
+          return (...args: Parameters<Broker["history"]>) =>
+            args[0] === COMMANDS_CHANNEL
+              ? target.history(...args)
+              : history(() => target.history(...args));
         const member: unknown = Reflect.get(target, name, target);
         return typeof member === "function" ? member.bind(target) : member;
       },

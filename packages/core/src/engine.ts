@@ -254,6 +254,8 @@ class Engine implements NodeEngine {
     await this.#lease.begin();
     // Stopped meanwhile: nothing must begin that nobody ends.
     if (this.#state === "stopped") return;
+    await this.#operator.start();
+    if ((this.#state as string) === "stopped") return this.#operator.stop();
     this.#startedAtMs = this.#ports.clock.wallMs();
     this.#state = "ready";
     this.#sweep.start();
@@ -265,6 +267,7 @@ class Engine implements NodeEngine {
     this.#state = "stopped";
     this.#sweep.stop();
     this.#fleet.stop();
+    this.#operator.stop();
     for (const connection of [...this.#sessions.connections]) {
       connection.link.cut();
       this.#sessions.gone(connection);

@@ -15,14 +15,15 @@ import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
 import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
-import type { Broker, Clock, PresenceMember } from "../ports.ts";
+import type { Broker, Clock, PresenceMember, Random } from "../ports.ts";
 import { allMembers } from "../presence/all-members.ts";
 import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
 import { rulesOf } from "../session/permission.ts";
 import { asRefused, Refused } from "../session/refusal.ts";
-import type { Revocations } from "../session/revocations.ts";
+import { CLOCK_SKEW_MS, type Revocations } from "../session/revocations.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { COMMANDS_CHANNEL, CommandLog, type Told } from "./command-log.ts";
 import type { NodeControl, OrderOptions, SessionInfo, SessionsQuestion } from "./control.ts";
 import type { Orders } from "./orders.ts";
 import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions.ts";
@@ -30,10 +31,9 @@ import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions
 type Who = { readonly user?: string; readonly session?: string };
 
 /** Revocations carry `beforeMs`: resume tokens issued earlier are refused. */
-type CommandMessage =
+type Command =
   | {
       readonly kind: "disconnect";
-      readonly from: string;
       readonly user?: string;
       readonly session?: string;
       readonly code: CodeName;
@@ -41,7 +41,6 @@ type CommandMessage =
     }
   | {
       readonly kind: "unsubscribe";
-      readonly from: string;
       readonly user?: string;
       readonly session?: string;
       readonly channel: string;
@@ -49,6 +48,7 @@ type CommandMessage =
 
 /** What commands need of the node. */
 export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
+  readonly random: Random;
   readonly clock: Clock;
   readonly broker: Broker;
   readonly contract: Contract;
@@ -75,13 +75,20 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   readonly #parts: CommandNeeds;
   readonly #node: OperatorNode;
   readonly #questions: Questions;
+  readonly #log: CommandLog<Command>;
 
   constructor(parts: CommandNeeds, node: OperatorNode) {
     this.#parts = parts;
     this.#node = node;
     this.#questions = new Questions(parts, (query) => this.sessions(query));
     node.bus.hear<QuestionMessage>(["ask", "answer"], (asked) => this.#questions.heard(asked));
-    node.bus.hear<CommandMessage>(["disconnect", "unsubscribe"], (told) => this.#obey(told));
+    this.#log = new CommandLog<Command>(
+      {
+        ...parts,
+        keptMs: () => parts.settings().timeouts.resumeTtlMs + 2 * CLOCK_SKEW_MS,
+      },
+      (told) => this.#obey(told),
+    );
   }
 
   publish(
@@ -151,7 +158,9 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   }
 
   channels(query: Parameters<NodeControl["channels"]>[0]): Promise<Outcome<readonly string[]>> {
-    return outcomeOf(() => this.#parts.broker.channels(query));
+    // The log of commands is no channel of the application.
+    const after = query.after ?? COMMANDS_CHANNEL;
+    return outcomeOf(() => this.#parts.broker.channels({ ...query, after }));
   }
 
   sessions({ user, after, limit }: Parameters<NodeControl["sessions"]>[0]): readonly SessionInfo[] {
@@ -166,25 +175,24 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     return wanted.slice(0, limit).map((connection) => sessionInfo(connection, nodeId));
   }
 
+  /** Carries out what was commanded before the node started, and hears what comes. */
+  start(): Promise<void> {
+    return this.#log.start();
+  }
+
+  stop(): void {
+    this.#log.stop();
+  }
+
   disconnect(who: Who, { reconnect }: { readonly reconnect: boolean }): Promise<Outcome<void>> {
-    const { settings, clock } = this.#parts;
-    const from = settings().nodeId;
     const code = reconnect ? "disconnected" : "banned";
-    return outcomeOf(() =>
-      this.#parts.broker.bus.send({
-        kind: "disconnect",
-        from,
-        ...named(who),
-        code,
-        beforeMs: reconnect ? 0 : clock.wallMs(),
-      }),
-    );
+    const beforeMs = reconnect ? 0 : this.#parts.clock.wallMs();
+    return outcomeOf(() => this.#log.append({ kind: "disconnect", ...named(who), code, beforeMs }));
   }
 
   unsubscribe(who: Who, channel: string): Promise<Outcome<void>> {
-    const from = this.#parts.settings().nodeId;
     return this.#onChannel(channel, () =>
-      this.#parts.broker.bus.send({ kind: "unsubscribe", from, ...named(who), channel }),
+      this.#log.append({ kind: "unsubscribe", ...named(who), channel }),
     );
   }
 
@@ -239,9 +247,15 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
 
   // ---- from every node ----
 
-  #obey(message: CommandMessage): void {
+  /**
+   * A command that comes late ends what there was when it was given, and not what a client began
+   * anew since. Clocks of nodes may differ.
+   */
+  #obey({ command: message, timeMs, isLate }: Told<Command>): void {
     const { sessions } = this.#parts;
-    const concerned = this.#concerned(message);
+    const concerned = this.#concerned(message).filter(
+      ({ connectedAtMs }) => !isLate || connectedAtMs <= timeMs + CLOCK_SKEW_MS,
+    );
     if (message.kind === "unsubscribe") {
       for (const connection of concerned) {
         if (sessions.endSubscription(connection, message.channel))

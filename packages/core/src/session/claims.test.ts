@@ -8,6 +8,7 @@ import {
   type HarnessOptions,
   TEST_SETTINGS,
 } from "@holdfast/testkit";
+import { COMMANDS_CHANNEL } from "../control/command-log.ts";
 import type { Broker } from "../ports.ts";
 
 const byToken = {
@@ -41,7 +42,9 @@ async function nodeBehindGate() {
   const wrapBroker: NonNullable<HarnessOptions["wrapBroker"]> = (broker) =>
     withMembers(broker, {
       subscribe: async (...args: Parameters<Broker["subscribe"]>) =>
-        gate.then(() => broker.subscribe(...args)),
+        (args[0] === COMMANDS_CHANNEL ? Promise.resolve() : gate).then(() =>
+          broker.subscribe(...args),
+        ),
       presence: withMembers(broker.presence, {
         enter: async (...args: Parameters<Broker["presence"]["enter"]>) =>
           gate.then(() => broker.presence.enter(...args)),

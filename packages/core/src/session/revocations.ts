@@ -8,7 +8,7 @@ const ENTRIES_MAX = 10_000;
  * How far the clock of the node that issued a token may be ahead of the one that ordered the
  * revocation.
  */
-const CLOCK_SKEW_MS = 60_000;
+export const CLOCK_SKEW_MS = 60_000;
 
 /**
  * Users and sessions whose resume tokens issued up to a time are refused. An entry is kept for as

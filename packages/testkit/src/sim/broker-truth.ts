@@ -124,8 +124,9 @@ export class BrokerTruth {
     this.#trace.add(nodeId, "broker fault", what);
   }
 
-  channels(): IterableIterator<string> {
-    return this.#channels.keys();
+  /** Those of clients; what nodes tell each other over streams may be told twice. */
+  channels(): readonly string[] {
+    return [...this.#channels.keys()].filter((name) => name >= " ");
   }
 
   stream(channel: string): StreamOptions | undefined {

@@ -1,0 +1,143 @@
+import { expect, test } from "bun:test";
+import {
+  createEngineHarness,
+  createManualClock,
+  createSeededRandom,
+  type EngineHarness,
+  type HandClient,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
+import { createMemoryBroker } from "../memory-broker/memory-broker.ts";
+import { type Broker, BrokerError, type ChannelListener } from "../ports.ts";
+import { COMMANDS_CHANNEL } from "./command-log.ts";
+
+const ADA = { user: "ada" };
+const contract = { channels: { "chat:{room}": {} } };
+
+/** Nodes on one broker. `isCut` says which of them does not reach it; `reach` makes it do so. */
+async function cluster() {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const cut = new Set<string>();
+  const reconnected = new Map<string, (() => void)[]>();
+  const add = (nodeId: string): Promise<EngineHarness> =>
+    createEngineHarness({
+      contract,
+      clock,
+      broker,
+      tokens: { ada: ADA },
+      settings: { ...TEST_SETTINGS, nodeId },
+      wrapBroker: (view) => cuttable(view, nodeId, { cut, reconnected }),
+    });
+  return {
+    add,
+    lose: (nodeId: string) => cut.add(nodeId),
+    hear: (nodeId: string) => cut.delete(nodeId),
+    reach(nodeId: string) {
+      cut.delete(nodeId);
+      for (const task of reconnected.get(nodeId) ?? []) task();
+    },
+  };
+}
+
+function cuttable<T extends Broker>(
+  view: T,
+  nodeId: string,
+  world: { readonly cut: ReadonlySet<string>; readonly reconnected: Map<string, (() => void)[]> },
+): T {
+  const { subscribe, history } = view;
+  const gone = <R>(act: () => Promise<R>): Promise<R> =>
+    world.cut.has(nodeId) ? Promise.reject(new BrokerError("unavailable", "cut")) : act();
+  view.subscribe = (channel, stream, listener) =>
+    gone(() => subscribe.call(view, channel, stream, deaf(listener)));
+  view.history = (...args) => gone(() => history.apply(view, args));
+  view.onReconnect = (task) => {
+    world.reconnected.set(nodeId, [...(world.reconnected.get(nodeId) ?? []), task]);
+  };
+  const deaf = (listener: ChannelListener): ChannelListener => ({
+    publication: (...args) => void (world.cut.has(nodeId) || listener.publication(...args)),
+    presence: (change) => listener.presence(change),
+    removed: (...args) => listener.removed(...args),
+  });
+  return view;
+}
+
+const ended = async (client: HandClient): Promise<string | undefined> => {
+  const last = (await client.take()).find(({ t }) => t === "goodbye" || t === "unsubscribed");
+  return last?.t === "goodbye" || last?.t === "unsubscribed" ? last.name : undefined;
+};
+
+const RESUME = JSON.stringify({ session: "s", identity: ADA, issuedAtMs: 0 });
+
+test("a command reaches every node, and its answer means that the broker has it", async () => {
+  const { add } = await cluster();
+  const [a, b] = [await add("a"), await add("b")];
+  const client = await b.connect({ token: "ada" });
+  await client.send({ t: "subscribe", id: 2, ch: "chat:a" });
+  await client.take();
+  expect(await a.engine.unsubscribe(ADA, "chat:a")).toMatchObject({ ok: true });
+  expect(await ended(client)).toBe("subscription_ended");
+  expect(await a.engine.disconnect(ADA, { reconnect: true })).toMatchObject({ ok: true });
+  expect(await ended(client)).toBe("disconnected");
+});
+
+test("H5: a node that starts after a ban refuses the resume tokens from before it", async () => {
+  const { add } = await cluster();
+  const a = await add("a");
+  await a.engine.disconnect(ADA, { reconnect: false });
+  const b = await add("b");
+  const client = b.open();
+  await client.send({ t: "connect", id: 1, resume: RESUME });
+  expect(await client.take()).toMatchObject([{ t: "connected", resumed: false }]);
+});
+
+test("H5: a node that was cut off from the broker carries out what it missed when it is back", async () => {
+  const { add, lose, reach } = await cluster();
+  const [a, b] = [await add("a"), await add("b")];
+  const client = await b.connect({ token: "ada" });
+  lose("b");
+  await a.engine.disconnect(ADA, { reconnect: false });
+  await a.advance(30_000);
+  expect(await ended(client)).toBeUndefined();
+  reach("b");
+  await a.settle();
+  expect(await ended(client)).toBe("banned");
+  const again = b.open();
+  await again.send({ t: "connect", id: 1, resume: RESUME });
+  expect(await again.take()).toMatchObject([{ t: "connected", resumed: false }]);
+});
+
+test("a command that comes late does not end what a client began after it", async () => {
+  const { add, lose, reach } = await cluster();
+  const [a, b] = [await add("a"), await add("b")];
+  lose("b");
+  await a.engine.disconnect(ADA, { reconnect: true });
+  await a.advance(90_000);
+  const client = await b.connect({ token: "ada" });
+  reach("b");
+  await a.advance(15_000);
+  expect(await ended(client)).toBeUndefined();
+});
+
+test("a command that was lost on its way is found within ten seconds", async () => {
+  const { add, lose, hear } = await cluster();
+  const [a, b] = [await add("a"), await add("b")];
+  const client = await b.connect({ token: "ada" });
+  lose("b");
+  await a.engine.disconnect(ADA, { reconnect: true });
+  await a.settle();
+  // Nobody tells the node that it missed something.
+  hear("b");
+  await a.advance(11_000);
+  expect(await ended(client)).toBe("disconnected");
+});
+
+test("the log of commands is no channel of the application", async () => {
+  const { add } = await cluster();
+  const a = await add("a");
+  await a.engine.disconnect(ADA, { reconnect: true });
+  expect(await a.engine.channels({ prefix: "", limit: 10 })).toEqual({ ok: true, value: [] });
+  const client = await a.connect();
+  await client.send({ t: "subscribe", id: 2, ch: COMMANDS_CHANNEL });
+  expect(await client.take()).toMatchObject([{ t: "err", name: "channel_invalid" }]);
+});

@@ -1,0 +1,151 @@
+// Owns: commands that every node must carry out, also one that was cut off from the broker or
+// started later. They are publications of a channel that no client can name, kept for as long as
+// they matter.
+import type { StreamOptions } from "@holdfast/contract";
+import type { Publication } from "@holdfast/protocol";
+import type { Broker, ChannelListener, Clock, HistoryPage, Random } from "../ports.ts";
+
+/** Names of clients' channels hold no control characters; this one sorts before all of them. */
+export const COMMANDS_CHANNEL = "\u0001commands";
+
+/** What the log needs of the node. */
+export interface LogNeeds {
+  readonly clock: Clock;
+  readonly random: Pick<Random, "next">;
+  readonly broker: Pick<
+    Broker,
+    "history" | "onReconnect" | "publish" | "subscribe" | "unsubscribe"
+  >;
+  /** How long a command matters. */
+  keptMs(): number;
+  background(what: string, work: Promise<unknown>): void;
+}
+
+/** A command is at least as old as this when it is read instead of told. */
+export interface Told<C> {
+  readonly command: C;
+  /** When the broker took it. */
+  readonly timeMs: number;
+  /** It was read from the log: the node was away, or has just started. */
+  readonly isLate: boolean;
+}
+
+/** Commands kept; the oldest go first. */
+const KEPT_MAX = 10_000;
+const PAGE_MAX = 500;
+/** A command that was lost on its way is found by this. */
+const LOOK_MS = 10_000;
+const RETRY_FIRST_MS = 250;
+const RETRY_MS_MAX = 5000;
+
+export class CommandLog<C> implements ChannelListener {
+  readonly #ports: LogNeeds;
+  readonly #obey: (told: Told<C>) => void;
+  #epoch = "";
+  #offset = 0;
+  #isReading = false;
+  #isRunning = false;
+  #cancelLook = (): void => {};
+
+  constructor(ports: LogNeeds, obey: (told: Told<C>) => void) {
+    this.#ports = ports;
+    this.#obey = obey;
+    ports.broker.onReconnect(() => this.#look());
+  }
+
+  /** Carries out what is kept, then what comes. Rejects with BrokerError. */
+  async start(): Promise<void> {
+    const { epoch } = await this.#ports.broker.subscribe(COMMANDS_CHANNEL, this.#stream(), this);
+    this.#epoch = epoch;
+    await this.#readOn();
+    this.#isRunning = true;
+    this.#lookLater();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    this.#cancelLook();
+    this.#ports.broker.unsubscribe(COMMANDS_CHANNEL);
+  }
+
+  /** Resolves when the broker has it: every node will carry it out. Rejects with BrokerError. */
+  async append(command: C): Promise<void> {
+    const payload = { kind: "json", text: JSON.stringify(command) } as const;
+    await this.#ports.broker.publish(COMMANDS_CHANNEL, this.#stream(), { payload });
+  }
+
+  // ---- from the broker ----
+
+  publication(publication: Publication, epoch: string): void {
+    const isKnown = epoch === this.#epoch && publication.offset <= this.#offset;
+    if (isKnown || !this.#isRunning) return;
+    const isNext = epoch === this.#epoch && publication.offset === this.#offset + 1;
+    if (isNext && !this.#isReading) this.#carryOut(publication, false);
+    else this.#look();
+  }
+
+  removed(): void {}
+
+  presence(): void {}
+
+  // ---- reading ----
+
+  #look(): void {
+    if (!this.#isRunning || this.#isReading) return;
+    this.#ports.background("commands", this.#readUntilDone());
+  }
+
+  #lookLater(): void {
+    this.#cancelLook();
+    this.#cancelLook = this.#ports.clock.after(LOOK_MS, () => {
+      this.#look();
+      this.#lookLater();
+    });
+  }
+
+  async #readUntilDone(): Promise<void> {
+    for (let attempt = 0; this.#isRunning; attempt++) {
+      const isDone = await this.#readOn().then(
+        () => true,
+        () => false,
+      );
+      if (isDone) return;
+      const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
+      await new Promise<void>((resolve) =>
+        this.#ports.clock.after(delayMs * (0.5 + this.#ports.random.next() / 2), resolve),
+      );
+    }
+  }
+
+  async #readOn(): Promise<void> {
+    this.#isReading = true;
+    try {
+      for (let page = await this.#page(); ; page = await this.#page()) {
+        if (page.epoch !== this.#epoch) {
+          this.#epoch = page.epoch;
+          this.#offset = 0;
+          continue;
+        }
+        for (const publication of page.publications) this.#carryOut(publication, true);
+        if (page.publications.length === 0 || this.#offset >= page.head) return;
+      }
+    } finally {
+      this.#isReading = false;
+    }
+  }
+
+  #page(): Promise<HistoryPage> {
+    const query = { after: this.#offset, limit: PAGE_MAX };
+    return this.#ports.broker.history(COMMANDS_CHANNEL, this.#stream(), query);
+  }
+
+  #carryOut({ offset, payload, timeMs }: Publication, isLate: boolean): void {
+    this.#offset = Math.max(this.#offset, offset);
+    if (payload.kind !== "json") return;
+    this.#obey({ command: JSON.parse(payload.text) as C, timeMs, isLate });
+  }
+
+  #stream(): StreamOptions {
+    return { cls: "durable", sizeMax: KEPT_MAX, ttlMs: this.#ports.keptMs() };
+  }
+}
