@@ -22,20 +22,30 @@ const row = (
 ): MetricRow => ({ type, unit, labels, help });
 
 export const METRICS = {
-  holdfast_build_info: row("gauge", "always 1", ["node", "revision", "version"], "What runs here."),
-  holdfast_node_state: row("gauge", "0 or 1", ["state"], "1 for the state that the node is in."),
+  holdfast_build_info: row(
+    "gauge",
+    "always 1",
+    ["node", "revision", "version"],
+    "The node's id, revision and version.",
+  ),
+  holdfast_node_state: row(
+    "gauge",
+    "0 or 1",
+    ["state"],
+    "1 for the present state of the node, 0 for the others.",
+  ),
   holdfast_ready: row("gauge", "0 or 1", [], "Whether the last readiness check said ready."),
   holdfast_connections: row(
     "gauge",
     "connections",
     [],
-    "Open client connections, those before their connect frame included.",
+    "Open client connections, also those that have not sent their connect frame yet.",
   ),
   holdfast_connections_max: row(
     "gauge",
     "connections",
     [],
-    "Most connections that the node takes: option `limits.connectionsMax`.",
+    "Most connections that the node accepts: option `limits.connectionsMax`.",
   ),
   holdfast_sessions: row("gauge", "sessions", [], "Sessions on this node."),
   holdfast_subscriptions: row(
@@ -49,44 +59,44 @@ export const METRICS = {
     "gauge",
     "bytes",
     [],
-    "Bytes accepted for clients and not yet taken by the network.",
+    "Bytes queued for clients that the network has not taken yet.",
   ),
   holdfast_reconnect_window_seconds: row(
     "gauge",
     "seconds",
     [],
-    "Window over which clients are told to spread their return.",
+    "Window over which the node tells clients to spread their return.",
   ),
 
   holdfast_handshakes_total: row(
     "counter",
     "handshakes",
     ["outcome", "code"],
-    "Answered first frames; outcome is `connected`, `resumed`, `moved` or `refused`.",
+    "First frames that the node answered. The outcome is `connected`, `resumed`, `moved` or `refused`.",
   ),
   holdfast_handshake_seconds: row(
     "histogram",
     "seconds",
     ["outcome"],
-    "From the socket's opening to the answer to its first frame.",
+    "Time from the opening of a socket to the answer to its first frame.",
   ),
   holdfast_sockets_refused_total: row(
     "counter",
     "requests",
     ["reason"],
-    "Requests for a socket refused before the upgrade; reason is `full`, `origin`, `not_websocket` or `upgrade_failed`.",
+    "Requests for a socket that were refused before the upgrade. The reason is `full`, `origin`, `not_websocket` or `upgrade_failed`.",
   ),
   holdfast_forwarded_unread_total: row(
     "counter",
     "requests",
     ["reason"],
-    "Requests whose proxy's word about the client was not taken; reason is `untrusted` (the peer is not in `trustedProxies`) or `unreadable`.",
+    "Requests whose forwarded headers the node did not use. The reason is `untrusted` (the peer is not in `trustedProxies`) or `unreadable`.",
   ),
   holdfast_certificate_expiry_timestamp_seconds: row(
     "gauge",
     "seconds since 1970",
     [],
-    "When the certificate of the public listener ends; 0 without TLS.",
+    "When the certificate of the public listener ends. 0 without TLS.",
   ),
   holdfast_auth_failures_total: row(
     "counter",
@@ -98,13 +108,13 @@ export const METRICS = {
     "counter",
     "fetches",
     ["outcome"],
-    "Fetches of the JWKS URL; outcome is `ok` or `failed`.",
+    "Fetches of the JWKS URL. The outcome is `ok` or `failed`.",
   ),
   holdfast_connections_ended_total: row(
     "counter",
     "connections",
     ["code"],
-    "Ended sessions' connections; `none`: the client left.",
+    "Connections with a session that ended. The code is that of the goodbye, or `none` if the client left.",
   ),
   holdfast_connection_seconds: row(
     "histogram",
@@ -117,13 +127,13 @@ export const METRICS = {
     "counter",
     "publications",
     ["class", "outcome"],
-    "Answered publishes; outcome is `ok`, `duplicate` or the name of a code.",
+    "Answered publishes. The outcome is `ok`, `duplicate` or the name of a code.",
   ),
   holdfast_publish_seconds: row(
     "histogram",
     "seconds",
     ["class"],
-    "From a publish's arrival to its answer.",
+    "Time from a publish's arrival to its answer.",
   ),
   holdfast_deliveries_total: row(
     "counter",
@@ -135,25 +145,25 @@ export const METRICS = {
     "histogram",
     "seconds",
     ["class"],
-    "From the broker's taking a publication to its handing to a connection, for each delivery.",
+    "Time from the moment when the broker accepted a publication until it went to a connection, for each delivery.",
   ),
   holdfast_slow_consumers_total: row(
     "counter",
     "times",
     ["policy"],
-    "Subscriptions that began to lag and connections closed for it, by what was done.",
+    "Subscriptions that began to lag, by policy. For `disconnect`: connections that were closed for it.",
   ),
   holdfast_held_total: row(
     "counter",
     "times",
     ["reason"],
-    "Times that what a client asked for had to wait: for `room`, because its answers do not leave, or for its `budget`.",
+    "Times that a client's requests had to wait. The reason is `room` (its answers do not leave) or `budget`.",
   ),
   holdfast_recoveries_total: row(
     "counter",
     "recoveries",
     ["outcome"],
-    "Subscriptions with a position that caught up; outcome is `full` or `gap`.",
+    "Subscriptions with a position that caught up. The outcome is `full` or `gap`.",
   ),
   holdfast_recovered_publications: row(
     "histogram",
@@ -165,7 +175,7 @@ export const METRICS = {
     "counter",
     "gaps",
     ["reason"],
-    "Gaps declared to subscribers; reason is `history`, `epoch` or `dropped`.",
+    "Gaps declared to subscribers. The reason is `history`, `epoch` or `dropped`.",
   ),
   holdfast_gap_publications_total: row(
     "counter",
@@ -177,7 +187,7 @@ export const METRICS = {
     "counter",
     "holes",
     ["outcome"],
-    "Holes found in what the broker sent; outcome is `repaired` or `declared`.",
+    "Holes found in what the broker sent. The outcome is `repaired` or `declared`.",
   ),
   holdfast_hole_publications_total: row(
     "counter",
@@ -195,20 +205,20 @@ export const METRICS = {
     "counter",
     "calls",
     ["method", "outcome"],
-    "Answered RPCs; outcome is `ok` or the name of a code.",
+    "Answered RPCs. The outcome is `ok` or the name of a code.",
   ),
   holdfast_rpc_seconds: row(
     "histogram",
     "seconds",
     ["method"],
-    "From an RPC's arrival to its answer.",
+    "Time from an RPC's arrival to its answer.",
   ),
 
   holdfast_client_reports_total: row(
     "counter",
     "reports",
     [],
-    "Reports of clients on what their applications experienced.",
+    "Reports of clients about what their applications noticed.",
   ),
   holdfast_client_reconnects_total: row(
     "counter",
@@ -245,44 +255,44 @@ export const METRICS = {
     "histogram",
     "seconds",
     [],
-    "Longest time in each report from losing a connection to being caught up again.",
+    "Longest time in each report from a lost connection until the client was caught up again.",
   ),
 
   holdfast_drain_sessions: row(
     "gauge",
     "sessions",
     [],
-    "Sessions that the drain began with; 0 without a drain.",
+    "Sessions at the beginning of the drain. 0 without a drain.",
   ),
   holdfast_drain_remaining_sessions: row(
     "gauge",
     "sessions",
     [],
-    "Sessions that the drain has still to move; 0 without a drain.",
+    "Sessions that the drain has still to move. 0 without a drain.",
   ),
   holdfast_drain_asked_sessions: row(
     "gauge",
     "sessions",
     [],
-    "Of those, sessions that were asked to move and are still here.",
+    "Sessions of the drain that were asked to move and are still here.",
   ),
   holdfast_drain_deadline_seconds: row(
     "gauge",
     "seconds",
     [],
-    "Until the running drain cuts whoever is left; 0 without one.",
+    "Time until the running drain cuts the sessions that are left. 0 without a drain.",
   ),
   holdfast_drain_steps_total: row(
     "counter",
     "sessions, or drains for `started`, `finished`, `undone`",
     ["step"],
-    "What drains did.",
+    "Steps of drains.",
   ),
   holdfast_orders_total: row(
     "counter",
     "orders",
     ["order", "outcome"],
-    "Orders of the HTTP API to a node: `obeyed` and `refused` (for a lower token) by the node that took them, `expired` by the node that gave them.",
+    "Orders of the HTTP API to a node. The node that received an order counts `obeyed` or `refused` (for a lower token). The node that sent it counts `expired`.",
   ),
 
   holdfast_broker_up: row(
@@ -291,20 +301,20 @@ export const METRICS = {
     [],
     "Whether the last probe that was published through the broker arrived.",
   ),
-  holdfast_broker_bytes: row(
-    "gauge",
-    "bytes",
-    [],
-    "Memory that the broker took when it last said.",
-  ),
+  holdfast_broker_bytes: row("gauge", "bytes", [], "Memory of the broker, as it last reported."),
   holdfast_broker_limit_bytes: row(
     "gauge",
     "bytes",
     [],
-    "Memory at which it is full. 0: no limit.",
+    "Memory at which the broker is full. 0: no limit.",
   ),
-  holdfast_broker_presence_bytes: row("gauge", "bytes", [], "Of it presence; 0 with Redis."),
-  holdfast_broker_channels: row("gauge", "channels", [], "Channels in it; 0 with Redis."),
+  holdfast_broker_presence_bytes: row(
+    "gauge",
+    "bytes",
+    [],
+    "Memory of presence in the broker. 0 with Redis.",
+  ),
+  holdfast_broker_channels: row("gauge", "channels", [], "Channels in the broker. 0 with Redis."),
   holdfast_broker_losses_total: row(
     "counter",
     "times",
@@ -315,20 +325,20 @@ export const METRICS = {
     "counter",
     "renewals",
     ["outcome"],
-    "Renewals of the lease of this node's members; outcome is `ok`, `failed`, or `late`: it had run out, and they had left.",
+    "Renewals of the lease of this node's members. The outcome is `ok`, `failed`, or `late`: the lease had run out, and the members had left.",
   ),
 
   holdfast_handshake_capacity: row(
     "gauge",
     "handshakes per second",
     [],
-    "A: set-ups a second that the node can take now, as measured.",
+    "Handshakes a second that the node can take now, as it measures. docs/operations/draining.md calls it A.",
   ),
   holdfast_nodes: row(
     "gauge",
     "nodes",
     ["state"],
-    "Nodes of the cluster that this one knows, itself included, by state.",
+    "Nodes of the cluster that this node knows, itself included, by state.",
   ),
   holdfast_node_changes_total: row(
     "counter",
@@ -340,7 +350,7 @@ export const METRICS = {
     "counter",
     "sessions",
     [],
-    "Sessions asked to move to even out load.",
+    "Sessions that rebalancing asked to move.",
   ),
 
   holdfast_http_requests_total: row(
@@ -353,7 +363,7 @@ export const METRICS = {
     "histogram",
     "seconds",
     ["route"],
-    "From a request's arrival to its answer.",
+    "Time from a request's arrival to its answer.",
   ),
 
   holdfast_event_loop_lag_seconds: row(
@@ -366,9 +376,9 @@ export const METRICS = {
     "gauge",
     "seconds",
     [],
-    "The worst such lag of the last 15 to 30 seconds.",
+    "The longest lag of the event loop in the last 15 to 30 seconds.",
   ),
-  holdfast_heap_bytes: row("gauge", "bytes", [], "Memory in use by the runtime's heap."),
+  holdfast_heap_bytes: row("gauge", "bytes", [], "Memory that the runtime's heap uses."),
   process_resident_memory_bytes: row("gauge", "bytes", [], "Resident memory of the process."),
   process_cpu_user_seconds_total: row("counter", "seconds", [], "User CPU time of the process."),
   process_cpu_system_seconds_total: row(
@@ -382,13 +392,13 @@ export const METRICS = {
     "counter",
     "times",
     ["where"],
-    "Things that must not happen and did. Anything above 0 deserves a look at the log.",
+    "Times that the node met a state that must not be. If it is above 0, read the log.",
   ),
   holdfast_log_suppressed_total: row(
     "counter",
     "lines",
     [],
-    "Log lines held back by the rate limit.",
+    "Log lines that the rate limit suppressed.",
   ),
 } as const satisfies Record<string, MetricRow>;
 export type MetricName = keyof typeof METRICS;

@@ -14,7 +14,7 @@ export const ENGINE_OPTIONS = {
       min: 4 * KIB,
       max: 64 * MIB,
       description:
-        "Largest WebSocket message that is read. 1 MiB holds a thousand subscribe frames at once and one publication of the largest size.",
+        "Largest WebSocket message that the node reads. 1 MiB holds a thousand subscribe frames, or one publication of the largest size.",
     }),
     dataBytesMax: bytes({
       default: 64 * KIB,
@@ -22,7 +22,7 @@ export const ENGINE_OPTIONS = {
       max: 16 * MIB,
       live: true,
       description:
-        "Largest data of one publication, presence entry or call. 64 KiB is far above chat and telemetry, and far below what would fill a queue.",
+        "Largest data of one publication, presence entry or call. 64 KiB is much more than chat and telemetry need, and much less than a queue holds.",
     }),
     subscriptionsMax: integer({
       default: 1000,
@@ -30,7 +30,7 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       live: true,
       description:
-        "Subscriptions of a connection. An application that needs more usually wants fewer, wider channels.",
+        "Subscriptions of a connection. If an application needs more, it should usually have fewer and wider channels.",
     }),
     channelLengthMax: integer({
       default: CHANNEL_LENGTH_CEILING,
@@ -46,7 +46,7 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "Publishes and presence changes of a connection. 100 lets a cursor move at 60 a second and leaves room for the rest.",
+        "Publishes and presence changes of a connection. With 100 a cursor can move 60 times a second, and 40 are left for the rest.",
     }),
     rpcsPerSecondMax: decimal({
       default: 50,
@@ -55,7 +55,7 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "Calls and token refreshes of a connection. 50 is above what a person's clicks cause and below what a loop does.",
+        "Calls and token refreshes of a connection. 50 is more than a person's clicks cause, and less than a loop causes.",
     }),
     framesPerSecondMax: decimal({
       default: 1000,
@@ -64,7 +64,7 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "All frames of a connection together. With the burst a returning client can ask for all its subscriptions at once.",
+        "All frames of a connection together. With the burst, a returning client can send all its subscriptions at once.",
     }),
     receivedBytesPerSecondMax: bytes({
       default: 2 * MIB,
@@ -72,7 +72,7 @@ export const ENGINE_OPTIONS = {
       max: 1024 * MIB,
       live: true,
       description:
-        "Bytes of messages of a connection in a second. Over it the node reads on later. 2 MiB hold twenty publications of the largest size as base64.",
+        "Bytes of messages of a connection in a second. If a client sends more, the node reads it later. 2 MiB hold twenty publications of the largest size as base64.",
     }),
     answeredBytesPerSecondMax: bytes({
       default: 4 * MIB,
@@ -80,7 +80,7 @@ export const ENGINE_OPTIONS = {
       max: 4096 * MIB,
       live: true,
       description:
-        "Bytes in a second that a connection is answered with, and that are read from the broker for it. Over it its next requests wait. 4 MiB is more than most networks bring to a client.",
+        "Bytes a second of the answers to a connection, and of what the node reads from the broker for it. At the limit its next requests wait. 4 MiB is more than most networks carry to a client.",
     }),
     burstFactor: decimal({
       default: 4,
@@ -88,21 +88,22 @@ export const ENGINE_OPTIONS = {
       max: 100,
       live: true,
       description:
-        "How many seconds' worth of each rate may be used at once. 4 lets a client that was offline send what it queued.",
+        "How many seconds' worth of each rate a client may use at once. With 4, a client that was offline can send what it queued.",
     }),
     rpcsInFlightMax: integer({
       default: 32,
       min: 1,
       max: 10_000,
       live: true,
-      description: "Unanswered calls of a connection. 32 is a page that loads everything at once.",
+      description:
+        "Unanswered calls of a connection. 32 is enough for a page that loads everything at once.",
     }),
     connectionsMax: integer({
       default: 10_000,
       min: 1,
       max: 1_000_000,
       description:
-        "Connections of the node; must stay below the process's limit of open files. 10,000 need about 100 MB and drain in 20 s.",
+        "Connections of the node. The process's limit of open files must be higher. 10,000 need about 100 MB and drain in 20 s.",
     }),
     connectionsPerAddressMax: integer({
       default: 5000,
@@ -110,7 +111,7 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "Connections from one address. Half a node: behind a proxy that is not in trustedProxies everyone has the proxy's address, so a low figure would cut off real users.",
+        "Connections from one address. The default is half a node. Behind a proxy that is not in trustedProxies, all clients have the proxy's address, and a low limit would refuse real users.",
     }),
     connectionsPerUserMax: integer({
       default: 100,
@@ -118,7 +119,7 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "Connections of one user on the node. Sessions that come back may be as many as all known nodes together allow. 100 is many tabs and devices, and few for a stolen token.",
+        "Connections of one user on the node. Sessions that come back may use the limits of all known nodes together. 100 is enough for many tabs and devices, and little for a thief of a token.",
     }),
     membersMax: integer({
       default: 2000,
@@ -126,7 +127,7 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       live: true,
       description:
-        "Members of a channel's presence. Every watcher is told of every member: beyond 2,000 show a count instead.",
+        "Members of a channel's presence. Every watcher is told of every member. If a channel has more than 2,000, show a count instead.",
     }),
     presencePerConnectionMax: integer({
       default: 100,
@@ -134,7 +135,7 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       live: true,
       description:
-        "Presence entries and watches of a connection. A session that comes back may enter as many channels whatever limits.publishesPerSecondMax says. 100 rooms on one page is a lot.",
+        "Presence entries and watches of a connection. A session that comes back may enter this many channels at once: limits.publishesPerSecondMax does not count them. Few pages have 100 rooms.",
     }),
     handshakesInFlightMax: integer({
       default: 1000,
@@ -152,7 +153,7 @@ export const ENGINE_OPTIONS = {
       max: 5 * MINUTE_MS,
       live: true,
       description:
-        "From the opening of a socket to its first frame. 10 s is enough for a slow phone and too little to hold a slot for free.",
+        "Longest time from the opening of a socket to its first frame. 10 s is enough for a slow phone. Silent sockets do not hold their slots for longer.",
     }),
     idleMs: duration({
       default: 60_000,
@@ -160,7 +161,7 @@ export const ENGINE_OPTIONS = {
       max: 60 * MINUTE_MS,
       live: true,
       description:
-        "A connection from which nothing came for this long is closed. After half of it the node sends a WebSocket ping, whose answer counts: hidden pages run their timers once a minute.",
+        "The node closes a connection from which nothing came for this long. After half of the time it sends a WebSocket ping, and the answer counts. Hidden pages run their timers only once a minute.",
     }),
     pingMs: duration({
       default: 25_000,
@@ -168,14 +169,14 @@ export const ENGINE_OPTIONS = {
       max: 30 * MINUTE_MS,
       live: true,
       description:
-        "How often clients ping. 25 s keeps a connection alive through proxies that cut silent ones after 30 to 60 s.",
+        "How often clients ping. 25 s keeps connections open through proxies that cut silent ones after 30 to 60 s.",
     }),
     rpcMs: duration({
       default: 10_000,
       min: 10,
       max: 10 * MINUTE_MS,
       live: true,
-      description: "Longest that a call may take; callers may ask for less.",
+      description: "Longest time for a call. A caller may ask for less.",
     }),
     presenceGraceMs: duration({
       default: 10_000,
@@ -183,7 +184,7 @@ export const ENGINE_OPTIONS = {
       max: 10 * MINUTE_MS,
       live: true,
       description:
-        "How long a member stays whose connection was lost. 10 s covers a reload, a change of network and a node's restart.",
+        "How long a member stays after its connection was lost. 10 s is enough for a reload, a change of network and a node's restart.",
     }),
     presenceLeaseMs: duration({
       default: 30_000,
@@ -191,7 +192,7 @@ export const ENGINE_OPTIONS = {
       max: 60 * MINUTE_MS,
       live: true,
       description:
-        "How long the members of a node stay that died without a word. Nodes renew at a third of it, so two renewals may fail.",
+        "How long a node's members stay after the node died. A node renews the lease after a third of the time, so two renewals may fail.",
     }),
     presenceCoalesceMs: duration({
       default: 100,
@@ -199,14 +200,14 @@ export const ENGINE_OPTIONS = {
       max: 10_000,
       live: true,
       description:
-        "Presence changes are gathered for this long. 100 ms is not noticed and turns a herd's joins into a few frames.",
+        "The node collects presence changes for this long. Nobody notices 100 ms, and the joins of a mass reconnect become a few frames.",
     }),
     resumeTtlMs: duration({
       default: 5 * MINUTE_MS,
       min: 5000,
       max: 24 * 60 * MINUTE_MS,
       description:
-        "How long a resume token is good. 5 minutes outlast the return of a whole node's clients; newer tokens come with pongs.",
+        "How long a resume token is good. All clients of a node can return within 5 minutes. Pongs bring newer tokens.",
     }),
   },
   flow: {
@@ -216,21 +217,22 @@ export const ENGINE_OPTIONS = {
       max: 64 * MIB,
       live: true,
       description:
-        "Unsent bytes above which a connection's subscriptions lag and their slow-consumer policy begins.",
+        "If a connection has more unsent bytes than this, its subscriptions lag and their slow-consumer policy begins.",
     }),
     queueBytesMax: bytes({
       default: MIB,
       min: 16 * KIB,
       max: 256 * MIB,
       description:
-        "Unsent bytes above which a connection is closed as a slow consumer. 10,000 such connections would take 10 GB: lower it on small nodes.",
+        "If a connection has more unsent bytes than this, the node closes it as a slow consumer. 10,000 such connections would take 10 GB. Lower it on small nodes.",
     }),
     lagMsMax: duration({
       default: 30_000,
       min: 100,
       max: 10 * MINUTE_MS,
       live: true,
-      description: "A connection that lags for longer is closed as a slow consumer.",
+      description:
+        "If a connection lags for longer than this, the node closes it as a slow consumer.",
     }),
     chunkBytes: bytes({
       default: 64 * KIB,
@@ -238,7 +240,7 @@ export const ENGINE_OPTIONS = {
       max: 16 * MIB,
       live: true,
       description:
-        "Publications in one chunk of a recovery. A small part of the queue, so that live traffic of other channels is not held up.",
+        "Bytes of publications in one chunk of a recovery. It is a small part of the queue, so that live traffic of other channels does not wait.",
     }),
     groupFrom: integer({
       default: 50,
@@ -246,7 +248,7 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "Rooms with at least this many subscribers go through the transport's own fan-out; below, a send for each socket costs the same and reports who is slow.",
+        "For channels with at least this many subscribers, the node uses the transport's own fan-out. For smaller ones it sends to each socket: that costs the same, and shows which client is slow.",
     }),
   },
   ring: {
@@ -256,7 +258,7 @@ export const ENGINE_OPTIONS = {
       max: 100_000,
       live: true,
       description:
-        "Recent publications of each channel in the node's memory, which serve returning clients without the broker.",
+        "Recent publications of each channel in the node's memory. With them, the node serves returning clients without the broker.",
     }),
     bytesMax: bytes({
       default: 256 * KIB,
@@ -274,7 +276,7 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "Set-ups a second that the node takes (A). Measure yours: 500 leaves half of one core with signed tokens, less where TLS ends here.",
+        "Handshakes a second that the node takes (A in docs/operations/draining.md). Measure yours. With signed tokens, 500 leaves half of one core free, and less if the node does TLS.",
     }),
     resumeReserve: decimal({
       default: 0.3,
@@ -282,14 +284,14 @@ export const ENGINE_OPTIONS = {
       max: 0.9,
       live: true,
       description:
-        "Share of A that only resumes may use, so that newcomers cannot keep those out who were here.",
+        "Share of admission.handshakesPerSecond that only returning sessions may use. So new clients cannot keep them out.",
     }),
     windowMinMs: duration({
       default: 500,
       min: 0,
       max: 10 * MINUTE_MS,
       live: true,
-      description: "Least window over which clients are told to spread their return.",
+      description: "Shortest window over which clients are told to spread their return.",
     }),
   },
   fleet: {
@@ -298,7 +300,7 @@ export const ENGINE_OPTIONS = {
       min: 100,
       max: MINUTE_MS,
       live: true,
-      description: "How often a node tells the others how it is.",
+      description: "How often a node tells the others its figures.",
     }),
     nodeLeaseMs: duration({
       default: 5000,
@@ -306,7 +308,7 @@ export const ENGINE_OPTIONS = {
       max: 10 * MINUTE_MS,
       live: true,
       description:
-        "A node that says nothing for this long is dead to the others. Five times fleet.figuresMs lets four words be lost.",
+        "If a node says nothing for this long, it counts as dead. At five times fleet.figuresMs, four messages may be lost.",
     }),
     lagMsMax: duration({
       default: 250,
@@ -314,7 +316,7 @@ export const ENGINE_OPTIONS = {
       max: MINUTE_MS,
       live: true,
       description:
-        "With an event loop later than this a node takes fewer set-ups, and drains towards it go slower.",
+        "If a node's event loop is later than this, the node takes fewer handshakes, and other nodes drain more slowly.",
     }),
     askMs: duration({
       default: 1000,
@@ -322,27 +324,29 @@ export const ENGINE_OPTIONS = {
       max: MINUTE_MS,
       live: true,
       description:
-        "How long a question to all nodes waits; nodes that did not answer are named in the result.",
+        "How long a question to all nodes waits for answers. The result names the nodes that did not answer.",
     }),
     rebalance: boolean({
       default: true,
       live: true,
       description:
-        "Moves sessions away from a node that has more than the mean of all, for instance after one joined.",
+        "Moves sessions away from a node that has more than the mean of all nodes, for instance after a node joined.",
     }),
     rebalanceTolerance: decimal({
       default: 0.1,
       min: 0,
       max: 10,
       live: true,
-      description: "Share above the mean that is let be.",
+      description:
+        "A node moves sessions only if it has more than the mean of all nodes by this share. 0.1 means 10 % more.",
     }),
     rebalanceSessionsMin: integer({
       default: 20,
       min: 1,
       max: 1_000_000,
       live: true,
-      description: "Differences below this many sessions are let be.",
+      description:
+        "A node moves sessions only if it has at least this many more than the mean of all nodes.",
     }),
     rebalancePerSecond: decimal({
       default: 50,
@@ -351,14 +355,14 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "Sessions that a node gives away at most while it evens out load. Slow: nobody waits for it.",
+        "Most sessions that a node moves in a second while it rebalances. It can be slow, because nobody waits for it.",
     }),
     rebalanceCooldownMs: duration({
       default: 30_000,
       min: 0,
       max: 60 * MINUTE_MS,
       live: true,
-      description: "Between one evening out and the next.",
+      description: "Time between one rebalancing and the next.",
     }),
   },
   drain: {
@@ -368,7 +372,7 @@ export const ENGINE_OPTIONS = {
       max: 10 * MINUTE_MS,
       live: true,
       description:
-        'Between "not ready" and the first goodbye, until balancers know. With the window it fits into Kubernetes\' default grace of 30 s.',
+        'Time between "not ready" and the first goodbye, in which balancers learn of it. With the window it fits into Kubernetes\' default grace period of 30 s.',
     }),
     windowMs: duration({
       default: 20_000,
@@ -376,7 +380,7 @@ export const ENGINE_OPTIONS = {
       max: 24 * 60 * MINUTE_MS,
       live: true,
       description:
-        "From the first goodbye to the deadline. Give more, and a longer grace period, to nodes with more connections.",
+        "Time from the first goodbye to the deadline. If nodes have more connections, make it longer, and the grace period, too.",
     }),
     perSecondMax: decimal({
       default: 500,
@@ -385,7 +389,7 @@ export const ENGINE_OPTIONS = {
       unit: "/s",
       live: true,
       description:
-        "Most sessions that leave in a second, unless the deadline demands more: what the other nodes can take.",
+        "Most sessions that leave in a second, unless the deadline needs more. It should be what the other nodes can take.",
     }),
   },
 } as const;

@@ -43,7 +43,7 @@ export const OPTIONS = {
     allowed: "1 to 64 letters, digits, dots, dashes, underscores",
     check: (id) => /^[\w.-]{1,64}$/.test(id),
     description:
-      "Name of the node, unique among running nodes. Random when absent, which is right unless names must be known beforehand.",
+      "Name of the node, unique among running nodes. If it is absent, the name is random. Set it only if names must be known before the start.",
   }),
   revision: text({
     default: "unversioned",
@@ -56,38 +56,38 @@ export const OPTIONS = {
     allowed: "an address or host name",
     check: isHost,
     description:
-      "Address of the public listener. All by default, because balancers and other pods must reach it; `holdfast dev` listens on loopback.",
+      "Address of the public listener. The default is all addresses, because balancers and other pods must reach it. `holdfast dev` listens on loopback.",
   }),
   port: integer({
     default: 8000,
     min: 0,
     max: 65_535,
-    description: "Port of the public listener: `/connect` and `/api/v1`. 0 takes a free one.",
+    description: "Port of the public listener: `/connect` and `/api/v1`. 0 takes a free port.",
   }),
   internalHost: text({
     default: "0.0.0.0",
     allowed: "an address or host name",
     check: isHost,
     description:
-      "Address of the internal listener. All by default, because probes come from the machine's address; keep its port inside the cluster.",
+      "Address of the internal listener. The default is all addresses, because probes come from the machine's address. Keep its port inside the cluster.",
   }),
   internalPort: integer({
     default: 9000,
     min: 0,
     max: 65_535,
     description:
-      "Port of the internal listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free one.",
+      "Port of the internal listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free port.",
   }),
   reusePort: boolean({
     default: false,
     description:
-      "Shares the ports with other processes that say so too, so that a new process listens before the old one stops. Off: a second node on a port is an error.",
+      "Shares the ports with other processes that have this option on. So a new process can listen before the old one stops. If it is off, a second node on a port is an error.",
   }),
   contract: optionalText({
     allowed: "a path of a .ts, .js or .mjs file",
     check: (path) => /\.[mc]?[jt]s$/.test(path),
     description:
-      "File that exports the contract. Without it the node knows the channels of option `channels` only; `holdfast dev` looks for holdfast.config.ts.",
+      "File that exports the contract. Without it, the node knows only the channels of option `channels`. `holdfast dev` looks for holdfast.config.ts.",
   }),
   channels: structured({
     kind: "map",
@@ -95,7 +95,7 @@ export const OPTIONS = {
     allowed: CHANNELS_ALLOWED,
     read: readChannels,
     description:
-      "Channels of a node without a contract file: patterns and their rules, the first that matches wins.",
+      "Channels of a node without a contract file: patterns and their rules. The first pattern that matches a name decides.",
   }),
   broker: {
     url: text({
@@ -104,12 +104,12 @@ export const OPTIONS = {
       allowed: BROKER_URL_ALLOWED,
       check: isBrokerUrl,
       description:
-        "What carries publications between nodes. `memory:` is this process alone, and ends with it. Redis 7 or Valkey: `redis://user:password@host:6379/0`, `rediss://` with TLS, `redis+sentinel://host:26379,host:26379/name`, `redis+cluster://host:6379,host:6379`, or several `redis://` addresses separated by commas (docs/operations/redis.md).",
+        "What carries publications between nodes. `memory:` serves this process alone, and its data ends with the process. Redis 7 or Valkey: `redis://user:password@host:6379/0`, `rediss://` with TLS, `redis+sentinel://host:26379,host:26379/name`, `redis+cluster://host:6379,host:6379`, or several `redis://` addresses separated by commas (docs/operations/redis.md).",
     }),
     allowNonDurable: boolean({
       default: false,
       description:
-        "Runs durable channels on a broker whose data ends with its process, for development. Off: a contract with such channels is refused.",
+        "Allows durable channels on a broker whose data ends with its process, for development. If it is off, a contract with such channels is refused.",
     }),
   },
   auth: {
@@ -125,7 +125,7 @@ export const OPTIONS = {
         allowed: `at least ${SECRET_LENGTH_MIN} characters`,
         check: longEnough,
         description:
-          "Second secret for tokens signed with HS256: the one before, while tokens that it signed are still in use.",
+          "Second secret for tokens signed with HS256: the previous one, while its tokens are still in use.",
       }),
       publicKey: optionalText({
         allowed: "a PEM public key, a JWK or a JWK set",
@@ -134,13 +134,13 @@ export const OPTIONS = {
       }),
       publicKeyFile: optionalText({
         allowed: "a path",
-        description: "File with such a key, read at start.",
+        description: "File with such a key. The node reads it at its start.",
       }),
       jwksUrl: optionalText({
         allowed: "an https: URL (http: on loopback)",
         check: isHttpUrl,
         description:
-          "Where the keys of an identity provider are. They are cached, and read again when a token names an unknown key. Its Cache-Control says how long such a token is told to come back.",
+          "URL of an identity provider's keys. The node caches them, and reads them again if a token names an unknown key. The answer's Cache-Control says how long such a token is told to try later.",
       }),
       algorithms: list<JwtAlgorithm>({
         default: [],
@@ -149,47 +149,47 @@ export const OPTIONS = {
         check: (word): word is JwtAlgorithm =>
           JWT_ALGORITHMS.some((algorithm) => algorithm === word),
         description:
-          "Algorithms that are accepted. Empty: those of the given keys. A key is only ever used with algorithms of its own kind.",
+          "Algorithms that are accepted. If the list is empty, they are those of the given keys. A key is only used with algorithms of its own kind.",
       }),
       issuer: optionalText({
         allowed: "text",
-        description: "Claim `iss` that tokens must have. Absent: not checked.",
+        description: "Claim `iss` that tokens must have. If it is absent, `iss` is not checked.",
       }),
       audience: optionalText({
         allowed: "text",
-        description: "Claim `aud` that tokens must have. Absent: not checked.",
+        description: "Claim `aud` that tokens must have. If it is absent, `aud` is not checked.",
       }),
       leewayMs: duration({
         default: 5000,
         min: 0,
         max: 300_000,
         description:
-          "Difference of clocks that is forgiven in `exp` and `nbf`. 5 s is more than synchronised clocks need.",
+          "Difference of clocks that the check of `exp` and `nbf` allows. 5 s is more than synchronised clocks need.",
       }),
     },
     anonymous: boolean({
       default: false,
       description:
-        "Lets clients without a token in, as nobody. Channels for `anyone` are open to them.",
+        "Accepts clients without a token. They have no user. Channels for `anyone` are open to them.",
     }),
     insecure: boolean({
       default: false,
       description:
-        "Lets `holdfast serve` start with no way to check tokens. Say it only where everyone who can reach the node may do everything.",
+        "Lets `holdfast serve` start without a way to check tokens. Use it only if everybody who can reach the node may do everything.",
     }),
     resumeSecret: optionalText({
       secret: true,
       allowed: `at least ${SECRET_LENGTH_MIN} characters`,
       check: longEnough,
       description:
-        "Secret that signs resume tokens; the same on all nodes. Absent: random, and no other node can resume this one's sessions.",
+        "Secret that signs resume tokens. It must be the same on all nodes. If it is absent, it is random, and no other node can resume this node's sessions.",
     }),
     resumeSecretOther: optionalText({
       secret: true,
       allowed: `at least ${SECRET_LENGTH_MIN} characters`,
       check: longEnough,
       description:
-        "Second secret whose resume tokens are accepted: the next one before a rotation, the one before after it. Nodes never sign with it.",
+        "Second secret whose resume tokens are accepted: the next one before a rotation, the previous one after it. Nodes never sign with it.",
     }),
   },
   allowedOrigins: list<string>({
@@ -198,7 +198,7 @@ export const OPTIONS = {
     countMax: 100,
     check: isOrigin,
     description:
-      "Web origins whose pages may connect, besides pages of the node's own host (docs/guide/serve.md). `https://*.example.com` is every host below example.com. `null` is what sandboxed frames and some applications' local pages send, of whomever. Clients that send no Origin (not browsers) are not concerned.",
+      "Web origins whose pages may connect, besides pages of the node's own host (docs/guide/serve.md). `https://*.example.com` is every host below example.com. `null` is sent by sandboxed frames of any site, and by local pages of some applications. Clients that are not browsers send no Origin and are not checked.",
   }),
   trustedProxies: list<string>({
     default: [],
@@ -206,7 +206,7 @@ export const OPTIONS = {
     countMax: 100,
     check: isAddressRange,
     description:
-      "Proxies whose word is believed for a client's address, host and scheme. Empty: nobody's, because anyone can write these headers.",
+      "Proxies whose headers the node believes, for a client's address, host and scheme. If it is empty, it believes nobody's, because any client can write these headers.",
   }),
   forwardedHeader: choice({
     of: ["x-forwarded", "forwarded"],
@@ -219,7 +219,7 @@ export const OPTIONS = {
     allowed: "/ or a path like /realtime, without a slash at its end",
     check: isBasePath,
     description:
-      "Path below which the public listener serves `connect` and `api/v1`, for a balancer that forwards a path prefix as it came. The demo of `holdfast dev` wants `/`.",
+      "Path below which the public listener serves `connect` and `api/v1`. Use it if a balancer forwards a path prefix unchanged. The demo of `holdfast dev` needs `/`.",
   }),
   apiKeys: structured({
     kind: "entries",
@@ -229,33 +229,34 @@ export const OPTIONS = {
     allowed: API_KEYS_ALLOWED,
     read: readApiKeys,
     description:
-      "Who may call the HTTP API. Empty: it answers nobody. `holdfast keygen` makes keys.",
+      "Keys of programs that may call the HTTP API. If it is empty, the API answers nobody. `holdfast keygen` makes keys.",
   }),
   apiBodyBytesMax: bytes({
     default: 1024 * 1024,
     min: 1024,
     max: 64 * 1024 * 1024,
     description:
-      "Largest body of a request to the HTTP API. 1 MiB is a batch of a few hundred ordinary publications.",
+      "Largest body of a request to the HTTP API. 1 MiB holds a few hundred ordinary publications.",
   }),
   metrics: boolean({ default: true, description: "Serves `/metrics` on the internal listener." }),
   log: {
     level: choice({
       of: ["debug", "info", "warn", "error"],
       default: "info",
-      description: "Least severe events that are written.",
+      description: "The node writes events of this level and of more severe ones.",
     }),
     format: choice({
       of: ["json", "pretty"],
       default: "json",
-      description: "One JSON object for each line, or text for people; `holdfast dev` is pretty.",
+      description:
+        "`json`: one JSON object for each line. `pretty`: text for people, the default of `holdfast dev`.",
     }),
   },
   tls: {
     certFile: optionalText({
       allowed: "a path",
       description:
-        "PEM certificate chain of the public listener. Absent: no TLS, which a balancer then does.",
+        "PEM certificate chain of the public listener. If it is absent, the node does no TLS: let a balancer do it.",
     }),
     keyFile: optionalText({
       allowed: "a path",
