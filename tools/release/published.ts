@@ -124,6 +124,19 @@ export const PUBLISHED: readonly Published[] = [
     hasPage: true,
     keywords: [...WORDS, "server", "kubernetes", "presence"],
   },
+  {
+    name: "create-holdfast",
+    folder: "apps/create-holdfast",
+    entries: {},
+    target: "node",
+    programs: ["src/main.ts"],
+    commonJs: false,
+    outside: [],
+    inside: [],
+    bin: { "create-holdfast": "dist/main.js" },
+    files: ["template"],
+    keywords: [...WORDS, "create", "template"],
+  },
 ];
 
 /** Where a package is put together: the folder that is packed. */

@@ -92,6 +92,9 @@ function stage(name, files, rules) {
   };
 }
 
+/** Folders with what others run: a template's tests run in the projects that are made of it. */
+const NOT_OURS = ["node_modules", "dist", "template"];
+
 /**
  * Test files below a folder, sorted, as paths from the root.
  * @param {string} root
@@ -104,8 +107,7 @@ function testFiles(root, folder) {
   return readdirSync(top, { withFileTypes: true })
     .flatMap((entry) => {
       const path = join(folder, entry.name);
-      if (entry.isDirectory())
-        return ["node_modules", "dist"].includes(entry.name) ? [] : testFiles(root, path);
+      if (entry.isDirectory()) return NOT_OURS.includes(entry.name) ? [] : testFiles(root, path);
       return /\.test\.(tsx?|mjs)$/.test(entry.name) ? [relative(".", path)] : [];
     })
     .sort();

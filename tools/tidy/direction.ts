@@ -32,6 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/load": ["protocol", "core", "client"],
   "packages/observability": [],
   "packages/testkit": ["protocol", "contract", "core", "client", "server", "door-native"],
+  // What it writes for users may name what users install.
+  "apps/create-holdfast": ["client", "contract", "api"],
   "apps/demo": ["protocol", "contract", "client"],
   "apps/holdfast": [
     "protocol",

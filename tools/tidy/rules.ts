@@ -160,6 +160,8 @@ function isShipped(path: string): boolean {
   return (
     /^(packages|apps)\//.test(path) &&
     !/^packages\/testkit\//.test(path) &&
+    // What becomes an application is written like one.
+    !/^apps\/create-holdfast\/template\//.test(path) &&
     !isTest(path) &&
     !isScript(path)
   );
