@@ -25,6 +25,8 @@ export interface Sample {
  * - `run`: is run against a node of its own, with the page's contract, and must end well.
  * - `refused`: the node answers its call with an error.
  * - `output`: is what the sample above it prints; `...` stands for anything.
+ * - `installed`: imports packages that are not of this repository. It is compiled where they are
+ *   installed, in test/packages.
  * - `manifest`: YAML that is no configuration of a node.
  */
 export const MARKS: ReadonlySet<string> = new Set([
@@ -34,6 +36,7 @@ export const MARKS: ReadonlySet<string> = new Set([
   "refused",
   "output",
   "manifest",
+  "installed",
 ]);
 
 /**

@@ -35,7 +35,9 @@ export async function writeProject(name: string, samples: readonly Sample[]): Pr
   const folder = `${FOLDER}/${name}`;
   await rm(folder, { recursive: true, force: true });
   const files = await Promise.all(
-    samples.filter(({ language }) => isTyped(language)).map((sample) => fileOf(folder, sample)),
+    samples
+      .filter(({ language, marks }) => isTyped(language) && !marks.has("installed"))
+      .map((sample) => fileOf(folder, sample)),
   );
   for (const page of new Set(files.map(({ sample }) => sample.page)))
     await Bun.write(`${folderOf(folder, page)}/${CONTRACT}`, Bun.file(`${PRELUDES}/${CONTRACT}`));

@@ -35,7 +35,7 @@ import { watchFile } from "./watch.ts";
 export async function runDev(args: Arguments, nodes: number, host: Host): Promise<number> {
   if (host.packed) {
     host.err(
-      "Cannot run dev in this executable: it has no sources to build the page from, expected a clone and npm start there. To serve: holdfast serve\n",
+      "Cannot run dev in this executable: found no page in it, expected the npm package: npx holdfast dev. To serve: holdfast serve\n",
     );
     return EXIT.refused;
   }
