@@ -6,6 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { ROOT } from "../image/root.ts";
 import type { Published } from "./published.ts";
 import { ReleaseError } from "./release-error.ts";
+import { workspaceFolders } from "./workspace.ts";
 
 /** Where `tsc -b` puts declarations: below it `packages/client`, `apps/holdfast` and so on. */
 const TYPES = join(ROOT, ".cache/types");
@@ -87,8 +88,8 @@ const placeOf = (from: string): string => `types/${withoutPrefix(relative(TYPES,
 
 /** Declarations of a workspace package's entry, by its name. */
 function sourceOf(name: string): string {
-  const [, folder = "", ...rest] = name.split("/");
-  const manifest = manifests().get(`@holdfast/${folder}`);
+  const [scope = "", folder = "", ...rest] = name.split("/");
+  const manifest = manifests().get(`${scope}/${folder}`);
   const entry = manifest?.exports[rest.length === 0 ? "." : `./${rest.join("/")}`];
   const path = typeof entry === "string" ? entry : entry?.types;
   if (manifest === undefined || path === undefined)
@@ -104,14 +105,11 @@ interface Manifest {
 /** Workspace packages by name, read at each call: a handful of small files. */
 function manifests(): ReadonlyMap<string, Manifest> {
   return new Map(
-    ["packages/*", "packages/brokers/*", "apps/*"]
-      .flatMap((folders) => [...new Bun.Glob(`${folders}/package.json`).scanSync({ cwd: ROOT })])
-      .map((path) => {
-        const { name, exports } = JSON.parse(readFileSync(join(ROOT, path), "utf8")) as Manifest & {
-          readonly name: string;
-        };
-        return [name, { folder: dirname(path), exports: exports ?? {} }] as const;
-      }),
+    workspaceFolders().map((folder) => {
+      const text = readFileSync(join(ROOT, folder, "package.json"), "utf8");
+      const { name, exports } = JSON.parse(text) as Manifest & { readonly name: string };
+      return [name, { folder, exports: exports ?? {} }] as const;
+    }),
   );
 }
 

@@ -1,12 +1,13 @@
 // Owns: the manifest that users install: made from the table and the workspace's manifest, with
 // nothing of the workspace in it.
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { ROOT } from "../image/root.ts";
 import { moduleOf } from "./bundle.ts";
 import { declarationOf } from "./declarations.ts";
 import type { Published } from "./published.ts";
 import { ReleaseError } from "./release-error.ts";
+import { workspaceFolders } from "./workspace.ts";
 
 interface WorkspaceManifest {
   readonly description: string;
@@ -126,12 +127,9 @@ function dependenciesOf({
 
 /** The range of every package that a part of the workspace depends on. */
 function workspaceRanges(): ReadonlyMap<string, string> {
-  const paths = [".", "packages/*", "packages/brokers/*", "apps/*"].flatMap((folders) => [
-    ...new Bun.Glob(`${folders}/package.json`).scanSync({ cwd: ROOT }),
-  ]);
   return new Map(
-    paths.flatMap((path) => {
-      const { dependencies, devDependencies } = readManifest(dirname(path)) as WorkspaceManifest;
+    [".", ...workspaceFolders()].flatMap((folder) => {
+      const { dependencies, devDependencies } = readManifest(folder) as WorkspaceManifest;
       return Object.entries({ ...devDependencies, ...dependencies });
     }),
   );

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { ROOT } from "../image/root.ts";
 import { rootManifest } from "./manifest.ts";
 import { ReleaseError } from "./release-error.ts";
+import { workspaceFolders } from "./workspace.ts";
 
 const CHANGELOG = "CHANGELOG.md";
 const UNRELEASED = "## Unreleased\n";
@@ -21,12 +22,10 @@ const PLACES: readonly { readonly path: string; readonly pattern: RegExp }[] = [
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const write = (path: string, text: string): void => writeFileSync(join(ROOT, path), text);
 
-const manifests = (): readonly string[] =>
-  ["package.json", "lab/package.json"].concat(
-    ["packages/*", "packages/brokers/*", "apps/*"].flatMap((folders) => [
-      ...new Bun.Glob(`${folders}/package.json`).scanSync({ cwd: ROOT }),
-    ]),
-  );
+const manifests = (): readonly string[] => [
+  "package.json",
+  ...workspaceFolders().map((folder) => `${folder}/package.json`),
+];
 
 /** Places that do not say the version of the root's manifest, as sentences. */
 export function versionProblems(): readonly string[] {
