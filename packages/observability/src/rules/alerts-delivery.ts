@@ -8,7 +8,7 @@ export const DELIVERY_ALERTS: readonly AlertRule[] = [
     severity: "critical",
     expr: `sum by (namespace, job) (increase(holdfast_client_undeclared_total[10m])) > 0`,
     summary: "Clients of Holdfast missed publications without being told",
-    description: `Clients${IN_JOB} reported holes in streams that no gap declared. That breaks a promise (H2): it is a bug, or somebody's forged report.`,
+    description: `Clients${IN_JOB} reported holes in streams that no gap declared. Holdfast promises that this does not happen. It is a bug or a forged report.`,
   },
   {
     name: "HoldfastGaps",
@@ -16,7 +16,7 @@ export const DELIVERY_ALERTS: readonly AlertRule[] = [
     // Of volatile channels dropping is the rule, so their reason, dropped, is left out.
     expr: `sum by (namespace, job, reason) (increase(holdfast_gaps_total{reason=~"history|epoch"}[10m])) > 0`,
     summary: "Subscribers of Holdfast missed publications and were told",
-    description: `About {{ $value | printf "%.0f" }} gaps of reason {{ $labels.reason }}${IN_JOB} within 10 minutes: what subscribers missed was no longer kept.`,
+    description: `About {{ $value | printf "%.0f" }} gaps of reason {{ $labels.reason }}${IN_JOB} within 10 minutes. The publications that subscribers missed are not stored any more.`,
   },
   {
     name: "HoldfastDeliverySlow",

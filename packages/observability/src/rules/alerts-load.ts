@@ -17,15 +17,15 @@ export const LOAD_ALERTS: readonly AlertRule[] = [
     expr: `holdfast_connections / holdfast_connections_max > 0.85`,
     for: "10m",
     summary: "A Holdfast node is nearly full",
-    description: `${AT_NODE} has {{ $value | humanizePercentage }} of the connections that it takes. At the limit newcomers are turned away.`,
+    description: `${AT_NODE} has {{ $value | humanizePercentage }} of the connections that it accepts. At the limit it refuses new clients.`,
   },
   {
     name: "HoldfastHandshakesNearCapacity",
     severity: "warning",
     expr: `sum without (outcome, code) (rate(holdfast_handshakes_total{outcome!="refused"}[5m])) / holdfast_handshake_capacity > 0.8`,
     for: "5m",
-    summary: "A Holdfast node sets up connections as fast as it can",
-    description: `${AT_NODE} uses {{ $value | humanizePercentage }} of the set-ups a second that it can take. Beyond, newcomers are told to come back later.`,
+    summary: "A Holdfast node takes nearly as many handshakes as it can",
+    description: `${AT_NODE} uses {{ $value | humanizePercentage }} of the handshakes a second that it can take. Above that, new clients are told to come back later.`,
   },
   {
     name: "HoldfastHandshakesRefused",
@@ -41,8 +41,8 @@ export const LOAD_ALERTS: readonly AlertRule[] = [
 )
 > 0.1`,
     for: "5m",
-    summary: "Holdfast turns clients away",
-    description: `{{ $value | humanizePercentage }} of those who want to connect${IN_JOB} are turned away for want of room.`,
+    summary: "Holdfast refuses clients",
+    description: `{{ $value | humanizePercentage }} of the clients that want to connect${IN_JOB} are refused for lack of room.`,
   },
   {
     name: "HoldfastMemoryPerConnection",
@@ -54,6 +54,6 @@ and
 holdfast_connections > 500`,
     for: "15m",
     summary: "Connections of a Holdfast node take much memory",
-    description: `Each connection of ${AT_NODE} takes {{ $value | humanize1024 }}B. Expected are some kilobytes; the node will be out of memory long before its connection limit.`,
+    description: `Each connection of ${AT_NODE} takes {{ $value | humanize1024 }}B. Some kilobytes are expected. The node will run out of memory long before its connection limit.`,
   },
 ];

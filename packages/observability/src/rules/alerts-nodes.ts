@@ -10,8 +10,8 @@ export const NODE_ALERTS: readonly AlertRule[] = [
 or
 absent(holdfast_ready)`,
     for: "1m",
-    summary: "No Holdfast node takes connections",
-    description: `Every node${IN_JOB} is not ready, or none is scraped. Clients that are connected stay; nobody else comes in.`,
+    summary: "No Holdfast node accepts connections",
+    description: `Every node${IN_JOB} is not ready, or none is scraped. Clients that are connected stay. No other client can connect.`,
   },
   {
     name: "HoldfastNodeDown",
@@ -23,14 +23,14 @@ and on (namespace, job)
 last_over_time(holdfast_build_info[1h])`,
     for: "2m",
     summary: "A Holdfast node cannot be scraped",
-    description: `Prometheus has not reached ${AT_NODE} of job {{ $labels.job }} for two minutes. Its clients may be connected all the same.`,
+    description: `Prometheus has not reached ${AT_NODE} of job {{ $labels.job }} for two minutes. Its clients may still be connected.`,
   },
   {
     name: "HoldfastNodesDying",
     severity: "warning",
     expr: `max by (namespace, job) (increase(holdfast_node_changes_total{change="died"}[15m])) >= 2`,
     summary: "Holdfast nodes disappear without saying so",
-    description: `{{ $value | printf "%.0f" }} nodes${IN_JOB} were lost without a drain within 15 minutes: killed, out of memory, frozen, or cut off from the broker.`,
+    description: `{{ $value | printf "%.0f" }} nodes${IN_JOB} were lost without a drain within 15 minutes. They were killed, out of memory, frozen, or cut off from the broker.`,
   },
   {
     name: "HoldfastBug",
@@ -40,6 +40,6 @@ last_over_time(holdfast_build_info[1h])`,
 or
 sum by (namespace, job, where) (holdfast_bugs_total unless holdfast_bugs_total offset 10m) > 0`,
     summary: "A Holdfast node met a state that must not be",
-    description: `Something that must not happen did, at "{{ $labels.where }}"${IN_JOB}. The node went on without the connection concerned.`,
+    description: `The node met an impossible state at "{{ $labels.where }}"${IN_JOB}. It ended the connection or call that met it, and continued.`,
   },
 ];

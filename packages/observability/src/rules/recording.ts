@@ -18,10 +18,13 @@ export const RECORDING_GROUPS: readonly RuleGroup<RecordingRule>[] = [
   + ignoring (state)
   ${ARRIVING}
 )`,
-        because: `The demand that nodes which stay have to carry: divide it by the connections that one node should have, and round up (an AverageValue target).
-A draining node's connections are not counted as its own: it leaves, and its half-closed and twice-held connections are nobody's demand. The sessions that it has still to
-hand over are counted, because they arrive at the others within its window: without them the sum would dip during every deploy, the autoscaler would remove a node, and that
-node would drain in turn. A node that died is missing until its clients are back: scale down slowly (a stabilization window above the reconnect window).`,
+        because: `The number of connections that the remaining nodes must carry. Divide it by the
+connections that one node should have, and round up (an AverageValue target).
+It leaves out the draining nodes' own connections: they end, and moving sessions would count twice.
+It counts the sessions that draining nodes have still to move, because they arrive at the others.
+Without them the sum would fall in every deploy, and the autoscaler would remove a node too early.
+If a node dies, its connections are missing until its clients are back. Scale down slowly: make the
+stabilization window longer than the reconnect window.`,
       },
       {
         record: "holdfast:connections:pod",
@@ -32,8 +35,9 @@ node would drain in turn. A node that died is missing until its clients are back
   / on (namespace, job)
   clamp_min(sum by (namespace, job) (1 - ${DRAINING}), 1)
 ) * ignoring (state) (1 - ${DRAINING})`,
-        because: `The same demand for each node, for autoscalers that average over pods: its own connections and an equal share of what draining nodes hand over; 0 for a node that drains.
-The sum over all nodes is holdfast:connections:sum as long as one node stays.`,
+        because: `The same for each node, for autoscalers that average over pods: its own connections and
+an equal share of the sessions that draining nodes will move. It is 0 for a node that drains.
+The sum over all nodes is holdfast:connections:sum while one node stays.`,
       },
     ],
   },
