@@ -2,3 +2,4 @@
 
 export type { BrokerHarness } from "./broker-harness.ts";
 export * from "./broker-suite.ts";
+export * from "./door-suite.ts";
