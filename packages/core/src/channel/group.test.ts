@@ -120,3 +120,19 @@ test("a room over the transport's groups hears everything once when it is in par
   }
   expect(node.bugs).toEqual([]);
 });
+
+test("what waits in a member's outbox leaves before it joins, and who leaves has no part any more", () => {
+  const order: string[] = [];
+  const group = new Group("0c", { clock: createManualClock(), groups: { publish() {} } }, 10);
+  const connection = {
+    flush: () => order.push("flush"),
+    link: { join: () => order.push("join"), leave: () => order.push("leave") },
+  };
+  const subscription = { part: -1, connection } as unknown as Subscription;
+  group.join(subscription);
+  expect(subscription.part).toBe(0);
+  group.leave(subscription);
+  group.leave(subscription);
+  expect(subscription.part).toBe(-1);
+  expect(order).toEqual(["flush", "join", "leave"]);
+});

@@ -151,6 +151,34 @@ test("two nodes told to drain at once share what the third can take", async () =
   }
 });
 
+test("a drain goes slower while a node that takes the sessions in is late", async () => {
+  const movedWithin = async (lagMs: number): Promise<number> => {
+    const { nodes, advance } = await fleet(["a"], {
+      drain: { preDelayMs: 0, windowMs: 60_000, perSecondMax: 10 },
+    });
+    const [a] = nodes as [EngineHarness];
+    const clients = await connectMany(a, 45);
+    const taker = a.broker.connect("taker");
+    const figures = {
+      ...(a.engine.nodes()[0] as ReturnType<typeof a.engine.nodes>[number]),
+      node: "taker",
+      lagMs,
+    };
+    const tell = () => taker.bus.send({ kind: "figures", from: "taker", figures } as never);
+    await tell();
+    await advance(50);
+    void a.engine.drain();
+    for (let i = 0; i < 4; i++) {
+      await advance(500);
+      await tell();
+    }
+    return told(clients);
+  };
+  const [quick, slow] = [await movedWithin(0), await movedWithin(10_000)];
+  expect(quick).toBeGreaterThan(10);
+  expect(slow).toBeLessThan(quick / 1.5);
+});
+
 test("a node that joins is given its share once, slowly, and then nobody moves", async () => {
   const even = { fleet: { ...TEST_SETTINGS.fleet, rebalance: true } };
   const { nodes, advance, add } = await fleet(["a"], even);

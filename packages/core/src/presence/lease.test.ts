@@ -53,3 +53,25 @@ test("a member whose entry a node that stood still took over, and then ended, is
   expect((await stalled.members("chat:a")).members).toEqual([]);
   expect(node.bugs).toEqual([]);
 });
+
+test("members whom the broker ended because the lease ran out are entered again, also if nobody watches", async () => {
+  let isCut = false;
+  const node = await createEngineHarness({
+    contract: { channels: { "chat:{room}": { presence: true } } },
+    settings: { ...TEST_SETTINGS, timeouts: { ...TEST_SETTINGS.timeouts, presenceLeaseMs: 3_000 } },
+    wrapBroker: (broker) => {
+      const renew = broker.presence.renew.bind(broker.presence);
+      broker.presence.renew = (nodeId, ttlMs) =>
+        isCut ? Promise.reject(new BrokerError("unavailable", "cut")) : renew(nodeId, ttlMs);
+      return broker;
+    },
+  });
+  const client = await node.connect();
+  await client.send({ t: "enter", id: 2, ch: "chat:a", data: 1 });
+  isCut = true;
+  await node.advance(5_000);
+  expect(node.broker.figures().members).toBe(0);
+  isCut = false;
+  await node.advance(2_000);
+  expect(node.broker.figures().members).toBe(1);
+});
