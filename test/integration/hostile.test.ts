@@ -13,6 +13,8 @@ beforeAll(async () => {
       HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX: "10000",
       HOLDFAST_LIMITS_FRAMES_PER_SECOND_MAX: "3000",
       HOLDFAST_LIMITS_PUBLISHES_PER_SECOND_MAX: "1000",
+      HOLDFAST_LIMITS_PUBLISHED_BYTES_PER_SECOND_MAX: "64MiB",
+      HOLDFAST_LIMITS_RECEIVED_BYTES_PER_SECOND_MAX: "128MiB",
       HOLDFAST_LIMITS_CONNECTIONS_PER_ADDRESS_MAX: "1000",
     },
   });
@@ -241,7 +243,7 @@ test("a flood is refused, then ended, and others are served meanwhile", async ()
   const other = await connected();
   const burst = '{"t":"ping","id":2}\n'.repeat(500).trim();
   const closed = flooder.closed;
-  for (let i = 0; i < 80; i++) flooder.text(burst);
+  for (let i = 0; i < 200; i++) flooder.text(burst);
   other.text('{"t":"ping","id":9}');
   await until("the other is served", () => frames(other).some(({ t }) => t === "pong"), 2000);
   expect((await closed).code).toBe(4505);

@@ -31,6 +31,8 @@ export interface DoorLimits {
 /** One client of a door, as its transport sees it. Calls after `closed` do nothing. */
 export interface DoorClient {
   message(message: Encoded): void;
+  /** The last message took `ms` of the process. A transport SHOULD tell it of large ones. */
+  processed(ms: number): void;
   /** The link has room again after `send` answered "queued". */
   writable(): void;
   /** The peer answered `Link.ping`. */

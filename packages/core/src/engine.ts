@@ -26,6 +26,7 @@ import { Rates } from "./session/rates.ts";
 import { Requests } from "./session/requests.ts";
 import { Revocations } from "./session/revocations.ts";
 import { Sessions } from "./session/sessions.ts";
+import { Shares } from "./session/shares.ts";
 import { Sweep } from "./session/sweep.ts";
 import type { NodeSettings } from "./settings.ts";
 import type { Tap, TapOptions } from "./taps/tap.ts";
@@ -57,6 +58,8 @@ export interface DoorEngine {
    * code units of text. After the connection's end it does nothing.
    */
   receive(connection: Connection, items: readonly Item[], length: number): void;
+  /** Reading the last message, and carrying it out, took `ms`: told of large ones. */
+  processed(connection: Connection, ms: number): void;
   /** The client broke a rule of its door: it is told, and the connection ends. */
   refuse(connection: Connection, code: CodeName, message?: string): void;
   /** The link has room again after `send` answered "queued". */
@@ -117,6 +120,7 @@ class Engine implements NodeEngine {
   readonly #flow: Flow;
   readonly #flusher: Flusher;
   readonly #codecNumbers = new CodecNumbers();
+  readonly #shares: Shares;
   readonly #rates: Rates;
   readonly #hubs: Hubs;
   readonly #presenceKeeper: PresenceKeeper;
@@ -141,7 +145,8 @@ class Engine implements NodeEngine {
     const { clock, broker } = ports;
     this.#sessions = new Sessions(() => this.#parts);
     this.#flow = new Flow(() => this.#parts);
-    this.#rates = new Rates(clock, ports.settings);
+    this.#shares = new Shares(ports.settings, clock.nowMs());
+    this.#rates = new Rates(ports, this.#shares, ports.settings);
     this.#flusher = new Flusher(
       {
         clock,
@@ -166,6 +171,7 @@ class Engine implements NodeEngine {
     });
     this.#draining = new Draining(this.#parts, this.#fleet);
     this.#handshake = new Handshake(this.#parts, {
+      shares: this.#shares,
       revocations: this.#revocations,
       draining: () => this.#draining.refusing,
       fleet: this.#fleet,
@@ -312,6 +318,10 @@ class Engine implements NodeEngine {
       this.#sessions.end(connection, verdict.code, "farewell" in verdict ? verdict.farewell : {});
     }
     return connection;
+  }
+
+  processed(connection: Connection, ms: number): void {
+    this.#rates.processed(connection, ms);
   }
 
   receive(connection: Connection, items: readonly Item[], length: number): void {

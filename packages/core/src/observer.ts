@@ -3,6 +3,16 @@
 import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
 import type { DrainProgress } from "./control/control.ts";
 
+/** What users and addresses have shares of. */
+export type Shared =
+  | "newcomers"
+  | "resumes"
+  | "received"
+  | "answered"
+  | "published"
+  | "channels"
+  | "processing";
+
 /** Called on hot paths: implementations MUST NOT throw and SHOULD only count. */
 export interface Observer {
   /** A connection's first frame was answered. `ms` from the socket's opening. */
@@ -30,6 +40,8 @@ export interface Observer {
   gap(reason: GapReason, count: number): void;
   /** The node found a hole in what the broker sent and mended it, or could not. */
   hole(outcome: "repaired" | "declared", count: number): void;
+  /** Somebody who asked for more than others was refused, or told to come back. */
+  overShare(what: Shared): void;
   /**
    * What a client asked for waits: for `room`, because its answers do not leave, or for its
    * `budget`.

@@ -20,6 +20,8 @@ export interface NodeSettings {
     readonly framesPerSecondMax: number;
     /** How many times a bucket's second may be used at once. */
     readonly burstFactor: number;
+    /** Bytes of publications and presence data of a connection, 256 more for each. */
+    readonly publishedBytesPerSecondMax: number;
     /** Bytes of messages of a connection; over it the node reads on later. */
     readonly receivedBytesPerSecondMax: number;
     /** Bytes that a connection is answered with, and that are read for it; likewise. */
@@ -33,6 +35,15 @@ export interface NodeSettings {
     /** Presence entries and watches of a connection. */
     readonly presencePerConnectionMax: number;
     readonly handshakesInFlightMax: number;
+    /**
+     * What all connections together may use in a second before users and addresses get a share
+     * each.
+     */
+    readonly nodeReceivedBytesPerSecondMax: number;
+    readonly nodeAnsweredBytesPerSecondMax: number;
+    readonly nodePublishedBytesPerSecondMax: number;
+    readonly nodeChannelsPerSecondMax: number;
+    readonly nodeProcessingMsPerSecondMax: number;
   };
   readonly timeouts: {
     readonly handshakeMs: number;

@@ -240,7 +240,7 @@ export const CODES = {
   rate_limited: row(
     213,
     "backoff",
-    "The connection is over its rate limit.",
+    "The connection is over its rate limit, or its user or address over its share.",
     "Repeat after retryMs.",
   ),
   broker_unavailable: row(

@@ -87,3 +87,7 @@ export function samePayload(a: Payload, b: Payload): boolean {
   const others = b.bytes;
   return a.bytes.every((byte, index) => byte === others[index]);
 }
+
+/** Length of data as it is kept, at no cost: bytes, or UTF-16 code units of text; 0 for none. */
+export const lengthOf = (data: Payload | undefined): number =>
+  data === undefined ? 0 : data.kind === "json" ? data.text.length : data.bytes.length;

@@ -120,6 +120,7 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     delivered: metrics.delivered,
     recovered: metrics.recovered,
     held: metrics.held,
+    overShare: metrics.overShare,
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,
     leaseRenewed: metrics.leaseRenewed,

@@ -10,7 +10,7 @@ import {
   type SessionView,
   unsendable,
 } from "@holdfast/contract";
-import { fitsUtf8, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
+import { fitsUtf8, lengthOf, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import type { Broker, Clock } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
@@ -34,7 +34,7 @@ export interface PublishNeeds extends PermitNeeds, CheckNeeds {
   readonly clock: Clock;
   readonly broker: Pick<Broker, "publish">;
   readonly observer: Pick<Observer, "published" | "bug">;
-  readonly rates: { publish(connection: Connection): number };
+  readonly rates: { publish(connection: Connection, length: number): number };
 }
 
 interface PublishCall {
@@ -58,7 +58,7 @@ export function publish(
   answer: PublishAnswer,
 ): Promise<void> | void {
   const { connection, frame, rules } = call;
-  const retryMs = parts.rates.publish(connection);
+  const retryMs = parts.rates.publish(connection, lengthOf(frame.data));
   if (retryMs > 0)
     throw new Refused(
       "rate_limited",

@@ -1,7 +1,7 @@
 // Owns: a client's presence requests: entering, updating, leaving, watching.
 
 import type { ChannelRules } from "@holdfast/contract";
-import type { Payload } from "@holdfast/protocol";
+import { lengthOf, type Payload } from "@holdfast/protocol";
 import { BrokerError, type BrokerErrorCode, type PresenceStore } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
@@ -17,7 +17,7 @@ interface LimitNeeds {
 /** What entering and updating need of the node. */
 export interface EnterNeeds extends PermitNeeds, LimitNeeds {
   readonly broker: { readonly presence: Pick<PresenceStore, "enter" | "leave"> };
-  readonly rates: { publish(connection: Connection): number };
+  readonly rates: { publish(connection: Connection, length: number): number };
   readonly sessions: PermitNeeds["sessions"] & {
     leavePresence(connection: Connection, channel: string): void;
   };
@@ -66,7 +66,8 @@ export function enter(
   const known = connection.entries?.has(frame.ch) ?? false;
   if (frame.t === "update" && !known)
     throw new Refused("not_entered", `Cannot update in "${frame.ch}": the session is not a member`);
-  const retryMs = known || !restores(connection) ? parts.rates.publish(connection) : 0;
+  const retryMs =
+    known || !restores(connection) ? parts.rates.publish(connection, lengthOf(frame.data)) : 0;
   if (retryMs > 0)
     throw new Refused(
       "rate_limited",

@@ -72,6 +72,7 @@ export class Connection implements Receiver {
   /** Each is made when it is first needed: most connections only listen. */
   frameBucket: TokenBucket | undefined = undefined;
   publishBucket: TokenBucket | undefined = undefined;
+  publishedBucket: TokenBucket | undefined = undefined;
   rpcBucket: TokenBucket | undefined = undefined;
   receivedBucket: TokenBucket | undefined = undefined;
   answeredBucket: TokenBucket | undefined = undefined;
@@ -89,6 +90,10 @@ export class Connection implements Receiver {
   waiting = 0;
   /** What waits (backlog.ts); undefined: what comes is carried out at once. */
   held: Held | undefined = undefined;
+  /** Whose share of the node it uses (shares.ts). */
+  party = "";
+  /** The channel that it last used and that the node did not carry. */
+  lastChannel = "";
   /** Bytes kept free for answers that are being made. */
   reserved = 0;
   /** Bytes of answers that were not charged to the connection's budget yet. */

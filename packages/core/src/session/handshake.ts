@@ -8,6 +8,7 @@ import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import type { Farewell, Sessions } from "./sessions.ts";
+import { partyOf, type Shares } from "./shares.ts";
 
 /** What the handshake needs of the node. */
 export interface HandshakeNeeds {
@@ -15,13 +16,14 @@ export interface HandshakeNeeds {
   readonly random: Random;
   readonly authenticator: Authenticator;
   readonly contract: Pick<Contract, "hooks">;
-  readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake">;
+  readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
 }
 
 /** What the handshake must know of the fleet and of what is over. */
 export interface HandshakeNode {
+  readonly shares: Shares;
   readonly revocations: {
     revoked(session: string, user: string | undefined, issuedAtMs: number): boolean;
   };
@@ -46,6 +48,11 @@ type Found =
   | Verdict;
 
 const BUSY_RETRY_MS = 1000;
+/** Share of the node's connections that only addresses with few of them may use. */
+const LIGHT_SHARE = 0.1;
+/** What a token that is refused costs its address's share: as many handshakes. */
+const REFUSED_TOKEN_COST = 10;
+const RETRY_MS_MAX = 120_000;
 /** A moving session comes back after about this, and the balancer may have a better place then. */
 const TURNED_AWAY_MS = 150;
 
@@ -63,6 +70,7 @@ export class Handshake {
   /** Goes on with the settings and the measured capacity of now. */
   configure(): void {
     const { resumeReserve } = this.#parts.settings().admission;
+    this.#node.shares.configure(this.#parts.settings(), this.#node.fleet.handshakesPerSecond);
     this.#admission.configure(
       { resumeReserve, handshakesPerSecond: this.#node.fleet.handshakesPerSecond },
       this.#parts.clock.nowMs(),
@@ -71,26 +79,38 @@ export class Handshake {
 
   /** Why a new connection cannot stay, before it said anything; undefined: it can. */
   limitReached(connection: Connection): Verdict | undefined {
-    const { sessions, random } = this.#parts;
+    const { sessions } = this.#parts;
     const { limits } = this.#parts.settings();
-    const busy: Verdict = {
-      code: "try_later",
-      farewell: { retryMs: Math.round(BUSY_RETRY_MS * (1 + random.next())) },
-    };
-    if (
-      sessions.connections.size > limits.connectionsMax ||
-      sessions.opening > limits.handshakesInFlightMax
-    )
-      return busy;
-    if (sessions.ofAddress(connection.link.address) > limits.connectionsPerAddressMax)
-      return { code: "connection_limit" };
+    const mine = sessions.ofAddress(connection.link.address);
+    const count = sessions.connections.size;
+    // The last tenth is for addresses that have less than the mean.
+    const isHeavy = sessions.addresses > 1 && mine * sessions.addresses > count;
+    if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1)) return this.#busy();
+    if (mine > limits.connectionsPerAddressMax) return { code: "connection_limit" };
+    if (sessions.opening > limits.handshakesInFlightMax) return this.#makeWay(connection);
+    return undefined;
+  }
+
+  #busy(): Verdict {
+    const retryMs = Math.round(BUSY_RETRY_MS * (1 + this.#parts.random.next()));
+    return { code: "try_later", farewell: { retryMs } };
+  }
+
+  /**
+   * Too many handshakes are under way: the address that has the most gives up its oldest that has
+   * said nothing. Whoever means it says connect at once, so nobody is kept out by silence.
+   */
+  #makeWay(connection: Connection): Verdict | undefined {
+    const oldest = this.#parts.sessions.oldestSilent();
+    if (oldest === undefined || oldest === connection) return this.#busy();
+    this.#refuse(oldest, this.#busy());
     return undefined;
   }
 
   /** Answers the connect frame: `connected`, or a goodbye. `then` runs after `connected`. */
   async connect(connection: Connection, frame: ConnectFrame, then: () => void): Promise<void> {
     connection.phase = "checking";
-    const found = await this.#find(frame);
+    const found = await this.#find(connection, frame);
     if ((connection.phase as string) === "ended") return;
     if ("code" in found) return this.#refuse(connection, found);
     connection.identity = found.identity;
@@ -111,8 +131,8 @@ export class Handshake {
    * Cheap checks first: a resume token costs one hash, then admission, and only then a token's
    * verification (rule 4 of docs/design/holding-connections.md).
    */
-  async #find(frame: ConnectFrame): Promise<Found> {
-    const { clock, random, authenticator } = this.#parts;
+  async #find(connection: Connection, frame: ConnectFrame): Promise<Found> {
+    const { random, authenticator } = this.#parts;
     if (this.#node.draining())
       return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
     const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
@@ -127,11 +147,7 @@ export class Handshake {
         farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())), windowMs: 0 },
       };
     }
-    const retryMs = this.#admission.ask(
-      clock.nowMs(),
-      resumed === undefined ? "newcomer" : "resume",
-      random.next(),
-    );
+    const retryMs = this.#admit(connection, resumed === undefined ? "newcomer" : "resume");
     // Each refused client has a slot of its own: no window on top of it.
     if (retryMs > 0)
       return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
@@ -150,11 +166,31 @@ export class Handshake {
         ...sessionOfSame(verified.identity, opened),
       };
     const { code, message } = verified;
+    if (code !== "try_later") this.#chargeRefused(connection);
     return {
       code,
       farewell:
         verified.code === "try_later" ? { message, retryMs: verified.retryMs } : { message },
     };
+  }
+
+  /**
+   * 0, or ms after which to come back. Whoever asks for more than the share of its address gets no
+   * slot of the others: it is told a time of its own.
+   */
+  #admit(connection: Connection, kind: "newcomer" | "resume"): number {
+    const { clock, random, observer } = this.#parts;
+    const what = kind === "resume" ? "resumes" : "newcomers";
+    const nowMs = clock.nowMs();
+    const shareMs = this.#node.shares.of(what).take(partyOf(connection), 1, nowMs);
+    if (shareMs === 0) return this.#admission.ask(nowMs, kind, random.next());
+    observer.overShare(what);
+    return Math.min(shareMs, RETRY_MS_MAX) * (1 + random.next() / 4);
+  }
+
+  #chargeRefused(connection: Connection): void {
+    const share = this.#node.shares.of("newcomers");
+    share.charge(partyOf(connection), REFUSED_TOKEN_COST, this.#parts.clock.nowMs());
   }
 
   #openResume(token: string): OpenedResume | undefined {

@@ -1,9 +1,12 @@
 // Owns: the rate limits of each connection.
+
+import type { Observer, Shared } from "../observer.ts";
 import { type BucketRate, createTokenBucket, type TokenBucket } from "../pacing/token-bucket.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import type { Roomy } from "./room.ts";
+import type { Shares } from "./shares.ts";
 
 /**
  * Refused requests after which a connection that goes on is closed: this many seconds' worth of its
@@ -11,11 +14,16 @@ import type { Roomy } from "./room.ts";
  */
 const FLOOD_SECONDS = 5;
 const BURST_MIN = 1;
+/** What a publication takes besides its data: a small one costs the broker as much. */
+const PUBLISH_BYTES = 256;
+const SHARED_FROM_BYTES = 2048;
+const WAIT_MS_MAX = 60_000;
 
 interface RateTable {
   readonly frames: BucketRate;
   readonly publishes: BucketRate;
   readonly rpcs: BucketRate;
+  readonly publishedBytes: BucketRate;
   readonly receivedBytes: BucketRate;
   readonly answeredBytes: BucketRate;
 }
@@ -26,11 +34,19 @@ interface RateTable {
  */
 export class Rates {
   readonly #clock: Clock;
+  readonly #shares: Shares;
+  readonly #observer: Pick<Observer, "overShare">;
   #rates: RateTable;
   #refusalsMax: number;
 
-  constructor(clock: Clock, settings: NodeSettings) {
-    this.#clock = clock;
+  constructor(
+    parts: { readonly clock: Clock; readonly observer: Pick<Observer, "overShare"> },
+    shares: Shares,
+    settings: NodeSettings,
+  ) {
+    this.#clock = parts.clock;
+    this.#observer = parts.observer;
+    this.#shares = shares;
     this.#rates = tableOf(settings);
     this.#refusalsMax = refusalsMaxOf(settings);
   }
@@ -47,7 +63,8 @@ export class Rates {
     connection.frameBucket ??= createTokenBucket(this.#rates.frames, nowMs);
     const frames = connection.frameBucket;
     if (frames.take(nowMs, count)) {
-      connection.refusals = 0;
+      // Not forgotten at once: what is refused comes in between what the rate allows.
+      connection.refusals = Math.max(0, connection.refusals - count);
       return 0;
     }
     connection.refusals += count;
@@ -59,10 +76,46 @@ export class Rates {
     this.frames(connection, 1);
   }
 
-  publish(connection: Connection): number {
+  /** A publish or a presence change with data of `length`. */
+  publish(connection: Connection, length: number): number {
     const nowMs = this.#clock.nowMs();
     connection.publishBucket ??= createTokenBucket(this.#rates.publishes, nowMs);
-    return ask(connection.publishBucket, nowMs);
+    connection.publishedBucket ??= createTokenBucket(this.#rates.publishedBytes, nowMs);
+    const bytesMs = connection.publishedBucket.waitMs(nowMs);
+    if (bytesMs > 0) return whole(bytesMs);
+    const retryMs = ask(connection.publishBucket, nowMs);
+    if (retryMs > 0) return retryMs;
+    const shareMs = this.#take(connection, "published", length + PUBLISH_BYTES);
+    if (shareMs === 0) connection.publishedBucket.charge(nowMs, length + PUBLISH_BYTES);
+    return shareMs;
+  }
+
+  /** A request that makes the node, or its broker, know a channel that it may not know yet. */
+  channel(connection: Connection, channel: string): number {
+    if (connection.lastChannel === channel) return 0;
+    const retryMs = this.#take(connection, "channels", 1);
+    if (retryMs === 0) connection.lastChannel = channel;
+    return retryMs;
+  }
+
+  /** Time that a message of the connection took. */
+  processed(connection: Connection, ms: number): void {
+    const share = this.#shares.of("processing");
+    share.charge(connection.party, ms, this.#clock.nowMs());
+    if (share.waitMs(connection.party, this.#clock.nowMs()) > 0) connection.overdrawn = true;
+  }
+
+  #take(connection: Connection, what: Shared, amount: number): number {
+    const waitMs = this.#shares.of(what).take(connection.party, amount, this.#clock.nowMs());
+    if (waitMs > 0) this.#observer.overShare(what);
+    return whole(waitMs);
+  }
+
+  #charge(connection: Connection, what: "received" | "answered", amount: number): void {
+    const share = this.#shares.of(what);
+    const nowMs = this.#clock.nowMs();
+    share.charge(connection.party, amount, nowMs);
+    if (share.waitMs(connection.party, nowMs) > 0) connection.overdrawn = true;
   }
 
   rpc(connection: Connection): number {
@@ -76,6 +129,8 @@ export class Rates {
     const nowMs = this.#clock.nowMs();
     connection.receivedBucket ??= createTokenBucket(this.#rates.receivedBytes, nowMs);
     if (connection.receivedBucket.charge(nowMs, length)) connection.overdrawn = true;
+    // Short messages are not worth the look: frames have a rate of their own.
+    if (length >= SHARED_FROM_BYTES) this.#charge(connection, "received", length);
   }
 
   /** Charges the answers since the last call. */
@@ -83,6 +138,7 @@ export class Rates {
     const nowMs = this.#clock.nowMs();
     connection.answeredBucket ??= createTokenBucket(this.#rates.answeredBytes, nowMs);
     if (connection.answeredBucket.charge(nowMs, connection.answered)) connection.overdrawn = true;
+    this.#charge(connection, "answered", connection.answered);
     connection.answered = 0;
   }
 
@@ -90,12 +146,19 @@ export class Rates {
   overdrawnMs(connection: Roomy): number {
     if (!connection.overdrawn) return 0;
     const nowMs = this.#clock.nowMs();
+    const { party } = connection;
+    const shareMs = Math.max(
+      this.#shares.of("received").waitMs(party, nowMs),
+      this.#shares.of("answered").waitMs(party, nowMs),
+      this.#shares.of("processing").waitMs(party, nowMs),
+    );
     const waitMs = Math.max(
+      shareMs,
       connection.receivedBucket?.waitMs(nowMs) ?? 0,
       connection.answeredBucket?.waitMs(nowMs) ?? 0,
     );
     connection.overdrawn = waitMs > 0;
-    return Math.ceil(Math.min(60_000, waitMs));
+    return whole(waitMs);
   }
 
   /** True when the connection was refused so often that it should end. */
@@ -103,6 +166,8 @@ export class Rates {
     return connection.refusals > this.#refusalsMax;
   }
 }
+
+const whole = (waitMs: number): number => Math.ceil(Math.min(WAIT_MS_MAX, waitMs));
 
 function ask(bucket: TokenBucket, nowMs: number): number {
   if (bucket.take(nowMs)) return 0;
@@ -118,6 +183,7 @@ function tableOf({ limits }: NodeSettings): RateTable {
     frames: rate(limits.framesPerSecondMax),
     publishes: rate(limits.publishesPerSecondMax),
     rpcs: rate(limits.rpcsPerSecondMax),
+    publishedBytes: rate(limits.publishedBytesPerSecondMax),
     receivedBytes: rate(limits.receivedBytesPerSecondMax),
     answeredBytes: rate(limits.answeredBytesPerSecondMax),
   };

@@ -22,7 +22,7 @@ import { type Answer, ChannelOrder } from "./channel-order.ts";
 import { type Connection, errFrame } from "./connection.ts";
 import type { ChannelFrame, RequestFrame } from "./frames.ts";
 import { type RulesNeeds, rulesOf } from "./permission.ts";
-import { asRefused, type Refused } from "./refusal.ts";
+import { asRefused, Refused } from "./refusal.ts";
 import { isRelief } from "./relief.ts";
 import { type CallNeeds, call } from "./rpc.ts";
 
@@ -37,6 +37,8 @@ export type RequestNeeds = PublishNeeds &
   CallNeeds &
   RulesNeeds & {
     readonly observer: Observer;
+    readonly hubs: { get(channel: string): unknown };
+    readonly rates: { channel(connection: Connection, channel: string): number };
     readonly sessions: { end(connection: Connection, code: CodeName): void };
   };
 
@@ -45,6 +47,15 @@ export type RequestNeeds = PublishNeeds &
  * one for each subscription and place in presence that it may have; more are refused.
  */
 const WAITING_MAX = 1000;
+
+/** What makes the node, or its broker, know a channel. */
+const MAKES_KNOWN: ReadonlySet<ChannelFrame["t"]> = new Set<ChannelFrame["t"]>([
+  "subscribe",
+  "publish",
+  "history",
+  "enter",
+  "watch",
+]);
 
 export class Requests {
   readonly #parts: RequestNeeds;
@@ -58,6 +69,18 @@ export class Requests {
     else if (frame.t === "rpc")
       this.#guarded(directly(connection), frame.id, () => call(this.#parts, connection, frame));
     else this.#inOrder(connection, frame, (send) => this.#carryOut(connection, frame, send));
+  }
+
+  /** A channel that the node does not carry yet counts towards the share of who names it. */
+  #checkChannel(connection: Connection, frame: ChannelFrame): void {
+    if (connection.lastChannel === frame.ch || this.#parts.hubs.get(frame.ch) !== undefined) return;
+    const retryMs = this.#parts.rates.channel(connection, frame.ch);
+    if (retryMs > 0)
+      throw new Refused(
+        "rate_limited",
+        `Cannot ${frame.t}: found more new channels than this user's or address's share`,
+        { retryMs },
+      );
   }
 
   /** Answers a request that is not carried out, in its turn. */
@@ -129,6 +152,7 @@ export class Requests {
   #carryOut(connection: Connection, frame: ChannelFrame, send: Answer): Promise<void> | void {
     if (connection.phase === "ended") return;
     const parts = this.#parts;
+    if (MAKES_KNOWN.has(frame.t)) this.#checkChannel(connection, frame);
     switch (frame.t) {
       case "unsubscribe":
         return unsubscribe(parts, connection, frame);

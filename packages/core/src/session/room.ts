@@ -31,6 +31,7 @@ export interface Roomy {
   readonly reserved: number;
   /** One of the connection's budgets may be overdrawn. */
   overdrawn: boolean;
+  readonly party: string;
   readonly receivedBucket: TokenBucket | undefined;
   readonly answeredBucket: TokenBucket | undefined;
   roomWaiters: (() => void)[] | undefined;

@@ -7,6 +7,7 @@ import type { Connection } from "./connection.ts";
 import { inTime, type WaitNeeds } from "./in-time.ts";
 import { networkOf } from "./network-of.ts";
 import { Refused } from "./refusal.ts";
+import { partyOf } from "./shares.ts";
 
 /** A peer that does not answer the closing handshake is cut after this. */
 const CLOSE_MS_MAX = 3000;
@@ -46,6 +47,8 @@ export class Sessions {
   /** The connection that speaks for a session. */
   readonly #bySession = new Map<string, Connection>();
   readonly #perAddress = new Map<string, number>();
+  /** Those whose connect frame was not yet answered, by address, oldest first. */
+  readonly #opening = new Map<string, Set<Connection>>();
   readonly #byUser = new Map<string, Set<Connection>>();
   readonly #parts: () => SessionsNeeds;
   /** Connections whose connect frame was not yet answered. */
@@ -78,16 +81,50 @@ export class Sessions {
     return this.#bySession.entries();
   }
 
+  /** Addresses that have connections. */
+  get addresses(): number {
+    return this.#perAddress.size;
+  }
+
   add(connection: Connection): void {
     this.connections.add(connection);
     this.opening += 1;
     const { address } = connection.link;
-    this.#perAddress.set(networkOf(address), this.ofAddress(address) + 1);
+    const network = networkOf(address);
+    this.#perAddress.set(network, this.ofAddress(address) + 1);
+    connection.party = partyOf(connection);
+    const silent = this.#opening.get(network);
+    if (silent === undefined) this.#opening.set(network, new Set([connection]));
+    else silent.add(connection);
+  }
+
+  /**
+   * Of the address with the most handshakes under way: the oldest connection that has said nothing,
+   * or else the oldest. Looks at every such address: for a node at its limit.
+   */
+  oldestSilent(): Connection | undefined {
+    let most: ReadonlySet<Connection> = NONE;
+    for (const opening of this.#opening.values()) if (opening.size > most.size) most = opening;
+    let oldest: Connection | undefined;
+    for (const connection of most) {
+      if (connection.phase === "opening") return connection;
+      oldest ??= connection;
+    }
+    return oldest;
+  }
+
+  #opened(connection: Connection): void {
+    this.opening -= 1;
+    const network = networkOf(connection.link.address);
+    const opening = this.#opening.get(network);
+    opening?.delete(connection);
+    if (opening?.size === 0) this.#opening.delete(network);
   }
 
   /** The connection has its session: `connected` can be sent. */
   establish(connection: Connection, session: string): void {
-    this.opening -= 1;
+    this.#opened(connection);
+    connection.party = partyOf(connection);
     connection.phase = "open";
     connection.session = session;
     connection.connectedAtMs = this.#parts().clock.wallMs();
@@ -174,7 +211,7 @@ export class Sessions {
     letGo(connection);
     this.connections.delete(connection);
     this.#count(connection.link.address, -1);
-    if (phase !== "open") this.opening -= 1;
+    if (phase !== "open") this.#opened(connection);
     for (const channel of [...(connection.subscriptions?.keys() ?? [])])
       this.endSubscription(connection, channel);
     for (const channel of [...(connection.watches ?? [])]) this.endWatch(connection, channel);

@@ -87,6 +87,10 @@ export class NativeClient implements DoorClient {
     else engine.refuse(this.connection, "frame_too_large");
   }
 
+  processed(ms: number): void {
+    this.#engine.processed(this.connection, ms);
+  }
+
   writable(): void {
     this.#engine.writable(this.connection);
   }

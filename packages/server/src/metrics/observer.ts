@@ -55,6 +55,7 @@ export function createMetricsObserver(families: Families): Observer {
       add("holdfast_holes_total", 1, outcome);
       add("holdfast_hole_publications_total", count, outcome);
     },
+    overShare: (what) => add("holdfast_over_share_total", 1, what),
     held: (why) => add("holdfast_held_total", 1, why),
     authFailed: (code) => add("holdfast_auth_failures_total", 1, code),
     requestFailed: (code) => add("holdfast_request_failures_total", 1, code),
@@ -124,6 +125,7 @@ function initialise(families: Families): void {
         (code) => ["refused", code],
       ),
     ],
+    holdfast_over_share_total: [["newcomers"], ["resumes"], ["published"], ["channels"]],
     holdfast_held_total: [["room"], ["budget"]],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
     holdfast_forwarded_unread_total: [["untrusted"], ["unreadable"]],

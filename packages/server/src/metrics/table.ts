@@ -153,6 +153,12 @@ export const METRICS = {
     ["policy"],
     "Subscriptions that began to lag, by policy. For `disconnect`: connections that were closed for it.",
   ),
+  holdfast_over_share_total: row(
+    "counter",
+    "times",
+    ["reason"],
+    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for.",
+  ),
   holdfast_held_total: row(
     "counter",
     "times",

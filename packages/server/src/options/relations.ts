@@ -29,6 +29,18 @@ const RELATIONS: readonly Relation[] = [
       why: "limits.framesPerSecondMax times limits.burstFactor, less limits.presencePerConnectionMax, or a returning client could not subscribe again at once",
     },
   ),
+  atMost("limits.messageBytesMax", (c) => c.limits.messageBytesMax, {
+    max: (c) => c.limits.receivedBytesPerSecondMax * c.limits.burstFactor,
+    why: "limits.receivedBytesPerSecondMax times limits.burstFactor, or one message would overdraw it",
+  }),
+  atMost("limits.dataBytesMax", (c) => c.limits.dataBytesMax, {
+    max: (c) => c.limits.publishedBytesPerSecondMax * c.limits.burstFactor,
+    why: "limits.publishedBytesPerSecondMax times limits.burstFactor, or one publication would overdraw it",
+  }),
+  atMost("limits.publishedBytesPerSecondMax", (c) => c.limits.publishedBytesPerSecondMax, {
+    max: (c) => (c.limits.receivedBytesPerSecondMax * 3) / 4,
+    why: "three quarters of limits.receivedBytesPerSecondMax, or a publisher would wait unread before it is refused",
+  }),
   atMost("limits.connectionsPerAddressMax", (c) => c.limits.connectionsPerAddressMax, {
     max: (c) => c.limits.connectionsMax,
     why: "limits.connectionsMax",

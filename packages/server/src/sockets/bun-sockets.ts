@@ -59,6 +59,8 @@ export interface Sockets {
  * too large.
  */
 const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
+/** Longer messages are measured: what they cost counts towards the share of who sent them. */
+const MEASURED_FROM_LENGTH = 2048;
 const CONNECT_PATH = "/connect";
 /** A page in the making of a browser's idle HTTP connection is not our business. */
 const HTTP_IDLE_SECONDS = 30;
@@ -109,7 +111,11 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
         socket.data.client = socket.data.accepted.open(new BunLink(socket));
       }),
       message: guarded(onError, "message", (socket: Socket, message: string | Buffer) => {
-        socket.data.client?.message(message);
+        const { client } = socket.data;
+        if (message.length < MEASURED_FROM_LENGTH) return client?.message(message);
+        const beganMs = performance.now();
+        client?.message(message);
+        client?.processed(performance.now() - beganMs);
       }),
       drain: guarded(onError, "drain", (socket: Socket) => {
         socket.data.client?.writable();

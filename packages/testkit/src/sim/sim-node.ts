@@ -208,6 +208,7 @@ const QUIET: Observer = {
   gap() {},
   hole() {},
   held() {},
+  overShare() {},
   authFailed() {},
   requestFailed() {},
   rpc() {},

@@ -1,0 +1,77 @@
+// Owns: tests, over real sockets, that what a node can take is shared (SECURITY.md: one hostile
+// client cannot hurt another).
+import { afterEach, expect, test } from "bun:test";
+import { patience } from "../patience.ts";
+import { type RawSocket, rawSocket } from "./raw-socket.ts";
+import { startNode, type TestNode, until } from "./start-node.ts";
+
+const TEST_MS = patience(30_000);
+const opened: RawSocket[] = [];
+const nodes: TestNode[] = [];
+afterEach(async () => {
+  for (const socket of opened.splice(0)) socket.end();
+  for (const { node } of nodes.splice(0)) await node.stop();
+});
+
+async function start(env: Readonly<Record<string, string>>): Promise<TestNode> {
+  const at = await startNode({ env });
+  nodes.push(at);
+  return at;
+}
+
+async function silent(at: TestNode): Promise<RawSocket> {
+  const socket = await rawSocket(at.url, { protocol: "holdfast.v1" });
+  opened.push(socket);
+  return socket;
+}
+
+async function answer(socket: RawSocket, frame: string): Promise<{ t: string; resume?: string }> {
+  socket.received.length = 0;
+  socket.text(frame);
+  await until("an answer", () => socket.received.length > 0);
+  return JSON.parse(socket.received[0]?.split("\n")[0] ?? "");
+}
+
+test(
+  "as many silent sockets as handshakes may be in flight keep out neither newcomers nor who comes back",
+  async () => {
+    const at = await start({ HOLDFAST_LIMITS_HANDSHAKES_IN_FLIGHT_MAX: "100" });
+    const { resume } = await answer(await silent(at), '{"t":"connect","id":1}');
+    for (let i = 0; i < 150; i++) await silent(at);
+    expect((await answer(await silent(at), '{"t":"connect","id":1}')).t).toBe("connected");
+    const again = await answer(
+      await silent(at),
+      `{"t":"connect","id":1,"resume":${JSON.stringify(resume)}}`,
+    );
+    expect(again).toMatchObject({ t: "connected", resumed: true });
+    expect(at.bugs).toEqual([]);
+  },
+  TEST_MS,
+);
+
+test(
+  "a client that sends large messages without end is read at its pace, and others are answered in between",
+  async () => {
+    const at = await start({
+      HOLDFAST_LIMITS_RECEIVED_BYTES_PER_SECOND_MAX: "256KiB",
+      HOLDFAST_LIMITS_PUBLISHED_BYTES_PER_SECOND_MAX: "128KiB",
+    });
+    const hostile = await silent(at);
+    await answer(hostile, '{"t":"connect","id":1}');
+    const good = await silent(at);
+    await answer(good, '{"t":"connect","id":1}');
+    hostile.received.length = 0;
+    const junk = `{"t":"ping","id":2,"x":[${"[[[],{}]],".repeat(20_000)}1]}`;
+    for (let i = 0; i < 60; i++) hostile.text(junk);
+    for (let id = 2; id < 30; id++) {
+      expect((await answer(good, `{"t":"ping","id":${id}}`)).t).toBe("pong");
+      await Bun.sleep(10);
+    }
+    // A burst of a mebibyte is five such messages; the rest wait outside of the node.
+    const pongs = hostile.received.reduce((sum, text) => sum + text.split("pong").length - 1, 0);
+    expect(pongs).toBeGreaterThan(0);
+    expect(pongs).toBeLessThan(30);
+    expect(at.bugs).toEqual([]);
+  },
+  TEST_MS,
+);
