@@ -3,10 +3,10 @@
 
 /**
  * `ms` on a quiet machine, times how much slower this one is. `npm test` measures that before each
- * stage and says it in HOLDFAST_TEST_SLOWNESS; without it, `ms`. For limits alone, never for what a
+ * stage and says it in TEST_SLOWNESS; without it, `ms`. For limits alone, never for what a
  * test asserts.
  */
 export function patience(ms: number): number {
-  const slowness = Number(process.env.HOLDFAST_TEST_SLOWNESS ?? 1);
+  const slowness = Number(process.env.TEST_SLOWNESS ?? 1);
   return Math.round(ms * (slowness >= 1 ? slowness : 1));
 }

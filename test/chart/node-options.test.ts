@@ -102,7 +102,7 @@ test("the memory of a connection is a little more than was measured, and the REA
   const repository = `${import.meta.dir}/../../`;
   const measured = await Bun.file(`${repository}docs/benchmarks/micro.json`).json();
   const values = parseYaml(await Bun.file(`${repository}deploy/chart/values.yaml`).text());
-  const kilobytes = measured.peers.holdfast.subscribedBytes.most / 1000;
+  const kilobytes = measured.rivals.holdfast.subscribedBytes.most / 1000;
   expect(values.resources.connectionKilobytes).toBeGreaterThan(kilobytes);
   expect(values.resources.connectionKilobytes).toBeLessThan(kilobytes * 1.25);
   const [container] =

@@ -41,7 +41,7 @@ test("says what to pass where the runtime has no WebSocket", {
   assert.throws(
     () => new Holdfast(url),
     (/** @type {{ code: string, message: string }} */ error) =>
-      error.code === "request_invalid" && error.message.includes('from "ws"'),
+      error.code === "request_invalid" && error.message.includes("the package ws"),
   );
 });
 

@@ -101,7 +101,7 @@ async function runStage(bun, stage) {
     Object.assign(env, tools.env);
   }
   const slowness = await measureSlowness();
-  env.HOLDFAST_TEST_SLOWNESS = slowness.toFixed(2);
+  env.TEST_SLOWNESS = slowness.toFixed(2);
   if (slowness >= SLOWNESS_SAID)
     console.log(
       `  the machine is ${slowness.toFixed(1)} times slower than quiet: so are the limits`,

@@ -82,6 +82,11 @@ export class Client implements SpeakerListener {
     this.#speaker = world.driver.speaker(this, world.speaking);
   }
 
+  /** A request of it was not answered yet. */
+  get isWaiting(): boolean {
+    return this.#requests.size > 0;
+  }
+
   get state(): ClientState {
     return this.#state;
   }

@@ -35,6 +35,8 @@ export interface SentStreams {
 }
 
 const KINDS = 8;
+/** Until another client is chosen to be replaced, after one that waits for an answer. */
+const CHURN_RETRY_US = 1000;
 const CHURN = -1;
 const DROP = -2;
 const EXCUSED_MAX = 1_000_000;
@@ -265,7 +267,9 @@ export class Connections {
   #churn(phase: HoldPhase | DropPhase, us: number): void {
     if (phase.do !== "hold") return;
     const { random, of } = this.#options;
+    // Who waits for an answer stays: leaving would lose it, and count as an error of the server.
     const client = this.clients[Math.floor(random() * this.clients.length)];
+    if (client?.isWaiting === true) return this.#addLoad(us + CHURN_RETRY_US, CHURN);
     if (client?.state === "up") client.replaceAt(us);
     this.#addLoad(us + (1_000_000 * of) / phase.churnPerSecond, CHURN);
   }
