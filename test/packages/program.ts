@@ -1,5 +1,6 @@
 // Owns: programs that run in a project while a test talks with them.
 import { until } from "../browser/harness.ts";
+import { patience } from "../patience.ts";
 import { outsideEnv, type Project } from "./project.ts";
 
 export interface ProgramOptions {
@@ -8,7 +9,7 @@ export interface ProgramOptions {
   readonly ready: RegExp;
 }
 
-/** A running program. It is killed with its scope. */
+/** A running program. It ends with its scope, and is killed if it does not. */
 export interface Program extends AsyncDisposable {
   /** The first group of `ready`. */
   readonly said: string;
@@ -50,6 +51,7 @@ export async function startProgram(
       return ready.test(text);
     });
   } catch (error) {
+    await Promise.race([end("SIGTERM"), Bun.sleep(patience(10_000))]);
     await end("SIGKILL");
     throw new Error(`${error}\n${text}`);
   }
@@ -57,6 +59,11 @@ export async function startProgram(
     said: ready.exec(text)?.[1] ?? "",
     output: () => text,
     end,
-    [Symbol.asyncDispose]: async () => void (await end("SIGKILL")),
+    [Symbol.asyncDispose]: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      // A launcher that is killed cannot end what it started: it is asked first.
+      await Promise.race([end("SIGTERM"), Bun.sleep(patience(10_000))]);
+      await end("SIGKILL");
+    },
   };
 }
