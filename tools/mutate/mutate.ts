@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createSeededRandom } from "@holdfast/core";
 import { Glob } from "bun";
 import { type Mutant, mutantsOf, mutated } from "./mutants.ts";
 import { report } from "./report.ts";
@@ -39,12 +38,21 @@ const sources = new Map(
     .map((path) => [path, readFileSync(ROOT + path, "utf8")]),
 );
 
-/** The first `count` of all mutants in an order that the seed decides. */
+/**
+ * The first `count` of all mutants in an order that the seed decides. Each has its place by itself:
+ * other mutants that come or go leave it where it is.
+ */
 function sampled(): readonly Mutant[] {
-  const all = [...sources].flatMap(([path, source]) => mutantsOf(path, source));
-  const random = createSeededRandom(Number(flags.seed));
-  const drawn = all.map((mutant) => ({ mutant, at: random.next() }));
-  drawn.sort((a, b) => a.at - b.at);
+  const seen = new Map<string, number>();
+  const drawn = [...sources].flatMap(([path, source]) =>
+    mutantsOf(path, source).map((mutant) => {
+      const name = `${flags.seed} ${path} ${mutant.what}`;
+      const nth = (seen.get(name) ?? 0) + 1;
+      seen.set(name, nth);
+      return { mutant, at: createHash("sha256").update(`${name} ${nth}`).digest("hex") };
+    }),
+  );
+  drawn.sort((a, b) => (a.at < b.at ? -1 : 1));
   return drawn.slice(0, Number(flags.count)).map(({ mutant }) => mutant);
 }
 
