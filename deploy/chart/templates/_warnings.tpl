@@ -11,13 +11,13 @@
 {{- $w = append $w (printf "THE BUNDLED VALKEY IS FOR TRIALS: one server without a replica%s. Run your own and set broker.mode: external." (ternary "" ", and its data ends with its pod" .Values.broker.valkey.persistence.enabled)) -}}
 {{- end -}}
 {{- if eq .Values.broker.mode "memory" -}}
-{{- $w = append $w "The broker is in the pod's memory: histories end with it, and a roll has no other pod that could take its sessions." -}}
+{{- $w = append $w "The broker is in the pod's memory: histories end with it. In a rolling deploy no other pod can receive its sessions." -}}
 {{- end -}}
 {{- if eq (toString (dig "auth" "insecure" false .Values.config)) "true" -}}
 {{- $w = append $w "config.auth.insecure: everyone who can reach the pods may do everything." -}}
 {{- end -}}
 {{- if not .Values.config.allowedOrigins -}}
-{{- $w = append $w "Browsers may connect from pages of the same host alone; name the origins of others in config.allowedOrigins." -}}
+{{- $w = append $w "Browsers may connect only from pages of the same host. Name other origins in config.allowedOrigins." -}}
 {{- end -}}
 {{- if include "holdfast.addressesHidden" . -}}
 {{- $w = append $w "Every client has the address of a proxy, so the limit of connections for each address is off. Name the proxy's network in config.trustedProxies to have it." -}}
@@ -26,7 +26,7 @@
 {{- $w = append $w "The pods speak plain ws://: use tls.existingSecret, unless the balancer ends TLS." -}}
 {{- end -}}
 {{- if and (eq .Values.kind "StatefulSet") (eq .Values.autoscaling.mode "none") (eq (int64 .Values.replicas) 1) -}}
-{{- $w = append $w "A StatefulSet of one has no surge: in a roll nobody takes its sessions. Use two, or kind: Deployment." -}}
+{{- $w = append $w "A StatefulSet of one has no surge: in a rolling deploy no pod receives its sessions. Use two, or kind: Deployment." -}}
 {{- end -}}
 {{- if and (eq $e.mode "ingress") (eq $e.ingress.controller "nginx") -}}
 {{- $w = append $w "ingress-nginx is retired, and each reload of it cuts every connection after its worker-shutdown-timeout (240 s). Prefer a Gateway, or raise worker-shutdown-timeout." -}}
@@ -53,7 +53,7 @@
 {{- $w = append $w "Ambient without a waypoint balances connections, not requests: DestinationRule and VirtualService apply from mesh.istio.waypoint on. An upgrade of ztunnel resets every connection on its machine: drain the machine first." -}}
 {{- end -}}
 {{- if gt (int64 $d.G) 15 -}}
-{{- $w = append $w (printf "Machines that are taken back in less than %d s (GKE spot: 15 s, Azure spot: 30 s) cut what has not moved by then." (int64 $d.G)) -}}
+{{- $w = append $w (printf "Machines that are taken back in less than %d s (GKE spot: 15 s, Azure spot: 30 s) cut the sessions that have not moved by then." (int64 $d.G)) -}}
 {{- end -}}
 {{- $w | toJson -}}
 {{- end }}
