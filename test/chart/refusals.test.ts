@@ -63,7 +63,7 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     { connections: { deliveriesPerSecond: 50_000 } },
     "200 + 50000 x 30 / 1000 = 1700 thousandths of a core",
   ],
-  ["no way to check tokens", { auth: { hmacSecretKey: "" } }, "nobody could come in"],
+  ["no way to check tokens", { auth: { hmacSecretKey: "" } }, "no client could connect"],
   [
     "a key of no secret",
     { auth: { existingSecret: "" }, replicas: 1 },

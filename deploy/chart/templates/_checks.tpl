@@ -24,13 +24,13 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 {{- end -}}
 {{- end -}}
 {{- if lt (int64 $d.P) (int64 .Values.expose.deregistrationSeconds) -}}
-{{- $problems = append $problems (printf "drain.preDelaySeconds %d is shorter than the balancer's expose.deregistrationSeconds %d: newcomers would be sent to a closed port" (int64 $d.P) (int64 .Values.expose.deregistrationSeconds)) -}}
+{{- $problems = append $problems (printf "drain.preDelaySeconds %d is shorter than the balancer's expose.deregistrationSeconds %d: new clients would be sent to a closed port" (int64 $d.P) (int64 .Values.expose.deregistrationSeconds)) -}}
 {{- end -}}
 {{- if lt (int64 $d.G) (add (int64 $d.S) (int64 $d.M) 10) -}}
 {{- $problems = append $problems (printf "drain.graceSeconds %d is too short: S + M + 10 = %d + %d + 10 = %d s" (int64 $d.G) (int64 $d.S) (int64 $d.M) (add (int64 $d.S) (int64 $d.M) 10)) -}}
 {{- end -}}
 {{- if and $v.clusterAutoscaler (not $v.acknowledgeLongGrace) (gt (int64 $d.G) 600) -}}
-{{- $problems = append $problems (printf "the grace period S + M + 10 = %d + %d + 10 = %d s is above the 600 s that cluster-autoscaler waits by default; drain.maxSeconds %d would do, or drain.acknowledgeLongGrace: true where --max-graceful-termination-sec was raised, or drain.clusterAutoscaler: false" (int64 $d.S) (int64 $d.M) (int64 $d.G) (sub 590 (int64 $d.S))) -}}
+{{- $problems = append $problems (printf "the grace period S + M + 10 = %d + %d + 10 = %d s is above the 600 s that cluster-autoscaler waits by default; drain.maxSeconds %d would do, or drain.acknowledgeLongGrace: true if --max-graceful-termination-sec was raised, or drain.clusterAutoscaler: false" (int64 $d.S) (int64 $d.M) (int64 $d.G) (sub 590 (int64 $d.S))) -}}
 {{- end -}}
 {{- if and .Values.mesh.istio.enabled (not .Values.mesh.istio.nativeSidecar) (lt (int64 $d.istio) (int64 $d.sidecar)) -}}
 {{- $problems = append $problems (printf "mesh.istio.drainSeconds %d ends the proxy before the node: S + M + 5 = %d + %d + 5 = %d s" (int64 $d.istio) (int64 $d.S) (int64 $d.M) (int64 $d.sidecar)) -}}
@@ -59,7 +59,7 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 {{- $jwt := dig "auth" "jwt" (dict) $config -}}
 {{- $hmac := and .Values.auth.existingSecret .Values.auth.hmacSecretKey -}}
 {{- if not (or $hmac $jwt.publicKey $jwt.publicKeyFile $jwt.jwksUrl (eq (toString (dig "auth" "insecure" false $config)) "true")) -}}
-{{- $problems = append $problems "nobody could come in: there is no way to check tokens. Use config.auth.jwt.jwksUrl or publicKey, or auth.existingSecret with auth.hmacSecretKey, or say config.auth.insecure: true where everyone who can reach the pods may do everything" -}}
+{{- $problems = append $problems "no client could connect: there is no way to check tokens. Use config.auth.jwt.jwksUrl or publicKey, or auth.existingSecret with auth.hmacSecretKey, or set config.auth.insecure: true if everyone who can reach the pods may do everything" -}}
 {{- end -}}
 {{- if and .Values.auth.hmacSecretKey (not .Values.auth.existingSecret) -}}
 {{- $problems = append $problems "auth.hmacSecretKey names a key, and auth.existingSecret no secret" -}}
@@ -101,13 +101,13 @@ drain.perSecondMax: connections.handshakesPerSecond
 {{- $many := or (gt (int64 .Values.replicas) 1) (ne .Values.autoscaling.mode "none") -}}
 {{- if eq $b.mode "external" -}}
 {{- if not (or $b.url $b.existingSecret.name) -}}
-{{- $problems = append $problems "broker.mode external needs the address of Redis or Valkey: broker.url, or broker.existingSecret where it has a password. For a trial: broker.mode: valkey" -}}
+{{- $problems = append $problems "broker.mode external needs the address of Redis or Valkey: broker.url, or broker.existingSecret if it has a password. For a trial: broker.mode: valkey" -}}
 {{- end -}}
 {{- if and $b.url $b.existingSecret.name -}}
 {{- $problems = append $problems "broker.url and broker.existingSecret.name are both set; use one" -}}
 {{- end -}}
 {{- if regexMatch "@|[pP]assword=" $b.url -}}
-{{- $problems = append $problems "broker.url has credentials, which everyone could read who may read the Deployment; use broker.existingSecret" -}}
+{{- $problems = append $problems "broker.url has credentials, which everyone who may read the Deployment could read; use broker.existingSecret" -}}
 {{- end -}}
 {{- else if $b.url -}}
 {{- $problems = append $problems (printf "broker.url is set, and broker.mode %s does not use it; expected broker.mode: external" $b.mode) -}}

@@ -134,7 +134,7 @@ function valueTarget(hpa: KubeObject): readonly Finding[] {
       object: hpa,
       path: ["spec", "metrics", index, kind, "target"],
       found: `metrics[${index}] has a target of type Value`,
-      fix: "Use AverageValue: pods = total / target. Publish a total that counts those who will come from draining pods, not the pods.",
+      fix: "Use AverageValue: pods = total / target. Publish a total that counts the sessions which draining pods will move, and leaves those pods out.",
     }),
   ];
 }

@@ -35,7 +35,7 @@ function missing(workload: Workload): Finding {
   return finding("pdb-missing", {
     object: workload.object,
     found: `no PodDisruptionBudget selects the ${workload.replicas} pods of ${workload.object.name}`,
-    fix: "Let one pod go at a time.",
+    fix: "Allow one missing pod at a time.",
     patch: creation("policy/v1", "PodDisruptionBudget", { near: workload.object, spec }),
   });
 }
@@ -85,7 +85,7 @@ function verdict(workload: Workload, budget: KubeObject): readonly Finding[] {
         path,
         found: `${said} with ${pods} ${pods === 1 ? "pod" : "pods"}`,
         sum,
-        fix: `Let one pod go at a time.${alone}`,
+        fix: `Allow one missing pod at a time.${alone}`,
         patch: patchOf(budget, {
           spec: { maxUnavailable: 1, ...(least === undefined ? {} : { minAvailable: null }) },
         }),
@@ -99,7 +99,7 @@ function verdict(workload: Workload, budget: KubeObject): readonly Finding[] {
         path,
         found: `${said} with ${pods} pods`,
         sum,
-        fix: "Let one pod go at a time.",
+        fix: "Allow one missing pod at a time.",
         patch: patchOf(budget, {
           spec: { maxUnavailable: 1, ...(least === undefined ? {} : { minAvailable: null }) },
         }),

@@ -84,7 +84,7 @@ function lifetime(hop: NetworkHop): readonly Finding[] {
         object: knob.object,
         ...(knob.path === undefined ? {} : { path: knob.path }),
         found: `timeoutSeconds is ${seconds(knob.value)}${knob.set ? "" : " by default"}`,
-        fix: "Run it as a Deployment behind a Service and a route. At most 600 s can be had here; then let clients move before that.",
+        fix: "Run it as a Deployment behind a Service and a route. The most that Knative allows is 600 s: let clients move before that.",
       }),
     ];
   return [

@@ -53,7 +53,7 @@ function same(clientPath: ClientPath): readonly Finding[] {
       found: `both probes are ${asked}`,
       fix:
         change === undefined
-          ? "Ask something that fails only when a restart helps, or open a TCP connection; keep readiness for whether newcomers are welcome."
+          ? "Ask something that fails only when a restart helps, or open a TCP connection; let readiness say whether the pod accepts new clients."
           : "Ask /livez on the internal port.",
       patch: containerPatch(workload, {
         container: workload.main,
@@ -156,7 +156,7 @@ function missing(clientPath: ClientPath): readonly Finding[] {
       object: workload.object,
       path: workload.main.path,
       found: `container ${workload.main.name} has no readinessProbe`,
-      fix: "Give it one that says whether newcomers are welcome.",
+      fix: "Give it one that says whether the pod accepts new clients.",
       patch: containerPatch(workload, {
         container: workload.main,
         change: { readinessProbe: asked },

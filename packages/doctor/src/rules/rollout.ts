@@ -38,7 +38,7 @@ function strategy({ workload }: ClientPath): readonly Finding[] {
         object,
         path: [...path, "type"],
         found: "strategy.type is Recreate",
-        fix: "Roll with a surge of one.",
+        fix: "Use RollingUpdate with a surge of one.",
         patch: patchAt(object, path, rolling),
       }),
     ];
@@ -79,7 +79,7 @@ function single({ workload }: ClientPath): readonly Finding[] {
       object: target,
       path,
       found: autoscaler === undefined ? "replicas is 1" : `${path[1]} is 1`,
-      fix: "Have two pods at the least, and a broker that they share.",
+      fix: "Run at least two pods, and a broker that they share.",
       patch: patchAt(target, path, 2),
     }),
   ];

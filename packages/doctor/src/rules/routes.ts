@@ -58,7 +58,7 @@ function routeTimeouts(route: KubeObject): readonly Finding[] {
         given.length > 0
           ? `rule ${index} has ${given.join(" and ")}`
           : `rule ${index} says nothing of timeouts, and the implementation chooses`,
-      fix: "Say 0s, which turns them off.",
+      fix: "Set them to 0s, which turns them off.",
       patch: patchOf(route, { spec: { rules: off } }),
     }),
   ];
@@ -76,7 +76,7 @@ function virtualTimeouts(virtual: KubeObject): readonly Finding[] {
       object: virtual,
       path: ["spec", "http", index, "timeout"],
       found: `http[${index}].timeout is ${seconds(durationSeconds(at(http[index], "timeout")) ?? 0)}`,
-      fix: "Say 0s, which turns it off.",
+      fix: "Set it to 0s, which turns it off.",
       patch: patchOf(virtual, { spec: { http: off } }),
     }),
   ];

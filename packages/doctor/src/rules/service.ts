@@ -56,7 +56,7 @@ function distribution(service: KubeObject): readonly Finding[] {
       object: service,
       path: ["spec", "trafficDistribution"],
       found: `trafficDistribution is ${found}`,
-      fix: "Leave it out, unless the zones' clients are as many as their pods.",
+      fix: "Leave it out, unless each zone has the same share of clients as of pods.",
       patch: patchAt(service, ["spec", "trafficDistribution"], null),
     }),
   ];
@@ -84,7 +84,7 @@ function selector(service: KubeObject): readonly Finding[] {
       object: service,
       path: ["spec", "selector", label],
       found: `the selector has ${label}: ${text(labels[label])}`,
-      fix: "Select what stays from release to release, and move clients by draining pods.",
+      fix: "Select labels that stay from release to release, and move clients by draining pods.",
       patch: patchOf(service, {
         spec: { selector: Object.fromEntries(switched.map((name) => [name, null])) },
       }),
@@ -106,7 +106,7 @@ function protocol(service: KubeObject): readonly Finding[] {
       object: service,
       path: ["spec", "ports", index],
       found: `port ${text(port.port)} has no appProtocol`,
-      fix: "Say kubernetes.io/ws (Envoy Gateway understands it from 1.8.1 on).",
+      fix: "Set it to kubernetes.io/ws (Envoy Gateway understands it from 1.8.1 on).",
       patch: patchOf(service, {
         spec: {
           ports: [
@@ -151,7 +151,7 @@ function networkPolicies(workload: Workload, snapshot: ClusterSnapshot): readonl
       object: policy,
       path: ["spec", "ingress"],
       found: `no rule of ${policies.map(({ name }) => name).join(", ")} opens port ${closed.join(", ")} of the pods`,
-      fix: "Let the gateway's pods (or everybody) to it.",
+      fix: "Allow the gateway's pods (or everybody) to reach it.",
       patch: patchOf(policy, {
         spec: {
           ingress: [...ingress, { ports: closed.map((one) => ({ protocol: "TCP", port: one })) }],
@@ -196,7 +196,7 @@ export function ipvsRule(snapshot: ClusterSnapshot): readonly Finding[] {
         object: map,
         path: ["data"],
         found: "mode is ipvs",
-        fix: "Never take a pod out of its Service before its connections are gone, and ping; iptables and nftables keep such connections.",
+        fix: "Never remove a pod from its Service before its connections have ended, and let clients ping; iptables and nftables keep such connections.",
       }),
     ];
   });

@@ -90,7 +90,7 @@ function singleRedis(workload: Workload): readonly Finding[] {
       object: workload.object,
       path: ["spec", "replicas"],
       found: `${workload.object.kind} ${workload.object.name} has one pod`,
-      fix: "Run a replica with Sentinel, a cluster, or a managed service; replicas without one of these are copies that nobody promotes.",
+      fix: "Run a replica with Sentinel, a cluster, or a managed service; without one of these, nobody promotes a replica.",
     }),
   ];
 }
@@ -141,7 +141,7 @@ function eviction(workload: Workload): readonly Finding[] {
         record(workload.main.body).args === undefined ? "command" : "args",
       ],
       found: `maxmemory-policy is ${policy}`,
-      fix: `Use noeviction${args.length > 0 ? " in the arguments" : ""}, and watch its memory.`,
+      fix: `Use noeviction${args.length > 0 ? " in the arguments" : ""}, and monitor its memory.`,
     }),
   ];
 }

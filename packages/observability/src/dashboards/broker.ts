@@ -6,14 +6,14 @@ export const BROKER: DashboardSpec = {
   uid: "holdfast-broker",
   title: "Holdfast / Broker",
   description:
-    "Whether nodes reach the broker, what they publish through it, and what they had to mend.",
+    "Whether nodes reach the broker, what they publish through it, and what they had to read again.",
   rows: [
     {
       title: "Reach",
       panels: [
         line("Broker reached", {
           description:
-            "1 where the last probe that was published through the broker arrived. A node at 0 is not ready.",
+            "1 if the last probe that the node published through the broker arrived. A node at 0 is not ready.",
           unit: "none",
           queries: [{ expr: sum(of("holdfast_broker_up"), "node"), legend: "{{node}}" }],
           thresholds: { bad: 1, below: true },
@@ -21,7 +21,7 @@ export const BROKER: DashboardSpec = {
           alert: "HoldfastBrokerCutOff",
         }),
         line("Connections to the broker that were lost", {
-          description: "Each makes the node compare its positions with the broker's.",
+          description: "After each one, the node compares its positions with the broker's.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_broker_losses_total"), "node"), legend: "{{node}}" },
@@ -30,7 +30,7 @@ export const BROKER: DashboardSpec = {
         }),
         line("Other nodes that joined, left or died", {
           description:
-            "As each node sees them through the broker. died: nothing was heard for the lease.",
+            "As each node sees them through the broker. died: the node said nothing for the time of its lease.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_node_changes_total"), "change"), legend: "{{change}}" },
@@ -43,7 +43,7 @@ export const BROKER: DashboardSpec = {
       title: "Room",
       panels: [
         line("Memory of the broker", {
-          description: "What it holds and, if it has a limit, what it may hold.",
+          description: "What the broker holds and, if it has a limit, what it may hold.",
           unit: "bytes",
           queries: [
             { expr: `max(${of("holdfast_broker_bytes")})`, legend: "held" },
@@ -63,7 +63,7 @@ export const BROKER: DashboardSpec = {
           alert: "HoldfastBrokerFull",
         }),
         line("Presence in the embedded broker", {
-          description: "Memory that members take, an estimate. 0 with Redis.",
+          description: "Estimated memory of members. 0 with Redis.",
           unit: "bytes",
           queries: [{ expr: `max(${of("holdfast_broker_presence_bytes")})`, legend: "held" }],
         }),
@@ -84,7 +84,7 @@ export const BROKER: DashboardSpec = {
         }),
         line("Publishes that failed", {
           description:
-            "By code. broker_unavailable: it may have been published all the same; clients repeat it with the same key.",
+            "By code. broker_unavailable: it may have been published. Clients repeat it with the same key.",
           unit: "cps",
           queries: [
             {
@@ -108,7 +108,8 @@ export const BROKER: DashboardSpec = {
       title: "Delivering and mending",
       panels: [
         line("Delivery latency by class, 99 of 100 within", {
-          description: "From the broker's taking a publication to its handing to a connection.",
+          description:
+            "Time from the moment when the broker accepted a publication until it went to a connection.",
           unit: "s",
           queries: [
             {
@@ -120,13 +121,13 @@ export const BROKER: DashboardSpec = {
         }),
         line("Holes in what the broker sent", {
           description:
-            "repaired: read again from history, nobody noticed. declared: it could not be, and subscribers were told a gap.",
+            "repaired: the node read it from history, and nobody noticed. declared: it could not, and subscribers were told a gap.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_holes_total"), "outcome"), legend: "{{outcome}}" }],
           alert: "HoldfastGaps",
         }),
         line("Publications inside those holes", {
-          description: "How much was missing.",
+          description: "Publications that were missing.",
           unit: "cps",
           queries: [
             {
@@ -137,7 +138,7 @@ export const BROKER: DashboardSpec = {
         }),
         line("Renewals of the presence lease", {
           description:
-            "failed: the broker did not answer. late: the lease had run out, and this node's members had been told to have left.",
+            "failed: the broker did not answer. late: the lease had run out, and this node's members were shown as left.",
           unit: "cps",
           queries: [
             {
@@ -149,13 +150,13 @@ export const BROKER: DashboardSpec = {
         }),
         line("Gaps by reason", {
           description:
-            "history: it was no longer kept. epoch: the broker lost its data. dropped: a volatile channel under pressure.",
+            "history: it was not stored any more. epoch: the broker lost its data. dropped: a volatile channel under pressure.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_gaps_total"), "reason"), legend: "{{reason}}" }],
           alert: "HoldfastGaps",
         }),
         line("Channels by node", {
-          description: "Channels that a node carries: it subscribes to each in the broker.",
+          description: "Channels that a node carries. It subscribes to each in the broker.",
           unit: "short",
           queries: [{ expr: sum(of("holdfast_channels"), "node"), legend: "{{node}}" }],
         }),

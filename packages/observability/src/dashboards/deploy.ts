@@ -9,25 +9,24 @@ const DRAINING = of("holdfast_node_state", `state="draining"`);
 export const DEPLOY: DashboardSpec = {
   uid: "holdfast-deploy",
   title: "Holdfast / Deploy",
-  description:
-    "Drains, migrations, the capacity for them, and what clients experienced, by revision.",
+  description: "Drains, migrations, the capacity for them, and what clients noticed, by revision.",
   rows: [
     {
       title: "Now",
       panels: [
         figure("Nodes that drain", {
-          description: "Nodes that give their sessions up.",
+          description: "Nodes that drain.",
           unit: "none",
           queries: [{ expr: sum(DRAINING), legend: "draining" }],
         }),
         figure("Sessions to move", {
-          description: "Sessions that draining nodes have still to hand over.",
+          description: "Sessions that draining nodes have still to move.",
           unit: "short",
           queries: [{ expr: sum(of("holdfast_drain_remaining_sessions")), legend: "sessions" }],
         }),
         figure("Asked and still here", {
           description:
-            "Sessions that were asked to move and have not. Some are always on their way; many for long mean that no node takes them in.",
+            "Sessions that were asked to move and are still here. A few are normal. If there are many for long, no node accepts them.",
           unit: "short",
           queries: [{ expr: sum(of("holdfast_drain_asked_sessions")), legend: "sessions" }],
           thresholds: { warn: 10, bad: 100 },
@@ -53,7 +52,7 @@ export const DEPLOY: DashboardSpec = {
         }),
         figure("Declared lost", {
           description:
-            "Publications within the shown time that clients know to have missed; volatile channels under pressure are in it.",
+            "Publications within the shown time that clients know they missed. Volatile channels under pressure count, too.",
           unit: "short",
           queries: [{ expr: sum(counted("holdfast_client_lost_total")), legend: "publications" }],
           thresholds: { bad: 1 },
@@ -65,7 +64,8 @@ export const DEPLOY: DashboardSpec = {
       title: "Who leaves",
       panels: [
         area("Connections by revision", {
-          description: "The old revision's layer becomes the new one's, without a dip in the sum.",
+          description:
+            "Connections move from the old revision's layer to the new one's. The sum should stay.",
           unit: "short",
           queries: [{ expr: sum(of("holdfast_connections"), "revision"), legend: "{{revision}}" }],
         }),
@@ -82,7 +82,7 @@ export const DEPLOY: DashboardSpec = {
           alert: "HoldfastDrainStuck",
         }),
         line("Until the deadline", {
-          description: "Seconds until a running drain cuts whoever is left.",
+          description: "Seconds until a running drain cuts the sessions that are left.",
           unit: "s",
           queries: [
             {
@@ -104,14 +104,14 @@ export const DEPLOY: DashboardSpec = {
           alert: "HoldfastDrainCutSessions",
         }),
         area("Nodes by state", {
-          description: "What each node says of itself.",
+          description: "The state that each node reports.",
           unit: "none",
           queries: [{ expr: sum(of("holdfast_node_state"), "state"), legend: "{{state}}" }],
           alert: "HoldfastDrainForgotten",
         }),
         line("What the autoscaler sees", {
           description:
-            "Demand: connections of nodes that stay and what draining nodes hand over (recording rule). All connections, for comparison.",
+            "Demand (recording rule): connections of nodes that do not drain, and sessions that draining nodes will move. All connections, for comparison.",
           unit: "short",
           queries: [
             { expr: `sum(${of("holdfast:connections:sum")})`, legend: "demand" },
@@ -125,7 +125,7 @@ export const DEPLOY: DashboardSpec = {
       panels: [
         line("Handshakes against capacity", {
           description:
-            "Set-ups a second, and those that all nodes together can take as they measure it. Drains use at most 0.7 of it unless a deadline demands more.",
+            "Handshakes a second, and how many all nodes together can take, as they measure it. Drains use at most 0.7 of it, unless a deadline needs more.",
           unit: "cps",
           queries: [
             {
@@ -141,7 +141,8 @@ export const DEPLOY: DashboardSpec = {
         }),
         REFUSED_HANDSHAKES,
         line("Handshake, 95 of 100 within", {
-          description: "From the socket's opening to the answer to its first frame, by outcome.",
+          description:
+            "Time from the opening of a socket to the answer to its first frame, by outcome.",
           unit: "s",
           queries: [
             {
@@ -157,7 +158,7 @@ export const DEPLOY: DashboardSpec = {
       panels: [
         line("Time without delivery", {
           description:
-            "From losing a connection to being caught up again, as clients report it: the longest in each report. Clients that move have none.",
+            "Time from a lost connection until the client was caught up again, the longest in each report. Clients that move have none.",
           unit: "s",
           queries: [0.5, 0.99].map((q) => ({
             expr: quantile(q, "holdfast_client_resume_seconds", "revision"),
@@ -166,7 +167,7 @@ export const DEPLOY: DashboardSpec = {
         }),
         line("Moved and reconnected", {
           description:
-            "Migrations are moves that nobody notices; reconnects are lost connections. By the revision that clients reported to.",
+            "Migrations are moves that nobody notices. Reconnects are lost connections. By the revision that clients reported to.",
           unit: "cps",
           queries: [
             {
@@ -181,7 +182,7 @@ export const DEPLOY: DashboardSpec = {
         }),
         line("Lost and duplicate publications", {
           description:
-            "By revision. Duplicates were suppressed by the client; the application saw none.",
+            "By revision. The client suppressed the duplicates. The application saw none.",
           unit: "short",
           queries: [
             {

@@ -8,7 +8,7 @@ const CONNECTIONS = of("holdfast_connections");
 export const FLEET: DashboardSpec = {
   uid: "holdfast-fleet",
   title: "Holdfast / Fleet",
-  description: "Connections, deliveries, latency, and what the nodes need for them.",
+  description: "Connections, deliveries, latency, and what they cost the nodes.",
   rows: [
     {
       title: "Now",
@@ -38,12 +38,13 @@ export const FLEET: DashboardSpec = {
           alert: "HoldfastConnectionsNearLimit",
         }),
         figure("Deliveries", {
-          description: "Publications handed to connections in a second.",
+          description: "Publications that went to connections in a second.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_deliveries_total")), legend: "deliveries" }],
         }),
         figure("Delivery, 99 of 100 within", {
-          description: "From the broker's taking a publication to its handing to a connection.",
+          description:
+            "Time from the moment when the broker accepted a publication until it went to a connection.",
           unit: "s",
           queries: [{ expr: quantile(0.99, "holdfast_delivery_latency_seconds"), legend: "p99" }],
           thresholds: { warn: 0.25, bad: 1 },
@@ -68,7 +69,7 @@ export const FLEET: DashboardSpec = {
           queries: [{ expr: sum(CONNECTIONS, "node"), legend: "{{node}}" }],
         }),
         line("Share of the connection limit", {
-          description: "At 1 a node turns newcomers away.",
+          description: "At 1 a node refuses new clients.",
           unit: "percentunit",
           queries: [
             {
@@ -99,7 +100,7 @@ export const FLEET: DashboardSpec = {
           alert: "HoldfastHandshakesRefused",
         }),
         line("Ended connections by code", {
-          description: "none: the client left on its own.",
+          description: "none: the client left by itself.",
           unit: "cps",
           queries: [
             {
@@ -110,7 +111,7 @@ export const FLEET: DashboardSpec = {
         }),
         line("Requests of clients answered with an error", {
           description:
-            "By code. Steady lines are a client's or a contract's mistake, steps a deploy's.",
+            "By code. A steady line is a mistake of a client or the contract. A step comes from a deploy.",
           unit: "cps",
           queries: [
             {
@@ -125,13 +126,13 @@ export const FLEET: DashboardSpec = {
       title: "Deliveries",
       panels: [
         area("Deliveries by class", {
-          description: "Publications handed to connections, counted once for each connection.",
+          description: "Publications that went to connections, counted once for each connection.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_deliveries_total"), "class"), legend: "{{class}}" }],
         }),
         line("Delivery latency", {
           description:
-            "From the broker's taking a publication to its handing to a connection. Clients that catch up are in it.",
+            "Time from the moment when the broker accepted a publication until it went to a connection. Clients that catch up count, too.",
           unit: "s",
           queries: [0.5, 0.95, 0.99].map((q) => ({
             expr: quantile(q, "holdfast_delivery_latency_seconds"),
@@ -155,7 +156,7 @@ export const FLEET: DashboardSpec = {
       panels: [
         EVENT_LOOP_LAG,
         line("CPU", {
-          description: "Cores in use. A node's work is on one event loop: near 1 it is at its end.",
+          description: "Cores in use. A node works on one event loop. Near 1 it cannot do more.",
           unit: "short",
           queries: [
             {
@@ -170,13 +171,13 @@ export const FLEET: DashboardSpec = {
           alert: "HoldfastEventLoopLag",
         }),
         line("Resident memory", {
-          description: "Of each process, the runtime included.",
+          description: "Resident memory of each process, with the runtime.",
           unit: "bytes",
           queries: [{ expr: sum(of("process_resident_memory_bytes"), "node"), legend: "{{node}}" }],
         }),
         line("Memory for each connection", {
           description:
-            "Resident memory above 150 MB for the process itself, divided by connections; shown from 500 connections on.",
+            "Resident memory above the 150 MB of the process itself, divided by connections. Shown from 500 connections on.",
           unit: "bytes",
           queries: [
             {
@@ -193,7 +194,7 @@ export const FLEET: DashboardSpec = {
         QUEUED_BYTES,
         line("CPU for each delivery", {
           description:
-            "CPU time of a node divided by its deliveries. Falls with larger rooms; steps up with a costlier contract.",
+            "CPU time of a node divided by its deliveries. It falls with larger rooms, and rises with a more expensive contract.",
           unit: "s",
           queries: [
             {
@@ -203,8 +204,7 @@ export const FLEET: DashboardSpec = {
           ],
         }),
         line("Time since the start", {
-          description:
-            "A line that falls to 0 is a restart: without a deploy, somebody should know why.",
+          description: "A line that falls to 0 is a restart. If there was no deploy, find out why.",
           unit: "s",
           queries: [
             {
@@ -215,14 +215,14 @@ export const FLEET: DashboardSpec = {
           alert: "HoldfastNodesDying",
         }),
         line("Targets that Prometheus does not reach", {
-          description: "By address. What is not scraped is missing from everything else here.",
+          description: "By address. Nodes that are not scraped are missing from all other panels.",
           unit: "none",
           queries: [{ expr: `sum by (instance) (${of("up")} == bool 0)`, legend: "{{instance}}" }],
           thresholds: { bad: 1 },
           alert: "HoldfastNodeDown",
         }),
         line("Things that must not happen", {
-          description: "Anything above 0 deserves a look at the log, event bug.",
+          description: "If it is above 0, look at the log, event bug.",
           unit: "none",
           queries: [{ expr: named(of("holdfast_bugs_total")), legend: "{{node}} {{where}}" }],
           thresholds: { bad: 1 },

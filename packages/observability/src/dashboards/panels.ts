@@ -4,7 +4,7 @@ import { of, quantile, rate, sum } from "./queries.ts";
 
 export const EVENT_LOOP_LAG = line("Event-loop lag, 99 of 100 within", {
   description:
-    "How late a timer fires. Everything that a node delivers waits for as long, and its clients look slow.",
+    "How late a timer fires. Everything that a node delivers waits for as long, so its clients seem slow.",
   unit: "s",
   queries: [
     { expr: quantile(0.99, "holdfast_event_loop_lag_seconds", "node"), legend: "{{node}}" },
@@ -15,14 +15,14 @@ export const EVENT_LOOP_LAG = line("Event-loop lag, 99 of 100 within", {
 
 export const QUEUED_BYTES = line("Bytes queued for clients", {
   description:
-    "Accepted for clients and not yet taken by the network. On one node alone: its network or its processor. On all: what is published, or the clients' own network.",
+    "Bytes queued for clients that the network has not taken yet. On one node alone: its network or its processor. On all: what is published, or the clients' own network.",
   unit: "bytes",
   queries: [{ expr: sum(of("holdfast_queue_bytes"), "node"), legend: "{{node}}" }],
 });
 
 export const REFUSED_HANDSHAKES = line("Refused handshakes by code", {
   description:
-    "try_later and connection_limit: no room. draining is usual in a deploy: a newcomer came to a node that leaves and is sent elsewhere. Codes of tokens: who they are was not proven.",
+    "try_later and connection_limit: no room. draining is usual in a deploy: a new client came to a node that drains, and goes to another. Codes of tokens: the token was not good.",
   unit: "cps",
   queries: [
     {
@@ -35,7 +35,7 @@ export const REFUSED_HANDSHAKES = line("Refused handshakes by code", {
 
 export const RECOVERIES = line("Recoveries by outcome", {
   description:
-    "Subscriptions that came back with a position. full: everything was delivered, later. gap: the history was too short for it.",
+    "Subscriptions that came back with a position. full: everything was delivered, later. gap: the history was too short.",
   unit: "cps",
   queries: [
     {

@@ -12,7 +12,7 @@ export const SECURITY: DashboardSpec = {
       title: "Now",
       panels: [
         figure("Certificate, until it ends", {
-          description: "The first of the certificates that nodes with TLS show.",
+          description: "The certificate that ends first, of all nodes with TLS.",
           unit: "dtdurations",
           queries: [
             {
@@ -52,7 +52,7 @@ export const SECURITY: DashboardSpec = {
         REFUSED_HANDSHAKES,
         line("Refused before the upgrade", {
           description:
-            "origin: a page that allowedOrigins does not name. full: the node is at its limit. not_websocket: no client of this protocol.",
+            "origin: a page that allowedOrigins does not name. full: the node is at its limit. not_websocket: the request is no WebSocket.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_sockets_refused_total"), "reason"), legend: "{{reason}}" },
@@ -61,7 +61,7 @@ export const SECURITY: DashboardSpec = {
         }),
         line("Token failures by code", {
           description:
-            "resume_rejected is usual after a long absence. token_expired in numbers: clocks apart, or clients that do not refresh.",
+            "resume_rejected is usual after a long absence. Many token_expired: clocks differ, or clients do not refresh.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_auth_failures_total"), "code"), legend: "{{code}}" },
@@ -86,7 +86,7 @@ export const SECURITY: DashboardSpec = {
         }),
         line("Connections ended for what the client did", {
           description:
-            "flooded: far over its rates for long. frame_invalid: it does not speak the protocol. banned: by an operator.",
+            "flooded: the client was far over its rates for long. frame_invalid: it does not speak the protocol. banned: an operator ended it.",
           unit: "cps",
           queries: [
             {
@@ -96,7 +96,8 @@ export const SECURITY: DashboardSpec = {
           ],
         }),
         line("HTTP API by status", {
-          description: "401 and 403: a key that is wrong or may not do it. 429: over its rate.",
+          description:
+            "401: the key is wrong. 403: the key lacks the scope. 429: the key is over its rate.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_http_requests_total"), "status"), legend: "{{status}}" },
@@ -104,7 +105,7 @@ export const SECURITY: DashboardSpec = {
         }),
         line("HTTP API, 95 of 100 within", {
           description:
-            "From a request's arrival to its answer, by operation; none is a path that is none.",
+            "Time from a request's arrival to its answer, by operation. none: the path is no operation.",
           unit: "s",
           queries: [
             { expr: quantile(0.95, "holdfast_http_request_seconds", "route"), legend: "{{route}}" },
@@ -112,7 +113,7 @@ export const SECURITY: DashboardSpec = {
         }),
         line("Key fetches", {
           description:
-            "Fetches of auth.jwt.jwksUrl. Without the keys tokens that are signed with new ones cannot be checked.",
+            "Fetches of auth.jwt.jwksUrl. If they fail, the node cannot check tokens that are signed with new keys.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_jwks_fetches_total"), "outcome"), legend: "{{outcome}}" },
@@ -120,7 +121,8 @@ export const SECURITY: DashboardSpec = {
           alert: "HoldfastKeysOutOfReach",
         }),
         line("Log lines held back", {
-          description: "A flood of the same event is counted, not written.",
+          description:
+            "If the same event comes too often, the node counts it and does not write it.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_log_suppressed_total"), "node"), legend: "{{node}}" },

@@ -6,14 +6,13 @@ import { of, quantile, rate, sum } from "./queries.ts";
 export const SLOW_CONSUMERS: DashboardSpec = {
   uid: "holdfast-slow-consumers",
   title: "Holdfast / Slow consumers",
-  description: "Clients that read too slowly, what is kept for them, and what becomes of them.",
+  description: "Clients that read too slowly, what is queued for them, and how it ends.",
   rows: [
     {
       title: "Who lags",
       panels: [
         line("Subscriptions that began to lag", {
-          description:
-            "By what is done about it: catch-up later, conflate to the newest, drop, or disconnect.",
+          description: "By policy: catch up later, conflate to the newest, drop, or disconnect.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_slow_consumers_total"), "policy"), legend: "{{policy}}" },
@@ -22,7 +21,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
         }),
         line("Connections closed for it", {
           description:
-            "They read too slowly for longer than flow.lagMsMax or owed more than flow.queueBytesMax. The client comes back at once.",
+            "They lagged for longer than flow.lagMsMax, or had more than flow.queueBytesMax queued. The client comes back at once.",
           unit: "cps",
           queries: [
             {
@@ -34,7 +33,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
         }),
         QUEUED_BYTES,
         line("Queued bytes for each connection", {
-          description: "The mean: a few slow clients hardly move it.",
+          description: "The mean. A few slow clients hardly change it.",
           unit: "bytes",
           queries: [
             {
@@ -48,7 +47,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
         }),
         EVENT_LOOP_LAG,
         line("Deliveries by node", {
-          description: "What the nodes write.",
+          description: "Deliveries of the nodes.",
           unit: "cps",
           queries: [{ expr: sum(rate("holdfast_deliveries_total"), "node"), legend: "{{node}}" }],
         }),
@@ -59,7 +58,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
       panels: [
         RECOVERIES,
         line("Publications of a recovery, 95 of 100 within", {
-          description: "How far behind those were that came back.",
+          description: "How many publications returning clients had missed.",
           unit: "short",
           queries: [
             {
@@ -69,7 +68,7 @@ export const SLOW_CONSUMERS: DashboardSpec = {
           ],
         }),
         line("Publications inside declared gaps", {
-          description: "dropped is the way of volatile channels; history and epoch are losses.",
+          description: "dropped is normal for volatile channels. history and epoch are losses.",
           unit: "cps",
           queries: [
             { expr: sum(rate("holdfast_gap_publications_total"), "reason"), legend: "{{reason}}" },
