@@ -73,7 +73,7 @@ export const BROKER: DashboardSpec = {
       title: "Publishing",
       panels: [
         area("Publishes by class", {
-          description: "Publishes that the broker took.",
+          description: "Publishes that the broker accepted.",
           unit: "cps",
           queries: [
             {
