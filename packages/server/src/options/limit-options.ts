@@ -149,7 +149,7 @@ export const LIMIT_OPTIONS = {
     max: 100_000,
     live: true,
     description:
-      "Connections whose first frame is not answered yet. Two seconds' worth of admission.handshakesPerSecond. Beyond, the address that has the most loses its oldest.",
+      "Connections whose first frame is not answered yet. Two seconds' worth of admission.handshakesPerSecond. If there are more, the address that has the most loses its oldest.",
   }),
   nodeReceivedBytesPerSecondMax: bytes({
     default: 64 * MIB,
@@ -157,7 +157,7 @@ export const LIMIT_OPTIONS = {
     max: 16_384 * MIB,
     live: true,
     description:
-      "Bytes of messages in a second that the node reads before users and addresses get a share each. 64 MiB fill a core.",
+      "Bytes of messages that the node reads in a second. If clients send more, each user and address gets a share. 64 MiB fill a core.",
   }),
   nodeAnsweredBytesPerSecondMax: bytes({
     default: 256 * MIB,
@@ -165,7 +165,7 @@ export const LIMIT_OPTIONS = {
     max: 16_384 * MIB,
     live: true,
     description:
-      "Bytes in a second that the node answers requests with before users and addresses get a share each. 256 MiB is more than most networks of a node carry.",
+      "Bytes of answers that the node sends in a second. If clients ask for more, each user and address gets a share. 256 MiB is more than most networks of a node carry.",
   }),
   nodePublishedBytesPerSecondMax: bytes({
     default: 32 * MIB,
@@ -173,7 +173,7 @@ export const LIMIT_OPTIONS = {
     max: 16_384 * MIB,
     live: true,
     description:
-      "Bytes in a second that clients of the node publish before users and addresses get a share each. 32 MiB are 100,000 small publications.",
+      "Bytes that clients of the node publish in a second. If they publish more, each user and address gets a share. 32 MiB are 100,000 small publications.",
   }),
   nodeChannelsPerSecondMax: decimal({
     default: 5000,
@@ -182,7 +182,7 @@ export const LIMIT_OPTIONS = {
     unit: "/s",
     live: true,
     description:
-      "Channels in a second that clients make the node open before users and addresses get a share each. 5,000 are ten for each of 500 set-ups.",
+      "Channels that clients make the node open in a second. If they open more, each user and address gets a share. 5,000 are ten for each of 500 handshakes.",
   }),
   nodeProcessingMsPerSecondMax: decimal({
     default: 400,
@@ -190,6 +190,6 @@ export const LIMIT_OPTIONS = {
     max: 1000,
     live: true,
     description:
-      "Milliseconds of each second that the node spends on large messages of clients before users and addresses get a share each. 400 leave more than half of a core for the rest.",
+      "Milliseconds of each second that the node spends on large messages. If clients need more, each user and address gets a share. 400 leave more than half of a core for the rest.",
   }),
 } as const;
