@@ -2,7 +2,7 @@
 // beside the page.
 
 import type { Series } from "../micro/series.ts";
-import { paragraph } from "../paragraph.ts";
+import { filledPage, paragraph } from "../paragraph.ts";
 import { CHART_NAMES, type ChartName, chartOf } from "./charts.ts";
 import { LIMITS, methodOf } from "./method.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
@@ -21,49 +21,51 @@ interface Row {
 /** The whole page. */
 export function compareDocument(result: CompareResult): string {
   const { fanOut, rooms, recovery, memory } = result.sizes;
-  return `${[
-    "# Benchmarks",
-    "<!-- Generated from benchmarks/compare.json by `npm run generate`; a check compares them. `npm run bench:compare` measures anew. -->",
-    `The same work on Holdfast, on Socket.IO, ${isMeasured(result, "centrifugo") ? "on Centrifugo, " : ""}and on two bare servers that do nothing but pass messages on: the floor for whatever runs on Bun and on Node. One machine, ${result.rounds === 1 ? "one round" : `${result.rounds} rounds in which the servers take turns`}; medians, in brackets the least and the most. ${dateOf(result)}`,
-    "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # five minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
-    "## Targets",
-    targetTable(result),
-    `## Fan-out to ${count(fanOut.subscribers)}`,
-    `One client publishes to a channel of ${count(fanOut.subscribers)} subscribers, ${count(fanOut.deliveriesPerSecond / fanOut.subscribers)} times a second: ${count(fanOut.deliveriesPerSecond)} deliveries a second, a pace that every server holds.`,
-    figure(result, "fanout"),
-    table(result, "fanout", FLOW_ROWS),
-    ratioTable(result, "fanout"),
-    `## Rooms of ${rooms.members}`,
-    `${count(rooms.rooms)} rooms of ${rooms.members} clients in which everyone writes: ${count(rooms.deliveriesPerSecond / rooms.members)} publishes and ${count(rooms.deliveriesPerSecond)} deliveries a second. Less is shared here: reading, checking and answering each publish weighs more.`,
-    figure(result, "rooms"),
-    table(result, "rooms", FLOW_ROWS),
-    ratioTable(result, "rooms"),
-    "## Memory",
-    `${count(memory.connections)} connections; then the same with one subscription each, half of them to a channel of its own, half to channels shared by 150. Resident memory above that of the server before anyone came, divided by the connections. The kernel's own memory for sockets comes on top, for every server alike.`,
-    figure(result, "memory"),
-    table(result, "memory", MEMORY_ROWS),
-    "## Recovery",
-    `${count(recovery.clients)} clients in rooms of ${recovery.clients / recovery.rooms} lose their connections at once; while they are away ${recovery.missed} messages are published to each room; then all come back and get what they missed: ${count(recovery.clients * recovery.missed)} deliveries, and ${count(recovery.clients)} handshakes. The bare servers have no such thing.`,
-    figure(result, "recovery"),
-    table(result, "recovery", RECOVERY_ROWS),
-    "## One, two and three nodes over Redis",
-    `${count(result.sizes.nodes.subscribersOfNode)} subscribers on each node, all of one channel; ${result.sizes.nodes.publishesPerSecond} publishes a second by one client. If nodes scaled without loss, deliveries for each CPU-second of the nodes would stay the same. All nodes share one core here, so this shows what a node more costs, not what three machines carry.`,
-    figure(result, "nodes"),
-    nodesTable(result),
-    "## How it is measured",
-    methodOf(result),
-    "## What the servers are",
-    RIVAL_NAMES.filter((rival) => isMeasured(result, rival))
-      .map(
-        (rival) =>
-          `- **${RIVAL_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${RIVAL_TEXTS[rival].setup}`,
-      )
-      .join("\n"),
-    "## What this does not say",
-    LIMITS,
-  ]
-    .filter((part) => part !== "")
-    .join("\n\n")}\n`;
+  return filledPage(
+    `${[
+      "# Benchmarks",
+      "<!-- Generated from benchmarks/compare.json by `npm run generate`; a check compares them. `npm run bench:compare` measures anew. -->",
+      `This page compares the same work on Holdfast, Socket.IO, ${isMeasured(result, "centrifugo") ? "Centrifugo " : ""}and two bare servers. The bare servers only forward messages. They show the least that any server on Bun or on Node costs. One machine ran ${result.rounds === 1 ? "one round" : `${result.rounds} rounds, in which the servers take turns`}. Figures are medians, with the least and the most in brackets. ${dateOf(result)}`,
+      "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # five minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
+      "## Targets",
+      targetTable(result),
+      `## Fan-out to ${count(fanOut.subscribers)}`,
+      `One client publishes to a channel of ${count(fanOut.subscribers)} subscribers, ${count(fanOut.deliveriesPerSecond / fanOut.subscribers)} times a second. That makes ${count(fanOut.deliveriesPerSecond)} deliveries a second. Every server can keep this pace.`,
+      figure(result, "fanout"),
+      table(result, "fanout", FLOW_ROWS),
+      ratioTable(result, "fanout"),
+      `## Rooms of ${rooms.members}`,
+      `There are ${count(rooms.rooms)} rooms of ${rooms.members} clients, and every client writes. That makes ${count(rooms.deliveriesPerSecond / rooms.members)} publishes and ${count(rooms.deliveriesPerSecond)} deliveries a second. Each publish has few deliveries, so reading, checking and answering it is a larger part of the cost.`,
+      figure(result, "rooms"),
+      table(result, "rooms", FLOW_ROWS),
+      ratioTable(result, "rooms"),
+      "## Memory",
+      `${count(memory.connections)} clients connect. Then each subscribes to one channel: half of them to their own channel, half to channels shared by 150. The figure is the growth of resident memory since the server was empty, divided by the connections. The kernel needs more memory for sockets, equally for every server.`,
+      figure(result, "memory"),
+      table(result, "memory", MEMORY_ROWS),
+      "## Recovery",
+      `${count(recovery.clients)} clients in rooms of ${recovery.clients / recovery.rooms} lose their connections at once. While they are away, ${recovery.missed} messages are published to each room. Then all clients connect again and get what they missed. That makes ${count(recovery.clients * recovery.missed)} deliveries and ${count(recovery.clients)} handshakes. The bare servers have no recovery.`,
+      figure(result, "recovery"),
+      table(result, "recovery", RECOVERY_ROWS),
+      "## One, two and three nodes over Redis",
+      `Each node has ${count(result.sizes.nodes.subscribersOfNode)} subscribers of one channel. One client publishes ${result.sizes.nodes.publishesPerSecond} times a second. Without any cost of another node, deliveries for each CPU-second would stay the same. All nodes share one core here. So the figures show what another node costs, not what three machines can do.`,
+      figure(result, "nodes"),
+      nodesTable(result),
+      "## How it is measured",
+      methodOf(result),
+      "## What the servers are",
+      RIVAL_NAMES.filter((rival) => isMeasured(result, rival))
+        .map(
+          (rival) =>
+            `- **${RIVAL_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${RIVAL_TEXTS[rival].setup}`,
+        )
+        .join("\n"),
+      "## What this does not say",
+      LIMITS,
+    ]
+      .filter((part) => part !== "")
+      .join("\n\n")}\n`,
+  );
 }
 
 /** The README's part: its heading, where the rest is, and the table. */
@@ -110,10 +112,8 @@ export function headlineOf(result: CompareResult): string {
     line(["---", ...rivals.map(() => "---:")]),
     ...lines,
   ];
-  const where =
-    "with the method, the spread, the targets that are missed, and what the figures do not say";
   const method = paragraph(
-    `The same load on one server after another, each on a core of its own; medians. [The benchmarks](docs/benchmarks.md) have the rest, ${where}.`,
+    "The same load ran on one server after another, each on its own core. The figures are medians. [The benchmarks](docs/benchmarks.md) have the method, the spread, the missed targets and the limits of these figures.",
   );
   return `## What it costs\n\n${method}\n\n${table.join("\n")}`;
 }
@@ -173,7 +173,7 @@ const MEMORY_ROWS: readonly Row[] = [
 const RECOVERY_ROWS: readonly Row[] = [
   { label: "user CPU, s", figure: ({ userSeconds }) => userSeconds, digits: 2 },
   { label: "system CPU, s", figure: ({ systemSeconds }) => systemSeconds, digits: 2 },
-  { label: "until everyone has everything, s", figure: ({ seconds }) => seconds, digits: 2 },
+  { label: "until every client has every message, s", figure: ({ seconds }) => seconds, digits: 2 },
   { label: "recovered messages", figure: ({ recovered }) => recovered, digits: 0 },
   { label: "lost or doubled", figure: ({ wrong }) => wrong, digits: 0 },
 ];

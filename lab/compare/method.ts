@@ -14,16 +14,20 @@ export function methodOf({
   const pins =
     pinned === undefined
       ? "Processes could not be pinned to cores."
-      : `The server, or all nodes of a cluster, is pinned to ${pinned.servers}; the load generator, and Redis where there is one, to ${pinned.load}.`;
+      : `The server, or all nodes of a cluster, is pinned to ${pinned.servers}. The load generator and Redis are pinned to ${pinned.load}.`;
   return [
-    `- Each measurement starts a new server. ${pins} The servers take turns within a round, so that a slow minute of the machine hits all of them${rounds > 1 ? `; ${rounds} rounds` : ""}.`,
-    `- The load is \`holdfast bench\`'s generator: one process for the clients, light speakers of each protocol over raw sockets, the same work for each. Publishes follow a schedule that a slow server does not delay, at random moments around a steady rate; delays count from the intended moment (no coordinated omission) and are kept in HDR histograms. Every publication is numbered, and every subscriber's are checked.`,
-    `- Messages are JSON objects of ${payloadBytes} bytes. What is published arrives at every subscriber of the channel, the publisher included where it is one.`,
-    `- CPU is the server processes' user and system time from \`/proc\`, children included, read ten times a second and taken over the ${windowMs / 1000} s behind a warm-up: ${warmUpMs / 1000} s of 2,000 publishes a second in a room of ten, so that every runtime has compiled what is hot, as in a server that has run for a while, and ${warmUpMs / 2000} s of the load itself. The kernel tells user from system time by sampling, which has an error of some 10 to 20 % in a single round; their sum is exact. System time is mostly one socket write for each delivery and the same for everyone.`,
-    `- Memory is VmRSS after ${memory.connections.toLocaleString("en")} connections came and twelve quiet seconds, the least of ${memory.readings} seconds' readings, above that of the server after 200 connections came and went; two rounds are enough for it. Nobody is told to collect garbage but the servers on Node, which get a \`SIGUSR2\` that makes them do so before the readings: Bun does it by itself when it is idle, V8 does not, and its garbage is not what a connection needs.`,
-    "- Recovery: CPU counts from the moment at which the first client may come back until three seconds behind the last one, time until the last one has caught up. Clients come back as their own libraries do: Holdfast's within the window that the node gave them (half a second for this many), Socket.IO's after 0.5 to 1.5 s, Centrifugo's after 0.5 to 1 s; that is in the time. Every message that comes is counted.",
-    "- What is published to a socket within one turn of the event loop leaves in one write on Bun, bare and under Holdfast; on Node every message is a write. At the paces here turns hold one publication, unless server or generator falls behind.",
-    "- Delays in a large room are mostly the generator's: it reads a thousand sockets one after another, on one core. They compare servers only where one of them is later than that.",
+    `- Each measurement starts a new server. ${pins} The servers take turns within a round, so a slow minute of the machine affects all of them.${rounds > 1 ? ` There are ${rounds} rounds.` : ""}`,
+    "- The generator of `holdfast bench` makes the load. One process has all clients. They are small clients of each protocol over raw sockets, and do the same work for each.",
+    "- Publishes follow a schedule with random moments around a steady rate. A slow server does not delay it. Delays count from the intended moment (no coordinated omission) and are kept in HDR histograms. Publications are numbered, and the numbers are checked for every subscriber.",
+    `- Messages are JSON objects of ${payloadBytes} bytes. A publication arrives at every subscriber of the channel. If the publisher is a subscriber, it gets it too.`,
+    `- CPU is the user and system time of the server's processes from \`/proc\`, with their children. It is read ten times a second and counted over ${windowMs / 1000} s after a warm-up. The warm-up has ${warmUpMs / 1000} s of 2,000 publishes a second in a room of ten. Then it has ${warmUpMs / 2000} s of the load itself. After it every runtime has compiled its hot code, as in a server that has run for a while.`,
+    "- The kernel separates user from system time by sampling. That has an error of some 10 to 20 % in a single round. Their sum is exact. System time is mostly one socket write for each delivery, which is the same for every server.",
+    `- Memory is VmRSS after ${memory.connections.toLocaleString("en")} connections came and twelve quiet seconds. It is the least of ${memory.readings} readings, one in each second. The VmRSS of the server after 200 connections came and went is subtracted. Two rounds are enough.`,
+    "- Servers on Node get a `SIGUSR2` before the readings, which makes them collect garbage. Bun collects by itself when it is idle, and V8 does not. A connection does not need that garbage.",
+    "- Recovery: CPU counts from the moment at which the first client may come back. It ends three seconds after the last client came back. The time ends when the last client has read what it missed.",
+    "- Clients come back like their own libraries. Those of Holdfast come within the window that the node gave them (half a second for this many). Those of Socket.IO come after 0.5 to 1.5 s, those of Centrifugo after 0.5 to 1 s. That is part of the time. Every message that arrives is counted.",
+    "- On Bun, messages to a socket within one turn of the event loop leave in one write. On Node every message is a write. At the paces here a turn has one publication, unless the server or the generator is late.",
+    "- Delays in a large room are mostly the generator's, which reads a thousand sockets one after another on one core. They compare servers only if one of them is later than that.",
     `- Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}, loopback; load average before: ${loadBefore.toFixed(2)}. ${Object.entries(
       versions,
     )
@@ -34,9 +38,9 @@ export function methodOf({
 }
 
 export const LIMITS = [
-  "- Loopback, no TLS, no network between nodes: socket writes cost what they cost in this kernel, and nothing is ever lost on the way.",
-  "- Two cores. Server and generator do not disturb each other's core, but they share caches, memory and a hypervisor. With two cores three nodes cannot show three times the throughput: only what each delivery costs.",
-  "- Small JSON messages without schemas, hooks or permissions of an application. Yours cost more, on every server.",
-  "- The servers do not do the same for the money: Holdfast numbers and keeps every publication, checks permissions and limits, and answers every publish; Socket.IO answers and does the rest only where an application adds it; the bare servers do nothing of it.",
-  "- soketi, Ably, Pusher and others are not in the table; Centrifugo is where its program was given (`--centrifugo PATH`, or `--url` for one that runs elsewhere, then without its CPU and memory).",
+  "- There is only loopback: no TLS, and no network between nodes. Socket writes cost what they cost in this kernel, and no packet is lost.",
+  "- There are two cores. Server and generator have one each, but they share caches, memory and a hypervisor. Three nodes cannot show three times the throughput on them. They show only what each delivery costs.",
+  "- Messages are small JSON objects, without schemas, hooks or permissions of an application. Yours cost more, on every server.",
+  "- The servers do different work for this cost. Holdfast numbers and keeps every publication, checks permissions and limits, and answers every publish. Socket.IO answers, and does the rest only if an application adds it. The bare servers do none of it.",
+  "- soketi, Ably, Pusher and others are not in the table. Centrifugo is in it if its program was given with `--centrifugo PATH`. With `--url` it may run elsewhere, and its CPU and memory are then missing.",
 ].join("\n");

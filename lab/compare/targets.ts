@@ -15,7 +15,7 @@ export interface TargetFound {
 
 const USER_TO_BUN_MAX = 1.2;
 const USER_TO_BUN_WHY =
-  "the pace is the same for every server and leaves most of Holdfast's core idle, so that what a node does beside deliveries counts with them: timers, pings, a number, a place in the history and an answer for each publish, where the bare server has none of it. The kernel splits user from system time by samples, a few dozen here; their sum, which is exact, is in the table of ratios below. Publishing as fast as a core allows, the two are close: [the micro-benchmark](benchmarks/micro.md) has that case.";
+  "the pace is the same for every server, and most of Holdfast's core is idle. So the other work of a node counts with its deliveries. It has timers and pings. Each publish gets a number, a place in the history and an answer. The bare server does none of that. The kernel separates user from system time by samples, a few dozen here. Their exact sum is in the table of ratios below. At full speed of a core the two are close: [the micro-benchmark](benchmarks/micro.md) has that case.";
 const USER_TO_SOCKET_IO_MAX = 0.25;
 const SESSION_BYTES_MAX = 5 * 1000;
 const RECOVERY_FACTOR_MIN = 5;

@@ -1,4 +1,5 @@
 // Owns: the table that people read, made from a result alone.
+import { filledPage } from "../paragraph.ts";
 import type { Result, RivalResult } from "./result.ts";
 import type { Series } from "./series.ts";
 
@@ -15,35 +16,37 @@ export function reportOf(result: Result): string {
   const { bun, socketio, holdfast } = result.rivals;
   const { plan, machine } = result;
   const sizes = `${plan.room.toLocaleString("en")} and ${plan.connections.toLocaleString("en")}`;
-  return `${[
-    "# Micro-benchmark: fan-out and connections",
-    `Generated from \`micro.json\` by \`npm run bench:micro\`; measured ${result.measuredAt.slice(0, 10)}.`,
-    `The same messages through (a) bare \`Bun.serve\` with \`server.publish\`, (b) Socket.IO, (c) a Holdfast node, each ${plan.rounds} times in turn. Medians; in brackets the least and the most. CPU is µs for each delivery.`,
-    table(result, cpuRows(result)),
-    `## Ratios`,
-    ratios(result),
-    "## Memory for each connection",
-    table(result, [
-      { label: "idle session, kB", pick: (rival) => inKilobytes(rival.idleBytes), digits: 2 },
-      {
-        label: "session with one subscription, kB",
-        pick: (rival) => inKilobytes(rival.subscribedBytes),
-        digits: 2,
-      },
-    ]),
-    `Holdfast over bare Bun: ${more(holdfast, bun, "idleBytes")} kB idle, ${more(holdfast, bun, "subscribedBytes")} kB with one subscription (target: at most 5).`,
-    "## Throughput, publishing as fast as it goes",
-    table(result, [
-      {
-        label: `deliveries/s to ${plan.room.toLocaleString("en")}`,
-        pick: (rival) => rival.fanOuts.flatOut?.deliveriesPerSecond,
-        digits: 0,
-      },
-    ]),
-    "## Method",
-    method(result, sizes),
-    `Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}. Versions: ${bun.version}; ${socketio.version}; ${holdfast.version}.`,
-  ].join("\n\n")}\n`;
+  return filledPage(
+    `${[
+      "# Micro-benchmark: fan-out and connections",
+      `Generated from \`micro.json\` by \`npm run bench:micro\`; measured ${result.measuredAt.slice(0, 10)}.`,
+      `The same messages pass through bare \`Bun.serve\` with \`server.publish\`, Socket.IO and a Holdfast node, each ${plan.rounds} times in turn. Figures are medians, with the least and the most in brackets. CPU is in µs for each delivery.`,
+      table(result, cpuRows(result)),
+      `## Ratios`,
+      ratios(result),
+      "## Memory for each connection",
+      table(result, [
+        { label: "idle session, kB", pick: (rival) => inKilobytes(rival.idleBytes), digits: 2 },
+        {
+          label: "session with one subscription, kB",
+          pick: (rival) => inKilobytes(rival.subscribedBytes),
+          digits: 2,
+        },
+      ]),
+      `Holdfast over bare Bun: ${more(holdfast, bun, "idleBytes")} kB idle, ${more(holdfast, bun, "subscribedBytes")} kB with one subscription (target: at most 5).`,
+      "## Throughput, if the server publishes as fast as it can",
+      table(result, [
+        {
+          label: `deliveries/s to ${plan.room.toLocaleString("en")}`,
+          pick: (rival) => rival.fanOuts.flatOut?.deliveriesPerSecond,
+          digits: 0,
+        },
+      ]),
+      "## Method",
+      method(result, sizes),
+      `Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}. Versions: ${bun.version}; ${socketio.version}; ${holdfast.version}.`,
+    ].join("\n\n")}\n`,
+  );
 }
 
 function cpuRows({ plan }: Result): readonly Row[] {
@@ -113,12 +116,12 @@ function method({ plan, rivals }: Result, sizes: string): string {
     .flatMap((rival) => Object.values(rival.fanOuts))
     .reduce((sum, fanOut) => sum + fanOut.wrong, 0);
   return [
-    `- Server and load are separate processes on one machine over loopback: ${plan.connections.toLocaleString("en")} connections from ${plan.drivers} drivers, raw WebSockets that only read frame headers, the same for all servers. Every round starts new processes; the servers take turns, and publish to every channel for some seconds before anything is measured.`,
-    `- The message is a JSON object of about 100 bytes, made an object and encoded by the server once for each publish. It is published inside the server process, by \`server.publish\`, \`io.to(room).emit\` and Holdfast's \`NodeControl.publish\`; one row has a client publish over its connection instead.`,
-    `- Holdfast's channels are of class \`ordered\`: each publication gets an offset and is kept in a history of 1,000, which the other two do not offer. What it publishes in one turn of the event loop leaves in one write for each socket, which shows when it is pushed. Socket.IO runs with WebSocket transport only, without compression and with its in-memory adapter.`,
-    `- Rooms of ${sizes} are published to at ${plan.roomPerSecond.toLocaleString("en")} deliveries/s for ${plan.roomWindowMs / 1000} s and at ${plan.everyonePerSecond.toLocaleString("en")} for ${plan.windowMs / 1000} s; "1 subscriber" is ${plan.room.toLocaleString("en")} channels with one subscriber each, ${plan.singlesPerSecond.toLocaleString("en")} publishes/s in all, one in each turn of the event loop. All servers get the same pace, one that the slowest can hold.`,
-    "- CPU is the server process's user and system time (getrusage) from the first publish to the last arrival. The kernel tells the two apart by sampling (publishes come at random moments, so as not to fall in step with it): user time has an error of some 10 to 20 % in a single round, their sum is exact; system time is mostly one socket write for each delivery and the same for everyone.",
-    `- Connections are made, and later subscribed, at ${plan.connectsPerSecond.toLocaleString("en")} a second. Memory is resident memory above the process after it was warmed up by ${(200).toLocaleString("en")} connections, divided by the connections, least of ${plan.settleReadings} readings after forced garbage collections. Half of the subscriptions are to channels of their own, half to channels shared by 150.`,
+    `- Server and load are separate processes on one machine over loopback. ${plan.drivers} drivers have ${plan.connections.toLocaleString("en")} connections. They are raw WebSockets that only read frame headers, the same for all servers. Every round starts new processes, and the servers take turns. They publish to every channel for some seconds before anything is measured.`,
+    `- The message is a JSON object of about 100 bytes. The server makes and encodes it once for each publish. It is published inside the server process, by \`server.publish\`, \`io.to(room).emit\` and Holdfast's \`NodeControl.publish\`. In one row a client publishes over its connection instead.`,
+    `- Holdfast's channels are of class \`ordered\`: each publication gets an offset and is kept in a history of 1,000. The other two have neither. What Holdfast publishes in one turn of the event loop leaves in one write for each socket. That has an effect at full speed. Socket.IO runs with WebSocket transport only, without compression and with its in-memory adapter.`,
+    `- Rooms of ${sizes} get publishes. The first has ${plan.roomPerSecond.toLocaleString("en")} deliveries/s for ${plan.roomWindowMs / 1000} s, the second ${plan.everyonePerSecond.toLocaleString("en")} for ${plan.windowMs / 1000} s. "1 subscriber" is ${plan.room.toLocaleString("en")} channels with one subscriber each. They get ${plan.singlesPerSecond.toLocaleString("en")} publishes/s in all, one in each turn of the event loop. All servers get the same pace, and the slowest can keep it.`,
+    "- CPU is the server process's user and system time (getrusage) from the first publish to the last arrival. The kernel separates the two by sampling. Publishes come at random moments, so they do not follow the samples. User time has an error of some 10 to 20 % in a single round. The sum is exact. System time is mostly one socket write for each delivery, the same for every server.",
+    `- Connections are made, and later subscribed, at ${plan.connectsPerSecond.toLocaleString("en")} a second. Memory is the growth of resident memory since the process was warmed up by ${(200).toLocaleString("en")} connections, divided by the connections. It is the least of ${plan.settleReadings} readings after forced garbage collections. Half of the subscriptions have their own channel, and half share channels with 150 subscribers.`,
     `- Every driver counts every message: ${wrong === 0 ? "none was lost, doubled or misdirected" : `${wrong} were lost, doubled or misdirected`}.`,
   ].join("\n");
 }

@@ -28,15 +28,15 @@ function validationText({
   });
   return [
     paragraph(
-      `Measured ${measuredAt.slice(0, 10)}, ${rounds === 1 ? "one round" : `medians of ${rounds} rounds, in brackets the least and the most`}; ${machine.processor}, ${machine.cores} cores for nodes and load together, ${machine.memoryGiB} GiB, ${machine.kernel}; Bun ${versions.bun}; load average before: ${loadBefore.toFixed(1)}.`,
+      `Measured ${measuredAt.slice(0, 10)}, ${rounds === 1 ? "in one round" : `medians of ${rounds} rounds, with the least and the most in brackets`}. The machine: ${machine.processor}, ${machine.cores} cores for nodes and load together, ${machine.memoryGiB} GiB, ${machine.kernel}, Bun ${versions.bun}. The load average before: ${loadBefore.toFixed(1)}.`,
     ),
     "",
-    "| run | figure | predicted (over 9 seeds where chance matters) | measured | predicted is off by |",
+    "| run | figure | predicted (over 9 seeds, if chance matters) | measured | predicted is off by |",
     "| --- | --- | ---: | ---: | ---: |",
     ...rows,
     "",
     paragraph(
-      `The model was given what the same run measured of this machine: an empty node has ${Math.round(costs.nodeBytes / 1e6)} MB and uses ${(costs.nodeIdleUs / 1e4).toFixed(1)} % of a core; a connection that comes costs ${costs.upgradeUs} µs until it is upgraded, ${costs.connectUs} µs until it has a session, ${costs.subscribeUs} µs for a subscription, ${costs.refuseUs} µs to be sent away; a socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
+      `The model used what the same run measured of this machine. An empty node has ${Math.round(costs.nodeBytes / 1e6)} MB and uses ${(costs.nodeIdleUs / 1e4).toFixed(1)} % of a core. A new connection costs ${costs.upgradeUs} µs until it is upgraded, and ${costs.connectUs} µs until it has a session. A subscription costs ${costs.subscribeUs} µs. To refuse a connection costs ${costs.refuseUs} µs. A socket takes ${Math.round(costs.socketBytes)} bytes of the kernel.`,
     ),
   ].join("\n");
 }

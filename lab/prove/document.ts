@@ -1,4 +1,5 @@
 // Owns: docs/proof.md, made from the results that lie beside it.
+import { filledPage } from "../paragraph.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
@@ -21,27 +22,29 @@ export function withoutCharts(result: ProofResult): ProofResult {
 
 /** The whole page; `sideBySide` is a result with `against`. */
 export function proofDocument(full: ProofResult, sideBySide: ProofResult | undefined): string {
-  return `${[
-    "# The proof",
-    `<!-- Generated from proof/full.json and proof/side-by-side.json by \`npm run prove -- --docs\`; a test compares them. -->`,
-    "`npm run prove` starts a real Redis, three nodes, a balancer and a crowd of clients as processes of one machine, and deploys, kills, freezes and cuts off under steady load. Every publication is accounted for. It ends with a status other than 0 when anything was lost, doubled, out of order or missing without a word, or when a drain made a disconnect that an application could see.",
-    "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --help\n```",
-    "## Results",
-    `${sizeText(full)}. ${machineText(full)}.`,
-    markdownTable(full),
-    notesOf(full),
-    "### Targets",
-    targetTable(full),
-    "## How to read it",
-    READING,
-    "## How it is measured",
-    METHOD,
-    ...(sideBySide?.against === undefined
-      ? []
-      : ["## Side by side", side(sideBySide, sideBySide.against)]),
-    "## What it does not prove",
-    LIMITS,
-  ].join("\n\n")}\n`;
+  return filledPage(
+    `${[
+      "# The proof",
+      `<!-- Generated from proof/full.json and proof/side-by-side.json by \`npm run prove -- --docs\`; a test compares them. -->`,
+      "`npm run prove` starts a real Redis, three nodes, a balancer and many clients as processes of one machine. Under steady load it deploys, kills, freezes and cuts off nodes. It accounts for every publication. Its exit status is not 0 if a publication was lost, doubled, out of order or missing without a gap. It is not 0 either if an application saw a disconnect in a drain.",
+      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --help\n```",
+      "## Results",
+      `${sizeText(full)}. ${machineText(full)}.`,
+      markdownTable(full),
+      notesOf(full),
+      "### Targets",
+      targetTable(full),
+      "## How to read it",
+      READING,
+      "## How it is measured",
+      METHOD,
+      ...(sideBySide?.against === undefined
+        ? []
+        : ["## Side by side", side(sideBySide, sideBySide.against)]),
+      "## What it does not prove",
+      LIMITS,
+    ].join("\n\n")}\n`,
+  );
 }
 
 function targetTable(result: ProofResult): string {
@@ -56,37 +59,42 @@ function notesOf({ steps }: ProofResult): string {
   const lines = steps.flatMap(({ title, notes, failures }) =>
     [...failures.map((text) => `**${text}**`), ...notes].map((text) => `- ${title}: ${text}`),
   );
-  return lines.length === 0 ? "Nothing worth a note happened." : lines.join("\n");
+  return lines.length === 0 ? "There are no notes." : lines.join("\n");
 }
 
 const READING = [
-  "- **acknowledged, delivered**: publications that a publisher was told are published, and what subscribers got of them and of those without an outcome, summed over all subscriptions.",
-  "- **lost**: acknowledged in an ordered or durable channel (or the newest of its key in a latest one), and missing at a subscriber. What a gap declared counts as lost too, except in the steps that destroy Redis' data: there the gap is the truth.",
-  "- **duplicated, out of order**: came twice; came behind a later one, or at another offset than its publisher was told.",
-  "- **undeclared**: offsets or epochs that jump without a gap before it, as the oracle sees it or as the client library itself counts it; and publications that nobody made.",
-  "- **gaps declared**: told to applications. Volatile channels declare what passed while a client was away; a Redis that comes back from a restart or a failover declares to every subscriber that it cannot vouch for what was there.",
-  "- **visible disconnects**: an application saw a state other than `connected`. Right when a node dies, wrong when one drains.",
+  "- **acknowledged**: publications whose publisher was told that they are published.",
+  "- **delivered**: what subscribers got, summed over all subscriptions. It includes publications whose publisher got no answer.",
+  "- **lost**: acknowledged in an ordered or durable channel, and missing at a subscriber. In a latest channel only the newest of its key counts. What a gap declared counts as lost too. The steps that destroy Redis' data are an exception: the gap is right there.",
+  "- **duplicated**: arrived twice. **out of order**: arrived after a later one, or at another offset than its publisher was told.",
+  "- **undeclared**: offsets or epochs that jump without a gap before it, and publications that nobody made. The oracle looks for them, and the client library counts them itself.",
+  "- **gaps declared**: gaps that applications were told. Volatile channels declare what was published while a client was away. A Redis that restarts or fails over cannot say what it had. Nodes then declare a gap to every subscriber.",
+  "- **visible disconnects**: an application saw a state other than `connected`. That is right if a node dies, and wrong if it drains.",
   "- **presence flickers**: members that watchers saw leave. No member ever leaves in a proof.",
-  "- **delivery gap**: for each client the longest time that any of its publications took, from the moment for which its publish was *intended*; median, 99th percentile and maximum over clients. When a publisher's own node dies, its publishes wait for its way back, and that shows in everyone who listens to it. **Of that behind the broker** leaves the publisher's part out.",
-  "- **attempts per client**: sockets opened for each lost connection and each move; 1.00 is perfect.",
-  "- **peak handshakes/s of a node**: most connections that the balancer handed to one node in any second, to be compared with A.",
+  "- **delivery gap**: for each client, the longest time that any of its publications took. It counts from the *intended* moment of the publish. The column has the median, the 99th percentile and the maximum over clients. If a publisher's own node dies, its publishes wait until it has reconnected. All its subscribers show that. **Of that behind the broker** leaves the publisher's part out.",
+  "- **attempts per client**: sockets opened for each lost connection and each move. 1.00 is perfect.",
+  "- **peak handshakes/s of a node**: the most connections that the balancer gave to one node in any second. Compare it with A, the handshakes a second that a node accepts.",
 ].join("\n");
 
 const METHOD = [
-  "- Nodes are `holdfast serve` in processes of their own, told to go by SIGTERM as Kubernetes does; clients are the real SDK, a quarter of them speaking MessagePack, in two load processes; the balancer (TCP, least connections, asks `/readyz` ten times a second) and the proxies that cut, stall and delay are another process. All of it shares the machine's cores, so every figure includes the load's own work.",
-  "- Each publication carries its publisher, that publisher's count and its intended time. Publishers keep to a schedule that a late turn does not shift, so waiting is not hidden (no coordinated omission). A fifth goes through the HTTP API over the balancer, with idempotency keys and repeats; the rest through clients of the SDK.",
-  "- Each step has its own account: publishing begins, the step is done, everyone is back, publishing ends, every publish has its outcome, what is on its way arrives (at most 15 s), and then the oracle of every subscription compares what came with what was acknowledged. A publish that timed out may have been taken: it may come once, not twice.",
-  "- A client on a bad network sits behind a proxy that delays each direction by 150 ms and each lost packet, with everything behind it, by another 600 ms: that is what loss is to a program above TCP.",
-  "- Redis writes an append-only file (`appendfsync everysec`). Each node reaches it through a proxy of its own, so that one can be cut off.",
+  "- Nodes are `holdfast serve`, each in its own process. SIGTERM tells them to stop, as in Kubernetes.",
+  "- Clients are the real SDK in two load processes. A quarter of them uses MessagePack.",
+  "- Another process has the balancer and the proxies that cut, stall and delay. The balancer speaks TCP, chooses the node with the fewest connections, and asks `/readyz` ten times a second.",
+  "- All processes share the machine's cores, so every figure includes the load's own work.",
+  "- Each publication carries its publisher, that publisher's count and its intended time. Publishers keep a schedule that a late turn does not shift. So waiting is not hidden (no coordinated omission).",
+  "- A fifth of the publications goes through the HTTP API over the balancer, with idempotency keys and repetitions. The rest goes through clients of the SDK.",
+  "- Each step has its own account. Publishing begins, the step runs, all clients are back, and publishing ends. Every publish gets its outcome, and the rest arrives (within 15 s). Then the oracle of every subscription compares what arrived with what was acknowledged. A publish that timed out may arrive once, but not twice.",
+  "- A client on a bad network is behind a proxy. The proxy delays each direction by 150 ms. It delays each lost packet, and everything behind it, by another 600 ms. A program above TCP sees loss in this way.",
+  "- Redis writes an append-only file (`appendfsync everysec`). Each node reaches it through its own proxy, so that one node can be cut off.",
   "- Delays are kept in HDR histograms (three digits) and merged over processes.",
 ].join("\n");
 
 const LIMITS = [
-  "- One machine: no real network between nodes, clocks that agree, loopback's speed.",
-  "- TCP without TLS; TLS makes handshakes dearer, which is what A is for: measure yours.",
-  "- A crowd of a thousand, not of a million. The simulation (`npm run simulate`) covers orders of events that no run here hits, the benchmarks cover rates.",
-  "- Failures one at a time, apart from two nodes draining at once.",
-  "- Data that Redis acknowledged and lost in a failover is declared, not saved: that is asynchronous replication's nature.",
+  "- There is one machine. It has no real network between nodes, its clocks agree, and loopback is fast.",
+  "- There is TCP without TLS. TLS makes handshakes cost more, and A must fit that. Measure yours.",
+  "- There are a thousand clients, not a million. The simulation (`npm run simulate`) covers orders of events that no run here meets. The benchmarks cover rates.",
+  "- Failures come one at a time, apart from two nodes that drain at once.",
+  "- Data that Redis acknowledged and lost in a failover is declared, not saved. Asynchronous replication cannot save it.",
 ].join("\n");
 
 function side(own: ProofResult, other: ProofResult): string {
@@ -107,6 +115,8 @@ function side(own: ProofResult, other: ProofResult): string {
   ].join("\n\n");
 }
 
-const SIDE_METHOD = `Socket.IO 4 on Node with \`@socket.io/redis-streams-adapter\` on the same Redis, set up as its documentation advises: connection state recovery for five minutes with middlewares skipped, a stream long enough that nothing is trimmed, WebSocket only, no compression, plain text. On SIGTERM a node first says that it is not ready, waits as long as Holdfast's, calls \`io.close()\` and stays for another 1.5 s so that the adapter can store sessions. Clients have the library's defaults for coming back; where recovery fails they join their rooms again. Publishes are emits with an acknowledgement and a timeout of 20 s, through clients and through an HTTP route.
+const SIDE_METHOD = `This is Socket.IO 4 on Node with \`@socket.io/redis-streams-adapter\` on the same Redis. It is set up as its documentation advises. Connection state recovery lasts five minutes and skips middlewares. The stream is so long that nothing is trimmed. There is only WebSocket, without compression and TLS.
 
-What it does not have is not held against it: it has no presence (no flickers), no offsets (holes show as losses only), no idempotency keys (publishes are not repeated), and its server acknowledges when it has handed a message to the adapter. Its recovery is at most once by design, and its documentation says that it may fail. Every disconnect counts as visible, because the library tells applications of each.`;
+On SIGTERM a node first says that it is not ready and waits as long as Holdfast's node. Then it calls \`io.close()\` and stays for another 1.5 s, so that the adapter can store sessions. Clients reconnect with the library's defaults. If recovery fails, they join their rooms again. Publishes are emits with an acknowledgement and a timeout of 20 s, through clients and through an HTTP route.
+
+What Socket.IO does not have does not count against it. It has no presence, so it shows no flickers. It has no offsets, so holes appear only as losses. It has no idempotency keys, so publishes are not repeated. Its server acknowledges when it has given a message to the adapter. Its recovery is at most once by design, and its documentation says that it may fail. Every disconnect counts as visible, because the library tells applications of each.`;

@@ -48,7 +48,7 @@ export function sizeText(result: ProofResult): string {
     broker,
     seed,
   } = result;
-  return `${number(clients)} clients with ${number(subscriptions)} subscriptions to ${number(channels)} channels, ${number(publishesPerSecond)} publishes a second, ${nodes} nodes that take ${number(handshakesPerSecond)} handshakes a second each (A), broker: ${broker}, seed ${seed}`;
+  return `${number(clients)} clients with ${number(subscriptions)} subscriptions to ${number(channels)} channels, ${number(publishesPerSecond)} publishes a second; ${nodes} nodes that accept ${number(handshakesPerSecond)} handshakes a second each (A); broker: ${broker}; seed ${seed}`;
 }
 
 export function machineText({ machine, versions, loadBefore, measuredAt }: ProofResult): string {
