@@ -13,6 +13,7 @@ const REPEAT: Readonly<Record<string, "always" | "keyed" | "refused">> = {
   broadcast: "keyed",
   batch: "keyed",
   history: "always",
+  history_stream: "always",
   history_remove: "refused",
   presence: "always",
   channels: "always",
@@ -42,6 +43,8 @@ interface Schema {
 interface OpenApiOperation {
   readonly operationId: string;
   readonly summary: string;
+  /** It answers events, for which the client has code of its own. */
+  readonly "x-stream"?: true;
   readonly parameters?: readonly {
     readonly name: string;
     readonly in: string;
@@ -79,7 +82,8 @@ export function renderApiOperations(): string {
       throw new TypeError(`Cannot make the client: ${name} has no row in REPEAT`);
     return `  ${name}: { method: "${method.toUpperCase()}", path: "${path}", repeat: "${repeat}" },`;
   });
-  const signatures = operations.map(({ operation: { operationId: name } }) => {
+  const calls = operations.filter(({ operation }) => operation["x-stream"] !== true);
+  const signatures = calls.map(({ operation: { operationId: name } }) => {
     const type = typeName(name);
     const members = [`readonly input: ${type}Input;`, `readonly output: ${type}Output;`];
     const line = `  readonly ${name}: { ${members.join(" ").slice(0, -1)} };`;
@@ -119,6 +123,14 @@ function passingCodes(): readonly string[] {
 
 function typesOf(operation: OpenApiOperation): readonly string[] {
   const type = typeName(operation.operationId);
+  if (operation["x-stream"] === true)
+    return [
+      declaration(
+        `${type}Input`,
+        `What \`${operation.operationId}\` takes. ${operation.summary}`,
+        inputOf(operation),
+      ),
+    ];
   const done = Object.entries(operation.responses).find(([status]) => status.startsWith("2"));
   return [
     declaration(

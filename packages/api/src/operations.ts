@@ -371,6 +371,14 @@ export interface NodeUndrainInput {
 /** What `node_undrain` answers. */
 export type NodeUndrainOutput = Readonly<Record<string, never>>;
 
+/** What `history_stream` takes. Stream what a channel keeps, oldest first. */
+export interface HistoryStreamInput {
+  /** Name of a channel. */
+  readonly channel: string;
+  /** Sends what comes after this event: its `id`. Default: all that is kept. */
+  readonly after?: string;
+}
+
 /** What `batch` takes. Carry out many commands, one after another. */
 export interface BatchInput {
   readonly commands: readonly { readonly op: string }[];
@@ -434,6 +442,7 @@ export const OPERATIONS = {
   nodes: { method: "GET", path: "/api/v1/nodes", repeat: "always" },
   node_drain: { method: "POST", path: "/api/v1/nodes/drain", repeat: "always" },
   node_undrain: { method: "POST", path: "/api/v1/nodes/undrain", repeat: "always" },
+  history_stream: { method: "GET", path: "/api/v1/history/stream", repeat: "always" },
   batch: { method: "POST", path: "/api/v1/batch", repeat: "keyed" },
 } as const;
 

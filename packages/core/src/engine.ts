@@ -78,6 +78,8 @@ export interface NodeEngine extends NodeControl, DoorEngine {
    */
   tap(channel: string, options: TapOptions): Outcome<Tap>;
   readonly state: NodeState;
+  /** True when newcomers are sent elsewhere: in a drain behind its pre-delay, and at the end. */
+  sendsAway(): boolean;
   /**
    * Makes the node's lease and starts keeping time. Rejects with BrokerError when the broker is out
    * of reach.
@@ -379,6 +381,7 @@ class Engine implements NodeEngine {
     return this.#draining.undo();
   }
 
+  sendsAway = (): boolean => this.#draining.refusing || this.#state === "stopped";
   publish: NodeControl["publish"] = (channel, request) => this.#operator.publish(channel, request);
   history: NodeControl["history"] = (channel, query) => this.#operator.history(channel, query);
   removeHistory: NodeControl["removeHistory"] = (channel) => this.#operator.removeHistory(channel);

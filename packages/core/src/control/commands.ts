@@ -8,14 +8,13 @@ import {
   HISTORY_PAGE_MAX,
   type Payload,
   type Position,
-  type Publication,
 } from "@holdfast/protocol";
 import type { BusRoutes } from "../bus-routes.ts";
 import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
 import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
-import type { Broker, Clock, PresenceMember, Random } from "../ports.ts";
+import type { Broker, Clock, HistoryQuery, PresenceMember, Random } from "../ports.ts";
 import { allMembers } from "../presence/all-members.ts";
 import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
@@ -24,7 +23,13 @@ import { asRefused, Refused } from "../session/refusal.ts";
 import { CLOCK_SKEW_MS, type Revocations } from "../session/revocations.ts";
 import type { Sessions } from "../session/sessions.ts";
 import { COMMANDS_CHANNEL, CommandLog, type Told } from "./command-log.ts";
-import type { NodeControl, OrderOptions, SessionInfo, SessionsQuestion } from "./control.ts";
+import type {
+  ChannelPage,
+  NodeControl,
+  OrderOptions,
+  SessionInfo,
+  SessionsQuestion,
+} from "./control.ts";
 import type { Orders } from "./orders.ts";
 import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions.ts";
 
@@ -121,18 +126,12 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     });
   }
 
-  history(
-    channel: string,
-    query: { readonly limit: number; readonly before?: number },
-  ): Promise<
-    Outcome<{ epoch: string; head: number; more: boolean; publications: readonly Publication[] }>
-  > {
+  history(channel: string, query: HistoryQuery): Promise<Outcome<ChannelPage>> {
     return this.#onChannel(channel, async (rules) => {
       keepsHistory(rules);
       const limit = Math.max(1, Math.min(query.limit, HISTORY_PAGE_MAX));
       const page = await this.#parts.broker.history(channel, rules.stream, { ...query, limit });
-      const { epoch, head, more, publications } = page;
-      return { epoch, head, more, publications };
+      return { ...page, deliveryClass: rules.stream.cls };
     });
   }
 

@@ -1,8 +1,8 @@
 // Owns: what operators and the HTTP API may ask of a running node.
 import type { Outcome } from "@holdfast/contract";
-import type { Payload, Position, Publication } from "@holdfast/protocol";
+import type { DeliveryClass, Payload, Position } from "@holdfast/protocol";
 import type { NodeFigures, NodeState } from "../fleet/view.ts";
-import type { PresenceMember } from "../ports.ts";
+import type { HistoryPage, HistoryQuery, PresenceMember } from "../ports.ts";
 
 export interface SessionInfo {
   readonly session: string;
@@ -73,6 +73,12 @@ export interface OrderOptions {
   readonly token?: number;
 }
 
+/** A page of a channel's history. */
+export interface ChannelPage extends HistoryPage {
+  /** Of the channel. Offsets of `latest` have holes; a hole in another class is a loss. */
+  readonly deliveryClass: DeliveryClass;
+}
+
 /**
  * Commands of the application's back end; no session's permission is checked, schemas and limits
  * are.
@@ -87,17 +93,8 @@ export interface NodeControl {
       readonly user?: string;
     },
   ): Promise<Outcome<{ readonly position: Position; readonly duplicate: boolean }>>;
-  history(
-    channel: string,
-    query: { readonly limit: number; readonly before?: number },
-  ): Promise<
-    Outcome<{
-      readonly epoch: string;
-      readonly head: number;
-      readonly more: boolean;
-      readonly publications: readonly Publication[];
-    }>
-  >;
+  /** A page as the broker reads it: at most `limit` publications and `bytesMax` bytes. */
+  history(channel: string, query: HistoryQuery): Promise<Outcome<ChannelPage>>;
   removeHistory(channel: string): Promise<Outcome<Position>>;
   presence(channel: string): Promise<Outcome<readonly PresenceMember[]>>;
   channels(query: {

@@ -4,7 +4,7 @@ import { API_SCOPES } from "../options/index.ts";
 import { openApiDocument } from "./openapi.ts";
 import { CODE_STATUS } from "./problem.ts";
 import { renderHttpApiReference, renderOpenApi } from "./reference.ts";
-import { API_BASE, ROUTES } from "./routes/index.ts";
+import { API_BASE, ROUTES, STREAM_ROUTES } from "./routes/index.ts";
 import { type Ask, control, serve, until } from "./testing.ts";
 
 const main = serve();
@@ -123,7 +123,9 @@ describe("the documents", () => {
         ([method, operation]) => `${method.toUpperCase()} ${path} ${operation.operationId}`,
       ),
     );
-    const expected = ROUTES.map(({ method, path, name }) => `${method} ${API_BASE}${path} ${name}`);
+    const expected = [...ROUTES, ...STREAM_ROUTES].map(
+      ({ method, path, name }) => `${method} ${API_BASE}${path} ${name}`,
+    );
     expect(described.sort()).toEqual(
       [...expected, `POST ${API_BASE}/batch batch`, `GET ${API_BASE}/openapi.json openapi`].sort(),
     );

@@ -23,6 +23,9 @@ import { readQuery } from "./query.ts";
 import { checkInput, type Route, type RouteContext } from "./route.ts";
 import { batchInput, runBatch } from "./routes/batch.ts";
 import { ROUTES } from "./routes/index.ts";
+import { STREAM_TIMES, streamAnswer } from "./stream/answer.ts";
+import type { BodyTimes } from "./stream/body.ts";
+import { OpenStreams } from "./stream/open-streams.ts";
 
 export interface HttpApiOptions {
   readonly control: NodeControl;
@@ -38,8 +41,16 @@ export interface HttpApiOptions {
   readonly failuresPerMinuteMax?: number;
   /** Origins whose pages may read answers; `*` for all. Default none. */
   readonly allowedOrigins?: readonly string[];
-  readonly recorder?: Pick<ServerRecorder, "httpRequest">;
+  readonly recorder?: Pick<
+    ServerRecorder,
+    "httpRequest" | "streamOpened" | "streamBytes" | "streamEnded"
+  >;
   readonly events?: Pick<ServerEvents, "apiCommand" | "apiKeyRefused" | "apiFailed">;
+  /** True while the node sends newcomers elsewhere; streams end then. Default: never. */
+  readonly sendsAway?: () => boolean;
+  readonly streamTimes?: BodyTimes;
+  /** For all and for each API key and address. Default 64 and 32. */
+  readonly streamLimits?: { readonly streamsMax: number; readonly shareMax: number };
   /** Never goes back; ms. */
   readonly nowMs?: () => number;
 }
@@ -48,13 +59,20 @@ export interface HttpApiOptions {
 export interface ApiRequestFrom {
   readonly address: string;
   readonly path: string | undefined;
+  /**
+   * Whether the listener may cut the connection for silence. It must not while an operation works,
+   * which has limits of its own, nor while a stream runs.
+   */
+  readonly mayCut?: (may: boolean) => void;
 }
 
-/**
- * Answers a request to the API. Never rejects. An RPC may take as long as the node's RPC timeout:
- * the listener must wait.
- */
-export type HttpApi = (request: Request, from: ApiRequestFrom) => Promise<Response>;
+/** Answers a request to the API. Never rejects. */
+type Respond = (request: Request, from: ApiRequestFrom) => Promise<Response>;
+
+export interface HttpApi extends Respond {
+  /** Ends every stream, with a last event that names the drain. */
+  endStreams(): void;
+}
 
 interface Api
   extends Required<
@@ -66,6 +84,7 @@ interface Api
   readonly options: HttpApiOptions;
   readonly keys: ApiKeys;
   readonly failures: FailureLimit;
+  readonly streams: OpenStreams;
 }
 
 interface Call {
@@ -73,6 +92,7 @@ interface Call {
   readonly url: URL;
   readonly address: string;
   readonly requestId: string;
+  readonly mayCut: ((may: boolean) => void) | undefined;
 }
 
 export function createHttpApi(options: HttpApiOptions): HttpApi {
@@ -86,9 +106,14 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     inFlightMax: options.inFlightMax ?? 256,
     allowedOrigins: options.allowedOrigins ?? [],
     nowMs,
+    streams: new OpenStreams({
+      recorder: options.recorder,
+      sendsAway: options.sendsAway ?? (() => false),
+      ...options.streamLimits,
+    }),
   };
   let inFlight = 0;
-  return async (request, { address, path }) => {
+  const respond: Respond = async (request, { address, path, mayCut }) => {
     const startedMs = nowMs();
     const requestId = randomUUID();
     const headers = {
@@ -98,8 +123,9 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     inFlight += 1;
     let operation: Operation | undefined;
     let response: Response;
+    mayCut?.(false);
     try {
-      const call: Call = { request, url: new URL(request.url), address, requestId };
+      const call: Call = { request, url: new URL(request.url), address, requestId, mayCut };
       operation = path === undefined ? undefined : operationAt(path);
       if (inFlight > api.inFlightMax) {
         response = problemAnswer(
@@ -124,10 +150,12 @@ export function createHttpApi(options: HttpApiOptions): HttpApi {
     } finally {
       inFlight -= 1;
     }
-    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+    if (operation?.kind !== "stream" || response.status !== 200) mayCut?.(true);
+    for (const [name, value] of Object.entries(headers)) response.headers.append(name, value);
     options.recorder?.httpRequest(operation?.name, response.status, nowMs() - startedMs);
     return response;
   };
+  return Object.assign(respond, { endStreams: () => api.streams.endAll() });
 }
 
 async function answer(api: Api, call: Call, operation: Operation | undefined): Promise<Response> {
@@ -155,12 +183,13 @@ async function answer(api: Api, call: Call, operation: Operation | undefined): P
   if (operation.kind === "document") return jsonAnswer(openApiDocument(), 200);
   const caller = api.keys.find(request.headers.get("authorization"));
   if (caller === undefined) return problemAnswer(unauthorized(api, call), requestId);
-  if (operation.kind === "route" && !caller.may(operation.route.scope)) {
+  if (operation.kind !== "batch" && !caller.may(operation.route.scope)) {
     return problemAnswer(
       { code: "permission_denied", detail: `the API key lacks the scope ${operation.route.scope}` },
       requestId,
     );
   }
+  if (operation.kind === "stream") return openStream(api, call, { operation, caller });
   const outcome = await perform(api, call, { operation, caller });
   if (!outcome.ok) return problemAnswer(outcome.problem, requestId);
   return jsonAnswer(outcome.value, operation.kind === "route" ? operation.route.status : 200);
@@ -180,7 +209,42 @@ function unauthorized(api: Api, { request, address, requestId }: Call): Problem 
 type Performed =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: Problem };
-type Called = Exclude<Operation, { readonly kind: "document" }>;
+type Called = Extract<Operation, { readonly kind: "route" | "batch" }>;
+type Streamed = Extract<Operation, { readonly kind: "stream" }>;
+
+function openStream(
+  api: Api,
+  call: Call,
+  { operation, caller }: { readonly operation: Streamed; readonly caller: Caller },
+): Promise<Response> {
+  const { request, url, requestId, address } = call;
+  const query = readQuery(url.searchParams, operation.route);
+  if (!query.ok) return Promise.resolve(problemAnswer(problemOf(query), requestId));
+  return streamAnswer(operation.route, query.value, {
+    request,
+    requestId,
+    caller: { key: caller.name, address },
+    context: contextOf(api, call, operation.name),
+    streams: api.streams,
+    times: api.options.streamTimes ?? STREAM_TIMES,
+    onEnd: () => call.mayCut?.(true),
+    onError: (error) =>
+      api.options.events?.apiFailed({ operation: operation.name, requestId, error }),
+  });
+}
+
+function contextOf(api: Api, { requestId }: Call, operation: string): RouteContext {
+  return {
+    control: api.options.control,
+    requestId,
+    idempotencyKey: undefined,
+    background: (work) => {
+      work.catch((error: unknown) =>
+        api.options.events?.apiFailed({ operation, requestId, error }),
+      );
+    },
+  };
+}
 
 async function perform(
   api: Api,
@@ -199,19 +263,7 @@ async function perform(
   }
   const given = await readInput(api, call, operation);
   if (!given.ok) return given;
-  const context: RouteContext = {
-    control: api.options.control,
-    idempotencyKey,
-    background: (work) => {
-      work.catch((error: unknown) =>
-        api.options.events?.apiFailed({
-          operation: operation.name,
-          requestId: call.requestId,
-          error,
-        }),
-      );
-    },
-  };
+  const context = { ...contextOf(api, call, operation.name), idempotencyKey };
   const audit = (route: Route): void =>
     api.options.events?.apiCommand({
       operation: route.name,

@@ -20,6 +20,6 @@ export function corsHeaders(
 
 /** What a preflight is told besides. No cookies: the API knows none. */
 export const PREFLIGHT_HEADERS = {
-  "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key",
+  "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
   "access-control-max-age": "600",
 } as const;

@@ -1,9 +1,9 @@
 // Owns: the OpenAPI 3.1 document of the HTTP API, made from the table of routes. Pure.
 import { z } from "zod";
 import { OPENAPI_PATH } from "./operations.ts";
-import type { Route } from "./route.ts";
+import type { Route, StreamRoute } from "./route.ts";
 import { BATCH_PATH, batchInput, batchOutput } from "./routes/batch.ts";
-import { API_BASE, ROUTES } from "./routes/index.ts";
+import { API_BASE, ROUTES, STREAM_ROUTES } from "./routes/index.ts";
 import { problem } from "./schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -22,6 +22,7 @@ export function openApiDocument(): Json {
   const paths: Record<string, Json> = {};
   for (const route of ROUTES)
     paths[API_BASE + route.path] = { [route.method.toLowerCase()]: routeOperation(route) };
+  for (const route of STREAM_ROUTES) paths[API_BASE + route.path] = { get: streamOperation(route) };
   paths[API_BASE + BATCH_PATH] = { post: batchOperation() };
   paths[API_BASE + OPENAPI_PATH] = {
     get: {
@@ -73,6 +74,62 @@ function routeOperation(route: Route): Json {
     responses: responsesOf(route.status, schemaOf(route.output, "output")),
   };
 }
+
+/** OpenAPI 3.1 has no word for the items of a stream: the schema is that of one of its lines. */
+function streamOperation(route: StreamRoute): Json {
+  const lines = Object.entries(streamEvents(route)).map(([event, data]) => ({
+    title: event,
+    type: "object",
+    properties: {
+      event: { const: event },
+      id: { type: "string", description: "Where a reader that has this event can go on." },
+      data,
+    },
+    required: ["event", "data"],
+  }));
+  const alive = {
+    title: "alive",
+    type: "object",
+    properties: { event: { const: "alive" } },
+    required: ["event"],
+  };
+  const sse = "Server-sent events: `event`, `id`, and `data` as JSON. Comments are signs of life.";
+  return {
+    operationId: route.name,
+    summary: route.summary,
+    ...(route.description === undefined ? {} : { description: route.description }),
+    "x-scope": route.scope,
+    "x-stream": true,
+    parameters: [
+      ...parametersOf(schemaOf(route.input, "input")),
+      {
+        name: "Last-Event-ID",
+        in: "header",
+        required: false,
+        description: "The same as `after`.",
+        schema: { type: "string" },
+      },
+    ],
+    responses: {
+      200: {
+        description: "A stream of events, one JSON object in each line.",
+        content: {
+          "application/x-ndjson": { schema: { oneOf: [...lines, alive] } },
+          "text/event-stream": { schema: { type: "string", description: sse } },
+        },
+      },
+      default: { $ref: "#/components/responses/Problem" },
+    },
+  };
+}
+
+/** The schemas of a stream's events, by their names. */
+export const streamEvents = (route: StreamRoute): Readonly<Record<string, Json>> => ({
+  ...Object.fromEntries(
+    Object.entries(route.events).map(([event, data]) => [event, schemaOf(data, "output")]),
+  ),
+  error: PROBLEM_REF,
+});
 
 function batchOperation(): Json {
   const commands = ROUTES.filter((route) => route.batchable).map((route) => {

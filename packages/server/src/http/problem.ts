@@ -5,6 +5,7 @@ import { CODES, type CodeName } from "@holdfast/protocol";
 const HTTP_CODES = {
   not_found: { status: 404, meaning: "There is nothing at this path." },
   method_not_allowed: { status: 405, meaning: "The path does not take this method." },
+  not_acceptable: { status: 406, meaning: "The path answers no such type." },
   request_timeout: { status: 408, meaning: "The body did not arrive in time." },
   unsupported_media_type: { status: 415, meaning: "The body is not JSON." },
 } as const;

@@ -4,7 +4,10 @@ import { z } from "zod";
 import { done, fail, type Route } from "./route.ts";
 
 /** The query's members, each given once. Types only; the route's schema checks the rest. */
-export function readQuery(query: URLSearchParams, route: Route): Outcome<Record<string, unknown>> {
+export function readQuery(
+  query: URLSearchParams,
+  route: Pick<Route, "input">,
+): Outcome<Record<string, unknown>> {
   const integers = integerMembers(route);
   const input: Record<string, unknown> = Object.create(null);
   for (const [name, text] of query) {
@@ -15,7 +18,7 @@ export function readQuery(query: URLSearchParams, route: Route): Outcome<Record<
   return done(input);
 }
 
-function integerMembers(route: Route): ReadonlySet<string> {
+function integerMembers(route: Pick<Route, "input">): ReadonlySet<string> {
   const { shape } = route.input as unknown as z.ZodObject;
   return new Set(
     Object.entries(shape).flatMap(([name, schema]) => (isInteger(schema) ? [name] : [])),

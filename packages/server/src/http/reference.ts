@@ -1,11 +1,12 @@
 // Owns: docs/reference/http-api.md and docs/reference/openapi.json, written from the table of
 // routes. Pure.
 import type { z } from "zod";
-import { BATCH, openApiDocument, schemaOf } from "./openapi.ts";
+import { BATCH, openApiDocument, schemaOf, streamEvents } from "./openapi.ts";
 import { OPENAPI_PATH } from "./operations.ts";
 import { CODE_STATUS } from "./problem.ts";
+import type { StreamRoute } from "./route.ts";
 import { BATCH_PATH, batchInput, batchOutput } from "./routes/batch.ts";
-import { API_BASE, ROUTES } from "./routes/index.ts";
+import { API_BASE, ROUTES, STREAM_ROUTES } from "./routes/index.ts";
 
 /** docs/reference/openapi.json: what a node serves, indented. */
 export const renderOpenApi = (): string => `${JSON.stringify(openApiDocument(), undefined, 2)}\n`;
@@ -23,7 +24,8 @@ export function renderHttpApiReference(): string {
     input: batchInput,
     output: batchOutput,
   };
-  return `${[HEAD, ...sections, section({ ...batch, status: 200 }), codes()].join("\n\n")}\n`;
+  const streams = STREAM_ROUTES.map(streamSection);
+  return `${[HEAD, ...sections, ...streams, section({ ...batch, status: 200 }), codes()].join("\n\n")}\n`;
 }
 
 const HEAD = `# HTTP API
@@ -73,6 +75,29 @@ function section(route: Described): string {
   );
   return lines.join("\n\n");
 }
+
+/** A table for each event. `error` and `alive` are the same in all streams. */
+function streamSection(route: StreamRoute): string {
+  const path = API_BASE + route.path;
+  const head = [
+    `## ${route.name}`,
+    `\`${route.method} ${path}\`, scope \`${route.scope}\`. ${route.summary}`,
+    ...(route.description === undefined ? [] : [route.description]),
+    table(["query", "type", "", "description"], membersOf(schemaOf(route.input, "input"), "")),
+    STREAM,
+  ];
+  const events = Object.entries(streamEvents(route))
+    .filter(([event]) => event !== "error")
+    .map(([event, schema]) =>
+      table([`event \`${event}\``, "type", "", "description"], membersOf(schema as Schema, "")),
+    );
+  return [...head, ...events].join("\n\n");
+}
+
+const STREAM =
+  "Answer 200: a stream, as `Accept` asks: `application/x-ndjson` (the default) has a JSON object with `event`, `id` and `data` in each line, " +
+  "`text/event-stream` the same as server-sent events. Event `error` has a problem as its data, and is the last one. While there is nothing to send, " +
+  'a line `{"event":"alive"}` or a comment comes every 15 s.';
 
 interface Schema {
   readonly type?: string;
@@ -134,6 +159,7 @@ function codes(): string {
   const own = [
     ["`not_found`", "404"],
     ["`method_not_allowed`", "405"],
+    ["`not_acceptable`", "406"],
     ["`request_timeout`", "408"],
     ["`unsupported_media_type`", "415"],
   ];

@@ -5,8 +5,11 @@ import type { Outcome } from "@holdfast/contract";
 import type { NodeControl } from "@holdfast/core";
 import type { z } from "zod";
 import type { ApiScope } from "../options/index.ts";
+import type { StreamSource } from "./stream/body.ts";
 
 export interface RouteContext {
+  /** For problems that are told inside of an answer. */
+  readonly requestId: string;
   readonly control: NodeControl;
   /** Of the header; a body's member wins only if it is the same. */
   readonly idempotencyKey: string | undefined;
@@ -34,6 +37,32 @@ export interface Route<I = unknown, O = unknown> {
   readonly audited: boolean;
   handle(input: I, context: RouteContext): Promise<Outcome<O>>;
 }
+
+export interface StreamContext extends RouteContext {
+  /** Aborted once nobody reads the stream any more. */
+  readonly signal: AbortSignal;
+}
+
+/** An operation that answers a stream of events. It takes its input from the query. */
+export interface StreamRoute<I = unknown> {
+  /** Also the operation's id in OpenAPI and its label in metrics. */
+  readonly name: string;
+  readonly method: "GET";
+  readonly path: string;
+  readonly scope: ApiScope;
+  readonly summary: string;
+  readonly description?: string;
+  readonly input: z.ZodType<I>;
+  /** The data of each event, by the event's name. Every stream may end with `error`. */
+  readonly events: Readonly<Record<string, z.ZodType>>;
+  /**
+   * Resolves once the first batch can be made, or is known to be refused. Each batch is bounded in
+   * bytes by the route; the next one is asked for when the reader has taken it.
+   */
+  open(input: I, context: StreamContext): Promise<Outcome<StreamSource>>;
+}
+
+export const streamRoute = <I>(given: StreamRoute<I>): StreamRoute<I> => given;
 
 type Given<I, O> = Omit<Route<I, O>, "status" | "batchable" | "audited"> &
   Partial<Pick<Route<I, O>, "status" | "batchable" | "audited">>;

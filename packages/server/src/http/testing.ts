@@ -33,7 +33,14 @@ export const control: NodeControl = {
   },
   history: async () => ({
     ok: true,
-    value: { epoch: "e", head: 0, more: false, publications: [] },
+    value: {
+      epoch: "e",
+      head: 0,
+      oldest: 1,
+      more: false,
+      publications: [],
+      deliveryClass: "ordered",
+    },
   }),
   removeHistory: async () => ({ ok: true, value: { epoch: "e", offset: 0 } }),
   presence: async () => ({ ok: true, value: [] }),
@@ -85,13 +92,22 @@ export interface Ask {
 export function serve(options: Partial<HttpApiOptions> = {}) {
   const seen: { event: string; fields: unknown }[] = [];
   const counted: { route: string | undefined; status: number }[] = [];
+  const streams: string[] = [];
+  const streamed = { bytes: 0 };
   const told = (event: string) => (fields: unknown) => void seen.push({ event, fields });
   const api = createHttpApi({
     control,
     keys: KEYS,
     failuresPerMinuteMax: 1e6,
     events: { apiCommand: told("command"), apiKeyRefused: told("key"), apiFailed: told("failed") },
-    recorder: { httpRequest: (route, status) => counted.push({ route, status }) },
+    recorder: {
+      httpRequest: (route, status) => counted.push({ route, status }),
+      streamOpened: (route) => void streams.push(`open ${route}`),
+      streamBytes: (_route, bytes) => {
+        streamed.bytes += bytes;
+      },
+      streamEnded: (route, why) => void streams.push(`${why} ${route}`),
+    },
     ...options,
   });
   const server = Bun.serve({
@@ -101,6 +117,7 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
       api(request, {
         address: self.requestIP(request)?.address ?? "",
         path: new URL(request.url).pathname,
+        mayCut: (may) => self.timeout(request, may ? 1 : 0),
       }),
   });
   const ask = async (
@@ -121,7 +138,16 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
     const json = answer.startsWith("{") ? JSON.parse(answer) : undefined;
     return { status: response.status, headers: response.headers, text: answer, json };
   };
-  return { ask, seen, counted, port: server.port ?? 0, stop: () => server.stop(true) };
+  return {
+    ask,
+    api,
+    seen,
+    counted,
+    streams,
+    streamed,
+    port: server.port ?? 0,
+    stop: () => server.stop(true),
+  };
 }
 
 /** For what happens over a real socket: returns when it holds, rejects after two seconds. */

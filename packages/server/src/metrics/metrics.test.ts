@@ -68,6 +68,9 @@ function exercise({ observer, recorder }: Metrics): void {
   recorder.socketRefused("full");
   recorder.httpRequest("publish", 200, 2);
   recorder.httpRequest(undefined, 404, 2);
+  recorder.streamOpened("history_stream");
+  recorder.streamBytes("history_stream", 5);
+  recorder.streamEnded("history_stream", "left");
   recorder.jwksFetched("failed");
   recorder.logSuppressed();
   recorder.eventLoopLag(3);
@@ -135,7 +138,7 @@ describe("the table", () => {
       expect(name).toMatch(/^(holdfast|process)(_[a-z]+)+$/);
       expect({ name, total: name.endsWith("_total") }).toEqual({ name, total: type === "counter" });
       if (unit === "seconds") expect(name).toMatch(/_seconds(_total)?$/);
-      if (unit === "bytes") expect(name).toMatch(/_bytes$/);
+      if (unit === "bytes") expect(name).toMatch(/_bytes(_total)?$/);
     }
   });
 });

@@ -19,6 +19,9 @@ export interface ServerRecorder {
   forwardedUnread(reason: "untrusted" | "unreadable"): void;
   /** `route` is the operation's name, undefined for a path that is none. */
   httpRequest(route: string | undefined, status: number, ms: number): void;
+  streamOpened(route: string): void;
+  streamBytes(route: string, bytes: number): void;
+  streamEnded(route: string, why: "complete" | "failed" | "draining" | "left" | "stalled"): void;
   jwksFetched(outcome: "ok" | "failed"): void;
   logSuppressed(): void;
   eventLoopLag(ms: number): void;
@@ -93,6 +96,16 @@ function createRecorder(families: Families): ServerRecorder {
     httpRequest(route = "none", status, ms) {
       families.number("holdfast_http_requests_total").cell(route, String(status)).value += 1;
       families.histogram("holdfast_http_request_seconds").cell(route).observe(ms);
+    },
+    streamOpened(route) {
+      families.number("holdfast_http_streams").cell(route).value += 1;
+    },
+    streamBytes(route, bytes) {
+      families.number("holdfast_http_stream_bytes_total").cell(route).value += bytes;
+    },
+    streamEnded(route, why) {
+      families.number("holdfast_http_streams").cell(route).value -= 1;
+      families.number("holdfast_http_streams_ended_total").cell(route, why).value += 1;
     },
     jwksFetched(outcome) {
       families.number("holdfast_jwks_fetches_total").cell(outcome).value += 1;

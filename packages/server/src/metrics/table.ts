@@ -369,7 +369,25 @@ export const METRICS = {
     "histogram",
     "seconds",
     ["route"],
-    "Time from a request's arrival to its answer.",
+    "Time from a request's arrival to its answer. Of a stream: to its beginning.",
+  ),
+  holdfast_http_streams: row(
+    "gauge",
+    "streams",
+    ["route"],
+    "Open streams of the HTTP API. A node takes 64, and 32 of one API key or address.",
+  ),
+  holdfast_http_stream_bytes_total: row(
+    "counter",
+    "bytes",
+    ["route"],
+    "Bytes of streams handed to the network.",
+  ),
+  holdfast_http_streams_ended_total: row(
+    "counter",
+    "streams",
+    ["route", "outcome"],
+    "Ended streams. The outcome is `complete`, `failed`, `draining`, `left` (the client went) or `stalled` (it took nothing for 60 s).",
   ),
 
   holdfast_event_loop_lag_seconds: row(

@@ -22,14 +22,14 @@ import {
   startEventLoopSampler,
 } from "../metrics/index.ts";
 import { type Config, NODE_OPTIONS, nodeSettings } from "../options/index.ts";
-import { BunGroups, type Sockets } from "../sockets/bun-sockets.ts";
+import { BunGroups } from "../sockets/bun-sockets.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { openBroker } from "./open-broker.ts";
-import { listenPublic, type Page } from "./public-listener.ts";
+import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 
@@ -145,7 +145,7 @@ class RunningNode implements HoldfastNode {
   readonly #readiness: Readiness;
   /** The configuration in force: live options change. */
   #config: Config;
-  #sockets: Sockets | undefined;
+  #sockets: PublicListener | undefined;
   #internal: InternalListener | undefined;
   #sampler: EventLoopSampler | undefined;
   #stopListening: ReturnType<typeof setTimeout> | undefined;
@@ -249,7 +249,10 @@ class RunningNode implements HoldfastNode {
       preDelayMs,
     );
     const progress = await done;
-    if (engine.state === "draining") await Bun.sleep(FLUSH_MS);
+    if (engine.state === "draining") {
+      this.#sockets?.endStreams();
+      await Bun.sleep(FLUSH_MS);
+    }
     return progress;
   }
 

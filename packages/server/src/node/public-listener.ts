@@ -2,15 +2,10 @@
 import type { NodeEngine } from "@holdfast/core";
 import { createNativeDoor } from "@holdfast/door-native";
 import { type ServerEvents, unreadListener } from "../events.ts";
-import { API_BASE, createHttpApi, OPERATION_PATHS } from "../http/index.ts";
+import { API_BASE, createHttpApi, type HttpApi, OPERATION_PATHS } from "../http/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { Config } from "../options/index.ts";
-import {
-  type ApiDoor,
-  type BunGroups,
-  listenSockets,
-  type Sockets,
-} from "../sockets/bun-sockets.ts";
+import { type BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { portTaken } from "./internal-listener.ts";
 
 /** Answers what is neither a socket nor the API; undefined: 404. */
@@ -27,10 +22,13 @@ export interface PublicParts {
 /** Sockets whose goodbye is on its way, beyond those that the engine counts. */
 const SOCKETS_SPARE = 256;
 
+export interface PublicListener extends Sockets, Pick<HttpApi, "endStreams"> {}
+
 /** Throws StartError when the port cannot be had. */
-export function listenPublic(config: Config, parts: PublicParts): Sockets {
+export function listenPublic(config: Config, parts: PublicParts): PublicListener {
   const { limits, flow, tls } = config;
   const { engine, metrics, groups, events } = parts;
+  const api = publicApi(config, parts);
   const options = {
     host: config.host,
     port: config.port,
@@ -46,29 +44,29 @@ export function listenPublic(config: Config, parts: PublicParts): Sockets {
     socketsMax: limits.connectionsMax + SOCKETS_SPARE,
     door: createNativeDoor(engine),
     recorder: metrics.recorder,
-    api: apiDoor(config, parts),
+    api: { base: API_BASE, paths: OPERATION_PATHS, answer: api },
     page: pageOr404(config, parts.page),
     onRefused: events.socketRefused,
     onUnread: unreadListener(metrics.recorder, events),
     onError: (where: string, error: unknown) => events.bug({ where, error }),
   };
   try {
-    return listenSockets(options, groups);
+    return { ...listenSockets(options, groups), endStreams: api.endStreams };
   } catch (error) {
     throw portTaken("public", config.port, error);
   }
 }
 
-function apiDoor(config: Config, { engine, metrics, events }: PublicParts): ApiDoor {
-  const answer = createHttpApi({
+function publicApi(config: Config, { engine, metrics, events }: PublicParts): HttpApi {
+  return createHttpApi({
     // A drain that the API orders leaves the listener open, so that it can be undone.
     control: engine,
     keys: config.apiKeys,
     bodyBytesMax: config.apiBodyBytesMax,
     recorder: metrics.recorder,
     events,
+    sendsAway: () => engine.sendsAway(),
   });
-  return { base: API_BASE, paths: OPERATION_PATHS, answer };
 }
 
 function pageOr404(

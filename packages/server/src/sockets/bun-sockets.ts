@@ -31,6 +31,8 @@ export interface SocketsOptions {
   /** Requests that mean neither a socket nor the API. */
   readonly page: (request: Request) => Response | Promise<Response>;
   readonly onError: (where: string, error: unknown) => void;
+  /** After which a silent HTTP connection is cut. Default 30. */
+  readonly httpIdleSeconds?: number;
 }
 
 /** The HTTP API as the listener knows it. */
@@ -42,7 +44,11 @@ export interface ApiDoor {
   /** `path` is one of `paths`; undefined: another one below `base`. */
   readonly answer: (
     request: Request,
-    from: { readonly address: string; readonly path: string | undefined },
+    from: {
+      readonly address: string;
+      readonly path: string | undefined;
+      readonly mayCut: (may: boolean) => void;
+    },
   ) => Promise<Response>;
 }
 
@@ -85,7 +91,7 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
     hostname: options.host,
     port: options.port,
     reusePort: options.reusePort,
-    idleTimeout: HTTP_IDLE_SECONDS,
+    idleTimeout: options.httpIdleSeconds ?? HTTP_IDLE_SECONDS,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     // Bun compares a route with the path as it was sent. `request.url` is no help: there
     // `/connect/../api/v1` has become `/api/v1`, past a proxy that lets only `/connect` through.
@@ -144,6 +150,7 @@ type Handler = (
 
 function routesOf(options: SocketsOptions): Record<string, Handler> {
   const { recorder, onRefused, onUnread, api, door: socketDoor, socketsMax, tls } = options;
+  const { httpIdleSeconds: idleSeconds = HTTP_IDLE_SECONDS } = options;
   const read = forwardedReader(options.forwarded);
   const upgrades: UpgradeOptions = {
     mayConnect: originCheck(options.origins),
@@ -164,7 +171,14 @@ function routesOf(options: SocketsOptions): Record<string, Handler> {
     };
   const base = options.basePath === "/" ? "" : options.basePath;
   const apiDoor = (path: string | undefined): Handler =>
-    door((request, { client }) => api.answer(request, { address: client.address, path }));
+    door((request, { server, client }) =>
+      api.answer(request, {
+        address: client.address,
+        path,
+        // 0: Bun's timer would cut a GET whose answer takes longer, and a stream that is silent.
+        mayCut: (may) => server.timeout(request, may ? idleSeconds : 0),
+      }),
+    );
   return {
     [base + CONNECT_PATH]: door((request, found) => upgrade(upgrades, { request, ...found })),
     ...Object.fromEntries(api.paths.map((path) => [base + path, apiDoor(path)])),

@@ -1,5 +1,6 @@
 // Owns: the one table of operations of the HTTP API.
-import type { Route } from "../route.ts";
+import type { Route, StreamRoute } from "../route.ts";
+import { historyStream } from "./history-stream.ts";
 import {
   disconnect,
   drain,
@@ -33,3 +34,6 @@ export const ROUTES: readonly Route[] = [
   nodeDrain,
   nodeUndrain,
 ];
+
+/** Operations that answer a stream of events. */
+export const STREAM_ROUTES: readonly StreamRoute[] = [historyStream as StreamRoute];

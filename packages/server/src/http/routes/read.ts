@@ -14,6 +14,7 @@ import {
   timeMs,
   userId,
 } from "../schemas.ts";
+import { publicationOut, publicationShown } from "./publication.ts";
 
 /** Channel names shown of one session; `channelCount` says how many there are. */
 const CHANNELS_SHOWN_MAX = 100;
@@ -39,16 +40,7 @@ export const history = route({
     epoch,
     head: offset,
     more: z.boolean(),
-    publications: z.array(
-      z.object({
-        offset,
-        timeMs,
-        key: z.string().optional(),
-        user: z.string().optional(),
-        session: z.string().optional(),
-        ...dataOut,
-      }),
-    ),
+    publications: z.array(publicationOut),
   }),
   async handle({ channel, limit, before }, { control }) {
     const outcome = await control.history(channel, {
@@ -57,16 +49,7 @@ export const history = route({
     });
     if (!outcome.ok) return outcome;
     const { epoch: stream, head, more, publications } = outcome.value;
-    const shown = publications.map(
-      ({ payload, offset: at, timeMs: takenMs, key, user, session }) => ({
-        offset: at,
-        timeMs: takenMs,
-        key,
-        user,
-        session,
-        ...membersOf(payload),
-      }),
-    );
+    const shown = publications.map(publicationShown);
     return done({ epoch: stream, head, more, publications: shown });
   },
 });
