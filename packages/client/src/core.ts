@@ -106,8 +106,8 @@ export class HoldfastCore<C = unknown> {
   }
 
   /**
-   * Begins to connect, where `autoConnect` is false. Again: does nothing. Throws `request_invalid`
-   * where there is no WebSocket.
+   * Begins to connect, if `autoConnect` is false. A second call does nothing. Throws
+   * `request_invalid` if there is no WebSocket.
    */
   connect(): void {
     this.#webSocket();

@@ -14,7 +14,7 @@ const WAITING_MAX = 1_000;
 
 /** Where the async iterator of a channel begins, and how much it keeps for a slow loop. */
 export interface MessagesOptions {
-  /** Go on behind this position; see `subscribe`. */
+  /** Continue behind this position; see `subscribe`. */
   readonly since?: Position;
   /** Begin with at most this many publications before the head; see `subscribe`. */
   readonly last?: number;

@@ -10,7 +10,7 @@ import { onAbort } from "./pending.ts";
 /** How a subscription begins. */
 export interface SubscribeOptions {
   /**
-   * Go on behind this position. Only where the client has no subscription to the channel yet;
+   * Continue behind this position. Only if the client has no subscription to the channel yet;
    * otherwise `subscribe` throws `already_subscribed`.
    */
   readonly since?: Position;
@@ -45,8 +45,9 @@ export interface SubscriptionEvents {
  */
 export class Subscription {
   /**
-   * Resolves with the position behind which the stream goes on, when the node has the subscription;
-   * another one than `since` where a gap is declared. Rejects when it is refused or ended before.
+   * Resolves when the node has the subscription, with the position behind which the stream
+   * continues. If a gap is declared, this position differs from `since`. Rejects if the
+   * subscription is refused or ended before.
    */
   readonly ready: Promise<Position>;
   readonly #events: Emitter<SubscriptionEvents>;

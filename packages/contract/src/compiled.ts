@@ -35,7 +35,7 @@ export interface ChannelRules {
     identity: Identity,
   ): boolean | Promise<boolean>;
   /**
-   * Checks data against the schema. Absent where there is none: then data passes unread. The
+   * Checks data against the schema. Absent if there is none: data then passes unread. The
    * result's payload replaces the given one when the schema changed the value.
    */
   readonly checkPayload?: (payload: Payload) => Outcome<Payload> | Promise<Outcome<Payload>>;

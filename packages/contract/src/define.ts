@@ -38,7 +38,7 @@ export type Rule<Name extends string = string> =
 /**
  * What to do with a subscriber that reads too slowly. Default: `drop` for volatile, `conflate` for
  * latest, `catch-up` (read on from history when it can take more) for ordered and durable,
- * `disconnect` where no history is kept.
+ * `disconnect` if no history is kept.
  */
 export type SlowConsumerPolicy = "disconnect" | "drop" | "conflate" | "catch-up";
 
@@ -76,7 +76,7 @@ export interface ChannelDefinition<
   /** Default false. */
   readonly presence?: boolean;
   /**
-   * Default for each: `authenticated`, or `anyone` where the node allows anonymous clients by
+   * Default for each: `authenticated`, or `anyone` if the node allows anonymous clients by
    * default (`holdfast dev`); say it.
    */
   readonly permissions?: Permissions<Name>;
@@ -102,13 +102,13 @@ export interface RpcSignal {
   addEventListener(type: "abort", listener: () => void): void;
 }
 
-/** What a handler gets where the schema is `S`: what the schema made of the input. */
+/** What a handler gets if the schema is `S`: what the schema made of the input. */
 type Checked<S> = [S] extends [never]
   ? unknown
   : S extends StandardSchemaV1
     ? StandardSchemaV1.InferOutput<S>
     : unknown;
-/** What a handler may answer where the schema is `S`: what the schema takes. */
+/** What a handler may answer if the schema is `S`: what the schema takes. */
 type Unchecked<S> = [S] extends [never]
   ? unknown
   : S extends StandardSchemaV1

@@ -13,7 +13,7 @@ export interface PayloadValues {
    * so that a schema may change them.
    */
   toValue(payload: Payload): unknown;
-  /** In the given form where the value is none of bytes. */
+  /** In the given form if the value is not bytes. */
   fromValue(value: unknown, form: "json" | "msgpack"): Payload;
 }
 
@@ -46,10 +46,10 @@ const failed: Outcome<never> = {
 };
 
 /**
- * Checks data: `payload_invalid` with path and message of the first issue, `request_failed` when
- * the schema itself throws. Where the schema left the value as it is, the payload that was given
- * travels on, byte for byte; where it changed it (defaults, transforms, members stripped), the new
- * value does.
+ * Checks data. Answers `payload_invalid` with path and message of the first issue, and
+ * `request_failed` if the schema itself throws. If the schema did not change the value, the result
+ * is the payload that was given, byte for byte. If it changed it (defaults, transforms, removed
+ * members), the result is the new value.
  */
 export function checkPayload(
   schema: StandardSchemaV1,

@@ -11,7 +11,7 @@ export type NameOf<Pattern extends string> = Pattern extends `${infer Head}{${st
   ? `${Head}${string}${NameOf<Tail>}`
   : Pattern;
 
-/** A contract's part; `never` where there is none or the contract is not known. */
+/** A contract's part; `never` if there is none or the contract is not known. */
 type Channels<C> = C extends { readonly channels: infer Ch } ? Ch : never;
 type Rpcs<C> = C extends { readonly rpc: infer R } ? R : never;
 
@@ -143,7 +143,7 @@ type Input<S> = S extends { readonly schema: infer P } ? InputOf<P> : never;
 /** Every RPC of a contract; any string without a contract. */
 export type RpcName<C> = Known<C> extends false ? string : keyof Rpcs<C> & string;
 type RpcOf<C, M extends string> = Rpcs<C>[M & keyof Rpcs<C>];
-/** What callers give. `unknown` where the RPC has no input schema. */
+/** What callers give. `unknown` if the RPC has no input schema. */
 export type RpcInput<C, M extends string> =
   Known<C> extends false
     ? unknown

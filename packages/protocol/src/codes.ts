@@ -5,7 +5,7 @@
 export type Retry = "never" | "now" | "backoff";
 
 /**
- * One condition: its number on the wire, the close code where it ends the connection, and what to
+ * One condition: its number on the wire, the close code if it ends the connection, and what to
  * do about it.
  */
 export interface CodeRow {

@@ -159,7 +159,7 @@ export interface ErrFrame {
 }
 
 /**
- * `pos` is where the stream goes on: the next publication has offset pos.offset+1 (larger only in
+ * `pos` is where the stream continues: the next publication has offset pos.offset+1 (larger only in
  * `latest`). `head` is the newest offset now.
  */
 export interface SubscribedFrame {
@@ -197,7 +197,7 @@ export type GapReason = "history" | "epoch" | "dropped";
 
 /**
  * Publications `from`..`to` will never arrive (`to` null: unknown, the epoch changed). The stream
- * goes on after `pos`.
+ * continues after `pos`.
  */
 export interface GapFrame {
   readonly t: "gap";
@@ -239,7 +239,7 @@ export interface PresenceFrame<D = Payload> {
 }
 
 /**
- * The node ended the subscription, or with `of` the watch and the entry (the subscription goes on).
+ * The node ended the subscription. With `of` it ended the watch and the entry instead.
  */
 export interface UnsubscribedFrame {
   readonly t: "unsubscribed";

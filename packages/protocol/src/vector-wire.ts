@@ -26,7 +26,8 @@ const json: VectorWire = {
   subprotocol: SUBPROTOCOL_JSON,
   encode: (frames) => frames.map((frame) => JSON.stringify(frame)).join("\n"),
   decode(message) {
-    if (typeof message !== "string") throw new TypeError("Expected a text message");
+    if (typeof message !== "string")
+      throw new TypeError("Cannot read the message: found bytes, expected text");
     return message.split("\n").map((line) => JSON.parse(line) as VectorFrame);
   },
 };
@@ -36,7 +37,8 @@ const msgpack: VectorWire = {
   encode: (frames) =>
     concatenate(frames.map((frame) => packr.pack(changed(frame, toBin)) as Uint8Array)),
   decode(message) {
-    if (typeof message === "string") throw new TypeError("Expected a binary message");
+    if (typeof message === "string")
+      throw new TypeError("Cannot read the message: found text, expected bytes");
     return (packr.unpackMultiple(message) as VectorFrame[]).map((frame) => changed(frame, fromBin));
   },
 };

@@ -167,7 +167,7 @@ export class Credentials {
   }
 }
 
-/** The new token's lifetime, where the node tells it in its answer to `refresh`. */
+/** The new token's lifetime, if the node tells it in its answer to `refresh`. */
 function lifetimeFrom(data: unknown): number | undefined {
   const { expiresMs } = (data ?? {}) as { readonly expiresMs?: unknown };
   return typeof expiresMs === "number" ? expiresMs : undefined;

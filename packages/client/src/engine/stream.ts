@@ -46,7 +46,7 @@ export function messageOf(channel: string, epoch: string, entry: PubEntry<unknow
 
 /**
  * Publications `from`..`to` of the channel will not come (`to` null: how many is not known, the
- * stream began anew). It goes on after `position`.
+ * stream began anew). It continues after `position`.
  */
 export interface Gap {
   readonly channel: string;
@@ -74,7 +74,7 @@ export interface StreamListener {
   message(message: RawMessage): void;
   gap(gap: Gap): void;
   /**
-   * The node has the subscription; `position` is where the stream goes on. Again after a refusal.
+   * The node has the subscription; `position` is where the stream continues. Again after a refusal.
    */
   ready(position: Position): void;
   recovered(recovered: Recovered): void;
