@@ -20,6 +20,7 @@ export interface HoldfastApiErrorDetails {
  * - `unreachable`: no answer, because the connection failed. It may have been carried out.
  * - `timeout`: no answer in time. It may have been carried out.
  * - `aborted`: the caller's signal. It may have been carried out.
+ * - `history_gap`: publications of a stream are no longer kept.
  * - `answer_invalid`: what came is no answer of a Holdfast node; often a proxy's page.
  */
 export class HoldfastApiError extends Error {

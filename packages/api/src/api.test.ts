@@ -134,7 +134,9 @@ test("every operation of the node has a method", () => {
     Object.values(methods).map(({ operationId }) => operationId),
   );
   expect(Object.keys(OPERATIONS).sort()).toEqual(named.filter((name) => name !== "openapi").sort());
-  const source = require("node:fs").readFileSync(new URL("./api.ts", import.meta.url), "utf8");
+  const source = ["./api.ts", "./history-stream.ts"]
+    .map((file) => require("node:fs").readFileSync(new URL(file, import.meta.url), "utf8"))
+    .join("");
   for (const name of Object.keys(OPERATIONS)) expect(source).toContain(`"${name}"`);
 });
 
@@ -257,6 +259,100 @@ describe("repetitions", () => {
     const { api, sent } = scripted(broken, { totalMs: 0 });
     await refusal(api.publish("a", 1));
     expect(sent).toHaveLength(1);
+  });
+});
+
+describe("a stream of history", () => {
+  const collect = async <T>(stream: AsyncIterable<T>): Promise<T[]> => {
+    const all: T[] = [];
+    for await (const one of stream) all.push(one);
+    return all;
+  };
+
+  test("has everything that is kept, and another goes on behind an id", async () => {
+    const api = connect();
+    for (const text of ["a", "b", "c"]) await api.publish("chat:stream", { text });
+    const all = await collect(api.historyStream("chat:stream"));
+    expect(all.map(({ data, offset }) => [data.text, offset])).toEqual([
+      ["a", 1],
+      ["b", 2],
+      ["c", 3],
+    ]);
+    const rest = await collect(api.historyStream("chat:stream", { after: all[1]?.id ?? "" }));
+    expect(rest.map(({ data }) => data.text)).toEqual(["c"]);
+  });
+
+  const line = (value: object) => `${JSON.stringify(value)}\n`;
+  const pub = (at: number) =>
+    line({ event: "publication", id: `e:${at}`, data: { offset: at, timeMs: 1, data: at } });
+  const END = line({ event: "end", id: "e:9", data: { epoch: "e", head: 9 } });
+  const DRAINING = line({
+    event: "error",
+    data: { code: "draining", detail: "bye", status: 503, retryMs: 1 },
+  });
+
+  /** Answers each request with the next text, and keeps what was asked for. */
+  function scripted(...texts: readonly string[]) {
+    const asked: (string | null)[] = [];
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request) => {
+        asked.push(new URL(request.url).searchParams.get("after"));
+        return new Response(texts[asked.length - 1] ?? texts.at(-1), {
+          headers: { "content-type": "application/x-ndjson" },
+        });
+      },
+    });
+    const api = new HoldfastApi(`http://127.0.0.1:${server.port}`, { apiKey: KEY });
+    return { api, asked, [Symbol.dispose]: () => void server.stop(true) };
+  }
+
+  test.each([
+    ["a drain", DRAINING],
+    ["a connection that breaks", ""],
+    ["half a line", '{"event":"publication","id":"e:3"'],
+  ])("goes on behind %s, without a publication twice", async (_what, cut) => {
+    using server = scripted(pub(1) + line({ event: "alive" }) + pub(2) + cut, pub(3) + END);
+    const all = await collect(server.api.historyStream("c"));
+    expect(all.map(({ data }) => data)).toEqual([1, 2, 3]);
+    expect(server.asked).toEqual([null, "e:2"]);
+  });
+
+  test("a gap is thrown, or told to whoever wants to know", async () => {
+    const gap = { epoch: "e", from: 1, next: 5 };
+    using server = scripted(line({ event: "gap", data: gap }) + pub(5) + END);
+    expect(await refusal(collect(server.api.historyStream("c")))).toMatchObject({
+      code: "history_gap",
+    });
+    const told: unknown[] = [];
+    const onGap = (found: unknown) => void told.push(found);
+    expect(await collect(server.api.historyStream("c", { onGap }))).toHaveLength(1);
+    expect(told).toEqual([gap]);
+  });
+
+  test("an error that does not pass is thrown at once", async () => {
+    using server = scripted(pub(1) + line({ event: "error", data: { code: "history_disabled" } }));
+    expect(await refusal(collect(server.api.historyStream("c")))).toMatchObject({
+      code: "history_disabled",
+    });
+    expect(server.asked).toHaveLength(1);
+    expect(await refusal(collect(connect().historyStream("nowhere" as "chat:x")))).toMatchObject({
+      code: "channel_unknown",
+      status: 404,
+    });
+  });
+
+  test("whoever leaves the loop or gives up ends the request", async () => {
+    using server = scripted(pub(1) + pub(2) + END);
+    for await (const { data } of server.api.historyStream("c")) {
+      expect(data).toBe(1);
+      break;
+    }
+    const stop = AbortSignal.abort();
+    expect(await refusal(collect(server.api.historyStream("c", { signal: stop })))).toMatchObject({
+      code: "aborted",
+    });
   });
 });
 

@@ -3,6 +3,7 @@ import type { ChannelName, PublishOf, RpcInput, RpcName, RpcOutput } from "@hold
 import { HoldfastApiError } from "./api-error.ts";
 import { Caller, type CallOptions } from "./caller.ts";
 import { dataOf, membersOf } from "./data.ts";
+import { type HistoryStreamOptions, historyStream } from "./history-stream.ts";
 import type { Operations } from "./operations.ts";
 import type {
   BroadcastResult,
@@ -14,6 +15,7 @@ import type {
   Published,
   PublishOptions,
   Received,
+  StreamedPublication,
   Who,
 } from "./types.ts";
 
@@ -108,6 +110,18 @@ export class HoldfastApi<C = unknown> {
         data: dataOf(given({ data, b, msgpack })) as Received<C, N>,
       })),
     };
+  }
+
+  /**
+   * Everything that a channel keeps, oldest first, as fast as the loop takes it. If a connection
+   * breaks or a node drains, it goes on behind the last publication. To go on in another process,
+   * keep the last `id`. Leaving the loop ends the stream. It throws a HoldfastApiError.
+   */
+  historyStream<N extends Names<C>>(
+    channel: N,
+    options: HistoryStreamOptions = {},
+  ): AsyncGenerator<StreamedPublication<Received<C, N>>, undefined> {
+    return historyStream(this.#caller, channel, options);
   }
 
   /** Removes what a channel keeps. It is repeated only if the node says that it did nothing. */

@@ -2,6 +2,7 @@
 
 import { readAnswer } from "./answer.ts";
 import { HoldfastApiError } from "./api-error.ts";
+import { linesOf, type StreamLine } from "./lines.ts";
 import { OPERATIONS, type Operations, PASSING_CODES } from "./operations.ts";
 
 /** For one call. */
@@ -23,7 +24,7 @@ export interface CallerSettings {
 
 /** One request as it is sent. */
 interface Request_ {
-  readonly name: keyof Operations;
+  readonly name: keyof typeof OPERATIONS;
   readonly url: string;
   readonly init: RequestInit;
   /** Whether it may be sent again if nobody knows what became of it. */
@@ -63,8 +64,78 @@ export class Caller {
     }
   }
 
+  /**
+   * The events of one stream, until its end. Throws a HoldfastApiError if it was refused, broke,
+   * was silent for too long, or ended with an error.
+   */
+  async *stream(
+    name: "history_stream",
+    input: object,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<StreamLine, undefined> {
+    const { url, init } = this.#request(name, input, {});
+    const headers = { ...(init.headers as object), accept: "application/x-ndjson" };
+    const controller = new AbortController();
+    const abort = () => controller.abort();
+    const fail = (code: string, text: string, details: object = {}) =>
+      new HoldfastApiError(code, `Cannot ${name}: ${text}`, { attempts: 1, ...details });
+    let isLate = false;
+    const late = () => {
+      isLate = true;
+      abort();
+    };
+    let timer = setTimeout(late, this.#settings.timeoutMs);
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(late, SILENCE_MS);
+    };
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    try {
+      const response = await this.#settings.fetch(url, {
+        ...init,
+        headers,
+        signal: controller.signal,
+      });
+      const type = response.headers.get("content-type") ?? "";
+      if (!response.ok || response.body === null || !type.startsWith("application/x-ndjson")) {
+        const answer = await readAnswer(response);
+        if (answer.kind === "problem")
+          throw fail(answer.code, `${answer.code}: ${answer.text}`, answer.details);
+        throw fail("answer_invalid", answer.kind === "foreign" ? answer.text : "no stream", {
+          status: response.status,
+        });
+      }
+      heard();
+      for await (const line of linesOf(response.body, heard)) {
+        if (line === undefined) throw fail("answer_invalid", "found a line that is not a node's");
+        if (line.event === "error") throw problemOf(line.data, fail);
+        // The loop around may take its time with what it was given: that is no silence.
+        clearTimeout(timer);
+        yield line;
+        heard();
+        if (line.event === "end") return undefined;
+      }
+      throw fail("unreachable", "the stream broke off");
+    } catch (cause) {
+      if (cause instanceof HoldfastApiError) throw cause;
+      if (isLate) throw fail("timeout", "the stream was silent for too long", { cause });
+      if (signal?.aborted) throw fail("aborted", "the caller gave it up", { cause });
+      throw fail("unreachable", `the connection failed (${reasonOf(cause)})`, { cause });
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      abort();
+    }
+  }
+
+  /** Before the next attempt. Rejects if the caller gives up meanwhile. */
+  wait(attempts: number, error: HoldfastApiError, signal: AbortSignal | undefined): Promise<void> {
+    return pause(Math.max(backoffMs(attempts), error.retryMs ?? 0), signal, error);
+  }
+
   #request(
-    name: keyof Operations,
+    name: keyof typeof OPERATIONS,
     input: object,
     { idempotencyKey, repeats }: { readonly idempotencyKey?: string; readonly repeats?: boolean },
   ): Request_ {
@@ -133,6 +204,17 @@ export class Caller {
       signal?.removeEventListener("abort", abort);
     }
   }
+}
+
+/** Three times as long as a node is silent. */
+const SILENCE_MS = 45_000;
+
+function problemOf(
+  data: unknown,
+  fail: (code: string, text: string, details: object) => HoldfastApiError,
+): HoldfastApiError {
+  const { code = "internal", detail = "", ...details } = data as Record<string, string>;
+  return fail(code, `${code}: ${detail}`, details);
 }
 
 interface Kind {

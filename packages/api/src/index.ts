@@ -2,6 +2,7 @@
 export { type ApiOptions, HoldfastApi } from "./api.ts";
 export { HoldfastApiError, type HoldfastApiErrorDetails } from "./api-error.ts";
 export type { CallOptions } from "./caller.ts";
+export type { HistoryGap, HistoryStreamOptions } from "./history-stream.ts";
 export type * from "./operations.ts";
 export type {
   BroadcastResult,
@@ -12,5 +13,6 @@ export type {
   Publication,
   Published,
   PublishOptions,
+  StreamedPublication,
   Who,
 } from "./types.ts";

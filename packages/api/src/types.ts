@@ -27,6 +27,11 @@ export interface Publication<T = unknown>
   readonly data: T;
 }
 
+/** A publication of a stream. Its `id` is where another stream can go on. */
+export interface StreamedPublication<T = unknown> extends Publication<T> {
+  readonly id: string;
+}
+
 /** A page of a channel's history, oldest first. */
 export interface HistoryPage<T = unknown>
   extends Omit<Operations["history"]["output"], "publications"> {
