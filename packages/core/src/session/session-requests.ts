@@ -77,7 +77,7 @@ export async function refresh(
   }
   connection.identity = verified.identity;
   // The next pong brings a resume token that knows of it.
-  connection.resumeIssuedMs = 0;
+  connection.resumeIssuedMs = Number.NEGATIVE_INFINITY;
   sessions.armExpiry(connection);
   const { expiresAtMs } = connection.identity;
   const text =

@@ -88,6 +88,24 @@ describe("tokens", () => {
     ).toBe(true);
   });
 
+  test("a key id decides which key verifies; a key without an id serves ids that no key has", async () => {
+    const [named, nameless] = [pairs.ES256, await generateKeyPair("ES256", { extractable: true })];
+    const auth = withJwt({
+      publicKeys: [
+        JSON.stringify({ ...(await exportJWK(named.publicKey)), kid: "1" }),
+        await exportSPKI(nameless.publicKey),
+      ],
+    });
+    const verdict = async (pair: GenerateKeyPairResult, kid?: string) =>
+      (await auth.verify(await sign({ exp: NOW_S + 60 }, "ES256", pair.privateKey, kid))).ok;
+    expect(await verdict(named, "1")).toBe(true);
+    expect(await verdict(nameless, "1")).toBe(false);
+    expect(await verdict(nameless, "2")).toBe(true);
+    expect(await verdict(named, "2")).toBe(false);
+    expect(await verdict(named)).toBe(true);
+    expect(await verdict(nameless)).toBe(true);
+  });
+
   test("a public key never verifies an HMAC made with its text", async () => {
     const pem = await exportSPKI(pairs.RS256.publicKey);
     const forged = forge({ alg: "HS256" }, { sub: "root", exp: NOW_S + 60 }, pem);
@@ -322,6 +340,20 @@ describe("settings", () => {
     ],
     ["a leeway of an hour", () => ({ secrets: [SECRET], leewayMs: 3_600_000 }), "jwt.leewayMs"],
   ];
+  test("an algorithm that there is not is told apart from one that has no key", () => {
+    const message = (algorithm: string): string => {
+      try {
+        withJwt({ secrets: [SECRET], algorithms: [algorithm as never] });
+        return "taken";
+      } catch (error) {
+        return String(error);
+      }
+    };
+    expect(message("none")).toContain("expected some of HS256, RS256, ES256, EdDSA");
+    expect(message("RS256")).toContain("RS256 has no key");
+    expect(message("HS256")).toBe("taken");
+  });
+
   test.each(unusable)(
     "%s is refused at start with the setting's name",
     async (_what, make, path) => {

@@ -97,7 +97,6 @@ function prepareJwt(options: JwtOptions, nowMs: () => number) {
     if (hint.alg === "HS256") return { keys: secrets, otherwise: { kind: "refuse" } };
     const keys = await known(hint);
     if (remote === undefined) return { keys, otherwise: { kind: "refuse" } };
-    if (keys.length === 0) return remote.find(hint);
     // A configured key has no id, or one that the provider uses too.
     return { keys, otherwise: { kind: "again", again: () => remote.find(hint) } };
   };
