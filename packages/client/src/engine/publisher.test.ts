@@ -232,6 +232,32 @@ describe("refusals", () => {
     expect(data(socket.take())).toEqual([3, 4]);
   });
 
+  test("one that the node refused for its rate was never taken, and may be sent however late", () => {
+    const { connect, publish, results, clock } = start();
+    const socket = connect({ windowMs: 0, pingMs: 600_000 });
+    publish("x", { timeoutMs: 600_000 });
+    refuse(socket, socket.take()[0], 213, "rate_limited", 61_000);
+    clock.advance(122_000);
+    expect(results).toEqual([]);
+    expect(data(socket.take())).toEqual(["x"]);
+  });
+
+  test("one that may have been taken before is not, although the node then refused it for its rate", () => {
+    const { connect, publish, results, clock, socket } = start();
+    connect({ windowMs: 0, pingMs: 600_000 });
+    publish("x", { timeoutMs: 600_000 });
+    socket().drop();
+    clock.advance(1_000);
+    socket().accept({ windowMs: 0, pingMs: 600_000 });
+    const again = socket()
+      .messages.flat()
+      .findLast(({ t }) => t === "publish");
+    expect(again?.d).toBe("x");
+    refuse(socket(), again, 213, "rate_limited", 61_000);
+    clock.advance(122_000);
+    expect(results).toEqual(["x connection_lost"]);
+  });
+
   test("repeats end at the timeout", () => {
     const { connect, publish, results, clock } = start();
     const socket = connect({ pingMs: 600_000 });

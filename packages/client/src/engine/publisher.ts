@@ -273,9 +273,8 @@ export class Publisher {
    */
   #tidy(item: Item): void {
     const queue = this.#queues.get(item.queue);
-    const place = queue?.indexOf(item) ?? -1;
-    if (!queue || place < 0) return;
-    queue.splice(place, 1);
+    if (!queue?.includes(item)) return;
+    queue.splice(queue.indexOf(item), 1);
     if (queue.length > 0) return;
     this.#queues.delete(item.queue);
     this.#resting.delete(item.queue);

@@ -109,3 +109,23 @@ test("a node that is stopped before its broker has answered does not start any m
   expect(engine.state).toBe("stopped");
   expect(clock.waiting()).toBe(waiting);
 });
+
+test("a node that is stopped keeps no timer and no work", async () => {
+  const { engine, connect, advance, broker, clock } = await createEngineHarness({
+    contract,
+    settings: TEST_SETTINGS,
+  });
+  const client = await connect();
+  await client.send(
+    { t: "subscribe", id: 2, ch: "chat:a" },
+    { t: "enter", id: 3, ch: "chat:a" },
+    { t: "watch", id: 4, ch: "chat:a" },
+  );
+  await advance(100);
+  engine.stop();
+  expect(client.link.wasCut).toBe(true);
+  engine.stop();
+  await advance(30_000);
+  broker.close();
+  expect(clock.waiting()).toBe(0);
+});

@@ -67,6 +67,29 @@ test("nodes know each other within a second, miss one that left at once and one 
   });
 });
 
+test("a newcomer is told of the others at once, not with their next figures", async () => {
+  const { nodes, add, advance } = await fleet(["a"]);
+  await advance(1300);
+  const d = await add("d");
+  await advance(300);
+  expect(ids(d)).toEqual(["a", "d"]);
+  expect(nodes[0]?.observed).toContain("nodeChanged d joined");
+  expect(d.observed.filter((line) => line.startsWith("nodeChanged"))).toEqual([
+    "nodeChanged a joined",
+  ]);
+});
+
+test("a node that is configured anew tells the others what it can take from then on", async () => {
+  const { nodes, advance } = await fleet(["a", "b"]);
+  const [a, b] = nodes as [EngineHarness, EngineHarness];
+  await advance(1100);
+  const admission = { ...TEST_SETTINGS.admission, handshakesPerSecond: 40 };
+  a.engine.configure({ ...TEST_SETTINGS, admission, nodeId: "a" });
+  await advance(1500);
+  const figures = b.engine.nodes().find(({ node }) => node === "a");
+  expect(figures?.handshakesPerSecond).toBe(40);
+});
+
 test("the window counts who would take the sessions in, not who holds them", async () => {
   const { nodes, advance } = await fleet(["a", "b", "c"], {
     admission: { handshakesPerSecond: 10, resumeReserve: 0, windowMinMs: 100 },

@@ -275,3 +275,18 @@ test("measured capacity falls while set-ups make the loop late, never below a te
   for (let i = 0; i < 30; i++) meter.observe(50, 1000, 5);
   expect(meter.handshakesPerSecond).toBe(1000);
 });
+
+test("measured capacity follows the settings, and keeps the share that was measured", () => {
+  const meter = new CapacityMeter({ handshakesPerSecond: 1000, lagMsMax: 100 });
+  meter.observe(900, 1000, 101);
+  expect(meter.handshakesPerSecond).toBe(700);
+  meter.configure({ handshakesPerSecond: 100, lagMsMax: 1000 });
+  expect(meter.handshakesPerSecond).toBe(70);
+  meter.observe(90, 1000, 500);
+  expect(meter.handshakesPerSecond).toBeCloseTo(75);
+  meter.observe(90, 0, 5000);
+  expect(meter.handshakesPerSecond).toBeCloseTo(75);
+  // Exactly as late as allowed is not too late.
+  meter.observe(90, 1000, 1000);
+  expect(meter.handshakesPerSecond).toBeCloseTo(80);
+});

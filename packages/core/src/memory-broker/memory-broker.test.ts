@@ -321,3 +321,48 @@ test("a probe fails with what a publish would fail with, and makes no channel", 
     clock.flush();
   }
 });
+
+test("the figures name what is used and the most that may be, presence included", async () => {
+  const { broker, node } = start({ bytesMax: 50_000, presenceBytesMax: 20_000 });
+  expect(broker.figures()).toEqual({
+    bytes: 0,
+    bytesMax: 70_000,
+    presenceBytes: 0,
+    channels: 0,
+    members: 0,
+  });
+  await node.publish("a", ORDERED, { payload: text("x") });
+  const { bytes } = broker.figures();
+  await node.presence.enter("a", { member: "m1" }, "n1/1");
+  const { presenceBytes, ...rest } = broker.figures();
+  expect(presenceBytes).toBeGreaterThan(0);
+  expect(rest).toEqual({ bytes: bytes + presenceBytes, bytesMax: 70_000, channels: 1, members: 1 });
+});
+
+test("a broker with nothing to end keeps no timer", async () => {
+  const { clock, node } = start({ streamIdleMs: 1000 });
+  expect(clock.waiting()).toBe(0);
+  await node.publish("a", { ...ORDERED, ttlMs: 1000 }, { payload: text("x") });
+  clock.flush();
+  expect(clock.waiting()).toBe(1);
+  clock.advance(10_000);
+  expect(clock.waiting()).toBe(0);
+});
+
+test("a new channel at the limit sweeps out those that are spent, before it is refused", async () => {
+  const { node, clock } = start({ channelsMax: 2, streamIdleMs: 100 });
+  const volatile: StreamOptions = { cls: "volatile", sizeMax: 0, ttlMs: 0 };
+  clock.advance(5);
+  await node.publish("a", volatile, { payload: text("x") });
+  await node.subscribe("b", volatile, recorder());
+  expect(await codeOf(node.publish("c", volatile, { payload: text("x") }))).toBe("full");
+  clock.advance(500);
+  // One sweep a second at most: a limit that is reached must not cost more than it saves.
+  expect(await codeOf(node.publish("c", volatile, { payload: text("x") }))).toBe("full");
+  const quick = start({ channelsMax: 2, streamIdleMs: 100 });
+  await quick.node.publish("a", volatile, { payload: text("x") });
+  await quick.node.subscribe("b", volatile, recorder());
+  quick.clock.advance(500);
+  expect(await codeOf(quick.node.publish("c", volatile, { payload: text("x") }))).toBe("none");
+  expect(await codeOf(quick.node.publish("d", volatile, { payload: text("x") }))).toBe("full");
+});

@@ -140,3 +140,26 @@ test("entering and leaving again and again under a long grace does not grow the 
 test("a node id may hold slashes", () => {
   expect([nodeOf("a/b/12"), nodeOf("n1/1"), nodeOf("whole")]).toEqual(["a/b", "n1", "whole"]);
 });
+
+test("another user or other data is an update, and the same is none", () => {
+  const table = new PresenceTable(LIMITS);
+  const at = { nowMs: 0, membersMax: 10 };
+  const json = (text: string) => ({ kind: "json", text }) as const;
+  const bytes = (...list: number[]) => ({ kind: "bytes", bytes: Uint8Array.of(...list) }) as const;
+  const enter = (more: Partial<PresenceMember>) =>
+    told(table.enter("a", { member: "m", ...more }, "n/1", at)).length;
+  expect(enter({ user: "u" })).toBe(1);
+  expect(enter({ user: "u" })).toBe(0);
+  expect(enter({ user: "v" })).toBe(1);
+  expect(enter({})).toBe(1);
+  expect(enter({ data: json("1") })).toBe(1);
+  expect(enter({ data: json("1") })).toBe(0);
+  expect(enter({ data: json("2") })).toBe(1);
+  expect(enter({ data: bytes(1, 2) })).toBe(1);
+  expect(enter({ data: bytes(1, 2) })).toBe(0);
+  expect(enter({ data: bytes(1, 3) })).toBe(1);
+  expect(enter({ data: bytes(1, 3, 0) })).toBe(1);
+  expect(enter({ data: json("1") })).toBe(1);
+  expect(enter({})).toBe(1);
+  expect(table.count).toBe(1);
+});

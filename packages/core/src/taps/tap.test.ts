@@ -125,6 +125,24 @@ test("taps are refused for unknown channels and beyond their number, and end wit
   expect(last.tap.phase).toBe("ended");
 });
 
+test("a tap whose position the history no longer has is told the gap first", async () => {
+  const { engine, advance } = await createEngineHarness({
+    contract: { channels: { "log:{x}": { history: { size: 3, ttlMs: 60_000 } } } },
+    settings: TEST_SETTINGS,
+  });
+  const first = open(engine);
+  await publish(engine, "a");
+  await advance(100);
+  first.tap.close();
+  const from = first.batches[0]?.next;
+  for (let i = 0; i < 30; i++) await publish(engine, "b");
+  const second = open(engine, { from: from ?? "oldest" });
+  await advance(200);
+  const events = second.batches.flatMap((batch) => batch.events);
+  expect(events[0]).toMatchObject({ kind: "gap", from: 2, to: 28, reason: "history" });
+  expect(offsets(events)).toEqual([28, 29, 30, 31]);
+});
+
 /** A tap that is live on a hub played by the test, and full after two publications. */
 async function full() {
   const clock = createManualClock();
