@@ -54,7 +54,9 @@ export function readClientFrame(map: ReceivedMap, data: ReceivedData): DecodedIt
   if (UNANSWERED.has(frame.t) || !isRequestId(id))
     return frameFault(`${frame.t} frame`, problem.found, problem.expected, problem.path);
   const message = faultText(`${frame.t} frame`, problem.found, problem.expected);
-  return { t: "fault", fault: { code: problem.code, message, path: problem.path, id } };
+  const fault = { code: problem.code, message, path: problem.path, id };
+  const named = "ch" in frame && frame.ch !== "";
+  return { t: "fault", fault: named ? { ...fault, ch: frame.ch } : fault };
 }
 
 /** A fault that ends the connection. */

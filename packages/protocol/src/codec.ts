@@ -8,8 +8,9 @@ export type Encoded = string | Uint8Array;
 /**
  * What was wrong with a message. With `id` only that request is wrong: answer it with `code`
  * (`request_invalid`, `payload_invalid`, `payload_too_large`) and go on. Without, the connection
- * must end (`frame_invalid`); a fault in connect, report or bye never has one. `path` names the
- * member (`pos.offset`); `message` is made for people.
+ * must end (`frame_invalid`); a fault in connect, report or bye never has one. `ch` is the channel
+ * that the request named: its refusal waits there for its turn. `path` names the member
+ * (`pos.offset`); `message` is made for people.
  */
 export interface DecodeFault {
   readonly code: Extract<
@@ -19,6 +20,7 @@ export interface DecodeFault {
   readonly message: string;
   readonly path?: string;
   readonly id?: number;
+  readonly ch?: string;
 }
 
 /** A node's side: application data stays raw (`Payload`). */

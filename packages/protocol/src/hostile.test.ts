@@ -8,13 +8,19 @@ import { jsonNodeCodec, msgpackNodeCodec } from "./node.ts";
 
 const LIMITS = { dataBytesMax: 65_536 };
 const ROOMY = { dataBytesMax: 10_000_000 };
-const fault = (code: DecodeFault["code"], path?: string, id?: number): DecodedItem => ({
+const fault = (
+  code: DecodeFault["code"],
+  path?: string,
+  id?: number,
+  ch?: string,
+): DecodedItem => ({
   t: "fault",
   fault: {
     code,
     message: expect.any(String),
     ...(path === undefined ? {} : { path }),
     ...(id === undefined ? {} : { id }),
+    ...(ch === undefined ? {} : { ch }),
   },
 });
 const publish = (data: string): string => `{"t":"publish","id":1,"ch":"a","d":${data}}`;
@@ -47,7 +53,7 @@ test("JSON data 128 levels deep passes and 129 levels deep is refused, wherever 
       publish(make(levels + 1)),
       `{ "d":${make(levels + 1)},"t":"publish","id":1,"ch":"a"}`,
     ]) {
-      const deep = fault("payload_invalid", "d", 1);
+      const deep = fault("payload_invalid", "d", 1, "a");
       expect(jsonNodeCodec.decode(frame, LIMITS)).toEqual([deep]);
     }
   }
@@ -60,7 +66,7 @@ test("brackets inside of JSON strings are not depth", () => {
 
 test("JSON data 100,000 levels deep is refused, and unknown members of any depth are ignored", () => {
   const deep = nested(100_000);
-  const refused = fault("payload_invalid", "d", 1);
+  const refused = fault("payload_invalid", "d", 1, "a");
   for (const [frame, item] of [
     [publish(deep), refused],
     [`{"d":${deep},"t":"publish","id":1,"ch":"a"}`, refused],
@@ -73,7 +79,7 @@ test("JSON data 100,000 levels deep is refused, and unknown members of any depth
     [`{"t":"subscribe","id":1,"ch":${deep}}`, fault("request_invalid", "ch", 1)],
     [
       `{"t":"subscribe","id":1,"ch":"a","pos":{"epoch":${deep}}}`,
-      fault("request_invalid", "pos.epoch", 1),
+      fault("request_invalid", "pos.epoch", 1, "a"),
     ],
     [deep, fault("frame_invalid")],
     ["[".repeat(100_000), fault("frame_invalid")],
@@ -86,7 +92,7 @@ test("MessagePack data 128 levels deep passes, 129 and 100,000 levels are refuse
   expect(msgpackNodeCodec.decode(publishBytes(filled(128, 0x91, 1)), LIMITS)[0]?.t).toBe("publish");
   for (const levels of [129, 100_000]) {
     expect(msgpackNodeCodec.decode(publishBytes(filled(levels, 0x91, 1)), ROOMY)).toEqual([
-      fault("payload_invalid", "d", 1),
+      fault("payload_invalid", "d", 1, "a"),
     ]);
     expect(msgpackNodeCodec.decode(filled(levels, 0x91, 1), ROOMY)).toEqual([
       fault("frame_invalid"),
@@ -126,7 +132,7 @@ test("numbers that only look huge pass, and huge ones are refused however they a
     expect([data, jsonNodeCodec.decode(publish(data), LIMITS)[0]?.t]).toEqual([data, "publish"]);
   for (const data of huge) {
     const path = /^\[\[\{/.test(data) ? "[0][0].a" : data.startsWith("[") ? "[0][0]" : "d";
-    const refused = [fault("payload_invalid", path, 1)];
+    const refused = [fault("payload_invalid", path, 1, "a")];
     expect(jsonNodeCodec.decode(publish(data), LIMITS)).toEqual(refused);
     expect(jsonNodeCodec.decode(`{"d":${data},"t":"publish","id":1,"ch":"a"}`, LIMITS)).toEqual(
       refused,

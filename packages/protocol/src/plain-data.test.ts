@@ -37,8 +37,9 @@ function meant(value: unknown, depth = 0): unknown {
   if (Array.isArray(value)) return Array.from(value, (item) => meant(item, depth + 1));
   const kind = Object.prototype.toString.call(value);
   const isPlain = kind === "[object Object]" && [null, Object.prototype].includes(protoOf(value));
-  if (!isPlain || Object.hasOwn(value, "__proto__")) throw new Error("no data");
+  if (!isPlain) throw new Error("no data");
   const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  if (members.some(([key]) => key === "__proto__")) throw new Error("no data");
   return Object.fromEntries(
     members.map(([key, member]) => [meant(key) as string, meant(member, depth + 1)]),
   );

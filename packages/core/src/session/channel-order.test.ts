@@ -60,6 +60,26 @@ test("a refusal does not overtake the answers before it", async () => {
   ]);
 });
 
+test("a request that cannot be read is refused in its turn, and one without a channel at once", async () => {
+  const { connect, answer } = await withSlowBroker();
+  const client = await connect();
+  await client.sendText(
+    [
+      '{"t":"publish","id":2,"ch":"chat:a","d":1}',
+      '{"t":"publish","id":3,"ch":"chat:a"}',
+      '{"t":"subscribe","id":4,"ch":"chat:a"}',
+      '{"t":"history","id":5,"ch":"chat:a","limit":0}',
+      '{"t":"publish","id":6,"ch":7,"d":1}',
+      '{"t":"publish","id":7,"ch":"chat:b"}',
+    ].join("\n"),
+  );
+  expect(ids(await client.take())).toEqual([6, 7]);
+  answer(0);
+  expect(ids(await client.take())).toEqual([2, 3, 4, 5]);
+  expect(client.connection.orders).toBeUndefined();
+  expect(client.connection.waiting).toBe(0);
+});
+
 test("a request over the rate of frames is refused in its turn, and those elsewhere at once", async () => {
   const { connect, answer } = await withSlowBroker({ framesPerSecondMax: 3, burstFactor: 1 });
   const client = await connect();

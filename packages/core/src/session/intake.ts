@@ -33,7 +33,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
 /** Who takes the frames. */
 export interface FrameTakers {
   readonly handshake: Pick<Handshake, "connect">;
-  readonly requests: Pick<Requests, "handle" | "refuse">;
+  readonly requests: Pick<Requests, "handle" | "refuse" | "refuseUnread">;
   windowMs(): number;
 }
 
@@ -99,11 +99,16 @@ export class Intake {
   }
 
   #fault(connection: Connection, { fault }: Extract<Item, { t: "fault" }>): void {
-    const { code, message, path, id } = fault;
-    this.#parts.observer.requestFailed(code);
-    if (id === undefined || connection.phase === "opening")
+    const { code, message, path, id, ch } = fault;
+    if (id === undefined || connection.phase === "opening") {
+      this.#parts.observer.requestFailed(code);
       this.#parts.sessions.end(connection, "frame_invalid", { message });
-    else connection.fail(id, code, message, path === undefined ? {} : { path });
+    } else
+      this.#takers.requests.refuseUnread(
+        connection,
+        { id, ch },
+        new Refused(code, message, { path }),
+      );
   }
 
   #item(connection: Connection, item: Item): void {

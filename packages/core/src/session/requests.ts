@@ -93,6 +93,21 @@ export class Requests {
   }
 
   /**
+   * Answers a request that could not be read, in its turn if it named a channel. It is nothing that
+   * waits to be carried out: it counts as little as a publish whose answer is awaited.
+   */
+  refuseUnread(
+    connection: Connection,
+    { id, ch }: { readonly id: number; readonly ch: string | undefined },
+    why: Refused,
+  ): void {
+    const order = ch === undefined ? undefined : connection.orders?.get(ch);
+    if (order === undefined) return this.#refuse(directly(connection), id, why);
+    const run = (): undefined => this.#refuse(order.place(), id, why) as undefined;
+    this.#count(connection, order.run(run, { isPublish: true }));
+  }
+
+  /**
    * Runs the request behind those that wait on the same channel. Without any it runs, and often
    * ends, within this call.
    */
