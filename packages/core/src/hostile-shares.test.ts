@@ -234,3 +234,35 @@ test("processing: whose messages take long is read later, and others at once", a
   });
   expect(held).toBeGreaterThan(30);
 });
+
+test("one address that publishes without end to the embedded broker leaves room for others", async () => {
+  const { engine, open, advance, broker } = await node(
+    {
+      publishedBytesPerSecondMax: 1e9,
+      receivedBytesPerSecondMax: 1e9,
+      nodeReceivedBytesPerSecondMax: 1e10,
+      nodePublishedBytesPerSecondMax: 1e10,
+      publishesPerSecondMax: 1e5,
+    },
+    { anonymous: true },
+  );
+  const at = async (address: string): Promise<HandClient> => {
+    const client = open({ address });
+    await connecting(client);
+    return client;
+  };
+  const hostile = await at(HOSTILE);
+  const data = "x".repeat(30_000);
+  let name: string | undefined;
+  for (let i = 2; i < 3000 && name !== "rate_limited"; i++) {
+    await hostile.send({ t: "publish", id: i, ch: `chat:${i}`, data });
+    name = last(await hostile.take());
+    if (i % 10 === 0) await advance(100);
+  }
+  expect(name).toBe("rate_limited");
+  expect(broker.figures().bytes).toBeGreaterThan(50_000_000);
+  const good = await at("10.0.0.7");
+  await good.send({ t: "publish", id: 2, ch: "chat:good", data });
+  expect(last(await good.take())).toBe("published");
+  engine.stop();
+});

@@ -86,6 +86,11 @@ export interface PublishRequest {
    * offset.
    */
   readonly idempotencyKey?: string;
+  /**
+   * Whose share of the broker's room it takes: a user or an address. Absent: nobody's, for programs
+   * that are trusted. A broker without room of its own MAY ignore it.
+   */
+  readonly party?: string;
 }
 
 export interface PublishResult {
@@ -287,6 +292,7 @@ export interface BusMessage {
  * - `unavailable`: it is out of reach, or takes no writes now. It may have been done.
  * - `timeout`: it did not answer in time. It may have been done.
  * - `full`: it has no room left. Nothing was done.
+ * - `share`: it has room left, but the party has as much as is free. Nothing was done.
  * - `busy`: more calls wait for it than may. Nothing was done.
  * - `refused`: the node's account lacks a right, or its password is wrong. Nothing was done.
  * - `limit`: the channel has as many members as it may have. Nothing was done.
@@ -297,6 +303,7 @@ export type BrokerErrorCode =
   | "unavailable"
   | "timeout"
   | "full"
+  | "share"
   | "busy"
   | "refused"
   | "limit"

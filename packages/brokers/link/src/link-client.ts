@@ -110,8 +110,8 @@ export class LinkClient implements Broker {
     stream: StreamOptions,
     request: PublishRequest,
   ): Promise<PublishResult> {
-    const { payload, key, user, session, idempotencyKey } = request;
-    const bytes = wireBytes(payload, channel, key, user, session, idempotencyKey);
+    const { payload, key, user, session, idempotencyKey, party } = request;
+    const bytes = wireBytes(payload, channel, key, user, session, idempotencyKey, party);
     const [epoch, offset, duplicate] = list(
       await this.#request(
         (id) => [LINK.publish, id, channel, writeStream(stream), writeRequest(request)],

@@ -136,15 +136,17 @@ export const writeRequest = (request: PublishRequest): unknown[] => [
   request.user ?? null,
   request.session ?? null,
   request.idempotencyKey ?? null,
+  request.party ?? null,
 ];
 
 export function readRequest(value: unknown): PublishRequest {
-  const [payload, key, user, session, idempotencyKey] = list(value);
+  const [payload, key, user, session, idempotencyKey, party] = list(value);
   const request: Mutable<PublishRequest> = { payload: readPayload(payload) };
   if (key !== null) request.key = text(key);
   if (user !== null) request.user = text(user);
   if (session !== null) request.session = text(session);
   if (idempotencyKey !== null) request.idempotencyKey = text(idempotencyKey);
+  if (party !== null) request.party = text(party);
   return request;
 }
 
@@ -270,6 +272,7 @@ const CODES = [
   "unavailable",
   "timeout",
   "full",
+  "share",
   "busy",
   "refused",
   "limit",

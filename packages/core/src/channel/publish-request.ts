@@ -101,6 +101,7 @@ function send(
   const publishing = broker.publish(rules.channel, rules.stream, {
     payload: outcome.value,
     session: connection.session,
+    party: connection.party,
     ...(frame.k === undefined ? undefined : { key: frame.k }),
     ...(user === undefined ? undefined : { user }),
     ...(frame.idem === undefined

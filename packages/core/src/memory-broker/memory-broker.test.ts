@@ -147,6 +147,34 @@ test("a publish that would go over bytesMax is refused and changes nothing; one 
   await node.publish("b", { ...twoKept, cls: "volatile" }, { payload });
 });
 
+test("one party takes half of the room at most, others and programs go on, and what expired is given back", async () => {
+  const bytesMax = 400_000;
+  const { clock, broker, node } = start({ bytesMax, channelBytesMax: 1_000_000 });
+  const payload = text("x".repeat(2000));
+  const fill = async (party: string) => {
+    for (let i = 0; i < 300; i++) {
+      const outcome = await node
+        .publish(`${party}-${i}`, ORDERED, { payload, party })
+        .catch(({ code }) => code);
+      if (outcome === "share") return;
+      expect(outcome).toHaveProperty("position");
+    }
+    throw new Error("never refused");
+  };
+  await fill("a:10.0.0.1");
+  expect(broker.figures().bytes).toBeLessThan(bytesMax / 2 + 10_000);
+  await fill("a:10.0.0.2");
+  await node.publish("victim", ORDERED, { payload, party: "u:good" });
+  await node.publish("program", ORDERED, { payload });
+  const { channels } = broker.figures();
+  await expect(
+    node.publish("new", ORDERED, { payload, party: "a:10.0.0.1" }),
+  ).rejects.toMatchObject({ code: "share" });
+  expect(broker.figures().channels).toBe(channels);
+  clock.advance(3 * ORDERED.ttlMs);
+  await node.publish("again", ORDERED, { payload, party: "a:10.0.0.1" });
+});
+
 test("bytes go back to nothing when everything has expired", async () => {
   const { clock, broker, node } = start({ streamIdleMs: 1000, idempotencyWindowMs: 1000 });
   for (let index = 0; index < 50; index++) {

@@ -19,6 +19,7 @@ import {
   SWEEP_CHANNELS_MAX,
   SWEEP_INTERVAL_MS,
 } from "./limits.ts";
+import { PartyBytes } from "./party-bytes.ts";
 import { Stream } from "./stream.ts";
 
 /** Characters of an epoch: 60 bits, enough to tell the lives of one channel apart. */
@@ -44,6 +45,7 @@ const PROBE_STREAM: StreamOptions = { cls: "ordered", sizeMax: 1, ttlMs: 1_000 }
 export class Rooms {
   readonly #options: RoomsOptions;
   readonly #rooms = new Map<string, Room>();
+  readonly #parties = new PartyBytes();
   #bytes = 0;
   #sweep: Iterator<[string, Room]> | undefined;
   #fullSweepMs = Number.NEGATIVE_INFINITY;
@@ -67,9 +69,12 @@ export class Rooms {
 
   publish(channel: string, options: StreamOptions, request: PublishRequest): PublishResult {
     const isKnown = this.#rooms.has(channel);
+    if (!isKnown) this.#demandShare(request.party, roomBytes(channel));
     const room = this.#open(channel, options);
     try {
-      return this.#publishIn(room, options, request);
+      const result = this.#publishIn(room, options, request);
+      if (!isKnown) this.#charge(request.party, roomBytes(channel), options);
+      return result;
     } catch (error) {
       // What is refused leaves nothing behind.
       if (!isKnown) this.#drop(channel, room);
@@ -95,13 +100,16 @@ export class Rooms {
       return { position: { epoch: stream.epoch, offset: duplicateOf }, duplicate: true };
     if (fanOut.waitingCount >= limits.undeliveredMax)
       throw new BrokerError("busy", "too many publications came in one turn");
-    this.demandBytes(stream.growthBytes(options, request));
+    const growth = stream.growthBytes(options, request);
+    this.#demandShare(request.party, growth);
+    this.demandBytes(growth);
     const before = stream.bytes;
     const publication = stream.append(options, request, {
       nowMs: clock.nowMs(),
       wallMs: clock.wallMs(),
     });
     this.#bytes += stream.bytes - before;
+    this.#charge(request.party, stream.bytes - before, options);
     fanOut.publication(room.subscriptions, publication, stream.epoch);
     return { position: { epoch: stream.epoch, offset: publication.offset }, duplicate: false };
   }
@@ -155,6 +163,21 @@ export class Rooms {
       throw new BrokerError("full", `the broker keeps ${limits.bytesMax} bytes already`);
   }
 
+  /** Refuses what would give one party more than there is left for the others. */
+  #demandShare(party: string | undefined, growth: number): void {
+    if (party === undefined || growth <= 0) return;
+    const { clock, limits } = this.#options;
+    const hasBytes = this.#parties.of(party, clock.nowMs());
+    if (hasBytes + growth <= limits.bytesMax - this.#bytes) return;
+    throw new BrokerError("share", `${Math.round(hasBytes)} bytes are one user's or address's`);
+  }
+
+  /** A volatile publication, which nobody keeps, charges nothing. */
+  #charge(party: string | undefined, bytes: number, { ttlMs }: StreamOptions): void {
+    if (party !== undefined && bytes !== 0)
+      this.#parties.charge(party, bytes, { nowMs: this.#options.clock.nowMs(), ttlMs });
+  }
+
   /** Looks at the next channels of the round, at most `SWEEP_CHANNELS_MAX`. */
   sweep(): void {
     this.#sweep ??= this.#rooms.entries();
@@ -170,6 +193,7 @@ export class Rooms {
 
   clear(): void {
     this.#rooms.clear();
+    this.#parties.clear();
     this.#bytes = 0;
     this.#sweep = undefined;
   }

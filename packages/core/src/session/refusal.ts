@@ -34,6 +34,12 @@ export function asRefused(error: unknown): Refused {
       return new Refused("broker_full", "The broker has no room left; nothing was done", {
         retryMs: BROKER_RETRY_MS,
       });
+    case "share":
+      return new Refused(
+        "rate_limited",
+        "Cannot publish: the broker keeps as much of this user or address as it has room left",
+        { retryMs: SHARE_RETRY_MS },
+      );
     case "busy":
       return new Refused("broker_busy", "Too many calls wait for the broker; nothing was done", {
         retryMs: BROKER_RETRY_MS,
@@ -58,3 +64,5 @@ export function asRefused(error: unknown): Refused {
 
 /** Pause before what a broker refused is tried again. */
 const BROKER_RETRY_MS = 1000;
+/** What a party has fades over the retention of its channels. */
+const SHARE_RETRY_MS = 5000;

@@ -102,6 +102,7 @@ const WORDS: Readonly<Record<BrokerErrorCode, string>> = {
   unavailable: "the broker is out of reach, or takes no writes now",
   timeout: "the broker did not answer in time",
   full: "the broker has no room left",
+  share: "the broker keeps as much of this publisher as it has room left",
   busy: "more calls wait for the broker than may",
   refused: "the broker refused the node's account or a command",
   limit: "the broker is at a limit",
