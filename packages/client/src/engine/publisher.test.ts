@@ -320,3 +320,25 @@ describe("refusals", () => {
     expect(results).toEqual(["1 aborted"]);
   });
 });
+
+test("publishes that are given up because they were sent too long ago do not keep the next ones waiting", () => {
+  const { engine, socket, publish, results, clock } = start();
+  const long = { timeoutMs: 10 * 60_000 };
+  for (let i = 0; i < 64; i++) publish(`old ${i}`, long);
+  engine.start();
+  clock.flush();
+  const first = socket();
+  first.accept();
+  expect(data(first.take())).toHaveLength(64);
+  for (let i = 0; i < 3; i++) publish(`new ${i}`, long);
+  first.drop();
+  clock.advance(61_000);
+  const next = socket();
+  expect(next).not.toBe(first);
+  next.accept();
+  expect(results).toHaveLength(64);
+  expect(new Set(results.map((result) => result.split(" ").at(-1)))).toEqual(
+    new Set(["connection_lost"]),
+  );
+  expect(data(next.take())).toEqual(["new 0", "new 1", "new 2"]);
+});

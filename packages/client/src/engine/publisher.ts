@@ -196,7 +196,7 @@ export class Publisher {
         continue;
       }
       if (item.firstSentMs !== undefined && nowMs - item.firstSentMs > REPEAT_WITHIN_MS) {
-        this.#settle(item, cannot("connection_lost", `${item.act} again`, "sent too long ago"));
+        this.#settle(item, cannot("connection_lost", item.act, "sent too long ago"));
         continue;
       }
       bytes += item.bytes;
@@ -206,6 +206,8 @@ export class Publisher {
       this.#inFlight++;
       connection.requestEncoded(item.id, item.encoded, (answer) => this.#onAnswer(item, answer));
     }
+    // All of them were given up, so no answer will come that sends the next ones.
+    if (!bytes && queue.length) this.#sendBatch(connection, queue);
   }
 
   #onAnswer(item: Item, answer: Answer | undefined): void {

@@ -155,12 +155,15 @@ export class Subscriptions implements Feature {
   }
 
   #skip(carried: ChannelOnConnection, frame: GapFrame): void {
-    const { stream, awaitsGap } = carried;
+    const { stream } = carried;
     const present = stream.position?.epoch;
-    const leads = awaitsGap || carried.position.epoch === present || frame.pos.epoch === present;
+    // A gap with an end lies within its epoch. It cannot lead out of one that another connection has
+    // brought meanwhile.
+    const begins = carried.awaitsGap && frame.to === null;
+    const leads = begins || carried.position.epoch === present || frame.pos.epoch === present;
     // A head below the position that was asked for: the stream began anew and kept its epoch's
     // name.
-    const rewinds = awaitsGap && frame.to === null && carried.askedEpoch === frame.pos.epoch;
+    const rewinds = begins && carried.askedEpoch === frame.pos.epoch;
     carried.awaitsGap = false;
     carried.position = frame.pos;
     if (leads) stream.skip(frame, rewinds);

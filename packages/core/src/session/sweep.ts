@@ -9,6 +9,8 @@ import type { Connection } from "./connection.ts";
 import type { Sessions } from "./sessions.ts";
 
 const SWEEP_MS = 1000;
+/** A peer has at least this part of the idle timeout to answer a ping: a quarter. */
+const ANSWER_SHARE = 4;
 
 /** What the sweep needs of the node. */
 export interface SweepNeeds {
@@ -55,11 +57,16 @@ export class Sweep {
       return;
     }
     const silentMs = nowMs - connection.lastReceivedMs;
-    if (silentMs * 2 > timeouts.idleMs && connection.pingedMs <= connection.lastReceivedMs) {
+    const isAsked = connection.pingedMs > connection.lastReceivedMs;
+    // A node that stood still has not read what came meanwhile: it asks before it ends anybody.
+    const hadTime =
+      connection.link.ping === undefined ||
+      (isAsked && (nowMs - connection.pingedMs) * ANSWER_SHARE >= timeouts.idleMs);
+    if (silentMs * 2 > timeouts.idleMs && !isAsked) {
       connection.pingedMs = nowMs;
       connection.link.ping?.();
     }
-    if (silentMs > timeouts.idleMs) sessions.end(connection, "idle_timeout");
+    if (silentMs > timeouts.idleMs && hadTime) sessions.end(connection, "idle_timeout");
     // Besides its timer: a wall clock that was set right brings expiries forward.
     else if (!sessions.endIfExpired(connection)) flow.check(connection, nowMs);
   }
