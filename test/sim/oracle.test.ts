@@ -101,7 +101,13 @@ describe("the oracle notices", () => {
           removed() {},
         }),
     }));
-    expect(rulesOf(firstGuilty({ wrapBroker }))).toContain("removal");
+    // Probes are clients: they come in, and find what a large ring still has.
+    const wrapSettings: RunOptions["wrapSettings"] = (drawn) => ({
+      ...drawn,
+      ring: { publicationsMax: 100, bytesMax: 100_000 },
+      admission: { ...drawn.admission, handshakesPerSecond: 200 },
+    });
+    expect(rulesOf(firstGuilty({ wrapBroker, wrapSettings }))).toContain("removal");
   });
 
   test("a history that leaves a publication out", () => {

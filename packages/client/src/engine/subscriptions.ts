@@ -157,8 +157,8 @@ export class Subscriptions implements Feature {
   #skip(carried: ChannelOnConnection, frame: GapFrame): void {
     const { stream } = carried;
     const present = stream.position?.epoch;
-    // A gap with an end lies within its epoch. It cannot lead out of one that another connection has
-    // brought meanwhile.
+    // A gap with an end lies within its epoch. It cannot lead out of one that another connection
+    // has brought meanwhile.
     const begins = carried.awaitsGap && frame.to === null;
     const leads = begins || carried.position.epoch === present || frame.pos.epoch === present;
     // A head below the position that was asked for: the stream began anew and kept its epoch's

@@ -1,7 +1,9 @@
 // Owns: the settings of simulated nodes: small limits, so that small runs reach them.
 import type { NodeSettings, SeededRandom } from "@holdfast/core";
 
-export function drawSettings(random: SeededRandom): Omit<NodeSettings, "nodeId"> {
+export type DrawnSettings = Omit<NodeSettings, "nodeId">;
+
+export function drawSettings(random: SeededRandom): DrawnSettings {
   return {
     revision: "simulated",
     limits: {

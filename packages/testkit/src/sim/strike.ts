@@ -96,13 +96,16 @@ function removeHistory(world: World, channel: string): void {
     ?.engine.removeHistory(channel)
     .then((outcome) => {
       if (!outcome.ok) return;
-      const { epoch } = outcome.value;
+      const { epoch, offset } = outcome.value;
+      // As a client that knows nothing, and as one that missed the newest of what was removed.
+      const froms = [0, Math.max(0, offset - 1)];
       for (const afterMs of PROBED_AFTER_MS)
         fate.at(afterMs, () => {
           for (const node of cluster.nodes())
-            probe(node, channel, { epoch, offset: 0 }, (message) =>
-              checkRemoval(world, { client: "a probe", message, node }),
-            );
+            for (const from of froms)
+              probe(node, channel, { epoch, offset: from }, (message) =>
+                checkRemoval(world, { client: "a probe", message, node }),
+              );
         });
     });
 }

@@ -11,7 +11,7 @@ import { EventLoop, type SimProcess } from "./event-loop.ts";
 import { drawFaults, type FaultPlan } from "./faults.ts";
 import { Network } from "./network.ts";
 import { removedIn } from "./removal-oracle.ts";
-import { drawSettings } from "./settings.ts";
+import { type DrawnSettings, drawSettings } from "./settings.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimClient } from "./sim-client.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -35,6 +35,8 @@ export interface RunOptions {
   readonly wrapAuthenticator?: (authenticator: Authenticator) => Authenticator;
   /** Other rules than `SIM_CONTRACT`'s. */
   readonly contract?: ContractDefinition;
+  /** Other settings than the drawn ones: for what only some settings make likely. */
+  readonly wrapSettings?: (settings: DrawnSettings) => DrawnSettings;
   /** Breaks the network on purpose: what it answers arrives instead of the message. */
   readonly wrapMessage?: (client: string, message: Message) => Message | undefined;
 }
@@ -78,7 +80,8 @@ export function createWorld(seed: number, options: RunOptions): World {
   const trace = new Trace({ keep: EVENTS_KEPT, now, live: options.trace });
   const verdict = new Verdict(now, ({ rule, text }) => trace.add("oracle", rule, text));
   const truth = new BrokerTruth(trace, now);
-  const settings = drawSettings(random.fork("settings"));
+  const drawn = drawSettings(random.fork("settings"));
+  const settings = options.wrapSettings?.(drawn) ?? drawn;
   const queueBytesMax = settings.flow.queueBytesMax + settings.limits.messageBytesMax;
   const broker = new SimBroker({
     loop,
