@@ -9,7 +9,7 @@ import {
 } from "@holdfast/testkit";
 import { createMemoryBroker } from "../memory-broker/memory-broker.ts";
 import { type Broker, BrokerError, type ChannelListener } from "../ports.ts";
-import { COMMANDS_CHANNEL } from "./command-log.ts";
+import { COMMANDS_CHANNEL, CommandLog } from "./command-log.ts";
 
 const ADA = { user: "ada" };
 const contract = { channels: { "chat:{room}": {} } };
@@ -140,4 +140,86 @@ test("the log of commands is no channel of the application", async () => {
   const client = await a.connect();
   await client.send({ t: "subscribe", id: 2, ch: COMMANDS_CHANNEL });
   expect(await client.take()).toMatchObject([{ t: "err", name: "channel_invalid" }]);
+});
+
+/** A log by itself, on a broker whose history can be made to fail. */
+async function alone() {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const other = broker.connect("other");
+  const view = broker.connect("n");
+  const { history } = view;
+  const world = { fails: false, asked: 0 };
+  view.history = (...args) => {
+    world.asked += 1;
+    return world.fails ? Promise.reject(new Error("no")) : history.apply(view, args);
+  };
+  const told: string[] = [];
+  const log = new CommandLog<unknown>(
+    {
+      clock,
+      broker: view,
+      random: { next: () => 1 },
+      keptMs: () => 600_000,
+      background: (_what, work) => void work,
+    },
+    ({ command, isLate }) => told.push(`${JSON.stringify(command)}${isLate ? " late" : ""}`),
+  );
+  const advance = async (ms: number): Promise<void> => {
+    for (let left = ms; left > 0; left -= 50) {
+      clock.advance(50);
+      for (let turn = 0; turn < 10; turn++) {
+        await Promise.resolve();
+        clock.flush();
+      }
+    }
+  };
+  const publish = (payload: Parameters<Broker["publish"]>[2]["payload"]) =>
+    other.publish(
+      COMMANDS_CHANNEL,
+      { cls: "durable", sizeMax: 10_000, ttlMs: 600_000 },
+      { payload },
+    );
+  return { log, world, told, advance, publish, clock };
+}
+
+test("a broker that does not answer is asked for commands ever more slowly, until the log ends", async () => {
+  const { log, world, told, advance, publish } = await alone();
+  await publish({ kind: "json", text: "1" });
+  await log.start();
+  expect(told).toEqual(["1 late"]);
+  world.fails = true;
+  world.asked = 0;
+  await advance(30_000);
+  expect(world.asked).toBeGreaterThan(5);
+  // Once in 5 s at last, however long it takes.
+  for (let minute = 0; minute < 10; minute++) {
+    world.asked = 0;
+    await advance(60_000);
+    expect(world.asked).toBeLessThanOrEqual(13);
+  }
+  world.fails = false;
+  await log.append(2);
+  await advance(6_000);
+  expect(told.slice(1)).toHaveLength(1);
+  world.fails = true;
+  await advance(11_000);
+  log.stop();
+  await advance(6_000);
+  const { asked } = world;
+  await publish({ kind: "json", text: "3" });
+  await advance(60_000);
+  expect(world.asked).toBe(asked);
+  expect(told).toHaveLength(2);
+});
+
+test("what is no command is passed by, and the next one is carried out once", async () => {
+  const { log, told, advance, publish } = await alone();
+  await log.start();
+  await publish({ kind: "bytes", bytes: Uint8Array.of(1) });
+  await log.append({ a: 1 });
+  await advance(100);
+  expect(told).toEqual(['{"a":1}']);
+  await advance(30_000);
+  expect(told).toEqual(['{"a":1}']);
 });

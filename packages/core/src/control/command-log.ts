@@ -45,6 +45,9 @@ export class CommandLog<C> implements ChannelListener {
   #offset = 0;
   #isReading = false;
   #isRunning = false;
+  /** There is one who reads until it is done; in a pause `goOn` ends that. */
+  #isLooking = false;
+  #goOn: (() => void) | undefined;
   #cancelLook = (): void => {};
 
   constructor(ports: LogNeeds, obey: (told: Told<C>) => void) {
@@ -65,6 +68,7 @@ export class CommandLog<C> implements ChannelListener {
   stop(): void {
     this.#isRunning = false;
     this.#cancelLook();
+    this.#goOn?.();
     this.#ports.broker.unsubscribe(COMMANDS_CHANNEL);
   }
 
@@ -92,29 +96,43 @@ export class CommandLog<C> implements ChannelListener {
 
   #look(): void {
     if (!this.#isRunning || this.#isReading) return;
-    this.#ports.background("commands", this.#readUntilDone());
+    if (this.#isLooking) this.#goOn?.();
+    else this.#ports.background("commands", this.#readUntilDone());
   }
 
   #lookLater(): void {
     this.#cancelLook();
     this.#cancelLook = this.#ports.clock.after(LOOK_MS, () => {
-      this.#look();
+      // A broker that does not answer is asked in its own time.
+      if (!this.#isLooking) this.#look();
       this.#lookLater();
     });
   }
 
   async #readUntilDone(): Promise<void> {
+    this.#isLooking = true;
     for (let attempt = 0; this.#isRunning; attempt++) {
       const isDone = await this.#readOn().then(
         () => true,
         () => false,
       );
-      if (isDone) return;
+      if (isDone) break;
       const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
-      await new Promise<void>((resolve) =>
-        this.#ports.clock.after(delayMs * (0.5 + this.#ports.random.next() / 2), resolve),
-      );
+      await this.#pause(delayMs * (0.5 + this.#ports.random.next() / 2));
     }
+    this.#isLooking = false;
+  }
+
+  /** Ends early when something says that the broker answers again, and when the log ends. */
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#ports.clock.after(ms, resolve);
+      this.#goOn = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#goOn = undefined;
   }
 
   async #readOn(): Promise<void> {

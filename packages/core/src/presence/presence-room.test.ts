@@ -104,3 +104,16 @@ test("a second watch while the first is under way waits for it", async () => {
   expect(frames.flatMap((frame) => (frame.t === "ok" ? [frame.id] : []))).toEqual([2, 3, 4]);
   expect(watcher.connection.watches?.size ?? 0).toBe(0);
 });
+
+test("who no longer watches hears of no change, and another who watches does", async () => {
+  const { watcher, clients, connect, advance } = await room(2);
+  const other = await connect();
+  for (const one of [watcher, other]) await one.send({ t: "watch", id: 2, ch: "chat:a" });
+  await watcher.send({ t: "unwatch", id: 3, ch: "chat:a" });
+  await advance(100);
+  await Promise.all([watcher.take(), other.take()]);
+  await clients[0]?.send({ t: "update", id: 3, ch: "chat:a", data: "new" });
+  await advance(100);
+  expect(await watcher.take()).toEqual([]);
+  expect((await other.take()).map(({ t }) => t)).toEqual(["presence"]);
+});

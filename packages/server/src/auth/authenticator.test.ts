@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import { createHmac } from "node:crypto";
+import { createHmac, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { exportJWK, exportSPKI, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
 import {
   type AuthenticatorOptions,
@@ -164,6 +164,11 @@ describe("tokens", () => {
       () => forge({ alg: "HS256", kid: 5 }, { exp: NOW_S + 60 }, SECRET),
       "token_invalid",
     ],
+    [
+      "a key id of 257 characters",
+      () => forge({ alg: "HS256", kid: "k".repeat(257) }, { exp: NOW_S + 60 }, SECRET),
+      "token_invalid",
+    ],
     ["a token longer than the limit", () => `${"a".repeat(8192)}.b.c`, "token_invalid"],
     ["a sub with a line feed", () => sign({ sub: "a\nb", exp: NOW_S + 60 }), "token_invalid"],
     [
@@ -201,6 +206,19 @@ describe("tokens", () => {
         if (part.length > 8) expect(result.message).not.toContain(part.slice(0, 9));
     },
   );
+
+  test("a name may have spaces and a key id 256 characters; HMAC secrets have no ids", async () => {
+    const token = await sign(
+      { sub: "Ada Lovelace", exp: NOW_S + 60 },
+      "HS256",
+      Buffer.from(SECRET),
+      "k".repeat(256),
+    );
+    expect(await withJwt({ secrets: [SECRET] }).verify(token)).toMatchObject({
+      ok: true,
+      identity: { user: "Ada Lovelace" },
+    });
+  });
 
   test("a refusal names the claim that is wrong", async () => {
     const auth = withJwt({ secrets: [SECRET] });
@@ -352,6 +370,15 @@ describe("settings", () => {
     expect(message("none")).toContain("expected some of HS256, RS256, ES256, EdDSA");
     expect(message("RS256")).toContain("RS256 has no key");
     expect(message("HS256")).toBe("taken");
+  });
+
+  test("a key that is too weak is called that, as PEM and as JWK", async () => {
+    const weak = createPublicKey(generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey);
+    for (const text of [
+      String(weak.export({ type: "spki", format: "pem" })),
+      JSON.stringify(weak.export({ format: "jwk" })),
+    ])
+      expect(() => withJwt({ publicKeys: [text] })).toThrow("RSA below 2048 bits");
   });
 
   test.each(unusable)(

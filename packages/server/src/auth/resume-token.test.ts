@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { createHmac } from "node:crypto";
 import type { Identity } from "@holdfast/contract";
 import fc from "fast-check";
 import { AuthConfigError } from "./config-error.ts";
@@ -140,10 +141,45 @@ describe("resume tokens", () => {
   });
 
   test("the secret itself is not the key, so a JWT secret used here gives no forgeries", () => {
-    const { createHmac } = require("node:crypto") as typeof import("node:crypto");
     const [prefix, payload] = tokens.issue("s", {}, NOW_MS).split(".");
     const signature = createHmac("sha256", NEW).update(`${prefix}.${payload}`).digest("base64url");
     expect(tokens.open(`${prefix}.${payload}.${signature}`, NOW_MS)).toBeUndefined();
+  });
+
+  /** Fields that the key signed, as another version might: all is right but what is changed. */
+  const signed = (change: Readonly<Record<number, unknown>>, more: readonly unknown[] = []) => {
+    const wire: unknown[] = ["s", NOW_MS, NOW_MS + 60_000, null, null, null, null, ...more];
+    for (const [at, value] of Object.entries(change)) wire[Number(at)] = value;
+    const key = createHmac("sha256", NEW).update("holdfast resume token 1").digest();
+    const text = `hf1.${Buffer.from(JSON.stringify(wire)).toString("base64url")}`;
+    return `${text}.${createHmac("sha256", key).update(text).digest("base64url")}`;
+  };
+
+  test.each<[string, Readonly<Record<number, unknown>>, readonly unknown[]]>([
+    ["no session", { 0: "" }, []],
+    ["a session that is no text", { 0: 5 }, []],
+    ["a time of issue that is no time", { 1: "now" }, []],
+    ["a negative time of issue", { 1: -1 }, []],
+    ["an end that is no time", { 2: null }, []],
+    ["an end that has come", { 2: NOW_MS }, []],
+    ["a user that is no text", { 3: 5 }, []],
+    ["an end of the identity that is no time", { 4: "never" }, []],
+    ["capabilities that are none", { 6: ["chat:*=destroy"] }, []],
+    ["a field more", {}, [1]],
+  ])("what another version signed is refused, not half read: %s", (_what, change, more) => {
+    expect(tokens.open(signed({}), NOW_MS)).toEqual({
+      session: "s",
+      identity: {},
+      issuedAtMs: NOW_MS,
+    });
+    expect(tokens.open(signed(change, more), NOW_MS)).toBeUndefined();
+  });
+
+  test("time may begin at 0, and there is none before it", () => {
+    const first = createResumeTokens({ secrets: [NEW], ttlMs: 1000 });
+    const token = first.issue("s", {}, 0);
+    expect(first.open(token, 0)?.issuedAtMs).toBe(0);
+    expect(first.open(token, -1)).toBeUndefined();
   });
 
   test.each([

@@ -1,0 +1,129 @@
+import { expect, test } from "bun:test";
+import {
+  createEngineHarness,
+  type HandClient,
+  type HarnessOptions,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
+
+const byToken = { subscribe: "token", presence: "token" } as const;
+const contract = { channels: { "chat:{room}": { presence: true, permissions: byToken } } } as const;
+const allow = (...channels: readonly string[]) =>
+  channels.map((channel) => ({ channel, actions: ["subscribe", "presence"] as const }));
+const tokens = {
+  wide: { user: "u", caps: allow("chat:a", "chat:b") },
+  narrow: { user: "u", caps: allow("chat:a") },
+  other: { user: "v", caps: allow("chat:a") },
+};
+const harness = (options: Partial<HarnessOptions> = {}) =>
+  createEngineHarness({ contract, tokens, settings: TEST_SETTINGS, ...options });
+type Node = Awaited<ReturnType<typeof harness>>;
+
+async function connecting(node: Node, frame: Parameters<Node["connect"]>[0]) {
+  const client = node.open();
+  await client.send({ t: "connect", id: 1, ...frame });
+  return { client, answer: (await client.take())[0] };
+}
+const resumeOf = async (node: Node, token: string) => {
+  const { client, answer } = await connecting(node, { token });
+  if (answer?.t !== "connected") throw new Error(`no connected but ${answer?.t}`);
+  return { client, resume: answer.resume, session: answer.session };
+};
+const nameOf = (frame: { readonly t: string; readonly name?: string } | undefined) =>
+  frame?.name ?? frame?.t;
+
+test("whoever brings nothing, a bad resume token or one that is over hears which it was", async () => {
+  const node = await harness({ anonymous: false });
+  const refusal = async (frame: Parameters<Node["connect"]>[0]) =>
+    nameOf((await connecting(node, frame)).answer as never);
+  expect(await refusal({})).toBe("unauthorized");
+  expect(await refusal({ resume: "garbage" })).toBe("resume_rejected");
+  const expired = JSON.stringify({
+    session: "s",
+    identity: { user: "u", expiresAtMs: 1 },
+    issuedAtMs: 0,
+  });
+  await node.advance(5);
+  expect(await refusal({ resume: expired })).toBe("token_expired");
+  expect(await refusal({ token: "unknown" })).toBe("token_invalid");
+  for (const code of ["unauthorized", "resume_rejected", "token_expired", "token_invalid"])
+    expect(node.observed).toContain(`authFailed ${code}`);
+});
+
+test("a token of the same user keeps the session that its resume token names, another user's gets its own", async () => {
+  const node = await harness();
+  const { resume, session, client } = await resumeOf(node, "wide");
+  const same = await connecting(node, { token: "narrow", resume: expired(resume) });
+  expect(same.answer).toMatchObject({ t: "connected", session, resumed: true });
+  expect(nameOf((await client.take())[0] as never)).toBe("session_replaced");
+  const other = await connecting(node, { token: "other", resume: expired(resume) });
+  expect(other.answer).toMatchObject({ t: "connected", resumed: false });
+  expect((other.answer as { session?: string }).session).not.toBe(session);
+});
+const expired = (resume: string): string => {
+  const opened = JSON.parse(resume);
+  return JSON.stringify({ ...opened, identity: { ...opened.identity, expiresAtMs: 0 } });
+};
+
+test("when the newer connection of a move is lost, the older one speaks for the session again", async () => {
+  const node = await harness();
+  const { resume, session, client: older } = await resumeOf(node, "wide");
+  const newer = await connecting(node, { resume, moving: true });
+  expect(newer.answer).toMatchObject({ session, resumed: true });
+  expect(older.link.closedWith).toBeUndefined();
+  await newer.client.lose();
+  expect(node.engine.info()).toMatchObject({ sessions: 1, connections: 1 });
+  const third = await connecting(node, { resume });
+  expect(third.answer).toMatchObject({ session, resumed: true });
+  expect(older.link.closedWith?.reason).toBe("session_replaced");
+  expect(node.engine.info()).toMatchObject({ sessions: 1, connections: 1 });
+});
+
+test("a session that moves has two connections at most: a third one replaces the oldest", async () => {
+  const node = await harness();
+  const { resume, client: first } = await resumeOf(node, "wide");
+  const second = await connecting(node, { resume, moving: true });
+  const third = await connecting(node, { resume, moving: true });
+  expect(first.link.closedWith?.reason).toBe("session_replaced");
+  expect(second.client.link.closedWith).toBeUndefined();
+  expect(third.answer).toMatchObject({ t: "connected", resumed: true });
+});
+
+const subscribed = async (client: HandClient): Promise<void> => {
+  for (const [i, ch] of ["chat:a", "chat:b"].entries())
+    await client.send(
+      { t: "subscribe", id: 10 + i, ch },
+      { t: "watch", id: 20 + i, ch },
+      { t: "enter", id: 30 + i, ch },
+    );
+  await client.take();
+};
+
+test("a refresh ends what the new claims no longer allow and nothing else", async () => {
+  const node = await harness();
+  const { client } = await resumeOf(node, "wide");
+  await subscribed(client);
+  await client.send({ t: "refresh", id: 40, token: "narrow" });
+  const frames = await client.take();
+  const ended = frames.flatMap((frame) =>
+    frame.t === "unsubscribed" ? [`${frame.ch} ${frame.of ?? "all"}`] : [],
+  );
+  expect(ended.sort()).toEqual(["chat:b all", "chat:b presence"]);
+  expect([...(client.connection.subscriptions?.keys() ?? [])]).toEqual(["chat:a"]);
+  expect([...(client.connection.watches ?? [])]).toEqual(["chat:a"]);
+  expect([...(client.connection.entries?.keys() ?? [])]).toEqual(["chat:a"]);
+});
+
+test("a hook that throws ends its connection as internal and is reported; one that refuses is heard", async () => {
+  for (const [onConnect, name] of [
+    [() => Promise.reject(new Error("no")), "internal"],
+    [() => ({ reject: "not today" }), "rejected_connect"],
+    [() => undefined, "connected"],
+  ] as const) {
+    const node = await harness({ contract: { ...contract, hooks: { onConnect } } });
+    const { answer } = await connecting(node, { token: "wide" });
+    expect(nameOf(answer as never)).toBe(name);
+    expect(node.bugs).toHaveLength(name === "internal" ? 1 : 0);
+    if (name === "rejected_connect") expect(answer).toMatchObject({ msg: "not today" });
+  }
+});
