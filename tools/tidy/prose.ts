@@ -49,7 +49,6 @@ export function longSentences(path: string, text: string): readonly Finding[] {
             path,
             line,
             rule: "sentence",
-            warning: true,
             text: `${words} words; at most ${WORDS_MAX}: "${start} ..."`,
           },
         ];
