@@ -1,4 +1,4 @@
-// Owns: what a door and the engine give each other: a client's frames as items, the node's frames
+// Owns: the interface between a door and the engine: a client's frames as items, the node's frames
 // through the door's codec. docs/adr/0004-doors.md says why.
 import type { ClientFrame, DecodeFault, Encoded, ServerFrame } from "@holdfast/protocol";
 
@@ -7,7 +7,7 @@ export type Item = ClientFrame | { readonly t: "fault"; readonly fault: DecodeFa
 
 /** How a door writes frames for its clients. It knows nothing of time or sockets. */
 export interface DoorCodec {
-  /** What people read in figures. MUST be one of few names. */
+  /** The name that people read in figures. MUST be one of few names. */
   readonly name: string;
   /**
    * True: a frame is the same for everyone who has this very object, so that a publication is
@@ -16,11 +16,11 @@ export interface DoorCodec {
    */
   readonly shared: boolean;
   encode(frame: ServerFrame): Encoded;
-  /** One message out of at least one encoded frame. Absent: each frame is a message of its own. */
+  /** Makes one message of one or more encoded frames. Absent: each frame is its own message. */
   join?(frames: readonly Encoded[]): Encoded;
 }
 
-/** What a door obeys before the engine sees anything. */
+/** Limits that a door enforces before the engine sees a message. */
 export interface DoorLimits {
   /** A message of the client, in bytes. */
   readonly messageBytesMax: number;
@@ -31,12 +31,12 @@ export interface DoorLimits {
 /** One client of a door, as its transport sees it. Calls after `closed` do nothing. */
 export interface DoorClient {
   message(message: Encoded): void;
-  /** The last message took `ms` of the process. A transport SHOULD tell it of large ones. */
+  /** The last message took `ms` of the process. A transport SHOULD call this for large messages. */
   processed(ms: number): void;
   /** The link has room again after `send` answered "queued". */
   writable(): void;
   /** The peer answered `Link.ping`. */
   alive?(): void;
-  /** The link is gone. Told once. */
+  /** The link is gone. Called once. */
   closed(): void;
 }

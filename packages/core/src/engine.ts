@@ -1,4 +1,4 @@
-// Owns: a whole node but for its sockets: its parts put together, and its life from start to stop.
+// Owns: a whole node without its sockets: its parts put together, and its life from start to stop.
 import type { Contract, Outcome, PayloadValues } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
 import { BusRoutes } from "./bus-routes.ts";
@@ -32,7 +32,7 @@ import type { NodeSettings } from "./settings.ts";
 import type { Tap, TapOptions } from "./taps/tap.ts";
 import { Taps } from "./taps/taps.ts";
 
-/** What an engine is given. It has no other way to the world. */
+/** What an engine is given. It reaches the outside world only through these. */
 export interface NodePorts {
   readonly clock: Clock;
   readonly random: Random;
@@ -49,16 +49,16 @@ export interface NodePorts {
 
 /** What doors and their transports tell the engine of connections. */
 export interface DoorEngine {
-  /** What doors obey, as of now. */
+  /** The limits that doors enforce now. */
   limits(): DoorLimits;
-  /** A new connection. `refusal`: the door cannot speak with this client, which is told so. */
+  /** A new connection. `refusal`: why the door cannot speak with this client; it is told so. */
   open(link: Link, codec: DoorCodec, refusal?: CodeName): Connection;
   /**
-   * What one message said, in order, at least one item. `length` is what it took: bytes, or UTF-16
-   * code units of text. After the connection's end it does nothing.
+   * The items of one message, in order, at least one. `length` is the message's length: bytes, or
+   * UTF-16 code units of text. After the connection's end the call does nothing.
    */
   receive(connection: Connection, items: readonly Item[], length: number): void;
-  /** Reading the last message, and carrying it out, took `ms`: told of large ones. */
+  /** Reading and carrying out the last message took `ms`; called for large messages. */
   processed(connection: Connection, ms: number): void;
   /** The client broke a rule of its door: it is told, and the connection ends. */
   refuse(connection: Connection, code: CodeName, message?: string): void;
@@ -70,11 +70,11 @@ export interface DoorEngine {
   closed(connection: Connection): void;
 }
 
-/** A node but for its doors and its sockets. */
+/** A node without its doors and sockets. */
 export interface NodeEngine extends NodeControl, DoorEngine {
   /**
-   * Begins to consume a channel; no permission is checked. The end of the node ends it. Refused:
-   * `channel_unknown`, or `request_failed` when the node has 1,024 taps.
+   * Begins to consume a channel; no permission is checked. The tap ends when the node ends. Refused
+   * with `channel_unknown`, or with `request_failed` if the node has 1,024 taps.
    */
   tap(channel: string, options: TapOptions): Outcome<Tap>;
   readonly state: NodeState;
@@ -85,16 +85,16 @@ export interface NodeEngine extends NodeControl, DoorEngine {
    * of reach.
    */
   start(): Promise<void>;
-  /** Lets go of everything; connections that are left are cut. */
+  /** Releases everything; connections that are left are cut. */
   stop(): void;
-  /** Settings that hold from now on. `nodeId` and `revision` stay. */
+  /** Uses these settings from now on. `nodeId` and `revision` stay. */
   configure(settings: NodeSettings): void;
 }
 
 const NO_VITALS: Vitals = { lagMs: 0, memoryBytes: 0, brokerOk: true };
 const READS_MAX = 64;
 
-/** Pure: all it knows of time, chance and the world comes through the ports. */
+/** Pure: time, randomness and everything from outside come through the ports. */
 export function createNodeEngine(ports: NodePorts): NodeEngine {
   return new Engine(ports);
 }
@@ -260,7 +260,7 @@ class Engine implements NodeEngine {
 
   async start(): Promise<void> {
     await this.#lease.begin();
-    // Stopped meanwhile: nothing must begin that nobody ends.
+    // The engine was stopped meanwhile: it must not begin anything that nobody would end.
     if (this.#state === "stopped") return;
     await this.#operator.start();
     if ((this.#state as string) === "stopped") return this.#operator.stop();

@@ -3,7 +3,7 @@
 import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
 import type { DrainProgress } from "./control/control.ts";
 
-/** What users and addresses have shares of. */
+/** Budgets of which users and addresses have shares. */
 export type Shared =
   | "newcomers"
   | "resumes"
@@ -38,13 +38,12 @@ export interface Observer {
   recovered(outcome: "full" | "gap", count: number): void;
   /** A gap was declared to one subscriber; `count` is 0 when the size is unknown. */
   gap(reason: GapReason, count: number): void;
-  /** The node found a hole in what the broker sent and mended it, or could not. */
+  /** Publications from the broker were missing. The node read them from history, or could not. */
   hole(outcome: "repaired" | "declared", count: number): void;
-  /** Somebody who asked for more than others was refused, or told to come back. */
+  /** A party that asked for more than others was refused, or told to come back. */
   overShare(what: Shared): void;
   /**
-   * What a client asked for waits: for `room`, because its answers do not leave, or for its
-   * `budget`.
+   * A client's requests wait: for `room`, because its answers do not leave, or for its `budget`.
    */
   held(why: "room" | "budget"): void;
   authFailed(code: CodeName): void;

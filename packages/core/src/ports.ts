@@ -3,10 +3,7 @@
 import type { Identity, StreamOptions } from "@holdfast/contract";
 import type { Payload, Position, Publication } from "@holdfast/protocol";
 
-/**
- * Time and chance. Everything that an engine knows of either comes from here, so that one seed
- * replays a run.
- */
+/** Time and randomness. An engine gets both only from here, so that one seed replays a run. */
 export interface Clock {
   /** Milliseconds since the Unix epoch; MAY jump. */
   wallMs(): number;
@@ -48,19 +45,20 @@ export interface Link {
   /** Bytes accepted by `send` and not yet by the network. */
   bufferedBytes(): number;
   /**
-   * Stops reading, so that the peer feels it; what was read already is still told. While it is
-   * paused the end of the connection MAY not be noticed.
+   * Stops reading, so that the peer must wait. Messages that were already read are still told.
+   * While the link is paused, the end of the connection MAY not be noticed.
    */
   pause(): void;
-  /** Reads on. */
+  /** Reads again. */
   resume(): void;
-  /** Starts the closing handshake behind everything sent. */
+  /** Starts the closing handshake after everything that was sent. */
   close(code: number, reason: string): void;
   /** Cuts the connection at once. */
   cut(): void;
   /**
-   * Asks the peer for a sign of life that needs no timer of its program: browsers run those of a
-   * hidden page once a minute. `DoorEngine.alive` tells the answer. Absent: there is no such way.
+   * Asks the peer for a sign of life that needs no timer of its program: browsers run the timers of
+   * a hidden page once a minute. `DoorEngine.alive` tells the answer. Absent: the transport has no
+   * such message.
    */
   ping?(): void;
   /** Joins or leaves a group that `Groups.publish` reaches. */
@@ -82,8 +80,8 @@ export interface PublishRequest {
   readonly user?: string;
   readonly session?: string;
   /**
-   * The same key again within the broker's window MUST publish nothing and MUST answer the first
-   * offset.
+   * If the same key comes again within the broker's window, the broker MUST publish nothing and
+   * MUST answer the first offset.
    */
   readonly idempotencyKey?: string;
   /**
@@ -107,14 +105,14 @@ export interface HistoryPage {
   /** Offset of the oldest publication that is kept; head + 1 when none is. */
   readonly oldest: number;
   readonly publications: readonly Publication[];
-  /** More is kept beyond the page's end, in the direction in which it was read. */
+  /** More publications are kept after the page's end, in the direction of the read. */
   readonly more: boolean;
 }
 
 /**
- * A page ends at `limit` publications, or before the one that would take it over `bytesMax`. It has
- * at least one publication if there is one and `limit` allows it. A broker MUST NOT read or send
- * much more than it answers.
+ * A page ends at `limit` publications, or before the one that would exceed `bytesMax`. It has at
+ * least one publication if there is one and `limit` allows it. A broker MUST NOT read or send much
+ * more than it answers.
  */
 export type HistoryQuery = {
   readonly limit: number;
@@ -136,15 +134,15 @@ export const HISTORY_BYTES_MAX = 1024 * 1024;
 export const MEMBERS_BYTES_MAX = 1024 * 1024;
 
 /**
- * What a broker tells a node of a channel that the node subscribed to. Calls come in offset order
- * and never inside a call of the broker's own methods.
+ * What a broker tells a node about a channel that the node subscribed to. Calls come in offset
+ * order, and never inside a call of the broker's own methods.
  */
 export interface ChannelListener {
   publication(publication: Publication, epoch: string): void;
   /**
-   * What was kept up to `offset` was removed, and a node MUST NOT give it to anybody any more. This
-   * comes behind those publications and before every later one. A node that was out of reach is not
-   * told: after a reconnect `HistoryPage.oldest` says what is gone.
+   * Publications up to `offset` were removed, and a node MUST NOT give them to anybody any more.
+   * This call comes after those publications and before every later one. A node that was out of
+   * reach is not told: after a reconnect, `HistoryPage.oldest` says what is gone.
    */
   removed(offset: number, epoch: string): void;
   presence(change: PresenceChange): void;
@@ -158,8 +156,8 @@ export interface PresenceMember {
 }
 
 /**
- * A page ends with the member that takes it to `bytesMax`, or at most 16 members later. So it has
- * at least one member if there is one.
+ * A page ends with the member that reaches `bytesMax`, or at most 16 members later. So it has at
+ * least one member if there is one.
  */
 export interface MembersQuery {
   /** `MembersPage.cursor` of the page before. Absent: from the beginning. */
@@ -179,8 +177,8 @@ export type PresenceChange =
   | { readonly kind: "leave"; readonly member: string };
 
 /**
- * What carries publications, history and presence between nodes. Every promise settles within the
- * broker's own timeout and rejects with `BrokerError` only. After a rejection of `publish` the
+ * The broker carries publications, history and presence between nodes. Every promise settles within
+ * the broker's own timeout and rejects with `BrokerError` only. After a rejection of `publish` the
  * publication MAY exist: repeating with the same idempotency key is safe.
  */
 export interface Broker {
@@ -212,26 +210,27 @@ export interface Broker {
     readonly limit: number;
   }): Promise<readonly string[]>;
   /**
-   * Told whenever the broker is reached again after having been out of reach: every position must
-   * be re-checked.
+   * Called whenever the broker is reached again after it was out of reach: every position must be
+   * checked again.
    */
   onReconnect(task: () => void): void;
   /** True when publications survive the end of every node. */
   readonly durable: boolean;
   /**
-   * Resolves when a publish has gone its whole way: the same limits, rights and servers. Rejects
-   * with the code that a publish would be refused with (H8). Changes nothing that others see.
+   * Tests a publish with the same limits, rights and servers. Resolves when it has gone the whole
+   * way. Rejects with the code of the error that a publish would get (H8). Changes nothing that
+   * others see.
    */
   probe(): Promise<void>;
-  /** What the broker holds, as last known. Undefined while nothing is known. */
+  /** What the broker holds, as it was last known. Undefined while nothing is known. */
   usage(): BrokerUsage | undefined;
   close(): Promise<void>;
 }
 
-/** Memory of the broker in bytes. What an adapter cannot tell is absent. */
+/** Memory of the broker in bytes. A figure that an adapter cannot tell is absent. */
 export interface BrokerUsage {
   readonly bytes: number;
-  /** Beyond, it is full. Absent: it has no limit of its own. */
+  /** Bytes at which the broker is full. Absent: it has no own limit. */
   readonly bytesMax?: number;
   /** The part of `bytes` that presence takes. */
   readonly presenceBytes?: number;
@@ -246,25 +245,25 @@ export interface BrokerUsage {
  */
 export interface PresenceStore {
   /**
-   * New: told as join. Known with other data: told as update. Known with the same data: changes the
-   * owner, tells nothing, cancels a pending leave. New in a channel that has `membersMax` members,
-   * approximately: BrokerError "limit".
+   * A new member: told as join. A known one with other data: told as update. A known one with the
+   * same data: changes the owner, tells nothing, cancels a pending leave. A new one in a channel
+   * that has about `membersMax` members: BrokerError "limit".
    */
   enter(channel: string, member: PresenceMember, owner: string, membersMax?: number): Promise<void>;
   /**
-   * Ends the membership after `graceMs` unless someone enters it again before, whether or not the
-   * node's lease lasts. 0: at once. Repeated, the last one counts.
+   * Ends the membership after `graceMs`, unless it is entered again before. The node's lease does
+   * not matter. 0: at once. If it is called again, the last call counts.
    */
   leave(channel: string, member: string, owner: string, graceMs: number): Promise<void>;
   /**
-   * Current members, in pages. Who is a member all the time is in one page or in several, as it was
-   * when the page was read. With a subscription: the pages together, and behind them in order every
-   * change told since the first page was asked for, give the members.
+   * Current members, in pages. One that is a member all the time is in at least one page, as it was
+   * when that page was read. To get the exact members, subscribe first. Then apply, in order, every
+   * change told since the first page was asked for to the pages together.
    */
   members(channel: string, query?: MembersQuery): Promise<MembersPage>;
   /**
-   * Sets the lease of everything that the node's connections own to end `ttlMs` from now; when it
-   * runs out they are removed and told as leaves. A node that never renewed has a lease of a
+   * Sets the lease of all entries that the node's connections own: it ends `ttlMs` from now. When
+   * it ends, the entries are removed and told as leaves. A node that never renewed has a lease of a
    * minute.
    */
   renew(nodeId: string, ttlMs: number): Promise<void>;
@@ -289,15 +288,15 @@ export interface BusMessage {
 
 /**
  * Why a broker did not do something:
- * - `unavailable`: it is out of reach, or takes no writes now. It may have been done.
+ * - `unavailable`: it is out of reach, or accepts no writes now. It may have been done.
  * - `timeout`: it did not answer in time. It may have been done.
  * - `full`: it has no room left. Nothing was done.
  * - `share`: it has room left, but the party has as much as is free. Nothing was done.
- * - `busy`: more calls wait for it than may. Nothing was done.
+ * - `busy`: too many calls wait for it. Nothing was done.
  * - `refused`: the node's account lacks a right, or its password is wrong. Nothing was done.
  * - `limit`: the channel has as many members as it may have. Nothing was done.
  * - `closed`: the node closed it.
- * - `internal`: it answered in a way that it must not.
+ * - `internal`: its answer was not a legal one.
  */
 export type BrokerErrorCode =
   | "unavailable"
@@ -320,7 +319,7 @@ export class BrokerError extends Error {
   }
 }
 
-/** Checks tokens and makes resume tokens. Rejections are returned, not thrown. */
+/** Checks tokens and makes resume tokens. Refusals are returned, not thrown. */
 export interface Authenticator {
   /** `origin`-free; a token may take a network call (JWKS). */
   verify(token: string): Promise<
@@ -338,7 +337,7 @@ export interface Authenticator {
         readonly retryMs: number;
       }
   >;
-  /** Anonymous identity, or undefined where a token is needed. */
+  /** Anonymous identity, or undefined if a token is needed. */
   anonymous(): Identity | undefined;
   /** Signs a session into a resume token; synchronous and cheap. */
   issueResume(session: string, identity: Identity, nowMs: number): string;
@@ -355,8 +354,8 @@ export interface OpenedResume {
   readonly identity: Identity;
   readonly issuedAtMs: number;
   /**
-   * The identity is over and MUST NOT be used. The session may go on for whoever proves anew to be
-   * the same user.
+   * The identity has expired and MUST NOT be used. The session may continue if the client proves
+   * again that it is the same user.
    */
   readonly expired?: true;
 }

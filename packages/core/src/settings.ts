@@ -18,13 +18,16 @@ export interface NodeSettings {
     readonly rpcsPerSecondMax: number;
     /** All frames of a connection together. */
     readonly framesPerSecondMax: number;
-    /** How many times a bucket's second may be used at once. */
+    /** How many seconds' worth of a bucket may be used at once. */
     readonly burstFactor: number;
     /** Bytes of publications and presence data of a connection, 256 more for each. */
     readonly publishedBytesPerSecondMax: number;
-    /** Bytes of messages of a connection; over it the node reads on later. */
+    /** Bytes of messages of a connection. If it sends more, the node waits before it reads more. */
     readonly receivedBytesPerSecondMax: number;
-    /** Bytes that a connection is answered with, and that are read for it; likewise. */
+    /**
+     * Bytes of a connection's answers, and bytes that are read for them. If it asks for more, the
+     * node waits as well.
+     */
     readonly answeredBytesPerSecondMax: number;
     readonly rpcsInFlightMax: number;
     readonly connectionsMax: number;
@@ -75,9 +78,9 @@ export interface NodeSettings {
     readonly bytesMax: number;
   };
   readonly admission: {
-    /** A: set-ups per second. */
+    /** Handshakes per second (A). */
     readonly handshakesPerSecond: number;
-    /** Share of A that only resumes may use. */
+    /** Share of the handshakes per second that only resumes may use. */
     readonly resumeReserve: number;
     /** Least window that clients are told. */
     readonly windowMinMs: number;
@@ -88,15 +91,16 @@ export interface NodeSettings {
     /** A node that says nothing for this long is dead to the others. */
     readonly nodeLeaseMs: number;
     /**
-     * An event loop later than this: the node takes fewer set-ups, and drains towards it go slower.
+     * If the event loop is later than this, the node takes fewer handshakes, and other nodes drain
+     * more slowly.
      */
     readonly lagMsMax: number;
     /** How long a question to all nodes waits for answers. */
     readonly askMs: number;
     readonly rebalance: boolean;
-    /** Share above the mean of sessions that is let be. */
+    /** A node up to this share above the mean of sessions keeps them. */
     readonly rebalanceTolerance: number;
-    /** Differences below this many sessions are let be. */
+    /** A node less than this many sessions above the mean keeps them. */
     readonly rebalanceSessionsMin: number;
     readonly rebalancePerSecond: number;
     readonly rebalanceCooldownMs: number;

@@ -18,10 +18,11 @@ export interface FlowNeeds {
 }
 
 /**
- * A connection over `flow.lagBytes` lags: its subscriptions leave the live list and wait where they
- * are, costing nothing, until it can take more; then each goes on in the way of its class (history,
- * newest by key, or a declared gap). One over `flow.queueBytesMax`, or lagging for longer than
- * `flow.lagMsMax`, is closed.
+ * A connection with more than `flow.lagBytes` unsent lags. Its subscriptions leave the live list
+ * and keep their positions, which costs nothing. When the connection can take more, each
+ * subscription continues as its class of channel says: from history, with the newest for each key,
+ * or after a declared gap. The node closes a connection with more than `flow.queueBytesMax` unsent,
+ * and one that lags for longer than `flow.lagMsMax`.
  */
 export class Flow implements GroupBytes {
   readonly #parts: () => FlowNeeds;
@@ -34,7 +35,7 @@ export class Flow implements GroupBytes {
     this.#parts = parts;
   }
 
-  /** The link could not take all of a message. */
+  /** The link could not send all of a message. */
   pressed(connection: Connection): void {
     if (connection.phase === "ended") return;
     const { settings, sessions, observer } = this.#parts();
@@ -74,8 +75,8 @@ export class Flow implements GroupBytes {
   }
 
   /**
-   * Groups tell nobody who is slow, so their members' buffers are looked at before one can have
-   * grown past the limit.
+   * A group does not say which of its members is slow. So the node looks at the members' buffers
+   * before one of them can have grown past the limit.
    */
   published(fanOut: FanOut, bytes: number): void {
     this.#published.add(fanOut);

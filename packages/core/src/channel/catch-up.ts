@@ -17,8 +17,8 @@ export interface CatchUpNeeds {
 }
 
 /**
- * Where a new subscription begins. `page` is a first read that need not be repeated; `ahead`: the
- * node has heard of less than the client.
+ * The position at which a new subscription begins. `page` is a first read that need not be
+ * repeated. `ahead`: the client knows of publications that the node has not heard of.
  */
 export interface Start {
   readonly cursor: number;
@@ -30,8 +30,8 @@ export interface Start {
 const RETRY_MS = 250;
 
 /**
- * Finds where a subscription begins; synchronous where the node knows enough. Rejects with
- * BrokerError.
+ * Finds the position at which a subscription begins. The answer is synchronous if the node knows
+ * enough. Rejects with BrokerError.
  */
 export function findStart(
   hub: SubscribedHub,
@@ -55,7 +55,7 @@ export function findStart(
   return hub.ring.covers(cursor) ? { cursor, recovered: false } : startInLast(hub, last);
 }
 
-/** For a session that may not read history: nothing that it missed is told, and that is said. */
+/** For a session that may not read history: it gets nothing of what it missed, and is told so. */
 export function startWithoutHistory(hub: SubscribedHub, pos: Position): Start | Promise<Start> {
   if (pos.epoch !== hub.epoch)
     return {
@@ -85,9 +85,10 @@ function withGap(
 }
 
 /**
- * A page of the hub's own epoch. Where the broker has another, this node has yet to hear of it: it
- * is mended, and the client asks again. A client that came from a node which was quicker must not
- * be led back into an epoch that is over, or it would get the new one twice.
+ * A page of the hub's own epoch. If the broker has another epoch, this node has not heard of it
+ * yet: the hub repairs its position, and the client asks again. A client may come from a node that
+ * heard of the new epoch earlier. Such a client must not return to an epoch that is over, or it
+ * would get the new one twice.
  */
 async function readInEpoch(hub: SubscribedHub, offset: number): Promise<OutgoingPage> {
   const page = await hub.read(offset);
@@ -155,7 +156,7 @@ async function startAhead(hub: SubscribedHub, pos: Position): Promise<Start> {
 }
 
 /**
- * Takes a subscription as far as it can go now; called again when more is possible. Never sends
+ * Sends a subscription as much as is possible now; called again when more is possible. Never sends
  * beyond what the hub has passed on.
  */
 export function pump(subscription: Subscription, ports: CatchUpNeeds): void {
@@ -184,7 +185,7 @@ export function pump(subscription: Subscription, ports: CatchUpNeeds): void {
       const { chunkBytes } = ports.settings().flow;
       const entries = hub.ring.after(subscription.cursor, chunkBytes);
       sendEntries(subscription, entries);
-      // Others get their turn between two chunks.
+      // Other connections are served between two chunks.
       if (subscription.cursor < hub.passed) return pumpLater(subscription, ports);
     } else return readOn(subscription, ports);
   }
@@ -241,8 +242,8 @@ function readNow(subscription: Subscription, ports: CatchUpNeeds): void {
 }
 
 /**
- * Sends a page that was read from the subscription's cursor, declaring first what is no longer
- * there. Stops where the connection lags: many subscriptions that come back at once must not fill
+ * Sends a page that was read from the subscription's cursor. First it declares what is no longer
+ * there. It stops if the connection lags: many subscriptions that come back at once must not fill
  * its queue.
  */
 export function feed(subscription: Subscription, page: OutgoingPage, ports: CatchUpNeeds): void {

@@ -1,5 +1,5 @@
-// Owns: one channel on one node: what was passed on so far, and mending the holes in what the
-// broker sent before anything newer (H1, H2).
+// Owns: one channel on one node: what was passed on so far. If the broker left publications out,
+// the hub reads them from history before it passes on anything newer (H1, H2).
 
 import type { ChannelRules } from "@holdfast/contract";
 import {
@@ -40,8 +40,9 @@ const NOBODY: ReadonlySet<Subscription> = new Set();
 
 /**
  * Everything that the node passes on in a channel goes through `#pass` in offset order; `passed` is
- * the offset of the last. A jump is mended from the broker's history, or declared as a gap, before
- * anything newer is passed on (rule 10 of docs/design/holding-connections.md).
+ * the offset of the last. If offsets are missing, the hub reads them from the broker's history. If
+ * it cannot, it declares a gap. Only then does it pass on anything newer (rule 10 of
+ * docs/design/holding-connections.md).
  */
 export class ChannelHub implements ChannelListener, SubscribedHub {
   readonly channel: string;
@@ -58,11 +59,11 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   readonly #ports: HubNeeds;
   /**
-   * Subscriptions that are not live: they read their own way here. No set where there are none,
-   * which is nearly always.
+   * Subscriptions that are not live: each reads at its own pace. Undefined if there are none, which
+   * is nearly always so.
    */
   #others: Set<Subscription> | undefined;
-  /** Made for the first who asks: most channels have nobody who watches. */
+  /** Made when it is first asked for: in most channels nobody watches presence. */
   #presenceRoom: PresenceRoom | undefined;
   readonly #held = new HeldBack();
   readonly #reads: HistoryReads;
@@ -112,8 +113,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   }
 
   /**
-   * Compares the position with the broker's and mends what is missing. For reconnects and whenever
-   * something looks wrong.
+   * Compares the position with the broker's and reads what is missing. Called after a reconnect,
+   * and whenever something looks wrong.
    */
   recheck(): void {
     if (this.#state !== "live") return;
@@ -154,8 +155,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   }
 
   /**
-   * Moves a subscription out of the live list; it goes on from here by itself when its connection
-   * can take more.
+   * Moves a subscription out of the live list. It continues by itself when its connection can take
+   * more.
    */
   demote(subscription: Subscription): void {
     this.fanOut.remove(subscription, this.#ports.settings().flow.groupFrom);
@@ -165,8 +166,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   }
 
   /**
-   * The subscription has all that was passed on: from now on it gets what comes, in the same turn
-   * of the event loop (rule 11 of docs/design/holding-connections.md).
+   * The subscription has everything that was passed on. From now on it gets each publication in the
+   * turn of the event loop in which it comes (rule 11 of docs/design/holding-connections.md).
    */
   goLive(subscription: Subscription): void {
     this.#drop(subscription);
@@ -220,7 +221,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     if (epoch === this.epoch && publication.offset <= this.passed) return;
     if (epoch === this.epoch && publication.offset === this.passed + 1)
       return this.#pass(outgoing(publication));
-    // A hole; or another epoch, and only the broker can say which of the two is over.
+    // Offsets are missing, or the epoch is another: only the broker can say which of the two is
+    // over.
     this.#held.add(publication, epoch);
     this.recheck();
   }
@@ -239,7 +241,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     if (this.#others !== undefined) this.#wakeAhead();
   }
 
-  /** Subscriptions that were further than the node: it has reached them. */
+  /** Subscriptions whose position was ahead of the node's: the node has reached it. */
   #wakeAhead(): void {
     for (const other of this.#others ?? NOBODY)
       if (other.state === "ahead" && other.cursor <= this.passed) pump(other, this.#ports);
@@ -271,7 +273,10 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   // ---- mending ----
 
-  /** Passes on what was held back while it connects; what does not connect is mended. */
+  /**
+   * Passes on held publications as long as their offsets follow one another. If an offset is
+   * missing, it is read from history.
+   */
   #release(): void {
     for (const { publication, epoch } of this.#held.take()) this.publication(publication, epoch);
     if (this.#state !== "live") return;
@@ -285,17 +290,20 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       try {
         const before = this.#held.now();
         const { epoch, passed } = this;
-        // Not a read that others share: it must be younger than what was held back before it.
+        // A read of its own, not a shared one: it must begin later than the publications held
+        // before it came.
         const page = await this.#reads.own(this.passed);
         if (this.#state !== "mending") return;
-        // What came before the read and is of another epoch than the broker's is over.
+        // If a held publication came before the read and has another epoch than the broker's, it is
+        // over.
         this.#held.keepOnly(page.epoch, before);
         if (this.#apply(page)) {
           this.#state = "live";
           this.#release();
           return;
         }
-        // A history that does not say what became of the next one is not asked again at once.
+        // If the history does not say what became of the next offset, it is asked again later, not
+        // at once.
         if (this.epoch === epoch && this.passed === passed) await this.#patience.pause(attempt);
       } catch {
         await this.#patience.pause(attempt);
@@ -310,7 +318,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       return page.head === 0;
     }
     const { cls } = this.rules.stream;
-    // What was removed while the node did not hear the broker, or has expired.
+    // Removed while the node did not hear the broker, or expired.
     this.ring.forget(Math.min(page.oldest - 1, this.passed));
     const feedGoesOn = this.#held.goesOn(this.epoch, this.passed);
     const gone =
@@ -327,7 +335,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       this.#pass(entry);
       repaired += 1;
     }
-    // What is beyond what was held back is still on its way.
+    // Anything newer than the held publications is still on its way.
     const lost = Math.min(gone, page.head);
     if (cls !== "latest" && !feedGoesOn && page.complete && lost > this.passed)
       this.#declare(lost, reason);

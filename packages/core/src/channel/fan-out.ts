@@ -20,15 +20,14 @@ export interface FanOutNeeds {
   readonly clock: Pick<Clock, "defer">;
 }
 
-/** The live subscriptions of one codec, or of all codecs that are a connection's own. */
+/** The live subscriptions of one shared codec, or of all codecs that belong to one connection. */
 interface Audience {
   readonly live: Subscription[];
   group: Group | undefined;
 }
 
 /**
- * The live subscriptions of a channel, by codec. Large lists go through the transport's own
- * fan-out.
+ * The live subscriptions of a channel, by codec. The transport's own fan-out serves large lists.
  */
 export class FanOut {
   readonly #channel: string;
@@ -75,7 +74,8 @@ export class FanOut {
     subscription.index = -1;
     if (group === undefined) return;
     group.leave(subscription);
-    // Half as many as it takes to become a group: no flapping at the edge.
+    // Half as many as are needed to become a group, so that a list near the limit does not change
+    // back and forth.
     if (live.length * 2 > groupFrom) return;
     audience.group = undefined;
     for (const member of live) group.leave(member);

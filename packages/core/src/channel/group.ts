@@ -5,11 +5,11 @@ import type { Clock, Groups } from "../ports.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
- * Members of one part. A write to a socket costs about 8 us in the kernel: a part holds everything
- * else up for some 16 ms, a room of 20,000 at once would for 160.
+ * Members of one part. A write to a socket costs about 8 us in the kernel. So one part delays
+ * everything else by some 16 ms; a room of 20,000 at once would delay it by 160 ms.
  */
 const PART_MEMBERS_MAX = 2000;
-/** Messages that wait for a part's turn. Beyond, nothing waits any more. */
+/** Most messages that wait for a part's turn. At the limit all of them are sent at once. */
 const WAITING_MAX = 64;
 
 /** What a group needs of the node. */
@@ -81,7 +81,7 @@ export class Group {
     if (this.#parts.length > 1) this.#schedule();
   }
 
-  /** One part in each turn, all of them in turn. */
+  /** Sends to one part in each turn, one after the other. */
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;

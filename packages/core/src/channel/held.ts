@@ -1,5 +1,5 @@
-// Owns: publications that came while a hub was opening or mending, until it is known where they
-// belong.
+// Owns: publications that came while a hub was opening, or reading missing ones. They are held
+// until their place in the order is known.
 import type { Publication } from "@holdfast/protocol";
 import { type Outgoing, type OutgoingPage, outgoing } from "./ring.ts";
 
@@ -10,8 +10,8 @@ export interface Held {
 }
 
 /**
- * Publications held back at most. The oldest are dropped at the limit: they are read from history
- * then.
+ * Most publications that are held. At the limit the oldest are dropped; the hub reads them from
+ * history later.
  */
 export const HELD_MAX = 1024;
 
@@ -41,8 +41,8 @@ export class HeldBack {
   }
 
   /**
-   * The broker's epoch is `epoch`: what came `before` it was asked, with another one, is over. What
-   * came later may be of an epoch that began since.
+   * The broker's epoch is `epoch`. What came `before` the broker was asked and has another epoch is
+   * over. What came later may belong to an epoch that began since.
    */
   keepOnly(epoch: string, before: ReadonlySet<Held>): void {
     this.#held = this.#held.filter((held) => held.epoch === epoch || !before.has(held));
@@ -54,8 +54,8 @@ export class HeldBack {
   }
 
   /**
-   * What the page has and what is held, in offset order; of the latter only what lies within an
-   * incomplete page.
+   * The publications of the page and the held ones, in offset order. If the page is incomplete,
+   * only held ones within its range.
    */
   joined(page: OutgoingPage): readonly Outgoing[] {
     const byOffset = new Map(page.entries.map((entry) => [entry.publication.offset, entry]));

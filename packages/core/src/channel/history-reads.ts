@@ -1,5 +1,5 @@
-// Owns: one channel's reads of history: bounded, shared by those who read the same place, without
-// what was removed meanwhile.
+// Owns: one channel's reads of history. They are bounded, and concurrent reads of the same place
+// are one read. They leave out what was removed meanwhile.
 import type { ChannelRules } from "@holdfast/contract";
 import type { DeliveryClass } from "@holdfast/protocol";
 import type { Broker, HistoryPage } from "../ports.ts";
@@ -51,7 +51,7 @@ export class HistoryReads {
       broker.history(channel, stream, { after: offset, ...bounds }),
     );
     const { publications, ...page } = found;
-    // What was removed while the page was on its way is gone.
+    // Leave out what was removed while the page was on its way.
     const removedTo = found.epoch === this.#removed.epoch ? this.#removed.offset : 0;
     return {
       ...page,

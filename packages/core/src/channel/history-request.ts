@@ -58,7 +58,9 @@ export function readHistory(
   });
 }
 
-/** An answer must not fill the connection's queue: a healthy client would be cut as slow. */
+/**
+ * An answer must not fill the connection's queue, or the node would close a healthy client as slow.
+ */
 function answerBytesMax(parts: HistoryNeeds): number {
   const { limits, flow } = parts.settings();
   return Math.min(limits.messageBytesMax, flow.queueBytesMax / 4);

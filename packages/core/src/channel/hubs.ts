@@ -9,7 +9,10 @@ interface HeldHub {
   readonly channel: string;
 }
 
-/** A channel without users stays this long, so that a returning herd is served from its ring. */
+/**
+ * A channel without users stays this long. If many clients return at once, its ring can still serve
+ * them.
+ */
 const LINGER_MS = 5000;
 /** Positions checked in one go after the broker was away, and the pause between two. */
 const RECHECK_BATCH = 200;
@@ -37,14 +40,14 @@ export class Hubs {
     return this.#hubs.values();
   }
 
-  /** The channel's hub, opened if need be; give it back with `release`. */
+  /** The channel's hub; opens it if it is not open. The caller gives it back with `release`. */
   acquire(rules: ChannelRules): ChannelHub {
     let hub = this.#hubs.get(rules.channel);
     if (hub === undefined) {
       hub = new ChannelHub(rules, this.#ports);
       this.#hubs.set(rules.channel, hub);
       const opening = hub;
-      // Whoever waits hears of the failure; the next one opens it anew.
+      // All who wait for it get the failure; the next call opens it anew.
       hub.opened.catch(() => this.#drop(opening));
     }
     hub.holds += 1;

@@ -1,12 +1,19 @@
-// Owns: how long a hub waits between two tries to mend, and when it gives up on its history.
+// Owns: how long a hub waits between two reads of missing publications, and when it stops trusting
+// the history.
 import type { Clock, Random } from "../ports.ts";
 
 const RETRY_FIRST_MS = 100;
 const RETRY_MS_MAX = 5000;
-/** Mendings that begin at the same place, in a row. After these the history is not believed. */
+/**
+ * Most repairs in a row that begin at the same offset. After these the hub does not trust the
+ * history.
+ */
 export const STUCK_MAX = 6;
 
-/** A history that lags behind the feed is given time, but not for ever. */
+/**
+ * Waits between the reads of a hub: a history may lag behind the feed for some time, but not for
+ * ever.
+ */
 export class Patience {
   readonly #ports: { readonly clock: Clock; readonly random: Pick<Random, "next"> };
   #stuck = 0;
@@ -16,7 +23,7 @@ export class Patience {
     this.#ports = ports;
   }
 
-  /** Mending begins at an offset. */
+  /** A repair begins at an offset. */
   begin(offset: number): void {
     this.#stuck = this.#at === offset ? this.#stuck + 1 : 0;
     this.#at = offset;
@@ -26,12 +33,12 @@ export class Patience {
     return this.#stuck > STUCK_MAX;
   }
 
-  /** Before the first try: nothing, unless the last mending began here too. */
+  /** The wait before the first try: 0, unless the last repair began at the same offset. */
   async first(): Promise<void> {
     if (this.#stuck > 0) await this.pause(this.#stuck);
   }
 
-  /** Behind a try, from 0, that led no further. */
+  /** The wait after a try that read nothing new; tries are counted from 0. */
   pause(attempt: number): Promise<void> {
     const { clock, random } = this.#ports;
     const delayMs =

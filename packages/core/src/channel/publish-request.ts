@@ -43,7 +43,7 @@ interface PublishCall {
   readonly rules: ChannelRules;
 }
 
-/** Where the answer to a publish goes, in its turn. */
+/** Takes the answer to a publish, in its turn. */
 interface PublishAnswer {
   readonly send: Answer;
   readonly refuse: (error: unknown) => void;
@@ -121,17 +121,17 @@ function send(
 }
 
 /**
- * Keys of one user cannot meet another's, whatever either is called. A user's keys hold for all
- * sessions of the user: a client that lost its session repeats with the same key. Nobody can prove
- * to be the same anonymous client, so its keys hold for its session.
+ * Keys of one user can never equal another user's, whatever the users' names are. A user's keys
+ * hold for all sessions of the user: a client that lost its session repeats with the same key.
+ * Nobody can prove to be the same anonymous client, so its keys hold for its session.
  */
 function idempotencyScope({ identity: { user }, session }: Connection): string {
   return user === undefined ? `s:${session}:` : `u:${user.length}:${user}:`;
 }
 
 /**
- * Checks key, size, schema and hook. What comes out is what the broker gets. Synchronous unless
- * schema or hook are not.
+ * Checks key and size, and applies schema and hook. The result goes to the broker. Synchronous
+ * unless the schema or the hook is asynchronous.
  */
 export function preparePublish(
   parts: CheckNeeds,

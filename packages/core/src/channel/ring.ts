@@ -1,9 +1,9 @@
-// Owns: the short memory of a channel's recent publications that a node keeps, so that a returning
-// herd is served without the broker.
+// Owns: a channel's recent publications in a node's memory. From them the node serves many
+// returning clients without the broker.
 import { type Encoded, type Publication, payloadBytes } from "@holdfast/protocol";
 import type { HistoryPage } from "../ports.ts";
 
-/** A publication on its way out. */
+/** A publication as the node keeps and sends it. */
 export interface Outgoing {
   readonly publication: Publication;
   /** Its frame by the number of each shared codec that somebody needed, made once. */
@@ -19,7 +19,7 @@ export interface Outgoing {
 export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
   readonly entries: readonly Outgoing[];
   /**
-   * False when there is more to read: the read stopped at its limit, or before a hole in what is
+   * False if there is more to read: the read stopped at its limit, or before an offset that is not
    * kept.
    */
   readonly complete: boolean;
@@ -68,7 +68,7 @@ export class Ring {
     return offset >= this.#floor;
   }
 
-  /** Forgets what is not after the offset. */
+  /** Forgets everything up to the offset, the offset included. */
   forget(offset: number): void {
     while (this.size > 0 && (this.#entries[this.#start] as Outgoing).publication.offset <= offset) {
       this.#shift();

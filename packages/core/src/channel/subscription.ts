@@ -28,7 +28,7 @@ export interface Receiver {
   reserve(bytes: number): () => void;
   /** Hands over what was enqueued, so that the link's buffer counts it. */
   flush(): void;
-  /** Looks at the link's buffer: what grows too large lags, or ends. */
+  /** Checks the link's buffer: a connection with too much in it lags, or ends. */
   checkPressure(): void;
 }
 
@@ -55,10 +55,10 @@ export interface SubscribedHub {
 
 /**
  * - `live`: gets every publication as the hub passes it on; its position is the hub's.
- * - `catching`: reads its way from `cursor` to the hub's position.
+ * - `catching`: reads history from `cursor` to the hub's position.
  * - `lagging`: waits at `cursor` until its connection can take more.
- * - `ahead`: was delivered more elsewhere than this node has heard of; waits until the hub reaches
- * `cursor`.
+ * - `ahead`: another node delivered more to it than this node has heard of; waits until the hub
+ *   reaches `cursor`.
  */
 export type SubscriptionState = "live" | "catching" | "lagging" | "ahead" | "ended";
 

@@ -1,5 +1,5 @@
-// Owns: commands that every node must carry out, also one that was cut off from the broker or
-// started later. They are publications of a channel that no client can name, kept for as long as
+// Owns: commands that every node must carry out, even if it was cut off from the broker or started
+// later. They are publications of a channel that no client can name. They are kept for as long as
 // they matter.
 import type { StreamOptions } from "@holdfast/contract";
 import type { Publication } from "@holdfast/protocol";
@@ -21,7 +21,7 @@ export interface LogNeeds {
   background(what: string, work: Promise<unknown>): void;
 }
 
-/** A command is at least as old as this when it is read instead of told. */
+/** A command that is read from the log, not heard from the broker, is at least as old as this. */
 export interface Told<C> {
   readonly command: C;
   /** When the broker took it. */
@@ -33,7 +33,7 @@ export interface Told<C> {
 /** Commands kept; the oldest go first. */
 const KEPT_MAX = 10_000;
 const PAGE_MAX = 500;
-/** A command that was lost on its way is found by this. */
+/** How often the log is read, to find commands that were lost on their way. */
 const LOOK_MS = 10_000;
 const RETRY_FIRST_MS = 250;
 const RETRY_MS_MAX = 5000;
@@ -56,7 +56,7 @@ export class CommandLog<C> implements ChannelListener {
     ports.broker.onReconnect(() => this.#look());
   }
 
-  /** Carries out what is kept, then what comes. Rejects with BrokerError. */
+  /** Carries out the commands that are kept, then those that come. Rejects with BrokerError. */
   async start(): Promise<void> {
     const { epoch } = await this.#ports.broker.subscribe(COMMANDS_CHANNEL, this.#stream(), this);
     this.#epoch = epoch;
@@ -72,7 +72,10 @@ export class CommandLog<C> implements ChannelListener {
     this.#ports.broker.unsubscribe(COMMANDS_CHANNEL);
   }
 
-  /** Resolves when the broker has it: every node will carry it out. Rejects with BrokerError. */
+  /**
+   * Resolves when the broker has the command: every node will carry it out. Rejects with
+   * BrokerError.
+   */
   async append(command: C): Promise<void> {
     const payload = { kind: "json", text: JSON.stringify(command) } as const;
     await this.#ports.broker.publish(COMMANDS_CHANNEL, this.#stream(), { payload });

@@ -138,7 +138,8 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   removeHistory(channel: string): Promise<Outcome<Position>> {
     return this.#onChannel(channel, (rules) => {
       keepsHistory(rules);
-      // This node serves nothing of it from now on; every hub hears of it in stream order.
+      // From now on this node serves nothing of what was removed. Every hub hears of the removal in
+      // stream order.
       const hub = this.#parts.hubs.get(channel);
       hub?.ring.reset(hub.passed);
       return this.#parts.broker.removeHistory(channel, rules.stream);
@@ -157,7 +158,7 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   }
 
   channels(query: Parameters<NodeControl["channels"]>[0]): Promise<Outcome<readonly string[]>> {
-    // The log of commands is no channel of the application.
+    // The log of commands is not a channel of the application.
     const after = query.after ?? COMMANDS_CHANNEL;
     return outcomeOf(() => this.#parts.broker.channels({ ...query, after }));
   }
@@ -174,7 +175,7 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     return wanted.slice(0, limit).map((connection) => sessionInfo(connection, nodeId));
   }
 
-  /** Carries out what was commanded before the node started, and hears what comes. */
+  /** Carries out commands that were given before the node started, and those that come. */
   start(): Promise<void> {
     return this.#log.start();
   }
@@ -247,8 +248,8 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   // ---- from every node ----
 
   /**
-   * A command that comes late ends what there was when it was given, and not what a client began
-   * anew since. Clocks of nodes may differ.
+   * A command that comes late ends what existed when it was given. It does not end what a client
+   * began since. Clocks of nodes may differ.
    */
   #obey({ command: message, timeMs, isLate }: Told<Command>): void {
     const { sessions } = this.#parts;

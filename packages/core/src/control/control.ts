@@ -33,7 +33,7 @@ export interface NodeInfo {
   readonly channels: number;
   readonly queueBytes: number;
   readonly windowMs: number;
-  /** A: set-ups per second that the node can take now. */
+  /** Handshakes per second that the node can take now (A). */
   readonly handshakesPerSecond: number;
   readonly drain?: DrainProgress;
 }
@@ -42,8 +42,8 @@ export interface DrainProgress {
   readonly total: number;
   readonly remaining: number;
   /**
-   * Of those, sessions that were asked to move and have not: a client needs a moment for it, a
-   * fleet that takes nobody in makes them many.
+   * Of those, sessions that were asked to move and have not moved yet. A client needs a moment to
+   * move. If no other node accepts sessions, they become many.
    */
   readonly asked: number;
   /** Sessions that left by migration, were told goodbye, or were cut at the deadline. */
@@ -56,7 +56,7 @@ export interface DrainProgress {
 export interface DrainOptions {
   readonly windowMs?: number;
   readonly preDelayMs?: number;
-  /** The process ends when it is done: it cannot be undone. */
+  /** The process ends when the drain is done: it cannot be undone. */
   readonly isFinal?: boolean;
 }
 
@@ -80,8 +80,8 @@ export interface ChannelPage extends HistoryPage {
 }
 
 /**
- * Commands of the application's back end; no session's permission is checked, schemas and limits
- * are.
+ * Commands of the application's back end. Schemas and limits are checked; no session's permission
+ * is.
  */
 export interface NodeControl {
   publish(
@@ -133,17 +133,18 @@ export interface NodeControl {
   ): Promise<{ readonly sessions: readonly SessionInfo[]; readonly missing: readonly string[] }>;
   /**
    * Orders another node (or this one) to drain or to stop draining. Resolves when the node has
-   * begun to obey, when it has refused (`order_refused`, `node_ending`), or when nothing was heard
-   * of it in time: `order_expired` if it will not be carried out, `order_unconfirmed` if it may
-   * have been. `token` fences: a node refuses an order with a lower one than the highest that it
-   * obeyed. Orders without a token neither ask for it nor change it.
+   * begun to obey, when it has refused (`order_refused`, `node_ending`), or when no answer came in
+   * time: `order_expired` if the order will not be carried out, `order_unconfirmed` if it may have
+   * been. `token` is a fencing token: a node refuses an order whose token is lower than the highest
+   * that it obeyed. For an order without a token the node neither checks nor changes that highest
+   * token.
    */
   order(node: string, order: "drain" | "undrain", options?: OrderOptions): Promise<Outcome<void>>;
   /** Starts a drain; again: changes its window. Resolves when no connection is left. */
   drain(options?: DrainOptions): Promise<DrainProgress>;
   /**
-   * Ends a drain that was begun; sessions that are here stay. False when there was none, or the
-   * process ends behind it.
+   * Ends a running drain; sessions that are here stay. False if there was none, or if the process
+   * ends after it.
    */
   undrain(): boolean;
 }

@@ -2,7 +2,9 @@
 
 export type Order = "drain" | "undrain";
 
-/** What nodes say to one another about orders. `id` names one order for all. */
+/**
+ * What nodes say to one another about orders. `id` identifies one order in every message about it.
+ */
 export type OrderMessage =
   | {
       readonly kind: "order";
@@ -14,16 +16,16 @@ export type OrderMessage =
       readonly windowMs?: number;
       readonly preDelayMs?: number;
     }
-  /** The node that is to obey asks: is it still wanted? */
+  /** The receiver asks the giver: is the order still wanted? */
   | {
       readonly kind: "order-asked";
       readonly from: string;
       readonly to: string;
       readonly id: string;
     }
-  /** It is. */
+  /** The order is still wanted. */
   | { readonly kind: "order-go"; readonly from: string; readonly to: string; readonly id: string }
-  /** What became of it. `fence`: the highest token that the node has obeyed. */
+  /** The result of the order. `fence`: the highest token that the node has obeyed. */
   | {
       readonly kind: "order-done";
       readonly from: string;
@@ -35,9 +37,9 @@ export type OrderMessage =
 
 export const ORDER_KINDS = ["order", "order-asked", "order-go", "order-done"] as const;
 
-/** Of this node, since it started. */
+/** Figures of this node since it started. */
 export interface OrderFigures {
-  /** Orders that it obeyed, and those that it refused for their token. */
+  /** Orders that it obeyed, and orders that it refused because of their token. */
   readonly obeyed: number;
   readonly refused: number;
   /** Orders that it gave and that no node took in time. */

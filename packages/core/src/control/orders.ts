@@ -1,9 +1,9 @@
 // Owns: orders from one node to another, and to this one. An order is carried out, refused or
-// expired, and who gave it is told which.
+// expired, and its giver is told which.
 //
-// Nodes' clocks are not compared. The one that gives an order decides how long it is good for, and
-// the one that takes it asks back before it obeys, so that nothing is done that was given up. Every
-// message is repeated or answered again, because the bus may lose it.
+// Nodes' clocks are not compared. The giver of an order decides how long the order is valid. The
+// receiver asks the giver before it obeys, so that it never carries out an order that has expired.
+// Every message is repeated or answered again, because the bus may lose it.
 import type { Outcome } from "@holdfast/contract";
 import type { Bus, Clock, Random } from "../ports.ts";
 import type { OrderOptions } from "./control.ts";
@@ -31,7 +31,7 @@ type Told<K extends OrderMessage["kind"]> = Extract<OrderMessage, { kind: K }>;
 
 interface Given {
   readonly message: Told<"order">;
-  /** The node was told to go on: it may have obeyed. */
+  /** The giver confirmed the order: the node may have obeyed. */
   isSent: boolean;
   settle(outcome: Outcome<void>): void;
 }
@@ -41,9 +41,9 @@ interface Taken {
   done: Told<"order-done"> | undefined;
 }
 
-/** How long an order is good for. */
+/** How long an order is valid. */
 const GOOD_MS = 10_000;
-/** How long its giver waits for word of an order that may have been carried out. */
+/** How long the giver waits for the result of an order that may have been carried out. */
 const WORD_MS = 5_000;
 const REPEAT_MS = 500;
 /** Orders that this node gave and that are not settled. More are refused. */
@@ -75,7 +75,7 @@ export class Orders {
     };
   }
 
-  /** Gives an order. Resolves when it is known what became of it; never rejects. */
+  /** Gives an order. Resolves when its result is known; never rejects. */
   give(node: string, order: Order, options: OrderOptions): Promise<Outcome<void>> {
     const { settings, random, clock } = this.#parts;
     const message = {
@@ -183,7 +183,7 @@ export class Orders {
     this.#send(taken.done);
   }
 
-  /** Orders without a token neither ask for the fence nor move it. */
+  /** An order without a token neither checks nor changes the fence. */
   #obey({ id, from, order, token, windowMs, preDelayMs }: Told<"order">): Told<"order-done"> {
     const { settings, observer } = this.#parts;
     const refused = this.#refusal(order, token);
@@ -214,7 +214,7 @@ export class Orders {
     return order === "undrain" && this.#node.isEnding() ? "ending" : undefined;
   }
 
-  /** Unheard, it is repeated. */
+  /** If it is lost, it is repeated. */
   #send(message: OrderMessage): void {
     const { background, broker } = this.#parts;
     background(

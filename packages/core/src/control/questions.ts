@@ -1,5 +1,5 @@
-// Owns: questions to every node of the cluster: asked over the bus, answered in time or named as
-// missing; never a hang.
+// Owns: questions to every node of the cluster, asked over the bus. A node that does not answer in
+// time is named as missing; nothing waits longer.
 
 import type { Bus, Clock, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -88,7 +88,7 @@ export class Questions {
         id: message.id,
         sessions: this.#mine(message.question),
       };
-      // Unheard, this node is named as missing.
+      // If the answer is lost, this node is named as missing.
       this.#parts.background(
         "answer",
         this.#parts.broker.bus.send(answer).catch(() => {}),

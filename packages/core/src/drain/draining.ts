@@ -1,5 +1,5 @@
-// Owns: giving the node's connections up on purpose: paced, one notice each, done by the deadline
-// (H6).
+// Owns: a drain: the node asks each of its connections to leave, once, at a pace that ends by the
+// deadline (H6).
 
 import type { DrainOptions, DrainProgress } from "../control/control.ts";
 import type { Observer } from "../observer.ts";
@@ -67,13 +67,14 @@ export class Draining {
     return this.running || this.#over;
   }
 
-  /** The process ends behind this drain, which therefore cannot be undone. */
+  /** The process ends after this drain, so the drain cannot be undone. */
   get isFinal(): boolean {
     return this.#isFinal;
   }
 
   /**
-   * True when newcomers are sent elsewhere: not yet while balancers may still believe in this node.
+   * True when the node turns newcomers away. It does not yet do so while balancers may still send
+   * clients to this node.
    */
   get refusing(): boolean {
     return this.begun && this.#parts.clock.nowMs() >= this.#preDelayUntilMs;
@@ -122,8 +123,8 @@ export class Draining {
   }
 
   /**
-   * The newest order's window counts, and its delay where that ends sooner: whoever stops a node
-   * that drains already has a deadline of its own.
+   * The newest order's window counts. Its delay counts only if that ends sooner: an order that
+   * stops a draining node has its own deadline.
    */
   #change({ windowMs, preDelayMs }: DrainOptions): void {
     const nowMs = this.#parts.clock.nowMs();
@@ -138,7 +139,7 @@ export class Draining {
     this.#cancel = this.#parts.clock.after(preDelayMs, () => this.#begin());
   }
 
-  /** Ends the drain; sessions that are here stay. Whoever was told may still go. */
+  /** Ends the drain. Sessions that are here stay; those that were already told may still leave. */
   undo(): boolean {
     if (!this.begun || this.#isFinal) return false;
     this.#cancel();
@@ -193,7 +194,7 @@ export class Draining {
     this.#cancel = clock.after(Math.max(1, nextInMs), () => this.#step(pacer));
   }
 
-  /** One session's slot: it moves, or is told to come back elsewhere. */
+  /** One session's turn: it is asked to move, or told to come back to another node. */
   #tell(deadlineMs: number): void {
     const connection = this.#waiting.shift();
     if (connection === undefined || connection.phase === "ended") return;
@@ -228,7 +229,7 @@ export class Draining {
     this.#end();
   }
 
-  /** Whoever waits for the drain, done or undone, is told how far it came. */
+  /** When the drain is done or undone, those who wait for it learn how many sessions left. */
   #end(): void {
     this.#finish(this.#now());
     this.#finished = undefined;

@@ -1,19 +1,20 @@
-// Owns: telling clients a new time to come back over when the one that they know no longer fits
-// (rule 2 of docs/design/holding-connections.md).
+// Owns: telling clients a new reconnect window if the one that they know no longer fits (rule 2 of
+// docs/design/holding-connections.md).
 import type { Connection } from "../session/connection.ts";
 
 /**
- * A window fits while it is not this many times longer or shorter than the one that a client knows.
- * One step of the measured capacity is less.
+ * A client's window no longer fits if the right one is this many times longer or shorter. One step
+ * of the measured capacity changes it by less.
  */
 const FIT_FACTOR = 1.5;
-/** Most clients told in one tick: a write for each, and never all at once. */
+/** Most clients told in one tick. Each costs a write, so they are never told all at once. */
 const TOLD_MAX = 250;
 
 /**
- * A pong brings the newest window, but up to a ping late: too long for a node that just lost its
- * others or found them again. So each tick looks at connections from where the last one stopped,
- * and tells those that know one which no longer fits. What each knows is kept with it, so that
+ * A pong brings the newest window, but up to one ping interval late. That is too late for a node
+ * that just lost the other nodes or found them again. So each tick looks at some connections and
+ * continues where the last tick stopped. It tells a client its new window if the one that the
+ * client knows no longer fits. Each connection remembers the window that it was told, so that
  * nobody is told twice.
  */
 export class WindowAdvice {
@@ -25,8 +26,8 @@ export class WindowAdvice {
   }
 
   /**
-   * Called a few times a second with the window from now on. `leastMs`: differences up to this are
-   * let be. Looks at each connection once at most.
+   * Called a few times a second with the window that holds from now on. Differences up to `leastMs`
+   * are ignored. Looks at each connection at most once.
    */
   tick(windowMs: number, leastMs: number): void {
     this.#left ??= this.#connections.values();

@@ -1,23 +1,26 @@
-// Owns: how many set-ups a second this node can take, found out while it takes them.
+// Owns: how many handshakes a second this node can take, measured while it takes them.
 
 export interface CapacitySettings {
-  /** What the configuration believes: the most that is ever claimed. */
+  /** The configured rate: the node never claims more. */
   readonly handshakesPerSecond: number;
-  /** An event loop later than this says that it is too much. */
+  /** If the event loop is later than this, the node takes too many. */
   readonly lagMsMax: number;
 }
 
-/** Never below this share of what is configured: a node that can do less has another problem. */
+/**
+ * The measured rate never falls below this share of the configured one: a node that can do less has
+ * another problem.
+ */
 const SHARE_MIN = 0.1;
 const RAISE_PER_SECOND = 0.05;
 const LOWER_FACTOR = 0.7;
-/** Only a node that is busy with set-ups learns anything about them. */
+/** A late event loop counts only while the node takes at least this share of its rate. */
 const BUSY_SHARE = 0.3;
 
 /**
- * A, measured: additive increase, multiplicative decrease between a tenth of what is configured and
- * all of it. Lowered when the event loop was late while set-ups came at a noticeable rate; raised
- * by a twentieth a second otherwise.
+ * The measured handshake rate (A), between a tenth of the configured rate and all of it. It rises
+ * by addition and falls by multiplication (AIMD). It falls if the event loop was late while
+ * handshakes came at a noticeable rate; otherwise it rises by a twentieth a second.
  */
 export class CapacityMeter {
   #settings: CapacitySettings;
@@ -31,14 +34,14 @@ export class CapacityMeter {
     this.#settings = settings;
   }
 
-  /** Set-ups per second that can be taken now. */
+  /** Handshakes per second that the node can take now. */
   get handshakesPerSecond(): number {
     return this.#settings.handshakesPerSecond * this.#share;
   }
 
   /**
-   * Told about once a second how many set-ups were done in the last `periodMs` and how late the
-   * event loop was.
+   * Called about once a second with how many handshakes were done in the last `periodMs` and how
+   * late the event loop was.
    */
   observe(handshakes: number, periodMs: number, lagMs: number): void {
     if (periodMs <= 0) return;

@@ -1,4 +1,4 @@
-// Owns: what follows for one node from what it knows of all: pure functions, the same on every
+// Owns: what one node decides from what it knows of all nodes. Pure functions, the same on every
 // node.
 import type { NodeFigures } from "./view.ts";
 
@@ -7,8 +7,8 @@ export const takesSessions = ({ state, brokerOk }: NodeFigures): boolean =>
   state === "ready" && brokerOk;
 
 /**
- * A of those who would take a node's sessions in: its own when it is alone, because then it takes
- * them back itself.
+ * The handshake rate (A) of the nodes that would receive this node's sessions. If the node is
+ * alone, its own rate, because the sessions come back to it.
  */
 export function receiversCapacity(own: number, others: readonly NodeFigures[]): number {
   const taken = others
@@ -18,27 +18,27 @@ export function receiversCapacity(own: number, others: readonly NodeFigures[]): 
 }
 
 /**
- * This node's part of what all draining nodes together may move: in proportion to what each still
- * holds (rule 3 of docs/design/holding-connections.md).
+ * This node's share of what all draining nodes together may move. It is in proportion to the
+ * sessions that each still holds (rule 3 of docs/design/holding-connections.md).
  */
 export function drainShare(remaining: number, others: readonly NodeFigures[]): number {
   const elsewhere = others.reduce((sum, { draining }) => sum + (draining?.remaining ?? 0), 0);
   return remaining <= 0 ? 0 : remaining / (remaining + elsewhere);
 }
 
-/** Whether a node that takes sessions in is late: drains go slower then. */
+/** Whether a node that receives sessions is late. If so, drains slow down. */
 export const receiversPressed = (others: readonly NodeFigures[], lagMsMax: number): boolean =>
   others.some((node) => takesSessions(node) && node.lagMs > lagMsMax);
 
 /**
- * A rollout is under way until the newest revision has started no node for this long; afterwards
- * revisions that run side by side are equals (a canary that is held).
+ * A rollout is over when the newest revision has started no node for this long. After that,
+ * revisions that run side by side count as equal (a canary, for example).
  */
 const ROLLOUT_MS = 15 * 60_000;
 
 /**
- * How often a node turns a moving session away before it takes it in all the same: the balancer may
- * have no better place.
+ * How often a node turns a moving session away before it accepts it: the balancer may have no
+ * better node.
  */
 export const TURNED_AWAY_MAX = 6;
 /**
@@ -49,13 +49,12 @@ const ATTEMPTS_MEAN_MAX = 3;
 
 /**
  * How likely (0 to 1) this node turns a moving session away, because a newer revision can take it.
- * The newest revision is the one whose first node started last. While it is being
- * rolled out, a node of an older one turns moving sessions away, which lose nothing by it: their
- * old connection stays until a better place is found. Always, where a third of the
- * nodes or more are newer; less often where they are few, so that a balancer which chooses at
- * random finds a place in three attempts; never, when none of them holds less than this
- * one, because a balancer that looks at connections would send the session here again. `nowMs` is
- * wall time, as `startedAtMs` is.
+ * The newest revision is the one whose first node started last. While it is being rolled out, a
+ * node of an older one turns moving sessions away, which lose nothing by it: their old connection
+ * stays until a better place is found. If a third of the nodes or more are newer, it always does.
+ * If fewer are newer, it does so less often, so that a balancer which chooses at random finds a
+ * node in three attempts. If no newer node holds less than this one, it never does: a balancer that
+ * counts connections would send the session here again. `nowMs` is wall time, as `startedAtMs` is.
  */
 export function turnAwayChance(
   self: NodeFigures,
@@ -70,17 +69,18 @@ export function turnAwayChance(
 }
 
 /**
- * Nodes this far above the emptiest of those that could take sessions get hardly any from a
- * balancer that looks at connections.
+ * Of the nodes that could receive sessions, a balancer that counts connections prefers the
+ * emptiest. It sends hardly any to nodes this far above that one.
  */
 const LIKELY_SHARE = 0.1;
 const LIKELY_SESSIONS = 20;
 
 /**
- * Who takes what this node moves away: the ready nodes; while there are ready nodes of a newer
- * revision, those of the newest alone, because the others turn moving sessions away; and of these
- * the ones with few sessions, because that is where a balancer sends newcomers. A drain that
- * counted the others' A as well would send these more than they can take.
+ * The nodes that receive what this node moves away. They are ready nodes. If there are ready nodes
+ * of a newer revision, only those of the newest count, because the others turn moving sessions
+ * away. Of these, only the ones with few sessions count, because a balancer sends newcomers to
+ * them. If a drain counted the handshake rates of the other nodes too, it would send these more
+ * than they can take.
  */
 export function receiversOfMoves(
   self: NodeFigures,
@@ -99,8 +99,8 @@ export function receiversOfMoves(
 }
 
 /**
- * When the first node of each node's revision started: the greatest is the newest revision. All the
- * same when nothing is being rolled out.
+ * For each node, when the first node of its revision started: the greatest belongs to the newest
+ * revision. All are the same if no rollout is under way.
  */
 function agesOf(nodes: readonly NodeFigures[], nowMs: number): (node: NodeFigures) => number {
   const starts = new Map<string, { first: number; last: number }>();
@@ -120,17 +120,17 @@ function agesOf(nodes: readonly NodeFigures[], nowMs: number): (node: NodeFigure
 }
 
 export interface RebalanceRule {
-  /** Share above the mean that is let be. */
+  /** A node up to this share above the mean keeps its sessions. */
   readonly tolerance: number;
-  /** Differences below this many sessions are let be. */
+  /** A node less than this many sessions above the mean keeps them. */
   readonly sessionsMin: number;
 }
 
 /**
- * Sessions that this node should give away to come down to the mean of the ready nodes; 0 when it
- * is within the tolerance (rule 8 of docs/design/holding-connections.md), and while any node
- * drains: that fills the emptier nodes by itself, and whoever evens out beside it moves sessions
- * twice.
+ * How many sessions this node should give away to reach the mean of the ready nodes. 0 if it is
+ * within the tolerance (rule 8 of docs/design/holding-connections.md). Also 0 while any node
+ * drains: a drain fills the emptier nodes by itself, and evening out at the same time would move
+ * sessions twice.
  */
 export function excessSessions(
   self: NodeFigures,

@@ -1,5 +1,4 @@
-// Owns: this node as one of many: it tells the others how it is, hears how they are, and does what
-// follows.
+// Owns: this node as one of many: it tells the others its figures, hears theirs, and acts on them.
 
 import type { DrainProgress } from "../control/control.ts";
 import type { OrderFigures } from "../control/order-messages.ts";
@@ -28,7 +27,7 @@ import {
   type NodeState,
 } from "./view.ts";
 
-/** What the process measures of itself; zeros where nobody measures. */
+/** What the process measures of itself; zeros if nobody measures. */
 export interface Vitals {
   readonly lagMs: number;
   readonly memoryBytes: number;
@@ -100,7 +99,7 @@ export class FleetMember {
     this.#tick();
   }
 
-  /** Tells the others that this node is gone, so that nobody waits for its lease. */
+  /** Tells the others that this node is gone, so that they need not wait until its lease ends. */
   stop(): void {
     this.#cancelTick();
     this.#send({ kind: "left", from: this.#parts.settings().nodeId });
@@ -169,7 +168,7 @@ export class FleetMember {
     };
   }
 
-  /** Something about this node changed that the others should not wait for. */
+  /** Something about this node changed that the others should hear at once. */
   announce(): void {
     this.#tell(this.#parts.clock.nowMs());
   }
@@ -181,8 +180,8 @@ export class FleetMember {
 
   /**
    * Whether a moving session should look for a better place: a node of a newer revision, or, while
-   * load is being evened out, one below the mean. It loses nothing by it, and is taken
-   * in after a few tries: the balancer may have no better place.
+   * load is being evened out, one below the mean. The session loses nothing by it. After a few
+   * tries the node accepts it, because the balancer may have no better place.
    */
   turnsAway(session: string): boolean {
     const others = this.others();

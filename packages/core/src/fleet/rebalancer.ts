@@ -4,20 +4,22 @@ import { createTokenBucket, type TokenBucket } from "../pacing/token-bucket.ts";
 export interface RebalanceSettings {
   readonly enabled: boolean;
   readonly perSecond: number;
-  /** Between the end of one shedding and the beginning of the next, so that figures settle. */
+  /**
+   * Pause between the end of one shedding and the beginning of the next, so that figures settle.
+   */
   readonly cooldownMs: number;
 }
 
 /**
- * For how long a difference must last before anything moves: nodes that just started or died are
- * not a trend, and figures must have settled.
+ * How long a difference must last before sessions move. Nodes that just started or died are not a
+ * trend, and figures must have settled.
  */
 const SETTLE_MS = 3000;
 
 /**
  * Sheds the excess that was there when it began, a few sessions at a time, and then rests for the
  * cooldown. It does not follow the figures while it sheds: those of the other nodes are a second
- * old, and would have it give away too much. It stops early when there is no excess any more.
+ * old, so it would give away too much. It stops early when there is no excess any more.
  */
 export class Rebalancer {
   #settings: RebalanceSettings;
@@ -38,8 +40,8 @@ export class Rebalancer {
   }
 
   /**
-   * How many sessions to ask to move now. Called a few times a second with what this node has above
-   * its share.
+   * How many sessions to ask to move now. Called a few times a second with how many sessions this
+   * node has above its share.
    */
   due(nowMs: number, excess: number): number {
     if (!this.#settings.enabled || nowMs < this.#cooldownUntilMs) return this.#rest();

@@ -1,5 +1,5 @@
-// Owns: what one node knows of the others: who there is, how they are, and who was not heard of for
-// too long.
+// Owns: what one node knows of the others: which nodes exist, their figures, and which of them were
+// silent for too long.
 import type { OrderFigures } from "../control/order-messages.ts";
 
 export type NodeState = "starting" | "ready" | "draining" | "stopped";
@@ -12,7 +12,7 @@ export interface NodeFigures {
   readonly startedAtMs: number;
   readonly connections: number;
   readonly sessions: number;
-  /** A: set-ups per second that it can take now. */
+  /** Handshakes per second that it can take now (A). */
   readonly handshakesPerSecond: number;
   /** How late its event loop was lately. */
   readonly lagMs: number;
@@ -26,7 +26,7 @@ export interface NodeFigures {
   readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
 }
 
-/** A node's word about itself; `left`: its last. */
+/** A node's message about itself; `left`: its last one. */
 export type FleetMessage =
   | { readonly kind: "figures"; readonly from: string; readonly figures: NodeFigures }
   | { readonly kind: "left"; readonly from: string };
@@ -37,14 +37,14 @@ export interface KnownNode extends NodeFigures {
 }
 
 /**
- * Nodes remembered at most; a larger cluster would need figures that are summed up before they are
+ * Most nodes remembered. A larger cluster would need figures that are summed up before they are
  * sent.
  */
 export const NODES_MAX = 1000;
 
 /**
- * Members of the cluster by their own word. One that says nothing for `leaseMs` is dead; one that
- * says that it left is gone at once.
+ * Members of the cluster, each by its own messages. One that says nothing for `leaseMs` is dead;
+ * one that says that it left is gone at once.
  */
 export class FleetView {
   readonly #self: string;

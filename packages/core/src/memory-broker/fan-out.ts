@@ -1,18 +1,17 @@
-// Owns: handing what happened to the listeners, at the end of the turn, in order, never inside a
-// call of the broker.
+// Owns: handing events to listeners: in order, at the end of the turn, never inside a call of the
+// broker.
 import type { Publication } from "@holdfast/protocol";
 import type { BusMessage, ChannelListener, Clock, PresenceChange } from "../ports.ts";
 
 /**
- * One node's place. It gets the events behind `sinceSequence`, which is infinite while the node is
- * cut off.
+ * One node. It gets the events after `sinceSequence`, which is infinite while the node is cut off.
  */
 export interface Place {
   readonly sinceSequence: number;
   hear(message: BusMessage): void;
 }
 
-/** One node's subscription to one channel. It gets the events behind `sinceSequence`. */
+/** One node's subscription to one channel. It gets the events after `sinceSequence`. */
 export interface Subscription {
   readonly place: Place;
   readonly listener: ChannelListener;
@@ -20,8 +19,8 @@ export interface Subscription {
 }
 
 /**
- * The event of a channel holds the set of subscriptions itself, so that whoever unsubscribes before
- * the turn ends hears nothing.
+ * The event of a channel holds the set of subscriptions itself, so that a subscription that ends
+ * before the end of the turn gets nothing.
  */
 type FanOutEvent =
   | {
@@ -45,7 +44,7 @@ type FanOutEvent =
 
 /**
  * Gathers events and hands them out in one deferred task for each turn. Events that listeners cause
- * wait for the next one. A listener that throws keeps nothing from the others; the error goes to
+ * wait for the next one. If a listener throws, the others still get the event; the error goes to
  * `onBug`.
  */
 export class FanOut {

@@ -33,7 +33,7 @@ export interface PageBounds {
 export interface KeptBounds {
   readonly ttlMs: number;
   readonly countMax: number;
-  /** The newest publication is kept all the same. */
+  /** The newest publication is kept anyway. */
   readonly bytesMax: number;
 }
 

@@ -6,7 +6,10 @@
  */
 export class MemberList<T extends { readonly sequence: number }> {
   readonly #byId = new Map<string, T>();
-  /** By rising sequence; empty where an entry was removed, until half of them are. */
+  /**
+   * By rising sequence. A removed entry leaves an empty place; when half of the places are empty,
+   * they are removed.
+   */
   #ordered: (T | undefined)[] = [];
   #sequences: number[] = [];
 

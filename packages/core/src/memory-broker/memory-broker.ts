@@ -19,8 +19,8 @@ export interface MemoryBrokerOptions {
   /** Those that are absent are `MEMORY_BROKER_LIMITS`. */
   readonly limits?: Partial<MemoryBrokerLimits>;
   /**
-   * Told what a listener threw. Without it the error is thrown again from a deferred task: a
-   * listener must not throw.
+   * Called with what a listener threw. If it is absent, the error is thrown again from a deferred
+   * task: a listener must not throw.
    */
   readonly onBug?: (error: unknown) => void;
 }
@@ -34,16 +34,16 @@ export interface MemoryBroker {
    * Payloads are kept and handed on by reference: nobody may change their bytes.
    */
   connect(nodeId: string): MemoryBrokerNode;
-  /** What is in it now. Bytes are estimates from above. */
+  /** What the broker holds now. Bytes are estimates from above. */
   figures(): Required<BrokerUsage>;
   /** Ends every view; nothing is kept. */
   close(): void;
 }
 
 /**
- * A broker in memory. Calls take effect at once, their promises settle in the same turn, and
- * listeners are called at its end, in one deferred task for all. Nothing survives the object: not
- * durable.
+ * A broker in memory. Calls take effect at once, and their promises settle in the same turn.
+ * Listeners are called at the end of the turn, in one deferred task for all. Nothing survives the
+ * object: not durable.
  */
 export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   const { clock } = options;
@@ -61,7 +61,10 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     if (room !== undefined && change !== undefined) fanOut.presence(room.subscriptions, change);
   };
 
-  /** Ends what is due, so that nobody reads or changes what has ended. */
+  /**
+   * Ends every grace and lease whose time has come, so that nobody reads or changes entries that
+   * have ended.
+   */
   const expire = (): void => {
     for (const { channel, change } of table.expire(clock.nowMs())) tell(channel, change);
   };
@@ -76,8 +79,8 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   };
 
   /**
-   * Keeps one timer, for the earlier of the next sweep and the next end of a grace or lease; none
-   * while there is nobody to tell.
+   * Keeps one timer, for the earlier of the next sweep and the next end of a grace or lease. No
+   * timer while no node is connected.
    */
   function schedule(): void {
     if (views.size === 0) return timer.stop();
@@ -142,7 +145,10 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   };
 }
 
-/** One timer at most: asked for an earlier time it moves there, for a later one it stays. */
+/**
+ * At most one timer: if it is asked for an earlier time, it moves there; if for a later one, it
+ * stays.
+ */
 function createTimer(clock: Clock): { at(dueMs: number, task: () => void): void; stop(): void } {
   let dueMs = Number.POSITIVE_INFINITY;
   let cancel = (): void => {};

@@ -44,10 +44,10 @@ export interface Hub {
   readonly places: Set<Place>;
   /** Makes sure that a sweep is on its way. Cheap: called for every publish. */
   scheduleSweep(): void;
-  /** Runs a change of the table after ending what is due in it. */
+  /** Ends the graces and leases whose time has come, then runs a change of the table. */
   presence<T>(change: (table: PresenceTable, nowMs: number) => T): T;
   tell(channel: string, change: PresenceChange | undefined): void;
-  /** Refuses what would take presence over its bytes. */
+  /** Refuses an entry that would exceed the bytes of presence. */
   demandPresenceBytes(growth: number): void;
   usage(): BrokerUsage;
   ended(view: MemoryNode): void;

@@ -1,5 +1,5 @@
-// Owns: who is a member of which channel: owners, pending leaves, leases of nodes. Pure: it is told
-// the time and answers with the changes.
+// Owns: the members of each channel: owners, pending leaves, leases of nodes. Pure: callers tell it
+// the time, and it answers with the changes.
 import { payloadBytes as dataBytes } from "@holdfast/protocol";
 import {
   MEMBERS_BYTES_MAX,
@@ -29,7 +29,7 @@ export interface ChannelChange {
 
 interface Entry {
   readonly channel: string;
-  /** Rises with every entry of the table; where a page of members ends. */
+  /** Rises with every entry of the table. A page of members ends at one of these. */
   readonly sequence: number;
   member: PresenceMember;
   owner: string;
@@ -58,7 +58,7 @@ export class PresenceTable {
   readonly #channels = new Map<string, MemberList<Entry>>();
   readonly #leases = new Map<string, Lease>();
   /**
-   * Deadlines of pending leaves; those that were cancelled stay until they come up or outnumber the
+   * Deadlines of pending leaves. Cancelled ones stay until their time comes or they outnumber the
    * others.
    */
   readonly #pending = new DeadlineQueue<Entry>();
@@ -124,8 +124,8 @@ export class PresenceTable {
   }
 
   /**
-   * The change to tell, if the member left at once. Repeated with another grace, the last one
-   * counts.
+   * The change to tell, if the member left at once. If it is repeated with another grace, the last
+   * one counts.
    */
   leave(
     channel: string,

@@ -1,5 +1,5 @@
-// Owns: the memory broker's channels: their streams and subscriptions, the limits on them, and
-// dropping those that are spent.
+// Owns: the memory broker's channels: their streams and subscriptions, their limits, and the
+// removal of those that nobody needs.
 
 import type { StreamOptions } from "@holdfast/contract";
 import type { Position } from "@holdfast/protocol";
@@ -38,7 +38,7 @@ export interface RoomsOptions {
   readonly fanOut: FanOut;
 }
 
-/** What a probe publishes, to a channel of its own that is not one of the others. */
+/** What a probe publishes, to a channel that only probes use. */
 const PROBE: PublishRequest = { payload: { kind: "json", text: "1" } };
 const PROBE_STREAM: StreamOptions = { cls: "ordered", sizeMax: 1, ttlMs: 1_000 };
 
@@ -76,13 +76,16 @@ export class Rooms {
       if (!isKnown) this.#charge(request.party, roomBytes(channel), options);
       return result;
     } catch (error) {
-      // What is refused leaves nothing behind.
+      // A refused publish leaves nothing behind.
       if (!isKnown) this.#drop(channel, room);
       throw error;
     }
   }
 
-  /** Publishes to a channel of its own, gone afterwards. Throws what a publish would throw. */
+  /**
+   * Publishes to a channel that only probes use and that is removed afterwards. Throws what a
+   * publish would throw.
+   */
   probe(): void {
     const room = this.#admit("probe", PROBE_STREAM);
     try {
@@ -153,7 +156,7 @@ export class Rooms {
     return found.sort().slice(0, Math.max(0, Math.floor(query.limit)));
   }
 
-  /** Refuses what would take the broker over its bytes. */
+  /** Refuses a publication that would exceed the broker's bytes. */
   demandBytes(growth: number): void {
     const { limits } = this.#options;
     const free = (): number => limits.bytesMax - this.#bytes;

@@ -1,8 +1,8 @@
-// Owns: whether a handshake may go on now, and when a refused client should come back.
+// Owns: whether a handshake may proceed now, and when a refused client should come back.
 import { type BucketRate, createTokenBucket } from "./token-bucket.ts";
 
 export interface AdmissionSettings {
-  /** A: set-ups per second that the node can take. */
+  /** Handshakes per second that the node can take (A). */
   readonly handshakesPerSecond: number;
   /** Share (0 to 1) of the admitted rate that only resumes may use. */
   readonly resumeReserve: number;
@@ -11,46 +11,46 @@ export interface AdmissionSettings {
 export type HandshakeKind = "resume" | "newcomer";
 
 /**
- * Admits at 0.85 A. Newcomers share what is not reserved with resumes; the reserve is for resumes
- * alone, so a storm of newcomers cannot keep sessions out.
+ * Admits 0.85 of the handshake rate (A). A part of this is reserved for resumes, so that a storm of
+ * newcomers cannot keep sessions out. Newcomers and resumes share the rest.
  *
- * A refused client gets a slot of its own in a virtual queue, one admitted handshake behind the
- * slot given before, and is told when that is. So N clients that come at once come back one by one
- * at the rate at which they can be served: about two attempts each and no peak. Nobody's slot is
- * remembered: whoever comes while a token is there is admitted, so slots of clients that never come
- * back cost nothing.
+ * A refused client gets its own slot in a virtual queue, one admitted handshake after the slot
+ * given before. It is told when its slot is. So clients that come all at once come back one by one,
+ * at the rate at which the node can serve them: about two attempts each and no peak. No slot is
+ * remembered: a client that comes while a token is there is admitted. So slots of clients that
+ * never come back cost nothing.
  */
 export interface Admission {
   /**
-   * 0: go on. Otherwise ms after which to come back, at most `RETRY_MS_MAX`. `chance` is uniform in
-   * [0, 1). Allocates nothing.
+   * 0: the handshake may proceed. Otherwise ms after which to come back, at most `RETRY_MS_MAX`.
+   * `chance` is uniform in [0, 1). Allocates nothing.
    */
   ask(nowMs: number, kind: HandshakeKind, chance: number): number;
   /**
-   * Goes on under other settings from now. The queue stays: slots that were given are not given
-   * again. Cheap: the node calls it every second.
+   * Uses other settings from now on. The queue stays: slots that were given are not given again.
+   * Cheap: the node calls it every second.
    */
   configure(settings: AdmissionSettings, nowMs: number): void;
 }
 
 /**
- * Longest wait that a refused client is told; where the queue is longer, clients come back to ask
- * again, spread over the later half.
+ * Longest wait that a refused client is told. If the queue is longer, clients come back to ask
+ * again, spread over the later half of this time.
  */
 export const RETRY_MS_MAX = 120_000;
 
 const ADMITTED_SHARE = 0.85;
 /**
- * Buckets hold this much of their rate: enough to absorb returning clients' jitter, little enough
- * to be no peak.
+ * Buckets hold this much of their rate: enough to absorb the jitter of returning clients, too
+ * little for a peak.
  */
 const BURST_MS = 200;
 const BURST_MIN = 4;
 /** Spread of a client around its slot. Less than the bucket absorbs. */
 const JITTER_MS = 100;
 /**
- * Slots are a little further apart than tokens, so that a full queue does not run the bucket dry at
- * every jitter.
+ * Slots are a little further apart than tokens, so that the jitter of a full queue does not empty
+ * the bucket.
  */
 const SLOT_STRETCH = 1.05;
 const RETRY_MS_MIN = 50;

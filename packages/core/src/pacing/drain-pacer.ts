@@ -3,47 +3,46 @@
 export interface DrainPacerOptions {
   /** Sessions to move. */
   readonly total: number;
-  /** From now to the deadline at which whoever is left is cut. */
+  /** From now to the deadline. At the deadline, the sessions that are left are cut. */
   readonly windowMs: number;
-  /** A: set-ups per second that the nodes which take the sessions in can do. */
+  /** Handshakes per second that the receiving nodes can do (A). */
   readonly handshakesPerSecond: number;
   /** r_max: most sessions per second whatever A is. */
   readonly perSecondMax: number;
 }
 
 /**
- * Says how many sessions are due. r = min(0.7 A, r_max), halved under pressure and slowly raised
- * again, times this node's share of the fleet; raised to remaining / time left where the deadline
- * demands it. The last part of the window (a quarter of it, at most 5 s) is kept free of slots, so
- * that whoever was asked last still has the time to move.
+ * Says how many sessions to ask now. The rate is min(0.7 A, r_max) times this node's share of the
+ * fleet. Under pressure it is halved and slowly raised again. If the deadline demands more, it is
+ * raised to the remaining sessions / the time left. No session is asked in the last part of the
+ * window (a quarter of it, at most 5 s), so that the session asked last still has time to move.
  *
- * Sessions are spread inside the second: the caller waits `nextInMs`, then handles `due`. A caller
- * that comes late is given at most 50 ms worth at once; what it missed is spread over the rest. No
- * call allocates; times are ms of a clock that does not go back.
+ * Sessions are spread within each second: the caller waits `nextInMs`, then handles `due`. A caller
+ * that comes late gets at most 50 ms worth at once; what it missed is spread over the rest. No call
+ * allocates. Times are ms of a clock that does not go back.
  */
 export interface DrainPacer {
   /**
-   * Sessions to ask by now, at most `remaining` (those not yet asked). They count as asked.
-   * Everything once the last slot has passed.
+   * How many sessions to ask now, at most `remaining` (those not yet asked). They count as asked.
+   * After the last slot: all of them.
    */
   due(nowMs: number, remaining: number): number;
-  /** Ms until the next one is due; 0: now; Infinity: nothing remains. */
+  /** Ms until the next session should be asked; 0: now; Infinity: nothing remains. */
   nextInMs(nowMs: number, remaining: number): number;
   /**
-   * Whether a node that takes sessions in is over its limits (accept latency, event-loop lag). True
-   * halves the rate, at most once a second; false raises it by a tenth of the full rate each
-   * second.
+   * Whether a receiving node is over its limits (accept latency, event-loop lag). True halves the
+   * rate, at most once a second; false raises it by a tenth of the full rate each second.
    */
   pressure(nowMs: number, high: boolean): void;
-  /** A, as it is now. */
+  /** The receiving nodes' handshake rate (A) as it is now. */
   setCapacity(handshakesPerSecond: number): void;
-  /** This node's part (0 to 1) of what the whole fleet may move. */
+  /** This node's share (0 to 1) of what the whole fleet may move. */
   setShare(share: number): void;
   /** Moves the deadline to `windowMs` from now. */
   setWindow(nowMs: number, windowMs: number): void;
   /** The rate in force, in sessions per second; 0 when nothing remains. */
   ratePerSecond(nowMs: number, remaining: number): number;
-  /** When whoever is left is cut. */
+  /** When the sessions that are left are cut. */
   readonly deadlineMs: number;
 }
 
@@ -63,7 +62,7 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
   let factor = 1;
   let pressureMs = startMs;
   let halvedMs = Number.NEGATIVE_INFINITY;
-  // Sessions that are due and were not handed out; the first goes at once.
+  // Sessions that should be asked and were not handed out; the first is asked at once.
   let credit = 1;
   let lastMs = startMs;
 
@@ -129,5 +128,5 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
 
 const tailMs = (windowMs: number): number => Math.min(TAIL_MS_MAX, windowMs * TAIL_SHARE);
 
-/** As in the token bucket: a caller that waited `nextInMs` must find one due. */
+/** As in the token bucket: a caller that waited `nextInMs` must get at least one session. */
 const ROUNDING = 1e-9;

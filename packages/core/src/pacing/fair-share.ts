@@ -1,25 +1,25 @@
-// Owns: sharing what a node can take in a second among those who ask for it.
+// Owns: how a node's capacity for each second is shared among the parties that ask for it.
 
 interface Used {
   used: number;
-  /** Was told to wait: it would have used more. */
+  /** The party was told to wait: it would have used more. */
   wanted: boolean;
-  /** How many were told to come back, so that they do not come back together. */
+  /** How many of its requests were told to come back, so that they do not come back together. */
   refused: number;
 }
 
-/** Of a window: a level is found anew after this much at the soonest. Finding it sorts who asks. */
+/** The level is found anew after at least this part of a window. Finding it sorts all who ask. */
 const LEVEL_PART = 0.1;
 const LEVEL_MIN = 1e-6;
 
 /**
- * A budget of a node for each second, shared max-min fairly: while all together ask for no more
- * than there is, everybody gets what they ask for. Beyond, those who ask for little get it, and the
- * others get the same each. Memory: one entry for each party that asked within the last window, or
- * is overdrawn.
+ * A node's budget for each second, shared max-min fairly. If all together ask for no more than
+ * there is, everybody gets what they ask for. If they ask for more, those who ask for little get
+ * it, and the others get equal shares. Memory: one entry for each party that asked within the last
+ * window, or is overdrawn.
  */
 export class FairShare {
-  /** In a window. */
+  /** Budget in one window. */
   #budget: number;
   readonly #lengthMs: number;
   readonly #parties = new Map<string, Used>();
@@ -28,7 +28,7 @@ export class FairShare {
   #level = Number.POSITIVE_INFINITY;
   #total = 0;
 
-  /** What is not used within a window of `lengthMs` is lost. */
+  /** Budget that is not used within a window of `lengthMs` is lost. */
   constructor(perSecond: number, nowMs: number, lengthMs = 1000) {
     this.#lengthMs = lengthMs;
     this.#budget = (perSecond * lengthMs) / 1000;
@@ -45,8 +45,8 @@ export class FairShare {
   }
 
   /**
-   * 0: taken. Otherwise nothing is taken and it is the ms after which to ask again. Each refused
-   * one is told a later time, at the pace of the party's share.
+   * 0: the amount was taken. Otherwise nothing was taken, and the result is the ms after which to
+   * ask again. Each refused request is told a later time, at the pace of the party's share.
    */
   take(party: string, amount: number, nowMs: number): number {
     const waitMs = this.waitMs(party, nowMs);
@@ -59,7 +59,9 @@ export class FairShare {
     return waitMs + (mine.refused * amount * this.#lengthMs) / this.#level;
   }
 
-  /** Takes whether or not it is there: for what is known only when it was done. */
+  /**
+   * Takes the amount even if it is not there: for work whose cost is known only after it was done.
+   */
   charge(party: string, amount: number, nowMs: number): void {
     this.#roll(nowMs);
     this.#of(party).used += amount;
@@ -68,7 +70,7 @@ export class FairShare {
     if (this.#total > this.#budget && isDue) this.#findLevel(nowMs);
   }
 
-  /** 0, or the ms until the party's share lets it go on. */
+  /** 0, or the ms until the party's share allows more. */
   waitMs(party: string, nowMs: number): number {
     this.#roll(nowMs);
     const mine = this.#parties.get(party);
@@ -94,7 +96,7 @@ export class FairShare {
     this.#findLevel(nowMs);
     const back = this.#level * windows;
     for (const [party, mine] of this.#parties) {
-      // What a party took beyond its share is made up for in the next windows.
+      // What a party took beyond its share is deducted from its next windows.
       mine.used = Math.max(0, mine.used - back);
       mine.refused = Math.max(0, mine.refused - back);
       mine.wanted = false;
@@ -103,7 +105,9 @@ export class FairShare {
     this.#total = 0;
   }
 
-  /** The level at which all that is asked for, cut off at it, is what there is. */
+  /**
+   * The level: if each party gets what it asks for, but at most this, all of the budget is used.
+   */
   #findLevel(nowMs: number): void {
     this.#levelMs = nowMs;
     const asked = [...this.#parties.values()]

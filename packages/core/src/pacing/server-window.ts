@@ -1,18 +1,18 @@
-// Owns: over how long a node's clients spread when they have to come back.
+// Owns: the reconnect window: the time over which a node's clients spread if they must come back.
 
 /**
- * Longest window that clients are told: beyond it a fleet is too small for its connections, and
- * waiting longer does not help.
+ * Longest window that clients are told. A fleet that needs more is too small for its connections,
+ * and waiting longer does not help.
  */
 export const SERVER_WINDOW_MS_MAX = 30 * 60_000;
 
 const HEADROOM = 1.3;
 
 /**
- * W = max(min, 1.3 N / A) in ms: clients that return at U(0, W) arrive at A / 1.3, so that one
- * attempt each is enough.
- * `handshakesPerSecond` is A of those who take the clients in, counted as set-ups per second; at
- * most 30 minutes.
+ * The window W = max(min, 1.3 N / A) in ms, at most 30 minutes, for N clients and the handshake
+ * rate A. Clients that return after a random time up to W arrive at A / 1.3 a second, so that one
+ * attempt each is enough. `handshakesPerSecond` is A: handshakes per second of the nodes that
+ * receive the clients.
  */
 export function serverWindowMs(
   connections: number,

@@ -29,8 +29,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `count` tokens if all of them are there; otherwise takes none and answers false. More
-   * than `burst` are never there.
+   * Takes `count` tokens if all of them are there; otherwise takes none and answers false. There
+   * are never more than `burst`.
    */
   take(nowMs: number, count = 1): boolean {
     this.refill(nowMs);
@@ -40,8 +40,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `count` tokens whether or not they are there; true when that leaves the bucket overdrawn:
-   * `waitMs` says how long it takes to make up for it.
+   * Takes `count` tokens even if they are not there. True if the bucket is overdrawn afterwards:
+   * `waitMs` says how long it takes to refill it.
    */
   charge(nowMs: number, count: number): boolean {
     this.refill(nowMs);
@@ -49,7 +49,7 @@ export class TokenBucket {
     return this.tokens + ROUNDING < 1;
   }
 
-  /** Ms until one token is there: 0 when it is, Infinity when none will come. */
+  /** Ms until one token is there: 0 if it is there, Infinity if none will come. */
   waitMs(nowMs: number): number {
     this.refill(nowMs);
     if (this.tokens + ROUNDING >= 1) return 0;
@@ -57,7 +57,7 @@ export class TokenBucket {
     return ((1 - this.tokens) * 1000) / this.rate.ratePerSecond;
   }
 
-  /** Goes on under another rate from now; tokens above the new burst are lost. */
+  /** Uses another rate from now on; tokens above the new burst are lost. */
   setRate(rate: BucketRate, nowMs: number): void {
     this.refill(nowMs);
     this.rate = rate;
@@ -78,7 +78,7 @@ export const createTokenBucket = (rate: BucketRate, nowMs: number): TokenBucket 
   new TokenBucket(rate, nowMs);
 
 /**
- * Sums of many small refills fall short of a whole token by rounding; a caller that waited `waitMs`
- * must get it.
+ * Rounding can leave the sum of many small refills just below a whole token. A caller that waited
+ * `waitMs` must still get it.
  */
 const ROUNDING = 1e-9;

@@ -1,10 +1,7 @@
 // Owns: reading every member of a channel, page by page.
 import type { PresenceMember, PresenceStore } from "../ports.ts";
 
-/**
- * All members by id. For whoever keeps or answers with all of them; limits.membersMax bounds their
- * number. Rejects with BrokerError.
- */
+/** All members by id; limits.membersMax bounds their number. Rejects with BrokerError. */
 export async function allMembers(
   presence: Pick<PresenceStore, "members">,
   channel: string,

@@ -1,5 +1,5 @@
-// Owns: this node's lease on its presence entries: asked for in time, and what follows when it ran
-// out.
+// Owns: this node's lease on its presence entries: it is renewed in time, and the node acts if it
+// ran out.
 
 import type { Observer } from "../observer.ts";
 import type { Clock, PresenceStore } from "../ports.ts";
@@ -33,7 +33,7 @@ export class Lease {
     this.#renewedMs = this.#askedMs;
   }
 
-  /** Asks again when a third of the lease is over. Called by the engine's sweep. */
+  /** Renews when a third of the lease is over. Called by the engine's sweep. */
   renewIfDue(nowMs: number): void {
     if ((nowMs - this.#askedMs) * 3 < this.#parts.settings().timeouts.presenceLeaseMs) return;
     this.#parts.background("lease", this.#renew(nowMs));
@@ -46,12 +46,12 @@ export class Lease {
     try {
       await broker.presence.renew(nodeId, timeouts.presenceLeaseMs);
     } catch {
-      // Out of reach: the next sweep asks again, long before the lease is over.
+      // The broker is out of reach: the next sweep asks again, long before the lease is over.
       this.#askedMs = Number.NEGATIVE_INFINITY;
       observer.leaseRenewed("failed");
       return;
     }
-    // It ran out meanwhile: the broker has ended this node's members.
+    // The lease ran out meanwhile: the broker has ended this node's members.
     const lapsed = clock.nowMs() - this.#renewedMs >= timeouts.presenceLeaseMs;
     this.#renewedMs = nowMs;
     observer.leaseRenewed(lapsed ? "late" : "ok");

@@ -28,15 +28,14 @@ export interface Watcher {
   enqueue(encoded: Encoded): void;
 }
 
-/** What was known of a member that changed; undefined: it was not there. */
+/** What was known of a member before it changed; undefined: it was not there. */
 export type Before = ReadonlyMap<string, PresenceMember | undefined>;
 
 /** What an entry adds to a frame besides its data and user, roughly. */
 const ENTRY_BYTES = 64;
 
 /**
- * Sends all members, each part when there is room for it; false when nobody wants the rest any
- * more.
+ * Sends all members, each part when there is room for it. False if nobody wants the rest any more.
  */
 export async function sendSnapshot(
   watcher: Watcher,
@@ -90,7 +89,7 @@ export function changes(
   return frames;
 }
 
-/** What somebody who knows `list` does not know of `members`, as `changes` takes it. */
+/** The differences between `list` and `members`, in the form that `changes` takes. */
 export function beforeOf(
   list: readonly PresenceMember[],
   members: ReadonlyMap<string, PresenceMember>,

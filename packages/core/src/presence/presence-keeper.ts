@@ -1,5 +1,5 @@
-// Owns: keeping what the broker knows of this node's members true, whatever calls fail (H7): no
-// ghost stays, nobody who is here is forgotten.
+// Owns: keeping the broker's list of this node's members true even if calls fail (H7). No member
+// stays listed after it left, and none that is here is forgotten.
 
 import type { Clock, PresenceStore, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
@@ -21,8 +21,8 @@ export interface KeeperNeeds {
 }
 
 /**
- * Leaves that wait to be repeated. Beyond, the oldest is given up: its member stays until this
- * node's lease ends.
+ * Most leaves that wait to be repeated. At the limit the oldest is dropped: its member stays until
+ * this node's lease ends.
  */
 const LEAVES_MAX = 10_000;
 const RETRY_FIRST_MS = 500;
@@ -58,8 +58,8 @@ export class PresenceKeeper {
   }
 
   /**
-   * Ends a membership after the grace. A call that fails is repeated: as long as this node renews
-   * its lease nobody else ends the entry.
+   * Ends a membership after the grace. A call that fails is repeated: while this node renews its
+   * lease, nobody else ends the entry.
    */
   leave(channel: string, connection: Connection, graceMs: number): void {
     const endsAtMs = this.#parts().clock.nowMs() + graceMs;
@@ -67,8 +67,8 @@ export class PresenceKeeper {
   }
 
   /**
-   * Enters those again who are here and whom the broker has forgotten: it lost its data, or this
-   * node's lease. Who is entered by another owner has moved.
+   * Enters again the members that are here and that the broker has forgotten, because it lost its
+   * data or this node's lease. A member that another owner entered has moved.
    */
   compare(): void {
     if (this.#comparing) {
@@ -80,9 +80,9 @@ export class PresenceKeeper {
   }
 
   /**
-   * Who is told to have left and is entered here has not: a node that stood still took the entry
-   * over with a request from before the member moved, and then lost the old connection. The member
-   * is entered again.
+   * The broker says that a member left, but it is entered here. This happens if a node stood still:
+   * with a request from before the member moved, it took the entry over, and then it lost the old
+   * connection. The member is entered again.
    */
   heardLeave(channel: string, member: string): void {
     const connection = this.#parts().sessions.get(member);
@@ -154,7 +154,7 @@ export class PresenceKeeper {
         connection.owner,
         this.#parts().settings().limits.membersMax,
       );
-      // It left while it was being entered: its leave may have come first.
+      // The member left while it was being entered: its leave may have come first.
       if (connection.entries?.has(channel) !== true) sessions.leavePresence(connection, channel);
     }
     this.#attempts = 0;

@@ -91,7 +91,7 @@ export function enter(
         });
       connection.send({ t: "ok", id: frame.id });
     };
-    // The claims changed while the schema was asked (H5).
+    // The claims changed while the schema was checked (H5).
     await (connection.identity === identity ? become() : permit(parts, request, become));
   };
   const request = { connection, action: "presence", rules } as const;
@@ -100,7 +100,7 @@ export function enter(
 }
 
 /**
- * A session that came back enters again what it had: as many channels as it may have are not
+ * A session that came back enters its channels again. Up to as many as it may have, these are not
  * counted as publishes.
  */
 function restores(connection: Connection): boolean {
@@ -109,7 +109,7 @@ function restores(connection: Connection): boolean {
   return true;
 }
 
-/** Refusals behind which the broker holds what it held before. */
+/** After these refusals the broker holds what it held before. */
 const NOTHING_DONE: ReadonlySet<BrokerErrorCode> = new Set(["full", "busy", "refused", "limit"]);
 
 async function becomeMember(
@@ -137,7 +137,7 @@ async function becomeMember(
       parts.settings().limits.membersMax,
     );
   } catch (error) {
-    // Otherwise the broker may have it all the same, and it must be ended with the connection.
+    // Otherwise the broker may have the entry anyway, and it must end with the connection.
     if (!(error instanceof BrokerError) || !NOTHING_DONE.has(error.code)) throw error;
     full = true;
     if (!known) connection.entries.delete(channel);
@@ -153,7 +153,7 @@ async function becomeMember(
     throw new Refused("permission_denied", `Cannot enter "${channel}": the permission ended`);
 }
 
-/** The limit on a channel's members is the broker's to keep; this one is the connection's. */
+/** This is the connection's limit. The broker enforces the limit on a channel's members. */
 function checkLimit(parts: LimitNeeds, connection: Connection): void {
   const max = parts.settings().limits.presencePerConnectionMax;
   if ((connection.entries?.size ?? 0) + (connection.watches?.size ?? 0) + connection.entering < max)
@@ -186,7 +186,7 @@ export function watch(
       `Cannot watch "${frame.ch}": the channel has no presence`,
     );
   const call = { connection, frame, rules };
-  // Again: a new snapshot, and no other place.
+  // A second watch gets a new snapshot and takes no further place.
   if (connection.watches?.has(frame.ch) === true)
     return watchWhenPermitted(parts, { ...call, taken: () => {} });
   checkLimit(parts, connection);
@@ -207,7 +207,7 @@ function watchWhenPermitted(
       await hub.opened;
       const watched = await hub.presenceRoom.watch(connection, isWanted);
       if (connection.phase === "ended") return hub.presenceRoom.unwatch(connection);
-      // The claims changed while the members were read (H5): the rules are asked again.
+      // The claims changed while the members were read (H5): the rules are checked again.
       if (!watched) return await watchWhenPermitted(parts, call);
       connection.watches ??= new Set();
       // A second watch is a new snapshot; the hub is held for the first.

@@ -25,7 +25,7 @@ export interface RoomNeeds {
 
 /** Pause after a reload that failed. */
 const RELOAD_MS = 1000;
-/** Changes kept while the snapshot is read; beyond, the snapshot is read again. */
+/** Most changes kept while the snapshot is read. If more come, the snapshot is read again. */
 const EARLY_MAX = 10_000;
 const READ_AGAIN_MAX = 3;
 
@@ -38,9 +38,9 @@ export class PresenceRoom {
   readonly #channel: string;
   readonly #ports: RoomNeeds;
   readonly #watchers = new Set<Watcher>();
-  /** Those to whom a snapshot is under way: one each. */
+  /** Watchers that are being sent a snapshot: one each. */
   readonly #snapshots = new Map<Watcher, Promise<boolean>>();
-  /** What watchers know whose snapshot took so long that it is old. */
+  /** What each watcher knows, if its snapshot took so long that it is out of date. */
   readonly #behind = new Map<Watcher, readonly PresenceMember[]>();
   /** Watchers that could not take the changes and get a new snapshot. */
   readonly #skipped = new Set<Watcher>();
@@ -52,7 +52,7 @@ export class PresenceRoom {
   #early: PresenceChange[] = [];
   /** Those that came during the last load. */
   #missed: PresenceChange[] = [];
-  /** What was known, when the gathering began, of each member that changed since. */
+  /** For each member that changed since the gathering began: what was known of it then. */
   #before: Map<string, PresenceMember | undefined> | undefined;
   #cancelTimer: (() => void) | undefined;
 
@@ -66,8 +66,8 @@ export class PresenceRoom {
   }
 
   /**
-   * Sends the snapshot, in parts as there is room for them, and then changes; false when nobody
-   * wants them any more. Needs the hub's subscription to stand. Rejects with BrokerError.
+   * Sends the snapshot, each part when there is room for it, and then changes. False if nobody
+   * wants them any more. The hub's subscription must exist. Rejects with BrokerError.
    */
   watch(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
     const before = this.#snapshots.get(watcher) ?? Promise.resolve(true);
@@ -146,8 +146,8 @@ export class PresenceRoom {
   }
 
   /**
-   * Reads the members again, after the broker was away, and tells what is different. Tries until it
-   * was read or nobody watches.
+   * Reads the members again after the broker was away, and tells the differences. Tries until it
+   * succeeds or nobody watches.
    */
   reload(): void {
     const known = this.#members;
@@ -166,7 +166,9 @@ export class PresenceRoom {
     this.#ports.background("presence reload", compare());
   }
 
-  /** What is known goes on being told, with what came in the meantime. */
+  /**
+   * Watchers are still told of changes from the known state, with those that came in the meantime.
+   */
   #reloadLater(known: Map<string, PresenceMember>): void {
     if (this.#watchers.size === 0 && this.#snapshots.size === 0) return;
     this.#members = known;
@@ -234,7 +236,7 @@ export class PresenceRoom {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const members = this.#members;
-    // They are being read: what is different then is told with the rest.
+    // The members are being read: the differences are told with the rest.
     if (members === undefined) return;
     const before = this.#before;
     this.#before = undefined;
@@ -250,7 +252,7 @@ export class PresenceRoom {
     for (const [watcher, list] of behind) this.#give([watcher], beforeOf(list, members), members);
   }
 
-  /** Each gets all of the changes, or is skipped. */
+  /** Each watcher gets all of the changes, or is skipped. */
   #give(watchers: readonly Watcher[], before: Before, members: Map<string, PresenceMember>): void {
     if (watchers.length === 0) return;
     const { chunkBytes, lagBytes } = this.#ports.settings().flow;

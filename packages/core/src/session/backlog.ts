@@ -1,17 +1,17 @@
-// Owns: what a connection sent that must wait, because its answers do not leave or a budget is
-// overdrawn; the transport is told to read no further.
+// Owns: messages of a connection that must wait, because its answers do not leave or a budget is
+// overdrawn. The transport is told to stop reading.
 import type { CodeName } from "@holdfast/protocol";
 import type { Item } from "../door.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 
-/** What holding back needs of the node. */
+/** What the backlog needs of the node. */
 export interface BacklogNeeds {
   readonly sessions: { end(connection: Connection, code: CodeName): void };
   settings(): Pick<NodeSettings, "limits">;
 }
 
-/** Who carries out what waited. Either may find that the rest must wait again. */
+/** Carries out what waited. Both may find that the rest must wait again. */
 export interface BacklogReader {
   message(connection: Connection, message: Read): void;
   rest(connection: Connection, begun: Begun): void;
@@ -27,7 +27,7 @@ export interface Read {
 export interface Begun {
   readonly items: readonly Item[];
   readonly next: number;
-  /** Over the rate of frames: ms after which the refused ones may come again. */
+  /** Set if it exceeds the rate of frames: ms after which the refused frames may come again. */
   readonly retryMs: number;
 }
 
@@ -45,19 +45,19 @@ export interface Held {
 
 /** Length that is held before the link is told to stop: until then an end is noticed at once. */
 const READ_AHEAD_LENGTH = 16 * 1024;
-/** What a transport may have read when it is told to stop, besides a message. */
+/** How much a transport may have read, besides one message, when it is told to stop. */
 const READ_ALREADY_LENGTH = 1024 * 1024;
 const OVERHEAD = 64;
-/** Short frames take this much more than their text. */
+/** Short frames take this many times the memory of their text. */
 const HELD_FACTOR = 4;
 
-/** With what each frame takes besides its text. */
+/** Length, with what each frame takes besides its text. */
 const lengthOf = ({ items, length }: Read): number => length + OVERHEAD * (1 + items.length);
 
 /**
  * A frame waits while the connection has no room for answers, and while one of its budgets is
  * overdrawn. So a client that does not read its answers, or asks for more than its share, slows
- * down itself alone.
+ * down only itself.
  */
 export class Backlog {
   readonly #parts: BacklogNeeds;
@@ -73,7 +73,10 @@ export class Backlog {
     return connection.phase === "open" && !connection.hasRoom();
   }
 
-  /** Keeps a message behind those that wait. A client that sends too much meanwhile is ended. */
+  /**
+   * Keeps a message behind those that wait. The connection of a client that sends too much
+   * meanwhile is ended.
+   */
   hold(connection: Connection, message: Read): void {
     const held = this.#heldOf(connection);
     held.messages.push(message);

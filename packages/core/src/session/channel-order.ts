@@ -31,8 +31,8 @@ export class ChannelOrder {
   }
 
   /**
-   * Runs the request behind those before it, within this call if there are none. Undefined when it
-   * has ended by then. `request` MUST NOT reject.
+   * Runs the request after those before it, within this call if there are none. Undefined if the
+   * request ended within this call. `request` MUST NOT reject.
    */
   run(
     request: () => Promise<void> | undefined,
@@ -68,7 +68,7 @@ export class ChannelOrder {
       : this.#tail.then(() => this.#untilAnswered());
   }
 
-  /** Every publish comes before or behind the request that waits: nobody gets a place meanwhile. */
+  /** Every publish comes before or after the request that waits: none gets a place meanwhile. */
   #untilAnswered(): Promise<void> | undefined {
     if (this.#places.length === 0) return undefined;
     return new Promise((resolve) => {

@@ -25,16 +25,16 @@ export type Phase = "opening" | "checking" | "open" | "ended";
 
 const NOBODY: Identity = {};
 /**
- * Longest message that several frames make together, in bytes, or in UTF-16 code units of text: the
- * specification lets clients refuse more than 4 MiB.
+ * Longest message of several frames, in bytes, or in UTF-16 code units of text: the specification
+ * lets clients refuse more than 4 MiB.
  */
 const MESSAGE_LENGTH_MAX = 1024 * 1024;
-/** Answers are charged in lots: small ones cost nothing. */
+/** Answers are charged when this many bytes have gathered: small ones cost nothing. */
 const CHARGE_FROM_BYTES = 4096;
 
 /**
- * One transport connection and what hangs on it. Fields are changed by the engine's parts; nothing
- * here decides.
+ * One transport connection and everything that belongs to it. The engine's parts change its fields;
+ * nothing here decides.
  */
 export class Connection implements Receiver {
   readonly link: Link;
@@ -58,7 +58,7 @@ export class Connection implements Receiver {
   windowToldMs = 0;
   /** The code it ended with; undefined while open and when the client left on its own. */
   endedWith: CodeName | undefined = undefined;
-  /** The client said bye: what it leaves behind is not kept for a return. */
+  /** The client said bye: nothing is kept for its return. */
   saidBye: "no" | "left" | "moved" = "no";
   /** An older connection of the same session that is open on purpose. */
   older: Connection | undefined = undefined;
@@ -90,7 +90,7 @@ export class Connection implements Receiver {
   waiting = 0;
   /** What waits (backlog.ts); undefined: what comes is carried out at once. */
   held: Held | undefined = undefined;
-  /** Whose share of the node it uses (shares.ts). */
+  /** The party whose share of the node it uses (shares.ts). */
   party = "";
   /** The channel that it last used and that the node did not carry. */
   lastChannel = "";
@@ -111,11 +111,11 @@ export class Connection implements Receiver {
    */
   subscribing = 0;
   entering = 0;
-  /** Channels that a session which came back may still enter whatever its rate of publishes. */
+  /** How many channels a session that came back may still enter without counting as publishes. */
   restores = 0;
   /** What came before `connected`. */
   early: Item[] | undefined = undefined;
-  /** Length of all messages until then. */
+  /** Length of all messages before `connected`. */
   earlyLength = 0;
 
   /** Length of what is in the outbox: bytes, or UTF-16 code units of text. */
@@ -225,7 +225,7 @@ export class Connection implements Receiver {
       : new Promise((resolve) => this.whenRoom(resolve));
   }
 
-  /** Keeps room for an answer in the making; the result gives it back, once. */
+  /** Keeps room for an answer that is being made; the result gives it back, once. */
   reserve(bytes: number): () => void {
     this.reserved += bytes;
     let isKept = true;
@@ -263,7 +263,9 @@ export function errFrame(
   };
 }
 
-/** Frames of one turn in parts that each fit a message; a larger frame has one of its own. */
+/**
+ * Frames of one turn in parts that each fit a message. A frame that is larger gets its own message.
+ */
 function* messagesOf(frames: readonly Encoded[]): Generator<readonly Encoded[]> {
   for (let from = 0, to = 0; from < frames.length; from = to) {
     let length = 0;

@@ -4,7 +4,7 @@ import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import { Refused } from "./refusal.ts";
 
-/** What waiting for the application takes. */
+/** What waiting for the application needs. */
 export interface WaitNeeds {
   readonly clock: Pick<Clock, "after">;
   readonly observer: Pick<Observer, "bug">;
@@ -12,8 +12,8 @@ export interface WaitNeeds {
 }
 
 /**
- * What the application answers, or `request_failed` when it takes longer than `timeouts.rpcMs`;
- * what it answers then is ignored.
+ * The application's answer, or `request_failed` if it takes longer than `timeouts.rpcMs`. A later
+ * answer is ignored.
  */
 export function inTime<T>(parts: WaitNeeds, what: string, answer: Promise<T>): Promise<T> {
   const { clock, settings, observer } = parts;

@@ -1,5 +1,5 @@
-// Owns: what comes in from connections: size, rate and order of messages, the first frame, and who
-// takes each of the others.
+// Owns: messages from connections: their size, rate and order, the first frame, and which part
+// handles each of the others.
 import type { ClientFrame } from "@holdfast/protocol";
 import type { Item } from "../door.ts";
 import type { Observer } from "../observer.ts";
@@ -19,7 +19,7 @@ const EARLY_FRAMES_MAX = 1024;
 /** Messages of full size that may wait for the answer to connect. */
 const EARLY_MESSAGES_MAX = 2;
 
-/** What taking in messages needs of the node. */
+/** What handling messages needs of the node. */
 export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
   readonly authenticator: PingNeeds["authenticator"] & RefreshNeeds["authenticator"];
   readonly clock: Clock;
@@ -30,7 +30,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
   background(what: string, work: Promise<unknown>): void;
 }
 
-/** Who takes the frames. */
+/** The parts that handle the frames. */
 export interface FrameTakers {
   readonly handshake: Pick<Handshake, "connect">;
   readonly requests: Pick<Requests, "handle" | "refuse" | "refuseUnread">;
@@ -79,7 +79,7 @@ export class Intake {
       if (i > next && this.#backlog.blocked(connection))
         return this.#backlog.holdRest(connection, { items, next: i, retryMs });
       const item = items[i] as Item;
-      // Before connected everything waits, bounded, and nothing is answered.
+      // Before `connected`, everything waits, within bounds, and nothing is answered.
       if (connection.phase !== "open") this.#item(connection, item);
       else if (isRelief(item)) {
         if (!gives(connection, item)) this.#parts.rates.useless(connection);
@@ -144,7 +144,7 @@ export class Intake {
     this.#parts.background("connect", connecting);
   }
 
-  /** Frames behind `connect` wait for its answer. */
+  /** Frames after `connect` wait for its answer. */
   #keepEarly(connection: Connection, item: Item): void {
     connection.early ??= [];
     if (connection.early.length >= EARLY_FRAMES_MAX)

@@ -4,8 +4,8 @@ const GROUPS = 8;
 const NETWORK_GROUPS = 4;
 
 /**
- * An IPv4 address as it is; of an IPv6 address its first 64 bits, because whoever has one address
- * has all of those (RFC 4291 section 2.5.4). Other text as it is.
+ * An IPv4 address as it is. The first 64 bits of an IPv6 address, because a peer that has one such
+ * address has all of them (RFC 4291 section 2.5.4). Other text as it is.
  */
 export function networkOf(address: string): string {
   if (!address.includes(":")) return address;

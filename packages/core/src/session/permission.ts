@@ -1,4 +1,4 @@
-// Owns: the checks that stand before every request on a channel: its name, its rules, the session's
+// Owns: the checks before every request on a channel: its name, its rules, the session's
 // permission.
 
 import type { ChannelAction, ChannelRules, Contract } from "@holdfast/contract";
@@ -15,7 +15,7 @@ export interface RulesNeeds {
   settings(): NodeSettings;
 }
 
-/** What asking for a permission takes. */
+/** What asking for a permission needs. */
 export interface PermitNeeds extends WaitNeeds {
   readonly sessions: { checkExpiry(connection: Connection): void };
 }
@@ -40,7 +40,7 @@ export function rulesOf(parts: RulesNeeds, channel: string): ChannelRules {
 }
 
 /**
- * Goes on with `then` if the session may; within this call unless the application's rule is
+ * Calls `then` if the session has the permission; within this call unless the application's rule is
  * asynchronous. Throws or rejects with `Refused`.
  */
 export function permit(
@@ -69,7 +69,7 @@ export function permit(
 }
 
 /**
- * Keeps a place for a request while it is under way, so that requests that overlap cannot pass a
+ * Keeps a place for a request while it is under way, so that overlapping requests cannot exceed a
  * limit together. `act` calls `taken` when it has what the place was kept for: from then on that
  * counts, and nothing is counted twice.
  */

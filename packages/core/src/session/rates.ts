@@ -8,13 +8,10 @@ import type { Connection } from "./connection.ts";
 import type { Roomy } from "./room.ts";
 import type { Shares } from "./shares.ts";
 
-/**
- * Refused requests after which a connection that goes on is closed: this many seconds' worth of its
- * frames.
- */
+/** A connection that does not stop is closed after this many seconds' worth of refused frames. */
 const FLOOD_SECONDS = 5;
 const BURST_MIN = 1;
-/** What a publication takes besides its data: a small one costs the broker as much. */
+/** Bytes that a publication takes besides its data: a small one costs the broker as much. */
 const PUBLISH_BYTES = 256;
 const SHARED_FROM_BYTES = 2048;
 const WAIT_MS_MAX = 60_000;
@@ -51,7 +48,7 @@ export class Rates {
     this.#refusalsMax = refusalsMaxOf(settings);
   }
 
-  /** New rates hold for the buckets that are made from now on. */
+  /** New rates apply to buckets that are made from now on. */
   configure(settings: NodeSettings): void {
     this.#rates = tableOf(settings);
     this.#refusalsMax = refusalsMaxOf(settings);
@@ -63,7 +60,7 @@ export class Rates {
     connection.frameBucket ??= createTokenBucket(this.#rates.frames, nowMs);
     const frames = connection.frameBucket;
     if (frames.take(nowMs, count)) {
-      // Not forgotten at once: what is refused comes in between what the rate allows.
+      // Not forgotten at once: refused requests come between those that the rate allows.
       connection.refusals = Math.max(0, connection.refusals - count);
       return 0;
     }
@@ -124,12 +121,15 @@ export class Rates {
     return ask(connection.rpcBucket, nowMs);
   }
 
-  /** Charges what was read of the connection. What is over makes the next frames wait. */
+  /**
+   * Charges the bytes that were read from the connection. If the budget is overdrawn, the next
+   * frames wait.
+   */
   received(connection: Connection, length: number): void {
     const nowMs = this.#clock.nowMs();
     connection.receivedBucket ??= createTokenBucket(this.#rates.receivedBytes, nowMs);
     if (connection.receivedBucket.charge(nowMs, length)) connection.overdrawn = true;
-    // Short messages are not worth the look: frames have a rate of their own.
+    // Short messages are not worth a check: frames have their own rate.
     if (length >= SHARED_FROM_BYTES) this.#charge(connection, "received", length);
   }
 
@@ -142,7 +142,7 @@ export class Rates {
     connection.answered = 0;
   }
 
-  /** 0, or ms until what the connection was charged is made up for. */
+  /** 0, or ms until the connection's budgets are no longer overdrawn. */
   overdrawnMs(connection: Roomy): number {
     if (!connection.overdrawn) return 0;
     const nowMs = this.#clock.nowMs();

@@ -3,8 +3,7 @@ import type { CodeName } from "@holdfast/protocol";
 import { BrokerError } from "../ports.ts";
 
 /**
- * Why a request is not carried out. Thrown inside request handlers and turned into the answer in
- * one place.
+ * Why a request is not carried out. Request handlers throw it; one place turns it into the answer.
  */
 export class Refused {
   readonly code: CodeName;
@@ -24,7 +23,7 @@ export class Refused {
   }
 }
 
-/** What a client may know of a failure. Text of unexpected errors stays here. */
+/** What a client may know of a failure. The text of an unexpected error is not sent. */
 export function asRefused(error: unknown): Refused {
   if (error instanceof Refused) return error;
   if (!(error instanceof BrokerError))
@@ -62,7 +61,7 @@ export function asRefused(error: unknown): Refused {
   }
 }
 
-/** Pause before what a broker refused is tried again. */
+/** Pause before a request that the broker refused is tried again. */
 const BROKER_RETRY_MS = 1000;
 /** What a party has fades over the retention of its channels. */
 const SHARE_RETRY_MS = 5000;

@@ -1,5 +1,5 @@
-// Owns: which requests only give something back. They are never refused for a rate, nor because
-// others wait: refusing them would keep what they would free.
+// Owns: which requests only give something back. They are never refused because of a rate, or
+// because others wait: a refusal would keep what they would free.
 import type { ClientFrame } from "@holdfast/protocol";
 import type { Item } from "../door.ts";
 import type { Connection } from "./connection.ts";
@@ -14,7 +14,7 @@ export const isRelief = (item: Item): item is ReliefFrame =>
 
 /**
  * Whether the connection has what the request gives back. Such requests cost nothing: what they end
- * was paid for when it began.
+ * was counted when it began.
  */
 export function gives(connection: Connection, frame: ReliefFrame): boolean {
   switch (frame.t) {

@@ -48,7 +48,7 @@ export type RequestNeeds = PublishNeeds &
  */
 const WAITING_MAX = 1000;
 
-/** What makes the node, or its broker, know a channel. */
+/** Requests that make the node, or its broker, know a channel. */
 const MAKES_KNOWN: ReadonlySet<ChannelFrame["t"]> = new Set<ChannelFrame["t"]>([
   "subscribe",
   "publish",
@@ -71,7 +71,9 @@ export class Requests {
     else this.#inOrder(connection, frame, (send) => this.#carryOut(connection, frame, send));
   }
 
-  /** A channel that the node does not carry yet counts towards the share of who names it. */
+  /**
+   * A channel that the node does not carry yet counts towards the share of the party that names it.
+   */
   #checkChannel(connection: Connection, frame: ChannelFrame): void {
     if (connection.lastChannel === frame.ch || this.#parts.hubs.get(frame.ch) !== undefined) return;
     const retryMs = this.#parts.rates.channel(connection, frame.ch);
@@ -108,7 +110,7 @@ export class Requests {
   }
 
   /**
-   * Runs the request behind those that wait on the same channel. Without any it runs, and often
+   * Runs the request behind those that wait on the same channel. If none waits, it runs, and often
    * ends, within this call.
    */
   #inOrder(
@@ -141,8 +143,8 @@ export class Requests {
   }
 
   /**
-   * Too many requests wait: this one is refused, unless it gives something back. Those are few, for
-   * there is little to give back; a connection that sends many more ends.
+   * Too many requests wait: this one is refused, unless it gives something back. A connection has
+   * little to give back, so these are few; a connection that sends many more ends.
    */
   #mayWait(connection: Connection, frame: ChannelFrame, max: number): boolean {
     if (!isRelief(frame)) {

@@ -1,7 +1,7 @@
-// Owns: which resume tokens are no longer good although their signature is.
+// Owns: which resume tokens are refused although their signature is valid.
 import type { Clock } from "../ports.ts";
 
-/** Entries kept; at the limit the oldest goes, which is the one whose tokens expire first. */
+/** Most entries kept. At the limit the oldest is dropped: its tokens expire first. */
 const ENTRIES_MAX = 10_000;
 
 /**

@@ -7,7 +7,7 @@ export interface RoomNeeds {
   readonly clock: Pick<Clock, "after" | "defer">;
   /** Unsent bytes above which nothing more is answered. */
   roomBytes(): number;
-  /** 0, or ms until the connection's budgets are made up for. */
+  /** 0, or ms until the connection's budgets are no longer overdrawn. */
   overdrawnMs(connection: Roomy): number;
   /** A wait begins. */
   waits(why: "room" | "budget"): void;
@@ -27,7 +27,7 @@ export interface Roomy {
   readonly outLength: number;
   /** Requests under way: each will have an answer. */
   readonly waiting: number;
-  /** Bytes kept free for answers in the making that are large. */
+  /** Bytes kept free for large answers that are being made. */
   readonly reserved: number;
   /** One of the connection's budgets may be overdrawn. */
   overdrawn: boolean;
@@ -60,8 +60,9 @@ function hasSpace(connection: Roomy, needs: RoomNeeds): boolean {
 }
 
 /**
- * Runs `then` when the connection has room, one after the other in the order of the calls, or when
- * it has ended: `then` MUST look. At once if there is room and nobody waits.
+ * Runs `then` when the connection has room, one after the other in the order of the calls. At once
+ * if there is room and nobody waits. Also runs `then` when the connection has ended: `then` MUST
+ * check which it is.
  */
 export function whenRoom(connection: Roomy, needs: RoomNeeds, then: () => void): void {
   if (connection.phase === "ended") return then();
@@ -72,7 +73,7 @@ export function whenRoom(connection: Roomy, needs: RoomNeeds, then: () => void):
   lookLater(connection, needs);
 }
 
-/** Nobody looks within a flush: whoever waited may enqueue more, or end the connection. */
+/** Not called within a flush: those that waited may enqueue more, or end the connection. */
 function lookLater(connection: Roomy, needs: RoomNeeds): void {
   const look = (): void => lookNow(connection, needs);
   if (hasSpace(connection, needs)) {

@@ -42,7 +42,7 @@ export function answerPing(
   connection.send({ t: "pong", id, time, windowMs, ...resume });
 }
 
-/** Takes a new token of the same user; what its claims no longer allow ends. */
+/** Accepts a new token of the same user. Whatever its claims no longer allow is ended. */
 export async function refresh(
   parts: RefreshNeeds,
   connection: Connection,
@@ -76,7 +76,7 @@ export async function refresh(
     );
   }
   connection.identity = verified.identity;
-  // The next pong brings a resume token that knows of it.
+  // The next pong brings a resume token with the new identity.
   connection.resumeIssuedMs = Number.NEGATIVE_INFINITY;
   sessions.armExpiry(connection);
   const { expiresAtMs } = connection.identity;

@@ -158,7 +158,7 @@ export class Sessions {
     if (this.endIfExpired(connection)) throw new Refused("permission_denied", "The token expired");
   }
 
-  /** Ends the connection if its token is over by the wall clock; true then. */
+  /** Ends the connection, and answers true, if its token has expired by the wall clock. */
   endIfExpired(connection: Connection): boolean {
     const { expiresAtMs } = connection.identity;
     if (expiresAtMs === undefined || expiresAtMs > this.#parts().clock.wallMs()) return false;
@@ -168,7 +168,7 @@ export class Sessions {
 
   // ---- ending ----
 
-  /** Says goodbye, closes, and lets go of everything at once; a peer that does not close is cut. */
+  /** Says goodbye, closes, and releases everything at once. A peer that does not close is cut. */
   end(connection: Connection, code: CodeName, farewell: Farewell = {}): void {
     // Flushing below may find the queue over its limit, which would end the connection again.
     if (connection.phase === "ended" || connection.endedWith !== undefined) return;
@@ -279,8 +279,8 @@ export class Sessions {
   }
 
   /**
-   * The entry goes at once when the client left on purpose; otherwise it stays for the grace time,
-   * or with whoever entered it again (H7).
+   * The entry is removed at once if the client left on purpose. Otherwise it stays for the grace
+   * time, or with the connection that entered it again (H7).
    */
   leavePresence(connection: Connection, channel: string): void {
     const { presenceKeeper, settings } = this.#parts();
@@ -290,8 +290,8 @@ export class Sessions {
   }
 
   /**
-   * Ends what the session's claims no longer allow, each as soon as its rule says so; a rule that
-   * does not answer in time allows nothing.
+   * Ends whatever the session's claims no longer allow, each as soon as its rule says so. A rule
+   * that does not answer in time allows nothing.
    */
   async recheckPermissions(connection: Connection): Promise<void> {
     const subscribed = [...(connection.subscriptions?.keys() ?? [])];
@@ -339,7 +339,10 @@ export class Sessions {
   }
 }
 
-/** Nothing that waits is carried out; whoever waits for room hears that there will be none. */
+/**
+ * Requests that wait are not carried out. Those that wait for room are told that there will be
+ * none.
+ */
 function letGo(connection: Connection): void {
   const { held, roomWaiters } = connection;
   connection.held = undefined;

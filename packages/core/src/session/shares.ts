@@ -1,13 +1,16 @@
-// Owns: what a node can take in a second, and the shares of users and addresses in it.
+// Owns: a node's budgets for each second, and the shares of users and addresses in them.
 import type { Shared } from "../observer.ts";
 import { FairShare } from "../pacing/fair-share.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import { networkOf } from "./network-of.ts";
 
-/** What admission takes of A, less a little, so that its queue stays empty for who has a share. */
+/**
+ * The part of the handshake rate (A) that admission uses, less a little: so its queue stays empty
+ * for parties within their share.
+ */
 const ADMITTED_SHARE = 0.75;
-/** As long as admission's bucket is deep: what a share allows at once, the bucket has. */
+/** As long as admission's bucket is deep. So the bucket holds whatever a share allows at once. */
 const HANDSHAKES_MS = 200;
 
 export class Shares {
@@ -28,7 +31,7 @@ export class Shares {
     };
   }
 
-  /** The settings, and the set-ups a second that the node can take, of now. */
+  /** The current settings, and the handshakes a second that the node can take now. */
   configure(settings: NodeSettings, handshakesPerSecond: number): void {
     for (const [what, rate] of Object.entries(ratesOf(settings, handshakesPerSecond)))
       this.#shares[what as Shared].setRate(rate);
@@ -40,8 +43,8 @@ export class Shares {
 }
 
 /**
- * Whose share a connection uses: its user's, or, of an anonymous one and before it is known, its
- * address's.
+ * The party whose share a connection uses: its user, or its address if it is anonymous or not known
+ * yet.
  */
 export function partyOf({ identity, link }: Pick<Connection, "identity" | "link">): string {
   return identity.user === undefined ? `a:${networkOf(link.address)}` : `u:${identity.user}`;

@@ -1,5 +1,5 @@
-// Owns: a map for what most connections have one of: the first entry lies in the object itself, a
-// table is made for the second.
+// Owns: a map for things of which most connections have one. The object itself holds the first
+// entry; a table is made for the second.
 
 /**
  * As `Map`, in the order of insertion, but a map of one entry costs about 60 bytes and not 300.

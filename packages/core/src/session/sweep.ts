@@ -1,5 +1,5 @@
-// Owns: what is looked at once a second: connections that say nothing, are late, expired or slow,
-// and what nobody needs any more.
+// Owns: the checks once a second: connections that are silent, late, expired or slow, and things
+// that nobody needs any more.
 
 import type { Flow } from "../channel/backpressure.ts";
 import type { Observer } from "../observer.ts";
@@ -23,7 +23,7 @@ export interface SweepNeeds {
 
 export class Sweep {
   readonly #parts: SweepNeeds;
-  /** What else is due each second. */
+  /** What else to do each second. */
   readonly #tasks: readonly ((nowMs: number) => void)[];
   #cancel: () => void = () => {};
 
@@ -67,7 +67,8 @@ export class Sweep {
       connection.link.ping?.();
     }
     if (silentMs > timeouts.idleMs && hadTime) sessions.end(connection, "idle_timeout");
-    // Besides its timer: a wall clock that was set right brings expiries forward.
+    // In addition to its timer: if the wall clock was corrected, tokens can expire earlier than the
+    // timer.
     else if (!sessions.endIfExpired(connection)) flow.check(connection, nowMs);
   }
 
