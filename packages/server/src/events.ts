@@ -1,12 +1,12 @@
-// Owns: every event of a node that is worth a line in the log: one function for each. No payloads,
-// no tokens.
+// Owns: every event of a node that gets a line in the log: one function for each. No payloads, no
+// tokens.
 import type { DrainProgress, Observer } from "@holdfast/core";
 import type { Logger } from "./log/index.ts";
 import type { ServerRecorder } from "./metrics/index.ts";
 
 /**
- * What a node tells its log. Names of events are the functions' in snake_case; noisy ones are held
- * back by the logger.
+ * What a node tells its log. The names of events are the functions' names in snake_case. The logger
+ * limits noisy ones.
  */
 export type ServerEvents = ReturnType<typeof createEvents>;
 
@@ -19,15 +19,15 @@ export function createEvents(log: Logger) {
       log.info("node_listening", fields),
     /**
      * Channel patterns and RPCs, those of the configuration included. A contract that is refused is
-     * a StartError: whoever starts the node tells it.
+     * a StartError: the program that starts the node reports it.
      */
     contractLoaded: (fields: { channels: number; rpcs: number }) =>
       log.info("contract_loaded", fields),
     readinessChanged: (fields: { ready: boolean; reasons: readonly string[] }) =>
       log.info("readiness_changed", fields),
     /**
-     * Whoever ordered it: a signal, the API, another node. `deadlineInMs` counts the delay before
-     * it.
+     * Ordered by a signal, by the API or by another node. `deadlineInMs` includes the delay before
+     * the drain.
      */
     drainStarted: (fields: { connections: number; deadlineInMs: number }) =>
       log.info("drain_started", fields),
@@ -49,7 +49,7 @@ export function createEvents(log: Logger) {
     /** Before it was a WebSocket. `origin`: the page that was refused. */
     socketRefused: (fields: { reason: string; address: string; origin?: string; host?: string }) =>
       log.warn("socket_refused", fields),
-    /** Everybody behind the peer has its address, and shares its limits. */
+    /** All clients behind the peer have its address, and share its limits. */
     forwardedUnread: (fields: { reason: string; peer: string; note: string }) =>
       log.warn("forwarded_unread", fields),
     clientLost: (fields: { lost: number; undeclared: number; gaps: number }) =>
@@ -84,7 +84,7 @@ export function createEvents(log: Logger) {
 /** Stalls of at least this many ms are logged. */
 const STALL_MS = 500;
 
-/** Told of event-loop lag samples; logs the bad ones. */
+/** Gets event-loop lag samples and logs the bad ones. */
 export function stallWatcher(events: Pick<ServerEvents, "eventLoopStalled">): (ms: number) => void {
   return (ms) => {
     if (ms >= STALL_MS) events.eventLoopStalled({ ms: Math.round(ms) });
@@ -96,7 +96,7 @@ const UNREAD = {
   unreadable: "what it says of a client is no address",
 } as const;
 
-/** Counts what proxies say in vain, and logs the first of each kind: anyone can send it. */
+/** Counts proxy headers that are ignored, and logs the first of each kind: anyone can send them. */
 export function unreadListener(
   recorder: Pick<ServerRecorder, "forwardedUnread">,
   events: Pick<ServerEvents, "forwardedUnread">,
@@ -111,8 +111,8 @@ export function unreadListener(
 }
 
 /**
- * An observer that counts with `metrics` and logs what deserves a line. The hot calls go to
- * `metrics` alone.
+ * An observer that counts with `metrics` and logs the events that get a line. Hot calls go only to
+ * `metrics`.
  */
 export function createObserver(metrics: Observer, events: ServerEvents): Observer {
   return {

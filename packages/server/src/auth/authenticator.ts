@@ -22,9 +22,9 @@ export interface JwtOptions {
   /** PEM, JWK or JWK set texts for RS256, ES256 and EdDSA. */
   readonly publicKeys?: readonly string[];
   readonly jwks?: JwksOptions;
-  /** Default: those that the given keys can serve. */
+  /** Default: the algorithms that the given keys can verify. */
   readonly algorithms?: readonly JwtAlgorithm[];
-  /** Any of these. Absent: not checked. */
+  /** A token must have one of these. Absent: not checked. */
   readonly issuer?: string | readonly string[];
   readonly audience?: string | readonly string[];
   /** Default 5 seconds; at most 5 minutes. */
@@ -47,8 +47,8 @@ const LEEWAY_MS_MAX = 300_000;
 
 /**
  * Checks every setting at once (throws AuthConfigError) and returns an Authenticator that never
- * throws for what a client sent. A JWKS endpoint that fails gives `try_later`; tokens whose key is
- * known go on being checked.
+ * throws for what a client sent. If a JWKS endpoint fails, tokens whose key is known are still
+ * checked; others get `try_later`.
  */
 export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
   const { anonymous, clock = { wallMs: Date.now, nowMs: () => performance.now() } } = options;

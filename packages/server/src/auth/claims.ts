@@ -3,7 +3,7 @@ import type { Capability, ChannelAction, Identity } from "@holdfast/contract";
 import { CHANNEL_LENGTH_CEILING } from "@holdfast/protocol";
 
 /**
- * Bounds on claims. An identity travels inside resume tokens, so the sum keeps those under the
+ * Bounds on claims. Resume tokens carry the identity: the bound on the sum keeps them under the
  * protocol's token limit.
  */
 export const CLAIM_LIMITS = {
@@ -24,9 +24,9 @@ export type ClaimsResult =
   | { readonly ok: false; readonly message: string };
 
 /**
- * Identity from verified claims `sub`, `exp` (seconds), `info`, `caps`. `exp` is lengthened by the
- * leeway that the verification allowed, so that an accepted token is never over at once. Messages
- * name the claim, never its value.
+ * Identity from verified claims `sub`, `exp` (seconds), `info`, `caps`. The leeway of the
+ * verification is added to `exp`, so that an accepted token never expires at once. Messages name
+ * the claim, never its value.
  */
 export function identityFromClaims(
   claims: Readonly<Record<string, unknown>>,

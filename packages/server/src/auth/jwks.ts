@@ -38,14 +38,16 @@ const KEYS_MAX = 100;
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 const CACHE_MS = { fallback: 300_000, min: 60_000, max: 900_000 };
-/** Key ids that were asked for and not found, or withdrawn; the oldest is forgotten first. */
+/**
+ * Most key ids remembered that were not found, or were withdrawn. The oldest is forgotten first.
+ */
 const REMEMBERED_MAX = 256;
 
 interface KeySet {
   readonly local: ReturnType<typeof createLocalJWKSet>;
   readonly ids: ReadonlySet<string>;
   readonly size: number;
-  /** How long a cache may go on showing this set. */
+  /** How long a cache may still show this set. */
   readonly cacheMs: number;
 }
 
@@ -97,7 +99,8 @@ class Source implements JwksSource {
   }
 
   /**
-   * No key of the set verifies the token. A newer set may; until one can be had nobody is refused.
+   * No key of the set verifies the token. A newer set may have such a key: until one can be
+   * fetched, no token is refused for this.
    */
   async #askAgain(
     hint: KeyHint,
@@ -129,9 +132,7 @@ class Source implements JwksSource {
     };
   }
 
-  /**
-   * When its key was first missed. A miss is forgotten after twice the time for which it counts.
-   */
+  /** When a key was first missed. A miss is forgotten after twice the time for which it counts. */
   #firstMiss(miss: string, asked: Asked, graceMs: number): Asked {
     const keptMs = 2 * Math.max(graceMs, this.#options.cooldownMs);
     const known = this.#misses.get(miss);

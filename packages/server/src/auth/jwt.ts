@@ -33,13 +33,16 @@ interface Checker {
   readonly wallMs: () => number;
 }
 
-/** A token that begins to hold within this time is waited for: issuers' clocks differ from ours. */
+/**
+ * If a token becomes valid within this time, the check waits for it: issuers' clocks differ from
+ * ours.
+ */
 const NOT_YET_MS_MAX = 60_000;
 
 /**
- * Checks a compact JWS. The header is believed only as far as the allow-list goes, and `find` hands
- * out keys by kind, so that a public key never verifies an HMAC. `iat` is not compared with the
- * clock (RFC 7519 section 4.1.6). Never rejects; messages hold nothing of the token.
+ * Checks a compact JWS. The header's algorithm must be in the allow-list, and `find` chooses keys
+ * by kind, so that a public key never verifies an HMAC. `iat` is not compared with the clock (RFC
+ * 7519 section 4.1.6). Never rejects; messages hold nothing of the token.
  */
 export async function verifyToken(
   token: string,
@@ -100,7 +103,7 @@ function readHint(token: string, algorithms: readonly JwtAlgorithm[]): KeyHint |
     : "unusable key id";
 }
 
-/** Only a signature that another key may have made goes on to the next. */
+/** The next key is tried only if another key may have made the signature. */
 async function verifyWithAny(
   token: string,
   keys: readonly VerificationKey[],
@@ -141,7 +144,7 @@ async function verifyWith(
   }
 }
 
-/** Our own words: jose's errors may carry claims. */
+/** Our own texts: jose's errors may carry claims. */
 function claimFault(
   { claim, reason, payload }: errors.JWTClaimValidationFailed,
   { leewayMs }: TokenRules,

@@ -1,4 +1,4 @@
-// Owns: the keys that verify tokens and which of them a token may be checked with.
+// Owns: the keys that verify tokens, and which of them may check a given token.
 import { createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { type CryptoKey, createLocalJWKSet, errors, type JWK } from "jose";
 import { AuthConfigError } from "./config-error.ts";
@@ -10,7 +10,7 @@ export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 /** RFC 7518 section 3.2: as many bytes as the hash has. */
 const HMAC_SECRET_BYTES_MIN = 32;
 const RSA_BITS_MIN = 2048;
-/** Keys tried for one token at most: a token without a key id must not buy unbounded work. */
+/** Most keys tried for one token: a token without a key id must not cause unbounded work. */
 export const CANDIDATES_MAX = 8;
 export const STATIC_KEYS_MAX = 32;
 
@@ -32,7 +32,7 @@ export type Otherwise =
   | { readonly kind: "refuse" }
   /** The key that the header names is no longer in use: a fresh token has another one. */
   | { readonly kind: "withdrawn" }
-  /** Whether there is such a key cannot be told now. */
+  /** The node cannot know now whether there is such a key. */
   | { readonly kind: "later"; readonly message: string; readonly retryMs: number }
   /** Looks once more, for newer keys. */
   | { readonly kind: "again"; readonly again: () => Promise<KeyLookup> };
@@ -55,8 +55,8 @@ export function secretKeys(secrets: readonly string[]): readonly KeyObject[] {
 
 /**
  * Public keys given as PEM (a key or a certificate), as a JWK, or as a list or set of JWKs (JSON
- * text). Private and symmetric keys are refused: a node that checks tokens has no business with
- * what signs them.
+ * text). Private and symmetric keys are refused: a node that checks tokens must not have the key
+ * that signs them.
  */
 export function publicKeys(
   texts: readonly string[],

@@ -2,8 +2,7 @@
 import type { LogLevel, LogLine } from "./logger.ts";
 
 /**
- * `{"time":...,"level":...,"event":...}` and the fields behind; those three cannot be overwritten
- * by a field.
+ * `{"time":...,"level":...,"event":...}`, then the fields. A field cannot overwrite those three.
  */
 export function formatJson({ timeMs, level, event, fields }: LogLine): string {
   const { time: _time, level: _level, event: _event, ...rest } = fields;
@@ -66,16 +65,13 @@ function errorChain({ name, code, message, cause }: WrittenError): string {
   return isError(cause) ? `${own} <- ${errorChain(cause)}` : own;
 }
 
-/** A word stands as it is, everything else as JSON. */
+/** A word is written as it is, everything else as JSON. */
 function plain(value: unknown): string {
   if (typeof value === "string" && /^[\w.:/@+-]+$/.test(value)) return value;
   return printable(JSON.stringify(value) ?? "");
 }
 
-/**
- * Control characters, also the C1 range and the ones that turn the direction of text, become
- * escapes.
- */
+/** Escapes control characters, the C1 range, and characters that change the direction of text. */
 function printable(text: string): string {
   return text.replace(
     /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu,

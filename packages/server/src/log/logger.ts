@@ -27,11 +27,11 @@ export interface Logger {
   /** A logger whose lines carry these fields as well. Shares the limits. */
   with(fields: LogFields): Logger;
   /**
-   * Tells of every line held back from now on, whoever's it was; for metrics. At most 16 listeners;
-   * further ones are not told.
+   * Calls the listener for every line that is suppressed from now on, by any logger that shares the
+   * limits; for metrics. At most 16 listeners; further ones are not called.
    */
   onSuppressed(listener: () => void): void;
-  /** Writes the counts of lines that were held back. For the end of a program. */
+  /** Writes the counts of suppressed lines. For the end of a program. */
   flush(): void;
 }
 
@@ -59,7 +59,7 @@ export interface LogClock {
 }
 
 const LISTENERS_MAX = 16;
-/** Event names that are counted on their own; further ones share one count. */
+/** Most event names that have their own count; further ones share one count. */
 const EVENTS_MAX = 256;
 
 /** A logger. Its methods never throw. */
@@ -81,7 +81,7 @@ export function createLogger(options: LoggerOptions): Logger {
         }),
       );
     } catch {
-      // A log that cannot be written must not stop what it tells of.
+      // If the log cannot be written, the program must still run.
     }
   };
   const gate = createGate(limit, clock, (event, count) =>
@@ -116,8 +116,8 @@ interface Count {
 }
 
 /**
- * Counts lines by event in fixed windows; each window with lines held back is told once, at its
- * end.
+ * Counts lines by event in fixed windows. Each window with suppressed lines is reported once, at
+ * its end.
  */
 function createGate(
   limit: { linesMax: number; windowMs: number },
@@ -144,7 +144,7 @@ function createGate(
         count.written += 1;
         return true;
       }
-      // One timer for each event and window, started by the first line held back.
+      // One timer for each event and window, started by the first suppressed line.
       if (count.suppressed === 0)
         clock.after(limit.windowMs - (nowMs - count.startedAtMs), () => report(name, count));
       count.suppressed += 1;
@@ -159,6 +159,6 @@ function createGate(
 const systemClock: LogClock = {
   wallMs: () => Date.now(),
   nowMs: () => performance.now(),
-  // A held-back count must not keep a program alive; flush writes it at the end.
+  // A count of suppressed lines must not keep a program alive; flush writes it at the end.
   after: (delayMs, task) => void setTimeout(task, delayMs).unref(),
 };

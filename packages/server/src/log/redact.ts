@@ -1,7 +1,7 @@
-// Owns: what may stand in a log line. Pure: fields in, plain JSON values out, bounded and without
+// Owns: what a log line may contain. Pure: fields in, plain JSON values out, bounded and without
 // secrets.
 
-/** Bounds on one line. What is over is cut, and says so. */
+/** Bounds on one line. What exceeds a bound is cut, and the line says so. */
 export const LINE_LIMITS = {
   textLengthMax: 2048,
   listLengthMax: 20,
@@ -16,8 +16,8 @@ export const HIDDEN = "[hidden]";
 const SECRET_NAME =
   /(^|[a-z0-9]|[._-])(tokens?|secrets?|passwords?|authorization|cookies?|payloads?|resume|credentials?|api_?keys?)$/i;
 const SECRET_NAMES = new Set(["key", "keys", "data", "body", "b", "d", "info", "caps", "claims"]);
-// By shape: JWTs, resume tokens, bearer headers, and user info in URLs, wherever they turn up (also
-// in an error's text).
+// By shape: JWTs, resume tokens, bearer headers, and user info in URLs, in any text (also an
+// error's).
 const SECRET_TEXT =
   /\beyJ[\w-]{6,}(?:\.[\w-]*){1,4}|\bhf1\.[\w-]+(?:\.[\w-]*)?|\bbearer\s+[^\s"',;]+|(?<=:\/\/)[^\s/@:]*:[^\s/@]+(?=@)/gi;
 

@@ -1,7 +1,6 @@
-// Owns: where figures are gathered between scrapes: plain numbers, turned into prom-client's form
-// only when asked.
-// A prom-client child costs a label hash for each increment; a cell that the caller holds costs an
-// addition.
+// Owns: the figures between scrapes: plain numbers, turned into prom-client's form only for a
+// scrape. A prom-client child costs a label hash for each increment; a cell that the caller holds
+// costs an addition.
 
 /** One number of a metric. */
 export interface Cell {
@@ -16,8 +15,8 @@ export interface Sample {
 }
 
 /**
- * A metric's cells by their labels' values, made when first asked for. At most `cellsMax`; beyond,
- * the last label says `other`.
+ * A metric's cells by their labels' values, made when first asked for. At most `cellsMax`; for
+ * further values the last label says `other`.
  */
 export interface Family<C> {
   /** `values` in the order of the label names. */

@@ -22,7 +22,7 @@ export function startEventLoopSampler(onLag: (ms: number) => void): EventLoopSam
   const timer = setInterval(() => {
     const nowMs = performance.now();
     const lagMs = Math.max(0, nowMs - dueMs);
-    // From now, not from when it was due: one stall is one late sample, not a row of them.
+    // Counted from now, not from the planned time: one stall is one late sample, not a row of them.
     dueMs = nowMs + SAMPLE_MS;
     if (nowMs >= windowEndMs) {
       worstBefore = worst;

@@ -23,7 +23,7 @@ const LIFETIME_BOUNDS_MS = [1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 
 );
 const SIZE_BOUNDS = [0, 1, 5, 10, 50, 100, 500, 1_000, 5_000, 10_000];
 
-/** Methods and places that get a label of their own. */
+/** Most methods and places that get their own label. */
 const CELLS_MAX: { readonly [N in MetricName]?: number } = {
   holdfast_rpcs_total: 2_000,
   holdfast_rpc_seconds: 200,

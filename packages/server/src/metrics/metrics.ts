@@ -9,15 +9,15 @@ export interface MetricsOptions {
   readonly node: string;
   readonly revision: string;
   readonly version: string;
-  /** A registry of its own when absent; never the global one. */
+  /** If absent, a new registry; never the global one. */
   readonly registry?: Registry;
 }
 
-/** What the server's own parts tell. Methods never throw. */
+/** Events of the server's own parts. Methods never throw. */
 export interface ServerRecorder {
   socketRefused(reason: "full" | "origin" | "not_websocket" | "upgrade_failed"): void;
   forwardedUnread(reason: "untrusted" | "unreadable"): void;
-  /** `route` is the operation's name, undefined for a path that is none. */
+  /** `route` is the operation's name; undefined for a path that is no operation. */
   httpRequest(route: string | undefined, status: number, ms: number): void;
   streamOpened(route: string): void;
   streamBytes(route: string, bytes: number): void;
@@ -40,7 +40,7 @@ export interface MetricsSources {
   /** What the broker holds, as last known. */
   readonly brokerUsage?: () => BrokerUsage | undefined;
   readonly connectionsMax?: number;
-  /** When the public listener's certificate ends, in ms since 1970. */
+  /** When the public listener's certificate expires, in ms since 1970. */
   readonly certificateEndsMs?: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export interface Metrics {
   readonly observer: Observer;
   readonly recorder: ServerRecorder;
   readonly registry: Registry;
-  /** Names what is read at each scrape; before it, those figures are 0. */
+  /** Sets the source of the figures that are read at each scrape. Before this call they are 0. */
   bind(sources: MetricsSources): void;
   /** The exposition in Prometheus' text format. */
   render(): Promise<{ readonly contentType: string; readonly text: string }>;

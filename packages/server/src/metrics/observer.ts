@@ -88,7 +88,7 @@ const REPORTED = {
   undeclared: "holdfast_client_undeclared_total",
 } as const satisfies Partial<Record<keyof ExperienceCounts, MetricName>>;
 
-/** A client's own figures: one that lies can add no more than this with each report. */
+/** Bounds on a client's own figures: a false report can add no more than this. */
 const REPORTED_MAX = 1e6;
 const bounded = (value: number): number => (value > 0 ? Math.min(value, REPORTED_MAX) : 0);
 

@@ -72,7 +72,7 @@ function jwtOptions(
   };
 }
 
-/** The first signs, where anything is signed. */
+/** If the node signs, it uses the first key. */
 function secretsOf(...secrets: readonly (string | undefined)[]): readonly string[] {
   return secrets.filter((secret) => secret !== undefined);
 }

@@ -1,11 +1,11 @@
-// Owns: when the certificate that the public listener shows ends, for whoever must renew it in
-// time.
+// Owns: when the public listener's certificate expires, for those who must renew it in time.
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 /**
- * In ms since 1970, of the first certificate in the file: the one that is shown. Undefined without
- * a file, or for one that is no certificate, which listening refuses with its own words.
+ * Ms since 1970, of the first certificate in the file: the one that clients see. Undefined if there
+ * is no file. Also undefined if the file holds no certificate: then the listener refuses to start,
+ * with its own text.
  */
 export function certificateEndsMs(file: string | undefined): number | undefined {
   if (file === undefined) return undefined;

@@ -1,4 +1,4 @@
-// Owns: a node's contract out of the application's definition and the configuration's channels.
+// Owns: a node's contract, made of the application's definition and the configuration's channels.
 import {
   type Contract,
   type ContractDefinition,
@@ -15,7 +15,8 @@ export interface ContractSources {
   readonly channels: unknown;
   readonly channelLengthMax: number;
   /**
-   * Whether clients without a token are let in; then channels that say nothing are open to them.
+   * Whether the node accepts clients without a token. If so, channels without rules for them are
+   * open to them.
    */
   readonly anonymous: boolean;
   readonly onError: (where: string, error: unknown) => void;
@@ -23,7 +24,9 @@ export interface ContractSources {
 
 export const PAYLOAD_VALUES = { toValue: payloadValue, fromValue: payloadFromValue };
 
-/** Throws StartError with every problem. A channel may be declared in one of the two places. */
+/**
+ * Throws StartError with every problem. A channel may be declared in only one of the two places.
+ */
 export function nodeContract({
   definition,
   channels,

@@ -1,5 +1,5 @@
-// Owns: one node put together: engine, broker, authentication, listeners, metrics, and its life
-// from start to the last connection.
+// Owns: one node put together: engine, broker, authentication, listeners and metrics. It also owns
+// the node's life from start to the last connection.
 import { takeLive } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
 import {
@@ -50,20 +50,20 @@ export interface HoldfastNode {
   readonly id: string;
   readonly state: NodeState;
   readonly control: NodeControl;
-  /** Ports that are listened on; 0 before `start`. */
+  /** Ports that the node listens on; 0 before `start`. */
   readonly port: number;
   readonly internalPort: number;
   info(): NodeInfo;
   /**
-   * Options of the engine that hold from now on; what the table does not call live keeps its value
-   * until the next start.
+   * Changes options of the engine from now on. Options that the table does not call live keep their
+   * values until the next start.
    */
   configure(config: Config): void;
   /** Listens, and is ready when it resolves. Throws StartError, with nothing left open. */
   start(): Promise<void>;
   /**
-   * Not ready at once; after the pre-delay the listener closes; resolves when everyone has moved,
-   * was told to go, or was cut at the deadline.
+   * The node is not ready at once. After the pre-delay the listener closes. Resolves when each
+   * connection has moved, was told to leave, or was cut at the deadline.
    */
   drain(options?: {
     readonly windowMs?: number;
@@ -243,7 +243,7 @@ class RunningNode implements HoldfastNode {
     const { engine } = this.#built;
     const preDelayMs = options.preDelayMs ?? this.#config.drain.preDelayMs;
     const done = engine.drain({ ...options, isFinal: true });
-    // Balancers go on sending newcomers until they have heard that the node is not ready.
+    // Balancers still send newcomers until they have heard that the node is not ready.
     this.#stopListening ??= setTimeout(
       () => engine.state === "draining" && this.#sockets?.stopListening(),
       preDelayMs,

@@ -11,7 +11,7 @@ export interface InternalListener {
   stop(): void;
 }
 
-/** Throws StartError when the port cannot be had. */
+/** Throws StartError if it cannot listen on the port. */
 export function listenInternal(
   config: Config,
   parts: {

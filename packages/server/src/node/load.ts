@@ -1,10 +1,10 @@
-// Owns: how this process is: whether it has more to do than it can (H8), and what it tells the
-// other nodes of itself.
+// Owns: the load of this process: whether it is overloaded (H8), and what it tells the other nodes
+// of itself.
 import type { Vitals } from "@holdfast/core";
 
 /**
- * The event loop is this late on average, over about a second: clients wait noticeably, newcomers
- * would make it worse.
+ * The node is overloaded if the event loop is this late on average, over about a second. Clients
+ * wait noticeably then, and newcomers would make it worse.
  */
 const LAG_MS_MAX = 250;
 const WEIGHT = 0.25;
@@ -26,7 +26,7 @@ export class Load {
     this.#memoryBytes = process.memoryUsage.rss();
   }
 
-  /** What there is too much of, in words; undefined when nothing. */
+  /** Which load is too high, in words; undefined if none is. */
   overload(connections: number): string | undefined {
     if (this.#lagMs > LAG_MS_MAX)
       return `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`;

@@ -20,7 +20,7 @@ export interface BrokerPorts {
   readonly recorder: ServerRecorder;
 }
 
-/** Reached when it resolves. Throws StartError; its text never holds a password. */
+/** When it resolves, the broker was reached. Throws StartError; its text never holds a password. */
 export async function openBroker(
   config: Config,
   nodeId: string,

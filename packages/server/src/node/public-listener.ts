@@ -19,12 +19,12 @@ export interface PublicParts {
   readonly page: Page | undefined;
 }
 
-/** Sockets whose goodbye is on its way, beyond those that the engine counts. */
+/** Most sockets whose goodbye is on its way, in addition to those that the engine counts. */
 const SOCKETS_SPARE = 256;
 
 export interface PublicListener extends Sockets, Pick<HttpApi, "endStreams"> {}
 
-/** Throws StartError when the port cannot be had. */
+/** Throws StartError if it cannot listen on the port. */
 export function listenPublic(config: Config, parts: PublicParts): PublicListener {
   const { limits, flow, tls } = config;
   const { engine, metrics, groups, events } = parts;
@@ -59,7 +59,7 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
 
 function publicApi(config: Config, { engine, metrics, events }: PublicParts): HttpApi {
   return createHttpApi({
-    // A drain that the API orders leaves the listener open, so that it can be undone.
+    // A drain that the API orders keeps the listener open, so that the drain can be undone.
     control: engine,
     keys: config.apiKeys,
     bodyBytesMax: config.apiBodyBytesMax,

@@ -1,4 +1,4 @@
-// Owns: why a node does not start.
+// Owns: the error that says why a node does not start.
 
 export type StartErrorCode =
   | "contract_invalid"

@@ -1,4 +1,4 @@
-// Owns: the real clock and the real source of chance.
+// Owns: the real clock and the real source of randomness.
 import { randomBytes } from "node:crypto";
 import type { Clock, Random } from "@holdfast/core";
 

@@ -102,7 +102,7 @@ function readSecret(
 ): Pick<ApiKey, "key" | "keyHash"> {
   const key = fields.get("key");
   const keyHash = fields.get("keyHash");
-  // What was found is a secret or close to one: it is described, never shown.
+  // The value is a secret or nearly one: it is described, never shown.
   if ((key === undefined) === (keyHash === undefined)) {
     refused.push({
       at,

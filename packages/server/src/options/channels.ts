@@ -1,5 +1,5 @@
-// Owns: the form of `channels`: the rules of channels as a file can state them, for nodes without a
-// contract in TypeScript.
+// Owns: the form of `channels`: rules of channels in a file, for nodes without a contract in
+// TypeScript.
 import {
   entriesOf,
   parseBoolean,
@@ -12,7 +12,7 @@ import {
 } from "@holdfast/config";
 import { CHANNEL_LENGTH_CEILING, type DeliveryClass } from "@holdfast/protocol";
 
-/** Who may, as far as a file can say. */
+/** Who has a permission, in the forms that a file can express. */
 export const CHANNEL_RULES = ["anyone", "authenticated", "token", "nobody"] as const;
 export type ChannelRule = (typeof CHANNEL_RULES)[number];
 export const SLOW_CONSUMER_POLICIES = ["disconnect", "drop", "conflate", "catch-up"] as const;
@@ -188,7 +188,7 @@ function inRange(
 
 type Defined<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
 
-/** Leaves out what is undefined, so that absent stays absent. */
+/** Leaves out undefined members, so that absent stays absent. */
 function defined<T extends object>(fields: T): Defined<T> {
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined),

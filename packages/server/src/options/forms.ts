@@ -1,5 +1,5 @@
-// Owns: the forms of texts in options: hosts, origins, address ranges, URLs. They catch slips;
-// whether a name resolves is seen at start.
+// Owns: the forms of texts in options: hosts, origins, address ranges, URLs. They catch mistakes in
+// writing; whether a name resolves is known only at start.
 import { readOriginPattern } from "./origins.ts";
 
 /** An IPv4 or IPv6 address or a host name. */
@@ -40,7 +40,7 @@ function isIpv6(text: string): boolean {
 }
 
 /**
- * An https URL, or an http one on loopback: keys that come over an open network can be anyone's.
+ * An https URL, or an http one on loopback: over an open network, anyone could replace the keys.
  */
 export function isHttpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -56,7 +56,7 @@ export const BROKER_URL_ALLOWED =
   "memory:, or a redis:// or rediss:// URL, with +sentinel or +cluster";
 
 /**
- * `memory:` or a URL of Redis servers; which parts it has is looked at when the broker is opened.
+ * `memory:` or a URL of Redis servers. The parts of the URL are checked when the broker is opened.
  */
 export function isBrokerUrl(text: string): boolean {
   return text === "memory:" || /^rediss?(\+sentinel|\+cluster)?:\/\/[^\s/]/.test(text);

@@ -2,7 +2,10 @@
 import type { NodeSettings } from "@holdfast/core";
 import type { Config } from "./node-options.ts";
 
-/** The engine's settings. `nodeId` is the caller's, because a random one needs chance. */
+/**
+ * The engine's settings. The caller gives `nodeId`, because a random id needs a source of
+ * randomness.
+ */
 export function nodeSettings(
   config: Config,
   who: { readonly nodeId: string; readonly revision?: string },

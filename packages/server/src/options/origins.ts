@@ -12,13 +12,13 @@ export const ORIGIN_ALLOWED =
   '*, "null", file:// or origins like https://app.example.com and https://*.example.com';
 
 const WEB = /^https?:\/\/[^/?#@\\\s]+$/i;
-/** Pages of applications that are no web site: `capacitor://localhost`, `app://name`. */
+/** Schemes of applications that are not web sites: `capacitor://localhost`, `app://name`. */
 const APPLICATION = /^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s*]+$/i;
-/** Addresses that are no page's: those of sockets and files elsewhere. */
+/** Schemes that no page has: those of sockets and of other files. */
 const NO_PAGE = /^(wss?|ftp):/i;
 const BELOW = /^(https?:\/\/)\*\./i;
 
-/** The entry, or undefined for a text that no browser sends and no pattern is. */
+/** The entry, or undefined if the text is neither an origin that browsers send nor a pattern. */
 export function readOriginPattern(text: string): OriginPattern | undefined {
   if (text === "*") return { kind: "any" };
   if (!BELOW.test(text)) {
@@ -28,7 +28,7 @@ export function readOriginPattern(text: string): OriginPattern | undefined {
   const below = canonicalOrigin(text.replace(BELOW, "$1x."));
   const url = below === undefined ? undefined : new URL(below);
   const domain = url?.hostname.slice("x.".length) ?? "";
-  // A whole top-level domain belongs to many; an address has nothing below it.
+  // A top-level domain belongs to many owners; an address has no hosts below it.
   if (url === undefined || !/[a-z]$/.test(domain)) return undefined;
   if (!domain.includes(".") && domain !== "localhost") return undefined;
   return { kind: "below", scheme: url.protocol, suffix: `.${url.host.slice("x.".length)}` };
@@ -45,7 +45,7 @@ export function canonicalOrigin(text: string): string | undefined {
     : undefined;
 }
 
-/** Whether an origin, in its one spelling, is what the entry means. */
+/** Whether the entry means this origin, given in its one spelling. */
 export function isOriginOf(pattern: OriginPattern, origin: string): boolean {
   switch (pattern.kind) {
     case "any":

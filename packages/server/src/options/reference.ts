@@ -1,4 +1,4 @@
-// Owns: docs/reference/options.md: what stands above the table of a node's options.
+// Owns: docs/reference/options.md: the text above the table of a node's options.
 import { optionsReference } from "@holdfast/config";
 import { NODE_OPTIONS } from "./node-table.ts";
 

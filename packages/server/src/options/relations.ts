@@ -1,12 +1,12 @@
-// Owns: what options must be in relation to each other. One row for each rule; a rule that fails
-// names the options concerned.
+// Owns: the rules between options. One row for each rule; a rule that fails names the options
+// concerned.
 import type { BrokenRelation } from "@holdfast/config";
 import type { Config } from "./node-options.ts";
 
 interface Relation {
   readonly option: string;
   /**
-   * Undefined when the rule holds. `found` says what was found where that is more than the option's
+   * Undefined if the rule holds. `found` says what was found, if that is more than the option's
    * value.
    */
   broken(config: Config): { readonly found: string; readonly allowed: string } | undefined;
@@ -98,7 +98,7 @@ const RELATIONS: readonly Relation[] = [
   { option: "channels", broken: durableWithoutStore },
 ];
 
-/** Every relation that does not hold, in the order of the rules. */
+/** Every rule that does not hold, in the order of the rules. */
 export function brokenRelations(config: Config): readonly BrokenRelation[] {
   return RELATIONS.flatMap((relation) => {
     const broken = relation.broken(config);

@@ -2,17 +2,17 @@
 import type { DoorClient, Link } from "@holdfast/core";
 import type { ServerWebSocket } from "bun";
 
-/** A client that a door lets in, before its socket is open. */
+/** A client that a door accepts, before its socket is open. */
 export interface AcceptedClient {
   /** For the answer's Sec-WebSocket-Protocol; empty: none. */
   readonly subprotocol: string;
   open(link: Link): DoorClient;
 }
 
-/** What hangs on each socket. */
+/** The data of each socket. */
 export interface SocketData {
   readonly address: string;
-  /** How its door begins with it. */
+  /** The door's function that begins the connection. */
   readonly accepted: AcceptedClient;
   client: DoorClient | undefined;
 }

@@ -1,5 +1,5 @@
-// Owns: the public listener: which handler a path means, and WebSockets for the door.
-// docs/design/runtime.md has the facts behind the rules here.
+// Owns: the public listener: the handler for each path, and WebSockets for the door.
+// docs/design/runtime.md has the reasons for the rules here.
 import type { Groups } from "@holdfast/core";
 import type { Server, TLSOptions } from "bun";
 import type { ServerRecorder } from "../metrics/index.ts";
@@ -20,12 +20,12 @@ export interface SocketsOptions {
   readonly messageBytesMax: number;
   /** The engine's limit on unsent bytes; Bun's own lies above it, so that a goodbye still fits. */
   readonly queueBytesMax: number;
-  /** Sockets at most, below the descriptor limit: past that, upgrades are answered 503. */
+  /** Most sockets, below the descriptor limit. At the limit, upgrades are answered with 503. */
   readonly socketsMax: number;
   readonly door: SocketDoor;
   readonly recorder: ServerRecorder;
   readonly onRefused: (fields: RefusedSocket) => void;
-  /** A proxy's word about a client was not taken: everybody behind `peer` has its address. */
+  /** A proxy's header about a client was ignored: all clients behind `peer` have its address. */
   readonly onUnread: (reason: "untrusted" | "unreadable", peer: string) => void;
   readonly api: ApiDoor;
   /** Requests that mean neither a socket nor the API. */
@@ -37,7 +37,7 @@ export interface SocketsOptions {
 
 /** The HTTP API as the listener knows it. */
 export interface ApiDoor {
-  /** What every path of the API begins with, such as `/api/v1`. */
+  /** The beginning of every path of the API, such as `/api/v1`. */
   readonly base: string;
   /** Each operation's path. */
   readonly paths: readonly string[];
@@ -54,24 +54,27 @@ export interface ApiDoor {
 
 export interface Sockets {
   readonly port: number;
-  /** Closes the listener; what is connected stays. */
+  /** Closes the listener; open connections stay. */
   stopListening(): void;
-  /** Cuts what is left. */
+  /** Cuts the connections that are left. */
   end(): void;
 }
 
 /**
- * How much more than a message may hold is read, at most twice that, to be able to answer what is
- * too large.
+ * Bytes that are read beyond the longest message, so that the node can answer a message that is too
+ * large. In all, at most twice the longest message is read.
  */
 const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
-/** Longer messages are measured: what they cost counts towards the share of who sent them. */
+/** Longer messages are measured: their cost counts towards the share of their sender. */
 const MEASURED_FROM_LENGTH = 2048;
 const CONNECT_PATH = "/connect";
-/** A page in the making of a browser's idle HTTP connection is not our business. */
+/** Seconds after which an idle HTTP connection is closed. */
 const HTTP_IDLE_SECONDS = 30;
 
-/** The engine's fan-out needs the listener, which needs the engine: this stands in until `bind`. */
+/**
+ * The engine's fan-out needs the listener, and the listener needs the engine. This takes the
+ * listener's place until `bind`.
+ */
 export class BunGroups implements Groups {
   #server: Server<SocketData> | undefined;
 
@@ -84,7 +87,7 @@ export class BunGroups implements Groups {
   }
 }
 
-/** Throws when the port cannot be had. */
+/** Throws if it cannot listen on the port. */
 export function listenSockets(options: SocketsOptions, groups: BunGroups): Sockets {
   const { onError } = options;
   const server = Bun.serve<SocketData>({
@@ -93,8 +96,9 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
     reusePort: options.reusePort,
     idleTimeout: options.httpIdleSeconds ?? HTTP_IDLE_SECONDS,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
-    // Bun compares a route with the path as it was sent. `request.url` is no help: there
-    // `/connect/../api/v1` has become `/api/v1`, past a proxy that lets only `/connect` through.
+    // Bun compares a route with the path as it was sent. `request.url` cannot be used: there
+    // `/connect/../api/v1` has become `/api/v1`. So a client could pass a proxy that allows only
+    // `/connect`.
     routes: routesOf(options),
     fetch: (request) => (hasHost(request) ? options.page(request) : NO_HOST()),
     error(error) {
@@ -107,8 +111,8 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       idleTimeout: 0,
       sendPings: false,
       perMessageDeflate: false,
-      // Above the engine's own limit, so that it can say goodbye frame_too_large; past this Bun
-      // closes with 1009 and no word.
+      // Above the engine's own limit, so that the engine can say goodbye `frame_too_large`. Above
+      // this limit Bun closes with 1009 and no reason.
       maxPayloadLength:
         options.messageBytesMax + Math.min(options.messageBytesMax, OVERSIZE_READ_BYTES_MAX),
       backpressureLimit: options.queueBytesMax * 2,

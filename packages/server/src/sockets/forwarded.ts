@@ -1,14 +1,16 @@
-// Owns: what trusted proxies say of a request: the client's address, and the host and scheme that
-// it asked for.
+// Owns: what trusted proxies say about a request: the client's address, and the host and scheme
+// that it asked for.
 import { BlockList, isIP } from "node:net";
 
 /** Which headers the proxies write. Only these are read: a client can write the others itself. */
 export type ForwardedHeader = "x-forwarded" | "forwarded";
 
-/** A request as the client sent it, as far as the proxies that are trusted say it. */
+/** A request as the client sent it, according to the trusted proxies. */
 export interface ClientRequest {
   readonly address: string;
-  /** Host and port that the client asked for, where a trusted proxy says another than Host. */
+  /**
+   * Host and port that the client asked for, if a trusted proxy says another than the header Host.
+   */
   readonly host?: string;
   readonly scheme?: "http" | "https";
   /** Why the headers do not tell the client's address. */
@@ -18,12 +20,12 @@ export interface ClientRequest {
 export type ReadForwarded = (peer: string, headers: Headers) => ClientRequest;
 
 export interface ForwardedRules {
-  /** Addresses and CIDR ranges. Without any no header is read: whoever connects could write it. */
+  /** Addresses and CIDR ranges. If there are none, no header is read: any client could write it. */
   readonly trusted: readonly string[];
   readonly header: ForwardedHeader;
 }
 
-/** One proxy's word, the nearest proxy's last. */
+/** What each proxy said; the nearest proxy's is last. */
 interface Hop {
   readonly address: string | undefined;
   readonly host?: string;
@@ -140,7 +142,7 @@ function pairOf(text: string): readonly [name: string, value: string] {
   ];
 }
 
-/** In one pass: the header is as long as its sender likes. */
+/** In one pass: the sender decides how long the header is. */
 function splitOutsideQuotes(text: string, separator: "," | ";"): string[] {
   const parts: string[] = [];
   let isQuoted = false;

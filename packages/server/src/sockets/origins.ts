@@ -7,19 +7,25 @@ import {
   readOriginPattern,
 } from "../options/origins.ts";
 
-/** What the check knows of a request. */
+/** What the check knows about a request. */
 export interface PageRequest {
   /** Header Origin; null: not a browser (RFC 6455 section 10.2). */
   readonly origin: string | null;
   /** Host and port that the client asked for. */
   readonly host: string | null;
-  /** How the client reached the first of our listeners or proxies; undefined: nobody says it. */
+  /**
+   * The scheme with which the client reached the first of our listeners or proxies; undefined:
+   * unknown.
+   */
   readonly scheme?: "http" | "https" | undefined;
 }
 
 export interface OriginRules {
   readonly allowedOrigins: readonly string[];
-  /** Whether clients without a token get in: then being able to reach the node is a permission. */
+  /**
+   * Whether the node accepts clients without a token: then anyone who can reach the node may use
+   * it.
+   */
   readonly anonymous: boolean;
 }
 
@@ -37,17 +43,19 @@ export function originCheck({ allowedOrigins, anonymous }: OriginRules) {
 }
 
 /**
- * A page of the host that it connects to. It may be a stranger's: whoever owns a name can point it
- * at the node's address (DNS rebinding), and then their page is of the "same" host. It gains
- * something only if the node lets in whoever reaches it. It cannot do so with https, because the
- * stranger's name is not in the certificate, nor under an address or a name that nobody can own.
+ * Whether a page comes from the host that it connects to. Such a page can still be an attacker's.
+ * The owner of a name can point it at the node's address (DNS rebinding), and then the owner's page
+ * has the "same" host. The attacker gains something only if the node accepts every client that
+ * reaches it. The attack fails with https, because the attacker's name is not in the certificate.
+ * It also fails with an address, or with a name that nobody can own.
  */
 function isOwnPage(origin: string, { host, scheme }: PageRequest, anonymous: boolean): boolean {
   if (host === null || !/^https?:/.test(origin)) return false;
   const page = new URL(origin);
   if (page.origin !== canonicalOrigin(`${page.protocol}//${host}`)) return false;
   if (page.protocol === "https:") return true;
-  // An http page beside an https one is another origin, and anyone on the way can write into it.
+  // An http page beside an https one is another origin, and anyone on the network path can change
+  // it.
   if (scheme === "https") return false;
   return !anonymous || isOwnedByNobody(page.hostname);
 }

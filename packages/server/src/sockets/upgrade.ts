@@ -14,12 +14,15 @@ export interface SocketDoor {
 export interface UpgradeOptions {
   readonly mayConnect: (request: PageRequest) => boolean;
   readonly door: SocketDoor;
-  /** Sockets at most, below the descriptor limit: past that, upgrades are answered 503. */
+  /** Most sockets, below the descriptor limit. At the limit, upgrades are answered with 503. */
   readonly socketsMax: number;
   /** How clients reach the listener if no proxy says it. */
   readonly scheme: "https" | undefined;
   readonly recorder: ServerRecorder;
-  /** Told of sockets that were refused, besides the recorder; not of requests that wanted none. */
+  /**
+   * Called for sockets that were refused, in addition to the recorder. Not called for requests that
+   * asked for no socket.
+   */
   readonly onRefused: (fields: RefusedSocket) => void;
 }
 
@@ -27,7 +30,7 @@ export interface RefusedSocket {
   readonly reason: "origin" | "full" | "upgrade_failed";
   readonly address: string;
   readonly origin?: string;
-  /** What the client asked for, to compare the origin with. */
+  /** The host that the client asked for; the origin is compared with it. */
   readonly host?: string;
 }
 
@@ -37,10 +40,10 @@ export interface Upgrade {
   readonly client: ClientRequest;
 }
 
-/** Characters of a header that logs and answers get. */
+/** Most characters of a header in logs and answers. */
 const SHOWN_MAX = 200;
 
-/** Undefined: it is a socket now. */
+/** Undefined: the request is a socket now. */
 export function upgrade(options: UpgradeOptions, offered: Upgrade): Response | undefined {
   const { request, server, client } = offered;
   const { recorder } = options;
