@@ -5,11 +5,11 @@ import { LinkClient } from "./link-client.ts";
 import { LINK_SOCKET_LIMITS, type LinkSocketLimits } from "./link-socket.ts";
 
 export interface LinkClientLimits extends LinkSocketLimits {
-  /** How long an answer may take; then BrokerError "timeout". */
+  /** How long an answer may take; after that, BrokerError "timeout". */
   readonly requestMs: number;
-  /** Requests without an answer. Beyond, BrokerError "busy". */
+  /** Most requests without an answer. At the limit: BrokerError "busy". */
   readonly requestsMax: number;
-  /** How long one attempt to connect, and to make every subscription again, may take. */
+  /** How long one attempt may take to connect and to make every subscription again. */
   readonly connectMs: number;
   /** How long the first connection may take, over several attempts; then `connectLink` rejects. */
   readonly firstConnectMs: number;
@@ -28,8 +28,8 @@ export const LINK_CLIENT_LIMITS: LinkClientLimits = {
 };
 
 /**
- * `reached`: the link stands. `lost`: it stood. `failed`: an attempt to make it failed; the next
- * one follows.
+ * `reached`: the link is connected. `lost`: it was connected. `failed`: an attempt to connect
+ * failed; the next one follows.
  */
 export type LinkClientEvent =
   | { readonly kind: "reached" }
@@ -44,18 +44,18 @@ export interface LinkClientOptions {
   /** For the log. */
   readonly onEvent?: (event: LinkClientEvent) => void;
   /**
-   * Told what a listener or a reconnect task threw. Without it the error is thrown again from a
-   * deferred task: a listener must not throw.
+   * Called with what a listener or a reconnect task threw. If it is absent, the error is thrown
+   * again from a deferred task: a listener must not throw.
    */
   readonly onBug?: (error: unknown) => void;
 }
 
 /**
- * Connects a node to its supervisor's broker. Resolves when the link stands; rejects with
- * BrokerError "unavailable" after `firstConnectMs`. When the link is lost afterwards, what waits
- * for an answer and every call until it stands again are refused with "unavailable"; it is made
- * again by itself, as often as it takes, and every subscription with it, before the `onReconnect`
- * tasks run.
+ * Connects a node to its supervisor's broker. Resolves when the link is connected; rejects with
+ * BrokerError "unavailable" after `firstConnectMs`. If the link is lost afterwards, calls that wait
+ * for an answer are refused with "unavailable". So is every call until the link is connected again.
+ * The link reconnects by itself, with as many attempts as are needed, and makes every subscription
+ * again. After that the `onReconnect` tasks run.
  */
 export function connectLink(options: LinkClientOptions): Promise<Broker> {
   const limits: LinkClientLimits = { ...LINK_CLIENT_LIMITS, ...options.limits };

@@ -1,4 +1,4 @@
-// Owns: where a broker link is and how its place and secret are handed to a node process.
+// Owns: the address of a broker link, and how a node process gets the address and the secret.
 import { BrokerError } from "@holdfast/core";
 
 export type LinkAddress =
@@ -6,8 +6,8 @@ export type LinkAddress =
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
 /**
- * Where the link is and the secret that both ends know. As text it is a password: it belongs in a
- * child's environment, not in a log.
+ * The link's address, and the secret that both ends know. The text form is a password: it belongs
+ * in a child's environment, not in a log.
  */
 export interface LinkEndpoint {
   readonly address: LinkAddress;

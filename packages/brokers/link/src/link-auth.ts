@@ -1,5 +1,5 @@
-// Owns: how the two ends of the broker link prove to each other that they know the secret, without
-// sending it.
+// Owns: how the two ends of the broker link prove to each other that they know the secret. They do
+// not send it.
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** Bytes of randomness in secrets and nonces. */
@@ -12,8 +12,8 @@ export const createLinkSecret = (): string => randomBytes(STRENGTH_BYTES).toStri
 export const createNonce = (): string => randomBytes(STRENGTH_BYTES).toString("hex");
 
 /**
- * What an end sends to show that it knows the secret: bound to its role and to both nonces, so that
- * it is good for one handshake.
+ * What an end sends to show that it knows the secret. It depends on the role and on both nonces, so
+ * that it is valid for one handshake only.
  */
 export const proofOf = (
   secret: string,

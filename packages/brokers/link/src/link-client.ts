@@ -1,5 +1,5 @@
 // Owns: a node's end of the broker link: the Broker port over a connection that may be lost and
-// made again.
+// then reconnects.
 import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
@@ -62,7 +62,7 @@ export class LinkClient implements Broker {
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
   #wasReached = false;
-  /** Set while every subscription stands. */
+  /** Set while every subscription exists. */
   #link: LinkSocket | undefined;
   #usage: BrokerUsage | undefined;
   #closed = false;
@@ -133,8 +133,8 @@ export class LinkClient implements Broker {
         await this.#request((id) => subscribeMessage(id, subscription), 3 * channel.length),
       );
     } catch (error) {
-      // It may have been made and only the answer be late: it must not live on without its listener
-      // being known.
+      // The supervisor may have made the subscription, and only the answer is late. It must not
+      // stay without a listener.
       if (this.#subscriptions.has(subscription)) this.unsubscribe(channel);
       throw error;
     }
@@ -242,7 +242,7 @@ export class LinkClient implements Broker {
     return this.#link;
   }
 
-  /** Makes every subscription again; only then the link counts as reached. */
+  /** Makes every subscription again. Only after that the link counts as reached. */
   async #join(link: LinkSocket): Promise<void> {
     const joining: readonly LinkSubscription[] = this.#subscriptions.all();
     try {
@@ -262,7 +262,7 @@ export class LinkClient implements Broker {
     if (this.#closed) return;
     this.#link = link;
     this.#dialer.settled();
-    // Those that were ended while they were being made again.
+    // Subscriptions that ended while they were being made again.
     for (const subscription of joining) {
       const { channel } = subscription;
       if (!this.#subscriptions.has(subscription))
@@ -317,7 +317,7 @@ export class LinkClient implements Broker {
     }
   }
 
-  /** A listener's error is not the link's fault. */
+  /** An error of a listener must not end the link. */
   #guard(task: () => void): void {
     try {
       task();

@@ -1,4 +1,5 @@
-// Owns: a node's way to the supervisor: dialling, the handshake, and dialling again after a loss.
+// Owns: a node's connection to the supervisor: dialling, the handshake, and dialling again after a
+// loss.
 import { connect } from "node:net";
 import type { Clock, Random } from "@holdfast/core";
 import type { LinkEndpoint } from "./link-address.ts";
@@ -6,7 +7,7 @@ import { createNonce, proofOf, sameProof } from "./link-auth.ts";
 import { LinkSocket, type LinkSocketLimits } from "./link-socket.ts";
 import { LINK, LINK_VERSION, LinkFault, type LinkMessage, text } from "./link-wire.ts";
 
-/** How long the end waits for what was sent to be read. */
+/** How long `end` waits until the peer has read what was sent. */
 const STOP_MS = 1_000;
 
 export interface LinkDialerOptions {
@@ -15,14 +16,15 @@ export interface LinkDialerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: LinkSocketLimits;
-  /** From dialling to `settled`; then the attempt is given up. */
+  /** From dialling to `settled`; after that the attempt is abandoned. */
   readonly connectMs: number;
   /** The n-th attempt in a row waits U(0, min(backoffMsMax, backoffMs * 2^n)) before it. */
   readonly backoffMs: number;
   readonly backoffMsMax: number;
   readonly handlers: {
     /**
-     * The supervisor showed that it knows the secret. Whoever is ready to go on calls `settled`.
+     * The supervisor showed that it knows the secret. The listener calls `settled` when it is
+     * ready.
      */
     readonly welcomed: (link: LinkSocket) => void;
     readonly message: (message: LinkMessage) => void;
@@ -32,8 +34,8 @@ export interface LinkDialerOptions {
 }
 
 /**
- * One connection or attempt at a time, again and again until `stop`: a supervisor that comes back
- * at the same address is found within `backoffMsMax`.
+ * One connection or attempt at a time, repeated until `stop`. If a supervisor comes back at the
+ * same address, the node finds it within `backoffMsMax`.
  */
 export class LinkDialer {
   readonly #options: LinkDialerOptions;
@@ -83,8 +85,8 @@ export class LinkDialer {
   }
 
   /**
-   * Ends the connection behind what was sent, and every further attempt. Resolves when it is gone,
-   * within a second.
+   * Ends the connection after everything that was sent, and makes no further attempt. Resolves when
+   * the connection is gone, within a second.
    */
   stop(): Promise<void> {
     this.#stopped = true;

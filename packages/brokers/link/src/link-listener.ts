@@ -1,5 +1,5 @@
-// Owns: opening the link's listening socket where only this user can reach it, stale socket files
-// included.
+// Owns: opening the link's listening socket in a place that only this user can reach, also if a
+// stale socket file is there.
 import { chmod, mkdir, mkdtemp, rm, rmdir, stat, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -15,7 +15,7 @@ export type LinkPlace =
   | { readonly kind: "tcp"; readonly host?: "127.0.0.1" | "::1"; readonly port?: number };
 
 /**
- * The link cannot be opened there. `address_in_use`: a living process has it;
+ * The link cannot be opened there. `address_in_use`: a running process has it.
  * `directory_not_private`: others could reach the file.
  */
 export class LinkListenError extends Error {
@@ -54,7 +54,8 @@ export async function listenForLinks(
   const path = place.path ?? join(ownDirectory ?? "", "link.sock");
   if (place.path !== undefined) await demandPrivate(dirname(place.path));
   await listenOnFile(server, path);
-  // The directory is closed to others already; this is for whoever widens it.
+  // The directory is private already. This protects the file if somebody opens the directory to
+  // others.
   await chmod(path, 0o600);
   return {
     address: { kind: "unix", path },
@@ -67,8 +68,8 @@ export async function listenForLinks(
 }
 
 /**
- * A file that a killed process left blocks its own address: it is removed when nobody answers
- * behind it.
+ * A socket file that a killed process left blocks its address. It is removed if no process answers
+ * on it.
  */
 async function listenOnFile(server: Server, path: string): Promise<void> {
   try {

@@ -35,7 +35,7 @@ import {
   writeUsage,
 } from "./link-wire.ts";
 
-/** Largest frame of a peer that has not shown yet that it knows the secret. */
+/** Largest frame of a peer that has not yet shown that it knows the secret. */
 const STRANGER_FRAME_BYTES_MAX = 4096;
 
 export interface LinkPeerOptions {
@@ -57,8 +57,8 @@ type Handler = (
 ) => Promise<{ readonly result: unknown; readonly bytes: number }>;
 
 /**
- * One node's connection. When it ends its listeners are gone; its members stay for its lease
- * (owners are of the node id, and a node comes back).
+ * One node's connection. When it ends, its listeners are gone. Its members stay until its lease
+ * ends: they belong to the node id, and the node may come back.
  */
 export class LinkPeer {
   readonly #options: LinkPeerOptions;
@@ -141,8 +141,8 @@ export class LinkPeer {
     const handler = HANDLERS.get(type);
     if (handler === undefined) throw new LinkFault(`a message of type ${type}`);
     const requestId = count(id);
-    // A handler reads its fields before it waits: what it finds wrong is thrown by the call or
-    // rejects it, and ends the connection or answers.
+    // A handler reads its fields before it waits. If a field is wrong, the call throws, which ends
+    // the connection; or it rejects, which is answered.
     handler(this, view, message).then(
       ({ result, bytes }) => this.#answer(requestId, result, bytes),
       (error: unknown) => this.#refuse(requestId, error),

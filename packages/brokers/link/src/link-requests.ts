@@ -12,13 +12,13 @@ export interface LinkRequestsOptions {
   readonly clock: Clock;
   /** How long an answer may take. */
   readonly timeoutMs: number;
-  /** Requests without an answer; beyond, `isFull`. */
+  /** Most requests without an answer. At the limit `isFull` is true. */
   readonly countMax: number;
 }
 
 /**
- * Requests by id. All have the same time, so the oldest is due first and one timer is enough. An
- * answer that comes too late is ignored.
+ * Requests by id. All have the same time limit, so the oldest ends first and one timer is enough.
+ * An answer that comes too late is ignored.
  */
 export class LinkRequests {
   readonly #options: LinkRequestsOptions;

@@ -8,7 +8,7 @@ import { LinkPeer } from "./link-peer.ts";
 import { LINK_SOCKET_LIMITS, type LinkSocketLimits } from "./link-socket.ts";
 
 export interface LinkServerLimits extends LinkSocketLimits {
-  /** Connections, those in their handshake included. Beyond, new ones are cut. */
+  /** Most connections, including those in their handshake. At the limit new ones are cut. */
   readonly connectionsMax: number;
   readonly handshakeMs: number;
 }
@@ -28,14 +28,14 @@ export type LinkServerEvent =
   | { readonly kind: "ended"; readonly nodeId: string | undefined; readonly reason: string };
 
 export interface LinkServerOptions {
-  /** Belongs to the caller, also after the server's end. */
+  /** The caller's broker: the server does not end it. */
   readonly broker: MemoryBroker;
   readonly clock: Clock;
   /** Default: a socket file in a new private directory. */
   readonly place?: LinkPlace;
   /**
-   * Default: a new one. A supervisor that is to be found again by the nodes of its predecessor
-   * gives the same.
+   * Default: a new one. If a supervisor gives the secret of the one before it, that one's nodes can
+   * connect to it.
    */
   readonly secret?: string;
   readonly limits?: Partial<LinkServerLimits>;
@@ -43,7 +43,7 @@ export interface LinkServerOptions {
 }
 
 export interface LinkServer {
-  /** Where nodes connect, and the secret they need: a password. */
+  /** The address to which nodes connect, and the secret that they need: a password. */
   readonly endpoint: LinkEndpoint;
   /** Stops listening, cuts every node, removes the socket file. */
   close(): Promise<void>;
@@ -51,9 +51,9 @@ export interface LinkServer {
 
 /**
  * Serves a memory broker to node processes of this user. Requests of a node take effect in the
- * order in which it made them; events reach it in order; all that is sent to it in one turn is one
- * write. A node that reads too slowly is cut (it comes back and subscribes again). Rejects with
- * LinkListenError.
+ * order in which it made them; events reach it in order. Everything that is sent to it in one turn
+ * is one write. A node that reads too slowly is cut; it comes back and subscribes again. Rejects
+ * with LinkListenError.
  */
 export async function createLinkServer(options: LinkServerOptions): Promise<LinkServer> {
   const { broker, clock, onEvent } = options;

@@ -15,7 +15,7 @@ const BATCH_BYTES = 256 * 1024;
 export interface LinkSocketLimits {
   /** Largest frame, either way. One message that is larger cannot be sent. */
   readonly frameBytesMax: number;
-  /** Bytes that may wait for the peer to read. Beyond, the connection is cut. */
+  /** Most bytes that wait for the peer to read. If more would wait, the connection is cut. */
   readonly queueBytesMax: number;
 }
 
@@ -40,7 +40,9 @@ export interface LinkSocketOptions {
   readonly handlers: LinkSocketHandlers;
 }
 
-/** Sends messages in order, all of one turn in one write; hands on received ones in order. */
+/**
+ * Sends messages in order, all messages of one turn in one write. Passes on received ones in order.
+ */
 export class LinkSocket {
   readonly #socket: Socket;
   readonly #clock: Clock;
@@ -70,19 +72,21 @@ export class LinkSocket {
     options.socket.on("close", () => this.#end());
   }
 
-  /** Frames that are larger are refused from now on: for peers that have not shown who they are. */
+  /**
+   * From now on larger frames are refused: for peers that have not shown that they know the secret.
+   */
   limitFrames(bytesMax: number): void {
     this.#reader.frameBytesMax = Math.min(bytesMax, this.#limits.frameBytesMax);
   }
 
-  /** Bytes that wait, those of this turn estimated. */
+  /** Bytes that wait; for this turn's messages an estimate. */
   get waitingBytes(): number {
     return this.#batchBytes + this.#frameBytes + this.#socket.writableLength;
   }
 
   /**
-   * Takes a message; `bytes` is an estimate of its size. Cuts the connection when too much waits: a
-   * peer that does not read is not waited for.
+   * Queues a message; `bytes` is an estimate of its size. Cuts the connection if too much waits: it
+   * does not wait for a peer that does not read.
    */
   send(outgoing: LinkMessage, bytes: number): void {
     if (this.#gone) return;
@@ -98,7 +102,7 @@ export class LinkSocket {
     this.#clock.defer(() => this.#flush());
   }
 
-  /** Ends the connection behind what was sent. */
+  /** Ends the connection after everything that was sent. */
   end(): void {
     this.#flush();
     this.#socket.end();
@@ -154,7 +158,7 @@ export class LinkSocket {
         this.#handlers.message(incoming);
       }
     } catch (error) {
-      // Nothing that follows a broken frame can be read: the connection ends, whoever is at fault.
+      // Nothing after a broken frame can be read: the connection ends, whichever end caused it.
       this.cut(error instanceof Error ? error.message : "a message could not be handled");
     }
   }
@@ -169,7 +173,8 @@ export class LinkSocket {
 class FrameReader {
   frameBytesMax: number;
   /**
-   * Copies byte strings out of the received chunk: kept publications must not keep the whole of it.
+   * Copies byte strings out of the received chunk: a kept publication must not keep the whole
+   * chunk.
    */
   readonly #unpackr = new Unpackr({ useRecords: false, copyBuffers: true });
   #chunks: Uint8Array[] = [];

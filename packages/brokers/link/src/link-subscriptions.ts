@@ -5,7 +5,10 @@ import { LINK, type LinkMessage, writeStream } from "./link-wire.ts";
 
 export interface LinkSubscription {
   readonly channel: string;
-  /** Names it in events; never used again, so that events of an ended subscription reach nobody. */
+  /**
+   * The subscription's number in events. It is never used again, so that events of an ended
+   * subscription reach nobody.
+   */
   readonly number: number;
   readonly stream: StreamOptions;
   readonly listener: ChannelListener;

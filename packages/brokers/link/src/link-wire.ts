@@ -16,7 +16,7 @@ import {
 } from "@holdfast/core";
 import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
 
-/** Both ends are of one release: any other version is refused. */
+/** Both ends are from one release: any other version is refused. */
 export const LINK_VERSION = 2;
 
 /**

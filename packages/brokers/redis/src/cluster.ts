@@ -1,5 +1,5 @@
-// Owns: the map of a cluster: which primary has which slot, read again whenever something says that
-// it changed.
+// Owns: the map of a cluster: which primary has which slot. It is read again whenever a server says
+// that it changed.
 import { BrokerError } from "@holdfast/core";
 import { SLOTS } from "./keys.ts";
 import { Link } from "./link.ts";
@@ -11,7 +11,7 @@ import type { RedisAddress } from "./socket.ts";
 
 type ClusterPlace = Extract<RedisPlace, { kind: "cluster" }>;
 
-/** Read at least this often, for moves that nothing was sent to. */
+/** The map is read at least this often, to find moves of slots to which nothing was sent. */
 const REFRESH_MS = 15_000;
 /** Pause between two readings while something is wrong. */
 const RETRY_MS = 200;
@@ -102,7 +102,7 @@ export class ClusterRouter implements Router {
 
   /**
    * One timer, for the earliest time that was asked for: links that fail again and again must not
-   * push it away.
+   * delay it.
    */
   #soon(delayMs: number): void {
     const { clock } = this.#options;
@@ -113,7 +113,7 @@ export class ClusterRouter implements Router {
     this.#cancel = clock.after(delayMs, () => void this.refresh());
   }
 
-  /** From a link that is up, or else from whichever address answers first. */
+  /** From a connected link, or else from the address that answers first. */
   async #ask(): Promise<readonly SlotRange[]> {
     for (const { link, address } of this.#links.values()) {
       if (!link.isUp) continue;

@@ -1,11 +1,11 @@
-// Owns: making a broker out of servers that a URL names, and what it tells.
+// Owns: making a broker from servers that a URL names, and the events that it reports.
 import { type Broker, BrokerError, type Clock, type Random } from "@holdfast/core";
 import { REDIS_LIMITS, type RedisLimits } from "./limits.ts";
 import { RedisBroker } from "./redis-broker.ts";
 import { parseRedisUrl } from "./redis-url.ts";
 
 export type RedisBrokerEvent =
-  /** Every subscription stands. */
+  /** Every subscription exists again. */
   | { readonly kind: "reached" }
   | { readonly kind: "lost"; readonly reason: string }
   /** An attempt to connect failed; the next one follows. */
@@ -19,10 +19,10 @@ export interface RedisBrokerOptions {
   readonly random: Random;
   /** Those that are absent are `REDIS_LIMITS`. */
   readonly limits?: Partial<RedisLimits>;
-  /** How long the servers may take to be reached at first, in ms. */
+  /** How long the first connection to the servers may take, in ms. */
   readonly startMs?: number;
   readonly onEvent?: (event: RedisBrokerEvent) => void;
-  /** Told what a listener threw, and what should not have happened. */
+  /** Called with what a listener threw, and with errors that should not happen. */
   readonly onBug: (error: unknown) => void;
 }
 
@@ -31,8 +31,8 @@ const START_MS = 10_000;
 /**
  * Connects to Redis or Valkey, 7.0 or newer. Resolves when publishes arrive; rejects with
  * RedisUrlError, or with BrokerError when the servers are not reached in time or refuse the
- * account. From then on connections are made again for ever, and calls are refused with
- * "unavailable" meanwhile.
+ * account. After that, a lost connection is always made again; until then calls are refused with
+ * "unavailable".
  */
 export async function createRedisBroker(options: RedisBrokerOptions): Promise<Broker> {
   const limits = { ...REDIS_LIMITS, ...options.limits };

@@ -1,5 +1,5 @@
-// Owns: sharded pub/sub: which feeds this node wants, asked for in batches where their slots are,
-// and asked for again when a link or a slot was lost.
+// Owns: sharded pub/sub: the feeds that this node wants. It subscribes in batches on the servers of
+// their slots, and again after a link or a slot was lost.
 import { BrokerError, type Clock } from "@holdfast/core";
 import type { RedisLimits } from "./limits.ts";
 import type { Link } from "./link.ts";
@@ -16,7 +16,7 @@ export interface FeedOptions {
 interface Feed extends FeedOptions {
   wanted: boolean;
   onMessage: (message: Buffer) => void;
-  /** Where it was asked for last; undefined when nowhere. */
+  /** The link on which the feed was last subscribed to; undefined if none. */
   link: Link | undefined;
   confirmed: boolean;
   /** A command of this feed has no answer yet; the next one waits for it. */
@@ -29,8 +29,8 @@ export interface FeedsOptions {
   readonly clock: Clock;
   readonly limits: RedisLimits;
   /**
-   * Every feed that was wanted on this link before it was lost, or that moved, is confirmed again.
-   * Messages may have been missed.
+   * The server has confirmed again every feed that was wanted on this link before it was lost, and
+   * every feed that moved. Messages may have been missed.
    */
   readonly onRenewed: (names: readonly string[]) => void;
   readonly onBug: (error: unknown) => void;
@@ -40,7 +40,7 @@ export class Feeds {
   readonly #options: FeedsOptions;
   readonly #feeds = new Map<string, Feed>();
   readonly #dirty = new Set<Feed>();
-  /** Lost feeds that wait for their turn to be asked for again, and those that were asked for. */
+  /** Lost feeds: those that wait for their turn, and those that were subscribed to again. */
   readonly #lost = new Set<Feed>();
   readonly #renewing = new Set<Feed>();
   #renewed: string[] = [];
@@ -52,8 +52,8 @@ export class Feeds {
   }
 
   /**
-   * Resolves when the feed's messages come. Wanted twice it is one feed, whose messages go to the
-   * last. Rejects with BrokerError.
+   * Resolves when the feed's messages come. If a feed is wanted twice, it is one feed, and its
+   * messages go to the last listener. Rejects with BrokerError.
    */
   want(options: FeedOptions): Promise<void> {
     const known = this.#feeds.get(options.name);
@@ -99,7 +99,7 @@ export class Feeds {
     });
   }
 
-  /** No message of the feed is handed on after this. */
+  /** After this, no message of the feed is passed on. */
   unwant(name: string): void {
     const feed = this.#feeds.get(name);
     if (feed === undefined || !feed.wanted) return;
@@ -109,7 +109,7 @@ export class Feeds {
     this.#touch(feed);
   }
 
-  /** The link is up: asks for what was wanted on it, a batch at a time. */
+  /** The link is connected: subscribes to the feeds that were wanted on it, a batch at a time. */
   linkUp(): void {
     this.rerouted();
   }
@@ -124,7 +124,7 @@ export class Feeds {
     this.#renewNext();
   }
 
-  /** Asks for every wanted feed that is not where its slot is. */
+  /** Subscribes again to every wanted feed whose slot is on another server. */
   rerouted(): void {
     for (const feed of this.#feeds.values()) {
       if (!feed.wanted || feed.link === this.#options.router.route(feed.slot)) continue;
@@ -146,8 +146,8 @@ export class Feeds {
   }
 
   /**
-   * Subscriptions do not belong where they were asked for, or a server does not take them: all that
-   * is not confirmed is looked at again, a moment later.
+   * Subscriptions were made on the wrong server, or a server does not accept them. A moment later,
+   * every feed that is not confirmed is checked again.
    */
   moved(name?: string): void {
     const { clock, limits, router } = this.#options;
@@ -164,7 +164,7 @@ export class Feeds {
     });
   }
 
-  /** Whether everything that is wanted comes. */
+  /** Whether every wanted feed is confirmed. */
   get isWhole(): boolean {
     return this.#lost.size === 0 && this.#renewing.size === 0;
   }
@@ -186,7 +186,7 @@ export class Feeds {
     if (this.#renewing.size === 0) this.#renewNext();
   }
 
-  /** One batch after the other, so that a server which has just come up is not flooded. */
+  /** One batch after the other, so that a server that has just started is not flooded. */
   #renewNext(): void {
     const { limits, router, onRenewed } = this.#options;
     if (this.#renewing.size > 0) return;
@@ -251,12 +251,12 @@ export class Feeds {
     for (const batch of commands.all) void this.#ask(batch);
   }
 
-  /** Whether it is asked for again where its slot is. */
+  /** Whether the feed must be subscribed to again on the server of its slot. */
   #isElsewhere({ code }: ReplyError): boolean {
     return this.#options.router.refresh !== undefined && REROUTED.has(code);
   }
 
-  /** One command and its answer. What was wished meanwhile is done behind it. */
+  /** One command and its answer. Changes that were wanted meanwhile follow after it. */
   async #ask({ link, subscribes, feeds }: Batch): Promise<void> {
     const names = feeds.map(({ name }) => name);
     const reply = await (subscribes ? link.subscribe(names) : link.unsubscribe(names)).catch(
@@ -264,7 +264,7 @@ export class Feeds {
     );
     const failed = reply instanceof Error;
     for (const feed of feeds) {
-      // It was lost with its link meanwhile, or asked for elsewhere.
+      // The feed was lost with its link meanwhile, or subscribed to on another one.
       if (feed.link !== link || !feed.busy) continue;
       feed.busy = false;
       if (failed) {
@@ -283,7 +283,7 @@ export class Feeds {
   }
 }
 
-/** The slot is elsewhere, or on its way: it is asked for there. */
+/** The slot is on another server, or is moving: the feed is subscribed to there. */
 const REROUTED = new Set(["MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"]);
 
 interface Batch {

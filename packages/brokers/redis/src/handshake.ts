@@ -1,4 +1,5 @@
-// Owns: the first words with a server: who we are, what it is, and the scripts that it has to know.
+// Owns: the beginning of a connection to a server: the sign-in, the server's properties, and
+// loading the scripts.
 import { createHash } from "node:crypto";
 import { BrokerError, type BrokerUsage } from "@holdfast/core";
 import { PRESENCE_SCRIPTS } from "./presence-scripts.ts";
@@ -26,21 +27,21 @@ export interface ServerFacts {
   readonly isPrimary: boolean;
   /** `redis 7.0.15`, for logs. */
   readonly version: string;
-  /** Names a life of the data: see stream-scripts.ts. */
+  /** Identifies one life of the data: see stream-scripts.ts. */
   readonly term: string;
   /** Whether an append-only file is written; undefined when the server does not tell. */
   readonly persists: boolean | undefined;
-  /** False when the server may throw keys away at its memory limit. */
+  /** False if the server may evict keys at its memory limit. */
   readonly keepsAll: boolean;
   readonly isLoading: boolean;
   readonly usage: BrokerUsage;
 }
 
-/** Sharded pub/sub, which everything here rests on, is in Redis 7 and in every Valkey. */
+/** This broker needs sharded pub/sub, which Redis 7 and every Valkey have. */
 const MAJOR_MIN = 7;
 const NO_REPLICATION = /^0*$/;
 
-/** A handshake that fails for a reason that trying again will not mend. */
+/** A handshake that fails for a reason that will not change by trying again. */
 export class RedisRefusal extends BrokerError {}
 
 /**
@@ -92,7 +93,7 @@ function usageOf(info: ReadonlyMap<string, string>): BrokerUsage {
   return { bytes: bytes || 0, ...(bytesMax > 0 ? { bytesMax } : {}) };
 }
 
-/** Makes the server know every script. Rejects with BrokerError. */
+/** Loads every script into the server. Rejects with BrokerError. */
 export async function loadScripts(socket: RedisSocket): Promise<void> {
   for (const reply of await Promise.all(
     Object.values(SCRIPTS).map((text) => socket.call(["SCRIPT", "LOAD", text])),

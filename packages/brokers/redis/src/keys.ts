@@ -20,13 +20,13 @@ export interface SharedKeys {
   /** Names of channels, for listings. */
   readonly names: string;
   /**
-   * Nodes by the end of their lease; those that somebody is looking after; how often each was
-   * declared dead.
+   * Nodes by the end of their lease; nodes that a sweep has claimed; how often each was declared
+   * dead.
    */
   readonly leases: string;
   readonly leasesClaimed: string;
   readonly generations: string;
-  /** Channels by the end of their next grace; those that somebody is looking after. */
+  /** Channels by the end of their next grace; channels that a sweep has claimed. */
   readonly graces: string;
   readonly gracesClaimed: string;
   readonly bus: string;

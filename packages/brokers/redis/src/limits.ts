@@ -1,15 +1,15 @@
 // Owns: the limits of the Redis broker, and what happens at each.
 
 export interface RedisLimits {
-  /** Making a connection, handshake included. Beyond, it is given up and tried again. */
+  /** How long a connection may take, handshake included. After that it is cut and tried again. */
   readonly connectMs: number;
-  /** How long an answer may take. Beyond, the call is refused with `timeout`. */
+  /** How long an answer may take. After that the call is refused with `timeout`. */
   readonly requestMs: number;
-  /** How long answers to what was asked before are waited for when the broker is closed. */
+  /** How long a broker that is closed waits for answers to earlier calls. */
   readonly closeMs: number;
   /**
-   * Silence of a server that owes an answer. Beyond, its connections are cut, and calls are refused
-   * with `unavailable` at once.
+   * How long a server that owes an answer may be silent. After that its connections are cut, and
+   * calls are refused with `unavailable` at once.
    */
   readonly stallMs: number;
   /**
@@ -20,27 +20,29 @@ export interface RedisLimits {
   /** First pause between two attempts to connect. It doubles up to the largest, with jitter. */
   readonly backoffMs: number;
   readonly backoffMsMax: number;
-  /** Calls without an answer on one connection. Beyond, calls are refused with `limit`. */
+  /**
+   * Most calls without an answer on one connection. At the limit, calls are refused with `limit`.
+   */
   readonly requestsMax: number;
   /** Channels in one SSUBSCRIBE, and in one go while subscriptions are made again. */
   readonly subscribeBatch: number;
   /** Each subscribed channel's position is compared with the server's at least this often. */
   readonly verifyMs: number;
-  /** How long an idempotency key is known at least; at most twice as long. */
+  /** An idempotency key is known for at least this long, and for at most twice as long. */
   readonly idempotencyWindowMs: number;
   /**
-   * Idempotency keys of a channel that are known at least; at most twice as many. The oldest are
-   * forgotten.
+   * At least this many idempotency keys of a channel are known, and at most twice as many. The
+   * oldest are forgotten.
    */
   readonly idempotencyKeysMax: number;
-  /** Members of one channel. Beyond, `enter` is refused with `limit`. */
+  /** Most members of one channel. At the limit, `enter` is refused with `limit`. */
   readonly membersMax: number;
   /** Lease of a node that has not renewed yet. */
   readonly firstLeaseMs: number;
   /** How often ended graces and leases are looked for. */
   readonly sweepMs: number;
   /**
-   * A node ends the leases of others only after its own connection has stood this long: those who
+   * A node ends the leases of others only if its own connection has lasted this long: nodes that
    * were cut off together come back together.
    */
   readonly reapAfterMs: number;

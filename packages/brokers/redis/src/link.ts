@@ -1,5 +1,5 @@
-// Owns: a node's link to one primary: a connection for commands and one for what it subscribed to,
-// made again when either is lost.
+// Owns: a node's link to one primary: a connection for commands and one for subscriptions. If
+// either is lost, both are made again.
 import { BrokerError, type BrokerUsage, type Clock, type Random } from "@holdfast/core";
 import {
   demandRights,
@@ -23,23 +23,23 @@ export interface LinkOptions {
   readonly tls: RedisTls | undefined;
   readonly account: RedisAccount;
   readonly database: number;
-  /** Begins every key and channel. */
+  /** The prefix of every key and channel. */
   readonly prefix: string;
   /** Where the primary is now; asked before every attempt. Rejects with BrokerError. */
   readonly locate: () => Promise<RedisAddress>;
   readonly handlers: LinkHandlers;
 }
 
-/** All of them are told in turns of their own. */
+/** Each of these is called in its own turn of the event loop. */
 export interface LinkHandlers {
   /** Commands can be sent and channels subscribed to. */
   readonly up: (link: Link) => void;
-  /** What was subscribed to is gone. */
+  /** The link's subscriptions are gone. */
   readonly down: (link: Link, reason: string) => void;
   /** An attempt to connect failed. */
   readonly failed: (link: Link, error: BrokerError) => void;
   readonly message: (link: Link, feed: string, message: Buffer) => void;
-  /** The server ended a subscription by itself: its slot has gone elsewhere. */
+  /** The server ended a subscription by itself: its slot has moved to another server. */
   readonly moved: (link: Link, feed: string) => void;
 }
 
@@ -52,7 +52,7 @@ interface Connected {
 /** How often a server is asked for its memory, in heartbeats. */
 const USAGE_BEATS = 10;
 
-/** Both connections live and die together, so that "reached" has one meaning. */
+/** Both connections begin and end together, so that "reached" has one meaning. */
 export class Link {
   readonly #options: LinkOptions;
   #connected: Connected | undefined;
@@ -64,7 +64,7 @@ export class Link {
   #usage: BrokerUsage | undefined;
   /** Since when the link has been up, on the steady clock. */
   sinceMs = Number.POSITIVE_INFINITY;
-  /** What the last attempt failed with; undefined while the link is up. */
+  /** The last attempt's error; undefined while the link is connected. */
   error: BrokerError | undefined;
 
   constructor(options: LinkOptions) {
@@ -109,7 +109,7 @@ export class Link {
     return new BrokerError("unavailable", "the broker is out of reach", { cause: this.error });
   }
 
-  /** Commands that the account may not run, asked now. Rejects with BrokerError. */
+  /** Asks the server which commands the account may not run. Rejects with BrokerError. */
   missingRights(): Promise<readonly string[]> {
     this.#asking ??= missingRights((command) => this.call(command), this.#options.prefix).finally(
       () => {
@@ -119,7 +119,7 @@ export class Link {
     return this.#asking;
   }
 
-  /** Gives up the connections, to make them again: the server is not what it was. */
+  /** Cuts the connections and makes them again: the server has changed its role or its data. */
   reset(reason: string): void {
     if (this.#connected === undefined) return;
     this.#connected.commands.cut(reason);
@@ -223,8 +223,8 @@ export class Link {
       const silentMs = Math.max(commands.silenceMs(), subscriber.silenceMs());
       if (silentMs >= limits.stallMs) return commands.cut(`silent for ${Math.round(silentMs)} ms`);
       commands.call(["ROLE"]).then(
-        // A primary that became a replica without ending its connections: what it takes from now on
-        // would be lost.
+        // A primary became a replica without ending its connections: writes that it accepts from
+        // now on would be lost.
         (role) =>
           Array.isArray(role) &&
           String(role[0]) !== "master" &&
@@ -260,7 +260,7 @@ export class Link {
       limits.backoffMsMax,
       limits.backoffMs * 2 ** Math.min(this.#attempts, 16),
     );
-    // Someone who is refused for good asks rarely.
+    // After a refusal that will not change by itself, the next attempt comes late.
     const factor = this.error instanceof RedisRefusal ? 10 : 1;
     this.#attempts += 1;
     this.#cancel = clock.after(

@@ -1,5 +1,5 @@
-// Owns: the index of channel names, for listings: a sorted set that names are added to early and
-// taken out of late, checked against the truth when read.
+// Owns: the index of channel names, for listings: a sorted set. Names are added early and removed
+// late. A listing checks each name before it answers with it.
 import { BrokerError, type Clock } from "@holdfast/core";
 import { channelKeys, type SharedKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";
@@ -15,14 +15,14 @@ export interface NamesOptions {
 }
 
 /**
- * A name is added again after this. Names are taken out only when their counter is gone, which is
- * 10 minutes after the last use at the earliest.
+ * A name is added again after this. A name is removed only when its counter is gone, at least 10
+ * minutes after its last use.
  */
 const NOTED_MS = 60_000;
-/** Beyond, all are forgotten, and added again when they are used. */
+/** Most names remembered. At the limit all are forgotten, and added again when they are used. */
 const NOTED_MAX = 200_000;
 const PAGE_MAX = 500;
-/** Names looked at in the background, and how often. */
+/** How many names are checked in the background, and how often. */
 const TIDY_COUNT = 50;
 const TIDY_MS = 1_000;
 
@@ -39,8 +39,9 @@ export class Names {
   }
 
   /**
-   * Adds the name, unless that was done a short while ago. Nobody waits for it: the first publish
-   * of a channel must not be answered behind later ones, and none must fail of a listing.
+   * Adds the name, unless that was done a short while ago. No call waits for it: the answer to a
+   * channel's first publish must not come after later ones, and no publish may fail because of a
+   * listing.
    */
   note(channel: string): void {
     const { clock, scripts, shared } = this.#options;
@@ -56,7 +57,7 @@ export class Names {
     this.#noting.add(noting);
   }
 
-  /** What a server remembered may be gone. */
+  /** A server may have lost its data. */
   forget(): void {
     this.#noted.clear();
   }
@@ -110,8 +111,8 @@ export class Names {
   }
 
   /**
-   * Something is kept, or a node listens. Values and streams have the time of their newest
-   * publication, so that they are gone when it has expired.
+   * Whether something is kept, or a node listens. Values and streams expire with their newest
+   * publication.
    */
   async #isAlive(channel: string): Promise<boolean> {
     const { prefix, scripts } = this.#options;
@@ -132,7 +133,7 @@ export class Names {
       ).map(textOf);
       await Promise.all(names.map((name) => this.#dropDead(name)));
     } catch {
-      // Out of reach, or busy: another time. Nothing depends on it.
+      // The server is out of reach or busy: it is tried again later. Nothing depends on it.
     }
     this.#cancel = clock.after(TIDY_MS, () => void this.#tidy());
   }

@@ -113,7 +113,7 @@ return following[2] or '-1'
 `;
 
 /**
- * Removes what a dead node left, a part at a time. ARGV: node, its generation when it died, cursor,
+ * Removes a dead node's members, some at a time. ARGV: node, its generation when it died, cursor,
  * feed, members looked at. Answers the next cursor.
  */
 const REAP = `${PRELUDE}
@@ -145,8 +145,8 @@ return redis.call('ZADD', KEYS[1], 'LT', ARGV[1], ARGV[2])
 `;
 
 /**
- * KEYS: leases, generations. ARGV: node, ttlMs, "keep" to leave a lease that there is as it is.
- * Answers the node's generation, from 1.
+ * KEYS: leases, generations. ARGV: node, ttlMs, "keep" to leave an existing lease as it is. Answers
+ * the node's generation, from 1.
  */
 const RENEW = `${SHARED_PRELUDE}
 whenFull()
@@ -157,10 +157,10 @@ return redis.call('HGET', KEYS[2], ARGV[1]) or redis.call('HINCRBY', KEYS[2], AR
 `;
 
 /**
- * Takes what is due, so that nobody else does; what was taken by somebody who did not finish in
- * time is taken again. KEYS: queue, claimed, generations (leases only).
- * ARGV: how many at most, how long a claim counts in ms. Answers names, each with the node's
- * generation when it died, or 0.
+ * Claims the entries whose time has come, so that no other node does. An entry is claimed again if
+ * its claimer did not finish in time. KEYS: queue, claimed, generations (leases only). ARGV: how
+ * many at most, how long a claim counts in ms. Answers names, each with the node's generation when
+ * it died, or 0.
  */
 const CLAIM = `${SHARED_PRELUDE}
 local limit, taken = tonumber(ARGV[1]), {}

@@ -1,5 +1,5 @@
-// Owns: ending what is over in presence: graces that have passed and what dead nodes left. Every
-// node does it; each piece of work is claimed by one.
+// Owns: the sweep of presence: it ends graces that have passed and members of dead nodes. Every
+// node sweeps; one node claims each piece of work.
 import { BrokerError, type Clock, type Random } from "@holdfast/core";
 import { channelKeys, type SharedKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";
@@ -13,7 +13,7 @@ export interface SweeperOptions {
   readonly limits: RedisLimits;
   readonly clock: Clock;
   readonly random: Random;
-  /** Whether leases may be ended: not by a node that was cut off itself a moment ago. */
+  /** Whether this node may end leases: it may not if it was itself cut off a moment ago. */
   readonly mayReap: () => boolean;
   readonly onBug: (error: unknown) => void;
 }
@@ -21,10 +21,10 @@ export interface SweeperOptions {
 /** Channels or nodes claimed at once, and how long a claim counts. */
 const CLAIMED_AT_ONCE = 50;
 const CLAIM_MS = 15_000;
-/** Members ended, or looked at, in one step: a step blocks the server for about a millisecond. */
+/** Members ended, or checked, in one step: a step blocks the server for about a millisecond. */
 const GRACES_PAGE = 200;
 const REAP_PAGE = 500;
-/** Channels of a dead node read at once, and looked after at once. */
+/** Channels of a dead node that are read at once, and handled at once. */
 const INDEX_PAGE = 500;
 const REAPED_AT_ONCE = 20;
 
@@ -43,7 +43,10 @@ export class PresenceSweeper {
     this.#cancel();
   }
 
-  /** Nodes take turns by chance: with n of them something due waits sweepMs / n on average. */
+  /**
+   * Nodes sweep at random times. With n nodes, an entry whose time has come waits sweepMs / n on
+   * average.
+   */
   #schedule(): void {
     const { clock, random, limits } = this.#options;
     if (!this.#stopped)
@@ -55,7 +58,7 @@ export class PresenceSweeper {
       await this.#endGraces();
       if (this.#options.mayReap()) await this.#endLeases();
     } catch (error) {
-      // Out of reach: what is due stays due.
+      // The server is out of reach: a later sweep ends these.
       if (!(error instanceof BrokerError)) this.#options.onBug(error);
     }
     this.#schedule();

@@ -19,30 +19,30 @@ export interface PresenceOptions {
   readonly limits: RedisLimits;
 }
 
-/** What is known of a node whose members were entered here. */
+/** What this object knows of a node whose members were entered here. */
 interface NodeRecord {
-  /** How often it had been declared dead, and one. */
+  /** How often the node had been declared dead, plus one. */
   generation: number;
-  /** Channels that stand in its index. */
+  /** Channels that are in the node's index. */
   readonly channels: Set<string>;
-  /** Where the round through them stands. */
+  /** The position of the round through them. */
   round: Iterator<string> | undefined;
 }
 
 /**
- * Nodes that are remembered: the own one, as a rule. The oldest is forgotten; it is asked for
- * again.
+ * Most nodes remembered; usually there is only the own one. The oldest is forgotten, and read again
+ * when it is needed.
  */
 const NODES_MAX = 1_000;
-/** Channels of the own index looked at with every renewal, to take those out that are empty. */
+/**
+ * Channels of the own index that are checked with every renewal, to remove those without members.
+ */
 const PRUNED_AT_ONCE = 20;
 
 export class Presence {
   readonly #options: PresenceOptions;
   readonly #nodes = new Map<string, NodeRecord>();
-  /**
-   * Channels whose first member is being entered: what is asked for meanwhile must not overtake it.
-   */
+  /** Channels whose first member is being entered: later calls must not overtake it. */
   readonly #opening = new Map<string, Promise<void>>();
   readonly store: Broker["presence"];
 
@@ -56,12 +56,12 @@ export class Presence {
     };
   }
 
-  /** What a server remembered may be gone: everything is registered again when it is needed. */
+  /** A server may have lost its data: everything is registered again when it is needed. */
   forget(): void {
     this.#nodes.clear();
   }
 
-  /** The index comes first: an entry that stands in no index would outlive its node. */
+  /** The index comes first: an entry that is in no index would outlive its node. */
   async #enter(
     channel: string,
     member: PresenceMember,
@@ -96,8 +96,8 @@ export class Presence {
     const { slot, presence, feed } = channelKeys(prefix, channel);
     const args = [leave.member, leave.owner, Math.ceil(leave.graceMs), feed];
     const dueMs = textOfNumber(await scripts.run({ script: "leave", slot, keys: presence, args }));
-    // Behind the leave: a sweep that came before would have found nothing and forgotten the
-    // channel. When it fails the caller repeats both.
+    // After the leave: a sweep before it would have found nothing and forgotten the channel. If
+    // this fails, the caller repeats both.
     if (dueMs !== "0")
       await scripts.run({
         script: "schedule",
@@ -126,7 +126,7 @@ export class Presence {
     const node = this.#nodes.get(nodeId);
     if (node === undefined) return void this.#remember(nodeId, generation);
     if (node.generation !== generation) {
-      // It was declared dead meanwhile, and its index with it.
+      // The node was declared dead meanwhile, and its index was removed.
       node.generation = generation;
       node.channels.clear();
     }
@@ -185,7 +185,7 @@ export class Presence {
     node.channels.add(channel);
   }
 
-  /** Takes channels out of the index in which the node has nobody any more. */
+  /** Removes channels from the index if the node has no members there any more. */
   async #prune(nodeId: string, node: NodeRecord): Promise<void> {
     const { prefix, shared, scripts } = this.#options;
     const looked: string[] = [];
@@ -201,11 +201,11 @@ export class Presence {
     await Promise.all(
       looked.map(async (channel) => {
         const { slot, presence } = channelKeys(prefix, channel);
-        // Said again, because whoever looked after an earlier life of this node may have taken it
-        // out just now.
+        // Added again: another node that removes members of an earlier life of this node may just
+        // have removed it.
         if ((await scripts.run({ script: "holds", slot, keys: presence, args: [nodeId] })) === 1)
           return this.#index(nodeId, node, channel);
-        // Forgotten here first: who enters now is indexed again, behind this removal.
+        // Forgotten here first: a member that enters now is indexed again, after this removal.
         node.channels.delete(channel);
         await scripts.command(shared.slot, ["SREM", shared.ofNode(nodeId), channel]);
         if ((await scripts.run({ script: "holds", slot, keys: presence, args: [nodeId] })) === 1)

@@ -1,4 +1,4 @@
-// Owns: the probe: a publish on every primary, by the way that all publishes take, and its arrival.
+// Owns: the probe: a publish on every primary, in the same way as every publish, and its arrival.
 import type { StreamOptions } from "@holdfast/contract";
 import { BrokerError, type Clock } from "@holdfast/core";
 import type { Feeds } from "./feeds.ts";
@@ -11,7 +11,7 @@ import { readFeed } from "./wire.ts";
 
 export interface ProbeOptions {
   readonly prefix: string;
-  /** Nobody else's: nodes must not hear each other's probes. */
+  /** Unique to this node: nodes must not hear each other's probes. */
   readonly id: string;
   readonly router: Router;
   readonly streams: Streams;
@@ -29,15 +29,15 @@ interface Spot {
 
 /** The newest probe is kept for a moment, as a publication would be. */
 const STREAM: StreamOptions = { cls: "ordered", sizeMax: 1, ttlMs: 10_000 };
-/** A node that is gone leaves a counter for this long. */
+/** The counter of a node that is gone stays for this long. */
 const TIMES = { idleMs: 60_000, windowMs: 10_000 };
-/** Names tried in one run to find those whose slots are on primaries that have none; about 2 ms. */
+/** How many names are tried in one run, to find one for each primary that has none; about 2 ms. */
 const NAMES_AT_ONCE = 2_000;
 
 /**
- * Publishes through the same script, keys, connections and limits as everybody. Each node has keys
- * of its own on each primary: a counter, one small publication and one idempotency key, which
- * expire. They are in no listing.
+ * Publishes with the same script, kinds of keys, connections and limits as every publish. Each node
+ * has its own keys on each primary: a counter, one small publication and one idempotency key. They
+ * expire, and are in no listing.
  */
 export class Probe {
   readonly #options: ProbeOptions;
@@ -51,8 +51,8 @@ export class Probe {
   }
 
   /**
-   * Resolves when a publish arrived through each primary. Rejects with BrokerError. Calls at once
-   * share one run.
+   * Resolves when a publish arrived through each primary. Rejects with BrokerError. Concurrent
+   * calls share one run.
    */
   check(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
@@ -98,7 +98,7 @@ export class Probe {
     }
   }
 
-  /** One spot for each primary. When slots have moved, the spots move too. */
+  /** One spot for each primary. If slots have moved, the spots move too. */
   #place(): readonly Spot[] {
     const { router, feeds } = this.#options;
     const links = new Set(router.links());

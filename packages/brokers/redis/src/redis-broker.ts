@@ -1,5 +1,5 @@
-// Owns: the Broker port over Redis or Valkey: what belongs together, being in reach and out of it,
-// the bus, the probe, the end.
+// Owns: the Broker port over Redis or Valkey: its parts, whether the servers are in reach, the bus,
+// the probe, and closing.
 import type { StreamOptions } from "@holdfast/contract";
 import {
   type Broker,
@@ -137,8 +137,8 @@ export class RedisBroker implements Broker {
   }
 
   /**
-   * Resolves when the broker is reached for the first time. Rejects with BrokerError when it is not
-   * in time, and is closed then.
+   * Resolves when the broker is reached for the first time. If that takes too long, the broker is
+   * closed, and this rejects with BrokerError.
    */
   async start(startMs: number): Promise<void> {
     const { clock } = this.#options;
@@ -217,7 +217,7 @@ export class RedisBroker implements Broker {
     return links.length > 0 && links.every(({ facts }) => facts?.persists === true);
   }
 
-  /** A publish on every primary, and its arrival. */
+  /** A publish on every primary, until it arrives. */
   async probe(): Promise<void> {
     this.#demand();
     this.#demandWhole();
@@ -241,8 +241,8 @@ export class RedisBroker implements Broker {
     this.#sweeper.stop();
     this.#names.close();
     this.#subscriptions.close();
-    // What was asked for before is answered first, leaves of members among it; a server that is
-    // silent does not hold up the end.
+    // Earlier calls are answered first, leaves of members among them. A silent server does not
+    // delay this.
     await Promise.all([...this.#router.links()].map((link) => link.settled(this.#limits.closeMs)));
     this.#router.close();
     this.#feeds.close();
@@ -299,14 +299,14 @@ export class RedisBroker implements Broker {
   }
 
   /**
-   * What was lost is subscribed to again. Positions first: a server that lost data goes on where
-   * nobody has been.
+   * Lost feeds are subscribed to again. Positions come first: so a server that lost data continues
+   * with offsets that nobody has seen.
    */
   async #renewed(feeds: readonly string[]): Promise<void> {
     try {
       await this.#subscriptions.renew(feeds);
     } catch {
-      // Lost again; it is renewed again.
+      // The connection was lost again; the lease is renewed again later.
       return;
     }
     if (this.#closed || !this.#wasWhole) return;
@@ -333,7 +333,7 @@ export class RedisBroker implements Broker {
 
 const START_PAUSE_MS = 20;
 
-/** The same store, refusing once the broker is closed. */
+/** The same store, but it refuses calls after the broker is closed. */
 function demanding(store: Broker["presence"], demand: () => void): Broker["presence"] {
   return {
     enter: async (...args) => {

@@ -1,5 +1,5 @@
-// Owns: the URL forms of option broker.url that name Redis or Valkey servers. What is shown of one
-// never holds its password.
+// Owns: the URL forms of option broker.url that name Redis or Valkey servers. Text that is shown of
+// a URL never holds its password.
 import { readFileSync } from "node:fs";
 import type { RedisAddress, RedisTls } from "./socket.ts";
 
@@ -11,9 +11,12 @@ export interface RedisAccount {
 interface Common {
   readonly tls: RedisTls | undefined;
   readonly account: RedisAccount;
-  /** Begins every key and pub/sub channel. */
+  /** The prefix of every key and pub/sub channel. */
   readonly prefix: string;
-  /** `trusted`: the operator says that the servers persist, which they do not let us see. */
+  /**
+   * `trusted`: the operator says that the servers persist their data. The servers do not let us
+   * check it.
+   */
   readonly durable: "checked" | "trusted";
 }
 
@@ -61,7 +64,7 @@ const PARAMETERS = [
   "sentinelPassword",
 ];
 
-/** Whether option broker.url names Redis servers at all. */
+/** Whether option broker.url names Redis servers. */
 export const isRedisUrl = (url: string): boolean => SCHEME.test(url);
 
 /**
@@ -76,8 +79,8 @@ export function parseRedisUrl(url: string): RedisPlace {
     throw new RedisUrlError(
       "Cannot use broker.url: found another scheme, expected redis:// or rediss://, with +sentinel or +cluster",
     );
-  // What stands before the last @ of the first address belongs to all; repeated schemes and
-  // accounts are allowed where they are the same.
+  // The account before the last @ of the first address belongs to all addresses. Later addresses
+  // may repeat the scheme and the account if they are the same.
   const [authority = "", path = "", query = ""] = splitUrl(
     url.slice(scheme[0].length).replaceAll(`,${scheme[0]}`, ","),
   );
@@ -168,8 +171,7 @@ const accountOf = (username: string, password: string): RedisAccount => ({
 });
 
 function readAddress(text: string, defaultPort: number): RedisAddress {
-  // Accounts in later addresses of a list are those of the first, or the list could not be one
-  // place.
+  // Accounts in later addresses of a list must be those of the first: a list has one account.
   const found = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?\/?$/.exec(
     text.slice(text.lastIndexOf("@") + 1),
   );

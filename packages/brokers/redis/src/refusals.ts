@@ -1,4 +1,4 @@
-// Owns: what a server's refusal means: the code and the words of the BrokerError that it becomes.
+// Owns: the meaning of a server's refusal: the code and the text of its BrokerError.
 import { BrokerError } from "@holdfast/core";
 import type { ReplyError } from "./reply.ts";
 
@@ -24,12 +24,12 @@ const MEANINGS: Readonly<Record<string, Row>> = {
   HFLIMIT: ["limit", "the channel has as many members as it may have"],
 };
 
-/** The connection leads to a server that is not what it was. */
+/** The connection is to a server that has changed its role or its data. */
 const MISLED = new Set(["READONLY", "MASTERDOWN", "LOADING"]);
 
 export const misleads = ({ code }: ReplyError): boolean => MISLED.has(code);
 
-/** Text of the server goes no further than its code: it may hold what the command held. */
+/** Only the code of the server's text is passed on: the text may hold parts of the command. */
 export function refusalOf(reply: ReplyError): BrokerError {
   const [code, meaning] = MEANINGS[reply.code] ?? ["internal", "it did not say why"];
   return new BrokerError(code, `the broker refused: ${meaning} (${reply.code})`, { cause: reply });

@@ -1,8 +1,8 @@
-// Owns: what servers answer, as values that are checked when they are read.
+// Owns: answers of servers, as values that are checked when they are read.
 
 /**
- * What a server answers. Bulk strings are buffers, which may be views into what was received: copy
- * what is kept.
+ * What a server answers. Bulk strings are buffers, which may be views into the received chunk: copy
+ * them to keep them.
  */
 export type Reply = string | number | null | Buffer | ReplyError | readonly Reply[];
 

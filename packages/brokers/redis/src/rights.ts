@@ -1,10 +1,10 @@
-// Owns: which commands the account needs, and finding out which of them it may not run.
+// Owns: the commands that the account needs, and the check which of them it may not run.
 import { type Argument, type Reply, ReplyError } from "./reply.ts";
 
 /** Sends a command. An error that the server answers is returned, not thrown. */
 export type Ask = (command: readonly Argument[]) => Promise<Reply>;
 
-/** What is asked besides keys and channels, in the words of ACL SETUSER. */
+/** Commands without keys or channels, in the words of ACL SETUSER. */
 const PLAIN = [
   "evalsha",
   "eval",
@@ -59,7 +59,7 @@ const KEYED: Readonly<Record<string, (key: string) => readonly Argument[]>> = {
   del: (key) => [`${key}h`],
 };
 
-/** Every right, sorted; the page about Redis lists the same. */
+/** Every right, sorted; the documentation's page about Redis lists the same. */
 export const RIGHTS: readonly string[] = [
   ...PLAIN,
   ...CLUSTERED,
@@ -67,7 +67,10 @@ export const RIGHTS: readonly string[] = [
   ...Object.keys(KEYED),
 ].sort();
 
-/** Asked once more, since they have no keys. What is missing of the others shows by itself. */
+/**
+ * Checked separately, because they have no keys. A missing right for the others is found when they
+ * run.
+ */
 const ASKED: Readonly<Record<string, (key: string) => readonly Argument[]>> = {
   eval: (key) => ["return 1", 1, key],
   evalsha: (key) => ["0".repeat(40), 1, key],
@@ -78,9 +81,9 @@ const ASKED: Readonly<Record<string, (key: string) => readonly Argument[]>> = {
 };
 
 /**
- * The commands that the account may not run on keys of this prefix. A server looks at rights before
- * anything else but the number of arguments: any other answer says that the right is there. A
- * refusal inside of a script has no code of its own; this tells what it was. Rejects with
+ * The commands that the account may not run on keys of this prefix. A server checks rights before
+ * everything except the number of arguments: any other answer means that the right is there. A
+ * refusal inside a script has no own code; this check says which right is missing. Rejects with
  * BrokerError.
  */
 export async function missingRights(ask: Ask, prefix: string): Promise<readonly string[]> {

@@ -1,5 +1,5 @@
-// Owns: which primary a slot is on, where that does not change: one server, Sentinels, or sharding
-// by the client.
+// Owns: which primary a slot is on, if that does not change: one server, Sentinels, or sharding by
+// the client.
 import { createHash } from "node:crypto";
 import { ClusterRouter } from "./cluster.ts";
 import { SLOTS } from "./keys.ts";
@@ -14,17 +14,19 @@ export interface Router {
   /** Undefined while it is not known. */
   route(slot: number): Link | undefined;
   /**
-   * The link to a server that another one named; resolves when it is up or cannot be. Undefined
-   * where servers have no say.
+   * The link to a server that another one named; resolves when it is connected or has failed.
+   * Undefined if servers do not name others.
    */
   linkTo?(address: RedisAddress): Promise<Link | undefined>;
-  /** Something said that slots have moved: resolves when they were read again. */
+  /** A server said that slots have moved: resolves when the slots were read again. */
   refresh?(): Promise<void>;
   close(): void;
 }
 
 export interface RouterHandlers extends LinkHandlers {
-  /** Slots have moved: what was subscribed to on another link must be subscribed to anew. */
+  /**
+   * Slots have moved: feeds that were subscribed to on another link must be subscribed to again.
+   */
   readonly rerouted: () => void;
 }
 
@@ -83,8 +85,8 @@ function fixed(
 
 /**
  * Which shard each slot is on: the one with the highest hash of its address and the slot
- * (rendezvous hashing), so that adding a shard moves only what comes to it.
- * Exported for tests.
+ * (rendezvous hashing), so that adding a shard moves only the slots that it receives. Exported for
+ * tests.
  */
 export function shardTable(addresses: readonly RedisAddress[]): readonly number[] {
   const seeds = addresses.map(({ host, port }) =>

@@ -1,5 +1,5 @@
-// Owns: running a script where its slot is: scripts that a server forgot, slots that have moved,
-// what refusals mean.
+// Owns: running a script on the server of its slot. It handles scripts that a server forgot, slots
+// that have moved, and refusals.
 import { BrokerError, type Clock } from "@holdfast/core";
 import { type ScriptName, scriptOf, shaOf } from "./handshake.ts";
 import type { RedisLimits } from "./limits.ts";
@@ -15,13 +15,13 @@ export interface ScriptCall {
   readonly script: ScriptName;
   readonly slot: number;
   readonly keys: readonly string[];
-  /** Without the term, which scripts of streams get in front. */
+  /** The arguments without the term, which is put before those of stream scripts. */
   readonly args: readonly Argument[];
 }
 
-/** Of one call, those not counted that wait for a slot which is on its way. */
+/** Most tries of one call. Tries that wait for a slot that is moving do not count. */
 const REDIRECTIONS_MAX = 8;
-/** While keys of a slot are on their way from one server to another. */
+/** Pause between tries while keys of a slot move from one server to another. */
 const AGAIN_MS = 50;
 
 export class Scripts {
@@ -46,7 +46,7 @@ export class Scripts {
     return reply instanceof ReplyError ? this.#retry(call, link, reply) : reply;
   }
 
-  /** Runs a command that is no script. Rejects with BrokerError. */
+  /** Runs a command that is not a script. Rejects with BrokerError. */
   async command(slot: number, command: readonly Argument[]): Promise<Reply> {
     const link = this.#router.route(slot);
     if (link === undefined) throw new BrokerError("unavailable", "the broker is out of reach");
@@ -60,9 +60,9 @@ export class Scripts {
   }
 
   /**
-   * Follows redirections. While a slot is on its way, the keys of a channel may be on both servers
-   * or, for those that do not exist, on neither: then both answer TRYAGAIN or ASK until the slot
-   * has arrived, and the call is made again for as long as it may take.
+   * Follows redirections. While a slot moves, a channel's keys may be on both servers; keys that do
+   * not exist are on neither. Then both servers answer TRYAGAIN or ASK until the slot has arrived.
+   * The call is repeated until its time limit.
    */
   async #retry(call: ScriptCall, first: Link, refusal: ReplyError): Promise<Reply> {
     const untilMs = this.#clock.nowMs() + this.#limits.requestMs;
@@ -132,11 +132,11 @@ function addressOf({ message }: ReplyError): RedisAddress | undefined {
   return colon <= 0 ? undefined : { host: at.slice(0, colon), port: Number(at.slice(colon + 1)) };
 }
 
-/** A link to a server that is not what it was is made again. */
+/** If a server has changed its role or its data, the link to it is made again. */
 async function refused(reply: ReplyError, link: Link): Promise<BrokerError> {
   if (misleads(reply)) link.reset(`the server answered ${reply.code}`);
   if (reply.code !== "ERR") return refusalOf(reply);
-  // A script that called what the account may not call.
+  // The script called a command that the account may not run.
   const missing = await link.missingRights().catch(() => []);
   if (missing.length === 0) return refusalOf(reply);
   return new BrokerError("refused", lackingRights(missing), { cause: reply });

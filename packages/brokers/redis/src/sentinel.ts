@@ -1,4 +1,4 @@
-// Owns: asking Sentinels where the primary is, and noticing that they changed their mind.
+// Owns: asking Sentinels for the primary's address, and noticing that it changed.
 import { BrokerError, type Clock } from "@holdfast/core";
 import { signedIn } from "./handshake.ts";
 import type { RedisLimits } from "./limits.ts";
@@ -13,7 +13,7 @@ interface Tools {
 
 type SentinelPlace = Extract<RedisPlace, { kind: "sentinel" }>;
 
-/** Asks a server one thing on a connection of its own. Rejects with BrokerError. */
+/** Sends one question to a server, on a new connection. Rejects with BrokerError. */
 export async function askOnce(
   target: {
     readonly address: RedisAddress;
@@ -35,8 +35,8 @@ export async function askOnce(
 }
 
 /**
- * All Sentinels are asked at once and the first that knows counts; they agree, or there is a
- * failover and the handshake decides. Rejects with BrokerError.
+ * Asks all Sentinels at once and takes the first answer that names a primary. If they do not agree,
+ * there is a failover, and the handshake decides. Rejects with BrokerError.
  */
 export async function locatePrimary(place: SentinelPlace, tools: Tools): Promise<RedisAddress> {
   const asked = place.addresses.map(async (address) => {
@@ -57,7 +57,7 @@ export async function locatePrimary(place: SentinelPlace, tools: Tools): Promise
   }
 }
 
-/** Asks again and again, one question at a time; tells every answer. The result stops it. */
+/** Asks repeatedly, one question at a time, and passes on every answer. The result stops it. */
 export function watchPrimary(
   place: SentinelPlace,
   tools: Tools,

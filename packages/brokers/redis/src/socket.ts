@@ -1,5 +1,5 @@
-// Owns: one connection to a server: the client library within our rules: no waiting for a
-// connection, no reconnecting by itself, answers within their time.
+// Owns: one connection to a server, through the client library but with our rules: calls do not
+// wait for a connection, it does not reconnect by itself, and answers have a time limit.
 
 import { BrokerError, type Clock } from "@holdfast/core";
 import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
@@ -27,9 +27,9 @@ export interface SocketOptions {
   readonly clock: Clock;
   readonly limits: RedisLimits;
   readonly onMessage?: (feed: string, message: Buffer) => void;
-  /** The server ended a subscription by itself: its slot has gone elsewhere. */
+  /** The server ended a subscription by itself: its slot has moved to another server. */
   readonly onMoved?: (feed: string) => void;
-  /** The connection ended, by whomever; told once, in a turn of its own. */
+  /** The connection ended, for any reason; called once, in its own turn. */
   readonly onEnd: (reason: string) => void;
 }
 
@@ -40,7 +40,7 @@ interface Waiting {
 
 type Client = ReturnType<typeof newClient>;
 
-/** Connecting from the start; used up when it ends. */
+/** Connects when it is made; cannot be used after it ends. */
 export class RedisSocket {
   /** Signed in. Rejects with BrokerError, or with ReplyError when the account was refused. */
   readonly opened: Promise<void>;
@@ -112,15 +112,15 @@ export class RedisSocket {
     });
   }
 
-  /** Ends the connection at once; what waits is refused as unavailable. */
+  /** Ends the connection at once; calls that wait are refused as unavailable. */
   cut(reason: string): void {
     if (this.#end !== undefined) return;
     this.#end = reason;
     this.#cancelTimer?.();
-    // It may be used up already, which it tells by throwing.
+    // It throws if it has already ended.
     if (this.#client.isOpen) this.#client.destroy();
     this.#options.clock.defer(() => {
-      // The library forgets what waits when a connection ends by itself.
+      // The library forgets calls that wait when a connection ends by itself.
       for (const { fail } of this.#waiting) fail(this.#unavailable());
       this.#waiting.clear();
       this.#options.onEnd(reason);
@@ -158,8 +158,8 @@ export class RedisSocket {
   }
 
   /**
-   * All have the same time, so the oldest is due first and one timer is enough. What has expired
-   * still holds its place until the answer or the end.
+   * All calls have the same time limit, so the oldest ends first and one timer is enough. A call
+   * that has expired keeps its place until the answer or the end.
    */
   #expire(): void {
     const { clock } = this.#options;
@@ -209,8 +209,8 @@ function newClient({ address, tls, account, database, limits }: SocketOptions) {
 }
 
 /**
- * The library's words for an error; a server's answer only by its code, so that nothing of a
- * command gets into logs.
+ * The library's text for an error. Of a server's answer only the code, so that no part of a command
+ * gets into logs.
  */
 function reasonOf(error: unknown): string {
   if (error instanceof ErrorReply) return error.message.split(" ", 1)[0] ?? "refused";

@@ -5,10 +5,10 @@ import { OFFSET_JUMP } from "@holdfast/protocol";
 /** What a publication, and a member, counts in a page besides its content. */
 export const ENTRY_BYTES = 96;
 
-// A server at maxmemory refuses a script at its first write, if that write may take memory. Behind
-// a first write that only frees memory it takes everything. So the first write of a script that
-// adds is one that may be refused. The first write of a script that must go on when the server is
-// full, such as a leave or a lease, is one that is never refused.
+// A server at maxmemory refuses a script at its first write, if that write may take memory. After a
+// first write that only frees memory, it accepts every write. So the first write of a script that
+// adds data is one that may be refused. Some scripts must work when the server is full, such as a
+// leave or a lease: their first write is one that is never refused.
 
 /**
  * What every script begins with. KEYS: meta, stream, values, order, idempotency keys (two). ARGV: 1
@@ -106,9 +106,9 @@ local function offsetOf(id) return tonumber(string.match(id, '^(%d+)')) end
 
 /**
  * ARGV: 7 content, 8 key, 9 idempotency key or empty, 10 window ms, 11 idempotency keys for each
- * generation, 12 feed. Answers epoch, offset, 1 for a duplicate.
- * A key is known for a whole window at least: a generation takes keys for one window, is looked up
- * for one more, and is dropped whole.
+ * generation, 12 feed. Answers epoch, offset, 1 for a duplicate. A key is known for at least a
+ * whole window: a generation accepts keys for one window, is looked up for one more, and is then
+ * removed.
  */
 const PUBLISH = `${PRELUDE}
 open()
@@ -163,9 +163,9 @@ return {epoch, text(head), 0}
 
 /**
  * ARGV: 7 "a" (after) or "b" (before), 8 offset, 9 limit, 10 bytes. Answers epoch, head, oldest,
- * ids and contents in turn, and 1 if more is kept beyond. A page never goes across a jump of
- * offsets: it ends before it. The next page forward says that the oldest is what lies behind, so
- * that the hole is declared. Entries are read as many at a time as are expected to fit.
+ * ids and contents in turn, and 1 if more is kept beyond. A page never crosses a jump of offsets:
+ * it ends before the jump. The next page forward names the offset after the jump as the oldest, so
+ * that a gap is declared. Entries are read as many at a time as are expected to fit.
  */
 const PAGE = `${PRELUDE}
 open(true)
@@ -259,7 +259,7 @@ return answer(ended and 0 or head)
 
 /**
  * ARGV: 7 epoch and 8 offset that a node was told last, or empty. Answers epoch and head. Keeps the
- * counter for those who listen.
+ * counter alive for listeners.
  */
 const POSITION = `${PRELUDE}
 open(true, ARGV[7], tonumber(ARGV[8]))
@@ -268,8 +268,8 @@ return {epoch, text(head)}
 `;
 
 /**
- * ARGV: 7 feed. Answers epoch and head. Offsets and idempotency keys stay. Who listens is told on
- * the feed, in its order: behind everything that is removed, before what comes next.
+ * ARGV: 7 feed. Answers epoch and head. Offsets and idempotency keys stay. Listeners are told on
+ * the feed, in its order: after everything that is removed, before later publications.
  */
 const REMOVE = `${PRELUDE}
 open(true)

@@ -16,15 +16,16 @@ import type { Scripts } from "./scripts.ts";
 import { readPage, writeRequest } from "./wire.ts";
 
 /**
- * Characters of an epoch that are this object's own (50 bits); a number that is used once follows.
+ * Characters of an epoch that identify this object (50 bits). A number follows that is used only
+ * once.
  */
 const EPOCH_LENGTH = 10;
 /**
- * A counter outlives what it counts by this, and by at least this: nodes that listen renew it every
- * few minutes.
+ * A counter outlives its publications by at least this: nodes that listen renew it every few
+ * minutes.
  */
 const IDLE_MS = 10 * 60_000;
-/** Channels whose keys are remembered; beyond, all are forgotten. */
+/** Most channels whose keys are remembered. At the limit all are forgotten. */
 const KEYS_MAX = 10_000;
 
 export class Streams {
@@ -55,7 +56,7 @@ export class Streams {
     return this.publishTo(this.#keysOf(channel), stream, request);
   }
 
-  /** With times of its own the keys are gone sooner than a channel's. */
+  /** With these times the keys expire sooner than a channel's. */
   async publishTo(
     keys: ChannelKeys,
     stream: StreamOptions,
@@ -102,8 +103,8 @@ export class Streams {
   }
 
   /**
-   * `told`: the last position that somebody here was told of. A head before it means lost data: the
-   * server goes on behind it.
+   * `told`: the last position that a listener here was told of. If the head is before it, the
+   * server lost data, and it continues after `told`.
    */
   async position(keys: ChannelKeys, stream: StreamOptions, told?: Position): Promise<Position> {
     const args = [...this.#common(stream), told?.epoch ?? "", told?.offset ?? ""];
@@ -112,7 +113,7 @@ export class Streams {
     );
   }
 
-  /** Names cost as much to make as a publish costs the library. */
+  /** Making names costs as much as the library's work for a publish. */
   #keysOf(channel: string): ChannelKeys {
     const known = this.#keys.get(channel);
     if (known !== undefined) return known;
@@ -144,7 +145,7 @@ export class Streams {
     const shape = keeps ? (stream.cls === "latest" ? "l" : "r") : "n";
     const idleMs = ownIdleMs ?? IDLE_MS + Math.max(ttlMs, 2 * this.#limits.idempotencyWindowMs);
     this.#lastEpoch += 1;
-    // Every call brings an epoch of its own, in case that it needs one: none is ever used twice.
+    // Every call brings a new epoch in case it needs one: no epoch is ever used twice.
     return [this.#epochs + this.#lastEpoch.toString(36), shape, stream.sizeMax, ttlMs, idleMs];
   }
 }

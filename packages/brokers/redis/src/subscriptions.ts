@@ -1,5 +1,5 @@
-// Owns: this node's subscriptions to channels: beginning without a hole, handing on in offset
-// order, noticing what was missed.
+// Owns: this node's subscriptions to channels: they begin without missing anything, pass on in
+// offset order, and notice missed publications.
 import type { StreamOptions } from "@holdfast/contract";
 import { BrokerError, type ChannelListener, type Clock } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
@@ -14,7 +14,7 @@ interface Subscription {
   readonly keys: ChannelKeys;
   readonly stream: StreamOptions;
   readonly listener: ChannelListener;
-  /** What came before the position was known; undefined from then on. */
+  /** Messages that came before the position was known; undefined afterwards. */
   early: FeedEvent[] | undefined;
   /** The last position that the listener was told. */
   epoch: string;
@@ -34,17 +34,20 @@ export interface SubscriptionsOptions {
   readonly onBug: (error: unknown) => void;
 }
 
-/** Messages held back while a position is asked for. The oldest are dropped: nodes mend holes. */
+/**
+ * Most messages held while a position is asked for. The oldest are dropped: nodes read missing ones
+ * from history.
+ */
 const EARLY_MAX = 10_000;
 const VERIFY_TICK_MS = 1_000;
-/** Positions asked for at once. */
+/** Most positions asked for at once. */
 const POSITIONS_AT_ONCE = 200;
 
 export class Subscriptions {
   readonly #options: SubscriptionsOptions;
   readonly #byChannel = new Map<string, Subscription>();
   readonly #byFeed = new Map<string, Subscription>();
-  /** Heads beyond what the listener was told, at the last look. */
+  /** Heads that were ahead of the listener at the last check. */
   readonly #suspects = new Map<Subscription, Position>();
   #round: Iterator<Subscription> | undefined;
   #cancelVerify: () => void;
@@ -103,8 +106,8 @@ export class Subscriptions {
   }
 
   /**
-   * Tells the servers what the listeners of these feeds were told last, so that a server which
-   * knows less than that jumps ahead before anybody publishes more. Rejects with BrokerError.
+   * Tells the servers the last positions of these feeds' listeners. A server that knows less jumps
+   * ahead before anybody publishes more. Rejects with BrokerError.
    */
   async renew(feeds: readonly string[]): Promise<void> {
     const { streams } = this.#options;
@@ -141,8 +144,8 @@ export class Subscriptions {
   }
 
   /**
-   * What came early and lies behind the position is handed on, in a turn of its own; what comes
-   * meanwhile waits for it.
+   * Early messages after the position are passed on in their own turn. Messages that come meanwhile
+   * wait for them.
    */
   #begin(subscription: Subscription, { epoch, offset }: Position): void {
     subscription.epoch = epoch;
@@ -151,8 +154,8 @@ export class Subscriptions {
       const early = subscription.early ?? [];
       subscription.early = undefined;
       for (const event of early) {
-        // One of another epoch is older than the position or newer by a hair; the next look at the
-        // position finds what it was.
+        // A message of another epoch is older than the position, or only just newer. The next check
+        // of the position finds out which.
         if (event.kind === "publication" && event.epoch !== epoch)
           this.#suspects.set(subscription, { epoch: event.epoch, offset: 0 });
         else if (this.#byChannel.get(subscription.channel) === subscription)
@@ -177,8 +180,8 @@ export class Subscriptions {
   }
 
   /**
-   * Every subscription comes up once in `verifyMs`. A head that the listener has not been told of
-   * within a tick was missed.
+   * Every subscription is checked once in `verifyMs`. If the listener has not been told of a head
+   * within a tick, it missed something.
    */
   async #verify(): Promise<void> {
     const { clock, limits } = this.#options;
@@ -215,7 +218,8 @@ export class Subscriptions {
       if (this.#byChannel.get(subscription.channel) === subscription && !isTold(subscription, head))
         this.#suspects.set(subscription, head);
     } catch (error) {
-      // Out of reach: the link says so elsewhere, and every position is compared when it is back.
+      // The server is out of reach: the link reports that, and every position is compared when it
+      // is back.
       if (!(error instanceof BrokerError)) this.#options.onBug(error);
     }
   }
@@ -224,11 +228,13 @@ export class Subscriptions {
 const reaches = (position: Position, head: Position): boolean =>
   position.epoch === head.epoch && position.offset >= head.offset;
 
-/** Whether the listener was told of everything up to the head, or to look for it. */
+/**
+ * Whether the listener was told of everything up to the head, or was told to compare its position.
+ */
 const isTold = (subscription: Subscription, head: Position): boolean =>
   reaches(subscription, head) || reaches(subscription.checked, head);
 
-/** The furthest position that somebody here knows. */
+/** The furthest position that a listener here knows. */
 function told({ epoch, offset, checked }: Subscription): Position {
   return { epoch, offset: checked.epoch === epoch ? Math.max(offset, checked.offset) : offset };
 }

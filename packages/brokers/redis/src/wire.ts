@@ -56,7 +56,7 @@ export function writeContent({ key, user, session, payload }: Content): Buffer {
 const textBytes = (text: string | undefined): number =>
   text === undefined ? 0 : 2 + Buffer.byteLength(text);
 
-/** Bytes are copied: `blob` is a view into what was received. Absent members stay absent. */
+/** Bytes are copied: `blob` is a view into the received chunk. Absent members stay absent. */
 function readContent(blob: Buffer): Content {
   const flags = blob[0] ?? fault("no content");
   let at = 1;

@@ -9,15 +9,15 @@ import type { LinkEndpoint } from "../index.ts";
 export interface Wire {
   /** Where the node connects. */
   readonly endpoint: LinkEndpoint;
-  /** Cuts what is connected and whatever connects until `heal`. */
+  /** Cuts open connections, and every new one until `heal`. */
   cut(): void;
   heal(): void;
   /**
-   * Lets nothing through in this direction on what is connected now. New connections are not
+   * Stops all bytes in this direction on the connections that are open now. New connections are not
    * stalled.
    */
   stall(direction: "to node" | "to supervisor"): void;
-  /** Lets everything through again, what was held back first. */
+  /** Passes everything again, beginning with the bytes that were stopped. */
   resume(): void;
   close(): Promise<void>;
 }
