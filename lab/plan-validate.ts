@@ -65,7 +65,7 @@ async function validate({ rounds, clients, small }: Options): Promise<Validation
   const stop = () => void ground.close().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
-    line("costs of set-ups");
+    line("costs of handshakes");
     const costs = await measureCosts(ground);
     const calibration = { ...CALIBRATION, ...costs };
     const all: (readonly Figure[])[] = [];

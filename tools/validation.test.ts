@@ -43,7 +43,7 @@ test("memory and CPU for each connection and delivery are the micro-benchmark's"
     ]);
 });
 
-test("the costs of set-ups are the last validation's, within what two runs differ by", () => {
+test("the costs of handshakes are the last validation's, within what two runs differ by", () => {
   for (const [name, value] of Object.entries(
     (read("plan-validation.json") as ValidationResult).costs,
   )) {

@@ -1,4 +1,4 @@
-// Owns: what a plan's calibration needs and the micro-benchmark does not measure: CPU of set-ups
+// Owns: what a plan's calibration needs and the micro-benchmark does not measure: CPU of handshakes
 // and refusals, memory of a node and of the kernel.
 import { readFileSync } from "node:fs";
 import { CALIBRATION, type Calibration } from "@holdfast/plan";

@@ -74,7 +74,7 @@ export function addDoctor(program: Command, host: Host, done: (code: number) => 
     .addOption(
       figure(
         "--handshakes <count>",
-        "set-ups a second that a pod takes (default 500, or the node's option)",
+        "handshakes a second that a pod takes (default 500, or the node's option)",
       ),
     )
     .addOption(

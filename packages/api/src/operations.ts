@@ -320,7 +320,7 @@ export interface NodesOutput {
     readonly startedAtMs: number;
     readonly connections: number;
     readonly sessions: number;
-    /** A: set-ups a second that it can take now, as measured. */
+    /** Handshakes a second that it can take now (A), as measured. */
     readonly handshakesPerSecond: number;
     /** How late its event loop was lately. */
     readonly lagMs: number;

@@ -1,5 +1,5 @@
-// Owns: the diagnosis as people read it: by workload, its way drawn as a line, each finding with
-// its sum, its consequence and its fix.
+// Owns: the diagnosis as text for people: by workload, its path drawn as a line, each finding with
+// its arithmetic, its consequence and its fix.
 
 import type { Place } from "@holdfast/kube";
 import { seconds } from "@holdfast/kube";
@@ -13,7 +13,7 @@ export interface TextOptions {
   readonly colors: boolean;
   /** Whether patches are shown. */
   readonly patches: boolean;
-  /** What counts least is left out. */
+  /** Findings of the lowest severity are left out. */
   readonly least: Severity;
 }
 
@@ -79,7 +79,7 @@ function workloadLines(
     paint("dim", `  pod: ${podText(clientPath)}`),
     paint(
       "dim",
-      `  for: ${load.connections} connections a pod${load.connectionsBasis === "assumed" ? " (assumed)" : ""}, ${load.drain.handshakesPerSecond} set-ups/s, ping ${seconds(load.pingSeconds)}`,
+      `  for: ${load.connections} connections a pod${load.connectionsBasis === "assumed" ? " (assumed)" : ""}, ${load.drain.handshakesPerSecond} handshakes/s, ping ${seconds(load.pingSeconds)}`,
     ),
     "",
   ];

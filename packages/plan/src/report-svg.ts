@@ -1,5 +1,4 @@
-// Owns: a plan as one picture: how a storm goes under four sets of rules, and how many nodes growth
-// needs.
+// Owns: a plan as one picture: a storm under four sets of rules, and how many nodes growth needs.
 import type { MassReconnectResult } from "./mass-reconnect.ts";
 import type { Growth, Plan } from "./plan.ts";
 import { sampled } from "./report-text.ts";
@@ -39,7 +38,7 @@ export function planSvg(plan: Plan): string {
   const title = `${count(scenario.demand.clients)} clients on ${count(nodes)} nodes lose all connections at once`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}"><style>${STYLE}</style>
 <rect width="${WIDTH}" height="${height}" style="fill:var(--ground)"/>
-<text x="24" y="30" class="title">${title}</text><text x="24" y="49" class="small">share that is back; a set-up is as dear as A = ${count(scenario.node.handshakesPerSecond)} a second for each node says</text>
+<text x="24" y="30" class="title">${title}</text><text x="24" y="49" class="small">share that is back, if a handshake costs as much CPU as A = ${count(scenario.node.handshakesPerSecond)} a second for each node says</text>
 ${stormPlot(series, storms.fullWindowMs)}
 ${growth.length === 0 ? "" : growthBars(growth)}
 </svg>

@@ -29,7 +29,7 @@ function headline({ scenario, nodes, sizing }: Plan): string {
   const given = fleet.nodes === undefined ? "" : ` (given; needed: ${count(sizing.nodes)})`;
   const asked = [
     `${count(demand.clients)} clients in rooms of ${count(demand.roomSize)}, ${demand.roomsPerClient} each; ${count(demand.publishesPerSecond)} messages/s of ${demand.dataBytes} bytes`,
-    `nodes of ${node.cores} core${node.cores === 1 ? "" : "s"}, ${bytes(node.memoryBytes)}, A = ${count(node.handshakesPerSecond)} set-ups/s; ${percent(fleet.headroom)} free, ${fleet.zones} zone${fleet.zones === 1 ? "" : "s"}`,
+    `nodes of ${node.cores} core${node.cores === 1 ? "" : "s"}, ${bytes(node.memoryBytes)}, A = ${count(node.handshakesPerSecond)} handshakes/s; ${percent(fleet.headroom)} free, ${fleet.zones} zone${fleet.zones === 1 ? "" : "s"}`,
   ];
   return `${asked.join("\n")}\n\n${count(nodes)} node${nodes === 1 ? "" : "s"}${given}, bound by ${sizing.limits[0]?.name ?? "nothing"}`;
 }
@@ -117,7 +117,7 @@ function backText(massReconnect: MassReconnectResult): string {
     massReconnect.backMs === undefined
       ? `${percent(massReconnect.backShare)} back after ${duration(massReconnect.curve.at(-1)?.atMs ?? 0)}`
       : `all back after ${duration(massReconnect.backMs)}`;
-  return `${back}, ${massReconnect.attemptsPerClient.toFixed(2)} attempts each, peak ${count(massReconnect.setUpsPerSecondMax)} set-ups/s of a node`;
+  return `${back}, ${massReconnect.attemptsPerClient.toFixed(2)} attempts each, peak ${count(massReconnect.setUpsPerSecondMax)} handshakes/s of a node`;
 }
 
 function storms({
@@ -131,7 +131,7 @@ function storms({
     4 * Math.max(asIs.backMs ?? 0, fullWindowMs),
   );
   return [
-    `A storm, all connections at once, where a set-up is as dear as A says: share back, 0 to ${duration(untilMs)}`,
+    `A storm, all connections at once, if a handshake costs as much CPU as A says: share back, 0 to ${duration(untilMs)}`,
     line("as it is", asIs),
     line(`told a window of ${duration(fullWindowMs)}`, fullWindow),
     line("no window, admission", withoutWindow),

@@ -125,7 +125,7 @@ test("clients are told a window that no longer fits what they know, once, and a 
   await advised();
   const { windowMs } = a.engine.info();
   expect(windowMs).toBe(780);
-  // Three nodes join: four times as many set-ups, a quarter of the window, which fits nobody.
+  // Three nodes join: four times as many handshakes, a quarter of the window, which fits nobody.
   for (const id of ["c", "d", "e"]) await add(id);
   await advance(300);
   const first = (await advised()).flat();

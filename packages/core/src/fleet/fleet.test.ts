@@ -266,7 +266,7 @@ test("a rebalancer waits for the difference to last, sheds at its rate what it b
   expect(new Rebalancer({ enabled: false, perSecond: 20, cooldownMs: 1 }).due(10_000, 100)).toBe(0);
 });
 
-test("measured capacity falls while set-ups make the loop late, never below a tenth, and comes back", () => {
+test("measured capacity falls while handshakes make the loop late, never below a tenth, and comes back", () => {
   const meter = new CapacityMeter({ handshakesPerSecond: 1000, lagMsMax: 100 });
   meter.observe(10, 1000, 500);
   expect(meter.handshakesPerSecond).toBe(1000);

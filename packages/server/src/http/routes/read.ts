@@ -196,7 +196,7 @@ export const nodes = route({
         sessions: z.int(),
         handshakesPerSecond: z
           .number()
-          .meta({ description: "A: set-ups a second that it can take now, as measured." }),
+          .meta({ description: "Handshakes a second that it can take now (A), as measured." }),
         lagMs: z.number().meta({ description: "How late its event loop was lately." }),
         memoryBytes: z.number(),
         brokerOk: z.boolean(),
