@@ -1,5 +1,5 @@
-// Owns: every finding by its id: how grave it is by default, what it is, and what it does to
-// sockets. docs/operations/doctor.md has a section for each.
+// Owns: every finding by its id: its default severity, what it is, and its effect on sockets.
+// docs/operations/doctor.md has a section for each.
 import type { Severity } from "./finding.ts";
 
 interface Entry {

@@ -1,4 +1,4 @@
-// Owns: the way of a client to the pods of a workload: every hop that was found, outermost first.
+// Owns: a client's path to the pods of a workload: every hop that was found, outermost first.
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, list, text } from "@holdfast/kube";
@@ -32,9 +32,8 @@ export interface ClientPath {
 }
 
 /**
- * The ways that matter. Named workloads if any are named; else those that say WebSocket or are
- * reached from outside;
- * else everything that has a Service and is no database.
+ * The workloads that matter. If some are named, those. Otherwise those that say WebSocket or are
+ * reached from outside. Otherwise all that have a Service and are no database.
  */
 export function clientPathsOf(snapshot: ClusterSnapshot): readonly ClientPath[] {
   const named = snapshot.options.workloads ?? [];
@@ -61,7 +60,7 @@ export function clientPathsOf(snapshot: ClusterSnapshot): readonly ClientPath[] 
   return sure.length > 0 ? sure : candidates;
 }
 
-/** Not every gateway or controller is one of these: applications are called so too. */
+/** Names alone do not prove a gateway or a controller: applications have such names too. */
 const PROXY_IMAGE =
   /(^|\/)(traefik|haproxy|haproxy-ingress|kubernetes-ingress|ingress-nginx\/controller|nginx-ingress(-controller)?|istio\/proxyv2|envoy|envoyproxy\/gateway)(:|@|$)/;
 

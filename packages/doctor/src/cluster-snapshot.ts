@@ -1,4 +1,4 @@
-// Owns: everything that was read, and how to look things up in it.
+// Owns: everything that was read, and how to find objects in it.
 import type { OptionTable } from "@holdfast/config";
 import { at, type KubeObject, labelsOf, list, picks, record, text } from "@holdfast/kube";
 
@@ -15,7 +15,7 @@ export interface NodeConfig {
   readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
 }
 
-/** What the doctor cannot read from manifests and must be told, or assumes. */
+/** Facts that the doctor cannot read from manifests: it is told them, or assumes them. */
 export interface DoctorOptions {
   /** The options that a node of ours has: its manifests are read with them. */
   readonly nodeOptions: OptionTable<NodeConfig>;
@@ -25,12 +25,12 @@ export interface DoctorOptions {
    */
   readonly pingSeconds?: number;
   /**
-   * N: connections of a pod. Absent: annotated, the node's cap for our workloads, 10,000 for
-   * others.
+   * Connections of a pod (N). Absent: from the annotation, the node's limit for our workloads,
+   * 10,000 for others.
    */
   readonly connections?: number;
   /**
-   * A: set-ups a second that a pod takes. Absent: the node's option for our workloads, 500 for
+   * Handshakes a second that a pod takes (A). Absent: the node's option for our workloads, 500 for
    * others.
    */
   readonly handshakesPerSecond?: number;
@@ -87,7 +87,7 @@ function groupOf(apiVersion: string): string {
   return slash < 0 ? "" : apiVersion.slice(0, slash);
 }
 
-/** Manifests that leave the namespace out go where the others go. */
+/** Manifests without a namespace belong to the namespace of the others. */
 export function sameNamespace(a: string, b: string): boolean {
   return a === b || a === "" || b === "";
 }
@@ -121,7 +121,7 @@ export function targets(policy: KubeObject, object: KubeObject): boolean {
   );
 }
 
-/** Labels of the namespace, where its manifest is known. */
+/** Labels of the namespace, if its manifest is known. */
 export function namespaceLabels(
   snapshot: ClusterSnapshot,
   namespace: string,

@@ -1,4 +1,5 @@
-// Owns: the whole diagnosis: everything that was read in, findings by workload out. Pure.
+// Owns: the whole diagnosis: it takes everything that was read and returns findings by workload.
+// Pure.
 
 import type { KubeObject, Unread } from "@holdfast/kube";
 import { type ClientPath, clientPathsOf } from "./client-path.ts";
@@ -32,8 +33,8 @@ export interface Diagnosis {
 const GRAVITY: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
 
 /**
- * Looks at everything once. The same object is found once for each id, also when several workloads
- * share it.
+ * Checks everything once. Each id is reported once for an object, even if several workloads share
+ * it.
  */
 export function diagnose(
   objects: readonly KubeObject[],
@@ -79,7 +80,7 @@ export function findingsOf({ workloads, elsewhere }: Diagnosis): readonly Findin
   return [...workloads.flatMap(({ findings }) => findings), ...elsewhere];
 }
 
-/** Whether anything is as grave as this, or graver. */
+/** Whether a finding has this severity or a higher one. */
 export function reaches(diagnosis: Diagnosis, severity: Severity): boolean {
   return findingsOf(diagnosis).some((one) => GRAVITY[one.severity] <= GRAVITY[severity]);
 }

@@ -28,7 +28,7 @@ export interface Finding {
   readonly place: Place;
   /** What was found, with its numbers. */
   readonly found: string;
-  /** The arithmetic, where there is one. */
+  /** The arithmetic, if there is one. */
   readonly sum?: string;
   /** What will happen to sockets. */
   readonly consequence: string;

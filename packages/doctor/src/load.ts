@@ -1,5 +1,5 @@
-// Owns: pings, connections and drain of one workload: what is configured, what was told, what is
-// assumed, and which of these it is.
+// Owns: pings, connections and drain of one workload, and whether each figure is configured, told
+// or assumed.
 import {
   at,
   DRAIN_DEFAULTS,
@@ -23,7 +23,7 @@ const PING_SECONDS = 25;
 const CONNECTIONS = 10_000;
 const GRACE_SECONDS = 30;
 
-/** `configured` in the manifests, `told` by whoever runs the doctor, or `assumed`. */
+/** `configured` in the manifests, `told` by the user of the doctor, or `assumed`. */
 export type Basis = "configured" | "told" | "assumed";
 
 export interface Load {
@@ -32,17 +32,15 @@ export interface Load {
   readonly connections: number;
   readonly connectionsBasis: Basis;
   /**
-   * M, with its parts; for workloads that are not ours what their grace period leaves them, unless
-   * it was told.
+   * The drain's time (M), with its parts. For workloads that are not ours, the time that their
+   * grace period leaves, unless it was told.
    */
   readonly drain: DrainInput;
   readonly drainBasis: Basis;
   readonly plan: DrainPlan;
-  /** G: terminationGracePeriodSeconds, 30 where the manifest is silent. */
+  /** G: terminationGracePeriodSeconds, 30 if the manifest does not say. */
   readonly graceSeconds: number;
-  /**
-   * S: the longest preStop of the pod's containers; undefined where a hook's time cannot be read.
-   */
+  /** S: the longest preStop of the pod's containers; undefined if a hook's time cannot be read. */
   readonly preStopSeconds: number | undefined;
   readonly own: OwnOptions | undefined;
 }
@@ -100,8 +98,8 @@ function longestPreStop(workload: Workload): number | undefined {
 }
 
 /**
- * Seconds that a container's preStop takes: 0 without one, undefined where only running it would
- * tell.
+ * Seconds that a container's preStop takes: 0 without one, undefined if the manifest does not show
+ * it.
  */
 function preStopOf({ body }: Container): number | undefined {
   const hook = at(body, "lifecycle", "preStop");

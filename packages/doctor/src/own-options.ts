@@ -1,5 +1,5 @@
-// Owns: the options of one of our nodes as its manifest gives them: environment, ConfigMaps, flags
-// and a mounted configuration file.
+// Owns: the options of one of our nodes, from its manifest: environment, ConfigMaps, flags and a
+// mounted configuration file.
 import { type ConfigProblem, loadConfig, type OptionTable, optionRows } from "@holdfast/config";
 import { at, type Json, list, record, text } from "@holdfast/kube";
 import type { ClusterSnapshot, NodeConfig } from "./cluster-snapshot.ts";
@@ -7,7 +7,10 @@ import type { Workload } from "./workload.ts";
 
 export interface OwnOptions {
   readonly config: NodeConfig;
-  /** What the node will refuse at its start. Values from Secrets are not known and not judged. */
+  /**
+   * Options that the node will refuse at its start. Values from Secrets are not known and not
+   * judged.
+   */
   readonly problems: readonly ConfigProblem[];
   /** Variables that a Secret, or anything else that is not in the manifests, gives. */
   readonly hidden: ReadonlySet<string>;
@@ -15,7 +18,7 @@ export interface OwnOptions {
 
 const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
 
-/** Reads what is in force. What cannot be known stands at its default. */
+/** Reads the options in force. An option that cannot be known has its default. */
 export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOptions {
   const table = snapshot.options.nodeOptions;
   const { values, hidden } = environmentOf(workload, snapshot);
@@ -28,8 +31,8 @@ export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOp
     file === undefined ? input : { ...input, file: path ?? "", text: file },
   );
   if (loaded.ok) return { config: loaded.config, problems: [], hidden };
-  // What is refused is told; the rest is still judged, with defaults in the place of what was
-  // refused.
+  // Refused options are reported. The rest is still judged, with defaults instead of the refused
+  // values.
   const refused = new Set(loaded.problems.flatMap(({ where, option }) => [where, option]));
   const env = withoutKeys(values, (name) => refused.has(name));
   const given = withoutKeys(flags.options, (name) => refused.has(name));

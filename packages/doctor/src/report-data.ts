@@ -19,7 +19,7 @@ function hopData(hop: NetworkHop): Readonly<Record<string, unknown>> {
   };
 }
 
-/** Version of the shape; a field that goes or changes its meaning makes it larger. */
+/** Version of the shape. It increases if a field is removed or changes its meaning. */
 const JSON_VERSION = 1;
 
 export function renderJson(diagnosis: Diagnosis): string {

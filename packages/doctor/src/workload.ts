@@ -1,5 +1,5 @@
-// Owns: workloads as the doctor sees them: pods, containers, how many, and whether clients come to
-// them.
+// Owns: workloads as the doctor sees them: pods, containers, their number, and whether clients
+// connect to them.
 import { optionRows } from "@holdfast/config";
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, type Json, list, number, type Path, record, text } from "@holdfast/kube";
@@ -25,13 +25,13 @@ export interface Workload {
   readonly podLabels: Json;
   readonly podAnnotations: Json;
   readonly podSpec: Json;
-  /** Where the pod's spec stands in the object. */
+  /** The path of the pod's spec in the object. */
   readonly podPath: Path;
   readonly containers: readonly Container[];
   /** The one that holds the connections. */
   readonly main: Container;
   readonly initContainers: readonly Container[];
-  /** Pods that it has at least: from its replicas, or the least of its autoscaler. */
+  /** The least number of pods: from its replicas, or from its autoscaler's minimum. */
   readonly replicas: number;
   readonly services: readonly KubeObject[];
   readonly autoscaler: KubeObject | undefined;

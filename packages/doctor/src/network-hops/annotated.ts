@@ -1,4 +1,4 @@
-// Owns: times in annotations as knobs.
+// Owns: times in annotations as figures of a hop that a patch can set.
 import { annotationsOf, durationSeconds, type KubeObject } from "@holdfast/kube";
 import { annotationPatch } from "../patches.ts";
 import type { Knob } from "./network-hop.ts";

@@ -1,12 +1,11 @@
-// Owns: the load balancers in front of gateways and controllers, where their Services are among
-// what was read.
+// Owns: the load balancers in front of gateways and controllers, if their Services were read.
 import { at, type Json, type KubeObject, labelsOf, record, text } from "@holdfast/kube";
 import type { ClusterSnapshot } from "../cluster-snapshot.ts";
 import { type Controller, controllerOf } from "./ingress.ts";
 import type { NetworkHop } from "./network-hop.ts";
 import { loadBalancerHop } from "./service.ts";
 
-/** What the charts of controllers call their pods (app.kubernetes.io/name). */
+/** The names that controllers' charts give their pods (app.kubernetes.io/name). */
 const NAMES: Partial<Readonly<Record<Controller, string>>> = {
   "ingress-nginx": "ingress-nginx",
   "nginx-org": "nginx-ingress",
@@ -50,8 +49,8 @@ export function frontsSelecting(selector: Json, snapshot: ClusterSnapshot): read
 }
 
 /**
- * Only what they cut by themselves counts: how long they take to forget a pod concerns the
- * gateway's pods, not those behind it.
+ * Only connections that they cut by themselves count. How long they take to forget a pod concerns
+ * the gateway's pods, not those behind it.
  */
 function fronts(snapshot: ClusterSnapshot, isOf: (labels: Json) => boolean): readonly NetworkHop[] {
   return snapshot.all("Service", "").flatMap((service) => {

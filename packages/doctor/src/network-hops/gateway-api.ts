@@ -14,7 +14,10 @@ import type { Knob, NetworkHop } from "./network-hop.ts";
  * a cluster.
  */
 const ENVOY_CONNECTIONS = 1024;
-/** The limit that fixes set: far above what a proxy holds, so that the pods' own limits decide. */
+/**
+ * The limit that fixes set. It is far above what a proxy holds, so that the pods' own limits
+ * decide.
+ */
 export const CONNECTIONS_RAISED = 1_000_000;
 
 const HTTP_ROUTES = ["HTTPRoute", "TLSRoute", "TCPRoute"] as const;

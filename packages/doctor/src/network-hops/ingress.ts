@@ -68,7 +68,8 @@ const CONTROLLERS: readonly (readonly [RegExp, Controller])[] = [
 ];
 
 /**
- * Who serves an Ingress: by its class's controller, its class's name, or whose annotations it has.
+ * The controller that serves an Ingress: by its class's controller, its class's name, or its
+ * annotations.
  */
 export function controllerOf(ingress: KubeObject, snapshot: ClusterSnapshot): Controller {
   const annotations = annotationsOf(ingress);
@@ -123,7 +124,7 @@ export function ingressHop(
 
 const inSeconds = (seconds: number): string => `${seconds}s`;
 
-/** Whichever of the two directions is cut first. Pings pass in one, pongs in the other. */
+/** The shorter time of the two directions. Pings pass in one, pongs in the other. */
 function nginxIdle(
   ingress: KubeObject,
   { prefix, write }: { readonly prefix: string; readonly write: (seconds: number) => string },
@@ -160,8 +161,8 @@ function nginx(ingress: KubeObject, name: string, snapshot: ClusterSnapshot): Ne
 }
 
 /**
- * A time in a controller's ConfigMap; where that is not among the manifests, the object of the
- * route stands for it.
+ * A time in a controller's ConfigMap. If the ConfigMap was not read, the route's object is named
+ * instead.
  */
 function configured(config: KubeObject | undefined, source: Source): Knob {
   const { key, fallback, unit = "s", write = String } = source;
@@ -225,9 +226,7 @@ function haproxyIngress(ingress: KubeObject, name: string): NetworkHop {
   };
 }
 
-/**
- * Traefik's drain is in its own arguments: told only where its Deployment is among the manifests.
- */
+/** Traefik's drain is in its own arguments: it is known only if its Deployment was read. */
 export function traefikDrain(snapshot: ClusterSnapshot): Partial<NetworkHop> {
   for (const object of [
     ...snapshot.all("Deployment", "apps"),

@@ -1,4 +1,4 @@
-// Owns: hops of meshes and of Knative: sidecars that end on their own clock, Istio's gateways and
+// Owns: hops of meshes and of Knative: sidecars that end after their own time, Istio's gateways and
 // destination rules, revisions with a timeout.
 
 import type { KubeObject } from "@holdfast/kube";
@@ -41,8 +41,8 @@ function hasIstioSidecar(workload: Workload, snapshot: ClusterSnapshot): boolean
 }
 
 /**
- * A sidecar that gets SIGTERM together with the application and ends on its own clock. Native
- * sidecars do not: they go last.
+ * A sidecar that gets SIGTERM together with the application and ends after its own time. Native
+ * sidecars end last.
  */
 export function sidecarHops(workload: Workload, snapshot: ClusterSnapshot): readonly NetworkHop[] {
   const hops: NetworkHop[] = [];
@@ -93,7 +93,7 @@ function parsedYaml(content: string | undefined): Json {
   }
 }
 
-/** Istio's mesh-wide configuration, where its ConfigMap is among what was read. */
+/** Istio's mesh-wide configuration, if its ConfigMap was read. */
 function meshConfig(snapshot: ClusterSnapshot): Json {
   const map = snapshot
     .all("ConfigMap")
@@ -177,8 +177,7 @@ export function destinationRulesOf(
 }
 
 /**
- * Istio's gateways in front of a VirtualService. Their drain is known where their Deployment is
- * among the manifests.
+ * Istio's gateways in front of a VirtualService. Their drain is known if their Deployment was read.
  */
 export function istioGatewayHops(
   virtual: KubeObject,

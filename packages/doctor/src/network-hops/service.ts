@@ -60,7 +60,7 @@ function nlb(service: KubeObject): NetworkHop {
 }
 
 /**
- * A network load balancer leaves connections of a deregistered pod alone, unless it is told to end
+ * A network load balancer does not end connections of a deregistered pod, unless it is told to end
  * them after the delay.
  */
 function terminationOf(service: KubeObject, attributes: string): Partial<NetworkHop> {
@@ -96,7 +96,7 @@ function azure(service: KubeObject): NetworkHop {
   return {
     kind: "balancer",
     name: `LoadBalancer ${service.name} (Azure)`,
-    // It takes 4 to 30 min everywhere; more depends on its kind.
+    // Every kind accepts 4 to 30 min; some kinds accept more.
     idle: {
       ...annotation(service, { key: `${AZURE}tcp-idle-timeout`, fallback: 240, perUnit: 60 }),
       most: 1800,

@@ -88,8 +88,7 @@ function shown(policy: unknown): string {
 const OWN_METRIC = "holdfast_connections";
 const OTHER_METRIC = "websocket_connections";
 /**
- * Seven tenths of the connections that a pod is planned for: the rest is for those of a pod that
- * went.
+ * Seven tenths of a pod's planned connections: the rest is for the connections of a pod that ended.
  */
 const FULL_SHARE = 0.7;
 
@@ -141,7 +140,7 @@ function valueTarget(hpa: KubeObject): readonly Finding[] {
 
 function replicas(object: KubeObject, scaler: KubeObject): readonly Finding[] {
   const found = number(at(object.body, "spec", "replicas"));
-  // What a live cluster says was written by the autoscaler.
+  // In a live cluster, the autoscaler wrote this value.
   if (found === undefined || object.place.line === 0) return [];
   return [
     finding("replicas-with-autoscaler", {

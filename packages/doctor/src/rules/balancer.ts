@@ -1,5 +1,5 @@
-// Owns: the rule of network load balancers that cut the connections of a pod which is alive and
-// does not want newcomers.
+// Owns: the rule about network load balancers that cut the connections of a pod that is alive but
+// not ready for newcomers.
 
 import { annotationsOf, at, type KubeObject, text } from "@holdfast/kube";
 import type { ClientPath } from "../client-path.ts";
@@ -22,7 +22,7 @@ function unready({ workload }: ClientPath, service: KubeObject): readonly Findin
   if (new RegExp(`${ATTRIBUTE.replaceAll(".", "\\.")}=false`).test(attributes)) return [];
   const asked = text(annotations[`${AWS}healthcheck-path`]);
   const readiness = text(at(workload.main.body, "readinessProbe", "httpGet", "path"));
-  // A path of its own, such as that of liveness, fails only when the pod is no good any more.
+  // A separate path, such as that of liveness, fails only if the pod is broken.
   if (asked !== undefined && asked !== readiness) return [];
   const others = attributes
     .split(",")

@@ -20,8 +20,8 @@ import { containerPatch, environmentPatch, isStrategic, podPatch } from "../patc
 import type { Workload } from "../workload.ts";
 
 /**
- * What a node needs after its window at the least: 1.5 s for closing handshakes, half a second for
- * their bytes.
+ * The least time that a node needs after its window: 1.5 s for closing handshakes, half a second
+ * for their bytes.
  */
 const NEEDED_TAIL_SECONDS = 2;
 const AUTOSCALER_SECONDS = 600;
@@ -77,8 +77,8 @@ function partsOf({ drainBasis, drain }: Load): string {
 }
 
 /**
- * Of an application that is not ours and of which nobody told M: whether any drain fits into what
- * its grace period leaves.
+ * For an application that is not ours and whose drain time (M) was not told: whether any drain fits
+ * into the time that its grace period leaves.
  */
 function assumedGrace(clientPath: ClientPath): readonly Finding[] {
   const { load, workload } = clientPath;
@@ -155,7 +155,7 @@ function preDelay(clientPath: ClientPath): readonly Finding[] {
   ];
 }
 
-/** A hook has one handler: the others are removed, but only where there is something to remove. */
+/** A hook has one handler: the others are removed, if there are any. */
 function withoutNulls(workload: Workload, change: Json): Json {
   const before = at(workload.main.body, "lifecycle", "preStop");
   const handlers = record(at(change, "lifecycle", "preStop"));

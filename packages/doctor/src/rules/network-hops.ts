@@ -8,14 +8,12 @@ import { CONNECTIONS_RAISED } from "../network-hops/gateway-api.ts";
 import type { Knob, NetworkHop } from "../network-hops/network-hop.ts";
 
 /**
- * What fixes set: an hour, as long as connections are meant to live at the least, and a day where
- * age alone cuts.
+ * The values that fixes set: an hour, the least time that connections should live; and a day if
+ * only age cuts them.
  */
 const IDLE_SECONDS = 3600;
 const LIFETIME_SECONDS = 86_400;
-/**
- * Where nobody said how often clients ping: many libraries do so every 30 or 60 s, or not at all.
- */
+/** If the ping interval is not known: many libraries ping every 30 or 60 s, or not at all. */
 const UNKNOWN_PING_SECONDS = 60;
 /** A proxy that is gone so soon after its pod's SIGTERM is gone before any drain. */
 const ANY_DRAIN_SECONDS = 10;
@@ -105,7 +103,7 @@ function drain({ load }: ClientPath, hop: NetworkHop): readonly Finding[] {
   if (knob.value >= needed) return [];
   const tooSoon =
     hop.kind === "sidecar" && knob.value < (load.drain.preStopSeconds ?? 0) + ANY_DRAIN_SECONDS;
-  // Of a gateway whose configuration is elsewhere only its default is known.
+  // If a gateway's configuration is elsewhere, only its default is known.
   const certain =
     tooSoon || (load.drainBasis !== "assumed" && (knob.set || knob.patch !== undefined));
   const [s, m] = [seconds(load.drain.preStopSeconds ?? 0), seconds(load.drain.maxSeconds)];

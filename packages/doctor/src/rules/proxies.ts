@@ -1,5 +1,5 @@
-// Owns: rules of how what stands before our nodes names the client: the PROXY protocol, which nodes
-// do not speak, and proxies whose headers they do not believe.
+// Owns: rules of how proxies in front of our nodes name the client: the PROXY protocol, which nodes
+// do not speak, and proxies whose headers nodes do not trust.
 import { annotationsOf, at, type KubeObject, list, record, text } from "@holdfast/kube";
 import type { ClientPath } from "../client-path.ts";
 import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
@@ -115,7 +115,10 @@ function byEnvoyGateway(
 
 const spoken = (parts: FindingParts): Finding => finding("proxy-protocol", parts);
 
-/** A proxy that is not believed gives all clients one address, and so one client's limits. */
+/**
+ * Behind a proxy that is not trusted all clients have one address, and so share one client's
+ * limits.
+ */
 function untrusted({ hops, load, workload }: ClientPath): readonly Finding[] {
   const { own } = load;
   const proxy = hops.find(({ kind }) => kind === "gateway");

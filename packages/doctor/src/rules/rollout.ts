@@ -153,7 +153,7 @@ function memory({ workload, load }: ClientPath): readonly Finding[] {
           : { patch: containerPatch(workload, { container: main, change: { resources } }) }),
       }),
     ];
-  // What another application keeps for a connection is not known; ours is measured.
+  // The memory of another application's connection is not known; ours is measured.
   if (load.own === undefined || limit === undefined || limit >= needed) return [];
   return [
     finding("memory-tight", {
@@ -170,7 +170,7 @@ function memory({ workload, load }: ClientPath): readonly Finding[] {
 
 const SCALE_DOWN_SECONDS = 30;
 
-/** Argo Rollouts: the Service changes sides, and the old pods go 30 s later. */
+/** Argo Rollouts: the Service switches to the new pods, and the old ones end 30 s later. */
 function promotion({ workload, load }: ClientPath): readonly Finding[] {
   if (workload.kind !== "Rollout") return [];
   const { object } = workload;

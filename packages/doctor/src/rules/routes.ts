@@ -32,7 +32,7 @@ function isOfGke(route: KubeObject, snapshot: ClusterSnapshot): boolean {
   });
 }
 
-/** HTTPRoute: `0s` turns a timeout off; where nothing is said the implementation chooses. */
+/** HTTPRoute: `0s` turns a timeout off; if none is set, the implementation chooses. */
 function routeTimeouts(route: KubeObject): readonly Finding[] {
   if (route.kind !== "HTTPRoute") return [];
   const rules = list(at(route.body, "spec", "rules"));

@@ -1,5 +1,5 @@
-// Owns: rules of Services and of what lets traffic to the pods: affinity, distribution, protocols,
-// selectors, NetworkPolicies, IPVS.
+// Owns: rules of Services and of other things that direct traffic to pods: affinity, distribution,
+// protocols, selectors, NetworkPolicies, IPVS.
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, list, number, record, selects, text } from "@holdfast/kube";
@@ -73,7 +73,7 @@ const SWITCHED = [
   "rollouts-pod-template-hash",
 ];
 
-/** A selector with a label that changes from release to release is switched by somebody. */
+/** If a selector has a label that changes with each release, somebody switches it. */
 function selector(service: KubeObject): readonly Finding[] {
   const labels = record(at(service.body, "spec", "selector"));
   const switched = SWITCHED.filter((label) => Object.hasOwn(labels, label));
@@ -123,8 +123,8 @@ function protocol(service: KubeObject): readonly Finding[] {
 }
 
 /**
- * Ingress policies add up: a port is open when one of those that select the pod lets somebody to
- * it, or when none selects it.
+ * Ingress policies add up: a port is open if a policy that selects the pod allows some peer, or if
+ * no policy selects the pod.
  */
 function networkPolicies(workload: Workload, snapshot: ClusterSnapshot): readonly Finding[] {
   const policies = snapshot.all("NetworkPolicy", "networking.k8s.io").filter((policy) => {
@@ -184,7 +184,7 @@ function opens(rule: unknown, port: number, workload: Workload): boolean {
   );
 }
 
-/** kube-proxy's mode, where its ConfigMap is among what was read. */
+/** kube-proxy's mode, if its ConfigMap was read. */
 export function ipvsRule(snapshot: ClusterSnapshot): readonly Finding[] {
   return snapshot.all("ConfigMap", "").flatMap((map) => {
     const config = Object.values(record(at(map.body, "data"))).find((value) =>

@@ -1,5 +1,5 @@
-// Owns: rules of what nodes share: Redis among the manifests, and our own options (broker, resume
-// secret, what a node refuses).
+// Owns: rules of things that nodes share: Redis among the manifests, and our own options (broker,
+// resume secret, values that a node refuses).
 
 import { at, list, record, text } from "@holdfast/kube";
 import type { ClientPath } from "../client-path.ts";
