@@ -4,10 +4,10 @@
 
 /** Closing handshakes (1.5 s), their last bytes (0.5 s) and stragglers, after the window. */
 export const TAIL_SECONDS = 5;
-/** The share of A that a drain takes for itself; newcomers need the rest. */
+/** The share of the handshake rate (A) that a drain uses; newcomers need the rest. */
 export const SHARE_OF_A = 0.7;
 /**
- * Between the end that was planned and SIGKILL: 5 s until the node cuts whoever is left by itself,
+ * Between the planned end and SIGKILL: 5 s until the node itself cuts the sessions that are left,
  * and 5 s of margin.
  */
 export const GRACE_MARGIN_SECONDS = 10;
@@ -15,7 +15,7 @@ export const GRACE_MARGIN_SECONDS = 10;
  * A proxy in front of a pod outlives it by this much, so that the goodbye of the pod still passes.
  */
 export const PROXY_MARGIN_SECONDS = 5;
-/** What the node and the chart take where nothing is said. */
+/** Defaults of the node and the chart. */
 export const DRAIN_DEFAULTS = {
   maxSeconds: 75,
   preDelaySeconds: 15,
@@ -35,25 +35,25 @@ export interface DrainInput {
   readonly preStopSeconds?: number;
   /** N: connections of the pod. */
   readonly connections: number;
-  /** A: set-ups a second that one pod takes. */
+  /** Handshakes a second that one pod takes (A). */
   readonly handshakesPerSecond: number;
   /**
-   * Pods that take them in. Default 1, the worst case: with a surge of one the new pod alone does.
+   * Pods that receive them. Default 1, the worst case: with a surge of one, only the new pod does.
    */
   readonly takers?: number;
 }
 
 /**
- * Whether N connections can move in the window. `paced`: at 0.7 A, as they should. `hurried`:
- * faster than that, because the deadline demands it.
- * `impossible`: not even at A, so that some are cut at the deadline.
+ * Whether the connections (N) can move in the window. `paced`: at 0.7 of the handshake rate (A), as
+ * they should. `hurried`: faster, because the deadline demands it. `impossible`: not even at A, so
+ * that some are cut at the deadline.
  */
 export type DrainPace = "paced" | "hurried" | "impossible";
 
 export interface DrainPlan {
   /** W = M - P - T; negative when not even the delay fits. */
   readonly windowSeconds: number;
-  /** L = min(5, W/4): the end of the window, in which nobody new is told to go. */
+  /** L = min(5, W/4): the end of the window, in which no further session is told to leave. */
   readonly lastPartSeconds: number;
   /** W - L: the time in which notices go out. */
   readonly movingSeconds: number;
@@ -69,7 +69,7 @@ export interface DrainPlan {
   /** G = S + M + 10: terminationGracePeriodSeconds. */
   readonly graceSeconds: number;
   /**
-   * S + M + 5: how long a sidecar must live on after the pod was told to end. Its clock begins with
+   * S + M + 5: how long a sidecar must live after the pod was told to end. Its clock begins with
    * the preStop hook.
    */
   readonly sidecarDrainSeconds: number;

@@ -1,4 +1,4 @@
-// Re-exports of what programs and tests use of Kubernetes.
+// Re-exports of the Kubernetes parts that programs and tests use.
 
 export * from "./cluster/index.ts";
 export * from "./drain-arithmetic.ts";

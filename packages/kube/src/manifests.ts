@@ -1,5 +1,5 @@
-// Owns: manifests as the doctor reads them: YAML or JSON text to objects that know where they
-// stand.
+// Owns: manifests as the doctor reads them: YAML or JSON text becomes objects that know their file
+// and line.
 import {
   type Document,
   isDocument,
@@ -15,7 +15,7 @@ import { at, isRecord, type Json, list, type Path, record, text } from "./readin
 export interface Place {
   /** Name of the file, `stdin`, or the address of a cluster. */
   readonly file: string;
-  /** From 1; 0 where there are no lines, as in a cluster. */
+  /** From 1; 0 if there are no lines, as in a cluster. */
   readonly line: number;
   /** The template of a chart that made it, as `helm template` says. */
   readonly template?: string;
@@ -25,17 +25,17 @@ export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;
-  /** Empty where the manifest leaves it to whoever applies it. */
+  /** Empty if the manifest does not name one. */
   readonly namespace: string;
   readonly body: Json;
   readonly place: Place;
-  /** Where the deepest part of the path that exists stands. */
+  /** The place of the deepest part of the path that exists. */
   placeOf(path: Path): Place;
 }
 
 /** Something that could not be read; the rest was. */
 export interface Unread {
-  /** `foreign`: it is read, and no manifest. */
+  /** `foreign`: it was read, and is not a manifest. */
   readonly code: "syntax" | "template" | "foreign" | "size";
   readonly place: Place;
   readonly reason: string;
@@ -50,7 +50,7 @@ export interface Manifests {
 const TEXT_LENGTH_MAX = 32 * 1024 * 1024;
 const OBJECTS_MAX = 50_000;
 
-/** Reads every document of one text. Never throws: what is no manifest is told. */
+/** Reads every document of one text. Never throws: it reports documents that are no manifests. */
 export function readManifests(content: string, file: string): Manifests {
   if (content.length > TEXT_LENGTH_MAX)
     return {

@@ -1,10 +1,10 @@
-// Owns: reading values out of manifests, which may hold anything. Nothing here throws; what has the
-// wrong shape reads as absent.
+// Owns: reading values from manifests, which may hold anything. Nothing here throws; a value of the
+// wrong shape counts as absent.
 
 export type Json = Readonly<Record<string, unknown>>;
 export type Path = readonly (string | number)[];
 
-/** The value at a path; undefined where the path leads nowhere. */
+/** The value at a path; undefined if the path does not exist. */
 export function at(value: unknown, ...path: Path): unknown {
   let here = value;
   for (const key of path) {

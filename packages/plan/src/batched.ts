@@ -1,4 +1,4 @@
-// Owns: simulations of fleets of any size in bounded time, and what is approximated for it.
+// Owns: simulations of fleets of any size in bounded time, by approximation.
 import {
   type MassReconnectOptions,
   type MassReconnectResult,
@@ -14,19 +14,22 @@ import type { RollingNodeOptions } from "./rolling-node.ts";
 const CLIENTS_SIMULATED_MAX = 10_000;
 const NODES_SIMULATED_MAX = 20;
 const SESSIONS_SIMULATED_MAX = 100_000;
-/** Least A of a simulated node: below, chance would be larger than in the fleet. */
+/**
+ * Lowest handshake rate (A) of a simulated node: at a lower one, chance would matter more than in
+ * the fleet.
+ */
 const CAPACITY_MIN = 100;
 /**
- * Never more than so many are simulated: a fleet that is far too small for its clients is answered
- * roughly, but soon.
+ * At most so many clients are simulated: for a fleet that is far too small, a rough answer comes
+ * soon.
  */
 const SIMULATED_MAX = 300_000;
 
 /**
  * `simulateMassReconnect` for many clients. Nodes are alike, so one of them is simulated with its
- * share of the clients; and where that is more than 10,000, one simulated client stands for several
- * of a node that takes as many times fewer set-ups a second, each as many times dearer (times stay
- * what they are).
+ * share of the clients. If that is more than 10,000, one simulated client stands for several. Then
+ * the node takes as many times fewer handshakes a second, and each costs as many times more;
+ * durations stay the same.
  */
 export function batchedMassReconnect(options: MassReconnectOptions): MassReconnectResult {
   const share = Math.ceil(options.clients / options.nodes);
@@ -45,8 +48,8 @@ export function batchedMassReconnect(options: MassReconnectOptions): MassReconne
 }
 
 /**
- * `simulateRollingDeploy` for many nodes. Of more than 20 nodes 20 are rolled, each with as many
- * sessions as in the fleet, and the time is extended to all; and where there would be more than
+ * `simulateRollingDeploy` for many nodes. If there are more than 20 nodes, 20 are rolled, each with
+ * as many sessions as in the fleet, and the time is extended to all. If there would be more than
  * 100,000 sessions, one stands for several, as in `batchedMassReconnect`.
  */
 export function batchedRollingDeploy(options: RollingDeployOptions): RollingDeployResult {

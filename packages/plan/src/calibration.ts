@@ -1,5 +1,5 @@
-// Owns: the measured figures that a plan rests on, where each comes from, and how they are replaced
-// by one's own.
+// Owns: the measured figures that a plan uses, the source of each, and how a user's own figures
+// replace them.
 
 export interface Calibration {
   /** Resident memory of a node without connections. */
@@ -23,8 +23,8 @@ export interface Calibration {
   readonly brokerPublishUs: number;
   readonly brokerReceiveUs: number;
   /**
-   * CPU of a connection that comes: until its upgrade is done; until it has a session; for each
-   * subscription; to send it away.
+   * CPU of a new connection: until its upgrade is done; until it has a session; for each
+   * subscription; to turn it away.
    */
   readonly upgradeUs: number;
   readonly connectUs: number;
@@ -103,8 +103,8 @@ export function calibrationFrom(given: unknown): CalibrationRead {
 }
 
 /**
- * CPU of one delivery at a node with so many connections: between and beyond the two that were
- * measured, by the logarithm; never less than the cheaper one.
+ * CPU of one delivery at a node with so many connections. It is interpolated from the two measured
+ * values by the logarithm, and never less than the cheaper one.
  */
 export function deliveryUs(calibration: Calibration, connections: number): number {
   const { deliveryUs1k, deliveryUs10k } = calibration;

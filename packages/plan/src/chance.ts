@@ -1,4 +1,4 @@
-// Owns: the seeded chance of a simulated plan: the same seed gives the same plan.
+// Owns: the seeded randomness of a simulated plan: the same seed gives the same plan.
 
 /**
  * Uniform in [0, 1); the same sequence for the same seed (a 32-bit counter through a mixing

@@ -1,5 +1,4 @@
-// Owns: what a deploy takes: the window that its pace needs, its simulation, and what it adds up to
-// in a day.
+// Owns: the cost of a deploy: the window that its pace needs, its simulation, and the sum of a day.
 import { batchedRollingDeploy } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
 import { loadOfNode } from "./load.ts";
@@ -8,7 +7,7 @@ import type { RollingDeployResult } from "./rolling-deploy.ts";
 import { NODE_SETTINGS, type Scenario } from "./scenario.ts";
 
 export interface Deploy {
-  /** Surge 1: the nodes that run beside the others meanwhile. */
+  /** Nodes that run in addition during the deploy (surge 1). */
   readonly extraNodes: 1;
   readonly preDelayMs: number;
   readonly windowMs: number;

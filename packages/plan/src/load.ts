@@ -1,5 +1,4 @@
-// Owns: what one node of a fleet has to do, and Redis behind them all: arithmetic on measured
-// figures.
+// Owns: the load of one node of a fleet, and of their Redis: arithmetic on measured figures.
 import { type Calibration, deliveryUs } from "./calibration.ts";
 import { type Demand, NODE_SETTINGS, type NodeSize } from "./scenario.ts";
 
@@ -9,7 +8,7 @@ export interface NodeLoad {
   readonly deliveriesPerSecond: number;
   /** Publications a second that reach the node. */
   readonly publicationsPerSecond: number;
-  /** Of one core (or less, where a node has less). */
+  /** Share of one core (or less, if a node has less). */
   readonly cpuShare: number;
   readonly memoryBytes: number;
   /** Of that, the kernel's. */

@@ -1,5 +1,5 @@
-// Owns: what the loss of a node, of a zone and of every connection do: survivors' load, and how
-// long until everyone is back.
+// Owns: the effects of losing a node, a zone or every connection: the survivors' load, and how long
+// until all clients are back.
 import { serverWindowMs } from "@holdfast/core";
 import { batchedMassReconnect } from "./batched.ts";
 import type { Calibration } from "./calibration.ts";
@@ -21,16 +21,16 @@ export interface Loss {
 }
 
 /**
- * All connections lost at once, under the rules as they are and under others, on nodes for which A
- * is the truth: a set-up costs as much CPU as A says (with TLS, tokens, hooks and databases it
- * may), and no less than was measured.
+ * All connections lost at once, under the real rules and under others. On these nodes a handshake
+ * costs as much CPU as the configured rate (A) says, and no less than was measured. TLS, tokens,
+ * hooks and databases can make it cost so much.
  */
 export interface Comparison {
-  /** As it is: the window of one node's loss, and admission. */
+  /** The real rules: the window of one node's loss, and admission. */
   readonly asIs: MassReconnectResult;
   /** Clients that had been told a window for everyone at once, 1.3 N/A. */
   readonly fullWindow: MassReconnectResult;
-  /** Nobody told them a window; admission as it is. */
+  /** No window was told to clients; real admission. */
   readonly withoutWindow: MassReconnectResult;
   /** Neither window nor admission: exponential backoff with full jitter and a cap of 30 s. */
   readonly neither: MassReconnectResult;
@@ -71,8 +71,8 @@ export function costsOf({ node, demand }: Scenario, calibration: Calibration): S
 }
 
 /**
- * A node's loss, a zone's where there are several, and all connections at once (the balancer in
- * front restarts).
+ * The loss of a node, of a zone if there are several, and of all connections at once (the balancer
+ * in front restarts).
  */
 export function lossesOf(question: Question): readonly Loss[] {
   const { scenario, nodes } = question;
@@ -114,7 +114,7 @@ function lossOf(
   };
 }
 
-/** All connections at once, under the rules as they are and under others. */
+/** All connections at once, under the real rules and under others. */
 export function compareStorms(question: Question): Comparison {
   const { scenario, nodes } = question;
   const { clients } = scenario.demand;
@@ -143,7 +143,8 @@ export function compareStorms(question: Question): Comparison {
 }
 
 /**
- * The same, with set-ups so dear that the CPU beside the deliveries is just enough for A of them.
+ * The same, but handshakes cost so much that the CPU left by deliveries is just enough for A of
+ * them a second.
  */
 function withTrueA(options: MassReconnectOptions): MassReconnectOptions {
   const { costs, background, receiver } = options;
@@ -156,8 +157,8 @@ function withTrueA(options: MassReconnectOptions): MassReconnectOptions {
 
 /**
  * A client is told a new window when the one that it knows is 1.5 times longer or shorter and
- * differs by more than the least (packages/core/src/drain/window-advice.ts): what it knows lies
- * between these.
+ * differs by more than the least (packages/core/src/drain/window-advice.ts): so the window that it
+ * knows is between these.
  */
 export function windowsKnown(windowMs: number): {
   readonly windowMs: number;

@@ -12,7 +12,7 @@ const plain: MassReconnectOptions = {
   networkMs: 1,
   receiver: { ...MASS_RECONNECT.receiver, admits: false },
 };
-/** A node that can do `perSecond` set-ups a second. */
+/** A node that can do `perSecond` handshakes a second. */
 const withTrueA = (options: MassReconnectOptions, perSecond: number): MassReconnectOptions => ({
   ...options,
   receiver: { ...options.receiver, handshakesPerSecond: perSecond },
@@ -70,7 +70,7 @@ describe("neither window nor admission (rule 1: the cap of 30 s must be above 2 
     [40, false],
     [60, false],
   ] as const)
-    test(`${load} s of set-ups ${recovers ? "recover" : "never recover"}`, () => {
+    test(`${load} s of handshakes ${recovers ? "recover" : "never recover"}`, () => {
       const perSecond = 100;
       expect(30 > 2 * (load - 10)).toBe(recovers);
       const result = simulateMassReconnect(

@@ -1,5 +1,5 @@
-// Owns: what happens when many clients lose their connections at once: the clients' real delays,
-// the nodes' real admission.
+// Owns: a simulation of many clients that lose their connections at once, with the clients' real
+// delays and the nodes' real admission.
 import { attemptDelayMs } from "@holdfast/client/engine";
 import { createChance } from "./chance.ts";
 import { EventQueue } from "./event-queue.ts";
@@ -14,11 +14,11 @@ import type { Balancer } from "./rolling-node.ts";
 export interface MassReconnectOptions {
   /** Clients whose connections end at time 0. */
   readonly clients: number;
-  /** Nodes that take them in. */
+  /** Nodes that receive them. */
   readonly nodes: number;
   /**
-   * How they are dealt out. A node that refuses has fewer connections: with `least-connections` it
-   * is sent the next ones as well.
+   * How clients are distributed. A node that refuses has fewer connections: with
+   * `least-connections` it gets the next ones as well.
    */
   readonly balancer: Balancer;
   readonly receiver: ReceivingNodeSettings;
@@ -28,15 +28,15 @@ export interface MassReconnectOptions {
   /** The time over which clients were told to spread; 0: nobody told them. */
   readonly windowMs: number;
   /**
-   * Present: some know an older, smaller one, as they were told when they connected: each a time
-   * between the two.
+   * If present, some clients know an older, smaller window from when they connected: each knows a
+   * time between the two.
    */
   readonly windowLeastMs?: number;
   /** How long a client waits for the answer to its first frame. */
   readonly connectTimeoutMs: number;
   /** One way. */
   readonly networkMs: number;
-  /** Later is not looked at. */
+  /** The end of the simulation. */
   readonly horizonMs: number;
   readonly eventsMax: number;
   readonly seed: number;
@@ -50,7 +50,7 @@ export interface MassReconnectResult {
   readonly mostBackMs: number | undefined;
   readonly backShare: number;
   readonly attemptsPerClient: number;
-  /** Set-ups whose clients had given up: work for nothing. */
+  /** Handshakes whose clients had given up: wasted work. */
   readonly abandonedPerClient: number;
   /** In the worst second of any node. */
   readonly attemptsPerSecondMax: number;
@@ -64,8 +64,8 @@ const CURVE_POINTS = 60;
 /** An event is the client's number, and whether its upgrade is done. */
 const HELLO = 2 ** 31;
 /**
- * A connection that failed is over: a balancer that counts hears of it when the client does, not
- * before.
+ * A failed connection has ended: a balancer that counts connections learns of it when the client
+ * does, not before.
  */
 const OVER = 2 ** 32;
 
@@ -83,7 +83,7 @@ class MassReconnect {
   readonly #queue = new EventQueue();
   readonly #receivers: readonly ReceivingNode[];
   readonly #failures: Uint8Array;
-  /** The window that each client knows: whoever is given a slot forgets it. */
+  /** The window that each client knows. A client that gets a slot forgets it. */
   readonly #windowsMs: Float64Array;
   readonly #connections: Int32Array;
   readonly #begunMs: Float64Array;
@@ -167,7 +167,7 @@ class MassReconnect {
     const receiver = this.#receivers[this.#target[client] ?? 0];
     if (receiver === undefined) return;
     const answer = receiver.hello(nowMs);
-    // Whoever is given a slot of its own is told to forget the window.
+    // A client that gets its own slot is told to forget the window.
     if (answer.retryMs > 0) this.#refused(client, answer, true);
     else if (answer.doneMs + networkMs > this.#givesUpMs(client)) this.#abandon(client);
     else this.#backMs.push(answer.doneMs + networkMs);
@@ -194,8 +194,8 @@ class MassReconnect {
   }
 
   /**
-   * What a client does next is known when its attempt is judged, which may be later than it does
-   * it.
+   * A client's next step is known when its attempt is judged, which may be after the time of that
+   * step.
    */
   #fail(client: number, atMs: number, retryMs: number): void {
     if (this.#options.nodes > 1)

@@ -1,5 +1,5 @@
-// Owns: a whole plan: nodes, what each does, deploys, losses, storms, growth, and what of it does
-// not hold.
+// Owns: a whole plan: nodes, their load, deploys, losses, storms, growth, and the limits that it
+// exceeds.
 import type { Calibration } from "./calibration.ts";
 import { type Deploy, deployOf } from "./deploy.ts";
 import { loadOfNode, loadOfRedis, type NodeLoad, type RedisLoad } from "./load.ts";
@@ -21,7 +21,7 @@ export interface Plan {
   readonly calibration: Calibration;
   /** Nodes that are needed, by limit. */
   readonly sizing: Sizing;
-  /** Nodes that the rest is about: those given, or those needed. */
+  /** Nodes for which the rest is computed: those given, or those needed. */
   readonly nodes: number;
   readonly load: NodeLoad;
   readonly redis: RedisLoad;
@@ -31,7 +31,7 @@ export interface Plan {
   readonly scaleUp: ScaleUp;
   /** Empty without growth. */
   readonly growth: readonly Growth[];
-  /** What does not hold; empty: all does. */
+  /** The limits that the plan exceeds; empty: none. */
   readonly problems: readonly Problem[];
   /** Events that were simulated. */
   readonly events: number;

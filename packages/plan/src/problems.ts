@@ -1,4 +1,4 @@
-// Owns: what of a plan does not hold, and what to do about it.
+// Owns: the limits that a plan exceeds, and what to do about each.
 import type { Deploy } from "./deploy.ts";
 import type { NodeLoad, RedisLoad } from "./load.ts";
 import type { Loss } from "./losses.ts";
@@ -69,7 +69,7 @@ function problemsOfSize({ scenario, sizing, nodes, load, redis }: Findings): rea
   if (load.setUpsPerSecondMax < node.handshakesPerSecond)
     found.push({
       code: "handshakes_not_backed",
-      text: `A is ${count(node.handshakesPerSecond)} set-ups a second, and beside the deliveries there is CPU for ${count(load.setUpsPerSecondMax)}: lower admission.handshakesPerSecond or add nodes.`,
+      text: `A is ${count(node.handshakesPerSecond)} handshakes a second, and beside the deliveries there is CPU for ${count(load.setUpsPerSecondMax)}: lower admission.handshakesPerSecond or add nodes.`,
     });
   return found;
 }

@@ -44,7 +44,7 @@ test("without admission everyone is let in, as late as it takes", () => {
   expect(receiver.busyUntilMs).toBeCloseTo(2000 * 0.3);
 });
 
-test("takes fewer set-ups a second while its event loop is late under them, and all again afterwards", () => {
+test("takes fewer handshakes a second while its event loop is late under them, and all again afterwards", () => {
   // 4 ms for each of 425 that are admitted in a second: more than there is.
   const receiver = receiverWith({}, 4);
   for (let ms = 0; ms < 10_000; ms++) {

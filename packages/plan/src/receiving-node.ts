@@ -1,16 +1,16 @@
-// Owns: a simulated node that takes connections in: the real admission and capacity meter, behind
-// an event loop that works off one thing at a time.
+// Owns: a simulated node that receives connections: the real admission and capacity meter, and an
+// event loop that does one thing at a time.
 import { type Admission, CapacityMeter, createAdmission } from "@holdfast/core";
 
 export interface ReceivingNodeSettings {
-  /** A, as it is configured. */
+  /** The configured handshake rate (A). */
   readonly handshakesPerSecond: number;
   readonly resumeReserve: number;
   /** Connections whose first frame is not answered; more are told to try later at once. */
   readonly handshakesInFlightMax: number;
   readonly lagMsMax: number;
   readonly figuresMs: number;
-  /** False: everyone is let in, as by a server without admission. */
+  /** False: every client is admitted, as by a server without admission. */
   readonly admits: boolean;
 }
 
@@ -25,8 +25,7 @@ export interface SetUpCosts {
 }
 
 /**
- * When the event loop has dealt with what came, and how long the client is to stay away (0: it goes
- * on).
+ * When the event loop has handled the event, and how long the client must wait (0: it may proceed).
  */
 export interface Answer {
   readonly doneMs: number;
@@ -87,7 +86,7 @@ export class ReceivingNode {
     this.#admission = createAdmission(settings, 0);
   }
 
-  /** A as the node measures it now. */
+  /** The handshake rate (A) as the node measures it now. */
   get handshakesPerSecond(): number {
     return this.#meter.handshakesPerSecond;
   }
@@ -153,11 +152,11 @@ export class ReceivingNode {
   }
 
   /**
-   * Lag is sampled and A is found out as a node does it, at the times at which a free event loop
-   * would.
+   * Lag and the handshake rate (A) are measured as a node measures them, at the times at which a
+   * free event loop would.
    */
   #keepTime(nowMs: number): void {
-    // After a long silence nothing has changed but A, which is whole again.
+    // After a long silence nothing has changed except the rate (A), which is back at its maximum.
     if (nowMs - this.#sampledMs > 60_000) this.#sampledMs = nowMs - 60_000;
     while (this.#sampledMs + SAMPLE_MS <= nowMs) {
       this.#sampledMs += SAMPLE_MS;
@@ -168,7 +167,7 @@ export class ReceivingNode {
       this.#figuresMs = this.#sampledMs;
       this.#setUps = 0;
       const { resumeReserve } = this.#settings;
-      // What was decided for the future stays: the queue's clock does not go back.
+      // Decisions about the future stay: the queue's clock does not go back.
       this.#admission.configure(
         { resumeReserve, handshakesPerSecond: this.#meter.handshakesPerSecond },
         Math.max(this.#sampledMs, this.busyUntilMs),

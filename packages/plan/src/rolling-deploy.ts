@@ -78,18 +78,17 @@ class RollingDeploy {
   readonly #queue = new EventQueue();
   readonly #nodes: RollingNode[] = [];
   #ready: RollingNode[] = [];
-  /** By node, what follows from the figures that were told last. */
+  /** For each node, what the last figures imply. */
   readonly #turnAwayChances = new Map<number, number>();
   /**
-   * Of each session: the node that it is on (-1: none), the one that it tries, and what it has been
-   * through.
+   * For each session: the node that it is on (-1: none), the node that it tries, and its history.
    */
   readonly #home: Int32Array;
   readonly #target: Int32Array;
   readonly #failures: Uint8Array;
   readonly #turnedAway: Uint8Array;
   readonly #moves: Uint8Array;
-  /** 1 while it has a connection to both. */
+  /** 1 while it has a connection to both nodes. */
   readonly #doubled: Uint8Array;
   readonly #begunMs: Float64Array;
   #old = 0;
@@ -173,7 +172,9 @@ class RollingDeploy {
     else this.#step(nowMs);
   }
 
-  /** As in packages/core/src/drain/draining.ts: ask what may be, tell who is due, wait. */
+  /**
+   * As in packages/core/src/drain/draining.ts: ask the pacer how many, tell those sessions, wait.
+   */
   #step(nowMs: number): void {
     const [pacer, leaving] = [this.#pacer, this.#leaving];
     if (pacer === undefined || leaving === undefined) return;
@@ -216,7 +217,9 @@ class RollingDeploy {
     this.#queue.push(nowMs + this.#options.networkMs, (ATTEMPT ?? 0) + session);
   }
 
-  /** Everyone was told by now, and tries: those go on trying, without a connection. */
+  /**
+   * By this time every session was told, and tries to move. These still try, without a connection.
+   */
   #cutAll(leaving: RollingNode, nowMs: number): void {
     for (const [session, home] of this.#home.entries()) {
       if (home !== this.#old) continue;

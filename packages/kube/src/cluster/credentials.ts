@@ -93,8 +93,8 @@ async function outputOf(
   const started = start(plugin, env);
   const ended = Promise.all([limited(started.stdout), limited(started.stderr), started.exited]);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  // What the plugin started itself may hold its pipes open after it was killed: nobody waits for
-  // that.
+  // Processes that the plugin started may hold its pipes open after it was killed: nothing waits
+  // for them.
   const tooLong = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => reject(failed(plugin, `no answer in ${timeoutMs / 1000} s`)),

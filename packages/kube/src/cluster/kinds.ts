@@ -1,8 +1,8 @@
-// Owns: which kinds of a live cluster are read. Secrets are not among them, and never shall be.
+// Owns: the kinds that are read from a live cluster. Secrets are not among them, and must never be.
 
 export interface ListedKind {
   readonly kind: string;
-  /** Group and versions, the wanted one first; older ones are asked where it is not served. */
+  /** Group and versions, the wanted one first; older ones are asked for if it is not served. */
   readonly apiVersions: readonly [string, ...string[]];
   readonly plural: string;
   readonly namespaced: boolean;
@@ -38,8 +38,8 @@ const GATEWAY = ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1be
 const ENVOY_GATEWAY = "gateway.envoyproxy.io/v1alpha1";
 
 /**
- * Every cluster has these; one that is not allowed is named in the result, one that is missing is
- * no Kubernetes.
+ * Every cluster has these. If reading one is not allowed, the result names it. If one is missing,
+ * the server is not Kubernetes.
  */
 export const CORE_KINDS: readonly ListedKind[] = [
   namespaced("Deployment", "deployments", "apps/v1"),
@@ -55,7 +55,7 @@ export const CORE_KINDS: readonly ListedKind[] = [
   global("Namespace", "namespaces", "v1"),
 ];
 
-/** Kinds of add-ons; where one is not installed it is left out without a word. */
+/** Kinds of add-ons. If one is not installed, it is left out silently. */
 export const ADDED_KINDS: readonly ListedKind[] = [
   namespaced("Gateway", "gateways", ...GATEWAY),
   namespaced("HTTPRoute", "httproutes", ...GATEWAY),

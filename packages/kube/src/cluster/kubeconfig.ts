@@ -3,7 +3,7 @@
 import { parse } from "yaml";
 import { at, list, record, text } from "../reading.ts";
 
-/** What keeps a cluster from being read. */
+/** Why a cluster cannot be read. */
 export type ClusterErrorCode =
   | "kubeconfig"
   | "credentials"
@@ -39,7 +39,7 @@ export interface ClusterAccess {
   readonly context: string;
   /** Without a slash at the end. */
   readonly server: string;
-  /** Of the context; where it has none, undefined. */
+  /** The context's namespace; undefined if it has none. */
   readonly namespace: string | undefined;
   readonly ca: Material | undefined;
   readonly serverName: string | undefined;
@@ -57,8 +57,8 @@ export interface KubeconfigFile {
 }
 
 /**
- * Finds a context (the current one by default) in files that are merged as kubectl does: what comes
- * first wins.
+ * Finds a context (the current one by default) in files that are merged as kubectl merges them: the
+ * first value wins.
  */
 export function readKubeconfig(files: readonly KubeconfigFile[], context?: string): ClusterAccess {
   const parts = files.map(({ path, text: content }) => ({ path, content: parsed(path, content) }));

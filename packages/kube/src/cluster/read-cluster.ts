@@ -15,7 +15,7 @@ export interface ClusterSelection {
 
 export interface ClusterRead {
   readonly objects: readonly KubeObject[];
-  /** What was not allowed or failed, for people; the rest was read. */
+  /** Reads that were not allowed or failed, for people; the rest was read. */
   readonly partial: readonly string[];
 }
 
@@ -26,7 +26,7 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const REQUESTS_AT_ONCE = 4;
 
 /**
- * Reads what the doctor looks at. Rejects with ClusterError where nothing can be read:
+ * Reads everything that the doctor needs. Rejects with ClusterError if nothing can be read:
  * `unreachable` (network, TLS), `unauthorized` (401), `not_kubernetes`. A kind that is not allowed
  * (403) or fails is named in `partial`.
  */
@@ -172,7 +172,7 @@ function asker(access: ClusterAccess, credentials: Credentials, timeoutMs: numbe
     let response: Response;
     let content: string;
     try {
-      // A redirect would carry the token to whoever it names.
+      // A redirect would send the token to the host that it names.
       response = await fetch(`${access.server}${path}`, {
         method: "GET",
         headers,
