@@ -1,4 +1,4 @@
-// Owns: what a running node can take over from a changed configuration.
+// Owns: which options of a changed configuration a running node can adopt.
 import { isOption, type OptionTable, optionRows } from "./table.ts";
 
 export interface LiveChanges<C> {
@@ -11,8 +11,8 @@ export interface LiveChanges<C> {
 }
 
 /**
- * Splits a change into what holds from now on and what waits for the next start. The relations
- * between the result's options must be checked by loading it.
+ * Splits a change into options that apply from now on and options that wait for the next start. The
+ * relations between the result's options must be checked by loading it.
  */
 export function takeLive<C extends object>(
   table: OptionTable<C>,

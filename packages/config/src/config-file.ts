@@ -77,8 +77,8 @@ function collect(place: Place, out: Out): void {
       ([known]) => known === key,
     )?.[1];
     if (entry === undefined || isOption(entry)) {
-      // An option left empty (`nodeId:`) is as good as absent. Unknown names are refused where the
-      // layers meet.
+      // An option left empty (`nodeId:`) counts as absent. Unknown names are refused when the
+      // layers are merged.
       if (entry === undefined || value !== null)
         out.given.push({ name, value, source: { kind: "file", where: out.lineOf(path) } });
     } else if (value instanceof Map) collect({ table: entry, values: value, path }, out);

@@ -4,8 +4,8 @@ import { suggestion } from "./record.ts";
 import { type OptionRow, type OptionTable, optionRows } from "./table.ts";
 
 /**
- * What Kubernetes names the variables that it sets in every pod of a namespace with a Service. If
- * the Service's name begins with `holdfast`, so do they.
+ * Names of variables that Kubernetes sets in every pod of a namespace with a Service. If the
+ * Service's name begins with `holdfast`, so do the variables.
  */
 const SERVICE_LINK_NAME =
   /^[A-Z0-9]+(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
@@ -64,7 +64,7 @@ function suggestedVariable(
   rows: readonly OptionRow[],
   { envPrefix, page }: Pick<OptionTable<never>, "envPrefix" | "page">,
 ): string {
-  // Without the prefix, which every name shares and which would make all of them look alike.
+  // Compared without the prefix: every name has it, so all names would look alike.
   const bare = rows.map((row) => row.env.slice(envPrefix.length));
   return suggestion(name.slice(envPrefix.length), bare, page).replace(
     "did you mean ",

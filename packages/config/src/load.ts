@@ -1,5 +1,5 @@
-// Owns: how a configuration comes together: flags over environment over file over defaults, every
-// problem at once.
+// Owns: merging a configuration: flags win over environment, file and defaults, in this order. It
+// reports every problem at once.
 import { readConfigFile } from "./config-file.ts";
 import { readEnv } from "./env.ts";
 import type { Refused } from "./option.ts";
@@ -15,7 +15,7 @@ export interface Source {
   readonly where: string;
 }
 
-/** A row that cannot stand. `found` never holds a secret. */
+/** A row with an invalid value. `found` never holds a secret. */
 export interface ConfigProblem {
   /** Name of the option, or the unknown name. */
   readonly option: string;
@@ -44,7 +44,7 @@ export type ConfigResult<C> =
       readonly config: C;
       /** By option name; every row has one. */
       readonly sources: ReadonlyMap<string, Source>;
-      /** What was ignored on purpose, for people. */
+      /** Values that were ignored on purpose, for people. */
       readonly notes: readonly string[];
     }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] };
@@ -169,7 +169,7 @@ function assemble(
   );
 }
 
-/** Problems as lines for people: row, where it stands, what was found, what is allowed. */
+/** Problems as lines for people: row, place, what was found, what is allowed. */
 export function formatProblems(problems: readonly ConfigProblem[]): string {
   return problems
     .map((p) => `  ${p.option} (${p.where})\n    found:   ${p.found}\n    allowed: ${p.allowed}`)

@@ -1,9 +1,7 @@
 // Owns: what an option is, and the kinds of values that options have.
 import { parseBoolean, parseBytes, parseDurationMs, parseList, parseNumber } from "./values.ts";
 
-/**
- * Something that a value may not be. `at` is a path inside the option's value, as in `[0].scopes`.
- */
+/** A refusal of a value. `at` is a path inside the option's value, as in `[0].scopes`. */
 export interface Refused {
   readonly at?: string;
   readonly found: unknown;
@@ -47,7 +45,7 @@ export interface Option<T> {
   shown?(value: T): unknown;
 }
 
-/** What every kind of row says. */
+/** Fields of every kind of row. */
 interface Common {
   readonly live?: boolean;
   readonly secret?: boolean;
@@ -128,7 +126,7 @@ export function boolean(row: Common & { readonly default: boolean }): Option<boo
 
 interface TextRow extends Common {
   readonly allowed: string;
-  /** Whether a text will do; default: any that is not empty. */
+  /** Whether a text is valid; default: any that is not empty. */
   readonly check?: (text: string) => boolean;
 }
 
@@ -137,7 +135,7 @@ export function text(row: TextRow & { readonly default: string }): Option<string
   return { ...textual(row), default: row.default };
 }
 
-/** Text that may be left out. */
+/** Text that may be absent. */
 export function optionalText(row: TextRow): Option<string | undefined> {
   return { ...textual(row), default: undefined };
 }

@@ -1,4 +1,5 @@
-// Owns: reading maps from outside without trusting their keys, and finding the name that was meant.
+// Owns: reading maps from outside without trusting their keys, and finding the name that was
+// probably meant.
 import type { Refused } from "./option.ts";
 
 /**
@@ -33,8 +34,8 @@ function meant(name: string, known: readonly string[]): string | undefined {
 }
 
 /**
- * What an unknown name may have been meant as: one that is spelt almost so, or the same word in a
- * section.
+ * The known name that an unknown one may stand for: one with nearly the same spelling, or the same
+ * word in a section.
  */
 export function suggestion(name: string, names: readonly string[], page: string): string {
   const nearest = nearestName(name, names) ?? names.find((known) => known.endsWith(`.${name}`));
@@ -42,8 +43,8 @@ export function suggestion(name: string, names: readonly string[], page: string)
 }
 
 /**
- * The known name with the fewest edits from `name`, if that is a plausible slip (at most a third of
- * its length, at least 2).
+ * The known name with the fewest edits from `name`, if that is a plausible misspelling (edits at
+ * most a third of its length, at least 2).
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
@@ -58,7 +59,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return best;
 }
 
-/** Levenshtein distance, given up at `limit`. */
+/** Levenshtein distance; stops at `limit`. */
 function editsBetween(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);

@@ -1,5 +1,5 @@
 // Owns: what a table of options is: rows nested as their names are, and the rules between them.
-// Each program has its own and hands it to this package.
+// Each program passes its own table to this package.
 import type { Option } from "./option.ts";
 
 /** A rule between options that does not hold. */
@@ -14,7 +14,7 @@ export interface BrokenRelation {
 export interface OptionTable<C> {
   /** Options, and maps of them, by name. */
   readonly options: object;
-  /** What names in the environment begin with: `HOLDFAST_`. */
+  /** Prefix of names in the environment: `HOLDFAST_`. */
   readonly envPrefix: string;
   /** Where people read about the options, for refusals. */
   readonly page: string;
@@ -34,7 +34,7 @@ export interface OptionRow {
   readonly name: string;
   /** `HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX` */
   readonly env: string;
-  /** `--limits-subscriptions-max`; undefined where a value must not or cannot be an argument. */
+  /** `--limits-subscriptions-max`; undefined if a value must not or cannot be an argument. */
   readonly flag: string | undefined;
   readonly option: Option<unknown>;
 }

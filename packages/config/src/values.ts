@@ -20,7 +20,7 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
 
 /**
  * A finite number, or decimal text of one. Hexadecimal, exponents and signs other than minus are
- * not taken.
+ * refused.
  */
 export function parseNumber(found: unknown): number | undefined {
   if (typeof found === "number") return Number.isFinite(found) ? found : undefined;

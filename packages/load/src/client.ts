@@ -1,5 +1,5 @@
-// Owns: one connection of a load run over its whole life: opening, subscribing, writing, pinging,
-// losing and regaining its place.
+// Owns: one client of a load run over its whole life: it opens, subscribes, writes, pings, loses
+// its connection and comes back.
 import type {
   Driver,
   RefusalEnd,
@@ -13,11 +13,11 @@ import type { Recorder } from "./recorder.ts";
 import { StreamCheck, type StreamTruth } from "./stream-check.ts";
 import { type Address, RawSocket, type SocketEnd } from "./wire/raw-socket.ts";
 
-/** What is due for a client, as its number in the schedule. */
+/** A client's next action, as its number in the schedule. */
 export const DUE = { write: 0, ping: 1, keepAlive: 2, open: 3, handshakeTimeout: 4 } as const;
 export type Due = (typeof DUE)[keyof typeof DUE];
 
-/** What all clients of a worker have in common. */
+/** What all clients of a worker share. */
 export interface ClientWorld {
   readonly driver: Driver;
   readonly speaking: SpeakerOptions;
@@ -31,11 +31,11 @@ export interface ClientWorld {
   /** µs since the Unix epoch. */
   nowUs(): number;
   random(): number;
-  /** Calls `due` of this client back at the moment. */
+  /** Calls `due` of this client at that time. */
   at(us: number, client: Client, due: Due): void;
   /** Whether anyone has written yet. */
   hasBegun(): boolean;
-  /** Numbers of a stream that nobody may be asked for. */
+  /** Numbers of a stream that do not count as lost. */
   excuse(stream: number, n: number): void;
 }
 
@@ -46,9 +46,12 @@ interface Request {
   readonly n: number;
 }
 
-/** Requests without an answer, kept for each client; with more, the oldest count as unanswered. */
+/**
+ * Most requests without an answer that are kept for each client. If there are more, the oldest
+ * count as unanswered.
+ */
 const REQUESTS_MAX = 4_096;
-/** One for the whole process: read and used up within a call. */
+/** One for the whole process: it is only used within a call. */
 const found: Mark = { run: 0, stream: 0, n: 0, intendedUs: 0 };
 
 export type ClientState = "new" | "opening" | "joining" | "up" | "away" | "gone";
@@ -66,7 +69,7 @@ export class Client implements SpeakerListener {
   #openedUs = 0;
   #lostUs: number | undefined;
   #joining = new Set<string>();
-  /** Subscribed before anyone wrote: the first number of each stream is owed to it. */
+  /** Subscribed before anyone wrote: it must get the first number of each stream. */
   #wasFirst = false;
   #lastRequest = 0;
   #turn = 0;
@@ -91,7 +94,7 @@ export class Client implements SpeakerListener {
     return this.#state;
   }
 
-  /** It was refused what it came for, and left. */
+  /** A needed request was refused, and the client left. */
   get gaveUp(): boolean {
     return this.#gaveUp;
   }
@@ -101,20 +104,20 @@ export class Client implements SpeakerListener {
     return this.#sent;
   }
 
-  /** Opens at the moment, for the first time or again. */
+  /** Opens at the given time, for the first time or again. */
   openAt(us: number): void {
     this.#openAtUs = us;
     this.#world.at(us, this, DUE.open);
   }
 
-  /** What was asked for is due; stale entries are none of ours. */
+  /** An action that the client asked for is due. Outdated entries are ignored. */
   due(what: Due, us: number): void {
     if (what === DUE.open && us === this.#openAtUs) this.#open(us);
     else if (what === DUE.keepAlive && us === this.#keepAtUs) this.#keepAlive();
     else if (what === DUE.handshakeTimeout && us === this.#timeoutAtUs) this.#handshakeTimeout();
   }
 
-  /** Publishes to the next of its channels; the moment for which it was intended goes along. */
+  /** Publishes to the next of its channels. The payload carries the intended time. */
   write(intendedUs: number): void {
     const { recorder, population } = this.#world;
     const place = this.#turn++ % this.member.streams.length;
@@ -145,14 +148,14 @@ export class Client implements SpeakerListener {
     this.#speaker.ping(request);
   }
 
-  /** Cuts the connection without a word and comes back, at the earliest after `awayMs`. */
+  /** Cuts the connection without a close frame and comes back, at the earliest after `awayMs`. */
   drop(awayMs: number): void {
     if (this.#state === "away" || this.#state === "gone" || this.#state === "new") return;
     this.#socket?.terminate();
     this.#lost(awayMs);
   }
 
-  /** Leaves for good. */
+  /** Leaves and does not come back. */
   leave(): void {
     if (this.#state === "up" || this.#state === "joining") {
       this.#speaker.bye();
@@ -163,8 +166,8 @@ export class Client implements SpeakerListener {
   }
 
   /**
-   * A client as new takes the place: it owes nothing and is owed nothing of before. Streams go on
-   * counting.
+   * A new client takes the place: nothing from before counts for it. Streams continue their
+   * numbers.
    */
   replaceAt(us: number): void {
     this.leave();
@@ -255,7 +258,7 @@ export class Client implements SpeakerListener {
 
   refused(name: string, end: RefusalEnd): void {
     this.#world.recorder.error(name);
-    // What it came for is refused: the same again will be refused again.
+    // A needed request was refused: the same request would be refused again.
     const isInVain = end === "stop" || (end === "goes on" && this.#state === "joining");
     if (end === "goes on" && !isInVain) return;
     if (!isInVain) {
@@ -292,7 +295,7 @@ export class Client implements SpeakerListener {
     this.#socket = new RawSocket(address(this.member.index), this.#ears());
   }
 
-  /** What this socket tells; an older one is not heard any more. */
+  /** Events of this socket; those of an older one are ignored. */
   #ears() {
     const speaker = this.#speaker;
     const isHeard = () => speaker === this.#speaker && this.#state !== "gone";
@@ -352,7 +355,7 @@ export class Client implements SpeakerListener {
     this.#armKeepAlive();
   }
 
-  /** Spread by a fifth, so that a crowd does not fall in step. */
+  /** Spread by a fifth, so that many clients do not act at the same time. */
   #armKeepAlive(): void {
     const ms = this.#speaker.keepAliveMs();
     if (ms === undefined) return;
@@ -367,7 +370,7 @@ export class Client implements SpeakerListener {
     if (oldest !== undefined) this.answered(oldest, "unanswered");
   }
 
-  /** Whoever waits for an answer does not get one; whether a publish was taken nobody knows. */
+  /** Requests without an answer get none; it is not known whether a publish was accepted. */
   #forgetRequests(): void {
     for (const id of [...this.#requests.keys()]) this.answered(id, "answer_lost");
   }

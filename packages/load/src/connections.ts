@@ -28,14 +28,17 @@ export interface ConnectionsOptions {
   readonly random: () => number;
 }
 
-/** What streams of this worker sent; numbers that were refused or never answered are excused. */
+/**
+ * What streams of this worker sent. Numbers that were refused or never answered do not count as
+ * lost.
+ */
 export interface SentStreams {
   readonly sent: readonly (readonly [stream: number, count: number])[];
   readonly excused: readonly (readonly [stream: number, numbers: readonly number[]])[];
 }
 
 const KINDS = 8;
-/** Until another client is chosen to be replaced, after one that waits for an answer. */
+/** Pause until another client is chosen to be replaced, if the chosen one waits for an answer. */
 const CHURN_RETRY_US = 1000;
 const CHURN = -1;
 const DROP = -2;
@@ -69,7 +72,7 @@ export class Connections {
     for (const [place, client] of this.clients.entries()) this.#places.set(client, place);
   }
 
-  /** Begins a phase at the moment. */
+  /** Begins a phase at the given time. */
   begin(phase: Phase, startUs: number): void {
     this.#phase = phase;
     this.#load = new Schedule();
@@ -99,7 +102,7 @@ export class Connections {
     return count;
   }
 
-  /** Clients that were refused what they came for. */
+  /** Clients of which a needed request was refused. */
   gaveUp(): number {
     let count = 0;
     for (const client of this.clients) if (client.gaveUp) count++;
@@ -112,16 +115,16 @@ export class Connections {
     return count;
   }
 
-  /** The next moment at which something is due, in µs; undefined: nothing. */
+  /** The time of the next action, in µs; undefined: none. */
   nextUs(): number | undefined {
     const [life, load] = [this.#life.next(), this.#load.next()];
     return life === undefined ? load : load === undefined ? life : Math.min(life, load);
   }
 
   /**
-   * Does what is due. `armedUs` is the moment for which this call was armed: what is due before it
-   * was intended for it (a timer has a grain), what became due since then was intended for its own
-   * moment, so that a late call hides nothing.
+   * Does every action whose time has come. `armedUs` is the time for which this call was planned.
+   * An action due before it counts as intended for `armedUs`, because a timer has a grain. A later
+   * action counts as intended for its own time, so that a late call hides nothing.
    */
   work(armedUs: number): void {
     const nowUs = this.#options.nowUs();
@@ -231,7 +234,9 @@ export class Connections {
     if (churn > 0) this.#addLoad(startUs + (this.#options.random() * 1_000_000) / churn, CHURN);
   }
 
-  /** Somewhere within the first turn, so that a crowd does not beat in step. */
+  /**
+   * At a random time within the first interval, so that many clients do not act at the same time.
+   */
   #firstTurn(
     { everyMs }: Rhythm,
     { startUs, load, what }: { startUs: number; load: number; what: number },
@@ -267,7 +272,8 @@ export class Connections {
   #churn(phase: HoldPhase | DropPhase, us: number): void {
     if (phase.do !== "hold") return;
     const { random, of } = this.#options;
-    // Who waits for an answer stays: leaving would lose it, and count as an error of the server.
+    // A client that waits for an answer stays: if it left, the lost answer would count as an error
+    // of the server.
     const client = this.clients[Math.floor(random() * this.clients.length)];
     if (client?.isWaiting === true) return this.#addLoad(us + CHURN_RETRY_US, CHURN);
     if (client?.state === "up") client.replaceAt(us);

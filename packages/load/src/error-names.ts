@@ -10,7 +10,7 @@ export const OWN_ERRORS = [
   "connection_lost",
   "connection_refused",
   "handshake_timeout",
-  /** The answer to the upgrade is no WebSocket's. */
+  /** The answer to the upgrade is not that of a WebSocket server. */
   "not_websocket",
   /** A message that the dialect does not have. */
   "frame_invalid",

@@ -1,5 +1,5 @@
-// Owns: times in HDR histograms: recorded, carried between processes without losing anything,
-// merged, read out. Unit: µs.
+// Owns: times in HDR histograms: recording, moving them between processes without loss, merging,
+// reading. Unit: µs.
 import { Int32Histogram } from "hdr-histogram-js";
 
 /** Longer times are recorded as this. */

@@ -1,5 +1,5 @@
-// Owns: what a person sees while a load runs: a few lines that are drawn again each second, or one
-// line now and then. Pure.
+// Owns: the live view of a load run: a few lines that are drawn again each second, or one line from
+// time to time. Pure.
 import { bytesText, numberText } from "./report/text.ts";
 import type { Point } from "./result.ts";
 import type { Progress } from "./run.ts";

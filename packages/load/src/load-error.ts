@@ -1,4 +1,4 @@
-// Owns: why a load run could not be made, as opposed to what it found.
+// Owns: the errors of a load run that could not take place. What a run found is in its result.
 
 export type LoadErrorCode =
   | "plan_invalid"

@@ -1,4 +1,4 @@
-// Owns: what a result says of the machine that it was measured on.
+// Owns: the facts about the measuring machine in a result.
 import { cpus, release, totalmem, type } from "node:os";
 
 export interface Machine {

@@ -1,5 +1,5 @@
-// Owns: what is known of servers from outside: their own metrics where they are nodes of ours,
-// /proc where they run on this machine.
+// Owns: observing servers from outside: by their metrics if they are our nodes, by /proc if they
+// run on this machine.
 import { readFileSync } from "node:fs";
 
 /** A look at one server. CPU since its start; undefined: not known. */
@@ -77,7 +77,7 @@ export function vitalOf(text: string): Vital | undefined {
 /** Undefined when there is no such process (any more). */
 export function lookAtProcess(pid: number): Vital | undefined {
   try {
-    // Behind the name, which may hold anything: state is the first field, utime the 12th, stime the
+    // After the name, which may hold anything: state is the first field, utime the 12th, stime the
     // 13th.
     const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
       .replace(/^.*\) /s, "")

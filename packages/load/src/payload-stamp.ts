@@ -1,5 +1,5 @@
-// Owns: the mark in every payload of a load run: who wrote it, its number, the moment for which it
-// was intended. Found and read without parsing.
+// Owns: the mark in every payload of a load run: its writer, its number, its intended time. It is
+// found and read without parsing.
 
 /**
  * What a mark says. `stream` numbers the writer's streams over the whole run; `n` counts from 0 in
@@ -25,12 +25,12 @@ export const STREAMS_MAX = 16 ** STREAM_DIGITS;
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
 
-/** The mark as text. Numbers wrap where they do not fit their digits. */
+/** The mark as text. A number that does not fit its digits wraps. */
 export function markText({ run, stream, n, intendedUs }: Readonly<Mark>): string {
   return `${START}${hex(run % 16 ** RUN_DIGITS, RUN_DIGITS)}${hex(stream, STREAM_DIGITS)}${hex(n % 16 ** N_DIGITS, N_DIGITS)}${hex(intendedUs, TIME_DIGITS)}`;
 }
 
-/** Where the next whole mark begins at or behind `from`, or -1; it ends at or before `to`. */
+/** The start of the next whole mark between `from` and `to`, or -1. */
 export function findMark(bytes: Buffer, from: number, to: number): number {
   const at = bytes.indexOf(START_BYTES, from);
   return at === -1 || at + MARK_BYTES > to ? -1 : at;
@@ -62,8 +62,8 @@ function digits(bytes: Uint8Array, from: number, count: number): number {
 }
 
 /**
- * Builds payloads of one size: `{"mark":"…","fill":"…"}`, or a template of the user's in which
- * `{mark}` stands once.
+ * Builds payloads of one size: `{"mark":"…","fill":"…"}`, or the user's template, which has
+ * `{mark}` once.
  */
 export function payloadMaker(options: {
   readonly bytes: number;

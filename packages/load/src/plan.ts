@@ -1,5 +1,5 @@
-// Owns: what a load run is: where it goes, who is there, what happens in which order, and the
-// limits of it all. Pure data; the scenarios and scenario files make it.
+// Owns: the plan of a load run: its target, its groups of connections, its phases in order, and
+// their limits. Pure data; scenarios and scenario files make it.
 import { DRIVER_NAMES, type DriverName } from "./drivers/driver.ts";
 import { LoadError } from "./load-error.ts";
 
@@ -9,12 +9,12 @@ export interface LoadPlan {
   readonly target: Target;
   /** Processes that carry the load, 1 to 64. */
   readonly workers: number;
-  /** Of everything that is left to chance: the same seed, the same schedule. */
+  /** Seed of everything random: the same seed gives the same schedule. */
   readonly seed: number;
   readonly payload: Payload;
   readonly groups: readonly Group[];
   readonly phases: readonly Phase[];
-  /** How long what is on its way may take at the end before it counts as lost. */
+  /** How long messages may still take at the end before they count as lost. */
   readonly settleMsMax: number;
   /** Servers to watch. */
   readonly observe: { readonly metricsUrls: readonly string[]; readonly pids: readonly number[] };
@@ -22,20 +22,20 @@ export interface LoadPlan {
 
 export interface Target {
   readonly driver: DriverName;
-  /** ws: or wss:; connections are dealt out in turn. */
+  /** ws: or wss:; connections use the URLs in turn. */
   readonly urls: readonly string[];
   readonly token?: string;
   readonly codec: "json" | "msgpack";
   /**
-   * Local addresses to come from, in turn; each gives about 28,000 connections to one server.
-   * Empty: the system's choice.
+   * Local addresses that connections use in turn; each allows about 28,000 connections to one
+   * server. Empty: the system chooses.
    */
   readonly sources: readonly string[];
   /** False: accept any certificate. */
   readonly verifiesTls: boolean;
-  /** A handshake that takes longer is given up and made again. */
+  /** A handshake that takes longer is abandoned and tried again. */
   readonly handshakeMsMax: number;
-  /** False: who loses its connection stays away. */
+  /** False: a client that loses its connection does not come back. */
   readonly comesBack: boolean;
 }
 
@@ -46,7 +46,7 @@ export interface Payload {
   readonly template?: string;
 }
 
-/** Connections that do the same. */
+/** A group of connections that do the same. */
 export interface Group {
   readonly name: string;
   readonly connections: number;
@@ -62,8 +62,8 @@ export interface Group {
 }
 
 /**
- * When something is done again: `everyMs` on average; `steady` keeps to it, `random` is a Poisson
- * process: nobody waits for an answer.
+ * How often an action is repeated: every `everyMs` on average. `steady`: at exactly this interval;
+ * `random`: a Poisson process. The next action does not wait for an answer.
  */
 export interface Rhythm {
   readonly everyMs: number;
@@ -90,17 +90,17 @@ export interface HoldPhase {
   readonly do: "hold";
   readonly name: string;
   readonly ms: number;
-  /** Factor of all rhythms, or by group; 0: quiet. */
+  /** Factor of all rates, or by group; 0: no actions. */
   readonly load: number | Readonly<Record<string, number>>;
   /** Connections a second that leave and are replaced by new ones. */
   readonly churnPerSecond: number;
-  /** False: a warm-up; its times and counts stand apart and in no total. */
+  /** False: a warm-up; its times and counts are separate and in no total. */
   readonly isMeasured: boolean;
 }
 
 /**
- * A share of the connections is cut at once and comes back; ends when everyone has caught up, at
- * the earliest after `ms`, at the latest after `msMax`.
+ * A share of the connections is cut at once and comes back. The phase ends when all have caught up,
+ * at the earliest after `ms`, at the latest after `msMax`.
  */
 export interface DropPhase {
   readonly do: "drop";
@@ -109,7 +109,10 @@ export interface DropPhase {
   readonly share: number;
   /** Names of the groups it is chosen from; absent: all. */
   readonly of?: readonly string[];
-  /** Who was cut begins to come back after this time, on top of what the dialect says. */
+  /**
+   * Clients that were cut begin to come back after this time, in addition to the dialect's own
+   * delay.
+   */
   readonly awayMs: number;
   readonly ms: number;
   readonly msMax: number;
@@ -127,7 +130,7 @@ export const LIMITS = {
   phaseMsMax: 24 * 3_600_000,
 } as const;
 
-/** Factor of a group's rhythms in a phase. */
+/** Factor of a group's rates in a phase. */
 export function loadOf(phase: Phase, group: string): number {
   if (phase.do === "connect") return 0;
   return typeof phase.load === "number" ? phase.load : (phase.load[group] ?? 0);

@@ -1,5 +1,5 @@
-// Owns: who the connections of a run are: their rooms, and the streams that they write. Pure: every
-// worker works it out for itself.
+// Owns: the connections of a run: their rooms, and the streams that they write. Pure: every worker
+// computes it for itself.
 import type { Group, LoadPlan } from "./plan.ts";
 
 /** A stream is what one connection writes to one channel: its publications are numbered. */
@@ -79,8 +79,7 @@ const nameOf = (group: Group, n: number, run: string): string =>
   (group.rooms?.name ?? "").replaceAll("{n}", String(n)).replaceAll("{run}", run);
 
 /**
- * Names of the channels that a connection writes to. To another group's rooms: one of them, dealt
- * out in turn.
+ * Names of the channels that a connection writes to. Of another group's rooms it gets one, in turn.
  */
 function writtenBy(
   group: Group,

@@ -1,4 +1,4 @@
-// Owns: why a process of ours did not do what it was asked.
+// Owns: the error of a child process that did not carry out its command.
 
 export type ProcessErrorCode = "process_ended" | "process_silent" | "process_failed";
 

@@ -1,4 +1,4 @@
-// Owns: what one worker counts and times, phase by phase, and what it says of it. Times: µs.
+// Owns: what one worker counts and times, phase by phase, and its report. Times: µs.
 import { type PackedTimes, Times } from "./histogram.ts";
 
 export const TIME_KINDS = [
@@ -13,8 +13,7 @@ export const TIME_KINDS = [
  * What is timed: `delivery` from the intended publish to each arrival, `acknowledgement` from it to
  * its answer, `ping` a round trip from its intended moment, `handshake` from the intended opening
  * to the end of the handshake, `recovery` from losing a connection to having caught up (without the
- * time for which the plan kept it away), `lateness` how late the generator itself did what was
- * intended.
+ * time for which the plan kept it away), `lateness` how late the generator itself was.
  */
 export type TimeKind = (typeof TIME_KINDS)[number];
 
@@ -36,8 +35,8 @@ export const COUNT_KINDS = [
   "gapPublications",
 ] as const;
 /**
- * `unsent`: due while there was no connection. `foreign`: marks of other runs, or messages without
- * one. `gaps`: declared by the server.
+ * `unsent`: the time to send it came while there was no connection. `foreign`: marks of other runs,
+ * or messages without one. `gaps`: declared by the server.
  */
 export type CountKind = (typeof COUNT_KINDS)[number];
 export type Counts = Readonly<Record<CountKind, number>>;
@@ -79,7 +78,7 @@ interface Page {
 
 export class Recorder {
   readonly #pages: Page[] = [];
-  /** Since the last look, for the course over time. */
+  /** Since the last sample, for the chart over time. */
   #interval: Partial<Record<TimeKind, Times>> = {};
   #page: Page = pageFrom(0);
 

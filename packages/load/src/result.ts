@@ -1,5 +1,5 @@
-// Owns: what a load run found: the shape of `--json`, and how the workers' records become it. No
-// secrets are in it.
+// Owns: the result of a load run: the shape of `--json`, and how it is made from the workers'
+// records. It holds no secrets.
 import { Times, type TimesSummary } from "./histogram.ts";
 import type { Vital } from "./observe.ts";
 import type { LoadPlan, Phase } from "./plan.ts";
@@ -111,14 +111,14 @@ export interface LoadResult {
   readonly unanswered: number;
   readonly servers: readonly ServerCost[];
   readonly generator: GeneratorUse & { readonly cpuUsPerDelivery?: number };
-  /** What makes the figures doubtful, in sentences. */
+  /** Reasons to doubt the figures, in sentences. */
   readonly warnings: readonly string[];
   readonly timeline: readonly Point[];
 }
 
 /**
- * What a server cost over the measured phases; figures for each where there is something to divide
- * by.
+ * What a server cost over the measured phases. A figure for each connection or delivery is absent
+ * if there were none.
  */
 export interface ServerCost {
   readonly name: string;
@@ -177,7 +177,7 @@ export interface ServerLook {
   readonly after: Vital | undefined;
 }
 
-/** Undefined where a server could not be seen on both sides. */
+/** Undefined if a server could not be observed both before and after. */
 export function useOf({ name, before, after }: ServerLook): ServerUse | undefined {
   if (before === undefined || after === undefined) return undefined;
   return {
@@ -198,7 +198,8 @@ export function costOf(
   const uses = used.flatMap(({ servers }) => servers.filter((server) => server.name === name));
   const userUs = sum(uses, (use) => use.userUs);
   const systemUs = sum(uses, (use) => use.systemUs);
-  // What connecting cost is no cost of deliveries, and the other way round.
+  // The cost of connecting is not a cost of deliveries, and a cost of deliveries is not one of
+  // connecting.
   const delivering = used.filter(({ counts }) => counts.delivered > 0);
   const delivered = sum(delivering, ({ counts }) => counts.delivered);
   const of = (list: readonly PhaseResult[], what: (use: ServerUse) => number) =>

@@ -1,5 +1,4 @@
-// Owns: one load run from beginning to end: workers, phases, looks at the servers, the account at
-// the end.
+// Owns: one load run from beginning to end: workers, phases, samples of the servers, the result.
 import { join } from "node:path";
 import { driverOf } from "./drivers/drivers.ts";
 import { LoadError } from "./load-error.ts";
@@ -23,7 +22,7 @@ import { warningsOf } from "./warnings.ts";
 import { type ConnectionsSample, type WorkerProgram, Workers } from "./workers.ts";
 
 export interface LoadHooks {
-  /** Aborted: the run ends early and reports what it has. */
+  /** If it is aborted, the run ends early and reports what it has. */
   readonly stop?: AbortSignal;
   /** About once a second. */
   readonly onProgress?: (progress: Progress) => void;
@@ -48,21 +47,24 @@ export interface Progress {
 
 const LOOK_MS = 1_000;
 const POINT_MS_MIN = 300;
-/** Between two questions whether everyone is there; of a large crowd it is asked less often. */
+/**
+ * Pause between two checks whether all clients are connected. For many clients the checks are less
+ * frequent.
+ */
 const POLL_MS = 20;
 const POLL_MS_PER_CONNECTION = 0.002;
-/** A ramp in which nobody got in for this long is given up. */
+/** A ramp ends if no client could connect for this long. */
 const NOBODY_MS_MAX = 3_000;
 /**
- * More of the connections refused for good than this share: what is left is not what was to be
- * measured.
+ * If more than this share of the connections is refused finally, the rest is not what the run
+ * should measure.
  */
 const GAVE_UP_MAX = 0.1;
-/** Time for all workers to hear of a phase before it begins. */
+/** Time between announcing a phase to all workers and its start. */
 const LEAD_MS = 30;
 
 /**
- * Runs a plan. Rejects with a LoadError when it cannot be run; what the servers do is in the
+ * Runs a plan. Rejects with a LoadError if it cannot be run. Errors of the servers are in the
  * result. All its processes have ended when it settles.
  */
 export async function runLoad(plan: LoadPlan, hooks: LoadHooks = {}): Promise<LoadResult> {
@@ -147,7 +149,7 @@ class LoadRun {
       const isOver = await this.#isOver(phase, startMs, last.atMs + LOOK_MS);
       const look = await this.#look();
       const { point, isWhole } = this.#seen(look, place);
-      // Half a look says nothing, but that a phase has begun.
+      // An incomplete sample says only that a phase has begun.
       const isTold = isWhole || last === before;
       last = look;
       if (isTold)
@@ -170,8 +172,8 @@ class LoadRun {
   }
 
   /**
-   * The course goes on. Looks close together, as at the end of a phase, are one point: rates over
-   * an instant say nothing.
+   * Adds a point to the chart over time. Samples that are close together, as at the end of a phase,
+   * become one point: rates over an instant have no meaning.
    */
   #seen(look: Look, place: number): { readonly point: Point; readonly isWhole: boolean } {
     const from = this.#seenTo ?? look;
@@ -187,7 +189,7 @@ class LoadRun {
     return { point, isWhole: true };
   }
 
-  /** Waits until the phase is over (true) or it is time for a look (false). */
+  /** Waits until the phase is over (true) or the next sample is due (false). */
   async #isOver(phase: Phase, startMs: number, lookMs: number): Promise<boolean> {
     while (!this.#isStopped) {
       const nowMs = performance.now();
@@ -316,7 +318,7 @@ class LoadRun {
   }
 }
 
-/** Where a dialect lets only members of a room write to it. */
+/** For dialects that let only members of a room write to it. */
 function checkDriver({ target, groups }: LoadPlan): void {
   if (driverOf(target.driver).can.hearItself) return;
   const outsider = groups.find(
@@ -329,7 +331,7 @@ function checkDriver({ target, groups }: LoadPlan): void {
   );
 }
 
-/** A server that lets nobody in, or refuses what many came for, cannot be measured. */
+/** A server that accepts no client, or refuses what many need, cannot be measured. */
 function wantSomebody({ sample }: Look): void {
   const { counts, gaveUp, connected } = sample;
   const errors =

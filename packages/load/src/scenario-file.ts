@@ -1,5 +1,5 @@
-// Owns: scenario files: YAML with groups, phases and objectives, checked down to each member, made
-// into a plan. Pure.
+// Owns: scenario files: YAML with groups, phases and objectives. Each member is checked, and the
+// file becomes a plan. Pure.
 import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
 import { DRIVER_NAMES } from "./drivers/driver.ts";
@@ -112,8 +112,8 @@ export interface Scenario {
 const RAMP_MS_MAX = 60_000;
 
 /**
- * Reads a scenario. `target` is where it goes when the file does not say. Throws a LoadError
- * `scenario_invalid` that names every member that is wrong, by its path.
+ * Reads a scenario. `target` is used if the file names none. Throws a LoadError `scenario_invalid`
+ * that names every wrong member by its path.
  */
 export function readScenario(text: string, target: Target): Scenario {
   const read = file.safeParse(parsed(text));

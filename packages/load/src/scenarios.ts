@@ -1,7 +1,7 @@
-// Owns: the scenarios that have a name: each is a plan of groups and phases. Pure.
+// Owns: the named scenarios: each is a plan of groups and phases. Pure.
 import type { DropPhase, Group, HoldPhase, LoadPlan, Phase, Rhythm, Target } from "./plan.ts";
 
-/** What every scenario takes. */
+/** Parameters of every scenario. */
 export interface Basics {
   readonly target: Target;
   readonly connections: number;
@@ -13,7 +13,7 @@ export interface Basics {
   readonly observe: LoadPlan["observe"];
   /** Length of what is measured. */
   readonly ms: number;
-  /** Load before that, which counts for nothing. */
+  /** Length of the load before that, which is not counted. */
   readonly warmUpMs: number;
   readonly think: Rhythm["think"];
   /** Name of channels; `{n}` is the room's number, `{run}` the run's. */
@@ -98,7 +98,7 @@ export function ping(basics: Basics, options: { readonly pingsPerSecond: number 
 }
 
 /**
- * Connections that do nothing, with a channel of their own each where asked: for memory and CPU of
+ * Connections that do nothing, each with its own channel if asked for: to measure memory and CPU of
  * one.
  */
 export function idle(basics: Basics, options: { readonly subscribes: boolean }): LoadPlan {

@@ -1,5 +1,5 @@
-// Owns: what is due when: a binary heap of moments. Nothing in it is cancelled; whoever is called
-// looks whether it is still wanted. Pure.
+// Owns: the schedule of actions: a binary heap of times. Nothing in it is cancelled: the called
+// client checks if the action is still wanted. Pure.
 
 const CAPACITY_FIRST = 64;
 

@@ -72,7 +72,7 @@ function readSlo(text: string): Slo {
   };
 }
 
-/** Judges each objective. What was not measured is not met. */
+/** Judges each objective. An objective on something that was not measured is not met. */
 export function judge(
   slos: readonly Slo[],
   result: Pick<LoadResult, "total" | "lost" | "unanswered" | "phases">,
@@ -121,7 +121,7 @@ function measuredValue(
   const kind = COUNT_KINDS.find((known) => name === known || name === `${known}/s`);
   if (kind === undefined) return undefined;
   if (name === kind) return total.counts[kind];
-  // Of the phases in which it happened at all: a ramp has no deliveries to average over.
+  // Only over phases in which it happened: a ramp has no deliveries to average over.
   const busy = phases.filter(({ isMeasured, counts }) => isMeasured && counts[kind] > 0);
   return busy.length === 0
     ? 0

@@ -1,15 +1,16 @@
-// Owns: what one subscription got of one stream: in order, late, twice, or not at all. Pure.
+// Owns: checking what one subscription got of one stream: in order, late, twice, or not at all.
+// Pure.
 
 /**
- * Holes kept apart; with more, the oldest is given up as lost, and what of it still came would
- * count as duplicated.
+ * Most holes that are kept. If there are more, the oldest counts as lost; a number of it that still
+ * came would count as duplicated.
  */
 const HOLES_MAX = 64;
 
 export type Arrival = "in order" | "out of order" | "duplicate";
 
 /**
- * Which numbers of a stream nobody may be asked for: their publish was refused, or ended without an
+ * Numbers of a stream that do not count as lost: their publish was refused, or ended without an
  * answer.
  */
 export interface StreamTruth {
@@ -63,7 +64,7 @@ export class StreamCheck {
     return missing;
   }
 
-  /** Takes `n` out of the hole that it lies in. */
+  /** Removes `n` from its hole. */
   #fill(n: number): boolean {
     const place = this.#holes.findIndex(([from, to]) => n >= from && n < to);
     const hole = this.#holes[place];

@@ -1,4 +1,4 @@
-// Owns: where each connection goes and where it comes from.
+// Owns: the target URL and the local address of each connection.
 import type { Driver, SpeakerOptions } from "./drivers/driver.ts";
 import type { Target } from "./plan.ts";
 import type { Address } from "./wire/raw-socket.ts";

@@ -1,5 +1,4 @@
-// Owns: the course of a run: what was seen second by second, of the load and of the servers under
-// it.
+// Owns: the run over time: samples of the load and of its servers, second by second.
 
 import type { Times } from "./histogram.ts";
 import type { Vital, Watched } from "./observe.ts";
@@ -26,7 +25,7 @@ export async function lookAt(
   return { atMs: performance.now(), sample, vitals };
 }
 
-/** The look with these times on top of its own. */
+/** The sample with these times added to its own. */
 export function withTimes(look: Look, times: ConnectionsSample["interval"]): Look {
   const interval: Partial<Record<TimeKind, Times>> = { ...look.sample.interval };
   for (const kind of TIME_KINDS) {

@@ -1,12 +1,12 @@
-// Owns: calling the connections when something is due, and knowing how late that was. Timers have a
-// grain of 1 ms; nothing spins.
+// Owns: calling the connections when an action is due, and measuring how late that was. Timers have
+// a grain of 1 ms; nothing spins.
 
 export interface Timed {
   nextUs(): number | undefined;
   work(armedUs: number): void;
 }
 
-/** Never sleeps longer, so that what is added in between is seen. */
+/** Longest sleep, so that actions added meanwhile are seen. */
 const NAP_US_MAX = 5_000;
 const NAP_US_MIN = 1_000;
 

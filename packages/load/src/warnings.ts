@@ -1,4 +1,4 @@
-// Owns: what makes the figures of a run doubtful, in sentences. Pure.
+// Owns: reasons to doubt the figures of a run, in sentences. Pure.
 import type { Figures, GeneratorUse } from "./result.ts";
 
 /** A worker that uses more of its core than this has no room for bursts. */

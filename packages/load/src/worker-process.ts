@@ -1,5 +1,5 @@
-// Owns: the processes that a proof is made of, as their parent and as they themselves see them:
-// commands, answers, limits of time, a certain end.
+// Owns: child processes, from the parent's side and from their own: commands, answers, time limits,
+// and an end in every case.
 import { ProcessError } from "./process-error.ts";
 
 export { ProcessError };
@@ -112,6 +112,6 @@ export function answerCommands<C extends Commands>(child: ChildEnd, commands: C)
     }
   });
   child.on("disconnect", () => child.exit(0));
-  // Ctrl-C is the parent's to handle; it reaches everyone in the terminal's group.
+  // Only the parent handles Ctrl-C; the signal reaches every process of the terminal's group.
   child.on("SIGINT", () => {});
 }

@@ -1,5 +1,5 @@
-// Owns: the worker processes of a run, as their parent sees them: all told the same, answers put
-// together.
+// Owns: the worker processes of a run, from the parent's side: it sends all of them the same
+// commands and merges their answers.
 
 import { type PackedTimes, Times } from "./histogram.ts";
 import { LoadError } from "./load-error.ts";
@@ -34,11 +34,11 @@ export interface ConnectionsSample {
   readonly lagUs: number;
 }
 
-/** Building a large population, or reading out all histograms, takes its time. */
+/** Building a large population, or reading all histograms, takes long. */
 const LONG_MS = 120_000;
 /**
- * Between two looks at what is still on its way: the account of a large crowd is work for the
- * workers.
+ * Pause between two checks for messages that are on their way: for many clients a check is much
+ * work for the workers.
  */
 const NAP_MS_LEAST = 20;
 const NAP_MS_MOST = 1_000;
@@ -97,8 +97,8 @@ export class Workers {
   }
 
   /**
-   * Ends the load, waits for what is on its way, and answers how many publications did not come and
-   * how many requests have no answer.
+   * Ends the load and waits for messages that are on their way. Answers how many publications did
+   * not come and how many requests have no answer.
    */
   async settle(msMax: number): Promise<{ readonly lost: number; readonly unanswered: number }> {
     await Promise.all(this.#helpers.map((helper) => helper.ask("quiet", undefined)));

@@ -1,4 +1,4 @@
-// Owns: which files are made from this package: for people who have Prometheus and Grafana, and the
+// Owns: the files that are made from this package: for users of Prometheus and Grafana, and the
 // same for the chart, which reads nothing outside its folder.
 import { BROKER } from "./dashboards/broker.ts";
 import type { DashboardSpec } from "./dashboards/dashboard.ts";

@@ -1,5 +1,5 @@
-// Owns: what is read out of queries, with Prometheus' own grammar: the series that they select, and
-// their durations.
+// Owns: reading queries with Prometheus' own grammar: the series that they select, and their
+// durations.
 import { parser } from "@prometheus-io/lezer-promql";
 
 export interface Selector {
@@ -9,12 +9,12 @@ export interface Selector {
 }
 
 export interface QueryParts {
-  /** What is no PromQL, as the text where the parser gave up; empty for a sound query. */
+  /** Syntax errors: the text at which the parser stopped; empty for a valid query. */
   readonly errors: readonly string[];
   readonly selectors: readonly Selector[];
   /** Labels that groupings name: by, without, on, ignoring, group_left. */
   readonly grouped: readonly string[];
-  /** Ranges and offsets: where they stand, and how long they are as it is written. */
+  /** Ranges and offsets: their place and their duration as it is written. */
   readonly durations: readonly {
     readonly from: number;
     readonly to: number;
@@ -23,8 +23,8 @@ export interface QueryParts {
 }
 
 /**
- * Grafana's variables stand where the grammar wants a duration or a text: durations are replaced by
- * one of the same length of text.
+ * Grafana's variables are in places where the grammar expects a duration or a text. They are
+ * replaced by a duration whose text has the same length.
  */
 export function plainQuery(query: string): string {
   return query.replaceAll(/\$__(rate_interval|interval|range)\b/g, "5m");

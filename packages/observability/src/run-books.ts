@@ -1,5 +1,5 @@
-// Owns: the parts of documents that say what the rules are: the head of each run book, and the
-// table of all alerts. People write the rest.
+// Owns: the generated parts of documents: the head of each run book, and the table of all alerts.
+// People write the rest.
 import { ALERT_GROUPS } from "./rules/alerts.ts";
 import { type AlertRule, runBookOf } from "./rules/rule.ts";
 
@@ -10,7 +10,7 @@ const FOLDER = "docs/operations/alerts";
 export interface GeneratedDocument {
   /** From the root of the repository. */
   readonly path: string;
-  /** What the document should be, given what it is. */
+  /** The document as it should be, from its present text. */
   readonly text: (found: string) => string;
 }
 

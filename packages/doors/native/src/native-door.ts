@@ -20,9 +20,9 @@ export interface Acceptance {
 
 export interface NativeDoor {
   /**
-   * The client's first choice of those that are spoken here. None offered (null or blank): JSON.
-   * Only others: the first is echoed, or a browser could not read the goodbye
-   * `version_unsupported`.
+   * The first of the client's subprotocols that this door speaks. If none is offered (null or
+   * blank): JSON. If only others are offered, the door echoes the first. Otherwise a browser could
+   * not read the goodbye `version_unsupported`.
    */
   accept(offered: string | null): Acceptance;
   /** A client that is known to speak a codec. */

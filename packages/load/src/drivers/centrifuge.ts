@@ -12,8 +12,7 @@ const CONNECT_ID = 1;
 /** Ids of subscribes are below this, those of requests at or above it. */
 const FIRST_REQUEST_ID = 1_000;
 /**
- * What centrifuge-js does by itself: 500 ms, doubled up to 20 s, the whole of it left to chance
- * from the least on.
+ * The delays of centrifuge-js: 500 ms, doubled up to 20 s; random between the least delay and this.
  */
 const COMEBACK = { leastMs: 500, mostMs: 1_000, capMs: 20_000 };
 const PUB_START = Buffer.from('{"push":{"channel":"');
@@ -60,7 +59,7 @@ class CentrifugeSpeaker implements Speaker {
   readonly #listener: SpeakerListener;
   readonly #token: string | undefined;
   readonly #subscribing: string[] = [];
-  /** Where streams with recovery stand. */
+  /** Positions of streams with recovery. */
   readonly #places = new Map<string, { epoch: string; offset: number }>();
   #answersPings = false;
 
@@ -127,8 +126,8 @@ class CentrifugeSpeaker implements Speaker {
   }
 
   /**
-   * A push of a publication as the server writes it, in a channel without recovery: nothing but its
-   * mark matters.
+   * A push of a publication as the server writes it, in a channel without recovery: only its mark
+   * matters.
    */
   #publication(bytes: Buffer, from: number, to: number): boolean {
     if (bytes.compare(PUB_START, 0, PUB_START.length, from, from + PUB_START.length) !== 0)
@@ -137,7 +136,7 @@ class CentrifugeSpeaker implements Speaker {
     if (name === -1 || name > to) return false;
     const place = this.#places.get(bytes.toString("latin1", from + PUB_START.length, name));
     if (place !== undefined) {
-      // Behind the data, which could hold the same word: the last one counts.
+      // After the data, which could hold the same word: the last one counts.
       const offset = bytes.lastIndexOf(OFFSET_KEY, to);
       const digits =
         offset < name

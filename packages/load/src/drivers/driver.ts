@@ -1,5 +1,4 @@
-// Owns: the port behind which dialects lie: what a load run asks of a speaker, and what a speaker
-// tells.
+// Owns: the port of dialects: what a load run asks of a speaker, and the events of a speaker.
 
 export const DRIVER_NAMES = ["holdfast", "socketio", "ws", "centrifuge", "pusher"] as const;
 export type DriverName = (typeof DRIVER_NAMES)[number];
@@ -8,21 +7,21 @@ export type DriverName = (typeof DRIVER_NAMES)[number];
 export interface SpeakerOptions {
   /** Sent in the dialect's own way when connecting; never in a URL. */
   readonly token?: string;
-  /** Encoding, where the dialect has several. */
+  /** Encoding, if the dialect has several. */
   readonly codec: "json" | "msgpack";
 }
 
 /** A dialect. */
 export interface Driver {
   readonly name: DriverName;
-  /** What the URL's path is when none is given, query included. */
+  /** The URL's path if none is given, query included. */
   readonly path: string;
   subprotocol(options: SpeakerOptions): string | undefined;
-  /** Of the upgrade request; a token goes here where the dialect has no frame for it. */
+  /** Headers of the upgrade request. A token goes here if the dialect has no frame for it. */
   headers(options: SpeakerOptions): Readonly<Record<string, string>>;
   /**
-   * Whether clients may publish, ping, continue where they were after a lost connection, and get
-   * what they publish themselves to a channel of theirs.
+   * Whether clients may publish, ping, continue from their position after a lost connection, and
+   * get their own publications.
    */
   readonly can: {
     readonly publish: boolean;
@@ -34,24 +33,24 @@ export interface Driver {
 }
 
 /**
- * One client's side of a dialect. It lives longer than its connections: what it needs to continue
- * (resume tokens, positions) it keeps. No clocks, no sockets, no chance but what it is given.
+ * One client's side of a dialect. It lives longer than its connections: it keeps what it needs to
+ * continue (resume tokens, positions). It has no clocks, sockets or randomness except what it is
+ * given.
  */
 export interface Speaker {
   /**
-   * Milliseconds after which `keepAlive` MUST be called, again and again; undefined: never. May
-   * change with `ready`.
+   * Interval in ms at which `keepAlive` MUST be called; undefined: never. May change with `ready`.
    */
   keepAliveMs(): number | undefined;
   keepAlive(): void;
   /** A WebSocket is open, for the first time or again. */
   opened(): void;
-  /** A whole message lies in `bytes` from..to. */
+  /** A whole message is in `bytes` from..to. */
   message(bytes: Buffer, from: number, to: number): void;
   /** Answered by `subscribed`; on a new connection it is asked again for each channel. */
   subscribe(channel: string): void;
   /**
-   * `payload` is JSON text. Answered by `answered` with the same `request` where the dialect
+   * `payload` is JSON text. Answered by `answered` with the same `request` if the dialect
    * acknowledges; false: it does not.
    */
   publish(
@@ -60,7 +59,7 @@ export interface Speaker {
   ): boolean;
   /** A round trip through the application's code; answered by `answered`. */
   ping(request: number): void;
-  /** Says that it leaves for good. */
+  /** Says that the client leaves and does not come back. */
   bye(): void;
   /**
    * How long to stay away before attempt `failures` + 1, with `random` in [0, 1). Called after each
@@ -73,11 +72,11 @@ export interface SpeakerListener {
   send(message: string | Uint8Array): void;
   /** The handshake is over: it may subscribe and publish. */
   ready(): void;
-  /** The subscription stands, and everything that was missed and can be had is here. */
+  /** The subscription exists, and everything that was missed and can be recovered has come. */
   caughtUp(channel: string): void;
   /** A request has its answer; `error` names why it failed. */
   answered(request: number, error?: string): void;
-  /** Publications lie in these bytes, each with one mark. */
+  /** Publications are in these bytes, each with one mark. */
   publications(bytes: Buffer, from: number, to: number): void;
   /** The server declared that publications will not come. `count` undefined: unknown how many. */
   gap(count: number | undefined): void;
@@ -86,7 +85,7 @@ export interface SpeakerListener {
 }
 
 /**
- * What a refusal means for the connection: it goes on, it ends, or the client must not come back.
+ * What a refusal means for the connection: it continues, it ends, or the client must not come back.
  */
 export type RefusalEnd = "goes on" | "ends" | "stop";
 

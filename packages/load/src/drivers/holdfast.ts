@@ -1,7 +1,6 @@
 // Owns: a light speaker of holdfast.v1 (spec/protocol.md), without the SDK: connecting, resuming,
-// positions, the server's windows.
-// Publications in JSON are read by their first bytes; whatever looks different goes through the
-// codec of the protocol package.
+// positions, the server's windows. Publications in JSON are read by their first bytes. Other frames
+// go through the codec of the protocol package.
 import {
   type ClientFrame,
   jsonClientCodec,
@@ -27,7 +26,7 @@ const LINE_FEED = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Where a subscription stands. */
+/** The position of a subscription. */
 interface Place {
   epoch: string;
   offset: number;
@@ -155,7 +154,7 @@ export class HoldfastSpeaker implements Speaker {
       offset = offset * 10 + digit;
     }
     const name = bytes.toString("latin1", nameFrom, nameTo);
-    // A name with escapes or beyond ASCII is read by the codec.
+    // The codec reads a name that has escapes or is not ASCII.
     const place = this.#places.get(name);
     if (place === undefined) return false;
     this.#advance(place, offset);
@@ -173,7 +172,7 @@ export class HoldfastSpeaker implements Speaker {
     } catch {
       return this.#listener.refused("frame_invalid", "ends");
     }
-    // Marks of all publications of the message are counted in one go, at the first.
+    // Marks of all publications of the message are counted together, at the first.
     let isCounted = false;
     for (const frame of frames) {
       if (frame.t !== "pub") {

@@ -13,9 +13,11 @@ import {
 const PREFIX = "private-";
 const EVENT = "client-bench";
 const EVENT_BYTES = Buffer.from(`"event":"${EVENT}"`);
-/** How far into a message the event's name is looked for before it is parsed as a whole. */
+/**
+ * How many bytes of a message are searched for the event's name before the whole message is parsed.
+ */
 const HEAD_BYTES = 96;
-/** What pusher-js does by itself: at once, then after 1 s and more. */
+/** The delays of pusher-js: at once, then after 1 s and more. */
 const COMEBACK = { leastMs: 0, mostMs: 1_000, capMs: 10_000 };
 const ACTIVITY_SECONDS = 120;
 
@@ -118,7 +120,7 @@ class PusherSpeaker implements Speaker {
         return this.#listener.ready();
       }
       case "pusher_internal:subscription_succeeded":
-        // A name that the plan gave with the prefix has it there too.
+        // If the plan gave the name with the prefix, the name has it here too.
         this.#listener.caughtUp(channel);
         return this.#listener.caughtUp(channel.slice(PREFIX.length));
       case "pusher:ping":

@@ -1,7 +1,7 @@
 // Owns: a light speaker of Socket.IO 4 over Engine.IO 4, WebSocket only, with connection state
-// recovery where the server has it.
-// The application's events are a convention: emit("subscribe", room, ack), emit("publish", room,
-// data, ack), emit("echo", ack); any event that carries a mark is a publication.
+// recovery if the server has it. The application's events are a convention: emit("subscribe", room,
+// ack), emit("publish", room, data, ack), emit("echo", ack); any event that carries a mark is a
+// publication.
 import {
   type Driver,
   type Speaker,
@@ -22,7 +22,7 @@ const [ZERO, TWO, THREE, FOUR, BRACKET, QUOTE, NINE] = [
 ];
 /** Acknowledgement ids of subscribes are below this, those of requests at or above it. */
 const FIRST_REQUEST_ID = 1_000;
-/** What socket.io-client does by itself: 1 s, doubled up to 5 s, spread by half of it. */
+/** The delays of socket.io-client: 1 s, doubled up to 5 s, spread by half of it. */
 const COMEBACK = { leastMs: 500, mostMs: 1_500, capMs: 7_500 };
 const OFFSET_CHARS_MAX = 64;
 
@@ -41,7 +41,7 @@ class SocketioSpeaker implements Speaker {
   /** Channels by the id of the acknowledgement that is waited for. */
   readonly #subscribing: string[] = [];
   readonly #subscribed = new Set<string>();
-  /** Secret id of the session and the offset of its newest packet: what recovery goes by. */
+  /** Secret id of the session and the offset of its newest packet: recovery needs them. */
   #pid: string | undefined;
   #offset: string | undefined;
 
@@ -61,7 +61,7 @@ class SocketioSpeaker implements Speaker {
   }
 
   subscribe(channel: string): void {
-    // Recovered rooms stand already.
+    // Recovered rooms exist already.
     if (this.#subscribed.has(channel)) return this.#listener.caughtUp(channel);
     this.#listener.send(`42${this.#subscribing.length}${JSON.stringify(["subscribe", channel])}`);
     this.#subscribing.push(channel);

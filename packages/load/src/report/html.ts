@@ -1,5 +1,5 @@
-// Owns: what the HTML reports of this package have in common: their look on screen (light and dark)
-// and on paper, and escaping. Each report is one file that needs nothing else.
+// Owns: the shared parts of this package's HTML reports: their style on screen (light and dark) and
+// on paper, and escaping. Each report is one file that needs no other.
 
 export const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);

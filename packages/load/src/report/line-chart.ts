@@ -8,7 +8,7 @@ const TOP = 10;
 const BOTTOM = 22;
 const RIGHT = 24;
 const TICKS = 4;
-/** A mark nearer to the one before keeps its text to itself. */
+/** A mark that is nearer to the one before it shows no text. */
 const LABEL_ROOM = 52;
 
 export interface Line {
@@ -29,7 +29,10 @@ export interface LineChart {
     readonly ticks: readonly (readonly [x: number, text: string])[];
   };
   readonly lines: readonly Line[];
-  /** Vertical lines; with `isShown` the text stands there, otherwise it shows on pointing at it. */
+  /**
+   * Vertical lines. With `isShown` the text is always visible; otherwise it appears when the
+   * pointer is on the line.
+   */
   readonly marks: readonly {
     readonly x: number;
     readonly text: string;

@@ -7,7 +7,7 @@ import { type Line, type LineChart, secondTicks } from "./line-chart.ts";
 import { numberText } from "./text.ts";
 
 const MIB = 2 ** 20;
-/** Looks are a second apart; where some are missing nothing was measured. */
+/** Samples are a second apart. If some are missing, nothing was measured then. */
 const JOIN_MS_MAX = 3_000;
 
 /** What happened second by second. */
@@ -40,7 +40,7 @@ export function courseCharts({ timeline, phases, servers, plan }: LoadResult): L
   const rates = (["handshakes", "sent", "delivered", "pongs", "errors"] as const).filter((kind) =>
     timeline.some(({ perSecond }) => perSecond[kind] > 0),
   );
-  // Deliveries are many for each publication: a line of their own.
+  // There are many deliveries for each publication, so they have their own chart.
   const few = rates.filter((kind) => kind !== "delivered");
   const watched = servers.map(({ name }) => ({
     name,
@@ -123,7 +123,7 @@ const RATE_NAMES = {
   errors: "errors",
 } as const;
 
-/** The axis gives each further nine the same room. */
+/** The axis gives each further nine the same width. */
 const nines = (percentile: number): number => Math.log10(100 / Math.max(0.001, 100 - percentile));
 const NINE_TICKS = [0, 50, 90, 99, 99.9, 99.99, 99.999].map(
   (percentile) => [nines(percentile), `${percentile} %`] as const,
@@ -134,7 +134,7 @@ export function percentileCharts({ total }: LoadResult): LineChart[] {
   return TIME_KINDS.flatMap((kind, place): LineChart[] => {
     const times = total.times[kind];
     if (times === undefined || kind === "lateness") return [];
-    // Where a percentile would stand for less than one value it says nothing.
+    // A percentile for less than one value has no meaning.
     const curve = times.curve.filter(
       ([percentile]) => percentile < 100 && times.count * (1 - percentile / 100) >= 1,
     );

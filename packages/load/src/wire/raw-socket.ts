@@ -1,5 +1,5 @@
-// Owns: one WebSocket of a load generator: opening it from a chosen address, whole messages in,
-// frames out, an end that is told once.
+// Owns: one WebSocket of a load generator: it opens from a chosen address, reads whole messages,
+// writes frames, and reports its end once.
 import type { Socket } from "bun";
 import {
   clientFrame,
@@ -45,7 +45,7 @@ export interface SocketOwner {
 const END_OF_HEAD = Buffer.from("\r\n\r\n");
 const HEAD_BYTES_MAX = 16_384;
 const MESSAGE_BYTES_MAX = 16 << 20;
-/** Bytes that the kernel does not take yet; with more the generator itself is stuck. */
+/** Most bytes that the kernel has not accepted yet. With more, the generator itself is stuck. */
 const QUEUE_BYTES_MAX = 4 << 20;
 
 /** A WebSocket that never masks and never compresses. */
@@ -98,7 +98,7 @@ export class RawSocket {
     this.#socket?.end();
   }
 
-  /** Cuts the connection without a word; `ended` is not called. */
+  /** Cuts the connection without a close frame; `ended` is not called. */
   terminate(): void {
     this.#state = "ended";
     this.#socket?.terminate();

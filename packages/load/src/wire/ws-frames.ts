@@ -1,10 +1,10 @@
-// Owns: the few bytes of RFC 6455 that a load driver needs: masked text frames out, frame headers
-// in.
+// Owns: the part of RFC 6455 that a load driver needs: it writes masked text frames and reads frame
+// headers.
 
 /** One frame found in a buffer: payload bytes `from`..`to`. */
 export interface FrameSpan {
   readonly opcode: number;
-  /** False: the message goes on in the next frame. */
+  /** False: the message continues in the next frame. */
   readonly fin: boolean;
   readonly from: number;
   readonly to: number;

@@ -1,4 +1,4 @@
-// Owns: the dashboard about what carries publications between nodes.
+// Owns: the dashboard about the broker.
 import { area, type DashboardSpec, line } from "./dashboard.ts";
 import { of, quantile, rate, sum } from "./queries.ts";
 

@@ -1,4 +1,5 @@
-// Owns: what a dashboard is here: rows of panels, each with its queries, its unit and what it says.
+// Owns: the type of a dashboard: rows of panels, each with its queries, its unit and its
+// description.
 
 export type Unit = "short" | "percentunit" | "s" | "bytes" | "ops" | "none" | "cps" | "dtdurations";
 
@@ -10,13 +11,16 @@ export interface Query {
 
 export interface PanelSpec {
   readonly title: string;
-  /** What it shows, and what to think of it. */
+  /** What it shows, and how to judge it. */
   readonly description: string;
   readonly unit: Unit;
   readonly queries: readonly Query[];
   /** `line` over time; `area` stacked over time; `figure`: the newest value, large. */
   readonly form: "line" | "area" | "figure";
-  /** From this value on yellow, and from that on red. `below`: down to. */
+  /**
+   * Yellow from the first value, red from the second. `below`: the colours apply at or below these
+   * values.
+   */
   readonly thresholds?: { readonly warn?: number; readonly bad: number; readonly below?: true };
   /** Columns of 24. Default: 8 for lines and areas, 4 for figures. */
   readonly width?: number;

@@ -1,5 +1,5 @@
-// Owns: the dashboard to look at during a deploy: who leaves, who takes them in, and what clients
-// experienced.
+// Owns: the dashboard for a deploy: which nodes lose sessions, which nodes receive them, and what
+// clients experienced.
 import { area, type DashboardSpec, figure, line } from "./dashboard.ts";
 import { RECOVERIES, REFUSED_HANDSHAKES } from "./panels.ts";
 import { counted, events, of, quantile, rate, sum } from "./queries.ts";

@@ -1,4 +1,4 @@
-// Owns: the dashboard that says how all nodes are.
+// Owns: the dashboard about the state of all nodes.
 import { area, type DashboardSpec, figure, line } from "./dashboard.ts";
 import { EVENT_LOOP_LAG, QUEUED_BYTES } from "./panels.ts";
 import { counted, largest, named, of, quantile, rate, sum } from "./queries.ts";

@@ -1,4 +1,4 @@
-// Owns: panels that stand on more than one dashboard.
+// Owns: panels that are on more than one dashboard.
 import { line } from "./dashboard.ts";
 import { of, quantile, rate, sum } from "./queries.ts";
 

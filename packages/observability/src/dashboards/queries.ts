@@ -1,4 +1,4 @@
-// Owns: the shapes of the dashboards' queries: what the variables choose, and the names of nodes
+// Owns: the forms of the dashboards' queries: the selection by variables, and the names of nodes
 // and revisions, which only holdfast_build_info has.
 
 const CHOSEN = `namespace=~"$namespace",job=~"$job"`;
@@ -28,17 +28,17 @@ export function named(expr: string): string {
   return `(${expr}) * on (namespace, job, instance) group_left (node, revision) ${of("holdfast_build_info", `node=~"$node",revision=~"$revision"`)}`;
 }
 
-/** Summed over what is chosen, apart for each value of `labels`. */
+/** The sum over the selected series, separate for each value of `labels`. */
 export function sum(expr: string, ...labels: readonly string[]): string {
   return `sum${labels.length === 0 ? "" : ` by (${labels.join(", ")})`} (${named(expr)})`;
 }
 
-/** The largest of what is chosen, apart for each value of `labels`. */
+/** The largest of the selected series, separate for each value of `labels`. */
 export function largest(expr: string, ...labels: readonly string[]): string {
   return `max${labels.length === 0 ? "" : ` by (${labels.join(", ")})`} (${named(expr)})`;
 }
 
-/** A quantile of a histogram over what is chosen. */
+/** A quantile of a histogram over the selected series. */
 export function quantile(q: number, metric: string, ...labels: readonly string[]): string {
   return `histogram_quantile(${q}, ${sum(rate(`${metric}_bucket`), "le", ...labels)})`;
 }

@@ -68,7 +68,8 @@ export function renderDashboard(spec: DashboardSpec, runBookBase: string): strin
 }
 
 /**
- * When a drain began, as a mark in every panel: what looks odd during a deploy is often the deploy.
+ * The start of each drain, as a mark in every panel: an unusual figure during a deploy is often due
+ * to the deploy.
  */
 function drains(): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()

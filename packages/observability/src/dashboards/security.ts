@@ -1,4 +1,4 @@
-// Owns: the dashboard about who is refused, and what proves who somebody is.
+// Owns: the dashboard about refused clients, tokens and keys.
 import { type DashboardSpec, figure, line } from "./dashboard.ts";
 import { REFUSED_HANDSHAKES } from "./panels.ts";
 import { counted, named, of, quantile, rate, sum } from "./queries.ts";

@@ -1,4 +1,4 @@
-// Owns: the dashboard about clients that read more slowly than they are written to.
+// Owns: the dashboard about clients that read more slowly than the node writes.
 import { type DashboardSpec, line } from "./dashboard.ts";
 import { EVENT_LOOP_LAG, QUEUED_BYTES, RECOVERIES } from "./panels.ts";
 import { of, quantile, rate, sum } from "./queries.ts";

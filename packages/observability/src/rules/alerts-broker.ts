@@ -1,4 +1,4 @@
-// Owns: alerts about what carries publications between nodes.
+// Owns: alerts about the broker.
 import { AT_NODE, IN_JOB } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 

@@ -1,4 +1,4 @@
-// Owns: alerts about what subscribers get, and when (H1, H2, H4).
+// Owns: alerts about lost, late and dropped deliveries (H1, H2, H4).
 import { AT_NODE, IN_JOB } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 
@@ -13,7 +13,7 @@ export const DELIVERY_ALERTS: readonly AlertRule[] = [
   {
     name: "HoldfastGaps",
     severity: "warning",
-    // Of volatile channels dropping is the rule, so their reason, dropped, is left out.
+    // Volatile channels drop publications by design, so their reason, dropped, is left out.
     expr: `sum by (namespace, job, reason) (increase(holdfast_gaps_total{reason=~"history|epoch"}[10m])) > 0`,
     summary: "Subscribers of Holdfast missed publications and were told",
     description: `About {{ $value | printf "%.0f" }} gaps of reason {{ $labels.reason }}${IN_JOB} within 10 minutes. The publications that subscribers missed are not stored any more.`,

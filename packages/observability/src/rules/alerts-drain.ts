@@ -1,4 +1,4 @@
-// Owns: alerts about nodes that give their sessions up (H6).
+// Owns: alerts about draining nodes (H6).
 import { AT_NODE } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 
@@ -6,7 +6,8 @@ export const DRAIN_ALERTS: readonly AlertRule[] = [
   {
     name: "HoldfastDrainStuck",
     severity: "critical",
-    // Moving takes a client less than a second: at any pace few are asked and still here.
+    // A client moves in less than a second: at any pace, few sessions were asked and are still
+    // here.
     expr: `holdfast_drain_asked_sessions >= 10
 and
 holdfast_drain_asked_sessions > 0.1 * holdfast_drain_sessions`,

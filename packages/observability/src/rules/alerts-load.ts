@@ -1,4 +1,4 @@
-// Owns: alerts about nodes that have more to do than they can.
+// Owns: alerts about overloaded nodes.
 import { AT_NODE, IN_JOB } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 

@@ -1,4 +1,4 @@
-// Owns: alerts about nodes as such: gone, none ready, dying, broken.
+// Owns: alerts about the state of nodes: gone, none ready, restarting, broken.
 import { AT_NODE, IN_JOB } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 
@@ -35,7 +35,7 @@ last_over_time(holdfast_build_info[1h])`,
   {
     name: "HoldfastBug",
     severity: "warning",
-    // A series of this metric is born with its first event, which increase() does not see.
+    // A series of this metric begins with its first event, which increase() does not see.
     expr: `sum by (namespace, job, where) (increase(holdfast_bugs_total[10m])) > 0
 or
 sum by (namespace, job, where) (holdfast_bugs_total unless holdfast_bugs_total offset 10m) > 0`,

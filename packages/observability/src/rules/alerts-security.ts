@@ -1,4 +1,4 @@
-// Owns: alerts about tokens, keys, certificates and who is turned away for want of a right.
+// Owns: alerts about tokens, keys, certificates and missing permissions.
 import { AT_NODE, IN_JOB } from "./places.ts";
 import type { AlertRule } from "./rule.ts";
 
@@ -19,8 +19,8 @@ export const SECURITY_ALERTS: readonly AlertRule[] = [
   {
     name: "HoldfastKeysOutOfReach",
     severity: "critical",
-    // One that failed may be the network's hiccup: fetches are made when a token wants them, so
-    // that the next may be long in coming.
+    // A single failed fetch may be a short fault of the network. Fetches are made when a token
+    // needs them, so the next one may come much later.
     expr: `increase(holdfast_jwks_fetches_total{outcome="failed"}[10m]) > 1.5
 unless ignoring (outcome)
 increase(holdfast_jwks_fetches_total{outcome="ok"}[10m]) > 0`,

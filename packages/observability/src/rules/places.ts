@@ -1,5 +1,4 @@
-// Owns: how descriptions name a place: the pod where there is one, the namespace where there is
-// one.
+// Owns: how descriptions name a place: by pod and namespace, if there are any.
 
 /** Of one node: its pod, or else its address. */
 export const AT_NODE = "{{ or $labels.pod $labels.instance }}";

@@ -4,7 +4,7 @@ import type { RecordingRule, RuleGroup } from "./rule.ts";
 /** 1 for a node that drains, 0 for one that does not; there for every node. */
 const DRAINING = `holdfast_node_state{state="draining"}`;
 
-/** What draining nodes have still to hand over: it arrives at the others. */
+/** Sessions that draining nodes still hold: they will move to the others. */
 const ARRIVING = `holdfast_drain_remaining_sessions * ignoring (state) ${DRAINING}`;
 
 export const RECORDING_GROUPS: readonly RuleGroup<RecordingRule>[] = [

@@ -5,15 +5,15 @@ import { RECORDING_GROUPS } from "./recording.ts";
 import { type AlertRule, runBookOf } from "./rule.ts";
 
 /**
- * A place that everybody replaces by where their copy of the run books is; the documentation says
- * how.
+ * A placeholder that users replace with the address of their copy of the run books; the
+ * documentation says how.
  */
 export const RUN_BOOK_BASE = "https://holdfast.example/docs/operations/alerts/";
 
 const GENERATED =
   "# Generated from packages/observability by `npm run generate`; a check compares the two.\n";
 
-/** `runBookBase`: what the run books' names are put behind, with its closing slash. */
+/** `runBookBase`: the address before the run books' names, with its closing slash. */
 export function renderAlerts(runBookBase: string = RUN_BOOK_BASE): string {
   const groups = ALERT_GROUPS.map(({ name, rules }) => ({
     name,

@@ -1,13 +1,13 @@
-// Owns: what an alert and a recording rule are here, before they become a file.
+// Owns: the types of an alert and a recording rule, before they become a file.
 
 /**
- * `critical`: somebody is woken, because users are hurt or are about to be. `warning`: somebody
- * looks in working hours.
+ * `critical`: a person must act now, because users are affected or soon will be. `warning`: a
+ * person should look during working hours.
  */
 export type Severity = "critical" | "warning";
 
 /**
- * A condition that somebody can do something about. Its run book is docs/operations/alerts/<name in
+ * A condition on which a person can act. Its run book is docs/operations/alerts/<name in
  * kebab-case, without the prefix>.md.
  */
 export interface AlertRule {
@@ -26,7 +26,7 @@ export interface AlertRule {
   readonly description: string;
 }
 
-/** A series that Prometheus computes, for what cannot compute it itself. */
+/** A series that Prometheus computes, for programs that cannot compute it themselves. */
 export interface RecordingRule {
   readonly record: string;
   readonly expr: string;

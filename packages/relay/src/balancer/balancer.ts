@@ -6,11 +6,11 @@ export interface Backend {
   readonly id: string;
   readonly host: string;
   readonly port: number;
-  /** Answers 200 when newcomers may be sent there. */
+  /** Answers 200 if newcomers may be sent to this backend. */
   readonly readyUrl: string;
   /**
-   * Newcomers go to the ready backends of the highest rank; the others are for when there is none.
-   * Default 0.
+   * Newcomers go to the ready backends of the highest rank. If none of these is ready, the next
+   * rank is used. Default 0.
    */
   readonly rank?: number;
 }
@@ -23,9 +23,9 @@ export interface BalancerOptions {
   readonly checkEveryMs?: number;
   /** Newcomers that find no ready backend wait for one at most this long. Default 2 seconds. */
   readonly waitMs?: number;
-  /** Connections at most; more are refused. Default 15,000: each takes two descriptors. */
+  /** Most connections; more are refused. Default 15,000: each takes two descriptors. */
   readonly connectionsMax?: number;
-  /** A newcomer was handed to this backend. */
+  /** A newcomer was sent to this backend. */
   readonly onForward?: (id: string) => void;
 }
 
@@ -45,7 +45,7 @@ export interface Balancer {
   whenReady(id: string, timeoutMs: number): Promise<void>;
   /** Connections accepted so far. */
   accepted(): number;
-  /** Cuts every connection, or those of one backend, without a word. */
+  /** Cuts every connection, or those of one backend, without a closing handshake. */
   cut(id?: string): void;
   stop(): void;
 }
@@ -64,7 +64,7 @@ export class BalancerError extends Error {
   readonly code = "not_ready";
 }
 
-/** Throws when the port cannot be had. */
+/** Throws if it cannot listen on the port. */
 export function startBalancer(options: BalancerOptions = {}): Balancer {
   const {
     host = "127.0.0.1",
@@ -105,7 +105,7 @@ export function startBalancer(options: BalancerOptions = {}): Balancer {
     while (!pipe.ended) {
       const known = choose(refused);
       if (known !== undefined) {
-        // Counted before it stands, so that a burst spreads.
+        // Counted before it is connected, so that a burst spreads.
         known.pipes.add(pipe);
         pipe.onEnd = () => known.pipes.delete(pipe);
         if (await pipe.connect(known.backend)) return options.onForward?.(known.backend.id);

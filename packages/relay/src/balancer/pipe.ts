@@ -1,8 +1,8 @@
-// Owns: one client's connection through the balancer: bytes both ways, each side read no faster
-// than the other takes.
+// Owns: one client's connection through the balancer: bytes in both directions. A side is read only
+// as fast as the other side accepts.
 import type { Socket } from "bun";
 
-/** What hangs on each of the two sockets. */
+/** The data of each of the two sockets. */
 export interface PipeEnd {
   received(bytes: Uint8Array): void;
   drained(): void;
@@ -22,7 +22,7 @@ export class Pipe {
   #far: Side | undefined;
   readonly #toNear: Direction;
   #toFar: Direction | undefined;
-  /** What the client sent before the backend's side stood. */
+  /** What the client sent before the backend was connected. */
   #early: Uint8Array[] = [];
 
   constructor(near: Side, onGone: () => void) {
@@ -69,7 +69,7 @@ export class Pipe {
     }
   }
 
-  /** Both sides are gone at once, without a word. */
+  /** Cuts both sides at once, without a closing handshake. */
   cut(): void {
     this.#near.terminate();
     this.#far?.terminate();
@@ -136,7 +136,7 @@ class Direction {
     if (this.#finishing) this.#target.end();
   }
 
-  /** The other side is gone: what is on its way still goes. */
+  /** The other side is gone: bytes on their way are still sent. */
   finish(): void {
     this.#finishing = true;
     this.flush();
