@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Owns: the command of the installed package: it runs on Bun, which it brings, whoever starts it.
+// Owns: the command of the installed package. It always runs on the Bun that the package brings.
 import { launch } from "./dist/launch/index.js";
 
 process.exitCode = await launch(process);

@@ -107,8 +107,7 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
 }
 
 /**
- * A process that is a node does without the tools: what they load is not in its memory, and does
- * not delay its start.
+ * A node's process does not load the tools: they take no memory there, and do not delay its start.
  */
 const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
 
@@ -164,7 +163,9 @@ function withNodeOptions(command: Command): Command {
   );
 }
 
-/** Of the command and no option of a node: a node does not choose how many there are. */
+/**
+ * A flag of the command, not an option of a node: a node does not choose how many nodes there are.
+ */
 function nodesOption(): Option {
   const help = `how many nodes, 1 to ${FLEET_NODES_MAX}; more than one are a fleet behind a balancer (default 1)`;
   return new Option("--nodes <count>", help).argParser((text) => {

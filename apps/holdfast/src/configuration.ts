@@ -1,5 +1,5 @@
-// Owns: the configuration of one run of the command: which file, which defaults, and how refusals
-// are told.
+// Owns: the configuration of one run of the command: its file, its defaults, and the report of
+// refusals.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type ConfigInput, formatProblems, loadConfig, type Source } from "@holdfast/config";
@@ -7,15 +7,15 @@ import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import type { Host } from "./host.ts";
 
 /**
- * Variables that are this program's own and no options: the file's name, and where a node of
- * `holdfast dev` finds its broker.
+ * Variables of this program that are no options: the file's name, and the broker's address for a
+ * node of `holdfast dev`.
  */
 export const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
-/** The token of a load; a node that is started from the same terminal does not mind. */
+/** The token of a load run; a node that is started from the same terminal ignores it. */
 export const BENCH_TOKEN_VARIABLE = "HOLDFAST_BENCH_TOKEN";
 export const DEV_LINK_VARIABLE = "HOLDFAST_DEV_LINK";
 
-/** What came from the command line: the file and values by option name. */
+/** From the command line: the file, and values by option name. */
 export interface Arguments {
   readonly config?: string;
   readonly options: Readonly<Record<string, unknown>>;

@@ -20,9 +20,9 @@ export class ContractFileError extends Error {
 /**
  * Imports the file and returns its contract: the default export, or the export named `contract`, or
  * the only export that looks like one. A process reads a file once; a changed file needs a new
- * process. What the contract says is checked when a node compiles it. Rejects with
- * ContractFileError. `packed`: the file is read by the executable, which brings what
- * contracts import. Otherwise only what is not installed is brought.
+ * process. The contract's content is checked when a node compiles it. Rejects with
+ * ContractFileError. `packed`: the executable reads the file and provides the modules that
+ * contracts import. Otherwise it provides only modules that are not installed.
  */
 export async function loadContractFile(path: string, packed = false): Promise<ContractDefinition> {
   if (!existsSync(path)) throw new ContractFileError(`There is no contract file ${path}`);

@@ -1,4 +1,4 @@
-// Owns: `holdfast doctor`: where manifests come from, and how the diagnosis is told.
+// Owns: `holdfast doctor`: the sources of manifests, and the report of the diagnosis.
 import {
   type Diagnosis,
   type DoctorOptions,

@@ -1,4 +1,4 @@
-// Owns: where the doctor reads: files, folders, standard input, a live cluster.
+// Owns: the sources that the doctor reads: files, folders, standard input, a live cluster.
 import { readdir, readFile, stat } from "node:fs/promises";
 import { delimiter, join, relative, resolve } from "node:path";
 import {
@@ -17,7 +17,7 @@ import type { Host } from "./host.ts";
 const FILES_MAX = 5000;
 const DEPTH_MAX = 20;
 
-/** What was read; `notes` are what was not, where the rest is still worth a look. */
+/** What was read. `notes` name what could not be read, if the rest can still be judged. */
 export type Read =
   | { readonly ok: true; readonly manifests: Manifests; readonly notes: readonly string[] }
   | { readonly ok: false; readonly message: string };
@@ -41,7 +41,7 @@ export async function fileManifests(paths: readonly string[], host: Host): Promi
       "a file or folder that can be read",
     );
   }
-  // Folders hold other things too; what was named is meant.
+  // A folder may hold other files, which are skipped; a file that was named must be a manifest.
   const beside = all.filter(({ manifests, named }) => !named && isForeign(manifests));
   const kept = all.filter((found) => !beside.includes(found));
   return {
@@ -87,7 +87,7 @@ export interface ClusterFlags {
   readonly kubeconfig?: string;
 }
 
-/** A live cluster. What is not allowed there is a note. */
+/** A live cluster. A read that is not allowed becomes a note. */
 export async function clusterManifests(flags: ClusterFlags, host: Host): Promise<Read> {
   try {
     const access = await accessOf(flags, host);

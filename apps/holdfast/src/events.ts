@@ -1,5 +1,5 @@
-// Owns: every event of this program that is worth a line: one function for each. A node's own
-// events are the server's.
+// Owns: every event of this program that gets a line in the log: one function for each. The
+// server's package has the events of a node.
 import type { Logger } from "@holdfast/server";
 import type { StopSignal } from "./host.ts";
 
@@ -8,7 +8,7 @@ export type AppEvents = ReturnType<typeof appEvents>;
 export function appEvents(log: Logger) {
   return {
     // ---- a node's life, as its process sees it ----
-    /** What the configuration ignored on purpose. */
+    /** Values that the configuration ignored on purpose. */
     configurationNote: (note: string) => log.warn("configuration_note", { note }),
     insecure: () =>
       log.warn("auth_insecure", {
@@ -26,7 +26,7 @@ export function appEvents(log: Logger) {
       windowMs: number;
       connections: number;
     }) => log.info("stopping", fields),
-    /** A wish to stop came before the node was ready: nobody is connected. */
+    /** A signal to stop came before the node was ready: no client is connected. */
     startGivenUp: (fields: { signal: StopSignal }) => log.info("start_given_up", fields),
     /** A second signal or the deadline ended the process before everyone had left. */
     forced: (fields: { by: "signal" | "deadline"; cut: number }) => log.warn("stop_forced", fields),
@@ -46,7 +46,7 @@ export function appEvents(log: Logger) {
     /** A node of a fleet can be reached; the ports are its own. */
     nodeServing: (fields: { node: string; revision: string; port: number; internalPort: number }) =>
       log.info("node_serving", fields),
-    /** `node` where there are several. */
+    /** `node` if there are several. */
     nodeDied: (fields: { status: number; node?: string }) => log.error("node_died", fields),
     nodeKilled: (fields: { why: string }) => log.warn("node_killed", fields),
     deviceFailed: (error: unknown) => log.debug("demo_device_failed", { error }),

@@ -1,15 +1,18 @@
-// Owns: what the exit statuses of the command mean. docs/reference and --help say the same.
+// Owns: the meaning of the command's exit statuses. docs/reference and --help say the same.
 
 export const EXIT = {
-  /** Did what it was asked to; also a node that was told to stop and had to cut connections. */
+  /** Success; also a node that was told to stop and had to cut connections. */
   ok: 0,
   /** Failed while running. */
   failed: 1,
-  /** Arguments, configuration or contract were refused: the same again will be refused again. */
+  /**
+   * Arguments, configuration or contract were refused: they will be refused again unless they
+   * change.
+   */
   refused: 2,
   /** Could not start because of something outside, such as a port in use: it may work later. */
   unavailable: 3,
-  /** A measurement took place and missed what was wanted of it. */
+  /** A measurement took place and missed its objectives. */
   missed: 4,
 } as const;
 

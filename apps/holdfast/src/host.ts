@@ -1,5 +1,4 @@
-// Owns: what commands know of the process that they run in. main.ts is the only file that touches
-// the process itself.
+// Owns: the interface between commands and their process. Only main.ts uses the process itself.
 
 export type StopSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
@@ -19,7 +18,7 @@ export type ToNode = { readonly kind: "end" };
 export interface Parent {
   send(message: ToSupervisor): void;
   onMessage(listener: (message: unknown) => void): void;
-  /** Told once, also when the parent was killed. */
+  /** Called once, also if the parent was killed. */
   onGone(listener: () => void): void;
 }
 
@@ -35,7 +34,7 @@ export interface Host {
   /** Whether standard output understands colours. */
   readonly colors: boolean;
   readonly parent: Parent | undefined;
-  /** Standard error, where it is a terminal. */
+  /** Standard error, if it is a terminal. */
   readonly screen?: { readonly columns: () => number };
   /** Writes to standard output and standard error as given. */
   out(text: string): void;
@@ -45,7 +44,7 @@ export interface Host {
    * of those that came before.
    */
   onSignal(listener: (signal: StopSignal) => void): void;
-  /** What nobody caught; `exception` leaves the process's state in doubt. */
+  /** An uncaught error. After an `exception` the process's state may be wrong. */
   onFault(listener: (kind: "exception" | "rejection", error: unknown) => void): void;
   /** Ends the process without waiting for anything. */
   exit(code: number): void;

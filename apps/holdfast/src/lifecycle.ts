@@ -4,10 +4,7 @@ import type { AppEvents } from "./events.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host, StopSignal } from "./host.ts";
 
-/**
- * What is left of a node that was drained but does not end is cut after this, beyond the drain's
- * own deadline.
- */
+/** How long a drained node may take to end, after the drain's own deadline. Then it is cut. */
 const SLACK_MS = 5000;
 
 export interface LifeOptions {
@@ -15,7 +12,7 @@ export interface LifeOptions {
   readonly events: AppEvents;
   /** How to drain, asked when the signal comes: a reload may have changed it. */
   readonly drain: () => { readonly preDelayMs: number; readonly windowMs: number };
-  /** Calls the listener for each wish to stop, with its count from 1. */
+  /** Calls the listener for each signal to stop, with its count from 1. */
   readonly onStop: (listener: (signal: StopSignal, count: number) => void) => void;
 }
 
@@ -53,8 +50,8 @@ export function untilStopped({
 }
 
 /**
- * Logs what nobody caught. A rejection concerns one task: the node goes on. After an exception
- * shared state is in doubt: the process ends.
+ * Logs uncaught errors. A rejection concerns one task: the node continues. After an exception
+ * shared state may be wrong: the process ends.
  */
 export function watchFaults(host: Host, events: AppEvents): void {
   host.onFault((kind, error) => {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bun
 // Owns: the process: arguments, environment, signals, exit status. Everything else gets them as a
-// Host. The command's code is imported after the signals are listened to: the first process of a
-// container gets no signal that it does not listen to, and most of a start is importing.
+// Host. The command's code is imported after the signals are listened to. The first process of a
+// container gets only signals that it listens to, and most of a start is importing.
 import type { Host, Parent, StopSignal } from "./host.ts";
 
 /** Sources of `bun build --compile` have paths below this one. */
 const PACKED = import.meta.path.startsWith("/$bunfs/");
 const SIGNALS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
-/** Commands that say themselves what a signal means, from their first moment on. */
+/** Commands that handle signals themselves, from their start. */
 const ENDS_ITSELF = ["serve", "dev-node"].includes(process.argv[2] ?? "");
 
 const held: StopSignal[] = [];
@@ -63,7 +63,7 @@ const host: Host = {
 
 const { runCli } = await import("./cli.ts");
 const code = await runCli(process.argv.slice(2), host);
-// Pipes take text at their own pace: what was written is handed over before the process ends.
+// Pipes accept text at their own pace: all text is written before the process ends.
 for (const stream of [process.stdout, process.stderr])
   await new Promise((resolve) => stream.write("", resolve));
 process.exit(code);

@@ -1,4 +1,4 @@
-// Owns: `holdfast plan`: reads what is asked for, makes the plan, prints it.
+// Owns: `holdfast plan`: it reads the flags, makes the plan and prints it.
 import { resolve } from "node:path";
 import {
   CALIBRATION,
@@ -21,7 +21,7 @@ interface Asked {
   readonly calibration: Calibration;
 }
 
-/** What was asked for, or why it cannot be used. */
+/** The scenario, or why the flags cannot be used. */
 type Read<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly message: string };
@@ -47,8 +47,8 @@ export function addPlan(program: Command, host: Host, done: (code: number) => vo
 }
 
 /**
- * Exit status: 0 everything that was asked for holds, 1 a plan was made and something does not, 2
- * the arguments cannot be used.
+ * Exit status: 0 the plan meets everything, 1 the plan misses something, 2 the arguments cannot be
+ * used.
  */
 async function printPlan(given: Given, host: Host): Promise<number> {
   const asked = await askedFor(given, host);

@@ -1,5 +1,5 @@
-// Owns: the flags of `holdfast plan`: what each means, how its value is read, which values it
-// takes.
+// Owns: the flags of `holdfast plan`: the meaning of each, how its value is read, and which values
+// are allowed.
 
 export type FlagName =
   | "clients"

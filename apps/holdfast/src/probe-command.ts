@@ -19,8 +19,8 @@ const TIMEOUT_MS_MAX = 600_000;
 const TOKEN_SECONDS = 900;
 
 /**
- * Exit status 0: every step was done. 1: a node answered, and a step failed. 2: the arguments. 3:
- * nobody answered.
+ * Exit status 0: every step was done. 1: a node answered, and a step failed. 2: the arguments are
+ * wrong. 3: no node answered.
  */
 export async function runProbe(
   request: ProbeRequest,
@@ -75,7 +75,7 @@ type Token =
   | { readonly ok: true; readonly value: string | undefined }
   | { readonly ok: false; readonly message: string };
 
-/** The file's, or one signed with auth.jwt.hmacSecret where that is configured, or none. */
+/** The file's token, or one signed with auth.jwt.hmacSecret if that is configured, or none. */
 async function tokenFor(
   { tokenFile, channel }: ProbeRequest,
   args: Arguments,

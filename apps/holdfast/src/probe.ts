@@ -1,10 +1,10 @@
-// Owns: what `holdfast probe` does to a node as a client would: connect, publish, receive, lose the
-// connection, come back and find what was missed.
+// Owns: the steps of `holdfast probe`, which acts as a client: connect, publish, receive, lose the
+// connection, come back and get what was missed.
 import { Holdfast, type Message, type WebSocketConstructor } from "@holdfast/client";
 
 export interface ProbePlan {
   readonly url: string;
-  /** Without one it only connects and comes back. */
+  /** If it is absent, the probe only connects and comes back. */
   readonly channel: string | undefined;
   readonly data: unknown;
   readonly getToken: (() => string) | undefined;
@@ -14,7 +14,7 @@ export interface ProbePlan {
   readonly step: (done: string, tookMs: number) => void;
 }
 
-/** A step that did not happen. `answered`: a node said something, if only no. */
+/** A step that failed. `answered`: a node answered, even if it refused. */
 export class ProbeFailure extends Error {
   readonly code = "probe_failed";
   readonly answered: boolean;

@@ -1,5 +1,5 @@
-// Owns: the modules that the command brings for contract files that have no node_modules beside
-// them: those of the executable, and those of a project that installed nothing.
+// Owns: the modules that the command provides for contract files without node_modules: for the
+// executable, and for a project that installed nothing.
 import { plugin } from "bun";
 
 /** What a contract may import in the executable. Imports of types need nothing. */
@@ -19,7 +19,7 @@ export const PROVIDED_MODULES: Readonly<
 export async function provideModules(
   names: readonly string[] = Object.keys(PROVIDED_MODULES),
 ): Promise<void> {
-  // Loaded before the names are taken: behind that, they would wait for themselves.
+  // Loaded before the names are registered: after that, they would wait for themselves.
   const modules = await Promise.all(
     Object.entries(PROVIDED_MODULES)
       .filter(([name]) => names.includes(name))

@@ -17,7 +17,7 @@ const NO_AUTH = `Refusing to start: there is no way to check tokens, so nobody w
   Give a key: auth.jwt.hmacSecret (HOLDFAST_AUTH_JWT_HMAC_SECRET), auth.jwt.publicKey, auth.jwt.publicKeyFile or auth.jwt.jwksUrl,
   or say that everyone may come in: auth.insecure: true (--auth-insecure).`;
 
-/** How long a node that is given up while it starts may take to let go of its broker. */
+/** How long a node that is stopped while it starts may take to release its broker. */
 const GIVE_UP_MS = 1000;
 
 /** Runs until a signal ends it, also while it is still starting. */
@@ -37,7 +37,7 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   await checkDescriptors(config, events);
   let node: HoldfastNode | undefined;
   const start = async () => {
-    // Only `holdfast dev` looks for a contract where none was named.
+    // Only `holdfast dev` looks for a contract if none was named.
     const path =
       config.contract === undefined ? undefined : contractPath(config.contract, host.cwd);
     const contract = path === undefined ? undefined : await loadContractFile(path, host.packed);
@@ -82,9 +82,9 @@ interface Reloading {
 }
 
 /**
- * The configuration in force. `reload` is what SIGHUP does: it reads the configuration again and
- * takes over what a running node can. A refused one changes nothing. Orders are carried out one
- * behind the other.
+ * The configuration in force. SIGHUP calls `reload`: it reads the configuration again and applies
+ * the options that a running node can change. A refused configuration changes nothing. Reloads run
+ * one after the other.
  */
 function liveConfig({ args, host, events, node, config }: Reloading): {
   current(): Config;
@@ -112,7 +112,7 @@ function liveConfig({ args, host, events, node, config }: Reloading): {
   };
 }
 
-/** Tells why a node did not start, and the status that says whether trying again can help. */
+/** Reports why a node did not start. The exit status says whether another try can help. */
 export function startFailure(error: StartError, host: Host): number {
   host.err(
     `The node cannot start:\n${error.problems.map((problem) => `  ${problem}`).join("\n")}\n`,
@@ -138,7 +138,7 @@ function checksTokens({ auth: { jwt } }: Config): boolean {
   );
 }
 
-/** Without authentication nobody could come in at all unless clients without a token may. */
+/** Without authentication no client could connect unless clients without a token may. */
 function letInIfInsecure(config: Config): Config {
   return config.auth.insecure && !checksTokens(config)
     ? { ...config, auth: { ...config.auth, anonymous: true } }
@@ -151,10 +151,7 @@ function letInIfInsecure(config: Config): Config {
  */
 const FILES_SPARE = 256;
 
-/**
- * At the limit of open files the listener would spin instead of refusing: better to hear of it
- * before.
- */
+/** At the limit of open files the listener would spin instead of refusing, so this warns before. */
 async function checkDescriptors(config: Config, events: AppEvents): Promise<void> {
   const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
   const filesMax = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);

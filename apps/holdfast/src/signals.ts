@@ -1,13 +1,13 @@
-// Owns: what signals mean. One press of Ctrl-C may come several times: a terminal signals the whole
-// group, and programs between pass it on.
+// Owns: the meaning of signals. One press of Ctrl-C may arrive several times: a terminal signals
+// the whole group, and programs in between pass it on.
 import type { Host, StopSignal } from "./host.ts";
 
 /** Signals within this time are one. */
 const SAME_MS = 250;
 
 /**
- * Tells the first signal and each later one that is not an echo of the one before. With `onHangUp`,
- * SIGHUP is that and no wish to stop.
+ * Reports the first signal, and each later one that is not a repeat of the one before. With
+ * `onHangUp`, SIGHUP calls that and does not stop the program.
  */
 export function onStopSignal(
   host: Host,
@@ -27,15 +27,15 @@ export function onStopSignal(
 
 /** Signals of a process that is still starting. */
 export interface HeldSignals {
-  /** The first wish to stop; pending until it comes. */
+  /** Resolves with the first signal to stop. */
   readonly stop: Promise<StopSignal>;
-  /** Hands over: listeners hear from now on, and at once of what came before. */
+  /** Passes signals to listeners from now on, and at once those that came before. */
   handTo(listener: (signal: StopSignal, count: number) => void, onHangUp: () => void): void;
 }
 
 /**
- * From now on no signal ends the process; until `handTo` they are kept: a wish to stop in `stop`, a
- * SIGHUP for whoever can reload.
+ * From now on no signal ends the process. Until `handTo` they are kept: a signal to stop in `stop`,
+ * a SIGHUP for a later listener.
  */
 export function holdSignals(host: Host): HeldSignals {
   let wish: (signal: StopSignal) => void = () => {};

@@ -1,4 +1,5 @@
-// Owns: a command line run in this process, for tests: what it wrote and its exit status.
+// Owns: running a command line in this process, for tests: it returns the output and the exit
+// status.
 import { runCli } from "./cli.ts";
 
 export interface Run {

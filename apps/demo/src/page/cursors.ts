@@ -20,7 +20,7 @@ export interface Cursor extends CursorSample {
 export const RENDER_DELAY_MS = 100;
 /** A window repeats its cursor at least this often while its pointer is on the board. */
 export const REPEAT_MS = 1_000;
-/** A cursor that was not heard of for this long is gone. */
+/** A cursor without a message for this long is gone. */
 export const STALE_MS = 3_500;
 /** Cursors kept; more are ignored until one is gone. */
 export const CURSORS_MAX = 64;

@@ -1,5 +1,5 @@
-// Owns: what this window knows of the nodes behind the balancer: who is in which place, and whether
-// a roll is under way. Pure.
+// Owns: what this window knows of the nodes behind the balancer: the node of each place, and
+// whether a roll is under way. Pure.
 import type { FleetNode } from "../names.ts";
 
 export interface FleetSight {
@@ -9,8 +9,8 @@ export interface FleetSight {
 }
 
 /**
- * A roll that was given up half way leaves two revisions: after this long without a change nothing
- * rolls.
+ * A roll that ended early leaves two revisions. After this long without a change, the roll counts
+ * as over.
  */
 export const ROLL_STEP_MS = 5_000;
 
@@ -26,7 +26,7 @@ export function seeFleet(
   return { nodes, changedAtMs: changed ? atMs : before.changedAtMs };
 }
 
-/** Nodes of more than one revision, and somebody came or went lately. */
+/** Whether there are nodes of more than one revision, and a node came or went lately. */
 export function isRolling(sight: FleetSight | undefined, nowMs: number): boolean {
   if (sight === undefined || nowMs - sight.changedAtMs > ROLL_STEP_MS) return false;
   return new Set(sight.nodes.map(({ revision }) => revision)).size > 1;

@@ -1,4 +1,4 @@
-// Owns: one's own hand on the board: where it is, what it holds, and when it is due to be told.
+// Owns: this window's hand on the board: its position, what it holds, and when to tell the others.
 // Pure.
 import { type CursorSample, REPEAT_MS } from "./cursors.ts";
 import { BOARD_WIDTH, nearestKnot, type Point, type Rope } from "./rope.ts";
@@ -60,7 +60,7 @@ export class Hand {
     this.#knot = null;
   }
 
-  /** Lets go and goes. Told with the next sample. */
+  /** Releases the knot and leaves. The next sample tells the others. */
   leave(): void {
     this.letGo();
     this.#changed ||= this.#here;

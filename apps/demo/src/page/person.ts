@@ -1,5 +1,5 @@
-// Owns: how a session looks and what a newcomer is called: a signal flag and a name. Pure but for
-// the storage it is handed.
+// Owns: how a session looks and what a newcomer is called: a signal flag and a name. Pure except
+// for the storage that it is given.
 import { NAME_LENGTH_MAX } from "../names.ts";
 
 /** Patterns of signal flags that stay recognisable at 18 px. */

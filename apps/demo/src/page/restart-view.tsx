@@ -7,7 +7,7 @@ import { milliseconds } from "./status-strip.tsx";
 export interface RestartViewProps {
   /** How many nodes serve this page: of several, all are replaced. */
   readonly fleetSize: number;
-  /** The nodes, where there are several. */
+  /** The nodes, if there are several. */
   readonly fleet: ReactNode;
   /**
    * True from asking until this window is on the new node, and until all nodes of a fleet are
@@ -113,8 +113,8 @@ function leavers(left: readonly string[]): string {
 }
 
 /**
- * Open where the restart was asked for; elsewhere closed, so that the page does not jump under its
- * reader.
+ * Open in the window that asked for the restart. Closed in other windows, so that their pages do
+ * not jump.
  */
 function Measured(props: {
   readonly report: RestartReport;

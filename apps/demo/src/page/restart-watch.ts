@@ -8,8 +8,8 @@ import type { Beat, Heartbeats, Tally } from "./heartbeats.ts";
  */
 export const LEAD_MS = 1_000;
 /**
- * The pause is looked for from the moment of asking (where another window asked: from `LEAD_MS`
- * before the first move) until this long after the last move.
+ * The pause is measured from the time of asking until this long after the last move. If another
+ * window asked, from `LEAD_MS` before the first move.
  */
 export const SETTLE_MS = 2_500;
 /**
@@ -146,10 +146,11 @@ function append(list: readonly string[], entry: string): readonly string[] {
 export interface RestartReport {
   readonly fromNode: string;
   /**
-   * Where it moved, in order; the last is where it stayed. At least one. `afterMs` is from asking.
+   * The nodes to which it moved, in order; it stayed on the last. At least one. `afterMs` counts
+   * from asking.
    */
   readonly moves: readonly { readonly node: string; readonly afterMs: number }[];
-  /** False when another window asked, or nobody: then the move itself is what was noticed. */
+  /** False if another window asked, or nobody: then this window only noticed the move. */
   readonly askedHere: boolean;
   /** How long the window has been watched since the last move, at most `WATCH_MS`. */
   readonly watchedMs: number;

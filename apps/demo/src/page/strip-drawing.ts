@@ -3,7 +3,7 @@
 import type { Frame } from "./canvas.ts";
 import type { Beat } from "./heartbeats.ts";
 
-/** The strip shows this much time; less where ticks would run together. */
+/** The strip shows this much time, or less if ticks would touch. */
 const STRIP_MS = 12_000;
 const NARROW_STRIP_MS = 6_000;
 const NARROW_PX = 480;

@@ -1,5 +1,5 @@
-// Owns: light or dark: what the reader chose, else what the system prefers. Runs before the first
-// paint, as a script of its own.
+// Owns: light or dark: the reader's choice, or else the system's preference. Runs before the first
+// paint, as a separate script.
 
 const KEY = "holdfast.theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -36,7 +36,7 @@ export function useBoard(): Board {
       client
         .channel(BOARD)
         .publish(sample, { timeoutMs: PUBLISH_TIMEOUT_MS, ordered: false })
-        // A sample that was lost is made good by the next one.
+        // The next sample replaces one that was lost.
         .catch(() => {})
         .finally(() => unanswered.current--);
     },

@@ -1,4 +1,4 @@
-// Owns: asking dev for its nodes while somebody looks, where there is more than one.
+// Owns: asking dev for its nodes while the page is visible, if there are several.
 import { useHoldfast } from "@holdfast/client/react";
 import { useEffect, useState } from "react";
 import type { DemoContract } from "../contract.ts";
@@ -15,7 +15,7 @@ const NODES_MAX = 16;
 export interface FleetSeen {
   /** Undefined before the first answer. */
   readonly sight: FleetSight | undefined;
-  /** True while dev cannot be asked: what is shown is what was known last. */
+  /** True while dev cannot be asked: the page shows the last known nodes. */
   readonly stale: boolean;
 }
 
@@ -26,7 +26,7 @@ export function fleetSize(): number {
   );
 }
 
-/** Nothing is asked where there is one node, or nobody looks. One question at a time. */
+/** Nothing is asked if there is one node, or the page is hidden. One question at a time. */
 export function useFleet(size: number): FleetSeen {
   const client = useHoldfast<DemoContract>();
   const [seen, setSeen] = useState<FleetSeen>({ sight: undefined, stale: false });

@@ -18,8 +18,8 @@ const nothing: SeriesByMetric = {
 };
 
 /**
- * Series of every metric; a new object at most each 200 ms (each second where less motion is
- * wished).
+ * Series of every metric; a new object at most each 200 ms (each second if the reader prefers less
+ * motion).
  */
 export function useTelemetry(): SeriesByMetric {
   const client = useHoldfast<DemoContract>();

@@ -1,7 +1,7 @@
 // Owns: the theme in force, for what is drawn in its colours.
 import { useSyncExternalStore } from "react";
 
-/** "light" or "dark"; re-renders when it changes, whoever changed it. */
+/** "light" or "dark"; re-renders whenever it changes. */
 export function useTheme(): string {
   return useSyncExternalStore(subscribe, () => document.documentElement.dataset.theme ?? "light");
 }

@@ -1,4 +1,5 @@
-// Owns: `holdfast bench` and its subcommands: what each takes, and the plan that it makes of it.
+// Owns: `holdfast bench` and its subcommands: their arguments, and the plan that each makes of
+// them.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import {
@@ -235,7 +236,7 @@ export function addBench(program: Command, host: Host, done: (code: number) => v
   });
 }
 
-/** A file's scenario; what the command line says goes before what the file says. */
+/** A file's scenario. Values of the command line win over those of the file. */
 async function runScenario(
   given: {
     readonly file: string;
@@ -287,7 +288,7 @@ async function textOf(file: string, host: Host): Promise<string> {
   }
 }
 
-/** What is wrong with the arguments is said, not thrown. */
+/** Errors in the arguments are reported, not thrown. */
 async function guarded(host: Host, act: () => Promise<number>): Promise<number> {
   try {
     return await act();

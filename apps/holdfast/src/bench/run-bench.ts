@@ -1,5 +1,5 @@
-// Owns: one run of `holdfast bench`: shows how it goes, ends when told to, writes what was found,
-// and decides the exit status.
+// Owns: one run of `holdfast bench`: it shows progress, ends on a signal, writes the result, and
+// decides the exit status.
 import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import {
@@ -25,13 +25,13 @@ import type { Host } from "../host.ts";
 import { onStopSignal } from "../signals.ts";
 import type { ReportOptions } from "./options.ts";
 
-/** Between two lines where there is no screen. */
+/** Pause between two lines if there is no screen. */
 const LINE_EVERY_MS = 5_000;
-/** What ends with the second Ctrl-C. */
+/** Ended by the second Ctrl-C. */
 const CUT_OFF = 130;
 const TOKEN_CHARS_MAX = 8_192;
 
-/** Runs the plan. `slo` of the options comes on top of the plan's own objectives. */
+/** Runs the plan. The objectives of option `slo` are added to the plan's own. */
 export async function runBench(
   plan: LoadPlan,
   own: readonly Slo[],

@@ -1,10 +1,10 @@
-// Owns: what `holdfast dev` says when it is ready.
+// Owns: the lines that `holdfast dev` prints when it is ready.
 import type { Config } from "@holdfast/server/options";
 
 export interface BannerFacts {
   readonly config: Config;
   readonly port: number;
-  /** Undefined where each node has its own. */
+  /** Undefined if each node has its own. */
   readonly internalPort: number | undefined;
   readonly nodes: number;
   /** The contract file, or undefined for the demo. */

@@ -1,4 +1,4 @@
-// Owns: one node process of `holdfast dev`, as its supervisor sees it.
+// Owns: one node process of `holdfast dev`, from the supervisor's side.
 import type { Host, ToNode, ToSupervisor } from "../host.ts";
 
 export interface ChildOptions {
@@ -6,14 +6,14 @@ export interface ChildOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly onMessage: (message: ToSupervisor) => void;
-  /** Told once; 128 + number of the signal when one ended it. */
+  /** Called once with the exit status; 128 + the signal's number if a signal ended it. */
   readonly onExit: (status: number) => void;
 }
 
 export interface ChildProcess {
-  /** Move your clients away and end. Killed `limitMs` later. */
+  /** Tells the node to move its clients away and end. It is killed `limitMs` later. */
   retire(limitMs: number): void;
-  /** End now, in order; killed `limitMs` later. */
+  /** Tells the node to end now, in order. It is killed `limitMs` later. */
   end(limitMs: number): void;
   kill(): void;
 }
@@ -29,7 +29,7 @@ export function startChild({ host, args, env, onMessage, onExit }: ChildOptions)
     env: { ...host.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "json",
-    // Both ends are this program: what comes is one of its own messages.
+    // Both ends are this program: every message is one of its own.
     ipc: (message) => onMessage(message as ToSupervisor),
     onExit(_child, code, signal) {
       clearTimeout(timer);
@@ -47,7 +47,8 @@ export function startChild({ host, args, env, onMessage, onExit }: ChildOptions)
     },
     end(limitMs) {
       const message: ToNode = { kind: "end" };
-      // A process that is just starting or already gone cannot be told; the time limit ends it.
+      // A process that is just starting, or has already ended, does not get the message; the time
+      // limit ends it.
       if (child.exitCode === null) child.send(message);
       killAfter(limitMs);
     },

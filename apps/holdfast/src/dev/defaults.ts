@@ -4,17 +4,17 @@
 /** Values by option name, for one node or for each of a fleet. */
 export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
   return {
-    // Anonymous clients may come in, so nobody but this machine may reach it.
+    // Anonymous clients are accepted, so only this machine may reach the node.
     host: "127.0.0.1",
     internalHost: "127.0.0.1",
     "auth.anonymous": true,
-    // Tunnels of editors end on this machine and say under which name the page was opened.
+    // Tunnels of editors end on this machine. They tell the name with which the page was opened.
     trustedProxies: ["127.0.0.0/8", "::1"],
     reusePort: true,
     "broker.allowNonDurable": true,
     revision: "dev",
     "log.format": "pretty",
-    // The supervisor tells what matters; a node's own lines are for when something is wrong.
+    // The supervisor reports what matters; a node's own lines are for errors.
     "log.level": "warn",
     "drain.preDelayMs": 0,
     "drain.windowMs": 5000,
@@ -23,8 +23,8 @@ export function devDefaults(nodes = 1): Readonly<Record<string, unknown>> {
 }
 
 /**
- * People watch a handful of sessions: they see what nodes say of themselves sooner, and load evened
- * out that a large fleet would let be.
+ * People watch a few sessions. So nodes send their figures more often, and even out differences
+ * that a large fleet would ignore.
  */
 const FLEET_DEFAULTS: Readonly<Record<string, unknown>> = {
   "fleet.figuresMs": 500,

@@ -1,5 +1,5 @@
-// Owns: the hidden command `dev-node`: a node process of `holdfast dev`, with the supervisor's
-// broker and under its orders.
+// Owns: the hidden command `dev-node`: a node process of `holdfast dev`. It uses the supervisor's
+// broker and obeys the supervisor.
 
 import type { ContractDefinition } from "@holdfast/contract";
 import type { Broker } from "@holdfast/core";
@@ -25,14 +25,11 @@ import { VERSION } from "../version.ts";
 import { devDefaults } from "./defaults.ts";
 import { devPage } from "./page.ts";
 
-/** What the supervisor says besides a node's options. */
+/** What the supervisor tells the node in addition to its options. */
 export interface DevNodeOptions {
   /** How many nodes there are. */
   readonly nodes: number;
-  /**
-   * False where others than this machine can reach the node: then nobody may order a restart over
-   * HTTP.
-   */
+  /** False if other machines can reach the node: then nobody may order a restart over HTTP. */
   readonly takesOrders: boolean;
 }
 
@@ -119,13 +116,13 @@ function refuse(
   return code;
 }
 
-/** How long a node that was told to end now may take. */
+/** Time limit of a node that was told to end now. */
 const END_MS = 1000;
 
 /**
- * SIGTERM is the supervisor's word to move everyone away. Ctrl-C reaches this process too, as part
- * of the terminal's group, and is not for it: the supervisor decides. When the supervisor is gone,
- * or says so, the node ends at once.
+ * With SIGTERM the supervisor tells the node to move all clients away. Ctrl-C reaches this process
+ * too, as part of the terminal's group. The node ignores it: the supervisor decides. If the
+ * supervisor is gone, or tells it to, the node ends at once.
  */
 function listenToSupervisor(host: Host, parent: Parent, events: AppEvents) {
   let end: () => Promise<void> = async () => {};

@@ -1,5 +1,5 @@
-// Owns: what `holdfast dev --nodes N` does when: which node starts in which place, which ones are
-// replaced, in what order. Pure: events in, effects out.
+// Owns: the plan of `holdfast dev --nodes N`: which node starts in which place, which nodes are
+// replaced, and in what order. Pure: events in, effects out.
 import type { DevEffect, DevEvent, Place, Plan } from "./plan.ts";
 
 interface Node {
@@ -8,8 +8,8 @@ interface Node {
 }
 
 /**
- * One of the N places. A node that leaves stays until its process is gone, beside the one that
- * follows it.
+ * One of the N places. A leaving node keeps its place until its process is gone, beside its
+ * successor.
  */
 interface Slot {
   serving: Node | undefined;
@@ -17,27 +17,27 @@ interface Slot {
   leaving: number | undefined;
   /** Nodes started here so far. */
   lives: number;
-  /** What was to serve here refused: only an edit or an order helps. */
+  /** The node for this place refused to start: only an edit or an order can change that. */
   blocked: boolean;
 }
 
-/** A node that served this long and dies is not one that cannot live. */
+/** If a node that served this long dies, it does not count as a node that cannot start. */
 export const STEADY_MS = 10_000;
-/** Unwanted ends in quick succession after which dev gives up, unless a node still serves. */
+/** After this many unwanted ends in quick succession dev stops, unless a node still serves. */
 const DEATHS_MAX = 5;
 const WAIT_MS = 200;
 const WAIT_MAX_MS = 10_000;
 
 /**
  * Keeps N nodes serving. A roll replaces one after the other: the new one is ready before the old
- * one is told to go, and the next place waits until the old process is gone. A new revision is
- * tried by one node; when it cannot serve, the others stay as they are.
+ * one is told to leave, and the next place waits until the old process is gone. One node tries a
+ * new revision. If it cannot serve, the others stay as they are.
  */
 export class FleetPlan implements Plan {
   readonly #slots: readonly Slot[];
   #lastChild = 0;
   #lastRevision = 1;
-  /** What is started now; after a failed roll again the newest that was ever ready. */
+  /** The revision that is started now. After a failed roll it is the newest that was ever ready. */
   #goal = 1;
   #proven = 0;
   /** The first start counts as a roll of empty places. */
@@ -96,7 +96,7 @@ export class FleetPlan implements Plan {
     return this.#advance();
   }
 
-  /** Starts what may start now; ends the roll when there is nothing left of it. */
+  /** Starts every node that may start now; ends the roll when nothing of it is left. */
   #advance(): readonly DevEffect[] {
     const effects: DevEffect[] = [];
     for (const slot of this.#slots) if (this.#mayFill(slot)) effects.push(this.#start(slot));
@@ -116,8 +116,7 @@ export class FleetPlan implements Plan {
   }
 
   /**
-   * An empty place gets a node at once, but a revision that was never ready is tried by one node
-   * alone.
+   * An empty place gets a node at once. But only one node tries a revision that was never ready.
    */
   #mayFill({ serving, next, blocked }: Slot): boolean {
     if (serving !== undefined || next !== undefined || blocked || this.#waiting) return false;
@@ -165,7 +164,7 @@ export class FleetPlan implements Plan {
     return this.#failed(fatal);
   }
 
-  /** A node that was to serve cannot. A roll ends here; what serves goes on. */
+  /** A node that should serve cannot. The roll ends; nodes that serve continue. */
   #failed(fatal: boolean): readonly DevEffect[] {
     if (this.#again) return this.#roll();
     if (this.#slots.some(({ serving }) => serving !== undefined)) {
@@ -193,7 +192,8 @@ export class FleetPlan implements Plan {
       const { revision } = starting.next;
       starting.next = undefined;
       if (revision === this.#proven) return this.#died(child, status);
-      // Not ready and without a word, and no other of its revision ever was: as good as refused.
+      // It ended without being ready and without a message, and no node of its revision was ever
+      // ready: it counts as refused.
       starting.blocked = starting.serving === undefined;
       return [{ kind: "died", status, child }, ...this.#failed(false)];
     }

@@ -1,5 +1,5 @@
-// Owns: how clients reach the nodes of a local fleet: the balancer on dev's port, and a name and
-// ports of its own for each node.
+// Owns: how clients reach the nodes of a local fleet: the balancer on dev's port, and each node's
+// own name and ports.
 
 import { type Balancer, startBalancer } from "@holdfast/relay";
 import type { Config } from "@holdfast/server/options";
@@ -7,12 +7,10 @@ import { nodeName, revisionName } from "./fleet-names.ts";
 import type { Place } from "./plan.ts";
 import type { Grounds, NodePorts } from "./supervise.ts";
 
-/**
- * Nodes listen where only this machine reaches them; the balancer listens where dev was told to.
- */
+/** Nodes listen on loopback; the balancer listens on dev's address. */
 const NODE_HOST = "127.0.0.1";
 const CHECK_EVERY_MS = 100;
-/** A node that says that it is ready and does not answer so to the balancer is not. */
+/** A node that reports ready, but does not say so to the balancer, is not ready. */
 const ADMIT_MS = 10_000;
 
 export interface FleetOptions {
@@ -20,7 +18,7 @@ export interface FleetOptions {
   readonly port: number;
   /** A node's arguments, with these values by option name in place of others. */
   readonly nodeArguments: (options: Readonly<Record<string, unknown>>) => readonly string[];
-  /** Told when newcomers can reach a node. */
+  /** Called when newcomers can reach a node. */
   readonly onServing: (
     node: NodePorts & { readonly node: string; readonly revision: string },
   ) => void;
@@ -31,8 +29,8 @@ export interface Fleet extends Grounds {
 }
 
 /**
- * Listens at once. Newcomers go to the newest revision that is ready, so that a session that moves
- * while nodes roll moves once.
+ * Listens at once. Newcomers go to the newest revision that is ready, so that a session moves only
+ * once during a roll.
  */
 export function startFleet({ config, port, nodeArguments, onServing }: FleetOptions): Fleet {
   const balancer: Balancer = startBalancer({

@@ -1,4 +1,4 @@
-// Owns: what a node of `holdfast dev` answers over HTTP besides the API: the page, the nodes of a
+// Owns: the HTTP answers of a node of `holdfast dev` besides the API: the page, the nodes of a
 // fleet, and the order to restart.
 
 import type { ContractDefinition } from "@holdfast/contract";
@@ -21,13 +21,16 @@ export interface PageOptions {
   /** All nodes as this one knows them; asked when somebody wants to see them. */
   readonly figures: () => readonly NodeFigures[];
   /**
-   * Starts a new node, or a roll of all; the answer does not wait for it. Undefined where others
-   * than this machine can reach the node: then nobody may order it.
+   * Starts a new node, or a roll of all; the answer does not wait for it. Undefined if other
+   * machines can reach the node: then nobody may order it.
    */
   readonly restart: (() => void) | undefined;
 }
 
-/** Answers, or undefined for what is not here. The page is built once, beside the node's start. */
+/**
+ * The answer, or undefined for paths that are not handled here. The page is built once, while the
+ * node starts.
+ */
 export function devPage({
   demo,
   contract,
@@ -38,7 +41,8 @@ export function devPage({
   const files = demo
     ? buildConsole({ nodes })
     : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
-  // Who asks for the page hears of a failed build; until then it must not count as unhandled.
+  // A request for the page reports a failed build. Until then the rejection must not count as
+  // unhandled.
   files.catch(() => {});
   const startedMs = performance.now();
   return async (request) => {
@@ -58,15 +62,15 @@ export function devPage({
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
     };
-    // A copy, because what is served must not be memory that others share.
+    // A copy, because an answer must not use memory that others share.
     const body = typeof file.body === "string" ? file.body : new Uint8Array(file.body);
     return new Response(request.method === "HEAD" ? null : body, { headers });
   };
 }
 
 /**
- * A node that just started has not heard of all the others yet: it answers when it has, or this
- * old.
+ * A node that just started has not heard of all other nodes yet: it answers when it has, or at this
+ * age.
  */
 const ACQUAINTED_MS = 1500;
 

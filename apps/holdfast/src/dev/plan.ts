@@ -1,15 +1,15 @@
-// Owns: what `holdfast dev` does when: which node process serves, which one follows it, which ones
+// Owns: the plan of `holdfast dev`: which node process serves, which one follows it, which ones
 // leave. Pure: events in, effects out.
 
 export type DevEvent =
   | { readonly kind: "restart" }
   | { readonly kind: "ready"; readonly child: number }
   /**
-   * A process told that it cannot serve; its exit follows. `fatal`: another attempt would fail the
-   * same way, whatever is edited.
+   * A process reported that it cannot serve; its exit follows. `fatal`: no edit can make another
+   * attempt succeed.
    */
   | { readonly kind: "refused"; readonly child: number; readonly fatal: boolean }
-  /** `servedMs`: how long it had served; absent when it never did. */
+  /** `servedMs`: how long it had served; absent if it never did. */
   | {
       readonly kind: "exited";
       readonly child: number;
@@ -21,8 +21,8 @@ export type DevEvent =
   | { readonly kind: "stop" };
 
 /**
- * Where a node of a fleet belongs: place and count of nodes that were started there, and the
- * revision that it is of. Places count from 0, the others from 1.
+ * A node's position in a fleet: its place, the count of nodes that were started there, and its
+ * revision. Places count from 0, the others from 1.
  */
 export interface Place {
   readonly slot: number;
@@ -39,13 +39,13 @@ export type DevEffect =
   | { readonly kind: "kill"; readonly child: number }
   | { readonly kind: "wait"; readonly ms: number }
   /**
-   * The first or a later node serves now; of a fleet, the last that was missing. `replaced`: it
-   * took over from a running one.
+   * A node serves now; in a fleet, the last that was missing. `replaced`: it replaced a running
+   * one.
    */
   | { readonly kind: "serving"; readonly child: number; readonly replaced: boolean }
-  /** The new process cannot serve; the old one goes on. */
+  /** The new process cannot serve; the old one continues. */
   | { readonly kind: "kept" }
-  /** Nobody serves until the contract changes. */
+  /** No node serves until the contract changes. */
   | { readonly kind: "idle" }
   | { readonly kind: "died"; readonly status: number; readonly child?: number }
   | { readonly kind: "end-all" }
@@ -58,16 +58,18 @@ export interface Plan {
   handle(event: DevEvent): readonly DevEffect[];
 }
 
-/** Processes that are moving their clients away at once; the oldest is cut when one more comes. */
+/**
+ * Most processes that move their clients away at the same time; if there is one more, the oldest is
+ * cut.
+ */
 const RETIRING_MAX = 2;
 /**
- * Unwanted ends of serving processes, since somebody last asked for a restart, after which dev
- * gives up.
+ * After this many unwanted ends of serving processes since the last order to restart, dev stops.
  */
 const DEATHS_MAX = 5;
 const WAIT_MS = 200;
 
-/** The plan of one node: its successor takes the same ports over. */
+/** The plan of one node: its successor uses the same ports. */
 export class DevPlan implements Plan {
   #current: number | undefined;
   #next: number | undefined;
@@ -130,7 +132,7 @@ export class DevPlan implements Plan {
     return this.#again ? [...effects, ...this.#startNext()] : effects;
   }
 
-  /** The process that was to follow cannot. */
+  /** The successor cannot serve. */
   #failed(fatal: boolean): readonly DevEffect[] {
     this.#next = undefined;
     if (this.#again) return this.#startNext();
@@ -139,7 +141,7 @@ export class DevPlan implements Plan {
   }
 
   #exited(child: number, status: number): readonly DevEffect[] {
-    // Not ready and without a word: as good as refused.
+    // It ended without being ready and without a message: it counts as refused.
     if (child === this.#next) return [{ kind: "died", status }, ...this.#failed(false)];
     if (child !== this.#current) return this.#gone(child);
     this.#current = undefined;

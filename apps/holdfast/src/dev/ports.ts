@@ -1,4 +1,4 @@
-// Owns: the ports of `holdfast dev`: free ones, or a clear word about the one that is not.
+// Owns: the ports of `holdfast dev`: it finds free ones, or names the one that is in use.
 import { createServer } from "node:net";
 
 /**
@@ -23,9 +23,9 @@ export interface PortWish {
 }
 
 /**
- * Makes sure that nobody listens there and returns the port. Node processes share it afterwards,
- * which the system would also allow with a stranger of the same user: that is why this asks for it
- * alone first. Rejects with PortError.
+ * Makes sure that no process listens on the port, and returns it. Node processes share the port
+ * afterwards. The system would also share it with another program of the same user, so this first
+ * opens it exclusively. Rejects with PortError.
  */
 export async function claimPort({ host, port, variable, flag, orAny }: PortWish): Promise<number> {
   try {

@@ -1,5 +1,5 @@
-// Owns: `holdfast dev`: hosts the broker, starts one node process after the other without a gap, or
-// a fleet behind a balancer, and stops them.
+// Owns: `holdfast dev`: it hosts the broker, starts node processes one after the other or a fleet
+// behind a balancer, and stops them.
 import { randomBytes } from "node:crypto";
 import { relative } from "node:path";
 import type { Source } from "@holdfast/config";
@@ -45,7 +45,7 @@ export async function runDev(args: Arguments, nodes: number, host: Host): Promis
     return EXIT.refused;
   }
   const { config, sources } = configuration;
-  // The supervisor's own few lines are always told.
+  // The supervisor's own few lines are always logged.
   const logger = createAppLogger(
     { log: { ...config.log, level: config.log.level === "debug" ? "debug" : "info" } },
     host,
@@ -153,7 +153,7 @@ async function develop(setting: Setting): Promise<number> {
 interface Ground {
   readonly plan: Plan;
   readonly grounds: Grounds;
-  /** Undefined where each node has its own. */
+  /** Undefined if each node has its own. */
   readonly internalPort: number | undefined;
   close(): void;
 }
@@ -165,7 +165,7 @@ async function groundOfOne({ args, config, sources }: Setting, port: number): Pr
     port: config.internalPort,
     variable: "HOLDFAST_INTERNAL_PORT",
     flag: "--internal-port",
-    // Nobody types this one into a browser: a second project's node just takes another.
+    // Nobody types this port into a browser: the node of a second project simply uses another.
     orAny: sources.get("internalPort")?.kind === "default",
   });
   const nodeArgs = nodeArguments(args, { port, internalPort });
@@ -178,7 +178,7 @@ async function groundOfOne({ args, config, sources }: Setting, port: number): Pr
   return { plan: new DevPlan(), grounds, internalPort, close: () => {} };
 }
 
-/** Several nodes, each on ports of its own, behind a balancer on dev's port. */
+/** Several nodes, each on its own ports, behind a balancer on dev's port. */
 function groundOfFleet(
   { args, nodes, config, sources }: Setting,
   port: number,
@@ -204,7 +204,7 @@ function groundOfFleet(
   };
 }
 
-/** The same arguments, with values that were settled behind them, where they win. */
+/** The same arguments, followed by values that were decided here; later values win. */
 function nodeArguments(
   { config, options }: Arguments,
   settled: Readonly<Record<string, unknown>>,

@@ -1,5 +1,5 @@
-// Owns: the node processes of `holdfast dev`: carries out what the plan decides and tells it what
-// happens.
+// Owns: the node processes of `holdfast dev`: it carries out the plan's decisions and tells the
+// plan what happens.
 import type { AppEvents } from "../events.ts";
 import type { Host, ToSupervisor } from "../host.ts";
 import { type ChildProcess, startChild } from "./child.ts";
@@ -20,9 +20,9 @@ export interface NodePorts {
 export interface Grounds {
   /** Arguments of the process that is to start, once for each. */
   argumentsOf(child: number, place: Place): readonly string[];
-  /** The node listens. Resolves when newcomers reach it; rejects when they do not in time. */
+  /** The node listens. Resolves when newcomers can reach it; rejects if they cannot in time. */
   admit(child: number, ports: NodePorts): Promise<void>;
-  /** The node's name, where it is known here. */
+  /** The node's name, if it is known here. */
   nameOf(child: number): string | undefined;
   /** The process is gone. */
   gone(child: number): void;
@@ -39,7 +39,7 @@ export interface SuperviseOptions {
   readonly retireMs: number;
   /** Shown to people. */
   readonly contractFile: string;
-  /** What is told when a new node cannot start while an old one serves. */
+  /** The text if a new node cannot start while an old one serves. */
   readonly keptWhy: string;
   /** Called once, when the first node is ready, or all of a fleet. */
   readonly onFirst: () => void;
@@ -49,11 +49,11 @@ export interface Supervision {
   restart(why: string): void;
   stop(): void;
   killAll(): void;
-  /** True when it was stopped, false when it gave up. */
+  /** True if it was stopped, false if too many nodes failed. */
   readonly ended: Promise<boolean>;
 }
 
-/** Starts what the plan begins with at once. */
+/** Carries out the plan's first effects at once. */
 export function superviseNodes(options: SuperviseOptions): Supervision {
   return new Supervisor(options);
 }
@@ -164,7 +164,7 @@ class Supervisor implements Supervision {
     this.#children.set(id, child);
   }
 
-  /** One that says that it is ready and cannot be reached is of no use. */
+  /** A node that reports ready but cannot be reached is not useful. */
   async #admit(id: number, ports: NodePorts): Promise<void> {
     try {
       await this.#options.grounds.admit(id, ports);

@@ -12,7 +12,7 @@ export interface FileWatch {
 
 /**
  * Calls `changed` when the file's content is another than before, once for all steps of one save.
- * The folder is watched, not the file, because editors replace files. A file that is away for a
+ * The folder is watched, not the file, because editors replace files. A file that is absent for a
  * moment has not changed. `onError`: the system cannot watch (any more).
  */
 export function watchFile(

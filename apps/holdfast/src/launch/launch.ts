@@ -1,4 +1,5 @@
-// Owns: starting the command on Bun from another runtime, and standing in for it until it ends.
+// Owns: starting the command on Bun from another runtime, and passing signals and the exit status
+// until it ends.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -36,7 +37,8 @@ export async function launch(self: Launcher): Promise<number | undefined> {
     return STATUS_CANNOT_START;
   }
   const child = spawn(bun, [MAIN, ...self.argv.slice(2)], { stdio: "inherit" });
-  // A terminal sends Ctrl-C to everyone by itself; what is sent to this process alone is passed on.
+  // A terminal sends Ctrl-C to every process by itself. A signal to this process alone is passed
+  // on.
   const handlers = SIGNALS.map((signal) => {
     const pass = () => {
       if (signal !== "SIGINT" || self.stdin.isTTY !== true) child.kill(signal);

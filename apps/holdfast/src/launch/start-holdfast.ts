@@ -1,4 +1,4 @@
-// Owns: a node as a process of its own, for the tests of applications. It runs on Node and Bun.
+// Owns: a node as a separate process, for the tests of applications. It runs on Node and Bun.
 import { type ChildProcess, spawn } from "node:child_process";
 import { findBun } from "./find-bun.ts";
 import { MAIN } from "./launch.ts";
@@ -8,7 +8,7 @@ export interface StartOptions {
   readonly contract?: string;
   /** Default: the folder of this process. */
   readonly cwd?: string;
-  /** Default: a free port. Give it to start a node again where the last one was. */
+  /** Default: a free port. Set it to start a node again on the same port. */
   readonly port?: number;
   /** Further variables, such as `HOLDFAST_AUTH_JWT_HMAC_SECRET`. */
   readonly env?: Readonly<Record<string, string>>;
@@ -50,8 +50,9 @@ const LOG_SHOWN = 2_000;
 const STOP_MS = 10_000;
 
 /**
- * Starts `holdfast serve` on loopback and resolves when it listens. Without a way to check tokens
- * in `env` it lets everyone in. Its drain takes 2 s at most. Rejects with a StartHoldfastError.
+ * Starts `holdfast serve` on loopback and resolves when it listens. If `env` has no setting to
+ * check tokens, the node accepts every client. Its drain takes 2 s at most. Rejects with a
+ * StartHoldfastError.
  */
 export async function startHoldfast(options: StartOptions = {}): Promise<HoldfastProcess> {
   const env = options.env ?? {};
