@@ -1,5 +1,5 @@
-// Owns: the program behind `npm run plan:validate`: real runs beside what `holdfast plan`'s model
-// says of them, and the document.
+// Owns: the program behind `npm run plan:validate`: it compares real runs with `holdfast plan`'s
+// model, and writes the document.
 import { mkdirSync, rmSync } from "node:fs";
 import { loadavg } from "node:os";
 import { dirname, join } from "node:path";

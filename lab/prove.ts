@@ -19,7 +19,8 @@ const DOCS = join(import.meta.dir, "../docs");
 const EXIT = { holds: 0, failed: 1, refused: 2, unable: 3 } as const;
 
 /**
- * Exit status: 0 it holds, 1 it does not, 2 the arguments are wrong, 3 it could not be carried out.
+ * Exit status: 0 the proof succeeds, 1 it fails, 2 the arguments are wrong, 3 it could not be
+ * carried out.
  */
 async function main(): Promise<number> {
   try {

@@ -10,7 +10,7 @@ export const CHART_NAMES = ["fanout", "rooms", "memory", "recovery", "nodes"] as
 export type ChartName = (typeof CHART_NAMES)[number];
 export const THEMES: readonly Theme[] = ["light", "dark"];
 
-/** The chart as SVG; undefined where nothing of it was measured. */
+/** The chart as SVG; undefined if nothing of it was measured. */
 export function chartOf(result: CompareResult, name: ChartName, theme: Theme): string | undefined {
   const chart = CHARTS[name](result);
   return chart.bars.length === 0 ? undefined : barChart(chart, theme);

@@ -1,5 +1,5 @@
-// Owns: what a run has measured so far, on disk after each measurement, so that an interrupted run
-// goes on where it was.
+// Owns: the measurements of a run so far. They are written to disk after each one, so that an
+// interrupted run can continue.
 import {
   appendFileSync,
   existsSync,
@@ -35,8 +35,7 @@ export class Journal {
   }
 
   /**
-   * Goes on with the file where the plan says so and it is of the same sizes; begins anew
-   * otherwise.
+   * Continues the file if the plan says so and the sizes are the same; otherwise begins a new one.
    */
   static open(path: string, plan: Pick<Plan, "resume" | "sizes">, head: Head): Journal {
     const lines = plan.resume ? linesOf(path) : [];

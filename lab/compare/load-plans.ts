@@ -1,5 +1,5 @@
 // Owns: the load of each scenario as a plan of the load generator. Pure: the same for every server
-// but for the driver and the addresses.
+// except for the driver and the addresses.
 import {
   DEFAULT_TARGET,
   type DriverName,
@@ -19,7 +19,7 @@ export interface Goal {
 const CONNECTS_PER_SECOND = 2000;
 const CONNECT_MS_MAX = 60_000;
 const SETTLE_MS_MAX = 10_000;
-/** Nobody gives up: a handshake that waits is part of what is measured. */
+/** No client gives up: a waiting handshake is part of the measurement. */
 const HANDSHAKE_MS_MAX = 60_000;
 const SHARED_BY = 150;
 
@@ -154,8 +154,8 @@ const hold = (name: string, ms: number): HoldPhase => ({
 });
 
 /**
- * 2,000 publishes a second in a small room. A server that runs for weeks has compiled what is hot:
- * so has each before it is measured.
+ * 2,000 publishes a second in a small room. A server that runs for weeks has compiled its hot code:
+ * so must each server before it is measured.
  */
 const WARMERS: Group = {
   name: "warmers",

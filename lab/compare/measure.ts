@@ -16,7 +16,7 @@ export interface MeasureOrder {
   readonly scenario: ScenarioName;
   readonly rival: RivalName;
   readonly sizes: Sizes;
-  /** Told of the version of what runs, where it says one. */
+  /** Called with the server's version, if it says one. */
   readonly onVersion: (version: string) => void;
 }
 

@@ -1,4 +1,4 @@
-// Owns: the words of docs/benchmarks.md on how the figures were made and what they cannot say.
+// Owns: the text of docs/benchmarks.md on how the figures were measured, and on their limits.
 import type { CompareResult } from "./result.ts";
 
 /** The method of a result, with its sizes and its machine. */

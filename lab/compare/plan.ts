@@ -1,4 +1,4 @@
-// Owns: what a comparison measures and how much of it, from its arguments.
+// Owns: the measurements of a comparison and their number, from its arguments.
 import { parseArgs } from "node:util";
 import { RIVAL_NAMES, type RivalName } from "./rivals.ts";
 import { SCENARIO_NAMES, type ScenarioName } from "./scenario.ts";
@@ -26,7 +26,7 @@ export interface Plan {
   readonly quick: boolean;
   readonly scenarios: readonly ScenarioName[];
   readonly rivals: readonly RivalName[];
-  /** Go on with what an interrupted run of the same plan has measured. */
+  /** Continue an interrupted run of the same plan. */
   readonly resume: boolean;
   readonly centrifugo?: { readonly path: string } | { readonly url: string };
   readonly sizes: Sizes;

@@ -1,5 +1,5 @@
-// Owns: what processes used so far, as the kernel counts it: CPU and resident memory of them and
-// all that they started.
+// Owns: the CPU and resident memory of processes and their descendants so far, as the kernel counts
+// it.
 import { readdirSync, readFileSync } from "node:fs";
 import { lookAtProcess } from "@holdfast/load";
 

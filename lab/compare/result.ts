@@ -37,7 +37,7 @@ export interface CompareResult {
 }
 
 /**
- * A figure over all rounds; undefined where the server was not measured in the scenario or does not
+ * A figure over all rounds; undefined if the server was not measured in the scenario or does not
  * have it.
  */
 export function seriesOf(

@@ -37,8 +37,8 @@ export function nodesOf(scenario: ScenarioName): number | undefined {
 }
 
 /**
- * Figures of a steady flow of publications. CPU is of the servers, Redis not included, and absent
- * where they are not processes of this machine.
+ * Figures of a steady flow of publications. CPU is that of the servers without Redis; absent if
+ * they are not processes of this machine.
  */
 export interface FlowFigures {
   readonly deliveries: number;
@@ -50,7 +50,7 @@ export interface FlowFigures {
   readonly wrong: number;
   /** The load's own CPU. */
   readonly loadUsPerDelivery: number;
-  /** Redis' CPU, where there is one. */
+  /** Redis' CPU, if there is one. */
   readonly redisUsPerDelivery?: number;
 }
 

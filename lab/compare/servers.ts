@@ -1,5 +1,5 @@
-// Owns: starting the servers of one measurement, each a process of its own on the servers' core,
-// and ending them for certain.
+// Owns: starting the servers of one measurement, each a separate process on the servers' core, and
+// ending them in every case.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { DriverName } from "@holdfast/load";
@@ -21,11 +21,9 @@ export interface Running {
   readonly urls: readonly string[];
   /** Name and version, as the page says it. */
   readonly version: string;
-  /**
-   * What the servers used, without Redis; undefined where they are not processes of this machine.
-   */
+  /** What the servers used, without Redis; undefined if they are not processes of this machine. */
   usage(): Usage | undefined;
-  /** What Redis used, where there is one. */
+  /** What Redis used, if there is one. */
   redisUsage(): Usage | undefined;
   /** Makes those collect garbage that do not do it by themselves when idle. */
   collectGarbage(): void;
@@ -73,7 +71,7 @@ export class Servers {
     mkdirSync(options.folder, { recursive: true });
   }
 
-  /** Resolves when every server listens; what was started is ended when one cannot be. */
+  /** Resolves when every server listens. If one cannot start, the others are ended. */
   async start(order: ServerOrder): Promise<Running> {
     const { centrifugo, folder, pinning } = this.#options;
     if (order.rival === "centrifugo" && centrifugo !== undefined && "url" in centrifugo)

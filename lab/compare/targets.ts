@@ -1,4 +1,4 @@
-// Owns: what Holdfast is meant to reach, and whether it did. Pure.
+// Owns: the targets of Holdfast, and whether it reached them. Pure.
 
 import { type CompareResult, seriesOf } from "./result.ts";
 import type { RivalName } from "./rivals.ts";

@@ -1,5 +1,5 @@
-// Owns: the course of what a server used, and how much of it falls into a span of time that is only
-// known afterwards.
+// Owns: a server's usage over time, and how much of it belongs to a time span that is known only
+// afterwards.
 import type { Usage } from "./process-usage.ts";
 
 export interface UsageMoment extends Usage {

@@ -47,7 +47,7 @@ export class WatchedLoad {
   }
 
   /**
-   * CPU of what was watched under this name; undefined where that is no process of this machine.
+   * CPU of the process watched under this name; undefined if it is not a process of this machine.
    */
   cpu(name: string, { fromMs, toMs }: Span): Cpu | undefined {
     return this.#records.has(name) ? cpuBetween(this.#of(name), fromMs, toMs) : undefined;
@@ -71,7 +71,7 @@ export class WatchedLoad {
 }
 
 const EVERY_MS = 100;
-/** Readings go on for a little, so that the last phase lies within them. */
+/** Readings continue a little longer, so that they cover the last phase. */
 const TAIL_MS = 150;
 
 /** `watched` by name; one that has no usage is left out. */

@@ -1,4 +1,4 @@
-// Owns: why a benchmark could not be run.
+// Owns: the error of a benchmark that could not be run.
 
 export type BenchErrorCode =
   | "argument_invalid"

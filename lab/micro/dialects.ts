@@ -24,7 +24,7 @@ export interface Dialect {
   /** Sent in answer to `open`. */
   readonly reply?: string;
   subscribe(channel: string): string;
-  /** A publish of the driver's own; only where clients can. */
+  /** A publish of the driver's own; only if clients can publish. */
   publish?(channel: string, id: number, data: string): string;
   arrival(bytes: Uint8Array, from: number, to: number): Arrival;
 }

@@ -14,7 +14,9 @@ export interface FanOut {
   readonly systemUs: number;
   /** From the first publish to the last arrival. */
   readonly deliveriesPerSecond: number;
-  /** Expected and not arrived, or arrived where nothing or less was expected; must be 0. */
+  /**
+   * Publications that did not arrive, plus those that arrived without being expected; must be 0.
+   */
   readonly wrong: number;
 }
 
@@ -99,7 +101,7 @@ async function measureFanOuts(bench: Bench): Promise<Record<string, FanOut>> {
   await subscribe(bench, { plan: "own", name: "single", from: 0, to: plan.room });
   await subscribe(bench, { plan: "same", name: "room", from: 0, to: plan.room });
   await subscribe(bench, { plan: "same", name: "everyone", from: 0, to: plan.connections });
-  // A server that runs for weeks has compiled what is hot: so has this one before it is measured.
+  // A server that runs for weeks has compiled its hot code: so must this one before it is measured.
   await fanOut(bench, { ...singles, perSecond: 0 }, "server");
   await fanOut(bench, { ...room, count: Math.ceil(room.count / 4), perSecond: 0 }, "server");
   const fanOuts: Record<string, FanOut> = {

@@ -1,10 +1,10 @@
 // Owns: doing something n times at a rate, the same way in every server and driver of the bench.
 
 /**
- * Calls `act(0)` to `act(count - 1)`, each in a turn of the event loop of its own, at `perSecond`
- * on average; what a busy loop could not do in time is made up for, one for each turn. `perSecond`
- * 0: as fast as turns go. Moments are spread at random around their places: a steady beat would
- * fall in step with the kernel's tick, by which it tells user from system time.
+ * Calls `act(0)` to `act(count - 1)`, each in its own turn of the event loop, at `perSecond` on
+ * average. If a busy loop was late, the missed calls follow, one for each turn. `perSecond` 0: one
+ * in every turn. Times are spread at random: a steady interval could match the kernel's tick, by
+ * which the kernel divides user and system time.
  */
 export function paced(
   options: { readonly count: number; readonly perSecond: number },

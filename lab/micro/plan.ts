@@ -1,4 +1,4 @@
-// Owns: what a run measures, and how much of it.
+// Owns: the measurements of a run, and their number.
 import { parseArgs } from "node:util";
 
 export interface Plan {

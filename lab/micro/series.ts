@@ -1,4 +1,4 @@
-// Owns: what several rounds say together.
+// Owns: the figures of several rounds together.
 
 /** One figure measured in several rounds. */
 export interface Series {

@@ -1,4 +1,4 @@
-// Owns: what a server process says of itself: its CPU time so far.
+// Owns: reading a server process's own CPU time so far.
 import type { Data } from "./commands.ts";
 
 /** User and system CPU of the whole process in µs (getrusage). */

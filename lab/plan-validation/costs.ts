@@ -1,5 +1,5 @@
-// Owns: what a plan's calibration needs and the micro-benchmark does not measure: CPU of handshakes
-// and refusals, memory of a node and of the kernel.
+// Owns: the figures of a plan's calibration that the micro-benchmark does not measure: CPU of
+// handshakes and refusals, memory of a node and of the kernel.
 import { readFileSync } from "node:fs";
 import { CALIBRATION, type Calibration } from "@holdfast/plan";
 import type { ValidationGround } from "./test-bed.ts";
@@ -59,7 +59,7 @@ export async function measureCosts(ground: ValidationGround): Promise<MeasuredCo
   });
 }
 
-/** A node that lets nobody in: what it spends on each that comes, without the upgrade. */
+/** A node that admits no client: its cost of each client, without the upgrade. */
 async function measureRefusal(ground: ValidationGround, upgradeUs: number): Promise<number> {
   const id = await ground.startNode({ ...FREE, handshakesPerSecond: 0.1 });
   await Bun.sleep(1000);
@@ -85,8 +85,8 @@ function rounded(costs: MeasuredCosts): MeasuredCosts {
 }
 
 /**
- * By the sizes of the kernel's objects; the plan's own figure where they cannot be read (they are
- * root's to read).
+ * From the sizes of the kernel's objects; the plan's own figure if they cannot be read (only root
+ * can read them).
  */
 function socketBytes(): number {
   try {

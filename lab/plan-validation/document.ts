@@ -6,7 +6,7 @@ import type { Figure, ValidationResult } from "./result.ts";
 const BEGIN = "<!-- validation: generated from benchmarks/plan-validation.json -->";
 const END = "<!-- end of validation -->";
 
-/** The text with the tables of a result between its marks; unchanged where it has no marks. */
+/** The text with the tables of a result between its marks; unchanged if it has no marks. */
 export function withValidation(text: string, result: ValidationResult): string {
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from === -1 || to === -1) return text;

@@ -1,5 +1,5 @@
 // Owns: the runs with 10,000 clients: a chat, all connections at once, a killed node, a rolling
-// restart; and what the model says of each.
+// restart; and the model's prediction of each.
 import {
   type Calibration,
   costsOf,
@@ -312,7 +312,7 @@ function massReconnectOf(
   };
 }
 
-/** A few late ones decide when everyone is back: chance is tried several times. */
+/** A few late clients decide when all are back, so several seeds are tried. */
 export function predictedMassReconnects(
   options: MassReconnectOptions,
 ): readonly MassReconnectResult[] {

@@ -1,4 +1,5 @@
-// Owns: what a validation of the plan's model is: figures predicted and measured, side by side.
+// Owns: the result of a validation of the plan's model: predicted and measured figures, side by
+// side.
 import type { Machine } from "@holdfast/load";
 import type { MeasuredCosts } from "./costs.ts";
 
@@ -19,7 +20,7 @@ export interface ValidationResult {
   readonly versions: { readonly bun: string };
   readonly rounds: number;
   readonly loadBefore: number;
-  /** What the model was given. */
+  /** The model's input. */
   readonly costs: MeasuredCosts;
   readonly figures: readonly Figure[];
 }

@@ -1,5 +1,5 @@
-// Owns: the runs with 1,000 clients of the real SDK: two steps of the proof, and what the model
-// says of them.
+// Owns: the runs with 1,000 clients of the real SDK: two steps of the proof, and the model's
+// prediction of them.
 import { join } from "node:path";
 import { serverWindowMs } from "@holdfast/core";
 import {

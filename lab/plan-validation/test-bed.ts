@@ -85,7 +85,7 @@ export class ValidationGround {
     return this.#nodes.get(id)?.place.port ?? 0;
   }
 
-  /** Where the drivers send connections from now on. */
+  /** The nodes to which the drivers send connections from now on. */
   async balance(ids: readonly string[]): Promise<void> {
     await this.all("ready", { ports: ids.map((id) => this.port(id)) });
   }

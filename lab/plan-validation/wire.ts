@@ -7,7 +7,7 @@ export interface WireListener {
   /** A frame of the node that is no publication. */
   frame(frame: ServerWord): void;
   delivered(count: number): void;
-  /** Once, whoever ended it; also when it could not be made. */
+  /** Called once, for any reason of the end; also if the connection could not be made. */
   closed(): void;
 }
 

@@ -1,5 +1,5 @@
-// Owns: the application's back end of a proof: it publishes through the HTTP API and repeats with
-// the same idempotency key what failed.
+// Owns: the application's back end of a proof: it publishes through the HTTP API. It repeats a
+// failed publish with the same idempotency key.
 import { createSeededRandom } from "@holdfast/testkit";
 import { API_KEY } from "./fleet.ts";
 import type { Published, PublishOutcome, Stamp } from "./publication.ts";
@@ -21,7 +21,9 @@ export interface BackEndOptions {
   readonly onPublished: (published: Published) => void;
 }
 
-/** Publishes of one channel go out one behind the other, so that a repeated one keeps its place. */
+/**
+ * Publishes of one channel are sent one after the other, so that a repeated one keeps its place.
+ */
 export class BackEnd {
   readonly #options: BackEndOptions;
   readonly #random;
@@ -73,7 +75,7 @@ export class BackEnd {
     let doubtful = false;
     for (let delayMs = RETRY_MS; ; delayMs = Math.min(RETRY_MS_MAX, delayMs * 2)) {
       const outcome = await this.#try(body);
-      // A refusal says nothing of the attempt before it, which may have been taken.
+      // A refusal says nothing about the attempt before it, which may have been accepted.
       if (outcome.kind === "refused" && doubtful) return { ...outcome, kind: "unknown" };
       if (
         outcome.kind !== "unknown" ||

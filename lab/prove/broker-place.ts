@@ -1,4 +1,4 @@
-// Owns: the broker that a proof's nodes share, and what can be done to it.
+// Owns: the broker that a proof's nodes share, and the faults that can be caused in it.
 import { createMemoryBroker, type MemoryBroker } from "@holdfast/core";
 import type { Helper } from "@holdfast/load/processes";
 import {
@@ -25,12 +25,12 @@ export interface BrokerPlace {
   readonly kind: "link" | "redis";
   /** Version of the software, for the report. */
   readonly version: string;
-  /** Access of one node, through a proxy of its own that can be cut. */
+  /** Access of one node, through its own proxy, which can be cut. */
   access(node: string): Promise<BrokerAccess>;
-  /** The node reaches the broker no more, until `join`. */
+  /** The node cannot reach the broker until `join`. */
   cut(node: string): Promise<void>;
   join(node: string): Promise<void>;
-  /** Present where there are real servers. */
+  /** Present if there are real servers. */
   readonly servers?: RedisServers;
   close(): Promise<void>;
 }

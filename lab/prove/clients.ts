@@ -56,7 +56,7 @@ export class Clients {
     this.#workload = workload;
   }
 
-  /** Resolves when everything that the client is to have stands. */
+  /** Resolves when the client has all its subscriptions and members. */
   async add(spec: ClientSpec, url: string, isExtra = false): Promise<void> {
     const rival = this.#rival.connect({
       url,
@@ -96,7 +96,7 @@ export class Clients {
     return this.all.filter(({ rival }) => rival.connected).length;
   }
 
-  /** A step begins: what was measured before is forgotten, what was seen is not. */
+  /** A step begins: earlier measurements are forgotten; publications that were seen are not. */
   begin(stepMs: number): void {
     this.#stepMs = stepMs;
     this.#attempts = [];

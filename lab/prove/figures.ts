@@ -1,4 +1,4 @@
-// Owns: what one process of the load measured in one step, and how several become one.
+// Owns: the figures of one load process in one step, and how those of several are merged.
 import { build, decodeFromCompressedBase64, type Histogram } from "hdr-histogram-js";
 import { sumVerdicts, type Verdict } from "./oracle.ts";
 
@@ -33,7 +33,7 @@ export interface ShareOfStep {
   readonly movesMax: number;
   readonly visibleDisconnects: number;
   readonly extraDisconnects: number;
-  /** Holes that client libraries found by themselves and nobody declared. */
+  /** Holes that client libraries found by themselves and that no gap declared. */
   readonly undeclaredByClients: number;
   /** Members that watchers saw leave although they never did: `room member`. */
   readonly flickers: readonly string[];

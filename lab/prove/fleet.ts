@@ -1,5 +1,5 @@
-// Owns: the nodes of a proof: started with a revision, drained, killed, frozen; always known to the
-// balancer.
+// Owns: the nodes of a proof: it starts, drains, kills and freezes them, and tells the balancer of
+// each.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Helper } from "@holdfast/load/processes";
@@ -20,13 +20,13 @@ const WINDOW_MS = 20_000;
 /** Socket.IO's recovery works for as long as Holdfast's resume tokens do. */
 const RECOVERY_MS = 300_000;
 const QUICK_COOLDOWN_MS = 2000;
-/** Beyond the deadline a node has this long to end. */
+/** After the deadline a node has this long to end. */
 const SLACK_MS = 10_000;
 
 export interface FleetOptions {
   readonly network: Helper<NetworkCommands>;
   readonly broker: BrokerPlace;
-  /** Set-ups a second that a node takes (A). */
+  /** Handshakes a second that a node takes (A). */
   readonly handshakesPerSecond: number;
   readonly folder: string;
   /** Wait less between two rounds of evening out. */
@@ -35,7 +35,7 @@ export interface FleetOptions {
   readonly rival: string;
 }
 
-/** How the rest of a proof sees nodes, whichever server they run. */
+/** The nodes as the rest of a proof sees them, for every kind of server. */
 export interface FleetNode {
   readonly id: string;
   readonly revision: string;
@@ -86,7 +86,7 @@ export class Fleet {
     return id;
   }
 
-  /** Tells a node to go, as Kubernetes does, and resolves with its exit status when it is gone. */
+  /** Tells a node to end, as Kubernetes does. Resolves with its exit status when it is gone. */
   async drain(id: string): Promise<number> {
     const node = this.#node(id);
     node.signal("SIGTERM");

@@ -5,7 +5,7 @@ import { ProveError } from "./prove-error.ts";
 
 export interface NodePlace {
   readonly url: string;
-  /** Of the server's library, where its program says it. */
+  /** Version of the server's library, if its program says it. */
   readonly version?: string;
   readonly readyUrl: string;
   readonly host: string;

@@ -1,14 +1,14 @@
-// Owns: the judgement of one subscription: what arrived against what was acknowledged. Pure, exact,
-// from data alone.
+// Owns: the judgement of one subscription: it compares what arrived with what was acknowledged.
+// Pure, exact, from data alone.
 import type { DeliveryClass, Position } from "@holdfast/protocol";
 import type { Published } from "./publication.ts";
 
 export const VIOLATIONS = ["lost", "duplicated", "outOfOrder", "undeclared", "unexpected"] as const;
 /**
  * `lost`: acknowledged and never came, although the class promises it. `duplicated`: came twice.
- * `outOfOrder`: came behind a later one, or at another position than the publisher was told.
- * `undeclared`: a hole or a new epoch that no gap told of beforehand. `unexpected`: nobody
- * published it, or the node had refused it.
+ * `outOfOrder`: came after a later one, or at another position than the publisher was told.
+ * `undeclared`: a hole or a new epoch that no gap declared before. `unexpected`: nobody published
+ * it, or the node had refused it.
  */
 export type Violation = (typeof VIOLATIONS)[number];
 
@@ -26,7 +26,7 @@ export interface Arrival {
   readonly p: number;
   readonly n: number;
   readonly key?: string;
-  /** Absent where the server has none. */
+  /** Absent if the server has none. */
   readonly position?: Position;
 }
 
@@ -44,8 +44,8 @@ interface Declared {
 
 export interface JudgeOptions {
   /**
-   * The step destroyed kept data: what a gap declared counts as declared. Otherwise a gap in a
-   * channel with history is a loss (H1).
+   * The step destroyed kept data: publications that a gap declared count as declared. Otherwise a
+   * gap in a channel with history is a loss (H1).
    */
   readonly mayLoseData: boolean;
 }
@@ -70,7 +70,10 @@ const zero = (): Record<Violation, number> => ({
 export class StreamOracle {
   readonly #cls: DeliveryClass;
   readonly #name: string;
-  /** Of the whole life, so that a double is found however late it comes: the epoch it came in. */
+  /**
+   * The epoch of each arrival, over the whole life, so that a duplicate is found however late it
+   * comes.
+   */
   readonly #seen = new Map<number, string | undefined>();
   readonly #epochs = new Set<string>();
   readonly #declared: Declared[] = [];
@@ -93,7 +96,7 @@ export class StreamOracle {
     this.#name = name;
   }
 
-  /** The subscription stands; what is published behind this position must come. */
+  /** The subscription exists; everything published after this position must come. */
   begin(position: Position | undefined): void {
     this.#position ??= position;
     this.#start ??= position;
@@ -165,8 +168,8 @@ export class StreamOracle {
     for (const one of this.#absent(published))
       this.#add(this.#cls === "volatile" ? "undeclared" : "lost", `${one.p}/${one.n} never came`);
     for (const { arrival, epoch } of this.#doubles) {
-      // A new life of the stream begins with the values that it has; and what was published again
-      // into it, because the old one was destroyed, is what the gap told of.
+      // A new life of the stream begins with the values that it has. The gap declared the values
+      // that were published again because the old life was destroyed.
       const reborn =
         this.#epochGap &&
         epoch !== arrival.position?.epoch &&
@@ -208,7 +211,7 @@ export class StreamOracle {
         this.#add("unexpected", `${p}/${n} was refused (${outcome.code}) and came`);
       if (outcome.kind !== "acknowledged") continue;
       // A publish without an acknowledgement has no place in its publisher's order: it may have
-      // been taken late.
+      // been accepted late.
       if (n < (newest.get(p) ?? 0))
         this.#add("outOfOrder", `${p}/${n} came behind ${p}/${newest.get(p)}`);
       else newest.set(p, n);
@@ -242,8 +245,8 @@ export class StreamOracle {
   }
 
   #onDeclared({ p, n }: Published, mayLoseData: boolean): number {
-    // What is kept must be delivered: a gap is honest, and a loss all the same. Volatile channels
-    // keep nothing.
+    // Kept publications must be delivered: a declared gap is still a loss. Volatile channels keep
+    // nothing.
     if (!mayLoseData && this.#cls !== "volatile")
       this.#add("lost", `${p}/${n} is inside a declared gap`);
     return 1;
@@ -270,7 +273,7 @@ export class StreamOracle {
     if (order > (this.#newest.get(place) ?? 0)) this.#newest.set(place, order);
   }
 
-  /** It was published before the subscription stood. */
+  /** It was published before the subscription existed. */
   #before({ outcome }: Published): boolean {
     const position = outcome.kind === "acknowledged" ? outcome.position : undefined;
     return (
@@ -283,7 +286,7 @@ export class StreamOracle {
   #inGap({ outcome }: Published): boolean {
     if (outcome.kind !== "acknowledged" || outcome.position === undefined) return false;
     const { epoch, offset } = outcome.position;
-    // An epoch that came and went while nobody could see it is inside the gap that led past it.
+    // An epoch that nobody could see is inside the gap after it.
     if (this.#epochGap && !this.#epochs.has(epoch)) return true;
     return this.#declared.some(
       (one) => one.epoch === epoch && one.from <= offset && offset <= one.to,

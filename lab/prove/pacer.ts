@@ -2,7 +2,10 @@
 // shift them.
 
 const TICK_MS = 5;
-/** Publishes without an outcome; beyond, their time passes unused and `skipped` says so. */
+/**
+ * Most publishes without an outcome. At the limit further ones are not made, and `skipped` counts
+ * them.
+ */
 const UNDER_WAY_MAX = 20_000;
 
 export interface PacerOptions {

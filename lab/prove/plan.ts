@@ -1,4 +1,4 @@
-// Owns: what a run of the proof does, read from its arguments.
+// Owns: the plan of a run of the proof, read from its arguments.
 import { parseArgs } from "node:util";
 import { ProveError } from "./prove-error.ts";
 import type { Step } from "./steps/step.ts";
@@ -20,7 +20,7 @@ export interface Plan {
   readonly publishesPerSecond: number;
   /** Share of them that goes through the HTTP API. */
   readonly httpShare: number;
-  /** A of each node. */
+  /** Handshakes a second of each node (A). */
   readonly handshakesPerSecond: number;
   readonly quick: boolean;
   readonly steps: readonly Step[];
@@ -45,7 +45,7 @@ export const HELP = `prove: real nodes, a real Redis, real clients; deploys, dea
   --docs           keep the result in docs/proof and write docs/proof.md anew
 `;
 
-/** Steps that ask for nothing that others do not have. */
+/** Steps that need nothing that other servers do not have. */
 const SIDE_BY_SIDE = "steady,rolling-restart,kill";
 
 const whole = (

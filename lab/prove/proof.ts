@@ -1,5 +1,5 @@
-// Owns: a whole proof: everything is started, each step is done under load and judged, everything
-// is ended.
+// Owns: a whole proof: it starts everything, does and judges each step under load, and ends
+// everything.
 import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";
 import { BackEnd } from "./back-end.ts";
@@ -16,7 +16,7 @@ import type { Stage, Step } from "./steps/step.ts";
 import type { WorkerCommands } from "./worker.ts";
 import { type Workload, workloadOf } from "./workload.ts";
 
-/** Publishing before a step's first act, and behind its last. */
+/** Publishing before a step's first act, and after its last. */
 const LEAD_MS = 1000;
 const AFTER_MS = 1500;
 /** For what is still on its way when publishing ended. */
@@ -190,7 +190,7 @@ export class Proof {
   }
 
   /**
-   * A step that takes too long goes on to its end, within what its own waits allow, and has failed.
+   * A step that takes too long still runs to its end, within its own time limits, and has failed.
    */
   async #carryOut(step: Step, stage: Stage): Promise<void> {
     try {

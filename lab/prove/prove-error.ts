@@ -1,5 +1,5 @@
-// Owns: why a proof could not be carried out. A proof that was carried out and failed is a result,
-// not an error.
+// Owns: the error of a proof that could not be carried out. A proof that was carried out and failed
+// is a result, not an error.
 
 export type ProveErrorCode =
   | "argument_invalid"

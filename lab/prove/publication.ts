@@ -1,16 +1,16 @@
-// Owns: what every publication of a proof carries, and what publishers and subscribers tell the
-// oracle of it.
+// Owns: the data of every publication of a proof, and what publishers and subscribers tell the
+// oracle about it.
 import type { Position } from "@holdfast/protocol";
 
 /**
- * Data of a publication. Who published it, that publisher's how-manieth it is (from 1), and when it
- * was to be published, in ms since 1970.
+ * Data of a publication: its publisher, its number among that publisher's (from 1), and its
+ * intended time, in ms since 1970.
  */
 export interface Stamp {
   readonly p: number;
   readonly n: number;
   readonly at: number;
-  /** Filling, where size matters. */
+  /** Filling, if size matters. */
   readonly pad?: string;
 }
 
@@ -23,9 +23,8 @@ export function stampOf(data: unknown): Stamp | undefined {
 }
 
 /**
- * What became of a publish. `acknowledged`: it must arrive. `refused`: the node said for good that
- * it did not take it: it must not arrive. `unknown`: it timed out or failed on the way: it may
- * arrive, at most once.
+ * The outcome of a publish. `acknowledged`: it must arrive. `refused`: the node refused it finally:
+ * it must not arrive. `unknown`: it timed out or failed on the way: it may arrive, at most once.
  */
 export type PublishOutcome =
   | { readonly kind: "acknowledged"; readonly position?: Position }

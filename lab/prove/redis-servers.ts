@@ -9,7 +9,7 @@ import { eventually, ProveError } from "./prove-error.ts";
 
 const START_MS = 10_000;
 const STOP_MS = 10_000;
-/** How long a Sentinel takes a silent primary for alive. */
+/** How long a Sentinel considers a silent primary alive. */
 const DOWN_AFTER_MS = 1500;
 const SENTINELS = 3;
 export const SENTINEL_GROUP = "proof";
@@ -34,7 +34,7 @@ export class RedisServers {
     this.#primary = primary;
   }
 
-  /** Throws `redis_unusable` where there is no redis-server. */
+  /** Throws `redis_unusable` if there is no redis-server. */
   static async start(folder: string): Promise<RedisServers> {
     const path = findServer();
     if (path === undefined)
@@ -112,7 +112,7 @@ export class RedisServers {
     );
   }
 
-  /** The primary dies for good; resolves when the replica was promoted. */
+  /** Kills the primary and does not start it again. Resolves when the replica was promoted. */
   async failOver(): Promise<void> {
     const replica = this.#replica;
     if (replica === undefined)
@@ -155,7 +155,7 @@ export class RedisServers {
 
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""];
 
-/** From the environment, from PATH, or from where the tests put it. */
+/** From the environment, from PATH, or from the tests' folder. */
 function findServer(): string | undefined {
   const { REDIS_SERVER = "" } = process.env;
   const cached = join(import.meta.dir, "../../.cache/servers/redis-server");

@@ -1,4 +1,4 @@
-// Owns: what a proof found, as JSON has it, and what counts as a failure.
+// Owns: the result of a proof as JSON, and which results count as failures.
 
 import type { Moment, Quantiles } from "./figures.ts";
 import type { ConnectionSample } from "./network.ts";
@@ -12,7 +12,7 @@ export interface StepResult {
   readonly timeLimitMs: number;
   /** From the step's first act until it was done and everyone was back. */
   readonly doneMs: number;
-  /** Where clients lost their connections: when the last one had another. */
+  /** If clients lost their connections: when the last one had another. */
   readonly backMs?: number;
   readonly published: {
     readonly acknowledged: number;
@@ -30,9 +30,9 @@ export interface StepResult {
    * Each client's longest delay of a publication, from the time for which its publish was intended.
    */
   readonly longest: Quantiles;
-  /** The same from the time at which the broker took it: the subscriber's side alone. */
+  /** The same from the time at which the broker accepted it: only the subscriber's side. */
   readonly longestTransit: Quantiles;
-  /** The same of clients on a bad network or that read slowly, where there are any. */
+  /** The same for clients on a bad network or that read slowly, if there are any. */
   readonly longestOfExtras: Quantiles;
   readonly extraDisconnects: number;
   /** Every delivery's delay: from the intended time, and from the broker's taking it. */
@@ -94,7 +94,7 @@ const CALLED: Readonly<Record<Violation, string>> = {
   unexpected: "unexpected",
 };
 
-/** What makes a step fail, in words; nothing when it stands. */
+/** Why a step fails, in words; empty if it passes. */
 export function failuresOf(
   step: Pick<
     StepResult,

@@ -1,4 +1,4 @@
-// Owns: the figures that the proof is to reach, beyond the rules that make it fail.
+// Owns: the target figures of the proof, in addition to the rules that make it fail.
 import { attemptsPerClient, type ProofResult, type StepResult } from "./result.ts";
 
 export interface Target {
@@ -11,8 +11,8 @@ export interface Target {
 const GAP_ABOVE_STEADY_MS = 50;
 const ATTEMPTS_MAX = 1.05;
 /**
- * Of N clients over A: the window over which they are told to come back is 1.3 N / A, and half as
- * much again and a second may pass.
+ * For N clients and the handshake rate (A): clients are told the window 1.3 N / A. The target is
+ * one and a half times this, plus a second.
  */
 const WINDOW_FACTOR = 1.3;
 const BACK_FACTOR = 1.5;

@@ -6,8 +6,8 @@ export interface Weather {
   /** Added to each direction. */
   readonly delayMs: number;
   /**
-   * Share of packets that are lost. TCP repeats them: what the ends see is that everything from
-   * there on comes `retransmitMs` later.
+   * Share of packets that are lost. TCP repeats them: the ends see that everything from there comes
+   * `retransmitMs` later.
    */
   readonly loss: number;
   readonly retransmitMs: number;
@@ -29,7 +29,10 @@ export class TcpProxy {
   readonly #options: TcpProxyOptions;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Sides towards the target: not reading them is what a client does that reads too slowly. */
+  /**
+   * Sides towards the target. A proxy that does not read them acts like a client that reads too
+   * slowly.
+   */
   readonly #far = new Set<Socket>();
   #refusing = false;
   #stalled = false;
@@ -50,7 +53,7 @@ export class TcpProxy {
     return typeof address === "object" && address !== null ? address.port : 0;
   }
 
-  /** Ends every connection without a word, and each new one at once, until `restore`. */
+  /** Cuts every connection, and each new one at once, until `restore`. */
   cut(): void {
     this.#refusing = true;
     for (const socket of this.#sockets) socket.resetAndDestroy();
@@ -118,9 +121,7 @@ class Straight {
   }
 }
 
-/**
- * Everything arrives in its order, later; a lost packet holds up what is behind it, as TCP does.
- */
+/** Everything arrives in order, later. A lost packet delays those after it, as in TCP. */
 class Late {
   readonly #from: Socket;
   readonly #to: Socket;
@@ -160,7 +161,7 @@ class Late {
   }
 
   /**
-   * One timer for the first in the queue: timers of their own might fire in another order within a
+   * One timer, for the first in the queue: separate timers might fire in another order within a
    * millisecond.
    */
   #later(delayMs: number, task: () => void): void {

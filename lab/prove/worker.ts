@@ -21,7 +21,7 @@ export interface WorkerStart {
   readonly size: WorkloadSize;
   readonly rival: string;
   readonly url: string;
-  /** Clients are dealt out in blocks, so that every worker has some of each kind. */
+  /** Clients are assigned in blocks, so that every worker has some of each kind. */
   readonly share: number;
   readonly of: number;
   readonly connectsPerSecond: number;
@@ -87,7 +87,7 @@ const commands = {
   }): Promise<void> {
     await Promise.all(specs.map((spec) => run().clients.add(spec, url, true)));
   },
-  /** A step begins: publishing goes on. */
+  /** A step begins: publishing continues. */
   begin({ stepMs }: { readonly stepMs: number }): void {
     run().clients.begin(stepMs);
     run().log.length = 0;
@@ -106,12 +106,12 @@ const commands = {
   async end({ published, mayLoseData, timeoutMs }: StepEnd): Promise<ShareOfStep> {
     const byChannel = groupByChannel(published);
     const { clients } = run();
-    // What does not come in time is what the judgement will say.
+    // The judgement reports what does not come in time.
     await eventually("everything arrived", () => clients.missing(byChannel) === 0, {
       timeoutMs,
       everyMs: 50,
     }).catch(() => {});
-    // A double would come right behind.
+    // A duplicate would come directly after it.
     await Bun.sleep(200);
     return clients.share(byChannel, mayLoseData);
   },

@@ -1,5 +1,5 @@
-// Owns: who subscribes to, publishes to and is present in what. Pure: the same seed gives the same
-// world, in every process.
+// Owns: the channels to which each client subscribes and publishes, and of which it is a member.
+// Pure: the same seed gives the same workload, in every process.
 import type { DeliveryClass } from "@holdfast/protocol";
 import { createSeededRandom } from "@holdfast/testkit";
 
@@ -24,7 +24,7 @@ export interface ClientSpec {
 
 export interface Workload {
   /**
-   * The ordinary ones, which clients subscribe to and publish to at random, and behind them the two
+   * The ordinary channels, to which clients subscribe and publish at random, and after them the two
    * of `fat`.
    */
   readonly channels: readonly ChannelSpec[];

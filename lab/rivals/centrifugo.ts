@@ -1,5 +1,5 @@
-// Owns: how a Centrifugo (version 6) is started to be measured: its program, its configuration in
-// the environment.
+// Owns: starting a Centrifugo (version 6) for a measurement: its program, its configuration in the
+// environment.
 import type { ServerCommand } from "./server-command.ts";
 
 export interface CentrifugoPlace {
@@ -18,7 +18,7 @@ export function centrifugoCommand({ path, port }: CentrifugoPlace): ServerComman
       CENTRIFUGO_HTTP_SERVER_ADDRESS: "127.0.0.1",
       CENTRIFUGO_HTTP_SERVER_PORT: String(port),
       CENTRIFUGO_HEALTH_ENABLED: "true",
-      // Clients without a token come in as nobody; what nobody may do is said for the channels.
+      // Clients without a token have no user; the channels' options say what such clients may do.
       CENTRIFUGO_CLIENT_ALLOW_ANONYMOUS_CONNECT_WITHOUT_TOKEN: "true",
       CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_CLIENT: "true",
       CENTRIFUGO_CHANNEL_WITHOUT_NAMESPACE_ALLOW_SUBSCRIBE_FOR_ANONYMOUS: "true",

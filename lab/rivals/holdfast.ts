@@ -1,5 +1,5 @@
-// Owns: how a Holdfast node is started to be measured: `holdfast serve` as it is shipped, with the
-// limits raised that would refuse the load.
+// Owns: starting a Holdfast node for a measurement: `holdfast serve` as it is shipped, but limits
+// that would refuse the load are raised.
 import { join } from "node:path";
 import type { ServerCommand } from "./server-command.ts";
 

@@ -1,5 +1,5 @@
 // Owns: the load generator's convention for servers without a protocol: `sub <channel>`, `pub
-// <channel> <payload>`, and anything else comes back as it is.
+// <channel> <payload>`, and any other message comes back unchanged.
 
 export type PlainRequest =
   | { readonly kind: "subscribe"; readonly channel: string }

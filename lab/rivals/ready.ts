@@ -1,18 +1,18 @@
-// Owns: the line with which a server says on stdout that it listens: what `holdfast serve` logs,
-// and every rival's program prints.
+// Owns: the line on stdout with which a server says that it listens: `holdfast serve` logs it, and
+// every rival's program prints it.
 
 export const READY_EVENT = "node_listening";
 
 /**
- * Connections that may wait to be accepted, where a server can say so: with Node's 511 a crowd that
- * comes at once waits for TCP's repeats.
+ * Connections that may wait to be accepted, if a server can set it. With Node's 511, many clients
+ * that come at once wait for TCP to repeat its packets.
  */
 export const BACKLOG = 4096;
 
 export interface Ready {
   /** Of the public listener, http or ws. */
   readonly url: string;
-  /** Where it is asked whether it is ready. */
+  /** The URL that says whether it is ready. */
   readonly internalUrl: string;
   /** Of the server's library, where the program knows it. */
   readonly version?: string;

@@ -1,4 +1,4 @@
-// Owns: what it takes to start a server's process.
+// Owns: the command that starts a server's process.
 
 export interface ServerCommand {
   readonly command: readonly string[];

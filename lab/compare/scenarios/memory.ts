@@ -9,8 +9,8 @@ import { runWatched } from "../watched-load.ts";
 const WARM_UP_CONNECTIONS = 200;
 const READING_MS = 1000;
 /**
- * What a server does by itself when it becomes quiet, it has done by then: the collector that Bun
- * runs when idle comes after some ten seconds.
+ * After this time a quiet server has finished its idle work: Bun runs its collector after about ten
+ * idle seconds.
  */
 const QUIET_MS = 12_000;
 const EMPTY_QUIET_MS = 2000;

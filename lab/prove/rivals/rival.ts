@@ -1,4 +1,4 @@
-// Owns: what a client library under test has to offer, so that the same work can be done with each.
+// Owns: the interface of a client library under test, so that each can do the same work.
 import type { DeliveryClass, Position } from "@holdfast/protocol";
 import type { DeclaredGap } from "../oracle.ts";
 import type { PublishOutcome } from "../publication.ts";
@@ -16,9 +16,9 @@ export interface RivalOptions {
 export interface RivalMessage {
   readonly data: unknown;
   readonly key?: string;
-  /** Absent where the server gives none. */
+  /** Absent if the server gives none. */
   readonly position?: Position;
-  /** When the broker took it, in ms since 1970; absent where nobody says. */
+  /** When the broker accepted it, in ms since 1970; absent if the server does not say. */
   readonly takenMs?: number;
 }
 
@@ -40,11 +40,11 @@ export interface RivalClient {
   /** Connections that were lost and replaced, and moves that the application did not see. */
   readonly reconnects: number;
   readonly moves: number;
-  /** Holes that the library itself found and nobody declared. */
+  /** Holes that the library itself found and no gap declared. */
   readonly undeclared: number;
   /** Its name among members. */
   readonly member: string | undefined;
-  /** Resolves when the subscription stands, with the position behind which everything must come. */
+  /** Resolves when the subscription exists, with the position after which everything must come. */
   subscribe(
     channel: string,
     cls: DeliveryClass,
@@ -52,7 +52,7 @@ export interface RivalClient {
   ): Promise<Position | undefined>;
   /** Never rejects. */
   publish(channel: string, data: unknown, key: string | undefined): Promise<PublishOutcome>;
-  /** Absent where the library has no presence. */
+  /** Absent if the library has no presence. */
   readonly enter?: (channel: string) => Promise<void>;
   readonly watch?: (channel: string, changed: (changes: MemberChanges) => void) => void;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
 // Owns: Socket.IO's own client doing the same work: rooms for channels, acknowledged emits for
-// publishes, connection state recovery, and subscribing again where that fails.
+// publishes, connection state recovery, and subscribing again if that fails.
 import { io, type Socket } from "socket.io-client";
 import type { PublishOutcome } from "../publication.ts";
 import type { Rival, RivalClient, RivalOptions, StreamHandlers } from "./rival.ts";

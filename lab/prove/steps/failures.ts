@@ -1,4 +1,5 @@
-// Owns: the steps in which nodes and their ways fail: killed, frozen, cut off from the broker.
+// Owns: the steps in which nodes or their connections fail: killed, frozen, cut off from the
+// broker.
 import { nodeIds, type Step, spreadEvenly } from "./step.ts";
 
 const common = { mayLoseData: false, isDrain: false, needsRedis: false } as const;
@@ -21,7 +22,7 @@ export const kill: Step = {
     stage.back(backMs);
     stage.note(`everyone was back after ${backMs} ms`);
     await stage.fleet.start(stage.revision());
-    // Whoever is given to the new node is moved in this step, not in the next.
+    // Sessions move to the new node in this step, not in the next.
     if (stage.fleet.rebalances) await spreadEvenly(stage);
   },
 };

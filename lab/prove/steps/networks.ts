@@ -45,8 +45,8 @@ export const slowClient: Step = {
 };
 
 /**
- * 300 ms there and back; 2 of 100 packets come two round trips later, and what is behind them
- * waits.
+ * A round trip of 300 ms; 2 of 100 packets come two round trips later, and later packets wait for
+ * them.
  */
 const WEATHER = { delayMs: 150, loss: 0.02, retransmitMs: 600 } as const;
 const FAR_CLIENTS = 10;

@@ -47,7 +47,8 @@ export const redisFailover: Step = {
   name: "redis-failover",
   title: "Redis fails over (Sentinel promotes the replica)",
   quick: false,
-  // Replication is asynchronous: what the replica did not get in time is gone, and a gap says so.
+  // Replication is asynchronous: publications that the replica did not get in time are lost, and a
+  // gap says so.
   mayLoseData: true,
   timeLimitMs: 180_000,
   async run(stage) {

@@ -1,4 +1,4 @@
-// Owns: what a step of a proof is and what it can do to the system under test.
+// Owns: the type of a step of a proof, and what a step can do to the system under test.
 
 import type { Helper } from "@holdfast/load/processes";
 import type { BackEnd } from "../back-end.ts";
@@ -22,9 +22,12 @@ export interface Stage {
   readonly nextRevision: () => string;
   /** Adds clients that are no part of the crowd; resolves when they have everything. */
   addExtras(specs: readonly ClientSpec[], port: number): Promise<void>;
-  /** Everyone has a connection. Waits at least until those that lost theirs know it. */
+  /**
+   * Resolves when every client has a connection. Waits at least until clients that lost theirs know
+   * it.
+   */
   everyoneBack(): Promise<void>;
-  /** Everyone who lost a connection has another, this long after the blow. */
+  /** Time from the fault until every client that lost its connection has another. */
   back(ms: number): void;
   /** Shown in the report's charts. */
   mark(text: string): void;
@@ -60,7 +63,7 @@ export async function drainNodes(stage: Stage, ids: readonly string[]): Promise<
       stage.fail(`${ids[place]} ended with status ${status} instead of 0 when it was told to go`);
 }
 
-/** Nodes whose connections differ from the mean by less than the rebalancer lets be. */
+/** Whether the nodes' connections differ from the mean by less than the rebalancer's tolerance. */
 const TOLERANCE = 0.1;
 const SESSIONS_MIN = 20;
 const BALANCED_MS = 60_000;

@@ -9,8 +9,8 @@ export const STEPS: readonly Step[] = [
   steady,
   rollingRestart,
   drainTwo,
-  // Right behind the step that left one node with everyone: clients must know by now that others
-  // are back.
+  // Directly after the step that left all clients on one node: they must have heard that other
+  // nodes are back.
   kill,
   freeze,
   cutOff,
