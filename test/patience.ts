@@ -1,5 +1,4 @@
-// Owns: how long tests wait: limits of time against hangs, longer on a machine that is slow or
-// busy.
+// Owns: the time limits of tests, which are longer on a machine that is slow or busy.
 
 /**
  * `ms` on a quiet machine, times how much slower this one is. `npm test` measures that before each

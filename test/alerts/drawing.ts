@@ -1,5 +1,5 @@
-// Owns: a dashboard drawn as a page, from what a real Prometheus answers to its queries: for
-// looking at it where there is no Grafana. Pure.
+// Owns: a dashboard drawn as a page from a real Prometheus' answers to its queries, for machines
+// without Grafana. Pure.
 import type { DashboardSpec, PanelSpec, Unit } from "@holdfast/observability";
 import type { Series } from "./prometheus.ts";
 

@@ -1,5 +1,5 @@
-// Owns: what the alerts watch in tests: `holdfast serve` processes over a real Redis, each by a
-// wire of its own, a balancer, and clients.
+// Owns: the system that alerts watch in tests: `holdfast serve` processes over a real Redis, each
+// with its own wire, a balancer, and clients.
 import { Holdfast } from "@holdfast/client";
 import { type Balancer, startBalancer } from "@holdfast/relay";
 import { type RunningCommand, startCommand } from "../integration/command.ts";

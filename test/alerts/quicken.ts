@@ -1,5 +1,5 @@
-// Owns: the rules of a rule file in less time: what takes minutes in production takes seconds in a
-// test. Nothing else of them is changed.
+// Owns: the rules of a rule file in less time: minutes of production become seconds in a test.
+// Nothing else of them is changed.
 import { queryParts } from "@holdfast/observability/promql";
 import { parse, stringify } from "yaml";
 

@@ -1,5 +1,5 @@
 // Owns: the rules between fields that definitions state in CEL (x-kubernetes-validations),
-// evaluated as the API server does: defaults first, then each rule where it stands.
+// evaluated as the API server does: defaults first, then each rule at its place.
 import { fileURLToPath } from "node:url";
 import { type CelInput, celEnv, parse, plan } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";

@@ -1,4 +1,4 @@
-// Owns: what a failing seed prints: the faults first, then what was broken, the last events, and
+// Owns: the report of a failing seed: the faults first, then the broken rule, the last events, and
 // how to see it again.
 import { describeClient, describeFault, type RunResult } from "@holdfast/testkit/sim";
 

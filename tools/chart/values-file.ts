@@ -10,7 +10,7 @@ export interface ChartValue {
   /** What a line `# @schema {...}` adds to what the default tells. */
   readonly schema: Readonly<Record<string, unknown>>;
   readonly default: unknown;
-  /** Values inside; undefined where the value is one by itself, such as a free map. */
+  /** Values inside; undefined if the value has none, such as a free map. */
   readonly children: readonly ChartValue[] | undefined;
 }
 

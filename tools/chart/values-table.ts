@@ -4,7 +4,7 @@ import type { ChartValue } from "./values-file.ts";
 const BEGIN = "<!-- values: made from values.yaml by `npm run generate` -->";
 const END = "<!-- end of values -->";
 
-/** The README with the table in step. Throws where the marks are missing. */
+/** The README with the current table. Throws if the marks are missing. */
 export function withValuesTable(readme: string, values: readonly ChartValue[]): string {
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);

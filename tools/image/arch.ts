@@ -18,7 +18,7 @@ export const ARCHES: Readonly<Record<Arch, ArchNames>> = {
   arm64: { target: "bun-linux-arm64", bunPackage: "@oven/bun-linux-aarch64", elfMachine: 183 },
 };
 
-/** The processor of this machine; throws `ImageError` where the image does not run at all. */
+/** The processor of this machine; throws `ImageError` if the image cannot run on it. */
 export function nativeArch(): Arch {
   if (process.arch === "x64") return "amd64";
   if (process.arch === "arm64") return "arm64";

@@ -38,7 +38,7 @@ export interface Bill extends Readonly<Record<string, unknown>> {
 export interface Materials {
   /** Names of packages in the executable. */
   readonly packages: readonly string[];
-  /** The C library's Debian package, where it is known. */
+  /** The C library's Debian package, if it is known. */
   readonly libc?: DebianPackage;
 }
 

@@ -1,4 +1,4 @@
-// Owns: `npm run image:check`: the proof of test/image, and where a container engine answers, the
+// Owns: `npm run image:check`: the proof of test/image, and if a container engine answers, the
 // build of the image itself.
 import { nativeArch } from "./arch.ts";
 import { ROOT } from "./root.ts";
@@ -9,7 +9,7 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const BUILD_TIMEOUT_MS = 15 * 60_000;
 const TEST_TIMEOUT_MS = 120_000;
 
-/** An engine that has a daemon, or needs none; undefined where none answers. */
+/** An engine that has a daemon, or needs none; undefined if none answers. */
 function findEngine(): string | undefined {
   return ENGINES.find(
     (name) =>

@@ -8,9 +8,9 @@ import { ImageError } from "./image-error.ts";
 import { ROOT } from "./root.ts";
 
 /**
- * msgpackr takes a native addon where it finds one. The bundler would leave the path of the
- * building machine in the executable, and load what lies there; in a container there is nothing,
- * and an addon that was packed in would have to be written to a disk that is read-only. Without it
+ * msgpackr uses a native addon if it finds one. The bundler would leave the path of the building
+ * machine in the executable, and load what lies there; in a container there is nothing, and an
+ * addon that was packed in would have to be written to a disk that is read-only. Without it
  * msgpackr reads strings with its own code.
  */
 const WITHOUT_ADDON: BunPlugin = {

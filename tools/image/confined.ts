@@ -74,7 +74,7 @@ export function confinedCommand(
   ];
 }
 
-/** Throws `ImageError` where this machine cannot confine, with what it wants. */
+/** Throws `ImageError`, which says what is missing, if this machine cannot confine. */
 export function requireConfinement(): void {
   const isRoot = process.getuid?.() === 0;
   if (process.platform !== "linux")

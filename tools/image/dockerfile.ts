@@ -90,7 +90,7 @@ export function copiesOf(stage: Stage): readonly Copy[] {
     });
 }
 
-/** The argument of the last instruction of a name; undefined where there is none. */
+/** The argument of the last instruction of a name; undefined if there is none. */
 export function settingOf(stage: Stage, name: string): string | undefined {
   return stage.instructions.findLast((instruction) => instruction.name === name)?.text;
 }

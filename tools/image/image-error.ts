@@ -1,4 +1,4 @@
-// Owns: what the programs for the image refuse: a message for people.
+// Owns: the error of the programs for the image: a message for people.
 
 /** What is missing or wrong, as "Cannot <act>: <found>, expected <wanted>". */
 export class ImageError extends Error {

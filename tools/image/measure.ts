@@ -1,5 +1,5 @@
-// Owns: what the executable costs: its size, the time until it listens, its memory then; beside the
-// same command from its sources.
+// Owns: the cost of the executable: its size, the time until it listens, its memory then; beside
+// the same command from its sources.
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { arch, cpus, tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Owns: where the repository is, for the programs that build the image.
+// Owns: the repository's path, for the programs that build the image.
 import { fileURLToPath } from "node:url";
 
 /** Absolute, without a slash at the end. */

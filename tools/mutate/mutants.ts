@@ -1,4 +1,4 @@
-// Owns: what is broken on purpose: every small change of a file that a test should notice.
+// Owns: mutants: every small change of a file that a test should notice.
 import { type Token, tokensOf } from "./tokens.ts";
 
 export interface Mutant {

@@ -1,4 +1,4 @@
-// Owns: `npm run mutate`: a sample of mutants, the tests against each, and who survived.
+// Owns: `npm run mutate`: a sample of mutants, the tests against each, and those that survived.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -69,7 +69,7 @@ async function limits(mutants: readonly Mutant[]): Promise<ReadonlyMap<string, n
   for (const [name, args] of runs) {
     const startedMs = performance.now();
     const ending = await run(args, { root: ROOT, limitMs: FIRST_LIMIT_MS });
-    // A folder without tests of its own fails at once: the wider runs decide.
+    // A folder without tests fails at once: the wider runs decide.
     const tookMs = performance.now() - startedMs;
     if (ending === "passed") found.set(name, tookMs * LIMIT_FACTOR + LIMIT_MORE_MS);
     else if (!hasNoTests(args))

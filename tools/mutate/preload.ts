@@ -1,5 +1,5 @@
-// Owns: putting a mutant in the place of its file, in the process of a test run. The variables are
-// set by tests.ts.
+// Owns: replacing a file by its mutant, in the process of a test run. The variables are set by
+// tests.ts.
 import { readFileSync } from "node:fs";
 import { plugin } from "bun";
 

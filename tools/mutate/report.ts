@@ -1,4 +1,4 @@
-// Owns: what a run of mutants comes to, as a table.
+// Owns: the result of a run of mutants, as a table.
 import type { Mutant } from "./mutants.ts";
 
 /** Files with survivors, most first, and the sum. */

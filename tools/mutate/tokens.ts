@@ -90,7 +90,7 @@ const REGEX_BEFORE: ReadonlySet<string> = new Set([
 const WORD = /[A-Za-z0-9_$#@]+/y;
 const REGEX = /\/(?:\\.|\[(?:\\.|[^\]\\])*\]|[^/\\[\n])+\/[a-z]*/y;
 
-/** Tokens without comments and space. Templates are one token, whatever stands in them. */
+/** Tokens without comments and space. A template is one token, whatever it holds. */
 export function tokensOf(source: string): readonly Token[] {
   const tokens: Token[] = [];
   const within: Brace[] = [];

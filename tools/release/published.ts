@@ -1,4 +1,4 @@
-// Owns: the table of what is published: names, entries, formats, what is inside and what is not.
+// Owns: the table of published packages: names, entries, formats, and what each contains.
 import { join } from "node:path";
 import { ROOT } from "../image/root.ts";
 

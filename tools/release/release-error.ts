@@ -1,6 +1,6 @@
 // Owns: the error of the programs that release.
 
-/** What stands in the way of a release; the message is for people. */
+/** The reason that prevents a release; the message is for people. */
 export class ReleaseError extends Error {
   readonly code = "release_failed";
   constructor(message: string, options?: { readonly cause?: unknown }) {

@@ -64,7 +64,7 @@ async function treeProblems(): Promise<readonly string[]> {
   return changed === "" ? [] : [`uncommitted changes:\n${changed.trimEnd()}`];
 }
 
-/** A release that broke off is taken up where it ended: what is published already is left alone. */
+/** An interrupted release can be continued: packages that are already published are skipped. */
 async function publish(tarball: string): Promise<void> {
   const child = Bun.spawn(["npm", "publish", tarball], {
     cwd: ROOT,

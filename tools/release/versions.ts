@@ -11,7 +11,7 @@ const CHANGELOG = "CHANGELOG.md";
 const UNRELEASED = "## Unreleased\n";
 const VERSION = /^\d+\.\d+\.\d+(-[0-9a-z.]+)?$/;
 
-/** Places beside the manifests that say the version: a file, and what stands around it. */
+/** Places besides the manifests that name the version: a file, and the text around it. */
 const PLACES: readonly { readonly path: string; readonly pattern: RegExp }[] = [
   { path: "apps/holdfast/src/version.ts", pattern: /(VERSION = ")([^"]+)(")/ },
   { path: "packages/client/src/core.ts", pattern: /(VERSION = ")([^"]+)(")/ },

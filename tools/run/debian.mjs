@@ -50,8 +50,8 @@ export function findExecutable(name, named, folder) {
  * @param {object} wanted
  * @param {string} wanted.name
  * @param {string} wanted.suite for instance `bookworm-backports`
- * @param {Record<string, string>} wanted.files paths inside the package, and where they go
- * @returns {Promise<boolean>} false where it cannot be done
+ * @param {Record<string, string>} wanted.files paths inside the package, and their destinations
+ * @returns {Promise<boolean>} false if it cannot be done
  */
 export async function unpackDebian({ name, suite, files }) {
   const uri = mirror();

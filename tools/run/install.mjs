@@ -1,4 +1,4 @@
-// Owns: what a command needs before it can run: a recent Node, the locked packages, a working Bun.
+// Owns: the preconditions of a command: a recent Node, the locked packages, a working Bun.
 import { existsSync, readFileSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Owns: where the repository is.
+// Owns: the repository's path.
 import { fileURLToPath } from "node:url";
 
 /** The repository's folder, without a slash at the end. */

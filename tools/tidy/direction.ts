@@ -1,4 +1,4 @@
-// Owns: who may import whom. protocol <- config, core <- client, server <- apps.
+// Owns: which package may import which. protocol <- config, core <- client, server <- apps.
 import type { Finding } from "./rules.ts";
 import { importsOf, isScript, isTest, type SourceFile } from "./source-file.ts";
 
@@ -86,7 +86,7 @@ export function direction(file: SourceFile): readonly Finding[] {
 function crossing(path: string, from: string): string | undefined {
   const target = new URL(from, `file:///${path}`).pathname.slice(1);
   const [here, there] = [packageOf(path), packageOf(target)];
-  // What a package generates is a script of its own, which the tools run.
+  // A package generates files with a separate script, which the tools run.
   if (path.startsWith("tools/") && isScript(target)) return undefined;
   if (here !== there && there !== undefined)
     return `imports ${from}: packages import each other by name`;

@@ -32,7 +32,7 @@ function finding(path: string, line: number, text: string): Finding {
   return { path, line, rule: "docstring", text };
 }
 
-/** The source files that a package exports: what stands in `exports` and ends in .ts or .tsx. */
+/** The source files that a package exports: entries of `exports` that end in .ts or .tsx. */
 function entriesOf(folder: string, repository: Repository): readonly string[] {
   const found = repository.read(`${folder}/package.json`) ?? "";
   const exported = (JSON.parse(found === "" ? "{}" : found) as { exports?: unknown }).exports;

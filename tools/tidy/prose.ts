@@ -1,5 +1,5 @@
-// Owns: what a program can check of prose: length of lines and of sentences, documents that are
-// cited and do not exist. Prose is documents, and comments and descriptions in code.
+// Owns: the checks of prose that a program can make: length of lines and of sentences, documents
+// that are cited and do not exist. Prose is documents, and comments and descriptions in code.
 import type { Repository } from "./documents.ts";
 import type { Finding } from "./rules.ts";
 import { isTest, type SourceFile } from "./source-file.ts";

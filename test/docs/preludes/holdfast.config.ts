@@ -1,4 +1,4 @@
-// Owns: the contract that the samples of the guides share, where a page has none of its own.
+// Owns: the contract that the samples of the guides share, if a page has no own contract.
 import { defineContract, RejectedError } from "@holdfast/contract";
 import { z } from "zod";
 

@@ -1,4 +1,4 @@
-// Owns: what a sample of the client that imports its contract leaves out.
+// Owns: the lines that a sample of the client, which imports its contract, leaves out.
 import { Holdfast } from "@holdfast/client";
 
 export const imported = [Holdfast];
