@@ -67,7 +67,7 @@ async function nextLine(lines: AsyncIterator<string>, what: string): Promise<Dat
       timer.reject(
         new BenchError(
           "child_silent",
-          `Cannot go on: found no answer to ${what}, expected one within ${ANSWER_TIMEOUT_MS} ms`,
+          `Cannot continue: found no answer to ${what}, expected one within ${ANSWER_TIMEOUT_MS} ms`,
         ),
       ),
     ANSWER_TIMEOUT_MS,
@@ -78,7 +78,7 @@ async function nextLine(lines: AsyncIterator<string>, what: string): Promise<Dat
   if (line.done === true)
     throw new BenchError(
       "child_ended",
-      `Cannot go on: the process ended, expected an answer to ${what}`,
+      `Cannot continue: the process ended, expected an answer to ${what}`,
     );
   const answer = JSON.parse(line.value) as Data;
   if (answer.error !== undefined)

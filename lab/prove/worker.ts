@@ -48,7 +48,7 @@ let running: Running | undefined;
 
 function run(): Running {
   if (running === undefined)
-    throw new RangeError("Cannot go on: found no clients, expected start first");
+    throw new RangeError("Cannot continue: found no clients, expected start first");
   return running;
 }
 

@@ -102,7 +102,7 @@ test("a server that refuses the channel is said at once, with its code", async (
   const command = bench(["fanout", node.url, ...QUICK, "--channel", "no:such:channel:here"]);
   expect(await command.ended()).toBe(3);
   expect(command.output()).toMatch(
-    /found 20 of 21 connections refused for good \(channel_unknown 20\)/,
+    /found 20 of 21 connections refused finally \(channel_unknown 20\)/,
   );
 });
 
@@ -192,7 +192,7 @@ test("a worker that dies ends the run with a status of its own, and the others w
   const workers = childrenOf(command.pid);
   process.kill(workers[0] ?? 0, "SIGKILL");
   expect(await command.ended()).toBe(1);
-  expect(command.output()).toMatch(/Cannot go on: the process worker \d ended/);
+  expect(command.output()).toMatch(/Cannot continue: the process worker \d ended/);
   for (const worker of workers)
     await eventually("the worker has ended", async () => !(await isRunning(worker)));
 });

@@ -114,7 +114,7 @@ describe("Pusher", () => {
   test("a wrong secret ends the run, with the server's code", async () => {
     const plan = idle(withToken(basics(), `${APP.key}:wrong`), { subscribes: true });
     expect(await runLoad(plan).catch((error: unknown) => String(error))).toMatch(
-      /30 of 30 connections refused for good \(code_4009 30\)/,
+      /30 of 30 connections refused finally \(code_4009 30\)/,
     );
   });
   test("the server of this test speaks to the real client library", async () => {

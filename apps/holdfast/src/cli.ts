@@ -128,7 +128,7 @@ function addProbe(program: Command, host: Host, done: (code: number) => void): v
     .description(
       "Check a running node as a client: connect, publish, receive, lose the connection, come back and find what was missed.",
     )
-    .requiredOption("--url <url>", "where it is, as in ws://localhost:8000/connect")
+    .requiredOption("--url <url>", "its URL, as in ws://localhost:8000/connect")
     .option(
       "--channel <name>",
       "channel to publish to, with a history; without one it only connects and comes back",
@@ -136,7 +136,7 @@ function addProbe(program: Command, host: Host, done: (code: number) => void): v
     .option("--data <json>", 'what is published (default {"probe":true})')
     .option(
       "--token-file <file>",
-      "file with a token; without one, auth.jwt.hmacSecret signs one where it is configured",
+      "file with a token; without one, auth.jwt.hmacSecret signs one if it is configured",
     )
     .option("--timeout <time>", "of all steps together", "30s")
     .option("-c, --config <file>", "configuration file, YAML or JSON, for auth.jwt")

@@ -156,7 +156,7 @@ function stateIs(client: Holdfast, wanted: Holdfast["state"]): Promise<void> {
     const look = (state: string, error?: Error) => {
       if (state === wanted) resolve();
       else if (state === "failed")
-        reject(error ?? new ProbeFailure("the node refused for good", false));
+        reject(error ?? new ProbeFailure("the node refused finally", false));
       else return;
       stop();
     };

@@ -8,7 +8,7 @@ const DOWN_MS = 2000;
 
 function servers({ broker }: Stage): RedisServers {
   if (broker.servers === undefined)
-    throw new ProveError("redis_unusable", "Cannot go on: found no Redis servers");
+    throw new ProveError("redis_unusable", "Cannot continue: found no Redis servers");
   return broker.servers;
 }
 

@@ -344,6 +344,6 @@ function wantSomebody({ sample }: Look): void {
   if (gaveUp > GAVE_UP_MAX * (connected + gaveUp))
     throw new LoadError(
       "nobody_connected",
-      `Cannot measure: found ${gaveUp} of ${connected + gaveUp} connections refused for good (${errors}), expected them to be let in`,
+      `Cannot measure: found ${gaveUp} of ${connected + gaveUp} connections refused finally (${errors}), expected them to be accepted`,
     );
 }

@@ -49,7 +49,7 @@ export class Helper<C extends Commands> {
       onExit: () => {
         this.#ended = true;
         for (const { fail } of this.#waiting.values())
-          fail(new ProcessError("process_ended", `Cannot go on: the process ${name} ended`));
+          fail(new ProcessError("process_ended", `Cannot continue: the process ${name} ended`));
         this.#waiting.clear();
       },
     });
@@ -65,11 +65,11 @@ export class Helper<C extends Commands> {
     timeoutMs: number = ANSWER_TIMEOUT_MS,
   ): Promise<Awaited<ReturnType<C[K]>>> {
     if (this.#ended)
-      throw new ProcessError("process_ended", `Cannot go on: the process ${this.#name} ended`);
+      throw new ProcessError("process_ended", `Cannot continue: the process ${this.#name} ended`);
     const id = ++this.#lastId;
     const answer = new Promise<unknown>((done, fail) => this.#waiting.set(id, { done, fail }));
     const timer = setTimeout(() => {
-      const text = `Cannot go on: found no answer of ${this.#name} to ${command}, expected one within ${timeoutMs} ms`;
+      const text = `Cannot continue: found no answer of ${this.#name} to ${command}, expected one within ${timeoutMs} ms`;
       this.#waiting.get(id)?.fail(new ProcessError("process_silent", text));
     }, timeoutMs);
     this.#process.send({ id, command, args } satisfies Command);

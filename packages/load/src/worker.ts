@@ -46,7 +46,7 @@ let running: Running | undefined;
 
 function run(): Running {
   if (running === undefined)
-    throw new RangeError("Cannot go on: found no connections, expected start first");
+    throw new RangeError("Cannot continue: found no connections, expected start first");
   return running;
 }
 

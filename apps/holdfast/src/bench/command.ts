@@ -154,7 +154,7 @@ const idleScenario: Scenario<{ readonly subscribe: boolean }> = {
   name: "idle",
   description: "Connections that do nothing: memory and CPU of one, with --metrics or --pid.",
   connections: 1_000,
-  options: [new Option("--subscribe", "each subscribes to a channel of its own").default(false)],
+  options: [new Option("--subscribe", "each subscribes to its own channel").default(false)],
   plan: (basics, { subscribe }) => idle(basics, { subscribes: subscribe }),
 };
 

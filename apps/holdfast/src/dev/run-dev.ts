@@ -115,8 +115,8 @@ async function develop(setting: Setting): Promise<number> {
     contractFile: shownPath ?? CONTRACT_FILE,
     keptWhy:
       count === 1
-        ? "the new one cannot start; the old one goes on"
-        : "the new one cannot start; those that serve go on",
+        ? "the new one cannot start; the old one continues"
+        : "the new one cannot start; those that serve continue",
     onFirst() {
       const startedInMs = Math.round(performance.now());
       host.out(

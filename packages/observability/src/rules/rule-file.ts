@@ -19,7 +19,7 @@ export function renderAlerts(runBookBase: string = RUN_BOOK_BASE): string {
     name,
     rules: rules.map((rule) => alertEntry(rule, runBookBase)),
   }));
-  return `${GENERATED}# Run books: docs/operations/alerts. Replace ${runBookBase} by where your copy of them is.\n${write({ groups })}`;
+  return `${GENERATED}# Run books: docs/operations/alerts. Replace ${runBookBase} with the address of your copy of them.\n${write({ groups })}`;
 }
 
 export function renderRecording(): string {

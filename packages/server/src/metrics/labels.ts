@@ -4,7 +4,7 @@
 export const LABELS = {
   change: "`joined`, `left`, `died`",
   class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
-  code: "name of a code of the protocol; `none` where there is none",
+  code: "name of a code of the protocol; `none` if there is none",
   method: "name of an RPC of the contract; `other` beyond 200 names",
   node: "id of the node",
   order: "`drain`, `undrain`",

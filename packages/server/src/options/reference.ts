@@ -16,5 +16,5 @@ refused at start, all at once. \`holdfast config\` prints what is in force and w
 Times are numbers of milliseconds or texts like \`30s\` and \`5m\`; sizes are bytes or texts like \`64KiB\`. Lists are separated by commas in the environment
 and in flags. Secrets have no flag, because a process's arguments are public. A running node takes new values of "live" options when it gets SIGHUP: it reads file and environment again and logs what it took and what needs a new process.
 
-\`HOLDFAST_CONFIG\` names the file where \`--config\` does not.
+\`HOLDFAST_CONFIG\` names the file if \`--config\` does not.
 `;

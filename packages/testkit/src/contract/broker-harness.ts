@@ -147,7 +147,7 @@ export async function refusalOf(call: Promise<unknown>): Promise<BrokerErrorCode
   );
   if (error instanceof Error && error.name === "BrokerError" && "code" in error)
     return error.code as BrokerErrorCode;
-  throw new ContractError(`Cannot go on: found ${String(error)}, expected a BrokerError`);
+  throw new ContractError(`Cannot continue: found ${String(error)}, expected a BrokerError`);
 }
 
 function hexOf(bytes: Uint8Array): string {
