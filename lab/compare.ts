@@ -92,8 +92,8 @@ async function compare(plan: Plan): Promise<number> {
 }
 
 /**
- * Writes the result, and what is made from it: into docs, or beside the result where the run was a
- * quick one or not all of it.
+ * Writes the result and the files made from it: into docs, or beside the result if the run was
+ * quick or not complete.
  */
 async function publish(plan: Plan, result: CompareResult): Promise<void> {
   const isWhole = !plan.quick && isComplete(result, plan.rounds);

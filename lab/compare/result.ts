@@ -28,7 +28,7 @@ export interface CompareResult {
   /** Load average of the machine before the run: that of a quiet one is near 0. */
   readonly loadBefore: number;
   readonly machine: Machine;
-  /** What runs on which core; absent where processes could not be pinned. */
+  /** What runs on which core; absent if processes could not be pinned. */
   readonly pinned?: { readonly servers: string; readonly load: string };
   readonly sizes: Sizes;
   /** By rival, and of what they run on. */

@@ -43,8 +43,8 @@ export class NodeProcess {
       stderr: "pipe",
     });
     this.#place = this.#read();
-    // Whoever waits for it hears why; a program that says nothing of its place ends without anyone
-    // waiting.
+    // The caller that waits for it gets the reason; a program that says nothing of its place ends
+    // without anyone waiting.
     this.#place.catch(() => {});
   }
 

@@ -14,7 +14,7 @@ export interface Ready {
   readonly url: string;
   /** The URL that says whether it is ready. */
   readonly internalUrl: string;
-  /** Of the server's library, where the program knows it. */
+  /** Version of the server's library, if the program knows it. */
   readonly version?: string;
 }
 

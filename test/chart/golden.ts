@@ -55,7 +55,7 @@ function trimmed(object: KubeObject): unknown {
   };
 }
 
-/** Leaves by path; members of a list by their name where they have one. */
+/** Leaves by path; members of a list by their name if they have one. */
 function pathsOf(value: unknown, path = ""): ReadonlyMap<string, string> {
   const leaves = new Map<string, string>();
   const walk = (node: unknown, at: string) => {

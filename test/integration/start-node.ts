@@ -1,5 +1,5 @@
-// Owns: real nodes for integration tests: free ports, quick timings, one broker where they are to
-// be a cluster.
+// Owns: real nodes for integration tests: free ports, quick timings, one broker if they form a
+// cluster.
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
 import { createMemoryBroker, type MemoryBroker } from "@holdfast/core";

@@ -95,7 +95,7 @@ const SOURCES: readonly Source[] = [
 ];
 
 /**
- * A module's zip in the module cache; `go mod download` reports it also where this Go is too old to
+ * A module's zip in the module cache; `go mod download` reports it even if this Go is too old to
  * build the module.
  */
 function downloaded(module: string, version: string): string {

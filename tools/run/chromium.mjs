@@ -1,4 +1,4 @@
-// Owns: finding a Chromium for the browser's tests, or installing it where that is one command.
+// Owns: finding a Chromium for the browser's tests, or installing it if that is one command.
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { capture } from "./child.mjs";

@@ -1,4 +1,4 @@
-// Owns: finding Prometheus and promtool, which test the alerts, or fetching them where that is one
+// Owns: finding Prometheus and promtool, which test the alerts, or fetching them if that is one
 // step.
 import { join } from "node:path";
 import { capture } from "./child.mjs";

@@ -1,4 +1,4 @@
-// Owns: finding the Redis and Valkey servers that tests run against, or fetching them where that is
+// Owns: finding the Redis and Valkey servers that tests run against, or fetching them if that is
 // one step.
 import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

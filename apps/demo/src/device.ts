@@ -14,8 +14,8 @@ import { pullOf } from "./page/rope.ts";
 import { readings, restingWinch, stepWinch } from "./winch.ts";
 
 /**
- * Heartbeats without an acknowledgement at most: above it the device stops counting, so that none
- * is lost, and goes on when it can.
+ * Most heartbeats without an acknowledgement. At this limit the device stops counting, so that none
+ * is lost, and continues when it can.
  */
 const HEARTBEATS_WAITING_MAX = 300;
 /** A grip that was not heard of for this long has let go. */

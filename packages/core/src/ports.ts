@@ -194,7 +194,7 @@ export interface Broker {
   unsubscribe(channel: string): void;
   history(channel: string, stream: StreamOptions, query: HistoryQuery): Promise<HistoryPage>;
   /**
-   * Removes what is kept; offsets go on. Once it has resolved, no call of `history` answers with
+   * Removes what is kept; offsets continue. Once it has resolved, no call of `history` answers with
    * what was removed, and every listener in reach is told (`ChannelListener.removed`).
    */
   removeHistory(channel: string, stream: StreamOptions): Promise<Position>;

@@ -3,7 +3,7 @@
 
 const CAPACITY_FIRST = 64;
 
-/** Moments in any unit, each with a number that says what is due. */
+/** Times in any unit, each with a number that identifies the action. */
 export class Schedule {
   #moments = new Float64Array(CAPACITY_FIRST);
   #what = new Float64Array(CAPACITY_FIRST);

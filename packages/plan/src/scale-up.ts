@@ -18,9 +18,9 @@ const ROUNDS_MAX = 20_000;
 
 /**
  * `nodes` nodes that hold `sessions` each, and one more: every tick each of them asks the real rule
- * for its excess and the real rebalancer for what is due. They are alike, so one is asked
- * for all. Within the tolerance nothing moves: in a fleet of more than ten nodes one more is filled
- * by newcomers and deploys alone.
+ * for its excess, and the real rebalancer how many sessions to move. They are alike, so one is
+ * asked for all. Within the tolerance nothing moves: in a fleet of more than ten nodes one more is
+ * filled by newcomers and deploys alone.
  */
 export function simulateScaleUp(nodes: number, sessions: number): ScaleUp {
   const { rebalanceTolerance, rebalanceSessionsMin, rebalancePerSecond, rebalanceCooldownMs } =

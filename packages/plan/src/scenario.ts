@@ -53,8 +53,7 @@ export interface Scenario {
 }
 
 /**
- * What a scenario has where nothing else is said. Those of nodes are the defaults of their options;
- * a test compares them.
+ * Defaults of a scenario. Those of nodes are the defaults of their options; a test compares them.
  */
 export const SCENARIO_DEFAULTS = {
   demand: {

@@ -25,7 +25,7 @@ const DESCRIPTORS_RESERVED = 256;
 export const ADMITTED_SHARE = 0.85;
 const NODES_SEARCHED_MAX = 1_000_000;
 
-/** Nodes that a loss takes away: the largest zone, or one node where there is one zone. */
+/** Nodes that a loss removes: the largest zone, or one node if there is one zone. */
 export const nodesLost = (nodes: number, zones: number): number =>
   zones > 1 ? Math.ceil(nodes / zones) : 1;
 

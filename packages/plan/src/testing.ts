@@ -19,7 +19,7 @@ export function scenarioWith({ demand, node, fleet }: Changes): Scenario {
   };
 }
 
-/** Throws where no number of nodes is enough. */
+/** Throws if no number of nodes is enough. */
 export function planWith(changes: Changes): Plan {
   const plan = makePlan(scenarioWith(changes), CALIBRATION);
   if (!("nodes" in plan)) throw new Error("no plan");

@@ -158,7 +158,7 @@ function sent(log: ChatLog, event: Extract<ChatEvent, { kind: "sent" }>): ChatLo
   };
 }
 
-/** Where the messages of an epoch begin, -1 where there is none. */
+/** The index of the first message of an epoch, -1 if there is none. */
 function firstOf(log: ChatLog, epoch: string): number {
   return log.entries.findIndex((entry) => entry.key.startsWith(`${epoch}:`));
 }

@@ -2,7 +2,7 @@
 import type { ReactNode } from "react";
 import { ThemeToggle } from "./theme-toggle.tsx";
 
-/** What the strip shows. Times in ms; undefined where nothing was measured yet. */
+/** What the strip shows. Times in ms; undefined if nothing was measured yet. */
 export interface Status {
   readonly state: string;
   readonly node: string | undefined;

@@ -271,7 +271,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     if (this.fanOut.count > 0) this.#ports.observer.gap(reason, gapSize(from, to));
   }
 
-  // ---- mending ----
+  // ---- reading what is missing ----
 
   /**
    * Passes on held publications as long as their offsets follow one another. If an offset is

@@ -15,9 +15,9 @@ interface Account {
 
 /**
  * An estimate: what a publication adds is charged to its party and fades over the retention of its
- * channel. So a party that publishes at a steady rate is charged what its publications take.
- * Whoever has as much as is still free gets no more: one party fills half of the room, two fill two
- * thirds, and others always find some.
+ * channel. So a party that publishes at a steady rate is charged what its publications take. A
+ * party that has as much as is still free gets no more. So one party fills half of the room, two
+ * fill two thirds, and others always find some.
  */
 export class PartyBytes {
   readonly #accounts = new Map<string, Account>();

@@ -38,8 +38,8 @@ export interface Moment {
 /**
  * A stream. Offsets start at 1 and rise by 1 with every publication for the life of the object,
  * whatever is kept, removed or expired; the epoch is the object's own, so a stream that is dropped
- * and made again can never reuse a position. When a contract changes the class of a channel, what
- * was kept under the other class is removed and offsets go on.
+ * and made again can never reuse a position. When a contract changes the class of a channel,
+ * publications kept under the other class are removed, and offsets continue.
  */
 export class Stream {
   readonly epoch: string;

@@ -21,10 +21,7 @@ export interface Address {
   readonly verifiesTls: boolean;
 }
 
-/**
- * Why a socket ended: what it is called in a report, and the close code where there was a close
- * frame.
- */
+/** Why a socket ended: its name in a report, and the close code if there was a close frame. */
 export interface SocketEnd {
   readonly name: string;
   readonly code?: number;
