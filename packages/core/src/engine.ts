@@ -206,10 +206,7 @@ class Engine implements NodeEngine {
       (nowMs) => this.#lease.renewIfDue(nowMs),
     ]);
     broker.onReconnect(() => this.#presenceKeeper.compare());
-    this.#sessions.onEnded = (connection) => {
-      this.#fleet.ended(connection);
-      this.#draining.ended(connection);
-    };
+    this.#sessions.onEnded = (connection) => this.#draining.ended(connection);
   }
 
   #hubPorts(): HubNeeds {

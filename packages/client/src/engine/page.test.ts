@@ -153,3 +153,17 @@ describe("timers that fire late, on a page that slept or is hidden", () => {
     expect(first.closed).toMatchObject({ code: 4011 });
   });
 });
+
+test("a tab that is seen again knows of no network: who is suspended stays that until it connects", () => {
+  const { engine, clock, states, sockets } = scripted(createSleepingClock());
+  engine.start();
+  clock.advance(31_000);
+  expect(states.at(-1)).toStartWith("suspended");
+  const before = sockets.length;
+  engine.hint("back");
+  clock.advance(1_000);
+  expect(states.at(-1)).toStartWith("suspended");
+  engine.hint("online");
+  expect(states.at(-1)).toBe("connecting online");
+  expect(sockets.length).toBeGreaterThanOrEqual(before);
+});

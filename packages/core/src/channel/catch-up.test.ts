@@ -1,8 +1,14 @@
 import { expect, test } from "bun:test";
 import type { ContractDefinition } from "@holdfast/contract";
 import type { ServerFrame } from "@holdfast/protocol";
-import { createEngineHarness, type HarnessOptions, TEST_SETTINGS } from "@holdfast/testkit";
-import type { ChannelListener } from "../ports.ts";
+import {
+  createEngineHarness,
+  createManualClock,
+  type HarnessOptions,
+  type ManualClock,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
+import type { ChannelListener, HistoryPage, MembersPage } from "../ports.ts";
 
 const contract: ContractDefinition = {
   channels: { "chat:{room}": { presence: true, history: { size: 200, ttlMs: 60_000 } } },
@@ -104,4 +110,110 @@ test("a client that is ahead of its node goes on when the node was mended, with 
   await engine.publish("chat:a", json(6));
   await advance(20);
   expect(offsets(await ahead.take())).toEqual([6]);
+});
+
+/** A node whose history can be changed on its way, and an old subscriber's position on it. */
+async function behind(
+  history: (read: () => Promise<HistoryPage>) => Promise<HistoryPage>,
+  more: {
+    readonly clock?: ManualClock;
+    members?(read: () => Promise<MembersPage>): Promise<MembersPage>;
+  } = {},
+) {
+  const { members, ...options } = more;
+  const node = await harness({
+    ...options,
+    wrapBroker: (broker) => {
+      const real = broker.history;
+      broker.history = (channel, options, query) => {
+        const read = () => real.call(broker, channel, options, query);
+        return channel.startsWith("chat:") ? history(read) : read();
+      };
+      const { presence } = broker;
+      const read = presence.members.bind(presence);
+      if (members !== undefined) presence.members = (...args) => members(() => read(...args));
+      return broker;
+    },
+  });
+  const epochs = new Map<string, string>();
+  const first = await node.connect();
+  for (let channel = 0; channel < 4; channel++) {
+    const ch = `chat:${channel}`;
+    await first.send({ t: "subscribe", id: 2, ch });
+    epochs.set(ch, epochOf(await first.take()));
+    for (let i = 1; i <= 60; i++) await node.engine.publish(ch, json("x".repeat(200)));
+  }
+  return { ...node, pos: (ch: string) => ({ epoch: epochs.get(ch) ?? "", offset: 0 }) };
+}
+const ALL = Array.from({ length: 60 }, (_, i) => i + 1);
+
+test("a page of another epoch than the hub's is not believed: the position is checked, and it goes on", async () => {
+  let lies = 0;
+  const { connect, pos, advance } = await behind(async (read) => {
+    const page = await read();
+    lies -= 1;
+    return lies === 0 ? { ...page, epoch: "another" } : page;
+  });
+  const client = await connect();
+  client.link.stalled = true;
+  await client.send({ t: "subscribe", id: 2, ch: "chat:0", pos: pos("chat:0") });
+  lies = 1;
+  const seen: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    seen.push(...offsets(await client.take()));
+    await client.drain();
+    await advance(200);
+  }
+  expect(lies).toBeLessThan(1);
+  expect(seen).toEqual(ALL);
+});
+
+/** Calls of the broker, each of which takes a while, and how many there were at once. */
+function slowly(after: (ms: number, task: () => void) => void) {
+  const seen = { now: 0, most: 0, all: 0 };
+  const slow = async <R>(act: () => Promise<R>): Promise<R> => {
+    seen.now += 1;
+    seen.all += 1;
+    seen.most = Math.max(seen.most, seen.now);
+    await new Promise<void>((resolve) => after(20, resolve));
+    seen.now -= 1;
+    return act();
+  };
+  return { seen, slow };
+}
+
+test("what one connection asks for on many channels is read one after the other", async () => {
+  const clock = createManualClock();
+  const { seen, slow } = slowly((ms, task) => void clock.after(ms, task));
+  const { connect, pos, advance } = await behind(slow, {
+    clock,
+    members: (read) => slow(read),
+  });
+  for (const ask of ["subscribe", "history", "watch"] as const) {
+    Object.assign(seen, { most: 0, all: 0 });
+    const client = await connect();
+    await client.send(
+      ...[0, 1, 2, 3].map((i) => {
+        const ch = `chat:${i}`;
+        return ask === "subscribe"
+          ? ({ t: ask, id: 10 + i, ch, pos: pos(ch) } as const)
+          : ({ t: ask, id: 10 + i, ch } as const);
+      }),
+    );
+    const frames: ServerFrame<unknown>[] = [];
+    for (let i = 0; i < 60; i++) {
+      await advance(50);
+      frames.push(...(await client.take()));
+    }
+    expect([ask, seen.most]).toEqual([ask, 1]);
+    expect(seen.all).toBeGreaterThanOrEqual(4);
+    expect(client.connection.reserved).toBe(0);
+    expect(frames.filter(({ t }) => t === "err")).toEqual([]);
+    if (ask === "subscribe")
+      for (let i = 0; i < 4; i++)
+        expect(
+          offsets(frames.filter((frame) => "ch" in frame && frame.ch === `chat:${i}`)),
+        ).toEqual(ALL);
+    await client.send({ t: "bye" });
+  }
 });

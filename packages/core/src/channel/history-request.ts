@@ -33,12 +33,11 @@ export function readHistory(
     );
   return permit(parts, { connection, action: "history", rules }, async () => {
     // Counted before it is made: the next request waits until this answer is on its way.
-    const room = connection.roomed();
-    if (room !== undefined) await room;
-    if (connection.phase === "ended") return;
     const bytesMax = answerBytesMax(parts);
-    const release = connection.reserve(bytesMax);
+    const room = connection.keepRoom(bytesMax);
+    const release = typeof room === "function" ? room : await room;
     try {
+      if (connection.phase === "ended") return;
       const page = await parts.broker.history(rules.channel, rules.stream, {
         limit: Math.min(frame.limit ?? PAGE_DEFAULT, HISTORY_PAGE_MAX),
         bytesMax,

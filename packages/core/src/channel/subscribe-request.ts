@@ -137,9 +137,7 @@ function startsAtHead(hub: ChannelHub, { pos, last = 0 }: SubscribeCall["frame"]
 
 /** What is read is counted before: of a connection's subscriptions one reads at a time. */
 async function roomToRead(parts: SubscribeNeeds, connection: Connection): Promise<() => void> {
-  const room = connection.roomed();
-  if (room !== undefined) await room;
-  return connection.reserve(parts.settings().flow.lagBytes);
+  return connection.keepRoom(parts.settings().flow.lagBytes);
 }
 
 /**

@@ -72,7 +72,7 @@ export class FleetMember {
   readonly #rebalancer: Rebalancer;
   readonly #advice: WindowAdvice;
   readonly #turnedAway = new Map<string, number>();
-  readonly #asked = new Set<Connection>();
+  readonly #asked = new WeakSet<Connection>();
   #handshakes = 0;
   #observedMs = 0;
   /** As of the last tick. */
@@ -198,10 +198,6 @@ export class FleetMember {
     if (this.#turnedAway.size > TURNED_AWAY_SESSIONS_MAX)
       for (const oldest of this.#turnedAway.keys()) return this.#turnedAway.delete(oldest);
     return true;
-  }
-
-  ended(connection: Connection): void {
-    this.#asked.delete(connection);
   }
 
   self(): NodeFigures {

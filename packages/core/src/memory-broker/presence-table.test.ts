@@ -163,3 +163,25 @@ test("another user or other data is an update, and the same is none", () => {
   expect(enter({})).toBe(1);
   expect(table.count).toBe(1);
 });
+
+test("a channel without members takes no place, however its last one went", () => {
+  const table = new PresenceTable(LIMITS);
+  const at = { nowMs: 0, membersMax: 10 };
+  for (const [channel, member] of [
+    ["a", "1"],
+    ["a", "2"],
+    ["b", "3"],
+    ["c", "4"],
+  ] as const)
+    table.enter(channel, { member }, `n${channel}/1`, at);
+  expect(table.channelCount).toBe(3);
+  table.leave("a", "1", "na/1", { graceMs: 0, nowMs: 0 });
+  expect(table.channelCount).toBe(3);
+  table.leave("a", "2", "na/1", { graceMs: 0, nowMs: 0 });
+  expect(table.channelCount).toBe(2);
+  table.leave("b", "3", "nb/1", { graceMs: 10, nowMs: 0 });
+  table.expire(10);
+  expect(table.channelCount).toBe(1);
+  table.expire(LIMITS.firstLeaseMs);
+  expect([table.channelCount, table.count, table.bytes]).toEqual([0, 0, 0]);
+});

@@ -77,6 +77,11 @@ export class PresenceTable {
     return this.#count;
   }
 
+  /** Channels that have a member. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
   /**
    * Slots in the queue of pending leaves, cancelled ones included: at most twice the pending leaves
    * and 64 more.

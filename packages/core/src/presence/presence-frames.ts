@@ -20,10 +20,8 @@ export interface Watcher {
   readonly lagging: boolean;
   /** Length of what was not handed to the link yet. */
   readonly outLength: number;
-  /** Settles when another answer may be made. */
-  roomed(): Promise<void> | undefined;
-  /** Keeps room; the result gives it back. */
-  reserve(bytes: number): () => void;
+  /** Keeps room when there is some; the result gives it back. */
+  keepRoom(bytes: number): (() => void) | Promise<() => void>;
   answer(encoded: Encoded): void;
   enqueue(encoded: Encoded): void;
 }
@@ -47,9 +45,12 @@ export async function sendSnapshot(
   },
 ): Promise<boolean> {
   for (let from = 0; ; ) {
-    const room = watcher.roomed();
-    if (room !== undefined) await room;
-    if (!how.isWanted()) return false;
+    const room = watcher.keepRoom(how.bytesMax);
+    const release = typeof room === "function" ? room : await room;
+    if (!how.isWanted()) {
+      release();
+      return false;
+    }
     const part: MemberEntry[] = [];
     for (let bytes = 0; from < list.length && (part.length === 0 || bytes < how.bytesMax); from++) {
       const member = list[from] as PresenceMember;
@@ -59,6 +60,7 @@ export async function sendSnapshot(
     const more = from < list.length;
     const frame: MembersFrame = { t: "members", ch: how.channel, list: part, more };
     watcher.answer(watcher.codec.encode(frame));
+    release();
     if (!more) return true;
   }
 }

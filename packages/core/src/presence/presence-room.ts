@@ -84,13 +84,12 @@ export class PresenceRoom {
 
   async #begin(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
     // One set of members at a time is read for a connection, however many channels it watches.
-    const room = watcher.roomed();
-    if (room !== undefined) await room;
-    if (!isWanted()) return false;
     const { lagBytes, chunkBytes } = this.#ports.settings().flow;
-    const release = watcher.reserve(lagBytes);
+    const room = watcher.keepRoom(lagBytes);
+    const release = typeof room === "function" ? room : await room;
     let members: Map<string, PresenceMember>;
     try {
+      if (!isWanted()) return false;
       members = await this.#load();
       // The last watcher may have gone meanwhile, and the members with it.
       while (this.#members !== members) members = await this.#load();

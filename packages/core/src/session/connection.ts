@@ -218,13 +218,6 @@ export class Connection implements Receiver {
     whenRoom(this, this.#flusher.room, then);
   }
 
-  /** Settles when another answer may be made, or the connection has ended. */
-  roomed(): Promise<void> | undefined {
-    return this.roomWaiters === undefined && this.hasRoom()
-      ? undefined
-      : new Promise((resolve) => this.whenRoom(resolve));
-  }
-
   /** Keeps room for an answer that is being made; the result gives it back, once. */
   reserve(bytes: number): () => void {
     this.reserved += bytes;
@@ -234,6 +227,16 @@ export class Connection implements Receiver {
       isKept = false;
       this.onRoom?.();
     };
+  }
+
+  /**
+   * Waits for room, or the connection's end, and keeps it in the same step: of many who wait each
+   * next one sees what is kept for those before it.
+   */
+  keepRoom(bytes: number): (() => void) | Promise<() => void> {
+    return this.roomWaiters === undefined && this.hasRoom()
+      ? this.reserve(bytes)
+      : new Promise((resolve) => this.whenRoom(() => resolve(this.reserve(bytes))));
   }
 
   checkPressure(): void {

@@ -1,7 +1,15 @@
 import { expect, test } from "bun:test";
 import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/testkit";
 
-const contract = { channels: {}, rpc: { echo: { allow: "anyone", handler: () => 1 } } } as const;
+const called: string[] = [];
+const contract = {
+  channels: {},
+  rpc: {
+    echo: { allow: "anyone", handler: () => 1 },
+    mine: { allow: ({ user }: { user?: string }) => user === "u", handler: () => called.push("m") },
+    known: { allow: "authenticated", handler: () => called.push("k") },
+  },
+} as const;
 const tokens = { one: { user: "u" }, two: { user: "u" }, other: { user: "v" } };
 const RESUME_TTL_MS = 1000;
 const harness = (limits: Partial<typeof TEST_SETTINGS.limits> = {}) =>
@@ -66,4 +74,20 @@ test("a refresh with a token of another user changes nothing", async () => {
   ]);
   expect(client.connection.identity.user).toBe("u");
   expect((await pong(client)).resume).toBeUndefined();
+});
+
+test("a call that its rule does not allow is refused, and its handler is never asked", async () => {
+  const { connect } = await harness();
+  const clients = [{ token: "one" }, { token: "other" }, {}].map((frame) => connect(frame));
+  const [one, other, nobody] = await Promise.all(clients);
+  const answers = async (client: HandClient | undefined) => {
+    await client?.send({ t: "rpc", id: 2, m: "mine" }, { t: "rpc", id: 3, m: "known" });
+    const frames = (await client?.take()) ?? [];
+    return frames.map((frame) => (frame.t === "err" ? frame.name : frame.t));
+  };
+  expect(await answers(one)).toEqual(["ok", "ok"]);
+  expect(called.splice(0).sort()).toEqual(["k", "m"]);
+  expect(await answers(other)).toEqual(["permission_denied", "ok"]);
+  expect(await answers(nobody)).toEqual(["permission_denied", "permission_denied"]);
+  expect(called).toEqual(["k"]);
 });
