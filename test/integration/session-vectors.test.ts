@@ -32,7 +32,10 @@ async function replay(
         await startNode({
           broker,
           contract: VECTOR_CONTRACT,
-          env: { HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20" },
+          env: {
+            HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20",
+            HOLDFAST_TIMEOUTS_CLOCK_SKEW_MS: "0",
+          },
         }),
       );
     await replaySession(session, { codec, nodes, patienceMs, quietMs: QUIET_MS });

@@ -23,6 +23,10 @@ const TTL_MS = 5 * 60_000;
 export const VECTOR_CONTRACT: ContractDefinition = {
   channels: {
     "room:{id}": { presence: true, history: { size: 100, ttlMs: TTL_MS }, permissions: OPEN },
+    "heard:{id}": {
+      history: { size: 100, ttlMs: TTL_MS },
+      permissions: { ...OPEN, history: "nobody" },
+    },
     "tiny:{id}": { history: { size: 2, ttlMs: TTL_MS }, permissions: OPEN },
     "cursor:{id}": { class: "volatile", permissions: OPEN },
     "dev:{id}": { class: "latest", history: { size: 100, ttlMs: TTL_MS }, permissions: OPEN },

@@ -21,6 +21,7 @@ async function replay(session: SessionVector, codec: "json" | "msgpack"): Promis
   const env = {
     HOLDFAST_BROKER_URL: `${server.url}?prefix=${freshPrefix()}`,
     HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20",
+    HOLDFAST_TIMEOUTS_CLOCK_SKEW_MS: "0",
   };
   const nodes: TestNode[] = [];
   try {

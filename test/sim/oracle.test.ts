@@ -51,6 +51,24 @@ const now = (every: number) => {
 };
 
 describe("the oracle notices", () => {
+  test("a session that is taken for entitled since ever", () => {
+    const wrapAuthenticator: RunOptions["wrapAuthenticator"] = (authenticator) => ({
+      ...authenticator,
+      issueResume: (session, identity, nowMs, entitled) =>
+        authenticator.issueResume(session, identity, nowMs, { ...entitled, sinceMs: 0 }),
+    });
+    expect(rulesOf(firstGuilty({ wrapAuthenticator }))).toContain("H5");
+  });
+
+  test("a session whose entitlement a move forgets", () => {
+    const wrapAuthenticator: RunOptions["wrapAuthenticator"] = (authenticator) => ({
+      ...authenticator,
+      issueResume: (session, identity, nowMs, entitled) =>
+        authenticator.issueResume(session, identity, nowMs, { ...entitled, policy: "another" }),
+    });
+    expect(rulesOf(firstGuilty({ wrapAuthenticator }))).toContain("H1");
+  });
+
   test("a network that swallows a message with a publication", () => {
     const lost = now(40);
     const wrapMessage: RunOptions["wrapMessage"] = (_client, message) =>

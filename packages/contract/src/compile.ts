@@ -56,6 +56,7 @@ class CompiledContract implements Contract {
   readonly hooks: Hooks;
   readonly patterns: readonly string[];
   readonly wantsDurable: boolean;
+  readonly subscribePolicy: string;
   readonly #byHead: ReadonlyMap<string, readonly CompiledPattern[]>;
   readonly #headless: readonly CompiledPattern[];
   readonly #rpcs: ReadonlyMap<string, RpcRules>;
@@ -67,6 +68,7 @@ class CompiledContract implements Contract {
     this.hooks = definition.hooks ?? {};
     this.patterns = compiled.map(({ pattern }) => pattern.text);
     this.wantsDurable = compiled.some(({ stream }) => stream.cls === "durable");
+    this.subscribePolicy = policyOf(compiled, this.hooks);
     this.#byHead = groupByHead(compiled);
     this.#headless = compiled.filter(({ pattern }) => head(pattern) === undefined);
     const rpcOptions = {
@@ -104,6 +106,21 @@ class CompiledContract implements Contract {
   rpc(name: string): RpcRules | undefined {
     return this.#rpcs.get(name);
   }
+}
+
+/**
+ * A hash (FNV-1a, 32 bits) of every pattern with its rule, in the order of declaration. What the
+ * application decides is only named: nobody can compare functions.
+ */
+function policyOf(compiled: readonly CompiledPattern[], hooks: Hooks): string {
+  const rules = compiled.map(({ pattern, rules: { subscribe } }) => [
+    pattern.text,
+    typeof subscribe === "string" ? subscribe : "function",
+  ]);
+  let hash = 0x811c9dc5;
+  for (const unit of JSON.stringify([rules, hooks.onSubscribe !== undefined]))
+    hash = Math.imul(hash ^ unit.charCodeAt(0), 0x01000193) >>> 0;
+  return hash.toString(36);
 }
 
 /** The plain text before the first colon; undefined when a parameter stands there. */

@@ -15,6 +15,11 @@ export interface Contract {
   readonly patterns: readonly string[];
   /** True when some channel is `durable`, which the broker must then be. */
   readonly wantsDurable: boolean;
+  /**
+   * Names what decides who may subscribe to which channel. Two contracts with the same text decide
+   * alike for the same claims, except where the application decides.
+   */
+  readonly subscribePolicy: string;
 }
 
 /** What the contract says of one channel, with the parameters that its name gave the pattern. */
@@ -34,6 +39,8 @@ export interface ChannelRules {
     session: SessionView,
     identity: Identity,
   ): boolean | Promise<boolean>;
+  /** True if the session's claims alone decide: nothing asks the application. */
+  byClaims(action: ChannelAction): boolean;
   /**
    * Checks data against the schema. Absent if there is none: data then passes unread. The
    * result's payload replaces the given one when the schema changed the value.

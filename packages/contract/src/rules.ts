@@ -56,6 +56,10 @@ export class ResolvedChannel implements ChannelRules {
     return this.#compiled.slowConsumer;
   }
 
+  byClaims(action: ChannelAction): boolean {
+    return typeof this.#compiled.rules[action] === "string";
+  }
+
   allows(
     action: ChannelAction,
     session: SessionView,

@@ -340,7 +340,7 @@ export interface Authenticator {
   /** Anonymous identity, or undefined if a token is needed. */
   anonymous(): Identity | undefined;
   /** Signs a session into a resume token; synchronous and cheap. */
-  issueResume(session: string, identity: Identity, nowMs: number): string;
+  issueResume(session: string, identity: Identity, nowMs: number, entitled: Entitlement): string;
   /**
    * Synchronous and cheap: no network, no broker. Undefined for anything but a token of ours within
    * its own lifetime.
@@ -348,11 +348,21 @@ export interface Authenticator {
   openResume(token: string, nowMs: number): OpenedResume | undefined;
 }
 
+/** Since when a session may subscribe to what it may subscribe to now. */
+export interface Entitlement {
+  /** Wall time of the node that granted it, in ms. */
+  readonly sinceMs: number;
+  /** `Contract.subscribePolicy` of the contract that granted it. */
+  readonly policy: string;
+}
+
 /** What a resume token says. */
 export interface OpenedResume {
   readonly session: string;
   readonly identity: Identity;
   readonly issuedAtMs: number;
+  /** Absent in tokens of nodes that did not know it. */
+  readonly entitled?: Entitlement;
   /**
    * The identity has expired and MUST NOT be used. The session may continue if the client proves
    * again that it is the same user.

@@ -59,6 +59,8 @@ export interface NodeSettings {
     /** Presence changes are gathered for this long. */
     readonly presenceCoalesceMs: number;
     readonly resumeTtlMs: number;
+    /** How far apart the clocks of nodes and broker may be. */
+    readonly clockSkewMs: number;
   };
   readonly flow: {
     /** Above this many unsent bytes a connection's subscriptions lag (their policy decides how). */

@@ -11,6 +11,7 @@ import {
   type NodeEngine,
   type NodeSettings,
   type Observer,
+  type OpenedResume,
 } from "@holdfast/core";
 import { createNativeDoor, type NativeClient } from "@holdfast/door-native";
 import { type ClientFrame, jsonClientCodec, type ServerFrame } from "@holdfast/protocol";
@@ -235,11 +236,11 @@ function tableAuthenticator({ tokens = {}, anonymous = true }: HarnessOptions): 
         : { ok: true, identity };
     },
     anonymous: () => (anonymous ? {} : undefined),
-    issueResume: (session, identity, issuedAtMs) =>
-      JSON.stringify({ session, identity, issuedAtMs }),
+    issueResume: (session, identity, issuedAtMs, entitled) =>
+      JSON.stringify({ session, identity, issuedAtMs, entitled }),
     openResume(token, nowMs) {
       if (!token.startsWith("{")) return undefined;
-      const opened: { session: string; identity: Identity; issuedAtMs: number } = JSON.parse(token);
+      const opened: OpenedResume = JSON.parse(token);
       return (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY) > nowMs
         ? opened
         : { ...opened, expired: true };
@@ -297,6 +298,7 @@ export const TEST_SETTINGS: NodeSettings = {
     presenceLeaseMs: 30_000,
     presenceCoalesceMs: 20,
     resumeTtlMs: 600_000,
+    clockSkewMs: 0,
   },
   flow: { lagBytes: 4096, queueBytesMax: 65_536, lagMsMax: 10_000, chunkBytes: 2048, groupFrom: 5 },
   ring: { publicationsMax: 16, bytesMax: 16_384 },

@@ -5,7 +5,7 @@ import type { Observer } from "../observer.ts";
 import { BrokerError, type Clock, type Random } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
-import type { Outgoing, OutgoingPage } from "./ring.ts";
+import { type Outgoing, type OutgoingPage, olderThan } from "./ring.ts";
 import type { SubscribedHub, Subscription } from "./subscription.ts";
 
 /** What catching up needs of the node. */
@@ -55,18 +55,28 @@ export function findStart(
   return hub.ring.covers(cursor) ? { cursor, recovered: false } : startInLast(hub, last);
 }
 
-/** For a session that may not read history: it gets nothing of what it missed, and is told so. */
+/** For a session that gets nothing of what it missed, and is told so. Gives no page. */
 export function startWithoutHistory(hub: SubscribedHub, pos: Position): Start | Promise<Start> {
-  if (pos.epoch !== hub.epoch)
-    return {
-      cursor: hub.passed,
-      recovered: false,
-      gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed),
-    };
-  if (pos.offset > hub.passed) return startAhead(hub, pos);
+  if (pos.epoch !== hub.epoch) return inNewEpochWithoutHistory(hub, pos);
+  if (pos.offset > hub.passed) return aheadWithoutHistory(hub, pos);
   return pos.offset === hub.passed
     ? { cursor: pos.offset, recovered: true }
     : withGap(hub, pos.offset + 1, hub.passed, "history");
+}
+
+function inNewEpochWithoutHistory(hub: SubscribedHub, pos: Position): Start {
+  return {
+    cursor: hub.passed,
+    recovered: false,
+    gap: hub.gapFrame(pos.offset + 1, null, "epoch", hub.passed),
+  };
+}
+
+/** The broker is asked for its head alone: no position leads to what it keeps (H5). */
+async function aheadWithoutHistory(hub: SubscribedHub, pos: Position): Promise<Start> {
+  const { head } = await readInEpoch(hub, pos.offset);
+  if (hub.epoch === pos.epoch && head >= pos.offset) return { cursor: pos.offset, recovered: true };
+  return inNewEpochWithoutHistory(hub, pos);
 }
 
 function withGap(
@@ -184,7 +194,7 @@ export function pump(subscription: Subscription, ports: CatchUpNeeds): void {
     } else if (hub.ring.covers(subscription.cursor)) {
       const { chunkBytes } = ports.settings().flow;
       const entries = hub.ring.after(subscription.cursor, chunkBytes);
-      sendEntries(subscription, entries);
+      sendEntries(subscription, allowed(subscription, entries, ports));
       // Other connections are served between two chunks.
       if (subscription.cursor < hub.passed) return pumpLater(subscription, ports);
     } else return readOn(subscription, ports);
@@ -250,9 +260,13 @@ export function feed(subscription: Subscription, page: OutgoingPage, ports: Catc
   const { hub, connection } = subscription;
   if (connection.lagging) return;
   const latest = hub.rules.stream.cls === "latest";
-  const usable = page.entries.filter(
+  const known = page.entries.filter(
     ({ publication: { offset } }) => offset > subscription.cursor && offset <= hub.passed,
   );
+  const usable = allowed(subscription, known, ports);
+  for (const { size } of known.slice(0, known.length - usable.length)) connection.charge(size);
+  // What follows is read on from the new position.
+  if (known.length > 0 && usable.length === 0) return;
   if (!latest) {
     // The first that is there, or the newest that is not: everything before is gone.
     const next = usable[0]?.publication.offset ?? Math.min(page.head, hub.passed) + 1;
@@ -268,6 +282,26 @@ export function feed(subscription: Subscription, page: OutgoingPage, ports: Catc
   // Keys that expired, or were replaced further on, leave offsets that nobody will see again.
   if (latest && page.complete)
     subscription.cursor = Math.max(subscription.cursor, Math.min(page.head, hub.passed));
+}
+
+/** Without what is too old for the session, which is declared. */
+function allowed(
+  subscription: Subscription,
+  entries: readonly Outgoing[],
+  ports: CatchUpNeeds,
+): readonly Outgoing[] {
+  const { hub, recovery } = subscription;
+  if (recovery?.bounds === undefined) return entries;
+  const { afterMs, position } = recovery.bounds;
+  const older = olderThan(
+    position.epoch === hub.epoch
+      ? entries.filter(({ publication: { offset } }) => offset <= position.offset)
+      : entries,
+    afterMs,
+  );
+  const last = entries[older - 1];
+  if (last !== undefined) declare(subscription, last.publication.offset, "history", ports);
+  return entries.slice(older);
 }
 
 /** Parts of about `bytesMax`, each of at least one entry. */

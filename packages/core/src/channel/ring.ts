@@ -32,6 +32,11 @@ export const outgoing = (publication: Publication): Outgoing => ({
   size: payloadBytes(publication.payload) + FRAME_BYTES,
 });
 
+/** How many entries there are up to the last one that was not published after `afterMs`. */
+export function olderThan(entries: readonly Outgoing[], afterMs: number): number {
+  return entries.findLastIndex(({ publication: { timeMs } }) => timeMs <= afterMs) + 1;
+}
+
 /** What a frame adds to the data, roughly. */
 const FRAME_BYTES = 96;
 
@@ -52,6 +57,11 @@ export class Ring {
 
   get size(): number {
     return this.#entries.length - this.#start;
+  }
+
+  /** The last entry; undefined if there is none. */
+  get newest(): Outgoing | undefined {
+    return this.size === 0 ? undefined : this.#entries.at(-1);
   }
 
   push(entry: Outgoing, countMax: number, bytesMax: number): void {

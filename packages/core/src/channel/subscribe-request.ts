@@ -3,25 +3,21 @@
 import type { ChannelRules, Contract, Identity } from "@holdfast/contract";
 import { gapSize, type Publication } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
+import type { Clock } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
 import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
 import { Refused } from "../session/refusal.ts";
 import { SmallMap } from "../session/small-map.ts";
-import {
-  type CatchUpNeeds,
-  feed,
-  findStart,
-  pump,
-  type Start,
-  startWithoutHistory,
-} from "./catch-up.ts";
+import { type CatchUpNeeds, feed, findStart, pump } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
+import { type BoundedStart, startInMissed } from "./missed.ts";
 import { Subscription } from "./subscription.ts";
 
 /** What beginning a subscription needs of the node. */
 export interface SubscribeNeeds extends PermitNeeds {
+  readonly clock: Pick<Clock, "after" | "wallMs">;
   readonly contract: Pick<Contract, "hooks">;
   readonly observer: Pick<Observer, "bug" | "gap">;
   readonly sessions: PermitNeeds["sessions"] & { subscriptions: number };
@@ -78,16 +74,20 @@ function whenPermitted(parts: SubscribeNeeds, call: SubscribeCall): Promise<void
 }
 
 /**
- * Going on from a position reads history. Without the permission for it what was missed is
- * declared.
+ * Going on from a position reads history where one is kept of every publication. The state of a
+ * `latest` channel belongs to subscribing, and a volatile one has nothing to read.
  */
 function mayReturn(
   parts: SubscribeNeeds,
   { connection, frame, rules }: SubscribeCall,
   goOn: (mayRead: boolean) => Promise<void>,
 ): Promise<void> {
+  const { cls } = rules.stream;
   const mayRead =
-    frame.pos === undefined || rules.allows("history", connection.view, connection.identity);
+    frame.pos === undefined ||
+    cls === "latest" ||
+    cls === "volatile" ||
+    rules.allows("history", connection.view, connection.identity);
   return typeof mayRead === "boolean" ? goOn(mayRead) : inTime(parts, "rule", mayRead).then(goOn);
 }
 
@@ -113,19 +113,44 @@ async function askHook(
     await hub.opened;
     if (!startsAtHead(hub, call.frame)) release = await roomToRead(parts, connection);
     const { pos } = call.frame;
+    const afterMs =
+      mayRead || pos === undefined ? undefined : entitledAfterMs(parts, connection, rules);
     const found =
-      mayRead || pos === undefined ? findStart(hub, call.frame) : startWithoutHistory(hub, pos);
+      pos === undefined || afterMs === undefined
+        ? findStart(hub, call.frame)
+        : startInMissed(hub, pos, { afterMs, nowMs: parts.clock.wallMs() });
     const start = found instanceof Promise ? await found : found;
     release?.();
     if (connection.phase === "ended") return;
     // The claims changed while the broker was asked (H5): everything is asked again.
     if (connection.identity !== identity) return await whenPermitted(parts, call);
-    begin(parts, call, { hub, start });
+    begin(parts, call, { hub, start, afterMs });
     begun = true;
   } finally {
     release?.();
     if (!begun) parts.hubs.release(hub);
   }
+}
+
+/**
+ * The time, by the broker's clock, after which the session was surely allowed to subscribe.
+ * Infinity if the application has a say: when it began to agree is not known.
+ */
+function entitledAfterMs(
+  { contract, settings }: SubscribeNeeds,
+  connection: Connection,
+  rules: ChannelRules,
+): number {
+  return rules.byClaims("subscribe") && contract.hooks.onSubscribe === undefined
+    ? connection.entitledSinceMs + settings().timeouts.clockSkewMs
+    : Number.POSITIVE_INFINITY;
+}
+
+interface Beginning {
+  readonly hub: ChannelHub;
+  readonly start: BoundedStart;
+  /** Only what was published after it is given; undefined: everything is. */
+  readonly afterMs: number | undefined;
 }
 
 /** Nothing is read for a client that missed nothing, or asks for nothing from before. */
@@ -147,11 +172,19 @@ async function roomToRead(parts: SubscribeNeeds, connection: Connection): Promis
 function begin(
   parts: SubscribeNeeds,
   { connection, frame, rules, taken }: SubscribeCall,
-  { hub, start }: { hub: ChannelHub; start: Start },
+  { hub, start, afterMs }: Beginning,
 ): void {
   const subscription = new Subscription(connection, hub);
   subscription.cursor = start.cursor;
-  if (frame.pos !== undefined) subscription.recovery = { count: 0, gap: start.gap !== undefined };
+  if (frame.pos !== undefined)
+    subscription.recovery = {
+      count: 0,
+      gap: start.gap !== undefined,
+      ...(afterMs === undefined
+        ? {}
+        : { bounds: { afterMs, position: { epoch: hub.epoch, offset: hub.passed } } }),
+    };
+  if (start.withheldBytes !== undefined) connection.charge(start.withheldBytes);
   connection.subscriptions ??= new SmallMap();
   connection.subscriptions.set(frame.ch, subscription);
   taken();
@@ -175,7 +208,7 @@ function begin(
 }
 
 /** A client whose last offset has reached this has seen everything. */
-function headOf(hub: ChannelHub, start: Start): number {
+function headOf(hub: ChannelHub, start: BoundedStart): number {
   if (hub.rules.stream.cls !== "latest" || start.page === undefined)
     return Math.max(hub.passed, start.cursor);
   // The newest key may have expired: only what is there can be reached.

@@ -1,7 +1,14 @@
 // Owns: one connection's subscription to one channel: how far it got, and whether it is live.
 
 import type { ChannelRules } from "@holdfast/contract";
-import type { Encoded, GapFrame, GapReason, PubFrame, ServerFrame } from "@holdfast/protocol";
+import type {
+  Encoded,
+  GapFrame,
+  GapReason,
+  Position,
+  PubFrame,
+  ServerFrame,
+} from "@holdfast/protocol";
 import type { DoorCodec } from "../door.ts";
 import type { Link } from "../ports.ts";
 import type { Outgoing, OutgoingPage, Ring } from "./ring.ts";
@@ -22,6 +29,8 @@ export interface Receiver {
   enqueue(encoded: Encoded): void;
   /** Adds a frame that the client caused by asking for what it missed. */
   answer(encoded: Encoded): void;
+  /** Counts bytes that were read for it and that it does not get. */
+  charge(bytes: number): void;
   /** Runs `then` when another answer may be made, or the connection has ended. */
   whenRoom(then: () => void): void;
   /** Keeps room for an answer in the making; the result gives it back. */
@@ -53,6 +62,19 @@ export interface SubscribedHub {
   gapFrame(from: number, to: number | null, reason: GapReason, offset: number): GapFrame;
 }
 
+/** A recovery that the client asked for. */
+export interface Recovery {
+  /** Publications so far. */
+  count: number;
+  /** A gap was declared. */
+  gap: boolean;
+  /**
+   * What was not published after `afterMs` and is not behind `position` is not given. Behind it is
+   * what was published since the subscription was allowed. Absent: everything is given.
+   */
+  readonly bounds?: { readonly afterMs: number; readonly position: Position };
+}
+
 /**
  * - `live`: gets every publication as the hub passes it on; its position is the hub's.
  * - `catching`: reads history from `cursor` to the hub's position.
@@ -74,11 +96,8 @@ export class Subscription {
   part = -1;
   /** A read of history is under way. */
   reading = false;
-  /**
-   * While a recovery that the client asked for runs: publications so far and whether a gap was
-   * declared; afterwards undefined.
-   */
-  recovery: { count: number; gap: boolean } | undefined = undefined;
+  /** While a recovery that the client asked for runs; afterwards undefined. */
+  recovery: Recovery | undefined = undefined;
 
   constructor(connection: Receiver, hub: SubscribedHub) {
     this.connection = connection;

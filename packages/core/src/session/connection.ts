@@ -54,6 +54,8 @@ export class Connection implements Receiver {
   migrates = false;
   connectedAtMs = 0;
   resumeIssuedMs = 0;
+  /** Wall time since when the session has been allowed what it is allowed now. */
+  entitledSinceMs = Number.POSITIVE_INFINITY;
   /** The window that the client was told last. */
   windowToldMs = 0;
   /** The code it ended with; undefined while open and when the client left on its own. */

@@ -15,7 +15,7 @@ export interface HandshakeNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly authenticator: Authenticator;
-  readonly contract: Pick<Contract, "hooks">;
+  readonly contract: Pick<Contract, "hooks" | "subscribePolicy">;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
@@ -44,7 +44,13 @@ interface Verdict {
 
 /** `verified`: by a token, just now; otherwise a session comes from its resume token. */
 type Found =
-  | { readonly identity: Identity; readonly session?: string; readonly verified?: true }
+  | {
+      readonly identity: Identity;
+      readonly session?: string;
+      readonly verified?: true;
+      /** Of a session that goes on with the claims that it had. */
+      readonly entitledSinceMs?: number | undefined;
+    }
   | Verdict;
 
 const BUSY_RETRY_MS = 1000;
@@ -114,6 +120,7 @@ export class Handshake {
     if ((connection.phase as string) === "ended") return;
     if ("code" in found) return this.#refuse(connection, found);
     connection.identity = found.identity;
+    connection.entitledSinceMs = found.entitledSinceMs ?? this.#parts.clock.wallMs();
     connection.client = frame.client;
     connection.session = found.session ?? this.#parts.random.id();
     const refused = await this.#askApplication(
@@ -151,7 +158,12 @@ export class Handshake {
     // Each refused client has a slot of its own: no window on top of it.
     if (retryMs > 0)
       return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
-    if (resumed !== undefined) return { identity: resumed.identity, session: resumed.session };
+    if (resumed !== undefined)
+      return {
+        identity: resumed.identity,
+        session: resumed.session,
+        entitledSinceMs: this.#entitledSinceMs(resumed),
+      };
     if (frame.token === undefined) {
       const identity = authenticator.anonymous();
       if (identity !== undefined) return { identity };
@@ -204,6 +216,11 @@ export class Handshake {
     return opened;
   }
 
+  /** Undefined if the token does not know it, or another contract granted it. */
+  #entitledSinceMs({ entitled }: OpenedResume): number | undefined {
+    return entitled?.policy === this.#parts.contract.subscribePolicy ? entitled.sinceMs : undefined;
+  }
+
   async #askApplication(connection: Connection, resumed: boolean): Promise<Verdict | undefined> {
     const { onConnect } = this.#parts.contract.hooks;
     if (resumed || onConnect === undefined) return undefined;
@@ -235,7 +252,7 @@ export class Handshake {
   }
 
   #establish(connection: Connection, frame: ConnectFrame, resumed: boolean): void {
-    const { authenticator, clock, observer, sessions, settings } = this.#parts;
+    const { authenticator, clock, contract, observer, sessions, settings } = this.#parts;
     const { session, identity } = connection;
     const before = sessions.get(session);
     if (before !== undefined && frame.moving === true) {
@@ -262,7 +279,10 @@ export class Handshake {
       ...(identity.user === undefined ? {} : { user: identity.user }),
       node: nodeId,
       resumed,
-      resume: authenticator.issueResume(session, identity, wallMs),
+      resume: authenticator.issueResume(session, identity, wallMs, {
+        sinceMs: connection.entitledSinceMs,
+        policy: contract.subscribePolicy,
+      }),
       pingMs: timeouts.pingMs,
       windowMs: connection.windowToldMs,
       ...(identity.expiresAtMs === undefined

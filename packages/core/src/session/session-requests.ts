@@ -1,6 +1,7 @@
 // Owns: the requests that keep a session alive: ping, which also renews the resume token, and
 // refresh, which renews the identity.
 
+import type { Contract, Identity } from "@holdfast/contract";
 import type { Observer } from "../observer.ts";
 import type { Authenticator, Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -11,6 +12,7 @@ import type { FrameOf } from "./frames.ts";
 export interface PingNeeds {
   readonly clock: Clock;
   readonly authenticator: Pick<Authenticator, "issueResume">;
+  readonly contract: Pick<Contract, "subscribePolicy">;
   settings(): NodeSettings;
 }
 
@@ -31,12 +33,14 @@ export function answerPing(
   connection: Connection,
   { id, windowMs }: { readonly id: number; readonly windowMs: number },
 ): void {
-  const { clock, authenticator, settings } = parts;
+  const { clock, authenticator, contract, settings } = parts;
   const time = clock.wallMs();
   const stale = Math.abs(time - connection.resumeIssuedMs) * 2 > settings().timeouts.resumeTtlMs;
   if (stale) connection.resumeIssuedMs = time;
+  const { session, identity, entitledSinceMs: sinceMs } = connection;
+  const entitled = { sinceMs, policy: contract.subscribePolicy };
   const resume = stale
-    ? { resume: authenticator.issueResume(connection.session, connection.identity, time) }
+    ? { resume: authenticator.issueResume(session, identity, time, entitled) }
     : {};
   connection.windowToldMs = windowMs;
   connection.send({ t: "pong", id, time, windowMs, ...resume });
@@ -75,6 +79,8 @@ export async function refresh(
       },
     );
   }
+  if (!isSameRight(connection.identity, verified.identity))
+    connection.entitledSinceMs = clock.wallMs();
   connection.identity = verified.identity;
   // The next pong brings a resume token with the new identity.
   connection.resumeIssuedMs = Number.NEGATIVE_INFINITY;
@@ -86,4 +92,12 @@ export async function refresh(
       : `{"expiresMs":${Math.max(0, Math.round(expiresAtMs - clock.wallMs()))}}`;
   connection.send({ t: "ok", id: frame.id, data: { kind: "json", text } });
   await sessions.recheckPermissions(connection);
+}
+
+/**
+ * Whether two identities of one user may do the same. `info` is not compared: only rules of the
+ * application look at it, and what those decide has no known beginning.
+ */
+function isSameRight(one: Identity, other: Identity): boolean {
+  return JSON.stringify(one.caps) === JSON.stringify(other.caps);
 }

@@ -68,6 +68,8 @@ export class Tap implements Receiver {
     void this.#begin(options.from, 0);
   }
 
+  charge(): void {}
+
   /** Bytes held, as they are counted. */
   get bufferedBytes(): number {
     return this.#batches.bytes;

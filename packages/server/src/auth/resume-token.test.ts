@@ -62,6 +62,38 @@ describe("resume tokens", () => {
     );
   });
 
+  test("H5: a token carries since when the session is entitled, and by which contract", () => {
+    const entitled = { sinceMs: NOW_MS - 5000, policy: "1xk9z" };
+    const token = tokens.issue("s1", { user: "ada" }, NOW_MS, entitled);
+    expect(tokens.open(token, NOW_MS)?.entitled).toEqual(entitled);
+    expect(tokens.open(tokens.issue("s1", {}, NOW_MS), NOW_MS)).not.toHaveProperty("entitled");
+    const never = { ...entitled, sinceMs: Number.POSITIVE_INFINITY };
+    const opened = tokens.open(tokens.issue("s1", {}, NOW_MS, never), NOW_MS);
+    expect(opened?.session).toBe("s1");
+    expect(opened).not.toHaveProperty("entitled");
+  });
+
+  test("a token of an older node opens, and does not say since when", () => {
+    const { createHmac } = require("node:crypto") as typeof import("node:crypto");
+    const key = createHmac("sha256", NEW).update("holdfast resume token 1").digest();
+    const sign = (wire: readonly unknown[]): string => {
+      const signed = `hf1.${Buffer.from(JSON.stringify(wire)).toString("base64url")}`;
+      return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
+    };
+    const old = ["s1", NOW_MS, NOW_MS + 60_000, "ada", null, null, null];
+    expect(tokens.open(sign(old), NOW_MS)).toEqual({
+      session: "s1",
+      identity: { user: "ada" },
+      issuedAtMs: NOW_MS,
+    });
+    expect(tokens.open(sign([...old, NOW_MS, "p", "newer"]), NOW_MS)?.entitled).toEqual({
+      sinceMs: NOW_MS,
+      policy: "p",
+    });
+    expect(tokens.open(sign([...old, "soon", "p"]), NOW_MS)).not.toHaveProperty("entitled");
+    expect(tokens.open(sign(old.slice(0, 6)), NOW_MS)).toBeUndefined();
+  });
+
   test("a changed bit anywhere refuses", () => {
     const token = tokens.issue(
       "s".repeat(26),

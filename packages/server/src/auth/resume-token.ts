@@ -2,7 +2,7 @@
 // its identity.
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Identity } from "@holdfast/contract";
-import type { OpenedResume } from "@holdfast/core";
+import type { Entitlement, OpenedResume } from "@holdfast/core";
 import { TOKEN_LENGTH_MAX } from "@holdfast/protocol";
 import { parseCapabilities } from "./claims.ts";
 import { AuthConfigError } from "./config-error.ts";
@@ -32,7 +32,7 @@ export interface ResumeTokenOptions {
 
 export interface ResumeTokens {
   /** Synchronous. Throws a RangeError only for an identity larger than CLAIM_LIMITS allows. */
-  issue(session: string, identity: Identity, nowMs: number): string;
+  issue(session: string, identity: Identity, nowMs: number, entitled?: Entitlement): string;
   /**
    * Synchronous. Undefined for anything but a valid token of ours within `ttlMs`; `expired` when
    * its identity is over by then.
@@ -41,16 +41,30 @@ export interface ResumeTokens {
 }
 
 /**
- * Wire form of the payload: [session, issued, expires, user, identity expiry, info, caps]; null
- * where absent. Times in ms.
+ * Wire form of the payload: [session, issued, expires, user, identity expiry, info, caps, entitled
+ * since, policy]; null where absent. Times in ms. Older nodes write 7 members; members behind these
+ * are for newer ones.
  */
-type Wire = readonly [string, number, number, string | null, number | null, unknown, unknown];
+type Wire = readonly [
+  string,
+  number,
+  number,
+  string | null,
+  number | null,
+  unknown,
+  unknown,
+  unknown?,
+  unknown?,
+];
+const WIRE_LENGTH_MIN = 7;
+/** Longest policy that a token carries. */
+const POLICY_LENGTH_MAX = 32;
 
 export function createResumeTokens(options: ResumeTokenOptions): ResumeTokens {
   const keys = deriveKeys(options);
   const [signingKey] = keys as [Buffer, ...Buffer[]];
   return {
-    issue(session, identity, nowMs) {
+    issue(session, identity, nowMs, entitled) {
       const expiresMs = nowMs + options.ttlMs;
       const wire: Wire = [
         session,
@@ -61,6 +75,8 @@ export function createResumeTokens(options: ResumeTokenOptions): ResumeTokens {
         // A claim `info: null` and no claim read the same to applications.
         identity.info ?? null,
         identity.caps ?? null,
+        entitled?.sinceMs ?? null,
+        entitled?.policy ?? null,
       ];
       const signed = PREFIX + Buffer.from(JSON.stringify(wire), "utf8").toString("base64url");
       const token = `${signed}.${mac(signingKey, signed)}`;
@@ -124,8 +140,8 @@ function mac(key: Buffer, signed: string): string {
 
 function readWire(payload: string, ttlMs: number, nowMs: number): OpenedResume | undefined {
   const wire = parse(payload);
-  if (!Array.isArray(wire) || wire.length !== 7) return undefined;
-  const [session, issuedMs, expiresMs, user, identityExpiresMs, info, caps] =
+  if (!Array.isArray(wire) || wire.length < WIRE_LENGTH_MIN) return undefined;
+  const [session, issuedMs, expiresMs, user, identityExpiresMs, info, caps, sinceMs, policy] =
     wire as unknown as Wire;
   if (typeof session !== "string" || session.length === 0) return undefined;
   if (!isTime(issuedMs) || !isTime(expiresMs) || !isTime(nowMs)) return undefined;
@@ -143,10 +159,22 @@ function readWire(payload: string, ttlMs: number, nowMs: number): OpenedResume |
     ...(capabilities === undefined ? {} : { caps: capabilities.capabilities }),
     ...(identityExpiresMs === null ? {} : { expiresAtMs: identityExpiresMs }),
   };
-  const opened = { session, identity, issuedAtMs: issuedMs };
+  const entitled = readEntitlement(sinceMs, policy);
+  const opened = {
+    session,
+    identity,
+    issuedAtMs: issuedMs,
+    ...(entitled === undefined ? {} : { entitled }),
+  };
   return identityExpiresMs !== null && identityExpiresMs <= nowMs
     ? { ...opened, expired: true }
     : opened;
+}
+
+function readEntitlement(sinceMs: unknown, policy: unknown): Entitlement | undefined {
+  return isTime(sinceMs) && typeof policy === "string" && policy.length <= POLICY_LENGTH_MAX
+    ? { sinceMs, policy }
+    : undefined;
 }
 
 function parse(payload: string): unknown {

@@ -72,6 +72,13 @@ export const ENGINE_OPTIONS = {
       description:
         "How long a resume token is good. All clients of a node can return within 5 minutes. Pongs bring newer tokens.",
     }),
+    clockSkewMs: duration({
+      default: MINUTE_MS,
+      min: 0,
+      max: 10 * MINUTE_MS,
+      description:
+        "How far apart the clocks of the nodes and the broker may be. A session without the permission for history recovers nothing that was published within this time after its claims began.",
+    }),
   },
   flow: {
     lagBytes: bytes({

@@ -1,6 +1,6 @@
 // Owns: tokens of a run: readable JSON instead of signatures, the same rules as the real ones.
-import type { Capability, Identity } from "@holdfast/contract";
-import type { Authenticator, Clock } from "@holdfast/core";
+import type { Capability } from "@holdfast/contract";
+import type { Authenticator, Clock, OpenedResume } from "@holdfast/core";
 
 /** What a simulated token says. Times are wall times in ms. */
 export interface TokenClaims {
@@ -35,14 +35,10 @@ export function createSimAuthenticator(
         });
       }),
     anonymous: () => undefined,
-    issueResume: (session, identity, nowMs) =>
-      JSON.stringify({ session, identity, issuedAtMs: nowMs }),
+    issueResume: (session, identity, nowMs, entitled) =>
+      JSON.stringify({ session, identity, issuedAtMs: nowMs, entitled }),
     openResume: (token, nowMs) => {
-      const opened = JSON.parse(token) as {
-        readonly session: string;
-        readonly identity: Identity;
-        readonly issuedAtMs: number;
-      };
+      const opened = JSON.parse(token) as OpenedResume;
       if (nowMs >= opened.issuedAtMs + options.resumeTtlMs) return undefined;
       return nowMs < (opened.identity.expiresAtMs ?? Number.POSITIVE_INFINITY)
         ? opened

@@ -73,6 +73,8 @@ export class Cluster {
   readonly #slots: Slot[];
   healed = false;
   readonly orders: OrderOracle;
+  /** A node's clock was wrong at some time. */
+  clocksWrong = false;
   /** Until then nodes may go by the clock that they had. */
   #rightMs = 0;
   drains = 0;
@@ -231,6 +233,7 @@ export class Cluster {
   jumpClock(index: number, byMs: number): void {
     const slot = this.#slot(index);
     slot.jumpedMs += byMs;
+    this.clocksWrong = true;
     slot.node?.process.jumpWall(byMs);
   }
 

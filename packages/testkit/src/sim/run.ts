@@ -1,12 +1,14 @@
 // Owns: one run: a whole bad day of a cluster from one seed, judged after each step; then
 // everything heals and must go on.
+
+import { EntitlementProbe, LIES } from "./entitlement-probe.ts";
 import { FAULTS_TO_MS, type FaultPlan } from "./faults.ts";
 import { judgeDeploy, judgeStep, leftOver, missing } from "./judge.ts";
 import { judgeStreams } from "./publish-oracle.ts";
 import type { SimClient } from "./sim-client.ts";
 import { heal, strike } from "./strike.ts";
 import type { Violation } from "./verdict.ts";
-import { SIM_CHANNELS, type Workload } from "./workload.ts";
+import { HEARD_CHANNEL, SIM_CHANNELS, type Workload } from "./workload.ts";
 import { createWorld, type RunOptions, type World } from "./world.ts";
 
 /** What a simulated run did and which rules it broke. The same seed gives the same result. */
@@ -40,6 +42,8 @@ const EMPTY_WITHIN_MS = 30_000;
 const LOOK_MS = 250;
 const EVENTS_MAX = 2_000_000;
 const RETRY_MS = 100;
+/** What a probe of what was missed takes. */
+const PROBE_MS = 1000;
 
 /** Plays the seed. Never throws for what the engines do: a violation says it. */
 export function runSeed(seed: number, options: RunOptions): RunResult {
@@ -110,6 +114,10 @@ class Run {
     if (!this.#until(HEAL_MS + QUIET_AFTER_MS / 2)) return;
     // A publication that was lost on its way to a node is missed when the next one comes: let there
     // be one in each channel.
+    const heard = LIES.map((lie) => new EntitlementProbe(this.#world, lie));
+    for (const probe of heard) probe.begin();
+    if (!this.#until(HEAL_MS + QUIET_AFTER_MS / 2 + PROBE_MS)) return;
+    this.#publishLast(HEARD_CHANNEL, undefined);
     for (const { name, cls } of SIM_CHANNELS)
       this.#publishLast(name, cls === "latest" ? "last" : undefined);
     if (!this.#until(HEAL_MS + QUIET_AFTER_MS)) return;
@@ -117,6 +125,9 @@ class Run {
     const lacking = (): string | undefined =>
       this.#lastOpen > 0 ? "a last publication is not published" : missing(this.#world);
     if (!this.#within(PROGRESS_WITHIN_MS, lacking, "progress")) return;
+    for (const probe of heard) probe.resume();
+    if (!this.#until(this.#world.loop.nowMs + PROBE_MS)) return;
+    for (const probe of heard) probe.judge();
     judgeDeploy(this.#world);
     this.#world.cluster.orders.judge(this.#world.cluster.nodes());
     judgeStreams(truth, verdict);

@@ -40,6 +40,7 @@ export function drawSettings(random: SeededRandom): DrawnSettings {
       presenceLeaseMs: 9000,
       presenceCoalesceMs: random.pick([0, 50, 300]),
       resumeTtlMs: random.pick([8000, 60_000]),
+      clockSkewMs: 0,
     },
     flow: {
       lagBytes: 4096,

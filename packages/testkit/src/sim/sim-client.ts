@@ -15,7 +15,7 @@ import { PublishOracle } from "./publish-oracle.ts";
 import { StreamOracle } from "./stream-oracle.ts";
 import type { Trace } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";
-import { type ClientPlan, LONG_TOKEN_MS, SIM_CHANNELS } from "./workload.ts";
+import { type ClientPlan, HEARD_CHANNEL, LONG_TOKEN_MS, SIM_CHANNELS } from "./workload.ts";
 
 export interface SimClientOptions {
   readonly plan: ClientPlan;
@@ -26,6 +26,8 @@ export interface SimClientOptions {
   readonly truth: BrokerTruth;
   readonly verdict: Verdict;
   readonly trace: Trace;
+  /** Whether the wall clock of a node was wrong at any time. */
+  readonly clocksWrong: () => boolean;
   /** Every frame that comes in, for traces. */
   readonly frames: boolean;
 }
@@ -58,6 +60,10 @@ export class SimClient {
   #count = 0;
   #callsOpen = 0;
   #tokenRefused = false;
+  /** It got a token since it was connected last: the next session, or its claims, may be new. */
+  #hasNewToken = false;
+  /** When what it is allowed may have begun. */
+  #entitledMs = 0;
   readonly #options: SimClientOptions;
   readonly #engine: ClientEngine;
   readonly #presence: Presence;
@@ -176,7 +182,10 @@ export class SimClient {
     const { truth, verdict, trace } = this.#options;
     const cls = SIM_CHANNELS.find(({ name }) => name === channel)?.cls ?? "ordered";
     const who = this.plan.name;
-    const oracle = new StreamOracle({ who, channel, cls, truth, verdict });
+    const entitledMs = (): number =>
+      this.#options.clocksWrong() ? Number.POSITIVE_INFINITY : this.#entitledMs;
+    const heard = channel === HEARD_CHANNEL ? { entitledMs } : {};
+    const oracle = new StreamOracle({ who, channel, cls, truth, verdict, ...heard });
     this.streams.set(channel, oracle);
     const forbidden = channel.startsWith("secret:") && !this.plan.trusted;
     this.#engine.subscriptions.subscribe(
@@ -218,7 +227,7 @@ export class SimClient {
             verdict.broken("progress", `${who} lost ${channel}: ${error.code} ${error.message}`);
         },
       },
-      this.plan.last === undefined ? {} : { last: this.plan.last },
+      this.plan.last === undefined || channel === HEARD_CHANNEL ? {} : { last: this.plan.last },
     );
   }
 
@@ -346,7 +355,12 @@ export class SimClient {
     trace.add(this.plan.name, state, reason);
     this.statesSeen.push(state);
     const session = this.#engine.session;
+    const isNew = session !== undefined && !this.sessions.has(session);
     if (session !== undefined) this.sessions.add(session);
+    if (state === "connected" && (isNew || this.#hasNewToken)) {
+      this.#entitledMs = this.#options.loop.nowMs;
+      this.#hasNewToken = false;
+    }
     if (state === "failed" && this.#tokenRefused) this.#gone();
     else if (state === "failed")
       verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
@@ -371,6 +385,7 @@ export class SimClient {
         }
         const expiresAtMs = loop.wallMs() + this.plan.tokenMs;
         this.tokenEndsWallMs = expiresAtMs;
+        this.#hasNewToken = true;
         resolve(
           makeToken({
             sub: this.plan.name,

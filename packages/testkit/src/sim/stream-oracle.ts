@@ -27,7 +27,15 @@ export interface StreamOracleOptions {
   readonly cls: DeliveryClass;
   readonly truth: BrokerTruth;
   readonly verdict: Verdict;
+  /**
+   * The session may not read history: what was taken until this time it may be refused. In ms of
+   * simulated time. Absent: it may read.
+   */
+  readonly entitledMs?: () => number;
 }
+
+/** Between the broker's stamp and the record of it. */
+const STAMP_SLACK_MS = 2500;
 
 /**
  * Follows one subscription through all its connections. Told in the order in which the application
@@ -133,7 +141,8 @@ export class StreamOracle {
       cls !== "volatile" &&
       cls !== "latest" &&
       position.offset > 0 &&
-      truth.isKept(channel, position)
+      truth.isKept(channel, position) &&
+      !this.#mayWithhold(position)
     ) {
       this.#broken(
         "H1",
@@ -156,9 +165,17 @@ export class StreamOracle {
       this.#broken("H2", `the gap ${range} does not lie between ${text(at)} and what follows`);
     if (to > (truth.life(channel, at.epoch)?.publications.length ?? 0))
       this.#broken("H2", `the gap ${range} reaches beyond the head`);
-    if (reason === "history" && truth.isKept(channel, { epoch: at.epoch, offset: to })) {
+    const last = { epoch: at.epoch, offset: to };
+    if (reason === "history" && truth.isKept(channel, last) && !this.#mayWithhold(last)) {
       this.#broken("H1", `the gap ${range} was declared, but the broker has ${to}`);
     }
+  }
+
+  /** Taken before the session was entitled, or not clearly after. */
+  #mayWithhold(position: Position): boolean {
+    const { channel, truth, entitledMs } = this.#options;
+    const takenMs = truth.at(channel, position)?.atMs ?? Number.POSITIVE_INFINITY;
+    return entitledMs !== undefined && takenMs <= entitledMs() + STAMP_SLACK_MS;
   }
 
   #broken(rule: Rule, text: string): void {

@@ -42,6 +42,11 @@ export const SIM_CONTRACT = defineContract({
         history: "anyone",
       },
     },
+    "heard:{name}": {
+      class: "ordered",
+      history: { size: 500, ttlMs: 120_000 },
+      permissions: { subscribe: "anyone", publish: "anyone", history: "nobody" },
+    },
     "secret:{name}": {
       class: "ordered",
       history: { size: 500, ttlMs: 120_000 },
@@ -63,6 +68,9 @@ export const SIM_CHANNELS: readonly { readonly name: string; readonly cls: Deliv
   { name: "room:a", cls: "ordered" },
   { name: "secret:a", cls: "ordered" },
 ];
+
+/** Nobody may read its history: what a session missed comes by subscribing alone, or not at all. */
+export const HEARD_CHANNEL = "heard:a";
 
 /** Longer than any run. */
 export const LONG_TOKEN_MS = 600_000;
@@ -109,7 +117,9 @@ export function drawWorkload(random: SeededRandom): Workload {
   const count = 3 + random.int(6);
   return {
     heavy,
-    clients: Array.from({ length: count }, (_, index) => drawClient(random, index, heavy)),
+    clients: Array.from({ length: count }, (_, index) =>
+      hearing(drawClient(random, index, heavy), random.fork(`hears ${index}`)),
+    ),
   };
 }
 
@@ -137,6 +147,17 @@ function drawClient(random: SeededRandom, index: number, heavy: boolean): Client
     tokenEnds: random.chance(0.2),
     leavesAtMs: random.chance(0.15) ? 5000 + random.int(15_000) : undefined,
     repeats: random.chance(0.15),
+  };
+}
+
+/** Drawn apart, so that the seeds of before mean the same for the other channels. */
+function hearing(plan: ClientPlan, random: SeededRandom): ClientPlan {
+  const channel = HEARD_CHANNEL;
+  const work = { channel, everyMs: random.pick([250, 700, 1500]), bytes: 10 + random.int(60) };
+  return {
+    ...plan,
+    subscribe: random.chance(0.5) ? [...plan.subscribe, channel] : plan.subscribe,
+    publish: random.chance(0.2) ? [...plan.publish, work] : plan.publish,
   };
 }
 

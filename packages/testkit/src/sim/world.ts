@@ -57,6 +57,7 @@ export interface World {
   readonly fate: SimProcess;
   /** More than this may wait for no client. */
   readonly queueBytesMax: number;
+  readonly settings: ReturnType<typeof drawSettings>;
 }
 
 const BROKER_TIMEOUT_MS = 2000;
@@ -136,6 +137,7 @@ export function createWorld(seed: number, options: RunOptions): World {
         truth,
         verdict,
         trace,
+        clocksWrong: () => cluster.clocksWrong,
         frames: options.frames ?? false,
       }),
   );
@@ -154,6 +156,7 @@ export function createWorld(seed: number, options: RunOptions): World {
     clients,
     fate,
     queueBytesMax,
+    settings,
   };
   return world;
 }
