@@ -185,3 +185,21 @@ test("a channel without members takes no place, however its last one went", () =
   table.expire(LIMITS.firstLeaseMs);
   expect([table.channelCount, table.count, table.bytes]).toEqual([0, 0, 0]);
 });
+
+test("a node beyond nodesMax gets no lease and enters nobody, until another's lease has ended", () => {
+  const table = new PresenceTable({ ...LIMITS, nodesMax: 2 });
+  const at = { nowMs: 0, membersMax: 10 };
+  expect([table.renew("a", 50, 0), table.renew("b", 500, 0), table.renew("c", 500, 0)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(table.enter("x", { member: "m" }, "c/1", at)).toBe("full");
+  expect(table.count).toBe(0);
+  expect(table.renew("a", 60, 0)).toBe(true);
+  table.expire(60);
+  expect(table.renew("c", 500, 60)).toBe(true);
+  expect(table.enter("x", { member: "m" }, "c/1", { ...at, nowMs: 60 })).toMatchObject({
+    kind: "join",
+  });
+});
