@@ -252,6 +252,7 @@ export interface InfoOutput {
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
+  readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
   readonly drain?: {
@@ -285,6 +286,7 @@ export interface DrainOutput {
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
+  readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
   readonly drain?: {

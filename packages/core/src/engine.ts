@@ -21,6 +21,7 @@ import { PresenceKeeper } from "./presence/presence-keeper.ts";
 import { CodecNumbers } from "./session/codec-numbers.ts";
 import { Connection, Flusher } from "./session/connection.ts";
 import { Handshake } from "./session/handshake.ts";
+import { HeldBytes } from "./session/held-bytes.ts";
 import { Intake } from "./session/intake.ts";
 import { Rates } from "./session/rates.ts";
 import { Requests } from "./session/requests.ts";
@@ -105,6 +106,7 @@ interface Parts
     NodePorts,
     "clock" | "random" | "broker" | "authenticator" | "contract" | "observer" | "values"
   > {
+  readonly heldBytes: HeldBytes;
   readonly hubPorts: HubNeeds;
   readonly hubs: Hubs;
   readonly rates: Rates;
@@ -235,6 +237,7 @@ class Engine implements NodeEngine {
       contract,
       observer,
       values,
+      heldBytes: new HeldBytes(),
       hubPorts,
       hubs: this.#hubs,
       rates: this.#rates,
@@ -331,9 +334,7 @@ class Engine implements NodeEngine {
     this.#sessions.end(connection, code, message === undefined ? {} : { message });
   }
 
-  tap(channel: string, options: TapOptions): Outcome<Tap> {
-    return this.#taps.open(channel, options);
-  }
+  tap: NodeEngine["tap"] = (channel, options) => this.#taps.open(channel, options);
 
   writable(connection: Connection): void {
     this.#flow.writable(connection);
@@ -364,6 +365,7 @@ class Engine implements NodeEngine {
       subscriptions: this.#sessions.subscriptions,
       channels: this.#hubs.size,
       queueBytes,
+      heldBytes: this.#parts.heldBytes.total,
       windowMs: this.#fleet.windowMs(),
       handshakesPerSecond: this.#fleet.handshakesPerSecond,
       ...(drain === undefined ? {} : { drain }),

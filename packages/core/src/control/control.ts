@@ -32,6 +32,8 @@ export interface NodeInfo {
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
+  /** Bytes of what clients sent and that waits to be carried out. */
+  readonly heldBytes: number;
   readonly windowMs: number;
   /** Handshakes per second that the node can take now (A). */
   readonly handshakesPerSecond: number;

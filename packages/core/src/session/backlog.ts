@@ -2,11 +2,15 @@
 // overdrawn. The transport is told to stop reading.
 import type { CodeName } from "@holdfast/protocol";
 import type { Item } from "../door.ts";
+import type { Observer } from "../observer.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
+import { HELD_FRAME_BYTES, type HeldBytes } from "./held-bytes.ts";
 
 /** What the backlog needs of the node. */
 export interface BacklogNeeds {
+  readonly heldBytes: HeldBytes;
+  readonly observer: Pick<Observer, "overShare">;
   readonly sessions: { end(connection: Connection, code: CodeName): void };
   settings(): Pick<NodeSettings, "limits">;
 }
@@ -27,6 +31,8 @@ export interface Read {
 export interface Begun {
   readonly items: readonly Item[];
   readonly next: number;
+  /** Length of the whole message: all of it is kept until its last frame is carried out. */
+  readonly length: number;
   /** Set if it exceeds the rate of frames: ms after which the refused frames may come again. */
   readonly retryMs: number;
 }
@@ -47,12 +53,12 @@ export interface Held {
 const READ_AHEAD_LENGTH = 16 * 1024;
 /** How much a transport may have read, besides one message, when it is told to stop. */
 const READ_ALREADY_LENGTH = 1024 * 1024;
-const OVERHEAD = 64;
 /** Short frames take this many times the memory of their text. */
 const HELD_FACTOR = 4;
 
 /** Length, with what each frame takes besides its text. */
-const lengthOf = ({ items, length }: Read): number => length + OVERHEAD * (1 + items.length);
+export const heldLengthOf = ({ items, length }: Read): number =>
+  length + HELD_FRAME_BYTES * (1 + items.length);
 
 /**
  * A frame waits while the connection has no room for answers, and while one of its budgets is
@@ -75,12 +81,14 @@ export class Backlog {
 
   /**
    * Keeps a message behind those that wait. The connection of a client that sends too much
-   * meanwhile is ended.
+   * meanwhile is ended, and so is one whose user or address holds too much.
    */
   hold(connection: Connection, message: Read): void {
+    const length = heldLengthOf(message);
+    if (!this.charge(connection, length)) return;
     const held = this.#heldOf(connection);
     held.messages.push(message);
-    held.length += lengthOf(message);
+    held.length += length;
     const { messageBytesMax } = this.#parts.settings().limits;
     if (held.length > HELD_FACTOR * (2 * messageBytesMax + READ_ALREADY_LENGTH))
       return this.#parts.sessions.end(connection, "flooded");
@@ -93,9 +101,18 @@ export class Backlog {
 
   /** Keeps the rest of a message before all others. */
   holdRest(connection: Connection, begun: Begun): void {
+    if (!this.charge(connection, heldLengthOf(begun))) return;
     const held = this.#heldOf(connection);
     held.begun = begun;
     this.#arm(connection, held);
+  }
+
+  /** False: the connection's user or address holds as much as is still free; it is ended. */
+  charge(connection: Connection, bytes: number): boolean {
+    if (this.#parts.heldBytes.charge(connection, bytes)) return true;
+    this.#parts.observer.overShare("held");
+    this.#parts.sessions.end(connection, "flooded");
+    return false;
   }
 
   #heldOf(connection: Connection): Held {
@@ -122,9 +139,12 @@ export class Backlog {
       const { begun } = held;
       const message = begun === undefined ? held.messages.shift() : undefined;
       held.begun = undefined;
-      if (begun !== undefined) this.#reader.rest(connection, begun);
-      else if (message !== undefined) {
-        held.length -= lengthOf(message);
+      if (begun !== undefined) {
+        this.#parts.heldBytes.release(connection, heldLengthOf(begun));
+        this.#reader.rest(connection, begun);
+      } else if (message !== undefined) {
+        held.length -= heldLengthOf(message);
+        this.#parts.heldBytes.release(connection, heldLengthOf(message));
         this.#reader.message(connection, message);
       } else {
         connection.held = undefined;

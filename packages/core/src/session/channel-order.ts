@@ -50,6 +50,11 @@ export class ChannelOrder {
     return tail;
   }
 
+  /** Whether a request would have to wait now. */
+  waits({ isPublish }: { readonly isPublish: boolean }): boolean {
+    return this.#tail !== undefined || (!isPublish && this.#places.length > 0);
+  }
+
   /** A place for the answer to a publish that begins now. */
   place(): Answer {
     const place: Place = { frame: undefined };

@@ -94,6 +94,8 @@ export class Connection implements Receiver {
   held: Held | undefined = undefined;
   /** The party whose share of the node it uses (shares.ts). */
   party = "";
+  /** Bytes of what waits, as charged to its party (held-bytes.ts). */
+  heldBytes = 0;
   /** The channel that it last used and that the node did not carry. */
   lastChannel = "";
   /** Bytes kept free for answers that are being made. */

@@ -5,7 +5,7 @@ import type { Item } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
-import { Backlog, type BacklogNeeds, type Begun, type Read } from "./backlog.ts";
+import { Backlog, type BacklogNeeds, type Begun, heldLengthOf, type Read } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Rates } from "./rates.ts";
@@ -23,7 +23,10 @@ const EARLY_MESSAGES_MAX = 2;
 export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
   readonly authenticator: PingNeeds["authenticator"] & RefreshNeeds["authenticator"];
   readonly clock: Clock;
-  readonly observer: Pick<Observer, "authFailed" | "bug" | "experienced" | "requestFailed">;
+  readonly observer: Pick<
+    Observer,
+    "authFailed" | "bug" | "experienced" | "overShare" | "requestFailed"
+  >;
   readonly rates: Pick<Rates, "floods" | "frames" | "received" | "rpc" | "useless">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
@@ -66,18 +69,20 @@ export class Intake {
       connection.earlyLength += length;
       if (connection.earlyLength > EARLY_MESSAGES_MAX * limits.messageBytesMax)
         return this.#parts.sessions.end(connection, "flooded");
+      // Until `connected` all of it may have to be kept.
+      if (!this.#backlog.charge(connection, heldLengthOf({ items, length }))) return;
     }
     const asking = items.reduce((count, item) => (isRelief(item) ? count : count + 1), 0);
     const retryMs = this.#parts.rates.frames(connection, asking);
-    this.#carryOut(connection, { items, next: 0, retryMs });
+    this.#carryOut(connection, { items, next: 0, length, retryMs });
     this.#parts.rates.received(connection, length);
   }
 
-  #carryOut(connection: Connection, { items, next, retryMs }: Begun): void {
+  #carryOut(connection: Connection, { items, next, length, retryMs }: Begun): void {
     for (let i = next; i < items.length; i++) {
       if (this.#endIfFlooding(connection)) return;
       if (i > next && this.#backlog.blocked(connection))
-        return this.#backlog.holdRest(connection, { items, next: i, retryMs });
+        return this.#backlog.holdRest(connection, { items, next: i, length, retryMs });
       const item = items[i] as Item;
       // Before `connected`, everything waits, within bounds, and nothing is answered.
       if (connection.phase !== "open") this.#item(connection, item);
@@ -133,7 +138,9 @@ export class Intake {
     const goOn = (): void => {
       const early = connection.early ?? [];
       connection.early = undefined;
-      this.#carryOut(connection, { items: early, next: 0, retryMs: 0 });
+      this.#parts.heldBytes.release(connection, connection.heldBytes);
+      const { earlyLength: length } = connection;
+      this.#carryOut(connection, { items: early, next: 0, length, retryMs: 0 });
     };
     const connecting = this.#takers.handshake
       .connect(connection, frame, goOn)

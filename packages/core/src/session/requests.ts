@@ -1,5 +1,5 @@
 // Owns: carrying out the requests of open connections: order within a channel, one answer for each.
-import type { ClientFrame, CodeName } from "@holdfast/protocol";
+import { type ClientFrame, type CodeName, lengthOf } from "@holdfast/protocol";
 import { type HistoryNeeds, readHistory } from "../channel/history-request.ts";
 import { type PublishNeeds, publish } from "../channel/publish-request.ts";
 import {
@@ -21,6 +21,7 @@ import {
 import { type Answer, ChannelOrder } from "./channel-order.ts";
 import { type Connection, errFrame } from "./connection.ts";
 import type { ChannelFrame, RequestFrame } from "./frames.ts";
+import { HELD_REQUEST_BYTES, type HeldBytes } from "./held-bytes.ts";
 import { type RulesNeeds, rulesOf } from "./permission.ts";
 import { asRefused, Refused } from "./refusal.ts";
 import { isRelief } from "./relief.ts";
@@ -36,6 +37,7 @@ export type RequestNeeds = PublishNeeds &
   UnwatchNeeds &
   CallNeeds &
   RulesNeeds & {
+    readonly heldBytes: HeldBytes;
     readonly observer: Observer;
     readonly hubs: { get(channel: string): unknown };
     readonly rates: { channel(connection: Connection, channel: string): number };
@@ -47,6 +49,7 @@ export type RequestNeeds = PublishNeeds &
  * one for each subscription and place in presence that it may have; more are refused.
  */
 const WAITING_MAX = 1000;
+const HELD_RETRY_MS = 1000;
 
 /** Requests that make the node, or its broker, know a channel. */
 const MAKES_KNOWN: ReadonlySet<ChannelFrame["t"]> = new Set<ChannelFrame["t"]>([
@@ -106,7 +109,9 @@ export class Requests {
     const order = ch === undefined ? undefined : connection.orders?.get(ch);
     if (order === undefined) return this.#refuse(directly(connection), id, why);
     const run = (): undefined => this.#refuse(order.place(), id, why) as undefined;
-    this.#count(connection, order.run(run, { isPublish: true }));
+    const bytes = order.waits({ isPublish: true }) ? HELD_REQUEST_BYTES : 0;
+    if (!this.#hold(connection, { id, what: "read the request" }, bytes)) return;
+    this.#count(connection, order.run(run, { isPublish: true }), bytes);
   }
 
   /**
@@ -121,18 +126,22 @@ export class Requests {
     const { subscriptionsMax, presencePerConnectionMax } = this.#parts.settings().limits;
     const max = WAITING_MAX + subscriptionsMax + presencePerConnectionMax;
     if (connection.waiting >= max && !this.#mayWait(connection, frame, max)) return;
+    const bytes = bytesToHold(connection, frame);
+    const asked = { id: frame.id, what: frame.t, gives: isRelief(frame) };
+    if (!this.#hold(connection, asked, bytes)) return;
     if (frame.t === "publish") {
       const order = orderOf(connection, frame.ch);
       const run = (): Promise<void> | undefined => {
         const send = order.place();
         return this.#guarded(send, frame.id, () => act(send));
       };
-      return this.#count(connection, order.run(run, { isPublish: true }));
+      return this.#count(connection, order.run(run, { isPublish: true }), bytes);
     }
     const send = directly(connection);
     const run = (): Promise<void> | undefined => this.#guarded(send, frame.id, () => act(send));
     const known = connection.orders?.get(frame.ch);
-    if (known !== undefined) return this.#count(connection, known.run(run, { isPublish: false }));
+    if (known !== undefined)
+      return this.#count(connection, known.run(run, { isPublish: false }), bytes);
     const running = run();
     if (running === undefined) return;
     const order = orderOf(connection, frame.ch);
@@ -158,11 +167,33 @@ export class Requests {
     return false;
   }
 
-  #count(connection: Connection, running: Promise<void> | undefined): void {
+  /**
+   * False: the request is refused, for its user or address holds as much as is still free. If it
+   * gives something back, the connection ends.
+   */
+  #hold(
+    connection: Connection,
+    { id, what, gives }: { readonly id: number; readonly what: string; readonly gives?: boolean },
+    bytes: number,
+  ): boolean {
+    const { heldBytes, observer, sessions } = this.#parts;
+    if (bytes === 0 || heldBytes.charge(connection, bytes)) return true;
+    observer.overShare("held");
+    if (gives === true) sessions.end(connection, "flooded");
+    else {
+      const why = `Cannot ${what}: too many bytes wait for this user or address, expected fewer`;
+      observer.requestFailed("rate_limited");
+      connection.fail(id, "rate_limited", why, { retryMs: HELD_RETRY_MS });
+    }
+    return false;
+  }
+
+  #count(connection: Connection, running: Promise<void> | undefined, bytes = 0): void {
     if (running === undefined) return;
     connection.waiting += 1;
     void running.then(() => {
       connection.waiting -= 1;
+      this.#parts.heldBytes.release(connection, bytes);
     });
   }
 
@@ -211,6 +242,14 @@ export class Requests {
     this.#parts.observer.requestFailed(refused.code);
     send(errFrame(id, refused));
   }
+}
+
+/** 0: nothing is before it on its channel. */
+function bytesToHold(connection: Connection, frame: ChannelFrame): number {
+  const isPublish = frame.t === "publish";
+  if (connection.orders?.get(frame.ch)?.waits({ isPublish }) !== true) return 0;
+  const data = "data" in frame ? frame.data : undefined;
+  return HELD_REQUEST_BYTES + (data === undefined ? 0 : lengthOf(data));
 }
 
 const directly =

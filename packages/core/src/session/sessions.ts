@@ -4,6 +4,7 @@ import { CODES, type CodeName } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
+import type { HeldBytes } from "./held-bytes.ts";
 import { inTime, type WaitNeeds } from "./in-time.ts";
 import { networkOf } from "./network-of.ts";
 import { Refused } from "./refusal.ts";
@@ -23,6 +24,7 @@ interface LeftHub {
 export interface SessionsNeeds extends WaitNeeds {
   readonly clock: Clock;
   readonly contract: Contract;
+  readonly heldBytes: HeldBytes;
   readonly observer: Pick<Observer, "ended" | "bug">;
   readonly hubs: {
     get(channel: string): LeftHub | undefined;
@@ -124,7 +126,7 @@ export class Sessions {
   /** The connection has its session: `connected` can be sent. */
   establish(connection: Connection, session: string): void {
     this.#opened(connection);
-    connection.party = partyOf(connection);
+    this.#parts().heldBytes.move(connection, partyOf(connection));
     connection.phase = "open";
     connection.session = session;
     connection.connectedAtMs = this.#parts().clock.wallMs();
@@ -209,6 +211,7 @@ export class Sessions {
     connection.phase = "ended";
     connection.cancelExpiry?.();
     letGo(connection);
+    this.#parts().heldBytes.release(connection, connection.heldBytes);
     this.connections.delete(connection);
     this.#count(connection.link.address, -1);
     if (phase !== "open") this.#opened(connection);

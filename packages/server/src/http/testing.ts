@@ -16,6 +16,7 @@ const INFO: NodeInfo = {
   subscriptions: 0,
   channels: 0,
   queueBytes: 0,
+  heldBytes: 0,
   windowMs: 500,
   handshakesPerSecond: 100,
 };

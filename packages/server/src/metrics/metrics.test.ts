@@ -16,6 +16,7 @@ const INFO: NodeInfo = {
   sessions: 11,
   subscriptions: 30,
   channels: 4,
+  heldBytes: 256,
   queueBytes: 512,
   windowMs: 1_500,
   handshakesPerSecond: 400,

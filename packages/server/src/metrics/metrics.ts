@@ -141,6 +141,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_subscriptions", now.subscriptions);
   set("holdfast_channels", now.channels);
   set("holdfast_queue_bytes", now.queueBytes);
+  set("holdfast_held_bytes", now.heldBytes);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);

@@ -125,7 +125,7 @@ function initialise(families: Families): void {
         (code) => ["refused", code],
       ),
     ],
-    holdfast_over_share_total: [["newcomers"], ["resumes"], ["published"], ["channels"]],
+    holdfast_over_share_total: [["newcomers"], ["resumes"], ["published"], ["channels"], ["held"]],
     holdfast_held_total: [["room"], ["budget"]],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
     holdfast_forwarded_unread_total: [["untrusted"], ["unreadable"]],

@@ -55,6 +55,12 @@ export const METRICS = {
     "Subscriptions of all sessions on this node.",
   ),
   holdfast_channels: row("gauge", "channels", [], "Channels that this node carries."),
+  holdfast_held_bytes: row(
+    "gauge",
+    "bytes",
+    [],
+    "Bytes of what clients sent and that waits to be carried out, with what a decoded frame takes. At most 64 MiB.",
+  ),
   holdfast_queue_bytes: row(
     "gauge",
     "bytes",
@@ -157,7 +163,7 @@ export const METRICS = {
     "counter",
     "times",
     ["reason"],
-    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for.",
+    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for. `held`: the client sent more while too much of its user or address waited.",
   ),
   holdfast_held_total: row(
     "counter",

@@ -73,8 +73,8 @@ export function leftOver({ cluster, clients, broker }: World): string | undefine
     if (process.waiting() > 0) return `${plan.name} has ${process.waiting()} timers`;
   }
   for (const { name, engine } of cluster.nodes()) {
-    const { connections, sessions, subscriptions, channels, queueBytes } = engine.info();
-    const kept = { connections, sessions, subscriptions, channels, queueBytes };
+    const { connections, sessions, subscriptions, channels, queueBytes, heldBytes } = engine.info();
+    const kept = { connections, sessions, subscriptions, channels, queueBytes, heldBytes };
     if (Object.values(kept).some((count) => count !== 0))
       return `${name} keeps ${JSON.stringify(kept)}`;
   }

@@ -161,6 +161,7 @@ export const info = route({
     subscriptions: z.int(),
     channels: z.int(),
     queueBytes: z.number(),
+    heldBytes: z.number(),
     windowMs: z.number(),
     handshakesPerSecond: z.number(),
     drain: z
