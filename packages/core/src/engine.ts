@@ -75,7 +75,7 @@ export interface DoorEngine {
 export interface NodeEngine extends NodeControl, DoorEngine {
   /**
    * Begins to consume a channel; no permission is checked. The tap ends when the node ends. Refused
-   * with `channel_unknown`, or with `request_failed` if the node has 1,024 taps.
+   * with `channel_unknown`, or with `request_failed` if there are 1,024 taps or 64 MiB of buffers.
    */
   tap(channel: string, options: TapOptions): Outcome<Tap>;
   readonly state: NodeState;

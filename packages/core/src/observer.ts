@@ -46,6 +46,10 @@ export interface Observer {
    * A client's requests wait: for `room`, because its answers do not leave, or for its `budget`.
    */
   held(why: "room" | "budget"): void;
+  /** Taps of the node are `count` more, or fewer if it is less than 0. */
+  taps(count: number): void;
+  /** A tap was refused, was handed a gap, or its consumer rejected a batch or was late with it. */
+  tapFailed(why: "refused" | "gap" | "rejected" | "late"): void;
   authFailed(code: CodeName): void;
   /** A request of a client was answered with an error. */
   requestFailed(code: CodeName): void;

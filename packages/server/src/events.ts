@@ -120,6 +120,8 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     delivered: metrics.delivered,
     recovered: metrics.recovered,
     held: metrics.held,
+    taps: metrics.taps,
+    tapFailed: metrics.tapFailed,
     overShare: metrics.overShare,
     requestFailed: metrics.requestFailed,
     rpc: metrics.rpc,

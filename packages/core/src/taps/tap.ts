@@ -50,6 +50,7 @@ export class Tap implements Receiver {
   readonly #parts: TapNeeds;
   readonly #rules: ChannelRules;
   readonly #batches: Batches;
+  readonly #onClosed: () => void;
   readonly #bufferBytesMax: number;
   #hub: ChannelHub | undefined;
   #subscription: Subscription | undefined;
@@ -60,8 +61,13 @@ export class Tap implements Receiver {
   #waiting: (() => void)[] = [];
   #cancelRetry: () => void = () => {};
 
-  constructor(parts: TapNeeds, rules: ChannelRules, options: TapOptions) {
+  constructor(
+    parts: TapNeeds,
+    rules: ChannelRules,
+    options: TapOptions & { readonly onClosed?: () => void },
+  ) {
     this.#parts = parts;
+    this.#onClosed = options.onClosed ?? (() => {});
     this.#rules = rules;
     this.#bufferBytesMax = options.bufferBytesMax;
     this.#batches = new Batches(parts, options, () => this.#room());
@@ -84,6 +90,7 @@ export class Tap implements Receiver {
     if (this.#subscription !== undefined) this.#hub?.remove(this.#subscription);
     if (this.#hub !== undefined) this.#parts.hubs.release(this.#hub);
     for (const then of this.#waiting.splice(0)) then();
+    this.#onClosed();
   }
 
   // ---- as the channel's hub sees it ----

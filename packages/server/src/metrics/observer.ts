@@ -57,6 +57,8 @@ export function createMetricsObserver(families: Families): Observer {
     },
     overShare: (what) => add("holdfast_over_share_total", 1, what),
     held: (why) => add("holdfast_held_total", 1, why),
+    taps: (count) => add("holdfast_taps", count),
+    tapFailed: (why) => add("holdfast_tap_failures_total", 1, why),
     authFailed: (code) => add("holdfast_auth_failures_total", 1, code),
     requestFailed: (code) => add("holdfast_request_failures_total", 1, code),
     rpc(method, outcome, ms) {
@@ -126,6 +128,8 @@ function initialise(families: Families): void {
       ),
     ],
     holdfast_over_share_total: [["newcomers"], ["resumes"], ["published"], ["channels"], ["held"]],
+    holdfast_taps: [[]],
+    holdfast_tap_failures_total: [["refused"], ["gap"], ["rejected"], ["late"]],
     holdfast_held_total: [["room"], ["budget"]],
     holdfast_sockets_refused_total: [["full"], ["origin"], ["not_websocket"], ["upgrade_failed"]],
     holdfast_forwarded_unread_total: [["untrusted"], ["unreadable"]],

@@ -165,6 +165,13 @@ export const METRICS = {
     ["reason"],
     "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for. `held`: the client sent more while too much of its user or address waited.",
   ),
+  holdfast_taps: row("gauge", "taps", [], "Taps that are open on this node. At most 1,024."),
+  holdfast_tap_failures_total: row(
+    "counter",
+    "times",
+    ["reason"],
+    "Taps that were refused (`refused`), gaps handed to taps (`gap`), and batches whose consumer rejected them (`rejected`) or was late (`late`).",
+  ),
   holdfast_held_total: row(
     "counter",
     "times",

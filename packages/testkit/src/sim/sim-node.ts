@@ -209,6 +209,8 @@ const QUIET: Observer = {
   hole() {},
   held() {},
   overShare() {},
+  taps() {},
+  tapFailed() {},
   authFailed() {},
   requestFailed() {},
   rpc() {},
