@@ -21,7 +21,7 @@ function stage(bytesMax?: number) {
     party: "u:one",
     link: { pause: () => events.push("pause"), resume: () => events.push("resume") },
     hasRoom: () => state.room,
-    whenRoom: (then: () => void) => waiters.push(then),
+    whenReadable: (then: () => void) => waiters.push(then),
   } as unknown as Connection;
   const heldBytes = new HeldBytes(bytesMax);
   const backlog = new Backlog(

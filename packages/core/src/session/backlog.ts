@@ -129,7 +129,7 @@ export class Backlog {
   #arm(connection: Connection, held: Held): void {
     if (held.armed) return;
     held.armed = true;
-    connection.whenRoom(() => this.#wake(connection, held));
+    connection.whenReadable(() => this.#wake(connection, held));
   }
 
   #wake(connection: Connection, held: Held): void {

@@ -18,7 +18,7 @@ import type { Held } from "./backlog.ts";
 import type { CallSignal } from "./call-signal.ts";
 import type { ChannelOrder } from "./channel-order.ts";
 import type { Refused } from "./refusal.ts";
-import { hasRoom, type RoomNeeds, whenRoom } from "./room.ts";
+import { hasRoom, type RoomNeeds, type Waiter, whenRoom } from "./room.ts";
 import type { SmallMap } from "./small-map.ts";
 
 export type Phase = "opening" | "checking" | "open" | "ended";
@@ -107,7 +107,7 @@ export class Connection implements Receiver {
   /** One of the connection's budgets may be overdrawn. */
   overdrawn = false;
   /** Who waits for room, oldest first (room.ts), and how they hear of it. */
-  roomWaiters: (() => void)[] | undefined = undefined;
+  roomWaiters: Waiter[] | undefined = undefined;
   onRoom: (() => void) | undefined = undefined;
   /**
    * Requests under way that will take a subscription, or a place in presence, if they succeed: they
@@ -219,7 +219,12 @@ export class Connection implements Receiver {
 
   /** Runs `then` when another answer may be made, or the connection has ended. See room.ts. */
   whenRoom(then: () => void): void {
-    whenRoom(this, this.#flusher.room, then);
+    whenRoom(this, this.#flusher.room, { then, isBegun: true });
+  }
+
+  /** Runs `then` when another frame may be carried out, or the connection has ended. */
+  whenReadable(then: () => void): void {
+    whenRoom(this, this.#flusher.room, { then, isBegun: false });
   }
 
   /** Keeps room for an answer that is being made; the result gives it back, once. */

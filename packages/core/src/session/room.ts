@@ -16,6 +16,16 @@ export interface RoomNeeds {
 /** What an answer needs that is not counted by itself: an `err` with its text, roughly. */
 const ANSWER_BYTES = 128;
 
+/** Who waits for room. */
+export interface Waiter {
+  readonly then: () => void;
+  /**
+   * It makes an answer of something that was begun. Requests may wait behind it, and their answers
+   * must not take its room: it runs if nothing is unsent and nothing else is in the making.
+   */
+  readonly isBegun: boolean;
+}
+
 /** What is looked at. */
 export interface Roomy {
   readonly phase: string;
@@ -34,7 +44,7 @@ export interface Roomy {
   readonly party: string;
   readonly receivedBucket: TokenBucket | undefined;
   readonly answeredBucket: TokenBucket | undefined;
-  roomWaiters: (() => void)[] | undefined;
+  roomWaiters: Waiter[] | undefined;
   /** Called when there may be room again. */
   onRoom: (() => void) | undefined;
 }
@@ -59,16 +69,28 @@ function hasSpace(connection: Roomy, needs: RoomNeeds): boolean {
     : length < roomBytes;
 }
 
+/** Nothing is unsent, and no large answer is in the making. */
+function isIdle(connection: Roomy, needs: RoomNeeds): boolean {
+  return isEmpty(connection) && (!connection.overdrawn || needs.overdrawnMs(connection) === 0);
+}
+
+function isEmpty({ lagging, queued, outLength, reserved }: Roomy): boolean {
+  return !lagging && !queued && outLength + reserved === 0;
+}
+
 /**
  * Runs `then` when the connection has room, one after the other in the order of the calls. At once
  * if there is room and nobody waits. Also runs `then` when the connection has ended: `then` MUST
- * check which it is.
+ * check which it is. `isBegun`: see `Waiter`.
  */
-export function whenRoom(connection: Roomy, needs: RoomNeeds, then: () => void): void {
+export function whenRoom(connection: Roomy, needs: RoomNeeds, { then, isBegun }: Waiter): void {
   if (connection.phase === "ended") return then();
-  if (connection.roomWaiters !== undefined) return void connection.roomWaiters.push(then);
-  if (hasRoom(connection, needs)) return then();
-  connection.roomWaiters = [then];
+  const waiters = connection.roomWaiters;
+  if (waiters === undefined && hasRoom(connection, needs)) return then();
+  const isFirst = isBegun && !(waiters?.some((waiter) => waiter.isBegun) ?? false);
+  if (isFirst && isIdle(connection, needs)) return then();
+  if (waiters !== undefined) return void waiters.push({ then, isBegun });
+  connection.roomWaiters = [{ then, isBegun }];
   needs.waits(hasSpace(connection, needs) ? "budget" : "room");
   lookLater(connection, needs);
 }
@@ -76,10 +98,10 @@ export function whenRoom(connection: Roomy, needs: RoomNeeds, then: () => void):
 /** Not called within a flush: those that waited may enqueue more, or end the connection. */
 function lookLater(connection: Roomy, needs: RoomNeeds): void {
   const look = (): void => lookNow(connection, needs);
-  if (hasSpace(connection, needs)) {
+  if (hasSpace(connection, needs) || isEmpty(connection)) {
     const waitMs = needs.overdrawnMs(connection);
     if (waitMs > 0) return void needs.clock.after(waitMs, look);
-    return needs.clock.defer(look);
+    if (hasSpace(connection, needs)) return needs.clock.defer(look);
   }
   connection.onRoom = () => {
     connection.onRoom = undefined;
@@ -90,9 +112,20 @@ function lookLater(connection: Roomy, needs: RoomNeeds): void {
 function lookNow(connection: Roomy, needs: RoomNeeds): void {
   const waiters = connection.roomWaiters;
   if (waiters === undefined) return;
-  while (waiters.length > 0 && hasRoom(connection, needs)) waiters.shift()?.();
-  // Ended by one of them: the others were told.
-  if (connection.roomWaiters !== waiters) return;
+  for (;;) {
+    const next = nextOf(connection, needs, waiters);
+    if (next === undefined) break;
+    next.then();
+    // Ended by it: the others were told.
+    if (connection.roomWaiters !== waiters) return;
+  }
   if (waiters.length > 0) lookLater(connection, needs);
   else connection.roomWaiters = undefined;
+}
+
+function nextOf(connection: Roomy, needs: RoomNeeds, waiters: Waiter[]): Waiter | undefined {
+  if (waiters.length === 0) return undefined;
+  if (hasRoom(connection, needs)) return waiters.shift();
+  const first = waiters.findIndex(({ isBegun }) => isBegun);
+  return first >= 0 && isIdle(connection, needs) ? waiters.splice(first, 1)[0] : undefined;
 }

@@ -353,7 +353,7 @@ function letGo(connection: Connection): void {
   connection.onRoom = undefined;
   // A link that does not read does not notice that its peer has gone.
   if (held?.paused) connection.link.resume();
-  for (const waiter of roomWaiters ?? []) waiter();
+  for (const waiter of roomWaiters ?? []) waiter.then();
 }
 
 const NONE: ReadonlySet<Connection> = new Set();
