@@ -178,6 +178,7 @@ test("HoldfastUndeclaredLoss fires when a client reports a hole that nobody decl
 const MAY_BE_SILENT = [
   // Marks are of the last minute.
   ...DASHBOARDS.map(({ uid }) => `${uid}: Drains`),
+  "holdfast-broker: Publishes that found no room",
   "holdfast-fleet: Memory for each connection",
   "holdfast-fleet: Requests of clients answered with an error",
   "holdfast-fleet: Things that must not happen",
