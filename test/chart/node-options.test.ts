@@ -109,7 +109,11 @@ test("the memory of a connection is a little more than was measured, and the REA
     podOf((await objects({ values: BASE })).find(({ kind }) => kind === "Deployment") ?? NOTHING)
       ?.containers ?? [];
   const mebibytes = (of: Values | undefined) => String(of?.memory).replace("Mi", " MiB");
-  const readme = await Bun.file(`${repository}deploy/chart/README.md`).text();
+  // Lines of prose may break anywhere.
+  const readme = (await Bun.file(`${repository}deploy/chart/README.md`).text()).replaceAll(
+    /\s+/g,
+    " ",
+  );
   for (const of of [container?.resources?.requests, container?.resources?.limits])
     expect(readme).toContain(`10,000 connections: ${mebibytes(of)}.`);
 });
