@@ -54,9 +54,11 @@ export interface Roomy {
  * overdrawn.
  */
 export function hasRoom(connection: Roomy, needs: RoomNeeds): boolean {
-  return (
-    hasSpace(connection, needs) && (!connection.overdrawn || needs.overdrawnMs(connection) === 0)
-  );
+  return hasSpace(connection, needs) && isWithinBudgets(connection, needs);
+}
+
+function isWithinBudgets(connection: Roomy, needs: RoomNeeds): boolean {
+  return !connection.overdrawn || needs.overdrawnMs(connection) === 0;
 }
 
 function hasSpace(connection: Roomy, needs: RoomNeeds): boolean {
@@ -71,7 +73,7 @@ function hasSpace(connection: Roomy, needs: RoomNeeds): boolean {
 
 /** Nothing is unsent, and no large answer is in the making. */
 function isIdle(connection: Roomy, needs: RoomNeeds): boolean {
-  return isEmpty(connection) && (!connection.overdrawn || needs.overdrawnMs(connection) === 0);
+  return isEmpty(connection) && isWithinBudgets(connection, needs);
 }
 
 function isEmpty({ lagging, queued, outLength, reserved }: Roomy): boolean {

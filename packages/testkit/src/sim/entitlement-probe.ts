@@ -2,7 +2,7 @@
 // resume token and must get what was published since it connected, and nothing from before.
 import { jsonClientCodec, type ServerFrame } from "@holdfast/protocol";
 import { makeToken } from "./authentication.ts";
-import type { Message } from "./connection.ts";
+import { probeLink } from "./probe-link.ts";
 import type { SimNode } from "./sim-node.ts";
 import { HEARD_CHANNEL, LONG_TOKEN_MS } from "./workload.ts";
 import type { World } from "./world.ts";
@@ -114,18 +114,7 @@ export class EntitlementProbe {
 }
 
 function dial(node: SimNode, sent: (frames: readonly ServerFrame<unknown>[]) => void) {
-  return node.dial({
-    address: "entitled",
-    send(message: Message) {
-      sent(jsonClientCodec.decode(message as string));
-      return "sent" as const;
-    },
-    bufferedBytes: () => 0,
-    close() {},
-    cut() {},
-    pause() {},
-    resume() {},
-    join() {},
-    leave() {},
-  });
+  return node.dial(
+    probeLink("entitled", (message) => sent(jsonClientCodec.decode(message as string))),
+  );
 }

@@ -2,6 +2,7 @@
 import { jsonClientCodec } from "@holdfast/protocol";
 import { makeToken } from "./authentication.ts";
 import type { Message } from "./connection.ts";
+import { probeLink } from "./probe-link.ts";
 import type { SimNode } from "./sim-node.ts";
 
 /** The probe's connection is closed after this. */
@@ -16,21 +17,7 @@ export function probe(
 ): void {
   const { engine, process } = node;
   if (engine.state !== "ready") return;
-  const link = {
-    address: "probe",
-    send(message: Message) {
-      sent(message);
-      return "sent" as const;
-    },
-    bufferedBytes: () => 0,
-    close() {},
-    cut() {},
-    pause() {},
-    resume() {},
-    join() {},
-    leave() {},
-  };
-  const client = node.dial(link);
+  const client = node.dial(probeLink("probe", sent));
   const token = makeToken({
     sub: "probe",
     expiresAtMs: process.clock.wallMs() + PATIENCE_MS * 2,
