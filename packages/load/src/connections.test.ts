@@ -119,3 +119,18 @@ describe("lateness", () => {
     expect(Math.abs(early / all - 0.5)).toBeLessThan(0.05);
   });
 });
+
+test("churn replaces no client that waits for an answer, and goes on when the answer came", () => {
+  const { connections, workAt } = connectionsOf(planOf(1, { everyMs: 10, think: "steady" }));
+  // The clients without channels are connected as soon as their handshake is done.
+  const [client] = connections.clients.filter(({ member }) => member.rooms.length === 0);
+  client?.ready();
+  client?.ping(0);
+  connections.begin({ ...HOLD, load: 0, churnPerSecond: 100 }, 0);
+  workAt(500_000);
+  expect(client?.state).toBe("up");
+  expect(connections.recorder.records().at(-1)?.errors).toEqual({});
+  client?.answered(1);
+  workAt(1_000_000);
+  expect(client?.state).toBe("gone");
+});

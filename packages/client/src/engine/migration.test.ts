@@ -138,6 +138,21 @@ test("a gap that the old connection does not fill within a second, or before it 
   }
 });
 
+test("a gap with an end that was held back does not lead out of the epoch that the old one has brought meanwhile", () => {
+  const { old, second, log, engine } = settled();
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { pos: { epoch: "e", offset: 9 }, head: 9, recovered: false });
+  second().send(gap(3, 9));
+  const anew = { t: "gap", ch: "a", to: null, reason: "epoch" };
+  old.send({ ...anew, from: 3, pos: { epoch: "f", offset: 0 } });
+  expect(log.lines).toEqual(["gap 3..null epoch > f:0"]);
+  // Its node notices the new epoch later: for the application that is nothing new.
+  second().send({ ...anew, from: 10, pos: { epoch: "f", offset: 0 } }, pub("a", 1));
+  expect(log.lines).toEqual(["gap 3..null epoch > f:0", "f:1"]);
+  expect(engine.counts.total).toMatchObject({ gaps: 1, lost: 0, undeclared: 0 });
+});
+
 describe("requests in flight", () => {
   const withRequests = () => {
     const all = settled();
