@@ -55,6 +55,26 @@ const CASES: readonly Case[] = [
     told: "broker_unavailable",
   },
   {
+    what: "that was made a replica of one out of reach",
+    refuse: (server) => server.ask("REPLICAOF", "127.0.0.1", "1"),
+    heal: (server) => server.ask("REPLICAOF", "NO", "ONE"),
+    code: "unavailable",
+    words: /replica|out of reach/,
+    told: "broker_unavailable",
+  },
+  {
+    what: "that was made a replica of one that follows",
+    refuse: async (server) => {
+      const primary = await startServer();
+      cleanups.push(() => stopServers([primary]));
+      await server.ask("REPLICAOF", "127.0.0.1", String(primary.port));
+    },
+    heal: (server) => server.ask("REPLICAOF", "NO", "ONE"),
+    code: "unavailable",
+    words: /replica|out of reach/,
+    told: "broker_unavailable",
+  },
+  {
     what: "whose account lost a command that only the scripts call",
     refuse: (server) => revoke(server, "-xadd"),
     heal: (server) => revoke(server, "+xadd"),

@@ -312,10 +312,20 @@ export type BrokerErrorCode =
 /** The broker could not do it. `code` is stable; text is for people. */
 export class BrokerError extends Error {
   readonly code: BrokerErrorCode;
-  constructor(code: BrokerErrorCode, message: string, options?: { cause?: unknown }) {
+  /**
+   * With `refused`: the rights that the node's account lacks, if the adapter knows. Names out of
+   * the adapter's own table, so everybody may read them.
+   */
+  readonly lacks: readonly string[];
+  constructor(
+    code: BrokerErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown; readonly lacks?: readonly string[] },
+  ) {
     super(message, options);
     this.name = "BrokerError";
     this.code = code;
+    this.lacks = options?.lacks ?? [];
   }
 }
 

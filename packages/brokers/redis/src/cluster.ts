@@ -163,6 +163,7 @@ export class ClusterRouter implements Router {
       account,
       prefix: this.#place.prefix,
       database: 0,
+      isCluster: true,
       locate: async () => address,
       handlers: this.#handlers,
     });

@@ -5,7 +5,7 @@ import { BrokerError, type BrokerUsage } from "@holdfast/core";
 import { PRESENCE_SCRIPTS } from "./presence-scripts.ts";
 import { refusalOf } from "./refusals.ts";
 import { type Reply, ReplyError, textOf } from "./reply.ts";
-import { lackingRights, missingRights } from "./rights.ts";
+import { lackingRights, missingRights, type RightsAsked } from "./rights.ts";
 import type { RedisSocket } from "./socket.ts";
 import { STREAM_SCRIPTS } from "./stream-scripts.ts";
 
@@ -111,9 +111,9 @@ function demand(reply: Reply): Reply {
 }
 
 /** Rejects with RedisRefusal when the account lacks a right that any call needs. */
-export async function demandRights(socket: RedisSocket, prefix: string): Promise<void> {
-  const missing = await missingRights((command) => socket.call(command), prefix);
-  if (missing.length > 0) throw new RedisRefusal("refused", lackingRights(missing));
+export async function demandRights(asked: RightsAsked): Promise<void> {
+  const lacks = await missingRights(asked);
+  if (lacks.length > 0) throw new RedisRefusal("refused", lackingRights(lacks), { lacks });
 }
 
 function readInfo(reply: Reply): ReadonlyMap<string, string> {

@@ -13,7 +13,7 @@ import {
 import type { RedisLimits } from "./limits.ts";
 import type { RedisAccount } from "./redis-url.ts";
 import type { Argument, Reply } from "./reply.ts";
-import { missingRights } from "./rights.ts";
+import { lackingRights, missingRights, type RightsAsked } from "./rights.ts";
 import { type RedisAddress, RedisSocket, type RedisTls, type SocketOptions } from "./socket.ts";
 
 export interface LinkOptions {
@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly tls: RedisTls | undefined;
   readonly account: RedisAccount;
   readonly database: number;
+  /** Whether the server is one of a cluster: its account needs more rights. */
+  readonly isCluster: boolean;
   /** The prefix of every key and channel. */
   readonly prefix: string;
   /** Where the primary is now; asked before every attempt. Rejects with BrokerError. */
@@ -110,13 +112,19 @@ export class Link {
   }
 
   /** Asks the server which commands the account may not run. Rejects with BrokerError. */
-  missingRights(): Promise<readonly string[]> {
-    this.#asking ??= missingRights((command) => this.call(command), this.#options.prefix).finally(
-      () => {
-        this.#asking = undefined;
-      },
-    );
+  async missingRights(): Promise<readonly string[]> {
+    if (this.#connected === undefined) throw this.refusal();
+    const { commands, subscriber } = this.#connected;
+    this.#asking ??= missingRights(this.#asked(commands, subscriber)).finally(() => {
+      this.#asking = undefined;
+    });
     return this.#asking;
+  }
+
+  /** Rejects with BrokerError if the account lacks a right. */
+  async demandRights(): Promise<void> {
+    const lacks = await this.missingRights();
+    if (lacks.length > 0) throw new BrokerError("refused", lackingRights(lacks), { lacks });
   }
 
   /** Cuts the connections and makes them again: the server has changed its role or its data. */
@@ -205,12 +213,25 @@ export class Link {
 
   async #greet(commands: RedisSocket, subscriber: RedisSocket): Promise<ServerFacts> {
     await Promise.all([signedIn(commands), signedIn(subscriber)]);
+    // First: whatever is refused later for want of a right is told with that right's name.
+    await demandRights(this.#asked(commands, subscriber));
     const facts = await readFacts(commands);
     if (facts.isLoading) throw new BrokerError("unavailable", "the broker is reading its data");
     if (!facts.isPrimary) throw new BrokerError("unavailable", "the server is a replica");
     await loadScripts(commands);
-    await demandRights(commands, this.#options.prefix);
     return facts;
+  }
+
+  #asked(commands: RedisSocket, subscriber: RedisSocket): RightsAsked {
+    const { prefix, database, isCluster } = this.#options;
+    return {
+      prefix,
+      database,
+      isCluster,
+      call: (command) => commands.call(command),
+      subscribe: (feeds) => subscriber.subscribe(feeds),
+      unsubscribe: (feeds) => subscriber.unsubscribe(feeds),
+    };
   }
 
   /** Asks an idle connection for a sign of life; cuts one that owes an answer for too long. */

@@ -1,4 +1,5 @@
-// Owns: the probe: a publish on every primary, in the same way as every publish, and its arrival.
+// Owns: the probe: a publish on every primary, in the same way as every publish, and its arrival;
+// and whether the account still has the rights that other calls need.
 import type { StreamOptions } from "@holdfast/contract";
 import { BrokerError, type Clock } from "@holdfast/core";
 import type { Feeds } from "./feeds.ts";
@@ -51,8 +52,8 @@ export class Probe {
   }
 
   /**
-   * Resolves when a publish arrived through each primary. Rejects with BrokerError. Concurrent
-   * calls share one run.
+   * Resolves when a publish arrived through each primary and the account has every right there.
+   * Rejects with BrokerError. Concurrent calls share one run.
    */
   check(): Promise<void> {
     this.#running ??= this.#run().finally(() => {
@@ -62,7 +63,12 @@ export class Probe {
   }
 
   async #run(): Promise<void> {
-    await Promise.all(this.#place().map((spot) => this.#publish(spot)));
+    const { router } = this.#options;
+    const publishes = Promise.all(this.#place().map((spot) => this.#publish(spot)));
+    // A publish may be refused for want of a right. Its refusal says less than this one.
+    publishes.catch(() => {});
+    await Promise.all([...router.links()].map((link) => link.demandRights()));
+    await publishes;
   }
 
   async #publish(spot: Spot): Promise<void> {

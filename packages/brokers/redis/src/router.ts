@@ -31,7 +31,10 @@ export interface RouterHandlers extends LinkHandlers {
 }
 
 export interface RouterOptions
-  extends Omit<LinkOptions, "locate" | "handlers" | "tls" | "account" | "database" | "prefix"> {
+  extends Omit<
+    LinkOptions,
+    "locate" | "handlers" | "tls" | "account" | "database" | "prefix" | "isCluster"
+  > {
   readonly place: RedisPlace;
   readonly handlers: RouterHandlers;
 }
@@ -40,7 +43,7 @@ export function createRouter(options: RouterOptions): Router {
   const { place } = options;
   if (place.kind === "cluster") return new ClusterRouter(options, place);
   const { tls, account, database, prefix } = place;
-  const shared = { ...options, tls, account, database, prefix };
+  const shared = { ...options, tls, account, database, prefix, isCluster: false };
   if (place.kind === "single")
     return fixed([new Link({ ...shared, locate: async () => place.addresses[0] })]);
   if (place.kind === "sharded") {

@@ -137,7 +137,7 @@ async function refused(reply: ReplyError, link: Link): Promise<BrokerError> {
   if (misleads(reply)) link.reset(`the server answered ${reply.code}`);
   if (reply.code !== "ERR") return refusalOf(reply);
   // The script called a command that the account may not run.
-  const missing = await link.missingRights().catch(() => []);
-  if (missing.length === 0) return refusalOf(reply);
-  return new BrokerError("refused", lackingRights(missing), { cause: reply });
+  const lacks = await link.missingRights().catch(() => []);
+  if (lacks.length === 0) return refusalOf(reply);
+  return new BrokerError("refused", lackingRights(lacks), { cause: reply, lacks });
 }

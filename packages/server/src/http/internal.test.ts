@@ -72,6 +72,15 @@ describe("readiness", () => {
     ]);
   });
 
+  test("rights that the broker's account lacks are named", async () => {
+    const { world, readiness } = setUp();
+    const lacks = ["del", "zadd"];
+    world.probe = () => Promise.reject(new BrokerError("refused", "redis://u:p@host", { lacks }));
+    expect((await readiness.check()).reasons.map(({ detail }) => detail)).toEqual([
+      "the broker refuses the node (refused): its account lacks the right to run del, zadd",
+    ]);
+  });
+
   test("checks in close succession and at once make one probe", async () => {
     const { world, readiness } = setUp();
     await Promise.all(Array.from({ length: 50 }, () => readiness.check()));

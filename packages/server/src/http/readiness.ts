@@ -94,6 +94,8 @@ async function startProbe(probe: () => Promise<void>): Promise<string | undefine
     return undefined;
   } catch (error) {
     if (!(error instanceof BrokerError)) return "a publish through the broker failed";
+    if (error.lacks.length > 0)
+      return `the broker refuses the node (${error.code}): its account lacks the right to run ${error.lacks.join(", ")}`;
     return `a publish through the broker failed (${error.code}): ${WORDS[error.code]}`;
   }
 }
