@@ -1,6 +1,7 @@
 // Owns: tests, over real sockets, that what a node can take is shared (SECURITY.md: one hostile
 // client cannot hurt another).
 import { afterEach, expect, test } from "bun:test";
+import { Holdfast } from "@holdfast/client";
 import { patience } from "../patience.ts";
 import { type RawSocket, rawSocket } from "./raw-socket.ts";
 import { startNode, type TestNode, until } from "./start-node.ts";
@@ -72,6 +73,33 @@ test(
     expect(pongs).toBeGreaterThan(0);
     expect(pongs).toBeLessThan(30);
     expect(at.bugs).toEqual([]);
+  },
+  TEST_MS,
+);
+
+test(
+  "a client that is ended as flooded comes back by itself: who made its address flood may be another",
+  async () => {
+    const at = await start({
+      HOLDFAST_LIMITS_FRAMES_PER_SECOND_MAX: "2",
+      HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX: "4",
+      HOLDFAST_LIMITS_PRESENCE_PER_CONNECTION_MAX: "2",
+      HOLDFAST_ADMISSION_WINDOW_MIN_MS: "20",
+    });
+    const client = new Holdfast(at.url);
+    try {
+      const states: string[] = [];
+      client.on("state", ({ state, reason }) => states.push(`${state} ${reason}`));
+      await until("the client is connected", () => client.state === "connected");
+      const signal = AbortSignal.timeout(10);
+      const calls = Array.from({ length: 50 }, () => client.channel("chat:a").history({ signal }));
+      await Promise.allSettled(calls);
+      await until("the client is ended", () => states.includes("reconnecting flooded"));
+      await until("the client is back", () => client.state === "connected");
+      expect(at.bugs).toEqual([]);
+    } finally {
+      client.close();
+    }
   },
   TEST_MS,
 );

@@ -246,7 +246,7 @@ test("a flood is refused, then ended, and others are served meanwhile", async ()
   for (let i = 0; i < 200; i++) flooder.text(burst);
   other.text('{"t":"ping","id":9}');
   await until("the other is served", () => frames(other).some(({ t }) => t === "pong"), 2000);
-  expect((await closed).code).toBe(4505);
+  expect((await closed).code).toBe(4012);
   other.end();
   await unharmed();
 });

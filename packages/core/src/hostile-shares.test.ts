@@ -221,6 +221,24 @@ test("received bytes: who sends much is read later, and others at once", async (
   expect(harness.observed.some((line) => line === "held budget")).toBe(true);
 });
 
+test("received bytes: who is ended as flooded and connects again gets no more than its share", async () => {
+  const harness = await node({ nodeReceivedBytesPerSecondMax: 100_000, framesPerSecondMax: 100 });
+  const ping = `{"t":"ping","id":2,"x":"${"x".repeat(30)}"}`;
+  let carriedOut = 0;
+  await flood(harness, async (_hostile, good, tick) => {
+    const again = harness.open({ address: HOSTILE });
+    await connecting(again);
+    await again.sendText(Array.from({ length: 1000 }, () => ping).join("\n"));
+    if (again.connection.endedWith === "flooded") carriedOut += 1;
+    await again.lose();
+    await good.send({ t: "ping", id: tick + 2 });
+    expect(last(await good.take())).toBe("pong");
+  });
+  // In five seconds, with messages of 53 kB: two for each second, and those of the first.
+  expect(carriedOut).toBeGreaterThan(0);
+  expect(carriedOut).toBeLessThan(20);
+});
+
 test("processing: whose messages take long is read later, and others at once", async () => {
   const harness = await node({ nodeProcessingMsPerSecondMax: 100, framesPerSecondMax: 1e6 });
   let held = 0;

@@ -7,6 +7,14 @@ test("every code has a number of its own", () => {
   expect(new Set(numbers).size).toBe(numbers.length);
 });
 
+/** Numbers and close codes that meant something once. */
+const RETIRED = [155, 4505];
+
+test("numbers and close codes that meant something once mean nothing else", () => {
+  for (const row of Object.values<CodeRow>(CODES))
+    expect(RETIRED.filter((number) => number === row.number || number === row.close)).toEqual([]);
+});
+
 test("codes keep to their ranges: 1xx close, 2xx and 3xx do not, and the close code says whether to come back", () => {
   for (const row of Object.values<CodeRow>(CODES)) {
     expect(row.number >= 100 && row.number < 400).toBe(true);

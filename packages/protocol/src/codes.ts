@@ -120,6 +120,13 @@ export const CODES = {
     "None; sent by clients.",
     4011,
   ),
+  flooded: row(
+    112,
+    "backoff",
+    "The client kept sending far over its rate limits, or too many bytes of its user or address wait in the node.",
+    "Reconnect; send less.",
+    4012,
+  ),
 
   session_replaced: row(
     150,
@@ -156,13 +163,7 @@ export const CODES = {
     "Send less at once.",
     4504,
   ),
-  flooded: row(
-    155,
-    "never",
-    "The client kept sending far over its rate limits.",
-    "Fix the client.",
-    4505,
-  ),
+  // 155 and 4505 were `flooded`, before it had 112: clients stopped for good.
   banned: row(156, "never", "An operator ended the session for good.", "None.", 4506),
   rejected_connect: row(
     157,
@@ -213,7 +214,7 @@ export const CODES = {
   subscription_limit: row(
     206,
     "never",
-    "The connection has as many subscriptions as it may have.",
+    "The connection has as many subscriptions as it may have. Never, because only the client can change that.",
     "Unsubscribe from something first.",
   ),
   already_subscribed: row(207, "never", "The connection has this subscription.", "Keep it."),
@@ -268,8 +269,8 @@ export const CODES = {
   presence_limit: row(
     221,
     "never",
-    "The channel or the session has as many members or entries as it may have.",
-    "Leave something first.",
+    "The channel or the session has as many members or entries as it may have. Never, because that may last: the application is told.",
+    "Leave something first, or ask again now and then: another member may leave.",
   ),
   request_failed: row(
     222,
@@ -298,8 +299,8 @@ export const CODES = {
   subscription_ended: row(
     223,
     "never",
-    "An operator or a changed token ended the subscription.",
-    "None.",
+    "An operator or a changed token ended the subscription. Never, because it was ended on purpose.",
+    "None; the application may subscribe again when its rights have changed.",
   ),
   order_refused: row(
     230,

@@ -86,6 +86,24 @@ describe("coming back", () => {
     expect(socket().takeOne("report").counts).toMatchObject({ reconnects: 1, resumeMsMax: 540 });
   });
 
+  test("a client that flooded comes back with backoff, also if the node said it by the close code alone", () => {
+    const { clock, connect, sockets, random, socket, errors } = start();
+    random.value = 0.999;
+    connect({ windowMs: 0 });
+    socket().send(goodbye(112, "flooded"));
+    socket().drop(4012, "flooded");
+    clock.advance(900);
+    expect(sockets).toHaveLength(1);
+    clock.advance(100);
+    expect(sockets).toHaveLength(2);
+    socket().drop(4012, "flooded");
+    clock.advance(1_900);
+    expect(sockets).toHaveLength(2);
+    clock.advance(100);
+    expect(sockets).toHaveLength(3);
+    expect(errors).toMatchObject([{ code: "connection_lost" }]);
+  });
+
   test("waits for the window of the node before the first attempt, and backs off under full jitter after it", () => {
     const { clock, connect, sockets, random, socket } = start();
     random.value = 0.999;

@@ -25,7 +25,7 @@ const NUMBERS: Readonly<Record<string, number>> = {
   not_connected: 305,
 };
 /** Numbers of the codes after which repeating can help later, and at once. */
-const BACKOFF = /^(10[0178]|110|21[3479]|22[2456]|23[12]|30[1345])$/;
+const BACKOFF = /^(10[0178]|11[02]|21[3479]|22[2456]|23[12]|30[1345])$/;
 const NOW = /^(10[2-69]|111)$/;
 
 /** What may be done after this code; `never` for one that this version does not know. */

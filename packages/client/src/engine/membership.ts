@@ -202,12 +202,14 @@ export class Membership {
     error: HoldfastError,
   ): void {
     const { entry, known, version } = at;
-    if (error.retry !== "never") {
-      const { retryAfterMs } = error;
-      const tries = known.tries++;
-      repeatLater(this.#engine, { tries, retryAfterMs }, () => this.#sendToAll(entry));
-      return;
-    }
+    const { retry, retryAfterMs } = error;
+    const isOver = retry === "never";
+    if (!isOver || retryAfterMs)
+      repeatLater(this.#engine, { tries: known.tries++, retryAfterMs }, () => {
+        if (known.answered === version) known.answered = 0;
+        this.#sendToAll(entry);
+      });
+    if (!isOver) return;
     known.answered = version;
     const told = entry.waiting.some((waiting) => waiting.version <= version);
     const newest = [...entry.owners.keys()].at(-1);

@@ -172,6 +172,29 @@ describe("watching", () => {
     expect(log).toEqual(["error presence_disabled"]);
   });
 
+  test("a watch over the connection's limit is told, and asked again when the node says", () => {
+    const { connect, watch, log, clock } = start();
+    const socket = connect();
+    const stop = watch();
+    clock.flush();
+    const refused = { t: "err", code: 221, name: "presence_limit", msg: "", retryMs: 15_000 };
+    socket.send({ ...refused, id: socket.takeOne("watch").id });
+    expect(log.splice(0)).toEqual(["error presence_limit"]);
+    clock.advance(14_000);
+    expect(socket.take()).toEqual([]);
+    clock.advance(3_000);
+    socket.send({ ...refused, id: socket.takeOne("watch").id });
+    clock.advance(17_000);
+    socket.takeOne("watch");
+    socket.send(members(["1"]));
+    expect(log.at(-1)).toBe("ready 1");
+    stop();
+    clock.flush();
+    socket.takeOne("unwatch");
+    clock.advance(60_000);
+    expect(socket.take()).toEqual([]);
+  });
+
   test("the difference compares data by value", () => {
     const map = (data: unknown) => new Map([["m", { id: "m", data }]]);
     const same = [
@@ -268,6 +291,29 @@ describe("entering", () => {
       else socket().send({ t: "ok", id: frames[1]?.id });
     }
     expect(errors.filter((error) => String(error).includes("permission"))).toEqual([]);
+  });
+
+  test("over a limit rejects, and is asked again when the node says, until nobody wants it", () => {
+    const { connect, enter, results, clock, engine } = start();
+    const socket = connect();
+    const refused = { t: "err", code: 221, name: "presence_limit", msg: "", retryMs: 5_000 };
+    enter("one");
+    socket.send({ ...refused, id: socket.takeOne("enter").id });
+    expect(results).toEqual(["one presence_limit"]);
+    clock.advance(4_900);
+    expect(socket.take()).toEqual([]);
+    clock.advance(200);
+    socket.send({ ...refused, id: socket.takeOne("enter").id });
+    clock.advance(5_500);
+    socket.send({ t: "ok", id: socket.takeOne("enter").id });
+    // It is a member now.
+    enter("two");
+    socket.send({ ...refused, id: socket.takeOne("update").id });
+    engine.presence.leave("a", () => {});
+    clock.flush();
+    socket.send({ t: "ok", id: socket.takeOne("leave").id });
+    clock.advance(12_000);
+    expect(socket.take()).toEqual([]);
   });
 
   test("updating without having entered is refused", () => {

@@ -116,10 +116,10 @@ describe("a subscription that a node refused for good", () => {
     expect(engine.node).toBe("n2");
   });
 
-  test("over the connection's limit is asked for again: other subscriptions end meanwhile", () => {
+  test("over the connection's limit is asked for again when the node says: other subscriptions end meanwhile", () => {
     const { first, subscribe, clock } = start();
     const { log } = subscribe("a");
-    refuse(first, "subscribe", [206, "subscription_limit"]);
+    refuse(first, "subscribe", [206, "subscription_limit"], { retryMs: 15_000 });
     clock.advance(14_000);
     expect(first.take()).toEqual([]);
     clock.advance(3_000);

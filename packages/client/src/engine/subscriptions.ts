@@ -20,8 +20,6 @@ import { Stream, type StreamListener, type StreamStart } from "./stream.ts";
 const HOLD_MS = 1_000;
 /** A second undeclared hole within this time ends the connection. */
 const HOLE_REPEAT_MS = 60_000;
-/** A subscription over a limit is asked for again after this and a random time. */
-const LIMIT_MS = 15_000;
 
 /**
  * Every subscription of a client. `attach` a connection when it opens; `detach` it when it ends.
@@ -273,14 +271,12 @@ export class Subscriptions implements Feature {
 
   #onRefused(carried: ChannelOnConnection, error: HoldfastError): void {
     const { attachment, stream, tries } = carried;
-    const { code, retry } = error;
-    let { retryAfterMs } = error;
+    const { code, retry, retryAfterMs } = error;
     // The node did not carry out an earlier `unsubscribe`.
     if (code === "already_subscribed") this.#unsubscribe(attachment.connection, stream.channel);
     else if (retry === "never") {
       this.#refuse(stream, error);
-      if (code !== "subscription_limit") return;
-      retryAfterMs ??= LIMIT_MS;
+      if (!retryAfterMs) return;
     } else stream.tellError(error, false);
     repeatLater(this.#engine, { tries, retryAfterMs }, () => {
       if (this.#isCurrent(carried)) this.#request(attachment, stream, tries + 1);

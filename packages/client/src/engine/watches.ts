@@ -140,9 +140,10 @@ export class Watches {
     connection.request({ t: "watch", ch: channel }, (answer) => {
       if (answer?.t !== "err" || watches.get(channel) !== here) return;
       const error = errorFromWire(answer);
-      const { retryAfterMs } = error;
-      if (error.retry === "never") this.#refuse(watch, error);
-      else
+      const { retry, retryAfterMs } = error;
+      const isOver = retry === "never";
+      if (isOver) this.#refuse(watch, error);
+      if (!isOver || retryAfterMs)
         repeatLater(this.#engine, { tries, retryAfterMs }, () => {
           if (watches.get(channel) === here) this.#request(attachment, watch, tries + 1);
         });

@@ -8,7 +8,7 @@ import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
 import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
-import { Refused } from "../session/refusal.ts";
+import { LIMIT_RETRY_MS, Refused } from "../session/refusal.ts";
 import { SmallMap } from "../session/small-map.ts";
 import { type CatchUpNeeds, feed, findStart, pump } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
@@ -54,6 +54,7 @@ export function subscribe(parts: SubscribeNeeds, request: SubscribeRequest): Pro
     throw new Refused(
       "subscription_limit",
       `Cannot subscribe: the connection has ${max} subscriptions, expected fewer`,
+      { retryMs: LIMIT_RETRY_MS },
     );
   }
   return reserved(connection, "subscribing", (taken) =>

@@ -7,7 +7,7 @@ import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
 import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
-import { Refused } from "../session/refusal.ts";
+import { LIMIT_RETRY_MS, Refused } from "../session/refusal.ts";
 import type { NodeSettings } from "../settings.ts";
 
 interface LimitNeeds {
@@ -161,6 +161,7 @@ function checkLimit(parts: LimitNeeds, connection: Connection): void {
   throw new Refused(
     "presence_limit",
     `Cannot use presence: the connection has ${max} entries and watches, expected fewer`,
+    { retryMs: LIMIT_RETRY_MS },
   );
 }
 

@@ -119,7 +119,13 @@ test("H5: a rule that does not answer when the claims change ends its own subscr
   await client.take();
   slowRule = () => new Promise(() => {});
   await narrow(client);
-  expect(await client.take()).toMatchObject([{ t: "ok" }, { t: "unsubscribed", ch: "mine:a" }]);
+  expect(await client.take()).toMatchObject([
+    { t: "ok" },
+    { t: "unsubscribed", ch: "mine:a", name: "subscription_ended" },
+  ]);
   await advance(TEST_SETTINGS.timeouts.rpcMs + 100);
-  expect(await client.take()).toMatchObject([{ t: "unsubscribed", ch: "slow:a" }]);
+  // No answer is no refusal: the client may ask again.
+  expect(await client.take()).toMatchObject([
+    { t: "unsubscribed", ch: "slow:a", name: "request_failed" },
+  ]);
 });

@@ -27,7 +27,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
     Observer,
     "authFailed" | "bug" | "experienced" | "overShare" | "requestFailed"
   >;
-  readonly rates: Pick<Rates, "floods" | "frames" | "received" | "rpc" | "useless">;
+  readonly rates: Pick<Rates, "arrived" | "floods" | "frames" | "received" | "rpc" | "useless">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
@@ -58,6 +58,7 @@ export class Intake {
   receive(connection: Connection, items: readonly Item[], length: number): void {
     if (connection.phase === "ended") return;
     connection.lastReceivedMs = this.#parts.clock.nowMs();
+    this.#parts.rates.arrived(connection, length);
     if (connection.held !== undefined || this.#backlog.blocked(connection))
       this.#backlog.hold(connection, { items, length });
     else this.#read(connection, { items, length });

@@ -122,6 +122,14 @@ export class Rates {
   }
 
   /**
+   * Before a message is carried out. A large one waits if its user or address is over a share, also
+   * if this connection used nothing of it: so nobody gets more by connecting again.
+   */
+  arrived(connection: Connection, length: number): void {
+    if (length >= SHARED_FROM_BYTES) connection.overdrawn = true;
+  }
+
+  /**
    * Charges the bytes that were read from the connection. If the budget is overdrawn, the next
    * frames wait.
    */

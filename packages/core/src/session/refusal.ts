@@ -50,7 +50,9 @@ export function asRefused(error: unknown): Refused {
         { retryMs: BROKER_RETRY_MS },
       );
     case "limit":
-      return new Refused("presence_limit", "The channel has as many members as it may have");
+      return new Refused("presence_limit", "The channel has as many members as it may have", {
+        retryMs: MEMBERS_RETRY_MS,
+      });
     case "internal":
       return new Refused("request_failed", "The broker answered in a way that it must not");
     default:
@@ -63,5 +65,12 @@ export function asRefused(error: unknown): Refused {
 
 /** Pause before a request that the broker refused is tried again. */
 const BROKER_RETRY_MS = 1000;
+/** Asking again costs a call of the broker, and many may wait for a place in a large channel. */
+const MEMBERS_RETRY_MS = 60_000;
+/**
+ * A connection that has as many of something as it may have may ask again after this: it may have
+ * given something back.
+ */
+export const LIMIT_RETRY_MS = 15_000;
 /** What a party has fades over the retention of its channels. */
 const SHARE_RETRY_MS = 5000;

@@ -313,32 +313,37 @@ export class Sessions {
     const { identity, view } = connection;
     const parts = this.#parts();
     const answer = parts.contract.resolve(channel)?.allows(action, view, identity) ?? false;
+    // Without an answer nothing is allowed, but another may come: the client may ask again.
+    let code: "subscription_ended" | "request_failed" = "subscription_ended";
+    const failed = (): boolean => {
+      code = "request_failed";
+      return false;
+    };
     const allowed =
-      typeof answer === "boolean" ? answer : await inTime(parts, "rule", answer).catch(() => false);
+      typeof answer === "boolean" ? answer : await inTime(parts, "rule", answer).catch(failed);
     // The claims changed again meanwhile: that change asks for itself.
     if (allowed || connection.identity !== identity) return;
     if (action === "subscribe") {
-      if (this.endSubscription(connection, channel)) this.tellUnsubscribed(connection, channel);
+      if (this.endSubscription(connection, channel))
+        this.tellUnsubscribed(connection, channel, { code });
       return;
     }
     const watched = this.endWatch(connection, channel);
     const entered = connection.entries?.has(channel) ?? false;
     if (entered) this.leavePresence(connection, channel);
-    if (watched || entered) this.tellUnsubscribed(connection, channel, "presence");
+    if (watched || entered) this.tellUnsubscribed(connection, channel, { code, of: "presence" });
   }
 
   /** `of: "presence"`: only watch and entry ended. */
-  tellUnsubscribed(connection: Connection, channel: string, of?: "presence"): void {
-    const row = CODES.subscription_ended;
+  tellUnsubscribed(
+    connection: Connection,
+    channel: string,
+    why: { readonly code?: "subscription_ended" | "request_failed"; readonly of?: "presence" } = {},
+  ): void {
+    const { code: name = "subscription_ended", of } = why;
+    const { number: code, meaning: msg } = CODES[name];
     const only = of === undefined ? {} : { of };
-    connection.send({
-      t: "unsubscribed",
-      ch: channel,
-      code: row.number,
-      name: "subscription_ended",
-      msg: row.meaning,
-      ...only,
-    });
+    connection.send({ t: "unsubscribed", ch: channel, code, name, msg, ...only });
   }
 }
 
