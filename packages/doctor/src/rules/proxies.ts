@@ -14,6 +14,11 @@ export function proxyRules(clientPath: ClientPath, snapshot: ClusterSnapshot): r
     ...clientPath.workload.services.flatMap(byAwsAttribute),
     ...clientPath.destinationRules.flatMap(byIstio),
     ...byEnvoyGateway(clientPath, snapshot),
+    ...clientPath.workload.services.flatMap((service) => [
+      ...byGke(service, snapshot),
+      ...byTraefik(service, snapshot),
+      ...byIngressNginx(service, snapshot),
+    ]),
     ...untrusted(clientPath),
   ];
 }
@@ -111,6 +116,75 @@ function byEnvoyGateway(
         patch: patchAt(policy, ["spec", "proxyProtocol"], null),
       }),
     );
+}
+
+/** Google's Private Service Connect, which publishes the balancer of a Service. */
+function byGke(service: KubeObject, snapshot: ClusterSnapshot): readonly Finding[] {
+  const path = ["spec", "proxyProtocol"];
+  return snapshot
+    .all("ServiceAttachment", "networking.gke.io")
+    .filter(({ namespace }) => sameNamespace(namespace, service.namespace))
+    .filter(({ body }) => text(at(body, "spec", "resourceRef", "name")) === service.name)
+    .filter(({ body }) => at(body, ...path) === true)
+    .map((attachment) =>
+      spoken({
+        object: attachment,
+        path,
+        found: `ServiceAttachment ${attachment.name} has proxyProtocol`,
+        fix: "Set it to false.",
+        patch: patchAt(attachment, path, false),
+      }),
+    );
+}
+
+function byTraefik(service: KubeObject, snapshot: ClusterSnapshot): readonly Finding[] {
+  return snapshot.all("IngressRouteTCP", "traefik.io").flatMap((route) => {
+    const routes = list(at(route.body, "spec", "routes")).map(record);
+    return routes.flatMap((one, index) =>
+      list(one.services).flatMap((target, place, targets) => {
+        const namespace = text(at(target, "namespace")) ?? route.namespace;
+        if (text(at(target, "name")) !== service.name) return [];
+        if (!sameNamespace(namespace, service.namespace)) return [];
+        if (at(target, "proxyProtocol") === undefined) return [];
+        const { proxyProtocol: _, ...kept } = record(target);
+        return [
+          spoken({
+            object: route,
+            path: ["spec", "routes", index, "services", place, "proxyProtocol"],
+            found: `IngressRouteTCP ${route.name} has proxyProtocol`,
+            fix: "Remove it.",
+            patch: patchAt(
+              route,
+              ["spec", "routes"],
+              routes.with(index, { ...one, services: targets.with(place, kept) }),
+            ),
+          }),
+        ];
+      }),
+    );
+  });
+}
+
+/** A line of its TCP services: namespace/name:port, and PROXY for each of its two sides. */
+const TCP_SERVICE = /^([^/:]+)\/([^/:]+):[^:]+:[^:]*:PROXY$/;
+
+function byIngressNginx(service: KubeObject, snapshot: ClusterSnapshot): readonly Finding[] {
+  return snapshot.all("ConfigMap", "").flatMap((map) =>
+    Object.entries(record(at(map.body, "data"))).flatMap(([port, value]) => {
+      const [, namespace = "", name] = TCP_SERVICE.exec(text(value) ?? "") ?? [];
+      if (name !== service.name || !sameNamespace(namespace, service.namespace)) return [];
+      const path = ["data", port];
+      return [
+        spoken({
+          object: map,
+          path,
+          found: `port ${port} of ConfigMap ${map.name} ends in PROXY`,
+          fix: "Remove the last field. The field before it is about what the proxy receives.",
+          patch: patchAt(map, path, (text(value) ?? "").replace(/:PROXY$/, "")),
+        }),
+      ];
+    }),
+  );
 }
 
 const spoken = (parts: FindingParts): Finding => finding("proxy-protocol", parts);

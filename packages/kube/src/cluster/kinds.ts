@@ -84,7 +84,9 @@ export const ADDED_KINDS: readonly ListedKind[] = [
   namespaced("Service", "services", "serving.knative.dev/v1"),
   namespaced("BackendConfig", "backendconfigs", "cloud.google.com/v1"),
   namespaced("GCPBackendPolicy", "gcpbackendpolicies", "networking.gke.io/v1"),
+  namespaced("ServiceAttachment", "serviceattachments", "networking.gke.io/v1"),
   namespaced("IngressRoute", "ingressroutes", "traefik.io/v1alpha1"),
+  namespaced("IngressRouteTCP", "ingressroutetcps", "traefik.io/v1alpha1"),
 ];
 
 /**
@@ -94,4 +96,6 @@ export const WELL_KNOWN_MAPS: readonly (readonly [string, string])[] = [
   ["istio-system", "istio"],
   ["kube-system", "kube-proxy"],
   ["ingress-nginx", "ingress-nginx-controller"],
+  ["ingress-nginx", "ingress-nginx-tcp"],
+  ["ingress-nginx", "tcp-services"],
 ];
