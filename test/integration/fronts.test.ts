@@ -262,15 +262,14 @@ describe("the PROXY protocol, which the listener does not speak,", () => {
       const before = [await counts(plain), await counts(secure)];
       const answer = await exchange(plain.node.port, bytes);
       expect(answer).toBe("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-      // Bun calls no handler for it: docs/guide/serve.md says so, until Bun does.
-      expect(await exchange(secure.node.port, bytes)).toMatch(TLS_ALERT);
+      // An alert of two bytes: fatal, protocol_version. Bun calls no handler for it, as
+      // docs/guide/serve.md says.
+      const alert = Buffer.from(await exchange(secure.node.port, bytes), "latin1");
+      expect([alert[0], ...alert.subarray(3)]).toEqual([21, 0, 2, 2, 70]);
       expect([await counts(plain), await counts(secure)]).toEqual(before);
     },
   );
 });
-
-/** A record of kind 21: fatal, protocol_version. */
-const TLS_ALERT = /^\x15\x03.\x00\x02\x02\x46$/s;
 
 const counts = async ({ internalUrl }: TestNode): Promise<readonly string[]> =>
   (await (await fetch(`${internalUrl}/metrics`)).text())
