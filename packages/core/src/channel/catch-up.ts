@@ -314,15 +314,16 @@ function* chunksOf(entries: readonly Outgoing[], bytesMax: number): Generator<re
   }
 }
 
-function declare(
+/** A gap behind what the subscription has. `to` null: another epoch began. */
+export function declare(
   subscription: Subscription,
-  to: number,
+  to: number | null,
   reason: GapReason,
   ports: CatchUpNeeds,
 ): void {
   const from = subscription.cursor + 1;
-  subscription.connection.send(subscription.hub.gapFrame(from, to, reason, to));
-  subscription.cursor = to;
+  subscription.cursor = to ?? 0;
+  subscription.connection.send(subscription.hub.gapFrame(from, to, reason, subscription.cursor));
   if (subscription.recovery !== undefined) subscription.recovery.gap = true;
   ports.observer.gap(reason, gapSize(from, to));
 }

@@ -14,7 +14,7 @@ import type { Observer } from "../observer.ts";
 import type { Broker, ChannelListener, Clock, PresenceChange } from "../ports.ts";
 import { PresenceRoom, type RoomNeeds } from "../presence/presence-room.ts";
 import type { NodeSettings } from "../settings.ts";
-import { type CatchUpNeeds, pump } from "./catch-up.ts";
+import { type CatchUpNeeds, declare, pump } from "./catch-up.ts";
 import { FanOut, type FanOutNeeds } from "./fan-out.ts";
 import { HeldBack } from "./held.ts";
 import { HistoryReads, type ReadNeeds } from "./history-reads.ts";
@@ -36,8 +36,6 @@ export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, ReadNeeds, RoomNeed
 
 type HubState = SubscribedHub["state"];
 
-const NOBODY: ReadonlySet<Subscription> = new Set();
-
 /**
  * Everything that the node passes on in a channel goes through `#pass` in offset order; `passed` is
  * the offset of the last. If offsets are missing, the hub reads them from the broker's history. If
@@ -58,11 +56,8 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   readonly opened: Promise<void>;
 
   readonly #ports: HubNeeds;
-  /**
-   * Subscriptions that are not live: each reads at its own pace. Undefined if there are none, which
-   * is nearly always so.
-   */
-  #others: Set<Subscription> | undefined;
+  /** Subscriptions that are not live: each reads at its own pace. */
+  readonly #others = new Set<Subscription>();
   /** Made when it is first asked for: in most channels nobody watches presence. */
   #presenceRoom: PresenceRoom | undefined;
   readonly #held = new HeldBack();
@@ -84,30 +79,22 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     return this.#state;
   }
 
-  get subscribers(): number {
-    return this.fanOut.count + (this.#others?.size ?? 0);
-  }
-
   // ---- from the broker ----
 
   publication(publication: Publication, epoch: string): void {
-    if (this.#state === "closed") return;
     if (this.#state === "live") this.#accept(publication, epoch);
     else this.#held.add(publication, epoch);
   }
 
   removed(offset: number, epoch: string): void {
-    if (this.#state === "closed") return;
     this.#held.removed(offset, epoch);
     this.#reads.removed(offset, epoch);
-    if (this.#state === "opening") return;
     if (epoch !== this.epoch) return this.recheck();
     this.ring.forget(offset);
     if (offset > this.passed) this.recheck();
   }
 
   presence(change: PresenceChange): void {
-    if (this.#state === "closed") return;
     this.#presenceRoom?.change(change);
     if (change.kind === "leave") this.#ports.memberLeft(this.channel, change.member);
   }
@@ -125,8 +112,6 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   close(): void {
     this.#state = "closed";
-    this.#held.take();
-    this.#presenceRoom?.close();
     this.#ports.broker.unsubscribe(this.channel);
   }
 
@@ -145,13 +130,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   /** A subscription that is not live. */
   add(subscription: Subscription): void {
-    this.#others ??= new Set();
     this.#others.add(subscription);
-  }
-
-  #drop(subscription: Subscription): void {
-    this.#others?.delete(subscription);
-    if (this.#others?.size === 0) this.#others = undefined;
   }
 
   /**
@@ -170,7 +149,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
    * turn of the event loop in which it comes (rule 11 of docs/design/holding-connections.md).
    */
   goLive(subscription: Subscription): void {
-    this.#drop(subscription);
+    this.#others.delete(subscription);
     subscription.state = "live";
     this.fanOut.add(subscription, this.#ports.settings().flow.groupFrom);
     const { recovery } = subscription;
@@ -182,7 +161,7 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   remove(subscription: Subscription): void {
     if (subscription.state === "live")
       this.fanOut.remove(subscription, this.#ports.settings().flow.groupFrom);
-    else this.#drop(subscription);
+    else this.#others.delete(subscription);
     subscription.state = "ended";
   }
 
@@ -209,11 +188,9 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   async #open(): Promise<void> {
     const position = await this.#ports.broker.subscribe(this.channel, this.rules.stream, this);
-    if (this.#state === "closed") return;
     this.epoch = position.epoch;
     this.passed = position.offset;
     this.ring.reset(position.offset);
-    this.#state = "live";
     this.#release();
   }
 
@@ -238,36 +215,28 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     }
     this.fanOut.deliver(entry);
     observer.delivered(cls, this.fanOut.count, clock.wallMs() - publication.timeMs);
-    if (this.#others !== undefined) this.#wakeAhead();
-  }
-
-  /** Subscriptions whose position was ahead of the node's: the node has reached it. */
-  #wakeAhead(): void {
-    for (const other of this.#others ?? NOBODY)
-      if (other.state === "ahead" && other.cursor <= this.passed) pump(other, this.#ports);
+    // Their position was ahead of the node's: it may have reached it.
+    for (const other of this.#others) if (other.state === "ahead") pump(other, this.#ports);
   }
 
   #beginEpoch(epoch: string): void {
-    const from = this.passed + 1;
     this.epoch = epoch;
-    this.passed = 0;
-    this.ring.reset(0);
-    this.fanOut.announce(this.gapFrame(from, null, "epoch", 0));
-    this.#ports.observer.gap("epoch", 0);
-    for (const other of this.#others ?? NOBODY) {
-      other.connection.send(this.gapFrame(other.cursor + 1, null, "epoch", 0));
-      other.cursor = 0;
-      if (other.state === "ahead") other.state = "catching";
-      if (other.recovery !== undefined) other.recovery.gap = true;
-    }
+    this.#announce(null, "epoch");
+    for (const other of this.#others) declare(other, null, "epoch", this.#ports);
   }
 
   #declare(to: number, reason: GapReason): void {
+    if (to <= this.passed) return;
+    this.#ports.observer.hole("declared", gapSize(this.passed + 1, to));
+    this.#announce(to, reason);
+  }
+
+  /** A gap for all who are live; the hub goes on behind it. `to` null: another epoch began. */
+  #announce(to: number | null, reason: GapReason): void {
     const from = this.passed + 1;
-    this.fanOut.announce(this.gapFrame(from, to, reason, to));
-    this.passed = to;
-    this.ring.reset(to);
-    this.#ports.observer.hole("declared", gapSize(from, to));
+    this.passed = to ?? 0;
+    this.ring.reset(this.passed);
+    this.fanOut.announce(this.gapFrame(from, to, reason, this.passed));
     if (this.fanOut.count > 0) this.#ports.observer.gap(reason, gapSize(from, to));
   }
 
@@ -278,44 +247,40 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
    * missing, it is read from history.
    */
   #release(): void {
+    if (this.#state === "closed") return;
+    this.#state = "live";
     for (const { publication, epoch } of this.#held.take()) this.publication(publication, epoch);
-    if (this.#state !== "live") return;
-    for (const other of this.#others ?? NOBODY)
-      if (other.state === "catching" || other.state === "ahead") pump(other, this.#ports);
+    for (const other of this.#others) pump(other, this.#ports);
   }
 
   async #mend(): Promise<void> {
     await this.#patience.first();
     for (let attempt = 0; this.#state === "mending"; attempt++) {
-      try {
-        const before = this.#held.now();
-        const { epoch, passed } = this;
-        // A read of its own, not a shared one: it must begin later than the publications held
-        // before it came.
-        const page = await this.#reads.own(this.passed);
-        if (this.#state !== "mending") return;
-        // If a held publication came before the read and has another epoch than the broker's, it is
-        // over.
-        this.#held.keepOnly(page.epoch, before);
-        if (this.#apply(page)) {
-          this.#state = "live";
-          this.#release();
-          return;
-        }
-        // If the history does not say what became of the next offset, it is asked again later, not
-        // at once.
-        if (this.epoch === epoch && this.passed === passed) await this.#patience.pause(attempt);
-      } catch {
-        await this.#patience.pause(attempt);
-      }
+      const { epoch, passed } = this;
+      const isDone = await this.#readMissing().catch(() => false);
+      if (isDone) return this.#release();
+      // If the history does not say what became of the next offset, it is asked again later, not at
+      // once.
+      if (this.epoch === epoch && this.passed === passed) await this.#patience.pause(attempt);
     }
+  }
+
+  async #readMissing(): Promise<boolean> {
+    const before = this.#held.now();
+    // A read of its own, not a shared one: it must begin later than the publications held before it
+    // came.
+    const page = await this.#reads.own(this.passed);
+    // If a held publication came before the read and has another epoch than the broker's, it is
+    // over.
+    this.#held.keepOnly(page.epoch, before);
+    return this.#apply(page);
   }
 
   /** True when everything that the broker had was passed on or declared. */
   #apply(page: OutgoingPage): boolean {
     if (page.epoch !== this.epoch) {
       this.#beginEpoch(page.epoch);
-      return page.head === 0;
+      return false;
     }
     const { cls } = this.rules.stream;
     // Removed while the node did not hear the broker, or expired.
@@ -335,15 +300,14 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       this.#pass(entry);
       repaired += 1;
     }
-    // Anything newer than the held publications is still on its way.
-    const lost = Math.min(gone, page.head);
-    if (cls !== "latest" && !feedGoesOn && page.complete && lost > this.passed)
-      this.#declare(lost, reason);
     if (repaired > 0) this.#ports.observer.hole("repaired", repaired);
-    if (cls === "latest" && page.complete && page.head > this.passed) {
+    if (!page.complete) return false;
+    // Anything newer than the held publications is still on its way.
+    if (cls !== "latest" && !feedGoesOn) this.#declare(Math.min(gone, page.head), reason);
+    if (cls === "latest" && page.head > this.passed) {
       this.passed = page.head;
       this.ring.reset(page.head);
     }
-    return page.complete;
+    return true;
   }
 }

@@ -1,9 +1,8 @@
 // Owns: how long a hub waits between two reads of missing publications, and when it stops trusting
 // the history.
+import { backoffMs } from "../backoff.ts";
 import type { Clock, Random } from "../ports.ts";
 
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 5000;
 /**
  * Most repairs in a row that begin at the same offset. After these the hub does not trust the
  * history.
@@ -41,9 +40,6 @@ export class Patience {
   /** The wait after a try that read nothing new; tries are counted from 0. */
   pause(attempt: number): Promise<void> {
     const { clock, random } = this.#ports;
-    const delayMs =
-      Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10)) *
-      (0.5 + random.next() / 2);
-    return new Promise((resolve) => clock.after(delayMs, resolve));
+    return new Promise((resolve) => clock.after(backoffMs(attempt, random), resolve));
   }
 }

@@ -1,8 +1,10 @@
 // Owns: commands that every node must carry out, even if it was cut off from the broker or started
 // later. They are publications of a channel that no client can name. They are kept for as long as
 // they matter.
+
 import type { StreamOptions } from "@holdfast/contract";
 import type { Publication } from "@holdfast/protocol";
+import { backoffMs } from "../backoff.ts";
 import type { Broker, ChannelListener, Clock, HistoryPage, Random } from "../ports.ts";
 
 /** Names of clients' channels hold no control characters; this one sorts before all of them. */
@@ -35,8 +37,7 @@ const KEPT_MAX = 10_000;
 const PAGE_MAX = 500;
 /** How often the log is read, to find commands that were lost on their way. */
 const LOOK_MS = 10_000;
-const RETRY_FIRST_MS = 250;
-const RETRY_MS_MAX = 5000;
+const RETRY = { firstMs: 250 };
 
 export class CommandLog<C> implements ChannelListener {
   readonly #ports: LogNeeds;
@@ -120,8 +121,7 @@ export class CommandLog<C> implements ChannelListener {
         () => false,
       );
       if (isDone) break;
-      const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
-      await this.#pause(delayMs * (0.5 + this.#ports.random.next() / 2));
+      await this.#pause(backoffMs(attempt, this.#ports.random, RETRY));
     }
     this.#isLooking = false;
   }

@@ -1,6 +1,7 @@
 // Owns: keeping the broker's list of this node's members true even if calls fail (H7). No member
 // stays listed after it left, and none that is here is forgotten.
 
+import { backoffMs } from "../backoff.ts";
 import type { Clock, PresenceStore, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -25,8 +26,7 @@ export interface KeeperNeeds {
  * this node's lease ends.
  */
 const LEAVES_MAX = 10_000;
-const RETRY_FIRST_MS = 500;
-const RETRY_MS_MAX = 10_000;
+const RETRY = { firstMs: 500, mostMs: 10_000 };
 /** Leaves repeated, and channels compared, in one go, and the pause between two. */
 const BATCH = 100;
 const PAUSE_MS = 25;
@@ -175,9 +175,8 @@ export class PresenceKeeper {
   }
 
   #backoffMs(): number {
-    const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(this.#attempts, 10));
     this.#attempts += 1;
-    return delayMs * (0.5 + this.#parts().random.next() / 2);
+    return backoffMs(this.#attempts - 1, this.#parts().random, RETRY);
   }
 
   #pause(ms: number): Promise<void> {

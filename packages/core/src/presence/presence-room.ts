@@ -176,13 +176,6 @@ export class PresenceRoom {
     this.#ports.clock.after(RELOAD_MS, () => this.reload());
   }
 
-  close(): void {
-    this.#watchers.clear();
-    this.#skipped.clear();
-    this.#behind.clear();
-    this.#forgetUnwatched();
-  }
-
   #load(): Promise<Map<string, PresenceMember>> {
     if (this.#members !== undefined) return Promise.resolve(this.#members);
     this.#loading ??= this.#read().finally(() => {

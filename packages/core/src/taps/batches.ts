@@ -2,6 +2,7 @@
 // time, each again until it is done.
 
 import type { GapReason, Position, PubEntry } from "@holdfast/protocol";
+import { backoffMs } from "../backoff.ts";
 import type { Clock, Random } from "../ports.ts";
 
 /** `position` is where a consumer goes on that has dealt with the event. */
@@ -45,9 +46,6 @@ export interface BatchLimits {
   /** How long the consumer may take for one batch. */
   readonly handleMsMax: number;
 }
-
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 5000;
 
 interface Held {
   readonly event: TapEvent;
@@ -147,8 +145,7 @@ export class Batches {
 
   #again(batch: TapBatch, bytes: number): void {
     const { clock, random } = this.#parts;
-    const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(batch.attempt - 1, 10));
-    this.#cancel = clock.after(delayMs * (0.5 + random.next() / 2), () => {
+    this.#cancel = clock.after(backoffMs(batch.attempt - 1, random), () => {
       this.#cancel = undefined;
       this.#attempt({ ...batch, attempt: batch.attempt + 1 }, bytes);
     });

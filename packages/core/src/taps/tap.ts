@@ -4,6 +4,7 @@
 import type { ChannelRules } from "@holdfast/contract";
 import type { GapReason, Position, PubEntry, ServerFrame } from "@holdfast/protocol";
 import { payloadBytes } from "@holdfast/protocol";
+import { backoffMs } from "../backoff.ts";
 import { type CatchUpNeeds, feed, findStart, pump, type Start } from "../channel/catch-up.ts";
 import type { ChannelHub } from "../channel/channel-hub.ts";
 import { type Receiver, Subscription } from "../channel/subscription.ts";
@@ -30,8 +31,6 @@ export interface TapOptions extends BatchLimits {
 
 /** Epochs that may begin while the beginning is looked for. */
 const FIND_MAX = 3;
-const RETRY_FIRST_MS = 100;
-const RETRY_MS_MAX = 5000;
 /** What a publication takes besides its data, roughly. */
 const EVENT_BYTES = 160;
 
@@ -158,9 +157,8 @@ export class Tap implements Receiver {
   #again(from: TapOptions["from"], attempt: number): void {
     if (this.phase === "ended") return;
     const { clock, random } = this.#parts;
-    const delayMs = Math.min(RETRY_MS_MAX, RETRY_FIRST_MS * 2 ** Math.min(attempt, 10));
     this.#cancelRetry = clock.after(
-      delayMs * (0.5 + random.next() / 2),
+      backoffMs(attempt, random),
       () => void this.#begin(from, attempt + 1),
     );
   }
