@@ -68,10 +68,7 @@ export class Connection {
   readonly #pending = new Map<number, Pending>();
   readonly #timers = new Map<string, () => void>();
   #outbox: Encoded[] = [];
-  #flushing = false;
-  #opened = false;
   #ended = false;
-  #closed = false;
   #lastFrameMs: number;
   #answerMs = 0;
   #probeId = 0;
@@ -124,11 +121,7 @@ export class Connection {
   }
 
   sendEncoded(encoded: Encoded): void {
-    if (this.#ended) return;
-    this.#outbox.push(encoded);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    this.#engine.defer(() => this.#flush());
+    if (this.#outbox.push(encoded) === 1) this.#engine.defer(() => this.#flush());
   }
 
   /**
@@ -147,10 +140,6 @@ export class Connection {
     answer: (answer: Answer | undefined) => void,
     waiting: Waiting = {},
   ): void {
-    if (this.#ended) {
-      this.#engine.defer(() => answer(undefined));
-      return;
-    }
     this.#pending.set(id, { ...waiting, answer, sentMs: this.#now() });
     if (!waiting.patient && !this.#timers.has("answers"))
       this.#timer("answers", ANSWER_TIMEOUT_MS, () => this.#checkAnswers());
@@ -184,8 +173,7 @@ export class Connection {
 
   /** Runs `task` when the transport is closed. */
   whenClosed(task: () => void): void {
-    if (this.#closed) task();
-    else this.#whenClosed = task;
+    this.#whenClosed = task;
   }
 
   /**
@@ -205,10 +193,8 @@ export class Connection {
   /** Says goodbye behind everything sent, and closes. `ended` is not told. */
   bye(moved: boolean): void {
     if (this.#ended) return;
-    if (this.#opened) {
-      this.send(moved ? { t: "bye", moved } : { t: "bye" });
-      this.#flush();
-    }
+    this.send(moved ? { t: "bye", moved } : { t: "bye" });
+    this.#flush();
     this.#stop();
     this.#transport.close(1000, "");
     this.#settleAll();
@@ -220,13 +206,10 @@ export class Connection {
   }
 
   #onOpened(): void {
-    if (this.#ended) return;
-    this.#opened = true;
-    this.#events.opened(this);
+    if (!this.#ended) this.#events.opened(this);
   }
 
   #onClosed(code: number, reason: string): void {
-    this.#closed = true;
     this.#finish({ closeCode: code, reason, lostAtMs: this.#now() });
     this.#whenClosed?.();
   }
@@ -349,8 +332,6 @@ export class Connection {
   }
 
   #flush(): void {
-    this.#flushing = false;
-    if (!this.#opened || this.#ended) return;
     const outbox = this.#outbox;
     this.#outbox = [];
     const bytesMax = this.messageBytesMax;

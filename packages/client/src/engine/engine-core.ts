@@ -45,7 +45,6 @@ export class EngineCore implements EngineContext {
   #retiring: Connection | undefined;
   readonly #attempts: Attempts;
   #cancelAdopt: () => void = () => {};
-  #cancelRetire: () => void = () => {};
   #idLast = 0;
   readonly #timers = new Set<() => void>();
   #connectedAtMs = 0;
@@ -264,10 +263,8 @@ export class EngineCore implements EngineContext {
   #onEnded(connection: Connection, end: End): void {
     this.#attempts.windowMs = end.goodbye?.windowMs ?? this.#attempts.windowMs;
     this.#detach(connection);
-    if (connection === this.#retiring) {
-      this.#cancelRetire();
-      this.#retiring = undefined;
-    } else if (connection === this.#migration?.second) {
+    if (connection === this.#retiring) this.#retiring = undefined;
+    else if (connection === this.#migration?.second) {
       this.#nextMigrateMs = undefined;
       this.#migration.lost(end.goodbye?.retryMs ?? 0);
     } else if (connection === this.#primary) this.#onLost(end);
@@ -285,7 +282,10 @@ export class EngineCore implements EngineContext {
       this.#adopt(second, end);
       return;
     }
-    if (second) this.#sayGoodbye(second, false);
+    if (second) {
+      this.#detach(second);
+      second.bye(false);
+    }
     // Another token may be accepted; if that is refused too, it stays so.
     const authRetry = this.#credentials.refused(name) && !this.#authRetried;
     if (error && !authRetry) {
@@ -402,24 +402,16 @@ export class EngineCore implements EngineContext {
    * have until shortly before the deadline.
    */
   #retire(old: Connection, leftMs: number): void {
-    this.#cancelRetire();
-    if (this.#retiring) this.#sayGoodbye(this.#retiring, true);
+    this.#retiring?.bye(true);
     this.#retiring = old;
     this.#detach(old);
     const leave = () => {
       if (this.#retiring !== old) return;
-      this.#cancelRetire();
       this.#retiring = undefined;
-      this.#sayGoodbye(old, true);
+      old.bye(true);
     };
-    const cancelSwitch = this.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () =>
-      old.release(),
-    );
-    const cancelLeave = this.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
-    this.#cancelRetire = () => {
-      cancelSwitch();
-      cancelLeave();
-    };
+    this.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () => old.release());
+    this.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
     old.whenIdle(leave);
   }
 
@@ -427,11 +419,6 @@ export class EngineCore implements EngineContext {
 
   #detach(connection: Connection): void {
     for (const feature of this.#features) feature.detach(connection);
-  }
-
-  #sayGoodbye(connection: Connection, moved: boolean): void {
-    this.#detach(connection);
-    connection.bye(moved);
   }
 
   /** Ends for good; returns the connections that were open. */

@@ -18,8 +18,8 @@ export interface ClientClock {
 }
 
 /**
- * One WebSocket, as the engine sees it. All calls are legal at any time; before `opened` and after
- * the end `send` does nothing.
+ * One WebSocket, as the engine sees it. All calls are legal at any time; before `opened`,
+ * after `close` and after the end `send` does nothing.
  */
 export interface Transport {
   send(message: Encoded): void;
@@ -31,7 +31,7 @@ export interface Transport {
 }
 
 /**
- * What a transport tells. MUST NOT be called inside `open`. `closed` MUST be called exactly once,
+ * What a transport tells. MUST NOT be called inside `open` or `close`. `closed` MUST be called exactly once,
  * also when the attempt failed (code 1006).
  */
 export interface TransportHandlers {

@@ -170,7 +170,6 @@ export class Membership {
     if (known.busy || known.answered === version || !(wanted || known.shown)) return;
     if (wanted && !this.#mayEnter(attachment, entry)) return;
     if (wanted && known.shown && isSame(wanted.data, known.shown.data)) {
-      known.answered = version;
       this.#settle(entry, undefined, version);
       return;
     }

@@ -26,6 +26,7 @@ export class ScriptedSocket {
   readonly #handlers: TransportHandlers;
   readonly #clock: TestClock;
   #taken = 0;
+  #isOpen = false;
 
   constructor(
     url: string,
@@ -41,7 +42,7 @@ export class ScriptedSocket {
   get transport(): Transport {
     return {
       send: (message) => {
-        if (!this.closed)
+        if (this.#isOpen && !this.closed)
           this.messages.push(
             String(message)
               .split("\n")
@@ -55,6 +56,7 @@ export class ScriptedSocket {
   }
 
   open(): void {
+    this.#isOpen = true;
     this.#handlers.opened();
     this.#clock.flush();
   }
