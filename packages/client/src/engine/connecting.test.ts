@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { createManualClock } from "@holdfast/testkit";
-import { scripted } from "../testing/scripted-node.ts";
+import { connected, scripted } from "../testing/scripted-node.ts";
 import { attemptDelayMs } from "./backoff.ts";
 
 const start = (options = {}) => scripted(createManualClock(), options);
@@ -33,7 +33,7 @@ describe("the first message", () => {
     expect(socket()).toMatchObject({ url: "ws://node/connect", subprotocol: "holdfast.v1" });
   });
 
-  test("is split at 1,024 frames and at 16 KiB while the node's limit is unknown", () => {
+  test("is split at 16 KiB while the node's limit is unknown", () => {
     const { engine, socket } = start();
     const log = { message() {}, gap() {}, ready() {}, recovered() {}, error() {} };
     for (let index = 0; index < 3_000; index++)
@@ -42,11 +42,19 @@ describe("the first message", () => {
     socket().open();
     expect(socket().messages.flat()).toHaveLength(3_001);
     for (const message of socket().messages) {
-      expect(message.length).toBeLessThanOrEqual(1_024);
       expect(message.map((frame) => JSON.stringify(frame)).join("\n").length).toBeLessThanOrEqual(
         16_384,
       );
     }
+  });
+
+  test("and every later one holds at most 1,024 frames", () => {
+    const { connect, engine, clock } = start();
+    const socket = connect();
+    const log = { message() {}, gap() {}, ready() {}, recovered() {}, error() {} };
+    for (let index = 0; index < 1_030; index++) engine.subscriptions.subscribe(`${index}`, log, {});
+    clock.flush();
+    expect(socket.messages.slice(1).map((message) => message.length)).toEqual([1_024, 6]);
   });
 });
 
@@ -214,6 +222,20 @@ describe("states", () => {
     expect(sockets).toHaveLength(2);
   });
 
+  test("a network that is back and leads nowhere is a long absence again", () => {
+    const { engine, clock, connect, socket, states } = start();
+    connect({ windowMs: 60_000 });
+    clock.advance(6_000);
+    socket().drop();
+    engine.hint("offline");
+    clock.advance(20_000);
+    engine.hint("online");
+    clock.advance(29_999);
+    expect(states.at(-1)).toBe("reconnecting online");
+    clock.advance(1);
+    expect(states.at(-1)).toBe("suspended suspended");
+  });
+
   test("online never brings the attempt before retryMs, nor two within a second", () => {
     const { engine, clock, connect, socket, sockets, random } = start();
     random.value = 0;
@@ -330,6 +352,7 @@ describe("states", () => {
       { timeoutMs: 1_000, repeatable: false, name: "x" },
       (result) => results.push(result),
     );
+    engine.presence.enter("a", 1, (error) => results.push(error));
     let closed = false;
     engine.close(() => {
       closed = true;
@@ -340,7 +363,11 @@ describe("states", () => {
     socket().drop(1000);
     expect(closed).toBe(true);
     expect(log.take()).toEqual(["ended closed"]);
-    expect(results).toMatchObject([{ code: "closed" }, { code: "closed" }]);
+    expect(results.splice(0)).toMatchObject([
+      { code: "closed" },
+      { code: "closed" },
+      { code: "closed" },
+    ]);
     expect(states.at(-1)).toBe("closed close");
     expect(clock.waiting()).toBe(0);
     engine.publisher.publish("a", 1, { timeoutMs: 1_000, ordered: true }, (result) =>
@@ -348,8 +375,19 @@ describe("states", () => {
     );
     engine.presence.enter("a", 1, (error) => results.push(error));
     const late = subscribe("a");
-    expect(results.slice(2)).toMatchObject([{ code: "closed" }, { code: "closed" }]);
+    expect(results).toMatchObject([{ code: "closed" }, { code: "closed" }]);
     expect(late.log.lines).toEqual(["ended closed"]);
+  });
+
+  test("what a node says after close() changes nothing", () => {
+    const { engine, clock, socket, states, errors } = start();
+    engine.start();
+    socket().open();
+    engine.close();
+    socket().send(connected());
+    expect([states, engine.session, errors]).toEqual([["closed close"], undefined, []]);
+    clock.advance(60_000);
+    expect(clock.waiting()).toBe(0);
   });
 
   test("close resolves after a second when the transport does not", () => {

@@ -69,7 +69,7 @@ export class Connection {
   readonly #timers = new Map<string, () => void>();
   #outbox: Encoded[] = [];
   #ended = false;
-  #lastFrameMs: number;
+  #lastFrameMs = 0;
   #answerMs = 0;
   #probeId = 0;
   #whenIdle: (() => void) | undefined;
@@ -84,7 +84,6 @@ export class Connection {
   ) {
     this.#engine = engine;
     this.#events = options.events;
-    this.#lastFrameMs = this.#now();
     this.#timer("handshake", options.timeoutMs, () => this.end(4007, "not connected"));
     this.#transport = engine.environment.open(url, engine.codec.subprotocol, {
       opened: () => this.#onOpened(),
@@ -215,7 +214,6 @@ export class Connection {
   }
 
   #onMessage(message: Encoded): void {
-    if (this.#ended) return;
     this.#lastFrameMs = this.#now();
     let frames: readonly ServerFrame<unknown>[];
     try {
@@ -225,10 +223,7 @@ export class Connection {
       this.end(4011, "protocol broken");
       return;
     }
-    for (const frame of frames) {
-      if (this.#ended) return;
-      this.#onFrame(frame);
-    }
+    for (const frame of frames) if (!this.#ended) this.#onFrame(frame);
   }
 
   #onFrame(frame: ServerFrame<unknown>): void {

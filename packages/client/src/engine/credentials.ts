@@ -73,7 +73,7 @@ export class Credentials {
   next(done: (shown: Shown) => void, failed: (error: unknown) => void): void {
     const reason = this.#wanted ?? (this.resume === undefined ? "connect" : undefined);
     if (reason && this.#getToken)
-      this.#fetch(this.#getToken, reason).then((token) => done({ token, ...this.shown() }), failed);
+      this.#fetch(reason).then((token) => done({ token, ...this.shown() }), failed);
     else done(this.shown());
   }
 
@@ -143,10 +143,10 @@ export class Credentials {
         }
       });
     };
-    if (this.#getToken) this.#fetch(this.#getToken, "refresh").then(hand, again);
+    this.#fetch("refresh").then(hand, again);
   }
 
-  #fetch(getToken: GetToken, reason: TokenReason): Promise<string> {
+  #fetch(reason: TokenReason): Promise<string> {
     return new Promise((resolve, reject) => {
       const cancel = this.#engine.after(TOKEN_TIMEOUT_MS, () =>
         reject(
@@ -154,7 +154,7 @@ export class Credentials {
         ),
       );
       const attempt = async () => {
-        const token: unknown = await getToken({ reason });
+        const token: unknown = await this.#getToken?.({ reason });
         if (typeof token === "string" && token !== "") return token;
         throw cannot(
           "unauthorized",

@@ -42,6 +42,7 @@ export class EngineCore implements EngineContext {
   readonly #resumption: Resumption;
   #primary: Connection | undefined;
   #migration: Migration | undefined;
+  /** The first connection of the last move; it may have ended. */
   #retiring: Connection | undefined;
   readonly #attempts: Attempts;
   #cancelAdopt: () => void = () => {};
@@ -235,7 +236,7 @@ export class EngineCore implements EngineContext {
     this.#resumption.connected();
     this.#state.connected(frame.resumed);
     this.#onCaughtUp(connection);
-    this.#sendAllWaiting();
+    this.#sendAllWaiting(connection);
   }
 
   #onFrame(connection: Connection, frame: ServerFrame<unknown>): void {
@@ -263,8 +264,7 @@ export class EngineCore implements EngineContext {
   #onEnded(connection: Connection, end: End): void {
     this.#attempts.windowMs = end.goodbye?.windowMs ?? this.#attempts.windowMs;
     this.#detach(connection);
-    if (connection === this.#retiring) this.#retiring = undefined;
-    else if (connection === this.#migration?.second) {
+    if (connection === this.#migration?.second) {
       this.#nextMigrateMs = undefined;
       this.#migration.lost(end.goodbye?.retryMs ?? 0);
     } else if (connection === this.#primary) this.#onLost(end);
@@ -348,41 +348,40 @@ export class EngineCore implements EngineContext {
     if (connection === this.#migration?.second) this.#nextMigrateMs = this.nowMs() + deadlineMs;
     else if (connection !== this.#primary || !connection.info) return;
     else if (this.#migration) this.#migration.extend(deadlineMs);
-    else this.#migrate(deadlineMs);
+    else this.#migrate(connection, deadlineMs);
   }
 
-  #migrate(deadlineMs: number): void {
+  #migrate(old: Connection, deadlineMs: number): void {
     const port = {
       open: () => this.#open(this.#credentials.shown(), true),
       isReady: (second: Connection) => this.#features.every((feature) => feature.isSettled(second)),
-      take: (second: Connection, leftMs: number) => this.#take(second, leftMs),
+      take: (second: Connection, leftMs: number) => this.#take(old, second, leftMs),
     };
     this.#migration = new Migration(this, port, deadlineMs);
   }
 
-  #take(second: Connection, leftMs: number): void {
-    const old = this.#primary;
+  #take(old: Connection, second: Connection, leftMs: number): void {
     this.#migration = undefined;
     this.#primary = second;
     this.#connectedAtMs = this.nowMs();
     this.#attempts.windowMs = second.info?.windowMs ?? this.#attempts.windowMs;
-    if (old) this.#retire(old, leftMs);
+    this.#retire(old, leftMs);
     this.#planRefresh(second);
     this.#resumption.overlapped();
-    this.#sendAllWaiting();
+    this.#sendAllWaiting(second);
   }
 
   /**
    * There is a connection to use: everything that waits goes there, a `migrate` that it sent
    * meanwhile included.
    */
-  #sendAllWaiting(): void {
+  #sendAllWaiting(connection: Connection): void {
     this.publisher.sendWaiting();
     this.calls.sendWaiting();
     if (this.#nextMigrateMs === undefined) return;
     const deadlineMs = this.#nextMigrateMs - this.nowMs();
     this.#nextMigrateMs = undefined;
-    if (deadlineMs > 0) this.#migrate(deadlineMs);
+    if (deadlineMs > 0) this.#migrate(connection, deadlineMs);
   }
 
   /**
@@ -405,11 +404,7 @@ export class EngineCore implements EngineContext {
     this.#retiring?.bye(true);
     this.#retiring = old;
     this.#detach(old);
-    const leave = () => {
-      if (this.#retiring !== old) return;
-      this.#retiring = undefined;
-      old.bye(true);
-    };
+    const leave = () => old.bye(true);
     this.after(Math.min(SWITCH_MS_MAX, SWITCH_MS + 2 * old.answerMs), () => old.release());
     this.after(Math.max(SWITCH_MS_MAX, leftMs - LEAVE_MS), leave);
     old.whenIdle(leave);
@@ -424,12 +419,10 @@ export class EngineCore implements EngineContext {
   /** Ends for good; returns the connections that were open. */
   #end(state: "closed" | "failed", reason: string, error: HoldfastError): Connection[] {
     if (this.#isOver()) return [];
-    const connections = [this.#primary, this.#migration?.stop(), this.#retiring].filter(
-      (connection) => connection !== undefined,
+    const connections = [this.#primary, this.#migration?.stop(), this.#retiring].flatMap(
+      (connection) => (connection && !connection.ended ? connection : []),
     );
     this.#primary = undefined;
-    this.#migration = undefined;
-    this.#retiring = undefined;
     this.#credentials.stop();
     this.#state.end(state, reason, error);
     for (const connection of connections) this.#detach(connection);

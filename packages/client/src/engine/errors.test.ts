@@ -51,7 +51,8 @@ test("an error of the wire keeps its name, number, path and hint", () => {
   });
 });
 
-test("the cause is kept", () => {
+test("the cause is kept, and logs name the kind of error", () => {
   const cause = new TypeError("x");
-  expect(new HoldfastError("timeout", "late", { cause }).cause).toBe(cause);
+  const error = new HoldfastError("timeout", "late", { cause });
+  expect([error.cause, error.name]).toEqual([cause, "HoldfastError"]);
 });

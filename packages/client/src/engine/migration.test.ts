@@ -153,6 +153,20 @@ test("a gap with an end that was held back does not lead out of the epoch that t
   expect(engine.counts.total).toMatchObject({ gaps: 1, lost: 0, undeclared: 0 });
 });
 
+test("a new connection whose stream breaks behind a gap that it held back ends alone", () => {
+  const { old, second, log, states } = settled();
+  old.send(pub("a", 4));
+  old.subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { pos: { epoch: "e", offset: 4 }, head: 4, recovered: false });
+  second().send(gap(3, 4), pub("a", 6), pub("a", 7));
+  old.send(pub("a", 3), pub("a", 4));
+  expect(second().closed).toMatchObject({ code: 4011 });
+  old.send(pub("a", 5));
+  expect([log.lines, states]).toEqual([["3", "4", "5"], ["connected connected"]]);
+});
+
 describe("requests in flight", () => {
   const withRequests = () => {
     const all = settled();
@@ -227,6 +241,17 @@ describe("requests in flight", () => {
     old.send({ t: "ok", id: sum?.id });
     expect(results).toEqual(["first 3", "sum ok"]);
     expect(old.take()).toEqual([{ t: "bye", moved: true }]);
+  });
+
+  test("keep nothing new on the old connection", () => {
+    const { call, move, old, second, subscribe, clock } = withRequests();
+    call("slow");
+    move();
+    old.take();
+    subscribe("b");
+    clock.flush();
+    expect(old.take()).toEqual([]);
+    expect(second().takeOne("subscribe").ch).toBe("b");
   });
 
   test("have longer where answers took longer, but never over a second", () => {
@@ -335,6 +360,17 @@ describe("a second connection that fails", () => {
     expect(states.at(-1)).toBe("reconnecting draining");
     clock.advance(0);
     expect(socket().accept()[0]).toMatchObject({ t: "connect", resume: "r-old" });
+  });
+
+  test("attempts go on when the node moves its deadline", () => {
+    const { old, second, sockets, clock } = settled();
+    old.send(migrate(100));
+    second().drop();
+    clock.advance(5_000);
+    expect(sockets).toHaveLength(2);
+    old.send(migrate(10_000));
+    clock.advance(5_000);
+    expect(sockets).toHaveLength(3);
   });
 
   test("one that never answers is given up after the connect timeout", () => {
@@ -486,6 +522,52 @@ describe("at the same time", () => {
     old.drop();
     expect(sockets).toHaveLength(3);
     expect(second().accept()[0]).toMatchObject({ resume: "r-2", moving: true });
+  });
+
+  test("an entry that the session just leaves does not hold the move up", () => {
+    const { old, second, engine, clock } = settled();
+    engine.presence.enter("a", "me", () => {});
+    clock.flush();
+    old.send({ t: "ok", id: old.takeOne("enter").id });
+    engine.presence.leave("a", () => {});
+    clock.flush();
+    old.takeOne("leave");
+    old.send(migrate());
+    second().accept({ node: "n2" });
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(engine.node).toBe("n2");
+  });
+
+  test("an entry that the new node has does not hold the move up while it is changed", () => {
+    const { old, second, engine, clock } = settled();
+    engine.presence.enter("a", "me", () => {});
+    clock.flush();
+    old.send({ t: "ok", id: old.takeOne("enter").id });
+    old.send(migrate());
+    second().accept({ node: "n2" });
+    const frame = second()
+      .messages.flat()
+      .find(({ t }) => t === "enter");
+    second().send({ t: "ok", id: frame?.id });
+    engine.presence.update("a", "changed", () => {});
+    clock.flush();
+    second().takeOne("update");
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(engine.node).toBe("n2");
+  });
+
+  test("close() waits for no connection of an earlier move", () => {
+    const { old, second, engine } = settled();
+    old.send(migrate());
+    second().accept();
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    old.drop(1000);
+    let isClosed = false;
+    engine.close(() => {
+      isClosed = true;
+    });
+    second().drop(1000);
+    expect(isClosed).toBe(true);
   });
 
   test("close() ends both connections", () => {

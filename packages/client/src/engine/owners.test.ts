@@ -235,6 +235,8 @@ describe("two watchers", () => {
       clock.advance(2_000);
     }
     first.send({ t: "ok", id: first.takeOne("unwatch").id });
+    clock.advance(10_000);
+    expect(first.take()).toEqual([]);
   });
 
   test("that were refused for good are watched again on the next connection", () => {

@@ -148,6 +148,30 @@ describe("watching", () => {
     expect(engine.presence.members("a")).toEqual([]);
   });
 
+  test("one that the node ended is not the one that the application began anew", () => {
+    const { connect, watch, log, clock } = start();
+    const socket = connect();
+    const stop = watch();
+    clock.flush();
+    socket.send(members(["1"]), {
+      t: "unsubscribed",
+      ch: "a",
+      code: 223,
+      name: "subscription_ended",
+      msg: "",
+      of: "presence",
+    });
+    watch();
+    clock.flush();
+    socket.take();
+    stop();
+    clock.flush();
+    expect(socket.take()).toEqual([]);
+    log.splice(0);
+    socket.send(members(["2"]));
+    expect(log).toEqual(["+2 ~ - = 2", "ready 2"]);
+  });
+
   test("a refusal for good ends the watch; one for the moment is asked again", () => {
     const { connect, watch, log, clock } = start();
     const socket = connect();
@@ -281,6 +305,8 @@ describe("entering", () => {
     const refused = { t: "err", code: 203, name: "permission_denied", msg: "" };
     socket().send({ ...refused, id: socket().takeOne("enter").id });
     expect(results).toEqual(["one permission_denied"]);
+    clock.advance(6_000);
+    expect(socket().take()).toEqual([]);
     for (let round = 0; round < 2; round++) {
       socket().drop();
       clock.advance(6_000);
@@ -314,6 +340,23 @@ describe("entering", () => {
     socket.send({ t: "ok", id: socket.takeOne("leave").id });
     clock.advance(12_000);
     expect(socket.take()).toEqual([]);
+  });
+
+  test("goes to the newest connection alone while the session moves, and leaves with the client silently", () => {
+    const { connect, enter, socket, engine, errors } = start();
+    const old = connect();
+    old.send({ t: "migrate", reason: "drain", deadlineMs: 30_000 });
+    socket().open();
+    socket().take();
+    enter("one");
+    expect([
+      old.take(),
+      socket()
+        .take()
+        .map(({ t }) => t),
+    ]).toEqual([[], ["enter"]]);
+    engine.close();
+    expect(errors).toEqual([]);
   });
 
   test("updating without having entered is refused", () => {

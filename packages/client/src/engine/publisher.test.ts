@@ -96,6 +96,15 @@ test("publishes of one channel go out together, and the next ones when all are a
   expect(data(next)).toEqual([2, 3]);
 });
 
+test("at most 64 of one channel go out together, whatever was acknowledged before", () => {
+  const { connect, publish } = start();
+  const socket = connect();
+  publish("first");
+  for (let index = 0; index < 70; index++) publish(index);
+  acknowledge(socket, socket.take()[0], 1);
+  expect(data(socket.take())).toHaveLength(64);
+});
+
 test("without order none waits for another", () => {
   const { connect, publish } = start();
   const socket = connect();
@@ -230,6 +239,24 @@ describe("refusals", () => {
     expect([first?.d, other?.d]).toEqual([1, "b"]);
     acknowledge(socket, first, 2);
     expect(data(socket.take())).toEqual([3, 4]);
+  });
+
+  test("at the rate the channels take turns: the one that got through goes behind the others", () => {
+    const { connect, publish, clock } = start();
+    for (const value of [1, 2, 3]) publish(value);
+    publish("b", { channel: "b" });
+    const socket = connect();
+    const before = socket.messages.flat().filter(({ t }) => t === "publish");
+    for (const frame of before) refuse(socket, frame, 213, "rate_limited", 100);
+    clock.advance(200);
+    const [first, other] = socket.take();
+    expect([first?.d, other?.d]).toEqual([1, "b"]);
+    acknowledge(socket, first, 1);
+    refuse(socket, other, 213, "rate_limited", 100);
+    const late = socket.take().filter(({ t }) => t === "publish");
+    for (const frame of late) refuse(socket, frame, 213, "rate_limited", 100);
+    clock.advance(200);
+    expect(data(socket.take())).toEqual(["b", 2]);
   });
 
   test("one that the node refused for its rate was never taken, and may be sent however late", () => {

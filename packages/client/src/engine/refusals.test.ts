@@ -83,6 +83,19 @@ describe("a subscription that a node refused for good", () => {
     expect([one.log.take(), two.log.take()]).toEqual([[], ["error permission_denied"]]);
   });
 
+  test("is asked for once by a further listener of a connection whose answer is due", () => {
+    const { first, subscribe, socket, clock } = start();
+    subscribe("a");
+    refuse(first, "subscribe", NO_PERMISSION);
+    first.drop();
+    clock.advance(0);
+    socket().accept();
+    const { log } = subscribe("a");
+    expect(socket().take()).toEqual([]);
+    socket().subscribed("a", {});
+    expect(log.take()).toEqual(["ready e:0"]);
+  });
+
   test("in a release moves with the session to a node that knows the channel, and holds no move up", () => {
     const { first, subscribe, socket, engine } = start();
     const known = subscribe("known");
@@ -243,5 +256,51 @@ describe("ending a subscription", () => {
     expect(live.size).toBe(500);
     expect(after.filter(({ log }) => log.lines.join() === "ready e:0")).toHaveLength(500);
     expect(channels.every((channel) => engine.subscriptions.has(channel))).toBe(true);
+  });
+});
+
+describe("a request that is refused for the moment again and again", () => {
+  type All = ReturnType<typeof start>;
+  const listener = { change() {}, ready() {}, error() {} };
+  const stopped = (all: All, type: string, stop: () => void) => {
+    const { id, ch } = all.first.takeOne(type);
+    if (type === "subscribe") all.first.subscribed(String(ch), {});
+    else all.first.send({ t: "ok", id });
+    stop();
+  };
+  test.each<[string, (all: All) => void]>([
+    ["subscribe", ({ subscribe }) => subscribe("a")],
+    ["unsubscribe", (all) => stopped(all, "subscribe", all.subscribe("a").stop)],
+    ["watch", ({ engine }) => engine.presence.watch("a", listener)],
+    [
+      "unwatch",
+      (all) => {
+        const stop = all.engine.presence.watch("a", listener);
+        all.clock.flush();
+        stopped(all, "watch", stop);
+      },
+    ],
+    ["enter", ({ engine }) => engine.presence.enter("a", 1, () => {})],
+    [
+      "publish",
+      ({ engine }) =>
+        engine.publisher.publish("a", 1, { timeoutMs: 60_000, ordered: true }, () => {}),
+    ],
+  ])("is repeated after longer and longer times: %s", (type, ask) => {
+    const all = start();
+    all.random.value = 0.999;
+    ask(all);
+    const atMs: number[] = [];
+    for (let ms = 0; ms <= 6_000; ms += 10) {
+      all.clock.advance(10);
+      const frames = all.first.take().filter(({ t }) => t === type);
+      for (const { id } of frames) {
+        atMs.push(ms);
+        all.first.send({ t: "err", id, code: 214, name: "broker_unavailable", msg: "" });
+      }
+    }
+    // Twice as long each time, up to 2 s, in steps of 10 ms.
+    const delays = atMs.slice(1).map((ms, index) => ms - (atMs[index] ?? 0));
+    expect(delays).toEqual([100, 200, 400, 800, 1_600, 2_000]);
   });
 });

@@ -126,6 +126,24 @@ describe("tokens", () => {
     expect(socket().takeOne("refresh").token).toBe("more");
   });
 
+  test("a refresh that a lost connection never answered is planned anew on the next one", async () => {
+    const { engine, clock, socket, errors, states } = withTokens(["t1", "t2", "t3"]);
+    engine.start();
+    await settle(clock);
+    socket().accept({ expiresMs: 100_000, pingMs: 600_000, windowMs: 0 });
+    clock.advance(50_000);
+    await settle(clock);
+    socket().takeOne("refresh");
+    socket().drop();
+    clock.advance(0);
+    socket().accept({ expiresMs: 50_000, pingMs: 600_000, resumed: true });
+    socket().take();
+    clock.advance(0);
+    await settle(clock);
+    expect(socket().takeOne("refresh").token).toBe("t3");
+    expect([errors, states.at(-1)]).toEqual([[], "connected resumed"]);
+  });
+
   test("a refresh that the node refuses for the moment is repeated when the node says", async () => {
     const { engine, clock, socket, states } = withTokens(["t1", "t2", "t3"]);
     engine.start();
