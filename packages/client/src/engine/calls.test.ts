@@ -102,3 +102,11 @@ test("errors of the node carry its code", () => {
   socket.send({ t: "err", id: socket.take()[0]?.id, code: 215, name: "rpc_unknown", msg: "" });
   expect(results).toEqual(["rpc_unknown"]);
 });
+
+test("a call larger than the node takes is refused, and the connection stays", () => {
+  const { connect, call, results, states } = start();
+  const socket = connect({ messageBytesMax: 100 });
+  call("x".repeat(100));
+  expect(socket.take()).toEqual([]);
+  expect([results, states]).toEqual([["payload_too_large"], ["connected connected"]]);
+});

@@ -266,6 +266,23 @@ describe("states", () => {
     expect(states.at(-1)).toBe("suspended offline");
   });
 
+  test("further changes of the network do not give it longer, and a connection that is being made is not asked", () => {
+    const { engine, clock, connect, states } = start();
+    const socket = connect();
+    engine.hint("offline");
+    clock.advance(4_000);
+    engine.hint("offline");
+    clock.advance(1_000);
+    expect([socket.pings, states.at(-1)]).toEqual([1, "suspended offline"]);
+    const other = start();
+    const old = other.connect();
+    old.send({ t: "migrate", reason: "drain", deadlineMs: 30_000 });
+    other.socket().open();
+    other.engine.hint("offline");
+    other.clock.flush();
+    expect([old.pings, other.socket().pings]).toEqual([1, 0]);
+  });
+
   test("what was on its way when the network went is no sign of life", () => {
     const { engine, clock, connect, states, socket } = start();
     connect();
@@ -375,7 +392,9 @@ describe("states", () => {
     );
     engine.presence.enter("a", 1, (error) => results.push(error));
     const late = subscribe("a");
-    expect(results).toMatchObject([{ code: "closed" }, { code: "closed" }]);
+    engine.presence.watch("a", { change() {}, ready() {}, error: (error) => results.push(error) });
+    clock.flush();
+    expect(results).toMatchObject([{ code: "closed" }, { code: "closed" }, { code: "closed" }]);
     expect(late.log.lines).toEqual(["ended closed"]);
   });
 
@@ -453,6 +472,13 @@ describe("liveness", () => {
     expect(socket.closed).toMatchObject({ code: 4011 });
     expect(errors).toHaveLength(1);
     expect(states.at(-1)).toBe("reconnecting lost");
+  });
+
+  test("a second `connected` is ignored", () => {
+    const { connect, engine } = start();
+    const socket = connect();
+    socket.send(connected({ session: "s2" }));
+    expect(engine.session).toBe("s1");
   });
 
   test("frames of a type that this version does not know are ignored", () => {

@@ -181,7 +181,7 @@ export class Connection {
    * half of the time on only: then the answer is behind much data on a slow network.
    */
   probe(): void {
-    if (!this.#info || this.#ended || this.#timers.has("probe")) return;
+    if (!this.#info || this.#timers.has("probe")) return;
     const sinceMs = this.#now();
     this.#probeId = this.#ping();
     this.#timer("probe", PROBE_MS, () => {
@@ -191,7 +191,6 @@ export class Connection {
 
   /** Says goodbye behind everything sent, and closes. `ended` is not told. */
   bye(moved: boolean): void {
-    if (this.#ended) return;
     this.send(moved ? { t: "bye", moved } : { t: "bye" });
     this.#flush();
     this.#stop();
@@ -342,7 +341,7 @@ export class Connection {
       batch.push(encoded);
       bytes += size;
     }
-    if (batch.length > 0) this.#transport.send(this.#engine.codec.join(batch));
+    this.#transport.send(this.#engine.codec.join(batch));
   }
 
   #finish(end: End): void {

@@ -153,6 +153,22 @@ test("a gap with an end that was held back does not lead out of the epoch that t
   expect(engine.counts.total).toMatchObject({ gaps: 1, lost: 0, undeclared: 0 });
 });
 
+test("a hole on the new connection is mended there, although the old one has filled it", () => {
+  const { old, second, log, engine } = settled();
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 6, recovered: true });
+  second().take();
+  old.send(pub("a", 3), pub("a", 4));
+  second().send(pub("a", 5));
+  expect(second().take()).toMatchObject([
+    { t: "unsubscribe", ch: "a" },
+    { t: "subscribe", ch: "a", pos: { epoch: "e", offset: 4 } },
+  ]);
+  expect(engine.counts.total.undeclared).toBe(1);
+  expect(log.lines).toEqual(["3", "4"]);
+});
+
 test("a new connection whose stream breaks behind a gap that it held back ends alone", () => {
   const { old, second, log, states } = settled();
   old.send(pub("a", 4));
@@ -554,6 +570,23 @@ describe("at the same time", () => {
     second().takeOne("update");
     second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
     expect(engine.node).toBe("n2");
+  });
+
+  test("an entry that the old node answers after it was left is the new node's", () => {
+    const { old, second, engine, clock, errors } = settled();
+    const results: string[] = [];
+    engine.presence.enter("a", "me", (error) => results.push(error?.code ?? "ok"));
+    clock.flush();
+    const { id } = old.takeOne("enter");
+    old.send(migrate());
+    second().accept({ node: "n2" });
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    // The move does not wait for ever.
+    clock.advance(10_000);
+    expect(engine.node).toBe("n2");
+    old.send({ t: "err", id, code: 203, name: "permission_denied", msg: "" });
+    second().send({ t: "ok", id: second().takeOne("enter").id });
+    expect([results, errors]).toEqual([["ok"], []]);
   });
 
   test("close() waits for no connection of an earlier move", () => {

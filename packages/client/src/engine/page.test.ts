@@ -141,6 +141,20 @@ describe("timers that fire late, on a page that slept or is hidden", () => {
     expect(states).toEqual(["connected connected"]);
   });
 
+  test("it is given the time of a sign of life for that", () => {
+    const { clock, first, subscribe, states } = start();
+    subscribe("a");
+    clock.advance(14_000);
+    clock.sleep(120_000);
+    clock.advance(1_000);
+    const asked = first.messages.flat().findLast(({ t }) => t === "ping");
+    clock.advance(4_900);
+    first.send({ t: "pong", id: asked?.id, time: 0, windowMs: 0 });
+    first.subscribed("a", {});
+    clock.advance(10_000);
+    expect([first.closed, states]).toEqual([undefined, ["connected connected"]]);
+  });
+
   test("one that is not answered then either ends the connection, however late the timer", () => {
     const { clock, first, subscribe } = start();
     subscribe("a");

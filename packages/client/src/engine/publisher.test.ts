@@ -105,6 +105,19 @@ test("at most 64 of one channel go out together, whatever was acknowledged befor
   expect(data(socket.take())).toHaveLength(64);
 });
 
+test("those that do not fit into one message go out message by message, as they are answered", () => {
+  const { connect, publish } = start();
+  const socket = connect({ messageBytesMax: 1_000 });
+  publish("first");
+  const long = "x".repeat(300);
+  for (let index = 0; index < 5; index++) publish(`${index}${long}`);
+  acknowledge(socket, socket.take()[0], 1);
+  const frames = socket.take();
+  expect(frames).toHaveLength(2);
+  for (const [index, frame] of frames.entries()) acknowledge(socket, frame, index);
+  expect(socket.take()).toHaveLength(2);
+});
+
 test("without order none waits for another", () => {
   const { connect, publish } = start();
   const socket = connect();

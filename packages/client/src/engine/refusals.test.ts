@@ -303,4 +303,19 @@ describe("a request that is refused for the moment again and again", () => {
     const delays = atMs.slice(1).map((ms, index) => ms - (atMs[index] ?? 0));
     expect(delays).toEqual([100, 200, 400, 800, 1_600, 2_000]);
   });
+
+  test("is not repeated when the application wants it no more", () => {
+    const { first, subscribe, engine, clock } = start();
+    const { stop } = subscribe("a");
+    const unwatch = engine.presence.watch("a", listener);
+    clock.flush();
+    for (const { id } of first.take())
+      first.send({ t: "err", id, code: 214, name: "broker_unavailable", msg: "" });
+    stop();
+    unwatch();
+    clock.flush();
+    for (const { id } of first.take()) first.send({ t: "ok", id });
+    clock.advance(10_000);
+    expect(first.take()).toEqual([]);
+  });
 });

@@ -179,7 +179,7 @@ export class Stream {
    * Takes a declared gap, unless everything up to its end was delivered by another connection.
    * `rewinds`: offsets begin anew in the same epoch.
    */
-  skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">, rewinds = false): void {
+  skip(frame: Pick<GapFrame, "from" | "to" | "reason" | "pos">, rewinds?: boolean): void {
     const { position, channel } = this;
     const same = !rewinds && position?.epoch === frame.pos.epoch;
     if (same && frame.pos.offset <= position.offset) return;

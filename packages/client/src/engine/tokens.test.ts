@@ -144,6 +144,47 @@ describe("tokens", () => {
     expect([errors, states.at(-1)]).toEqual([[], "connected resumed"]);
   });
 
+  test("a token that comes after the connection was replaced is not for the next one, nor is its failure told", async () => {
+    for (const token of ["late", new Error("down")]) {
+      const late = Promise.withResolvers<string>();
+      const tokens = [Promise.resolve("t1"), late.promise];
+      const getToken = () => tokens.shift() ?? "more";
+      const { engine, clock, socket, errors } = start({ getToken });
+      engine.start();
+      await settle(clock);
+      socket().accept({ expiresMs: 100_000, pingMs: 600_000, windowMs: 0 });
+      clock.advance(50_000);
+      await settle(clock);
+      socket().drop();
+      clock.advance(0);
+      // This node says that the session's token has no end any more.
+      socket().accept({ pingMs: 600_000, resumed: true });
+      socket().take();
+      if (typeof token === "string") late.resolve(token);
+      else late.reject(token);
+      await settle(clock);
+      clock.advance(20_000);
+      await settle(clock);
+      expect([socket().take(), errors]).toEqual([[], []]);
+    }
+  });
+
+  test("a token that has no end any more is not refreshed", async () => {
+    const { engine, clock, socket, reasons } = withTokens(["t1"]);
+    engine.start();
+    await settle(clock);
+    socket().accept({ expiresMs: 100_000, pingMs: 600_000, windowMs: 0 });
+    socket().drop();
+    clock.advance(1_000);
+    socket().accept({ pingMs: 600_000, resumed: true });
+    for (let step = 0; step < 10; step++) {
+      clock.advance(10_000);
+      socket().send({ t: "pong", id: 1, time: 0, windowMs: 0 });
+      await settle(clock);
+    }
+    expect(reasons).toEqual(["connect"]);
+  });
+
   test("a refresh that the node refuses for the moment is repeated when the node says", async () => {
     const { engine, clock, socket, states } = withTokens(["t1", "t2", "t3"]);
     engine.start();
