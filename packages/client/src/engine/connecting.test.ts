@@ -142,6 +142,38 @@ describe("coming back", () => {
     expect(attemptDelayMs({ ...input, random: 1 })).toBe(most);
   });
 
+  test.each([
+    { t: "pong", id: 99, time: 1, windowMs: 60_000 },
+    { t: "advice", windowMs: 60_000 },
+  ])("the window is the newest that the node said: %o", (frame) => {
+    const { clock, connect, sockets, socket } = start();
+    connect({ windowMs: 0 });
+    socket().send(frame);
+    clock.advance(6_000);
+    socket().drop();
+    clock.advance(29_999);
+    expect(sockets).toHaveLength(1);
+    clock.advance(1);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("an attempt that a hint brought forward does not come a second time when it was planned first", () => {
+    const { engine, clock, connect, sockets, socket, random } = start();
+    random.value = 0.99;
+    connect({ windowMs: 20_000 });
+    clock.advance(6_000);
+    socket().drop();
+    engine.hint("back");
+    clock.advance(0);
+    socket().accept({ windowMs: 20_000 });
+    clock.advance(6_000);
+    socket().drop();
+    clock.advance(19_000);
+    expect(sockets).toHaveLength(2);
+    clock.advance(1_000);
+    expect(sockets).toHaveLength(3);
+  });
+
   test("respects retryMs and the goodbye's own window", () => {
     const { clock, connect, sockets, socket, random } = start();
     random.value = 0;
@@ -321,6 +353,10 @@ describe("states", () => {
     socket.send({ t: "pong", id: 2, time: 1, windowMs: 1_000 });
     clock.advance(10_000);
     expect(states).toEqual(["connected connected"]);
+    // The next time it is asked again.
+    engine.hint("back");
+    clock.advance(5_000);
+    expect(states.at(-1)).toBe("reconnecting lost");
   });
 
   test.each([
@@ -398,12 +434,15 @@ describe("states", () => {
     expect(late.log.lines).toEqual(["ended closed"]);
   });
 
-  test("what a node says after close() changes nothing", () => {
+  test("what a node says after close() changes nothing, nor do hints then or before the start", () => {
     const { engine, clock, socket, states, errors } = start();
+    engine.hint("offline");
+    expect([states, engine.node]).toEqual([[], undefined]);
     engine.start();
     socket().open();
     engine.close();
     socket().send(connected());
+    engine.hint("offline");
     expect([states, engine.session, errors]).toEqual([["closed close"], undefined, []]);
     clock.advance(60_000);
     expect(clock.waiting()).toBe(0);

@@ -357,7 +357,6 @@ export class Connection {
 
   #stop(): void {
     this.#ended = true;
-    this.#outbox = [];
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
   }
@@ -369,7 +368,6 @@ export class Connection {
   }
 
   #timer(name: string, delayMs: number, task: () => void): void {
-    this.#cancel(name);
     const cancel = this.#engine.after(Math.max(0, delayMs), () => {
       this.#timers.delete(name);
       task();

@@ -346,7 +346,7 @@ export class EngineCore implements EngineContext {
 
   #onMigrate(connection: Connection, deadlineMs: number): void {
     if (connection === this.#migration?.second) this.#nextMigrateMs = this.nowMs() + deadlineMs;
-    else if (connection !== this.#primary || !connection.info) return;
+    else if (!connection.info) return;
     else if (this.#migration) this.#migration.extend(deadlineMs);
     else this.#migrate(connection, deadlineMs);
   }

@@ -31,8 +31,8 @@ export interface Transport {
 }
 
 /**
- * What a transport tells. MUST NOT be called inside `open` or `close`. `closed` MUST be called exactly once,
- * also when the attempt failed (code 1006).
+ * What a transport tells. MUST NOT be called inside `open` or `close`. `closed` MUST be called
+ * exactly once, also when the attempt failed (code 1006).
  */
 export interface TransportHandlers {
   opened(): void;

@@ -87,7 +87,8 @@ export class Membership {
   }
 
   detached(wasNewest: boolean): void {
-    const newest = this.#attachments.at(-1)?.entries;
+    // At most one is left.
+    const newest = this.#attachments[0]?.entries;
     for (const entry of [...this.#entries.values()]) {
       const known = newest?.get(entry.channel);
       // A newer connection that failed may have taken the entry over, and its node will end it:

@@ -42,6 +42,7 @@ describe("a page that stops running", () => {
   test("has suspendAfterMs from when it runs again", () => {
     const { engine, clock, states } = start();
     engine.hint("paused");
+    clock.advance(20_000);
     clock.sleep(600_000);
     engine.hint("back");
     clock.advance(29_999);

@@ -172,6 +172,53 @@ describe("watching", () => {
     expect(log).toEqual(["+2 ~ - = 2", "ready 2"]);
   });
 
+  test("a snapshot of the old connection that comes late does not take the place of the new one's", () => {
+    const { connect, watch, log, clock, socket, subscribe } = start();
+    const old = connect();
+    subscribe("b");
+    watch();
+    clock.flush();
+    old.send({ t: "migrate", reason: "drain", deadlineMs: 30_000 });
+    socket().accept();
+    socket().send(members(["2"]));
+    old.send(members(["1"]));
+    expect(log).toEqual(["+2 ~ - = 2", "ready 2"]);
+  });
+
+  test("a watch that the next node refuses forgets the members; what comes after that is new", () => {
+    const { connect, watch, log, clock, socket, engine } = start();
+    connect({ windowMs: 0 });
+    const stop = watch();
+    clock.flush();
+    socket().send(members(["1"]));
+    for (let round = 0; round < 2; round++) {
+      socket().drop();
+      clock.advance(6_000);
+      const frame = socket()
+        .accept({ windowMs: 0 })
+        .find(({ t }) => t === "watch");
+      if (round === 0) {
+        const refusal = { t: "err", code: 209, name: "presence_disabled", msg: "" };
+        socket().send({ ...refusal, id: frame?.id });
+        expect(engine.presence.members("a")).toEqual([]);
+      } else socket().send(members(["1"]), { t: "ok", id: frame?.id });
+    }
+    expect(log.slice(2)).toEqual(["error presence_disabled", "+1 ~ - = 1", "ready 1"]);
+    stop();
+  });
+
+  test("a watch that was refused ends without a word to the node", () => {
+    const { connect, watch, clock } = start();
+    const socket = connect();
+    const stop = watch();
+    clock.flush();
+    const refusal = { t: "err", code: 209, name: "presence_disabled", msg: "" };
+    socket.send({ ...refusal, id: socket.takeOne("watch").id });
+    stop();
+    clock.flush();
+    expect(socket.take()).toEqual([]);
+  });
+
   test("a refusal for good ends the watch; one for the moment is asked again", () => {
     const { connect, watch, log, clock } = start();
     const socket = connect();
@@ -357,6 +404,27 @@ describe("entering", () => {
     ]).toEqual([[], ["enter"]]);
     engine.close();
     expect(errors).toEqual([]);
+  });
+
+  test("what is wanted meanwhile is asked for although the first was refused for good", () => {
+    const { connect, enter, results } = start();
+    const socket = connect();
+    enter("one");
+    const { id } = socket.takeOne("enter");
+    enter("two");
+    socket.send({ t: "err", id, code: 204, name: "payload_invalid", msg: "" });
+    socket.send({ t: "ok", id: socket.takeOne("enter").id });
+    expect(results).toEqual(["one payload_invalid", "two ok"]);
+  });
+
+  test("goes on where it was when the second connection of a move fails before it opened", () => {
+    const { connect, enter, socket } = start();
+    const old = connect();
+    old.send({ t: "migrate", reason: "drain", deadlineMs: 30_000 });
+    expect(socket()).not.toBe(old);
+    socket().drop();
+    enter("one");
+    expect(old.takeOne("enter").d).toBe("one");
   });
 
   test("updating without having entered is refused", () => {

@@ -3,8 +3,8 @@ import { createManualClock } from "@holdfast/testkit";
 import { type ScriptedSocket, scripted, type Wire } from "../testing/scripted-node.ts";
 import { HoldfastError } from "./errors.ts";
 
-function start(options = {}) {
-  const all = scripted(createManualClock(), options);
+function start(options = {}, chance?: number) {
+  const all = scripted(createManualClock(), options, chance);
   const results: string[] = [];
   const publish = (
     data: unknown,
@@ -116,6 +116,26 @@ test("those that do not fit into one message go out message by message, as they 
   expect(frames).toHaveLength(2);
   for (const [index, frame] of frames.entries()) acknowledge(socket, frame, index);
   expect(socket.take()).toHaveLength(2);
+});
+
+test("at most 256 wait for an answer, in however many channels", () => {
+  const { connect, publish } = start({ queue: { countMax: 1_000, bytesMax: 1_000_000 } });
+  const socket = connect();
+  for (let index = 0; index < 300; index++) publish(index, { channel: `${index}` });
+  const frames = socket.take();
+  expect(frames).toHaveLength(256);
+  acknowledge(socket, frames[0], 1);
+  expect(data(socket.take())).toEqual([256]);
+});
+
+test("two clients never use the same idempotency key", () => {
+  const keys = [0.3, 0.4].map((value) => {
+    const { connect, publish } = start({}, value);
+    const socket = connect();
+    publish("x");
+    return socket.takeOne("publish").idem;
+  });
+  expect(keys[0]).not.toBe(keys[1]);
 });
 
 test("without order none waits for another", () => {

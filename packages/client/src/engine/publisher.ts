@@ -185,12 +185,9 @@ export class Publisher {
   #sendBatch(connection: Connection, queue: readonly Item[]): void {
     const nowMs = this.#engine.nowMs();
     let bytes = 0;
-    for (const item of queue.slice(0, this.#batchMax)) {
-      if (
-        this.#inFlight >= IN_FLIGHT_MAX ||
-        (bytes > 0 && bytes + item.bytes > connection.messageBytesMax)
-      )
-        return;
+    const countMax = Math.min(this.#batchMax, IN_FLIGHT_MAX - this.#inFlight);
+    for (const item of queue.slice(0, countMax)) {
+      if (bytes > 0 && bytes + item.bytes > connection.messageBytesMax) return;
       if (item.bytes > connection.messageBytesMax) {
         this.#settle(item, tooLarge(item.act, item.bytes, connection.messageBytesMax));
         continue;

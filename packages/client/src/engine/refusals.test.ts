@@ -127,6 +127,8 @@ describe("a subscription that a node refused for good", () => {
     socket().send({ t: "err", id: asked?.id, code: 203, name: "permission_denied", msg: "" });
     expect(log.take()).toEqual(["error permission_denied"]);
     expect(engine.node).toBe("n2");
+    // No connection goes on with it.
+    expect(first.take()).toMatchObject([{ t: "subscribe" }, { t: "unsubscribe", ch: "a" }]);
   });
 
   test("over the connection's limit is asked for again when the node says: other subscriptions end meanwhile", () => {

@@ -140,6 +140,34 @@ describe("one connection", () => {
     expect(log.lines).toEqual(["1", "gap 2..9 history > e:9", "10", "recovered with loss"]);
   });
 
+  test("a recovery ends with the gap if nothing newer was published", () => {
+    const { first, socket, clock, log } = subscribed();
+    first.send(pub("a", 1));
+    first.drop();
+    clock.advance(1_000);
+    socket().accept();
+    socket().subscribed("a", { pos: { epoch: "e", offset: 9 }, head: 9, recovered: false });
+    socket().send(gap(2, 9, "history"));
+    expect(log.lines).toEqual(["1", "gap 2..9 history > e:9", "recovered with loss"]);
+  });
+
+  test("a node that goes on further ahead and declares no gap is asked again from the last position", () => {
+    const { first, socket, clock, log, engine } = subscribed();
+    first.send(pub("a", 1));
+    first.drop();
+    clock.advance(1_000);
+    socket().accept();
+    socket().take();
+    socket().subscribed("a", { pos: { epoch: "e", offset: 6 }, head: 7, recovered: false });
+    socket().send(pub("a", 7));
+    expect(log.lines).toEqual(["1"]);
+    expect(socket().take()).toMatchObject([
+      { t: "unsubscribe", ch: "a" },
+      { t: "subscribe", ch: "a", pos: { epoch: "e", offset: 1 } },
+    ]);
+    expect(engine.counts.total.undeclared).toBe(1);
+  });
+
   test("a channel whose first answer never came is asked for again without a position, and with `last`", () => {
     const { connect, subscribe, socket, clock, engine } = start();
     connect({ windowMs: 0 });

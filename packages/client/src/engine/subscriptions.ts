@@ -220,7 +220,8 @@ export class Subscriptions implements Feature {
 
   #checkCaughtUp(carried: ChannelOnConnection): void {
     const { attachment, stream } = carried;
-    if (!carried.behind || !isCaughtUp(carried)) return;
+    // Behind a hole it was asked for anew.
+    if (!carried.behind || !isCaughtUp(carried) || !this.#isCurrent(carried)) return;
     carried.behind = false;
     if (attachment.resumes && carried.askedEpoch !== undefined) stream.tellRecovered();
     this.#checkSettled(attachment);
@@ -251,9 +252,9 @@ export class Subscriptions implements Feature {
     attachment.connection.request(
       defined({ t: "subscribe" as const, ch: channel, ...start }),
       (answer) => {
-        if (!this.#isCurrent(carried) || carried.state !== "requested") return;
-        if (answer?.t === "subscribed") this.#onSubscribed(carried, answer);
-        else if (answer?.t === "err") this.#onRefused(carried, errorFromWire(answer));
+        if (!answer || !this.#isCurrent(carried) || carried.state !== "requested") return;
+        if (answer.t === "subscribed") this.#onSubscribed(carried, answer);
+        else if (answer.t === "err") this.#onRefused(carried, errorFromWire(answer));
       },
     );
   }

@@ -169,6 +169,38 @@ describe("tokens", () => {
     }
   });
 
+  test("a token that does not come after close() is told to nobody, and not asked for again", async () => {
+    const late = Promise.withResolvers<string>();
+    const tokens = [Promise.resolve("t1"), late.promise];
+    const { engine, clock, socket, errors } = start({ getToken: () => tokens.shift() ?? "more" });
+    engine.start();
+    await settle(clock);
+    socket().accept({ expiresMs: 100_000, pingMs: 600_000 });
+    clock.advance(50_000);
+    await settle(clock);
+    engine.close();
+    socket().drop(1000);
+    late.reject(new Error("down"));
+    await settle(clock);
+    expect([errors, clock.waiting()]).toEqual([[], 0]);
+  });
+
+  test("a hint while a token is fetched asks for no second one", async () => {
+    const late = Promise.withResolvers<string>();
+    const reasons: string[] = [];
+    const getToken = ({ reason }: { readonly reason: string }) => {
+      reasons.push(reason);
+      return late.promise;
+    };
+    const { engine, clock } = start({ getToken });
+    engine.start();
+    clock.advance(2_000);
+    engine.hint("back");
+    clock.advance(2_000);
+    await settle(clock);
+    expect(reasons).toEqual(["connect"]);
+  });
+
   test("a token that has no end any more is not refreshed", async () => {
     const { engine, clock, socket, reasons } = withTokens(["t1"]);
     engine.start();

@@ -94,7 +94,7 @@ export class Watches {
   /** Whether every snapshot came on the connection, or its node refused the watch for good. */
   isSettled({ watches }: PresenceOnConnection): boolean {
     for (const channel of this.#watches.keys())
-      if ((watches.get(channel)?.state ?? "requested") === "requested") return false;
+      if (watches.get(channel)?.state === "requested") return false;
     return true;
   }
 

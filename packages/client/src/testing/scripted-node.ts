@@ -167,12 +167,12 @@ export class Log implements StreamListener {
 }
 
 /** An engine and the sockets that it opened. `random.value` is what chance gives. */
-export function scripted(clock: TestClock, options: Partial<EngineOptions> = {}) {
+export function scripted(clock: TestClock, options: Partial<EngineOptions> = {}, chance = 0.5) {
   const sockets: ScriptedSocket[] = [];
   const states: string[] = [];
   const changes: StateChange[] = [];
   const errors: unknown[] = [];
-  const random = { value: 0.5, next: () => random.value };
+  const random = { value: chance, next: () => random.value };
   const engine = new ClientEngine(
     {
       url: "ws://node/connect",
