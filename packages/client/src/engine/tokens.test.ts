@@ -186,19 +186,21 @@ describe("tokens", () => {
   });
 
   test("a hint while a token is fetched asks for no second one", async () => {
-    const late = Promise.withResolvers<string>();
+    const answers = [Promise.reject(new Error("down")), Promise.withResolvers<string>().promise];
     const reasons: string[] = [];
     const getToken = ({ reason }: { readonly reason: string }) => {
       reasons.push(reason);
-      return late.promise;
+      return answers[reasons.length - 1] ?? "more";
     };
     const { engine, clock } = start({ getToken });
     engine.start();
+    await settle(clock);
+    clock.advance(1_000);
     clock.advance(2_000);
     engine.hint("back");
     clock.advance(2_000);
     await settle(clock);
-    expect(reasons).toEqual(["connect"]);
+    expect(reasons).toEqual(["connect", "connect"]);
   });
 
   test("a token that has no end any more is not refreshed", async () => {
