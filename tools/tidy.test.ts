@@ -115,6 +115,30 @@ describe("files", () => {
       ["process"],
     ],
     ["the environment in main", "apps/holdfast/src/main.ts", `${HEAD}process.env.X;\n`, []],
+    [
+      "a limit of a test that is a number",
+      "test/x/a.test.ts",
+      'test("a", async () => {\n  await b();\n}, 60_000);\n',
+      ["patience"],
+    ],
+    [
+      "a limit of a test on a line of its own",
+      "test/x/a.test.ts",
+      'test(\n  "a",\n  async () => {\n    await b();\n  },\n  60_000,\n);\n',
+      ["patience"],
+    ],
+    [
+      "a limit of a file that is a number",
+      "test/x/a.test.ts",
+      "setDefaultTimeout(40_000);\n",
+      ["patience"],
+    ],
+    [
+      "limits that grow with a busy machine, and a timer in a test",
+      "test/x/a.test.ts",
+      'setDefaultTimeout(patience(40_000));\ntest("a", () => {\n  setTimeout(() => {\n    b();\n  }, 100);\n});\ntest("b", () => {\n  c();\n}, patience(100));\n',
+      [],
+    ],
     ["a default export", "packages/server/src/a.ts", `${HEAD}export default 1;\n`, ["exports"]],
   ];
   for (const [name, path, body, expected] of table) {

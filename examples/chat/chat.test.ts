@@ -1,8 +1,11 @@
 // Owns: a check that the chat example works as its README says: two programs, one node.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { patience } from "../../test/patience.ts";
 import { exampleNode, linesOf } from "../example-node.ts";
 import contract from "./holdfast.config.ts";
+
+setDefaultTimeout(patience(15_000));
 
 const start = (name: string, url: string) =>
   Bun.spawn([process.execPath, join(import.meta.dir, "chat.ts"), name, url], {
@@ -28,4 +31,4 @@ test("what one says the other hears, and a newcomer reads what was said", async 
 
   for (const program of [ada, grace]) program.stdin.end();
   expect(await Promise.all([ada.exited, grace.exited])).toEqual([0, 0]);
-}, 15_000);
+});

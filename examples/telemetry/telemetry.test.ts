@@ -1,8 +1,11 @@
 // Owns: a check that the telemetry example works as its README says: a device, a node, a dashboard.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { patience } from "../../test/patience.ts";
 import { exampleNode, linesOf } from "../example-node.ts";
 import contract from "./holdfast.config.ts";
+
+setDefaultTimeout(patience(15_000));
 
 const start = (program: string, url: string) =>
   Bun.spawn([process.execPath, join(import.meta.dir, program), url], {
@@ -29,4 +32,4 @@ test("a dashboard that comes late shows the newest reading of every sensor, also
   );
   for (const program of [early, late]) program.kill();
   await Promise.all([early.exited, late.exited]);
-}, 15_000);
+});

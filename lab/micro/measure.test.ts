@@ -1,8 +1,11 @@
 // Owns: a check that a whole round works with real processes: every server, every message counted.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { patience } from "../../test/patience.ts";
 import { measureRound } from "./measure.ts";
 import type { Plan } from "./plan.ts";
+
+setDefaultTimeout(patience(20_000));
 
 const HERE = import.meta.dir;
 const plan: Plan = {
@@ -37,5 +40,5 @@ for (const rival of ["bun", "holdfast"] as const) {
     expect(
       Number(round.fanOuts.single?.userUs) + Number(round.fanOuts.single?.systemUs),
     ).toBeGreaterThan(0);
-  }, 20_000);
+  });
 }

@@ -1,6 +1,6 @@
 // The alerts in a real Prometheus that scrapes real nodes while the fault is caused: the generated
 // rule file, with its times divided by 30.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import {
   DASHBOARDS,
   RUN_BOOK_BASE,
@@ -11,9 +11,12 @@ import {
 } from "@holdfast/observability";
 import { rawSocket } from "../integration/raw-socket.ts";
 import { until } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
 import { Prometheus } from "./prometheus.ts";
 import { quickened } from "./quicken.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const FACTOR = 30;
 const WAIT_MS = 40_000;
@@ -39,7 +42,7 @@ beforeAll(async () => {
     async () => (await prometheus.query("up == 1")).length === 2,
     WAIT_MS,
   );
-}, 60_000);
+});
 afterAll(async () => {
   await fleet?.stop();
   await prometheus?.stop();

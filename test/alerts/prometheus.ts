@@ -3,7 +3,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../integration/command.ts";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { findProgram } from "./promtool.ts";
 

@@ -4,13 +4,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  childrenOf,
-  eventually,
-  freePort,
-  isRunning,
-  startCommand,
-} from "../integration/command.ts";
+import { freePort } from "../free-port.ts";
+import { childrenOf, eventually, isRunning, startCommand } from "../integration/command.ts";
 import { type RunningNode, startServe } from "./servers/start.ts";
 
 const QUICK = ["-n", "20", "-r", "500", "-d", "300ms", "--warm-up", "0ms"];

@@ -51,9 +51,10 @@ describe("what a server does wrong is found", () => {
   });
 });
 
-/** A server that answers nothing for a while, in the middle of the run. */
-function startStallingServer(stallMs: number) {
+/** A server that answers nothing for a while, from its so many-th message on. */
+function startStallingServer(from: number, stallMs: number) {
   let isStalling = false;
+  let messages = 0;
   const server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -61,41 +62,37 @@ function startStallingServer(stallMs: number) {
       self.upgrade(request) ? undefined : new Response("", { status: 426 }),
     websocket: {
       message: (socket, message) => {
+        messages += 1;
+        if (messages === from) stall();
         if (!isStalling) return void socket.send(message);
         held.push(() => socket.send(message));
       },
     },
   });
   const held: (() => void)[] = [];
+  const stall = () => {
+    isStalling = true;
+    setTimeout(() => {
+      isStalling = false;
+      for (const answer of held) answer();
+    }, stallMs);
+  };
   return {
     url: `ws://127.0.0.1:${server.port}`,
-    stall: () => {
-      isStalling = true;
-      setTimeout(() => {
-        isStalling = false;
-        for (const answer of held) answer();
-      }, stallMs);
-    },
     stop: () => server.stop(true),
   };
 }
 
 test("a pause of the server delays everyone who was due in it, not only who happened to be waiting", async () => {
-  const server = startStallingServer(400);
+  const server = startStallingServer(40, 400);
   const plan: LoadPlan = ping(
     smallBasics("ws", server.url, { connections: 5, workers: 1, ms: 1_000, think: "steady" }),
     {
       pingsPerSecond: 200,
     },
   );
-  let isStalled = false;
   try {
-    const { total } = await runLoad(plan, {
-      onProgress: ({ phase }) => {
-        if (phase.do === "connect" && !isStalled) setTimeout(() => server.stall(), 200);
-        isStalled = true;
-      },
-    });
+    const { total } = await runLoad(plan);
     const times = total.times.ping;
     // 400 of 1,000 ms at 200 a second: about 80 requests fall into the pause and wait 200 ms on
     // average. A generator that waits for answers would see 5.
@@ -127,7 +124,9 @@ test("a connection that the server closes is an error with its code, and comes b
         pingsPerSecond: 50,
       }),
     );
-    expect(total.errors).toMatchObject({ close_4321: 1, answer_lost: 1 });
+    expect(total.errors).toMatchObject({ close_4321: 1 });
+    // On a busy machine more than one ping of the connection may wait for its answer.
+    expect(total.errors.answer_lost).toBeGreaterThanOrEqual(1);
     expect(total.counts.lostConnections).toBe(1);
     expect(phases.at(-1)?.connected).toBe(4);
   } finally {

@@ -1,9 +1,9 @@
 // Owns: what the browser tests share: a real `holdfast dev` on free ports, the system's Chromium,
 // and waiting for conditions.
 import { existsSync } from "node:fs";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 
 /** How long anything in these tests may take before it counts as failed. */
@@ -145,20 +145,4 @@ export async function until<T>(
     if (performance.now() > deadline) throw new Error(`Not within ${limitMs} ms: ${sentence}`);
     await Bun.sleep(50);
   }
-}
-
-/** A port that was free a moment ago. */
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        address !== null && typeof address === "object"
-          ? resolve(address.port)
-          : reject(new Error("no port")),
-      );
-    });
-  });
 }

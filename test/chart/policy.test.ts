@@ -1,16 +1,19 @@
 // Checks that whatever values are given the chart keeps to its policies, and that the policies
 // notice what breaks them.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../patience.ts";
 import { BASE, CASES } from "./cases.ts";
 import { type KubeObject, objects } from "./helm.ts";
 import { POLICIES, podOf } from "./policy.ts";
+
+setDefaultTimeout(patience(60_000));
 
 let renderings: readonly (readonly KubeObject[])[] = [];
 
 beforeAll(async () => {
   renderings = [];
   for (const { source } of CASES) renderings = [...renderings, await objects(source)];
-}, 60_000);
+});
 
 test.each(Object.entries(POLICIES))("%s", (_name, policy) => {
   expect(renderings.flatMap((all) => all.flatMap((object) => policy(object, all)))).toEqual([]);

@@ -1,12 +1,15 @@
 // Checks what the chart renders: against golden files (UPDATE_GOLDEN=1 writes them) and against the
 // schemas of every kind.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parse as parseYaml } from "yaml";
+import { patience } from "../patience.ts";
 import { BASE, CASES, merged } from "./cases.ts";
 import { differenceText, fullText } from "./golden.ts";
 import { CHART, conformity, type KubeObject, lint, objects, packaged } from "./helm.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const GOLDEN = fileURLToPath(new URL("golden/", import.meta.url));
 const UPDATE = process.env.UPDATE_GOLDEN === "1";
@@ -17,7 +20,7 @@ const rendered = new Map<string, readonly KubeObject[]>();
 
 beforeAll(async () => {
   for (const { name, source } of CASES) rendered.set(name, await objects(source));
-}, 60_000);
+});
 
 function renderingOf(name: string): readonly KubeObject[] {
   const found = rendered.get(name);

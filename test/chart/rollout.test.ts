@@ -1,17 +1,21 @@
 // Checks that what the chart renders runs: its Valkey, its nodes and its test pod as real
 // processes, and a roll of one pod under clients, judged by the rendered grace period.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Holdfast } from "@holdfast/client";
 import { type Balancer, startBalancer } from "@holdfast/relay";
 import { parse as parseYaml } from "yaml";
-import { eventually, freePort, type RunningCommand, startCommand } from "../integration/command.ts";
+import { freePort } from "../free-port.ts";
+import { eventually, type RunningCommand, startCommand } from "../integration/command.ts";
+import { patience } from "../patience.ts";
 import { findServer } from "../redis/find-servers.ts";
 import { merged } from "./cases.ts";
 import { CHART, type KubeObject, objects, type Values } from "./helm.ts";
 import { podOf } from "./policy.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const CLIENTS = 12;
 const folder = mkdtempSync(join(tmpdir(), "holdfast-rollout-"));
@@ -95,7 +99,7 @@ async function startPod(name: string, revision: string): Promise<RunningPod> {
     port,
     readyUrl: `http://127.0.0.1:${internalPort}/readyz`,
   });
-  await service.whenReady(name, 15_000).catch((error: unknown) => {
+  await service.whenReady(name, patience(15_000)).catch((error: unknown) => {
     throw new Error(`${String(error)}:\n${command.output()}`);
   });
   const pod = { command, name };
@@ -116,7 +120,7 @@ beforeAll(async () => {
       stderr: "inherit",
     },
   );
-}, 60_000);
+});
 
 afterAll(async () => {
   for (const { command } of pods) command.signal("SIGKILL");
@@ -142,7 +146,7 @@ test("the pods start, and the test pod connects, publishes, receives and recover
     0,
     expect.stringContaining("came back and received what was missed"),
   ]);
-}, 60_000);
+});
 
 test("a pod that is replaced ends by itself in the grace period, and nobody disconnects or misses anything", async () => {
   const states: string[] = [];
@@ -195,4 +199,4 @@ test("a pod that is replaced ends by itself in the grace period, and nobody disc
     );
   await Promise.all(clients.map(({ client }) => client.close()));
   expect(await helmTest()).toEqual([0, expect.stringContaining("every step was done")]);
-}, 60_000);
+});

@@ -1,9 +1,12 @@
 // Checks the rules that definitions state in CEL over everything that the chart renders; a schema
 // alone does not see them.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../patience.ts";
 import { CASES } from "./cases.ts";
 import { type KubeObject, objects } from "./helm.ts";
 import { judge, judgeBy } from "./rules.ts";
+
+setDefaultTimeout(patience(60_000));
 
 test("every object of every case keeps the rules of its definition", async () => {
   const judged = [];
@@ -11,7 +14,7 @@ test("every object of every case keeps the rules of its definition", async () =>
     for (const object of await objects(source)) judged.push(await judge(object));
   expect(judged.flatMap(({ broken }) => broken)).toEqual([]);
   expect(judged.reduce((sum, { evaluated }) => sum + evaluated, 0)).toBeGreaterThan(200);
-}, 60_000);
+});
 
 describe("a rule notices", () => {
   const metadata = { name: "x" };

@@ -1,6 +1,6 @@
 // Checks that every server that is compared does the work that is measured, and that a measurement
 // notices when one does not.
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -12,6 +12,9 @@ import {
   Servers,
   usageOf,
 } from "@holdfast/lab/compare";
+import { patience } from "../patience.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const folder = mkdtempSync(join(import.meta.dir, "../../.cache/compare-test-"));
 /** Path of a Centrifugo, where one is to be tested too. */
@@ -64,7 +67,7 @@ for (const [rival, nodes] of cases) {
     } finally {
       await running.stop();
     }
-  }, 30_000);
+  });
 }
 
 test("Holdfast and Socket.IO give every client that comes back exactly what it missed", async () => {
@@ -82,7 +85,7 @@ test("Holdfast and Socket.IO give every client that comes back exactly what it m
     expect(found).toBeGreaterThanOrEqual(20 * 10);
     expect(wrong).toBe(0);
   }
-}, 60_000);
+});
 
 test("a server that forgets and repeats is found out", async () => {
   let count = 0;
@@ -124,4 +127,4 @@ test("a server that forgets and repeats is found out", async () => {
   } finally {
     await careless.stop(true);
   }
-}, 60_000);
+});

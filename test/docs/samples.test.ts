@@ -1,12 +1,15 @@
 // Owns: the check that code in the documents is real: TypeScript compiles, what is marked `run`
 // runs, configuration is accepted.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
 import { NODE_OPTIONS } from "@holdfast/server/options";
 import { API_KEY, startNode, type TestNode } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 import { isTyped, MARKS, pages, placeOf, ROOT, type Sample, samplesOf } from "./pages.ts";
 import { compile, type Project, removeProjects, type SampleFile, writeProject } from "./project.ts";
+
+setDefaultTimeout(patience(90_000));
 
 const RUN_TIMEOUT_MS = 20_000;
 /** Exit status of curl when a server answers with an error. */
@@ -28,7 +31,7 @@ afterAll(removeProjects);
 test("every sample in TypeScript compiles", async () => {
   expect(project.files.length).toBeGreaterThan(30);
   expect(await compile(project)).toEqual([]);
-}, 90_000);
+});
 
 test("a sample that does not compile is found, with the line of its page", async () => {
   const page =
@@ -36,7 +39,7 @@ test("a sample that does not compile is found, with the line of its page", async
   const found = await compile(await writeProject("wrong", samplesOf("docs/wrong.md", page)));
   expect(found).toHaveLength(1);
   expect(found[0]).toStartWith("docs/wrong.md:6: error TS2561:");
-}, 90_000);
+});
 
 test("marks of samples are known, and stand where they mean something", () => {
   const unknown = samples

@@ -13,10 +13,10 @@ import { confinedCommand, requireConfinement, USER_ID } from "../../tools/image/
 import { copiesOf, parseDockerfile } from "../../tools/image/dockerfile.ts";
 import { ROOT } from "../../tools/image/root.ts";
 import { addRuntimeFiles, assembleTree, type Entry, entriesOf } from "../../tools/image/tree.ts";
+import { freePort } from "../free-port.ts";
 import {
   childrenOf,
   eventually,
-  freePort,
   type RunningCommand,
   startCommand,
 } from "../integration/command.ts";

@@ -14,6 +14,7 @@ import {
   type RunningCommand,
   startCommand,
 } from "../integration/command.ts";
+import { patience } from "../patience.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-signals-"));
 const EXECUTABLE = join(FOLDER, "holdfast");
@@ -30,7 +31,7 @@ const SERVE = {
 const NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 const running: RunningCommand[] = [];
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(patience(120_000));
 beforeAll(async () => {
   requireConfinement();
   await compile(nativeArch(), EXECUTABLE);

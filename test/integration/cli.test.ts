@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { eventually, freePort, type RunningCommand, startCommand } from "./command.ts";
+import { freePort } from "../free-port.ts";
+import { eventually, type RunningCommand, startCommand } from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-cli-"));
 const started: RunningCommand[] = [];

@@ -1,6 +1,5 @@
-// Owns: running the real `holdfast` command in tests: its processes, what they write, free ports.
+// Owns: running the real `holdfast` command in tests: its processes, what they write.
 import { readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { patience } from "../patience.ts";
 
@@ -94,22 +93,6 @@ export function startCommand(
       return code;
     },
   };
-}
-
-/** A port of loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen({ host: "127.0.0.1", port: 0 }, () => {
-      const address = server.address();
-      server.close(() =>
-        typeof address === "object" && address !== null
-          ? resolve(address.port)
-          : reject(new Error("no port")),
-      );
-    });
-  });
 }
 
 /** Whether a process runs; one that only waits to be collected does not. */

@@ -7,14 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
 import type { FleetNode } from "@holdfast/demo";
-import {
-  childrenOf,
-  eventually,
-  freePort,
-  isRunning,
-  type RunningCommand,
-  startCommand,
-} from "./command.ts";
+import { freePort } from "../free-port.ts";
+import { childrenOf, eventually, isRunning, type RunningCommand, startCommand } from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-fleet-"));
 const TEST_MS = 60_000;

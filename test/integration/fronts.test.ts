@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patience } from "../patience.ts";
 import { rawSocket } from "./raw-socket.ts";
 import { API_KEY, startNode, type TestNode, until } from "./start-node.ts";
 
@@ -23,7 +24,7 @@ function exchange(port: number, bytes: string | Uint8Array): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(port, "127.0.0.1", () => socket.write(bytes));
     let text = "";
-    const timer = setTimeout(() => socket.destroy(), 5_000);
+    const timer = setTimeout(() => socket.destroy(), patience(5_000));
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
       // An upgraded socket stays open, as a refused one may.

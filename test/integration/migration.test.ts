@@ -1,8 +1,11 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
 import { msgpack } from "@holdfast/client/msgpack";
+import { patience } from "../patience.ts";
 import { sharedBroker, startNode, type TestNode, until } from "./start-node.ts";
 import { startSwitch } from "./switch.ts";
+
+setDefaultTimeout(patience(30_000));
 
 const cleanups: (() => unknown)[] = [];
 afterAll(async () => {
@@ -81,7 +84,7 @@ test("H6, H1, H7: a drain under load moves every session, nobody notices, nothin
   });
   await Bun.sleep(150);
   front.target(second.node.port);
-  const progress = await first.node.drain({ windowMs: 4000 });
+  const progress = await first.node.drain({ windowMs: patience(4000) });
   await Bun.sleep(150);
   publishing = false;
   await Promise.all(publishers);
@@ -98,7 +101,7 @@ test("H6, H1, H7: a drain under load moves every session, nobody notices, nothin
   }
   expect(clients.map(({ presence }) => presence.join)).toEqual(joinsBefore);
   expect([...first.bugs, ...second.bugs]).toEqual([]);
-}, 30_000);
+});
 
 test("H1, H3, H7: connections cut without a word come back with everything, publishes included once each", async () => {
   const { first, front, url } = await cluster();
@@ -129,4 +132,4 @@ test("H1, H3, H7: connections cut without a word come back with everything, publ
     expect(client.stats()).toMatchObject({ lost: 0, undeclared: 0 });
   }
   expect(first.bugs).toEqual([]);
-}, 30_000);
+});

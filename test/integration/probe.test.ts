@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort, startCommand } from "./command.ts";
+import { freePort } from "../free-port.ts";
+import { startCommand } from "./command.ts";
 import { startNode, type TestNode } from "./start-node.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";

@@ -1,11 +1,14 @@
 // Owns: H2 over real sockets: what cannot be delivered is declared to the application, with its
 // bounds, before anything newer.
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Gap, Holdfast, type ResyncOptions } from "@holdfast/client";
 import { msgpack } from "@holdfast/client/msgpack";
 import type { ContractDefinition } from "@holdfast/contract";
+import { patience } from "../patience.ts";
 import { startNode, type TestNode, type TestNodeOptions, until } from "./start-node.ts";
 import { startSwitch } from "./switch.ts";
+
+setDefaultTimeout(patience(30_000));
 
 const OPEN = {
   subscribe: "anyone",
@@ -174,7 +177,7 @@ for (const codec of CODECS)
         expect(client.stats()).toMatchObject({ reconnects: 1, gaps: 1, lost: 20, undeclared: 0 });
       }
       expect(node.bugs).toEqual([]);
-    }, 20_000);
+    });
 
     test("H2: a node that lost its broker's data declares a new epoch, then gives everything of it, and members are there again", async () => {
       const first = await start();
@@ -248,7 +251,7 @@ for (const codec of CODECS)
         expect(client.stats()).toMatchObject({ reconnects: 1, gaps: 1, lost: 0, undeclared: 0 });
       }
       expect([...first.bugs, ...second.bugs]).toEqual([]);
-    }, 20_000);
+    });
 
     test("H2, H4: what a volatile channel drops for a client that reads too slowly is declared, and nobody else misses anything", async () => {
       const node = await start();
@@ -290,5 +293,5 @@ for (const codec of CODECS)
         undeclared: 0,
       });
       expect(node.bugs).toEqual([]);
-    }, 30_000);
+    });
   });

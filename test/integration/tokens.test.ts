@@ -1,10 +1,13 @@
 // Checks that issuers' clocks and changes of keys end nobody, over real sockets with the real SDK.
-import { afterEach, expect, test } from "bun:test";
+import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { Holdfast } from "@holdfast/client";
 import { SignJWT } from "jose";
+import { patience } from "../patience.ts";
 import { rawSocket } from "./raw-socket.ts";
 import { sharedBroker, startNode, type TestNodeOptions, until } from "./start-node.ts";
 import { startSwitch } from "./switch.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const OLD = "the old secret, which is long enough for HS256";
 const NEW = "the new secret, which is long enough for HS256";
@@ -118,4 +121,4 @@ test("the documented steps rotate both secrets, node by node, and no session end
   await roll([NEW], [NEW]);
   expect(states.filter((state) => state !== "connected" && state !== "connecting")).toEqual([]);
   expect(sessionAt(last)).toBe(session);
-}, 60_000);
+});

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { startProgram } from "./program.ts";
 import { makeProject, type Project } from "./project.ts";
@@ -90,12 +91,4 @@ async function startDev(project: Project, args: readonly string[] = []) {
   return startProgram(project, ["node", launcher, "dev", "--port", port, ...args], {
     ready: /(http:\/\/localhost:\d+\/)/,
   });
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
 }

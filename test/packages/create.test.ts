@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { openWindow, startBrowser, until } from "../browser/harness.ts";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { startProgram } from "./program.ts";
 import { install, makeProject, type Project, projectIn, tarballOf } from "./project.ts";
@@ -36,7 +37,7 @@ test(
   "it builds, and what is built serves the page",
   async () => {
     await app.run(["npm", "run", "build"], { timeoutMs: 120_000 });
-    const port = String(freePort());
+    const port = String(await freePort());
     const secret = "a secret of 32 characters, or of some more";
     await using server = await startProgram(app, ["node", "dist/server/main.js"], {
       env: { PORT: port, API_KEY: "k", JWT_SECRET: secret },
@@ -61,11 +62,9 @@ test(
 test(
   "npm run dev serves a page on which two people chat, also while the contract changes",
   async () => {
-    const [port, server, node] = [freePort(), freePort(), freePort()].map(String) as [
-      string,
-      string,
-      string,
-    ];
+    const [port, server, node] = [await freePort(), await freePort(), await freePort()].map(
+      String,
+    ) as [string, string, string];
     await using dev = await startProgram(app, ["node", "scripts/dev.mjs"], {
       env: { PORT: port, SERVER_PORT: server, HOLDFAST_PORT: node },
       ready: /(?=[\s\S]*Local: )(?=[\s\S]*holdfast dev)(?=[\s\S]*the back end listens)/,
@@ -121,12 +120,4 @@ async function shows(page: Page, text: string): Promise<void> {
       )
     ).includes(text),
   );
-}
-
-/** A port that was free a moment ago. */
-function freePort(): number {
-  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = server;
-  server.stop(true);
-  return port;
 }

@@ -4,11 +4,12 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { RIGHTS } from "@holdfast/broker-redis";
 import type { StreamOptions } from "@holdfast/contract";
 import { startNode } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 import { documentedRules, grantDocumented } from "./account.ts";
 import { openBroker, QUICK } from "./harness.ts";
 import { startCluster, startServer, stopServers, within } from "./servers.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(patience(40_000));
 
 const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 100, ttlMs: 60_000 };
 /** Needed in a cluster only. */

@@ -3,10 +3,11 @@ import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import type { StreamOptions } from "@holdfast/contract";
 import type { Broker } from "@holdfast/core";
 import { startNode } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 import { freshPrefix, openBroker } from "./harness.ts";
 import { startCluster, startServer, stopServers, type TestServer, within } from "./servers.ts";
 
-setDefaultTimeout(40_000);
+setDefaultTimeout(patience(40_000));
 
 const ORDERED: StreamOptions = { cls: "ordered", sizeMax: 100, ttlMs: 60_000 };
 const LATEST: StreamOptions = { ...ORDERED, cls: "latest" };

@@ -3,10 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { type Flavour, findServer } from "./find-servers.ts";
 
@@ -37,6 +37,8 @@ export interface ServerOptions {
 }
 
 const START_MS = 10_000;
+/** Between the port of a cluster's server and that of its bus. */
+const BUS_PORTS = 10_000;
 
 /**
  * Ends what is left when this process has ended, however it ended: its input closes then. Told "+
@@ -64,7 +66,7 @@ const tellGuard = (word: "+" | "-" | "d", value: string | number): void =>
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const program = findServer(options.flavour ?? "redis");
   for (let tries = 0; ; tries++) {
-    const server = new RunningServer(program, await freePort(), options);
+    const server = new RunningServer(program, await freePort({ besides: BUS_PORTS }), options);
     try {
       await server.start();
       return server;
@@ -133,7 +135,9 @@ class RunningServer implements TestServer {
     child.once("exit", () => tellGuard("-", pid));
     await within(START_MS, `${this.#program} on port ${this.port}`, async () => {
       if (child.exitCode !== null) throw new Error(`${this.#program} ended with ${child.exitCode}`);
-      return (await this.ask("PING")) === "PONG";
+      if ((await this.ask("PING")) !== "PONG") return false;
+      // Or it is another's server, on a port that ours did not get.
+      return String(await this.ask("INFO", "server")).includes(`process_id:${pid}\r`);
     });
   }
 
@@ -310,25 +314,6 @@ export async function startCluster({
     stop: () => stopServers(servers),
   };
 }
-
-/**
- * A port below the ephemeral range would be safer, and a cluster's bus needs port + 10000: so from
- * a range of our own.
- */
-async function freePort(): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if ((await isFree(port)) && (await isFree(port + 10_000))) return port;
-  }
-  throw new Error("no free port was found");
-}
-
-const isFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen({ port, host: "127.0.0.1" }, () => probe.close(() => resolve(true)));
-  });
 
 /** Repeats `check` until it is true; an error counts as false until the end. */
 export async function within(

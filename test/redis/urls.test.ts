@@ -1,7 +1,10 @@
-import { afterAll, expect, test } from "bun:test";
+import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { patience } from "../patience.ts";
 import { openBroker, QUICK } from "./harness.ts";
 import { startServer, stopServers } from "./servers.ts";
+
+setDefaultTimeout(patience(30_000));
 
 const STREAM = { cls: "ordered", sizeMax: 10, ttlMs: 60_000 } as const;
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -56,4 +59,4 @@ test("TLS: the certificate is checked against the authority in the URL", async (
   ).rejects.toMatchObject({
     code: "unavailable",
   });
-}, 30_000);
+});

@@ -8,6 +8,7 @@ import { defineContract, rpc } from "@holdfast/contract";
 import { z } from "zod";
 import { buildClient } from "../../tools/build-client.ts";
 import { startNode, type TestNode } from "../integration/start-node.ts";
+import { patience } from "../patience.ts";
 
 const OPEN = {
   subscribe: "anyone",
@@ -60,7 +61,7 @@ test.each([
       stdout: "pipe",
       stderr: "pipe",
     });
-    const timer = setTimeout(() => run.kill(), 45_000);
+    const timer = setTimeout(() => run.kill(), patience(45_000));
     const [out, err, status] = await Promise.all([
       new Response(run.stdout).text(),
       new Response(run.stderr).text(),
@@ -73,5 +74,5 @@ test.each([
     expect(`${out}${err}`).toMatch(/# pass [78]|[78] pass/);
     expect(node.bugs).toEqual([]);
   },
-  60_000,
+  patience(60_000),
 );

@@ -89,7 +89,8 @@ test("the two codecs understand each other", async () => {
   const other = room({ codec: msgpack }).client.channel(channel.name);
   const messages = other.messages();
   const next = messages.next();
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  // It shares the subscription of the iteration, which has no `ready` of its own.
+  await other.subscribe(() => {}).ready;
   await channel.publish({ nested: { bytes: "as text", n: 1.5 } });
   const { value } = await next;
   assert.deepEqual(value.data, { nested: { bytes: "as text", n: 1.5 } });
@@ -126,12 +127,18 @@ test("presence: entering, seeing, updating, leaving", async () => {
   const same = other.client.channel(channel.name);
   /** @type {string[]} */
   const changes = [];
+  let onUpdate = () => {};
+  /** @type {Promise<void>} */
+  const updated = new Promise((resolve) => {
+    onUpdate = resolve;
+  });
   const gone = new Promise((resolve) => {
     channel.presence.on(
       "change",
       (/** @type {Record<string, { data: { name: string } }[]>} */ { join, update, leave }) => {
         for (const { data } of join ?? []) changes.push(`+${data.name}`);
         for (const { data } of update ?? []) changes.push(`~${data.name}`);
+        if (update?.length) onUpdate();
         for (const { data } of leave ?? []) changes.push(`-${data.name}`);
         if (leave?.length) resolve(undefined);
       },
@@ -145,7 +152,7 @@ test("presence: entering, seeing, updating, leaving", async () => {
     [client.session, other.client.session].sort(),
   );
   await same.presence.update({ name: "Bea" });
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await updated;
   await same.presence.leave();
   await gone;
   assert.deepEqual(changes, ["+Ada", "+Bob", "~Bea", "-Bea"]);

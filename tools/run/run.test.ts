@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { patience } from "../../test/patience.ts";
 import { capture } from "./child.mjs";
 import { findChromium } from "./chromium.mjs";
 import { missingPackages } from "./install.mjs";
@@ -170,7 +171,9 @@ describe("programs", () => {
     expect((await capture(join(FOLDER, "nowhere"), [])).code).toBe(127);
   });
   test("are ended with all that they started when their time is over", async () => {
-    const run = await capture("sh", ["-c", "sleep 600 & echo $!; sleep 600"], { timeoutMs: 200 });
+    const run = await capture("sh", ["-c", "sleep 600 & echo $!; sleep 600"], {
+      timeoutMs: patience(500),
+    });
     expect([run.timedOut, run.code]).toEqual([true, 143]);
     expect(await ends(Number(run.output.trim()))).toBe(true);
   });
@@ -180,9 +183,9 @@ describe("programs", () => {
   });
 });
 
-/** Whether a process that was killed is gone within a second: the system takes a moment. */
+/** Whether a process that was killed is gone within a second or two: the system takes a moment. */
 async function ends(pid: number): Promise<boolean> {
-  for (let attempt = 0; attempt < 100 && isRunning(pid); attempt++) await Bun.sleep(10);
+  for (let attempt = 0; attempt < patience(200) && isRunning(pid); attempt++) await Bun.sleep(10);
   return !isRunning(pid);
 }
 

@@ -152,6 +152,24 @@ function shape(file: SourceFile): readonly Finding[] {
   }));
 }
 
+const FILE_LIMIT = /\bsetDefaultTimeout\([\d_]+\)/g;
+/** A number behind the function of a test or a hook, in either of the formatter's two forms. */
+const TEST_LIMIT =
+  /^( *)(?:test|it|(?:before|after)(?:All|Each))\b[^\n]*\n(?:(?!\1\S)[^\n]*\n)*?\1(?:\}\)?, [\d_]+| {2}[\d_]+,\n\1)\);$/gm;
+
+/** Limits of time of tests that are numbers. */
+function patience(file: SourceFile): readonly Finding[] {
+  if (!isTest(file.path)) return [];
+  return [FILE_LIMIT, TEST_LIMIT].flatMap((pattern) =>
+    matches(file, pattern).map((line) => ({
+      path: file.path,
+      line,
+      rule: "patience",
+      text: "a limit of time is longer on a busy machine: patience(ms) of test/patience.ts",
+    })),
+  );
+}
+
 /**
  * Code of ours that others import or run: not tests, scripts, the kit for tests or the
  * measurements.
@@ -183,4 +201,5 @@ export const FILE_RULES: readonly Rule[] = [
   purity,
   processAccess,
   shape,
+  patience,
 ];

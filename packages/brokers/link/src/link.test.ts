@@ -5,6 +5,7 @@ import { readdir } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { systemClock, systemRandom } from "@holdfast/server";
+import { patience } from "../../../../test/patience.ts";
 import { connectLink } from "./index.ts";
 import { createLinkSecret } from "./link-auth.ts";
 import { LINK_SOCKET_LIMITS, LinkSocket } from "./link-socket.ts";
@@ -15,7 +16,7 @@ import { layWire, until } from "./testing/wire.ts";
 const { atEnd, current, joinAs, serve } = useBench();
 
 // Processes are started and waited for; the machine may be busy.
-setDefaultTimeout(20_000);
+setDefaultTimeout(patience(20_000));
 
 describe("a supervisor that is killed", () => {
   async function start(path: string, secret: string) {

@@ -2,6 +2,7 @@
 // For tests only.
 import { Holdfast } from "@holdfast/client";
 import { act, createElement, type ReactNode, StrictMode } from "react";
+import { patience } from "../../../../test/patience.ts";
 import { HoldfastProvider } from "../react.ts";
 import type { NodeLike } from "./socket-node.ts";
 
@@ -65,6 +66,6 @@ export async function mount(node: NodeLike, tree: ReactNode) {
 /** Waits, inside of `act`, until the condition holds; gives up after 10 s. */
 export const until = (condition: () => boolean): Promise<void> =>
   act(async () => {
-    const deadlineMs = performance.now() + 10_000;
+    const deadlineMs = performance.now() + patience(10_000);
     while (!condition() && performance.now() < deadlineMs) await Bun.sleep(5);
   });

@@ -1,4 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
+import { patience } from "../../../../test/patience.ts";
 import { type Balancer, startBalancer } from "./balancer.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -34,7 +35,7 @@ function backend(id: string) {
 }
 
 function balancer(...backends: ReturnType<typeof backend>[]): Balancer {
-  const started = startBalancer({ checkEveryMs: 20, waitMs: 1000 });
+  const started = startBalancer({ checkEveryMs: 20, waitMs: patience(1000) });
   for (const { backend: one } of backends) started.add(one);
   cleanups.push(() => started.stop());
   return started;
@@ -59,7 +60,7 @@ function connect({ port }: Balancer): Promise<Client> {
 
 const settle = (condition: () => boolean): Promise<void> =>
   new Promise((resolve, reject) => {
-    const deadlineMs = performance.now() + 5000;
+    const deadlineMs = performance.now() + patience(5000);
     const look = (): void => {
       if (condition()) resolve();
       else if (performance.now() > deadlineMs) reject(new Error("did not happen"));
@@ -71,8 +72,8 @@ const settle = (condition: () => boolean): Promise<void> =>
 test("newcomers go to the ready backend with the fewest connections", async () => {
   const [a, b] = [backend("a"), backend("b")];
   const front = balancer(a, b);
-  await front.whenReady("a", 2000);
-  await front.whenReady("b", 2000);
+  await front.whenReady("a", patience(2000));
+  await front.whenReady("b", patience(2000));
   const names: string[] = [];
   for (let i = 0; i < 6; i++) names.push((await connect(front)).name);
   expect(names.sort().join("")).toBe("aaabbb");
@@ -89,8 +90,8 @@ test("newcomers go to the highest rank that has a ready backend, however many it
   const [old, fresh] = [backend("old"), backend("fresh")];
   const front = balancer(old);
   front.add({ ...fresh.backend, rank: 1 });
-  await front.whenReady("old", 2000);
-  await front.whenReady("fresh", 2000);
+  await front.whenReady("old", patience(2000));
+  await front.whenReady("fresh", patience(2000));
   for (let i = 0; i < 3; i++) expect((await connect(front)).name).toBe("fresh");
   fresh.ready(false);
   await settle(() => front.backends().find(({ id }) => id === "fresh")?.ready === false);

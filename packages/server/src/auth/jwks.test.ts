@@ -7,6 +7,7 @@ import {
   type JWK,
   SignJWT,
 } from "jose";
+import { patience } from "../../../../test/patience.ts";
 import { createAuthenticator } from "./authenticator.ts";
 import type { JwksOptions } from "./jwks.ts";
 
@@ -59,7 +60,7 @@ function setUp(options: Partial<JwksOptions> = {}, publicKeys: readonly string[]
 /** For what happens over a real socket: returns when it holds, fails after two seconds. */
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const startedMs = performance.now(); !(await holds()); await Bun.sleep(1)) {
-    if (performance.now() - startedMs > 2_000) throw new Error("did not happen");
+    if (performance.now() - startedMs > patience(2_000)) throw new Error("did not happen");
   }
 }
 

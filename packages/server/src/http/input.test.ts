@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
+import { patience } from "../../../../test/patience.ts";
 import { API_BASE } from "./routes/index.ts";
 import { type Ask, keyOf, serve } from "./testing.ts";
 
@@ -175,7 +176,7 @@ const nested = (depth: number): string =>
 function rawRequest(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(text));
-    socket.setTimeout(3_000, () => socket.destroy(new Error("no answer")));
+    socket.setTimeout(patience(3_000), () => socket.destroy(new Error("no answer")));
     socket.once("data", (data) => {
       resolve(data.toString());
       socket.destroy();

@@ -2,6 +2,7 @@
 // before an operation.
 import { createHash } from "node:crypto";
 import type { NodeControl, NodeInfo } from "@holdfast/core";
+import { patience } from "../../../../test/patience.ts";
 import { API_SCOPES, type ApiKey } from "../options/index.ts";
 import { createHttpApi, type HttpApiOptions } from "./api.ts";
 import { API_BASE } from "./routes/index.ts";
@@ -154,6 +155,6 @@ export function serve(options: Partial<HttpApiOptions> = {}) {
 /** For what happens over a real socket: returns when it holds, rejects after two seconds. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   for (const startedMs = performance.now(); !(await holds()); await Bun.sleep(1)) {
-    if (performance.now() - startedMs > 2_000) throw new Error("did not happen");
+    if (performance.now() - startedMs > patience(2_000)) throw new Error("did not happen");
   }
 }

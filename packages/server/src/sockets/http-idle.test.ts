@@ -1,11 +1,14 @@
 // Checks that the listener's timer for silent connections cuts no operation and no stream.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../../../../test/patience.ts";
 import { createHttpApi, OPERATION_PATHS } from "../http/index.ts";
 import { API_BASE } from "../http/routes/index.ts";
 import { channelOf, linesOf, urlOf, withKey } from "../http/stream/testing.ts";
 import { keyOf } from "../http/testing.ts";
 import { createMetrics } from "../metrics/index.ts";
 import { BunGroups, listenSockets } from "./bun-sockets.ts";
+
+setDefaultTimeout(patience(20_000));
 
 /** Bun looks at its timers every 4 s: 1 s of silence is cut after at most 5. */
 const IDLE_SECONDS = 1;
@@ -52,7 +55,7 @@ test.concurrent("a read that takes longer than the listener's timer is answered"
   const response = await fetch(url, { headers: withKey() });
   expect([response.status, (await response.json()).head]).toEqual([200, 4]);
   sockets.end();
-}, 20_000);
+});
 
 test.concurrent("a stream that is silent for longer goes on", async () => {
   const sockets = listen(2);
@@ -62,4 +65,4 @@ test.concurrent("a stream that is silent for longer goes on", async () => {
     "end",
   ]);
   sockets.end();
-}, 20_000);
+});

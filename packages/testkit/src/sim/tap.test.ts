@@ -1,7 +1,7 @@
 // Owns: the property of taps, over the simulation's broker with its faults: every publication after
 // the cursor is handed over at least once and in order, or a gap is declared; memory is bounded.
 import { drainMicrotasks } from "bun:jsc";
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import {
   type BatchLimits,
   createSeededRandom,
@@ -11,12 +11,15 @@ import {
   type TapConsumer,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
+import { patience } from "../../../../test/patience.ts";
 import { TEST_SETTINGS } from "../engine-harness.ts";
 import { BrokerTruth } from "./broker-truth.ts";
 import { EventLoop, type SimProcess } from "./event-loop.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimNode } from "./sim-node.ts";
 import { Trace } from "./trace.ts";
+
+setDefaultTimeout(patience(60_000));
 
 const CHANNEL = "log:a";
 const SEEDS = 60;
@@ -210,4 +213,4 @@ test("whatever befalls broker, node and consumer, nothing behind the cursor is p
   }
   expect(publications).toBeGreaterThan(SEEDS * 100);
   expect(epochs).toBeGreaterThan(0);
-}, 60_000);
+});

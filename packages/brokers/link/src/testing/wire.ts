@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patience } from "../../../../../test/patience.ts";
 import type { LinkEndpoint } from "../index.ts";
 
 /** A wire between a node and the supervisor, for the test to cut or to stall. */
@@ -86,7 +87,7 @@ export async function layWire(to: LinkEndpoint): Promise<Wire> {
 
 /** Repeats `check` until it answers true; throws after five seconds. */
 export async function until(check: () => boolean | Promise<boolean>): Promise<void> {
-  const untilMs = performance.now() + 5_000;
+  const untilMs = performance.now() + patience(5_000);
   while (!(await check())) {
     if (performance.now() > untilMs)
       throw new Error(`not within five seconds: ${check.toString()}`);

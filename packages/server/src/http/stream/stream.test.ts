@@ -1,7 +1,10 @@
-import { afterEach, describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../../../../../test/patience.ts";
 import type { HttpApiOptions } from "../api.ts";
 import { keyOf, serve, until } from "../testing.ts";
 import { type Channel, channelOf, linesOf, stalledReader, urlOf, withKey } from "./testing.ts";
+
+setDefaultTimeout(patience(30_000));
 
 const running: { stop(): void }[] = [];
 afterEach(() => {
@@ -180,17 +183,24 @@ describe("what happens in the middle", () => {
   });
 
   test("silence is bridged by signs of life", async () => {
+    let silentMs = 0;
     const { get } = start(
       {
         head: 4,
-        instead: async (after) => void (after === 2 && (await Bun.sleep(QUICK.aliveMs * 5))),
+        instead: async (after) => {
+          if (after !== 2) return;
+          const fromMs = performance.now();
+          await Bun.sleep(QUICK.aliveMs * 5);
+          silentMs = performance.now() - fromMs;
+        },
       },
       { streamTimes: QUICK },
     );
     const events = linesOf(await (await get()).text()).map(({ event }) => event);
     const alive = events.filter((event) => event === "alive").length;
     expect(alive).toBeGreaterThanOrEqual(1);
-    expect(alive).toBeLessThanOrEqual(6);
+    // A busy machine sleeps longer than it was asked to.
+    expect(alive).toBeLessThanOrEqual(silentMs / QUICK.aliveMs + 1);
     expect(events.filter((event) => event !== "alive")).toEqual([
       ...Array<string>(4).fill("publication"),
       "end",
@@ -253,7 +263,7 @@ describe("limits", () => {
     expect(offsets).toEqual([...Array.from({ length: LARGE.head }, (_, at) => at + 1), LARGE.head]);
     expect(reads.length).toBe(PAGES);
     expect(streamed.bytes).toBeGreaterThan(PAGES * PAGE_BYTES);
-  }, 30_000);
+  });
 
   test("a reader that takes nothing for too long is cut", async () => {
     const { port, streams } = start(LARGE, { streamTimes: { aliveMs: 20, stalledMs: 200 } });
