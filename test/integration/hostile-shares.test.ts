@@ -103,3 +103,35 @@ test(
   },
   TEST_MS,
 );
+
+test(
+  "one address that is present with as much data as it may leaves room for others",
+  async () => {
+    const at = await start({
+      HOLDFAST_LIMITS_PUBLISHED_BYTES_PER_SECOND_MAX: "32MiB",
+      HOLDFAST_LIMITS_NODE_PUBLISHED_BYTES_PER_SECOND_MAX: "1GiB",
+      HOLDFAST_LIMITS_RECEIVED_BYTES_PER_SECOND_MAX: "64MiB",
+      HOLDFAST_TRUSTED_PROXIES: "127.0.0.1",
+      HOLDFAST_FORWARDED_HEADER: "x-forwarded",
+    });
+    const from = async (address: string): Promise<RawSocket> => {
+      const headers = [`X-Forwarded-For: ${address}`];
+      const socket = await rawSocket(at.url, { protocol: "holdfast.v1", headers });
+      opened.push(socket);
+      await answer(socket, '{"t":"connect","id":1}');
+      return socket;
+    };
+    const data = JSON.stringify("x".repeat(50_000));
+    const enter = (socket: RawSocket, id: number): Promise<{ t: string; name?: string }> =>
+      answer(socket, `{"t":"enter","id":${id},"ch":"chat:${id}","d":${data}}`);
+    const names = new Set<string | undefined>();
+    for (let i = 0; i < 12; i++) {
+      const hostile = await from("198.51.100.66");
+      for (let id = 2; id < 70; id++) names.add((await enter(hostile, id)).name);
+    }
+    expect([...names]).toEqual([undefined, "rate_limited"]);
+    expect((await enter(await from("198.51.100.7"), 2)).t).toBe("ok");
+    expect(at.bugs).toEqual([]);
+  },
+  TEST_MS,
+);

@@ -11,9 +11,11 @@ const contract: ContractDefinition = {
       permissions: { subscribe: "anyone", publish: "anyone", history: "anyone" },
       history: { size: 10, ttlMs: 60_000 },
     },
+    "room:{room}": { presence: true, permissions: { presence: "anyone" } },
   },
 };
 const HOSTILE = "10.0.0.66";
+const MIB = 1024 * 1024;
 const tokens = { good: { user: "good" } };
 
 type Limits = typeof TEST_SETTINGS.limits;
@@ -282,5 +284,47 @@ test("one address that publishes without end to the embedded broker leaves room 
   const good = await at("10.0.0.7");
   await good.send({ t: "publish", id: 2, ch: "chat:good", data });
   expect(last(await good.take())).toBe("published");
+  engine.stop();
+});
+
+test("one address that is present in the embedded broker with much data leaves room for others, and keeps what it has", async () => {
+  const { open, broker, engine, advance, observed } = await node(
+    {
+      publishedBytesPerSecondMax: 1e9,
+      nodePublishedBytesPerSecondMax: 1e10,
+      presencePerConnectionMax: 100,
+    },
+    { anonymous: true },
+  );
+  const data = "x".repeat(30_000);
+  const enter = async (client: HandClient, id: number, more = ""): Promise<string | undefined> => {
+    await client.send({ t: "enter", id, ch: `room:${id}`, data: data + more });
+    return last(await client.take());
+  };
+  let first: HandClient | undefined;
+  let resume = "";
+  const answers = new Set<string | undefined>();
+  for (let i = 0; i < 20; i++) {
+    const client = open({ address: HOSTILE });
+    const connected = await connecting(client);
+    if (first === undefined && connected?.t === "connected") resume = connected.resume;
+    first ??= client;
+    for (let id = 2; id < 70; id++) answers.add(await enter(client, id));
+    await advance(1000);
+  }
+  expect([...answers]).toEqual(["ok", "rate_limited"]);
+  expect(broker.figures().presenceBytes).toBeLessThan(33 * MIB);
+  expect(broker.figures().presenceBytes).toBeGreaterThan(30 * MIB);
+  expect(observed).toContain("overShare kept");
+  const good = open({ address: "10.0.0.7" });
+  await connecting(good);
+  expect(await enter(good, 2)).toBe("ok");
+  // Who comes back within the grace time is a member as before; who wants more is not.
+  if (first === undefined) throw new Error("nobody connected");
+  expect(await enter(first, 3, "more")).toBe("rate_limited");
+  await first.lose();
+  const back = open({ address: HOSTILE });
+  expect(await connecting(back, { resume })).toMatchObject({ resumed: true });
+  for (let id = 2; id < 70; id++) expect(await enter(back, id)).toBe("ok");
   engine.stop();
 });

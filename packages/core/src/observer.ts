@@ -41,7 +41,7 @@ export interface Observer {
   /** Publications from the broker were missing. The node read them from history, or could not. */
   hole(outcome: "repaired" | "declared", count: number): void;
   /** A party that asked for more than others was refused, or told to come back. */
-  overShare(what: Shared | "held"): void;
+  overShare(what: Shared | "held" | "kept"): void;
   /**
    * A client's requests wait: for `room`, because its answers do not leave, or for its `budget`.
    */

@@ -238,6 +238,21 @@ export interface BrokerUsage {
   readonly members?: number;
 }
 
+/** An entry that needs no more room than it has MUST NOT be refused for any of these. */
+export interface EnterOptions {
+  /** A new member of a channel that has about as many members: BrokerError "limit". */
+  readonly membersMax?: number;
+  /**
+   * Whose share of the broker's room it takes, as in `PublishRequest`. A party that has as much as
+   * is still free: BrokerError "share". A broker without room of its own MAY ignore it.
+   */
+  readonly party?: string;
+  /** The member was one already, and the broker lost it: its party's share is not asked. */
+  readonly isBack?: boolean;
+  /** What needs more room than it has: BrokerError "share". */
+  readonly mayGrow?: boolean;
+}
+
 /**
  * Members of channels, by session id. An entry belongs to its **owner** (one connection: node id +
  * "/" + a number); the last `enter` owns it.
@@ -246,10 +261,14 @@ export interface BrokerUsage {
 export interface PresenceStore {
   /**
    * A new member: told as join. A known one with other data: told as update. A known one with the
-   * same data: changes the owner, tells nothing, cancels a pending leave. A new one in a channel
-   * that has about `membersMax` members: BrokerError "limit".
+   * same data: changes the owner, tells nothing, cancels a pending leave.
    */
-  enter(channel: string, member: PresenceMember, owner: string, membersMax?: number): Promise<void>;
+  enter(
+    channel: string,
+    member: PresenceMember,
+    owner: string,
+    options?: EnterOptions,
+  ): Promise<void>;
   /**
    * Ends the membership after `graceMs`, unless it is entered again before. The node's lease does
    * not matter. 0: at once. If it is called again, the last call counts.

@@ -41,6 +41,7 @@ import {
   text,
   wireBytes,
   writeBus,
+  writeEnterOptions,
   writeMember,
   writeQuery,
   writeRequest,
@@ -199,10 +200,11 @@ export class LinkClient implements Broker {
 
   #presenceStore(): Broker["presence"] {
     return {
-      enter: async (channel, member, owner, membersMax) => {
+      enter: async (channel, member, owner, options = {}) => {
+        const how = writeEnterOptions(options);
         await this.#request(
-          (id) => [LINK.enter, id, channel, writeMember(member), owner, membersMax ?? null],
-          wireBytes(undefined, channel, owner) + memberWireBytes(member),
+          (id) => [LINK.enter, id, channel, writeMember(member), owner, how],
+          wireBytes(undefined, channel, owner, options.party) + memberWireBytes(member),
         );
       },
       leave: async (channel, member, owner, graceMs) => {

@@ -22,6 +22,7 @@ import {
   optionalText,
   publicationWireBytes,
   readBus,
+  readEnterOptions,
   readMember,
   readQuery,
   readRequest,
@@ -244,12 +245,7 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
     LINK.enter,
     async (_peer, view, fields) =>
       view.presence
-        .enter(
-          text(fields[2]),
-          readMember(fields[3]),
-          text(fields[4]),
-          fields[5] === null ? undefined : count(fields[5]),
-        )
+        .enter(text(fields[2]), readMember(fields[3]), text(fields[4]), readEnterOptions(fields[5]))
         .then(() => done),
   ],
   [

@@ -7,6 +7,7 @@ import {
   type BrokerErrorCode,
   type BrokerUsage,
   type BusMessage,
+  type EnterOptions,
   type HistoryPage,
   type HistoryQuery,
   type MembersPage,
@@ -17,7 +18,7 @@ import {
 import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
 
 /** Both ends are from one release: any other version is refused. */
-export const LINK_VERSION = 2;
+export const LINK_VERSION = 3;
 
 /**
  * First element of every message. Requests are followed by their id; answers (`ok`, `failed`) by
@@ -184,6 +185,23 @@ export function readMember(value: unknown): PresenceMember {
   if (user !== null) member.user = text(user);
   if (data !== null) member.data = readPayload(data);
   return member;
+}
+
+export const writeEnterOptions = (options: EnterOptions): unknown[] => [
+  options.membersMax ?? null,
+  options.party ?? null,
+  options.isBack ?? false,
+  options.mayGrow ?? true,
+];
+
+export function readEnterOptions(value: unknown): EnterOptions {
+  const [membersMax, party, isBack, mayGrow] = list(value);
+  return {
+    isBack: flag(isBack),
+    mayGrow: flag(mayGrow),
+    ...(membersMax === null ? {} : { membersMax: count(membersMax) }),
+    ...(party === null ? {} : { party: text(party) }),
+  };
 }
 
 export function readChange(kind: unknown, value: unknown): PresenceChange {

@@ -31,13 +31,20 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** ARGV: id, owner, generation, content, feed, members at most. */
+/** ARGV: id, owner, generation, content, feed, members at most, 1 if it may take more room. */
 const ENTER = `${PRELUDE}
 local id, owner, generation, content, feed = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local known = redis.call('HGET', KEYS[1], id)
-local change = 'j'
+local change, grows = 'j', true
+local knownOwner, knownGeneration, knownContent
 if known then
-  local knownOwner, knownGeneration, knownContent = split(known)
+  knownOwner, knownGeneration, knownContent = split(known)
+  grows = #content > #knownContent
+end
+if grows and ARGV[7] == '0' then
+  return redis.error_reply('HFSHARE the user or address has as much as it may have')
+end
+if known then
   if knownGeneration > 0 then count(nodeOf(knownOwner), -1) else redis.call('ZREM', KEYS[3], id) end
   change = knownContent ~= content and 'u' or nil
 elseif redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[6]) then

@@ -1,6 +1,7 @@
 // Owns: presence in Redis as a node uses it: entering, leaving, lists of members, leases.
 import {
   type Broker,
+  type EnterOptions,
   MEMBERS_BYTES_MAX,
   type MembersPage,
   type MembersQuery,
@@ -49,7 +50,7 @@ export class Presence {
   constructor(options: PresenceOptions) {
     this.#options = options;
     this.store = {
-      enter: (channel, member, owner, max) => this.#enter(channel, member, { owner, max }),
+      enter: (channel, member, owner, options) => this.#enter(channel, member, owner, options),
       leave: (channel, member, owner, graceMs) => this.#leave(channel, { member, owner, graceMs }),
       members: (channel, query) => this.#members(channel, query),
       renew: (nodeId, ttlMs) => this.#renew(nodeId, ttlMs),
@@ -65,7 +66,8 @@ export class Presence {
   async #enter(
     channel: string,
     member: PresenceMember,
-    { owner, max = Number.POSITIVE_INFINITY }: { owner: string; max: number | undefined },
+    owner: string,
+    { membersMax = Number.POSITIVE_INFINITY, mayGrow = true }: EnterOptions = {},
   ): Promise<void> {
     const { prefix, scripts, limits } = this.#options;
     const nodeId = nodeOf(owner);
@@ -81,7 +83,8 @@ export class Presence {
       node.generation,
       writeMember(member),
       feed,
-      Math.min(max, limits.membersMax),
+      Math.min(membersMax, limits.membersMax),
+      mayGrow ? 1 : 0,
     ];
     await scripts.run({ script: "enter", slot, keys: presence, args });
   }

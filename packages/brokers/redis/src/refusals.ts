@@ -21,6 +21,7 @@ const MEANINGS: Readonly<Record<string, Row>> = {
   NOAUTH: ["refused", "it wants a password"],
   WRONGPASS: ["refused", "the name or the password is wrong"],
   CROSSSLOT: ["internal", "the keys of one call are in several slots"],
+  HFSHARE: ["share", "the user or address has as much as it may have"],
   HFLIMIT: ["limit", "the channel has as many members as it may have"],
 };
 

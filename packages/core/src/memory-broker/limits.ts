@@ -3,7 +3,7 @@
 /**
  * Limits of a memory broker, all nodes together. At a limit the call is refused with `BrokerError`
  * "full" unless said otherwise. Nothing that is kept makes room for something new. A party that has
- * as many bytes as are still free is refused with "share" (party-bytes.ts).
+ * as many bytes of publications as are still free is refused with "share" (party-bytes.ts).
  */
 export interface MemoryBrokerLimits {
   /**
@@ -21,7 +21,10 @@ export interface MemoryBrokerLimits {
    * as they are at the size of the history: one channel cannot take the room of all others.
    */
   readonly channelBytesMax: number;
-  /** Estimated bytes of presence. An enter or update that would go over it is refused. */
+  /**
+   * Estimated bytes of presence. An enter or update that would go over it is refused. A party that
+   * has as much as is still free is refused with "share" (presence-table.ts).
+   */
   readonly presenceBytesMax: number;
   /** Presence entries in all channels. */
   readonly membersMax: number;

@@ -213,6 +213,47 @@ test("a member may enter again with the same data when the presence is full", as
   await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n2/1");
 });
 
+test("one party takes half of the room for presence, others find some, and who is there is never refused", async () => {
+  const { broker, clock, node } = start({ presenceBytesMax: 300_000 });
+  const data = text("x".repeat(2000));
+  const fill = async (party: string): Promise<number> => {
+    for (let i = 0; i < 100; i++) {
+      const member = { member: `${party}-${i}`, data };
+      const refused = await node.presence.enter("a", member, "n1/1", { party }).then(
+        () => undefined,
+        ({ code }) => code,
+      );
+      if (refused === undefined) continue;
+      expect(refused).toBe("share");
+      return i;
+    }
+    throw new Error("never refused");
+  };
+  const hostile = { party: "a:10.0.0.1" };
+  const count = await fill(hostile.party);
+  expect(broker.figures().presenceBytes).toBeLessThanOrEqual(150_000);
+  expect(broker.figures().presenceBytes).toBeGreaterThan(140_000);
+  await fill("a:10.0.0.2");
+  await node.presence.enter("a", { member: "good", data }, "n1/2", { party: "u:good" });
+  await node.presence.enter("a", { member: "program", data }, "n1/2");
+  // Who is a member, or leaves and comes back, comes to another node of the broker.
+  const [own, other] = [`${hostile.party}-0`, broker.connect("n2")];
+  await other.presence.enter("a", { member: own, data }, "n2/1", hostile);
+  await other.presence.leave("a", own, "n2/1", 1000);
+  await other.presence.enter("a", { member: own, data: text("less") }, "n2/2", hostile);
+  await expect(
+    other.presence.enter("a", { member: own, data: text("x".repeat(9000)) }, "n2/2", hostile),
+  ).rejects.toMatchObject({ code: "share" });
+  await other.presence.enter("a", { member: "lost" }, "n2/2", { ...hostile, isBack: true });
+  // What a party gives back, it may have again.
+  for (let i = 0; i < count; i++) {
+    await node.presence.leave("a", `${hostile.party}-${i}`, "n1/1", 1000);
+    await node.presence.leave("a", `a:10.0.0.2-${i}`, "n1/1", 0);
+  }
+  clock.advance(1000);
+  await node.presence.enter("a", { member: "again", data }, "n1/1", hostile);
+});
+
 test("a view that is cut off is refused and hears nothing; healed, it is told and hears what comes", async () => {
   const { clock, broker, node } = start();
   const listener = recorder();

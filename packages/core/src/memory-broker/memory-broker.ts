@@ -1,12 +1,6 @@
 // Owns: a whole broker in one object, for one process or one simulation: nodes connect to it and
 // each gets the Broker port.
-import {
-  BrokerError,
-  type BrokerUsage,
-  type Clock,
-  type PresenceChange,
-  type Random,
-} from "../ports.ts";
+import type { BrokerUsage, Clock, PresenceChange, Random } from "../ports.ts";
 import { FanOut, type Place } from "./fan-out.ts";
 import { MEMORY_BROKER_LIMITS, type MemoryBrokerLimits, SWEEP_INTERVAL_MS } from "./limits.ts";
 import { type Hub, type MemoryBrokerNode, MemoryNode } from "./memory-node.ts";
@@ -108,10 +102,6 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       return result;
     },
     tell,
-    demandPresenceBytes(growth) {
-      if (growth <= 0 || table.bytes + growth <= limits.presenceBytesMax) return;
-      throw new BrokerError("full", `presence takes ${limits.presenceBytesMax} bytes already`);
-    },
     usage: () => usage(),
     ended(view) {
       views.delete(view);

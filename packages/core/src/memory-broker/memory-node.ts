@@ -47,11 +47,15 @@ export interface Hub {
   /** Ends the graces and leases whose time has come, then runs a change of the table. */
   presence<T>(change: (table: PresenceTable, nowMs: number) => T): T;
   tell(channel: string, change: PresenceChange | undefined): void;
-  /** Refuses an entry that would exceed the bytes of presence. */
-  demandPresenceBytes(growth: number): void;
   usage(): BrokerUsage;
   ended(view: MemoryNode): void;
 }
+
+const ENTER_REFUSALS = {
+  limit: "the channel has as many members as it may have",
+  full: "the broker has as many members, bytes of them, or nodes as it may have",
+  share: "the user or address has as much of presence as it may have",
+} as const;
 
 /** A view. Methods are async so that a refusal is a rejection. */
 export class MemoryNode implements MemoryBrokerNode, Place {
@@ -188,19 +192,12 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   #presenceStore(): Broker["presence"] {
     const hub = this.#hub;
     return {
-      enter: async (channel, member, owner, membersMax) => {
+      enter: async (channel, member, owner, options) => {
         this.#demand();
-        const change = hub.presence((table, nowMs) => {
-          hub.demandPresenceBytes(table.growthBytes(channel, member));
-          return table.enter(channel, member, owner, {
-            nowMs,
-            membersMax: membersMax ?? Number.POSITIVE_INFINITY,
-          });
-        });
-        if (change === "limit")
-          throw new BrokerError("limit", "the channel has as many members as it may have");
-        if (change === "full")
-          throw new BrokerError("full", "the broker has as many members or nodes as it may have");
+        const change = hub.presence((table, nowMs) =>
+          table.enter(channel, member, owner, { ...options, nowMs }),
+        );
+        if (typeof change === "string") throw new BrokerError(change, ENTER_REFUSALS[change]);
         hub.tell(channel, change);
       },
       leave: async (channel, member, owner, graceMs) => {

@@ -2,12 +2,14 @@
 // the time, and it answers with the changes.
 import { payloadBytes as dataBytes } from "@holdfast/protocol";
 import {
+  type EnterOptions,
   MEMBERS_BYTES_MAX,
   type MembersPage,
   type MembersQuery,
   type PresenceChange,
   type PresenceMember,
 } from "../ports.ts";
+import { HeldBytes, type Holder } from "../session/held-bytes.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { payloadBytes } from "./kept.ts";
 import { MemberList } from "./member-list.ts";
@@ -15,6 +17,8 @@ import { MemberList } from "./member-list.ts";
 export interface PresenceLimits {
   /** Entries in all channels together. */
   readonly membersMax: number;
+  /** Estimated bytes of all entries. */
+  readonly presenceBytesMax: number;
   /** Nodes that have a lease. */
   readonly nodesMax: number;
   /** Lease of a node that entered somebody and has not renewed yet. */
@@ -27,7 +31,8 @@ export interface ChannelChange {
   readonly change: PresenceChange;
 }
 
-interface Entry {
+/** Its party, and its bytes, are those that it takes of the table. */
+interface Entry extends Holder {
   readonly channel: string;
   /** Rises with every entry of the table. A page of members ends at one of these. */
   readonly sequence: number;
@@ -65,11 +70,21 @@ export class PresenceTable {
   #pendingCount = 0;
   #count = 0;
   #sequence = 0;
-  /** Estimated memory. */
-  bytes = 0;
+  readonly #shares: HeldBytes;
 
   constructor(limits: PresenceLimits) {
     this.#limits = limits;
+    this.#shares = new HeldBytes(limits.presenceBytesMax);
+  }
+
+  /** Estimated memory. */
+  get bytes(): number {
+    return this.#shares.total;
+  }
+
+  /** Users and addresses that have entries. */
+  get parties(): number {
+    return this.#shares.parties;
   }
 
   /** Entries in all channels. */
@@ -91,41 +106,52 @@ export class PresenceTable {
   }
 
   /**
-   * "limit": the channel has its members; "full": the table has its members or nodes. Nothing was
-   * changed then. Otherwise the change to tell, if any.
+   * "limit": the channel has its members; "full": the table has its members, bytes or nodes;
+   * "share": see `EnterOptions`. Nothing was changed then. Otherwise the change to tell, if any.
    */
   enter(
     channel: string,
     member: PresenceMember,
     owner: string,
-    { nowMs, membersMax }: { readonly nowMs: number; readonly membersMax: number },
-  ): PresenceChange | "limit" | "full" | undefined {
+    options: EnterOptions & { readonly nowMs: number },
+  ): PresenceChange | "limit" | "full" | "share" | undefined {
+    const { nowMs, membersMax = Number.POSITIVE_INFINITY, party = "" } = options;
     const members = this.#channels.get(channel);
     const entry = members?.get(member.member);
     if (entry === undefined && (members?.size ?? 0) >= membersMax) return "limit";
     if (entry === undefined && this.#count >= this.#limits.membersMax) return "full";
+    const growth = memberBytes(member) - (entry?.heldBytes ?? 0);
+    const refusal = this.#refusalOf(growth, options);
+    if (refusal !== undefined) return refusal;
     const lease = this.#leaseOf(nodeOf(owner), nowMs);
     if (lease === undefined) return "full";
     if (entry === undefined) {
       this.#sequence += 1;
       const sequence = this.#sequence;
-      this.#add({ channel, sequence, member, owner, lease, leaveAtMs: undefined });
+      const held = { party, heldBytes: 0 };
+      this.#add({ ...held, channel, sequence, member, owner, lease, leaveAtMs: undefined });
       return { kind: "join", member };
     }
     this.#release(entry);
     entry.owner = owner;
     entry.lease = lease;
     lease.entries.add(entry);
+    this.#shares.move(entry, party);
     if (sameMember(entry.member, member)) return undefined;
-    this.bytes += memberBytes(member) - memberBytes(entry.member);
+    this.#shares.add(entry, growth);
     entry.member = member;
     return { kind: "update", member };
   }
 
-  /** By how many bytes `enter` would grow the table; negative when it would shrink. */
-  growthBytes(channel: string, member: PresenceMember): number {
-    const entry = this.#channels.get(channel)?.get(member.member);
-    return memberBytes(member) - (entry === undefined ? 0 : memberBytes(entry.member));
+  /** One party fills half of the bytes, two fill two thirds: others always find some. */
+  #refusalOf(
+    growth: number,
+    { party, isBack, mayGrow }: EnterOptions,
+  ): "full" | "share" | undefined {
+    if (growth <= 0) return undefined;
+    const hasShare = party === undefined || isBack === true || this.#shares.fits(party, growth);
+    if (mayGrow === false || !hasShare) return "share";
+    return this.bytes + growth > this.#limits.presenceBytesMax ? "full" : undefined;
   }
 
   /**
@@ -225,7 +251,7 @@ export class PresenceTable {
     this.#channels.set(entry.channel, members);
     entry.lease?.entries.add(entry);
     this.#count += 1;
-    this.bytes += memberBytes(entry.member);
+    this.#shares.add(entry, memberBytes(entry.member));
   }
 
   #remove(entry: Entry): { readonly channel: string; readonly change: PresenceChange } {
@@ -235,7 +261,7 @@ export class PresenceTable {
     members?.delete(member.member);
     if (members?.size === 0) this.#channels.delete(channel);
     this.#count -= 1;
-    this.bytes -= memberBytes(member);
+    this.#shares.release(entry, entry.heldBytes);
     return { channel, change: { kind: "leave", member: member.member } };
   }
 

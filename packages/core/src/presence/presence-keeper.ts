@@ -148,12 +148,11 @@ export class PresenceKeeper {
         ...(user === undefined ? {} : { user }),
         ...(data === undefined ? {} : { data }),
       };
-      await broker.presence.enter(
-        channel,
-        member,
-        connection.owner,
-        this.#parts().settings().limits.membersMax,
-      );
+      await broker.presence.enter(channel, member, connection.owner, {
+        membersMax: this.#parts().settings().limits.membersMax,
+        party: connection.party,
+        isBack: true,
+      });
       // The member left while it was being entered: its leave may have come first.
       if (connection.entries?.has(channel) !== true) sessions.leavePresence(connection, channel);
     }

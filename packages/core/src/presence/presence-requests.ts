@@ -110,7 +110,13 @@ function restores(connection: Connection): boolean {
 }
 
 /** After these refusals the broker holds what it held before. */
-const NOTHING_DONE: ReadonlySet<BrokerErrorCode> = new Set(["full", "busy", "refused", "limit"]);
+const NOTHING_DONE: ReadonlySet<BrokerErrorCode> = new Set([
+  "full",
+  "share",
+  "busy",
+  "refused",
+  "limit",
+]);
 
 async function becomeMember(
   parts: EnterNeeds,
@@ -130,12 +136,10 @@ async function becomeMember(
   };
   let full = false;
   try {
-    await parts.broker.presence.enter(
-      channel,
-      member,
-      connection.owner,
-      parts.settings().limits.membersMax,
-    );
+    await parts.broker.presence.enter(channel, member, connection.owner, {
+      membersMax: parts.settings().limits.membersMax,
+      party: connection.party,
+    });
   } catch (error) {
     // Otherwise the broker may have the entry anyway, and it must end with the connection.
     if (!(error instanceof BrokerError) || !NOTHING_DONE.has(error.code)) throw error;

@@ -1,5 +1,5 @@
-// Owns: how many bytes of what clients sent wait in the node, of all connections together, and how
-// they are shared.
+// Owns: how room that is given back in the end is shared by users and addresses. In it are the
+// bytes of what clients sent and that wait in the node, and the presence of the memory broker.
 
 /** Bytes that wait at most, of all connections together, as they are counted. */
 export const HELD_BYTES_MAX = 64 * 1024 * 1024;
@@ -11,7 +11,7 @@ export const HELD_REQUEST_BYTES = 1024;
 /** Whose bytes they are. */
 export interface Holder {
   party: string;
-  /** What is charged for the connection. */
+  /** What is charged for it. */
   heldBytes: number;
 }
 
@@ -28,7 +28,7 @@ export class HeldBytes {
     this.#max = max;
   }
 
-  /** Bytes that wait now. */
+  /** Bytes that are held now. */
   get total(): number {
     return this.#total;
   }
@@ -38,13 +38,27 @@ export class HeldBytes {
     return this.#parties.size;
   }
 
-  /** False: nothing is charged, for the connection's party has as much as is still free. */
+  /** What the party has. */
+  of(party: string): number {
+    return this.#parties.get(party) ?? 0;
+  }
+
+  /** Whether the party may have so much more: not if it has as much as is still free. */
+  fits(party: string, bytes: number): boolean {
+    return this.of(party) + bytes <= this.#max - this.#total;
+  }
+
+  /** False: nothing is charged, for the holder's party has as much as is still free. */
   charge(holder: Holder, bytes: number): boolean {
-    const mine = this.#parties.get(holder.party) ?? 0;
-    if (mine + bytes > this.#max - this.#total) return false;
+    if (!this.fits(holder.party, bytes)) return false;
+    this.add(holder, bytes);
+    return true;
+  }
+
+  /** Charges what was taken in any case. */
+  add(holder: Holder, bytes: number): void {
     holder.heldBytes += bytes;
     this.#add(holder.party, bytes);
-    return true;
   }
 
   /** Gives back what was charged. An ended connection gave everything back when it ended. */

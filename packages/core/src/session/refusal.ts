@@ -36,7 +36,7 @@ export function asRefused(error: unknown): Refused {
     case "share":
       return new Refused(
         "rate_limited",
-        "Cannot publish: the broker keeps as much of this user or address as it has room left",
+        "The broker keeps as much of this user or address as it may",
         { retryMs: SHARE_RETRY_MS },
       );
     case "busy":

@@ -9,6 +9,7 @@ import {
   unsubscribe,
 } from "../channel/subscribe-request.ts";
 import type { Observer } from "../observer.ts";
+import { BrokerError } from "../ports.ts";
 import {
   type EnterNeeds,
   enter,
@@ -238,6 +239,8 @@ export class Requests {
 
   #refuse(send: Answer, id: number, error: unknown): void {
     const refused = asRefused(error);
+    if (error instanceof BrokerError && error.code === "share")
+      this.#parts.observer.overShare("kept");
     if (refused.code === "request_failed") this.#parts.observer.bug("request", error);
     this.#parts.observer.requestFailed(refused.code);
     send(errFrame(id, refused));

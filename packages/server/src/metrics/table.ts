@@ -163,7 +163,7 @@ export const METRICS = {
     "counter",
     "times",
     ["reason"],
-    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for. `held`: the client sent more while too much of its user or address waited.",
+    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for. `held`: the client sent more while too much of its user or address waited. `kept`: the broker keeps as much of it as it may.",
   ),
   holdfast_taps: row("gauge", "taps", [], "Taps that are open on this node. At most 1,024."),
   holdfast_tap_failures_total: row(

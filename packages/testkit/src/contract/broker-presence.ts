@@ -91,7 +91,7 @@ function describeMembers(bench: () => Bench): void {
   test("a new member beyond membersMax is refused as limit; who is known may enter and update", async () => {
     const { a, b } = await pair(bench());
     const enter = (broker: Broker, member: string, value: number): Promise<void> =>
-      broker.presence.enter("c", { member, data: json(value) }, "n1/1", 2);
+      broker.presence.enter("c", { member, data: json(value) }, "n1/1", { membersMax: 2 });
     await enter(a, "m1", 1);
     await enter(b, "m2", 1);
     expect(await refusalOf(enter(a, "m3", 1))).toBe("limit");
@@ -99,6 +99,25 @@ function describeMembers(bench: () => Bench): void {
     await b.presence.leave("c", "m1", "n1/1", 0);
     await enter(a, "m3", 1);
     expect(memberIds(await membersOf(b, "c"))).toEqual(["m2", "m3"]);
+  });
+
+  test("whoever may not take more room is refused as share if new or larger, and comes back with what it has", async () => {
+    const { a, b } = await pair(bench());
+    const enter = (
+      broker: Broker,
+      [member, owner]: [string, string],
+      data: string,
+      mayGrow = false,
+    ) => broker.presence.enter("c", { member, data: json(data) }, owner, { mayGrow, party: "u:a" });
+    await enter(a, ["m1", "n1/1"], "large", true);
+    expect(await refusalOf(enter(a, ["m2", "n1/2"], "x"))).toBe("share");
+    expect(await refusalOf(enter(a, ["m1", "n1/1"], "much larger"))).toBe("share");
+    // It moves to another node, leaves and comes back, and takes less.
+    await enter(b, ["m1", "n2/1"], "large");
+    await a.presence.leave("c", "m1", "n1/1", 0);
+    await b.presence.leave("c", "m1", "n2/1", 10_000);
+    await enter(b, ["m1", "n2/2"], "less");
+    expect(await membersOf(b, "c")).toEqual([{ member: "m1", data: json("less") }]);
   });
 
   test("channels have members of their own", async () => {

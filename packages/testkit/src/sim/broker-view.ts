@@ -79,8 +79,8 @@ export class FaultyView implements Broker {
     this.#options = options;
     this.#core = this.#connect();
     this.presence = {
-      enter: (channel, member, owner, max) =>
-        this.#call((core) => core.presence.enter(channel, member, owner, max)),
+      enter: (channel, member, owner, options) =>
+        this.#call((core) => core.presence.enter(channel, member, owner, options)),
       leave: (channel, member, owner, graceMs) =>
         this.#call((core) => core.presence.leave(channel, member, owner, graceMs)),
       members: (channel, query) => this.#call((core) => core.presence.members(channel, query)),
