@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { createHmac, createPublicKey, generateKeyPairSync } from "node:crypto";
-import { exportJWK, exportSPKI, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
+import {
+  exportJWK,
+  exportPKCS8,
+  exportSPKI,
+  type GenerateKeyPairResult,
+  generateKeyPair,
+  SignJWT,
+} from "jose";
 import {
   type AuthenticatorOptions,
   createAuthenticator,
@@ -171,12 +178,36 @@ describe("tokens", () => {
     ],
     ["a token longer than the limit", () => `${"a".repeat(8192)}.b.c`, "token_invalid"],
     ["a sub with a line feed", () => sign({ sub: "a\nb", exp: NOW_S + 60 }), "token_invalid"],
+    ["a sub that begins with one", () => sign({ sub: "\nb", exp: NOW_S + 60 }), "token_invalid"],
+    ["an empty sub", () => sign({ sub: "", exp: NOW_S + 60 }), "token_invalid"],
+    [
+      "a sub of 256 characters",
+      () => sign({ sub: "s".repeat(256), exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
+    ["an exp that is no date", () => forgeText('{"exp":1e999}'), "token_invalid"],
+    [
+      "actions that are no list",
+      () => sign({ caps: [{ channel: "a", actions: "publish" }], exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
+    [
+      "an empty list of actions",
+      () => sign({ caps: [{ channel: "a", actions: [] }], exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
+    [
+      "six actions",
+      () => sign({ caps: [`a=${Array(6).fill("publish")}`], exp: NOW_S + 60 }),
+      "token_invalid",
+    ],
+    ["a capability that is null", () => sign({ caps: [null], exp: NOW_S + 60 }), "token_invalid"],
     [
       "a sub that is a number",
       () => forge({ alg: "HS256" }, { sub: 5, exp: NOW_S + 60 }, SECRET),
       "token_invalid",
     ],
-    ["too much info", () => sign({ info: "x".repeat(2048), exp: NOW_S + 60 }), "token_invalid"],
+    ["too much info", () => sign({ info: "x".repeat(2047), exp: NOW_S + 60 }), "token_invalid"],
     ["caps that are no list", () => sign({ caps: "chat:*", exp: NOW_S + 60 }), "token_invalid"],
     [
       "an unknown action in caps",
@@ -217,6 +248,30 @@ describe("tokens", () => {
     expect(await withJwt({ secrets: [SECRET] }).verify(token)).toMatchObject({
       ok: true,
       identity: { user: "Ada Lovelace" },
+    });
+  });
+
+  test("claims may be as large as their limits", async () => {
+    const auth = withJwt({ secrets: [SECRET] });
+    const names = ["history", "presence", "publish", "subscribe", "*"];
+    const caps = [`a=${names}`, `b=${names.slice(0, 4)}`, ...Array(62).fill("c=publish")];
+    const claims = { sub: "s".repeat(255), info: "x".repeat(2046) };
+    expect(await auth.verify(await sign({ ...claims, exp: NOW_S + 60 }))).toMatchObject({
+      ok: true,
+      identity: { user: claims.sub, info: claims.info },
+    });
+    const result = await auth.verify(await sign({ caps, exp: NOW_S + 60 }));
+    const all = ["subscribe", "publish", "presence", "history"];
+    expect(result).toMatchObject({ ok: true });
+    const read = result.ok ? result.identity.caps : undefined;
+    expect(read).toHaveLength(64);
+    expect(read?.slice(0, 2).map(({ actions }) => actions as readonly string[])).toEqual([
+      all,
+      all,
+    ]);
+    expect(await auth.verify("a".repeat(8192))).toMatchObject({ message: "not a signed JWT" });
+    expect(await auth.verify("a".repeat(8193))).toMatchObject({
+      message: "the token is longer than 8192 characters",
     });
   });
 
@@ -356,8 +411,32 @@ describe("settings", () => {
       () => ({ jwks: { url: "file:///etc/passwd" } }),
       "jwt.jwks.url",
     ],
+    ["nine secrets", () => ({ secrets: Array(9).fill(SECRET) }), "jwt.secrets"],
+    [
+      "33 public keys",
+      async () => ({
+        publicKeys: [JSON.stringify(Array(33).fill(await exportJWK(pairs.ES256.publicKey)))],
+      }),
+      "jwt.publicKeys",
+    ],
+    ["a list of nothing", () => ({ publicKeys: ["[null]"] }), "jwt.publicKeys[0]"],
+    ["a list of numbers", () => ({ publicKeys: ["[5]"] }), "jwt.publicKeys[0]"],
+    [
+      "a private PEM",
+      async () => ({ publicKeys: [await exportPKCS8(pairs.ES256.privateKey)] }),
+      "jwt.publicKeys[0]",
+    ],
+    ["a lifetime of nothing", () => ({ secrets: [SECRET], lifetimeMsMax: 0 }), "jwt.lifetimeMsMax"],
+    ["a negative leeway", () => ({ secrets: [SECRET], leewayMs: -1 }), "jwt.leewayMs"],
     ["a leeway of an hour", () => ({ secrets: [SECRET], leewayMs: 3_600_000 }), "jwt.leewayMs"],
   ];
+  test("settings may be as large and as small as their limits", async () => {
+    const key = JSON.stringify(Array(32).fill(await exportJWK(pairs.ES256.publicKey)));
+    const secrets = Array.from({ length: 8 }, (_, i) => `${i} ${SECRET}`);
+    for (const leewayMs of [0, 300_000])
+      withJwt({ secrets, publicKeys: [key], leewayMs, lifetimeMsMax: 1 });
+  });
+
   test("an algorithm that there is not is told apart from one that has no key", () => {
     const message = (algorithm: string): string => {
       try {
@@ -401,6 +480,11 @@ const b64 = (value: unknown): string => Buffer.from(JSON.stringify(value)).toStr
 
 /** A token that jose would not make. */
 function forge(header: object, claims: unknown, secret: string): string {
-  const signed = `${b64(header)}.${b64(claims)}`;
+  return forgeText(JSON.stringify(claims), header, secret);
+}
+
+/** The same for claims that JSON.stringify does not write. */
+function forgeText(claims: string, header: object = { alg: "HS256" }, secret = SECRET): string {
+  const signed = `${b64(header)}.${Buffer.from(claims).toString("base64url")}`;
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }

@@ -19,9 +19,16 @@ const ACTIONS: readonly ChannelAction[] = ["subscribe", "publish", "presence", "
 // A date beyond this is no date; it also keeps arithmetic exact.
 const TIME_MS_MAX = 8.64e15;
 
-export type ClaimsResult =
-  | { readonly ok: true; readonly identity: Identity }
-  | { readonly ok: false; readonly message: string };
+interface Refused {
+  readonly ok: false;
+  readonly message: string;
+}
+interface ReadCapabilities {
+  readonly ok: true;
+  readonly capabilities: readonly Capability[];
+}
+
+export type ClaimsResult = { readonly ok: true; readonly identity: Identity } | Refused;
 
 /**
  * Identity from verified claims `sub`, `exp` (seconds), `info`, `caps`. The leeway of the
@@ -38,7 +45,7 @@ export function identityFromClaims(
       `claim sub: expected text of 1 to ${CLAIM_LIMITS.userLengthMax} characters without control characters`,
     );
   }
-  if (exp !== undefined && (typeof exp !== "number" || !Number.isFinite(exp) || exp <= 0)) {
+  if (exp !== undefined && !(typeof exp === "number" && Number.isFinite(exp))) {
     return refuse("claim exp: expected seconds since 1970");
   }
   if (info !== undefined && utf8Bytes(JSON.stringify(info)) > CLAIM_LIMITS.infoBytesMax) {
@@ -68,11 +75,7 @@ export function identityFromClaims(
  * (`=*`: every action).
  * At most 64 entries; patterns as long as channel names.
  */
-export function parseCapabilities(
-  value: unknown,
-):
-  | { readonly ok: true; readonly capabilities: readonly Capability[] }
-  | { readonly ok: false; readonly message: string } {
+export function parseCapabilities(value: unknown): ReadCapabilities | Refused {
   if (!Array.isArray(value)) return refuse("claim caps: expected a list");
   if (value.length > CLAIM_LIMITS.capabilitiesMax)
     return refuse(`claim caps: more than ${CLAIM_LIMITS.capabilitiesMax} entries`);
@@ -138,7 +141,4 @@ function hasControl(text: string): boolean {
 }
 
 const utf8Bytes = (text: string): number => Buffer.byteLength(text, "utf8");
-const refuse = (message: string): { readonly ok: false; readonly message: string } => ({
-  ok: false,
-  message,
-});
+const refuse = (message: string): Refused => ({ ok: false, message });

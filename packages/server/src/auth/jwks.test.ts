@@ -225,6 +225,9 @@ describe("keys from a URL", () => {
     state.nowMs += 60_000;
     expect((await auth.verify(good)).ok).toBe(true);
     await until(() => outcomes.length === 2);
+    // Not once for every token.
+    for (let i = 0; i < 5; i++) expect((await auth.verify(good)).ok).toBe(true);
+    expect(state.requests).toBe(2);
     state.nowMs += 540_000;
     expect(await auth.verify(good)).toMatchObject({ code: "try_later" });
     expect(outcomes).toEqual(["ok", "failed", "failed"]);
@@ -246,6 +249,10 @@ describe("keys from a URL", () => {
     ["no set", () => Response.json([])],
     ["null", () => Response.json(null)],
     ["keys that are no objects", () => Response.json({ keys: [1, "x", null] })],
+    [
+      "a set that is too long",
+      async () => Response.json({ keys: [await jwk(first, "1")], padding: " ".repeat(262_144) }),
+    ],
     ["too many keys", () => Response.json({ keys: Array(101).fill({ kty: "EC" }) })],
     ["a redirect", () => Response.redirect("http://127.0.0.1:1/", 302)],
     [
@@ -264,6 +271,59 @@ describe("keys from a URL", () => {
     expect(await auth.verify(await token(first, "1"))).toMatchObject({
       ok: false,
       code: "try_later",
+      message: "Cannot check the token: the keys that verify tokens cannot be fetched now",
+    });
+  });
+
+  test("a set of 100 keys is taken, and of withdrawn ones the newest 256 are remembered", async () => {
+    const { state, auth } = setUp({ freshMs: 60_000 });
+    const key = await jwk(first);
+    let set = "a";
+    state.answer = () =>
+      Response.json({
+        keys: Array.from({ length: 100 }, (_, i) => ({ ...key, kid: `${set}${i}` })),
+      });
+    for (set of ["a", "b", "c", "d"]) {
+      expect((await auth.verify(await token(first, `${set}99`))).ok).toBe(true);
+      state.nowMs += 60_000;
+    }
+    // 300 were withdrawn.
+    const verdict = async (kid: string) => {
+      const result = await auth.verify(await token(first, kid));
+      return result.ok ? "taken" : result.code;
+    };
+    expect([await verdict("a10"), await verdict("a50"), await verdict("d50")]).toEqual([
+      "try_later",
+      "token_expired",
+      "taken",
+    ]);
+  });
+
+  test("a fetch that succeeds forgets the failures before it", async () => {
+    const { state, auth, serve } = setUp({ freshMs: 60_000, staleMs: 60_000 });
+    const good = await token(first, "1");
+    const fails = state.answer;
+    for (const retryMs of [1_000, 2_000, 4_000]) {
+      expect(await auth.verify(good)).toMatchObject({ code: "try_later", retryMs });
+      state.nowMs += retryMs;
+    }
+    serve(await jwk(first, "1"));
+    expect((await auth.verify(good)).ok).toBe(true);
+    state.answer = fails;
+    state.nowMs += 60_000;
+    expect(await auth.verify(good)).toMatchObject({ code: "try_later", retryMs: 1_000 });
+  });
+
+  test("a key that is looked for while the endpoint fails is not said to be unknown", async () => {
+    const { state, auth, serve } = setUp();
+    const fails = state.answer;
+    serve(await jwk(first, "1"));
+    expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
+    state.answer = fails;
+    state.nowMs += 30_000;
+    expect(await auth.verify(await token(second, "2"))).toMatchObject({
+      code: "try_later",
+      message: "Cannot check the token: the keys that verify tokens cannot be fetched now",
     });
   });
 

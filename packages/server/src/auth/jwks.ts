@@ -118,8 +118,8 @@ class Source implements JwksSource {
     const waitMs = this.#waitMs(set);
     if (waitMs > 0 && this.#pending === undefined) return { keys: [], otherwise: later(waitMs) };
     await this.#refresh();
-    const newer = this.#set;
-    if (newer === undefined || newer.sequence === set.sequence) {
+    const newer = this.#set ?? set;
+    if (newer.sequence === set.sequence) {
       return { keys: [], otherwise: this.#outOfReach() };
     }
     const keys = await candidates(newer.local, hint);
@@ -137,7 +137,6 @@ class Source implements JwksSource {
     const keptMs = 2 * Math.max(graceMs, this.#options.cooldownMs);
     const known = this.#misses.get(miss);
     if (known !== undefined && asked.atMs - known.atMs <= keptMs) return known;
-    this.#misses.delete(miss);
     this.#misses.set(miss, asked);
     forgetOldest(this.#misses);
     return asked;
@@ -187,13 +186,12 @@ class Source implements JwksSource {
   }
 
   #take(set: KeySet): void {
-    for (const id of this.#set?.ids ?? []) if (!set.ids.has(id)) this.#withdrawn.add(id);
+    for (const id of this.#set?.ids ?? []) this.#withdrawn.add(id);
     for (const id of set.ids) this.#withdrawn.delete(id);
     forgetOldest(this.#withdrawn);
     const sequence = (this.#set?.sequence ?? 0) + 1;
     this.#set = { ...set, fetchedAtMs: this.#nowMs(), sequence };
     this.#failures = 0;
-    this.#retryAtMs = 0;
     this.#options.onFetch?.("ok", { keys: set.size });
   }
 
@@ -217,8 +215,10 @@ function later(waitMs: number): Otherwise {
 }
 
 function forgetOldest(memory: Map<string, unknown> | Set<string>): void {
-  const [oldest] = memory.keys();
-  if (memory.size > REMEMBERED_MAX && oldest !== undefined) memory.delete(oldest);
+  for (const oldest of memory.keys()) {
+    if (memory.size <= REMEMBERED_MAX) return;
+    memory.delete(oldest);
+  }
 }
 
 function checkUrl(text: string): URL {

@@ -169,6 +169,7 @@ describe("resume tokens", () => {
   test("a token issued for longer than this node allows ends when this node's would", () => {
     const long = createResumeTokens({ secrets: [NEW], ttlMs: 86_400_000 }).issue("s", {}, NOW_MS);
     expect(tokens.open(long, NOW_MS + 60_000)).toBeDefined(); // Within the skew.
+    expect(tokens.open(long, NOW_MS + 120_000)).toBeDefined();
     expect(tokens.open(long, NOW_MS + 120_001)).toBeUndefined();
   });
 
@@ -182,6 +183,9 @@ describe("resume tokens", () => {
   const signed = (change: Readonly<Record<number, unknown>>, more: readonly unknown[] = []) => {
     const wire: unknown[] = ["s", NOW_MS, NOW_MS + 60_000, null, null, null, null, ...more];
     for (const [at, value] of Object.entries(change)) wire[Number(at)] = value;
+    return signedText(wire);
+  };
+  const signedText = (wire: unknown) => {
     const key = createHmac("sha256", NEW).update("holdfast resume token 1").digest();
     const text = `hf1.${Buffer.from(JSON.stringify(wire)).toString("base64url")}`;
     return `${text}.${createHmac("sha256", key).update(text).digest("base64url")}`;
@@ -204,6 +208,20 @@ describe("resume tokens", () => {
       issuedAtMs: NOW_MS,
     });
     expect(tokens.open(signed(change, more), NOW_MS)).toBeUndefined();
+  });
+
+  test.each([[{}], [null], ["text"], [5], [[]]])(
+    "what is signed and no list of fields is refused: %j",
+    (wire) => {
+      expect(tokens.open(signedText(wire), NOW_MS)).toBeUndefined();
+    },
+  );
+
+  test("as many secrets as may be valid at once verify", () => {
+    const secrets = Array.from({ length: 8 }, (_, i) => `${i} ${NEW}`);
+    const [oldest = ""] = secrets.slice(-1);
+    const token = createResumeTokens({ secrets: [oldest], ttlMs: 60_000 }).issue("s", {}, NOW_MS);
+    expect(createResumeTokens({ secrets, ttlMs: 60_000 }).open(token, NOW_MS)?.session).toBe("s");
   });
 
   test("fields that a newer node adds are left unread, so that a rolling upgrade ends no session", () => {

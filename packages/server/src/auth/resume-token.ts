@@ -86,12 +86,7 @@ export function createResumeTokens(options: ResumeTokenOptions): ResumeTokens {
     },
     open(token, nowMs) {
       const macAt = token.length - MAC_LENGTH;
-      if (
-        token.length > TOKEN_LENGTH_MAX ||
-        macAt <= PREFIX.length + 1 ||
-        !token.startsWith(PREFIX)
-      )
-        return undefined;
+      if (token.length > TOKEN_LENGTH_MAX || !token.startsWith(PREFIX)) return undefined;
       if (token.charCodeAt(macAt - 1) !== 0x2e) return undefined;
       // Both are compared as text: base64url's last character has spare bits, and a changed bit
       // anywhere must refuse.
