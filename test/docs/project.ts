@@ -1,6 +1,7 @@
 // Owns: the samples of the documents as files that can be compiled and run.
 import { mkdir, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { patience } from "../patience.ts";
 import { isTyped, lineAt, ROOT, type Sample } from "./pages.ts";
 
 /**
@@ -10,7 +11,7 @@ import { isTyped, lineAt, ROOT, type Sample } from "./pages.ts";
 const FOLDER = `${ROOT}.cache/docs-samples-${process.pid}`;
 const PRELUDES = `${ROOT}test/docs/preludes`;
 const CONTRACT = "holdfast.config.ts";
-const TSC_TIMEOUT_MS = 60_000;
+const TSC_TIMEOUT_MS = patience(60_000);
 
 /** A sample as a file. `lineOf` is the page's line of the file's line. */
 export interface SampleFile {

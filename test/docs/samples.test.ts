@@ -11,7 +11,7 @@ import { compile, type Project, removeProjects, type SampleFile, writeProject } 
 
 setDefaultTimeout(patience(90_000));
 
-const RUN_TIMEOUT_MS = 20_000;
+const RUN_TIMEOUT_MS = patience(20_000);
 /** Exit status of curl when a server answers with an error. */
 const CURL_REFUSED = 22;
 const SECRET = "a secret of at least thirty-two characters";

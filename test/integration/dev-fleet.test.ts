@@ -8,10 +8,11 @@ import { fileURLToPath } from "node:url";
 import { Holdfast } from "@holdfast/client";
 import type { FleetNode } from "@holdfast/demo";
 import { freePort } from "../free-port.ts";
+import { patience } from "../patience.ts";
 import { childrenOf, eventually, isRunning, type RunningCommand, startCommand } from "./command.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-fleet-"));
-const TEST_MS = 60_000;
+const TEST_MS = patience(60_000);
 const started: RunningCommand[] = [];
 afterAll(() => {
   for (const command of started) command.signal("SIGKILL");

@@ -3,6 +3,7 @@
 import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { patience } from "../../patience.ts";
 
 export interface RunningServer {
   readonly url: string;
@@ -10,7 +11,7 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-const START_MS_MAX = 15_000;
+const START_MS_MAX = patience(15_000);
 const HERE = import.meta.dir;
 const ROOT = join(HERE, "../../..");
 
