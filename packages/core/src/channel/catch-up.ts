@@ -48,7 +48,7 @@ export function findStart(
       ? { cursor: pos.offset, recovered: true }
       : startInHistory(hub, pos);
   }
-  if (cls === "latest") return startOfState(hub, 0);
+  if (cls === "latest") return startOfState(hub);
   if (last === undefined || last === 0 || cls === "volatile" || hub.rules.stream.sizeMax === 0)
     return { cursor: hub.passed, recovered: false };
   const cursor = Math.max(0, hub.passed - last);
@@ -120,9 +120,9 @@ async function startInHistory(hub: SubscribedHub, pos: Position): Promise<Start>
     : { cursor: pos.offset, recovered: true, page };
 }
 
-async function startOfState(hub: SubscribedHub, cursor: number): Promise<Start> {
-  if (hub.passed === 0) return { cursor: 0, recovered: false };
-  return { cursor, recovered: false, page: await readInEpoch(hub, cursor) };
+async function startOfState(hub: SubscribedHub): Promise<Start> {
+  const start = { cursor: 0, recovered: false };
+  return hub.passed === 0 ? start : { ...start, page: await readInEpoch(hub, 0) };
 }
 
 async function startInLast(hub: SubscribedHub, last: number): Promise<Start> {
@@ -147,8 +147,8 @@ async function startInNewEpoch(hub: SubscribedHub, pos: Position): Promise<Start
     gap: hub.gapFrame(pos.offset + 1, null, "epoch", cursor),
     page,
   });
-  if (cls === "volatile") return { ...begin(hub.passed), page: undefined };
-  if (cls === "latest" || hub.passed === 0) return begin(0);
+  if (cls === "volatile") return begin(hub.passed);
+  if (cls === "latest") return begin(0);
   if (hub.ring.covers(0)) return { ...begin(0), page: undefined };
   return begin(Math.min(page.oldest - 1, hub.passed));
 }
@@ -258,7 +258,6 @@ function readNow(subscription: Subscription, ports: CatchUpNeeds): void {
  */
 export function feed(subscription: Subscription, page: OutgoingPage, ports: CatchUpNeeds): void {
   const { hub, connection } = subscription;
-  if (connection.lagging) return;
   const latest = hub.rules.stream.cls === "latest";
   const known = page.entries.filter(
     ({ publication: { offset } }) => offset > subscription.cursor && offset <= hub.passed,
@@ -272,11 +271,8 @@ export function feed(subscription: Subscription, page: OutgoingPage, ports: Catc
     const next = usable[0]?.publication.offset ?? Math.min(page.head, hub.passed) + 1;
     if (next > subscription.cursor + 1) declare(subscription, next - 1, "history", ports);
   }
-  for (const chunk of chunksOf(
-    latest ? newestByKey(usable) : usable,
-    ports.settings().flow.chunkBytes,
-  )) {
-    if (connection.lagging || connection.phase === "ended") return;
+  for (const chunk of chunksOf(usable, ports.settings().flow.chunkBytes)) {
+    if (connection.lagging) return;
     sendEntries(subscription, chunk);
   }
   // Keys that expired, or were replaced further on, leave offsets that nobody will see again.
@@ -346,7 +342,5 @@ function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): 
 function newestByKey(entries: readonly Outgoing[]): readonly Outgoing[] {
   const newest = new Map<string, number>();
   for (const { publication } of entries) newest.set(publication.key ?? "", publication.offset);
-  return newest.size === entries.length
-    ? entries
-    : entries.filter(({ publication: p }) => newest.get(p.key ?? "") === p.offset);
+  return entries.filter(({ publication: p }) => newest.get(p.key ?? "") === p.offset);
 }

@@ -16,7 +16,7 @@ const contract: ContractDefinition = {
   channels: {
     "state:{room}": { class: "latest", permissions: open, history: { size: 50, ttlMs: 1000 } },
     "fast:{room}": { class: "volatile", permissions: open },
-    "none:{room}": { permissions: open },
+    "none:{room}": { permissions: open, history: { size: 0, ttlMs: 60_000 } },
     "chat:{room}": { presence: true, permissions: open, history: { size: 200, ttlMs: 60_000 } },
   },
 };

@@ -170,6 +170,9 @@ test("one party takes half of the room at most, others and programs go on, and w
   await expect(
     node.publish("new", ORDERED, { payload, party: "a:10.0.0.1" }),
   ).rejects.toMatchObject({ code: "share" });
+  await expect(
+    node.publish("victim", ORDERED, { payload, party: "a:10.0.0.1" }),
+  ).rejects.toMatchObject({ code: "share" });
   expect(broker.figures().channels).toBe(channels);
   clock.advance(3 * ORDERED.ttlMs);
   await node.publish("again", ORDERED, { payload, party: "a:10.0.0.1" });

@@ -9,6 +9,7 @@ import {
   type PresenceChange,
   type PresenceMember,
 } from "../ports.ts";
+import { sameMember } from "../presence/same-member.ts";
 import { HeldBytes, type Holder } from "../session/held-bytes.ts";
 import { DeadlineQueue } from "./deadline-queue.ts";
 import { payloadBytes } from "./kept.ts";
@@ -278,18 +279,6 @@ export class PresenceTable {
 export function nodeOf(owner: string): string {
   const slash = owner.lastIndexOf("/");
   return slash < 0 ? owner : owner.slice(0, slash);
-}
-
-function sameMember(left: PresenceMember, right: PresenceMember): boolean {
-  if (left.user !== right.user) return false;
-  const [one, other] = [left.data, right.data];
-  if (one === undefined || other === undefined) return one === other;
-  if (one.kind === "json") return other.kind === "json" && one.text === other.text;
-  return one.kind === other.kind && sameBytes(one.bytes, other.bytes);
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.byteLength === right.byteLength && left.every((byte, index) => byte === right[index]);
 }
 
 /** Bytes of one member in a page (`MembersQuery.bytesMax`). */

@@ -3,13 +3,12 @@ import {
   type Encoded,
   type MemberEntry,
   type MembersFrame,
-  type Payload,
   type PresenceFrame,
   payloadBytes,
-  samePayload,
 } from "@holdfast/protocol";
 import type { DoorCodec } from "../door.ts";
 import type { PresenceMember } from "../ports.ts";
+import { sameMember } from "./same-member.ts";
 
 /** A connection, for the channel whose members it watches. */
 export interface Watcher {
@@ -118,9 +117,3 @@ function entryOf({ member, user, data }: PresenceMember): MemberEntry {
     ...(data === undefined ? {} : { data }),
   };
 }
-
-const sameData = (a: Payload | undefined, b: Payload | undefined): boolean =>
-  a === undefined || b === undefined ? a === b : samePayload(a, b);
-
-export const sameMember = (a: PresenceMember | undefined, b: PresenceMember): boolean =>
-  a !== undefined && (a === b || (a.user === b.user && sameData(a.data, b.data)));

@@ -5,14 +5,8 @@ import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../po
 import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
 import { allMembers } from "./all-members.ts";
-import {
-  type Before,
-  beforeOf,
-  changes,
-  sameMember,
-  sendSnapshot,
-  type Watcher,
-} from "./presence-frames.ts";
+import { type Before, beforeOf, changes, sendSnapshot, type Watcher } from "./presence-frames.ts";
+import { sameMember } from "./same-member.ts";
 
 /** What a channel's members need of the node. */
 export interface RoomNeeds {

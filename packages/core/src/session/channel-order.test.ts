@@ -106,6 +106,39 @@ test("every other request of the channel waits for the answers to the publishes 
   expect(ids(await client.take())).toEqual([2, 3, 4]);
   answer(1);
   expect(ids(await client.take())).toEqual([5, 6]);
+  await client.send(publish(7), publish(8), { t: "history", id: 9, ch: "chat:a" });
+  answer(2);
+  expect(ids(await client.take())).toEqual([7]);
+  answer(3);
+  expect(ids(await client.take())).toEqual([8, 9]);
+});
+
+test("a request waits for the one before it, also if that one had to wait itself", async () => {
+  const begun: (() => void)[] = [];
+  const { connect } = await createEngineHarness({
+    contract,
+    settings: TEST_SETTINGS,
+    wrapBroker: (broker) => {
+      const enter = broker.presence.enter.bind(broker.presence);
+      broker.presence.enter = async (...args: Parameters<Broker["presence"]["enter"]>) => {
+        await new Promise<void>((resolve) => begun.push(resolve));
+        return enter(...args);
+      };
+      return broker;
+    },
+  });
+  const client = await connect();
+  const update = (id: number) => ({ t: "update", id, ch: "chat:a", data: id }) as const;
+  await client.send(publish(1), { t: "enter", id: 2, ch: "chat:a", data: 2 }, update(3));
+  begun[0]?.();
+  expect(ids(await client.take())).toEqual([1, 2]);
+  await client.send(update(4), publish(5));
+  expect(begun).toHaveLength(2);
+  begun[1]?.();
+  expect(ids(await client.take())).toEqual([3]);
+  begun[2]?.();
+  expect(ids(await client.take())).toEqual([4, 5]);
+  expect(client.connection.orders).toBeUndefined();
 });
 
 test("channels do not wait for each other, and nothing is left behind", async () => {

@@ -84,7 +84,6 @@ export class ChannelOrder {
   #look(): void {
     if (this.#places.length > 0) return;
     this.#answered?.();
-    this.#answered = undefined;
     if (this.#tail === undefined) this.#idle();
   }
 }

@@ -62,6 +62,7 @@ test("bytes that were read or answered make the connection wait until they are m
   expect(rates.overdrawnMs(one)).toBe(202);
   clock.advance(201);
   expect(rates.overdrawnMs(one)).toBe(1);
+  expect(one.overdrawn).toBe(true);
   clock.advance(1);
   expect(rates.overdrawnMs(one)).toBe(0);
   expect(one.overdrawn).toBe(false);
@@ -80,6 +81,21 @@ test("a publish waits for the bytes before it, and counts with 256 bytes more th
   expect(rates.publish(one, 0)).toBe(0);
 });
 
+test("what is refused for its party's share does not use up the connection's own bytes", () => {
+  const { rates, connection, clock, over } = stage({
+    nodePublishedBytesPerSecondMax: 1000,
+    publishedBytesPerSecondMax: 2000,
+    burstFactor: 1,
+  });
+  const [one, other] = [connection(), connection()];
+  while (over.length === 0) rates.publish(other, 1000);
+  expect(rates.publish(one, 1000)).toBeGreaterThan(0);
+  expect(one.publishedBucket?.waitMs(clock.nowMs())).toBe(0);
+  expect(rates.publish(one, 1000)).toBeGreaterThan(0);
+  expect(one.publishedBucket?.waitMs(clock.nowMs())).toBe(0);
+  expect(over.every((what) => what === "published")).toBe(true);
+});
+
 test("publishes have a rate of their own, whatever their size", () => {
   const { rates, connection } = stage({ publishesPerSecondMax: 2, burstFactor: 1 });
   const one = connection();
@@ -92,11 +108,48 @@ test("a party over its share of new channels is refused and counted; the same ch
   let retryMs = 0;
   for (let i = 0; i < 100 && retryMs === 0; i++) {
     retryMs = rates.channel(one, `c${i}`);
-    expect(rates.channel(one, one.lastChannel)).toBe(0);
+    // Refused or free, it is so again.
+    expect(rates.channel(one, `c${i}`) > 0).toBe(retryMs > 0);
   }
   expect(retryMs).toBeGreaterThan(0);
   expect(retryMs).toBeLessThanOrEqual(60_000);
-  expect(over).toEqual(["channels"]);
+  rates.channel(one, "another");
+  expect(over).toEqual(["channels", "channels", "channels"]);
+  const { rates: fresh } = stage({ nodeChannelsPerSecondMax: 1 });
+  for (let i = 0; i < 10; i++) expect(fresh.channel(one, "c")).toBe(0);
+});
+
+test("answers count towards the party's share, and make those wait who had them", () => {
+  const { rates, connection } = stage({ nodeAnsweredBytesPerSecondMax: 1000 });
+  const [one, other] = [connection(), connection()];
+  one.answered = 100_000;
+  rates.answered(one);
+  expect(rates.overdrawnMs(one)).toBeGreaterThan(0);
+  expect(rates.overdrawnMs(other)).toBe(0);
+  rates.arrived(other, 4096);
+  expect(rates.overdrawnMs(other)).toBeGreaterThan(0);
+});
+
+test("large messages count towards the party's share, short ones do not", () => {
+  for (const [length, counts] of [
+    [2047, false],
+    [2048, true],
+  ] as const) {
+    const { rates, connection } = stage({ nodeReceivedBytesPerSecondMax: 1000 });
+    const [one, other] = [connection(), connection()];
+    for (let i = 0; i < 50; i++) rates.received(one, length);
+    rates.arrived(other, 2047);
+    expect(rates.overdrawnMs(other)).toBe(0);
+    rates.arrived(other, 2048);
+    expect(rates.overdrawnMs(other) > 0).toBe(counts);
+  }
+});
+
+test("a large message of a party within its shares is read at once", () => {
+  const { rates, connection } = stage({});
+  const one = connection();
+  rates.arrived(one, 4096);
+  expect(rates.overdrawnMs(one)).toBe(0);
 });
 
 test("time that a party's messages took makes its connections wait", () => {

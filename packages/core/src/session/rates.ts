@@ -56,7 +56,6 @@ export class Rates {
 
   frames(connection: Connection, count: number): number {
     const nowMs = this.#clock.nowMs();
-    if (count === 0) return 0;
     connection.frameBucket ??= createTokenBucket(this.#rates.frames, nowMs);
     const frames = connection.frameBucket;
     if (frames.take(nowMs, count)) {
@@ -65,7 +64,7 @@ export class Rates {
       return 0;
     }
     connection.refusals += count;
-    return Math.ceil(Math.min(60_000, frames.waitMs(nowMs))) || 1;
+    return refusedMs(frames, nowMs);
   }
 
   /** A request that is carried out whatever the rate, and had no effect. */
@@ -78,13 +77,12 @@ export class Rates {
     const nowMs = this.#clock.nowMs();
     connection.publishBucket ??= createTokenBucket(this.#rates.publishes, nowMs);
     connection.publishedBucket ??= createTokenBucket(this.#rates.publishedBytes, nowMs);
-    const bytesMs = connection.publishedBucket.waitMs(nowMs);
-    if (bytesMs > 0) return whole(bytesMs);
-    const retryMs = ask(connection.publishBucket, nowMs);
-    if (retryMs > 0) return retryMs;
-    const shareMs = this.#take(connection, "published", length + PUBLISH_BYTES);
-    if (shareMs === 0) connection.publishedBucket.charge(nowMs, length + PUBLISH_BYTES);
-    return shareMs;
+    const retryMs =
+      whole(connection.publishedBucket.waitMs(nowMs)) ||
+      ask(connection.publishBucket, nowMs) ||
+      this.#take(connection, "published", length + PUBLISH_BYTES);
+    if (retryMs === 0) connection.publishedBucket.charge(nowMs, length + PUBLISH_BYTES);
+    return retryMs;
   }
 
   /** A request that makes the node, or its broker, know a channel that it may not know yet. */
@@ -97,22 +95,18 @@ export class Rates {
 
   /** Time that a message of the connection took. */
   processed(connection: Connection, ms: number): void {
-    const share = this.#shares.of("processing");
-    share.charge(connection.party, ms, this.#clock.nowMs());
-    if (share.waitMs(connection.party, this.#clock.nowMs()) > 0) connection.overdrawn = true;
+    this.#charge(connection, "processing", ms);
   }
 
   #take(connection: Connection, what: Shared, amount: number): number {
-    const waitMs = this.#shares.of(what).take(connection.party, amount, this.#clock.nowMs());
-    if (waitMs > 0) this.#observer.overShare(what);
-    return whole(waitMs);
+    const waitMs = whole(this.#shares.of(what).take(connection.party, amount, this.#clock.nowMs()));
+    if (waitMs !== 0) this.#observer.overShare(what);
+    return waitMs;
   }
 
-  #charge(connection: Connection, what: "received" | "answered", amount: number): void {
-    const share = this.#shares.of(what);
-    const nowMs = this.#clock.nowMs();
-    share.charge(connection.party, amount, nowMs);
-    if (share.waitMs(connection.party, nowMs) > 0) connection.overdrawn = true;
+  #charge(connection: Connection, what: Shared, amount: number): void {
+    this.#shares.of(what).charge(connection.party, amount, this.#clock.nowMs());
+    connection.overdrawn = true;
   }
 
   rpc(connection: Connection): number {
@@ -145,7 +139,7 @@ export class Rates {
   answered(connection: Connection): void {
     const nowMs = this.#clock.nowMs();
     connection.answeredBucket ??= createTokenBucket(this.#rates.answeredBytes, nowMs);
-    if (connection.answeredBucket.charge(nowMs, connection.answered)) connection.overdrawn = true;
+    connection.answeredBucket.charge(nowMs, connection.answered);
     this.#charge(connection, "answered", connection.answered);
     connection.answered = 0;
   }
@@ -178,9 +172,10 @@ export class Rates {
 const whole = (waitMs: number): number => Math.ceil(Math.min(WAIT_MS_MAX, waitMs));
 
 function ask(bucket: TokenBucket, nowMs: number): number {
-  if (bucket.take(nowMs)) return 0;
-  return Math.ceil(Math.min(60_000, bucket.waitMs(nowMs))) || 1;
+  return bucket.take(nowMs) ? 0 : refusedMs(bucket, nowMs);
 }
+
+const refusedMs = (bucket: TokenBucket, nowMs: number): number => whole(bucket.waitMs(nowMs)) || 1;
 
 function tableOf({ limits }: NodeSettings): RateTable {
   const rate = (ratePerSecond: number): BucketRate => ({

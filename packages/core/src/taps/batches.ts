@@ -78,7 +78,6 @@ export class Batches {
   }
 
   add(event: TapEvent, bytes: number): void {
-    if (this.#closed) return;
     this.#held.push({ event, bytes });
     this.#bytes += bytes;
     this.#schedule();
@@ -92,7 +91,7 @@ export class Batches {
   }
 
   #schedule(): void {
-    if (this.#closed || this.#inHand || this.#held.length === 0) return;
+    if (this.#inHand || this.#held.length === 0) return;
     const { batchBytesMax, batchWaitMs } = this.#options;
     if (this.#bytes >= batchBytesMax) {
       this.#cancel?.();
@@ -113,12 +112,12 @@ export class Batches {
     const events: TapEvent[] = [];
     let bytes = 0;
     for (const held of this.#held) {
-      if (events.length > 0 && bytes >= this.#options.batchBytesMax) break;
       events.push(held.event);
       bytes += held.bytes;
+      if (bytes >= this.#options.batchBytesMax) break;
     }
-    const next = events.at(-1)?.position;
-    if (next !== undefined) this.#attempt({ events, next, attempt: 1 }, bytes);
+    const { position: next } = events.at(-1) as TapEvent;
+    this.#attempt({ events, next, attempt: 1 }, bytes);
   }
 
   #attempt(batch: TapBatch, bytes: number): void {

@@ -5,10 +5,10 @@ import type { ChannelRules } from "@holdfast/contract";
 import type { GapReason, Position, PubEntry, ServerFrame } from "@holdfast/protocol";
 import { payloadBytes } from "@holdfast/protocol";
 import { backoffMs } from "../backoff.ts";
-import { type CatchUpNeeds, feed, findStart, pump, type Start } from "../channel/catch-up.ts";
+import { type CatchUpNeeds, findStart, pump } from "../channel/catch-up.ts";
 import type { ChannelHub } from "../channel/channel-hub.ts";
 import { type Receiver, Subscription } from "../channel/subscription.ts";
-import { BrokerError, type Clock, type Random } from "../ports.ts";
+import type { Clock, Random } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
 import { Batches, type BatchLimits, type TapConsumer, type TapEvent } from "./batches.ts";
 
@@ -16,7 +16,10 @@ import { Batches, type BatchLimits, type TapConsumer, type TapEvent } from "./ba
 export interface TapNeeds {
   readonly clock: Clock;
   readonly random: Pick<Random, "next">;
-  readonly hubs: { acquire(rules: ChannelRules): ChannelHub; release(hub: ChannelHub): void };
+  readonly hubs: {
+    acquire(rules: ChannelRules): ChannelHub;
+    release(hub: { readonly channel: string }): void;
+  };
   readonly hubPorts: CatchUpNeeds;
 }
 
@@ -29,8 +32,6 @@ export interface TapOptions extends BatchLimits {
   readonly consumer: TapConsumer;
 }
 
-/** Epochs that may begin while the beginning is looked for. */
-const FIND_MAX = 3;
 /** What a publication takes besides its data, roughly. */
 const EVENT_BYTES = 160;
 
@@ -51,13 +52,11 @@ export class Tap implements Receiver {
   readonly #batches: Batches;
   readonly #onClosed: () => void;
   readonly #bufferBytesMax: number;
-  #hub: ChannelHub | undefined;
   #subscription: Subscription | undefined;
-  /** Position of the last event that was taken into the buffer. */
-  #last: Position | undefined;
-  /** Publications passed by while the buffer was full: they are read again from `#last`. */
+  /** Offset of the last event that was taken into the buffer. */
+  #taken = 0;
+  /** Publications passed by while the buffer was full: they are read again behind `#taken`. */
   #missed = false;
-  #waiting: (() => void)[] = [];
   #cancelRetry: () => void = () => {};
 
   constructor(
@@ -86,9 +85,11 @@ export class Tap implements Receiver {
     this.phase = "ended";
     this.#cancelRetry();
     this.#batches.close();
-    if (this.#subscription !== undefined) this.#hub?.remove(this.#subscription);
-    if (this.#hub !== undefined) this.#parts.hubs.release(this.#hub);
-    for (const then of this.#waiting.splice(0)) then();
+    if (this.#subscription !== undefined) {
+      const { hub } = this.#subscription;
+      hub.remove(this.#subscription);
+      this.#parts.hubs.release(hub);
+    }
     this.#onClosed();
   }
 
@@ -109,9 +110,9 @@ export class Tap implements Receiver {
   flush(): void {}
   checkPressure(): void {}
 
+  /** Room is `lagging` alone, which is looked at before anything is sent. */
   whenRoom(then: () => void): void {
-    if (this.lagging && this.phase === "open") this.#waiting.push(then);
-    else then();
+    then();
   }
 
   reserve(): () => void {
@@ -125,33 +126,20 @@ export class Tap implements Receiver {
     const hub = hubs.acquire(this.#rules);
     try {
       await hub.opened;
-      const start = await this.#find(hub, from);
+      const pos = from === "oldest" ? { epoch: hub.epoch, offset: 0 } : from;
+      const start = await findStart(hub, pos === undefined ? {} : { pos });
       if (this.phase === "ended") return hubs.release(hub);
       const subscription = new Subscription(this, hub);
       subscription.cursor = start.cursor;
-      this.#hub = hub;
       this.#subscription = subscription;
       hub.add(subscription);
-      this.#last = { epoch: hub.epoch, offset: start.cursor };
       if (start.gap !== undefined) this.#gap(start.gap);
-      if (start.page?.epoch === hub.epoch) feed(subscription, start.page, hubPorts);
       pump(subscription, hubPorts);
     } catch {
       hubs.release(hub);
       // The broker is out of reach, or this node has yet to hear of a new epoch.
       this.#again(from, attempt);
     }
-  }
-
-  /** Where to begin, in the epoch that the hub has when it is known. */
-  async #find(hub: ChannelHub, from: TapOptions["from"]): Promise<Start> {
-    for (let attempt = 0; attempt < FIND_MAX; attempt++) {
-      const { epoch } = hub;
-      const pos = from === "oldest" ? { epoch, offset: 0 } : from;
-      const start = await findStart(hub, pos === undefined ? {} : { pos });
-      if (hub.epoch === epoch) return start;
-    }
-    throw new BrokerError("unavailable", `the stream of "${hub.channel}" begins anew all the time`);
   }
 
   #again(from: TapOptions["from"], attempt: number): void {
@@ -166,50 +154,44 @@ export class Tap implements Receiver {
   // ---- events ----
 
   #publication(entry: PubEntry): void {
-    const hub = this.#hub;
-    if (hub === undefined || this.#missed) return;
-    const bytes = payloadBytes(entry.data) + EVENT_BYTES;
+    const subscription = this.#subscription;
+    if (subscription === undefined || this.#missed) return;
     // While it catches up the hub waits for room by itself, chunk by chunk.
-    if (this.#subscription?.state === "live" && this.lagging) return this.#miss();
-    this.#take(
-      { kind: "publication", position: { epoch: hub.epoch, offset: entry.o }, entry },
-      bytes,
-    );
+    if (subscription.state === "live" && this.lagging) return this.#miss(subscription);
+    const position = { epoch: subscription.hub.epoch, offset: entry.o };
+    this.#take({ kind: "publication", position, entry }, payloadBytes(entry.data) + EVENT_BYTES);
   }
 
   #gap({ from, to, reason, pos }: GapOf): void {
     // What was passed by is read again; there the gap is found, too. Not so in a new epoch.
     if (this.#missed && reason !== "epoch") return;
-    const since = this.#missed && this.#last !== undefined ? this.#last.offset + 1 : from;
-    this.#missed = false;
+    const since = this.#missed ? this.#taken + 1 : from;
     this.#take({ kind: "gap", position: pos, from: since, to, reason }, EVENT_BYTES);
   }
 
   #take(event: TapEvent, bytes: number): void {
-    this.#last = event.position;
+    this.#taken = event.position.offset;
     this.#batches.add(event, bytes);
     if (this.#batches.bytes >= this.#bufferBytesMax) this.lagging = true;
   }
 
   /** The buffer is full. Not now: the hub is in the middle of handing over to others. */
-  #miss(): void {
+  #miss(subscription: Subscription): void {
     this.#missed = true;
     this.#parts.clock.defer(() => {
-      const [hub, subscription] = [this.#hub, this.#subscription];
-      if (!this.#missed || subscription?.state !== "live" || hub === undefined) return;
-      hub.demote(subscription);
-      subscription.cursor = this.#last?.offset ?? subscription.cursor;
       this.#missed = false;
-      this.#room();
+      if (subscription.state !== "live") return;
+      subscription.hub.demote(subscription);
+      subscription.cursor = this.#taken;
+      // There may be room again by now.
+      pump(subscription, this.#parts.hubPorts);
     });
   }
 
   #room(): void {
-    if (!this.lagging || this.phase === "ended") return;
-    if (this.#batches.bytes * 2 > this.#bufferBytesMax) return;
+    if (!this.lagging || this.#batches.bytes * 2 > this.#bufferBytesMax) return;
     this.lagging = false;
-    for (const then of this.#waiting.splice(0)) then();
-    if (this.#subscription?.state === "lagging") pump(this.#subscription, this.#parts.hubPorts);
+    if (this.#subscription !== undefined) pump(this.#subscription, this.#parts.hubPorts);
   }
 }
 
