@@ -96,7 +96,7 @@ describe("limits", () => {
     const { endpoint } = await serve();
     const wire = await layWire(endpoint);
     atEnd(() => wire.close());
-    const node = await joinAs(wire.endpoint, "n1", { requestMs: 200 });
+    const node = await joinAs(wire.endpoint, "n1", { requestMs: patience(200) });
     const listener = recorder();
     wire.stall("to node");
     const calls = [
