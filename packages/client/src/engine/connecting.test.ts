@@ -175,12 +175,11 @@ describe("coming back", () => {
   });
 
   test("respects retryMs and the goodbye's own window", () => {
-    const { clock, connect, sockets, socket, random } = start();
-    random.value = 0;
+    const { clock, connect, sockets, socket } = start();
     connect();
     clock.advance(6_000);
     socket().send(goodbye(101, "try_later", { retryMs: 3_000, windowMs: 8_000 }));
-    clock.advance(2_999);
+    clock.advance(6_999);
     expect(sockets).toHaveLength(1);
     clock.advance(1);
     expect(sockets).toHaveLength(2);
@@ -251,6 +250,21 @@ describe("states", () => {
     expect(states.at(-1)).toBe("reconnecting online");
     expect(sockets).toHaveLength(1);
     clock.advance(10_000);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("online spreads anew, from when the network is back", () => {
+    const { engine, clock, connect, socket, sockets, random } = start();
+    connect({ windowMs: 60_000 });
+    clock.advance(6_000);
+    random.value = 0.99;
+    socket().drop();
+    clock.advance(10_000);
+    random.value = 0.5;
+    engine.hint("online");
+    clock.advance(29_999);
+    expect(sockets).toHaveLength(1);
+    clock.advance(1);
     expect(sockets).toHaveLength(2);
   });
 

@@ -267,11 +267,11 @@ export class EngineCore implements EngineContext {
     if (connection === this.#migration?.second) {
       this.#nextMigrateMs = undefined;
       this.#migration.lost(end.goodbye?.retryMs ?? 0);
-    } else if (connection === this.#primary) this.#onLost(end);
+    } else if (connection === this.#primary) this.#onLost(connection, end);
   }
 
-  #onLost(end: End): void {
-    const wasReady = this.#primary?.info !== undefined;
+  #onLost(lost: Connection, end: End): void {
+    const wasReady = lost.info !== undefined;
     this.#primary = undefined;
     const second = this.#migration?.stop();
     this.#migration = undefined;

@@ -178,6 +178,17 @@ describe("at the same time", () => {
     expect(second().accept()[0]).toMatchObject({ resume: "r-2", moving: true });
   });
 
+  test("a `migrate` of the new node whose time is over when that is taken is not followed", () => {
+    const { old, second, sockets, clock } = settled();
+    old.send(migrate());
+    second().accept();
+    second().send(migrate(1_000));
+    clock.advance(1_500);
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    expect(old.closed).toBeDefined();
+    expect(sockets).toHaveLength(2);
+  });
+
   test("a `migrate` of a second connection that was lost before it was taken is forgotten", () => {
     const { old, second, sockets, clock } = settled();
     old.send(migrate());

@@ -170,6 +170,22 @@ test("a gap with an end that was held back does not lead out of the epoch that t
   expect(engine.counts.total).toMatchObject({ gaps: 1, lost: 0, undeclared: 0 });
 });
 
+test("a gap that waited ends the move when it is declared, if nothing is behind it", () => {
+  const { old, second, log, clock, engine } = settled({ cls: "volatile" });
+  old.send(migrate());
+  second().accept({ node: "n2" });
+  second().subscribed("a", {
+    cls: "volatile",
+    pos: { epoch: "e", offset: 4 },
+    head: 4,
+    recovered: false,
+  });
+  second().send(gap(3, 4));
+  expect(engine.node).toBe("n1");
+  clock.advance(1_000);
+  expect([log.lines, engine.node]).toEqual([["gap 3..4 dropped > e:4"], "n2"]);
+});
+
 test("a hole on the new connection is mended there, although the old one has filled it", () => {
   const { old, second, log, engine } = settled();
   old.send(migrate());
@@ -293,6 +309,7 @@ describe("requests in flight", () => {
       [5_000, 1_000],
     ] as const) {
       const { publish, move, old, second, clock } = withRequests();
+      clock.advance(2_000);
       publish("before");
       clock.advance(tookMs);
       old.send({ t: "published", id: old.takeOne("publish").id, e: "e", o: 3 });

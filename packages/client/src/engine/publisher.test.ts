@@ -172,6 +172,18 @@ describe("without a connection", () => {
     expect(results.at(-1)).toEndWith("queue_full");
   });
 
+  test("what was answered takes no room any more, and is not given up a second time", () => {
+    const { connect, publish, results } = start({ queue: { countMax: 3, bytesMax: 1_000 } });
+    const socket = connect();
+    for (let offset = 1; offset <= 20; offset++) {
+      const stop = publish("x".repeat(800));
+      acknowledge(socket, socket.take()[0], offset);
+      stop(new HoldfastError("aborted", ""));
+    }
+    expect(results).toHaveLength(20);
+    expect(results.every((line) => /^x+ \d+$/.test(line))).toBe(true);
+  });
+
   test("each has its own timeout, and the ones behind it go on", () => {
     const { publish, results, clock, connect, socket } = start();
     publish("short", { timeoutMs: 1_000 });

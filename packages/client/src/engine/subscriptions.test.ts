@@ -140,6 +140,16 @@ describe("one connection", () => {
     expect(log.lines).toEqual(["1", "gap 2..9 history > e:9", "10", "recovered with loss"]);
   });
 
+  test("a gap from before the loss does not make a recovery lossy", () => {
+    const { first, socket, clock, log } = subscribed();
+    first.send(gap(1, 3, "dropped"));
+    first.drop();
+    clock.advance(1_000);
+    socket().accept();
+    socket().subscribed("a", { pos: { epoch: "e", offset: 3 }, head: 3, recovered: true });
+    expect(log.lines).toEqual(["gap 1..3 dropped > e:3", "recovered"]);
+  });
+
   test("a recovery ends with the gap if nothing newer was published", () => {
     const { first, socket, clock, log } = subscribed();
     first.send(pub("a", 1));
