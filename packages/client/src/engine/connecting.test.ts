@@ -92,6 +92,11 @@ describe("coming back", () => {
       undeclared: 0,
     });
     expect(socket().takeOne("report").counts).toMatchObject({ reconnects: 1, resumeMsMax: 540 });
+    // What is subscribed later is no part of it.
+    clock.advance(5_000);
+    subscribe("b");
+    socket().subscribed("b", {});
+    expect(engine.counts.total).toMatchObject({ reconnects: 1, resumeMsMax: 540 });
   });
 
   test("a client that flooded comes back with backoff, also if the node said it by the close code alone", () => {
@@ -110,6 +115,21 @@ describe("coming back", () => {
     clock.advance(100);
     expect(sockets).toHaveLength(3);
     expect(errors).toMatchObject([{ code: "connection_lost" }]);
+  });
+
+  test("a stream that does not catch up within 10 s is counted as if it had", () => {
+    const { clock, connect, socket, subscribe, engine } = start();
+    subscribe("a");
+    connect({ windowMs: 0 }).subscribed("a", {});
+    clock.advance(6_000);
+    socket().drop();
+    clock.advance(0);
+    socket().accept({ resumed: true });
+    socket().subscribed("a", { head: 9, recovered: true });
+    socket().take();
+    clock.advance(10_000);
+    expect(engine.counts.total).toMatchObject({ reconnects: 1, resumeMsMax: 10_000 });
+    expect(socket().takeOne("report").counts).toMatchObject({ resumeMsMax: 10_000 });
   });
 
   test("waits for the window of the node before the first attempt, and backs off under full jitter after it", () => {
@@ -356,6 +376,10 @@ describe("states", () => {
     }
     clock.advance(10_000);
     expect(states).toEqual(["connected connected"]);
+    // It is asked again the next time.
+    engine.hint("back");
+    clock.advance(5_000);
+    expect(states.at(-1)).toBe("reconnecting lost");
   });
 
   test("a page that is seen again keeps a connection that answers", () => {
@@ -379,7 +403,7 @@ describe("states", () => {
     [153, "frame_invalid"],
     [199, "of_tomorrow"],
   ])("goodbye %d %s ends the client for good", (code, name) => {
-    const { clock, connect, socket, sockets, states, changes } = start();
+    const { engine, clock, connect, socket, sockets, states, changes } = start();
     connect();
     socket().send(goodbye(code, name));
     expect(states.at(-1)).toBe(`failed ${name}`);
@@ -387,6 +411,8 @@ describe("states", () => {
     clock.advance(600_000);
     expect(sockets).toHaveLength(1);
     expect(clock.waiting()).toBe(0);
+    engine.close();
+    expect(states.at(-1)).toBe(`failed ${name}`);
   });
 
   test.each([4_500, 4_777, 4_999])("close code %d without a goodbye ends the client", (code) => {
@@ -463,14 +489,16 @@ describe("states", () => {
   });
 
   test("close resolves after a second when the transport does not", () => {
-    const { engine, clock, connect } = start();
+    const { engine, clock, connect, socket } = start();
     connect();
-    let closed = false;
+    let told = 0;
     engine.close(() => {
-      closed = true;
+      told++;
     });
     clock.advance(1_000);
-    expect(closed).toBe(true);
+    expect(told).toBe(1);
+    socket().drop();
+    expect(told).toBe(1);
   });
 });
 

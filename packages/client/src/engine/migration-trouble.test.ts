@@ -226,6 +226,24 @@ describe("at the same time", () => {
     expect(engine.node).toBe("n2");
   });
 
+  test("an entry holds the move up until the new node has it, or refuses it", () => {
+    for (const isRefused of [false, true]) {
+      const { old, second, engine, clock } = settled();
+      engine.presence.enter("a", "me", () => {});
+      clock.flush();
+      old.send({ t: "ok", id: old.takeOne("enter").id });
+      old.send(migrate());
+      const { id } = second()
+        .accept({ node: "n2" })
+        .find(({ t }) => t === "enter") as { readonly id?: number };
+      second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+      expect(engine.node).toBe("n1");
+      const refusal = { t: "err", code: 203, name: "permission_denied", msg: "" };
+      second().send(isRefused ? { ...refusal, id } : { t: "ok", id });
+      expect(engine.node).toBe("n2");
+    }
+  });
+
   test("an entry that the new node has does not hold the move up while it is changed", () => {
     const { old, second, engine, clock } = settled();
     engine.presence.enter("a", "me", () => {});

@@ -360,6 +360,18 @@ describe("requests in flight", () => {
     expect(old.take().at(-1)).toEqual({ t: "bye", moved: true });
   });
 
+  test("are repeated once on each connection, however fast the next move comes", () => {
+    const { publish, move, second, clock } = withRequests();
+    publish("first");
+    move();
+    second().send(migrate());
+    const third = second();
+    third.accept({ resumed: true });
+    third.subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    clock.advance(3_000);
+    expect(third.take().filter(({ t }) => t === "publish")).toHaveLength(1);
+  });
+
   test("wait on the old connection no longer than until the next move", () => {
     const { call, move, old, second, results, sockets } = withRequests();
     call("slow");

@@ -92,7 +92,6 @@ export class Migration {
 
   #attempt(): void {
     this.#cancel();
-    this.#cancel = () => {};
     this.#second = this.#port.open();
   }
 
@@ -100,7 +99,6 @@ export class Migration {
     const spreadMs = Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** this.#failures);
     const delayMs = retryMs + this.#engine.chance() * spreadMs;
     this.#cancel();
-    this.#cancel = () => {};
     // Past the deadline the node closes the first connection, and an ordinary reconnect follows.
     if (this.#now() + delayMs < this.#deadlineAtMs)
       this.#cancel = this.#engine.after(delayMs, () => this.#attempt());

@@ -84,6 +84,17 @@ describe("two owners of one entry", () => {
     ]);
   });
 
+  test("one that is not shown leaves at once, although there is no connection", () => {
+    const { owner, told, first, results } = start();
+    const [one, two] = [owner("one"), owner("two")];
+    one.enter(1);
+    two.enter(2);
+    told();
+    first.drop();
+    one.leave();
+    expect(results.at(-1)).toBe("one leaves ok");
+  });
+
   test("both come back on the next connection, with the newest data", () => {
     const { owner, told, first, clock, socket } = start();
     const [one, two] = [owner("one"), owner("two")];

@@ -114,6 +114,15 @@ describe("watching", () => {
     expect(log).toEqual(["+4 ~ -2 = 1,3,4"]);
   });
 
+  test("a further snapshot of the same node takes the place of the first", () => {
+    const { connect, watch, log, clock } = start();
+    const socket = connect();
+    watch();
+    clock.flush();
+    socket.send(members(["1", "2"]), members(["2", "3"]));
+    expect(log.at(-1)).toBe("+3 ~ -1 = 2,3");
+  });
+
   test("an identical snapshot tells nothing", () => {
     const { connect, watch, log, clock, socket } = start();
     connect({ windowMs: 0 });

@@ -198,7 +198,8 @@ describe("without a connection", () => {
 describe("a lost connection", () => {
   test("what is not acknowledged is sent again with the same key, in order, before newer ones", () => {
     const { connect, publish, socket, clock, results } = start();
-    const first = connect({ windowMs: 0 });
+    const first = connect({ windowMs: 0, pingMs: 600_000 });
+    clock.advance(100_000);
     publish(1);
     publish(2);
     const before = first.take();

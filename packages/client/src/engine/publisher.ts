@@ -50,7 +50,6 @@ interface Item {
    * since.
    */
   firstSentMs: number | undefined;
-  firstTry: boolean;
   sent: boolean;
   settled: boolean;
   tries: number;
@@ -174,7 +173,6 @@ export class Publisher {
       bytes,
       done,
       firstSentMs: undefined,
-      firstTry: true,
       sent: false,
       settled: false,
       tries: 0,
@@ -197,17 +195,19 @@ export class Publisher {
         continue;
       }
       bytes += item.bytes;
-      item.firstTry = item.firstSentMs === undefined;
+      const isFirst = item.firstSentMs === undefined;
       item.firstSentMs ??= nowMs;
       item.sent = true;
       this.#inFlight++;
-      connection.requestEncoded(item.id, item.encoded, (answer) => this.#onAnswer(item, answer));
+      connection.requestEncoded(item.id, item.encoded, (answer) =>
+        this.#onAnswer(item, answer, isFirst),
+      );
     }
     // All of them were given up, so no answer will come that sends the next ones.
     if (!bytes && queue.length) this.#sendBatch(connection, queue);
   }
 
-  #onAnswer(item: Item, answer: Answer | undefined): void {
+  #onAnswer(item: Item, answer: Answer | undefined, isFirst: boolean): void {
     item.sent = false;
     this.#inFlight--;
     if (item.settled) this.#tidy(item);
@@ -217,7 +217,7 @@ export class Publisher {
         position: { epoch: answer.e, offset: answer.o },
         duplicate: answer.dup === true,
       });
-    } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer));
+    } else if (answer?.t === "err") this.#onRefused(item, errorFromWire(answer), isFirst);
     this.sendWaiting();
   }
 
@@ -230,7 +230,7 @@ export class Publisher {
     this.#queues.set(name, queue);
   }
 
-  #onRefused(item: Item, error: HoldfastError): void {
+  #onRefused(item: Item, error: HoldfastError, isFirst: boolean): void {
     if (error.retry !== "backoff") {
       this.#settle(item, error);
       return;
@@ -238,7 +238,7 @@ export class Publisher {
     if (error.code === "rate_limited") {
       // The limit is the connection's: everything rests until there is room, and the node did not
       // take this one.
-      if (item.firstTry) item.firstSentMs = undefined;
+      if (isFirst) item.firstSentMs = undefined;
       this.#batchMax = 1;
       this.#rest("", (error.retryAfterMs ?? REST_MS) * (1 + this.#engine.chance()));
     } else {

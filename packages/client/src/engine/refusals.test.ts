@@ -320,4 +320,27 @@ describe("a request that is refused for the moment again and again", () => {
     clock.advance(10_000);
     expect(first.take()).toEqual([]);
   });
+
+  test("is not repeated when what it ends was asked for again", () => {
+    const { first, subscribe, engine, clock } = start();
+    const { stop } = subscribe("a");
+    const unwatch = engine.presence.watch("a", listener);
+    clock.flush();
+    first.subscribed("a", {});
+    first.take();
+    stop();
+    unwatch();
+    clock.flush();
+    for (const { id } of first.take())
+      first.send({ t: "err", id, code: 213, name: "rate_limited", msg: "", retryMs: 100 });
+    subscribe("a");
+    engine.presence.watch("a", listener);
+    clock.flush();
+    const again = first.take();
+    expect(again.map(({ t }) => t)).toEqual(["subscribe", "watch"]);
+    first.subscribed("a", {});
+    first.send({ t: "ok", id: again[1]?.id });
+    clock.advance(10_000);
+    expect(first.take()).toEqual([]);
+  });
 });

@@ -158,15 +158,36 @@ describe("tokens", () => {
       socket().drop();
       clock.advance(0);
       // This node says that the session's token has no end any more.
-      socket().accept({ pingMs: 600_000, resumed: true });
-      socket().take();
+      const next = socket();
+      next.accept({ pingMs: 600_000, resumed: true });
+      next.take();
       if (typeof token === "string") late.resolve(token);
       else late.reject(token);
       await settle(clock);
       clock.advance(20_000);
       await settle(clock);
-      expect([socket().take(), errors]).toEqual([[], []]);
+      expect([next.take(), errors]).toEqual([[], []]);
     }
+  });
+
+  test("a token that comes while there is no connection is not used, and the next connection plans its own", async () => {
+    const late = Promise.withResolvers<string>();
+    const tokens = [Promise.resolve("t1"), late.promise];
+    const { engine, clock, socket, errors } = start({ getToken: () => tokens.shift() ?? "more" });
+    engine.start();
+    await settle(clock);
+    socket().accept({ expiresMs: 100_000, pingMs: 600_000 });
+    clock.advance(50_000);
+    await settle(clock);
+    socket().drop();
+    late.resolve("late");
+    await settle(clock);
+    clock.advance(1_000);
+    socket().accept({ expiresMs: 40_000, pingMs: 600_000, resumed: true });
+    socket().take();
+    clock.advance(0);
+    await settle(clock);
+    expect([socket().takeOne("refresh").token, errors]).toEqual(["more", []]);
   });
 
   test("a token that does not come after close() is told to nobody, and not asked for again", async () => {
