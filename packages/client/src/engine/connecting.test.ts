@@ -273,6 +273,19 @@ describe("states", () => {
     expect(sockets).toHaveLength(2);
   });
 
+  test("a connection that came in spite of offline shows that the network is there", () => {
+    const { engine, clock, connect, socket, states } = start();
+    connect({ windowMs: 0 });
+    clock.advance(6_000);
+    socket().drop();
+    engine.hint("offline");
+    clock.advance(1_000);
+    socket().accept({ windowMs: 0, resumed: true });
+    expect(states.at(-1)).toBe("connected resumed");
+    socket().drop();
+    expect(states.at(-1)).toBe("reconnecting lost");
+  });
+
   test("online spreads anew, from when the network is back", () => {
     const { engine, clock, connect, socket, sockets, random } = start();
     connect({ windowMs: 60_000 });

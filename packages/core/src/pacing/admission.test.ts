@@ -136,6 +136,16 @@ describe("admission", () => {
     }
   });
 
+  test("no part of the rate is no burst either: all for newcomers, or all for resumes", () => {
+    const admitted = (resumeReserve: number, kind: HandshakeKind) => {
+      const admission = createAdmission({ handshakesPerSecond: 10, resumeReserve }, 0);
+      return Array.from({ length: 50 }, () => admission.ask(0, kind, 0)).filter((ms) => ms === 0)
+        .length;
+    };
+    expect([admitted(0, "resume"), admitted(0, "newcomer")]).toEqual([4, 4]);
+    expect([admitted(1, "resume"), admitted(1, "newcomer")]).toEqual([4, 0]);
+  });
+
   test("clients that never come back do not keep others out", () => {
     const admission = createAdmission({ handshakesPerSecond: 100, resumeReserve: 0 }, 0);
     for (let i = 0; i < 5000; i++) admission.ask(0, "newcomer", 0.5);

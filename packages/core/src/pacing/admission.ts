@@ -64,9 +64,8 @@ export function createAdmission(settings: AdmissionSettings, nowMs: number): Adm
   let reservedTailMs = nowMs;
 
   const slotAfter = (tailMs: number, atMs: number, rate: BucketRate): number =>
-    rate.ratePerSecond <= 0
-      ? Number.POSITIVE_INFINITY
-      : Math.max(tailMs, atMs + RETRY_MS_MIN) + (SLOT_STRETCH * 1000) / rate.ratePerSecond;
+    // Never, if the rate is 0.
+    Math.max(tailMs, atMs + RETRY_MS_MIN) + (SLOT_STRETCH * 1000) / rate.ratePerSecond;
 
   return {
     ask(atMs, kind, chance) {

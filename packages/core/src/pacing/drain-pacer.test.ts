@@ -49,8 +49,10 @@ describe("drain pacer", () => {
   test("a short window raises the rate to what the deadline demands", () => {
     const pacer = createDrainPacer({ ...roomy, windowMs: 10_000 }, 0);
     expect(pacer.ratePerSecond(0, 1000)).toBeCloseTo(1000 / 7.5, 6);
+    expect(pacer.ratePerSecond(5_000, 500)).toBeCloseTo(500 / 2.5, 6);
     const asked = drive(pacer, 1000);
     expect(asked.at(-1)).toBeLessThanOrEqual(7500);
+    expect(Math.abs(countIn(asked, 5_000, 6_000) - 1000 / 7.5)).toBeLessThan(5);
   });
 
   test("sessions are spread inside every second: each 100 ms gets its tenth, give or take one", () => {

@@ -35,6 +35,25 @@ test("those who ask for more than their share get the same each", () => {
   for (const amount of Object.values(got)) expect(Math.abs(amount - 100)).toBeLessThan(15);
 });
 
+test("who asked for much before and asks for little now leaves the rest to the others", () => {
+  const share = new FairShare(100, 0);
+  let got = 0;
+  for (let ms = 0; ms < 6_000; ms += 10) {
+    if (ms % 1_000 === 0) got = 0;
+    for (let i = 0; i < (ms < 2_000 ? 10 : ms % 100 === 0 ? 1 : 0); i++) share.take("a", 1, ms);
+    for (let i = 0; i < 10; i++) if (share.take("b", 1, ms) === 0) got += 1;
+  }
+  expect(Math.abs(got - 90)).toBeLessThan(15);
+});
+
+test("who is over the share waits for as many windows as that takes, and no longer", () => {
+  const share = new FairShare(10, 0);
+  share.charge("a", 25, 0);
+  expect(share.waitMs("a", 0)).toBe(2_000);
+  expect(share.waitMs("a", 1_999)).toBe(1);
+  expect(share.waitMs("a", 2_000)).toBe(0);
+});
+
 test("whoever asks alone gets what there is", () => {
   expect(Math.abs((taken(100, { a: 1000 }).a ?? 0) - 100)).toBeLessThan(15);
 });

@@ -20,7 +20,6 @@ export function serverWindowMs(
   windowMinMs: number,
 ): number {
   if (connections <= 0) return windowMinMs;
-  if (handshakesPerSecond <= 0) return SERVER_WINDOW_MS_MAX;
   const neededMs = Math.ceil((HEADROOM * connections * 1000) / handshakesPerSecond);
   return Math.min(SERVER_WINDOW_MS_MAX, Math.max(windowMinMs, neededMs));
 }
