@@ -84,21 +84,19 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
   return {
     due(nowMs, remaining) {
       earn(nowMs, remaining);
-      if (remaining <= 0) return 0;
       if (nowMs >= lastSlotMs) {
         credit = 0;
         return remaining;
       }
       const count = Math.min(remaining, Math.floor(credit + ROUNDING));
-      credit = Math.max(0, credit - count);
+      credit -= count;
       return count;
     },
     nextInMs(nowMs, remaining) {
       if (remaining <= 0) return Number.POSITIVE_INFINITY;
       earn(nowMs, remaining);
-      if (nowMs >= lastSlotMs || credit + ROUNDING >= 1) return 0;
       // No later than the last slot: the rate is at least what that demands.
-      return ((1 - credit) * 1000) / rate(nowMs, remaining);
+      return Math.max(0, ((1 - ROUNDING - credit) * 1000) / rate(nowMs, remaining));
     },
     pressure(nowMs, high) {
       const passedMs = Math.max(0, nowMs - pressureMs);

@@ -54,6 +54,29 @@ test("who is over the share waits for as many windows as that takes, and no long
   expect(share.waitMs("a", 2_000)).toBe(0);
 });
 
+test("a share that was small in a crowd is all of it for who is left", () => {
+  const share = new FairShare(100, 0);
+  let got = 0;
+  for (let ms = 0; ms < 4_000; ms += 10) {
+    // Two seconds of a crowd, one that is calm, and one in which `a` wants 90.
+    const calls = ms < 2_000 ? 10 : ms < 3_000 ? Number(ms % 100 === 0) : Number(ms % 100 < 90);
+    for (let i = 0; i < calls; i++) {
+      if (ms < 2_000) share.take("b", 1, ms);
+      if (share.take("a", 1, ms) === 0 && ms >= 3_000) got += 1;
+    }
+  }
+  expect(got).toBe(90);
+});
+
+test("those who were refused are forgotten as well, and are not told later times for ever", () => {
+  const share = new FairShare(10, 0);
+  share.charge("b", 1, 0);
+  for (let i = 0; i < 100; i++) share.take("a", 1, 10);
+  expect(share.take("a", 1, 60_000)).toBe(0);
+  share.charge("c", 1, 120_000);
+  expect(share.size).toBe(1);
+});
+
 test("whoever asks alone gets what there is", () => {
   expect(Math.abs((taken(100, { a: 1000 }).a ?? 0) - 100)).toBeLessThan(15);
 });

@@ -44,6 +44,16 @@ describe("token bucket", () => {
     expect(bucket.take(2, 2)).toBe(true);
   });
 
+  test("what came back before a new rate came back at the old one, and time that has passed shortens the wait", () => {
+    const bucket = createTokenBucket({ ratePerSecond: 1, burst: 100 }, 0);
+    bucket.take(0, 100);
+    expect(bucket.waitMs(400)).toBeCloseTo(600, 6);
+    bucket.setRate({ ratePerSecond: 1000, burst: 100 }, 10_000);
+    expect(bucket.take(10_000, 11)).toBe(false);
+    expect(bucket.take(10_000, 10)).toBe(true);
+    expect([bucket.charge(10_100, 99), bucket.charge(10_100, 1)]).toEqual([false, true]);
+  });
+
   test("over any stretch of time at most burst + rate x time is let through", () => {
     const steps = fc.array(
       fc.record({
