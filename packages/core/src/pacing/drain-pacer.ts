@@ -95,8 +95,8 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
     nextInMs(nowMs, remaining) {
       if (remaining <= 0) return Number.POSITIVE_INFINITY;
       earn(nowMs, remaining);
-      // No later than the last slot: the rate is at least what that demands.
-      return Math.max(0, ((1 - ROUNDING - credit) * 1000) / rate(nowMs, remaining));
+      if (nowMs >= lastSlotMs || credit + ROUNDING >= 1) return 0;
+      return Math.min(lastSlotMs - nowMs, ((1 - credit) * 1000) / rate(nowMs, remaining));
     },
     pressure(nowMs, high) {
       const passedMs = Math.max(0, nowMs - pressureMs);
