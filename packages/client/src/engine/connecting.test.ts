@@ -273,6 +273,17 @@ describe("states", () => {
     expect(sockets).toHaveLength(2);
   });
 
+  test("a network that comes and goes does not put the end of the wait off", () => {
+    const { engine, clock, connect, socket, states } = start();
+    connect({ windowMs: 60_000 });
+    clock.advance(6_000);
+    socket().drop();
+    clock.advance(20_000);
+    engine.hint("online");
+    clock.advance(10_000);
+    expect(states.at(-1)).toBe("suspended suspended");
+  });
+
   test("a connection that came in spite of offline shows that the network is there", () => {
     const { engine, clock, connect, socket, states } = start();
     connect({ windowMs: 0 });

@@ -186,6 +186,20 @@ test("a gap that waited ends the move when it is declared, if nothing is behind 
   expect([log.lines, engine.node]).toEqual([["gap 3..4 dropped > e:4"], "n2"]);
 });
 
+test("what was held back is not told when the channel was refused meanwhile", () => {
+  const { old, second, log, clock } = settled();
+  old.send(migrate());
+  second().accept();
+  second().subscribed("a", { pos: { epoch: "e", offset: 9 }, head: 9, recovered: false });
+  second().send(gap(3, 9));
+  old.take();
+  old.send(pub("a", 5));
+  const { id } = old.takeOne("subscribe");
+  old.send({ t: "err", id, code: 203, name: "permission_denied", msg: "" });
+  clock.advance(1_000);
+  expect(log.lines).toEqual(["error permission_denied"]);
+});
+
 test("a hole on the new connection is mended there, although the old one has filled it", () => {
   const { old, second, log, engine } = settled();
   old.send(migrate());

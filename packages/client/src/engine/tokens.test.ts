@@ -126,6 +126,26 @@ describe("tokens", () => {
     expect(socket().takeOne("refresh").token).toBe("more");
   });
 
+  test("a refresh that fails again and again is tried after longer and longer times", async () => {
+    const calledMs: number[] = [];
+    const getToken = () => {
+      calledMs.push(clock.nowMs());
+      if (calledMs.length > 1) throw new Error("down");
+      return "t1";
+    };
+    const { engine, clock, socket } = start({ getToken });
+    engine.start();
+    await settle(clock);
+    socket().accept({ expiresMs: 400_000, pingMs: 6_000_000 });
+    clock.advance(300_000);
+    for (let seconds = 0; seconds < 70; seconds += 0.5) {
+      await settle(clock);
+      clock.advance(500);
+    }
+    const delays = calledMs.slice(2).map((ms, index) => ms - (calledMs[index + 1] ?? 0));
+    expect(delays).toEqual([1_500, 3_000, 6_000, 12_000, 22_500, 22_500]);
+  });
+
   test("a refresh that a lost connection never answered is planned anew on the next one", async () => {
     const { engine, clock, socket, errors, states } = withTokens(["t1", "t2", "t3"]);
     engine.start();

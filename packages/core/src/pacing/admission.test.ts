@@ -158,6 +158,10 @@ describe("admission", () => {
     admission.configure({ handshakesPerSecond: 1000, resumeReserve: 0 }, 0);
     expect(admission.ask(5, "newcomer", 0)).toBe(0);
     for (let i = 0; i < 10; i++) expect(admission.ask(5, "newcomer", 0)).toBeLessThan(250);
+    const reserved = createAdmission({ handshakesPerSecond: 1, resumeReserve: 1 }, 0);
+    for (let i = 0; i < 100; i++) reserved.ask(0, "resume", 0);
+    reserved.configure({ handshakesPerSecond: 1000, resumeReserve: 1 }, 0);
+    for (let i = 0; i < 10; i++) expect(reserved.ask(5, "resume", 0)).toBeLessThan(250);
   });
 
   test("never admits more than the burst and 0.85 A, nor newcomers more than their part, in any order of arrivals", () => {

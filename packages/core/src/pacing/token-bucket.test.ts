@@ -34,6 +34,8 @@ describe("token bucket", () => {
     expect(bucket.waitMs(0)).toBe(0);
     bucket.take(0);
     expect(bucket.waitMs(1e12)).toBe(Number.POSITIVE_INFINITY);
+    const small = createTokenBucket({ ratePerSecond: 10, burst: 0.5 }, 0);
+    expect(small.waitMs(1e12)).toBe(Number.POSITIVE_INFINITY);
   });
 
   test("a new rate holds from its moment on, and tokens above its burst are lost", () => {

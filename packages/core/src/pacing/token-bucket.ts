@@ -53,7 +53,7 @@ export class TokenBucket {
   waitMs(nowMs: number): number {
     this.refill(nowMs);
     if (this.tokens + ROUNDING >= 1) return 0;
-    if (this.rate.ratePerSecond <= 0 || this.rate.burst < 1) return Number.POSITIVE_INFINITY;
+    if (this.rate.burst < 1) return Number.POSITIVE_INFINITY;
     return ((1 - this.tokens) * 1000) / this.rate.ratePerSecond;
   }
 
