@@ -79,6 +79,13 @@ test("a `migrate` of a node that has not said `connected` moves nothing", () => 
   expect(sockets).toHaveLength(1);
 });
 
+test("a session without subscriptions moves as soon as the new node has taken it", () => {
+  const { connect, socket, engine } = scripted(createManualClock());
+  connect().send(migrate());
+  socket().accept({ node: "n2" });
+  expect(engine.node).toBe("n2");
+});
+
 test("the new connection may be ahead of the old one", () => {
   const { old, second, log, engine } = settled();
   old.send(migrate());
