@@ -76,6 +76,19 @@ describe("one connection", () => {
     expect(engine.counts.total).toMatchObject(counts);
   });
 
+  test("a message has what the node said of it, and nothing else", () => {
+    const { first, engine } = subscribed();
+    const messages: unknown[] = [];
+    const none = { gap() {}, ready() {}, recovered() {}, error() {} };
+    engine.subscriptions.subscribe("a", { ...none, message: (m) => messages.push(m) }, {});
+    first.send({ ...pub("a", 1), k: "key", u: "ada", s: "s9" }, pub("a", 2));
+    const common = { channel: "a", epoch: "e", timeMs: 1 };
+    expect(messages).toStrictEqual([
+      { ...common, offset: 1, data: "d1", key: "key", user: "ada", session: "s9" },
+      { ...common, offset: 2, data: "d2" },
+    ]);
+  });
+
   test("a position that the node cannot go on from is not what `ready` says: that is where the stream goes on, behind the gap", () => {
     const { connect, subscribe } = scripted(createManualClock());
     const socket = connect();
