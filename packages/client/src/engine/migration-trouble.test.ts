@@ -57,6 +57,17 @@ describe("a second connection that fails", () => {
     expect(sockets.length).toBeGreaterThanOrEqual(3);
   });
 
+  test("one that was established and lost is not taken later", () => {
+    const { old, second, engine, clock } = settled();
+    old.send(migrate(60_000));
+    second().accept({ node: "n2" });
+    second().drop();
+    clock.advance(1_000);
+    second().open();
+    clock.advance(9_500);
+    expect([old.closed, engine.node]).toEqual([undefined, "n1"]);
+  });
+
   test("one that is established but never caught up is taken after 10 s: it loses nothing", () => {
     const { old, second, clock, log, states } = settled();
     old.send(migrate(60_000));

@@ -429,6 +429,20 @@ describe("entering", () => {
     expect(results).toEqual(["one payload_invalid", "two ok"]);
   });
 
+  test("what was refused for good meanwhile is not asked again when a limit may have gone", () => {
+    const { connect, enter, results, clock } = start();
+    const socket = connect();
+    const refused = { t: "err", msg: "" };
+    enter("one");
+    const limit = { code: 221, name: "presence_limit", retryMs: 5_000 };
+    socket.send({ ...refused, ...limit, id: socket.takeOne("enter").id });
+    enter("two");
+    const invalid = { code: 204, name: "payload_invalid" };
+    socket.send({ ...refused, ...invalid, id: socket.takeOne("enter").id });
+    clock.advance(12_000);
+    expect([socket.take(), results]).toEqual([[], ["one presence_limit", "two payload_invalid"]]);
+  });
+
   test("goes on where it was when the second connection of a move fails before it opened", () => {
     const { connect, enter, socket } = start();
     const old = connect();

@@ -308,6 +308,17 @@ describe("tokens", () => {
     },
   );
 
+  test("the time to wait is never 0, also in the last part of a second", async () => {
+    const auth = withJwt(
+      { secrets: [SECRET], leewayMs: 5_000 },
+      { clock: { wallMs: () => NOW_MS + 900, nowMs: () => 0 } },
+    );
+    expect(await auth.verify(await sign({ exp: NOW_S + 60, nbf: NOW_S + 5.5 }))).toMatchObject({
+      code: "try_later",
+      retryMs: 1,
+    });
+  });
+
   test("a token that does not hold yet is refused for what stays wrong", async () => {
     const auth = withJwt({ secrets: [SECRET], issuer: "https://a" });
     const claims = { exp: NOW_S + 600, nbf: NOW_S + 30 };
@@ -471,7 +482,11 @@ describe("settings", () => {
         thrown = error;
       }
       expect(thrown).toBeInstanceOf(AuthConfigError);
-      expect(thrown).toMatchObject({ code: "auth_config_invalid", path });
+      expect(thrown).toMatchObject({
+        name: "AuthConfigError",
+        code: "auth_config_invalid",
+        path,
+      });
     },
   );
 });

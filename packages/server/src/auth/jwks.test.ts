@@ -151,6 +151,20 @@ describe("keys from a URL", () => {
     expect((await auth.verify(await token(first, "1"))).ok).toBe(true);
   });
 
+  test("of key ids that nobody has the newest 256 are remembered: an older one is waited for anew", async () => {
+    const { state, auth, serve } = setUp();
+    serve(await jwk(first, "1"));
+    await auth.verify(await token(first, "1"));
+    const strays = await Promise.all(
+      Array.from({ length: 257 }, (_, i) => token(second, `stray ${i}`)),
+    );
+    for (const stray of strays) await auth.verify(stray);
+    state.nowMs += 300_000;
+    const [oldest = "", next = ""] = strays;
+    expect(await auth.verify(next)).toMatchObject({ code: "token_invalid" });
+    expect(await auth.verify(oldest)).toMatchObject({ code: "try_later" });
+  });
+
   test("a token without a key id is tried with every key that fits, then with newer ones", async () => {
     const { state, auth, serve } = setUp();
     serve(await jwk(first, "1"), await jwk(second, "2"));
