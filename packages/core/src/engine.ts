@@ -23,6 +23,7 @@ import { Connection, Flusher } from "./session/connection.ts";
 import { Handshake } from "./session/handshake.ts";
 import { HeldBytes } from "./session/held-bytes.ts";
 import { Intake } from "./session/intake.ts";
+import { KeptBytes } from "./session/kept-bytes.ts";
 import { Rates } from "./session/rates.ts";
 import { Requests } from "./session/requests.ts";
 import { Revocations } from "./session/revocations.ts";
@@ -107,6 +108,7 @@ interface Parts
     "clock" | "random" | "broker" | "authenticator" | "contract" | "observer" | "values"
   > {
   readonly heldBytes: HeldBytes;
+  readonly keptBytes: KeptBytes;
   readonly hubPorts: HubNeeds;
   readonly hubs: Hubs;
   readonly rates: Rates;
@@ -238,6 +240,7 @@ class Engine implements NodeEngine {
       observer,
       values,
       heldBytes: new HeldBytes(),
+      keptBytes: new KeptBytes({ clock, broker, settings: () => this.#settings }),
       hubPorts,
       hubs: this.#hubs,
       rates: this.#rates,
@@ -388,12 +391,10 @@ class Engine implements NodeEngine {
   channels: NodeControl["channels"] = (query) => this.#operator.channels(query);
   sessions: NodeControl["sessions"] = (query) => this.#operator.sessions(query);
   disconnect: NodeControl["disconnect"] = (who, options) => this.#operator.disconnect(who, options);
-  unsubscribe: NodeControl["unsubscribe"] = (who, channel) =>
-    this.#operator.unsubscribe(who, channel);
+  unsubscribe: NodeControl["unsubscribe"] = (who, name) => this.#operator.unsubscribe(who, name);
   nodes: NodeControl["nodes"] = () => this.#fleet.nodes();
   sessionsEverywhere: NodeControl["sessionsEverywhere"] = (query) =>
     this.#operator.sessionsEverywhere(query);
-  order: NodeControl["order"] = (node, order, options) =>
-    this.#operator.order(node, order, options);
+  order: NodeControl["order"] = (node, order, how) => this.#operator.order(node, order, how);
   rpc: NodeControl["rpc"] = (method, input) => this.#operator.rpc(method, input);
 }

@@ -3,6 +3,8 @@
 import type { Identity, StreamOptions } from "@holdfast/contract";
 import type { Payload, Position, Publication } from "@holdfast/protocol";
 
+export { BrokerError, type BrokerErrorCode } from "./broker-error.ts";
+
 /** Time and randomness. An engine gets both only from here, so that one seed replays a run. */
 export interface Clock {
   /** Milliseconds since the Unix epoch; MAY jump. */
@@ -89,12 +91,18 @@ export interface PublishRequest {
    * that are trusted. A broker without room of its own MAY ignore it.
    */
   readonly party?: string;
+  /** What it displaces is asked for (`PublishResult.displaced`): a broker MAY tell it otherwise. */
+  readonly measured?: true;
 }
 
 export interface PublishResult {
   readonly position: Position;
   /** True when the idempotency key was known. */
   readonly duplicate: boolean;
+  /** What it takes of the broker's room. A broker with `sharesRoom` need not tell it. */
+  readonly bytes?: number;
+  /** What had to go for it, in the same bytes, and how long that had been kept. */
+  readonly displaced?: { readonly bytes: number; readonly ageMs: number };
 }
 
 /** Publications with consecutive offsets (latest: rising), oldest first. */
@@ -217,6 +225,11 @@ export interface Broker {
   /** True when publications survive the end of every node. */
   readonly durable: boolean;
   /**
+   * True when the broker gives each party a share of its room (`PublishRequest.party`). Otherwise
+   * each node does.
+   */
+  readonly sharesRoom: boolean;
+  /**
    * Tests a publish with the same limits, rights and servers. Resolves when it has gone the whole
    * way. Rejects with the code of the error that a publish would get (H8). Changes nothing that
    * others see.
@@ -303,49 +316,6 @@ export interface BusMessage {
   /** Id of the node that sends it. */
   readonly from: string;
   readonly [member: string]: unknown;
-}
-
-/**
- * Why a broker did not do something:
- * - `unavailable`: it is out of reach, or accepts no writes now. It may have been done.
- * - `timeout`: it did not answer in time. It may have been done.
- * - `full`: it has no room left. Nothing was done.
- * - `share`: it has room left, but the party has as much as is free. Nothing was done.
- * - `busy`: too many calls wait for it. Nothing was done.
- * - `refused`: the node's account lacks a right, or its password is wrong. Nothing was done.
- * - `limit`: the channel has as many members as it may have. Nothing was done.
- * - `closed`: the node closed it.
- * - `internal`: its answer was not a legal one.
- */
-export type BrokerErrorCode =
-  | "unavailable"
-  | "timeout"
-  | "full"
-  | "share"
-  | "busy"
-  | "refused"
-  | "limit"
-  | "closed"
-  | "internal";
-
-/** The broker could not do it. `code` is stable; text is for people. */
-export class BrokerError extends Error {
-  readonly code: BrokerErrorCode;
-  /**
-   * With `refused`: the rights that the node's account lacks, if the adapter knows. Names out of
-   * the adapter's own table, so everybody may read them.
-   */
-  readonly lacks: readonly string[];
-  constructor(
-    code: BrokerErrorCode,
-    message: string,
-    options?: { readonly cause?: unknown; readonly lacks?: readonly string[] },
-  ) {
-    super(message, options);
-    this.name = "BrokerError";
-    this.code = code;
-    this.lacks = options?.lacks ?? [];
-  }
 }
 
 /** Checks tokens and makes resume tokens. Refusals are returned, not thrown. */

@@ -38,6 +38,8 @@ export interface NodeSettings {
     /** Presence entries and watches of a connection. */
     readonly presencePerConnectionMax: number;
     readonly handshakesInFlightMax: number;
+    /** What the broker may keep of one user or address, as far as this node's clients wrote it. */
+    readonly keptBytesPerUserMax: number;
     /**
      * What all connections together may use in a second before users and addresses get a share
      * each.

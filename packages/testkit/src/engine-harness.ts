@@ -283,6 +283,7 @@ export const TEST_SETTINGS: NodeSettings = {
     membersMax: 1000,
     presencePerConnectionMax: 8,
     handshakesInFlightMax: 50,
+    keptBytesPerUserMax: 256 * 1024 * 1024,
     nodeReceivedBytesPerSecondMax: 100_000_000,
     nodeAnsweredBytesPerSecondMax: 100_000_000,
     nodePublishedBytesPerSecondMax: 100_000_000,

@@ -51,6 +51,7 @@ import {
 /** See `connectLink`. Not connected until `start`. */
 export class LinkClient implements Broker {
   readonly durable = false;
+  readonly sharesRoom = true;
   readonly presence: Broker["presence"];
   readonly bus: Broker["bus"];
   readonly #clock: Clock;

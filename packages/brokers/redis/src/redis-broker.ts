@@ -32,6 +32,8 @@ import { readBus, writeBus } from "./wire.ts";
 
 /** See `createRedisBroker`. */
 export class RedisBroker implements Broker {
+  /** A server does not know parties. */
+  readonly sharesRoom = false;
   readonly presence: Broker["presence"];
   readonly bus: Broker["bus"];
   readonly #options: RedisBrokerOptions;

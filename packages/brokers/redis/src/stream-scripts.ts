@@ -106,7 +106,8 @@ local function offsetOf(id) return tonumber(string.match(id, '^(%d+)')) end
 
 /**
  * ARGV: 7 content, 8 key, 9 idempotency key or empty, 10 window ms, 11 idempotency keys for each
- * generation, 12 feed. Answers epoch, offset, 1 for a duplicate. A key is known for at least a
+ * generation, 12 feed, 13 1 to tell what is displaced. Answers epoch, offset, 1 for a duplicate,
+ * bytes that were displaced, and how long those had been kept. A key is known for at least a
  * whole window: a generation accepts keys for one window, is looked up for one more, and is then
  * removed.
  */
@@ -117,7 +118,7 @@ if idempotencyKey ~= '' then
   local known = redis.call('HGET', KEYS[5], idempotencyKey) or redis.call('HGET', KEYS[6], idempotencyKey)
   if known then
     local offset, knownEpoch = string.match(known, '^(%d+):(.*)$')
-    return {knownEpoch, offset, 1}
+    return {knownEpoch, offset, 1, 0, 0}
   end
 end
 head = head + 1
@@ -128,17 +129,30 @@ if kept ~= shape then
   redis.call('HSET', KEYS[1], 'c', shape)
 end
 local id = text(head) .. '-' .. text(now)
+local gone, age, measured = 0, 0, ARGV[13] == '1'
+local function displaces(value)
+  if not value then return end
+  local at, content = string.match(value, '^%d+%-(%d+):(.*)$')
+  if not at then return end
+  gone, age = #content + ${ENTRY_BYTES}, now - tonumber(at)
+end
 if shape == 'r' then
   expire()
+  -- The ring is full if its oldest entry is as far behind as it is long.
+  local first = measured and redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+  if first and offsetOf(first[1]) <= head - size then displaces(first[1] .. ':' .. first[2][2]) end
   redis.call('XADD', KEYS[2], 'MAXLEN', '=', size, id, 'p', content)
   redis.call('PEXPIRE', KEYS[2], ttl)
   if not expires then setExpires(now + ttl) end
 elseif shape == 'l' then
   expire()
+  if measured then displaces(redis.call('HGET', KEYS[3], ARGV[8])) end
   redis.call('HSET', KEYS[3], ARGV[8], id .. ':' .. content)
   redis.call('ZADD', KEYS[4], text(head), ARGV[8])
   while redis.call('ZCARD', KEYS[4]) > size do
-    redis.call('HDEL', KEYS[3], redis.call('ZPOPMIN', KEYS[4])[1])
+    local key = redis.call('ZPOPMIN', KEYS[4])[1]
+    if measured then displaces(redis.call('HGET', KEYS[3], key)) end
+    redis.call('HDEL', KEYS[3], key)
   end
   redis.call('PEXPIRE', KEYS[3], ttl)
   redis.call('PEXPIRE', KEYS[4], ttl)
@@ -158,7 +172,7 @@ if idempotencyKey ~= '' then
 end
 keepMeta()
 redis.call('SPUBLISH', ARGV[12], 'p ' .. epoch .. ' ' .. text(head) .. ' ' .. text(now) .. '\\n' .. content)
-return {epoch, text(head), 0}
+return {epoch, text(head), 0, gone, age}
 `;
 
 /**

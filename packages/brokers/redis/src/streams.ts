@@ -13,6 +13,7 @@ import { type ChannelKeys, channelKeys } from "./keys.ts";
 import type { RedisLimits } from "./limits.ts";
 import { type Argument, listOf, numberOf, type Reply, textOf } from "./reply.ts";
 import type { Scripts } from "./scripts.ts";
+import { ENTRY_BYTES } from "./stream-scripts.ts";
 import { readPage, writeRequest } from "./wire.ts";
 
 /**
@@ -64,24 +65,31 @@ export class Streams {
     times?: { readonly idleMs: number; readonly windowMs: number },
   ): Promise<PublishResult> {
     const { idempotencyWindowMs, idempotencyKeysMax } = this.#limits;
+    const content = writeRequest(request);
     const reply = await this.#scripts.run({
       script: "publish",
       slot: keys.slot,
       keys: keys.stream,
       args: [
         ...this.#common(stream, times?.idleMs),
-        writeRequest(request),
+        content,
         request.key ?? "",
         request.idempotencyKey ?? "",
         times?.windowMs ?? idempotencyWindowMs,
         idempotencyKeysMax,
         keys.feed,
+        request.measured === true ? 1 : 0,
       ],
     });
-    const [epoch, offset, duplicate] = listOf(reply);
+    const [epoch, offset, duplicate, gone, ageMs] = listOf(reply);
+    const position = { epoch: textOf(epoch), offset: numberOf(offset) };
+    if (duplicate === 1) return { position, duplicate: true };
+    const bytes = numberOf(gone);
     return {
-      position: { epoch: textOf(epoch), offset: numberOf(offset) },
-      duplicate: duplicate === 1,
+      position,
+      duplicate: false,
+      bytes: content.length + ENTRY_BYTES,
+      ...(bytes === 0 ? undefined : { displaced: { bytes, ageMs: numberOf(ageMs) } }),
     };
   }
 

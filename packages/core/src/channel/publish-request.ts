@@ -12,11 +12,12 @@ import {
 } from "@holdfast/contract";
 import { fitsUtf8, lengthOf, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
-import type { Broker, Clock } from "../ports.ts";
+import { type Broker, BrokerError, type Clock } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
+import type { KeptBytes } from "../session/kept-bytes.ts";
 import { type PermitNeeds, permit } from "../session/permission.ts";
 import { asRefused, Refused } from "../session/refusal.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -35,6 +36,7 @@ export interface PublishNeeds extends PermitNeeds, CheckNeeds {
   readonly broker: Pick<Broker, "publish">;
   readonly observer: Pick<Observer, "published" | "bug">;
   readonly rates: { publish(connection: Connection, length: number): number };
+  readonly keptBytes: Pick<KeptBytes, "mayPublish" | "isMeasured" | "published">;
 }
 
 interface PublishCall {
@@ -90,25 +92,32 @@ function send(
   { connection, frame, rules }: PublishCall,
   { outcome, startedMs, send: answer, refuse }: Prepared,
 ): void {
-  const { observer, broker, clock } = parts;
+  const { observer, broker, clock, keptBytes } = parts;
   const { cls } = rules.stream;
   const fail = (error: unknown): void => {
     observer.published(cls, asRefused(error).code, clock.nowMs() - startedMs);
     refuse(error);
   };
   if (!outcome.ok) return fail(new Refused(outcome.code, outcome.message, outcome));
+  const { party } = connection;
   const { user } = connection.identity;
+  const payload = outcome.value;
+  const isOver = !keptBytes.mayPublish(party, rules.stream, payload);
+  if (isOver) return fail(new BrokerError("share", "a share of the node"));
   const publishing = broker.publish(rules.channel, rules.stream, {
-    payload: outcome.value,
+    payload,
     session: connection.session,
-    party: connection.party,
+    party,
+    ...(keptBytes.isMeasured(party) ? { measured: true } : undefined),
     ...(frame.k === undefined ? undefined : { key: frame.k }),
     ...(user === undefined ? undefined : { user }),
     ...(frame.idem === undefined
       ? undefined
       : { idempotencyKey: idempotencyScope(connection) + frame.idem }),
   });
-  publishing.then(({ position, duplicate }) => {
+  publishing.then((result) => {
+    const { position, duplicate } = result;
+    keptBytes.published(party, rules.stream, { payload, result });
     observer.published(cls, duplicate ? "duplicate" : "ok", clock.nowMs() - startedMs);
     answer({
       t: "published",

@@ -67,11 +67,13 @@ for (const [name, make] of [
 
   test(`${name}: it tells the bytes that one more would free`, () => {
     const kept = make();
-    expect(kept.displacedBytes("a", 1)).toBe(0);
+    expect(kept.displaced("a", 1)).toBeUndefined();
     kept.add(publication(1, "a", "x".repeat(50)), 0);
     kept.add(publication(2, "b"), 0);
-    expect(kept.displacedBytes("c", 3)).toBe(0);
-    expect(kept.displacedBytes("c", 2)).toBe(publicationBytes(publication(1, "a", "x".repeat(50))));
+    expect(kept.displaced("c", 3)).toEqual({ bytes: 0, takenMs: 0 });
+    expect(kept.displaced("c", 2)?.bytes).toBe(
+      publicationBytes(publication(1, "a", "x".repeat(50))),
+    );
   });
 }
 
@@ -79,7 +81,7 @@ test("latest: a key has its newest publication alone, at the newest place", () =
   const kept = new KeptLatest();
   kept.add(publication(1, "a", "x".repeat(50)), 0);
   kept.add(publication(2, "b"), 0);
-  expect(kept.displacedBytes("a", 2)).toBe(publicationBytes(publication(1, "a", "x".repeat(50))));
+  expect(kept.displaced("a", 2)?.bytes).toBe(publicationBytes(publication(1, "a", "x".repeat(50))));
   kept.add(publication(3, "a"), 0);
   expect(offsets(kept.after(0, ALL))).toEqual([2, 3]);
   expect(kept.bytes).toBe(KEPT_BASE_BYTES + 2 * publicationBytes(publication(1, "a")));

@@ -15,13 +15,21 @@ export interface Kept {
   readonly oldest: number | undefined;
   readonly newest: number | undefined;
   add(publication: Publication, nowMs: number): void;
-  /** Bytes that `add` followed by `trim` to `countMax` would free. */
-  displacedBytes(key: string | undefined, countMax: number): number;
+  /**
+   * What goes first when a publication with this key is added, and the bytes that `add` followed by
+   * `trim` to `countMax` would free of it. Undefined: nothing is kept.
+   */
+  displaced(key: string | undefined, countMax: number): Displaced | undefined;
   trim(nowMs: number, bounds: KeptBounds): void;
   /** Publications with an offset above `offset`, the oldest ones, oldest first. */
   after(offset: number, bounds: PageBounds): Publication[];
   /** The newest publications with an offset below `offset`, oldest first. */
   before(offset: number, bounds: PageBounds): Publication[];
+}
+
+export interface Displaced {
+  readonly bytes: number;
+  readonly takenMs: number;
 }
 
 /** See `HistoryQuery`. */
@@ -103,9 +111,11 @@ export class KeptRing implements Kept {
     this.bytes += publicationBytes(publication);
   }
 
-  displacedBytes(_key: string | undefined, countMax: number): number {
+  displaced(_key: string | undefined, countMax: number): Displaced | undefined {
     const oldest = this.#publications[this.#start];
-    return oldest !== undefined && this.count >= countMax ? publicationBytes(oldest) : 0;
+    if (oldest === undefined) return undefined;
+    const bytes = this.count >= countMax ? publicationBytes(oldest) : 0;
+    return { bytes, takenMs: this.#takenMs[this.#start] as number };
   }
 
   trim(nowMs: number, bounds: KeptBounds): void {
@@ -173,10 +183,12 @@ export class KeptLatest implements Kept {
     this.bytes += publicationBytes(publication);
   }
 
-  displacedBytes(key: string | undefined, countMax: number): number {
-    const replaced =
-      this.#byKey.get(key ?? "") ?? (this.count >= countMax ? this.#first() : undefined);
-    return replaced === undefined ? 0 : publicationBytes(replaced.publication);
+  displaced(key: string | undefined, countMax: number): Displaced | undefined {
+    const replaced = this.#byKey.get(key ?? "");
+    const out = replaced ?? this.#first();
+    if (out === undefined) return undefined;
+    const isOut = replaced !== undefined || this.count >= countMax;
+    return { bytes: isOut ? publicationBytes(out.publication) : 0, takenMs: out.takenMs };
   }
 
   trim(nowMs: number, bounds: KeptBounds): void {
@@ -206,7 +218,7 @@ export class KeptLatest implements Kept {
     }
   }
 
-  #first(): { readonly publication: Publication } | undefined {
+  #first(): { readonly publication: Publication; readonly takenMs: number } | undefined {
     for (const kept of this.#byKey.values()) return kept;
     return undefined;
   }

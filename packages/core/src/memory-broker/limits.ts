@@ -3,7 +3,7 @@
 /**
  * Limits of a memory broker, all nodes together. At a limit the call is refused with `BrokerError`
  * "full" unless said otherwise. Nothing that is kept makes room for something new. A party that has
- * as many bytes of publications as are still free is refused with "share" (party-bytes.ts).
+ * as many bytes of publications as are still free is refused with "share" (PartyBytes).
  */
 export interface MemoryBrokerLimits {
   /**

@@ -216,6 +216,20 @@ test("a member may enter again with the same data when the presence is full", as
   await node.presence.enter("a", { member: "m1", data: text("x".repeat(200)) }, "n2/1");
 });
 
+test("one party that publishes again and again what it has takes no more of the room meanwhile", async () => {
+  const { clock, broker, node } = start({ bytesMax: 400_000, channelBytesMax: 1_000_000 });
+  const hostile = { payload: text("x".repeat(2000)), party: "a:10.0.0.1" };
+  const one = { ...ORDERED, sizeMax: 1 };
+  const count = 30;
+  // Ten retentions long.
+  for (let round = 0; round < 40; round++) {
+    for (let i = 0; i < count; i++) await node.publish(`c${i}`, one, hostile);
+    clock.advance(one.ttlMs / 4);
+  }
+  for (let i = 0; i < 100; i++) await node.publish(`more${i}`, one, hostile).catch(() => {});
+  expect(broker.figures().bytes).toBeLessThan(250_000);
+});
+
 test("one party takes half of the room for presence, others find some, and who is there is never refused", async () => {
   const { broker, clock, node } = start({ presenceBytesMax: 300_000 });
   const data = text("x".repeat(2000));

@@ -61,6 +61,7 @@ const ENTER_REFUSALS = {
 export class MemoryNode implements MemoryBrokerNode, Place {
   readonly nodeId: string;
   readonly durable = false;
+  readonly sharesRoom = true;
   readonly presence: Broker["presence"];
   readonly bus: Broker["bus"];
   readonly #hub: Hub;

@@ -3,6 +3,7 @@
 
 import type { StreamOptions } from "@holdfast/contract";
 import type { Position } from "@holdfast/protocol";
+import { type Charge, PartyBytes } from "../pacing/party-bytes.ts";
 import type {
   Clock,
   HistoryPage,
@@ -19,7 +20,6 @@ import {
   SWEEP_CHANNELS_MAX,
   SWEEP_INTERVAL_MS,
 } from "./limits.ts";
-import { PartyBytes } from "./party-bytes.ts";
 import { Stream } from "./stream.ts";
 
 /** Characters of an epoch: 60 bits, enough to tell the lives of one channel apart. */
@@ -73,7 +73,7 @@ export class Rooms {
     const room = this.#open(channel, options);
     try {
       const result = this.#publishIn(room, options, request);
-      if (!isKnown) this.#charge(request.party, roomBytes(channel), options);
+      if (!isKnown) this.#charge(request.party, options, { bytes: roomBytes(channel) });
       return result;
     } catch (error) {
       // A refused publish leaves nothing behind.
@@ -106,13 +106,14 @@ export class Rooms {
     const growth = stream.growthBytes(options, request);
     this.#demandShare(request.party, growth);
     this.demandBytes(growth);
+    const nowMs = clock.nowMs();
+    const bytes = stream.addedBytes(options, request);
+    const ageMs = stream.displacedAgeMs(options, request, nowMs);
     const before = stream.bytes;
-    const publication = stream.append(options, request, {
-      nowMs: clock.nowMs(),
-      wallMs: clock.wallMs(),
-    });
-    this.#bytes += stream.bytes - before;
-    this.#charge(request.party, stream.bytes - before, options);
+    const publication = stream.append(options, request, { nowMs, wallMs: clock.wallMs() });
+    const grown = stream.bytes - before;
+    this.#bytes += grown;
+    this.#charge(request.party, options, { bytes, displaced: { bytes: bytes - grown, ageMs } });
     fanOut.publication(room.subscriptions, publication, stream.epoch);
     return { position: { epoch: stream.epoch, offset: publication.offset }, duplicate: false };
   }
@@ -176,9 +177,13 @@ export class Rooms {
   }
 
   /** A volatile publication, which nobody keeps, charges nothing. */
-  #charge(party: string | undefined, bytes: number, { ttlMs }: StreamOptions): void {
-    if (party !== undefined && bytes !== 0)
-      this.#parties.charge(party, bytes, { nowMs: this.#options.clock.nowMs(), ttlMs });
+  #charge(
+    party: string | undefined,
+    { ttlMs }: StreamOptions,
+    change: Pick<Charge, "bytes" | "displaced">,
+  ): void {
+    if (party !== undefined && change.bytes !== 0)
+      this.#parties.charge(party, { ...change, nowMs: this.#options.clock.nowMs(), ttlMs });
   }
 
   /** Looks at the next channels of the round, at most `SWEEP_CHANNELS_MAX`. */

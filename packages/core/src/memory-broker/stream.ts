@@ -80,16 +80,29 @@ export class Stream {
 
   /** By how many bytes `append` would grow the stream at most. */
   growthBytes(options: StreamOptions, request: PublishRequest): number {
-    const { idempotencyKey } = request;
-    const keys =
-      idempotencyKey === undefined
-        ? 0
-        : keyBytes(idempotencyKey) + (this.#keys === undefined ? KEYS_BASE_BYTES : 0);
+    const keys = this.#keysBytes(request);
     if (!keeps(options)) return keys;
     const bytes = publicationBytes(request);
     if (this.#kept === undefined) return keys + KEPT_BASE_BYTES + bytes;
-    const grown = bytes - this.#kept.displacedBytes(request.key, options.sizeMax);
+    const grown = bytes - (this.#kept.displaced(request.key, options.sizeMax)?.bytes ?? 0);
     return keys + Math.min(grown, Math.max(0, this.#bounds.keptBytesMax - this.#kept.bytes));
+  }
+
+  /** Bytes that `append` adds, whatever it displaces. */
+  addedBytes(options: StreamOptions, request: PublishRequest): number {
+    const keys = this.#keysBytes(request);
+    if (!keeps(options)) return keys;
+    return keys + publicationBytes(request) + (this.#kept === undefined ? KEPT_BASE_BYTES : 0);
+  }
+
+  /** How long what `append` displaces next has been kept. */
+  displacedAgeMs(options: StreamOptions, request: PublishRequest, nowMs: number): number {
+    return nowMs - (this.#kept?.displaced(request.key, options.sizeMax)?.takenMs ?? nowMs);
+  }
+
+  #keysBytes({ idempotencyKey }: PublishRequest): number {
+    if (idempotencyKey === undefined) return 0;
+    return keyBytes(idempotencyKey) + (this.#keys === undefined ? KEYS_BASE_BYTES : 0);
   }
 
   /** Takes a publication, which MUST NOT be a duplicate, and keeps it as its options say. */

@@ -6,6 +6,7 @@ import { BrokerError, type BrokerErrorCode, type PresenceStore } from "../ports.
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
+import type { KeptBytes } from "../session/kept-bytes.ts";
 import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
 import { LIMIT_RETRY_MS, Refused } from "../session/refusal.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -18,6 +19,7 @@ interface LimitNeeds {
 export interface EnterNeeds extends PermitNeeds, LimitNeeds {
   readonly broker: { readonly presence: Pick<PresenceStore, "enter" | "leave"> };
   readonly rates: { publish(connection: Connection, length: number): number };
+  readonly keptBytes: Pick<KeptBytes, "entered" | "mayGrow">;
   readonly sessions: PermitNeeds["sessions"] & {
     leavePresence(connection: Connection, channel: string): void;
   };
@@ -25,6 +27,7 @@ export interface EnterNeeds extends PermitNeeds, LimitNeeds {
 
 /** What leaving needs of the node. */
 export interface LeaveNeeds {
+  readonly keptBytes: Pick<KeptBytes, "entered">;
   readonly broker: { readonly presence: Pick<PresenceStore, "leave"> };
 }
 
@@ -127,7 +130,9 @@ async function becomeMember(
   const { user } = connection.identity;
   connection.entries ??= new Map();
   const before = connection.entries.get(channel);
+  const mayGrow = parts.keptBytes.mayGrow(connection, channel, data);
   connection.entries.set(channel, data);
+  parts.keptBytes.entered(connection);
   taken();
   const member = {
     member: connection.session,
@@ -139,6 +144,7 @@ async function becomeMember(
     await parts.broker.presence.enter(channel, member, connection.owner, {
       membersMax: parts.settings().limits.membersMax,
       party: connection.party,
+      mayGrow,
     });
   } catch (error) {
     // Otherwise the broker may have the entry anyway, and it must end with the connection.
@@ -146,6 +152,7 @@ async function becomeMember(
     full = true;
     if (!known) connection.entries.delete(channel);
     else if (connection.entries.has(channel)) connection.entries.set(channel, before);
+    parts.keptBytes.entered(connection);
     throw error;
   } finally {
     // The connection, or its permission, ended meanwhile, perhaps before the broker had the entry:
@@ -178,6 +185,7 @@ export async function leave(
     throw new Refused("not_entered", `Cannot leave "${frame.ch}": the session is not a member`);
   await parts.broker.presence.leave(frame.ch, connection.session, connection.owner, 0);
   connection.entries.delete(frame.ch);
+  parts.keptBytes.entered(connection);
   connection.send({ t: "ok", id: frame.id });
 }
 

@@ -17,6 +17,7 @@ import type { Clock, Link } from "../ports.ts";
 import type { Held } from "./backlog.ts";
 import type { CallSignal } from "./call-signal.ts";
 import type { ChannelOrder } from "./channel-order.ts";
+import type { Holder } from "./held-bytes.ts";
 import type { Refused } from "./refusal.ts";
 import { hasRoom, type RoomNeeds, type Waiter, whenRoom } from "./room.ts";
 import type { SmallMap } from "./small-map.ts";
@@ -84,6 +85,8 @@ export class Connection implements Receiver {
   subscriptions: SmallMap<string, Subscription> | undefined = undefined;
   /** Channels entered, with the data. */
   entries: Map<string, Payload | undefined> | undefined = undefined;
+  /** What is charged for those, if the node shares the broker's room (kept-bytes.ts). */
+  present: Holder | undefined = undefined;
   watches: Set<string> | undefined = undefined;
   calls: Map<number, CallSignal> | undefined = undefined;
   /** The requests in flight, for each channel that has any. */

@@ -6,6 +6,7 @@ import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import { inTime, type WaitNeeds } from "./in-time.ts";
+import type { KeptBytes } from "./kept-bytes.ts";
 import { networkOf } from "./network-of.ts";
 import { Refused } from "./refusal.ts";
 import { partyOf } from "./shares.ts";
@@ -25,6 +26,7 @@ export interface SessionsNeeds extends WaitNeeds {
   readonly clock: Clock;
   readonly contract: Contract;
   readonly heldBytes: HeldBytes;
+  readonly keptBytes: Pick<KeptBytes, "entered">;
   readonly observer: Pick<Observer, "ended" | "bug">;
   readonly hubs: {
     get(channel: string): LeftHub | undefined;
@@ -286,8 +288,9 @@ export class Sessions {
    * time, or with the connection that entered it again (H7).
    */
   leavePresence(connection: Connection, channel: string): void {
-    const { presenceKeeper, settings } = this.#parts();
+    const { keptBytes, presenceKeeper, settings } = this.#parts();
     connection.entries?.delete(channel);
+    keptBytes.entered(connection);
     const forGood = connection.saidBye === "left" || connection.endedWith === "banned";
     presenceKeeper.leave(channel, connection, forGood ? 0 : settings().timeouts.presenceGraceMs);
   }

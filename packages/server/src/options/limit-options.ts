@@ -151,6 +151,14 @@ export const LIMIT_OPTIONS = {
     description:
       "Connections whose first frame is not answered yet. Two seconds' worth of admission.handshakesPerSecond. If there are more, the address that has the most loses its oldest.",
   }),
+  keptBytesPerUserMax: bytes({
+    default: 256 * MIB,
+    min: MIB,
+    max: 1024 * 1024 * MIB,
+    live: true,
+    description:
+      "What Redis may keep of one user, or of one address if it is anonymous: publications and presence that clients of this node wrote. The embedded broker has shares of its own. 256 MiB are ten minutes of 400 KiB a second.",
+  }),
   nodeReceivedBytesPerSecondMax: bytes({
     default: 64 * MIB,
     min: 64 * KIB,

@@ -21,6 +21,7 @@ const EXTRA_BYTES = 200;
 export function describeBytes(bench: () => Bench): void {
   describe("pages by bytes", () => {
     describeHistoryPages(bench);
+    describeRoom(bench);
     describeMemberPages(bench);
   });
 }
@@ -30,6 +31,36 @@ const big = (index: number) => json(`${index}:${"x".repeat(DATA_BYTES)}`);
 async function fill(broker: Broker, stream: StreamOptions, count: number): Promise<void> {
   for (const index of range(1, count))
     await broker.publish("c", stream, { payload: big(index), key: `k${index}` });
+}
+
+/** A broker that gives parties shares of its room itself need not tell these. */
+function describeRoom(bench: () => Bench): void {
+  for (const stream of [ORDERED, LATEST])
+    test(`${stream.cls}: a publication tells its bytes, and what had to go for it if that is asked`, async () => {
+      const broker = await bench().connect("n1");
+      if (broker.sharesRoom) return;
+      const small = { ...stream, sizeMax: 2 };
+      const publish = (index: number, measured = true) =>
+        broker.publish("c", small, {
+          payload: big(index),
+          key: `k${index}`,
+          ...(measured ? { measured: true } : {}),
+        });
+      const [first, second] = [await publish(1), await publish(2)];
+      expect([first.displaced, second.displaced]).toEqual([undefined, undefined]);
+      expect(first.bytes).toBeGreaterThan(DATA_BYTES);
+      await bench().harness.advance(20);
+      const third = await publish(3);
+      expect(third.displaced?.bytes).toBe(first.bytes as number);
+      expect(third.displaced?.ageMs).toBeGreaterThanOrEqual(10);
+      // What is not asked is not told.
+      expect((await publish(4, false)).displaced).toBeUndefined();
+      // The same key: of a latest channel its value goes, of a ring the oldest.
+      expect((await publish(4)).displaced?.bytes).toBe(third.bytes as number);
+      expect((await broker.history("c", small, { after: 0, limit: 5 })).publications).toHaveLength(
+        2,
+      );
+    });
 }
 
 type Query = Parameters<Broker["history"]>[2];

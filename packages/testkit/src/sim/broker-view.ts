@@ -52,6 +52,7 @@ const RECONNECT_MS = 500;
 export class FaultyView implements Broker {
   /** The broker of a run outlives every node. */
   readonly durable = true;
+  readonly sharesRoom = true;
   readonly presence: Broker["presence"];
   readonly bus: Broker["bus"];
   /** Publications on their way to this node that get lost, one for each count. */

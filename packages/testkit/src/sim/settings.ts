@@ -25,6 +25,7 @@ export function drawSettings(random: SeededRandom): DrawnSettings {
       membersMax: 1000,
       presencePerConnectionMax: 20,
       handshakesInFlightMax: 1000,
+      keptBytesPerUserMax: 100_000_000,
       nodeReceivedBytesPerSecondMax: random.pick([100_000, 10_000_000]),
       nodeAnsweredBytesPerSecondMax: random.pick([200_000, 10_000_000]),
       nodePublishedBytesPerSecondMax: 10_000_000,
