@@ -73,7 +73,7 @@ export interface NodeSettings {
     readonly lagMsMax: number;
     /** Bytes of publications in one chunk of a recovery. */
     readonly chunkBytes: number;
-    /** Rooms with at least this many subscribers go through the transport's own fan-out. */
+    /** Channels with so many subscribers of one codec go through the transport's own fan-out. */
     readonly groupFrom: number;
   };
   readonly ring: {

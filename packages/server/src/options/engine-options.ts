@@ -118,7 +118,7 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "For channels with at least this many subscribers, the node uses the transport's own fan-out. For smaller ones it sends to each socket: that costs the same, and shows which client is slow.",
+        "For channels with at least this many subscribers of one codec, the node uses the transport's own fan-out. For smaller ones it sends to each socket: that costs the same, and shows which client is slow.",
     }),
   },
   ring: {
