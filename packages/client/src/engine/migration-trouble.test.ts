@@ -57,6 +57,37 @@ describe("a second connection that fails", () => {
     expect(sockets.length).toBeGreaterThanOrEqual(3);
   });
 
+  test("one that opens after it was given up is not used for anything", () => {
+    const { old, second, engine, clock } = settled();
+    old.send(migrate(60_000));
+    const late = second();
+    clock.advance(10_000);
+    expect(late.closed).toMatchObject({ code: 4007 });
+    late.open();
+    engine.presence.enter("a", "me", () => {});
+    clock.flush();
+    expect(old.takeOne("enter").d).toBe("me");
+  });
+
+  test("one that was lost declares none of the gaps that it held back", () => {
+    const { old, second, log, clock } = settled();
+    old.send(migrate());
+    second().accept();
+    second().subscribed("a", { pos: { epoch: "e", offset: 9 }, head: 9, recovered: false });
+    second().send({
+      t: "gap",
+      ch: "a",
+      from: 3,
+      to: 9,
+      reason: "dropped",
+      pos: { epoch: "e", offset: 9 },
+    });
+    second().drop();
+    clock.advance(1_000);
+    old.send(pub("a", 3));
+    expect(log.lines).toEqual(["3"]);
+  });
+
   test("one that was established and lost is not taken later", () => {
     const { old, second, engine, clock } = settled();
     old.send(migrate(60_000));
@@ -143,6 +174,19 @@ describe("the old connection dies on the way", () => {
     old.send({ t: "goodbye", code: 150, name: "session_replaced", msg: "" });
     second().send({ ...connectedFrame });
     expect(states).toEqual(["connected connected"]);
+  });
+
+  test("while it answers, after the second was taken: nobody notices", () => {
+    const { old, second, engine, states, clock, sockets } = settled();
+    const options = { timeoutMs: 9_000, repeatable: false, name: "slow" };
+    engine.calls.start({ t: "rpc", m: "slow" }, options, () => {});
+    clock.flush();
+    old.send(migrate());
+    second().accept({ node: "n2" });
+    second().subscribed("a", { pos: { epoch: "e", offset: 2 }, head: 2, recovered: true });
+    old.drop();
+    clock.advance(2_000);
+    expect([engine.node, states, sockets.length]).toEqual(["n2", ["connected connected"], 2]);
   });
 
   test("a ban on the old one is the end of both", () => {
@@ -323,11 +367,22 @@ describe("at the same time", () => {
     old.send(migrate());
     second().accept();
     engine.hint("offline");
+    clock.flush();
+    expect([old.pings, second().pings]).toEqual([1, 1]);
     clock.advance(4_000);
     second().send({ t: "pong", id: 1, time: 0, windowMs: 0 });
     clock.advance(1_000);
     expect(old.closed).toMatchObject({ code: 4004 });
     expect(states).toEqual(["connected connected"]);
+  });
+
+  test("a page that is seen again between two attempts asks the old one", () => {
+    const { old, second, engine, clock } = settled();
+    old.send(migrate());
+    second().drop();
+    engine.hint("back");
+    clock.flush();
+    expect(old.pings).toBe(1);
   });
 
   test("a subscription made during the move begins at one place on both connections", () => {

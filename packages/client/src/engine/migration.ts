@@ -53,7 +53,6 @@ export class Migration {
 
   /** The second connection got its `connected`. */
   connected(connection: Connection): void {
-    this.#cancel();
     this.#cancel = this.#engine.after(CATCH_UP_MS, () => this.#take(connection));
     this.check();
   }

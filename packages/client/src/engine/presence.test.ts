@@ -80,6 +80,19 @@ describe("watching", () => {
     expect(socket.takeOne("enter")).toMatchObject({ ch: "a", d: "again" });
   });
 
+  test("go on when only the subscription of the channel was ended", () => {
+    const { connect, watch, log, clock, enter, errors } = start();
+    const socket = connect();
+    watch();
+    enter("me");
+    socket.send(members(["1"]));
+    socket.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "" });
+    clock.flush();
+    socket.send(presence(["2"]));
+    expect(log.at(-1)).toBe("+2 ~ - = 1,2");
+    expect(errors).toEqual([]);
+  });
+
   test("data that no client could read is refused with its path, and what was entered stays", () => {
     const { connect, engine, clock, socket } = start();
     connect({ windowMs: 0 });

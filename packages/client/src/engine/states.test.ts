@@ -290,6 +290,14 @@ describe("states", () => {
     expect(clock.waiting()).toBe(0);
   });
 
+  test("a client that was closed before the start does not start", () => {
+    const { engine, clock, sockets, states } = start();
+    engine.close();
+    engine.start();
+    clock.advance(60_000);
+    expect([sockets.length, states]).toEqual([0, ["closed close"]]);
+  });
+
   test("close resolves after a second when the transport does not", () => {
     const { engine, clock, connect, socket } = start();
     connect();

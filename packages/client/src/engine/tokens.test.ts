@@ -411,3 +411,20 @@ test("the time of the token counts from when the node told it, not from when the
   await settle(clock);
   expect(reasons).toEqual(["connect", "refresh"]);
 });
+
+test("a token that is refused during a move ends both connections, and the next one asks for everything", async () => {
+  const { engine, clock, sockets, subscribe } = start({ getToken: () => "t" });
+  engine.start();
+  await settle(clock);
+  sockets[0]?.accept({ windowMs: 0 });
+  // No answer has come yet, so that only one connection at a time is asked.
+  subscribe("b");
+  clock.advance(6_000);
+  sockets[0]?.send({ t: "migrate", reason: "drain", deadlineMs: 30_000 });
+  sockets[1]?.open();
+  sockets[0]?.send(goodbye(151, "token_invalid"));
+  expect(sockets[1]?.closed).toBeDefined();
+  clock.advance(0);
+  await settle(clock);
+  expect(sockets[2]?.accept()).toMatchObject([{ t: "connect", token: "t" }, { ch: "b" }]);
+});
