@@ -146,6 +146,16 @@ describe("admission", () => {
     expect([admitted(1, "resume"), admitted(1, "newcomer")]).toEqual([4, 0]);
   });
 
+  test("whenever a client comes, it is told its own slot, and a random time more", () => {
+    const [early, late] = [0, 0.9].map((chance) => {
+      const admission = createAdmission({ handshakesPerSecond: 10, resumeReserve: 0 }, 1e9);
+      for (let i = 0; i < 4; i++) expect(admission.ask(1e9, "newcomer", chance)).toBe(0);
+      return admission.ask(1e9, "newcomer", chance);
+    });
+    expect(early).toBeLessThan(500);
+    expect((late ?? 0) - (early ?? 0)).toBe(90);
+  });
+
   test("clients that never come back do not keep others out", () => {
     const admission = createAdmission({ handshakesPerSecond: 100, resumeReserve: 0 }, 0);
     for (let i = 0; i < 5000; i++) admission.ask(0, "newcomer", 0.5);

@@ -102,6 +102,14 @@ describe("drain pacer", () => {
     expect(pacer.ratePerSecond(0, 100)).toBeCloseTo(17.5, 6);
   });
 
+  test("the rate follows the capacity of the receiving nodes; without any, only the deadline asks", () => {
+    const pacer = createDrainPacer({ ...roomy, windowMs: 105_000 }, 0);
+    pacer.setCapacity(50);
+    expect(pacer.ratePerSecond(0, 100)).toBeCloseTo(35, 6);
+    pacer.setCapacity(0);
+    expect(pacer.ratePerSecond(0, 10)).toBeCloseTo(0.1, 6);
+  });
+
   test("a new window moves the deadline", () => {
     const pacer = createDrainPacer(roomy, 0);
     pacer.setWindow(1000, 4000);

@@ -77,6 +77,15 @@ test("those who were refused are forgotten as well, and are not told later times
   expect(share.size).toBe(1);
 });
 
+test("refusals of the window before bring nobody's time forward", () => {
+  const share = new FairShare(10, 0);
+  share.charge("b", 1, 0);
+  for (let i = 0; i < 15; i++) share.take("a", 1, 10);
+  let waitMs = 0;
+  for (let i = 0; i < 20 && waitMs === 0; i++) waitMs = share.take("a", 1, 1_000);
+  expect(waitMs).toBeGreaterThan(share.waitMs("a", 1_000));
+});
+
 test("whoever asks alone gets what there is", () => {
   expect(Math.abs((taken(100, { a: 1000 }).a ?? 0) - 100)).toBeLessThan(15);
 });

@@ -462,6 +462,12 @@ describe("settings", () => {
     expect(message("HS256")).toBe("taken");
   });
 
+  test("a symmetric key among the public ones is called that", () => {
+    expect(() => withJwt({ publicKeys: [`{"kty":"oct","k":"${"A".repeat(43)}"}`] })).toThrow(
+      "is a symmetric key; give it as a secret",
+    );
+  });
+
   test("a key that is too weak is called that, as PEM and as JWK", async () => {
     const weak = createPublicKey(generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey);
     for (const text of [

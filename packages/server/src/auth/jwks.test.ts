@@ -264,6 +264,10 @@ describe("keys from a URL", () => {
     ["null", () => Response.json(null)],
     ["keys that are no objects", () => Response.json({ keys: [1, "x", null] })],
     [
+      "an error that has a set",
+      async () => Response.json({ keys: [await jwk(first, "1")] }, { status: 503 }),
+    ],
+    [
       "a set that is too long",
       async () => Response.json({ keys: [await jwk(first, "1")], padding: " ".repeat(262_144) }),
     ],
