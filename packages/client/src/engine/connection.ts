@@ -258,7 +258,7 @@ export class Connection {
     this.#info = frame;
     this.#infoAtMs = this.#now();
     this.#cancel("handshake");
-    this.#schedulePing();
+    this.#schedulePing(frame.pingMs);
     this.#watchSilence(frame.pingMs + SILENCE_SLACK_MS);
     this.#events.connected(this, frame);
   }
@@ -282,11 +282,10 @@ export class Connection {
     return id;
   }
 
-  #schedulePing(): void {
-    const pingMs = this.#info?.pingMs ?? 0;
+  #schedulePing(pingMs: number): void {
     this.#timer("ping", pingMs * (1 - 0.2 * this.#engine.chance()), () => {
       this.#ping();
-      this.#schedulePing();
+      this.#schedulePing(pingMs);
     });
   }
 

@@ -224,8 +224,7 @@ export class Publisher {
   /** At the rate limit the queues take turns: the one that got through goes behind the others. */
   #goBehindOthers(name: string): void {
     this.#batchMax++;
-    const queue = this.#queues.get(name);
-    if (!queue) return;
+    const queue = this.#queues.get(name) ?? [];
     this.#queues.delete(name);
     this.#queues.set(name, queue);
   }

@@ -30,7 +30,10 @@ export class Subscriptions implements Feature {
   readonly #streams = new Map<string, Stream>();
   #attachments: readonly Attachment[] = [];
 
-  /** `caughtUp` is called whenever the last channel on a connection reached its head. */
+  /**
+   * `caughtUp` is called whenever a channel on a connection reached its head or left: the last one
+   * may have.
+   */
   constructor(engine: EngineContext, caughtUp: (connection: Connection) => void) {
     this.#engine = engine;
     this.#caughtUp = caughtUp;
@@ -224,11 +227,7 @@ export class Subscriptions implements Feature {
     if (!carried.behind || !isCaughtUp(carried) || !this.#isCurrent(carried)) return;
     carried.behind = false;
     if (attachment.resumes && carried.askedEpoch !== undefined) stream.tellRecovered();
-    this.#checkSettled(attachment);
-  }
-
-  #checkSettled({ connection }: Attachment): void {
-    if (this.isSettled(connection)) this.#caughtUp(connection);
+    this.#caughtUp(attachment.connection);
   }
 
   /**
@@ -293,7 +292,7 @@ export class Subscriptions implements Feature {
       carried.state = "refused";
       carried.behind = false;
       carried.held = [];
-      this.#checkSettled(attachment);
+      this.#caughtUp(attachment.connection);
     }
     this.#requestMissing(stream);
   }
@@ -308,7 +307,7 @@ export class Subscriptions implements Feature {
     for (const { attachment, state } of this.#on(channel)) {
       attachment.channels.delete(channel);
       if (state !== "refused") this.#unsubscribe(attachment.connection, channel);
-      this.#checkSettled(attachment);
+      this.#caughtUp(attachment.connection);
     }
   }
 
