@@ -219,6 +219,21 @@ test("an entry that the node ended is told to the application if no call waits f
   ).toEqual(["connect"]);
 });
 
+test("and to that call alone if one waits", () => {
+  const { owner, first, errors, clock, results } = start();
+  owner("one").enter(1);
+  clock.flush();
+  first.send({
+    t: "unsubscribed",
+    ch: "a",
+    code: 223,
+    name: "subscription_ended",
+    msg: "",
+    of: "presence",
+  });
+  expect([results, errors]).toEqual([["one enters subscription_ended"], []]);
+});
+
 describe("two watchers", () => {
   const watcher = (log: string[], name: string) => ({
     change: () => log.push(`${name} change`),
