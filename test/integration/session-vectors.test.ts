@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { SessionStep, SessionVector } from "@holdfast/protocol/vectors";
 import { sharedBroker, startNode, type TestNode } from "./start-node.ts";
-import { replaySession, VECTOR_CONTRACT } from "./vector-replay.ts";
+import { replaySession, VECTOR_CONTRACT, VECTOR_ENV } from "./vector-replay.ts";
 
 const { sessions } = JSON.parse(
   readFileSync(new URL("../../spec/vectors/sessions.json", import.meta.url), "utf8"),
@@ -32,10 +32,8 @@ async function replay(
         await startNode({
           broker,
           contract: VECTOR_CONTRACT,
-          env: {
-            HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20",
-            HOLDFAST_TIMEOUTS_CLOCK_SKEW_MS: "0",
-          },
+          env: VECTOR_ENV,
+          clockAheadMs: session.clocksAheadMs?.[number] ?? 0,
         }),
       );
     await replaySession(session, { codec, nodes, patienceMs, quietMs: QUIET_MS });

@@ -41,6 +41,8 @@ export interface TestNode {
 export interface TestNodeOptions {
   readonly contract?: ContractDefinition;
   readonly broker?: MemoryBroker;
+  /** How far its clock is ahead. */
+  readonly clockAheadMs?: number;
   /** Environment variables, by name. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -76,6 +78,7 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
     logger,
     version: "test",
     contract: options.contract ?? TEST_CONTRACT,
+    clock: { ...systemClock, wallMs: () => systemClock.wallMs() + (options.clockAheadMs ?? 0) },
     ...(options.broker === undefined ? {} : { broker: options.broker.connect(nodeId) }),
   });
   await node.start();

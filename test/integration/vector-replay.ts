@@ -38,6 +38,13 @@ export const VECTOR_CONTRACT: ContractDefinition = {
   },
 };
 
+/** What all nodes of a session take from their environment. */
+export const VECTOR_ENV = {
+  HOLDFAST_AUTH_JWT_HMAC_SECRET: "a secret for the tokens of the session vectors",
+  HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20",
+  HOLDFAST_TIMEOUTS_CLOCK_SKEW_MS: "0",
+} as const;
+
 export interface ReplayOptions {
   readonly codec: "json" | "msgpack";
   /** In the order of the session's numbers; they share a broker that nobody has used. */

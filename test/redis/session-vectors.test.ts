@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import type { SessionVector } from "@holdfast/protocol/vectors";
 import { startNode, type TestNode } from "../integration/start-node.ts";
-import { replaySession, VECTOR_CONTRACT } from "../integration/vector-replay.ts";
+import { replaySession, VECTOR_CONTRACT, VECTOR_ENV } from "../integration/vector-replay.ts";
 import { freshPrefix } from "./harness.ts";
 import { startServer, stopServers } from "./servers.ts";
 
@@ -20,13 +20,13 @@ afterAll(() => stopServers([server]));
 async function replay(session: SessionVector, codec: "json" | "msgpack"): Promise<void> {
   const env = {
     HOLDFAST_BROKER_URL: `${server.url}?prefix=${freshPrefix()}`,
-    HOLDFAST_TIMEOUTS_PRESENCE_COALESCE_MS: "20",
-    HOLDFAST_TIMEOUTS_CLOCK_SKEW_MS: "0",
+    ...VECTOR_ENV,
   };
   const nodes: TestNode[] = [];
   try {
     for (let number = 0; number < (session.nodes ?? 1); number++) {
-      nodes.push(await startNode({ contract: VECTOR_CONTRACT, env }));
+      const clockAheadMs = session.clocksAheadMs?.[number] ?? 0;
+      nodes.push(await startNode({ contract: VECTOR_CONTRACT, env, clockAheadMs }));
     }
     await replaySession(session, { codec, nodes, patienceMs: 5_000, quietMs: QUIET_MS });
   } finally {

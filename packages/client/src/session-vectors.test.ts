@@ -19,6 +19,8 @@ const NOT_PLAYED: Readonly<Record<string, string>> = {
     "each of its connections begins with connect",
   "a resume token that is refused gives a new session to an anonymous client":
     "it has no resume token but one that a node gave it",
+  "a resume token goes before the token of another user, unless it is refused":
+    "an application that changes its user makes a new client, which has no resume token",
 };
 
 /**
@@ -68,6 +70,9 @@ const UNPLAYED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "a third connection of a session replaces the oldest, also while it moves": {
     b: "it moves when it is asked to",
     c: "the same",
+  },
+  "a session that said bye has left, and nodes take its resume token all the same": {
+    b: "it forgets its resume token when it says bye",
   },
   "a newer connection of the session replaces the older": {
     b: "it has a second connection only while it moves: this is another process with the same token",

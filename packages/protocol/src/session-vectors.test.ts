@@ -25,6 +25,7 @@ for (const session of sessions) {
   test(`session "${session.name}" can be replayed`, () => {
     const values = new SessionValues();
     const open = new Set<string>();
+    expect((session.clocksAheadMs ?? []).length).toBeLessThanOrEqual(session.nodes ?? 1);
     for (const step of session.steps) {
       if ("do" in step || "open" in step)
         expect(step.node ?? 1).toBeLessThanOrEqual(session.nodes ?? 1);

@@ -19,6 +19,8 @@ export interface SessionVector {
   readonly name: string;
   /** Nodes that share a broker; default 1. */
   readonly nodes?: number;
+  /** How far the clock of each node is ahead, in ms; default 0. */
+  readonly clocksAheadMs?: readonly number[];
   /** The codecs in which it runs; default all. */
   readonly codecs?: readonly ("json" | "msgpack")[];
   readonly steps: readonly SessionStep[];

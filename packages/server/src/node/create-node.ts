@@ -5,6 +5,7 @@ import type { ContractDefinition } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
+  type Clock,
   createNodeEngine,
   type DrainProgress,
   type NodeControl,
@@ -42,6 +43,8 @@ export interface NodeOptions {
   readonly contract?: ContractDefinition;
   /** Absent: the one that option broker.url names. The node closes it when it stops. */
   readonly broker?: Broker;
+  /** Absent: the process's clock. */
+  readonly clock?: Clock;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: Page;
 }
@@ -112,7 +115,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const groups = new BunGroups();
   const load = new Load(config.limits.connectionsMax);
   const engine = createNodeEngine({
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: systemRandom,
     broker,
     authenticator,
