@@ -217,3 +217,38 @@ test("what one connection asks for on many channels is read one after the other"
     await client.send({ t: "bye" });
   }
 });
+
+test("nothing more is read from the broker for subscriptions whose connection has ended", async () => {
+  const begun: string[] = [];
+  const clock = createManualClock();
+  const { connect, engine, advance } = await harness({
+    clock,
+    wrapBroker: (broker) => {
+      const { history } = broker;
+      broker.history = async (channel, options, query) => {
+        const page = await history.call(broker, channel, options, query);
+        if (!channel.startsWith("chat:")) return page;
+        begun.push(channel);
+        await new Promise<void>((resolve) => void clock.after(20, resolve));
+        return page;
+      };
+      return broker;
+    },
+  });
+  const channels = ["chat:a", "chat:b", "chat:c"];
+  for (const channel of channels)
+    for (let i = 1; i <= 60; i++) await engine.publish(channel, json(`${i} ${"x".repeat(400)}`));
+  // Lost after a while: others of its subscriptions wait to begin, or to read on, at each moment.
+  for (let lostAfterMs = 5; lostAfterMs < 200; lostAfterMs += 10) {
+    const client = await connect();
+    const pos = { epoch: "another", offset: 0 };
+    await client.send(
+      ...channels.map((ch, index) => ({ t: "subscribe", id: 2 + index, ch, pos }) as const),
+    );
+    await advance(lostAfterMs);
+    begun.length = 0;
+    await client.lose();
+    await advance(200);
+    expect(begun).toEqual([]);
+  }
+});

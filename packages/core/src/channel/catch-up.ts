@@ -217,7 +217,8 @@ function readOn(subscription: Subscription, ports: CatchUpNeeds): void {
   subscription.reading = true;
   subscription.connection.whenRoom(() => {
     subscription.reading = false;
-    if (subscription.state !== "catching") return;
+    // Nothing is read for a connection that has ended while it waited.
+    if (subscription.state !== "catching" || subscription.connection.phase === "ended") return;
     // It may have become easier meanwhile.
     if (subscription.hub.ring.covers(subscription.cursor)) pump(subscription, ports);
     else readNow(subscription, ports);

@@ -294,3 +294,16 @@ test("H2: a volatile channel says dropped, whatever the session may read", async
   const frames = await subscribe(client, "cursor:a", { epoch: it.epochNow(), offset: 1 });
   expect(gaps(frames)).toEqual(["2..3 dropped"]);
 });
+
+test("`last` is ignored beside a position and in a latest channel, and needs no right to history there", async () => {
+  const all = await world();
+  await all.publish("chat:a", 2);
+  const reader = await listener(all);
+  const pos = { epoch: all.epochNow(), offset: 2 };
+  await reader.send({ t: "subscribe", id: 2, ch: "chat:a", pos, last: 5 });
+  await reader.send({ t: "subscribe", id: 3, ch: "state:a", last: 5 });
+  await reader.send({ t: "subscribe", id: 4, ch: "asked:a", last: 5 });
+  const frames = await reader.take();
+  expect(frames.map(({ t }) => t)).toEqual(["subscribed", "subscribed", "err"]);
+  expect(frames).toMatchObject([{ id: 2, pos, recovered: true }, { id: 3 }, { id: 4 }]);
+});

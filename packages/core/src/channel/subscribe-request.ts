@@ -64,7 +64,9 @@ export function subscribe(parts: SubscribeNeeds, request: SubscribeRequest): Pro
 
 function whenPermitted(parts: SubscribeNeeds, call: SubscribeCall): Promise<void> | void {
   const { connection, frame, rules } = call;
-  const wantsLast = frame.last !== undefined && frame.last > 0;
+  // Ignored beside a position, and where the state comes by itself (spec 4.1).
+  const isIgnored = frame.pos !== undefined || rules.stream.cls === "latest";
+  const wantsLast = frame.last !== undefined && frame.last > 0 && !isIgnored;
   const { identity } = connection;
   const goOn = (mayRead: boolean): Promise<void> => askHook(parts, call, { mayRead, identity });
   return permit(parts, { connection, action: "subscribe", rules }, () =>
@@ -113,6 +115,8 @@ async function askHook(
   try {
     await hub.opened;
     if (!startsAtHead(hub, call.frame)) release = await roomToRead(parts, connection);
+    // It may have ended while it waited: nothing is read for it.
+    if (hasEnded(connection)) return;
     const { pos } = call.frame;
     const afterMs =
       mayRead || pos === undefined ? undefined : entitledAfterMs(parts, connection, rules);
@@ -122,7 +126,7 @@ async function askHook(
         : startInMissed(hub, pos, { afterMs, nowMs: parts.clock.wallMs() });
     const start = found instanceof Promise ? await found : found;
     release?.();
-    if (connection.phase === "ended") return;
+    if (hasEnded(connection)) return;
     // The claims changed while the broker was asked (H5): everything is asked again.
     if (connection.identity !== identity) return await whenPermitted(parts, call);
     begin(parts, call, { hub, start, afterMs });
@@ -132,6 +136,8 @@ async function askHook(
     if (!begun) parts.hubs.release(hub);
   }
 }
+
+const hasEnded = ({ phase }: Connection): boolean => phase === "ended";
 
 /**
  * The time, by the broker's clock, after which the session was surely allowed to subscribe.

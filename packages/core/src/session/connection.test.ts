@@ -66,3 +66,18 @@ test("a reserved answer gives its room back once, however often it is told", asy
   expect(connection.reserved).toBe(0);
   expect(connection.hasRoom()).toBe(true);
 });
+
+test("a link that does not read and has lost its peer is told to read, so that its end is noticed", async () => {
+  const { connect, settle } = await start();
+  const client = await connect();
+  client.link.stalled = true;
+  client.connection.enqueue("x".repeat(TEST_SETTINGS.flow.lagBytes + 1));
+  await client.sendText(JSON.stringify({ t: "ping", id: 2, junk: "x".repeat(20_000) }));
+  await client.sendText(JSON.stringify({ t: "ping", id: 3 }));
+  expect(client.link.paused).toBe(true);
+  // The peer is gone: what the node sends next is not taken, and nothing says why.
+  client.link.wasCut = true;
+  client.connection.enqueue("y");
+  await settle();
+  expect(client.link.paused).toBe(false);
+});

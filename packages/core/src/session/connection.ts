@@ -256,7 +256,10 @@ export class Connection implements Receiver {
   }
 
   #hand(message: Encoded): void {
-    if (this.link.send(message) === "sent") return;
+    const result = this.link.send(message);
+    if (result === "sent") return;
+    // A link that does not read may not notice its end: what waits would be carried out for nobody.
+    if (result === "closed" && this.held?.paused === true) this.link.resume();
     this.queued = true;
     this.checkPressure();
   }
