@@ -122,3 +122,26 @@ test("the documented steps rotate both secrets, node by node, and no session end
   expect(states.filter((state) => state !== "connected" && state !== "connecting")).toEqual([]);
   expect(sessionAt(last)).toBe(session);
 });
+
+test("a user who was away for longer than the resume token lives comes back as the same user, not as nobody", async () => {
+  const { node } = await nodeWith({
+    HOLDFAST_AUTH_ANONYMOUS: "true",
+    HOLDFAST_AUTH_JWT_HMAC_SECRET: OLD,
+    HOLDFAST_TIMEOUTS_RESUME_TTL_MS: "5000",
+    HOLDFAST_TIMEOUTS_PING_MS: "2000",
+  });
+  const front = await startSwitch(node.port);
+  cleanups.push(() => front.close());
+  const { client } = clientOf(`ws://127.0.0.1:${front.port}/connect`, () => sign(OLD));
+  await client.channel("chat:lobby").subscribe(() => {}).ready;
+  // Nothing answers there, as while a laptop sleeps.
+  front.target(1);
+  front.cutAll();
+  await Bun.sleep(5_500);
+  const isBack = new Promise<void>((resolve) =>
+    client.on("state", ({ state }) => state === "connected" && resolve()),
+  );
+  front.target(node.port);
+  await isBack;
+  expect(node.control.sessions({ limit: 2 }).map(({ user }) => user)).toEqual(["ada"]);
+});

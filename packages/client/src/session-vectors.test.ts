@@ -17,7 +17,7 @@ const CODECS = ["json", "msgpack"] as const;
 const NOT_PLAYED: Readonly<Record<string, string>> = {
   "a first frame other than connect ends the connection":
     "each of its connections begins with connect",
-  "a resume token that is refused gives a new session to an anonymous client":
+  "a resume token that is refused is told, and an anonymous client comes back without it":
     "it has no resume token but one that a node gave it",
   "a resume token goes before the token of another user, unless it is refused":
     "an application that changes its user makes a new client, which has no resume token",

@@ -416,7 +416,7 @@ test("a banned session's resume token is refused, a disconnected one's is not", 
   await settle();
   const third = open();
   await third.send({ t: "connect", id: 1, resume: connected?.resume ?? "" });
-  expect(only(await third.take(), "connected")?.resumed).toBe(false);
+  expect(only(await third.take(), "goodbye")?.name).toBe("resume_rejected");
 });
 
 test("presence: a member that is lost stays for the grace time, one that says bye goes at once, one that returns never left", async () => {

@@ -61,8 +61,13 @@ describe("a session whose token expired", () => {
       "resume_rejected",
     );
     const open = await setUp(true);
-    const nobody = only((await open.comeBack({ resume: open.resume })).frames, "connected");
-    expect(nobody).toMatchObject({ resumed: false });
+    // Also if anonymous clients are allowed: nobody becomes one of them by a long absence.
+    for (const [resume, name] of [
+      [open.resume, "token_expired"],
+      ["nonsense", "resume_rejected"],
+    ] as const)
+      expect(only((await open.comeBack({ resume })).frames, "goodbye")?.name).toBe(name);
+    const nobody = only((await open.comeBack({})).frames, "connected");
     expect([nobody?.user, nobody?.session === open.session]).toEqual([undefined, false]);
   });
 

@@ -144,6 +144,9 @@ export class Handshake {
       return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
     const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
     const resumed = opened?.expired === true ? undefined : opened;
+    // Whoever had a session does not become anonymous by it: it is asked for its token first.
+    if (resumed === undefined && frame.resume !== undefined && frame.token === undefined)
+      return { code: opened === undefined ? "resume_rejected" : "token_expired" };
     if (
       resumed !== undefined &&
       frame.moving === true &&
@@ -166,9 +169,7 @@ export class Handshake {
       };
     if (frame.token === undefined) {
       const identity = authenticator.anonymous();
-      if (identity !== undefined) return { identity };
-      if (frame.resume === undefined) return { code: "unauthorized" };
-      return { code: opened === undefined ? "resume_rejected" : "token_expired" };
+      return identity === undefined ? { code: "unauthorized" } : { identity };
     }
     const verified = await authenticator.verify(frame.token);
     if (verified.ok)
