@@ -9,6 +9,9 @@ export interface TokenClaims {
   readonly trusted: boolean;
 }
 
+/** Longer than any run. */
+export const LONG_TOKEN_MS = 600_000;
+
 export const SECRET_CAPS: readonly Capability[] = [
   { channel: "secret:*", actions: ["subscribe", "publish", "history"] },
 ];

@@ -2,7 +2,8 @@
 // with.
 import type { StreamOptions } from "@holdfast/contract";
 import type { PublishRequest, PublishResult } from "@holdfast/core";
-import type { Payload, Position } from "@holdfast/protocol";
+import type { Position } from "@holdfast/protocol";
+import { payloadText } from "./data.ts";
 import type { Trace } from "./trace.ts";
 
 export interface TakenPublication {
@@ -12,7 +13,8 @@ export interface TakenPublication {
   readonly user: string | undefined;
   readonly session: string | undefined;
   readonly idempotencyKey: string | undefined;
-  readonly payload: Payload;
+  /** The data, as `dataText` writes it. */
+  readonly text: string;
 }
 
 /** One life of a channel's stream. */
@@ -77,7 +79,7 @@ export class BrokerTruth {
       user,
       session,
       idempotencyKey,
-      payload,
+      text: payloadText(payload),
     });
   }
 

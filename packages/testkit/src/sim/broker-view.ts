@@ -59,6 +59,8 @@ export class FaultyView implements Broker {
   holes = 0;
   /** When the connection was made again last. */
   reachedMs = 0;
+  /** Told when a read of history begins; the result is called when it has ended. */
+  onRead: (channel: string) => () => void = () => () => {};
   readonly #options: ViewOptions;
   readonly #subscriptions = new Map<
     string,
@@ -126,7 +128,10 @@ export class FaultyView implements Broker {
   }
 
   history(...args: Parameters<Broker["history"]>): ReturnType<Broker["history"]> {
-    return this.#call((core) => core.history(...args));
+    const ended = this.onRead(args[0]);
+    const reading = this.#call((core) => core.history(...args));
+    reading.then(ended, ended);
+    return reading;
   }
 
   removeHistory(channel: string, stream: StreamOptions): ReturnType<Broker["removeHistory"]> {

@@ -37,7 +37,10 @@ export function openTransport(
  * The plan's codec; it tells the trace of frames where that is wanted, and repeats publishes where
  * the plan says so.
  */
-export function watchedCodec({ plan, trace, verdict, frames }: SimClientOptions): ClientCodec {
+export function watchedCodec(
+  { plan, trace, verdict, frames }: SimClientOptions,
+  goodbye: (name: string) => void,
+): ClientCodec {
   const codec = plan.codec === "json" ? jsonClientCodec : msgpackClientCodec;
   const show = (direction: "<" | ">", frame: { readonly t: string }): void => {
     if (frames && frame.t !== "pub")
@@ -49,6 +52,7 @@ export function watchedCodec({ plan, trace, verdict, frames }: SimClientOptions)
   };
   const watch = (frame: ServerFrame<unknown>): void => {
     show("<", frame);
+    if (frame.t === "goodbye") goodbye(frame.name);
     if (frame.t === "goodbye" && SHAMES.has(frame.name))
       verdict.broken("bug", `${plan.name} was told goodbye ${frame.name}: ${frame.msg}`);
   };

@@ -46,6 +46,8 @@ export interface ClusterOptions {
   wrapBroker(broker: Broker): Broker;
   wrapAuthenticator(authenticator: Authenticator): Authenticator;
   sending(client: string, message: Message, node: SimNode): Message | undefined;
+  /** A node begins to read history; the result is called when it has ended. */
+  reads(node: SimNode, channel: string): () => void;
 }
 
 type OrderFault = Extract<Fault, { kind: "ordered" }>;
@@ -128,6 +130,7 @@ export class Cluster {
         ),
       sending: (client, message) => this.#options.sending(client, message, node),
     });
+    view.onRead = (channel) => this.#options.reads(node, channel);
     Object.assign(slot, {
       node,
       draining: false,

@@ -51,8 +51,14 @@ export class End {
   readonly out = new Pipe();
   handlers: EndHandlers;
   state: "open" | "closing" | "ended" = "open";
-  /** Most bytes that ever waited here. */
-  queuedBytesPeak = 0;
+  /** Most bytes that ever waited here, with those that were given to it in one turn. */
+  offeredBytesPeak = 0;
+  /** Length of what arrived and was not read yet. */
+  unreadBytes = 0;
+  /** When it ended. */
+  endedMs = Number.POSITIVE_INFINITY;
+  #turn = -1;
+  #givenBytes = 0;
   readonly #connection: SimConnection;
 
   constructor(connection: SimConnection, process: SimProcess, handlers: EndHandlers) {
@@ -66,7 +72,18 @@ export class End {
   }
 
   send(message: Message): "sent" | "queued" | "closed" {
-    return this.state === "open" ? this.#connection.send(this, message) : "closed";
+    if (this.state !== "open") return "closed";
+    this.#count(message.length);
+    return this.#connection.send(this, message);
+  }
+
+  #count(length: number): void {
+    const { turns } = this.#connection;
+    const isSame = turns === this.#turn;
+    this.#turn = turns;
+    // What was given earlier in this turn may be on the wire already, and was not when it was made.
+    this.#givenBytes = (isSame ? this.#givenBytes : this.out.queuedBytes) + length;
+    this.offeredBytesPeak = Math.max(this.offeredBytesPeak, this.#givenBytes);
   }
 
   /**
@@ -115,6 +132,11 @@ export class SimConnection {
     return this.client.state === "ended" && this.server.state === "ended";
   }
 
+  /** Which turn of the run this is. */
+  get turns(): number {
+    return this.#options.loop.turns;
+  }
+
   /** Nothing leaves `end` for `ms`: its peer does not read, or packets are lost and repeated. */
   stall(end: End, ms: number): void {
     end.out.stalledUntilMs = Math.max(end.out.stalledUntilMs, this.#nowMs + ms);
@@ -153,7 +175,6 @@ export class SimConnection {
     }
     out.queue.push(message);
     out.queuedBytes += message.length;
-    end.queuedBytesPeak = Math.max(end.queuedBytesPeak, out.queuedBytes);
     this.#pump(end);
     return "queued";
   }
@@ -233,6 +254,7 @@ export class SimConnection {
   #end(end: End, code: number, reason: string): void {
     if (end.state === "ended") return;
     end.state = "ended";
+    end.endedMs = this.#nowMs;
     end.handlers.closed(code, reason);
   }
 

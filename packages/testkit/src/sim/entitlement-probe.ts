@@ -1,10 +1,10 @@
 // Owns: a client that lies about its position where it may not read history. It comes back with its
 // resume token and must get what was published since it connected, and nothing from before.
 import { jsonClientCodec, type ServerFrame } from "@holdfast/protocol";
-import { makeToken } from "./authentication.ts";
+import { LONG_TOKEN_MS, makeToken } from "./authentication.ts";
 import { probeLink } from "./probe-link.ts";
 import type { SimNode } from "./sim-node.ts";
-import { HEARD_CHANNEL, LONG_TOKEN_MS } from "./workload.ts";
+import { HEARD_CHANNEL } from "./workload.ts";
 import type { World } from "./world.ts";
 
 /** Between a node's clock and the record of what the broker took. */

@@ -59,6 +59,7 @@ export class EventLoop {
   #sequence = 0;
   #nowMs = 0;
   #events = 0;
+  #turns = 0;
 
   constructor(options: EventLoopOptions) {
     this.#settle = options.settle;
@@ -72,6 +73,11 @@ export class EventLoop {
   /** Events that ran so far. */
   get events(): number {
     return this.#events;
+  }
+
+  /** As many as events, and one more for each time that deferred tasks ran. */
+  get turns(): number {
+    return this.#turns;
   }
 
   /** True time of day: what a process's wall clock shows that never jumped. */
@@ -134,6 +140,7 @@ export class EventLoop {
       event.process.waiting -= 1;
       if (!event.process.alive) continue;
       this.#events += 1;
+      this.#turns += 1;
       if (this.#events > eventsMax)
         throw new Error(
           `more than ${options.eventsMax ?? 1_000_000} events: something schedules itself for ever`,
@@ -149,6 +156,7 @@ export class EventLoop {
     this.#settle();
     for (let rounds = 0; this.#deferred.length > 0; rounds++) {
       if (rounds > 10_000) throw new Error("tasks defer one another for ever");
+      this.#turns += 1;
       const batch = this.#deferred;
       this.#deferred = [];
       for (const { process, task } of batch) if (process.alive) task();

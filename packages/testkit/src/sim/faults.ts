@@ -1,6 +1,7 @@
 // Owns: what goes wrong in a run: drawn from the seed before the run begins, so that it can be
 // printed first and taken apart afterwards.
 import type { SeededRandom } from "@holdfast/core";
+import { type CommandPlan, drawCommands } from "./command-plan.ts";
 
 /**
  * What kinds of faults a run has. `deploy`: nodes drain, stop and start and nothing else, so the
@@ -81,6 +82,7 @@ export interface FaultPlan {
   readonly latencyMs: number;
   readonly jitterMs: number;
   readonly brokerLatencyMs: number;
+  readonly commands: readonly CommandPlan[];
   readonly faults: readonly Fault[];
 }
 
@@ -98,6 +100,7 @@ export function drawFaults(random: SeededRandom, clients: number): FaultPlan {
     latencyMs: 1 + random.int(30),
     jitterMs: random.int(random.chance(0.3) ? 200 : 20),
     brokerLatencyMs: random.int(random.chance(0.3) ? 40 : 4),
+    commands: drawCommands(random.fork("commands"), { profile, clients }),
   };
   const faults =
     profile === "deploy"

@@ -1,7 +1,7 @@
 // Owns: judging an answer to a history request.
 import type { DeliveryClass, ServerFrame } from "@holdfast/protocol";
 import type { BrokerTruth } from "./broker-truth.ts";
-import { payloadKey, valueKey } from "./data.ts";
+import { dataText, short } from "./data.ts";
 import type { Verdict } from "./verdict.ts";
 
 type HistoryFrame = Extract<ServerFrame<unknown>, { readonly t: "history" }>;
@@ -28,9 +28,13 @@ export function judgeHistory(
   let before: number | undefined;
   for (const { o, data } of frame.pubs) {
     const taken = truth.at(channel.name, { epoch: frame.e, offset: o });
+    const read = dataText(data);
     if (taken === undefined) broken(`${frame.e} ${o} never was`);
-    else if (payloadKey(taken.payload) !== valueKey(data))
-      broken(`${valueKey(data)} at ${o}, the broker took ${payloadKey(taken.payload)}`);
+    else if (taken.text !== read)
+      verdict.broken(
+        "data",
+        `${who} read ${short(read)} at ${channel.name} ${o}, the broker took ${short(taken.text)}`,
+      );
     const follows =
       before === undefined || (channel.cls === "latest" ? o > before : o === before + 1);
     if (!follows) broken(`${o} follows ${before}`);

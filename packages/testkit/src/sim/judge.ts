@@ -3,19 +3,28 @@
 import type { World } from "./world.ts";
 
 /** What must hold at every moment. */
-export function judgeStep({ truth, verdict, clients, network, queueBytesMax }: World): void {
+export function judgeStep({
+  truth,
+  verdict,
+  clients,
+  network,
+  queueBytesMax,
+  hostiles,
+  cluster,
+}: World): void {
   for (const text of truth.violations) verdict.broken("bug", text);
   for (const { plan, stats } of clients) {
     if (stats.undeclared > 0)
       verdict.broken("H2", `${plan.name} found ${stats.undeclared} undeclared holes`);
   }
   for (const { id, server } of network.connections) {
-    if (server.queuedBytesPeak <= queueBytesMax) continue;
+    if (server.offeredBytesPeak <= queueBytesMax) continue;
     verdict.broken(
       "H4",
-      `connection ${id} of ${server.peer.process.name} had ${server.queuedBytesPeak} bytes in its queue`,
+      `connection ${id} of ${server.peer.process.name} had ${server.offeredBytesPeak} bytes in its queue`,
     );
   }
+  hostiles.judge(cluster.nodes());
 }
 
 /** In a run of drains alone nobody may notice anything (H6, H7). */
@@ -48,10 +57,12 @@ export function judgeDeploy({ plan: { profile }, workload, clients, verdict }: W
 }
 
 /** What is not yet as it should be after healing. */
-export function missing({ cluster, clients }: World): string | undefined {
+export function missing({ cluster, clients, commands }: World): string | undefined {
   if (!cluster.whole) return "a node is not ready";
   const order = cluster.orders.missing(cluster.nodes());
   if (order !== undefined) return order;
+  const command = commands.missing();
+  if (command !== undefined) return command;
   for (const client of clients) {
     const lacking = client.missing();
     if (lacking !== undefined) return lacking;

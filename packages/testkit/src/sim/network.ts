@@ -139,10 +139,12 @@ export class Network {
     };
   }
 
-  /** Connections whose both ends were told of their end are forgotten. */
+  /** Connections whose both ends were told of their end are forgotten, a while later. */
   sweep(): void {
+    const beforeMs = this.#loop.nowMs - FORGOTTEN_AFTER_MS;
     for (const connection of this.connections)
-      if (connection.ended) this.connections.delete(connection);
+      if (connection.ended && connection.server.endedMs < beforeMs)
+        this.connections.delete(connection);
   }
 
   #accept(
@@ -180,4 +182,5 @@ export class Network {
   }
 }
 
+const FORGOTTEN_AFTER_MS = 5000;
 const SILENT: EndHandlers = { message() {}, closed() {} };

@@ -1,6 +1,6 @@
 // Owns: judging what one watcher is told of a channel's members (H7).
 import type { MembersChange, RawMember } from "@holdfast/client/engine";
-import { valueKey } from "./data.ts";
+import { dataText } from "./data.ts";
 import type { Verdict } from "./verdict.ts";
 
 /**
@@ -53,6 +53,6 @@ export class PresenceOracle {
 
 const keyOf = (members: readonly { readonly id: string; readonly data: unknown }[]): string =>
   members
-    .map(({ id, data }) => `${id.slice(0, 6)}=${valueKey(data)}`)
+    .map(({ id, data }) => `${id.slice(0, 6)}=${data === undefined ? "" : dataText(data)}`)
     .sort()
     .join(" ") || "nobody";

@@ -2,12 +2,13 @@
 // said to be.
 import type { Position } from "@holdfast/protocol";
 import type { BrokerTruth } from "./broker-truth.ts";
-import { payloadKey, valueKey } from "./data.ts";
+import { dataText, isNameless, short } from "./data.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface Publish {
   readonly channel: string;
-  readonly key: string;
+  /** The data, as `dataText` writes it. */
+  readonly text: string;
   settled: boolean;
 }
 
@@ -22,6 +23,8 @@ export class PublishOracle {
   acknowledgements = 0;
   /** Codes of those that were not published. */
   readonly failures: string[] = [];
+  /** Everything that was ever given to publish. */
+  readonly #texts = new Set<string>();
 
   constructor(options: {
     readonly who: string;
@@ -33,7 +36,9 @@ export class PublishOracle {
 
   begin(channel: string, data: unknown): Publish {
     this.waiting += 1;
-    return { channel, key: valueKey(data), settled: false };
+    const text = dataText(data);
+    this.#texts.add(text);
+    return { channel, text, settled: false };
   }
 
   acknowledged(publish: Publish, position: Position): void {
@@ -43,11 +48,14 @@ export class PublishOracle {
     const taken = truth.at(publish.channel, position);
     const here = `${publish.channel} ${position.epoch} ${position.offset}`;
     if (taken === undefined)
-      verdict.broken("H3", `${who} was told that ${publish.key} is at ${here}; nothing is there`);
-    else if (payloadKey(taken.payload) !== publish.key) {
       verdict.broken(
         "H3",
-        `${who} was told that ${publish.key} is at ${here}; ${payloadKey(taken.payload)} is`,
+        `${who} was told that ${short(publish.text)} is at ${here}; nothing is there`,
+      );
+    else if (taken.text !== publish.text) {
+      verdict.broken(
+        "H3",
+        `${who} was told that ${short(publish.text)} is at ${here}; ${short(taken.text)} is`,
       );
     }
   }
@@ -55,6 +63,11 @@ export class PublishOracle {
   failed(publish: Publish, code: string): void {
     this.#settle(publish);
     this.failures.push(code);
+  }
+
+  /** Whether this data was given to publish. */
+  gave(text: string): boolean {
+    return this.#texts.has(text);
   }
 
   /** The client is closed: nobody waits any more. */
@@ -66,24 +79,36 @@ export class PublishOracle {
     if (publish.settled)
       this.#options.verdict.broken(
         "H3",
-        `${this.#options.who} was answered twice for ${publish.key}`,
+        `${this.#options.who} was answered twice for ${short(publish.text)}`,
       );
     publish.settled = true;
     this.waiting = Math.max(0, this.waiting - 1);
   }
 }
 
-/** No publish is twice in one life of a stream, whoever repeated it. */
-export function judgeStreams(truth: BrokerTruth, verdict: Verdict): void {
+/**
+ * No publish is twice in one life of a stream, whoever repeated it. And each is what its publisher
+ * gave, deep.
+ */
+export function judgeStreams(
+  truth: BrokerTruth,
+  verdict: Verdict,
+  publishers: ReadonlyMap<string, Pick<PublishOracle, "gave">>,
+): void {
   for (const channel of truth.channels()) {
     for (const { epoch, publications } of truth.lives(channel)) {
       const seen = new Map<string, number>();
-      for (const { offset, payload } of publications) {
-        const key = payloadKey(payload);
-        const before = seen.get(key);
+      for (const { offset, text, user } of publications) {
+        const before = seen.get(text);
+        const here = `${channel} ${epoch}`;
         if (before !== undefined)
-          verdict.broken("H3", `${key} is in ${channel} ${epoch} twice: ${before} and ${offset}`);
-        seen.set(key, offset);
+          verdict.broken("H3", `${short(text)} is in ${here} twice: ${before} and ${offset}`);
+        if (!isNameless(text)) seen.set(text, offset);
+        if (user !== undefined && publishers.get(user)?.gave(text) === false)
+          verdict.broken(
+            "data",
+            `${here} ${offset} is ${short(text)}: ${user} published no such data`,
+          );
       }
     }
   }

@@ -4,7 +4,7 @@ import { jsonClientCodec } from "@holdfast/protocol";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import type { BrokerTruth } from "./broker-truth.ts";
 import type { Message } from "./connection.ts";
-import { payloadKey, valueKey } from "./data.ts";
+import { dataText } from "./data.ts";
 
 /**
  * A node hears of a removal as fast as of a publication. One that could not hear the broker asks it
@@ -50,7 +50,7 @@ function removedAt(
     if (offset > removedTo || nowMs - Math.max(removedMs, hearsSinceMs) < HEARD_WITHIN_MS) continue;
     const taken = truth.at(channel, { epoch, offset });
     // The same offset of another life holds something else.
-    if (taken !== undefined && payloadKey(taken.payload) === valueKey(data))
+    if (taken !== undefined && taken.text === dataText(data))
       return `${channel} ${epoch} ${offset}, removed ${(nowMs - removedMs).toFixed(0)} ms ago`;
   }
   return undefined;

@@ -61,7 +61,8 @@ class Run {
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
     this.#world = createWorld(seed, options);
-    const { plan, fate } = this.#world;
+    const { plan, fate, hostiles } = this.#world;
+    if (hostiles.clients.length > 0) this.#judgeHostiles();
     for (const [index, fault] of plan.faults.entries()) {
       if (options.only === undefined || options.only.includes(index))
         fate.at(fault.atMs, () => strike(fault, this.#world));
@@ -130,10 +131,23 @@ class Run {
     for (const probe of heard) probe.judge();
     judgeDeploy(this.#world);
     this.#world.cluster.orders.judge(this.#world.cluster.nodes());
-    judgeStreams(truth, verdict);
+    judgeStreams(
+      truth,
+      verdict,
+      new Map(clients.map(({ plan, publishes }) => [plan.name, publishes])),
+    );
     if (verdict.guilty) return;
-    for (const client of clients) client.close();
+    for (const client of [...clients, ...this.#world.hostiles.clients]) client.close();
     this.#within(EMPTY_WITHIN_MS, () => leftOver(this.#world), "H4");
+  }
+
+  /** Often: connections that have ended are forgotten. */
+  #judgeHostiles(): void {
+    const { fate, hostiles, cluster } = this.#world;
+    fate.at(LOOK_MS, () => {
+      hostiles.judge(cluster.nodes());
+      this.#judgeHostiles();
+    });
   }
 
   #publishLast(channel: string, key: string | undefined): void {

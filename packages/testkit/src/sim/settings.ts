@@ -1,4 +1,7 @@
 // Owns: the settings of simulated nodes: small limits, so that small runs reach them.
+// A connection's budgets of bytes are either a 64th of their defaults, as `flow.lagBytes` is, or
+// more than anybody uses. With less than a 512th, the busiest clients of a run publish more than
+// they may for as long as it lasts: nobody is cut, but their publishes wait for longer than it.
 import type { NodeSettings, SeededRandom } from "@holdfast/core";
 
 export type DrawnSettings = Omit<NodeSettings, "nodeId">;
@@ -14,10 +17,10 @@ export function drawSettings(random: SeededRandom): DrawnSettings {
       publishesPerSecondMax: random.chance(0.2) ? 12 : 100,
       rpcsPerSecondMax: 50,
       framesPerSecondMax: 400,
-      publishedBytesPerSecondMax: 1_000_000,
-      receivedBytesPerSecondMax: random.pick([60_000, 1_000_000]),
-      answeredBytesPerSecondMax: random.pick([100_000, 1_000_000]),
-      burstFactor: 2,
+      publishedBytesPerSecondMax: random.fork("published").pick([16_384, 1_000_000]),
+      receivedBytesPerSecondMax: random.pick([32_768, 1_000_000]),
+      answeredBytesPerSecondMax: random.pick([65_536, 1_000_000]),
+      burstFactor: 4,
       rpcsInFlightMax: 16,
       connectionsMax: 1000,
       connectionsPerAddressMax: 50,

@@ -3,19 +3,20 @@
 import { ClientEngine, HoldfastError, Presence, type StateChange } from "@holdfast/client/engine";
 import type { SeededRandom } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
-import { makeToken } from "./authentication.ts";
+import { LONG_TOKEN_MS, makeToken } from "./authentication.ts";
 import type { BrokerTruth } from "./broker-truth.ts";
+import { ClientCalls } from "./client-calls.ts";
 import { openTransport, watchedCodec } from "./client-wire.ts";
-import { makeData, valueKey } from "./data.ts";
+import { dataText, makeData } from "./data.ts";
+import { drawData, drawNoData } from "./drawn-data.ts";
 import type { EventLoop, SimProcess } from "./event-loop.ts";
-import { judgeHistory } from "./history-oracle.ts";
 import type { Network } from "./network.ts";
 import { PresenceOracle } from "./presence-oracle.ts";
 import { PublishOracle } from "./publish-oracle.ts";
 import { StreamOracle } from "./stream-oracle.ts";
 import type { Trace } from "./trace.ts";
 import type { Verdict } from "./verdict.ts";
-import { type ClientPlan, HEARD_CHANNEL, LONG_TOKEN_MS, SIM_CHANNELS } from "./workload.ts";
+import { type ClientPlan, HEARD_CHANNEL, SIM_CHANNELS } from "./workload.ts";
 
 export interface SimClientOptions {
   readonly plan: ClientPlan;
@@ -33,7 +34,7 @@ export interface SimClientOptions {
 }
 
 const PUBLISH_TIMEOUT_MS = 90_000;
-const CALL_TIMEOUT_MS = 60_000;
+const NO_DATA_SHARE = 0.02;
 
 /** A client from its start until it is closed. */
 export class SimClient {
@@ -54,11 +55,15 @@ export class SimClient {
   closed = false;
   /** Channels that an operator may have ended its subscription of. */
   readonly mayLose = new Set<string>();
+  mayBeBanned = false;
+  /** Why its connections ended, as nodes told it. */
+  readonly #goodbyes: string[] = [];
+  /** How often each of its subscriptions was ended for good. */
+  readonly #endings = new Map<string, number>();
   /** Every session id that it ever had. */
   readonly sessions = new Set<string>();
   memberData: unknown;
   #count = 0;
-  #callsOpen = 0;
   #tokenRefused = false;
   /** It got a token since it was connected last: the next session, or its claims, may be new. */
   #hasNewToken = false;
@@ -67,17 +72,21 @@ export class SimClient {
   readonly #options: SimClientOptions;
   readonly #engine: ClientEngine;
   readonly #presence: Presence;
+  readonly #calls: ClientCalls;
+  /** Draws data alone. */
+  readonly #data: SeededRandom;
 
   constructor(options: SimClientOptions) {
     this.#options = options;
     this.plan = options.plan;
     this.process = options.process;
     const { plan, process, random, truth, verdict } = options;
+    this.#data = random.fork("data");
     this.publishes = new PublishOracle({ who: plan.name, truth, verdict });
     this.#engine = new ClientEngine(
       {
         url: "sim://cluster/connect",
-        codec: watchedCodec(options),
+        codec: watchedCodec(options, (name) => this.#goodbyes.push(name)),
         getToken: () => this.#token(),
         client: "simulated",
         connectTimeoutMs: 8000,
@@ -98,6 +107,7 @@ export class SimClient {
         },
       },
     );
+    this.#calls = new ClientCalls({ ...options, engine: this.#engine, data: this.#data });
     this.#presence = this.#engine.add((host, settled) => new Presence(host, settled));
     process.at(plan.startMs, () => this.#start());
   }
@@ -121,6 +131,19 @@ export class SimClient {
 
   get stats(): ClientEngine["counts"]["total"] {
     return this.#engine.counts.total;
+  }
+
+  endingsOf(channel: string): number {
+    return this.#endings.get(channel) ?? 0;
+  }
+
+  goodbyesOf(code: string): number {
+    return this.#goodbyes.filter((name) => name === code).length;
+  }
+
+  isSubscribed(channel: string): boolean {
+    const stream = this.streams.get(channel);
+    return stream?.began === true && !stream.ended;
   }
 
   close(): void {
@@ -152,7 +175,8 @@ export class SimClient {
     }
     if (this.publishes.waiting > 0)
       return `${this.plan.name} waits for ${this.publishes.waiting} publishes`;
-    return this.#callsOpen > 0 ? `${this.plan.name} waits for ${this.#callsOpen} calls` : undefined;
+    const { open } = this.#calls;
+    return open > 0 ? `${this.plan.name} waits for ${open} calls` : undefined;
   }
 
   // ---- what it does ----
@@ -164,8 +188,9 @@ export class SimClient {
     if (plan.member) this.#enter(1);
     for (const work of plan.publish)
       this.#every(work.everyMs, () => this.#publish(work.channel, work.bytes));
-    if (plan.callsEveryMs !== undefined) this.#every(plan.callsEveryMs, () => this.#call());
-    if (plan.readsEveryMs !== undefined) this.#every(plan.readsEveryMs, () => this.#read());
+    if (plan.callsEveryMs !== undefined) this.#every(plan.callsEveryMs, () => this.#calls.echo());
+    if (plan.readsEveryMs !== undefined)
+      this.#every(plan.readsEveryMs, () => this.#calls.history());
     if (plan.leavesAtMs !== undefined) process.at(plan.leavesAtMs, () => this.close());
     this.#engine.start();
   }
@@ -217,6 +242,7 @@ export class SimClient {
           // Refused for good: nothing comes until the node of another connection accepts it.
           if (!ended && error.retry !== "never") return;
           oracle.ended = true;
+          this.#endings.set(channel, this.endingsOf(channel) + 1);
           const expected =
             forbidden ||
             this.left ||
@@ -244,10 +270,11 @@ export class SimClient {
   #publish(channel: string, bytes: number): void {
     const { trace } = this.#options;
     const who = this.plan.name;
-    const data = makeData(who, this.#count++, bytes);
+    const data = makeData(this.#data, { publisher: who, count: this.#count++, bytes });
+    if (this.#data.chance(NO_DATA_SHARE)) this.#publishNoData(channel);
     const key = channel.startsWith("state:") ? `k${this.#options.random.int(4)}` : undefined;
     const publish = this.publishes.begin(channel, data);
-    trace.add(who, "publishes", `${channel} ${valueKey(data).slice(0, 30)}`);
+    trace.add(who, "publishes", `${channel} ${dataText(data).slice(0, 30)}`);
     const options = {
       timeoutMs: PUBLISH_TIMEOUT_MS,
       ordered: true,
@@ -268,44 +295,15 @@ export class SimClient {
     });
   }
 
-  #call(): void {
-    const { verdict } = this.#options;
-    const data = makeData(this.plan.name, this.#count++, 20);
-    this.#callsOpen += 1;
-    this.#engine.calls.start(
-      { t: "rpc", m: "echo", data },
-      { timeoutMs: CALL_TIMEOUT_MS, repeatable: true, name: "call echo" },
-      (result) => {
-        this.#callsOpen -= 1;
-        if (result instanceof HoldfastError) return;
-        const echoed = result.t === "ok" ? valueKey(result.data) : result.t;
-        if (echoed !== valueKey(data))
-          verdict.broken(
-            "bug",
-            `${this.plan.name} called echo with ${valueKey(data)} and got ${echoed}`,
-          );
-      },
-    );
-  }
-
-  #read(): void {
-    const { truth, verdict, random } = this.#options;
-    const channel = random.pick(
-      SIM_CHANNELS.filter(
-        ({ cls, name }) => cls !== "volatile" && (this.plan.trusted || !name.startsWith("secret:")),
-      ),
-    );
-    const limit = 1 + random.int(20);
-    this.#callsOpen += 1;
-    this.#engine.calls.start(
-      { t: "history", ch: channel.name, limit },
-      { timeoutMs: CALL_TIMEOUT_MS, repeatable: true, name: "read history" },
-      (result) => {
-        this.#callsOpen -= 1;
-        if (result instanceof HoldfastError || result.t !== "history") return;
-        judgeHistory(result, { who: this.plan.name, channel, limit, truth, verdict });
-      },
-    );
+  /** Refused by the library: no node sees it. */
+  #publishNoData(channel: string): void {
+    const options = { timeoutMs: PUBLISH_TIMEOUT_MS, ordered: true };
+    const data = drawNoData(this.#data);
+    this.#engine.publisher.publish(channel, data, options, (result) => {
+      const isRefused = result instanceof HoldfastError && result.code === "payload_invalid";
+      if (!isRefused)
+        this.#options.verdict.broken("data", `${this.plan.name} could publish what is no data`);
+    });
   }
 
   #watch(): void {
@@ -334,7 +332,8 @@ export class SimClient {
 
   #enter(version: number): void {
     const { verdict, random } = this.#options;
-    const data = { name: this.plan.name, version };
+    const of = this.#data.chance(0.3) ? { of: drawData(this.#data) } : {};
+    const data = { name: this.plan.name, version, ...of };
     this.memberData = data;
     this.#presence.enter("room:a", data, (error) => {
       if (error !== undefined && !this.left)
@@ -361,7 +360,8 @@ export class SimClient {
       this.#entitledMs = this.#options.loop.nowMs;
       this.#hasNewToken = false;
     }
-    if (state === "failed" && this.#tokenRefused) this.#gone();
+    const isExpected = this.#tokenRefused || (this.mayBeBanned && error?.code === "banned");
+    if (state === "failed" && isExpected) this.#gone();
     else if (state === "failed")
       verdict.broken("progress", `${this.plan.name} failed: ${error?.code} ${error?.message}`);
   }

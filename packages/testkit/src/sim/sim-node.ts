@@ -53,6 +53,8 @@ export class SimNode implements Listener {
   readonly #groups = new Map<string, Set<End>>();
   /** How often each connection was asked to go because of a drain. */
   readonly #notices = new WeakMap<End, number>();
+  /** When each client's connections ended, as far as the node was told; Infinity: it was not. */
+  readonly #ends = new Map<string, Map<End, number>>();
   /** Drains that were begun here. */
   drains = 0;
 
@@ -77,16 +79,32 @@ export class SimNode implements Listener {
 
   accept(end: End, subprotocol: string): EndHandlers {
     const reading = new PausedReading(this.process);
+    const name = end.peer.process.name;
+    const ends = this.#ends.get(name) ?? new Map<End, number>();
+    this.#ends.set(name, ends.set(end, Number.POSITIVE_INFINITY));
     const client = this.#door.accept(subprotocol).open(this.#linkOf(end, reading));
     return {
-      message: (message) => reading.told(() => client.message(message)),
+      message: (message) => {
+        end.unreadBytes += message.length;
+        reading.told(() => {
+          end.unreadBytes -= message.length;
+          client.message(message);
+        });
+      },
       closed: () =>
         reading.told(() => {
+          ends.set(end, this.process.clock.nowMs());
           for (const members of this.#groups.values()) members.delete(end);
           client.closed();
         }),
       drained: () => client.writable(),
     };
+  }
+
+  /** How many connections of a client had not ended at that time; Infinity: have not ended yet. */
+  connectionsOf(client: string, sinceMs: number): number {
+    const ends = [...(this.#ends.get(client)?.values() ?? [])];
+    return ends.filter((endedMs) => endedMs >= sinceMs).length;
   }
 
   #send(end: End, message: Message): ReturnType<Link["send"]> {

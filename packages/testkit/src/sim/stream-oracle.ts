@@ -2,7 +2,7 @@
 // as the broker took it, or declared.
 import type { DeliveryClass, GapReason, Position } from "@holdfast/protocol";
 import type { BrokerTruth, StreamLife } from "./broker-truth.ts";
-import { payloadKey, valueKey } from "./data.ts";
+import { dataText, short } from "./data.ts";
 import type { Rule, Verdict } from "./verdict.ts";
 
 export interface SeenMessage {
@@ -54,6 +54,10 @@ export class StreamOracle {
 
   constructor(options: StreamOracleOptions) {
     this.#options = options;
+  }
+
+  get began(): boolean {
+    return this.#at !== undefined;
   }
 
   ready(position: Position): void {
@@ -118,13 +122,11 @@ export class StreamOracle {
   #compare(message: SeenMessage): void {
     const taken = this.#options.truth.at(this.#options.channel, message);
     const here = text(message);
-    if (taken === undefined) this.#broken("H1", `got ${here}, which the broker never took`);
-    else if (payloadKey(taken.payload) !== valueKey(message.data)) {
-      this.#broken(
-        "H1",
-        `got ${valueKey(message.data)} at ${here}, the broker took ${payloadKey(taken.payload)}`,
-      );
-    } else if (taken.key !== message.key)
+    if (taken === undefined) return this.#broken("H1", `got ${here}, which the broker never took`);
+    const read = dataText(message.data);
+    if (taken.text !== read)
+      this.#broken("data", `got ${short(read)} at ${here}, the broker took ${short(taken.text)}`);
+    else if (taken.key !== message.key)
       this.#broken("H1", `got key ${message.key} at ${here}, the broker took ${taken.key}`);
   }
 

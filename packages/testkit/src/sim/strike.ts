@@ -132,7 +132,9 @@ function during<T extends object>(
 
 function connectionsOf({ network }: World, client: SimClient | undefined): SimConnection[] {
   network.sweep();
-  return [...network.connections].filter(({ client: end }) => end.process === client?.process);
+  return [...network.connections].filter(
+    ({ client: end, ended }) => end.process === client?.process && !ended,
+  );
 }
 
 /** Ends every fault that lasts: from here on all is well. */

@@ -14,6 +14,7 @@ import type { Position } from "@holdfast/protocol";
 import { patience } from "../../../../test/patience.ts";
 import { TEST_SETTINGS } from "../engine-harness.ts";
 import { BrokerTruth } from "./broker-truth.ts";
+import { payloadText } from "./data.ts";
 import { EventLoop, type SimProcess } from "./event-loop.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimNode } from "./sim-node.ts";
@@ -62,8 +63,8 @@ class TapOracle {
             `${event.position.epoch}/${event.position.offset} after ${epoch}/${offset}`,
           );
         const taken = truth.life(CHANNEL, event.position.epoch)?.publications;
-        const was = taken?.[event.position.offset - 1]?.payload;
-        if (JSON.stringify(was) !== JSON.stringify(event.entry.data))
+        const was = taken?.[event.position.offset - 1]?.text;
+        if (was !== payloadText(event.entry.data))
           this.broken.push(`other data at ${event.position.offset}`);
       }
       this.kept = event.position;

@@ -3,7 +3,8 @@
 /**
  * The promises of a Holdfast cluster that a run checks (see ARCHITECTURE.md); `progress`: after
  * healing everything goes on; `orders`: an order is carried out, refused or expired, never lost;
- * `removal`: what was removed is not delivered any more.
+ * `removal`: what was removed is not delivered any more; `data`: it is read as it was published, or
+ * its publisher gets an error.
  */
 export type Rule =
   | "H1"
@@ -17,6 +18,7 @@ export type Rule =
   | "progress"
   | "orders"
   | "removal"
+  | "data"
   | "bug";
 
 /** A rule that a run broke, with the simulated time in ms and what was seen. */

@@ -4,6 +4,8 @@
 import { defineContract } from "@holdfast/contract";
 import type { SeededRandom } from "@holdfast/core";
 import type { CodecName, DeliveryClass } from "@holdfast/protocol";
+import { LONG_TOKEN_MS } from "./authentication.ts";
+import { drawHostile, type HostilePlan } from "./hostile-plan.ts";
 
 /**
  * Every class of channel; `small` keeps so little that recovery must sometimes fail, and say so.
@@ -47,6 +49,12 @@ export const SIM_CONTRACT = defineContract({
       history: { size: 500, ttlMs: 120_000 },
       permissions: { subscribe: "anyone", publish: "anyone", history: "nobody" },
     },
+    // Full before the run begins; hostile clients alone use it.
+    "hoard:{name}": {
+      class: "ordered",
+      history: { size: 100, ttlMs: 600_000 },
+      permissions: { subscribe: "anyone", publish: "anyone", history: "anyone" },
+    },
     "secret:{name}": {
       class: "ordered",
       history: { size: 500, ttlMs: 120_000 },
@@ -71,9 +79,6 @@ export const SIM_CHANNELS: readonly { readonly name: string; readonly cls: Deliv
 
 /** Nobody may read its history: what a session missed comes by subscribing alone, or not at all. */
 export const HEARD_CHANNEL = "heard:a";
-
-/** Longer than any run. */
-export const LONG_TOKEN_MS = 600_000;
 
 export interface ClientPlan {
   readonly name: string;
@@ -108,6 +113,7 @@ export interface ClientPlan {
 
 export interface Workload {
   readonly clients: readonly ClientPlan[];
+  readonly hostile: readonly HostilePlan[];
   /** Some publications are large enough to fill queues. */
   readonly heavy: boolean;
 }
@@ -117,6 +123,7 @@ export function drawWorkload(random: SeededRandom): Workload {
   const count = 3 + random.int(6);
   return {
     heavy,
+    hostile: drawHostile(random.fork("hostile")),
     clients: Array.from({ length: count }, (_, index) =>
       hearing(drawClient(random, index, heavy), random.fork(`hears ${index}`)),
     ),

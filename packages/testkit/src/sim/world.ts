@@ -6,9 +6,13 @@ import { createSeededRandom, type SeededRandom } from "@holdfast/core";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import { BrokerTruth } from "./broker-truth.ts";
 import { Cluster } from "./cluster.ts";
+import { CommandOracle } from "./command-oracle.ts";
 import type { Message } from "./connection.ts";
 import { EventLoop, type SimProcess } from "./event-loop.ts";
 import { drawFaults, type FaultPlan } from "./faults.ts";
+import { HostileClient, hoarded } from "./hostile-client.ts";
+import { HostileOracle } from "./hostile-oracle.ts";
+import { HOARD } from "./hostile-plan.ts";
 import { Network } from "./network.ts";
 import { removedIn } from "./removal-oracle.ts";
 import { type DrawnSettings, drawSettings } from "./settings.ts";
@@ -53,6 +57,8 @@ export interface World {
   readonly network: Network;
   readonly cluster: Cluster;
   readonly clients: readonly SimClient[];
+  readonly hostiles: HostileOracle;
+  readonly commands: CommandOracle;
   /** What happens to the world happens in this process. */
   readonly fate: SimProcess;
   /** More than this may wait for no client. */
@@ -65,6 +71,9 @@ const WIRE_BYTES_PER_MS = 5000;
 /** A node ends a session this late at most when its token is over. */
 const EXPIRY_SLACK_MS = 1500;
 const EVENTS_KEPT = 60;
+const FILLED_MS = 1000;
+/** A frame that asks to move, in JSON; clients that speak MessagePack are not looked at. */
+const NOTICE = '"t":"migrate"';
 
 /** What a seed will do, without doing it. */
 export function planOf(seed: number): { readonly plan: FaultPlan; readonly workload: Workload } {
@@ -123,8 +132,10 @@ export function createWorld(seed: number, options: RunOptions): World {
     sending: (client, message, node) => {
       checkExpiry(world, { client, message, node });
       checkRemoval(world, { client, message, node });
+      if (typeof message === "string" && message.includes(NOTICE)) commands.noticed(client);
       return options.wrapMessage === undefined ? message : options.wrapMessage(client, message);
     },
+    reads: (node, channel) => world.hostiles.reads(node, channel, loop.nowMs),
   });
   const clients = workload.clients.map(
     (client) =>
@@ -141,7 +152,20 @@ export function createWorld(seed: number, options: RunOptions): World {
         frames: options.frames ?? false,
       }),
   );
+  const hostiles = workload.hostile.map(
+    (hostile) =>
+      new HostileClient({
+        plan: hostile,
+        loop,
+        process: loop.process(hostile.name),
+        network,
+        random: random.fork(hostile.name),
+        trace,
+        verdict,
+      }),
+  );
   const fate = loop.process("world");
+  const commands = new CommandOracle({ plan, clients, cluster, fate, verdict, trace });
   const world: World = {
     plan,
     workload,
@@ -154,11 +178,28 @@ export function createWorld(seed: number, options: RunOptions): World {
     network,
     cluster,
     clients,
+    hostiles: new HostileOracle(hostiles, settings, {
+      verdict,
+      readsPerChannel: plan.profile === "chaos" ? 1 : 0,
+    }),
+    commands,
     fate,
     queueBytesMax,
     settings,
   };
+  if (hostiles.length > 0) fate.at(FILLED_MS, () => fillHoards(world));
   return world;
+}
+
+/** Through the interface of back ends. */
+function fillHoards({ cluster, workload }: World): void {
+  const node = cluster.nodes().find(({ engine }) => engine.state === "ready");
+  for (const channel of workload.hostile.flatMap(({ channels }) => channels)) {
+    for (let count = 0; count < HOARD.publications; count++) {
+      const text = JSON.stringify(hoarded(channel, count));
+      void node?.engine.publish(channel, { payload: { kind: "json", text } });
+    }
+  }
 }
 
 interface Sent {
