@@ -59,6 +59,16 @@ const REGRESSIONS: readonly Regression[] = [
     rule: "H2",
     story: "a late publication of a dead epoch does not lead subscribers back into it",
   },
+  {
+    seeds: [3011],
+    rule: "progress",
+    story: "clients whose tokens a node with a wrong clock refused do not wait for long afterwards",
+  },
+  {
+    seeds: [107],
+    rule: "H4",
+    story: "nothing is read for a connection that has ended, whatever its subscriptions waited for",
+  },
 ];
 
 for (const { seeds, rule, story } of REGRESSIONS) {

@@ -328,3 +328,21 @@ test("one address that is present in the embedded broker with much data leaves r
   for (let id = 2; id < 70; id++) expect(await enter(back, id)).toBe("ok");
   engine.stop();
 });
+
+test("verification: addresses whose tokens were all refused once are taken soon when that is over", async () => {
+  const { open, advance } = await node(
+    {},
+    { anonymous: false, admission: { handshakesPerSecond: 40 } },
+  );
+  const addresses = Array.from({ length: 40 }, (_, index) => `10.0.2.${index}`);
+  const wrong = { token: "bad" };
+  for (const address of addresses) {
+    const client = open({ address });
+    await connecting(client, wrong);
+    await client.lose();
+    await advance(50);
+  }
+  // 40 handshakes a second for 40 clients, and the same again for what was refused.
+  for (const address of addresses)
+    expect(await connectsWithin(4000, address, { open, advance }, { token: "good" })).toBe(true);
+});

@@ -70,6 +70,12 @@ export class FairShare {
     if (this.#total > this.#budget && isDue) this.#findLevel(nowMs);
   }
 
+  /** What the party has used and not worked off yet. */
+  usedBy(party: string, nowMs: number): number {
+    this.#roll(nowMs);
+    return this.#parties.get(party)?.used ?? 0;
+  }
+
   /** 0, or the ms until the party's share allows more. */
   waitMs(party: string, nowMs: number): number {
     this.#roll(nowMs);

@@ -56,8 +56,8 @@ type Found =
 const BUSY_RETRY_MS = 1000;
 /** Share of the node's connections that only addresses with few of them may use. */
 const LIGHT_SHARE = 0.1;
-/** What a token that is refused costs its address's share: as many handshakes. */
-const REFUSED_TOKEN_COST = 10;
+/** What a token that is refused costs its address's share at most: as many handshakes. */
+const REFUSED_TOKEN_COST_MAX = 10;
 const RETRY_MS_MAX = 120_000;
 /** A moving session comes back after about this, and the balancer may have a better place then. */
 const TURNED_AWAY_MS = 150;
@@ -201,9 +201,15 @@ export class Handshake {
     return Math.min(shareMs, RETRY_MS_MAX) * (1 + random.next() / 4);
   }
 
+  /**
+   * As much again as the address has used, so that the cost grows with each that follows. If all
+   * are refused once, by a wrong clock or key, nobody waits for long when that is over.
+   */
   #chargeRefused(connection: Connection): void {
     const share = this.#node.shares.of("newcomers");
-    share.charge(partyOf(connection), REFUSED_TOKEN_COST, this.#parts.clock.nowMs());
+    const [party, nowMs] = [partyOf(connection), this.#parts.clock.nowMs()];
+    const cost = Math.min(REFUSED_TOKEN_COST_MAX, Math.max(1, share.usedBy(party, nowMs)));
+    share.charge(party, cost, nowMs);
   }
 
   #openResume(token: string): OpenedResume | undefined {
