@@ -32,7 +32,7 @@ import { Shares } from "./session/shares.ts";
 import { Sweep } from "./session/sweep.ts";
 import type { NodeSettings } from "./settings.ts";
 import type { Tap, TapOptions } from "./taps/tap.ts";
-import { Taps } from "./taps/taps.ts";
+import { type TapFigures, Taps } from "./taps/taps.ts";
 
 /** What an engine is given. It reaches the outside world only through these. */
 export interface NodePorts {
@@ -79,6 +79,8 @@ export interface NodeEngine extends NodeControl, DoorEngine {
    * with `channel_unknown`, or with `request_failed` if there are 1,024 taps or 64 MiB of buffers.
    */
   tap(channel: string, options: TapOptions): Outcome<Tap>;
+  /** Of all taps; read at each scrape. */
+  tapFigures(): TapFigures;
   readonly state: NodeState;
   /** True when newcomers are sent elsewhere: in a drain behind its pre-delay, and at the end. */
   sendsAway(): boolean;
@@ -338,6 +340,7 @@ class Engine implements NodeEngine {
   }
 
   tap: NodeEngine["tap"] = (channel, options) => this.#taps.open(channel, options);
+  tapFigures: NodeEngine["tapFigures"] = () => this.#taps.figures();
 
   writable(connection: Connection): void {
     this.#flow.writable(connection);
@@ -386,6 +389,7 @@ class Engine implements NodeEngine {
   sendsAway = (): boolean => this.#draining.refusing || this.#state === "stopped";
   publish: NodeControl["publish"] = (channel, request) => this.#operator.publish(channel, request);
   history: NodeControl["history"] = (channel, query) => this.#operator.history(channel, query);
+  openHistory: NodeControl["openHistory"] = (channel) => this.#operator.openHistory(channel);
   removeHistory: NodeControl["removeHistory"] = (channel) => this.#operator.removeHistory(channel);
   presence: NodeControl["presence"] = (channel) => this.#operator.presence(channel);
   channels: NodeControl["channels"] = (query) => this.#operator.channels(query);

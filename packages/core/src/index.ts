@@ -19,3 +19,4 @@ export type { Connection } from "./session/connection.ts";
 export * from "./settings.ts";
 export type { BatchLimits, TapBatch, TapConsumer, TapEvent } from "./taps/batches.ts";
 export type { Tap, TapOptions } from "./taps/tap.ts";
+export type { TapFigures } from "./taps/taps.ts";

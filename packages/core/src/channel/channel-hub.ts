@@ -36,6 +36,9 @@ export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, ReadNeeds, RoomNeed
 
 type HubState = SubscribedHub["state"];
 
+/** Told that nothing of the epoch up to the offset may be given to anybody any more. */
+export type RemovalListener = (offset: number, epoch: string) => void;
+
 /**
  * Everything that the node passes on in a channel goes through `#pass` in offset order; `passed` is
  * the offset of the last. If offsets are missing, the hub reads them from the broker's history. If
@@ -63,6 +66,10 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
   readonly #held = new HeldBack();
   readonly #reads: HistoryReads;
   readonly #patience: Patience;
+  /** Those that hold publications for longer than a turn of the event loop. */
+  readonly #removalListeners = new Set<RemovalListener>();
+  /** The broker was away, and did not tell of removals meanwhile. */
+  #wasDeaf = false;
   #state: HubState = "opening";
 
   constructor(rules: ChannelRules, ports: HubNeeds) {
@@ -88,15 +95,40 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
 
   removed(offset: number, epoch: string): void {
     this.#held.removed(offset, epoch);
+    this.forget(offset, epoch);
+    if (epoch !== this.epoch || offset > this.passed) this.recheck();
+  }
+
+  /**
+   * From now on nothing that was read up to this offset leaves the node. What the broker is still
+   * to tell of before the removal does, in its order.
+   */
+  forget(offset: number, epoch: string): void {
     this.#reads.removed(offset, epoch);
-    if (epoch !== this.epoch) return this.recheck();
-    this.ring.forget(offset);
-    if (offset > this.passed) this.recheck();
+    if (epoch === this.epoch) this.ring.forget(offset);
+    for (const told of this.#removalListeners) told(offset, epoch);
+  }
+
+  /** Up to here nothing of this epoch may be given to anybody; 0: nothing was removed. */
+  removedTo(epoch: string): number {
+    return this.#reads.removedTo(epoch);
+  }
+
+  /** The listener is told of each removal, until the result is called. */
+  hearRemovals(told: RemovalListener): () => void {
+    this.#removalListeners.add(told);
+    return () => void this.#removalListeners.delete(told);
   }
 
   presence(change: PresenceChange): void {
     this.#presenceRoom?.change(change);
     if (change.kind === "leave") this.#ports.memberLeft(this.channel, change.member);
+  }
+
+  /** The broker was away, and is back. */
+  returned(): void {
+    this.#wasDeaf = true;
+    this.recheck();
   }
 
   /**
@@ -284,7 +316,10 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     }
     const { cls } = this.rules.stream;
     // Removed while the node did not hear the broker, or expired.
-    this.ring.forget(Math.min(page.oldest - 1, this.passed));
+    const goneTo = Math.min(page.oldest - 1, this.passed);
+    if (this.#wasDeaf) this.forget(goneTo, page.epoch);
+    else this.ring.forget(goneTo);
+    this.#wasDeaf = false;
     const feedGoesOn = this.#held.goesOn(this.epoch, this.passed);
     const gone =
       cls === "volatile" || this.#patience.isOver ? Number.POSITIVE_INFINITY : page.oldest - 1;

@@ -29,8 +29,12 @@ export class HistoryReads {
   }
 
   removed(offset: number, epoch: string): void {
-    const known = epoch === this.#removed.epoch ? this.#removed.offset : 0;
-    this.#removed = { epoch, offset: Math.max(known, offset) };
+    this.#removed = { epoch, offset: Math.max(this.removedTo(epoch), offset) };
+  }
+
+  /** Up to here nothing of this epoch may be given to anybody; 0: nothing was removed. */
+  removedTo(epoch: string): number {
+    return epoch === this.#removed.epoch ? this.#removed.offset : 0;
   }
 
   /** Publications after `offset`. Concurrent reads of the same place are one read. */
@@ -52,7 +56,7 @@ export class HistoryReads {
     );
     const { publications, ...page } = found;
     // Leave out what was removed while the page was on its way.
-    const removedTo = found.epoch === this.#removed.epoch ? this.#removed.offset : 0;
+    const removedTo = this.removedTo(found.epoch);
     return {
       ...page,
       oldest: Math.max(page.oldest, removedTo + 1),

@@ -2,7 +2,7 @@
 
 import type { ChannelRules } from "@holdfast/contract";
 import { HISTORY_PAGE_MAX } from "@holdfast/protocol";
-import type { Broker } from "../ports.ts";
+import type { Broker, HistoryPage } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { type PermitNeeds, permit } from "../session/permission.ts";
@@ -14,6 +14,23 @@ const PAGE_DEFAULT = 50;
 /** What reading history for a client needs of the node. */
 export interface HistoryNeeds extends PermitNeeds {
   readonly broker: Pick<Broker, "history">;
+  readonly hubs: { get(channel: string): KnownRemovals | undefined };
+}
+
+/** What a hub knows of removals. */
+export interface KnownRemovals {
+  removedTo(epoch: string): number;
+}
+
+/** The page without what was removed while it was on its way, as far as this node has heard. */
+export function withoutRemoved<P extends HistoryPage>(
+  page: P,
+  known: KnownRemovals | undefined,
+): P {
+  const to = known?.removedTo(page.epoch) ?? 0;
+  if (to < page.oldest) return page;
+  const publications = page.publications.filter(({ offset }) => offset > to);
+  return { ...page, oldest: to + 1, publications };
 }
 
 interface HistoryCall {
@@ -38,11 +55,12 @@ export function readHistory(
     const release = typeof room === "function" ? room : await room;
     try {
       if (connection.phase === "ended") return;
-      const page = await parts.broker.history(rules.channel, rules.stream, {
+      const read = await parts.broker.history(rules.channel, rules.stream, {
         limit: Math.min(frame.limit ?? PAGE_DEFAULT, HISTORY_PAGE_MAX),
         bytesMax,
         ...(frame.before === undefined ? {} : { before: frame.before }),
       });
+      const page = withoutRemoved(read, parts.hubs.get(rules.channel));
       connection.send({
         t: "history",
         id: frame.id,

@@ -75,7 +75,7 @@ export class Hubs {
     const waiting = [...this.#hubs.values()];
     const next = (): void => {
       for (const hub of waiting.splice(0, RECHECK_BATCH)) {
-        hub.recheck();
+        hub.returned();
         hub.reloadPresence();
       }
       if (waiting.length > 0) this.#ports.clock.after(RECHECK_PAUSE_MS, next);

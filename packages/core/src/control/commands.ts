@@ -10,8 +10,9 @@ import {
   type Position,
 } from "@holdfast/protocol";
 import type { BusRoutes } from "../bus-routes.ts";
+import { withoutRemoved } from "../channel/history-request.ts";
+import type { Hubs } from "../channel/hubs.ts";
 import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
-import type { Ring } from "../channel/ring.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
 import type { Broker, Clock, HistoryQuery, PresenceMember, Random } from "../ports.ts";
@@ -25,6 +26,7 @@ import type { Sessions } from "../session/sessions.ts";
 import { COMMANDS_CHANNEL, CommandLog, type Told } from "./command-log.ts";
 import type {
   ChannelPage,
+  HistoryReader,
   NodeControl,
   OrderOptions,
   SessionInfo,
@@ -59,9 +61,7 @@ export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
   readonly contract: Contract;
   readonly observer: Pick<Observer, "published" | "rpc" | "bug">;
   readonly sessions: Sessions;
-  readonly hubs: {
-    get(channel: string): { readonly passed: number; readonly ring: Ring } | undefined;
-  };
+  readonly hubs: Pick<Hubs, "get" | "acquire" | "release">;
 }
 
 /** What an operator's command may reach of the node. */
@@ -131,18 +131,45 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
       keepsHistory(rules);
       const limit = Math.max(1, Math.min(query.limit, HISTORY_PAGE_MAX));
       const page = await this.#parts.broker.history(channel, rules.stream, { ...query, limit });
-      return { ...page, deliveryClass: rules.stream.cls };
+      const left = withoutRemoved(page, this.#parts.hubs.get(channel));
+      return { ...left, deliveryClass: rules.stream.cls };
+    });
+  }
+
+  openHistory(channel: string): Promise<Outcome<HistoryReader>> {
+    return this.#onChannel(channel, async (rules) => {
+      keepsHistory(rules);
+      const { hubs } = this.#parts;
+      const hub = hubs.acquire(rules);
+      let isOpen = true;
+      const close = (): void => {
+        if (isOpen) hubs.release(hub);
+        isOpen = false;
+      };
+      await hub.opened.catch((error: unknown) => {
+        close();
+        throw error;
+      });
+      return {
+        read: (query) => this.history(channel, query),
+        removedTo: (epoch) => hub.removedTo(epoch),
+        close,
+      };
     });
   }
 
   removeHistory(channel: string): Promise<Outcome<Position>> {
-    return this.#onChannel(channel, (rules) => {
+    return this.#onChannel(channel, async (rules) => {
       keepsHistory(rules);
+      const { hubs, broker } = this.#parts;
       // From now on this node serves nothing of what was removed. Every hub hears of the removal in
       // stream order.
-      const hub = this.#parts.hubs.get(channel);
+      const hub = hubs.get(channel);
       hub?.ring.reset(hub.passed);
-      return this.#parts.broker.removeHistory(channel, rules.stream);
+      const position = await broker.removeHistory(channel, rules.stream);
+      // This node's own hub may hear of it behind the answer.
+      hubs.get(channel)?.forget(position.offset, position.epoch);
+      return position;
     });
   }
 

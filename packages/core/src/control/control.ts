@@ -81,6 +81,19 @@ export interface ChannelPage extends HistoryPage {
   readonly deliveryClass: DeliveryClass;
 }
 
+/** Reads a channel's history for somebody who takes long. */
+export interface HistoryReader {
+  /** As `NodeControl.history`. */
+  read(query: HistoryQuery): Promise<Outcome<ChannelPage>>;
+  /**
+   * Up to this offset of the epoch everything was removed. Nothing of it may be given to anybody any
+   * more, also if it was read before. 0: nothing was removed since the reader was opened.
+   */
+  removedTo(epoch: string): number;
+  /** Again: nothing. */
+  close(): void;
+}
+
 /**
  * Commands of the application's back end. Schemas and limits are checked; no session's permission
  * is.
@@ -97,6 +110,9 @@ export interface NodeControl {
   ): Promise<Outcome<{ readonly position: Position; readonly duplicate: boolean }>>;
   /** A page as the broker reads it: at most `limit` publications and `bytesMax` bytes. */
   history(channel: string, query: HistoryQuery): Promise<Outcome<ChannelPage>>;
+  /** Until it is closed, this node listens to the channel, so that it hears of removals. */
+  openHistory(channel: string): Promise<Outcome<HistoryReader>>;
+  /** When it has resolved, this node gives nothing to anybody that it read before. */
   removeHistory(channel: string): Promise<Outcome<Position>>;
   presence(channel: string): Promise<Outcome<readonly PresenceMember[]>>;
   channels(query: {

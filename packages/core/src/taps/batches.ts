@@ -47,6 +47,9 @@ export interface BatchLimits {
   readonly handleMsMax: number;
 }
 
+/** What an event takes besides its data, roughly. */
+export const EVENT_BYTES = 160;
+
 interface Held {
   readonly event: TapEvent;
   readonly bytes: number;
@@ -58,7 +61,8 @@ export class Batches {
   readonly #onRoom: () => void;
   #held: Held[] = [];
   #bytes = 0;
-  #inHand = false;
+  /** Events of the batch that the consumer has, the first ones of `#held`; 0: it has none. */
+  #inHand = 0;
   #closed = false;
   #cancel: (() => void) | undefined;
 
@@ -77,10 +81,33 @@ export class Batches {
     return this.#bytes;
   }
 
+  /** Behind it lies everything that is not dealt with; undefined: nothing is held. */
+  get dealt(): Position | undefined {
+    const first = this.#held[0]?.event;
+    if (first === undefined) return undefined;
+    const { epoch, offset } = first.position;
+    if (first.kind === "publication") return { epoch, offset: offset - 1 };
+    return { epoch, offset: first.reason === "epoch" ? 0 : first.from - 1 };
+  }
+
   add(event: TapEvent, bytes: number): void {
     this.#held.push({ event, bytes });
     this.#bytes += bytes;
     this.#schedule();
+  }
+
+  /**
+   * Nothing up to here may be handed over any more: a gap stands for it. The consumer may have it
+   * already; it does not get it again.
+   */
+  removed({ epoch, offset }: Position): void {
+    const isRemoved = ({ event: { kind, position } }: Held): boolean =>
+      kind === "publication" && position.epoch === epoch && position.offset <= offset;
+    if (!this.#held.some(isRemoved)) return;
+    const inHand = withGaps(this.#held.slice(0, this.#inHand), isRemoved);
+    this.#held = [...inHand, ...withGaps(this.#held.slice(this.#inHand), isRemoved)];
+    this.#inHand = inHand.length;
+    this.#bytes = sizeOf(this.#held);
   }
 
   close(): void {
@@ -91,37 +118,40 @@ export class Batches {
   }
 
   #schedule(): void {
-    if (this.#inHand || this.#held.length === 0) return;
+    if (this.#inHand > 0 || this.#held.length === 0) return;
     const { batchBytesMax, batchWaitMs } = this.#options;
     if (this.#bytes >= batchBytesMax) {
       this.#cancel?.();
       this.#cancel = undefined;
-      this.#inHand = true;
+      this.#take();
       // Not within the hub's own turn: the consumer's code runs behind it.
-      this.#parts.clock.defer(() => this.#hand());
+      this.#parts.clock.defer(() => this.#attempt(1));
     } else
       this.#cancel ??= this.#parts.clock.after(batchWaitMs, () => {
         this.#cancel = undefined;
-        this.#inHand = true;
-        this.#hand();
+        this.#take();
+        this.#attempt(1);
       });
   }
 
-  #hand(): void {
-    if (this.#closed) return;
-    const events: TapEvent[] = [];
+  /** The next batch: at least one event, and as many as fit. */
+  #take(): void {
     let bytes = 0;
-    for (const held of this.#held) {
-      events.push(held.event);
-      bytes += held.bytes;
-      if (bytes >= this.#options.batchBytesMax) break;
-    }
-    const { position: next } = events.at(-1) as TapEvent;
-    this.#attempt({ events, next, attempt: 1 }, bytes);
+    this.#inHand =
+      this.#held.findIndex((held) => {
+        bytes += held.bytes;
+        return bytes >= this.#options.batchBytesMax;
+      }) + 1 || this.#held.length;
   }
 
-  #attempt(batch: TapBatch, bytes: number): void {
+  #attempt(attempt: number): void {
+    // Made anew for each attempt: something may have been removed meanwhile.
+    const events = this.#held.slice(0, this.#inHand).map(({ event }) => event);
+    const next = events.at(-1)?.position;
+    // Closed meanwhile.
+    if (next === undefined) return;
     const { consumer, handleMsMax } = this.#options;
+    const batch: TapBatch = { events, next, attempt };
     let settled = false;
     const settle = (then: () => void): void => {
       if (settled) return;
@@ -131,30 +161,57 @@ export class Batches {
     };
     const fail = (why: "rejected" | "late", error?: unknown): void =>
       settle(() => {
-        consumer.failed?.(why, batch.attempt, error);
-        this.#again(batch, bytes);
+        consumer.failed?.(why, attempt, error);
+        this.#again(attempt);
       });
     const cancel = this.#parts.clock.after(handleMsMax, () => fail("late"));
     const handle = async (): Promise<void> => consumer.handle(batch);
     handle().then(
-      () => settle(() => this.#done(batch, bytes)),
+      () => settle(() => this.#done()),
       (error: unknown) => fail("rejected", error),
     );
   }
 
-  #again(batch: TapBatch, bytes: number): void {
+  #again(attempt: number): void {
     const { clock, random } = this.#parts;
-    this.#cancel = clock.after(backoffMs(batch.attempt - 1, random), () => {
+    this.#cancel = clock.after(backoffMs(attempt - 1, random), () => {
       this.#cancel = undefined;
-      this.#attempt({ ...batch, attempt: batch.attempt + 1 }, bytes);
+      this.#attempt(attempt + 1);
     });
   }
 
-  #done(batch: TapBatch, bytes: number): void {
-    this.#held.splice(0, batch.events.length);
-    this.#bytes -= bytes;
-    this.#inHand = false;
+  #done(): void {
+    this.#bytes -= sizeOf(this.#held.splice(0, this.#inHand));
+    this.#inHand = 0;
     this.#onRoom();
     this.#schedule();
   }
+}
+
+const sizeOf = (held: readonly Held[]): number => held.reduce((sum, { bytes }) => sum + bytes, 0);
+
+/** The same, but each run of removed publications is one gap. */
+function withGaps(held: readonly Held[], isRemoved: (held: Held) => boolean): Held[] {
+  const kept: Held[] = [];
+  let run: number | undefined;
+  for (const [index, one] of held.entries()) {
+    if (!isRemoved(one)) {
+      kept.push(one);
+      continue;
+    }
+    const { position } = one.event;
+    run ??= position.offset;
+    const next = held[index + 1];
+    if (next !== undefined && isRemoved(next)) continue;
+    const gap = {
+      kind: "gap",
+      position,
+      from: run,
+      to: position.offset,
+      reason: "history",
+    } as const;
+    kept.push({ event: gap, bytes: EVENT_BYTES });
+    run = undefined;
+  }
+  return kept;
 }

@@ -350,6 +350,7 @@ async function full(limits: Partial<TapOptions> = {}) {
     goLive: (subscription: Subscription) => {
       subscription.state = "live";
     },
+    hearRemovals: () => () => {},
     demote: (subscription: Subscription) => {
       subscription.state = "lagging";
       subscription.cursor = hub.passed;
@@ -459,4 +460,58 @@ test("a new epoch behind publications that were passed by is a gap from the firs
   clock.flush();
   clock.advance(LIMITS.batchWaitMs);
   expect(events.at(-1)).toEqual({ kind: "gap", position: pos, from: 3, to: null, reason: "epoch" });
+});
+
+test("what is removed while it waits for the consumer is not handed over, nor again: a gap stands for it", async () => {
+  const { engine, broker, advance, settle } = await start();
+  const attempts: string[] = [];
+  const consumer = {
+    handle: ({ events, attempt }: TapBatch): Promise<void> => {
+      const told = events.map((event) =>
+        event.kind === "gap" ? `${event.from}-${event.to} ${event.reason}` : event.position.offset,
+      );
+      attempts.push(`${attempt}: ${told.join(", ")}`);
+      return attempt === 1 && attempts.length === 1
+        ? Promise.reject(new Error("no"))
+        : Promise.resolve();
+    },
+  };
+  const { tap } = open(engine, { consumer });
+  await settle();
+  const long = "x".repeat(LIMITS.batchBytesMax / 2);
+  for (const _ of [1, 2, 3, 4, 5]) await publish(engine, long);
+  await settle();
+  const held = tap.bufferedBytes;
+  await broker.connect("another node").removeHistory("log:a", {
+    cls: "ordered",
+    sizeMax: 100,
+    ttlMs: 60_000,
+  });
+  await publish(engine, "a");
+  await settle();
+  expect(tap.bufferedBytes).toBeLessThan(held / 2);
+  expect(tap.lag).toBe(6);
+  await advance(1_000);
+  expect(attempts).toEqual(["1: 1, 2", "2: 1-2 history", "1: 3-5 history, 6"]);
+  expect([tap.bufferedBytes, tap.lag]).toEqual([0, 0]);
+});
+
+test("lag counts what the consumer has yet to deal with, held or still in the history", async () => {
+  const { engine, advance } = await start();
+  let release: () => void = () => {};
+  const handle = () =>
+    new Promise<void>((resolve) => {
+      release = resolve;
+    });
+  const { tap } = open(engine, { consumer: { handle }, handleMsMax: 600_000 });
+  await advance(10);
+  for (let i = 0; i < 60; i++) await publish(engine, "x".repeat(500));
+  await advance(200);
+  expect(tap.bufferedBytes).toBeLessThan(60 * 500);
+  expect(engine.tapFigures()).toEqual({ lag: 60, bytes: tap.bufferedBytes });
+  release();
+  await advance(100);
+  expect(tap.lag).toBe(58);
+  tap.close();
+  expect(engine.tapFigures()).toEqual({ lag: 0, bytes: 0 });
 });

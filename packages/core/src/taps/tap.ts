@@ -10,7 +10,13 @@ import type { ChannelHub } from "../channel/channel-hub.ts";
 import { type Receiver, Subscription } from "../channel/subscription.ts";
 import type { Clock, Random } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
-import { Batches, type BatchLimits, type TapConsumer, type TapEvent } from "./batches.ts";
+import {
+  Batches,
+  type BatchLimits,
+  EVENT_BYTES,
+  type TapConsumer,
+  type TapEvent,
+} from "./batches.ts";
 
 /** What a tap needs of the node. */
 export interface TapNeeds {
@@ -32,14 +38,13 @@ export interface TapOptions extends BatchLimits {
   readonly consumer: TapConsumer;
 }
 
-/** What a publication takes besides its data, roughly. */
-const EVENT_BYTES = 160;
 
 /**
  * Every publication behind the cursor is handed over at least once and in offset order, or a gap is
  * declared before anything newer. That holds when the broker is lost and found, when its stream
  * begins anew, and when the consumer is slow or fails: then the position waits in the channel's
- * history. At most `bufferBytesMax` and one chunk of `flow.chunkBytes` are held.
+ * history. At most `bufferBytesMax` and one chunk of `flow.chunkBytes` are held. What an operator
+ * removes from the history is not handed over any more: a gap stands for it.
  */
 export class Tap implements Receiver {
   readonly codecNumber = OWN;
@@ -58,6 +63,7 @@ export class Tap implements Receiver {
   /** Publications passed by while the buffer was full: they are read again behind `#taken`. */
   #missed = false;
   #cancelRetry: () => void = () => {};
+  #unhear: () => void = () => {};
 
   constructor(
     parts: TapNeeds,
@@ -79,11 +85,23 @@ export class Tap implements Receiver {
     return this.#batches.bytes;
   }
 
+  /** Offsets between what the consumer has dealt with and the newest that this node passed on. */
+  get lag(): number {
+    if (this.#subscription === undefined) return 0;
+    const { hub, state, cursor } = this.#subscription;
+    const dealt = this.#batches.dealt ?? {
+      epoch: hub.epoch,
+      offset: state === "live" ? hub.passed : cursor,
+    };
+    return Math.max(0, hub.passed - (dealt.epoch === hub.epoch ? dealt.offset : 0));
+  }
+
   /** Nothing is handed over any more; a batch that is being handled may still be. */
   close(): void {
     if (this.phase === "ended") return;
     this.phase = "ended";
     this.#cancelRetry();
+    this.#unhear();
     this.#batches.close();
     if (this.#subscription !== undefined) {
       const { hub } = this.#subscription;
@@ -133,6 +151,7 @@ export class Tap implements Receiver {
       subscription.cursor = start.cursor;
       this.#subscription = subscription;
       hub.add(subscription);
+      this.#unhear = hub.hearRemovals((offset, epoch) => this.#batches.removed({ epoch, offset }));
       if (start.gap !== undefined) this.#gap(start.gap);
       pump(subscription, hubPorts);
     } catch {

@@ -17,6 +17,14 @@ interface TapsNeeds extends TapNeeds {
   settings(): Pick<NodeSettings, "flow">;
 }
 
+/** Of all taps of a node. */
+export interface TapFigures {
+  /** Publications that they have yet to deal with. */
+  readonly lag: number;
+  /** Bytes that they hold. */
+  readonly bytes: number;
+}
+
 export class Taps {
   readonly #parts: TapsNeeds;
   readonly #taps = new Set<Tap>();
@@ -54,6 +62,15 @@ export class Taps {
     this.#bytes += bytes;
     this.#parts.observer.taps(1);
     return { ok: true, value: tap };
+  }
+
+  figures(): TapFigures {
+    let [lag, bytes] = [0, 0];
+    for (const tap of this.#taps) {
+      lag += tap.lag;
+      bytes += tap.bufferedBytes;
+    }
+    return { lag, bytes };
   }
 
   #refused(channel: string, why: string): Outcome<Tap> {

@@ -1,7 +1,7 @@
 // Owns: the HTTP API over a real socket with hardly a node behind it, for tests of what happens
 // before an operation.
 import { createHash } from "node:crypto";
-import type { NodeControl, NodeInfo } from "@holdfast/core";
+import type { HistoryReader, NodeControl, NodeInfo } from "@holdfast/core";
 import { patience } from "../../../../test/patience.ts";
 import { API_SCOPES, type ApiKey } from "../options/index.ts";
 import { createHttpApi, type HttpApiOptions } from "./api.ts";
@@ -44,6 +44,7 @@ export const control: NodeControl = {
       deliveryClass: "ordered",
     },
   }),
+  openHistory: async (channel) => ({ ok: true, value: readerOf(channel, control.history) }),
   removeHistory: async () => ({ ok: true, value: { epoch: "e", offset: 0 } }),
   presence: async () => ({ ok: true, value: [] }),
   channels: async ({ limit }) => ({
@@ -69,6 +70,13 @@ export const control: NodeControl = {
   sessionsEverywhere: async () => ({ sessions: [], missing: [] }),
   order: async () => ({ ok: true, value: undefined }),
 };
+
+/** A reader for which nothing is ever removed. */
+export const readerOf = (channel: string, history: NodeControl["history"]): HistoryReader => ({
+  read: (query) => history(channel, query),
+  removedTo: () => 0,
+  close: () => {},
+});
 
 export const keyOf = (name: string): string => `${name}-${"k".repeat(32)}`;
 export const hashed = (name: string, scopes: ApiKey["scopes"]): ApiKey => ({

@@ -1,5 +1,5 @@
 // Owns: the metrics of one node: what is counted, what is read at a scrape, and the scrape itself.
-import type { BrokerUsage, NodeInfo, NodeState, Observer } from "@holdfast/core";
+import type { BrokerUsage, NodeInfo, NodeState, Observer, TapFigures } from "@holdfast/core";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
@@ -34,6 +34,7 @@ export interface MetricsSources {
   readonly nodes?: () => readonly { readonly state: NodeState }[];
   /** The last readiness check's outcome. */
   readonly ready?: () => boolean;
+  readonly taps?: () => TapFigures;
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
   readonly brokerUp?: () => boolean;
@@ -125,6 +126,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     info,
     nodes,
     ready,
+    taps,
     eventLoopWorstMs,
     brokerUp,
     brokerUsage,
@@ -142,6 +144,9 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_channels", now.channels);
   set("holdfast_queue_bytes", now.queueBytes);
   set("holdfast_held_bytes", now.heldBytes);
+  const { lag = 0, bytes = 0 } = taps?.() ?? {};
+  set("holdfast_tap_lag_publications", lag);
+  set("holdfast_tap_buffered_bytes", bytes);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);

@@ -1,5 +1,5 @@
 // Owns: judging that nothing of a history that an operator removed is delivered afterwards.
-import type { ServerFrame } from "@holdfast/protocol";
+import type { Position, ServerFrame } from "@holdfast/protocol";
 import { jsonClientCodec } from "@holdfast/protocol";
 import { msgpackClientCodec } from "@holdfast/protocol/msgpack";
 import type { BrokerTruth } from "./broker-truth.ts";
@@ -17,6 +17,8 @@ export interface RemovalView {
   readonly nowMs: number;
   /** Since then the node hears the broker, and calls are answered. */
   readonly hearsSinceMs: number;
+  /** How long it may take to hear. Default `HEARD_WITHIN_MS`. */
+  readonly withinMs?: number;
 }
 
 /** What a message brings that was removed, in words; undefined: nothing. */
@@ -40,18 +42,32 @@ function removedOf(frame: ServerFrame<unknown>, view: RemovalView): string | und
   return undefined;
 }
 
+/** Whether this publication was removed, and the node has had the time to hear of it. */
+export function isLongRemoved(
+  channel: string,
+  { epoch, offset }: Position,
+  { truth, nowMs, hearsSinceMs, withinMs = HEARD_WITHIN_MS }: RemovalView,
+): boolean {
+  const life = truth.life(channel, epoch);
+  return (
+    life !== undefined &&
+    offset <= life.removedTo &&
+    nowMs - Math.max(life.removedMs, hearsSinceMs) >= withinMs
+  );
+}
+
 function removedAt(
   channel: string,
   offset: number,
   data: unknown,
-  { truth, nowMs, hearsSinceMs }: RemovalView,
+  view: RemovalView,
 ): string | undefined {
-  for (const { epoch, removedTo, removedMs } of truth.lives(channel)) {
-    if (offset > removedTo || nowMs - Math.max(removedMs, hearsSinceMs) < HEARD_WITHIN_MS) continue;
-    const taken = truth.at(channel, { epoch, offset });
+  for (const { epoch, removedMs } of view.truth.lives(channel)) {
+    if (!isLongRemoved(channel, { epoch, offset }, view)) continue;
+    const taken = view.truth.at(channel, { epoch, offset });
     // The same offset of another life holds something else.
     if (taken !== undefined && taken.text === dataText(data))
-      return `${channel} ${epoch} ${offset}, removed ${(nowMs - removedMs).toFixed(0)} ms ago`;
+      return `${channel} ${epoch} ${offset}, removed ${(view.nowMs - removedMs).toFixed(0)} ms ago`;
   }
   return undefined;
 }

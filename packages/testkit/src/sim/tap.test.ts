@@ -16,6 +16,7 @@ import { TEST_SETTINGS } from "../engine-harness.ts";
 import { BrokerTruth } from "./broker-truth.ts";
 import { payloadText } from "./data.ts";
 import { EventLoop, type SimProcess } from "./event-loop.ts";
+import { HEARD_WITHIN_MS, isLongRemoved, type RemovalView } from "./removal-oracle.ts";
 import { SimBroker } from "./sim-broker.ts";
 import { SimNode } from "./sim-node.ts";
 import { Trace } from "./trace.ts";
@@ -23,6 +24,7 @@ import { Trace } from "./trace.ts";
 setDefaultTimeout(patience(60_000));
 
 const CHANNEL = "log:a";
+const STREAM = { cls: "ordered", sizeMax: 100_000, ttlMs: 3_600_000 } as const;
 const SEEDS = 60;
 const ACTIVE_MS = 20_000;
 const HEALED_MS = 60_000;
@@ -32,11 +34,16 @@ const LIMITS: BatchLimits = {
   bufferBytesMax: 8000,
   handleMsMax: 800,
 };
+/** The longest that the broker's feed takes here, if it is not lost on the way. */
+const HEARS_WITHIN_MS = 300;
 /** The largest publication of a run, as a tap counts it. */
 const EVENT_BYTES_MAX = 2000;
 const HELD_BYTES_MAX = LIMITS.bufferBytesMax + TEST_SETTINGS.flow.chunkBytes + EVENT_BYTES_MAX;
 
-/** Checks what a tap hands over against the rule; positions of a batch count when it is done. */
+/**
+ * Checks what a tap hands over against the rule; positions of a batch count when it is done. What was
+ * removed may be handed over no more once the node must have heard of it.
+ */
 class TapOracle {
   readonly broken: string[] = [];
   readonly gaps: string[] = [];
@@ -45,6 +52,12 @@ class TapOracle {
 
   constructor(start: Position) {
     this.kept = start;
+  }
+
+  handed({ events }: TapBatch, view: RemovalView): void {
+    for (const { kind, position } of events)
+      if (kind === "publication" && isLongRemoved(CHANNEL, position, view))
+        this.broken.push(`${position.epoch}/${position.offset} was removed and handed over`);
   }
 
   done({ events, next }: TapBatch, truth: BrokerTruth): void {
@@ -107,6 +120,7 @@ function runSeed(seed: number) {
     timeoutMs: 500,
   };
   const losesData = seed % 3 === 0;
+  const removes = seed % 4 === 1;
   const limits = { firstLeaseMs: 60_000 };
   const broker = new SimBroker({ loop, random: random.fork("broker"), truth, faults, limits });
   const bugs: unknown[] = [];
@@ -140,6 +154,10 @@ function runSeed(seed: number) {
       from,
       consumer: {
         async handle(batch) {
+          const hearsSinceMs = Math.max(view.reachedMs, broker.disturbedUntilMs, stalledUntilMs);
+          const told = view.reachedMs < (truth.current(CHANNEL)?.removedMs ?? 0);
+          const withinMs = told ? HEARS_WITHIN_MS : HEARD_WITHIN_MS;
+          mine.handed(batch, { truth, nowMs: loop.nowMs, hearsSinceMs, withinMs });
           await consumer.handle(batch);
           // The answer of an attempt that was late, or of a tap that was closed, moves nothing.
           if (tap === opened && isAhead(batch, mine.kept)) mine.done(batch, truth);
@@ -152,14 +170,15 @@ function runSeed(seed: number) {
   };
   const publish = (): void => {
     const text = JSON.stringify("x".repeat(random.int(EVENT_BYTES_MAX - 400)));
-    const stream = { cls: "ordered", sizeMax: 100_000, ttlMs: 3_600_000 } as const;
-    void writing.publish(CHANNEL, stream, { payload: { kind: "json", text } }).then(
+    void writing.publish(CHANNEL, STREAM, { payload: { kind: "json", text } }).then(
       ({ position }) => {
         if (oracle === undefined) open({ epoch: position.epoch, offset: 0 });
       },
       () => {},
     );
   };
+  let stalledUntilMs = 0;
+  let removals = 0;
   const fate = loop.process("fate");
   const strike = (): void => {
     if (loop.nowMs > ACTIVE_MS) return;
@@ -170,7 +189,17 @@ function runSeed(seed: number) {
       view.cut();
       view.reconnectAfter(random.int(1500));
     } else if (what < 0.75 && losesData) broker.loseData(random.int(400));
-    else if (what < 0.8) process.stall(random.int(600));
+    else if (what < 0.8) {
+      const forMs = random.int(600);
+      stalledUntilMs = Math.max(stalledUntilMs, loop.nowMs) + forMs;
+      process.stall(forMs);
+    } else if (what < 0.81 && removes)
+      void writing.removeHistory(CHANNEL, STREAM).then(
+        () => {
+          removals += 1;
+        },
+        () => {},
+      );
     else if (what < 0.84 && tap !== undefined && oracle !== undefined) {
       tap.close();
       open(oracle.kept);
@@ -188,7 +217,8 @@ function runSeed(seed: number) {
   view.holes = 0;
   loop.run(ACTIVE_MS + HEALED_MS, { after });
   const life = truth.current(CHANNEL);
-  return { oracle, heldMax, bugs, losesData, head: life?.publications.length ?? 0, life };
+  const head = life?.publications.length ?? 0;
+  return { oracle, heldMax, bugs, losesData, removals, head, life };
 }
 
 const isAhead = ({ next }: TapBatch, kept: Position): boolean =>
@@ -197,14 +227,17 @@ const isAhead = ({ next }: TapBatch, kept: Position): boolean =>
 test("whatever befalls broker, node and consumer, nothing behind the cursor is passed over in silence", () => {
   let publications = 0;
   let epochs = 0;
+  let removed = 0;
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const { oracle, heldMax, bugs, losesData, head, life } = runSeed(seed);
+    const { oracle, heldMax, bugs, losesData, removals, head, life } = runSeed(seed);
     expect({ seed, broken: oracle?.broken, bugs }).toEqual({ seed, broken: [], bugs: [] });
-    // Whoever keeps everything has no reason for a gap but a stream that began anew.
-    expect({ seed, gaps: oracle?.gaps.filter((why) => why !== "epoch" || !losesData) }).toEqual({
+    // Whoever keeps everything has no reason for a gap but a stream that began anew, or a removal.
+    const reasons = [...(losesData ? ["epoch"] : []), ...(removals > 0 ? ["history"] : [])];
+    expect({ seed, gaps: oracle?.gaps.filter((why) => !reasons.includes(why)) }).toEqual({
       seed,
       gaps: [],
     });
+    removed += removals;
     expect(heldMax).toBeLessThanOrEqual(HELD_BYTES_MAX);
     // Progress: once everything is well the tap reaches the head.
     if (life !== undefined)
@@ -214,4 +247,5 @@ test("whatever befalls broker, node and consumer, nothing behind the cursor is p
   }
   expect(publications).toBeGreaterThan(SEEDS * 100);
   expect(epochs).toBeGreaterThan(0);
+  expect(removed).toBeGreaterThan(0);
 });

@@ -1,6 +1,6 @@
 // Owns: the operation that streams what a channel keeps, page by page.
 import type { Outcome } from "@holdfast/contract";
-import type { ChannelPage, NodeControl } from "@holdfast/core";
+import type { ChannelPage, HistoryReader } from "@holdfast/core";
 import { z } from "zod";
 import { problemOf } from "../answers.ts";
 import { problemBody } from "../problem.ts";
@@ -35,7 +35,7 @@ export const historyStream = streamRoute({
   description:
     "For exports: the node reads page by page, as fast as the reader takes them. The last event is `end` when everything that is kept was sent, or `error`. " +
     "Without either the stream was cut. Go on with the last `id` as `after`, or in the header Last-Event-ID. Publications that are no longer kept are told as " +
-    "`gap`. What the node has read when a history is removed may still arrive.",
+    "`gap`, and so are those that are removed meanwhile. What is on its way to the reader then, 64 KiB and what the sockets hold, may still arrive.",
   input: z.strictObject({
     channel: channelName,
     after: z.string().min(1).max(300).optional().meta({
@@ -47,9 +47,13 @@ export const historyStream = streamRoute({
     const from = after === undefined ? undefined : positionOf(after);
     if (from === "invalid")
       return fail("request_invalid", "Cannot go on: expected the id of an event", "after");
-    const first = await context.control.history(channel, { after: from?.offset ?? 0, ...PAGE });
-    if (!first.ok) return first;
-    return done(pagesOf(channel, { from, first, ...context }));
+    const opened = await context.control.openHistory(channel);
+    if (!opened.ok) return opened;
+    const reader = opened.value;
+    const first = await reader.read({ after: from?.offset ?? 0, ...PAGE });
+    if (first.ok) context.signal.addEventListener("abort", () => reader.close());
+    else reader.close();
+    return first.ok ? done(pagesOf({ ...context, reader, from, first })) : first;
   },
 });
 
@@ -61,16 +65,20 @@ function positionOf(id: string): Position | "invalid" {
   return { epoch: found[1], offset: Number(found[2]) };
 }
 
-interface Reading extends Pick<StreamContext, "control" | "signal" | "requestId"> {
+interface Reading extends Pick<StreamContext, "signal" | "requestId"> {
+  readonly reader: HistoryReader;
   readonly from: Position | undefined;
   readonly first: Outcome<ChannelPage>;
 }
 
 /** One page in memory; the next one is read when this one was taken. */
-async function* pagesOf(
-  channel: string,
-  { control, signal, requestId, from, first }: Reading,
-): AsyncGenerator<Iterable<StreamEvent>, undefined> {
+async function* pagesOf({
+  reader,
+  signal,
+  requestId,
+  from,
+  first,
+}: Reading): AsyncGenerator<Iterable<StreamEvent>, undefined> {
   let position = from;
   let outcome = first;
   while (!signal.aborted) {
@@ -81,25 +89,22 @@ async function* pagesOf(
     const page = outcome.value;
     if (position !== undefined && position.epoch !== page.epoch) {
       // Offsets of another epoch mean nothing: what was read is of no use.
-      outcome = await read(control, channel, 0);
+      outcome = await reader.read({ after: 0, ...PAGE });
       position = undefined;
       if (outcome.ok) yield [{ event: "gap", data: anew(outcome.value) }];
       continue;
     }
-    yield eventsOf(page, position);
+    yield eventsOf(page, position, reader);
     const last = page.publications.at(-1)?.offset ?? page.head;
     position = { epoch: page.epoch, offset: last };
     if (isLast(page, last)) {
       yield [{ event: "end", id: idOf(position), data: { epoch: page.epoch, head: page.head } }];
       return undefined;
     }
-    outcome = await read(control, channel, last);
+    outcome = await reader.read({ after: last, ...PAGE });
   }
   return undefined;
 }
-
-const read = (control: NodeControl, channel: string, after: number) =>
-  control.history(channel, { after, ...PAGE });
 
 const anew = (page: ChannelPage) => ({ epoch: page.epoch, next: nextOf(page) });
 
@@ -112,18 +117,41 @@ function isLast({ more, publications, deliveryClass, head }: ChannelPage, last: 
   return publications.length === 0 || deliveryClass === "latest" || last >= head;
 }
 
-/** Rendered one by one: the text of a page is never in memory as a whole. */
-function* eventsOf(page: ChannelPage, position: Position | undefined): Generator<StreamEvent> {
-  const { epoch: life, publications } = page;
+/**
+ * Rendered one by one: the text of a page is never in memory as a whole. What is removed before its
+ * turn comes is left out.
+ */
+function* eventsOf(
+  page: ChannelPage,
+  position: Position | undefined,
+  reader: Pick<HistoryReader, "removedTo">,
+): Generator<StreamEvent> {
+  const { epoch: life, publications, deliveryClass } = page;
   const next = nextOf(page);
   if (isGap(page, position))
     yield { event: "gap", data: { epoch: life, from: position.offset + 1, next } };
-  for (const one of publications)
+  let removedFrom: number | undefined;
+  const removed = (from: number, to: number): StreamEvent => ({
+    event: "gap",
+    data: { epoch: life, from, next: to },
+  });
+  for (const one of publications) {
+    if (one.offset <= reader.removedTo(life)) {
+      removedFrom ??= one.offset;
+      continue;
+    }
+    if (removedFrom !== undefined && deliveryClass !== "latest")
+      yield removed(removedFrom, one.offset);
+    removedFrom = undefined;
     yield {
       event: "publication",
       id: idOf({ epoch: life, offset: one.offset }),
       data: publicationShown(one),
     };
+  }
+  const last = publications.at(-1);
+  if (removedFrom !== undefined && last !== undefined && deliveryClass !== "latest")
+    yield removed(removedFrom, last.offset + 1);
 }
 
 /** Offsets of `latest` have holes by nature, and its newest are always kept. */

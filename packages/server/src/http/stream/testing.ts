@@ -3,7 +3,7 @@
 import { connect, type Socket } from "node:net";
 import type { ChannelPage, NodeControl } from "@holdfast/core";
 import { API_BASE } from "../routes/index.ts";
-import { control, keyOf } from "../testing.ts";
+import { control, keyOf, readerOf } from "../testing.ts";
 
 type Query = Parameters<NodeControl["history"]>[1];
 type Outcome = Awaited<ReturnType<NodeControl["history"]>>;
@@ -37,7 +37,11 @@ export function channelOf(channel: Channel) {
     const page = { epoch: "e", head, oldest, more: last < head, publications };
     return { ok: true, value: { ...page, deliveryClass: "ordered", ...channel.more } };
   };
-  return { reads, control: { ...control, history } };
+  const openHistory: NodeControl["openHistory"] = async (name) => ({
+    ok: true,
+    value: readerOf(name, history),
+  });
+  return { reads, control: { ...control, history, openHistory } };
 }
 
 export const urlOf = (port: number, query: string): string =>
