@@ -32,7 +32,7 @@ import { Shares } from "./session/shares.ts";
 import { Sweep } from "./session/sweep.ts";
 import type { NodeSettings } from "./settings.ts";
 import type { Tap, TapOptions } from "./taps/tap.ts";
-import { type TapFigures, Taps } from "./taps/taps.ts";
+import { Taps } from "./taps/taps.ts";
 
 /** What an engine is given. It reaches the outside world only through these. */
 export interface NodePorts {
@@ -79,15 +79,11 @@ export interface NodeEngine extends NodeControl, DoorEngine {
    * with `channel_unknown`, or with `request_failed` if there are 1,024 taps or 64 MiB of buffers.
    */
   tap(channel: string, options: TapOptions): Outcome<Tap>;
-  /** Of all taps; read at each scrape. */
-  tapFigures(): TapFigures;
+  readonly taps: Pick<Taps, "figures">;
   readonly state: NodeState;
   /** True when newcomers are sent elsewhere: in a drain behind its pre-delay, and at the end. */
   sendsAway(): boolean;
-  /**
-   * Makes the node's lease and starts keeping time. Rejects with BrokerError when the broker is out
-   * of reach.
-   */
+  /** Makes the lease and starts keeping time. Rejects with BrokerError without the broker. */
   start(): Promise<void>;
   /** Releases everything; connections that are left are cut. */
   stop(): void;
@@ -139,7 +135,7 @@ class Engine implements NodeEngine {
   readonly #operator: Operator;
   readonly #orders: Orders;
   readonly #revocations: Revocations;
-  readonly #taps: Taps;
+  readonly taps: Taps;
   readonly #lease: Lease;
   readonly #sweep: Sweep;
   #settings: NodeSettings;
@@ -203,7 +199,7 @@ class Engine implements NodeEngine {
     });
     bus.hear<FleetMessage>(["figures", "left"], (told) => this.#fleet.heard(told));
     bus.hear<OrderMessage>(ORDER_KINDS, (told) => this.#orders.heard(told));
-    this.#taps = new Taps(this.#parts);
+    this.taps = new Taps(this.#parts);
     this.#lease = new Lease(this.#parts);
     this.#sweep = new Sweep(this.#parts, [
       () => this.#handshake.configure(),
@@ -285,7 +281,7 @@ class Engine implements NodeEngine {
       connection.link.cut();
       this.#sessions.gone(connection);
     }
-    this.#taps.close();
+    this.taps.close();
     this.#hubs.close();
     this.#presenceKeeper.stop();
   }
@@ -339,8 +335,7 @@ class Engine implements NodeEngine {
     this.#sessions.end(connection, code, message === undefined ? {} : { message });
   }
 
-  tap: NodeEngine["tap"] = (channel, options) => this.#taps.open(channel, options);
-  tapFigures: NodeEngine["tapFigures"] = () => this.#taps.figures();
+  tap: NodeEngine["tap"] = (channel, options) => this.taps.open(channel, options);
 
   writable(connection: Connection): void {
     this.#flow.writable(connection);

@@ -86,8 +86,8 @@ export interface HistoryReader {
   /** As `NodeControl.history`. */
   read(query: HistoryQuery): Promise<Outcome<ChannelPage>>;
   /**
-   * Up to this offset of the epoch everything was removed. Nothing of it may be given to anybody any
-   * more, also if it was read before. 0: nothing was removed since the reader was opened.
+   * Up to this offset of the epoch everything was removed. Nothing of it may be given to anybody
+   * any more, also if it was read before. 0: nothing was removed since the reader was opened.
    */
   removedTo(epoch: string): number;
   /** Again: nothing. */

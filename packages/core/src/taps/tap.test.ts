@@ -508,10 +508,10 @@ test("lag counts what the consumer has yet to deal with, held or still in the hi
   for (let i = 0; i < 60; i++) await publish(engine, "x".repeat(500));
   await advance(200);
   expect(tap.bufferedBytes).toBeLessThan(60 * 500);
-  expect(engine.tapFigures()).toEqual({ lag: 60, bytes: tap.bufferedBytes });
+  expect(engine.taps.figures()).toEqual({ lag: 60, bytes: tap.bufferedBytes });
   release();
   await advance(100);
   expect(tap.lag).toBe(58);
   tap.close();
-  expect(engine.tapFigures()).toEqual({ lag: 0, bytes: 0 });
+  expect(engine.taps.figures()).toEqual({ lag: 0, bytes: 0 });
 });

@@ -173,7 +173,7 @@ class RunningNode implements HoldfastNode {
       info: () => engine.info(),
       nodes: () => engine.nodes(),
       ready: () => this.#readiness.wasReady(),
-      taps: () => engine.tapFigures(),
+      taps: () => engine.taps.figures(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
       brokerUsage: () => broker.usage(),

@@ -41,8 +41,8 @@ const EVENT_BYTES_MAX = 2000;
 const HELD_BYTES_MAX = LIMITS.bufferBytesMax + TEST_SETTINGS.flow.chunkBytes + EVENT_BYTES_MAX;
 
 /**
- * Checks what a tap hands over against the rule; positions of a batch count when it is done. What was
- * removed may be handed over no more once the node must have heard of it.
+ * Checks what a tap hands over against the rule; positions of a batch count when it is done. What
+ * was removed may be handed over no more once the node must have heard of it.
  */
 class TapOracle {
   readonly broken: string[] = [];
