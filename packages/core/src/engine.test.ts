@@ -519,7 +519,8 @@ test("limits: connections for an address and a user, subscriptions, handshakes t
   expect(silent.link.closedWith?.reason).toBe("handshake_timeout");
   for (let i = 0; i < 50; i++) open({ address: "10.0.0.2" });
   const tooMany = open({ address: "10.0.0.2" });
-  await tooMany.take();
+  await tooMany.send({ t: "connect", id: 1 });
+  expect(only(await tooMany.take(), "goodbye")?.name).toBe("connection_limit");
   expect(tooMany.link.closedWith).toBeDefined();
 });
 

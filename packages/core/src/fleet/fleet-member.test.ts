@@ -283,6 +283,41 @@ test("sessions of one user that come back find a place on fewer nodes; newcomers
   expect(await enter(a, { resume: resume("one more") })).toBe("connection_limit");
 });
 
+test("a session that comes back has its place beside those of its address, as many as its nodes may have had", async () => {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const max = 4;
+  const limits = { ...TEST_SETTINGS.limits, connectionsPerAddressMax: max };
+  const start = (nodeId: string): Promise<EngineHarness> =>
+    createEngineHarness({
+      contract,
+      clock,
+      broker,
+      tokens: { ada: { user: "ada" } },
+      settings: { ...TEST_SETTINGS, nodeId, limits },
+    });
+  const nodes = [await start("a"), await start("b"), await start("c")];
+  const [a] = nodes as [EngineHarness];
+  await a.advance(1100);
+  const enter = async (frame: { resume?: string; moving?: boolean; token?: string }) => {
+    const client = a.open({ address: "203.0.113.7" });
+    await client.send({ t: "connect", id: 1, ...frame });
+    const [answer] = await client.take();
+    return answer?.t === "goodbye" ? answer.name : answer?.t;
+  };
+  const resume = (session: string): string =>
+    JSON.stringify({ session, identity: {}, issuedAtMs: 0 });
+  for (let i = 0; i < max; i++) expect(await enter({})).toBe("connected");
+  expect(await enter({})).toBe("connection_limit");
+  expect(await enter({ token: "ada" })).toBe("connection_limit");
+  expect(await enter({ resume: "none" })).toBe("connection_limit");
+  // A drain of the two other nodes: each may have had as many of this address.
+  for (let i = 0; i < 2 * max; i++)
+    expect(await enter({ resume: resume(`s${i}`), moving: i % 2 === 0 })).toBe("connected");
+  expect(await enter({ resume: resume("one more") })).toBe("connection_limit");
+  expect(a.engine.info().sessions).toBe(3 * max);
+});
+
 test("sessions of every node are listed together, and a node that does not answer is named, not waited for", async () => {
   const { nodes, advance } = await fleet(["a", "b"]);
   const [a, b] = nodes as [EngineHarness, EngineHarness];

@@ -53,6 +53,7 @@ type Found =
     }
   | Verdict;
 
+const LIMIT: Verdict = { code: "connection_limit" };
 const BUSY_RETRY_MS = 1000;
 /** Share of the node's connections that only addresses with few of them may use. */
 const LIGHT_SHARE = 0.1;
@@ -92,7 +93,8 @@ export class Handshake {
     // The last tenth is for addresses that have less than the mean.
     const isHeavy = sessions.addresses > 1 && mine * sessions.addresses > count;
     if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1)) return this.#busy();
-    if (mine > limits.connectionsPerAddressMax) return { code: "connection_limit" };
+    // It may bring back a session that had its place: what it says decides.
+    if (mine > limits.connectionsPerAddressMax * this.#nodes()) return LIMIT;
     if (sessions.opening > limits.handshakesInFlightMax) return this.#makeWay(connection);
     return undefined;
   }
@@ -128,7 +130,10 @@ export class Handshake {
       found.session !== undefined && found.verified !== true,
     );
     if ((connection.phase as string) === "ended") return;
-    const verdict = refused ?? this.#userLimit(connection, found.session);
+    const verdict =
+      refused ??
+      this.#addressLimit(connection, found.session) ??
+      this.#userLimit(connection, found.session);
     if (verdict !== undefined) return this.#refuse(connection, verdict);
     this.#establish(connection, frame, found.session !== undefined);
     then();
@@ -144,6 +149,9 @@ export class Handshake {
       return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
     const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
     const resumed = opened?.expired === true ? undefined : opened;
+    // Before anything costly. Whose resume token has expired may still prove to be the same user.
+    const overLimit = this.#addressLimit(connection, opened?.session);
+    if (overLimit !== undefined) return overLimit;
     // Whoever had a session does not become anonymous by it: it is asked for its token first.
     if (resumed === undefined && frame.resume !== undefined && frame.token === undefined)
       return { code: opened === undefined ? "resume_rejected" : "token_expired" };
@@ -246,16 +254,26 @@ export class Handshake {
    * A session that comes back had its place on some node: together they may have had as many as the
    * limit for each. Two nodes at least: the one that the session was on may have died.
    */
+  #nodes(): number {
+    return Math.max(2, this.#node.fleet.others().length + 1);
+  }
+
+  /** For sessions that come back, `limitReached` has looked. */
+  #addressLimit({ link }: Connection, session: string | undefined): Verdict | undefined {
+    const { sessions, settings } = this.#parts;
+    if (session !== undefined) return undefined;
+    const { connectionsPerAddressMax } = settings().limits;
+    return sessions.ofAddress(link.address) > connectionsPerAddressMax ? LIMIT : undefined;
+  }
+
   #userLimit(connection: Connection, session: string | undefined): Verdict | undefined {
     const { user } = connection.identity;
     const { sessions } = this.#parts;
     if (user === undefined || (session !== undefined && sessions.get(session) !== undefined))
       return undefined;
     const { connectionsPerUserMax } = this.#parts.settings().limits;
-    const nodes = session === undefined ? 1 : Math.max(2, this.#node.fleet.others().length + 1);
-    return sessions.ofUser(user).size >= connectionsPerUserMax * nodes
-      ? { code: "connection_limit" }
-      : undefined;
+    const nodes = session === undefined ? 1 : this.#nodes();
+    return sessions.ofUser(user).size >= connectionsPerUserMax * nodes ? LIMIT : undefined;
   }
 
   #establish(connection: Connection, frame: ConnectFrame, resumed: boolean): void {

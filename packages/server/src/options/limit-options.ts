@@ -117,7 +117,7 @@ export const LIMIT_OPTIONS = {
     max: 1_000_000,
     live: true,
     description:
-      "Connections from one address. The default is half a node. Behind a proxy that is not in trustedProxies, all clients have the proxy's address, and a low limit would refuse real users.",
+      "Connections from one address. The default is half a node. Sessions that come back from other nodes may be more: as many as those nodes may have had. Behind a proxy that is not in trustedProxies, all clients have the proxy's address, and a low limit would refuse real users.",
   }),
   connectionsPerUserMax: integer({
     default: 100,
