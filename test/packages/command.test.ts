@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
+import { until } from "../browser/harness.ts";
 import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { startProgram } from "./program.ts";
@@ -40,6 +41,36 @@ describe.each([
       }
       expect(await dev.end()).toBe(0);
       await expect(fetch(dev.said)).rejects.toThrow();
+    },
+    patience(60_000),
+  );
+
+  test(
+    "a launcher that is killed takes the program with it",
+    async () => {
+      await using dev = await startDev(project);
+      expect((await fetch(dev.said)).status).toBe(200);
+      await dev.end("SIGKILL");
+      await until("the program has gone", () => isFree(dev.said));
+    },
+    patience(60_000),
+  );
+
+  test(
+    "a node that a test started ends with the test's process, also if that is killed",
+    async () => {
+      const script = `
+        import { startHoldfast } from "holdfast/testing";
+        const node = await startHoldfast();
+        console.log("listens " + node.httpUrl);
+        setInterval(() => {}, 1000);`;
+      await project.write({ "own.test.mjs": script });
+      await using run = await startProgram(project, ["node", "own.test.mjs"], {
+        ready: /listens (http:\/\/127\.0\.0\.1:\d+)/,
+      });
+      expect(await isFree(run.said)).toBe(false);
+      await run.end("SIGKILL");
+      await until("the node has gone", () => isFree(run.said));
     },
     patience(60_000),
   );
@@ -92,3 +123,10 @@ async function startDev(project: Project, args: readonly string[] = []) {
     ready: /(http:\/\/localhost:\d+\/)/,
   });
 }
+
+/** Whether nothing listens there. */
+const isFree = (url: string): Promise<boolean> =>
+  fetch(url).then(
+    () => false,
+    () => true,
+  );

@@ -26,6 +26,10 @@ const listen = (): void => {
 };
 // The system ends any other process by itself, but not the first one of a container.
 if (ENDS_ITSELF || process.pid === 1) listen();
+// Whoever started this with a channel has gone, perhaps killed: nobody else passes the signal on. A
+// node of `holdfast dev` watches the channel itself.
+if (process.send !== undefined && process.argv[2] !== "dev-node")
+  process.once("disconnect", () => tell("SIGTERM"));
 
 function parentOf(): Parent | undefined {
   const send = process.send?.bind(process);

@@ -13,6 +13,13 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const STATUS_OF_SIGNAL = 128;
 const STATUS_CANNOT_START = 127;
 
+const INHERITED = ["inherit", "inherit", "inherit"] as const;
+/**
+ * Nothing is sent through it. It closes when this process has gone, also if it was killed: that
+ * ends the program.
+ */
+export const CHANNEL = "ipc";
+
 /** The process that was started by name: what of it is needed. */
 export type Launcher = Pick<
   NodeJS.Process,
@@ -36,7 +43,7 @@ export async function launch(self: Launcher): Promise<number | undefined> {
     self.stderr.write(`${error.message}\n`);
     return STATUS_CANNOT_START;
   }
-  const child = spawn(bun, [MAIN, ...self.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(bun, [MAIN, ...self.argv.slice(2)], { stdio: [...INHERITED, CHANNEL] });
   // A terminal sends Ctrl-C to every process by itself. A signal to this process alone is passed
   // on.
   const handlers = SIGNALS.map((signal) => {

@@ -1,7 +1,7 @@
 // Owns: a node as a separate process, for the tests of applications. It runs on Node and Bun.
 import { type ChildProcess, spawn } from "node:child_process";
 import { findBun } from "./find-bun.ts";
-import { MAIN } from "./launch.ts";
+import { CHANNEL, MAIN } from "./launch.ts";
 
 export interface StartOptions {
   /** The contract file, from `cwd`. Absent: channels of the configuration alone. */
@@ -51,15 +51,15 @@ const STOP_MS = 10_000;
 
 /**
  * Starts `holdfast serve` on loopback and resolves when it listens. If `env` has no setting to
- * check tokens, the node accepts every client. Its drain takes 2 s at most. Rejects with a
- * StartHoldfastError.
+ * check tokens, the node accepts every client. Its drain takes 2 s at most. The node also ends when
+ * this process has gone. Rejects with a StartHoldfastError.
  */
 export async function startHoldfast(options: StartOptions = {}): Promise<HoldfastProcess> {
   const env = options.env ?? {};
   const checksTokens = Object.keys(env).some((name) => name.startsWith("HOLDFAST_AUTH_"));
   const child = spawn(findBun(MAIN), [MAIN, "serve", ...argumentsOf(options, checksTokens)], {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", CHANNEL],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
   const node = new Node(child);
