@@ -517,7 +517,7 @@ test("limits: connections for an address and a user, subscriptions, handshakes t
   const silent = open({ address: "10.0.0.1" });
   await advance(7000);
   expect(silent.link.closedWith?.reason).toBe("handshake_timeout");
-  for (let i = 0; i < 50; i++) open({ address: "10.0.0.2" });
+  for (let i = 0; i < 50; i++) await open({ address: "10.0.0.2" }).send({ t: "connect", id: 1 });
   const tooMany = open({ address: "10.0.0.2" });
   await tooMany.send({ t: "connect", id: 1 });
   expect(only(await tooMany.take(), "goodbye")?.name).toBe("connection_limit");
