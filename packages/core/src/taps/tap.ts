@@ -38,7 +38,6 @@ export interface TapOptions extends BatchLimits {
   readonly consumer: TapConsumer;
 }
 
-
 /**
  * Every publication behind the cursor is handed over at least once and in offset order, or a gap is
  * declared before anything newer. That holds when the broker is lost and found, when its stream
