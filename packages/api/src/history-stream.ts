@@ -92,7 +92,7 @@ const mayPass = ({ code, status }: HoldfastApiError): boolean =>
 const gapError = (channel: string, { from, next }: HistoryGap): HoldfastApiError =>
   new HoldfastApiError(
     "history_gap",
-    `Cannot go on with the history of "${channel}": found ${
+    `Cannot read the history of "${channel}" without a gap: found ${
       from === undefined ? "another epoch" : `nothing from offset ${from}`
     } to before ${next}, expected what was not yet read (onGap takes it)`,
   );

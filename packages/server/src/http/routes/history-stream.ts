@@ -46,7 +46,11 @@ export const historyStream = streamRoute({
   async open({ channel, after }, context) {
     const from = after === undefined ? undefined : positionOf(after);
     if (from === "invalid")
-      return fail("request_invalid", "Cannot go on: expected the id of an event", "after");
+      return fail(
+        "request_invalid",
+        "Cannot begin behind `after`: found no id of an event, expected the `id` of one that was sent",
+        "after",
+      );
     const opened = await context.control.openHistory(channel);
     if (!opened.ok) return opened;
     const reader = opened.value;

@@ -36,7 +36,8 @@ export interface StreamPlace {
 
 export const DRAINING: Problem = {
   code: "draining",
-  detail: "Cannot go on with the stream: this node drains, expected another node to go on",
+  detail:
+    "Cannot stream from this node: it drains. Ask again behind the last id; another node answers",
   retryMs: RETRY_MS,
 };
 
