@@ -117,12 +117,12 @@ test("requests that wait behind others on their channel are refused to the addre
       hostile.push(client);
     }
     expect([...names]).toEqual(["rate_limited"]);
+    expect(harness.observed.splice(0)).toContain("overShare held");
     const { heldBytes } = harness.engine.info();
     expect([heldBytes > MAX / 4, heldBytes <= MAX / 2]).toEqual([true, true]);
     for (const client of hostile) await client.lose();
     expect(harness.engine.info().heldBytes).toBe(0);
   }
-  expect(harness.observed).toContain("overShare held");
 });
 
 test("messages before the answer to connect count, too", async () => {

@@ -68,6 +68,20 @@ test("what is published while a channel is being opened reaches its first subscr
   expect(await reader.take()).toMatchObject([{ t: "pub", o: 3 }]);
 });
 
+test("new settings of admission hold from now on", async () => {
+  const node = await createEngineHarness({ contract, settings: TEST_SETTINGS });
+  const admission = { ...TEST_SETTINGS.admission, handshakesPerSecond: 1 };
+  node.engine.configure({ ...TEST_SETTINGS, admission });
+  const answers = new Set<string>();
+  for (let i = 0; i < 5; i++) {
+    const client = node.open({ address: `10.0.0.${i}` });
+    await client.send({ t: "connect", id: 1 });
+    const [frame] = await client.take();
+    if (frame !== undefined) answers.add(frame.t === "goodbye" ? frame.name : frame.t);
+  }
+  expect(answers).toContain("try_later");
+});
+
 test("settings that change hold for what a node tells of its own capacity", async () => {
   const node = await createEngineHarness({ contract, settings: TEST_SETTINGS });
   node.engine.configure({

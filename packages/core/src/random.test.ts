@@ -10,6 +10,30 @@ test("the same seed draws the same numbers and another seed draws others", () =>
   expect(drawn(7)).not.toEqual(drawn(8));
 });
 
+test("what a seed draws never changes, so that a failing seed can be replayed for ever", () => {
+  const random = createSeededRandom(7);
+  expect([
+    random.next(),
+    random.next(),
+    random.id(),
+    random.int(1000),
+    random.chance(0.5),
+    random.pick(["a", "b", "c"]),
+    random.fork("net").next(),
+    createSeededRandom("text").next(),
+  ]).toEqual([
+    0.8884996736131653,
+    0.2408021488180483,
+    "bg32uk4alsuwjkr62tua6uolqe",
+    331,
+    false,
+    "b",
+    0.2877380996204978,
+    0.8573111830517813,
+  ]);
+  expect(() => random.pick([])).toThrow("nothing to pick from");
+});
+
 test("numbers are spread evenly over [0, 1)", () => {
   const random = createSeededRandom("even");
   const buckets = new Array<number>(16).fill(0);

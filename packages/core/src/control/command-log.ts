@@ -135,7 +135,6 @@ export class CommandLog<C> implements ChannelListener {
         resolve();
       };
     });
-    this.#goOn = undefined;
   }
 
   async #readOn(): Promise<void> {

@@ -60,6 +60,22 @@ async function pair(
   return { a, b, order, figures };
 }
 
+test("a node drains as the order says, or as its settings say if the order does not", async () => {
+  for (const [options, endsMs] of [
+    [{ windowMs: 1000, preDelayMs: 0 }, 1000],
+    [{ preDelayMs: 0 }, TEST_SETTINGS.drain.windowMs],
+    [{ windowMs: 1000, preDelayMs: 2000 }, 3000],
+  ] as const) {
+    const { a, b, order } = await pair();
+    const client = await b.connect({ migrates: true });
+    await order(a, "b", "drain", options);
+    await a.advance(endsMs - 300);
+    expect(client.link.closedWith).toBeUndefined();
+    await a.advance(600);
+    expect(client.link.closedWith?.code).toBe(1012);
+  }
+});
+
 test("an order is answered when its node has begun to obey, and every node sees it", async () => {
   const { a, b, order, figures } = await pair();
   await b.connect({ migrates: true });

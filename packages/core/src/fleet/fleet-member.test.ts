@@ -223,7 +223,11 @@ test("a node that joins is given its share once, slowly, and then nobody moves",
   }
   expect(moved).toBeGreaterThanOrEqual(16);
   expect(moved).toBeLessThanOrEqual(20);
-  const after = a.observed.filter((line) => line.startsWith("rebalanced")).length;
+  const counts = a.observed.flatMap((line) =>
+    line.startsWith("rebalanced") ? [Number(line.split(" ")[1])] : [],
+  );
+  expect(counts.reduce((sum, count) => sum + count, 0)).toBe(moved);
+  const after = counts.length;
   await advance(20_000);
   expect(a.observed.filter((line) => line.startsWith("rebalanced"))).toHaveLength(after);
 });

@@ -64,11 +64,10 @@ export class PresenceTable {
   readonly #channels = new Map<string, MemberList<Entry>>();
   readonly #leases = new Map<string, Lease>();
   /**
-   * Deadlines of pending leaves. Cancelled ones stay until their time comes or they outnumber the
-   * others.
+   * Deadlines of pending leaves. Cancelled ones stay until their time comes, or until they are many
+   * more than the entries.
    */
   readonly #pending = new DeadlineQueue<Entry>();
-  #pendingCount = 0;
   #count = 0;
   #sequence = 0;
   readonly #shares: HeldBytes;
@@ -99,8 +98,8 @@ export class PresenceTable {
   }
 
   /**
-   * Slots in the queue of pending leaves, cancelled ones included: at most twice the pending leaves
-   * and 64 more.
+   * Slots in the queue of pending leaves, cancelled ones included: at most twice the entries and 64
+   * more.
    */
   get pendingSize(): number {
     return this.#pending.size;
@@ -173,9 +172,8 @@ export class PresenceTable {
     }
     this.#release(entry);
     entry.leaveAtMs = leave.nowMs + leave.graceMs;
-    this.#pendingCount += 1;
     this.#pending.add(entry.leaveAtMs, entry);
-    if (this.#pending.size > 2 * this.#pendingCount + 64)
+    if (this.#pending.size > 2 * this.#count + 64)
       this.#pending.retain((value, dueMs) => value.leaveAtMs === dueMs);
     return undefined;
   }
@@ -270,7 +268,6 @@ export class PresenceTable {
   #release(entry: Entry): void {
     entry.lease?.entries.delete(entry);
     entry.lease = undefined;
-    if (entry.leaveAtMs !== undefined) this.#pendingCount -= 1;
     entry.leaveAtMs = undefined;
   }
 }

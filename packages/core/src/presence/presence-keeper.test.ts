@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
-import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/testkit";
+import {
+  createEngineHarness,
+  createManualClock,
+  createSeededRandom,
+  type HandClient,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
 import type { MemoryBrokerNode } from "../memory-broker/index.ts";
+import { PresenceKeeper } from "./presence-keeper.ts";
 
 const contract = { channels: { "chat:{room}": { presence: true } } } as const;
 const GRACE_MS = TEST_SETTINGS.timeouts.presenceGraceMs;
@@ -93,6 +100,50 @@ test("many leaves that are told at once are one comparison, and one more for wha
   await forget("chat:a", clients[0] as HandClient);
   await advance(100);
   expect((await members("chat:a")).length).toBe(8);
+});
+
+test("the members of a channel that nobody watches are not kept, and read for the next who does", async () => {
+  const { enter, calls, advance } = await stage();
+  const client = await enter("chat:a");
+  for (const reads of [1, 2]) {
+    await client.send({ t: "watch", id: 4, ch: "chat:a" }, { t: "watch", id: 5, ch: "chat:a" });
+    await advance(100);
+    expect(calls.members).toBe(reads);
+    await client.send({ t: "unwatch", id: 6, ch: "chat:a" });
+  }
+});
+
+test("of the leaves that fail the newest 10,000 are repeated, in parts", async () => {
+  let failing = true;
+  const clock = createManualClock();
+  const left: string[] = [];
+  const presence = {
+    enter: () => Promise.resolve(),
+    members: () => Promise.resolve({ members: [] }),
+    leave: (_channel: string, member: string): Promise<void> => {
+      if (failing) return Promise.reject(new Error("no"));
+      left.push(member);
+      return Promise.resolve();
+    },
+  };
+  const keeper = new PresenceKeeper(() => ({
+    clock,
+    random: createSeededRandom(1),
+    broker: { presence },
+    sessions: { connections: [], get: () => undefined, leavePresence: () => {} },
+    settings: () => TEST_SETTINGS,
+    background: () => {},
+  }));
+  for (let i = 0; i <= 10_000; i++)
+    keeper.leave("chat:a", { session: `s${i}`, owner: "n1/1" } as HandClient["connection"], 0);
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  failing = false;
+  clock.advance((clock.nextDueMs() ?? 0) - clock.nowMs());
+  expect(left.length).toBe(100);
+  clock.advance(30_000);
+  expect(left.length).toBe(10_000);
+  expect(left[0]).toBe("s1");
+  expect(clock.waiting()).toBe(0);
 });
 
 test("a comparison and a leave that fail are repeated, ever more slowly, until they succeed", async () => {

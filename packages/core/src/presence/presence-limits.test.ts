@@ -5,7 +5,10 @@ import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/t
 
 const MAX = 8;
 const contract: ContractDefinition = {
-  channels: { "chat:{room}": { presence: true, history: { size: 10, ttlMs: 60_000 } } },
+  channels: {
+    "chat:{room}": { presence: true, history: { size: 10, ttlMs: 60_000 } },
+    "none:{room}": {},
+  },
 };
 const limits = { ...TEST_SETTINGS.limits, presencePerConnectionMax: MAX };
 const harness = (more: Partial<typeof limits> = {}) =>
@@ -30,6 +33,16 @@ test("as many enters as the limit allows are taken from one message, and not one
   await client.send(...requests("enter", MAX + 1));
   expect(answers(await client.take())).toEqual({ ok: MAX, refused: ["presence_limit"] });
 });
+
+test.each(["enter", "update", "watch"] as const)(
+  "%s is refused in a channel without presence",
+  async (t) => {
+    const { connect } = await harness();
+    const client = await connect();
+    await client.send({ t, id: 2, ch: "none:a" });
+    expect(answers(await client.take())).toEqual({ ok: 0, refused: ["presence_disabled"] });
+  },
+);
 
 test("enters and watches of one message share the limit", async () => {
   const { connect } = await harness();

@@ -83,14 +83,12 @@ export class PresenceRoom {
     const release = typeof room === "function" ? room : await room;
     let members: Map<string, PresenceMember>;
     try {
-      if (!isWanted()) return false;
       members = await this.#load();
       // The last watcher may have gone meanwhile, and the members with it.
       while (this.#members !== members) members = await this.#load();
     } finally {
       release();
     }
-    if (!isWanted()) return false;
     // Changes gathered so far are in the snapshot; earlier watchers hear of them first.
     this.#tell();
     const list = this.#listOf(members);

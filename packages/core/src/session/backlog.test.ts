@@ -132,5 +132,6 @@ test("a message, or the rest of one, that exceeds the node's room for its party 
     backlog[hold](connection, { items: items(2), next: 0, length: 1, retryMs: 0 });
     expect(events).toEqual(["over held", "end flooded"]);
     expect(heldBytes.total).toBe(2 * OVERHEAD);
+    expect([connection.held?.messages.length, connection.held?.begun]).toEqual([1, undefined]);
   }
 });
