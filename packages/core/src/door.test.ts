@@ -5,14 +5,20 @@ import { createEngineHarness, TEST_SETTINGS } from "@holdfast/testkit";
 import type { DoorCodec, Item } from "./door.ts";
 
 const contract = {
-  channels: { "chat:{room}": { permissions: { subscribe: "anyone", publish: "anyone" } } },
+  channels: {
+    "chat:{room}": {
+      presence: true,
+      permissions: { subscribe: "anyone", publish: "anyone", presence: "anyone" },
+    },
+  },
 } as const;
 
-/** A line a message: HELLO, SUB channel, PUB channel text. Answers carry the number of the line. */
+/** A line a message: HELLO, SUB channel, WATCH channel, PUB channel text. Answers carry the number of the line. */
 function readLine(line: string, id: number): Item {
   const [verb, ch = "", ...words] = line.split(" ");
   if (verb === "HELLO") return { t: "connect", id };
   if (verb === "SUB") return { t: "subscribe", id, ch };
+  if (verb === "WATCH") return { t: "watch", id, ch };
   if (verb === "PUB") {
     const text = JSON.stringify(words.join(" "));
     return { t: "publish", id, ch, data: { kind: "json", text } };
@@ -147,4 +153,15 @@ test("codecs that belong to their connections write each publication themselves,
       "4 MSG chat:a 2 json",
       "5 MSG chat:a 3 json",
     ]);
+});
+
+test("codecs that belong to their connections write what becomes of members themselves, too", async () => {
+  const { join, connect, advance } = await start(numbered());
+  const one = await join("HELLO", "WATCH chat:a");
+  const other = await join("HELLO", "SUB chat:b", "WATCH chat:a");
+  for (const client of [one, other]) client.heard();
+  const member = await connect();
+  await member.send({ t: "enter", id: 2, ch: "chat:a" });
+  await advance(TEST_SETTINGS.timeouts.presenceCoalesceMs + 5);
+  expect([one.heard(), other.heard()]).toEqual([["4 OK presence"], ["5 OK presence"]]);
 });

@@ -33,6 +33,33 @@ test("times that are told are how long something took", async () => {
   expect(tookMs).toBeLessThan(TEST_SETTINGS.timeouts.handshakeMs + 1100);
 });
 
+test("an ended session is told with its code and how long it was connected", async () => {
+  const node = await createEngineHarness({ contract, settings: TEST_SETTINGS });
+  const [client, other] = [await node.connect(), await node.connect()];
+  await node.advance(1500);
+  await client.send({ t: "connect", id: 2 });
+  await other.lose();
+  const ended = node.observed.flatMap((line) =>
+    line.startsWith("ended ") ? [JSON.parse(line.slice(6))] : [],
+  );
+  expect(ended).toEqual([
+    { session: client.connection.session, code: "frame_invalid", connectedMs: 1500 },
+    { session: other.connection.session, connectedMs: 1500 },
+  ]);
+});
+
+test("a peer that does not close after the last word is cut", async () => {
+  const node = await createEngineHarness({ contract, settings: TEST_SETTINGS });
+  const [client, other] = [await node.connect(), await node.connect()];
+  await client.send({ t: "connect", id: 2 });
+  await other.send({ t: "bye" });
+  const cut = () => [client.link.wasCut, other.link.wasCut];
+  await node.advance(2990);
+  expect(cut()).toEqual([false, false]);
+  await node.advance(20);
+  expect(cut()).toEqual([true, true]);
+});
+
 test("what is published while a channel is being opened reaches its first subscriber once, in order", async () => {
   let open = (): void => {};
   const gate = new Promise<void>((resolve) => {

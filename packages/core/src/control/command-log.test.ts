@@ -81,6 +81,29 @@ test("a command reaches every node, and its answer means that the broker has it"
   expect(await ended(client)).toBe("disconnected");
 });
 
+test("a command that the broker does not take is answered as one that nobody will carry out", async () => {
+  const { engine, connect } = await createEngineHarness({
+    contract,
+    tokens: { ada: ADA },
+    settings: TEST_SETTINGS,
+    wrapBroker: (broker) => {
+      const { publish } = broker;
+      broker.publish = (channel, ...more) =>
+        channel === COMMANDS_CHANNEL
+          ? Promise.reject(new BrokerError("unavailable", "cut"))
+          : publish.call(broker, channel, ...more);
+      return broker;
+    },
+  });
+  const client = await connect({ token: "ada" });
+  for (const answer of [
+    await engine.disconnect(ADA, { reconnect: false }),
+    await engine.unsubscribe(ADA, "chat:a"),
+  ])
+    expect(answer).toMatchObject({ ok: false });
+  expect(await ended(client)).toBeUndefined();
+});
+
 test("H5: a node that starts after a ban refuses the resume tokens from before it", async () => {
   const { add } = await cluster();
   const a = await add("a");

@@ -65,6 +65,27 @@ const expired = (resume: string): string => {
   return JSON.stringify({ ...opened, identity: { ...opened.identity, expiresAtMs: 0 } });
 };
 
+test("of too many handshakes the oldest that said nothing gives way, or else the oldest", async () => {
+  const limits = { ...TEST_SETTINGS.limits, handshakesInFlightMax: 2 };
+  const { open, settle } = await createEngineHarness({
+    contract: {
+      channels: { "chat:{room}": {} },
+      hooks: { onConnect: () => new Promise<undefined>(() => {}) },
+    },
+    settings: { ...TEST_SETTINGS, limits },
+  });
+  const [asked, silent] = [open(), open()];
+  await asked.send({ t: "connect", id: 1 });
+  const next = open();
+  await settle();
+  const closed = () => [asked, silent, next].map(({ link }) => link.closedWith !== undefined);
+  expect(closed()).toEqual([false, true, false]);
+  await next.send({ t: "connect", id: 1 });
+  open({ address: "10.0.0.2" });
+  await settle();
+  expect(closed()).toEqual([true, true, false]);
+});
+
 test("when the newer connection of a move is lost, the older one speaks for the session again", async () => {
   const node = await harness();
   const { resume, session, client: older } = await resumeOf(node, "wide");
