@@ -333,6 +333,12 @@ test("sessions of every node are listed together, and a node that does not answe
   const { sessions, missing } = await asked;
   expect(sessions.map(({ node }) => node).sort()).toEqual(["a", "a", "b", "b", "b"]);
   expect(missing).toEqual([]);
+  expect(sessions.map(({ session }) => session)).toEqual(
+    sessions.map(({ session }) => session).toSorted(),
+  );
+  const few = a.engine.sessionsEverywhere({ limit: 2 });
+  await advance(50);
+  expect((await few).sessions).toEqual(sessions.slice(0, 2));
   // A node that says that it lives and answers nothing.
   await a.broker.connect("ghost").bus.send({
     kind: "figures",
@@ -345,5 +351,14 @@ test("sessions of every node are listed together, and a node that does not answe
   await advance(50);
   const again = a.engine.sessionsEverywhere({ limit: 10 });
   await advance(1100);
-  expect(await again).toMatchObject({ missing: ["ghost"] });
+  expect(await again).toMatchObject({ missing: ["ghost"], sessions });
+  // No more than 256 questions wait; a further one has what this node knows.
+  for (let i = 0; i < 256; i++) void a.engine.sessionsEverywhere({ limit: 10 });
+  const further = await a.engine.sessionsEverywhere({ limit: 10 });
+  expect(further.missing).toEqual(["b", "ghost"]);
+  expect(further.sessions).toHaveLength(2);
+  await advance(1100);
+  const later = a.engine.sessionsEverywhere({ limit: 10 });
+  await advance(1100);
+  expect(await later).toMatchObject({ sessions });
 });
