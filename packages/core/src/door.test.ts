@@ -13,7 +13,10 @@ const contract = {
   },
 } as const;
 
-/** A line a message: HELLO, SUB channel, WATCH channel, PUB channel text. Answers carry the number of the line. */
+/**
+ * A line a message: HELLO, SUB channel, WATCH channel, PUB channel text. Answers carry the number of
+ * the line.
+ */
 function readLine(line: string, id: number): Item {
   const [verb, ch = "", ...words] = line.split(" ");
   if (verb === "HELLO") return { t: "connect", id };
@@ -23,7 +26,7 @@ function readLine(line: string, id: number): Item {
     const text = JSON.stringify(words.join(" "));
     return { t: "publish", id, ch, data: { kind: "json", text } };
   }
-  const message = `Cannot read a line: found ${verb}, expected HELLO, SUB or PUB`;
+  const message = `Cannot read a line: found ${verb}, expected HELLO, SUB, WATCH or PUB`;
   return { t: "fault", fault: { code: "request_invalid", message, id } };
 }
 
