@@ -14,8 +14,8 @@ const contract = {
 } as const;
 
 /**
- * A line a message: HELLO, SUB channel, WATCH channel, PUB channel text. Answers carry the number of
- * the line.
+ * A line a message: HELLO, SUB channel, WATCH channel, PUB channel text. Answers carry the number
+ * of the line.
  */
 function readLine(line: string, id: number): Item {
   const [verb, ch = "", ...words] = line.split(" ");
