@@ -39,6 +39,8 @@ export class CommandOracle {
   readonly #world: CommandNeeds;
   #plans: readonly CommandPlan[];
   #waiting = 0;
+  /** Clients that were to be disconnected a moment ago: one goodbye may stand for two commands. */
+  readonly #ending = new Set<SimClient>();
 
   constructor(world: CommandNeeds) {
     this.#world = world;
@@ -82,9 +84,24 @@ export class CommandOracle {
     });
     void outcome.then((told) => {
       this.#waiting = Math.max(0, this.#waiting - 1);
-      if (told.ok) fate.at(CARRIED_OUT_MS, () => this.#judge(given));
+      if (told.ok) this.#judgeLater(given);
       else if (!EXPECTED.has(told.code))
         verdict.broken("orders", `${node.name} answered ${told.code} to a command`);
+    });
+  }
+
+  #judgeLater(given: Given): void {
+    const { fate } = this.#world;
+    const { client, plan } = given;
+    if (plan.what === "unsubscribed") {
+      fate.at(CARRIED_OUT_MS, () => this.#judge(given));
+      return;
+    }
+    if (this.#ending.has(client)) return;
+    this.#ending.add(client);
+    fate.at(CARRIED_OUT_MS, () => {
+      this.#ending.delete(client);
+      this.#judge(given);
     });
   }
 
