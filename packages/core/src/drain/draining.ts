@@ -29,8 +29,6 @@ export interface DrainFleet {
   announce(): void;
 }
 
-/** After the deadline a peer has this long to answer the closing handshake. */
-const STRAGGLER_MS = 1500;
 /** How often a drain looks at what the rest of the fleet says. */
 const TERMS_MS = 250;
 
@@ -186,6 +184,8 @@ export class Draining {
     pacer.pressure(nowMs, terms.pressed);
     for (let due = pacer.due(nowMs, this.#waiting.length); due > 0; due--)
       this.#tell(pacer.deadlineMs - nowMs);
+    // The last that was told to leave ended the drain.
+    if (!this.running) return;
     const nextInMs = Math.min(
       pacer.nextInMs(clock.nowMs(), this.#waiting.length),
       pacer.deadlineMs - nowMs,
@@ -211,19 +211,18 @@ export class Draining {
     sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
   }
 
+  /** Each ends at once, and the last of them ends the drain. */
   #cutAll(): void {
-    const { clock, sessions, observer } = this.#parts;
+    const { sessions, observer } = this.#parts;
     const left = [...sessions.connections];
     this.#cut = left.length;
     observer.drainStep("cut", left.length, this.#now());
     for (const connection of left)
       sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
-    this.#cancel = clock.after(STRAGGLER_MS, () => this.#done());
   }
 
   #done(): void {
     this.#cancel();
-    if (!this.running) return;
     this.#parts.observer.drainStep("finished", this.#total, this.#now());
     this.#over = true;
     this.#end();

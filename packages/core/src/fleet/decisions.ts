@@ -111,9 +111,8 @@ function agesOf(nodes: readonly NodeFigures[], nowMs: number): (node: NodeFigure
       last: Math.max(last, startedAtMs),
     });
   }
-  const newest = [...starts.values()].reduce(
-    (latest, one) => (one.first > latest.first ? one : latest),
-    { first: 0, last: 0 },
+  const newest = [...starts.values()].reduce((latest, one) =>
+    one.first > latest.first ? one : latest,
   );
   if (nowMs - newest.last > ROLLOUT_MS) return () => 0;
   return ({ revision }) => starts.get(revision)?.first ?? 0;
@@ -138,12 +137,7 @@ export function excessSessions(
   rule: RebalanceRule,
 ): number {
   const receivers = others.filter(takesSessions);
-  if (
-    receivers.length === 0 ||
-    self.state !== "ready" ||
-    others.some(({ draining }) => draining !== undefined)
-  )
-    return 0;
+  if (self.state !== "ready" || others.some(({ draining }) => draining !== undefined)) return 0;
   const mean =
     receivers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (receivers.length + 1);
   const excess = self.sessions - mean;

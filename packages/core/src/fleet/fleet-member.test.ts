@@ -59,6 +59,9 @@ test("nodes know each other within a second, miss one that left at once and one 
   await advance(50);
   expect(ids(a)).toEqual(["a", "c"]);
   expect(a.observed).toContain("nodeChanged b left");
+  // It says nothing more, and nobody takes it for a newcomer.
+  await advance(2000);
+  expect(ids(a)).toEqual(["a", "c"]);
   c.broker.connect("c");
   expect(a.engine.nodes().find(({ node }) => node === "c")).toMatchObject({
     state: "ready",
@@ -74,6 +77,12 @@ test("a newcomer is told of the others at once, not with their next figures", as
   await advance(300);
   expect(ids(d)).toEqual(["a", "d"]);
   expect(nodes[0]?.observed).toContain("nodeChanged d joined");
+  expect(d.observed.filter((line) => line.startsWith("nodeChanged"))).toEqual([
+    "nodeChanged a joined",
+  ]);
+  await advance(2500);
+  await d.broker.connect("ghost").bus.send({ kind: "left", from: "ghost" });
+  await advance(50);
   expect(d.observed.filter((line) => line.startsWith("nodeChanged"))).toEqual([
     "nodeChanged a joined",
   ]);

@@ -95,7 +95,6 @@ export class FleetMember {
   }
 
   start(): void {
-    this.#observedMs = this.#parts.clock.nowMs();
     this.#tick();
   }
 
@@ -185,7 +184,6 @@ export class FleetMember {
    */
   turnsAway(session: string): boolean {
     const others = this.others();
-    if (others.length === 0) return false;
     const self = this.self();
     const { clock, random } = this.#parts;
     const chance =

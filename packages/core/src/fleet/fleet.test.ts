@@ -31,10 +31,11 @@ const node = (figures: Partial<NodeFigures> = {}): NodeFigures => ({
 test("a node that says nothing for its lease is dead, one that says that it left is gone, and a node never counts itself", () => {
   const view = new FleetView("me");
   view.heard(node({ node: "me" }), 0);
-  view.heard(node({ node: "b" }), 0);
   view.heard(node({ node: "c" }), 0);
+  view.heard(node({ node: "b" }), 0);
   view.heard(node({ node: "c", sessions: 5 }), 3000);
   expect(view.others().map(({ node: id }) => id)).toEqual(["b", "c"]);
+  expect(view.expire(5000, 5000)).toEqual([]);
   expect(view.expire(5001, 5000).map(({ node: id }) => id)).toEqual(["b"]);
   expect(view.others()).toMatchObject([{ node: "c", sessions: 5, heardMs: 3000 }]);
   view.left("c");
@@ -56,6 +57,7 @@ test("A is that of the nodes that can take sessions; a lone node takes its own b
   ];
   expect(receiversCapacity(50, others)).toBe(130);
   expect(receiversCapacity(50, [])).toBe(50);
+  expect(receiversCapacity(50, [node({ handshakesPerSecond: 0.5 })])).toBe(0.5);
 });
 
 test("what moves goes to the newest revision alone while it has ready nodes, so its A alone is what a drain may use", () => {
@@ -134,7 +136,19 @@ test("shares of all draining nodes add up to at most one", () => {
   );
 });
 
+test("a node that drains alone may move all, and one that has nothing to move has no share", () => {
+  expect(drainShare(10, [node()])).toBe(1);
+  expect(drainShare(0, [node()])).toBe(0);
+});
+
+test("a node that holds little more than the emptiest receives too", () => {
+  const self = node({ node: "me", state: "draining" });
+  const others = [10, 31, 32].map((sessions) => node({ node: `n${sessions}`, sessions }));
+  expect(receiversOfMoves(self, others, NOW_MS).map(({ sessions }) => sessions)).toEqual([10, 31]);
+});
+
 test("only nodes that take sessions in press a drain", () => {
+  expect(receiversPressed([node({ lagMs: 250 })], 250)).toBe(false);
   expect(receiversPressed([node({ lagMs: 300 })], 250)).toBe(true);
   expect(receiversPressed([node({ lagMs: 300, state: "draining" })], 250)).toBe(false);
 });
@@ -248,6 +262,33 @@ test("nothing is evened out while a node drains: its sessions fill the emptier n
   expect(excessSessions(self, [empty, leaving], rule)).toBe(0);
 });
 
+test("a node keeps what is within the tolerance, and what is less than worth moving", () => {
+  const excess = (sessions: readonly [number, number], sessionsMin: number): number =>
+    excessSessions(node({ node: "me", sessions: sessions[0] }), [node({ sessions: sessions[1] })], {
+      tolerance: 0.1,
+      sessionsMin,
+    });
+  expect(excess([110, 90], 10)).toBe(0);
+  expect(excess([120, 80], 20)).toBe(20);
+  expect(excess([120, 80], 21)).toBe(0);
+});
+
+test("a rebalancer sheds also a single session, also slowly, once it is told to", () => {
+  const settings = { enabled: true, perSecond: 2, cooldownMs: 1000 };
+  const rebalancer = new Rebalancer({ ...settings, enabled: false });
+  expect([rebalancer.due(0, 1), rebalancer.due(9000, 1)]).toEqual([0, 0]);
+  rebalancer.configure(settings);
+  expect([rebalancer.due(10_000, 1), rebalancer.due(13_000, 1)]).toEqual([0, 1]);
+});
+
+test("a difference that goes away and comes back must last again", () => {
+  const rebalancer = new Rebalancer({ enabled: true, perSecond: 20, cooldownMs: 1000 });
+  expect(
+    [0, 2000, 2500, 3500, 5499].map((nowMs) => rebalancer.due(nowMs, nowMs === 2000 ? 0 : 5)),
+  ).toEqual([0, 0, 0, 0, 0]);
+  expect(rebalancer.due(5500, 5)).toBeGreaterThan(0);
+});
+
 test("a rebalancer waits for the difference to last, sheds at its rate what it began with, and rests", () => {
   const rebalancer = new Rebalancer({ enabled: true, perSecond: 20, cooldownMs: 30_000 });
   expect(rebalancer.due(0, 100)).toBe(0);
@@ -269,6 +310,7 @@ test("a rebalancer waits for the difference to last, sheds at its rate what it b
 test("measured capacity falls while handshakes make the loop late, never below a tenth, and comes back", () => {
   const meter = new CapacityMeter({ handshakesPerSecond: 1000, lagMsMax: 100 });
   meter.observe(10, 1000, 500);
+  meter.observe(300, 1000, 500);
   expect(meter.handshakesPerSecond).toBe(1000);
   for (let i = 0; i < 50; i++) meter.observe(900, 1000, 500);
   expect(meter.handshakesPerSecond).toBe(100);
@@ -289,4 +331,6 @@ test("measured capacity follows the settings, and keeps the share that was measu
   // Exactly as late as allowed is not too late.
   meter.observe(90, 1000, 1000);
   expect(meter.handshakesPerSecond).toBeCloseTo(80);
+  meter.observe(0, 1, 0);
+  expect(meter.handshakesPerSecond).toBeCloseTo(80.005);
 });

@@ -1,0 +1,206 @@
+import { expect, test } from "bun:test";
+import {
+  createEngineHarness,
+  createManualClock,
+  createSeededRandom,
+  TEST_SETTINGS,
+} from "@holdfast/testkit";
+import { createMemoryBroker } from "../memory-broker/memory-broker.ts";
+
+const contract = { channels: { "chat:{room}": {} } };
+
+async function node(drain: Partial<typeof TEST_SETTINGS.drain> = {}) {
+  const settings = { ...TEST_SETTINGS, drain: { ...TEST_SETTINGS.drain, ...drain } };
+  const harness = await createEngineHarness({ contract, settings });
+  const { engine, observed, open } = harness;
+  return {
+    ...harness,
+    progress: () => engine.info().drain,
+    /** The steps that an operator sees, with their numbers, without the progress. */
+    steps: () =>
+      observed.flatMap((line) =>
+        line.startsWith("drainStep ") ? [line.split(" ").slice(1, 3).join(" ")] : [],
+      ),
+    /** How the node answers one who comes now. */
+    async answer() {
+      const client = open();
+      await client.send({ t: "connect", id: 1 });
+      const [frame] = await client.take();
+      return frame?.t === "goodbye" ? frame.name : frame?.t;
+    },
+  };
+}
+
+test("newcomers are taken in until the delay is over, and they count for the drain", async () => {
+  const { engine, connect, advance, answer, progress } = await node();
+  await connect({ migrates: true });
+  void engine.drain({ preDelayMs: 1000, windowMs: 4000 });
+  expect(progress()).toMatchObject({ total: 1, remaining: 1, asked: 0, deadlineInMs: 5000 });
+  await advance(995);
+  expect(await answer()).toBe("connected");
+  expect(progress()).toMatchObject({ asked: 0, deadlineInMs: 4005 });
+  await advance(5);
+  expect(await answer()).toBe("draining");
+  expect(progress()).toMatchObject({ total: 2, deadlineInMs: 4000 });
+});
+
+test("a drain of a node that nobody is on ends when its delay does, and is over until it is undone", async () => {
+  const { engine, advance, answer, progress, steps } = await node();
+  let ended = 0;
+  void engine.drain({ preDelayMs: 100 }).then(() => {
+    ended += 1;
+  });
+  await advance(95);
+  expect(ended).toBe(0);
+  await advance(10);
+  expect(ended).toBe(1);
+  expect(await engine.drain()).toEqual({
+    total: 0,
+    remaining: 0,
+    asked: 0,
+    moved: 0,
+    told: 0,
+    cut: 0,
+    deadlineInMs: 0,
+  });
+  expect([engine.state, await answer()]).toEqual(["draining", "draining"]);
+  expect(steps()).toEqual(["started 0", "finished 0"]);
+  expect(engine.undrain()).toBe(true);
+  expect([engine.state, progress(), await answer()]).toEqual(["ready", undefined, "connected"]);
+  expect(engine.undrain()).toBe(false);
+});
+
+test("a further order's window counts from then on; one without a window changes nothing", async () => {
+  const { engine, connect, advance, progress } = await node();
+  const client = await connect({ migrates: true });
+  void engine.drain({ windowMs: 60_000 });
+  await advance(1000);
+  void engine.drain();
+  expect(progress()).toMatchObject({ deadlineInMs: 59_000 });
+  const drained = engine.drain({ windowMs: 2000, preDelayMs: 10 });
+  expect(progress()).toMatchObject({ deadlineInMs: 2000 });
+  await advance(1995);
+  expect(client.link.closedWith).toBeUndefined();
+  await advance(5);
+  expect(client.link.closedWith).toEqual({ code: 1012, reason: "draining" });
+  expect(await drained).toMatchObject({ total: 1, cut: 1, remaining: 0, deadlineInMs: 0 });
+});
+
+test("a further order ends the delay sooner, never later, and its window counts", async () => {
+  const { engine, connect, advance, progress } = await node();
+  await connect({ migrates: true });
+  void engine.drain({ preDelayMs: 2000, windowMs: 5000 });
+  await advance(500);
+  void engine.drain({ preDelayMs: 3000 });
+  expect(progress()).toMatchObject({ deadlineInMs: 6500 });
+  void engine.drain({ preDelayMs: 1000, windowMs: 7000 });
+  expect(progress()).toMatchObject({ deadlineInMs: 8000 });
+  await advance(1000);
+  expect(progress()).toMatchObject({ asked: 1, deadlineInMs: 7000 });
+  // The end of the first delay begins nothing again.
+  await advance(1000);
+  expect(progress()).toMatchObject({ asked: 1, deadlineInMs: 6000 });
+});
+
+test("a drain that is undone counts anew the next time, and lets those stay whom it asked", async () => {
+  const { engine, connect, advance, progress, steps, answer } = await node();
+  const [asked, plain] = [await connect({ migrates: true }), await connect()];
+  expect(engine.undrain()).toBe(false);
+  const first = engine.drain({ windowMs: 4000 });
+  await advance(1000);
+  expect(progress()).toMatchObject({ total: 2, asked: 1, told: 1 });
+  expect(plain.link.closedWith?.reason).toBe("draining");
+  expect(engine.undrain()).toBe(true);
+  expect(await first).toMatchObject({ remaining: 1, asked: 0, told: 1 });
+  expect(steps()).toEqual(["started 2", "migrate 1", "goodbye 1", "undone 1"]);
+  await advance(10_000);
+  expect(asked.link.closedWith).toBeUndefined();
+  expect(await answer()).toBe("connected");
+  void engine.drain({ preDelayMs: 1000 });
+  expect(progress()).toMatchObject({ total: 2, asked: 0, moved: 0, told: 0, cut: 0 });
+  // It is not asked yet: it does not count as one that was.
+  await asked.send({ t: "bye", moved: true });
+  expect(progress()).toMatchObject({ remaining: 1, asked: 0, moved: 1 });
+});
+
+test("only who says that it moved counts as moved, and who left before its turn is not asked", async () => {
+  const { engine, connect, advance, progress } = await node({ perSecondMax: 2 });
+  const clients = [];
+  for (let i = 0; i < 4; i++) clients.push(await connect({ migrates: true }));
+  void engine.drain({ windowMs: 60_000 });
+  await advance(5);
+  await clients[1]?.send({ t: "bye" });
+  await clients[2]?.lose();
+  expect(progress()).toMatchObject({ total: 4, remaining: 2, asked: 1, moved: 0 });
+  await advance(2000);
+  expect(progress()).toMatchObject({ total: 4, remaining: 2, asked: 2, moved: 0 });
+  await clients[0]?.send({ t: "bye", moved: true });
+  expect(progress()).toMatchObject({ remaining: 1, asked: 1, moved: 1 });
+});
+
+test("a drain that loses its last client in its delay ends when that is over", async () => {
+  const { engine, connect, advance, steps } = await node();
+  const client = await connect();
+  void engine.drain({ preDelayMs: 1000 });
+  await client.lose();
+  await advance(900);
+  expect(steps()).toEqual(["started 1"]);
+  await advance(100);
+  expect(steps()).toEqual(["started 1", "finished 0"]);
+});
+
+test("a drain that is finished does nothing more", async () => {
+  const { engine, connect, open, advance, steps } = await node();
+  await connect();
+  const moving = await connect({ migrates: true });
+  const drained = engine.drain({ windowMs: 2000 });
+  await advance(500);
+  await moving.send({ t: "bye", moved: true });
+  expect(await drained).toMatchObject({ moved: 1, told: 1, cut: 0 });
+  const told = ["started 2", "goodbye 1", "migrate 1", "finished 2"];
+  expect(steps()).toEqual(told);
+  const silent = open();
+  await advance(3000);
+  expect(steps()).toEqual(told);
+  expect(silent.link.closedWith).toBeUndefined();
+});
+
+test("a drain ends with the last who was told to leave, and does nothing more", async () => {
+  const { engine, connect, open, advance, steps, progress } = await node();
+  await connect();
+  const drained = engine.drain({ windowMs: 2000 });
+  await advance(5);
+  expect(await drained).toMatchObject({ total: 1, told: 1, cut: 0 });
+  const silent = open();
+  await advance(3000);
+  expect(steps()).toEqual(["started 1", "goodbye 1", "finished 1"]);
+  expect(silent.link.closedWith).toBeUndefined();
+  expect(progress()).toMatchObject({ cut: 0, deadlineInMs: 0 });
+});
+
+test("a process that ends after its drain stays drained", async () => {
+  const { engine, connect, advance } = await node();
+  await connect({ migrates: true });
+  void engine.drain({ isFinal: true });
+  await advance(100);
+  expect(engine.undrain()).toBe(false);
+  expect(engine.state).toBe("draining");
+});
+
+test("the other nodes hear of a drain, and that it was undone, at once", async () => {
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const start = (nodeId: string) =>
+    createEngineHarness({ contract, clock, broker, settings: { ...TEST_SETTINGS, nodeId } });
+  const [a, b] = [await start("a"), await start("b")];
+  await a.advance(1300);
+  const heard = () => b.engine.nodes().find(({ node: id }) => id === "a");
+  await a.connect({ migrates: true });
+  void a.engine.drain({ windowMs: 60_000 });
+  await a.advance(20);
+  expect(heard()).toMatchObject({ state: "draining", draining: { remaining: 1 } });
+  a.engine.undrain();
+  await a.advance(20);
+  expect(heard()?.state).toBe("ready");
+  expect(heard()?.draining).toBeUndefined();
+});
