@@ -182,7 +182,7 @@ async function alone() {
     {
       clock,
       broker: view,
-      random: { next: () => 1 },
+      random: { next: () => 0.9 },
       keptMs: () => 600_000,
       background: (_what, work) => void work,
     },
@@ -203,7 +203,9 @@ async function alone() {
       { cls: "durable", sizeMax: 10_000, ttlMs: 600_000 },
       { payload },
     );
-  return { log, world, told, advance, publish, clock };
+  const heard = (offset: number, epoch: string): void =>
+    log.publication({ offset, timeMs: 0, payload: { kind: "json", text: `${offset}` } }, epoch);
+  return { log, world, told, advance, publish, clock, broker, views: [other, view], heard };
 }
 
 test("a broker that does not answer is asked for commands ever more slowly, until the log ends", async () => {
@@ -215,11 +217,11 @@ test("a broker that does not answer is asked for commands ever more slowly, unti
   world.asked = 0;
   await advance(30_000);
   expect(world.asked).toBeGreaterThan(5);
-  // Once in 5 s at last, however long it takes.
+  // Once in 4.5 s at last, however long it takes.
   for (let minute = 0; minute < 10; minute++) {
     world.asked = 0;
     await advance(60_000);
-    expect(world.asked).toBeLessThanOrEqual(13);
+    expect(world.asked).toBeLessThanOrEqual(14);
   }
   world.fails = false;
   await log.append(2);
@@ -245,4 +247,99 @@ test("what is no command is passed by, and the next one is carried out once", as
   expect(told).toEqual(['{"a":1}']);
   await advance(30_000);
   expect(told).toEqual(['{"a":1}']);
+});
+
+test("a start reads the log once, and fails if the broker does not answer", async () => {
+  const { log, world, advance } = await alone();
+  await log.start();
+  expect(world.asked).toBe(1);
+  await advance(9_000);
+  expect(world.asked).toBe(1);
+  await advance(2_000);
+  expect(world.asked).toBe(2);
+  await advance(8_000);
+  expect(world.asked).toBe(2);
+  await advance(2_000);
+  expect(world.asked).toBe(3);
+  const other = await alone();
+  other.world.fails = true;
+  await expect(other.log.start()).rejects.toThrow("no");
+});
+
+test("a command that is heard is carried out if it is the next one; a hole or another epoch is read", async () => {
+  const { log, world, told, advance, publish, heard } = await alone();
+  const { position } = await publish({ kind: "json", text: "1" });
+  heard(1, position.epoch);
+  await advance(100);
+  expect([told, world.asked]).toEqual([[], 0]);
+  await log.start();
+  world.asked = 0;
+  heard(1, position.epoch);
+  heard(2, position.epoch);
+  await advance(100);
+  expect([told, world.asked]).toEqual([["1 late", "2"], 0]);
+  for (const [offset, epoch] of [
+    [4, position.epoch],
+    [3, "another"],
+    [1, "another"],
+  ] as const) {
+    world.asked = 0;
+    heard(offset, epoch);
+    heard(offset, epoch);
+    await advance(2_000);
+    expect([told, world.asked]).toEqual([["1 late", "2"], 1]);
+  }
+});
+
+test("the log reads what a new epoch of it holds, from its beginning", async () => {
+  const { log, told, advance, publish, heard, world, views } = await alone();
+  await publish({ kind: "json", text: "1" });
+  await log.start();
+  const [, view] = views;
+  if (view === undefined) throw new Error("no view");
+  const page = { epoch: "another", head: 1, oldest: 1, more: false };
+  const publication = { offset: 1, timeMs: 0, payload: { kind: "json", text: "7" } } as const;
+  view.history = async (_channel, _stream, query) => {
+    world.asked += 1;
+    return { ...page, publications: "after" in query && query.after < 1 ? [publication] : [] };
+  };
+  heard(2, "another");
+  await advance(100);
+  expect(told).toEqual(["1 late", "7 late"]);
+});
+
+test("a log that ended leaves neither a timer nor a subscription, whatever it was doing", async () => {
+  for (const fails of [false, true]) {
+    const { log, world, advance, broker, views, clock, heard } = await alone();
+    await log.start();
+    world.fails = fails;
+    await advance(11_000);
+    log.stop();
+    const { asked } = world;
+    heard(9, "another");
+    clock.advance(3_600_000);
+    await advance(1_000);
+    expect([world.asked, broker.figures().channels]).toEqual([asked, 0]);
+    for (const view of views) await view.close();
+    expect(clock.waiting()).toBe(0);
+  }
+});
+
+test("a log that waits for the broker asks at once if the broker is back, and once", async () => {
+  const { log, world, told, advance, publish, views } = await alone();
+  await log.start();
+  const [, view] = views;
+  world.fails = true;
+  await advance(60_000);
+  await publish({ kind: "json", text: "1" });
+  await advance(100);
+  world.fails = false;
+  world.asked = 0;
+  view?.cut();
+  view?.heal();
+  await advance(50);
+  expect([told.length, world.asked]).toEqual([1, 1]);
+  await advance(5_000);
+  expect(told).toHaveLength(1);
+  expect(world.asked).toBeLessThanOrEqual(2);
 });

@@ -99,13 +99,12 @@ export class CommandLog<C> implements ChannelListener {
   // ---- reading ----
 
   #look(): void {
-    if (!this.#isRunning || this.#isReading) return;
+    if (!this.#isRunning) return;
     if (this.#isLooking) this.#goOn?.();
     else this.#ports.background("commands", this.#readUntilDone());
   }
 
   #lookLater(): void {
-    this.#cancelLook();
     this.#cancelLook = this.#ports.clock.after(LOOK_MS, () => {
       // A broker that does not answer is asked in its own time.
       if (!this.#isLooking) this.#look();
@@ -160,7 +159,7 @@ export class CommandLog<C> implements ChannelListener {
   }
 
   #carryOut({ offset, payload, timeMs }: Publication, isLate: boolean): void {
-    this.#offset = Math.max(this.#offset, offset);
+    this.#offset = offset;
     if (payload.kind !== "json") return;
     this.#obey({ command: JSON.parse(payload.text) as C, timeMs, isLate });
   }

@@ -19,7 +19,8 @@ const start = () => createEngineHarness({ contract, settings: TEST_SETTINGS, tok
 const json = (value: unknown) => ({ kind: "json", text: JSON.stringify(value) }) as const;
 
 test("a back end publishes with a key, a user and a key of its own against repeats", async () => {
-  const { engine, connect, observed } = await start();
+  const { engine, connect, observed, advance } = await start();
+  await advance(5);
   const client = await connect({ token: "ada" });
   await client.send({ t: "subscribe", id: 2, ch: "state:a" });
   await client.take();
@@ -52,6 +53,7 @@ test.each([
   const { engine } = await start();
   for (const answer of [
     await engine.history(channel, { limit: 1 }),
+    await engine.openHistory(channel),
     await engine.removeHistory(channel),
   ])
     expect(answer).toMatchObject({ ok: false, code, message: expect.stringContaining(channel) });
@@ -129,13 +131,14 @@ test("sessions are listed by id, behind one, by user, up to a number", async () 
 });
 
 test("a command ends the sessions that it names, both of them while one moves, and no other", async () => {
-  const { engine, connect } = await start();
+  const { engine, connect, settle } = await start();
   const [ada, bob] = [await connect({ token: "ada" }), await connect({ token: "bob" })];
   const { session } = ada.connection;
   const ended = () => [ada, bob].map(({ connection }) => connection.phase === "ended");
   await engine.disconnect({}, { reconnect: true });
   await engine.disconnect({ session, user: "bob" }, { reconnect: true });
   await engine.disconnect({ session: "unknown" }, { reconnect: true });
+  await settle();
   expect(ended()).toEqual([false, false]);
   const resume = JSON.stringify({ session, identity: tokens.ada, issuedAtMs: 0 });
   const moved = await connect({ resume, moving: true });
@@ -147,6 +150,7 @@ test("a command ends the sessions that it names, both of them while one moves, a
 
 test("calls of a back end are answered, or ended in time, and counted", async () => {
   const { engine, advance, clock, observed } = await start();
+  await advance(5);
   expect(await engine.rpc("nothing", undefined)).toMatchObject({ ok: false, code: "rpc_unknown" });
   const waiting = clock.waiting();
   expect(await engine.rpc("double", json(21))).toMatchObject({ ok: true, value: json(42) });
@@ -158,4 +162,86 @@ test("calls of a back end are answered, or ended in time, and counted", async ()
     "rpc double ok 0",
     `rpc hang rpc_timeout ${TEST_SETTINGS.timeouts.rpcMs}`,
   ]);
+});
+
+test("a publication that the hook refuses, or that lacks its key, is refused to a back end too", async () => {
+  const { engine } = await createEngineHarness({
+    contract: { ...contract, hooks: { onPublish: async () => ({ reject: "no" }) } },
+    settings: TEST_SETTINGS,
+  });
+  expect(await engine.publish("chat:a", { payload: json(1) })).toEqual({
+    ok: false,
+    code: "rejected",
+    message: "no",
+  });
+  expect(await engine.publish("state:a", { payload: json(1) })).toMatchObject({
+    ok: false,
+    code: "key_required",
+    path: "k",
+  });
+});
+
+test("a session named by itself is ended whoever its user is, and may come back unless it is banned", async () => {
+  const { engine, connect, open, settle } = await start();
+  const [ada, bob] = [await connect({ token: "ada" }), await connect({ token: "bob" })];
+  const back = async () => {
+    const { session } = ada.connection;
+    const client = open();
+    const resume = JSON.stringify({ session, identity: tokens.ada, issuedAtMs: 0 });
+    await client.send({ t: "connect", id: 1, resume });
+    return (await client.take()).map((frame) => ("name" in frame ? frame.name : frame.t));
+  };
+  await engine.disconnect({ session: ada.connection.session }, { reconnect: true });
+  await settle();
+  expect([ada.connection.phase, bob.connection.phase]).toEqual(["ended", "open"]);
+  expect(await back()).toEqual(["connected"]);
+  await engine.disconnect({ session: ada.connection.session }, { reconnect: false });
+  await settle();
+  expect(await back()).toEqual(["resume_rejected"]);
+});
+
+test("a session without subscriptions has no channels, and of many a hundred are told", async () => {
+  const limits = { ...TEST_SETTINGS.limits, subscriptionsMax: 200 };
+  const { engine, connect } = await createEngineHarness({
+    contract,
+    settings: { ...TEST_SETTINGS, limits },
+  });
+  const client = await connect();
+  expect(engine.sessions({ limit: 1 })).toMatchObject([{ channelCount: 0, channels: [] }]);
+  const names = Array.from({ length: 101 }, (_, i) => `chat:${i}`);
+  for (const [i, ch] of names.entries()) await client.send({ t: "subscribe", id: i + 2, ch });
+  expect(engine.sessions({ limit: 1 })).toMatchObject([
+    { channelCount: 101, channels: names.slice(0, 100) },
+  ]);
+});
+
+test("a session that does not have the subscription is not told that it ended", async () => {
+  const { engine, connect } = await start();
+  const [one, other] = [await connect({ token: "ada" }), await connect({ token: "ada" })];
+  await one.send({ t: "subscribe", id: 2, ch: "chat:a" });
+  await one.take();
+  await engine.unsubscribe({ user: "ada" }, "chat:a");
+  expect(await one.take()).toMatchObject([{ t: "unsubscribed", name: "subscription_ended" }]);
+  expect(await other.take()).toEqual([]);
+});
+
+test("a reader that is closed twice lets go of its own hold alone", async () => {
+  const { engine, advance } = await start();
+  const readers = [await engine.openHistory("chat:a"), await engine.openHistory("chat:a")];
+  const [first, second] = readers.map((reader) => (reader.ok ? reader.value : undefined));
+  first?.close();
+  first?.close();
+  await advance(10_000);
+  expect(engine.info().channels).toBe(1);
+  second?.close();
+  await advance(10_000);
+  expect(engine.info().channels).toBe(0);
+});
+
+test("a node that stopped carries nothing out and leaves no timer of its log", async () => {
+  const { engine, clock, broker, settle } = await start();
+  engine.stop();
+  await settle();
+  broker.close();
+  expect(clock.waiting()).toBe(0);
 });

@@ -37,14 +37,14 @@ import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions
 
 type Who = { readonly user?: string; readonly session?: string };
 
-/** Revocations carry `beforeMs`: resume tokens issued earlier are refused. */
+/** A ban carries `beforeMs`: resume tokens issued earlier are refused. */
 type Command =
   | {
       readonly kind: "disconnect";
       readonly user?: string;
       readonly session?: string;
       readonly code: CodeName;
-      readonly beforeMs: number;
+      readonly beforeMs?: number;
     }
   | {
       readonly kind: "unsubscribe";
@@ -141,19 +141,16 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
       keepsHistory(rules);
       const { hubs } = this.#parts;
       const hub = hubs.acquire(rules);
+      // Hubs forgets a hub that does not open, and with it who holds it.
+      await hub.opened;
       let isOpen = true;
-      const close = (): void => {
-        if (isOpen) hubs.release(hub);
-        isOpen = false;
-      };
-      await hub.opened.catch((error: unknown) => {
-        close();
-        throw error;
-      });
       return {
         read: (query) => this.history(channel, query),
         removedTo: (epoch) => hub.removedTo(epoch),
-        close,
+        close() {
+          if (isOpen) hubs.release(hub);
+          isOpen = false;
+        },
       };
     });
   }
@@ -212,9 +209,10 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
   }
 
   disconnect(who: Who, { reconnect }: { readonly reconnect: boolean }): Promise<Outcome<void>> {
-    const code = reconnect ? "disconnected" : "banned";
-    const beforeMs = reconnect ? 0 : this.#parts.clock.wallMs();
-    return outcomeOf(() => this.#log.append({ kind: "disconnect", ...named(who), code, beforeMs }));
+    const how = reconnect
+      ? ({ code: "disconnected" } as const)
+      : ({ code: "banned", beforeMs: this.#parts.clock.wallMs() } as const);
+    return outcomeOf(() => this.#log.append({ kind: "disconnect", ...named(who), ...how }));
   }
 
   unsubscribe(who: Who, channel: string): Promise<Outcome<void>> {
@@ -290,7 +288,8 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
       }
       return;
     }
-    if (message.beforeMs > 0) this.#node.revocations.add(message, message.beforeMs);
+    // A node of an earlier version says 0 if it is no ban.
+    if (message.beforeMs) this.#node.revocations.add(message, message.beforeMs);
     for (const connection of concerned) sessions.end(connection, message.code);
   }
 
