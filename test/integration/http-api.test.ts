@@ -427,8 +427,8 @@ describe("clients", () => {
     await post("disconnect", { user: "dan", reconnect: false });
     expect(await back.next("goodbye")).toMatchObject({ name: "banned" });
     expect(await back.closed).toBe(4506);
-    const refused = await open({ resume: back.resume });
-    expect(refused.session).not.toBe(client.session);
+    const refused = await opening({ resume: back.resume });
+    expect(await refused.next("goodbye")).toMatchObject({ name: "resume_rejected" });
   });
 });
 
@@ -518,15 +518,17 @@ async function internal(path: string) {
 // ---- clients that speak the protocol by hand ----
 
 type Frame = Readonly<Record<string, unknown>> & { readonly t: string };
-interface Client {
-  readonly session: string;
-  readonly resume: string;
+interface Opening {
   readonly closed: Promise<number>;
   send(frame: Frame): void;
   /** The next frame of that type; those before it are dropped. */
   next(type: string, timeoutMs?: number): Promise<Frame>;
-  subscribe(channel: string): Promise<void>;
   close(): void;
+}
+interface Client extends Opening {
+  readonly session: string;
+  readonly resume: string;
+  subscribe(channel: string): Promise<void>;
 }
 const clients: Client[] = [];
 
@@ -536,7 +538,8 @@ const tokenOf = (user: string): Promise<string> =>
     .setExpirationTime("5m")
     .sign(Buffer.from(SECRET));
 
-async function open(connect: Record<string, unknown> = {}): Promise<Client> {
+/** A connection that has asked to be connected. */
+async function opening(connect: Record<string, unknown> = {}): Promise<Opening> {
   const socket = new WebSocket(`ws://127.0.0.1:${node.port}/connect`, "holdfast.v1");
   const frames: Frame[] = [];
   let wake = () => {};
@@ -567,20 +570,23 @@ async function open(connect: Record<string, unknown> = {}): Promise<Client> {
   };
   const send = (frame: Frame): void => socket.send(JSON.stringify(frame));
   send({ t: "connect", id: 1, ...connect });
+  return { closed, send, next, close: () => socket.close() };
+}
+
+async function open(connect: Record<string, unknown> = {}): Promise<Client> {
+  const connection = await opening(connect);
+  const { send, next } = connection;
   const connected = await next("connected");
   let id = 100;
   const client: Client = {
+    ...connection,
     session: String(connected.session),
     resume: String(connected.resume),
-    closed,
-    send,
-    next,
     async subscribe(channel) {
       id += 1;
       send({ t: "subscribe", id, ch: channel });
       await next("subscribed");
     },
-    close: () => socket.close(),
   };
   clients.push(client);
   return client;

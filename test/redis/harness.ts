@@ -3,6 +3,7 @@
 import type { Broker } from "@holdfast/core";
 import { createRedisBroker, type RedisLimits, systemClock, systemRandom } from "@holdfast/server";
 import type { BrokerHarness } from "@holdfast/testkit/contract";
+import { patience } from "../patience.ts";
 import { layWire, type Wire } from "./wires.ts";
 
 /** Times for tests: everything that is waited for in practice comes sooner. */
@@ -12,7 +13,7 @@ export const QUICK: Partial<RedisLimits> = {
   sweepMs: 100,
   reapAfterMs: 200,
   heartbeatMs: 200,
-  stallMs: 1_000,
+  stallMs: patience(1_000),
 };
 
 export function openBroker(
