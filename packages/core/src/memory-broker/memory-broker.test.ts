@@ -452,3 +452,23 @@ test("a new channel at the limit sweeps out those that are spent, before it is r
   expect(await codeOf(quick.node.publish("c", volatile, { payload: text("x") }))).toBe("none");
   expect(await codeOf(quick.node.publish("d", volatile, { payload: text("x") }))).toBe("full");
 });
+
+test("calls that change no deadline set no timer", async () => {
+  const clock = createManualClock();
+  let set = 0;
+  const after: typeof clock.after = (ms, task) => {
+    set += 1;
+    return clock.after(ms, task);
+  };
+  const broker = createMemoryBroker({ clock: { ...clock, after }, random: createSeededRandom(1) });
+  const node = broker.connect("n1");
+  await node.presence.renew("n1", 30_000);
+  for (let i = 0; i < 10; i++) await node.presence.enter("a", { member: `m${i}` }, "n1/1");
+  expect(set).toBe(1);
+  // An earlier one moves it, a later one does not.
+  await node.presence.leave("a", "m1", "n1/1", 1000);
+  await node.presence.leave("a", "m2", "n1/1", 2000);
+  expect([set, clock.nextDueMs()]).toEqual([2, 1000]);
+  clock.advance(1500);
+  expect([broker.figures().members, set, clock.nextDueMs()]).toEqual([9, 3, 2000]);
+});

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { ContractDefinition } from "@holdfast/contract";
 import type { ServerFrame } from "@holdfast/protocol";
 import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/testkit";
+import { BrokerError, type PresenceStore } from "../ports.ts";
 
 const contract: ContractDefinition = { channels: { "chat:{room}": { presence: true } } };
 const DATA = "x".repeat(1500);
@@ -65,7 +66,7 @@ test("a snapshot comes in parts of bounded size, as fast as they are read, and t
 });
 
 test("a watcher that reads too slowly for the changes is not cut: it gets the members anew when it reads", async () => {
-  const { watcher, clients, engine, advance } = await room(20);
+  const { watcher, clients, engine, advance, observed } = await room(20);
   await watcher.send({ t: "watch", id: 2, ch: "chat:a" });
   await advance(200);
   const known = new Map<string, unknown>();
@@ -80,6 +81,7 @@ test("a watcher that reads too slowly for the changes is not cut: it gets the me
   await clients[0]?.send({ t: "leave", id: 9, ch: "chat:a" });
   expect(watcher.connection.phase).toBe("open");
   expect(watcher.link.buffered).toBeLessThan(3 * TEST_SETTINGS.flow.lagBytes + 2 * DATA.length);
+  expect(observed).toContain("slowConsumer conflate");
   // A client forgets what it knew when the first part of a snapshot comes.
   known.clear();
   await watcher.take();
@@ -116,4 +118,225 @@ test("who no longer watches hears of no change, and another who watches does", a
   await advance(100);
   expect(await watcher.take()).toEqual([]);
   expect((await other.take()).map(({ t }) => t)).toEqual(["presence"]);
+});
+
+/** A watcher on a node whose broker is told what to do with reads of members, and another node. */
+async function reads() {
+  const world = { asked: 0, fails: false, during: async (): Promise<void> => {} };
+  let view: { cut(): void; heal(): void } | undefined;
+  const node = await createEngineHarness({
+    contract,
+    settings: TEST_SETTINGS,
+    wrapBroker: (broker) => {
+      view = broker;
+      const { presence } = broker;
+      const members = presence.members.bind(presence);
+      presence.members = async (...args: Parameters<PresenceStore["members"]>) => {
+        world.asked += 1;
+        const { fails } = world;
+        const page = await members(...args);
+        await world.during();
+        if (fails) throw new BrokerError("unavailable", "no");
+        return page;
+      };
+      return broker;
+    },
+  });
+  const other = node.broker.connect("other");
+  const enter = (member: string, text = "1") =>
+    other.presence.enter("chat:a", { member, data: { kind: "json", text } }, "other/1");
+  const leave = (member: string) => other.presence.leave("chat:a", member, "other/1", 0);
+  for (const member of ["m1", "m2", "m3"]) await enter(member);
+  const watcher = await node.connect();
+  const watch = () => watcher.send({ t: "watch", id: 2, ch: "chat:a" });
+  const known = new Map<string, unknown>();
+  let isPart = false;
+  /** What the watcher was told: `+` joined, `*` changed, `-` left. */
+  const told = async (ms = 100): Promise<string[]> => {
+    await node.advance(ms);
+    return (await watcher.take()).flatMap((frame) => {
+      // A client forgets what it knew when the first part of a snapshot comes.
+      if (frame.t === "members" && !isPart) known.clear();
+      if (frame.t === "members") isPart = frame.more;
+      follow(known, [frame]);
+      if (frame.t === "members") return frame.list.map(({ m }) => m);
+      if (frame.t !== "presence") return [];
+      const { join, update, leave: left } = frame;
+      return [
+        ...join.map(({ m }) => `+${m}`),
+        ...update.map(({ m }) => `*${m}`),
+        ...left.map((m) => `-${m}`),
+      ];
+    });
+  };
+  const away = async (meanwhile: () => Promise<void>): Promise<void> => {
+    view?.cut();
+    await meanwhile();
+    await node.settle();
+    view?.heal();
+  };
+  /** From now on reads of members wait until the result is called. */
+  const hold = (): (() => void) => {
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    world.during = () => gate;
+    return () => {
+      world.during = async () => {};
+      open();
+    };
+  };
+  const changes = async (): Promise<void> => {
+    await leave("m1");
+    await enter("m2", "2");
+    await enter("m4");
+  };
+  return { ...node, world, enter, leave, watch, told, away, hold, changes, watcher, known };
+}
+
+test("H7: after the broker was away a watcher is told what changed, and nothing else", async () => {
+  const { world, watch, told, away, changes } = await reads();
+  await watch();
+  await told();
+  world.asked = 0;
+  await away(changes);
+  expect(await told()).toEqual(["+m4", "*m2", "-m1"]);
+  await away(async () => {});
+  expect(await told(5_000)).toEqual([]);
+  expect(world.asked).toBe(2);
+});
+
+test("a read that fails is repeated each second; meanwhile a watcher hears what comes", async () => {
+  const { world, watch, told, away, changes, enter, hold } = await reads();
+  await watch();
+  await told();
+  world.asked = 0;
+  world.fails = true;
+  const open = hold();
+  await away(changes);
+  expect(await told()).toEqual([]);
+  await enter("m5");
+  expect(await told()).toEqual([]);
+  open();
+  expect(await told()).toEqual(["+m5"]);
+  await enter("m6");
+  expect(await told()).toEqual(["+m6"]);
+  await told(4_000);
+  expect(world.asked).toBeWithin(4, 6);
+  world.fails = false;
+  expect(await told(1_000)).toEqual(["+m4", "*m2", "-m1"]);
+  world.asked = 0;
+  expect(await told(5_000)).toEqual([]);
+  expect(world.asked).toBe(0);
+});
+
+test("members that nobody watches are not read again, whatever the read was doing", async () => {
+  const { world, watch, told, away, watcher, hold } = await reads();
+  await watch();
+  const unwatch = { t: "unwatch", id: 3, ch: "chat:a" } as const;
+  world.fails = true;
+  const open = hold();
+  await away(async () => {});
+  await told();
+  await watcher.send(unwatch);
+  open();
+  world.asked = 0;
+  await told(5_000);
+  await away(async () => {});
+  await told(5_000);
+  expect(world.asked).toBe(0);
+});
+
+test("one watcher is enough for a read that failed to be repeated", async () => {
+  const { world, watch, told, away } = await reads();
+  await watch();
+  world.fails = true;
+  await away(async () => {});
+  await told();
+  world.asked = 0;
+  await told(3_000);
+  expect(world.asked).toBe(3);
+});
+
+test("what changes while the members are read is in the snapshot", async () => {
+  const { watch, told, enter, leave, hold } = await reads();
+  const open = hold();
+  await watch();
+  await leave("m1");
+  await enter("m4");
+  expect(await told()).toEqual([]);
+  open();
+  expect(await told()).toEqual(["m2", "m3", "m4"]);
+  await enter("m5");
+  expect(await told()).toEqual(["+m5"]);
+});
+
+test.each([
+  ["fewer changes than are kept", 9_999, 1, 1, 0],
+  ["as many as are kept", 10_000, 1, 2, 0],
+  ["more than are kept, again and again", 10_001, 9, 4, 1],
+])("%s while the members are read", async (_what, count, rounds, asked, later) => {
+  const { world, watch, told, enter } = await reads();
+  let left = rounds;
+  world.during = async () => {
+    if (left-- <= 0) return;
+    for (let i = 0; i < count; i++) void enter("m1", String(left * count + i));
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+  };
+  await watch();
+  await told();
+  expect(world.asked).toBe(asked);
+  left = 0;
+  await told(5_000);
+  expect(world.asked).toBe(asked + later);
+  await enter("m2", "7");
+  expect(await told()).toEqual(["*m2"]);
+});
+
+test("a watcher whose new snapshot fails gets all members in the end", async () => {
+  const { world, watch, told, away, enter, watcher, hold, engine, known } = await reads();
+  await watch();
+  await told();
+  watcher.link.stalled = true;
+  for (let round = 0; round < 20; round++) {
+    await enter("m1", JSON.stringify(`${round}${DATA}`));
+    await told(40);
+  }
+  await enter("m9");
+  await told(40);
+  world.fails = true;
+  const open = hold();
+  await away(async () => {});
+  await told();
+  await watcher.drain();
+  await told();
+  open();
+  await told();
+  world.fails = false;
+  await told(3_000);
+  expect([...known.keys()].sort()).toEqual(await truth(engine));
+  expect(String(known.get("m1"))).toStartWith("19");
+  await enter("m8");
+  expect(await told()).toEqual(["+m8"]);
+});
+
+test("who watches again, after nobody did for a while, gets the members of now, and every change once", async () => {
+  const { watch, told, enter, leave, watcher, world } = await reads();
+  await watch();
+  expect(await told()).toEqual(["m1", "m2", "m3"]);
+  await enter("m2", "2");
+  await watcher.send({ t: "unwatch", id: 3, ch: "chat:a" });
+  await leave("m1");
+  await watch();
+  expect(await told()).toEqual(["m2", "m3"]);
+  await enter("m3", "2");
+  await enter("m3", "1");
+  await enter("m4");
+  await leave("m4");
+  expect(await told()).toEqual([]);
+  await enter("m2", "3");
+  await enter("m2", "4");
+  expect(await told()).toEqual(["*m2"]);
+  expect(world.asked).toBe(2);
 });

@@ -114,13 +114,24 @@ export class PresenceRoom {
     this.#ports.observer.slowConsumer("conflate");
     const isWanted = (): boolean => watcher.phase !== "ended" && this.#skipped.has(watcher);
     this.#skipped.add(watcher);
-    const again = this.watch(watcher, isWanted)
-      .catch(() => {
-        // The broker is out of reach: the reload after it has come back tells everybody.
-        if (isWanted()) this.#watchers.add(watcher);
-      })
-      .finally(() => this.#skipped.delete(watcher));
-    this.#ports.background("presence snapshot", again);
+    const again = async (): Promise<void> => {
+      // Nobody else tells what the watcher missed: it gets all members, however late.
+      while (isWanted() && !(await this.#watched(watcher, isWanted))) await this.#pause();
+      this.#skipped.delete(watcher);
+    };
+    this.#ports.background("presence snapshot", again());
+  }
+
+  /** False: the broker is out of reach. */
+  #watched(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
+    return this.watch(watcher, isWanted).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#ports.clock.after(RELOAD_MS, resolve));
   }
 
   unwatch(watcher: Watcher): void {
