@@ -45,7 +45,8 @@ export class Connection implements Receiver {
   readonly owner: string;
   readonly openedMs: number;
   phase: Phase = "opening";
-  lastReceivedMs: number;
+  /** Counts once the connection is open: its connect frame was received by then. */
+  lastReceivedMs = 0;
   /** When the peer was last asked for a sign of life. */
   pingedMs = 0;
 
@@ -143,7 +144,6 @@ export class Connection implements Receiver {
     this.codecNumber = options.codecNumber;
     this.owner = options.owner;
     this.openedMs = options.nowMs;
-    this.lastReceivedMs = options.nowMs;
     this.#flusher = options.flusher;
   }
 

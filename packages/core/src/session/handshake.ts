@@ -288,7 +288,7 @@ export class Handshake {
       if (before.older !== undefined) sessions.end(before.older, "session_replaced");
       sessions.end(before, "session_replaced");
     }
-    sessions.establish(connection, session);
+    sessions.establish(connection);
     // Not before: a drain would send migrate to a client that is not connected yet.
     connection.migrates = frame.migrates === true;
     if (resumed) connection.restores = settings().limits.presencePerConnectionMax;

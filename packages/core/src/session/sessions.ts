@@ -125,14 +125,13 @@ export class Sessions {
     if (opening?.size === 0) this.#opening.delete(network);
   }
 
-  /** The connection has its session: `connected` can be sent. */
-  establish(connection: Connection, session: string): void {
+  /** The connection speaks for its session from now on: `connected` can be sent. */
+  establish(connection: Connection): void {
     this.#opened(connection);
     this.#parts().heldBytes.move(connection, partyOf(connection));
     connection.phase = "open";
-    connection.session = session;
     connection.connectedAtMs = this.#parts().clock.wallMs();
-    this.#bySession.set(session, connection);
+    this.#bySession.set(connection.session, connection);
     const { user } = connection.identity;
     if (user !== undefined) {
       const mine = this.#byUser.get(user);
@@ -147,7 +146,6 @@ export class Sessions {
   armExpiry(connection: Connection): void {
     const { clock } = this.#parts();
     connection.cancelExpiry?.();
-    connection.cancelExpiry = undefined;
     const { expiresAtMs } = connection.identity;
     if (expiresAtMs === undefined) return;
     const leftMs = Math.max(0, Math.min(expiresAtMs - clock.wallMs(), TIMER_MS_MAX));
