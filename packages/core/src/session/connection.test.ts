@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/testkit";
+import { createEngineHarness, type HandClient, HandLink, TEST_SETTINGS } from "@holdfast/testkit";
+import type { DoorCodec } from "../door.ts";
+import { Connection, type Flusher } from "./connection.ts";
 
 const contract = { channels: { "chat:{room}": { presence: true } } } as const;
 const start = () => createEngineHarness({ contract, settings: TEST_SETTINGS });
@@ -80,4 +82,102 @@ test("a link that does not read and has lost its peer is told to read, so that i
   client.connection.enqueue("y");
   await settle();
   expect(client.link.paused).toBe(false);
+});
+
+/** A connection whose charges and flushes are noted. */
+function alone() {
+  const noted: string[] = [];
+  const link = new HandLink();
+  const flusher = {
+    add: () => noted.push("add"),
+    charge: ({ answered }: Connection) => noted.push(`charge ${answered}`),
+    pressed: () => noted.push("pressed"),
+  } as unknown as Flusher;
+  const codec = { encode: ({ t }: { t: string }) => t } as unknown as DoorCodec;
+  const connection = new Connection({
+    link,
+    codec,
+    codecNumber: 3,
+    owner: "o",
+    nowMs: 70,
+    flusher,
+  });
+  return { connection, link, noted };
+}
+
+test("a connection that was just opened is nobody's, asks for nothing and was told nothing", () => {
+  const { connection } = alone();
+  expect(connection).toMatchObject({
+    codecNumber: 3,
+    openedMs: 70,
+    phase: "opening",
+    migrates: false,
+    toldToLeave: false,
+    lagging: false,
+    queued: false,
+    overdrawn: false,
+  });
+  expect(connection.view).toEqual({ id: "", address: "127.0.0.1" });
+  connection.identity = { user: "ada", info: { age: 36 } };
+  expect(connection.view).toEqual({
+    id: "",
+    address: "127.0.0.1",
+    user: "ada",
+    info: { age: 36 },
+  });
+});
+
+test("answers are charged when 4096 bytes have gathered, and what nobody asked for is not", () => {
+  const { connection, noted } = alone();
+  connection.push({ t: "x".repeat(5000) } as never);
+  connection.answer("x".repeat(4000));
+  connection.charge(95);
+  expect(noted).toEqual(["add"]);
+  connection.send({ t: "x" } as never);
+  expect(noted).toEqual(["add", "charge 4096"]);
+});
+
+test("what is added in one turn is handed over once, in order, and nothing to one that has ended", () => {
+  const { connection, link, noted } = alone();
+  for (const frame of ["a", "b", "c"]) connection.enqueue(frame);
+  expect([connection.outLength, noted]).toEqual([3, ["add"]]);
+  connection.flush();
+  connection.flush();
+  expect([link.messages, connection.outLength]).toEqual([["a", "b", "c"], 0]);
+  connection.enqueue("d");
+  expect(noted).toEqual(["add", "add"]);
+  connection.flush();
+  connection.phase = "ended";
+  connection.enqueue("e");
+  connection.flush();
+  expect([link.messages, noted]).toEqual([
+    ["a", "b", "c", "d"],
+    ["add", "add"],
+  ]);
+});
+
+test("a link that could not send all is known as one that queues, and is looked at", () => {
+  const { connection, link, noted } = alone();
+  connection.enqueue("a");
+  connection.flush();
+  expect([connection.queued, noted]).toEqual([false, ["add"]]);
+  link.stalled = true;
+  connection.enqueue("b");
+  connection.flush();
+  expect([connection.queued, noted]).toEqual([true, ["add", "add", "pressed"]]);
+});
+
+test("room for an answer is kept at once if there is some, and otherwise when it is given back", async () => {
+  const { connect, settle } = await start();
+  const { connection } = await connect();
+  const kept = connection.keepRoom(6000);
+  const waiting = connection.keepRoom(10);
+  expect([typeof kept, waiting instanceof Promise]).toEqual(["function", true]);
+  await settle();
+  expect(connection.reserved).toBe(6000);
+  if (typeof kept === "function") kept();
+  await settle();
+  expect(connection.reserved).toBe(10);
+  (await waiting)();
+  expect(connection.reserved).toBe(0);
 });
