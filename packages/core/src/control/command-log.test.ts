@@ -343,3 +343,38 @@ test("a log that waits for the broker asks at once if the broker is back, and on
   expect(told).toHaveLength(1);
   expect(world.asked).toBeLessThanOrEqual(2);
 });
+
+test("a command that is heard while the log is read is carried out once", async () => {
+  const { log, told, advance, publish, heard, views } = await alone();
+  await log.start();
+  const [, view] = views;
+  if (view === undefined) throw new Error("no view");
+  const { history } = view;
+  let answer = (): void => {};
+  view.history = async (...args) => {
+    const page = await history.apply(view, args);
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return page;
+  };
+  const { position } = await publish({ kind: "json", text: "1" });
+  // A hole makes the log read; the command is in the page, and it is told as well.
+  heard(2, position.epoch);
+  await advance(50);
+  heard(1, position.epoch);
+  answer();
+  await advance(50);
+  answer();
+  await advance(50);
+  expect(told).toEqual(["1 late"]);
+  heard(2, position.epoch);
+  expect(told).toEqual(["1 late", "2"]);
+});
+
+test("a log of more commands than a page holds is read whole, and no further", async () => {
+  const { log, told, publish, world } = await alone();
+  for (let i = 1; i <= 501; i++) await publish({ kind: "json", text: `${i}` });
+  await log.start();
+  expect([told.length, told.at(-1), world.asked]).toEqual([501, "501 late", 2]);
+});

@@ -119,3 +119,15 @@ describe("a member", () => {
     expect(short.enter("c", member, "n/1", at)).toBe("full");
   });
 });
+
+test("a member that enters again for another party counts for that one alone", () => {
+  const limits = { membersMax: 10, presenceBytesMax: 1000, nodesMax: 1, firstLeaseMs: 10 };
+  const table = new PresenceTable(limits);
+  const enter = (member: string, party: string) =>
+    table.enter("c", { member, data: bytes(76) }, "n/1", { nowMs: 0, party });
+  expect(enter("m1", "u:a")).toMatchObject({ kind: "join" });
+  expect(enter("m1", "u:b")).toBeUndefined();
+  expect([table.bytes, table.parties]).toEqual([400, 1]);
+  expect(enter("m2", "u:b")).toBe("share");
+  expect(enter("m2", "u:a")).toMatchObject({ kind: "join" });
+});
