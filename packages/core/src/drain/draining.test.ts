@@ -33,7 +33,7 @@ async function node(drain: Partial<typeof TEST_SETTINGS.drain> = {}) {
 
 test("newcomers are taken in until the delay is over, and they count for the drain", async () => {
   const { engine, connect, advance, answer, progress } = await node();
-  await connect({ migrates: true });
+  const client = await connect({ migrates: true });
   void engine.drain({ preDelayMs: 1000, windowMs: 4000 });
   expect(progress()).toMatchObject({ total: 1, remaining: 1, asked: 0, deadlineInMs: 5000 });
   await advance(995);
@@ -42,6 +42,7 @@ test("newcomers are taken in until the delay is over, and they count for the dra
   await advance(5);
   expect(await answer()).toBe("draining");
   expect(progress()).toMatchObject({ total: 2, deadlineInMs: 4000 });
+  expect(await client.take()).toEqual([{ t: "migrate", reason: "drain", deadlineMs: 4000 }]);
 });
 
 test("a drain of a node that nobody is on ends when its delay does, and is over until it is undone", async () => {
@@ -71,19 +72,20 @@ test("a drain of a node that nobody is on ends when its delay does, and is over 
 });
 
 test("a further order's window counts from then on; one without a window changes nothing", async () => {
-  const { engine, connect, advance, progress } = await node();
+  const { engine, connect, advance, progress, steps } = await node();
   const client = await connect({ migrates: true });
   void engine.drain({ windowMs: 60_000 });
   await advance(1000);
   void engine.drain();
   expect(progress()).toMatchObject({ deadlineInMs: 59_000 });
-  const drained = engine.drain({ windowMs: 2000, preDelayMs: 10 });
-  expect(progress()).toMatchObject({ deadlineInMs: 2000 });
-  await advance(1995);
+  const drained = engine.drain({ windowMs: 2110, preDelayMs: 10 });
+  expect(progress()).toMatchObject({ deadlineInMs: 2110 });
+  await advance(2105);
   expect(client.link.closedWith).toBeUndefined();
   await advance(5);
   expect(client.link.closedWith).toEqual({ code: 1012, reason: "draining" });
   expect(await drained).toMatchObject({ total: 1, cut: 1, remaining: 0, deadlineInMs: 0 });
+  expect(steps()).toEqual(["started 1", "migrate 1", "cut 1", "finished 1"]);
 });
 
 test("a further order ends the delay sooner, never later, and its window counts", async () => {
@@ -123,14 +125,25 @@ test("a drain that is undone counts anew the next time, and lets those stay whom
   expect(progress()).toMatchObject({ remaining: 1, asked: 0, moved: 1 });
 });
 
+test("a drain that is undone in its delay asks nobody", async () => {
+  const { engine, connect, advance, steps, progress } = await node();
+  await connect({ migrates: true });
+  void engine.drain({ preDelayMs: 1000 });
+  await advance(500);
+  expect(engine.undrain()).toBe(true);
+  await advance(2000);
+  expect(steps()).toEqual(["started 1", "undone 1"]);
+  expect(progress()).toBeUndefined();
+});
+
 test("only who says that it moved counts as moved, and who left before its turn is not asked", async () => {
   const { engine, connect, advance, progress } = await node({ perSecondMax: 2 });
   const clients = [];
   for (let i = 0; i < 4; i++) clients.push(await connect({ migrates: true }));
   void engine.drain({ windowMs: 60_000 });
   await advance(5);
-  await clients[1]?.send({ t: "bye" });
-  await clients[2]?.lose();
+  await clients[2]?.send({ t: "bye" });
+  await clients[3]?.lose();
   expect(progress()).toMatchObject({ total: 4, remaining: 2, asked: 1, moved: 0 });
   await advance(2000);
   expect(progress()).toMatchObject({ total: 4, remaining: 2, asked: 2, moved: 0 });

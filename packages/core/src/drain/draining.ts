@@ -152,7 +152,6 @@ export class Draining {
 
   ended(connection: Connection): void {
     if (connection.toldToLeave) this.#asked -= 1;
-    if (!this.running) return;
     if (connection.saidBye === "moved") this.#moved += 1;
     if (this.#pacer !== undefined && this.#parts.sessions.connections.size === 0) this.#done();
   }
