@@ -155,7 +155,7 @@ describe("the old connection dies on the way", () => {
   });
 
   test("and the second too: an ordinary reconnect", () => {
-    const { old, second, states, clock, sockets, socket } = settled();
+    const { old, second, states, clock, sockets, socket, engine } = settled();
     old.send(migrate());
     old.drop();
     second().drop();
@@ -165,6 +165,7 @@ describe("the old connection dies on the way", () => {
     const [connect] = socket().accept();
     expect(connect?.moving).toBeUndefined();
     expect(states.at(-1)).toBe("connected connected");
+    expect(engine.counts.total).toMatchObject({ migrations: 0, reconnects: 1 });
   });
 
   test("session_replaced on the old one is no end while the second is there", () => {

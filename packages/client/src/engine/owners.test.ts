@@ -219,6 +219,29 @@ test("an entry that the node ended is told to the application if no call waits f
   ).toEqual(["connect"]);
 });
 
+test("a refusal that nobody waits for is told again if it was taken back meanwhile, and an end by close() is not", () => {
+  const { owner, told, errors, clock, socket, engine } = start();
+  owner("one").enter(1);
+  told();
+  const refusal = { t: "err", code: 203, name: "permission_denied", msg: "" };
+  for (const isRefused of [true, true, false, true, false]) {
+    socket().drop();
+    clock.advance(0);
+    const enter = socket()
+      .accept({ windowMs: 0 })
+      .find(({ t }) => t === "enter");
+    socket().send({ ...(isRefused ? refusal : { t: "ok" }), id: enter?.id });
+    clock.advance(6_000);
+  }
+  const codes = errors.map((error) => (error as { readonly code: string }).code);
+  expect(codes.filter((code) => code !== "connection_lost")).toEqual([
+    "permission_denied",
+    "permission_denied",
+  ]);
+  engine.close();
+  expect(errors).toHaveLength(codes.length);
+});
+
 test("and to that call alone if one waits", () => {
   const { owner, first, errors, clock, results } = start();
   owner("one").enter(1);

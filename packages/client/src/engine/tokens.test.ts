@@ -366,6 +366,16 @@ describe("tokens", () => {
     expect(clock.waiting()).toBe(0);
   });
 
+  test.each(["", 5, undefined])(
+    "getToken that gives %p ends the client: asking again is in vain",
+    async (token) => {
+      const { engine, clock, states, sockets } = start({ getToken: () => token as string });
+      engine.start();
+      await settle(clock);
+      expect([sockets.length, states]).toEqual([0, ["failed unauthorized"]]);
+    },
+  );
+
   test("getToken that never settles is given up after 30 s", async () => {
     const { engine, clock, errors } = start({ getToken: () => new Promise<string>(() => {}) });
     engine.start();

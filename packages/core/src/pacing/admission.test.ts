@@ -156,6 +156,12 @@ describe("admission", () => {
     expect((late ?? 0) - (early ?? 0)).toBe(90);
   });
 
+  test("a reserve that is new is there for resumes", () => {
+    const admission = createAdmission({ handshakesPerSecond: 10, resumeReserve: 0 }, 0);
+    admission.configure({ handshakesPerSecond: 10, resumeReserve: 1 }, 0);
+    expect(admission.ask(1_000, "resume", 0)).toBe(0);
+  });
+
   test("clients that never come back do not keep others out", () => {
     const admission = createAdmission({ handshakesPerSecond: 100, resumeReserve: 0 }, 0);
     for (let i = 0; i < 5000; i++) admission.ask(0, "newcomer", 0.5);

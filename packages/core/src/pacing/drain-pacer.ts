@@ -77,7 +77,7 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
     const perMs = rate(lastMs, remaining) / 1000;
     const passedMs = nowMs - lastMs;
     lastMs = Math.max(lastMs, nowMs);
-    if (passedMs <= 0 || perMs === 0) return;
+    if (passedMs <= 0) return;
     credit = Math.min(credit + perMs * passedMs, Math.max(1, perMs * CATCH_UP_MS));
   };
 

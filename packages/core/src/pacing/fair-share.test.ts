@@ -86,6 +86,13 @@ test("refusals of the window before bring nobody's time forward", () => {
   expect(waitMs).toBeGreaterThan(share.waitMs("a", 1_000));
 });
 
+test("beside one that took too much, a newcomer gets its whole share at once", () => {
+  const share = new FairShare(10, 0);
+  share.charge("b", 30, 0);
+  const waits = Array.from({ length: 12 }, () => share.take("a", 1, 10));
+  expect(waits.filter((ms) => ms === 0)).toHaveLength(10);
+});
+
 test("whoever asks alone gets what there is", () => {
   expect(Math.abs((taken(100, { a: 1000 }).a ?? 0) - 100)).toBeLessThan(15);
 });
