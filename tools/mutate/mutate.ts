@@ -78,8 +78,8 @@ async function limits(mutants: readonly Mutant[]): Promise<ReadonlyMap<string, n
   return found;
 }
 
-const hasNoTests = ([, folder = ""]: readonly string[]): boolean =>
-  [...new Glob(`${folder.replace(/^\.\//, "")}**/*.test.ts`).scanSync(ROOT)].length === 0;
+const hasNoTests = ([command, folder = ""]: readonly string[]): boolean =>
+  command === "test" && [...new Glob("**/*.test.ts").scanSync(ROOT + folder)].length === 0;
 
 async function main(): Promise<number> {
   const mutants = sampled();
