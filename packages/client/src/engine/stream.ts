@@ -153,7 +153,6 @@ export class Stream {
     const { channel, position, lossy } = this;
     if (position)
       this.#tell((listener) => listener.recovered({ channel, position, lossless: !lossy }));
-    this.lossy = false;
   }
 
   tellError(error: HoldfastError, ended: boolean): void {

@@ -163,6 +163,17 @@ describe("one connection", () => {
     expect(log.lines).toEqual(["gap 1..3 dropped > e:3", "recovered"]);
   });
 
+  test("a recovery that an epoch without a gap interrupted was not lossless either", () => {
+    const { first, socket, clock, log } = subscribed();
+    first.send(pub("a", 1));
+    first.drop();
+    clock.advance(1_000);
+    socket().accept();
+    socket().subscribed("a", { pos: { epoch: "f", offset: 2 }, head: 2, recovered: false });
+    socket().send({ ...gap(2, null, "epoch", "f", 2) });
+    expect(log.lines.slice(1)).toEqual(["gap 2..null epoch > f:2", "recovered with loss"]);
+  });
+
   test("a recovery ends with the gap if nothing newer was published", () => {
     const { first, socket, clock, log } = subscribed();
     first.send(pub("a", 1));

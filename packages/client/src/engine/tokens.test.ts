@@ -366,6 +366,22 @@ describe("tokens", () => {
     expect(clock.waiting()).toBe(0);
   });
 
+  test("getToken that rejects again and again is asked after longer and longer times", async () => {
+    const calledMs: number[] = [];
+    const getToken = () => {
+      calledMs.push(clock.nowMs());
+      throw new Error("down");
+    };
+    const { engine, clock } = start({ getToken });
+    engine.start();
+    for (let ms = 0; ms < 8_000; ms += 100) {
+      await settle(clock);
+      clock.advance(100);
+    }
+    // Half of 1, 2, 4 and 8 s.
+    expect(calledMs).toEqual([0, 500, 1_500, 3_500, 7_500]);
+  });
+
   test.each(["", 5, undefined])(
     "getToken that gives %p ends the client: asking again is in vain",
     async (token) => {

@@ -156,6 +156,13 @@ describe("admission", () => {
     expect((late ?? 0) - (early ?? 0)).toBe(90);
   });
 
+  test("nobody is told to come back sooner than is worth the way", () => {
+    const admission = createAdmission({ handshakesPerSecond: 10_000, resumeReserve: 0 }, 0);
+    let retryMs = 0;
+    for (let i = 0; i < 10_000 && retryMs === 0; i++) retryMs = admission.ask(0, "newcomer", 0);
+    expect(retryMs).toBe(51);
+  });
+
   test("a reserve that is new is there for resumes", () => {
     const admission = createAdmission({ handshakesPerSecond: 10, resumeReserve: 0 }, 0);
     admission.configure({ handshakesPerSecond: 10, resumeReserve: 1 }, 0);

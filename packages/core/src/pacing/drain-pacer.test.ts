@@ -65,6 +65,7 @@ describe("drain pacer", () => {
     const pacer = createDrainPacer(roomy, 0);
     expect(pacer.due(0, 1000)).toBe(1);
     expect(pacer.nextInMs(0, 999)).toBeCloseTo(1000 / 70, 6);
+    expect(pacer.nextInMs(10, 999)).toBeCloseTo(1000 / 70 - 10, 6);
     expect(pacer.nextInMs(10_000, 999)).toBe(0);
     expect(pacer.due(10_000, 999)).toBeLessThanOrEqual(4);
   });
@@ -117,6 +118,7 @@ describe("drain pacer", () => {
     expect(pacer.deadlineMs).toBe(5000);
     expect(pacer.due(4000, 1000)).toBe(1000);
     expect(pacer.due(4100, 1000)).toBe(1000);
+    expect(pacer.nextInMs(4100, 1000)).toBe(0);
     // What was due at once is not due again after that.
     pacer.setWindow(4100, 60_000);
     expect(pacer.due(4100, 1000)).toBeLessThanOrEqual(4);

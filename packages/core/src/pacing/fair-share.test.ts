@@ -49,6 +49,7 @@ test("who asked for much before and asks for little now leaves the rest to the o
 test("who is over the share waits for as many windows as that takes, and no longer", () => {
   const share = new FairShare(10, 0);
   share.charge("a", 25, 0);
+  expect([share.usedBy("a", 0), share.usedBy("nobody", 0)]).toEqual([25, 0]);
   expect(share.waitMs("a", 0)).toBe(2_000);
   expect(share.waitMs("a", 1_999)).toBe(1);
   expect(share.waitMs("a", 2_000)).toBe(0);

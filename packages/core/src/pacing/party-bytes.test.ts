@@ -66,3 +66,13 @@ test("parties beyond the limit share one account, until one of the others is for
   expect(parties.size).toBeLessThanOrEqual(4);
   expect(parties.of("newer", 10 * TTL_MS)).toBeLessThan(3000);
 });
+
+test("nothing is an account of nobody, and after clearing there is none", () => {
+  const parties = new PartyBytes();
+  parties.charge("a", { bytes: 0, nowMs: 0, ttlMs: TTL_MS });
+  expect(parties.size).toBe(0);
+  parties.charge("a", { bytes: 1, nowMs: 0, ttlMs: TTL_MS });
+  expect(parties.size).toBe(1);
+  parties.clear();
+  expect([parties.size, parties.of("a", 0)]).toEqual([0, 0]);
+});

@@ -9,6 +9,7 @@ test("the window is 1.3 N / A", () => {
 
 test("the window has a least value and a greatest", () => {
   expect(serverWindowMs(0, 200, 500)).toBe(500);
+  expect(serverWindowMs(0, 0, 500)).toBe(500);
   expect(serverWindowMs(3, 200, 500)).toBe(500);
   expect(serverWindowMs(10_000_000, 1, 500)).toBe(SERVER_WINDOW_MS_MAX);
   expect(serverWindowMs(10, 0, 500)).toBe(SERVER_WINDOW_MS_MAX);
