@@ -245,3 +245,23 @@ test("a node that stopped carries nothing out and leaves no timer of its log", a
   broker.close();
   expect(clock.waiting()).toBe(0);
 });
+
+test("a reader of history is refused while the broker is away, and opens when it is back", async () => {
+  let view: { cut(): void; heal(): void } | undefined;
+  const { engine, settle } = await createEngineHarness({
+    contract,
+    settings: TEST_SETTINGS,
+    wrapBroker: (broker) => {
+      view = broker;
+      return broker;
+    },
+  });
+  view?.cut();
+  expect(await engine.openHistory("chat:a")).toMatchObject({
+    ok: false,
+    code: "broker_unavailable",
+  });
+  view?.heal();
+  await settle();
+  expect(await engine.openHistory("chat:a")).toMatchObject({ ok: true });
+});

@@ -319,6 +319,7 @@ test("a watcher whose new snapshot fails gets all members in the end", async () 
   expect(String(known.get("m1"))).toStartWith("19");
   await enter("m8");
   expect(await told()).toEqual(["+m8"]);
+  expect(await told(5_000)).toEqual([]);
 });
 
 test("who watches again, after nobody did for a while, gets the members of now, and every change once", async () => {
