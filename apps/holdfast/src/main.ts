@@ -10,6 +10,9 @@ const SIGNALS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SI
 /** Commands that handle signals themselves, from their start. */
 const ENDS_ITSELF = ["serve", "dev-node"].includes(process.argv[2] ?? "");
 
+/** Processes that talk to their parent through the channel, and watch it themselves. */
+const USES_CHANNEL = ["dev-node", "bench-worker"].includes(process.argv[2] ?? "");
+
 const held: StopSignal[] = [];
 let tell = (signal: StopSignal): void => {
   if (ENDS_ITSELF) held.push(signal);
@@ -26,10 +29,9 @@ const listen = (): void => {
 };
 // The system ends any other process by itself, but not the first one of a container.
 if (ENDS_ITSELF || process.pid === 1) listen();
-// Whoever started this with a channel has gone, perhaps killed: nobody else passes the signal on. A
-// node of `holdfast dev` watches the channel itself.
-if (process.send !== undefined && process.argv[2] !== "dev-node")
-  process.once("disconnect", () => tell("SIGTERM"));
+// Whoever started this with a channel has gone, perhaps killed: nobody else passes the signal on.
+// Bun hands messages out as soon as anybody listens to the channel, so nobody does too early.
+if (process.send !== undefined && !USES_CHANNEL) process.once("disconnect", () => tell("SIGTERM"));
 
 function parentOf(): Parent | undefined {
   const send = process.send?.bind(process);
