@@ -165,6 +165,8 @@ test("the log of commands is no channel of the application", async () => {
   expect(await client.take()).toMatchObject([{ t: "err", name: "channel_invalid" }]);
 });
 
+const NOTHING = { kind: "json", text: "null" } as const;
+
 /** A log by itself, on a broker whose history can be made to fail. */
 async function alone() {
   const clock = createManualClock();
@@ -287,7 +289,8 @@ test("a command that is heard is carried out if it is the next one; a hole or an
     heard(offset, epoch);
     heard(offset, epoch);
     await advance(2_000);
-    expect([told, world.asked]).toEqual([["1 late", "2"], 1]);
+    // The first makes it read, the second makes it read once more.
+    expect([told, world.asked]).toEqual([["1 late", "2"], 2]);
   }
 });
 
@@ -370,6 +373,37 @@ test("a command that is heard while the log is read is carried out once", async 
   expect(told).toEqual(["1 late"]);
   heard(2, position.epoch);
   expect(told).toEqual(["1 late", "2"]);
+});
+
+test("H5: a command that comes behind the page that is being read is carried out at once", async () => {
+  const { log, told, advance, publish, views } = await alone();
+  const [, view] = views;
+  if (view === undefined) throw new Error("no view");
+  const { history } = view;
+  let answer = (): void => {};
+  view.history = async (...args) => {
+    const page = await history.apply(view, args);
+    await new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    return page;
+  };
+  // While it starts, and while it reads again because the broker is back.
+  const started = log.start();
+  for (const [count, begin] of [
+    [1, () => {}],
+    [2, () => log.publication({ offset: 9, timeMs: 0, payload: NOTHING }, "another epoch")],
+  ] as const) {
+    begin();
+    await advance(50);
+    await publish({ kind: "json", text: `${count}` });
+    answer();
+    await advance(50);
+    answer();
+    await advance(50);
+    expect(told).toEqual(["1 late", "2 late"].slice(0, count));
+  }
+  await started;
 });
 
 test("a log of more commands than a page holds is read whole, and no further", async () => {

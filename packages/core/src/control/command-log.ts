@@ -45,6 +45,8 @@ export class CommandLog<C> implements ChannelListener {
   #epoch = "";
   #offset = 0;
   #isReading = false;
+  /** A command came while the log was read: the page may be older. */
+  #isBehind = false;
   #isRunning = false;
   /** There is one who reads until it is done; in a pause `goOn` ends that. */
   #isLooking = false;
@@ -86,9 +88,10 @@ export class CommandLog<C> implements ChannelListener {
 
   publication(publication: Publication, epoch: string): void {
     const isKnown = epoch === this.#epoch && publication.offset <= this.#offset;
-    if (isKnown || !this.#isRunning) return;
+    if (isKnown) return;
     const isNext = epoch === this.#epoch && publication.offset === this.#offset + 1;
-    if (isNext && !this.#isReading) this.#carryOut(publication, false);
+    if (this.#isReading) this.#isBehind = true;
+    else if (isNext && this.#isRunning) this.#carryOut(publication, false);
     else this.#look();
   }
 
@@ -139,14 +142,17 @@ export class CommandLog<C> implements ChannelListener {
   async #readOn(): Promise<void> {
     this.#isReading = true;
     try {
-      for (let page = await this.#page(); ; page = await this.#page()) {
+      for (;;) {
+        this.#isBehind = false;
+        const page = await this.#page();
         if (page.epoch !== this.#epoch) {
           this.#epoch = page.epoch;
           this.#offset = 0;
           continue;
         }
         for (const publication of page.publications) this.#carryOut(publication, true);
-        if (page.publications.length === 0 || this.#offset >= page.head) return;
+        const isWhole = page.publications.length === 0 || this.#offset >= page.head;
+        if (isWhole && !this.#isBehind) return;
       }
     } finally {
       this.#isReading = false;
