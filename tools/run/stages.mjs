@@ -26,7 +26,7 @@ import { join, relative } from "node:path";
  */
 /** @type {Record<string, Rules>} */
 const FOLDERS = {
-  sim: { timeoutMs: 240_000, testTimeoutMs: 180_000 },
+  sim: { timeoutMs: 480_000, testTimeoutMs: 240_000 },
   integration: { timeoutMs: 300_000, testTimeoutMs: 30_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
