@@ -37,6 +37,8 @@ async function start(keptBytesMax: string): Promise<Start> {
   const env = {
     HOLDFAST_BROKER_URL: url,
     HOLDFAST_LIMITS_KEPT_BYTES_PER_USER_MAX: keptBytesMax,
+    // A fast machine would meet these before the share.
+    HOLDFAST_LIMITS_PUBLISHES_PER_SECOND_MAX: "10000",
     HOLDFAST_LIMITS_PUBLISHED_BYTES_PER_SECOND_MAX: "32MiB",
     HOLDFAST_LIMITS_RECEIVED_BYTES_PER_SECOND_MAX: "64MiB",
     HOLDFAST_TRUSTED_PROXIES: "127.0.0.1",
