@@ -207,7 +207,17 @@ async function alone() {
     );
   const heard = (offset: number, epoch: string): void =>
     log.publication({ offset, timeMs: 0, payload: { kind: "json", text: `${offset}` } }, epoch);
-  return { log, world, told, advance, publish, clock, broker, views: [other, view], heard };
+  return {
+    log,
+    world,
+    told,
+    advance,
+    publish,
+    clock,
+    broker,
+    views: [other, view] as const,
+    heard,
+  };
 }
 
 test("a broker that does not answer is asked for commands ever more slowly, until the log ends", async () => {
@@ -347,20 +357,24 @@ test("a log that waits for the broker asks at once if the broker is back, and on
   expect(world.asked).toBeLessThanOrEqual(2);
 });
 
-test("a command that is heard while the log is read is carried out once", async () => {
-  const { log, told, advance, publish, heard, views } = await alone();
-  await log.start();
-  const [, view] = views;
-  if (view === undefined) throw new Error("no view");
+/** Pages are read at once and given when `answer`, the result, is called. */
+function holdPages(view: Broker): () => void {
   const { history } = view;
-  let answer = (): void => {};
+  let give = (): void => {};
   view.history = async (...args) => {
     const page = await history.apply(view, args);
     await new Promise<void>((resolve) => {
-      answer = resolve;
+      give = resolve;
     });
     return page;
   };
+  return () => give();
+}
+
+test("a command that is heard while the log is read is carried out once", async () => {
+  const { log, told, advance, publish, heard, views } = await alone();
+  await log.start();
+  const answer = holdPages(views[1]);
   const { position } = await publish({ kind: "json", text: "1" });
   // A hole makes the log read; the command is in the page, and it is told as well.
   heard(2, position.epoch);
@@ -377,17 +391,7 @@ test("a command that is heard while the log is read is carried out once", async 
 
 test("H5: a command that comes behind the page that is being read is carried out at once", async () => {
   const { log, told, advance, publish, views } = await alone();
-  const [, view] = views;
-  if (view === undefined) throw new Error("no view");
-  const { history } = view;
-  let answer = (): void => {};
-  view.history = async (...args) => {
-    const page = await history.apply(view, args);
-    await new Promise<void>((resolve) => {
-      answer = resolve;
-    });
-    return page;
-  };
+  const answer = holdPages(views[1]);
   // While it starts, and while it reads again because the broker is back.
   const started = log.start();
   for (const [count, begin] of [
