@@ -163,14 +163,18 @@ export const METRICS = {
     "counter",
     "times",
     ["reason"],
-    "Times that a user or an address asked for more than its share while the node was at a limit, by what it asked for. `held`: the client sent more while too much of its user or address waited. `kept`: the broker keeps as much of it as it may.",
+    "Times that a user or an address asked for more than its share while the node was at a " +
+      "limit, by what it asked for. `held`: the client sent more while too much of its user or " +
+      "address waited. `kept`: the broker keeps as much of it as it may.",
   ),
   holdfast_taps: row("gauge", "taps", [], "Taps that are open on this node. At most 1,024."),
   holdfast_tap_lag_publications: row(
     "gauge",
     "publications",
     [],
-    "Publications that the taps of this node have yet to deal with: the offsets between where each is and the newest that the node has passed on, of all taps. In `latest` channels replaced ones count too.",
+    "Publications that the taps of this node have yet to deal with: the offsets between where " +
+      "each is and the newest that the node has passed on, of all taps. In `latest` channels " +
+      "replaced ones count too.",
   ),
   holdfast_tap_buffered_bytes: row(
     "gauge",

@@ -77,7 +77,9 @@ export const ENGINE_OPTIONS = {
       min: 0,
       max: 10 * MINUTE_MS,
       description:
-        "How far apart the clocks of the nodes and the broker may be. A session without the permission for history recovers nothing that was published within this time after its claims began.",
+        "How far apart the clocks of the nodes and the broker may be. A session without the " +
+        "permission for history recovers nothing that was published within this time after its " +
+        "claims began.",
     }),
   },
   flow: {
@@ -118,7 +120,9 @@ export const ENGINE_OPTIONS = {
       max: 1_000_000,
       live: true,
       description:
-        "For channels with at least this many subscribers of one codec, the node uses the transport's own fan-out. For smaller ones it sends to each socket: that costs the same, and shows which client is slow.",
+        "For channels with at least this many subscribers of one codec, the node uses the " +
+        "transport's own fan-out. For smaller ones it sends to each socket: that costs the same, " +
+        "and shows which client is slow.",
     }),
   },
   ring: {

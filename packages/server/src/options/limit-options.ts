@@ -117,7 +117,10 @@ export const LIMIT_OPTIONS = {
     max: 1_000_000,
     live: true,
     description:
-      "Connections from one address. The default is half a node. Sessions that come back from other nodes may be more: as many as those nodes may have had. Behind a proxy that is not in trustedProxies, all clients have the proxy's address, and a low limit would refuse real users.",
+      "Connections from one address. The default is half a node. Sessions that come back from " +
+      "other nodes may be more: as many as those nodes may have had. Behind a proxy that is not " +
+      "in trustedProxies, all clients have the proxy's address, and a low limit would refuse " +
+      "real users.",
   }),
   connectionsPerUserMax: integer({
     default: 100,
@@ -157,7 +160,9 @@ export const LIMIT_OPTIONS = {
     max: 1024 * 1024 * MIB,
     live: true,
     description:
-      "What Redis may keep of one user, or of one address if it is anonymous: publications and presence that clients of this node wrote. The embedded broker has shares of its own. 256 MiB are ten minutes of 400 KiB a second.",
+      "What Redis may keep of one user, or of one address if it is anonymous: publications and " +
+      "presence that clients of this node wrote. The embedded broker has shares of its own. 256 " +
+      "MiB are ten minutes of 400 KiB a second.",
   }),
   nodeReceivedBytesPerSecondMax: bytes({
     default: 64 * MIB,
