@@ -148,7 +148,7 @@ describe("the runner notices", () => {
     [
       "a message that is not told",
       session("gets what it missed", replaced('"o":2,"ts"', '"o":3,"ts"')),
-      "messages and gaps on a: expected",
+      "messages and gaps on b: expected",
     ],
     ["a frame too many", session("make before break", without("send", "bye")), "nothing more on a"],
     [

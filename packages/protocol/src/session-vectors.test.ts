@@ -4,7 +4,12 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CODES, type CodeName, jsonClientCodec } from "./index.ts";
 import { jsonNodeCodec } from "./node.ts";
-import { SessionValues, type SessionVector, type VectorFrame } from "./session-vectors.ts";
+import {
+  type SessionStep,
+  SessionValues,
+  type SessionVector,
+  type VectorFrame,
+} from "./session-vectors.ts";
 
 const { sessions } = JSON.parse(
   readFileSync(new URL("../../../spec/vectors/sessions.json", import.meta.url), "utf8"),
@@ -42,6 +47,34 @@ for (const session of sessions) {
       if ("closed" in step) expect(open.delete(step.closed)).toBe(true);
       if ("cut" in step) expect(open.delete(step.cut)).toBe(true);
     }
+  });
+}
+
+/** What a node has surely heard of, by node and channel: the newest offset that a client saw. */
+class Heads {
+  readonly #seen = new Map<string, number>();
+  readonly #nodes = new Map<string, number>();
+
+  take(step: SessionStep): void {
+    if ("open" in step) this.#nodes.set(step.open, step.node ?? 1);
+    if (!("expect" in step)) return;
+    for (const frame of step.frames) {
+      const key = `${this.#nodes.get(step.expect)} ${frame.ch}`;
+      const offset =
+        frame.t === "subscribed" ? frame.head : frame.t === "pub" ? frame.o : undefined;
+      if (typeof offset !== "number") continue;
+      const seen = this.#seen.get(key);
+      // The first subscription of a node asks the broker.
+      if (frame.t === "subscribed" && seen !== undefined) expect(seen).toBe(offset);
+      this.#seen.set(key, Math.max(seen ?? 0, offset));
+    }
+  }
+}
+
+for (const session of sessions) {
+  test(`session "${session.name}" expects no head that its node may not have heard of`, () => {
+    const heads = new Heads();
+    for (const step of session.steps) heads.take(step);
   });
 }
 
