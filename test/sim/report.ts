@@ -11,7 +11,7 @@ export function report(result: RunResult, kept: readonly number[] | undefined): 
       : ` --only ${kept.length === 0 ? "none" : kept.join(",")}`;
   const again = `npm run simulate -- --from ${seed} --seeds 1`;
   return [
-    `seed ${seed}: ${plan.profile}, ${plan.slots} nodes, latency ${plan.latencyMs}+${plan.jitterMs} ms, broker ${plan.brokerLatencyMs} ms`,
+    `seed ${seed}: ${plan.profile}, ${plan.slots} nodes, latency ${plan.latencyMs}+${plan.jitterMs} ms, broker ${plan.brokerLatencyMs} ms, balancer by ${plan.balancer}`,
     ...workload.clients.map((client) => `  ${describeClient(client)}`),
     ...plan.faults.map(
       (fault, index) =>

@@ -177,7 +177,7 @@ class Engine implements NodeEngine {
     this.#handshake = new Handshake(this.#parts, {
       shares: this.#shares,
       revocations: this.#revocations,
-      draining: () => this.#draining.refusing,
+      drain: this.#draining,
       fleet: this.#fleet,
     });
     this.#intake = new Intake(this.#parts, {
@@ -208,7 +208,7 @@ class Engine implements NodeEngine {
       (nowMs) => this.#lease.renewIfDue(nowMs),
     ]);
     broker.onReconnect(() => this.#presenceKeeper.compare());
-    this.#sessions.onEnded = (connection) => this.#draining.ended(connection);
+    this.#sessions.onEnded = [this.#draining, this.#fleet];
   }
 
   #hubPorts(): HubNeeds {

@@ -68,6 +68,11 @@ export interface Observer {
   ordered(order: "drain" | "undrain", outcome: "obeyed" | "refused" | "expired"): void;
   /** Sessions were asked to move to even out load. */
   rebalanced(count: number): void;
+  /**
+   * A session that was asked to move came back to this node. `rebalance`, `drain`: it was asked for
+   * that, and reached the node that it is on. `turned_away`: it was told to look for a better one.
+   */
+  cameBack(why: "rebalance" | "drain" | "turned_away"): void;
   /** Another node appeared, left on purpose, or was not heard of for its lease. */
   nodeChanged(node: string, change: "joined" | "left" | "died"): void;
   /**

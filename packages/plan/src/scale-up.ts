@@ -45,6 +45,8 @@ export function simulateScaleUp(nodes: number, sessions: number): ScaleUp {
     if (excess === 0 && !rebalancer.active) break;
     const due = Math.min(left, rebalancer.due(nowMs, excess));
     if (due === 0) continue;
+    // The model's balancer binds nobody: each arrives elsewhere before the next tick.
+    for (let moved = 0; moved < due; moved++) rebalancer.moved();
     left -= due;
     joined += due * nodes;
     endMs = nowMs;

@@ -127,6 +127,7 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
     rpc: metrics.rpc,
     leaseRenewed: metrics.leaseRenewed,
     ordered: metrics.ordered,
+    cameBack: metrics.cameBack,
     drainStep(step, count, progress) {
       metrics.drainStep(step, count, progress);
       const { deadlineInMs, ...counts } = progress;

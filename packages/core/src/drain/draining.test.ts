@@ -217,3 +217,104 @@ test("the other nodes hear of a drain, and that it was undone, at once", async (
   expect(heard()?.state).toBe("ready");
   expect(heard()?.draining).toBeUndefined();
 });
+
+/** A session of the node, and what it hears if it tries to move and reaches the same node. */
+async function mover(harness: Awaited<ReturnType<typeof node>>) {
+  const client = harness.open();
+  await client.send({ t: "connect", id: 1, migrates: true });
+  const [connected] = await client.take();
+  const resume = connected?.t === "connected" ? connected.resume : "";
+  return {
+    client,
+    async comesBack() {
+      const second = harness.open();
+      await second.send({ t: "connect", id: 1, resume, moving: true });
+      const [frame] = await second.take();
+      return frame?.t === "goodbye" ? [frame.name, frame.retryMs] : frame?.t;
+    },
+  };
+}
+
+test("a session that comes back to the node that drains waits four times as long each time, and is cut with a time to come back", async () => {
+  const harness = await node();
+  const { engine, advance, answer, observed, open } = harness;
+  const { client, comesBack } = await mover(harness);
+  const resting = await mover(harness);
+  void engine.drain({ windowMs: 60_000 });
+  await advance(10);
+  await client.take();
+  expect(await comesBack()).toEqual(["draining", 1000]);
+  expect(await comesBack()).toEqual(["draining", 4000]);
+  expect(await comesBack()).toEqual(["draining", 16_000]);
+  expect(await comesBack()).toEqual(["draining", 59_990]);
+  expect(observed.filter((line) => line === "cameBack drain")).toHaveLength(4);
+  // Others may reach another node: no time is named.
+  expect(await answer()).toBe("draining");
+  const bad = open();
+  await bad.send({ t: "connect", id: 1, resume: "none", moving: true });
+  expect((await bad.take())[0]).not.toHaveProperty("retryMs");
+  await advance(60_000);
+  const [cut] = (await client.take()).slice(-1);
+  expect(cut).toMatchObject({ t: "goodbye", name: "draining", retryMs: 1000 });
+  const [other] = (await resting.client.take()).slice(-1);
+  expect(other).toMatchObject({ t: "goodbye", name: "draining" });
+  expect(other).not.toHaveProperty("retryMs");
+});
+
+test("if most come back, each tries once more, halfway to the deadline", async () => {
+  const harness = await node();
+  const movers = [];
+  for (let i = 0; i < 5; i++) movers.push(await mover(harness));
+  void harness.engine.drain({ windowMs: 40_000 });
+  await harness.advance(5);
+  const answers = [];
+  for (const { comesBack } of movers) answers.push(await comesBack());
+  expect(answers).toEqual([
+    ...Array.from({ length: 4 }, () => ["draining", 1000]),
+    ["draining", Math.round(39_995 / 2)],
+  ]);
+  expect(await movers[4]?.comesBack()).toEqual(["draining", 39_995]);
+  // A drain that is undone forgets it.
+  harness.engine.undrain();
+  void harness.engine.drain({ windowMs: 40_000 });
+  await harness.advance(5);
+  expect(await movers[4]?.comesBack()).toEqual(["draining", 1000]);
+});
+
+test("sessions that reach this node alone are asked last, and come back after the deadline", async () => {
+  const even = { fleet: { ...TEST_SETTINGS.fleet, rebalance: true } };
+  const clock = createManualClock();
+  const broker = createMemoryBroker({ clock, random: createSeededRandom(7) });
+  const start = (nodeId: string) =>
+    createEngineHarness({
+      contract,
+      clock,
+      broker,
+      settings: {
+        ...TEST_SETTINGS,
+        ...even,
+        nodeId,
+        drain: { ...TEST_SETTINGS.drain, perSecondMax: 2 },
+      },
+    });
+  const [harness, other] = [await start("a"), await start("b")];
+  const movers = [];
+  for (let i = 0; i < 4; i++) movers.push(await mover(harness as never));
+  await harness.advance(5000);
+  // Two are asked; the first comes back until it is taken in.
+  const [first] = movers as [Awaited<ReturnType<typeof mover>>];
+  expect((await first.client.take()).map(({ t }) => t)).toContain("migrate");
+  let answer: unknown = [];
+  for (let tries = 0; tries < 7 && answer !== "connected"; tries++)
+    answer = await first.comesBack();
+  expect(answer).toBe("connected");
+  expect(harness.observed).toContain("cameBack rebalance");
+  await first.client.send({ t: "bye", moved: true });
+  for (const { client } of movers) await client.take();
+  void harness.engine.drain({ windowMs: 60_000 });
+  await harness.advance(1200);
+  const asked = await Promise.all(movers.map(async ({ client }) => (await client.take()).length));
+  expect(asked.slice(1)).toEqual([1, 1, 1]);
+  expect(await first.comesBack()).toEqual(["draining", 58_800]);
+  other.engine.stop();
+});

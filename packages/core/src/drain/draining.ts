@@ -12,7 +12,7 @@ import type { NodeSettings } from "../settings.ts";
 /** What a drain needs of the node. */
 export interface DrainNeeds {
   readonly clock: Pick<Clock, "nowMs" | "after">;
-  readonly observer: Pick<Observer, "drainStep">;
+  readonly observer: Pick<Observer, "cameBack" | "drainStep">;
   readonly sessions: Pick<Sessions, "connections" | "end">;
   settings(): NodeSettings;
 }
@@ -25,12 +25,24 @@ export interface DrainFleet {
     readonly pressed: boolean;
   };
   windowMs(): number;
+  /** Whether a session's client is known to reach this node alone. */
+  isBound(connection: Connection): boolean;
   /** Tells the others at once. */
   announce(): void;
 }
 
 /** How often a drain looks at what the rest of the fleet says. */
 const TERMS_MS = 250;
+/**
+ * A client that tried to move and reached this node again waits for this, and four times as long
+ * each further time: its balancer may not know yet that the node drains.
+ */
+const BALANCER_MS = 1000;
+const BALANCER_FACTOR = 4;
+/** If more come back than this, and than move, the balancer has no other node for them. */
+const RETURNS_FEW = 4;
+/** After its last connection has ended, the process of a node that stops ends within this. */
+const GONE_MS = 1000;
 
 export class Draining {
   readonly #parts: DrainNeeds;
@@ -48,6 +60,8 @@ export class Draining {
   #moved = 0;
   #told = 0;
   #cut = 0;
+  /** Sessions that tried to move and reached this node again. */
+  #returned = 0;
   /** Those that were told and are still here. */
   #asked = 0;
 
@@ -110,7 +124,7 @@ export class Draining {
     this.#preDelayUntilMs = clock.nowMs() + preDelayMs;
     this.#windowMs = windowMs;
     this.#total = this.#parts.sessions.connections.size;
-    this.#moved = this.#told = this.#cut = this.#asked = 0;
+    this.#moved = this.#told = this.#cut = this.#asked = this.#returned = 0;
     this.#finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -137,11 +151,32 @@ export class Draining {
     this.#cancel = this.#parts.clock.after(preDelayMs, () => this.#begin());
   }
 
+  /**
+   * A session of this node tried to move and reached this node: ms after which it should try again.
+   * Its old connection serves it until the deadline, and after that the node is gone. So one that
+   * is known to reach this node alone comes back then, and one that may do so tries once more.
+   */
+  cameBackMs(connection: Connection): number {
+    connection.returns += 1;
+    if (connection.returns === 1) this.#returned += 1;
+    this.#parts.observer.cameBack("drain");
+    const leftMs = this.#now().deadlineInMs;
+    if (this.#fleet.isBound(connection)) return Math.round(leftMs);
+    const waitMs =
+      this.#returned > RETURNS_FEW && this.#returned > this.#moved
+        ? (leftMs / 2) * connection.returns
+        : BALANCER_MS * BALANCER_FACTOR ** (connection.returns - 1);
+    return Math.round(Math.min(leftMs, waitMs));
+  }
+
   /** Ends the drain. Sessions that are here stay; those that were already told may still leave. */
   undo(): boolean {
     if (!this.begun || this.#isFinal) return false;
     this.#cancel();
-    for (const connection of this.#parts.sessions.connections) connection.toldToLeave = false;
+    for (const connection of this.#parts.sessions.connections) {
+      connection.toldToLeave = false;
+      connection.returns = 0;
+    }
     this.#asked = 0;
     this.#parts.observer.drainStep("undone", this.#parts.sessions.connections.size, this.#now());
     this.#end();
@@ -158,7 +193,11 @@ export class Draining {
 
   #begin(): void {
     const { clock, sessions, settings } = this.#parts;
-    this.#waiting = [...sessions.connections];
+    // Those that reach no other node last: their balancer has the more time to notice the drain.
+    const [free, bound]: [Connection[], Connection[]] = [[], []];
+    for (const connection of sessions.connections)
+      (this.#fleet.isBound(connection) ? bound : free).push(connection);
+    this.#waiting = [...free, ...bound];
     this.#total = this.#waiting.length;
     this.#pacer = createDrainPacer(
       {
@@ -216,8 +255,13 @@ export class Draining {
     const left = [...sessions.connections];
     this.#cut = left.length;
     observer.drainStep("cut", left.length, this.#now());
+    const windowMs = this.#fleet.windowMs();
     for (const connection of left)
-      sessions.end(connection, "draining", { windowMs: this.#fleet.windowMs() });
+      sessions.end(
+        connection,
+        "draining",
+        connection.returns > 0 ? { windowMs, retryMs: GONE_MS } : { windowMs },
+      );
   }
 
   #done(): void {

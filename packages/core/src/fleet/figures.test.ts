@@ -35,13 +35,18 @@ function member(settings: Partial<NodeSettings> = {}) {
   const connections = new Set<Connection>();
   const asked: Connection[] = [];
   const rebalanced: number[] = [];
+  const returned: string[] = [];
   const of = { settings: { ...TEST_SETTINGS, ...settings, nodeId: "a" } };
   const fleet = new FleetMember(
     {
       clock,
       random,
       broker: broker.connect("a"),
-      observer: { nodeChanged() {}, rebalanced: (count) => void rebalanced.push(count) },
+      observer: {
+        nodeChanged() {},
+        rebalanced: (count) => void rebalanced.push(count),
+        cameBack: (from) => void returned.push(from),
+      },
       sessions: {
         connections,
         get count() {
@@ -61,6 +66,7 @@ function member(settings: Partial<NodeSettings> = {}) {
   );
   const connect = (more: Partial<Connection> = {}): void => {
     const connection = {
+      session: `s${connections.size}`,
       phase: "open",
       migrates: true,
       send: ({ t }: { t: string }) => t === "migrate" && asked.push(connection),
@@ -79,7 +85,19 @@ function member(settings: Partial<NodeSettings> = {}) {
       }
     }
   };
-  return { fleet, of, vitals, told, asked, rebalanced, connect, hear, advance };
+  return {
+    fleet,
+    of,
+    vitals,
+    told,
+    connections,
+    asked,
+    rebalanced,
+    returned,
+    connect,
+    hear,
+    advance,
+  };
 }
 
 test("a member tells its figures once each time that is due, until it stops", async () => {
@@ -138,6 +156,62 @@ test("as many are asked as are above the share, from when evening out is configu
   await advance(4500);
   expect(asked).toHaveLength(5);
   expect(rebalanced.reduce((sum, count) => sum + count, 0)).toBe(5);
+});
+
+test("a session that was asked and came back is not asked again for an hour, and the others are", async () => {
+  const { fleet, connections, asked, returned, connect, hear, advance } = member(
+    even({ rebalanceCooldownMs: 0, nodeLeaseMs: 2 * 60 * 60_000 }),
+  );
+  fleet.start();
+  for (let i = 0; i < 6; i++) connect();
+  hear();
+  /** Each that is asked comes back: as another connection of the same session. */
+  const play = async (ms: number): Promise<string[]> => {
+    const sessions: string[] = [];
+    for (let left = ms; left > 0; left -= 1000) {
+      await advance(1000);
+      for (const before of asked.splice(0)) {
+        sessions.push(before.session);
+        fleet.tookBack(before);
+        connect({ session: before.session });
+        connections.delete(before);
+      }
+    }
+    return sessions;
+  };
+  const first = await play(60_000);
+  expect(first.toSorted()).toEqual(["s0", "s1", "s2", "s3", "s4", "s5"]);
+  expect(returned).toEqual(first.map(() => "rebalance"));
+  expect(await play(50 * 60_000)).toEqual([]);
+  expect((await play(60 * 60_000)).toSorted().slice(0, 1)).toEqual(["s0"]);
+});
+
+test("what a member has learned of the balancer it tells the others, and they begin with it", async () => {
+  const [first, second] = [member(), member()];
+  const newer: NodeFigures = { ...FIGURES, node: "f", revision: "r2", startedAtMs: 1 };
+  for (const { fleet } of [first, second]) {
+    fleet.start();
+    fleet.heard({ kind: "figures", from: "f", figures: { ...newer, startedAtMs: Date.now() } });
+  }
+  expect(first.fleet.self().boundOdds).toBeUndefined();
+  for (let i = 0; i < 8; i++) {
+    while (first.fleet.turnsAway(`s${i}`));
+  }
+  await first.advance(1500);
+  const { boundOdds } = first.fleet.self();
+  expect(boundOdds).toBeGreaterThan(1);
+  expect(first.returned).toHaveLength(48);
+  second.fleet.heard({
+    kind: "figures",
+    from: "g",
+    figures: { ...FIGURES, node: "g", boundOdds: 50 },
+  });
+  expect(second.fleet.self().boundOdds).toBe(50);
+  let away = 0;
+  for (let i = 0; i < 300; i++) if (second.fleet.turnsAway(`s${i}`)) away += 1;
+  // Some are sent away all the same: the balancer may have changed.
+  expect(away).toBeGreaterThan(3);
+  expect(away).toBeLessThan(40);
 });
 
 test("a member one session above its share turns moving sessions away, one at its share does not", () => {

@@ -15,9 +15,10 @@ import {
   receiversCapacity,
   receiversOfMoves,
   receiversPressed,
-  TURNED_AWAY_MAX,
+  takesSessions,
   turnAwayChance,
 } from "./decisions.ts";
+import { Reach } from "./reach.ts";
 import { Rebalancer } from "./rebalancer.ts";
 import {
   type FleetMessage,
@@ -48,7 +49,7 @@ export interface FleetNeeds {
   readonly clock: Clock;
   readonly random: Pick<Random, "next">;
   readonly broker: { readonly bus: Pick<Bus, "send"> };
-  readonly observer: Pick<Observer, "nodeChanged" | "rebalanced">;
+  readonly observer: Pick<Observer, "cameBack" | "nodeChanged" | "rebalanced">;
   readonly sessions: { readonly connections: ReadonlySet<Connection>; readonly count: number };
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
@@ -62,7 +63,6 @@ export interface DrainTerms {
 }
 
 const TICK_MS = 250;
-const TURNED_AWAY_SESSIONS_MAX = 10_000;
 
 export class FleetMember {
   readonly #parts: FleetNeeds;
@@ -71,7 +71,7 @@ export class FleetMember {
   readonly #meter: CapacityMeter;
   readonly #rebalancer: Rebalancer;
   readonly #advice: WindowAdvice;
-  readonly #turnedAway = new Map<string, number>();
+  readonly #reach = new Reach();
   readonly #asked = new WeakSet<Connection>();
   #handshakes = 0;
   #observedMs = 0;
@@ -124,6 +124,7 @@ export class FleetMember {
       return;
     }
     this.#view.heard(message.figures, clock.nowMs());
+    this.#reach.heard(message.figures.boundOdds);
     if (known) return;
     observer.nodeChanged(message.from, "joined");
     // A newcomer should not wait for the next round to know who is here.
@@ -179,23 +180,43 @@ export class FleetMember {
 
   /**
    * Whether a moving session should look for a better place: a node of a newer revision, or, while
-   * load is being evened out, one below the mean. The session loses nothing by it. After a few
-   * tries the node accepts it, because the balancer may have no better place.
+   * load is being evened out, one below the mean. The session loses nothing by it. The node accepts
+   * it after a few tries, and at once if its clients reach no other node (reach.ts).
    */
   turnsAway(session: string): boolean {
     const others = this.others();
     const self = this.self();
-    const { clock, random } = this.#parts;
+    const { clock, random, observer } = this.#parts;
+    const nowMs = clock.nowMs();
+    if (this.#reach.cameBack(session, nowMs)) observer.cameBack("turned_away");
     const chance =
       this.#excess(self, others) > 0 ? 1 : turnAwayChance(self, others, clock.wallMs());
     if (chance === 0 || random.next() >= chance) return false;
-    const times = (this.#turnedAway.get(session) ?? 0) + 1;
-    if (times > TURNED_AWAY_MAX) return false;
-    this.#turnedAway.delete(session);
-    this.#turnedAway.set(session, times);
-    if (this.#turnedAway.size > TURNED_AWAY_SESSIONS_MAX)
-      for (const oldest of this.#turnedAway.keys()) return this.#turnedAway.delete(oldest);
-    return true;
+    const nodes = this.#nodesToChoose();
+    this.#reach.settle(nowMs, nodes);
+    return this.#reach.sendsAway(session, { nowMs, nodes, chance: random.next() });
+  }
+
+  #nodesToChoose(): number {
+    return this.others().filter(takesSessions).length + 1;
+  }
+
+  /** A session that moves came from `before`, a connection of this node, and is taken in again. */
+  tookBack(before: Connection): void {
+    const { clock, observer } = this.#parts;
+    if (!this.#asked.delete(before)) return;
+    this.#rebalancer.returned();
+    this.#reach.bind(before.session, clock.nowMs());
+    observer.cameBack("rebalance");
+  }
+
+  /** Whether a session's client is known to reach this node alone. */
+  isBound({ session }: Connection): boolean {
+    return this.#reach.isBound(session, this.#parts.clock.nowMs());
+  }
+
+  ended(connection: Connection): void {
+    if (connection.saidBye === "moved" && this.#asked.delete(connection)) this.#rebalancer.moved();
   }
 
   self(): NodeFigures {
@@ -211,6 +232,7 @@ export class FleetMember {
       handshakesPerSecond: this.#meter.handshakesPerSecond,
       ...this.#node.vitals(),
       orders: this.#node.orders(),
+      ...(this.#reach.odds === undefined ? {} : { boundOdds: this.#reach.odds }),
       ...(drain === undefined
         ? {}
         : { draining: { remaining: drain.remaining, deadlineInMs: drain.deadlineInMs } }),
@@ -228,6 +250,7 @@ export class FleetMember {
     if (nowMs - this.#toldMs >= fleet.figuresMs) this.#tell(nowMs);
     this.#receiversCapacity = receiversCapacity(this.handshakesPerSecond, this.others());
     this.#advice.tick(this.windowMs(), settings().admission.windowMinMs);
+    this.#reach.settle(nowMs, this.#nodesToChoose());
     this.#rebalance(nowMs);
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
@@ -250,6 +273,7 @@ export class FleetMember {
       if (left === 0) break;
       if (connection.phase !== "open" || !connection.migrates || this.#asked.has(connection))
         continue;
+      if (this.isBound(connection)) continue;
       connection.send({ t: "migrate", reason: "rebalance", deadlineMs: settings().drain.windowMs });
       this.#asked.add(connection);
       left -= 1;

@@ -295,16 +295,68 @@ test("a rebalancer waits for the difference to last, sheds at its rate what it b
   expect(rebalancer.due(2999, 100)).toBe(0);
   let shed = 0;
   let nowMs = 3000;
-  for (; nowMs < 6000; nowMs += 100) shed += rebalancer.due(nowMs, 100);
+  const step = (excess: number): void => {
+    const due = rebalancer.due(nowMs, excess);
+    shed += due;
+    for (let moved = 0; moved < due; moved++) rebalancer.moved();
+  };
+  for (; nowMs < 6000; nowMs += 100) step(100);
   expect(shed).toBeGreaterThan(55);
   expect(shed).toBeLessThanOrEqual(66);
   // Others' figures are old: it keeps to what it began with.
-  for (; nowMs < 20_000; nowMs += 100) shed += rebalancer.due(nowMs, 80);
+  for (; nowMs < 20_000; nowMs += 100) step(80);
   expect(shed).toBe(100);
   expect(rebalancer.active).toBe(false);
-  for (; nowMs < 35_000; nowMs += 100) shed += rebalancer.due(nowMs, 0);
+  for (; nowMs < 35_000; nowMs += 100) step(0);
   expect(shed).toBe(100);
   expect(new Rebalancer({ enabled: false, perSecond: 20, cooldownMs: 1 }).due(10_000, 100)).toBe(0);
+});
+
+/** How many are asked in each second, if `outcome` becomes of them. */
+function shedding(cooldownMs: number, outcome: (rebalancer: Rebalancer) => void) {
+  const rebalancer = new Rebalancer({ enabled: true, perSecond: 50, cooldownMs });
+  let nowMs = 0;
+  return (forMs: number): number => {
+    let asked = 0;
+    for (const untilMs = nowMs + forMs; nowMs < untilMs; nowMs += 250) {
+      const due = rebalancer.due(nowMs, 100);
+      asked += due;
+      for (let i = 0; i < due; i++) outcome(rebalancer);
+    }
+    return asked;
+  };
+}
+
+test("if all come back, a rebalancer asks eight at a time, and rests twice as long after each", () => {
+  const asked = shedding(30_000, (rebalancer) => rebalancer.returned());
+  // 3 s until the difference counts, 5 s until none of the eight can have moved.
+  expect([asked(8250), asked(62_500)]).toEqual([8, 0]);
+  expect([asked(8250), asked(119_500)]).toEqual([8, 0]);
+  let later = 0;
+  for (let minutes = 0; minutes < 60 * 24; minutes++) later += asked(60_000);
+  expect(later).toBeGreaterThanOrEqual(8 * 24);
+  expect(later).toBeLessThanOrEqual(8 * 30);
+});
+
+test("one whose cooldown is 0 rests as well if all come back", () => {
+  const asked = shedding(0, (rebalancer) => rebalancer.returned());
+  expect(asked(60 * 60_000)).toBeLessThanOrEqual(8 * 12);
+});
+
+test("a rebalancer goes on as soon as they move, with its own cooldown", () => {
+  const what = { moves: false };
+  const asked = shedding(10_000, (rebalancer) =>
+    what.moves ? rebalancer.moved() : rebalancer.returned(),
+  );
+  expect(asked(60_000)).toBe(16);
+  what.moves = true;
+  expect(asked(30_000)).toBe(100);
+  expect(asked(15_000)).toBe(100);
+});
+
+test("sessions of which nothing is heard hold a shedding up, and do not make the rest longer", () => {
+  const asked = shedding(10_000, () => {});
+  expect([asked(8250), asked(12_500), asked(5500)]).toEqual([8, 0, 8]);
 });
 
 test("measured capacity falls while handshakes make the loop late, never below a tenth, and comes back", () => {

@@ -22,6 +22,11 @@ export interface NodeFigures {
   readonly brokerOk: boolean;
   /** Absent: a node of a version that does not count them. */
   readonly orders?: OrderFigures;
+  /**
+   * The odds that clients reach one node alone, as far as this one knows (reach.ts). Absent: it
+   * knows nothing, or is of a version that learns nothing.
+   */
+  readonly boundOdds?: number;
   /** Sessions still to move; absent when it does not drain. */
   readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
 }

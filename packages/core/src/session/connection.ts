@@ -68,6 +68,8 @@ export class Connection implements Receiver {
   older: Connection | undefined = undefined;
   /** Told to migrate or to leave by the running drain. */
   toldToLeave = false;
+  /** How often its client tried to move, and reached this node again, in a drain. */
+  returns = 0;
   cancelExpiry: (() => void) | undefined = undefined;
 
   lagging = false;

@@ -31,10 +31,16 @@ export interface HandshakeNode {
     readonly handshakesPerSecond: number;
     windowMs(): number;
     turnsAway(session: string): boolean;
+    tookBack(before: Connection): void;
     others(): readonly unknown[];
     tookIn(): void;
   };
-  draining(): boolean;
+  readonly drain: {
+    /** Newcomers are turned away. */
+    readonly refusing: boolean;
+    /** A session that the drain sends away came back: ms after which it should try again. */
+    cameBackMs(before: Connection): number;
+  };
 }
 
 interface Verdict {
@@ -145,8 +151,8 @@ export class Handshake {
    */
   async #find(connection: Connection, frame: ConnectFrame): Promise<Found> {
     const { random, authenticator } = this.#parts;
-    if (this.#node.draining())
-      return { code: "draining", farewell: { windowMs: this.#node.fleet.windowMs() } };
+    if (this.#node.drain.refusing)
+      return { code: "draining", farewell: this.#whileDraining(frame) };
     const opened = frame.resume === undefined ? undefined : this.#openResume(frame.resume);
     const resumed = opened?.expired === true ? undefined : opened;
     // Before anything costly. Whose resume token has expired may still prove to be the same user.
@@ -193,6 +199,16 @@ export class Handshake {
       farewell:
         verified.code === "try_later" ? { message, retryMs: verified.retryMs } : { message },
     };
+  }
+
+  /** Others come back at once: they may reach another node. */
+  #whileDraining({ moving, resume }: ConnectFrame): Farewell {
+    const opened = moving === true && resume !== undefined ? this.#openResume(resume) : undefined;
+    const before = opened && this.#parts.sessions.get(opened.session);
+    const windowMs = this.#node.fleet.windowMs();
+    return before === undefined
+      ? { windowMs }
+      : { windowMs, retryMs: this.#node.drain.cameBackMs(before) };
   }
 
   /**
@@ -284,6 +300,7 @@ export class Handshake {
       // At most two: a third replaces the oldest.
       if (before.older !== undefined) sessions.end(before.older, "session_replaced");
       connection.older = before;
+      this.#node.fleet.tookBack(before);
     } else if (before !== undefined) {
       if (before.older !== undefined) sessions.end(before.older, "session_replaced");
       sessions.end(before, "session_replaced");

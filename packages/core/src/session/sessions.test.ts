@@ -28,7 +28,7 @@ function stage(onDisconnect?: (...args: readonly unknown[]) => void) {
     background: (_what: string, work: Promise<unknown>) => void work,
   } as unknown as SessionsNeeds;
   const sessions = new Sessions(() => parts);
-  sessions.onEnded = (connection) => void gone.push(connection);
+  sessions.onEnded = [{ ended: (connection) => void gone.push(connection) }];
   const pressed = (connection: Connection): void => sessions.end(connection, "internal");
   const flusher = { add() {}, charge() {}, pressed } as unknown as Flusher;
   const codec = { encode: ({ t }: { t: string }) => t } as unknown as DoorCodec;

@@ -59,7 +59,7 @@ export class Sessions {
   opening = 0;
   subscriptions = 0;
   /** Told when a connection has ended. */
-  onEnded: (connection: Connection) => void = () => {};
+  onEnded: readonly { ended(connection: Connection): void }[] = [];
 
   constructor(parts: () => SessionsNeeds) {
     this.#parts = parts;
@@ -223,7 +223,7 @@ export class Sessions {
     for (const signal of connection.calls?.values() ?? []) signal.end("rpc_cancelled");
     if (phase === "open") this.#forgetSession(connection, session, identity.user);
     connection.older = undefined;
-    this.onEnded(connection);
+    for (const part of this.onEnded) part.ended(connection);
   }
 
   #forgetSession(connection: Connection, session: string, user: string | undefined): void {

@@ -61,6 +61,7 @@ function exercise({ observer, recorder }: Metrics): void {
     deadlineInMs: 0,
   });
   observer.rebalanced(4);
+  observer.cameBack("rebalance");
   observer.leaseRenewed("late");
   observer.ordered("drain", "refused");
   recorder.brokerLost();

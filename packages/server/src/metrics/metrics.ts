@@ -1,5 +1,12 @@
 // Owns: the metrics of one node: what is counted, what is read at a scrape, and the scrape itself.
-import type { BrokerUsage, NodeInfo, NodeState, Observer, TapFigures } from "@holdfast/core";
+import type {
+  BrokerUsage,
+  NodeFigures,
+  NodeInfo,
+  NodeState,
+  Observer,
+  TapFigures,
+} from "@holdfast/core";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
@@ -31,7 +38,7 @@ export interface ServerRecorder {
 /** Figures that are read when scraped. None may throw or take long. */
 export interface MetricsSources {
   readonly info: () => NodeInfo;
-  readonly nodes?: () => readonly { readonly state: NodeState }[];
+  readonly nodes?: () => readonly Pick<NodeFigures, "node" | "state" | "boundOdds">[];
   /** The last readiness check's outcome. */
   readonly ready?: () => boolean;
   readonly taps?: () => TapFigures;
@@ -163,6 +170,8 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_ready", ready?.() === true ? 1 : 0);
   set("holdfast_event_loop_lag_max_seconds", (eventLoopWorstMs?.() ?? 0) / 1000);
   const known = nodes?.() ?? [];
+  const self = known.find(({ node }) => node === now.node);
+  set("holdfast_bound_odds", self?.boundOdds ?? 0);
   for (const state of STATES) {
     families.number("holdfast_node_state").cell(state).value = state === now.state ? 1 : 0;
     families.number("holdfast_nodes").cell(state).value = known.filter(

@@ -73,6 +73,7 @@ export function createMetricsObserver(families: Families): Observer {
       if (resumeMs > 0) time("holdfast_client_resume_seconds", resumeMs);
     },
     rebalanced: (count) => add("holdfast_rebalanced_sessions_total", count),
+    cameBack: (why) => add("holdfast_moves_returned_total", 1, why),
     nodeChanged: (_node, change) => add("holdfast_node_changes_total", 1, change),
     drainStep: (step, count) => add("holdfast_drain_steps_total", count, step),
     ordered: (order, outcome) => add("holdfast_orders_total", 1, order, outcome),
@@ -172,6 +173,7 @@ function initialise(families: Families): void {
     ]),
     holdfast_jwks_fetches_total: [["ok"], ["failed"]],
     holdfast_presence_renewals_total: [["ok"], ["late"], ["failed"]],
+    holdfast_moves_returned_total: [["rebalance"], ["drain"], ["turned_away"]],
     holdfast_node_changes_total: [["joined"], ["left"], ["died"]],
   };
   for (const [name, rows] of Object.entries(known)) {

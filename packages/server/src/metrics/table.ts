@@ -387,6 +387,18 @@ export const METRICS = {
     [],
     "Sessions that rebalancing asked to move.",
   ),
+  holdfast_moves_returned_total: row(
+    "counter",
+    "sessions",
+    ["reason"],
+    "Sessions that should move, and came back to this node. `rebalance`, `drain`: they reached the node that they are on. `turned_away`: it had told them to look for a better one.",
+  ),
+  holdfast_bound_odds: row(
+    "gauge",
+    "odds",
+    [],
+    "The odds that the balancer binds clients to nodes, as this node has learned: 0.02 to 50. From 10 on, the node takes sessions that move at once. 0: it knows nothing.",
+  ),
 
   holdfast_http_requests_total: row(
     "counter",

@@ -2,6 +2,7 @@
 // printed first and taken apart afterwards.
 import type { SeededRandom } from "@holdfast/core";
 import { type CommandPlan, drawCommands } from "./command-plan.ts";
+import type { Balancer } from "./network.ts";
 
 /**
  * What kinds of faults a run has. `deploy`: nodes drain, stop and start and nothing else, so the
@@ -82,6 +83,7 @@ export interface FaultPlan {
   readonly latencyMs: number;
   readonly jitterMs: number;
   readonly brokerLatencyMs: number;
+  readonly balancer: Balancer;
   readonly commands: readonly CommandPlan[];
   readonly faults: readonly Fault[];
 }
@@ -100,6 +102,7 @@ export function drawFaults(random: SeededRandom, clients: number): FaultPlan {
     latencyMs: 1 + random.int(30),
     jitterMs: random.int(random.chance(0.3) ? 200 : 20),
     brokerLatencyMs: random.int(random.chance(0.3) ? 40 : 4),
+    balancer: drawBalancer(random.fork("balancer"), profile),
     commands: drawCommands(random.fork("commands"), { profile, clients }),
   };
   const faults =
@@ -108,6 +111,18 @@ export function drawFaults(random: SeededRandom, clients: number): FaultPlan {
       : drawMany(random, { profile, slots, clients });
   return { ...basis, faults: faults.sort((a, b) => a.atMs - b.atMs) };
 }
+
+/**
+ * In a run of drains alone everybody can go elsewhere: who reaches one machine alone is cut when
+ * its node is gone.
+ */
+const drawBalancer = (random: SeededRandom, profile: Profile): Balancer =>
+  random.pick<Balancer>([
+    "random",
+    "random",
+    "address",
+    profile === "deploy" ? "address" : "machine",
+  ]);
 
 /**
  * One node after the other is taken out, never two at once: somebody can always take the sessions

@@ -26,10 +26,18 @@ export interface Dialled {
   close(code: number, reason: string): void;
 }
 
+/**
+ * Which of the listed listeners gets a client. `random`: any, each time. `address`: the same one
+ * each time, by a hash of the client, as long as it is listed. `machine`: one on the machine that
+ * the client's address leads to, also if that is not listed any more and no other one is there.
+ */
+export type Balancer = "random" | "address" | "machine";
+
 /** What a listener's address answers: itself, a refusal, or nothing at all. */
 type Reach = "open" | "refuses" | "silent";
 
 interface Registered {
+  readonly name: string;
   readonly listener: Listener;
   reach: Reach;
   /** The balancer sends newcomers here. */
@@ -42,17 +50,23 @@ interface Registered {
 export class Network {
   readonly settings: NetworkSettings;
   readonly connections = new Set<SimConnection>();
+  /** How many connections somebody tried to open. */
+  dials = 0;
   readonly #listeners = new Map<string, Registered>();
   readonly #loop: EventLoop;
   readonly #random: SeededRandom;
   readonly #wire: SimProcess;
+  readonly #balancer: Balancer;
   #lastId = 0;
 
   constructor(options: {
     readonly loop: EventLoop;
     readonly random: SeededRandom;
     readonly settings: NetworkSettings;
+    /** Default `random`. */
+    readonly balancer?: Balancer;
   }) {
+    this.#balancer = options.balancer ?? "random";
     this.#loop = options.loop;
     this.#random = options.random;
     this.settings = options.settings;
@@ -61,7 +75,7 @@ export class Network {
 
   /** Takes connections, and is listed in the balancer `listedAfterMs` later. */
   listen(name: string, listener: Listener, listedAfterMs: number): void {
-    const registered: Registered = { listener, reach: "open", listed: false, wishes: 0 };
+    const registered: Registered = { name, listener, reach: "open", listed: false, wishes: 0 };
     this.#listeners.set(name, registered);
     this.list(name, true, listedAfterMs);
   }
@@ -98,6 +112,7 @@ export class Network {
 
   /** Opens a connection to whatever listener the balancer picks when the request gets there. */
   dial(process: SimProcess, subprotocol: string, handlers: DialHandlers): Dialled {
+    this.dials += 1;
     let end: End | undefined;
     let over = false;
     const fail = (delayMs: number): void =>
@@ -108,7 +123,7 @@ export class Network {
       });
     const arrive = (): void => {
       if (over) return;
-      const target = this.#pick();
+      const target = this.#pick(process.name);
       if (target === undefined || target.reach === "refuses") fail(this.#delayMs());
       else if (target.reach === "open")
         this.#accept(process, target.listener, subprotocol, connected);
@@ -172,14 +187,40 @@ export class Network {
     });
   }
 
-  #pick(): Registered | undefined {
-    const listed = [...this.#listeners.values()].filter((registered) => registered.listed);
-    return listed.length === 0 ? undefined : this.#random.pick(listed);
+  #pick(client: string): Registered | undefined {
+    const all = [...this.#listeners.values()];
+    const listed = all.filter((registered) => registered.listed);
+    if (this.#balancer === "machine") return onMachine(all, hash(client));
+    if (listed.length === 0) return undefined;
+    return this.#balancer === "random" ? this.#random.pick(listed) : byHash(listed, client);
   }
 
   #delayMs(): number {
     return this.settings.latencyMs + this.#random.next() * this.settings.jitterMs;
   }
+}
+
+/** The one whose name goes best with the client's: if another one goes, nobody else moves. */
+function byHash(listed: readonly Registered[], client: string): Registered | undefined {
+  const weight = ({ name }: Registered): number => hash(`${client} ${name}`);
+  return listed.toSorted((a, b) => weight(b) - weight(a))[0];
+}
+
+/** A machine has one slot of the cluster: `n<slot>.<generation>` runs there. */
+function onMachine(all: readonly Registered[], place: number): Registered | undefined {
+  const machineOf = ({ name }: Registered): string => name.split(".")[0] ?? name;
+  const machines = [...new Set(all.map(machineOf))];
+  const machine = machines[place % machines.length];
+  const there = all.filter((one) => machineOf(one) === machine);
+  return there.find(({ listed }) => listed) ?? there.findLast(({ reach }) => reach !== "refuses");
+}
+
+/** FNV-1a, and a last step that mixes its bits. */
+function hash(text: string): number {
+  let mixed = 0x811c9dc5;
+  for (const unit of text) mixed = Math.imul(mixed ^ (unit.codePointAt(0) ?? 0), 0x01000193);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  return (mixed ^ (mixed >>> 13)) >>> 0;
 }
 
 const FORGOTTEN_AFTER_MS = 5000;

@@ -236,6 +236,7 @@ const QUIET: Observer = {
   drainStep() {},
   ordered() {},
   rebalanced() {},
+  cameBack() {},
   leaseRenewed() {},
   nodeChanged() {},
   bug() {},

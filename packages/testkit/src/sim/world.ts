@@ -110,6 +110,7 @@ export function createWorld(seed: number, options: RunOptions): World {
   const network = new Network({
     loop,
     random: random.fork("network"),
+    balancer: plan.balancer,
     settings: {
       latencyMs: plan.latencyMs,
       jitterMs: plan.jitterMs,
