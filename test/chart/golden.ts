@@ -1,7 +1,7 @@
 // Owns: golden files that people can review: the base rendering in full, every other one as its
 // difference from that.
 import { stringify } from "yaml";
-import { type KubeObject, keyOf } from "./helm.ts";
+import { type KubeObject, keyOf, type Values } from "./helm.ts";
 
 /** The whole rendering, without what every object repeats. */
 export function fullText(objects: readonly KubeObject[]): string {
@@ -40,6 +40,8 @@ function sectionText(
 
 function trimmed(object: KubeObject): unknown {
   const { labels, namespace: _namespace, ...metadata } = object.metadata;
+  // Helm 3 and 4 differ in it; policy.test.ts looks at both.
+  const annotations = withoutHookPolicy(metadata.annotations);
   const own = Object.entries(labels ?? {}).filter(
     ([name]) => !/^(app\.kubernetes\.io\/(?!component)|helm\.sh\/)/.test(name),
   );
@@ -49,10 +51,15 @@ function trimmed(object: KubeObject): unknown {
   const data = isDashboard ? "made by packages/observability" : object.data;
   return {
     ...object,
-    metadata: { ...metadata, labels: Object.fromEntries(own) },
+    metadata: { ...metadata, ...(annotations && { annotations }), labels: Object.fromEntries(own) },
     ...(spec && { spec }),
     ...(data && { data }),
   };
+}
+
+function withoutHookPolicy(annotations: unknown): Values | undefined {
+  const { "helm.sh/hook-delete-policy": _policy, ...rest } = Object(annotations);
+  return annotations === undefined ? undefined : rest;
 }
 
 /** Leaves by path; members of a list by their name if they have one. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseAllDocuments, parse as parseYaml } from "yaml";
+import { startApiServer } from "./api-server.ts";
 
 export const CHART = fileURLToPath(new URL("../../deploy/chart", import.meta.url));
 const SCHEMAS = fileURLToPath(new URL("../../deploy/schemas", import.meta.url));
@@ -51,6 +52,33 @@ export async function template(source: Source): Promise<HelmRun> {
       file,
     ]),
   );
+}
+
+/**
+ * What an upgrade renders in a cluster that has these objects.
+ */
+export async function upgrade(source: Source, cluster: readonly KubeObject[]): Promise<HelmRun> {
+  const server = startApiServer(cluster);
+  const args = ["--dry-run=server", "--is-upgrade", "--disable-openapi-validation"];
+  try {
+    return await withValues(source, (file) =>
+      run([
+        program("HELM", "helm"),
+        "template",
+        RELEASE,
+        CHART,
+        ...args,
+        "--kube-apiserver",
+        server.url,
+        "--namespace",
+        NAMESPACE,
+        "--values",
+        file,
+      ]),
+    );
+  } finally {
+    server.stop();
+  }
 }
 
 /** Objects from the chart as an archive, which is what people get. */
@@ -117,6 +145,11 @@ export async function lint(source: Source): Promise<HelmRun> {
   return withValues(source, (file) =>
     run([program("HELM", "helm"), "lint", CHART, "--strict", "--values", file]),
   );
+}
+
+/** As in `v4.3`. */
+export async function helmVersion(): Promise<string> {
+  return (await run([program("HELM", "helm"), "version", "--template", "{{.Version}}"])).stdout;
 }
 
 /** Objects of a rendering that must work, in a stable order. */

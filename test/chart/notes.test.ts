@@ -12,6 +12,8 @@ test.each(CASES.filter(({ name }) => name.startsWith("example-")))(
       /SIGTERM to end M \d+ s = pre-delay P \d+ \+ window W \d+ \+ tail T 5; grace period \d+ s/,
     );
     expect(text).toMatch(/N \/ \(0\.7 A\) = [\d.]+ s of the [\d.]+ s/);
+    // rollout status ends before the drains do.
+    expect(text).toMatch(/xargs -r kubectl -n realtime wait --for=delete --timeout=\d+s\n/);
     expect(text).not.toContain("%!");
   },
 );
@@ -26,6 +28,11 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
     "the trial Valkey",
     { broker: { mode: "valkey", url: "", valkey: { existingSecret: { name: "x" } } } },
     "THE BUNDLED VALKEY IS FOR TRIALS",
+  ],
+  [
+    "the trial Valkey that stays beside another broker",
+    { broker: { valkey: { keep: true, existingSecret: { name: "x" } } } },
+    "upgrade without broker.valkey.keep",
   ],
   ["memory", { broker: { mode: "memory", url: "" }, replicas: 1 }, "broker is in the pod's memory"],
   ["pages of other hosts", {}, "config.allowedOrigins"],

@@ -2,8 +2,8 @@
 // notice what breaks them.
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { patience } from "../patience.ts";
-import { BASE, CASES } from "./cases.ts";
-import { type KubeObject, objects } from "./helm.ts";
+import { BASE, CASES, merged } from "./cases.ts";
+import { helmVersion, type KubeObject, objects, type Values } from "./helm.ts";
 import { POLICIES, podOf } from "./policy.ts";
 
 setDefaultTimeout(patience(60_000));
@@ -82,4 +82,67 @@ test("only the Service for monitoring has the internal port", () => {
   expect(
     new Set(internal.map(({ metadata }) => metadata.labels?.["app.kubernetes.io/component"])),
   ).toEqual(new Set(["nodes"]));
+});
+
+test("the test's pod is gone after the test if helm reads its log first, as Helm 4 does", async () => {
+  const version = await helmVersion();
+  const policies = renderings.flat().flatMap(({ kind, metadata }) => {
+    const annotations = Object(metadata.annotations) as Readonly<Record<string, string>>;
+    return kind === "Pod" ? [annotations["helm.sh/hook-delete-policy"]] : [];
+  });
+  const after = version.startsWith("v3.") ? "" : ",hook-succeeded,hook-failed";
+  expect(new Set(policies)).toEqual(new Set([`before-hook-creation${after}`]));
+});
+
+describe("pods of a machine that is gone are replaced soon", () => {
+  const seconds = async (values: Values) => {
+    const all = await objects({ values: merged(BASE, values) });
+    const pod = all
+      .filter(({ kind }) => /^(Deployment|StatefulSet)$/.test(kind))
+      .flatMap((object) => podOf(object) ?? [])[0];
+    return (pod?.tolerations ?? []).map(({ key, tolerationSeconds }) => [key, tolerationSeconds]);
+  };
+  const unreachable = "node.kubernetes.io/unreachable";
+  const notReady = "node.kubernetes.io/not-ready";
+  const ROWS: readonly (readonly [string, Values, unknown])[] = [
+    [
+      "after 30 s",
+      {},
+      [
+        [notReady, 30],
+        [unreachable, 30],
+      ],
+    ],
+    ["as the cluster says", { scheduling: { unreachableSeconds: null } }, []],
+    ["not those of a StatefulSet, which wait for the machine", { kind: "StatefulSet" }, []],
+    [
+      "beside a toleration of the values",
+      { scheduling: { tolerations: [{ key: "spot", operator: "Exists" }] } },
+      [
+        ["spot", undefined],
+        [notReady, 30],
+        [unreachable, 30],
+      ],
+    ],
+    [
+      "as the values say",
+      {
+        scheduling: {
+          tolerations: [{ key: unreachable, operator: "Exists", tolerationSeconds: 90 }],
+        },
+      },
+      [
+        [unreachable, 90],
+        [notReady, 30],
+      ],
+    ],
+    [
+      "never, if the values tolerate everything",
+      { scheduling: { tolerations: [{ operator: "Exists" }] } },
+      [[undefined, undefined]],
+    ],
+  ];
+  test.each(ROWS)("%s", async (_name, values, wanted) => {
+    expect(await seconds(values)).toEqual(wanted as never);
+  });
 });

@@ -22,6 +22,10 @@ interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly hostPID?: boolean;
   readonly volumes?: readonly Values[];
+  readonly tolerations?: readonly {
+    readonly key?: string;
+    readonly tolerationSeconds?: number;
+  }[];
 }
 
 /** The pod of a workload, or the pod itself. */

@@ -3,7 +3,7 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 */}}
 
 {{- define "holdfast.checks" -}}
-{{- $problems := concat (include "holdfast.checks.drain" . | fromJsonArray) (include "holdfast.checks.config" . | fromJsonArray) (include "holdfast.checks.broker" . | fromJsonArray) (include "holdfast.checks.ways" . | fromJsonArray) (include "holdfast.checks.capacity" . | fromJsonArray) -}}
+{{- $problems := concat (include "holdfast.checks.drain" . | fromJsonArray) (include "holdfast.checks.config" . | fromJsonArray) (include "holdfast.checks.broker" . | fromJsonArray) (include "holdfast.checks.ways" . | fromJsonArray) (include "holdfast.checks.capacity" . | fromJsonArray) (include "holdfast.checks.changes" . | fromJsonArray) -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nCannot render %s, because of %s:\n  - %s\n" (include "holdfast.fullname" .) (ternary "one thing" (printf "%d things" (len $problems)) (eq (len $problems) 1)) (join "\n  - " $problems)) -}}
 {{- end -}}
@@ -112,7 +112,7 @@ drain.perSecondMax: connections.handshakesPerSecond
 {{- else if $b.url -}}
 {{- $problems = append $problems (printf "broker.url is set, and broker.mode %s does not use it; expected broker.mode: external" $b.mode) -}}
 {{- end -}}
-{{- if and (eq $b.mode "valkey") (not $b.valkey.existingSecret.name) -}}
+{{- if and (include "holdfast.valkeyRendered" .) (not $b.valkey.existingSecret.name) -}}
 {{- $problems = append $problems "broker.valkey.existingSecret.name is empty: the trial Valkey has a password, from a secret of yours" -}}
 {{- end -}}
 {{- if and (eq $b.mode "memory") $many -}}

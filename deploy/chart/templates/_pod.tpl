@@ -161,7 +161,7 @@ priorityClassName: {{ . }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $s.tolerations }}
+{{- with include "holdfast.tolerations" . | fromYamlArray }}
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -169,4 +169,23 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* Those of the values, and how long a machine may be away, unless the values say that themselves. */}}
+{{- define "holdfast.tolerations" -}}
+{{- $s := .Values.scheduling -}}
+{{- $tolerations := $s.tolerations -}}
+{{- if and (eq .Values.kind "Deployment") (not (kindIs "invalid" $s.unreachableSeconds)) -}}
+{{- range $taint := list "not-ready" "unreachable" -}}
+{{- $key := printf "node.kubernetes.io/%s" $taint -}}
+{{- $said := false -}}
+{{- range $s.tolerations -}}
+{{- if and (has (default "" .key) (list "" $key)) (has (default "" .effect) (list "" "NoExecute")) }}{{ $said = true }}{{ end -}}
+{{- end -}}
+{{- if not $said -}}
+{{- $tolerations = append $tolerations (dict "key" $key "operator" "Exists" "effect" "NoExecute" "tolerationSeconds" (int64 $s.unreachableSeconds)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{ $tolerations | toYaml }}
 {{- end }}

@@ -49,6 +49,15 @@
 {{- if hasPrefix "hpa-" .Values.autoscaling.mode -}}
 {{- $w = append $w (printf "The HPA needs an adapter that serves metric %s by %s." (ternary .Values.autoscaling.external.metricName .Values.autoscaling.pods.metricName (eq .Values.autoscaling.mode "hpa-external")) (ternary "external.metrics.k8s.io" "custom.metrics.k8s.io" (eq .Values.autoscaling.mode "hpa-external"))) -}}
 {{- end -}}
+{{- if and (ne .Values.autoscaling.mode "none") (include "holdfast.replicas" .) -}}
+{{- $w = append $w (printf "The manifest states the %s pods that run now. helm rollback to this revision would set that number again. Roll back by an upgrade with the old values instead: docs/operations/changes.md." (include "holdfast.replicas" .)) -}}
+{{- end -}}
+{{- if and .Values.broker.valkey.keep (ne .Values.broker.mode "valkey") -}}
+{{- $w = append $w "The trial Valkey stays for pods that still use it. When they have ended, upgrade without broker.valkey.keep." -}}
+{{- end -}}
+{{- range include "holdfast.otherWorkloads" . | fromJsonArray -}}
+{{- $w = append $w (printf "%s %s of this release is kept with %d pods. Take them away one at a time, and then delete it; Helm will not." .kind .name (int64 .replicas)) -}}
+{{- end -}}
 {{- if and .Values.mesh.istio.enabled (eq .Values.mesh.istio.mode "ambient") (not .Values.mesh.istio.waypoint) -}}
 {{- $w = append $w "Ambient without a waypoint balances connections, not requests: DestinationRule and VirtualService apply from mesh.istio.waypoint on. An upgrade of ztunnel resets every connection on its machine: drain the machine first." -}}
 {{- end -}}

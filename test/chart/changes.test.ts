@@ -1,0 +1,305 @@
+// Checks what an upgrade keeps of the cluster, and which changes it refuses because they would hurt
+// the people who are connected.
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../patience.ts";
+import { BASE, merged } from "./cases.ts";
+import { type KubeObject, objects, parse, upgrade, type Values } from "./helm.ts";
+
+setDefaultTimeout(patience(60_000));
+
+const LOAD_BALANCER: Values = { expose: { mode: "loadBalancer" } };
+const VALKEY: Values = {
+  broker: { mode: "valkey", url: "", valkey: { existingSecret: { name: "holdfast" } } },
+};
+const MODES = ["hpa-pods", "hpa-external", "keda"];
+const scaledBy = (mode: string, more: Values = {}): Values => ({
+  autoscaling: { mode, keda: { serverAddress: "http://prometheus:9090" }, ...more },
+});
+
+/** A workload as the cluster has it after an installation with these values. */
+async function installed(values: Values = {}, live: Live = {}): Promise<readonly KubeObject[]> {
+  const all = await objects({ values: merged(BASE, values) });
+  return all
+    .filter(({ kind }) => ["Deployment", "StatefulSet"].includes(kind))
+    .map((object) => asLive(object, live));
+}
+
+interface Live {
+  readonly replicas?: number;
+  /** Fields that a server-side apply owns in `spec`. Absent: a client merged. */
+  readonly applied?: readonly string[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+function asLive(object: KubeObject, { replicas = 5, applied, annotations }: Live): KubeObject {
+  const owned = (applied ?? ["selector", "replicas"]).map((name) => [`f:${name}`, {}]);
+  const entry = {
+    manager: "helm",
+    operation: applied === undefined ? "Update" : "Apply",
+    fieldsV1: { "f:spec": Object.fromEntries(owned) },
+  };
+  const metadata = {
+    ...object.metadata,
+    managedFields: [entry],
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+  return { ...object, metadata, spec: { ...object.spec, replicas } };
+}
+
+async function workloadAfter(values: Values, cluster: readonly KubeObject[]): Promise<KubeObject> {
+  const { ok, stdout, stderr } = await upgrade({ values: merged(BASE, values) }, cluster);
+  if (!ok) throw new Error(stderr);
+  const kind = values.kind ?? "Deployment";
+  const found = parse(stdout).find(
+    (object) => object.kind === kind && object.metadata.name === "rt-holdfast",
+  );
+  if (found === undefined) throw new Error(`no ${String(kind)}`);
+  return found;
+}
+
+const replicasAfter = async (values: Values, cluster: readonly KubeObject[]) =>
+  (await workloadAfter(values, cluster)).spec?.replicas;
+
+describe.each(MODES)("autoscaling %s", (mode) => {
+  test("states no number of pods where there is nothing to look at", async () => {
+    const all = await objects({ values: merged(BASE, scaledBy(mode)) });
+    const node = all.find(({ kind }) => kind === "Deployment");
+    expect(node?.spec).not.toHaveProperty("replicas");
+    expect(node?.metadata).toMatchObject({ annotations: { "holdfast.dev/replicas": "left" } });
+  });
+
+  test.each(["Deployment", "StatefulSet"])(
+    "keeps the number of pods of a %s when it is turned on, by a client's merge and by the server's",
+    async (kind) => {
+      const values = merged(scaledBy(mode), { kind });
+      const cluster = await installed({ kind });
+      expect(await replicasAfter(values, cluster)).toBe(5);
+      const applied = await installed({ kind }, { applied: ["selector", "replicas"] });
+      expect(await replicasAfter(values, applied)).toBe(5);
+    },
+  );
+});
+
+describe("while autoscaling is on, an upgrade", () => {
+  const on = scaledBy("hpa-pods");
+
+  test("repeats the number for a client's merge if the last manifest had it", async () => {
+    const annotations = { "holdfast.dev/replicas": "stated" };
+    expect(await replicasAfter(on, await installed({}, { replicas: 12, annotations }))).toBe(12);
+  });
+
+  test("repeats it if the last manifest was of a chart that did not remember", async () => {
+    expect(await replicasAfter(on, await installed({}, { replicas: 7, annotations: {} }))).toBe(7);
+  });
+
+  test("leaves it out if the last manifest did", async () => {
+    expect(await replicasAfter(on, await installed(on, { replicas: 12 }))).toBeUndefined();
+  });
+
+  test("leaves it out for the server's apply if the autoscaler owns it, also after the first time", async () => {
+    const annotations = { "holdfast.dev/replicas": "stated" };
+    const cluster = await installed({}, { replicas: 12, applied: ["selector"], annotations });
+    const node = await workloadAfter(on, cluster);
+    expect(node.spec).not.toHaveProperty("replicas");
+    expect(node.metadata).toMatchObject({ annotations: { "holdfast.dev/replicas": "left" } });
+  });
+
+  test("repeats it if some other apply owns a part of the workload, and a client merged the rest", async () => {
+    const [node] = await installed({}, { replicas: 6 });
+    if (node === undefined) throw new Error("no workload");
+    const patch = { manager: "k", operation: "Apply", fieldsV1: { "f:spec": { "f:paused": {} } } };
+    const before = node.metadata.managedFields as readonly unknown[];
+    const both = { ...node, metadata: { ...node.metadata, managedFields: [...before, patch] } };
+    expect(await replicasAfter(on, [both])).toBe(6);
+  });
+});
+
+test("a workload of another kind begins with as many pods as the one before", async () => {
+  const values = merged(scaledBy("hpa-pods"), { kind: "StatefulSet", acknowledge: ["workload"] });
+  expect(await replicasAfter(values, await installed({}, { replicas: 9 }))).toBe(9);
+});
+
+type Refusal = readonly [string, { before?: Values; live?: Live; after: Values }, string];
+
+const REFUSED: readonly Refusal[] = [
+  [
+    "autoscaling that is turned off with a small number",
+    { before: scaledBy("keda"), live: { replicas: 12 }, after: { replicas: 2 } },
+    "replicas 2 takes 10 of 12 pods away at once: the 2 that stay have room for 2 x 15000 of the planned 12 x 10000 connections, and the moves need 10 x 10000 / (2 x 500) = 100.0 s of 50 s. At most down to 8 at once",
+  ],
+  [
+    "a smaller maximum, to which the autoscaler goes at once",
+    {
+      before: scaledBy("hpa-pods"),
+      live: { replicas: 12 },
+      after: scaledBy("hpa-pods", { maxReplicas: 3 }),
+    },
+    "autoscaling.maxReplicas 3 takes 9 of 12 pods away at once",
+  ],
+  ["another kind", { after: { kind: "StatefulSet" } }, "deletes deployment rt-holdfast, and its 5"],
+  [
+    "another name",
+    { after: { fullnameOverride: "chat" } },
+    "kubectl -n realtime annotate deployment/rt-holdfast helm.sh/resource-policy=keep",
+  ],
+  [
+    "another selector",
+    { after: { nameOverride: "chat", fullnameOverride: "rt-holdfast" } },
+    "and Kubernetes never changes it to",
+  ],
+  [
+    "another broker",
+    { after: { broker: { url: "redis://other:6379" } } },
+    "the broker changes from redis://redis.data:6379/0 to redis://other:6379",
+  ],
+  [
+    "the trial's broker for another one",
+    { before: VALKEY, after: {} },
+    "the broker changes from valkey to redis://redis.data:6379/0",
+  ],
+  [
+    "the volume of the trial Valkey",
+    {
+      before: VALKEY,
+      after: merged(VALKEY, { broker: { valkey: { persistence: { enabled: true } } } }),
+    },
+    'from "none" to "4Gi", which Kubernetes refuses',
+  ],
+  [
+    "another resume secret in one step",
+    { after: { auth: { resumeSecretKey: "new" } } },
+    "auth.resumeSecretKey changes from holdfast/resumeSecret to holdfast/new in one step: sessions cannot move between old and new pods. Three steps: name the new key as the other one (auth.resumeSecretOtherKey)",
+  ],
+  [
+    "a new key that is not accepted by the old pods",
+    { after: { auth: { hmacSecretKey: "new", hmacSecretOtherKey: "hmacSecret" } } },
+    "auth.hmacSecretKey changes from holdfast/hmacSecret to holdfast/new in one step",
+  ],
+  [
+    "a key that is given up",
+    { after: { auth: { hmacSecretKey: "" }, config: { auth: { insecure: true } } } },
+    "auth.hmacSecretKey holdfast/hmacSecret is no longer used",
+  ],
+  [
+    "another path",
+    { after: { config: { basePath: "/rt" } } },
+    "clients connect by ws /connect, and new pods would answer ws /rt/connect alone",
+  ],
+  ["TLS at the node", { after: { tls: { existingSecret: "tls" } } }, "wss /connect alone"],
+  [
+    "another way in",
+    { before: LOAD_BALANCER, after: { expose: { mode: "none" } } },
+    "annotate service/rt-holdfast-public helm.sh/resource-policy=keep",
+  ],
+];
+
+describe("an upgrade refuses", () => {
+  test.each(REFUSED)("%s", async (_name, { before = {}, live = {}, after }, text) => {
+    const cluster = await installed(before, live);
+    const { ok, stderr } = await upgrade({ values: merged(BASE, after) }, cluster);
+    expect([ok, stderr.replaceAll(/\s+/g, " ")]).toEqual([false, expect.stringContaining(text)]);
+  });
+
+  test.each(
+    REFUSED.flatMap(([name, change, text]) =>
+      text.includes("never changes") || text.includes("Kubernetes refuses")
+        ? []
+        : [[name, change] as const],
+    ),
+  )("not %s, once it is acknowledged", async (_name, { before = {}, live = {}, after }) => {
+    const accepted = ["scaleDown", "workload", "broker", "valkey", "secrets", "address"];
+    const values = merged(BASE, merged(after, { acknowledge: accepted }));
+    const { stderr } = await upgrade({ values }, await installed(before, live));
+    expect(stderr).toBe("");
+  });
+});
+
+const ALLOWED: readonly (readonly [string, { before?: Values; live?: Live; after: Values }])[] = [
+  ["nothing new", { after: {} }],
+  ["as many fewer pods as the others can take", { live: { replicas: 12 }, after: { replicas: 8 } }],
+  ["more pods", { after: { replicas: 9 } }],
+  [
+    "the second step of a new secret",
+    {
+      before: { auth: { resumeSecretOtherKey: "new" } },
+      after: { auth: { resumeSecretKey: "new", resumeSecretOtherKey: "resumeSecret" } },
+    },
+  ],
+  ["a way in where there was none", { after: LOAD_BALANCER }],
+  ["a cluster that has nothing of it", { live: { annotations: {} }, after: LOAD_BALANCER }],
+];
+
+test.each(ALLOWED)("an upgrade takes %s", async (_name, { before = {}, live = {}, after }) => {
+  const cluster = await installed(before, { replicas: 2, ...live });
+  const { stderr } = await upgrade({ values: merged(BASE, after) }, cluster);
+  expect(stderr).toBe("");
+});
+
+test("a workload that is kept may be left behind", async () => {
+  const [node] = await installed();
+  const annotations = { "helm.sh/resource-policy": "keep" };
+  const kept = { ...node, metadata: { ...node?.metadata, annotations } } as KubeObject;
+  const { stderr } = await upgrade({ values: merged(BASE, { kind: "StatefulSet" }) }, [kept]);
+  expect(stderr).toBe("");
+});
+
+describe("the trial Valkey", () => {
+  let cluster: readonly KubeObject[] = [];
+  const pod = (url: string): KubeObject => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "old" },
+    spec: { containers: [{ env: [{ name: "HOLDFAST_BROKER_URL", value: url }] }] },
+  });
+  const user = pod("redis://:$(VALKEY_PASSWORD)@rt-holdfast-valkey:6379/0");
+  const leave = (more: Values = {}): Values =>
+    merged(merged(BASE, { acknowledge: ["broker"] }), more);
+
+  beforeAll(async () => {
+    cluster = await installed(VALKEY, { replicas: 2 });
+  });
+
+  test("is not deleted under pods that use it", async () => {
+    const { ok, stderr } = await upgrade({ values: leave() }, [...cluster, user, user]);
+    expect([ok, stderr]).toEqual([
+      false,
+      expect.stringContaining("and 2 pods use it: their publishes would fail"),
+    ]);
+    expect(stderr).toContain("broker.valkey.keep: true now");
+  });
+
+  test("is kept beside another broker, as it was, and old pods may reach it", async () => {
+    const values = leave({
+      broker: { valkey: { keep: true, existingSecret: { name: "holdfast" } } },
+    });
+    const { stdout } = await upgrade({ values }, [...cluster, user]);
+    const after = parse(stdout);
+    const before = await objects({ values: merged(BASE, VALKEY) });
+    const named = (all: readonly KubeObject[]) =>
+      all.filter(({ metadata }) => metadata.name === "rt-holdfast-valkey");
+    expect(named(after)).toEqual(named(before));
+    expect(named(after)).toHaveLength(3);
+    const policy = after.find(
+      ({ kind, metadata }) => kind === "NetworkPolicy" && metadata.name === "rt-holdfast",
+    );
+    expect(JSON.stringify(policy?.spec?.egress)).toContain(
+      '"app.kubernetes.io/component":"valkey"',
+    );
+  });
+
+  test("goes when no pod uses it", async () => {
+    const { stderr, stdout } = await upgrade({ values: leave() }, [
+      ...cluster,
+      pod("redis://redis.data:6379/0"),
+    ]);
+    expect(stderr).toBe("");
+    expect(stdout).not.toContain("rt-holdfast-valkey");
+  });
+
+  test("is not restarted by a new version of the chart", async () => {
+    const [valkey] = cluster.filter(({ metadata }) => metadata.name === "rt-holdfast-valkey");
+    expect(JSON.stringify(valkey?.spec?.template)).not.toMatch(
+      /helm\.sh\/chart|kubernetes\.io\/version/,
+    );
+  });
+});
