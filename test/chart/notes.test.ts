@@ -34,6 +34,11 @@ const TOLD: readonly (readonly [string, Values, string])[] = [
     { broker: { valkey: { keep: true, existingSecret: { name: "x" } } } },
     "upgrade without broker.valkey.keep",
   ],
+  [
+    "a budget that blocks every drain",
+    { podDisruptionBudget: { maxUnavailable: 0 } },
+    "maxUnavailable 0 lets nobody drain a machine",
+  ],
   ["memory", { broker: { mode: "memory", url: "" }, replicas: 1 }, "broker is in the pod's memory"],
   ["pages of other hosts", {}, "config.allowedOrigins"],
   ["open to everyone", { config: { auth: { insecure: true } } }, "everyone who can reach the pods"],

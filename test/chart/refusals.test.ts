@@ -125,6 +125,24 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     { config: { apiKeys: [{ name: "b", key: "k".repeat(40), scopes: ["publish"] }] } },
     "use keyHash",
   ],
+  [
+    "a label's value that no label may have",
+    { autoscaling: { mode: "hpa-external", external: { selector: { job: "a/b" } } } },
+    "/autoscaling/external/selector/job",
+  ],
+  ["a label that is too long", { podLabels: { team: "x".repeat(64) } }, "/podLabels/team"],
+  [
+    "a label of the chart itself",
+    { podLabels: { "app.kubernetes.io/component": "edge" } },
+    "podLabels has app.kubernetes.io/component, which is the chart's own label",
+  ],
+  ["a metric's name with a colon", { autoscaling: { pods: { metricName: "a:b" } } }, "metricName"],
+  ["a budget of a word", { podDisruptionBudget: { maxUnavailable: "all" } }, "maxUnavailable"],
+  [
+    "a host with a port",
+    { expose: { mode: "ingress", hosts: ["a.example:443"] } },
+    "/expose/hosts",
+  ],
   ["image latest", { image: { tag: "latest" } }, "latest"],
   ["a value that does not exist", { replica: 3 }, "replica"],
   [

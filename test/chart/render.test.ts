@@ -81,7 +81,9 @@ test("the autoscaler asks for a metric that the recording rules make", async () 
   const [, metric, labels = ""] =
     /^sum\(([\w:]+)\{(.*)\}\)$/.exec(trigger?.metadata.query ?? "") ?? [];
   expect(recorded).toContain(`record: ${metric}\n`);
-  expect(labels).toBe('namespace="realtime",job="realtime/rt-holdfast"');
+  expect(labels).toBe('namespace="realtime",job="rt-holdfast"');
+  // An empty answer is no zero: the fallback keeps the pods.
+  expect(trigger?.metadata.ignoreNullValues).toBe("false");
   const external = await Bun.file(`${CHART}/values.yaml`).text();
   for (const name of ["sum", "pod"]) {
     expect(recorded).toContain(`record: holdfast:connections:${name}\n`);
@@ -90,7 +92,7 @@ test("the autoscaler asks for a metric that the recording rules make", async () 
 });
 
 interface Asking {
-  readonly metadata: { readonly query?: string };
+  readonly metadata: { readonly query?: string; readonly ignoreNullValues?: string };
 }
 
 test("there is no golden file without its case", () => {

@@ -64,6 +64,13 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 {{- if and .Values.auth.hmacSecretKey (not .Values.auth.existingSecret) -}}
 {{- $problems = append $problems "auth.hmacSecretKey names a key, and auth.existingSecret no secret" -}}
 {{- end -}}
+{{- range $value, $labels := dict "labels" .Values.labels "podLabels" .Values.podLabels "monitoring.labels" .Values.monitoring.labels -}}
+{{- range $name, $_ := $labels -}}
+{{- if regexMatch "^(app[.]kubernetes[.]io/(name|instance|component|part-of|version|managed-by)|helm[.]sh/chart)$" $name -}}
+{{- $problems = append $problems (printf "%s has %s, which is the chart's own label: selectors need its value" $value $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if eq (default .Chart.AppVersion .Values.image.tag) "latest" -}}
 {{- $problems = append $problems "image.tag latest cannot be rolled back; use a version or image.digest" -}}
 {{- end -}}

@@ -43,6 +43,9 @@
 {{- if and (eq $e.mode "gateway") .Values.mesh.envoyGateway.enabled (not $e.gateway.create.enabled) -}}
 {{- $w = append $w (printf "Name EnvoyProxy %s in infrastructure.parametersRef of your Gateway; until then its proxies drain for 60 s." (include "holdfast.fullname" .)) -}}
 {{- end -}}
+{{- if and .Values.podDisruptionBudget.enabled (has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%")) -}}
+{{- $w = append $w "podDisruptionBudget.maxUnavailable 0 lets nobody drain a machine, by hand or for an upgrade of the cluster." -}}
+{{- end -}}
 {{- if and (eq .Values.autoscaling.mode "keda") (not .Values.monitoring.rules) (not .Values.autoscaling.keda.query) -}}
 {{- $w = append $w "The autoscaler asks for the recording rule holdfast:connections:sum: set monitoring.rules, or load deploy/alerts/holdfast-recording.yaml into Prometheus." -}}
 {{- end -}}
