@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 // Owns: the commands of `npm run`: start, test, check, build, simulate, mutate, prove, bench:micro,
-// bench:compare, plan:validate, image:build, image:check, generate, release. Plain Node, because
-// nothing
-// else is installed on a fresh clone.
+// bench:compare, plan:validate, image:build, image:check, cluster, generate, release. Plain Node,
+// because nothing else is installed on a fresh clone.
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
+import { ensureServers } from "./run/redis.mjs";
 import { runTests } from "./run/tests.mjs";
 
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
@@ -23,9 +23,17 @@ const COMMANDS = {
   "image:build": (bun, args) => passOn(bun, ["tools/image/build.ts", ...args]),
   "image:check": (bun, args) => passOn(bun, ["tools/image/check.ts", ...args]),
   "bench:compare": (bun, args) => passOn(bun, ["lab/compare.ts", ...args]),
+  cluster: runCluster,
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
   release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
+
+/** The images have a server of the trial broker in them. @param {string} bun @param {string[]} args */
+async function runCluster(bun, args) {
+  const servers = args[0] === "images" ? await ensureServers() : { ok: true, env: {} };
+  if (!servers.ok) throw new SetupError(servers.message);
+  return await passOn(bun, ["tools/cluster/cluster.ts", ...args], { env: servers.env });
+}
 
 async function main() {
   const [name = "", ...args] = process.argv.slice(2);

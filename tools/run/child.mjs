@@ -15,12 +15,16 @@ const OUTPUT_LENGTH_MAX = 4_000_000;
  * signals are passed on.
  * @param {string} file
  * @param {string[]} args
- * @param {{ cwd?: string, timeoutMs?: number }} [options]
+ * @param {{ cwd?: string, timeoutMs?: number, env?: Record<string, string> }} [options]
  * @returns {Promise<number>}
  */
 export function passOn(file, args, options = {}) {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: options.cwd ?? ROOT, stdio: "inherit" });
+    const child = spawn(file, args, {
+      cwd: options.cwd ?? ROOT,
+      env: { ...process.env, ...options.env },
+      stdio: "inherit",
+    });
     const interrupt = () => {
       if (process.stdin.isTTY !== true) child.kill("SIGINT");
     };

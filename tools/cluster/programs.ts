@@ -1,0 +1,115 @@
+// Owns: the programs of the cluster: built with Go once for each version, and what Debian has.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ClusterError } from "./cluster-error.ts";
+import { PATHS } from "./settings.ts";
+import { attempt, run, say } from "./shell.ts";
+
+const SOURCES = fileURLToPath(new URL("./programs", import.meta.url));
+/** 8 minutes on two cores with nothing else to do. */
+const BUILD_TIMEOUT_MS = 60 * 60_000;
+const APT_TIMEOUT_MS = 5 * 60_000;
+
+/** What the cluster says of its version; the module's version is in go.mod. */
+const KUBERNETES = { major: "1", minor: "34", version: "v1.34.4" };
+
+/** Programs by the package of Debian that has them. */
+const DEBIAN: readonly (readonly [program: string, name: string])[] = [
+  ["/usr/bin/containerd", "containerd"],
+  ["/usr/sbin/runc", "runc"],
+  ["/usr/lib/cni/ptp", "containernetworking-plugins"],
+  ["/usr/sbin/iptables", "iptables"],
+  ["/usr/sbin/conntrack", "conntrack"],
+  ["/usr/sbin/ip", "iproute2"],
+  ["/usr/bin/openssl", "openssl"],
+  ["/usr/bin/nsenter", "util-linux"],
+];
+
+export interface Programs {
+  /** Every program of Kubernetes, and etcd, by its first argument. */
+  readonly kubernetes: string;
+  readonly coredns: string;
+  readonly pause: string;
+}
+
+type ProgramName = keyof Programs;
+const NAMES: readonly ProgramName[] = ["pause", "coredns", "kubernetes"];
+
+/** Finds the programs, or makes them. Says how long that takes. */
+export async function ensurePrograms(): Promise<Programs> {
+  await installDebian();
+  const paths = NAMES.map((name) => [name, programPath(name)] as const);
+  for (const [name, path] of paths) if (!existsSync(path)) await build(name, path);
+  return Object.fromEntries(paths) as unknown as Programs;
+}
+
+/** Whether all that `ensurePrograms` builds is there. */
+export const areBuilt = (): boolean => NAMES.every((name) => existsSync(programPath(name)));
+
+async function installDebian(): Promise<void> {
+  const missing = DEBIAN.filter(([program]) => !existsSync(program)).map(([, name]) => name);
+  if (missing.length === 0) return;
+  const byHand = `apt-get install --no-install-recommends ${missing.join(" ")}`;
+  if (!existsSync("/usr/bin/apt-get"))
+    throw new ClusterError(
+      `Cannot start the cluster: ${missing.join(", ")} not found, expected the programs that Debian has in them`,
+    );
+  say(`installing ${missing.join(", ")} from Debian...`);
+  const options = { timeoutMs: APT_TIMEOUT_MS, env: { DEBIAN_FRONTEND: "noninteractive" } };
+  const lock = "-oDPkg::Lock::Timeout=240";
+  await attempt(["apt-get", "update", "-qq", lock], options);
+  const install = ["apt-get", "install", "-y", "-qq", lock, "--no-install-recommends"];
+  const { code, stderr } = await attempt([...install, ...missing], options);
+  if (code !== 0)
+    throw new ClusterError(
+      `Cannot start the cluster: ${byHand} failed: ${stderr.trim().slice(-500)}`,
+    );
+}
+
+/** A program built from other sources has another path. */
+function programPath(name: ProgramName): string {
+  const folder = join(SOURCES, name);
+  const hash = createHash("sha256");
+  for (const file of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, file)));
+  return join(PATHS.programs, `${name}-${hash.digest("hex").slice(0, 12)}`);
+}
+
+async function build(name: ProgramName, path: string): Promise<void> {
+  if (Bun.which("go") === null)
+    throw new ClusterError(
+      `Cannot build ${name}: found no go on the PATH, expected Go 1.24 or newer`,
+    );
+  mkdirSync(PATHS.programs, { recursive: true });
+  say(
+    name === "kubernetes"
+      ? `building Kubernetes ${KUBERNETES.version} with Go, once; ten minutes on two cores...`
+      : `building ${name} with Go, once...`,
+  );
+  const startedMs = performance.now();
+  const building = `${path}.${process.pid}`;
+  try {
+    await run(["go", "build", "-trimpath", `-ldflags=${linkFlags(name)}`, "-o", building, "."], {
+      cwd: join(SOURCES, name),
+      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+      timeoutMs: BUILD_TIMEOUT_MS,
+    });
+    // Another run may have been first: the result is the same.
+    renameSync(building, path);
+  } finally {
+    rmSync(building, { force: true });
+  }
+  say(`built ${name} in ${Math.round((performance.now() - startedMs) / 1000)} s`);
+}
+
+function linkFlags(name: ProgramName): string {
+  if (name !== "kubernetes") return "-s -w";
+  const version = "-X k8s.io/component-base/version.git";
+  return [
+    "-s -w",
+    `${version}Version=${KUBERNETES.version}`,
+    `${version}Major=${KUBERNETES.major}`,
+    `${version}Minor=${KUBERNETES.minor}`,
+  ].join(" ");
+}
