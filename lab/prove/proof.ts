@@ -4,29 +4,21 @@ import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";
 import { BackEnd } from "./back-end.ts";
 import { type BrokerPlace, linkPlace, redisPlace } from "./broker-place.ts";
+import { Crowd } from "./crowd.ts";
 import { Fleet } from "./fleet.ts";
 import type { NetworkCommands } from "./network.ts";
 import { Pacer } from "./pacer.ts";
 import type { Plan } from "./plan.ts";
-import { eventually } from "./prove-error.ts";
 import type { Published } from "./publication.ts";
 import type { StepResult } from "./result.ts";
 import { resultOfStep } from "./step-result.ts";
 import type { Stage, Step } from "./steps/step.ts";
-import type { WorkerCommands } from "./worker.ts";
 import { type Workload, workloadOf } from "./workload.ts";
 
 /** Publishing before a step's first act, and after its last. */
 const LEAD_MS = 1000;
 const AFTER_MS = 1500;
-/** For what is still on its way when publishing ended. */
-const ARRIVE_MS = 15_000;
-/** Publishes that wait for an outcome give up after 20 s. */
-const PAUSE_MS = 30_000;
-/** Connections that were cut are known to be cut after this. */
-const NOTICE_MS = 300;
 const BACK_MS = 60_000;
-const START_MS = 120_000;
 
 export interface ProofOptions {
   readonly plan: Plan;
@@ -40,7 +32,7 @@ export class Proof {
   readonly #options: ProofOptions;
   readonly #workload: Workload;
   readonly #network = new Helper<NetworkCommands>("network", join(import.meta.dir, "network.ts"));
-  readonly #workers: readonly Helper<WorkerCommands>[];
+  readonly #crowd: Crowd;
   readonly #httpLog: Published[] = [];
   #broker: BrokerPlace | undefined;
   #fleet: Fleet | undefined;
@@ -51,10 +43,14 @@ export class Proof {
     const { plan } = options;
     this.#options = options;
     this.#workload = workloadOf(plan);
-    this.#workers = Array.from(
-      { length: plan.workers },
-      (_, share) => new Helper(`load ${share}`, join(import.meta.dir, "worker.ts")),
-    );
+    const { clients, channels, seed, workers, rival, handshakesPerSecond } = plan;
+    this.#crowd = new Crowd({
+      size: { clients, channels, seed },
+      workers,
+      rival,
+      connectsPerSecond: handshakesPerSecond,
+      publishesPerSecond: plan.publishesPerSecond * (1 - plan.httpShare),
+    });
   }
 
   /** Results in the order of the steps; a step that could not be carried out ends the proof. */
@@ -75,7 +71,7 @@ export class Proof {
         onStep(result);
       }
       say("ending");
-      await Promise.all(this.#workers.map((worker) => worker.ask("close", undefined)));
+      await this.#crowd.leave();
       return { steps, broker: broker.version, bugs: fleet.bugs };
     } finally {
       await this.close();
@@ -84,7 +80,7 @@ export class Proof {
 
   /** Ends every process. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.end()));
+    await this.#crowd.end();
     await this.#fleet?.close().catch(() => {});
     await this.#network.end();
     await this.#broker?.close();
@@ -102,25 +98,7 @@ export class Proof {
     const fleet = new Fleet({ network, broker, handshakesPerSecond, folder, rival, quick });
     this.#fleet = fleet;
     for (let node = 0; node < plan.nodes; node++) await fleet.start(`r${this.#revision}`);
-    const url = `ws://127.0.0.1:${this.#frontPort}/connect`;
-    const of = this.#workers.length;
-    await Promise.all(
-      this.#workers.map((worker, share) =>
-        worker.ask(
-          "start",
-          {
-            size: { clients: plan.clients, channels: plan.channels, seed: plan.seed },
-            rival,
-            url,
-            share,
-            of,
-            connectsPerSecond: handshakesPerSecond / of,
-            publishesPerSecond: (plan.publishesPerSecond * (1 - plan.httpShare)) / of,
-          },
-          START_MS,
-        ),
-      ),
-    );
+    await this.#crowd.start(`ws://127.0.0.1:${this.#frontPort}/connect`);
     const { seed } = plan;
     const backEnd = new BackEnd({
       workload: this.#workload,
@@ -151,7 +129,7 @@ export class Proof {
       perSecond: plan.publishesPerSecond * plan.httpShare,
       publish: (atMs) => backEnd.publish(atMs),
     });
-    await this.#all((worker) => worker.ask("begin", { stepMs }));
+    await this.#crowd.begin(stepMs);
     pacer.start();
     await Bun.sleep(LEAD_MS);
     const beganMs = performance.now();
@@ -166,15 +144,9 @@ export class Proof {
     await this.#carryOut(step, stage);
     const doneMs = Math.round(performance.now() - beganMs);
     await Bun.sleep(AFTER_MS);
-    const [logs] = await Promise.all([
-      this.#all((worker) => worker.ask("pause", undefined, PAUSE_MS)),
-      pacer.pause(),
-    ]);
-    const published = [...logs.flat(), ...this.#httpLog];
-    const { mayLoseData } = step;
-    const shares = await this.#all((worker) =>
-      worker.ask("end", { published, mayLoseData, timeoutMs: ARRIVE_MS }, ARRIVE_MS * 4),
-    );
+    const [log] = await Promise.all([this.#crowd.pause(), pacer.pause()]);
+    const published = [...log, ...this.#httpLog];
+    const shares = await this.#crowd.judge(published, step.mayLoseData);
     const { forwarded, samples } = await this.#network.ask("take", undefined);
     return resultOfStep({
       step,
@@ -216,24 +188,8 @@ export class Proof {
       quick: plan.quick,
       revision: () => `r${this.#revision}`,
       nextRevision: () => `r${++this.#revision}`,
-      addExtras: async (specs, port) => {
-        await this.#workers[0]?.ask("add", { specs, url: `ws://127.0.0.1:${port}/connect` });
-      },
-      everyoneBack: async () => {
-        await Bun.sleep(NOTICE_MS);
-        await eventually(
-          "every client is connected",
-          async () =>
-            (await this.#all((worker) => worker.ask("connected", undefined))).every(
-              ({ connected, total }) => connected === total,
-            ),
-          { timeoutMs: BACK_MS },
-        );
-      },
+      addExtras: (specs, port) => this.#crowd.add(specs, `ws://127.0.0.1:${port}/connect`),
+      everyoneBack: () => this.#crowd.everyoneBack(BACK_MS),
     };
-  }
-
-  #all<T>(task: (worker: Helper<WorkerCommands>) => Promise<T>): Promise<T[]> {
-    return Promise.all(this.#workers.map(task));
   }
 }
