@@ -5,8 +5,8 @@
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
+import { runCluster } from "./run/cluster.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
-import { ensureServers } from "./run/redis.mjs";
 import { runTests } from "./run/tests.mjs";
 
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
@@ -27,13 +27,6 @@ const COMMANDS = {
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
   release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
-
-/** The images have a server of the trial broker in them. @param {string} bun @param {string[]} args */
-async function runCluster(bun, args) {
-  const servers = args[0] === "images" ? await ensureServers() : { ok: true, env: {} };
-  if (!servers.ok) throw new SetupError(servers.message);
-  return await passOn(bun, ["tools/cluster/cluster.ts", ...args], { env: servers.env });
-}
 
 async function main() {
   const [name = "", ...args] = process.argv.slice(2);

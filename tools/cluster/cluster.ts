@@ -1,4 +1,4 @@
-// Owns: `npm run cluster -- up | down | status | build | images | kubectl`: a real Kubernetes of some nodes on this
+// Owns: `npm run cluster -- up | down | status | build | images | kubectl`: a real Kubernetes on this
 // machine, without a container engine or a registry.
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";

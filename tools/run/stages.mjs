@@ -4,11 +4,15 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "helm" | "cluster"} Need
+ */
+
+/**
  * @typedef {object} Stage
  * @property {string} name
  * @property {string[]} bunPaths files of `*.test.ts`, run by Bun
  * @property {string[]} nodeFiles files of `*.test.mjs`, run by Node
- * @property {("client" | "packages" | "chromium" | "servers" | "prometheus" | "helm")[]} needs
+ * @property {Need[]} needs
  * @property {boolean} parallel whether files may run beside each other
  * @property {number} timeoutMs of the whole stage
  * @property {number} testTimeoutMs of one test
@@ -43,6 +47,11 @@ const FOLDERS = {
   },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
+  cluster: {
+    needs: ["servers", "helm", "cluster"],
+    timeoutMs: 900_000,
+    testTimeoutMs: 240_000,
+  },
 };
 /** @type {Rules} */
 const OTHER = { timeoutMs: 180_000, testTimeoutMs: 30_000 };

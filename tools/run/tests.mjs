@@ -6,6 +6,7 @@ import { CLIENT_BUILD, PACKAGES_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
+import { buildCluster, endClusterNow, ensureCluster } from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
@@ -44,6 +45,7 @@ export async function runTests(bun, names = []) {
   for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
     process.once(signal, () => {
       endAll();
+      endClusterNow();
       console.log("interrupted");
       process.exit(130);
     });
@@ -56,18 +58,24 @@ export async function runTests(bun, names = []) {
     console.log("check");
     all.push(await countChecks(bun));
   }
-  for (const stage of stages.filter(({ name }) => names.length === 0 || names.includes(name))) {
-    const counts = await runStage(bun, stage);
-    all.push(counts);
-  }
+  const chosen = stages.filter(({ name }) => names.length === 0 || names.includes(name));
+  const building = chosen.some(({ needs }) => needs.includes("cluster"))
+    ? buildCluster(bun)
+    : undefined;
+  for (const stage of chosen) all.push(await runStage(bun, stage, building));
   const { passed, failed, skipped } = sum(all);
   console.log(`${skipped} skipped; ${((Date.now() - startedMs) / 1000).toFixed(0)} s in all`);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 
-/** @param {string} bun @param {Stage} stage @returns {Promise<Counts>} */
-async function runStage(bun, stage) {
+/**
+ * @param {string} bun
+ * @param {Stage} stage
+ * @param {ReturnType<typeof buildCluster> | undefined} building
+ * @returns {Promise<Counts>}
+ */
+async function runStage(bun, stage, building) {
   console.log(stage.name);
   if (stage.problem !== undefined) return failure(stage.problem);
   /** @type {Record<string, string>} */
@@ -100,6 +108,15 @@ async function runStage(bun, stage) {
     if (!tools.ok) return failure(tools.message);
     Object.assign(env, tools.env);
   }
+  let endCluster = async () => {};
+  if (stage.needs.includes("cluster")) {
+    if (building === undefined) return failure("the cluster's programs are not being built");
+    const ready = progressing();
+    const cluster = await ensureCluster(bun, building, env);
+    ready();
+    if (!cluster.ok) return failure(cluster.message);
+    endCluster = cluster.end;
+  }
   const slowness = await measureSlowness();
   env.TEST_SLOWNESS = slowness.toFixed(2);
   if (slowness >= SLOWNESS_SAID)
@@ -111,17 +128,24 @@ async function runStage(bun, stage) {
     timeoutMs: Math.round(stage.timeoutMs * slowness),
     testTimeoutMs: Math.round(stage.testTimeoutMs * slowness),
   };
+  const done = progressing();
+  /** @type {Counts[]} */
+  const counts = [];
+  if (stage.bunPaths.length > 0) counts.push(await runBun(bun, patient, env));
+  if (stage.nodeFiles.length > 0) counts.push(await runNode(patient, env));
+  done();
+  await endCluster();
+  return sum(counts);
+}
+
+/** Says from time to time that it goes on, until the result is called. */
+function progressing() {
   const startedMs = Date.now();
   const progress = setInterval(
     () => console.log(`  ... ${((Date.now() - startedMs) / 1000).toFixed(0)} s`),
     STILL_RUNNING_MS,
   );
-  /** @type {Counts[]} */
-  const counts = [];
-  if (stage.bunPaths.length > 0) counts.push(await runBun(bun, patient, env));
-  if (stage.nodeFiles.length > 0) counts.push(await runNode(patient, env));
-  clearInterval(progress);
-  return sum(counts);
+  return () => clearInterval(progress);
 }
 
 /**

@@ -1,0 +1,81 @@
+// Owns: the Kubernetes of the cluster tests: its programs are built while other stages run; it is
+// started for its stage and ended after it.
+import { spawnSync } from "node:child_process";
+import { capture, passOn } from "./child.mjs";
+import { SetupError } from "./install.mjs";
+import { ensureServers } from "./redis.mjs";
+import { ROOT } from "./root.mjs";
+
+const PROGRAM = "tools/cluster/cluster.ts";
+/** Fourteen minutes of both cores on a machine where nothing is cached. */
+const BUILD_TIMEOUT_MS = 60 * 60_000;
+const START_TIMEOUT_MS = 10 * 60_000;
+const IMAGES_TIMEOUT_MS = 10 * 60_000;
+/** Scheduled behind everything else (sched(7), autogroup). */
+const LAST = "19";
+
+/** @typedef {import("./child.mjs").Captured} Captured */
+
+/**
+ * `npm run cluster -- ...`; the images have a server of the trial broker in them.
+ * @param {string} bun
+ * @param {string[]} args
+ */
+export async function runCluster(bun, args) {
+  /** @type {Record<string, string>} */
+  let env = {};
+  if (args[0] === "images") {
+    const servers = await ensureServers();
+    if (!servers.ok) throw new SetupError(servers.message);
+    env = servers.env;
+  }
+  return await passOn(bun, [PROGRAM, ...args], { env });
+}
+
+/**
+ * Builds the cluster's programs behind everything else that runs. One that is there already costs
+ * nothing.
+ * @param {string} bun
+ * @returns {Promise<Captured>}
+ */
+export function buildCluster(bun) {
+  const command = `echo ${LAST} > /proc/self/autogroup; exec nice -n ${LAST} "$0" ${PROGRAM} build`;
+  return capture("sh", ["-c", `{ ${command}; } 2>&1`, bun], { timeoutMs: BUILD_TIMEOUT_MS });
+}
+
+/** Ends a cluster that `ensureCluster` started; set while one runs. @type {(() => void) | undefined} */
+let endAtOnce;
+
+/** For a run that is interrupted. */
+export function endClusterNow() {
+  endAtOnce?.();
+}
+
+/**
+ * Starts the cluster and brings the images of this clone. One that runs already is used and left.
+ * @param {string} bun
+ * @param {Promise<Captured>} building
+ * @param {Record<string, string>} env names the servers for the images
+ * @returns {Promise<{ ok: true, end: () => Promise<void> } | { ok: false, message: string }>}
+ */
+export async function ensureCluster(bun, building, env) {
+  const built = await building;
+  if (built.code !== 0)
+    return { ok: false, message: `the cluster's programs could not be built:\n${built.output}` };
+  const ranBefore = (await capture(bun, [PROGRAM, "status"])).code === 0;
+  if (!ranBefore) endAtOnce = () => spawnSync(bun, [PROGRAM, "down"], { cwd: ROOT });
+  const end = async () => {
+    if (!ranBefore) await capture(bun, [PROGRAM, "down"]);
+    endAtOnce = undefined;
+  };
+  for (const [args, timeoutMs] of /** @type {const} */ ([
+    [["up"], START_TIMEOUT_MS],
+    [["images"], IMAGES_TIMEOUT_MS],
+  ])) {
+    const run = await capture(bun, [PROGRAM, ...args], { timeoutMs, env });
+    if (run.code === 0) continue;
+    await end();
+    return { ok: false, message: `cluster ${args.join(" ")} failed:\n${run.output}` };
+  }
+  return { ok: true, end };
+}
