@@ -13,7 +13,9 @@ export const QUICK: Partial<RedisLimits> = {
   sweepMs: 100,
   reapAfterMs: 200,
   heartbeatMs: 200,
+  // A silent server is found before a call gives up, also on a machine that is busy.
   stallMs: patience(1_000),
+  requestMs: patience(5_000),
 };
 
 export function openBroker(
