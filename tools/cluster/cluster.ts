@@ -1,5 +1,5 @@
-// Owns: `npm run cluster -- up | down | status | build | images | kubectl`: a real Kubernetes on this
-// machine, without a container engine or a registry.
+// Owns: `npm run cluster -- up | down | status | build | images | kubectl`: a real Kubernetes of
+// some nodes on this machine, without a container engine or a registry.
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
