@@ -29,6 +29,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "door-native",
   ],
   "packages/plan": ["core", "client"],
+  // Its simulation draws from the core's random source; its decisions import nothing.
+  "packages/operator": ["core"],
   "packages/load": ["protocol", "core", "client"],
   "packages/observability": [],
   "packages/testkit": ["protocol", "contract", "core", "client", "server", "door-native"],
@@ -70,6 +72,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/core": [],
   "packages/doors/native": [],
   "packages/plan": [],
+  "packages/operator": [],
 };
 
 /**

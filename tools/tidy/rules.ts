@@ -108,6 +108,7 @@ const PURE = [
   "packages/doors/native/src/",
   "packages/protocol/src/",
   "packages/plan/src/",
+  "packages/operator/src/",
   "packages/client/src/engine/",
 ];
 const IMPURE =

@@ -1,0 +1,10 @@
+// Re-exports of the operator's decisions and of what they are made from.
+
+export { judge, type Verdict } from "./analysis/judge.ts";
+export * from "./analysis/tally.ts";
+export { decide } from "./decide.ts";
+export * from "./model/actions.ts";
+export * from "./model/desired.ts";
+export * from "./model/observed.ts";
+export * from "./model/pod.ts";
+export { GOING_COST } from "./plan/orders.ts";

@@ -1,0 +1,41 @@
+// Owns: the course: what the release and the autoscaling make of the wish, which the plan of pods
+// then follows.
+import type { Revision } from "../model/pod.ts";
+
+/** Where the pods are to go, and how fast. */
+export interface Course {
+  /** New pods are of this revision, and sessions go to it. */
+  readonly to: Revision;
+  /** Pods that replace old ones while the share is below 1 are of this revision. */
+  readonly from: Revision;
+  /** Why pods of other revisions drain. */
+  readonly cause: "release" | "rollback";
+  /** A release or a rollback is under way: no pod of `to` goes for being too many. */
+  readonly isReleasing: boolean;
+  /** The share of all connections that `to` may carry, above 0 to 1. */
+  readonly share: number;
+  /** Pods that serve. */
+  readonly replicas: number;
+  /** Pods beside them while old ones drain. At least 1. */
+  readonly surge: number;
+  /** Pods of other revisions that drain side by side. At least 1. */
+  readonly drainsMax: number;
+  /** Nothing drains before all pods of `to` are warm. */
+  readonly allFirst: boolean;
+  /** Emptied pods of other revisions stay, to go back to. */
+  readonly keepsEmptied: boolean;
+  /** A person has paused it: nothing new begins. */
+  readonly isHeld: boolean;
+}
+
+/** How many pods of each side the course wants. */
+export function wantedPods({ share, replicas }: Course): {
+  readonly to: number;
+  readonly old: number;
+} {
+  if (share >= 1) return { to: replicas, old: 0 };
+  return {
+    to: Math.max(1, Math.ceil(replicas * share - 1e-9)),
+    old: replicas - Math.floor(replicas * share + 1e-9),
+  };
+}

@@ -1,0 +1,109 @@
+// Owns: the orders that make pods do what the plan wants of them: each is given again until the
+// data plane says that it obeyed, and each new one has a higher token.
+import type { Action, PodAsSeen } from "../model/actions.ts";
+import type { DrainMark, ObservedPod } from "../model/pod.ts";
+import type { Start } from "./gate.ts";
+import type { Going } from "./going.ts";
+import { isHeard, type PodView } from "./survey.ts";
+
+/** A ReplicaSet that somebody else lowers takes pods of the lowest cost first. */
+export const GOING_COST = -2_147_483_647;
+
+/** Tokens of one leader lie between its epoch and the next: `epoch * EPOCH_TOKENS`. */
+const EPOCH_TOKENS = 2 ** 20;
+
+/** What tokens and marks depend on besides the pod. */
+export interface OrderContext {
+  readonly leaderEpoch: number;
+  readonly nowMs: number;
+}
+
+/** Orders, and what else must be written to the pods. At most one write for each pod. */
+export function ordersFor(
+  going: Going,
+  views: readonly PodView[],
+  context: OrderContext,
+): readonly Action[] {
+  const started = new Map(going.starts.map((start) => [start.view, start]));
+  const cancelled = new Set(going.cancels);
+  const removed = new Set(going.removes);
+  const kept = new Set(going.kept);
+  return views.flatMap((view): readonly Action[] => {
+    const { pod } = view;
+    const start = started.get(view);
+    if (start !== undefined) return [drainOrder(start, context)];
+    if (removed.has(view)) return [];
+    if (cancelled.has(view)) return [serveOrder(pod, context)];
+    if (kept.has(view) && pod.isProtected)
+      return [{ kind: "set-protection", pod: asSeen(pod), isProtected: false }];
+    return view.mark === undefined ? serving(pod, context) : draining(view, context);
+  });
+}
+
+/** The pod as an action names it. */
+export function asSeen({ name, uid, resourceVersion }: ObservedPod): PodAsSeen {
+  return { name, uid, resourceVersion };
+}
+
+function drainOrder({ view, cause, windowMs, toRevision }: Start, context: OrderContext): Action {
+  return {
+    kind: "order-drain",
+    pod: asSeen(view.pod),
+    mark: {
+      wants: "drain",
+      token: nextToken(view.pod, context),
+      cause,
+      windowMs,
+      orderedAtMs: context.nowMs,
+      ...(toRevision === undefined ? {} : { toRevision }),
+    },
+  };
+}
+
+function serveOrder(pod: ObservedPod, context: OrderContext): Action {
+  return {
+    kind: "cancel-drain",
+    pod: asSeen(pod),
+    mark: { wants: "serve", token: nextToken(pod, context) },
+  };
+}
+
+/** A pod that serves: an order to serve that its data plane has not obeyed is given again. */
+function serving(pod: ObservedPod, context: OrderContext): readonly Action[] {
+  const { mark, report } = pod;
+  if (mark?.wants === "serve" && report?.state === "draining" && isHeard(pod))
+    return report.fence > mark.token
+      ? [serveOrder(pod, context)]
+      : [{ kind: "cancel-drain", pod: asSeen(pod), mark }];
+  if (!pod.isProtected) return [{ kind: "set-protection", pod: asSeen(pod), isProtected: true }];
+  if (pod.deletionCost === GOING_COST)
+    return [{ kind: "set-deletion-cost", pod: asSeen(pod), cost: 0 }];
+  return [];
+}
+
+/** A pod that drains: the same for the order to drain. */
+function draining({ pod, mark, stage }: PodView, context: OrderContext): readonly Action[] {
+  if (mark === undefined) return [];
+  const { report } = pod;
+  // Somebody's later order was obeyed. This one's deadline would be no deadline: it begins again.
+  if (report !== undefined && report.fence > mark.token)
+    return [{ kind: "order-drain", pod: asSeen(pod), mark: again(pod, mark, context) }];
+  const obeys = report?.state === "draining" && report.fence === mark.token;
+  if (!obeys && stage === "draining") return [{ kind: "order-drain", pod: asSeen(pod), mark }];
+  if (pod.deletionCost !== GOING_COST)
+    return [{ kind: "set-deletion-cost", pod: asSeen(pod), cost: GOING_COST }];
+  return [];
+}
+
+function again(
+  pod: ObservedPod,
+  mark: Extract<DrainMark, { wants: "drain" }>,
+  context: OrderContext,
+): Extract<DrainMark, { wants: "drain" }> {
+  return { ...mark, token: nextToken(pod, context), orderedAtMs: context.nowMs };
+}
+
+/** Above every token that the pod obeyed or was to obey, and above those of earlier leaders. */
+function nextToken({ mark, report }: ObservedPod, { leaderEpoch }: OrderContext): number {
+  return Math.max(mark?.token ?? 0, report?.fence ?? 0, leaderEpoch * EPOCH_TOKENS) + 1;
+}

@@ -1,0 +1,192 @@
+import { expect, test } from "bun:test";
+import { decide } from "./decide.ts";
+import type { ObservedPod } from "./model/pod.ts";
+import {
+  desired,
+  draining,
+  NOW_MS,
+  observed,
+  plan,
+  pod,
+  statusAfter,
+  unborn,
+} from "./testing/builders.ts";
+
+test.each<[what: string, pods: readonly ObservedPod[], victim: string]>([
+  [
+    "one that nobody can be on",
+    [pod("p1", { machine: "m1" }), pod("p2", { machine: "m2" }), unborn("p3")],
+    "remove p3",
+  ],
+  [
+    "one of the zone with most pods",
+    [
+      pod("p1", { machine: "m1" }),
+      pod("p2", { machine: "m2", report: { sessions: 9 } }),
+      pod("p3", { machine: "m2", report: { sessions: 8 } }),
+    ],
+    "drain p3 scale-down",
+  ],
+  [
+    "one with few sockets that cannot move",
+    [
+      pod("p1", { machine: "m1", report: { sessions: 1, fixedSockets: 2 } }),
+      pod("p2", { machine: "m2", report: { sessions: 30, fixedSockets: 1 } }),
+      pod("p3", { machine: "m3", report: { sessions: 1, fixedSockets: 3 } }),
+    ],
+    "drain p2 scale-down",
+  ],
+  [
+    "one with few sessions",
+    [
+      pod("p1", { machine: "m1", report: { sessions: 12 } }),
+      pod("p2", { machine: "m2", report: { sessions: 11 } }),
+      pod("p3", { machine: "m3", report: { sessions: 13 } }),
+    ],
+    "drain p2 scale-down",
+  ],
+  [
+    "the oldest",
+    [
+      pod("p1", { machine: "m1", createdAtMs: 3 }),
+      pod("p2", { machine: "m2", createdAtMs: 2 }),
+      pod("p3", { machine: "m3", createdAtMs: 1 }),
+    ],
+    "drain p3 scale-down",
+  ],
+])("of pods that are alike otherwise goes %s", (_, pods, victim) => {
+  expect(plan(observed(pods), desired())[0]).toBe(victim);
+});
+
+test("a pod is removed when nobody is on it any more, and its ReplicaSet is lowered after it", () => {
+  const seen = observed([pod("p1"), pod("p2", { machine: "m2" }), draining("p3", 0)]);
+  expect(plan(seen, desired())).toEqual(["remove p3", "scale a 2"]);
+});
+
+test("a pod with people on it is waited for, and the status says for how many and until when", () => {
+  const seen = observed([pod("p1"), pod("p2", { machine: "m2" }), draining("p3", 41)]);
+  expect(plan(seen, desired())).toEqual([]);
+  expect(statusAfter(seen, desired())).toMatchObject({
+    condition: "Progressing",
+    message: "p3 drains (scale-down): about 50 connections are left.",
+    endsAtMs: 1_700_000_060_000,
+  });
+});
+
+test.each<[what: string, spec: Parameters<typeof draining>[2]]>([
+  ["by the pod's own clock", { report: { drainLeftMs: -5000 } }],
+  [
+    "by the clock of who watches it",
+    { markWatchedMs: 65_000, report: { state: "ready", fence: 0 } },
+  ],
+])("a pod with people on it is removed when its deadline is over %s", (_, spec) => {
+  const seen = observed([pod("p1"), pod("p2"), draining("p3", 5, spec)]);
+  expect(plan(seen, desired())).toEqual(["remove p3", "scale a 2"]);
+});
+
+test.each<[what: string, spec: Parameters<typeof draining>[2]]>([
+  ["drained for an earlier order", { report: { fence: 8 } }],
+  ["has not begun to drain", { report: { state: "ready" } }],
+])("a report of nobody from a pod that %s proves nothing", (_, spec) => {
+  const seen = observed([pod("p1"), pod("p2"), draining("p3", 0, spec)]);
+  expect(plan(seen, desired())).toEqual(["drain p3 scale-down"]);
+});
+
+test("a pod that obeyed a later order is told again, with a higher token", () => {
+  const seen = observed([pod("p1"), pod("p2"), draining("p3", 0, { report: { fence: 12 } })]);
+  expect(plan(seen, desired())).toEqual(["drain p3 scale-down"]);
+});
+
+test("victims go one after the other", () => {
+  const pods = ["p1", "p2", "p3", "p4"].map((name, i) => pod(name, { machine: `m${i + 1}` }));
+  expect(plan(observed(pods), desired())).toEqual(["drain p1 scale-down"]);
+  const [first, ...rest] = pods;
+  expect(first).toBeDefined();
+  expect(plan(observed([draining("p1", 3), ...rest]), desired())).toEqual([]);
+});
+
+test("if demand comes back, the drain is undone, and no pod is made", () => {
+  const seen = observed([pod("p1"), pod("p2", { machine: "m2" }), draining("p3", 40)]);
+  expect(plan(seen, desired({ replicas: 3 }))).toEqual(["serve p3"]);
+});
+
+test("of two drains, the one that has moved more goes on if one is undone", () => {
+  const seen = observed([
+    pod("p1"),
+    pod("p2", { machine: "m2" }),
+    draining("p3", 40, { machine: "m3" }),
+    draining("p4", 4, { machine: "m4" }),
+  ]);
+  expect(plan(seen, desired({ replicas: 3 }))).toEqual(["serve p3"]);
+});
+
+test("no drain begins if its connections had no place, with the headroom free", () => {
+  const full = ["p1", "p2", "p3"].map((name, i) =>
+    pod(name, { machine: `m${i + 1}`, report: { sessions: 54 } }),
+  );
+  const wish = desired();
+  expect(plan(observed(full), wish)).toEqual([]);
+  expect(statusAfter(observed(full), wish)).toMatchObject({
+    condition: "Waiting",
+    message: "p1 stays: its connections would have no place elsewhere.",
+  });
+});
+
+test("a drain is undone if its connections have no place any more", () => {
+  const seen = observed([
+    pod("p1", { report: { sessions: 95 } }),
+    pod("p2", { machine: "m2", report: { sessions: 96 } }),
+    draining("p3", 40),
+  ]);
+  expect(plan(seen, desired())).toEqual(["serve p3"]);
+});
+
+test("an order to serve again is given until it is obeyed", () => {
+  const mark = { wants: "serve", token: 10 } as const;
+  const seen = observed([
+    pod("p1"),
+    pod("p2", { mark, report: { state: "draining", fence: 9, sessions: 3 } }),
+  ]);
+  expect(plan(seen, desired())).toEqual(["serve p2"]);
+});
+
+test("a drain that somebody else ordered is left alone", () => {
+  const seen = observed([pod("p1"), pod("p2", { report: { state: "draining", fence: 3 } })]);
+  expect(plan(seen, desired())).toEqual([]);
+});
+
+test("a ReplicaSet that somebody else lowered is raised again before it takes pods with people", () => {
+  const seen = observed([pod("p1"), pod("p2")], {
+    replicaSets: [{ revision: "a", resourceVersion: "1", replicas: 1, replicasSeen: 2 }],
+  });
+  expect(plan(seen, desired())).toEqual(["scale a 2"]);
+});
+
+test("pods that never came are taken back only if their absence is sure", () => {
+  const set = { revision: "a", resourceVersion: "1", replicas: 3 };
+  const pods = [pod("p1"), pod("p2", { machine: "m2" })];
+  const sure = observed(pods, { replicaSets: [{ ...set, replicasSeen: 2 }] });
+  expect(plan(sure, desired())).toEqual(["scale a 2"]);
+  const unsure = observed(pods, { replicaSets: [{ ...set, replicasSeen: 3 }] });
+  expect(plan(unsure, desired())).toEqual([]);
+  expect(statusAfter(unsure, desired())?.message).toContain("not up to date");
+});
+
+test("a serving pod gets its protection back, and a draining one the cost that ReplicaSets read", () => {
+  const lowered = pod("p1", { isProtected: false });
+  expect(plan(observed([lowered, pod("p2")]), desired())).toEqual(["protect p1"]);
+  const seen = observed([pod("p1"), pod("p2"), draining("p3", 5, { deletionCost: 0 })]);
+  expect(plan(seen, desired())).toEqual(["cost p3 -2147483647"]);
+  const served = pod("p1", { deletionCost: -2_147_483_647 });
+  expect(plan(observed([served, pod("p2")]), desired())).toEqual(["cost p1 0"]);
+});
+
+test("tokens are above what the pod obeyed, and a new leader's above those of the one before", () => {
+  const token = (leaderEpoch: number) => {
+    const pods = [pod("p1", { report: { fence: 70 } }), pod("p2"), pod("p3")];
+    const { actions } = decide(observed(pods, { leaderEpoch }), desired(), NOW_MS);
+    return actions.flatMap((one) => (one.kind === "order-drain" ? [one.mark.token] : []));
+  };
+  expect(token(0)).toEqual([71]);
+  expect(token(3)).toEqual([3 * 2 ** 20 + 1]);
+});

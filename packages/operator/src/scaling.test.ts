@@ -1,0 +1,92 @@
+import { expect, test } from "bun:test";
+import type { AutoscalingState } from "./model/observed.ts";
+import {
+  desired,
+  draining,
+  NOW_MS,
+  observed,
+  plan,
+  pod,
+  STATUS,
+  statusAfter,
+} from "./testing/builders.ts";
+
+const wish = desired({
+  autoscaling: { replicasMin: 1, replicasMax: 10, downAfterMs: 300_000 },
+});
+const DAY_MS = 86_400_000;
+
+const loaded = (count: number, sessions: number) =>
+  Array.from({ length: count }, (_, i) =>
+    pod(`p${i + 1}`, { machine: `m${i + 1}`, report: { sessions } }),
+  );
+
+const remembered = (autoscaling: AutoscalingState) => ({ status: { ...STATUS, autoscaling } });
+
+test("demand is what is connected and what is announced, with headroom and one pod more", () => {
+  const seen = observed(loaded(2, 80), {
+    ...remembered({ replicas: 2 }),
+    announcedConnections: 200,
+  });
+  // 360 / (100 x 0.8) = 4.5, so 5 carry it, and one may die.
+  expect(plan(seen, wish)).toEqual(["scale a 6"]);
+});
+
+test("capacity is what pods say, not what was configured", () => {
+  const pods = loaded(2, 80).map((one) => ({
+    ...one,
+    ...(one.report === undefined ? {} : { report: { ...one.report, connectionsMax: 50 } }),
+  }));
+  expect(plan(observed(pods, remembered({ replicas: 2 })), wish)).toEqual(["scale a 5"]);
+});
+
+test("people on draining pods count: they need a place, too", () => {
+  const pods = [...loaded(2, 80), draining("p9", 160, { machine: "m5" })];
+  const seen = observed(pods, remembered({ replicas: 2 }));
+  expect(statusAfter(seen, wish)?.autoscaling?.replicas).toBe(5);
+});
+
+test.each([
+  ["at least", 0, { replicasMin: 3, replicasMax: 10 }, 3],
+  ["at most", 900, { replicasMin: 1, replicasMax: 4 }, 4],
+])("there are %s as many as wished", (_, announcedConnections, range, replicas) => {
+  const seen = observed(loaded(1, 0), { ...remembered({ replicas: 1 }), announcedConnections });
+  const limited = desired({ autoscaling: { ...range, downAfterMs: 0 } });
+  expect(statusAfter(seen, limited)?.autoscaling?.replicas).toBe(replicas);
+});
+
+test("fewer pods must do for a while before one goes, and a jump of the clock back begins anew", () => {
+  const seen = (lowSinceMs?: number) =>
+    observed(
+      loaded(3, 10),
+      remembered({ replicas: 3, ...(lowSinceMs === undefined ? {} : { lowSinceMs }) }),
+    );
+  expect(statusAfter(seen(), wish)?.autoscaling).toEqual({ replicas: 3, lowSinceMs: NOW_MS });
+  expect(plan(seen(NOW_MS - 299_000), wish)).toEqual([]);
+  expect(plan(seen(NOW_MS - 300_000), wish)).toEqual(["drain p1 scale-down"]);
+  expect(statusAfter(seen(NOW_MS + DAY_MS), wish)?.autoscaling?.lowSinceMs).toBe(NOW_MS);
+});
+
+test("it never scales down while a drain, a release or a machine's end is unsettled", () => {
+  const low = remembered({ replicas: 3, lowSinceMs: NOW_MS - DAY_MS });
+  const [first, second, third] = loaded(3, 10);
+  if (first === undefined || second === undefined || third === undefined) throw new RangeError();
+  const stays = (seen: ReturnType<typeof observed>, revision = "a") =>
+    expect(statusAfter(seen, { ...wish, revision })?.autoscaling?.replicas).toBe(3);
+  stays(observed([first, second, third, draining("p4", 10)], low));
+  stays(observed([first, second, { ...third, isReady: false }], low));
+  const machines = [{ name: "m1", zone: "z1", going: { watchedMs: 0 } }];
+  stays(observed([first, second, third], { ...low, machines }));
+  const release = { to: "b", from: "a", phase: "advancing", step: 0, progress: "" } as const;
+  stays(observed([first, second, third], { status: { ...low.status, release } }), "b");
+});
+
+test("it goes down one by one and up at once", () => {
+  const low = observed(loaded(6, 10), remembered({ replicas: 6, lowSinceMs: NOW_MS - DAY_MS }));
+  expect(statusAfter(low, wish)?.autoscaling?.replicas).toBe(5);
+  const high = observed(loaded(2, 10), {
+    ...remembered({ replicas: 2 }),
+    announcedConnections: 700,
+  });
+  expect(plan(high, wish)).toEqual(["scale a 10"]);
+});

@@ -1,0 +1,334 @@
+// Owns: the simulated Kubernetes: objects with versions, writes with preconditions, and the
+// controllers that act on them in their own time.
+import type { SeededRandom } from "@holdfast/core";
+import type { Status } from "../model/observed.ts";
+import type { DrainMark } from "../model/pod.ts";
+import { type Plane, room, type Session } from "./people.ts";
+
+export const TICK_MS = 2000;
+export const PLACES = 20;
+
+export interface TruePod {
+  readonly name: string;
+  readonly uid: string;
+  readonly revision: string;
+  readonly createdAtMs: number;
+  version: number;
+  phase: "Pending" | "Running" | "Failed";
+  isReady: boolean;
+  readySinceMs: number | undefined;
+  isTerminating: boolean;
+  machine: string | undefined;
+  cost: number;
+  isProtected: boolean;
+  mark: DrainMark | undefined;
+  /** True time of the mark's deadline. */
+  deadlineMs: number;
+  /** The release in which the mark was written. */
+  markedIn: string;
+  runsAtMs: number;
+  readonly plane: Plane;
+}
+
+export interface TrueSet {
+  readonly revision: string;
+  version: number;
+  replicas: number;
+  seen: number;
+}
+
+export interface TrueMachine {
+  readonly name: string;
+  readonly zone: string;
+  readonly slots: number;
+  goingSinceMs: number | undefined;
+  endsAtMs: number | undefined;
+  isDead: boolean;
+}
+
+/** Everything that is true. */
+export class Cluster {
+  nowMs = 1_000_000;
+  readonly random: SeededRandom;
+  readonly pods = new Map<string, TruePod>();
+  readonly sets = new Map<string, TrueSet>();
+  readonly machines = new Map<string, TrueMachine>();
+  status: Status | undefined;
+  statusVersion = 1;
+  /** Revisions whose pods never become ready. */
+  readonly broken = new Set<string>();
+  readonly violations: string[] = [];
+  refuseShare = 0;
+  refused = 0;
+  #version = 1;
+  #serial = 0;
+
+  constructor(random: SeededRandom, zones: number, machines: number) {
+    this.random = random;
+    for (let i = 0; i < machines; i++)
+      this.machines.set(`m${i}`, {
+        name: `m${i}`,
+        zone: `z${i % zones}`,
+        slots: 8,
+        goingSinceMs: undefined,
+        endsAtMs: undefined,
+        isDead: false,
+      });
+  }
+
+  violate(text: string): void {
+    this.violations.push(`${(this.nowMs - 1_000_000) / 1000} s: ${text}`);
+  }
+
+  bump(): number {
+    return ++this.#version;
+  }
+
+  /** ReplicaSet controller: counts, makes and deletes, now and then a round late. */
+  replicaSets(): void {
+    for (const set of this.sets.values()) {
+      if (this.random.chance(0.2)) continue;
+      const active = this.activeOf(set.revision);
+      for (let i = active.length; i < set.replicas; i++) this.#create(set.revision);
+      if (active.length > set.replicas)
+        for (const pod of this.#rank(active).slice(0, active.length - set.replicas))
+          this.delete(pod, "the ReplicaSet");
+      const seen = this.activeOf(set.revision).length;
+      if (seen === set.seen) continue;
+      set.seen = seen;
+      set.version = this.bump();
+    }
+  }
+
+  activeOf(revision: string): TruePod[] {
+    return [...this.pods.values()].filter(
+      (pod) => pod.revision === revision && !pod.isTerminating && pod.phase !== "Failed",
+    );
+  }
+
+  /** The order in which a ReplicaSet deletes. */
+  #rank(pods: readonly TruePod[]): readonly TruePod[] {
+    const key = (pod: TruePod): readonly number[] => [
+      pod.machine === undefined ? 0 : 1,
+      pod.phase === "Pending" ? 0 : 1,
+      pod.isReady ? 1 : 0,
+      pod.cost,
+      -pod.createdAtMs,
+    ];
+    return [...pods].sort((a, b) => {
+      const [x, y] = [key(a), key(b)];
+      const at = x.findIndex((value, index) => value !== y[index]);
+      return at < 0 ? 0 : (x[at] ?? 0) - (y[at] ?? 0);
+    });
+  }
+
+  #create(revision: string): void {
+    const name = `p${++this.#serial}`;
+    this.pods.set(name, {
+      name,
+      uid: `u${this.#serial}`,
+      revision,
+      createdAtMs: this.nowMs,
+      version: this.bump(),
+      phase: "Pending",
+      isReady: false,
+      readySinceMs: undefined,
+      isTerminating: false,
+      machine: undefined,
+      cost: 0,
+      isProtected: true,
+      mark: undefined,
+      deadlineMs: 0,
+      markedIn: "none",
+      runsAtMs: Number.POSITIVE_INFINITY,
+      plane: {
+        state: "starting",
+        fence: 0,
+        endsAtMs: 0,
+        toRevision: undefined,
+        keep: undefined,
+        places: PLACES,
+        refuses: this.random.chance(this.refuseShare),
+        sessions: [],
+      },
+    });
+  }
+
+  /** Whoever deletes a pod with people on it before its deadline is wrong. */
+  delete(pod: TruePod, who: string): void {
+    const count = pod.plane.sessions.length;
+    if (count > 0 && (pod.mark?.wants !== "drain" || this.nowMs < pod.deadlineMs))
+      this.violate(`${who} deleted ${pod.name} with ${count} sessions before its deadline`);
+    pod.isTerminating = true;
+    pod.version = this.bump();
+    this.evacuate(pod);
+    this.pods.delete(pod.name);
+  }
+
+  /** People of a process that is gone come back elsewhere. */
+  evacuate(pod: TruePod): void {
+    const sessions = pod.plane.sessions;
+    pod.plane.sessions = [];
+    pod.plane.state = "draining";
+    for (const session of sessions) {
+      // Whoever lost a process comes in anywhere: that is no move of the release.
+      session.moves.clear();
+      this.place(session, pod.plane.toRevision);
+    }
+  }
+
+  /** Scheduler and kubelets. */
+  schedule(): void {
+    for (const pod of this.pods.values()) {
+      if (pod.machine === undefined) this.#assign(pod);
+      else if (pod.phase === "Pending" && this.nowMs >= pod.runsAtMs) {
+        pod.phase = "Running";
+        pod.version = this.bump();
+      } else if (pod.phase === "Running" && pod.plane.state === "starting") this.#start(pod);
+    }
+  }
+
+  #assign(pod: TruePod): void {
+    const load = (name: string): number =>
+      [...this.pods.values()].filter(({ machine }) => machine === name).length;
+    const [best] = [...this.machines.values()]
+      .filter((one) => !one.isDead && one.goingSinceMs === undefined && load(one.name) < one.slots)
+      .sort((a, b) => load(a.name) - load(b.name));
+    if (best === undefined) return;
+    pod.machine = best.name;
+    pod.runsAtMs = this.nowMs + this.random.int(3) * TICK_MS;
+    pod.version = this.bump();
+  }
+
+  #start(pod: TruePod): void {
+    if (this.broken.has(pod.revision) || this.random.chance(0.5)) return;
+    pod.plane.state = "ready";
+    pod.isReady = true;
+    pod.readySinceMs = this.nowMs;
+    pod.version = this.bump();
+  }
+
+  /** Where a session comes in. False: nowhere is a place. */
+  place(session: Session, toRevision?: string): boolean {
+    const open = this.open();
+    const preferred = open.filter(({ revision }) => revision === toRevision);
+    const among = preferred.length > 0 ? preferred : open;
+    const [emptiest] = [...among].sort((a, b) => a.plane.sessions.length - b.plane.sessions.length);
+    const pod = this.random.chance(0.7) ? emptiest : among[this.random.int(among.length)];
+    if (pod === undefined) {
+      this.refused += 1;
+      return false;
+    }
+    pod.plane.sessions.push(session);
+    return true;
+  }
+
+  open(): TruePod[] {
+    return [...this.pods.values()].filter(
+      ({ plane, isReady }) => isReady && plane.state === "ready" && room(plane) > 0,
+    );
+  }
+
+  /** Which release moves belong to. */
+  releaseKey(): string {
+    const release = this.status?.release;
+    return release === undefined ? "none" : `${release.from}>${release.to}/${release.phase}`;
+  }
+
+  /** Data planes move people: those that drain, and those that give a share away. */
+  move(): void {
+    for (const pod of [...this.pods.values()]) {
+      if (pod.plane.state === "draining") this.#drain(pod);
+      else if (pod.plane.keep !== undefined) this.#give(pod, pod.plane.keep);
+    }
+  }
+
+  #drain(pod: TruePod): void {
+    const { plane } = pod;
+    const isOver = this.nowMs >= plane.endsAtMs;
+    const leaving = isOver
+      ? plane.sessions.splice(0)
+      : plane.sessions.filter(({ isFixed }) => !isFixed).slice(0, 4);
+    for (const session of leaving) {
+      // Make before break: nobody leaves before there is a place, unless the window is over.
+      if (!isOver && !this.#hasPlace(plane)) return;
+      if (!isOver) plane.sessions.splice(plane.sessions.indexOf(session), 1);
+      this.#moved(session, pod);
+      this.place(session, plane.toRevision);
+    }
+  }
+
+  /** Until its window is over, a pod moves people only to where it was told to. */
+  #hasPlace({ toRevision }: Pick<Plane, "toRevision">): boolean {
+    return this.open().some(({ revision }) => toRevision === undefined || revision === toRevision);
+  }
+
+  #give(pod: TruePod, keep: NonNullable<Plane["keep"]>): void {
+    const { plane } = pod;
+    for (let i = 0; i < 4; i++) {
+      const movable = plane.sessions.filter(({ isFixed }) => !isFixed);
+      const [session] = movable;
+      const open = this.open().some(({ revision }) => revision === keep.toRevision);
+      if (session === undefined || movable.length <= keep.sessions) {
+        plane.keep = undefined;
+        return;
+      }
+      if (!open) return;
+      plane.sessions.splice(plane.sessions.indexOf(session), 1);
+      this.#moved(session, pod);
+      this.place(session, keep.toRevision);
+    }
+  }
+
+  #moved(session: Session, pod: TruePod): void {
+    const cause = pod.mark?.wants === "drain" ? pod.mark.cause : "release";
+    if (cause === "machine") session.moves.clear();
+    // Where it was to go nobody can go any more: pods died, or newcomers filled them.
+    if (!this.#hasPlace({ toRevision: pod.plane.toRevision ?? pod.plane.keep?.toRevision })) return;
+    if (cause !== "release" && cause !== "rollback") return;
+    const key =
+      pod.plane.state === "draining" ? pod.markedIn : (pod.plane.keep?.orderedIn ?? "none");
+    if (key === "none") return;
+    const moves = (session.moves.get(key) ?? 0) + 1;
+    session.moves.set(key, moves);
+    if (moves > 1)
+      this.violate(`session ${session.id} moved ${moves} times in ${key}, now from ${pod.name}`);
+  }
+
+  /** People come and go until there are `count`. */
+  demand(count: number, next: () => Session): void {
+    const all = [...this.pods.values()];
+    const now = all.reduce((sum, { plane }) => sum + plane.sessions.length, 0);
+    for (let i = now; i < Math.min(count, now + 6); i++) this.place(next());
+    for (let i = count; i < Math.min(now, count + 6); i++) {
+      const full = all.filter(({ plane }) => plane.sessions.length > 0);
+      if (full.length === 0) return;
+      const { sessions } = this.random.pick(full).plane;
+      sessions.splice(this.random.int(sessions.length), 1);
+    }
+  }
+
+  /** What a machine does that goes: its pods are evicted if they may be, and it ends. */
+  machinesGo(): void {
+    for (const machine of this.machines.values()) {
+      if (machine.goingSinceMs === undefined || machine.isDead) continue;
+      for (const pod of this.#podsOn(machine))
+        if (!pod.isProtected) this.delete(pod, "an eviction");
+      if (machine.endsAtMs !== undefined && this.nowMs >= machine.endsAtMs) this.kill(machine);
+    }
+  }
+
+  /** A machine ends with all that is on it. */
+  kill(machine: TrueMachine): void {
+    machine.isDead = true;
+    machine.goingSinceMs ??= this.nowMs;
+    for (const pod of this.#podsOn(machine)) {
+      this.evacuate(pod);
+      this.pods.delete(pod.name);
+    }
+  }
+
+  #podsOn(machine: TrueMachine): readonly TruePod[] {
+    return [...this.pods.values()].filter((pod) => pod.machine === machine.name);
+  }
+}

@@ -1,0 +1,175 @@
+// Owns: what must be true of every decision, checked by arithmetic of its own on what the operator
+// saw.
+import { decide } from "../decide.ts";
+import type { Action } from "../model/actions.ts";
+import type { Desired } from "../model/desired.ts";
+import type { Observed } from "../model/observed.ts";
+import type { ObservedPod } from "../model/pod.ts";
+import { applied } from "./applied.ts";
+
+/** Decisions after which the same standing world must have nothing new. */
+const REPEATS_MAX = 40;
+
+type NewDrain = Extract<Action, { kind: "order-drain" }>;
+
+/** What is wrong with what was decided. */
+export function wrongs(
+  observed: Observed,
+  desired: Desired,
+  { actions, nowMs }: { readonly actions: readonly Action[]; readonly nowMs: number },
+): readonly string[] {
+  return [
+    ...sideBySide(observed, actions),
+    ...places(observed, actions),
+    ...receivers(observed, actions),
+    ...removals(observed, actions),
+    ...words(observed, actions),
+    ...oneWrite(actions),
+    ...(decide(observed, desired, nowMs).actions.length === actions.length
+      ? []
+      : ["the same question had two answers"]),
+  ];
+}
+
+const isDraining = (pod: ObservedPod): boolean => pod.mark?.wants === "drain";
+
+const carried = ({ report }: ObservedPod): number =>
+  (report?.sessions ?? 0) + (report?.fixedSockets ?? 0);
+
+/** Drains that this decision begins. */
+function begun(observed: Observed, actions: readonly Action[]): readonly [NewDrain, ObservedPod][] {
+  return actions.flatMap((action): [NewDrain, ObservedPod][] => {
+    if (action.kind !== "order-drain") return [];
+    const pod = observed.pods.find(({ uid }) => uid === action.pod.uid);
+    return pod === undefined || isDraining(pod) ? [] : [[action, pod]];
+  });
+}
+
+function sideBySide(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const busy = observed.pods
+    .filter((pod) => isDraining(pod) && !pod.isTerminating && carried(pod) > 0)
+    .filter(
+      ({ uid }) =>
+        !actions.some(
+          (one) =>
+            (one.kind === "remove-pod" || one.kind === "cancel-drain") && one.pod.uid === uid,
+        ),
+    )
+    .map(({ machine }) => machine);
+  const wrong: string[] = [];
+  for (const [, pod] of begun(observed, actions)) {
+    const machine = observed.machines.find(({ name }) => name === pod.machine);
+    if (
+      machine !== undefined &&
+      machine.going?.endsInMs === undefined &&
+      busy.includes(pod.machine)
+    )
+      wrong.push(`${pod.name} drains beside another pod of ${pod.machine}`);
+    busy.push(pod.machine);
+  }
+  return wrong;
+}
+
+/** Places that are left on ready pods, without those that go, hold everybody. */
+function places(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const begins = begun(observed, actions).filter(
+    ([{ mark }, pod]) =>
+      mark.cause !== "machine" && (carried(pod) > 0 || (pod.isReady && pod.report !== undefined)),
+  );
+  if (begins.length === 0) return [];
+  const going = new Set(begun(observed, actions).map(([, { uid }]) => uid));
+  const live = observed.pods.filter(
+    ({ isTerminating, phase }) => !isTerminating && phase !== "Failed",
+  );
+  const left = live
+    .filter((pod) => pod.isReady && !isDraining(pod) && !going.has(pod.uid))
+    .filter(({ report }) => report?.state === "ready")
+    .reduce((sum, { report }) => sum + (report?.connectionsMax ?? 0), 0);
+  const need = live.reduce((sum, pod) => sum + carried(pod), 0);
+  return need <= left ? [] : [`${need} connections on ${left} places after a drain began`];
+}
+
+/** Pods of the revision that a release drains into hold what comes. */
+function receivers(observed: Observed, actions: readonly Action[]): readonly string[] {
+  return begun(observed, actions).flatMap(([{ mark }, pod]) => {
+    const { toRevision, cause } = mark;
+    if (toRevision === undefined || cause === "machine" || carried(pod) === 0) return [];
+    const coming = observed.pods.filter(
+      (one) =>
+        one.revision !== toRevision &&
+        (one.uid === pod.uid || (isDraining(one) && !one.isTerminating && one.phase !== "Failed")),
+    );
+    const open = observed.pods.filter(
+      (one) =>
+        one.revision === toRevision &&
+        one.isReady &&
+        !isDraining(one) &&
+        !one.isTerminating &&
+        one.report?.state === "ready",
+    );
+    const room = open.reduce(
+      (sum, one) => sum + (one.report?.connectionsMax ?? 0) - carried(one),
+      0,
+    );
+    const need = coming.reduce((sum, one) => sum + carried(one), 0);
+    return need <= room ? [] : [`${need} connections drain into ${room} places of ${toRevision}`];
+  });
+}
+
+/** Nobody is on a pod that is removed, or its deadline is over by a clock that does not jump. */
+function removals(observed: Observed, actions: readonly Action[]): readonly string[] {
+  return actions.flatMap((action) => {
+    if (action.kind !== "remove-pod") return [];
+    const pod = observed.pods.find(({ uid }) => uid === action.pod.uid);
+    if (pod === undefined) return ["a pod is removed that was not seen"];
+    const { mark, report } = pod;
+    if (pod.phase === "Pending" && carried(pod) === 0) return [];
+    if (mark?.wants !== "drain") return [`${pod.name} is removed and was not told to drain`];
+    const isOver = pod.markWatchedMs >= mark.windowMs || (report?.drainLeftMs ?? 1) <= 0;
+    const isEmpty = report !== undefined && carried(pod) === 0 && report.state === "draining";
+    return isOver || isEmpty ? [] : [`${pod.name} is removed too early`];
+  });
+}
+
+/** The status says so if anything is under way. */
+function words(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const written = actions.find((one) => one.kind === "set-status");
+  const status = written?.kind === "set-status" ? written.status : observed.status;
+  if (status === undefined) return ["there is no status"];
+  if (status.message.length < 10) return ["the status says nothing"];
+  if (status.condition !== "Settled") return [];
+  const drains = begun(observed, actions).length;
+  const others = observed.pods.filter(
+    (pod) =>
+      !pod.isTerminating &&
+      (!pod.isReady || (isDraining(pod) && carried(pod) > 0)) &&
+      !actions.some(
+        (one) =>
+          (one.kind === "remove-pod" || one.kind === "cancel-drain") && one.pod.uid === pod.uid,
+      ),
+  );
+  if (drains === 0 && others.length === 0 && status.release === undefined) return [];
+  return [`the status says "${status.message}" while something is under way`];
+}
+
+/** Two writes of one pod in one decision: the second would be refused. */
+function oneWrite(actions: readonly Action[]): readonly string[] {
+  const pods = actions.flatMap((one) => ("pod" in one && one.kind !== "shed" ? [one.pod.uid] : []));
+  return new Set(pods).size === pods.length ? [] : ["a pod is written to twice"];
+}
+
+/** Once everything is done, and the world stands still, nothing new is decided. */
+export function unstable(observed: Observed, desired: Desired, nowMs: number): string | undefined {
+  let [now, before] = [observed, ""];
+  for (let i = 0; i < REPEATS_MAX; i++) {
+    const { actions } = decide(now, desired, nowMs);
+    const text = JSON.stringify(actions);
+    // The same orders again are no news: they are given until they are obeyed.
+    if (actions.length === 0 || text === before) return undefined;
+    const once = applied(now, actions);
+    if (JSON.stringify(applied(once, actions)) !== JSON.stringify(once))
+      return `applied twice is not applied once: ${text}`;
+    [now, before] = [once, text];
+  }
+  return `it goes on deciding: ${before}`;
+}

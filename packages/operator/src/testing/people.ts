@@ -1,0 +1,24 @@
+// Owns: the people of the simulated cluster: sessions on pods, and how they move.
+
+export interface Session {
+  readonly id: number;
+  readonly isFixed: boolean;
+  /** Moves that releases caused, by release. */
+  readonly moves: Map<string, number>;
+}
+
+/** What a pod's data plane does: the part of a pod that the operator sees by reports only. */
+export interface Plane {
+  state: "starting" | "ready" | "draining";
+  fence: number;
+  /** True time of the end of its drain. */
+  endsAtMs: number;
+  toRevision: string | undefined;
+  keep: { sessions: number; toRevision: string; orderedIn: string } | undefined;
+  readonly places: number;
+  /** It never obeys. */
+  readonly refuses: boolean;
+  sessions: Session[];
+}
+
+export const room = ({ places, sessions }: Plane): number => places - sessions.length;

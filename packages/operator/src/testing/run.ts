@@ -1,0 +1,272 @@
+// Owns: one run of the simulation: a seed in, what was wrong out.
+import { createSeededRandom, type SeededRandom } from "@holdfast/core";
+import { SIGNALS, type Signal, type Tally } from "../analysis/tally.ts";
+import { decide } from "../decide.ts";
+import type { Desired, Strategy } from "../model/desired.ts";
+import { Cluster, TICK_MS } from "./cluster.ts";
+import { unstable, wrongs } from "./oracles.ts";
+import { act } from "./runtime.ts";
+import { drawWish, heal, incident, type Stage } from "./scenario.ts";
+import { History, type Tallies, View } from "./view.ts";
+
+export interface RunOptions {
+  /** Ticks with faults and incidents. */
+  readonly ticks?: number;
+  readonly only?: readonly string[];
+  readonly strategy?: Strategy["kind"];
+  /** No stale caches, no jumps, no kills, one operator. */
+  readonly calm?: boolean;
+  readonly trace?: (text: string) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  /** Ticks until everything was settled after the last fault. */
+  readonly settledAfter: number;
+  readonly releases: number;
+  readonly rollbacks: number;
+}
+
+const TICKS = 160;
+/** Everything settles within so many ticks after the last fault: a bound, not a goal. */
+const SETTLE_TICKS_MAX = 900;
+const VIOLATIONS_MAX = 5;
+
+interface Process {
+  view: View;
+  epoch: number;
+  skewMs: number;
+}
+
+export function runSeed(seed: number, options: RunOptions = {}): RunResult {
+  return new Run(seed, options).go();
+}
+
+class Run {
+  readonly #random: SeededRandom;
+  readonly #cluster: Cluster;
+  readonly #history = new History();
+  readonly #stage: Stage;
+  readonly #options: RunOptions;
+  readonly #seed: number;
+  readonly #processes: Process[];
+  #epoch = 1;
+  #session = 0;
+  #tallyKey = "";
+  #canary = noTally();
+  #stable = noTally();
+  #releases = 0;
+  #rollbacks = 0;
+  #message = "";
+
+  constructor(seed: number, options: RunOptions) {
+    this.#seed = seed;
+    this.#options = options;
+    this.#random = createSeededRandom(seed);
+    const random = this.#random.fork("cluster");
+    const zones = 1 + this.#random.int(3);
+    this.#cluster = new Cluster(random, zones, 2 + this.#random.int(4));
+    this.#cluster.refuseShare = this.#random.chance(0.2) && options.calm !== true ? 0.15 : 0;
+    const wish = drawWish(this.#random, options.strategy);
+    this.#stage = {
+      cluster: this.#cluster,
+      wish,
+      random: this.#random.fork("incidents"),
+      people: Math.floor(wish.replicas * 20 * 0.6 * this.#random.next()),
+      bad: new Set(),
+      log: (text) => this.#trace(text),
+    };
+    this.#processes = [this.#process()];
+    if (options.calm !== true && this.#random.chance(0.3)) this.#processes.push(this.#process());
+  }
+
+  go(): RunResult {
+    const ticks = this.#options.ticks ?? TICKS;
+    const { violations } = this.#cluster;
+    this.#warmUp();
+    for (let i = 0; i < ticks && violations.length < VIOLATIONS_MAX; i++) {
+      if (this.#random.chance(0.06)) incident(this.#stage, this.#options.only);
+      this.#tick(this.#options.calm !== true);
+    }
+    this.#trace("healed");
+    heal(this.#stage);
+    this.#processes.splice(0, this.#processes.length, this.#process());
+    let [settledAfter, still] = [0, 0];
+    for (; settledAfter < SETTLE_TICKS_MAX && still < 4; settledAfter++) {
+      if (violations.length >= VIOLATIONS_MAX) break;
+      this.#promote();
+      still = this.#tick(false) === 0 && this.#isStill() ? still + 1 : 0;
+    }
+    if (still < 4) this.#cluster.violate(`not settled: ${this.#cluster.status?.message}`);
+    else this.#atRest();
+    return {
+      seed: this.#seed,
+      violations: [...violations],
+      settledAfter,
+      releases: this.#releases,
+      rollbacks: this.#rollbacks,
+    };
+  }
+
+  /** Before anything goes wrong, the first pods come up and people come in. */
+  #warmUp(): void {
+    for (let i = 0; i < 20; i++) this.#tick(false);
+  }
+
+  #process(): Process {
+    const jumps = this.#options.calm !== true && this.#random.chance(0.2);
+    return {
+      view: new View(this.#history, this.#random.fork(`view ${++this.#epoch}`)),
+      epoch: this.#epoch,
+      skewMs: jumps ? (this.#random.int(7_200) - 3600) * 1000 : 0,
+    };
+  }
+
+  /** Everybody has a turn. The number of actions that operators did. */
+  #tick(faults: boolean): number {
+    const cluster = this.#cluster;
+    cluster.nowMs += TICK_MS;
+    cluster.schedule();
+    cluster.move();
+    cluster.machinesGo();
+    cluster.demand(this.#stage.people, () => this.#newSession());
+    this.#tally();
+    this.#history.record(cluster);
+    let done = 0;
+    for (const process of [...this.#processes]) {
+      if (faults && this.#random.chance(0.3)) continue;
+      if (faults && this.#random.chance(0.01))
+        process.skewMs = (this.#random.int(7_200) - 3600) * 1000;
+      done += this.#operate(process, faults);
+    }
+    cluster.replicaSets();
+    return done;
+  }
+
+  #newSession() {
+    this.#session += 1;
+    return { id: this.#session, isFixed: this.#random.chance(0.1), moves: new Map() };
+  }
+
+  /** One round of one operator process. */
+  #operate(process: Process, faults: boolean): number {
+    const cluster = this.#cluster;
+    const tallies = this.#tallies();
+    const observed = process.view.look(cluster.nowMs, {
+      faults,
+      epoch: process.epoch,
+      ...(tallies === undefined ? {} : { tallies }),
+    });
+    const desired: Desired = this.#stage.wish;
+    const nowMs = cluster.nowMs + process.skewMs;
+    const { actions } = decide(observed, desired, nowMs);
+    for (const wrong of wrongs(observed, desired, { actions, nowMs })) cluster.violate(wrong);
+    if (this.#random.chance(0.1)) {
+      const why = unstable(observed, desired, nowMs);
+      if (why !== undefined) cluster.violate(why);
+    }
+    const killedAt =
+      faults && this.#random.chance(0.05) ? this.#random.int(actions.length + 1) : -1;
+    for (const [index, action] of actions.entries()) {
+      if (index === killedAt) {
+        act(cluster, action, true);
+        this.#trace(`operator ${process.epoch} killed in ${action.kind}`);
+        this.#processes.splice(this.#processes.indexOf(process), 1, this.#process());
+        break;
+      }
+      const outcome = act(cluster, action);
+      this.#told(process, action, outcome);
+      if (outcome === "refused") break;
+      if (faults && this.#random.chance(0.05)) cluster.replicaSets();
+    }
+    return actions.filter(({ kind }) => kind !== "event").length;
+  }
+
+  #told(process: Process, action: ReturnType<typeof decide>["actions"][number], outcome: string) {
+    if (action.kind === "event") {
+      if (action.reason === "ReleaseBegan") this.#releases += 1;
+      if (action.reason === "RolledBack") this.#rollbacks += 1;
+      return this.#trace(`  event ${action.reason}: ${action.text}`);
+    }
+    if (action.kind === "set-status") {
+      const { message, condition, stable } = action.status;
+      const text = `${condition} ${stable}: ${message}`;
+      if (text !== this.#message) this.#trace(`  status ${text}`);
+      this.#message = text;
+      return;
+    }
+    const { kind, ...rest } = action;
+    this.#trace(`  ${process.epoch} ${kind} ${outcome} ${JSON.stringify(rest)}`);
+  }
+
+  #trace(text: string): void {
+    this.#options.trace?.(`${(this.#cluster.nowMs - 1_000_000) / 1000} s ${text}`);
+  }
+
+  /** A person ends the pauses that wait for one. */
+  #promote(): void {
+    const { wish } = this.#stage;
+    const release = this.#cluster.status?.release;
+    if (release !== undefined)
+      wish.release = { ...wish.release, promoted: { revision: release.to, step: release.step } };
+  }
+
+  /** What clients feel, one minute for each tick. */
+  #tally(): void {
+    const release = this.#cluster.status?.release;
+    const key = release === undefined ? "" : `${release.to}/${release.step}`;
+    if (key !== this.#tallyKey) {
+      this.#tallyKey = key;
+      [this.#canary, this.#stable] = [noTally(), noTally()];
+    }
+    if (release === undefined) return;
+    for (const pod of this.#cluster.pods.values()) {
+      const tally = pod.revision === release.to ? this.#canary : this.#stable;
+      const isBad = this.#stage.bad.has(pod.revision);
+      tally.connectionMinutes += pod.plane.sessions.length;
+      for (let i = 0; i < pod.plane.sessions.length; i++)
+        if (this.#random.chance(isBad ? 0.2 : 0.001)) tally.bad.lost += 1;
+    }
+  }
+
+  #tallies(): Tallies | undefined {
+    return this.#tallyKey === "" ? undefined : { canary: this.#canary, stable: this.#stable };
+  }
+
+  #isStill(): boolean {
+    const { status } = this.#cluster;
+    return status?.release === undefined && status?.condition !== "Progressing";
+  }
+
+  /** What must be true when everything is quiet. */
+  #atRest(): void {
+    const cluster = this.#cluster;
+    const { wish } = this.#stage;
+    const { status } = cluster;
+    if (status === undefined) return cluster.violate("at rest without a status");
+    const pods = [...cluster.pods.values()];
+    const replicas = status.autoscaling?.replicas ?? wish.replicas;
+    if (pods.length !== replicas) cluster.violate(`at rest ${pods.length} pods, not ${replicas}`);
+    if (pods.some((pod) => pod.revision !== status.stable || !pod.isReady))
+      cluster.violate(`at rest some pods are not ready or not of ${status.stable}`);
+    if (pods.some(({ mark }) => mark?.wants === "drain")) cluster.violate("at rest a pod drains");
+    if (status.release !== undefined) cluster.violate("at rest a release is under way");
+    const isRejected = status.rejected.includes(wish.revision);
+    if (status.stable !== wish.revision && !isRejected && wish.release.aborted !== wish.revision)
+      cluster.violate(`at rest on ${status.stable}, wished ${wish.revision}`);
+    const isBroken = cluster.broken.has(status.stable);
+    if (isBroken) cluster.violate(`the broken revision ${status.stable} is stable`);
+    for (const { revision, replicas: count } of cluster.sets.values())
+      if (count !== pods.filter((pod) => pod.revision === revision).length)
+        cluster.violate(`at rest the ReplicaSet of ${revision} has ${count}`);
+  }
+}
+
+type Counting = { -readonly [K in keyof Tally]: Tally[K] } & { bad: Record<Signal, number> };
+
+const noTally = (): Counting => ({
+  connectionMinutes: 0,
+  resumes: 0,
+  bad: Object.fromEntries(SIGNALS.map((signal) => [signal, 0])) as Record<Signal, number>,
+});
