@@ -89,6 +89,7 @@ reusePort: nothing, because each pod has its own ports
 contract: contract.existingConfigMap and contract.file
 metrics: nothing, because they are on; monitoring.scrape says who reads them
 broker.url: broker.url or broker.existingSecret
+broker.startWaitMs: broker.startWaitSeconds
 auth.jwt.hmacSecret: auth.existingSecret with auth.hmacSecretKey
 auth.jwt.hmacSecretOther: auth.existingSecret with auth.hmacSecretOtherKey
 auth.resumeSecret: auth.existingSecret with auth.resumeSecretKey

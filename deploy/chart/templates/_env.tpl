@@ -54,6 +54,9 @@
 
 {{- define "holdfast.brokerEnv" }}
 {{- $b := .Values.broker }}
+{{- if ne $b.mode "memory" }}
+- { name: HOLDFAST_BROKER_START_WAIT_MS, value: {{ printf "%ds" (int64 $b.startWaitSeconds) }} }
+{{- end }}
 {{- if eq $b.mode "valkey" }}
 - name: VALKEY_PASSWORD
   valueFrom: { secretKeyRef: { name: {{ $b.valkey.existingSecret.name }}, key: {{ $b.valkey.existingSecret.key }} } }

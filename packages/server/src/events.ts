@@ -60,6 +60,9 @@ export function createEvents(log: Logger) {
 
     // ---- what the node depends on ----
     brokerReached: () => log.info("broker_reached", {}),
+    /** A start waits for it. */
+    brokerAwaited: (fields: { reason: string; waitedMs: number; atMostMs: number }) =>
+      log.warn("broker_awaited", fields),
     brokerLost: (fields: { reason: string }) => log.warn("broker_lost", fields),
     brokerFailed: (fields: { reason: string }) => log.debug("broker_failed", fields),
     brokerWarning: (fields: { message: string }) => log.warn("broker_warning", fields),

@@ -29,10 +29,10 @@ import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
-import { openBroker } from "./open-broker.ts";
 import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
+import { openBrokerListening } from "./waiting-listener.ts";
 
 export interface NodeOptions {
   readonly config: Config;
@@ -83,7 +83,10 @@ export interface HoldfastNode {
 const FLUSH_MS = 500;
 const SELF_CHECK_MS = 2000;
 
-/** Checks contract and keys; listens to nothing yet. Throws StartError. */
+/**
+ * Checks contract and keys, and waits for the broker: until that is reached, the internal listener
+ * says so. Then nothing listens until `start`. Throws StartError.
+ */
 export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const { config, logger } = options;
   const id = config.nodeId ?? `node-${systemRandom.id().slice(0, 8)}`;
@@ -106,8 +109,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     events,
     random: systemRandom,
   });
-  const broker =
-    options.broker ?? (await openBroker(config, id, { events, recorder: metrics.recorder }));
+  const broker = options.broker ?? (await openBrokerListening(config, id, { events, metrics }));
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
@@ -268,7 +270,7 @@ class RunningNode implements HoldfastNode {
     this.#sampler?.stop();
     engine.stop();
     this.#sockets?.end();
-    this.#internal?.stop();
+    void this.#internal?.stop();
     await broker.close();
     if (this.#listened)
       events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });

@@ -8,14 +8,15 @@ import { StartError } from "./start-error.ts";
 
 export interface InternalListener {
   readonly port: number;
-  stop(): void;
+  /** Resolves when the port is free. */
+  stop(): Promise<void>;
 }
 
 /** Throws StartError if it cannot listen on the port. */
 export function listenInternal(
   config: Config,
   parts: {
-    readonly readiness: Readiness;
+    readonly readiness: Pick<Readiness, "check">;
     readonly metrics: Metrics;
     readonly events: ServerEvents;
   },
@@ -33,7 +34,7 @@ export function listenInternal(
       reusePort: config.reusePort,
       fetch: (request) => handle(request),
     });
-    return { port: server.port ?? config.internalPort, stop: () => void server.stop(true) };
+    return { port: server.port ?? config.internalPort, stop: () => server.stop(true) };
   } catch (error) {
     throw portTaken("internal", config.internalPort, error);
   }

@@ -20,7 +20,13 @@ export interface BrokerPorts {
   readonly recorder: ServerRecorder;
 }
 
-/** When it resolves, the broker was reached. Throws StartError; its text never holds a password. */
+/** Who reads the log of a start that waits learns of it again after this time. */
+const SAY_AGAIN_MS = 30_000;
+
+/**
+ * Waits for the broker for up to `broker.startWaitMs`; when it resolves, the broker was reached.
+ * Throws StartError; its text never holds a password.
+ */
 export async function openBroker(
   config: Config,
   nodeId: string,
@@ -37,7 +43,8 @@ export async function openBroker(
       clock: systemClock,
       random: systemRandom,
       onBug,
-      onEvent: (event) => tell(event, ports),
+      startMs: config.broker.startWaitMs,
+      onEvent: tellStart(config.broker.startWaitMs, ports),
     });
   } catch (error) {
     if (error instanceof RedisUrlError) throw new StartError("broker_unsuitable", [error.message]);
@@ -52,6 +59,24 @@ export async function openBroker(
       cause: error,
     });
   }
+}
+
+/** Until the broker is reached, failed attempts are the news. */
+function tellStart(atMostMs: number, ports: BrokerPorts): (event: RedisBrokerEvent) => void {
+  const sinceMs = systemClock.nowMs();
+  let reached = false;
+  let saidMs = Number.NEGATIVE_INFINITY;
+  return (event) => {
+    reached ||= event.kind === "reached";
+    const nowMs = systemClock.nowMs();
+    if (reached || event.kind !== "failed" || nowMs - saidMs < SAY_AGAIN_MS) {
+      tell(event, ports);
+      return;
+    }
+    saidMs = nowMs;
+    const waitedMs = Math.round(nowMs - sinceMs);
+    ports.events.brokerAwaited({ reason: event.reason, waitedMs, atMostMs });
+  };
 }
 
 function tell(event: RedisBrokerEvent, { events, recorder }: BrokerPorts): void {

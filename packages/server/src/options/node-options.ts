@@ -106,6 +106,13 @@ export const OPTIONS = {
       description:
         "What carries publications between nodes. `memory:` serves this process alone, and its data ends with the process. Redis 7 or Valkey: `redis://user:password@host:6379/0`, `rediss://` with TLS, `redis+sentinel://host:26379,host:26379/name`, `redis+cluster://host:6379,host:6379`, or several `redis://` addresses separated by commas (docs/operations/redis.md).",
     }),
+    startWaitMs: duration({
+      default: 10_000,
+      min: 1000,
+      max: 24 * 60 * 60_000,
+      description:
+        "How long a start waits for a broker that is away. Meanwhile `/livez` is 200 and `/readyz` is 503. After that the process ends with status 3. If a supervisor restarts it with growing pauses, wait longer: the chart waits for 15 minutes.",
+    }),
     allowNonDurable: boolean({
       default: false,
       description:
