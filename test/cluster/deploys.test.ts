@@ -19,6 +19,14 @@ test("helm test goes through the Service", async () => {
   expect(await rt.release("test", "rt", "--logs")).toContain("ok  every step was done");
 });
 
+test("the doctor finds no error, and knows the pods, their machines and their planned load", async () => {
+  const report = await rt.doctor();
+  expect(report).toContain("Service rt-holdfast > pod");
+  expect(report).toContain("for: 300 connections a pod, ");
+  expect(report).toMatch(/^ {2}on: node\d \d/m);
+  expect(report).toMatch(/\b0 errors/);
+});
+
 test("H3: kubectl rollout restart moves everybody and is not felt", async () => {
   const { moves } = await rt.step("rollout restart", async () => {
     await rt.kubectl("rollout", "restart", "deployment/rt-holdfast");

@@ -12,6 +12,7 @@ import { run } from "../../tools/cluster/shell.ts";
 import { patience } from "../patience.ts";
 
 const CHART = join(import.meta.dir, "../../deploy/chart");
+const HOLDFAST = join(import.meta.dir, "../../apps/holdfast/src/main.ts");
 const RELEASE = "rt";
 /** The workload's name, and its Service's. */
 const NAME = `${RELEASE}-holdfast`;
@@ -149,6 +150,12 @@ export class Installation {
       env: { KUBECONFIG: PATHS.kubeconfig },
       timeoutMs: HELM_MS,
     });
+  }
+
+  /** What `holdfast doctor` says of the namespace, read from the cluster. */
+  async doctor(): Promise<string> {
+    const source = ["--cluster", "--kubeconfig", PATHS.kubeconfig, "--namespace", this.#namespace];
+    return await run([process.execPath, HOLDFAST, "doctor", ...source]);
   }
 
   /** The address of the Service, which is reached from this machine. */

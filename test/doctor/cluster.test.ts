@@ -284,10 +284,28 @@ describe("what is not allowed is named, and the rest is judged", () => {
     expect(code).toBe(0);
   });
 
+  test("by the command: where pods run, and the Service that clients reach", async () => {
+    const server = await serve({ objects: manifests("bad/pods-together.yaml") });
+    const { code, out } = await doctor([
+      "--cluster",
+      "--kubeconfig",
+      kubeconfig(server, { user: `{ token: ${TOKEN} }` }),
+    ]);
+    expect(out).toContain("on: machine-1 2\n");
+    expect(out).toContain("2 of 2 pods on one machine");
+    expect(out).toContain("on: machine-1 2, machine-2 1\n");
+    expect(out).toContain("Service chat > pod");
+    expect(out).not.toContain("a-headless");
+    // A workload with a headless Service alone is reached by it.
+    expect(out).toContain("Service game > pod");
+    expect(code).toBe(0);
+  });
+
   test("by the command: where nothing is allowed it ends with 2", async () => {
     const everything = [
       "deployments",
       "statefulsets",
+      "pods",
       "daemonsets",
       "services",
       "configmaps",

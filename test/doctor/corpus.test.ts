@@ -50,7 +50,10 @@ describe("the patch of a finding", () => {
   });
 
   test("is there for most findings", () => {
-    const all = BAD.flatMap((one) => findingsIn(objectsOf(one)));
+    // Where pods run is in no manifest that a patch could change.
+    const all = BAD.flatMap((one) => findingsIn(objectsOf(one))).filter(
+      ({ id }) => id !== "pods-together",
+    );
     expect(patched.length / all.length).toBeGreaterThan(0.8);
   });
 

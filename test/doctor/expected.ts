@@ -118,6 +118,10 @@ export const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "warning keda-fallback ScaledObject/stream:29",
     "warning replicas-with-autoscaler Deployment/stream:6",
   ],
+  "pods-together.yaml": [
+    "warning pods-together Deployment/chat:12",
+    "info pods-together StatefulSet/game:33",
+  ],
   "redis.yaml": [
     "error prestop-over-grace Deployment/chat:33",
     "warning rollout-unavailable Deployment/chat:24",

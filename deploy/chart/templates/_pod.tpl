@@ -6,6 +6,8 @@ checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sh
 {{- with .Values.auth.secretsVersion }}
 checksum/secrets: {{ . | sha256sum }}
 {{- end }}
+# What the doctor judges by.
+holdfast.dev/connections-per-pod: {{ .Values.connections.perPod | int64 | quote }}
 kubectl.kubernetes.io/default-container: holdfast
 {{- if and .Values.mesh.istio.enabled (eq .Values.mesh.istio.mode "sidecar") }}
 {{- if .Values.mesh.istio.nativeSidecar }}

@@ -155,6 +155,10 @@ export const CATALOGUE = {
     "Nothing spreads the pods",
     "The scheduler may put all pods on one machine. If that machine ends, every connection is cut at once.",
   ),
+  "pods-together": warning(
+    "Most pods run on one machine",
+    "If that machine ends, most connections are cut at once. If it is drained, they all move at once to few pods.",
+  ),
   "selector-switch": warning(
     "The Service changes its pods under live connections",
     "After the switch, old connections stay on the old pods. They are cut when those are scaled down. With IPVS they hang without a close.",

@@ -4,6 +4,7 @@ import type { KubeObject } from "@holdfast/kube";
 import { at, list, text } from "@holdfast/kube";
 import { type ClusterSnapshot, sameNamespace } from "./cluster-snapshot.ts";
 import { type Load, loadOf } from "./load.ts";
+import { type Machine, machinesOf } from "./machines.ts";
 import { frontsNamed, frontsOfIngress } from "./network-hops/fronts.ts";
 import { routeHops, routesOf } from "./network-hops/gateway-api.ts";
 import { ingressesOf, ingressHop, traefikDrain } from "./network-hops/ingress.ts";
@@ -27,6 +28,8 @@ export interface ClientPath {
   readonly routes: readonly KubeObject[];
   readonly virtualServices: readonly KubeObject[];
   readonly destinationRules: readonly KubeObject[];
+  /** Where its pods run, if a live cluster was read. */
+  readonly machines: readonly Machine[];
   /** Whether clients outside of the cluster reach it. */
   readonly exposed: boolean;
 }
@@ -102,6 +105,7 @@ function clientPathOf(workload: Workload, snapshot: ClusterSnapshot): ClientPath
   return {
     workload,
     load: loadOf(workload, snapshot),
+    machines: machinesOf(snapshot, workload),
     hops,
     ingresses,
     routes,

@@ -10,6 +10,7 @@ import { balancerRules } from "./rules/balancer.ts";
 import { disruptionRules } from "./rules/disruption.ts";
 import { graceRules } from "./rules/grace.ts";
 import { hopRules } from "./rules/network-hops.ts";
+import { placementRules } from "./rules/placement.ts";
 import { probeRules } from "./rules/probes.ts";
 import { proxyRules } from "./rules/proxies.ts";
 import { rolloutRules } from "./rules/rollout.ts";
@@ -64,6 +65,7 @@ export function diagnose(
       ...serviceRules(clientPath, snapshot),
       ...disruptionRules(clientPath, snapshot),
       ...rolloutRules(clientPath),
+      ...placementRules(clientPath, snapshot),
       ...autoscalingRules(clientPath, snapshot),
       ...ownRules(clientPath),
     ]),

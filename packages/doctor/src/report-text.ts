@@ -7,7 +7,9 @@ import { stringify } from "yaml";
 import { CATALOGUE } from "./catalogue.ts";
 import { type Diagnosis, findingsOf, type WorkloadReport } from "./diagnose.ts";
 import type { Finding, ObjectRef, Patch, Severity } from "./finding.ts";
+import type { Machine } from "./machines.ts";
 import type { Knob, NetworkHop } from "./network-hops/network-hop.ts";
+import { clientServices } from "./workload.ts";
 
 export interface TextOptions {
   readonly colors: boolean;
@@ -70,7 +72,7 @@ function workloadLines(
   options: TextOptions,
   paint: Paint,
 ): readonly string[] {
-  const { workload, load } = clientPath;
+  const { workload, load, machines } = clientPath;
   const { object, replicas } = workload;
   const counts = countText(findings);
   const lines = [
@@ -81,11 +83,22 @@ function workloadLines(
       "dim",
       `  for: ${load.connections} connections a pod${load.connectionsBasis === "assumed" ? " (assumed)" : ""}, ${load.drain.handshakesPerSecond} handshakes/s, ping ${seconds(load.pingSeconds)}`,
     ),
+    ...(machines.length === 0 ? [] : [paint("dim", `  on: ${machinesText(machines)}`)]),
     "",
   ];
   const visible = shown(findings, options);
   if (visible.length === 0) lines.push(`  ${paint("green", "nothing found")}`);
   return [...lines, ...visible.flatMap((one) => findingLines(one, options, paint))];
+}
+
+const MACHINES_SHOWN_MAX = 8;
+
+function machinesText(machines: readonly Machine[]): string {
+  const shownOnes = machines
+    .slice(0, MACHINES_SHOWN_MAX)
+    .map(({ name, pods }) => `${name} ${pods}`);
+  const rest = machines.length - shownOnes.length;
+  return [...shownOnes, ...(rest > 0 ? [`${rest} more`] : [])].join(", ");
 }
 
 function podText({ load }: WorkloadReport["clientPath"]): string {
@@ -125,10 +138,8 @@ function clientPathLines(
     before.length === 0 ? [] : [before.map(drawn).join(" or ")];
   const of = (wanted: NetworkHop["kind"]): readonly string[] =>
     hops.filter(({ kind }) => kind === wanted).map(drawn);
-  const services =
-    workload.services.length === 0
-      ? []
-      : [`Service ${workload.services.map(({ name }) => name).join(", ")}`];
+  const names = clientServices(workload).map(({ name }) => name);
+  const services = names.length === 0 ? [] : [`Service ${names.join(", ")}`];
   const rest = [...of("policy"), ...services, ...of("sidecar"), "pod"];
   const entrances = hops.filter(({ kind }) => kind === "balancer" || kind === "gateway");
   const clientPaths = entrances.map((hop) => [

@@ -33,6 +33,7 @@ export interface Workload {
   readonly initContainers: readonly Container[];
   /** The least number of pods: from its replicas, or from its autoscaler's minimum. */
   readonly replicas: number;
+  /** Those that stand for the pods first, headless ones last. */
   readonly services: readonly KubeObject[];
   readonly autoscaler: KubeObject | undefined;
   /** One of our nodes. */
@@ -83,7 +84,9 @@ function workloadOf(
     main,
     initContainers: containersAt(podSpec, podPath, "initContainers"),
     replicas: replicasOf(object, autoscaler),
-    services: servicesOf(snapshot, podLabels, object.namespace),
+    services: servicesOf(snapshot, podLabels, object.namespace).toSorted(
+      (a, b) => Number(isHeadless(a)) - Number(isHeadless(b)),
+    ),
     autoscaler,
     own: containers.some((container) => isOurs(container, snapshot)),
   };
@@ -158,6 +161,16 @@ export function servedPorts(workload: Workload): readonly number[] {
       (port) => portNumber(workload, at(port, "targetPort") ?? at(port, "port")) ?? [],
     ),
   );
+}
+
+/** It gives the pods' addresses and stands for nobody: clients reach single pods by it. */
+export const isHeadless = (service: KubeObject): boolean =>
+  text(at(service.body, "spec", "clusterIP")) === "None";
+
+/** The Services on a client's way: headless ones only if there is no other. */
+export function clientServices({ services }: Workload): readonly KubeObject[] {
+  const balanced = services.filter((service) => !isHeadless(service));
+  return balanced.length > 0 ? balanced : services;
 }
 
 /** Whether anything says that WebSockets go to it: our own, an appProtocol, or a name for it. */

@@ -7,20 +7,21 @@ import type { ClientPath } from "../client-path.ts";
 import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { patchAt, patchOf } from "../patches.ts";
-import { servedPorts, type Workload } from "../workload.ts";
+import { clientServices, servedPorts, type Workload } from "../workload.ts";
 
 export function serviceRules(
   clientPath: ClientPath,
   snapshot: ClusterSnapshot,
 ): readonly Finding[] {
   const { workload } = clientPath;
+  const services = clientServices(workload);
   return [
-    ...workload.services.flatMap((service) => [
+    ...services.flatMap((service) => [
       ...affinity(service),
       ...distribution(service),
       ...selector(service),
     ]),
-    ...(clientPath.routes.length > 0 ? workload.services.flatMap(protocol) : []),
+    ...(clientPath.routes.length > 0 ? services.flatMap(protocol) : []),
     ...networkPolicies(workload, snapshot),
   ];
 }

@@ -1,4 +1,5 @@
 // Owns: the kinds that are read from a live cluster. Secrets are not among them, and must never be.
+import { at, type Json, record } from "../reading.ts";
 
 export interface ListedKind {
   readonly kind: string;
@@ -6,6 +7,8 @@ export interface ListedKind {
   readonly apiVersions: readonly [string, ...string[]];
   readonly plural: string;
   readonly namespaced: boolean;
+  /** What is kept of each object, if that is not all of it. */
+  readonly keep?: (body: Json) => Json;
 }
 
 const namespaced = (
@@ -37,6 +40,16 @@ const ISTIO = [
 const GATEWAY = ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"] as const;
 const ENVOY_GATEWAY = "gateway.envoyproxy.io/v1alpha1";
 
+/** Where a pod is and whose it is. Its spec is in its workload, and a cluster has many pods. */
+function placeOf(pod: Json): Json {
+  const { name, namespace, labels, deletionTimestamp } = record(pod.metadata);
+  return {
+    metadata: { name, namespace, labels, deletionTimestamp },
+    spec: { nodeName: at(pod, "spec", "nodeName") },
+    status: { phase: at(pod, "status", "phase") },
+  };
+}
+
 /**
  * Every cluster has these. If reading one is not allowed, the result names it. If one is missing,
  * the server is not Kubernetes.
@@ -45,6 +58,7 @@ export const CORE_KINDS: readonly ListedKind[] = [
   namespaced("Deployment", "deployments", "apps/v1"),
   namespaced("StatefulSet", "statefulsets", "apps/v1"),
   namespaced("DaemonSet", "daemonsets", "apps/v1"),
+  { ...namespaced("Pod", "pods", "v1"), keep: placeOf },
   namespaced("Service", "services", "v1"),
   namespaced("ConfigMap", "configmaps", "v1"),
   namespaced("PodDisruptionBudget", "poddisruptionbudgets", "policy/v1"),

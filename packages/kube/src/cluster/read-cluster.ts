@@ -100,7 +100,7 @@ async function listKind(kind: ListedKind, { ask, selection, core }: Listing): Pr
       // Items of a list come without their own kind.
       bodies.push(
         ...list(at(answer.body, "items")).map((item) => ({
-          ...record(item),
+          ...(kind.keep?.(record(item)) ?? record(item)),
           apiVersion,
           kind: kind.kind,
         })),
