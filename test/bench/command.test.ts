@@ -175,7 +175,10 @@ slo: ["lost=0, errors=0", "p99<1us"]
     "drop",
   ]);
   expect(phases[1].counts.sent).toBe(0);
-  expect(phases[3].counts.recovered).toBe(6);
+  // Half of those that are connected then: one or two may still be replaced.
+  const { lostConnections, recovered } = phases[3].counts;
+  expect(lostConnections).toBeOneOf([5, 6]);
+  expect(recovered).toBe(lostConnections);
   expect(slos.map(({ isMet }: { isMet: boolean }) => isMet)).toEqual([true, true, false]);
   const wrong = bench(["scenario", "nowhere.yaml"]);
   expect(await wrong.ended()).toBe(2);
