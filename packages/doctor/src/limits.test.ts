@@ -379,4 +379,51 @@ describe("our node's options are read from", () => {
   test.each(clientPaths)("%s", (_name, objects, expected) =>
     expect(pingOf(objects)).toBe(expected),
   );
+
+  const DURABLE = JSON.stringify({
+    "c:{n}": { class: "durable", history: { size: 9, ttlMs: 9000 } },
+  });
+  const secret = { valueFrom: { secretKeyRef: { name: "s", key: "k" } } };
+  const refusedIn = (rest: readonly Json[]): readonly string[] =>
+    found(container({ env: [{ name: "HOLDFAST_AUTH_RESUME_SECRET", ...secret }, ...rest] })).filter(
+      (text) => text.includes("options-refused"),
+    );
+  const refusals: readonly (readonly [string, readonly Json[], number])[] = [
+    [
+      "a Secret's broker: durable channels are not refused beside the default",
+      [
+        { name: "HOLDFAST_BROKER_URL", ...secret },
+        { name: "HOLDFAST_CHANNELS", value: DURABLE },
+      ],
+      0,
+    ],
+    [
+      "a broker in plain sight: they are",
+      [
+        { name: "HOLDFAST_BROKER_URL", value: "memory:" },
+        { name: "HOLDFAST_CHANNELS", value: DURABLE },
+      ],
+      1,
+    ],
+    [
+      "a Secret's key: an algorithm is not refused for want of it",
+      [
+        { name: "HOLDFAST_BROKER_URL", value: "redis://r" },
+        { name: "HOLDFAST_AUTH_JWT_HMAC_SECRET", ...secret },
+        { name: "HOLDFAST_AUTH_JWT_ALGORITHMS", value: "HS256" },
+      ],
+      0,
+    ],
+    [
+      "no key: it is",
+      [
+        { name: "HOLDFAST_BROKER_URL", value: "redis://r" },
+        { name: "HOLDFAST_AUTH_JWT_ALGORITHMS", value: "HS256" },
+      ],
+      1,
+    ],
+  ];
+  test.each(refusals)("%s", (_name, entries, expected) =>
+    expect(refusedIn(entries).length).toBe(expected),
+  );
 });

@@ -1,6 +1,12 @@
 // Owns: the options of one of our nodes, from its manifest: environment, ConfigMaps, flags and a
 // mounted configuration file.
-import { type ConfigProblem, loadConfig, type OptionTable, optionRows } from "@holdfast/config";
+import {
+  type ConfigProblem,
+  type ConfigResult,
+  loadConfig,
+  type OptionTable,
+  optionRows,
+} from "@holdfast/config";
 import { at, type Json, list, record, text } from "@holdfast/kube";
 import type { ClusterSnapshot, NodeConfig } from "./cluster-snapshot.ts";
 import type { Workload } from "./workload.ts";
@@ -25,19 +31,37 @@ export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOp
   const flags = flagsOf(workload.main.body, table);
   const path = flags.config ?? values[CONFIG_VARIABLE];
   const file = path === undefined ? undefined : mountedText(workload, path, snapshot);
-  const input = { env: values, envIgnored: [CONFIG_VARIABLE], flags: flags.options };
-  const loaded = loadConfig(
-    table,
-    file === undefined ? input : { ...input, file: path ?? "", text: file },
-  );
+  const load = (env: Environment["values"]): ConfigResult<NodeConfig> => {
+    const input = { env, envIgnored: [CONFIG_VARIABLE], flags: flags.options };
+    return loadConfig(
+      table,
+      file === undefined ? input : { ...input, file: path ?? "", text: file },
+    );
+  };
+  const loaded = load(values);
   if (loaded.ok) return { config: loaded.config, problems: [], hidden };
+  // An option can be refused beside the default of one that a Secret gives.
+  const likely = load({ ...standIns(hidden), ...values });
+  if (likely.ok) return { config: likely.config, problems: [], hidden };
+  const { problems } = likely;
   // Refused options are reported. The rest is still judged, with defaults instead of the refused
   // values.
-  const refused = new Set(loaded.problems.flatMap(({ where, option }) => [where, option]));
+  const refused = new Set(problems.flatMap(({ where, option }) => [where, option]));
   const env = withoutKeys(values, (name) => refused.has(name));
   const given = withoutKeys(flags.options, (name) => refused.has(name));
   const again = loadConfig(table, { env, envIgnored: [CONFIG_VARIABLE], flags: given });
-  return { config: again.ok ? again.config : defaults(table), problems: loaded.problems, hidden };
+  return { config: again.ok ? again.config : defaults(table), problems, hidden };
+}
+
+/** What a Secret may give, so that nothing is refused for want of it. */
+const STAND_INS: Environment["values"] = {
+  HOLDFAST_BROKER_URL: "redis://in-a-secret:6379",
+  HOLDFAST_AUTH_JWT_HMAC_SECRET: "a secret that the manifests do not show",
+  HOLDFAST_AUTH_RESUME_SECRET: "a secret that the manifests do not show",
+};
+
+function standIns(hidden: Environment["hidden"]): Environment["values"] {
+  return withoutKeys(STAND_INS, (name) => !hidden.has(name) && !hidden.has("*"));
 }
 
 function withoutKeys(
