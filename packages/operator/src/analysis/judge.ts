@@ -20,7 +20,7 @@ const MARGINS: Readonly<Record<Signal, { readonly margin: number; readonly words
   crashes: { margin: 0.005, words: "of its connection-minutes ended with a crash" },
   lost: { margin: 0.01, words: "of its connection-minutes lost a publication" },
   slow: { margin: 0.05, words: "of its connection-minutes were slow" },
-  resumesFailed: { margin: 0.05, words: "of its resumes failed" },
+  resumesFailed: { margin: 0.1, words: "of its resumes failed" },
   closedAbnormally: { margin: 0.01, words: "of its connection-minutes ended abnormally" },
 };
 
