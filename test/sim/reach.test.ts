@@ -1,5 +1,6 @@
 // Owns: clients whose balancer binds them to nodes: they are not asked to move for ever, and drains
-// do not make them try for ever.
+// do not make them try for ever. And clients that find all nodes full: each gets a time to come
+// back, and a place as soon as there is room.
 import { drainMicrotasks } from "bun:jsc";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Balancer, type ReachOptions, runReach } from "@holdfast/testkit/sim";
@@ -73,5 +74,22 @@ test("behind a balancer that chooses freely, load is evened out as fast as befor
     expect(Math.max(...sessions) - mean).toBeLessThanOrEqual(Math.max(2, mean * 0.02) + 1);
     expect(calm.asked).toBeLessThan(CLIENTS);
     expect(disturbed).toBe(0);
+  }
+});
+
+test("if the nodes that are left are full, the others wait at a cost that is small, and come back when there is room", () => {
+  for (const seed of SEEDS) {
+    const { dead, backMs, violations } = run("random", seed, {
+      calmMs: 1000,
+      deadForMs: 40_000,
+      limits: { connectionsMax: 50 },
+      fleet: { rebalance: false },
+    });
+    // Two nodes with 50 places each.
+    expect(dead.waiting).toBeGreaterThanOrEqual(20);
+    expect(dead.waiting).toBeLessThan(40);
+    expect(dead.attempts / CLIENTS).toBeLessThan(3);
+    expect(backMs).toBeLessThan(35_000);
+    expect(violations).toEqual([]);
   }
 });

@@ -12,6 +12,7 @@ export * from "./pacing/admission.ts";
 export * from "./pacing/drain-pacer.ts";
 export * from "./pacing/server-window.ts";
 export * from "./pacing/token-bucket.ts";
+export * from "./pacing/waiting-line.ts";
 export * from "./ports.ts";
 export { allMembers } from "./presence/all-members.ts";
 export * from "./random.ts";

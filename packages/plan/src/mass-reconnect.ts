@@ -200,7 +200,8 @@ class MassReconnect {
   #fail(client: number, atMs: number, retryMs: number): void {
     if (this.#options.nodes > 1)
       this.#queue.push(Math.max(atMs, this.#queue.nowMs), OVER + (this.#target[client] ?? 0));
-    this.#failures[client] = Math.min(200, (this.#failures[client] ?? 0) + 1);
+    const before = this.#failures[client] ?? 0;
+    this.#failures[client] = retryMs > 0 ? Math.max(1, before) : Math.min(200, before + 1);
     this.#schedule(client, Math.max(atMs, this.#queue.nowMs), retryMs);
   }
 

@@ -1,6 +1,6 @@
 // Owns: a simulated node that receives connections: the real admission and capacity meter, and an
 // event loop that does one thing at a time.
-import { type Admission, CapacityMeter, createAdmission } from "@holdfast/core";
+import { type Admission, CapacityMeter, createAdmission, WaitingLine } from "@holdfast/core";
 
 export interface ReceivingNodeSettings {
   /** The configured handshake rate (A). */
@@ -35,7 +35,9 @@ export interface Answer {
 const SAMPLE_MS = 250;
 /** Weight of a sample in the lag that a node tells of itself, as in the server's Load. */
 const LAG_WEIGHT = 0.25;
-const BUSY_RETRY_MS = 1000;
+/** As in the handshake of a node. */
+const BUSY_MS_MIN = 1000;
+const BUSY_SHARE = 0.85;
 /**
  * Counts are kept for each tenth of a second; what happens later than two hours counts in the last.
  */
@@ -49,6 +51,7 @@ export class ReceivingNode {
   readonly #chance: () => number;
   readonly #meter: CapacityMeter;
   readonly #admission: Admission;
+  readonly #busyLine = new WaitingLine();
   /**
    * When the first frames that wait will have been answered, oldest first; from `#answeredFrom` on.
    */
@@ -109,7 +112,11 @@ export class ReceivingNode {
     if (busy)
       return {
         doneMs: this.#work(nowMs, this.#costs.upgradeMs + this.#costs.refuseMs),
-        retryMs: BUSY_RETRY_MS * (1 + this.#chance()),
+        retryMs: this.#busyLine.ask(nowMs, {
+          ratePerSecond: BUSY_SHARE * this.#meter.handshakesPerSecond,
+          leastMs: BUSY_MS_MIN,
+          chance: this.#chance(),
+        }),
       };
     this.#upgraded += 1;
     return { doneMs: this.#work(nowMs, this.#costs.upgradeMs), retryMs: 0 };

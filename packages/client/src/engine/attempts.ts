@@ -33,6 +33,14 @@ export class Attempts {
     this.#begin();
   }
 
+  /**
+   * Counts an attempt that failed. A node that names a time has a place for the client then: no
+   * reason to wait longer each time.
+   */
+  failed(retryMs = 0): void {
+    this.failures = retryMs > 0 ? this.failures || 1 : this.failures + 1;
+  }
+
   /** Plans the next attempt: not before `retryMs`, spread over the node's window or the backoff. */
   schedule(retryMs: number): void {
     const { failures, windowMs } = this;

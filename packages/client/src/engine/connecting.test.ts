@@ -117,6 +117,30 @@ describe("coming back", () => {
     expect(errors).toMatchObject([{ code: "connection_lost" }]);
   });
 
+  test("a client that is told a time comes then, also if that was so ten times; without one it waits longer each time", () => {
+    const { clock, connect, sockets, random, socket } = start();
+    random.value = 0.999;
+    connect({ windowMs: 0 }).drop();
+    const attemptsIn = (ms: number): number => {
+      const before = sockets.length;
+      clock.advance(ms);
+      return sockets.length - before;
+    };
+    expect(attemptsIn(1_000)).toBe(1);
+    const later = goodbye(101, "try_later", { retryMs: 3_000, windowMs: 0 });
+    for (let times = 0; times < 10; times++) {
+      socket().send(later);
+      expect([attemptsIn(3_990), attemptsIn(10)]).toEqual([0, 1]);
+    }
+    socket().drop();
+    expect([attemptsIn(1_990), attemptsIn(10)]).toEqual([0, 1]);
+    socket().drop();
+    expect([attemptsIn(3_990), attemptsIn(10)]).toEqual([0, 1]);
+    // What has grown stays until a connection lasts.
+    socket().send(later);
+    expect([attemptsIn(6_990), attemptsIn(10)]).toEqual([0, 1]);
+  });
+
   test("a stream that does not catch up within 10 s is counted as if it had", () => {
     const { clock, connect, socket, subscribe, engine } = start();
     subscribe("a");

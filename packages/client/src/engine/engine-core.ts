@@ -296,7 +296,7 @@ export class EngineCore implements EngineContext {
     this.#resumption.moved = false;
     this.#authRetried ||= authRetry;
     if (wasReady && this.nowMs() - this.#connectedAtMs >= STABLE_MS) this.#attempts.failures = 0;
-    else if (!authRetry) this.#attempts.failures++;
+    else if (!authRetry) this.#attempts.failed(end.goodbye?.retryMs);
     const cause = end.goodbye && errorFromWire(end.goodbye);
     if (!wasReady && !this.#attempts.paused)
       this.report(
@@ -332,7 +332,7 @@ export class EngineCore implements EngineContext {
       return;
     }
     this.report(known);
-    this.#attempts.failures++;
+    this.#attempts.failed();
     this.#attempts.schedule(0);
   }
 

@@ -197,6 +197,11 @@ export class FleetMember {
     return this.#reach.sendsAway(session, { nowMs, nodes, chance: random.next() });
   }
 
+  /** Whether another node has a place for newcomers. */
+  get hasRoomElsewhere(): boolean {
+    return this.others().some((node) => takesSessions(node) && node.isFull !== true);
+  }
+
   #nodesToChoose(): number {
     return this.others().filter(takesSessions).length + 1;
   }
@@ -229,6 +234,7 @@ export class FleetMember {
       startedAtMs: this.#node.startedAtMs(),
       connections: sessions.connections.size,
       sessions: sessions.count,
+      ...(sessions.connections.size >= settings().limits.connectionsMax ? { isFull: true } : {}),
       handshakesPerSecond: this.#meter.handshakesPerSecond,
       ...this.#node.vitals(),
       orders: this.#node.orders(),

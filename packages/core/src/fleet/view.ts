@@ -20,6 +20,8 @@ export interface NodeFigures {
   readonly memoryBytes: number;
   /** Whether a publish through the broker arrived lately. */
   readonly brokerOk: boolean;
+  /** It has as many connections as it may have. Absent: it has room, or does not tell. */
+  readonly isFull?: true;
   /** Absent: a node of a version that does not count them. */
   readonly orders?: OrderFigures;
   /**

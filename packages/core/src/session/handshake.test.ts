@@ -148,3 +148,38 @@ test("a hook that throws ends its connection as internal and is reported; one th
     if (name === "rejected_connect") expect(answer).toMatchObject({ msg: "not today" });
   }
 });
+
+test("a full node refuses in words, gives each its own slot, and has a place as soon as one is free", async () => {
+  const limits = { ...TEST_SETTINGS.limits, connectionsMax: 2, connectionsPerAddressMax: 2 };
+  const admission = { ...TEST_SETTINGS.admission, handshakesPerSecond: 40 };
+  const timeouts = { ...TEST_SETTINGS.timeouts, idleMs: 3_600_000 };
+  const node = await harness({ settings: { ...TEST_SETTINGS, limits, admission, timeouts } });
+  const first = await resumeOf(node, "wide");
+  await resumeOf(node, "other");
+  const waits: number[] = [];
+  const refused = async (): Promise<number> => {
+    const client = node.open({ address: "203.0.113.9" });
+    const [frame] = await client.take();
+    expect(frame).toMatchObject({ t: "goodbye", name: "try_later", windowMs: 0 });
+    expect(client.link.closedWith).toEqual({ code: 4001, reason: "try_later" });
+    return frame?.t === "goodbye" ? (frame.retryMs ?? 0) : 0;
+  };
+  for (let i = 0; i < 50; i++) waits.push(await refused());
+  // A quarter of 40 a second, from a second on.
+  expect(waits.every((ms, i) => ms >= 1000 + 100 * i && ms <= 1000 + 100 * (i + 1))).toBe(true);
+  for (let i = 0; i < 5000; i++) waits.push(await refused());
+  expect(Math.max(...waits)).toBeLessThanOrEqual(120_000);
+  await first.client.send({ t: "bye" });
+  expect((await connecting(node, { token: "narrow" })).answer).toMatchObject({ t: "connected" });
+  // Those slots are over: the line is empty again.
+  await node.advance(150_000);
+  expect(await refused()).toBeLessThanOrEqual(1100);
+  // While somebody waits, all wait longer, up to 15 s.
+  const later: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    await node.advance(5000);
+    later.push(await refused());
+  }
+  expect(later.slice(-1)[0]).toBeGreaterThan(14_000);
+  expect(Math.max(...later)).toBeLessThanOrEqual(15_100);
+});

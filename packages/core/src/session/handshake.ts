@@ -4,6 +4,7 @@ import type { Contract, Identity } from "@holdfast/contract";
 import type { CodeName, ConnectFrame } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
+import { WaitingLine } from "../pacing/waiting-line.ts";
 import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
@@ -32,6 +33,7 @@ export interface HandshakeNode {
     windowMs(): number;
     turnsAway(session: string): boolean;
     tookBack(before: Connection): void;
+    readonly hasRoomElsewhere: boolean;
     others(): readonly unknown[];
     tookIn(): void;
   };
@@ -60,7 +62,13 @@ type Found =
   | Verdict;
 
 const LIMIT: Verdict = { code: "connection_limit" };
-const BUSY_RETRY_MS = 1000;
+/** What a client waits at least that the node has no time or no room for. */
+const WAITING_MS_MIN = 1000;
+/** If no node has room: a quarter of the time for which others have waited, and at most this. */
+const WAITING_MS_MAX = 15_000;
+/** Shares of A at which they come back: each is let in that finds time, and few find room. */
+const BUSY_SHARE = 0.85;
+const FULL_SHARE = 0.25;
 /** Share of the node's connections that only addresses with few of them may use. */
 const LIGHT_SHARE = 0.1;
 /** What a token that is refused costs its address's share at most: as many handshakes. */
@@ -73,6 +81,8 @@ export class Handshake {
   readonly #parts: HandshakeNeeds;
   readonly #node: HandshakeNode;
   readonly #admission: Admission;
+  readonly #busyLine = new WaitingLine();
+  readonly #fullLine = new WaitingLine();
 
   constructor(parts: HandshakeNeeds, node: HandshakeNode) {
     this.#parts = parts;
@@ -98,7 +108,7 @@ export class Handshake {
     const count = sessions.connections.size;
     // The last tenth is for addresses that have less than the mean.
     const isHeavy = sessions.addresses > 1 && mine * sessions.addresses > count;
-    if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1)) return this.#busy();
+    if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1)) return this.#full();
     // It may bring back a session that had its place: what it says decides.
     if (mine > limits.connectionsPerAddressMax * this.#nodes()) return LIMIT;
     if (sessions.opening > limits.handshakesInFlightMax) return this.#makeWay(connection);
@@ -106,8 +116,22 @@ export class Handshake {
   }
 
   #busy(): Verdict {
-    const retryMs = Math.round(BUSY_RETRY_MS * (1 + this.#parts.random.next()));
-    return { code: "try_later", farewell: { retryMs } };
+    const terms = { leastMs: WAITING_MS_MIN, share: BUSY_SHARE };
+    return this.#waits(this.#busyLine, terms);
+  }
+
+  #full(): Verdict {
+    const lastsMs = this.#fullLine.lastsMs(this.#parts.clock.nowMs());
+    const waitedMs = this.#node.fleet.hasRoomElsewhere ? 0 : lastsMs;
+    const leastMs = Math.min(WAITING_MS_MAX, Math.max(WAITING_MS_MIN, waitedMs / 4));
+    return this.#waits(this.#fullLine, { leastMs, share: FULL_SHARE });
+  }
+
+  #waits(line: WaitingLine, { leastMs, share }: { leastMs: number; share: number }): Verdict {
+    const { clock, random } = this.#parts;
+    const ratePerSecond = this.#node.fleet.handshakesPerSecond * share;
+    const retryMs = line.ask(clock.nowMs(), { ratePerSecond, leastMs, chance: random.next() });
+    return { code: "try_later", farewell: { retryMs, windowMs: 0 } };
   }
 
   /**

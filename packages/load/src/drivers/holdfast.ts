@@ -117,14 +117,13 @@ export class HoldfastSpeaker implements Speaker {
 
   /** Section 7.3 of the protocol. */
   awayMs(failures: number, random: number): number {
+    const retryMs = this.#retryMs;
+    // A node that names a time has a place then: no reason to wait longer each time.
+    const counted = Math.min(failures, retryMs > 0 ? 1 : 16);
     const spread =
       failures === 0
         ? this.#windowMs
-        : Math.min(
-            ATTEMPT_CAP_MS,
-            Math.max(this.#windowMs, ATTEMPT_BASE_MS * 2 ** Math.min(failures, 16)),
-          );
-    const retryMs = this.#retryMs;
+        : Math.min(ATTEMPT_CAP_MS, Math.max(this.#windowMs, ATTEMPT_BASE_MS * 2 ** counted));
     this.#retryMs = 0;
     return retryMs + random * spread;
   }

@@ -15,7 +15,7 @@ export interface ReadinessOptions {
   readonly state: () => NodeState;
   /** Resolves when a publish came back through the broker. */
   readonly probe: () => Promise<void>;
-  /** What there is too much of, or undefined. */
+  /** What there is too much of for newcomers, if other nodes can take them; or undefined. */
   readonly overload?: () => string | undefined;
   /** A probe is not repeated sooner; its outcome stands until then. Default 2 seconds. */
   readonly probeEveryMs?: number;

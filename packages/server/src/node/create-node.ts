@@ -115,7 +115,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
   }
   const groups = new BunGroups();
-  const load = new Load(config.limits.connectionsMax);
+  const load = new Load();
   const engine = createNodeEngine({
     clock: options.clock ?? systemClock,
     random: systemRandom,
@@ -167,7 +167,7 @@ class RunningNode implements HoldfastNode {
     this.#readiness = createReadiness({
       state: () => engine.state,
       probe: () => broker.probe(),
-      overload: () => load.overload(engine.info().connections),
+      overload: () => load.overload(engine.nodes().filter(({ node }) => node !== id)),
       onChange: ({ ready, reasons }) =>
         events.readinessChanged({ ready, reasons: reasons.map(({ detail }) => detail) }),
     });

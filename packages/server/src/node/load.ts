@@ -1,24 +1,19 @@
 // Owns: the load of this process: whether it is overloaded (H8), and what it tells the other nodes
 // of itself.
-import type { Vitals } from "@holdfast/core";
+import { type NodeFigures, takesSessions, type Vitals } from "@holdfast/core";
 
 /**
- * The node is overloaded if the event loop is this late on average, over about a second. Clients
- * wait noticeably then, and newcomers would make it worse.
+ * The event loop may be this late on average, over about a second. If it is later, clients wait
+ * noticeably, and newcomers would make it worse.
  */
 const LAG_MS_MAX = 250;
 const WEIGHT = 0.25;
 
 export class Load {
-  readonly #connectionsMax: number;
   #lagMs = 0;
   #memoryBytes = process.memoryUsage.rss();
   /** Whether the last probe of the broker arrived. */
   brokerOk = true;
-
-  constructor(connectionsMax: number) {
-    this.#connectionsMax = connectionsMax;
-  }
 
   /** A sample of how late the event loop was, a few times a second. */
   lag(ms: number): void {
@@ -26,12 +21,16 @@ export class Load {
     this.#memoryBytes = process.memoryUsage.rss();
   }
 
-  /** Which load is too high, in words; undefined if none is. */
-  overload(connections: number): string | undefined {
-    if (this.#lagMs > LAG_MS_MAX)
-      return `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`;
-    return connections >= this.#connectionsMax
-      ? `${connections} connections, expected fewer than ${this.#connectionsMax}`
+  /**
+   * Which load is too high, in words; undefined if none is. Newcomers must find somebody: a node
+   * whose load is too high still refuses them in words, with a time to come back, and a balancer
+   * without nodes does not. So this is for nodes that others can stand in for. A full node is not
+   * overloaded: if it left the balancer, the rest would be full next, and then nobody would answer.
+   */
+  overload(others: readonly NodeFigures[]): string | undefined {
+    const isReplaced = others.some((node) => takesSessions(node) && node.lagMs <= LAG_MS_MAX);
+    return isReplaced && this.#lagMs > LAG_MS_MAX
+      ? `the event loop is ${Math.round(this.#lagMs)} ms late, expected at most ${LAG_MS_MAX}`
       : undefined;
   }
 

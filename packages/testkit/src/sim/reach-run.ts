@@ -1,5 +1,6 @@
 // Owns: runs of many clients behind a balancer that may bind them to nodes: how often they are
-// asked to move, how often they come back, and how many attempts that takes.
+// asked to move, how often they come back, and how many attempts that takes; and what becomes of
+// them if the nodes that are left have no room.
 import { createSeededRandom, type NodeSettings } from "@holdfast/core";
 import { LONG_TOKEN_MS } from "./authentication.ts";
 import { BrokerTruth } from "./broker-truth.ts";
@@ -24,6 +25,8 @@ export interface ReachOptions {
   /** Each node is replaced by one of a newer revision, one after the other, after the calm. */
   readonly rollout?: boolean;
   readonly calmMs: number;
+  /** A node dies after the calm, and another one takes its place so much later. */
+  readonly deadForMs?: number;
   readonly fleet?: Partial<NodeSettings["fleet"]>;
   readonly limits?: Partial<NodeSettings["limits"]>;
 }
@@ -33,6 +36,10 @@ export interface ReachResult {
   /** Before the rollout: sessions that were asked to move, and connections that were opened. */
   readonly calm: Counts;
   readonly rollout: Counts;
+  /** From the death of a node until another one has taken its place. */
+  readonly dead: Counts & { readonly waiting: number };
+  /** How long it took then until everybody was connected. */
+  readonly backMs: number;
   /** Sessions on each node when the calm ended. */
   readonly sessions: readonly number[];
   /** Clients that were not connected at any time after they had been, also for a moment. */
@@ -61,10 +68,14 @@ export function runReach(options: ReachOptions): ReachResult {
   const sessions = run.cluster.nodes().map(({ engine }) => engine.info().sessions);
   if (options.rollout === true)
     for (let slot = 0; slot < slots; slot++) if (!run.replace(slot)) break;
-  const end = run.counts();
+  const rolled = run.counts();
+  const waiting = options.deadForMs === undefined ? 0 : run.lose(options.deadForMs);
+  const dead = { ...less(run.counts(), rolled), waiting };
   return {
     calm: less(calm, warm),
-    rollout: less(end, calm),
+    rollout: less(rolled, calm),
+    dead,
+    backMs: run.settle(),
     sessions,
     disturbed: run.disturbed(),
     violations: run.verdict.violations,
@@ -161,10 +172,23 @@ class ReachRun {
   /** Whether it ended in time. */
   replace(slot: number): boolean {
     this.cluster.stop(slot, WINDOW_MS, LOOK_MS);
-    const endMs = this.#loop.nowMs + STEP_MS_MAX;
-    do this.until(this.#loop.nowMs + LOOK_MS);
-    while (this.#loop.nowMs < endMs && !this.#settled());
-    return this.#loop.nowMs < endMs;
+    this.until(this.#loop.nowMs + LOOK_MS);
+    return this.settle() < STEP_MS_MAX;
+  }
+
+  /** A node's process dies. Answers how many wait for room when its replacement starts. */
+  lose(backAfterMs: number): number {
+    this.cluster.kill(0, "refuses", backAfterMs);
+    this.until(this.#loop.nowMs + backAfterMs);
+    return this.#clients.filter(({ connected }) => !connected).length;
+  }
+
+  /** Until all is well; answers how long that took. */
+  settle(): number {
+    const startMs = this.#loop.nowMs;
+    while (this.#loop.nowMs - startMs < STEP_MS_MAX && !this.#settled())
+      this.until(this.#loop.nowMs + LOOK_MS);
+    return this.#loop.nowMs - startMs;
   }
 
   #settled(): boolean {
