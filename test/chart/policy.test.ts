@@ -46,6 +46,8 @@ describe("a policy notices", () => {
         ),
     ],
     ["everything is labelled", (text) => text.replace('"helm.sh/chart":', '"chart":')],
+    ["fields are stated", (text) => text.replace('"minReadySeconds":10,', "")],
+    ["fields are stated", (text) => text.replace('"terminationGracePeriodSeconds":85,', "")],
     [
       "the chart makes no secrets",
       (text) => text.replace('"kind":"Deployment"', '"kind":"ClusterRole"'),

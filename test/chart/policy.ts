@@ -51,6 +51,37 @@ const perContainer = (check: (container: Container, pod: PodSpec) => readonly st
 
 const unless = (holds: unknown, text: string): readonly string[] => (holds ? [] : [text]);
 
+/** Fields whose defaults hurt people, by kind, and what the default would do. */
+const STATED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Deployment: {
+    "strategy.rollingUpdate.maxSurge": "25 %: many new pods at once, and so many drains at once",
+    "strategy.rollingUpdate.maxUnavailable": "25 %: pods end before others can receive",
+    minReadySeconds: "0: a pod that fails right after its start does not stop the rollout",
+    progressDeadlineSeconds: "600: shorter than some drains, so the rollout counts as failed",
+    "template.spec.terminationGracePeriodSeconds": "30: sessions are cut",
+    "template.spec.tolerations": "300 s without a pod for each machine that died",
+  },
+  StatefulSet: {
+    podManagementPolicy: "OrderedReady: one pod that is not ready stops all others",
+    "template.spec.terminationGracePeriodSeconds": "30: sessions are cut",
+  },
+  HorizontalPodAutoscaler: {
+    minReplicas: "1: nobody receives the sessions of a pod that dies",
+    "behavior.scaleDown.policies": "all pods that are too many, at once",
+    "behavior.scaleDown.stabilizationWindowSeconds": "300: shorter than two drains may be",
+  },
+  ScaledObject: {
+    minReplicaCount: "0: everybody is cut",
+    "fallback.behavior": "static: pods are taken away if the metric is lost",
+    "advanced.horizontalPodAutoscalerConfig.behavior.scaleDown.policies": "as of an HPA",
+    "triggers.0.metricType": "AverageValue today, and without it there is no fallback",
+    "triggers.0.metadata.ignoreNullValues": "true: an empty answer counts as 0",
+  },
+  PodDisruptionBudget: {
+    unhealthyPodEvictionPolicy: "IfHealthyBudget: a broken pod blocks every drain of its machine",
+  },
+};
+
 export const POLICIES: Readonly<Record<string, Policy>> = {
   "pods run as somebody who is not root, with the runtime's seccomp profile": perPod((pod) => [
     ...unless(pod.securityContext?.runAsNonRoot === true, "may run as root"),
@@ -112,6 +143,13 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
       ...unless(namespace === "realtime", `${keyOf(object)}: namespace ${String(namespace)}`),
     ];
   },
+  "fields are stated whose defaults would hurt": (object) => {
+    // The trial's Valkey has no sessions.
+    if (object.metadata.name.endsWith("-valkey")) return [];
+    return Object.entries(STATED[object.kind] ?? {})
+      .filter(([path]) => valueAt(object.spec, path) === undefined)
+      .map(([path, default_]) => `${keyOf(object)}: no ${path}, whose default is ${default_}`);
+  },
   "the chart makes no secrets and no rights": (object) =>
     unless(!/^(Secret|(Cluster)?Role(Binding)?)$/.test(object.kind), `${keyOf(object)}: rendered`),
   "what is selected exists": (object, all) => {
@@ -140,3 +178,7 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
     );
   },
 };
+
+function valueAt(value: unknown, path: string): unknown {
+  return path.split(".").reduce<unknown>((at, step) => Object(at)[step], value);
+}
