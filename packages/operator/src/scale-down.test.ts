@@ -190,3 +190,11 @@ test("tokens are above what the pod obeyed, and a new leader's above those of th
   expect(token(0)).toEqual([71]);
   expect(token(3)).toEqual([3 * 2 ** 20 + 1]);
 });
+
+test("a set with people on it does not go to none, and says why", () => {
+  const seen = (sessions: number) => observed([pod("p1", { report: { sessions } })]);
+  const none = desired({ replicas: 0 });
+  expect(plan(seen(0), none)).toEqual(["drain p1 scale-down"]);
+  expect(plan(seen(3), none)).toEqual([]);
+  expect(statusAfter(seen(3), none)?.message).toContain("would have no place elsewhere");
+});

@@ -175,6 +175,20 @@ test("a step is left when its connection-minutes, its verdict and its time are t
   expect(after(400, { progressWatchedMs: 3_600_000 })?.release?.step).toBe(1);
 });
 
+test("a step that is reached at once is not judged by what was counted before it", () => {
+  const pods = [...old(3, 1), ...fresh(2, 1)];
+  const seen = observed(pods, {
+    ...under({ reachedAtMs: NOW_MS - 60_000 }),
+    progressWatchedMs: 3_600_000,
+    tallies: { canary: tally(60_000), stable: tally(540_000) },
+  });
+  const twice = {
+    ...CANARY,
+    steps: [...CANARY.steps.slice(0, 1), { sharePercent: 50, connectionMinutesMin: 9, pause: 0 }],
+  };
+  expect(statusAfter(seen, wish(twice))?.release?.step).toBe(1);
+});
+
 test("a step may wait for a person", () => {
   const pods = [...old(2, 50), ...fresh(2, 50)];
   const seen = observed(pods, under({ step: 1, reachedAtMs: NOW_MS - 1e9 }));

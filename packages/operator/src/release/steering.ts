@@ -175,8 +175,14 @@ function advance(release: ReleaseState, memory: Memory, scene: Scene): Steering 
   return advance(
     next,
     { stable, rejected, news: [...news, { reason: "ReleaseStepped", text }] },
-    scene,
+    anew(scene),
   );
+}
+
+/** What was counted and watched belongs to the step before. */
+function anew(scene: Scene): Scene {
+  const { tallies: _, ...observed } = scene.observed;
+  return { ...scene, observed: { ...observed, progressWatchedMs: 0 } };
 }
 
 /** Why the next step must wait. */

@@ -159,6 +159,9 @@ export class Cluster {
     const count = pod.plane.sessions.length;
     if (count > 0 && (pod.mark?.wants !== "drain" || this.nowMs < pod.deadlineMs))
       this.violate(`${who} deleted ${pod.name} with ${count} sessions before its deadline`);
+    const { refuses, state } = pod.plane;
+    if (count > 0 && !refuses && state === "ready")
+      this.violate(`${who} deleted ${pod.name} with ${count} sessions, which would have obeyed`);
     pod.isTerminating = true;
     pod.version = this.bump();
     this.evacuate(pod);

@@ -13,21 +13,17 @@ const REPEATS_MAX = 40;
 type NewDrain = Extract<Action, { kind: "order-drain" }>;
 
 /** What is wrong with what was decided. */
-export function wrongs(
-  observed: Observed,
-  desired: Desired,
-  { actions, nowMs }: { readonly actions: readonly Action[]; readonly nowMs: number },
-): readonly string[] {
+export function wrongs(observed: Observed, actions: readonly Action[]): readonly string[] {
   return [
     ...sideBySide(observed, actions),
     ...places(observed, actions),
     ...receivers(observed, actions),
+    ...stopped(observed, actions),
+    ...tokens(observed, actions),
     ...removals(observed, actions),
     ...words(observed, actions),
     ...oneWrite(actions),
-    ...(decide(observed, desired, nowMs).actions.length === actions.length
-      ? []
-      : ["the same question had two answers"]),
+    ...settledFirst(observed, actions),
   ];
 }
 
@@ -116,6 +112,66 @@ function receivers(observed: Observed, actions: readonly Action[]): readonly str
   });
 }
 
+/** If connections have no place, a drain that could give places back is undone. */
+function stopped(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const live = observed.pods.filter(
+    ({ isTerminating, phase }) => !isTerminating && phase !== "Failed",
+  );
+  const isBack = (pod: ObservedPod): boolean =>
+    actions.some((one) => one.kind === "cancel-drain" && one.pod.uid === pod.uid);
+  const isHeard = ({ report }: ObservedPod): boolean =>
+    report !== undefined && report.ageMs <= 10_000;
+  const taking = live.filter(
+    (pod) =>
+      pod.isReady &&
+      isHeard(pod) &&
+      (isBack(pod) || (!isDraining(pod) && pod.report?.state === "ready")),
+  );
+  const places = taking.reduce((sum, { report }) => sum + (report?.connectionsMax ?? 0), 0);
+  const need = live.reduce((sum, pod) => sum + carried(pod), 0);
+  if (need <= places) return [];
+  return live
+    .filter((pod) => isDraining(pod) && pod.isReady && isHeard(pod) && !isDone(pod, actions))
+    .filter(({ mark, machine, markWatchedMs }) => {
+      const goes = observed.machines.find(({ name }) => name === machine)?.going !== undefined;
+      if (mark?.wants !== "drain" || goes || markWatchedMs >= mark.windowMs) return false;
+      return mark.cause === "release" || mark.cause === "scale-down";
+    })
+    .map(({ name }) => `${name} drains on while ${need} connections have ${places} places`);
+}
+
+/** The autoscaling takes a pod away only from a set in which nothing else is under way. */
+function settledFirst(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const before = observed.status?.autoscaling?.replicas;
+  const written = actions.find((one) => one.kind === "set-status");
+  const after = written?.kind === "set-status" ? written.status.autoscaling?.replicas : undefined;
+  if (before === undefined || after === undefined || after >= before) return [];
+  const going = new Set(
+    observed.machines.filter((one) => one.going !== undefined).map(({ name }) => name),
+  );
+  const busy = observed.pods.find(
+    (pod) =>
+      !pod.isTerminating &&
+      pod.phase !== "Failed" &&
+      (isDraining(pod) || !pod.isReady || going.has(pod.machine ?? "")),
+  );
+  if (busy !== undefined) return [`fewer pods are wished while ${busy.name} is unsettled`];
+  return observed.status?.release === undefined ? [] : ["fewer pods are wished in a release"];
+}
+
+/** A new order is above all that the pod obeyed or was to obey. */
+function tokens(observed: Observed, actions: readonly Action[]): readonly string[] {
+  return actions.flatMap((action) => {
+    if (action.kind !== "order-drain" && action.kind !== "cancel-drain") return [];
+    const pod = observed.pods.find(({ uid }) => uid === action.pod.uid);
+    const isAgain = pod?.mark?.token === action.mark.token && pod.mark.wants === action.mark.wants;
+    const before = Math.max(pod?.mark?.token ?? 0, pod?.report?.fence ?? 0);
+    return isAgain || action.mark.token > before
+      ? []
+      : [`the token ${action.mark.token} for ${action.pod.name} is not above ${before}`];
+  });
+}
+
 /** Nobody is on a pod that is removed, or its deadline is over by a clock that does not jump. */
 function removals(observed: Observed, actions: readonly Action[]): readonly string[] {
   return actions.flatMap((action) => {
@@ -126,7 +182,8 @@ function removals(observed: Observed, actions: readonly Action[]): readonly stri
     if (pod.phase === "Pending" && carried(pod) === 0) return [];
     if (mark?.wants !== "drain") return [`${pod.name} is removed and was not told to drain`];
     const isOver = pod.markWatchedMs >= mark.windowMs || (report?.drainLeftMs ?? 1) <= 0;
-    const isEmpty = report !== undefined && carried(pod) === 0 && report.state === "draining";
+    const isEmpty =
+      report?.state === "draining" && report.fence === mark.token && carried(pod) === 0;
     return isOver || isEmpty ? [] : [`${pod.name} is removed too early`];
   });
 }
@@ -137,20 +194,34 @@ function words(observed: Observed, actions: readonly Action[]): readonly string[
   const status = written?.kind === "set-status" ? written.status : observed.status;
   if (status === undefined) return ["there is no status"];
   if (status.message.length < 10) return ["the status says nothing"];
+  const unsaid = observed.pods.find(
+    (pod) =>
+      isDraining(pod) &&
+      carried(pod) > 0 &&
+      !pod.isTerminating &&
+      !isDone(pod, actions) &&
+      !status.message.includes(`${pod.name} drains`) &&
+      !status.message.includes(" more."),
+  );
+  if (unsaid !== undefined)
+    return [`the status says "${status.message}" and not that ${unsaid.name} drains`];
   if (status.condition !== "Settled") return [];
   const drains = begun(observed, actions).length;
   const others = observed.pods.filter(
     (pod) =>
       !pod.isTerminating &&
       (!pod.isReady || (isDraining(pod) && carried(pod) > 0)) &&
-      !actions.some(
-        (one) =>
-          (one.kind === "remove-pod" || one.kind === "cancel-drain") && one.pod.uid === pod.uid,
-      ),
+      !isDone(pod, actions),
   );
   if (drains === 0 && others.length === 0 && status.release === undefined) return [];
   return [`the status says "${status.message}" while something is under way`];
 }
+
+/** It is removed or serves again. */
+const isDone = (pod: ObservedPod, actions: readonly Action[]): boolean =>
+  actions.some(
+    (one) => (one.kind === "remove-pod" || one.kind === "cancel-drain") && one.pod.uid === pod.uid,
+  );
 
 /** Two writes of one pod in one decision: the second would be refused. */
 function oneWrite(actions: readonly Action[]): readonly string[] {
@@ -160,6 +231,9 @@ function oneWrite(actions: readonly Action[]): readonly string[] {
 
 /** Once everything is done, and the world stands still, nothing new is decided. */
 export function unstable(observed: Observed, desired: Desired, nowMs: number): string | undefined {
+  const ask = (): string => JSON.stringify(decide(observed, desired, nowMs));
+  const answers = new Set([ask(), ask()]);
+  if (answers.size > 1) return "the same question had two answers";
   let [now, before] = [observed, ""];
   for (let i = 0; i < REPEATS_MAX; i++) {
     const { actions } = decide(now, desired, nowMs);

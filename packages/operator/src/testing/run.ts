@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly strategy?: Strategy["kind"];
   /** No stale caches, no jumps, no kills, one operator. */
   readonly calm?: boolean;
+  /** So many people, whatever happens. */
+  readonly people?: number;
   readonly trace?: (text: string) => void;
 }
 
@@ -26,12 +28,16 @@ export interface RunResult {
   readonly settledAfter: number;
   readonly releases: number;
   readonly rollbacks: number;
+  /** A revision that clients feel as bad has all connections in the end. */
+  readonly isBadStable: boolean;
 }
 
 const TICKS = 160;
 /** Everything settles within so many ticks after the last fault: a bound, not a goal. */
-const SETTLE_TICKS_MAX = 900;
+const SETTLE_TICKS_MAX = 400;
 const VIOLATIONS_MAX = 5;
+/** How long a person looks at a step before promoting it. */
+const PROMOTED_TICKS = 80;
 
 interface Process {
   view: View;
@@ -59,6 +65,7 @@ class Run {
   #releases = 0;
   #rollbacks = 0;
   #message = "";
+  #askedTicks = 0;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -73,7 +80,7 @@ class Run {
       cluster: this.#cluster,
       wish,
       random: this.#random.fork("incidents"),
-      people: Math.floor(wish.replicas * 20 * 0.6 * this.#random.next()),
+      people: options.people ?? Math.floor(wish.replicas * 20 * 0.6 * this.#random.next()),
       bad: new Set(),
       log: (text) => this.#trace(text),
     };
@@ -98,7 +105,8 @@ class Run {
       this.#promote();
       still = this.#tick(false) === 0 && this.#isStill() ? still + 1 : 0;
     }
-    if (still < 4) this.#cluster.violate(`not settled: ${this.#cluster.status?.message}`);
+    if (still < 4)
+      this.#cluster.violate(`not settled, ${this.#connected()} are connected: ${this.#message}`);
     else this.#atRest();
     return {
       seed: this.#seed,
@@ -106,6 +114,7 @@ class Run {
       settledAfter,
       releases: this.#releases,
       rollbacks: this.#rollbacks,
+      isBadStable: this.#stage.bad.has(this.#cluster.status?.stable ?? ""),
     };
   }
 
@@ -161,7 +170,7 @@ class Run {
     const desired: Desired = this.#stage.wish;
     const nowMs = cluster.nowMs + process.skewMs;
     const { actions } = decide(observed, desired, nowMs);
-    for (const wrong of wrongs(observed, desired, { actions, nowMs })) cluster.violate(wrong);
+    for (const wrong of wrongs(observed, actions)) cluster.violate(wrong);
     if (this.#random.chance(0.1)) {
       const why = unstable(observed, desired, nowMs);
       if (why !== undefined) cluster.violate(why);
@@ -204,11 +213,13 @@ class Run {
     this.#options.trace?.(`${(this.#cluster.nowMs - 1_000_000) / 1000} s ${text}`);
   }
 
-  /** A person ends the pauses that wait for one. */
+  /** A person ends the pauses that wait for one, after a look at the figures. */
   #promote(): void {
     const { wish } = this.#stage;
     const release = this.#cluster.status?.release;
-    if (release !== undefined)
+    const isAsked = this.#message.includes("waits to be promoted");
+    this.#askedTicks = isAsked ? this.#askedTicks + 1 : 0;
+    if (release !== undefined && this.#askedTicks >= PROMOTED_TICKS)
       wish.release = { ...wish.release, promoted: { revision: release.to, step: release.step } };
   }
 
@@ -236,7 +247,13 @@ class Run {
 
   #isStill(): boolean {
     const { status } = this.#cluster;
+    if (this.#connected() !== this.#stage.people) return false;
     return status?.release === undefined && status?.condition !== "Progressing";
+  }
+
+  #connected(): number {
+    const pods = [...this.#cluster.pods.values()];
+    return pods.reduce((sum, { plane }) => sum + plane.sessions.length, 0);
   }
 
   /** What must be true when everything is quiet. */

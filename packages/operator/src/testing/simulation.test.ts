@@ -20,6 +20,21 @@ test(
 );
 
 test(
+  "a canary that clients feel as bad never gets all connections",
+  () => {
+    let rollbacks = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const only = ["a bad release"];
+      const result = runSeed(seed, { calm: true, only, strategy: "Canary", people: 16 });
+      rollbacks += result.rollbacks;
+      expect(result).toMatchObject({ seed, violations: [], isBadStable: false });
+    }
+    expect(rollbacks).toBeGreaterThan(40);
+  },
+  patience(20_000),
+);
+
+test(
   "on a quiet day no good release is rolled back, and every one ends",
   () => {
     for (let seed = 1; seed <= 40; seed++) {
