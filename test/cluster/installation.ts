@@ -85,15 +85,21 @@ export class Installation {
     this.#namespace = namespace;
   }
 
-  /** Installs the chart and resolves when its pods are ready and the clients connected. */
-  static async begin(namespace: string): Promise<Installation> {
+  /**
+   * Installs the chart and resolves when its pods are ready and the clients connected.
+   * `avoiding`: a machine that gets no pod meanwhile, so that the trial broker is on another.
+   */
+  static async begin(namespace: string, avoiding?: string): Promise<Installation> {
     const installation = new Installation(await ensurePrograms(), namespace);
     try {
+      if (avoiding !== undefined) await installation.kubectl("cordon", avoiding);
       await installation.#install();
       return installation;
     } catch (error) {
       await installation.end();
       throw error;
+    } finally {
+      if (avoiding !== undefined) await installation.kubectl("uncordon", avoiding);
     }
   }
 
@@ -200,9 +206,13 @@ export class Installation {
 
   /**
    * Does something while the clients publish, and accounts for every publication. Whatever happens,
-   * nothing may be lost, doubled or out of order, and no application may see a disconnect.
+   * nothing may be lost, doubled or out of order. In a drain no application may see a disconnect.
    */
-  async step(title: string, act: () => Promise<void>): Promise<StepResult> {
+  async step(
+    title: string,
+    act: () => Promise<void>,
+    { isDrain = true } = {},
+  ): Promise<StepResult> {
     const stepMs = Date.now();
     await this.#crowd.begin(stepMs);
     await Bun.sleep(LEAD_MS);
@@ -213,14 +223,14 @@ export class Installation {
     const published = await this.#crowd.pause();
     const shares = await this.#crowd.judge(published, false);
     const timeLimitMs = Number.POSITIVE_INFINITY;
-    const step = { name: title, title, isDrain: true, mayLoseData: false, timeLimitMs };
+    const step = { name: title, title, isDrain, mayLoseData: false, timeLimitMs };
     const told = { marks: [], notes: [], failures: [] };
     const parts = { published, shares, forwarded: [], samples: [], told, bugs: [] };
     const result = resultOfStep({ step, stepMs, doneMs, ...parts });
     const { acknowledged } = result.published;
     const { moves, attempts, delivered, reconnects, longestTransit } = result;
     console.log(
-      `  ${title}: ${Math.round(doneMs / 1000)} s, ${acknowledged} published, ${delivered} delivered, ${moves} moves, ${reconnects} reconnects, ${attempts} attempts, longest pause p99 ${longestTransit.p99Ms} ms`,
+      `  ${title}: ${Math.round(doneMs / 1000)} s, ${acknowledged} published, ${delivered} delivered, ${moves} moves, ${reconnects} reconnects, ${attempts} attempts, longest pause p99 ${longestTransit.p99Ms} ms, worst ${longestTransit.maxMs} ms`,
     );
     expect({ title, failures: result.failures, notes: result.notes }).toEqual({
       title,

@@ -52,6 +52,11 @@ export async function removeNetwork(): Promise<void> {
   if (existsSync(`/sys/class/net/${BRIDGE}`)) await run(["ip", "link", "delete", BRIDGE]);
 }
 
+/** Pulls a node's network cable, or plugs it in again. Its programs run on. */
+export async function setCable(node: number, state: "in" | "out"): Promise<void> {
+  await run(["ip", "link", "set", linkOf(node), state === "in" ? "up" : "down"]);
+}
+
 /** Throws `ClusterError` if this machine does not let root make namespaces. */
 export async function requireNamespaces(): Promise<void> {
   const { code, stderr } = await attempt(["unshare", "--net", "--mount", "--uts", "true"]);
