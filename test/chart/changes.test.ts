@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { patience } from "../patience.ts";
 import { BASE, merged } from "./cases.ts";
 import { type KubeObject, objects, parse, upgrade, type Values } from "./helm.ts";
+import { podOf } from "./policy.ts";
 
 setDefaultTimeout(patience(60_000));
 
@@ -242,6 +243,59 @@ test("a workload that is kept may be left behind", async () => {
   const { stderr } = await upgrade({ values: merged(BASE, { kind: "StatefulSet" }) }, [kept]);
   expect(stderr).toBe("");
 });
+
+describe("the configuration", () => {
+  const NEW: Values = { config: { limits: { subscriptionsMax: 300 } } };
+  const maps = (all: readonly KubeObject[]) => all.filter(({ kind }) => kind === "ConfigMap");
+  const mounted = (node: KubeObject): unknown => {
+    const volumes = podOf(node)?.volumes ?? [];
+    return (volumes.find(({ name }) => name === "config") as Mounted | undefined)?.configMap.name;
+  };
+
+  test("of the pods that run stays beside a new one, and pods name the new one", async () => {
+    const before = maps(await objects({ values: BASE }));
+    const cluster = [...(await installed({}, { replicas: 2 })), ...before];
+    const { stdout } = await upgrade({ values: merged(BASE, NEW) }, cluster);
+    const after = maps(parse(stdout));
+    expect(after).toHaveLength(2);
+    expect(after).toContainEqual(before[0] as KubeObject);
+    const [added] = after.filter(({ metadata }) => metadata.name !== before[0]?.metadata.name);
+    expect(added?.data?.["holdfast.yaml"]).toContain("subscriptionsMax: 300");
+    const [node] = parse(stdout).filter(({ kind }) => kind === "Deployment");
+    expect(mounted(node as KubeObject)).toBe(added?.metadata.name);
+  });
+
+  test("is one object if nothing changed, also for the next upgrade", async () => {
+    const before = maps(await objects({ values: BASE }));
+    const cluster = [...(await installed({}, { replicas: 2 })), ...before];
+    const { stdout } = await upgrade({ values: BASE }, cluster);
+    expect(maps(parse(stdout))).toEqual([...before]);
+  });
+
+  test("of an older chart, which changed it in place, stays as well", async () => {
+    const [node] = await installed({}, { replicas: 2 });
+    const [map] = maps(await objects({ values: BASE }));
+    const name = "rt-holdfast";
+    const text = JSON.stringify(node).replaceAll(map?.metadata.name ?? "", name);
+    const { immutable: _immutable, ...rest } = map as KubeObject & Values;
+    const old = { ...rest, metadata: { name } } as KubeObject;
+    const { stdout } = await upgrade({ values: BASE }, [JSON.parse(text), old]);
+    const kept = maps(parse(stdout)).find(({ metadata }) => metadata.name === name);
+    expect(kept?.data).toEqual(map?.data);
+    expect(kept).not.toHaveProperty("immutable");
+  });
+
+  test("does not depend on the chart's version: that alone restarts nothing", async () => {
+    const [node] = await installed();
+    expect(JSON.stringify(node?.spec?.template)).not.toContain("holdfast-0.1.0");
+    const [map] = maps(await objects({ values: merged(BASE, { labels: { team: "a" } }) }));
+    expect(map?.metadata.name).toBe(maps(await objects({ values: BASE }))[0]?.metadata.name);
+  });
+});
+
+interface Mounted {
+  readonly configMap: { readonly name: string };
+}
 
 describe("the trial Valkey", () => {
   let cluster: readonly KubeObject[] = [];

@@ -67,3 +67,23 @@ runAsNonRoot: true
 capabilities:
   drop: [ALL]
 {{- end }}
+
+{{- define "holdfast.configData" -}}
+# Made by the chart from config. Options that it derives come in the environment.
+{{ toYaml .Values.config }}
+{{- end }}
+
+{{/* The name tells the contents: a change is a rollout, and what older pods read stays as it was. */}}
+{{- define "holdfast.configName" -}}
+{{ include "holdfast.fullname" . }}-config-{{ include "holdfast.configData" . | sha256sum | trunc 8 }}
+{{- end }}
+
+{{/* Name of the configuration that the cluster's pods have, if it is another one. */}}
+{{- define "holdfast.configBefore" -}}
+{{- $name := include "holdfast.configName" . -}}
+{{- range (dig "spec" "template" "spec" "volumes" list (include "holdfast.live" . | fromJson)) -}}
+{{- if and (eq .name "config") .configMap -}}
+{{- if ne .configMap.name $name }}{{ .configMap.name }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

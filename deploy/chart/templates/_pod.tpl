@@ -2,7 +2,6 @@
 
 {{- define "holdfast.podAnnotations" -}}
 {{- $d := include "holdfast.drain" . | fromJson -}}
-checksum/config: {{ include (print $.Template.BasePath "/configmap.yaml") . | sha256sum }}
 {{- with .Values.auth.secretsVersion }}
 checksum/secrets: {{ . | sha256sum }}
 {{- end }}
@@ -121,7 +120,7 @@ containers:
       {{- end }}
 volumes:
   - name: config
-    configMap: { name: {{ include "holdfast.fullname" . }} }
+    configMap: { name: {{ include "holdfast.configName" . }} }
   {{- with .Values.contract.existingConfigMap }}
   - name: contract
     configMap: { name: {{ . }} }
