@@ -39,7 +39,10 @@ export interface HoldfastOptions {
   readonly WebSocket?: WebSocketConstructor;
   /** False: nothing happens before `connect()`. Default true. */
   readonly autoConnect?: boolean;
-  /** From the attempt's start to the node's answer. Default 10,000. */
+  /**
+   * From the attempt's start to the node's answer. Default 10,000. The socket must be open after
+   * 3,000, or 6,000 after an attempt that failed, and so on: its way may lead to a dead machine.
+   */
   readonly connectTimeoutMs?: number;
   /** Without a connection for longer, the state is `suspended`; attempts go on. Default 30,000. */
   readonly suspendAfterMs?: number;

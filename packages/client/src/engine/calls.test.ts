@@ -78,12 +78,10 @@ test("giving up and timing out tell the node; a late answer is ignored", () => {
 test("a long call does not end the connection", () => {
   const { connect, call, clock, results, states } = start();
   const socket = connect();
+  socket.answersPings = true;
   call("slow", { timeoutMs: 120_000 });
   const [frame] = socket.take();
-  for (let turn = 0; turn < 6; turn++) {
-    clock.advance(15_000);
-    socket.send({ t: "pong", id: 1, time: 0, windowMs: 0 });
-  }
+  clock.advance(90_000);
   socket.send({ t: "ok", id: frame?.id });
   expect(results).toMatchObject([{ t: "ok" }]);
   expect(states).toEqual(["connected connected"]);

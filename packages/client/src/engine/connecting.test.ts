@@ -249,12 +249,48 @@ describe("coming back", () => {
     engine.start();
     engine.hint("online");
     engine.hint("back");
-    clock.advance(9_999);
+    clock.advance(2_999);
     expect(sockets).toHaveLength(1);
     clock.advance(1);
     expect(sockets[0]?.closed).toMatchObject({ code: 4007 });
     clock.advance(1_000);
     expect(sockets).toHaveLength(2);
+  });
+
+  test("a transport that does not open has 3 s at first, twice as long after each that failed, and never more than an attempt", () => {
+    const { engine, clock, sockets, random, socket } = start();
+    random.value = 0;
+    engine.start();
+    const openFor = (): number => {
+      const { length } = sockets;
+      let ms = 0;
+      for (; sockets.length === length; ms += 500) clock.advance(500);
+      return ms;
+    };
+    expect([openFor(), openFor(), openFor(), openFor()]).toEqual([3_000, 6_000, 10_000, 10_000]);
+    // Once it is open, the node has the time of the whole attempt for its answer.
+    clock.advance(4_000);
+    socket().open();
+    clock.advance(5_500);
+    expect(socket().closed).toBeUndefined();
+    clock.advance(500);
+    expect(sockets.at(-2)?.closed).toMatchObject({ code: 4007 });
+    // A connection that lasts ends that.
+    socket().accept({ windowMs: 0 });
+    clock.advance(6_000);
+    socket().drop();
+    clock.advance(0);
+    expect(openFor()).toBe(3_000);
+  });
+
+  test("the second connection of a move has the time of a whole attempt to open: the first one serves", () => {
+    const { connect, clock, sockets } = start();
+    const first = connect();
+    first.send({ t: "migrate", reason: "drain", deadlineMs: 60_000 });
+    clock.advance(9_999);
+    expect([sockets.length, sockets[1]?.closed]).toEqual([2, undefined]);
+    clock.advance(1);
+    expect(sockets[1]?.closed).toMatchObject({ code: 4007 });
   });
 });
 
@@ -266,30 +302,44 @@ describe("liveness", () => {
     const { clock, connect, random } = start();
     random.value = value;
     const socket = connect();
+    socket.answersPings = true;
     clock.advance(everyMs - 1);
     expect(socket.pings).toBe(0);
     clock.advance(1);
     expect(socket.pings).toBe(1);
-    socket.send({ t: "advice", windowMs: 1 });
     clock.advance(everyMs);
     expect(socket.pings).toBe(2);
   });
 
-  test("nothing for pingMs + 10 s means lost, measured from the last frame of any kind", () => {
-    const { clock, connect, states, engine, socket } = start();
+  test("a ping without an answer for 10 s means lost, since the last frame of any kind", () => {
+    const { clock, connect, states, engine, socket, random } = start();
+    random.value = 0;
     const first = connect({ windowMs: 0 });
-    clock.advance(8_000);
+    clock.advance(24_000);
     first.send({ t: "advice", windowMs: 0 });
-    // Pings go unanswered from now on, and the check of answers (15 s after the ping) comes later
-    // than the silence.
-    clock.advance(34_999);
+    clock.advance(10_999);
     expect(states).toEqual(["connected connected"]);
     clock.advance(1);
     expect(states.at(-1)).toBe("reconnecting lost");
     expect(first.closed).toMatchObject({ code: 4004 });
     clock.advance(0);
     socket().accept();
-    expect(engine.counts.total.deliveryPauseMsLast).toBe(35_000);
+    expect(engine.counts.total.deliveryPauseMsLast).toBe(11_000);
+  });
+
+  test("a frame in the later half of that time is a sign of life: the answer may be behind it", () => {
+    const closedIfHeardAfter = (ms: number) => {
+      const { clock, connect, random } = start();
+      random.value = 0;
+      const socket = connect();
+      clock.advance(25_000);
+      expect(socket.pings).toBe(1);
+      clock.advance(ms);
+      socket.send({ t: "advice", windowMs: 0 });
+      clock.advance(10_000 - ms);
+      return socket.closed?.code;
+    };
+    expect([closedIfHeardAfter(4_999), closedIfHeardAfter(5_000)]).toEqual([4004, undefined]);
   });
 
   test("a request that is not answered for 15 s means lost", () => {

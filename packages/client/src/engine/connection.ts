@@ -16,11 +16,10 @@ const FIRST_MESSAGE_BYTES_MAX = 16_384;
  * An answer that takes longer than this (RPCs excepted) means that the connection does not work.
  */
 const ANSWER_TIMEOUT_MS = 15_000;
-const SILENCE_SLACK_MS = 10_000;
+/** Within this a ping is answered: a slow network may be busy with something large. */
+const PONG_MS = 10_000;
 const PROBE_MS = 5_000;
-/**
- * A liveness timer that fires this late means that the process or page slept: ask before giving up.
- */
+/** A timer that fires this late means that the process or page slept: ask before giving up. */
 const SLEPT_MS = 2_000;
 
 /**
@@ -80,11 +79,19 @@ export class Connection {
   constructor(
     engine: EngineContext,
     url: string,
-    options: { readonly timeoutMs: number; readonly events: ConnectionEvents },
+    options: {
+      /** From now until the transport is open. */
+      readonly openMs: number;
+      /** From now until the node's answer. */
+      readonly timeoutMs: number;
+      readonly events: ConnectionEvents;
+    },
   ) {
     this.#engine = engine;
     this.#events = options.events;
-    this.#timer("handshake", options.timeoutMs, () => this.end(4007, "not connected"));
+    const late = () => this.end(4007, "not connected");
+    this.#timer("open", options.openMs, late);
+    this.#timer("handshake", options.timeoutMs, late);
     this.#transport = engine.environment.open(url, engine.codec.subprotocol, {
       opened: () => this.#onOpened(),
       message: (message) => this.#onMessage(message),
@@ -176,16 +183,21 @@ export class Connection {
   }
 
   /**
-   * Asks for a sign of life within 5 s; without one the connection is lost. The answer to this very
-   * ping is one. Other frames may have been on their way when the network went, so they count from
-   * half of the time on only: then the answer is behind much data on a slow network.
+   * Asks for a sign of life within the time; without one the connection is lost. The answer to this
+   * very ping is one. Other frames may have been on their way when the network went, so they count
+   * from half of the time on only: then the answer is behind much data on a slow network. If the
+   * process or page slept meanwhile, the node is asked once more.
    */
-  probe(): void {
-    if (!this.#info || this.#timers.has("probe")) return;
+  probe(limitMs = PROBE_MS): void {
+    const name = `probe${limitMs}`;
+    if (!this.#info || this.#timers.has(name)) return;
     const sinceMs = this.#now();
-    this.#probeId = this.#ping();
-    this.#timer("probe", PROBE_MS, () => {
-      if (this.#lastFrameMs < sinceMs + PROBE_MS / 2) this.#silent();
+    this.#probeId = this.#engine.nextId();
+    this.send({ t: "ping", id: this.#probeId });
+    this.#timer(name, limitMs, () => {
+      if (this.#lastFrameMs >= sinceMs + limitMs / 2) return;
+      if (limitMs > PROBE_MS && this.#now() > sinceMs + limitMs + SLEPT_MS) return this.probe();
+      this.#finish({ closeCode: 4004, reason: "silent", lostAtMs: this.#lastFrameMs });
     });
   }
 
@@ -204,7 +216,9 @@ export class Connection {
   }
 
   #onOpened(): void {
-    if (!this.#ended) this.#events.opened(this);
+    if (this.#ended) return;
+    this.#cancel("open");
+    this.#events.opened(this);
   }
 
   #onClosed(code: number, reason: string): void {
@@ -239,7 +253,8 @@ export class Connection {
         });
         return;
       case "pong":
-        if (frame.id === this.#probeId) this.#cancel("probe");
+        if (frame.id === this.#probeId)
+          for (const limitMs of [PROBE_MS, PONG_MS]) this.#cancel(`probe${limitMs}`);
         this.#events.frame(this, frame);
         return;
       case "ok":
@@ -259,7 +274,6 @@ export class Connection {
     this.#infoAtMs = this.#now();
     this.#cancel("handshake");
     this.#schedulePing(frame.pingMs);
-    this.#watchSilence(frame.pingMs + SILENCE_SLACK_MS);
     this.#events.connected(this, frame);
   }
 
@@ -276,37 +290,10 @@ export class Connection {
     if (this.#pending.size === 0) this.#whenIdle?.();
   }
 
-  #ping(): number {
-    const id = this.#engine.nextId();
-    this.send({ t: "ping", id });
-    return id;
-  }
-
   #schedulePing(pingMs: number): void {
     this.#timer("ping", pingMs * (1 - 0.2 * this.#engine.chance()), () => {
-      this.#ping();
+      this.probe(PONG_MS);
       this.#schedulePing(pingMs);
-    });
-  }
-
-  #watchSilence(limitMs: number): void {
-    const dueMs = this.#lastFrameMs + limitMs;
-    this.#timer("silence", dueMs - this.#now(), () => {
-      if (this.#lastFrameMs + limitMs <= this.#now()) {
-        if (this.#now() - dueMs <= SLEPT_MS) return this.#silent();
-        this.probe();
-        this.#timer("silence", PROBE_MS + SLEPT_MS, () => this.#watchSilence(limitMs));
-        return;
-      }
-      this.#watchSilence(limitMs);
-    });
-  }
-
-  #silent(): void {
-    this.#finish({
-      closeCode: 4004,
-      reason: "silent",
-      lostAtMs: this.#lastFrameMs,
     });
   }
 

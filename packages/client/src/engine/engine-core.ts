@@ -18,6 +18,11 @@ import { Resumption } from "./resumption.ts";
 import type { State } from "./state.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
+/**
+ * A transport that is not open after this leads nowhere, to a dead machine for instance; another
+ * attempt may lead elsewhere. It has twice as long after each that failed: the network may be slow.
+ */
+const OPEN_MS = 3_000;
 /** A connection that lasted less counts as a failed attempt. */
 const STABLE_MS = 5_000;
 const CLOSE_MS = 1_000;
@@ -198,6 +203,8 @@ export class EngineCore implements EngineContext {
   #open(credentials: Shown, moving: boolean): Connection {
     const { url, client, migrates, connectTimeoutMs } = this.#options;
     return new Connection(this, url, {
+      // A move has time: its first connection serves.
+      openMs: moving ? connectTimeoutMs : OPEN_MS * 2 ** this.#attempts.failures,
       timeoutMs: connectTimeoutMs,
       events: {
         opened: (connection) => {

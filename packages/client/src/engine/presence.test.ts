@@ -268,6 +268,7 @@ describe("watching", () => {
   test("a watch over the connection's limit is told, and asked again when the node says", () => {
     const { connect, watch, log, clock } = start();
     const socket = connect();
+    socket.answersPings = true;
     const stop = watch();
     clock.flush();
     const refused = { t: "err", code: 221, name: "presence_limit", msg: "", retryMs: 15_000 };

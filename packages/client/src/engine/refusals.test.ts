@@ -23,6 +23,7 @@ describe("a subscription that a node refused for good", () => {
   test("is told once, and asked for again on the next connection, whose node may know better", () => {
     const { first, subscribe, socket, clock } = start();
     const { log, stop } = subscribe("a");
+    first.answersPings = true;
     refuse(first, "subscribe", NO_PERMISSION);
     expect(log.take()).toEqual(["error permission_denied"]);
     clock.advance(60_000);

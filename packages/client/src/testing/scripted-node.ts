@@ -23,6 +23,8 @@ export class ScriptedSocket {
   /** Frames of each message that the client sent. */
   readonly messages: Wire[][] = [];
   closed: { readonly code: number; readonly reason: string } | undefined;
+  /** Each ping is answered at once, with a window of 0. */
+  answersPings = false;
   readonly #handlers: TransportHandlers;
   readonly #clock: TestClock;
   #taken = 0;
@@ -42,12 +44,16 @@ export class ScriptedSocket {
   get transport(): Transport {
     return {
       send: (message) => {
-        if (this.#isOpen && !this.closed)
-          this.messages.push(
-            String(message)
-              .split("\n")
-              .map((line) => JSON.parse(line) as Wire),
-          );
+        if (!this.#isOpen || this.closed) return;
+        const frames = String(message)
+          .split("\n")
+          .map((line) => JSON.parse(line) as Wire);
+        this.messages.push(frames);
+        for (const { t, id } of this.answersPings ? frames : [])
+          if (t === "ping")
+            this.#clock.defer(() =>
+              this.#handlers.message(JSON.stringify({ t: "pong", id, time: 0, windowMs: 0 })),
+            );
       },
       close: (code, reason) => {
         this.closed ??= { code, reason };
