@@ -5,7 +5,7 @@ import type { Desired } from "./model/desired.ts";
 import type { Observed, Status } from "./model/observed.ts";
 import { type Counts, planCounts } from "./plan/counts.ts";
 import { type Going, planGoing } from "./plan/going.ts";
-import { asSeen, ordersFor } from "./plan/orders.ts";
+import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
 import { sheds } from "./plan/shares.ts";
 import { type PodView, survey } from "./plan/survey.ts";
 import { type News, type Steering, steer } from "./release/steering.ts";
@@ -27,13 +27,16 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
   const parts = { observed, views, scaling, steering, going, counts, nowMs };
   const status = statusOf(parts);
   const context = { leaderEpoch: observed.leaderEpoch, nowMs };
+  const orders = ordersFor(going, views, context);
+  const repeated = orders.filter((order) => isRepeated(order, views));
   return {
     actions: [
+      ...repeated,
       ...(isSame(observed.status, status)
         ? []
         : [{ kind: "set-status" as const, status, resourceVersion: observed.resourceVersion }]),
       ...events(steering.news, observed, scaling, going),
-      ...ordersFor(going, views, context),
+      ...orders.filter((order) => !repeated.includes(order)),
       ...sheds(course, views, going),
       ...going.removes.map(remove),
       ...counts.scales.map((one): Action => ({ kind: "scale-revision", ...one })),

@@ -80,6 +80,18 @@ test("if the machine ends soon, its pods drain side by side, within what is left
   expect(plan(observed(pods, soon), wish)).toEqual(["drain p1 machine", "drain p2 machine"]);
 });
 
+test("the nearer its end, the less is waited for: first no replacement, then no places either", () => {
+  const seen = (endsInMs: number, sessions: number) =>
+    observed(
+      [on("p1", "m1"), on("p2", "m2", sessions)],
+      leaving(["m1"], { watchedMs: 1, endsInMs }),
+    );
+  expect(plan(seen(80_000, 10), desired())).toEqual(["scale a 3"]);
+  expect(plan(seen(60_000, 10), desired())).toEqual(["drain p1 machine", "scale a 3"]);
+  expect(plan(seen(60_000, 95), desired())).toEqual(["scale a 3"]);
+  expect(plan(seen(39_000, 95), desired())).toEqual(["drain p1 machine", "scale a 3"]);
+});
+
 test("if the machine stays after all, the drain is undone", () => {
   const half = draining("p1", 4, { machine: "m1", mark: MACHINE_MARK });
   expect(plan(observed([half, on("p2", "m2")]), desired())).toEqual(["serve p1"]);

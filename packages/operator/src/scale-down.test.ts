@@ -150,6 +150,12 @@ test("an order to serve again is given until it is obeyed", () => {
   expect(plan(seen, desired())).toEqual(["serve p2"]);
 });
 
+test("an order is repeated before the status is written: that may fail for a while", () => {
+  const seen = observed([pod("p1"), pod("p2"), draining("p3", 7, { report: { fence: 0 } })]);
+  const kinds = decide(seen, desired(), NOW_MS).actions.map(({ kind }) => kind);
+  expect(kinds).toEqual(["order-drain", "set-status"]);
+});
+
 test("a drain that somebody else ordered is left alone", () => {
   const seen = observed([pod("p1"), pod("p2", { report: { state: "draining", fence: 3 } })]);
   expect(plan(seen, desired())).toEqual([]);

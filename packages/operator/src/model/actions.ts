@@ -18,7 +18,10 @@ export type ServeWanted = Extract<DrainMark, { wants: "serve" }>;
  * next decision sees why.
  */
 export type Action =
-  /** Writes the status if the RealtimeSet is still at `resourceVersion`. It always comes first. */
+  /**
+   * Writes the status if the RealtimeSet is still at `resourceVersion`. It comes before all that is
+   * new, behind orders that are only given again.
+   */
   | { readonly kind: "set-status"; readonly status: Status; readonly resourceVersion: string }
   /**
    * Writes the mark into the pod and label and cost with it, then orders the data plane to drain.

@@ -21,7 +21,10 @@ export type DrainMark =
       readonly windowMs: number;
       /** Wall time in ms; only for what people read. No decision compares it with a clock. */
       readonly orderedAtMs: number;
-      /** Pods of this revision should take the sessions. Absent: any ready pod. */
+      /**
+       * Pods of this revision take the sessions until the window is over. Absent: any ready pod. If
+       * the cause is a machine that goes, any ready pod takes those that find no place there.
+       */
       readonly toRevision?: Revision;
     }
   | { readonly wants: "serve"; readonly token: number };

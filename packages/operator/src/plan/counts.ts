@@ -123,7 +123,10 @@ function wantedFor(
 function budgetOf(sides: readonly Side[], views: readonly PodView[], course: Course): number {
   const holes = sides.reduce((sum, side) => sum + side.holes, 0);
   const live = views.filter((view) => !isLeavingMachine(view)).length + holes;
-  return Math.max(0, course.replicas + (course.isHeld ? 0 : course.surge) - live);
+  // Pods that drain or are kept serve nobody new: whatever they are, as many as wished serve.
+  const serving = sides.reduce((sum, { staying }) => sum + staying, holes);
+  const surge = course.replicas + (course.isHeld ? 0 : course.surge) - live;
+  return Math.max(0, surge, course.replicas - serving);
 }
 
 /**

@@ -92,16 +92,15 @@ export class Gate {
     const others = this.#views.filter(
       (other) => other.machine?.name === name && !this.#draining.has(other) && other !== view,
     ).length;
-    const isHurried =
-      going.endsInMs !== undefined &&
-      going.endsInMs < this.#desired.drain.windowMs * (others + 1) + MACHINE_END_MARGIN_MS;
+    const { windowMs } = this.#desired.drain;
+    const leftMs = (going.endsInMs ?? Number.POSITIVE_INFINITY) - MACHINE_END_MARGIN_MS;
+    const isHurried = leftMs < windowMs * (others + 1);
     if (!isHurried && this.#besides(view))
       return `${view.pod.name} waits for another pod of ${name} to be empty.`;
-    if (going.watchedMs >= 2 * replacementMsMax) return undefined;
+    if (going.watchedMs >= 2 * replacementMsMax || leftMs < windowMs / 2) return undefined;
     if (this.#isNobodyOn(view)) return undefined;
-    if (isHurried && going.watchedMs >= replacementMsMax) return undefined;
     if (!this.#hasPlaces(view)) return `${view.pod.name} waits for places elsewhere.`;
-    const isSoon = view.stage === "ready" && going.watchedMs < replacementMsMax;
+    const isSoon = view.stage === "ready" && !isHurried && going.watchedMs < replacementMsMax;
     if (isSoon && this.#readyWithout(view) < this.#course.replicas)
       return `${view.pod.name} waits for its replacement: ${name} is about to go.`;
     return undefined;

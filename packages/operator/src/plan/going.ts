@@ -43,7 +43,7 @@ export function planGoing(views: readonly PodView[], course: Course, desired: De
     kept,
     continues: marked.filter(({ stage }) => stage === "draining"),
     ...gate.open(
-      leaving.filter(isWaiting),
+      leaving.filter(isWaiting).sort((a, b) => endOf(a) - endOf(b)),
       going.filter(isWaiting).sort(byCost(surroundingsOf(settled.filter(isStaying)))),
     ),
   };
@@ -69,6 +69,9 @@ function isAstray(
 
 /** A pod that is to drain and was not told so yet. */
 const isWaiting = (view: PodView): boolean => isStaying(view) && view.stage !== "unborn";
+
+/** When its machine ends: what has least time goes first. */
+const endOf = ({ machine }: PodView): number => machine?.going?.endsInMs ?? Number.MAX_VALUE;
 
 /** Nobody is on a pod that never ran. In a release its own new pods are waited for. */
 function mayVanish({ stage, mark, pod }: PodView, course: Course): boolean {

@@ -40,6 +40,16 @@ export function ordersFor(
   });
 }
 
+/**
+ * Whether an order is only given again. It is safe with any status: a data plane that heard of a
+ * later one refuses it.
+ */
+export function isRepeated(action: Action, views: readonly PodView[]): boolean {
+  if (action.kind !== "order-drain" && action.kind !== "cancel-drain") return false;
+  const mark = views.find(({ pod }) => pod.uid === action.pod.uid)?.pod.mark;
+  return mark?.token === action.mark.token && mark.wants === action.mark.wants;
+}
+
 /** The pod as an action names it. */
 export function asSeen({ name, uid, resourceVersion }: ObservedPod): PodAsSeen {
   return { name, uid, resourceVersion };

@@ -314,6 +314,12 @@ test("its emptied pods stay to go back to, may be evicted, and are removed after
   expect(plan({ ...later, ...under() }, aborted)).toEqual(["serve a1", "serve a2", "serve a3"]);
 });
 
+test("if demand grows while emptied pods are kept, new ones are made at once", () => {
+  const kept = old(3).map(({ name }) => draining(name, 0, { mark: MARK, isProtected: false }));
+  const seen = observed([...kept, ...fresh(3, 90)], under());
+  expect(plan(seen, wish(BLUE_GREEN, { replicas: 5 }))).toEqual(["scale b 5"]);
+});
+
 test("an adopted set has the revision of most of its pods", () => {
   const { status: _, ...seen } = observed([...old(3), ...fresh(1)]);
   expect(statusAfter(seen, wish(ROLLING))).toMatchObject({ stable: "a", release: { to: "b" } });

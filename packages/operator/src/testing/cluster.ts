@@ -46,6 +46,8 @@ export interface TrueMachine {
   isDead: boolean;
 }
 
+const isMovable = ({ isFixed }: Session): boolean => !isFixed;
+
 /** Everything that is true. */
 export class Cluster {
   nowMs = 1_000_000;
@@ -249,16 +251,25 @@ export class Cluster {
   #drain(pod: TruePod): void {
     const { plane } = pod;
     const isOver = this.nowMs >= plane.endsAtMs;
+    const isMachine = pod.mark?.wants === "drain" && pod.mark.cause === "machine";
+    if (isOver && isMachine && this.open().length > 0 && plane.sessions.some(isMovable))
+      this.violate(`${pod.name} closed sessions that had a place, because its machine goes`);
     const leaving = isOver
       ? plane.sessions.splice(0)
-      : plane.sessions.filter(({ isFixed }) => !isFixed).slice(0, 4);
+      : plane.sessions.filter(isMovable).slice(0, this.#pace(plane));
     for (const session of leaving) {
       // Make before break: nobody leaves before there is a place, unless the window is over.
-      if (!isOver && !this.#hasPlace(plane)) return;
+      if (!isOver && !this.#hasPlace(isMachine ? { toRevision: undefined } : plane)) return;
       if (!isOver) plane.sessions.splice(plane.sessions.indexOf(session), 1);
       this.#moved(session, pod);
       this.place(session, plane.toRevision);
     }
+  }
+
+  /** Sessions in this tick: more if the deadline demands it. */
+  #pace({ sessions, endsAtMs }: Plane): number {
+    const ticks = Math.max(1, Math.floor((endsAtMs - this.nowMs) / TICK_MS));
+    return Math.max(4, Math.ceil(sessions.length / ticks));
   }
 
   /** Until its window is over, a pod moves people only to where it was told to. */

@@ -6,6 +6,7 @@ import type { Desired } from "../model/desired.ts";
 import type { Observed } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
 import { applied } from "./applied.ts";
+import { carried, courseWrongs } from "./course-oracles.ts";
 
 /** Decisions after which the same standing world must have nothing new. */
 const REPEATS_MAX = 40;
@@ -13,8 +14,13 @@ const REPEATS_MAX = 40;
 type NewDrain = Extract<Action, { kind: "order-drain" }>;
 
 /** What is wrong with what was decided. */
-export function wrongs(observed: Observed, actions: readonly Action[]): readonly string[] {
+export function wrongs(
+  observed: Observed,
+  desired: Desired,
+  actions: readonly Action[],
+): readonly string[] {
   return [
+    ...courseWrongs(observed, desired, begun(observed, actions), actions),
     ...sideBySide(observed, actions),
     ...places(observed, actions),
     ...receivers(observed, actions),
@@ -28,9 +34,6 @@ export function wrongs(observed: Observed, actions: readonly Action[]): readonly
 }
 
 const isDraining = (pod: ObservedPod): boolean => pod.mark?.wants === "drain";
-
-const carried = ({ report }: ObservedPod): number =>
-  (report?.sessions ?? 0) + (report?.fixedSockets ?? 0);
 
 /** Drains that this decision begins. */
 function begun(observed: Observed, actions: readonly Action[]): readonly [NewDrain, ObservedPod][] {

@@ -81,6 +81,7 @@ class Run {
       wish,
       random: this.#random.fork("incidents"),
       people: options.people ?? Math.floor(wish.replicas * 20 * 0.6 * this.#random.next()),
+      announced: 0,
       bad: new Set(),
       log: (text) => this.#trace(text),
     };
@@ -165,12 +166,13 @@ class Run {
     const observed = process.view.look(cluster.nowMs, {
       faults,
       epoch: process.epoch,
+      announced: this.#stage.announced,
       ...(tallies === undefined ? {} : { tallies }),
     });
     const desired: Desired = this.#stage.wish;
     const nowMs = cluster.nowMs + process.skewMs;
     const { actions } = decide(observed, desired, nowMs);
-    for (const wrong of wrongs(observed, actions)) cluster.violate(wrong);
+    for (const wrong of wrongs(observed, desired, actions)) cluster.violate(wrong);
     if (this.#random.chance(0.1)) {
       const why = unstable(observed, desired, nowMs);
       if (why !== undefined) cluster.violate(why);

@@ -13,6 +13,8 @@ export interface Stage {
   readonly random: SeededRandom;
   /** How many people want to be connected. */
   people: number;
+  /** How many more are announced. */
+  announced: number;
   /** Revisions that clients feel as bad. */
   readonly bad: Set<string>;
   readonly log: (text: string) => void;
@@ -65,6 +67,12 @@ const INCIDENTS: readonly Incident[] = [
     (stage) => {
       const most = Math.max(1, stage.wish.autoscaling?.replicasMax ?? stage.wish.replicas);
       stage.people = stage.random.int(Math.ceil(most * PLACES * 0.7));
+    },
+  ],
+  [
+    "a spike is announced, or over",
+    (stage) => {
+      stage.announced = stage.announced > 0 ? 0 : stage.random.int(4 * PLACES);
     },
   ],
   [
@@ -158,6 +166,7 @@ function uncordon({ cluster, random }: Stage): void {
 /** All that people or machines still owe is given, so that everything can settle. */
 export function heal(stage: Stage): void {
   const { wish, cluster } = stage;
+  stage.announced = 0;
   const most = wish.autoscaling?.replicasMax ?? wish.replicas;
   stage.people = Math.min(stage.people, Math.floor(most * PLACES * 0.6));
   wish.release = { ...wish.release, isPaused: false };

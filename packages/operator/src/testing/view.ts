@@ -122,7 +122,12 @@ export class View {
   /** What is seen now. Without `faults` all is fresh. */
   look(
     nowMs: number,
-    how: { readonly faults: boolean; readonly epoch: number; readonly tallies?: Tallies },
+    how: {
+      readonly faults: boolean;
+      readonly epoch: number;
+      readonly tallies?: Tallies;
+      readonly announced?: number;
+    },
   ): Observed {
     const seen = (kind: Kind): Snapshot => this.#history.at(this.#index(kind, nowMs, how.faults));
     const reports = seen("reports").reports;
@@ -162,7 +167,7 @@ export class View {
       leaderEpoch: how.epoch,
       progressWatchedMs:
         status?.release === undefined ? 0 : watched(`progress ${status.release.progress}`),
-      announcedConnections: 0,
+      announcedConnections: how.announced ?? 0,
       ...(how.tallies === undefined ? {} : { tallies: how.tallies }),
     };
     for (const key of this.#since.keys()) if (!seenKeys.has(key)) this.#since.delete(key);
