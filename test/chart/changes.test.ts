@@ -108,7 +108,8 @@ describe("while autoscaling is on, an upgrade", () => {
   test("repeats it if some other apply owns a part of the workload, and a client merged the rest", async () => {
     const [node] = await installed({}, { replicas: 6 });
     if (node === undefined) throw new Error("no workload");
-    const patch = { manager: "k", operation: "Apply", fieldsV1: { "f:spec": { "f:paused": {} } } };
+    const applied = { "f:spec": { "f:paused": {}, "f:selector": {} } };
+    const patch = { manager: "k", operation: "Apply", fieldsV1: applied };
     const before = node.metadata.managedFields as readonly unknown[];
     const both = { ...node, metadata: { ...node.metadata, managedFields: [...before, patch] } };
     expect(await replicasAfter(on, [both])).toBe(6);
