@@ -52,6 +52,7 @@ export class ReceivingNode {
   readonly #meter: CapacityMeter;
   readonly #admission: Admission;
   readonly #busyLine = new WaitingLine();
+  #busy = 0;
   /**
    * When the first frames that wait will have been answered, oldest first; from `#answeredFrom` on.
    */
@@ -112,7 +113,8 @@ export class ReceivingNode {
     if (busy)
       return {
         doneMs: this.#work(nowMs, this.#costs.upgradeMs + this.#costs.refuseMs),
-        retryMs: this.#busyLine.ask(nowMs, {
+        // Each client has an address of its own.
+        retryMs: this.#busyLine.ask(String(this.#busy++), nowMs, {
           ratePerSecond: BUSY_SHARE * this.#meter.handshakesPerSecond,
           leastMs: BUSY_MS_MIN,
           chance: this.#chance(),

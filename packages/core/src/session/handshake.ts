@@ -4,12 +4,12 @@ import type { Contract, Identity } from "@holdfast/contract";
 import type { CodeName, ConnectFrame } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
-import { WaitingLine } from "../pacing/waiting-line.ts";
 import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import type { Farewell, Sessions } from "./sessions.ts";
 import { partyOf, type Shares } from "./shares.ts";
+import { Waiting } from "./waiting.ts";
 
 /** What the handshake needs of the node. */
 export interface HandshakeNeeds {
@@ -61,14 +61,12 @@ type Found =
     }
   | Verdict;
 
+/** It has a slot of its own: no window on top of it. */
+const later = (retryMs: number): Verdict => ({
+  code: "try_later",
+  farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 },
+});
 const LIMIT: Verdict = { code: "connection_limit" };
-/** What a client waits at least that the node has no time or no room for. */
-const WAITING_MS_MIN = 1000;
-/** If no node has room: a quarter of the time for which others have waited, and at most this. */
-const WAITING_MS_MAX = 15_000;
-/** Shares of A at which they come back: each is let in that finds time, and few find room. */
-const BUSY_SHARE = 0.85;
-const FULL_SHARE = 0.25;
 /** Share of the node's connections that only addresses with few of them may use. */
 const LIGHT_SHARE = 0.1;
 /** What a token that is refused costs its address's share at most: as many handshakes. */
@@ -81,12 +79,12 @@ export class Handshake {
   readonly #parts: HandshakeNeeds;
   readonly #node: HandshakeNode;
   readonly #admission: Admission;
-  readonly #busyLine = new WaitingLine();
-  readonly #fullLine = new WaitingLine();
+  readonly #waiting: Waiting;
 
   constructor(parts: HandshakeNeeds, node: HandshakeNode) {
     this.#parts = parts;
     this.#node = node;
+    this.#waiting = new Waiting({ ...parts, fleet: node.fleet });
     this.#admission = createAdmission(parts.settings().admission, parts.clock.nowMs());
   }
 
@@ -108,30 +106,12 @@ export class Handshake {
     const count = sessions.connections.size;
     // The last tenth is for addresses that have less than the mean.
     const isHeavy = sessions.addresses > 1 && mine * sessions.addresses > count;
-    if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1)) return this.#full();
+    if (count > limits.connectionsMax * (isHeavy ? 1 - LIGHT_SHARE : 1))
+      return later(this.#waiting.fullMs(connection));
     // It may bring back a session that had its place: what it says decides.
     if (mine > limits.connectionsPerAddressMax * this.#nodes()) return LIMIT;
     if (sessions.opening > limits.handshakesInFlightMax) return this.#makeWay(connection);
     return undefined;
-  }
-
-  #busy(): Verdict {
-    const terms = { leastMs: WAITING_MS_MIN, share: BUSY_SHARE };
-    return this.#waits(this.#busyLine, terms);
-  }
-
-  #full(): Verdict {
-    const lastsMs = this.#fullLine.lastsMs(this.#parts.clock.nowMs());
-    const waitedMs = this.#node.fleet.hasRoomElsewhere ? 0 : lastsMs;
-    const leastMs = Math.min(WAITING_MS_MAX, Math.max(WAITING_MS_MIN, waitedMs / 4));
-    return this.#waits(this.#fullLine, { leastMs, share: FULL_SHARE });
-  }
-
-  #waits(line: WaitingLine, { leastMs, share }: { leastMs: number; share: number }): Verdict {
-    const { clock, random } = this.#parts;
-    const ratePerSecond = this.#node.fleet.handshakesPerSecond * share;
-    const retryMs = line.ask(clock.nowMs(), { ratePerSecond, leastMs, chance: random.next() });
-    return { code: "try_later", farewell: { retryMs, windowMs: 0 } };
   }
 
   /**
@@ -140,8 +120,9 @@ export class Handshake {
    */
   #makeWay(connection: Connection): Verdict | undefined {
     const oldest = this.#parts.sessions.oldestSilent();
-    if (oldest === undefined || oldest === connection) return this.#busy();
-    this.#refuse(oldest, this.#busy());
+    if (oldest === undefined || oldest === connection)
+      return later(this.#waiting.busyMs(connection));
+    this.#refuse(oldest, later(this.#waiting.busyMs(oldest)));
     return undefined;
   }
 
@@ -190,15 +171,10 @@ export class Handshake {
       frame.moving === true &&
       this.#node.fleet.turnsAway(resumed.session)
     ) {
-      return {
-        code: "try_later",
-        farewell: { retryMs: Math.round(TURNED_AWAY_MS * (0.5 + random.next())), windowMs: 0 },
-      };
+      return later(TURNED_AWAY_MS * (0.5 + random.next()));
     }
     const retryMs = this.#admit(connection, resumed === undefined ? "newcomer" : "resume");
-    // Each refused client has a slot of its own: no window on top of it.
-    if (retryMs > 0)
-      return { code: "try_later", farewell: { retryMs: Math.ceil(retryMs), windowMs: 0 } };
+    if (retryMs > 0) return later(retryMs);
     if (resumed !== undefined)
       return {
         identity: resumed.identity,
