@@ -92,6 +92,15 @@ test("the nearer its end, the less is waited for: first no replacement, then no 
   expect(plan(seen(39_000, 95), desired())).toEqual(["drain p1 machine", "scale a 3"]);
 });
 
+test("the pod that waited longest drains first, and others wait for what it took", () => {
+  const machines = MACHINES.map((one) => {
+    const watchedMs = { m1: 1000, m2: 130_000 }[one.name];
+    return watchedMs === undefined ? one : { ...one, going: { watchedMs } };
+  });
+  const seen = observed([on("p1", "m1"), on("p2", "m2"), on("p3", "m3")], { machines });
+  expect(plan(seen, desired())).toEqual(["drain p2 machine", "scale a 4"]);
+});
+
 test("if the machine stays after all, the drain is undone", () => {
   const half = draining("p1", 4, { machine: "m1", mark: MACHINE_MARK });
   expect(plan(observed([half, on("p2", "m2")]), desired())).toEqual(["serve p1"]);

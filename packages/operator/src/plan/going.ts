@@ -43,7 +43,7 @@ export function planGoing(views: readonly PodView[], course: Course, desired: De
     kept,
     continues: marked.filter(({ stage }) => stage === "draining"),
     ...gate.open(
-      leaving.filter(isWaiting).sort((a, b) => endOf(a) - endOf(b)),
+      leaving.filter(isWaiting).sort(byUrgency),
       going.filter(isWaiting).sort(byCost(surroundingsOf(settled.filter(isStaying)))),
     ),
   };
@@ -70,8 +70,12 @@ function isAstray(
 /** A pod that is to drain and was not told so yet. */
 const isWaiting = (view: PodView): boolean => isStaying(view) && view.stage !== "unborn";
 
-/** When its machine ends: what has least time goes first. */
-const endOf = ({ machine }: PodView): number => machine?.going?.endsInMs ?? Number.MAX_VALUE;
+/** What has least time goes first, and then what has waited longest. */
+function byUrgency(a: PodView, b: PodView): number {
+  const [mine, theirs] = [a.machine?.going, b.machine?.going];
+  const ends = (mine?.endsInMs ?? Number.MAX_VALUE) - (theirs?.endsInMs ?? Number.MAX_VALUE);
+  return ends === 0 ? (theirs?.watchedMs ?? 0) - (mine?.watchedMs ?? 0) : ends;
+}
 
 /** Nobody is on a pod that never ran. In a release its own new pods are waited for. */
 function mayVanish({ stage, mark, pod }: PodView, course: Course): boolean {

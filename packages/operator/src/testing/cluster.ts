@@ -149,6 +149,7 @@ export class Cluster {
         endsAtMs: 0,
         toRevision: undefined,
         keep: undefined,
+        roomBefore: 0,
         places: PLACES,
         refuses: this.random.chance(this.refuseShare),
         sessions: [],
@@ -252,11 +253,13 @@ export class Cluster {
     const { plane } = pod;
     const isOver = this.nowMs >= plane.endsAtMs;
     const isMachine = pod.mark?.wants === "drain" && pod.mark.cause === "machine";
-    if (isOver && isMachine && this.open().length > 0 && plane.sessions.some(isMovable))
+    const movable = plane.sessions.filter(isMovable).length;
+    if (isOver && isMachine && movable > 0 && plane.roomBefore >= movable)
       this.violate(`${pod.name} closed sessions that had a place, because its machine goes`);
     const leaving = isOver
       ? plane.sessions.splice(0)
       : plane.sessions.filter(isMovable).slice(0, this.#pace(plane));
+    plane.roomBefore = this.open().reduce((sum, one) => sum + room(one.plane), 0);
     for (const session of leaving) {
       // Make before break: nobody leaves before there is a place, unless the window is over.
       if (!isOver && !this.#hasPlace(isMachine ? { toRevision: undefined } : plane)) return;

@@ -96,7 +96,11 @@ function receivers(observed: Observed, actions: readonly Action[]): readonly str
     const coming = observed.pods.filter(
       (one) =>
         one.revision !== toRevision &&
-        (one.uid === pod.uid || (isDraining(one) && !one.isTerminating && one.phase !== "Failed")),
+        (one.uid === pod.uid ||
+          (isDraining(one) &&
+            !one.isTerminating &&
+            one.phase !== "Failed" &&
+            !isDone(one, actions))),
     );
     const open = observed.pods.filter(
       (one) =>

@@ -15,6 +15,8 @@ export interface Plane {
   endsAtMs: number;
   toRevision: string | undefined;
   keep: { sessions: number; toRevision: string; orderedIn: string } | undefined;
+  /** Places elsewhere in the tick before. */
+  roomBefore: number;
   readonly places: number;
   /** It never obeys. */
   readonly refuses: boolean;

@@ -34,7 +34,7 @@ export interface RunResult {
 
 const TICKS = 160;
 /** Everything settles within so many ticks after the last fault: a bound, not a goal. */
-const SETTLE_TICKS_MAX = 400;
+const SETTLE_TICKS_MAX = 600;
 const VIOLATIONS_MAX = 5;
 /** How long a person looks at a step before promoting it. */
 const PROMOTED_TICKS = 80;
