@@ -98,16 +98,16 @@ function order(
 }
 
 /** The data plane obeys, unless it heard of a later order. */
-function tell(cluster: Cluster, { plane, phase }: TruePod, mark: DrainMark): void {
+function tell(cluster: Cluster, { plane, phase, isReady }: TruePod, mark: DrainMark): void {
   if (phase !== "Running" || plane.refuses || mark.token < plane.fence) return;
   if (mark.wants === "drain") {
     plane.toRevision = mark.toRevision;
     if (plane.fence === mark.token && plane.state === "draining") return;
     if (plane.state === "draining") plane.endsAtMs = cluster.nowMs + mark.windowMs;
-    else if (plane.state === "ready") {
+    else {
       plane.state = "draining";
       plane.endsAtMs = cluster.nowMs + mark.windowMs;
-    } else return;
-  } else if (plane.state === "draining") plane.state = "ready";
+    }
+  } else if (plane.state === "draining") plane.state = isReady ? "ready" : "starting";
   plane.fence = mark.token;
 }
