@@ -30,8 +30,10 @@ test("the doctor finds no error, and knows the pods, their machines and their pl
 test("H3: kubectl rollout restart moves everybody and is not felt", async () => {
   const { moves } = await rt.step("rollout restart", async () => {
     await rt.kubectl("rollout", "restart", "deployment/rt-holdfast");
-    await rt.kubectl("rollout", "status", "deployment/rt-holdfast", "--timeout=120s");
-    await rt.settled(PODS);
+    const said = await rt.rolledOut();
+    expect(said).toContain(`${PODS} new pods serve, and no old one is left`);
+    expect((await rt.pods()).filter(isReady).length).toBe(PODS);
+    expect((await rt.pods()).length).toBe(PODS);
   });
   expect(moves).toBeGreaterThanOrEqual(CLIENTS);
 });

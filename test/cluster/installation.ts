@@ -164,6 +164,13 @@ export class Installation {
     return await run([process.execPath, HOLDFAST, "doctor", ...source]);
   }
 
+  /** `holdfast rollout wait`: resolves when the last old pod has drained. */
+  async rolledOut(): Promise<string> {
+    const source = ["--kubeconfig", PATHS.kubeconfig, "--namespace", this.#namespace];
+    const wait = ["rollout", "wait", `deployment/${NAME}`, ...source];
+    return await run([process.execPath, HOLDFAST, ...wait], { timeoutMs: HELM_MS });
+  }
+
   /** The address of the Service, which is reached from this machine. */
   async address(): Promise<string> {
     return await this.kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}");

@@ -112,14 +112,16 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
 const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
 
 async function addTools(program: Command, host: Host, done: (code: number) => void): Promise<void> {
-  const [{ addBench }, { addDoctor }, { addPlan }] = await Promise.all([
+  const [{ addBench }, { addDoctor }, { addPlan }, { addRollout }] = await Promise.all([
     import("./bench/command.ts"),
     import("./doctor-command.ts"),
     import("./plan-command.ts"),
+    import("./rollout-command.ts"),
   ]);
   addBench(program, host, done);
   addDoctor(program, host, done);
   addPlan(program, host, done);
+  addRollout(program, host, done);
 }
 
 function addProbe(program: Command, host: Host, done: (code: number) => void): void {

@@ -109,7 +109,11 @@ export async function clusterManifests(flags: ClusterFlags, host: Host): Promise
   }
 }
 
-async function accessOf({ context, kubeconfig }: ClusterFlags, host: Host): Promise<ClusterAccess> {
+/** How to reach the cluster that the flags name, or the one around this pod. */
+export async function accessOf(
+  { context, kubeconfig }: ClusterFlags,
+  host: Host,
+): Promise<ClusterAccess> {
   const named = kubeconfig ?? host.env.KUBECONFIG;
   if ((named === undefined || named === "") && context === undefined) {
     const inside = accessFromInside(host.env);

@@ -14,6 +14,10 @@ export const EXIT = {
   unavailable: 3,
   /** A measurement took place and missed its objectives. */
   missed: 4,
+  /** A release that was waited for is paused. */
+  paused: 11,
+  /** It was not over in time. */
+  timedOut: 12,
 } as const;
 
 export const EXIT_HELP = `Exit status: 0 ended as asked, 1 failed while running, 2 arguments, configuration or contract refused, 3 could not start (such as a port in use, or a server that nobody reaches), 4 measured and missed what --slo wants.`;

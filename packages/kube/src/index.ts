@@ -4,3 +4,4 @@ export * from "./cluster/index.ts";
 export * from "./drain-arithmetic.ts";
 export * from "./manifests.ts";
 export * from "./reading.ts";
+export * from "./rollout-progress.ts";

@@ -11,3 +11,10 @@ export {
   readKubeconfig,
 } from "./kubeconfig.ts";
 export { type ClusterRead, type ClusterSelection, readCluster } from "./read-cluster.ts";
+export {
+  ROLLOUT_KINDS,
+  type RolloutKind,
+  type RolloutRead,
+  type RolloutSource,
+  rolloutReader,
+} from "./read-rollout.ts";

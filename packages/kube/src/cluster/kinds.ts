@@ -41,7 +41,7 @@ const GATEWAY = ["gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1be
 const ENVOY_GATEWAY = "gateway.envoyproxy.io/v1alpha1";
 
 /** Where a pod is and whose it is. Its spec is in its workload, and a cluster has many pods. */
-function placeOf(pod: Json): Json {
+export function placeOf(pod: Json): Json {
   const { name, namespace, labels, deletionTimestamp } = record(pod.metadata);
   return {
     metadata: { name, namespace, labels, deletionTimestamp },

@@ -9,6 +9,8 @@ export type ClusterErrorCode =
   | "credentials"
   | "unreachable"
   | "unauthorized"
+  | "forbidden"
+  | "missing"
   | "not_kubernetes";
 
 /**

@@ -2,9 +2,10 @@
 // never writes.
 import { type KubeObject, kubeObject } from "../manifests.ts";
 import { at, isRecord, list, record, text } from "../reading.ts";
+import { type Ask, asker, notKubernetes, reasonOf } from "./ask.ts";
 import type { Credentials } from "./credentials.ts";
 import { ADDED_KINDS, CORE_KINDS, type ListedKind, WELL_KNOWN_MAPS } from "./kinds.ts";
-import { type ClusterAccess, ClusterError } from "./kubeconfig.ts";
+import type { ClusterAccess } from "./kubeconfig.ts";
 
 export interface ClusterSelection {
   /** Absent: all namespaces. */
@@ -22,7 +23,6 @@ export interface ClusterRead {
 const TIMEOUT_MS = 30_000;
 const PAGE_SIZE = 500;
 const PAGES_MAX = 100;
-const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 const REQUESTS_AT_ONCE = 4;
 
 /**
@@ -73,9 +73,6 @@ async function inTurns(jobs: readonly (() => Promise<Result>)[]): Promise<readon
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, work));
   return results;
 }
-
-type Answer = { readonly status: number; readonly body: unknown };
-type Ask = (path: string) => Promise<Answer>;
 
 interface Listing {
   readonly ask: Ask;
@@ -138,90 +135,4 @@ async function oneMap(ask: Ask, namespace: string, name: string): Promise<Result
     bodies: [],
     partial: answer.status === 404 ? [] : [`ConfigMap ${namespace}/${name}: ${reasonOf(answer)}`],
   };
-}
-
-const REASON_LENGTH_MAX = 200;
-
-function reasonOf({ status, body }: Answer): string {
-  const message = text(at(body, "message"))?.slice(0, REASON_LENGTH_MAX);
-  return status === 403
-    ? `403, not allowed${message === undefined ? "" : ` (${message})`}`
-    : `${status}${message === undefined ? "" : ` (${message})`}`;
-}
-
-function notKubernetes(found: string): ClusterError {
-  return new ClusterError(
-    "not_kubernetes",
-    `Cannot read the cluster: ${found}, expected the API of Kubernetes`,
-  );
-}
-
-function asker(access: ClusterAccess, credentials: Credentials, timeoutMs: number): Ask {
-  const { ca, cert, key, token } = credentials;
-  const tls = {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
-    ...(access.serverName === undefined ? {} : { serverName: access.serverName }),
-    ...(access.unverified ? { rejectUnauthorized: false } : {}),
-  };
-  const headers = {
-    Accept: "application/json",
-    ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
-  };
-  return async (path) => {
-    let response: Response;
-    let content: string;
-    try {
-      // A redirect would send the token to the host that it names.
-      response = await fetch(`${access.server}${path}`, {
-        method: "GET",
-        headers,
-        tls,
-        redirect: "error",
-        signal: AbortSignal.timeout(timeoutMs),
-      });
-      content = await bounded(response);
-    } catch (cause) {
-      if (cause instanceof ClusterError) throw cause;
-      throw new ClusterError(
-        "unreachable",
-        `Cannot read ${access.server}: ${codeOf(cause)}, expected an answer of an API server that the kubeconfig's CA vouches for`,
-        {
-          cause,
-        },
-      );
-    }
-    if (response.status === 401)
-      throw new ClusterError(
-        "unauthorized",
-        `Cannot read ${access.server}: 401, expected credentials that it knows (context ${access.context})`,
-      );
-    return { status: response.status, body: parsed(content) };
-  };
-}
-
-async function bounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  const parts: string[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX)
-      throw notKubernetes(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
-    parts.push(decoder.decode(chunk, { stream: true }));
-  }
-  return parts.join("");
-}
-
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
-}
-
-function codeOf(cause: unknown): string {
-  const code = text(at(cause, "code"));
-  return code ?? (cause instanceof Error ? cause.name : "it failed");
 }
