@@ -13,7 +13,7 @@ import { ensureNetwork, removeNetwork, requireNamespaces } from "./network.ts";
 import { importImage, runningNodes, startNode } from "./node.ts";
 import { ensurePki } from "./pki.ts";
 import { endAll } from "./processes.ts";
-import { areBuilt, ensurePrograms, type Programs } from "./programs.ts";
+import { areBuilt, ensurePrograms, type Programs, programPaths } from "./programs.ts";
 import { HOST_IP, NODES_MAX, nodeName, PATHS } from "./settings.ts";
 import { say, waitFor } from "./shell.ts";
 
@@ -100,7 +100,7 @@ async function status(): Promise<number> {
     console.log("Nothing runs. The programs are not built yet.");
     return 1;
   }
-  const programs = await ensurePrograms();
+  const programs = programPaths();
   if (!(await kubectlSucceeds(programs, ["get", "--raw", "/readyz"]))) {
     console.log("Nothing runs.");
     return 1;

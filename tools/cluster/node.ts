@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { makeGroup } from "./control-groups.ts";
 import { kubeconfigOf, pkiFile } from "./pki.ts";
 import { isRunning, programId, startProgram } from "./processes.ts";
-import { ensurePrograms, type Programs } from "./programs.ts";
+import { type Programs, programPaths } from "./programs.ts";
 import {
   DNS_SERVICE_IP,
   NAME,
@@ -232,4 +232,4 @@ const proxyConfiguration = (node: number): unknown => ({
   conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
 });
 
-if (import.meta.main) await startInside(Number(process.argv[2]), await ensurePrograms());
+if (import.meta.main) await startInside(Number(process.argv[2]), programPaths());

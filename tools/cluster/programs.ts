@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { LOCK_WAIT } from "../run/debian.mjs";
 import { ClusterError } from "./cluster-error.ts";
 import { PATHS } from "./settings.ts";
 import { attempt, run, say } from "./shell.ts";
@@ -40,10 +41,17 @@ const NAMES: readonly ProgramName[] = ["pause", "coredns", "kubernetes"];
 /** Finds the programs, or makes them. Says how long that takes. */
 export async function ensurePrograms(): Promise<Programs> {
   await installDebian();
-  const paths = NAMES.map((name) => [name, programPath(name)] as const);
-  for (const [name, path] of paths) if (!existsSync(path)) await build(name, path);
-  return Object.fromEntries(paths) as unknown as Programs;
+  const programs = programPaths();
+  for (const name of NAMES) if (!existsSync(programs[name])) await build(name, programs[name]);
+  return programs;
 }
+
+/** Where the programs are once they are built. Makes nothing. */
+export const programPaths = (): Programs => ({
+  kubernetes: programPath("kubernetes"),
+  coredns: programPath("coredns"),
+  pause: programPath("pause"),
+});
 
 /** Whether all that `ensurePrograms` builds is there. */
 export const areBuilt = (): boolean => NAMES.every((name) => existsSync(programPath(name)));
@@ -58,9 +66,8 @@ async function installDebian(): Promise<void> {
     );
   say(`installing ${missing.join(", ")} from Debian...`);
   const options = { timeoutMs: APT_TIMEOUT_MS, env: { DEBIAN_FRONTEND: "noninteractive" } };
-  const lock = "-oDPkg::Lock::Timeout=240";
-  await attempt(["apt-get", "update", "-qq", lock], options);
-  const install = ["apt-get", "install", "-y", "-qq", lock, "--no-install-recommends"];
+  await attempt(["apt-get", "update", "-qq", LOCK_WAIT], options);
+  const install = ["apt-get", "install", "-y", "-qq", LOCK_WAIT, "--no-install-recommends"];
   const { code, stderr } = await attempt([...install, ...missing], options);
   if (code !== 0)
     throw new ClusterError(

@@ -1,5 +1,6 @@
 {{/*
-Owns: changes of an installation that can hurt the people on it: each is refused, and the words say what to do instead. `acknowledge` lets one through.
+Owns: changes of an installation that can hurt the people on it: each is refused, and the words
+say what to do instead. `acknowledge` lets one through.
 Without a cluster to look at there is nothing to compare with, and nothing is refused.
 */}}
 
@@ -66,7 +67,9 @@ Without a cluster to look at there is nothing to compare with, and nothing is re
 {{- $problems | toJson -}}
 {{- end }}
 
-{{/* A secret is replaced in three steps, in which old and new pods accept what the others made. */}}
+{{/*
+A secret is replaced in three steps, in which old and new pods accept what the others made.
+*/}}
 {{- define "holdfast.changes.secrets" -}}
 {{- $problems := list -}}
 {{- $was := .was.keys -}}

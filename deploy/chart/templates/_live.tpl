@@ -1,5 +1,6 @@
 {{/*
-Owns: what the cluster has now, by `lookup`. Ways that only render (helm template, Argo CD) have nothing here: docs/operations/changes.md says what a person does there.
+Owns: what the cluster has now, by `lookup`. Ways that only render (helm template, Argo CD) have
+nothing here: docs/operations/changes.md says what a person does there.
 */}}
 
 {{/* The workload of this release, or an empty map. */}}
@@ -7,7 +8,10 @@ Owns: what the cluster has now, by `lookup`. Ways that only render (helm templat
 {{ lookup "apps/v1" .Values.kind .Release.Namespace (include "holdfast.fullname" .) | default dict | toJson }}
 {{- end }}
 
-{{/* Workloads of this release that its next manifest does not have: another kind, or another name. JSON: kind, name, replicas, kept. */}}
+{{/*
+Workloads of this release that its next manifest does not have: another kind, or another name.
+JSON: kind, name, replicas, kept.
+*/}}
 {{- define "holdfast.otherWorkloads" -}}
 {{- $root := . -}}
 {{- $name := include "holdfast.fullname" . -}}
@@ -26,7 +30,8 @@ Owns: what the cluster has now, by `lookup`. Ways that only render (helm templat
 
 {{/*
 Number of pods in the workload's manifest. Empty if the manifest leaves it out, because an autoscaler owns it.
-If the last manifest stated a number and the next one does not, Kubernetes sets 1: both Helm's merge and server-side apply remove the field. So the number of the cluster is repeated.
+If the last manifest stated a number and the next one does not, Kubernetes sets 1: both Helm's
+merge and server-side apply remove the field. So the number of the cluster is repeated.
 */}}
 {{- define "holdfast.replicas" -}}
 {{- if eq .Values.autoscaling.mode "none" -}}
@@ -44,7 +49,9 @@ If the last manifest stated a number and the next one does not, Kubernetes sets 
 {{- end -}}
 {{- end }}
 
-{{/* "true" if the number of pods goes when a manifest without it comes. Argument: the live workload. */}}
+{{/*
+"true" if the number of pods goes when a manifest without it comes. Argument: the live workload.
+*/}}
 {{- define "holdfast.statesReplicas" -}}
 {{- $applied := false -}}
 {{- $updated := false -}}
@@ -55,7 +62,10 @@ If the last manifest stated a number and the next one does not, Kubernetes sets 
 {{- if hasKey $spec "f:selector" }}{{ if $applies }}{{ $applied = true }}{{ else }}{{ $updated = true }}{{ end }}{{ end -}}
 {{- if and $applies (hasKey $spec "f:replicas") }}{{ $owned = true }}{{ end -}}
 {{- end -}}
-{{- /* Server-side apply removes what the applier owned alone. A client's merge removes what its last manifest had: the annotation remembers it. */ -}}
+{{- /*
+Server-side apply removes what the applier owned alone. A client's merge removes what its last
+manifest had: the annotation remembers it.
+*/ -}}
 {{- if and $applied (not $updated) -}}
 {{- if $owned }}true{{ end -}}
 {{- else if ne (get (default dict .metadata.annotations) "holdfast.dev/replicas") "left" -}}

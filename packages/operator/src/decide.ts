@@ -3,14 +3,14 @@
 import type { Action, Decision } from "./model/actions.ts";
 import type { Desired } from "./model/desired.ts";
 import type { Observed, Status } from "./model/observed.ts";
-import { type Counts, planCounts } from "./plan/counts.ts";
+import { planCounts } from "./plan/counts.ts";
 import { type Going, planGoing } from "./plan/going.ts";
 import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
 import { sheds } from "./plan/shares.ts";
 import { type PodView, survey } from "./plan/survey.ts";
-import { type News, type Steering, steer } from "./release/steering.ts";
+import { type News, steer } from "./release/steering.ts";
 import { type Scaling, scale } from "./scaling.ts";
-import { wordsFor } from "./status.ts";
+import { type Decided, wordsFor } from "./status.ts";
 
 /**
  * What to do now. `nowMs` is wall time, which may jump: it decides how long a step, a pause or a
@@ -49,15 +49,7 @@ function remove({ pod, stage }: PodView): Action {
   return { kind: "remove-pod", pod: asSeen(pod), because };
 }
 
-function statusOf(parts: {
-  readonly observed: Observed;
-  readonly views: readonly PodView[];
-  readonly scaling: Scaling;
-  readonly steering: Steering;
-  readonly going: Going;
-  readonly counts: Counts;
-  readonly nowMs: number;
-}): Status {
+function statusOf(parts: Decided): Status {
   const { stable, release, rejected } = parts.steering;
   const { state } = parts.scaling;
   return {

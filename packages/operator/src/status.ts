@@ -14,11 +14,8 @@ export interface Words {
   readonly endsAtMs?: number;
 }
 
-/** Sentences in one message at most: people read the first ones. */
-const SENTENCES_MAX = 4;
-
-/** What everything waits for. It changes only if the matter does, not with every session. */
-export function wordsFor(parts: {
+/** What was decided, as the status tells it. */
+export interface Decided {
   readonly observed: Observed;
   readonly views: readonly PodView[];
   readonly scaling: Scaling;
@@ -26,7 +23,13 @@ export function wordsFor(parts: {
   readonly going: Going;
   readonly counts: Counts;
   readonly nowMs: number;
-}): Words {
+}
+
+/** Sentences in one message at most: people read the first ones. */
+const SENTENCES_MAX = 4;
+
+/** What everything waits for. It changes only if the matter does, not with every session. */
+export function wordsFor(parts: Decided): Words {
   const { going, counts, steering, scaling } = parts;
   const { course } = steering;
   const moving = [...going.continues.map(drains), ...going.starts.map((start) => begins(start))];
