@@ -55,6 +55,13 @@ const ROWS: readonly (readonly [string, Json, readonly Json[], string, string])[
     "paused",
     "1 of 3",
   ],
+  [
+    "it was paused when only the drain of an old pod was left",
+    deployment({}, { paused: true }),
+    [ending("old-1")],
+    "going",
+    "1 drains",
+  ],
   ["it was paused when all was done", deployment({}, { paused: true }), [], "done", "3 new"],
   [
     "the controller gave up",
