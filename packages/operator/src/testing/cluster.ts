@@ -254,19 +254,25 @@ export class Cluster {
     const isOver = this.nowMs >= plane.endsAtMs;
     const isMachine = pod.mark?.wants === "drain" && pod.mark.cause === "machine";
     const movable = plane.sessions.filter(isMovable).length;
-    if (isOver && isMachine && movable > 0 && plane.roomBefore >= movable)
+    const [roomBefore, roomNow] = [plane.roomBefore, this.#roomElsewhere()];
+    if (isOver && isMachine && movable > 0 && Math.min(roomBefore, roomNow) >= movable)
       this.violate(`${pod.name} closed sessions that had a place, because its machine goes`);
     const leaving = isOver
       ? plane.sessions.splice(0)
       : plane.sessions.filter(isMovable).slice(0, this.#pace(plane));
-    plane.roomBefore = this.open().reduce((sum, one) => sum + room(one.plane), 0);
     for (const session of leaving) {
       // Make before break: nobody leaves before there is a place, unless the window is over.
-      if (!isOver && !this.#hasPlace(isMachine ? { toRevision: undefined } : plane)) return;
+      if (!isOver && !this.#hasPlace(isMachine ? { toRevision: undefined } : plane)) break;
       if (!isOver) plane.sessions.splice(plane.sessions.indexOf(session), 1);
       this.#moved(session, pod);
       this.place(session, plane.toRevision);
     }
+    // What these took is no place for the others.
+    plane.roomBefore = this.#roomElsewhere();
+  }
+
+  #roomElsewhere(): number {
+    return this.open().reduce((sum, { plane }) => sum + room(plane), 0);
   }
 
   /** Sessions in this tick: more if the deadline demands it. */

@@ -15,7 +15,7 @@ export interface Plane {
   endsAtMs: number;
   toRevision: string | undefined;
   keep: { sessions: number; toRevision: string; orderedIn: string } | undefined;
-  /** Places elsewhere in the tick before. */
+  /** Places elsewhere that were left after its moves of the tick before. */
   roomBefore: number;
   readonly places: number;
   /** It never obeys. */
