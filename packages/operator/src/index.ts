@@ -8,3 +8,4 @@ export * from "./model/desired.ts";
 export * from "./model/observed.ts";
 export * from "./model/pod.ts";
 export { GOING_COST } from "./plan/orders.ts";
+export * from "./resource/index.ts";
