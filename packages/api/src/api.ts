@@ -240,9 +240,12 @@ export class HoldfastApi<C = unknown> {
     return this.#caller.call("drain", input, options);
   }
 
-  /** Ends a drain of the node that answers. */
-  undrain(options: CallOptions = {}): Promise<Operations["undrain"]["output"]> {
-    return this.#caller.call("undrain", {}, options);
+  /** Ends a drain of the node that answers. `token`: as in `drain`. */
+  undrain(
+    options: CallOptions & Operations["undrain"]["input"] = {},
+  ): Promise<Operations["undrain"]["output"]> {
+    const { token, ...call } = options;
+    return this.#caller.call("undrain", given({ token }), call);
   }
 
   /** Orders a node, by its name, to move every session off itself. */

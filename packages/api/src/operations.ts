@@ -249,12 +249,23 @@ export interface InfoOutput {
   readonly startedAtMs: number;
   readonly connections: number;
   readonly sessions: number;
+  /**
+   * Of the sessions' connections, those whose client cannot move: a drain closes them in their
+   * turn.
+   */
+  readonly fixedSockets: number;
+  /** Option `limits.connectionsMax`. */
+  readonly connectionsMax: number;
+  /** It has as many connections as it may have. */
+  readonly isFull: boolean;
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
   readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
+  /** The highest token of an order that it obeyed; 0 if none had one. */
+  readonly fence: number;
   readonly drain?: {
     readonly total: number;
     readonly remaining: number;
@@ -263,6 +274,10 @@ export interface InfoOutput {
     readonly told: number;
     readonly cut: number;
     readonly deadlineInMs: number;
+    /** Only nodes of this revision take the sessions until the deadline. */
+    readonly toRevision?: string;
+    /** Other nodes take those that find no place there. */
+    readonly isPreferred?: boolean;
   };
 }
 
@@ -272,6 +287,19 @@ export interface DrainInput {
   readonly windowMs?: number;
   /** Between not being ready and the first move. */
   readonly preDelayMs?: number;
+  /**
+   * Fencing: a node refuses an order with a lower token than the highest that it obeyed
+   * (`order_refused`). Without a token an order neither asks for that nor changes it. The same
+   * order with the same token again changes nothing.
+   */
+  readonly token?: number;
+  /**
+   * Until the window is over, only nodes of this revision take the sessions that move. If none of
+   * them has a place, any node takes them in the last part of the window.
+   */
+  readonly toRevision?: string;
+  /** A session that finds no place on `toRevision` may go to any node at once. */
+  readonly isPreferred?: boolean;
 }
 
 /** What `drain` answers. */
@@ -283,12 +311,23 @@ export interface DrainOutput {
   readonly startedAtMs: number;
   readonly connections: number;
   readonly sessions: number;
+  /**
+   * Of the sessions' connections, those whose client cannot move: a drain closes them in their
+   * turn.
+   */
+  readonly fixedSockets: number;
+  /** Option `limits.connectionsMax`. */
+  readonly connectionsMax: number;
+  /** It has as many connections as it may have. */
+  readonly isFull: boolean;
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
   readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
+  /** The highest token of an order that it obeyed; 0 if none had one. */
+  readonly fence: number;
   readonly drain?: {
     readonly total: number;
     readonly remaining: number;
@@ -297,11 +336,22 @@ export interface DrainOutput {
     readonly told: number;
     readonly cut: number;
     readonly deadlineInMs: number;
+    /** Only nodes of this revision take the sessions until the deadline. */
+    readonly toRevision?: string;
+    /** Other nodes take those that find no place there. */
+    readonly isPreferred?: boolean;
   };
 }
 
 /** What `undrain` takes. End a drain; sessions that are here stay. */
-export type UndrainInput = Readonly<Record<string, never>>;
+export interface UndrainInput {
+  /**
+   * Fencing: a node refuses an order with a lower token than the highest that it obeyed
+   * (`order_refused`). Without a token an order neither asks for that nor changes it. The same
+   * order with the same token again changes nothing.
+   */
+  readonly token?: number;
+}
 
 /** What `undrain` answers. */
 export interface UndrainOutput {
@@ -341,7 +391,27 @@ export interface NodesOutput {
     readonly draining?: {
       readonly remaining: number;
       readonly deadlineInMs: number;
+      /** Only nodes of this revision take the sessions until the deadline. */
+      readonly toRevision?: string;
+      /** Other nodes take those that find no place there. */
+      readonly isPreferred?: boolean;
     };
+    /** As `shed` in `info`. */
+    readonly shedding?: {
+      readonly remaining: number;
+      readonly deadlineInMs: number;
+      /** Only nodes of this revision take the sessions until the deadline. */
+      readonly toRevision?: string;
+      /** Other nodes take those that find no place there. */
+      readonly isPreferred?: boolean;
+    };
+    /** It has as many connections as it may have. */
+    readonly isFull?: boolean;
+    /**
+     * The odds that clients reach one node alone, as far as the node knows. From 10 on it takes
+     * moving sessions at once.
+     */
+    readonly boundOdds?: number;
   }[];
 }
 
@@ -350,11 +420,21 @@ export interface NodeDrainInput {
   readonly node: string;
   /**
    * Fencing: a node refuses an order with a lower token than the highest that it obeyed
-   * (`order_refused`). Without a token an order neither asks for that nor changes it.
+   * (`order_refused`). Without a token an order neither asks for that nor changes it. The same
+   * order with the same token again changes nothing.
    */
   readonly token?: number;
+  /** From the first session's move to the deadline. */
   readonly windowMs?: number;
+  /** Between not being ready and the first move. */
   readonly preDelayMs?: number;
+  /**
+   * Until the window is over, only nodes of this revision take the sessions that move. If none of
+   * them has a place, any node takes them in the last part of the window.
+   */
+  readonly toRevision?: string;
+  /** A session that finds no place on `toRevision` may go to any node at once. */
+  readonly isPreferred?: boolean;
 }
 
 /** What `node_drain` answers. */
@@ -365,7 +445,8 @@ export interface NodeUndrainInput {
   readonly node: string;
   /**
    * Fencing: a node refuses an order with a lower token than the highest that it obeyed
-   * (`order_refused`). Without a token an order neither asks for that nor changes it.
+   * (`order_refused`). Without a token an order neither asks for that nor changes it. The same
+   * order with the same token again changes nothing.
    */
   readonly token?: number;
 }

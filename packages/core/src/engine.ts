@@ -8,6 +8,7 @@ import { Hubs } from "./channel/hubs.ts";
 import { Reads } from "./channel/reads.ts";
 import { Operator } from "./control/commands.ts";
 import type { DrainOptions, DrainProgress, NodeControl, NodeInfo } from "./control/control.ts";
+import { nodeInfo } from "./control/node-info.ts";
 import { ORDER_KINDS, type OrderMessage } from "./control/order-messages.ts";
 import { Orders } from "./control/orders.ts";
 import type { DoorCodec, DoorLimits, Item } from "./door.ts";
@@ -187,7 +188,8 @@ class Engine implements NodeEngine {
     });
     this.#orders = new Orders(this.#parts, {
       isEnding: () => this.#draining.isFinal,
-      drain: (options) => void this.drain(options),
+      isDraining: () => this.#draining.begun,
+      drain: (options) => this.#background("drain", this.drain(options)),
       undrain: () => void this.undrain(),
     });
     const bus = new BusRoutes(broker.bus);
@@ -352,25 +354,10 @@ class Engine implements NodeEngine {
   // ---- operators ----
 
   info(): NodeInfo {
-    let queueBytes = 0;
-    for (const connection of this.#sessions.connections)
-      queueBytes += connection.link.bufferedBytes();
-    const drain = this.#draining.progress();
-    return {
-      node: this.#settings.nodeId,
-      revision: this.#settings.revision,
-      state: this.state,
-      startedAtMs: this.#startedAtMs,
-      connections: this.#sessions.connections.size,
-      sessions: this.#sessions.count,
-      subscriptions: this.#sessions.subscriptions,
-      channels: this.#hubs.size,
-      queueBytes,
-      heldBytes: this.#parts.heldBytes.total,
-      windowMs: this.#fleet.windowMs(),
-      handshakesPerSecond: this.#fleet.handshakesPerSecond,
-      ...(drain === undefined ? {} : { drain }),
-    };
+    return nodeInfo(
+      { ...this.#parts, draining: this.#draining, fleet: this.#fleet, orders: this.#orders },
+      { state: this.state, startedAtMs: this.#startedAtMs },
+    );
   }
 
   drain(options: DrainOptions = {}): Promise<DrainProgress> {
@@ -381,6 +368,7 @@ class Engine implements NodeEngine {
     return this.#draining.undo();
   }
 
+  obey: NodeControl["obey"] = (order, options = {}) => this.#orders.obey(order, options);
   sendsAway = (): boolean => this.#draining.refusing || this.#state === "stopped";
   publish: NodeControl["publish"] = (channel, request) => this.#operator.publish(channel, request);
   history: NodeControl["history"] = (channel, query) => this.#operator.history(channel, query);

@@ -1,7 +1,7 @@
 // Re-exports of the engines and their ports.
 
 export * from "./control/control.ts";
-export type { OrderFigures } from "./control/order-messages.ts";
+export type { Order, OrderFigures, SentOrder } from "./control/order-messages.ts";
 export * from "./door.ts";
 export { createNodeEngine, type DoorEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";

@@ -2,6 +2,7 @@
 // construction.
 import type { CodeName, DeliveryClass, ExperienceCounts, GapReason } from "@holdfast/protocol";
 import type { DrainProgress } from "./control/control.ts";
+import type { Order } from "./control/order-messages.ts";
 
 /** Budgets of which users and addresses have shares. */
 export type Shared =
@@ -65,7 +66,7 @@ export interface Observer {
   /**
    * This node obeyed an order, refused it for its token, or gave one that no node took in time.
    */
-  ordered(order: "drain" | "undrain", outcome: "obeyed" | "refused" | "expired"): void;
+  ordered(order: Order, outcome: "obeyed" | "refused" | "expired"): void;
   /** Sessions were asked to move to even out load. */
   rebalanced(count: number): void;
   /**

@@ -32,6 +32,7 @@ import type {
   SessionInfo,
   SessionsQuestion,
 } from "./control.ts";
+import type { SentOrder } from "./order-messages.ts";
 import type { Orders } from "./orders.ts";
 import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions.ts";
 
@@ -76,7 +77,9 @@ export interface OperatorNode {
 const CHANNELS_TOLD_MAX = 100;
 
 /** The part of NodeControl that concerns channels, sessions and other nodes. */
-export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain"> {
+export class Operator
+  implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain" | "obey">
+{
   readonly #parts: CommandNeeds;
   readonly #node: OperatorNode;
   readonly #questions: Questions;
@@ -255,11 +258,7 @@ export class Operator implements Omit<NodeControl, "info" | "nodes" | "drain" | 
     return this.#questions.sessions(query, others);
   }
 
-  order(
-    node: string,
-    order: "drain" | "undrain",
-    options: OrderOptions = {},
-  ): Promise<Outcome<void>> {
+  order(node: string, order: SentOrder, options: OrderOptions = {}): Promise<Outcome<void>> {
     if (this.#node.fleet.nodes().some((known) => known.node === node))
       return this.#node.orders.give(node, order, options);
     return Promise.resolve({

@@ -3,6 +3,7 @@ import type { Outcome } from "@holdfast/contract";
 import type { DeliveryClass, Payload, Position } from "@holdfast/protocol";
 import type { NodeFigures, NodeState } from "../fleet/view.ts";
 import type { HistoryPage, HistoryQuery, PresenceMember } from "../ports.ts";
+import type { Order, SentOrder } from "./order-messages.ts";
 
 export interface SessionInfo {
   readonly session: string;
@@ -29,6 +30,11 @@ export interface NodeInfo {
   readonly startedAtMs: number;
   readonly connections: number;
   readonly sessions: number;
+  /** Of the sessions' connections, those whose client cannot move. */
+  readonly fixedSockets: number;
+  /** The limit of connections, and whether it is reached. */
+  readonly connectionsMax: number;
+  readonly isFull: boolean;
   readonly subscriptions: number;
   readonly channels: number;
   readonly queueBytes: number;
@@ -37,6 +43,8 @@ export interface NodeInfo {
   readonly windowMs: number;
   /** Handshakes per second that the node can take now (A). */
   readonly handshakesPerSecond: number;
+  /** The highest token of an order that the node obeyed; 0: none had one. */
+  readonly fence: number;
   readonly drain?: DrainProgress;
 }
 
@@ -53,9 +61,24 @@ export interface DrainProgress {
   readonly told: number;
   readonly cut: number;
   readonly deadlineInMs: number;
+  /** Nodes of this revision take the sessions. Absent: any. */
+  readonly toRevision?: string;
+  /** Other nodes take those that find no place there. */
+  readonly isPreferred?: true;
 }
 
-export interface DrainOptions {
+/** Where sessions go that an order moves. */
+export interface Destination {
+  /**
+   * Until the order's window is over, only nodes of this revision take sessions that move. Absent:
+   * any node.
+   */
+  readonly toRevision?: string;
+  /** A session that finds no place there may go to any node. */
+  readonly isPreferred?: boolean;
+}
+
+export interface DrainOptions extends Destination {
   readonly windowMs?: number;
   readonly preDelayMs?: number;
   /** The process ends when the drain is done: it cannot be undone. */
@@ -69,7 +92,7 @@ export interface SessionsQuestion {
   readonly limit: number;
 }
 
-export interface OrderOptions {
+export interface OrderOptions extends Destination {
   readonly windowMs?: number;
   readonly preDelayMs?: number;
   readonly token?: number;
@@ -157,7 +180,13 @@ export interface NodeControl {
    * that it obeyed. For an order without a token the node neither checks nor changes that highest
    * token.
    */
-  order(node: string, order: "drain" | "undrain", options?: OrderOptions): Promise<Outcome<void>>;
+  order(node: string, order: SentOrder, options?: OrderOptions): Promise<Outcome<void>>;
+  /**
+   * Gives an order to this node: when it returns, the node has begun to obey or has refused
+   * (`order_refused`, `node_ending`). Tokens count as in `order`. The same order with the same
+   * token again changes nothing: neither its window nor its deadline.
+   */
+  obey(order: Order, options?: OrderOptions): Outcome<void>;
   /** Starts a drain; again: changes its window. Resolves when no connection is left. */
   drain(options?: DrainOptions): Promise<DrainProgress>;
   /**

@@ -1,6 +1,8 @@
 // Owns: what nodes say to one another about orders, and the figures that they tell of them.
 
-export type Order = "drain" | "undrain";
+/** Orders that go from node to node. An older node takes an unknown one for a drain. */
+export type SentOrder = "drain" | "undrain";
+export type Order = SentOrder;
 
 /**
  * What nodes say to one another about orders. `id` identifies one order in every message about it.
@@ -11,10 +13,13 @@ export type OrderMessage =
       readonly from: string;
       readonly node: string;
       readonly id: string;
-      readonly order: Order;
+      readonly order: SentOrder;
       readonly token?: number;
       readonly windowMs?: number;
       readonly preDelayMs?: number;
+      /** Nodes of an earlier version know none of the two, and move sessions to any node. */
+      readonly toRevision?: string;
+      readonly isPreferred?: boolean;
     }
   /** The receiver asks the giver: is the order still wanted? */
   | {

@@ -231,3 +231,111 @@ test("the drain of a process that ends cannot be undone, by an order or otherwis
   await a.settle();
   expect(isEnded).toBe(false);
 });
+
+test("orders to the node itself are fenced as those of other nodes, whoever gives them", async () => {
+  const { a, b, order, figures } = await pair();
+  const { engine } = b;
+  expect(engine.info().fence).toBe(0);
+  expect(engine.obey("drain", { token: 5, windowMs: 60_000 })).toEqual({
+    ok: true,
+    value: undefined,
+  });
+  expect(engine.info()).toMatchObject({ state: "draining", fence: 5 });
+  // The former leader's late orders, on either way.
+  expect(engine.obey("undrain", { token: 4 })).toMatchObject({ code: "order_refused" });
+  expect((await order(a, "b", "undrain", { token: 4 })).code).toBe("order_refused");
+  expect(engine.state).toBe("draining");
+  expect(engine.obey("undrain", { token: 6 }).ok).toBe(true);
+  expect((await order(a, "b", "drain", { token: 5 })).code).toBe("order_refused");
+  expect(engine.info()).toMatchObject({ state: "ready", fence: 6 });
+  expect(figures(b)).toMatchObject({ obeyed: 2, refused: 3 });
+});
+
+test("the same order with the same token again does not move the deadline, another one does", async () => {
+  const { b } = await pair();
+  await b.connect({ migrates: true });
+  const left = () => b.engine.info().drain?.deadlineInMs;
+  const drain = { token: 5, windowMs: 60_000, preDelayMs: 0, toRevision: "r2" };
+  b.engine.obey("drain", drain);
+  await b.advance(10_000);
+  for (let i = 0; i < 1000; i++) b.engine.obey("drain", drain);
+  expect(left()).toBe(50_000);
+  b.engine.obey("drain", { ...drain, windowMs: 30_000 });
+  expect(left()).toBe(30_000);
+  await b.advance(10_000);
+  b.engine.obey("drain", { ...drain, windowMs: 30_000, token: 6 });
+  expect(left()).toBe(30_000);
+  // Without a token it is a new order each time.
+  await b.advance(10_000);
+  b.engine.obey("drain", { windowMs: 30_000 });
+  expect(left()).toBe(30_000);
+});
+
+test("a drain that was undone is begun again by the same order", async () => {
+  const { b } = await pair();
+  await b.connect({ migrates: true });
+  b.engine.obey("drain", { token: 5 });
+  b.engine.undrain();
+  b.engine.obey("drain", { token: 5 });
+  expect(b.engine.state).toBe("draining");
+});
+
+test("a thousand orders a second are told to the others a few times, and the last one counts", async () => {
+  let figuresOfB = 0;
+  const { a, b } = await pair({
+    loses: ({ kind, from }) => {
+      if (kind === "figures" && from === "b") figuresOfB += 1;
+      return false;
+    },
+  });
+  await b.connect({ migrates: true });
+  for (let i = 0; i < 1000; i++) {
+    b.engine.obey(i % 2 === 0 ? "drain" : "undrain", { token: i });
+    await b.advance(1);
+  }
+  b.engine.obey("drain", { token: 1000, toRevision: "r2", windowMs: 60_000 });
+  await b.advance(300);
+  expect(figuresOfB).toBeLessThan(20);
+  expect(a.engine.nodes().find(({ node }) => node === "b")).toMatchObject({
+    state: "draining",
+    draining: { toRevision: "r2" },
+    orders: { fence: 1000, obeyed: 1001 },
+  });
+});
+
+test("what a node of another version says more, or not, is no part of an order", async () => {
+  const { a, b } = await pair();
+  await b.connect({ migrates: true });
+  const bus: Broker["bus"] = a.broker.connect("newer").bus;
+  const order = { kind: "order", from: "newer", node: "b", order: "drain", token: 3 };
+  await bus.send({ ...order, id: "o1", zebra: true, windowMs: 60_000, toRevision: "r9" });
+  await bus.send({ kind: "order-go", from: "newer", to: "b", id: "o1" });
+  await b.advance(100);
+  expect(b.engine.info()).toMatchObject({ state: "draining", fence: 3 });
+  expect(b.engine.info().drain).toMatchObject({ toRevision: "r9" });
+  // One of an earlier version names no revision: any node takes the sessions.
+  await bus.send({ ...order, id: "o2", windowMs: 60_000 });
+  await bus.send({ kind: "order-go", from: "newer", to: "b", id: "o2" });
+  await b.advance(100);
+  expect(b.engine.info().drain).not.toHaveProperty("toRevision");
+});
+
+test("a node tells whom it cannot move, how many it may have, and whether those are there", async () => {
+  const { b } = await pair();
+  const { connectionsMax } = TEST_SETTINGS.limits;
+  const fixed = await b.connect();
+  await b.connect({ migrates: true });
+  b.open();
+  expect(b.engine.info()).toMatchObject({
+    connections: 3,
+    sessions: 2,
+    fixedSockets: 1,
+    connectionsMax,
+    isFull: false,
+  });
+  await fixed.lose();
+  expect(b.engine.info()).toMatchObject({ fixedSockets: 0 });
+  const limits = { ...TEST_SETTINGS.limits, connectionsMax: 2 };
+  b.engine.configure({ ...TEST_SETTINGS, limits, nodeId: "b" });
+  expect(b.engine.info()).toMatchObject({ connectionsMax: 2, isFull: true });
+});

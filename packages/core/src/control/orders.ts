@@ -6,8 +6,8 @@
 // Every message is repeated or answered again, because the bus may lose it.
 import type { Outcome } from "@holdfast/contract";
 import type { Bus, Clock, Random } from "../ports.ts";
-import type { OrderOptions } from "./control.ts";
-import type { Order, OrderFigures, OrderMessage } from "./order-messages.ts";
+import type { DrainOptions, OrderOptions } from "./control.ts";
+import type { Order, OrderFigures, OrderMessage, SentOrder } from "./order-messages.ts";
 
 /** What orders need of the node. */
 export interface OrderNeeds {
@@ -23,9 +23,15 @@ export interface OrderNeeds {
 export interface Obedient {
   /** Its process ends: a drain cannot be undone. */
   isEnding(): boolean;
-  drain(options: { readonly windowMs?: number; readonly preDelayMs?: number }): void;
+  /** A drain has begun and was not undone. */
+  isDraining(): boolean;
+  drain(options: DrainOptions): void;
   undrain(): void;
 }
+
+/** An order as its node carries it out. */
+type Asked = { readonly order: Order } & OrderOptions;
+type Result = Pick<Told<"order-done">, "refused" | "fence">;
 
 type Told<K extends OrderMessage["kind"]> = Extract<OrderMessage, { kind: K }>;
 
@@ -57,6 +63,8 @@ export class Orders {
   readonly #given = new Map<string, Given>();
   readonly #taken = new Map<string, Taken>();
   #fence: number | undefined;
+  /** The last that was obeyed. */
+  #last: Asked | undefined;
   #obeyed = 0;
   #refused = 0;
   #expired = 0;
@@ -76,7 +84,7 @@ export class Orders {
   }
 
   /** Gives an order. Resolves when its result is known; never rejects. */
-  give(node: string, order: Order, options: OrderOptions): Promise<Outcome<void>> {
+  give(node: string, order: SentOrder, options: OrderOptions): Promise<Outcome<void>> {
     const { settings, random, clock } = this.#parts;
     const message = {
       kind: "order",
@@ -86,7 +94,7 @@ export class Orders {
       order,
       ...options,
     } as const;
-    if (node === settings().nodeId) return Promise.resolve(outcomeOf(message, this.#obey(message)));
+    if (node === settings().nodeId) return Promise.resolve(this.obey(order, options));
     if (this.#given.size >= GIVEN_MAX) {
       const why = `${GIVEN_MAX} orders are under way, expected fewer`;
       return Promise.resolve({
@@ -116,6 +124,12 @@ export class Orders {
       this.#given.set(message.id, given);
       again();
     });
+  }
+
+  /** Carries out an order that was given to this very node. */
+  obey(order: Order, options: OrderOptions): Outcome<void> {
+    const asked = { order, ...options };
+    return outcomeOf({ ...asked, node: this.#parts.settings().nodeId }, this.#obey(asked));
   }
 
   heard(message: OrderMessage): void {
@@ -179,34 +193,47 @@ export class Orders {
   #start({ id, from }: Told<"order-go">): void {
     const taken = this.#taken.get(keyOf(from, id));
     if (taken === undefined) return;
-    taken.done ??= this.#obey(taken.message);
+    taken.done ??= {
+      kind: "order-done",
+      from: this.#parts.settings().nodeId,
+      to: from,
+      id,
+      ...this.#obey(askedOf(taken.message)),
+    };
     this.#send(taken.done);
   }
 
   /** An order without a token neither checks nor changes the fence. */
-  #obey({ id, from, order, token, windowMs, preDelayMs }: Told<"order">): Told<"order-done"> {
-    const { settings, observer } = this.#parts;
+  #obey(asked: Asked): Result {
+    const { order, token } = asked;
     const refused = this.#refusal(order, token);
     if (refused !== undefined) this.#refused += 1;
     else {
       this.#obeyed += 1;
       this.#fence = token ?? this.#fence;
-      if (order === "undrain") this.#node.undrain();
-      else
-        this.#node.drain({
-          ...(windowMs === undefined ? {} : { windowMs }),
-          ...(preDelayMs === undefined ? {} : { preDelayMs }),
-        });
+      if (!this.#isRepeated(asked)) this.#carryOut(asked);
+      this.#last = asked;
     }
-    observer.ordered(order, refused === undefined ? "obeyed" : "refused");
+    this.#parts.observer.ordered(order, refused === undefined ? "obeyed" : "refused");
     return {
-      kind: "order-done",
-      from: settings().nodeId,
-      to: from,
-      id,
       ...(refused === undefined ? {} : { refused }),
       ...(this.#fence === undefined ? {} : { fence: this.#fence }),
     };
+  }
+
+  #carryOut({ order, token: _, ...options }: Asked): void {
+    if (order === "undrain") this.#node.undrain();
+    else this.#node.drain(options);
+  }
+
+  /** Who cannot know whether an order arrived gives it again: its window must not begin anew. */
+  #isRepeated(asked: Asked): boolean {
+    return (
+      asked.token !== undefined &&
+      this.#last !== undefined &&
+      MEMBERS.every((name) => asked[name] === this.#last?.[name]) &&
+      this.#node.isDraining()
+    );
   }
 
   #refusal(order: Order, token: number | undefined): "token" | "ending" | undefined {
@@ -226,9 +253,31 @@ export class Orders {
 
 const keyOf = (from: string, id: string): string => `${from}/${id}`;
 
+/** What an order says. Nodes of a later version may say more. */
+const MEMBERS = [
+  "order",
+  "token",
+  "windowMs",
+  "preDelayMs",
+  "toRevision",
+  "isPreferred",
+] as const satisfies readonly (keyof Asked)[];
+
+function askedOf(message: Told<"order">): Asked {
+  const { order, token, windowMs, preDelayMs, toRevision, isPreferred } = message;
+  return {
+    order,
+    ...(token === undefined ? {} : { token }),
+    ...(windowMs === undefined ? {} : { windowMs }),
+    ...(preDelayMs === undefined ? {} : { preDelayMs }),
+    ...(toRevision === undefined ? {} : { toRevision }),
+    ...(isPreferred === undefined ? {} : { isPreferred }),
+  };
+}
+
 function outcomeOf(
-  { order, node, token }: Told<"order">,
-  { refused, fence }: Told<"order-done">,
+  { order, node, token }: Asked & { readonly node: string },
+  { refused, fence }: Result,
 ): Outcome<void> {
   if (refused === undefined) return { ok: true, value: undefined };
   if (refused === "ending")

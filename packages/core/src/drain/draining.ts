@@ -1,7 +1,7 @@
 // Owns: a drain: the node asks each of its connections to leave, once, at a pace that ends by the
 // deadline (H6).
 
-import type { DrainOptions, DrainProgress } from "../control/control.ts";
+import type { Destination, DrainOptions, DrainProgress } from "../control/control.ts";
 import type { Observer } from "../observer.ts";
 import { createDrainPacer, type DrainPacer } from "../pacing/drain-pacer.ts";
 import type { Clock } from "../ports.ts";
@@ -19,12 +19,17 @@ export interface DrainNeeds {
 
 /** What the rest of the fleet says about a drain. */
 export interface DrainFleet {
-  drainTerms(remaining: number): {
+  drainTerms(
+    remaining: number,
+    to: Destination,
+  ): {
     readonly handshakesPerSecond: number;
     readonly share: number;
     readonly pressed: boolean;
   };
   windowMs(): number;
+  /** Whether a ready node of this revision has a place. */
+  hasPlaceAt(revision: string): boolean;
   /** Whether a session's client is known to reach this node alone. */
   isBound(connection: Connection): boolean;
   /** Tells the others at once. */
@@ -51,6 +56,7 @@ export class Draining {
   #pacer: DrainPacer | undefined;
   #preDelayUntilMs = 0;
   #windowMs = 0;
+  #to: Destination = {};
   #cancel: () => void = () => {};
   #finish: (progress: DrainProgress) => void = () => {};
   #finished: Promise<DrainProgress> | undefined;
@@ -107,6 +113,8 @@ export class Draining {
       told: this.#told,
       cut: this.#cut,
       deadlineInMs,
+      ...(this.#to.toRevision === undefined ? {} : { toRevision: this.#to.toRevision }),
+      ...(this.#to.isPreferred === true ? { isPreferred: true } : {}),
     };
   }
 
@@ -123,6 +131,7 @@ export class Draining {
     const preDelayMs = options.preDelayMs ?? settings().drain.preDelayMs;
     this.#preDelayUntilMs = clock.nowMs() + preDelayMs;
     this.#windowMs = windowMs;
+    this.#to = destinationOf(options);
     this.#total = this.#parts.sessions.connections.size;
     this.#moved = this.#told = this.#cut = this.#asked = this.#returned = 0;
     this.#finished = new Promise((resolve) => {
@@ -135,11 +144,20 @@ export class Draining {
   }
 
   /**
-   * The newest order's window counts. Its delay counts only if that ends sooner: an order that
-   * stops a draining node has its own deadline.
+   * The newest order's window and destination count. Its delay counts only if that ends sooner: an
+   * order that stops a draining node has its own deadline.
    */
-  #change({ windowMs, preDelayMs }: DrainOptions): void {
+  #change(options: DrainOptions): void {
+    const { windowMs, preDelayMs } = options;
     const nowMs = this.#parts.clock.nowMs();
+    const before = this.#to;
+    // Who stops the process does not know where its sessions should go, and does not wait for it.
+    this.#to =
+      options.isFinal === true && options.toRevision === undefined
+        ? destinationOf({ ...before, isPreferred: true })
+        : destinationOf(options);
+    if (this.#to.toRevision !== before.toRevision || this.#to.isPreferred !== before.isPreferred)
+      this.#fleet.announce();
     this.#windowMs = windowMs ?? this.#windowMs;
     if (this.#pacer !== undefined) {
       if (windowMs !== undefined) this.#pacer.setWindow(nowMs, windowMs);
@@ -203,7 +221,7 @@ export class Draining {
       {
         total: this.#total,
         windowMs: this.#windowMs,
-        handshakesPerSecond: this.#fleet.drainTerms(this.#total).handshakesPerSecond,
+        handshakesPerSecond: this.#fleet.drainTerms(this.#total, this.#to).handshakesPerSecond,
         perSecondMax: settings().drain.perSecondMax,
       },
       clock.nowMs(),
@@ -216,7 +234,8 @@ export class Draining {
     const { clock } = this.#parts;
     const nowMs = clock.nowMs();
     if (nowMs >= pacer.deadlineMs) return this.#cutAll();
-    const terms = this.#fleet.drainTerms(this.#parts.sessions.connections.size);
+    this.#relent(nowMs >= pacer.lastSlotMs);
+    const terms = this.#fleet.drainTerms(this.#parts.sessions.connections.size, this.#to);
     pacer.setCapacity(terms.handshakesPerSecond);
     pacer.setShare(terms.share);
     pacer.pressure(nowMs, terms.pressed);
@@ -230,6 +249,18 @@ export class Draining {
       TERMS_MS,
     );
     this.#cancel = clock.after(Math.max(1, nextInMs), () => this.#step(pacer));
+  }
+
+  /**
+   * Whoever finds no place would be cut at the deadline. So the last part of the window is for any
+   * node, if no node of the revision has a place.
+   */
+  #relent(isLastPart: boolean): void {
+    const { toRevision, isPreferred } = this.#to;
+    if (!isLastPart || toRevision === undefined || isPreferred === true) return;
+    if (this.#fleet.hasPlaceAt(toRevision)) return;
+    this.#to = { toRevision, isPreferred: true };
+    this.#fleet.announce();
   }
 
   /** One session's turn: it is asked to move, or told to come back to another node. */
@@ -278,4 +309,9 @@ export class Draining {
     this.#pacer = undefined;
     this.#waiting = [];
   }
+}
+
+function destinationOf({ toRevision, isPreferred }: Destination): Destination {
+  if (toRevision === undefined) return {};
+  return isPreferred === true ? { toRevision, isPreferred } : { toRevision };
 }

@@ -1,5 +1,6 @@
 // Owns: what one node decides from what it knows of all nodes. Pure functions, the same on every
 // node.
+import type { Destination } from "../control/control.ts";
 import type { NodeFigures } from "./view.ts";
 
 /** Whether sessions can be sent there. */
@@ -18,11 +19,23 @@ export function receiversCapacity(own: number, others: readonly NodeFigures[]): 
 }
 
 /**
- * This node's share of what all draining nodes together may move. It is in proportion to the
- * sessions that each still holds (rule 3 of docs/design/holding-connections.md).
+ * This node's share of what all draining nodes together may move to the same nodes. It is in
+ * proportion to the sessions that each still holds (rule 3 of docs/design/holding-connections.md).
  */
-export function drainShare(remaining: number, others: readonly NodeFigures[]): number {
-  const elsewhere = others.reduce((sum, { draining }) => sum + (draining?.remaining ?? 0), 0);
+export function drainShare(
+  remaining: number,
+  others: readonly NodeFigures[],
+  { toRevision }: Destination = {},
+): number {
+  const elsewhere = others
+    .flatMap(({ draining, shedding }) => [draining ?? [], shedding ?? []].flat())
+    .filter(
+      (order) =>
+        toRevision === undefined ||
+        order.toRevision === undefined ||
+        order.toRevision === toRevision,
+    )
+    .reduce((sum, order) => sum + order.remaining, 0);
   return remaining <= 0 ? 0 : remaining / (remaining + elsewhere);
 }
 
@@ -80,7 +93,7 @@ const LIKELY_SESSIONS = 20;
  * of a newer revision, only those of the newest count, because the others turn moving sessions
  * away. Of these, only the ones with few sessions count, because a balancer sends newcomers to
  * them. If a drain counted the handshake rates of the other nodes too, it would send these more
- * than they can take.
+ * than they can take. For an order with a destination see `receiversAt`.
  */
 export function receiversOfMoves(
   self: NodeFigures,
@@ -90,7 +103,13 @@ export function receiversOfMoves(
   const age = agesOf([self, ...others], nowMs);
   const receivers = others.filter(takesSessions);
   const newest = receivers.reduce((latest, node) => Math.max(latest, age(node)), age(self));
-  const willing = newest > age(self) ? receivers.filter((node) => age(node) === newest) : receivers;
+  return likeliest(
+    newest > age(self) ? receivers.filter((node) => age(node) === newest) : receivers,
+  );
+}
+
+/** Of the nodes that would take a session, those to which a balancer is likely to send it. */
+export function likeliest(willing: readonly NodeFigures[]): readonly NodeFigures[] {
   const least = willing.reduce(
     (fewest, { sessions }) => Math.min(fewest, sessions),
     Number.POSITIVE_INFINITY,
@@ -128,7 +147,7 @@ export interface RebalanceRule {
 /**
  * How many sessions this node should give away to reach the mean of the ready nodes. 0 if it is
  * within the tolerance (rule 8 of docs/design/holding-connections.md). Also 0 while any node
- * drains: a drain fills the emptier nodes by itself, and evening out at the same time would move
+ * drains or sheds: that fills other nodes by itself, and evening out at the same time would move
  * sessions twice.
  */
 export function excessSessions(
@@ -137,7 +156,10 @@ export function excessSessions(
   rule: RebalanceRule,
 ): number {
   const receivers = others.filter(takesSessions);
-  if (self.state !== "ready" || others.some(({ draining }) => draining !== undefined)) return 0;
+  const isUnderOrder = [self, ...others].some(
+    ({ draining, shedding }) => draining !== undefined || shedding !== undefined,
+  );
+  if (self.state !== "ready" || isUnderOrder) return 0;
   const mean =
     receivers.reduce((sum, { sessions }) => sum + sessions, self.sessions) / (receivers.length + 1);
   const excess = self.sessions - mean;

@@ -195,7 +195,7 @@ test("what a member has learned of the balancer it tells the others, and they be
   }
   expect(first.fleet.self().boundOdds).toBeUndefined();
   for (let i = 0; i < 8; i++) {
-    while (first.fleet.turnsAway(`s${i}`));
+    while (first.fleet.turnedAwayMs(`s${i}`) > 0);
   }
   await first.advance(1500);
   const { boundOdds } = first.fleet.self();
@@ -208,7 +208,7 @@ test("what a member has learned of the balancer it tells the others, and they be
   });
   expect(second.fleet.self().boundOdds).toBe(50);
   let away = 0;
-  for (let i = 0; i < 300; i++) if (second.fleet.turnsAway(`s${i}`)) away += 1;
+  for (let i = 0; i < 300; i++) if (second.fleet.turnedAwayMs(`s${i}`) > 0) away += 1;
   // Some are sent away all the same: the balancer may have changed.
   expect(away).toBeGreaterThan(3);
   expect(away).toBeLessThan(40);
@@ -218,15 +218,15 @@ test("a member one session above its share turns moving sessions away, one at it
   const { fleet, connect, hear } = member(even({ rebalanceSessionsMin: 1 }));
   for (let i = 0; i < 3; i++) connect();
   hear({ sessions: 3 });
-  expect(fleet.turnsAway("s")).toBe(false);
+  expect(fleet.turnedAwayMs("s")).toBe(0);
   hear({ sessions: 1 });
-  expect(fleet.turnsAway("s")).toBe(true);
+  expect(fleet.turnedAwayMs("s")).toBeGreaterThan(0);
 });
 
 test("a member alone turns nobody away", () => {
   const { fleet, connect } = member(even({ rebalanceSessionsMin: 1 }));
   for (let i = 0; i < 3; i++) connect();
-  expect(fleet.turnsAway("s")).toBe(false);
+  expect(fleet.turnedAwayMs("s")).toBe(0);
 });
 
 test("if one node of five is newer, most moving sessions are turned away and some are not", () => {
@@ -238,7 +238,7 @@ test("if one node of five is newer, most moving sessions are turned away and som
     figures: { ...FIGURES, node: "f", revision: "r2", startedAtMs: Date.UTC(2026, 0, 1) },
   });
   let away = 0;
-  for (let i = 0; i < 300; i++) if (fleet.turnsAway(`s${i}`)) away += 1;
+  for (let i = 0; i < 300; i++) if (fleet.turnedAwayMs(`s${i}`) > 0) away += 1;
   expect(away).toBeGreaterThan(220);
   expect(away).toBeLessThan(280);
 });
@@ -249,14 +249,14 @@ test("of the sessions that were turned away, those that it was longest ago are f
   hear();
   const times = (session: string): number => {
     let count = 0;
-    while (count < 10 && fleet.turnsAway(session)) count += 1;
+    while (count < 10 && fleet.turnedAwayMs(session) > 0) count += 1;
     return count;
   };
   const meet = (from: number, to: number): void => {
-    for (let i = from; i < to; i++) fleet.turnsAway(`s${i}`);
+    for (let i = from; i < to; i++) fleet.turnedAwayMs(`s${i}`);
   };
   expect(times("old")).toBe(6);
-  for (let i = 0; i < 5; i++) fleet.turnsAway("kept");
+  for (let i = 0; i < 5; i++) fleet.turnedAwayMs("kept");
   meet(0, 9998);
   expect(times("old")).toBe(0);
   expect(times("kept")).toBe(1);

@@ -1,10 +1,11 @@
 // Owns: this node as one of many: it tells the others its figures, hears theirs, and acts on them.
 
-import type { DrainProgress } from "../control/control.ts";
+import type { Destination, DrainProgress } from "../control/control.ts";
 import type { OrderFigures } from "../control/order-messages.ts";
 import { WindowAdvice } from "../drain/window-advice.ts";
 import type { Observer } from "../observer.ts";
 import { serverWindowMs } from "../pacing/server-window.ts";
+import { type BucketRate, createTokenBucket, type TokenBucket } from "../pacing/token-bucket.ts";
 import type { Bus, Clock, Random } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -18,12 +19,15 @@ import {
   takesSessions,
   turnAwayChance,
 } from "./decisions.ts";
+import { capacityAt, hasPlace, moveRule, receiversAt } from "./destinations.ts";
 import { Reach } from "./reach.ts";
 import { Rebalancer } from "./rebalancer.ts";
+import { Refusals } from "./refusals.ts";
 import {
   type FleetMessage,
   FleetView,
   type KnownNode,
+  type MovesFigures,
   type NodeFigures,
   type NodeState,
 } from "./view.ts";
@@ -63,6 +67,10 @@ export interface DrainTerms {
 }
 
 const TICK_MS = 250;
+/** News of this node beyond that waits for the next tick: orders may come by the thousand. */
+const ANNOUNCED: BucketRate = { ratePerSecond: 5, burst: 5 };
+/** A moving session comes back after about this, and the balancer may have a better place then. */
+const TURNED_AWAY_MS = 150;
 
 export class FleetMember {
   readonly #parts: FleetNeeds;
@@ -72,12 +80,14 @@ export class FleetMember {
   readonly #rebalancer: Rebalancer;
   readonly #advice: WindowAdvice;
   readonly #reach = new Reach();
+  readonly #refusals = new Refusals();
   readonly #asked = new WeakSet<Connection>();
   #handshakes = 0;
   #observedMs = 0;
   /** As of the last tick. */
   #receiversCapacity: number;
   #toldMs = Number.NEGATIVE_INFINITY;
+  readonly #announcing: TokenBucket;
   #cancelTick: () => void = () => {};
 
   constructor(parts: FleetNeeds, node: FleetNode) {
@@ -91,6 +101,7 @@ export class FleetMember {
     });
     this.#rebalancer = new Rebalancer(this.#rebalanceSettings());
     this.#receiversCapacity = admission.handshakesPerSecond;
+    this.#announcing = createTokenBucket(ANNOUNCED, parts.clock.nowMs());
     this.#advice = new WindowAdvice(parts.sessions.connections);
   }
 
@@ -158,19 +169,30 @@ export class FleetMember {
     );
   }
 
-  drainTerms(remaining: number): DrainTerms {
+  drainTerms(remaining: number, to: Destination = {}): DrainTerms {
     const others = this.others();
-    const receivers = receiversOfMoves(this.self(), others, this.#parts.clock.wallMs());
+    const named = receiversAt(to, others);
+    const receivers = named ?? receiversOfMoves(this.self(), others, this.#parts.clock.wallMs());
     return {
-      handshakesPerSecond: receiversCapacity(this.handshakesPerSecond, receivers),
-      share: drainShare(remaining, others),
+      handshakesPerSecond:
+        named === undefined
+          ? receiversCapacity(this.handshakesPerSecond, receivers)
+          : capacityAt(named),
+      share: drainShare(remaining, others, to),
       pressed: receiversPressed(receivers, this.#parts.settings().fleet.lagMsMax),
     };
   }
 
   /** Something about this node changed that the others should hear at once. */
   announce(): void {
-    this.#tell(this.#parts.clock.nowMs());
+    const nowMs = this.#parts.clock.nowMs();
+    if (this.#announcing.take(nowMs)) this.#tell(nowMs);
+    else this.#toldMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether another node of the revision has a place. */
+  hasPlaceAt(revision: string): boolean {
+    return hasPlace(this.others(), revision);
   }
 
   /** A handshake was answered with a session. */
@@ -179,22 +201,32 @@ export class FleetMember {
   }
 
   /**
-   * Whether a moving session should look for a better place: a node of a newer revision, or, while
-   * load is being evened out, one below the mean. The session loses nothing by it. The node accepts
-   * it after a few tries, and at once if its clients reach no other node (reach.ts).
+   * Ms after which a moving session should come again, because it has a better place: a node of the
+   * revision that an order names, a node of a newer revision, or, while load is being evened out,
+   * one below the mean. The session loses nothing by it. 0: this node takes it. Without an order
+   * that insists, that is after a few tries, and at once if clients reach no other node (reach.ts).
    */
-  turnsAway(session: string): boolean {
+  turnedAwayMs(session: string): number {
     const others = this.others();
     const self = this.self();
     const { clock, random, observer } = this.#parts;
     const nowMs = clock.nowMs();
+    const { rule, leftMs } = moveRule(self, others, nowMs);
+    if (rule === "take") return 0;
+    if (rule === "refuse") {
+      observer.cameBack("turned_away");
+      return this.#refusals.refused(session, { nowMs, leftMs });
+    }
     if (this.#reach.cameBack(session, nowMs)) observer.cameBack("turned_away");
     const chance =
-      this.#excess(self, others) > 0 ? 1 : turnAwayChance(self, others, clock.wallMs());
-    if (chance === 0 || random.next() >= chance) return false;
+      rule === "look" || this.#excess(self, others) > 0
+        ? 1
+        : turnAwayChance(self, others, clock.wallMs());
+    if (chance === 0 || random.next() >= chance) return 0;
     const nodes = this.#nodesToChoose();
     this.#reach.settle(nowMs, nodes);
-    return this.#reach.sendsAway(session, { nowMs, nodes, chance: random.next() });
+    const isSent = this.#reach.sendsAway(session, { nowMs, nodes, chance: random.next() });
+    return isSent ? TURNED_AWAY_MS : 0;
   }
 
   /** Whether another node has a place for newcomers. */
@@ -239,9 +271,7 @@ export class FleetMember {
       ...this.#node.vitals(),
       orders: this.#node.orders(),
       ...(this.#reach.odds === undefined ? {} : { boundOdds: this.#reach.odds }),
-      ...(drain === undefined
-        ? {}
-        : { draining: { remaining: drain.remaining, deadlineInMs: drain.deadlineInMs } }),
+      ...(drain === undefined ? {} : { draining: movesFigures(drain) }),
     };
   }
 
@@ -258,6 +288,7 @@ export class FleetMember {
     this.#advice.tick(this.windowMs(), settings().admission.windowMinMs);
     this.#reach.settle(nowMs, this.#nodesToChoose());
     this.#rebalance(nowMs);
+    this.#refusals.sweep(nowMs);
     this.#cancelTick = clock.after(TICK_MS, () => this.#tick());
   }
 
@@ -310,3 +341,16 @@ export class FleetMember {
     );
   }
 }
+
+/** What the others must know of an order that moves sessions. */
+const movesFigures = ({
+  remaining,
+  deadlineInMs,
+  toRevision,
+  isPreferred,
+}: MovesFigures): MovesFigures => ({
+  remaining,
+  deadlineInMs,
+  ...(toRevision === undefined ? {} : { toRevision }),
+  ...(isPreferred === undefined ? {} : { isPreferred }),
+});

@@ -30,7 +30,20 @@ export interface NodeFigures {
    */
   readonly boundOdds?: number;
   /** Sessions still to move; absent when it does not drain. */
-  readonly draining?: { readonly remaining: number; readonly deadlineInMs: number };
+  readonly draining?: MovesFigures;
+  /** The same for an order that moves only some of its sessions. */
+  readonly shedding?: MovesFigures;
+}
+
+/**
+ * An order that moves sessions. Nodes of a version that knows no destinations send and heed none.
+ */
+export interface MovesFigures {
+  readonly remaining: number;
+  readonly deadlineInMs: number;
+  /** As `Destination`. */
+  readonly toRevision?: string;
+  readonly isPreferred?: true;
 }
 
 /** A node's message about itself; `left`: its last one. */

@@ -42,6 +42,8 @@ export interface DrainPacer {
   setWindow(nowMs: number, windowMs: number): void;
   /** The rate in force, in sessions per second; 0 when nothing remains. */
   ratePerSecond(nowMs: number, remaining: number): number;
+  /** When the last part of the window begins, in which nobody is asked. */
+  readonly lastSlotMs: number;
   /** When the sessions that are left are cut. */
   readonly deadlineMs: number;
 }
@@ -119,6 +121,9 @@ export function createDrainPacer(options: DrainPacerOptions, startMs: number): D
       lastSlotMs = deadlineMs - tailMs(windowMs);
     },
     ratePerSecond: rate,
+    get lastSlotMs() {
+      return lastSlotMs;
+    },
     get deadlineMs() {
       return deadlineMs;
     },

@@ -31,7 +31,8 @@ export interface HandshakeNode {
   readonly fleet: {
     readonly handshakesPerSecond: number;
     windowMs(): number;
-    turnsAway(session: string): boolean;
+    /** Ms after which a session that moves should come again; 0: it is taken. */
+    turnedAwayMs(session: string): number;
     tookBack(before: Connection): void;
     readonly hasRoomElsewhere: boolean;
     others(): readonly unknown[];
@@ -72,8 +73,6 @@ const LIGHT_SHARE = 0.1;
 /** What a token that is refused costs its address's share at most: as many handshakes. */
 const REFUSED_TOKEN_COST_MAX = 10;
 const RETRY_MS_MAX = 120_000;
-/** A moving session comes back after about this, and the balancer may have a better place then. */
-const TURNED_AWAY_MS = 150;
 
 export class Handshake {
   readonly #parts: HandshakeNeeds;
@@ -166,12 +165,9 @@ export class Handshake {
     // Whoever had a session does not become anonymous by it: it is asked for its token first.
     if (resumed === undefined && frame.resume !== undefined && frame.token === undefined)
       return { code: opened === undefined ? "resume_rejected" : "token_expired" };
-    if (
-      resumed !== undefined &&
-      frame.moving === true &&
-      this.#node.fleet.turnsAway(resumed.session)
-    ) {
-      return later(TURNED_AWAY_MS * (0.5 + random.next()));
+    if (resumed !== undefined && frame.moving === true) {
+      const awayMs = this.#node.fleet.turnedAwayMs(resumed.session);
+      if (awayMs > 0) return later(awayMs * (0.5 + random.next()));
     }
     const retryMs = this.#admit(connection, resumed === undefined ? "newcomer" : "resume");
     if (retryMs > 0) return later(retryMs);

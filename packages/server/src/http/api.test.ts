@@ -233,14 +233,15 @@ describe("failures", () => {
     await busy.stop();
   });
 
-  test("a drain that fails behind its answer is logged", async () => {
-    const odd = serve({ control: { ...control, drain: () => Promise.reject(new Error("x")) } });
-    expect((await odd.ask("/drain", { body: {} })).status).toBe(202);
-    await until(() => odd.seen.some(({ event }) => event === "failed"));
-    expect(odd.seen[0]).toMatchObject({
-      event: "command",
-      fields: { operation: "drain", by: "all", address: "127.0.0.1" },
-    });
+  test("an order that the node refuses is answered with why", async () => {
+    const obey: typeof control.obey = (order) =>
+      order === "drain"
+        ? { ok: false, code: "order_refused", message: "found token 1", path: "token" }
+        : { ok: false, code: "node_ending", message: "it ends" };
+    const odd = serve({ control: { ...control, obey } });
+    const refused = await odd.ask("/drain", { body: { token: 1 } });
+    expect(refused).toMatchObject({ status: 409, json: { code: "order_refused", path: "token" } });
+    expect((await odd.ask("/undrain", { body: {} })).json).toEqual({ undone: false });
     await odd.stop();
   });
 });

@@ -224,7 +224,7 @@ function openStream(
     request,
     requestId,
     caller: { key: caller.name, address },
-    context: contextOf(api, call, operation.name),
+    context: contextOf(api, call),
     streams: api.streams,
     times: api.options.streamTimes ?? STREAM_TIMES,
     onEnd: () => call.mayCut?.(true),
@@ -233,18 +233,11 @@ function openStream(
   });
 }
 
-function contextOf(api: Api, { requestId }: Call, operation: string): RouteContext {
-  return {
-    control: api.options.control,
-    requestId,
-    idempotencyKey: undefined,
-    background: (work) => {
-      work.catch((error: unknown) =>
-        api.options.events?.apiFailed({ operation, requestId, error }),
-      );
-    },
-  };
-}
+const contextOf = (api: Api, { requestId }: Call): RouteContext => ({
+  control: api.options.control,
+  requestId,
+  idempotencyKey: undefined,
+});
 
 async function perform(
   api: Api,
@@ -263,7 +256,7 @@ async function perform(
   }
   const given = await readInput(api, call, operation);
   if (!given.ok) return given;
-  const context = { ...contextOf(api, call, operation.name), idempotencyKey };
+  const context = { ...contextOf(api, call), idempotencyKey };
   const audit = (route: Route): void =>
     api.options.events?.apiCommand({
       operation: route.name,

@@ -13,8 +13,6 @@ export interface RouteContext {
   readonly control: NodeControl;
   /** Of the header; a body's member wins only if it is the same. */
   readonly idempotencyKey: string | undefined;
-  /** Work that goes on behind the answer; its failure is logged. */
-  readonly background: (work: Promise<unknown>) => void;
 }
 
 /**

@@ -14,12 +14,16 @@ const INFO: NodeInfo = {
   startedAtMs: 1,
   connections: 0,
   sessions: 0,
+  fixedSockets: 0,
+  connectionsMax: 10,
+  isFull: false,
   subscriptions: 0,
   channels: 0,
   queueBytes: 0,
   heldBytes: 0,
   windowMs: 500,
   handshakesPerSecond: 100,
+  fence: 0,
 };
 
 /**
@@ -68,6 +72,7 @@ export const control: NodeControl = {
   undrain: () => false,
   nodes: () => [],
   sessionsEverywhere: async () => ({ sessions: [], missing: [] }),
+  obey: () => ({ ok: true, value: undefined }),
   order: async () => ({ ok: true, value: undefined }),
 };
 

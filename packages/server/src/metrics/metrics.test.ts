@@ -14,12 +14,16 @@ const INFO: NodeInfo = {
   startedAtMs: 0,
   connections: 12,
   sessions: 11,
+  fixedSockets: 2,
+  connectionsMax: 20,
+  isFull: false,
   subscriptions: 30,
   channels: 4,
   heldBytes: 256,
   queueBytes: 512,
   windowMs: 1_500,
   handshakesPerSecond: 400,
+  fence: 0,
   drain: { total: 20, remaining: 11, asked: 4, moved: 5, told: 3, cut: 1, deadlineInMs: 500 },
 };
 

@@ -59,6 +59,40 @@ export const unsubscribe = route({
 });
 
 const DURATION_MS_MAX = 86_400_000;
+const windowMs = z
+  .int()
+  .min(0)
+  .max(DURATION_MS_MAX)
+  .optional()
+  .meta({ description: "From the first session's move to the deadline." });
+const preDelayMs = z
+  .int()
+  .min(0)
+  .max(DURATION_MS_MAX)
+  .optional()
+  .meta({ description: "Between not being ready and the first move." });
+const token = z.int().min(0).optional().meta({
+  description:
+    "Fencing: a node refuses an order with a lower token than the highest that it obeyed (`order_refused`). Without a token an order neither asks for that nor changes it. The same order with the same token again changes nothing.",
+});
+const toRevision = z.string().min(1).max(64);
+const destination = {
+  toRevision: toRevision.optional().meta({
+    description:
+      "Until the window is over, only nodes of this revision take the sessions that move. If none of them has a place, any node takes them in the last part of the window.",
+  }),
+  isPreferred: z.boolean().optional().meta({
+    description: "A session that finds no place on `toRevision` may go to any node at once.",
+  }),
+};
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the members that are not there. */
+const given = <T extends object>(members: T): Given<T> =>
+  Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined),
+  ) as Given<T>;
 
 export const drain = route({
   name: "drain",
@@ -67,33 +101,15 @@ export const drain = route({
   scope: "drain",
   summary: "Start moving every session off this node.",
   description:
-    "Answered at once; `info` tells the progress. Again: changes the window. The node is not ready from now on, and goes on running.",
-  input: z.strictObject({
-    windowMs: z
-      .int()
-      .min(0)
-      .max(DURATION_MS_MAX)
-      .optional()
-      .meta({ description: "From the first session's move to the deadline." }),
-    preDelayMs: z
-      .int()
-      .min(0)
-      .max(DURATION_MS_MAX)
-      .optional()
-      .meta({ description: "Between not being ready and the first move." }),
-  }),
+    "Answered at once; `info` tells the progress. Again: changes the window and the destination. The node is not ready from now on, and goes on running.",
+  input: z.strictObject({ windowMs, preDelayMs, token, ...destination }),
   output: info.output,
   status: 202,
   batchable: false,
   audited: true,
-  async handle({ windowMs, preDelayMs }, { control, background }) {
-    background(
-      control.drain({
-        ...(windowMs === undefined ? {} : { windowMs }),
-        ...(preDelayMs === undefined ? {} : { preDelayMs }),
-      }),
-    );
-    return done(control.info());
+  async handle(input, { control }) {
+    const outcome = control.obey("drain", given(input));
+    return outcome.ok ? done(control.info()) : outcome;
   },
 });
 
@@ -103,7 +119,7 @@ export const undrain = route({
   path: "/undrain",
   scope: "drain",
   summary: "End a drain; sessions that are here stay.",
-  input: z.strictObject({}),
+  input: z.strictObject({ token }),
   output: z.object({
     undone: z
       .boolean()
@@ -111,15 +127,17 @@ export const undrain = route({
   }),
   batchable: false,
   audited: true,
-  handle: async (_input, { control }) => done({ undone: control.undrain() }),
+  async handle(input, { control }) {
+    const { drain: begun } = control.info();
+    const outcome = control.obey("undrain", given(input));
+    if (!outcome.ok && outcome.code !== "node_ending") return outcome;
+    return done({ undone: outcome.ok && begun !== undefined });
+  },
 });
 
 const ordered = z.strictObject({
   node: z.string().min(1).max(64),
-  token: z.int().min(0).optional().meta({
-    description:
-      "Fencing: a node refuses an order with a lower token than the highest that it obeyed (`order_refused`). Without a token an order neither asks for that nor changes it.",
-  }),
+  token,
 });
 
 export const nodeDrain = route({
@@ -130,20 +148,13 @@ export const nodeDrain = route({
   summary: "Order a node of the cluster to move every session off itself.",
   description:
     "Answered when the node has begun to obey; `nodes` shows how far it is. `order_refused`: it obeyed a higher token. `order_expired`: it did not answer within 10 s, and will not obey. `order_unconfirmed`: it may have obeyed.",
-  input: ordered.extend({
-    windowMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
-    preDelayMs: z.int().min(0).max(DURATION_MS_MAX).optional(),
-  }),
+  input: ordered.extend({ windowMs, preDelayMs, ...destination }),
   output: nothing,
   status: 202,
   batchable: false,
   audited: true,
-  async handle({ node, token, windowMs, preDelayMs }, { control }) {
-    const outcome = await control.order(node, "drain", {
-      ...(token === undefined ? {} : { token }),
-      ...(windowMs === undefined ? {} : { windowMs }),
-      ...(preDelayMs === undefined ? {} : { preDelayMs }),
-    });
+  async handle({ node, ...options }, { control }) {
+    const outcome = await control.order(node, "drain", given(options));
     return outcome.ok ? done({}) : outcome;
   },
 });
@@ -160,8 +171,8 @@ export const nodeUndrain = route({
   status: 202,
   batchable: false,
   audited: true,
-  async handle({ node, token }, { control }) {
-    const outcome = await control.order(node, "undrain", token === undefined ? {} : { token });
+  async handle({ node, ...options }, { control }) {
+    const outcome = await control.order(node, "undrain", given(options));
     return outcome.ok ? done({}) : outcome;
   },
 });

@@ -16,6 +16,15 @@ import {
 } from "../schemas.ts";
 import { publicationOut, publicationShown } from "./publication.ts";
 
+const destinationOut = {
+  toRevision: z.string().optional().meta({
+    description: "Only nodes of this revision take the sessions until the deadline.",
+  }),
+  isPreferred: z.boolean().optional().meta({
+    description: "Other nodes take those that find no place there.",
+  }),
+};
+
 /** Channel names shown of one session; `channelCount` says how many there are. */
 const CHANNELS_SHOWN_MAX = 100;
 
@@ -158,12 +167,21 @@ export const info = route({
     startedAtMs: timeMs,
     connections: z.int(),
     sessions: z.int(),
+    fixedSockets: z.int().meta({
+      description:
+        "Of the sessions' connections, those whose client cannot move: a drain closes them in their turn.",
+    }),
+    connectionsMax: z.int().meta({ description: "Option `limits.connectionsMax`." }),
+    isFull: z.boolean().meta({ description: "It has as many connections as it may have." }),
     subscriptions: z.int(),
     channels: z.int(),
     queueBytes: z.number(),
     heldBytes: z.number(),
     windowMs: z.number(),
     handshakesPerSecond: z.number(),
+    fence: z
+      .int()
+      .meta({ description: "The highest token of an order that it obeyed; 0 if none had one." }),
     drain: z
       .object({
         total: z.int(),
@@ -173,11 +191,14 @@ export const info = route({
         told: z.int(),
         cut: z.int(),
         deadlineInMs: z.number(),
+        ...destinationOut,
       })
       .optional(),
   }),
   handle: async (_input, { control }) => done(control.info()),
 });
+
+const moves = z.object({ remaining: z.int(), deadlineInMs: z.number(), ...destinationOut });
 
 export const nodes = route({
   name: "nodes",
@@ -213,7 +234,16 @@ export const nodes = route({
             description:
               "Orders that the node obeyed, refused for their token, and gave in vain, since it started. `fence`: the highest token that it obeyed.",
           }),
-        draining: z.object({ remaining: z.int(), deadlineInMs: z.number() }).optional(),
+        draining: moves.optional(),
+        shedding: moves.optional().meta({ description: "As `shed` in `info`." }),
+        isFull: z
+          .boolean()
+          .optional()
+          .meta({ description: "It has as many connections as it may have." }),
+        boundOdds: z.number().optional().meta({
+          description:
+            "The odds that clients reach one node alone, as far as the node knows. From 10 on it takes moving sessions at once.",
+        }),
       }),
     ),
   }),
@@ -230,6 +260,9 @@ function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigur
     brokerOk,
     orders,
     draining,
+    shedding,
+    isFull,
+    boundOdds,
   } = figures;
   const shown = {
     node,
@@ -244,7 +277,13 @@ function nodeShown({ node, revision, state, startedAtMs, ...figures }: NodeFigur
     brokerOk,
     ...(orders === undefined ? {} : { orders }),
   };
-  return { ...shown, ...(draining === undefined ? {} : { draining }) };
+  return {
+    ...shown,
+    ...(draining === undefined ? {} : { draining }),
+    ...(shedding === undefined ? {} : { shedding }),
+    ...(isFull === undefined ? {} : { isFull }),
+    ...(boundOdds === undefined ? {} : { boundOdds }),
+  };
 }
 
 function sessionShown({ channels: names, ...rest }: SessionInfo) {
