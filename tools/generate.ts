@@ -8,6 +8,7 @@ import { renderApiOperations } from "./api-operations.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
 import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
+import { operatorFiles } from "./operator/operator-files.ts";
 import { withPlanValidation } from "./validation.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -31,6 +32,7 @@ const FILES: readonly Generated[] = [
   ...watchFiles(),
   ...observabilityDocuments(),
   ...benchmarkFiles(),
+  ...operatorFiles(),
   { path: "docs/guide/capacity-planning.md", text: withPlanValidation },
 ];
 

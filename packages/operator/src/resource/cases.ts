@@ -57,12 +57,12 @@ export const REFUSALS: readonly Refusal[] = [
   {
     name: "labels without the selector",
     spec: { template: { metadata: { labels: { app: "other" } } } },
-    says: "the labels of the template lack what the selector asks for: app=shop",
+    says: 'the labels of the template lack what the selector asks for: ["app"]',
   },
   {
     name: "a label of the operator",
     spec: { template: { metadata: { labels: { "pod-template-hash": "x" } } } },
-    says: "remove pod-template-hash from the template",
+    says: 'remove ["pod-template-hash"] from the template',
   },
   {
     name: "a label that says that nobody is received",
@@ -129,12 +129,12 @@ export const REFUSALS: readonly Refusal[] = [
   {
     name: "shares that fall",
     spec: steps({ sharePercent: 25 }, { sharePercent: 5 }),
-    says: "the shares must rise from step to step, found 25, 5 percent",
+    says: "the shares must rise from step to step, found [25, 5] percent",
   },
   {
     name: "shares that stay",
     spec: steps({ sharePercent: 5 }, { sharePercent: 5 }),
-    says: "the shares must rise from step to step, found 5, 5 percent",
+    says: "the shares must rise from step to step, found [5, 5] percent",
   },
   { name: "a share of nothing", spec: steps({ sharePercent: 0 }), says: "greater than or equal" },
   {

@@ -44,7 +44,7 @@ const STEP = section("One step.", {
     {
       cel: "!(self.untilPromoted && self.pauseSeconds > 0)",
       message:
-        "'a step lasts pauseSeconds ' + string(self.pauseSeconds) + ' or untilPromoted, not both: remove one'",
+        "'a step lasts pauseSeconds %d or untilPromoted, not both: remove one'.format([self.pauseSeconds])",
       holds: ({ untilPromoted, pauseSeconds }: Step) => !(untilPromoted && pauseSeconds > 0),
     },
   ],
@@ -63,7 +63,7 @@ const CANARY = section("Steps of the strategy `Canary`. After the last one, ever
         {
           cel: "self.map(s, s.sharePercent).isSorted() && self.all(a, self.exists_one(b, b.sharePercent == a.sharePercent))",
           message:
-            "'the shares must rise from step to step, found ' + self.map(s, string(s.sharePercent)).join(', ') + ' percent'",
+            "'the shares must rise from step to step, found %s percent'.format([self.map(s, s.sharePercent)])",
           holds: rises,
         },
       ],
@@ -93,7 +93,7 @@ const ANALYSIS = filled("When a verdict may come (strategies `Canary` and `BlueG
     {
       cel: "self.connectionMinutesMin <= self.connectionMinutesMax",
       message:
-        "'connectionMinutesMin ' + string(self.connectionMinutesMin) + ' is above connectionMinutesMax ' + string(self.connectionMinutesMax)",
+        "'connectionMinutesMin %d is above connectionMinutesMax %d'.format([self.connectionMinutesMin, self.connectionMinutesMax])",
       holds: (value: { connectionMinutesMin: number; connectionMinutesMax: number }) =>
         value.connectionMinutesMin <= value.connectionMinutesMax,
     },
@@ -139,20 +139,20 @@ export const RELEASE_FIELDS = filled("How a new revision takes over.", {
     {
       cel: "self.strategy == 'Canary' || !has(self.canary)",
       message:
-        "'release.canary is there, and release.strategy is ' + self.strategy + ': remove it, or set strategy Canary'",
+        "'release.canary is there, and release.strategy is %s: remove it, or set strategy Canary'.format([self.strategy])",
       holds: ({ strategy, canary }: Release) => strategy === "Canary" || canary === undefined,
     },
     {
       cel: "self.strategy == 'BlueGreen' || !has(self.blueGreen)",
       message:
-        "'release.blueGreen is there, and release.strategy is ' + self.strategy + ': remove it, or set strategy BlueGreen'",
+        "'release.blueGreen is there, and release.strategy is %s: remove it, or set strategy BlueGreen'.format([self.strategy])",
       holds: ({ strategy, blueGreen }: Release) =>
         strategy === "BlueGreen" || blueGreen === undefined,
     },
     {
       cel: "self.warmSeconds < self.progressDeadlineSeconds",
       message:
-        "'a new pod warms up for warmSeconds ' + string(self.warmSeconds) + ', and the release is rolled back after progressDeadlineSeconds ' + string(self.progressDeadlineSeconds) + ': it would never get further'",
+        "'a new pod warms up for warmSeconds %d, and the release is rolled back after progressDeadlineSeconds %d: it would never get further'.format([self.warmSeconds, self.progressDeadlineSeconds])",
       holds: ({ warmSeconds, progressDeadlineSeconds }: Release) =>
         warmSeconds < progressDeadlineSeconds,
     },

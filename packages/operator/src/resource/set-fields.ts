@@ -29,7 +29,7 @@ const TEMPLATE = section(
         rules: [
           {
             cel: `!self.labels.exists(k, k in ${JSON.stringify(OWNED_LABELS)})`,
-            message: `'the operator writes the labels ' + ${JSON.stringify(OWNED_LABELS)}.join(', ') + ' itself: remove ' + self.labels.map(k, k).filter(k, k in ${JSON.stringify(OWNED_LABELS)}).join(', ') + ' from the template'`,
+            message: `'the operator writes these labels itself: remove %s from the template'.format([self.labels.map(k, k).filter(k, k in ${JSON.stringify(OWNED_LABELS)})])`,
             holds: ({ labels }: { labels: Readonly<Record<string, string>> }) =>
               !Object.keys(labels).some((name) => OWNED_LABELS.includes(name)),
           },
@@ -46,13 +46,13 @@ const TEMPLATE = section(
               required: ["name"],
               fields: { name: text("Its name.", { lengthMax: LABEL_MAX }) },
             }),
-            { countMin: 1, countMax: 32 },
+            { countMin: 1, countMax: 32, key: "name" },
           ),
           restartPolicy: text("`Always`: a ReplicaSet allows nothing else.", {
             rules: [
               {
                 cel: "self == 'Always'",
-                message: "'restartPolicy must be Always, found ' + self",
+                message: "'restartPolicy must be Always, found %s'.format([self])",
                 holds: (value: string) => value === "Always",
               },
             ],
@@ -182,7 +182,7 @@ export const SET_SPEC = section("What the set should be.", {
         {
           cel: "self.minReplicas <= self.maxReplicas",
           message:
-            "'minReplicas ' + string(self.minReplicas) + ' is above maxReplicas ' + string(self.maxReplicas)",
+            "'minReplicas %d is above maxReplicas %d'.format([self.minReplicas, self.maxReplicas])",
           holds: (value: { minReplicas: number; maxReplicas: number }) =>
             value.minReplicas <= value.maxReplicas,
         },

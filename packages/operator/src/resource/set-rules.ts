@@ -25,7 +25,7 @@ export const SET_RULES: readonly Rule[] = [
   {
     cel: "self.selector.matchLabels.all(k, k in self.template.metadata.labels && self.template.metadata.labels[k] == self.selector.matchLabels[k])",
     message:
-      "'the labels of the template lack what the selector asks for: ' + self.selector.matchLabels.map(k, k).filter(k, !(k in self.template.metadata.labels && self.template.metadata.labels[k] == self.selector.matchLabels[k])).map(k, k + '=' + self.selector.matchLabels[k]).join(', ')",
+      "'the labels of the template lack what the selector asks for: %s'.format([self.selector.matchLabels.map(k, k).filter(k, !(k in self.template.metadata.labels) || self.template.metadata.labels[k] != self.selector.matchLabels[k])])",
     holds: ({ selector, template }: SetParts) =>
       Object.entries(selector.matchLabels).every(
         ([name, value]) => template.metadata.labels[name] === value,
@@ -42,13 +42,13 @@ export const SET_RULES: readonly Rule[] = [
   {
     cel: "self.drain.preDelaySeconds < self.drain.maxSeconds",
     message:
-      "'drain.maxSeconds ' + string(self.drain.maxSeconds) + ' - drain.preDelaySeconds ' + string(self.drain.preDelaySeconds) + ' = ' + string(self.drain.maxSeconds - self.drain.preDelaySeconds) + ' s: no time is left to move anybody'",
+      "'drain.maxSeconds %d - drain.preDelaySeconds %d = %d s: no time is left to move anybody'.format([self.drain.maxSeconds, self.drain.preDelaySeconds, self.drain.maxSeconds - self.drain.preDelaySeconds])",
     holds: ({ drain }: SetParts) => drain.preDelaySeconds < drain.maxSeconds,
   },
   {
     // An autoscaler beside the operator's own would change a number that nothing reads.
     cel: "!has(self.autoscaling) || !has(oldSelf.autoscaling) || !has(self.replicas) || (has(oldSelf.replicas) && self.replicas == oldSelf.replicas)",
     message:
-      "'replicas cannot become ' + string(self.replicas) + ': spec.autoscaling decides between ' + string(self.autoscaling.minReplicas) + ' and ' + string(self.autoscaling.maxReplicas) + ' pods. Change these, or remove spec.autoscaling'",
+      "'replicas cannot become %d: spec.autoscaling decides between %d and %d pods. Change these, or remove spec.autoscaling'.format([self.replicas, self.autoscaling.minReplicas, self.autoscaling.maxReplicas])",
   },
 ];
