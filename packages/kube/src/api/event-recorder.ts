@@ -4,7 +4,7 @@ import { at, type Json, text } from "../reading.ts";
 import type { KubeApi } from "./kube-api.ts";
 import { KubeApiError } from "./kube-api-error.ts";
 import { microTime } from "./lease.ts";
-import { type KubePorts, machinePorts } from "./ports.ts";
+import { type KubePorts, machinePorts, quietly } from "./ports.ts";
 
 export interface KubeEvent {
   /** The object that it is about, with apiVersion, kind and metadata. */
@@ -14,7 +14,7 @@ export interface KubeEvent {
   readonly reason: string;
   /** What was done or tried, in CamelCase. */
   readonly action: string;
-  /** For people; longer than 1000 characters is cut. */
+  /** For people; cut at 1024 bytes, as the API server wants. */
   readonly note: string;
 }
 
@@ -41,7 +41,7 @@ export interface EventRecorder {
   stop(): void;
 }
 
-const NOTE_LENGTH_MAX = 1000;
+const NOTE_BYTES_MAX = 1024;
 /** Writes that wait for the API server; more are dropped. */
 const WAITING_MAX = 200;
 /** Events that are remembered so that repetitions are counted; the oldest is forgotten. */
@@ -67,7 +67,8 @@ interface Series {
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
   const { clock, random } = { ...machinePorts, ...options };
-  const { api, controller, instance, tell = () => {} } = options;
+  const { api, controller, instance } = options;
+  const tell = quietly(options.tell);
   const series = new Map<string, Series>();
   const tokens = new Map<string, { left: number; atMs: number }>();
   const waiting: (() => Promise<void>)[] = [];
@@ -176,6 +177,14 @@ function forgetOldest(map: Map<string, unknown>, max: number): void {
   }
 }
 
+/** No character is cut in two. */
+function cut(note: string): string {
+  const bytes = new TextEncoder().encode(note.slice(0, NOTE_BYTES_MAX));
+  return bytes.length <= NOTE_BYTES_MAX
+    ? note.slice(0, NOTE_BYTES_MAX)
+    : new TextDecoder().decode(bytes.subarray(0, NOTE_BYTES_MAX)).replace(/\uFFFD+$/, "");
+}
+
 const namespaceOf = (regarding: Json): string =>
   text(at(regarding, "metadata", "namespace")) ?? "default";
 
@@ -202,7 +211,7 @@ function bodyOf(
     type: event.type,
     reason: event.reason.slice(0, 128),
     action: event.action.slice(0, 128),
-    note: event.note.slice(0, NOTE_LENGTH_MAX),
+    note: cut(event.note),
     regarding: {
       apiVersion: event.regarding.apiVersion,
       kind: event.regarding.kind,

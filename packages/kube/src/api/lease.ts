@@ -1,8 +1,8 @@
 // Owns: who leads: one Lease of coordination.k8s.io that candidates acquire, renew and release.
-import { at, isRecord, type Json, number, record, text } from "../reading.ts";
+import { at, type Json, number, record, text } from "../reading.ts";
 import type { KubeApi } from "./kube-api.ts";
 import { KubeApiError, unanswered } from "./kube-api-error.ts";
-import { type KubePorts, machinePorts, pause } from "./ports.ts";
+import { type KubePorts, machinePorts, pause, quietly } from "./ports.ts";
 
 /** What happened, for logs and metrics. */
 export type LeaseEvent =
@@ -46,6 +46,12 @@ interface Term {
   cancelDeadline: () => void;
 }
 
+interface Seen {
+  readonly spec: string;
+  readonly holder: string;
+  readonly sinceMs: number;
+}
+
 /**
  * Compares by its own clock alone: from when it saw the record change. What the record says of
  * times is written for people.
@@ -53,6 +59,7 @@ interface Term {
 export class Lease {
   readonly #options: LeaseOptions;
   readonly #ports: KubePorts;
+  readonly #tell: (event: LeaseEvent) => void;
   readonly #identity: string;
   readonly #path: string;
   #running: AbortController | undefined;
@@ -60,11 +67,12 @@ export class Lease {
   #term: Term | undefined;
   /** The Lease as it was last answered; undefined: to be read. */
   #held: Json | undefined;
-  #seen: { readonly spec: string; readonly sinceMs: number } | undefined;
+  #seen: Seen | undefined;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
     this.#ports = { ...machinePorts, ...options };
+    this.#tell = quietly(options.tell);
     const suffix = Math.floor(this.#ports.random.next() * 2 ** 32).toString(16);
     this.#identity = `${options.identity}_${suffix.padStart(8, "0")}`;
     this.#path = `/apis/coordination.k8s.io/v1/namespaces/${options.namespace}/leases`;
@@ -105,7 +113,7 @@ export class Lease {
     await this.#loop;
     if (!wasLeader || untilMs <= 0) return;
     const limit = new AbortController();
-    const settled = over.catch(() => {}).then(() => "settled" as const);
+    const settled = over.then(() => "settled" as const);
     const won = await Promise.race([settled, pause(this.#ports.clock, untilMs, limit.signal)]);
     limit.abort();
     // Work that does not end may still write: then the others wait for the lease to run out.
@@ -115,15 +123,26 @@ export class Lease {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#ports;
     while (!signal.aborted) {
-      try {
-        await this.#step(signal);
-      } catch (error) {
-        this.#held = undefined;
-        this.#tell({ type: "failed", error });
-      }
+      await this.#attempt(signal);
       const { retryMs = RETRY_MS } = this.#options;
       const jitter = this.#term === undefined ? 1 + JITTER * random.next() : 1;
       await pause(clock, retryMs * jitter, signal);
+    }
+  }
+
+  async #attempt(signal: AbortSignal): Promise<void> {
+    for (const isLast of [false, true]) {
+      try {
+        return await this.#step(signal);
+      } catch (error) {
+        this.#held = undefined;
+        // Somebody else wrote. Who leads reads at once whether it still does.
+        const isOvertaken =
+          error instanceof KubeApiError &&
+          (error.isConflict || error.isAlreadyExists || error.isNotFound);
+        if (!isOvertaken || isLast) this.#tell({ type: "failed", error });
+        if (!isOvertaken || this.#term === undefined) return;
+      }
     }
   }
 
@@ -137,19 +156,23 @@ export class Lease {
       return await this.#write(undefined, signal);
     }
     const holder = text(at(held, "spec", "holderIdentity")) ?? "";
-    if (this.#term !== undefined) {
-      if (holder !== this.#identity) return void this.#lose(`taken by ${holder}`);
+    if (this.#term !== undefined && holder === this.#identity)
       return await this.#write(held, signal);
-    }
+    if (this.#term !== undefined) void this.#lose(`taken by ${holder}`);
+    const seen = this.#observe(held, holder);
     this.#held = undefined;
-    const spec = JSON.stringify(at(held, "spec"));
-    if (this.#seen?.spec !== spec) {
-      this.#seen = { spec, sinceMs: clock.nowMs() };
-      this.#tell({ type: "holder", holder });
-    }
     const isFree = holder === "" || holder === this.#identity;
     const waitMs = Math.max(this.#durationMs, recordedMs(held));
-    if (isFree || clock.nowMs() - this.#seen.sinceMs >= waitMs) await this.#write(held, signal);
+    if (isFree || clock.nowMs() - seen.sinceMs >= waitMs) await this.#write(held, signal);
+  }
+
+  /** The record, and since when this candidate knows it as it is. */
+  #observe(held: Json, holder: string): Seen {
+    const spec = JSON.stringify(at(held, "spec"));
+    if (this.#seen?.holder !== holder) this.#tell({ type: "holder", holder });
+    if (this.#seen?.spec !== spec)
+      this.#seen = { spec, holder, sinceMs: this.#ports.clock.nowMs() };
+    return this.#seen;
   }
 
   async #read(): Promise<Json | undefined> {
@@ -167,14 +190,11 @@ export class Lease {
     const startedMs = this.#ports.clock.nowMs();
     const epoch = term?.epoch ?? this.#nextEpoch(held);
     const written = await this.#put(held, this.#identity, epoch);
-    if (signal.aborted && term === undefined) {
-      // Acquired while it was stopped.
-      this.#held = written;
-      return await this.#release();
-    }
+    this.#held = written;
+    // Acquired while it was stopped.
+    if (signal.aborted && term === undefined) return await this.#release();
     // The term may have ended while the answer was on its way; the next step acquires anew.
     if (this.#term !== term) return;
-    this.#held = written;
     const { renewDeadlineMs = RENEW_DEADLINE_MS } = this.#options;
     if (this.#ports.clock.nowMs() - startedMs >= renewDeadlineMs) return;
     if (term === undefined) {
@@ -233,14 +253,18 @@ export class Lease {
     term.cancelDeadline();
     this.#term = undefined;
     this.#tell({ type: "lost", because });
-    await this.#options.onLose(because);
+    try {
+      await this.#options.onLose(because);
+    } catch (error) {
+      this.#tell({ type: "failed", error });
+    }
   }
 
   async #release(): Promise<void> {
-    const held = this.#held;
-    this.#held = undefined;
-    if (!isRecord(held)) return;
     try {
+      const held = this.#held ?? (await this.#read());
+      this.#held = undefined;
+      if (held === undefined || at(held, "spec", "holderIdentity") !== this.#identity) return;
       await this.#put(held, "", number(at(held, "spec", "leaseTransitions")) ?? 0);
     } catch (error) {
       this.#tell({ type: "failed", error });
@@ -266,10 +290,6 @@ export class Lease {
     } finally {
       limit.abort();
     }
-  }
-
-  #tell(event: LeaseEvent): void {
-    this.#options.tell?.(event);
   }
 }
 

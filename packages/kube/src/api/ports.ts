@@ -47,6 +47,17 @@ export function pause(clock: KubeClock, ms: number, signal: AbortSignal): Promis
   });
 }
 
+/** Tells an observer, whose faults are its own. */
+export function quietly<E>(tell: ((event: E) => void) | undefined): (event: E) => void {
+  return (event) => {
+    try {
+      tell?.(event);
+    } catch {
+      // Nobody is left to be told.
+    }
+  };
+}
+
 export interface BackoffLimits {
   readonly firstMs: number;
   readonly maxMs: number;

@@ -4,7 +4,14 @@ import { at, type Json, text } from "../reading.ts";
 import type { KubeWatchEvent, KubeWatcher } from "./kube-api.ts";
 import { KubeApiError } from "./kube-api-error.ts";
 import { type Change, ObjectCache } from "./object-cache.ts";
-import { type BackoffLimits, backoffMs, type KubePorts, machinePorts, pause } from "./ports.ts";
+import {
+  type BackoffLimits,
+  backoffMs,
+  type KubePorts,
+  machinePorts,
+  pause,
+  quietly,
+} from "./ports.ts";
 
 /** What happened, for logs and metrics. */
 export type ReflectorEvent =
@@ -52,6 +59,7 @@ export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #ports: KubePorts;
   readonly #cache: ObjectCache;
+  readonly #tell: (event: ReflectorEvent) => void;
   #running: AbortController | undefined;
   /** Where the next watch begins; undefined: list first. */
   #resourceVersion: string | undefined;
@@ -65,6 +73,7 @@ export class Reflector {
     this.#watcher = watcher;
     this.#options = options;
     this.#ports = { ...machinePorts, ...options };
+    this.#tell = quietly(options.tell);
     this.#cache = new ObjectCache(options.objectsMax ?? OBJECTS_MAX);
   }
 
@@ -200,6 +209,7 @@ export class Reflector {
           this.#take(event);
         },
       });
+      if (isSilent) throw givenUp("Silence");
     } catch (error) {
       throw isSilent ? givenUp("Silence") : error;
     } finally {
@@ -241,10 +251,6 @@ export class Reflector {
   #heard(): number {
     this.#heardMs = this.#ports.clock.nowMs();
     return this.#heardMs;
-  }
-
-  #tell(event: ReflectorEvent): void {
-    this.#options.tell?.(event);
   }
 }
 

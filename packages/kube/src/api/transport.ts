@@ -1,12 +1,13 @@
 // Owns: one request to the API server: credentials, TLS, bounds of time and bytes, and one more try
 // with new credentials after a 401.
 import type { Credentials } from "../cluster/credentials.ts";
-import type { ClusterAccess } from "../cluster/kubeconfig.ts";
+import { type ClusterAccess, ClusterError } from "../cluster/kubeconfig.ts";
 import type { CredentialsSource } from "./credentials-source.ts";
 import { KubeApiError, refusal, unanswered } from "./kube-api-error.ts";
 
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
-const PATH = /^\/(?!.*\/\.\.?(?:\/|$))[\w.~%:@/-]+$/;
+/** Names of Kubernetes need no escapes, and a path with dots would be another one when sent. */
+const PATH = /^(?!.*\/\.{1,2}(?:\/|$))\/[\w.~:@/-]+$/;
 
 export interface KubeRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -90,6 +91,7 @@ export function createTransport(
       return result;
     } catch (cause) {
       if (cause instanceof KubeApiError) throw cause;
+      if (cause instanceof ClusterError) throw noCredentials(act, cause);
       if (request.signal?.aborted) throw unanswered(act, "Stopped");
       throw limit.signal.aborted
         ? unanswered(act, "Timeout")
@@ -123,6 +125,11 @@ export function createTransport(
         true,
       ),
   };
+}
+
+function noCredentials(act: string, cause: ClusterError): KubeApiError {
+  const reason = "Credentials";
+  return new KubeApiError(`Cannot ${act}: ${cause.message}`, { status: 0, reason, cause });
 }
 
 function refused(act: string, answer: Response, body: unknown): KubeApiError {

@@ -1,6 +1,6 @@
 // Owns: keys that wait for work: each once, never two workers on one, later again after a failure.
 import { KubeApiError } from "./kube-api-error.ts";
-import { type BackoffLimits, backoffMs, type KubePorts, machinePorts } from "./ports.ts";
+import { type BackoffLimits, backoffMs, type KubePorts, machinePorts, quietly } from "./ports.ts";
 
 /** What happened, for logs and metrics. */
 export type WorkQueueEvent =
@@ -20,6 +20,11 @@ export interface WorkQueueOptions extends Partial<KubePorts> {
   readonly work: (key: string) => Promise<number | undefined | void>;
   /** Keys that are worked on at the same time; default 1. */
   readonly workers?: number;
+  /**
+   * Between the end of a key's work and its next; default 50 ms. Work that wakes itself leaves time
+   * for everything else.
+   */
+  readonly gapMs?: number;
   /** Keys that wait or are worked on; default 10,000. */
   readonly keysMax?: number;
   /** After failures in a row; default 500 ms to 30 s. */
@@ -40,12 +45,14 @@ interface Entry {
   failures: number;
 }
 
+const GAP_MS = 50;
 const KEYS_MAX = 10_000;
 const BACKOFF: BackoffLimits = { firstMs: 500, maxMs: 30_000 };
 
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #ports: KubePorts;
+  readonly #tell: (event: WorkQueueEvent) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #ready: string[] = [];
   readonly #working = new Set<Promise<void>>();
@@ -54,6 +61,7 @@ export class WorkQueue {
   constructor(options: WorkQueueOptions) {
     this.#options = options;
     this.#ports = { ...machinePorts, ...options };
+    this.#tell = quietly(options.tell);
   }
 
   /** Keys that wait, also those that wait for a time, and those that are worked on. */
@@ -100,7 +108,7 @@ export class WorkQueue {
     return true;
   }
 
-  /** Takes no more, and resolves when the work that runs has ended. */
+  /** Takes no more, and resolves when the work that runs has ended; work has limits of its own. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const entry of this.#entries.values()) entry.cancel();
@@ -140,8 +148,6 @@ export class WorkQueue {
       const entry = key === undefined ? undefined : this.#entries.get(key);
       if (key === undefined || entry === undefined) return;
       entry.state = "working";
-      entry.isAgain = false;
-      entry.againMs = undefined;
       entry.sinceMs = this.#ports.clock.nowMs();
       const running: Promise<void> = this.#work(key, entry).finally(() => {
         this.#working.delete(running);
@@ -157,10 +163,15 @@ export class WorkQueue {
     try {
       // Never inside of the call that added the key.
       await undefined;
+      // What was added until here is done by this work.
+      entry.isAgain = false;
+      entry.againMs = undefined;
       const afterMs = (await this.#options.work(key)) ?? undefined;
       const nowMs = clock.nowMs();
       entry.failures = 0;
-      againMs = entry.isAgain ? nowMs : earliest(entry.againMs, afterMs && nowMs + afterMs);
+      againMs = entry.isAgain
+        ? nowMs
+        : earliest(entry.againMs, afterMs === undefined ? undefined : nowMs + afterMs);
       this.#tell({ type: "done", key, tookMs: nowMs - entry.sinceMs });
     } catch (error) {
       entry.failures += 1;
@@ -172,11 +183,10 @@ export class WorkQueue {
     }
     if (this.#isStopped) return;
     if (againMs === undefined) this.#entries.delete(key);
-    else this.#schedule(key, entry, againMs);
-  }
-
-  #tell(event: WorkQueueEvent): void {
-    this.#options.tell?.(event);
+    else {
+      const soonestMs = clock.nowMs() + (this.#options.gapMs ?? GAP_MS);
+      this.#schedule(key, entry, Math.max(againMs, soonestMs));
+    }
   }
 }
 
