@@ -24,6 +24,7 @@ const REPEAT: Readonly<Record<string, "always" | "keyed" | "refused">> = {
   info: "always",
   drain: "always",
   undrain: "always",
+  shed: "always",
   nodes: "always",
   node_drain: "always",
   node_undrain: "always",

@@ -240,12 +240,20 @@ export class HoldfastApi<C = unknown> {
     return this.#caller.call("drain", input, options);
   }
 
-  /** Ends a drain of the node that answers. `token`: as in `drain`. */
+  /** Ends a drain or a shed of the node that answers. `token`: as in `drain`. */
   undrain(
     options: CallOptions & Operations["undrain"]["input"] = {},
   ): Promise<Operations["undrain"]["output"]> {
     const { token, ...call } = options;
     return this.#caller.call("undrain", given({ token }), call);
+  }
+
+  /** Moves sessions off the node that answers, to nodes of a revision, until `keep` are left. */
+  shed(
+    input: Operations["shed"]["input"],
+    options: CallOptions = {},
+  ): Promise<Operations["shed"]["output"]> {
+    return this.#caller.call("shed", input, options);
   }
 
   /** Orders a node, by its name, to move every session off itself. */

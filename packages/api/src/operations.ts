@@ -279,6 +279,16 @@ export interface InfoOutput {
     /** Other nodes take those that find no place there. */
     readonly isPreferred?: boolean;
   };
+  /** The order to give up some sessions that runs. */
+  readonly shed?: {
+    readonly keep: number;
+    /** Sessions above `keep`. */
+    readonly remaining: number;
+    /** Asked to move, and still here. */
+    readonly asked: number;
+    readonly toRevision: string;
+    readonly deadlineInMs: number;
+  };
 }
 
 /** What `drain` takes. Start moving every session off this node. */
@@ -341,9 +351,19 @@ export interface DrainOutput {
     /** Other nodes take those that find no place there. */
     readonly isPreferred?: boolean;
   };
+  /** The order to give up some sessions that runs. */
+  readonly shed?: {
+    readonly keep: number;
+    /** Sessions above `keep`. */
+    readonly remaining: number;
+    /** Asked to move, and still here. */
+    readonly asked: number;
+    readonly toRevision: string;
+    readonly deadlineInMs: number;
+  };
 }
 
-/** What `undrain` takes. End a drain; sessions that are here stay. */
+/** What `undrain` takes. End a drain or a shed; sessions that are here stay. */
 export interface UndrainInput {
   /**
    * Fencing: a node refuses an order with a lower token than the highest that it obeyed
@@ -355,8 +375,75 @@ export interface UndrainInput {
 
 /** What `undrain` answers. */
 export interface UndrainOutput {
-  /** False when there was no drain, or the process ends behind it. */
+  /** False when there was neither, or the process ends behind its drain. */
   readonly undone: boolean;
+}
+
+/** What `shed` takes. Move sessions to nodes of a revision until so many are left. */
+export interface ShedInput {
+  /** Sessions that stay. Those that cannot move are among them. */
+  readonly keep: number;
+  /** Until the window is over, only nodes of this revision take sessions that move. */
+  readonly toRevision: string;
+  /** From the first session's move to the deadline. */
+  readonly windowMs?: number;
+  /**
+   * Fencing: a node refuses an order with a lower token than the highest that it obeyed
+   * (`order_refused`). Without a token an order neither asks for that nor changes it. The same
+   * order with the same token again changes nothing.
+   */
+  readonly token?: number;
+}
+
+/** What `shed` answers. */
+export interface ShedOutput {
+  readonly node: string;
+  readonly revision: string;
+  readonly state: "starting" | "ready" | "draining" | "stopped";
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number;
+  readonly connections: number;
+  readonly sessions: number;
+  /**
+   * Of the sessions' connections, those whose client cannot move: a drain closes them in their
+   * turn.
+   */
+  readonly fixedSockets: number;
+  /** Option `limits.connectionsMax`. */
+  readonly connectionsMax: number;
+  /** It has as many connections as it may have. */
+  readonly isFull: boolean;
+  readonly subscriptions: number;
+  readonly channels: number;
+  readonly queueBytes: number;
+  readonly heldBytes: number;
+  readonly windowMs: number;
+  readonly handshakesPerSecond: number;
+  /** The highest token of an order that it obeyed; 0 if none had one. */
+  readonly fence: number;
+  readonly drain?: {
+    readonly total: number;
+    readonly remaining: number;
+    readonly asked: number;
+    readonly moved: number;
+    readonly told: number;
+    readonly cut: number;
+    readonly deadlineInMs: number;
+    /** Only nodes of this revision take the sessions until the deadline. */
+    readonly toRevision?: string;
+    /** Other nodes take those that find no place there. */
+    readonly isPreferred?: boolean;
+  };
+  /** The order to give up some sessions that runs. */
+  readonly shed?: {
+    readonly keep: number;
+    /** Sessions above `keep`. */
+    readonly remaining: number;
+    /** Asked to move, and still here. */
+    readonly asked: number;
+    readonly toRevision: string;
+    readonly deadlineInMs: number;
+  };
 }
 
 /** What `nodes` takes. List the nodes of the cluster as this one knows them, itself included. */
@@ -501,6 +588,7 @@ export interface Operations {
   readonly info: { readonly input: InfoInput; readonly output: InfoOutput };
   readonly drain: { readonly input: DrainInput; readonly output: DrainOutput };
   readonly undrain: { readonly input: UndrainInput; readonly output: UndrainOutput };
+  readonly shed: { readonly input: ShedInput; readonly output: ShedOutput };
   readonly nodes: { readonly input: NodesInput; readonly output: NodesOutput };
   readonly node_drain: { readonly input: NodeDrainInput; readonly output: NodeDrainOutput };
   readonly node_undrain: { readonly input: NodeUndrainInput; readonly output: NodeUndrainOutput };
@@ -522,6 +610,7 @@ export const OPERATIONS = {
   info: { method: "GET", path: "/api/v1/info", repeat: "always" },
   drain: { method: "POST", path: "/api/v1/drain", repeat: "always" },
   undrain: { method: "POST", path: "/api/v1/undrain", repeat: "always" },
+  shed: { method: "POST", path: "/api/v1/shed", repeat: "always" },
   nodes: { method: "GET", path: "/api/v1/nodes", repeat: "always" },
   node_drain: { method: "POST", path: "/api/v1/nodes/drain", repeat: "always" },
   node_undrain: { method: "POST", path: "/api/v1/nodes/undrain", repeat: "always" },

@@ -50,7 +50,7 @@ export type Who = { readonly user: string } | { readonly session: string };
 /** Operations that a batch takes: all but those that a batch cannot hold. */
 type Batchable = Exclude<
   keyof Operations,
-  "batch" | "broadcast" | "drain" | "undrain" | "node_drain" | "node_undrain"
+  "batch" | "broadcast" | "drain" | "undrain" | "shed" | "node_drain" | "node_undrain"
 >;
 
 /** One command of a batch: an operation's input with its name as `op`. */

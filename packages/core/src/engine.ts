@@ -12,7 +12,7 @@ import { nodeInfo } from "./control/node-info.ts";
 import { ORDER_KINDS, type OrderMessage } from "./control/order-messages.ts";
 import { Orders } from "./control/orders.ts";
 import type { DoorCodec, DoorLimits, Item } from "./door.ts";
-import { Draining } from "./drain/draining.ts";
+import { Moving } from "./drain/moving.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
 import type { FleetMessage, NodeState } from "./fleet/view.ts";
 import type { Observer } from "./observer.ts";
@@ -131,7 +131,7 @@ class Engine implements NodeEngine {
   readonly #presenceKeeper: PresenceKeeper;
   readonly #intake: Intake;
   readonly #handshake: Handshake;
-  readonly #draining: Draining;
+  readonly #moving: Moving;
   readonly #fleet: FleetMember;
   readonly #operator: Operator;
   readonly #orders: Orders;
@@ -170,15 +170,17 @@ class Engine implements NodeEngine {
     this.#fleet = new FleetMember(this.#parts, {
       state: () => this.state,
       startedAtMs: () => this.#startedAtMs,
-      drain: () => this.#draining.progress(),
+      drain: () => this.#moving.draining.progress(),
+      shed: () => this.#moving.shedding.progress(),
+      hasShed: (session) => this.#moving.hasShed(session),
       vitals: ports.vitals ?? (() => NO_VITALS),
       orders: () => this.#orders.figures,
     });
-    this.#draining = new Draining(this.#parts, this.#fleet);
+    this.#moving = new Moving(this.#parts, this.#fleet);
     this.#handshake = new Handshake(this.#parts, {
       shares: this.#shares,
       revocations: this.#revocations,
-      drain: this.#draining,
+      drain: this.#moving.draining,
       fleet: this.#fleet,
     });
     this.#intake = new Intake(this.#parts, {
@@ -186,12 +188,7 @@ class Engine implements NodeEngine {
       requests: new Requests(this.#parts),
       windowMs: () => this.#fleet.windowMs(),
     });
-    this.#orders = new Orders(this.#parts, {
-      isEnding: () => this.#draining.isFinal,
-      isDraining: () => this.#draining.begun,
-      drain: (options) => this.#background("drain", this.drain(options)),
-      undrain: () => void this.undrain(),
-    });
+    this.#orders = new Orders(this.#parts, this.#moving);
     const bus = new BusRoutes(broker.bus);
     this.#operator = new Operator(this.#parts, {
       revocations: this.#revocations,
@@ -210,7 +207,7 @@ class Engine implements NodeEngine {
       (nowMs) => this.#lease.renewIfDue(nowMs),
     ]);
     broker.onReconnect(() => this.#presenceKeeper.compare());
-    this.#sessions.onEnded = [this.#draining, this.#fleet];
+    this.#sessions.onEnded = [this.#moving, this.#fleet];
   }
 
   #hubPorts(): HubNeeds {
@@ -258,7 +255,7 @@ class Engine implements NodeEngine {
   }
 
   get state(): NodeState {
-    return this.#state === "ready" && this.#draining.begun ? "draining" : this.#state;
+    return this.#state === "ready" && this.#moving.draining.begun ? "draining" : this.#state;
   }
 
   async start(): Promise<void> {
@@ -355,21 +352,26 @@ class Engine implements NodeEngine {
 
   info(): NodeInfo {
     return nodeInfo(
-      { ...this.#parts, draining: this.#draining, fleet: this.#fleet, orders: this.#orders },
+      {
+        ...this.#parts,
+        moving: this.#moving,
+        fleet: this.#fleet,
+        orders: this.#orders,
+      },
       { state: this.state, startedAtMs: this.#startedAtMs },
     );
   }
 
   drain(options: DrainOptions = {}): Promise<DrainProgress> {
-    return this.#draining.start(options);
+    return this.#moving.drain(options);
   }
 
   undrain(): boolean {
-    return this.#draining.undo();
+    return this.#moving.undrain();
   }
 
-  obey: NodeControl["obey"] = (order, options = {}) => this.#orders.obey(order, options);
-  sendsAway = (): boolean => this.#draining.refusing || this.#state === "stopped";
+  obey: NodeControl["obey"] = (order) => this.#orders.obey(order);
+  sendsAway = (): boolean => this.#moving.draining.refusing || this.#state === "stopped";
   publish: NodeControl["publish"] = (channel, request) => this.#operator.publish(channel, request);
   history: NodeControl["history"] = (channel, query) => this.#operator.history(channel, query);
   openHistory: NodeControl["openHistory"] = (channel) => this.#operator.openHistory(channel);

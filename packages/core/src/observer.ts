@@ -63,6 +63,8 @@ export interface Observer {
     count: number,
     progress: DrainProgress,
   ): void;
+  /** Steps of an order to give up some sessions; `count` sessions, or those above what it keeps. */
+  shedStep(step: "started" | "migrate" | "reached" | "over" | "undone", count: number): void;
   /**
    * This node obeyed an order, refused it for its token, or gave one that no node took in time.
    */

@@ -34,6 +34,10 @@ export function createEvents(log: Logger) {
     drainFinished: (fields: Omit<DrainProgress, "deadlineInMs">) =>
       log.info("drain_finished", fields),
     drainUndone: (fields: { connections: number }) => log.info("drain_undone", fields),
+    /** Ordered by the API: so many sessions should move to nodes of a revision. */
+    shedStarted: (fields: { toMove: number }) => log.info("shed_started", fields),
+    /** `left` of them are still here. */
+    shedEnded: (fields: { how: string; left: number }) => log.info("shed_ended", fields),
     /** `cut` connections were not closed in order. */
     nodeStopped: (fields: { uptimeMs: number; cut: number }) => log.info("node_stopped", fields),
 
@@ -138,6 +142,11 @@ export function createObserver(metrics: Observer, events: ServerEvents): Observe
         events.drainStarted({ connections: count, deadlineInMs: Math.round(deadlineInMs) });
       else if (step === "finished") events.drainFinished(counts);
       else if (step === "undone") events.drainUndone({ connections: count });
+    },
+    shedStep(step, count) {
+      metrics.shedStep(step, count);
+      if (step === "started") events.shedStarted({ toMove: count });
+      else if (step !== "migrate") events.shedEnded({ how: step, left: count });
     },
     rebalanced(count) {
       metrics.rebalanced(count);

@@ -3,7 +3,7 @@ import type { Outcome } from "@holdfast/contract";
 import type { DeliveryClass, Payload, Position } from "@holdfast/protocol";
 import type { NodeFigures, NodeState } from "../fleet/view.ts";
 import type { HistoryPage, HistoryQuery, PresenceMember } from "../ports.ts";
-import type { Order, SentOrder } from "./order-messages.ts";
+import type { SentOrder } from "./order-messages.ts";
 
 export interface SessionInfo {
   readonly session: string;
@@ -46,6 +46,28 @@ export interface NodeInfo {
   /** The highest token of an order that the node obeyed; 0: none had one. */
   readonly fence: number;
   readonly drain?: DrainProgress;
+  /** Absent: no order to give up some sessions runs. */
+  readonly shed?: ShedProgress;
+}
+
+/** An order to give up some sessions. */
+export interface ShedOptions {
+  /** Sessions that the node keeps; those that cannot move are among them. */
+  readonly keep: number;
+  /** Nodes of this revision take those that move. */
+  readonly toRevision: string;
+  /** Absent: as long as a drain. */
+  readonly windowMs?: number;
+}
+
+export interface ShedProgress {
+  readonly keep: number;
+  /** Sessions above that. */
+  readonly remaining: number;
+  /** Sessions that were asked to move and are still here. */
+  readonly asked: number;
+  readonly toRevision: string;
+  readonly deadlineInMs: number;
 }
 
 export interface DrainProgress {
@@ -97,6 +119,11 @@ export interface OrderOptions extends Destination {
   readonly preDelayMs?: number;
   readonly token?: number;
 }
+
+/** One order to a node, with what it says. */
+export type OwnOrder =
+  | ({ readonly order: SentOrder } & OrderOptions)
+  | ({ readonly order: "shed"; readonly token?: number } & ShedOptions);
 
 /** A page of a channel's history. */
 export interface ChannelPage extends HistoryPage {
@@ -185,8 +212,9 @@ export interface NodeControl {
    * Gives an order to this node: when it returns, the node has begun to obey or has refused
    * (`order_refused`, `node_ending`). Tokens count as in `order`. The same order with the same
    * token again changes nothing: neither its window nor its deadline.
+   * Another order replaces the one that runs.
    */
-  obey(order: Order, options?: OrderOptions): Outcome<void>;
+  obey(order: OwnOrder): Outcome<void>;
   /** Starts a drain; again: changes its window. Resolves when no connection is left. */
   drain(options?: DrainOptions): Promise<DrainProgress>;
   /**

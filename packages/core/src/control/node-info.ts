@@ -1,5 +1,5 @@
 // Owns: what a node says of itself to those who look after it.
-import type { Draining } from "../drain/draining.ts";
+import type { Moving } from "../drain/moving.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { HeldBytes } from "../session/held-bytes.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -12,7 +12,7 @@ export interface InfoNeeds {
   readonly sessions: Pick<Sessions, "connections" | "count" | "subscriptions">;
   readonly hubs: { readonly size: number };
   readonly heldBytes: Pick<HeldBytes, "total">;
-  readonly draining: Pick<Draining, "progress">;
+  readonly moving: Pick<Moving, "draining" | "shedding">;
   readonly fleet: Pick<FleetMember, "windowMs" | "handshakesPerSecond">;
   readonly orders: Pick<Orders, "figures">;
   settings(): NodeSettings;
@@ -23,7 +23,7 @@ export function nodeInfo(
   parts: InfoNeeds,
   life: Pick<NodeInfo, "state" | "startedAtMs">,
 ): NodeInfo {
-  const { sessions, hubs, heldBytes, draining, fleet, orders } = parts;
+  const { sessions, hubs, heldBytes, moving, fleet, orders } = parts;
   const { nodeId, revision, limits } = parts.settings();
   let queueBytes = 0;
   let fixedSockets = 0;
@@ -31,7 +31,8 @@ export function nodeInfo(
     queueBytes += connection.link.bufferedBytes();
     if (connection.phase === "open" && !connection.migrates) fixedSockets += 1;
   }
-  const drain = draining.progress();
+  const drain = moving.draining.progress();
+  const shed = moving.shedding.progress();
   return {
     node: nodeId,
     revision,
@@ -49,5 +50,6 @@ export function nodeInfo(
     handshakesPerSecond: fleet.handshakesPerSecond,
     fence: orders.figures.fence ?? 0,
     ...(drain === undefined ? {} : { drain }),
+    ...(shed === undefined ? {} : { shed }),
   };
 }

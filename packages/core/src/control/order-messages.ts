@@ -2,7 +2,8 @@
 
 /** Orders that go from node to node. An older node takes an unknown one for a drain. */
 export type SentOrder = "drain" | "undrain";
-export type Order = SentOrder;
+/** Orders that a node takes. */
+export type Order = SentOrder | "shed";
 
 /**
  * What nodes say to one another about orders. `id` identifies one order in every message about it.

@@ -236,16 +236,16 @@ test("orders to the node itself are fenced as those of other nodes, whoever give
   const { a, b, order, figures } = await pair();
   const { engine } = b;
   expect(engine.info().fence).toBe(0);
-  expect(engine.obey("drain", { token: 5, windowMs: 60_000 })).toEqual({
+  expect(engine.obey({ order: "drain", token: 5, windowMs: 60_000 })).toEqual({
     ok: true,
     value: undefined,
   });
   expect(engine.info()).toMatchObject({ state: "draining", fence: 5 });
   // The former leader's late orders, on either way.
-  expect(engine.obey("undrain", { token: 4 })).toMatchObject({ code: "order_refused" });
+  expect(engine.obey({ order: "undrain", token: 4 })).toMatchObject({ code: "order_refused" });
   expect((await order(a, "b", "undrain", { token: 4 })).code).toBe("order_refused");
   expect(engine.state).toBe("draining");
-  expect(engine.obey("undrain", { token: 6 }).ok).toBe(true);
+  expect(engine.obey({ order: "undrain", token: 6 }).ok).toBe(true);
   expect((await order(a, "b", "drain", { token: 5 })).code).toBe("order_refused");
   expect(engine.info()).toMatchObject({ state: "ready", fence: 6 });
   expect(figures(b)).toMatchObject({ obeyed: 2, refused: 3 });
@@ -256,27 +256,27 @@ test("the same order with the same token again does not move the deadline, anoth
   await b.connect({ migrates: true });
   const left = () => b.engine.info().drain?.deadlineInMs;
   const drain = { token: 5, windowMs: 60_000, preDelayMs: 0, toRevision: "r2" };
-  b.engine.obey("drain", drain);
+  b.engine.obey({ order: "drain", ...drain });
   await b.advance(10_000);
-  for (let i = 0; i < 1000; i++) b.engine.obey("drain", drain);
+  for (let i = 0; i < 1000; i++) b.engine.obey({ order: "drain", ...drain });
   expect(left()).toBe(50_000);
-  b.engine.obey("drain", { ...drain, windowMs: 30_000 });
+  b.engine.obey({ order: "drain", ...drain, windowMs: 30_000 });
   expect(left()).toBe(30_000);
   await b.advance(10_000);
-  b.engine.obey("drain", { ...drain, windowMs: 30_000, token: 6 });
+  b.engine.obey({ order: "drain", ...drain, windowMs: 30_000, token: 6 });
   expect(left()).toBe(30_000);
   // Without a token it is a new order each time.
   await b.advance(10_000);
-  b.engine.obey("drain", { windowMs: 30_000 });
+  b.engine.obey({ order: "drain", windowMs: 30_000 });
   expect(left()).toBe(30_000);
 });
 
 test("a drain that was undone is begun again by the same order", async () => {
   const { b } = await pair();
   await b.connect({ migrates: true });
-  b.engine.obey("drain", { token: 5 });
+  b.engine.obey({ order: "drain", token: 5 });
   b.engine.undrain();
-  b.engine.obey("drain", { token: 5 });
+  b.engine.obey({ order: "drain", token: 5 });
   expect(b.engine.state).toBe("draining");
 });
 
@@ -290,10 +290,10 @@ test("a thousand orders a second are told to the others a few times, and the las
   });
   await b.connect({ migrates: true });
   for (let i = 0; i < 1000; i++) {
-    b.engine.obey(i % 2 === 0 ? "drain" : "undrain", { token: i });
+    b.engine.obey({ order: i % 2 === 0 ? "drain" : "undrain", token: i });
     await b.advance(1);
   }
-  b.engine.obey("drain", { token: 1000, toRevision: "r2", windowMs: 60_000 });
+  b.engine.obey({ order: "drain", token: 1000, toRevision: "r2", windowMs: 60_000 });
   await b.advance(300);
   expect(figuresOfB).toBeLessThan(20);
   expect(a.engine.nodes().find(({ node }) => node === "b")).toMatchObject({

@@ -6,7 +6,7 @@
 // Every message is repeated or answered again, because the bus may lose it.
 import type { Outcome } from "@holdfast/contract";
 import type { Bus, Clock, Random } from "../ports.ts";
-import type { DrainOptions, OrderOptions } from "./control.ts";
+import type { DrainOptions, OrderOptions, OwnOrder, ShedOptions } from "./control.ts";
 import type { Order, OrderFigures, OrderMessage, SentOrder } from "./order-messages.ts";
 
 /** What orders need of the node. */
@@ -23,14 +23,13 @@ export interface OrderNeeds {
 export interface Obedient {
   /** Its process ends: a drain cannot be undone. */
   isEnding(): boolean;
-  /** A drain has begun and was not undone. */
-  isDraining(): boolean;
+  /** What an order began goes on: a drain that was not undone, or a shed. */
+  isUnder(order: "drain" | "shed"): boolean;
   drain(options: DrainOptions): void;
   undrain(): void;
+  shed(options: ShedOptions): void;
 }
 
-/** An order as its node carries it out. */
-type Asked = { readonly order: Order } & OrderOptions;
 type Result = Pick<Told<"order-done">, "refused" | "fence">;
 
 type Told<K extends OrderMessage["kind"]> = Extract<OrderMessage, { kind: K }>;
@@ -64,7 +63,7 @@ export class Orders {
   readonly #taken = new Map<string, Taken>();
   #fence: number | undefined;
   /** The last that was obeyed. */
-  #last: Asked | undefined;
+  #last: OwnOrder | undefined;
   #obeyed = 0;
   #refused = 0;
   #expired = 0;
@@ -94,7 +93,7 @@ export class Orders {
       order,
       ...options,
     } as const;
-    if (node === settings().nodeId) return Promise.resolve(this.obey(order, options));
+    if (node === settings().nodeId) return Promise.resolve(this.obey({ order, ...options }));
     if (this.#given.size >= GIVEN_MAX) {
       const why = `${GIVEN_MAX} orders are under way, expected fewer`;
       return Promise.resolve({
@@ -127,9 +126,10 @@ export class Orders {
   }
 
   /** Carries out an order that was given to this very node. */
-  obey(order: Order, options: OrderOptions): Outcome<void> {
-    const asked = { order, ...options };
-    return outcomeOf({ ...asked, node: this.#parts.settings().nodeId }, this.#obey(asked));
+  obey(asked: OwnOrder): Outcome<void> {
+    const { order, token } = asked;
+    const { nodeId: node } = this.#parts.settings();
+    return outcomeOf({ order, token, node }, this.#obey(asked));
   }
 
   heard(message: OrderMessage): void {
@@ -141,7 +141,7 @@ export class Orders {
     else if (message.kind === "order-go") this.#start(message);
     else {
       const given = this.#given.get(message.id);
-      given?.settle(outcomeOf(given.message, message));
+      given?.settle(outcomeOf({ token: undefined, ...given.message }, message));
     }
   }
 
@@ -204,7 +204,7 @@ export class Orders {
   }
 
   /** An order without a token neither checks nor changes the fence. */
-  #obey(asked: Asked): Result {
+  #obey(asked: OwnOrder): Result {
     const { order, token } = asked;
     const refused = this.#refusal(order, token);
     if (refused !== undefined) this.#refused += 1;
@@ -221,24 +221,24 @@ export class Orders {
     };
   }
 
-  #carryOut({ order, token: _, ...options }: Asked): void {
-    if (order === "undrain") this.#node.undrain();
+  #carryOut(asked: OwnOrder): void {
+    if (asked.order === "undrain") return this.#node.undrain();
+    const { order, token: _, ...options } = asked;
+    if (order === "shed") this.#node.shed(options as ShedOptions);
     else this.#node.drain(options);
   }
 
   /** Who cannot know whether an order arrived gives it again: its window must not begin anew. */
-  #isRepeated(asked: Asked): boolean {
-    return (
-      asked.token !== undefined &&
-      this.#last !== undefined &&
-      MEMBERS.every((name) => asked[name] === this.#last?.[name]) &&
-      this.#node.isDraining()
-    );
+  #isRepeated(asked: OwnOrder): boolean {
+    const last = this.#last;
+    if (asked.order === "undrain" || asked.token === undefined || last === undefined) return false;
+    const isSame = MEMBERS.every((name) => memberOf(asked, name) === memberOf(last, name));
+    return isSame && this.#node.isUnder(asked.order);
   }
 
   #refusal(order: Order, token: number | undefined): "token" | "ending" | undefined {
     if (token !== undefined && this.#fence !== undefined && token < this.#fence) return "token";
-    return order === "undrain" && this.#node.isEnding() ? "ending" : undefined;
+    return order !== "drain" && this.#node.isEnding() ? "ending" : undefined;
   }
 
   /** If it is lost, it is repeated. */
@@ -261,9 +261,13 @@ const MEMBERS = [
   "preDelayMs",
   "toRevision",
   "isPreferred",
-] as const satisfies readonly (keyof Asked)[];
+  "keep",
+] as const;
 
-function askedOf(message: Told<"order">): Asked {
+const memberOf = (order: OwnOrder, name: (typeof MEMBERS)[number]): unknown =>
+  (order as { readonly [M in typeof name]?: unknown })[name];
+
+function askedOf(message: Told<"order">): OwnOrder {
   const { order, token, windowMs, preDelayMs, toRevision, isPreferred } = message;
   return {
     order,
@@ -276,7 +280,7 @@ function askedOf(message: Told<"order">): Asked {
 }
 
 function outcomeOf(
-  { order, node, token }: Asked & { readonly node: string },
+  { order, node, token }: Pick<Told<"order">, "node"> & { order: Order; token: number | undefined },
   { refused, fence }: Result,
 ): Outcome<void> {
   if (refused === undefined) return { ok: true, value: undefined };

@@ -154,7 +154,7 @@ async function cluster(nodes: readonly (readonly [id: string, revision: string])
     first,
     advance: (ms: number) => at("a").advance(ms),
     order: async (id: string, options: OrderOptions) => {
-      expect(at(id).engine.obey("drain", { preDelayMs: 0, ...options }).ok).toBe(true);
+      expect(at(id).engine.obey({ order: "drain", preDelayMs: 0, ...options }).ok).toBe(true);
       await at("a").advance(50);
     },
     /** What the node answers to the session if it moves there. */
@@ -184,7 +184,7 @@ test("until the window is over, only nodes of the order's revision take a moving
   await newcomer.send({ t: "connect", id: 1 });
   expect((await newcomer.take())[0]?.t).toBe("connected");
   expect(first.link.closedWith).toBeUndefined();
-  at("a").engine.obey("undrain", { token: 2 });
+  at("a").engine.obey({ order: "undrain", token: 2 });
   await advance(50);
   expect(await move("b")).toBe("connected");
 });

@@ -61,6 +61,8 @@ function member(settings: Partial<NodeSettings> = {}) {
       startedAtMs: () => 0,
       drain: () => undefined,
       orders: () => ({ obeyed: 0, refused: 0, expired: 0 }),
+      shed: () => undefined,
+      hasShed: () => false,
       vitals: () => vitals,
     },
   );

@@ -1,6 +1,6 @@
 // Owns: this node as one of many: it tells the others its figures, hears theirs, and acts on them.
 
-import type { Destination, DrainProgress } from "../control/control.ts";
+import type { Destination, DrainProgress, ShedProgress } from "../control/control.ts";
 import type { OrderFigures } from "../control/order-messages.ts";
 import { WindowAdvice } from "../drain/window-advice.ts";
 import type { Observer } from "../observer.ts";
@@ -44,6 +44,9 @@ export interface FleetNode {
   state(): NodeState;
   startedAtMs(): number;
   drain(): DrainProgress | undefined;
+  shed(): ShedProgress | undefined;
+  /** The session was asked to move because this node gives up some. */
+  hasShed(session: string): boolean;
   orders(): OrderFigures;
   vitals(): Vitals;
 }
@@ -212,8 +215,9 @@ export class FleetMember {
     const { clock, random, observer } = this.#parts;
     const nowMs = clock.nowMs();
     const { rule, leftMs } = moveRule(self, others, nowMs);
-    if (rule === "take") return 0;
-    if (rule === "refuse") {
+    const isShed = this.#node.hasShed(session);
+    if (rule === "take" && !isShed) return 0;
+    if (rule === "refuse" || isShed) {
       observer.cameBack("turned_away");
       return this.#refusals.refused(session, { nowMs, leftMs });
     }
@@ -259,6 +263,7 @@ export class FleetMember {
   self(): NodeFigures {
     const { sessions, settings } = this.#parts;
     const drain = this.#node.drain();
+    const shed = this.#node.shed();
     return {
       node: settings().nodeId,
       revision: settings().revision,
@@ -272,6 +277,7 @@ export class FleetMember {
       orders: this.#node.orders(),
       ...(this.#reach.odds === undefined ? {} : { boundOdds: this.#reach.odds }),
       ...(drain === undefined ? {} : { draining: movesFigures(drain) }),
+      ...(shed === undefined ? {} : { shedding: movesFigures(shed) }),
     };
   }
 

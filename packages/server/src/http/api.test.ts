@@ -26,6 +26,7 @@ const GOOD: Record<string, Record<string, unknown>> = {
   info: {},
   drain: {},
   undrain: {},
+  shed: { keep: 5, toRevision: "r2" },
   nodes: {},
   node_drain: { node: "n2" },
   node_undrain: { node: "n2" },
@@ -234,7 +235,7 @@ describe("failures", () => {
   });
 
   test("an order that the node refuses is answered with why", async () => {
-    const obey: typeof control.obey = (order) =>
+    const obey: typeof control.obey = ({ order }) =>
       order === "drain"
         ? { ok: false, code: "order_refused", message: "found token 1", path: "token" }
         : { ok: false, code: "node_ending", message: "it ends" };

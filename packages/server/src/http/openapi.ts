@@ -12,7 +12,7 @@ export const BATCH = {
   name: "batch",
   summary: "Carry out many commands, one after another.",
   description:
-    "A command is an operation's input with its name as `op`; every operation may be one but batch, broadcast, drain and undrain. All commands and the " +
+    "A command is an operation's input with its name as `op`; every operation may be one but batch, broadcast, drain, undrain and shed. All commands and the " +
     "key's scopes for them are checked before the first is carried out; a failure does not stop those behind it. With the header Idempotency-Key, command " +
     "n (from 0) has the key `<key>/n` unless it brings its own.",
 } as const;

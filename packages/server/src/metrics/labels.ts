@@ -7,7 +7,7 @@ export const LABELS = {
   code: "name of a code of the protocol; `none` if there is none",
   method: "name of an RPC of the contract; `other` beyond 200 names",
   node: "id of the node",
-  order: "`drain`, `undrain`",
+  order: "`drain`, `undrain`, `shed`",
   outcome: "see the description",
   policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
   reason: "see the description",
@@ -15,7 +15,7 @@ export const LABELS = {
   route: "name of an HTTP API operation; `none` for a path that is none",
   state: "`starting`, `ready`, `draining`, `stopped`",
   status: "HTTP status",
-  step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`",
+  step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`, `reached`, `over`",
   version: "version of Holdfast",
   where: "part of the engine; `other` beyond 50",
 } as const;

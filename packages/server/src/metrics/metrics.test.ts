@@ -67,6 +67,8 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.rebalanced(4);
   observer.cameBack("rebalance");
   observer.leaseRenewed("late");
+  observer.shedStep("started", 7);
+  observer.shedStep("migrate", 3);
   observer.ordered("drain", "refused");
   recorder.brokerLost();
   observer.nodeChanged("n2", "died");
@@ -168,6 +170,8 @@ describe("figures", () => {
     expect(value("holdfast_broker_losses_total")).toBe(1);
     expect(value("holdfast_certificate_expiry_timestamp_seconds")).toBe(5);
     expect(value("holdfast_drain_asked_sessions")).toBe(4);
+    expect(value("holdfast_shed_steps_total", { step: "started" })).toBe(1);
+    expect(value("holdfast_shed_steps_total", { step: "migrate" })).toBe(3);
     expect(value("holdfast_drain_deadline_seconds")).toBe(0.5);
     expect(value("holdfast_presence_renewals_total", { outcome: "late" })).toBe(1);
     expect(value("holdfast_presence_renewals_total", { outcome: "failed" })).toBe(0);

@@ -159,6 +159,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_drain_sessions", now.drain?.total ?? 0);
   set("holdfast_drain_remaining_sessions", now.drain?.remaining ?? 0);
   set("holdfast_drain_asked_sessions", now.drain?.asked ?? 0);
+  set("holdfast_shed_remaining_sessions", now.shed?.remaining ?? 0);
   set("holdfast_drain_deadline_seconds", (now.drain?.deadlineInMs ?? 0) / 1000);
   set("holdfast_broker_up", brokerUp?.() === true ? 1 : 0);
   const usage = brokerUsage?.();

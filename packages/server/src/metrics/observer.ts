@@ -76,6 +76,8 @@ export function createMetricsObserver(families: Families): Observer {
     cameBack: (why) => add("holdfast_moves_returned_total", 1, why),
     nodeChanged: (_node, change) => add("holdfast_node_changes_total", 1, change),
     drainStep: (step, count) => add("holdfast_drain_steps_total", count, step),
+    shedStep: (step, count) =>
+      add("holdfast_shed_steps_total", step === "migrate" ? count : 1, step),
     ordered: (order, outcome) => add("holdfast_orders_total", 1, order, outcome),
     leaseRenewed: (outcome) => add("holdfast_presence_renewals_total", 1, outcome),
     bug: (where) => add("holdfast_bugs_total", 1, where),
@@ -166,7 +168,8 @@ function initialise(families: Families): void {
       ["finished"],
       ["undone"],
     ],
-    holdfast_orders_total: ["drain", "undrain"].flatMap((order) => [
+    holdfast_shed_steps_total: [["started"], ["migrate"], ["reached"], ["over"], ["undone"]],
+    holdfast_orders_total: ["drain", "undrain", "shed"].flatMap((order) => [
       [order, "obeyed"],
       [order, "refused"],
       [order, "expired"],

@@ -323,6 +323,18 @@ export const METRICS = {
     ["step"],
     "Steps of drains.",
   ),
+  holdfast_shed_remaining_sessions: row(
+    "gauge",
+    "sessions",
+    [],
+    "Sessions above those that the node keeps, while it gives some up. 0 without such an order.",
+  ),
+  holdfast_shed_steps_total: row(
+    "counter",
+    "sessions, or orders for `started`, `reached`, `over`, `undone`",
+    ["step"],
+    "Steps of orders to give up some sessions.",
+  ),
   holdfast_orders_total: row(
     "counter",
     "orders",

@@ -235,6 +235,7 @@ const QUIET: Observer = {
   experienced() {},
   drainStep() {},
   ordered() {},
+  shedStep() {},
   rebalanced() {},
   cameBack() {},
   leaseRenewed() {},

@@ -7,6 +7,7 @@ import {
   historyRemove,
   nodeDrain,
   nodeUndrain,
+  shed,
   undrain,
   unsubscribe,
 } from "./manage.ts";
@@ -30,6 +31,7 @@ export const ROUTES: readonly Route[] = [
   info,
   drain,
   undrain,
+  shed,
   nodes,
   nodeDrain,
   nodeUndrain,

@@ -1,5 +1,5 @@
 // Owns: the operations that end or move things: history_remove, disconnect, unsubscribe, drain,
-// undrain.
+// undrain, shed.
 import { z } from "zod";
 import { done, route } from "../route.ts";
 import { channelName, epoch, nothing, offset, withWho } from "../schemas.ts";
@@ -108,7 +108,7 @@ export const drain = route({
   batchable: false,
   audited: true,
   async handle(input, { control }) {
-    const outcome = control.obey("drain", given(input));
+    const outcome = control.obey({ order: "drain", ...given(input) });
     return outcome.ok ? done(control.info()) : outcome;
   },
 });
@@ -118,20 +118,49 @@ export const undrain = route({
   method: "POST",
   path: "/undrain",
   scope: "drain",
-  summary: "End a drain; sessions that are here stay.",
+  summary: "End a drain or a shed; sessions that are here stay.",
   input: z.strictObject({ token }),
   output: z.object({
     undone: z
       .boolean()
-      .meta({ description: "False when there was no drain, or the process ends behind it." }),
+      .meta({ description: "False when there was neither, or the process ends behind its drain." }),
   }),
   batchable: false,
   audited: true,
   async handle(input, { control }) {
-    const { drain: begun } = control.info();
-    const outcome = control.obey("undrain", given(input));
+    const { drain: begun, shed: isShedding } = control.info();
+    const outcome = control.obey({ order: "undrain", ...given(input) });
     if (!outcome.ok && outcome.code !== "node_ending") return outcome;
-    return done({ undone: outcome.ok && begun !== undefined });
+    return done({ undone: outcome.ok && (begun ?? isShedding) !== undefined });
+  },
+});
+
+export const shed = route({
+  name: "shed",
+  method: "POST",
+  path: "/shed",
+  scope: "drain",
+  summary: "Move sessions to nodes of a revision until so many are left.",
+  description:
+    "Answered at once; `info` tells the progress. The node stays ready, and takes newcomers. The order ends when `keep` sessions are left, with its window, or by another order. Nobody is cut.",
+  input: z.strictObject({
+    keep: z
+      .int()
+      .min(0)
+      .meta({ description: "Sessions that stay. Those that cannot move are among them." }),
+    toRevision: toRevision.meta({
+      description: "Until the window is over, only nodes of this revision take sessions that move.",
+    }),
+    windowMs,
+    token,
+  }),
+  output: info.output,
+  status: 202,
+  batchable: false,
+  audited: true,
+  async handle({ keep, toRevision: to, ...more }, { control }) {
+    const outcome = control.obey({ order: "shed", keep, toRevision: to, ...given(more) });
+    return outcome.ok ? done(control.info()) : outcome;
   },
 });
 

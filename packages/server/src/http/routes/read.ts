@@ -194,6 +194,16 @@ export const info = route({
         ...destinationOut,
       })
       .optional(),
+    shed: z
+      .object({
+        keep: z.int(),
+        remaining: z.int().meta({ description: "Sessions above `keep`." }),
+        asked: z.int().meta({ description: "Asked to move, and still here." }),
+        toRevision: z.string(),
+        deadlineInMs: z.number(),
+      })
+      .optional()
+      .meta({ description: "The order to give up some sessions that runs." }),
   }),
   handle: async (_input, { control }) => done(control.info()),
 });
