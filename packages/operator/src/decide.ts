@@ -6,7 +6,8 @@ import type { Observed, Status } from "./model/observed.ts";
 import { planCounts } from "./plan/counts.ts";
 import { type Going, planGoing } from "./plan/going.ts";
 import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
-import { sheds } from "./plan/shares.ts";
+import { planReceiving } from "./plan/receiving.ts";
+import { shedding, sheds } from "./plan/shares.ts";
 import { type PodView, survey } from "./plan/survey.ts";
 import { type News, steer } from "./release/steering.ts";
 import { type Scaling, scale } from "./scaling.ts";
@@ -27,8 +28,12 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
   const parts = { observed, views, scaling, steering, going, counts, nowMs };
   const status = statusOf(parts);
   const context = { leaderEpoch: observed.leaderEpoch, nowMs };
-  const orders = ordersFor(going, views, context);
-  const repeated = orders.filter((order) => isRepeated(order, views));
+  const missing = shedding(course, views, going);
+  const { preDelayMs } = desired.drain;
+  const receiving = planReceiving(views, { course, going, missing, preDelayMs });
+  const all = ordersFor(going, views, context);
+  const repeated = all.filter((order) => isRepeated(order, views));
+  const { labels, orders } = oneWriteEach(receiving.actions, all, repeated);
   return {
     actions: [
       ...repeated,
@@ -36,13 +41,36 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
         ? []
         : [{ kind: "set-status" as const, status, resourceVersion: observed.resourceVersion }]),
       ...events(steering.news, observed, scaling, going),
+      // Whoever moves finds the way that it is to go.
+      ...labels,
       ...orders.filter((order) => !repeated.includes(order)),
-      ...sheds(course, views, going),
+      ...(missing > 0 && !receiving.isRouted ? [] : sheds(course, views, missing)),
       ...going.removes.map(remove),
       ...counts.scales.map((one): Action => ({ kind: "scale-revision", ...one })),
     ],
   };
 }
+
+/** One write for each pod: marks before labels, labels before what is not urgent. */
+function oneWriteEach(
+  labels: readonly Action[],
+  orders: readonly Action[],
+  repeated: readonly Action[],
+): { readonly labels: readonly Action[]; readonly orders: readonly Action[] } {
+  const isMark = ({ kind }: Action): boolean => kind === "order-drain" || kind === "cancel-drain";
+  const marked = podsOf(orders.filter((order) => isMark(order) && !repeated.includes(order)));
+  const urgent = labels.filter((label) => podsOf([label]).every((uid) => !marked.includes(uid)));
+  const labelled = podsOf(urgent);
+  return {
+    labels: urgent,
+    orders: orders.filter(
+      (order) => isMark(order) || podsOf([order]).every((uid) => !labelled.includes(uid)),
+    ),
+  };
+}
+
+const podsOf = (actions: readonly Action[]): readonly string[] =>
+  actions.flatMap((one) => ("pod" in one ? [one.pod.uid] : []));
 
 function remove({ pod, stage }: PodView): Action {
   const because = stage === "overdue" ? "its deadline is over" : "nobody is on it";

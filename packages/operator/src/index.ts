@@ -7,5 +7,5 @@ export * from "./model/actions.ts";
 export * from "./model/desired.ts";
 export * from "./model/observed.ts";
 export * from "./model/pod.ts";
-export { GOING_COST } from "./plan/orders.ts";
+export { DRAINING_COST, GOING_COST } from "./plan/orders.ts";
 export * from "./resource/index.ts";

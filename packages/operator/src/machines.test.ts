@@ -6,7 +6,7 @@ import {
   draining,
   MACHINES,
   observed,
-  plan,
+  moves as plan,
   pod,
   statusAfter,
 } from "./testing/builders.ts";

@@ -182,7 +182,7 @@ test("a serving pod gets its protection back, and a draining one the cost that R
   const lowered = pod("p1", { isProtected: false });
   expect(plan(observed([lowered, pod("p2")]), desired())).toEqual(["protect p1"]);
   const seen = observed([pod("p1"), pod("p2"), draining("p3", 5, { deletionCost: 0 })]);
-  expect(plan(seen, desired())).toEqual(["cost p3 -2147483647"]);
+  expect(plan(seen, desired())).toEqual(["cost p3 2147483647"]);
   const served = pod("p1", { deletionCost: -2_147_483_647 });
   expect(plan(observed([served, pod("p2")]), desired())).toEqual(["cost p1 0"]);
 });

@@ -3,7 +3,7 @@ import type { Condition, Observed } from "./model/observed.ts";
 import type { Counts } from "./plan/counts.ts";
 import type { Course } from "./plan/course.ts";
 import type { Going } from "./plan/going.ts";
-import { DEADLINE_MARGIN_MS, type PodView } from "./plan/survey.ts";
+import { DEADLINE_MARGIN_MS, lastsMs, type PodView } from "./plan/survey.ts";
 import type { Steering } from "./release/steering.ts";
 import type { Scaling } from "./scaling.ts";
 
@@ -107,9 +107,9 @@ const pods = (count: number): string => (count === 1 ? "One pod is" : `${count} 
 function endOf({ continues, starts }: Going, nowMs: number): number | undefined {
   const ends = [
     ...continues.flatMap(({ mark }) =>
-      mark === undefined ? [] : [mark.orderedAtMs + mark.windowMs + DEADLINE_MARGIN_MS],
+      mark === undefined ? [] : [mark.orderedAtMs + lastsMs(mark) + DEADLINE_MARGIN_MS],
     ),
-    ...starts.map(({ windowMs }) => nowMs + windowMs + DEADLINE_MARGIN_MS),
+    ...starts.map(({ windowMs, preDelayMs }) => nowMs + windowMs + preDelayMs + DEADLINE_MARGIN_MS),
   ];
   return ends.length === 0 ? undefined : Math.max(...ends);
 }

@@ -24,15 +24,16 @@ export type Action =
    */
   | { readonly kind: "set-status"; readonly status: Status; readonly resourceVersion: string }
   /**
-   * Writes the mark into the pod and label and cost with it, then orders the data plane to drain.
-   * If the pod has this mark already, only the order is given again.
+   * Writes the mark into the pod, then orders the data plane to drain. The same write protects the
+   * pod, raises its cost, and takes the label from it by which the Service selects it. If the pod
+   * has this mark already, only the order is given again.
    */
   | { readonly kind: "order-drain"; readonly pod: PodAsSeen; readonly mark: DrainWanted }
-  /** The same for serving again. */
+  /** The same for serving again. The write gives the label back: somebody must receive. */
   | { readonly kind: "cancel-drain"; readonly pod: PodAsSeen; readonly mark: ServeWanted }
   /**
    * Orders the pod to move sessions to pods of a revision until `sessionsKept` are left. A share of
-   * a canary is reached with it.
+   * a canary is reached with it. If it has no more than that, an order that it follows ends.
    */
   | {
       readonly kind: "shed";
@@ -44,6 +45,8 @@ export type Action =
   | { readonly kind: "set-deletion-cost"; readonly pod: PodAsSeen; readonly cost: number }
   /** Takes the label from a pod that nobody is on, so that it may be evicted, or gives it back. */
   | { readonly kind: "set-protection"; readonly pod: PodAsSeen; readonly isProtected: boolean }
+  /** Gives the pod the label by which the Service selects it, or takes it. */
+  | { readonly kind: "set-receiving"; readonly pod: PodAsSeen; readonly receives: boolean }
   /** Deletes the pod. It is empty, or its deadline is over. */
   | { readonly kind: "remove-pod"; readonly pod: PodAsSeen; readonly because: string }
   /**

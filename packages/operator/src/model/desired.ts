@@ -63,6 +63,8 @@ export interface Desired {
   readonly drain: {
     /** The longest that a pod's drain may take, in ms. */
     readonly windowMs: number;
+    /** How long balancers need to learn that a pod takes nobody, in ms. 0 to 600,000. */
+    readonly preDelayMs: number;
   };
   readonly connections: {
     /** What a pod can carry until it has said itself. Above 0. */

@@ -19,6 +19,11 @@ export type DrainMark =
       readonly cause: DrainCause;
       /** How long the drain may take, in ms, by the clock of whoever watches it. */
       readonly windowMs: number;
+      /**
+       * How long the pod waits before the window begins, in ms: balancers learn meanwhile that it
+       * takes nobody. It takes those who come. Absent: 0.
+       */
+      readonly preDelayMs?: number;
       /** Wall time in ms; only for what people read. No decision compares it with a clock. */
       readonly orderedAtMs: number;
       /**
@@ -40,8 +45,18 @@ export interface PodReport {
   readonly connectionsMax: number;
   /** The highest fencing token that it obeyed; 0 if none. */
   readonly fence: number;
-  /** Of a drain: ms until its window is over by the pod's own clock; 0 or less if it is. */
+  /**
+   * Of a drain: ms until its window is over by the pod's own clock; 0 or less if it is. More than
+   * the window: it has not begun, and the pod still takes newcomers.
+   */
   readonly drainLeftMs?: number;
+  /** An order to keep only so many sessions that it follows now. */
+  readonly shed?: {
+    readonly keep: number;
+    /** Sessions that it still gives away. */
+    readonly remaining: number;
+    readonly toRevision: Revision;
+  };
   /** How old this report is, in ms, by the operator's clock that never jumps. */
   readonly ageMs: number;
 }
@@ -67,6 +82,10 @@ export interface ObservedPod {
   readonly deletionCost: number;
   /** It has the label that a budget of no disruptions selects: nothing may evict it. */
   readonly isProtected: boolean;
+  /** It has the label that the Service selects: newcomers and moving sessions may come to it. */
+  readonly receives: boolean;
+  /** For how many ms this operator process has seen `receives` as it is, by such a clock. */
+  readonly receivesWatchedMs: number;
   readonly mark?: DrainMark;
   /** For how many ms this operator process has seen this very mark, by a clock that never jumps. */
   readonly markWatchedMs: number;

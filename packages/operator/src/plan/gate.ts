@@ -8,17 +8,22 @@ import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 
 /** Free beyond what is needed before a drain begins, so that it is not undone at once. */
 const SLACK = 0.02;
+/** Free places, as a part of theirs, with which some pods begin to receive alone. */
+export const ALONE_FROM = 0.05;
 /** Connections more than its share that a canary may carry: one pod's worth is no exact number. */
-const SHARE_SLACK = 0.02;
+export const SHARE_SLACK = 0.02;
 /** What remains of a machine's time for the pod's own end after a drain, in ms. */
 const MACHINE_END_MARGIN_MS = 10_000;
 const MACHINE_WINDOW_MIN_MS = 5_000;
+/** The part of a machine's time that balancers get at most. */
+const DELAY_PART = 0.25;
 
 /** A drain that begins. */
 export interface Start {
   readonly view: PodView;
   readonly cause: DrainCause;
   readonly windowMs: number;
+  readonly preDelayMs: number;
   readonly toRevision?: Revision;
 }
 
@@ -65,7 +70,7 @@ export class Gate {
     this.#starts.push({
       view,
       cause,
-      windowMs: this.#windowMs(view),
+      ...this.#times(view),
       ...(toRevision === undefined ? {} : { toRevision }),
     });
   }
@@ -78,10 +83,15 @@ export class Gate {
     return share >= 1 ? to : view.pod.revision;
   }
 
-  #windowMs({ machine }: PodView): number {
-    const endsInMs = machine?.going?.endsInMs ?? Number.POSITIVE_INFINITY;
-    const left = Math.max(MACHINE_WINDOW_MIN_MS, endsInMs - MACHINE_END_MARGIN_MS);
-    return Math.min(this.#desired.drain.windowMs, left);
+  /** If its machine ends soon, the delay and the window are shorter together. */
+  #times({ machine }: PodView): { readonly windowMs: number; readonly preDelayMs: number } {
+    const { windowMs, preDelayMs } = this.#desired.drain;
+    const endsInMs = machine?.going?.endsInMs;
+    if (endsInMs === undefined) return { windowMs, preDelayMs };
+    const leftMs = Math.max(0, endsInMs - MACHINE_END_MARGIN_MS);
+    const delayMs = Math.min(preDelayMs, Math.floor(leftMs * DELAY_PART));
+    const forMovesMs = Math.max(MACHINE_WINDOW_MIN_MS, leftMs - delayMs);
+    return { windowMs: Math.min(windowMs, forMovesMs), preDelayMs: delayMs };
   }
 
   #blockedOnMachine(view: PodView): string | undefined {
@@ -92,9 +102,9 @@ export class Gate {
     const others = this.#views.filter(
       (other) => other.machine?.name === name && !this.#draining.has(other) && other !== view,
     ).length;
-    const { windowMs } = this.#desired.drain;
+    const { windowMs, preDelayMs } = this.#desired.drain;
     const leftMs = (going.endsInMs ?? Number.POSITIVE_INFINITY) - MACHINE_END_MARGIN_MS;
-    const isHurried = leftMs < windowMs * (others + 1);
+    const isHurried = leftMs < (windowMs + preDelayMs) * (others + 1);
     if (!isHurried && this.#besides(view))
       return `${view.pod.name} waits for another pod of ${name} to be empty.`;
     if (going.watchedMs >= 2 * replacementMsMax || leftMs < windowMs / 2) return undefined;
@@ -135,8 +145,10 @@ export class Gate {
       return `${view.pod.name} stays: its connections are more than the step's share.`;
     if (view.stage === "ready" && this.#readyWithout(view) < replicas)
       return `${view.pod.name} waits for its replacement of revision ${to}.`;
-    const free = placesOf(this.#views.filter((other) => this.#isReceiver(other))) - carried;
-    if (view.load > 0 && view.load + arriving > free)
+    const places = placesOf(this.#views.filter((other) => this.#isReceiver(other)));
+    // These pods receive newcomers alone while it drains. Nobody waits to leave a bad revision.
+    const spare = this.#course.cause === "rollback" ? 0 : ALONE_FROM * places;
+    if (view.load > 0 && view.load + arriving + spare > places - carried)
       return `${view.pod.name} waits for places on pods of revision ${to}.`;
     return this.#isNobodyOn(view) || this.#hasPlaces(view)
       ? undefined

@@ -3,7 +3,7 @@ import type { Desired } from "../model/desired.ts";
 import { type Course, wantedPods } from "./course.ts";
 import { Gate, type Start } from "./gate.ts";
 import { connectionsOf, fits, placesOf } from "./places.ts";
-import { isHeard, isLeavingMachine, isStaying, type PodView } from "./survey.ts";
+import { canServe, isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 import { byCost, surroundingsOf } from "./victims.ts";
 
 /** What becomes of the pods. A pod is in at most one list. */
@@ -126,7 +126,7 @@ function undoneFor(
   let places = placesOf(views);
   const candidates = goers
     .filter(({ mark, stage }) => mark !== undefined && stage !== "overdue")
-    .filter(({ mark, pod }) => mark?.cause !== "rollback" && pod.isReady && isHeard(pod))
+    .filter(({ mark, pod }) => mark?.cause !== "rollback" && canServe(pod))
     .filter((view) => !leaving.includes(view))
     .sort((a, b) => b.load - a.load);
   for (const view of candidates) {

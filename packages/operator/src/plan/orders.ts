@@ -6,8 +6,10 @@ import type { Start } from "./gate.ts";
 import type { Going } from "./going.ts";
 import { isHeard, type PodView } from "./survey.ts";
 
-/** A ReplicaSet that somebody else lowers takes pods of the lowest cost first. */
+/** Of an emptied pod: a ReplicaSet that is lowered takes it first, of pods that are not ready. */
 export const GOING_COST = -2_147_483_647;
+/** Of a pod that drains. It is not ready, so only the cost saves its people from a ReplicaSet. */
+export const DRAINING_COST = 2_147_483_647;
 
 /** Tokens of one leader lie between its epoch and the next: `epoch * EPOCH_TOKENS`. */
 const EPOCH_TOKENS = 2 ** 20;
@@ -55,7 +57,7 @@ export function asSeen({ name, uid, resourceVersion }: ObservedPod): PodAsSeen {
   return { name, uid, resourceVersion };
 }
 
-function drainOrder({ view, cause, windowMs, toRevision }: Start, context: OrderContext): Action {
+function drainOrder({ view, cause, toRevision, ...times }: Start, context: OrderContext): Action {
   return {
     kind: "order-drain",
     pod: asSeen(view.pod),
@@ -63,7 +65,8 @@ function drainOrder({ view, cause, windowMs, toRevision }: Start, context: Order
       wants: "drain",
       token: nextToken(view.pod, context),
       cause,
-      windowMs,
+      windowMs: times.windowMs,
+      preDelayMs: times.preDelayMs,
       orderedAtMs: context.nowMs,
       ...(toRevision === undefined ? {} : { toRevision }),
     },
@@ -86,7 +89,7 @@ function serving(pod: ObservedPod, context: OrderContext): readonly Action[] {
       ? [serveOrder(pod, context)]
       : [{ kind: "cancel-drain", pod: asSeen(pod), mark }];
   if (!pod.isProtected) return [{ kind: "set-protection", pod: asSeen(pod), isProtected: true }];
-  if (pod.deletionCost === GOING_COST)
+  if (pod.deletionCost === GOING_COST || pod.deletionCost === DRAINING_COST)
     return [{ kind: "set-deletion-cost", pod: asSeen(pod), cost: 0 }];
   return [];
 }
@@ -100,9 +103,8 @@ function draining({ pod, mark, stage }: PodView, context: OrderContext): readonl
     return [{ kind: "order-drain", pod: asSeen(pod), mark: again(pod, mark, context) }];
   const obeys = report?.state === "draining" && report.fence === mark.token;
   if (!obeys && stage === "draining") return [{ kind: "order-drain", pod: asSeen(pod), mark }];
-  if (pod.deletionCost !== GOING_COST)
-    return [{ kind: "set-deletion-cost", pod: asSeen(pod), cost: GOING_COST }];
-  return [];
+  const cost = stage === "emptied" ? GOING_COST : DRAINING_COST;
+  return pod.deletionCost === cost ? [] : [{ kind: "set-deletion-cost", pod: asSeen(pod), cost }];
 }
 
 function again(

@@ -6,28 +6,43 @@ import { asSeen } from "./orders.ts";
 import { connectionsOf, placesOf } from "./places.ts";
 import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 
-/** Below this part of the share, old pods give sessions away. */
-const ENOUGH = 0.98;
+/** The share counts as reached from here on: connections come and go meanwhile. */
+export const REACHED = 0.9;
 
-/**
- * Orders to old pods to keep only so many sessions that the new revision has its share. The same
- * order comes out until it is obeyed, so it may be given again.
- */
-export function sheds(course: Course, views: readonly PodView[], going: Going): readonly Action[] {
-  if (course.share >= 1 || course.isHeld) return [];
+/** How many connections old pods should give away together now, if the course wants that. */
+export function shedding(course: Course, views: readonly PodView[], going: Going): number {
+  if (course.share >= 1 || course.isHeld) return 0;
   const isNew = ({ pod }: PodView): boolean => pod.revision === course.to;
   const fresh = views.filter((view) => isNew(view) && view.isWarm && !isLeavingMachine(view));
-  const givers = views.filter((view) => !isNew(view) && view.stage === "ready");
   const isBusy = going.starts.length > 0 || views.some((view) => !isNew(view) && !isStaying(view));
-  if (isBusy || fresh.length < wantedPods(course).to) return [];
-  const total = connectionsOf(views);
+  if (isBusy || fresh.length < wantedPods(course).to) return 0;
+  const goal = course.share * connectionsOf(views);
   const carried = connectionsOf(views.filter(isNew));
+  // What misses less is left to newcomers, unless it is under way.
+  const isUnderWay = givers(course, views).some(
+    ({ pod }) =>
+      (pod.report?.shed?.remaining ?? 0) > 0 && pod.report?.shed?.toRevision === course.to,
+  );
+  if (!isUnderWay && carried >= REACHED * goal) return 0;
   const free = placesOf(fresh) - connectionsOf(fresh);
-  const missing = Math.min(Math.floor(course.share * total) - carried, free);
-  if (missing <= 0 || carried >= ENOUGH * course.share * total) return [];
-  const movable = givers.reduce((sum, view) => sum + view.load - view.fixedSockets, 0);
+  return Math.max(0, Math.min(Math.floor(goal) - carried, free));
+}
+
+/**
+ * Orders to old pods to keep only so many sessions that `missing` go to the new revision. The same
+ * order comes out until it is obeyed, so it may be given again. An order that is not wanted any
+ * more is ended: the pod keeps what it has.
+ */
+export function sheds(
+  course: Course,
+  views: readonly PodView[],
+  missing: number,
+): readonly Action[] {
+  if (missing <= 0) return ended(views);
+  const among = givers(course, views);
+  const movable = among.reduce((sum, view) => sum + view.load - view.fixedSockets, 0);
   let [seen, given] = [0, 0];
-  return givers.flatMap(({ pod, load, fixedSockets }) => {
+  return among.flatMap(({ pod, load, fixedSockets }) => {
     const sessions = load - fixedSockets;
     seen += sessions;
     // What is rounded off here is given by a later pod.
@@ -36,5 +51,17 @@ export function sheds(course: Course, views: readonly PodView[], going: Going): 
     if (gives <= 0) return [];
     const sessionsKept = sessions - gives;
     return [{ kind: "shed", pod: asSeen(pod), sessionsKept, toRevision: course.to }];
+  });
+}
+
+const givers = (course: Course, views: readonly PodView[]): readonly PodView[] =>
+  views.filter((view) => view.pod.revision !== course.to && view.stage === "ready");
+
+function ended(views: readonly PodView[]): readonly Action[] {
+  return views.flatMap(({ pod, stage }): readonly Action[] => {
+    const { report } = pod;
+    if (stage !== "ready" || report?.shed === undefined || report.shed.remaining <= 0) return [];
+    const { toRevision } = report.shed;
+    return [{ kind: "shed", pod: asSeen(pod), sessionsKept: report.sessions, toRevision }];
   });
 }

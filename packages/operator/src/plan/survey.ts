@@ -1,8 +1,9 @@
 // Owns: what is true of each pod, derived from what was observed: in which stage it is, what it
 // carries, and what it can take.
+import type { DrainWanted } from "../model/actions.ts";
 import type { Desired } from "../model/desired.ts";
 import type { Observed, ObservedMachine } from "../model/observed.ts";
-import type { DrainMark, ObservedPod } from "../model/pod.ts";
+import type { ObservedPod } from "../model/pod.ts";
 
 /** Figures of a pod that are older than this say what it carried, not what it does. */
 export const REPORT_AGE_MAX_MS = 10_000;
@@ -33,7 +34,7 @@ export interface PodView {
   readonly places: number;
   /** Ready for long enough that others may drain into it. */
   readonly isWarm: boolean;
-  readonly mark: Extract<DrainMark, { wants: "drain" }> | undefined;
+  readonly mark: DrainWanted | undefined;
   readonly machine: ObservedMachine | undefined;
 }
 
@@ -79,23 +80,37 @@ function servingStage(pod: ObservedPod): Stage {
   return pod.isReady && pod.report?.state === "ready" && isHeard(pod) ? "ready" : "unready";
 }
 
-function drainStage(pod: ObservedPod, mark: Extract<DrainMark, { wants: "drain" }>): Stage {
+function drainStage(pod: ObservedPod, mark: DrainWanted): Stage {
   if (isUnborn(pod)) return "emptied";
   const { report } = pod;
   // A report from before this order says nothing of who came since.
   const obeys = report?.state === "draining" && report.fence === mark.token;
-  if (obeys && report.sessions + report.fixedSockets === 0) return "emptied";
+  // Before its window begins it takes newcomers. So the window had begun when it said so.
+  const isClosed = (report?.drainLeftMs ?? 0) + (report?.ageMs ?? 0) <= mark.windowMs;
+  if (obeys && isClosed && report.sessions + report.fixedSockets === 0) return "emptied";
   const isOver =
     (obeys && (report.drainLeftMs ?? 1) <= -DEADLINE_MARGIN_MS) ||
-    pod.markWatchedMs >= mark.windowMs + DEADLINE_MARGIN_MS;
+    pod.markWatchedMs >= lastsMs(mark) + DEADLINE_MARGIN_MS;
   return isOver ? "overdue" : "draining";
 }
+
+/** From the order to the end of the window, in ms. */
+export const lastsMs = ({ windowMs, preDelayMs = 0 }: DrainWanted): number => windowMs + preDelayMs;
 
 const isUnborn = (pod: ObservedPod): boolean => pod.phase === "Pending" && pod.report === undefined;
 
 /** Whether its data plane spoke lately. */
 export function isHeard({ report }: ObservedPod): boolean {
   return report !== undefined && report.ageMs <= REPORT_AGE_MAX_MS;
+}
+
+/**
+ * Whether it gives its places back if it is to serve again. Kubernetes takes no pod for ready that
+ * drains, so its data plane is asked.
+ */
+export function canServe({ report, isReady, phase }: ObservedPod): boolean {
+  if (report === undefined || report.ageMs > REPORT_AGE_MAX_MS || phase !== "Running") return false;
+  return isReady || report.state === "draining";
 }
 
 /** A pod that serves and was not told to go. */

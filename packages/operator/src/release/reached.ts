@@ -2,10 +2,9 @@
 // revision, and the text that changes with each bit of progress.
 import { type Course, wantedPods } from "../plan/course.ts";
 import { connectionsOf } from "../plan/places.ts";
+import { REACHED } from "../plan/shares.ts";
 import { isLeavingMachine, isStaying, type PodView } from "../plan/survey.ts";
 
-/** The share counts as reached from here on: connections come and go meanwhile. */
-const REACHED = 0.9;
 /** Fewer connections than this are no share: then pods are enough. */
 const COUNTED_MIN = 5;
 

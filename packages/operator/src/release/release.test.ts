@@ -9,7 +9,7 @@ import {
   draining,
   NOW_MS,
   observed,
-  plan,
+  moves as plan,
   pod,
   STATUS,
   statusAfter,
@@ -25,9 +25,9 @@ const CANARY: Strategy = {
   analysis: ANALYSIS,
 };
 
-const old = (count: number, sessions = 50): ObservedPod[] =>
+const old = (count: number, sessions = 50, receives = true): ObservedPod[] =>
   Array.from({ length: count }, (_, i) =>
-    pod(`a${i + 1}`, { machine: `m${i + 1}`, report: { sessions } }),
+    pod(`a${i + 1}`, { machine: `m${i + 1}`, receives, report: { sessions } }),
   );
 const fresh = (count: number, sessions = 0): ObservedPod[] =>
   Array.from({ length: count }, (_, i) =>
@@ -126,12 +126,12 @@ test("if it is paused, nothing new begins", () => {
 });
 
 test("a canary gets a share of the live connections, not a pod's worth", () => {
-  const seen = observed([...old(3), ...fresh(1)], under());
+  const seen = observed([...old(3, 50, false), ...fresh(1)], under());
   expect(plan(seen, wish(CANARY))).toEqual(["shed a1 to 45", "shed a2 to 45", "shed a3 to 45"]);
 });
 
 test("a small share comes from all old pods together, to the last one", () => {
-  const seen = observed([...old(3, 17), ...fresh(1)], under());
+  const seen = observed([...old(3, 17, false), ...fresh(1)], under());
   expect(plan(seen, wish(CANARY))).toEqual(["shed a1 to 16", "shed a2 to 15", "shed a3 to 15"]);
 });
 
@@ -139,7 +139,7 @@ test("whole pods drain as far as the share allows", () => {
   const step = under({ step: 1 });
   const pods = [...old(4, 50), ...fresh(2, 10)];
   expect(plan(observed(pods, step), wish(CANARY, { replicas: 4 }))).toContain("drain a1 release");
-  const enough = [...old(3, 50), ...fresh(2, 45)];
+  const enough = [...old(3, 50, false), ...fresh(2, 45)];
   expect(plan(observed(enough, step), wish(CANARY, { replicas: 4 }))).toEqual([
     "shed a1 to 40",
     "shed a2 to 40",

@@ -44,6 +44,12 @@ function one(observed: Observed, action: Action): Observed {
     case "order-drain":
     case "cancel-drain":
       return changed(observed, action.pod, (pod) => marked(pod, action.mark));
+    case "set-receiving":
+      return changed(observed, action.pod, (pod) => ({
+        ...pod,
+        receives: action.receives,
+        receivesWatchedMs: pod.receives === action.receives ? pod.receivesWatchedMs : 0,
+      }));
     case "set-deletion-cost":
       return changed(observed, action.pod, (pod) => ({ ...pod, deletionCost: action.cost }));
     case "set-protection":
@@ -74,7 +80,11 @@ const isWritten = (before: ObservedPod, after: ObservedPod): boolean =>
   before.mark?.token !== after.mark?.token ||
   before.mark?.wants !== after.mark?.wants ||
   before.deletionCost !== after.deletionCost ||
-  before.isProtected !== after.isProtected;
+  before.isProtected !== after.isProtected ||
+  before.receives !== after.receives;
+
+const isAgain = (pod: ObservedPod, mark: DrainMark): boolean =>
+  pod.mark?.token === mark.token && pod.mark.wants === mark.wants;
 
 /** The data plane obeys at once. */
 function marked(pod: ObservedPod, mark: DrainMark): ObservedPod {
@@ -83,8 +93,10 @@ function marked(pod: ObservedPod, mark: DrainMark): ObservedPod {
     ...pod,
     mark,
     markWatchedMs: pod.mark?.token === mark.token ? pod.markWatchedMs : 0,
-    deletionCost: mark.wants === "drain" ? -2_147_483_647 : 0,
+    deletionCost: mark.wants === "drain" ? 2_147_483_647 : 0,
     isProtected: true,
+    receives: isAgain(pod, mark) ? pod.receives : mark.wants === "serve",
+    receivesWatchedMs: isAgain(pod, mark) ? pod.receivesWatchedMs : 0,
     ...(report === undefined || report.state === "starting"
       ? {}
       : {

@@ -37,6 +37,8 @@ export function pod(name: string, { report, ...spec }: PodSpec = {}): ObservedPo
     createdAtMs: NOW_MS - 700_000,
     deletionCost: 0,
     isProtected: true,
+    receives: true,
+    receivesWatchedMs: 600_000,
     markWatchedMs: 0,
     ...spec,
     report: { ...REPORT, ...report },
@@ -59,7 +61,8 @@ export function draining(name: string, sessions: number, spec: PodSpec = {}): Ob
       windowMs: 60_000,
       orderedAtMs: NOW_MS - 5000,
     },
-    deletionCost: -2_147_483_647,
+    deletionCost: sessions === 0 ? -2_147_483_647 : 2_147_483_647,
+    receives: false,
     ...spec,
     report: { state: "draining", fence: 9, sessions, drainLeftMs: 55_000, ...spec.report },
   });
@@ -104,7 +107,7 @@ export function desired(more: Partial<Desired> = {}): Desired {
     revision: "a",
     replicas: 2,
     release: { strategy: { kind: "Rolling" }, isPaused: false, progressMsMax: 600_000 },
-    drain: { windowMs: 60_000 },
+    drain: { windowMs: 60_000, preDelayMs: 3000 },
     connections: { perPod: 100, headroom: 0.2 },
     warmMs: 10_000,
     disruption: { replacementMsMax: 120_000 },
@@ -115,6 +118,11 @@ export function desired(more: Partial<Desired> = {}): Desired {
 /** What is decided, without status and events, as short texts: `drain p1`, `scale a 3`. */
 export function plan(seen: Observed, wish: Desired): readonly string[] {
   return decide(seen, wish, NOW_MS).actions.flatMap(short);
+}
+
+/** The same without labels of receiving pods. */
+export function moves(seen: Observed, wish: Desired): readonly string[] {
+  return plan(seen, wish).filter((text) => !/^(un)?select /.test(text));
 }
 
 function short(action: Action): readonly string[] {
@@ -131,6 +139,8 @@ function short(action: Action): readonly string[] {
       return [`scale ${action.revision} ${action.replicas}`];
     case "set-protection":
       return [`${action.isProtected ? "protect" : "open"} ${action.pod.name}`];
+    case "set-receiving":
+      return [`${action.receives ? "select" : "unselect"} ${action.pod.name}`];
     case "set-deletion-cost":
       return [`cost ${action.pod.name} ${action.cost}`];
     case "set-status":

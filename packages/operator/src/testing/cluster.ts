@@ -7,6 +7,8 @@ import { type Plane, room, type Session } from "./people.ts";
 
 export const TICK_MS = 2000;
 export const PLACES = 20;
+/** How often one session tries in a tick before it is led to a place. */
+const ATTEMPTS_MAX = 100;
 
 export interface TruePod {
   readonly name: string;
@@ -21,6 +23,11 @@ export interface TruePod {
   machine: string | undefined;
   cost: number;
   isProtected: boolean;
+  receives: boolean;
+  /** Balancers send people to it. They follow the label late. */
+  isRouted: boolean;
+  /** True time at which they follow. */
+  routedAtMs: number | undefined;
   mark: DrainMark | undefined;
   /** True time of the mark's deadline. */
   deadlineMs: number;
@@ -62,6 +69,10 @@ export class Cluster {
   readonly violations: string[] = [];
   refuseShare = 0;
   refused = 0;
+  /** Moves that releases caused, the attempts that they took, and how many sessions moved. */
+  readonly counted = { moves: 0, attempts: 0, sessions: 0, twice: 0 };
+  /** Of a canary that has its first step's share: the sums of its share and of the wished one. */
+  readonly shares = { ticks: 0, carried: 0, wished: 0, most: 0 };
   #version = 1;
   #serial = 0;
 
@@ -139,6 +150,9 @@ export class Cluster {
       machine: undefined,
       cost: 0,
       isProtected: true,
+      receives: true,
+      isRouted: false,
+      routedAtMs: undefined,
       mark: undefined,
       deadlineMs: 0,
       markedIn: "none",
@@ -147,7 +161,9 @@ export class Cluster {
         state: "starting",
         fence: 0,
         endsAtMs: 0,
+        movesAtMs: 0,
         toRevision: undefined,
+        isPreferred: false,
         keep: undefined,
         roomBefore: 0,
         places: PLACES,
@@ -179,7 +195,7 @@ export class Cluster {
     for (const session of sessions) {
       // Whoever lost a process comes in anywhere: that is no move of the release.
       session.moves.clear();
-      this.place(session, pod.plane.toRevision);
+      this.place(session);
     }
   }
 
@@ -191,6 +207,7 @@ export class Cluster {
         pod.phase = "Running";
         pod.version = this.bump();
       } else if (pod.phase === "Running" && pod.plane.state === "starting") this.#start(pod);
+      else if (pod.phase === "Running") this.#probe(pod);
     }
   }
 
@@ -206,6 +223,15 @@ export class Cluster {
     pod.version = this.bump();
   }
 
+  /** A pod that drains is not ready for Kubernetes, which hears of it late. */
+  #probe(pod: TruePod): void {
+    const isReady = pod.plane.state === "ready";
+    if (isReady === pod.isReady || this.random.chance(0.5)) return;
+    pod.isReady = isReady;
+    pod.readySinceMs = isReady ? this.nowMs : undefined;
+    pod.version = this.bump();
+  }
+
   #start(pod: TruePod): void {
     if (this.broken.has(pod.revision) || this.random.chance(0.5)) return;
     pod.plane.state = "ready";
@@ -214,19 +240,40 @@ export class Cluster {
     pod.version = this.bump();
   }
 
-  /** Where a session comes in. False: nowhere is a place. */
-  place(session: Session, toRevision?: string): boolean {
-    const open = this.open();
-    const preferred = open.filter(({ revision }) => revision === toRevision);
-    const among = preferred.length > 0 ? preferred : open;
-    const [emptiest] = [...among].sort((a, b) => a.plane.sessions.length - b.plane.sessions.length);
-    const pod = this.random.chance(0.7) ? emptiest : among[this.random.int(among.length)];
-    if (pod === undefined) {
-      this.refused += 1;
-      return false;
+  /** Balancers follow labels and readiness after one or two ticks. */
+  route(): void {
+    for (const pod of this.pods.values()) {
+      const wants = pod.receives && pod.isReady;
+      if (wants === pod.isRouted) pod.routedAtMs = undefined;
+      else pod.routedAtMs ??= this.nowMs + this.random.int(2) * TICK_MS;
+      if (pod.routedAtMs === undefined || this.nowMs < pod.routedAtMs) continue;
+      pod.isRouted = wants;
+      pod.routedAtMs = undefined;
     }
-    pod.plane.sessions.push(session);
-    return true;
+  }
+
+  /**
+   * A session comes in where balancers send it, and tries again until a pod takes it. Pods of other
+   * revisions than `toRevision` do not. How often it tried; 0 if nobody would take it.
+   */
+  place(session: Session, toRevision?: string): number {
+    const routed = [...this.pods.values()].filter(({ isRouted }) => isRouted);
+    const takes = (pod: TruePod): boolean =>
+      this.#accepts(pod) && (toRevision === undefined || pod.revision === toRevision);
+    if (!routed.some(takes)) {
+      this.refused += 1;
+      return 0;
+    }
+    let [attempts, pod] = [1, this.random.pick(routed)];
+    for (; !takes(pod) && attempts < ATTEMPTS_MAX; attempts++) pod = this.random.pick(routed);
+    const taker = takes(pod) ? pod : routed.find(takes);
+    taker?.plane.sessions.push(session);
+    return attempts;
+  }
+
+  #accepts({ plane, isRouted }: TruePod): boolean {
+    if (!isRouted || room(plane) <= 0) return false;
+    return plane.state === "ready" || (plane.state === "draining" && this.nowMs < plane.movesAtMs);
   }
 
   open(): TruePod[] {
@@ -251,28 +298,51 @@ export class Cluster {
 
   #drain(pod: TruePod): void {
     const { plane } = pod;
+    if (this.nowMs < plane.movesAtMs) return;
     const isOver = this.nowMs >= plane.endsAtMs;
-    const isMachine = pod.mark?.wants === "drain" && pod.mark.cause === "machine";
     const movable = plane.sessions.filter(isMovable).length;
-    const [roomBefore, roomNow] = [plane.roomBefore, this.#roomElsewhere()];
-    if (isOver && isMachine && movable > 0 && Math.min(roomBefore, roomNow) >= movable)
+    const hadRoom = Math.min(plane.roomBefore, this.#roomElsewhere()) >= movable;
+    if (isOver && plane.isPreferred && movable > 0 && hadRoom)
       this.violate(`${pod.name} closed sessions that had a place, because its machine goes`);
     const leaving = isOver
       ? plane.sessions.splice(0)
       : plane.sessions.filter(isMovable).slice(0, this.#pace(plane));
     for (const session of leaving) {
-      // Make before break: nobody leaves before there is a place, unless the window is over.
-      if (!isOver && !this.#hasPlace(isMachine ? { toRevision: undefined } : plane)) break;
-      if (!isOver) plane.sessions.splice(plane.sessions.indexOf(session), 1);
-      this.#moved(session, pod);
-      this.place(session, plane.toRevision);
+      if (isOver) {
+        this.#moved(session, pod);
+        this.place(session);
+        continue;
+      }
+      if (!this.#move(session, pod, this.#target(plane))) break;
     }
     // What these took is no place for the others.
     plane.roomBefore = this.#roomElsewhere();
   }
 
+  /** Make before break: nobody leaves before a pod takes it. */
+  #move(session: Session, pod: TruePod, toRevision: string | undefined): boolean {
+    const attempts = this.place(session, toRevision);
+    if (attempts === 0) return false;
+    pod.plane.sessions.splice(pod.plane.sessions.indexOf(session), 1);
+    if (toRevision !== undefined) {
+      this.counted.moves += 1;
+      this.counted.attempts += attempts;
+    }
+    this.#moved(session, pod);
+    return true;
+  }
+
+  /** Pods of which revision take its people: any, if these are full and it is only preferred. */
+  #target({ toRevision, isPreferred }: Plane): string | undefined {
+    if (!isPreferred) return toRevision;
+    const isOpen = [...this.pods.values()].some(
+      (pod) => pod.revision === toRevision && this.#accepts(pod),
+    );
+    return isOpen ? toRevision : undefined;
+  }
+
   #roomElsewhere(): number {
-    return this.open().reduce((sum, { plane }) => sum + room(plane), 0);
+    return this.open().reduce((sum, pod) => sum + (pod.isRouted ? room(pod.plane) : 0), 0);
   }
 
   /** Sessions in this tick: more if the deadline demands it. */
@@ -281,48 +351,51 @@ export class Cluster {
     return Math.max(4, Math.ceil(sessions.length / ticks));
   }
 
-  /** Until its window is over, a pod moves people only to where it was told to. */
-  #hasPlace({ toRevision }: Pick<Plane, "toRevision">): boolean {
-    return this.open().some(({ revision }) => toRevision === undefined || revision === toRevision);
-  }
-
   #give(pod: TruePod, keep: NonNullable<Plane["keep"]>): void {
     const { plane } = pod;
     for (let i = 0; i < 4; i++) {
-      const movable = plane.sessions.filter(({ isFixed }) => !isFixed);
+      const movable = plane.sessions.filter(isMovable);
       const [session] = movable;
-      const open = this.open().some(({ revision }) => revision === keep.toRevision);
       if (session === undefined || movable.length <= keep.sessions) {
         plane.keep = undefined;
         return;
       }
-      if (!open) return;
-      plane.sessions.splice(plane.sessions.indexOf(session), 1);
-      this.#moved(session, pod);
-      this.place(session, keep.toRevision);
+      if (!this.#move(session, pod, keep.toRevision)) return;
     }
   }
 
+  /** Counts a move of a release. */
   #moved(session: Session, pod: TruePod): void {
-    const cause = pod.mark?.wants === "drain" ? pod.mark.cause : "release";
+    const { plane, mark } = pod;
+    const cause = mark?.wants === "drain" ? mark.cause : "release";
     if (cause === "machine") session.moves.clear();
     // Where it was to go nobody can go any more: pods died, or newcomers filled them.
-    if (!this.#hasPlace({ toRevision: pod.plane.toRevision ?? pod.plane.keep?.toRevision })) return;
+    const toRevision = plane.state === "draining" ? plane.toRevision : plane.keep?.toRevision;
+    const mayBack = this.open().some(
+      ({ revision }) => toRevision === undefined || revision === toRevision,
+    );
     if (cause !== "release" && cause !== "rollback") return;
-    const key =
-      pod.plane.state === "draining" ? pod.markedIn : (pod.plane.keep?.orderedIn ?? "none");
+    const key = plane.state === "draining" ? pod.markedIn : (plane.keep?.orderedIn ?? "none");
     if (key === "none") return;
     const moves = (session.moves.get(key) ?? 0) + 1;
+    if (moves === 1) this.counted.sessions += 1;
+    if (moves === 2) this.counted.twice += 1;
+    if (!mayBack) return;
     session.moves.set(key, moves);
-    if (moves > 1)
+    // A socket that cannot move comes in as a newcomer, on an old pod if the new ones are full.
+    if (moves > 1 && !session.isFixed)
       this.violate(`session ${session.id} moved ${moves} times in ${key}, now from ${pod.name}`);
   }
 
-  /** People come and go until there are `count`. */
-  demand(count: number, next: () => Session): void {
+  /** People come and go until there are `count`. The part `churn` of them goes, and others come. */
+  demand(count: number, churn: number, next: () => Session): void {
     const all = [...this.pods.values()];
-    const now = all.reduce((sum, { plane }) => sum + plane.sessions.length, 0);
-    for (let i = now; i < Math.min(count, now + 6); i++) this.place(next());
+    const total = (): number => all.reduce((sum, { plane }) => sum + plane.sessions.length, 0);
+    for (const { plane } of all)
+      plane.sessions = plane.sessions.filter(() => !this.random.chance(churn));
+    const now = total();
+    const comes = 6 + Math.ceil(churn * count);
+    for (let i = now; i < Math.min(count, now + comes); i++) this.place(next());
     for (let i = count; i < Math.min(now, count + 6); i++) {
       const full = all.filter(({ plane }) => plane.sessions.length > 0);
       if (full.length === 0) return;

@@ -5,6 +5,7 @@ import type { Action } from "../model/actions.ts";
 import type { Desired } from "../model/desired.ts";
 import type { Observed } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
+import { lastsMs } from "../plan/survey.ts";
 import { applied } from "./applied.ts";
 import { carried, courseWrongs } from "./course-oracles.ts";
 
@@ -28,7 +29,8 @@ export function wrongs(
     ...tokens(observed, actions),
     ...removals(observed, actions),
     ...words(observed, actions),
-    ...oneWrite(actions),
+    ...oneWrite(observed, actions),
+    ...received(observed, actions),
     ...settledFirst(observed, actions),
   ];
 }
@@ -130,18 +132,23 @@ function stopped(observed: Observed, actions: readonly Action[]): readonly strin
     report !== undefined && report.ageMs <= 10_000;
   const taking = live.filter(
     (pod) =>
-      pod.isReady &&
       isHeard(pod) &&
-      (isBack(pod) || (!isDraining(pod) && pod.report?.state === "ready")),
+      (isBack(pod) || (pod.isReady && !isDraining(pod) && pod.report?.state === "ready")),
   );
   const places = taking.reduce((sum, { report }) => sum + (report?.connectionsMax ?? 0), 0);
   const need = live.reduce((sum, pod) => sum + carried(pod), 0);
   if (need <= places) return [];
   return live
-    .filter((pod) => isDraining(pod) && pod.isReady && isHeard(pod) && !isDone(pod, actions))
+    .filter(
+      (pod) =>
+        isDraining(pod) &&
+        isHeard(pod) &&
+        pod.report?.state === "draining" &&
+        !isDone(pod, actions),
+    )
     .filter(({ mark, machine, markWatchedMs }) => {
       const goes = observed.machines.find(({ name }) => name === machine)?.going !== undefined;
-      if (mark?.wants !== "drain" || goes || markWatchedMs >= mark.windowMs) return false;
+      if (mark?.wants !== "drain" || goes || markWatchedMs >= lastsMs(mark)) return false;
       return mark.cause === "release" || mark.cause === "scale-down";
     })
     .map(({ name }) => `${name} drains on while ${need} connections have ${places} places`);
@@ -188,7 +195,7 @@ function removals(observed: Observed, actions: readonly Action[]): readonly stri
     const { mark, report } = pod;
     if (pod.phase === "Pending" && carried(pod) === 0) return [];
     if (mark?.wants !== "drain") return [`${pod.name} is removed and was not told to drain`];
-    const isOver = pod.markWatchedMs >= mark.windowMs || (report?.drainLeftMs ?? 1) <= 0;
+    const isOver = pod.markWatchedMs >= lastsMs(mark) || (report?.drainLeftMs ?? 1) <= 0;
     const isEmpty =
       report?.state === "draining" && report.fence === mark.token && carried(pod) === 0;
     return isOver || isEmpty ? [] : [`${pod.name} is removed too early`];
@@ -230,9 +237,18 @@ const isDone = (pod: ObservedPod, actions: readonly Action[]): boolean =>
     (one) => (one.kind === "remove-pod" || one.kind === "cancel-drain") && one.pod.uid === pod.uid,
   );
 
+/** The order is given again: it writes nothing. */
+function isAgain(action: Action, { pods }: Observed): boolean {
+  if (action.kind !== "order-drain" && action.kind !== "cancel-drain") return false;
+  const mark = pods.find(({ uid }) => uid === action.pod.uid)?.mark;
+  return mark?.token === action.mark.token && mark.wants === action.mark.wants;
+}
+
 /** Two writes of one pod in one decision: the second would be refused. */
-function oneWrite(actions: readonly Action[]): readonly string[] {
-  const pods = actions.flatMap((one) => ("pod" in one && one.kind !== "shed" ? [one.pod.uid] : []));
+function oneWrite(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const pods = actions.flatMap((one) =>
+    "pod" in one && one.kind !== "shed" && !isAgain(one, observed) ? [one.pod.uid] : [],
+  );
   return new Set(pods).size === pods.length ? [] : ["a pod is written to twice"];
 }
 
@@ -253,4 +269,24 @@ export function unstable(observed: Observed, desired: Desired, nowMs: number): s
     [now, before] = [once, text];
   }
   return `it goes on deciding: ${before}`;
+}
+
+/** After the decision somebody receives, and with places if other pods have some. */
+function received(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const after = applied(observed, actions);
+  const takes = after.pods.filter(
+    (pod) =>
+      pod.isReady &&
+      !isDraining(pod) &&
+      !pod.isTerminating &&
+      pod.phase === "Running" &&
+      pod.report?.state === "ready" &&
+      pod.report.ageMs <= 10_000,
+  );
+  if (takes.length === 0) return [];
+  const receiving = takes.filter(({ receives }) => receives);
+  if (receiving.length === 0) return ["nobody receives"];
+  const room = (pods: readonly ObservedPod[]): number =>
+    pods.reduce((sum, pod) => sum + (pod.report?.connectionsMax ?? 0) - carried(pod), 0);
+  return room(receiving) > 0 || room(takes) <= 0 ? [] : ["only full pods receive"];
 }

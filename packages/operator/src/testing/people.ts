@@ -13,7 +13,11 @@ export interface Plane {
   fence: number;
   /** True time of the end of its drain. */
   endsAtMs: number;
+  /** True time from which it moves people and takes nobody. */
+  movesAtMs: number;
   toRevision: string | undefined;
+  /** Whoever finds no place on `toRevision` may go elsewhere. */
+  isPreferred: boolean;
   keep: { sessions: number; toRevision: string; orderedIn: string } | undefined;
   /** Places elsewhere that were left after its moves of the tick before. */
   roomBefore: number;

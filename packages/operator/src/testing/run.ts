@@ -5,6 +5,7 @@ import { decide } from "../decide.ts";
 import type { Desired, Strategy } from "../model/desired.ts";
 import { Cluster, TICK_MS } from "./cluster.ts";
 import { unstable, wrongs } from "./oracles.ts";
+import { room } from "./people.ts";
 import { act } from "./runtime.ts";
 import { drawWish, heal, incident, type Stage } from "./scenario.ts";
 import { History, type Tallies, View } from "./view.ts";
@@ -18,6 +19,9 @@ export interface RunOptions {
   readonly calm?: boolean;
   /** So many people, whatever happens. */
   readonly people?: number;
+  readonly replicas?: number;
+  /** The part of people that goes in each tick; others come. */
+  readonly churn?: number;
   readonly trace?: (text: string) => void;
 }
 
@@ -28,8 +32,13 @@ export interface RunResult {
   readonly settledAfter: number;
   readonly releases: number;
   readonly rollbacks: number;
-  /** A revision that clients feel as bad has all connections in the end. */
+  /**
+   * A revision that clients feel as bad has all connections in the end, and was compared with a
+   * good one: old pods of an earlier bad release prove nothing.
+   */
   readonly isBadStable: boolean;
+  readonly counted: Cluster["counted"];
+  readonly shares: Cluster["shares"];
 }
 
 const TICKS = 160;
@@ -66,6 +75,7 @@ class Run {
   #rollbacks = 0;
   #message = "";
   #askedTicks = 0;
+  #isOldBad = false;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -76,11 +86,13 @@ class Run {
     this.#cluster = new Cluster(random, zones, 2 + this.#random.int(4));
     this.#cluster.refuseShare = this.#random.chance(0.2) && options.calm !== true ? 0.15 : 0;
     const wish = drawWish(this.#random, options.strategy);
+    wish.replicas = options.replicas ?? wish.replicas;
     this.#stage = {
       cluster: this.#cluster,
       wish,
       random: this.#random.fork("incidents"),
       people: options.people ?? Math.floor(wish.replicas * 20 * 0.6 * this.#random.next()),
+      churn: options.churn ?? (this.#random.chance(0.5) ? 0.01 : 0),
       announced: 0,
       bad: new Set(),
       log: (text) => this.#trace(text),
@@ -115,7 +127,9 @@ class Run {
       settledAfter,
       releases: this.#releases,
       rollbacks: this.#rollbacks,
-      isBadStable: this.#stage.bad.has(this.#cluster.status?.stable ?? ""),
+      counted: this.#cluster.counted,
+      shares: this.#cluster.shares,
+      isBadStable: !this.#isOldBad && this.#stage.bad.has(this.#cluster.status?.stable ?? ""),
     };
   }
 
@@ -138,10 +152,12 @@ class Run {
     const cluster = this.#cluster;
     cluster.nowMs += TICK_MS;
     cluster.schedule();
+    cluster.route();
     cluster.move();
     cluster.machinesGo();
-    cluster.demand(this.#stage.people, () => this.#newSession());
+    cluster.demand(this.#stage.people, this.#stage.churn, () => this.#newSession());
     this.#tally();
+    this.#share();
     this.#history.record(cluster);
     let done = 0;
     for (const process of [...this.#processes]) {
@@ -237,10 +253,26 @@ class Run {
     for (const pod of this.#cluster.pods.values()) {
       const tally = pod.revision === release.to ? this.#canary : this.#stable;
       const isBad = this.#stage.bad.has(pod.revision);
+      if (isBad && pod.revision !== release.to) this.#isOldBad = true;
       tally.connectionMinutes += pod.plane.sessions.length;
       for (let i = 0; i < pod.plane.sessions.length; i++)
         if (this.#random.chance(isBad ? 0.2 : 0.001)) tally.bad.lost += 1;
     }
+  }
+
+  #share(): void {
+    const { status, shares, pods } = this.#cluster;
+    const { strategy } = this.#stage.wish.release;
+    const { release } = status ?? {};
+    const step = strategy.kind === "Canary" ? strategy.steps[release?.step ?? 0] : undefined;
+    if (step === undefined || release?.phase !== "advancing" || release.step > 0) return;
+    if (release.reachedAtMs === undefined) return;
+    const canary = [...pods.values()].filter(({ revision }) => revision === release.to);
+    const carried = canary.reduce((sum, { plane }) => sum + plane.sessions.length, 0);
+    shares.ticks += 1;
+    shares.carried += carried;
+    shares.wished += (this.#connected() * step.sharePercent) / 100;
+    shares.most = Math.max(shares.most, carried / Math.max(1, this.#connected()));
   }
 
   #tallies(): Tallies | undefined {
@@ -270,6 +302,8 @@ class Run {
     if (pods.some((pod) => pod.revision !== status.stable || !pod.isReady))
       cluster.violate(`at rest some pods are not ready or not of ${status.stable}`);
     if (pods.some(({ mark }) => mark?.wants === "drain")) cluster.violate("at rest a pod drains");
+    if (pods.some(({ receives, plane }) => !receives && room(plane) > 1))
+      cluster.violate("at rest a pod does not receive");
     if (status.release !== undefined) cluster.violate("at rest a release is under way");
     const isRejected = status.rejected.includes(wish.revision);
     if (status.stable !== wish.revision && !isRejected && wish.release.aborted !== wish.revision)

@@ -2,6 +2,7 @@
 // step of them.
 import type { Action, PodAsSeen } from "../model/actions.ts";
 import type { DrainMark } from "../model/pod.ts";
+import { lastsMs } from "../plan/survey.ts";
 import type { Cluster, TruePod } from "./cluster.ts";
 
 export type Outcome = "done" | "refused";
@@ -39,6 +40,10 @@ export function act(cluster: Cluster, action: Action, half = false): Outcome {
     case "set-protection":
       return write(cluster, action.pod, (pod) => {
         pod.isProtected = action.isProtected;
+      });
+    case "set-receiving":
+      return write(cluster, action.pod, (pod) => {
+        pod.receives = action.receives;
       });
     case "remove-pod": {
       const pod = find(cluster, action.pod);
@@ -87,9 +92,10 @@ function order(
     const outcome = write(cluster, seen, (one) => {
       one.mark = mark;
       if (mark.wants === "drain") one.markedIn = cluster.releaseKey();
-      one.cost = mark.wants === "drain" ? -2_147_483_647 : 0;
+      one.cost = mark.wants === "drain" ? 2_147_483_647 : 0;
       one.isProtected = true;
-      one.deadlineMs = cluster.nowMs + (mark.wants === "drain" ? mark.windowMs : 0);
+      one.receives = mark.wants === "serve";
+      one.deadlineMs = cluster.nowMs + (mark.wants === "drain" ? lastsMs(mark) : 0);
     });
     if (outcome === "refused") return outcome;
   }
@@ -98,16 +104,17 @@ function order(
 }
 
 /** The data plane obeys, unless it heard of a later order. */
-function tell(cluster: Cluster, { plane, phase, isReady }: TruePod, mark: DrainMark): void {
+function tell(cluster: Cluster, { plane, phase }: TruePod, mark: DrainMark): void {
   if (phase !== "Running" || plane.refuses || mark.token < plane.fence) return;
   if (mark.wants === "drain") {
     plane.toRevision = mark.toRevision;
     if (plane.fence === mark.token && plane.state === "draining") return;
-    if (plane.state === "draining") plane.endsAtMs = cluster.nowMs + mark.windowMs;
-    else {
-      plane.state = "draining";
-      plane.endsAtMs = cluster.nowMs + mark.windowMs;
-    }
-  } else if (plane.state === "draining") plane.state = isReady ? "ready" : "starting";
+    plane.isPreferred = mark.cause === "machine";
+    // A drain that runs has no new delay.
+    const delayMs = plane.state === "draining" ? 0 : (mark.preDelayMs ?? 0);
+    if (plane.state !== "draining") plane.movesAtMs = cluster.nowMs + delayMs;
+    plane.endsAtMs = Math.max(plane.movesAtMs, cluster.nowMs + delayMs) + mark.windowMs;
+    plane.state = "draining";
+  } else if (plane.state === "draining") plane.state = "ready";
   plane.fence = mark.token;
 }

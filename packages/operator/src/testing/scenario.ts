@@ -1,7 +1,7 @@
 // Owns: what happens in one simulated run: the set, its people, and the incidents, all from a seed.
 import type { SeededRandom } from "@holdfast/core";
 import type { Desired, Strategy } from "../model/desired.ts";
-import { type Cluster, PLACES } from "./cluster.ts";
+import { type Cluster, PLACES, TICK_MS } from "./cluster.ts";
 
 /** The wish as people change it. */
 export type Wish = { -readonly [K in keyof Desired]: Desired[K] };
@@ -13,6 +13,8 @@ export interface Stage {
   readonly random: SeededRandom;
   /** How many people want to be connected. */
   people: number;
+  /** The part of them that goes in each tick; others come. */
+  churn: number;
   /** How many more are announced. */
   announced: number;
   /** Revisions that clients feel as bad. */
@@ -47,7 +49,7 @@ export function drawWish(random: SeededRandom, only?: Strategy["kind"]): Wish {
       ? { autoscaling: { replicasMin: 1, replicasMax: 8, downAfterMs: 20_000 } }
       : {}),
     release: { strategy, isPaused: false, progressMsMax: 240_000 },
-    drain: { windowMs: 16_000 },
+    drain: { windowMs: 16_000, preDelayMs: 2 * TICK_MS },
     connections: { perPod: PLACES, headroom: 0.1 },
     warmMs: 4000,
     disruption: { replacementMsMax: 40_000 },
@@ -100,6 +102,16 @@ const INCIDENTS: readonly Incident[] = [
       const pod = random.pick(pods);
       cluster.evacuate(pod);
       cluster.pods.delete(pod.name);
+    },
+  ],
+  [
+    "somebody takes or gives a label",
+    ({ cluster, random }) => {
+      for (const pod of cluster.pods.values()) {
+        if (random.chance(0.5)) continue;
+        pod.receives = !pod.receives;
+        pod.version = cluster.bump();
+      }
     },
   ],
   [

@@ -23,7 +23,7 @@ test(
   "a canary that clients feel as bad never gets all connections",
   () => {
     let rollbacks = 0;
-    for (let seed = 1; seed <= 40; seed++) {
+    for (let seed = 1; seed <= 60; seed++) {
       const only = ["a bad release"];
       const result = runSeed(seed, { calm: true, only, strategy: "Canary", people: 16 });
       rollbacks += result.rollbacks;
@@ -35,13 +35,46 @@ test(
 );
 
 test(
-  "on a quiet day no good release is rolled back, and every one ends",
+  "on a quiet day every good release ends, and sessions move once, at their first attempt",
   () => {
-    for (let seed = 1; seed <= 40; seed++) {
+    let [moves, attempts, sessions, twice] = [0, 0, 0, 0];
+    for (let seed = 1; seed <= 60; seed++) {
       const only = ["a release", "more or fewer people", "other replicas"];
-      const { violations, rollbacks } = runSeed(seed, { calm: true, only });
+      const { violations, rollbacks, counted } = runSeed(seed, { calm: true, only });
       expect({ seed, violations, rollbacks }).toEqual({ seed, violations: [], rollbacks: 0 });
+      moves += counted.moves;
+      attempts += counted.attempts;
+      sessions += counted.sessions;
+      twice += counted.twice;
     }
+    expect(moves).toBeGreaterThan(2000);
+    expect(attempts / moves).toBeLessThan(1.05);
+    expect(twice / sessions).toBeLessThan(0.003);
+  },
+  patience(30_000),
+);
+
+test(
+  "a canary has its step's share of the people though newcomers come all the time",
+  () => {
+    const sum = { ticks: 0, carried: 0, wished: 0 };
+    for (let seed = 1; seed <= 30; seed++) {
+      const { shares, violations } = runSeed(seed, {
+        calm: true,
+        only: ["a release"],
+        strategy: "Canary",
+        people: 60,
+        replicas: 5,
+        churn: 0.003,
+      });
+      expect({ seed, violations }).toEqual({ seed, violations: [] });
+      expect(shares.most).toBeLessThan(0.2);
+      sum.ticks += shares.ticks;
+      sum.carried += shares.carried;
+      sum.wished += shares.wished;
+    }
+    expect(sum.ticks).toBeGreaterThan(1000);
+    expect(Math.abs(sum.carried / sum.wished - 1)).toBeLessThan(0.1);
   },
   patience(20_000),
 );

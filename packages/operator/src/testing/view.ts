@@ -5,11 +5,12 @@ import type { Tally } from "../analysis/tally.ts";
 import type { Observed, ObservedMachine, ObservedReplicaSet, Status } from "../model/observed.ts";
 import type { ObservedPod, PodReport } from "../model/pod.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Plane } from "./people.ts";
 
 type Report = Omit<PodReport, "ageMs"> & { readonly atMs: number };
 
 interface Snapshot {
-  readonly pods: readonly Omit<ObservedPod, "markWatchedMs" | "report">[];
+  readonly pods: readonly Omit<ObservedPod, "markWatchedMs" | "receivesWatchedMs" | "report">[];
   readonly reports: ReadonlyMap<string, Report>;
   readonly sets: readonly ObservedReplicaSet[];
   readonly machines: readonly (Pick<ObservedMachine, "name" | "zone"> & {
@@ -64,6 +65,7 @@ function snapshot(cluster: Cluster): Snapshot {
       createdAtMs: pod.createdAtMs,
       deletionCost: pod.cost,
       isProtected: pod.isProtected,
+      receives: pod.receives,
       ...(pod.mark === undefined ? {} : { mark: pod.mark }),
     })),
     reports: new Map(
@@ -80,6 +82,7 @@ function snapshot(cluster: Cluster): Snapshot {
               connectionsMax: plane.places,
               fence: plane.fence,
               atMs: cluster.nowMs,
+              ...shedOf(plane),
               ...(plane.state === "draining"
                 ? { drainLeftMs: plane.endsAtMs - cluster.nowMs }
                 : {}),
@@ -103,6 +106,13 @@ function snapshot(cluster: Cluster): Snapshot {
       })),
     status: { status: cluster.status, version: String(cluster.statusVersion) },
   };
+}
+
+function shedOf({ keep, sessions }: Plane): Pick<PodReport, "shed"> {
+  if (keep === undefined) return {};
+  const movable = sessions.filter(({ isFixed }) => !isFixed).length;
+  const remaining = Math.max(0, movable - keep.sessions);
+  return { shed: { keep: keep.sessions, remaining, toRevision: keep.toRevision } };
 }
 
 /** The caches of one operator process. They never go back; a new process begins anew. */
@@ -144,6 +154,7 @@ export class View {
         const report = reports.get(pod.name);
         return {
           ...pod,
+          receivesWatchedMs: watched(`${pod.uid} receives ${pod.receives}`),
           markWatchedMs:
             pod.mark === undefined ? 0 : watched(`${pod.uid}/${pod.mark.token}/${pod.mark.wants}`),
           ...(report === undefined ? {} : { report: reportOf(report, nowMs) }),

@@ -1,0 +1,137 @@
+// Owns: which pods the Service selects: newcomers and moving sessions come to those that receive.
+import type { Action } from "../model/actions.ts";
+import type { Course } from "./course.ts";
+import { ALONE_FROM, SHARE_SLACK } from "./gate.ts";
+import type { Going } from "./going.ts";
+import { asSeen } from "./orders.ts";
+import { connectionsOf, placesOf } from "./places.ts";
+import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
+
+/** The part of its places from which on a pod is full, and down to which it stays so. */
+const FULL_FROM = 0.98;
+const FULL_UNTIL = 0.95;
+/** A canary that receives nobody, because it has its share, receives again below this part. */
+const AGAIN = 0.98;
+
+/** Who receives. */
+export interface Receiving {
+  readonly actions: readonly Action[];
+  /** Every pod has the label that it should have, and balancers had time to follow. */
+  readonly isRouted: boolean;
+}
+
+/** Some pods that may receive alone, if they have places beside what is on its way to them. */
+interface Circle {
+  readonly has: (view: PodView) => boolean;
+  readonly arriving: number;
+}
+
+/** What the choice follows from. */
+export interface Traffic {
+  readonly course: Course;
+  readonly going: Going;
+  /** Connections that old pods should give away. */
+  readonly missing: number;
+  readonly preDelayMs: number;
+}
+
+/**
+ * The narrowest circle with places receives. Labels are given before others are taken, so somebody
+ * receives in between, too.
+ */
+export function planReceiving(views: readonly PodView[], traffic: Traffic): Receiving {
+  const { starts, removes, cancels } = traffic.going;
+  // These are written to already, or are gone.
+  const busy = new Set([...starts.map(({ view }) => view), ...removes, ...cancels]);
+  const staying = views.filter((view) => isStaying(view) && !busy.has(view));
+  const has = widest(staying, traffic, views);
+  const isSpared = staying.some((view) => has(view) && view.stage === "ready" && !isFull(view));
+  const wants = (view: PodView): boolean =>
+    staying.includes(view) && has(view) && !(isSpared && isFull(view));
+  const wrong = views.filter((view) => !busy.has(view) && view.pod.receives !== wants(view));
+  return {
+    actions: [...wrong.filter(wants), ...wrong.filter((view) => !wants(view))].map(
+      (view): Action => ({ kind: "set-receiving", pod: asSeen(view.pod), receives: wants(view) }),
+    ),
+    isRouted: staying.every((view) => isSettled(view, wants(view), traffic.preDelayMs)),
+  };
+}
+
+/** Whoever came would be turned away. */
+function isFull({ load, places, stage, pod }: PodView): boolean {
+  return stage === "ready" && load > (pod.receives ? FULL_FROM : FULL_UNTIL) * places;
+}
+
+/** Balancers have followed its label. */
+function isSettled({ pod, stage }: PodView, wants: boolean, preDelayMs: number): boolean {
+  if (stage !== "ready") return stage === "unborn" || pod.receives === wants;
+  return pod.receives === wants && pod.receivesWatchedMs >= preDelayMs;
+}
+
+function widest(
+  staying: readonly PodView[],
+  traffic: Traffic,
+  views: readonly PodView[],
+): Circle["has"] {
+  const settled: Circle = {
+    has: (view) => !isLeavingMachine(view),
+    arriving: connectionsOf(staying.filter(isLeavingMachine)),
+  };
+  const narrow = narrowest(staying, traffic, views);
+  const circles = narrow === undefined ? [settled] : [narrow, settled];
+  return circles.find((circle) => isEnough(circle, staying))?.has ?? (() => true);
+}
+
+/** Whether those within have places enough to receive alone. */
+function isEnough({ has, arriving }: Circle, staying: readonly PodView[]): boolean {
+  const inside = staying.filter((view) => has(view) && view.stage === "ready");
+  const outside = staying.filter((view) => !has(view) && view.stage === "ready");
+  if (inside.length === 0) return false;
+  if (outside.length === 0) return true;
+  const isAlone = outside.some(({ pod }) => !pod.receives);
+  const places = placesOf(inside);
+  const free = places - connectionsOf(inside) - arriving;
+  // Once alone, until newcomers have taken all that is to spare.
+  return isAlone ? free + arriving > 0 && free >= 0 : free >= ALONE_FROM * places;
+}
+
+/** Without a release: nothing narrower than all pods that stay. */
+function narrowest(
+  staying: readonly PodView[],
+  traffic: Traffic,
+  views: readonly PodView[],
+): Circle | undefined {
+  const { course, going, missing } = traffic;
+  const isNew = ({ pod }: PodView): boolean => pod.revision === course.to;
+  const fresh = (arriving: number): Circle => ({
+    has: (view) => isNew(view) && !isLeavingMachine(view),
+    arriving,
+  });
+  const draining = [
+    ...going.continues.filter(({ mark }) => mark?.toRevision === course.to),
+    ...going.starts.filter(({ toRevision }) => toRevision === course.to).map(({ view }) => view),
+  ];
+  const arriving = connectionsOf(draining.filter((view) => !isNew(view)));
+  const isMoving = draining.length > 0 || missing > 0;
+  if (course.share < 1) {
+    const total = connectionsOf(views);
+    const carried = connectionsOf(views.filter(isNew));
+    if (isMoving)
+      return carried <= (course.share + SHARE_SLACK) * total
+        ? fresh(arriving + missing)
+        : undefined;
+    const isFilled = staying.every((view) => !isNew(view) || !view.pod.receives);
+    const until = (isFilled ? AGAIN : 1) * course.share * total;
+    if (carried < until || carried === 0) return undefined;
+    return { has: (view) => !isNew(view) && !isLeavingMachine(view), arriving: 0 };
+  }
+  // Nobody new comes to a revision that is rolled back, whatever moves.
+  if (course.cause === "rollback") return fresh(0);
+  if (isMoving) return fresh(arriving);
+  // Between two drains it stays as it is, if the next one has its places. It would be two writes
+  // of each old pod for each drain otherwise.
+  const old = staying.filter((view) => !isNew(view));
+  const isAlone = old.some(({ pod, stage }) => stage === "ready" && !pod.receives);
+  if (!isAlone || course.isHeld || !course.isReleasing) return undefined;
+  return fresh(Math.max(...old.map(({ load }) => load)));
+}
