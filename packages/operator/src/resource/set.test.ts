@@ -24,7 +24,7 @@ test("the least RealtimeSet is a wish with every default", () => {
     revision: "r1",
     replicas: 1,
     release: { strategy: { kind: "Rolling" }, isPaused: false, progressMsMax: 600_000 },
-    drain: { windowMs: 60_000 },
+    drain: { windowMs: 60_000, preDelayMs: 3000 },
     connections: { perPod: 10_000, headroom: 0.2 },
     warmMs: 10_000,
     disruption: { replacementMsMax: 120_000 },
