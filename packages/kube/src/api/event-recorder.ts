@@ -3,7 +3,7 @@
 import { at, type Json, text } from "../reading.ts";
 import type { KubeApi } from "./kube-api.ts";
 import { KubeApiError } from "./kube-api-error.ts";
-import { microTime } from "./lease.ts";
+import { microTime } from "./lease-record.ts";
 import { type KubePorts, machinePorts, quietly } from "./ports.ts";
 
 export interface KubeEvent {

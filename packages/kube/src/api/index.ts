@@ -24,7 +24,8 @@ export {
   type WatchRequest,
 } from "./kube-api.ts";
 export { KubeApiError } from "./kube-api-error.ts";
-export { Lease, type LeaseEvent, type LeaseOptions, microTime } from "./lease.ts";
+export { Lease, type LeaseEvent, type LeaseOptions } from "./lease.ts";
+export { microTime } from "./lease-record.ts";
 export type { Change } from "./object-cache.ts";
 export {
   type BackoffLimits,

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createManualClock, createSeededRandom, type ManualClock } from "@holdfast/testkit";
-import { Lease, type LeaseEvent, type LeaseOptions, microTime } from "./lease.ts";
+import { Lease, type LeaseEvent, type LeaseOptions } from "./lease.ts";
+import { microTime } from "./lease-record.ts";
 import { LeaseServer, type Path } from "./testing/lease-server.ts";
 
 /** Of a new Lease at the manual clock's first moment, the beginning of 2026. */

@@ -1,7 +1,8 @@
 // Owns: who leads: one Lease of coordination.k8s.io that candidates acquire, renew and release.
-import { at, type Json, number, record, text } from "../reading.ts";
+import { at, type Json, number, text } from "../reading.ts";
 import type { KubeApi } from "./kube-api.ts";
 import { KubeApiError, unanswered } from "./kube-api-error.ts";
+import { nextEpoch, recordedMs, specOf } from "./lease-record.ts";
 import { type KubePorts, machinePorts, pause, quietly } from "./ports.ts";
 
 /** What happened, for logs and metrics. */
@@ -35,9 +36,6 @@ const RENEW_DEADLINE_MS = 10_000;
 const RETRY_MS = 2000;
 /** As in client-go: a candidate's wait is up to so much longer. */
 const JITTER = 1.2;
-/** Of a record that asks for more. */
-const DURATION_MS_MAX = 300_000;
-const EPOCH_ZERO_MS = Date.UTC(2026, 0, 1);
 
 interface Term {
   readonly epoch: number;
@@ -188,7 +186,7 @@ export class Lease {
   async #write(held: Json | undefined, signal: AbortSignal): Promise<void> {
     const term = this.#term;
     const startedMs = this.#ports.clock.nowMs();
-    const epoch = term?.epoch ?? this.#nextEpoch(held);
+    const epoch = term?.epoch ?? nextEpoch(held, this.#ports.clock.wallMs());
     const written = await this.#put(held, this.#identity, epoch);
     this.#held = written;
     // Acquired while it was stopped.
@@ -210,15 +208,10 @@ export class Lease {
 
   async #put(held: Json | undefined, holder: string, epoch: number): Promise<Json> {
     const { api, namespace, name } = this.#options;
-    const time = microTime(this.#ports.clock.wallMs());
-    const spec = {
-      ...record(at(held, "spec")),
-      holderIdentity: holder,
-      leaseDurationSeconds: holder === "" ? 1 : Math.ceil(this.#durationMs / 1000),
-      leaseTransitions: epoch,
-      ...(this.#term === undefined && holder !== "" ? { acquireTime: time } : {}),
-      renewTime: time,
-    };
+    const spec = specOf(held, {
+      ...{ holder, epoch, durationMs: this.#durationMs, wallMs: this.#ports.clock.wallMs() },
+      isNew: this.#term === undefined && holder !== "",
+    });
     if (held !== undefined)
       return await this.#within(api.replace(`${this.#path}/${name}`, { ...held, spec }));
     return await this.#within(
@@ -227,12 +220,6 @@ export class Lease {
         metadata: { name, namespace },
       }),
     );
-  }
-
-  /** One more than the last. A Lease that is made anew begins above those that were removed. */
-  #nextEpoch(held: Json | undefined): number {
-    if (held !== undefined) return (number(at(held, "spec", "leaseTransitions")) ?? 0) + 1;
-    return Math.max(1, Math.floor((this.#ports.clock.wallMs() - EPOCH_ZERO_MS) / 1000));
   }
 
   #watchDeadline(term: Term): void {
@@ -291,14 +278,4 @@ export class Lease {
       limit.abort();
     }
   }
-}
-
-function recordedMs(held: Json): number {
-  const seconds = number(at(held, "spec", "leaseDurationSeconds")) ?? 0;
-  return Math.min(seconds * 1000, DURATION_MS_MAX);
-}
-
-/** MicroTime of Kubernetes has exactly six digits. */
-export function microTime(wallMs: number): string {
-  return new Date(wallMs).toISOString().replace("Z", "000Z");
 }

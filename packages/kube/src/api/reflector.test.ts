@@ -350,6 +350,18 @@ test("a connection on which nothing comes is given up, and the next begins with 
   await follows();
 });
 
+test("watches that the server ends without a word are no sign of life", async () => {
+  server.fault = (exchange) => {
+    if (!isWatch(server.asked.at(-1) ?? "")) return false;
+    exchange.begin();
+    exchange.end();
+    return true;
+  };
+  reflect({ silenceMs: 100 });
+  await until(() => lists() > 1);
+  expect(new Set(reasons())).toEqual(new Set(["Server"]));
+});
+
 test("a server that takes a request and says nothing is given up", async () => {
   once(isWatch, () => {});
   reflect({ silenceMs: 50 });

@@ -31,7 +31,10 @@ export interface ReflectorOptions extends Partial<KubePorts> {
   readonly keep?: (object: Json) => Json;
   readonly onChange: (change: Change) => void;
   readonly tell?: (event: ReflectorEvent) => void;
-  /** Without an event or a bookmark for so long, it lists again; default 130 s. */
+  /**
+   * Without an event, a bookmark or a list for so long, it lists again; default 130 s. A watch from
+   * a version that the server has not reached is silent, and ends as if all were well.
+   */
   readonly silenceMs?: number;
   /** It lists again at the end of a watch if the last list is older; default 10 min. */
   readonly relistMs?: number;
@@ -114,6 +117,8 @@ export class Reflector {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#openedMs = undefined;
+      const { silenceMs = SILENCE_MS } = this.#options;
+      if (this.staleMs(this.#ports.clock.nowMs()) >= silenceMs) this.#resourceVersion = undefined;
       let retryMs: number;
       try {
         if (this.#resourceVersion === undefined) await this.#list(signal);
@@ -188,7 +193,7 @@ export class Reflector {
     let cancel = () => {};
     const listen = () => {
       cancel();
-      cancel = clock.after(silenceMs, () => {
+      cancel = clock.after(Math.max(silenceMs - this.staleMs(clock.nowMs()), 0), () => {
         isSilent = true;
         end();
       });
@@ -199,7 +204,7 @@ export class Reflector {
         ...{ labelSelector, resourceVersion, signal: ending.signal },
         timeoutSeconds: WATCH_SECONDS.least + Math.floor(random.next() * WATCH_SECONDS.spread),
         onOpen: () => {
-          this.#openedMs = this.#heard();
+          this.#openedMs = clock.nowMs();
           this.#tell({ type: "watching", resourceVersion });
         },
         onEvent: (event) => {
