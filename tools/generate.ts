@@ -6,7 +6,12 @@ import { NODE_OPTIONS, nodeOptionsReference } from "@holdfast/server/options";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { renderApiOperations } from "./api-operations.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
-import { renderValuesSchema, withChartValues } from "./chart/chart-files.ts";
+import {
+  renderOperatorValuesSchema,
+  renderValuesSchema,
+  withChartValues,
+  withOperatorValues,
+} from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
 import { operatorFiles } from "./operator/operator-files.ts";
 import { withPlanValidation } from "./validation.ts";
@@ -28,6 +33,8 @@ const FILES: readonly Generated[] = [
   { path: "spec/protocol.md", text: withCodeTable },
   { path: "deploy/chart/values.schema.json", text: () => renderValuesSchema(NODE_OPTIONS) },
   { path: "deploy/chart/README.md", text: withChartValues },
+  { path: "deploy/operator/chart/values.schema.json", text: renderOperatorValuesSchema },
+  { path: "deploy/operator/chart/README.md", text: withOperatorValues },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
   ...observabilityDocuments(),

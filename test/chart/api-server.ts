@@ -12,9 +12,11 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   v1: ["Pod", "Service", "ConfigMap", "ServiceAccount"],
   "apps/v1": ["Deployment", "StatefulSet"],
   "policy/v1": ["PodDisruptionBudget"],
+  "rbac.authorization.k8s.io/v1": ["Role", "RoleBinding"],
   "networking.k8s.io/v1": ["NetworkPolicy", "Ingress"],
   "autoscaling/v2": ["HorizontalPodAutoscaler"],
   "keda.sh/v1alpha1": ["ScaledObject"],
+  "holdfast.dev/v1alpha1": ["RealtimeSet"],
   "gateway.networking.k8s.io/v1": ["Gateway", "HTTPRoute"],
 };
 

@@ -36,8 +36,45 @@ const ingress = (controller: string) => ({
   },
 });
 
+/** A RealtimeSet with the operator's key. */
+export const OPERATED: Values = {
+  kind: "RealtimeSet",
+  operator: { keySecret: { name: "rt-operator" } },
+};
+
 const COMBINATIONS: Readonly<Record<string, Values>> = {
   statefulset: { kind: "StatefulSet", replicas: 3 },
+  "ready-for-the-operator": { operator: { keySecret: { name: "rt-operator" } } },
+  realtimeset: OPERATED,
+  "realtimeset-canary-and-own-loop": {
+    ...OPERATED,
+    operator: {
+      keySecret: { name: "rt-operator", key: "apiKey", hashKey: "apiKeyHash" },
+      serviceAccount: { name: "op", namespace: "ops" },
+      release: {
+        strategy: "Canary",
+        warmSeconds: 30,
+        canary: { steps: [{ sharePercent: 5, untilPromoted: true }, { sharePercent: 50 }] },
+        analysis: { connectionMinutesMax: 5_000_000 },
+      },
+    },
+    autoscaling: { mode: "operator", minReplicas: 3, maxReplicas: 30 },
+    networkPolicy: { clients: [{ podSelector: {} }] },
+    tls: { existingSecret: "rt-tls" },
+    config: {
+      basePath: "/live",
+      apiKeys: [{ name: "back-end", keyHash: `sha256:${"0".repeat(64)}`, scopes: ["publish"] }],
+    },
+  },
+  "realtimeset-keda": {
+    ...OPERATED,
+    autoscaling: { mode: "keda", keda: { serverAddress: "http://prometheus:9090" } },
+  },
+  "realtimeset-hpa": {
+    ...OPERATED,
+    autoscaling: { mode: "hpa-pods" },
+    expose: { mode: "loadBalancer" },
+  },
   "one-pod-in-memory": {
     replicas: 1,
     broker: { mode: "memory", url: "" },

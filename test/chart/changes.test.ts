@@ -2,7 +2,7 @@
 // the people who are connected.
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { patience } from "../patience.ts";
-import { BASE, merged } from "./cases.ts";
+import { BASE, merged, OPERATED } from "./cases.ts";
 import { type KubeObject, objects, parse, upgrade, type Values } from "./helm.ts";
 import { podOf } from "./policy.ts";
 
@@ -21,7 +21,7 @@ const scaledBy = (mode: string, more: Values = {}): Values => ({
 async function installed(values: Values = {}, live: Live = {}): Promise<readonly KubeObject[]> {
   const all = await objects({ values: merged(BASE, values) });
   return all
-    .filter(({ kind }) => ["Deployment", "StatefulSet"].includes(kind))
+    .filter(({ kind }) => ["Deployment", "StatefulSet", "RealtimeSet"].includes(kind))
     .map((object) => asLive(object, live));
 }
 
@@ -243,6 +243,100 @@ test("a workload that is kept may be left behind", async () => {
   const kept = { ...node, metadata: { ...node?.metadata, annotations } } as KubeObject;
   const { stderr } = await upgrade({ values: merged(BASE, { kind: "StatefulSet" }) }, [kept]);
   expect(stderr).toBe("");
+});
+
+/** As `kubectl annotate ... helm.sh/resource-policy=keep` leaves it. */
+function kept(object: KubeObject | undefined): KubeObject {
+  const annotations = {
+    ...(object?.metadata.annotations as Values | undefined),
+    "helm.sh/resource-policy": "keep",
+  };
+  return { ...object, metadata: { ...object?.metadata, annotations } } as KubeObject;
+}
+
+describe("from a Deployment to a RealtimeSet", () => {
+  const READY: Values = { operator: { keySecret: { name: "rt-operator" } } };
+
+  test("the pods know the operator first", async () => {
+    const [node] = await installed();
+    const { ok, stderr } = await upgrade({ values: merged(BASE, OPERATED) }, [kept(node)]);
+    expect([ok, stderr]).toEqual([
+      false,
+      expect.stringContaining("the pods of deployment rt-holdfast do not know the operator yet"),
+    ]);
+  });
+
+  test("the Deployment is kept, and the pods' template is the same: nothing is rolled", async () => {
+    const [node] = await installed(READY, { replicas: 5 });
+    const values = merged(BASE, OPERATED);
+    const refused = await upgrade({ values }, [node as KubeObject]);
+    expect(refused.stderr).toContain(
+      "kubectl -n realtime annotate deployment/rt-holdfast helm.sh/resource-policy=keep; then upgrade",
+    );
+    const { stderr, stdout } = await upgrade({ values }, [kept(node)]);
+    expect(stderr).toBe("");
+    const set = parse(stdout).find(({ kind }) => kind === "RealtimeSet");
+    expect(set?.spec?.template).toEqual(node?.spec?.template);
+    expect(set?.spec?.selector).toEqual(node?.spec?.selector);
+  });
+
+  test("an autoscaler begins with as many pods, and the operator's own loop needs no number", async () => {
+    const [node] = await installed(READY, { replicas: 9 });
+    const number = async (mode: string) => {
+      const values = merged(OPERATED, scaledBy(mode));
+      return (await workloadAfter(values, [kept(node)])).spec?.replicas;
+    };
+    expect(await number("keda")).toBe(9);
+    expect(await number("operator")).toBeUndefined();
+  });
+
+  test("the configuration of the pods that are taken over stays", async () => {
+    const all = await objects({ values: merged(BASE, READY) });
+    const before = all.find(({ kind }) => kind === "ConfigMap");
+    const [node] = await installed(READY);
+    const values = merged(BASE, merged(OPERATED, { config: { limits: { subscriptionsMax: 3 } } }));
+    const { stdout } = await upgrade({ values }, [kept(node), before as KubeObject]);
+    expect(parse(stdout)).toContainEqual(before as KubeObject);
+  });
+});
+
+describe("from a RealtimeSet", () => {
+  test.each(["Deployment", "StatefulSet"])("to a %s the pods are let go first", async (kind) => {
+    const [set] = await installed(OPERATED, { replicas: 4 });
+    for (const cluster of [[set as KubeObject], [kept(set)]]) {
+      const { ok, stderr } = await upgrade({ values: merged(BASE, { kind }) }, cluster);
+      expect([ok, stderr]).toEqual([
+        false,
+        expect.stringContaining("delete realtimeset/rt-holdfast --cascade=orphan; then upgrade"),
+      ]);
+    }
+    const { stderr } = await upgrade({ values: merged(BASE, { kind }) }, []);
+    expect(stderr).toBe("");
+  });
+
+  test("to itself any number of pods is taken: the operator goes one by one", async () => {
+    const cluster = await installed(OPERATED, { replicas: 40 });
+    const after = await workloadAfter(merged(OPERATED, { replicas: 2 }), cluster);
+    expect(after.spec?.replicas).toBe(2);
+  });
+
+  test("its budget is the operator's, and Services select who receives", async () => {
+    const all = await objects({ values: merged(BASE, merged(OPERATED, LOAD_BALANCER)) });
+    expect(all.map(({ kind }) => kind)).not.toContain("PodDisruptionBudget");
+    const selected = Object.fromEntries(
+      all
+        .filter(({ kind }) => kind === "Service")
+        .map(({ metadata, spec }) => [
+          metadata.name,
+          Object(spec?.selector)["holdfast.dev/receives"],
+        ]),
+    );
+    expect(selected).toEqual({
+      "rt-holdfast": "true",
+      "rt-holdfast-public": "true",
+      "rt-holdfast-nodes": undefined,
+    });
+  });
 });
 
 describe("the configuration", () => {

@@ -7,6 +7,9 @@ import { parseAllDocuments, parse as parseYaml } from "yaml";
 import { startApiServer } from "./api-server.ts";
 
 export const CHART = fileURLToPath(new URL("../../deploy/chart", import.meta.url));
+export const OPERATOR_CHART = fileURLToPath(
+  new URL("../../deploy/operator/chart", import.meta.url),
+);
 const SCHEMAS = fileURLToPath(new URL("../../deploy/schemas", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -38,13 +41,13 @@ export interface HelmRun {
 /** Values from a file of the repository, or given. */
 export type Source = { readonly file: string } | { readonly values: Values };
 
-export async function template(source: Source): Promise<HelmRun> {
+export async function template(source: Source, chart = CHART): Promise<HelmRun> {
   return withValues(source, (file) =>
     run([
       program("HELM", "helm"),
       "template",
       RELEASE,
-      CHART,
+      chart,
       ...KUBERNETES,
       "--namespace",
       NAMESPACE,
@@ -141,9 +144,9 @@ export async function notes(source: Source): Promise<string> {
   }
 }
 
-export async function lint(source: Source): Promise<HelmRun> {
+export async function lint(source: Source, chart = CHART): Promise<HelmRun> {
   return withValues(source, (file) =>
-    run([program("HELM", "helm"), "lint", CHART, "--strict", "--values", file]),
+    run([program("HELM", "helm"), "lint", chart, "--strict", "--values", file]),
   );
 }
 
@@ -153,8 +156,8 @@ export async function helmVersion(): Promise<string> {
 }
 
 /** Objects of a rendering that must work, in a stable order. */
-export async function objects(source: Source): Promise<readonly KubeObject[]> {
-  const done = await template(source);
+export async function objects(source: Source, chart = CHART): Promise<readonly KubeObject[]> {
+  const done = await template(source, chart);
   if (!done.ok) throw new Error(done.stderr);
   return parse(done.stdout);
 }

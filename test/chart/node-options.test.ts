@@ -17,12 +17,13 @@ const REFERENCES: Readonly<Record<string, string>> = {
   HOLDFAST_AUTH_RESUME_SECRET: SECRET,
   HOLDFAST_AUTH_JWT_HMAC_SECRET: SECRET,
   VALKEY_PASSWORD: SECRET,
+  OPERATOR_KEY_HASH: `sha256:${"0".repeat(64)}`,
 };
 
 function configOf(all: readonly KubeObject[]): ConfigResult<Config> {
   const node = all.find(
     ({ kind, metadata }) =>
-      /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"),
+      /Deployment|StatefulSet|RealtimeSet/.test(kind) && !metadata.name.endsWith("valkey"),
   );
   const text = all.find(
     ({ kind, data }) => kind === "ConfigMap" && data?.["holdfast.yaml"] !== undefined,

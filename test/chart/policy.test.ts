@@ -67,7 +67,7 @@ test("a node's probes ask the internal listener, and only readiness depends on t
   for (const all of renderings) {
     const node = all.find(
       ({ kind, metadata }) =>
-        /Deployment|StatefulSet/.test(kind) && !metadata.name.endsWith("valkey"),
+        /Deployment|StatefulSet|RealtimeSet/.test(kind) && !metadata.name.endsWith("valkey"),
     );
     const [container] = node === undefined ? [] : (podOf(node)?.containers ?? []);
     expect(container).toMatchObject({

@@ -32,7 +32,9 @@ interface PodSpec {
 export function podOf(object: KubeObject): PodSpec | undefined {
   if (object.kind === "Pod") return object.spec as unknown as PodSpec;
   const spec = object.spec as { readonly template?: { readonly spec?: PodSpec } } | undefined;
-  return ["Deployment", "StatefulSet"].includes(object.kind) ? spec?.template?.spec : undefined;
+  return ["Deployment", "StatefulSet", "RealtimeSet"].includes(object.kind)
+    ? spec?.template?.spec
+    : undefined;
 }
 
 const perPod =
@@ -64,6 +66,14 @@ const STATED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   StatefulSet: {
     podManagementPolicy: "OrderedReady: one pod that is not ready stops all others",
     "template.spec.terminationGracePeriodSeconds": "30: sessions are cut",
+  },
+  RealtimeSet: {
+    "drain.preDelaySeconds": "3: shorter than balancers need",
+    "connections.headroomPercent": "20: not what the limits of the pods were made for",
+    "release.warmSeconds": "10: not minReadySeconds",
+    "release.progressDeadlineSeconds": "600: shorter than some drains, so a release is rolled back",
+    "template.spec.terminationGracePeriodSeconds": "30: sessions are cut",
+    "template.spec.tolerations": "300 s without a pod for each machine that died",
   },
   HorizontalPodAutoscaler: {
     minReplicas: "1: nobody receives the sessions of a pod that dies",
@@ -150,8 +160,12 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
       .filter(([path]) => valueAt(object.spec, path) === undefined)
       .map(([path, default_]) => `${keyOf(object)}: no ${path}, whose default is ${default_}`);
   },
-  "the chart makes no secrets and no rights": (object) =>
-    unless(!/^(Secret|(Cluster)?Role(Binding)?)$/.test(object.kind), `${keyOf(object)}: rendered`),
+  "the chart makes no secrets, and grants the operator one at most": (object) =>
+    unless(
+      !/^(Secret|ClusterRole(Binding)?)$/.test(object.kind) &&
+        (object.kind !== "Role" || isOneSecret(object)),
+      `${keyOf(object)}: rendered`,
+    ),
   "what is selected exists": (object, all) => {
     const selector = (object.spec as { readonly selector?: unknown } | undefined)?.selector;
     if (
@@ -178,6 +192,18 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
     );
   },
 };
+
+/** A Role for one Secret by its name, to read. */
+function isOneSecret(role: KubeObject): boolean {
+  const { rules = [] } = role as { readonly rules?: readonly Values[] };
+  const [rule, ...more] = rules;
+  const names = (rule?.resourceNames ?? []) as readonly string[];
+  const rest = JSON.stringify({ ...rule, resourceNames: names.length });
+  return (
+    more.length === 0 &&
+    rest === '{"apiGroups":[""],"resources":["secrets"],"resourceNames":1,"verbs":["get"]}'
+  );
+}
 
 function valueAt(value: unknown, path: string): unknown {
   return path.split(".").reduce<unknown>((at, step) => Object(at)[step], value);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { optionRows } from "@holdfast/config";
 import { NODE_OPTIONS } from "@holdfast/server/options";
-import { BASE, merged } from "./cases.ts";
+import { BASE, merged, OPERATED } from "./cases.ts";
 import { derivedOptions, template, type Values } from "./helm.ts";
 
 const render = (values: Values) => template({ values: merged(BASE, values) });
@@ -12,6 +12,32 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     "more connections than can leave",
     { connections: { perPod: 40_000 } },
     "N / A = 40000 / 500 = 80.0 s, and the window has room for W - L = 55 - 5 = 50 s (M 75 - P 15 - T 5 = W 55); drain.maxSeconds 105 would do, 140 keeps the pace of 0.7 A",
+  ],
+  ["a set without the operator's key", { kind: "RealtimeSet" }, "needs operator.keySecret.name"],
+  [
+    "the operator's loop without the operator",
+    { autoscaling: { mode: "operator" } },
+    "kind Deployment has no operator; expected kind: RealtimeSet",
+  ],
+  [
+    "a release of nothing",
+    { operator: { release: { strategy: "Canary" } } },
+    "operator.release is for kind RealtimeSet, and kind is Deployment",
+  ],
+  [
+    "a pause that would stay",
+    { ...OPERATED, operator: { keySecret: { name: "x" }, release: { paused: true } } },
+    "pause a release by the annotation holdfast.dev/pause",
+  ],
+  [
+    "two keys of one name",
+    {
+      ...OPERATED,
+      config: {
+        apiKeys: [{ name: "operator", keyHash: `sha256:${"0".repeat(64)}`, scopes: ["info"] }],
+      },
+    },
+    "config.apiKeys has a key of the name operator",
   ],
   ["no room for a window", { drain: { maxSeconds: 20 } }, "W = M - P - T = 20 - 15 - 5 = 0 s"],
   [

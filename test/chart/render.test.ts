@@ -7,7 +7,15 @@ import { parse as parseYaml } from "yaml";
 import { patience } from "../patience.ts";
 import { BASE, CASES, merged } from "./cases.ts";
 import { differenceText, fullText } from "./golden.ts";
-import { CHART, conformity, type KubeObject, lint, objects, packaged } from "./helm.ts";
+import {
+  CHART,
+  conformity,
+  type KubeObject,
+  lint,
+  OPERATOR_CHART,
+  objects,
+  packaged,
+} from "./helm.ts";
 
 setDefaultTimeout(patience(60_000));
 
@@ -141,8 +149,9 @@ test("routes of Istio have no timeout, and not one of 0 s: their definition want
 
 test("every schema is used, and names where it is from", async () => {
   const folder = fileURLToPath(new URL("../../deploy/schemas/", import.meta.url));
+  const operator = await objects({ values: { namespaces: ["shop"] } }, OPERATOR_CHART);
   const used = new Set(
-    [...rendered.values()]
+    [...rendered.values(), operator]
       .flat()
       .map(({ kind, apiVersion }) => [kind, ...apiVersion.split("/")].join("-").toLowerCase()),
   );

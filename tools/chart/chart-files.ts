@@ -1,13 +1,12 @@
-// Owns: which files of deploy/chart are made from code: the values' schema and the README's table.
+// Owns: which files of the two charts are made from code: schemas of values and tables of READMEs.
 import { readFileSync } from "node:fs";
 import { type ChartValue, readChartValues } from "./values-file.ts";
 import { type NodeOptionTable, valuesSchema } from "./values-schema.ts";
 import { withValuesTable } from "./values-table.ts";
 
-const VALUES = new URL("../../deploy/chart/values.yaml", import.meta.url);
-
-function chartValues(): readonly ChartValue[] {
-  return readChartValues(readFileSync(VALUES, "utf8"));
+function chartValues(chart = "deploy/chart"): readonly ChartValue[] {
+  const file = new URL(`../../${chart}/values.yaml`, import.meta.url);
+  return readChartValues(readFileSync(file, "utf8"));
 }
 
 /** `table`: the options that a node has. */
@@ -17,4 +16,14 @@ export function renderValuesSchema(table: NodeOptionTable): string {
 
 export function withChartValues(readme: string): string {
   return withValuesTable(readme, chartValues());
+}
+
+const OPERATOR = "deploy/operator/chart";
+
+export function renderOperatorValuesSchema(): string {
+  return valuesSchema(chartValues(OPERATOR), undefined, "Values of the operator's chart");
+}
+
+export function withOperatorValues(readme: string): string {
+  return withValuesTable(readme, chartValues(OPERATOR));
 }

@@ -38,6 +38,15 @@ const SOURCES: readonly Source[] = [
         "networking.k8s.io/v1/NetworkPolicy",
       ],
       [`${OPENAPI}/apis__policy__v1_openapi.json`]: ["policy/v1/PodDisruptionBudget"],
+      [`${OPENAPI}/apis__apiextensions.k8s.io__v1_openapi.json`]: [
+        "apiextensions.k8s.io/v1/CustomResourceDefinition",
+      ],
+      [`${OPENAPI}/apis__rbac.authorization.k8s.io__v1_openapi.json`]: [
+        "rbac.authorization.k8s.io/v1/ClusterRole",
+        "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
+        "rbac.authorization.k8s.io/v1/Role",
+        "rbac.authorization.k8s.io/v1/RoleBinding",
+      ],
     },
   },
   {
@@ -157,7 +166,9 @@ function schemaFile(kind: string): string {
 
 if (import.meta.main) {
   mkdirSync(FOLDER, { recursive: true });
-  for (const name of readdirSync(FOLDER)) if (name.endsWith(".json")) rmSync(`${FOLDER}${name}`);
+  // `npm run generate` makes those of the repository's own resources.
+  for (const name of readdirSync(FOLDER))
+    if (name.endsWith(".json") && !/holdfast/.test(name)) rmSync(`${FOLDER}${name}`);
   for (const source of SOURCES) {
     for (const [name, schema] of schemasOf(source))
       await Bun.write(`${FOLDER}${name}`, `${JSON.stringify(schema)}\n`);

@@ -8,14 +8,20 @@ type Schema = Readonly<Record<string, unknown>>;
 /** The table of the program that the chart runs. */
 export type NodeOptionTable = Pick<OptionTable<never>, "options" | "envPrefix">;
 
-/** The schema as the text of its file. */
-export function valuesSchema(values: readonly ChartValue[], table: NodeOptionTable): string {
+/**
+ * The schema as the text of its file. `table`: the options below `config`, if the chart has that.
+ */
+export function valuesSchema(
+  values: readonly ChartValue[],
+  table: NodeOptionTable | undefined,
+  title = "Values of the Holdfast chart",
+): string {
   const schema = {
     // The newest draft that every Helm 3 knows.
     $schema: "http://json-schema.org/draft-07/schema#",
-    title: "Values of the Holdfast chart",
+    title,
     ...objectOf(values),
-    definitions: { config: configSchema(table) },
+    ...(table === undefined ? {} : { definitions: { config: configSchema(table) } }),
   };
   return `${JSON.stringify(schema, undefined, 1)}\n`;
 }

@@ -98,7 +98,8 @@ export function crdFile(kind: Kind, annotations: Json = {}): string {
   return `${HEAD}${stringify(definition(kind, annotations), { lineWidth: 0, aliasDuplicateObjects: false })}`;
 }
 
-function definition(kind: Kind, annotations: Json): Json {
+/** A CRD as an object. */
+export function definition(kind: Kind, annotations: Json): Json {
   const { plural, short } = kind;
   return {
     apiVersion: "apiextensions.k8s.io/v1",

@@ -7,6 +7,7 @@ const HEAD = `# RealtimeSet and RealtimeRelease
 <!-- Generated from packages/operator/src/resource by \`npm run generate\`; a check compares the two. -->
 
 Both are of group \`holdfast.dev\`, version \`v1alpha1\`. The CRDs are in \`deploy/operator/crds\`.
+[The operator in operation](../operations/operator.md) says how to install them.
 \`kubectl explain rts.spec --recursive\` shows the same in a cluster.
 
 The API server refuses what breaks a limit or a rule. The message names the values.

@@ -10,7 +10,7 @@ Without a cluster to look at there is nothing to compare with, and nothing is re
 {{- $others := include "holdfast.otherWorkloads" . | fromJsonArray -}}
 {{- $problems = concat $problems (include "holdfast.changes.workload" (dict "root" . "live" $live "others" $others) | fromJsonArray) -}}
 {{- $text := get (default dict (dig "metadata" "annotations" dict $live)) "holdfast.dev/remembers" -}}
-{{- range $others }}{{ if not $text }}{{ $text = get (default dict (lookup "apps/v1" .kind $.Release.Namespace .name).metadata.annotations) "holdfast.dev/remembers" }}{{ end }}{{ end -}}
+{{- range $others }}{{ if not $text }}{{ $text = get (default dict (include "holdfast.found" (dict "root" $ "kind" .kind "name" .name) | fromJson).metadata.annotations) "holdfast.dev/remembers" }}{{ end }}{{ end -}}
 {{- if $text -}}
 {{- $pair := dict "root" . "was" (fromJson $text) "is" (include "holdfast.remembers" . | fromJson) -}}
 {{- $problems = concat $problems (include "holdfast.changes.broker" $pair | fromJsonArray) (include "holdfast.changes.secrets" $pair | fromJsonArray) (include "holdfast.changes.address" $pair | fromJsonArray) -}}
@@ -30,14 +30,15 @@ Without a cluster to look at there is nothing to compare with, and nothing is re
 {{- if ne (toJson $was) (toJson $is) -}}
 {{- $problems = append $problems (printf "the selector of %s %s is %s, and Kubernetes never changes it to %s: give nameOverride its old value" (lower $root.Values.kind) .live.metadata.name (toJson $was) (toJson $is)) -}}
 {{- end -}}
-{{- $count := int64 .live.spec.replicas -}}
+{{- $count := int64 (default 0 .live.spec.replicas) -}}
 {{- $target := int64 $root.Values.replicas -}}
 {{- $value := printf "replicas %d" $target -}}
 {{- if ne $root.Values.autoscaling.mode "none" -}}
 {{- $target = min $count (int64 $root.Values.autoscaling.maxReplicas) -}}
 {{- $value = printf "autoscaling.maxReplicas %d" $target -}}
 {{- end -}}
-{{- if and (lt $target $count) (not (has "scaleDown" $root.Values.acknowledge)) -}}
+{{- /* The operator takes one pod after the other, and none whose connections have no place. */ -}}
+{{- if and (lt $target $count) (not (include "holdfast.isOperated" $root)) (not (has "scaleDown" $root.Values.acknowledge)) -}}
 {{- $d := include "holdfast.drain" $root | fromJson -}}
 {{- $max := include "holdfast.connectionsMax" $root | float64 -}}
 {{- $all := mulf (float64 $count) $d.N -}}
@@ -47,9 +48,20 @@ Without a cluster to look at there is nothing to compare with, and nothing is re
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $setName := include "holdfast.fullname" $root -}}
 {{- range .others -}}
-{{- if not (or .kept (has "workload" $root.Values.acknowledge)) -}}
+{{- if not (has "workload" $root.Values.acknowledge) -}}
+{{- if and (eq $root.Values.kind "RealtimeSet") (eq .kind "Deployment") (eq .name $setName) -}}
+{{- if not .receives -}}
+{{- $problems = append $problems (printf "the pods of deployment %s do not know the operator yet: it could not empty them, and Services would select none of them. Upgrade with kind: Deployment and operator.keySecret first, and wait for the end of that rollout" .name) -}}
+{{- else if not .kept -}}
+{{- $problems = append $problems (printf "this deletes deployment %s, and its %d pods would all drain at once. The RealtimeSet takes its pods over instead, in two steps: kubectl -n %s annotate deployment/%s helm.sh/resource-policy=keep; then upgrade. The operator deletes the Deployment without its pods. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name) -}}
+{{- end -}}
+{{- else if eq .kind "RealtimeSet" -}}
+{{- $problems = append $problems (printf "this deletes realtimeset %s, and its %d pods would all drain at once. Let go of them first: kubectl -n %s delete realtimeset/%s --cascade=orphan; then upgrade at once: the %s takes over what it can and replaces one pod at a time (docs/operations/changes.md). Do not keep the RealtimeSet: its operator would take the pods back. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name $root.Values.kind) -}}
+{{- else if not .kept -}}
 {{- $problems = append $problems (printf "this deletes %s %s, and its %d pods would all drain at once. Keep it: kubectl -n %s annotate %s/%s helm.sh/resource-policy=keep; then upgrade, and when the new pods are ready take the old ones away one at a time and delete it. Or set acknowledge: [workload]" (lower .kind) .name (int64 .replicas) $ns (lower .kind) .name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- $problems | toJson -}}

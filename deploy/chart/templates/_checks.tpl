@@ -3,7 +3,7 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 */}}
 
 {{- define "holdfast.checks" -}}
-{{- $problems := concat (include "holdfast.checks.drain" . | fromJsonArray) (include "holdfast.checks.config" . | fromJsonArray) (include "holdfast.checks.broker" . | fromJsonArray) (include "holdfast.checks.ways" . | fromJsonArray) (include "holdfast.checks.capacity" . | fromJsonArray) (include "holdfast.checks.changes" . | fromJsonArray) -}}
+{{- $problems := concat (include "holdfast.checks.drain" . | fromJsonArray) (include "holdfast.checks.config" . | fromJsonArray) (include "holdfast.checks.broker" . | fromJsonArray) (include "holdfast.checks.ways" . | fromJsonArray) (include "holdfast.checks.capacity" . | fromJsonArray) (include "holdfast.checks.operator" . | fromJsonArray) (include "holdfast.checks.changes" . | fromJsonArray) -}}
 {{- if $problems -}}
 {{- fail (printf "\n\nCannot render %s, because of %s:\n  - %s\n" (include "holdfast.fullname" .) (ternary "one thing" (printf "%d things" (len $problems)) (eq (len $problems) 1)) (join "\n  - " $problems)) -}}
 {{- end -}}
@@ -155,6 +155,31 @@ drain.perSecondMax: connections.handshakesPerSecond
 {{- end -}}
 {{- if and .Values.mesh.istio.enabled .Values.mesh.linkerd.enabled -}}
 {{- $problems = append $problems "mesh.istio.enabled and mesh.linkerd.enabled are both on: a pod has one mesh" -}}
+{{- end -}}
+{{- $problems | toJson -}}
+{{- end }}
+
+{{- define "holdfast.checks.operator" -}}
+{{- $problems := list -}}
+{{- if include "holdfast.isOperated" . -}}
+{{- if not .Values.operator.keySecret.name -}}
+{{- $problems = append $problems "kind RealtimeSet needs operator.keySecret.name, a secret with the operator's API key and its hash (docs/operations/operator.md)" -}}
+{{- end -}}
+{{- if hasKey .Values.operator.release "paused" -}}
+{{- $problems = append $problems "operator.release.paused would stay in the values; pause a release by the annotation holdfast.dev/pause" -}}
+{{- end -}}
+{{- else -}}
+{{- if eq .Values.autoscaling.mode "operator" -}}
+{{- $problems = append $problems (printf "autoscaling.mode operator is the operator's own loop, and kind %s has no operator; expected kind: RealtimeSet" .Values.kind) -}}
+{{- end -}}
+{{- if .Values.operator.release -}}
+{{- $problems = append $problems (printf "operator.release is for kind RealtimeSet, and kind is %s" .Values.kind) -}}
+{{- end -}}
+{{- end -}}
+{{- range (default list .Values.config.apiKeys) -}}
+{{- if and $.Values.operator.keySecret.name (eq (toString .name) "operator") -}}
+{{- $problems = append $problems "config.apiKeys has a key of the name operator, which operator.keySecret gives already" -}}
+{{- end -}}
 {{- end -}}
 {{- $problems | toJson -}}
 {{- end }}

@@ -8,7 +8,7 @@
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 # A roll is a new revision, whatever changed: moving sessions go to the newest one, so each moves once.
 - name: HOLDFAST_REVISION
-  valueFrom: { fieldRef: { fieldPath: "metadata.labels['{{ ternary "pod-template-hash" "controller-revision-hash" (eq .Values.kind "Deployment") }}']" } }
+  valueFrom: { fieldRef: { fieldPath: "metadata.labels['{{ ternary "pod-template-hash" "controller-revision-hash" (ne .Values.kind "StatefulSet") }}']" } }
 - { name: HOLDFAST_DRAIN_PRE_DELAY_MS, value: {{ printf "%ds" (int64 $d.P) }} }
 - { name: HOLDFAST_DRAIN_WINDOW_MS, value: {{ printf "%ds" (int64 $d.W) }} }
 - { name: HOLDFAST_DRAIN_PER_SECOND_MAX, value: {{ $d.A | toString | quote }} }
@@ -22,6 +22,15 @@
 {{- end }}
 {{- if and (lt $max 100) (kindIs "invalid" (dig "limits" "connectionsPerUserMax" nil .Values.config)) }}
 - { name: HOLDFAST_LIMITS_CONNECTIONS_PER_USER_MAX, value: {{ $max | quote }} }
+{{- end }}
+{{- with .Values.operator.keySecret }}
+{{- if .name }}
+# The operator's key beside those of config.apiKeys. The variable replaces the file's list.
+- name: OPERATOR_KEY_HASH
+  valueFrom: { secretKeyRef: { name: {{ .name }}, key: {{ .hashKey }} } }
+- name: HOLDFAST_API_KEYS
+  value: {{ prepend (default list $.Values.config.apiKeys) (dict "name" "operator" "keyHash" "$(OPERATOR_KEY_HASH)" "scopes" (list "info" "drain")) | toJson | squote }}
+{{- end }}
 {{- end }}
 {{- if .Values.contract.existingConfigMap }}
 - { name: HOLDFAST_CONTRACT, value: {{ printf "/etc/holdfast/contract/%s" .Values.contract.file | quote }} }

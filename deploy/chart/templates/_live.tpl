@@ -5,23 +5,33 @@ nothing here: docs/operations/changes.md says what a person does there.
 
 {{/* The workload of this release, or an empty map. */}}
 {{- define "holdfast.live" -}}
-{{ lookup "apps/v1" .Values.kind .Release.Namespace (include "holdfast.fullname" .) | default dict | toJson }}
+{{ include "holdfast.found" (dict "root" . "kind" .Values.kind "name" (include "holdfast.fullname" .)) }}
+{{- end }}
+
+{{/* What the cluster has of a kind. Arguments: root, kind, name (empty: a list). A kind that it does not know is no error. */}}
+{{- define "holdfast.found" -}}
+{{- $version := include "holdfast.workloadVersion" .kind -}}
+{{- if or (eq $version "apps/v1") (.root.Capabilities.APIVersions.Has (printf "%s/%s" $version .kind)) -}}
+{{ lookup $version .kind .root.Release.Namespace .name | default dict | toJson }}
+{{- else -}}
+{}
+{{- end -}}
 {{- end }}
 
 {{/*
 Workloads of this release that its next manifest does not have: another kind, or another name.
-JSON: kind, name, replicas, kept.
+JSON: kind, name, replicas, kept, receives (its pods are ready for the operator).
 */}}
 {{- define "holdfast.otherWorkloads" -}}
 {{- $root := . -}}
 {{- $name := include "holdfast.fullname" . -}}
 {{- $found := list -}}
-{{- range $kind := list "Deployment" "StatefulSet" -}}
-{{- range (lookup "apps/v1" $kind $root.Release.Namespace "" | default dict).items -}}
+{{- range $kind := list "Deployment" "StatefulSet" "RealtimeSet" -}}
+{{- range (include "holdfast.found" (dict "root" $root "kind" $kind "name" "") | fromJson).items -}}
 {{- $labels := default dict .metadata.labels -}}
 {{- $ours := and (eq (get $labels "app.kubernetes.io/part-of") "holdfast") (eq (get $labels "app.kubernetes.io/instance") $root.Release.Name) (eq (get $labels "app.kubernetes.io/component") "node") -}}
 {{- if and $ours (not (and (eq $kind $root.Values.kind) (eq .metadata.name $name))) -}}
-{{- $found = append $found (dict "kind" $kind "name" .metadata.name "replicas" (int64 .spec.replicas) "kept" (eq (get (default dict .metadata.annotations) "helm.sh/resource-policy") "keep")) -}}
+{{- $found = append $found (dict "kind" $kind "name" .metadata.name "replicas" (int64 (default 0 (default (dig "status" "replicas" 0 .) .spec.replicas))) "receives" (eq (dig "spec" "template" "metadata" "labels" "holdfast.dev/receives" "" .) "true") "kept" (eq (get (default dict .metadata.annotations) "helm.sh/resource-policy") "keep")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -36,10 +46,12 @@ merge and server-side apply remove the field. So the number of the cluster is re
 {{- define "holdfast.replicas" -}}
 {{- if eq .Values.autoscaling.mode "none" -}}
 {{ int64 .Values.replicas }}
+{{- else if eq .Values.autoscaling.mode "operator" -}}
+{{- /* Nothing reads it, and the API server refuses another number than the one that stands there. */ -}}
 {{- else -}}
 {{- $live := include "holdfast.live" . | fromJson -}}
 {{- if $live -}}
-{{- if include "holdfast.statesReplicas" $live }}{{ int64 $live.spec.replicas }}{{ end -}}
+{{- if include "holdfast.statesReplicas" $live }}{{ int64 (default 1 $live.spec.replicas) }}{{ end -}}
 {{- else -}}
 {{- /* Of another kind now, or of another name: the new one begins with as many pods. */ -}}
 {{- $most := 0 -}}

@@ -81,9 +81,34 @@ capabilities:
 {{/* Name of the configuration that the cluster's pods have, if it is another one. */}}
 {{- define "holdfast.configBefore" -}}
 {{- $name := include "holdfast.configName" . -}}
-{{- range (dig "spec" "template" "spec" "volumes" list (include "holdfast.live" . | fromJson)) -}}
+{{- $live := include "holdfast.live" . | fromJson -}}
+{{- if not $live -}}
+{{- /* Pods of a workload that is kept, or that another kind takes over. */ -}}
+{{- range include "holdfast.otherWorkloads" . | fromJsonArray -}}
+{{- if .kept }}{{ $live = include "holdfast.found" (dict "root" $ "kind" .kind "name" .name) | fromJson }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range (dig "spec" "template" "spec" "volumes" list $live) -}}
 {{- if and (eq .name "config") .configMap -}}
 {{- if ne .configMap.name $name }}{{ .configMap.name }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- end }}
+
+{{/* "true" if the operator looks after the pods. */}}
+{{- define "holdfast.isOperated" -}}
+{{- if eq .Values.kind "RealtimeSet" }}true{{ end -}}
+{{- end }}
+
+{{/* Version of the API that the workload is of. Argument: its kind. */}}
+{{- define "holdfast.workloadVersion" -}}
+{{ ternary "holdfast.dev/v1alpha1" "apps/v1" (eq . "RealtimeSet") }}
+{{- end }}
+
+{{/* What Services select: the operator says which of its pods take newcomers. */}}
+{{- define "holdfast.receivers" -}}
+{{ include "holdfast.selector" . }}
+{{- if include "holdfast.isOperated" . }}
+holdfast.dev/receives: "true"
+{{- end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* Owns: the pod of a node, the same for Deployment and StatefulSet. */}}
+{{/* Owns: the pod of a node, the same for each kind: a RealtimeSet takes the pods of a Deployment over. */}}
 
 {{- define "holdfast.podAnnotations" -}}
 {{- $d := include "holdfast.drain" . | fromJson -}}
@@ -33,6 +33,10 @@ config.linkerd.io/shutdown-grace-period: {{ printf "%ds" (int64 $d.sidecar) }}
 {{ include "holdfast.selector" . }}
 app.kubernetes.io/part-of: holdfast
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+{{- if .Values.operator.keySecret.name }}
+# The operator takes it from pods that should get nobody new.
+holdfast.dev/receives: "true"
+{{- end }}
 {{- with .Values.labels }}
 {{ toYaml . }}
 {{- end }}
@@ -149,7 +153,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels:
         {{- include "holdfast.selector" $ | nindent 8 }}
-    {{- if eq $.Values.kind "Deployment" }}
+    {{- if ne $.Values.kind "StatefulSet" }}
     # The pods of each revision are spread by themselves; otherwise those that leave would push the new ones together.
     matchLabelKeys: [pod-template-hash]
     {{- end }}
@@ -176,7 +180,7 @@ affinity:
 {{- define "holdfast.tolerations" -}}
 {{- $s := .Values.scheduling -}}
 {{- $tolerations := $s.tolerations -}}
-{{- if and (eq .Values.kind "Deployment") (not (kindIs "invalid" $s.unreachableSeconds)) -}}
+{{- if and (ne .Values.kind "StatefulSet") (not (kindIs "invalid" $s.unreachableSeconds)) -}}
 {{- range $taint := list "not-ready" "unreachable" -}}
 {{- $key := printf "node.kubernetes.io/%s" $taint -}}
 {{- $said := false -}}

@@ -70,3 +70,12 @@ limits:
 {{- define "holdfast.connectionsTarget" -}}
 {{ floor (mulf (float64 .Values.connections.perPod) (float64 .Values.autoscaling.targetUtilization)) | int64 }}
 {{- end }}
+
+{{/*
+Share of a pod's places that the operator keeps free, in percent: what is above N, or with its own
+autoscaling above the target.
+*/}}
+{{- define "holdfast.headroomPercent" -}}
+{{- $used := ternary (float64 .Values.autoscaling.targetUtilization) 1.0 (eq .Values.autoscaling.mode "operator") -}}
+{{ min 90 (max 0 (floor (mulf 100.0 (subf 1.0 (divf (mulf $used (float64 .Values.connections.perPod)) (include "holdfast.connectionsMax" . | float64)))) | int64)) }}
+{{- end }}

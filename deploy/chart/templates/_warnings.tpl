@@ -43,7 +43,7 @@
 {{- if and (eq $e.mode "gateway") .Values.mesh.envoyGateway.enabled (not $e.gateway.create.enabled) -}}
 {{- $w = append $w (printf "Name EnvoyProxy %s in infrastructure.parametersRef of your Gateway; until then its proxies drain for 60 s." (include "holdfast.fullname" .)) -}}
 {{- end -}}
-{{- if and .Values.podDisruptionBudget.enabled (has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%")) -}}
+{{- if and .Values.podDisruptionBudget.enabled (not (include "holdfast.isOperated" .)) (has (toString .Values.podDisruptionBudget.maxUnavailable) (list "0" "0%")) -}}
 {{- $w = append $w "podDisruptionBudget.maxUnavailable 0 lets nobody drain a machine, by hand or for an upgrade of the cluster." -}}
 {{- end -}}
 {{- if and (eq .Values.autoscaling.mode "keda") (not .Values.monitoring.rules) (not .Values.autoscaling.keda.query) -}}
@@ -59,7 +59,11 @@
 {{- $w = append $w "The trial Valkey stays for pods that still use it. When they have ended, upgrade without broker.valkey.keep." -}}
 {{- end -}}
 {{- range include "holdfast.otherWorkloads" . | fromJsonArray -}}
+{{- if and (eq $.Values.kind "RealtimeSet") (eq .kind "Deployment") (eq .name (include "holdfast.fullname" $)) -}}
+{{- $w = append $w (printf "Deployment %s is kept until the operator takes its %d pods over and deletes it without them. See it: kubectl get rts,deployments." .name (int64 .replicas)) -}}
+{{- else -}}
 {{- $w = append $w (printf "%s %s of this release is kept with %d pods. Take them away one at a time, and then delete it; Helm will not." .kind .name (int64 .replicas)) -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.mesh.istio.enabled (eq .Values.mesh.istio.mode "ambient") (not .Values.mesh.istio.waypoint) -}}
 {{- $w = append $w "Ambient without a waypoint balances connections, not requests: DestinationRule and VirtualService apply from mesh.istio.waypoint on. An upgrade of ztunnel resets every connection on its machine: drain the machine first." -}}
