@@ -31,6 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/plan": ["core", "client"],
   // Its simulation draws from the core's random source; its decisions import nothing.
   "packages/operator": ["core"],
+  "packages/operator-runtime": ["operator", "kube"],
   "packages/load": ["protocol", "core", "client"],
   "packages/observability": [],
   "packages/testkit": ["protocol", "contract", "core", "client", "server", "door-native"],
@@ -50,6 +51,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "relay",
     "load",
     "plan",
+    "operator",
+    "operator-runtime",
     "demo",
   ],
   "examples/chat": "any",

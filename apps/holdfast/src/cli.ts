@@ -112,14 +112,17 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
 const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
 
 async function addTools(program: Command, host: Host, done: (code: number) => void): Promise<void> {
-  const [{ addBench }, { addDoctor }, { addPlan }, { addRollout }] = await Promise.all([
-    import("./bench/command.ts"),
-    import("./doctor-command.ts"),
-    import("./plan-command.ts"),
-    import("./rollout-command.ts"),
-  ]);
+  const [{ addBench }, { addDoctor }, { addOperator }, { addPlan }, { addRollout }] =
+    await Promise.all([
+      import("./bench/command.ts"),
+      import("./doctor-command.ts"),
+      import("./operator/command.ts"),
+      import("./plan-command.ts"),
+      import("./rollout/command.ts"),
+    ]);
   addBench(program, host, done);
   addDoctor(program, host, done);
+  addOperator(program, host, done);
   addPlan(program, host, done);
   addRollout(program, host, done);
 }

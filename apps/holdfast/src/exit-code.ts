@@ -14,6 +14,8 @@ export const EXIT = {
   unavailable: 3,
   /** A measurement took place and missed its objectives. */
   missed: 4,
+  /** A release that was waited for was rolled back. */
+  rolledBack: 10,
   /** A release that was waited for is paused. */
   paused: 11,
   /** It was not over in time. */

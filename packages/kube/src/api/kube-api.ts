@@ -26,6 +26,8 @@ export interface KubeApi {
   /** In pages of 500; the objects have their kind and apiVersion. */
   list(path: string, query?: { readonly labelSelector?: string }): Promise<KubeList>;
   create(path: string, body: Json): Promise<Json>;
+  /** What `create` would store, with the server's defaults. Nothing is stored. */
+  preview(path: string, body: Json): Promise<Json>;
   /** A merge patch. A metadata.resourceVersion in it is a precondition. */
   merge(path: string, patch: Json): Promise<Json>;
   /** Server-side apply under the field manager of this client. */
@@ -108,6 +110,8 @@ export function createKubeApi(
     get: (path) => ask({ method: "GET", path }),
     list: (path, { labelSelector } = {}) => listAll(path, { labelSelector }),
     create: (path, body) => ask({ method: "POST", path, query, body }),
+    preview: (path, body) =>
+      ask({ method: "POST", path, query: { fieldManager, dryRun: "All" }, body }),
     merge: (path, body) => ask({ method: "PATCH", path, query, body, contentType: MERGE }),
     apply: (path, body, force = false) =>
       ask({

@@ -107,7 +107,20 @@ test("people read the condition, the selector, the step from 1 and the end", () 
     "Progressing=True",
     "Waiting=False",
     "Available=True",
+    "Ready=False",
+    "Reconciling=True",
   ]);
+});
+
+test("whoever knows no RealtimeSet waits for Ready, and gives up at Stalled", () => {
+  const held = (status: Status, updatedRevision: string) =>
+    statusOf(status, { ...FACTS, updatedRevision })
+      .conditions?.filter(({ type }) => ["Ready", "Reconciling", "Stalled"].includes(type))
+      .map(({ type, status: holds }) => `${type}=${holds}`);
+  expect(held(SETTLED, SETTLED.stable)).toEqual(["Ready=True"]);
+  expect(held(SETTLED, "another")).toEqual(["Ready=False", "Reconciling=True"]);
+  const rejected: Status = { ...SETTLED, condition: "Waiting", rejected: ["bad"] };
+  expect(held(rejected, "bad")).toEqual(["Ready=False", "Stalled=True"]);
 });
 
 test("a condition that stays keeps its time, and one that turns gets a new one", () => {

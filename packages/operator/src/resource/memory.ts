@@ -77,12 +77,34 @@ type Conditions = NonNullable<RealtimeSetStatus["conditions"]>;
 type StoredCondition = Conditions[number];
 
 const NAMES = ["Settled", "Progressing", "Waiting"] as const;
+
+/**
+ * Conditions by which tools that know no RealtimeSet wait for one (kstatus: Helm 4 `--wait`, Flux,
+ * `kubectl wait`). `Reconciling` and `Stalled` are there only while they hold.
+ */
+function forWaiters(status: Status, { updatedRevision }: StatusFacts): readonly Wanted[] {
+  const { message, condition: reason } = status;
+  const isRejected = status.release === undefined && status.rejected.includes(updatedRevision);
+  const isReady = status.condition === "Settled" && status.stable === updatedRevision;
+  return [
+    { type: "Ready", holds: isReady, reason, message },
+    ...(isReady || isRejected ? [] : [{ type: "Reconciling", holds: true, reason, message }]),
+    ...(isRejected ? [{ type: "Stalled", holds: true, reason: "RolledBack", message }] : []),
+  ];
+}
+
+interface Wanted {
+  readonly type: string;
+  readonly holds: boolean;
+  readonly reason: string;
+  readonly message: string;
+}
 /** What Kubernetes allows in a condition. */
 const MESSAGE_MAX = 32_768;
 
 function conditionsOf(status: Status, facts: StatusFacts, now: string): Conditions {
   const isAvailable = facts.readyReplicas > 0;
-  const wanted = [
+  const wanted: readonly Wanted[] = [
     ...NAMES.map((type) => ({
       type,
       holds: status.condition === type,
@@ -95,6 +117,7 @@ function conditionsOf(status: Status, facts: StatusFacts, now: string): Conditio
       reason: isAvailable ? "PodsAreReady" : "NoPodIsReady",
       message: isAvailable ? "At least one pod is ready." : "No pod is ready: nobody can connect.",
     },
+    ...forWaiters(status, facts),
   ];
   const before = at(facts.before, "conditions");
   return wanted.map(({ type, holds, reason, message }): StoredCondition => {

@@ -74,7 +74,7 @@ export const SET_STATUS = section("What the set is. The operator writes it.", {
     message: words("What is waited for, in words."),
     endsAt: time("When what is under way ends at the latest."),
     conditions: list(
-      "`Settled`, `Progressing`, `Waiting`: one of them is True. `Available`: a pod is ready.",
+      "`Settled`, `Progressing`, `Waiting`: one of them is True. `Available`: a pod is ready. `Ready`: everybody is on the template's revision. `Reconciling` and `Stalled` (it was rolled back) are there only while they hold.",
       CONDITION,
       { countMax: 16, key: "type" },
     ),

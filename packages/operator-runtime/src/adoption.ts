@@ -1,0 +1,184 @@
+// Owns: taking over the pods of a Deployment without a restart, and letting them go again.
+import { at, type Json, type KubeApi, KubeApiError, record, text } from "@holdfast/kube";
+import { addedLabels, isOwnedBy, type Owner, ownerReference } from "./manifests.ts";
+import {
+  ADOPT_ANNOTATION,
+  PATHS,
+  PROTECTED_LABEL,
+  RECEIVES_LABEL,
+  REVISION_LABEL,
+  SAME_AS_ANNOTATION,
+  SET_LABEL,
+} from "./names.ts";
+import { annotationsOf, labelsOf, nameOf, uidOf, versionOf } from "./objects.ts";
+
+type Api = Pick<KubeApi, "list" | "merge" | "preview" | "remove">;
+
+/** What was taken over, for people. */
+export interface Adopted {
+  readonly deployment: string;
+  readonly replicaSets: number;
+}
+
+/**
+ * Takes over a Deployment with the set's selector that a person marked with the annotation
+ * `holdfast.dev/adopt`. It is deleted without its ReplicaSets; they and their pods stay as they
+ * are and belong to the set from then on. Each step may be done again.
+ */
+export async function adopt(api: Api, owner: Owner): Promise<Adopted | undefined> {
+  const { items } = await api.list(PATHS.deployments(owner.namespace));
+  const deployment = items.find((one) => isForUs(one, owner));
+  const orphans = await orphansOf(api, owner);
+  if (deployment === undefined && orphans.length === 0) return undefined;
+  if (deployment !== undefined) {
+    // Marked first: if this process ends in between, the next one knows the orphans as ours.
+    // Their templates stay: the Deployment would take a changed one for an old revision.
+    const owned = await replicaSetsOf(api, owner, (set) => isOwnedBy(set, uidOf(deployment)));
+    for (const set of owned) await mark(api, owner, set);
+    await api.remove(`${PATHS.deployments(owner.namespace)}/${nameOf(deployment)}`, {
+      uid: uidOf(deployment),
+      propagation: "Orphan",
+    });
+    return { deployment: nameOf(deployment), replicaSets: owned.length };
+  }
+  for (const set of orphans) await take(api, owner, set);
+  return { deployment: "", replicaSets: orphans.length };
+}
+
+function isForUs(deployment: Json, { selector }: Owner): boolean {
+  const wanted = record(at(deployment, "spec", "selector", "matchLabels"));
+  return (
+    annotationsOf(deployment)[ADOPT_ANNOTATION] === "true" &&
+    at(deployment, "metadata", "deletionTimestamp") === undefined &&
+    sorted(wanted) === sorted(selector)
+  );
+}
+
+const sorted = (labels: Json): string =>
+  JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+async function replicaSetsOf(
+  api: Api,
+  { namespace, selector }: Owner,
+  isIt: (set: Json) => boolean,
+): Promise<readonly Json[]> {
+  const labelSelector = Object.entries(selector)
+    .map(([key, value]) => `${key}=${text(value)}`)
+    .join(",");
+  const { items } = await api.list(PATHS.replicaSets(namespace), { labelSelector });
+  return items.filter(isIt);
+}
+
+/** ReplicaSets that were marked for the set, and that nobody owns any more. */
+function orphansOf(api: Api, owner: Owner): Promise<readonly Json[]> {
+  return replicaSetsOf(
+    api,
+    owner,
+    (set) =>
+      labelsOf(set)[SET_LABEL] === owner.name && !isOwnedBy(set, owner.uid) && !hasController(set),
+  );
+}
+
+const hasController = (set: Json): boolean => {
+  const references = at(set, "metadata", "ownerReferences");
+  return Array.isArray(references) && references.some((one) => at(one, "controller") === true);
+};
+
+async function mark(api: Api, owner: Owner, set: Json): Promise<void> {
+  const sameAs = await sameRevision(api, owner, set);
+  await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {
+    metadata: {
+      resourceVersion: versionOf(set),
+      labels: { [SET_LABEL]: owner.name },
+      ...(sameAs === undefined ? {} : { annotations: { [SAME_AS_ANNOTATION]: sameAs } }),
+    },
+  });
+  await labelPods(api, owner, set);
+}
+
+/** The set owns it, and the pods that it makes from now on have the set's labels. */
+async function take(api: Api, owner: Owner, set: Json): Promise<void> {
+  const labels = addedLabels(owner.name, revisionOf(set));
+  await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {
+    metadata: { resourceVersion: versionOf(set), ownerReferences: [ownerReference(owner)] },
+    spec: { template: { metadata: { labels } } },
+  });
+  await labelPods(api, owner, set);
+}
+
+const revisionOf = (set: Json): string => text(labelsOf(set)[REVISION_LABEL]) ?? "";
+
+/** The pods that it has. Services that select the labels reach them as before. */
+async function labelPods(api: Api, { namespace, name }: Owner, set: Json): Promise<void> {
+  const revision = revisionOf(set);
+  const labels = addedLabels(name, revision);
+  const query = { labelSelector: `${REVISION_LABEL}=${revision}` };
+  const { items } = await api.list(PATHS.pods(namespace), query);
+  for (const pod of items) {
+    if (!isOwnedBy(pod, uidOf(set)) || labelsOf(pod)[SET_LABEL] === name) continue;
+    const path = `${PATHS.pods(namespace)}/${nameOf(pod)}`;
+    await ignoring404(api.merge(path, { metadata: { labels } }));
+  }
+}
+
+async function ignoring404(work: Promise<unknown>): Promise<void> {
+  await work.catch((error: unknown) => {
+    if (!(error instanceof KubeApiError) || error.status !== 404) throw error;
+  });
+}
+
+/**
+ * Whether the ReplicaSet's template is the set's own. The API server fills in defaults. So the
+ * set's template is shown to it without being stored, and what comes back is compared.
+ */
+async function sameRevision(api: Api, owner: Owner, set: Json): Promise<string | undefined> {
+  const template = at(set, "spec", "template");
+  const labels = {
+    ...record(at(owner.template, "metadata", "labels")),
+    [REVISION_LABEL]: labelsOf(set)[REVISION_LABEL],
+  };
+  const wanted = {
+    ...owner.template,
+    metadata: { ...record(owner.template.metadata), labels },
+  };
+  const shown = await api.preview(PATHS.replicaSets(owner.namespace), {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet",
+    metadata: { generateName: `${owner.name}-`, namespace: owner.namespace },
+    spec: { replicas: 0, selector: at(set, "spec", "selector"), template: wanted },
+  });
+  const isSame = canonical(at(shown, "spec", "template")) === canonical(template);
+  return isSame ? owner.revision : undefined;
+}
+
+/** Members in order, without the labels that the operator adds and empty values. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (key, member: unknown) => {
+    if (member === null || typeof member !== "object" || Array.isArray(member)) return member;
+    const ours = key === "labels" ? new Set(Object.keys(addedLabels("", ""))) : new Set<string>();
+    return Object.fromEntries(
+      Object.entries(member)
+        .filter(([name, one]) => !ours.has(name) && name !== "creationTimestamp" && one !== null)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  });
+}
+
+/**
+ * Lets the ReplicaSets go: a Deployment with the same selector takes them, or nobody does. Their
+ * templates are as the set's own again, so a Deployment with this template restarts nothing.
+ */
+export async function handOver(api: Api, owner: Owner, sets: readonly Json[]): Promise<number> {
+  const owned = sets.filter((set) => isOwnedBy(set, owner.uid));
+  const none = { [SET_LABEL]: null, [PROTECTED_LABEL]: null, [RECEIVES_LABEL]: null };
+  for (const set of owned)
+    await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {
+      metadata: {
+        resourceVersion: versionOf(set),
+        ownerReferences: null,
+        labels: { [SET_LABEL]: null },
+      },
+      spec: { template: { metadata: { labels: none } } },
+    });
+  return owned.length;
+}

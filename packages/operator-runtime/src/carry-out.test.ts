@@ -1,0 +1,144 @@
+import { expect, test } from "bun:test";
+import { type Json, KubeApiError } from "@holdfast/kube";
+import type { Action, DrainMark } from "@holdfast/operator";
+import { type CarryOutNeeds, carryOut, type Target } from "./carry-out.ts";
+import { PlaneError, type Planes } from "./plane.ts";
+
+const POD = { name: "p1", uid: "u1", resourceVersion: "7" };
+const MARK: Extract<DrainMark, { wants: "drain" }> = {
+  ...{ wants: "drain", token: 5, cause: "machine", windowMs: 1000, preDelayMs: 20 },
+  ...{ orderedAtMs: 1, toRevision: "r2" },
+};
+
+/** Notes every call, in order; a test says which one fails. */
+function stage(failing: { readonly call?: string; readonly error?: Error; mark?: DrainMark } = {}) {
+  const calls: string[] = [];
+  const note = async (call: string): Promise<Json> => {
+    calls.push(call);
+    if (failing.call !== undefined && call.startsWith(failing.call)) throw failing.error;
+    return {};
+  };
+  const said = (value: unknown): string => JSON.stringify(value);
+  const planes: Planes = {
+    ask: () => Promise.reject(new PlaneError("unreachable", "nobody")),
+    drain: async (place, order) => void (await note(`drain ${place.address} ${said(order)}`)),
+    serve: async (place, order) => void (await note(`serve ${place.address} ${said(order)}`)),
+    shed: async (place, order) => void (await note(`shed ${place.address} ${said(order)}`)),
+  };
+  const api: CarryOutNeeds["api"] = {
+    create: (path, body) => note(`create ${path} ${said(body)}`),
+    merge: (path, patch) => note(`merge ${path} ${said(patch)}`),
+    remove: async (path, options) => void (await note(`remove ${path} ${said(options)}`)),
+  };
+  const target: Target = {
+    namespace: "live",
+    planes,
+    windowMs: 9000,
+    place: (uid) => (uid === "u1" ? { uid, address: "10.0.0.7" } : undefined),
+    markOf: () => failing.mark,
+    replicaSet: (revision) => (revision === "r1" ? "rt-r1" : undefined),
+    manifest: (revision, replicas) => (revision === "r2" ? { made: replicas } : undefined),
+    writeStatus: async (status) => void (await note(`status ${status.message}`)),
+    event: (reason, text) => void calls.push(`event ${reason} ${text}`),
+  };
+  let mayAct = true;
+  return {
+    calls,
+    stop: () => {
+      mayAct = false;
+    },
+    run: (...actions: readonly Action[]) =>
+      carryOut(actions, target, { api, mayAct: () => mayAct }),
+  };
+}
+
+test("the mark is written before the order is given, on the condition that nobody wrote since", async () => {
+  const { calls, run } = stage();
+  expect(await run({ kind: "order-drain", pod: POD, mark: MARK })).toEqual({
+    kind: "done",
+    count: 1,
+  });
+  const [write = "", order] = calls;
+  expect(write).toStartWith("merge /api/v1/namespaces/live/pods/p1 ");
+  expect(JSON.parse(write.slice(write.indexOf("{")))).toEqual({
+    metadata: {
+      uid: "u1",
+      resourceVersion: "7",
+      annotations: {
+        "holdfast.dev/drain": JSON.stringify(MARK),
+        "controller.kubernetes.io/pod-deletion-cost": "2147483647",
+      },
+      labels: { "holdfast.dev/protected": "true", "holdfast.dev/receives": null },
+    },
+  });
+  expect(order).toBe(
+    'drain 10.0.0.7 {"token":5,"windowMs":1000,"preDelayMs":20,"toRevision":"r2","isPreferred":true}',
+  );
+});
+
+test("an order that is given again writes nothing", async () => {
+  const { calls, run } = stage({ mark: MARK });
+  await run({ kind: "order-drain", pod: POD, mark: MARK });
+  expect(calls.map((call) => call.split(" ")[0])).toEqual(["drain"]);
+});
+
+test("whoever wrote first: nothing behind it is done, and no order is given", async () => {
+  const error = new KubeApiError("changed", { status: 409, reason: "Conflict" });
+  const { calls, run } = stage({ call: "merge", error });
+  const outcome = await run(
+    { kind: "order-drain", pod: POD, mark: MARK },
+    { kind: "remove-pod", pod: POD, because: "nobody is on it" },
+  );
+  expect(outcome).toEqual({ kind: "overtaken", by: "order-drain", why: "changed", count: 0 });
+  expect(calls).toHaveLength(1);
+});
+
+test("a data plane that does not answer keeps nothing else from being done", async () => {
+  const error = new PlaneError("unreachable", "nobody");
+  const { calls, run } = stage({ call: "drain", error });
+  const outcome = await run(
+    { kind: "order-drain", pod: POD, mark: MARK },
+    { kind: "set-protection", pod: { ...POD, name: "p2" }, isProtected: false },
+  );
+  expect(outcome.kind).toBe("done");
+  expect(calls).toHaveLength(3);
+});
+
+test("an API server that is away ends it, and is told", async () => {
+  const error = new KubeApiError("away", { status: 0, reason: "Unreachable" });
+  const { run } = stage({ call: "remove", error });
+  const outcome = await run({ kind: "remove-pod", pod: POD, because: "nobody is on it" });
+  expect(outcome).toEqual({ kind: "failed", error, count: 0 });
+});
+
+test("a process that does not lead any more does nothing", async () => {
+  const { calls, run, stop } = stage();
+  stop();
+  const outcome = await run({ kind: "remove-pod", pod: POD, because: "nobody is on it" });
+  expect(outcome).toEqual({ kind: "not-leading", count: 0 });
+  expect(calls).toEqual([]);
+});
+
+test("a pod is deleted only as it was seen", async () => {
+  const { calls, run } = stage();
+  await run({ kind: "remove-pod", pod: POD, because: "nobody is on it" });
+  expect(calls).toEqual([
+    'remove /api/v1/namespaces/live/pods/p1 {"uid":"u1","resourceVersion":"7"}',
+  ]);
+});
+
+test("a revision is made from its template, or its ReplicaSet is changed as it was seen", async () => {
+  const { calls, run } = stage();
+  await run(
+    { kind: "scale-revision", revision: "r2", replicas: 3 },
+    { kind: "scale-revision", revision: "r1", replicas: 1, resourceVersion: "4" },
+  );
+  const path = "/apis/apps/v1/namespaces/live/replicasets";
+  expect(calls).toEqual([
+    `create ${path} {"made":3}`,
+    `merge ${path}/rt-r1 {"metadata":{"resourceVersion":"4"},"spec":{"replicas":1}}`,
+  ]);
+  expect(await run({ kind: "scale-revision", revision: "r9", replicas: 1 })).toMatchObject({
+    kind: "overtaken",
+  });
+});

@@ -1,0 +1,186 @@
+// Owns: doing what was decided: each action is one write to Kubernetes or one order to a data
+// plane. The first that is refused ends it, and the next decision sees why.
+import { type Json, type KubeApi, KubeApiError } from "@holdfast/kube";
+import {
+  type Action,
+  DRAINING_COST,
+  type DrainMark,
+  type PodAsSeen,
+  type Status,
+} from "@holdfast/operator";
+import {
+  COST_ANNOTATION,
+  DRAIN_ANNOTATION,
+  PATHS,
+  PROTECTED_LABEL,
+  RECEIVES_LABEL,
+} from "./names.ts";
+import { PlaneError, type PlanePlace, type Planes } from "./plane.ts";
+
+/** One set, as its actions need it. */
+export interface Target {
+  readonly namespace: string;
+  readonly planes: Planes;
+  /** Of orders to keep only so many sessions. */
+  readonly windowMs: number;
+  /** Where a pod's data plane is; absent if it has no address. */
+  place(uid: string): PlanePlace | undefined;
+  /** The mark that the pod had when it was seen. */
+  markOf(uid: string): DrainMark | undefined;
+  /** Name of the ReplicaSet of a revision; absent if there is none. */
+  replicaSet(revision: string): string | undefined;
+  /** The manifest of a ReplicaSet to be made; absent: this revision's template is not known. */
+  manifest(revision: string, replicas: number): Json | undefined;
+  writeStatus(status: Status, resourceVersion: string): Promise<void>;
+  event(reason: string, text: string): void;
+}
+
+export interface CarryOutNeeds {
+  readonly api: Pick<KubeApi, "create" | "merge" | "remove">;
+  /** Whether this process may still act. */
+  readonly mayAct: () => boolean;
+}
+
+/** What became of the actions. */
+export type Outcome =
+  | { readonly kind: "done"; readonly count: number }
+  /** Somebody wrote first, or it is gone: decide again. */
+  | {
+      readonly kind: "overtaken";
+      /** The action that was refused, and why. */
+      readonly by: string;
+      readonly why: string;
+      readonly count: number;
+    }
+  | { readonly kind: "not-leading"; readonly count: number }
+  | { readonly kind: "failed"; readonly error: Error; readonly count: number };
+
+/** Does them in order. Never rejects for what Kubernetes or a data plane answers. */
+export async function carryOut(
+  actions: readonly Action[],
+  target: Target,
+  needs: CarryOutNeeds,
+): Promise<Outcome> {
+  let count = 0;
+  for (const action of actions) {
+    if (!needs.mayAct()) return { kind: "not-leading", count };
+    try {
+      await act(action, target, needs);
+    } catch (error) {
+      // An order that did not arrive is given again by the next decision: the mark is written.
+      if (error instanceof PlaneError) continue;
+      if (!(error instanceof KubeApiError)) throw error;
+      if (error.status === 409 || error.status === 404)
+        return { kind: "overtaken", by: action.kind, why: error.message, count };
+      return { kind: "failed", error, count };
+    }
+    count += 1;
+  }
+  return { kind: "done", count };
+}
+
+async function act(action: Action, target: Target, { api }: CarryOutNeeds): Promise<void> {
+  switch (action.kind) {
+    case "event":
+      return target.event(action.reason, action.text);
+    case "set-status":
+      return target.writeStatus(action.status, action.resourceVersion);
+    case "order-drain":
+    case "cancel-drain":
+      return order(action, target, api);
+    case "shed": {
+      const place = target.place(action.pod.uid);
+      if (place === undefined) return;
+      const { sessionsKept: keep, toRevision } = action;
+      return target.planes.shed(place, { keep, toRevision, windowMs: target.windowMs });
+    }
+    case "set-deletion-cost":
+      return write(api, target, action.pod, {
+        annotations: { [COST_ANNOTATION]: String(action.cost) },
+      });
+    case "set-protection":
+      return write(api, target, action.pod, {
+        labels: { [PROTECTED_LABEL]: action.isProtected ? "true" : null },
+      });
+    case "set-receiving":
+      return write(api, target, action.pod, {
+        labels: { [RECEIVES_LABEL]: action.receives ? "true" : null },
+      });
+    case "remove-pod":
+      return api.remove(podPath(target, action.pod), {
+        uid: action.pod.uid,
+        resourceVersion: action.pod.resourceVersion,
+      });
+    case "scale-revision":
+      return scale(action, target, api);
+  }
+}
+
+type Order = Extract<Action, { kind: "order-drain" | "cancel-drain" }>;
+
+/** First the mark, then the order: a process that dies between them is followed by another. */
+async function order(
+  { pod, mark }: Order,
+  target: Target,
+  api: CarryOutNeeds["api"],
+): Promise<void> {
+  const has = target.markOf(pod.uid);
+  const isRepeated = has?.token === mark.token && has.wants === mark.wants;
+  if (!isRepeated) {
+    const drains = mark.wants === "drain";
+    await write(api, target, pod, {
+      annotations: {
+        [DRAIN_ANNOTATION]: JSON.stringify(mark),
+        [COST_ANNOTATION]: drains ? String(DRAINING_COST) : "0",
+      },
+      labels: { [PROTECTED_LABEL]: "true", ...(drains ? { [RECEIVES_LABEL]: null } : {}) },
+    });
+  }
+  const place = target.place(pod.uid);
+  if (place === undefined) return;
+  if (mark.wants === "serve") return target.planes.serve(place, { token: mark.token });
+  const { token, windowMs, preDelayMs, toRevision, cause } = mark;
+  return target.planes.drain(place, {
+    token,
+    windowMs,
+    ...(preDelayMs === undefined ? {} : { preDelayMs }),
+    ...(toRevision === undefined ? {} : { toRevision, isPreferred: cause === "machine" }),
+  });
+}
+
+const podPath = ({ namespace }: Target, { name }: PodAsSeen): string =>
+  `${PATHS.pods(namespace)}/${name}`;
+
+async function write(
+  api: CarryOutNeeds["api"],
+  target: Target,
+  pod: PodAsSeen,
+  metadata: Json,
+): Promise<void> {
+  const { uid, resourceVersion } = pod;
+  await api.merge(podPath(target, pod), { metadata: { uid, resourceVersion, ...metadata } });
+}
+
+async function scale(
+  { revision, replicas, resourceVersion }: Extract<Action, { kind: "scale-revision" }>,
+  target: Target,
+  api: CarryOutNeeds["api"],
+): Promise<void> {
+  const path = PATHS.replicaSets(target.namespace);
+  if (resourceVersion !== undefined) {
+    const name = target.replicaSet(revision);
+    if (name === undefined) throw notThere(`no ReplicaSet of revision ${revision}`);
+    await api.merge(`${path}/${name}`, { metadata: { resourceVersion }, spec: { replicas } });
+    return;
+  }
+  const manifest = target.manifest(revision, replicas);
+  if (manifest === undefined) throw notThere(`no template of revision ${revision}`);
+  await api.create(path, manifest);
+}
+
+/** The cache is behind: the next decision has another. */
+const notThere = (found: string): KubeApiError =>
+  new KubeApiError(`Cannot scale: found ${found}, expected one`, {
+    status: 404,
+    reason: "NotFound",
+  });

@@ -1,0 +1,159 @@
+// Owns: pods of Holdfast nodes as data planes: their HTTP API, asked at each pod's address.
+import { at, number, text } from "@holdfast/kube";
+import type { DrainOrder, PlaneAnswer, PlanePlace, Planes } from "./plane.ts";
+import { PlaneError } from "./plane.ts";
+
+export interface NodePlanesOptions {
+  readonly port: number;
+  readonly scheme: "http" | "https";
+  /** What stands before `/api/v1`: empty, or `/path`. */
+  readonly basePath: string;
+  /** The API key with the scopes `info` and `drain`. Asked before each request. */
+  readonly key: () => Promise<string>;
+  /** The key was refused: it may have been changed. */
+  readonly keyRefused?: () => void;
+}
+
+/** A node answers at once; one that does not is not heard of in this round. */
+const TIMEOUT_MS = 3000;
+const ANSWER_BYTES_MAX = 256 * 1024;
+const REASON_LENGTH_MAX = 200;
+
+/** Talks to Holdfast nodes. The key is in a header alone, never in an error. */
+export class NodePlanes implements Planes {
+  readonly #options: NodePlanesOptions;
+
+  constructor(options: NodePlanesOptions) {
+    this.#options = options;
+  }
+
+  async ask(place: PlanePlace): Promise<PlaneAnswer> {
+    return readInfo(await this.#request(place, "GET", "/info"));
+  }
+
+  async drain(place: PlanePlace, order: DrainOrder): Promise<void> {
+    await this.#request(place, "POST", "/drain", order);
+  }
+
+  async serve(place: PlanePlace, order: { readonly token: number }): Promise<void> {
+    await this.#request(place, "POST", "/undrain", order);
+  }
+
+  async shed(
+    place: PlanePlace,
+    order: { readonly keep: number; readonly toRevision: string; readonly windowMs: number },
+  ): Promise<void> {
+    await this.#request(place, "POST", "/shed", order);
+  }
+
+  async #request(
+    { address }: PlanePlace,
+    method: "GET" | "POST",
+    path: string,
+    body?: object,
+  ): Promise<unknown> {
+    const { scheme, port, basePath, key, keyRefused } = this.#options;
+    const host = address.includes(":") ? `[${address}]` : address;
+    const act = `${method} ${path} of the node at ${host}:${port}`;
+    const authorization = `Bearer ${await key()}`;
+    let response: Response;
+    let content: string;
+    try {
+      response = await fetch(`${scheme}://${host}:${port}${basePath}/api/v1${path}`, {
+        method,
+        headers: {
+          authorization,
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        // A redirect would send the key to the host that it names.
+        redirect: "error",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      content = await bounded(response);
+    } catch (cause) {
+      if (cause instanceof PlaneError) throw cause;
+      const why = cause instanceof Error ? cause.name : "it failed";
+      throw new PlaneError("unreachable", `Cannot ${act}: ${why}, expected an answer`, { cause });
+    }
+    const answer = parsed(content);
+    if (response.ok) return answer;
+    const detail = text(at(answer, "detail"))?.slice(0, REASON_LENGTH_MAX);
+    const found = `${response.status}${detail === undefined ? "" : ` (${detail})`}`;
+    if (response.status === 401 || response.status === 403) {
+      keyRefused?.();
+      throw new PlaneError("key", `Cannot ${act}: ${found}, expected scopes info and drain`);
+    }
+    const code = response.status >= 500 || response.status === 429 ? "unreachable" : "refused";
+    throw new PlaneError(code, `Cannot ${act}: ${found}, expected 2xx`);
+  }
+}
+
+async function bounded(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let content = "";
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > ANSWER_BYTES_MAX)
+      throw new PlaneError(
+        "refused",
+        `Cannot read a node's answer: more than ${ANSWER_BYTES_MAX} bytes`,
+      );
+    content += decoder.decode(chunk, { stream: true });
+  }
+  return content;
+}
+
+function parsed(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Exported for tests. A node that says nothing of something has none of it. */
+export function readInfo(info: unknown): PlaneAnswer {
+  const count = (...path: string[]): number => Math.max(0, number(at(info, ...path)) ?? 0);
+  const state = text(at(info, "state"));
+  if (state === undefined) throw new PlaneError("refused", "Cannot read a node's info: no state");
+  const connections = count("connections");
+  const fixedSockets = Math.min(connections, count("fixedSockets"));
+  const isDraining = state === "draining" || state === "stopped";
+  const waiting = count("waiting");
+  const shedTo = text(at(info, "shed", "toRevision"));
+  return {
+    report: {
+      state: isDraining ? "draining" : state === "ready" ? "ready" : "starting",
+      sessions: connections - fixedSockets,
+      fixedSockets,
+      connectionsMax: Math.max(1, count("connectionsMax")),
+      fence: count("fence"),
+      ...(isDraining ? { drainLeftMs: number(at(info, "drain", "deadlineInMs")) ?? 0 } : {}),
+      ...(waiting > 0 ? { waiting } : {}),
+      ...(shedTo === undefined
+        ? {}
+        : {
+            shed: {
+              keep: count("shed", "keep"),
+              remaining: count("shed", "remaining"),
+              toRevision: shedTo,
+            },
+          }),
+    },
+    run: `${text(at(info, "node")) ?? ""}/${count("startedAtMs")}`,
+    ...(at(info, "felt") === undefined
+      ? {}
+      : {
+          felt: {
+            connectionMinutes: count("felt", "connectionMinutes"),
+            resumes: count("felt", "resumes"),
+            lost: count("felt", "lost"),
+            slow: count("felt", "slow"),
+            resumesFailed: count("felt", "resumesFailed"),
+            closedAbnormally: count("felt", "closedAbnormally"),
+          },
+        }),
+  };
+}

@@ -1,0 +1,206 @@
+// Owns: reading what Kubernetes says of pods, ReplicaSets and machines into the model. Nothing here
+// throws: a value of the wrong shape counts as absent.
+import { at, type Json, list, number, record, text } from "@holdfast/kube";
+import type {
+  DrainCause,
+  DrainMark,
+  ObservedMachine,
+  ObservedPod,
+  ObservedReplicaSet,
+} from "@holdfast/operator";
+import {
+  COST_ANNOTATION,
+  DRAIN_ANNOTATION,
+  PROTECTED_LABEL,
+  RECEIVES_LABEL,
+  REVISION_LABEL,
+} from "./names.ts";
+
+/** A pod without what this process knows of it: its report, and how long it saw its mark. */
+export type SeenPod = Omit<ObservedPod, "report" | "markWatchedMs" | "receivesWatchedMs"> & {
+  /** Absent until it has one. IPv6 without brackets. */
+  readonly address?: string;
+};
+
+export const nameOf = (object: Json): string => text(at(object, "metadata", "name")) ?? "";
+export const namespaceOf = (object: Json): string =>
+  text(at(object, "metadata", "namespace")) ?? "";
+export const uidOf = (object: Json): string => text(at(object, "metadata", "uid")) ?? "";
+export const versionOf = (object: Json): string =>
+  text(at(object, "metadata", "resourceVersion")) ?? "";
+export const labelsOf = (object: Json): Json => record(at(object, "metadata", "labels"));
+export const annotationsOf = (object: Json): Json => record(at(object, "metadata", "annotations"));
+
+/** Wall time in ms of a time of Kubernetes. */
+export function timeMs(value: unknown): number | undefined {
+  const ms = Date.parse(text(value) ?? "");
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Only what decisions read is kept of a pod: a cluster has many. */
+export function keptOfPod(pod: Json): Json {
+  const { name, namespace, uid, resourceVersion, labels, annotations } = record(pod.metadata);
+  const { deletionTimestamp, creationTimestamp } = record(pod.metadata);
+  const kept = record(annotations);
+  return {
+    metadata: {
+      ...{ name, namespace, uid, resourceVersion, labels, deletionTimestamp, creationTimestamp },
+      annotations: {
+        ...pick(kept, DRAIN_ANNOTATION),
+        ...pick(kept, COST_ANNOTATION),
+      },
+    },
+    spec: { nodeName: at(pod, "spec", "nodeName") },
+    status: {
+      phase: at(pod, "status", "phase"),
+      podIP: at(pod, "status", "podIP"),
+      conditions: list(at(pod, "status", "conditions")).filter(
+        (one) => at(one, "type") === "Ready",
+      ),
+    },
+  };
+}
+
+const pick = (from: Json, key: string): Json => (key in from ? { [key]: from[key] } : {});
+
+export function readPod(pod: Json): SeenPod {
+  const labels = labelsOf(pod);
+  const annotations = annotationsOf(pod);
+  const ready = list(at(pod, "status", "conditions")).find((one) => at(one, "type") === "Ready");
+  const isReady = at(ready, "status") === "True";
+  const readySinceMs = isReady ? timeMs(at(ready, "lastTransitionTime")) : undefined;
+  const machine = text(at(pod, "spec", "nodeName"));
+  const address = text(at(pod, "status", "podIP"));
+  const mark = readMark(text(annotations[DRAIN_ANNOTATION]));
+  return {
+    name: nameOf(pod),
+    uid: uidOf(pod),
+    resourceVersion: versionOf(pod),
+    revision: text(labels[REVISION_LABEL]) ?? "",
+    phase: phaseOf(text(at(pod, "status", "phase"))),
+    isReady,
+    ...(readySinceMs === undefined ? {} : { readySinceMs }),
+    isTerminating: text(at(pod, "metadata", "deletionTimestamp")) !== undefined,
+    ...(machine === undefined || machine === "" ? {} : { machine }),
+    createdAtMs: timeMs(at(pod, "metadata", "creationTimestamp")) ?? 0,
+    deletionCost: number(annotations[COST_ANNOTATION]) ?? 0,
+    isProtected: labels[PROTECTED_LABEL] === "true",
+    receives: labels[RECEIVES_LABEL] === "true",
+    ...(mark === undefined ? {} : { mark }),
+    ...(address === undefined || address === "" ? {} : { address }),
+  };
+}
+
+const PHASES = ["Pending", "Running", "Succeeded", "Failed"] as const;
+
+function phaseOf(phase: string | undefined): ObservedPod["phase"] {
+  return PHASES.find((one) => one === phase) ?? "Unknown";
+}
+
+const CAUSES: readonly DrainCause[] = ["scale-down", "release", "rollback", "machine"];
+
+/** A mark that cannot be read counts as none: the next decision writes it anew. */
+export function readMark(written: string | undefined): DrainMark | undefined {
+  if (written === undefined) return undefined;
+  let mark: unknown;
+  try {
+    mark = JSON.parse(written);
+  } catch {
+    return undefined;
+  }
+  const token = at(mark, "token");
+  if (!Number.isSafeInteger(token) || (token as number) < 0) return undefined;
+  if (at(mark, "wants") === "serve") return { wants: "serve", token: token as number };
+  const cause = CAUSES.find((one) => one === at(mark, "cause"));
+  const windowMs = number(at(mark, "windowMs"));
+  if (at(mark, "wants") !== "drain" || cause === undefined || windowMs === undefined)
+    return undefined;
+  const toRevision = text(at(mark, "toRevision"));
+  const preDelayMs = number(at(mark, "preDelayMs"));
+  return {
+    wants: "drain",
+    token: token as number,
+    cause,
+    windowMs,
+    ...(preDelayMs === undefined ? {} : { preDelayMs }),
+    orderedAtMs: number(at(mark, "orderedAtMs")) ?? 0,
+    ...(toRevision === undefined ? {} : { toRevision }),
+  };
+}
+
+export function readReplicaSet(set: Json): ObservedReplicaSet {
+  return {
+    revision: text(labelsOf(set)[REVISION_LABEL]) ?? "",
+    resourceVersion: versionOf(set),
+    replicas: number(at(set, "spec", "replicas")) ?? 1,
+    replicasSeen: number(at(set, "status", "replicas")) ?? 0,
+  };
+}
+
+/** Taints by which autoscalers, clouds and people say that a machine is about to go. */
+const GOING_TAINTS: ReadonlySet<string> = new Set([
+  "node.kubernetes.io/unschedulable",
+  "node.kubernetes.io/out-of-service",
+  "node.cloudprovider.kubernetes.io/shutdown",
+  "ToBeDeletedByClusterAutoscaler",
+  "karpenter.sh/disrupted",
+  "karpenter.sh/disruption",
+  "aws-node-termination-handler/spot-itn",
+  "aws-node-termination-handler/scheduled-maintenance",
+  "aws-node-termination-handler/asg-lifecycle-termination",
+  "aws-node-termination-handler/rebalance-recommendation",
+  "cloud.google.com/impending-node-termination",
+  "kubernetes.azure.com/scalesetpriority-eviction",
+]);
+/** How long a machine lives after its notice, by what says so. */
+const NOTICES_MS: Readonly<Record<string, number>> = {
+  "aws-node-termination-handler/spot-itn": 120_000,
+};
+
+/** A machine without how long this process saw it going. */
+export interface SeenMachine {
+  readonly name: string;
+  readonly zone: string;
+  readonly isGoing: boolean;
+  /** Wall time in ms. */
+  readonly endsAtMs?: number;
+}
+
+export function keptOfMachine(machine: Json): Json {
+  const { name, uid, resourceVersion, labels } = record(machine.metadata);
+  const zone = record(labels)["topology.kubernetes.io/zone"];
+  return {
+    metadata: { name, uid, resourceVersion, labels: { "topology.kubernetes.io/zone": zone } },
+    spec: {
+      unschedulable: at(machine, "spec", "unschedulable"),
+      taints: at(machine, "spec", "taints"),
+    },
+  };
+}
+
+export function readMachine(machine: Json): SeenMachine {
+  const taints = list(at(machine, "spec", "taints"));
+  const going = taints.filter((taint) => GOING_TAINTS.has(text(at(taint, "key")) ?? ""));
+  const ends = going.flatMap((taint) => {
+    const noticeMs = NOTICES_MS[text(at(taint, "key")) ?? ""];
+    const sinceMs = timeMs(at(taint, "timeAdded"));
+    return noticeMs === undefined || sinceMs === undefined ? [] : [sinceMs + noticeMs];
+  });
+  return {
+    name: nameOf(machine),
+    zone: text(labelsOf(machine)["topology.kubernetes.io/zone"]) ?? "",
+    isGoing: at(machine, "spec", "unschedulable") === true || going.length > 0,
+    ...(ends.length === 0 ? {} : { endsAtMs: Math.min(...ends) }),
+  };
+}
+
+/** Of a machine, as decisions see it. */
+export function observedMachine(
+  { name, zone, isGoing, endsAtMs }: SeenMachine,
+  watchedMs: number,
+  wallMs: number,
+): ObservedMachine {
+  if (!isGoing) return { name, zone };
+  const ends = endsAtMs === undefined ? {} : { endsInMs: endsAtMs - wallMs };
+  return { name, zone, going: { watchedMs, ...ends } };
+}

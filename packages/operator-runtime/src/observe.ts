@@ -1,0 +1,73 @@
+// Owns: putting together what one decision looks at, from the caches of this process.
+import type { Json } from "@holdfast/kube";
+import type { DrainMark, Observed, PodReport, Status } from "@holdfast/operator";
+import { isOwnedBy } from "./manifests.ts";
+import { observedMachine, readMachine, readPod, readReplicaSet, type SeenPod } from "./objects.ts";
+import type { Watched } from "./watched.ts";
+
+/** Everything that is known of one set. */
+export interface Known {
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly status: Status | undefined;
+  readonly pods: readonly SeenPod[];
+  /** ReplicaSets with the set's label. */
+  readonly replicaSets: readonly Json[];
+  readonly machines: readonly Json[];
+  readonly reportOf: (uid: string) => PodReport | undefined;
+  readonly tallies: Observed["tallies"];
+  readonly leaderEpoch: number;
+  readonly announcedConnections: number;
+}
+
+export interface Now {
+  /** Ms that never go back. */
+  readonly nowMs: number;
+  readonly wallMs: number;
+}
+
+/** `watched`: of this set alone. */
+export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now): Observed {
+  const used = new Set(known.pods.map(({ machine }) => machine));
+  const observed: Observed = {
+    pods: known.pods.map(({ address: _, ...pod }) => {
+      const report = known.reportOf(pod.uid);
+      return {
+        ...pod,
+        markWatchedMs:
+          pod.mark === undefined ? 0 : watched.forMs(markKey(pod.uid, pod.mark), nowMs),
+        receivesWatchedMs: watched.forMs(`${pod.uid} receives ${pod.receives}`, nowMs),
+        ...(report === undefined ? {} : { report }),
+      };
+    }),
+    replicaSets: known.replicaSets
+      .filter((set) => isOwnedBy(set, known.uid))
+      .map(readReplicaSet)
+      .filter(({ revision }) => revision !== ""),
+    machines: known.machines
+      .map(readMachine)
+      .filter(({ name }) => used.has(name))
+      .map((machine) =>
+        observedMachine(
+          machine,
+          machine.isGoing ? watched.forMs(`machine ${machine.name}`, nowMs) : 0,
+          wallMs,
+        ),
+      ),
+    ...(known.status === undefined ? {} : { status: known.status }),
+    resourceVersion: known.resourceVersion,
+    leaderEpoch: known.leaderEpoch,
+    progressWatchedMs:
+      known.status?.release === undefined
+        ? 0
+        : watched.forMs(`progress ${known.status.release.progress}`, nowMs),
+    announcedConnections: known.announcedConnections,
+    ...(known.tallies === undefined ? {} : { tallies: known.tallies }),
+  };
+  watched.sweep();
+  return observed;
+}
+
+const markKey = (uid: string, { token, wants }: DrainMark): string => `${uid}/${token}/${wants}`;
+
+export const podsOf = (pods: Iterable<Json>): readonly SeenPod[] => [...pods].map(readPod);

@@ -1,0 +1,226 @@
+// Owns: the operator process: what it watches, whether it leads, and whose turn it is.
+import {
+  type Change,
+  createEventRecorder,
+  type Json,
+  type KubeApi,
+  type KubePorts,
+  type KubeWatcher,
+  Lease,
+  machinePorts,
+  Reflector,
+  type ReflectorEvent,
+  WorkQueue,
+} from "@holdfast/kube";
+import type { SetAsRead } from "@holdfast/operator";
+import type { OperatorEvents } from "./events.ts";
+import { PATHS, SET_LABEL } from "./names.ts";
+import { NodePlanes } from "./node-planes.ts";
+import { keptOfMachine, keptOfPod, nameOf, namespaceOf } from "./objects.ts";
+import type { Planes } from "./plane.ts";
+import { SecretValue } from "./secrets.ts";
+import { type Caches, SetController } from "./set-controller.ts";
+import { SetIndex, setKey } from "./set-index.ts";
+
+export interface OperatorOptions {
+  readonly api: KubeApi & KubeWatcher;
+  /** Namespaces whose sets it looks after. Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly lease: { readonly namespace: string; readonly name: string };
+  /** Such as the pod's name. */
+  readonly identity: string;
+  readonly events: OperatorEvents & RuntimeEvents;
+  readonly ports?: KubePorts;
+}
+
+/** What the process tells beside what its sets do. */
+export interface RuntimeEvents {
+  leads(epoch: number): void;
+  lost(because: string): void;
+  watch(kind: string, event: ReflectorEvent): void;
+}
+
+export type Kind = "sets" | "pods" | "replicasets" | "releases" | "machines";
+
+/** How ready the process is, for probes. */
+export interface OperatorState {
+  readonly isLeader: boolean;
+  /** Kinds that were not listed yet. */
+  readonly unsynced: readonly Kind[];
+  readonly sets: number;
+  /** Ms since the API server was last heard of, by the quietest watch. */
+  readonly staleMs: number;
+}
+
+/** A set is looked at again after this, also if nothing was heard of it. */
+const LOOK_MS = 1000;
+/** Sets that are worked on at a time: a slow one keeps nobody waiting. */
+const WORKERS = 4;
+
+export class Operator {
+  readonly #options: OperatorOptions;
+  readonly #ports: KubePorts;
+  readonly #lease: Lease;
+  readonly #queue: WorkQueue;
+  readonly #sets = new Map<string, Json>();
+  readonly #controllers = new Map<string, SetController>();
+  readonly #pods = new SetIndex();
+  readonly #replicaSets = new SetIndex();
+  readonly #releases = new SetIndex();
+  readonly #reflectors: readonly { readonly kind: Kind; readonly reflector: Reflector }[];
+  readonly #recorder: ReturnType<typeof createEventRecorder>;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#ports = options.ports ?? machinePorts;
+    const { api, identity, events } = options;
+    this.#recorder = createEventRecorder({
+      ...{ api, controller: "holdfast.dev/operator", instance: identity, ...this.#ports },
+    });
+    this.#queue = new WorkQueue({
+      ...this.#ports,
+      workers: WORKERS,
+      work: (key) => this.#work(key),
+      tell: (event) => {
+        if (event.type === "failed") events.failed(`looking at ${event.key}`, event.error);
+      },
+    });
+    this.#lease = new Lease({
+      ...{ ...options.lease, api, identity, ...this.#ports },
+      onLead: (epoch) => {
+        events.leads(epoch);
+        for (const key of this.#sets.keys()) this.#queue.add(key);
+      },
+      onLose: (because) => events.lost(because),
+    });
+    const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
+    this.#reflectors = [
+      ...places.flatMap((namespace) => this.#watches(namespace)),
+      this.#watch("machines", PATHS.machines, { keep: keptOfMachine, onChange: () => {} }),
+    ];
+  }
+
+  start(): void {
+    for (const { reflector } of this.#reflectors) reflector.start();
+    this.#lease.start();
+  }
+
+  /** Ends what it does, writes what waits, and gives the lease back. */
+  async stop(): Promise<void> {
+    await this.#queue.stop();
+    await this.#lease.stop();
+    for (const { reflector } of this.#reflectors) reflector.stop();
+    await this.#recorder.flush();
+    this.#recorder.stop();
+  }
+
+  get state(): OperatorState {
+    const nowMs = this.#ports.clock.nowMs();
+    return {
+      isLeader: this.#lease.isLeader,
+      unsynced: [
+        ...new Set(
+          this.#reflectors.flatMap(({ kind, reflector }) => (reflector.isSynced ? [] : [kind])),
+        ),
+      ],
+      sets: this.#sets.size,
+      staleMs: Math.max(...this.#reflectors.map(({ reflector }) => reflector.staleMs(nowMs))),
+    };
+  }
+
+  #watches(namespace: string | undefined) {
+    const labelSelector = SET_LABEL;
+    const indexed = (index: SetIndex) => (change: Change) => this.#queue.add(index.take(change));
+    return [
+      this.#watch("sets", PATHS.sets(namespace), { onChange: (change) => this.#take(change) }),
+      this.#watch("pods", PATHS.pods(namespace), {
+        ...{ labelSelector, keep: keptOfPod, onChange: indexed(this.#pods) },
+      }),
+      this.#watch("replicasets", PATHS.replicaSets(namespace), {
+        ...{ labelSelector, onChange: indexed(this.#replicaSets) },
+      }),
+      this.#watch("releases", PATHS.releases(namespace), {
+        ...{ labelSelector, onChange: indexed(this.#releases) },
+      }),
+    ];
+  }
+
+  #watch(
+    kind: Kind,
+    path: string,
+    how: {
+      readonly labelSelector?: string;
+      readonly keep?: (object: Json) => Json;
+      readonly onChange: (change: Change) => void;
+    },
+  ): { readonly kind: Kind; readonly reflector: Reflector } {
+    const { api, events } = this.#options;
+    const tell = (event: ReflectorEvent) => events.watch(kind, event);
+    return { kind, reflector: new Reflector(api, { path, ...how, tell, ...this.#ports }) };
+  }
+
+  #take({ type, object }: Change): void {
+    const key = setKey(namespaceOf(object), nameOf(object));
+    if (type === "removed") this.#sets.delete(key);
+    else this.#sets.set(key, object);
+    this.#queue.add(key);
+  }
+
+  /** One look at one set. Resolves with the time until the next. */
+  async #work(key: string): Promise<number | undefined> {
+    const stored = this.#sets.get(key);
+    if (stored === undefined) {
+      if (this.#controllers.delete(key)) this.#options.events.forgotten(key);
+      return undefined;
+    }
+    // What was not listed yet would look gone.
+    if (this.#lease.epoch === undefined || this.state.unsynced.length > 0) return LOOK_MS;
+    const controller = this.#controllers.get(key) ?? this.#controllerOf(key);
+    this.#controllers.set(key, controller);
+    await controller.reconcile(stored);
+    return LOOK_MS;
+  }
+
+  #controllerOf(key: string): SetController {
+    const { clock } = this.#ports;
+    return new SetController(key, {
+      api: this.#options.api,
+      caches: this.#caches(),
+      events: this.#options.events,
+      note: (regarding, reason, note) =>
+        this.#recorder.record({
+          ...{ regarding, reason, note, action: reason },
+          type: WARNINGS.has(reason) ? "Warning" : "Normal",
+        }),
+      nowMs: () => clock.nowMs(),
+      wallMs: () => clock.wallMs(),
+      epoch: () => this.#lease.epoch,
+      planesOf: (set) => this.#planesOf(set),
+    });
+  }
+
+  #caches(): Caches {
+    const machines = this.#reflectors.find(({ kind }) => kind === "machines")?.reflector;
+    return {
+      pods: (namespace, set) => this.#pods.of(namespace, set),
+      replicaSets: (namespace, set) => this.#replicaSets.of(namespace, set),
+      releases: (namespace, set) => this.#releases.of(namespace, set),
+      machines: () => [...(machines?.objects ?? [])],
+    };
+  }
+
+  #planesOf({ namespace, spec }: SetAsRead): Planes {
+    const { port, scheme, basePath, keySecret } = spec.dataPlane.node;
+    const secret = new SecretValue(this.#options.api, { namespace, ...keySecret }, () =>
+      this.#ports.clock.nowMs(),
+    );
+    return new NodePlanes({
+      ...{ port, scheme, basePath },
+      key: () => secret.value(),
+      keyRefused: () => secret.refused(),
+    });
+  }
+}
+
+/** Events that ask a person to look. */
+const WARNINGS: ReadonlySet<string> = new Set(["RolledBack", "DeadlineOver", "Invalid", "Blocked"]);

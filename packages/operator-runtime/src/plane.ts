@@ -1,0 +1,62 @@
+// Owns: what the runtime needs of a data plane: what it says of itself, and the orders that it
+import type { PodReport, Revision } from "@holdfast/operator";
+// takes.
+
+/** What clients of one process felt since it started. Counts never fall. */
+export interface Felt {
+  readonly connectionMinutes: number;
+  readonly resumes: number;
+  readonly lost: number;
+  readonly slow: number;
+  readonly resumesFailed: number;
+  readonly closedAbnormally: number;
+}
+
+/** One answer. */
+export interface PlaneAnswer {
+  readonly report: Omit<PodReport, "ageMs">;
+  /** Changes with each process: its counts begin anew. */
+  readonly run: string;
+  /** Absent: it does not count. */
+  readonly felt?: Felt;
+}
+
+export interface DrainOrder {
+  readonly token: number;
+  readonly windowMs: number;
+  readonly preDelayMs?: number;
+  readonly toRevision?: Revision;
+  /** Sessions that find no place on that revision may go to any ready pod. */
+  readonly isPreferred?: boolean;
+}
+
+/** Where a pod's data plane is. */
+export interface PlanePlace {
+  readonly uid: string;
+  readonly address: string;
+}
+
+/**
+ * The data planes of one set. Every call MUST settle within some seconds. It rejects with
+ * PlaneError if nobody answered, or if the answer was a refusal. An order MUST be safe to repeat.
+ */
+export interface Planes {
+  ask(place: PlanePlace): Promise<PlaneAnswer>;
+  drain(place: PlanePlace, order: DrainOrder): Promise<void>;
+  serve(place: PlanePlace, order: { readonly token: number }): Promise<void>;
+  shed(
+    place: PlanePlace,
+    order: { readonly keep: number; readonly toRevision: Revision; readonly windowMs: number },
+  ): Promise<void>;
+}
+
+/** `unreachable`: nobody answered. `refused`: it answered that it will not. `key`: a bad key. */
+export class PlaneError extends Error {
+  readonly code: "unreachable" | "refused" | "key";
+
+  constructor(code: "unreachable" | "refused" | "key", message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "PlaneError";
+    this.code = code;
+  }
+}

@@ -1,0 +1,100 @@
+// Owns: asking every data plane of a set about once a second, and what each said last.
+import type { PodReport } from "@holdfast/operator";
+import type { FeltCounts } from "./felt-counts.ts";
+import type { SeenPod } from "./objects.ts";
+import { PlaneError, type Planes } from "./plane.ts";
+
+/** What the questions need of the process. */
+export interface ReportsNeeds {
+  /** Ms that never go back. */
+  readonly nowMs: () => number;
+  readonly felt: FeltCounts;
+  /** Called for each answer, and for each question that got none. */
+  readonly asked: (outcome: "answered" | "unreachable" | "refused" | "key") => void;
+}
+
+interface Known {
+  readonly report: Omit<PodReport, "ageMs">;
+  readonly atMs: number;
+}
+
+/** A pod is asked again when its last question is so old. */
+const EVERY_MS = 900;
+/** Questions under way at a time. A thousand pods that answer within 30 ms take a second. */
+const AT_ONCE_MAX = 32;
+
+export class Reports {
+  readonly #needs: ReportsNeeds;
+  readonly #known = new Map<string, Known>();
+  readonly #askedMs = new Map<string, number>();
+  readonly #underWay = new Set<string>();
+
+  constructor(needs: ReportsNeeds) {
+    this.#needs = needs;
+  }
+
+  /** What the pod said last, and how old that is. */
+  of(uid: string): PodReport | undefined {
+    const known = this.#known.get(uid);
+    if (known === undefined) return undefined;
+    const ageMs = this.#needs.nowMs() - known.atMs;
+    const { drainLeftMs, ...rest } = known.report;
+    return {
+      ...rest,
+      ageMs,
+      ...(drainLeftMs === undefined ? {} : { drainLeftMs: drainLeftMs - ageMs }),
+    };
+  }
+
+  /**
+   * Asks those whose turn it is, and resolves when the last of them has answered or not. Forgets
+   * pods that are gone.
+   */
+  async round(pods: readonly SeenPod[], planes: Planes): Promise<void> {
+    this.#forget(pods);
+    const nowMs = this.#needs.nowMs();
+    const due = pods
+      .filter(({ phase, address }) => phase === "Running" && address !== undefined)
+      .filter(({ uid }) => !this.#underWay.has(uid))
+      .filter(({ uid }) => nowMs - (this.#askedMs.get(uid) ?? -EVERY_MS) >= EVERY_MS)
+      // The longest not asked first: more pods than turns still get theirs.
+      .sort((a, b) => (this.#askedMs.get(a.uid) ?? 0) - (this.#askedMs.get(b.uid) ?? 0))
+      .slice(0, AT_ONCE_MAX - this.#underWay.size);
+    await Promise.all(due.map((pod) => this.#ask(pod, planes)));
+  }
+
+  async #ask(pod: SeenPod, planes: Planes): Promise<void> {
+    const { nowMs, felt, asked } = this.#needs;
+    const { uid, address, revision } = pod;
+    if (address === undefined) return;
+    this.#underWay.add(uid);
+    this.#askedMs.set(uid, nowMs());
+    try {
+      const answer = await planes.ask({ uid, address });
+      const { report } = answer;
+      const wasDraining = this.#known.get(uid)?.report.state === "draining";
+      this.#known.set(uid, { report, atMs: nowMs() });
+      const connections = report.sessions + report.fixedSockets;
+      if (answer.felt !== undefined)
+        felt.heard(uid, { revision, run: answer.run, felt: answer.felt, connections }, wasDraining);
+      asked("answered");
+    } catch (error) {
+      if (!(error instanceof PlaneError)) throw error;
+      asked(error.code);
+    } finally {
+      this.#underWay.delete(uid);
+    }
+  }
+
+  #forget(pods: readonly SeenPod[]): void {
+    const there = new Set(pods.map(({ uid }) => uid));
+    for (const uid of this.#askedMs.keys()) {
+      if (there.has(uid)) continue;
+      const last = this.#known.get(uid)?.report;
+      const carried = (last?.sessions ?? 0) + (last?.fixedSockets ?? 0);
+      this.#needs.felt.gone(uid, last?.state !== "draining" && carried > 0);
+      this.#known.delete(uid);
+      this.#askedMs.delete(uid);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// Owns: the one value of a Secret that a set names: its API key.
+import { at, type KubeApi, text } from "@holdfast/kube";
+import { PATHS } from "./names.ts";
+import { PlaneError } from "./plane.ts";
+
+/** A changed Secret is seen after this, or as soon as the old key is refused. */
+const KEPT_MS = 60_000;
+/** A refused key makes the Secret be read again at most so often. */
+const AGAIN_MS = 5000;
+
+export interface SecretSource {
+  readonly namespace: string;
+  readonly name: string;
+  readonly key: string;
+}
+
+/** Reads the value when it is needed, and keeps it for a minute. It is in no error. */
+export class SecretValue {
+  readonly #api: Pick<KubeApi, "get">;
+  readonly #source: SecretSource;
+  readonly #nowMs: () => number;
+  #read: { readonly value: Promise<string>; atMs: number } | undefined;
+
+  constructor(api: Pick<KubeApi, "get">, source: SecretSource, nowMs: () => number) {
+    this.#api = api;
+    this.#source = source;
+    this.#nowMs = nowMs;
+  }
+
+  /** Rejects with PlaneError `key` if it is not there or may not be read. */
+  value(): Promise<string> {
+    const nowMs = this.#nowMs();
+    if (this.#read === undefined || nowMs - this.#read.atMs > KEPT_MS)
+      this.#read = { value: this.#ask(), atMs: nowMs };
+    return this.#read.value;
+  }
+
+  /** The value was refused. */
+  refused(): void {
+    if (this.#read !== undefined)
+      this.#read.atMs = Math.min(this.#read.atMs, this.#nowMs() - KEPT_MS + AGAIN_MS);
+  }
+
+  async #ask(): Promise<string> {
+    const { namespace, name, key } = this.#source;
+    const act = `Cannot read key ${key} of Secret ${namespace}/${name}`;
+    let encoded: string | undefined;
+    try {
+      encoded = text(at(await this.#api.get(PATHS.secret(namespace, name)), "data", key));
+    } catch (cause) {
+      this.refused();
+      const why = cause instanceof Error ? cause.message : "it failed";
+      throw new PlaneError("key", `${act}: ${why}`, { cause });
+    }
+    const value = encoded === undefined ? "" : decoded(encoded).trim();
+    if (value !== "") return value;
+    this.refused();
+    throw new PlaneError("key", `${act}: found nothing, expected an API key of the nodes`);
+  }
+}
+
+const decoded = (base64: string): string =>
+  new TextDecoder().decode(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
