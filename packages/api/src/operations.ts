@@ -264,6 +264,24 @@ export interface InfoOutput {
   readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
+  /**
+   * What clients felt since the node started. A connection-minute counts once for each signal.
+   * Minutes begin with each connection.
+   */
+  readonly felt: {
+    /** Minutes that connections with a session have lived, added up. */
+    readonly connectionMinutes: number;
+    /** Sessions that came back or moved here, or were rejected for good. */
+    readonly resumes: number;
+    /** Of those: not accepted as what they were. */
+    readonly resumesFailed: number;
+    /** Connection-minutes with a gap in an ordered or durable channel. */
+    readonly lost: number;
+    /** Connection-minutes with a delivery or an answer later than option `flow.slowMs`. */
+    readonly slow: number;
+    /** Connections that ended without a closing handshake, a bye or the node. */
+    readonly closedAbnormally: number;
+  };
   /** The highest token of an order that it obeyed; 0 if none had one. */
   readonly fence: number;
   readonly drain?: {
@@ -336,6 +354,24 @@ export interface DrainOutput {
   readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
+  /**
+   * What clients felt since the node started. A connection-minute counts once for each signal.
+   * Minutes begin with each connection.
+   */
+  readonly felt: {
+    /** Minutes that connections with a session have lived, added up. */
+    readonly connectionMinutes: number;
+    /** Sessions that came back or moved here, or were rejected for good. */
+    readonly resumes: number;
+    /** Of those: not accepted as what they were. */
+    readonly resumesFailed: number;
+    /** Connection-minutes with a gap in an ordered or durable channel. */
+    readonly lost: number;
+    /** Connection-minutes with a delivery or an answer later than option `flow.slowMs`. */
+    readonly slow: number;
+    /** Connections that ended without a closing handshake, a bye or the node. */
+    readonly closedAbnormally: number;
+  };
   /** The highest token of an order that it obeyed; 0 if none had one. */
   readonly fence: number;
   readonly drain?: {
@@ -419,6 +455,24 @@ export interface ShedOutput {
   readonly heldBytes: number;
   readonly windowMs: number;
   readonly handshakesPerSecond: number;
+  /**
+   * What clients felt since the node started. A connection-minute counts once for each signal.
+   * Minutes begin with each connection.
+   */
+  readonly felt: {
+    /** Minutes that connections with a session have lived, added up. */
+    readonly connectionMinutes: number;
+    /** Sessions that came back or moved here, or were rejected for good. */
+    readonly resumes: number;
+    /** Of those: not accepted as what they were. */
+    readonly resumesFailed: number;
+    /** Connection-minutes with a gap in an ordered or durable channel. */
+    readonly lost: number;
+    /** Connection-minutes with a delivery or an answer later than option `flow.slowMs`. */
+    readonly slow: number;
+    /** Connections that ended without a closing handshake, a bye or the node. */
+    readonly closedAbnormally: number;
+  };
   /** The highest token of an order that it obeyed; 0 if none had one. */
   readonly fence: number;
   readonly drain?: {

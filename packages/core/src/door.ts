@@ -37,6 +37,6 @@ export interface DoorClient {
   writable(): void;
   /** The peer answered `Link.ping`. */
   alive?(): void;
-  /** The link is gone. Called once. */
-  closed(): void;
+  /** The link is gone. Called once. `isClean`: with a closing handshake. Absent: it vanished. */
+  closed(isClean?: boolean): void;
 }

@@ -21,6 +21,7 @@ import { Lease } from "./presence/lease.ts";
 import { PresenceKeeper } from "./presence/presence-keeper.ts";
 import { CodecNumbers } from "./session/codec-numbers.ts";
 import { Connection, Flusher } from "./session/connection.ts";
+import { Felt } from "./session/felt.ts";
 import { Handshake } from "./session/handshake.ts";
 import { HeldBytes } from "./session/held-bytes.ts";
 import { Intake } from "./session/intake.ts";
@@ -69,8 +70,8 @@ export interface DoorEngine {
   writable(connection: Connection): void;
   /** The peer answered `Link.ping`. */
   alive(connection: Connection): void;
-  /** The link is gone. */
-  closed(connection: Connection): void;
+  /** The link is gone. `isClean`: with a closing handshake. Absent: the client vanished. */
+  closed(connection: Connection, isClean?: boolean): void;
 }
 
 /** A node without its doors and sockets. */
@@ -106,6 +107,7 @@ interface Parts
     NodePorts,
     "clock" | "random" | "broker" | "authenticator" | "contract" | "observer" | "values"
   > {
+  readonly felt: Felt;
   readonly heldBytes: HeldBytes;
   readonly keptBytes: KeptBytes;
   readonly hubPorts: HubNeeds;
@@ -124,6 +126,7 @@ class Engine implements NodeEngine {
   readonly #sessions: Sessions;
   readonly #flow: Flow;
   readonly #flusher: Flusher;
+  readonly #felt: Felt;
   readonly #codecNumbers = new CodecNumbers();
   readonly #shares: Shares;
   readonly #rates: Rates;
@@ -148,6 +151,7 @@ class Engine implements NodeEngine {
     this.#ports = ports;
     this.#settings = ports.settings;
     const { clock, broker } = ports;
+    this.#felt = new Felt(clock);
     this.#sessions = new Sessions(() => this.#parts);
     this.#flow = new Flow(() => this.#parts);
     this.#shares = new Shares(ports.settings, clock.nowMs());
@@ -219,6 +223,7 @@ class Engine implements NodeEngine {
       observer,
       groups,
       groupBytes: this.#flow,
+      felt: this.#felt,
       reads: new Reads(READS_MAX),
       settings: () => this.#settings,
       memberLeft: (channel, member) => this.#presenceKeeper.heardLeave(channel, member),
@@ -236,6 +241,7 @@ class Engine implements NodeEngine {
       contract,
       observer,
       values,
+      felt: this.#felt,
       heldBytes: new HeldBytes(),
       keptBytes: new KeptBytes({ clock, broker, settings: () => this.#settings }),
       hubPorts,
@@ -278,7 +284,7 @@ class Engine implements NodeEngine {
     this.#operator.stop();
     for (const connection of [...this.#sessions.connections]) {
       connection.link.cut();
-      this.#sessions.gone(connection);
+      this.#sessions.gone(connection, true);
     }
     this.taps.close();
     this.#hubs.close();
@@ -344,8 +350,8 @@ class Engine implements NodeEngine {
     connection.lastReceivedMs = this.#ports.clock.nowMs();
   }
 
-  closed(connection: Connection): void {
-    this.#sessions.gone(connection);
+  closed(connection: Connection, isClean = false): void {
+    this.#sessions.gone(connection, isClean);
   }
 
   // ---- operators ----

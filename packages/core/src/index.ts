@@ -17,6 +17,7 @@ export * from "./ports.ts";
 export { allMembers } from "./presence/all-members.ts";
 export * from "./random.ts";
 export type { Connection } from "./session/connection.ts";
+export type { FeltFigures } from "./session/felt.ts";
 export * from "./settings.ts";
 export type { BatchLimits, TapBatch, TapConsumer, TapEvent } from "./taps/batches.ts";
 export type { Tap, TapOptions } from "./taps/tap.ts";

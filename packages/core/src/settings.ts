@@ -71,6 +71,8 @@ export interface NodeSettings {
     readonly queueBytesMax: number;
     /** A connection that lags for longer is closed as slow_consumer. */
     readonly lagMsMax: number;
+    /** A delivery or an answer that takes longer counts as slow. Nothing else follows from it. */
+    readonly slowMs: number;
     /** Bytes of publications in one chunk of a recovery. */
     readonly chunkBytes: number;
     /** Channels with so many subscribers of one codec go through the transport's own fan-out. */

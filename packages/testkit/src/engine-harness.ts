@@ -80,6 +80,8 @@ export interface HandClient {
   take(): Promise<readonly ServerFrame<unknown>[]>;
   /** The transport loses the connection. */
   lose(): Promise<void>;
+  /** The client closes the connection in order, without a word. */
+  close(): Promise<void>;
   /** The network takes what was buffered. */
   drain(): Promise<void>;
 }
@@ -217,6 +219,10 @@ function handClient({ link, client, settle }: HandParts): HandClient {
       client.closed();
       await settle();
     },
+    async close() {
+      client.closed(true);
+      await settle();
+    },
     async drain() {
       link.buffered = 0;
       link.stalled = false;
@@ -301,7 +307,14 @@ export const TEST_SETTINGS: NodeSettings = {
     resumeTtlMs: 600_000,
     clockSkewMs: 0,
   },
-  flow: { lagBytes: 4096, queueBytesMax: 65_536, lagMsMax: 10_000, chunkBytes: 2048, groupFrom: 5 },
+  flow: {
+    lagBytes: 4096,
+    queueBytesMax: 65_536,
+    lagMsMax: 10_000,
+    slowMs: 250,
+    chunkBytes: 2048,
+    groupFrom: 5,
+  },
   ring: { publicationsMax: 16, bytesMax: 16_384 },
   admission: { handshakesPerSecond: 1000, resumeReserve: 0.3, windowMinMs: 500 },
   fleet: {

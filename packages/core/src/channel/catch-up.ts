@@ -4,6 +4,7 @@ import { type GapFrame, type GapReason, gapSize, type Position } from "@holdfast
 import type { Observer } from "../observer.ts";
 import { BrokerError, type Clock, type Random } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
+import type { Felt } from "../session/felt.ts";
 import type { NodeSettings } from "../settings.ts";
 import { type Outgoing, type OutgoingPage, olderThan } from "./ring.ts";
 import type { SubscribedHub, Subscription } from "./subscription.ts";
@@ -13,6 +14,7 @@ export interface CatchUpNeeds {
   readonly clock: Pick<Clock, "after" | "defer">;
   readonly random: Pick<Random, "next">;
   readonly observer: Pick<Observer, "gap">;
+  readonly felt: Pick<Felt, "lost">;
   settings(): Pick<NodeSettings, "flow">;
 }
 
@@ -322,8 +324,15 @@ export function declare(
   subscription.cursor = to ?? 0;
   subscription.connection.send(subscription.hub.gapFrame(from, to, reason, subscription.cursor));
   if (subscription.recovery !== undefined) subscription.recovery.gap = true;
+  // What the session may not read is no loss.
+  if (isWhole(subscription.hub) && subscription.recovery?.bounds === undefined)
+    ports.felt.lost(subscription.connection);
   ports.observer.gap(reason, gapSize(from, to));
 }
+
+/** Whether a hole in the channel's stream is a loss. */
+export const isWhole = ({ rules: { stream } }: Pick<SubscribedHub, "rules">): boolean =>
+  stream.cls === "ordered" || stream.cls === "durable";
 
 function sendEntries(subscription: Subscription, entries: readonly Outgoing[]): void {
   const { hub, connection } = subscription;

@@ -13,8 +13,9 @@ import {
 import type { Observer } from "../observer.ts";
 import type { Broker, ChannelListener, Clock, PresenceChange } from "../ports.ts";
 import { PresenceRoom, type RoomNeeds } from "../presence/presence-room.ts";
+import type { Felt } from "../session/felt.ts";
 import type { NodeSettings } from "../settings.ts";
-import { type CatchUpNeeds, declare, pump } from "./catch-up.ts";
+import { type CatchUpNeeds, declare, isWhole, pump } from "./catch-up.ts";
 import { FanOut, type FanOutNeeds } from "./fan-out.ts";
 import { HeldBack } from "./held.ts";
 import { HistoryReads, type ReadNeeds } from "./history-reads.ts";
@@ -27,12 +28,16 @@ export interface HubNeeds extends CatchUpNeeds, FanOutNeeds, ReadNeeds, RoomNeed
   readonly clock: Clock;
   readonly broker: Broker;
   readonly observer: Pick<Observer, "delivered" | "gap" | "hole" | "recovered" | "slowConsumer">;
+  readonly felt: Pick<Felt, "lost" | "slow">;
   settings(): NodeSettings;
   /** The broker says that a member has left the channel. */
   memberLeft(channel: string, member: string): void;
   /** Runs work that nobody awaits; a rejection is reported as a bug. */
   background(what: string, work: Promise<unknown>): void;
 }
+
+/** A publication that seems to be so old tells that clocks are wrong, not that it is late. */
+const CLOCK_OFF_MS = 60_000;
 
 type HubState = SubscribedHub["state"];
 
@@ -246,9 +251,15 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
       this.ring.push(entry, ring.publicationsMax, ring.bytesMax);
     }
     this.fanOut.deliver(entry);
-    observer.delivered(cls, this.fanOut.count, clock.wallMs() - publication.timeMs);
+    const tookMs = clock.wallMs() - publication.timeMs;
+    observer.delivered(cls, this.fanOut.count, tookMs);
+    if (tookMs > this.#ports.settings().flow.slowMs && tookMs < CLOCK_OFF_MS) this.#wasSlow();
     // Their position was ahead of the node's: it may have reached it.
     for (const other of this.#others) if (other.state === "ahead") pump(other, this.#ports);
+  }
+
+  #wasSlow(): void {
+    this.fanOut.each(({ connection }) => this.#ports.felt.slow(connection));
   }
 
   #beginEpoch(epoch: string): void {
@@ -269,7 +280,9 @@ export class ChannelHub implements ChannelListener, SubscribedHub {
     this.passed = to ?? 0;
     this.ring.reset(this.passed);
     this.fanOut.announce(this.gapFrame(from, to, reason, this.passed));
-    if (this.fanOut.count > 0) this.#ports.observer.gap(reason, gapSize(from, to));
+    if (this.fanOut.count === 0) return;
+    this.#ports.observer.gap(reason, gapSize(from, to));
+    if (isWhole(this)) this.fanOut.each(({ connection }) => this.#ports.felt.lost(connection));
   }
 
   // ---- reading what is missing ----

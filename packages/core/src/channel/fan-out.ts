@@ -130,6 +130,12 @@ export class FanOut {
     return encoded;
   }
 
+  /** Every live subscription. The visitor must not change which there are. */
+  each(visit: (subscription: Subscription) => void): void {
+    for (const audience of this.#audiences)
+      for (const subscription of audience?.live ?? []) visit(subscription);
+  }
+
   /** Every live subscription; the list may be changed by the visitor. */
   visit(visit: (subscription: Subscription) => void): void {
     for (const audience of this.#audiences)

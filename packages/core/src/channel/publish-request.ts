@@ -15,6 +15,7 @@ import type { Observer } from "../observer.ts";
 import { type Broker, BrokerError, type Clock } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
 import type { Connection } from "../session/connection.ts";
+import type { Felt } from "../session/felt.ts";
 import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
 import type { KeptBytes } from "../session/kept-bytes.ts";
@@ -35,6 +36,7 @@ export interface PublishNeeds extends PermitNeeds, CheckNeeds {
   readonly clock: Clock;
   readonly broker: Pick<Broker, "publish">;
   readonly observer: Pick<Observer, "published" | "bug">;
+  readonly felt: Pick<Felt, "slow">;
   readonly rates: { publish(connection: Connection, length: number): number };
   readonly keptBytes: Pick<KeptBytes, "mayPublish" | "isMeasured" | "published">;
 }
@@ -95,7 +97,9 @@ function send(
   const { observer, broker, clock, keptBytes } = parts;
   const { cls } = rules.stream;
   const fail = (error: unknown): void => {
-    observer.published(cls, asRefused(error).code, clock.nowMs() - startedMs);
+    const tookMs = clock.nowMs() - startedMs;
+    if (tookMs > parts.settings().flow.slowMs) parts.felt.slow(connection);
+    observer.published(cls, asRefused(error).code, tookMs);
     refuse(error);
   };
   if (!outcome.ok) return fail(new Refused(outcome.code, outcome.message, outcome));
@@ -118,7 +122,9 @@ function send(
   publishing.then((result) => {
     const { position, duplicate } = result;
     keptBytes.published(party, rules.stream, { payload, result });
-    observer.published(cls, duplicate ? "duplicate" : "ok", clock.nowMs() - startedMs);
+    const tookMs = clock.nowMs() - startedMs;
+    if (tookMs > parts.settings().flow.slowMs) parts.felt.slow(connection);
+    observer.published(cls, duplicate ? "duplicate" : "ok", tookMs);
     answer({
       t: "published",
       id: frame.id,

@@ -10,7 +10,7 @@ import { inTime } from "../session/in-time.ts";
 import { type PermitNeeds, permit, reserved } from "../session/permission.ts";
 import { LIMIT_RETRY_MS, Refused } from "../session/refusal.ts";
 import { SmallMap } from "../session/small-map.ts";
-import { type CatchUpNeeds, feed, findStart, pump } from "./catch-up.ts";
+import { type CatchUpNeeds, feed, findStart, isWhole, pump } from "./catch-up.ts";
 import type { ChannelHub } from "./channel-hub.ts";
 import { type BoundedStart, startInMissed } from "./missed.ts";
 import { Subscription } from "./subscription.ts";
@@ -208,6 +208,8 @@ function begin(
   });
   if (start.gap !== undefined) {
     connection.send(start.gap);
+    // What the session may not read is no loss.
+    if (isWhole(hub) && afterMs === undefined) parts.hubPorts.felt.lost(connection);
     parts.observer.gap(start.gap.reason, gapSize(start.gap.from, start.gap.to));
   }
   if (start.page?.epoch === hub.epoch) feed(subscription, start.page, parts.hubPorts);

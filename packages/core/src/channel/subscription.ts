@@ -19,6 +19,9 @@ export interface Receiver {
   /** Index into `Outgoing.encoded`; OWN: its codec is nobody else's. */
   readonly codecNumber: number;
   readonly phase: string;
+  /** What is kept of a client's connection (felt.ts). Consumers on the node itself have none. */
+  readonly openedMs?: number;
+  felt?: number;
   /** Takes no more for now. */
   readonly lagging: boolean;
   readonly link: Pick<Link, "join" | "leave">;

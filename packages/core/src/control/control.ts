@@ -3,6 +3,7 @@ import type { Outcome } from "@holdfast/contract";
 import type { DeliveryClass, Payload, Position } from "@holdfast/protocol";
 import type { NodeFigures, NodeState } from "../fleet/view.ts";
 import type { HistoryPage, HistoryQuery, PresenceMember } from "../ports.ts";
+import type { FeltFigures } from "../session/felt.ts";
 import type { SentOrder } from "./order-messages.ts";
 
 export interface SessionInfo {
@@ -43,6 +44,8 @@ export interface NodeInfo {
   readonly windowMs: number;
   /** Handshakes per second that the node can take now (A). */
   readonly handshakesPerSecond: number;
+  /** What clients felt, since the node started. */
+  readonly felt: FeltFigures;
   /** The highest token of an order that the node obeyed; 0: none had one. */
   readonly fence: number;
   readonly drain?: DrainProgress;

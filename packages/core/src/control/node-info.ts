@@ -1,6 +1,7 @@
 // Owns: what a node says of itself to those who look after it.
 import type { Moving } from "../drain/moving.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
+import type { Felt } from "../session/felt.ts";
 import type { HeldBytes } from "../session/held-bytes.ts";
 import type { Sessions } from "../session/sessions.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -11,6 +12,7 @@ import type { Orders } from "./orders.ts";
 export interface InfoNeeds {
   readonly sessions: Pick<Sessions, "connections" | "count" | "subscriptions">;
   readonly hubs: { readonly size: number };
+  readonly felt: Pick<Felt, "figures">;
   readonly heldBytes: Pick<HeldBytes, "total">;
   readonly moving: Pick<Moving, "draining" | "shedding">;
   readonly fleet: Pick<FleetMember, "windowMs" | "handshakesPerSecond">;
@@ -48,6 +50,7 @@ export function nodeInfo(
     heldBytes: heldBytes.total,
     windowMs: fleet.windowMs(),
     handshakesPerSecond: fleet.handshakesPerSecond,
+    felt: parts.felt.figures(),
     fence: orders.figures.fence ?? 0,
     ...(drain === undefined ? {} : { drain }),
     ...(shed === undefined ? {} : { shed }),

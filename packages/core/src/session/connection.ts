@@ -45,6 +45,8 @@ export class Connection implements Receiver {
   readonly owner: string;
   readonly openedMs: number;
   phase: Phase = "opening";
+  /** What was bad in which minute (felt.ts). */
+  felt = 0;
   /** Counts once the connection is open: its connect frame was received by then. */
   lastReceivedMs = 0;
   /** When the peer was last asked for a sign of life. */

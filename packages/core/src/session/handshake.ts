@@ -7,6 +7,7 @@ import { type Admission, createAdmission } from "../pacing/admission.ts";
 import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import type { Connection } from "./connection.ts";
+import type { Felt } from "./felt.ts";
 import type { Farewell, Sessions } from "./sessions.ts";
 import { partyOf, type Shares } from "./shares.ts";
 import { Waiting } from "./waiting.ts";
@@ -18,6 +19,7 @@ export interface HandshakeNeeds {
   readonly authenticator: Authenticator;
   readonly contract: Pick<Contract, "hooks" | "subscribePolicy">;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
+  readonly felt: Pick<Felt, "resumed">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
 }
@@ -164,7 +166,7 @@ export class Handshake {
     if (overLimit !== undefined) return overLimit;
     // Whoever had a session does not become anonymous by it: it is asked for its token first.
     if (resumed === undefined && frame.resume !== undefined && frame.token === undefined)
-      return { code: opened === undefined ? "resume_rejected" : "token_expired" };
+      return { code: this.#resumeFailed(opened) };
     if (resumed !== undefined && frame.moving === true) {
       const awayMs = this.#node.fleet.turnedAwayMs(resumed.session);
       if (awayMs > 0) return later(awayMs * (0.5 + random.next()));
@@ -230,6 +232,13 @@ export class Handshake {
     const [party, nowMs] = [partyOf(connection), this.#parts.clock.nowMs()];
     const cost = Math.min(REFUSED_TOKEN_COST_MAX, Math.max(1, share.usedBy(party, nowMs)));
     share.charge(party, cost, nowMs);
+  }
+
+  /** An expired token is no failure: its client comes back with a new one. */
+  #resumeFailed(opened: OpenedResume | undefined): CodeName {
+    if (opened !== undefined) return "token_expired";
+    this.#parts.felt.resumed("failed");
+    return "resume_rejected";
   }
 
   #openResume(token: string): OpenedResume | undefined {
@@ -304,6 +313,7 @@ export class Handshake {
     sessions.establish(connection);
     // Not before: a drain would send migrate to a client that is not connected yet.
     connection.migrates = frame.migrates === true;
+    if (frame.resume !== undefined) this.#parts.felt.resumed(resumed ? "ok" : "failed");
     if (resumed) connection.restores = settings().limits.presencePerConnectionMax;
     this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();

@@ -7,6 +7,7 @@ import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
 import { Backlog, type BacklogNeeds, type Begun, heldLengthOf, type Read } from "./backlog.ts";
 import type { Connection } from "./connection.ts";
+import type { Felt } from "./felt.ts";
 import type { Handshake } from "./handshake.ts";
 import type { Rates } from "./rates.ts";
 import { Refused } from "./refusal.ts";
@@ -28,6 +29,7 @@ export interface IntakeNeeds extends PingNeeds, RefreshNeeds, BacklogNeeds {
     "authFailed" | "bug" | "experienced" | "overShare" | "requestFailed"
   >;
   readonly rates: Pick<Rates, "arrived" | "floods" | "frames" | "received" | "rpc" | "useless">;
+  readonly felt: Pick<Felt, "lost">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
@@ -174,6 +176,7 @@ export class Intake {
       case "refresh":
         return this.#parts.background("refresh", refresh(this.#parts, connection, frame));
       case "report":
+        if (frame.counts.undeclared > 0) this.#parts.felt.lost(connection);
         return this.#parts.observer.experienced(frame.counts);
       case "bye":
         return this.#parts.sessions.leave(connection, frame.moved === true);

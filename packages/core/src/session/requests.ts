@@ -21,6 +21,7 @@ import {
 } from "../presence/presence-requests.ts";
 import { type Answer, ChannelOrder } from "./channel-order.ts";
 import { type Connection, errFrame } from "./connection.ts";
+import type { Felt } from "./felt.ts";
 import type { ChannelFrame, RequestFrame } from "./frames.ts";
 import { HELD_REQUEST_BYTES, type HeldBytes } from "./held-bytes.ts";
 import { type RulesNeeds, rulesOf } from "./permission.ts";
@@ -40,6 +41,7 @@ export type RequestNeeds = PublishNeeds &
   RulesNeeds & {
     readonly heldBytes: HeldBytes;
     readonly observer: Observer;
+    readonly felt: Pick<Felt, "slow">;
     readonly hubs: { get(channel: string): unknown };
     readonly rates: { channel(connection: Connection, channel: string): number };
     readonly sessions: { end(connection: Connection, code: CodeName): void };
@@ -71,7 +73,9 @@ export class Requests {
   handle(connection: Connection, frame: RequestFrame): void {
     if (frame.t === "cancel") connection.calls?.get(frame.id)?.end("rpc_cancelled");
     else if (frame.t === "rpc")
-      this.#guarded(directly(connection), frame.id, () => call(this.#parts, connection, frame));
+      this.#guarded(connection, { send: directly(connection), id: frame.id }, () =>
+        call(this.#parts, connection, frame),
+      );
     else this.#inOrder(connection, frame, (send) => this.#carryOut(connection, frame, send));
   }
 
@@ -95,7 +99,7 @@ export class Requests {
       throw why;
     };
     if ("ch" in item) this.#inOrder(connection, item, refused);
-    else this.#guarded(directly(connection), item.id, refused);
+    else this.#guarded(connection, { send: directly(connection), id: item.id }, refused);
   }
 
   /**
@@ -134,12 +138,13 @@ export class Requests {
       const order = orderOf(connection, frame.ch);
       const run = (): Promise<void> | undefined => {
         const send = order.place();
-        return this.#guarded(send, frame.id, () => act(send));
+        return this.#guarded(connection, { send, id: frame.id }, () => act(send));
       };
       return this.#count(connection, order.run(run, { isPublish: true }), bytes);
     }
     const send = directly(connection);
-    const run = (): Promise<void> | undefined => this.#guarded(send, frame.id, () => act(send));
+    const run = (): Promise<void> | undefined =>
+      this.#guarded(connection, { send, id: frame.id }, () => act(send));
     const known = connection.orders?.get(frame.ch);
     if (known !== undefined)
       return this.#count(connection, known.run(run, { isPublish: false }), bytes);
@@ -228,13 +233,32 @@ export class Requests {
   }
 
   /** Turns refusals and failures into answers; never throws, never rejects. */
-  #guarded(send: Answer, id: number, act: () => Promise<void> | void): Promise<void> | undefined {
+  #guarded(
+    connection: Connection,
+    { send, id }: { readonly send: Answer; readonly id: number },
+    act: () => Promise<void> | void,
+  ): Promise<void> | undefined {
     try {
-      return act()?.catch((error: unknown) => this.#refuse(send, id, error));
+      const running = act();
+      if (running === undefined) return undefined;
+      const startedMs = this.#parts.clock.nowMs();
+      return running.then(
+        () => this.#ended(connection, startedMs),
+        (error: unknown) => {
+          this.#refuse(send, id, error);
+          this.#ended(connection, startedMs);
+        },
+      );
     } catch (error) {
       this.#refuse(send, id, error);
       return undefined;
     }
+  }
+
+  /** What is answered in the turn in which it came is not slow. */
+  #ended(connection: Connection, startedMs: number): void {
+    const { clock, felt, settings } = this.#parts;
+    if (clock.nowMs() - startedMs > settings().flow.slowMs) felt.slow(connection);
   }
 
   #refuse(send: Answer, id: number, error: unknown): void {

@@ -4,6 +4,7 @@ import { CODES, type CodeName } from "@holdfast/protocol";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
+import type { Felt } from "./felt.ts";
 import type { HeldBytes } from "./held-bytes.ts";
 import { inTime, type WaitNeeds } from "./in-time.ts";
 import type { KeptBytes } from "./kept-bytes.ts";
@@ -28,6 +29,7 @@ export interface SessionsNeeds extends WaitNeeds {
   readonly heldBytes: HeldBytes;
   readonly keptBytes: Pick<KeptBytes, "entered">;
   readonly observer: Pick<Observer, "ended" | "bug">;
+  readonly felt: Pick<Felt, "began" | "ended">;
   readonly hubs: {
     get(channel: string): LeftHub | undefined;
     release(hub: { readonly channel: string }): void;
@@ -130,6 +132,7 @@ export class Sessions {
     this.#opened(connection);
     this.#parts().heldBytes.move(connection, partyOf(connection));
     connection.phase = "open";
+    this.#parts().felt.began(connection);
     connection.connectedAtMs = this.#parts().clock.wallMs();
     this.#bySession.set(connection.session, connection);
     const { user } = connection.identity;
@@ -200,12 +203,12 @@ export class Sessions {
     this.#forget(connection);
   }
 
-  /** The transport told that the connection is gone. */
-  gone(connection: Connection): void {
-    if (connection.phase !== "ended") this.#forget(connection);
+  /** The transport told that the connection is gone. `isClean`: it was closed in order. */
+  gone(connection: Connection, isClean = false): void {
+    if (connection.phase !== "ended") this.#forget(connection, !isClean);
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: Connection, isAbnormal = connection.endedWith === "idle_timeout"): void {
     const { phase, session, identity } = connection;
     if (phase === "ended") return;
     connection.phase = "ended";
@@ -221,7 +224,10 @@ export class Sessions {
     for (const channel of [...(connection.entries?.keys() ?? [])])
       this.leavePresence(connection, channel);
     for (const signal of connection.calls?.values() ?? []) signal.end("rpc_cancelled");
-    if (phase === "open") this.#forgetSession(connection, session, identity.user);
+    if (phase === "open") {
+      this.#parts().felt.ended(connection, isAbnormal);
+      this.#forgetSession(connection, session, identity.user);
+    }
     connection.older = undefined;
     for (const part of this.onEnded) part.ended(connection);
   }

@@ -367,7 +367,13 @@ async function full(limits: Partial<TapOptions> = {}) {
     },
   };
   const settings = () => TEST_SETTINGS;
-  const hubPorts = { clock, random: createSeededRandom(1), observer: { gap: () => {} }, settings };
+  const hubPorts = {
+    clock,
+    random: createSeededRandom(1),
+    observer: { gap: () => {} },
+    felt: { lost: () => {} },
+    settings,
+  };
   const hubs = { acquire: () => hub as unknown as ChannelHub, release: () => {} };
   const tap = new Tap(
     { clock, random: createSeededRandom(1), hubs, hubPorts },

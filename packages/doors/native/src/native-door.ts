@@ -99,8 +99,8 @@ export class NativeClient implements DoorClient {
     this.#engine.alive(this.connection);
   }
 
-  closed(): void {
-    this.#engine.closed(this.connection);
+  closed(isClean = false): void {
+    this.#engine.closed(this.connection, isClean);
   }
 }
 

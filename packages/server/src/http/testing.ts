@@ -24,6 +24,14 @@ const INFO: NodeInfo = {
   windowMs: 500,
   handshakesPerSecond: 100,
   fence: 0,
+  felt: {
+    connectionMinutes: 12.5,
+    resumes: 4,
+    resumesFailed: 1,
+    lost: 2,
+    slow: 3,
+    closedAbnormally: 5,
+  },
 };
 
 /**

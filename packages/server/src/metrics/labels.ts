@@ -13,6 +13,7 @@ export const LABELS = {
   reason: "see the description",
   revision: "option `revision`",
   route: "name of an HTTP API operation; `none` for a path that is none",
+  signal: "`lost`, `slow`, `closed_abnormally`",
   state: "`starting`, `ready`, `draining`, `stopped`",
   status: "HTTP status",
   step: "`started`, `migrate`, `goodbye`, `cut`, `finished`, `undone`, `reached`, `over`",

@@ -24,6 +24,14 @@ const INFO: NodeInfo = {
   windowMs: 1_500,
   handshakesPerSecond: 400,
   fence: 0,
+  felt: {
+    connectionMinutes: 12.5,
+    resumes: 4,
+    resumesFailed: 1,
+    lost: 2,
+    slow: 3,
+    closedAbnormally: 5,
+  },
   drain: { total: 20, remaining: 11, asked: 4, moved: 5, told: 3, cut: 1, deadlineInMs: 500 },
 };
 
@@ -170,6 +178,10 @@ describe("figures", () => {
     expect(value("holdfast_broker_losses_total")).toBe(1);
     expect(value("holdfast_certificate_expiry_timestamp_seconds")).toBe(5);
     expect(value("holdfast_drain_asked_sessions")).toBe(4);
+    expect(value("holdfast_connection_minutes_total")).toBe(12.5);
+    expect(value("holdfast_bad_connection_minutes_total", { signal: "slow" })).toBe(3);
+    expect(value("holdfast_resumes_total", { outcome: "ok" })).toBe(3);
+    expect(value("holdfast_resumes_total", { outcome: "failed" })).toBe(1);
     expect(value("holdfast_shed_steps_total", { step: "started" })).toBe(1);
     expect(value("holdfast_shed_steps_total", { step: "migrate" })).toBe(3);
     expect(value("holdfast_drain_deadline_seconds")).toBe(0.5);

@@ -161,6 +161,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_drain_asked_sessions", now.drain?.asked ?? 0);
   set("holdfast_shed_remaining_sessions", now.shed?.remaining ?? 0);
   set("holdfast_drain_deadline_seconds", (now.drain?.deadlineInMs ?? 0) / 1000);
+  readFelt(families, now.felt);
   set("holdfast_broker_up", brokerUp?.() === true ? 1 : 0);
   const usage = brokerUsage?.();
   set("holdfast_broker_bytes", usage?.bytes ?? 0);
@@ -179,6 +180,19 @@ function readSources(families: Families, sources: MetricsSources): void {
       (node) => node.state === state,
     ).length;
   }
+}
+
+function readFelt(families: Families, felt: NodeInfo["felt"]): void {
+  families.number("holdfast_connection_minutes_total").cell().value = felt.connectionMinutes;
+  const bad = (signal: string, value: number): void => {
+    families.number("holdfast_bad_connection_minutes_total").cell(signal).value = value;
+  };
+  bad("lost", felt.lost);
+  bad("slow", felt.slow);
+  bad("closed_abnormally", felt.closedAbnormally);
+  const resumes = families.number("holdfast_resumes_total");
+  resumes.cell("ok").value = felt.resumes - felt.resumesFailed;
+  resumes.cell("failed").value = felt.resumesFailed;
 }
 
 function readProcess(families: Families): void {

@@ -335,6 +335,24 @@ export const METRICS = {
     ["step"],
     "Steps of orders to give up some sessions.",
   ),
+  holdfast_connection_minutes_total: row(
+    "counter",
+    "minutes",
+    [],
+    "Minutes that connections with a session have lived, added up.",
+  ),
+  holdfast_bad_connection_minutes_total: row(
+    "counter",
+    "minutes",
+    ["signal"],
+    "Connection-minutes in which a client felt something bad: each counts once for each signal. `lost`: a gap in an ordered or durable channel. `slow`: a delivery or an answer later than `flow.slowMs`. `closed_abnormally`: the connection vanished.",
+  ),
+  holdfast_resumes_total: row(
+    "counter",
+    "sessions",
+    ["outcome"],
+    "Sessions that came back or moved here. The outcome is `ok`, or `failed` if the session could not go on.",
+  ),
   holdfast_orders_total: row(
     "counter",
     "orders",

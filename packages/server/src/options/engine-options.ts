@@ -106,6 +106,14 @@ export const ENGINE_OPTIONS = {
       description:
         "If a connection lags for longer than this, the node closes it as a slow consumer.",
     }),
+    slowMs: duration({
+      default: 250,
+      min: 1,
+      max: MINUTE_MS,
+      live: true,
+      description:
+        "A delivery or an answer that takes longer counts as slow in `felt`. Releases are compared by it. Nothing else follows from it.",
+    }),
     chunkBytes: bytes({
       default: 64 * KIB,
       min: KIB,

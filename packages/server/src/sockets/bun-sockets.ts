@@ -67,6 +67,8 @@ export interface Sockets {
 const OVERSIZE_READ_BYTES_MAX = 1024 * 1024;
 /** Longer messages are measured: their cost counts towards the share of their sender. */
 const MEASURED_FROM_LENGTH = 2048;
+/** Close code of a connection that was lost (RFC 6455). */
+const NO_CLOSING_HANDSHAKE = 1006;
 const CONNECT_PATH = "/connect";
 /** Seconds after which an idle HTTP connection is closed. */
 const HTTP_IDLE_SECONDS = 30;
@@ -133,8 +135,8 @@ export function listenSockets(options: SocketsOptions, groups: BunGroups): Socke
       pong: guarded(onError, "pong", (socket: Socket) => {
         socket.data.client?.alive?.();
       }),
-      close: guarded(onError, "close", (socket: Socket) => {
-        socket.data.client?.closed();
+      close: guarded(onError, "close", (socket: Socket, code: number) => {
+        socket.data.client?.closed(code !== NO_CLOSING_HANDSHAKE);
         socket.data.client = undefined;
       }),
     },

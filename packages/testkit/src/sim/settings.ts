@@ -50,6 +50,7 @@ export function drawSettings(random: SeededRandom): DrawnSettings {
       lagBytes: 4096,
       queueBytesMax: 65_536,
       lagMsMax: random.pick([2000, 20_000]),
+      slowMs: 250,
       chunkBytes: random.pick([500, 4096]),
       groupFrom: random.pick([1, 2, 4, 1000]),
     },

@@ -179,6 +179,30 @@ export const info = route({
     heldBytes: z.number(),
     windowMs: z.number(),
     handshakesPerSecond: z.number(),
+    felt: z
+      .object({
+        connectionMinutes: z
+          .number()
+          .meta({ description: "Minutes that connections with a session have lived, added up." }),
+        resumes: z.int().meta({
+          description: "Sessions that came back or moved here, or were rejected for good.",
+        }),
+        resumesFailed: z.int().meta({ description: "Of those: not accepted as what they were." }),
+        lost: z.int().meta({
+          description: "Connection-minutes with a gap in an ordered or durable channel.",
+        }),
+        slow: z.int().meta({
+          description:
+            "Connection-minutes with a delivery or an answer later than option `flow.slowMs`.",
+        }),
+        closedAbnormally: z.int().meta({
+          description: "Connections that ended without a closing handshake, a bye or the node.",
+        }),
+      })
+      .meta({
+        description:
+          "What clients felt since the node started. A connection-minute counts once for each signal. Minutes begin with each connection.",
+      }),
     fence: z
       .int()
       .meta({ description: "The highest token of an order that it obeyed; 0 if none had one." }),
