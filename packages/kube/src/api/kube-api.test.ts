@@ -180,6 +180,20 @@ test.each<[string, string, (exchange: Exchange) => void]>([
   expect(error.isUnanswered).toBe(true);
 });
 
+test("a redirect takes the token nowhere", async () => {
+  const strange: Exchange[] = [];
+  const other = rawServer((exchange) => {
+    strange.push(exchange);
+    exchange.answer(200, {});
+  });
+  take = (exchange) =>
+    exchange.answer(307, "", { Location: `http://127.0.0.1:${other.port}${PATH}` });
+  const client = clientOf(accessTo(url(), { token: { data: SECRET } }));
+  expect((await errorOf(client.get(PATH))).reason).toBe("Unreachable");
+  expect(strange).toEqual([]);
+  other.stop();
+});
+
 test("nobody who listens is Unreachable", async () => {
   server.stop();
   const error = await errorOf(api().get(PATH));

@@ -147,6 +147,50 @@ test("a process that was stopped knows before its timers do", async () => {
   expect(one.told[1]).toStartWith("lost: ");
 });
 
+test("a renewal proves the time when it was sent, not when it was answered", async () => {
+  const [server, clock] = [new LeaseServer(), createManualClock()];
+  const one = candidate(server, clock);
+  await settle();
+  const gate = Promise.withResolvers<void>();
+  Object.assign(one.path, { state: "slow", gate: gate.promise });
+  await pass(5000, [one]);
+  gate.resolve();
+  await settle();
+  one.path.state = "lost";
+  await pass(6900, [one]);
+  expect(one.lease.isLeader).toBe(true);
+  await pass(200, [one]);
+  expect(one.told.at(-1)).toBe("lost: not renewed in time");
+});
+
+test("a lease that was acquired while its candidate ended is handed back", async () => {
+  const [server, clock] = [new LeaseServer(), createManualClock()];
+  const gate = Promise.withResolvers<void>();
+  const one = candidate(server, clock);
+  Object.assign(one.path, { state: "slow", gate: gate.promise });
+  await settle();
+  const stopped = one.lease.stop();
+  gate.resolve();
+  await stopped;
+  expect([server.spec.holderIdentity, one.told]).toEqual(["", []]);
+});
+
+test("a lease that was acquired too long ago begins no term", async () => {
+  const [server, here] = [new LeaseServer(), createManualClock()];
+  let stoppedMs = 0;
+  const clock: ManualClock = { ...here, nowMs: () => here.nowMs() + stoppedMs };
+  const gate = Promise.withResolvers<void>();
+  const one = candidate(server, clock);
+  Object.assign(one.path, { state: "slow", gate: gate.promise });
+  await settle();
+  stoppedMs = 30_000;
+  gate.resolve();
+  await settle();
+  expect([server.writes, one.told]).toEqual([1, []]);
+  await pass(6000, [one]);
+  expect(one.told).toEqual([`leads ${FIRST + 1}`]);
+});
+
 test("a Lease that was taken ends the term with the next renewal", async () => {
   const [server, clock] = [new LeaseServer(), createManualClock()];
   const one = candidate(server, clock);

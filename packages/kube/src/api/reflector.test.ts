@@ -302,8 +302,10 @@ test.each<[string, () => void]>([
 ])("an older history is noticed in the stream: %s", async (_what, say) => {
   reflect();
   await watching();
+  const [watch] = server.watches;
   say();
   await until(() => reasons().includes("History"));
+  await until(() => watch?.isOpen === false);
   await follows();
   expect(lists()).toBe(2);
 });
@@ -336,6 +338,15 @@ test("an object made anew under the same name is removed and added", async () =>
   await until(isEven);
   const [removed, added] = changes.slice(3);
   expect([removed, added]).toEqual(["removed a", "added a"]);
+});
+
+test("an object made anew is removed and added, also if its removal was not told", async () => {
+  reflect();
+  await watching();
+  server.items.delete("a");
+  server.set("a", "new");
+  await until(isEven);
+  expect(changes.slice(3)).toEqual(["removed a", "added a"]);
 });
 
 test("a connection on which nothing comes is given up, and the next begins with a list", async () => {

@@ -8,8 +8,12 @@ type LeaseApi = LeaseOptions["api"];
 
 /** What a candidate's requests meet. */
 export interface Path {
-  /** "lost": nothing arrives. "deaf": it arrives, and the answer is lost. "hangs": no answer. */
-  state: "open" | "lost" | "deaf" | "hangs";
+  /**
+   * "lost": nothing arrives. "deaf": it arrives, and the answer is lost. "hangs": no answer.
+   * "slow": a write arrives, and its answer comes with the gate.
+   */
+  state: "open" | "lost" | "deaf" | "hangs" | "slow";
+  gate?: Promise<void>;
 }
 
 export class LeaseServer {
@@ -28,16 +32,17 @@ export class LeaseServer {
   }
 
   apiFor(path: Path): LeaseApi {
-    const through = async (act: () => Json): Promise<Json> => {
+    const through = async (act: () => Json, isWrite = true): Promise<Json> => {
       await undefined;
       if (path.state === "lost") throw refusal(0, "Unreachable");
       if (path.state === "hangs") return await new Promise(() => {});
       const answer = act();
+      if (path.state === "slow" && isWrite) await path.gate;
       if (path.state === "deaf") throw refusal(0, "Timeout");
       return structuredClone(answer);
     };
     return {
-      get: () => through(() => this.lease ?? fail(404, "NotFound")),
+      get: () => through(() => this.lease ?? fail(404, "NotFound"), false),
       create: (_path, body) =>
         through(() => {
           if (this.lease !== undefined) fail(409, "AlreadyExists");
