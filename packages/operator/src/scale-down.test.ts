@@ -141,6 +141,17 @@ test("a drain is undone if its connections have no place any more", () => {
   expect(plan(seen, desired())).toEqual(["serve p3"]);
 });
 
+test("a pod whose drain was undone is not drained again before Kubernetes takes it for ready", () => {
+  const mark = { wants: "serve", token: 10 } as const;
+  const full = ["p1", "p2"].map((name, i) =>
+    pod(name, { machine: `m${i + 1}`, report: { sessions: 99 } }),
+  );
+  const p3 = (state: "ready" | "starting") =>
+    pod("p3", { machine: "m3", mark, isReady: false, report: { fence: 10, state } });
+  expect(plan(observed([...full, p3("ready")]), desired())).toEqual([]);
+  expect(plan(observed([...full, p3("starting")]), desired())).toEqual(["drain p3 scale-down"]);
+});
+
 test("an order to serve again is given until it is obeyed", () => {
   const mark = { wants: "serve", token: 10 } as const;
   const seen = observed([

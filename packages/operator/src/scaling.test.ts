@@ -90,3 +90,48 @@ test("it goes down one by one and up at once", () => {
   });
   expect(plan(high, wish)).toEqual(["scale a 10"]);
 });
+
+test("a spike of ten times has its pods ordered with the first decision that sees it", () => {
+  const before = { ...remembered({ replicas: 2 }) };
+  const wide = desired({ autoscaling: { replicasMin: 1, replicasMax: 30, downAfterMs: 300_000 } });
+  expect(plan(observed(loaded(2, 40), before), wide)).toEqual([]);
+  // 800 instead of 80: two pods hold 200, and 600 were turned away.
+  const full = loaded(2, 100).map((one) => ({
+    ...one,
+    ...(one.report === undefined ? {} : { report: { ...one.report, waiting: 300 } }),
+  }));
+  expect(plan(observed(full, before), wide)).toEqual(["scale a 11"]);
+  const old = full.map((one) => ({
+    ...one,
+    ...(one.report === undefined ? {} : { report: { ...one.report, ageMs: 10_001 } }),
+  }));
+  expect(statusAfter(observed(old, before), wide)?.autoscaling?.replicas).toBe(4);
+  // In a release, too.
+  const release = { to: "b", from: "a", phase: "advancing", step: 0, progress: "" } as const;
+  const under = observed(full, { status: { ...before.status, release } });
+  expect(statusAfter(under, { ...wide, revision: "b" })?.autoscaling?.replicas).toBe(11);
+});
+
+test("after the spike the cheapest pods go, one by one", () => {
+  let pods = loaded(5, 0).map((one, i) => ({
+    ...one,
+    ...(one.report === undefined ? {} : { report: { ...one.report, sessions: 9 - i } }),
+  }));
+  let autoscaling: AutoscalingState = { replicas: 5, lowSinceMs: NOW_MS - DAY_MS };
+  const gone: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const seen = observed(pods, remembered(autoscaling));
+    expect(plan(seen, wish)).toEqual([`drain p${5 - i} scale-down`]);
+    autoscaling = statusAfter(seen, wish)?.autoscaling ?? autoscaling;
+    expect(autoscaling.replicas).toBe(4 - i);
+    // While it drains, no other one goes.
+    const victim = pods.find(({ name }) => name === `p${5 - i}`);
+    pods = pods.filter((one) => one !== victim);
+    const busy = draining(`p${5 - i}`, 3, { machine: victim?.machine ?? "" });
+    const during = observed([...pods, busy], remembered(autoscaling));
+    expect(plan(during, wish)).toEqual([]);
+    gone.push(busy.name);
+  }
+  expect(gone).toEqual(["p5", "p4", "p3"]);
+  expect(plan(observed(pods, remembered(autoscaling)), wish)).toEqual([]);
+});

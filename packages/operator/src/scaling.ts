@@ -3,7 +3,7 @@
 import type { Desired } from "./model/desired.ts";
 import type { AutoscalingState, Observed } from "./model/observed.ts";
 import { connectionsOf, podsFor } from "./plan/places.ts";
-import { isLeavingMachine, isStaying, type PodView } from "./plan/survey.ts";
+import { isHeard, isLeavingMachine, isStaying, type PodView } from "./plan/survey.ts";
 
 /** The number, what to remember, and why it is not lower yet. */
 export interface Scaling {
@@ -26,7 +26,7 @@ export function scale(
   const before = observed.status?.autoscaling;
   const current = clamp(before?.replicas ?? desired.replicas);
   const needed = clamp(
-    podsFor(connectionsOf(views) + observed.announcedConnections, {
+    podsFor(connectionsOf(views) + waitingAt(views) + observed.announcedConnections, {
       perPod: placesPerPod(views, desired),
       headroom: desired.connections.headroom,
     }),
@@ -42,6 +42,11 @@ export function scale(
   const replicas = current - 1;
   const state = replicas > needed ? { replicas, lowSinceMs: since } : { replicas };
   return { replicas, state, waits: [] };
+}
+
+/** Whoever was turned away lately has no place yet. Old reports say nothing of now. */
+function waitingAt(views: readonly PodView[]): number {
+  return views.reduce((sum, { pod }) => sum + (isHeard(pod) ? (pod.report?.waiting ?? 0) : 0), 0);
 }
 
 /** Neither a release nor a drain nor a change of the number is under way. */

@@ -32,10 +32,16 @@ export type Strategy =
 
 export interface ReleaseWish {
   readonly strategy: Strategy;
-  /** Nothing new of a release begins; drains that run end. */
+  /**
+   * Nothing new of a release begins: no step, no drain, and nobody else is given away. Drains that
+   * run end.
+   */
   readonly isPaused: boolean;
-  /** A person says: end the pause of this step of the release to this revision. */
-  readonly promoted?: { readonly revision: Revision; readonly step: number };
+  /**
+   * A person says: end the pause of this step of the release to this revision. `all`: of this step
+   * and all later ones. A bad verdict still rolls back.
+   */
+  readonly promoted?: { readonly revision: Revision; readonly step: number | "all" };
   /** A person says: roll this revision back. */
   readonly aborted?: Revision;
   /** A person says: try this revision again though it was rolled back. */

@@ -50,6 +50,8 @@ export interface PodReport {
    * the window: it has not begun, and the pod still takes newcomers.
    */
   readonly drainLeftMs?: number;
+  /** Connections that it turned away in the last 10 s, because it was full. Absent: not known. */
+  readonly waiting?: number;
   /** An order to keep only so many sessions that it follows now. */
   readonly shed?: {
     readonly keep: number;

@@ -4,7 +4,7 @@ import type { Desired } from "../model/desired.ts";
 import type { DrainCause, Revision } from "../model/pod.ts";
 import { type Course, wantedPods } from "./course.ts";
 import { connectionsOf, fits, placesOf } from "./places.ts";
-import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
+import { isHeard, isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 
 /** Free beyond what is needed before a drain begins, so that it is not undone at once. */
 const SLACK = 0.02;
@@ -168,10 +168,12 @@ export class Gate {
 
   /**
    * It carries nobody and takes nobody: its going changes nothing. A pod that Kubernetes takes for
-   * ready and that was not heard of may take people.
+   * ready and that was not heard of may take people. So will one that says that it is ready: its
+   * drain may just have been undone.
    */
   #isNobodyOn({ load, stage, pod }: PodView): boolean {
-    return load === 0 && stage !== "ready" && !pod.isReady;
+    const willServe = isHeard(pod) && pod.report?.state === "ready";
+    return load === 0 && stage !== "ready" && !pod.isReady && !willServe;
   }
 
   /** Pods that take what a release moves. */

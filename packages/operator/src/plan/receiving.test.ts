@@ -188,6 +188,22 @@ test("a full pod receives nobody until it has places again", () => {
   expect(labels(observed(some("a", 2, 100)), desired())).toEqual([]);
 });
 
+test("the only pod that takes those who move receives, also if it is full", () => {
+  const seen = (more: readonly ObservedPod[]) =>
+    observed(
+      [
+        draining("a1", 2, { mark: MARK, machine: "m1" }),
+        ...some("a", 2, 50).slice(1),
+        ...some("b", 1, 99),
+        ...more,
+      ],
+      under(),
+    );
+  expect(labels(seen([]), to())).toEqual([]);
+  const other = pod("b2", { revision: "b", machine: "m5", report: { sessions: 10 } });
+  expect(labels(seen([other]), to())).toEqual(["unselect a2", "unselect b1"]);
+});
+
 test("of a scale-down only the victim loses its label, and it gets it back with its drain undone", () => {
   const pods = some("a", 3, 10);
   const { actions } = decide(observed(pods), desired(), NOW_MS);

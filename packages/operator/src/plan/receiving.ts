@@ -45,9 +45,14 @@ export function planReceiving(views: readonly PodView[], traffic: Traffic): Rece
   const busy = new Set([...starts.map(({ view }) => view), ...removes, ...cancels]);
   const staying = views.filter((view) => isStaying(view) && !busy.has(view));
   const has = widest(staying, traffic, views);
-  const isSpared = staying.some((view) => has(view) && view.stage === "ready" && !isFull(view));
+  const takers = staying.filter((view) => has(view) && view.stage === "ready" && !isFull(view));
+  const { to } = traffic.course;
+  const isMoving = traffic.missing > 0 || moversOf(traffic).length > 0;
+  // Those who move need a pod of their revision, also if its last places come and go.
+  const isSpared = ({ pod }: PodView): boolean =>
+    takers.some((other) => !isMoving || pod.revision !== to || other.pod.revision === to);
   const wants = (view: PodView): boolean =>
-    staying.includes(view) && has(view) && !(isSpared && isFull(view));
+    staying.includes(view) && has(view) && !(isFull(view) && isSpared(view));
   const wrong = views.filter((view) => !busy.has(view) && view.pod.receives !== wants(view));
   return {
     actions: [...wrong.filter(wants), ...wrong.filter((view) => !wants(view))].map(
@@ -55,6 +60,14 @@ export function planReceiving(views: readonly PodView[], traffic: Traffic): Rece
     ),
     isRouted: staying.every((view) => isSettled(view, wants(view), traffic.preDelayMs)),
   };
+}
+
+/** Pods that drain into the revision of the course. */
+function moversOf({ course, going }: Traffic): readonly PodView[] {
+  return [
+    ...going.continues.filter(({ mark }) => mark?.toRevision === course.to),
+    ...going.starts.filter(({ toRevision }) => toRevision === course.to).map(({ view }) => view),
+  ];
 }
 
 /** Whoever came would be turned away. */
@@ -101,18 +114,15 @@ function narrowest(
   traffic: Traffic,
   views: readonly PodView[],
 ): Circle | undefined {
-  const { course, going, missing } = traffic;
+  const { course, missing } = traffic;
   const isNew = ({ pod }: PodView): boolean => pod.revision === course.to;
   const fresh = (arriving: number): Circle => ({
     has: (view) => isNew(view) && !isLeavingMachine(view),
     arriving,
   });
-  const draining = [
-    ...going.continues.filter(({ mark }) => mark?.toRevision === course.to),
-    ...going.starts.filter(({ toRevision }) => toRevision === course.to).map(({ view }) => view),
-  ];
-  const arriving = connectionsOf(draining.filter((view) => !isNew(view)));
-  const isMoving = draining.length > 0 || missing > 0;
+  const movers = moversOf(traffic);
+  const arriving = connectionsOf(movers.filter((view) => !isNew(view)));
+  const isMoving = movers.length > 0 || missing > 0;
   if (course.share < 1) {
     const total = connectionsOf(views);
     const carried = connectionsOf(views.filter(isNew));

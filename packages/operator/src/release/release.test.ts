@@ -5,6 +5,7 @@ import type { Desired, ReleaseWish, Strategy } from "../model/desired.ts";
 import type { Observed, ReleaseState, Status } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
 import {
+  plan as all,
   desired,
   draining,
   NOW_MS,
@@ -189,6 +190,26 @@ test("a step that is reached at once is not judged by what was counted before it
   expect(statusAfter(seen, wish(twice))?.release?.step).toBe(1);
 });
 
+test("if all steps are promoted, none waits, but a bad verdict still rolls back", () => {
+  const all = wish(CANARY, { release: { promoted: { revision: "b", step: "all" } } });
+  const pods = [...old(3, 1), ...fresh(2, 1)];
+  expect(statusAfter(observed(pods, under()), all)?.release?.step).toBe(2);
+  const other = wish(CANARY, { release: { promoted: { revision: "c", step: "all" } } });
+  expect(statusAfter(observed(pods, under()), other)?.release?.step).toBe(0);
+  const tallies = { canary: tally(900, 80), stable: tally(900, 1) };
+  expect(statusAfter(observed(pods, { ...under(), tallies }), all)?.release?.phase).toBe(
+    "rolling-back",
+  );
+});
+
+test("a paused release takes no step, promoted or not", () => {
+  const pods = [...old(3, 1), ...fresh(2, 1)];
+  const paused = { isPaused: true, promoted: { revision: "b", step: "all" } } as const;
+  const status = statusAfter(observed(pods, under()), wish(CANARY, { release: paused }));
+  expect(status?.release?.step).toBe(0);
+  expect(status?.message).toContain("the release is paused");
+});
+
 test("a step may wait for a person", () => {
   const pods = [...old(2, 50), ...fresh(2, 50)];
   const seen = observed(pods, under({ step: 1, reachedAtMs: NOW_MS - 1e9 }));
@@ -320,7 +341,39 @@ test("if demand grows while emptied pods are kept, new ones are made at once", (
   expect(plan(seen, wish(BLUE_GREEN, { replicas: 5 }))).toEqual(["scale b 5"]);
 });
 
-test("an adopted set has the revision of most of its pods", () => {
-  const { status: _, ...seen } = observed([...old(3), ...fresh(1)]);
-  expect(statusAfter(seen, wish(ROLLING))).toMatchObject({ stable: "a", release: { to: "b" } });
+/** A Deployment's pods, which the operator sees for the first time. */
+const adopted = (pods: readonly ObservedPod[], more: Partial<Observed> = {}): Observed => {
+  const { status: _, ...seen } = observed(
+    pods.map((one) => ({ ...one, receives: false, isProtected: false })),
+    more,
+  );
+  return seen;
+};
+
+test("an adopted set whose template is the same stays as it is, and its pods get their labels", () => {
+  const seen = adopted(old(3));
+  const same = wish(ROLLING, { revision: "a" });
+  expect(statusAfter(seen, same)).toMatchObject({ stable: "a", condition: "Settled" });
+  expect(statusAfter(seen, same)?.release).toBeUndefined();
+  expect(all(seen, same)).toEqual(["select a1", "select a2", "select a3"]);
+});
+
+test.each([
+  ["rolled", ROLLING, ["scale b 1"]],
+  ["a canary", CANARY, ["scale b 1"]],
+])("an adopted set with another template is released from what runs: %s", (_, strategy, does) => {
+  const seen = adopted(old(3));
+  expect(plan(seen, wish(strategy))).toEqual(does);
+  expect(statusAfter(seen, wish(strategy))).toMatchObject({
+    stable: "a",
+    release: { from: "a", to: "b", step: 0 },
+  });
+});
+
+test.each<[what: string, seen: Observed]>([
+  ["most of its pods", adopted([...old(3), ...fresh(1)])],
+  ["its pods if no ReplicaSet is seen yet", adopted(old(3), { replicaSets: [] })],
+  ["those that are not wished if half of them are", adopted([...old(2), ...fresh(2)])],
+])("an adopted set has the revision of %s", (_, seen) => {
+  expect(statusAfter(seen, wish(CANARY))).toMatchObject({ stable: "a", release: { to: "b" } });
 });

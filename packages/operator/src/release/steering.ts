@@ -38,10 +38,22 @@ export function steer(scene: Scene): Steering {
     : advance(release, { stable, rejected }, scene);
 }
 
-/** An adopted set has the revision of most of its pods. */
-function commonRevision({ observed, desired }: Scene): Revision {
-  const most = [...observed.replicaSets].sort((a, b) => b.replicas - a.replicas)[0];
-  return most !== undefined && most.replicas > 0 ? most.revision : desired.revision;
+/**
+ * An adopted set has the revision of most of its pods, whoever made them. Its ReplicaSets may not
+ * be seen yet. If two are alike, it is the one that is not wished: it may have to be gone back to.
+ */
+function commonRevision({ observed, desired, views }: Scene): Revision {
+  const counts = new Map<Revision, number>();
+  for (const { revision, replicas } of observed.replicaSets) counts.set(revision, replicas);
+  for (const { pod } of views) {
+    const seen = views.filter((view) => view.pod.revision === pod.revision).length;
+    counts.set(pod.revision, Math.max(seen, counts.get(pod.revision) ?? 0));
+  }
+  const isWished = (revision: Revision): number => (revision === desired.revision ? 1 : 0);
+  const [most] = [...counts].sort(
+    ([a, x], [b, y]) => y - x || isWished(a) - isWished(b) || (a < b ? -1 : 1),
+  );
+  return most !== undefined && most[1] > 0 ? most[0] : desired.revision;
 }
 
 interface Memory {
@@ -195,7 +207,8 @@ function holds(
   if (step === undefined) return [];
   const at = `At ${percent(step.share)} on revision ${release.to}`;
   if (isPaused) return [`${at}: the release is paused.`];
-  if (promoted?.revision === release.to && promoted.step === release.step) return [];
+  const isPromoted = promoted?.step === "all" || promoted?.step === release.step;
+  if (promoted?.revision === release.to && isPromoted) return [];
   if (step.pause === "until-promoted") return [`${at}: it waits to be promoted.`];
   const minutes = observed.tallies?.canary.connectionMinutes ?? 0;
   const mayWait = !hasWaited(strategy, observed);

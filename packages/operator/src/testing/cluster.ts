@@ -169,6 +169,7 @@ export class Cluster {
         places: PLACES,
         refuses: this.random.chance(this.refuseShare),
         sessions: [],
+        turnedAwayMs: [],
       },
     });
   }
@@ -262,6 +263,7 @@ export class Cluster {
       this.#accepts(pod) && (toRevision === undefined || pod.revision === toRevision);
     if (!routed.some(takes)) {
       this.refused += 1;
+      if (routed.length > 0) this.random.pick(routed).plane.turnedAwayMs.push(this.nowMs);
       return 0;
     }
     let [attempts, pod] = [1, this.random.pick(routed)];

@@ -25,6 +25,8 @@ export interface Plane {
   /** It never obeys. */
   readonly refuses: boolean;
   sessions: Session[];
+  /** True times at which it turned somebody away. */
+  turnedAwayMs: number[];
 }
 
 export const room = ({ places, sessions }: Plane): number => places - sessions.length;

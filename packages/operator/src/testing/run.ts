@@ -135,7 +135,22 @@ class Run {
 
   /** Before anything goes wrong, the first pods come up and people come in. */
   #warmUp(): void {
+    if (this.#random.chance(0.1)) this.#adopt();
     for (let i = 0; i < 20; i++) this.#tick(false);
+  }
+
+  /** The pods of a Deployment that the set takes over have neither labels nor a status. */
+  #adopt(): void {
+    const { wish } = this.#stage;
+    const cluster = this.#cluster;
+    const revision = "d0";
+    cluster.sets.set(revision, { revision, version: 1, replicas: wish.replicas, seen: 0 });
+    const processes = this.#processes.splice(0);
+    for (let i = 0; i < 20; i++) this.#tick(false);
+    this.#processes.push(...processes);
+    for (const pod of cluster.pods.values()) [pod.receives, pod.isProtected] = [false, false];
+    // The template differs by what the operator adds, or by more.
+    if (this.#random.chance(0.5)) wish.revision = revision;
   }
 
   #process(): Process {

@@ -115,6 +115,14 @@ const INCIDENTS: readonly Incident[] = [
     },
   ],
   [
+    "everything is promoted",
+    ({ wish, cluster }) => {
+      const to = cluster.status?.release?.to;
+      if (to !== undefined)
+        wish.release = { ...wish.release, promoted: { revision: to, step: "all" } };
+    },
+  ],
+  [
     "an abort",
     ({ wish, cluster }) => {
       const { status } = cluster;

@@ -82,6 +82,7 @@ function snapshot(cluster: Cluster): Snapshot {
               connectionsMax: plane.places,
               fence: plane.fence,
               atMs: cluster.nowMs,
+              waiting: waitingAt(plane, cluster.nowMs),
               ...shedOf(plane),
               ...(plane.state === "draining"
                 ? { drainLeftMs: plane.endsAtMs - cluster.nowMs }
@@ -106,6 +107,12 @@ function snapshot(cluster: Cluster): Snapshot {
       })),
     status: { status: cluster.status, version: String(cluster.statusVersion) },
   };
+}
+
+/** In the last 10 s. */
+function waitingAt(plane: Plane, nowMs: number): number {
+  plane.turnedAwayMs = plane.turnedAwayMs.filter((atMs) => nowMs - atMs < 10_000);
+  return plane.turnedAwayMs.length;
 }
 
 function shedOf({ keep, sessions }: Plane): Pick<PodReport, "shed"> {
