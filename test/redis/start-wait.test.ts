@@ -17,7 +17,15 @@ interface Waiting {
   readonly redis: TestServer;
   readonly command: RunningCommand;
   ask(path: string): Promise<readonly [number, string]>;
+  /** On the public port. A body: it is posted. Without a key, nobody asks. */
+  api(
+    path: string,
+    body?: object,
+    key?: string,
+  ): Promise<{ status: number; json: Record<string, unknown> }>;
 }
+
+const API_KEY = "k".repeat(32);
 
 /** A node that was started while its Redis was not there. */
 async function startWaiting(startWaitMs: string): Promise<Waiting> {
@@ -32,6 +40,7 @@ async function startWaiting(startWaitMs: string): Promise<Waiting> {
       HOLDFAST_AUTH_INSECURE: "true",
       HOLDFAST_HOST: "127.0.0.1",
       HOLDFAST_PORT: `${port}`,
+      HOLDFAST_API_KEYS: JSON.stringify([{ name: "operator", key: API_KEY, scopes: ["*"] }]),
       HOLDFAST_INTERNAL_HOST: "127.0.0.1",
       HOLDFAST_INTERNAL_PORT: `${internalPort}`,
     },
@@ -41,8 +50,19 @@ async function startWaiting(startWaitMs: string): Promise<Waiting> {
     const answer = await fetch(`http://127.0.0.1:${internalPort}${path}`).catch(() => undefined);
     return [answer?.status ?? 0, (await answer?.text()) ?? ""] as const;
   };
+  const api: Waiting["api"] = async (path, body, key = API_KEY) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
+      ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
+    }).catch(() => undefined);
+    const text = (await answer?.text()) ?? "";
+    return {
+      status: answer?.status ?? 0,
+      json: text.startsWith("{") ? JSON.parse(text) : { text },
+    };
+  };
   await command.until((output) => output.includes("broker_awaited"));
-  return { redis, command, ask };
+  return { redis, command, ask, api };
 }
 
 test("it lives, is not ready and says why, and is ready when the broker has come", async () => {
@@ -80,4 +100,53 @@ test("a signal ends the wait", async () => {
   command.signal("SIGTERM");
   expect(await command.ended()).toBe(0);
   expect(command.events().map(({ event }) => event)).toContain("start_given_up");
+});
+
+test("orders are obeyed while it waits, and it never becomes ready if it was ordered to drain", async () => {
+  const { redis, ask, api } = await startWaiting("10m");
+  expect((await api("/api/v1/info", undefined, "x".repeat(32))).status).toBe(401);
+  expect(await api("/api/v1/info")).toMatchObject({
+    status: 200,
+    json: { state: "starting", fence: 0, connections: 0 },
+  });
+  const drain = { token: 5, windowMs: 60_000, preDelayMs: 60_000, toRevision: "r2" };
+  expect(await api("/api/v1/drain", drain)).toMatchObject({
+    status: 202,
+    json: { state: "draining", fence: 5, drain: { remaining: 0 } },
+  });
+  expect(await api("/api/v1/undrain", { token: 4 })).toMatchObject({
+    status: 409,
+    json: { code: "order_refused" },
+  });
+  expect(await api("/api/v1/publish", { channel: "a", data: 1 })).toMatchObject({
+    status: 503,
+    json: { code: "try_later", retryMs: 1000 },
+  });
+  expect((await api("/connect")).status).toBe(503);
+  await redis.restart();
+  await eventually("the node has its broker", async () =>
+    (await ask("/readyz"))[1].includes('"draining"'),
+  );
+  await eventually("the node is drained", async () => {
+    const { json } = await api("/api/v1/info");
+    return json["state"] === "draining" && json["fence"] === 5;
+  });
+  expect((await ask("/readyz"))[0]).toBe(503);
+  expect((await api("/api/v1/undrain", { token: 4 })).status).toBe(409);
+  expect((await api("/api/v1/undrain", { token: 6 })).json).toEqual({ undone: true });
+  await eventually("the node is ready", async () => (await ask("/readyz"))[0] === 200);
+});
+
+test("an order that was taken back while it waits leaves a node that becomes ready, with its fence", async () => {
+  const { redis, ask, api } = await startWaiting("10m");
+  expect((await api("/api/v1/drain", { token: 5 })).status).toBe(202);
+  expect((await api("/api/v1/undrain", { token: 7 })).json).toEqual({ undone: true });
+  expect((await api("/api/v1/info")).json).toMatchObject({ state: "starting", fence: 7 });
+  expect((await api("/api/v1/drain", { token: 6 })).status).toBe(409);
+  await redis.restart();
+  await eventually("the node is ready", async () => (await ask("/readyz"))[0] === 200);
+  await eventually("it knows its fence", async () => {
+    const { json } = await api("/api/v1/info");
+    return json["state"] === "ready" && json["fence"] === 7;
+  });
 });

@@ -109,7 +109,9 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     events,
     random: systemRandom,
   });
-  const broker = options.broker ?? (await openBrokerListening(config, id, { events, metrics }));
+  const waited: Partial<Awaited<ReturnType<typeof openBrokerListening>>> =
+    options.broker === undefined ? await openBrokerListening(config, id, { events, metrics }) : {};
+  const broker = options.broker ?? (waited.broker as Broker);
   if (contract.wantsDurable && !broker.durable && !config.broker.allowNonDurable) {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
@@ -128,6 +130,8 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     settings: nodeSettings(config, { nodeId: id }),
     vitals: () => load.vitals(),
   });
+  // Before it begins: it never becomes ready if it was ordered to drain.
+  waited.orders?.carryOut(engine);
   return new RunningNode(id, options, { engine, metrics, broker, groups, events, load });
 }
 

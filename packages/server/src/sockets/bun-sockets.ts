@@ -71,7 +71,7 @@ const MEASURED_FROM_LENGTH = 2048;
 const NO_CLOSING_HANDSHAKE = 1006;
 const CONNECT_PATH = "/connect";
 /** Seconds after which an idle HTTP connection is closed. */
-const HTTP_IDLE_SECONDS = 30;
+export const HTTP_IDLE_SECONDS = 30;
 
 /**
  * The engine's fan-out needs the listener, and the listener needs the engine. This takes the
@@ -198,9 +198,9 @@ interface Found {
 }
 
 /** The URL is made of the Host header, which may hold anything, and may be there twice. */
-const hasHost = (request: Request): boolean =>
+export const hasHost = (request: Request): boolean =>
   URL.canParse(request.url) && request.headers.get("host")?.includes(",") !== true;
-const NO_HOST = (): Response =>
+export const NO_HOST = (): Response =>
   new Response("Cannot read the request: its Host header is no host\n", { status: 400 });
 
 /** A throw in a handler would end the process: it is reported instead. */
