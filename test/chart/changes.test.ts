@@ -245,21 +245,25 @@ test("a workload that is kept may be left behind", async () => {
   expect(stderr).toBe("");
 });
 
-/** As `kubectl annotate ... helm.sh/resource-policy=keep` leaves it. */
-function kept(object: KubeObject | undefined): KubeObject {
+/** As `kubectl annotate ... helm.sh/resource-policy=keep NAME=true` leaves it. */
+function kept(object: KubeObject | undefined, name: string): KubeObject {
   const annotations = {
     ...(object?.metadata.annotations as Values | undefined),
     "helm.sh/resource-policy": "keep",
+    [name]: "true",
   };
   return { ...object, metadata: { ...object?.metadata, annotations } } as KubeObject;
 }
+
+const ADOPT = "holdfast.dev/adopt";
+const HAND_OVER = "holdfast.dev/hand-over";
 
 describe("from a Deployment to a RealtimeSet", () => {
   const READY: Values = { operator: { keySecret: { name: "rt-operator" } } };
 
   test("the pods know the operator first", async () => {
     const [node] = await installed();
-    const { ok, stderr } = await upgrade({ values: merged(BASE, OPERATED) }, [kept(node)]);
+    const { ok, stderr } = await upgrade({ values: merged(BASE, OPERATED) }, [kept(node, ADOPT)]);
     expect([ok, stderr]).toEqual([
       false,
       expect.stringContaining("the pods of deployment rt-holdfast do not know the operator yet"),
@@ -269,11 +273,11 @@ describe("from a Deployment to a RealtimeSet", () => {
   test("the Deployment is kept, and the pods' template is the same: nothing is rolled", async () => {
     const [node] = await installed(READY, { replicas: 5 });
     const values = merged(BASE, OPERATED);
-    const refused = await upgrade({ values }, [node as KubeObject]);
-    expect(refused.stderr).toContain(
-      "kubectl -n realtime annotate deployment/rt-holdfast helm.sh/resource-policy=keep; then upgrade",
-    );
-    const { stderr, stdout } = await upgrade({ values }, [kept(node)]);
+    for (const notYet of [node as KubeObject, kept(node, "another")])
+      expect((await upgrade({ values }, [notYet])).stderr).toContain(
+        "kubectl -n realtime annotate deployment/rt-holdfast helm.sh/resource-policy=keep holdfast.dev/adopt=true; then upgrade",
+      );
+    const { stderr, stdout } = await upgrade({ values }, [kept(node, ADOPT)]);
     expect(stderr).toBe("");
     const set = parse(stdout).find(({ kind }) => kind === "RealtimeSet");
     expect(set?.spec?.template).toEqual(node?.spec?.template);
@@ -284,7 +288,7 @@ describe("from a Deployment to a RealtimeSet", () => {
     const [node] = await installed(READY, { replicas: 9 });
     const number = async (mode: string) => {
       const values = merged(OPERATED, scaledBy(mode));
-      return (await workloadAfter(values, [kept(node)])).spec?.replicas;
+      return (await workloadAfter(values, [kept(node, ADOPT)])).spec?.replicas;
     };
     expect(await number("keda")).toBe(9);
     expect(await number("operator")).toBeUndefined();
@@ -295,7 +299,7 @@ describe("from a Deployment to a RealtimeSet", () => {
     const before = all.find(({ kind }) => kind === "ConfigMap");
     const [node] = await installed(READY);
     const values = merged(BASE, merged(OPERATED, { config: { limits: { subscriptionsMax: 3 } } }));
-    const { stdout } = await upgrade({ values }, [kept(node), before as KubeObject]);
+    const { stdout } = await upgrade({ values }, [kept(node, ADOPT), before as KubeObject]);
     expect(parse(stdout)).toContainEqual(before as KubeObject);
   });
 });
@@ -303,14 +307,17 @@ describe("from a Deployment to a RealtimeSet", () => {
 describe("from a RealtimeSet", () => {
   test.each(["Deployment", "StatefulSet"])("to a %s the pods are let go first", async (kind) => {
     const [set] = await installed(OPERATED, { replicas: 4 });
-    for (const cluster of [[set as KubeObject], [kept(set)]]) {
-      const { ok, stderr } = await upgrade({ values: merged(BASE, { kind }) }, cluster);
+    const values = merged(BASE, { kind });
+    for (const notYet of [set as KubeObject, kept(set, "another")]) {
+      const { ok, stderr } = await upgrade({ values }, [notYet]);
       expect([ok, stderr]).toEqual([
         false,
-        expect.stringContaining("delete realtimeset/rt-holdfast --cascade=orphan; then upgrade"),
+        expect.stringContaining(
+          "annotate realtimeset/rt-holdfast helm.sh/resource-policy=keep holdfast.dev/hand-over=true; then upgrade",
+        ),
       ]);
     }
-    const { stderr } = await upgrade({ values: merged(BASE, { kind }) }, []);
+    const { stderr } = await upgrade({ values }, [kept(set, HAND_OVER)]);
     expect(stderr).toBe("");
   });
 

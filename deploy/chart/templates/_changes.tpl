@@ -54,11 +54,13 @@ Without a cluster to look at there is nothing to compare with, and nothing is re
 {{- if and (eq $root.Values.kind "RealtimeSet") (eq .kind "Deployment") (eq .name $setName) -}}
 {{- if not .receives -}}
 {{- $problems = append $problems (printf "the pods of deployment %s do not know the operator yet: it could not empty them, and Services would select none of them. Upgrade with kind: Deployment and operator.keySecret first, and wait for the end of that rollout" .name) -}}
-{{- else if not .kept -}}
-{{- $problems = append $problems (printf "this deletes deployment %s, and its %d pods would all drain at once. The RealtimeSet takes its pods over instead, in two steps: kubectl -n %s annotate deployment/%s helm.sh/resource-policy=keep; then upgrade. The operator deletes the Deployment without its pods. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name) -}}
+{{- else if not (and .kept .adopted) -}}
+{{- $problems = append $problems (printf "this deletes deployment %s, and its %d pods would all drain at once. The RealtimeSet takes its pods over instead, in two steps: kubectl -n %s annotate deployment/%s helm.sh/resource-policy=keep holdfast.dev/adopt=true; then upgrade. The operator deletes the Deployment without its pods. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name) -}}
 {{- end -}}
 {{- else if eq .kind "RealtimeSet" -}}
-{{- $problems = append $problems (printf "this deletes realtimeset %s, and its %d pods would all drain at once. Let go of them first: kubectl -n %s delete realtimeset/%s --cascade=orphan; then upgrade at once: the %s takes over what it can and replaces one pod at a time (docs/operations/changes.md). Do not keep the RealtimeSet: its operator would take the pods back. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name $root.Values.kind) -}}
+{{- if not (and .kept .handedOver) -}}
+{{- $problems = append $problems (printf "this deletes realtimeset %s, and its %d pods would all drain at once. Let go of them instead, in two steps: kubectl -n %s annotate realtimeset/%s helm.sh/resource-policy=keep holdfast.dev/hand-over=true; then upgrade at once. A Deployment takes its pods over. Delete the RealtimeSet when that is done. Or set acknowledge: [workload]" .name (int64 .replicas) $ns .name) -}}
+{{- end -}}
 {{- else if not .kept -}}
 {{- $problems = append $problems (printf "this deletes %s %s, and its %d pods would all drain at once. Keep it: kubectl -n %s annotate %s/%s helm.sh/resource-policy=keep; then upgrade, and when the new pods are ready take the old ones away one at a time and delete it. Or set acknowledge: [workload]" (lower .kind) .name (int64 .replicas) $ns (lower .kind) .name) -}}
 {{- end -}}

@@ -20,7 +20,8 @@ nothing here: docs/operations/changes.md says what a person does there.
 
 {{/*
 Workloads of this release that its next manifest does not have: another kind, or another name.
-JSON: kind, name, replicas, kept, receives (its pods are ready for the operator).
+JSON: kind, name, replicas, kept, receives (its pods are ready for the operator), adopted and
+handedOver (a person ordered that its pods go to the other kind).
 */}}
 {{- define "holdfast.otherWorkloads" -}}
 {{- $root := . -}}
@@ -31,7 +32,7 @@ JSON: kind, name, replicas, kept, receives (its pods are ready for the operator)
 {{- $labels := default dict .metadata.labels -}}
 {{- $ours := and (eq (get $labels "app.kubernetes.io/part-of") "holdfast") (eq (get $labels "app.kubernetes.io/instance") $root.Release.Name) (eq (get $labels "app.kubernetes.io/component") "node") -}}
 {{- if and $ours (not (and (eq $kind $root.Values.kind) (eq .metadata.name $name))) -}}
-{{- $found = append $found (dict "kind" $kind "name" .metadata.name "replicas" (int64 (default 0 (default (dig "status" "replicas" 0 .) .spec.replicas))) "receives" (eq (dig "spec" "template" "metadata" "labels" "holdfast.dev/receives" "" .) "true") "kept" (eq (get (default dict .metadata.annotations) "helm.sh/resource-policy") "keep")) -}}
+{{- $found = append $found (dict "kind" $kind "name" .metadata.name "replicas" (int64 (default 0 (default (dig "status" "replicas" 0 .) .spec.replicas))) "receives" (eq (dig "spec" "template" "metadata" "labels" "holdfast.dev/receives" "" .) "true") "kept" (eq (get (default dict .metadata.annotations) "helm.sh/resource-policy") "keep") "adopted" (eq (get (default dict .metadata.annotations) "holdfast.dev/adopt") "true") "handedOver" (eq (get (default dict .metadata.annotations) "holdfast.dev/hand-over") "true")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

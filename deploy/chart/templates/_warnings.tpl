@@ -61,6 +61,8 @@
 {{- range include "holdfast.otherWorkloads" . | fromJsonArray -}}
 {{- if and (eq $.Values.kind "RealtimeSet") (eq .kind "Deployment") (eq .name (include "holdfast.fullname" $)) -}}
 {{- $w = append $w (printf "Deployment %s is kept until the operator takes its %d pods over and deletes it without them. See it: kubectl get rts,deployments." .name (int64 .replicas)) -}}
+{{- else if eq .kind "RealtimeSet" -}}
+{{- $w = append $w (printf "RealtimeSet %s has let go of its pods and is kept. Delete it when they belong to the %s: kubectl delete realtimeset/%s." .name $.Values.kind .name) -}}
 {{- else -}}
 {{- $w = append $w (printf "%s %s of this release is kept with %d pods. Take them away one at a time, and then delete it; Helm will not." .kind .name (int64 .replicas)) -}}
 {{- end -}}
