@@ -34,10 +34,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* What it does in each namespace whose RealtimeSets it looks after. */}}
 {{- define "operator.rules" -}}
-# Finds sets. Writes the number of pods if nobody stated one, and takes away annotations that were obeyed.
+# Finds sets. The right to patch is for the number of pods of a set that states none.
 - apiGroups: [holdfast.dev]
   resources: [realtimesets]
-  verbs: [get, list, watch, patch, update]
+  verbs: [get, list, watch, patch]
 # Its memory and what people read. Only one of two operators can write it.
 - apiGroups: [holdfast.dev]
   resources: [realtimesets/status]
@@ -46,10 +46,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [holdfast.dev]
   resources: [realtimesets/finalizers]
   verbs: [update]
-# The number of pods, as an autoscaler writes it.
-- apiGroups: [holdfast.dev]
-  resources: [realtimesets/scale]
-  verbs: [get, patch, update]
 # The record of each release. Old ones are deleted.
 - apiGroups: [holdfast.dev]
   resources: [realtimereleases, realtimereleases/status]
