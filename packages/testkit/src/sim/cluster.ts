@@ -5,6 +5,7 @@ import type {
   Broker,
   NodeSettings,
   OrderOptions,
+  OwnOrder,
   SeededRandom,
 } from "@holdfast/core";
 import type { Message } from "./connection.ts";
@@ -51,6 +52,7 @@ export interface ClusterOptions {
 }
 
 type OrderFault = Extract<Fault, { kind: "ordered" }>;
+type ShedFault = Extract<Fault, { kind: "sheds" }>;
 
 interface Slot {
   node: SimNode | undefined;
@@ -188,7 +190,7 @@ export class Cluster {
   }
 
   /** One node orders another to drain, and later not to. */
-  order({ by, slot: index, windowMs, undrainAfterMs, tokens }: OrderFault): void {
+  order({ by, slot: index, windowMs, undrainAfterMs, tokens, toRevision }: OrderFault): void {
     const giver = this.#slot(by).node;
     const slot = this.#slot(index);
     const { node } = slot;
@@ -198,10 +200,38 @@ export class Cluster {
     slot.ordered = true;
     const [drainToken, undrainToken] = tokens;
     const preDelayMs = PROPAGATION_MS_MAX;
-    this.#give(giver, slot, "drain", { windowMs, preDelayMs, ...tokenOf(drainToken) });
+    const to = toRevision === undefined ? {} : { toRevision };
+    this.#give(giver, slot, "drain", { windowMs, preDelayMs, ...tokenOf(drainToken), ...to });
     this.#later(undrainAfterMs, () => {
       if (slot.node === node) this.#give(giver, slot, "undrain", tokenOf(undrainToken));
     });
+  }
+
+  /** A node gives up sessions. It stays ready, and nobody is cut. */
+  shed({ slot: index, keep, toRevision, windowMs, undoneAfterMs }: ShedFault): void {
+    const slot = this.#slot(index);
+    const { node } = slot;
+    if (node === undefined || slot.draining || slot.ordered) return;
+    const { trace, verdict } = this.#options;
+    trace.add(node.name, "sheds", `to ${keep} for ${toRevision} in ${windowMs} ms`);
+    this.#obey(node, { order: "shed", keep, toRevision, windowMs });
+    this.#later(undoneAfterMs, () => {
+      if (slot.node === node && !slot.draining && !slot.ordered && node.engine.info().shed)
+        this.#obey(node, { order: "undrain" });
+    });
+    const stalledBeforeMs = slot.stalledMs;
+    this.#later(windowMs + STRAGGLER_MS, () => {
+      const isLate = slot.node === node && slot.stalledMs === stalledBeforeMs;
+      const shed = isLate ? node.engine.info().shed : undefined;
+      if (shed !== undefined && shed.deadlineInMs <= 0)
+        verdict.broken("H6", `${node.name} still sheds at its deadline`);
+    });
+  }
+
+  #obey(node: SimNode, order: OwnOrder): void {
+    const settled = this.orders.begin(node, node);
+    const outcome = node.engine.obey(order);
+    settled(outcome.ok ? "ok" : outcome.code);
   }
 
   #give(giver: SimNode, slot: Slot, order: "drain" | "undrain", options: OrderOptions): void {

@@ -70,6 +70,17 @@ export type Fault = { readonly atMs: number } & (
       readonly windowMs: number;
       readonly undrainAfterMs: number;
       readonly tokens: readonly [number | undefined, number | undefined];
+      /** Absent: any node takes the sessions. */
+      readonly toRevision?: string;
+    }
+  /** A node is ordered to give up sessions to a revision; `undoneAfterMs` later not to. */
+  | {
+      readonly kind: "sheds";
+      readonly slot: number;
+      readonly keep: number;
+      readonly toRevision: string;
+      readonly windowMs: number;
+      readonly undoneAfterMs: number;
     }
   | { readonly kind: "kicked"; readonly client: number }
   | { readonly kind: "unsubscribed"; readonly client: number; readonly channel: number }
@@ -108,7 +119,10 @@ export function drawFaults(random: SeededRandom, clients: number): FaultPlan {
   const faults =
     profile === "deploy"
       ? drawDeploys(random, slots)
-      : drawMany(random, { profile, slots, clients });
+      : [
+          ...drawMany(random, { profile, slots, clients }),
+          ...drawMoves(random.fork("moves"), slots),
+        ];
   return { ...basis, faults: faults.sort((a, b) => a.atMs - b.atMs) };
 }
 
@@ -161,6 +175,32 @@ function drawMany(
   return Array.from({ length: count }, () => {
     const atMs = FAULTS_FROM_MS + random.int(FAULTS_TO_MS - FAULTS_FROM_MS);
     return drawOne(random, random.pick(chosen), { atMs, ...run });
+  });
+}
+
+/** Orders with a revision: nodes of a run are of the first ones, and nobody is of the last. */
+const REVISIONS = ["r0", "r1", "r2", "nobody's"];
+
+function drawMoves(random: SeededRandom, slots: number): Fault[] {
+  const count = random.chance(0.4) ? 1 + random.int(4) : 0;
+  return Array.from({ length: count }, (): Fault => {
+    const atMs = FAULTS_FROM_MS + random.int(FAULTS_TO_MS - FAULTS_FROM_MS);
+    const common = {
+      atMs,
+      slot: random.int(slots),
+      toRevision: random.pick(REVISIONS),
+      windowMs: 500 + random.int(6000),
+    };
+    const endsMs = random.int(8000);
+    return random.chance(0.5)
+      ? { ...common, kind: "sheds", keep: random.int(4), undoneAfterMs: endsMs }
+      : {
+          ...common,
+          kind: "ordered",
+          by: random.int(slots),
+          undrainAfterMs: endsMs,
+          tokens: [drawToken(random), drawToken(random)],
+        };
   });
 }
 

@@ -46,6 +46,8 @@ export function strike(fault: Fault, world: World): void {
       return cluster.stop(fault.slot, fault.windowMs, fault.backAfterMs);
     case "node-drained":
       return cluster.drain(fault.slot, fault.windowMs, fault.undrainAfterMs);
+    case "sheds":
+      return cluster.shed(fault);
     case "node-stalls":
       return cluster.stall(fault.slot, fault.forMs);
     case "clock-jumps":
