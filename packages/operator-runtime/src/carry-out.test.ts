@@ -13,6 +13,7 @@ const MARK: Extract<DrainMark, { wants: "drain" }> = {
 /** Notes every call, in order; a test says which one fails. */
 function stage(failing: { readonly call?: string; readonly error?: Error; mark?: DrainMark } = {}) {
   const calls: string[] = [];
+  const became: string[] = [];
   const note = async (call: string): Promise<Json> => {
     calls.push(call);
     if (failing.call !== undefined && call.startsWith(failing.call)) throw failing.error;
@@ -44,11 +45,15 @@ function stage(failing: { readonly call?: string; readonly error?: Error; mark?:
   let mayAct = true;
   return {
     calls,
+    became,
     stop: () => {
       mayAct = false;
     },
     run: (...actions: readonly Action[]) =>
-      carryOut(actions, target, { api, mayAct: () => mayAct }),
+      carryOut(actions, target, {
+        ...{ api, mayAct: () => mayAct },
+        acted: (kind, outcome) => became.push(`${kind} ${outcome}`),
+      }),
   };
 }
 
@@ -141,4 +146,30 @@ test("a revision is made from its template, or its ReplicaSet is changed as it w
   expect(await run({ kind: "scale-revision", revision: "r9", replicas: 1 })).toMatchObject({
     kind: "overtaken",
   });
+});
+
+const PROTECTION: Action = { kind: "set-protection", pod: POD, isProtected: false };
+test.each<[string, Error | undefined, readonly string[]]>([
+  ["all is done", undefined, ["set-protection done", "remove-pod done"]],
+  [
+    "somebody wrote first: what is behind it is not tried",
+    new KubeApiError("changed", { status: 409, reason: "Conflict" }),
+    ["set-protection overtaken"],
+  ],
+  [
+    "the API server is away",
+    new KubeApiError("away", { status: 0, reason: "Unreachable" }),
+    ["set-protection failed"],
+  ],
+])("what became of each action is told: %s", async (_what, error, told) => {
+  const { became, run } = stage(error === undefined ? {} : { call: "merge", error });
+  await run(PROTECTION, { kind: "remove-pod", pod: POD, because: "nobody is on it" });
+  expect(became).toEqual([...told]);
+});
+
+test("an order that nobody took is told as such", async () => {
+  const error = new PlaneError("unreachable", "nobody");
+  const { became, run } = stage({ call: "drain", error });
+  await run({ kind: "order-drain", pod: POD, mark: MARK }, PROTECTION);
+  expect(became).toEqual(["order-drain unanswered", "set-protection done"]);
 });

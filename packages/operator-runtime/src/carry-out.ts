@@ -39,7 +39,15 @@ export interface CarryOutNeeds {
   readonly api: Pick<KubeApi, "create" | "merge" | "remove">;
   /** Whether this process may still act. */
   readonly mayAct: () => boolean;
+  /** Called for each action that was tried. MUST NOT throw. */
+  readonly acted?: (kind: Action["kind"], outcome: ActionOutcome) => void;
 }
+
+/**
+ * `unanswered`: an order that the data plane did not take; it is given again. `overtaken`: somebody
+ * wrote first, or it is gone. What is behind an action that was refused is not tried.
+ */
+export type ActionOutcome = "done" | "unanswered" | "overtaken" | "failed";
 
 /** What became of the actions. */
 export type Outcome =
@@ -68,12 +76,18 @@ export async function carryOut(
       await act(action, target, needs);
     } catch (error) {
       // An order that did not arrive is given again by the next decision: the mark is written.
-      if (error instanceof PlaneError) continue;
+      if (error instanceof PlaneError) {
+        needs.acted?.(action.kind, "unanswered");
+        continue;
+      }
       if (!(error instanceof KubeApiError)) throw error;
-      if (error.status === 409 || error.status === 404)
-        return { kind: "overtaken", by: action.kind, why: error.message, count };
-      return { kind: "failed", error, count };
+      const isOvertaken = error.status === 409 || error.status === 404;
+      needs.acted?.(action.kind, isOvertaken ? "overtaken" : "failed");
+      return isOvertaken
+        ? { kind: "overtaken", by: action.kind, why: error.message, count }
+        : { kind: "failed", error, count };
     }
+    needs.acted?.(action.kind, "done");
     count += 1;
   }
   return { kind: "done", count };

@@ -1,6 +1,7 @@
 // Owns: what the operator tells of itself, for logs and metrics. Labels are bounded by
-import type { Action } from "@holdfast/operator";
 // construction.
+import type { Action, Tally } from "@holdfast/operator";
+import type { ActionOutcome } from "./carry-out.ts";
 
 /** Called for each fact. Implementations MUST NOT throw. */
 export interface OperatorEvents {
@@ -10,9 +11,13 @@ export interface OperatorEvents {
     readonly outcome: "done" | "overtaken" | "not-leading" | "failed" | "invalid";
     readonly actions: readonly Action["kind"][];
     readonly tookMs: number;
+    /** Its writes are refused again and again. */
+    readonly isBlocked: boolean;
   }): void;
+  /** An action was tried. */
+  acted(set: string, action: Action["kind"], outcome: ActionOutcome): void;
   /** A question to a data plane. */
-  asked(set: string, outcome: "answered" | "unreachable" | "refused" | "key"): void;
+  asked(set: string, outcome: AskOutcome): void;
   /** Something of the set is told to people, as an Event of Kubernetes is. */
   told(set: string, reason: string, text: string): void;
   /** Figures of the set, after each look. */
@@ -23,14 +28,32 @@ export interface OperatorEvents {
   failed(what: string, error: unknown): void;
 }
 
+export type AskOutcome = "answered" | "unreachable" | "refused" | "key";
+
 export interface SetGauges {
   readonly replicas: number;
   readonly readyReplicas: number;
+  readonly desiredReplicas: number;
   readonly connections: number;
+  /** Pods that were told to drain, and the connections that are left on them. */
   readonly draining: number;
-  /** Index of the condition's name. */
+  readonly drainingConnections: number;
+  /** Pods that run, and whose data plane has not answered lately. */
+  readonly silent: number;
+  /** Name of the condition that holds. */
   readonly condition: "Settled" | "Progressing" | "Waiting";
   readonly release: "none" | "advancing" | "rolling-back";
-  /** Share of the connections that the release's new revision carries, 0 to 1. */
+  /** Shares of the connections on the release's new revision, 0 to 1: what is, and what is meant. */
   readonly releaseShare: number;
+  readonly releaseShareWanted: number;
+  /** `none`: no release is judged. */
+  readonly verdict: "none" | "undecided" | "good" | "bad";
+  /** Of each revision that has pods. */
+  readonly revisions: readonly {
+    readonly revision: string;
+    readonly pods: number;
+    readonly connections: number;
+  }[];
+  /** What clients felt since the step began. Absent: no release, or nothing was heard. */
+  readonly tallies?: { readonly canary: Tally; readonly stable: Tally };
 }

@@ -1,7 +1,16 @@
 // Re-exports of the runtime.
 
-export type { OperatorEvents, SetGauges } from "./events.ts";
+export type { ActionOutcome } from "./carry-out.ts";
+export type { AskOutcome, OperatorEvents, SetGauges } from "./events.ts";
 export {
+  OPERATOR_LABELS,
+  OPERATOR_METRICS,
+  type OperatorLabel,
+  type OperatorMetricName,
+  type OperatorMetricRow,
+} from "./metrics-table.ts";
+export {
+  KINDS,
   Operator,
   type OperatorOptions,
   type OperatorState,

@@ -7,7 +7,9 @@ import {
   type KubePorts,
   type KubeWatcher,
   Lease,
+  type LeaseEvent,
   machinePorts,
+  type RecorderEvent,
   Reflector,
   type ReflectorEvent,
   WorkQueue,
@@ -38,9 +40,16 @@ export interface RuntimeEvents {
   leads(epoch: number): void;
   lost(because: string): void;
   watch(kind: string, event: ReflectorEvent): void;
+  /** What became of an Event of Kubernetes. */
+  noted(event: RecorderEvent): void;
+  /** Who holds the Lease, and tries to take or renew it that failed. */
+  lease(event: LeaseEvent): void;
+  /** More sets than the queue holds: this one is looked at when something of it changes. */
+  queueFull(set: string): void;
 }
 
-export type Kind = "sets" | "pods" | "replicasets" | "releases" | "machines";
+export const KINDS = ["sets", "pods", "replicasets", "releases", "machines"] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** How ready the process is, for probes. */
 export interface OperatorState {
@@ -50,6 +59,10 @@ export interface OperatorState {
   readonly sets: number;
   /** Ms since the API server was last heard of, by the quietest watch. */
   readonly staleMs: number;
+  /** The same of each kind, by its quietest watch. Infinite: it was not listed yet. */
+  readonly staleMsOf: Readonly<Record<Kind, number>>;
+  /** Sets that are due and wait for a worker, and those that are worked on. */
+  readonly queue: { readonly waiting: number; readonly working: number; readonly oldestMs: number };
 }
 
 /** A set is looked at again after this, also if nothing was heard of it. */
@@ -76,6 +89,7 @@ export class Operator {
     const { api, identity, events } = options;
     this.#recorder = createEventRecorder({
       ...{ api, controller: "holdfast.dev/operator", instance: identity, ...this.#ports },
+      tell: (event) => events.noted(event),
     });
     this.#queue = new WorkQueue({
       ...this.#ports,
@@ -83,6 +97,7 @@ export class Operator {
       work: (key) => this.#work(key),
       tell: (event) => {
         if (event.type === "failed") events.failed(`looking at ${event.key}`, event.error);
+        if (event.type === "refused") events.queueFull(event.key);
       },
     });
     this.#lease = new Lease({
@@ -92,6 +107,7 @@ export class Operator {
         for (const key of this.#sets.keys()) this.#queue.add(key);
       },
       onLose: (because) => events.lost(because),
+      tell: (event) => events.lease(event),
     });
     const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
     this.#reflectors = [
@@ -125,7 +141,20 @@ export class Operator {
       ],
       sets: this.#sets.size,
       staleMs: Math.max(...this.#reflectors.map(({ reflector }) => reflector.staleMs(nowMs))),
+      staleMsOf: Object.fromEntries(
+        KINDS.map((kind) => [kind, this.#staleMsOf(kind, nowMs)]),
+      ) as Record<Kind, number>,
+      queue: {
+        waiting: this.#queue.waiting,
+        working: this.#queue.working,
+        oldestMs: this.#queue.oldestMs(nowMs),
+      },
     };
+  }
+
+  #staleMsOf(kind: Kind, nowMs: number): number {
+    const mine = this.#reflectors.filter((one) => one.kind === kind);
+    return Math.max(...mine.map(({ reflector }) => reflector.staleMs(nowMs)));
   }
 
   #watches(namespace: string | undefined) {

@@ -1,5 +1,6 @@
 // Owns: asking every data plane of a set about once a second, and what each said last.
 import type { PodReport } from "@holdfast/operator";
+import type { AskOutcome } from "./events.ts";
 import type { FeltCounts } from "./felt-counts.ts";
 import type { SeenPod } from "./objects.ts";
 import { PlaneError, type Planes } from "./plane.ts";
@@ -10,7 +11,7 @@ export interface ReportsNeeds {
   readonly nowMs: () => number;
   readonly felt: FeltCounts;
   /** Called for each answer, and for each question that got none. */
-  readonly asked: (outcome: "answered" | "unreachable" | "refused" | "key") => void;
+  readonly asked: (outcome: AskOutcome) => void;
 }
 
 interface Known {

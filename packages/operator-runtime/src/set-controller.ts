@@ -15,7 +15,7 @@ import {
 } from "@holdfast/operator";
 import { adopt, handOver } from "./adoption.ts";
 import { carryOut, type Target } from "./carry-out.ts";
-import type { OperatorEvents, SetGauges } from "./events.ts";
+import type { OperatorEvents } from "./events.ts";
 import { FeltCounts } from "./felt-counts.ts";
 import { budgetManifest, budgetName, type Owner, replicaSetManifest } from "./manifests.ts";
 import { HAND_OVER_ANNOTATION, PATHS, REVISION_LABEL, SAME_AS_ANNOTATION } from "./names.ts";
@@ -25,7 +25,7 @@ import type { Planes } from "./plane.ts";
 import { pruned } from "./pruning.ts";
 import { recordWrite } from "./release-records.ts";
 import { Reports } from "./reports.ts";
-import { figuresOf, type SetFigures } from "./set-figures.ts";
+import { figuresOf, gaugesOf, type SetFigures } from "./set-figures.ts";
 import { Watched } from "./watched.ts";
 
 /** What was heard of the cluster, by the name of the set. */
@@ -99,7 +99,8 @@ export class SetController {
         [read, memory].flatMap((one) => (one.ok ? [] : one.problems)),
       );
       const tookMs = nowMs() - startedMs;
-      return events.reconciled({ set: this.#key, outcome: "invalid", actions: [], tookMs });
+      const info = { set: this.#key, actions: [], tookMs, isBlocked: false };
+      return events.reconciled({ ...info, outcome: "invalid" });
     }
     this.#refuse(stored, read.value.commandProblems);
     if (read.value.isTerminating) return;
@@ -113,6 +114,7 @@ export class SetController {
     const outcome = await carryOut(actions, this.#targetOf(scene), {
       api: this.#needs.api,
       mayAct: () => this.#needs.epoch() === scene.observed.leaderEpoch,
+      acted: (kind, became) => events.acted(this.#key, kind, became),
     });
     if (outcome.kind === "failed") events.failed("a write", outcome.error);
     this.#overtaken = outcome.kind === "overtaken" ? this.#overtaken + 1 : 0;
@@ -126,8 +128,9 @@ export class SetController {
     const kinds = actions.map(({ kind }) => kind);
     events.reconciled({
       ...{ set: this.#key, outcome: outcome.kind, actions: kinds, tookMs: nowMs() - startedMs },
+      isBlocked: this.#overtaken >= BLOCKED_TIMES,
     });
-    events.figures(this.#key, gaugesOf(scene, this.#needs.wallMs()));
+    events.figures(this.#key, gaugesOf(scene.observed, scene.desired, this.#needs.wallMs()));
   }
 
   /** The set's object as this process wrote it has not come back yet. */
@@ -306,17 +309,6 @@ interface Scene {
   readonly pods: readonly SeenPod[];
   readonly replicaSets: readonly Json[];
   readonly planes: Planes;
-}
-
-function gaugesOf({ observed, desired }: Scene, wallMs: number): SetGauges {
-  const { replicas, readyReplicas, connections, release } = figuresOf(observed, desired, wallMs);
-  return {
-    ...{ replicas, readyReplicas, connections },
-    draining: observed.pods.filter(({ mark }) => mark?.wants === "drain").length,
-    condition: observed.status?.condition ?? "Progressing",
-    release: observed.status?.release?.phase ?? "none",
-    releaseShare: (release?.sharePercent ?? 0) / 100,
-  };
 }
 
 /** Whether the status is about the spec as it is: who waits for a change looks at that. */

@@ -4,10 +4,12 @@ import {
   type Desired,
   isActive,
   type Observed,
+  type PodView,
   stepsOf,
   survey,
   verdictOf,
 } from "@holdfast/operator";
+import type { SetGauges } from "./events.ts";
 
 /** How a release stands. */
 export interface ReleaseFigures {
@@ -56,3 +58,35 @@ export function figuresOf(observed: Observed, desired: Desired, wallMs: number):
     },
   };
 }
+
+/** An answer that is older than this is none: pods are asked each second. */
+const SILENT_MS = 10_000;
+
+/** The same and more, for metrics. */
+export function gaugesOf(observed: Observed, desired: Desired, wallMs: number): SetGauges {
+  const views = survey(observed, desired, wallMs);
+  const { release, ...figures } = figuresOf(observed, desired, wallMs);
+  const draining = views.filter(({ mark }) => mark !== undefined);
+  const verdict = verdictOf(desired.release.strategy, observed);
+  const { status, tallies } = observed;
+  const isReleasing = status?.release !== undefined;
+  return {
+    ...figures,
+    draining: draining.length,
+    drainingConnections: connectionsOf(draining),
+    silent: views.filter(isSilent).length,
+    condition: status?.condition ?? "Progressing",
+    release: status?.release?.phase ?? "none",
+    releaseShare: (release?.sharePercent ?? 0) / 100,
+    releaseShareWanted: (release?.sharePercentWanted ?? 0) / 100,
+    verdict: isReleasing ? (verdict?.outcome ?? "none") : "none",
+    revisions: [...new Set(views.map(({ pod }) => pod.revision))].sort().map((revision) => {
+      const theirs = views.filter(({ pod }) => pod.revision === revision);
+      return { revision, pods: theirs.length, connections: connectionsOf(theirs) };
+    }),
+    ...(isReleasing && tallies !== undefined ? { tallies } : {}),
+  };
+}
+
+const isSilent = ({ pod: { phase, report } }: PodView): boolean =>
+  phase === "Running" && (report === undefined || report.ageMs > SILENT_MS);

@@ -10,6 +10,9 @@ export function operatorLog(log: Logger) {
       if (actions.length > 0 || outcome !== "done")
         log.debug("reconciled", { set, outcome, actions: actions.join(" "), tookMs });
     },
+    acted: (set, action, outcome) => {
+      if (outcome !== "done") log.debug("action_refused", { set, action, outcome });
+    },
     asked: (set, outcome) => {
       if (outcome !== "answered") log.debug("data_plane_silent", { set, outcome });
     },
@@ -25,6 +28,14 @@ export function operatorLog(log: Logger) {
       else if (event.type === "threw") log.error("watch_threw", { kind, error: event.error });
       else log.debug("watch", { kind, ...event });
     },
+    noted: ({ type, error }) => {
+      if (type === "dropped" || type === "failed") log.debug("event_lost", { type, error });
+    },
+    lease: (event) => {
+      if (event.type === "failed") log.warn("lease_failed", { error: event.error });
+      else if (event.type === "holder") log.info("lease_holder", { holder: event.holder });
+    },
+    queueFull: (set) => log.error("queue_full", { set }),
   };
   return {
     events,
@@ -46,6 +57,10 @@ export function bothHear(
     reconciled: (info) => {
       one.reconciled(info);
       other.reconciled(info);
+    },
+    acted: (set, action, outcome) => {
+      one.acted(set, action, outcome);
+      other.acted(set, action, outcome);
     },
     asked: (set, outcome) => {
       one.asked(set, outcome);
@@ -78,6 +93,18 @@ export function bothHear(
     watch: (kind, event) => {
       one.watch(kind, event);
       other.watch(kind, event);
+    },
+    noted: (event) => {
+      one.noted(event);
+      other.noted(event);
+    },
+    lease: (event) => {
+      one.lease(event);
+      other.lease(event);
+    },
+    queueFull: (set) => {
+      one.queueFull(set);
+      other.queueFull(set);
     },
   };
 }

@@ -33,7 +33,7 @@ export function listen({ host, port, state, metrics }: ListenerParts) {
         case "/readyz":
           return health(state().unsynced.length === 0);
         case "/metrics": {
-          const { contentType, text } = await metrics.render();
+          const { contentType, text } = await metrics.render(state());
           return new Response(text, {
             headers: { "content-type": contentType, "cache-control": "no-store" },
           });

@@ -1,130 +1,183 @@
-// Owns: the operator's metrics: the table, and what counts them.
-import type { OperatorEvents, RuntimeEvents } from "@holdfast/operator-runtime";
+// Owns: what counts for the operator's metrics, and their page. The table is the runtime's.
+import { SIGNALS } from "@holdfast/operator";
+import {
+  OPERATOR_METRICS,
+  type OperatorEvents,
+  type OperatorLabel,
+  type OperatorMetricName,
+  type OperatorMetricRow,
+  type OperatorState,
+  type RuntimeEvents,
+  type SetGauges,
+} from "@holdfast/operator-runtime";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
-type Label = "set" | "outcome" | "kind" | "state" | "action" | "event";
-
-export interface OperatorMetricRow {
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly labels: readonly Label[];
-  readonly help: string;
-}
-
-const row = (
-  type: OperatorMetricRow["type"],
-  labels: readonly Label[],
-  help: string,
-): OperatorMetricRow => ({ type, labels, help });
-
-/** `set` is `NAMESPACE/NAME`; its series end when the set does. */
-export const OPERATOR_METRICS = {
-  holdfast_operator_leads: row("gauge", [], "1 if this operator leads."),
-  holdfast_operator_terms_total: row("counter", ["event"], "Terms that began and were lost."),
-  holdfast_operator_reconciles_total: row(
-    "counter",
-    ["outcome"],
-    "Looks at sets, by what became of them.",
-  ),
-  holdfast_operator_reconcile_seconds: row("histogram", [], "How long a look took."),
-  holdfast_operator_actions_total: row("counter", ["action"], "Actions that were decided."),
-  holdfast_operator_asked_total: row(
-    "counter",
-    ["outcome"],
-    "Questions to data planes, by what became of them.",
-  ),
-  holdfast_operator_watches_total: row(
-    "counter",
-    ["kind", "event"],
-    "Lists, watches, their ends and failures.",
-  ),
-  holdfast_operator_failures_total: row("counter", [], "Work that failed and is tried again."),
-  holdfast_set_replicas: row("gauge", ["set"], "Pods of the set."),
-  holdfast_set_ready_replicas: row("gauge", ["set"], "Pods of the set that are ready."),
-  holdfast_set_draining: row("gauge", ["set"], "Pods of the set that drain."),
-  holdfast_set_connections: row("gauge", ["set"], "Connections on all pods of the set."),
-  holdfast_set_condition: row("gauge", ["set", "state"], "1 for the condition of the set."),
-  holdfast_set_release: row("gauge", ["set", "state"], "1 for the state of its release."),
-  holdfast_set_release_share: row(
-    "gauge",
-    ["set"],
-    "Share of the connections on the release's new revision, 0 to 1.",
-  ),
-} as const satisfies Readonly<Record<string, OperatorMetricRow>>;
-
-type Name = keyof typeof OPERATOR_METRICS;
+type Labels = Partial<Record<OperatorLabel, string>>;
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const CONDITIONS = ["Settled", "Progressing", "Waiting"] as const;
 const RELEASES = ["none", "advancing", "rolling-back"] as const;
+const VERDICTS = ["none", "undecided", "good", "bad"] as const;
+/** A counter that begins with its first event hides it from `increase`. */
+const REASONS: readonly string[] = ["RolledBack", "DeadlineOver"];
+const OUTCOMES = ["answered", "unreachable", "refused", "key"] as const;
+
+/** What is shown of a set: gauges are written anew for each page. */
+interface Shown {
+  gauges?: SetGauges;
+  isInvalid: boolean;
+  isBlocked: boolean;
+  /** What it was told of. */
+  readonly reasons: Set<string>;
+}
 
 /** What counts, and the page. */
 export interface OperatorMetrics {
   readonly events: OperatorEvents & RuntimeEvents;
-  render(): Promise<{ readonly contentType: string; readonly text: string }>;
+  render(state: OperatorState): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 export function createOperatorMetrics(): OperatorMetrics {
   const registry = new Registry();
-  const families = new Map<string, Counter | Gauge | Histogram>();
-  for (const [name, { type, labels, help }] of Object.entries(OPERATOR_METRICS)) {
-    const config = { name, help, labelNames: [...labels], registers: [registry] };
-    const family =
-      type === "counter"
-        ? new Counter(config)
-        : type === "gauge"
-          ? new Gauge(config)
-          : new Histogram({ ...config, buckets: SECONDS });
-    families.set(name, family);
-  }
-  const count = (name: Name, labels: Partial<Record<Label, string>> = {}): void =>
-    (families.get(name) as Counter<Label>).inc(labels);
-  const gauge = (name: Name): Gauge<Label> => families.get(name) as Gauge<Label>;
-  const setGauges = Object.keys(OPERATOR_METRICS).filter((name) =>
-    name.startsWith("holdfast_set_"),
-  ) as Name[];
-  const choose = (name: Name, set: string, all: readonly string[], one: string): void => {
-    for (const state of all) gauge(name).set({ set, state }, state === one ? 1 : 0);
+  const { count, end, gauge, histogram, reset } = familiesOf(registry);
+  const sets = new Map<string, Shown>();
+  let leads = false;
+  const shownOf = (set: string): Shown => {
+    const known = sets.get(set);
+    if (known !== undefined) return known;
+    const shown = { isInvalid: false, isBlocked: false, reasons: new Set(REASONS) };
+    sets.set(set, shown);
+    for (const outcome of OUTCOMES) count("holdfast_operator_asked_total", { set, outcome }, 0);
+    for (const reason of REASONS) count("holdfast_set_told_total", { set, reason }, 0);
+    return shown;
+  };
+  const forget = (set: string): void => {
+    const reasons = sets.get(set)?.reasons;
+    if (reasons === undefined) return;
+    sets.delete(set);
+    for (const outcome of OUTCOMES) end("holdfast_operator_asked_total", { set, outcome });
+    for (const reason of reasons) end("holdfast_set_told_total", { set, reason });
+  };
+  const events: OperatorEvents & RuntimeEvents = {
+    reconciled({ set, outcome, tookMs, isBlocked }) {
+      count("holdfast_operator_reconciles_total", { outcome });
+      histogram("holdfast_operator_reconcile_seconds").observe(tookMs / 1000);
+      // A look may end after the term: another operator shows the set then.
+      if (leads) Object.assign(shownOf(set), { isInvalid: outcome === "invalid", isBlocked });
+    },
+    acted: (_set, action, outcome) => count("holdfast_operator_actions_total", { action, outcome }),
+    asked(set, outcome) {
+      if (sets.has(set)) count("holdfast_operator_asked_total", { set, outcome });
+    },
+    told(set, reason) {
+      if (!leads) return;
+      shownOf(set).reasons.add(reason);
+      count("holdfast_set_told_total", { set, reason });
+    },
+    figures(set, gauges) {
+      if (leads) shownOf(set).gauges = gauges;
+    },
+    forgotten: forget,
+    failed: () => count("holdfast_operator_failures_total"),
+    leads() {
+      leads = true;
+      count("holdfast_operator_terms_total", { event: "began" });
+    },
+    lost() {
+      leads = false;
+      count("holdfast_operator_terms_total", { event: "lost" });
+      for (const set of [...sets.keys()]) forget(set);
+    },
+    lease({ type }) {
+      if (type === "failed") count("holdfast_operator_lease_failures_total");
+    },
+    watch: (kind, { type }) => count("holdfast_operator_watches_total", { kind, event: type }),
+    noted: ({ type }) => count("holdfast_operator_events_total", { outcome: type }),
+    queueFull: () => count("holdfast_operator_queue_full_total"),
   };
   return {
-    events: {
-      reconciled({ outcome, actions, tookMs }) {
-        count("holdfast_operator_reconciles_total", { outcome });
-        (families.get("holdfast_operator_reconcile_seconds") as Histogram).observe(tookMs / 1000);
-        for (const action of actions) count("holdfast_operator_actions_total", { action });
-      },
-      asked: (_set, outcome) => count("holdfast_operator_asked_total", { outcome }),
-      told: () => {},
-      figures(set, figures) {
-        gauge("holdfast_set_replicas").set({ set }, figures.replicas);
-        gauge("holdfast_set_ready_replicas").set({ set }, figures.readyReplicas);
-        gauge("holdfast_set_draining").set({ set }, figures.draining);
-        gauge("holdfast_set_connections").set({ set }, figures.connections);
-        gauge("holdfast_set_release_share").set({ set }, figures.releaseShare);
-        choose("holdfast_set_condition", set, CONDITIONS, figures.condition);
-        choose("holdfast_set_release", set, RELEASES, figures.release);
-      },
-      forgotten(set) {
-        for (const name of setGauges) {
-          const states = name.endsWith("condition")
-            ? CONDITIONS
-            : name.endsWith("release")
-              ? RELEASES
-              : undefined;
-          if (states === undefined) gauge(name).remove({ set });
-          else for (const state of states) gauge(name).remove({ set, state });
-        }
-      },
-      failed: () => count("holdfast_operator_failures_total"),
-      leads() {
-        gauge("holdfast_operator_leads").set(1);
-        count("holdfast_operator_terms_total", { event: "began" });
-      },
-      lost() {
-        gauge("holdfast_operator_leads").set(0);
-        count("holdfast_operator_terms_total", { event: "lost" });
-      },
-      watch: (kind, { type }) => count("holdfast_operator_watches_total", { kind, event: type }),
+    events,
+    async render(state) {
+      reset();
+      gauge("holdfast_operator_leads", {}, leads ? 1 : 0);
+      showState(state, gauge);
+      for (const [set, shown] of sets) showSet(set, shown, gauge);
+      return { contentType: registry.contentType, text: await registry.metrics() };
     },
-    render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
+}
+
+type SetGauge = (name: OperatorMetricName, labels: Labels, value: number) => void;
+
+function showState({ sets, queue, staleMsOf }: OperatorState, gauge: SetGauge): void {
+  gauge("holdfast_operator_sets", {}, sets);
+  gauge("holdfast_operator_queue_sets", { state: "waiting" }, queue.waiting);
+  gauge("holdfast_operator_queue_sets", { state: "working" }, queue.working);
+  gauge("holdfast_operator_queue_oldest_seconds", {}, queue.oldestMs / 1000);
+  for (const [kind, ms] of Object.entries(staleMsOf))
+    gauge("holdfast_operator_watch_stale_seconds", { kind }, ms / 1000);
+}
+
+function showSet(set: string, { gauges, isInvalid, isBlocked }: Shown, gauge: SetGauge): void {
+  gauge("holdfast_set_invalid", { set }, isInvalid ? 1 : 0);
+  gauge("holdfast_set_blocked", { set }, isBlocked ? 1 : 0);
+  if (gauges === undefined) return;
+  gauge("holdfast_set_replicas", { set }, gauges.replicas);
+  gauge("holdfast_set_ready_replicas", { set }, gauges.readyReplicas);
+  gauge("holdfast_set_desired_replicas", { set }, gauges.desiredReplicas);
+  gauge("holdfast_set_connections", { set }, gauges.connections);
+  gauge("holdfast_set_draining", { set }, gauges.draining);
+  gauge("holdfast_set_draining_connections", { set }, gauges.drainingConnections);
+  gauge("holdfast_set_silent", { set }, gauges.silent);
+  gauge("holdfast_set_release_share", { set }, gauges.releaseShare);
+  gauge("holdfast_set_release_share_wanted", { set }, gauges.releaseShareWanted);
+  const choose = (name: OperatorMetricName, all: readonly string[], one: string): void => {
+    for (const state of all) gauge(name, { set, state }, state === one ? 1 : 0);
+  };
+  choose("holdfast_set_condition", CONDITIONS, gauges.condition);
+  choose("holdfast_set_release", RELEASES, gauges.release);
+  choose("holdfast_set_release_verdict", VERDICTS, gauges.verdict);
+  for (const { revision, pods, connections } of gauges.revisions) {
+    gauge("holdfast_set_revision_pods", { set, revision }, pods);
+    gauge("holdfast_set_revision_connections", { set, revision }, connections);
+  }
+  for (const side of ["canary", "stable"] as const) {
+    const tally = gauges.tallies?.[side];
+    if (tally === undefined) continue;
+    gauge("holdfast_set_release_connection_minutes", { set, side }, tally.connectionMinutes);
+    gauge("holdfast_set_release_resumes", { set, side }, tally.resumes);
+    for (const signal of SIGNALS)
+      gauge("holdfast_set_release_bad", { set, side, signal }, tally.bad[signal]);
+  }
+}
+
+function familiesOf(registry: Registry) {
+  const counters = new Map<string, Counter<OperatorLabel>>();
+  const gauges = new Map<string, Gauge<OperatorLabel>>();
+  const histograms = new Map<string, Histogram>();
+  const rows: readonly (readonly [string, OperatorMetricRow])[] = Object.entries(OPERATOR_METRICS);
+  for (const [name, { type, labels, help }] of rows) {
+    const config = { name, help, labelNames: [...labels], registers: [registry] };
+    if (type === "counter") counters.set(name, new Counter(config));
+    else if (type === "gauge") gauges.set(name, new Gauge(config));
+    else histograms.set(name, new Histogram({ ...config, buckets: SECONDS }));
+  }
+  return {
+    histogram: (name: OperatorMetricName): Histogram => found(histograms, name),
+    count: (name: OperatorMetricName, labels: Labels = {}, by = 1): void =>
+      found(counters, name).inc(labels, by),
+    end: (name: OperatorMetricName, labels: Labels): void => found(counters, name).remove(labels),
+    gauge: (name: OperatorMetricName, labels: Labels, value: number): void =>
+      found(gauges, name).set(labels, value),
+    /** Gauges are written anew: what is gone is not shown. */
+    reset: (): void => {
+      for (const gauge of gauges.values()) gauge.reset();
+    },
+  };
+}
+
+function found<T>(families: ReadonlyMap<string, T>, name: string): T {
+  const family = families.get(name);
+  if (family === undefined) throw new TypeError(`no family ${name} of this type`);
+  return family;
 }

@@ -61,6 +61,16 @@ test("a key that is added often waits once", async () => {
   expect([keys(), queue.size]).toEqual([[], 0]);
 });
 
+test("keys that are due and find no worker are counted as waiting", async () => {
+  const { queue, running } = setUp();
+  for (const key of ["a", "b", "c"]) queue.add(key);
+  queue.addAfter("later", 60_000);
+  await settle();
+  expect([queue.waiting, queue.working, queue.size]).toEqual([2, 1, 4]);
+  await running[0]?.end();
+  expect([queue.waiting, queue.working, queue.size]).toEqual([1, 1, 3]);
+});
+
 test("two workers never have one key; what is added meanwhile is done again after a gap", async () => {
   const { queue, running, keys, clock } = setUp({ workers: 2 });
   queue.add("a");

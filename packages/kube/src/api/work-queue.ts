@@ -69,6 +69,11 @@ export class WorkQueue {
     return this.#entries.size;
   }
 
+  /** Keys that are due and wait for a worker. */
+  get waiting(): number {
+    return this.#ready.length;
+  }
+
   get working(): number {
     return this.#working.size;
   }
