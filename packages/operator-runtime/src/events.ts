@@ -43,7 +43,7 @@ export interface SetGauges {
   /** Name of the condition that holds. */
   readonly condition: "Settled" | "Progressing" | "Waiting";
   readonly release: "none" | "advancing" | "rolling-back";
-  /** Shares of the connections on the release's new revision, 0 to 1: what is, and what is meant. */
+  /** Of the connections, on the release's new revision, 0 to 1: what is, and what is meant. */
   readonly releaseShare: number;
   readonly releaseShareWanted: number;
   /** `none`: no release is judged. */
