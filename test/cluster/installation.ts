@@ -55,6 +55,15 @@ const VALUES: Values = {
   test: { channel: "ordered:probe" },
 };
 
+export interface InstallationOptions {
+  /** A machine that gets no pod meanwhile, so that the trial broker is on another. */
+  readonly avoiding?: string;
+  /** Over those of all tests, in every upgrade too. */
+  readonly values?: Values;
+  /** What the chart needs to be there. */
+  readonly before?: (installation: Installation) => Promise<void>;
+}
+
 interface Pod {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
   readonly spec: { readonly nodeName?: string };
@@ -80,18 +89,23 @@ export class Installation {
     publishesPerSecond: 40,
   });
 
-  private constructor(programs: Programs, namespace: string) {
+  readonly #own: Values;
+
+  private constructor(programs: Programs, namespace: string, own: Values) {
     this.#programs = programs;
     this.#namespace = namespace;
+    this.#own = own;
   }
 
-  /**
-   * Installs the chart and resolves when its pods are ready and the clients connected.
-   * `avoiding`: a machine that gets no pod meanwhile, so that the trial broker is on another.
-   */
-  static async begin(namespace: string, avoiding?: string): Promise<Installation> {
-    const installation = new Installation(await ensurePrograms(), namespace);
+  /** Installs the chart and resolves when its pods are ready and the clients connected. */
+  static async begin(
+    namespace: string,
+    { avoiding, values = {}, before }: InstallationOptions = {},
+  ): Promise<Installation> {
+    const installation = new Installation(await ensurePrograms(), namespace, values);
     try {
+      await installation.#prepare();
+      await before?.(installation);
       if (avoiding !== undefined) await installation.kubectl("cordon", avoiding);
       await installation.#install();
       return installation;
@@ -103,7 +117,7 @@ export class Installation {
     }
   }
 
-  async #install(): Promise<void> {
+  async #prepare(): Promise<void> {
     // Of a run that was killed.
     await this.#removeNamespace();
     await this.kubectl("create", "namespace", this.#namespace);
@@ -115,6 +129,9 @@ export class Installation {
       `--from-literal=valkeyPassword=${crypto.randomUUID()}`,
       `--from-literal=hmacSecret=${TOKEN_SECRET}`,
     );
+  }
+
+  async #install(): Promise<void> {
     await this.helm("install", CHART, {}, "--wait", "--timeout", `${HELM_MS / 1000}s`);
     await this.#crowd.start(`ws://${await this.address()}:8000/connect`);
   }
@@ -140,7 +157,7 @@ export class Installation {
   /** `helm VERB rt CHART` with the values of the tests and these over them. */
   async helm(verb: "install" | "upgrade", chart: string, values: Values, ...rest: string[]) {
     const [base, over] = ["values.json", "more.json"].map((name) => join(this.#folder, name));
-    writeFileSync(base as string, JSON.stringify(VALUES));
+    writeFileSync(base as string, JSON.stringify({ ...VALUES, ...this.#own }));
     writeFileSync(over as string, JSON.stringify(values));
     const files = ["--values", base as string, "--values", over as string];
     await this.release(verb, RELEASE, chart, ...files, ...rest);
@@ -166,9 +183,14 @@ export class Installation {
 
   /** `holdfast rollout wait`: resolves when the last old pod has drained. */
   async rolledOut(): Promise<string> {
+    return await this.rollout("wait", `deployment/${NAME}`);
+  }
+
+  /** What `holdfast rollout` says. Rejects if its exit status is not 0. */
+  async rollout(...args: readonly string[]): Promise<string> {
     const source = ["--kubeconfig", PATHS.kubeconfig, "--namespace", this.#namespace];
-    const wait = ["rollout", "wait", `deployment/${NAME}`, ...source];
-    return await run([process.execPath, HOLDFAST, ...wait], { timeoutMs: HELM_MS });
+    const command = [process.execPath, HOLDFAST, "rollout", ...args, ...source];
+    return await run(command, { timeoutMs: HELM_MS });
   }
 
   /** The address of the Service, which is reached from this machine. */

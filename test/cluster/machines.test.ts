@@ -16,7 +16,7 @@ const REPLACED_MS = patience(180_000);
 let rt: Installation;
 
 beforeAll(async () => {
-  rt = await Installation.begin("machines", nodeName(VICTIM));
+  rt = await Installation.begin("machines", { avoiding: nodeName(VICTIM) });
 });
 afterAll(async () => {
   await setCable(VICTIM, "in");

@@ -7,12 +7,11 @@ import {
   PROTECTED_LABEL,
   RECEIVES_LABEL,
   REVISION_LABEL,
-  SAME_AS_ANNOTATION,
   SET_LABEL,
 } from "./names.ts";
 import { annotationsOf, labelsOf, nameOf, uidOf, versionOf } from "./objects.ts";
 
-type Api = Pick<KubeApi, "list" | "merge" | "preview" | "remove">;
+type Api = Pick<KubeApi, "list" | "merge" | "remove">;
 
 /** What was taken over, for people. */
 export interface Adopted {
@@ -85,12 +84,10 @@ const hasController = (set: Json): boolean => {
 };
 
 async function mark(api: Api, owner: Owner, set: Json): Promise<void> {
-  const sameAs = await sameRevision(api, owner, set);
   await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {
     metadata: {
       resourceVersion: versionOf(set),
       labels: { [SET_LABEL]: owner.name },
-      ...(sameAs === undefined ? {} : { annotations: { [SAME_AS_ANNOTATION]: sameAs } }),
     },
   });
   await labelPods(api, owner, set);
@@ -128,49 +125,17 @@ async function ignoring404(work: Promise<unknown>): Promise<void> {
 }
 
 /**
- * Whether the ReplicaSet's template is the set's own. The API server fills in defaults. So the
- * set's template is shown to it without being stored, and what comes back is compared.
- */
-async function sameRevision(api: Api, owner: Owner, set: Json): Promise<string | undefined> {
-  const template = at(set, "spec", "template");
-  const labels = {
-    ...record(at(owner.template, "metadata", "labels")),
-    [REVISION_LABEL]: labelsOf(set)[REVISION_LABEL],
-  };
-  const wanted = {
-    ...owner.template,
-    metadata: { ...record(owner.template.metadata), labels },
-  };
-  const shown = await api.preview(PATHS.replicaSets(owner.namespace), {
-    apiVersion: "apps/v1",
-    kind: "ReplicaSet",
-    metadata: { generateName: `${owner.name}-`, namespace: owner.namespace },
-    spec: { replicas: 0, selector: at(set, "spec", "selector"), template: wanted },
-  });
-  const isSame = canonical(at(shown, "spec", "template")) === canonical(template);
-  return isSame ? owner.revision : undefined;
-}
-
-/** Members in order, without the labels that the operator adds and empty values. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (key, member: unknown) => {
-    if (member === null || typeof member !== "object" || Array.isArray(member)) return member;
-    const ours = key === "labels" ? new Set(Object.keys(addedLabels("", ""))) : new Set<string>();
-    return Object.fromEntries(
-      Object.entries(member)
-        .filter(([name, one]) => !ours.has(name) && name !== "creationTimestamp" && one !== null)
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    );
-  });
-}
-
-/**
  * Lets the ReplicaSets go: a Deployment with the same selector takes them, or nobody does. Their
  * templates are as the set's own again, so a Deployment with this template restarts nothing.
  */
 export async function handOver(api: Api, owner: Owner, sets: readonly Json[]): Promise<number> {
   const owned = sets.filter((set) => isOwnedBy(set, owner.uid));
-  const none = { [SET_LABEL]: null, [PROTECTED_LABEL]: null, [RECEIVES_LABEL]: null };
+  const own = record(at(owner.template, "metadata", "labels"));
+  const none = Object.fromEntries(
+    [SET_LABEL, PROTECTED_LABEL, RECEIVES_LABEL]
+      .filter((name) => own[name] === undefined)
+      .map((name) => [name, null]),
+  );
   for (const set of owned)
     await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {
       metadata: {

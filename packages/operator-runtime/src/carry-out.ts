@@ -147,7 +147,7 @@ async function order(
         [DRAIN_ANNOTATION]: JSON.stringify(mark),
         [COST_ANNOTATION]: drains ? String(DRAINING_COST) : "0",
       },
-      labels: { [PROTECTED_LABEL]: "true", ...(drains ? { [RECEIVES_LABEL]: null } : {}) },
+      labels: { [PROTECTED_LABEL]: "true", [RECEIVES_LABEL]: drains ? null : "true" },
     });
   }
   const place = target.place(pod.uid);

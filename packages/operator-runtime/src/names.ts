@@ -15,8 +15,6 @@ export const COST_ANNOTATION = "controller.kubernetes.io/pod-deletion-cost";
 export const ADOPT_ANNOTATION = "holdfast.dev/adopt";
 /** Of a RealtimeSet: its ReplicaSets are let go, for a Deployment with the same selector. */
 export const HAND_OVER_ANNOTATION = "holdfast.dev/hand-over";
-/** Of an adopted ReplicaSet: the revision of the set's template that it has. */
-export const SAME_AS_ANNOTATION = "holdfast.dev/same-as";
 
 export const GROUP_VERSION = "holdfast.dev/v1alpha1";
 

@@ -252,4 +252,10 @@ export class Operator {
 }
 
 /** Events that ask a person to look. */
-const WARNINGS: ReadonlySet<string> = new Set(["RolledBack", "DeadlineOver", "Invalid", "Blocked"]);
+const WARNINGS: ReadonlySet<string> = new Set([
+  "RolledBack",
+  "DeadlineOver",
+  "Invalid",
+  "InvalidTemplate",
+  "Blocked",
+]);

@@ -1,31 +1,20 @@
-// Owns: one RealtimeSet: what is seen of it, what is decided, what is done, and what is written
-// down for people.
-import { at, type Json, type KubeApi, KubeApiError, record, text } from "@holdfast/kube";
-import {
-  type Desired,
-  decide,
-  desiredOf,
-  memoryOf,
-  type Observed,
-  readSet,
-  revisionOf,
-  type SetAsRead,
-  type Status,
-  statusOf,
-} from "@holdfast/operator";
+// Owns: one RealtimeSet: what is seen of it, what is decided, and what is done.
+import type { Json, KubeApi } from "@holdfast/kube";
+import { decide, memoryOf, readSet, type SetAsRead, type Status } from "@holdfast/operator";
 import { adopt, handOver } from "./adoption.ts";
-import { carryOut, type Target } from "./carry-out.ts";
+import { Bookkeeping } from "./bookkeeping.ts";
+import { carryOut, type Outcome, type Target } from "./carry-out.ts";
 import type { OperatorEvents } from "./events.ts";
 import { FeltCounts } from "./felt-counts.ts";
-import { budgetManifest, budgetName, type Owner, replicaSetManifest } from "./manifests.ts";
-import { HAND_OVER_ANNOTATION, PATHS, REVISION_LABEL, SAME_AS_ANNOTATION } from "./names.ts";
-import { annotationsOf, labelsOf, nameOf, type SeenPod, uidOf, versionOf } from "./objects.ts";
+import { replicaSetManifest } from "./manifests.ts";
+import { HAND_OVER_ANNOTATION, REVISION_LABEL } from "./names.ts";
+import { annotationsOf, labelsOf, nameOf } from "./objects.ts";
 import { observe, podsOf } from "./observe.ts";
 import type { Planes } from "./plane.ts";
-import { pruned } from "./pruning.ts";
-import { recordWrite } from "./release-records.ts";
 import { Reports } from "./reports.ts";
-import { figuresOf, gaugesOf, type SetFigures } from "./set-figures.ts";
+import { gaugesOf } from "./set-figures.ts";
+import { ownerOf, type Scene, stepNameOf, updatedRevisionOf, wishOf } from "./set-scene.ts";
+import { TemplateCheck } from "./template-check.ts";
 import { Watched } from "./watched.ts";
 
 /** What was heard of the cluster, by the name of the set. */
@@ -51,10 +40,6 @@ export interface SetNeeds {
   readonly planesOf: (set: SetAsRead) => Planes;
 }
 
-/** Figures in the status are at most this old while they change. */
-const FIGURES_MS = 5000;
-/** A write of ours is seen by the watch within this, or is decided on anew. */
-const ECHO_MS = 2000;
 /** A cache that is behind is refused once or twice. */
 const BLOCKED_TIMES = 10;
 /** What nobody watches is looked at again after this. */
@@ -66,122 +51,130 @@ export class SetController {
   readonly #watched = new Watched();
   readonly #felt = new FeltCounts();
   readonly #reports: Reports;
+  readonly #books: Bookkeeping;
+  readonly #templates: TemplateCheck;
   #planes: { readonly forSpec: string; readonly planes: Planes } | undefined;
-  #writtenMs = Number.NEGATIVE_INFINITY;
-  #writtenFrom = "";
   #checkedMs = Number.NEGATIVE_INFINITY;
-  #problems = "";
+  /** What was told last of what, so that it is told once. */
+  readonly #told = new Map<string, string>();
   #overtaken = 0;
 
   constructor(key: string, needs: SetNeeds) {
+    const { api, caches, events, nowMs, wallMs } = needs;
     this.#key = key;
     this.#needs = needs;
-    this.#reports = new Reports({
-      nowMs: needs.nowMs,
-      felt: this.#felt,
-      asked: (outcome) => needs.events.asked(key, outcome),
-    });
+    const asked = (outcome: Parameters<OperatorEvents["asked"]>[1]) => events.asked(key, outcome);
+    this.#reports = new Reports({ nowMs, felt: this.#felt, asked });
+    const releases: Caches["releases"] = (namespace, set) => caches.releases(namespace, set);
+    this.#books = new Bookkeeping({ api, events, releases, nowMs, wallMs });
+    this.#templates = new TemplateCheck(api, nowMs);
   }
 
   /**
-   * One look and what follows from it. Rejects for bugs only; the caller tries again. Does nothing
-   * if this process does not lead.
+   * One look and what follows from it. Rejects with KubeApiError if the API server does not answer;
+   * the caller tries again. Does nothing if this process does not lead.
    */
   async reconcile(stored: Json): Promise<void> {
     const { events, nowMs } = this.#needs;
     const startedMs = nowMs();
-    if (this.#needs.epoch() === undefined || this.#isBehind(stored)) return;
+    if (this.#needs.epoch() === undefined || this.#books.isBehind(stored)) return;
     const read = readSet(stored);
     const memory = memoryOf(stored);
     if (!read.ok || !memory.ok) {
-      this.#refuse(
-        stored,
-        [read, memory].flatMap((one) => (one.ok ? [] : one.problems)),
-      );
+      const problems = [read, memory].flatMap((one) => (one.ok ? [] : one.problems));
+      this.#tellOnce(stored, "Invalid", problems.join(" "));
       const tookMs = nowMs() - startedMs;
       const info = { set: this.#key, actions: [], tookMs, isBlocked: false };
       return events.reconciled({ ...info, outcome: "invalid" });
     }
-    this.#refuse(stored, read.value.commandProblems);
+    this.#tellOnce(stored, "Invalid", read.value.commandProblems.join(" "));
     if (read.value.isTerminating) return;
-    const scene = this.#sceneOf(stored, read.value, memory.value);
-    if (annotationsOf(stored)[HAND_OVER_ANNOTATION] === "true") return await this.#letGo(scene);
-    if (!(await this.#isChecked(scene))) return;
+    if (annotationsOf(stored)[HAND_OVER_ANNOTATION] === "true")
+      return await this.#letGo(stored, read.value);
+    if (!(await this.#isChecked(stored, read.value))) return;
+    const scene = await this.#sceneOf(stored, read.value, memory.value);
     void this.#reports
       .round(scene.pods, scene.planes)
       .catch((error: unknown) => events.failed("asking data planes", error));
-    const { actions } = decide(scene.observed, scene.desired, this.#needs.wallMs());
+    // A new set of which no pod can be made: there is nothing to decide.
+    const isHopeless = scene.templateProblem !== undefined && memory.value === undefined;
+    if (!isHopeless) await this.#decide(scene, startedMs);
+  }
+
+  async #decide(scene: Scene, startedMs: number): Promise<void> {
+    const { api, epoch, events, wallMs, nowMs } = this.#needs;
+    const { actions } = decide(scene.observed, scene.desired, wallMs());
     const outcome = await carryOut(actions, this.#targetOf(scene), {
-      api: this.#needs.api,
-      mayAct: () => this.#needs.epoch() === scene.observed.leaderEpoch,
+      api,
+      mayAct: () => epoch() === scene.observed.leaderEpoch,
       acted: (kind, became) => events.acted(this.#key, kind, became),
     });
-    if (outcome.kind === "failed") events.failed("a write", outcome.error);
-    this.#overtaken = outcome.kind === "overtaken" ? this.#overtaken + 1 : 0;
-    if (outcome.kind === "overtaken" && this.#overtaken === BLOCKED_TIMES)
-      this.#needs.note(
-        stored,
-        "Blocked",
-        `${outcome.by} is refused again and again: ${outcome.why}`,
-      );
-    if (outcome.kind === "done") await this.#tidyUp(scene, actions.length > 0);
+    this.#notice(scene.stored, outcome);
+    if (outcome.kind === "done") await this.#books.tidyUp(scene, actions.length > 0);
     const kinds = actions.map(({ kind }) => kind);
+    const tookMs = nowMs() - startedMs;
     events.reconciled({
-      ...{ set: this.#key, outcome: outcome.kind, actions: kinds, tookMs: nowMs() - startedMs },
+      ...{ set: this.#key, outcome: outcome.kind, actions: kinds, tookMs },
       isBlocked: this.#overtaken >= BLOCKED_TIMES,
     });
-    events.figures(this.#key, gaugesOf(scene.observed, scene.desired, this.#needs.wallMs()));
+    events.figures(this.#key, gaugesOf(scene.observed, scene.desired, wallMs()));
   }
 
-  /** The set's object as this process wrote it has not come back yet. */
-  #isBehind(stored: Json): boolean {
-    return (
-      versionOf(stored) === this.#writtenFrom && this.#needs.nowMs() - this.#writtenMs < ECHO_MS
-    );
+  /** What is refused again and again is told to people. */
+  #notice(stored: Json, outcome: Outcome): void {
+    if (outcome.kind === "failed") this.#needs.events.failed("a write", outcome.error);
+    const isRefused = outcome.kind === "overtaken" || outcome.kind === "failed";
+    this.#overtaken = isRefused ? this.#overtaken + 1 : 0;
+    if (this.#overtaken !== BLOCKED_TIMES) return;
+    const why =
+      outcome.kind === "overtaken"
+        ? `${outcome.by} is refused again and again: ${outcome.why}`
+        : outcome.kind === "failed"
+          ? outcome.error.message
+          : "";
+    this.#needs.note(stored, "Blocked", why);
   }
 
-  #refuse(stored: Json, problems: readonly string[]): void {
-    const said = problems.join(" ");
-    if (said === this.#problems) return;
-    this.#problems = said;
-    if (said !== "") this.#needs.note(stored, "Invalid", said);
+  /** An Event for each new text; none for an empty one. */
+  #tellOnce(stored: Json, reason: string, said: string): void {
+    if ((this.#told.get(reason) ?? "") === said) return;
+    this.#told.set(reason, said);
+    if (said !== "") this.#needs.note(stored, reason, said);
   }
 
-  #sceneOf(stored: Json, set: SetAsRead, memory: Status | undefined): Scene {
-    const { caches } = this.#needs;
-    const { namespace, name, uid, spec } = set;
+  async #sceneOf(stored: Json, set: SetAsRead, memory: Status | undefined): Promise<Scene> {
+    const { caches, epoch, nowMs, wallMs } = this.#needs;
+    const { namespace, name, uid, resourceVersion } = set;
+    const owner = ownerOf(stored, set);
     const replicaSets = caches.replicaSets(namespace, name);
-    const ownRevision = revisionOf(spec.template);
-    const adopted = replicaSets.find(
-      (one) => annotationsOf(one)[SAME_AS_ANNOTATION] === ownRevision,
-    );
-    const revision = text(labelsOf(adopted ?? {})[REVISION_LABEL]) ?? ownRevision;
+    const updatedRevision = updatedRevisionOf(owner, replicaSets);
+    const problem = await this.#templates.problem(owner, updatedRevision, replicaSets);
+    this.#tellOnce(stored, "InvalidTemplate", problem ?? "");
     const pods = podsOf(caches.pods(namespace, name));
     const release = memory?.release;
-    const step = release === undefined ? "" : `${release.to}/${release.phase}/${release.step}`;
     const observed = observe(
       {
-        ...{ uid, resourceVersion: set.resourceVersion, status: memory, pods, replicaSets },
+        ...{ uid, resourceVersion, status: memory, pods, replicaSets },
         machines: caches.machines(),
         reportOf: (pod) => this.#reports.of(pod),
         tallies:
-          release === undefined ? undefined : this.#felt.since(step, release.to, release.from),
-        leaderEpoch: this.#needs.epoch() ?? 0,
+          release === undefined
+            ? undefined
+            : this.#felt.since(stepNameOf(memory), release.to, release.from),
+        leaderEpoch: epoch() ?? 0,
         announcedConnections: 0,
       },
       this.#watched,
-      { nowMs: this.#needs.nowMs(), wallMs: this.#needs.wallMs() },
+      { nowMs: nowMs(), wallMs: wallMs() },
     );
-    const replicasNow = observed.replicaSets.reduce((sum, { replicas }) => sum + replicas, 0);
+    const found = {
+      updatedRevision,
+      ...(problem === undefined ? {} : { templateProblem: problem }),
+    };
     return {
-      ...{ stored, set, observed, pods, replicaSets },
-      desired: desiredOf(set, { revision, replicasNow, status: memory }),
-      owner: {
-        ...{ name, namespace, uid, revision: ownRevision },
-        selector: spec.selector.matchLabels,
-        template: record(at(stored, "spec", "template")),
-      },
-      planes: this.#planesOf(set),
+      ...{ stored, set, owner, observed, pods, replicaSets, planes: this.#planesOf(set) },
+      ...found,
+      desired: wishOf(set, observed, found),
     };
   }
 
@@ -209,121 +202,44 @@ export class SetController {
         return found === undefined ? undefined : nameOf(found);
       },
       manifest: (revision, replicas) =>
-        revision === desired.revision ? replicaSetManifest(owner, revision, replicas) : undefined,
-      writeStatus: (status) => this.#write(scene, status),
-      event: (reason, told) => {
-        this.#needs.note(stored, reason, told);
-        this.#needs.events.told(this.#key, reason, told);
-      },
+        revision === scene.updatedRevision && scene.templateProblem === undefined
+          ? replicaSetManifest(owner, revision, replicas)
+          : undefined,
+      writeStatus: (status) => this.#books.writeStatus(scene, status),
+      event: (reason, told) => this.#tell(stored, reason, told),
     };
   }
 
-  /** The whole status: the operator's memory, and the figures for people. */
-  async #write({ stored, set, desired, observed, owner }: Scene, memory: Status): Promise<void> {
-    const { api, wallMs, nowMs } = this.#needs;
-    const status = statusOf(memory, {
-      generation: set.generation,
-      ...figuresOf({ ...observed, status: memory }, desired, wallMs()),
-      matchLabels: set.spec.selector.matchLabels,
-      updatedRevision: desired.revision,
-      before: stored.status,
-      nowMs: wallMs(),
-    });
-    await api.replace(`${PATHS.sets(owner.namespace)}/${owner.name}/status`, { ...stored, status });
-    this.#writtenFrom = versionOf(stored);
-    this.#writtenMs = nowMs();
-  }
-
-  /** What no decision depends on, when all of one was done. */
-  async #tidyUp(scene: Scene, hasActed: boolean): Promise<void> {
-    const { api, caches, wallMs, nowMs } = this.#needs;
-    const { owner, observed, desired, set, stored } = scene;
-    try {
-      const write = recordWrite({
-        ...{ owner, observed, desired, wallMs: wallMs(), keep: set.spec.releaseHistoryLimit },
-        records: caches.releases(owner.namespace, owner.name),
-      });
-      const path = PATHS.releases(owner.namespace);
-      if (write?.kind === "create") {
-        await api.create(path, write.manifest);
-        const name = nameOf(write.manifest);
-        await api.merge(`${path}/${name}/status`, { status: write.status });
-      } else if (write?.kind === "status")
-        await api.merge(`${path}/${write.name}/status`, { status: write.status });
-      else if (write?.kind === "remove") await api.remove(`${path}/${write.name}`);
-      if (hasActed || observed.status === undefined) return;
-      const figures = figuresOf(observed, desired, wallMs());
-      const isDue = nowMs() - this.#writtenMs >= FIGURES_MS && !isSaid(stored, figures);
-      if (isDue || !isSeen(scene)) await this.#write(scene, observed.status);
-      for (const one of pruned(scene.replicaSets, observed, desired, set.spec.revisionHistoryLimit))
-        await api.remove(`${PATHS.replicaSets(owner.namespace)}/${nameOf(one)}`, {
-          uid: uidOf(one),
-          resourceVersion: versionOf(one),
-        });
-    } catch (error) {
-      // Somebody wrote first, or the API server is away: the next look does it.
-      if (!(error instanceof KubeApiError)) throw error;
-      if (error.status !== 409 && error.status !== 404)
-        this.#needs.events.failed("keeping records", error);
-    }
+  #tell(stored: Json, reason: string, told: string): void {
+    this.#needs.note(stored, reason, told);
+    this.#needs.events.told(this.#key, reason, told);
   }
 
   /**
    * Sees to the budget, and takes a Deployment over. Until that is done nothing is decided: pods
    * that are to be taken over would be missing.
    */
-  async #isChecked({ owner, stored }: Scene): Promise<boolean> {
-    const { api, nowMs, note, events } = this.#needs;
+  async #isChecked(stored: Json, set: SetAsRead): Promise<boolean> {
+    const { api, nowMs } = this.#needs;
     if (nowMs() - this.#checkedMs < CHECK_MS) return true;
-    const path = `${PATHS.budgets(owner.namespace)}/${budgetName(owner.name)}`;
-    await api.apply(path, budgetManifest(owner), true);
+    const owner = ownerOf(stored, set);
+    await this.#books.keepBudget(owner);
     const adopted = await adopt(api, owner);
     if (adopted === undefined) {
       this.#checkedMs = nowMs();
       return true;
     }
-    if (adopted.deployment !== "") {
-      const said = `The pods of Deployment ${adopted.deployment} belong to this set now.`;
-      note(stored, "Adopted", said);
-      events.told(this.#key, "Adopted", said);
-    }
+    const { deployment } = adopted;
+    if (deployment !== "")
+      this.#tell(stored, "Adopted", `The pods of Deployment ${deployment} belong to this set now.`);
     return false;
   }
 
-  async #letGo({ stored, owner, replicaSets }: Scene): Promise<void> {
-    const count = await handOver(this.#needs.api, owner, replicaSets);
-    if (count === 0) return;
+  async #letGo(stored: Json, set: SetAsRead): Promise<void> {
+    const { api, caches } = this.#needs;
+    const replicaSets = caches.replicaSets(set.namespace, set.name);
+    const count = await handOver(api, ownerOf(stored, set), replicaSets);
     const said = `${count} ReplicaSets belong to nobody now. A Deployment may take them.`;
-    this.#needs.note(stored, "HandedOver", said);
-    this.#needs.events.told(this.#key, "HandedOver", said);
+    if (count > 0) this.#tell(stored, "HandedOver", said);
   }
-}
-
-/** One look at a set. */
-interface Scene {
-  readonly stored: Json;
-  readonly set: SetAsRead;
-  readonly owner: Owner;
-  readonly desired: Desired;
-  readonly observed: Observed;
-  readonly pods: readonly SeenPod[];
-  readonly replicaSets: readonly Json[];
-  readonly planes: Planes;
-}
-
-/** Whether the status is about the spec as it is: who waits for a change looks at that. */
-function isSeen({ stored, set, desired }: Scene): boolean {
-  return (
-    at(stored, "status", "observedGeneration") === set.generation &&
-    at(stored, "status", "updatedRevision") === desired.revision
-  );
-}
-
-function isSaid(stored: Json, { replicas, readyReplicas, connections }: SetFigures): boolean {
-  const status = at(stored, "status");
-  return (
-    at(status, "replicas") === replicas &&
-    at(status, "readyReplicas") === readyReplicas &&
-    at(status, "connections") === connections
-  );
 }

@@ -1,15 +1,16 @@
 // Owns: how far the release of a RealtimeSet has come, for people and pipelines that wait for it.
 import type { Status } from "./model/observed.ts";
-import { memoryOf, readSet, type SetAsRead } from "./resource/index.ts";
+import { INVALID_TEMPLATE, memoryOf, readSet, type SetAsRead } from "./resource/index.ts";
 
 /**
  * - `going`: the operator is at it, or has not seen the change yet.
  * - `done`: every connection is on the template's revision, and nothing is under way.
  * - `rolled-back`: everybody is back on the revision before; the new one is not tried again.
  * - `paused`: nothing goes on until a person says so.
+ * - `stuck`: the API server makes no pod of the template.
  * - `unread`: the object is none that the operator can read.
  */
-export type SetState = "going" | "done" | "rolled-back" | "paused" | "unread";
+export type SetState = "going" | "done" | "rolled-back" | "paused" | "stuck" | "unread";
 
 export interface SetProgress {
   readonly state: SetState;
@@ -27,7 +28,18 @@ export function setProgress(stored: unknown): SetProgress {
   const observed = statusNumber(stored, "observedGeneration");
   if (status === undefined || observed < read.value.generation)
     return { state: "going", text: "the operator has not seen the change yet" };
+  const problem = templateProblemOf(stored);
+  if (problem !== undefined) return { state: "stuck", text: problem };
   return { state: stateOf(read.value, status, updatedOf(stored)), text: status.message };
+}
+
+function templateProblemOf(stored: unknown): string | undefined {
+  const { conditions } = statusOf(stored);
+  const stalled = (Array.isArray(conditions) ? conditions : []).find(
+    (one: { type?: unknown; reason?: unknown }) =>
+      one.type === "Stalled" && one.reason === INVALID_TEMPLATE,
+  );
+  return stalled === undefined ? undefined : String(stalled.message);
 }
 
 function stateOf(set: SetAsRead, status: Status, updated: string): SetState {

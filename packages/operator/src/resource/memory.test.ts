@@ -143,3 +143,13 @@ test("wall time is written as the calendar has it", () => {
     }),
   );
 });
+
+test("a template that cannot be used is what people and waiters read first", () => {
+  const written = statusOf(SETTLED, { ...FACTS, templateProblem: "No pod can be made." });
+  expect(written.message).toBe("No pod can be made.");
+  expect(written.conditions?.find(({ type }) => type === "Stalled")).toMatchObject({
+    status: "True",
+    reason: "InvalidTemplate",
+    message: "No pod can be made.",
+  });
+});

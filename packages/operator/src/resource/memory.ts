@@ -24,6 +24,8 @@ export interface StatusFacts {
     readonly connectionMinutes: number;
     readonly verdict?: string;
   };
+  /** Why the API server makes no pod of the template, if it said so. */
+  readonly templateProblem?: string;
   /** The status that is stored now: conditions that stay keep their time. */
   readonly before?: unknown;
   readonly nowMs: number;
@@ -55,7 +57,7 @@ export function statusOf(status: Status, facts: StatusFacts): RealtimeSetStatus 
       .join(","),
     stableRevision: status.stable,
     updatedRevision: facts.updatedRevision,
-    message: status.message,
+    message: facts.templateProblem ?? status.message,
     ...(status.endsAtMs === undefined ? {} : { endsAt: rfc3339(status.endsAtMs) }),
     conditions: conditionsOf(status, facts, rfc3339(nowMs)),
     decision: status,
@@ -82,16 +84,26 @@ const NAMES = ["Settled", "Progressing", "Waiting"] as const;
  * Conditions by which tools that know no RealtimeSet wait for one (kstatus: Helm 4 `--wait`, Flux,
  * `kubectl wait`). `Reconciling` and `Stalled` are there only while they hold.
  */
-function forWaiters(status: Status, { updatedRevision }: StatusFacts): readonly Wanted[] {
+function forWaiters(status: Status, facts: StatusFacts): readonly Wanted[] {
+  const { updatedRevision, templateProblem } = facts;
   const { message, condition: reason } = status;
   const isRejected = status.release === undefined && status.rejected.includes(updatedRevision);
   const isReady = status.condition === "Settled" && status.stable === updatedRevision;
+  const stalled = { type: "Stalled", holds: true };
   return [
     { type: "Ready", holds: isReady, reason, message },
-    ...(isReady || isRejected ? [] : [{ type: "Reconciling", holds: true, reason, message }]),
-    ...(isRejected ? [{ type: "Stalled", holds: true, reason: "RolledBack", message }] : []),
+    ...(templateProblem !== undefined
+      ? [{ ...stalled, reason: INVALID_TEMPLATE, message: templateProblem }]
+      : isRejected
+        ? [{ ...stalled, reason: "RolledBack", message }]
+        : isReady
+          ? []
+          : [{ type: "Reconciling", holds: true, reason, message }]),
   ];
 }
+
+/** Reason of `Stalled`: the API server makes no pod of the template. */
+export const INVALID_TEMPLATE = "InvalidTemplate";
 
 interface Wanted {
   readonly type: string;

@@ -1,0 +1,130 @@
+// Owns: what is written of a set for people and tools, and what no decision depends on: its status,
+// its records, its budget, old ReplicaSets, commands that were obeyed.
+import { type Json, type KubeApi, KubeApiError } from "@holdfast/kube";
+import { type Status, statusOf } from "@holdfast/operator";
+import { obeyed } from "./commands.ts";
+import type { OperatorEvents } from "./events.ts";
+import { budgetManifest, budgetName, type Owner } from "./manifests.ts";
+import { PATHS } from "./names.ts";
+import { nameOf, uidOf, versionOf } from "./objects.ts";
+import { pruned } from "./pruning.ts";
+import { recordWrite } from "./release-records.ts";
+import { figuresOf } from "./set-figures.ts";
+import { isSaid, isSeen, type Scene } from "./set-scene.ts";
+
+export interface BookkeepingNeeds {
+  readonly api: KubeApi;
+  readonly events: OperatorEvents;
+  readonly releases: (namespace: string, set: string) => readonly Json[];
+  readonly nowMs: () => number;
+  readonly wallMs: () => number;
+}
+
+/** Figures in the status are at most this old while they change. */
+const FIGURES_MS = 5000;
+/** A write of ours is seen by the watch within this, or is decided on anew. */
+const ECHO_MS = 2000;
+
+/** Of one set. */
+export class Bookkeeping {
+  readonly #needs: BookkeepingNeeds;
+  #writtenMs = Number.NEGATIVE_INFINITY;
+  #writtenFrom = "";
+
+  constructor(needs: BookkeepingNeeds) {
+    this.#needs = needs;
+  }
+
+  /** The set's object as this process wrote it has not come back yet. */
+  isBehind(stored: Json): boolean {
+    return (
+      versionOf(stored) === this.#writtenFrom && this.#needs.nowMs() - this.#writtenMs < ECHO_MS
+    );
+  }
+
+  /** The whole status: the operator's memory, and the figures for people. */
+  async writeStatus(scene: Scene, memory: Status): Promise<void> {
+    const { stored, set, desired, observed, updatedRevision, templateProblem } = scene;
+    const { api, wallMs, nowMs } = this.#needs;
+    const status = statusOf(memory, {
+      generation: set.generation,
+      ...figuresOf({ ...observed, status: memory }, desired, wallMs()),
+      matchLabels: set.spec.selector.matchLabels,
+      updatedRevision,
+      ...(templateProblem === undefined ? {} : { templateProblem }),
+      before: stored.status,
+      nowMs: wallMs(),
+    });
+    const path = `${PATHS.sets(set.namespace)}/${set.name}/status`;
+    await api.replace(path, { ...stored, status });
+    this.#writtenFrom = versionOf(stored);
+    this.#writtenMs = nowMs();
+  }
+
+  /** One thing at a time; the next look does the next. `hasActed`: the objects are not as seen. */
+  async tidyUp(scene: Scene, hasActed: boolean): Promise<void> {
+    try {
+      await this.#keepRecord(scene);
+      if (hasActed || scene.observed.status === undefined) return;
+      if (await this.#writeSpec(scene, scene.observed.status)) return;
+      await this.#keepStatus(scene, scene.observed.status);
+      await this.#prune(scene);
+    } catch (error) {
+      // Somebody wrote first, or the API server is away: the next look does it.
+      if (!(error instanceof KubeApiError)) throw error;
+      if (error.status !== 409 && error.status !== 404)
+        this.#needs.events.failed("keeping records", error);
+    }
+  }
+
+  /** The budget that keeps pods with people on them from being evicted. */
+  async keepBudget(owner: Owner): Promise<void> {
+    const path = `${PATHS.budgets(owner.namespace)}/${budgetName(owner.name)}`;
+    await this.#needs.api.apply(path, budgetManifest(owner), true);
+  }
+
+  async #keepRecord({ owner, observed, desired, set }: Scene): Promise<void> {
+    const { api, releases, wallMs } = this.#needs;
+    const { namespace, name } = owner;
+    const keep = set.spec.releaseHistoryLimit;
+    const records = releases(namespace, name);
+    const write = recordWrite({ owner, records, observed, desired, keep, wallMs: wallMs() });
+    if (write === undefined) return;
+    const path = PATHS.releases(namespace);
+    if (write.kind === "remove") return api.remove(`${path}/${write.name}`);
+    if (write.kind === "create") await api.create(path, write.manifest);
+    const written = write.kind === "create" ? nameOf(write.manifest) : write.name;
+    await api.merge(`${path}/${written}/status`, { status: write.status });
+  }
+
+  /**
+   * Takes away commands that were obeyed, and states the number of pods if nobody did: autoscalers
+   * read it.
+   */
+  async #writeSpec({ set, desired, updatedRevision }: Scene, memory: Status): Promise<boolean> {
+    const over = obeyed(set.commands, memory, updatedRevision);
+    const isStated = set.spec.replicas !== undefined || set.spec.autoscaling !== undefined;
+    if (over.length === 0 && isStated) return false;
+    const annotations = Object.fromEntries(over.map((name) => [name, null]));
+    await this.#needs.api.merge(`${PATHS.sets(set.namespace)}/${set.name}`, {
+      metadata: { resourceVersion: set.resourceVersion, annotations },
+      ...(isStated ? {} : { spec: { replicas: desired.replicas } }),
+    });
+    return true;
+  }
+
+  async #keepStatus(scene: Scene, memory: Status): Promise<void> {
+    const { wallMs, nowMs } = this.#needs;
+    const figures = figuresOf(scene.observed, scene.desired, wallMs());
+    const isDue = nowMs() - this.#writtenMs >= FIGURES_MS && !isSaid(scene.stored, figures);
+    if (isDue || !isSeen(scene)) await this.writeStatus(scene, memory);
+  }
+
+  async #prune({ set, replicaSets, observed, desired }: Scene): Promise<void> {
+    for (const one of pruned(replicaSets, observed, desired, set.spec.revisionHistoryLimit))
+      await this.#needs.api.remove(`${PATHS.replicaSets(set.namespace)}/${nameOf(one)}`, {
+        uid: uidOf(one),
+        resourceVersion: versionOf(one),
+      });
+  }
+}
