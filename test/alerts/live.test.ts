@@ -13,6 +13,7 @@ import { rawSocket } from "../integration/raw-socket.ts";
 import { until } from "../integration/start-node.ts";
 import { patience } from "../patience.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
+import { startCutOffOperator, startOperatorPage, type WatchedOperator } from "./operators.ts";
 import { Prometheus } from "./prometheus.ts";
 import { quickened } from "./quicken.ts";
 
@@ -26,6 +27,7 @@ let fleet: Fleet;
 let prometheus: Prometheus;
 let first: FleetNode;
 let second: FleetNode;
+let operator: WatchedOperator;
 
 beforeAll(async () => {
   fleet = await Fleet.start();
@@ -36,14 +38,16 @@ beforeAll(async () => {
     quickened(renderAlerts(), FACTOR),
     quickened(renderRecording(), FACTOR),
   ]);
-  prometheus.scrape(fleet.nodes);
+  operator = startOperatorPage();
+  prometheus.scrape([...fleet.nodes, operator]);
   await until(
-    "both nodes are scraped",
-    async () => (await prometheus.query("up == 1")).length === 2,
+    "both nodes and the operator are scraped",
+    async () => (await prometheus.query("up == 1")).length === 3,
     WAIT_MS,
   );
 });
 afterAll(async () => {
+  await operator?.stop();
   await fleet?.stop();
   await prometheus?.stop();
 });
@@ -181,6 +185,7 @@ test("HoldfastUndeclaredLoss fires when a client reports a hole that nobody decl
 const MAY_BE_SILENT = [
   // Marks are of the last minute.
   ...DASHBOARDS.map(({ uid }) => `${uid}: Drains`),
+  "holdfast-operator: Releases",
   "holdfast-broker: Publishes that found no room",
   "holdfast-fleet: Memory for each connection",
   "holdfast-fleet: Requests of clients answered with an error",
@@ -196,7 +201,7 @@ test("every query of every dashboard is answered by a fleet that has seen all th
     for (const [title, expr] of queriesOf(renderDashboard(spec, RUN_BOOK_BASE))) {
       const plain = expr
         .replaceAll(/\$__(rate_interval|range)/g, "2m")
-        .replaceAll(/\$(namespace|job|node|revision)/g, ".*");
+        .replaceAll(/\$(namespace|job|node|revision|set)/g, ".*");
       // Whether it is above 0 is of the moment; whether there is a series is not.
       if ((await prometheus.query(plain.replace(/ > 0$/, ""))).length === 0)
         silent.push(`${spec.uid}: ${title}`);
@@ -205,12 +210,26 @@ test("every query of every dashboard is answered by a fleet that has seen all th
   expect(silent.filter((one) => !MAY_BE_SILENT.includes(one))).toEqual([]);
 });
 
+test("HoldfastOperatorNoLeader and HoldfastOperatorWatchStale fire for an operator that nobody answers, and keep quiet about one that leads", async () => {
+  const cutOff = await startCutOffOperator();
+  prometheus.scrape([...fleet.nodes, operator, cutOff]);
+  await fires("HoldfastOperatorNoLeader");
+  await fires("HoldfastOperatorWatchStale");
+  const where = { namespace: "cut-off", job: "holdfast" };
+  expect(await firing("HoldfastOperatorNoLeader")).toEqual([where]);
+  const stale = await firing("HoldfastOperatorWatchStale");
+  expect(new Set(stale.map(({ namespace }) => namespace))).toEqual(new Set(["cut-off"]));
+  // Every kind: none was ever listed.
+  expect(stale).toHaveLength(5);
+  await cutOff.stop();
+});
+
 test("HoldfastNodeDown fires for a node that was killed, and is over when it is no target any more", async () => {
-  const targets = fleet.nodes;
+  const targets = [...fleet.nodes, operator];
   await second.kill();
   prometheus.scrape(targets);
   await fires("HoldfastNodeDown", second.pod);
-  prometheus.scrape(fleet.nodes);
+  prometheus.scrape([...fleet.nodes, operator]);
   await resolves("HoldfastNodeDown");
 });
 

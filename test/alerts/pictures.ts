@@ -75,5 +75,5 @@ function plain(expr: string, rangeS: number): string {
   return expr
     .replaceAll("$__rate_interval", "4s")
     .replaceAll("$__range", `${Math.ceil(rangeS)}s`)
-    .replaceAll(/\$(namespace|job|node|revision)/g, ".*");
+    .replaceAll(/\$(namespace|job|node|revision|set)/g, ".*");
 }

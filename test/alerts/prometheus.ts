@@ -87,10 +87,16 @@ export class Prometheus {
    * What is scraped from now on, by address of the internal listener, with labels as discovery
    * would give them.
    */
-  scrape(targets: readonly { readonly internalUrl: string; readonly pod: string }[]): void {
-    const groups = targets.map(({ internalUrl, pod }) => ({
+  scrape(
+    targets: readonly {
+      readonly internalUrl: string;
+      readonly pod: string;
+      readonly namespace?: string;
+    }[],
+  ): void {
+    const groups = targets.map(({ internalUrl, pod, namespace = "test" }) => ({
       targets: [new URL(internalUrl).host],
-      labels: { namespace: "test", pod },
+      labels: { namespace, pod },
     }));
     // At once: Prometheus may read at any time.
     writeFileSync(join(this.#folder, "targets.new"), JSON.stringify(groups));

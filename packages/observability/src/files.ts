@@ -4,6 +4,7 @@ import { BROKER } from "./dashboards/broker.ts";
 import type { DashboardSpec } from "./dashboards/dashboard.ts";
 import { DEPLOY } from "./dashboards/deploy.ts";
 import { FLEET } from "./dashboards/fleet.ts";
+import { OPERATOR } from "./dashboards/operator.ts";
 import { renderDashboard } from "./dashboards/render.ts";
 import { SECURITY } from "./dashboards/security.ts";
 import { SLOW_CONSUMERS } from "./dashboards/slow-consumers.ts";
@@ -15,6 +16,7 @@ export const DASHBOARDS: readonly DashboardSpec[] = [
   BROKER,
   SLOW_CONSUMERS,
   SECURITY,
+  OPERATOR,
 ];
 
 export interface WatchFile {

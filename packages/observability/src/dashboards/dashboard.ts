@@ -34,6 +34,8 @@ export interface DashboardSpec {
   readonly uid: string;
   readonly title: string;
   readonly description: string;
+  /** What one chooses besides the nodes' namespace and job: nodes (absent), or RealtimeSets. */
+  readonly about?: "sets";
   readonly rows: readonly { readonly title: string; readonly panels: readonly PanelSpec[] }[];
 }
 

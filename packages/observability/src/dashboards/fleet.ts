@@ -123,6 +123,28 @@ export const FLEET: DashboardSpec = {
       ],
     },
     {
+      title: "Sessions that move",
+      panels: [
+        line("Sessions that came back instead of moving", {
+          description:
+            "rebalance, drain: they reached the node that they were on. turned_away: the node had told them to look for a better one.",
+          unit: "cps",
+          queries: [
+            { expr: sum(rate("holdfast_moves_returned_total"), "reason"), legend: "{{reason}}" },
+          ],
+          width: 12,
+        }),
+        line("Odds that the balancer binds clients to nodes", {
+          description:
+            "As each node has learned. From 10 on it takes sessions that move at once. 0: it knows nothing.",
+          unit: "short",
+          queries: [{ expr: sum(of("holdfast_bound_odds"), "node"), legend: "{{node}}" }],
+          thresholds: { bad: 10 },
+          width: 12,
+        }),
+      ],
+    },
+    {
       title: "Deliveries",
       panels: [
         area("Deliveries by class", {

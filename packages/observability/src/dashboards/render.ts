@@ -57,8 +57,8 @@ export function renderDashboard(spec: DashboardSpec, runBookBase: string): strin
         .includeVars(true)
         .keepTime(true),
     )
-    .annotation(drains());
-  for (const variable of variables()) builder.withVariable(variable);
+    .annotation(spec.about === "sets" ? releases() : drains());
+  for (const variable of variables(spec.about)) builder.withVariable(variable);
   let id = 1;
   for (const { title, panels } of spec.rows) {
     builder.withRow(new RowBuilder(title).id(id++));
@@ -83,7 +83,24 @@ function drains(): AnnotationQueryBuilder {
     .step("30s");
 }
 
-function variables(): (DatasourceVariableBuilder | QueryVariableBuilder)[] {
+/** The beginning and the end of each release. */
+function releases(): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name("Releases")
+    .datasource(SOURCE)
+    .enable(true)
+    .iconColor("orange")
+    .expr(
+      `sum by (set, reason) (increase(holdfast_set_told_total{set=~"$set",reason=~"Release.+|RolledBack"}[1m])) > 0`,
+    )
+    .titleFormat("{{reason}}")
+    .tagKeys("set")
+    .step("30s");
+}
+
+function variables(
+  about: "sets" | undefined,
+): (DatasourceVariableBuilder | QueryVariableBuilder)[] {
   const choice = (name: string, expr: string): QueryVariableBuilder => {
     const query = `label_values(${expr}, ${name})`;
     return new QueryVariableBuilder(name)
@@ -102,8 +119,12 @@ function variables(): (DatasourceVariableBuilder | QueryVariableBuilder)[] {
     new DatasourceVariableBuilder("datasource").label("data source").type("prometheus"),
     choice("namespace", "holdfast_build_info"),
     choice("job", `holdfast_build_info{namespace=~"$namespace"}`),
-    choice("revision", of("holdfast_build_info")),
-    choice("node", of("holdfast_build_info", `revision=~"$revision"`)),
+    ...(about === "sets"
+      ? [choice("set", "holdfast_set_replicas")]
+      : [
+          choice("revision", of("holdfast_build_info")),
+          choice("node", of("holdfast_build_info", `revision=~"$revision"`)),
+        ]),
   ];
 }
 

@@ -4,6 +4,7 @@ import { DELIVERY_ALERTS } from "./alerts-delivery.ts";
 import { DRAIN_ALERTS } from "./alerts-drain.ts";
 import { LOAD_ALERTS } from "./alerts-load.ts";
 import { NODE_ALERTS } from "./alerts-nodes.ts";
+import { OPERATOR_ALERTS } from "./alerts-operator.ts";
 import { SECURITY_ALERTS } from "./alerts-security.ts";
 import type { AlertRule, RuleGroup } from "./rule.ts";
 
@@ -14,4 +15,5 @@ export const ALERT_GROUPS: readonly RuleGroup<AlertRule>[] = [
   { name: "holdfast-drain", rules: DRAIN_ALERTS },
   { name: "holdfast-load", rules: LOAD_ALERTS },
   { name: "holdfast-security", rules: SECURITY_ALERTS },
+  { name: "holdfast-operator", rules: OPERATOR_ALERTS },
 ];
