@@ -208,3 +208,23 @@ test("an answer that takes too long is counted, whatever it answers", async () =
   await call(4, 300);
   expect(engine.info().felt.slow).toBe(1);
 });
+
+test("a refused token counts once a minute, and an address at most 16 times", () => {
+  const clock = createManualClock({ startMs: 0 });
+  const felt = new Felt(clock);
+  const failed = () => felt.figures().resumesFailed;
+  for (let i = 0; i < 9; i++) felt.resumeFailed("a", "the same token of one client");
+  expect(failed()).toBe(1);
+  for (let i = 0; i < 100; i++) felt.resumeFailed("a", `${"x".repeat(40)} ${i} and its signature`);
+  expect(failed()).toBe(2);
+  for (let i = 0; i < 100; i++) felt.resumeFailed("a", `token ${i}`);
+  expect(failed()).toBe(16);
+  felt.resumeFailed("b", "the same token of one client");
+  expect(failed()).toBe(17);
+  clock.advance(MINUTE_MS);
+  felt.resumeFailed("a", "the same token of one client");
+  expect(failed()).toBe(18);
+  expect(felt.figures().resumes).toBe(18);
+  for (let i = 0; i < 5000; i++) felt.resumeFailed(`address ${i}`, "t");
+  expect(failed()).toBeLessThan(18 + 2048);
+});

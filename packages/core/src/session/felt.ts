@@ -24,6 +24,11 @@ export interface FeltMark {
 const MINUTE_MS = 60_000;
 const LOST = 1;
 const SLOW = 2;
+/** Refused resume tokens of one address, and addresses, that count in one minute. */
+const FAILED_MAX = 16;
+const PARTIES_MAX = 2048;
+/** Tokens end in a signature: so many characters tell them apart. */
+const TOKEN_TAIL = 16;
 /** Values of the mark in one minute. */
 const BITS = 4;
 
@@ -40,6 +45,9 @@ export class Felt {
   #endedMs = 0;
   #resumes = 0;
   #resumesFailed = 0;
+  /** Ends of tokens that were refused in this minute, by who showed them. */
+  readonly #failed = new Map<string, Set<string>>();
+  #failedMinute = 0;
   #lost = 0;
   #slow = 0;
   #closedAbnormally = 0;
@@ -74,9 +82,27 @@ export class Felt {
     if (isAbnormal) this.#closedAbnormally += 1;
   }
 
-  resumed(outcome: "ok" | "failed"): void {
+  resumed(): void {
     this.#resumes += 1;
-    if (outcome === "failed") this.#resumesFailed += 1;
+  }
+
+  /**
+   * A resume token was not accepted. A client that tries again and again counts once a minute, and
+   * an address at most `FAILED_MAX` times: nobody alone makes a version look bad.
+   */
+  resumeFailed(party: string, token: string): void {
+    const minute = Math.floor(this.#clock.nowMs() / MINUTE_MS);
+    if (minute !== this.#failedMinute) {
+      this.#failedMinute = minute;
+      this.#failed.clear();
+    }
+    const known = this.#failed.get(party) ?? new Set();
+    const tail = token.slice(-TOKEN_TAIL);
+    if (known.has(tail) || known.size >= FAILED_MAX) return;
+    if (!this.#failed.has(party) && this.#failed.size >= PARTIES_MAX) return;
+    this.#failed.set(party, known.add(tail));
+    this.#resumes += 1;
+    this.#resumesFailed += 1;
   }
 
   /** It was given a gap. Consumers on the node itself have no mark. */

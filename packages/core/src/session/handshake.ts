@@ -19,7 +19,7 @@ export interface HandshakeNeeds {
   readonly authenticator: Authenticator;
   readonly contract: Pick<Contract, "hooks" | "subscribePolicy">;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
-  readonly felt: Pick<Felt, "resumed">;
+  readonly felt: Pick<Felt, "resumed" | "resumeFailed">;
   readonly sessions: Sessions;
   settings(): NodeSettings;
 }
@@ -166,7 +166,7 @@ export class Handshake {
     if (overLimit !== undefined) return overLimit;
     // Whoever had a session does not become anonymous by it: it is asked for its token first.
     if (resumed === undefined && frame.resume !== undefined && frame.token === undefined)
-      return { code: this.#resumeFailed(opened) };
+      return { code: this.#resumeFailed(connection, frame.resume, opened) };
     if (resumed !== undefined && frame.moving === true) {
       const awayMs = this.#node.fleet.turnedAwayMs(resumed.session);
       if (awayMs > 0) return later(awayMs * (0.5 + random.next()));
@@ -235,9 +235,9 @@ export class Handshake {
   }
 
   /** An expired token is no failure: its client comes back with a new one. */
-  #resumeFailed(opened: OpenedResume | undefined): CodeName {
+  #resumeFailed(connection: Connection, token: string, opened: OpenedResume | undefined): CodeName {
     if (opened !== undefined) return "token_expired";
-    this.#parts.felt.resumed("failed");
+    this.#parts.felt.resumeFailed(partyOf(connection), token);
     return "resume_rejected";
   }
 
@@ -313,7 +313,9 @@ export class Handshake {
     sessions.establish(connection);
     // Not before: a drain would send migrate to a client that is not connected yet.
     connection.migrates = frame.migrates === true;
-    if (frame.resume !== undefined) this.#parts.felt.resumed(resumed ? "ok" : "failed");
+    if (resumed) this.#parts.felt.resumed();
+    else if (frame.resume !== undefined)
+      this.#parts.felt.resumeFailed(partyOf(connection), frame.resume);
     if (resumed) connection.restores = settings().limits.presencePerConnectionMax;
     this.#node.fleet.tookIn();
     const wallMs = clock.wallMs();

@@ -78,3 +78,14 @@ test("evidence grows with what speaks for it, and shrinks with what speaks again
   const fine = [0, 10, 20, 40].map((bad) => evidenceOfNoWorse({ bad, of: 1000 }, stable, 0.01));
   expect(fine).toEqual([...fine].sort((a, b) => b - a));
 });
+
+test("a canary that accepts no session is bad, though nobody resumes on stable", () => {
+  const canary = (failed: number): Tally => ({
+    ...tally(0, { resumesFailed: failed }, 24),
+  });
+  expect(judge(canary(24), tally(200, {}, 0), RULES)).toEqual({
+    outcome: "bad",
+    text: "100 % of its resumes failed (24 of 24), and none of the old revision's (0 of 0).",
+  });
+  expect(judge(canary(4), tally(200, {}, 0), RULES).outcome).toBe("undecided");
+});

@@ -1,5 +1,5 @@
 // Owns: the verdict on a canary: a sentence with its figures.
-import { type Count, evidenceOfNoWorse, evidenceOfWorse } from "./sequential.ts";
+import { type Count, evidenceOfBroken, evidenceOfNoWorse, evidenceOfWorse } from "./sequential.ts";
 import { type AnalysisRules, SIGNALS, type Signal, type Tally } from "./tally.ts";
 
 export interface Verdict {
@@ -14,6 +14,9 @@ export interface Verdict {
 const FALSE_ALARM = 0.001;
 /** The chance that a signal of a bad canary counts as good. */
 const MISS = 0.002;
+
+/** With fewer chances of stable the canary is judged alone: nobody resumes on a quiet day. */
+const COMPARED_MIN = 20;
 
 /** How much more of its chances a canary may fail before it is bad, and how people call it. */
 const MARGINS: Readonly<Record<Signal, { readonly margin: number; readonly words: string }>> = {
@@ -32,7 +35,9 @@ export function judge(canary: Tally, stable: Tally, rules: AnalysisRules): Verdi
   const minutes = Math.floor(canary.connectionMinutes);
   for (const signal of SIGNALS) {
     const [mine, theirs] = [countOf(canary, signal), countOf(stable, signal)];
-    if (evidenceOfWorse(mine, theirs) < Math.log(1 / FALSE_ALARM)) continue;
+    const evidence =
+      theirs.of < COMPARED_MIN ? evidenceOfBroken(mine) : evidenceOfWorse(mine, theirs);
+    if (evidence < Math.log(1 / FALSE_ALARM)) continue;
     const { words } = MARGINS[signal];
     const text =
       `${percent(mine)} ${words} (${mine.bad} of ${Math.floor(mine.of)}), ` +

@@ -58,3 +58,17 @@ export function evidenceOfNoWorse(canary: Count, stable: Count, margin: number):
   const rate = Math.max(RATE_MIN, stable.of > 0 ? stable.bad / stable.of : 0);
   return (margin * canary.of - canary.bad * Math.log((rate + margin) / rate)) / BURST;
 }
+
+/** Of chances: as often as this is usual without a fault, and as this if it is broken. */
+const USUAL = 0.1;
+const BROKEN = 0.5;
+
+/**
+ * The logarithm of how much likelier the canary's counts are if it fails in half of its chances
+ * than if it fails in a tenth: Wald's ratio test. For a canary that stable cannot be compared with.
+ */
+export function evidenceOfBroken({ bad, of }: Count): number {
+  const good = Math.max(0, of - bad);
+  const logRatio = Math.log((1 - BROKEN) / (1 - USUAL));
+  return (bad * Math.log(BROKEN / USUAL) + good * logRatio) / BURST;
+}
