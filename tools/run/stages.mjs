@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "helm" | "cluster"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "helm" | "cluster"} Need
  */
 
 /**
@@ -52,6 +52,7 @@ const FOLDERS = {
     timeoutMs: 900_000,
     testTimeoutMs: 240_000,
   },
+  docs: { needs: ["lua"], timeoutMs: 180_000, testTimeoutMs: 30_000 },
 };
 /** @type {Rules} */
 const OTHER = { timeoutMs: 180_000, testTimeoutMs: 30_000 };

@@ -8,6 +8,7 @@ import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { buildCluster, endClusterNow, ensureCluster } from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
+import { ensureLua } from "./lua.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
@@ -102,6 +103,11 @@ async function runStage(bun, stage, building) {
     const prometheus = await ensurePrometheus();
     if (!prometheus.ok) return failure(prometheus.message);
     Object.assign(env, prometheus.env);
+  }
+  if (stage.needs.includes("lua")) {
+    const lua = await ensureLua();
+    if (!lua.ok) return failure(lua.message);
+    Object.assign(env, lua.env);
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();

@@ -1,6 +1,6 @@
 // Owns: the fields of a RealtimeSet's status, and of a RealtimeRelease: what people read, and the
 // operator's memory.
-import { boolean, choice, decimal, integer, list, section, text } from "./fields.ts";
+import { boolean, choice, decimal, filled, integer, list, section, text } from "./fields.ts";
 
 /** Texts that the operator writes: nothing but the store's own limit cuts them. */
 const ANY_LENGTH = { lengthMax: Number.POSITIVE_INFINITY };
@@ -57,10 +57,16 @@ const CONDITION = section("One condition.", {
   },
 });
 
-/** The status of a RealtimeSet. */
-export const SET_STATUS = section("What the set is. The operator writes it.", {
+/**
+ * The status of a RealtimeSet. It is there from the start: who waits by the conventions of kstatus
+ * (Helm 4, Flux) takes an object without a status for one that is ready.
+ */
+export const SET_STATUS = filled("What the set is. The operator writes it.", {
   fields: {
-    observedGeneration: integer("The generation of the spec that the operator has seen.", COUNT),
+    observedGeneration: integer(
+      "The generation of the spec that the operator has seen. 0: it has not seen the set yet.",
+      { ...COUNT, default: 0 },
+    ),
     replicas: integer("Pods that exist.", COUNT),
     readyReplicas: integer("Pods that are ready.", COUNT),
     desiredReplicas: integer(
