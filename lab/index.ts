@@ -1,11 +1,21 @@
 // Re-exports of the measurements. Programs of this package (micro.ts, drivers, rivals) read argv
 // and stdin themselves: they are started by tools.
+
+export { ClusterCommands } from "./cluster/commands.ts";
+export { ChartInstallation, type Values } from "./cluster/installation.ts";
+export { isReady, waitingFor } from "./cluster/pod.ts";
 export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";
 export { reportOf } from "./micro/report.ts";
 export { type Result, resultOf } from "./micro/result.ts";
 export { withValidation } from "./plan-validation/document.ts";
 export type { ValidationResult } from "./plan-validation/result.ts";
+export { missedTargets } from "./prove/cluster/judgement.ts";
+export {
+  type FiguresOptions,
+  operatorFigures,
+  type SetSample,
+} from "./prove/cluster/operator-figures.ts";
 export { Crowd } from "./prove/crowd.ts";
 export { proofDocument } from "./prove/document.ts";
 export { eventually } from "./prove/prove-error.ts";

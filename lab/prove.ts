@@ -5,6 +5,8 @@ import { loadavg } from "node:os";
 import { dirname, join } from "node:path";
 import { machine } from "@holdfast/load";
 import { ProcessError } from "@holdfast/load/processes";
+import { CLUSTER_HELP, clusterPlanFrom } from "./prove/cluster/plan.ts";
+import { proveOnCluster } from "./prove/cluster/run-cluster.ts";
 import { proofDocument, withoutCharts } from "./prove/document.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
@@ -24,7 +26,9 @@ const EXIT = { holds: 0, failed: 1, refused: 2, unable: 3 } as const;
  */
 async function main(): Promise<number> {
   try {
-    const plan = planFrom(process.argv.slice(2));
+    const args = process.argv.slice(2);
+    if (args.includes("--cluster")) return await onCluster(args);
+    const plan = planFrom(args);
     if (plan === undefined) {
       process.stdout.write(HELP);
       return EXIT.holds;
@@ -91,17 +95,33 @@ async function prove(plan: Plan): Promise<ProofResult> {
   return result;
 }
 
+/** The same on a real cluster. */
+async function onCluster(args: readonly string[]): Promise<number> {
+  const plan = clusterPlanFrom(args);
+  if (plan === undefined) {
+    process.stdout.write(CLUSTER_HELP);
+    return EXIT.holds;
+  }
+  const result = await proveOnCluster(plan, line);
+  await write(plan.json ?? join(FOLDER, "cluster.json"), `${JSON.stringify(result)}\n`);
+  await write(plan.html ?? join(FOLDER, "cluster.html"), reportPage(result));
+  if (plan.docs) await writeDocument(result, "cluster");
+  line(closingText(result));
+  return hasFailed(result) ? EXIT.failed : EXIT.holds;
+}
+
 /** Keeps the result and makes the page from what is kept. */
-async function writeDocument(result: ProofResult): Promise<void> {
-  const [full, side] = ["full", "side-by-side"].map((name) => join(DOCS, "proof", `${name}.json`));
-  const kept = result.against === undefined ? full : side;
+async function writeDocument(result: ProofResult, name?: "cluster"): Promise<void> {
+  const [full, side, cluster] = ["full", "side-by-side", "cluster"].map((file) =>
+    join(DOCS, "proof", `${file}.json`),
+  );
+  const own = result.against === undefined ? full : side;
+  const kept = name === "cluster" ? cluster : own;
   await write(kept ?? "", `${JSON.stringify(withoutCharts(result), null, 2)}\n`);
   const read = async (path = ""): Promise<ProofResult | undefined> =>
     (await Bun.file(path).exists()) ? Bun.file(path).json() : undefined;
-  await write(
-    join(DOCS, "proof.md"),
-    proofDocument((await read(full)) ?? result, await read(side)),
-  );
+  const results = [await read(side), await read(cluster)] as const;
+  await write(join(DOCS, "proof.md"), proofDocument((await read(full)) ?? result, ...results));
 }
 
 async function write(path: string, text: string): Promise<void> {

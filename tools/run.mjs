@@ -5,7 +5,7 @@
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
-import { runCluster } from "./run/cluster.mjs";
+import { proveOnCluster, runCluster } from "./run/cluster.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
 import { runTests } from "./run/tests.mjs";
 
@@ -17,7 +17,8 @@ const COMMANDS = {
   build: (bun) => buildClient(bun),
   mutate: (bun, args) => passOn(bun, ["tools/mutate/mutate.ts", ...args]),
   simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),
-  prove: (bun, args) => passOn(bun, ["lab/prove.ts", ...args]),
+  prove: (bun, args) =>
+    args.includes("--cluster") ? proveOnCluster(bun, args) : passOn(bun, ["lab/prove.ts", ...args]),
   "bench:micro": (bun, args) => passOn(bun, ["lab/micro.ts", ...args]),
   "plan:validate": (bun, args) => passOn(bun, ["lab/plan-validate.ts", ...args]),
   "image:build": (bun, args) => passOn(bun, ["tools/image/build.ts", ...args]),

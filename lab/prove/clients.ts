@@ -44,6 +44,7 @@ export class Clients {
   readonly #uncertain = new Set<string>();
   #stepMs = 0;
   #attempts: number[] = [];
+  #refusals = 0;
   #delays: Histogram = newHistogram();
   #transits: Histogram = newHistogram();
   #flickers = new Set<string>();
@@ -63,6 +64,9 @@ export class Clients {
       user: spec.user,
       codec: spec.codec,
       onAttempt: () => this.#attempts.push(Date.now() - this.#stepMs),
+      onRefused: () => {
+        this.#refusals += 1;
+      },
       onConnected: (isConnected) => {
         if (!isConnected && wasConnected && !this.#closing) client.disconnects += 1;
         wasConnected = isConnected;
@@ -100,6 +104,7 @@ export class Clients {
   begin(stepMs: number): void {
     this.#stepMs = stepMs;
     this.#attempts = [];
+    this.#refusals = 0;
     this.#delays = newHistogram();
     this.#transits = newHistogram();
     this.#flickers.clear();
@@ -131,7 +136,8 @@ export class Clients {
     for (const [channel, published] of byChannel)
       for (const { p, n, outcome } of published)
         if (outcome.kind === "unknown") this.#uncertain.add(`${channel} ${p} ${n}`);
-    const differences = this.all.map(({ rival, before }) => ({
+    const differences = this.all.map(({ rival, before, isExtra }) => ({
+      isExtra,
       reconnects: rival.reconnects - before.reconnects,
       moves: rival.moves - before.moves,
       undeclared: rival.undeclared - before.undeclared,
@@ -153,6 +159,8 @@ export class Clients {
       reconnects: sum("reconnects"),
       moves: sum("moves"),
       movesMax: Math.max(0, ...differences.map(({ moves }) => moves)),
+      movedOnce: differences.filter(({ moves, isExtra }) => moves === 1 && !isExtra).length,
+      refusals: this.#refusals,
       visibleDisconnects: disconnects(false),
       extraDisconnects: disconnects(true),
       undeclaredByClients: sum("undeclared"),

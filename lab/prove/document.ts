@@ -1,5 +1,6 @@
 // Owns: docs/proof.md, made from the results that lie beside it.
 import { filledPage } from "../paragraph.ts";
+import { clusterTable, shareLines, targetRows } from "./cluster/cluster-text.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
@@ -11,6 +12,9 @@ export function withoutCharts(result: ProofResult): ProofResult {
     (step): StepResult => ({
       ...step,
       chart: { ...step.chart, moments: [], handshakes: [], connections: [] },
+      ...(step.operator === undefined
+        ? {}
+        : { operator: { ...step.operator, samples: thinned(step.operator.samples) } }),
     }),
   );
   return {
@@ -20,14 +24,27 @@ export function withoutCharts(result: ProofResult): ProofResult {
   };
 }
 
-/** The whole page; `sideBySide` is a result with `against`. */
-export function proofDocument(full: ProofResult, sideBySide: ProofResult | undefined): string {
+/** Samples of a document. */
+const SAMPLES_MAX = 60;
+
+/** Of many samples some, with the first and the last. */
+function thinned<T>(samples: readonly T[]): readonly T[] {
+  const every = Math.ceil(samples.length / SAMPLES_MAX);
+  return samples.filter((_, place) => place % every === 0 || place === samples.length - 1);
+}
+
+/** The whole page; `sideBySide` is a result with `against`, `cluster` one of a real cluster. */
+export function proofDocument(
+  full: ProofResult,
+  sideBySide: ProofResult | undefined,
+  cluster?: ProofResult,
+): string {
   return filledPage(
     `${[
       "# The proof",
-      `<!-- Generated from proof/full.json and proof/side-by-side.json by \`npm run prove -- --docs\`; a test compares them. -->`,
+      `<!-- Generated from the results in proof/ by \`npm run prove -- --docs\`; a test compares them. -->`,
       "`npm run prove` starts a real Redis, three nodes, a balancer and many clients as processes of one machine. Under steady load it deploys, kills, freezes and cuts off nodes. It accounts for every publication. Its exit status is not 0 if a publication was lost, doubled, out of order or missing without a gap. It is not 0 either if an application saw a disconnect in a drain.",
-      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --help\n```",
+      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --cluster             # the operator on a real Kubernetes\nnpm run prove -- --help\n```",
       "## Results",
       `${sizeText(full)}. ${machineText(full)}.`,
       markdownTable(full),
@@ -41,11 +58,44 @@ export function proofDocument(full: ProofResult, sideBySide: ProofResult | undef
       ...(sideBySide?.against === undefined
         ? []
         : ["## Side by side", side(sideBySide, sideBySide.against)]),
+      ...(cluster === undefined ? [] : clusterSection(cluster)),
       "## What it does not prove",
       LIMITS,
     ].join("\n\n")}\n`,
   );
 }
+
+function clusterSection(result: ProofResult): readonly string[] {
+  const rows = targetRows(result);
+  return [
+    "## On a real Kubernetes, with the operator",
+    "`npm run prove -- --cluster` installs the operator and the nodes by their charts on the cluster of `tools/cluster`. The clients are outside of the pods. `--steps a,b` runs some of the steps.",
+    `${sizeText(result)}. ${machineText(result)}.`,
+    clusterTable(result),
+    notesOf(result),
+    "### Targets of the operator",
+    rows.length === 0
+      ? "No step of this run has targets."
+      : [
+          "| step | target | wanted | found | met |",
+          "| --- | --- | --- | --- | --- |",
+          ...rows,
+        ].join("\n"),
+    "### People on the new revision over time",
+    shareLines(result),
+    CLUSTER_READING,
+  ];
+}
+
+const CLUSTER_READING = [
+  "- **moves per session**: moves of all clients, divided by the clients. A release needs one each.",
+  "- **refused on the way**: sockets that a node closed with `try_later`, of all that were opened.",
+  "- **verdict after**: from the first status with the release until the operator turned back. The status is read once a second.",
+  "- **everyone back after**: from there until the status had no release any more.",
+  "- **most people on the new revision**: the largest share in the status.",
+  "- The pause is compared with that of the first step, in which nothing happens.",
+  "- Pods, clients, API server and etcd share the cores of one machine.",
+].join("\n");
 
 function targetTable(result: ProofResult): string {
   const rows = targetsOf(result).map(

@@ -56,6 +56,8 @@ test("shares add up; a member that two processes saw leave left once", () => {
     attemptsAtMs: [30, 10],
     reconnects: 1,
     moves: 2,
+    movedOnce: 3,
+    refusals: 2,
     movesMax: 2,
     visibleDisconnects: 1,
     extraDisconnects: 0,

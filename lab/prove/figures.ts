@@ -31,6 +31,10 @@ export interface ShareOfStep {
   readonly moves: number;
   /** Most moves of one client. */
   readonly movesMax: number;
+  /** Clients of the workload that moved just once. */
+  readonly movedOnce: number;
+  /** Sockets that a node closed because it could not take them then. */
+  readonly refusals: number;
   readonly visibleDisconnects: number;
   readonly extraDisconnects: number;
   /** Holes that client libraries found by themselves and that no gap declared. */
@@ -109,6 +113,8 @@ export function mergeShares(shares: readonly ShareOfStep[]): StepFigures {
     reconnects: sum(({ reconnects }) => reconnects),
     moves: sum(({ moves }) => moves),
     movesMax: Math.max(0, ...shares.map(({ movesMax }) => movesMax)),
+    movedOnce: sum(({ movedOnce }) => movedOnce),
+    refusals: sum(({ refusals }) => refusals),
     visibleDisconnects: sum(({ visibleDisconnects }) => visibleDisconnects),
     extraDisconnects: sum(({ extraDisconnects }) => extraDisconnects),
     undeclaredByClients: sum(({ undeclaredByClients }) => undeclaredByClients),

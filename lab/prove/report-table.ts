@@ -1,15 +1,18 @@
 // Owns: the tables that people read outside the terminal, made from a result alone: markdown for
 // docs/proof.md, HTML for the report.
 import { escapeHtml } from "@holdfast/load/report";
-import { COLUMNS } from "./report-text.ts";
+import { COLUMNS, type Column } from "./report-text.ts";
 import type { ProofResult } from "./result.ts";
 
 /** One line for each step, with the figures as columns. */
-export function markdownTable({ steps }: Pick<ProofResult, "steps">): string {
-  const heads = ["step", ...COLUMNS.map(({ head }) => head), "holds"];
+export function markdownTable(
+  { steps }: Pick<ProofResult, "steps">,
+  columns: readonly Column[] = COLUMNS,
+): string {
+  const heads = ["step", ...columns.map(({ head }) => head), "holds"];
   const rows = steps.map((step) => [
     step.title,
-    ...COLUMNS.map(({ cell }) => cell(step)),
+    ...columns.map(({ cell }) => cell(step)),
     step.failures.length === 0 ? "yes" : "**no**",
   ]);
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;

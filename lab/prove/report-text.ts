@@ -2,7 +2,7 @@
 import type { Quantiles } from "./figures.ts";
 import { attemptsPerClient, type ProofResult, type StepResult } from "./result.ts";
 
-interface Column {
+export interface Column {
   readonly head: string;
   readonly cell: (step: StepResult) => string;
 }

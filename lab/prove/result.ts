@@ -1,5 +1,6 @@
 // Owns: the result of a proof as JSON, and which results count as failures.
 
+import type { OperatorFigures } from "./cluster/operator-figures.ts";
 import type { Moment, Quantiles } from "./figures.ts";
 import type { ConnectionSample } from "./network.ts";
 import type { Violation } from "./oracle.ts";
@@ -42,12 +43,17 @@ export interface StepResult {
   readonly reconnects: number;
   readonly moves: number;
   readonly movesMax: number;
+  /** Clients that moved just once, and sockets that were refused for now; old results have none. */
+  readonly movedOnce?: number;
+  readonly refusals?: number;
   /** Most connections handed to one node in any second, and to all together. */
   readonly peakOfNode: number;
   readonly peakOfAll: number;
   readonly notes: readonly string[];
   readonly failures: readonly string[];
   readonly chart: StepChart;
+  /** On a real cluster with the operator. */
+  readonly operator?: OperatorFigures;
 }
 
 /** Times since the step's beginning, in ms. */

@@ -59,6 +59,8 @@ export function resultOfStep({
     reconnects,
     moves,
     movesMax,
+    movedOnce,
+    refusals,
   } = figures;
   const row = {
     name,
@@ -91,6 +93,8 @@ export function resultOfStep({
     reconnects,
     moves,
     movesMax,
+    movedOnce,
+    refusals,
     ...peaks(forwarded),
   };
   const failed = subscriptionsFailed.map((text) => `a subscription ended: ${text}`);

@@ -10,7 +10,10 @@ const read = (name: string): ProofResult =>
 
 test("docs/proof.md is made from the results beside it: npm run prove -- --docs", () => {
   const side = existsSync(join(DOCS, "proof/side-by-side.json")) ? read("side-by-side") : undefined;
-  expect(readFileSync(join(DOCS, "proof.md"), "utf8")).toBe(proofDocument(read("full"), side));
+  const cluster = existsSync(join(DOCS, "proof/cluster.json")) ? read("cluster") : undefined;
+  expect(readFileSync(join(DOCS, "proof.md"), "utf8")).toBe(
+    proofDocument(read("full"), side, cluster),
+  );
 });
 
 test("the kept full proof has every step and holds", () => {

@@ -18,12 +18,13 @@ import { HOST_IP, NODES_MAX, nodeName, PATHS } from "./settings.ts";
 import { say, waitFor } from "./shell.ts";
 
 const READY_SECONDS = 120;
-const USAGE = `usage: npm run cluster -- up [--nodes N] [--image ARCHIVE]... | down | status | build | images
+const USAGE = `usage: npm run cluster -- up [--nodes N] [--image ARCHIVE]... | down | status | env | build | images
        npm run cluster -- kubectl ...
 
 up       starts what does not run and prints KUBECONFIG=...; 20 s once the programs are built
 down     ends everything and removes what the cluster wrote; the programs stay for the next time
 status   says what runs
+env      says how other programs reach it: KUBECONFIG and KUBECTL
 build    builds the programs alone: ten minutes on two cores, once for each version
 images   makes the chart's images from this clone and brings them to the nodes
 kubectl  runs kubectl of the cluster's version on it`;
@@ -111,6 +112,12 @@ async function status(): Promise<number> {
   return 0;
 }
 
+async function sayEnvironment(): Promise<number> {
+  const { kubernetes } = await ensurePrograms();
+  console.log(`KUBECONFIG=${PATHS.kubeconfig}\nKUBECTL=${kubernetes} kubectl`);
+  return 0;
+}
+
 async function passKubectl(args: readonly string[]): Promise<number> {
   const { kubernetes } = await ensurePrograms();
   const command = [kubernetes, "kubectl", "--kubeconfig", PATHS.kubeconfig, ...args];
@@ -175,6 +182,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<number>
     },
   });
   if (command === "status") return await status();
+  if (command === "env") return await sayEnvironment();
   if (command === "up") await alone(() => up(nodesOf(values.nodes), values.image));
   else if (command === "down") await alone(down);
   else if (command === "build") await ensurePrograms();

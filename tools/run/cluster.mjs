@@ -2,6 +2,7 @@
 // started for its stage and ended after it.
 import { spawnSync } from "node:child_process";
 import { capture, passOn } from "./child.mjs";
+import { ensureChartTools } from "./helm.mjs";
 import { SetupError } from "./install.mjs";
 import { ensureServers } from "./redis.mjs";
 import { ROOT } from "./root.mjs";
@@ -30,6 +31,34 @@ export async function runCluster(bun, args) {
     env = servers.env;
   }
   return await passOn(bun, [PROGRAM, ...args], { env });
+}
+
+/**
+ * `npm run prove -- --cluster ...`: the cluster runs meanwhile, with the images of this clone.
+ * @param {string} bun
+ * @param {string[]} args
+ */
+export async function proveOnCluster(bun, args) {
+  const program = ["lab/prove.ts", ...args];
+  if (args.includes("--help")) return await passOn(bun, program);
+  const building = buildCluster(bun);
+  const [servers, tools] = await Promise.all([ensureServers(), ensureChartTools()]);
+  if (!servers.ok) throw new SetupError(servers.message);
+  if (!tools.ok) throw new SetupError(tools.message);
+  const cluster = await ensureCluster(bun, building, servers.env);
+  if (!cluster.ok) throw new SetupError(cluster.message);
+  try {
+    const { output } = await capture(bun, [PROGRAM, "env"]);
+    const said = Object.fromEntries(
+      output
+        .trim()
+        .split("\n")
+        .map((line) => line.split("=", 2)),
+    );
+    return await passOn(bun, program, { env: { ...tools.env, ...said } });
+  } finally {
+    await cluster.end();
+  }
 }
 
 /**

@@ -3,6 +3,7 @@
 import { createHmac } from "node:crypto";
 import { Holdfast, HoldfastError } from "@holdfast/client";
 import { msgpack } from "@holdfast/client/msgpack";
+import { CODES } from "@holdfast/protocol";
 import type { PublishOutcome } from "../publication.ts";
 import type { Rival, RivalClient, RivalOptions } from "./rival.ts";
 
@@ -10,6 +11,7 @@ import type { Rival, RivalClient, RivalOptions } from "./rival.ts";
  * Secret with which clients of a proof sign their tokens and nodes check them. It protects nothing.
  */
 export const TOKEN_SECRET = "what signs the tokens of a proof's clients";
+const TRY_LATER = CODES.try_later.close;
 const TOKEN_TTL_S = 3600;
 const PUBLISH_TIMEOUT_MS = 20_000;
 
@@ -21,10 +23,12 @@ export const holdfastRival: Rival = {
 class HoldfastRival implements RivalClient {
   readonly #client: Holdfast;
 
-  constructor({ url, user, codec, onConnected, onAttempt }: RivalOptions) {
+  constructor({ url, user, codec, onConnected, onAttempt, onRefused }: RivalOptions) {
     const counting = function (this: unknown, target: string, protocols: string) {
       onAttempt();
-      return new WebSocket(target, protocols);
+      const socket = new WebSocket(target, protocols);
+      socket.addEventListener("close", ({ code }) => code === TRY_LATER && onRefused?.());
+      return socket;
     } as unknown as typeof WebSocket;
     this.#client = new Holdfast(url, {
       ...(codec === "msgpack" ? { codec: msgpack } : {}),

@@ -11,6 +11,8 @@ export interface RivalOptions {
   readonly onConnected: (isConnected: boolean) => void;
   /** A socket is being opened. */
   readonly onAttempt: () => void;
+  /** A node closed a socket because it could not take it then. */
+  readonly onRefused?: () => void;
 }
 
 export interface RivalMessage {

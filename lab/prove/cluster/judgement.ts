@@ -1,0 +1,123 @@
+// Owns: the targets of a proof on a real cluster, judged from recorded figures alone.
+import type { StepResult } from "../result.ts";
+import type { Target } from "../targets.ts";
+
+const ONCE_MIN = 0.997;
+const ATTEMPTS_MAX = 1.05;
+const REFUSALS_MAX = 0.02;
+const PAUSE_ABOVE_STEADY_MS = 50;
+const BACK_MS = 30_000;
+const ORDERED_MS = 5000;
+/** People are whole, so a share is met by the next one. */
+const ONE = 1;
+
+export const movesPerSession = ({ moves, operator }: StepResult): number =>
+  operator === undefined || operator.clients === 0 ? 0 : moves / operator.clients;
+
+export const attemptsPerMove = ({ attempts, moves, reconnects }: StepResult): number | undefined =>
+  moves + reconnects === 0 ? undefined : attempts / (moves + reconnects);
+
+/** Sockets that were refused for now, of all that were opened. */
+export const refusalShare = ({ refusals = 0, attempts }: StepResult): number =>
+  attempts === 0 ? 0 : refusals / attempts;
+
+/** Targets of one step. `steady`: the step in which nothing happened, for the pause. */
+export function operatorTargets(
+  step: StepResult,
+  steady: StepResult | undefined,
+): readonly Target[] {
+  const { operator } = step;
+  if (operator === undefined) return [];
+  if (operator.kind === "release") return releaseTargets(step, steady);
+  if (operator.kind === "bad") return badTargets(step);
+  return operator.kind === "spike" ? spikeTargets(step) : [];
+}
+
+/** What misses its target, in words. */
+export const missedTargets = (
+  step: StepResult,
+  steady: StepResult | undefined,
+): readonly string[] =>
+  operatorTargets(step, steady)
+    .filter(({ isMet }) => !isMet)
+    .map(({ what, wanted, found }) => `${what}: ${found}, wanted ${wanted}`);
+
+function releaseTargets(step: StepResult, steady: StepResult | undefined): readonly Target[] {
+  const { operator, movedOnce = 0 } = step;
+  const once = movedOnce / (operator?.clients ?? 1);
+  const attempts = attemptsPerMove(step) ?? 0;
+  const refused = refusalShare(step);
+  const above = step.longestTransit.p99Ms - (steady?.longestTransit.p99Ms ?? 0);
+  return [
+    {
+      what: "sessions that moved just once",
+      wanted: "at least 99.7 %",
+      found: `${percent(once)}, ${movesPerSession(step).toFixed(3)} moves a session`,
+      isMet: once >= ONCE_MIN,
+    },
+    {
+      what: "attempts per move",
+      wanted: `at most ${ATTEMPTS_MAX}`,
+      found: attempts.toFixed(3),
+      isMet: attempts > 0 && attempts <= ATTEMPTS_MAX,
+    },
+    {
+      what: "attempts that were refused on the way",
+      wanted: "below 2 %",
+      found: percent(refused),
+      isMet: refused < REFUSALS_MAX,
+    },
+    ...(steady === undefined
+      ? []
+      : [
+          {
+            what: "longest pause p99 above steady",
+            wanted: `at most ${PAUSE_ABOVE_STEADY_MS} ms`,
+            found: `${Math.round(above)} ms`,
+            isMet: above <= PAUSE_ABOVE_STEADY_MS,
+          },
+        ]),
+  ];
+}
+
+function badTargets({ operator }: StepResult): readonly Target[] {
+  if (operator === undefined) return [];
+  const { sharePercentMax = 0, touchedPercent, verdictMs, backMs, drainMs, clients } = operator;
+  const most = sharePercentMax + (ONE / clients) * 100;
+  const limitMs = BACK_MS + drainMs;
+  return [
+    {
+      what: "a bad revision is rolled back",
+      wanted: "yes",
+      found: verdictMs === undefined ? "no" : `yes, after ${seconds(verdictMs)}`,
+      isMet: verdictMs !== undefined,
+    },
+    {
+      what: "people on the bad revision",
+      wanted: `at most its step's ${sharePercentMax} %`,
+      found: `${touchedPercent.toFixed(1)} %`,
+      isMet: touchedPercent <= most,
+    },
+    {
+      what: "everyone is back",
+      wanted: `within 30 s and the drain's ${seconds(drainMs)}`,
+      found: backMs === undefined ? "no" : `after ${seconds(backMs)}`,
+      isMet: backMs !== undefined && backMs <= limitMs,
+    },
+  ];
+}
+
+function spikeTargets({ operator }: StepResult): readonly Target[] {
+  const ordered = operator?.orderedMs;
+  return [
+    {
+      what: "pods are ordered",
+      wanted: "within 5 s of their need",
+      found: ordered === undefined ? "not measured" : `after ${seconds(ordered)}`,
+      isMet: ordered !== undefined && ordered <= ORDERED_MS,
+    },
+  ];
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;

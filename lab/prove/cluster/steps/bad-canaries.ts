@@ -1,0 +1,128 @@
+// Owns: the steps in which a newer revision is bad in one way, and must be rolled back by what clients
+// felt.
+import {
+  type ClusterStage,
+  type ClusterStep,
+  canaryOf,
+  newTemplate,
+  patchSpec,
+  SET,
+  SHARE_PERCENT,
+} from "./cluster-step.ts";
+
+const LIMIT_MS = 420_000;
+/** The canary would go on after it: a bad one that is not found by then is missed. */
+const WAIT_SECONDS = 240;
+
+interface Operation {
+  readonly op: "add" | "replace";
+  readonly path: string;
+  readonly value: unknown;
+}
+
+const CONTAINER = "/spec/template/spec/containers/0";
+
+/** Releases the template with these changes, waits until it is rolled back, and takes them back. */
+async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promise<void> {
+  const { rt, watch } = stage;
+  const good = await rt.kubectl("get", SET, "-o", "jsonpath={.spec.template}");
+  const analysis = { connectionMinutesMin: 0, waitSecondsMax: WAIT_SECONDS };
+  await patchSpec(stage, { release: canaryOf(analysis) });
+  await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(changes)}`);
+  stage.mark("the bad template");
+  try {
+    const { release } = await watch.until(
+      "the bad revision has people",
+      (one) => (one.release?.sharePercent ?? 0) > 0,
+      LIMIT_MS / 2,
+    );
+    stage.mark(`people are on ${release?.to}`);
+    await watch.until(
+      "the bad revision is rolled back",
+      (one) => one.release?.phase === "RollingBack",
+      LIMIT_MS,
+    );
+    stage.mark("it turns back");
+    await watch.until(
+      "everybody is back",
+      (one) => one.release === undefined && one.pods === one.desired,
+      LIMIT_MS / 2,
+    );
+  } finally {
+    const back = [{ op: "replace", path: "/spec/template", value: JSON.parse(good) as unknown }];
+    await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(back)}`);
+    await watch.until(
+      "the set has its good template",
+      (one) => one.isSeen && one.release === undefined && one.stable === one.updated,
+      LIMIT_MS,
+    );
+  }
+}
+
+const bad = (
+  name: string,
+  title: string,
+  changes: readonly Operation[],
+  { mayLoseData = false, isDrain = false } = {},
+): ClusterStep => ({
+  ...{ name, title, isDrain, mayLoseData },
+  kind: "bad",
+  timeLimitMs: LIMIT_MS * 2,
+  sharePercentMax: SHARE_PERCENT,
+  run: (stage) => tryBad(stage, [...changes, ...marked(name)]),
+});
+
+/** A template of its own each time: what was rolled back is not tried again. */
+const marked = (name: string): readonly Operation[] => {
+  const { template } = newTemplate() as {
+    template: { metadata: { annotations: Record<string, string> } };
+  };
+  const value = `${name} ${template.metadata.annotations["prove/release"]}`;
+  return [{ op: "add", path: "/spec/template/metadata/annotations/prove~1bad", value }];
+};
+
+export const crashes = bad("bad-crashes", "Canary that crashes: a liveness probe on a wrong path", [
+  {
+    op: "replace",
+    path: `${CONTAINER}/livenessProbe`,
+    value: {
+      httpGet: { path: "/not-there", port: "internal" },
+      initialDelaySeconds: 25,
+      periodSeconds: 5,
+      failureThreshold: 2,
+    },
+  },
+]);
+
+export const loses = bad(
+  "bad-loses",
+  "Canary that loses messages: the broker's database 1, where the others use 0",
+  [
+    {
+      op: "add",
+      path: `${CONTAINER}/env/-`,
+      value: {
+        name: "HOLDFAST_BROKER_URL",
+        value: "redis://:$(VALKEY_PASSWORD)@rt-holdfast-valkey:6379/1",
+      },
+    },
+  ],
+  // What is published on one side never reaches the other: that is the fault.
+  { mayLoseData: true },
+);
+
+export const slow = bad("bad-slow", "Canary that is slow: 4 % of a core", [
+  { op: "add", path: `${CONTAINER}/resources/limits/cpu`, value: "40m" },
+]);
+
+export const refuses = bad("bad-refuses", "Canary that refuses resumes: another resume secret", [
+  {
+    op: "add",
+    path: `${CONTAINER}/env/-`,
+    value: { name: "HOLDFAST_AUTH_RESUME_SECRET", value: "another secret that nobody else knows!" },
+  },
+]);
+
+export const leaks = bad("bad-leaks", "Canary whose memory does not suffice: 100 MiB", [
+  { op: "replace", path: `${CONTAINER}/resources/limits/memory`, value: "100Mi" },
+]);
