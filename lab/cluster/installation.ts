@@ -1,5 +1,5 @@
-// Owns: the chart on a real Kubernetes: a namespace of its own, a small installation, clients outside
-// of the pods, and what they experience while something is done.
+// Owns: the chart on a real Kubernetes: a namespace of its own, a small installation, clients
+// outside of the pods, and what they experience while something is done.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// Owns: the chart on a real Kubernetes as the tests of this folder use it: some clients, and steps in
-// which nothing may be lost.
+// Owns: the chart on a real Kubernetes as the tests of this folder use it: some clients, and steps
+// in which nothing may be lost.
 import { expect } from "bun:test";
 import { ChartInstallation, ClusterCommands, type StepResult, type Values } from "@holdfast/lab";
 import { ensurePrograms } from "../../tools/cluster/programs.ts";

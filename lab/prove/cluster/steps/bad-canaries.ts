@@ -1,5 +1,5 @@
-// Owns: the steps in which a newer revision is bad in one way, and must be rolled back by what clients
-// felt.
+// Owns: the steps in which a newer revision is bad in one way, and must be rolled back by what
+// clients felt.
 import {
   type ClusterStage,
   type ClusterStep,
