@@ -74,7 +74,7 @@ test("a pod with people on it is waited for, and the status says for how many an
 });
 
 test.each<[what: string, spec: Parameters<typeof draining>[2]]>([
-  ["by the pod's own clock", { report: { drainLeftMs: -5000 } }],
+  ["and it was not heard of since", { report: { drainLeftMs: -5000, ageMs: 5000 } }],
   [
     "by the clock of who watches it",
     { markWatchedMs: 65_000, report: { state: "ready", fence: 0 } },
@@ -82,6 +82,11 @@ test.each<[what: string, spec: Parameters<typeof draining>[2]]>([
 ])("a pod with people on it is removed when its deadline is over %s", (_, spec) => {
   const seen = observed([pod("p1"), pod("p2"), draining("p3", 5, spec)]);
   expect(plan(seen, desired())).toEqual(["remove p3", "scale a 2"]);
+});
+
+test("a pod that says that its time is over and that people are on it is watched to the end", () => {
+  const late = draining("p3", 5, { markWatchedMs: 64_999, report: { drainLeftMs: 0 } });
+  expect(plan(observed([pod("p1"), pod("p2"), late]), desired())).toEqual([]);
 });
 
 test.each<[what: string, spec: Parameters<typeof draining>[2]]>([

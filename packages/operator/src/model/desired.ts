@@ -67,7 +67,7 @@ export interface Desired {
   readonly autoscaling?: AutoscalingWish;
   readonly release: ReleaseWish;
   readonly drain: {
-    /** The longest that a pod's drain may take, in ms. */
+    /** The longest that a pod's drain may take after `preDelayMs`, in ms. Above 0. */
     readonly windowMs: number;
     /** How long balancers need to learn that a pod takes nobody, in ms. 0 to 600,000. */
     readonly preDelayMs: number;

@@ -88,6 +88,8 @@ function drainStage(pod: ObservedPod, mark: DrainWanted): Stage {
   // Before its window begins it takes newcomers. So the window had begun when it said so.
   const isClosed = (report?.drainLeftMs ?? 0) + (report?.ageMs ?? 0) <= mark.windowMs;
   if (obeys && isClosed && report.sessions + report.fixedSockets === 0) return "emptied";
+  // A node reports no less than 0. So this is a pod that was heard of last when its time was short,
+  // and not since. One that reports people after its time is ended by what this operator watched.
   const isOver =
     (obeys && (report.drainLeftMs ?? 1) <= -DEADLINE_MARGIN_MS) ||
     pod.markWatchedMs >= lastsMs(mark) + DEADLINE_MARGIN_MS;

@@ -140,11 +140,11 @@ export const SET_SPEC = section("What the set should be.", {
       required: ["maxSeconds"],
       fields: {
         maxSeconds: integer(
-          "Longest time of a drain that the operator orders. Whoever is on the pod at its end is disconnected.",
+          "Longest time of a drain that the operator orders, from the order on: preDelaySeconds are part of it. Whoever is on the pod at its end is disconnected.",
           { min: 5, max: DAY_SECONDS },
         ),
         preDelaySeconds: integer(
-          "Time between the pod's refusal of newcomers and the first session's move.",
+          "Time in which balancers learn that the pod takes nobody. Then the first session moves.",
           { min: 0, max: 600, default: 3 },
         ),
       },

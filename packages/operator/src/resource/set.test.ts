@@ -24,7 +24,7 @@ test("the least RealtimeSet is a wish with every default", () => {
     revision: "r1",
     replicas: 1,
     release: { strategy: { kind: "Rolling" }, isPaused: false, progressMsMax: 600_000 },
-    drain: { windowMs: 60_000, preDelayMs: 3000 },
+    drain: { windowMs: 57_000, preDelayMs: 3000 },
     connections: { perPod: 10_000, headroom: 0.2 },
     warmMs: 10_000,
     disruption: { replacementMsMax: 120_000 },
@@ -35,6 +35,11 @@ test("the least RealtimeSet is a wish with every default", () => {
     revisionHistoryLimit: 5,
     releaseHistoryLimit: 10,
   });
+});
+
+test("the delay of a drain is part of its longest time", () => {
+  const { drain } = wish({ drain: { maxSeconds: 61, preDelaySeconds: 60 } });
+  expect(drain).toEqual({ windowMs: 1000, preDelayMs: 60_000 });
 });
 
 test("the number of pods is the stated one, or the one that runs, or one", () => {

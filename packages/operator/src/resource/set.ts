@@ -164,7 +164,11 @@ export function desiredOf({ spec, commands }: SetAsRead, context: WishContext): 
       ...(commands.retry === undefined ? {} : { retried: commands.retry }),
       progressMsMax: release.progressDeadlineSeconds * 1000,
     },
-    drain: { windowMs: drain.maxSeconds * 1000, preDelayMs: drain.preDelaySeconds * 1000 },
+    drain: {
+      // One number for the whole drain: what balancers get is no time for moves.
+      windowMs: (drain.maxSeconds - drain.preDelaySeconds) * 1000,
+      preDelayMs: drain.preDelaySeconds * 1000,
+    },
     connections: {
       perPod: connections.perPod,
       headroom: connections.headroomPercent / 100,

@@ -85,7 +85,7 @@ function snapshot(cluster: Cluster): Snapshot {
               waiting: waitingAt(plane, cluster.nowMs),
               ...shedOf(plane),
               ...(plane.state === "draining"
-                ? { drainLeftMs: plane.endsAtMs - cluster.nowMs }
+                ? { drainLeftMs: Math.max(0, plane.endsAtMs - cluster.nowMs) }
                 : {}),
             },
           ];
