@@ -4,13 +4,13 @@ import type { Action, Decision } from "./model/actions.ts";
 import type { Desired } from "./model/desired.ts";
 import type { Observed, Status } from "./model/observed.ts";
 import { planCounts } from "./plan/counts.ts";
-import { type Going, planGoing } from "./plan/going.ts";
+import { planGoing } from "./plan/going.ts";
 import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
 import { planReceiving } from "./plan/receiving.ts";
 import { shedding, sheds } from "./plan/shares.ts";
 import { type PodView, survey } from "./plan/survey.ts";
 import { type News, steer } from "./release/steering.ts";
-import { type Scaling, scale } from "./scaling.ts";
+import { scale } from "./scaling.ts";
 import { type Decided, wordsFor } from "./status.ts";
 
 /**
@@ -40,13 +40,13 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
       ...(isSame(observed.status, status)
         ? []
         : [{ kind: "set-status" as const, status, resourceVersion: observed.resourceVersion }]),
-      ...events(steering.news, observed, scaling, going),
+      ...events(parts),
       // Whoever moves finds the way that it is to go.
       ...labels,
       ...orders.filter((order) => !repeated.includes(order)),
       ...(missing > 0 && !receiving.isRouted ? [] : sheds(course, views, missing)),
-      ...going.removes.map(remove),
       ...counts.scales.map((one): Action => ({ kind: "scale-revision", ...one })),
+      ...counts.deletes.map(remove),
     ],
   };
 }
@@ -102,12 +102,8 @@ const text = (value: unknown): string =>
   );
 
 /** Told once: what they tell of is in the status or in a mark from then on. */
-function events(
-  news: readonly News[],
-  observed: Observed,
-  scaling: Scaling,
-  going: Going,
-): readonly Action[] {
+function events({ steering, observed, scaling, going, counts }: Decided): readonly Action[] {
+  const { news } = steering;
   const before = observed.status?.autoscaling?.replicas;
   const { replicas } = scaling;
   const scaled: readonly News[] =
@@ -129,7 +125,7 @@ function events(
     ...going.cancels.map(({ pod }): News => {
       return { reason: "DrainCancelled", text: `${pod.name} serves again.` };
     }),
-    ...going.removes
+    ...counts.deletes
       .filter(({ stage }) => stage === "overdue")
       .map(({ pod, load }): News => {
         const text = `${pod.name} is removed with ${load} connections: its deadline is over.`;

@@ -45,8 +45,8 @@ test("it drains when its replacement is ready, and is removed when it is empty",
   ]);
   const empty = draining("p1", 0, { machine: "m1", mark: MACHINE_MARK });
   expect(plan(observed([empty, ...pods], leaving(["m1"])), desired())).toEqual([
-    "remove p1",
     "scale a 2",
+    "remove p1",
   ]);
 });
 
@@ -106,11 +106,11 @@ test("if the machine stays after all, the drain is undone", () => {
   expect(plan(observed([half, on("p2", "m2")]), desired())).toEqual(["serve p1"]);
 });
 
-test("a pod that has not run yet goes at once", () => {
+test("a pod that has not run yet is told at once, and removed when it cannot take anybody", () => {
   const seen = observed([on("p2", "m2"), on("p3", "m3")], leaving(["m1"]));
   const { report: _, ...waiting } = on("p1", "m1");
   const pods = [...seen.pods, { ...waiting, phase: "Pending" as const, isReady: false }];
-  expect(plan(observed(pods, leaving(["m1"])), desired())).toEqual(["remove p1", "scale a 2"]);
+  expect(plan(observed(pods, leaving(["m1"])), desired())).toEqual(["drain p1 machine"]);
 });
 
 test("in a release, people of such a pod move to the new revision at once: they move once", () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { decide } from "./decide.ts";
 import type { ObservedPod } from "./model/pod.ts";
+import { DRAINING_COST, GOING_COST } from "./plan/orders.ts";
 import {
   desired,
   draining,
@@ -16,7 +17,7 @@ test.each<[what: string, pods: readonly ObservedPod[], victim: string]>([
   [
     "one that nobody can be on",
     [pod("p1", { machine: "m1" }), pod("p2", { machine: "m2" }), unborn("p3")],
-    "remove p3",
+    "drain p3 scale-down",
   ],
   [
     "one of the zone with most pods",
@@ -58,9 +59,9 @@ test.each<[what: string, pods: readonly ObservedPod[], victim: string]>([
   expect(plan(observed(pods), desired())[0]).toBe(victim);
 });
 
-test("a pod is removed when nobody is on it any more, and its ReplicaSet is lowered after it", () => {
+test("a pod is removed when nobody is on it any more, and its ReplicaSet is lowered before", () => {
   const seen = observed([pod("p1"), pod("p2", { machine: "m2" }), draining("p3", 0)]);
-  expect(plan(seen, desired())).toEqual(["remove p3", "scale a 2"]);
+  expect(plan(seen, desired())).toEqual(["scale a 2", "remove p3"]);
 });
 
 test("a pod with people on it is waited for, and the status says for how many and until when", () => {
@@ -80,8 +81,45 @@ test.each<[what: string, spec: Parameters<typeof draining>[2]]>([
     { markWatchedMs: 65_000, report: { state: "ready", fence: 0 } },
   ],
 ])("a pod with people on it is removed when its deadline is over %s", (_, spec) => {
-  const seen = observed([pod("p1"), pod("p2"), draining("p3", 5, spec)]);
-  expect(plan(seen, desired())).toEqual(["remove p3", "scale a 2"]);
+  const seen = (deletionCost: number) =>
+    observed([pod("p1"), pod("p2"), draining("p3", 5, { ...spec, deletionCost })]);
+  expect(plan(seen(DRAINING_COST), desired())).toEqual([`cost p3 ${GOING_COST}`]);
+  expect(plan(seen(GOING_COST), desired())).toEqual(["scale a 2", "remove p3"]);
+});
+
+test("what is given up does not serve again: another operator may be removing it", () => {
+  const seen = observed([pod("p1"), draining("p2", 0, { machine: "m2" })]);
+  expect(plan(seen, desired())).toEqual(["remove p2"]);
+  const kept = observed([pod("p1"), draining("p2", 0, { deletionCost: DRAINING_COST })]);
+  expect(plan(kept, desired())).toEqual(["serve p2"]);
+});
+
+const unready = (name: string, sessions: number) =>
+  pod(name, { machine: "m4", isReady: false, report: { sessions } });
+const silent = draining("p3", 5, {
+  deletionCost: GOING_COST,
+  markWatchedMs: 65_000,
+  report: { state: "ready", fence: 0 },
+});
+
+test.each<[what: string, pods: readonly ObservedPod[], does: readonly string[]]>([
+  [
+    "a pod that obeys goes also beside one with people that is not ready",
+    [draining("p3", 0), unready("p4", 3)],
+    ["scale a 3", "remove p3"],
+  ],
+  ["one that may be ready when it is chosen does not", [silent, unready("p4", 3)], []],
+  ["it does beside an empty one", [silent, unready("p4", 0)], ["scale a 3", "remove p3"]],
+  ["it does beside one that is ready", [silent, pod("p4")], ["scale a 3", "remove p3"]],
+  [
+    "one that is ready goes without its ReplicaSet being lowered",
+    [{ ...silent, isReady: true }, pod("p4")],
+    ["remove p3"],
+  ],
+])("no ReplicaSet is lowered while it could take people: %s", (_, pods, does) => {
+  const seen = observed([pod("p1"), pod("p2", { machine: "m2" }), ...pods]);
+  const wish = desired({ replicas: 3 });
+  expect(plan(seen, wish).filter((text) => /scale|remove/.test(text))).toEqual([...does]);
 });
 
 test("a pod that says that its time is over and that people are on it is watched to the end", () => {

@@ -36,7 +36,10 @@ export function wordsFor(parts: Decided): Words {
   const coming = comingWords(parts.views, counts, course);
   const kept = going.kept.length === 0 ? [] : [`${pods(going.kept.length)} kept to go back to.`];
   const blocked = [...new Set([...steering.waits, ...going.waits, ...counts.waits])];
-  const progress = [...moving, ...coming];
+  const ends = going.removes
+    .filter((view) => !counts.deletes.includes(view))
+    .map((view) => (view.load > 0 ? drains(view) : `${view.pod.name} is to be removed.`));
+  const progress = [...moving, ...ends, ...coming];
   const release = releaseWords(parts.views, steering);
   const all = [...release, ...steering.waits, ...progress, ...blocked, ...kept, ...scaling.waits];
   const sentences = [...new Set(all)];

@@ -47,12 +47,15 @@ export type Action =
   | { readonly kind: "set-protection"; readonly pod: PodAsSeen; readonly isProtected: boolean }
   /** Gives the pod the label by which the Service selects it, or takes it. */
   | { readonly kind: "set-receiving"; readonly pod: PodAsSeen; readonly receives: boolean }
-  /** Deletes the pod. It is empty, or its deadline is over. */
+  /**
+   * Deletes the pod. It is empty, or its deadline is over. Its ReplicaSet was lowered before, unless
+   * another pod is to come for it.
+   */
   | { readonly kind: "remove-pod"; readonly pod: PodAsSeen; readonly because: string }
   /**
    * Sets a ReplicaSet's replicas if it is still at `resourceVersion`; makes it if that is absent.
-   * More: pods of the revision are created. Fewer: only for pods that a `remove-pod` before it
-   * took, or that never came.
+   * More: pods of the revision are created. Fewer: only for pods that the ReplicaSet takes before
+   * any with people on it, or that never came.
    */
   | {
       readonly kind: "scale-revision";

@@ -3,6 +3,7 @@ import type { Observed, ObservedReplicaSet } from "../model/observed.ts";
 import type { Revision } from "../model/pod.ts";
 import { type Course, wantedPods } from "./course.ts";
 import type { Going } from "./going.ts";
+import { isGivenUp } from "./orders.ts";
 import { isLeavingMachine, type PodView } from "./survey.ts";
 
 /** A ReplicaSet that should have another number of pods. */
@@ -14,6 +15,8 @@ export interface Scale {
 
 export interface Counts {
   readonly scales: readonly Scale[];
+  /** Pods that are deleted once these numbers are written. */
+  readonly deletes: readonly PodView[];
   /** Pods that are ordered or being made, and are not ready yet. */
   readonly coming: number;
   readonly waits: readonly string[];
@@ -29,10 +32,16 @@ interface Side {
   readonly staying: number;
   /** Pods that it should have made and that were not seen yet. */
   readonly holes: number;
-  readonly removed: number;
+  /** Pods that its ReplicaSet takes before any that carries people: it may be lowered by them. */
+  readonly first: readonly PodView[];
 }
 
-/** The numbers. A number is lowered only by what was removed, or for pods that never came. */
+/**
+ * The numbers. A number is lowered only by pods that its ReplicaSet takes first, or for pods that
+ * never came. It is lowered before these pods are deleted: there is no gap in which the ReplicaSet
+ * makes another. Such a one might be ready when the ReplicaSet sees its new number, and then pods
+ * that drain would go before it.
+ */
 export function planCounts(
   observed: Observed,
   views: readonly PodView[],
@@ -59,7 +68,7 @@ export function planCounts(
     );
     // In a release its own pods are waited for, also those beyond the wish.
     const holes = isTo && course.isReleasing ? side.holes : keptHoles(side, missing, waits);
-    const replicas = side.active - side.removed + holes + created;
+    const replicas = side.active - side.first.length + holes + created;
     return scaleOf(side, replicas);
   });
   const unready = views.filter(({ stage }) => stage === "unborn").length;
@@ -69,7 +78,12 @@ export function planCounts(
     0,
   );
   const holes = sides.reduce((sum, side) => sum + side.holes, 0);
-  return { scales, coming: unready + Math.max(ordered, holes), waits };
+  return {
+    scales,
+    deletes: [...sides.flatMap(({ first }) => first), ...going.removes.filter(isDisobedient)],
+    coming: unready + Math.max(ordered, holes),
+    waits,
+  };
 }
 
 function sideOf(
@@ -92,9 +106,37 @@ function sideOf(
     active: mine.length,
     staying: mine.filter((view) => !goes.has(view) && !isLeavingMachine(view)).length,
     holes: Math.max(0, (set?.replicas ?? 0) - mine.length),
-    removed: mine.filter((view) => going.removes.includes(view)).length,
+    first: firstOf(mine, going),
   };
 }
+
+/**
+ * A ReplicaSet that is lowered takes pods that are not ready first, and of these the ones with the
+ * lowest cost. A pod that obeys an order to drain never becomes ready. Any other one may be ready
+ * when it is chosen. So it counts only if nobody is on those that would go instead.
+ */
+function firstOf(mine: readonly PodView[], going: Going): readonly PodView[] {
+  const ends = mine.filter(
+    (view) => going.removes.includes(view) && isGivenUp(view) && !view.pod.isReady,
+  );
+  const isRisky = mine.some(
+    (view) => !going.removes.includes(view) && mayCarry(view) && !view.pod.isReady,
+  );
+  return ends.filter((view) => obeys(view) || !isRisky);
+}
+
+const obeys = ({ pod, mark }: PodView): boolean =>
+  pod.report?.state === "draining" && pod.report.fence === mark?.token;
+
+const mayCarry = ({ load, pod }: PodView): boolean =>
+  load > 0 || (pod.report === undefined && pod.phase !== "Pending");
+
+/**
+ * Its time is over, and it is ready: its ReplicaSet would take others first. So it is deleted alone.
+ * The ReplicaSet makes another one, which goes in its turn.
+ */
+const isDisobedient = (view: PodView): boolean =>
+  isGivenUp(view) && view.stage === "overdue" && view.pod.isReady;
 
 /** How many pods of each revision should stay. Pods that wait for their drain are among them. */
 function wantedFor(

@@ -42,7 +42,9 @@ export class Gate {
     this.#course = course;
     this.#desired = desired;
     this.#connections = connectionsOf(views);
-    this.#draining = new Set(views.filter(({ stage }) => stage === "draining"));
+    this.#draining = new Set(
+      views.filter(({ stage, load }) => stage === "draining" || (stage === "overdue" && load > 0)),
+    );
   }
 
   /** Of those that should go, the drains that begin now, and why others wait. */

@@ -2,8 +2,9 @@
 import type { Desired } from "../model/desired.ts";
 import { type Course, wantedPods } from "./course.ts";
 import { Gate, type Start } from "./gate.ts";
+import { isGivenUp } from "./orders.ts";
 import { connectionsOf, fits, placesOf } from "./places.ts";
-import { canServe, isLeavingMachine, isStaying, type PodView } from "./survey.ts";
+import { canServe, isLeavingMachine, isStaying, isUnborn, type PodView } from "./survey.ts";
 import { byCost, surroundingsOf } from "./victims.ts";
 
 /** What becomes of the pods. A pod is in at most one list. */
@@ -13,6 +14,7 @@ export interface Going {
   readonly continues: readonly PodView[];
   /** They drain, and are to serve again. */
   readonly cancels: readonly PodView[];
+  /** Their end is decided. Each is deleted as soon as that cannot cut anybody else. */
   readonly removes: readonly PodView[];
   /** They are empty and stay for now. */
   readonly kept: readonly PodView[];
@@ -22,30 +24,43 @@ export interface Going {
 
 /** Chooses. Every pod that goes is replaced or not needed, unless its machine ends before that. */
 export function planGoing(views: readonly PodView[], course: Course, desired: Desired): Going {
-  const leaving = views.filter(isLeavingMachine);
-  const settled = views.filter((view) => !isLeavingMachine(view));
+  const givenUp = views.filter(isGivenUp);
+  const open = views.filter((view) => !isGivenUp(view));
+  const leaving = open.filter(isLeavingMachine);
+  const settled = open.filter((view) => !isLeavingMachine(view));
   const old = settled.filter(({ pod }) => pod.revision !== course.to);
   const current = settled.filter(({ pod }) => pod.revision === course.to);
   const want = wantedPods(course);
   const goers = [...chosen(old, want.old, views), ...chosen(current, want.to, views)];
   const undone = undoneFor(goers, leaving, views);
   const going = goers.filter((view) => !undone.has(view) && !isAstray(view, views, course));
-  const marked = [...leaving, ...going].filter((view) => !isStaying(view));
-  const done = [
-    ...marked.filter(({ stage }) => stage === "emptied" || stage === "overdue"),
-    ...[...leaving, ...going].filter((view) => mayVanish(view, course)),
-  ];
-  const kept = done.filter((view) => isKept(view, course));
+  const marked = [...leaving, ...going, ...givenUp].filter((view) => !isStaying(view));
+  const done = marked.filter(({ stage }) => stage === "emptied" || stage === "overdue");
+  const kept = done.filter((view) => !isGivenUp(view) && isKept(view, course));
   const gate = new Gate(views, course, desired);
+  const opened = gate.open(
+    leaving.filter(isWaiting).sort(byUrgency),
+    going.filter(isWaiting).sort(byCost(surroundingsOf(settled.filter(isStaying)))),
+  );
+  const unborn = [...leaving, ...going].filter((view) => mayVanish(view, course));
   return {
     cancels: settled.filter((view) => !isStaying(view) && !going.includes(view)),
     removes: done.filter((view) => !kept.includes(view)),
     kept,
     continues: marked.filter(({ stage }) => stage === "draining"),
-    ...gate.open(
-      leaving.filter(isWaiting).sort(byUrgency),
-      going.filter(isWaiting).sort(byCost(surroundingsOf(settled.filter(isStaying)))),
-    ),
+    starts: [...opened.starts, ...unborn.map((view) => vanishing(view, course, desired))],
+    waits: opened.waits,
+  };
+}
+
+/** It obeys when it starts. So it never takes anybody, and may be removed like any other. */
+function vanishing(view: PodView, { to, cause }: Course, { drain }: Desired): Start {
+  const because = view.pod.revision === to ? "scale-down" : cause;
+  return {
+    view,
+    cause: isLeavingMachine(view) ? "machine" : because,
+    windowMs: drain.windowMs,
+    preDelayMs: 0,
   };
 }
 
@@ -88,6 +103,7 @@ function isKept({ stage, mark, pod, machine }: PodView, course: Course): boolean
     course.keepsEmptied &&
     mark?.cause === "release" &&
     stage === "emptied" &&
+    !isUnborn(pod) &&
     pod.revision !== course.to &&
     machine?.going === undefined
   );

@@ -6,7 +6,10 @@ import type { Start } from "./gate.ts";
 import type { Going } from "./going.ts";
 import { isHeard, type PodView } from "./survey.ts";
 
-/** Of an emptied pod: a ReplicaSet that is lowered takes it first, of pods that are not ready. */
+/**
+ * Of a pod that is given up: a ReplicaSet that is lowered takes it first, of pods that are not ready.
+ * Whoever wrote it read the pod as it was, and no operator lets the pod serve again after it.
+ */
 export const GOING_COST = -2_147_483_647;
 /** Of a pod that drains. It is not ready, so only the cost saves its people from a ReplicaSet. */
 export const DRAINING_COST = 2_147_483_647;
@@ -34,7 +37,7 @@ export function ordersFor(
     const { pod } = view;
     const start = started.get(view);
     if (start !== undefined) return [drainOrder(start, context)];
-    if (removed.has(view)) return [];
+    if (removed.has(view)) return isGivenUp(view) ? [] : [costOf(pod, GOING_COST)];
     if (cancelled.has(view)) return [serveOrder(pod, context)];
     if (kept.has(view) && pod.isProtected)
       return [{ kind: "set-protection", pod: asSeen(pod), isProtected: false }];
@@ -90,7 +93,7 @@ function serving(pod: ObservedPod, context: OrderContext): readonly Action[] {
       : [{ kind: "cancel-drain", pod: asSeen(pod), mark }];
   if (!pod.isProtected) return [{ kind: "set-protection", pod: asSeen(pod), isProtected: true }];
   if (pod.deletionCost === GOING_COST || pod.deletionCost === DRAINING_COST)
-    return [{ kind: "set-deletion-cost", pod: asSeen(pod), cost: 0 }];
+    return [costOf(pod, 0)];
   return [];
 }
 
@@ -103,9 +106,19 @@ function draining({ pod, mark, stage }: PodView, context: OrderContext): readonl
     return [{ kind: "order-drain", pod: asSeen(pod), mark: again(pod, mark, context) }];
   const obeys = report?.state === "draining" && report.fence === mark.token;
   if (!obeys && stage === "draining") return [{ kind: "order-drain", pod: asSeen(pod), mark }];
-  const cost = stage === "emptied" ? GOING_COST : DRAINING_COST;
-  return pod.deletionCost === cost ? [] : [{ kind: "set-deletion-cost", pod: asSeen(pod), cost }];
+  const isWritten = isGivenUp({ pod, mark }) || pod.deletionCost === DRAINING_COST;
+  return isWritten || stage === "emptied" ? [] : [costOf(pod, DRAINING_COST)];
 }
+
+const costOf = (pod: ObservedPod, cost: number): Action => ({
+  kind: "set-deletion-cost",
+  pod: asSeen(pod),
+  cost,
+});
+
+/** It goes, whatever is wished from now on: its ReplicaSet may take it at any time. */
+export const isGivenUp = ({ pod, mark }: Pick<PodView, "pod" | "mark">): boolean =>
+  mark !== undefined && pod.deletionCost === GOING_COST;
 
 function again(
   pod: ObservedPod,

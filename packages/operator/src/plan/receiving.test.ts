@@ -226,7 +226,7 @@ test("a pod that waits for balancers is not empty: newcomers still come", () => 
   const seen = (drainLeftMs: number, ageMs: number) =>
     observed([
       ...some("a", 2, 10),
-      draining("a3", 0, { machine: "m3", mark, deletionCost: 0, report: { drainLeftMs, ageMs } }),
+      draining("a3", 0, { machine: "m3", mark, report: { drainLeftMs, ageMs } }),
     ]);
   expect(plan(seen(60_001, 0), desired())).not.toContain("remove a3");
   expect(plan(seen(59_900, 200), desired())).not.toContain("remove a3");

@@ -99,7 +99,9 @@ function drainStage(pod: ObservedPod, mark: DrainWanted): Stage {
 /** From the order to the end of the window, in ms. */
 export const lastsMs = ({ windowMs, preDelayMs = 0 }: DrainWanted): number => windowMs + preDelayMs;
 
-const isUnborn = (pod: ObservedPod): boolean => pod.phase === "Pending" && pod.report === undefined;
+/** No process of it has run. */
+export const isUnborn = (pod: ObservedPod): boolean =>
+  pod.phase === "Pending" && pod.report === undefined;
 
 /** Whether its data plane spoke lately. */
 export function isHeard({ report }: ObservedPod): boolean {

@@ -4,6 +4,7 @@ import { decide } from "../decide.ts";
 import type { Desired, ReleaseWish, Strategy } from "../model/desired.ts";
 import type { Observed, ReleaseState, Status } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
+import { DRAINING_COST, GOING_COST } from "../plan/orders.ts";
 import {
   plan as all,
   desired,
@@ -94,7 +95,7 @@ test("the emptied pod is removed, and then the next new one is made", () => {
   const [first, ...rest] = old(3);
   expect(first).toBeDefined();
   const empty = observed([draining("a1", 0, { mark: MARK }), ...rest, ...fresh(1, 50)], under());
-  expect(plan(empty, wish(ROLLING))).toEqual(["remove a1", "scale a 2"]);
+  expect(plan(empty, wish(ROLLING))).toEqual(["scale a 2", "remove a1"]);
   expect(plan(observed([...rest, ...fresh(1, 50)], under()), wish(ROLLING))).toEqual(["scale b 2"]);
 });
 
@@ -316,7 +317,12 @@ test("blue-green makes all new pods first, and drains none before all are warm",
 test("its emptied pods stay to go back to, may be evicted, and are removed after a while", () => {
   const empty = (more: Parameters<typeof draining>[2] = {}) =>
     old(3).map(({ name, machine }, i) =>
-      draining(name, 0, { mark: MARK, machine: machine ?? `m${i}`, ...more }),
+      draining(name, 0, {
+        mark: MARK,
+        machine: machine ?? `m${i}`,
+        deletionCost: DRAINING_COST,
+        ...more,
+      }),
     );
   const kept = observed([...empty(), ...fresh(3, 50)], under());
   expect(plan(kept, wish(BLUE_GREEN))).toEqual(["open a1", "open a2", "open a3"]);
@@ -325,18 +331,16 @@ test("its emptied pods stay to go back to, may be evicted, and are removed after
     ...under({ reachedAtMs: NOW_MS - 300_000 }),
     tallies: { canary: tally(60_000), stable: tally(60_000) },
   });
-  expect(plan(later, wish(BLUE_GREEN))).toEqual([
-    "remove a1",
-    "remove a2",
-    "remove a3",
-    "scale a 0",
-  ]);
+  const givenUp = ["a1", "a2", "a3"].map((name) => `cost ${name} ${GOING_COST}`);
+  expect(plan(later, wish(BLUE_GREEN))).toEqual(givenUp);
   const aborted = wish(BLUE_GREEN, { release: { aborted: "b" } });
   expect(plan({ ...later, ...under() }, aborted)).toEqual(["serve a1", "serve a2", "serve a3"]);
 });
 
 test("if demand grows while emptied pods are kept, new ones are made at once", () => {
-  const kept = old(3).map(({ name }) => draining(name, 0, { mark: MARK, isProtected: false }));
+  const kept = old(3).map(({ name }) =>
+    draining(name, 0, { mark: MARK, isProtected: false, deletionCost: DRAINING_COST }),
+  );
   const seen = observed([...kept, ...fresh(3, 90)], under());
   expect(plan(seen, wish(BLUE_GREEN, { replicas: 5 }))).toEqual(["scale b 5"]);
 });

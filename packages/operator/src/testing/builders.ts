@@ -51,7 +51,7 @@ export function unborn(name: string, spec: PodSpec = {}): ObservedPod {
   return { ...rest, phase: "Pending", isReady: false };
 }
 
-/** A pod that drains and obeys, with so many sessions left. */
+/** A pod that drains and obeys, with so many sessions left; if there are none, it is given up. */
 export function draining(name: string, sessions: number, spec: PodSpec = {}): ObservedPod {
   return pod(name, {
     mark: {
@@ -62,6 +62,7 @@ export function draining(name: string, sessions: number, spec: PodSpec = {}): Ob
       orderedAtMs: NOW_MS - 5000,
     },
     deletionCost: sessions === 0 ? -2_147_483_647 : 2_147_483_647,
+    isReady: false,
     receives: false,
     ...spec,
     report: { state: "draining", fence: 9, sessions, drainLeftMs: 55_000, ...spec.report },

@@ -42,6 +42,8 @@ export interface TrueSet {
   version: number;
   replicas: number;
   seen: number;
+  /** Its controller does nothing until then. */
+  lateUntilMs: number;
 }
 
 export interface TrueMachine {
@@ -97,10 +99,12 @@ export class Cluster {
     return ++this.#version;
   }
 
-  /** ReplicaSet controller: counts, makes and deletes, now and then a round late. */
-  replicaSets(): void {
+  /** ReplicaSet controller: counts, makes and deletes, now and then late, with `faults` very late. */
+  replicaSets(faults = false): void {
     for (const set of this.sets.values()) {
-      if (this.random.chance(0.2)) continue;
+      if (faults && this.random.chance(0.05))
+        set.lateUntilMs = this.nowMs + this.random.int(8) * TICK_MS;
+      if (this.random.chance(0.2) || (faults && this.nowMs < set.lateUntilMs)) continue;
       const active = this.activeOf(set.revision);
       for (let i = active.length; i < set.replicas; i++) this.#create(set.revision);
       if (active.length > set.replicas)
@@ -119,13 +123,19 @@ export class Cluster {
     );
   }
 
-  /** The order in which a ReplicaSet deletes. */
+  /**
+   * The order in which a ReplicaSet deletes (`ActivePodsWithRanks` of Kubernetes): not scheduled,
+   * pending, not ready, lowest cost, machine with most pods, ready last, made last. Here nothing
+   * restarts.
+   */
   #rank(pods: readonly TruePod[]): readonly TruePod[] {
     const key = (pod: TruePod): readonly number[] => [
       pod.machine === undefined ? 0 : 1,
       pod.phase === "Pending" ? 0 : 1,
       pod.isReady ? 1 : 0,
       pod.cost,
+      -[...this.pods.values()].filter(({ machine }) => machine === pod.machine).length,
+      -(pod.readySinceMs ?? 0),
       -pod.createdAtMs,
     ];
     return [...pods].sort((a, b) => {

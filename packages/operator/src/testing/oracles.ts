@@ -5,6 +5,7 @@ import type { Action } from "../model/actions.ts";
 import type { Desired } from "../model/desired.ts";
 import type { Observed } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
+import { GOING_COST } from "../plan/orders.ts";
 import { lastsMs } from "../plan/survey.ts";
 import { applied } from "./applied.ts";
 import { carried, courseWrongs } from "./course-oracles.ts";
@@ -59,6 +60,7 @@ function sideBySide(observed: Observed, actions: readonly Action[]): readonly st
     .map(({ machine }) => machine);
   const wrong: string[] = [];
   for (const [, pod] of begun(observed, actions)) {
+    if (pod.phase === "Pending" && pod.report === undefined) continue;
     const machine = observed.machines.find(({ name }) => name === pod.machine);
     if (
       machine !== undefined &&
@@ -144,6 +146,7 @@ function stopped(observed: Observed, actions: readonly Action[]): readonly strin
         isDraining(pod) &&
         isHeard(pod) &&
         pod.report?.state === "draining" &&
+        pod.deletionCost !== GOING_COST &&
         !isDone(pod, actions),
     )
     .filter(({ mark, machine, markWatchedMs }) => {

@@ -144,7 +144,13 @@ class Run {
     const { wish } = this.#stage;
     const cluster = this.#cluster;
     const revision = "d0";
-    cluster.sets.set(revision, { revision, version: 1, replicas: wish.replicas, seen: 0 });
+    cluster.sets.set(revision, {
+      revision,
+      version: 1,
+      replicas: wish.replicas,
+      seen: 0,
+      lateUntilMs: 0,
+    });
     const processes = this.#processes.splice(0);
     for (let i = 0; i < 20; i++) this.#tick(false);
     this.#processes.push(...processes);
@@ -181,7 +187,7 @@ class Run {
         process.skewMs = (this.#random.int(7_200) - 3600) * 1000;
       done += this.#operate(process, faults);
     }
-    cluster.replicaSets();
+    cluster.replicaSets(faults);
     return done;
   }
 
@@ -220,7 +226,7 @@ class Run {
       const outcome = act(cluster, action);
       this.#told(process, action, outcome);
       if (outcome === "refused") break;
-      if (faults && this.#random.chance(0.05)) cluster.replicaSets();
+      if (faults && this.#random.chance(0.05)) cluster.replicaSets(true);
     }
     return actions.filter(({ kind }) => kind !== "event").length;
   }

@@ -58,7 +58,13 @@ function scale(cluster: Cluster, action: Extract<Action, { kind: "scale-revision
   const { revision, replicas, resourceVersion } = action;
   const set = cluster.sets.get(revision);
   if (set === undefined && resourceVersion === undefined) {
-    cluster.sets.set(revision, { revision, version: cluster.bump(), replicas, seen: 0 });
+    cluster.sets.set(revision, {
+      revision,
+      version: cluster.bump(),
+      replicas,
+      seen: 0,
+      lateUntilMs: 0,
+    });
     return "done";
   }
   if (set === undefined || String(set.version) !== resourceVersion) return "refused";
