@@ -48,8 +48,8 @@ export type Action =
   /** Gives the pod the label by which the Service selects it, or takes it. */
   | { readonly kind: "set-receiving"; readonly pod: PodAsSeen; readonly receives: boolean }
   /**
-   * Deletes the pod. It is empty, or its deadline is over. Its ReplicaSet was lowered before, unless
-   * another pod is to come for it.
+   * Deletes the pod. It is empty, or its deadline is over. Its ReplicaSet was lowered before,
+   * unless another pod is to come for it.
    */
   | { readonly kind: "remove-pod"; readonly pod: PodAsSeen; readonly because: string }
   /**

@@ -132,7 +132,7 @@ const mayCarry = ({ load, pod }: PodView): boolean =>
   load > 0 || (pod.report === undefined && pod.phase !== "Pending");
 
 /**
- * Its time is over, and it is ready: its ReplicaSet would take others first. So it is deleted alone.
+ * Its time is over, and it is ready: its ReplicaSet would take others first. So only it is deleted.
  * The ReplicaSet makes another one, which goes in its turn.
  */
 const isDisobedient = (view: PodView): boolean =>

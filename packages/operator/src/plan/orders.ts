@@ -7,7 +7,7 @@ import type { Going } from "./going.ts";
 import { isHeard, type PodView } from "./survey.ts";
 
 /**
- * Of a pod that is given up: a ReplicaSet that is lowered takes it first, of pods that are not ready.
+ * Of a pod that is given up: of pods that are not ready, its ReplicaSet takes it first.
  * Whoever wrote it read the pod as it was, and no operator lets the pod serve again after it.
  */
 export const GOING_COST = -2_147_483_647;

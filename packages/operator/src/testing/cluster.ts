@@ -99,7 +99,7 @@ export class Cluster {
     return ++this.#version;
   }
 
-  /** ReplicaSet controller: counts, makes and deletes, now and then late, with `faults` very late. */
+  /** ReplicaSet controller: counts, makes and deletes. Now and then it is late. */
   replicaSets(faults = false): void {
     for (const set of this.sets.values()) {
       if (faults && this.random.chance(0.05))
