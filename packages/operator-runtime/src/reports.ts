@@ -17,6 +17,11 @@ export interface ReportsNeeds {
 interface Known {
   readonly report: Omit<PodReport, "ageMs">;
   readonly atMs: number;
+  readonly run: string;
+  /** Whom its end takes along. */
+  readonly connections: number;
+  /** It drains, and should. */
+  readonly isOrdered: boolean;
 }
 
 /** A pod is asked again when its last question is so old. */
@@ -73,11 +78,23 @@ export class Reports {
     try {
       const answer = await planes.ask({ uid, address });
       const { report } = answer;
-      const wasDraining = this.#known.get(uid)?.report.state === "draining";
-      this.#known.set(uid, { report, atMs: nowMs() });
-      const connections = report.sessions + report.fixedSockets;
+      const { run } = answer;
+      const before = this.#known.get(uid);
+      const isByItself = report.state === "draining" && !isToDrain(pod);
+      // A process that is told to end by its kubelet alone, such as by its liveness probe, is
+      // emptied in its last seconds. Whoever was there before has lost it.
+      const connections =
+        isByItself && before?.run === run
+          ? before.connections
+          : report.sessions + report.fixedSockets;
+      const isOrdered = report.state === "draining" && !isByItself;
+      this.#known.set(uid, { report, atMs: nowMs(), run, connections, isOrdered });
       if (answer.felt !== undefined)
-        felt.heard(uid, { revision, run: answer.run, felt: answer.felt, connections }, wasDraining);
+        felt.heard(
+          uid,
+          { revision, run, felt: answer.felt, connections },
+          before?.isOrdered === true,
+        );
       asked("answered");
     } catch (error) {
       if (!(error instanceof PlaneError)) throw error;
@@ -99,3 +116,7 @@ export class Reports {
     }
   }
 }
+
+/** Somebody wants it empty, or gone. */
+const isToDrain = ({ mark, isTerminating }: SeenPod): boolean =>
+  mark?.wants === "drain" || isTerminating;

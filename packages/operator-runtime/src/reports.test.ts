@@ -1,0 +1,83 @@
+// Checks which ends of processes count as crashes of those who were connected.
+import { expect, test } from "bun:test";
+import { FeltCounts } from "./felt-counts.ts";
+import type { SeenPod } from "./objects.ts";
+import type { PlaneAnswer, Planes } from "./plane.ts";
+import { Reports } from "./reports.ts";
+
+const pod = (more: Partial<SeenPod> = {}): SeenPod => ({
+  ...{ name: "a", uid: "a", resourceVersion: "1", revision: "new", phase: "Running" },
+  ...{ isReady: true, isTerminating: false, createdAtMs: 0, deletionCost: 0 },
+  ...{ isProtected: true, receives: true, address: "10.0.0.1" },
+  ...more,
+});
+const ordered = pod({
+  mark: {
+    ...{ wants: "drain", token: 5, cause: "release", windowMs: 1000, preDelayMs: 0 },
+    orderedAtMs: 0,
+  },
+});
+
+const answer = (run: string, state: "ready" | "draining", sessions: number): PlaneAnswer => ({
+  run,
+  report: { state, sessions, fixedSockets: 0, connectionsMax: 100, fence: 0 },
+  felt: {
+    ...{ connectionMinutes: 1, resumes: 0, lost: 0, slow: 0, resumesFailed: 0 },
+    closedAbnormally: 0,
+  },
+});
+
+/** Crashes that a set counts that hears this, one answer a second. */
+async function crashesOf(
+  ...heard: readonly (readonly [SeenPod, PlaneAnswer])[]
+): Promise<number | undefined> {
+  const felt = new FeltCounts();
+  let nowMs = 0;
+  let next: PlaneAnswer | undefined;
+  const planes: Planes = {
+    ask: async () => next as PlaneAnswer,
+    ...{ drain: async () => {}, serve: async () => {}, shed: async () => {} },
+  };
+  const reports = new Reports({ nowMs: () => nowMs, felt, asked: () => {} });
+  for (const [seen, said] of heard) {
+    next = said;
+    await reports.round([seen], planes);
+    felt.since("step", "new", "old");
+    nowMs += 1000;
+  }
+  return felt.since("step", "new", "old")?.canary.bad.crashes;
+}
+
+test("a process that is there anew has taken those along who were connected", async () => {
+  expect(await crashesOf([pod(), answer("1", "ready", 25)], [pod(), answer("2", "ready", 0)])).toBe(
+    25,
+  );
+});
+
+test("a process that its kubelet kills has too, though it drains in its last seconds", async () => {
+  const drains = [
+    [pod(), answer("1", "draining", 20)],
+    [pod(), answer("1", "draining", 1)],
+  ] as const;
+  const restarted = [pod(), answer("2", "ready", 0)] as const;
+  expect(await crashesOf([pod(), answer("1", "ready", 25)], ...drains, restarted)).toBe(25);
+});
+
+test("a process that ends behind its ordered drain has taken nobody along", async () => {
+  const restarted = [ordered, answer("2", "ready", 0)] as const;
+  expect(
+    await crashesOf(
+      [pod(), answer("1", "ready", 25)],
+      [ordered, answer("1", "draining", 3)],
+      restarted,
+    ),
+  ).toBe(0);
+  const goes = pod({ isTerminating: true });
+  expect(
+    await crashesOf(
+      [pod(), answer("1", "ready", 25)],
+      [goes, answer("1", "draining", 3)],
+      [goes, answer("2", "ready", 0)],
+    ),
+  ).toBe(0);
+});
