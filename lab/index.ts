@@ -17,7 +17,7 @@ export {
   type SetSample,
 } from "./prove/cluster/operator-figures.ts";
 export { Crowd } from "./prove/crowd.ts";
-export { proofDocument } from "./prove/document.ts";
+export { proofDocument, withKept } from "./prove/document.ts";
 export { eventually } from "./prove/prove-error.ts";
 export type { ProofResult, StepResult } from "./prove/result.ts";
 export { TOKEN_SECRET } from "./prove/rivals/holdfast.ts";

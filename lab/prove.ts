@@ -7,7 +7,8 @@ import { machine } from "@holdfast/load";
 import { ProcessError } from "@holdfast/load/processes";
 import { CLUSTER_HELP, clusterPlanFrom } from "./prove/cluster/plan.ts";
 import { proveOnCluster } from "./prove/cluster/run-cluster.ts";
-import { proofDocument, withoutCharts } from "./prove/document.ts";
+import { CLUSTER_STEPS } from "./prove/cluster/steps/cluster-steps.ts";
+import { proofDocument, withKept, withoutCharts } from "./prove/document.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
@@ -105,9 +106,19 @@ async function onCluster(args: readonly string[]): Promise<number> {
   const result = await proveOnCluster(plan, line);
   await write(plan.json ?? join(FOLDER, "cluster.json"), `${JSON.stringify(result)}\n`);
   await write(plan.html ?? join(FOLDER, "cluster.html"), reportPage(result));
-  if (plan.docs) await writeDocument(result, "cluster");
+  if (plan.docs) await writeDocument(await besideKept(result), "cluster");
   line(closingText(result));
   return hasFailed(result) ? EXIT.failed : EXIT.holds;
+}
+
+async function besideKept(result: ProofResult): Promise<ProofResult> {
+  const file = Bun.file(join(DOCS, "proof/cluster.json"));
+  const kept = (await file.exists()) ? ((await file.json()) as ProofResult) : undefined;
+  return withKept(
+    result,
+    kept,
+    CLUSTER_STEPS.map(({ name }) => name),
+  );
 }
 
 /** Keeps the result and makes the page from what is kept. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 
 const HOLDFAST = join(import.meta.dir, "../../apps/holdfast/src/main.ts");
+const MACHINE = join(import.meta.dir, "../../tools/cluster/cluster.ts");
 const TIMEOUT_MS = 180_000;
 
 export interface ClusterPrograms {
@@ -42,6 +43,11 @@ export class ClusterCommands {
   /** The program of this clone. */
   holdfast(args: readonly string[], options: CommandOptions = {}): Promise<string> {
     return this.#run([process.execPath, HOLDFAST, ...args], options);
+  }
+
+  /** `npm run cluster -- ...` of this clone: what only the machine below a cluster can do. */
+  machine(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    return this.#run([process.execPath, MACHINE, ...args], options);
   }
 
   async #run(

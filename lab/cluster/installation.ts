@@ -105,7 +105,12 @@ export class ChartInstallation {
 
   /** Resolves when every client has all its subscriptions. */
   async connect(): Promise<void> {
-    await this.crowd.start(`ws://${await this.address()}:8000/connect`);
+    await this.crowd.start(await this.url());
+  }
+
+  /** Where clients connect. */
+  async url(): Promise<string> {
+    return `ws://${await this.address()}:8000/connect`;
   }
 
   /** Ends the clients and removes the namespace. */
@@ -125,6 +130,13 @@ export class ChartInstallation {
   kubectl(...args: readonly string[]): Promise<string> {
     const { commands, namespace, commandMs } = this.#options;
     return commands.kubectl(["--namespace", namespace, ...args], { timeoutMs: commandMs });
+  }
+
+  /** Makes an object of the namespace. */
+  create(manifest: unknown): Promise<string> {
+    const { commands, namespace, commandMs } = this.#options;
+    const args = ["--namespace", namespace, "create", "--filename", "-"];
+    return commands.kubectl(args, { stdin: JSON.stringify(manifest), timeoutMs: commandMs });
   }
 
   /** Whether a command of kubectl ends well. */

@@ -96,6 +96,14 @@ export class Clients {
     client.before = countsOf(rival);
   }
 
+  /** Extra clients say goodbye, and are forgotten. */
+  async removeExtras(): Promise<void> {
+    const extras = this.all.filter(({ isExtra }) => isExtra);
+    const others = this.all.filter(({ isExtra }) => !isExtra);
+    this.all.splice(0, this.all.length, ...others);
+    await Promise.all(extras.map(({ rival }) => rival.close()));
+  }
+
   connected(): number {
     return this.all.filter(({ rival }) => rival.connected).length;
   }

@@ -15,6 +15,8 @@ const PAUSE_MS = 30_000;
 /** Connections that were cut are known to be cut after this. */
 const NOTICE_MS = 300;
 const START_MS = 120_000;
+/** For thousands of clients that come or go. */
+const IDLE_MS = 300_000;
 
 export interface CrowdOptions {
   readonly size: WorkloadSize;
@@ -59,6 +61,17 @@ export class Crowd {
   /** More clients, which are judged apart. */
   async add(specs: readonly ClientSpec[], url: string): Promise<void> {
     await this.#workers[0]?.ask("add", { specs, url });
+  }
+
+  /** More clients without subscriptions, so many a second of all workers together. */
+  async addIdle(count: number, perSecond: number, url: string): Promise<void> {
+    const of = this.#workers.length;
+    const each = { count: Math.ceil(count / of), perSecond: perSecond / of, url };
+    await this.#all((worker) => worker.ask("addIdle", each, IDLE_MS));
+  }
+
+  async removeIdle(): Promise<void> {
+    await this.#all((worker) => worker.ask("removeIdle", undefined, IDLE_MS));
   }
 
   /** A step begins at this time of the clock: publishing continues. */

@@ -24,6 +24,23 @@ export function withoutCharts(result: ProofResult): ProofResult {
   };
 }
 
+/**
+ * A run of some steps beside what was kept: each step is that of the newer run that has it.
+ * `order`: names of all steps.
+ */
+export function withKept(
+  result: ProofResult,
+  kept: ProofResult | undefined,
+  order: readonly string[],
+): ProofResult {
+  const places = new Map(order.map((name, place) => [name, place]));
+  const steps = new Map([...(kept?.steps ?? []), ...result.steps].map((one) => [one.name, one]));
+  const sorted = [...steps.values()]
+    .filter(({ name }) => places.has(name))
+    .sort((a, b) => (places.get(a.name) ?? 0) - (places.get(b.name) ?? 0));
+  return { ...result, steps: sorted };
+}
+
 /** Samples of a document. */
 const SAMPLES_MAX = 60;
 

@@ -36,6 +36,8 @@ export interface StepEnd {
 }
 
 const BLOCK = 10;
+/** Indices of idle clients, behind those of every workload. */
+const IDLE_FROM = 1_000_000;
 
 interface Running {
   readonly workload: Workload;
@@ -86,6 +88,29 @@ const commands = {
     readonly url: string;
   }): Promise<void> {
     await Promise.all(specs.map((spec) => run().clients.add(spec, url, true)));
+  },
+  /** Clients without subscriptions, so many a second. */
+  async addIdle({
+    count,
+    perSecond,
+    url,
+  }: {
+    readonly count: number;
+    readonly perSecond: number;
+    readonly url: string;
+  }): Promise<void> {
+    const { clients } = run();
+    const startMs = performance.now();
+    await Promise.all(
+      Array.from({ length: count }, async (_, place) => {
+        await Bun.sleep(Math.max(0, startMs + (place * 1000) / perSecond - performance.now()));
+        const spec = { index: IDLE_FROM + place, user: `idle-${place}`, codec: "json" } as const;
+        await clients.add({ ...spec, channels: [], publishes: false }, url, true);
+      }),
+    );
+  },
+  async removeIdle(): Promise<void> {
+    await run().clients.removeExtras();
   },
   /** A step begins: publishing continues. */
   begin({ stepMs }: { readonly stepMs: number }): void {

@@ -11,6 +11,7 @@ import {
   proofDocument,
   type SetSample,
   type StepResult,
+  withKept,
 } from "@holdfast/lab";
 
 const read = (path: string): ProofResult =>
@@ -29,10 +30,10 @@ const wished: StepResult = {
   longestTransit: { ...steady.longestTransit },
 };
 const missed = (changes: Partial<StepResult>): readonly string[] =>
-  missedTargets({ ...wished, ...changes }, steady);
+  missedTargets({ ...wished, ...changes });
 
 test("the recorded release missed four targets, and each is told with its figure", () => {
-  expect(missedTargets(rolling, steady).map((text) => text.split(",")[0])).toEqual([
+  expect(missedTargets(rolling).map((text) => text.split(",")[0])).toEqual([
     "sessions that moved just once: 97.0 %",
     "attempts per move: 1.300",
     "attempts that were refused on the way: 20.7 %",
@@ -81,7 +82,7 @@ describe("a bad revision", () => {
     perPod: 300,
   };
   const judged = (...samples: readonly SetSample[]): readonly string[] =>
-    missedTargets({ ...rolling, operator: operatorFigures(samples, options) }, steady);
+    missedTargets({ ...rolling, operator: operatorFigures(samples, options) });
 
   test("that is rolled back in time, with its step's people, passes", () => {
     const samples = [
@@ -123,10 +124,20 @@ test("a spike fails if pods are ordered later than five seconds after their need
         desired: atMs < desiredAtMs ? 3 : 5,
       }),
     );
-    return missedTargets({ ...rolling, operator: operatorFigures(samples, options) }, steady);
+    return missedTargets({ ...rolling, operator: operatorFigures(samples, options) });
   };
   expect(ordered(6000)).toEqual([]);
   expect(ordered(9000)).toEqual(["pods are ordered: after 7.0 s, wanted within 5 s of their need"]);
+});
+
+test("a run of some steps keeps the others, in their order", () => {
+  const newer: ProofResult = { ...recorded, steps: [{ ...steady, moves: 77 }] };
+  const { steps } = withKept(newer, recorded, ["steady", "rolling"]);
+  expect(steps.map(({ name, moves }) => [name, moves])).toEqual([
+    ["steady", 77],
+    ["rolling", rolling.moves],
+  ]);
+  expect(withKept(newer, undefined, ["rolling", "steady"]).steps).toHaveLength(1);
 });
 
 test("the page shows what was missed", () => {

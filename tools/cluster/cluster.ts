@@ -12,13 +12,16 @@ import { ownImages } from "./images.ts";
 import { ensureNetwork, removeNetwork, requireNamespaces } from "./network.ts";
 import { importImage, runningNodes, startNode } from "./node.ts";
 import { ensurePki } from "./pki.ts";
-import { endAll } from "./processes.ts";
+import { endAll, endProgram } from "./processes.ts";
 import { areBuilt, ensurePrograms, type Programs, programPaths } from "./programs.ts";
 import { HOST_IP, NODES_MAX, nodeName, PATHS } from "./settings.ts";
 import { say, waitFor } from "./shell.ts";
 
 const READY_SECONDS = 120;
+const RESTARTED: readonly string[] = ["etcd", "kube-apiserver"];
+const AWAY_SECONDS_MAX = 600;
 const USAGE = `usage: npm run cluster -- up [--nodes N] [--image ARCHIVE]... | down | status | env | build | images
+       npm run cluster -- restart PROGRAM [--after SECONDS]
        npm run cluster -- kubectl ...
 
 up       starts what does not run and prints KUBECONFIG=...; 20 s once the programs are built
@@ -27,6 +30,7 @@ status   says what runs
 env      says how other programs reach it: KUBECONFIG and KUBECTL
 build    builds the programs alone: ten minutes on two cores, once for each version
 images   makes the chart's images from this clone and brings them to the nodes
+restart  kills a program of the control plane (etcd, kube-apiserver) and starts it again
 kubectl  runs kubectl of the cluster's version on it`;
 
 /** Starts a cluster, or what of it does not run. */
@@ -112,6 +116,21 @@ async function status(): Promise<number> {
   return 0;
 }
 
+/** A fault of the control plane: the program is away for some seconds. */
+async function restart(name: string, after: string): Promise<void> {
+  const seconds = Number(after);
+  if (!(RESTARTED.includes(name) && seconds >= 0 && seconds <= AWAY_SECONDS_MAX))
+    throw new ClusterError(
+      `Cannot restart ${name} after ${after} s: expected ${RESTARTED.join(" or ")}, and 0 to ${AWAY_SECONDS_MAX} s`,
+    );
+  const programs = programPaths();
+  await endProgram(name);
+  say(`${name} is away`);
+  await Bun.sleep(seconds * 1000);
+  await startControlPlane(programs);
+  say(`${name} runs again`);
+}
+
 async function sayEnvironment(): Promise<number> {
   const { kubernetes } = await ensurePrograms();
   console.log(`KUBECONFIG=${PATHS.kubeconfig}\nKUBECTL=${kubernetes} kubectl`);
@@ -174,13 +193,19 @@ function nodesOf(text: string): number {
 
 async function main([command = "", ...args]: readonly string[]): Promise<number> {
   if (command === "kubectl") return await passKubectl(args);
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
     options: {
       nodes: { type: "string", default: "2" },
       image: { type: "string", multiple: true, default: [] },
+      after: { type: "string", default: "0" },
     },
+    allowPositionals: command === "restart",
   });
+  if (command === "restart") {
+    await alone(() => restart(positionals[0] ?? "", values.after));
+    return 0;
+  }
   if (command === "status") return await status();
   if (command === "env") return await sayEnvironment();
   if (command === "up") await alone(() => up(nodesOf(values.nodes), values.image));

@@ -52,6 +52,16 @@ export function programId(name: string): number | undefined {
   }
 }
 
+/** Ends one program that was started under this name; one that does not run is no error. */
+export async function endProgram(name: string): Promise<void> {
+  const id = programId(name);
+  if (id === undefined) return;
+  const endMs = performance.now() + END_SECONDS * 1000;
+  for (kill(id); isRunning(name); await Bun.sleep(50))
+    if (performance.now() > endMs)
+      throw new ClusterError(`Cannot end ${name}: process ${id} does not end`);
+}
+
 /** Ends everything in the cluster's groups. */
 export async function endAll(): Promise<void> {
   const endMs = performance.now() + END_SECONDS * 1000;

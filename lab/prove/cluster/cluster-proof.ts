@@ -126,7 +126,11 @@ export class ClusterProof {
     };
     const fromMs = Date.now();
     const stage = {
-      ...{ rt: this.#rt, watch: this.#watch, clients },
+      ...{ rt: this.#rt, watch: this.#watch, clients, values: OPERATED, perPod: PER_POD },
+      addIdle: async (count: number, perSecond: number) =>
+        this.#rt.crowd.addIdle(count, perSecond, await this.#rt.url()),
+      removeIdle: () => this.#rt.crowd.removeIdle(),
+      machine: (...args: readonly string[]) => this.#options.commands.machine(args),
       note: (text: string) => void told.notes.push(text),
       mark: (text: string) => void told.marks.push({ atMs: Date.now() - fromMs, text }),
       fail: (text: string) => void told.failures.push(text),
@@ -142,9 +146,16 @@ export class ClusterProof {
     const operator = operatorFigures(samples, {
       ...{ kind: step.kind, clients, drainMs: DRAIN_MS, perPod: PER_POD },
       ...(step.kind === "bad" ? { sharePercentMax: step.sharePercentMax ?? SHARE_PERCENT } : {}),
+      ...(steady === undefined ? {} : { steadyPauseMs: steady.longestTransit.p99Ms }),
       ...(because === undefined ? {} : { because }),
     });
     const result = { ...row, operator };
-    return { ...result, failures: [...row.failures, ...missedTargets(result, steady)] };
+    const harm = row.failures.filter((text) => !told.failures.includes(text));
+    const isMeant = step.doesHarm === true;
+    return {
+      ...result,
+      notes: [...row.notes, ...(isMeant ? harm.map((text) => `the fault did this: ${text}`) : [])],
+      failures: [...(isMeant ? told.failures : row.failures), ...missedTargets(result)],
+    };
   }
 }

@@ -76,9 +76,8 @@ export function shareText(samples: readonly SetSample[]): string {
 
 /** Rows of a table of targets, of all steps that have some. */
 export function targetRows({ steps }: Pick<ProofResult, "steps">): readonly string[] {
-  const steady = steps.find(({ name }) => name === "steady");
   return steps.flatMap((step) =>
-    operatorTargets(step, steady).map(
+    operatorTargets(step).map(
       ({ what, wanted, found, isMet }) =>
         `| ${step.title} | ${what} | ${wanted} | ${found} | ${isMet ? "yes" : "**no**"} |`,
     ),

@@ -47,6 +47,8 @@ export interface OperatorFigures {
   readonly orderedMs?: number;
   /** Longest time that a drain may take. */
   readonly drainMs: number;
+  /** Longest pause (p99 of clients) while nothing happened in the same run. */
+  readonly steadyPauseMs?: number;
   /** Why it turned back, as the record of the release says. */
   readonly because?: string;
   readonly samples: readonly SetSample[];
@@ -57,6 +59,7 @@ export interface FiguresOptions {
   readonly clients: number;
   readonly sharePercentMax?: number;
   readonly drainMs: number;
+  readonly steadyPauseMs?: number;
   readonly because?: string;
   /** Connections that a pod takes before another one is needed. */
   readonly perPod: number;

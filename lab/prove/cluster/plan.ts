@@ -24,7 +24,7 @@ export const CLUSTER_HELP = `prove --cluster: real pods, the operator, real clie
   --seed N         default 1
   --json FILE      write the result
   --html FILE      write the report, one file for everything
-  --docs           keep the result in docs/proof/cluster.json and write docs/proof.md anew
+  --docs           keep the result in docs/proof/cluster.json and write docs/proof.md anew; steps that this run leaves out stay
 `;
 
 /** Throws `argument_invalid`; undefined when help is wanted. */

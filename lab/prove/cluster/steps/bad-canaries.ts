@@ -22,32 +22,12 @@ interface Operation {
 
 const CONTAINER = "/spec/template/spec/containers/0";
 
-/** Releases the template with these changes, waits until it is rolled back, and takes them back. */
-async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promise<void> {
+/** Does something to the template, and gives the set the one back that it had. */
+export async function restored(stage: ClusterStage, act: () => Promise<void>): Promise<void> {
   const { rt, watch } = stage;
   const good = await rt.kubectl("get", SET, "-o", "jsonpath={.spec.template}");
-  const analysis = { connectionMinutesMin: 0, waitSecondsMax: WAIT_SECONDS };
-  await patchSpec(stage, { release: canaryOf(analysis) });
-  await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(changes)}`);
-  stage.mark("the bad template");
   try {
-    const { release } = await watch.until(
-      "the bad revision has people",
-      (one) => (one.release?.sharePercent ?? 0) > 0,
-      LIMIT_MS / 2,
-    );
-    stage.mark(`people are on ${release?.to}`);
-    await watch.until(
-      "the bad revision is rolled back",
-      (one) => one.release?.phase === "RollingBack",
-      LIMIT_MS,
-    );
-    stage.mark("it turns back");
-    await watch.until(
-      "everybody is back",
-      (one) => one.release === undefined && one.pods === one.desired,
-      LIMIT_MS / 2,
-    );
+    await act();
   } finally {
     const back = [{ op: "replace", path: "/spec/template", value: JSON.parse(good) as unknown }];
     await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(back)}`);
@@ -59,17 +39,43 @@ async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promi
   }
 }
 
+/** Releases the template with these changes, and waits until it is rolled back. */
+async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promise<void> {
+  const { rt, watch } = stage;
+  const analysis = { connectionMinutesMin: 0, waitSecondsMax: WAIT_SECONDS };
+  await patchSpec(stage, { release: canaryOf(analysis) });
+  await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(changes)}`);
+  stage.mark("the bad template");
+  const { release } = await watch.until(
+    "the bad revision has people",
+    (one) => (one.release?.sharePercent ?? 0) > 0,
+    LIMIT_MS / 2,
+  );
+  stage.mark(`people are on ${release?.to}`);
+  await watch.until(
+    "the bad revision is rolled back",
+    (one) => one.release?.phase === "RollingBack",
+    LIMIT_MS,
+  );
+  stage.mark("it turns back");
+  await watch.until(
+    "everybody is back",
+    (one) => one.release === undefined && one.pods === one.desired,
+    LIMIT_MS / 2,
+  );
+}
+
 const bad = (
   name: string,
   title: string,
   changes: readonly Operation[],
-  { mayLoseData = false, isDrain = false } = {},
+  { mayLoseData = false, doesHarm = false } = {},
 ): ClusterStep => ({
-  ...{ name, title, isDrain, mayLoseData },
+  ...{ name, title, isDrain: false, mayLoseData, doesHarm },
   kind: "bad",
   timeLimitMs: LIMIT_MS * 2,
   sharePercentMax: SHARE_PERCENT,
-  run: (stage) => tryBad(stage, [...changes, ...marked(name)]),
+  run: (stage) => restored(stage, () => tryBad(stage, [...changes, ...marked(name)])),
 });
 
 /** A template of its own each time: what was rolled back is not tried again. */
@@ -81,18 +87,24 @@ const marked = (name: string): readonly Operation[] => {
   return [{ op: "add", path: "/spec/template/metadata/annotations/prove~1bad", value }];
 };
 
-export const crashes = bad("bad-crashes", "Canary that crashes: a liveness probe on a wrong path", [
-  {
-    op: "replace",
-    path: `${CONTAINER}/livenessProbe`,
-    value: {
-      httpGet: { path: "/not-there", port: "internal" },
-      initialDelaySeconds: 25,
-      periodSeconds: 5,
-      failureThreshold: 2,
+export const crashes = bad(
+  "bad-crashes",
+  "Canary that crashes: a liveness probe on a wrong path, which kills it",
+  [
+    {
+      op: "replace",
+      path: `${CONTAINER}/livenessProbe`,
+      value: {
+        httpGet: { path: "/not-there", port: "internal" },
+        initialDelaySeconds: 25,
+        periodSeconds: 5,
+        failureThreshold: 2,
+        // With the pod's own grace it would drain, and nobody would feel it.
+        terminationGracePeriodSeconds: 1,
+      },
     },
-  },
-]);
+  ],
+);
 
 export const loses = bad(
   "bad-loses",
@@ -108,7 +120,7 @@ export const loses = bad(
     },
   ],
   // What is published on one side never reaches the other: that is the fault.
-  { mayLoseData: true },
+  { mayLoseData: true, doesHarm: true },
 );
 
 export const slow = bad("bad-slow", "Canary that is slow: 4 % of a core", [

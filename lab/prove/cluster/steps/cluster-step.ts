@@ -7,11 +7,21 @@ export const SET = `realtimeset/${NAME}`;
 /** Of one release with its drains. */
 export const RELEASE_MS = 300_000;
 
+type Json = Readonly<Record<string, unknown>>;
+
 export interface ClusterStage {
   readonly rt: ChartInstallation;
   readonly watch: SetWatch;
   readonly clients: number;
   /** Told in the report, or shown in its charts. */
+  /** Values of the chart, and the places of one pod. */
+  readonly values: Json;
+  readonly perPod: number;
+  /** Clients without subscriptions beside those of the crowd. */
+  addIdle(count: number, perSecond: number): Promise<void>;
+  removeIdle(): Promise<void>;
+  /** `npm run cluster -- ...`: what only the machine below the cluster can do. */
+  machine(...args: readonly string[]): Promise<string>;
   note(text: string): void;
   mark(text: string): void;
   /** The step fails, and says why. */
@@ -24,13 +34,13 @@ export interface ClusterStep {
   readonly kind: StepKind;
   readonly isDrain: boolean;
   readonly mayLoseData: boolean;
+  /** Its fault loses messages: how many is told, and no reason to fail. */
+  readonly doesHarm?: boolean;
   readonly timeLimitMs: number;
   /** Share of the connections that a bad revision may get. */
   readonly sharePercentMax?: number;
   run(stage: ClusterStage): Promise<void>;
 }
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** A merge patch of the set's spec. */
 export const patchSpec = ({ rt }: ClusterStage, spec: Json): Promise<string> =>
