@@ -37,6 +37,7 @@ function stage(failing: { readonly call?: string; readonly error?: Error; mark?:
     windowMs: 9000,
     place: (uid) => (uid === "u1" ? { uid, address: "10.0.0.7" } : undefined),
     markOf: () => failing.mark,
+    isShedding: (_uid, { keep, toRevision }) => keep === 7 && toRevision === "r2",
     replicaSet: (revision) => (revision === "r1" ? "rt-r1" : undefined),
     manifest: (revision, replicas) => (revision === "r2" ? { made: replicas } : undefined),
     writeStatus: async (status) => void (await note(`status ${status.message}`)),
@@ -172,4 +173,13 @@ test("an order that nobody took is told as such", async () => {
   const { became, run } = stage({ call: "drain", error });
   await run({ kind: "order-drain", pod: POD, mark: MARK }, PROTECTION);
   expect(became).toEqual(["order-drain unanswered", "set-protection done"]);
+});
+
+test("a pod is not ordered again to keep what it is about to keep", async () => {
+  const { calls, run } = stage();
+  const shed = (sessionsKept: number): Action => ({
+    ...{ kind: "shed", pod: POD, sessionsKept, toRevision: "r2" },
+  });
+  await run(shed(7), shed(8));
+  expect(calls).toEqual(['shed 10.0.0.7 {"keep":8,"toRevision":"r2","windowMs":9000}']);
 });

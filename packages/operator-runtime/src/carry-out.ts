@@ -27,6 +27,8 @@ export interface Target {
   place(uid: string): PlanePlace | undefined;
   /** The mark that the pod had when it was seen. */
   markOf(uid: string): DrainMark | undefined;
+  /** Whether the pod follows this very order to keep only so many sessions. */
+  isShedding(uid: string, order: { readonly keep: number; readonly toRevision: string }): boolean;
   /** Name of the ReplicaSet of a revision; absent if there is none. */
   replicaSet(revision: string): string | undefined;
   /** The manifest of a ReplicaSet to be made; absent: this revision's template is not known. */
@@ -106,6 +108,8 @@ async function act(action: Action, target: Target, { api }: CarryOutNeeds): Prom
       const place = target.place(action.pod.uid);
       if (place === undefined) return;
       const { sessionsKept: keep, toRevision } = action;
+      // Given again it would begin anew, and ask everybody once more.
+      if (target.isShedding(action.pod.uid, { keep, toRevision })) return;
       return target.planes.shed(place, { keep, toRevision, windowMs: target.windowMs });
     }
     case "set-deletion-cost":

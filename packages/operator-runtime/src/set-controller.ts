@@ -197,6 +197,10 @@ export class SetController {
         return address === undefined ? undefined : { uid, address };
       },
       markOf: (uid) => byUid.get(uid)?.mark,
+      isShedding: (uid, { keep, toRevision }) => {
+        const shed = this.#reports.of(uid)?.shed;
+        return shed?.keep === keep && shed.toRevision === toRevision && shed.remaining > 0;
+      },
       replicaSet: (revision) => {
         const found = replicaSets.find((one) => labelsOf(one)[REVISION_LABEL] === revision);
         return found === undefined ? undefined : nameOf(found);

@@ -49,3 +49,31 @@ const freshOf = (course: Course, views: readonly PodView[]): readonly PodView[] 
 
 const oldOf = (course: Course, views: readonly PodView[]): readonly PodView[] =>
   views.filter((view) => view.pod.revision !== course.to && !isLeavingMachine(view));
+
+/** Fewer than this part of those who were to move: nobody to speak of arrived. */
+const ARRIVED_MIN = 0.1;
+
+/**
+ * Whether the new revision accepts no session: old pods were ordered to move sessions to it, half
+ * of a drain's window went by, and hardly anybody arrived. Whoever was to move is where it was.
+ */
+export function acceptsNobody(
+  course: Course,
+  views: readonly PodView[],
+  {
+    progressWatchedMs,
+    windowMs,
+  }: { readonly progressWatchedMs: number; readonly windowMs: number },
+): boolean {
+  const fresh = freshOf(course, views).filter(({ isWarm }) => isWarm);
+  const share = Math.min(course.share, fresh.length / Math.max(1, course.replicas));
+  const goal = share * connectionsOf(views);
+  if (goal < COUNTED_MIN || connectionsOf(fresh) >= ARRIVED_MIN * goal) return false;
+  return oldOf(course, views).some(({ pod, mark, stage, load }) => {
+    if (stage === "draining" && mark?.toRevision === course.to)
+      return load >= COUNTED_MIN && pod.markWatchedMs >= (mark.preDelayMs ?? 0) + windowMs / 2;
+    const { shed } = pod.report ?? {};
+    const isShedding = shed?.toRevision === course.to && shed.remaining > 0;
+    return isShedding && progressWatchedMs >= windowMs;
+  });
+}

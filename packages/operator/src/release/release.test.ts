@@ -381,3 +381,22 @@ test.each<[what: string, seen: Observed]>([
 ])("an adopted set has the revision of %s", (_, seen) => {
   expect(statusAfter(seen, wish(CANARY))).toMatchObject({ stable: "a", release: { to: "b" } });
 });
+
+test.each<[what: string, arrived: number, watchedMs: number, goesBack: boolean]>([
+  ["nobody arrived in half of the window", 0, 40_000, true],
+  ["it has not had half of the window", 0, 20_000, false],
+  ["some arrived", 20, 40_000, false],
+])(
+  "a revision that accepts nobody is rolled back before anybody is cut: %s",
+  (_, arrived, watchedMs, goesBack) => {
+    const mark = { ...MARK, preDelayMs: 2000 };
+    const drains = draining("a1", 45, { mark, markWatchedMs: watchedMs });
+    const seen = observed([drains, ...old(3).slice(1), ...fresh(1, arrived)], under());
+    const status = statusAfter(seen, wish(ROLLING));
+    expect(status?.release?.phase ?? "advancing").toBe(goesBack ? "rolling-back" : "advancing");
+    if (goesBack) {
+      expect(status?.release).toMatchObject({ isRejected: true });
+      expect(plan(seen, wish(ROLLING))).toContain("serve a1");
+    }
+  },
+);

@@ -4,7 +4,7 @@ import { REJECTED_MAX, type ReleaseState } from "../model/observed.ts";
 import type { Revision } from "../model/pod.ts";
 import type { Course } from "../plan/course.ts";
 import { aheadCourse, backCourse, hasWaited, type Scene, steady, verdictOf } from "./courses.ts";
-import { isComplete, isReached, progressOf } from "./reached.ts";
+import { acceptsNobody, isComplete, isReached, progressOf } from "./reached.ts";
 import { stepsOf } from "./steps.ts";
 
 /** Something that people are told. */
@@ -106,11 +106,26 @@ function turned(release: ReleaseState, scene: Scene): ReleaseState {
     return { to: desired.revision, from: release.from, phase: "advancing", step: 0, progress: "" };
   const verdict = verdictOf(desired.release.strategy, observed);
   if (verdict?.outcome === "bad") return back(verdict.text, true);
+  if (refusesAll(release, scene)) {
+    const seconds = Math.round(desired.drain.windowMs / 2000);
+    return back(`Sessions that were to move did not arrive within ${seconds} s.`, true);
+  }
   if (isStalled(release, scene) && hasUnready(release, scene)) {
     const seconds = Math.round(desired.release.progressMsMax / 1000);
     return back(`Its pods were not ready, and it came no further for ${seconds} s.`, true);
   }
   return release;
+}
+
+/** Its pods are there, sessions were to move to them, and none arrived. */
+function refusesAll(release: ReleaseState, scene: Scene): boolean {
+  const { observed, desired, views } = scene;
+  if (desired.release.isPaused || release.reachedAtMs !== undefined) return false;
+  const step = Math.min(release.step, stepsOf(desired.release.strategy).length - 1);
+  const { progressWatchedMs } = observed;
+  const { windowMs } = desired.drain;
+  const course = aheadCourse({ ...release, step }, scene);
+  return acceptsNobody(course, views, { progressWatchedMs, windowMs });
 }
 
 /** It came no further for too long, and nobody asked it to wait. */
