@@ -49,7 +49,7 @@ const FOLDERS = {
   browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
   cluster: {
     needs: ["servers", "helm", "cluster"],
-    timeoutMs: 900_000,
+    timeoutMs: 1_500_000,
     testTimeoutMs: 240_000,
   },
   docs: { needs: ["lua"], timeoutMs: 180_000, testTimeoutMs: 30_000 },
