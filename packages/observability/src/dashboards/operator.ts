@@ -15,8 +15,9 @@ const setsIn = (metric: string, state: string): string =>
 const perSecond = (metric: string, labels: string): string =>
   `sum by (${labels}) (rate(${metric}[$__rate_interval]))`;
 const BAD = "holdfast_set_release_bad";
+// What is bad is counted at once, and its minute as it goes by: the verdict, too, takes 1 at most.
 const share = (bad: string, of: string): string =>
-  `max by (set, side, signal) (${bad} / on (namespace, job, instance, set, side) group_left () (${of} > 0))`;
+  `max by (set, side, signal) (clamp_max(${bad} / on (namespace, job, instance, set, side) group_left () (${of} > 0), 1))`;
 
 export const OPERATOR: DashboardSpec = {
   uid: "holdfast-operator",
@@ -138,6 +139,7 @@ export const OPERATOR: DashboardSpec = {
               legend: "{{set}} {{signal}} {{side}}",
             },
           ],
+          max: 1,
           alert: "HoldfastReleaseRolledBack",
         }),
         line("Connection-minutes of the step", {
