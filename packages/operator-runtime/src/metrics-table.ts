@@ -105,7 +105,7 @@ export const OPERATOR_METRICS = {
   holdfast_set_invalid: row(
     "gauge",
     ["set"],
-    "1 if the operator cannot read the object, and so decides nothing.",
+    "1 if nothing is decided: the operator cannot read the object, or no pod can be made of a new set's template.",
   ),
   holdfast_set_blocked: row("gauge", ["set"], "1 if ten writes in a row were refused."),
   holdfast_set_condition: row("gauge", ["set", "state"], "1 for the condition of the set."),

@@ -83,9 +83,7 @@ export class SetController {
     if (!read.ok || !memory.ok) {
       const problems = [read, memory].flatMap((one) => (one.ok ? [] : one.problems));
       this.#tellOnce(stored, "Invalid", problems.join(" "));
-      const tookMs = nowMs() - startedMs;
-      const info = { set: this.#key, actions: [], tookMs, isBlocked: false };
-      return events.reconciled({ ...info, outcome: "invalid" });
+      return this.#gaveUp(startedMs);
     }
     this.#tellOnce(stored, "Invalid", read.value.commandProblems.join(" "));
     if (read.value.isTerminating) return;
@@ -98,7 +96,16 @@ export class SetController {
       .catch((error: unknown) => events.failed("asking data planes", error));
     // A new set of which no pod can be made: there is nothing to decide.
     const isHopeless = scene.templateProblem !== undefined && memory.value === undefined;
-    if (!isHopeless) await this.#decide(scene, startedMs);
+    if (isHopeless) this.#gaveUp(startedMs);
+    else await this.#decide(scene, startedMs);
+  }
+
+  /** Nothing can be decided until somebody mends the object. */
+  #gaveUp(startedMs: number): void {
+    const { events, nowMs } = this.#needs;
+    const tookMs = nowMs() - startedMs;
+    const info = { set: this.#key, actions: [], tookMs, isBlocked: false };
+    events.reconciled({ ...info, outcome: "invalid" });
   }
 
   async #decide(scene: Scene, startedMs: number): Promise<void> {

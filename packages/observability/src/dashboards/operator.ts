@@ -212,7 +212,8 @@ export const OPERATOR: DashboardSpec = {
           alert: "HoldfastSetBlocked",
         }),
         line("Sets that cannot be read", {
-          description: "1 if the object breaks a rule, and so nothing is decided.",
+          description:
+            "1 if the object breaks a rule, or no pod can be made of a new set, and so nothing is decided.",
           unit: "none",
           queries: [{ expr: most("holdfast_set_invalid", "set"), legend: "{{set}}" }],
           width: 6,

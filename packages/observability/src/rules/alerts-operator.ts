@@ -57,7 +57,7 @@ max by (namespace, job, set) (max_over_time(holdfast_set_release{state="rolling-
     expr: `max by (namespace, job, set) (holdfast_set_invalid) == 1`,
     for: "1m",
     summary: "A RealtimeSet cannot be read by its operator",
-    description: `The object {{ $labels.set }} breaks a rule. The operator decides nothing about it until it is mended. Its pods serve on.`,
+    description: `The object {{ $labels.set }} breaks a rule, or no pod can be made of its template. The operator decides nothing about it until it is mended. Its pods serve on.`,
   },
   {
     name: "HoldfastSetPodsSilent",
