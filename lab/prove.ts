@@ -103,8 +103,9 @@ async function onCluster(args: readonly string[]): Promise<number> {
     process.stdout.write(CLUSTER_HELP);
     return EXIT.holds;
   }
-  const result = await proveOnCluster(plan, line);
-  await write(plan.json ?? join(FOLDER, "cluster.json"), `${JSON.stringify(result)}\n`);
+  const json = plan.json ?? join(FOLDER, "cluster.json");
+  const keep = (soFar: ProofResult): Promise<void> => write(json, `${JSON.stringify(soFar)}\n`);
+  const result = await proveOnCluster(plan, { line, keep });
   await write(plan.html ?? join(FOLDER, "cluster.html"), reportPage(result));
   if (plan.docs) await writeDocument(await besideKept(result), "cluster");
   line(closingText(result));

@@ -36,7 +36,7 @@ export interface ClusterProofOptions {
   readonly plan: ClusterPlan;
   readonly commands: ClusterCommands;
   readonly say: (text: string) => void;
-  readonly onStep: (result: StepResult) => void;
+  readonly onStep: (result: StepResult) => Promise<void>;
 }
 
 export class ClusterProof {
@@ -72,7 +72,7 @@ export class ClusterProof {
         say(step.title);
         const result = await this.#step(step, results[0]);
         results.push(result);
-        onStep(result);
+        await onStep(result);
       }
       say("ending");
       await this.#rt.crowd.leave();

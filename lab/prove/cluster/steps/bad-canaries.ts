@@ -123,8 +123,10 @@ export const loses = bad(
   { mayLoseData: true, doesHarm: true },
 );
 
-export const slow = bad("bad-slow", "Canary that is slow: 4 % of a core", [
-  { op: "add", path: `${CONTAINER}/resources/limits/cpu`, value: "40m" },
+export const slow = bad("bad-slow", "Canary that is slow: 6 % of a core", [
+  // What it asks for may not be more.
+  { op: "replace", path: `${CONTAINER}/resources/requests/cpu`, value: "60m" },
+  { op: "replace", path: `${CONTAINER}/resources/limits/cpu`, value: "60m" },
 ]);
 
 export const refuses = bad("bad-refuses", "Canary that refuses resumes: another resume secret", [
@@ -136,5 +138,6 @@ export const refuses = bad("bad-refuses", "Canary that refuses resumes: another 
 ]);
 
 export const leaks = bad("bad-leaks", "Canary whose memory does not suffice: 100 MiB", [
+  { op: "replace", path: `${CONTAINER}/resources/requests/memory`, value: "100Mi" },
   { op: "replace", path: `${CONTAINER}/resources/limits/memory`, value: "100Mi" },
 ]);
