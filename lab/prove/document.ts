@@ -1,6 +1,7 @@
 // Owns: docs/proof.md, made from the results that lie beside it.
 import { filledPage } from "../paragraph.ts";
-import { clusterTable, shareLines, targetRows } from "./cluster/cluster-text.ts";
+import { clusterTable, shareRows, targetRows } from "./cluster/cluster-text.ts";
+import { missedTargets } from "./cluster/judgement.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
@@ -42,7 +43,7 @@ export function withKept(
 }
 
 /** Samples of a document. */
-const SAMPLES_MAX = 60;
+const SAMPLES_MAX = 24;
 
 /** Of many samples some, with the first and the last. */
 function thinned<T>(samples: readonly T[]): readonly T[] {
@@ -89,7 +90,7 @@ function clusterSection(result: ProofResult): readonly string[] {
     "`npm run prove -- --cluster` installs the operator and the nodes by their charts on the cluster of `tools/cluster`. The clients are outside of the pods. `--steps a,b` runs some of the steps.",
     `${sizeText(result)}. ${machineText(result)}.`,
     clusterTable(result),
-    notesOf(result),
+    notesOf({ ...result, steps: result.steps.map(withoutTargets) }),
     "### Targets of the operator",
     rows.length === 0
       ? "No step of this run has targets."
@@ -99,9 +100,15 @@ function clusterSection(result: ProofResult): readonly string[] {
           ...rows,
         ].join("\n"),
     "### People on the new revision over time",
-    shareLines(result),
+    ["| step | share |", "| --- | --- |", ...shareRows(result)].join("\n"),
     CLUSTER_READING,
   ];
+}
+
+/** Missed targets have a table of their own. */
+function withoutTargets(step: StepResult): StepResult {
+  const missed = missedTargets(step);
+  return { ...step, failures: step.failures.filter((text) => !missed.includes(text)) };
 }
 
 const CLUSTER_READING = [
@@ -110,7 +117,9 @@ const CLUSTER_READING = [
   "- **verdict after**: from the first status with the release until the operator turned back. The status is read once a second.",
   "- **everyone back after**: from there until the status had no release any more.",
   "- **most people on the new revision**: the largest share in the status.",
-  "- The pause is compared with that of the first step, in which nothing happens.",
+  "- The pause is compared with that of a step of the same run in which nothing happens. Steps may be of several runs.",
+  "- A canary that is good waits some seconds for its verdict: some hundred clients carry too few connection-minutes for one.",
+  "- No option of a node loses one message in a hundred. The canary that loses messages uses another database of the broker, so nothing passes between the two revisions. What its fault did is told, and is no reason to fail.",
   "- Pods, clients, API server and etcd share the cores of one machine.",
 ].join("\n");
 

@@ -53,10 +53,9 @@ export const clusterTable = (result: Pick<ProofResult, "steps">): string =>
     ...OPERATOR_COLUMNS,
   ]);
 
-export const shareLines = ({ steps }: Pick<ProofResult, "steps">): string =>
-  steps
-    .map(({ title, operator }) => `- ${title}: ${shareText(operator?.samples ?? [])}`)
-    .join("\n");
+/** Rows of a table. */
+export const shareRows = ({ steps }: Pick<ProofResult, "steps">): readonly string[] =>
+  steps.map(({ title, operator }) => `| ${title} | ${shareText(operator?.samples ?? [])} |`);
 
 const SHOWN_MAX = 12;
 
