@@ -30,6 +30,10 @@
   valueFrom: { secretKeyRef: { name: {{ .name }}, key: {{ .hashKey }} } }
 - name: HOLDFAST_API_KEYS
   value: {{ prepend (default list $.Values.config.apiKeys) (dict "name" "operator" "keyHash" "$(OPERATOR_KEY_HASH)" "scopes" (list "info" "drain")) | toJson | squote }}
+{{- if kindIs "invalid" (dig "fleet" "rebalance" nil $.Values.config) }}
+# The operator evens pods out. With kind: Deployment the template is the same, so that it can be taken over.
+- { name: HOLDFAST_FLEET_REBALANCE, value: "false" }
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if .Values.contract.existingConfigMap }}

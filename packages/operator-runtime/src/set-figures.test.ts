@@ -17,6 +17,7 @@ const DESIRED: Desired = {
   },
   drain: { windowMs: 60_000, preDelayMs: 3000 },
   connections: { perPod: 100, headroom: 0.2 },
+  rebalance: { isEnabled: true, tolerance: 0.1, sessionsMin: 20 },
   warmMs: 0,
   disruption: { replacementMsMax: 60_000 },
 };

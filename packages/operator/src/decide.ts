@@ -6,8 +6,9 @@ import type { Observed, Status } from "./model/observed.ts";
 import { planCounts } from "./plan/counts.ts";
 import { planGoing } from "./plan/going.ts";
 import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
-import { planReceiving } from "./plan/receiving.ts";
-import { shedding, sheds } from "./plan/shares.ts";
+import { portions, rebalancing } from "./plan/rebalance.ts";
+import { planReceiving, type Receiving } from "./plan/receiving.ts";
+import { ended, shedding, sheds } from "./plan/shares.ts";
 import { type PodView, survey } from "./plan/survey.ts";
 import { type News, steer } from "./release/steering.ts";
 import { scale } from "./scaling.ts";
@@ -25,12 +26,26 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
   const { course } = steering;
   const going = planGoing(views, course, desired);
   const counts = planCounts(observed, views, { course, going });
-  const parts = { observed, views, scaling, steering, going, counts, nowMs };
+  const rebalance = rebalancing(views, {
+    before: observed.status?.rebalancing,
+    course,
+    going,
+    wish: desired.rebalance,
+    nowMs,
+  });
+  const parts = { observed, views, scaling, steering, going, counts, rebalance, nowMs };
   const status = statusOf(parts);
   const context = { leaderEpoch: observed.leaderEpoch, nowMs };
   const missing = shedding(course, views, going);
   const { preDelayMs } = desired.drain;
-  const receiving = planReceiving(views, { course, going, missing, preDelayMs });
+  const receiving = planReceiving(views, {
+    course,
+    going,
+    missing,
+    preDelayMs,
+    givers: rebalance.givers,
+    rebalance: desired.rebalance,
+  });
   const all = ordersFor(going, views, context);
   const repeated = all.filter((order) => isRepeated(order, views));
   const { labels, orders } = oneWriteEach(receiving.actions, all, repeated);
@@ -44,11 +59,22 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
       // Whoever moves finds the way that it is to go.
       ...labels,
       ...orders.filter((order) => !repeated.includes(order)),
-      ...(missing > 0 && !receiving.isRouted ? [] : sheds(course, views, missing)),
+      ...shares(parts, missing, receiving),
       ...counts.scales.map((one): Action => ({ kind: "scale-revision", ...one })),
       ...counts.deletes.map(remove),
     ],
   };
+}
+
+/** Orders to give sessions away, and ends of such orders. They wait for balancers. */
+function shares(
+  { steering: { course }, views, rebalance: { givers } }: Decided,
+  missing: number,
+  { isRouted, isForGivers }: Receiving,
+): readonly Action[] {
+  if (givers.size > 0)
+    return [...(isRouted && isForGivers ? portions(views, givers) : []), ...ended(views, givers)];
+  return missing > 0 && !isRouted ? [] : sheds(course, views, missing);
 }
 
 /** One write for each pod: marks before labels, labels before what is not urgent. */
@@ -84,6 +110,7 @@ function statusOf(parts: Decided): Status {
     stable,
     ...(release === undefined ? {} : { release }),
     ...(state === undefined ? {} : { autoscaling: state }),
+    ...(parts.rebalance.state === undefined ? {} : { rebalancing: parts.rebalance.state }),
     rejected,
     ...wordsFor(parts),
   };

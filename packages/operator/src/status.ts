@@ -3,6 +3,7 @@ import type { Condition, Observed } from "./model/observed.ts";
 import type { Counts } from "./plan/counts.ts";
 import type { Course } from "./plan/course.ts";
 import type { Going } from "./plan/going.ts";
+import type { Rebalancing } from "./plan/rebalance.ts";
 import { DEADLINE_MARGIN_MS, lastsMs, type PodView } from "./plan/survey.ts";
 import type { Steering } from "./release/steering.ts";
 import type { Scaling } from "./scaling.ts";
@@ -22,6 +23,7 @@ export interface Decided {
   readonly steering: Steering;
   readonly going: Going;
   readonly counts: Counts;
+  readonly rebalance: Rebalancing;
   readonly nowMs: number;
 }
 
@@ -41,7 +43,11 @@ export function wordsFor(parts: Decided): Words {
     .map((view) => (view.load > 0 ? drains(view) : `${view.pod.name} is to be removed.`));
   const progress = [...moving, ...ends, ...coming];
   const release = releaseWords(parts.views, steering);
-  const all = [...release, ...steering.waits, ...progress, ...blocked, ...kept, ...scaling.waits];
+  const { givers } = parts.rebalance;
+  // It is no progress: whoever waits for a release does not wait for this.
+  const evens = givers.size === 0 ? [] : ["Pods with many connections give some to others."];
+  const rest = [...kept, ...evens, ...scaling.waits];
+  const all = [...release, ...steering.waits, ...progress, ...blocked, ...rest];
   const sentences = [...new Set(all)];
   const endsAtMs = endOf(going, parts.nowMs);
   return {

@@ -78,6 +78,14 @@ export interface Desired {
     /** The share of a pod's places that stays free for what comes at once, 0 to 0.9. */
     readonly headroom: number;
   };
+  /** Evening out pods of one revision while nothing else is under way. */
+  readonly rebalance: {
+    readonly isEnabled: boolean;
+    /** A pod up to this share above the mean keeps its sessions, 0 to 10. */
+    readonly tolerance: number;
+    /** A pod less than this many above the mean keeps them, too. At least 1. */
+    readonly sessionsMin: number;
+  };
   /** How long a pod must be ready before others drain into it, in ms. */
   readonly warmMs: number;
   readonly disruption: {

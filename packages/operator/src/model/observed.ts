@@ -55,6 +55,14 @@ export interface AutoscalingState {
   readonly lowSinceMs?: number;
 }
 
+/** What the evening-out of pods remembers. */
+export interface RebalancingState {
+  /** Names of pods that give sessions away, sorted; none: it rests. At most 16. */
+  readonly givers: readonly string[];
+  /** Wall time in ms since when. */
+  readonly sinceMs: number;
+}
+
 export type Condition =
   /** Everything is as wished. */
   | "Settled"
@@ -69,6 +77,8 @@ export interface Status {
   readonly stable: Revision;
   readonly release?: ReleaseState;
   readonly autoscaling?: AutoscalingState;
+  /** Absent: no pods were evened out lately. */
+  readonly rebalancing?: RebalancingState;
   /** Revisions that were rolled back and are not tried again by themselves; at most 10. */
   readonly rejected: readonly Revision[];
   readonly condition: Condition;

@@ -22,6 +22,8 @@ export interface Course {
   readonly drainsMax: number;
   /** Nothing drains before all pods of `to` are warm. */
   readonly allFirst: boolean;
+  /** It came by steps: pods of `to` may carry their part before the next one is made. */
+  readonly isStepped: boolean;
   /** Emptied pods of other revisions stay, to go back to. */
   readonly keepsEmptied: boolean;
   /** A person has paused it: nothing new begins. */

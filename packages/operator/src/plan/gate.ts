@@ -147,6 +147,8 @@ export class Gate {
       return `${view.pod.name} stays: its connections are more than the step's share.`;
     if (view.stage === "ready" && this.#readyWithout(view) < replicas)
       return `${view.pod.name} waits for its replacement of revision ${to}.`;
+    const uneven = this.#unevenWith(arriving + view.load);
+    if (view.load > 0 && uneven !== undefined) return uneven;
     const places = placesOf(this.#views.filter((other) => this.#isReceiver(other)));
     // These pods receive newcomers alone while it drains. Nobody waits to leave a bad revision.
     const spare = this.#course.cause === "rollback" ? 0 : ALONE_FROM * places;
@@ -155,6 +157,23 @@ export class Gate {
     return this.#isNobodyOn(view) || this.#hasPlaces(view)
       ? undefined
       : `${view.pod.name} waits for places elsewhere.`;
+  }
+
+  /**
+   * Pods of a canary's step that are there would carry far more than their part: others of the
+   * step are missing. They would have to give it away later: people would move twice. A pod that
+   * does not come is not waited for.
+   */
+  #unevenWith(coming: number): string | undefined {
+    const { to, share, isStepped } = this.#course;
+    const wanted = wantedPods(this.#course).to;
+    const fresh = this.#views.filter((view) => view.pod.revision === to && !isLeavingMachine(view));
+    const warm = fresh.filter((view) => this.#isReceiver(view));
+    if (!isStepped || warm.length >= wanted || fresh.some(({ isLate }) => isLate)) return undefined;
+    const part = ((share + SHARE_SLACK) * this.#connections) / wanted;
+    const most = part * (1 + this.#desired.rebalance.tolerance);
+    const room = warm.reduce((sum, { load }) => sum + Math.max(0, most - load), 0);
+    return coming <= room ? undefined : `${warm.length} of ${wanted} new pods are not enough yet.`;
   }
 
   #blockedSurplus(view: PodView): string | undefined {

@@ -180,7 +180,7 @@ test("a pod whose machine is about to go receives nobody if others have places",
 
 test("a full pod receives nobody until it has places again", () => {
   const seen = (sessions: number, receives: boolean) =>
-    observed([...some("a", 1, sessions, { receives }), ...some("b", 1, 10, { revision: "a" })]);
+    observed([...some("a", 1, sessions, { receives }), ...some("b", 1, 70, { revision: "a" })]);
   expect(labels(seen(98, true), desired())).toEqual([]);
   expect(labels(seen(99, true), desired())).toEqual(["unselect a1"]);
   expect(labels(seen(96, false), desired())).toEqual([]);

@@ -1,8 +1,10 @@
 // Owns: which pods the Service selects: newcomers and moving sessions come to those that receive.
 import type { Action } from "../model/actions.ts";
+import type { Desired } from "../model/desired.ts";
 import type { Course } from "./course.ts";
 import { ALONE_FROM, SHARE_SLACK } from "./gate.ts";
 import type { Going } from "./going.ts";
+import { emptiest, hollow, meanOf } from "./level.ts";
 import { asSeen } from "./orders.ts";
 import { connectionsOf, placesOf } from "./places.ts";
 import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
@@ -18,12 +20,17 @@ export interface Receiving {
   readonly actions: readonly Action[];
   /** Every pod has the label that it should have, and balancers had time to follow. */
   readonly isRouted: boolean;
+  /** Only pods receive to which the pods that give sessions away should give them. */
+  readonly isForGivers: boolean;
 }
 
 /** Some pods that may receive alone, if they have places beside what is on its way to them. */
 interface Circle {
   readonly has: (view: PodView) => boolean;
   readonly arriving: number;
+  /** Connections that move to those within. Absent: it makes no difference who gets how many. */
+  readonly coming?: number;
+  readonly isForGivers?: boolean;
 }
 
 /** What the choice follows from. */
@@ -32,7 +39,10 @@ export interface Traffic {
   readonly going: Going;
   /** Connections that old pods should give away. */
   readonly missing: number;
+  /** Pods that give sessions to others of their revision, with how many. */
+  readonly givers: ReadonlyMap<PodView, number>;
   readonly preDelayMs: number;
+  readonly rebalance: Desired["rebalance"];
 }
 
 /**
@@ -44,7 +54,7 @@ export function planReceiving(views: readonly PodView[], traffic: Traffic): Rece
   // These are written to already, or are gone.
   const busy = new Set([...starts.map(({ view }) => view), ...removes, ...cancels]);
   const staying = views.filter((view) => isStaying(view) && !busy.has(view));
-  const has = widest(staying, traffic, views);
+  const { has, isForGivers = false } = widest(staying, traffic, views);
   const takers = staying.filter((view) => has(view) && view.stage === "ready" && !isFull(view));
   const { to } = traffic.course;
   const isMoving = traffic.missing > 0 || moversOf(traffic).length > 0;
@@ -59,6 +69,7 @@ export function planReceiving(views: readonly PodView[], traffic: Traffic): Rece
       (view): Action => ({ kind: "set-receiving", pod: asSeen(view.pod), receives: wants(view) }),
     ),
     isRouted: staying.every((view) => isSettled(view, wants(view), traffic.preDelayMs)),
+    isForGivers,
   };
 }
 
@@ -81,18 +92,49 @@ function isSettled({ pod, stage }: PodView, wants: boolean, preDelayMs: number):
   return pod.receives === wants && pod.receivesWatchedMs >= preDelayMs;
 }
 
-function widest(
-  staying: readonly PodView[],
-  traffic: Traffic,
-  views: readonly PodView[],
-): Circle["has"] {
+function widest(staying: readonly PodView[], traffic: Traffic, views: readonly PodView[]): Circle {
   const settled: Circle = {
     has: (view) => !isLeavingMachine(view),
     arriving: connectionsOf(staying.filter(isLeavingMachine)),
   };
   const narrow = narrowest(staying, traffic, views);
-  const circles = narrow === undefined ? [settled] : [narrow, settled];
-  return circles.find((circle) => isEnough(circle, staying))?.has ?? (() => true);
+  const circles =
+    narrow === undefined
+      ? [...levelled(staying, traffic), ...hollowed(staying, traffic), settled]
+      : [evenly(narrow, staying), narrow, settled];
+  return circles.find((circle) => isEnough(circle, staying)) ?? { has: () => true, arriving: 0 };
+}
+
+/** Of those within, the emptiest: they end up level, and nobody moves again for that. */
+function evenly(circle: Circle, staying: readonly PodView[]): Circle {
+  const { has, arriving, coming } = circle;
+  if (coming === undefined) return circle;
+  const within = staying.filter((view) => has(view) && view.isWarm && !isFull(view));
+  const chosen = emptiest(within, coming);
+  // What is not warm yet is not reckoned with: nobody waits for it, and it keeps what it has.
+  return { has: (view) => has(view) && (!view.isWarm || chosen.has(view)), arriving };
+}
+
+/** The emptiest pods, for those who are above the mean. */
+function levelled(staying: readonly PodView[], { givers }: Traffic): readonly Circle[] {
+  if (givers.size === 0) return [];
+  const mean = meanOf(staying);
+  const below = staying.filter((view) => !givers.has(view) && view.load < mean);
+  const coming = [...givers.values()].reduce((sum, excess) => sum + excess, 0);
+  const chosen = emptiest(below, coming);
+  return [{ has: (view) => chosen.has(view), arriving: 0, isForGivers: true }];
+}
+
+/** While nothing moves: the emptier pods, if others carry far more. */
+function hollowed(
+  staying: readonly PodView[],
+  { course, going, rebalance }: Traffic,
+): readonly Circle[] {
+  const isBusy = course.isReleasing || going.continues.length > 0 || going.starts.length > 0;
+  const among = staying.filter((view) => !isLeavingMachine(view));
+  const few = isBusy || among.length < staying.length ? [] : hollow(among, rebalance);
+  if (few.length === 0) return [];
+  return [{ has: (view) => view.stage !== "ready" || few.includes(view), arriving: 0 }];
 }
 
 /** Whether those within have places enough to receive alone. */
@@ -119,6 +161,7 @@ function narrowest(
   const fresh = (arriving: number): Circle => ({
     has: (view) => isNew(view) && !isLeavingMachine(view),
     arriving,
+    coming: arriving,
   });
   const movers = moversOf(traffic);
   const arriving = connectionsOf(movers.filter((view) => !isNew(view)));
@@ -136,7 +179,8 @@ function narrowest(
     return { has: (view) => !isNew(view) && !isLeavingMachine(view), arriving: 0 };
   }
   // Nobody new comes to a revision that is rolled back, whatever moves.
-  if (course.cause === "rollback") return fresh(0);
+  if (course.cause === "rollback")
+    return { ...fresh(0), coming: connectionsOf(views.filter((view) => !isNew(view))) };
   if (isMoving) return fresh(arriving);
   // Between two drains it stays as it is, if the next one has its places. It would be two writes
   // of each old pod for each drain otherwise.

@@ -57,9 +57,15 @@ export function sheds(
 const givers = (course: Course, views: readonly PodView[]): readonly PodView[] =>
   views.filter((view) => view.pod.revision !== course.to && view.stage === "ready");
 
-function ended(views: readonly PodView[]): readonly Action[] {
-  return views.flatMap(({ pod, stage }): readonly Action[] => {
+/** Ends the orders to give sessions away, but for those of `others`. */
+export function ended(
+  views: readonly PodView[],
+  others?: ReadonlyMap<PodView, unknown>,
+): readonly Action[] {
+  return views.flatMap((view): readonly Action[] => {
+    const { pod, stage } = view;
     const { report } = pod;
+    if (others?.has(view) === true) return [];
     if (stage !== "ready" || report?.shed === undefined || report.shed.remaining <= 0) return [];
     const { toRevision } = report.shed;
     return [{ kind: "shed", pod: asSeen(pod), sessionsKept: report.sessions, toRevision }];

@@ -34,6 +34,8 @@ export interface PodView {
   readonly places: number;
   /** Ready for long enough that others may drain into it. */
   readonly isWarm: boolean;
+  /** It was made long ago, and is not ready for long enough. */
+  readonly isLate: boolean;
   readonly mark: DrainWanted | undefined;
   readonly machine: ObservedMachine | undefined;
 }
@@ -62,14 +64,17 @@ function viewOf(
   const { report } = pod;
   const stage = mark === undefined ? servingStage(pod) : drainStage(pod, mark);
   const readyMs = pod.readySinceMs === undefined ? 0 : nowMs - pod.readySinceMs;
+  // A clock that went back would make a pod cold for as long: a negative age counts as warm.
+  const isWarm = stage === "ready" && (readyMs >= desired.warmMs || readyMs < 0);
+  const lateMs = desired.disruption.replacementMsMax + desired.warmMs;
   return {
     pod,
     stage,
     load: (report?.sessions ?? 0) + (report?.fixedSockets ?? 0),
     fixedSockets: report?.fixedSockets ?? 0,
     places: report?.connectionsMax ?? desired.connections.perPod,
-    // A clock that went back would make a pod cold for as long: a negative age counts as warm.
-    isWarm: stage === "ready" && (readyMs >= desired.warmMs || readyMs < 0),
+    isWarm,
+    isLate: !isWarm && nowMs - pod.createdAtMs >= lateMs,
     mark,
     machine,
   };

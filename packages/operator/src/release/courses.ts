@@ -28,6 +28,7 @@ export function steady(stable: Revision, { replicas, desired }: Scene): Course {
     surge: 1,
     drainsMax: 1,
     allFirst: false,
+    isStepped: false,
     keepsEmptied: false,
     isHeld: desired.release.isPaused,
   };
@@ -47,6 +48,7 @@ export function aheadCourse(release: ReleaseState, scene: Scene): Course {
     surge: isWhole ? all : 1,
     drainsMax: isWhole ? all : 1,
     allFirst: isWhole,
+    isStepped: strategy.kind === "Canary",
     keepsEmptied: isWhole && !isKeptLongEnough(release, strategy.keepOldMs, scene),
     isHeld: isPaused,
   };

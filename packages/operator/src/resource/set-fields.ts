@@ -1,6 +1,6 @@
 // Owns: the fields of a RealtimeSet's spec: types, limits, defaults, descriptions, and the rules
 // over several of them.
-import { choice, filled, integer, list, section, text, texts } from "./fields.ts";
+import { boolean, choice, filled, integer, list, section, text, texts } from "./fields.ts";
 import { RELEASE_FIELDS } from "./release-wish-fields.ts";
 import { OWNED_LABELS, SET_RULES, type SetParts } from "./set-rules.ts";
 
@@ -189,6 +189,18 @@ export const SET_SPEC = section("What the set should be.", {
       ],
     }),
     release: RELEASE_FIELDS,
+    rebalance: filled(
+      "Pods that carry clearly more than the mean give sessions to others, while nothing else is under way.",
+      {
+        fields: {
+          enabled: boolean("Whether they do.", true),
+          tolerancePercent: integer(
+            "A pod up to so much above the mean keeps its sessions. So does one with less than 20 more.",
+            { min: 0, max: 1000, default: 10 },
+          ),
+        },
+      },
+    ),
     disruption: filled("Machines (Kubernetes nodes) that are about to go.", {
       fields: {
         replacementSecondsMax: integer(

@@ -26,6 +26,7 @@ test("the least RealtimeSet is a wish with every default", () => {
     release: { strategy: { kind: "Rolling" }, isPaused: false, progressMsMax: 600_000 },
     drain: { windowMs: 57_000, preDelayMs: 3000 },
     connections: { perPod: 10_000, headroom: 0.2 },
+    rebalance: { isEnabled: true, tolerance: 0.1, sessionsMin: 20 },
     warmMs: 10_000,
     disruption: { replacementMsMax: 120_000 },
   });

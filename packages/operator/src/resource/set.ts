@@ -141,9 +141,12 @@ export interface WishContext {
   readonly status?: Status | undefined;
 }
 
+/** As `fleet.rebalanceSessionsMin` of a node: fewer are no difference. */
+const REBALANCE_SESSIONS_MIN = 20;
+
 /** The model's wish. */
 export function desiredOf({ spec, commands }: SetAsRead, context: WishContext): Desired {
-  const { autoscaling, connections, drain, disruption, release } = spec;
+  const { autoscaling, connections, drain, disruption, rebalance, release } = spec;
   return {
     revision: context.revision,
     replicas: spec.replicas ?? Math.max(1, context.replicasNow),
@@ -172,6 +175,11 @@ export function desiredOf({ spec, commands }: SetAsRead, context: WishContext): 
     connections: {
       perPod: connections.perPod,
       headroom: connections.headroomPercent / 100,
+    },
+    rebalance: {
+      isEnabled: rebalance.enabled,
+      tolerance: rebalance.tolerancePercent / 100,
+      sessionsMin: REBALANCE_SESSIONS_MIN,
     },
     warmMs: release.warmSeconds * 1000,
     disruption: { replacementMsMax: disruption.replacementSecondsMax * 1000 },

@@ -8,6 +8,7 @@ const WORDS_MAX = 32_768;
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 const COUNT = { min: 0, max: COUNT_MAX };
 const REVISIONS_MAX = 10;
+const GIVERS_MAX = 16;
 const words = (description: string) => text(description, ANY_LENGTH);
 const time = (description: string) => text(description, { format: "date-time" });
 
@@ -34,6 +35,15 @@ export const DECISION = section("The operator's memory. Only the operator reads 
       fields: {
         replicas: integer("Pods that it wants.", COUNT),
         lowSinceMs: integer("Since when fewer pods would do.", COUNT),
+      },
+    }),
+    rebalancing: section("What the evening-out of pods remembers.", {
+      required: ["givers", "sinceMs"],
+      fields: {
+        givers: list("Pods that give sessions away. None: it rests.", words("A pod."), {
+          countMax: GIVERS_MAX,
+        }),
+        sinceMs: integer("Since when.", COUNT),
       },
     }),
     rejected: list("Revisions that are not tried again.", words("A revision."), {

@@ -110,6 +110,7 @@ export function desired(more: Partial<Desired> = {}): Desired {
     release: { strategy: { kind: "Rolling" }, isPaused: false, progressMsMax: 600_000 },
     drain: { windowMs: 60_000, preDelayMs: 3000 },
     connections: { perPod: 100, headroom: 0.2 },
+    rebalance: { isEnabled: true, tolerance: 0.1, sessionsMin: 20 },
     warmMs: 10_000,
     disruption: { replacementMsMax: 120_000 },
     ...more,

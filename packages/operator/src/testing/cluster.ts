@@ -3,9 +3,11 @@
 import type { SeededRandom } from "@holdfast/core";
 import type { Status } from "../model/observed.ts";
 import type { DrainMark } from "../model/pod.ts";
+import { REST_MS } from "../plan/rebalance.ts";
 import { type Plane, room, type Session } from "./people.ts";
 
 export const TICK_MS = 2000;
+/** Of a pod, unless a run says otherwise. */
 export const PLACES = 20;
 /** How often one session tries in a tick before it is led to a place. */
 const ATTEMPTS_MAX = 100;
@@ -70,11 +72,19 @@ export class Cluster {
   readonly broken = new Set<string>();
   readonly violations: string[] = [];
   refuseShare = 0;
+  /** No operator's clock is wrong. */
+  isClockTrue = false;
+  /** Moves to even pods out. */
+  evenedMoves = 0;
+  /** Of each pod. */
+  places = PLACES;
   refused = 0;
   /** Moves that releases caused, the attempts that they took, and how many sessions moved. */
   readonly counted = { moves: 0, attempts: 0, sessions: 0, twice: 0 };
   /** Of a canary that has its first step's share: the sums of its share and of the wished one. */
   readonly shares = { ticks: 0, carried: 0, wished: 0, most: 0 };
+  /** When releases ended: what the fullest pod carried, and the mean. */
+  readonly ends: { readonly most: number; readonly mean: number }[] = [];
   #version = 1;
   #serial = 0;
 
@@ -176,7 +186,7 @@ export class Cluster {
         isPreferred: false,
         keep: undefined,
         roomBefore: 0,
-        places: PLACES,
+        places: this.places,
         refuses: this.random.chance(this.refuseShare),
         sessions: [],
         turnedAwayMs: [],
@@ -373,7 +383,17 @@ export class Cluster {
         return;
       }
       if (!this.#move(session, pod, keep.toRevision)) return;
+      if (keep.orderedIn === "none") this.#evened(session);
     }
+  }
+
+  /** Outside of a release nobody moves twice before the set has rested. */
+  #evened(session: Session): void {
+    this.evenedMoves += 1;
+    const agoMs = this.nowMs - (session.evenedAtMs ?? Number.NEGATIVE_INFINITY);
+    session.evenedAtMs = this.nowMs;
+    if (this.isClockTrue && agoMs < REST_MS)
+      this.violate(`session ${session.id} was moved ${agoMs / 1000} s before`);
   }
 
   /** Counts a move of a release. */

@@ -33,6 +33,7 @@ export function wrongs(
     ...oneWrite(observed, actions),
     ...received(observed, actions),
     ...settledFirst(observed, actions),
+    ...evened(observed, actions),
   ];
 }
 
@@ -174,6 +175,38 @@ function settledFirst(observed: Observed, actions: readonly Action[]): readonly 
   );
   if (busy !== undefined) return [`fewer pods are wished while ${busy.name} is unsettled`];
   return observed.status?.release === undefined ? [] : ["fewer pods are wished in a release"];
+}
+
+/** Outside of a release pods give to their own revision, one of a machine, in a set at rest. */
+function evened(observed: Observed, actions: readonly Action[]): readonly string[] {
+  const written = actions.find((one) => one.kind === "set-status");
+  const status = written?.kind === "set-status" ? written.status : observed.status;
+  if (status?.release !== undefined) return [];
+  const live = observed.pods.filter((pod) => !pod.isTerminating && pod.phase !== "Failed");
+  const mean = live.reduce((sum, pod) => sum + carried(pod), 0) / Math.max(1, live.length);
+  const isGiving = ({ report }: ObservedPod): boolean => (report?.shed?.remaining ?? 0) > 0;
+  const machines = live.filter(isGiving).map(({ machine }) => machine);
+  return actions.flatMap((action): readonly string[] => {
+    const pod = live.find((one) => action.kind === "shed" && one.uid === action.pod.uid);
+    if (action.kind !== "shed" || pod === undefined) return [];
+    // It ends an order.
+    if (action.sessionsKept >= (pod.report?.sessions ?? 0)) return [];
+    const isBeside = machines.includes(pod.machine);
+    machines.push(pod.machine);
+    const unsettled = live.find((one) => isDraining(one) || !one.isReady);
+    const fixed = pod.report?.fixedSockets ?? 0;
+    return [
+      ...(isBeside ? [`${pod.name} gives beside another pod of its machine`] : []),
+      ...(action.toRevision === pod.revision ? [] : [`${pod.name} gives to another revision`]),
+      ...(unsettled === undefined
+        ? []
+        : [`${pod.name} gives while ${unsettled.name} is unsettled`]),
+      ...(action.sessionsKept + fixed + 1 > mean
+        ? []
+        : [`${pod.name} gives more than is too much`]),
+      ...(pod.receives ? [`${pod.name} gives and receives`] : []),
+    ];
+  });
 }
 
 /** A new order is above all that the pod obeyed or was to obey. */

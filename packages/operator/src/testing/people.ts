@@ -5,6 +5,8 @@ export interface Session {
   readonly isFixed: boolean;
   /** Moves that releases caused, by release. */
   readonly moves: Map<string, number>;
+  /** True time at which it was moved last to even pods out. */
+  evenedAtMs?: number;
 }
 
 /** What a pod's data plane does: the part of a pod that the operator sees by reports only. */

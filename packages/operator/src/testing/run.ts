@@ -14,12 +14,16 @@ export interface RunOptions {
   /** Ticks with faults and incidents. */
   readonly ticks?: number;
   readonly only?: readonly string[];
+  /** So many incidents at most. */
+  readonly incidentsMax?: number;
   readonly strategy?: Strategy["kind"];
   /** No stale caches, no jumps, no kills, one operator. */
   readonly calm?: boolean;
   /** So many people, whatever happens. */
   readonly people?: number;
   readonly replicas?: number;
+  /** What a pod can carry. */
+  readonly places?: number;
   /** The part of people that goes in each tick; others come. */
   readonly churn?: number;
   readonly trace?: (text: string) => void;
@@ -39,6 +43,8 @@ export interface RunResult {
   readonly isBadStable: boolean;
   readonly counted: Cluster["counted"];
   readonly shares: Cluster["shares"];
+  readonly ends: Cluster["ends"];
+  readonly evenedMoves: number;
 }
 
 const TICKS = 160;
@@ -76,6 +82,7 @@ class Run {
   #message = "";
   #askedTicks = 0;
   #isOldBad = false;
+  #releasing: string | undefined;
 
   constructor(seed: number, options: RunOptions) {
     this.#seed = seed;
@@ -85,8 +92,15 @@ class Run {
     const zones = 1 + this.#random.int(3);
     this.#cluster = new Cluster(random, zones, 2 + this.#random.int(4));
     this.#cluster.refuseShare = this.#random.chance(0.2) && options.calm !== true ? 0.15 : 0;
+    this.#cluster.isClockTrue = options.calm === true;
     const wish = drawWish(this.#random, options.strategy);
     wish.replicas = options.replicas ?? wish.replicas;
+    if (options.places !== undefined) {
+      // So many pods, whatever happens.
+      delete wish.autoscaling;
+      this.#cluster.places = options.places;
+      wish.connections = { ...wish.connections, perPod: options.places };
+    }
     this.#stage = {
       cluster: this.#cluster,
       wish,
@@ -105,8 +119,9 @@ class Run {
     const ticks = this.#options.ticks ?? TICKS;
     const { violations } = this.#cluster;
     this.#warmUp();
+    let left = this.#options.incidentsMax ?? Number.POSITIVE_INFINITY;
     for (let i = 0; i < ticks && violations.length < VIOLATIONS_MAX; i++) {
-      if (this.#random.chance(0.06)) incident(this.#stage, this.#options.only);
+      if (this.#random.chance(0.06) && left-- > 0) incident(this.#stage, this.#options.only);
       this.#tick(this.#options.calm !== true);
     }
     this.#trace("healed");
@@ -129,6 +144,8 @@ class Run {
       rollbacks: this.#rollbacks,
       counted: this.#cluster.counted,
       shares: this.#cluster.shares,
+      ends: this.#cluster.ends,
+      evenedMoves: this.#cluster.evenedMoves,
       isBadStable: !this.#isOldBad && this.#stage.bad.has(this.#cluster.status?.stable ?? ""),
     };
   }
@@ -137,6 +154,9 @@ class Run {
   #warmUp(): void {
     if (this.#random.chance(0.1)) this.#adopt();
     for (let i = 0; i < 20; i++) this.#tick(false);
+    // In a set of large pods, all have come before anything happens.
+    const isLarge = this.#options.places !== undefined;
+    for (let i = 0; isLarge && i < 80; i++) this.#tick(false);
   }
 
   /** The pods of a Deployment that the set takes over have neither labels nor a status. */
@@ -179,6 +199,7 @@ class Run {
     cluster.demand(this.#stage.people, this.#stage.churn, () => this.#newSession());
     this.#tally();
     this.#share();
+    this.#level();
     this.#history.record(cluster);
     let done = 0;
     for (const process of [...this.#processes]) {
@@ -296,6 +317,16 @@ class Run {
     shares.most = Math.max(shares.most, carried / Math.max(1, this.#connected()));
   }
 
+  /** How level the pods are when a release has ended. */
+  #level(): void {
+    const { status, ends, pods } = this.#cluster;
+    const before = this.#releasing;
+    this.#releasing = status?.release?.phase;
+    if (before !== "advancing" || this.#releasing !== undefined) return;
+    const loads = [...pods.values()].map(({ plane }) => plane.sessions.length);
+    ends.push({ most: Math.max(...loads), mean: this.#connected() / loads.length });
+  }
+
   #tallies(): Tallies | undefined {
     return this.#tallyKey === "" ? undefined : { canary: this.#canary, stable: this.#stable };
   }
@@ -303,6 +334,7 @@ class Run {
   #isStill(): boolean {
     const { status } = this.#cluster;
     if (this.#connected() !== this.#stage.people) return false;
+    if ((status?.rebalancing?.givers.length ?? 0) > 0) return false;
     return status?.release === undefined && status?.condition !== "Progressing";
   }
 
@@ -323,7 +355,9 @@ class Run {
     if (pods.some((pod) => pod.revision !== status.stable || !pod.isReady))
       cluster.violate(`at rest some pods are not ready or not of ${status.stable}`);
     if (pods.some(({ mark }) => mark?.wants === "drain")) cluster.violate("at rest a pod drains");
-    if (pods.some(({ receives, plane }) => !receives && room(plane) > 1))
+    const mean = this.#connected() / Math.max(1, pods.length);
+    const isLevel = pods.every(({ plane }) => plane.sessions.length >= 0.8 * mean);
+    if (isLevel && pods.some(({ receives, plane }) => !receives && room(plane) > 1))
       cluster.violate("at rest a pod does not receive");
     if (status.release !== undefined) cluster.violate("at rest a release is under way");
     const isRejected = status.rejected.includes(wish.revision);

@@ -51,6 +51,7 @@ export function drawWish(random: SeededRandom, only?: Strategy["kind"]): Wish {
     release: { strategy, isPaused: false, progressMsMax: 240_000 },
     drain: { windowMs: 16_000, preDelayMs: 2 * TICK_MS },
     connections: { perPod: PLACES, headroom: 0.1 },
+    rebalance: { isEnabled: true, tolerance: 0.1, sessionsMin: 3 },
     warmMs: 4000,
     disruption: { replacementMsMax: 40_000 },
   };
@@ -188,7 +189,7 @@ export function heal(stage: Stage): void {
   const { wish, cluster } = stage;
   stage.announced = 0;
   const most = wish.autoscaling?.replicasMax ?? wish.replicas;
-  stage.people = Math.min(stage.people, Math.floor(most * PLACES * 0.6));
+  stage.people = Math.min(stage.people, Math.floor(most * cluster.places * 0.6));
   wish.release = { ...wish.release, isPaused: false };
   for (let i = 0; i < 3; i++) {
     const name = `n${i}`;

@@ -6,6 +6,8 @@ import { runSeed } from "./run.ts";
 const SEEDS = 200;
 /** Of each tick of 2 s: people stay for eleven minutes. */
 const QUIET_CHURN = 0.003;
+/** What `rebalance.tolerancePercent` is by default. */
+const TOLERANCE = 0.1;
 
 test(
   "in a cluster with late watches, two leaders, kills and deaths every decision keeps its promises",
@@ -81,6 +83,37 @@ test(
     }
     expect(sum.ticks).toBeGreaterThan(1000);
     expect(Math.abs(sum.carried / sum.wished - 1)).toBeLessThan(0.1);
+  },
+  patience(60_000),
+);
+
+test(
+  "after a release no pod is above the mean by more than the tolerance, without another move",
+  () => {
+    let [releases, uneven, moved, twice] = [0, 0, 0, 0];
+    for (let seed = 1; seed <= 24; seed++) {
+      const { ends, counted, violations } = runSeed(seed, {
+        calm: true,
+        only: ["a release"],
+        incidentsMax: 1,
+        places: 200,
+        people: 480,
+        replicas: 4,
+        churn: QUIET_CHURN,
+      });
+      expect({ seed, violations }).toEqual({ seed, violations: [] });
+      releases += ends.length;
+      // Balancers choose by chance.
+      for (const { most, mean } of ends) {
+        if (most > mean * (1 + TOLERANCE) + Math.sqrt(mean)) uneven += 1;
+        expect(most).toBeLessThan(mean * 1.25);
+      }
+      moved += counted.sessions;
+      twice += counted.twice;
+    }
+    expect(releases).toBeGreaterThan(20);
+    expect(uneven / releases).toBeLessThan(0.05);
+    expect(twice / moved).toBeLessThan(0.003);
   },
   patience(60_000),
 );
