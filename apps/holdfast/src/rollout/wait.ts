@@ -25,8 +25,11 @@ interface WaitFlags extends SetFlags {
 interface Progress {
   readonly state: "going" | "done" | "rolled-back" | "paused" | "stuck" | "unread";
   readonly text: string;
+  /** Of `stuck`, if it is known. */
+  readonly why?: string;
 }
 
+const GAVE_UP = "the controller gave up waiting for a new pod";
 const POLL_MS = 1000;
 const TIMEOUT_MS_MAX = 24 * 60 * 60_000;
 const EXIT_OF_ROLLOUT =
@@ -74,7 +77,10 @@ type Look = () => Promise<Progress>;
 
 async function setLook(name: string, flags: WaitFlags, host: Host): Promise<Look> {
   const { api, path } = await setApi(name, flags, host);
-  return async () => setProgress(await api.get(path));
+  return async () => {
+    const progress = setProgress(await api.get(path));
+    return progress.state === "stuck" ? { ...progress, why: progress.text } : progress;
+  };
 }
 
 async function workloadLook(
@@ -115,8 +121,7 @@ async function wait({ look, timeoutMs, host }: Waiting): Promise<number> {
       return ended(host, "the new revision was rolled back", EXIT.rolledBack);
     if (progress.state === "unread") return ended(host, progress.text, EXIT.refused);
     if (progress.state === "paused") return ended(host, "the release is paused", EXIT.paused);
-    if (progress.state === "stuck")
-      return ended(host, "the controller gave up waiting for a new pod", EXIT.failed);
+    if (progress.state === "stuck") return ended(host, progress.why ?? GAVE_UP, EXIT.failed);
     if (performance.now() - startedMs >= timeoutMs)
       return ended(host, `the release is not over after ${tookS} s`, EXIT.timedOut);
     await sleep(POLL_MS);
