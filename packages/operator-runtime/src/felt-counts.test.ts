@@ -78,3 +78,14 @@ test("only the last 32 revisions are remembered", () => {
   expect(counts.since("s", "r7", "r8")).toBeUndefined();
   expect(counts.since("s", "r8", "r39")).toBeDefined();
 });
+
+test("a revision that runs for long is not the one that is forgotten", () => {
+  const counts = new FeltCounts();
+  counts.heard("s", said("stable", "1", felt(100)), false);
+  for (let i = 0; i < 40; i++) {
+    counts.since(`step ${i}`, `r${i}`, "stable");
+    counts.heard(`p${i}`, said(`r${i}`, "1", felt(1)), false);
+    counts.heard("s", said("stable", "1", felt(101 + i)), false);
+    expect(counts.since(`step ${i}`, `r${i}`, "stable")?.stable.connectionMinutes).toBe(1);
+  }
+});

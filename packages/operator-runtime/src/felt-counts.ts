@@ -17,7 +17,7 @@ interface Last {
   readonly connections: number;
 }
 
-/** Revisions that are remembered; the oldest is forgotten. */
+/** Revisions that are remembered; the one that was not heard of for longest is forgotten. */
 const REVISIONS_MAX = 32;
 
 /**
@@ -95,8 +95,9 @@ export class FeltCounts {
 
   #sumOf(revision: Revision): Sum {
     const known = this.#sums.get(revision);
-    if (known !== undefined) return known;
-    const sum = zero();
+    const sum = known ?? zero();
+    // The one that was heard of last is at the end: what runs for months is not the oldest.
+    this.#sums.delete(revision);
     this.#sums.set(revision, sum);
     for (const oldest of this.#sums.keys()) {
       if (this.#sums.size <= REVISIONS_MAX) break;
