@@ -81,3 +81,55 @@ test("a process that ends behind its ordered drain has taken nobody along", asyn
     ),
   ).toBe(0);
 });
+
+/** A thousand pods; each answer takes as long as a test lets it. */
+function thousand() {
+  const pods = Array.from({ length: 1000 }, (_, at) => pod({ name: `p${at}`, uid: `p${at}` }));
+  const open: (() => void)[] = [];
+  let atOnce = 0;
+  let atOnceMax = 0;
+  const planes: Planes = {
+    ask: async () => {
+      atOnce += 1;
+      atOnceMax = Math.max(atOnceMax, atOnce);
+      await new Promise<void>((resolve) => open.push(resolve));
+      atOnce -= 1;
+      return answer("1", "ready", 1);
+    },
+    ...{ drain: async () => {}, serve: async () => {}, shed: async () => {} },
+  };
+  const answerAll = async (): Promise<void> => {
+    while (open.length > 0) {
+      for (const one of open.splice(0)) one();
+      for (let i = 0; i < 10; i++) await undefined;
+    }
+  };
+  return { pods, planes, answerAll, atOnceMax: () => atOnceMax };
+}
+
+test("one look asks all of a thousand pods, 32 at a time", async () => {
+  const { pods, planes, answerAll, atOnceMax } = thousand();
+  const reports = new Reports({ nowMs: () => 0, felt: new FeltCounts(), asked: () => {} });
+  const round = reports.round(pods, planes);
+  // Another look meanwhile asks nobody twice, and no more at a time.
+  const next = reports.round(pods, planes);
+  await answerAll();
+  await Promise.all([round, next]);
+  expect(pods.filter(({ uid }) => reports.of(uid) === undefined)).toEqual([]);
+  expect(atOnceMax()).toBe(32);
+});
+
+test("a pod that went is not asked, and its late answer is not kept", async () => {
+  const { pods, planes, answerAll } = thousand();
+  let answers = 0;
+  const asked = () => {
+    answers += 1;
+  };
+  const reports = new Reports({ nowMs: () => 0, felt: new FeltCounts(), asked });
+  const round = reports.round(pods, planes);
+  await reports.round([], planes);
+  await answerAll();
+  await round;
+  expect(answers).toBe(32);
+  expect(pods.filter(({ uid }) => reports.of(uid) !== undefined)).toEqual([]);
+});

@@ -34,6 +34,8 @@ export class Reports {
   readonly #known = new Map<string, Known>();
   readonly #askedMs = new Map<string, number>();
   readonly #underWay = new Set<string>();
+  /** Uids of the pods of the last look. */
+  #there: ReadonlySet<string> = new Set();
 
   constructor(needs: ReportsNeeds) {
     this.#needs = needs;
@@ -58,15 +60,23 @@ export class Reports {
    */
   async round(pods: readonly SeenPod[], planes: Planes): Promise<void> {
     this.#forget(pods);
-    const nowMs = this.#needs.nowMs();
     const due = pods
-      .filter(({ phase, address }) => phase === "Running" && address !== undefined)
-      .filter(({ uid }) => !this.#underWay.has(uid))
-      .filter(({ uid }) => nowMs - (this.#askedMs.get(uid) ?? -EVERY_MS) >= EVERY_MS)
+      .filter((pod) => this.#isDue(pod))
       // The longest not asked first: more pods than turns still get theirs.
-      .sort((a, b) => (this.#askedMs.get(a.uid) ?? 0) - (this.#askedMs.get(b.uid) ?? 0))
-      .slice(0, AT_ONCE_MAX - this.#underWay.size);
-    await Promise.all(due.map((pod) => this.#ask(pod, planes)));
+      .sort((a, b) => (this.#askedMs.get(a.uid) ?? 0) - (this.#askedMs.get(b.uid) ?? 0));
+    const free = Math.min(AT_ONCE_MAX - this.#underWay.size, due.length);
+    await Promise.all(Array.from({ length: free }, () => this.#askEach(due, planes)));
+  }
+
+  /** One after the other, until all have had their turn. */
+  async #askEach(due: SeenPod[], planes: Planes): Promise<void> {
+    for (let pod = due.shift(); pod !== undefined; pod = due.shift())
+      if (this.#there.has(pod.uid) && this.#isDue(pod)) await this.#ask(pod, planes);
+  }
+
+  #isDue({ uid, phase, address }: SeenPod): boolean {
+    if (phase !== "Running" || address === undefined || this.#underWay.has(uid)) return false;
+    return this.#needs.nowMs() - (this.#askedMs.get(uid) ?? -EVERY_MS) >= EVERY_MS;
   }
 
   async #ask(pod: SeenPod, planes: Planes): Promise<void> {
@@ -77,6 +87,9 @@ export class Reports {
     this.#askedMs.set(uid, nowMs());
     try {
       const answer = await planes.ask({ uid, address });
+      asked("answered");
+      // It went meanwhile: nobody would forget it again.
+      if (!this.#there.has(uid)) return;
       const { report } = answer;
       const { run } = answer;
       const before = this.#known.get(uid);
@@ -95,7 +108,6 @@ export class Reports {
           { revision, run, felt: answer.felt, connections },
           before?.isOrdered === true,
         );
-      asked("answered");
     } catch (error) {
       if (!(error instanceof PlaneError)) throw error;
       asked(error.code);
@@ -106,6 +118,7 @@ export class Reports {
 
   #forget(pods: readonly SeenPod[]): void {
     const there = new Set(pods.map(({ uid }) => uid));
+    this.#there = there;
     for (const uid of this.#askedMs.keys()) {
       if (there.has(uid)) continue;
       const last = this.#known.get(uid)?.report;
