@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createPki } from "../../../test/doctor/api-server.ts";
 import { NodePlanes, readInfo } from "./node-planes.ts";
 import { PlaneError } from "./plane.ts";
 
@@ -103,4 +105,32 @@ test("what a node says is read as a report", () => {
       ...{ resumesFailed: 0, closedAbnormally: 0 },
     },
   });
+});
+
+test("figures that no node has do not reach the status", () => {
+  const strange = readInfo({ state: "ready", connections: 1e308, fixedSockets: -4, waiting: 2.5 });
+  expect(strange.report).toMatchObject({ sessions: 2 ** 40, fixedSockets: 0, waiting: 2 });
+  expect(readInfo({ state: "ready", connections: 1.5 }).report.sessions).toBe(1);
+});
+
+test.each([1.5, 2 ** 53, 1e300])("a fence of %p is none: no token would be above it", (fence) => {
+  expect(() => readInfo({ state: "ready", fence })).toThrow(PlaneError);
+});
+
+test("a node with a certificate for another name is asked", async () => {
+  const pki = await createPki();
+  const read = (name: string) => readFileSync(pki.path(name), "utf8");
+  const secure = Bun.serve({
+    ...{ hostname: "127.0.0.1", port: 0 },
+    tls: { cert: read("server.pem"), key: read("server.key") },
+    fetch: () => Response.json({ state: "ready", connections: 3 }),
+  });
+  const port = secure.port ?? 0;
+  const overTls = new NodePlanes({ port, scheme: "https", basePath: "", key: async () => "k" });
+  try {
+    expect((await overTls.ask(PLACE)).report.sessions).toBe(3);
+  } finally {
+    await secure.stop(true);
+    pki.remove();
+  }
 });

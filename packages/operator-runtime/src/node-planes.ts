@@ -18,6 +18,14 @@ export interface NodePlanesOptions {
 const TIMEOUT_MS = 3000;
 const ANSWER_BYTES_MAX = 256 * 1024;
 const REASON_LENGTH_MAX = 200;
+/** Of any figure, so that a sum over all pods is still exact. */
+const COUNT_MAX = 2 ** 40;
+const FENCE_MAX = 2 ** 52;
+/**
+ * A node's certificate has the name that clients ask for, never the address of its pod. So it is
+ * not checked, as the kubelet's probes do not check it either.
+ */
+const AS_PROBES = { rejectUnauthorized: false };
 
 /** Talks to Holdfast nodes. The key is in a header alone, never in an error. */
 export class NodePlanes implements Planes {
@@ -68,8 +76,9 @@ export class NodePlanes implements Planes {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         // A redirect would send the key to the host that it names.
         redirect: "error",
+        ...(scheme === "https" ? { tls: AS_PROBES } : {}),
         signal: AbortSignal.timeout(TIMEOUT_MS),
-      });
+      } as RequestInit);
       content = await bounded(response);
     } catch (cause) {
       if (cause instanceof PlaneError) throw cause;
@@ -115,9 +124,16 @@ function parsed(content: string): unknown {
 
 /** Exported for tests. A node that says nothing of something has none of it. */
 export function readInfo(info: unknown): PlaneAnswer {
-  const count = (...path: string[]): number => Math.max(0, number(at(info, ...path)) ?? 0);
+  const amount = (...path: string[]): number =>
+    Math.min(COUNT_MAX, Math.max(0, number(at(info, ...path)) ?? 0));
+  // The status has whole numbers: one strange answer must not keep all of it from being written.
+  const count = (...path: string[]): number => Math.floor(amount(...path));
   const state = text(at(info, "state"));
   if (state === undefined) throw new PlaneError("refused", "Cannot read a node's info: no state");
+  const fence = Math.max(0, number(at(info, "fence")) ?? 0);
+  // Nobody could give it a higher token that is still a whole number.
+  if (!Number.isInteger(fence) || fence > FENCE_MAX)
+    throw new PlaneError("refused", "Cannot read a node's info: found a fence that is none");
   const connections = count("connections");
   const fixedSockets = Math.min(connections, count("fixedSockets"));
   const isDraining = state === "draining" || state === "stopped";
@@ -129,7 +145,7 @@ export function readInfo(info: unknown): PlaneAnswer {
       sessions: connections - fixedSockets,
       fixedSockets,
       connectionsMax: Math.max(1, count("connectionsMax")),
-      fence: count("fence"),
+      fence,
       ...(isDraining ? { drainLeftMs: number(at(info, "drain", "deadlineInMs")) ?? 0 } : {}),
       ...(waiting > 0 ? { waiting } : {}),
       ...(shedTo === undefined
@@ -142,12 +158,12 @@ export function readInfo(info: unknown): PlaneAnswer {
             },
           }),
     },
-    run: `${text(at(info, "node")) ?? ""}/${count("startedAtMs")}`,
+    run: `${text(at(info, "node"))?.slice(0, 200) ?? ""}/${number(at(info, "startedAtMs")) ?? 0}`,
     ...(at(info, "felt") === undefined
       ? {}
       : {
           felt: {
-            connectionMinutes: count("felt", "connectionMinutes"),
+            connectionMinutes: amount("felt", "connectionMinutes"),
             resumes: count("felt", "resumes"),
             lost: count("felt", "lost"),
             slow: count("felt", "slow"),
