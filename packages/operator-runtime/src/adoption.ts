@@ -9,7 +9,7 @@ import {
   REVISION_LABEL,
   SET_LABEL,
 } from "./names.ts";
-import { annotationsOf, labelsOf, nameOf, uidOf, versionOf } from "./objects.ts";
+import { annotationsOf, controllerOf, labelsOf, nameOf, uidOf, versionOf } from "./objects.ts";
 
 type Api = Pick<KubeApi, "list" | "merge" | "remove">;
 
@@ -25,9 +25,14 @@ export interface Adopted {
  * are and belong to the set from then on. Each step may be done again.
  */
 export async function adopt(api: Api, owner: Owner): Promise<Adopted | undefined> {
-  const { items } = await api.list(PATHS.deployments(owner.namespace));
-  const deployment = items.find((one) => isForUs(one, owner));
-  const orphans = await orphansOf(api, owner);
+  const marked = (await deploymentsOf(api, owner)).filter((one) => isForUs(one, owner));
+  const deployment = marked.find((one) => !isGoing(one));
+  // One that was deleted owns its ReplicaSets until the garbage collector has let them go.
+  const stillOwned = await replicaSetsOf(api, owner, (set) =>
+    marked.some((one) => isGoing(one) && isOwnedBy(set, uidOf(one))),
+  );
+  if (stillOwned.length > 0) return { deployment: "", replicaSets: 0 };
+  const orphans = await replicaSetsOf(api, owner, (set) => isOrphanOf(set, owner));
   if (deployment === undefined && orphans.length === 0) return undefined;
   if (deployment !== undefined) {
     // Marked first: if this process ends in between, the next one knows the orphans as ours.
@@ -47,10 +52,21 @@ export async function adopt(api: Api, owner: Owner): Promise<Adopted | undefined
 function isForUs(deployment: Json, { selector }: Owner): boolean {
   const wanted = record(at(deployment, "spec", "selector", "matchLabels"));
   return (
-    annotationsOf(deployment)[ADOPT_ANNOTATION] === "true" &&
-    at(deployment, "metadata", "deletionTimestamp") === undefined &&
-    sorted(wanted) === sorted(selector)
+    annotationsOf(deployment)[ADOPT_ANNOTATION] === "true" && sorted(wanted) === sorted(selector)
   );
+}
+
+const isGoing = (deployment: Json): boolean =>
+  at(deployment, "metadata", "deletionTimestamp") !== undefined;
+
+/** None if the operator has no right to Deployments: then it takes none over. */
+async function deploymentsOf(api: Api, { namespace }: Owner): Promise<readonly Json[]> {
+  try {
+    return (await api.list(PATHS.deployments(namespace))).items;
+  } catch (error) {
+    if (error instanceof KubeApiError && error.isForbidden) return [];
+    throw error;
+  }
 }
 
 const sorted = (labels: Json): string =>
@@ -68,20 +84,17 @@ async function replicaSetsOf(
   return items.filter(isIt);
 }
 
-/** ReplicaSets that were marked for the set, and that nobody owns any more. */
-function orphansOf(api: Api, owner: Owner): Promise<readonly Json[]> {
-  return replicaSetsOf(
-    api,
-    owner,
-    (set) =>
-      labelsOf(set)[SET_LABEL] === owner.name && !isOwnedBy(set, owner.uid) && !hasController(set),
+/** A ReplicaSet that was marked for the set, and that nobody owns any more. */
+export function isOrphanOf(replicaSet: Json, { name, selector }: Owner): boolean {
+  const labels = labelsOf(replicaSet);
+  return (
+    labels[SET_LABEL] === name &&
+    revisionOf(replicaSet) !== "" &&
+    controllerOf(replicaSet) === undefined &&
+    at(replicaSet, "metadata", "deletionTimestamp") === undefined &&
+    Object.entries(selector).every(([key, value]) => labels[key] === text(value))
   );
 }
-
-const hasController = (set: Json): boolean => {
-  const references = at(set, "metadata", "ownerReferences");
-  return Array.isArray(references) && references.some((one) => at(one, "controller") === true);
-};
 
 async function mark(api: Api, owner: Owner, set: Json): Promise<void> {
   await api.merge(`${PATHS.replicaSets(owner.namespace)}/${nameOf(set)}`, {

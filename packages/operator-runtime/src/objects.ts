@@ -29,6 +29,10 @@ export const uidOf = (object: Json): string => text(at(object, "metadata", "uid"
 export const versionOf = (object: Json): string =>
   text(at(object, "metadata", "resourceVersion")) ?? "";
 export const labelsOf = (object: Json): Json => record(at(object, "metadata", "labels"));
+/** Uid of the one owner that makes it and takes it away; undefined if it has none. */
+export const controllerOf = (object: Json): string | undefined =>
+  text(at(list(at(object, "metadata", "ownerReferences")).find(isController), "uid"));
+const isController = (reference: unknown): boolean => at(reference, "controller") === true;
 export const annotationsOf = (object: Json): Json => record(at(object, "metadata", "annotations"));
 
 /** Wall time in ms of a time of Kubernetes. */
@@ -40,11 +44,12 @@ export function timeMs(value: unknown): number | undefined {
 /** Only what decisions read is kept of a pod: a cluster has many. */
 export function keptOfPod(pod: Json): Json {
   const { name, namespace, uid, resourceVersion, labels, annotations } = record(pod.metadata);
-  const { deletionTimestamp, creationTimestamp } = record(pod.metadata);
+  const { deletionTimestamp, creationTimestamp, ownerReferences } = record(pod.metadata);
   const kept = record(annotations);
   return {
     metadata: {
       ...{ name, namespace, uid, resourceVersion, labels, deletionTimestamp, creationTimestamp },
+      ownerReferences: list(ownerReferences).filter(isController),
       annotations: {
         ...pick(kept, DRAIN_ANNOTATION),
         ...pick(kept, COST_ANNOTATION),

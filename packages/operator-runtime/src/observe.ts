@@ -2,7 +2,15 @@
 import type { Json } from "@holdfast/kube";
 import type { DrainMark, Observed, PodReport, Status } from "@holdfast/operator";
 import { isOwnedBy } from "./manifests.ts";
-import { observedMachine, readMachine, readPod, readReplicaSet, type SeenPod } from "./objects.ts";
+import {
+  controllerOf,
+  observedMachine,
+  readMachine,
+  readPod,
+  readReplicaSet,
+  type SeenPod,
+  uidOf,
+} from "./objects.ts";
 import type { Watched } from "./watched.ts";
 
 /** Everything that is known of one set. */
@@ -70,4 +78,11 @@ export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now):
 
 const markKey = (uid: string, { token, wants }: DrainMark): string => `${uid}/${token}/${wants}`;
 
-export const podsOf = (pods: Iterable<Json>): readonly SeenPod[] => [...pods].map(readPod);
+/**
+ * Pods that these ReplicaSets made. Anybody can write the set's label on a pod of his own: it is
+ * never asked, written or deleted.
+ */
+export function podsOf(pods: readonly Json[], replicaSets: readonly Json[]): readonly SeenPod[] {
+  const owners = new Set(replicaSets.map(uidOf));
+  return pods.filter((pod) => owners.has(controllerOf(pod) ?? "")).map(readPod);
+}

@@ -1,17 +1,18 @@
 // Owns: one RealtimeSet: what is seen of it, what is decided, and what is done.
 import type { Json, KubeApi } from "@holdfast/kube";
 import { decide, memoryOf, readSet, type SetAsRead, type Status } from "@holdfast/operator";
-import { adopt, handOver } from "./adoption.ts";
+import { adopt, handOver, isOrphanOf } from "./adoption.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import { carryOut, type Outcome, type Target } from "./carry-out.ts";
 import type { OperatorEvents } from "./events.ts";
 import { FeltCounts } from "./felt-counts.ts";
-import { replicaSetManifest } from "./manifests.ts";
+import { isOwnedBy, type Owner, replicaSetManifest } from "./manifests.ts";
 import { HAND_OVER_ANNOTATION, REVISION_LABEL } from "./names.ts";
 import { annotationsOf, labelsOf, nameOf } from "./objects.ts";
 import { observe, podsOf } from "./observe.ts";
 import type { Planes } from "./plane.ts";
 import { Reports } from "./reports.ts";
+import { Revisions } from "./revisions.ts";
 import { gaugesOf } from "./set-figures.ts";
 import { ownerOf, type Scene, stepNameOf, updatedRevisionOf, wishOf } from "./set-scene.ts";
 import { TemplateCheck } from "./template-check.ts";
@@ -49,6 +50,7 @@ export class SetController {
   readonly #needs: SetNeeds;
   readonly #key: string;
   readonly #watched = new Watched();
+  readonly #revisions = new Revisions();
   readonly #felt = new FeltCounts();
   readonly #reports: Reports;
   readonly #books: Bookkeeping;
@@ -152,12 +154,13 @@ export class SetController {
   async #sceneOf(stored: Json, set: SetAsRead, memory: Status | undefined): Promise<Scene> {
     const { caches, epoch, nowMs, wallMs } = this.#needs;
     const { namespace, name, uid, resourceVersion } = set;
-    const owner = ownerOf(stored, set);
-    const replicaSets = caches.replicaSets(namespace, name);
-    const updatedRevision = updatedRevisionOf(owner, replicaSets);
+    const owner = this.#ownerOf(stored, set);
+    // Anybody can write the set's label: what the set does not own is not its.
+    const replicaSets = caches.replicaSets(namespace, name).filter((one) => isOwnedBy(one, uid));
+    const updatedRevision = updatedRevisionOf(owner, replicaSets, this.#revisions);
     const problem = await this.#templates.problem(owner, updatedRevision, replicaSets);
     this.#tellOnce(stored, "InvalidTemplate", problem ?? "");
-    const pods = podsOf(caches.pods(namespace, name));
+    const pods = podsOf(caches.pods(namespace, name), replicaSets);
     const release = memory?.release;
     const observed = observe(
       {
@@ -183,6 +186,10 @@ export class SetController {
       ...found,
       desired: wishOf(set, observed, found),
     };
+  }
+
+  #ownerOf(stored: Json, set: SetAsRead): Owner {
+    return ownerOf(stored, set, this.#revisions.ofText(set.spec.template));
   }
 
   #planesOf(set: SetAsRead): Planes {
@@ -231,14 +238,17 @@ export class SetController {
    * that are to be taken over would be missing.
    */
   async #isChecked(stored: Json, set: SetAsRead): Promise<boolean> {
-    const { api, nowMs } = this.#needs;
-    if (nowMs() - this.#checkedMs < CHECK_MS) return true;
-    const owner = ownerOf(stored, set);
+    const { api, caches, nowMs } = this.#needs;
+    const owner = this.#ownerOf(stored, set);
+    const { namespace, name } = set;
+    const hasOrphans = caches.replicaSets(namespace, name).some((one) => isOrphanOf(one, owner));
+    if (!hasOrphans && nowMs() - this.#checkedMs < CHECK_MS) return true;
     await this.#books.keepBudget(owner);
     const adopted = await adopt(api, owner);
     if (adopted === undefined) {
       this.#checkedMs = nowMs();
-      return true;
+      // The cache is behind: what was taken over would look like nothing.
+      return !hasOrphans;
     }
     const { deployment } = adopted;
     if (deployment !== "")
@@ -249,7 +259,7 @@ export class SetController {
   async #letGo(stored: Json, set: SetAsRead): Promise<void> {
     const { api, caches } = this.#needs;
     const replicaSets = caches.replicaSets(set.namespace, set.name);
-    const count = await handOver(api, ownerOf(stored, set), replicaSets);
+    const count = await handOver(api, this.#ownerOf(stored, set), replicaSets);
     const said = `${count} ReplicaSets belong to nobody now. A Deployment may take them.`;
     if (count > 0) this.#tell(stored, "HandedOver", said);
   }

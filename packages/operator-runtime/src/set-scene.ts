@@ -5,7 +5,6 @@ import {
   desiredOf,
   type Observed,
   type Revision,
-  revisionOf,
   type SetAsRead,
   type Status,
 } from "@holdfast/operator";
@@ -13,6 +12,7 @@ import type { Owner } from "./manifests.ts";
 import { REVISION_LABEL } from "./names.ts";
 import { labelsOf, type SeenPod } from "./objects.ts";
 import type { Planes } from "./plane.ts";
+import type { Revisions } from "./revisions.ts";
 import type { SetFigures } from "./set-figures.ts";
 
 export interface Scene {
@@ -32,20 +32,28 @@ export interface Scene {
 }
 
 /** A set as it owns its objects. */
-export function ownerOf(stored: Json, { name, namespace, uid, spec }: SetAsRead): Owner {
+export function ownerOf(
+  stored: Json,
+  { name, namespace, uid, spec }: SetAsRead,
+  revision: Revision,
+): Owner {
   return {
-    ...{ name, namespace, uid, revision: revisionOf(spec.template) },
+    ...{ name, namespace, uid, revision },
     selector: spec.selector.matchLabels,
     template: record(at(stored, "spec", "template")),
   };
 }
 
 /** The revision of the template, as an adopted ReplicaSet with the same template calls it. */
-export function updatedRevisionOf(owner: Owner, replicaSets: readonly Json[]): Revision {
+export function updatedRevisionOf(
+  owner: Owner,
+  replicaSets: readonly Json[],
+  revisions: Revisions,
+): Revision {
   const named = replicaSets.map((one) => text(labelsOf(one)[REVISION_LABEL]) ?? "");
   if (named.includes(owner.revision)) return owner.revision;
   const same = replicaSets.findIndex(
-    (one) => revisionOf(at(one, "spec", "template")) === owner.revision,
+    (one) => revisions.ofObject(at(one, "spec", "template")) === owner.revision,
   );
   return named[same] ?? owner.revision;
 }
