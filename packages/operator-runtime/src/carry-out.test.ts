@@ -183,3 +183,42 @@ test("a pod is not ordered again to keep what it is about to keep", async () => 
   await run(shed(7), shed(8));
   expect(calls).toEqual(['shed 10.0.0.7 {"keep":8,"toRevision":"r2","windowMs":9000}']);
 });
+
+test("pods that are silent keep nothing waiting, and 32 orders run at a time", async () => {
+  const pending: ((error: PlaneError) => void)[] = [];
+  const writes: string[] = [];
+  const became: string[] = [];
+  const silent = () => new Promise<void>((_, reject) => pending.push(reject));
+  const unused = () => Promise.reject(new Error("not called"));
+  const target: Target = {
+    ...{ namespace: "live", planes: { ask: unused, drain: silent, serve: silent, shed: silent } },
+    ...{ windowMs: 1, place: (uid) => ({ uid, address: "10.0.0.7" }), markOf: () => MARK },
+    ...{ isShedding: () => false, replicaSet: () => undefined, manifest: () => undefined },
+    ...{ writeStatus: async () => void writes.push("status"), event: () => {} },
+  };
+  const orders = Array.from({ length: 40 }, (_, at): Action => {
+    return { kind: "order-drain", pod: { ...POD, uid: `u${at}` }, mark: MARK };
+  });
+  const done = carryOut([...orders, PROTECTION], target, {
+    api: {
+      create: unused,
+      remove: unused,
+      merge: async () => {
+        writes.push("merge");
+        return {};
+      },
+    },
+    ...{ mayAct: () => true, acted: (kind, outcome) => became.push(`${kind} ${outcome}`) },
+  });
+  const turns = async () => {
+    for (let i = 0; i < 200; i++) await undefined;
+  };
+  await turns();
+  expect(pending).toHaveLength(32);
+  for (const give of pending.splice(0, 8)) give(new PlaneError("unreachable", "nobody"));
+  await turns();
+  expect(writes).toEqual(["merge"]);
+  for (const give of pending) give(new PlaneError("unreachable", "nobody"));
+  expect(await done).toEqual({ kind: "done", count: 1 });
+  expect(became.filter((one) => one === "order-drain unanswered")).toHaveLength(40);
+});
