@@ -4,11 +4,11 @@ import { type Json, type KubeApi, KubeApiError } from "@holdfast/kube";
 import { type Status, statusOf } from "@holdfast/operator";
 import { obeyed } from "./commands.ts";
 import type { OperatorEvents } from "./events.ts";
-import { budgetManifest, budgetName, type Owner } from "./manifests.ts";
-import { PATHS } from "./names.ts";
-import { nameOf, uidOf, versionOf } from "./objects.ts";
+import { budgetManifest, budgetName, isOwnedBy, type Owner } from "./manifests.ts";
+import { PATHS, SET_LABEL } from "./names.ts";
+import { controllerOf, labelsOf, nameOf, uidOf, versionOf } from "./objects.ts";
 import { pruned } from "./pruning.ts";
-import { recordWrite } from "./release-records.ts";
+import { recordWrite, serialOf } from "./release-records.ts";
 import { figuresOf } from "./set-figures.ts";
 import { isSaid, isSeen, type Scene } from "./set-scene.ts";
 
@@ -63,32 +63,57 @@ export class Bookkeeping {
 
   /** One thing at a time; the next look does the next. `hasActed`: the objects are not as seen. */
   async tidyUp(scene: Scene, hasActed: boolean): Promise<void> {
+    const { status } = scene.observed;
+    await this.#tried("keeping records", () => this.#keepRecord(scene));
+    if (hasActed || status === undefined) return;
+    if (await this.#tried("writing the spec", () => this.#writeSpec(scene, status))) return;
+    await this.#tried("writing the status", () => this.#keepStatus(scene, status));
+    await this.#tried("deleting old revisions", () => this.#prune(scene));
+  }
+
+  /** What is refused, such as a record by a quota, keeps nothing else from being done. */
+  async #tried<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
     try {
-      await this.#keepRecord(scene);
-      if (hasActed || scene.observed.status === undefined) return;
-      if (await this.#writeSpec(scene, scene.observed.status)) return;
-      await this.#keepStatus(scene, scene.observed.status);
-      await this.#prune(scene);
+      return await work();
     } catch (error) {
       // Somebody wrote first, or the API server is away: the next look does it.
       if (!(error instanceof KubeApiError)) throw error;
-      if (error.status !== 409 && error.status !== 404)
-        this.#needs.events.failed("keeping records", error);
+      if (error.status !== 409 && error.status !== 404) this.#needs.events.failed(what, error);
+      return undefined;
     }
   }
 
-  /** The budget that keeps pods with people on them from being evicted. */
-  async keepBudget(owner: Owner): Promise<void> {
+  /**
+   * The budget that keeps pods with people on them from being evicted. Resolves with why there is
+   * none: a policy of the cluster refuses it, or somebody else's has its name.
+   */
+  async keepBudget(owner: Owner): Promise<string | undefined> {
+    const { api } = this.#needs;
     const path = `${PATHS.budgets(owner.namespace)}/${budgetName(owner.name)}`;
-    await this.#needs.api.apply(path, budgetManifest(owner), true);
+    const none = `Nothing keeps pods with people on them from being evicted:`;
+    try {
+      const there = await api.get(path).catch(ifNotFound);
+      if (there !== undefined && !isBudgetOf(there, owner))
+        return `${none} the PodDisruptionBudget ${budgetName(owner.name)} belongs to somebody else.`;
+      await api.apply(path, budgetManifest(owner), true);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof KubeApiError) || error.isTransient || error.isUnauthorized)
+        throw error;
+      return `${none} ${error.message}`;
+    }
   }
 
   async #keepRecord({ owner, observed, desired, set }: Scene): Promise<void> {
     const { api, releases, wallMs } = this.#needs;
     const { namespace, name } = owner;
     const keep = set.spec.releaseHistoryLimit;
-    const records = releases(namespace, name);
-    const write = recordWrite({ owner, records, observed, desired, keep, wallMs: wallMs() });
+    const named = releases(namespace, name);
+    const records = named.filter((one) => isOwnedBy(one, owner.uid));
+    const write = recordWrite({
+      ...{ owner, records, observed, desired, keep, wallMs: wallMs() },
+      afterSerial: Math.max(0, ...named.map(serialOf)),
+    });
     if (write === undefined) return;
     const path = PATHS.releases(namespace);
     if (write.kind === "remove") return api.remove(`${path}/${write.name}`);
@@ -128,3 +153,13 @@ export class Bookkeeping {
       });
   }
 }
+
+function ifNotFound(error: unknown): undefined {
+  if (error instanceof KubeApiError && error.isNotFound) return undefined;
+  throw error;
+}
+
+/** Ours, or one that an earlier set of this name left behind. */
+const isBudgetOf = (budget: Json, { name, uid }: Owner): boolean =>
+  isOwnedBy(budget, uid) ||
+  (controllerOf(budget) === undefined && labelsOf(budget)[SET_LABEL] === name);

@@ -257,5 +257,6 @@ const WARNINGS: ReadonlySet<string> = new Set([
   "DeadlineOver",
   "Invalid",
   "InvalidTemplate",
+  "BudgetRefused",
   "Blocked",
 ]);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Json } from "@holdfast/kube";
 import type { Desired, Observed, ReleaseState, Status } from "@holdfast/operator";
-import { type RecordsNeeds, recordWrite } from "./release-records.ts";
+import { type RecordsNeeds, recordWrite, serialOf } from "./release-records.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 29, 12);
 const NOW = "2026-11-29T12:00:00Z";
@@ -18,6 +18,7 @@ const needs = (now: Status | undefined, records: readonly Json[], keep = 10): Re
     template: {},
   },
   records,
+  afterSerial: Math.max(0, ...records.map(serialOf)),
   observed: { ...(now === undefined ? {} : { status: now }) } as Observed,
   desired: { release: { strategy: { kind: "Rolling" } } } as Desired,
   keep,
@@ -73,4 +74,9 @@ test("the oldest that ended goes when there are too many", () => {
   const ended = [3, 2, 10].map((serial) => record(serial, { phase: "Done", endedAt: NOW }));
   expect(recordWrite(needs(status(), ended, 2))).toEqual({ kind: "remove", name: "rt-2" });
   expect(recordWrite(needs(status(), ended, 3))).toBeUndefined();
+});
+
+test("a name that somebody made up is no number to go on from", () => {
+  expect(serialOf({ metadata: { name: "rt-12" } })).toBe(12);
+  expect(serialOf({ metadata: { name: `rt-${"9".repeat(22)}` } })).toBe(0);
 });

@@ -23,7 +23,10 @@ interface Step {
 
 export interface RecordsNeeds {
   readonly owner: Owner;
+  /** That the set owns. */
   readonly records: readonly Json[];
+  /** The highest number that any record of this name has. */
+  readonly afterSerial: number;
   /** What is stored, not what was just decided: records follow the status. */
   readonly observed: Observed;
   readonly desired: Desired;
@@ -44,9 +47,9 @@ export function recordWrite(needs: RecordsNeeds): RecordWrite | undefined {
   return tooMany(records, needs.keep);
 }
 
-function begun({ owner, records, observed, desired, wallMs }: RecordsNeeds): RecordWrite {
+function begun({ owner, afterSerial, observed, desired, wallMs }: RecordsNeeds): RecordWrite {
   const release = observed.status?.release;
-  const serial = Math.max(0, ...records.map(serialOf)) + 1;
+  const serial = afterSerial + 1;
   return {
     kind: "create",
     manifest: {
@@ -71,7 +74,7 @@ function begun({ owner, records, observed, desired, wallMs }: RecordsNeeds): Rec
 
 /** The number at the end of its name, by which people call it. */
 export function serialOf(record: Json): number {
-  return number(/-(\d+)$/.exec(nameOf(record))?.[1]) ?? 0;
+  return number(/-(\d{1,9})$/.exec(nameOf(record))?.[1]) ?? 0;
 }
 
 function changed(record: Json, needs: RecordsNeeds): RecordWrite | undefined {

@@ -243,7 +243,8 @@ export class SetController {
     const { namespace, name } = set;
     const hasOrphans = caches.replicaSets(namespace, name).some((one) => isOrphanOf(one, owner));
     if (!hasOrphans && nowMs() - this.#checkedMs < CHECK_MS) return true;
-    await this.#books.keepBudget(owner);
+    const withoutBudget = await this.#books.keepBudget(owner);
+    this.#tellOnce(stored, "BudgetRefused", withoutBudget ?? "");
     const adopted = await adopt(api, owner);
     if (adopted === undefined) {
       this.#checkedMs = nowMs();
