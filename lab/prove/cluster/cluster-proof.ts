@@ -28,8 +28,8 @@ export const OPERATED = {
   operator: {
     keySecret: { name: "rt-operator" },
     serviceAccount: { name: "holdfast-operator", namespace: NAMESPACE },
-    release: { warmSeconds: 3 },
   },
+  minReadySeconds: 3,
 };
 
 export interface ClusterProofOptions {
