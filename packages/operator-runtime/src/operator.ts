@@ -18,7 +18,7 @@ import type { SetAsRead } from "@holdfast/operator";
 import type { OperatorEvents } from "./events.ts";
 import { PATHS, SET_LABEL } from "./names.ts";
 import { NodePlanes } from "./node-planes.ts";
-import { keptOfMachine, keptOfPod, nameOf, namespaceOf } from "./objects.ts";
+import { keptOfMachine, keptOfPod, nameOf, namespaceOf, uidOf } from "./objects.ts";
 import type { Planes } from "./plane.ts";
 import { SecretValue } from "./secrets.ts";
 import { type Caches, SetController } from "./set-controller.ts";
@@ -67,6 +67,11 @@ export interface OperatorState {
 
 /** A set is looked at again after this, also if nothing was heard of it. */
 const LOOK_MS = 1000;
+/**
+ * What a watch heard longer ago decides nothing: pods may be gone, and their addresses somebody
+ * else's. A watch hears a bookmark each minute, and lists again after 130 s of silence.
+ */
+const STALE_MS = 180_000;
 /** Sets that are worked on at a time: a slow one keeps nobody waiting. */
 const WORKERS = 4;
 
@@ -76,7 +81,10 @@ export class Operator {
   readonly #lease: Lease;
   readonly #queue: WorkQueue;
   readonly #sets = new Map<string, Json>();
-  readonly #controllers = new Map<string, SetController>();
+  readonly #controllers = new Map<
+    string,
+    { readonly uid: string; readonly controller: SetController }
+  >();
   readonly #pods = new SetIndex();
   readonly #replicaSets = new SetIndex();
   readonly #releases = new SetIndex();
@@ -203,11 +211,21 @@ export class Operator {
       return undefined;
     }
     // What was not listed yet would look gone.
-    if (this.#lease.epoch === undefined || this.state.unsynced.length > 0) return LOOK_MS;
-    const controller = this.#controllers.get(key) ?? this.#controllerOf(key);
-    this.#controllers.set(key, controller);
-    await controller.reconcile(stored);
+    const { unsynced, staleMs } = this.state;
+    if (this.#lease.epoch === undefined || unsynced.length > 0 || staleMs >= STALE_MS)
+      return LOOK_MS;
+    await this.#controllerFor(key, stored).reconcile(stored);
     return LOOK_MS;
+  }
+
+  /** Another set of the same name begins anew: its budget and its orphans were not looked for. */
+  #controllerFor(key: string, stored: Json): SetController {
+    const uid = uidOf(stored);
+    const known = this.#controllers.get(key);
+    if (known?.uid === uid) return known.controller;
+    const controller = this.#controllerOf(key);
+    this.#controllers.set(key, { uid, controller });
+    return controller;
   }
 
   #controllerOf(key: string): SetController {
