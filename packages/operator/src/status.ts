@@ -37,11 +37,13 @@ export function wordsFor(parts: Decided): Words {
   const moving = [...going.continues.map(drains), ...going.starts.map((start) => begins(start))];
   const coming = comingWords(parts.views, counts, course);
   const kept = going.kept.length === 0 ? [] : [`${pods(going.kept.length)} kept to go back to.`];
-  const blocked = [...new Set([...steering.waits, ...going.waits, ...counts.waits])];
+  // What comes by itself needs nobody.
+  const [timed, held] = steering.isTimed === true ? [steering.waits, []] : [[], steering.waits];
+  const blocked = [...new Set([...held, ...going.waits, ...counts.waits])];
   const ends = going.removes
     .filter((view) => !counts.deletes.includes(view))
     .map((view) => (view.load > 0 ? drains(view) : `${view.pod.name} is to be removed.`));
-  const progress = [...moving, ...ends, ...coming];
+  const progress = [...moving, ...ends, ...coming, ...timed];
   const release = releaseWords(parts.views, steering);
   const { givers } = parts.rebalance;
   // It is no progress: whoever waits for a release does not wait for this.

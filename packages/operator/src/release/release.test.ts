@@ -170,6 +170,8 @@ test("a step is left when its connection-minutes, its verdict and its time are t
   expect(after(400)?.release?.step).toBe(0);
   expect(after(400)?.message).toContain("it waits for 500 connection-minutes");
   expect(after(600)?.message).toContain("It is not clear yet");
+  // Nobody needs to do anything.
+  expect(after(600)?.condition).toBe("Progressing");
   expect(after(60_000, { reachedAtMs: NOW_MS - 59_000 })?.message).toContain("the step lasts 60 s");
   expect(after(400, { promoted: 0 })?.release?.step).toBe(1);
   expect(after(400, { promoted: 1 })?.release?.step).toBe(0);
@@ -215,6 +217,7 @@ test("a step may wait for a person", () => {
   const pods = [...old(2, 50), ...fresh(2, 50)];
   const seen = observed(pods, under({ step: 1, reachedAtMs: NOW_MS - 1e9 }));
   expect(statusAfter(seen, wish(CANARY))?.message).toContain("it waits to be promoted");
+  expect(statusAfter(seen, wish(CANARY))?.condition).toBe("Waiting");
   const promoted = wish(CANARY, { release: { promoted: { revision: "b", step: 1 } } });
   expect(statusAfter(seen, promoted)?.release?.step).toBe(2);
 });

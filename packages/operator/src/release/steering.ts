@@ -1,5 +1,6 @@
 // Owns: where a release stands and where it goes: it begins, takes its steps, ends, or goes back.
 import type { EventReason } from "../model/actions.ts";
+import type { Desired } from "../model/desired.ts";
 import { REJECTED_MAX, type ReleaseState } from "../model/observed.ts";
 import type { Revision } from "../model/pod.ts";
 import type { Course } from "../plan/course.ts";
@@ -21,6 +22,8 @@ export interface Steering {
   readonly rejected: readonly Revision[];
   readonly news: readonly News[];
   readonly waits: readonly string[];
+  /** What it waits for comes by itself: time, people, a verdict. */
+  readonly isTimed?: true;
 }
 
 /** Steers by what was remembered and what is seen. */
@@ -195,8 +198,10 @@ function advance(release: ReleaseState, memory: Memory, scene: Scene): Steering 
   // A time in the future was written before the clock went back.
   const reachedAtMs = Math.min(release.reachedAtMs ?? nowMs, nowMs);
   const waits = isWhole ? [] : holds({ ...release, step, reachedAtMs }, scene);
-  if (isWhole || waits.length > 0)
-    return { ...base, release: { ...release, step, progress, reachedAtMs }, waits };
+  if (isWhole || waits.length > 0) {
+    const timed = isForPerson(step, desired) ? {} : { isTimed: true as const };
+    return { ...base, release: { ...release, step, progress, reachedAtMs }, waits, ...timed };
+  }
   const text = `Revision ${release.to} goes on to ${percent(steps[step + 1]?.share ?? 1)}.`;
   const next = { ...unreached, step: step + 1, progress: "" };
   return advance(
@@ -210,6 +215,11 @@ function advance(release: ReleaseState, memory: Memory, scene: Scene): Steering 
 function anew(scene: Scene): Scene {
   const { tallies: _, ...observed } = scene.observed;
   return { ...scene, observed: { ...observed, progressWatchedMs: 0 } };
+}
+
+/** Whether only a person ends the wait. */
+function isForPerson(step: number, { release: wish }: Desired): boolean {
+  return wish.isPaused || stepsOf(wish.strategy)[step]?.pause === "until-promoted";
 }
 
 /** Why the next step must wait. */
