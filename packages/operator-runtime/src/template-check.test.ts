@@ -45,6 +45,7 @@ test("a revision that is there is not asked for, and another one once", async ()
 
 test.each([
   [400, "BadRequest"],
+  [403, "Forbidden"],
   [422, "Invalid"],
 ])("a refusal with %d is the template's, and asked again after a while", async (status, reason) => {
   const { asked, look, later } = stage([refused(status, reason), undefined]);
@@ -59,6 +60,9 @@ test("a name that is taken is no problem of the template", async () => {
   expect(await stage([refused(409, "AlreadyExists")]).look()).toBeUndefined();
 });
 
-test.each([0, 401, 403, 429, 503])("an API server that answers %d says nothing of it", (status) => {
-  expect(stage([refused(status, "x")]).look()).rejects.toThrow("env.value");
-});
+test.each([0, 401, 429, 503])(
+  "an API server that answers %d says nothing of it",
+  async (status) => {
+    await expect(stage([refused(status, "x")]).look()).rejects.toThrow("env.value");
+  },
+);

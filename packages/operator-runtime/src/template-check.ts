@@ -58,7 +58,8 @@ export class TemplateCheck {
       if (!(error instanceof KubeApiError)) throw error;
       // Its name is taken: the server knows it, and the watch will.
       if (error.isAlreadyExists) return undefined;
-      if (error.isTransient || error.isUnauthorized || error.isForbidden) throw error;
+      // 403 is a quota, or a policy such as Gatekeeper's, too: what runs is looked after meanwhile.
+      if (error.isTransient || error.isUnauthorized) throw error;
       return `No pod can be made of the template of revision ${revision}: ${error.message}`;
     }
   }
