@@ -89,3 +89,8 @@ test("a canary that accepts no session is bad, though nobody resumes on stable",
   });
   expect(judge(canary(4), tally(200, {}, 0), RULES).outcome).toBe("undecided");
 });
+
+test("a sentence counts whole minutes", () => {
+  const canary = { ...tally(40.96, { lost: 60 }, 0) };
+  expect(judge(canary, tally(100, {}, 0), RULES).text).toContain("(40 of 40)");
+});

@@ -40,8 +40,8 @@ export function judge(canary: Tally, stable: Tally, rules: AnalysisRules): Verdi
     if (evidence < Math.log(1 / FALSE_ALARM)) continue;
     const { words } = MARGINS[signal];
     const text =
-      `${percent(mine)} ${words} (${mine.bad} of ${Math.floor(mine.of)}), ` +
-      `and ${percent(theirs)} of the old revision's (${theirs.bad} of ${Math.floor(theirs.of)}).`;
+      `${percent(mine)} ${words} (${whole(mine)}), ` +
+      `and ${percent(theirs)} of the old revision's (${whole(theirs)}).`;
     return { outcome: "bad", text };
   }
   if (minutes < rules.connectionMinutesMin)
@@ -78,3 +78,5 @@ function countOf(tally: Tally, signal: Signal): Count {
 
 const percent = ({ bad, of }: Count): string =>
   of === 0 ? "none" : `${Math.round((bad / of) * 1000) / 10} %`;
+
+const whole = ({ bad, of }: Count): string => `${Math.floor(bad)} of ${Math.floor(of)}`;
