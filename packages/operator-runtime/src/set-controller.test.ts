@@ -23,7 +23,7 @@ function stage(spec: Json = {}) {
     return value;
   };
   const api: KubeApi = {
-    get: () => answer("get", {}),
+    get: () => Promise.reject(refusal(404, "NotFound")),
     list: () => answer("list", { items: [], resourceVersion: "1" }),
     create: (_path, body) => answer("create", body),
     preview: (_path, body) => answer("preview", body),
