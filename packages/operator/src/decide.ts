@@ -5,7 +5,7 @@ import type { Desired } from "./model/desired.ts";
 import type { Observed, Status } from "./model/observed.ts";
 import { planCounts } from "./plan/counts.ts";
 import { planGoing } from "./plan/going.ts";
-import { asSeen, isRepeated, ordersFor } from "./plan/orders.ts";
+import { asSeen, costOf, GOING_COST, isRepeated, ordersFor } from "./plan/orders.ts";
 import { portions, rebalancing } from "./plan/rebalance.ts";
 import { planReceiving, type Receiving } from "./plan/receiving.ts";
 import { ended, shedding, sheds } from "./plan/shares.ts";
@@ -60,6 +60,8 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
       ...labels,
       ...orders.filter((order) => !repeated.includes(order)),
       ...shares(parts, missing, receiving),
+      // A pod that was written to since refuses this, and what follows is not done.
+      ...counts.unsure.map(({ pod }): Action => costOf(pod, GOING_COST)),
       ...counts.scales.map((one): Action => ({ kind: "scale-revision", ...one })),
       ...counts.deletes.map(remove),
     ],

@@ -41,7 +41,10 @@ export type Action =
       readonly sessionsKept: number;
       readonly toRevision: Revision;
     }
-  /** Writes the annotation by which a ReplicaSet chooses, if somebody else lowers it. */
+  /**
+   * Writes the annotation by which a ReplicaSet chooses. If the pod has this cost already, nothing
+   * changes, and it is refused if the pod was written to since it was seen.
+   */
   | { readonly kind: "set-deletion-cost"; readonly pod: PodAsSeen; readonly cost: number }
   /** Takes the label from a pod that nobody is on, so that it may be evicted, or gives it back. */
   | { readonly kind: "set-protection"; readonly pod: PodAsSeen; readonly isProtected: boolean }

@@ -17,6 +17,8 @@ export interface Counts {
   readonly scales: readonly Scale[];
   /** Pods that are deleted once these numbers are written. */
   readonly deletes: readonly PodView[];
+  /** Of these, pods that may have become ready since they were seen. */
+  readonly unsure: readonly PodView[];
   /** Pods that are ordered or being made, and are not ready yet. */
   readonly coming: number;
   readonly waits: readonly string[];
@@ -81,6 +83,7 @@ export function planCounts(
   return {
     scales,
     deletes: [...sides.flatMap(({ first }) => first), ...going.removes.filter(isDisobedient)],
+    unsure: sides.flatMap(({ first }) => first.filter((view) => !obeys(view))),
     coming: unready + Math.max(ordered, holes),
     waits,
   };

@@ -110,7 +110,8 @@ function draining({ pod, mark, stage }: PodView, context: OrderContext): readonl
   return isWritten || stage === "emptied" ? [] : [costOf(pod, DRAINING_COST)];
 }
 
-const costOf = (pod: ObservedPod, cost: number): Action => ({
+/** Writes the cost; if the pod has it already, only whether the pod is as it was seen. */
+export const costOf = (pod: ObservedPod, cost: number): Action => ({
   kind: "set-deletion-cost",
   pod: asSeen(pod),
   cost,

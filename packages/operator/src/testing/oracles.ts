@@ -280,10 +280,17 @@ function isAgain(action: Action, { pods }: Observed): boolean {
   return mark?.token === action.mark.token && mark.wants === action.mark.wants;
 }
 
+/** The cost is what it was: nothing is written. */
+const isConfirmed = (action: Action, { pods }: Observed): boolean =>
+  action.kind === "set-deletion-cost" &&
+  pods.find(({ uid }) => uid === action.pod.uid)?.deletionCost === action.cost;
+
 /** Two writes of one pod in one decision: the second would be refused. */
 function oneWrite(observed: Observed, actions: readonly Action[]): readonly string[] {
   const pods = actions.flatMap((one) =>
-    "pod" in one && one.kind !== "shed" && !isAgain(one, observed) ? [one.pod.uid] : [],
+    "pod" in one && one.kind !== "shed" && !isAgain(one, observed) && !isConfirmed(one, observed)
+      ? [one.pod.uid]
+      : [],
   );
   return new Set(pods).size === pods.length ? [] : ["a pod is written to twice"];
 }

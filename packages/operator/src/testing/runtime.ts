@@ -35,15 +35,19 @@ export function act(cluster: Cluster, action: Action, half = false): Outcome {
     }
     case "set-deletion-cost":
       return write(cluster, action.pod, (pod) => {
+        const isSame = pod.cost === action.cost;
         pod.cost = action.cost;
+        return isSame;
       });
     case "set-protection":
       return write(cluster, action.pod, (pod) => {
         pod.isProtected = action.isProtected;
+        return false;
       });
     case "set-receiving":
       return write(cluster, action.pod, (pod) => {
         pod.receives = action.receives;
+        return false;
       });
     case "remove-pod": {
       const pod = find(cluster, action.pod);
@@ -78,11 +82,11 @@ function find(cluster: Cluster, { name, uid }: PodAsSeen): TruePod | undefined {
   return pod?.uid === uid ? pod : undefined;
 }
 
-function write(cluster: Cluster, seen: PodAsSeen, change: (pod: TruePod) => void): Outcome {
+/** A write that changes nothing leaves the version as it is. */
+function write(cluster: Cluster, seen: PodAsSeen, change: (pod: TruePod) => boolean): Outcome {
   const pod = find(cluster, seen);
   if (pod === undefined || String(pod.version) !== seen.resourceVersion) return "refused";
-  change(pod);
-  pod.version = cluster.bump();
+  if (!change(pod)) pod.version = cluster.bump();
   return "done";
 }
 
@@ -102,6 +106,7 @@ function order(
       one.isProtected = true;
       one.receives = mark.wants === "serve";
       one.deadlineMs = cluster.nowMs + (mark.wants === "drain" ? lastsMs(mark) : 0);
+      return false;
     });
     if (outcome === "refused") return outcome;
   }
