@@ -232,3 +232,15 @@ test("a pod that waits for balancers is not empty: newcomers still come", () => 
   expect(plan(seen(59_900, 200), desired())).not.toContain("remove a3");
   expect(plan(seen(59_800, 200), desired())).toContain("remove a3");
 });
+
+test("the only pods that take those who move receive, also if their machine goes", () => {
+  const machines = MACHINES.map((one) =>
+    one.name === "m6" ? { ...one, going: { watchedMs: 0 } } : one,
+  );
+  const pods = [
+    draining("a1", 20, { mark: MARK, machine: "m1" }),
+    ...some("a", 2, 50, { receives: false }).slice(1),
+    ...some("b", 1, 20, { machine: "m6" }),
+  ];
+  expect(labels(observed(pods, { ...under(), machines }), to())).toEqual(["select a2"]);
+});

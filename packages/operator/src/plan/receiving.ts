@@ -93,9 +93,15 @@ function isSettled({ pod, stage }: PodView, wants: boolean, preDelayMs: number):
 }
 
 function widest(staying: readonly PodView[], traffic: Traffic, views: readonly PodView[]): Circle {
+  const { to } = traffic.course;
+  const isTo = ({ pod, stage }: PodView): boolean => pod.revision === to && stage === "ready";
+  // Those who move are taken by no other revision. So its last pods receive, wherever they are.
+  const isLast =
+    moversOf(traffic).length > 0 && !staying.some((view) => isTo(view) && !isLeavingMachine(view));
+  const stays = (view: PodView): boolean => !isLeavingMachine(view) || (isLast && isTo(view));
   const settled: Circle = {
-    has: (view) => !isLeavingMachine(view),
-    arriving: connectionsOf(staying.filter(isLeavingMachine)),
+    has: stays,
+    arriving: connectionsOf(staying.filter((view) => !stays(view))),
   };
   const narrow = narrowest(staying, traffic, views);
   const circles =
