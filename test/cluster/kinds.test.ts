@@ -14,6 +14,7 @@ const NAME = "rt-holdfast";
 const PODS = 3;
 const LIMITS = { timeoutMs: patience(120_000), everyMs: 500 };
 const OPERATOR_CHART = join(import.meta.dir, "../../deploy/operator/chart");
+const CRDS = join(import.meta.dir, "../../deploy/operator/crds");
 /** The operator is in the namespace of its set, and sees no other. */
 const OPERATED: Values = {
   operator: {
@@ -56,6 +57,7 @@ const refusal = async (values: Values): Promise<string> =>
 
 beforeAll(async () => {
   rt = await Installation.begin(NAMESPACE);
+  await rt.kubectl("apply", "--server-side", "--force-conflicts", "-f", CRDS);
   const key = randomBytes(32).toString("hex");
   const keyHash = `sha256:${createHash("sha256").update(key).digest("hex")}`;
   await rt.kubectl(
