@@ -1,5 +1,6 @@
 // Re-exports of the Kubernetes parts that programs and tests use.
 
+export * from "./answer-text.ts";
 export * from "./api/index.ts";
 export * from "./cluster/index.ts";
 export * from "./drain-arithmetic.ts";

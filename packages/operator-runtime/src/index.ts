@@ -9,6 +9,7 @@ export {
   type OperatorMetricName,
   type OperatorMetricRow,
 } from "./metrics-table.ts";
+export { PATHS, REVISION_LABEL, SET_LABEL } from "./names.ts";
 export {
   KINDS,
   Operator,

@@ -1,5 +1,5 @@
 // Owns: pods of Holdfast nodes as data planes: their HTTP API, asked at each pod's address.
-import { at, number, text } from "@holdfast/kube";
+import { answerText, at, number, parsedJson, text } from "@holdfast/kube";
 import type { DrainOrder, PlaneAnswer, PlanePlace, Planes } from "./plane.ts";
 import { PlaneError } from "./plane.ts";
 
@@ -85,7 +85,7 @@ export class NodePlanes implements Planes {
       const why = cause instanceof Error ? cause.name : "it failed";
       throw new PlaneError("unreachable", `Cannot ${act}: ${why}, expected an answer`, { cause });
     }
-    const answer = parsed(content);
+    const answer = parsedJson(content);
     if (response.ok) return answer;
     const detail = text(at(answer, "detail"))?.slice(0, REASON_LENGTH_MAX);
     const found = `${response.status}${detail === undefined ? "" : ` (${detail})`}`;
@@ -99,27 +99,10 @@ export class NodePlanes implements Planes {
 }
 
 async function bounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let content = "";
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX)
-      throw new PlaneError(
-        "refused",
-        `Cannot read a node's answer: more than ${ANSWER_BYTES_MAX} bytes`,
-      );
-    content += decoder.decode(chunk, { stream: true });
-  }
-  return content;
-}
-
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
+  const content = await answerText(response, ANSWER_BYTES_MAX);
+  if (content !== undefined) return content;
+  const found = `more than ${ANSWER_BYTES_MAX} bytes`;
+  throw new PlaneError("refused", `Cannot read a node's answer: ${found}`);
 }
 
 /** Exported for tests. A node that says nothing of something has none of it. */

@@ -1,7 +1,6 @@
 // Owns: putting together what one decision looks at, from the caches of this process.
 import type { Json } from "@holdfast/kube";
 import type { DrainMark, Observed, PodReport, Status } from "@holdfast/operator";
-import { isOwnedBy } from "./manifests.ts";
 import {
   controllerOf,
   observedMachine,
@@ -15,11 +14,10 @@ import type { Watched } from "./watched.ts";
 
 /** Everything that is known of one set. */
 export interface Known {
-  readonly uid: string;
   readonly resourceVersion: string;
   readonly status: Status | undefined;
   readonly pods: readonly SeenPod[];
-  /** ReplicaSets with the set's label. */
+  /** ReplicaSets that the set owns. */
   readonly replicaSets: readonly Json[];
   readonly machines: readonly Json[];
   readonly reportOf: (uid: string) => PodReport | undefined;
@@ -48,10 +46,7 @@ export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now):
         ...(report === undefined ? {} : { report }),
       };
     }),
-    replicaSets: known.replicaSets
-      .filter((set) => isOwnedBy(set, known.uid))
-      .map(readReplicaSet)
-      .filter(({ revision }) => revision !== ""),
+    replicaSets: known.replicaSets.map(readReplicaSet).filter(({ revision }) => revision !== ""),
     machines: known.machines
       .map(readMachine)
       .filter(({ name }) => used.has(name))

@@ -1,7 +1,14 @@
 // Owns: RealtimeReleases: one object for each release, from its start to its end. They are the
 // audit trail: nothing decides by them.
 import { at, type Json, number, text } from "@holdfast/kube";
-import { type Desired, type Observed, type Status, stepsOf, verdictOf } from "@holdfast/operator";
+import {
+  type Desired,
+  type Observed,
+  rfc3339,
+  type Status,
+  stepsOf,
+  verdictOf,
+} from "@holdfast/operator";
 import { type Owner, ownerReference } from "./manifests.ts";
 import { GROUP_VERSION, SET_LABEL } from "./names.ts";
 import { nameOf, timeMs } from "./objects.ts";
@@ -68,7 +75,7 @@ function begun({ owner, afterSerial, observed, desired, wallMs }: RecordsNeeds):
         strategy: desired.release.strategy.kind,
       },
     },
-    status: { phase: "Advancing", step: 1, startedAt: timeOf(wallMs), steps: [] },
+    status: { phase: "Advancing", step: 1, startedAt: rfc3339(wallMs), steps: [] },
   };
 }
 
@@ -84,7 +91,7 @@ function changed(record: Json, needs: RecordsNeeds): RecordWrite | undefined {
   const phase = release.phase === "rolling-back" ? "RollingBack" : "Advancing";
   const steps = stepsAfter(record, needs);
   const status = {
-    startedAt: text(at(before, "startedAt")) ?? timeOf(needs.wallMs),
+    startedAt: text(at(before, "startedAt")) ?? rfc3339(needs.wallMs),
     phase,
     step: release.step + 1,
     ...(release.because === undefined ? {} : { because: release.because }),
@@ -123,7 +130,7 @@ function stepsAfter(record: Json, { observed, desired, wallMs }: RecordsNeeds): 
   };
   const others = steps
     .filter(({ step }) => step !== release.step + 1)
-    .map((step) => (step.endedAt === undefined ? { ...step, endedAt: timeOf(wallMs) } : step));
+    .map((step) => (step.endedAt === undefined ? { ...step, endedAt: rfc3339(wallMs) } : step));
   const mine = steps.find(({ step }) => step === release.step + 1);
   const now: Step = {
     step: release.step + 1,
@@ -132,7 +139,7 @@ function stepsAfter(record: Json, { observed, desired, wallMs }: RecordsNeeds): 
       ? mine?.reachedAt === undefined
         ? {}
         : { reachedAt: mine.reachedAt }
-      : { reachedAt: timeOf(release.reachedAtMs) }),
+      : { reachedAt: rfc3339(release.reachedAtMs) }),
     ...figures,
   };
   return [...others, now].sort((a, b) => a.step - b.step);
@@ -150,13 +157,13 @@ function ended(record: Json, status: Status, wallMs: number): Json {
   const phase =
     status.stable === to ? "Done" : status.release === undefined ? "RolledBack" : "Superseded";
   return {
-    startedAt: text(at(record, "status", "startedAt")) ?? timeOf(wallMs),
+    startedAt: text(at(record, "status", "startedAt")) ?? rfc3339(wallMs),
     step: number(at(record, "status", "step")) ?? 1,
     phase,
-    endedAt: timeOf(wallMs),
+    endedAt: rfc3339(wallMs),
     ...(because === undefined || phase === "Done" ? {} : { because }),
     steps: steps.map((step) =>
-      step.endedAt === undefined ? { ...step, endedAt: timeOf(wallMs) } : step,
+      step.endedAt === undefined ? { ...step, endedAt: rfc3339(wallMs) } : step,
     ),
   };
 }
@@ -171,5 +178,3 @@ function tooMany(records: readonly Json[], keep: number): RecordWrite | undefine
     ? { kind: "remove", name: nameOf(oldest) }
     : undefined;
 }
-
-export const timeOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`;

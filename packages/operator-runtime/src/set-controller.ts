@@ -164,7 +164,7 @@ export class SetController {
     const release = memory?.release;
     const observed = observe(
       {
-        ...{ uid, resourceVersion, status: memory, pods, replicaSets },
+        ...{ resourceVersion, status: memory, pods, replicaSets },
         machines: caches.machines(),
         reportOf: (pod) => this.#reports.of(pod),
         tallies:

@@ -1,5 +1,6 @@
 // Owns: one RealtimeSet as the commands of `holdfast rollout` reach it.
 import { createKubeApi, credentialsSource, type KubeApi } from "@holdfast/kube";
+import { PATHS, SET_LABEL } from "@holdfast/operator-runtime";
 import type { Command } from "commander";
 import { accessOf, type ClusterFlags } from "../doctor-sources.ts";
 import type { Host } from "../host.ts";
@@ -10,7 +11,6 @@ export interface SetFlags extends ClusterFlags {
 
 const TIMEOUT_MS = 10_000;
 const KINDS = ["realtimeset", "realtimesets", "rts"];
-const GROUP = "/apis/holdfast.dev/v1alpha1";
 
 /** The name in `realtimeset/NAME` or `rts/NAME`. */
 export function nameOfSet(workload: string): string | undefined {
@@ -25,6 +25,8 @@ export interface SetApi {
   readonly api: KubeApi;
   readonly namespace: string;
   readonly path: string;
+  /** Selects the objects of the set. */
+  readonly ofSet: { readonly labelSelector: string };
   readonly releasesPath: string;
   readonly replicaSetsPath: string;
   readonly podsPath: string;
@@ -38,13 +40,14 @@ export async function setApi(name: string, flags: SetFlags, host: Host): Promise
     fieldManager: "holdfast-rollout",
     timeoutMs: TIMEOUT_MS,
   });
-  const place = `namespaces/${encodeURIComponent(namespace)}`;
+  const place = encodeURIComponent(namespace);
   return {
     ...{ api, namespace },
-    path: `${GROUP}/${place}/realtimesets/${encodeURIComponent(name)}`,
-    releasesPath: `${GROUP}/${place}/realtimereleases`,
-    replicaSetsPath: `/apis/apps/v1/${place}/replicasets`,
-    podsPath: `/api/v1/${place}/pods`,
+    path: `${PATHS.sets(place)}/${encodeURIComponent(name)}`,
+    ofSet: { labelSelector: `${SET_LABEL}=${name}` },
+    releasesPath: PATHS.releases(place),
+    replicaSetsPath: PATHS.replicaSets(place),
+    podsPath: PATHS.pods(place),
   };
 }
 

@@ -1,7 +1,8 @@
 // Owns: the commands that steer the release of a RealtimeSet. Each is one write to the object; the
 // operator does the rest.
 import { at, ClusterError, type Json, KubeApiError, record, text } from "@holdfast/kube";
-import { COMMANDS, memoryOf } from "@holdfast/operator";
+import { ADDED_LABELS, COMMANDS, memoryOf } from "@holdfast/operator";
+import { REVISION_LABEL } from "@holdfast/operator-runtime";
 import type { Command } from "commander";
 import { EXIT } from "../exit-code.ts";
 import type { Host } from "../host.ts";
@@ -71,14 +72,12 @@ async function runAct({ set, flags, host, act }: Running): Promise<number> {
 }
 
 async function status(set: Json, cluster: SetApi): Promise<string> {
-  const labelSelector = `holdfast.dev/set=${text(at(set, "metadata", "name"))}`;
-  const pods = await cluster.api.list(cluster.podsPath, { labelSelector });
+  const pods = await cluster.api.list(cluster.podsPath, cluster.ofSet);
   return `${statusText(set)}\n${revisionsText(pods.items)}`;
 }
 
-async function history(set: Json, cluster: SetApi): Promise<string> {
-  const labelSelector = `holdfast.dev/set=${text(at(set, "metadata", "name"))}`;
-  const releases = await cluster.api.list(cluster.releasesPath, { labelSelector });
+async function history(_set: Json, cluster: SetApi): Promise<string> {
+  const releases = await cluster.api.list(cluster.releasesPath, cluster.ofSet);
   return historyText(releases.items);
 }
 
@@ -122,10 +121,9 @@ async function retry(set: Json, cluster: SetApi): Promise<string> {
 }
 
 async function undo(set: Json, cluster: SetApi, { to }: Flags): Promise<string> {
-  const labelSelector = `holdfast.dev/set=${text(at(set, "metadata", "name"))}`;
-  const { items } = await cluster.api.list(cluster.replicaSetsPath, { labelSelector });
+  const { items } = await cluster.api.list(cluster.replicaSetsPath, cluster.ofSet);
   const updated = text(at(set, "status", "updatedRevision"));
-  const wanted = to ?? (await before(set, cluster, updated)) ?? youngest(items, updated);
+  const wanted = to ?? (await before(cluster, updated)) ?? youngest(items, updated);
   const found = items.find((one) => revisionOf(one) === wanted);
   if (found === undefined)
     throw new Refusal(
@@ -142,7 +140,7 @@ async function undo(set: Json, cluster: SetApi, { to }: Flags): Promise<string> 
 }
 
 const revisionOf = (replicaSet: Json): string | undefined =>
-  text(at(replicaSet, "metadata", "labels", "pod-template-hash"));
+  text(at(replicaSet, "metadata", "labels", REVISION_LABEL));
 
 /** If no release is remembered: the youngest ReplicaSet of another revision. */
 function youngest(replicaSets: readonly Json[], updated: string | undefined): string | undefined {
@@ -152,13 +150,8 @@ function youngest(replicaSets: readonly Json[], updated: string | undefined): st
 }
 
 /** The revision that the last release came from. */
-async function before(
-  set: Json,
-  cluster: SetApi,
-  updated: string | undefined,
-): Promise<string | undefined> {
-  const labelSelector = `holdfast.dev/set=${text(at(set, "metadata", "name"))}`;
-  const { items } = await cluster.api.list(cluster.releasesPath, { labelSelector });
+async function before(cluster: SetApi, updated: string | undefined): Promise<string | undefined> {
+  const { items } = await cluster.api.list(cluster.releasesPath, cluster.ofSet);
   const last = [...items]
     .filter((one) => text(at(one, "spec", "to")) === updated)
     .sort((a, b) => startedMs(a) - startedMs(b))
@@ -169,13 +162,11 @@ async function before(
 const startedMs = (release: Json): number =>
   Date.parse(text(at(release, "status", "startedAt")) ?? "") || 0;
 
-const ADDED = ["holdfast.dev/set", "holdfast.dev/protected", "holdfast.dev/receives"];
-
 /** Without the labels that the operator added. */
 function ownTemplate(template: unknown): Json {
   const metadata = record(at(template, "metadata"));
   const labels = Object.entries(record(metadata.labels)).filter(
-    ([name]) => !ADDED.includes(name) && name !== "pod-template-hash",
+    ([name]) => !ADDED_LABELS.has(name),
   );
   return { ...record(template), metadata: { ...metadata, labels: Object.fromEntries(labels) } };
 }

@@ -1,5 +1,6 @@
 // Owns: one request to the API server: credentials, TLS, bounds of time and bytes, and one more try
 // with new credentials after a 401.
+import { answerText, parsedJson } from "../answer-text.ts";
 import type { Credentials } from "../cluster/credentials.ts";
 import { type ClusterAccess, ClusterError } from "../cluster/kubeconfig.ts";
 import type { CredentialsSource } from "./credentials-source.ts";
@@ -108,7 +109,7 @@ export function createTransport(
       limited(
         request,
         async (answer, act) => {
-          const body = parsed(await content(answer, act));
+          const body = parsedJson(await content(answer, act));
           if (!answer.ok) throw refused(act, answer, body);
           if (body === undefined) throw unanswered(act, "Malformed");
           return body;
@@ -119,7 +120,7 @@ export function createTransport(
       limited(
         request,
         async (answer, act) => {
-          if (!answer.ok) throw refused(act, answer, parsed(await content(answer, act)));
+          if (!answer.ok) throw refused(act, answer, parsedJson(await content(answer, act)));
           return { body: answer.body };
         },
         true,
@@ -141,23 +142,9 @@ function refused(act: string, answer: Response, body: unknown): KubeApiError {
 }
 
 async function content(answer: Response, act: string): Promise<string> {
-  const decoder = new TextDecoder();
-  const parts: string[] = [];
-  let bytes = 0;
-  for await (const chunk of answer.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX) throw unanswered(act, "TooLarge");
-    parts.push(decoder.decode(chunk, { stream: true }));
-  }
-  return parts.join("") + decoder.decode();
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const read = await answerText(answer, ANSWER_BYTES_MAX);
+  if (read === undefined) throw unanswered(act, "TooLarge");
+  return read;
 }
 
 function queryOf(query: KubeRequest["query"]): string {

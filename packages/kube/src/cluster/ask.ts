@@ -1,4 +1,5 @@
 // Owns: one GET to the API server of a cluster, within bounds of time and bytes.
+import { answerText, parsedJson } from "../answer-text.ts";
 import { at, text } from "../reading.ts";
 import type { Credentials } from "./credentials.ts";
 import { type ClusterAccess, ClusterError } from "./kubeconfig.ts";
@@ -71,29 +72,15 @@ export function asker(access: ClusterAccess, credentials: Credentials, timeoutMs
         "unauthorized",
         `Cannot read ${access.server}: 401, expected credentials that it knows (context ${access.context})`,
       );
-    return { status: response.status, body: parsed(content) };
+    return { status: response.status, body: parsedJson(content) };
   };
 }
 
 async function bounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  const parts: string[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > ANSWER_BYTES_MAX)
-      throw notKubernetes(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
-    parts.push(decoder.decode(chunk, { stream: true }));
-  }
-  return parts.join("");
-}
-
-function parsed(content: string): unknown {
-  try {
-    return JSON.parse(content);
-  } catch {
-    return undefined;
-  }
+  const content = await answerText(response, ANSWER_BYTES_MAX);
+  if (content === undefined)
+    throw notKubernetes(`an answer of more than ${ANSWER_BYTES_MAX} bytes`);
+  return content;
 }
 
 function codeOf(cause: unknown): string {

@@ -3,7 +3,8 @@
 export type { Field, Rule, SectionField } from "./fields.ts";
 export { INVALID_TEMPLATE, memoryOf, type StatusFacts, statusOf } from "./memory.ts";
 export type { Read } from "./read-fields.ts";
-export { revisionOf } from "./revision.ts";
+export { ADDED_LABELS, revisionOf } from "./revision.ts";
+export { rfc3339 } from "./rfc3339.ts";
 export * from "./set.ts";
 export { SET_SPEC } from "./set-fields.ts";
 export { OWNED_LABELS, SET_NAME_MAX } from "./set-rules.ts";

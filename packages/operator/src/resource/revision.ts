@@ -24,7 +24,11 @@ export function revisionOf(template: unknown): Revision {
   return name;
 }
 
-const ADDED_LABELS: ReadonlySet<string> = new Set([...OWNED_LABELS, "holdfast.dev/receives"]);
+/** Labels that the operator adds to the pods of a template. */
+export const ADDED_LABELS: ReadonlySet<string> = new Set([
+  ...OWNED_LABELS,
+  "holdfast.dev/receives",
+]);
 
 /** JSON with sorted keys. Absent and null are the same. */
 function canonical(value: unknown): string {
