@@ -106,8 +106,8 @@ describe("Pusher", () => {
     await clean(idle(basics(), { subscribes: true }));
     await clean(connect(basics(), { churnPerSecond: 20 }));
   });
-  test("a writer outside of its room is refused before anything is opened", () => {
-    expect(runLoad(fanout(basics(), PUBLISHING))).rejects.toThrow(
+  test("a writer outside of its room is refused before anything is opened", async () => {
+    await expect(runLoad(fanout(basics(), PUBLISHING))).rejects.toThrow(
       /expected only members of a room to write to it with driver pusher/,
     );
   });

@@ -223,7 +223,7 @@ describe("messages()", () => {
     node.send({ t: "unsubscribed", ch: "a", code: 223, name: "subscription_ended", msg: "" });
     await done.fired;
     expect((await messages.next()).value?.offset).toBe(6);
-    expect(messages.next()).rejects.toMatchObject({ code: "subscription_ended" });
+    await expect(messages.next()).rejects.toMatchObject({ code: "subscription_ended" });
     expect(await messages.next()).toEqual({ value: undefined, done: true });
   });
 });

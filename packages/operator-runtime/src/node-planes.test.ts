@@ -78,8 +78,13 @@ test("the key follows no redirect", async () => {
 });
 
 test("an answer without end is given up", async () => {
-  answer = () => new Response("x".repeat(300_000));
-  expect((await problem(planes.ask(PLACE))).code).toBe("refused");
+  const state = JSON.stringify({ state: "ready", rest: "x".repeat(300_000) });
+  answer = () => new Response(state);
+  const given = await problem(planes.ask(PLACE));
+  expect([given.code, given.message]).toEqual([
+    "refused",
+    "Cannot read a node's answer: more than 262144 bytes",
+  ]);
 });
 
 test("what a node says is read as a report", () => {
