@@ -49,6 +49,23 @@ const map = (name: string, data: Readonly<Record<string, string>> = { value: "1"
   ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name, labels: { test: "api" } }, data },
 });
 
+const LATE_KIND = {
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
+  metadata: { name: "lates.test.holdfast.dev" },
+  spec: {
+    group: "test.holdfast.dev",
+    names: { plural: "lates", singular: "late", kind: "Late" },
+    scope: "Namespaced",
+    versions: [
+      {
+        ...{ name: "v1", served: true, storage: true },
+        schema: { openAPIV3Schema: { type: "object" } },
+      },
+    ],
+  },
+} as const;
+
 /** The error of a call that must fail. */
 async function refused(call: Promise<unknown>): Promise<KubeApiError> {
   try {
@@ -73,6 +90,7 @@ beforeAll(async () => {
   const text = readFileSync(PATHS.kubeconfig, "utf8");
   access = readKubeconfig([{ path: PATHS.kubeconfig, text }]);
   cable = cableTo(new URL(access.server));
+  await kube("delete", "crd", LATE_KIND.metadata.name, "--ignore-not-found", "--wait");
   await kube("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait");
   await kube("create", "namespace", NAMESPACE);
 });
@@ -84,6 +102,7 @@ afterEach(async () => {
 afterAll(async () => {
   cable?.stop();
   rmSync(folder, { recursive: true, force: true });
+  await kube("delete", "crd", LATE_KIND.metadata.name, "--ignore-not-found", "--wait=false");
   await kube("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait=false");
 });
 
@@ -220,11 +239,20 @@ test("cut, silent and refused connections change nothing in the end", async () =
 });
 
 test("a version of long ago is Gone", async () => {
-  const gone = clientAs("tester").watch("/api/v1/namespaces/kube-system/pods", {
-    ...{ resourceVersion: "1", timeoutSeconds: 5, signal: AbortSignal.timeout(30_000) },
-    ...{ onOpen: () => {}, onEvent: () => {} },
+  // Of a kind that is new: nothing is remembered from before it. A server that has just started
+  // still remembers version 1 of pods.
+  await kubectl(programs, ["apply", "-f", "-"], { stdin: JSON.stringify(LATE_KIND) });
+  const { group, names } = LATE_KIND.spec;
+  const lates = `/apis/${group}/v1/namespaces/${NAMESPACE}/${names.plural}`;
+  const watchFromOne = () =>
+    clientAs("tester").watch(lates, {
+      ...{ resourceVersion: "1", timeoutSeconds: 5, signal: AbortSignal.timeout(30_000) },
+      ...{ onOpen: () => {}, onEvent: () => {} },
+    });
+  // Until the kind is served it is not found, and for a moment after that the server is busy.
+  await eventually("Gone", async () => (await refused(watchFromOne())).isGone, {
+    ...{ timeoutMs: patience(30_000), everyMs: 100 },
   });
-  expect((await refused(gone)).isGone).toBe(true);
 });
 
 test("a version that is not reached yet is silent, and ends as if all were well", async () => {
