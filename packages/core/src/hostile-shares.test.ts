@@ -167,6 +167,46 @@ async function flood(
   expect(harness.bugs).toEqual([]);
 }
 
+test("admission: colleagues behind one address move as if each had an address of its own, and one who storms does not keep them out", async () => {
+  const users = Array.from({ length: 140 }, (_, i) => `u${i}`);
+  const { open, advance, observed } = await createEngineHarness({
+    ...{ contract, anonymous: false },
+    tokens: Object.fromEntries(users.map((user) => [user, { user }])),
+    settings: {
+      ...TEST_SETTINGS,
+      limits: { ...TEST_SETTINGS.limits, connectionsMax: 10_000, connectionsPerAddressMax: 5000 },
+      admission: { ...TEST_SETTINGS.admission, handshakesPerSecond: 100 },
+    },
+  });
+  const address = HOSTILE;
+  const resumes: string[] = [];
+  for (const token of users) {
+    const connected = await connecting(open({ address }), { token });
+    if (connected?.t === "connected") resumes.push(connected.resume);
+    await advance(20);
+  }
+  expect(resumes.length).toBe(users.length);
+  const moves = async (resume: string | undefined): Promise<number> =>
+    (await connecting(open({ address }), { resume: resume ?? "" }))?.t === "connected" ? 1 : 0;
+  // The pace of a drain, 0.7 of what the node takes, in tens at once.
+  let moved = 0;
+  for (const [i, resume] of resumes.entries()) {
+    moved += await moves(resume);
+    if (i % 10 === 9) await advance(140);
+  }
+  expect(moved).toBe(resumes.length);
+  // One of them asks twenty times as often as the drain moves the others.
+  const [storming, ...others] = resumes;
+  [moved] = [0];
+  for (const resume of others) {
+    for (let i = 0; i < 20; i++) await moves(storming);
+    moved += await moves(resume);
+    await advance(20);
+  }
+  expect(moved).toBeGreaterThan(0.95 * others.length);
+  expect(observed.filter((line) => line === "overShare resumes").length).toBeGreaterThan(1000);
+});
+
 test("published bytes: who publishes much is refused, and who publishes little never", async () => {
   const harness = await node({ nodePublishedBytesPerSecondMax: 100_000, framesPerSecondMax: 1e6 });
   let refused = 0;

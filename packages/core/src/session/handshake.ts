@@ -171,7 +171,7 @@ export class Handshake {
       const awayMs = this.#node.fleet.turnedAwayMs(resumed.session);
       if (awayMs > 0) return later(awayMs * (0.5 + random.next()));
     }
-    const retryMs = this.#admit(connection, resumed === undefined ? "newcomer" : "resume");
+    const retryMs = this.#admit(connection, resumed);
     if (retryMs > 0) return later(retryMs);
     if (resumed !== undefined)
       return {
@@ -210,14 +210,19 @@ export class Handshake {
   }
 
   /**
-   * 0, or ms after which to come back. Whoever asks for more than the share of its address gets no
-   * slot of the others: it is told a time of its own.
+   * 0, or ms after which to come back. Whoever asks for more than its share gets no slot of the
+   * others: it is told a time of its own. A resume token proves the user, so colleagues behind one
+   * address do not share when all of them move.
    */
-  #admit(connection: Connection, kind: "newcomer" | "resume"): number {
+  #admit({ link, identity }: Connection, resumed: OpenedResume | undefined): number {
     const { clock, random, observer } = this.#parts;
-    const what = kind === "resume" ? "resumes" : "newcomers";
+    const [what, kind] =
+      resumed === undefined
+        ? (["newcomers", "newcomer"] as const)
+        : (["resumes", "resume"] as const);
+    const party = partyOf({ link, identity: resumed?.identity ?? identity });
     const nowMs = clock.nowMs();
-    const shareMs = this.#node.shares.of(what).take(partyOf(connection), 1, nowMs);
+    const shareMs = this.#node.shares.of(what).take(party, 1, nowMs);
     if (shareMs === 0) return this.#admission.ask(nowMs, kind, random.next());
     observer.overShare(what);
     return Math.min(shareMs, RETRY_MS_MAX) * (1 + random.next() / 4);
