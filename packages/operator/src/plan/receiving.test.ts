@@ -244,3 +244,19 @@ test("the only pods that take those who move receive, also if their machine goes
   ];
   expect(labels(observed(pods, { ...under(), machines }), to())).toEqual(["select a2"]);
 });
+
+test("a pod that was told to serve again keeps its label if the others are full", () => {
+  const told = (sessions: number) => {
+    const news = some("b", 2, sessions, { report: { connectionsMax: 20 } });
+    const back = pod("a1", {
+      machine: "m4",
+      isReady: false,
+      mark: { wants: "serve", token: 9 },
+      report: { connectionsMax: 20, state: "draining", fence: 8 },
+    });
+    const movers = draining("a2", 10, { mark: MARK, machine: "m3" });
+    return labels(observed([...news, back, movers], under()), to());
+  };
+  expect(told(20)).toEqual([]);
+  expect(told(5)).toEqual(["unselect a1"]);
+});

@@ -7,7 +7,7 @@ import type { Going } from "./going.ts";
 import { emptiest, hollow, meanOf } from "./level.ts";
 import { asSeen } from "./orders.ts";
 import { connectionsOf, placesOf } from "./places.ts";
-import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
+import { isHeard, isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 
 /** The part of its places from which on a pod is full, and down to which it stays so. */
 const FULL_FROM = 0.98;
@@ -146,7 +146,7 @@ function hollowed(
 /** Whether those within have places enough to receive alone. */
 function isEnough({ has, arriving }: Circle, staying: readonly PodView[]): boolean {
   const inside = staying.filter((view) => has(view) && view.stage === "ready");
-  const outside = staying.filter((view) => !has(view) && view.stage === "ready");
+  const outside = staying.filter((view) => !has(view) && mayTake(view));
   if (inside.length === 0) return false;
   if (outside.length === 0) return true;
   const isAlone = outside.some(({ pod }) => !pod.receives);
@@ -155,6 +155,11 @@ function isEnough({ has, arriving }: Circle, staying: readonly PodView[]): boole
   // Once alone, until newcomers have taken all that is to spare.
   return isAlone ? free + arriving > 0 && free >= 0 : free >= ALONE_FROM * places;
 }
+
+/** It takes people now, or will as soon as it obeys: its drain was undone, maybe for its places. */
+const mayTake = ({ stage, pod }: PodView): boolean =>
+  stage === "ready" ||
+  (pod.mark?.wants === "serve" && pod.report?.state === "draining" && isHeard(pod));
 
 /** Without a release: nothing narrower than all pods that stay. */
 function narrowest(

@@ -186,6 +186,7 @@ export class Cluster {
         isPreferred: false,
         keep: undefined,
         roomBefore: 0,
+        hadReceivers: false,
         places: this.places,
         refuses: this.random.chance(this.refuseShare),
         sessions: [],
@@ -339,6 +340,7 @@ export class Cluster {
     }
     // What these took is no place for the others.
     plane.roomBefore = this.#roomElsewhere();
+    plane.hadReceivers = this.#hasReceivers(plane.toRevision);
   }
 
   /** Make before break: nobody leaves before a pod takes it. */
@@ -361,6 +363,12 @@ export class Cluster {
       (pod) => pod.revision === toRevision && this.#accepts(pod),
     );
     return isOpen ? toRevision : undefined;
+  }
+
+  #hasReceivers(toRevision: string | undefined): boolean {
+    return [...this.pods.values()].some(
+      (pod) => this.#accepts(pod) && (toRevision === undefined || pod.revision === toRevision),
+    );
   }
 
   #roomElsewhere(): number {
@@ -403,9 +411,12 @@ export class Cluster {
     if (cause === "machine") session.moves.clear();
     // Where it was to go nobody can go any more: pods died, or newcomers filled them.
     const toRevision = plane.state === "draining" ? plane.toRevision : plane.keep?.toRevision;
-    const mayBack = this.open().some(
+    const isOpen = this.open().some(
       ({ revision }) => toRevision === undefined || revision === toRevision,
     );
+    // Whoever is closed at the end of the window could have moved before, if there was a receiver.
+    const isClosed = plane.state === "draining" && this.nowMs >= plane.endsAtMs;
+    const mayBack = isOpen && (!isClosed || plane.hadReceivers);
     if (cause !== "release" && cause !== "rollback") return;
     const key = plane.state === "draining" ? pod.markedIn : (plane.keep?.orderedIn ?? "none");
     if (key === "none") return;

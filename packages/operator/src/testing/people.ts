@@ -23,6 +23,8 @@ export interface Plane {
   keep: { sessions: number; toRevision: string; orderedIn: string } | undefined;
   /** Places elsewhere that were left after its moves of the tick before. */
   roomBefore: number;
+  /** In the tick before, people who moved could reach a pod of `toRevision` with a place. */
+  hadReceivers: boolean;
   readonly places: number;
   /** It never obeys. */
   readonly refuses: boolean;
