@@ -50,9 +50,14 @@ describe("the patch of a finding", () => {
   });
 
   test("is there for most findings", () => {
-    // Where pods run is in no manifest that a patch could change.
+    // What happens in a cluster is in no manifest that a patch could change, and only its author
+    // knows what a field that nobody can read should say.
+    const happens: readonly string[] = [
+      ...["pods-together", "set-unprotected", "set-stalled", "release-stuck"],
+      ...["operator-missing", "crd-old", "set-invalid"],
+    ];
     const all = BAD.flatMap((one) => findingsIn(objectsOf(one))).filter(
-      ({ id }) => id !== "pods-together",
+      ({ id }) => !happens.includes(id),
     );
     expect(patched.length / all.length).toBeGreaterThan(0.8);
   });

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { CATALOGUE, DOCS_PAGE } from "@holdfast/doctor";
-import { ADDED_KINDS, CORE_KINDS } from "@holdfast/kube";
+import { ADDED_KINDS, CORE_KINDS, OPERATOR_KINDS } from "@holdfast/kube";
 
 const page = readFileSync(new URL(`../../${DOCS_PAGE}`, import.meta.url), "utf8");
 const sections = new Map(
@@ -39,7 +39,7 @@ test("the role in the documents allows exactly what is read of a cluster, and no
     apiGroups.flatMap((group) => resources.map((resource) => `${group}/${resource}`)),
   );
   const group = (apiVersion: string) => (apiVersion.includes("/") ? apiVersion.split("/")[0] : "");
-  const read = [...CORE_KINDS, ...ADDED_KINDS].map(
+  const read = [...CORE_KINDS, ...ADDED_KINDS, ...OPERATOR_KINDS].map(
     ({ apiVersions, plural }) => `${group(apiVersions[0])}/${plural}`,
   );
   expect([...allowed].sort()).toEqual([...read].sort());

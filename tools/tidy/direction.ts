@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/brokers/link": ["protocol", "contract", "core"],
   "packages/doors/native": ["protocol", "core"],
   "packages/kube": [],
-  "packages/doctor": ["config", "kube"],
+  "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": [],
   "packages/api": ["contract"],
   "packages/client": ["protocol", "contract"],

@@ -112,8 +112,9 @@ async function runDoctor(
     return EXIT.refused;
   }
   for (const note of read.notes) host.err(`not read: ${note}\n`);
+  const isWhole = flags.cluster === true && flags.namespace === undefined && !read.isPartial;
   return report(
-    diagnose(read.manifests.objects, optionsOf(flags), read.manifests.unread),
+    diagnose(read.manifests.objects, { ...optionsOf(flags), isWhole }, read.manifests.unread),
     flags,
     host,
   );

@@ -19,7 +19,13 @@ const DEPTH_MAX = 20;
 
 /** What was read. `notes` name what could not be read, if the rest can still be judged. */
 export type Read =
-  | { readonly ok: true; readonly manifests: Manifests; readonly notes: readonly string[] }
+  | {
+      readonly ok: true;
+      readonly manifests: Manifests;
+      readonly notes: readonly string[];
+      /** Something of a cluster could not be read. */
+      readonly isPartial: boolean;
+    }
   | { readonly ok: false; readonly message: string };
 
 /** Files, folders and standard input. */
@@ -51,6 +57,7 @@ export async function fileManifests(paths: readonly string[], host: Host): Promi
       unread: kept.flatMap(({ manifests }) => manifests.unread),
     },
     notes: beside.map(({ manifests }) => `${manifests.unread[0]?.place.file}: no manifest`),
+    isPartial: false,
   };
 }
 
@@ -102,7 +109,12 @@ export async function clusterManifests(flags: ClusterFlags, host: Host): Promise
         ok: false,
         message: `Cannot read the cluster of context ${access.context}: nothing is allowed, expected list on at least deployments\n  ${partial.join("\n  ")}`,
       };
-    return { ok: true, manifests: { objects, unread: [] }, notes: [...unverified, ...partial] };
+    return {
+      ok: true,
+      manifests: { objects, unread: [] },
+      notes: [...unverified, ...partial],
+      isPartial: partial.length > 0,
+    };
   } catch (error) {
     if (error instanceof ClusterError) return { ok: false, message: error.message };
     throw error;

@@ -263,6 +263,54 @@ export const CATALOGUE = {
     "Several nodes without a common resume secret",
     "No node can resume another's sessions. A session that moves begins anew, and its client is told of gaps.",
   ),
+  "set-invalid": error(
+    "The operator cannot read the RealtimeSet",
+    "It does nothing with the set until that is mended. No release begins, and machine drains wait.",
+  ),
+  "receives-missing": error(
+    "The Service also selects pods that should take nobody",
+    "New clients and sessions that move reach pods that drain, and are refused. A canary has more or less than its share.",
+  ),
+  "set-unprotected": error(
+    "Nothing keeps pods with people on them from being evicted",
+    "A machine drain ends them before the operator has emptied them. Their connections move in a hurry, or are cut.",
+  ),
+  "two-scalers": error(
+    "The set scales itself, and an autoscaler scales it",
+    "The set's own number counts. The API server refuses what the autoscaler writes, which looks like an autoscaler that is broken.",
+  ),
+  "rebalance-twice": warning(
+    "The nodes even out, and the operator does, too",
+    "Nodes know neither shares nor releases. They move sessions back that the operator has moved.",
+  ),
+  "operator-key-missing": error(
+    "The operator has no key to the nodes, or they do not know it",
+    "It cannot ask who is on a pod, nor order a drain. Releases and machine drains wait.",
+  ),
+  "selector-overlap": error(
+    "A RealtimeSet and another workload select the same pods",
+    "The operator sees only its own pods. The others count for nobody, receive nobody, and end without a drain of its.",
+  ),
+  "set-stalled": error(
+    "The set does not get to its template",
+    "Everybody stays on the revision before. Pipelines that wait for the release fail.",
+  ),
+  "release-stuck": warning(
+    "A release waits for somebody",
+    "Two revisions serve until then. If pods fail meanwhile, there are fewer places than usual.",
+  ),
+  "operator-missing": error(
+    "No operator looks after the set",
+    "Connections stay. But no release goes on, no pod is replaced by scale, and machine drains wait for ever.",
+  ),
+  "operator-twice": error(
+    "Two operators look after one namespace",
+    "Both give orders to the same pods. Sessions move to and fro.",
+  ),
+  "crd-old": error(
+    "The CRD is older than the operator",
+    "The API server drops the fields that it does not know. The set does not do what its manifest says.",
+  ),
 } as const satisfies Readonly<Record<string, Entry>>;
 
 export type FindingId = keyof typeof CATALOGUE;

@@ -13,6 +13,8 @@ export interface NodeConfig {
   readonly timeouts: { readonly pingMs: number };
   readonly admission: { readonly handshakesPerSecond: number };
   readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
+  readonly fleet: { readonly rebalance: boolean };
+  readonly apiKeys: readonly { readonly scopes: readonly string[] }[];
 }
 
 /** Facts that the doctor cannot read from manifests: it is told them, or assumes them. */
@@ -41,6 +43,11 @@ export interface DoctorOptions {
   readonly drainSeconds?: number;
   /** Names of the workloads to look at. Absent or empty: those on the clients' way. */
   readonly workloads?: readonly string[];
+  /**
+   * A live cluster was read as a whole: each namespace, and nothing was refused. So what was not
+   * found is not there.
+   */
+  readonly isWhole?: boolean;
 }
 
 export interface ClusterSnapshot {

@@ -1,14 +1,17 @@
 // Checks that no YAML makes the doctor throw: random text, random manifests, and real ones with
 // random holes.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { readManifests } from "@holdfast/kube";
 import { NODE_OPTIONS } from "@holdfast/server/options";
 import fc from "fast-check";
 import { parseAllDocuments, stringify } from "yaml";
+import { patience } from "../../../test/patience.ts";
 import { diagnose, findingsOf } from "./diagnose.ts";
 import { renderJson, renderSarif } from "./report-data.ts";
 import { renderText } from "./report-text.ts";
+
+setDefaultTimeout(patience(20_000));
 
 function everything(text: string): void {
   const { objects, unread } = readManifests(text, "x.yaml");
@@ -32,6 +35,10 @@ const KINDS = [
   ["policy/v1", "PodDisruptionBudget"],
   ["autoscaling/v2", "HorizontalPodAutoscaler"],
   ["keda.sh/v1alpha1", "ScaledObject"],
+  ["holdfast.dev/v1alpha1", "RealtimeSet"],
+  ["holdfast.dev/v1alpha1", "RealtimeRelease"],
+  ["coordination.k8s.io/v1", "Lease"],
+  ["apiextensions.k8s.io/v1", "CustomResourceDefinition"],
   ["gateway.networking.k8s.io/v1", "HTTPRoute"],
   ["gateway.networking.k8s.io/v1", "Gateway"],
   ["gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy"],

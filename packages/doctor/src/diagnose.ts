@@ -10,9 +10,11 @@ import { balancerRules } from "./rules/balancer.ts";
 import { disruptionRules } from "./rules/disruption.ts";
 import { graceRules } from "./rules/grace.ts";
 import { hopRules } from "./rules/network-hops.ts";
+import { operatorRules } from "./rules/operators.ts";
 import { placementRules } from "./rules/placement.ts";
 import { probeRules } from "./rules/probes.ts";
 import { proxyRules } from "./rules/proxies.ts";
+import { realtimeSetRules } from "./rules/realtime-set.ts";
 import { rolloutRules } from "./rules/rollout.ts";
 import { routeRules } from "./rules/routes.ts";
 import { ipvsRule, serviceRules } from "./rules/service.ts";
@@ -68,11 +70,12 @@ export function diagnose(
       ...placementRules(clientPath, snapshot),
       ...autoscalingRules(clientPath, snapshot),
       ...ownRules(clientPath),
+      ...realtimeSetRules(clientPath, snapshot),
     ]),
   }));
   return {
     workloads,
-    elsewhere: once([...redisRules(snapshot), ...ipvsRule(snapshot)]),
+    elsewhere: once([...redisRules(snapshot), ...ipvsRule(snapshot), ...operatorRules(snapshot)]),
     unread,
     objectCount: objects.length,
   };

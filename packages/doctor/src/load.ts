@@ -51,8 +51,9 @@ export function loadOf(workload: Workload, snapshot: ClusterSnapshot): Load {
   const graceSeconds = number(workload.podSpec.terminationGracePeriodSeconds) ?? GRACE_SECONDS;
   const preStopSeconds = longestPreStop(workload);
   const annotated = number(workload.podAnnotations[CONNECTIONS_ANNOTATION]);
+  const planned = annotated ?? plannedBySet(workload);
   const connections =
-    options.connections ?? annotated ?? own?.config.limits.connectionsMax ?? CONNECTIONS;
+    options.connections ?? planned ?? own?.config.limits.connectionsMax ?? CONNECTIONS;
   const told = options.drainSeconds;
   const preDelaySeconds = own === undefined ? 0 : own.config.drain.preDelayMs / 1000;
   const left = Math.max(0, graceSeconds - (preStopSeconds ?? 0) - GRACE_MARGIN_SECONDS);
@@ -76,11 +77,7 @@ export function loadOf(workload: Workload, snapshot: ClusterSnapshot): Load {
       options.pingSeconds !== undefined ? "told" : own !== undefined ? "configured" : "assumed",
     connections,
     connectionsBasis:
-      options.connections !== undefined
-        ? "told"
-        : annotated !== undefined
-          ? "configured"
-          : "assumed",
+      options.connections !== undefined ? "told" : planned !== undefined ? "configured" : "assumed",
     drain,
     drainBasis: own !== undefined ? "configured" : told !== undefined ? "told" : "assumed",
     plan: planDrain(drain),
@@ -88,6 +85,13 @@ export function loadOf(workload: Workload, snapshot: ClusterSnapshot): Load {
     preStopSeconds,
     own,
   };
+}
+
+/** What the operator puts on a pod: the rest of its places stays free. */
+function plannedBySet({ set }: Workload): number | undefined {
+  if (set === undefined) return undefined;
+  const { perPod, headroomPercent } = set.connections;
+  return Math.max(1, Math.round(perPod * (1 - headroomPercent / 100)));
 }
 
 function longestPreStop(workload: Workload): number | undefined {

@@ -3,14 +3,16 @@
 import { optionRows } from "@holdfast/config";
 import type { KubeObject } from "@holdfast/kube";
 import { at, isRecord, type Json, list, number, type Path, record, text } from "@holdfast/kube";
+import type { RealtimeSetSpec } from "@holdfast/operator";
 import {
   type ClusterSnapshot,
   type DoctorOptions,
   sameNamespace,
   servicesOf,
 } from "./cluster-snapshot.ts";
+import { operatorLabels, setSpecOf } from "./realtime-set.ts";
 
-export type WorkloadKind = "Deployment" | "StatefulSet" | "Rollout" | "Service";
+export type WorkloadKind = "Deployment" | "StatefulSet" | "Rollout" | "Service" | "RealtimeSet";
 
 export interface Container {
   readonly name: string;
@@ -38,6 +40,8 @@ export interface Workload {
   readonly autoscaler: KubeObject | undefined;
   /** One of our nodes. */
   readonly own: boolean;
+  /** Of a RealtimeSet: what it asks of the operator. Undefined if that cannot be read. */
+  readonly set: RealtimeSetSpec | undefined;
 }
 
 const KINDS: readonly (readonly [WorkloadKind, string])[] = [
@@ -45,6 +49,7 @@ const KINDS: readonly (readonly [WorkloadKind, string])[] = [
   ["StatefulSet", "apps"],
   ["Rollout", "argoproj.io"],
   ["Service", "serving.knative.dev"],
+  ["RealtimeSet", "holdfast.dev"],
 ];
 const SIDECAR_NAMES =
   /^(istio-proxy|linkerd-proxy|envoy|proxy|cloud-sql-proxy|cloudsql-proxy|oauth2?-proxy|nginx|haproxy|filebeat|fluent-?bit|vault-agent|otel-.*)$/;
@@ -71,8 +76,13 @@ function workloadOf(
     containers.find(({ name }) => !SIDECAR_NAMES.test(name)) ??
     containers[0];
   if (main === undefined) return undefined;
-  const podLabels = record(at(template, "metadata", "labels"));
+  const isSet = kind === "RealtimeSet";
+  const podLabels = {
+    ...record(at(template, "metadata", "labels")),
+    ...(isSet ? operatorLabels(object.name) : {}),
+  };
   const autoscaler = autoscalerOf(object, snapshot);
+  const set = isSet ? setSpecOf(object) : undefined;
   return {
     object,
     kind,
@@ -83,12 +93,13 @@ function workloadOf(
     containers,
     main,
     initContainers: containersAt(podSpec, podPath, "initContainers"),
-    replicas: replicasOf(object, autoscaler),
+    replicas: replicasOf(object, autoscaler, set),
     services: servicesOf(snapshot, podLabels, object.namespace).toSorted(
       (a, b) => Number(isHeadless(a)) - Number(isHeadless(b)),
     ),
     autoscaler,
     own: containers.some((container) => isOurs(container, snapshot)),
+    set,
   };
 }
 
@@ -98,12 +109,18 @@ function containersAt(podSpec: Json, podPath: Path, field: string): readonly Con
   );
 }
 
-/** By its image, or by a variable that only a node reads. A client's HOLDFAST_URL makes no node. */
+/**
+ * By its image, or by a variable that only a node reads. A client's HOLDFAST_URL makes no node. The
+ * image has other commands, too: an operator holds no connections.
+ */
 function isOurs({ body }: Container, { options }: ClusterSnapshot): boolean {
+  const command = list(body.args).map(text)[0];
+  const servesNobody = command !== undefined && /^[a-z]/.test(command) && command !== "serve";
   return (
     list(body.env).some((entry) =>
       isOwnVariable(text(at(entry, "name")) ?? "", options.nodeOptions),
-    ) || /(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "")
+    ) ||
+    (/(^|\/)holdfast(:|@|$)/.test(text(body.image) ?? "") && !servesNobody)
   );
 }
 
@@ -125,12 +142,16 @@ function autoscalerOf(object: KubeObject, snapshot: ClusterSnapshot): KubeObject
   ].find((scaler) => aims(at(scaler.body, "spec", "scaleTargetRef"), scaler));
 }
 
-function replicasOf(object: KubeObject, autoscaler: KubeObject | undefined): number {
+function replicasOf(
+  object: KubeObject,
+  autoscaler: KubeObject | undefined,
+  set: RealtimeSetSpec | undefined,
+): number {
   const least =
     number(at(autoscaler?.body, "spec", "minReplicas")) ??
     number(at(autoscaler?.body, "spec", "minReplicaCount"));
   if (autoscaler !== undefined) return least ?? (autoscaler.kind === "ScaledObject" ? 0 : 1);
-  return number(at(object.body, "spec", "replicas")) ?? 1;
+  return set?.autoscaling?.minReplicas ?? number(at(object.body, "spec", "replicas")) ?? 1;
 }
 
 const STORE_IMAGE = /(^|\/)(redis|valkey|redis-stack-server|redis-stack|keydb|dragonfly)(:|@|$)/;

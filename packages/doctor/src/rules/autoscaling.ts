@@ -13,7 +13,7 @@ export function autoscalingRules(
   clientPath: ClientPath,
   snapshot: ClusterSnapshot,
 ): readonly Finding[] {
-  const { autoscaler, object } = clientPath.workload;
+  const { autoscaler, object, kind } = clientPath.workload;
   const vertical = vpa(clientPath, snapshot);
   if (autoscaler === undefined) return vertical;
   const keda = autoscaler.kind === "ScaledObject";
@@ -21,7 +21,7 @@ export function autoscalingRules(
     ...vertical,
     ...scaleDown(clientPath, autoscaler),
     ...(keda
-      ? kedaRules(autoscaler)
+      ? kedaRules(autoscaler, kind === "RealtimeSet")
       : [...cpuOnly(clientPath, autoscaler), ...valueTarget(autoscaler)]),
     ...replicas(object, autoscaler),
   ];
@@ -50,6 +50,8 @@ function scaleDown({ load, workload }: ClientPath, scaler: KubeObject): readonly
       }),
     );
   if (text(at(down, "selectPolicy")) === "Disabled") return found;
+  // Whatever is asked, the operator empties one pod of a set after the other.
+  if (workload.kind === "RealtimeSet") return found;
   const policies = list(at(down, "policies"));
   const fast =
     policies.length === 0 ||
@@ -153,10 +155,11 @@ function replicas(object: KubeObject, scaler: KubeObject): readonly Finding[] {
   ];
 }
 
-function kedaRules(scaled: KubeObject): readonly Finding[] {
+/** The operator keeps pods with people on them whatever KEDA asks. */
+function kedaRules(scaled: KubeObject, isOfSet: boolean): readonly Finding[] {
   const found: Finding[] = [];
   const least = number(at(scaled.body, "spec", "minReplicaCount")) ?? 0;
-  if (least === 0)
+  if (least === 0 && !isOfSet)
     found.push(
       finding("keda-to-zero", {
         object: scaled,

@@ -1,11 +1,12 @@
 // Owns: rules of disruption budgets: none, one that blocks, one that permits all, several.
 
 import type { KubeObject } from "@holdfast/kube";
-import { at, selects, share, text } from "@holdfast/kube";
+import { at, number, selects, share, text } from "@holdfast/kube";
 import type { ClientPath } from "../client-path.ts";
 import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { creation, patchAt, patchOf } from "../patches.ts";
+import { budgetNameOf } from "../realtime-set.ts";
 import type { Workload } from "../workload.ts";
 
 export function disruptionRules(
@@ -20,10 +21,43 @@ export function disruptionRules(
         sameNamespace(budget.namespace, workload.object.namespace) &&
         selects(at(budget.body, "spec", "selector"), workload.podLabels),
     );
+  if (workload.kind === "RealtimeSet") return setRules(workload, budgets);
   const [budget, second] = budgets;
   if (budget === undefined) return workload.replicas > 1 ? [missing(workload)] : [];
   if (second !== undefined) return [twice(workload, [budget, second])];
   return [...verdict(workload, budget), ...unhealthy(budget)];
+}
+
+/** The operator keeps a budget of its own, which is in no manifest. */
+function setRules(workload: Workload, budgets: readonly KubeObject[]): readonly Finding[] {
+  const { object } = workload;
+  const name = budgetNameOf(object.name);
+  const other = budgets.find((budget) => budget.name !== name);
+  const kept = budgets.find((budget) => budget.name === name);
+  const found: Finding[] = [];
+  if (other !== undefined)
+    found.push(
+      finding("pdb-twice", {
+        object: other,
+        path: ["spec", "selector"],
+        found: `${other.name} and the operator's ${name} both select the pods of ${object.name}`,
+        fix: `Delete it: kubectl delete pdb ${other.name}. The operator's own lets a pod go when nobody is on it.`,
+      }),
+    );
+  const isSeen = (number(at(object.body, "status", "observedGeneration")) ?? 0) > 0;
+  const isKept = number(at(kept?.body, "spec", "maxUnavailable")) === 0;
+  if (isSeen && !isKept)
+    found.push(
+      finding("set-unprotected", {
+        object: kept ?? object,
+        found:
+          kept === undefined
+            ? `there is no PodDisruptionBudget ${name}`
+            : `${name} is not the operator's: it has no maxUnavailable 0`,
+        fix: `Look at the Events of the set: a policy refuses the budget, or somebody else's has its name. The operator makes it again within a minute.`,
+      }),
+    );
+  return found;
 }
 
 function missing(workload: Workload): Finding {

@@ -16,7 +16,7 @@ import {
 import type { ClientPath } from "../client-path.ts";
 import { type Finding, finding } from "../finding.ts";
 import type { Load } from "../load.ts";
-import { containerPatch, environmentPatch, isStrategic, podPatch } from "../patches.ts";
+import { containerPatch, environmentPatch, isStrategic, patchAt, podPatch } from "../patches.ts";
 import type { Workload } from "../workload.ts";
 
 /**
@@ -36,8 +36,10 @@ export function graceRules(clientPath: ClientPath): readonly Finding[] {
     ...graceOf(clientPath),
     ...preStop(clientPath),
     ...preDelay(clientPath),
-    ...window(clientPath),
-    ...autoscaler(clientPath),
+    // Machines that go are emptied by the operator, before anything ends their pods.
+    ...(clientPath.workload.kind === "RealtimeSet"
+      ? setWindow(clientPath)
+      : [...window(clientPath), ...autoscaler(clientPath)]),
     ...sidecars(clientPath),
   ];
 }
@@ -191,6 +193,29 @@ function window(clientPath: ClientPath): readonly Finding[] {
         load.own === undefined
           ? undefined
           : environmentPatch(workload, variables, { terminationGracePeriodSeconds: grace }),
+    }),
+  ];
+}
+
+/** The window of a set is that of the operator's order. The grace period is not part of it. */
+function setWindow({ load, workload }: ClientPath): readonly Finding[] {
+  const { set, object } = workload;
+  if (set === undefined) return [];
+  const { maxSeconds, preDelaySeconds } = set.drain;
+  const { connections, handshakesPerSecond } = load.drain;
+  const plan = planDrain({ ...load.drain, preDelaySeconds, maxSeconds: maxSeconds + TAIL_SECONDS });
+  if (plan.pace === "paced") return [];
+  const impossible = plan.pace === "impossible";
+  const wanted = Math.ceil(plan.pacedMaxSeconds - TAIL_SECONDS);
+  const path = ["spec", "drain", "maxSeconds"];
+  return [
+    finding(impossible ? "drain-impossible" : "drain-hurried", {
+      object,
+      path,
+      found: `${connections} connections, and ${seconds(plan.movingSeconds)} to move them in`,
+      sum: `W = drain.maxSeconds - drain.preDelaySeconds = ${seconds(maxSeconds)} - ${seconds(preDelaySeconds)} = ${seconds(plan.windowSeconds)}; W - L = ${seconds(plan.movingSeconds)}; N / (0.7 x A) = ${connections} / (0.7 x ${handshakesPerSecond}/s) = ${seconds(plan.pacedSeconds)}; N / A = ${seconds(plan.fastestSeconds)}`,
+      fix: `Give drain.maxSeconds ${wanted} s, or hold fewer connections in each pod.`,
+      patch: patchAt(object, path, wanted),
     }),
   ];
 }

@@ -64,21 +64,20 @@ function strategy({ workload }: ClientPath): readonly Finding[] {
 
 function single({ workload }: ClientPath): readonly Finding[] {
   if (workload.replicas !== 1) return [];
-  const { object, autoscaler } = workload;
+  const { object, autoscaler, set } = workload;
   const target = autoscaler ?? object;
+  const ownLoop = set?.autoscaling === undefined ? ["replicas"] : ["autoscaling", "minReplicas"];
   const path = [
     "spec",
-    autoscaler === undefined
-      ? "replicas"
-      : autoscaler.kind === "ScaledObject"
-        ? "minReplicaCount"
-        : "minReplicas",
+    ...(autoscaler === undefined
+      ? ownLoop
+      : [autoscaler.kind === "ScaledObject" ? "minReplicaCount" : "minReplicas"]),
   ];
   return [
     finding("single-replica", {
       object: target,
       path,
-      found: autoscaler === undefined ? "replicas is 1" : `${path[1]} is 1`,
+      found: `${path.at(-1)} is 1`,
       fix: "Run at least two pods, and a broker that they share.",
       patch: patchAt(target, path, 2),
     }),
@@ -88,6 +87,8 @@ function single({ workload }: ClientPath): readonly Finding[] {
 const MIN_READY_SECONDS = 10;
 
 function minReady({ workload }: ClientPath): readonly Finding[] {
+  // A set has no such field: its releases wait for each drain, and for warmSeconds.
+  if (workload.kind === "RealtimeSet") return [];
   const found = number(at(workload.object.body, "spec", "minReadySeconds")) ?? 0;
   if (found > 0 || workload.replicas < 2) return [];
   return [

@@ -1,7 +1,7 @@
 // Re-exports of reading a live cluster.
 
 export { type Credentials, credentialsOf, type Surroundings } from "./credentials.ts";
-export { ADDED_KINDS, CORE_KINDS, type ListedKind } from "./kinds.ts";
+export { ADDED_KINDS, CORE_KINDS, type ListedKind, OPERATOR_KINDS } from "./kinds.ts";
 export {
   accessFromInside,
   type ClusterAccess,

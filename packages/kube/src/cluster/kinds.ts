@@ -7,6 +7,8 @@ export interface ListedKind {
   readonly apiVersions: readonly [string, ...string[]];
   readonly plural: string;
   readonly namespaced: boolean;
+  /** Narrows the list, as a parameter of the query. */
+  readonly query?: string;
   /** What is kept of each object, if that is not all of it. */
   readonly keep?: (body: Json) => Json;
 }
@@ -101,6 +103,29 @@ export const ADDED_KINDS: readonly ListedKind[] = [
   namespaced("ServiceAttachment", "serviceattachments", "networking.gke.io/v1"),
   namespaced("IngressRoute", "ingressroutes", "traefik.io/v1alpha1"),
   namespaced("IngressRouteTCP", "ingressroutetcps", "traefik.io/v1alpha1"),
+  namespaced("RealtimeSet", "realtimesets", "holdfast.dev/v1alpha1"),
+  namespaced("RealtimeRelease", "realtimereleases", "holdfast.dev/v1alpha1"),
+];
+
+/** Who leads, and since when nobody does. */
+function leaseOf(lease: Json): Json {
+  const { name, namespace } = record(lease.metadata);
+  const { holderIdentity, renewTime } = record(lease.spec);
+  return { metadata: { name, namespace }, spec: { holderIdentity, renewTime } };
+}
+
+/** What an operator stands on. It is read only if there are RealtimeSets. */
+export const OPERATOR_KINDS: readonly ListedKind[] = [
+  {
+    ...namespaced("Lease", "leases", "coordination.k8s.io/v1"),
+    // Each machine has one there.
+    query: "fieldSelector=metadata.namespace%21%3Dkube-node-lease",
+    keep: leaseOf,
+  },
+  {
+    ...global("CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io/v1"),
+    query: "fieldSelector=metadata.name%3Drealtimesets.holdfast.dev",
+  },
 ];
 
 /**

@@ -4,7 +4,13 @@ import { type KubeObject, kubeObject } from "../manifests.ts";
 import { at, isRecord, list, record, text } from "../reading.ts";
 import { type Ask, asker, notKubernetes, reasonOf } from "./ask.ts";
 import type { Credentials } from "./credentials.ts";
-import { ADDED_KINDS, CORE_KINDS, type ListedKind, WELL_KNOWN_MAPS } from "./kinds.ts";
+import {
+  ADDED_KINDS,
+  CORE_KINDS,
+  type ListedKind,
+  OPERATOR_KINDS,
+  WELL_KNOWN_MAPS,
+} from "./kinds.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 
 export interface ClusterSelection {
@@ -50,10 +56,19 @@ export async function readCluster(
         )),
   ];
   const place = { file: access.context, line: 0 };
-  for (const result of await inTurns(jobs)) {
-    objects.push(...result.bodies.map((body) => kubeObject(body, () => place)));
-    partial.push(...result.partial);
-  }
+  const take = (results: readonly Result[]): void => {
+    for (const result of results) {
+      objects.push(...result.bodies.map((body) => kubeObject(body, () => place)));
+      partial.push(...result.partial);
+    }
+  };
+  take(await inTurns(jobs));
+  if (objects.some(({ kind }) => kind === "RealtimeSet"))
+    take(
+      await inTurns(
+        OPERATOR_KINDS.map((kind) => () => listKind(kind, { ask, selection, core: false })),
+      ),
+    );
   return { objects, partial };
 }
 
@@ -87,7 +102,7 @@ async function listKind(kind: ListedKind, { ask, selection, core }: Listing): Pr
     let page = 0;
     for (; page < PAGES_MAX; page++) {
       const answer = await ask(
-        `${pathOf(kind, apiVersion, selection)}?limit=${PAGE_SIZE}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`,
+        `${pathOf(kind, apiVersion, selection)}?limit=${PAGE_SIZE}${kind.query === undefined ? "" : `&${kind.query}`}${token === "" ? "" : `&continue=${encodeURIComponent(token)}`}`,
       );
       if (answer.status === 404 && page === 0) break;
       if (answer.status !== 200)
