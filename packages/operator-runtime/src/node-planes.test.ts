@@ -1,6 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { TOKEN_MAX } from "@holdfast/operator";
 import { createPki } from "../../../test/doctor/api-server.ts";
+import { patience } from "../../../test/patience.ts";
 import { NodePlanes, readInfo } from "./node-planes.ts";
 import { PlaneError } from "./plane.ts";
 
@@ -118,8 +122,22 @@ test("figures that no node has do not reach the status", () => {
   expect(readInfo({ state: "ready", connections: 1.5 }).report.sessions).toBe(1);
 });
 
-test.each([1.5, 2 ** 53, 1e300])("a fence of %p is none: no token would be above it", (fence) => {
-  expect(() => readInfo({ state: "ready", fence })).toThrow(PlaneError);
+test.each([1.5, 2 ** 52, 2 ** 53 - 1, 1e308, "9007199254740991"])(
+  "a fence of %p is none that a leader gave, and the rest of the answer counts",
+  (fence) => {
+    const { report } = readInfo({ state: "ready", fence, connections: 7 });
+    expect(report).toMatchObject({ fence: TOKEN_MAX, sessions: 7 });
+  },
+);
+
+test.each(["", "x", null, {}, -5, -1e308])("a fence of %p counts as none", (fence) => {
+  expect(readInfo({ state: "ready", fence }).report.fence).toBe(0);
+});
+
+test("no drain is over before its time, whatever its node says", () => {
+  const left = (deadlineInMs: unknown) =>
+    readInfo({ state: "draining", drain: { deadlineInMs } }).report.drainLeftMs;
+  expect([left(-1e308), left("x"), left(1e308)]).toEqual([0, 0, 2 ** 40]);
 });
 
 test("a node with a certificate for another name is asked", async () => {
@@ -137,5 +155,76 @@ test("a node with a certificate for another name is asked", async () => {
   } finally {
     await secure.stop(true);
     pki.remove();
+  }
+});
+
+/** What a hostile or broken node does on the wire. */
+const WIRE: readonly (readonly [string, (socket: Socket) => void])[] = [
+  ["closes", (socket) => socket.destroy()],
+  ["closes within its answer", (socket) => socket.end(`${HEAD}content-length: 50\r\n\r\n{"st`)],
+  ["speaks no HTTP", (socket) => socket.end("\0\0garbage\r\n")],
+  ["answers no JSON", (socket) => socket.end(body('{"state": '))],
+  ["answers a list in a list, and so on", (socket) => socket.end(body("[".repeat(200_000)))],
+  ["answers an empty object", (socket) => socket.end(body("{}"))],
+  ["says that a gigabyte comes", (socket) => flood(socket, "content-length: 1073741824\r\n\r\n")],
+  ["sends headers without end", (socket) => flood(socket, "x: ")],
+  ["sends nothing", () => {}],
+  ["sends a byte now and then", (socket) => drip(socket)],
+];
+const HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+const body = (text: string): string => `${HEAD}content-length: ${text.length}\r\n\r\n${text}`;
+
+/** As much as the socket takes, until the other side has had enough. */
+function flood(socket: Socket, then: string): void {
+  const more = "x".repeat(65_536);
+  socket.write(HEAD + then);
+  const send = (): void => {
+    while (!socket.destroyed && socket.write(more));
+  };
+  socket.on("drain", send);
+  send();
+}
+
+function drip(socket: Socket): void {
+  socket.write(`${HEAD}content-length: 1000000\r\n\r\n`);
+  const timer = setInterval(() => socket.write("{"), 50);
+  socket.on("close", () => clearInterval(timer));
+}
+
+test.each(WIRE)(
+  "a node that %s is not heard of in this round",
+  async (_, does) => {
+    const hostile = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => does(socket));
+    });
+    await once(hostile.listen(0, "127.0.0.1"), "listening");
+    const { port } = hostile.address() as AddressInfo;
+    const planesOfIt = new NodePlanes({
+      ...{ port, scheme: "http", basePath: "", timeoutMs: 200 },
+      key: async () => "k",
+    });
+    try {
+      expect(["refused", "unreachable"]).toContain((await problem(planesOfIt.ask(PLACE))).code);
+    } finally {
+      hostile.close();
+    }
+  },
+  patience(10_000),
+);
+
+test("a node with an IPv6 address is asked", async () => {
+  const six = Bun.serve({
+    ...{ hostname: "::1", port: 0 },
+    fetch: () => Response.json({ state: "ready" }),
+  });
+  const asking = new NodePlanes({
+    ...{ port: six.port ?? 0, scheme: "http", basePath: "" },
+    key: async () => "k",
+  });
+  try {
+    expect((await asking.ask({ uid: "u", address: "::1" })).report.state).toBe("ready");
+  } finally {
+    await six.stop(true);
   }
 });

@@ -1,5 +1,6 @@
 // Owns: pods of Holdfast nodes as data planes: their HTTP API, asked at each pod's address.
 import { answerText, at, number, parsedJson, text } from "@holdfast/kube";
+import { TOKEN_MAX } from "@holdfast/operator";
 import type { DrainOrder, PlaneAnswer, PlanePlace, Planes } from "./plane.ts";
 import { PlaneError } from "./plane.ts";
 
@@ -12,6 +13,8 @@ export interface NodePlanesOptions {
   readonly key: () => Promise<string>;
   /** The key was refused: it may have been changed. */
   readonly keyRefused?: () => void;
+  /** How long an answer may take. A node answers at once. */
+  readonly timeoutMs?: number;
 }
 
 /** A node answers at once; one that does not is not heard of in this round. */
@@ -20,7 +23,6 @@ const ANSWER_BYTES_MAX = 256 * 1024;
 const REASON_LENGTH_MAX = 200;
 /** Of any figure, so that a sum over all pods is still exact. */
 const COUNT_MAX = 2 ** 40;
-const FENCE_MAX = 2 ** 52;
 /**
  * A node's certificate has the name that clients ask for, never the address of its pod. So it is
  * not checked, as the kubelet's probes do not check it either.
@@ -60,7 +62,7 @@ export class NodePlanes implements Planes {
     path: string,
     body?: object,
   ): Promise<unknown> {
-    const { scheme, port, basePath, key, keyRefused } = this.#options;
+    const { scheme, port, basePath, key, keyRefused, timeoutMs = TIMEOUT_MS } = this.#options;
     const host = address.includes(":") ? `[${address}]` : address;
     const act = `${method} ${path} of the node at ${host}:${port}`;
     const authorization = `Bearer ${await key()}`;
@@ -77,7 +79,7 @@ export class NodePlanes implements Planes {
         // A redirect would send the key to the host that it names.
         redirect: "error",
         ...(scheme === "https" ? { tls: AS_PROBES } : {}),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       } as RequestInit);
       content = await bounded(response);
     } catch (cause) {
@@ -113,10 +115,7 @@ export function readInfo(info: unknown): PlaneAnswer {
   const count = (...path: string[]): number => Math.floor(amount(...path));
   const state = text(at(info, "state"));
   if (state === undefined) throw new PlaneError("refused", "Cannot read a node's info: no state");
-  const fence = Math.max(0, number(at(info, "fence")) ?? 0);
-  // Nobody could give it a higher token that is still a whole number.
-  if (!Number.isInteger(fence) || fence > FENCE_MAX)
-    throw new PlaneError("refused", "Cannot read a node's info: found a fence that is none");
+  const fence = number(at(info, "fence")) ?? 0;
   const connections = count("connections");
   const fixedSockets = Math.min(connections, count("fixedSockets"));
   const isDraining = state === "draining" || state === "stopped";
@@ -128,8 +127,9 @@ export function readInfo(info: unknown): PlaneAnswer {
       sessions: connections - fixedSockets,
       fixedSockets,
       connectionsMax: Math.max(1, count("connectionsMax")),
-      fence,
-      ...(isDraining ? { drainLeftMs: number(at(info, "drain", "deadlineInMs")) ?? 0 } : {}),
+      // One that no leader gave: its orders are not obeyed, and their deadlines hold.
+      fence: Number.isInteger(fence) ? Math.min(TOKEN_MAX, Math.max(0, fence)) : TOKEN_MAX,
+      ...(isDraining ? { drainLeftMs: amount("drain", "deadlineInMs") } : {}),
       ...(waiting > 0 ? { waiting } : {}),
       ...(shedTo === undefined
         ? {}

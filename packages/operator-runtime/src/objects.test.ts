@@ -112,9 +112,17 @@ test("a spot notice says when the machine ends", () => {
   const key = "aws-node-termination-handler/spot-itn";
   const seen = readMachine(machine({ taints: [taint(key, "2026-11-29T10:00:00Z")] }));
   const nowMs = Date.UTC(2026, 10, 29, 10, 0, 30);
-  expect(observedMachine(seen, 7, nowMs)).toEqual({
+  const after = (wallMs: number, noticeWatchedMs: number): unknown =>
+    observedMachine(seen, { watchedMs: 500_000, noticeWatchedMs, wallMs }).going?.endsInMs;
+  expect(observedMachine(seen, { watchedMs: 7, noticeWatchedMs: 7, wallMs: nowMs })).toEqual({
     name: "m1",
     zone: "z1",
     going: { watchedMs: 7, endsInMs: 90_000 },
   });
+  // A clock that is wrong by an hour, in either direction, gives no time and takes none.
+  expect(after(nowMs - 3_600_000, 0)).toBe(120_000);
+  expect(after(nowMs - 3_600_000, 100_000)).toBe(20_000);
+  expect(after(nowMs + 3_600_000, 0)).toBe(120_000);
+  expect(after(nowMs + 3_600_000, 100_000)).toBe(20_000);
+  expect(after(nowMs + 95_000, 0)).toBe(-5000);
 });

@@ -1,12 +1,13 @@
 // Owns: reading what Kubernetes says of pods, ReplicaSets and machines into the model. Nothing here
 // throws: a value of the wrong shape counts as absent.
 import { at, type Json, list, number, record, text } from "@holdfast/kube";
-import type {
-  DrainCause,
-  DrainMark,
-  ObservedMachine,
-  ObservedPod,
-  ObservedReplicaSet,
+import {
+  type DrainCause,
+  type DrainMark,
+  type ObservedMachine,
+  type ObservedPod,
+  type ObservedReplicaSet,
+  TOKEN_MAX,
 } from "@holdfast/operator";
 import {
   COST_ANNOTATION,
@@ -114,8 +115,11 @@ export function readMark(written: string | undefined): DrainMark | undefined {
     return undefined;
   }
   const token = at(mark, "token");
-  if (!Number.isSafeInteger(token) || (token as number) < 0) return undefined;
-  if (at(mark, "wants") === "serve") return { wants: "serve", token: token as number };
+  if (!Number.isInteger(token) || (token as number) < 0 || (token as number) >= TOKEN_MAX)
+    return undefined;
+  const times = number(at(mark, "anew"));
+  const anew = times === undefined ? {} : { anew: times };
+  if (at(mark, "wants") === "serve") return { wants: "serve", token: token as number, ...anew };
   const cause = CAUSES.find((one) => one === at(mark, "cause"));
   const windowMs = number(at(mark, "windowMs"));
   if (at(mark, "wants") !== "drain" || cause === undefined || windowMs === undefined)
@@ -130,6 +134,7 @@ export function readMark(written: string | undefined): DrainMark | undefined {
     ...(preDelayMs === undefined ? {} : { preDelayMs }),
     orderedAtMs: number(at(mark, "orderedAtMs")) ?? 0,
     ...(toRevision === undefined ? {} : { toRevision }),
+    ...anew,
   };
 }
 
@@ -169,6 +174,8 @@ export interface SeenMachine {
   readonly isGoing: boolean;
   /** Wall time in ms. */
   readonly endsAtMs?: number;
+  /** How long it lives after its notice. */
+  readonly noticeMs?: number;
 }
 
 export function keptOfMachine(machine: Json): Json {
@@ -189,23 +196,41 @@ export function readMachine(machine: Json): SeenMachine {
   const ends = going.flatMap((taint) => {
     const noticeMs = NOTICES_MS[text(at(taint, "key")) ?? ""];
     const sinceMs = timeMs(at(taint, "timeAdded"));
-    return noticeMs === undefined || sinceMs === undefined ? [] : [sinceMs + noticeMs];
+    return noticeMs === undefined || sinceMs === undefined
+      ? []
+      : [{ endsAtMs: sinceMs + noticeMs, noticeMs }];
   });
+  const [first] = ends.sort((a, b) => a.endsAtMs - b.endsAtMs);
   return {
     name: nameOf(machine),
     zone: text(labelsOf(machine)["topology.kubernetes.io/zone"]) ?? "",
     isGoing: at(machine, "spec", "unschedulable") === true || going.length > 0,
-    ...(ends.length === 0 ? {} : { endsAtMs: Math.min(...ends) }),
+    ...first,
   };
 }
 
-/** Of a machine, as decisions see it. */
+/** For how long this process has seen a machine going, and its notice. */
+export interface MachineWatched {
+  readonly watchedMs: number;
+  readonly noticeWatchedMs: number;
+  readonly wallMs: number;
+}
+
+/** A machine that should have ended so long ago and is there: this clock is wrong. */
+const OVERDUE_MS = 60_000;
+
+/**
+ * Of a machine, as decisions see it. Its notice has the API server's time, and this clock may be
+ * wrong by hours. So a machine lives no longer than its notice from when that was seen first.
+ */
 export function observedMachine(
-  { name, zone, isGoing, endsAtMs }: SeenMachine,
-  watchedMs: number,
-  wallMs: number,
+  { name, zone, isGoing, endsAtMs, noticeMs = 0 }: SeenMachine,
+  { watchedMs, noticeWatchedMs, wallMs }: MachineWatched,
 ): ObservedMachine {
   if (!isGoing) return { name, zone };
-  const ends = endsAtMs === undefined ? {} : { endsInMs: endsAtMs - wallMs };
+  const mostMs = noticeMs - noticeWatchedMs;
+  const leftMs = (endsAtMs ?? 0) - wallMs;
+  const endsInMs = leftMs < -OVERDUE_MS ? mostMs : Math.min(leftMs, mostMs);
+  const ends = endsAtMs === undefined ? {} : { endsInMs };
   return { name, zone, going: { watchedMs, ...ends } };
 }

@@ -51,11 +51,11 @@ export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now):
       .map(readMachine)
       .filter(({ name }) => used.has(name))
       .map((machine) =>
-        observedMachine(
-          machine,
-          machine.isGoing ? watched.forMs(`machine ${machine.name}`, nowMs) : 0,
+        observedMachine(machine, {
+          watchedMs: machine.isGoing ? watched.forMs(`machine ${machine.name}`, nowMs) : 0,
+          noticeWatchedMs: watched.forMs(`machine ${machine.name} ${machine.endsAtMs}`, nowMs),
           wallMs,
-        ),
+        }),
       ),
     ...(known.status === undefined ? {} : { status: known.status }),
     resourceVersion: known.resourceVersion,

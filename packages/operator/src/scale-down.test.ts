@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { decide } from "./decide.ts";
-import type { ObservedPod } from "./model/pod.ts";
-import { DRAINING_COST, GOING_COST } from "./plan/orders.ts";
+import type { DrainMark, ObservedPod, PodReport } from "./model/pod.ts";
+import { DRAINING_COST, GOING_COST, TOKEN_MAX } from "./plan/orders.ts";
 import {
   desired,
   draining,
@@ -267,4 +267,43 @@ test("a set with people on it does not go to none, and says why", () => {
   expect(plan(seen(0), none)).toEqual(["drain p1 scale-down"]);
   expect(plan(seen(3), none)).toEqual([]);
   expect(statusAfter(seen(3), none)?.message).toContain("would have no place elsewhere");
+});
+
+/** Tokens that the pod got while its data plane always reports what `fence` says. */
+function tokensOf(mark: DrainMark, fence: (token: number) => number): readonly number[] {
+  let now = draining("p3", 7, { mark, report: { fence: fence(mark.token) } });
+  const tokens: number[] = [];
+  for (let look = 0; look < 10; look++) {
+    const { actions } = decide(observed([pod("p1"), pod("p2"), now]), desired(), NOW_MS);
+    const given = actions.find(({ kind }) => kind === "order-drain" || kind === "cancel-drain");
+    if (given?.kind !== "order-drain" && given?.kind !== "cancel-drain") break;
+    tokens.push(given.mark.token);
+    now = { ...now, mark: given.mark, report: { ...REPORTED, fence: fence(given.mark.token) } };
+  }
+  return tokens;
+}
+const REPORTED: Omit<PodReport, "fence"> = {
+  ...{ state: "draining", sessions: 7, fixedSockets: 0, connectionsMax: 100 },
+  ...{ ageMs: 500, drainLeftMs: 40_000 },
+};
+const DRAINS: DrainMark = {
+  ...{ wants: "drain", token: 9, cause: "scale-down", windowMs: 60_000 },
+  orderedAtMs: NOW_MS,
+};
+
+test.each([
+  ["drain", DRAINS],
+  ["serve", { wants: "serve", token: 9 }],
+] as const)("an order to %s begins anew three times, whatever fence is reported", (_, mark) => {
+  expect(new Set(tokensOf(mark, (token) => token + 1))).toEqual(new Set([11, 13, 15]));
+  // No leader gave that: nothing is written, and the deadline of the drain comes.
+  expect(new Set(tokensOf(mark, () => TOKEN_MAX))).toEqual(new Set([9]));
+});
+
+test("a token that no leader gave is not counted on from", () => {
+  const mark: DrainMark = { wants: "serve", token: Number.MAX_SAFE_INTEGER };
+  const pods = [pod("p1", { mark, report: { fence: TOKEN_MAX } }), pod("p2"), pod("p3")];
+  const { actions } = decide(observed(pods, { leaderEpoch: 2 ** 31 - 1 }), desired(), NOW_MS);
+  const ordered = actions.find(({ kind }) => kind === "order-drain");
+  expect(ordered).toMatchObject({ pod: { name: "p1" }, mark: { token: 2 ** 51 - 2 ** 20 + 1 } });
 });

@@ -25,11 +25,12 @@ export function setProgress(stored: unknown): SetProgress {
   if (!read.ok) return { state: "unread", text: read.problems.join(" ") };
   if (!memory.ok) return { state: "unread", text: memory.problems.join(" ") };
   const status = memory.value;
-  const observed = statusNumber(stored, "observedGeneration");
-  if (status === undefined || observed < read.value.generation)
-    return { state: "going", text: "the operator has not seen the change yet" };
+  const isSeen = statusNumber(stored, "observedGeneration") >= read.value.generation;
   const problem = templateProblemOf(stored);
-  if (problem !== undefined) return { state: "stuck", text: problem };
+  // A new set has no memory if the API server refuses its first template.
+  if (isSeen && problem !== undefined) return { state: "stuck", text: problem };
+  if (status === undefined || !isSeen)
+    return { state: "going", text: "the operator has not seen the change yet" };
   return { state: stateOf(read.value, status, updatedOf(stored)), text: status.message };
 }
 

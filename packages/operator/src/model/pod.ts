@@ -31,8 +31,10 @@ export type DrainMark =
        * the cause is a machine that goes, any ready pod takes those that find no place there.
        */
       readonly toRevision?: Revision;
+      /** How often it was given with a new token, because the pod obeyed somebody's later one. */
+      readonly anew?: number;
     }
-  | { readonly wants: "serve"; readonly token: number };
+  | { readonly wants: "serve"; readonly token: number; readonly anew?: number };
 
 /** What a pod's data plane says of itself, about once a second. */
 export interface PodReport {

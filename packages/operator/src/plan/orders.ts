@@ -1,7 +1,7 @@
 // Owns: the orders that make pods do what the plan wants of them: each is given again until the
 // data plane says that it obeyed, and each new one has a higher token.
 import type { Action, PodAsSeen } from "../model/actions.ts";
-import type { DrainMark, ObservedPod } from "../model/pod.ts";
+import type { DrainMark, ObservedPod, PodReport } from "../model/pod.ts";
 import type { Start } from "./gate.ts";
 import type { Going } from "./going.ts";
 import { isHeard, type PodView } from "./survey.ts";
@@ -16,6 +16,16 @@ export const DRAINING_COST = 2_147_483_647;
 
 /** Tokens of one leader lie between its epoch and the next: `epoch * EPOCH_TOKENS`. */
 const EPOCH_TOKENS = 2 ** 20;
+/**
+ * Tokens of leaders are below this: a Lease counts 2^31 terms. What is not below comes from no
+ * leader, and no order can be above it: it would be no whole number soon.
+ */
+export const TOKEN_MAX = 2 ** 52;
+/**
+ * An order begins anew so often because its pod obeyed a later one. A data plane that always
+ * reports a later one has its deadline then.
+ */
+const ANEW_MAX = 3;
 
 /** What tokens and marks depend on besides the pod. */
 export interface OrderContext {
@@ -88,8 +98,8 @@ function serveOrder(pod: ObservedPod, context: OrderContext): Action {
 function serving(pod: ObservedPod, context: OrderContext): readonly Action[] {
   const { mark, report } = pod;
   if (mark?.wants === "serve" && report?.state === "draining" && isHeard(pod))
-    return report.fence > mark.token
-      ? [serveOrder(pod, context)]
+    return isOvertaken(mark, report)
+      ? [{ kind: "cancel-drain", pod: asSeen(pod), mark: anew(pod, mark, context) }]
       : [{ kind: "cancel-drain", pod: asSeen(pod), mark }];
   if (!pod.isProtected) return [{ kind: "set-protection", pod: asSeen(pod), isProtected: true }];
   if (pod.deletionCost === GOING_COST || pod.deletionCost === DRAINING_COST)
@@ -102,8 +112,11 @@ function draining({ pod, mark, stage }: PodView, context: OrderContext): readonl
   if (mark === undefined) return [];
   const { report } = pod;
   // Somebody's later order was obeyed. This one's deadline would be no deadline: it begins again.
-  if (report !== undefined && report.fence > mark.token)
-    return [{ kind: "order-drain", pod: asSeen(pod), mark: again(pod, mark, context) }];
+  if (report !== undefined && isOvertaken(mark, report)) {
+    const { nowMs } = context;
+    const later = { ...anew(pod, mark, context), orderedAtMs: nowMs };
+    return [{ kind: "order-drain", pod: asSeen(pod), mark: later }];
+  }
   const obeys = report?.state === "draining" && report.fence === mark.token;
   if (!obeys && stage === "draining") return [{ kind: "order-drain", pod: asSeen(pod), mark }];
   const isWritten = isGivenUp({ pod, mark }) || pod.deletionCost === DRAINING_COST;
@@ -121,15 +134,19 @@ export const costOf = (pod: ObservedPod, cost: number): Action => ({
 export const isGivenUp = ({ pod, mark }: Pick<PodView, "pod" | "mark">): boolean =>
   mark !== undefined && pod.deletionCost === GOING_COST;
 
-function again(
-  pod: ObservedPod,
-  mark: Extract<DrainMark, { wants: "drain" }>,
-  context: OrderContext,
-): Extract<DrainMark, { wants: "drain" }> {
-  return { ...mark, token: nextToken(pod, context), orderedAtMs: context.nowMs };
+/** Its data plane obeyed a later order, and one above that can be given. */
+const isOvertaken = ({ token, anew = 0 }: DrainMark, { fence }: PodReport): boolean =>
+  fence > token && fence < TOKEN_MAX && anew < ANEW_MAX;
+
+function anew<M extends DrainMark>(pod: ObservedPod, mark: M, context: OrderContext): M {
+  return { ...mark, token: nextToken(pod, context), anew: (mark.anew ?? 0) + 1 };
 }
 
-/** Above every token that the pod obeyed or was to obey, and above those of earlier leaders. */
+/**
+ * Above every token that the pod obeyed or was to obey, and above those of earlier leaders. Tokens
+ * that are none are left out.
+ */
 function nextToken({ mark, report }: ObservedPod, { leaderEpoch }: OrderContext): number {
-  return Math.max(mark?.token ?? 0, report?.fence ?? 0, leaderEpoch * EPOCH_TOKENS) + 1;
+  const tokens = [mark?.token ?? 0, report?.fence ?? 0].filter((token) => token < TOKEN_MAX);
+  return Math.max(...tokens, leaderEpoch * EPOCH_TOKENS) + 1;
 }

@@ -50,7 +50,10 @@ export function survey(observed: Observed, desired: Desired, nowMs: number): rea
 }
 
 /** Pods that a ReplicaSet counts. */
-export function isActive({ isTerminating, phase }: ObservedPod): boolean {
+export function isActive({
+  isTerminating,
+  phase,
+}: Pick<ObservedPod, "isTerminating" | "phase">): boolean {
   return !isTerminating && phase !== "Succeeded" && phase !== "Failed";
 }
 

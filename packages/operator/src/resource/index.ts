@@ -1,7 +1,7 @@
 // Re-exports of the resource: its types, its reading, its memory and its revisions.
 
 export type { Field, Rule, SectionField } from "./fields.ts";
-export { INVALID_TEMPLATE, memoryOf, type StatusFacts, statusOf } from "./memory.ts";
+export { INVALID_TEMPLATE, memoryOf, refusalOf, type StatusFacts, statusOf } from "./memory.ts";
 export type { Read } from "./read-fields.ts";
 export { ADDED_LABELS, revisionOf } from "./revision.ts";
 export { rfc3339 } from "./rfc3339.ts";

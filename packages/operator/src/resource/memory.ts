@@ -75,6 +75,28 @@ export function statusOf(status: Status, facts: StatusFacts): RealtimeSetStatus 
   };
 }
 
+/** Of a new set of which no pod can be made: nothing was decided, and there is no memory. */
+export function refusalOf(
+  templateProblem: string,
+  facts: Omit<StatusFacts, "templateProblem" | "release">,
+): RealtimeSetStatus {
+  const none = {
+    stable: "",
+    rejected: [],
+    condition: "Waiting",
+    message: templateProblem,
+  } as const;
+  const {
+    decision: _,
+    stableRevision: __,
+    ...status
+  } = statusOf(none, {
+    ...facts,
+    templateProblem,
+  });
+  return status;
+}
+
 type Conditions = NonNullable<RealtimeSetStatus["conditions"]>;
 type StoredCondition = Conditions[number];
 

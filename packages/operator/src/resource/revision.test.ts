@@ -133,3 +133,35 @@ test("an image without a tag is pulled always", () => {
   expect(of("app@sha256:00", "IfNotPresent")).toBe(of("app@sha256:00"));
   expect(of("app:1", "Always")).not.toBe(of("app:1"));
 });
+
+/** FNV-1a as its authors state it. */
+function plainHash(text: string): bigint {
+  let hash = 0xcbf29ce484222325n;
+  for (let at = 0; at < text.length; at++)
+    for (const byte of [text.charCodeAt(at) & 0xff, text.charCodeAt(at) >> 8])
+      hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  return hash;
+}
+
+const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
+
+test("a revision is the hash of FNV-1a, whatever is in the template", () => {
+  for (let length = 0; length < 300; length += 7) {
+    const odd = Array.from({ length }, (_, at) => (at * 7919 * (length + 1)) % 0xd7ff);
+    const note = String.fromCharCode(...odd);
+    let rest = plainHash(`{"metadata":{"annotations":{"note":${JSON.stringify(note)}}}}`);
+    let expected = "";
+    for (let at = 0; at < 10; at++) {
+      expected += ALPHABET.charAt(Number(rest % 27n));
+      rest /= 27n;
+    }
+    expect(revisionOf({ metadata: { annotations: { note } } })).toBe(expected);
+  }
+});
+
+test("revisions of sets that exist do not change", () => {
+  expect(revisionOf(template())).toBe("6xpxxr77qh");
+  expect(revisionOf({ metadata: { annotations: { note: "\u{1F600} ü".repeat(5000) } } })).toBe(
+    "bd28b5dtkz",
+  );
+});

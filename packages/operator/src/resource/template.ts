@@ -108,14 +108,23 @@ function copyOf(value: unknown): unknown {
 
 /** Calls `act` with each object at a path. */
 function each(value: unknown, path: string, act: (found: Open) => void): void {
-  const [name, ...rest] = path === "" ? [] : path.split(".");
+  walk(value, path === "" ? [] : path.split("."), act);
+}
+
+function walk(
+  value: unknown,
+  names: readonly string[],
+  act: (found: Open) => void,
+  depth = 0,
+): void {
+  const name = names[depth];
   if (name === undefined) {
     if (isMap(value)) act(value);
     return;
   }
   if (name === "*" && Array.isArray(value))
-    for (const item of value) each(item, rest.join("."), act);
-  else if (name !== "*" && isMap(value)) each(value[name], rest.join("."), act);
+    for (const item of value) walk(item, names, act, depth + 1);
+  else if (name !== "*" && isMap(value)) walk(value[name], names, act, depth + 1);
 }
 
 function without(copy: unknown, path: string, isDefault: (found: unknown) => boolean): void {
