@@ -10,12 +10,21 @@ interface Sum {
 }
 
 /** A pod as it was last heard of. */
-interface Last {
+export interface Heard {
   readonly revision: Revision;
   readonly run: string;
   readonly felt: Felt;
   readonly connections: number;
+  /** Connections that it can carry. */
+  readonly places: number;
+  /** When, by a clock that never jumps. */
+  readonly atMs: number;
 }
+
+/** A process that begins anew is heard of a little later, and clocks of two machines differ. */
+const SLACK_MS = 5000;
+/** Tries to resume, of each place in a minute. */
+const RESUMES_MAX = 60;
 
 /** Revisions that are remembered; the one that was not heard of for longest is forgotten. */
 const REVISIONS_MAX = 32;
@@ -26,17 +35,21 @@ const REVISIONS_MAX = 32;
  */
 export class FeltCounts {
   readonly #sums = new Map<Revision, Sum>();
-  readonly #last = new Map<string, Last>();
+  readonly #last = new Map<string, Heard>();
   #step = "";
   #before = new Map<Revision, Tally>();
 
-  /** What a pod said. Another run of the same pod without a drain: its clients felt a crash. */
-  heard(uid: string, last: Last, wasDraining: boolean): void {
+  /**
+   * What a pod said. Another run of the same pod without a drain: its clients felt a crash. What it
+   * counted before it was heard of first may be older than the step, and counts for nothing.
+   */
+  heard(uid: string, last: Heard, wasDraining: boolean): void {
     const before = this.#last.get(uid);
     this.#last.set(uid, last);
-    if (before !== undefined && before.run !== last.run && !wasDraining) this.#crashed(before);
-    const isSame = before?.run === last.run;
-    this.#add(last.revision, last.felt, isSame ? before.felt : undefined);
+    const sum = this.#sumOf(last.revision);
+    if (before === undefined) return;
+    if (before.run !== last.run && !wasDraining) this.#crashed(before);
+    add(sum, last, before);
   }
 
   /** Its pod is gone. `hasCrashed`: nobody drained it. */
@@ -78,19 +91,11 @@ export class FeltCounts {
     };
   }
 
-  #crashed({ revision, connections }: Last): void {
+  #crashed({ revision, connections }: Heard): void {
     const sum = this.#sumOf(revision);
     sum.bad.crashes += connections;
     // Each of them had begun a minute that it did not end.
     sum.connectionMinutes += connections;
-  }
-
-  #add(revision: Revision, felt: Felt, before: Felt | undefined): void {
-    const sum = this.#sumOf(revision);
-    const more = (name: keyof Felt): number => Math.max(0, felt[name] - (before?.[name] ?? 0));
-    sum.connectionMinutes += more("connectionMinutes");
-    sum.resumes += more("resumes");
-    for (const signal of SIGNALS) if (signal !== "crashes") sum.bad[signal] += more(signal);
   }
 
   #sumOf(revision: Revision): Sum {
@@ -105,6 +110,26 @@ export class FeltCounts {
     }
     return sum;
   }
+}
+
+/**
+ * What came since the last answer. More than so many places can have felt in that time is nothing
+ * that clients felt: one broken pod would decide about all.
+ */
+function add(sum: Sum, { felt, run, places, atMs }: Heard, before: Heard): void {
+  const known = run === before.run ? before.felt : undefined;
+  const more = (name: keyof Felt): number => Math.max(0, felt[name] - (known?.[name] ?? 0));
+  const minutesMax = (places * (atMs - before.atMs + SLACK_MS)) / 60_000;
+  const minutes = more("connectionMinutes");
+  const resumes = more("resumes");
+  if (minutes > minutesMax || resumes > RESUMES_MAX * minutesMax) return;
+  sum.connectionMinutes += minutes;
+  sum.resumes += resumes;
+  // A minute is bad before it is over, so each place may add one.
+  const badMax = (signal: Signal): number =>
+    signal === "resumesFailed" ? resumes : minutes + places;
+  for (const signal of SIGNALS)
+    if (signal !== "crashes") sum.bad[signal] += Math.min(more(signal), badMax(signal));
 }
 
 const badOf = (count: (signal: Signal) => number): Record<Signal, number> => ({

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { FeltCounts } from "./felt-counts.ts";
 import type { SeenPod } from "./objects.ts";
-import type { PlaneAnswer, Planes } from "./plane.ts";
+import { type PlaneAnswer, PlaneError, type Planes } from "./plane.ts";
 import { Reports } from "./reports.ts";
 
 const pod = (more: Partial<SeenPod> = {}): SeenPod => ({
@@ -132,4 +132,75 @@ test("a pod that went is not asked, and its late answer is not kept", async () =
   await round;
   expect(answers).toBe(32);
   expect(pods.filter(({ uid }) => reports.of(uid) !== undefined)).toEqual([]);
+});
+
+/** A thousand pods by a clock of the test's. A third answers only after 3 s that it does not. */
+function thirdIsSilent() {
+  const pods = Array.from({ length: 1000 }, (_, at) => pod({ name: `p${at}`, uid: `p${at}` }));
+  const silent = new Set(pods.filter((_, at) => at % 3 === 0).map(({ uid }) => uid));
+  const asked = new Map<string, number>();
+  const ends: { readonly atMs: number; readonly end: () => void }[] = [];
+  let nowMs = 0;
+  let [atOnce, atOnceMax] = [0, 0];
+  const planes: Planes = {
+    ask: async ({ uid }) => {
+      asked.set(uid, (asked.get(uid) ?? 0) + 1);
+      atOnceMax = Math.max(atOnceMax, ++atOnce);
+      const isSilent = silent.has(uid);
+      const atMs = nowMs + (isSilent ? 3000 : 30);
+      await new Promise<void>((resolve) => ends.push({ atMs, end: resolve }));
+      atOnce -= 1;
+      if (isSilent) throw new PlaneError("unreachable", "silent");
+      return answer("1", "ready", 1);
+    },
+    ...{ drain: async () => {}, serve: async () => {}, shed: async () => {} },
+  };
+  const reports = new Reports({ nowMs: () => nowMs, felt: new FeltCounts(), asked: () => {} });
+  const oldest = (which: boolean): number =>
+    Math.max(
+      ...pods
+        .filter(({ uid }) => silent.has(uid) === which)
+        .map(({ uid }) => reports.of(uid)?.ageMs ?? Number.POSITIVE_INFINITY),
+    );
+  /** The oldest report of a pod that answers, at the end of each second. */
+  const pass = async (seconds: number, seen: readonly SeenPod[] = pods): Promise<number> => {
+    let most = 0;
+    for (let second = 0; second < seconds; second++) {
+      void reports.round(seen, planes);
+      for (let step = 0; step < 100; step++) {
+        nowMs += 10;
+        for (const { end } of ends.filter(({ atMs }) => atMs <= nowMs)) end();
+        ends.splice(0, ends.length, ...ends.filter(({ atMs }) => atMs > nowMs));
+        for (let i = 0; i < 10; i++) await undefined;
+      }
+      most = Math.max(most, oldest(false));
+    }
+    return most;
+  };
+  return { pods, silent, asked, reports, pass, atOnceMax: () => atOnceMax };
+}
+
+test("a third of the pods that is silent keeps nobody else waiting, and is heard again", async () => {
+  const { silent, asked, pass, atOnceMax } = thirdIsSilent();
+  await pass(10);
+  asked.clear();
+  expect(await pass(60)).toBeLessThan(3000);
+  const times = [...silent].map((uid) => asked.get(uid) ?? 0);
+  // Each has its turn, and none is asked as often as those who answer.
+  expect(Math.min(...times)).toBeGreaterThan(0);
+  expect(Math.max(...times)).toBeLessThan(9);
+  expect(atOnceMax()).toBeLessThanOrEqual(256);
+  silent.clear();
+  await pass(12);
+  expect(await pass(2)).toBeLessThan(3000);
+});
+
+test("a silent pod that becomes ready is asked at once", async () => {
+  const { pods, silent, asked, pass } = thirdIsSilent();
+  const some = pods.slice(0, 10).map((one) => ({ ...one, isReady: !silent.has(one.uid) }));
+  await pass(30, some);
+  silent.clear();
+  asked.clear();
+  await pass(1, pods.slice(0, 10));
+  expect([...asked.keys()].sort()).toEqual(some.map(({ uid }) => uid).sort());
 });

@@ -26,14 +26,29 @@ interface Known {
 
 /** A pod is asked again when its last question is so old. */
 const EVERY_MS = 900;
-/** Questions under way at a time. A thousand pods that answer within 30 ms take a second. */
+/**
+ * A pod that does not answer is asked less and less often: after 2 s, 4 s, and so on up to this,
+ * and up to a quarter later. If Kubernetes takes it for ready again, it is asked at once.
+ */
+const SILENT_EVERY_MAX_MS = 8000;
+/**
+ * Questions under way at a time. A thousand pods that answer within 30 ms take a second. Pods that
+ * did not answer have turns of their own: they keep nobody else waiting.
+ */
 const AT_ONCE_MAX = 32;
+/** A question that is older holds up no turn. It ends within seconds. */
+const OLD_MS = 500;
+/** Of all questions under way, old ones too. */
+const UNDER_WAY_MAX = 256;
 
 export class Reports {
   readonly #needs: ReportsNeeds;
   readonly #known = new Map<string, Known>();
   readonly #askedMs = new Map<string, number>();
   readonly #underWay = new Set<string>();
+  /** Questions in a row that a pod has not answered. None: it answered the last one. */
+  readonly #missed = new Map<string, number>();
+  readonly #wasReady = new Set<string>();
   /** Uids of the pods of the last look. */
   #there: ReadonlySet<string> = new Set();
 
@@ -60,12 +75,38 @@ export class Reports {
    */
   async round(pods: readonly SeenPod[], planes: Planes): Promise<void> {
     this.#forget(pods);
+    this.#seeReady(pods);
     const due = pods
       .filter((pod) => this.#isDue(pod))
       // The longest not asked first: more pods than turns still get theirs.
       .sort((a, b) => (this.#askedMs.get(a.uid) ?? 0) - (this.#askedMs.get(b.uid) ?? 0));
-    const free = Math.min(AT_ONCE_MAX - this.#underWay.size, due.length);
-    await Promise.all(Array.from({ length: free }, () => this.#askEach(due, planes)));
+    const silent = due.filter(({ uid }) => this.#missed.has(uid));
+    const others = due.filter(({ uid }) => !this.#missed.has(uid));
+    await Promise.all(
+      [others, silent].flatMap((lane, isSilent) =>
+        Array.from({ length: Math.min(this.#freeTurns(isSilent === 1), lane.length) }, () =>
+          this.#askEach(lane, planes),
+        ),
+      ),
+    );
+  }
+
+  #freeTurns(isSilent: boolean): number {
+    const { nowMs } = this.#needs;
+    const busy = [...this.#underWay].filter((uid) => {
+      const isOld = !isSilent && nowMs() - (this.#askedMs.get(uid) ?? 0) >= OLD_MS;
+      return this.#missed.has(uid) === isSilent && !isOld;
+    });
+    return Math.min(AT_ONCE_MAX - busy.length, UNDER_WAY_MAX - this.#underWay.size);
+  }
+
+  /** A pod that becomes ready speaks: whatever kept it from that is over. */
+  #seeReady(pods: readonly SeenPod[]): void {
+    for (const { uid, isReady } of pods) {
+      if (isReady && !this.#wasReady.has(uid)) this.#missed.delete(uid);
+      if (isReady) this.#wasReady.add(uid);
+      else this.#wasReady.delete(uid);
+    }
   }
 
   /** One after the other, until all have had their turn. */
@@ -76,7 +117,14 @@ export class Reports {
 
   #isDue({ uid, phase, address }: SeenPod): boolean {
     if (phase !== "Running" || address === undefined || this.#underWay.has(uid)) return false;
-    return this.#needs.nowMs() - (this.#askedMs.get(uid) ?? -EVERY_MS) >= EVERY_MS;
+    const askedMs = this.#askedMs.get(uid);
+    return askedMs === undefined || this.#needs.nowMs() - askedMs >= this.#everyMs(uid);
+  }
+
+  #everyMs(uid: string): number {
+    const missed = this.#missed.get(uid);
+    if (missed === undefined) return EVERY_MS;
+    return Math.min(SILENT_EVERY_MAX_MS, EVERY_MS * 2 ** missed) * (1 + spread(uid) / 4);
   }
 
   async #ask(pod: SeenPod, planes: Planes): Promise<void> {
@@ -88,6 +136,7 @@ export class Reports {
     try {
       const answer = await planes.ask({ uid, address });
       asked("answered");
+      this.#missed.delete(uid);
       // It went meanwhile: nobody would forget it again.
       if (!this.#there.has(uid)) return;
       const { report } = answer;
@@ -105,12 +154,18 @@ export class Reports {
       if (answer.felt !== undefined)
         felt.heard(
           uid,
-          { revision, run, felt: answer.felt, connections },
+          {
+            ...{ revision, run, felt: answer.felt, connections, atMs: nowMs() },
+            places: report.connectionsMax,
+          },
           before?.isOrdered === true,
         );
     } catch (error) {
       if (!(error instanceof PlaneError)) throw error;
       asked(error.code);
+      // Whoever refuses answers at once.
+      if (error.code !== "unreachable") this.#missed.delete(uid);
+      else if (this.#there.has(uid)) this.#missed.set(uid, (this.#missed.get(uid) ?? 0) + 1);
     } finally {
       this.#underWay.delete(uid);
     }
@@ -126,8 +181,17 @@ export class Reports {
       this.#needs.felt.gone(uid, last?.state !== "draining" && carried > 0);
       this.#known.delete(uid);
       this.#askedMs.delete(uid);
+      this.#missed.delete(uid);
+      this.#wasReady.delete(uid);
     }
   }
+}
+
+/** 0 to 1, of each pod another: pods that went silent together are not asked together. */
+function spread(uid: string): number {
+  let sum = 0;
+  for (let at = 0; at < uid.length; at++) sum = (sum * 31 + uid.charCodeAt(at)) % 1009;
+  return sum / 1009;
 }
 
 /** Somebody wants it empty, or gone. */
