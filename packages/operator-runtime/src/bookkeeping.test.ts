@@ -15,9 +15,11 @@ const refused = (status: number, reason: string) => new KubeApiError(reason, { s
 function stage(given: {
   readonly budget?: Json;
   readonly refusals?: Record<string, KubeApiError>;
+  readonly releases?: readonly Json[];
 }) {
   const calls: string[] = [];
   const failed: string[] = [];
+  const merged: Json[] = [];
   const call = async (verb: string, path: string): Promise<Json> => {
     const name = `${verb} ${path.split("/").slice(-2).join("/")}`;
     calls.push(name);
@@ -33,17 +35,23 @@ function stage(given: {
     },
     list: async () => ({ items: [], resourceVersion: "1" }),
     preview: async () => ({}),
-    create: (path) => call("create", path),
-    merge: (path) => call("merge", path),
+    create: async (path, body) => {
+      await call("create", path);
+      return { ...body, metadata: { ...(body.metadata as Json), resourceVersion: "new" } };
+    },
+    merge: (path, patch) => {
+      merged.push(patch);
+      return call("merge", path);
+    },
     apply: (path) => call("apply", path),
     replace: (path) => call("replace", path),
     remove: async (path) => void (await call("remove", path)),
   };
   const books = new Bookkeeping({
-    ...{ api, releases: () => [], nowMs: () => 0, wallMs: () => 0 },
+    ...{ api, releases: () => given.releases ?? [], nowMs: () => 0, wallMs: () => 0 },
     events: { failed: (what: string) => failed.push(what) } as unknown as OperatorEvents,
   });
-  return { books, calls, failed };
+  return { books, calls, failed, merged };
 }
 
 const budget = (metadata: Json): Json => ({ metadata: { name: "rt-protected", ...metadata } });
@@ -75,6 +83,30 @@ test("a policy that refuses the budget does not end the work on the set", async 
 test("a record that is refused keeps neither status nor commands from being written", async () => {
   const path = "create live/realtimereleases";
   const { books, calls, failed } = stage({ refusals: { [path]: refused(403, "Forbidden") } });
+  await books.tidyUp(releasing(), false);
+  expect(failed).toEqual(["keeping records"]);
+  expect(calls).toEqual([path, "replace rt/status"]);
+});
+
+test("a record is written only as it was read: an old leader's late write opens none again", async () => {
+  const metadata = {
+    name: "rt-7",
+    resourceVersion: "70",
+    ownerReferences: [{ uid: "set-1", controller: true }],
+  };
+  const record: Json = { metadata, spec: { from: "a", to: "b" }, status: { phase: "RollingBack" } };
+  const known = stage({ releases: [record] });
+  await known.books.tidyUp(releasing(), true);
+  expect(known.calls).toEqual(["merge rt-7/status"]);
+  expect(known.merged).toMatchObject([{ metadata: { resourceVersion: "70" } }]);
+  const made = stage({});
+  await made.books.tidyUp(releasing(), true);
+  expect(made.calls).toEqual(["create live/realtimereleases", "merge rt-1/status"]);
+  expect(made.merged).toMatchObject([{ metadata: { resourceVersion: "new" } }]);
+});
+
+/** A set in the midst of a release. */
+function releasing(): Scene {
   const status: Status = {
     ...{ stable: "a", rejected: [], condition: "Progressing", message: "" },
     release: { to: "b", from: "a", phase: "advancing", step: 0, progress: "" },
@@ -86,13 +118,8 @@ test("a record that is refused keeps neither status nor commands from being writ
   const desired = { replicas: 1, release: { strategy: { kind: "Rolling" } } } as Desired;
   const spec = { replicas: 1, releaseHistoryLimit: 10, selector: { matchLabels: {} } };
   const set = { ...{ name: "rt", namespace: "live", commands: {}, generation: 2 }, spec };
-  await books.tidyUp(
-    {
-      ...{ stored: { metadata: { resourceVersion: "1" } }, set, owner: OWNER, observed, desired },
-      ...{ pods: [], replicaSets: [], updatedRevision: "b" },
-    } as unknown as Scene,
-    false,
-  );
-  expect(failed).toEqual(["keeping records"]);
-  expect(calls).toEqual([path, "replace rt/status"]);
-});
+  return {
+    ...{ stored: { metadata: { resourceVersion: "1" } }, set, owner: OWNER, observed, desired },
+    ...{ pods: [], replicaSets: [], updatedRevision: "b" },
+  } as unknown as Scene;
+}

@@ -1,7 +1,7 @@
 // Owns: what is written of a set for people and tools, and what no decision depends on: its status,
 // its records, its budget, old ReplicaSets, commands that were obeyed.
 import { type Json, type KubeApi, KubeApiError } from "@holdfast/kube";
-import { type Status, statusOf } from "@holdfast/operator";
+import { refusalOf, type Status, statusOf } from "@holdfast/operator";
 import { obeyed } from "./commands.ts";
 import type { OperatorEvents } from "./events.ts";
 import { budgetManifest, budgetName, isOwnedBy, type Owner } from "./manifests.ts";
@@ -61,6 +61,22 @@ export class Bookkeeping {
     this.#writtenMs = nowMs();
   }
 
+  /** Of a new set of which no pod can be made: nothing is remembered, and people read why. */
+  async writeRefusal(scene: Scene): Promise<void> {
+    const { stored, set, updatedRevision, templateProblem } = scene;
+    if (templateProblem === undefined || isSeen(scene)) return;
+    const status = refusalOf(templateProblem, {
+      generation: set.generation,
+      ...figuresOf(scene.observed, scene.desired, this.#needs.wallMs()),
+      matchLabels: set.spec.selector.matchLabels,
+      updatedRevision,
+      before: stored.status,
+      nowMs: this.#needs.wallMs(),
+    });
+    const path = `${PATHS.sets(set.namespace)}/${set.name}/status`;
+    await this.#tried("writing why", () => this.#needs.api.replace(path, { ...stored, status }));
+  }
+
   /** One thing at a time; the next look does the next. `hasActed`: the objects are not as seen. */
   async tidyUp(scene: Scene, hasActed: boolean): Promise<void> {
     const { status } = scene.observed;
@@ -117,9 +133,15 @@ export class Bookkeeping {
     if (write === undefined) return;
     const path = PATHS.releases(namespace);
     if (write.kind === "remove") return api.remove(`${path}/${write.name}`);
-    if (write.kind === "create") await api.create(path, write.manifest);
-    const written = write.kind === "create" ? nameOf(write.manifest) : write.name;
-    await api.merge(`${path}/${written}/status`, { status: write.status });
+    const written =
+      write.kind === "create"
+        ? await api.create(path, write.manifest)
+        : named.find((one) => nameOf(one) === write.name);
+    if (written === undefined) return;
+    // A write of an old leader that comes late is refused: it would open a record that has ended.
+    const resourceVersion = versionOf(written);
+    const status = { metadata: { resourceVersion }, status: write.status };
+    await api.merge(`${path}/${nameOf(written)}/status`, status);
   }
 
   /**

@@ -20,6 +20,8 @@ test.each<[what: string, given: Partial<Commands>, now: Status, isDone: boolean]
   ["it goes back", { abort: "b" }, under(0), false],
   ["it is back", { abort: "b" }, status({ rejected: ["b"] }), true],
   ["it has not begun", { abort: "b" }, status(), false],
+  ["it is done already, and nothing is to abort", { abort: "b" }, status({ stable: "b" }), true],
+  ["an earlier revision, which nobody wishes", { abort: "x" }, under(0), true],
   ["it is not tried yet", { retry: "b" }, status({ rejected: ["b"] }), false],
   ["it is tried", { retry: "b" }, under(0), true],
 ])("a command goes when it was obeyed: %s", (_, given, now, isDone) => {

@@ -10,11 +10,14 @@ export function obeyed(
 ): readonly string[] {
   return [
     ...(promote !== undefined && isPromoted(promote) ? [COMMANDS.promote] : []),
-    ...(abort !== undefined && release?.to !== abort && rejected.includes(abort)
-      ? [COMMANDS.abort]
-      : []),
+    ...(abort !== undefined && release?.to !== abort && isAborted(abort) ? [COMMANDS.abort] : []),
     ...(retry !== undefined && !rejected.includes(retry) ? [COMMANDS.retry] : []),
   ];
+
+  /** Or there is nothing to abort: it would meet a release to that revision much later. */
+  function isAborted(revision: Revision): boolean {
+    return rejected.includes(revision) || stable === revision || wished !== revision;
+  }
 
   function isPromoted({ revision, step }: NonNullable<Commands["promote"]>): boolean {
     if (release?.to === revision) return step !== "all" && release.step > step - 1;

@@ -13,6 +13,8 @@ export interface OperatorEvents {
     readonly tookMs: number;
     /** Its writes are refused again and again. */
     readonly isBlocked: boolean;
+    /** No budget keeps its pods from being evicted. */
+    readonly isUnprotected: boolean;
   }): void;
   /** An action was tried. */
   acted(set: string, action: Action["kind"], outcome: ActionOutcome): void;
@@ -40,6 +42,8 @@ export interface SetGauges {
   readonly drainingConnections: number;
   /** Pods that run, and whose data plane has not answered lately. */
   readonly silent: number;
+  /** Pods that have the set's label, and are not its own. */
+  readonly strays: number;
   /** Name of the condition that holds. */
   readonly condition: "Settled" | "Progressing" | "Waiting";
   readonly release: "none" | "advancing" | "rolling-back";

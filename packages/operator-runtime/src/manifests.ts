@@ -89,6 +89,27 @@ export function budgetManifest(owner: Owner): Json {
   };
 }
 
+/** Whether that budget is as the set needs it. Others may add to it. */
+export function isBudgetKept(budget: Json, owner: Owner): boolean {
+  const { metadata, spec } = budgetManifest(owner) as { metadata: Json; spec: Json };
+  return (
+    at(budget, "metadata", "name") === metadata.name &&
+    at(budget, "metadata", "deletionTimestamp") === undefined &&
+    isOwnedBy(budget, owner.uid) &&
+    at(budget, "spec", "maxUnavailable") === spec.maxUnavailable &&
+    isSameMap(at(budget, "spec", "selector", "matchLabels"), at(spec, "selector", "matchLabels")) &&
+    at(budget, "spec", "selector", "matchExpressions") === undefined
+  );
+}
+
+const isSameMap = (a: unknown, b: unknown): boolean => {
+  const [mine, theirs] = [record(a), record(b)];
+  const names = Object.keys(theirs);
+  return (
+    names.length === Object.keys(mine).length && names.every((name) => mine[name] === theirs[name])
+  );
+};
+
 /** Whether an object belongs to the set. */
 export function isOwnedBy(object: Json, uid: string): boolean {
   const references = at(object, "metadata", "ownerReferences");

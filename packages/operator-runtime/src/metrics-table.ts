@@ -6,7 +6,7 @@ export const OPERATOR_LABELS = {
   outcome:
     "looks: `done`, `overtaken`, `not-leading`, `failed`, `invalid`; actions: `done`, `unanswered`, `overtaken`, `failed`; questions: `answered`, `unreachable`, `refused`, `key`; Events: `written`, `counted`, `limited`, `dropped`, `failed`",
   action: "the kinds of actions in packages/operator",
-  kind: "`sets`, `pods`, `replicasets`, `releases`, `machines`",
+  kind: "`sets`, `pods`, `replicasets`, `releases`, `budgets`, `machines`",
   state:
     "condition: `Settled`, `Progressing`, `Waiting`; release: `none`, `advancing`, `rolling-back`; verdict: `none`, `undecided`, `good`, `bad`; queue: `waiting`, `working`",
   revision: "the hash of a pod template",
@@ -108,6 +108,16 @@ export const OPERATOR_METRICS = {
     "1 if nothing is decided: the operator cannot read the object, or no pod can be made of a new set's template.",
   ),
   holdfast_set_blocked: row("gauge", ["set"], "1 if ten writes in a row were refused."),
+  holdfast_set_unprotected: row(
+    "gauge",
+    ["set"],
+    "1 if no PodDisruptionBudget keeps its pods from being evicted: it is refused.",
+  ),
+  holdfast_set_stray_pods: row(
+    "gauge",
+    ["set"],
+    "Pods that have the set's label for a minute and none of its ReplicaSets. Nobody drains them.",
+  ),
   holdfast_set_condition: row("gauge", ["set", "state"], "1 for the condition of the set."),
   holdfast_set_revision_pods: row("gauge", ["set", "revision"], "Pods of the revision."),
   holdfast_set_revision_connections: row(

@@ -24,7 +24,7 @@ export const PATHS = {
   releases: (namespace?: string) => inGroup("holdfast.dev/v1alpha1", "realtimereleases", namespace),
   replicaSets: (namespace?: string) => inGroup("apps/v1", "replicasets", namespace),
   deployments: (namespace?: string) => inGroup("apps/v1", "deployments", namespace),
-  budgets: (namespace: string) => inGroup("policy/v1", "poddisruptionbudgets", namespace),
+  budgets: (namespace?: string) => inGroup("policy/v1", "poddisruptionbudgets", namespace),
   pods: (namespace?: string) => `/api/v1${within(namespace)}/pods`,
   secret: (namespace: string, name: string) => `/api/v1${within(namespace)}/secrets/${name}`,
   machines: "/api/v1/nodes",

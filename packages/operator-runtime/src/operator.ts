@@ -48,7 +48,7 @@ export interface RuntimeEvents {
   queueFull(set: string): void;
 }
 
-export const KINDS = ["sets", "pods", "replicasets", "releases", "machines"] as const;
+export const KINDS = ["sets", "pods", "replicasets", "releases", "budgets", "machines"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** How ready the process is, for probes. */
@@ -88,6 +88,7 @@ export class Operator {
   readonly #pods = new SetIndex();
   readonly #replicaSets = new SetIndex();
   readonly #releases = new SetIndex();
+  readonly #budgets = new SetIndex();
   readonly #reflectors: readonly { readonly kind: Kind; readonly reflector: Reflector }[];
   readonly #recorder: ReturnType<typeof createEventRecorder>;
 
@@ -179,6 +180,9 @@ export class Operator {
       this.#watch("releases", PATHS.releases(namespace), {
         ...{ labelSelector, onChange: indexed(this.#releases) },
       }),
+      this.#watch("budgets", PATHS.budgets(namespace), {
+        ...{ labelSelector, onChange: indexed(this.#budgets) },
+      }),
     ];
   }
 
@@ -252,6 +256,7 @@ export class Operator {
       pods: (namespace, set) => this.#pods.of(namespace, set),
       replicaSets: (namespace, set) => this.#replicaSets.of(namespace, set),
       releases: (namespace, set) => this.#releases.of(namespace, set),
+      budgets: (namespace, set) => this.#budgets.of(namespace, set),
       machines: () => [...(machines?.objects ?? [])],
     };
   }
@@ -276,5 +281,7 @@ const WARNINGS: ReadonlySet<string> = new Set([
   "Invalid",
   "InvalidTemplate",
   "BudgetRefused",
+  "BudgetRestored",
+  "Strays",
   "Blocked",
 ]);

@@ -1,5 +1,6 @@
 // Owns: the one value of a Secret that a set names: its API key.
-import { at, type KubeApi, text } from "@holdfast/kube";
+import { createHash } from "node:crypto";
+import { at, type Json, type KubeApi, record, text } from "@holdfast/kube";
 import { PATHS } from "./names.ts";
 import { PlaneError } from "./plane.ts";
 
@@ -44,20 +45,38 @@ export class SecretValue {
   async #ask(): Promise<string> {
     const { namespace, name, key } = this.#source;
     const act = `Cannot read key ${key} of Secret ${namespace}/${name}`;
-    let encoded: string | undefined;
+    let data: Json;
     try {
-      encoded = text(at(await this.#api.get(PATHS.secret(namespace, name)), "data", key));
+      data = record(at(await this.#api.get(PATHS.secret(namespace, name)), "data"));
     } catch (cause) {
       this.refused();
       const why = cause instanceof Error ? cause.message : "it failed";
       throw new PlaneError("key", `${act}: ${why}`, { cause });
     }
-    const value = encoded === undefined ? "" : decoded(encoded).trim();
-    if (value !== "") return value;
+    const value = valueOf(data, key);
+    const hash = `sha256:${createHash("sha256").update(value).digest("hex")}`;
+    if (value !== "" && Object.keys(data).some((other) => valueOf(data, other) === hash))
+      return value;
     this.refused();
-    throw new PlaneError("key", `${act}: found nothing, expected an API key of the nodes`);
+    const found = value === "" ? "nothing" : "no entry with the hash of its value";
+    throw new PlaneError("key", `${act}: found ${found}, expected ${EXPECTED}`);
   }
 }
 
-const decoded = (base64: string): string =>
-  new TextDecoder().decode(Uint8Array.from(atob(base64), (char) => char.charCodeAt(0)));
+/**
+ * Whoever may write a set names the Secret, and controls the pods that get its value. So the value
+ * of a Secret that is for something else, such as a password, is sent nowhere.
+ */
+const EXPECTED = "an API key of the nodes, and beside it its hash, as nodes know it (sha256:...)";
+
+/** Without spaces around it; empty if there is none. */
+function valueOf(data: Json, key: string): string {
+  const encoded = Object.hasOwn(data, key) ? text(data[key]) : undefined;
+  if (encoded === undefined) return "";
+  try {
+    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+    return new TextDecoder().decode(bytes).trim();
+  } catch {
+    return "";
+  }
+}

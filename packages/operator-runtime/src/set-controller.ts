@@ -1,14 +1,21 @@
 // Owns: one RealtimeSet: what is seen of it, what is decided, and what is done.
 import type { Json, KubeApi } from "@holdfast/kube";
-import { decide, memoryOf, readSet, type SetAsRead, type Status } from "@holdfast/operator";
+import {
+  decide,
+  isActive,
+  memoryOf,
+  readSet,
+  type SetAsRead,
+  type Status,
+} from "@holdfast/operator";
 import { adopt, handOver, isOrphanOf } from "./adoption.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
 import { carryOut, type Outcome, type Target } from "./carry-out.ts";
 import type { OperatorEvents } from "./events.ts";
 import { FeltCounts } from "./felt-counts.ts";
-import { isOwnedBy, type Owner, replicaSetManifest } from "./manifests.ts";
+import { isBudgetKept, isOwnedBy, type Owner, replicaSetManifest } from "./manifests.ts";
 import { HAND_OVER_ANNOTATION, REVISION_LABEL } from "./names.ts";
-import { annotationsOf, labelsOf, nameOf } from "./objects.ts";
+import { annotationsOf, labelsOf, nameOf, readPod, type SeenPod } from "./objects.ts";
 import { observe, podsOf } from "./observe.ts";
 import type { Planes } from "./plane.ts";
 import { Reports } from "./reports.ts";
@@ -23,6 +30,7 @@ export interface Caches {
   pods(namespace: string, set: string): readonly Json[];
   replicaSets(namespace: string, set: string): readonly Json[];
   releases(namespace: string, set: string): readonly Json[];
+  budgets(namespace: string, set: string): readonly Json[];
   machines(): readonly Json[];
 }
 
@@ -45,6 +53,14 @@ export interface SetNeeds {
 const BLOCKED_TIMES = 10;
 /** What nobody watches is looked at again after this. */
 const CHECK_MS = 60_000;
+/** A budget that somebody deletes again and again is made so often. */
+const BUDGET_MS = 1000;
+/** What has the set's label and is not its own for so long is told: caches are behind at times. */
+const STRAY_MS = 60_000;
+const STRAYS_NAMED = 3;
+
+const RESTORED =
+  "The PodDisruptionBudget of this set was deleted or changed. It is back: without it pods with people on them could be evicted.";
 
 export class SetController {
   readonly #needs: SetNeeds;
@@ -57,6 +73,11 @@ export class SetController {
   readonly #templates: TemplateCheck;
   #planes: { readonly forSpec: string; readonly planes: Planes } | undefined;
   #checkedMs = Number.NEGATIVE_INFINITY;
+  #budgetMs = Number.NEGATIVE_INFINITY;
+  /** The watch has shown the budget as it should be. */
+  #hadBudget = false;
+  /** Why nothing keeps pods with people on them from being evicted. */
+  #withoutBudget: string | undefined;
   /** What was told last of what, so that it is told once. */
   readonly #told = new Map<string, string>();
   #overtaken = 0;
@@ -98,8 +119,9 @@ export class SetController {
       .catch((error: unknown) => events.failed("asking data planes", error));
     // A new set of which no pod can be made: there is nothing to decide.
     const isHopeless = scene.templateProblem !== undefined && memory.value === undefined;
-    if (isHopeless) this.#gaveUp(startedMs);
-    else await this.#decide(scene, startedMs);
+    if (!isHopeless) return await this.#decide(scene, startedMs);
+    await this.#books.writeRefusal(scene);
+    this.#gaveUp(startedMs);
   }
 
   /** Nothing can be decided until somebody mends the object. */
@@ -107,7 +129,8 @@ export class SetController {
     const { events, nowMs } = this.#needs;
     const tookMs = nowMs() - startedMs;
     const info = { set: this.#key, actions: [], tookMs, isBlocked: false };
-    events.reconciled({ ...info, outcome: "invalid" });
+    const isUnprotected = this.#withoutBudget !== undefined;
+    events.reconciled({ ...info, isUnprotected, outcome: "invalid" });
   }
 
   async #decide(scene: Scene, startedMs: number): Promise<void> {
@@ -125,8 +148,10 @@ export class SetController {
     events.reconciled({
       ...{ set: this.#key, outcome: outcome.kind, actions: kinds, tookMs },
       isBlocked: this.#overtaken >= BLOCKED_TIMES,
+      isUnprotected: this.#withoutBudget !== undefined,
     });
-    events.figures(this.#key, gaugesOf(scene.observed, scene.desired, wallMs()));
+    const gauges = gaugesOf(scene.observed, scene.desired, wallMs());
+    events.figures(this.#key, { ...gauges, strays: scene.strays });
   }
 
   /** What is refused again and again is told to people. */
@@ -141,14 +166,14 @@ export class SetController {
         : outcome.kind === "failed"
           ? outcome.error.message
           : "";
-    this.#needs.note(stored, "Blocked", why);
+    this.#tell(stored, "Blocked", why);
   }
 
   /** An Event for each new text; none for an empty one. */
   #tellOnce(stored: Json, reason: string, said: string): void {
     if ((this.#told.get(reason) ?? "") === said) return;
     this.#told.set(reason, said);
-    if (said !== "") this.#needs.note(stored, reason, said);
+    if (said !== "") this.#tell(stored, reason, said);
   }
 
   async #sceneOf(stored: Json, set: SetAsRead, memory: Status | undefined): Promise<Scene> {
@@ -160,7 +185,9 @@ export class SetController {
     const updatedRevision = updatedRevisionOf(owner, replicaSets, this.#revisions);
     const problem = await this.#templates.problem(owner, updatedRevision, replicaSets);
     this.#tellOnce(stored, "InvalidTemplate", problem ?? "");
-    const pods = podsOf(caches.pods(namespace, name), replicaSets);
+    const labelled = caches.pods(namespace, name);
+    const pods = podsOf(labelled, replicaSets);
+    const strays = this.#straysOf(stored, labelled, pods);
     const release = memory?.release;
     const observed = observe(
       {
@@ -182,10 +209,30 @@ export class SetController {
       ...(problem === undefined ? {} : { templateProblem: problem }),
     };
     return {
-      ...{ stored, set, owner, observed, pods, replicaSets, planes: this.#planesOf(set) },
+      ...{ stored, set, owner, observed, pods, replicaSets, strays, planes: this.#planesOf(set) },
       ...found,
       desired: wishOf(set, observed, found),
     };
+  }
+
+  /**
+   * Pods that have the set's label and no ReplicaSet of the set, such as of one that somebody
+   * deleted without them. People may be on them, and nobody drains or removes them.
+   */
+  #straysOf(stored: Json, labelled: readonly Json[], own: readonly SeenPod[]): number {
+    const nowMs = this.#needs.nowMs();
+    const uids = new Set(own.map(({ uid }) => uid));
+    const names = labelled
+      .map(readPod)
+      .filter((pod) => !uids.has(pod.uid) && isActive(pod))
+      .filter(({ uid }) => this.#watched.forMs(`stray ${uid}`, nowMs) >= STRAY_MS)
+      .map(({ name }) => name)
+      .sort();
+    const more = names.length > STRAYS_NAMED ? ", ..." : "";
+    const shown = `${names.slice(0, STRAYS_NAMED).join(", ")}${more}`;
+    const said = `${names.length} pods have the label of this set and none of its ReplicaSets. Nobody drains or removes them: ${shown}`;
+    this.#tellOnce(stored, "Strays", names.length === 0 ? "" : said);
+    return names.length;
   }
 
   #ownerOf(stored: Json, set: SetAsRead): Owner {
@@ -242,9 +289,14 @@ export class SetController {
     const owner = this.#ownerOf(stored, set);
     const { namespace, name } = set;
     const hasOrphans = caches.replicaSets(namespace, name).some((one) => isOrphanOf(one, owner));
-    if (!hasOrphans && nowMs() - this.#checkedMs < CHECK_MS) return true;
-    const withoutBudget = await this.#books.keepBudget(owner);
-    this.#tellOnce(stored, "BudgetRefused", withoutBudget ?? "");
+    const isLost = this.#hasLostBudget(owner);
+    if (!hasOrphans && !isLost && nowMs() - this.#checkedMs < CHECK_MS) return true;
+    // If the API server does not answer, the next look tries again.
+    this.#checkedMs = Number.NEGATIVE_INFINITY;
+    this.#withoutBudget = await this.#books.keepBudget(owner);
+    this.#budgetMs = nowMs();
+    this.#tellOnce(stored, "BudgetRefused", this.#withoutBudget ?? "");
+    if (isLost && this.#withoutBudget === undefined) this.#tell(stored, "BudgetRestored", RESTORED);
     const adopted = await adopt(api, owner);
     if (adopted === undefined) {
       this.#checkedMs = nowMs();
@@ -255,6 +307,19 @@ export class SetController {
     if (deployment !== "")
       this.#tell(stored, "Adopted", `The pods of Deployment ${deployment} belong to this set now.`);
     return false;
+  }
+
+  /** It was seen as it should be, and is not now: somebody deleted or changed it. */
+  #hasLostBudget(owner: Owner): boolean {
+    const { caches, nowMs } = this.#needs;
+    const budgets = caches.budgets(owner.namespace, owner.name);
+    if (budgets.some((one) => isBudgetKept(one, owner))) {
+      this.#hadBudget = true;
+      return false;
+    }
+    if (!this.#hadBudget || nowMs() - this.#budgetMs < BUDGET_MS) return false;
+    this.#hadBudget = false;
+    return true;
   }
 
   async #letGo(stored: Json, set: SetAsRead): Promise<void> {

@@ -63,7 +63,11 @@ export function figuresOf(observed: Observed, desired: Desired, wallMs: number):
 const SILENT_MS = 10_000;
 
 /** The same and more, for metrics. */
-export function gaugesOf(observed: Observed, desired: Desired, wallMs: number): SetGauges {
+export function gaugesOf(
+  observed: Observed,
+  desired: Desired,
+  wallMs: number,
+): Omit<SetGauges, "strays"> {
   const views = survey(observed, desired, wallMs);
   const { release, ...figures } = figuresOf(observed, desired, wallMs);
   const draining = views.filter(({ mark }) => mark !== undefined);

@@ -22,6 +22,8 @@ export interface Scene {
   readonly observed: Observed;
   readonly pods: readonly SeenPod[];
   readonly replicaSets: readonly Json[];
+  /** Pods that have the set's label, and are not its own. */
+  readonly strays: number;
   readonly planes: Planes;
   /** The revision of the template. */
   readonly updatedRevision: Revision;

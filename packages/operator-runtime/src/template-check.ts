@@ -8,6 +8,9 @@ import { labelsOf } from "./objects.ts";
 /** A refused template is shown again after this: an admission webhook may have been away. */
 const AGAIN_MS = 30_000;
 
+/** It is in the status three times, and lists each field of each container that is wrong. */
+const PROBLEM_MAX = 2000;
+
 /** Of one set. */
 export class TemplateCheck {
   readonly #api: Pick<KubeApi, "preview">;
@@ -60,7 +63,8 @@ export class TemplateCheck {
       if (error.isAlreadyExists) return undefined;
       // 403 is a quota, or a policy such as Gatekeeper's, too: what runs is looked after meanwhile.
       if (error.isTransient || error.isUnauthorized) throw error;
-      return `No pod can be made of the template of revision ${revision}: ${error.message}`;
+      const why = error.message.slice(0, PROBLEM_MAX);
+      return `No pod can be made of the template of revision ${revision}: ${why}`;
     }
   }
 }

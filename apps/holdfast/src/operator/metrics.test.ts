@@ -14,13 +14,16 @@ const STATE: OperatorState = {
   unsynced: [],
   sets: 3,
   staleMs: 7000,
-  staleMsOf: { sets: 1000, pods: 2000, replicasets: 3000, releases: 7000, machines: Infinity },
+  staleMsOf: {
+    ...{ sets: 1000, pods: 2000, replicasets: 3000, releases: 7000, budgets: 5000 },
+    machines: Infinity,
+  },
   queue: { waiting: 4, working: 2, oldestMs: 1500 },
 };
 const BAD = { crashes: 1, lost: 2, slow: 3, resumesFailed: 4, closedAbnormally: 5 };
 const GAUGES: SetGauges = {
   ...{ replicas: 5, readyReplicas: 4, desiredReplicas: 6, connections: 100 },
-  ...{ draining: 1, drainingConnections: 20, silent: 2 },
+  ...{ draining: 1, drainingConnections: 20, silent: 2, strays: 3 },
   ...{ condition: "Progressing", release: "advancing", verdict: "undecided" },
   ...{ releaseShare: 0.05, releaseShareWanted: 0.1 },
   revisions: [
@@ -32,7 +35,7 @@ const GAUGES: SetGauges = {
     stable: { connectionMinutes: 900, resumes: 70, bad: BAD },
   },
 };
-const LOOK = { set: SET, actions: [], tookMs: 20, isBlocked: false } as const;
+const LOOK = { set: SET, actions: [], tookMs: 20, isBlocked: false, isUnprotected: false } as const;
 
 /** Series of the page with their values. */
 async function page(metrics: OperatorMetrics): Promise<ReadonlyMap<string, number>> {
@@ -184,9 +187,10 @@ test("a set that cannot be read, and one whose writes are refused, are shown whi
   events.reconciled({ ...LOOK, outcome: "invalid" });
   expect(await shown("holdfast_set_invalid")).toBe(1);
   expect(await shown("holdfast_set_blocked")).toBe(0);
-  events.reconciled({ ...LOOK, outcome: "overtaken", isBlocked: true });
+  events.reconciled({ ...LOOK, outcome: "overtaken", isBlocked: true, isUnprotected: true });
   expect(await shown("holdfast_set_invalid")).toBe(0);
   expect(await shown("holdfast_set_blocked")).toBe(1);
+  expect(await shown("holdfast_set_unprotected")).toBe(1);
   events.reconciled({ ...LOOK, outcome: "done" });
   expect(await shown("holdfast_set_blocked")).toBe(0);
 });

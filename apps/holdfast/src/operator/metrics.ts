@@ -27,6 +27,7 @@ interface Shown {
   gauges?: SetGauges;
   isInvalid: boolean;
   isBlocked: boolean;
+  isUnprotected: boolean;
   /** What it was told of. */
   readonly reasons: Set<string>;
 }
@@ -45,7 +46,8 @@ export function createOperatorMetrics(): OperatorMetrics {
   const shownOf = (set: string): Shown => {
     const known = sets.get(set);
     if (known !== undefined) return known;
-    const shown = { isInvalid: false, isBlocked: false, reasons: new Set(REASONS) };
+    const no = { isInvalid: false, isBlocked: false, isUnprotected: false };
+    const shown = { ...no, reasons: new Set(REASONS) };
     sets.set(set, shown);
     for (const outcome of OUTCOMES) count("holdfast_operator_asked_total", { set, outcome }, 0);
     for (const reason of REASONS) count("holdfast_set_told_total", { set, reason }, 0);
@@ -59,11 +61,12 @@ export function createOperatorMetrics(): OperatorMetrics {
     for (const reason of reasons) end("holdfast_set_told_total", { set, reason });
   };
   const events: OperatorEvents & RuntimeEvents = {
-    reconciled({ set, outcome, tookMs, isBlocked }) {
+    reconciled({ set, outcome, tookMs, isBlocked, isUnprotected }) {
       count("holdfast_operator_reconciles_total", { outcome });
       histogram("holdfast_operator_reconcile_seconds").observe(tookMs / 1000);
       // A look may end after the term: another operator shows the set then.
-      if (leads) Object.assign(shownOf(set), { isInvalid: outcome === "invalid", isBlocked });
+      const isInvalid = outcome === "invalid";
+      if (leads) Object.assign(shownOf(set), { isInvalid, isBlocked, isUnprotected });
     },
     acted: (_set, action, outcome) => count("holdfast_operator_actions_total", { action, outcome }),
     asked(set, outcome) {
@@ -118,9 +121,10 @@ function showState({ sets, queue, staleMsOf }: OperatorState, gauge: SetGauge): 
     gauge("holdfast_operator_watch_stale_seconds", { kind }, ms / 1000);
 }
 
-function showSet(set: string, { gauges, isInvalid, isBlocked }: Shown, gauge: SetGauge): void {
-  gauge("holdfast_set_invalid", { set }, isInvalid ? 1 : 0);
-  gauge("holdfast_set_blocked", { set }, isBlocked ? 1 : 0);
+function showSet(set: string, { gauges, ...is }: Shown, gauge: SetGauge): void {
+  gauge("holdfast_set_invalid", { set }, is.isInvalid ? 1 : 0);
+  gauge("holdfast_set_blocked", { set }, is.isBlocked ? 1 : 0);
+  gauge("holdfast_set_unprotected", { set }, is.isUnprotected ? 1 : 0);
   if (gauges === undefined) return;
   gauge("holdfast_set_replicas", { set }, gauges.replicas);
   gauge("holdfast_set_ready_replicas", { set }, gauges.readyReplicas);
@@ -128,6 +132,7 @@ function showSet(set: string, { gauges, isInvalid, isBlocked }: Shown, gauge: Se
   gauge("holdfast_set_connections", { set }, gauges.connections);
   gauge("holdfast_set_draining", { set }, gauges.draining);
   gauge("holdfast_set_draining_connections", { set }, gauges.drainingConnections);
+  gauge("holdfast_set_stray_pods", { set }, gauges.strays);
   gauge("holdfast_set_silent", { set }, gauges.silent);
   gauge("holdfast_set_release_share", { set }, gauges.releaseShare);
   gauge("holdfast_set_release_share_wanted", { set }, gauges.releaseShareWanted);

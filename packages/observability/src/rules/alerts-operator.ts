@@ -68,6 +68,22 @@ max by (namespace, job, set) (max_over_time(holdfast_set_release{state="rolling-
     description: `{{ $value }} pods of {{ $labels.set }} run and have not answered the operator for minutes. They take no orders, and nobody knows who is on them.`,
   },
   {
+    name: "HoldfastSetUnprotected",
+    severity: "warning",
+    expr: `max by (namespace, job, set) (holdfast_set_unprotected) == 1`,
+    for: "5m",
+    summary: "Nothing keeps pods with people on them from being evicted",
+    description: `The PodDisruptionBudget of {{ $labels.set }} is refused, or somebody else's has its name. A drain of a machine may cut people.`,
+  },
+  {
+    name: "HoldfastSetStrayPods",
+    severity: "warning",
+    expr: `max by (namespace, job, set) (holdfast_set_stray_pods) > 0`,
+    for: "5m",
+    summary: "Pods look like a RealtimeSet's, and nobody looks after them",
+    description: `{{ $value }} pods have the label of {{ $labels.set }} and none of its ReplicaSets. People may be on them. Nobody drains, counts or removes them.`,
+  },
+  {
     name: "HoldfastSetKeyRefused",
     severity: "warning",
     expr: `sum by (namespace, job, set) (increase(holdfast_operator_asked_total{outcome="key"}[5m])) > 0`,
