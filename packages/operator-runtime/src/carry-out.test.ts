@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { type Json, KubeApiError } from "@holdfast/kube";
 import type { Action, DrainMark } from "@holdfast/operator";
 import { type CarryOutNeeds, carryOut, type Target } from "./carry-out.ts";
+import { OrderPace } from "./order-pace.ts";
 import { PlaneError, type Planes } from "./plane.ts";
 
 const POD = { name: "p1", uid: "u1", resourceVersion: "7" };
@@ -33,7 +34,7 @@ function stage(failing: { readonly call?: string; readonly error?: Error; mark?:
   };
   const target: Target = {
     namespace: "live",
-    planes,
+    ...{ planes, pace: new OrderPace(() => 0) },
     windowMs: 9000,
     place: (uid) => (uid === "u1" ? { uid, address: "10.0.0.7" } : undefined),
     markOf: () => failing.mark,
@@ -184,41 +185,101 @@ test("a pod is not ordered again to keep what it is about to keep", async () => 
   expect(calls).toEqual(['shed 10.0.0.7 {"keep":8,"toRevision":"r2","windowMs":9000}']);
 });
 
-test("pods that are silent keep nothing waiting, and 32 orders run at a time", async () => {
-  const pending: ((error: PlaneError) => void)[] = [];
+/** Orders and a write, to pods of which each order waits until a test says what became of it. */
+function crowd(count: number) {
+  const pending: { readonly uid: string; end(error?: PlaneError): void }[] = [];
   const writes: string[] = [];
   const became: string[] = [];
-  const silent = () => new Promise<void>((_, reject) => pending.push(reject));
+  let nowMs = 0;
+  const ask = ({ uid }: { readonly uid: string }) =>
+    new Promise<void>((resolve, reject) =>
+      pending.push({ uid, end: (error) => (error === undefined ? resolve() : reject(error)) }),
+    );
   const unused = () => Promise.reject(new Error("not called"));
   const target: Target = {
-    ...{ namespace: "live", planes: { ask: unused, drain: silent, serve: silent, shed: silent } },
+    ...{ namespace: "live", planes: { ask: unused, drain: ask, serve: ask, shed: ask } },
+    pace: new OrderPace(() => nowMs),
     ...{ windowMs: 1, place: (uid) => ({ uid, address: "10.0.0.7" }), markOf: () => MARK },
     ...{ isShedding: () => false, replicaSet: () => undefined, manifest: () => undefined },
     ...{ writeStatus: async () => void writes.push("status"), event: () => {} },
   };
-  const orders = Array.from({ length: 40 }, (_, at): Action => {
+  const orders = Array.from({ length: count }, (_, at): Action => {
     return { kind: "order-drain", pod: { ...POD, uid: `u${at}` }, mark: MARK };
   });
-  const done = carryOut([...orders, PROTECTION], target, {
-    api: {
-      create: unused,
-      remove: unused,
-      merge: async () => {
-        writes.push("merge");
-        return {};
-      },
-    },
-    ...{ mayAct: () => true, acted: (kind, outcome) => became.push(`${kind} ${outcome}`) },
-  });
-  const turns = async () => {
-    for (let i = 0; i < 200; i++) await undefined;
+  const merge = async () => {
+    writes.push("merge");
+    return {};
   };
+  return {
+    ...{ pending, writes, became },
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    turns: async () => {
+      for (let i = 0; i < 300; i++) await undefined;
+    },
+    look: () =>
+      carryOut([...orders, PROTECTION], target, {
+        api: { create: unused, remove: unused, merge },
+        ...{ mayAct: () => true, acted: (kind, outcome) => became.push(`${kind} ${outcome}`) },
+      }),
+  };
+}
+const nobody = () => new PlaneError("unreachable", "nobody");
+
+test("pods that are silent keep nothing waiting, and 32 orders run at a time", async () => {
+  const { pending, writes, became, turns, look } = crowd(40);
+  const done = look();
   await turns();
   expect(pending).toHaveLength(32);
-  for (const give of pending.splice(0, 8)) give(new PlaneError("unreachable", "nobody"));
+  for (const { end } of pending.splice(0, 8)) end(nobody());
   await turns();
   expect(writes).toEqual(["merge"]);
-  for (const give of pending) give(new PlaneError("unreachable", "nobody"));
+  for (const { end } of pending) end(nobody());
   expect(await done).toEqual({ kind: "done", count: 1 });
   expect(became.filter((one) => one === "order-drain unanswered")).toHaveLength(40);
+});
+
+test("three hundred silent pods do not keep a look waiting, and each has its turn", async () => {
+  const { pending, writes, turns, pass, look } = crowd(300);
+  const asked = new Map<string, number>();
+  /** Looks a second apart; every order ends after 3 s. How long the longest look took. */
+  let longest = 0;
+  for (let looks = 0; looks < 60; looks++) {
+    let isDone = false;
+    const done = look().then(() => {
+      isDone = true;
+    });
+    let seconds = 0;
+    await turns();
+    while (!isDone && pending.length > 0) {
+      seconds += 3;
+      pass(3000);
+      for (const { uid, end } of pending.splice(0)) {
+        asked.set(uid, (asked.get(uid) ?? 0) + 1);
+        end(nobody());
+      }
+      await turns();
+    }
+    await done;
+    longest = Math.max(longest, seconds);
+    expect(writes).toHaveLength(looks + 1);
+    pass(1000);
+  }
+  expect(longest).toBeLessThanOrEqual(6);
+  expect(asked.size).toBe(300);
+});
+
+test("a pod that speaks again gets its orders at once", async () => {
+  const { pending, turns, pass, look } = crowd(1);
+  const given = async (error?: PlaneError): Promise<number> => {
+    const done = look();
+    await turns();
+    const count = pending.length;
+    for (const { end } of pending.splice(0)) end(error);
+    await done;
+    return count;
+  };
+  expect([await given(nobody()), await given(), (pass(2000), await given())]).toEqual([1, 0, 1]);
+  expect([await given(new PlaneError("refused", "no")), await given()]).toEqual([1, 1]);
 });

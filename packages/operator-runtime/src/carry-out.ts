@@ -15,12 +15,14 @@ import {
   PROTECTED_LABEL,
   RECEIVES_LABEL,
 } from "./names.ts";
+import type { OrderPace } from "./order-pace.ts";
 import { PlaneError, type PlanePlace, type Planes } from "./plane.ts";
 
 /** One set, as its actions need it. */
 export interface Target {
   readonly namespace: string;
   readonly planes: Planes;
+  readonly pace: OrderPace;
   /** Of orders to keep only so many sessions. */
   readonly windowMs: number;
   /** Where a pod's data plane is; absent if it has no address. */
@@ -65,7 +67,10 @@ export type Outcome =
   | { readonly kind: "not-leading"; readonly count: number }
   | { readonly kind: "failed"; readonly error: Error; readonly count: number };
 
-/** Orders to data planes under way at a time. A hundred that are silent take 12 s together. */
+/**
+ * Orders to data planes under way at a time. If so many were taken by nobody, the others are left
+ * to the next look: it comes a second later, and those that are silent wait longer then.
+ */
 const ORDERS_MAX = 32;
 
 /**
@@ -78,7 +83,7 @@ export async function carryOut(
   target: Target,
   needs: CarryOutNeeds,
 ): Promise<Outcome> {
-  const orders = new Orders(needs);
+  const orders = new Orders(needs, target.pace);
   const outcome = await writes(actions, target, needs, orders).finally(() => orders.ended());
   return { ...outcome, count: outcome.count + orders.obeyed };
 }
@@ -112,22 +117,31 @@ async function writes(
   return { kind: "done", count };
 }
 
-type PlaneOrder = () => Promise<void>;
+interface PlaneOrder {
+  readonly uid: string;
+  readonly give: () => Promise<void>;
+}
 
 class Orders {
   readonly #needs: CarryOutNeeds;
+  readonly #pace: OrderPace;
+  #missed = 0;
   readonly #underWay = new Set<Promise<void>>();
   #fault: { readonly error: unknown } | undefined;
   obeyed = 0;
 
-  constructor(needs: CarryOutNeeds) {
+  constructor(needs: CarryOutNeeds, pace: OrderPace) {
     this.#needs = needs;
+    this.#pace = pace;
   }
 
-  /** Resolves when it is on its way. */
+  /** Resolves when it is on its way, or left to a later look. */
   async give(kind: Action["kind"], order: PlaneOrder): Promise<void> {
-    while (this.#underWay.size >= ORDERS_MAX) await Promise.race(this.#underWay);
-    if (!this.#needs.mayAct()) return;
+    if (!this.#pace.isDue(order.uid)) return;
+    const isFull = (): boolean => this.#underWay.size >= ORDERS_MAX;
+    if (isFull() && this.#pace.isSilent(order.uid)) return;
+    while (isFull()) await Promise.race(this.#underWay);
+    if (this.#missed >= ORDERS_MAX || !this.#needs.mayAct()) return;
     const given: Promise<void> = this.#result(kind, order).finally(() =>
       this.#underWay.delete(given),
     );
@@ -140,15 +154,22 @@ class Orders {
     if (this.#fault !== undefined) throw this.#fault.error;
   }
 
-  async #result(kind: Action["kind"], order: PlaneOrder): Promise<void> {
+  async #result(kind: Action["kind"], { uid, give }: PlaneOrder): Promise<void> {
     try {
-      await order();
+      await give();
+      this.#pace.answered(uid);
       this.obeyed += 1;
       this.#needs.acted?.(kind, "done");
     } catch (error) {
       // One that did not arrive is given again by the next decision: the mark is written.
-      if (error instanceof PlaneError) this.#needs.acted?.(kind, "unanswered");
-      else this.#fault = { error };
+      if (!(error instanceof PlaneError)) {
+        this.#fault = { error };
+        return;
+      }
+      this.#needs.acted?.(kind, "unanswered");
+      if (error.code !== "unreachable") return this.#pace.answered(uid);
+      this.#missed += 1;
+      this.#pace.missed(uid);
     }
   }
 }
@@ -176,7 +197,8 @@ async function act(
       // Given again it would begin anew, and ask everybody once more.
       if (target.isShedding(action.pod.uid, { keep, toRevision })) return undefined;
       const { windowMs } = target;
-      return () => target.planes.shed(place, { keep, toRevision, windowMs });
+      const { uid } = place;
+      return { uid, give: () => target.planes.shed(place, { keep, toRevision, windowMs }) };
     }
     case "set-deletion-cost":
       await write(api, target, action.pod, {
@@ -227,15 +249,17 @@ async function order(
   }
   const place = target.place(pod.uid);
   if (place === undefined) return undefined;
-  if (mark.wants === "serve") return () => target.planes.serve(place, { token: mark.token });
+  const { uid } = pod;
+  if (mark.wants === "serve")
+    return { uid, give: () => target.planes.serve(place, { token: mark.token }) };
   const { token, windowMs, preDelayMs, toRevision, cause } = mark;
-  return () =>
-    target.planes.drain(place, {
-      token,
-      windowMs,
-      ...(preDelayMs === undefined ? {} : { preDelayMs }),
-      ...(toRevision === undefined ? {} : { toRevision, isPreferred: cause === "machine" }),
-    });
+  const drain = {
+    token,
+    windowMs,
+    ...(preDelayMs === undefined ? {} : { preDelayMs }),
+    ...(toRevision === undefined ? {} : { toRevision, isPreferred: cause === "machine" }),
+  };
+  return { uid, give: () => target.planes.drain(place, drain) };
 }
 
 const podPath = ({ namespace }: Target, { name }: PodAsSeen): string =>

@@ -53,9 +53,9 @@ export class SecretValue {
       const why = cause instanceof Error ? cause.message : "it failed";
       throw new PlaneError("key", `${act}: ${why}`, { cause });
     }
-    const value = valueOf(data, key);
+    const value = entryOf(data, key);
     const hash = `sha256:${createHash("sha256").update(value).digest("hex")}`;
-    if (value !== "" && Object.keys(data).some((other) => valueOf(data, other) === hash))
+    if (value !== "" && Object.keys(data).some((other) => entryOf(data, other) === hash))
       return value;
     this.refused();
     const found = value === "" ? "nothing" : "no entry with the hash of its value";
@@ -70,7 +70,7 @@ export class SecretValue {
 const EXPECTED = "an API key of the nodes, and beside it its hash, as nodes know it (sha256:...)";
 
 /** Without spaces around it; empty if there is none. */
-function valueOf(data: Json, key: string): string {
+function entryOf(data: Json, key: string): string {
   const encoded = Object.hasOwn(data, key) ? text(data[key]) : undefined;
   if (encoded === undefined) return "";
   try {

@@ -17,6 +17,7 @@ import { isBudgetKept, isOwnedBy, type Owner, replicaSetManifest } from "./manif
 import { HAND_OVER_ANNOTATION, REVISION_LABEL } from "./names.ts";
 import { annotationsOf, labelsOf, nameOf, readPod, type SeenPod } from "./objects.ts";
 import { observe, podsOf } from "./observe.ts";
+import { OrderPace } from "./order-pace.ts";
 import type { Planes } from "./plane.ts";
 import { Reports } from "./reports.ts";
 import { Revisions } from "./revisions.ts";
@@ -72,6 +73,7 @@ export class SetController {
   readonly #books: Bookkeeping;
   readonly #templates: TemplateCheck;
   #planes: { readonly forSpec: string; readonly planes: Planes } | undefined;
+  readonly #pace: OrderPace;
   #checkedMs = Number.NEGATIVE_INFINITY;
   #budgetMs = Number.NEGATIVE_INFINITY;
   /** The watch has shown the budget as it should be. */
@@ -91,6 +93,7 @@ export class SetController {
     const releases: Caches["releases"] = (namespace, set) => caches.releases(namespace, set);
     this.#books = new Bookkeeping({ api, events, releases, nowMs, wallMs });
     this.#templates = new TemplateCheck(api, nowMs);
+    this.#pace = new OrderPace(nowMs);
   }
 
   /**
@@ -249,7 +252,9 @@ export class SetController {
   #targetOf(scene: Scene): Target {
     const { owner, desired, pods, replicaSets, planes, stored } = scene;
     const byUid = new Map(pods.map((pod) => [pod.uid, pod]));
+    this.#pace.keep(byUid.keys());
     return {
+      pace: this.#pace,
       namespace: owner.namespace,
       planes,
       windowMs: desired.drain.windowMs,
