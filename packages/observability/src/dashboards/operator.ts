@@ -211,21 +211,6 @@ export const OPERATOR: DashboardSpec = {
           max: 1,
           alert: "HoldfastSetBlocked",
         }),
-        line("Sets without a budget", {
-          description: "1 if no PodDisruptionBudget keeps their pods from being evicted.",
-          unit: "none",
-          queries: [{ expr: most("holdfast_set_unprotected", "set"), legend: "{{set}}" }],
-          width: 6,
-          max: 1,
-          alert: "HoldfastSetUnprotected",
-        }),
-        line("Stray pods", {
-          description: "Pods that have a set's label and none of its ReplicaSets.",
-          unit: "none",
-          queries: [{ expr: most("holdfast_set_stray_pods", "set"), legend: "{{set}}" }],
-          width: 6,
-          alert: "HoldfastSetStrayPods",
-        }),
         line("Sets that cannot be read", {
           description:
             "1 if the object breaks a rule, or no pod can be made of a new set, and so nothing is decided.",
@@ -245,6 +230,21 @@ export const OPERATOR: DashboardSpec = {
             },
           ],
           width: 6,
+        }),
+        line("Sets without a budget", {
+          description: "1 if no PodDisruptionBudget keeps their pods from being evicted.",
+          unit: "none",
+          queries: [{ expr: most("holdfast_set_unprotected", "set"), legend: "{{set}}" }],
+          width: 12,
+          max: 1,
+          alert: "HoldfastSetUnprotected",
+        }),
+        line("Stray pods", {
+          description: "Pods that have a set's label and none of its ReplicaSets.",
+          unit: "none",
+          queries: [{ expr: most("holdfast_set_stray_pods", "set"), legend: "{{set}}" }],
+          width: 12,
+          alert: "HoldfastSetStrayPods",
         }),
       ],
     },
