@@ -17,6 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": [],
+  "packages/rehoming": [],
   "packages/api": ["contract"],
   "packages/client": ["protocol", "contract"],
   "packages/server": [
@@ -76,6 +77,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/doors/native": [],
   "packages/plan": [],
   "packages/operator": [],
+  "packages/rehoming": [],
 };
 
 /**

@@ -109,6 +109,7 @@ const PURE = [
   "packages/protocol/src/",
   "packages/plan/src/",
   "packages/operator/src/",
+  "packages/rehoming/src/",
   "packages/client/src/engine/",
 ];
 const IMPURE =

@@ -1,0 +1,397 @@
+// Owns: one client whose socket is held: which upstream it has, when it gets another, what waits.
+import {
+  BROKEN,
+  GOING_AWAY,
+  isFinal,
+  isGone,
+  SERVICE_RESTART,
+  sendable,
+  TRY_AGAIN_LATER,
+} from "./close-codes.ts";
+import type { Frame } from "./frame.ts";
+import { NamedTimers } from "./named-timers.ts";
+import {
+  HELD_LIMITS,
+  type HeldLimits,
+  type HeldPorts,
+  type HomeId,
+  type MoveCause,
+} from "./ports.ts";
+import type { Profile, ProfileSession } from "./profile.ts";
+import { WaitingFrames } from "./waiting-frames.ts";
+
+/** The upstream that is open when the client is accepted. */
+export const FIRST_HOME: HomeId = 0;
+
+/** An upstream on the way to be the current one. */
+interface Next {
+  readonly id: HomeId;
+  state: "opening" | "attaching" | "attached";
+  /** What it sent since it is attached, until it is current. */
+  readonly waiting: WaitingFrames;
+}
+
+interface Move {
+  readonly cause: MoveCause;
+  /** No new attempt begins after it, if the client has an upstream. */
+  readonly untilMs: number;
+  attempts: number;
+}
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 2000;
+const POLL_MS = 5;
+/** Part of the limit at which the client's socket is read no further. */
+const PAUSED_AT = 0.5;
+/** Part of the time without an upstream by which clients of a lost one differ, at most. */
+const SPREAD = 0.2;
+
+/**
+ * Holds one client. At most one upstream is current and gets its frames. Guarantees (G1 to G5 of
+ * docs/design/gateway.md): each frame of the client reaches one upstream at most, in order; a frame
+ * that none takes is counted, and the client is closed; each upstream's frames reach the profile in
+ * order, those of the former one before those of the next; a move opens and attaches the next one
+ * before the former is asked to go, and reads that to its end; what waits has a limit in bytes and
+ * in time.
+ */
+export class HeldClient {
+  readonly #ports: HeldPorts;
+  readonly #limits: HeldLimits;
+  readonly #profile: Profile;
+  readonly #session: ProfileSession;
+  readonly #waiting: WaitingFrames;
+  #current: HomeId | undefined;
+  /** Was current, is asked to go, and is read to its end. */
+  #leaving: HomeId | undefined;
+  #next: Next | undefined;
+  #move: Move | undefined;
+  #lastId = FIRST_HOME;
+  /** The one that was lost or left before the next takes over was read to its end. */
+  #isWhole = true;
+  #isPaused = false;
+  #currentSinceMs = 0;
+  #withoutSinceMs = 0;
+  #shortLives = 0;
+  #lastFrameMs = Number.NEGATIVE_INFINITY;
+  #profileBytes = 0;
+  #closedByClient: { readonly code: number; readonly reason: string } | undefined;
+  #isOver = false;
+  readonly #timers: NamedTimers<Timer>;
+
+  constructor(profile: Profile, ports: HeldPorts, limits: HeldLimits = HELD_LIMITS) {
+    this.#profile = profile;
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#timers = new NamedTimers(ports.clock);
+    this.#waiting = new WaitingFrames(ports.room, limits.waitingBytesMax);
+    this.#session = profile.create({
+      toClient: (frame) => {
+        if (!this.#isOver && this.#closedByClient === undefined) ports.client.send(frame);
+      },
+      toUpstream: (frame) => {
+        if (this.#current !== undefined) ports.upstream.send(this.#current, frame);
+      },
+      toNext: (frame) => {
+        if (this.#next !== undefined) ports.upstream.send(this.#next.id, frame);
+      },
+      attached: () => this.#attached(),
+      refused: (why) => this.#giveUpNext(why),
+      end: (code, reason) => this.#end(code, reason),
+    });
+  }
+
+  /** The client's socket is open, and so is its first upstream, `FIRST_HOME`. Once. */
+  start(): void {
+    this.#withoutUpstream();
+    this.#next = this.#newNext();
+    this.homeOpened(FIRST_HOME);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** It has no upstream of its own now, or is on its way to another. */
+  get isMoving(): boolean {
+    return this.#current === undefined || this.#next !== undefined;
+  }
+
+  /**
+   * Moves the client away from its current upstream, make before break. `withinMs`: how long to
+   * try; afterwards it stays. If the profile doesn't re-home, a drain closes the client.
+   */
+  move(cause: "drain" | "rebalance", withinMs: number): void {
+    if (this.#isOver || this.isMoving) return;
+    // Between two attempts.
+    if (this.#move !== undefined) {
+      this.#move = { ...this.#move, cause, untilMs: this.#nowMs() + withinMs };
+      return;
+    }
+    if (!this.#profile.rehomes) {
+      if (cause === "drain") this.#end(SERVICE_RESTART, "The server restarts");
+      return;
+    }
+    this.#move = { cause, untilMs: this.#nowMs() + withinMs, attempts: 0 };
+    this.#openNext(this.#current);
+  }
+
+  fromClient(frame: Frame): void {
+    if (this.#isOver || this.#closedByClient !== undefined) return;
+    if (this.#current !== undefined && this.#waiting.count === 0) {
+      this.#lastFrameMs = this.#nowMs();
+      this.#session.fromClient(frame);
+      this.#account();
+      return;
+    }
+    if (!this.#waiting.add(frame)) {
+      this.#ports.observer.dropped(1, "room");
+      this.#end(TRY_AGAIN_LATER, "Too much waits for a server");
+    } else if (!this.#isPaused && this.#waiting.bytes > PAUSED_AT * this.#limits.waitingBytesMax) {
+      this.#isPaused = true;
+      this.#ports.client.pause();
+    }
+  }
+
+  /** The client closed its socket, or it broke. What waits is still delivered, if that is soon. */
+  clientClosed(code: number, reason: string): void {
+    if (this.#isOver || this.#closedByClient !== undefined) return;
+    this.#closedByClient = { code, reason };
+    if (this.#current !== undefined && this.#waiting.count === 0) this.#finish();
+    else if (this.#current === undefined && this.#waiting.count === 0) this.#over();
+  }
+
+  /** An upstream that `open` was called for is open. */
+  homeOpened(id: HomeId): void {
+    const next = this.#next;
+    if (this.#isOver || next?.id !== id || next.state !== "opening")
+      return this.#ports.upstream.drop(id);
+    next.state = "attaching";
+    this.#timers.start("attach", this.#limits.attachMsMax, () =>
+      this.#giveUpNext("it took too long"),
+    );
+    this.#session.attach();
+    this.#account();
+  }
+
+  /** An upstream that `open` was called for could not be opened. */
+  homeFailed(id: HomeId, why: string): void {
+    if (this.#isOver || this.#next?.id !== id) return;
+    this.#nextFailed(why);
+  }
+
+  fromHome(id: HomeId, frame: Frame): void {
+    if (this.#isOver) return;
+    if (id === this.#current || id === this.#leaving) {
+      this.#lastFrameMs = this.#nowMs();
+      this.#session.fromUpstream(frame);
+      this.#account();
+    } else if (id === this.#next?.id) {
+      this.#fromNext(this.#next, frame);
+    }
+  }
+
+  /** An upstream's socket is closed. 1006: without a closing handshake. */
+  homeClosed(id: HomeId, code: number, reason: string): void {
+    if (this.#isOver) return;
+    if (id === this.#next?.id) this.#nextFailed(`it closed with ${code}`);
+    else if (id === this.#leaving && isFinal(code)) this.#end(code, reason);
+    else if (id === this.#leaving) this.#left(code !== BROKEN);
+    else if (id === this.#current) this.#currentClosed(id, code, reason);
+  }
+
+  #nowMs(): number {
+    return this.#ports.clock.nowMs();
+  }
+
+  #newNext(): Next {
+    const waiting = new WaitingFrames(this.#ports.room, this.#limits.waitingBytesMax);
+    return { id: this.#lastId, state: "opening", waiting };
+  }
+
+  #openNext(not: HomeId | undefined): void {
+    this.#lastId += 1;
+    this.#next = this.#newNext();
+    this.#ports.upstream.open(this.#lastId, not);
+  }
+
+  #fromNext(next: Next, frame: Frame): void {
+    if (next.state === "attaching") {
+      this.#session.fromNext(frame);
+      return this.#account();
+    }
+    if (next.waiting.add(frame)) return;
+    // It would be lost if it were not read. Another attach tells the client the same again.
+    this.#giveUpNext("it sent more than may wait");
+  }
+
+  #attached(): void {
+    const next = this.#next;
+    if (this.#isOver || next?.state !== "attaching") return;
+    next.state = "attached";
+    this.#timers.cancel("attach");
+    if (this.#current !== undefined) this.#settle(this.#nowMs() + this.#limits.settleMsMax);
+    else if (this.#leaving === undefined) this.#takeOver(next);
+  }
+
+  /** Waits for a good moment. Frames pass as before. */
+  #settle(untilMs: number): void {
+    const nowMs = this.#nowMs();
+    const quietInMs = this.#lastFrameMs + this.#profile.quietMs - nowMs;
+    const isQuiet = this.#session.isQuiet && quietInMs <= 0;
+    if (isQuiet || nowMs >= untilMs) return this.#leave();
+    const pollMs = Math.min(Math.max(POLL_MS, quietInMs), untilMs - nowMs);
+    this.#timers.start("settle", pollMs, () => this.#settle(untilMs));
+  }
+
+  /** From now on the client's frames wait for the next upstream. */
+  #leave(): void {
+    const leaving = this.#current;
+    if (leaving === undefined) return;
+    this.#current = undefined;
+    this.#leaving = leaving;
+    this.#withoutUpstream();
+    this.#timers.start("lastFrames", this.#limits.lastFramesMsMax, () => {
+      this.#ports.upstream.drop(leaving);
+      this.#left(false);
+    });
+    this.#ports.upstream.close(leaving, GOING_AWAY, "The client moves");
+  }
+
+  #left(isWhole: boolean): void {
+    this.#leaving = undefined;
+    this.#timers.cancel("lastFrames");
+    this.#isWhole = isWhole;
+    if (this.#next?.state === "attached") this.#takeOver(this.#next);
+  }
+
+  #currentClosed(id: HomeId, code: number, reason: string): void {
+    if (!this.#profile.rehomes || !isGone(code)) {
+      this.#current = undefined;
+      return this.#end(sendable(code), reason);
+    }
+    this.#current = undefined;
+    this.#isWhole = false;
+    this.#timers.cancel("settle");
+    const lived = this.#nowMs() - this.#currentSinceMs;
+    this.#shortLives = lived < this.#limits.stableMs ? this.#shortLives + 1 : 1;
+    if (this.#shortLives > this.#limits.lostMax)
+      return this.#end(SERVICE_RESTART, "One server after the other failed");
+    this.#withoutUpstream();
+    this.#move = { cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 };
+    if (this.#next === undefined) {
+      this.#timers.cancel("retry");
+      this.#openNext(id);
+    } else if (this.#next.state === "attached") this.#takeOver(this.#next);
+  }
+
+  #withoutUpstream(): void {
+    this.#withoutSinceMs = this.#nowMs();
+    const spread = 1 - SPREAD * this.#ports.random.next();
+    this.#timers.start("homeless", this.#limits.homelessMsMax * spread, () =>
+      this.#end(TRY_AGAIN_LATER, "No server took this client in time"),
+    );
+  }
+
+  #giveUpNext(why: string): void {
+    if (this.#isOver || this.#next === undefined) return;
+    this.#ports.upstream.drop(this.#next.id);
+    this.#nextFailed(why);
+  }
+
+  #nextFailed(why: string): void {
+    this.#next?.waiting.clear();
+    this.#next = undefined;
+    this.#timers.cancel("attach");
+    this.#timers.cancel("settle");
+    const move = this.#move ?? { cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 };
+    this.#ports.observer.moveFailed(move.cause, why);
+    const backoffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** move.attempts);
+    const waitMs = backoffMs * (0.5 + this.#ports.random.next());
+    move.attempts += 1;
+    this.#move = move;
+    // Without an upstream, the time for that is the limit.
+    if (this.#current !== undefined && this.#nowMs() + waitMs > move.untilMs) {
+      this.#move = undefined;
+      return;
+    }
+    this.#timers.start("retry", waitMs, () => this.#openNext(this.#current));
+  }
+
+  /** The next upstream is the current one from now on. */
+  #takeOver(next: Next): void {
+    const cause = this.#move?.cause;
+    this.#current = next.id;
+    this.#next = undefined;
+    this.#move = undefined;
+    this.#timers.cancel("homeless");
+    this.#currentSinceMs = this.#nowMs();
+    const pausedMs = this.#currentSinceMs - this.#withoutSinceMs;
+    this.#session.switched(this.#isWhole);
+    this.#isWhole = true;
+    if (cause !== undefined && !this.#isOver) this.#ports.observer.moved(cause, pausedMs);
+    for (const frame of next.waiting.all()) if (!this.#isOver) this.#session.fromUpstream(frame);
+    this.#flush(next.id);
+  }
+
+  #flush(id: HomeId): void {
+    while (!this.#isOver && this.#current === id) {
+      const frame = this.#waiting.take();
+      if (frame === undefined) break;
+      this.#lastFrameMs = this.#nowMs();
+      this.#session.fromClient(frame);
+    }
+    if (this.#isOver || this.#current !== id) return;
+    this.#account();
+    if (this.#isOver) return;
+    if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#ports.client.resume();
+    }
+    if (this.#closedByClient !== undefined) this.#finish();
+  }
+
+  /** What the profile remembers takes room as frames that wait do. */
+  #account(): void {
+    const more = this.#session.bytes - this.#profileBytes;
+    if (more === 0 || this.#isOver) return;
+    if (more < 0) this.#ports.room.give(-more);
+    else if (this.#session.bytes > this.#limits.waitingBytesMax || !this.#ports.room.take(more))
+      return this.#end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
+    this.#profileBytes += more;
+  }
+
+  /** The client has gone, and an upstream has all its frames. */
+  #finish(): void {
+    const { code, reason } = this.#closedByClient ?? { code: GOING_AWAY, reason: "" };
+    if (this.#current !== undefined)
+      this.#ports.upstream.close(this.#current, sendable(code), reason);
+    this.#current = undefined;
+    this.#over();
+  }
+
+  #end(code: number, reason: string): void {
+    if (this.#isOver) return;
+    if (this.#current !== undefined)
+      this.#ports.upstream.close(this.#current, GOING_AWAY, "The client side ended");
+    this.#current = undefined;
+    this.#over();
+    if (this.#closedByClient === undefined) this.#ports.client.close(code, reason);
+    this.#ports.observer.ended(code, reason);
+  }
+
+  #over(): void {
+    this.#isOver = true;
+    this.#timers.cancelAll();
+    const { upstream, room, observer } = this.#ports;
+    if (this.#next !== undefined) upstream.drop(this.#next.id);
+    this.#next?.waiting.clear();
+    this.#next = undefined;
+    this.#leaving = undefined;
+    const frames = this.#waiting.clear();
+    if (frames > 0) observer.dropped(frames, "ended");
+    if (this.#profileBytes > 0) room.give(this.#profileBytes);
+    this.#profileBytes = 0;
+  }
+}
+
+type Timer = "attach" | "homeless" | "lastFrames" | "retry" | "settle";

@@ -1,0 +1,20 @@
+// Owns: what the package exports.
+export { bytesOf, type Frame } from "./frame.ts";
+export { FIRST_HOME, HeldClient } from "./held-client.ts";
+export {
+  type ClientSide,
+  HELD_LIMITS,
+  type HeldClock,
+  type HeldLimits,
+  type HeldObserver,
+  type HeldPorts,
+  type HomeId,
+  type MoveCause,
+  type Room,
+  type UpstreamSide,
+} from "./ports.ts";
+export type { Profile, ProfileOut, ProfileSession } from "./profile.ts";
+export type { Match } from "./profiles/match.ts";
+export { none } from "./profiles/none.ts";
+export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";
+export { stateless } from "./profiles/stateless.ts";

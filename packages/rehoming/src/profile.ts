@@ -1,0 +1,66 @@
+// Owns: the port of profiles: what attaching a held client to a new upstream takes.
+import type { Frame } from "./frame.ts";
+
+/**
+ * How a protocol is re-homed. A profile is pure: it knows time and sockets only through its
+ * `ProfileOut`. One is made for each route, and makes a session for each held client.
+ */
+export interface Profile {
+  readonly name: string;
+  /**
+   * False: a client whose upstream goes is told so by a close, and connects anew. Re-homing a
+   * protocol that nobody declared is worse than closing it.
+   */
+  readonly rehomes: boolean;
+  /**
+   * A move waits until no frame passed for so long, at most `settleMsMax`, because an answer that
+   * is under way would be missed. 0: nothing is ever missed.
+   */
+  readonly quietMs: number;
+  create(out: ProfileOut): ProfileSession;
+}
+
+/** What a profile may do to the client and its upstreams. Calls take effect at once. */
+export interface ProfileOut {
+  toClient(frame: Frame): void;
+  /** To the current upstream. MUST NOT be called before the first `switched`. */
+  toUpstream(frame: Frame): void;
+  /** To the upstream that is being attached. */
+  toNext(frame: Frame): void;
+  /** The next upstream knows the client now, and may take over. Exactly once for each `attach`. */
+  attached(): void;
+  /** The next upstream does not take the client so. Another is tried; `why` is for the log. */
+  refused(why: string): void;
+  /** Ends the client side with a close code that may be sent, and a reason of 123 bytes at most. */
+  end(code: number, reason: string): void;
+}
+
+/**
+ * One held client's side of a protocol.
+ *
+ * While a client has no current upstream, its frames wait in the engine, and `fromClient` gets them
+ * later, in order. So a profile never holds a frame because there is nobody to give it to.
+ */
+export interface ProfileSession {
+  /** A frame of the client. There is a current upstream. */
+  fromClient(frame: Frame): void;
+  /** A frame of the current upstream, also after it was asked to go. */
+  fromUpstream(frame: Frame): void;
+  /**
+   * A new upstream is open: the first, or the next one. MUST call `attached` or `refused`, now or
+   * when frames have come. An attach before it that did not end is forgotten.
+   */
+  attach(): void;
+  /** A frame of the upstream that is being attached, until `attached` was called. */
+  fromNext(frame: Frame): void;
+  /**
+   * The upstream that was attached is the current one now. `isWhole`: the one before it was read to
+   * its end, or there was none. Otherwise it vanished, and what it had taken and not answered is
+   * sent again here, or answered, or declared missing.
+   */
+  switched(isWhole: boolean): void;
+  /** Nothing waits for an answer, so this is a good moment to move. */
+  readonly isQuiet: boolean;
+  /** Bytes remembered for the next attach. They count as waiting frames do. */
+  readonly bytes: number;
+}
