@@ -55,6 +55,7 @@ const LABELS: Readonly<Record<OperatorLabel, readonly string[]>> = {
   revision: ["aa", "bb"],
   reason: ["RolledBack"],
   side: ["canary", "stable"],
+  call: ["GetMetrics"],
   signal: ["slow", "resumesFailed"],
 };
 /** All others are 0: nothing is wrong. */

@@ -32,7 +32,9 @@ const CASES: Readonly<Record<string, Values>> = {
     serviceAccount: { name: "op", annotations: { a: "b" } },
     networkPolicy: { monitoring: [{ podSelector: {} }], dataPlanePorts: [8000, 8443] },
     labels: { team: "realtime" },
+    scaler: { enabled: true, port: 9333, tls: { secretName: "scaler-tls" } },
   },
+  "a scaler": { scaler: { enabled: true } },
   "everything off": {
     replicas: 1,
     adoption: false,
@@ -84,6 +86,38 @@ test.each(Object.entries(POLICIES).filter(([name]) => !OTHER_THAN_NODES.includes
 
 test("the policies that are left out exist", () => {
   for (const name of OTHER_THAN_NODES) expect(Object.keys(POLICIES)).toContain(name);
+});
+
+describe("the external scaler", () => {
+  const deployment = (name: string) =>
+    JSON.stringify(of(name).find(({ kind }) => kind === "Deployment"));
+  const ingress = (name: string) =>
+    JSON.stringify(of(name).find(({ kind }) => kind === "NetworkPolicy")?.spec);
+
+  test("is off, and nothing leads to it", () => {
+    for (const name of ["base", "two namespaces", "everything off"]) {
+      expect(of(name).filter(({ kind }) => kind === "Service")).toEqual([]);
+      expect(JSON.stringify(of(name))).not.toContain("HOLDFAST_OPERATOR_SCALER");
+      expect(JSON.stringify(of(name))).not.toContain('"port":"scaler"');
+    }
+  });
+
+  test("is reached by its Service, from KEDA's namespace alone", () => {
+    const [service] = of("a scaler").filter(({ kind }) => kind === "Service");
+    expect(service?.metadata.name).toBe("holdfast-operator-scaler");
+    expect(service?.spec).toMatchObject({ ports: [{ port: 9901, targetPort: "scaler" }] });
+    expect(deployment("a scaler")).toContain('"HOLDFAST_OPERATOR_SCALER_PORT","value":"9901"');
+    expect(deployment("a scaler")).not.toContain("CERT_FILE");
+    expect(ingress("a scaler")).toContain('"kubernetes.io/metadata.name":"keda"');
+  });
+
+  test("has its certificate from a Secret that may be renewed", () => {
+    const rendered = deployment("everything");
+    expect(rendered).toContain('"secretName":"scaler-tls"');
+    expect(rendered).toContain('"/etc/holdfast/scaler/tls.crt"');
+    expect(rendered).toContain('"containerPort":9333');
+    expect(rendered).not.toContain("subPath");
+  });
 });
 
 interface Rule {

@@ -1,6 +1,7 @@
 // Re-exports of the runtime.
 
 export type { ActionOutcome } from "./carry-out.ts";
+export type { DemandAnswer, DemandRefusal, SetPlace } from "./demand.ts";
 export type { AskOutcome, OperatorEvents, SetGauges } from "./events.ts";
 export {
   OPERATOR_LABELS,

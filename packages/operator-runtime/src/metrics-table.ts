@@ -4,7 +4,7 @@ export const OPERATOR_LABELS = {
   set: "`NAMESPACE/NAME` of a RealtimeSet",
   event: "terms: `began`, `lost`; watches: `listed`, `watching`, `ended`, `failed`, `threw`",
   outcome:
-    "looks: `done`, `overtaken`, `not-leading`, `failed`, `invalid`; actions: `done`, `unanswered`, `overtaken`, `failed`; questions: `answered`, `unreachable`, `refused`, `key`; Events: `written`, `counted`, `limited`, `dropped`, `failed`",
+    "looks: `done`, `overtaken`, `not-leading`, `failed`, `invalid`; actions: `done`, `unanswered`, `overtaken`, `failed`; questions: `answered`, `unreachable`, `refused`, `key`; Events: `written`, `counted`, `limited`, `dropped`, `failed`; calls: `answered`, or a code of gRPC such as `not-found`",
   action: "the kinds of actions in packages/operator",
   kind: "`sets`, `pods`, `replicasets`, `releases`, `budgets`, `machines`",
   state:
@@ -12,6 +12,7 @@ export const OPERATOR_LABELS = {
   revision: "the hash of a pod template",
   reason: "the reasons of Events about a set",
   side: "`canary`: the new revision; `stable`: the old one",
+  call: "the calls of KEDA's external scaler, such as `GetMetrics`",
   signal: "`crashes`, `lost`, `slow`, `resumesFailed`, `closedAbnormally`",
 } as const;
 
@@ -86,6 +87,21 @@ export const OPERATOR_METRICS = {
     "Events of Kubernetes, by what became of them. `counted`: a repetition. `limited`: too many of one object. `dropped`: 200 waited.",
   ),
   holdfast_operator_failures_total: row("counter", [], "Work that failed and is tried again."),
+  holdfast_operator_scaler_listens: row(
+    "gauge",
+    [],
+    "1 if KEDA's external scaler listens: it does on the operator that leads, if it is on.",
+  ),
+  holdfast_operator_scaler_calls_total: row(
+    "counter",
+    ["call", "outcome"],
+    "Calls of KEDA's external scaler, by what became of them.",
+  ),
+  holdfast_operator_scaler_streams: row(
+    "gauge",
+    [],
+    "Streams that are open on KEDA's external scaler.",
+  ),
   holdfast_set_told_total: row("counter", ["set", "reason"], "What people were told of the set."),
   holdfast_set_replicas: row("gauge", ["set"], "Pods of the set."),
   holdfast_set_ready_replicas: row("gauge", ["set"], "Pods of the set that are ready."),

@@ -15,6 +15,7 @@ import {
   WorkQueue,
 } from "@holdfast/kube";
 import type { SetAsRead } from "@holdfast/operator";
+import { type DemandAnswer, demandFor, type SetPlace } from "./demand.ts";
 import type { OperatorEvents } from "./events.ts";
 import { PATHS, SET_LABEL } from "./names.ts";
 import { NodePlanes } from "./node-planes.ts";
@@ -161,6 +162,19 @@ export class Operator {
     };
   }
 
+  /** What an autoscaler elsewhere is told of a set. */
+  demandOf(place: SetPlace): DemandAnswer {
+    const { unsynced, staleMs } = this.state;
+    return demandFor(place, {
+      isLeader: this.#lease.epoch !== undefined,
+      isUpToDate: unsynced.length === 0 && staleMs < STALE_MS,
+      namespaces: this.#options.namespaces,
+      nowMs: this.#ports.clock.nowMs(),
+      stored: (key) => this.#sets.get(key),
+      demand: (key) => this.#controllers.get(key)?.controller.demand,
+    });
+  }
+
   #staleMsOf(kind: Kind, nowMs: number): number {
     const mine = this.#reflectors.filter((one) => one.kind === kind);
     return Math.max(...mine.map(({ reflector }) => reflector.staleMs(nowMs)));
@@ -284,4 +298,5 @@ const WARNINGS: ReadonlySet<string> = new Set([
   "BudgetRestored",
   "Strays",
   "Blocked",
+  "TwoOwners",
 ]);

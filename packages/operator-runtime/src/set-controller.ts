@@ -1,7 +1,9 @@
 // Owns: one RealtimeSet: what is seen of it, what is decided, and what is done.
 import type { Json, KubeApi } from "@holdfast/kube";
 import {
+  type Demand,
   decide,
+  demandOf,
   isActive,
   memoryOf,
   readSet,
@@ -19,6 +21,7 @@ import { annotationsOf, labelsOf, nameOf, readPod, type SeenPod } from "./object
 import { observe, podsOf } from "./observe.ts";
 import { OrderPace } from "./order-pace.ts";
 import type { Planes } from "./plane.ts";
+import { ReplicaOwners } from "./replica-owners.ts";
 import { Reports } from "./reports.ts";
 import { Revisions } from "./revisions.ts";
 import { gaugesOf } from "./set-figures.ts";
@@ -72,6 +75,7 @@ export class SetController {
   readonly #reports: Reports;
   readonly #books: Bookkeeping;
   readonly #templates: TemplateCheck;
+  readonly #owners = new ReplicaOwners();
   #planes: { readonly forSpec: string; readonly planes: Planes } | undefined;
   readonly #pace: OrderPace;
   #checkedMs = Number.NEGATIVE_INFINITY;
@@ -83,6 +87,7 @@ export class SetController {
   /** What was told last of what, so that it is told once. */
   readonly #told = new Map<string, string>();
   #overtaken = 0;
+  #demand: { readonly demand: Demand | undefined; readonly atMs: number } | undefined;
 
   constructor(key: string, needs: SetNeeds) {
     const { api, caches, events, nowMs, wallMs } = needs;
@@ -94,6 +99,11 @@ export class SetController {
     this.#books = new Bookkeeping({ api, events, releases, nowMs, wallMs });
     this.#templates = new TemplateCheck(api, nowMs);
     this.#pace = new OrderPace(nowMs);
+  }
+
+  /** What the set needs, as it was seen when; undefined: it was not looked at, or nobody knows. */
+  get demand(): { readonly demand: Demand | undefined; readonly atMs: number } | undefined {
+    return this.#demand;
   }
 
   /**
@@ -112,6 +122,7 @@ export class SetController {
       return this.#gaveUp(startedMs);
     }
     this.#tellOnce(stored, "Invalid", read.value.commandProblems.join(" "));
+    this.#tellOnce(stored, "TwoOwners", this.#owners.fight(stored, nowMs()) ?? "");
     if (read.value.isTerminating) return;
     if (annotationsOf(stored)[HAND_OVER_ANNOTATION] === "true")
       return await this.#letGo(stored, read.value);
@@ -139,6 +150,8 @@ export class SetController {
   async #decide(scene: Scene, startedMs: number): Promise<void> {
     const { api, epoch, events, wallMs, nowMs } = this.#needs;
     const { actions } = decide(scene.observed, scene.desired, wallMs());
+    const demand = demandOf(scene.observed, scene.desired, wallMs());
+    this.#demand = { demand, atMs: nowMs() };
     const outcome = await carryOut(actions, this.#targetOf(scene), {
       api,
       mayAct: () => epoch() === scene.observed.leaderEpoch,

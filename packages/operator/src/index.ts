@@ -13,4 +13,5 @@ export { isActive, type PodView, survey } from "./plan/survey.ts";
 export { verdictOf } from "./release/courses.ts";
 export { stepsOf } from "./release/steps.ts";
 export * from "./resource/index.ts";
+export { type Demand, demandOf } from "./scaling.ts";
 export * from "./set-progress.ts";

@@ -1,8 +1,11 @@
-import { expect, test } from "bun:test";
-import type { AutoscalingState } from "./model/observed.ts";
+import { describe, expect, test } from "bun:test";
+import type { AutoscalingState, Observed } from "./model/observed.ts";
+import type { ObservedPod } from "./model/pod.ts";
+import { demandOf } from "./scaling.ts";
 import {
   desired,
   draining,
+  MACHINES,
   NOW_MS,
   observed,
   plan,
@@ -135,3 +138,71 @@ test("after the spike the cheapest pods go, one by one", () => {
   expect(gone).toEqual(["p5", "p4", "p3"]);
   expect(plan(observed(pods, remembered(autoscaling)), wish)).toEqual([]);
 });
+
+describe("an autoscaler elsewhere", () => {
+  const plain = (replicas: number) => desired({ replicas });
+  const told = (pods: readonly ObservedPod[], replicas: number, more: Partial<Observed> = {}) =>
+    demandOf(observed(pods, more), plain(replicas), NOW_MS);
+
+  test.each([
+    [1, 0],
+    [2, 10],
+    [2, 40],
+    [3, 40],
+    [3, 80],
+    [5, 79],
+  ])("is told the number of the set's own autoscaling: %d pods with %d each", (count, each) => {
+    const own = statusAfter(observed(loaded(count, each), remembered({ replicas: 1 })), wish);
+    expect(told(loaded(count, each), count)).toEqual({
+      pods: own?.autoscaling?.replicas ?? 0,
+      isHeld: false,
+    });
+  });
+
+  test("is told fewer at once if nothing is under way: its patience is its own", () => {
+    expect(told(loaded(5, 10), 5)).toEqual({ pods: 2, isHeld: false });
+  });
+
+  test.each<[string, readonly ObservedPod[], Partial<Observed>]>([
+    ["a pod drains", [...loaded(4, 10), draining("p5", 10, { machine: "m5" })], {}],
+    ["a pod is missing", loaded(4, 10), {}],
+    ["a pod was not heard of", [...loaded(4, 10), silent("p5")], {}],
+    [
+      "a release is under way",
+      loaded(5, 10),
+      {
+        status: {
+          ...STATUS,
+          release: { to: "b", from: "a", phase: "advancing", step: 0, progress: "" },
+        },
+      },
+    ],
+    [
+      "a machine is about to go",
+      loaded(5, 10),
+      { machines: MACHINES.map((one) => ({ ...one, going: { watchedMs: 1 } })) },
+    ],
+  ])("is told the wished number, and no less, while %s", (_, pods, more) => {
+    expect(told(pods, 5, more)).toEqual({ pods: 5, isHeld: true });
+  });
+
+  test("is told more at any time", () => {
+    const pods = [...loaded(4, 90), draining("p5", 90, { machine: "m5" })];
+    expect(told(pods, 5)).toEqual({ pods: 7, isHeld: false });
+  });
+
+  test("is told nothing if pods run and none has said who is on it", () => {
+    expect(told([silent("p1"), silent("p2")], 2)).toBeUndefined();
+    expect(told([silent("p1"), ...loaded(1, 10)], 2)).toEqual({ pods: 2, isHeld: false });
+  });
+
+  test("is told one pod of a set that has none: somebody must be there for the first", () => {
+    expect(told([], 0)).toEqual({ pods: 1, isHeld: false });
+  });
+});
+
+/** It runs, and was never heard of. */
+function silent(name: string): ObservedPod {
+  const { report: _, ...rest } = pod(name, { machine: "m5" });
+  return rest;
+}

@@ -3,7 +3,7 @@
 import type { Desired } from "./model/desired.ts";
 import type { AutoscalingState, Observed } from "./model/observed.ts";
 import { connectionsOf, podsFor } from "./plan/places.ts";
-import { isHeard, isLeavingMachine, isStaying, type PodView } from "./plan/survey.ts";
+import { isHeard, isLeavingMachine, isStaying, type PodView, survey } from "./plan/survey.ts";
 
 /** The number, what to remember, and why it is not lower yet. */
 export interface Scaling {
@@ -25,12 +25,7 @@ export function scale(
   const clamp = (count: number): number => Math.min(replicasMax, Math.max(replicasMin, count));
   const before = observed.status?.autoscaling;
   const current = clamp(before?.replicas ?? desired.replicas);
-  const needed = clamp(
-    podsFor(connectionsOf(views) + waitingAt(views) + observed.announcedConnections, {
-      perPod: placesPerPod(views, desired),
-      headroom: desired.connections.headroom,
-    }),
-  );
+  const needed = clamp(neededBy(observed, desired, views));
   if (needed >= current) return { replicas: needed, state: { replicas: needed }, waits: [] };
   // A time in the future was written before the clock went back.
   const since = Math.min(before?.lowSinceMs ?? nowMs, nowMs);
@@ -42,6 +37,34 @@ export function scale(
   const replicas = current - 1;
   const state = replicas > needed ? { replicas, lowSinceMs: since } : { replicas };
   return { replicas, state, waits: [] };
+}
+
+/** What an autoscaler is told of a set that does not scale itself. */
+export interface Demand {
+  /** Pods that the set needs, one more for one that may die. At least 1. */
+  readonly pods: number;
+  /** Fewer would do. The number is the wished one until nothing is under way any more. */
+  readonly isHeld: boolean;
+}
+
+/**
+ * The number at which the set's own autoscaling would arrive, before its limits and its patience.
+ * Undefined if pods run and none has said anything yet: nobody knows who is on them.
+ */
+export function demandOf(observed: Observed, desired: Desired, nowMs: number): Demand | undefined {
+  const views = survey(observed, desired, nowMs);
+  const running = views.filter(({ pod }) => pod.phase === "Running");
+  if (running.length > 0 && running.every(({ pod }) => pod.report === undefined)) return undefined;
+  const needed = neededBy(observed, desired, views);
+  const isHeld = needed < desired.replicas && !isSettled(observed, views, desired.replicas);
+  return { pods: isHeld ? desired.replicas : needed, isHeld };
+}
+
+function neededBy(observed: Observed, desired: Desired, views: readonly PodView[]): number {
+  return podsFor(connectionsOf(views) + waitingAt(views) + observed.announcedConnections, {
+    perPod: placesPerPod(views, desired),
+    headroom: desired.connections.headroom,
+  });
 }
 
 /** Whoever was turned away lately has no place yet. Old reports say nothing of now. */

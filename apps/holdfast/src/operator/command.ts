@@ -10,8 +10,9 @@ import { createAppLogger } from "../logging.ts";
 import { holdSignals } from "../signals.ts";
 import { bothHear, operatorLog } from "./events.ts";
 import { listen } from "./listener.ts";
-import { createOperatorMetrics } from "./metrics.ts";
+import { createOperatorMetrics, type OperatorMetrics } from "./metrics.ts";
 import { OPERATOR_OPTIONS, type OperatorConfig } from "./options.ts";
+import { ScalerTerm } from "./scaler/term.ts";
 
 type Flags = ClusterFlags & Readonly<Record<string, unknown>>;
 
@@ -73,16 +74,29 @@ async function run({ config, flags, host, log, stop }: Running): Promise<number>
     fieldManager: "holdfast-operator",
   });
   const metrics = createOperatorMetrics();
+  const events = bothHear(log.events, metrics.events);
   const operator = new Operator({
     ...{ api, identity, namespaces: config.namespaces },
     lease: { namespace, name: config.leaseName },
-    events: bothHear(log.events, metrics.events),
+    events: {
+      ...events,
+      leads: (epoch) => {
+        events.leads(epoch);
+        scaler?.begin();
+      },
+      lost: (because) => {
+        scaler?.end();
+        events.lost(because);
+      },
+    },
   });
+  const scaler = scalerOf({ config, log, metrics, operator });
   const { internalHost, internalPort } = config;
   let listener: ReturnType<typeof listen>;
   try {
     const state = () => operator.state;
-    listener = listen({ host: internalHost, port: internalPort, state, metrics });
+    const streams = () => scaler?.server?.streams;
+    listener = listen({ host: internalHost, port: internalPort, state, streams, metrics });
   } catch {
     host.err(`Cannot listen on ${internalHost}:${internalPort}: expected a free port\n`);
     return EXIT.unavailable;
@@ -91,10 +105,27 @@ async function run({ config, flags, host, log, stop }: Running): Promise<number>
   const namespaces = config.namespaces.join(",");
   log.started({ identity, namespaces, port: listener.port ?? internalPort });
   log.stopping({ signal: await stop });
+  scaler?.end();
   await operator.stop();
   await listener.stop(true);
   log.stopped();
   return EXIT.ok;
+}
+
+interface ScalerNeeds extends Pick<Running, "config" | "log"> {
+  readonly metrics: OperatorMetrics;
+  readonly operator: Operator;
+}
+
+/** KEDA's external scaler, if it is asked for. */
+function scalerOf({ config, log, metrics, operator }: ScalerNeeds): ScalerTerm | undefined {
+  const { host, port, certFile, keyFile } = config.scaler;
+  if (port === 0) return undefined;
+  return new ScalerTerm({
+    ...{ host, port, events: metrics, tell: log.scaler },
+    ...(certFile === undefined || keyFile === undefined ? {} : { tls: { certFile, keyFile } }),
+    demandOf: (place) => operator.demandOf(place),
+  });
 }
 
 /** Flags by option name. */

@@ -1,6 +1,7 @@
 // Owns: every event of the operator that gets a line in the log: one function for each.
 import type { OperatorEvents, RuntimeEvents } from "@holdfast/operator-runtime";
 import type { Logger } from "@holdfast/server";
+import type { ScalerTermEvent } from "./scaler/term.ts";
 
 export type OperatorLog = ReturnType<typeof operatorLog>;
 
@@ -41,6 +42,11 @@ export function operatorLog(log: Logger) {
     events,
     started: (fields: { identity: string; namespaces: string; port: number }) =>
       log.info("operator_started", fields),
+    scaler: (event: ScalerTermEvent) => {
+      if (event.type === "failed") log.error("scaler_failed", { error: event.error });
+      else if (event.type === "listens") log.info("scaler_listens", { port: event.port });
+      else log.info("scaler_closed", {});
+    },
     stopping: (fields: { signal: string }) => log.info("stopping", fields),
     stopped: () => log.info("stopped", {}),
     exception: (error: unknown) => log.error("uncaught_exception", { error }),

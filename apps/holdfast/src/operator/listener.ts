@@ -6,6 +6,8 @@ export interface ListenerParts {
   readonly host: string;
   readonly port: number;
   readonly state: () => OperatorState;
+  /** Streams that are open on the external scaler; undefined: it does not listen. */
+  readonly streams: () => number | undefined;
   readonly metrics: Pick<OperatorMetrics, "render">;
 }
 
@@ -16,7 +18,7 @@ const DEAF_MS = 600_000;
  * `/livez`: 200, or 503 if no watch has heard anything for ten minutes. `/readyz`: 200 when every
  * kind was listed, also on an operator that does not lead. Throws if the port cannot be had.
  */
-export function listen({ host, port, state, metrics }: ListenerParts) {
+export function listen({ host, port, state, streams, metrics }: ListenerParts) {
   const health = (isOk: boolean): Response =>
     Response.json({ ok: isOk, ...state() }, { status: isOk ? 200 : 503 });
   return Bun.serve({
@@ -33,7 +35,7 @@ export function listen({ host, port, state, metrics }: ListenerParts) {
         case "/readyz":
           return health(state().unsynced.length === 0);
         case "/metrics": {
-          const { contentType, text } = await metrics.render(state());
+          const { contentType, text } = await metrics.render(state(), streams());
           return new Response(text, {
             headers: { "content-type": contentType, "cache-control": "no-store" },
           });

@@ -20,6 +20,8 @@ const STATE: OperatorState = {
   },
   queue: { waiting: 4, working: 2, oldestMs: 1500 },
 };
+/** Of KEDA's external scaler. */
+const STREAMS = 6;
 const BAD = { crashes: 1, lost: 2, slow: 3, resumesFailed: 4, closedAbnormally: 5 };
 const GAUGES: SetGauges = {
   ...{ replicas: 5, readyReplicas: 4, desiredReplicas: 6, connections: 100 },
@@ -39,7 +41,7 @@ const LOOK = { set: SET, actions: [], tookMs: 20, isBlocked: false, isUnprotecte
 
 /** Series of the page with their values. */
 async function page(metrics: OperatorMetrics): Promise<ReadonlyMap<string, number>> {
-  const { text } = await metrics.render(STATE);
+  const { text } = await metrics.render(STATE, STREAMS);
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   return new Map(
     lines.map((line) => {
@@ -64,6 +66,7 @@ function busy(): OperatorMetrics {
   events.watch("pods", { type: "listed", objects: 3 });
   events.noted({ type: "dropped" });
   events.queueFull("shop/other");
+  metrics.scalerCalled("GetMetrics", "not-found");
   return metrics;
 }
 
@@ -123,6 +126,9 @@ test.each<[string, number]>([
   ['holdfast_operator_reconciles_total{outcome="done"}', 1],
   ['holdfast_operator_events_total{outcome="dropped"}', 1],
   ['holdfast_operator_watches_total{kind="pods",event="listed"}', 1],
+  ["holdfast_operator_scaler_listens", 1],
+  ["holdfast_operator_scaler_streams", 6],
+  ['holdfast_operator_scaler_calls_total{call="GetMetrics",outcome="not-found"}', 1],
   ['holdfast_set_told_total{set="shop/rt",reason="ReleaseBegan"}', 1],
   ['holdfast_set_told_total{set="shop/rt",reason="RolledBack"}', 0],
   ['holdfast_set_ready_replicas{set="shop/rt"}', 4],
@@ -141,6 +147,12 @@ test.each<[string, number]>([
   ['holdfast_set_release_resumes{set="shop/rt",side="canary"}', 7],
   ['holdfast_set_release_bad{set="shop/rt",side="canary",signal="resumesFailed"}', 4],
 ])("%s is %p", async (series, value) => expect((await page(busy())).get(series)).toBe(value));
+
+test("an external scaler that does not listen is shown as such", async () => {
+  const { text } = await createOperatorMetrics().render(STATE);
+  expect(text).toContain("\nholdfast_operator_scaler_listens 0\n");
+  expect(text).toContain("\nholdfast_operator_scaler_streams 0\n");
+});
 
 test("every kind that is watched has its age", async () => {
   const found = await page(createOperatorMetrics());

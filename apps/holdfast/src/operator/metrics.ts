@@ -11,6 +11,7 @@ import {
   type SetGauges,
 } from "@holdfast/operator-runtime";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ScalerEvents } from "./scaler/server.ts";
 
 type Labels = Partial<Record<OperatorLabel, string>>;
 
@@ -33,9 +34,13 @@ interface Shown {
 }
 
 /** What counts, and the page. */
-export interface OperatorMetrics {
+export interface OperatorMetrics extends ScalerEvents {
   readonly events: OperatorEvents & RuntimeEvents;
-  render(state: OperatorState): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** `streams`: open on the external scaler; undefined: it does not listen. */
+  render(
+    state: OperatorState,
+    streams?: number,
+  ): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 export function createOperatorMetrics(): OperatorMetrics {
@@ -100,8 +105,12 @@ export function createOperatorMetrics(): OperatorMetrics {
   };
   return {
     events,
-    async render(state) {
+    scalerCalled: (call, outcome) =>
+      count("holdfast_operator_scaler_calls_total", { call, outcome }),
+    async render(state, streams) {
       reset();
+      gauge("holdfast_operator_scaler_listens", {}, streams === undefined ? 0 : 1);
+      gauge("holdfast_operator_scaler_streams", {}, streams ?? 0);
       gauge("holdfast_operator_leads", {}, leads ? 1 : 0);
       showState(state, gauge);
       for (const [set, shown] of sets) showSet(set, shown, gauge);

@@ -48,6 +48,29 @@ const OPTIONS = {
     max: 65_535,
     description: "Port of its listener: `/livez`, `/readyz`, `/metrics`. 0 takes a free port.",
   }),
+  scaler: {
+    port: integer({
+      default: 0,
+      min: 0,
+      max: 65_535,
+      description:
+        "Port of KEDA's external scaler, by gRPC. Only the operator that leads listens. 0: none does.",
+    }),
+    host: text({
+      default: "0.0.0.0",
+      allowed: "an address or host name",
+      description: "Address of the external scaler. Let KEDA's operator alone reach its port.",
+    }),
+    certFile: optionalText({
+      allowed: "a path",
+      description:
+        "PEM certificate chain of the external scaler. If it is absent, it does no TLS. A renewed file is read within a minute.",
+    }),
+    keyFile: optionalText({
+      allowed: "a path",
+      description: "PEM private key that belongs to scaler.certFile.",
+    }),
+  },
   log: {
     level: choice({
       of: ["debug", "info", "warn", "error"],
@@ -70,5 +93,14 @@ export const OPERATOR_OPTIONS: OptionTable<OperatorConfig> = {
   options: OPTIONS,
   envPrefix: "HOLDFAST_OPERATOR_",
   page: "docs/reference/operator.md",
-  broken: () => [],
+  broken: ({ scaler: { certFile, keyFile } }) =>
+    (certFile === undefined) === (keyFile === undefined)
+      ? []
+      : [
+          {
+            option: "scaler.certFile",
+            found: `only scaler.${certFile === undefined ? "keyFile" : "certFile"}`,
+            allowed: "both scaler.certFile and scaler.keyFile, or neither",
+          },
+        ],
 };
