@@ -9,6 +9,7 @@ import {
   renderRecording,
   runBookOf,
 } from "@holdfast/observability";
+import { KINDS } from "@holdfast/operator-runtime";
 import { rawSocket } from "../integration/raw-socket.ts";
 import { until } from "../integration/start-node.ts";
 import { patience } from "../patience.ts";
@@ -220,7 +221,7 @@ test("HoldfastOperatorNoLeader and HoldfastOperatorWatchStale fire for an operat
   const stale = await firing("HoldfastOperatorWatchStale");
   expect(new Set(stale.map(({ namespace }) => namespace))).toEqual(new Set(["cut-off"]));
   // Every kind: none was ever listed.
-  expect(stale).toHaveLength(5);
+  expect(stale).toHaveLength(KINDS.length);
   await cutOff.stop();
 });
 

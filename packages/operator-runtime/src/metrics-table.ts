@@ -129,7 +129,7 @@ export const OPERATOR_METRICS = {
     ["set"],
     "1 if no PodDisruptionBudget keeps its pods from being evicted: it is refused.",
   ),
-  holdfast_set_stray_pods: row(
+  holdfast_set_strays: row(
     "gauge",
     ["set"],
     "Pods that have the set's label for a minute and none of its ReplicaSets. Nobody drains them.",

@@ -141,7 +141,7 @@ function showSet(set: string, { gauges, ...is }: Shown, gauge: SetGauge): void {
   gauge("holdfast_set_connections", { set }, gauges.connections);
   gauge("holdfast_set_draining", { set }, gauges.draining);
   gauge("holdfast_set_draining_connections", { set }, gauges.drainingConnections);
-  gauge("holdfast_set_stray_pods", { set }, gauges.strays);
+  gauge("holdfast_set_strays", { set }, gauges.strays);
   gauge("holdfast_set_silent", { set }, gauges.silent);
   gauge("holdfast_set_release_share", { set }, gauges.releaseShare);
   gauge("holdfast_set_release_share_wanted", { set }, gauges.releaseShareWanted);

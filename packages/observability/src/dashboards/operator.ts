@@ -242,7 +242,7 @@ export const OPERATOR: DashboardSpec = {
         line("Stray pods", {
           description: "Pods that have a set's label and none of its ReplicaSets.",
           unit: "none",
-          queries: [{ expr: most("holdfast_set_stray_pods", "set"), legend: "{{set}}" }],
+          queries: [{ expr: most("holdfast_set_strays", "set"), legend: "{{set}}" }],
           width: 12,
           alert: "HoldfastSetStrayPods",
         }),

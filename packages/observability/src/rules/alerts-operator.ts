@@ -78,7 +78,7 @@ max by (namespace, job, set) (max_over_time(holdfast_set_release{state="rolling-
   {
     name: "HoldfastSetStrayPods",
     severity: "warning",
-    expr: `max by (namespace, job, set) (holdfast_set_stray_pods) > 0`,
+    expr: `max by (namespace, job, set) (holdfast_set_strays) > 0`,
     for: "5m",
     summary: "Pods look like a RealtimeSet's, and nobody looks after them",
     description: `{{ $value }} pods have the label of {{ $labels.set }} and none of its ReplicaSets. People may be on them. Nobody drains, counts or removes them.`,

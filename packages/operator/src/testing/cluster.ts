@@ -72,6 +72,8 @@ export class Cluster {
   readonly broken = new Set<string>();
   readonly violations: string[] = [];
   refuseShare = 0;
+  /** Pods whose data planes report tokens that no leader gave. */
+  poisonedShare = 0;
   /** No operator's clock is wrong. */
   isClockTrue = false;
   /** Moves to even pods out. */
@@ -157,6 +159,8 @@ export class Cluster {
 
   #create(revision: string): void {
     const name = `p${++this.#serial}`;
+    const isPoisoned = this.poisonedShare > 0 && this.random.chance(this.poisonedShare);
+    const poison = isPoisoned ? this.random.pick(["huge", "climbing"] as const) : undefined;
     this.pods.set(name, {
       name,
       uid: `u${this.#serial}`,
@@ -188,7 +192,8 @@ export class Cluster {
         roomBefore: 0,
         hadReceivers: false,
         places: this.places,
-        refuses: this.random.chance(this.refuseShare),
+        refuses: this.random.chance(this.refuseShare) || isPoisoned,
+        poison,
         sessions: [],
         turnedAwayMs: [],
       },

@@ -5,7 +5,7 @@ import type { Action } from "../model/actions.ts";
 import type { Desired } from "../model/desired.ts";
 import type { Observed } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
-import { GOING_COST } from "../plan/orders.ts";
+import { GOING_COST, TOKEN_MAX } from "../plan/orders.ts";
 import { lastsMs } from "../plan/survey.ts";
 import { applied } from "./applied.ts";
 import { carried, courseWrongs } from "./course-oracles.ts";
@@ -215,7 +215,9 @@ function tokens(observed: Observed, actions: readonly Action[]): readonly string
     if (action.kind !== "order-drain" && action.kind !== "cancel-drain") return [];
     const pod = observed.pods.find(({ uid }) => uid === action.pod.uid);
     const isAgain = pod?.mark?.token === action.mark.token && pod.mark.wants === action.mark.wants;
-    const before = Math.max(pod?.mark?.token ?? 0, pod?.report?.fence ?? 0);
+    const fence = pod?.report?.fence ?? 0;
+    // No leader gave that.
+    const before = Math.max(pod?.mark?.token ?? 0, fence < TOKEN_MAX ? fence : 0);
     return isAgain || action.mark.token > before
       ? []
       : [`the token ${action.mark.token} for ${action.pod.name} is not above ${before}`];

@@ -28,6 +28,8 @@ export interface Plane {
   readonly places: number;
   /** It never obeys. */
   readonly refuses: boolean;
+  /** It reports a token that no leader gave, or always one above its order's. */
+  readonly poison: "huge" | "climbing" | undefined;
   sessions: Session[];
   /** True times at which it turned somebody away. */
   turnedAwayMs: number[];

@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly places?: number;
   /** The part of people that goes in each tick; others come. */
   readonly churn?: number;
+  /** Some data planes report tokens that no leader gave. */
+  readonly poisoned?: boolean;
   readonly trace?: (text: string) => void;
 }
 
@@ -92,6 +94,7 @@ class Run {
     const zones = 1 + this.#random.int(3);
     this.#cluster = new Cluster(random, zones, 2 + this.#random.int(4));
     this.#cluster.refuseShare = this.#random.chance(0.2) && options.calm !== true ? 0.15 : 0;
+    this.#cluster.poisonedShare = options.poisoned === true ? 0.2 : 0;
     this.#cluster.isClockTrue = options.calm === true;
     const wish = drawWish(this.#random, options.strategy);
     wish.replicas = options.replicas ?? wish.replicas;

@@ -3,7 +3,8 @@
 import type { SeededRandom } from "@holdfast/core";
 import type { Tally } from "../analysis/tally.ts";
 import type { Observed, ObservedMachine, ObservedReplicaSet, Status } from "../model/observed.ts";
-import type { ObservedPod, PodReport } from "../model/pod.ts";
+import type { DrainMark, ObservedPod, PodReport } from "../model/pod.ts";
+import { TOKEN_MAX } from "../plan/orders.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Plane } from "./people.ts";
 
@@ -71,7 +72,7 @@ function snapshot(cluster: Cluster): Snapshot {
     reports: new Map(
       pods
         .filter(({ phase }) => phase === "Running")
-        .map(({ name, plane }) => {
+        .map(({ name, plane, mark }) => {
           const fixedSockets = plane.sessions.filter(({ isFixed }) => isFixed).length;
           return [
             name,
@@ -80,7 +81,7 @@ function snapshot(cluster: Cluster): Snapshot {
               sessions: plane.sessions.length - fixedSockets,
               fixedSockets,
               connectionsMax: plane.places,
-              fence: plane.fence,
+              fence: fenceOf(plane, mark),
               atMs: cluster.nowMs,
               waiting: waitingAt(plane, cluster.nowMs),
               ...shedOf(plane),
@@ -107,6 +108,11 @@ function snapshot(cluster: Cluster): Snapshot {
       })),
     status: { status: cluster.status, version: String(cluster.statusVersion) },
   };
+}
+
+function fenceOf({ fence, poison }: Plane, mark: DrainMark | undefined): number {
+  if (poison === undefined) return fence;
+  return poison === "huge" ? TOKEN_MAX : (mark?.token ?? 0) + 1;
 }
 
 /** In the last 10 s. */
