@@ -3,11 +3,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { BackEnd } from "../prove/back-end.ts";
 import { Crowd, type CrowdOptions } from "../prove/crowd.ts";
+import { Pacer } from "../prove/pacer.ts";
 import { eventually } from "../prove/prove-error.ts";
+import type { Published } from "../prove/publication.ts";
 import type { StepResult } from "../prove/result.ts";
 import { TOKEN_SECRET } from "../prove/rivals/holdfast.ts";
 import { type Measured, resultOfStep } from "../prove/step-result.ts";
+import { workloadOf } from "../prove/workload.ts";
 import type { ClusterCommands } from "./commands.ts";
 import type { Pod } from "./pod.ts";
 import { isReady } from "./pod.ts";
@@ -57,6 +61,8 @@ export interface InstallationOptions {
   readonly commands: ClusterCommands;
   readonly namespace: string;
   readonly crowd: CrowdOptions;
+  /** Beside the crowd a back end publishes so much through the HTTP API; absent: nothing. */
+  readonly httpPublishesPerSecond?: number;
   /** Of pods, and of everybody's being back. */
   readonly readyMs: number;
   /** Of one command. */
@@ -75,6 +81,8 @@ export type Act = Measured["step"] & {
 export class ChartInstallation {
   readonly crowd: Crowd;
   readonly #options: InstallationOptions;
+  readonly #httpLog: Published[] = [];
+  #backEnd: BackEnd | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), "holdfast-cluster-"));
 
   constructor(options: InstallationOptions) {
@@ -106,6 +114,14 @@ export class ChartInstallation {
   /** Resolves when every client has all its subscriptions. */
   async connect(): Promise<void> {
     await this.crowd.start(await this.url());
+    const { size } = this.#options.crowd;
+    this.#backEnd = new BackEnd({
+      workload: workloadOf(size),
+      seed: size.seed,
+      url: `http://${await this.address()}:8000`,
+      repeats: true,
+      onPublished: (one) => void this.#httpLog.push(one),
+    });
   }
 
   /** Where clients connect. */
@@ -226,17 +242,31 @@ export class ChartInstallation {
   /** Does something while the clients publish, and accounts for every publication. */
   async measure({ act, told, ...step }: Act): Promise<StepResult> {
     const stepMs = Date.now();
+    this.#httpLog.length = 0;
     await this.crowd.begin(stepMs);
+    const pacer = this.#overHttp();
+    pacer?.start();
     await Bun.sleep(LEAD_MS);
     await act();
     await this.crowd.everyoneBack(this.#options.readyMs);
     const doneMs = Date.now() - stepMs;
     await Bun.sleep(AFTER_MS);
-    const published = await this.crowd.pause();
+    const [overSockets] = await Promise.all([this.crowd.pause(), pacer?.pause()]);
+    const published = [...overSockets, ...this.#httpLog];
     const shares = await this.crowd.judge(published, step.mayLoseData);
-    return resultOfStep({
+    const result = resultOfStep({
       ...{ step, stepMs, doneMs, published, shares, forwarded: [], samples: [], bugs: [] },
       told: told ?? { marks: [], notes: [], failures: [] },
     });
+    if (pacer === undefined) return result;
+    const overHttp = this.#httpLog.filter(({ outcome }) => outcome.kind === "acknowledged").length;
+    return { ...result, published: { ...result.published, overHttp } };
+  }
+
+  #overHttp(): Pacer | undefined {
+    const { httpPublishesPerSecond: perSecond } = this.#options;
+    const backEnd = this.#backEnd;
+    if (perSecond === undefined || backEnd === undefined) return undefined;
+    return new Pacer({ perSecond, publish: (atMs) => backEnd.publish(atMs) });
   }
 }

@@ -5,6 +5,7 @@ export interface Pod {
   readonly spec: { readonly nodeName?: string };
   readonly status: {
     readonly phase: string;
+    readonly podIP?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly containerStatuses?: readonly {
       readonly restartCount: number;

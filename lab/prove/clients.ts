@@ -18,6 +18,8 @@ interface Counts {
   readonly undeclared: number;
 }
 
+type Difference = Counts & { readonly isExtra: boolean };
+
 /** One client of the workload, or an extra one. */
 export interface LoadClient {
   readonly spec: ClientSpec;
@@ -49,6 +51,9 @@ export class Clients {
   #transits: Histogram = newHistogram();
   #flickers = new Set<string>();
   #failed: string[] = [];
+  /** Of extra clients that left in this step. */
+  #gone: Difference[] = [];
+  #goneDisconnects = 0;
   #timeline = new Map<number, { delivered: number; delayMaxMs: number }>();
   #closing = false;
 
@@ -96,12 +101,19 @@ export class Clients {
     client.before = countsOf(rival);
   }
 
-  /** Extra clients say goodbye, and are forgotten. */
-  async removeExtras(): Promise<void> {
+  /** Extra clients say goodbye, so many a second. What they experienced is kept. */
+  async removeExtras(perSecond: number): Promise<void> {
+    const startMs = performance.now();
     const extras = this.all.filter(({ isExtra }) => isExtra);
-    const others = this.all.filter(({ isExtra }) => !isExtra);
-    this.all.splice(0, this.all.length, ...others);
-    await Promise.all(extras.map(({ rival }) => rival.close()));
+    await Promise.all(
+      extras.map(async (client, place) => {
+        await Bun.sleep(Math.max(0, startMs + (place * 1000) / perSecond - performance.now()));
+        this.#gone.push(this.#differenceOf(client));
+        this.#goneDisconnects += client.disconnects;
+        this.all.splice(this.all.indexOf(client), 1);
+        await client.rival.close();
+      }),
+    );
   }
 
   connected(): number {
@@ -117,6 +129,8 @@ export class Clients {
     this.#transits = newHistogram();
     this.#flickers.clear();
     this.#failed = [];
+    this.#gone = [];
+    this.#goneDisconnects = 0;
     this.#timeline.clear();
     for (const client of this.all) {
       client.longestMs = 0;
@@ -144,12 +158,7 @@ export class Clients {
     for (const [channel, published] of byChannel)
       for (const { p, n, outcome } of published)
         if (outcome.kind === "unknown") this.#uncertain.add(`${channel} ${p} ${n}`);
-    const differences = this.all.map(({ rival, before, isExtra }) => ({
-      isExtra,
-      reconnects: rival.reconnects - before.reconnects,
-      moves: rival.moves - before.moves,
-      undeclared: rival.undeclared - before.undeclared,
-    }));
+    const differences = [...this.all.map((client) => this.#differenceOf(client)), ...this.#gone];
     const sum = (name: keyof Counts) => differences.reduce((total, one) => total + one[name], 0);
     const disconnects = (isExtra: boolean) =>
       this.all.reduce(
@@ -170,7 +179,7 @@ export class Clients {
       movedOnce: differences.filter(({ moves, isExtra }) => moves === 1 && !isExtra).length,
       refusals: this.#refusals,
       visibleDisconnects: disconnects(false),
-      extraDisconnects: disconnects(true),
+      extraDisconnects: disconnects(true) + this.#goneDisconnects,
       undeclaredByClients: sum("undeclared"),
       flickers: [...this.#flickers],
       subscriptionsFailed: this.#failed,
@@ -181,6 +190,15 @@ export class Clients {
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.all(this.all.map(({ rival }) => rival.close()));
+  }
+
+  #differenceOf({ rival, before, isExtra }: LoadClient): Difference {
+    return {
+      isExtra,
+      reconnects: rival.reconnects - before.reconnects,
+      moves: rival.moves - before.moves,
+      undeclared: rival.undeclared - before.undeclared,
+    };
   }
 
   #streams(): readonly Stream[] {

@@ -70,8 +70,10 @@ export class Crowd {
     await this.#all((worker) => worker.ask("addIdle", each, IDLE_MS));
   }
 
-  async removeIdle(): Promise<void> {
-    await this.#all((worker) => worker.ask("removeIdle", undefined, IDLE_MS));
+  /** They leave, so many a second of all workers together. */
+  async removeIdle(perSecond: number): Promise<void> {
+    const each = { perSecond: perSecond / this.#workers.length };
+    await this.#all((worker) => worker.ask("removeIdle", each, IDLE_MS));
   }
 
   /** A step begins at this time of the clock: publishing continues. */

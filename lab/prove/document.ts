@@ -2,6 +2,7 @@
 import { filledPage } from "../paragraph.ts";
 import { clusterTable, shareRows, targetRows } from "./cluster/cluster-text.ts";
 import { missedTargets } from "./cluster/judgement.ts";
+import { runsTable, withRuns } from "./cluster/runs.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
@@ -26,7 +27,8 @@ export function withoutCharts(result: ProofResult): ProofResult {
 }
 
 /**
- * A run of some steps beside what was kept: each step is that of the newer run that has it.
+ * A run of some steps beside what was kept: each step is that of the newer run that has it. Figures
+ * of all runs of one day are kept beside it.
  * `order`: names of all steps.
  */
 export function withKept(
@@ -35,12 +37,17 @@ export function withKept(
   order: readonly string[],
 ): ProofResult {
   const places = new Map(order.map((name, place) => [name, place]));
-  const steps = new Map([...(kept?.steps ?? []), ...result.steps].map((one) => [one.name, one]));
+  const steps = new Map((kept?.steps ?? []).map((one) => [one.name, one]));
+  const isOfOneDay = kept !== undefined && dayOf(kept) === dayOf(result);
+  for (const step of result.steps)
+    steps.set(step.name, isOfOneDay ? withRuns(step, steps.get(step.name)) : step);
   const sorted = [...steps.values()]
     .filter(({ name }) => places.has(name))
     .sort((a, b) => (places.get(a.name) ?? 0) - (places.get(b.name) ?? 0));
   return { ...result, steps: sorted };
 }
+
+const dayOf = ({ measuredAt }: ProofResult): string => measuredAt.slice(0, 10);
 
 /** Samples of a document. */
 const SAMPLES_MAX = 24;
@@ -85,6 +92,7 @@ export function proofDocument(
 
 function clusterSection(result: ProofResult): readonly string[] {
   const rows = targetRows(result);
+  const runs = runsTable(result);
   return [
     "## On a real Kubernetes, with the operator",
     "`npm run prove -- --cluster` installs the operator and the nodes by their charts on the cluster of `tools/cluster`. The clients are outside of the pods. `--steps a,b` runs some of the steps.",
@@ -99,6 +107,7 @@ function clusterSection(result: ProofResult): readonly string[] {
           "| --- | --- | --- | --- | --- |",
           ...rows,
         ].join("\n"),
+    ...(runs.length === 0 ? [] : ["### The same steps again", RUNS_READING, runs.join("\n")]),
     "### People on the new revision over time",
     ["| step | share |", "| --- | --- |", ...shareRows(result)].join("\n"),
     CLUSTER_READING,
@@ -111,7 +120,11 @@ function withoutTargets(step: StepResult): StepResult {
   return { ...step, failures: step.failures.filter((text) => !missed.includes(text)) };
 }
 
+const RUNS_READING =
+  "The tables above show the last run of each step. These steps ran several times on that day: the least and the most.";
+
 const CLUSTER_READING = [
+  "- **of them over HTTP**: a fifth of the publications goes through the HTTP API over the Service, in the same account. Rows with a dash are of a run without that.",
   "- **moves per session**: moves of all clients, divided by the clients. A release needs one each.",
   "- **refused on the way**: sockets that a node closed with `try_later`, of all that were opened.",
   "- **verdict after**: from the first status with the release until the operator turned back. The status is read once a second.",

@@ -19,6 +19,8 @@ export interface StepResult {
     readonly acknowledged: number;
     readonly unknown: number;
     readonly refused: number;
+    /** Of those acknowledged; absent if nobody publishes so beside the clients. */
+    readonly overHttp?: number;
   };
   readonly delivered: number;
   readonly violations: Readonly<Record<Violation, number>>;
@@ -54,6 +56,20 @@ export interface StepResult {
   readonly chart: StepChart;
   /** On a real cluster with the operator. */
   readonly operator?: OperatorFigures;
+  /** All runs of the step on the day of the newest, which the other figures are of; if several. */
+  readonly runs?: readonly StepRun[];
+}
+
+/** What is kept of each of several runs of a step. */
+export interface StepRun {
+  readonly movesPerSession: number;
+  readonly attemptsPerMove?: number;
+  readonly refusalShare: number;
+  /** Longest pause (p99 of clients) above that of a step in which nothing happens. */
+  readonly pauseAboveSteadyMs?: number;
+  readonly doneMs: number;
+  /** Lost, duplicated, out of order, undeclared and unexpected, all together. */
+  readonly violations: number;
 }
 
 /** Times since the step's beginning, in ms. */

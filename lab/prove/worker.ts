@@ -109,8 +109,8 @@ const commands = {
       }),
     );
   },
-  async removeIdle(): Promise<void> {
-    await run().clients.removeExtras();
+  async removeIdle({ perSecond }: { readonly perSecond: number }): Promise<void> {
+    await run().clients.removeExtras(perSecond);
   },
   /** A step begins: publishing continues. */
   begin({ stepMs }: { readonly stepMs: number }): void {

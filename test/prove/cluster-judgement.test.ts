@@ -130,6 +130,16 @@ test("a spike fails if pods are ordered later than five seconds after their need
   expect(ordered(9000)).toEqual(["pods are ordered: after 7.0 s, wanted within 5 s of their need"]);
 });
 
+test("a spike fails if somebody is cut, also one who came for it alone", () => {
+  const options = { kind: "spike", clients: 400, drainMs: 20_000, perPod: 300 } as const;
+  const operator = operatorFigures([sample(0)], options);
+  const cut = (visibleDisconnects: number, extraDisconnects: number): readonly string[] =>
+    missedTargets({ ...rolling, visibleDisconnects, extraDisconnects, operator });
+  expect(cut(0, 0)).toEqual([]);
+  expect(cut(1, 0)).toEqual(["people who are cut, up and down: 1, wanted 0"]);
+  expect(cut(0, 2)).toEqual(["people who are cut, up and down: 2, wanted 0"]);
+});
+
 test("a run of some steps keeps the others, in their order", () => {
   const newer: ProofResult = { ...recorded, steps: [{ ...steady, moves: 77 }] };
   const { steps } = withKept(newer, recorded, ["steady", "rolling"]);
@@ -138,6 +148,25 @@ test("a run of some steps keeps the others, in their order", () => {
     ["rolling", rolling.moves],
   ]);
   expect(withKept(newer, undefined, ["rolling", "steady"]).steps).toHaveLength(1);
+});
+
+test("runs of one day are told together, with the least and the most", () => {
+  const first: ProofResult = { ...recorded, steps: [steady, rolling] };
+  const again: ProofResult = { ...recorded, steps: [{ ...rolling, attempts: rolling.moves * 2 }] };
+  const order = ["steady", "rolling"];
+  const both = withKept(again, first, order);
+  expect(both.steps.map(({ runs }) => runs?.length)).toEqual([undefined, 2]);
+  expect(withKept(again, both, order).steps.map(({ runs }) => runs?.length)).toEqual([
+    undefined,
+    3,
+  ]);
+  const page = proofDocument(read("../../docs/proof/full.json"), undefined, both);
+  expect(page).toMatch(/\| Rolling release \| 2 \| 1\.\d+ \| 1\.300 to 2\.000 \|/);
+  const later = { ...again, measuredAt: "2099-01-01T00:00:00.000Z" };
+  expect(withKept(later, both, order).steps.map(({ runs }) => runs)).toEqual([
+    undefined,
+    undefined,
+  ]);
 });
 
 test("the page shows what was missed", () => {

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { ClusterCommands } from "../../cluster/commands.ts";
 import { ChartInstallation, NAME } from "../../cluster/installation.ts";
+import { API_KEY } from "../fleet.ts";
 import type { StepResult } from "../result.ts";
 import { missedTargets } from "./judgement.ts";
 import { operatorFigures } from "./operator-figures.ts";
@@ -16,11 +17,16 @@ const OPERATOR_CHART = join(import.meta.dir, "../../../deploy/operator/chart");
 const CRDS = join(import.meta.dir, "../../../deploy/operator/crds");
 const READY_MS = 120_000;
 const COMMAND_MS = 300_000;
+/** An evening-out ends then at the latest. */
+const EVEN_MS = 600_000;
 /** drain.maxSeconds of the installation's values. */
 const DRAIN_MS = 20_000;
 /** Full at perPod times the chart's headroom, of which the set keeps a part free. */
 const PER_POD = 300;
 const CONNECTS_PER_SECOND = 60;
+/** Of the publications, those of a back end through the HTTP API. */
+const HTTP_SHARE = 0.2;
+const hashOf = (key: string): string => `sha256:${createHash("sha256").update(key).digest("hex")}`;
 
 /** The chart's values beside those of every installation. */
 export const OPERATED = {
@@ -30,6 +36,7 @@ export const OPERATED = {
     serviceAccount: { name: "holdfast-operator", namespace: NAMESPACE },
   },
   minReadySeconds: 3,
+  config: { apiKeys: [{ name: "back-end", keyHash: hashOf(API_KEY), scopes: ["publish"] }] },
 };
 
 export interface ClusterProofOptions {
@@ -52,9 +59,11 @@ export class ClusterProof {
       commands,
       namespace: NAMESPACE,
       crowd: {
-        ...{ size: { clients, channels, seed }, workers, rival: "holdfast", publishesPerSecond },
+        ...{ size: { clients, channels, seed }, workers, rival: "holdfast" },
+        publishesPerSecond: publishesPerSecond * (1 - HTTP_SHARE),
         connectsPerSecond: CONNECTS_PER_SECOND,
       },
+      httpPublishesPerSecond: publishesPerSecond * HTTP_SHARE,
       readyMs: READY_MS,
       commandMs: COMMAND_MS,
     });
@@ -97,10 +106,9 @@ export class ClusterProof {
     await rt.createNamespace();
     await rt.kubectl("apply", "--server-side", "--force-conflicts", "--filename", CRDS);
     const key = randomBytes(32).toString("hex");
-    const keyHash = `sha256:${createHash("sha256").update(key).digest("hex")}`;
     await rt.kubectl(
       ...["create", "secret", "generic", "rt-operator"],
-      ...[`--from-literal=key=${key}`, `--from-literal=keyHash=${keyHash}`],
+      ...[`--from-literal=key=${key}`, `--from-literal=keyHash=${hashOf(key)}`],
     );
     const set = ["--set", `namespaces={${NAMESPACE}}`, "--set", "crds.install=false"];
     await rt.release("install", "op", OPERATOR_CHART, ...set, "--wait");
@@ -124,12 +132,17 @@ export class ClusterProof {
       notes: [] as string[],
       failures: [] as string[],
     };
+    // What the step before left uneven is no move of this one.
+    await this.#watch
+      .until("the set is even", ({ evens }) => evens === undefined, EVEN_MS)
+      .catch((error: unknown) => told.notes.push(String(error)));
     const fromMs = Date.now();
     const stage = {
       ...{ rt: this.#rt, watch: this.#watch, clients, values: OPERATED, perPod: PER_POD },
       addIdle: async (count: number, perSecond: number) =>
         this.#rt.crowd.addIdle(count, perSecond, await this.#rt.url()),
-      removeIdle: () => this.#rt.crowd.removeIdle(),
+      removeIdle: (perSecond: number) => this.#rt.crowd.removeIdle(perSecond),
+      everyoneConnected: () => this.#rt.crowd.everyoneBack(READY_MS),
       machine: (...args: readonly string[]) => this.#options.commands.machine(args),
       note: (text: string) => void told.notes.push(text),
       mark: (text: string) => void told.marks.push({ atMs: Date.now() - fromMs, text }),

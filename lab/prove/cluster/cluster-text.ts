@@ -13,6 +13,11 @@ const range = (values: readonly number[]): string => {
   return least === most ? String(least) : `${least} to ${most}`;
 };
 
+const OVER_HTTP: Column = {
+  head: "of them over HTTP",
+  cell: ({ published }) => published.overHttp?.toLocaleString("en") ?? "–",
+};
+
 /** Columns that only a cluster with the operator has. */
 export const OPERATOR_COLUMNS: readonly Column[] = [
   { head: "moves per session", cell: (step) => movesPerSession(step).toFixed(2) },
@@ -35,7 +40,7 @@ export const OPERATOR_COLUMNS: readonly Column[] = [
 
 /** The lines of the terminal behind those of every proof. */
 export function operatorText(step: StepResult): string {
-  const cells = OPERATOR_COLUMNS.map(({ head, cell }) => `${head} ${cell(step)}`);
+  const cells = [OVER_HTTP, ...OPERATOR_COLUMNS].map(({ head, cell }) => `${head} ${cell(step)}`);
   const { because, samples = [] } = step.operator ?? {};
   return [
     `         ${cells.join("; ")}`,
@@ -49,7 +54,7 @@ const NOT_MEASURED = ["peak handshakes/s of a node", "attempts per client"];
 
 export const clusterTable = (result: Pick<ProofResult, "steps">): string =>
   markdownTable(result, [
-    ...COLUMNS.filter(({ head }) => !NOT_MEASURED.includes(head)),
+    ...COLUMNS.filter(({ head }) => !NOT_MEASURED.includes(head)).toSpliced(1, 0, OVER_HTTP),
     ...OPERATOR_COLUMNS,
   ]);
 

@@ -101,9 +101,17 @@ function badTargets({ operator }: StepResult): readonly Target[] {
   ];
 }
 
-function spikeTargets({ operator }: StepResult): readonly Target[] {
+function spikeTargets(step: StepResult): readonly Target[] {
+  const { operator, visibleDisconnects, extraDisconnects } = step;
   const ordered = operator?.orderedMs;
+  const cut = visibleDisconnects + extraDisconnects;
   return [
+    {
+      what: "people who are cut, up and down",
+      wanted: "0",
+      found: String(cut),
+      isMet: cut === 0,
+    },
     {
       what: "pods are ordered",
       wanted: "within 5 s of their need",

@@ -16,6 +16,8 @@ export interface SetSample {
   /** The condition that is True, and what it waits for. */
   readonly condition: string;
   readonly message: string;
+  /** Pods with many connections give some to others. */
+  readonly evens?: true;
   readonly release?: {
     readonly to: string;
     readonly phase: string;

@@ -129,6 +129,7 @@ export function sampleOf(set: Json, atMs: number): SetSample {
   const [stable, to] = [of("stableRevision"), of("release", "to")];
   const sharePercent = number(set, "status", "release", "sharePercent");
   const moved = Math.round((people * sharePercent) / 100);
+  const givers = list(at(set, "status", "decision", "rebalancing", "givers")) ?? [];
   const holding = (list(at(set, "status", "conditions")) ?? []).find(
     (one) =>
       ["Settled", "Progressing", "Waiting"].includes(text(at(one, "type")) ?? "") &&
@@ -145,6 +146,7 @@ export function sampleOf(set: Json, atMs: number): SetSample {
     updated: of("updatedRevision"),
     condition: text(at(holding, "type")) ?? "",
     message: of("message"),
+    ...(givers.length === 0 ? {} : { evens: true as const }),
     ...(release === undefined
       ? {}
       : {

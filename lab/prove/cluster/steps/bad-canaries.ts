@@ -1,5 +1,6 @@
 // Owns: the steps in which a newer revision is bad in one way, and must be rolled back by what
 // clients felt.
+import type { SetSample } from "../operator-figures.ts";
 import {
   type ClusterStage,
   type ClusterStep,
@@ -39,6 +40,9 @@ export async function restored(stage: ClusterStage, act: () => Promise<void>): P
   }
 }
 
+const TURNING = "RollingBack";
+const turnsBack = ({ release }: SetSample): boolean => release?.phase === TURNING;
+
 /** Releases the template with these changes, and waits until it is rolled back. */
 async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promise<void> {
   const { rt, watch } = stage;
@@ -47,16 +51,14 @@ async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promi
   await rt.kubectl("patch", SET, "--type=json", `--patch=${JSON.stringify(changes)}`);
   stage.mark("the bad template");
   const { release } = await watch.until(
-    "the bad revision has people",
-    (one) => (one.release?.sharePercent ?? 0) > 0,
+    "the bad revision has people, or nobody could come to it",
+    (one) => (one.release?.sharePercent ?? 0) > 0 || turnsBack(one),
     LIMIT_MS / 2,
   );
-  stage.mark(`people are on ${release?.to}`);
-  await watch.until(
-    "the bad revision is rolled back",
-    (one) => one.release?.phase === "RollingBack",
-    LIMIT_MS,
-  );
+  if (release?.phase !== TURNING) {
+    stage.mark(`people are on ${release?.to}`);
+    await watch.until("the bad revision is rolled back", turnsBack, LIMIT_MS);
+  }
   stage.mark("it turns back");
   await watch.until(
     "everybody is back",
@@ -65,17 +67,26 @@ async function tryBad(stage: ClusterStage, changes: readonly Operation[]): Promi
   );
 }
 
+interface More {
+  readonly mayLoseData?: boolean;
+  readonly doesHarm?: boolean;
+  /** Makes what the template needs. */
+  readonly before?: (stage: ClusterStage) => Promise<unknown>;
+}
+
 const bad = (
-  name: string,
-  title: string,
-  changes: readonly Operation[],
-  { mayLoseData = false, doesHarm = false } = {},
+  ...[name, title, changes, more = {}]: readonly [string, string, readonly Operation[], More?]
 ): ClusterStep => ({
-  ...{ name, title, isDrain: false, mayLoseData, doesHarm },
+  ...{ name, title, isDrain: false },
+  ...{ mayLoseData: more.mayLoseData ?? false, doesHarm: more.doesHarm ?? false },
   kind: "bad",
   timeLimitMs: LIMIT_MS * 2,
   sharePercentMax: SHARE_PERCENT,
-  run: (stage) => restored(stage, () => tryBad(stage, [...changes, ...marked(name)])),
+  run: (stage) =>
+    restored(stage, async () => {
+      await more.before?.(stage);
+      await tryBad(stage, [...changes, ...marked(name)]);
+    }),
 });
 
 /** A template of its own each time: what was rolled back is not tried again. */
@@ -137,7 +148,39 @@ export const refuses = bad("bad-refuses", "Canary that refuses resumes: another 
   },
 ]);
 
-export const leaks = bad("bad-leaks", "Canary whose memory does not suffice: 100 MiB", [
-  { op: "replace", path: `${CONTAINER}/resources/requests/memory`, value: "100Mi" },
-  { op: "replace", path: `${CONTAINER}/resources/limits/memory`, value: "100Mi" },
-]);
+const LEAK = "leaks";
+/** 4 MiB a second: the pod's memory ends after some fifty seconds, with people on it. */
+const LEAKING = [
+  "const kept = [];",
+  "setInterval(() => kept.push(new Uint8Array(1 << 20).fill(1)), 250);",
+  'export default { channels: { "leaks:{n}": {} } };',
+].join("\n");
+
+export const leaks: ClusterStep = bad(
+  "bad-leaks",
+  "Canary that leaks memory: a contract that keeps 4 MiB a second, until the kernel ends it",
+  [
+    {
+      op: "add",
+      path: "/spec/template/spec/volumes/-",
+      value: { name: LEAK, configMap: { name: LEAK } },
+    },
+    {
+      op: "add",
+      path: `${CONTAINER}/volumeMounts/-`,
+      value: { name: LEAK, mountPath: "/etc/holdfast/leaks", readOnly: true },
+    },
+    {
+      op: "add",
+      path: `${CONTAINER}/env/-`,
+      value: { name: "HOLDFAST_CONTRACT", value: "/etc/holdfast/leaks/contract.js" },
+    },
+  ],
+  {
+    before: ({ rt }) =>
+      rt.create({
+        ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: LEAK } },
+        data: { "contract.js": LEAKING },
+      }),
+  },
+);

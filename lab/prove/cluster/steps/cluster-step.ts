@@ -13,15 +13,17 @@ export interface ClusterStage {
   readonly rt: ChartInstallation;
   readonly watch: SetWatch;
   readonly clients: number;
-  /** Told in the report, or shown in its charts. */
   /** Values of the chart, and the places of one pod. */
   readonly values: Json;
   readonly perPod: number;
   /** Clients without subscriptions beside those of the crowd. */
   addIdle(count: number, perSecond: number): Promise<void>;
-  removeIdle(): Promise<void>;
+  removeIdle(perSecond: number): Promise<void>;
+  /** Throws `not_in_time`. */
+  everyoneConnected(): Promise<void>;
   /** `npm run cluster -- ...`: what only the machine below the cluster can do. */
   machine(...args: readonly string[]): Promise<string>;
+  /** Told in the report, or shown in its charts. */
   note(text: string): void;
   mark(text: string): void;
   /** The step fails, and says why. */

@@ -1,5 +1,5 @@
 // Owns: the steps in which the number of pods changes.
-import { type ClusterStep, patchSpec, RELEASE_MS } from "./cluster-step.ts";
+import { type ClusterStage, type ClusterStep, patchSpec, RELEASE_MS } from "./cluster-step.ts";
 
 const PODS = 3;
 const MORE = 5;
@@ -9,6 +9,24 @@ const SPIKE_MS = 900_000;
 const RAMP_SECONDS = 60;
 /** Beside each client of the crowd so many more come. */
 const MORE_CLIENTS = 9;
+
+const seconds = (ms: number): string => Math.max(0, ms / 1000).toFixed(1);
+
+/** Why newcomers were told to come later, as the pods count it. */
+async function tellRefusals({ rt, note }: ClusterStage): Promise<void> {
+  const counts = new Map<string, number>();
+  for (const { status } of await rt.pods()) {
+    const text = await (await fetch(`http://${status.podIP}:9000/metrics`)).text();
+    for (const line of text.split("\n")) {
+      const [, name, value] = REFUSED.exec(line) ?? [];
+      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + Number(value));
+    }
+  }
+  const told = [...counts].filter(([, count]) => count > 0).map((pair) => pair.join(" "));
+  note(`handshakes that pods refused, and those over their address's share: ${told.join(", ")}`);
+}
+const REFUSED =
+  /^holdfast_(?:handshakes_total\{outcome="refused",code|over_share_total\{reason)="([a-z_]+)"\} (\d+)/;
 
 const scaleTo = (stage: Parameters<ClusterStep["run"]>[0], replicas: number) =>
   patchSpec(stage, { replicas }).then(() =>
@@ -53,25 +71,28 @@ export const spike: ClusterStep = {
     const fromMs = Date.now();
     await stage.addIdle(count, count / RAMP_SECONDS);
     stage.mark(`${count} more clients`);
-    stage.note(`${count} clients came within ${Math.round((Date.now() - fromMs) / 1000)} s`);
+    const cameMs = Date.now();
+    await stage.everyoneConnected();
+    stage.note(
+      `${count} clients came within ${seconds(cameMs - fromMs)} s; ${seconds(Date.now() - cameMs)} s later all were connected`,
+    );
     const needed = Math.ceil((stage.clients + count) / stage.perPod);
     const { desired } = await stage.watch.until(
       "enough pods serve",
       (one) => one.desired >= needed && one.ready >= needed,
       RELEASE_MS,
     );
-    stage.note(
-      `${desired} pods served ${Math.round((Date.now() - fromMs) / 1000)} s after the first`,
-    );
-    await stage.removeIdle();
+    stage.note(`${desired} pods served ${seconds(Date.now() - fromMs)} s after the first came`);
+    await tellRefusals(stage);
     stage.mark("they leave");
+    await stage.removeIdle(count / RAMP_SECONDS);
     const leftMs = Date.now();
     await stage.watch.until(
       `${PODS} pods are left`,
       (one) => one.desired === PODS && one.pods === PODS,
       SPIKE_MS,
     );
-    stage.note(`${PODS} pods again ${Math.round((Date.now() - leftMs) / 1000)} s after they left`);
+    stage.note(`${PODS} pods again ${seconds(Date.now() - leftMs)} s after the last one left`);
     await patchSpec(stage, { autoscaling: null, replicas: PODS });
   },
 };
