@@ -29,7 +29,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "broker-link",
     "door-native",
   ],
-  "packages/plan": ["core", "client"],
+  "packages/plan": ["core", "client", "operator"],
   // Its simulation draws from the core's random source; its decisions import nothing.
   "packages/operator": ["core"],
   "packages/operator-runtime": ["operator", "kube"],

@@ -12,7 +12,11 @@ export interface NodeConfig {
   readonly limits: { readonly connectionsMax: number; readonly connectionsPerAddressMax: number };
   readonly timeouts: { readonly pingMs: number };
   readonly admission: { readonly handshakesPerSecond: number };
-  readonly drain: { readonly preDelayMs: number; readonly windowMs: number };
+  readonly drain: {
+    readonly preDelayMs: number;
+    readonly windowMs: number;
+    readonly perSecondMax: number;
+  };
   readonly fleet: { readonly rebalance: boolean };
   readonly apiKeys: readonly { readonly scopes: readonly string[] }[];
 }

@@ -7,9 +7,9 @@ import {
   type OptionTable,
   optionRows,
 } from "@holdfast/config";
-import { at, type Json, list, record, text } from "@holdfast/kube";
-import type { ClusterSnapshot, NodeConfig } from "./cluster-snapshot.ts";
-import type { Workload } from "./workload.ts";
+import { at, type Json, type KubeObject, list, record, text } from "@holdfast/kube";
+import { type ClusterSnapshot, createSnapshot, type NodeConfig } from "./cluster-snapshot.ts";
+import { type Workload, workloadsOf } from "./workload.ts";
 
 export interface OwnOptions {
   readonly config: NodeConfig;
@@ -23,6 +23,20 @@ export interface OwnOptions {
 }
 
 const CONFIG_VARIABLE = "HOLDFAST_CONFIG";
+
+/**
+ * The options of the nodes of one workload. Values from Secrets have their defaults. Undefined if
+ * there is no such workload, or it is none of our nodes.
+ */
+export function nodeConfigOf(
+  objects: readonly KubeObject[],
+  name: string,
+  nodeOptions: OptionTable<NodeConfig>,
+): NodeConfig | undefined {
+  const snapshot = createSnapshot(objects, { nodeOptions });
+  const workload = workloadsOf(snapshot).find((one) => one.object.name === name && one.own);
+  return workload === undefined ? undefined : ownOptions(workload, snapshot).config;
+}
 
 /** Reads the options in force. An option that cannot be known has its default. */
 export function ownOptions(workload: Workload, snapshot: ClusterSnapshot): OwnOptions {

@@ -8,6 +8,8 @@ export * from "./mass-reconnect.ts";
 export * from "./plan.ts";
 export * from "./problems.ts";
 export type { ReceivingNodeSettings, SetUpCosts } from "./receiving-node.ts";
+export * from "./release/forecast.ts";
+export type { PodAtStart, PodTimes } from "./release/forecast-pod.ts";
 export * from "./report-svg.ts";
 export * from "./report-text.ts";
 export * from "./rolling-deploy.ts";

@@ -9,6 +9,9 @@ export interface SetFlags extends ClusterFlags {
   readonly namespace?: string;
 }
 
+/** A command that makes no sense as things are. */
+export class Refusal extends Error {}
+
 const TIMEOUT_MS = 10_000;
 const KINDS = ["realtimeset", "realtimesets", "rts"];
 

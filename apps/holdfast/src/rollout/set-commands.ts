@@ -6,28 +6,52 @@ import { REVISION_LABEL } from "@holdfast/operator-runtime";
 import type { Command } from "commander";
 import { EXIT } from "../exit-code.ts";
 import type { Host } from "../host.ts";
-import { nameOfSet, type SetApi, type SetFlags, setApi, withClusterFlags } from "./set-api.ts";
+import { dryRun, type ForecastFlags, type Outcome, planned } from "./forecasts.ts";
+import {
+  nameOfSet,
+  Refusal,
+  type SetApi,
+  type SetFlags,
+  setApi,
+  withClusterFlags,
+} from "./set-api.ts";
 import { historyText, revisionsText, statusText } from "./set-text.ts";
 
 /** What a command does with the object as it is. Resolves with what people read. */
-type Act = (set: Json, cluster: SetApi, flags: Flags) => Promise<string>;
-type Flags = SetFlags & { readonly all?: boolean; readonly to?: string };
+type Act = (set: Json, cluster: SetApi, flags: Flags, host: Host) => Promise<string | Outcome>;
+type Writes = (set: Json, cluster: SetApi, flags: Flags) => Promise<string>;
+type Flags = SetFlags &
+  ForecastFlags & { readonly all?: boolean; readonly to?: string; readonly dryRun?: boolean };
 
-/** A command that makes no sense as things are. */
-class Refusal extends Error {}
-
-/** Adds `status`, `history`, `promote`, `pause`, `resume`, `abort`, `retry` and `undo`. */
+/** Adds `status`, `history`, `plan`, and the commands that write. */
 export function addSetCommands(rollout: Command, host: Host, done: (code: number) => void): void {
-  const add = (name: string, description: string, act: Act): Command =>
+  const see = (name: string, description: string, act: Act): Command =>
     withClusterFlags(rollout.command(name).description(description))
       .argument("<set>", "NAME or realtimeset/NAME")
       .action(async (set: string, flags: Flags) => done(await runAct({ set, flags, host, act })));
-  add(
+  const add = (name: string, description: string, act: Writes): Command =>
+    see(name, description, (set, cluster, flags) =>
+      flags.dryRun === true
+        ? dryRun(set, cluster, (recording) => act(set, recording, flags))
+        : act(set, cluster, flags),
+    ).option("--dry-run", "write nothing: say what would be written, and what it would cause");
+  see(
     "status",
     "Say how the release stands: revisions, shares, verdict, what is waited for.",
     status,
   );
-  add("history", "List the releases that are remembered, the newest last.", history);
+  see(
+    "plan",
+    "Say what a release would do: how long, how many moves, pods and handshakes.",
+    planned,
+  )
+    .option(
+      "-f, --filename <file>",
+      "a manifest with the set, - for standard input; the next template when absent",
+    )
+    .option("--json", "print JSON")
+    .addHelpText("after", EXIT_OF_PLAN);
+  see("history", "List the releases that are remembered, the newest last.", history);
   add("promote", "End the pause of the step that the canary is in.", promote).option(
     "--all",
     "of this step and of all further ones; a bad verdict still rolls back",
@@ -41,6 +65,9 @@ export function addSetCommands(rollout: Command, host: Host, done: (code: number
     "which revision; the one before when absent",
   );
 }
+
+const EXIT_OF_PLAN =
+  "\nExit status: 0 the release would end, 1 it would stand still or not begin, 2 refused, 3 no cluster.\n";
 
 interface Running {
   readonly set: string;
@@ -57,8 +84,10 @@ async function runAct({ set, flags, host, act }: Running): Promise<number> {
   }
   try {
     const cluster = await setApi(name, flags, host);
-    host.out(`${await act(await cluster.api.get(cluster.path), cluster, flags)}\n`);
-    return EXIT.ok;
+    const told = await act(await cluster.api.get(cluster.path), cluster, flags, host);
+    const { text, code } = typeof told === "string" ? { text: told, code: EXIT.ok } : told;
+    host.out(`${text}\n`);
+    return code;
   } catch (error) {
     const isOurs =
       error instanceof Refusal || error instanceof ClusterError || error instanceof KubeApiError;

@@ -75,7 +75,7 @@ export function historyText(releases: readonly Json[]): string {
 
 const started = (release: Json): string => text(at(release, "status", "startedAt")) ?? "";
 
-function table(rows: readonly (readonly string[])[]): string {
+export function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => row[column]?.length ?? 0)),
   );
