@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/doors/native": ["protocol", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
-  "packages/relay": [],
+  "packages/relay": ["core", "rehoming"],
   "packages/rehoming": [],
   "packages/api": ["contract"],
   "packages/client": ["protocol", "contract"],

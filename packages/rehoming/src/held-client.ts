@@ -9,6 +9,7 @@ import {
   TRY_AGAIN_LATER,
 } from "./close-codes.ts";
 import type { Frame } from "./frame.ts";
+import { lost, type Move, retryMs } from "./move.ts";
 import { NamedTimers } from "./named-timers.ts";
 import {
   HELD_LIMITS,
@@ -31,15 +32,6 @@ interface Next {
   readonly waiting: WaitingFrames;
 }
 
-interface Move {
-  readonly cause: MoveCause;
-  /** No new attempt begins after it, if the client has an upstream. */
-  readonly untilMs: number;
-  attempts: number;
-}
-
-const RETRY_MS_MIN = 50;
-const RETRY_MS_MAX = 2000;
 const POLL_MS = 5;
 /** Part of the limit at which the client's socket is read no further. */
 const PAUSED_AT = 0.5;
@@ -109,6 +101,11 @@ export class HeldClient {
 
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** Its current upstream. */
+  get home(): HomeId | undefined {
+    return this.#current;
   }
 
   /** It has no upstream of its own now, or is on its way to another. */
@@ -277,7 +274,7 @@ export class HeldClient {
     if (this.#shortLives > this.#limits.lostMax)
       return this.#end(SERVICE_RESTART, "One server after the other failed");
     this.#withoutUpstream();
-    this.#move = { cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 };
+    this.#move = lost();
     if (this.#next === undefined) {
       this.#timers.cancel("retry");
       this.#openNext(id);
@@ -303,12 +300,10 @@ export class HeldClient {
     this.#next = undefined;
     this.#timers.cancel("attach");
     this.#timers.cancel("settle");
-    const move = this.#move ?? { cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 };
+    const move = this.#move ?? lost();
     this.#ports.observer.moveFailed(move.cause, why);
-    const backoffMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** move.attempts);
-    const waitMs = backoffMs * (0.5 + this.#ports.random.next());
-    move.attempts += 1;
-    this.#move = move;
+    const waitMs = retryMs(move, this.#ports.random.next());
+    this.#move = { ...move, attempts: move.attempts + 1 };
     // Without an upstream, the time for that is the limit.
     if (this.#current !== undefined && this.#nowMs() + waitMs > move.untilMs) {
       this.#move = undefined;

@@ -1,4 +1,12 @@
 // Owns: what the package exports.
+export {
+  type Choice,
+  type Endpoint,
+  EndpointTable,
+  type EndpointTableOptions,
+  type OrderResult,
+} from "./endpoints/endpoint-table.ts";
+export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
 export { bytesOf, type Frame } from "./frame.ts";
 export { FIRST_HOME, HeldClient } from "./held-client.ts";
 export {

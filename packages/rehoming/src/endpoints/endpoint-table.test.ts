@@ -1,0 +1,164 @@
+import { expect, test } from "bun:test";
+import { createSeededRandom } from "@holdfast/testkit";
+import { type Endpoint, EndpointTable, type EndpointTableOptions } from "./endpoint-table.ts";
+
+const LATE_MS = 1_000_000;
+const named = (names: string, more: Partial<Endpoint> = {}): readonly Endpoint[] =>
+  [...names].map((address) => ({ address, takes: true, ...more }));
+
+/** Endpoints that have been there for long. */
+function table(names: string, options: EndpointTableOptions = {}): EndpointTable {
+  const one = new EndpointTable(options);
+  one.discovered(named(names), 0);
+  return one;
+}
+const choose = (
+  one: EndpointTable,
+  more: Partial<Parameters<typeof one.choose>[0]> = {},
+  nowMs = LATE_MS,
+) => one.choose({ chance: 0, ...more }, nowMs);
+
+function chosen(
+  one: EndpointTable,
+  count: number,
+  nowMs = LATE_MS,
+): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  const random = createSeededRandom(1);
+  for (let i = 0; i < count; i++) {
+    const address = choose(one, { chance: random.next() }, nowMs) ?? "none";
+    counts[address] = (counts[address] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test("the endpoint with the fewest clients for its weight gets the next", () => {
+  expect(chosen(table("abc"), 300)).toEqual({ a: 100, b: 100, c: 100 });
+  const weighted = new EndpointTable();
+  weighted.discovered([...named("a", { weight: 3 }), ...named("b")], 0);
+  expect(chosen(weighted, 400)).toEqual({ a: 300, b: 100 });
+});
+
+test("an endpoint that is new gets a part of its share at first", () => {
+  const one = table("ab");
+  chosen(one, 200);
+  one.discovered(named("abc"), LATE_MS);
+  const early = chosen(one, 20)["c"] ?? 0;
+  expect(early).toBeLessThanOrEqual(11);
+  expect(chosen(one, 200, LATE_MS + 10_000)["c"]).toBeGreaterThan(80);
+});
+
+test("full endpoints get nobody, and if all are full there is none", () => {
+  const one = table("ab", { connectionsMax: 2 });
+  expect(chosen(one, 5)).toEqual({ a: 2, b: 2, none: 1 });
+  one.closed("a", false, LATE_MS);
+  expect(choose(one)).toBe("a");
+});
+
+test("what is to be avoided is taken only if there is nothing else", () => {
+  const one = table("ab");
+  expect(choose(one, { not: new Set(["a"]) })).toBe("b");
+  expect(choose(one, { not: new Set(["a", "b"]) })).toBe("a");
+});
+
+test("a drained endpoint takes nobody and its clients leave, until the drain is undone", () => {
+  const one = table("ab");
+  expect(one.order("a", true, 5)).toBe("obeyed");
+  expect(chosen(one, 10)).toEqual({ b: 10 });
+  expect([one.leaving(), one.taking()]).toEqual([["a"], ["b"]]);
+  expect(one.order("a", false, 4)).toBe("outdated");
+  expect(one.order("z", true, 9)).toBe("unknown");
+  expect(one.order("a", false, 5)).toBe("obeyed");
+  expect(one.leaving()).toEqual([]);
+});
+
+test("an order outlives what discovery says next", () => {
+  const one = table("ab");
+  one.order("a", true, 1);
+  one.discovered(named("ab"), LATE_MS);
+  expect(one.leaving()).toEqual(["a"]);
+});
+
+test("an endpoint that discovery forgets is kept until its last client left", () => {
+  const one = table("ab");
+  expect(choose(one)).toBe("a");
+  one.opened("a", LATE_MS);
+  one.discovered(named("b"), LATE_MS);
+  expect([one.leaving(), one.taking(), one.size]).toEqual([["a"], ["b"], 2]);
+  one.closed("a", false, LATE_MS);
+  expect([one.leaving(), one.size]).toEqual([[], 1]);
+});
+
+test("three failures in a row take an endpoint out; then one client tries it", () => {
+  const one = table("abcd");
+  for (let i = 0; i < 3; i++) {
+    expect(choose(one, { not: new Set(["b", "c", "d"]) })).toBe("a");
+    one.failed("a", LATE_MS);
+  }
+  expect(Object.keys(chosen(one, 12)).sort()).toEqual(["b", "c", "d"]);
+  const later = LATE_MS + 1001;
+  expect(choose(one, {}, later)).toBe("a");
+  expect(choose(one, {}, later)).not.toBe("a");
+  one.failed("a", later);
+  expect(choose(one, { chance: 0 }, later + 1001)).not.toBe("a");
+  expect(choose(one, {}, later + 2001)).toBe("a");
+  one.opened("a", later + 2001);
+  // Well again, it starts slowly.
+  expect(chosen(one, 30, later + 2002)["a"] ?? 0).toBeLessThan(3);
+});
+
+test("a success in between begins the count anew", () => {
+  const one = table("abcd");
+  for (let i = 0; i < 10; i++) {
+    choose(one, { not: new Set(["b", "c", "d"]) });
+    if (i % 3 === 2) one.opened("a", LATE_MS);
+    else one.failed("a", LATE_MS);
+  }
+  expect(choose(one, { not: new Set(["b", "c", "d"]) }, LATE_MS + 20_000)).toBe("a");
+});
+
+test("half of the endpoints stay, however ill they seem; if all fail, all are asked", () => {
+  const one = table("abcd");
+  for (const address of "abcd") for (let i = 0; i < 5; i++) one.closed(address, true, LATE_MS);
+  const counts = chosen(one, 40);
+  expect(Object.keys(counts).sort()).toEqual(["c", "d"]);
+  const alone = table("a");
+  for (let i = 0; i < 5; i++) alone.failed("a", LATE_MS);
+  expect(choose(alone)).toBe("a");
+});
+
+test("the own zone is preferred until it has twice the clients", () => {
+  const one = new EndpointTable();
+  one.discovered([...named("ab", { zone: "x" }), ...named("c", { zone: "y" })], 0);
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < 50; i++) {
+    const address = choose(one, { zone: "x" }) ?? "";
+    counts[address] = (counts[address] ?? 0) + 1;
+  }
+  expect(counts).toEqual({ a: 20, b: 20, c: 10 });
+});
+
+test("a key keeps its endpoint; if one goes, only its keys move, and weights count", () => {
+  const one = new EndpointTable();
+  const all = [...named("abc"), ...named("d", { weight: 3 })];
+  one.discovered(all, 0);
+  const keys = Array.from({ length: 3000 }, (_, i) => `room-${i}`);
+  const homes = () => keys.map((key) => choose(one, { key }));
+  const before = homes();
+  expect(homes()).toEqual(before);
+  const ofD = before.filter((address) => address === "d").length;
+  expect(Math.abs(ofD - 1500)).toBeLessThan(150);
+  one.discovered(all.slice(1), LATE_MS);
+  const after = homes();
+  expect(after.every((address, i) => before[i] === "a" || address === before[i])).toBe(true);
+});
+
+test("a key is not sent to an endpoint that is tried, unless that is its own", () => {
+  const one = table("abcd");
+  const own = choose(one, { key: "k" }) ?? "";
+  const other = [..."abcd"].find((address) => address !== own) ?? "";
+  for (let i = 0; i < 3; i++) one.closed(other, true, LATE_MS);
+  const later = LATE_MS + 1001;
+  expect(choose(one, { key: "k" }, later)).toBe(own);
+  expect(choose(one, {}, later)).toBe(other);
+});

@@ -1,0 +1,37 @@
+// Owns: what an endpoint's failures say about it.
+
+export interface HealthLimits {
+  /** Failures in a row after which an endpoint gets no clients for a while. */
+  readonly failuresMax: number;
+  /** How long it gets none. Doubled each time, up to `illMsMax`; then one client tries it. */
+  readonly illMs: number;
+  readonly illMsMax: number;
+  /** At least this part of the endpoints that take clients is never taken out. */
+  readonly wellShareMin: number;
+}
+
+export const HEALTH_LIMITS: HealthLimits = {
+  failuresMax: 3,
+  illMs: 1000,
+  illMsMax: 60_000,
+  wellShareMin: 0.5,
+};
+
+export interface Health {
+  /** Sockets in a row that did not open, or broke. */
+  readonly failures: number;
+  /** How often it was taken out since it was last well. */
+  readonly times: number;
+  readonly illUntilMs: number | undefined;
+  /** A client is trying it. */
+  readonly isTried: boolean;
+}
+
+export const healthy: Health = { failures: 0, times: 0, illUntilMs: undefined, isTried: false };
+
+/** `trial`: its time is over, and one client may find out whether it is well again. */
+export function seen(health: Health, nowMs: number): "well" | "ill" | "trial" {
+  if (health.illUntilMs === undefined) return "well";
+  if (nowMs < health.illUntilMs || health.isTried) return "ill";
+  return "trial";
+}

@@ -1,0 +1,23 @@
+// Owns: a move that is under way, and when it is tried again.
+import type { MoveCause } from "./ports.ts";
+
+export interface Move {
+  readonly cause: MoveCause;
+  /** No new attempt begins after it, if the client has an upstream. */
+  readonly untilMs: number;
+  /** That failed. */
+  readonly attempts: number;
+}
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 2000;
+
+/** Of a client whose upstream is gone: the time without one is its limit. */
+export const lost = (): Move => ({
+  ...{ cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 },
+});
+
+/** Ms until the next attempt: doubled each time, half to one and a half of it by chance. */
+export function retryMs({ attempts }: Move, chance: number): number {
+  return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** attempts) * (0.5 + chance);
+}

@@ -1,0 +1,231 @@
+// Owns: a held client between its socket and its upstreams' sockets.
+import {
+  FIRST_HOME,
+  type Frame,
+  HeldClient,
+  type HeldLimits,
+  type HeldObserver,
+  type HomeId,
+  type Room,
+} from "@holdfast/rehoming";
+import type { ServerWebSocket } from "bun";
+import type { Route } from "./route.ts";
+import { openUpstream, type UpstreamRequest, type UpstreamSocket } from "./upstream-socket.ts";
+
+/** What a client's request leaves for its next upstreams. */
+export interface HeldRequest {
+  readonly route: Route;
+  readonly key: string | undefined;
+  /** The subprotocol that the first upstream chose; the next ones must choose the same. */
+  readonly protocol: string;
+  upstream(address: string, attempt: number): UpstreamRequest;
+}
+
+export interface HeldSocketOptions {
+  readonly request: HeldRequest;
+  readonly first: { readonly address: string; readonly socket: UpstreamSocket };
+  readonly limits?: HeldLimits;
+  readonly room: Room;
+  readonly observer: HeldObserver;
+  /** The client is gone, and so are its upstreams. */
+  readonly onOver: () => void;
+}
+
+interface Home {
+  readonly address: string;
+  readonly giveUp: AbortController;
+  socket?: UpstreamSocket;
+  /** A close was asked for, or the home is dropped: what the table must hear is decided. */
+  isLeft: boolean;
+}
+
+/** Bytes that wait for the client, from which on its upstreams are read no further. */
+const FULL_BYTES = 64 * 1024;
+
+/** Wires one client. All calls come from Bun's handlers and from the gateway's drains. */
+export class HeldSocket {
+  readonly held: HeldClient;
+  readonly #client: ServerWebSocket<unknown>;
+  readonly #options: HeldSocketOptions;
+  readonly #homes = new Map<HomeId, Home>();
+  /** Why the client is read no further. */
+  #isPausedByEngine = false;
+  #isUpstreamFull = false;
+  #areUpstreamsPaused = false;
+
+  constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.held = new HeldClient(
+      options.request.route.profile,
+      {
+        clock: {
+          nowMs: () => performance.now(),
+          after(delayMs, task) {
+            const timer = setTimeout(task, delayMs);
+            return () => clearTimeout(timer);
+          },
+        },
+        random: { next: Math.random },
+        client: {
+          send: (frame) => this.#toClient(frame),
+          close: (code, reason) => {
+            client.close(code, reason);
+          },
+          pause: () => this.#pauseClient({ engine: true }),
+          resume: () => this.#pauseClient({ engine: false }),
+        },
+        upstream: {
+          open: (id, not) => void this.#open(id, not),
+          send: (id, frame) => this.#toUpstream(id, frame),
+          close: (id, code, reason) => this.#closeHome(id, code, reason),
+          drop: (id) => this.#dropHome(id),
+        },
+        room: options.room,
+        observer: options.observer,
+      },
+      options.limits,
+    );
+    const { address, socket } = options.first;
+    const home: Home = { address, giveUp: new AbortController(), socket, isLeft: false };
+    this.#homes.set(FIRST_HOME, home);
+    this.held.start();
+    this.#listen(FIRST_HOME, home, socket);
+  }
+
+  /** The endpoint whose client it is; undefined: it is between two. */
+  get address(): string | undefined {
+    const { home } = this.held;
+    return home === undefined ? undefined : this.#homes.get(home)?.address;
+  }
+
+  get route(): Route {
+    return this.#options.request.route;
+  }
+
+  fromClient(frame: Frame): void {
+    this.held.fromClient(frame);
+    this.#checkOver();
+  }
+
+  /** The client's socket takes more again. */
+  drained(): void {
+    if (!this.#areUpstreamsPaused || this.#client.getBufferedAmount() > FULL_BYTES / 2) return;
+    this.#areUpstreamsPaused = false;
+    for (const { socket } of this.#homes.values()) socket?.resume();
+  }
+
+  clientClosed(code: number, reason: string): void {
+    this.held.clientClosed(code, reason);
+    this.#checkOver();
+  }
+
+  async #open(id: HomeId, not: HomeId | undefined): Promise<void> {
+    const { route, key, protocol, upstream } = this.#options.request;
+    const avoided = not === undefined ? undefined : this.#homes.get(not)?.address;
+    const address = route.endpoints.choose(
+      {
+        chance: Math.random(),
+        ...(key === undefined ? {} : { key }),
+        ...(avoided === undefined ? {} : { not: new Set([avoided]) }),
+      },
+      performance.now(),
+    );
+    if (address === undefined) {
+      await Promise.resolve();
+      return this.held.homeFailed(id, "no endpoint takes clients");
+    }
+    const home: Home = { address, giveUp: new AbortController(), isLeft: false };
+    this.#homes.set(id, home);
+    const opening = await openUpstream(upstream(address, id), home.giveUp.signal);
+    if (home.isLeft) {
+      if (opening.kind === "open") opening.socket.drop();
+      return;
+    }
+    if (opening.kind === "open" && opening.protocol === protocol) {
+      home.socket = opening.socket;
+      route.endpoints.opened(address, performance.now());
+      this.held.homeOpened(id);
+      if (!home.isLeft) this.#listen(id, home, opening.socket);
+      return;
+    }
+    this.#homes.delete(id);
+    if (opening.kind === "open") opening.socket.drop();
+    const why = whyNot(opening);
+    // An application that refuses this client is well.
+    if (opening.kind === "failed") route.endpoints.failed(address, performance.now());
+    else route.endpoints.closed(address, false, performance.now());
+    this.held.homeFailed(id, why);
+    this.#checkOver();
+  }
+
+  #listen(id: HomeId, home: Home, socket: UpstreamSocket): void {
+    socket.listen({
+      frame: (frame) => this.held.fromHome(id, frame),
+      closed: (code, reason) => {
+        this.#homes.delete(id);
+        const isBroken = code === 1006 && !home.isLeft;
+        this.#options.request.route.endpoints.closed(home.address, isBroken, performance.now());
+        this.held.homeClosed(id, code, reason);
+        this.#checkOver();
+      },
+    });
+    if (this.#areUpstreamsPaused) socket.pause();
+  }
+
+  #toClient(frame: Frame): void {
+    if (typeof frame === "string") this.#client.sendText(frame);
+    else this.#client.sendBinary(frame);
+    if (this.#areUpstreamsPaused || this.#client.getBufferedAmount() <= FULL_BYTES) return;
+    this.#areUpstreamsPaused = true;
+    for (const { socket } of this.#homes.values()) socket?.pause();
+  }
+
+  #toUpstream(id: HomeId, frame: Frame): void {
+    const socket = this.#homes.get(id)?.socket;
+    if (socket?.send(frame, () => this.#pauseClient({ upstream: false })) === false)
+      this.#pauseClient({ upstream: true });
+  }
+
+  #pauseClient(by: { readonly engine?: boolean; readonly upstream?: boolean }): void {
+    const before = this.#isPausedByEngine || this.#isUpstreamFull;
+    this.#isPausedByEngine = by.engine ?? this.#isPausedByEngine;
+    this.#isUpstreamFull = by.upstream ?? this.#isUpstreamFull;
+    const now = this.#isPausedByEngine || this.#isUpstreamFull;
+    if (now === before || this.#client.readyState !== WebSocket.OPEN) return;
+    if (now) this.#client.pause();
+    else this.#client.resume();
+  }
+
+  #closeHome(id: HomeId, code: number, reason: string): void {
+    const home = this.#homes.get(id);
+    if (home === undefined) return;
+    home.isLeft = true;
+    home.socket?.close(code, reason);
+  }
+
+  #dropHome(id: HomeId): void {
+    const home = this.#homes.get(id);
+    if (home === undefined) return;
+    home.isLeft = true;
+    this.#homes.delete(id);
+    home.giveUp.abort();
+    home.socket?.drop();
+    this.#options.request.route.endpoints.closed(home.address, false, performance.now());
+  }
+
+  #checkOver(): void {
+    if (this.held.isOver && this.#homes.size === 0) this.#options.onOver();
+  }
+}
+
+function whyNot(opening: Awaited<ReturnType<typeof openUpstream>>): string {
+  switch (opening.kind) {
+    case "open":
+      return "it chose another subprotocol";
+    case "refused":
+      return `it answered ${opening.refusal.status}`;
+    case "failed":
+      return opening.why;
+  }
+}

@@ -1,0 +1,68 @@
+// Owns: which headers pass between a client and an upstream (RFC 9110, section 7.6.1).
+
+/** Of one hop alone, or written anew by each side of a WebSocket handshake. */
+const OF_ONE_HOP: ReadonlySet<string> = new Set([
+  ...["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"],
+  ...["te", "trailer", "transfer-encoding", "upgrade", "http2-settings", "content-length"],
+  ...["sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"],
+  ...["sec-websocket-accept", "sec-websocket-protocol"],
+]);
+/** What only this gateway may say. */
+const OURS = "holdfast-";
+
+export interface ClientFacts {
+  /** The address that the socket comes from. */
+  readonly address: string;
+  readonly isTls: boolean;
+  /** Whether `X-Forwarded-*` of the request are believed: it comes from a proxy that is known. */
+  readonly isTrusted: boolean;
+}
+
+/** Names each held client, and counts its upstreams, from 0. */
+export interface HeldFacts {
+  readonly session: string;
+  readonly attempt: number;
+}
+
+/** The client's headers as an upstream gets them. Host, Origin and Cookie pass untouched. */
+export function requestHeaders(
+  from: Headers,
+  client: ClientFacts,
+  held?: HeldFacts,
+): Record<string, string> {
+  const headers = passing(from);
+  const before = client.isTrusted ? headers["x-forwarded-for"] : undefined;
+  headers["x-forwarded-for"] =
+    before === undefined ? client.address : `${before}, ${client.address}`;
+  if (!client.isTrusted || headers["x-forwarded-proto"] === undefined)
+    headers["x-forwarded-proto"] = client.isTls ? "https" : "http";
+  if (!client.isTrusted || headers["x-forwarded-host"] === undefined) {
+    const host = from.get("host");
+    if (host === null) delete headers["x-forwarded-host"];
+    else headers["x-forwarded-host"] = host;
+  }
+  if (!client.isTrusted) delete headers["forwarded"];
+  if (held !== undefined) {
+    headers["holdfast-session"] = held.session;
+    headers["holdfast-attempt"] = String(held.attempt);
+  }
+  return headers;
+}
+
+/** An upstream's headers as the client gets them; each cookie is one of its own. */
+export function responseHeaders(from: Iterable<readonly [string, string]>): [string, string][] {
+  return [...from]
+    .map(([name, value]): [string, string] => [name.toLowerCase(), value])
+    .filter(([name]) => !OF_ONE_HOP.has(name) && name !== "date" && !name.startsWith(OURS));
+}
+
+function passing(from: Headers): Record<string, string> {
+  // Headers that Connection names are of this hop, too.
+  const named = (from.get("connection") ?? "").toLowerCase().split(",");
+  const ofThisHop = new Set(named.map((name) => name.trim()));
+  return Object.fromEntries(
+    [...from].filter(
+      ([name]) => !OF_ONE_HOP.has(name) && !ofThisHop.has(name) && !name.startsWith(OURS),
+    ),
+  );
+}

@@ -1,0 +1,192 @@
+// Owns: one WebSocket to an upstream.
+import type { IncomingMessage } from "node:http";
+import type { Frame } from "@holdfast/rehoming";
+import WebSocket from "ws";
+
+export interface UpstreamRequest {
+  /** `ws:` or `wss:`, with path and query. */
+  readonly url: string;
+  readonly protocols: readonly string[];
+  readonly headers: Readonly<Record<string, string>>;
+  readonly openMsMax: number;
+  readonly messageBytesMax: number;
+}
+
+/** An HTTP answer instead of a socket. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: Buffer;
+}
+
+export type Opening =
+  | {
+      readonly kind: "open";
+      readonly socket: UpstreamSocket;
+      readonly protocol: string;
+      readonly headers: readonly (readonly [string, string])[];
+    }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "failed"; readonly why: string };
+
+export interface UpstreamEvents {
+  frame(frame: Frame): void;
+  /** Once, and the last. 1006: without a closing handshake. */
+  closed(code: number, reason: string): void;
+}
+
+/** An answer's body beyond it is cut off: it says why a socket was refused. */
+const REFUSAL_BYTES_MAX = 64 * 1024;
+/** How long an upstream may take to answer a close. */
+const CLOSE_MS_MAX = 5000;
+/** Bytes that wait for an upstream, from which on the client is read no further. */
+const FULL_BYTES = 64 * 1024;
+const ABNORMAL = 1006;
+const NO_STATUS = 1005;
+
+/**
+ * Opens a socket, and settles within `openMsMax`; it never rejects. `signal` gives it up. An
+ * upstream that accepts and never answers is "failed".
+ */
+export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Promise<Opening> {
+  return new Promise((settle) => {
+    const socket = new WebSocket(request.url, [...request.protocols], {
+      headers: request.headers,
+      perMessageDeflate: false,
+      maxPayload: request.messageBytesMax,
+    });
+    let headers: readonly (readonly [string, string])[] = [];
+    const done = (opening: Opening): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+      settle(opening);
+      if (opening.kind !== "open") socket.terminate();
+    };
+    const abort = (): void => done({ kind: "failed", why: "it was given up" });
+    const timer = setTimeout(
+      () => done({ kind: "failed", why: `no answer within ${request.openMsMax} ms` }),
+      request.openMsMax,
+    );
+    signal.addEventListener("abort", abort);
+    const upstream = new UpstreamSocket(socket);
+    socket.on("upgrade", (response: IncomingMessage) => {
+      headers = pairs(response);
+    });
+    socket.on("unexpected-response", (_request: unknown, response: IncomingMessage) => {
+      void refusalOf(response).then((refusal) => done({ kind: "refused", refusal }));
+    });
+    socket.on("open", () => {
+      done({ kind: "open", socket: upstream, protocol: socket.protocol, headers });
+    });
+    socket.on("error", (error: Error) => done({ kind: "failed", why: error.message }));
+    socket.on("close", () => done({ kind: "failed", why: "it closed" }));
+    if (signal.aborted) abort();
+  });
+}
+
+export class UpstreamSocket {
+  readonly #socket: WebSocket;
+  #events: UpstreamEvents | undefined;
+  /** Before anybody listens. The socket is paused at the first of them. */
+  #early: Frame[] = [];
+  #closed: { readonly code: number; readonly reason: string } | undefined;
+  #isDropped = false;
+  #closeTimer: ReturnType<typeof setTimeout> | undefined;
+  #onRoom: (() => void) | undefined;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.on("message", (data: Buffer, isBinary: boolean) => this.#frame(data, isBinary));
+    socket.on("close", (code: number, reason: Buffer) => this.#wasClosed(code, reason.toString()));
+  }
+
+  /** What came before is handed in at once. */
+  listen(events: UpstreamEvents): void {
+    this.#events = events;
+    for (const frame of this.#early.splice(0)) if (!this.#isDropped) events.frame(frame);
+    if (this.#closed !== undefined && !this.#isDropped)
+      events.closed(this.#closed.code, this.#closed.reason);
+    else this.resume();
+  }
+
+  /** False: it is full. `onRoom` is called once, when it is not any more, or closed. */
+  send(frame: Frame, onRoom: () => void): boolean {
+    if (this.#socket.readyState !== WebSocket.OPEN) return true;
+    const isFull = this.#socket.bufferedAmount > FULL_BYTES;
+    if (!isFull) {
+      this.#socket.send(frame);
+      return true;
+    }
+    const isFirst = this.#onRoom === undefined;
+    this.#onRoom = onRoom;
+    this.#socket.send(frame, () => {
+      if (isFirst) this.#room();
+    });
+    return false;
+  }
+
+  pause(): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#socket.isPaused) this.#socket.resume();
+  }
+
+  close(code: number, reason: string): void {
+    this.resume();
+    this.#socket.close(code, reason);
+    this.#closeTimer ??= setTimeout(() => this.#socket.terminate(), CLOSE_MS_MAX);
+  }
+
+  drop(): void {
+    this.#isDropped = true;
+    clearTimeout(this.#closeTimer);
+    this.#room();
+    this.#socket.terminate();
+  }
+
+  #frame(data: Buffer, isBinary: boolean): void {
+    if (this.#isDropped) return;
+    const frame = isBinary ? data : data.toString();
+    if (this.#events !== undefined) return this.#events.frame(frame);
+    this.#early.push(frame);
+    this.pause();
+  }
+
+  #wasClosed(code: number, reason: string): void {
+    clearTimeout(this.#closeTimer);
+    this.#room();
+    if (this.#isDropped || this.#closed !== undefined) return;
+    this.#closed = { code: code === 0 ? ABNORMAL : code || NO_STATUS, reason };
+    this.#events?.closed(this.#closed.code, reason);
+  }
+
+  #room(): void {
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
+  }
+}
+
+function pairs({ headers }: IncomingMessage): readonly (readonly [string, string])[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    (Array.isArray(value) ? value : [value ?? ""]).map((one) => [name, one] as const),
+  );
+}
+
+async function refusalOf(response: IncomingMessage): Promise<Refusal> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of response as AsyncIterable<Buffer>) {
+      parts.push(part);
+      length += part.length;
+      if (length > REFUSAL_BYTES_MAX) break;
+    }
+  } catch {
+    // What came of it says enough.
+  }
+  const body = Buffer.concat(parts).subarray(0, REFUSAL_BYTES_MAX);
+  return { status: response.statusCode ?? 502, headers: pairs(response), body };
+}
