@@ -215,9 +215,8 @@ function crowd(count: number) {
     pass: (ms: number) => {
       nowMs += ms;
     },
-    turns: async () => {
-      for (let i = 0; i < 300; i++) await undefined;
-    },
+    /** Everything that can happen without an answer has happened then. */
+    turns: () => new Promise((resolve) => setImmediate(resolve)),
     look: () =>
       carryOut([...orders, PROTECTION], target, {
         api: { create: unused, remove: unused, merge },
@@ -240,12 +239,12 @@ test("pods that are silent keep nothing waiting, and 32 orders run at a time", a
   expect(became.filter((one) => one === "order-drain unanswered")).toHaveLength(40);
 });
 
-test("three hundred silent pods do not keep a look waiting, and each has its turn", async () => {
-  const { pending, writes, turns, pass, look } = crowd(300);
+test("a hundred silent pods do not keep a look waiting, and each has its turn", async () => {
+  const { pending, writes, turns, pass, look } = crowd(100);
   const asked = new Map<string, number>();
   /** Looks a second apart; every order ends after 3 s. How long the longest look took. */
   let longest = 0;
-  for (let looks = 0; looks < 60; looks++) {
+  for (let looks = 0; looks < 30; looks++) {
     let isDone = false;
     const done = look().then(() => {
       isDone = true;
@@ -267,7 +266,8 @@ test("three hundred silent pods do not keep a look waiting, and each has its tur
     pass(1000);
   }
   expect(longest).toBeLessThanOrEqual(6);
-  expect(asked.size).toBe(300);
+  expect(asked.size).toBe(100);
+  expect(Math.min(...asked.values())).toBeGreaterThan(1);
 });
 
 test("a pod that speaks again gets its orders at once", async () => {

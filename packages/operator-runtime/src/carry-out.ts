@@ -83,7 +83,8 @@ export async function carryOut(
   target: Target,
   needs: CarryOutNeeds,
 ): Promise<Outcome> {
-  const orders = new Orders(needs, target.pace);
+  const turns = target.pace.turns(actions.flatMap((one) => ("pod" in one ? [one.pod.uid] : [])));
+  const orders = new Orders(needs, target.pace, turns);
   const outcome = await writes(actions, target, needs, orders).finally(() => orders.ended());
   return { ...outcome, count: outcome.count + orders.obeyed };
 }
@@ -125,22 +126,22 @@ interface PlaneOrder {
 class Orders {
   readonly #needs: CarryOutNeeds;
   readonly #pace: OrderPace;
+  readonly #turns: ReadonlySet<string>;
   #missed = 0;
   readonly #underWay = new Set<Promise<void>>();
   #fault: { readonly error: unknown } | undefined;
   obeyed = 0;
 
-  constructor(needs: CarryOutNeeds, pace: OrderPace) {
+  constructor(needs: CarryOutNeeds, pace: OrderPace, turns: ReadonlySet<string>) {
     this.#needs = needs;
     this.#pace = pace;
+    this.#turns = turns;
   }
 
   /** Resolves when it is on its way, or left to a later look. */
   async give(kind: Action["kind"], order: PlaneOrder): Promise<void> {
-    if (!this.#pace.isDue(order.uid)) return;
-    const isFull = (): boolean => this.#underWay.size >= ORDERS_MAX;
-    if (isFull() && this.#pace.isSilent(order.uid)) return;
-    while (isFull()) await Promise.race(this.#underWay);
+    if (!this.#turns.has(order.uid)) return;
+    while (this.#underWay.size >= ORDERS_MAX) await Promise.race(this.#underWay);
     if (this.#missed >= ORDERS_MAX || !this.#needs.mayAct()) return;
     const given: Promise<void> = this.#result(kind, order).finally(() =>
       this.#underWay.delete(given),

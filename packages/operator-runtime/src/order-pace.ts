@@ -3,6 +3,8 @@
 /** After so many orders in a row that nobody took, the next one comes so much later, in ms. */
 const AGAIN_MS = 1000;
 const AGAIN_MAX_MS = 8000;
+/** Orders of one look to pods that are silent: they leave turns to the others. */
+const SILENT_MAX = 16;
 
 /** Of one set. Memory is what is there: call `keep` with each look. */
 export class OrderPace {
@@ -13,12 +15,19 @@ export class OrderPace {
     this.#nowMs = nowMs;
   }
 
-  /** Its last order was taken by nobody. */
-  isSilent(uid: string): boolean {
-    return this.#missed.has(uid);
+  /**
+   * Of pods that are to get an order in this look, those whose turn it is: all that speak, and of
+   * the silent ones those that have waited longest.
+   */
+  turns(uids: readonly string[]): ReadonlySet<string> {
+    const silent = uids
+      .filter((uid) => this.#missed.has(uid) && this.#isDue(uid))
+      .sort((a, b) => (this.#missed.get(a)?.atMs ?? 0) - (this.#missed.get(b)?.atMs ?? 0));
+    const others = uids.filter((uid) => !this.#missed.has(uid));
+    return new Set([...others, ...silent.slice(0, SILENT_MAX)]);
   }
 
-  isDue(uid: string): boolean {
+  #isDue(uid: string): boolean {
     const missed = this.#missed.get(uid);
     if (missed === undefined) return true;
     const afterMs = Math.min(AGAIN_MAX_MS, AGAIN_MS * 2 ** missed.times);
@@ -30,7 +39,7 @@ export class OrderPace {
     this.#missed.set(uid, { times, atMs: this.#nowMs() });
   }
 
-  /** It took an order, or refused it: it speaks. */
+  /** It took an order, refused it, or answered a question: it speaks. */
   answered(uid: string): void {
     this.#missed.delete(uid);
   }

@@ -12,6 +12,8 @@ export interface ReportsNeeds {
   readonly felt: FeltCounts;
   /** Called for each answer, and for each question that got none. */
   readonly asked: (outcome: AskOutcome) => void;
+  /** Called for each pod that answers. */
+  readonly spoke?: (uid: string) => void;
 }
 
 interface Known {
@@ -136,6 +138,7 @@ export class Reports {
     try {
       const answer = await planes.ask({ uid, address });
       asked("answered");
+      this.#needs.spoke?.(uid);
       this.#missed.delete(uid);
       // It went meanwhile: nobody would forget it again.
       if (!this.#there.has(uid)) return;

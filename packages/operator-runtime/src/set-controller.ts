@@ -94,11 +94,12 @@ export class SetController {
     this.#key = key;
     this.#needs = needs;
     const asked = (outcome: Parameters<OperatorEvents["asked"]>[1]) => events.asked(key, outcome);
-    this.#reports = new Reports({ nowMs, felt: this.#felt, asked });
+    this.#pace = new OrderPace(nowMs);
+    const spoke = (uid: string) => this.#pace.answered(uid);
+    this.#reports = new Reports({ nowMs, felt: this.#felt, asked, spoke });
     const releases: Caches["releases"] = (namespace, set) => caches.releases(namespace, set);
     this.#books = new Bookkeeping({ api, events, releases, nowMs, wallMs });
     this.#templates = new TemplateCheck(api, nowMs);
-    this.#pace = new OrderPace(nowMs);
   }
 
   /** What the set needs, as it was seen when; undefined: it was not looked at, or nobody knows. */
