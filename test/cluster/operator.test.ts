@@ -3,6 +3,8 @@
 // and a Deployment that becomes a RealtimeSet and one again.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@holdfast/lab";
 import { patience } from "../patience.ts";
@@ -169,6 +171,40 @@ test("a template of which no pod can be made is told, and changes nothing", asyn
   await expect(rt.rollout("wait", `rts/${SET}`)).rejects.toThrow(/No pod can be made/);
   expect(await set('.status.conditions[?(@.type=="Stalled")].reason')).toBe("InvalidTemplate");
   expect(await rt.podNames()).toEqual(before);
+});
+
+test("a new set of which no pod can be made says why in its status", async () => {
+  const ports = [{ name: "a-name-of-more-than-fifteen-characters", containerPort: 1 }];
+  const labels = { app: "refused" };
+  const spec = {
+    ...{ selector: { matchLabels: labels }, drain: { maxSeconds: 60 } },
+    template: { metadata: { labels }, spec: { containers: [{ name: "a", image: "none", ports }] } },
+    connections: { perPod: 10 },
+    dataPlane: { node: { keySecret: { name: "operator-key", key: "key" } } },
+  };
+  const metadata = { name: "refused", namespace: NAMESPACE };
+  const refused = { apiVersion: "holdfast.dev/v1alpha1", kind: "RealtimeSet", metadata, spec };
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-refused-"));
+  writeFileSync(join(folder, "set.json"), JSON.stringify(refused));
+  await rt.kubectl("apply", "-f", join(folder, "set.json"));
+  rmSync(folder, { recursive: true });
+  await rt.kubectl("wait", "rts/refused", "--for=condition=Stalled", "--timeout=60s");
+  await expect(rt.rollout("wait", "rts/refused")).rejects.toThrow(/No pod can be made/);
+  await rt.kubectl("delete", "rts", "refused");
+});
+
+test("a budget that somebody deletes is back, and that is told", async () => {
+  const budget = `pdb/${SET}-protected`;
+  await rt.kubectl("delete", budget);
+  await eventually(
+    "the budget is back",
+    async () => {
+      const told = ["get", "events", "--field-selector", "reason=BudgetRestored", "-o", "name"];
+      return (await rt.kubectl(...told)) !== "";
+    },
+    { timeoutMs: patience(60_000), everyMs: 200 },
+  );
+  expect(await rt.kubectl("get", budget, "-o", "jsonpath={.spec.maxUnavailable}")).toBe("0");
 });
 
 /** Resolves when a pod of the set drains. */

@@ -21,6 +21,8 @@ export interface NodePlanesOptions {
 const TIMEOUT_MS = 3000;
 const ANSWER_BYTES_MAX = 256 * 1024;
 const REASON_LENGTH_MAX = 200;
+/** The value of a label. */
+const REVISION_LENGTH_MAX = 63;
 /** Of any figure, so that a sum over all pods is still exact. */
 const COUNT_MAX = 2 ** 40;
 /**
@@ -120,7 +122,7 @@ export function readInfo(info: unknown): PlaneAnswer {
   const fixedSockets = Math.min(connections, count("fixedSockets"));
   const isDraining = state === "draining" || state === "stopped";
   const waiting = count("waiting");
-  const shedTo = text(at(info, "shed", "toRevision"));
+  const shedTo = text(at(info, "shed", "toRevision"))?.slice(0, REVISION_LENGTH_MAX);
   return {
     report: {
       state: isDraining ? "draining" : state === "ready" ? "ready" : "starting",

@@ -78,6 +78,18 @@ describe("a mark that cannot be read is none", () => {
   ])("%s", (_, written) => expect(readMark(written)).toBeUndefined());
 });
 
+test("times and windows that no operator writes do not reach the status", () => {
+  const mark = (more: object) =>
+    readMark(JSON.stringify({ wants: "drain", token: 1, cause: "machine", windowMs: 5, ...more }));
+  for (const windowMs of [-1, 1e308, "x"]) expect(mark({ windowMs })).toBeUndefined();
+  for (const token of [-1, 2 ** 52, "1"]) expect(mark({ token })).toBeUndefined();
+  for (const orderedAtMs of [-1, 1e308, 1e16, "x"])
+    expect(mark({ orderedAtMs })).toMatchObject({ orderedAtMs: 0 });
+  expect(mark({ windowMs: 7.5, orderedAtMs: 1.5 })).toMatchObject({ windowMs: 7, orderedAtMs: 1 });
+  for (const preDelayMs of [-1, 1e308])
+    expect(mark({ preDelayMs })).not.toHaveProperty("preDelayMs");
+});
+
 test("a mark comes back as it was written", () => {
   const mark = {
     wants: "drain",

@@ -105,7 +105,21 @@ function phaseOf(phase: string | undefined): ObservedPod["phase"] {
 
 const CAUSES: readonly DrainCause[] = ["scale-down", "release", "rollback", "machine"];
 
-/** A mark that cannot be read counts as none: the next decision writes it anew. */
+/** `drain.maxSeconds` at most, in ms. */
+const WINDOW_MAX_MS = 86_400_000;
+/** The end of the year 9999: a later time cannot be written into the status. */
+const TIME_MAX_MS = 253_402_300_799_000;
+
+/** From 0 to `max`, without parts; undefined if it is anything else. */
+function whole(found: unknown, max: number): number | undefined {
+  const isIt = typeof found === "number" && found >= 0 && found <= max;
+  return isIt ? Math.floor(found) : undefined;
+}
+
+/**
+ * A mark that cannot be read counts as none: the next decision writes it anew. Whoever may write
+ * pods can write anything into it, and the status would be refused for what is no time.
+ */
 export function readMark(written: string | undefined): DrainMark | undefined {
   if (written === undefined) return undefined;
   let mark: unknown;
@@ -114,25 +128,24 @@ export function readMark(written: string | undefined): DrainMark | undefined {
   } catch {
     return undefined;
   }
-  const token = at(mark, "token");
-  if (!Number.isInteger(token) || (token as number) < 0 || (token as number) >= TOKEN_MAX)
-    return undefined;
-  const times = number(at(mark, "anew"));
+  const token = whole(at(mark, "token"), TOKEN_MAX - 1);
+  if (token === undefined) return undefined;
+  const times = whole(at(mark, "anew"), TOKEN_MAX);
   const anew = times === undefined ? {} : { anew: times };
-  if (at(mark, "wants") === "serve") return { wants: "serve", token: token as number, ...anew };
+  if (at(mark, "wants") === "serve") return { wants: "serve", token, ...anew };
   const cause = CAUSES.find((one) => one === at(mark, "cause"));
-  const windowMs = number(at(mark, "windowMs"));
+  const windowMs = whole(at(mark, "windowMs"), WINDOW_MAX_MS);
   if (at(mark, "wants") !== "drain" || cause === undefined || windowMs === undefined)
     return undefined;
   const toRevision = text(at(mark, "toRevision"));
-  const preDelayMs = number(at(mark, "preDelayMs"));
+  const preDelayMs = whole(at(mark, "preDelayMs"), WINDOW_MAX_MS);
   return {
     wants: "drain",
-    token: token as number,
+    token,
     cause,
     windowMs,
     ...(preDelayMs === undefined ? {} : { preDelayMs }),
-    orderedAtMs: number(at(mark, "orderedAtMs")) ?? 0,
+    orderedAtMs: whole(at(mark, "orderedAtMs"), TIME_MAX_MS) ?? 0,
     ...(toRevision === undefined ? {} : { toRevision }),
     ...anew,
   };
@@ -230,7 +243,7 @@ export function observedMachine(
   if (!isGoing) return { name, zone };
   const mostMs = noticeMs - noticeWatchedMs;
   const leftMs = (endsAtMs ?? 0) - wallMs;
-  const endsInMs = leftMs < -OVERDUE_MS ? mostMs : Math.min(leftMs, mostMs);
+  const endsInMs = Math.floor(leftMs < -OVERDUE_MS ? mostMs : Math.min(leftMs, mostMs));
   const ends = endsAtMs === undefined ? {} : { endsInMs };
   return { name, zone, going: { watchedMs, ...ends } };
 }

@@ -92,6 +92,16 @@ test("an object has 25 Events at once and then one a minute; others have their o
   expect(written.length).toBe(28);
 });
 
+test("a warning is written though an object has had too many other Events", async () => {
+  const { recorder, written } = setUp();
+  for (let index = 0; index < 40; index += 1) recorder.record(event({ note: `n${index}` }));
+  for (let index = 0; index < 40; index += 1)
+    recorder.record(event({ type: "Warning", reason: "RolledBack", note: `w${index}` }));
+  await recorder.flush();
+  expect(written.filter(({ body }) => body.type === "Warning").length).toBe(25);
+  expect(written.length).toBe(50);
+});
+
 test("what waits for the API server is bounded; the rest is dropped and told", async () => {
   const { recorder, written, server, types } = setUp();
   const gate = Promise.withResolvers<void>();

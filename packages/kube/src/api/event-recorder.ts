@@ -50,7 +50,7 @@ const SERIES_MAX = 1000;
 const SERIES_MS = 360_000;
 /** Between two writes of a count. */
 const COUNT_MS = 30_000;
-/** For each object: so many at once, then one a minute. */
+/** For each object, and apart for warnings: so many at once, then one a minute. */
 const BURST = 25;
 const REFILL_MS = 60_000;
 const OBJECTS_MAX = 1000;
@@ -96,12 +96,13 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     }
   };
 
-  const mayWrite = (uid: string): boolean => {
+  const mayWrite = ({ type }: KubeEvent, object: string): boolean => {
+    const of = `${type} ${object}`;
     const nowMs = clock.nowMs();
-    const held = tokens.get(uid) ?? { left: BURST, atMs: nowMs };
+    const held = tokens.get(of) ?? { left: BURST, atMs: nowMs };
     const left = Math.min(BURST, held.left + (nowMs - held.atMs) / REFILL_MS);
-    tokens.delete(uid);
-    tokens.set(uid, { left: left >= 1 ? left - 1 : left, atMs: nowMs });
+    tokens.delete(of);
+    tokens.set(of, { left: left >= 1 ? left - 1 : left, atMs: nowMs });
     forgetOldest(tokens, OBJECTS_MAX);
     return left >= 1;
   };
@@ -151,7 +152,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
         one.lastWallMs = clock.wallMs();
         one.cancel ??= clock.after(COUNT_MS, () => writeCount(one));
         tell({ type: "counted" });
-      } else if (mayWrite(uid)) begin(event, key);
+      } else if (mayWrite(event, uid)) begin(event, key);
       else tell({ type: "limited" });
     },
     flush: async () => {
