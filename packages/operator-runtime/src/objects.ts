@@ -129,7 +129,7 @@ export function readMark(written: string | undefined): DrainMark | undefined {
     return undefined;
   }
   const token = whole(at(mark, "token"), TOKEN_MAX - 1);
-  if (token === undefined) return undefined;
+  if (token === undefined || token !== at(mark, "token")) return undefined;
   const times = whole(at(mark, "anew"), TOKEN_MAX);
   const anew = times === undefined ? {} : { anew: times };
   if (at(mark, "wants") === "serve") return { wants: "serve", token, ...anew };
