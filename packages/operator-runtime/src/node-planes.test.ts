@@ -76,6 +76,13 @@ test("a refusal of the order is not one of the key, and nobody there is neither"
   expect(refusals).toBe(1);
 });
 
+test("a node that repeats the key brings it into no error", async () => {
+  const detail = `You sent ${"x".repeat(150)} Bearer sesame`;
+  answer = () => Response.json({ detail }, { status: 409 });
+  const { code, message } = await problem(planes.ask(PLACE));
+  expect([code, message]).toEqual(["refused", expect.stringContaining("You sent")]);
+});
+
 test("the key follows no redirect", async () => {
   answer = () => new Response("", { status: 302, headers: { location: "http://127.0.0.1:9/" } });
   expect((await problem(planes.ask(PLACE))).code).toBe("unreachable");
@@ -213,18 +220,13 @@ test.each(WIRE)(
   patience(10_000),
 );
 
-test("a node with an IPv6 address is asked", async () => {
-  const six = Bun.serve({
-    ...{ hostname: "::1", port: 0 },
-    fetch: () => Response.json({ state: "ready" }),
-  });
-  const asking = new NodePlanes({
-    ...{ port: six.port ?? 0, scheme: "http", basePath: "" },
+test("an IPv6 address stands in brackets", async () => {
+  const six = new NodePlanes({
+    ...{ port: 9, scheme: "http", basePath: "/rt", timeoutMs: 200 },
     key: async () => "k",
   });
-  try {
-    expect((await asking.ask({ uid: "u", address: "::1" })).report.state).toBe("ready");
-  } finally {
-    await six.stop(true);
-  }
+  // Whether this machine speaks IPv6 or not, nobody is there.
+  const { code, message, cause } = await problem(six.ask({ uid: "u", address: "2001:db8::7" }));
+  expect([code, message]).toEqual(["unreachable", expect.stringContaining("[2001:db8::7]:9")]);
+  expect(String(cause)).not.toContain("URL");
 });

@@ -67,7 +67,8 @@ export class NodePlanes implements Planes {
     const { scheme, port, basePath, key, keyRefused, timeoutMs = TIMEOUT_MS } = this.#options;
     const host = address.includes(":") ? `[${address}]` : address;
     const act = `${method} ${path} of the node at ${host}:${port}`;
-    const authorization = `Bearer ${await key()}`;
+    const secret = await key();
+    const authorization = `Bearer ${secret}`;
     let response: Response;
     let content: string;
     try {
@@ -91,7 +92,10 @@ export class NodePlanes implements Planes {
     }
     const answer = parsedJson(content);
     if (response.ok) return answer;
-    const detail = text(at(answer, "detail"))?.slice(0, REASON_LENGTH_MAX);
+    // A node that repeats what it was sent must not bring the key into a log.
+    const detail = text(at(answer, "detail"))
+      ?.replaceAll(secret, "...")
+      .slice(0, REASON_LENGTH_MAX);
     const found = `${response.status}${detail === undefined ? "" : ` (${detail})`}`;
     if (response.status === 401 || response.status === 403) {
       keyRefused?.();

@@ -3,6 +3,7 @@ import type { Json } from "@holdfast/kube";
 import type { DrainMark, Observed, PodReport, Status } from "@holdfast/operator";
 import {
   controllerOf,
+  nameOf,
   observedMachine,
   readMachine,
   readPod,
@@ -47,9 +48,10 @@ export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now):
       };
     }),
     replicaSets: known.replicaSets.map(readReplicaSet).filter(({ revision }) => revision !== ""),
+    // A cluster may have thousands, and each set is looked at once a second.
     machines: known.machines
+      .filter((machine) => used.has(nameOf(machine)))
       .map(readMachine)
-      .filter(({ name }) => used.has(name))
       .map((machine) =>
         observedMachine(machine, {
           watchedMs: machine.isGoing ? watched.forMs(`machine ${machine.name}`, nowMs) : 0,

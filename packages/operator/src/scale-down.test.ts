@@ -9,6 +9,7 @@ import {
   observed,
   plan,
   pod,
+  STATUS,
   statusAfter,
   unborn,
 } from "./testing/builders.ts";
@@ -306,4 +307,20 @@ test("a token that no leader gave is not counted on from", () => {
   const { actions } = decide(observed(pods, { leaderEpoch: 2 ** 31 - 1 }), desired(), NOW_MS);
   const ordered = actions.find(({ kind }) => kind === "order-drain");
   expect(ordered).toMatchObject({ pod: { name: "p1" }, mark: { token: 2 ** 51 - 2 ** 20 + 1 } });
+});
+
+test("the status of a thousand pods that all do something is a few kilobytes", () => {
+  const name = (at: number): string => `${"p".repeat(250)}${at}`;
+  const machine = (at: number): string => `m${1 + (at % 6)}`;
+  const pods = Array.from({ length: 1000 }, (_, at): ObservedPod => {
+    if (at % 4 === 0) return draining(name(at), 5, { machine: machine(at) });
+    if (at % 4 === 1) return unborn(name(at));
+    const report = { sessions: at % 4 === 2 ? 90 : 1, ageMs: at % 3 === 0 ? 60_000 : 500 };
+    return pod(name(at), { machine: machine(at), report });
+  });
+  const rejected = Array.from({ length: 10 }, (_, at) => `${"r".repeat(62)}${at}`);
+  const status = { ...STATUS, rejected };
+  const after = statusAfter(observed(pods, { status }), desired({ replicas: 800 }));
+  expect(after?.message).toContain(" more.");
+  expect(JSON.stringify(after).length).toBeLessThan(8192);
 });
