@@ -3,10 +3,10 @@ import { type Json, type KubeApi, KubeApiError, type KubeWatcher } from "@holdfa
 import { createManualClock, type ManualClock } from "@holdfast/testkit";
 import { Operator } from "./operator.ts";
 
-const set = (uid: string): Json => ({
+const set = (uid: string, name = "rt"): Json => ({
   apiVersion: "holdfast.dev/v1alpha1",
   kind: "RealtimeSet",
-  metadata: { name: "rt", namespace: "live", uid, resourceVersion: uid.slice(1), generation: 1 },
+  metadata: { name, namespace: "live", uid, resourceVersion: uid.slice(1), generation: 1 },
   spec: {
     selector: { matchLabels: { app: "rt" } },
     template: { metadata: { labels: { app: "rt" } }, spec: { containers: [{ name: "a" }] } },
@@ -22,6 +22,7 @@ function stage() {
   const clock: ManualClock = createManualClock();
   let sets: readonly Json[] = [set("u1")];
   let hasPods = true;
+  const looked = new Set<string>();
   const away = () => new KubeApiError("forbidden", { status: 403, reason: "Forbidden" });
   const api: KubeApi & KubeWatcher = {
     get: async () => {
@@ -30,9 +31,10 @@ function stage() {
     list: async () => ({ items: [], resourceVersion: "1" }),
     ...{ create: async (_, body) => body, preview: async (_, body) => body },
     ...{ merge: async (_, patch) => patch, replace: async (_, body) => body },
-    apply: async (_, body) => {
+    apply: async (path, body) => {
       budgets.push(clock.nowMs());
-      return body;
+      looked.add(path.slice(path.lastIndexOf("/") + 1));
+      return path.includes("/slow") ? await new Promise<never>(() => {}) : body;
     },
     remove: async () => {},
     listAll: async (path) => {
@@ -57,9 +59,9 @@ function stage() {
     }
   };
   return {
-    ...{ budgets, clock, operator, pass },
-    replace: (one: Json) => {
-      sets = [one];
+    ...{ budgets, clock, looked, operator, pass },
+    replace: (...others: readonly Json[]) => {
+      sets = others;
     },
     hidePods: () => {
       hasPods = false;
@@ -88,4 +90,13 @@ test("another set of the same name is looked after from its beginning", async ()
   replace(set("u2"));
   await pass(20_000);
   expect(budgets.length).toBe(before + 1);
+});
+
+test("sets whose writes hang keep no other from being looked at", async () => {
+  const { looked, operator, pass, replace } = stage();
+  const slow = Array.from({ length: 16 }, (_, at) => set(`u${at + 10}`, `slow${at}`));
+  replace(...slow, set("u1", "fast"));
+  operator.start();
+  await pass(20_000);
+  expect([looked.size, looked.has("fast-protected")]).toEqual([17, true]);
 });

@@ -73,8 +73,11 @@ const LOOK_MS = 1000;
  * else's. A watch hears a bookmark each minute, and lists again after 130 s of silence.
  */
 const STALE_MS = 180_000;
-/** Sets that are worked on at a time: a slow one keeps nobody waiting. */
-const WORKERS = 4;
+/**
+ * Sets that are worked on at a time. A look waits for the API server, and some seconds for orders
+ * that pods do not take: a few sets of that kind keep no other waiting.
+ */
+const WORKERS = 32;
 
 export class Operator {
   readonly #options: OperatorOptions;
