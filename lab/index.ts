@@ -10,7 +10,7 @@ export { reportOf } from "./micro/report.ts";
 export { type Result, resultOf } from "./micro/result.ts";
 export { withValidation } from "./plan-validation/document.ts";
 export type { ValidationResult } from "./plan-validation/result.ts";
-export { missedTargets } from "./prove/cluster/judgement.ts";
+export { attemptsPerMove, missedTargets } from "./prove/cluster/judgement.ts";
 export {
   type FiguresOptions,
   operatorFigures,

@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
+  attemptsPerMove,
   type FiguresOptions,
   missedTargets,
   operatorFigures,
@@ -138,6 +139,8 @@ test("a spike fails if somebody is cut, also one who came for it alone", () => {
   expect(cut(0, 0)).toEqual([]);
   expect(cut(1, 0)).toEqual(["people who are cut, up and down: 1, wanted 0"]);
   expect(cut(0, 2)).toEqual(["people who are cut, up and down: 2, wanted 0"]);
+  // Who comes makes attempts too.
+  expect(attemptsPerMove({ ...rolling, operator })).toBeUndefined();
 });
 
 test("a run of some steps keeps the others, in their order", () => {

@@ -14,8 +14,12 @@ const ONE = 1;
 export const movesPerSession = ({ moves, operator }: StepResult): number =>
   operator === undefined || operator.clients === 0 ? 0 : moves / operator.clients;
 
-export const attemptsPerMove = ({ attempts, moves, reconnects }: StepResult): number | undefined =>
-  moves + reconnects === 0 ? undefined : attempts / (moves + reconnects);
+/** Undefined if nobody moved, or if others came: their attempts are no moves. */
+export function attemptsPerMove(step: StepResult): number | undefined {
+  const { attempts, moves, reconnects, operator } = step;
+  if (moves + reconnects === 0 || operator?.kind === "spike") return undefined;
+  return attempts / (moves + reconnects);
+}
 
 /** Sockets that were refused for now, of all that were opened. */
 export const refusalShare = ({ refusals = 0, attempts }: StepResult): number =>
