@@ -30,6 +30,7 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
     before: observed.status?.rebalancing,
     course,
     going,
+    ends: observed.status?.release !== undefined && !course.isReleasing,
     wish: desired.rebalance,
     nowMs,
   });

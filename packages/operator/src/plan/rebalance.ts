@@ -10,8 +10,8 @@ import { asSeen } from "./orders.ts";
 import { isLeavingMachine, isStaying, type PodView } from "./survey.ts";
 
 /**
- * How long a set rests after it was evened out, in ms. Pods that gave and pods that got are alike
- * then, so nobody moves twice in this time.
+ * How long a set rests after it was evened out, and after a release, in ms. So nobody moves twice
+ * in this time.
  */
 export const REST_MS = 300_000;
 /** An evening-out that comes to no end is over after this, in ms. */
@@ -33,6 +33,8 @@ export interface RebalancingScene {
   readonly before: RebalancingState | undefined;
   readonly course: Course;
   readonly going: Going;
+  /** A release ends with this decision. */
+  readonly ends: boolean;
   readonly wish: Desired["rebalance"];
   readonly nowMs: number;
 }
@@ -42,12 +44,14 @@ export interface RebalancingScene {
  * evening-out. What is remembered is in the status: another operator goes on, or rests.
  */
 export function rebalancing(views: readonly PodView[], scene: RebalancingScene): Rebalancing {
-  const { before, wish, nowMs } = scene;
+  const { before, wish, ends, nowMs } = scene;
   // A time in the future was written before the clock went back.
   const sinceMs = Math.min(before?.sinceMs ?? nowMs, nowMs);
   const isUnderWay = before !== undefined && before.givers.length > 0;
   const rest: Rebalancing = { state: { givers: [], sinceMs: nowMs }, givers: new Map() };
   const excess = excessOf(views);
+  // A release has just moved everybody.
+  if (ends) return rest;
   if (!wish.isEnabled || !isCalm(views, scene))
     return isUnderWay ? rest : still(before, sinceMs, nowMs);
   if (isUnderWay) {

@@ -5,6 +5,7 @@ import type { Desired, ReleaseWish, Strategy } from "../model/desired.ts";
 import type { Observed, ReleaseState, Status } from "../model/observed.ts";
 import type { ObservedPod } from "../model/pod.ts";
 import { DRAINING_COST, GOING_COST } from "../plan/orders.ts";
+import { REST_MS } from "../plan/rebalance.ts";
 import {
   plan as all,
   desired,
@@ -103,6 +104,19 @@ test("a release ends when all pods are new and ready, and is the stable one from
   const status = statusAfter(observed(fresh(3, 50), under()), wish(ROLLING));
   expect(status).toMatchObject({ stable: "b", condition: "Settled" });
   expect(status?.release).toBeUndefined();
+});
+
+test("whoever a release moved is not moved again at once to even pods out", () => {
+  const pods = fresh(3).map((one, i) => ({
+    ...one,
+    report: { ...one.report, sessions: i === 0 ? 90 : 50 },
+  })) as readonly ObservedPod[];
+  const ended = statusAfter(observed(pods, under()), wish(ROLLING));
+  expect(ended?.rebalancing).toEqual({ givers: [], sinceMs: NOW_MS });
+  expect(plan(observed(pods, { status: ended as Status }), wish(ROLLING))).toEqual([]);
+  const later = { ...(ended as Status), rebalancing: { givers: [], sinceMs: NOW_MS - REST_MS } };
+  const rested = statusAfter(observed(pods, { status: later }), wish(ROLLING));
+  expect(rested?.rebalancing?.givers).toEqual(["b1"]);
 });
 
 test("if newcomers filled the new pods, one more is made instead of waiting for ever", () => {
