@@ -150,9 +150,14 @@ export class ChartInstallation {
 
   /** Makes an object of the namespace. */
   create(manifest: unknown): Promise<string> {
+    return this.given(manifest, "create", "--filename", "-");
+  }
+
+  /** As `kubectl`, which reads the manifest from its standard input. */
+  given(manifest: unknown, ...args: readonly string[]): Promise<string> {
     const { commands, namespace, commandMs } = this.#options;
-    const args = ["--namespace", namespace, "create", "--filename", "-"];
-    return commands.kubectl(args, { stdin: JSON.stringify(manifest), timeoutMs: commandMs });
+    const all = ["--namespace", namespace, ...args];
+    return commands.kubectl(all, { stdin: JSON.stringify(manifest), timeoutMs: commandMs });
   }
 
   /** Whether a command of kubectl ends well. */
@@ -183,8 +188,8 @@ export class ChartInstallation {
   }
 
   /** What `holdfast doctor` says of the namespace, read from the cluster. */
-  doctor(): Promise<string> {
-    return this.#options.commands.holdfast(["doctor", "--cluster", ...this.#source()]);
+  doctor(...args: readonly string[]): Promise<string> {
+    return this.#options.commands.holdfast(["doctor", "--cluster", ...args, ...this.#source()]);
   }
 
   /** `holdfast rollout wait`: resolves when the last old pod has drained. */

@@ -20,6 +20,8 @@ const DEPLOY = join(import.meta.dir, "../../deploy");
 const KEY = randomBytes(24).toString("hex");
 /** Clients of one move each, and what a fleet evens out meanwhile. */
 const MOVES_MAX = CLIENTS * 1.1;
+/** A forecast says the time of a release within this factor. */
+const FORECAST_FACTOR = 2;
 /** The proof asks for 1.05; here other tests run beside it. */
 const ATTEMPTS_PER_MOVE_MAX = 1.1;
 
@@ -81,7 +83,23 @@ test("the set says that it is settled, to people and to what waits for it", asyn
   expect(await rt.rollout("status", SET)).toContain("Nothing is waited for.");
 });
 
-test("O1: a rolling release moves everybody once, at the first attempt", async () => {
+test("the doctor finds nothing grave, and the second budget that evictions are refused for", async () => {
+  expect(await rt.doctor()).toContain(`RealtimeSet ${NAMESPACE}/${SET}`);
+  const [name = ""] = await rt.podNames();
+  const selector = "--selector=app.kubernetes.io/component=node";
+  await rt.kubectl("create", "pdb", "mine", selector, "--max-unavailable=1");
+  try {
+    await expect(rt.doctor("--least", "error")).rejects.toThrow(/pdb-twice/);
+    await expect(evict(name)).rejects.toThrow(/more than one PodDisruptionBudget/);
+  } finally {
+    await rt.kubectl("delete", "pdb", "mine");
+  }
+  // The operator's own alone: it says to try again later.
+  await expect(evict(name)).rejects.toThrow(/disruption budget/);
+});
+
+test("O1: a rolling release moves everybody once, at the first attempt, as it was forecast", async () => {
+  const forecast = JSON.parse(await rt.rollout("plan", SET, "--json"));
   const { moves, attempts } = await rt.step("rolling release", async () => {
     await release("2");
     expect(await rt.rollout("wait", `rts/${SET}`)).toContain("Nothing is waited for");
@@ -90,6 +108,12 @@ test("O1: a rolling release moves everybody once, at the first attempt", async (
   expect(moves).toBeGreaterThanOrEqual(CLIENTS);
   expect(moves).toBeLessThanOrEqual(MOVES_MAX);
   expect(attempts / moves).toBeLessThanOrEqual(ATTEMPTS_PER_MOVE_MAX);
+  const seconds = await tookSeconds();
+  console.log(`  forecast: ${forecast.seconds} s, ${forecast.moves} moves; it took ${seconds} s`);
+  expect([forecast.isOver, forecast.moves, forecast.podsMax]).toEqual([true, CLIENTS, PODS + 1]);
+  // Delays and warm times are in both. A busy machine adds, and nothing takes them away.
+  expect(seconds).toBeGreaterThan(forecast.seconds / FORECAST_FACTOR);
+  expect(seconds).toBeLessThan(patience(forecast.seconds * FORECAST_FACTOR));
 });
 
 test("a canary has its share of the people, waits to be promoted, and takes over", async () => {
@@ -99,6 +123,9 @@ test("a canary has its share of the people, waits to be promoted, and takes over
     const share = Number(await set(".status.release.sharePercent"));
     expect(share).toBeGreaterThanOrEqual(45);
     expect(share).toBeLessThanOrEqual(55);
+    const dry = await rt.rollout("promote", SET, "--dry-run");
+    expect(dry).toMatch(/Nothing was written[\s\S]*holdfast.dev\/promote[\s\S]*takes /);
+    expect(await set(".metadata.annotations.holdfast\\.dev/promote")).toBe("");
     await rt.rollout("promote", SET);
     await rt.rollout("wait", `rts/${SET}`);
     await rt.settled(PODS);
@@ -206,6 +233,31 @@ test("a budget that somebody deletes is back, and that is told", async () => {
   );
   expect(await rt.kubectl("get", budget, "-o", "jsonpath={.spec.maxUnavailable}")).toBe("0");
 });
+
+/** Asks the eviction API, as `kubectl drain` does, without its retries. */
+async function evict(pod: string): Promise<void> {
+  const metadata = { name: pod, namespace: NAMESPACE };
+  const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata };
+  const path = `/api/v1/namespaces/${NAMESPACE}/pods/${pod}/eviction`;
+  await rt.given(eviction, "create", "--raw", path, "-f", "-");
+}
+
+/** How long the last release took, by its record, which the operator ends after the release. */
+async function tookSeconds(): Promise<number> {
+  const times = "{.items[-1:].status.startedAt} {.items[-1:].status.endedAt}";
+  const sorted = ["--sort-by=.status.startedAt", "-o", `jsonpath=${times}`];
+  let seconds = Number.NaN;
+  await eventually(
+    "the record is ended",
+    async () => {
+      const [from = "", to = ""] = (await rt.kubectl("get", "rtr", ...sorted)).split(" ");
+      seconds = (Date.parse(to) - Date.parse(from)) / 1000;
+      return !Number.isNaN(seconds);
+    },
+    { timeoutMs: patience(30_000), everyMs: 500 },
+  );
+  return seconds;
+}
 
 /** Resolves when a pod of the set drains. */
 async function draining(): Promise<void> {
