@@ -1,6 +1,6 @@
-// Checks that a real API server takes everything that the charts render: built-in kinds, sets and
-// routes by the rules of their CRDs, and pods of all workloads where PodSecurity is restricted and a
-// quota counts. Nothing is stored but the CRDs of the Gateway API, for as long as this lasts.
+// Checks that a real API server takes all that the charts render: built-in kinds, sets and routes
+// by the rules of their CRDs, and pods of all workloads where PodSecurity is restricted and a quota
+// counts. Nothing is stored but the CRDs of the Gateway API, for as long as this lasts.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
