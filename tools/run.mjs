@@ -12,7 +12,7 @@ import { runTests } from "./run/tests.mjs";
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
 const COMMANDS = {
   start: (bun, args) => passOn(bun, ["apps/holdfast/src/main.ts", "dev", ...args]),
-  test: (bun, args) => runTests(bun, args),
+  test: (bun, args) => runTests(bun, args.join() === "cluster,--keda" ? ["keda"] : args),
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
   mutate: (bun, args) => passOn(bun, ["tools/mutate/mutate.ts", ...args]),

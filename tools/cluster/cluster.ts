@@ -9,11 +9,18 @@ import { removeGroups, requireControlGroups } from "./control-groups.ts";
 import { kubectl, kubectlSucceeds, startControlPlane } from "./control-plane.ts";
 import { dnsObjects } from "./dns.ts";
 import { ownImages } from "./images.ts";
+import { endKeda, startKeda } from "./keda.ts";
 import { ensureNetwork, removeNetwork, requireNamespaces } from "./network.ts";
 import { importImage, runningNodes, startNode } from "./node.ts";
 import { ensurePki } from "./pki.ts";
 import { endAll, endProgram } from "./processes.ts";
-import { areBuilt, ensurePrograms, type Programs, programPaths } from "./programs.ts";
+import {
+  areBuilt,
+  ensureKedaPrograms,
+  ensurePrograms,
+  type Programs,
+  programPaths,
+} from "./programs.ts";
 import { HOST_IP, NODES_MAX, nodeName, PATHS } from "./settings.ts";
 import { say, waitFor } from "./shell.ts";
 
@@ -22,6 +29,7 @@ const RESTARTED: readonly string[] = ["etcd", "kube-apiserver"];
 const AWAY_SECONDS_MAX = 600;
 const USAGE = `usage: npm run cluster -- up [--nodes N] [--image ARCHIVE]... | down | status | env | build | images
        npm run cluster -- restart PROGRAM [--after SECONDS]
+       npm run cluster -- keda build | up | down
        npm run cluster -- kubectl ...
 
 up       starts what does not run and prints KUBECONFIG=...; 20 s once the programs are built
@@ -31,6 +39,7 @@ env      says how other programs reach it: KUBECONFIG and KUBECTL
 build    builds the programs alone: ten minutes on two cores, once for each version
 images   makes the chart's images from this clone and brings them to the nodes
 restart  kills a program of the control plane (etcd, kube-apiserver) and starts it again
+keda     builds KEDA's programs (nine minutes on two cores, once), brings it, removes it
 kubectl  runs kubectl of the cluster's version on it`;
 
 /** Starts a cluster, or what of it does not run. */
@@ -137,6 +146,17 @@ async function sayEnvironment(): Promise<number> {
   return 0;
 }
 
+async function keda(what: string | undefined): Promise<number> {
+  if (what === "build") await ensureKedaPrograms();
+  else if (what === "up") await alone(startKeda);
+  else if (what === "down") await alone(endKeda);
+  else {
+    console.error(USAGE);
+    return 2;
+  }
+  return 0;
+}
+
 async function passKubectl(args: readonly string[]): Promise<number> {
   const { kubernetes } = await ensurePrograms();
   const command = [kubernetes, "kubectl", "--kubeconfig", PATHS.kubeconfig, ...args];
@@ -200,7 +220,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<number>
       image: { type: "string", multiple: true, default: [] },
       after: { type: "string", default: "0" },
     },
-    allowPositionals: command === "restart",
+    allowPositionals: command === "restart" || command === "keda",
   });
   if (command === "restart") {
     await alone(() => restart(positionals[0] ?? "", values.after));
@@ -208,6 +228,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<number>
   }
   if (command === "status") return await status();
   if (command === "env") return await sayEnvironment();
+  if (command === "keda") return await keda(positionals[0]);
   if (command === "up") await alone(() => up(nodesOf(values.nodes), values.image));
   else if (command === "down") await alone(down);
   else if (command === "build") await ensurePrograms();

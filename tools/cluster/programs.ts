@@ -35,14 +35,39 @@ export interface Programs {
   readonly pause: string;
 }
 
-type ProgramName = keyof Programs;
-const NAMES: readonly ProgramName[] = ["pause", "coredns", "kubernetes"];
+/** KEDA's, for the tests of autoscaling alone. */
+export interface KedaPrograms {
+  readonly operator: string;
+  /** Of the API group `external.metrics.k8s.io`. */
+  readonly adapter: string;
+}
+
+type ProgramName = keyof Programs | `keda-${keyof KedaPrograms}`;
+const NAMES: readonly (keyof Programs)[] = ["pause", "coredns", "kubernetes"];
+
+/** Where KEDA's modules are named, and its version as its programs say it. */
+export const KEDA = {
+  folder: join(SOURCES, "keda"),
+  module: "github.com/kedacore/keda/v2",
+  version: "v2.21.0",
+} as const;
 
 /** Finds the programs, or makes them. Says how long that takes. */
 export async function ensurePrograms(): Promise<Programs> {
   await installDebian();
   const programs = programPaths();
   for (const name of NAMES) if (!existsSync(programs[name])) await build(name, programs[name]);
+  return programs;
+}
+
+/** The same for KEDA's. */
+export async function ensureKedaPrograms(): Promise<KedaPrograms> {
+  const programs = {
+    operator: programPath("keda-operator"),
+    adapter: programPath("keda-adapter"),
+  };
+  if (!existsSync(programs.operator)) await build("keda-operator", programs.operator);
+  if (!existsSync(programs.adapter)) await build("keda-adapter", programs.adapter);
   return programs;
 }
 
@@ -77,11 +102,17 @@ async function installDebian(): Promise<void> {
 
 /** A program built from other sources has another path. */
 function programPath(name: ProgramName): string {
-  const folder = join(SOURCES, name);
+  const folder = folderOf(name);
   const hash = createHash("sha256");
   for (const file of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, file)));
   return join(PATHS.programs, `${name}-${hash.digest("hex").slice(0, 12)}`);
 }
+
+const isKeda = (name: ProgramName): boolean => name.startsWith("keda-");
+const folderOf = (name: ProgramName): string => (isKeda(name) ? KEDA.folder : join(SOURCES, name));
+/** KEDA's programs are not ours: they are in its own module. */
+const packageOf = (name: ProgramName): string =>
+  isKeda(name) ? `${KEDA.module}/cmd/${name.slice("keda-".length)}` : ".";
 
 async function build(name: ProgramName, path: string): Promise<void> {
   if (Bun.which("go") === null)
@@ -97,11 +128,14 @@ async function build(name: ProgramName, path: string): Promise<void> {
   const startedMs = performance.now();
   const building = `${path}.${process.pid}`;
   try {
-    await run(["go", "build", "-trimpath", `-ldflags=${linkFlags(name)}`, "-o", building, "."], {
-      cwd: join(SOURCES, name),
-      env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
-      timeoutMs: BUILD_TIMEOUT_MS,
-    });
+    await run(
+      ["go", "build", "-trimpath", `-ldflags=${linkFlags(name)}`, "-o", building, packageOf(name)],
+      {
+        cwd: folderOf(name),
+        env: { CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+        timeoutMs: BUILD_TIMEOUT_MS,
+      },
+    );
     // Another run may have been first: the result is the same.
     renameSync(building, path);
   } finally {
@@ -111,6 +145,7 @@ async function build(name: ProgramName, path: string): Promise<void> {
 }
 
 function linkFlags(name: ProgramName): string {
+  if (isKeda(name)) return `-s -w -X ${KEDA.module}/version.Version=${KEDA.version}`;
   if (name !== "kubernetes") return "-s -w";
   const version = "-X k8s.io/component-base/version.git";
   return [

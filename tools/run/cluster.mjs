@@ -108,3 +108,22 @@ export async function ensureCluster(bun, building, env) {
   }
   return { ok: true, end };
 }
+
+/**
+ * Brings KEDA onto the cluster that runs. Its programs are built first, if they are missing.
+ * @param {string} bun
+ * @returns {Promise<{ ok: true, end: () => Promise<void> } | { ok: false, message: string }>}
+ */
+export async function ensureKeda(bun) {
+  for (const [what, timeoutMs] of /** @type {const} */ ([
+    ["build", BUILD_TIMEOUT_MS],
+    ["up", START_TIMEOUT_MS],
+  ])) {
+    const run = await capture(bun, [PROGRAM, "keda", what], { timeoutMs });
+    if (run.code !== 0) return { ok: false, message: `KEDA ${what} failed:\n${run.output}` };
+  }
+  const end = async () => {
+    await capture(bun, [PROGRAM, "keda", "down"], { timeoutMs: START_TIMEOUT_MS });
+  };
+  return { ok: true, end };
+}

@@ -142,6 +142,10 @@ describe("stages", () => {
       ["./test/soak/x.test.ts"],
     ]);
   });
+  test("run with all others, but the one whose programs take longest to build", () => {
+    const apart = stages.filter(({ onlyByName }) => onlyByName);
+    expect(apart.map(({ name }) => name)).toEqual(["keda"]);
+  });
   test("without a test are a problem, and so are known ones whose folder is missing", () => {
     const problems = stages.filter((stage) => stage.problem !== undefined);
     const names = problems.map((stage) => stage.name);

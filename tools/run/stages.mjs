@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "helm" | "cluster"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "helm" | "cluster" | "keda"} Need
  */
 
 /**
@@ -16,11 +16,12 @@ import { join, relative } from "node:path";
  * @property {boolean} parallel whether files may run beside each other
  * @property {number} timeoutMs of the whole stage
  * @property {number} testTimeoutMs of one test
+ * @property {boolean} onlyByName whether it runs only if it is named
  * @property {string} [problem] why the stage cannot run; it counts as failed
  */
 
 /**
- * @typedef {{ needs?: Stage["needs"], parallel?: boolean, timeoutMs: number, testTimeoutMs: number
+ * @typedef {{ needs?: Stage["needs"], parallel?: boolean, onlyByName?: boolean, timeoutMs: number, testTimeoutMs: number
  * }} Rules
  */
 
@@ -50,6 +51,13 @@ const FOLDERS = {
   cluster: {
     needs: ["servers", "helm", "cluster"],
     timeoutMs: 1_500_000,
+    testTimeoutMs: 240_000,
+  },
+  // Building KEDA takes longer than all that it tests.
+  keda: {
+    needs: ["servers", "helm", "cluster", "keda"],
+    onlyByName: true,
+    timeoutMs: 1_200_000,
     testTimeoutMs: 240_000,
   },
   docs: { needs: ["lua"], timeoutMs: 180_000, testTimeoutMs: 30_000 },
@@ -91,6 +99,7 @@ function stage(name, files, rules) {
     nodeFiles: files.filter((file) => file.endsWith(".test.mjs")),
     needs: rules.needs ?? [],
     parallel: rules.parallel ?? false,
+    onlyByName: rules.onlyByName ?? false,
     timeoutMs: rules.timeoutMs,
     testTimeoutMs: rules.testTimeoutMs,
     ...(files.length === 0

@@ -6,7 +6,7 @@ import { CLIENT_BUILD, PACKAGES_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
-import { buildCluster, endClusterNow, ensureCluster } from "./cluster.mjs";
+import { buildCluster, endClusterNow, ensureCluster, ensureKeda } from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
 import { ensureLua } from "./lua.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
@@ -59,7 +59,9 @@ export async function runTests(bun, names = []) {
     console.log("check");
     all.push(await countChecks(bun));
   }
-  const chosen = stages.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = stages.filter(({ name, onlyByName }) =>
+    names.length === 0 ? !onlyByName : names.includes(name),
+  );
   const building = chosen.some(({ needs }) => needs.includes("cluster"))
     ? buildCluster(bun)
     : undefined;
@@ -122,6 +124,20 @@ async function runStage(bun, stage, building) {
     ready();
     if (!cluster.ok) return failure(cluster.message);
     endCluster = cluster.end;
+  }
+  if (stage.needs.includes("keda")) {
+    const ready = progressing();
+    const keda = await ensureKeda(bun);
+    ready();
+    if (!keda.ok) {
+      await endCluster();
+      return failure(keda.message);
+    }
+    const end = endCluster;
+    endCluster = async () => {
+      await keda.end();
+      await end();
+    };
   }
   const slowness = await measureSlowness();
   env.TEST_SLOWNESS = slowness.toFixed(2);

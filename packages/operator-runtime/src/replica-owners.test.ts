@@ -47,6 +47,11 @@ test("an owner that gives the number to another one fights nobody", () => {
   expect(new Set(told(writes))).toEqual(new Set([undefined]));
 });
 
+test("three who write one after the other fight nobody", () => {
+  const writes = [written(3, "helm"), written(4, "keda"), written(5, "kubectl-scale")];
+  expect(new Set(told(writes))).toEqual(new Set([undefined]));
+});
+
 test("of several who wrote the number, the last one counts", () => {
   const [, , fight] = told([
     written(7, "a", "keda"),

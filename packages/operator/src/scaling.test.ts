@@ -6,6 +6,7 @@ import {
   desired,
   draining,
   MACHINES,
+  moves,
   NOW_MS,
   observed,
   plan,
@@ -198,6 +199,28 @@ describe("an autoscaler elsewhere", () => {
 
   test("is told one pod of a set that has none: somebody must be there for the first", () => {
     expect(told([], 0)).toEqual({ pods: 1, isHeld: false });
+  });
+});
+
+describe("fewer pods that somebody else wishes", () => {
+  const fewer = (revision = "a") => desired({ replicas: 2, revision });
+
+  test("go one by one, with the people on them moved first", () => {
+    expect(moves(observed(loaded(4, 10)), fewer())).toEqual(["drain p1 scale-down"]);
+    const one = draining("p1", 10, { machine: "m1" });
+    expect(moves(observed([one, ...loaded(4, 10).slice(1)]), fewer())).toEqual([]);
+  });
+
+  test("stay until a release is over, and the wish is kept", () => {
+    const fresh = loaded(4, 10).map((one) => ({ ...one, revision: "b" }));
+    const old = pod("p5", { machine: "m5", report: { sessions: 10 } });
+    const release = {
+      ...{ to: "b", from: "a", phase: "advancing" as const, step: 0, progress: "" },
+    };
+    const during = observed([...fresh, old], { status: { ...STATUS, release } });
+    expect(moves(during, fewer("b"))).toEqual(["drain p5 release"]);
+    const after = observed(fresh, { status: { ...STATUS, stable: "b" } });
+    expect(moves(after, fewer("b"))).toEqual(["drain p1 scale-down"]);
   });
 });
 
