@@ -37,15 +37,19 @@ export function withKept(
   order: readonly string[],
 ): ProofResult {
   const places = new Map(order.map((name, place) => [name, place]));
-  const steps = new Map((kept?.steps ?? []).map((one) => [one.name, one]));
+  const steps = new Map(kept === undefined ? [] : ofRun(kept).map((one) => [one.name, one]));
   const isOfOneDay = kept !== undefined && dayOf(kept) === dayOf(result);
-  for (const step of result.steps)
+  for (const step of ofRun(result))
     steps.set(step.name, isOfOneDay ? withRuns(step, steps.get(step.name)) : step);
   const sorted = [...steps.values()]
     .filter(({ name }) => places.has(name))
     .sort((a, b) => (places.get(a.name) ?? 0) - (places.get(b.name) ?? 0));
   return { ...result, steps: sorted };
 }
+
+/** Steps that say when they were measured. */
+const ofRun = ({ steps, measuredAt, loadBefore }: ProofResult): readonly StepResult[] =>
+  steps.map((step) => ({ ...step, of: step.of ?? { measuredAt, loadBefore } }));
 
 const dayOf = ({ measuredAt }: ProofResult): string => measuredAt.slice(0, 10);
 
@@ -130,6 +134,7 @@ const CLUSTER_READING = [
   "- **verdict after**: from the first status with the release until the operator turned back. The status is read once a second.",
   "- **everyone back after**: from there until the status had no release any more.",
   "- **most people on the new revision**: the largest share in the status.",
+  "- **measured**: when its run began (UTC), and the load average before it. Two cores carry a load of 2. What is more is other work on the machine.",
   "- The pause is compared with that of a step of the same run in which nothing happens. Steps may be of several runs.",
   "- A canary that is good waits some seconds for its verdict: some hundred clients carry too few connection-minutes for one.",
   "- No option of a node loses one message in a hundred. The canary that loses messages uses another database of the broker, so nothing passes between the two revisions. What its fault did is told, and is no reason to fail.",

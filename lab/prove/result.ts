@@ -56,6 +56,8 @@ export interface StepResult {
   readonly chart: StepChart;
   /** On a real cluster with the operator. */
   readonly operator?: OperatorFigures;
+  /** The run that the row is of, in a document of several runs. */
+  readonly of?: Pick<ProofResult, "measuredAt" | "loadBefore">;
   /** All runs of the step on the day of the newest, which the other figures are of; if several. */
   readonly runs?: readonly StepRun[];
 }

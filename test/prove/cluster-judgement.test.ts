@@ -164,6 +164,9 @@ test("runs of one day are told together, with the least and the most", () => {
     3,
   ]);
   const page = proofDocument(read("../../docs/proof/full.json"), undefined, both);
+  expect(page).toContain(
+    `${recorded.measuredAt.slice(5, 10)} ${recorded.measuredAt.slice(11, 16)}`,
+  );
   expect(page).toMatch(/\| Rolling release \| 2 \| 1\.\d+ \| 1\.300 to 2\.000 \|/);
   const later = { ...again, measuredAt: "2099-01-01T00:00:00.000Z" };
   expect(withKept(later, both, order).steps.map(({ runs }) => runs)).toEqual([

@@ -167,7 +167,9 @@ export class ClusterProof {
     const isMeant = step.doesHarm === true;
     return {
       ...result,
-      notes: [...row.notes, ...(isMeant ? harm.map((text) => `the fault did this: ${text}`) : [])],
+      notes: isMeant
+        ? [...told.notes, ...harm.map((text) => `the fault did this: ${text}`)]
+        : row.notes,
       failures: [...(isMeant ? told.failures : row.failures), ...missedTargets(result)],
     };
   }

@@ -52,10 +52,19 @@ export function operatorText(step: StepResult): string {
 /** Nothing between clients and pods counts the handshakes. */
 const NOT_MEASURED = ["peak handshakes/s of a node", "attempts per client"];
 
+const MEASURED: Column = {
+  head: "measured",
+  cell: ({ of }) =>
+    of === undefined
+      ? "–"
+      : `${of.measuredAt.slice(5, 16).replace("T", " ")}, load ${of.loadBefore.toFixed(1)}`,
+};
+
 export const clusterTable = (result: Pick<ProofResult, "steps">): string =>
   markdownTable(result, [
     ...COLUMNS.filter(({ head }) => !NOT_MEASURED.includes(head)).toSpliced(1, 0, OVER_HTTP),
     ...OPERATOR_COLUMNS,
+    MEASURED,
   ]);
 
 /** Rows of a table. */

@@ -111,13 +111,18 @@ export const operatorKilled: ClusterStep = {
       });
     }
     await released(stage);
-    stage.note(`killed ${seen.size} times: ${[...seen].join("; ")}`);
+    for (const matter of seen) stage.note(`killed at: ${matter}`);
   },
 };
 
-/** What is waited for, whichever pod it is of. */
-const matterOf = ({ message, release }: Pick<SetSample, "message" | "release">): string =>
-  `${release?.phase ?? "before"}: ${message.replaceAll(/[a-z0-9-]*-[a-z0-9]{5}\b|\d+/g, "#")}`;
+/** What is done, to whichever pod. */
+function matterOf({ message, release }: Pick<SetSample, "message" | "release">): string {
+  const done = message
+    .split(/(?<=\.) /)
+    .filter((text) => !/waits? for|of revision|more\.$/.test(text));
+  const text = done.join(" ").replaceAll(/rt-holdfast-[a-z0-9-]+/g, "a pod");
+  return `${release?.phase ?? "before"}: ${text.replaceAll(/\d+/g, "some")}`;
+}
 
 const isOver = ({ release, isSeen, stable, updated }: SetSample): boolean =>
   isSeen && release === undefined && stable === updated;
@@ -198,12 +203,16 @@ async function tellWrites({ rt, note }: ClusterStage): Promise<void> {
   );
   for (const name of names.split(" ")) {
     const path = `/api/v1/namespaces/prove/pods/${name}:9000/proxy/metrics`;
-    const counts = (await rt.kubectl("get", "--raw", path))
-      .split("\n")
-      .filter((line) => /^holdfast_operator_actions_total\{/.test(line) && !line.endsWith(" 0"));
-    note(`${name}: ${counts.map((line) => line.replace(/^[^{]*/, "")).join(", ") || "no action"}`);
+    const counts = new Map<string, number>();
+    for (const line of (await rt.kubectl("get", "--raw", path)).split("\n")) {
+      const [, outcome, count] = ACTIONS.exec(line) ?? [];
+      if (outcome !== undefined) counts.set(outcome, (counts.get(outcome) ?? 0) + Number(count));
+    }
+    const told = [...counts].filter(([, count]) => count > 0).map((pair) => pair.join(" "));
+    note(`actions of ${name}: ${told.join(", ") || "none"}`);
   }
 }
+const ACTIONS = /^holdfast_operator_actions_total\{.*outcome="([a-z]+)".*\} (\d+)$/;
 
 interface Deployment {
   readonly metadata: { readonly namespace: string };
