@@ -8,8 +8,9 @@ const REFUSALS_MAX = 0.02;
 const PAUSE_ABOVE_STEADY_MS = 50;
 const BACK_MS = 30_000;
 const ORDERED_MS = 5000;
-/** People are whole, so a share is met by the next one. */
+/** People are whole, so a share is met by the next one. The status tells tenths of a percent. */
 const ONE = 1;
+const ROUNDING_PERCENT = 0.05;
 
 export const movesPerSession = ({ moves, operator }: StepResult): number =>
   operator === undefined || operator.clients === 0 ? 0 : moves / operator.clients;
@@ -81,7 +82,7 @@ function releaseTargets(step: StepResult): readonly Target[] {
 function badTargets({ operator }: StepResult): readonly Target[] {
   if (operator === undefined) return [];
   const { sharePercentMax = 0, touchedPercent, verdictMs, backMs, drainMs, clients } = operator;
-  const most = sharePercentMax + (ONE / clients) * 100;
+  const most = sharePercentMax + (ONE / clients) * 100 + ROUNDING_PERCENT;
   const limitMs = BACK_MS + drainMs;
   return [
     {
