@@ -57,8 +57,8 @@ merge and server-side apply remove the field. So the number of the cluster is re
 {{- /* Of another kind now, or of another name: the new one begins with as many pods. */ -}}
 {{- $most := 0 -}}
 {{- range include "holdfast.otherWorkloads" . | fromJsonArray }}{{ $most = max $most (int64 .replicas) }}{{ end -}}
-{{- /* An autoscaler cannot read a RealtimeSet without a number. Kubernetes gives other kinds 1. */ -}}
-{{- if $most }}{{ $most }}{{ else if include "holdfast.isOperated" . }}{{ int64 .Values.autoscaling.minReplicas }}{{ end -}}
+{{- /* Not even the smallest: who renders without a cluster, as Argo CD does, would set it at each sync. */ -}}
+{{- if $most }}{{ $most }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -105,6 +105,21 @@ test("a record is written only as it was read: an old leader's late write opens 
   expect(made.merged).toMatchObject([{ metadata: { resourceVersion: "new" } }]);
 });
 
+test.each([
+  ["nobody states one", {}, [{ spec: { replicas: 1 } }]],
+  ["somebody states one", { replicas: 3 }, []],
+  ["its own autoscaling reads none", { autoscaling: {} }, []],
+])("the number of pods is written for autoscalers to read: %s", async (_, spec, writes) => {
+  const { books, merged } = stage({});
+  const scene = releasing();
+  const set = {
+    ...scene.set,
+    spec: { selector: { matchLabels: {} }, ...spec },
+  } as typeof scene.set;
+  await books.tidyUp({ ...scene, set }, false);
+  expect(merged.filter((patch) => "spec" in patch)).toMatchObject(writes);
+});
+
 /** A set in the midst of a release. */
 function releasing(): Scene {
   const status: Status = {

@@ -104,7 +104,7 @@ export const SET_SPEC = section("What the set should be.", {
   rules: SET_RULES,
   fields: {
     replicas: integer(
-      "Number of pods. If it is absent, the number that runs is kept, and a new set has 1. An autoscaler of yours can read only a number that is there. If `autoscaling` is there, nothing reads it.",
+      "Number of pods. If it is absent, the operator writes the number that runs, and 1 for a new set. Leave it out if an autoscaler of yours writes it. If `autoscaling` is there, nothing reads it.",
       { min: 0, max: REPLICAS_MAX },
     ),
     selector: section("Which pods are the set's. It never changes.", {
