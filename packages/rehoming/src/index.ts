@@ -22,6 +22,7 @@ export {
   type UpstreamSide,
 } from "./ports.ts";
 export type { Profile, ProfileOut, ProfileSession } from "./profile.ts";
+export { type GraphqlRules, graphqlTransportWs } from "./profiles/graphql.ts";
 export type { Match } from "./profiles/match.ts";
 export { none } from "./profiles/none.ts";
 export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";

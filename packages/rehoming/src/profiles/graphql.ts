@@ -1,0 +1,173 @@
+// Owns: the profile of GraphQL over WebSocket, subprotocol graphql-transport-ws
+// (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
+import { bytesOf, type Frame } from "../frame.ts";
+import type { Profile, ProfileOut, ProfileSession } from "../profile.ts";
+
+export interface GraphqlRules {
+  /**
+   * What a live subscription hears of a move. `continue`: it is subscribed again, and events that
+   * were published in between are missing. `error`: it ends with an error, so that the application
+   * fetches anew and subscribes. Default `continue`.
+   */
+  readonly subscriptions?: "continue" | "error";
+}
+
+type Operation = "query" | "mutation" | "subscription";
+
+interface Live {
+  readonly frame: Frame;
+  readonly operation: Operation;
+}
+
+const MOVED = "The server was replaced. Nobody knows whether it did this.";
+const MISSED = "The server was replaced. Events may be missing.";
+
+/**
+ * `connection_init` is replayed and its ack swallowed. Queries in flight and live subscriptions are
+ * sent again; what the client completed is not. A mutation is never sent twice: a move waits for
+ * its result, and if it does not come, the client gets an error for it. Holes: events that were
+ * published between the two servers.
+ */
+export function graphqlTransportWs(rules: GraphqlRules = {}): Profile {
+  return {
+    ...{ name: "graphql-transport-ws", rehomes: true, quietMs: 0 },
+    create: (out) => new Graphql(rules, out),
+  };
+}
+
+class Graphql implements ProfileSession {
+  readonly #out: ProfileOut;
+  readonly #onMove: "continue" | "error";
+  readonly #live = new Map<string, Live>();
+  #init: Frame | undefined;
+  #bytes = 0;
+  /** Queries and mutations without an answer. */
+  #pending = 0;
+
+  constructor({ subscriptions = "continue" }: GraphqlRules, out: ProfileOut) {
+    this.#out = out;
+    this.#onMove = subscriptions;
+  }
+
+  get isQuiet(): boolean {
+    return this.#pending === 0;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  fromClient(frame: Frame): void {
+    const message = messageOf(frame);
+    if (message?.type === "connection_init" && this.#init === undefined) {
+      this.#init = frame;
+      this.#bytes += bytesOf(frame);
+    } else if (message?.type === "subscribe" && message.id !== undefined) {
+      this.#forget(message.id);
+      const live = { frame, operation: operationOf(message.payload) };
+      this.#live.set(message.id, live);
+      this.#bytes += bytesOf(frame);
+      if (live.operation !== "subscription") this.#pending += 1;
+    } else if (message?.type === "complete" && message.id !== undefined) this.#forget(message.id);
+    this.#out.toUpstream(frame);
+  }
+
+  fromUpstream(frame: Frame): void {
+    // Most frames are results, which may be long: only those that end something are parsed.
+    if (mayEnd(frame)) {
+      const message = messageOf(frame);
+      const isEnd = message?.type === "complete" || message?.type === "error";
+      if (isEnd && message.id !== undefined) this.#forget(message.id);
+    }
+    this.#out.toClient(frame);
+  }
+
+  attach(): void {
+    if (this.#init === undefined) this.#out.attached();
+    else this.#out.toNext(this.#init);
+  }
+
+  fromNext(frame: Frame): void {
+    const message = messageOf(frame);
+    if (message?.type === "connection_ack") this.#out.attached();
+    else if (message?.type === "ping") this.#out.toNext(PONG);
+  }
+
+  switched(): void {
+    for (const [id, { frame, operation }] of [...this.#live]) {
+      if (operation === "query" || (operation === "subscription" && this.#onMove === "continue"))
+        this.#out.toUpstream(frame);
+      else {
+        this.#forget(id);
+        const message = operation === "mutation" ? MOVED : MISSED;
+        this.#out.toClient(JSON.stringify({ id, type: "error", payload: [{ message }] }));
+      }
+    }
+  }
+
+  #forget(id: string): void {
+    const live = this.#live.get(id);
+    if (live === undefined) return;
+    this.#live.delete(id);
+    this.#bytes -= bytesOf(live.frame);
+    if (live.operation !== "subscription") this.#pending -= 1;
+  }
+}
+
+const PONG = '{"type":"pong"}';
+
+interface Message {
+  readonly type: string;
+  readonly id: string | undefined;
+  readonly payload: unknown;
+}
+
+const mayEnd = (frame: Frame): boolean =>
+  typeof frame === "string" && (frame.includes('"complete"') || frame.includes('"error"'));
+
+function messageOf(frame: Frame): Message | undefined {
+  if (typeof frame !== "string") return undefined;
+  try {
+    const value: unknown = JSON.parse(frame);
+    if (typeof value !== "object" || value === null || !("type" in value)) return undefined;
+    const { type, id, payload } = value as Readonly<Record<string, unknown>>;
+    if (typeof type !== "string") return undefined;
+    return { type, id: typeof id === "string" ? id : undefined, payload };
+  } catch {
+    // The server will end this client: the protocol knows JSON alone.
+    return undefined;
+  }
+}
+
+/**
+ * Which operation a request means. Not sure: a mutation, because that is the one that must not be
+ * done twice. A document may hold several, of which `operationName` names one.
+ */
+function operationOf(payload: unknown): Operation {
+  const { query, operationName } = (payload ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof query !== "string") return "mutation";
+  const text = query.replaceAll(/"""[\s\S]*?"""|"(?:[^"\\\n]|\\.)*"|#[^\n\r]*/g, " ");
+  const kinds = outermost(text).matchAll(/\b(query|mutation|subscription)\b\s*([_A-Za-z]\w*)?/g);
+  const found = [...kinds].map(([, kind, name]) => ({ kind: kind as Operation, name }));
+  const named = found.filter(({ name }) => name === operationName);
+  if (typeof operationName === "string" && named.length === 1) return named[0]?.kind ?? "mutation";
+  const [only] = found;
+  if (found.length > 1) return "mutation";
+  // A document of a selection alone is a query.
+  return only?.kind ?? (text.trimStart().startsWith("{") ? "query" : "mutation");
+}
+
+/** What stands outside of braces and parentheses: there a field may be called `mutation`. */
+function outermost(text: string): string {
+  let depth = 0;
+  let outside = "";
+  for (const char of text) {
+    if (char === "{" || char === "(") {
+      // What follows is not the name of what was before.
+      if (depth === 0) outside += ";";
+      depth += 1;
+    } else if (char === "}" || char === ")") depth -= 1;
+    else if (depth === 0) outside += char;
+  }
+  return outside;
+}
