@@ -108,6 +108,8 @@ export const PUBLISHED: readonly Published[] = [
     nodePrograms: ["src/launch/index.ts"],
     commonJs: false,
     outside: [
+      "@grpc/grpc-js",
+      "@grpc/proto-loader",
       "@redis/client",
       "bun",
       "commander",
