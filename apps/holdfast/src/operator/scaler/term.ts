@@ -2,7 +2,6 @@
 // by the Service comes to the one that listens, and nobody gets an old number.
 import { readFileSync } from "node:fs";
 import type { ScalerParts, ScalerServer } from "./server.ts";
-import { serveScaler } from "./server.ts";
 
 export interface ScalerTermOptions extends Omit<ScalerParts, "tls"> {
   /** PEM files. Absent: without TLS. */
@@ -60,6 +59,8 @@ export class ScalerTerm {
     let server: ScalerServer;
     try {
       this.#tls = this.#read();
+      // Operators without a scaler, and those that do not lead, load no gRPC.
+      const { serveScaler } = await import("./server.ts");
       server = await serveScaler({
         ...parts,
         ...(this.#tls === undefined ? {} : { tls: this.#tls }),
