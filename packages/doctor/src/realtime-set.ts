@@ -1,23 +1,20 @@
 // Owns: what the doctor reads of a RealtimeSet: its spec with defaults, its status, and the labels
 // that the operator gives its pods.
 import { annotationsOf, at, type Json, type KubeObject, list, record, text } from "@holdfast/kube";
-import { type Read, type RealtimeSetSpec, readSet } from "@holdfast/operator";
-
-export const RECEIVES_LABEL = "holdfast.dev/receives";
-export const ADOPT_ANNOTATION = "holdfast.dev/adopt";
-const HAND_OVER_ANNOTATION = "holdfast.dev/hand-over";
+import {
+  HAND_OVER_ANNOTATION,
+  PROTECTED_LABEL,
+  RECEIVES_LABEL,
+  type Read,
+  type RealtimeSetSpec,
+  readSet,
+  SET_LABEL,
+} from "@holdfast/operator";
 
 /** Of each pod of the set, beside those of its template and its revision. */
 export function operatorLabels(set: string): Json {
-  return {
-    "holdfast.dev/set": set,
-    "holdfast.dev/protected": "true",
-    [RECEIVES_LABEL]: "true",
-  };
+  return { [SET_LABEL]: set, [PROTECTED_LABEL]: "true", [RECEIVES_LABEL]: "true" };
 }
-
-/** Name of the budget that the operator keeps for a set. */
-export const budgetNameOf = (set: string): string => `${set}-protected`;
 
 /** As the operator reads it. A manifest lacks what the API server adds. */
 export function readSetOf({ body, name, namespace }: KubeObject): Read<RealtimeSetSpec> {

@@ -3,6 +3,7 @@
 import { at, type Json, record } from "@holdfast/kube";
 import type { Revision } from "@holdfast/operator";
 import {
+  budgetName,
   GROUP_VERSION,
   PROTECTED_LABEL,
   RECEIVES_LABEL,
@@ -67,8 +68,6 @@ export function replicaSetManifest(owner: Owner, revision: Revision, replicas: n
 }
 
 export const replicaSetName = (set: string, revision: Revision): string => `${set}-${revision}`;
-
-export const budgetName = (set: string): string => `${set}-protected`;
 
 /** No pod with people on it is evicted: the operator empties it first. */
 export function budgetManifest(owner: Owner): Json {

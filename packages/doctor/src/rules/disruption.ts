@@ -2,11 +2,11 @@
 
 import type { KubeObject } from "@holdfast/kube";
 import { at, number, selects, share, text } from "@holdfast/kube";
+import { budgetName } from "@holdfast/operator";
 import type { ClientPath } from "../client-path.ts";
 import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { creation, patchAt, patchOf } from "../patches.ts";
-import { budgetNameOf } from "../realtime-set.ts";
 import type { Workload } from "../workload.ts";
 
 export function disruptionRules(
@@ -31,7 +31,7 @@ export function disruptionRules(
 /** The operator keeps a budget of its own, which is in no manifest. */
 function setRules(workload: Workload, budgets: readonly KubeObject[]): readonly Finding[] {
   const { object } = workload;
-  const name = budgetNameOf(object.name);
+  const name = budgetName(object.name);
   const other = budgets.find((budget) => budget.name !== name);
   const kept = budgets.find((budget) => budget.name === name);
   const found: Finding[] = [];

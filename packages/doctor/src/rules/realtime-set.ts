@@ -1,18 +1,12 @@
 // Owns: rules of a RealtimeSet: what its operator needs to steer connections, who else has its
 // pods or its number, and what its status says.
 import { annotationsOf, at, type KubeObject, number, record, selects, text } from "@holdfast/kube";
-import { memoryOf } from "@holdfast/operator";
+import { ADOPT_ANNOTATION, memoryOf, RECEIVES_LABEL } from "@holdfast/operator";
 import type { ClientPath } from "../client-path.ts";
 import { type ClusterSnapshot, sameNamespace } from "../cluster-snapshot.ts";
 import { type Finding, finding } from "../finding.ts";
 import { annotationPatch, environmentPatch, patchAt, patchOf } from "../patches.ts";
-import {
-  ADOPT_ANNOTATION,
-  conditionOf,
-  isHandedOver,
-  RECEIVES_LABEL,
-  readSetOf,
-} from "../realtime-set.ts";
+import { conditionOf, isHandedOver, readSetOf } from "../realtime-set.ts";
 import { clientServices, type Workload, workloadsOf } from "../workload.ts";
 
 export function realtimeSetRules(

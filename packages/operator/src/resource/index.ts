@@ -2,6 +2,7 @@
 
 export type { Field, Rule, SectionField } from "./fields.ts";
 export { INVALID_TEMPLATE, memoryOf, refusalOf, type StatusFacts, statusOf } from "./memory.ts";
+export * from "./names.ts";
 export type { Read } from "./read-fields.ts";
 export { ADDED_LABELS, revisionOf } from "./revision.ts";
 export { rfc3339 } from "./rfc3339.ts";

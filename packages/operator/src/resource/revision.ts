@@ -1,6 +1,7 @@
 // Owns: the name of a version of the pod template: a hash of what it means, not of how it is
 // written.
 import type { Revision } from "../model/pod.ts";
+import { RECEIVES_LABEL } from "./names.ts";
 import { OWNED_LABELS } from "./set-rules.ts";
 import { normalTemplate } from "./template.ts";
 
@@ -25,10 +26,7 @@ export function revisionOf(template: unknown): Revision {
 }
 
 /** Labels that the operator adds to the pods of a template. */
-export const ADDED_LABELS: ReadonlySet<string> = new Set([
-  ...OWNED_LABELS,
-  "holdfast.dev/receives",
-]);
+export const ADDED_LABELS: ReadonlySet<string> = new Set([...OWNED_LABELS, RECEIVES_LABEL]);
 
 /** JSON with sorted keys. Absent and null are the same. */
 function canonical(value: unknown): string {

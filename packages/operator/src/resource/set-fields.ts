@@ -1,6 +1,7 @@
 // Owns: the fields of a RealtimeSet's spec: types, limits, defaults, descriptions, and the rules
 // over several of them.
 import { boolean, choice, filled, integer, list, section, text, texts } from "./fields.ts";
+import { RECEIVES_LABEL } from "./names.ts";
 import { RELEASE_FIELDS } from "./release-wish-fields.ts";
 import { OWNED_LABELS, SET_RULES, type SetParts } from "./set-rules.ts";
 
@@ -124,13 +125,13 @@ export const SET_SPEC = section("What the set should be.", {
           isFixed: true,
         },
         {
-          cel: `!self.matchLabels.exists(k, k in ${JSON.stringify([...OWNED_LABELS, "holdfast.dev/receives"])})`,
+          cel: `!self.matchLabels.exists(k, k in ${JSON.stringify([...OWNED_LABELS, RECEIVES_LABEL])})`,
           message:
             "the selector has a label that the operator changes: holdfast.dev/set, holdfast.dev/receives, holdfast.dev/protected, pod-template-hash",
           isFixed: true,
           holds: ({ matchLabels }: SetParts["selector"]) =>
             !Object.keys(matchLabels).some(
-              (name) => OWNED_LABELS.includes(name) || name === "holdfast.dev/receives",
+              (name) => OWNED_LABELS.includes(name) || name === RECEIVES_LABEL,
             ),
         },
       ],

@@ -1,13 +1,10 @@
 // Owns: the rules over several fields of a RealtimeSet's spec. Each message has the values that
 // exclude each other.
 import type { Rule } from "./fields.ts";
+import { PROTECTED_LABEL, RECEIVES_LABEL, REVISION_LABEL, SET_LABEL } from "./names.ts";
 
-/** Labels of pods that the operator alone writes. It writes `holdfast.dev/receives`, too. */
-export const OWNED_LABELS: readonly string[] = [
-  "holdfast.dev/set",
-  "holdfast.dev/protected",
-  "pod-template-hash",
-];
+/** Labels of pods that the operator alone writes. It writes `RECEIVES_LABEL`, too. */
+export const OWNED_LABELS: readonly string[] = [SET_LABEL, PROTECTED_LABEL, REVISION_LABEL];
 
 /** A name and `-REVISION` are the value of a label. */
 export const SET_NAME_MAX = 52;
@@ -37,7 +34,7 @@ export const SET_RULES: readonly Rule[] = [
       'the label holdfast.dev/receives of the template is "true" or absent: the operator takes it from single pods',
     isFixed: true,
     holds: ({ template }: SetParts) =>
-      (template.metadata.labels["holdfast.dev/receives"] ?? "true") === "true",
+      (template.metadata.labels[RECEIVES_LABEL] ?? "true") === "true",
   },
   {
     cel: "self.drain.preDelaySeconds < self.drain.maxSeconds",
