@@ -66,6 +66,13 @@ const STRAYS_NAMED = 3;
 const RESTORED =
   "The PodDisruptionBudget of this set was deleted or changed. It is back: without it pods with people on them could be evicted.";
 
+/** The last look at which something was decided. What it needs is computed if somebody asks. */
+interface Looked extends Pick<Scene, "observed" | "desired"> {
+  readonly wallMs: number;
+  readonly atMs: number;
+  demand?: { readonly found: Demand | undefined };
+}
+
 export class SetController {
   readonly #needs: SetNeeds;
   readonly #key: string;
@@ -87,7 +94,7 @@ export class SetController {
   /** What was told last of what, so that it is told once. */
   readonly #told = new Map<string, string>();
   #overtaken = 0;
-  #demand: { readonly demand: Demand | undefined; readonly atMs: number } | undefined;
+  #looked: Looked | undefined;
 
   constructor(key: string, needs: SetNeeds) {
     const { api, caches, events, nowMs, wallMs } = needs;
@@ -104,7 +111,10 @@ export class SetController {
 
   /** What the set needs, as it was seen when; undefined: it was not looked at, or nobody knows. */
   get demand(): { readonly demand: Demand | undefined; readonly atMs: number } | undefined {
-    return this.#demand;
+    if (this.#looked === undefined) return undefined;
+    const { observed, desired, wallMs, atMs } = this.#looked;
+    this.#looked.demand ??= { found: demandOf(observed, desired, wallMs) };
+    return { demand: this.#looked.demand.found, atMs };
   }
 
   /**
@@ -150,9 +160,10 @@ export class SetController {
 
   async #decide(scene: Scene, startedMs: number): Promise<void> {
     const { api, epoch, events, wallMs, nowMs } = this.#needs;
-    const { actions } = decide(scene.observed, scene.desired, wallMs());
-    const demand = demandOf(scene.observed, scene.desired, wallMs());
-    this.#demand = { demand, atMs: nowMs() };
+    const { observed, desired } = scene;
+    const decidedMs = wallMs();
+    const { actions } = decide(observed, desired, decidedMs);
+    this.#looked = { observed, desired, wallMs: decidedMs, atMs: nowMs() };
     const outcome = await carryOut(actions, this.#targetOf(scene), {
       api,
       mayAct: () => epoch() === scene.observed.leaderEpoch,
