@@ -37,13 +37,13 @@ interface Known {
 
 export interface Choice {
   /** Endpoints that are not wanted, if there is any other. */
-  readonly not?: ReadonlySet<string>;
+  readonly not?: ReadonlySet<string> | undefined;
   /** Preferred; others get clients if those of the zone have twice as many for their weight. */
-  readonly zone?: string;
+  readonly zone?: string | undefined;
   /** Uniform in [0, 1): which of equals. */
   readonly chance: number;
   /** Clients with the same key get the same endpoint, while it takes clients. */
-  readonly key?: string;
+  readonly key?: string | undefined;
 }
 
 const SLOW_START_MS = 10_000;

@@ -2,6 +2,7 @@
 // (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 import { bytesOf, type Frame } from "../frame.ts";
 import type { Profile, ProfileOut, ProfileSession } from "../profile.ts";
+import { Read } from "./match.ts";
 
 export interface GraphqlRules {
   /**
@@ -59,16 +60,16 @@ class Graphql implements ProfileSession {
 
   fromClient(frame: Frame): void {
     const message = messageOf(frame);
-    if (message?.type === "connection_init" && this.#init === undefined) {
+    if (message.type === "connection_init" && this.#init === undefined) {
       this.#init = frame;
       this.#bytes += bytesOf(frame);
-    } else if (message?.type === "subscribe" && message.id !== undefined) {
+    } else if (message.type === "subscribe" && message.id !== undefined) {
       this.#forget(message.id);
       const live = { frame, operation: operationOf(message.payload) };
       this.#live.set(message.id, live);
       this.#bytes += bytesOf(frame);
       if (live.operation !== "subscription") this.#pending += 1;
-    } else if (message?.type === "complete" && message.id !== undefined) this.#forget(message.id);
+    } else if (message.type === "complete" && message.id !== undefined) this.#forget(message.id);
     this.#out.toUpstream(frame);
   }
 
@@ -76,7 +77,7 @@ class Graphql implements ProfileSession {
     // Most frames are results, which may be long: only those that end something are parsed.
     if (mayEnd(frame)) {
       const message = messageOf(frame);
-      const isEnd = message?.type === "complete" || message?.type === "error";
+      const isEnd = message.type === "complete" || message.type === "error";
       if (isEnd && message.id !== undefined) this.#forget(message.id);
     }
     this.#out.toClient(frame);
@@ -89,8 +90,8 @@ class Graphql implements ProfileSession {
 
   fromNext(frame: Frame): void {
     const message = messageOf(frame);
-    if (message?.type === "connection_ack") this.#out.attached();
-    else if (message?.type === "ping") this.#out.toNext(PONG);
+    if (message.type === "connection_ack") this.#out.attached();
+    else if (message.type === "ping") this.#out.toNext(PONG);
   }
 
   switched(): void {
@@ -116,27 +117,24 @@ class Graphql implements ProfileSession {
 
 const PONG = '{"type":"pong"}';
 
+const mayEnd = (frame: Frame): boolean =>
+  typeof frame === "string" && (frame.includes('"complete"') || frame.includes('"error"'));
+
 interface Message {
-  readonly type: string;
+  readonly type: unknown;
   readonly id: string | undefined;
   readonly payload: unknown;
 }
 
-const mayEnd = (frame: Frame): boolean =>
-  typeof frame === "string" && (frame.includes('"complete"') || frame.includes('"error"'));
-
-function messageOf(frame: Frame): Message | undefined {
-  if (typeof frame !== "string") return undefined;
-  try {
-    const value: unknown = JSON.parse(frame);
-    if (typeof value !== "object" || value === null || !("type" in value)) return undefined;
-    const { type, id, payload } = value as Readonly<Record<string, unknown>>;
-    if (typeof type !== "string") return undefined;
-    return { type, id: typeof id === "string" ? id : undefined, payload };
-  } catch {
-    // The server will end this client: the protocol knows JSON alone.
-    return undefined;
-  }
+/** Without a type if it is none: the server will end this client. */
+function messageOf(frame: Frame): Message {
+  const read = new Read(frame);
+  const id = read.at("id");
+  return {
+    type: read.at("type"),
+    id: typeof id === "string" ? id : undefined,
+    payload: read.at("payload"),
+  };
 }
 
 /**

@@ -161,7 +161,7 @@ export class Gateway {
   ): Promise<{ readonly address: string; readonly opening: Answered } | undefined> {
     const not = new Set<string>();
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const choice = { not, chance: Math.random(), ...(key === undefined ? {} : { key }) };
+      const choice = { not, key, chance: Math.random() };
       const address = route.endpoints.choose(choice, performance.now());
       if (address === undefined) return undefined;
       const opening = await openUpstream(upstream(address, 0), signal);

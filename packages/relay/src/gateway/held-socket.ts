@@ -124,11 +124,7 @@ export class HeldSocket {
     const { route, key, protocol, upstream } = this.#options.request;
     const avoided = not === undefined ? undefined : this.#homes.get(not)?.address;
     const address = route.endpoints.choose(
-      {
-        chance: Math.random(),
-        ...(key === undefined ? {} : { key }),
-        ...(avoided === undefined ? {} : { not: new Set([avoided]) }),
-      },
+      { key, chance: Math.random(), not: avoided === undefined ? undefined : new Set([avoided]) },
       performance.now(),
     );
     if (address === undefined) {

@@ -9,8 +9,7 @@ export async function passThrough(
   { route, client }: { readonly route: Route; readonly client: ClientFacts },
 ): Promise<Response> {
   const key = route.keyOf?.(request, url);
-  const choice = { chance: Math.random(), ...(key === undefined ? {} : { key }) };
-  const address = route.endpoints.choose(choice, performance.now());
+  const address = route.endpoints.choose({ key, chance: Math.random() }, performance.now());
   if (address === undefined)
     return new Response("No server takes requests now.\n", { status: 503 });
   const scheme = route.isTls === true ? "https" : "http";
