@@ -1,26 +1,15 @@
 // Checks `holdfast rollout plan` and `--dry-run` against a real HTTPS server: what they say, that
 // they write nothing, and their exit statuses.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { patience } from "../patience.ts";
-import { type ApiServer, createPki, type Pki, startApiServer } from "./api-server.ts";
+import type { ApiServer } from "./api-server.ts";
+import { rolloutCommand } from "./rollout-command.ts";
 
 setDefaultTimeout(patience(30_000));
 
-const MAIN = fileURLToPath(new URL("../../apps/holdfast/src/main.ts", import.meta.url));
-const TOKEN = "a-token-that-nobody-may-see";
 const SET = "/apis/holdfast.dev/v1alpha1/namespaces/live/realtimesets/chat";
 
-let pki: Pki;
-const servers: ApiServer[] = [];
-beforeAll(async () => {
-  pki = await createPki();
-});
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-  pki.remove();
-});
+const { serve, run } = rolloutCommand("live");
 
 const container = (image: string) => ({
   name: "holdfast",
@@ -68,43 +57,19 @@ async function serving(status: object): Promise<ApiServer> {
     "/api/v1/namespaces/live/pods": { kind: "PodList", items: pods },
     "/api/v1/namespaces/live/configmaps": { kind: "ConfigMapList", items: [] },
   };
-  const server = await startApiServer({
-    ...{ pki, objects: [], token: TOKEN },
-    answer(path) {
-      if (path === SET) return Response.json({ ...object, metadata, status });
-      const found = lists[path];
-      if (found !== undefined)
-        return Response.json({ metadata: { resourceVersion: "1" }, ...found });
-      return path === "/api/v1/nodes" ? new Response("{}", { status: 403 }) : undefined;
-    },
+  return serve((path) => {
+    if (path === SET) return Response.json({ ...object, metadata, status });
+    const found = lists[path];
+    if (found !== undefined) return Response.json({ metadata: { resourceVersion: "1" }, ...found });
+    return path === "/api/v1/nodes" ? new Response("{}", { status: 403 }) : undefined;
   });
-  servers.push(server);
-  return server;
 }
 
+/** It writes nothing. */
 async function rollout(server: ApiServer, args: readonly string[], stdin = "") {
-  const path = pki.path(`plan-${servers.length}.yaml`);
-  const config = {
-    ...{ apiVersion: "v1", kind: "Config", "current-context": "x" },
-    clusters: [
-      { name: "c", cluster: { server: server.url, "certificate-authority": pki.path("ca.pem") } },
-    ],
-    users: [{ name: "u", user: { token: TOKEN } }],
-    contexts: [{ name: "x", context: { cluster: "c", user: "u", namespace: "live" } }],
-  };
-  writeFileSync(path, JSON.stringify(config));
-  const child = Bun.spawn([process.execPath, MAIN, "rollout", ...args, "--kubeconfig", path], {
-    env: { ...process.env, NO_COLOR: "1" },
-    ...{ stdin: new Blob([stdin]), stdout: "pipe", stderr: "pipe" },
-  });
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  expect(out + err).not.toContain(TOKEN);
+  const done = await run(server, args, stdin);
   expect(server.requests.filter((request) => !request.startsWith("GET "))).toEqual([]);
-  return { code, out, err };
+  return done;
 }
 
 const STATUS = { desiredReplicas: 3, connections: 600, decision: settled };

@@ -1,24 +1,12 @@
 // Checks `holdfast rollout wait` against a real HTTPS server: what it waits for, what it says, and
 // its exit statuses.
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { type ApiServer, createPki, type Pki, startApiServer } from "./api-server.ts";
+import { expect, test } from "bun:test";
+import type { ApiServer } from "./api-server.ts";
+import { rolloutCommand } from "./rollout-command.ts";
 
-const MAIN = fileURLToPath(new URL("../../apps/holdfast/src/main.ts", import.meta.url));
-const TOKEN = "a-token-that-nobody-may-see";
+const { serve, run } = rolloutCommand();
 const DEPLOYMENT = "/apis/apps/v1/namespaces/live/deployments/chat";
 const PODS = "/api/v1/namespaces/live/pods";
-
-let pki: Pki;
-const servers: ApiServer[] = [];
-beforeAll(async () => {
-  pki = await createPki();
-});
-afterAll(async () => {
-  for (const server of servers) await server.stop();
-  pki.remove();
-});
 
 interface Moment {
   readonly status?: Readonly<Record<string, unknown>>;
@@ -32,60 +20,30 @@ const DONE = { replicas: 2, updatedReplicas: 2, availableReplicas: 2, observedGe
 const labels = { app: "chat" };
 
 /** An API server whose release is in the next moment at each look; the last one stays. */
-async function serving(moments: readonly Moment[]): Promise<ApiServer> {
+function serving(moments: readonly Moment[]): Promise<ApiServer> {
   let looks = 0;
   const now = (): Moment => moments[Math.min(looks, moments.length) - 1] ?? {};
-  const server = await startApiServer({
-    pki,
-    objects: [],
-    token: TOKEN,
-    answer(path) {
-      if (path === DEPLOYMENT) {
-        looks += 1;
-        const { status, spec, answers } = now();
-        if (answers !== undefined) return new Response("", { status: answers });
-        const selector = { matchLabels: labels };
-        return Response.json({
-          metadata: { name: "chat", generation: 1 },
-          spec: { replicas: 2, selector, ...spec },
-          status: { ...DONE, ...status },
-        });
-      }
-      if (path !== PODS) return undefined;
-      const items = (now().ending ?? []).map((name) => ({
-        metadata: { name, labels, deletionTimestamp: "2026-01-01T00:00:00Z" },
-      }));
-      return Response.json({ kind: "PodList", items });
-    },
+  return serve((path) => {
+    if (path === DEPLOYMENT) {
+      looks += 1;
+      const { status, spec, answers } = now();
+      if (answers !== undefined) return new Response("", { status: answers });
+      const selector = { matchLabels: labels };
+      return Response.json({
+        metadata: { name: "chat", generation: 1 },
+        spec: { replicas: 2, selector, ...spec },
+        status: { ...DONE, ...status },
+      });
+    }
+    if (path !== PODS) return undefined;
+    const items = (now().ending ?? []).map((name) => ({
+      metadata: { name, labels, deletionTimestamp: "2026-01-01T00:00:00Z" },
+    }));
+    return Response.json({ kind: "PodList", items });
   });
-  servers.push(server);
-  return server;
 }
 
-async function wait(server: ApiServer, ...args: readonly string[]) {
-  const path = pki.path(`rollout-${servers.length}.yaml`);
-  const cluster = { server: server.url, "certificate-authority": pki.path("ca.pem") };
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "c", cluster }],
-    users: [{ name: "u", user: { token: TOKEN } }],
-    contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-    "current-context": "x",
-  };
-  writeFileSync(path, JSON.stringify(config));
-  const child = Bun.spawn(
-    [process.execPath, MAIN, "rollout", "wait", ...args, "--kubeconfig", path],
-    { env: { ...process.env, NO_COLOR: "1" }, stdout: "pipe", stderr: "pipe" },
-  );
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  expect(out + err).not.toContain(TOKEN);
-  return { code, out, err };
-}
+const wait = (server: ApiServer, ...args: readonly string[]) => run(server, ["wait", ...args]);
 const CHAT = ["deployment/chat", "-n", "live"] as const;
 
 test("it waits for the new pods, then for the drain of the last old one, and says so", async () => {
