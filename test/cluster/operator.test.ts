@@ -109,10 +109,14 @@ test("O1: a rolling release moves everybody once, at the first attempt, as it wa
   expect(moves).toBeLessThanOrEqual(MOVES_MAX);
   expect(attempts / moves).toBeLessThanOrEqual(ATTEMPTS_PER_MOVE_MAX);
   const seconds = await tookSeconds();
-  console.log(`  forecast: ${forecast.seconds} s, ${forecast.moves} moves; it took ${seconds} s`);
+  const starts = PODS * forecast.podStartSeconds;
+  console.log(
+    `  forecast: ${forecast.seconds} s (${starts} s of it until pods are ready), ` +
+      `${forecast.moves} moves; it took ${seconds} s`,
+  );
   expect([forecast.isOver, forecast.moves, forecast.podsMax]).toEqual([true, CLIENTS, PODS + 1]);
-  // Delays and warm times are in both. A busy machine adds, and nothing takes them away.
-  expect(seconds).toBeGreaterThan(forecast.seconds / FORECAST_FACTOR);
+  // Delays and warm times are in both. The first pods also waited for the broker's.
+  expect(seconds).toBeGreaterThan((forecast.seconds - starts) / FORECAST_FACTOR);
   expect(seconds).toBeLessThan(patience(forecast.seconds * FORECAST_FACTOR));
 });
 
