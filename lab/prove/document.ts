@@ -136,6 +136,7 @@ const CLUSTER_READING = [
   "- **most people on the new revision**: the largest share in the status.",
   "- **measured**: when its run began (UTC), and the load average before it. Two cores carry a load of 2. What is more is other work on the machine.",
   "- The pause is compared with that of a step of the same run in which nothing happens. Steps may be of several runs.",
+  "- In one step pods of somebody else start and end, and nobody moves. Its pause is what starting processes alone costs on these cores.",
   "- A canary that is good waits some seconds for its verdict: some hundred clients carry too few connection-minutes for one.",
   "- No option of a node loses one message in a hundred. The canary that loses messages uses another database of the broker, so nothing passes between the two revisions. What its fault did is told, and is no reason to fail.",
   "- Pods, clients, API server and etcd share the cores of one machine.",

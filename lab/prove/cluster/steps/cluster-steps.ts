@@ -10,12 +10,14 @@ import {
   operatorKilled,
   secondOperator,
 } from "./machines.ts";
+import { neighbours } from "./neighbours.ts";
 import { goodCanary, rolling, steady } from "./releases.ts";
 import { scaleDown, spike } from "./scaling.ts";
 import { abort, pauseResume, promote } from "./steering.ts";
 
 export const CLUSTER_STEPS: readonly ClusterStep[] = [
   steady,
+  neighbours,
   rolling,
   goodCanary,
   crashes,

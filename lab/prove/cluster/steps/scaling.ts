@@ -1,4 +1,5 @@
 // Owns: the steps in which the number of pods changes.
+import { isReady } from "../../../cluster/pod.ts";
 import { type ClusterStage, type ClusterStep, patchSpec, RELEASE_MS } from "./cluster-step.ts";
 
 const PODS = 3;
@@ -15,7 +16,8 @@ const seconds = (ms: number): string => Math.max(0, ms / 1000).toFixed(1);
 /** Why newcomers were told to come later, as the pods count it. */
 async function tellRefusals({ rt, note }: ClusterStage): Promise<void> {
   const counts = new Map<string, number>();
-  for (const { status } of await rt.pods()) {
+  // One that has just been ordered may have no address yet, and has refused nobody.
+  for (const { status } of (await rt.pods()).filter(isReady)) {
     const text = await (await fetch(`http://${status.podIP}:9000/metrics`)).text();
     for (const line of text.split("\n")) {
       const [, name, value] = REFUSED.exec(line) ?? [];
