@@ -1,4 +1,5 @@
 // Owns: one client whose socket is held: which upstream it has, when it gets another, what waits.
+import { ClientPause } from "./client-pause.ts";
 import {
   BROKEN,
   GOING_AWAY,
@@ -9,9 +10,13 @@ import {
   TRY_AGAIN_LATER,
 } from "./close-codes.ts";
 import type { Frame } from "./frame.ts";
-import { lost, type Move, retryMs } from "./move.ts";
+import { LooseTimers } from "./loose-timers.ts";
+import { Losses } from "./losses.ts";
+import { homelessMs, lost, type Move, retryMs } from "./move.ts";
 import { NamedTimers } from "./named-timers.ts";
+import { NextHome } from "./next-home.ts";
 import {
+  FIRST_HOME,
   HELD_LIMITS,
   type HeldLimits,
   type HeldPorts,
@@ -19,24 +24,10 @@ import {
   type MoveCause,
 } from "./ports.ts";
 import type { Profile, ProfileSession } from "./profile.ts";
+import { RememberedBytes } from "./remembered-bytes.ts";
 import { WaitingFrames } from "./waiting-frames.ts";
 
-/** The upstream that is open when the client is accepted. */
-export const FIRST_HOME: HomeId = 0;
-
-/** An upstream on the way to be the current one. */
-interface Next {
-  readonly id: HomeId;
-  state: "opening" | "attaching" | "attached";
-  /** What it sent since it is attached, until it is current. */
-  readonly waiting: WaitingFrames;
-}
-
 const POLL_MS = 5;
-/** Part of the limit at which the client's socket is read no further. */
-const PAUSED_AT = 0.5;
-/** Part of the time without an upstream by which clients of a lost one differ, at most. */
-const SPREAD = 0.2;
 
 /**
  * Holds one client. At most one upstream is current and gets its frames. Guarantees (G1 to G5 of
@@ -55,26 +46,30 @@ export class HeldClient {
   #current: HomeId | undefined;
   /** Was current, is asked to go, and is read to its end. */
   #leaving: HomeId | undefined;
-  #next: Next | undefined;
+  #next: NextHome | undefined;
   #move: Move | undefined;
   #lastId = FIRST_HOME;
   /** The one that was lost or left before the next takes over was read to its end. */
   #isWhole = true;
-  #isPaused = false;
-  #currentSinceMs = 0;
   #withoutSinceMs = 0;
-  #shortLives = 0;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
-  #profileBytes = 0;
   #closedByClient: { readonly code: number; readonly reason: string } | undefined;
   #isOver = false;
   readonly #timers: NamedTimers<Timer>;
+  readonly #profileTimers: LooseTimers;
+  readonly #remembered: RememberedBytes;
+  readonly #pause: ClientPause;
+  readonly #losses: Losses;
 
   constructor(profile: Profile, ports: HeldPorts, limits: HeldLimits = HELD_LIMITS) {
     this.#profile = profile;
     this.#ports = ports;
     this.#limits = limits;
     this.#timers = new NamedTimers(ports.clock);
+    this.#profileTimers = new LooseTimers(ports.clock);
+    this.#remembered = new RememberedBytes(ports.room, limits.waitingBytesMax);
+    this.#pause = new ClientPause(ports.client, limits.waitingBytesMax);
+    this.#losses = new Losses(limits);
     this.#waiting = new WaitingFrames(ports.room, limits.waitingBytesMax);
     this.#session = profile.create({
       toClient: (frame) => {
@@ -89,6 +84,11 @@ export class HeldClient {
       attached: () => this.#attached(),
       refused: (why) => this.#giveUpNext(why),
       end: (code, reason) => this.#end(code, reason),
+      after: (delayMs, task) =>
+        this.#profileTimers.start(delayMs, () => {
+          task();
+          this.#account();
+        }),
     });
   }
 
@@ -134,6 +134,7 @@ export class HeldClient {
 
   fromClient(frame: Frame): void {
     if (this.#isOver || this.#closedByClient !== undefined) return;
+    if (this.#session.takes?.(frame) === true) return this.#account();
     if (this.#current !== undefined && this.#waiting.count === 0) {
       this.#lastFrameMs = this.#nowMs();
       this.#session.fromClient(frame);
@@ -143,10 +144,7 @@ export class HeldClient {
     if (!this.#waiting.add(frame)) {
       this.#ports.observer.dropped(1, "room");
       this.#end(TRY_AGAIN_LATER, "Too much waits for a server");
-    } else if (!this.#isPaused && this.#waiting.bytes > PAUSED_AT * this.#limits.waitingBytesMax) {
-      this.#isPaused = true;
-      this.#ports.client.pause();
-    }
+    } else this.#pause.wait(this.#waiting.bytes);
   }
 
   /** The client closed its socket, or it broke. What waits is still delivered, if that is soon. */
@@ -162,12 +160,10 @@ export class HeldClient {
     const next = this.#next;
     if (this.#isOver || next?.id !== id || next.state !== "opening")
       return this.#ports.upstream.drop(id);
-    next.state = "attaching";
-    this.#timers.start("attach", this.#limits.attachMsMax, () =>
-      this.#giveUpNext("it took too long"),
-    );
-    this.#session.attach();
-    this.#account();
+    next.state = "open";
+    const isAlone = this.#current === undefined && this.#leaving === undefined;
+    if (isAlone || this.#session.attachesAlone !== true) this.#attach(next);
+    else if (this.#current !== undefined) this.#settle(this.#nowMs() + this.#limits.settleMsMax);
   }
 
   /** An upstream that `open` was called for could not be opened. */
@@ -191,7 +187,8 @@ export class HeldClient {
   homeClosed(id: HomeId, code: number, reason: string): void {
     if (this.#isOver) return;
     if (id === this.#next?.id) this.#nextFailed(`it closed with ${code}`);
-    else if (id === this.#leaving && isFinal(code)) this.#end(code, reason);
+    else if (id === this.#leaving && isFinal(code) && !this.#saysItGoes(code))
+      this.#end(code, reason);
     else if (id === this.#leaving) this.#left(code !== BROKEN);
     else if (id === this.#current) this.#currentClosed(id, code, reason);
   }
@@ -200,9 +197,12 @@ export class HeldClient {
     return this.#ports.clock.nowMs();
   }
 
-  #newNext(): Next {
-    const waiting = new WaitingFrames(this.#ports.room, this.#limits.waitingBytesMax);
-    return { id: this.#lastId, state: "opening", waiting };
+  #saysItGoes(code: number): boolean {
+    return this.#session.isGone?.(code) ?? isGone(code);
+  }
+
+  #newNext(): NextHome {
+    return new NextHome(this.#lastId, this.#ports.room, this.#limits.waitingBytesMax);
   }
 
   #openNext(not: HomeId | undefined): void {
@@ -211,7 +211,17 @@ export class HeldClient {
     this.#ports.upstream.open(this.#lastId, not);
   }
 
-  #fromNext(next: Next, frame: Frame): void {
+  #attach(next: NextHome): void {
+    next.state = "attaching";
+    this.#timers.start("attach", this.#limits.attachMsMax, () =>
+      this.#giveUpNext("it took too long"),
+    );
+    this.#session.attach();
+    next.handOut((frame) => this.#session.fromNext(frame));
+    this.#account();
+  }
+
+  #fromNext(next: NextHome, frame: Frame): void {
     if (next.state === "attaching") {
       this.#session.fromNext(frame);
       return this.#account();
@@ -258,33 +268,37 @@ export class HeldClient {
     this.#leaving = undefined;
     this.#timers.cancel("lastFrames");
     this.#isWhole = isWhole;
-    if (this.#next?.state === "attached") this.#takeOver(this.#next);
+    this.#goOn(this.#next);
+  }
+
+  /** The former upstream is gone. */
+  #goOn(next: NextHome | undefined): void {
+    if (next?.state === "attached") this.#takeOver(next);
+    else if (next?.state === "open") this.#attach(next);
   }
 
   #currentClosed(id: HomeId, code: number, reason: string): void {
-    if (!this.#profile.rehomes || !isGone(code)) {
+    if (!this.#profile.rehomes || !this.#saysItGoes(code)) {
       this.#current = undefined;
       return this.#end(sendable(code), reason);
     }
     this.#current = undefined;
     this.#isWhole = false;
     this.#timers.cancel("settle");
-    const lived = this.#nowMs() - this.#currentSinceMs;
-    this.#shortLives = lived < this.#limits.stableMs ? this.#shortLives + 1 : 1;
-    if (this.#shortLives > this.#limits.lostMax)
+    if (!this.#losses.mayGoOn(this.#nowMs()))
       return this.#end(SERVICE_RESTART, "One server after the other failed");
     this.#withoutUpstream();
     this.#move = lost();
     if (this.#next === undefined) {
       this.#timers.cancel("retry");
       this.#openNext(id);
-    } else if (this.#next.state === "attached") this.#takeOver(this.#next);
+    } else this.#goOn(this.#next);
   }
 
   #withoutUpstream(): void {
     this.#withoutSinceMs = this.#nowMs();
-    const spread = 1 - SPREAD * this.#ports.random.next();
-    this.#timers.start("homeless", this.#limits.homelessMsMax * spread, () =>
+    const withinMs = homelessMs(this.#limits, this.#ports.random.next());
+    this.#timers.start("homeless", withinMs, () =>
       this.#end(TRY_AGAIN_LATER, "No server took this client in time"),
     );
   }
@@ -313,14 +327,14 @@ export class HeldClient {
   }
 
   /** The next upstream is the current one from now on. */
-  #takeOver(next: Next): void {
+  #takeOver(next: NextHome): void {
     const cause = this.#move?.cause;
     this.#current = next.id;
     this.#next = undefined;
     this.#move = undefined;
     this.#timers.cancel("homeless");
-    this.#currentSinceMs = this.#nowMs();
-    const pausedMs = this.#currentSinceMs - this.#withoutSinceMs;
+    this.#losses.began(this.#nowMs());
+    const pausedMs = this.#nowMs() - this.#withoutSinceMs;
     this.#session.switched(this.#isWhole);
     this.#isWhole = true;
     if (cause !== undefined && !this.#isOver) this.#ports.observer.moved(cause, pausedMs);
@@ -338,21 +352,14 @@ export class HeldClient {
     if (this.#isOver || this.#current !== id) return;
     this.#account();
     if (this.#isOver) return;
-    if (this.#isPaused) {
-      this.#isPaused = false;
-      this.#ports.client.resume();
-    }
+    this.#pause.resume();
     if (this.#closedByClient !== undefined) this.#finish();
   }
 
   /** What the profile remembers takes room as frames that wait do. */
   #account(): void {
-    const more = this.#session.bytes - this.#profileBytes;
-    if (more === 0 || this.#isOver) return;
-    if (more < 0) this.#ports.room.give(-more);
-    else if (this.#session.bytes > this.#limits.waitingBytesMax || !this.#ports.room.take(more))
-      return this.#end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
-    this.#profileBytes += more;
+    if (this.#isOver || this.#remembered.become(this.#session.bytes)) return;
+    this.#end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
   }
 
   /** The client has gone, and an upstream has all its frames. */
@@ -377,15 +384,16 @@ export class HeldClient {
   #over(): void {
     this.#isOver = true;
     this.#timers.cancelAll();
-    const { upstream, room, observer } = this.#ports;
+    this.#profileTimers.cancelAll();
+    const { upstream, observer } = this.#ports;
     if (this.#next !== undefined) upstream.drop(this.#next.id);
     this.#next?.waiting.clear();
     this.#next = undefined;
     this.#leaving = undefined;
     const frames = this.#waiting.clear();
     if (frames > 0) observer.dropped(frames, "ended");
-    if (this.#profileBytes > 0) room.give(this.#profileBytes);
-    this.#profileBytes = 0;
+    this.#remembered.become(0);
+    this.#session.ended?.();
   }
 }
 

@@ -8,9 +8,10 @@ export {
 } from "./endpoints/endpoint-table.ts";
 export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
 export { bytesOf, type Frame } from "./frame.ts";
-export { FIRST_HOME, HeldClient } from "./held-client.ts";
+export { HeldClient } from "./held-client.ts";
 export {
   type ClientSide,
+  FIRST_HOME,
   HELD_LIMITS,
   type HeldClock,
   type HeldLimits,
@@ -21,7 +22,7 @@ export {
   type Room,
   type UpstreamSide,
 } from "./ports.ts";
-export type { Profile, ProfileOut, ProfileSession } from "./profile.ts";
+export type { Cancel, Profile, ProfileOut, ProfileSession } from "./profile.ts";
 export { type GraphqlRules, graphqlTransportWs } from "./profiles/graphql.ts";
 export type { Match } from "./profiles/match.ts";
 export { none } from "./profiles/none.ts";

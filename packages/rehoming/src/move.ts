@@ -1,5 +1,5 @@
 // Owns: a move that is under way, and when it is tried again.
-import type { MoveCause } from "./ports.ts";
+import type { HeldLimits, MoveCause } from "./ports.ts";
 
 export interface Move {
   readonly cause: MoveCause;
@@ -11,6 +11,8 @@ export interface Move {
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2000;
+/** Part of the time without an upstream by which clients of a lost one differ, at most. */
+const SPREAD = 0.2;
 
 /** Of a client whose upstream is gone: the time without one is its limit. */
 export const lost = (): Move => ({
@@ -21,3 +23,7 @@ export const lost = (): Move => ({
 export function retryMs({ attempts }: Move, chance: number): number {
   return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** attempts) * (0.5 + chance);
 }
+
+/** Ms that a client may be without an upstream. */
+export const homelessMs = ({ homelessMsMax }: HeldLimits, chance: number): number =>
+  homelessMsMax * (1 - SPREAD * chance);

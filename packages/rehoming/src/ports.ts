@@ -4,6 +4,9 @@ import type { Frame } from "./frame.ts";
 /** Names one upstream socket of one client. Never used again. */
 export type HomeId = number;
 
+/** The upstream that is open when the client is accepted. */
+export const FIRST_HOME: HomeId = 0;
+
 /** The socket that is held. */
 export interface ClientSide {
   send(frame: Frame): void;

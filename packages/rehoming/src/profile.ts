@@ -33,7 +33,11 @@ export interface ProfileOut {
   refused(why: string): void;
   /** Ends the client side with a close code that may be sent, and a reason of 123 bytes at most. */
   end(code: number, reason: string): void;
+  /** Runs `task` once, not before `delayMs` from now; never once the client is gone. */
+  after(delayMs: number, task: () => void): Cancel;
 }
+
+export type Cancel = () => void;
 
 /**
  * One held client's side of a protocol.
@@ -63,4 +67,22 @@ export interface ProfileSession {
   readonly isQuiet: boolean;
   /** Bytes remembered for the next attach. They count as waiting frames do. */
   readonly bytes: number;
+  /**
+   * True: `attach` comes only when the former upstream was left and read to its end, for servers
+   * that know a client once: the later of two takes the session from the earlier. The next socket
+   * is open before, and its frames wait for `attach`.
+   */
+  readonly attachesAlone?: boolean;
+  /**
+   * Asked about each frame of the client as it arrives, also while there is no upstream. True: it
+   * was for the gateway itself, as a ping is, and goes no further.
+   */
+  takes?(frame: Frame): boolean;
+  /**
+   * Whether an upstream that closes so goes, and the client is welcome elsewhere. Undefined: the
+   * code says it, as for any protocol.
+   */
+  isGone?(code: number): boolean | undefined;
+  /** The client is gone. The last call. */
+  ended?(): void;
 }
