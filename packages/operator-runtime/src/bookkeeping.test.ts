@@ -128,7 +128,7 @@ function releasing(): Scene {
   };
   const observed: Observed = {
     ...{ pods: [], replicaSets: [], machines: [], status, resourceVersion: "1" },
-    ...{ leaderEpoch: 1, progressWatchedMs: 0, announcedConnections: 0 },
+    ...{ leaderEpoch: 1, progressWatchedMs: 0, announcedConnections: 0, lagMs: 0 },
   };
   const desired = { replicas: 1, release: { strategy: { kind: "Rolling" } } } as Desired;
   const spec = { replicas: 1, releaseHistoryLimit: 10, selector: { matchLabels: {} } };

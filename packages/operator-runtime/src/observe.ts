@@ -25,6 +25,7 @@ export interface Known {
   readonly tallies: Observed["tallies"];
   readonly leaderEpoch: number;
   readonly announcedConnections: number;
+  readonly lagMs: number;
 }
 
 export interface Now {
@@ -67,6 +68,7 @@ export function observe(known: Known, watched: Watched, { nowMs, wallMs }: Now):
         ? 0
         : watched.forMs(`progress ${known.status.release.progress}`, nowMs),
     announcedConnections: known.announcedConnections,
+    lagMs: known.lagMs,
     ...(known.tallies === undefined ? {} : { tallies: known.tallies }),
   };
   watched.sweep();

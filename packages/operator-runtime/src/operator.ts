@@ -20,6 +20,7 @@ import type { OperatorEvents } from "./events.ts";
 import { PATHS, SET_LABEL } from "./names.ts";
 import { NodePlanes } from "./node-planes.ts";
 import { keptOfMachine, keptOfPod, nameOf, namespaceOf, uidOf } from "./objects.ts";
+import { Outages } from "./outages.ts";
 import type { Planes } from "./plane.ts";
 import { SecretValue } from "./secrets.ts";
 import { type Caches, SetController } from "./set-controller.ts";
@@ -94,6 +95,7 @@ export class Operator {
   readonly #releases = new SetIndex();
   readonly #budgets = new SetIndex();
   readonly #reflectors: readonly { readonly kind: Kind; readonly reflector: Reflector }[];
+  readonly #outages = new Outages();
   readonly #recorder: ReturnType<typeof createEventRecorder>;
 
   constructor(options: OperatorOptions) {
@@ -120,7 +122,12 @@ export class Operator {
         for (const key of this.#sets.keys()) this.#queue.add(key);
       },
       onLose: (because) => events.lost(because),
-      tell: (event) => events.lease(event),
+      tell: (event) => {
+        const nowMs = this.#ports.clock.nowMs();
+        if (event.type === "answered") this.#outages.answered(nowMs);
+        else if (event.type === "failed") this.#outages.failed(nowMs);
+        events.lease(event);
+      },
     });
     const places = options.namespaces.length === 0 ? [undefined] : options.namespaces;
     this.#reflectors = [
@@ -263,6 +270,7 @@ export class Operator {
       nowMs: () => clock.nowMs(),
       wallMs: () => clock.wallMs(),
       epoch: () => this.#lease.epoch,
+      lagMs: () => this.#outages.lagMs(clock.nowMs()),
       planesOf: (set) => this.#planesOf(set),
     });
   }

@@ -62,6 +62,7 @@ function stage(spec: Json = {}) {
     nowMs: () => nowMs,
     wallMs: () => 1_700_000_000_000 + nowMs,
     epoch: () => 1,
+    lagMs: () => 0,
     planesOf: () => {
       const nobody = () => Promise.reject(new PlaneError("unreachable", "nobody"));
       return { ask: nobody, drain: nobody, serve: nobody, shed: nobody };

@@ -50,6 +50,8 @@ export interface SetNeeds {
   readonly wallMs: () => number;
   /** How often the lease changed hands. Undefined: this process does not lead, and does nothing. */
   readonly epoch: () => number | undefined;
+  /** For how long balancers may be behind from now on. */
+  readonly lagMs: () => number;
   readonly planesOf: (set: SetAsRead) => Planes;
 }
 
@@ -205,7 +207,7 @@ export class SetController {
   }
 
   async #sceneOf(stored: Json, set: SetAsRead, memory: Status | undefined): Promise<Scene> {
-    const { caches, epoch, nowMs, wallMs } = this.#needs;
+    const { caches, epoch, lagMs, nowMs, wallMs } = this.#needs;
     const { namespace, name, uid, resourceVersion } = set;
     const owner = this.#ownerOf(stored, set);
     // Anybody can write the set's label: what the set does not own is not its.
@@ -228,6 +230,7 @@ export class SetController {
             : this.#felt.since(stepNameOf(memory), release.to, release.from),
         leaderEpoch: epoch() ?? 0,
         announcedConnections: 0,
+        lagMs: lagMs(),
       },
       this.#watched,
       { nowMs: nowMs(), wallMs: wallMs() },

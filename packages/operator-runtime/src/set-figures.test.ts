@@ -48,7 +48,7 @@ const tally = (crashes: number): Tally => ({
 
 const seen = (pods: readonly ObservedPod[], more: Partial<Observed> = {}): Observed => ({
   ...{ pods, replicaSets: [], machines: [], status: STATUS, resourceVersion: "1" },
-  ...{ leaderEpoch: 1, progressWatchedMs: 0, announcedConnections: 0 },
+  ...{ leaderEpoch: 1, progressWatchedMs: 0, announcedConnections: 0, lagMs: 0 },
   ...more,
 });
 

@@ -10,7 +10,9 @@ export type LeaseEvent =
   | { readonly type: "leads"; readonly epoch: number }
   | { readonly type: "lost"; readonly because: string }
   | { readonly type: "holder"; readonly holder: string }
-  | { readonly type: "failed"; readonly error: unknown };
+  | { readonly type: "failed"; readonly error: unknown }
+  /** A try to take, renew or read the Lease was answered. */
+  | { readonly type: "answered" };
 
 export interface LeaseOptions extends Partial<KubePorts> {
   readonly api: Pick<KubeApi, "get" | "create" | "replace">;
@@ -131,7 +133,8 @@ export class Lease {
   async #attempt(signal: AbortSignal): Promise<void> {
     for (const isLast of [false, true]) {
       try {
-        return await this.#step(signal);
+        await this.#step(signal);
+        return this.#tell({ type: "answered" });
       } catch (error) {
         this.#held = undefined;
         // Somebody else wrote. Who leads reads at once whether it still does.

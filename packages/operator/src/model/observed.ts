@@ -107,4 +107,9 @@ export interface Observed {
   readonly tallies?: { readonly canary: Tally; readonly stable: Tally };
   /** Connections that are announced and not there yet: schedules, webhooks. 0 or more. */
   readonly announcedConnections: number;
+  /**
+   * Ms for which balancers may still be behind, because the API server was away lately. 0: they are
+   * not. Sessions that moved would be sent to pods that are gone.
+   */
+  readonly lagMs: number;
 }

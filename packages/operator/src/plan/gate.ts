@@ -32,15 +32,21 @@ export class Gate {
   readonly #views: readonly PodView[];
   readonly #course: Course;
   readonly #desired: Desired;
+  readonly #isBehind: boolean;
   readonly #connections: number;
   readonly #starts: Start[] = [];
   readonly #waits: string[] = [];
   readonly #draining: Set<PodView>;
 
-  constructor(views: readonly PodView[], course: Course, desired: Desired) {
+  constructor(
+    views: readonly PodView[],
+    course: Course,
+    { desired, lagMs }: { readonly desired: Desired; readonly lagMs: number },
+  ) {
     this.#views = views;
     this.#course = course;
     this.#desired = desired;
+    this.#isBehind = lagMs > 0;
     this.#connections = connectionsOf(views);
     this.#draining = new Set(
       views.filter(({ stage, load }) => stage === "draining" || (stage === "overdue" && load > 0)),
@@ -56,7 +62,12 @@ export class Gate {
     for (const view of going) {
       const isOld = view.pod.revision !== this.#course.to;
       const cause = isOld ? this.#course.cause : "scale-down";
-      this.#try(view, cause, () => (isOld ? this.#blockedOld(view) : this.#blockedSurplus(view)));
+      const behind = cause === "rollback" ? undefined : this.#behind(view);
+      this.#try(
+        view,
+        cause,
+        () => behind ?? (isOld ? this.#blockedOld(view) : this.#blockedSurplus(view)),
+      );
     }
     return { starts: this.#starts, waits: this.#waits };
   }
@@ -116,6 +127,12 @@ export class Gate {
     if (isSoon && this.#readyWithout(view) < this.#course.replicas)
       return `${view.pod.name} waits for its replacement: ${name} is about to go.`;
     return undefined;
+  }
+
+  /** Whoever leaves a bad revision or a machine that goes does not wait for balancers. */
+  #behind(view: PodView): string | undefined {
+    if (!this.#isBehind || this.#isNobodyOn(view)) return undefined;
+    return `${view.pod.name} waits for balancers: the API server was away, so they may be behind.`;
   }
 
   #blockedOld(view: PodView): string | undefined {

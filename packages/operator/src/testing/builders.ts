@@ -98,6 +98,7 @@ export function observed(pods: readonly ObservedPod[], more: Partial<Observed> =
     leaderEpoch: 0,
     progressWatchedMs: 0,
     announcedConnections: 0,
+    lagMs: 0,
     ...more,
   };
 }

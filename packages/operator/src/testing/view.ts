@@ -192,6 +192,7 @@ export class View {
       progressWatchedMs:
         status?.release === undefined ? 0 : watched(`progress ${status.release.progress}`),
       announcedConnections: how.announced ?? 0,
+      lagMs: 0,
       ...(how.tallies === undefined ? {} : { tallies: how.tallies }),
     };
     for (const key of this.#since.keys()) if (!seenKeys.has(key)) this.#since.delete(key);

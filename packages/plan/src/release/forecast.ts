@@ -180,6 +180,7 @@ class World {
       leaderEpoch: 1,
       progressWatchedMs: release === undefined ? 0 : this.#nowMs - this.#progressSinceMs,
       announcedConnections: 0,
+      lagMs: 0,
       ...(release === undefined
         ? {}
         : { tallies: { canary: tallyOf(canary, this.#resumes), stable: tallyOf(stable, 0) } }),
