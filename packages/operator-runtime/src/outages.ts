@@ -3,8 +3,8 @@
 /** A shorter one ends before the watches of others wait long. */
 const AWAY_MS = 5000;
 /**
- * Watches of client-go try again at most 30 s apart, and up to as much later by chance. So EndpointSlices
- * and the rules of balancers may be behind for a minute, and take some seconds to be made again.
+ * Watches of client-go try again at most 30 s apart, and up to as much later by chance. So
+ * EndpointSlices and the rules of balancers may be behind for a minute. Then they are made again.
  */
 const LAG_MS = 75_000;
 
