@@ -3,6 +3,7 @@
 import { observabilityDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { NODE_OPTIONS, nodeOptionsReference } from "@holdfast/server/options";
+import { renderGatewayReference } from "../apps/holdfast/scripts/gateway-reference.ts";
 import { renderOperatorReference } from "../apps/holdfast/scripts/operator-reference.ts";
 import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { renderApiOperations } from "./api-operations.ts";
@@ -29,6 +30,7 @@ const FILES: readonly Generated[] = [
   { path: "docs/reference/options.md", text: nodeOptionsReference },
   { path: "docs/reference/metrics.md", text: renderMetricsReference },
   { path: "docs/reference/operator.md", text: renderOperatorReference },
+  { path: "docs/reference/gateway.md", text: renderGatewayReference },
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
   { path: "packages/api/src/operations.ts", text: renderApiOperations },

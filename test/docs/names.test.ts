@@ -4,6 +4,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { optionRows } from "@holdfast/config";
+import { GATEWAY_METRICS } from "@holdfast/gateway";
+import { GATEWAY_OPTIONS, GATEWAY_SCOPES } from "@holdfast/gateway/options";
 import { OWN_ERRORS } from "@holdfast/load";
 import { OPERATOR_METRICS } from "@holdfast/operator-runtime";
 import { CODES } from "@holdfast/protocol";
@@ -15,6 +17,7 @@ import { lineAt, pages, ROOT } from "./pages.ts";
 
 const all = await pages();
 const rows = optionRows(NODE_OPTIONS);
+const gatewayRows = optionRows(GATEWAY_OPTIONS);
 
 interface Named {
   readonly text: string;
@@ -94,7 +97,12 @@ test("options that are named exist", () => {
   expect(
     missing(
       options,
-      new Set([...rows.map(({ name }) => name), ...parents, ...contexts, ...values]),
+      new Set([
+        ...[...rows, ...gatewayRows].map(({ name }) => name),
+        ...parents,
+        ...contexts,
+        ...values,
+      ]),
     ),
   ).toEqual([]);
 });
@@ -109,7 +117,10 @@ test("environment variables that are named exist", () => {
   expect(
     missing(
       variables,
-      new Set([...rows.map(({ env }) => env), "HOLDFAST_CONFIG", "HOLDFAST_BENCH_TOKEN"]),
+      new Set([
+        ...[...rows, ...gatewayRows].map(({ env }) => env),
+        ...["HOLDFAST_CONFIG", "HOLDFAST_GATEWAY_CONFIG", "HOLDFAST_BENCH_TOKEN"],
+      ]),
     ),
   ).toEqual([]);
 });
@@ -183,7 +194,11 @@ test("metrics that are named exist", () => {
     text: metric.text.replace(/_(bucket|sum|count)$/, ""),
   }));
   expect(metrics.length).toBeGreaterThan(10);
-  const known = new Set([...Object.keys(METRICS), ...Object.keys(OPERATOR_METRICS)]);
+  const known = new Set([
+    ...Object.keys(METRICS),
+    ...Object.keys(OPERATOR_METRICS),
+    ...Object.keys(GATEWAY_METRICS),
+  ]);
   expect(missing(metrics, known)).toEqual([]);
 });
 
@@ -197,6 +212,7 @@ test("codes, events and operations that are named exist", () => {
     ...events(),
     ...apiNames(),
     ...API_SCOPES,
+    ...GATEWAY_SCOPES,
     ...reasons(),
     ...OWN_ERRORS,
   ]);

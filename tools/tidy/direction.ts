@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": ["core", "rehoming"],
   "packages/rehoming": [],
+  "packages/gateway": ["config", "core", "kube", "rehoming", "relay"],
   "packages/api": ["contract"],
   "packages/client": ["protocol", "contract"],
   "packages/server": [
@@ -50,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "kube",
     "doctor",
     "relay",
+    "gateway",
     "load",
     "plan",
     "operator",

@@ -1,9 +1,9 @@
 // Checks the commands that need no node: help, config, token, keygen, and what is refused.
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { loadConfig, optionRows } from "@holdfast/config";
+import { API_KEY_LENGTH_MIN, loadConfig, optionRows } from "@holdfast/config";
 import { createAuthenticator } from "@holdfast/server";
-import { API_KEY_LENGTH_MIN, NODE_OPTIONS } from "@holdfast/server/options";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import manifest from "../package.json";
 import { type Run, runCommand } from "./testing.ts";
 import { VERSION } from "./version.ts";

@@ -31,13 +31,15 @@ export function readConfigFile(options: object, text: string, name: string): Con
   if (content.value === null) return { given: [], problems: [] };
   if (!(content.value instanceof Map))
     return refusal(name, "something else than a map", "a map of options");
-  const lineOf = (path: readonly string[]) => {
+  const lineOf = (path: readonly string[]): string => {
     const node = document.getIn(path, true);
     const start =
       typeof node === "object" && node !== null && "range" in node
         ? (node.range as readonly number[] | undefined)?.[0]
         : undefined;
-    return start === undefined ? name : `${name}:${lines.linePos(start).line}`;
+    if (start !== undefined) return `${name}:${lines.linePos(start).line}`;
+    // What is missing has no place of its own: what it is missing in has one.
+    return path.length === 0 ? name : lineOf(path.slice(0, -1));
   };
   const given: Given[] = [];
   const problems: ConfigProblem[] = [];
@@ -80,7 +82,12 @@ function collect(place: Place, out: Out): void {
       // An option left empty (`nodeId:`) counts as absent. Unknown names are refused when the
       // layers are merged.
       if (entry === undefined || value !== null)
-        out.given.push({ name, value, source: { kind: "file", where: out.lineOf(path) } });
+        out.given.push({
+          name,
+          value,
+          source: { kind: "file", where: out.lineOf(path) },
+          placeOf: (at) => out.lineOf([...path, ...partsOf(at)]),
+        });
     } else if (value instanceof Map) collect({ table: entry, values: value, path }, out);
     else if (value !== null)
       out.problems.push({
@@ -91,6 +98,10 @@ function collect(place: Place, out: Out): void {
       });
   }
 }
+
+/** `[0].scopes` as the keys to it. */
+const partsOf = (at: string): readonly string[] =>
+  [...at.matchAll(/\[(\d+)\]|\.([^.[]+)/g)].map(([, index, key]) => index ?? key ?? "");
 
 function refusal(where: string, found: string, allowed: string): ConfigFile {
   return { given: [], problems: [{ option: "configuration file", where, found, allowed }] };

@@ -1,4 +1,5 @@
 // Re-exports of the machinery of option tables. The tables are with their programs.
+export { API_KEY_LENGTH_MIN, type ApiKeyForm, type ApiKeyOf, apiKeyForm } from "./api-keys.ts";
 export { type LiveChanges, takeLive } from "./changes.ts";
 export * from "./effective.ts";
 export {
@@ -9,6 +10,7 @@ export {
   loadConfig,
   type Source,
 } from "./load.ts";
+export { isAddressRange, isHost } from "./network-forms.ts";
 export * from "./option.ts";
 export { entriesOf, nearestName, unknownKeys } from "./record.ts";
 export { optionsReference } from "./reference.ts";

@@ -54,6 +54,8 @@ export interface Given {
   readonly name: string;
   readonly value: unknown;
   readonly source: Source;
+  /** The place of a part of the value, such as `[0].scopes`. Absent: the value's own. */
+  readonly placeOf?: (at: string) => string;
 }
 
 /**
@@ -81,6 +83,7 @@ export function loadConfig<C>(table: OptionTable<C>, input: ConfigInput): Config
   const sources = new Map<string, Source>(
     [...rows].map(([name]) => [name, { kind: "default", where: "default" }]),
   );
+  const places = new Map<string, Given["placeOf"]>();
   for (const item of layers.flat()) {
     const row = rows.get(item.name);
     if (row === undefined) {
@@ -89,10 +92,11 @@ export function loadConfig<C>(table: OptionTable<C>, input: ConfigInput): Config
     }
     const reading = row.option.read(item.value);
     if (!reading.ok)
-      problems.push(...reading.refused.map((refused) => problem(row, item.source, refused)));
+      problems.push(...reading.refused.map((refused) => problem(row, item, refused)));
     else {
       values.set(item.name, reading.value);
       sources.set(item.name, item.source);
+      places.set(item.name, item.placeOf);
     }
   }
   const config = assemble(table.options, "", values) as C;
@@ -100,7 +104,11 @@ export function loadConfig<C>(table: OptionTable<C>, input: ConfigInput): Config
   // tells everything.
   for (const broken of table.broken(config)) {
     if (problems.some((known) => known.option.startsWith(broken.option))) continue;
-    problems.push({ ...broken, where: sources.get(broken.option)?.where ?? "default" });
+    // A part of a value: `routes[2].path`.
+    const [name = ""] = broken.option.split("[");
+    const where =
+      places.get(name)?.(broken.option.slice(name.length)) ?? sources.get(name)?.where ?? "default";
+    problems.push({ ...broken, where });
   }
   return problems.length > 0
     ? { ok: false, problems }
@@ -125,14 +133,14 @@ function unknown(item: Given, names: readonly string[], page: string): ConfigPro
   };
 }
 
-function problem(row: OptionRow, source: Source, refused: Refused): ConfigProblem {
+function problem(row: OptionRow, { source, placeOf }: Given, refused: Refused): ConfigProblem {
   const found =
     row.option.secret && refused.at === undefined
       ? describeSecret(refused.found)
       : show(refused.found);
   return {
     option: `${row.name}${refused.at ?? ""}`,
-    where: source.where,
+    where: placeOf?.(refused.at ?? "") ?? source.where,
     found,
     allowed: refused.allowed,
   };

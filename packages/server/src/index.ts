@@ -24,3 +24,9 @@ export { nodeContract } from "./node/contract.ts";
 export { createNode, type HoldfastNode, type NodeOptions } from "./node/create-node.ts";
 export { StartError, type StartErrorCode } from "./node/start-error.ts";
 export { systemClock, systemRandom } from "./node/system.ts";
+export {
+  type ClientRequest,
+  type ForwardedRules,
+  forwardedReader,
+  type ReadForwarded,
+} from "./sockets/forwarded.ts";

@@ -1,35 +1,38 @@
 // Owns: who may call the HTTP API: keys as hashes, compared in constant time, and the bound on
 // wrong ones.
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { ApiKey, ApiScope } from "../options/index.ts";
+import type { ApiKeyOf } from "@holdfast/config";
+import type { ApiScope } from "../options/index.ts";
 
-export interface Caller {
+export interface Caller<Scope extends string = ApiScope> {
   /** The key's name, for logs. */
   readonly name: string;
-  may(scope: ApiScope): boolean;
+  may(scope: Scope): boolean;
 }
 
-export interface ApiKeys {
+export interface ApiKeys<Scope extends string = ApiScope> {
   /**
    * Who presents this Authorization header, or undefined. Takes the same time whichever key it is,
    * or none.
    */
-  find(authorization: string | null): Caller | undefined;
+  find(authorization: string | null): Caller<Scope> | undefined;
 }
 
 /**
  * A key's text is given up at once; what stays is its SHA-256. Keys are random and long, so a fast
- * hash is enough.
+ * hash is enough. Scope `*` is all of them.
  */
-export function createApiKeys(keys: readonly ApiKey[]): ApiKeys {
+export function createApiKeys<Scope extends string = ApiScope>(
+  keys: readonly ApiKeyOf<Scope>[],
+): ApiKeys<Scope> {
   const known = keys.map(({ name, key, keyHash, scopes }) => {
     const hash =
       key === undefined ? Buffer.from((keyHash ?? "").replace(/^sha256:/, ""), "hex") : sha256(key);
     if (hash.length !== HASH_BYTES) throw new ApiKeyError(name);
-    const allowed = new Set<ApiScope>(scopes);
+    const allowed = new Set<string>(scopes);
     return {
       hash,
-      caller: { name, may: (scope: ApiScope) => allowed.has("*") || allowed.has(scope) },
+      caller: { name, may: (scope: Scope) => allowed.has("*") || allowed.has(scope) },
     };
   });
   return {
@@ -40,7 +43,7 @@ export function createApiKeys(keys: readonly ApiKey[]): ApiKeys {
           : /^bearer +(\S.*)$/i.exec(authorization);
       if (presented === null) return undefined;
       const hash = sha256(presented[1] ?? "");
-      let found: Caller | undefined;
+      let found: Caller<Scope> | undefined;
       for (const { hash: expected, caller } of known)
         if (timingSafeEqual(hash, expected)) found = caller;
       return found;

@@ -1,6 +1,12 @@
 // Re-exports of the HTTP API, the internal pages and readiness.
 export { createHttpApi, type HttpApi, type HttpApiOptions } from "./api.ts";
-export { type ApiKeys, type Caller, createApiKeys } from "./api-keys.ts";
+export {
+  type ApiKeys,
+  type Caller,
+  createApiKeys,
+  createFailureLimit,
+  type FailureLimit,
+} from "./api-keys.ts";
 export { createInternalHandler, type InternalOptions } from "./internal.ts";
 export { openApiDocument } from "./openapi.ts";
 export { OPERATION_PATHS } from "./operations.ts";

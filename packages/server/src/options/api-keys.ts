@@ -1,5 +1,5 @@
-// Owns: the form of `apiKeys`: who may call the HTTP API, and what for.
-import { entriesOf, parseList, type Reading, type Refused, unknownKeys } from "@holdfast/config";
+// Owns: what keys of `apiKeys` may do.
+import { type ApiKeyOf, apiKeyForm } from "@holdfast/config";
 
 /**
  * What an API key may be used for. `disconnect` includes unsubscribing sessions; `drain` includes
@@ -20,124 +20,8 @@ export const API_SCOPES = [
 ] as const;
 export type ApiScope = (typeof API_SCOPES)[number];
 
-/**
- * One key. Exactly one of `key` (the secret itself) and `keyHash` (`sha256:` and 64 hexadecimal
- * digits) is given.
- */
-export interface ApiKey {
-  /** For logs and metrics; unique. */
-  readonly name: string;
-  readonly key?: string;
-  readonly keyHash?: string;
-  readonly scopes: readonly ApiScope[];
-}
+/** One key of option `apiKeys`. */
+export type ApiKey = ApiKeyOf<ApiScope>;
 
-/** Shortest key that is accepted, in UTF-16 code units: 32 characters of base 32 are 160 bits. */
-export const API_KEY_LENGTH_MIN = 32;
-const KEYS_MAX = 100;
-const FIELDS = ["name", "key", "keyHash", "scopes"];
-
-export const API_KEYS_ALLOWED = "a list of {name, key or keyHash, scopes}";
-
-/** Reads a list of keys, or JSON text of one. */
-export function readApiKeys(found: unknown): Reading<readonly ApiKey[]> {
-  const items = parseList(found);
-  if (items === undefined)
-    return { ok: false, refused: [{ found: typeof found, allowed: API_KEYS_ALLOWED }] };
-  if (items.length > KEYS_MAX)
-    return {
-      ok: false,
-      refused: [{ found: `${items.length} keys`, allowed: `at most ${KEYS_MAX} keys` }],
-    };
-  const refused: Refused[] = [];
-  const keys: ApiKey[] = [];
-  for (const [index, item] of items.entries()) {
-    const key = readKey(item, `[${index}]`, refused);
-    if (key === undefined) continue;
-    if (keys.some((other) => other.name === key.name))
-      refused.push({
-        at: `[${index}].name`,
-        found: key.name,
-        allowed: "a name that no other key has",
-      });
-    keys.push(key);
-  }
-  return refused.length > 0 ? { ok: false, refused } : { ok: true, value: keys };
-}
-
-/** Names and scopes, for people. */
-export const shownApiKeys = (keys: readonly ApiKey[]): unknown =>
-  keys.map(({ name, scopes }) => ({ name, key: "(hidden)", scopes }));
-
-function readKey(item: unknown, at: string, refused: Refused[]): ApiKey | undefined {
-  const fields = entriesOf(item);
-  const before = refused.length;
-  if (fields === undefined) {
-    refused.push({
-      at,
-      found: typeof item,
-      allowed: "a map with name, key or keyHash, and scopes",
-    });
-    return undefined;
-  }
-  refused.push(...unknownKeys(fields, FIELDS, at));
-  const name = fields.get("name");
-  if (typeof name !== "string" || !/^[\w.-]{1,64}$/.test(name))
-    refused.push({
-      at: `${at}.name`,
-      found: name,
-      allowed: "1 to 64 letters, digits, dots, dashes, underscores",
-    });
-  const secret = readSecret(fields, at, refused);
-  const scopes = readScopes(fields.get("scopes"), at, refused);
-  return refused.length > before || typeof name !== "string"
-    ? undefined
-    : { name, ...secret, scopes };
-}
-
-function readSecret(
-  fields: ReadonlyMap<string, unknown>,
-  at: string,
-  refused: Refused[],
-): Pick<ApiKey, "key" | "keyHash"> {
-  const key = fields.get("key");
-  const keyHash = fields.get("keyHash");
-  // The value is a secret or nearly one: it is described, never shown.
-  if ((key === undefined) === (keyHash === undefined)) {
-    refused.push({
-      at,
-      found: key === undefined ? "neither key nor keyHash" : "both key and keyHash",
-      allowed: "one of key and keyHash",
-    });
-    return {};
-  }
-  if (keyHash !== undefined) {
-    if (typeof keyHash === "string" && /^sha256:[0-9a-f]{64}$/.test(keyHash)) return { keyHash };
-    refused.push({
-      at: `${at}.keyHash`,
-      found: "another form",
-      allowed: "sha256: and 64 hexadecimal digits (holdfast keygen prints one)",
-    });
-    return {};
-  }
-  if (typeof key === "string" && key.length >= API_KEY_LENGTH_MIN) return { key };
-  const found = typeof key === "string" ? `${key.length} characters` : typeof key;
-  refused.push({ at: `${at}.key`, found, allowed: `at least ${API_KEY_LENGTH_MIN} characters` });
-  return {};
-}
-
-function readScopes(found: unknown, at: string, refused: Refused[]): readonly ApiScope[] {
-  const items = parseList(found);
-  if (items === undefined || items.length === 0) {
-    refused.push({ at: `${at}.scopes`, found, allowed: `a list of ${API_SCOPES.join(", ")}` });
-    return [];
-  }
-  const scopes: ApiScope[] = [];
-  for (const item of items) {
-    const scope = API_SCOPES.find((known) => known === item);
-    if (scope === undefined)
-      refused.push({ at: `${at}.scopes`, found: item, allowed: API_SCOPES.join(", ") });
-    else scopes.push(scope);
-  }
-  return scopes;
-}
+/** The form of option `apiKeys`. */
+export const API_KEYS = apiKeyForm(API_SCOPES);

@@ -6,24 +6,18 @@ import {
   choice,
   duration,
   integer,
+  isAddressRange,
+  isHost,
   list,
   optionalText,
   structured,
   text,
   type ValuesOf,
 } from "@holdfast/config";
-import { API_KEYS_ALLOWED, type ApiKey, readApiKeys, shownApiKeys } from "./api-keys.ts";
+import { API_KEYS, type ApiKey } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
-import {
-  BROKER_URL_ALLOWED,
-  isAddressRange,
-  isBasePath,
-  isBrokerUrl,
-  isHost,
-  isHttpUrl,
-  isOrigin,
-} from "./forms.ts";
+import { BROKER_URL_ALLOWED, isBasePath, isBrokerUrl, isHttpUrl, isOrigin } from "./forms.ts";
 import { ORIGIN_ALLOWED } from "./origins.ts";
 
 /** Signature algorithms that tokens may use. */
@@ -231,10 +225,10 @@ export const OPTIONS = {
   apiKeys: structured({
     kind: "entries",
     secret: true,
-    shown: shownApiKeys,
+    shown: API_KEYS.shown,
     default: noApiKeys,
-    allowed: API_KEYS_ALLOWED,
-    read: readApiKeys,
+    allowed: API_KEYS.allowed,
+    read: API_KEYS.read,
     description:
       "Keys of programs that may call the HTTP API. If it is empty, the API answers nobody. `holdfast keygen` makes keys.",
   }),

@@ -1,0 +1,15 @@
+// Owns: what the package exports: the parts of a gateway.
+export {
+  type Discovery,
+  type DiscoveryNeeds,
+  ENDPOINTS_MAX,
+} from "./discovery/discovery.ts";
+export type { ServiceKind, ServiceOptions } from "./discovery/service.ts";
+export { SERVICE_KINDS } from "./discovery/service-kinds.ts";
+export {
+  GATEWAY_LABELS,
+  GATEWAY_METRICS,
+  type GatewayLabel,
+  type GatewayMetricName,
+  type GatewayMetricRow,
+} from "./metrics/table.ts";

@@ -1,0 +1,17 @@
+// Re-exports of the gateway's options. They open nothing.
+export {
+  GATEWAY_OPTIONS,
+  GATEWAY_SCOPES,
+  type GatewayConfig,
+  type GatewayKey,
+  type GatewayScope,
+} from "./gateway-options.ts";
+export { PROFILE_KINDS, type ProfileKind, type ProfileOptions } from "./profile-kinds.ts";
+export { gatewayOptionsReference } from "./reference.ts";
+export {
+  CHECK_FIELDS,
+  type CheckOptions,
+  type KeyOptions,
+  ROUTE_FIELDS,
+  type RouteOptions,
+} from "./route-fields.ts";

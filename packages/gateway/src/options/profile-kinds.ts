@@ -1,0 +1,113 @@
+// Owns: the table of profiles: one row for each name. Its options become a Profile.
+import { choice, integer, type Reading, structured, type ValuesOf } from "@holdfast/config";
+import { graphqlTransportWs, none, type Profile, replay, stateless } from "@holdfast/rehoming";
+import { readFields } from "./fields.ts";
+import { type Kind, readNamedKind } from "./kinds.ts";
+import { MATCHES_ALLOWED, readMatches, readSetup, SETUP_ALLOWED } from "./replay-rules.ts";
+
+/** A route's profile as the file says it. Two that are equal as JSON are the same. */
+export interface ProfileOptions {
+  readonly kind: string;
+  readonly options: unknown;
+  readonly profile: Profile;
+}
+
+/** One profile. */
+export interface ProfileKind extends Kind<ProfileOptions> {
+  /** What attaching to a new upstream takes, for the reference. */
+  readonly description: string;
+  /** What a deploy of the service does to its clients. */
+  readonly onDeploy: "kept" | "holes" | "closed";
+  /** What may be missing afterwards, and who is told. For people: `holdfast gateway check`. */
+  readonly holes: string;
+  /** Its options, for the reference. */
+  readonly fields: object;
+}
+
+function profile<F extends object>(
+  name: string,
+  row: Omit<ProfileKind, "read" | "fields"> & {
+    readonly fields: F;
+    readonly make: (values: ValuesOf<F>) => Profile;
+  },
+): ProfileKind {
+  const { make, ...facts } = row;
+  return {
+    ...facts,
+    read(found) {
+      const reading = readFields(row.fields, found);
+      if (!reading.ok) return reading;
+      const { value: options } = reading;
+      return { ok: true, value: { kind: name, options, profile: make(options) } };
+    },
+  };
+}
+
+/** By name. An owner of a profile adds a row here; reading, checks and reference follow from it. */
+export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
+  none: profile("none", {
+    description: "Frames pass. A client whose server goes is closed with 1012, in pace.",
+    onDeploy: "closed",
+    holes: "clients connect anew",
+    fields: {},
+    make: () => none,
+  }),
+  stateless: profile("stateless", {
+    description: "The same request again: URL, headers, cookies and subprotocol.",
+    onDeploy: "holes",
+    holes: "what the former server had taken and not answered; nobody is told",
+    fields: {},
+    make: () => stateless,
+  }),
+  replay: profile("replay", {
+    description: "Set-up frames of the client again, in order; those taken back are left out.",
+    onDeploy: "holes",
+    holes:
+      "what the route does not declare, and what the former server had taken and not answered; nobody is told",
+    fields: {
+      first: integer({
+        default: 0,
+        min: 0,
+        max: 100,
+        description: "So many first frames of a client are replayed, whatever they say.",
+      }),
+      setup: structured({
+        kind: "entries",
+        default: [],
+        allowed: SETUP_ALLOWED,
+        read: readSetup,
+        description:
+          "Which frames of the client are replayed. `match`: a `prefix`, or `json` with values by path (null: any value). `key`: path of what the frame is about; a later frame about it replaces it. `until`: a frame that takes it back.",
+      }),
+      answers: structured({
+        kind: "entries",
+        default: undefined,
+        allowed: MATCHES_ALLOWED,
+        read: readMatches,
+        description:
+          "Frames of the server that answer replayed frames, one each. They are swallowed, because the client had them.",
+      }),
+    },
+    make: ({ first, setup, answers }) =>
+      replay({ first, remember: setup, ...(answers === undefined ? {} : { answers }) }),
+  }),
+  "graphql-transport-ws": profile("graphql-transport-ws", {
+    description:
+      "`connection_init` again, live subscriptions and queries in flight again; a mutation never.",
+    onDeploy: "holes",
+    holes:
+      "events between two servers; a mutation without an answer ends with an error at the client",
+    fields: {
+      subscriptions: choice({
+        of: ["continue", "error"],
+        default: "continue",
+        description:
+          "What a live subscription hears of a move. `continue`: nothing. `error`: it ends with an error, so that the application fetches anew.",
+      }),
+    },
+    make: (rules) => graphqlTransportWs(rules),
+  }),
+};
+
+export const readProfile = (found: unknown): Reading<ProfileOptions> =>
+  readNamedKind(PROFILE_KINDS, found);
