@@ -143,3 +143,44 @@ test.each(REFUSED)("status 2: %s", async (_name, args, text) => {
   const { code, output } = await probe(args);
   expect([code, output]).toEqual([2, expect.stringContaining(text)]);
 });
+
+/** A server as a gateway's route leads to: what it answers by path. */
+function plainServer() {
+  const hosts: (string | null)[] = [];
+  const server = Bun.serve({
+    port: 0,
+    fetch(request, self) {
+      hosts.push(request.headers.get("host"));
+      const { pathname } = new URL(request.url);
+      const [, status] = /^\/(\d+)$/.exec(pathname) ?? [];
+      if (status !== undefined) return new Response("no\n", { status: Number(status) });
+      return self.upgrade(request) ? undefined : new Response("no socket", { status: 426 });
+    },
+    websocket: { message: () => {} },
+  });
+  return { url: `ws://127.0.0.1:${server.port}`, hosts, stop: () => server.stop(true) };
+}
+
+test.each<[string, number, string]>([
+  ["/ws", 0, "a socket opened"],
+  ["/401", 0, "the application answered 401"],
+  ["/426", 0, "the application answered 426"],
+  ["/404", 1, "found: 404 no"],
+  ["/429", 1, "found: 429"],
+  ["/503", 1, "found: 503"],
+])("--plain: %s ends with %i: %s", async (path, status, says) => {
+  const server = plainServer();
+  const { code, output } = await probe(["--plain", `--url=${server.url}${path}`]);
+  server.stop();
+  expect([code, output]).toEqual([status, expect.stringContaining(says)]);
+});
+
+test("--plain asks for the host that it is told, and says if nobody answers", async () => {
+  const server = plainServer();
+  const args = ["--plain", `--url=${server.url}/ws`, "--host=game.example.com"];
+  expect((await probe(args)).code).toBe(0);
+  server.stop();
+  expect(server.hosts).toEqual(["game.example.com"]);
+  const { code, output } = await probe(["--plain", `--url=ws://127.0.0.1:${await freePort()}`]);
+  expect([code, output]).toEqual([3, expect.stringContaining("expected a socket, found: ")]);
+});

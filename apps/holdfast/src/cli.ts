@@ -143,6 +143,11 @@ function addProbe(program: Command, host: Host, done: (code: number) => void): v
       "--token-file <file>",
       "file with a token; without one, auth.jwt.hmacSecret signs one if it is configured",
     )
+    .option(
+      "--plain",
+      "ask for a plain WebSocket alone, as of an application behind a gateway; an application that refuses it passes, too",
+    )
+    .option("--host <name>", "with --plain: sent as Host instead of the URL's")
     .option("--timeout <time>", "of all steps together", "30s")
     .option("-c, --config <file>", "configuration file, YAML or JSON, for auth.jwt")
     .action(async (options, command: Command) =>

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Arguments, readConfiguration } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
+import { runPlainProbe } from "./plain-probe.ts";
 import { ProbeFailure, type ProbePlan, probe } from "./probe.ts";
 import { parseTtlMs, signHs256 } from "./token-command.ts";
 
@@ -13,6 +14,9 @@ export interface ProbeRequest {
   readonly data?: string;
   readonly tokenFile?: string;
   readonly timeout: string;
+  /** Any WebSocket, and nothing of Holdfast in it. */
+  readonly plain?: boolean;
+  readonly host?: string;
 }
 
 const TIMEOUT_MS_MAX = 600_000;
@@ -32,6 +36,7 @@ export async function runProbe(
     host.err(`${read}\n`);
     return EXIT.refused;
   }
+  if (request.plain === true) return runPlainProbe({ ...read, hostHeader: request.host }, host);
   try {
     await probe({
       ...read,

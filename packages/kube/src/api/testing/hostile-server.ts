@@ -1,6 +1,6 @@
 // Owns: one collection of an API server that tests can break: lists in pages, watches from a
 // version, and a fault in place of any answer.
-import type { Json } from "../../reading.ts";
+import { type Json, record } from "../../reading.ts";
 import { type Exchange, type RawServer, type RawTls, rawServer } from "./raw-http.ts";
 
 export const COLLECTION = "/api/v1/namespaces/x/configmaps";
@@ -74,15 +74,22 @@ export class HostileServer {
   }
 
   set(name: string, value: string): Item {
+    return this.put(name, { data: { value } });
+  }
+
+  /** An object with these fields beside its metadata. */
+  put(name: string, fields: Json): Item {
     const held = this.items.get(name);
     this.version += 1;
     if (held === undefined) this.#uid += 1;
     const item: Item = {
+      data: {},
+      ...fields,
       metadata: {
+        ...record(fields.metadata),
         ...{ name, namespace: "x", resourceVersion: String(this.version) },
         uid: held?.metadata.uid ?? `uid-${this.#uid}`,
       },
-      data: { value },
     };
     this.items.set(name, item);
     this.#happen(held === undefined ? "ADDED" : "MODIFIED", item);
