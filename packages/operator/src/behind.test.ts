@@ -48,7 +48,12 @@ test("a release orders nobody to move, and says why; it goes on by itself", () =
   const wish = to({ kind: "Rolling" });
   expect(drains(plan(seen, wish))).toEqual(["drain a1 release"]);
   expect(drains(plan(behind, wish))).toEqual([]);
-  expect(statusAfter(behind, wish)?.message).toContain("waits for balancers");
+  expect(statusAfter(behind, wish)?.message).toContain("until balancers have caught up");
+});
+
+test("a release that is held makes no more pods meanwhile", () => {
+  const seen = observed([...old(3), fresh(50)], { ...BEHIND, ...under() });
+  expect(plan(seen, to({ kind: "Rolling" }))).toEqual([]);
 });
 
 test("a canary gets nobody yet", () => {

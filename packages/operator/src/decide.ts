@@ -24,7 +24,7 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
   const scaling = scale(observed, desired, views, nowMs);
   const steering = steer({ observed, desired, views, replicas: scaling.replicas, nowMs });
   const { course } = steering;
-  const going = planGoing(views, course, { desired, lagMs: observed.lagMs });
+  const going = planGoing(views, course, desired);
   const counts = planCounts(observed, views, { course, going });
   const rebalance = rebalancing(views, {
     before: observed.status?.rebalancing,
@@ -71,15 +71,13 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
 
 /** Orders to give sessions away, and ends of such orders. They wait for balancers. */
 function shares(
-  { steering: { course }, views, rebalance: { givers }, observed }: Decided,
+  { steering: { course }, views, rebalance: { givers } }: Decided,
   missing: number,
   { isRouted, isForGivers }: Receiving,
 ): readonly Action[] {
-  const isBehind = observed.lagMs > 0 && course.cause !== "rollback";
-  const mayBegin = isRouted && !isBehind;
   if (givers.size > 0)
-    return [...(mayBegin && isForGivers ? portions(views, givers) : []), ...ended(views, givers)];
-  return missing > 0 && !mayBegin ? [] : sheds(course, views, missing);
+    return [...(isRouted && isForGivers ? portions(views, givers) : []), ...ended(views, givers)];
+  return missing > 0 && !isRouted ? [] : sheds(course, views, missing);
 }
 
 /** One write for each pod: marks before labels, labels before what is not urgent. */

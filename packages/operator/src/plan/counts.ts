@@ -170,7 +170,7 @@ function budgetOf(sides: readonly Side[], views: readonly PodView[], course: Cou
   const live = views.filter((view) => !isLeavingMachine(view)).length + holes;
   // Pods that drain or are kept serve nobody new: whatever they are, as many as wished serve.
   const serving = sides.reduce((sum, { staying }) => sum + staying, holes);
-  const surge = course.replicas + (course.isHeld ? 0 : course.surge) - live;
+  const surge = course.replicas + (course.held !== undefined ? 0 : course.surge) - live;
   return Math.max(0, surge, course.replicas - serving);
 }
 
@@ -180,7 +180,7 @@ function budgetOf(sides: readonly Side[], views: readonly PodView[], course: Cou
  * well. At most as many as the wish beside the wish.
  */
 function extraPods(views: readonly PodView[], course: Course, going: Going): number {
-  if (!course.isReleasing || course.isHeld) return 0;
+  if (!course.isReleasing || course.held !== undefined) return 0;
   const isNew = ({ pod }: PodView): boolean => pod.revision === course.to;
   const old = views.filter(
     (view) => !isNew(view) && !isLeavingMachine(view) && !going.kept.includes(view),

@@ -26,8 +26,8 @@ export interface Course {
   readonly isStepped: boolean;
   /** Emptied pods of other revisions stay, to go back to. */
   readonly keepsEmptied: boolean;
-  /** A person has paused it: nothing new begins. */
-  readonly isHeld: boolean;
+  /** Nothing new begins: a person has paused it, or balancers may be behind. */
+  readonly held?: "paused" | "behind" | undefined;
 }
 
 /** How many pods of each side the course wants. */

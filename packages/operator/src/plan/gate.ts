@@ -18,6 +18,9 @@ const MACHINE_WINDOW_MIN_MS = 5_000;
 /** The part of a machine's time that balancers get at most. */
 const DELAY_PART = 0.25;
 
+const PAUSED = "The release is paused.";
+const BEHIND = "The API server was away: nobody moves until balancers have caught up.";
+
 /** A drain that begins. */
 export interface Start {
   readonly view: PodView;
@@ -32,21 +35,15 @@ export class Gate {
   readonly #views: readonly PodView[];
   readonly #course: Course;
   readonly #desired: Desired;
-  readonly #isBehind: boolean;
   readonly #connections: number;
   readonly #starts: Start[] = [];
   readonly #waits: string[] = [];
   readonly #draining: Set<PodView>;
 
-  constructor(
-    views: readonly PodView[],
-    course: Course,
-    { desired, lagMs }: { readonly desired: Desired; readonly lagMs: number },
-  ) {
+  constructor(views: readonly PodView[], course: Course, desired: Desired) {
     this.#views = views;
     this.#course = course;
     this.#desired = desired;
-    this.#isBehind = lagMs > 0;
     this.#connections = connectionsOf(views);
     this.#draining = new Set(
       views.filter(({ stage, load }) => stage === "draining" || (stage === "overdue" && load > 0)),
@@ -62,12 +59,7 @@ export class Gate {
     for (const view of going) {
       const isOld = view.pod.revision !== this.#course.to;
       const cause = isOld ? this.#course.cause : "scale-down";
-      const behind = cause === "rollback" ? undefined : this.#behind(view);
-      this.#try(
-        view,
-        cause,
-        () => behind ?? (isOld ? this.#blockedOld(view) : this.#blockedSurplus(view)),
-      );
+      this.#try(view, cause, () => (isOld ? this.#blockedOld(view) : this.#blockedSurplus(view)));
     }
     return { starts: this.#starts, waits: this.#waits };
   }
@@ -129,12 +121,6 @@ export class Gate {
     return undefined;
   }
 
-  /** Whoever leaves a bad revision or a machine that goes does not wait for balancers. */
-  #behind(view: PodView): string | undefined {
-    if (!this.#isBehind || this.#isNobodyOn(view)) return undefined;
-    return `${view.pod.name} waits for balancers: the API server was away, so they may be behind.`;
-  }
-
   #blockedOld(view: PodView): string | undefined {
     const { course } = this.#blockers(view);
     return course ?? this.#blockedBySide(view);
@@ -142,8 +128,8 @@ export class Gate {
 
   /** What blocks any pod of an old revision. */
   #blockers(view: PodView): { readonly course: string | undefined } {
-    const { isHeld, drainsMax, allFirst } = this.#course;
-    if (isHeld) return { course: "The release is paused." };
+    const { held, drainsMax, allFirst } = this.#course;
+    if (held !== undefined) return { course: held === "paused" ? PAUSED : BEHIND };
     if (this.#count() >= drainsMax) return { course: `${view.pod.name} waits for its turn.` };
     if (this.#besides(view))
       return { course: `${view.pod.name} waits: another pod of its machine drains.` };
@@ -197,6 +183,7 @@ export class Gate {
     if (this.#course.isReleasing) return `${view.pod.name} stays until the release is over.`;
     if (this.#draining.size > 0) return `${view.pod.name} waits for its turn.`;
     if (this.#isNobodyOn(view)) return undefined;
+    if (this.#course.held === "behind") return BEHIND;
     if (view.stage === "ready" && this.#readyWithout(view) < this.#course.replicas)
       return `${view.pod.name} stays until ${this.#course.replicas} others are ready.`;
     return this.#hasPlaces(view, this.#desired.connections.headroom)

@@ -23,11 +23,7 @@ export interface Going {
 }
 
 /** Chooses. Every pod that goes is replaced or not needed, unless its machine ends before that. */
-export function planGoing(
-  views: readonly PodView[],
-  course: Course,
-  { desired, lagMs }: { readonly desired: Desired; readonly lagMs: number },
-): Going {
+export function planGoing(views: readonly PodView[], course: Course, desired: Desired): Going {
   const givenUp = views.filter(isGivenUp);
   const open = views.filter((view) => !isGivenUp(view));
   const leaving = open.filter(isLeavingMachine);
@@ -41,7 +37,7 @@ export function planGoing(
   const marked = [...leaving, ...going, ...givenUp].filter((view) => !isStaying(view));
   const done = marked.filter(({ stage }) => stage === "emptied" || stage === "overdue");
   const kept = done.filter((view) => !isGivenUp(view) && isKept(view, course));
-  const gate = new Gate(views, course, { desired, lagMs });
+  const gate = new Gate(views, course, desired);
   const opened = gate.open(
     leaving.filter(isWaiting).sort(byUrgency),
     going.filter(isWaiting).sort(byCost(surroundingsOf(settled.filter(isStaying)))),

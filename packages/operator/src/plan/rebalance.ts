@@ -108,7 +108,7 @@ const isAbove = (
 function isCalm(views: readonly PodView[], { course, going }: RebalancingScene): boolean {
   return (
     !course.isReleasing &&
-    !course.isHeld &&
+    course.held === undefined &&
     going.starts.length === 0 &&
     views.length === course.replicas &&
     views.every(

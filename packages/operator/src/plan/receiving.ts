@@ -197,6 +197,6 @@ function narrowest(
   // of each old pod for each drain otherwise.
   const old = staying.filter((view) => !isNew(view));
   const isAlone = old.some(({ pod, stage }) => stage === "ready" && !pod.receives);
-  if (!isAlone || course.isHeld || !course.isReleasing) return undefined;
+  if (!isAlone || course.held !== undefined || !course.isReleasing) return undefined;
   return fresh(Math.max(...old.map(({ load }) => load)));
 }

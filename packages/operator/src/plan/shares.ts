@@ -11,7 +11,7 @@ export const REACHED = 0.9;
 
 /** How many connections old pods should give away together now, if the course wants that. */
 export function shedding(course: Course, views: readonly PodView[], going: Going): number {
-  if (course.share >= 1 || course.isHeld) return 0;
+  if (course.share >= 1 || course.held !== undefined) return 0;
   const isNew = ({ pod }: PodView): boolean => pod.revision === course.to;
   const fresh = views.filter((view) => isNew(view) && view.isWarm && !isLeavingMachine(view));
   const isBusy = going.starts.length > 0 || views.some((view) => !isNew(view) && !isStaying(view));

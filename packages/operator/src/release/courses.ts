@@ -17,7 +17,7 @@ export interface Scene {
 }
 
 /** Without a release. */
-export function steady(stable: Revision, { replicas, desired }: Scene): Course {
+export function steady(stable: Revision, { replicas, observed, desired }: Scene): Course {
   return {
     to: stable,
     from: stable,
@@ -30,13 +30,18 @@ export function steady(stable: Revision, { replicas, desired }: Scene): Course {
     allFirst: false,
     isStepped: false,
     keepsEmptied: false,
-    isHeld: desired.release.isPaused,
+    held: heldBy(observed, desired),
   };
+}
+
+function heldBy({ lagMs }: Observed, { release }: Desired): Course["held"] {
+  if (release.isPaused) return "paused";
+  return lagMs > 0 ? "behind" : undefined;
 }
 
 /** Towards the new revision, as far as its step goes. */
 export function aheadCourse(release: ReleaseState, scene: Scene): Course {
-  const { strategy, isPaused } = scene.desired.release;
+  const { strategy } = scene.desired.release;
   const step = stepsOf(strategy)[release.step];
   const all = Math.max(1, scene.replicas);
   const isWhole = strategy.kind === "BlueGreen";
@@ -50,7 +55,6 @@ export function aheadCourse(release: ReleaseState, scene: Scene): Course {
     allFirst: isWhole,
     isStepped: strategy.kind === "Canary",
     keepsEmptied: isWhole && !isKeptLongEnough(release, strategy.keepOldMs, scene),
-    isHeld: isPaused,
   };
 }
 
@@ -72,7 +76,8 @@ export function backCourse(release: ReleaseState, scene: Scene): Course {
     isReleasing: true,
     surge: all,
     drainsMax: all,
-    isHeld: false,
+    // Whoever is on a bad revision does not wait.
+    held: undefined,
   };
 }
 
