@@ -1,5 +1,5 @@
 // Owns: the port by which a route learns the endpoints of its service.
-import type { KubeApi } from "@holdfast/kube";
+import type { KubeWatcher } from "@holdfast/kube";
 import type { Endpoint } from "@holdfast/rehoming";
 
 /** Knows the endpoints of one service, for as long as it runs. */
@@ -17,7 +17,7 @@ export interface Discovery {
 /** What kinds of discovery may use. */
 export interface DiscoveryNeeds {
   /** The Kubernetes API as this process may use it. Called when the first watch needs it. */
-  readonly kube: () => Promise<KubeApi>;
+  readonly kube: () => Promise<KubeWatcher>;
 }
 
 /** Most endpoints of one service. What is beyond is left out, and said as trouble. */

@@ -2,6 +2,7 @@
 import type { Reading } from "@holdfast/config";
 import { readKeyedKind } from "../options/kinds.ts";
 import { DNS } from "./dns-service.ts";
+import { KUBERNETES } from "./kubernetes-service.ts";
 import type { ServiceKind, ServiceOptions } from "./service.ts";
 import { STATIC } from "./static-service.ts";
 
@@ -9,6 +10,7 @@ import { STATIC } from "./static-service.ts";
 export const SERVICE_KINDS: Readonly<Record<string, ServiceKind>> = {
   static: STATIC,
   dns: DNS,
+  kubernetes: KUBERNETES,
 };
 
 export const readService = (found: unknown): Reading<ServiceOptions> =>
