@@ -4,6 +4,7 @@ export {
   type DiscoveryNeeds,
   ENDPOINTS_MAX,
 } from "./discovery/discovery.ts";
+export { KubernetesDiscovery } from "./discovery/kubernetes.ts";
 export type { ServiceKind, ServiceOptions } from "./discovery/service.ts";
 export { SERVICE_KINDS } from "./discovery/service-kinds.ts";
 export {
