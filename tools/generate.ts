@@ -9,9 +9,11 @@ import { withCodeTable } from "../packages/protocol/scripts/code-table.ts";
 import { renderApiOperations } from "./api-operations.ts";
 import { benchmarkFiles } from "./benchmarks.ts";
 import {
+  renderGatewayValuesSchema,
   renderOperatorValuesSchema,
   renderValuesSchema,
   withChartValues,
+  withGatewayValues,
   withOperatorValues,
 } from "./chart/chart-files.ts";
 import { withFigures } from "./figures.ts";
@@ -39,6 +41,8 @@ const FILES: readonly Generated[] = [
   { path: "deploy/chart/README.md", text: withChartValues },
   { path: "deploy/operator/chart/values.schema.json", text: renderOperatorValuesSchema },
   { path: "deploy/operator/chart/README.md", text: withOperatorValues },
+  { path: "deploy/gateway/chart/values.schema.json", text: renderGatewayValuesSchema },
+  { path: "deploy/gateway/chart/README.md", text: withGatewayValues },
   { path: "docs/operations/sizing.md", text: (found) => withFigures(found) },
   ...watchFiles(),
   ...observabilityDocuments(),

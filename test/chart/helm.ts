@@ -10,6 +10,7 @@ export const CHART = fileURLToPath(new URL("../../deploy/chart", import.meta.url
 export const OPERATOR_CHART = fileURLToPath(
   new URL("../../deploy/operator/chart", import.meta.url),
 );
+export const GATEWAY_CHART = fileURLToPath(new URL("../../deploy/gateway/chart", import.meta.url));
 const SCHEMAS = fileURLToPath(new URL("../../deploy/schemas", import.meta.url));
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 

@@ -1,4 +1,4 @@
-// Owns: which files of the two charts are made from code: schemas of values and tables of READMEs.
+// Owns: which files of the charts are made from code: schemas of values and tables of READMEs.
 import { readFileSync } from "node:fs";
 import { type ChartValue, readChartValues } from "./values-file.ts";
 import { type NodeOptionTable, valuesSchema } from "./values-schema.ts";
@@ -26,4 +26,14 @@ export function renderOperatorValuesSchema(): string {
 
 export function withOperatorValues(readme: string): string {
   return withValuesTable(readme, chartValues(OPERATOR));
+}
+
+const GATEWAY = "deploy/gateway/chart";
+
+export function renderGatewayValuesSchema(): string {
+  return valuesSchema(chartValues(GATEWAY), undefined, "Values of the gateway's chart");
+}
+
+export function withGatewayValues(readme: string): string {
+  return withValuesTable(readme, chartValues(GATEWAY));
 }

@@ -22,8 +22,8 @@ export interface KubernetesDiscoveryOptions extends Partial<KubePorts> {
   /** Its name, or the number that the pods listen on. Undefined: the only one. */
   readonly port?: string | number | undefined;
   /**
-   * Another Service with the same pods or fewer: only its pods take new clients. Those that it lacks
-   * keep theirs.
+   * Another Service with the same pods or fewer: only its pods take new clients. Those that it
+   * lacks keep theirs.
    */
   readonly receiving?: string | undefined;
   /** More endpoints are left out, and `trouble` says so. Default 1,000. */

@@ -1,0 +1,304 @@
+// Checks the gateway's chart: what it renders is what its golden files say (UPDATE_GOLDEN=1 writes
+// them) and fits the schemas, its pods are as strict as those of nodes, and it has no right but the
+// one to see which pods a route's Service has.
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { loadConfig, optionRows } from "@holdfast/config";
+import { GATEWAY_OPTIONS } from "@holdfast/gateway/options";
+import { parse as parseYaml } from "yaml";
+import { patience } from "../patience.ts";
+import { judgeForms } from "./forms.ts";
+import { differenceText, fullText } from "./golden.ts";
+import {
+  conformity,
+  GATEWAY_CHART,
+  type KubeObject,
+  lint,
+  objects,
+  template,
+  type Values,
+} from "./helm.ts";
+import { POLICIES, podOf } from "./policy.ts";
+import { judge } from "./rules.ts";
+
+setDefaultTimeout(patience(60_000));
+
+const GOLDEN = fileURLToPath(new URL("golden-gateway/", import.meta.url));
+const UPDATE = process.env.UPDATE_GOLDEN === "1";
+
+const GAME = {
+  name: "game",
+  host: "game.example.com",
+  path: "/ws",
+  profile: "stateless",
+  service: { kubernetes: { name: "game", port: 8080 } },
+};
+const CHAT = {
+  name: "chat",
+  profile: { kind: "replay", first: 1 },
+  service: { kubernetes: { namespace: "chat", name: "chat", port: "ws" } },
+};
+const OLD = {
+  name: "old",
+  path: "/old",
+  service: { static: ["10.0.0.1:7000", { address: "10.0.0.2:7001", weight: 2 }] },
+};
+const NAMED = {
+  name: "named",
+  path: "/named",
+  service: { dns: { name: "a.example", port: 9000 } },
+};
+
+const CASES: Readonly<Record<string, Values>> = {
+  base: { routes: [GAME] },
+  "two-namespaces": { routes: [GAME, CHAT] },
+  "outside-of-kubernetes": { routes: [OLD, NAMED] },
+  hpa: { routes: [GAME], autoscaling: { mode: "hpa", minReplicas: 3, maxReplicas: 30 } },
+  keda: {
+    routes: [GAME],
+    autoscaling: { mode: "keda", keda: { serverAddress: "http://prometheus:9090" } },
+  },
+  "load-balancer-with-tls": {
+    routes: [GAME],
+    tls: { existingSecret: "game-tls" },
+    service: {
+      type: "LoadBalancer",
+      port: 443,
+      sourceRanges: ["10.0.0.0/8"],
+      annotations: { a: "b" },
+    },
+  },
+  everything: {
+    routes: [GAME, CHAT, OLD],
+    replicas: 3,
+    image: { digest: `sha256:${"0".repeat(64)}`, pullSecrets: ["registry"] },
+    clients: { perPod: 20_000, handshakesPerSecond: 1000 },
+    drain: { preDelaySeconds: 30, windowSeconds: 120, graceSeconds: 300 },
+    config: {
+      limits: { messageBytesMax: 2_097_152 },
+      trustedProxies: ["10.0.0.0/8"],
+      apiKeys: [{ name: "ops", keyHash: `sha256:${"0".repeat(64)}`, scopes: ["*"] }],
+    },
+    networkPolicy: {
+      clients: [{ podSelector: {} }],
+      admin: [{ podSelector: {} }],
+      extraEgress: [{ ports: [{ port: 1, protocol: "TCP" }] }],
+    },
+    podMonitor: { enabled: true, labels: { release: "prometheus" } },
+    scheduling: {
+      ...{ priorityClassName: "high", nodeSelector: { disk: "ssd" } },
+      tolerations: [{ operator: "Exists" }],
+    },
+    serviceAccount: { name: "edge-account", annotations: { a: "b" } },
+    test: { routes: ["chat"] },
+    extraEnv: [{ name: "TZ", value: "UTC" }],
+    labels: { team: "realtime" },
+    podAnnotations: { example: "yes" },
+  },
+  "everything-off": {
+    routes: [GAME],
+    replicas: 1,
+    rbac: { create: false },
+    networkPolicy: { enabled: false },
+    podDisruptionBudget: { maxUnavailable: null },
+  },
+};
+const rendered = new Map<string, readonly KubeObject[]>();
+const of = (name: string): readonly KubeObject[] => rendered.get(name) ?? [];
+const kind = (name: string, wanted: string): readonly KubeObject[] =>
+  of(name).filter((object) => object.kind === wanted);
+const deployment = (name: string): KubeObject => kind(name, "Deployment")[0] as KubeObject;
+
+beforeAll(async () => {
+  for (const [name, values] of Object.entries(CASES))
+    rendered.set(name, await objects({ values }, GATEWAY_CHART));
+});
+
+test.each(Object.keys(CASES))("%s is what its golden file says", async (name) => {
+  const text =
+    name === "base"
+      ? fullText(of(name))
+      : `# what differs from base\n${differenceText(of("base"), of(name))}`;
+  const file = Bun.file(`${GOLDEN}${name}.${name === "base" ? "yaml" : "txt"}`);
+  if (UPDATE) await Bun.write(file, text);
+  expect(text).toBe(await file.text());
+});
+
+test("there is no golden file without its case", () => {
+  const names = readdirSync(GOLDEN).map((file) => file.replace(/\.(yaml|txt)$/, ""));
+  expect(names.toSorted()).toEqual(Object.keys(CASES).toSorted());
+});
+
+test("every object fits the schema of its kind, its rules and its forms", async () => {
+  const all = [...rendered.values()].flat();
+  const { invalid, skipped, valid } = await conformity(all);
+  expect([invalid, skipped]).toEqual([[], []]);
+  expect(valid.length).toBeGreaterThan(50);
+  for (const object of all) {
+    expect((await judge(object)).broken).toEqual([]);
+    expect(judgeForms(object).broken).toEqual([]);
+  }
+});
+
+test("helm lint is content", async () => {
+  const { ok, stdout } = await lint({ values: CASES.base ?? {} }, GATEWAY_CHART);
+  expect([ok, stdout]).toEqual([true, expect.stringContaining("0 chart(s) failed")]);
+});
+
+/** Gateways with routes of Kubernetes have a token and a right: below it says which. */
+const OTHER_THAN_NODES = [
+  "no token of a service account is mounted, and no variables of services",
+  "the chart makes no secrets, and grants the operator one at most",
+  "everything is labelled and in the release's namespace",
+];
+
+test.each(Object.entries(POLICIES).filter(([name]) => !OTHER_THAN_NODES.includes(name)))(
+  "%s",
+  (_name, policy) => {
+    const broken = [...rendered.values()].flatMap((all) =>
+      all.flatMap((object) => policy(object, all)),
+    );
+    expect(broken).toEqual([]);
+  },
+);
+
+describe("rights", () => {
+  const account = (name: string) =>
+    podOf(deployment(name)) as { readonly serviceAccountName?: string };
+
+  test("are to list and watch EndpointSlices, in the namespaces of the routes alone", () => {
+    const roles = kind("two-namespaces", "Role");
+    expect(roles.map(({ metadata }) => metadata.namespace)).toEqual(["chat", "realtime"]);
+    for (const role of roles)
+      expect((role as unknown as Values).rules).toEqual([
+        {
+          ...{ apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"] },
+          verbs: ["list", "watch"],
+        },
+      ]);
+    const bindings = kind("two-namespaces", "RoleBinding") as unknown as readonly Values[];
+    expect(bindings).toHaveLength(2);
+    for (const { subjects } of bindings)
+      expect(subjects).toEqual([
+        ...[{ kind: "ServiceAccount", name: "rt-gateway", namespace: "realtime" }],
+      ]);
+    for (const all of rendered.values())
+      expect(all.filter((object) => object.kind.startsWith("ClusterRole"))).toEqual([]);
+  });
+
+  test("are none, and there is no token, if no route is of Kubernetes", () => {
+    expect(kind("outside-of-kubernetes", "Role")).toEqual([]);
+    expect(podOf(deployment("outside-of-kubernetes"))?.automountServiceAccountToken).toBe(false);
+    expect(podOf(deployment("base"))?.automountServiceAccountToken).toBe(true);
+  });
+
+  test("may be given by somebody else, to an account that the values name", () => {
+    expect(kind("everything-off", "Role")).toEqual([]);
+    expect(account("everything").serviceAccountName).toBe("edge-account");
+  });
+});
+
+describe("the configuration", () => {
+  const file = (name: string): string => kind(name, "ConfigMap")[0]?.data?.["gateway.yaml"] ?? "";
+
+  test.each(Object.keys(CASES))("of %s is one that a gateway takes", (name) => {
+    const env = Object.fromEntries(
+      (podOf(deployment(name))?.containers[0]?.env ?? []).map((one) => [one.name, one.value]),
+    );
+    const loaded = loadConfig(GATEWAY_OPTIONS, { env, file: "gateway.yaml", text: file(name) });
+    expect(loaded).toMatchObject({ ok: true });
+  });
+
+  test("has the namespace of each Service, the release's if none is named", () => {
+    const { routes } = parseYaml(file("two-namespaces"));
+    expect(routes.map((route: typeof CHAT) => route.service.kubernetes.namespace)).toEqual([
+      ...["realtime", "chat"],
+    ]);
+  });
+
+  test("changes of routes replace no pod; what is read at the start alone does", async () => {
+    const templateOf = async (values: Values) =>
+      JSON.stringify(
+        (await objects({ values: { ...CASES.base, ...values } }, GATEWAY_CHART)).find(
+          (object) => object.kind === "Deployment",
+        )?.spec,
+      );
+    const before = await templateOf({});
+    const [other, live, fixed] = await Promise.all([
+      templateOf({ routes: [GAME, OLD] }),
+      templateOf({ config: { limits: { waitingBytesMax: 1024 } } }),
+      templateOf({ config: { limits: { messageBytesMax: 1024 } } }),
+    ]);
+    expect(other).toBe(before);
+    expect(live).toBe(before);
+    expect(fixed).not.toBe(before);
+  });
+
+  test("replaces pods for every option that a gateway does not take while it runs", async () => {
+    const names = await Bun.file(`${GATEWAY_CHART}/templates/_names.tpl`).text();
+    const fixed = /define "gateway\.fixed"[\s\S]*?end \}\}\n\n/.exec(names)?.[0] ?? "";
+    const derived = Object.keys(
+      parseYaml(/"gateway\.derivedOptions" -\}\}\n([\s\S]*?)\{\{- end/.exec(names)?.[1] ?? ""),
+    );
+    const missing = optionRows(GATEWAY_OPTIONS)
+      .filter(({ option }) => !option.live)
+      .map(({ name }) => name)
+      .filter((name) => !derived.some((one) => name === one || name.startsWith(`${one}.`)))
+      .filter((name) => !fixed.includes(`"${name.split(".").at(-1)}"`) && !/^log\./.test(name));
+    expect(missing).toEqual([]);
+  });
+});
+
+test("the network policy lets pass what the routes need, and no more", () => {
+  const egress = (name: string) => JSON.stringify(kind(name, "NetworkPolicy")[0]?.spec?.egress);
+  expect(egress("base")).toContain('"kubernetes.io/metadata.name":"realtime"');
+  expect(egress("base")).toContain('{"port":8080,"protocol":"TCP"}');
+  expect(egress("outside-of-kubernetes")).not.toContain("6443");
+  for (const port of [7000, 7001, 9000])
+    expect(egress("outside-of-kubernetes")).toContain(`{"port":${port},"protocol":"TCP"}`);
+});
+
+test.each<[Values, string]>([
+  [{ routes: [] }, "routes"],
+  [{ route: [GAME] }, "route"],
+  [{ routes: [{ name: "game" }] }, "service"],
+  [{ routes: [{ ...GAME, service: { kubernetes: { name: "Game" } } }] }, "name"],
+  [{ routes: [{ ...GAME, service: { static: ["a:1"], dns: { name: "b" } } }] }, "service"],
+  [{ config: { drain: { windowMs: 1 } } }, "config.drain is set by the chart"],
+  [{ config: { limits: { clientsMax: 1 } } }, "use clients.perPod"],
+  [{ drain: { graceSeconds: 20 } }, "is shorter than the drain"],
+  [{ image: { tag: "latest" } }, "image.tag latest cannot be rolled back"],
+  [{ autoscaling: { mode: "keda" } }, "serverAddress"],
+  [{ autoscaling: { minReplicas: 5, maxReplicas: 3 } }, "minReplicas is greater"],
+])("%j is refused", async (values, says) => {
+  const { ok, stderr } = await template({ values: { ...CASES.base, ...values } }, GATEWAY_CHART);
+  expect([ok, stderr]).toEqual([false, expect.stringContaining(says)]);
+});
+
+test.each([
+  [{ nameOverride: "edge" }, "edge"],
+  [{ nameOverride: "" }, "rt-gateway"],
+])("with %j everything is named %s", async (values, name) => {
+  const all = await objects({ values: { ...CASES.base, ...values } }, GATEWAY_CHART);
+  for (const { metadata } of all) expect(metadata.name).toMatch(new RegExp(`^(realtime-)?${name}`));
+});
+
+test("helm test asks for a socket of each route, at its host", () => {
+  const pods = kind("two-namespaces", "Pod");
+  expect(pods.map((pod) => podOf(pod)?.containers[0]?.args)).toEqual([
+    ["probe", "--plain", "--url=ws://rt-gateway:80/ws", "--host=game.example.com"],
+    ["probe", "--plain", "--url=ws://rt-gateway:80/"],
+  ]);
+  expect(kind("everything", "Pod").map(({ metadata }) => metadata.name)).toEqual([
+    "rt-gateway-test-1",
+  ]);
+});
+
+test("the chart's version of the application is the command's", async () => {
+  const path = fileURLToPath(new URL("../../apps/holdfast/package.json", import.meta.url));
+  const { version } = await Bun.file(path).json();
+  expect(await Bun.file(`${GATEWAY_CHART}/Chart.yaml`).text()).toContain(
+    `appVersion: "${version}"`,
+  );
+});
