@@ -52,6 +52,9 @@ export async function runPlainProbe(request: PlainProbeRequest, host: Host): Pro
       host.err(`Cannot probe ${url}: expected a socket, found: ${status} ${text}\n`);
       return EXIT.failed;
     }
+    case "unfit":
+      host.err(`Cannot probe ${url}: ${opening.why}\n`);
+      return EXIT.refused;
     case "failed":
       host.err(`Cannot probe ${url}: expected a socket, found: ${opening.why}\n`);
       return EXIT.unavailable;

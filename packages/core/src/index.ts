@@ -11,6 +11,7 @@ export * from "./memory-broker/index.ts";
 export * from "./observer.ts";
 export * from "./pacing/admission.ts";
 export * from "./pacing/drain-pacer.ts";
+export * from "./pacing/fair-share.ts";
 export * from "./pacing/server-window.ts";
 export * from "./pacing/token-bucket.ts";
 export * from "./pacing/waiting-line.ts";

@@ -6,6 +6,8 @@ export const BROKEN = 1006;
 const NONE = 1005;
 export const NORMAL = 1000;
 export const GOING_AWAY = 1001;
+/** A policy was violated: the next server does not take this client. */
+export const REFUSED = 1008;
 export const SERVICE_RESTART = 1012;
 export const TRY_AGAIN_LATER = 1013;
 
@@ -22,7 +24,8 @@ export const isGone = (code: number): boolean => GONE.has(code);
  * The application's word also where a closing handshake was under way and any code may be an echo:
  * its own codes, and a policy that was violated.
  */
-export const isFinal = (code: number): boolean => code === 1008 || (code >= 3000 && code <= 4999);
+export const isFinal = (code: number): boolean =>
+  code === REFUSED || (code >= 3000 && code <= 4999);
 
 /** The code with which the other side is closed: some may be seen, but not sent. */
 export function sendable(code: number): number {

@@ -270,3 +270,36 @@ test("an attach that never ends is given up, and another server is tried", () =>
   expect(one.moveFailures).toEqual(["it took too long"]);
   expect(received(one)).toEqual([[], [], ["a"]]);
 });
+
+test("a client that two servers refuse is closed with 1008, at once and with its frames counted", () => {
+  const one = world({ fate: () => ({ opens: "unwanted", delayMs: 2 }) });
+  one.kill();
+  one.clock.advance(3);
+  one.fromClient("a");
+  one.clock.advance(500);
+  expect(one.closed?.code).toBe(1008);
+  expect(one.homes.length).toBe(3);
+  expect([one.dropped, one.roomTaken, one.clock.waiting()]).toEqual([1, 0, 0]);
+});
+
+test("one server that is wrong about a client closes nobody", () => {
+  const one = world({ fate: (n) => ({ opens: n === 1 ? "unwanted" : "well", delayMs: 2 }) });
+  one.fromClient("a");
+  one.clock.advance(10);
+  one.held.move("drain", 5000);
+  one.clock.advance(1000);
+  expect(one.closed).toBeUndefined();
+  expect(one.moves.length).toBe(1);
+  // The next move begins without what was counted for this one.
+  one.held.move("drain", 5000);
+  one.clock.advance(1000);
+  expect(one.moves.length).toBe(2);
+});
+
+test("a client that is not wanted elsewhere stays if it only was to be balanced", () => {
+  const one = world({ fate: () => ({ opens: "unwanted", delayMs: 2 }) });
+  one.held.move("rebalance", 60_000);
+  one.clock.advance(60_000);
+  expect(one.closed).toBeUndefined();
+  expect([one.homes.length, one.held.isMoving]).toEqual([3, false]);
+});

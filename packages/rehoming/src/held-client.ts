@@ -5,6 +5,7 @@ import {
   GOING_AWAY,
   isFinal,
   isGone,
+  REFUSED,
   SERVICE_RESTART,
   sendable,
   TRY_AGAIN_LATER,
@@ -12,17 +13,10 @@ import {
 import type { Frame } from "./frame.ts";
 import { LooseTimers } from "./loose-timers.ts";
 import { Losses } from "./losses.ts";
-import { homelessMs, lost, type Move, retryMs } from "./move.ts";
+import { homelessMs, isUnwanted, lost, type Move, refused, retryMs } from "./move.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { NextHome } from "./next-home.ts";
-import {
-  FIRST_HOME,
-  HELD_LIMITS,
-  type HeldLimits,
-  type HeldPorts,
-  type HomeId,
-  type MoveCause,
-} from "./ports.ts";
+import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HeldPorts, type HomeId } from "./ports.ts";
 import type { Profile, ProfileSession } from "./profile.ts";
 import { RememberedBytes } from "./remembered-bytes.ts";
 import { WaitingFrames } from "./waiting-frames.ts";
@@ -66,7 +60,7 @@ export class HeldClient {
     this.#ports = ports;
     this.#limits = limits;
     this.#timers = new NamedTimers(ports.clock);
-    this.#profileTimers = new LooseTimers(ports.clock);
+    this.#profileTimers = new LooseTimers(ports.clock, () => this.#account());
     this.#remembered = new RememberedBytes(ports.room, limits.waitingBytesMax);
     this.#pause = new ClientPause(ports.client, limits.waitingBytesMax);
     this.#losses = new Losses(limits);
@@ -83,12 +77,8 @@ export class HeldClient {
       },
       attached: () => this.#attached(),
       refused: (why) => this.#giveUpNext(why),
-      end: (code, reason) => this.#end(code, reason),
-      after: (delayMs, task) =>
-        this.#profileTimers.start(delayMs, () => {
-          task();
-          this.#account();
-        }),
+      end: (code, reason) => this.end(code, reason),
+      after: (delayMs, task) => this.#profileTimers.start(delayMs, task),
     });
   }
 
@@ -125,10 +115,10 @@ export class HeldClient {
       return;
     }
     if (!this.#profile.rehomes) {
-      if (cause === "drain") this.#end(SERVICE_RESTART, "The server restarts");
+      if (cause === "drain") this.end(SERVICE_RESTART, "The server restarts");
       return;
     }
-    this.#move = { cause, untilMs: this.#nowMs() + withinMs, attempts: 0 };
+    this.#move = { cause, untilMs: this.#nowMs() + withinMs, attempts: 0, refusals: 0 };
     this.#openNext(this.#current);
   }
 
@@ -143,7 +133,7 @@ export class HeldClient {
     }
     if (!this.#waiting.add(frame)) {
       this.#ports.observer.dropped(1, "room");
-      this.#end(TRY_AGAIN_LATER, "Too much waits for a server");
+      this.end(TRY_AGAIN_LATER, "Too much waits for a server");
     } else this.#pause.wait(this.#waiting.bytes);
   }
 
@@ -166,10 +156,16 @@ export class HeldClient {
     else if (this.#current !== undefined) this.#settle(this.#nowMs() + this.#limits.settleMsMax);
   }
 
-  /** An upstream that `open` was called for could not be opened. */
-  homeFailed(id: HomeId, why: string): void {
+  /**
+   * An upstream that `open` was called for could not be opened. `isOfClient`: it does not take this
+   * very client, whoever else it takes.
+   */
+  homeFailed(id: HomeId, why: string, isOfClient = false): void {
     if (this.#isOver || this.#next?.id !== id) return;
-    this.#nextFailed(why);
+    if (isOfClient) this.#move = refused(this.#move ?? lost());
+    if (this.#move !== undefined && isUnwanted(this.#move) && this.#move.cause !== "rebalance")
+      this.end(REFUSED, `The next server refused this client: ${why}`);
+    else this.#nextFailed(why);
   }
 
   fromHome(id: HomeId, frame: Frame): void {
@@ -188,7 +184,7 @@ export class HeldClient {
     if (this.#isOver) return;
     if (id === this.#next?.id) this.#nextFailed(`it closed with ${code}`);
     else if (id === this.#leaving && isFinal(code) && !this.#saysItGoes(code))
-      this.#end(code, reason);
+      this.end(code, reason);
     else if (id === this.#leaving) this.#left(code !== BROKEN);
     else if (id === this.#current) this.#currentClosed(id, code, reason);
   }
@@ -278,15 +274,12 @@ export class HeldClient {
   }
 
   #currentClosed(id: HomeId, code: number, reason: string): void {
-    if (!this.#profile.rehomes || !this.#saysItGoes(code)) {
-      this.#current = undefined;
-      return this.#end(sendable(code), reason);
-    }
     this.#current = undefined;
+    if (!this.#profile.rehomes || !this.#saysItGoes(code)) return this.end(sendable(code), reason);
     this.#isWhole = false;
     this.#timers.cancel("settle");
     if (!this.#losses.mayGoOn(this.#nowMs()))
-      return this.#end(SERVICE_RESTART, "One server after the other failed");
+      return this.end(SERVICE_RESTART, "One server after the other failed");
     this.#withoutUpstream();
     this.#move = lost();
     if (this.#next === undefined) {
@@ -299,7 +292,7 @@ export class HeldClient {
     this.#withoutSinceMs = this.#nowMs();
     const withinMs = homelessMs(this.#limits, this.#ports.random.next());
     this.#timers.start("homeless", withinMs, () =>
-      this.#end(TRY_AGAIN_LATER, "No server took this client in time"),
+      this.end(TRY_AGAIN_LATER, "No server took this client in time"),
     );
   }
 
@@ -317,13 +310,11 @@ export class HeldClient {
     const move = this.#move ?? lost();
     this.#ports.observer.moveFailed(move.cause, why);
     const waitMs = retryMs(move, this.#ports.random.next());
-    this.#move = { ...move, attempts: move.attempts + 1 };
     // Without an upstream, the time for that is the limit.
-    if (this.#current !== undefined && this.#nowMs() + waitMs > move.untilMs) {
-      this.#move = undefined;
-      return;
-    }
-    this.#timers.start("retry", waitMs, () => this.#openNext(this.#current));
+    const isOver = this.#nowMs() + waitMs > move.untilMs || isUnwanted(move);
+    const isTriedAgain = this.#current === undefined || !isOver;
+    this.#move = isTriedAgain ? { ...move, attempts: move.attempts + 1 } : undefined;
+    if (isTriedAgain) this.#timers.start("retry", waitMs, () => this.#openNext(this.#current));
   }
 
   /** The next upstream is the current one from now on. */
@@ -359,7 +350,7 @@ export class HeldClient {
   /** What the profile remembers takes room as frames that wait do. */
   #account(): void {
     if (this.#isOver || this.#remembered.become(this.#session.bytes)) return;
-    this.#end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
+    this.end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
   }
 
   /** The client has gone, and an upstream has all its frames. */
@@ -371,7 +362,8 @@ export class HeldClient {
     this.#over();
   }
 
-  #end(code: number, reason: string): void {
+  /** Closes the client with a code that may be sent. Its gateway may call it, too. */
+  end(code: number, reason: string): void {
     if (this.#isOver) return;
     if (this.#current !== undefined)
       this.#ports.upstream.close(this.#current, GOING_AWAY, "The client side ended");

@@ -2,6 +2,7 @@
 export {
   type Choice,
   type Endpoint,
+  type EndpointState,
   EndpointTable,
   type EndpointTableOptions,
   type OrderResult,

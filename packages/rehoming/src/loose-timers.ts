@@ -3,10 +3,13 @@ import type { HeldClock } from "./ports.ts";
 
 export class LooseTimers {
   readonly #clock: HeldClock;
+  readonly #after: () => void;
   readonly #cancels = new Set<() => void>();
 
-  constructor(clock: HeldClock) {
+  /** `after` is called after each task. */
+  constructor(clock: HeldClock, after: () => void) {
     this.#clock = clock;
+    this.#after = after;
   }
 
   /** The result cancels it. */
@@ -14,6 +17,7 @@ export class LooseTimers {
     const stop = this.#clock.after(delayMs, () => {
       this.#cancels.delete(cancel);
       task();
+      this.#after();
     });
     const cancel = (): void => {
       if (this.#cancels.delete(cancel)) stop();

@@ -7,8 +7,12 @@ export interface Move {
   readonly untilMs: number;
   /** That failed. */
   readonly attempts: number;
+  /** Upstreams that refused this very client. */
+  readonly refusals: number;
 }
 
+/** One upstream may be wrong about a client. */
+const REFUSALS_MAX = 2;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2000;
 /** Part of the time without an upstream by which clients of a lost one differ, at most. */
@@ -16,7 +20,7 @@ const SPREAD = 0.2;
 
 /** Of a client whose upstream is gone: the time without one is its limit. */
 export const lost = (): Move => ({
-  ...{ cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0 },
+  ...{ cause: "lost", untilMs: Number.POSITIVE_INFINITY, attempts: 0, refusals: 0 },
 });
 
 /** Ms until the next attempt: doubled each time, half to one and a half of it by chance. */
@@ -27,3 +31,8 @@ export function retryMs({ attempts }: Move, chance: number): number {
 /** Ms that a client may be without an upstream. */
 export const homelessMs = ({ homelessMsMax }: HeldLimits, chance: number): number =>
   homelessMsMax * (1 - SPREAD * chance);
+
+export const refused = (move: Move): Move => ({ ...move, refusals: move.refusals + 1 });
+
+/** Whoever is asked next would refuse it as well. */
+export const isUnwanted = ({ refusals }: Move): boolean => refusals >= REFUSALS_MAX;

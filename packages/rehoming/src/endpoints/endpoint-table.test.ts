@@ -162,3 +162,62 @@ test("a key is not sent to an endpoint that is tried, unless that is its own", (
   expect(choose(one, { key: "k" }, later)).toBe(own);
   expect(choose(one, {}, later)).toBe(other);
 });
+
+test("orders about one endpoint share a token, of whatever kind they are", () => {
+  const one = table("ab");
+  expect(one.weigh("a", 3, 5)).toBe("obeyed");
+  expect(one.order("a", true, 4)).toBe("outdated");
+  expect(one.order("a", true, 6)).toBe("obeyed");
+  expect(one.weigh("a", 1, 5)).toBe("outdated");
+  expect(one.weigh("x", 1, 5)).toBe("unknown");
+  // Taken back by the next: the weight that was ordered stays.
+  expect(one.order("a", false, 7)).toBe("obeyed");
+  expect(chosen(one, 400)).toEqual({ a: 300, b: 100 });
+});
+
+test("a weight that was ordered stays when discovery says another", () => {
+  const one = table("ab");
+  one.weigh("a", 3, 1);
+  one.discovered(named("ab", { weight: 1 }), 1);
+  expect(chosen(one, 400)).toEqual({ a: 300, b: 100 });
+});
+
+test("an endpoint that fails checks gets nobody until one succeeds, then it starts slowly", () => {
+  const one = table("abc");
+  const fail = (address: string) => one.checked(address, false, { failuresMax: 2, nowMs: LATE_MS });
+  fail("a");
+  expect(chosen(one, 30)["a"]).toBe(10);
+  fail("a");
+  expect(chosen(one, 30)["a"]).toBeUndefined();
+  expect(one.list(LATE_MS).map(({ state }) => state)).toEqual(["ill", "taking", "taking"]);
+  one.checked("a", true, { failuresMax: 2, nowMs: LATE_MS });
+  expect(chosen(one, 30)["a"] ?? 0).toBeLessThan(5);
+});
+
+test("checks take out half of the endpoints at most, and what they found can be forgotten", () => {
+  const one = table("abcd");
+  for (const address of "abcd") one.checked(address, false, { failuresMax: 1, nowMs: LATE_MS });
+  expect(Object.keys(chosen(one, 40)).sort()).toEqual(["c", "d"]);
+  one.unchecked();
+  expect(Object.keys(chosen(one, 400)).sort()).toEqual(["a", "b", "c", "d"]);
+});
+
+test("a list says what each endpoint does, and by which order", () => {
+  const one = table("ab", { health: { failuresMax: 1 } });
+  one.discovered([...named("ab"), { address: "c", takes: false }], 0);
+  one.order("b", true, 9);
+  choose(one);
+  expect(one.list(LATE_MS)).toEqual([
+    { address: "a", state: "taking", connections: 1, weight: 1, isDrained: false },
+    { address: "b", state: "leaving", connections: 0, weight: 1, isDrained: true, token: 9 },
+    { address: "c", state: "waiting", connections: 0, weight: 1, isDrained: false },
+  ]);
+});
+
+test("other limits apply to endpoints that are there", () => {
+  const one = table("a");
+  one.configure({ connectionsMax: 1 });
+  expect([choose(one), choose(one)]).toEqual(["a", undefined]);
+  one.configure({});
+  expect(choose(one)).toBe("a");
+});

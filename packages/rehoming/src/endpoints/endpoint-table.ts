@@ -32,7 +32,29 @@ interface Known {
   /** Open and opening sockets. */
   readonly connections: number;
   /** Ordered by somebody, with the highest fencing token that was obeyed. */
-  readonly drain?: { readonly token: number; readonly isOn: boolean };
+  readonly order?: Order;
+  /** What active checks found. */
+  readonly check?: { readonly failures: number; readonly isIll: boolean };
+}
+
+interface Order {
+  readonly token: number;
+  readonly isDrained: boolean;
+  /** Instead of what discovery says. */
+  readonly weight?: number;
+}
+
+/** An endpoint as people see it. */
+export interface EndpointState {
+  readonly address: string;
+  /** `waiting`: it takes nobody and keeps its clients. */
+  readonly state: "taking" | "ill" | "leaving" | "waiting";
+  readonly connections: number;
+  readonly weight: number;
+  readonly zone?: string;
+  /** Ordered to drain, and by which token; a token alone: an order was taken back. */
+  readonly isDrained: boolean;
+  readonly token?: number;
 }
 
 export interface Choice {
@@ -58,11 +80,19 @@ export type OrderResult = "obeyed" | "unknown" | "outdated";
  * endpoint is kept while it has sockets, also if discovery forgot it.
  */
 export class EndpointTable {
-  readonly #options: Required<Omit<EndpointTableOptions, "health">>;
-  readonly #health: HealthLimits;
+  #options: Required<Omit<EndpointTableOptions, "health">> = {
+    connectionsMax: Number.POSITIVE_INFINITY,
+    slowStartMs: SLOW_START_MS,
+  };
+  #health: HealthLimits = HEALTH_LIMITS;
   readonly #known = new Map<string, Known>();
 
-  constructor({ connectionsMax, slowStartMs, health }: EndpointTableOptions = {}) {
+  constructor(options: EndpointTableOptions = {}) {
+    this.configure(options);
+  }
+
+  /** Other limits from now on. Endpoints and their clients stay. */
+  configure({ connectionsMax, slowStartMs, health }: EndpointTableOptions): void {
     this.#options = {
       connectionsMax: connectionsMax ?? Number.POSITIVE_INFINITY,
       slowStartMs: slowStartMs ?? SLOW_START_MS,
@@ -88,13 +118,73 @@ export class EndpointTable {
     }
   }
 
-  /** Its clients move, and it gets no new ones, until `undrain`. Lower tokens are refused. */
-  order(address: string, isOn: boolean, token: number): OrderResult {
+  /** Its clients move, and it gets no new ones, until that is taken back. */
+  order(address: string, isDrained: boolean, token: number): OrderResult {
+    return this.#obey(address, { token, isDrained });
+  }
+
+  /** Its weight from now on, whatever discovery says. */
+  weigh(address: string, weight: number, token: number): OrderResult {
+    return this.#obey(address, { token, weight });
+  }
+
+  /** All orders about an endpoint share one token: a lower one than the last is refused. */
+  #obey(address: string, order: Pick<Order, "token"> & Partial<Order>): OrderResult {
     const known = this.#known.get(address);
     if (known === undefined) return "unknown";
-    if (token < (known.drain?.token ?? 0)) return "outdated";
-    this.#set(address, { drain: { token, isOn } });
+    if (order.token < (known.order?.token ?? 0)) return "outdated";
+    this.#set(address, { order: { isDrained: false, ...known.order, ...order } });
     return "obeyed";
+  }
+
+  /**
+   * What an active check found. So many failures in a row take an endpoint out, as far as the floor
+   * allows, until a check succeeds.
+   */
+  checked(
+    address: string,
+    isWell: boolean,
+    { failuresMax, nowMs }: { readonly failuresMax: number; readonly nowMs: number },
+  ): void {
+    const known = this.#known.get(address);
+    if (known === undefined) return;
+    if (isWell) {
+      const isBack = known.check?.isIll === true;
+      const check = { failures: 0, isIll: false };
+      return this.#set(address, { check, ...(isBack ? { sinceMs: nowMs } : {}) });
+    }
+    const failures = (known.check?.failures ?? 0) + 1;
+    const isIll =
+      known.check?.isIll === true ||
+      (failures >= failuresMax && (isIllAt(nowMs)(known) || !this.#isFloor(nowMs)));
+    this.#set(address, { check: { failures, isIll } });
+  }
+
+  /** There are no active checks any more: what they found is forgotten. */
+  unchecked(): void {
+    for (const { endpoint } of [...this.#known.values()])
+      this.#set(endpoint.address, { check: { failures: 0, isIll: false } });
+  }
+
+  /** Every endpoint, in the order of discovery. */
+  list(nowMs: number): readonly EndpointState[] {
+    return [...this.#known.values()].map((known) => {
+      const { endpoint, connections, order } = known;
+      const { address, zone } = endpoint;
+      return {
+        ...{ address, connections, weight: weightOf(known) },
+        state: leaves(known)
+          ? "leaving"
+          : !takes(known)
+            ? "waiting"
+            : isIllAt(nowMs)(known)
+              ? "ill"
+              : "taking",
+        isDrained: order?.isDrained === true,
+        ...(zone === undefined ? {} : { zone }),
+        ...(order === undefined ? {} : { token: order.token }),
+      };
+    });
   }
 
   /** Those whose clients are to move away. */
@@ -124,7 +214,11 @@ export class EndpointTable {
     const wanted = all.filter(({ endpoint }) => !choice.not?.has(endpoint.address));
     // A pod that alone is left is better than none, even if it is the one to avoid.
     const open = wanted.length > 0 ? wanted : all;
-    const [well, trial] = [open.filter(isSeen("well", nowMs)), open.filter(isSeen("trial", nowMs))];
+    const checked = open.filter(({ check }) => check?.isIll !== true);
+    const [well, trial] = [
+      checked.filter(isSeen("well", nowMs)),
+      checked.filter(isSeen("trial", nowMs)),
+    ];
     const able = [...well, ...trial];
     // Everybody seems ill: perhaps it is us, so everybody is asked.
     const from = able.length > 0 ? able : open;
@@ -171,16 +265,19 @@ export class EndpointTable {
   #fell(address: string, nowMs: number): void {
     const known = this.#known.get(address);
     if (known === undefined) return;
-    const takers = [...this.#known.values()].filter(takes);
-    const ill = takers.filter((known) => !isSeen("well", nowMs)(known));
-    // Below the floor nobody else is taken out: the rest could not carry everybody.
-    const isFloor = ill.length + 1 > takers.length * (1 - this.#health.wellShareMin);
     const failures = known.health.failures + 1;
-    const isIll = failures >= this.#health.failuresMax && !isFloor;
+    const isIll = failures >= this.#health.failuresMax && !this.#isFloor(nowMs);
     const times = known.health.times + (isIll ? 1 : 0);
     const illMs = Math.min(this.#health.illMsMax, this.#health.illMs * 2 ** (times - 1));
     const illUntilMs = isIll ? nowMs + illMs : known.health.illUntilMs;
     this.#set(address, { health: { failures, times, illUntilMs, isTried: false } });
+  }
+
+  /** Nobody else is taken out: the rest could not carry everybody. */
+  #isFloor(nowMs: number): boolean {
+    const takers = [...this.#known.values()].filter(takes);
+    const ill = takers.filter(isIllAt(nowMs));
+    return ill.length + 1 > takers.length * (1 - this.#health.wellShareMin);
   }
 
   readonly #hasRoom = ({ connections }: Known): boolean =>
@@ -197,10 +294,11 @@ export class EndpointTable {
   }
 
   /** Connections for each part of the share that it has now, with the one to come. */
-  #load({ connections, endpoint, sinceMs }: Known, nowMs: number): number {
+  #load(known: Known, nowMs: number): number {
+    const { connections, sinceMs } = known;
     const age = (nowMs - sinceMs) / Math.max(1, this.#options.slowStartMs);
     const share = Math.min(1, Math.max(SLOW_START_SHARE, age));
-    return (connections + 1) / ((endpoint.weight ?? 1) * share);
+    return (connections + 1) / (weightOf(known) * share);
   }
 
   #addresses(isMeant: (known: Known) => boolean): readonly string[] {
@@ -213,13 +311,19 @@ export class EndpointTable {
   }
 }
 
-const takes = ({ endpoint, drain }: Known): boolean => endpoint.takes && drain?.isOn !== true;
+const takes = ({ endpoint, order }: Known): boolean => endpoint.takes && order?.isDrained !== true;
+const weightOf = ({ endpoint, order }: Known): number => order?.weight ?? endpoint.weight ?? 1;
 const isSeen =
   (as: ReturnType<typeof seen>, nowMs: number) =>
   ({ health }: Known): boolean =>
     seen(health, nowMs) === as;
-const leaves = ({ endpoint, drain }: Known): boolean =>
-  endpoint.leaves === true || drain?.isOn === true;
+/** By its sockets, or by checks. */
+const isIllAt =
+  (nowMs: number) =>
+  (known: Known): boolean =>
+    known.check?.isIll === true || !isSeen("well", nowMs)(known);
+const leaves = ({ endpoint, order }: Known): boolean =>
+  endpoint.leaves === true || order?.isDrained === true;
 
 /**
  * Rendezvous hashing (Thaler and Ravishankar, 1998): if an endpoint goes, only its keys move. With
@@ -229,8 +333,8 @@ function byRendezvous(from: readonly Known[], key: string): Known | undefined {
   let best: Known | undefined;
   let bestScore = Number.NEGATIVE_INFINITY;
   for (const known of from) {
-    const { address, weight = 1 } = known.endpoint;
-    const score = weight / -Math.log(unitHash(`${key}\n${address}`));
+    const { address } = known.endpoint;
+    const score = weightOf(known) / -Math.log(unitHash(`${key}\n${address}`));
     if (score > bestScore) [best, bestScore] = [known, score];
   }
   return best;

@@ -19,7 +19,7 @@ function* ofClientFrames(world: World, isCalm: boolean): Generator<string> {
   const lost = world.offered - world.dropped - reached.length;
   if (lost < 0) yield `G2: ${-lost} frames both reached a server and were counted as dropped`;
   if (isCalm && lost > 0) yield `G2: ${lost} frames reached nobody, and nobody was told`;
-  if (world.dropped > 0 && world.closed === undefined)
+  if (world.dropped > 0 && world.closed === undefined && !world.hasLeft)
     yield `G2: ${world.dropped} frames were dropped, and the client was not told`;
 }
 

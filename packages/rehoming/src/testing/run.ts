@@ -31,7 +31,7 @@ export function run(seed: number, profile: Profile, isCalm: boolean): Run {
   const fate = (): HomeFate => {
     const delayMs = draw.pick([1, 2, 5, 20, 80]);
     if (isHealed || isCalm || draw.chance(0.6)) return { opens: "well", delayMs };
-    const opens = draw.pick(["well", "well", "refused", "hangs"] as const);
+    const opens = draw.pick(["well", "well", "refused", "unwanted", "hangs"] as const);
     return { opens, delayMs, silent: draw.chance(0.2), ignoresClose: draw.chance(0.3) };
   };
   const limits: Partial<HeldLimits> = { waitingBytesMax: draw.pick([1000, 4000, 256 * 1024]) };
@@ -45,7 +45,7 @@ export function run(seed: number, profile: Profile, isCalm: boolean): Run {
     if (draw.chance(0.1)) world.held.move(draw.pick(["drain", "rebalance"]), draw.int(5000));
     if (!isCalm && draw.chance(0.03)) world.kill();
     if (!isCalm && draw.chance(0.02)) world.closeHome(draw.pick([1001, 1012, 1000, 4001]));
-    if (!isCalm && draw.chance(0.003)) world.held.clientClosed(draw.pick([1000, 1006]), "");
+    if (!isCalm && draw.chance(0.003)) world.leave(draw.pick([1000, 1006]));
     world.clock.advance(draw.pick([0, 1, 3, 10, 50, 400]));
     if (step % CHECKED_EVERY === 0) found.push(...wrongs(world, false));
   }

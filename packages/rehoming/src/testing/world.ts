@@ -15,7 +15,7 @@ export interface Backend {
 /** How the socket of one home behaves. */
 export interface HomeFate {
   /** How `open` ends. */
-  readonly opens: "well" | "refused" | "hangs";
+  readonly opens: "well" | "refused" | "unwanted" | "hangs";
   readonly delayMs: number;
   /** It never answers a close. */
   readonly ignoresClose?: boolean;
@@ -57,6 +57,8 @@ export class World {
   readonly got: Frame[] = [];
   readonly moves: { readonly cause: MoveCause; readonly pausedMs: number }[] = [];
   readonly moveFailures: string[] = [];
+  /** The client closed its socket. */
+  hasLeft = false;
   /** Close that the gateway gave the client. */
   closed: { readonly code: number; readonly reason: string } | undefined;
   paused = false;
@@ -129,6 +131,12 @@ export class World {
     this.held.fromClient(frame);
   }
 
+  /** The client closes its socket: nobody can tell it anything any more. */
+  leave(code: number): void {
+    this.hasLeft = true;
+    this.held.clientClosed(code, "");
+  }
+
   /** A server sends on its own on each socket that it has open. */
   push(frame: (home: HomeId, index: number) => Frame): void {
     for (const home of this.homes)
@@ -156,7 +164,7 @@ export class World {
     this.clock.after(opens === "hangs" ? OPEN_MS_MAX : delayMs, () => {
       if (home.state !== "opening") return;
       home.state = opens === "well" ? "open" : "gone";
-      if (opens !== "well") return this.held.homeFailed(id, opens);
+      if (opens !== "well") return this.held.homeFailed(id, opens, opens === "unwanted");
       this.held.homeOpened(id);
       this.#opened(home);
     });

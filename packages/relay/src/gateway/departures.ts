@@ -3,6 +3,7 @@ import { createDrainPacer, type DrainPacer } from "@holdfast/core";
 import type { HeldSocket } from "./held-socket.ts";
 import type { Route } from "./route.ts";
 
+/** Members are read anew each time, so that they may change. */
 export interface DeparturesOptions {
   readonly routes: readonly Route[];
   /** Held clients of an endpoint. */
@@ -67,7 +68,14 @@ export class Departures {
     { route, address }: { readonly route: Route; readonly address: string },
     nowMs: number,
   ): number {
-    const departure = this.#departures.get(name) ?? this.#begin(name, { route, address }, nowMs);
+    // Without another endpoint each would try in vain, and stay.
+    if (route.profile.rehomes && route.endpoints.taking().length === 0) return LOOK_MS;
+    const begun = this.#departures.get(name);
+    // Whoever is left when the window is over is asked again, in the same pace.
+    const departure =
+      begun !== undefined && nowMs < begun.untilMs
+        ? begun
+        : this.#begin(name, { route, address }, nowMs);
     // Some may be back: nobody took them.
     if (departure.waiting.length === 0)
       departure.waiting = this.#options

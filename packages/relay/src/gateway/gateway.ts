@@ -1,27 +1,13 @@
 // Owns: the gateway's listener: requests to routes, sockets to held clients.
-import type { HeldLimits, HeldObserver, Room } from "@holdfast/rehoming";
 import type { Server } from "bun";
+import type { GatewayOptions } from "./gateway-ports.ts";
+import { readHandshake } from "./handshake.ts";
 import { type HeldRequest, HeldSocket } from "./held-socket.ts";
 import { passThrough } from "./pass-through.ts";
+import { Places } from "./places.ts";
 import { type Route, routeOf } from "./route.ts";
 import { type ClientFacts, requestHeaders, responseHeaders } from "./upstream-headers.ts";
 import { type Opening, openUpstream, type UpstreamSocket } from "./upstream-socket.ts";
-
-export interface GatewayOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly routes: readonly Route[];
-  readonly limits?: HeldLimits;
-  readonly room: Room;
-  /** Most held clients; further upgrades are answered with 503. */
-  readonly clientsMax: number;
-  /** Whether `X-Forwarded-*` of requests from this address are believed. */
-  readonly isTrusted?: (address: string) => boolean;
-  readonly observer: HeldObserver & {
-    /** A request that got no socket, by status. */
-    refused(status: number): void;
-  };
-}
 
 interface Data {
   readonly request: HeldRequest;
@@ -34,38 +20,70 @@ const TRIES = 3;
 const RETRY_AFTER_SECONDS = 2;
 /** Bun's own limit lies far above what ever waits, since upstreams are paused long before. */
 const BACKLOG_SLACK_BYTES = 1024 * 1024;
+const TOO_BIG = 1009;
+const HANDSHAKE_SECONDS = 10;
+const IDLE_SECONDS = 120;
+const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+
+/** An upgrade request on its way. */
+interface Asked {
+  readonly request: Request;
+  readonly url: URL;
+  readonly route: Route;
+  readonly client: ClientFacts;
+}
 
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #server: Server<Data>;
   readonly #held = new Set<HeldSocket>();
+  readonly #places = new Places();
+  /** Handshakes and requests under way, by route. */
+  readonly #pending = new WeakMap<Route, number>();
+  readonly #requests = new WeakMap<Route, number>();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
-    const bytesMax = Math.max(...options.routes.map(({ messageBytesMax }) => messageBytesMax));
+    const bytesMax =
+      options.messageBytesMax ??
+      Math.max(0, ...options.routes.map(({ messageBytesMax }) => messageBytesMax));
     this.#server = Bun.serve<Data>({
       hostname: options.host,
       port: options.port,
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
+      idleTimeout: options.handshakeSeconds ?? HANDSHAKE_SECONDS,
+      maxRequestBodySize: options.requestBytesMax ?? REQUEST_BYTES_MAX,
+      development: false,
       fetch: (request, server) => this.#answer(request, server),
+      error: (error) => {
+        this.#failed("http", error);
+        return new Response("The gateway could not answer.\n", { status: 500 });
+      },
       websocket: {
         data: {} as Data,
+        idleTimeout: options.idleSeconds ?? IDLE_SECONDS,
+        sendPings: true,
         maxPayloadLength: bytesMax,
         backpressureLimit: 2 * bytesMax + BACKLOG_SLACK_BYTES,
         closeOnBackpressureLimit: true,
         perMessageDeflate: false,
-        open: (socket) => {
-          const { request, first } = socket.data;
-          const held = new HeldSocket(socket, {
-            ...{ request, first, room: options.room, observer: options.observer },
-            ...(options.limits === undefined ? {} : { limits: options.limits }),
-            onOver: () => this.#held.delete(held),
-          });
-          socket.data.held = held;
-          this.#held.add(held);
-        },
-        message: (socket, frame) => socket.data.held?.fromClient(frame),
-        drain: (socket) => socket.data.held?.drained(),
-        close: (socket, code, reason) => socket.data.held?.clientClosed(code, reason),
+        open: this.#guarded("open", (socket) => this.#opened(socket)),
+        message: this.#guarded("message", (socket, frame: string | Buffer) => {
+          const { held, request } = socket.data;
+          const { traffic, messageBytesMax } = request.route;
+          if (traffic !== undefined) traffic.in += 1;
+          if (isLonger(frame, messageBytesMax))
+            held?.refuse(TOO_BIG, `A message has at most ${messageBytesMax} bytes`);
+          else held?.fromClient(frame);
+        }),
+        drain: this.#guarded("drain", (socket) => socket.data.held?.drained()),
+        close: this.#guarded("close", (socket, code: number, reason: string) => {
+          const { held, request } = socket.data;
+          this.#places.give(request.clientAddress);
+          const by = held?.isClosedHere === true ? "gateway" : "client";
+          options.observer.closed?.(request.route, code, by);
+          held?.clientClosed(code, reason);
+        }),
       },
     });
   }
@@ -83,6 +101,11 @@ export class Gateway {
     );
   }
 
+  /** Clients, and those on their way. */
+  get clientCount(): number {
+    return this.#places.count;
+  }
+
   /** No new clients; those that are held stay. */
   stopListening(): void {
     void this.#server.stop();
@@ -93,64 +116,137 @@ export class Gateway {
     void this.#server.stop(true);
   }
 
-  async #answer(request: Request, server: Server<Data>): Promise<Response | undefined> {
-    const url = new URL(request.url);
-    const route = routeOf(this.#options.routes, url);
-    if (route === undefined) return this.#refused(404, "No route for this host and path.\n");
-    const address = server.requestIP(request)?.address ?? "unknown";
-    const client: ClientFacts = {
-      ...{ address, isTls: url.protocol === "https:" },
-      isTrusted: this.#options.isTrusted?.(address) ?? false,
-    };
-    const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    if (!isUpgrade) return passThrough(request, url, { route, client });
-    if (server.pendingWebSockets >= this.#options.clientsMax)
-      return this.#refused(503, "This gateway holds as many clients as it may.\n");
-    return this.#upgrade(request, server, { url, route, client });
+  #opened(socket: Bun.ServerWebSocket<Data>): void {
+    const options = this.#options;
+    const { request, first } = socket.data;
+    const held = new HeldSocket(socket, {
+      ...{ request, first, room: options.roomOf?.() ?? options.room },
+      observer: options.observerOf?.(request.route) ?? options.observer,
+      counts: options.observer,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      onOver: () => this.#held.delete(held),
+    });
+    socket.data.held = held;
+    this.#held.add(held);
+    options.observer.held?.(request.route);
   }
 
+  async #answer(request: Request, server: Server<Data>): Promise<Response | undefined> {
+    // Its URL is made of the Host header, which may hold anything, and may be there twice.
+    if (!URL.canParse(request.url) || request.headers.get("host")?.includes(",") === true)
+      return this.#refused(undefined, 400, "The Host header is no host.\n");
+    const url = new URL(request.url);
+    const route = routeOf(this.#options.routes, url);
+    if (route === undefined)
+      return this.#refused(undefined, 404, "No route for this host and path.\n");
+    const client = this.#clientOf(request, url, server);
+    const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
+    return isUpgrade
+      ? this.#knock({ request, url, route, client }, server)
+      : this.#pass({ request, url, route, client }, server);
+  }
+
+  #clientOf(request: Request, url: URL, server: Server<Data>): ClientFacts {
+    const peer = server.requestIP(request)?.address ?? "unknown";
+    const facts = this.#options.clientOf?.(peer, request) ?? {
+      address: peer,
+      isTrusted: this.#options.isTrusted?.(peer) ?? false,
+    };
+    return { ...facts, isTls: url.protocol === "https:" };
+  }
+
+  async #pass({ request, url, route, client }: Asked, server: Server<Data>): Promise<Response> {
+    const { observer } = this.#options;
+    const count = this.#requests.get(route) ?? 0;
+    if (count >= (route.requestsMax ?? Number.POSITIVE_INFINITY)) {
+      observer.answered?.(route, 503);
+      return turned(503, RETRY_AFTER_SECONDS, "Too many requests are under way.\n");
+    }
+    this.#requests.set(route, count + 1);
+    // The route's own limit of time holds: an answer may take longer than a handshake.
+    server.timeout(request, 0);
+    const onOver = (): void => void this.#requests.set(route, (this.#requests.get(route) ?? 1) - 1);
+    const answer = await passThrough(request, url, { route, client, onOver });
+    observer.answered?.(route, answer.status);
+    return answer;
+  }
+
+  /** Whether there is a place for another client; then its upstream is opened. */
+  async #knock(asked: Asked, server: Server<Data>): Promise<Response | undefined> {
+    const { route, client } = asked;
+    const options = this.#options;
+    const no = options.admit?.(client, route);
+    if (no !== undefined) return this.#turned(route, no.status, no);
+    const full = this.#places.take(client.address, {
+      clientsMax: options.clientsMax,
+      perAddressMax: options.clientsPerAddressMax ?? Number.POSITIVE_INFINITY,
+    });
+    if (full === "all")
+      return this.#turned(route, 503, { text: "This gateway holds as many clients as it may.\n" });
+    if (full === "address")
+      return this.#turned(route, 429, { text: "This address has as many clients as it may.\n" });
+    const pending = this.#pending.get(route) ?? 0;
+    let isHeld = false;
+    try {
+      if (pending >= (route.pendingMax ?? Number.POSITIVE_INFINITY))
+        return this.#turned(route, 503, { text: "Too many clients wait for a server.\n" });
+      this.#pending.set(route, pending + 1);
+      const answer = await this.#upgrade(asked, server).finally(() =>
+        this.#pending.set(route, (this.#pending.get(route) ?? 1) - 1),
+      );
+      isHeld = answer === undefined;
+      return answer;
+    } finally {
+      if (!isHeld) this.#places.give(client.address);
+    }
+  }
+
+  /** Undefined: it is a socket now. */
   async #upgrade(
-    request: Request,
+    { request, url, route, client }: Asked,
     server: Server<Data>,
-    {
-      url,
-      route,
-      client,
-    }: { readonly url: URL; readonly route: Route; readonly client: ClientFacts },
   ): Promise<Response | undefined> {
-    const offered = (request.headers.get("sec-websocket-protocol") ?? "").split(",");
-    const protocols = offered.map((name) => name.trim()).filter((name) => name !== "");
+    const read = readHandshake(request);
+    if (!read.ok) {
+      this.#options.observer.refused(read.answer.status, route);
+      return read.answer;
+    }
+    const { protocols } = read;
     const key = route.keyOf?.(request, url);
     const headers = new Headers(request.headers);
     const session = crypto.randomUUID();
+    // The route may change while the client is held.
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
       url: `${route.isTls === true ? "wss" : "ws"}://${address}${url.pathname}${url.search}`,
       headers: requestHeaders(headers, client, { session, attempt }),
       ...{ protocols, openMsMax: route.openMsMax, messageBytesMax: route.messageBytesMax },
     });
+    // The upstream has its own limit of time.
+    server.timeout(request, 0);
     const found = await this.#first(route, key, { upstream, signal: request.signal });
-    if (found === undefined) return this.#refused(503, "No server takes clients now.\n");
+    if (found === undefined)
+      return this.#turned(route, 503, { text: "No server takes clients now.\n" });
+    if ("unfit" in found) return this.#refused(route, 400, `${found.unfit}\n`);
     const { address, opening } = found;
     if (opening.kind === "refused") {
       const { status, body } = opening.refusal;
-      this.#options.observer.refused(status);
+      this.#options.observer.refused(status, route);
       return new Response(new Uint8Array(body), {
         status,
         headers: responseHeaders(opening.refusal.headers),
       });
     }
     const { protocol, socket } = opening;
-    const accepted = server.upgrade(request, {
-      headers: [...responseHeaders(opening.headers), ["Sec-WebSocket-Protocol", protocol]],
-      data: {
-        request: { route, key, protocol, upstream },
-        first: { address, socket },
-      },
-    });
-    if (accepted) return undefined;
+    const data: Data = {
+      request: { route, key, protocol, upstream, session, clientAddress: client.address },
+      first: { address, socket },
+    };
+    const answered = [...responseHeaders(opening.headers)];
+    const own: [string, string] = ["Sec-WebSocket-Protocol", protocol];
+    if (server.upgrade(request, { headers: [...answered, own], data })) return undefined;
     route.endpoints.closed(address, false, performance.now());
     socket.drop();
-    return this.#refused(400, "This is no WebSocket handshake.\n");
+    return this.#refused(route, 400, "This is no WebSocket handshake.\n");
   }
 
   /** The first upstream that answers, with a socket or with its word why not. */
@@ -158,40 +254,87 @@ export class Gateway {
     route: Route,
     key: string | undefined,
     { upstream, signal }: Pick<HeldRequest, "upstream"> & { readonly signal: AbortSignal },
-  ): Promise<{ readonly address: string; readonly opening: Answered } | undefined> {
+  ): Promise<
+    | { readonly address: string; readonly opening: Answered }
+    | { readonly unfit: string }
+    | undefined
+  > {
+    const { observer } = this.#options;
     const not = new Set<string>();
     for (let attempt = 0; attempt < TRIES; attempt++) {
-      const choice = { not, key, chance: Math.random() };
+      const choice = { not, key, zone: route.zone, chance: Math.random() };
       const address = route.endpoints.choose(choice, performance.now());
       if (address === undefined) return undefined;
       const opening = await openUpstream(upstream(address, 0), signal);
       const nowMs = performance.now();
       if (opening.kind === "open") {
         route.endpoints.opened(address, nowMs);
+        observer.upstreamOpened?.(route);
         return { address, opening };
       }
-      if (opening.kind === "refused" && !isOfNoServer(opening.refusal.status)) {
+      const isAnswer = opening.kind === "refused" && !isOfNoServer(opening.refusal.status);
+      if (isAnswer || opening.kind === "unfit" || signal.aborted) {
         route.endpoints.closed(address, false, nowMs);
+        if (opening.kind === "unfit") return { unfit: opening.why };
+        if (opening.kind === "failed") return undefined;
+        observer.upstreamFailed?.(route, "refused");
         return { address, opening };
       }
-      if (signal.aborted) {
-        route.endpoints.closed(address, false, nowMs);
-        return undefined;
-      }
+      observer.upstreamFailed?.(route, opening.kind === "failed" ? opening.cause : "refused");
       route.endpoints.failed(address, nowMs);
       not.add(address);
     }
     return undefined;
   }
 
-  #refused(status: number, text: string): Response {
-    this.#options.observer.refused(status);
-    const headers = status === 503 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : {};
-    return new Response(text, { status, headers });
+  #turned(
+    route: Route,
+    status: number,
+    {
+      retryAfterSeconds = RETRY_AFTER_SECONDS,
+      text,
+    }: Partial<{ readonly retryAfterSeconds: number }> & {
+      readonly text: string;
+    },
+  ): Response {
+    this.#options.observer.refused(status, route);
+    return turned(status, retryAfterSeconds, text);
+  }
+
+  #refused(route: Route | undefined, status: number, text: string): Response {
+    this.#options.observer.refused(status, route);
+    return new Response(text, { status });
+  }
+
+  #failed(where: string, error: unknown): void {
+    this.#options.observer.failed?.(where, error);
+  }
+
+  /** A throw in a handler would end the process: it is reported instead. */
+  #guarded<A extends unknown[]>(
+    where: string,
+    handle: (socket: Bun.ServerWebSocket<Data>, ...rest: A) => void,
+  ): (socket: Bun.ServerWebSocket<Data>, ...rest: A) => void {
+    return (socket, ...rest) => {
+      try {
+        handle(socket, ...rest);
+      } catch (error) {
+        this.#failed(where, error);
+      }
+    };
   }
 }
 
-type Answered = Exclude<Opening, { readonly kind: "failed" }>;
+type Answered = Extract<Opening, { readonly kind: "open" | "refused" }>;
 
 /** A proxy's word that it has no server, or a server's that it takes nobody: another may. */
 const isOfNoServer = (status: number): boolean => status >= 502 && status <= 504;
+
+const turned = (status: number, seconds: number, text: string): Response =>
+  new Response(text, { status, headers: { "retry-after": String(seconds) } });
+
+/** UTF-8 takes at most 3 bytes for each UTF-16 code unit. */
+const isLonger = (frame: string | Buffer, bytesMax: number): boolean =>
+  typeof frame === "string"
+    ? frame.length * 3 > bytesMax && Buffer.byteLength(frame) > bytesMax
+    : frame.byteLength > bytesMax;

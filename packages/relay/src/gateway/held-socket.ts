@@ -9,6 +9,7 @@ import {
   type Room,
 } from "@holdfast/rehoming";
 import type { ServerWebSocket } from "bun";
+import type { GatewayCounts } from "./gateway-ports.ts";
 import type { Route } from "./route.ts";
 import { openUpstream, type UpstreamRequest, type UpstreamSocket } from "./upstream-socket.ts";
 
@@ -18,6 +19,9 @@ export interface HeldRequest {
   readonly key: string | undefined;
   /** The subprotocol that the first upstream chose; the next ones must choose the same. */
   readonly protocol: string;
+  /** Its name, which each upstream hears. */
+  readonly session: string;
+  readonly clientAddress: string;
   upstream(address: string, attempt: number): UpstreamRequest;
 }
 
@@ -27,6 +31,7 @@ export interface HeldSocketOptions {
   readonly limits?: HeldLimits;
   readonly room: Room;
   readonly observer: HeldObserver;
+  readonly counts?: Partial<GatewayCounts>;
   /** The client is gone, and so are its upstreams. */
   readonly onOver: () => void;
 }
@@ -52,6 +57,8 @@ export class HeldSocket {
   #isPausedByEngine = false;
   #isUpstreamFull = false;
   #areUpstreamsPaused = false;
+  #isClosedHere = false;
+  readonly sinceMs = performance.now();
 
   constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
     this.#client = client;
@@ -70,6 +77,7 @@ export class HeldSocket {
         client: {
           send: (frame) => this.#toClient(frame),
           close: (code, reason) => {
+            this.#isClosedHere = true;
             client.close(code, reason);
           },
           pause: () => this.#pauseClient({ engine: true }),
@@ -103,6 +111,31 @@ export class HeldSocket {
     return this.#options.request.route;
   }
 
+  get session(): string {
+    return this.#options.request.session;
+  }
+
+  get clientAddress(): string {
+    return this.#options.request.clientAddress;
+  }
+
+  /** The gateway asked it to go, and not the client. */
+  get isClosedHere(): boolean {
+    return this.#isClosedHere;
+  }
+
+  /** Closes the client. What it sent before reaches its upstream. */
+  dismiss(code: number, reason: string): void {
+    this.held.end(code, reason);
+    this.#checkOver();
+  }
+
+  /** Closes the client because of a message, which nobody gets. */
+  refuse(code: number, reason: string): void {
+    if (!this.held.isOver) this.#options.observer.dropped(1, "size");
+    this.dismiss(code, reason);
+  }
+
   fromClient(frame: Frame): void {
     this.held.fromClient(frame);
     this.#checkOver();
@@ -124,7 +157,10 @@ export class HeldSocket {
     const { route, key, protocol, upstream } = this.#options.request;
     const avoided = not === undefined ? undefined : this.#homes.get(not)?.address;
     const address = route.endpoints.choose(
-      { key, chance: Math.random(), not: avoided === undefined ? undefined : new Set([avoided]) },
+      {
+        ...{ key, zone: route.zone, chance: Math.random() },
+        not: avoided === undefined ? undefined : new Set([avoided]),
+      },
       performance.now(),
     );
     if (address === undefined) {
@@ -141,17 +177,22 @@ export class HeldSocket {
     if (opening.kind === "open" && opening.protocol === protocol) {
       home.socket = opening.socket;
       route.endpoints.opened(address, performance.now());
+      this.#options.counts?.upstreamOpened?.(route);
       this.held.homeOpened(id);
       if (!home.isLeft) this.#listen(id, home, opening.socket);
       return;
     }
     this.#homes.delete(id);
     if (opening.kind === "open") opening.socket.drop();
-    const why = whyNot(opening);
+    this.#options.counts?.upstreamFailed?.(
+      route,
+      opening.kind === "failed" ? opening.cause : "refused",
+    );
     // An application that refuses this client is well.
     if (opening.kind === "failed") route.endpoints.failed(address, performance.now());
     else route.endpoints.closed(address, false, performance.now());
-    this.held.homeFailed(id, why);
+    const isRefused = opening.kind === "refused" && isOfClient(opening.refusal.status);
+    this.held.homeFailed(id, whyNot(opening), isRefused);
     this.#checkOver();
   }
 
@@ -170,6 +211,8 @@ export class HeldSocket {
   }
 
   #toClient(frame: Frame): void {
+    const { traffic } = this.route;
+    if (traffic !== undefined) traffic.out += 1;
     if (typeof frame === "string") this.#client.sendText(frame);
     else this.#client.sendBinary(frame);
     if (this.#areUpstreamsPaused || this.#client.getBufferedAmount() <= FULL_BYTES) return;
@@ -222,6 +265,13 @@ function whyNot(opening: Awaited<ReturnType<typeof openUpstream>>): string {
     case "refused":
       return `it answered ${opening.refusal.status}`;
     case "failed":
+    case "unfit":
       return opening.why;
   }
 }
+
+/**
+ * Statuses about who the client is, which another endpoint says as well. Any other may be the
+ * endpoint's own trouble: a new version may answer 404 before it is whole.
+ */
+const isOfClient = (status: number): boolean => status === 401 || status === 403;

@@ -1,6 +1,10 @@
 // Owns: what the gateway is made of, for the program and for tests.
 export { Departures, type DeparturesOptions } from "./departures.ts";
-export { Gateway, type GatewayOptions } from "./gateway.ts";
+export { Gateway } from "./gateway.ts";
+export type { GatewayCounts, GatewayOptions, Turned } from "./gateway-ports.ts";
+export { type GoodbyeTerms, sayGoodbye } from "./goodbyes.ts";
 export { HeldSocket } from "./held-socket.ts";
+export { partyOf } from "./places.ts";
 export { type Route, routeOf } from "./route.ts";
+export type { ClientFacts } from "./upstream-headers.ts";
 export { type Opening, openUpstream } from "./upstream-socket.ts";

@@ -2,33 +2,109 @@
 import type { Route } from "./route.ts";
 import { type ClientFacts, requestHeaders, responseHeaders } from "./upstream-headers.ts";
 
-/** 502: no answer. 503: no endpoint takes requests. The body is never tried twice. */
-export async function passThrough(
-  request: Request,
-  url: URL,
-  { route, client }: { readonly route: Route; readonly client: ClientFacts },
-): Promise<Response> {
+const ANSWER_MS_MAX = 60_000;
+/** Endpoints that are tried for a request that may be sent again. */
+const TRIES = 3;
+
+export interface Passing {
+  readonly route: Route;
+  readonly client: ClientFacts;
+  /** Called once: the answer's body ended, or the client went. */
+  readonly onOver: () => void;
+}
+
+/**
+ * 502: no answer. 503: no endpoint takes requests. 504: no answer in time. A body is never sent
+ * twice. The endpoint has the request until the answer's body ended, or the client went.
+ */
+export async function passThrough(request: Request, url: URL, passing: Passing): Promise<Response> {
+  const { route, onOver } = passing;
   const key = route.keyOf?.(request, url);
-  const address = route.endpoints.choose({ key, chance: Math.random() }, performance.now());
-  if (address === undefined)
-    return new Response("No server takes requests now.\n", { status: 503 });
+  const maySendAgain = request.body === null && ["GET", "HEAD"].includes(request.method);
+  const not = new Set<string>();
+  for (let tries = maySendAgain ? TRIES : 1; tries > 0; tries--) {
+    const choice = { key, not, zone: route.zone, chance: Math.random() };
+    const address = route.endpoints.choose(choice, performance.now());
+    if (address === undefined) {
+      onOver();
+      return text(503, "No server takes requests now.\n");
+    }
+    const answer = await ask(request, url, { ...passing, address });
+    if (answer !== undefined) return answer;
+    not.add(address);
+  }
+  onOver();
+  return text(502, "The server did not answer.\n");
+}
+
+/** Undefined: the endpoint could not be reached. */
+async function ask(
+  request: Request,
+  { pathname, search }: URL,
+  { route, client, address, onOver }: Passing & { readonly address: string },
+): Promise<Response | undefined> {
   const scheme = route.isTls === true ? "https" : "http";
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), route.answerMsMax ?? ANSWER_MS_MAX);
+  let isOver = false;
+  const over = (): void => {
+    if (isOver) return;
+    isOver = true;
+    route.endpoints.closed(address, false, performance.now());
+    onOver();
+  };
   try {
-    const answer = await fetch(`${scheme}://${address}${url.pathname}${url.search}`, {
+    const answer = await fetch(`${scheme}://${address}${pathname}${search}`, {
       method: request.method,
       headers: requestHeaders(request.headers, client),
       body: request.body,
       redirect: "manual",
       decompress: false,
-      signal: request.signal,
+      signal: AbortSignal.any([request.signal, late.signal]),
     });
     route.endpoints.opened(address, performance.now());
-    const headers = responseHeaders(answer.headers);
-    return new Response(answer.body, { status: answer.status, headers });
+    const init = { status: answer.status, headers: responseHeaders(answer.headers) };
+    if (answer.body === null) {
+      over();
+      return new Response(null, init);
+    }
+    request.signal.addEventListener("abort", over, { once: true });
+    return new Response(untilEnd(answer.body, over), init);
   } catch {
-    if (request.signal.aborted) return new Response(null, { status: 499 });
-    return new Response("The server did not answer.\n", { status: 502 });
+    if (request.signal.aborted || late.signal.aborted) {
+      over();
+      return request.signal.aborted
+        ? new Response(null, { status: 499 })
+        : text(504, "The server did not answer in time.\n");
+    }
+    if (!isOver) route.endpoints.failed(address, performance.now());
+    isOver = true;
+    return undefined;
   } finally {
-    route.endpoints.closed(address, false, performance.now());
+    clearTimeout(timer);
   }
 }
+
+/** The same bytes. `over` is called when they end, break off, or nobody wants them any more. */
+function untilEnd(body: ReadableStream<Uint8Array>, over: () => void): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (!done) return controller.enqueue(value);
+        over();
+        controller.close();
+      } catch (error) {
+        over();
+        controller.error(error);
+      }
+    },
+    async cancel(reason) {
+      over();
+      await reader.cancel(reason);
+    },
+  });
+}
+
+const text = (status: number, words: string): Response => new Response(words, { status });

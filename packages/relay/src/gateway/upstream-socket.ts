@@ -27,7 +27,9 @@ export type Opening =
       readonly headers: readonly (readonly [string, string])[];
     }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  | { readonly kind: "failed"; readonly why: string };
+  | { readonly kind: "failed"; readonly why: string; readonly cause: "timeout" | "error" }
+  /** What the client sent cannot be asked of any endpoint. */
+  | { readonly kind: "unfit"; readonly why: string };
 
 export interface UpstreamEvents {
   frame(frame: Frame): void;
@@ -50,11 +52,9 @@ const NO_STATUS = 1005;
  */
 export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Promise<Opening> {
   return new Promise((settle) => {
-    const socket = new WebSocket(request.url, [...request.protocols], {
-      headers: request.headers,
-      perMessageDeflate: false,
-      maxPayload: request.messageBytesMax,
-    });
+    const socket = socketTo(request);
+    if (socket === undefined)
+      return settle({ kind: "unfit", why: "A header or the URL cannot be passed on." });
     let headers: readonly (readonly [string, string])[] = [];
     const done = (opening: Opening): void => {
       clearTimeout(timer);
@@ -62,9 +62,11 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
       settle(opening);
       if (opening.kind !== "open") socket.terminate();
     };
-    const abort = (): void => done({ kind: "failed", why: "it was given up" });
+    const fail = (why: string, cause: "timeout" | "error" = "error"): void =>
+      done({ kind: "failed", why, cause });
+    const abort = (): void => fail("it was given up");
     const timer = setTimeout(
-      () => done({ kind: "failed", why: `no answer within ${request.openMsMax} ms` }),
+      () => fail(`no answer within ${request.openMsMax} ms`, "timeout"),
       request.openMsMax,
     );
     signal.addEventListener("abort", abort);
@@ -78,10 +80,23 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
     socket.on("open", () => {
       done({ kind: "open", socket: upstream, protocol: socket.protocol, headers });
     });
-    socket.on("error", (error: Error) => done({ kind: "failed", why: error.message }));
-    socket.on("close", () => done({ kind: "failed", why: "it closed" }));
+    socket.on("error", (error: Error) => fail(error.message));
+    socket.on("close", () => fail("it closed"));
     if (signal.aborted) abort();
   });
+}
+
+/** Undefined: the client's own headers or URL are not what a handshake may hold. */
+function socketTo(request: UpstreamRequest): WebSocket | undefined {
+  try {
+    return new WebSocket(request.url, [...request.protocols], {
+      headers: request.headers,
+      perMessageDeflate: false,
+      maxPayload: request.messageBytesMax,
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 export class UpstreamSocket {
