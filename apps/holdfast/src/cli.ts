@@ -25,7 +25,8 @@ export async function runCli(argv: readonly string[], host: Host): Promise<numbe
     code = status;
   };
   const program = buildProgram(host, done);
-  if (!NODE_COMMANDS.has(argv[0] ?? "")) await addTools(program, host, done);
+  if (argv[0] === "gateway") (await import("./gateway/command.ts")).addGateway(program, host, done);
+  else if (!NODE_COMMANDS.has(argv[0] ?? "")) await addTools(program, host, done);
   for (const command of program.commands)
     command.configureOutput({ writeOut: host.out, writeErr: host.err }).exitOverride();
   try {
@@ -112,16 +113,24 @@ function buildProgram(host: Host, done: (code: number) => void): Command {
 const NODE_COMMANDS: ReadonlySet<string> = new Set(["serve", "dev", "dev-node"]);
 
 async function addTools(program: Command, host: Host, done: (code: number) => void): Promise<void> {
-  const [{ addBench }, { addDoctor }, { addOperator }, { addPlan }, { addRollout }] =
-    await Promise.all([
-      import("./bench/command.ts"),
-      import("./doctor-command.ts"),
-      import("./operator/command.ts"),
-      import("./plan-command.ts"),
-      import("./rollout/command.ts"),
-    ]);
+  const [
+    { addBench },
+    { addDoctor },
+    { addGateway },
+    { addOperator },
+    { addPlan },
+    { addRollout },
+  ] = await Promise.all([
+    import("./bench/command.ts"),
+    import("./doctor-command.ts"),
+    import("./gateway/command.ts"),
+    import("./operator/command.ts"),
+    import("./plan-command.ts"),
+    import("./rollout/command.ts"),
+  ]);
   addBench(program, host, done);
   addDoctor(program, host, done);
+  addGateway(program, host, done);
   addOperator(program, host, done);
   addPlan(program, host, done);
   addRollout(program, host, done);

@@ -2,7 +2,13 @@
 // refusals.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type ConfigInput, formatProblems, loadConfig, type Source } from "@holdfast/config";
+import {
+  type ConfigInput,
+  formatProblems,
+  loadConfig,
+  type OptionTable,
+  type Source,
+} from "@holdfast/config";
 import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
 import type { Host } from "./host.ts";
 
@@ -21,14 +27,17 @@ export interface Arguments {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export type Configuration =
+/** What was read, or one message for people. */
+export type Read<C> =
   | {
       readonly ok: true;
-      readonly config: Config;
+      readonly config: C;
       readonly sources: ReadonlyMap<string, Source>;
       readonly notes: readonly string[];
     }
   | { readonly ok: false; readonly message: string };
+
+export type Configuration = Read<Config>;
 
 /** Reads the file, if one is named, and everything else. Refusals are one message for people. */
 export async function readConfiguration(
@@ -38,6 +47,21 @@ export async function readConfiguration(
 ): Promise<Configuration> {
   const named = args.config ?? host.env[CONFIG_VARIABLE];
   const file = named === undefined || named === "" ? undefined : named;
+  return readTable(NODE_OPTIONS, file, host, {
+    env: host.env,
+    envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE, BENCH_TOKEN_VARIABLE],
+    flags: args.options,
+    defaults,
+  });
+}
+
+/** The same for any program's table. */
+export async function readTable<C>(
+  table: OptionTable<C>,
+  file: string | undefined,
+  host: Host,
+  input: Omit<ConfigInput, "file" | "text">,
+): Promise<Read<C>> {
   let text: string | undefined;
   if (file !== undefined) {
     try {
@@ -49,12 +73,9 @@ export async function readConfiguration(
       };
     }
   }
-  const result = loadConfig(NODE_OPTIONS, {
+  const result = loadConfig(table, {
     ...(file === undefined || text === undefined ? {} : { file, text }),
-    env: host.env,
-    envIgnored: [CONFIG_VARIABLE, DEV_LINK_VARIABLE, BENCH_TOKEN_VARIABLE],
-    flags: args.options,
-    defaults,
+    ...input,
   });
   if (result.ok) return result;
   const count = result.problems.length === 1 ? "one thing" : `${result.problems.length} things`;

@@ -1,5 +1,5 @@
-// Owns: the end of a node: a signal drains it, a second one or the deadline forces the end.
-import type { HoldfastNode } from "@holdfast/server";
+// Owns: the end of a node or a gateway: a signal drains it, a second one or the deadline forces the
+// end.
 import type { AppEvents } from "./events.ts";
 import { EXIT } from "./exit-code.ts";
 import type { Host, StopSignal } from "./host.ts";
@@ -7,8 +7,17 @@ import type { Host, StopSignal } from "./host.ts";
 /** How long a drained node may take to end, after the drain's own deadline. Then it is cut. */
 const SLACK_MS = 5000;
 
+/** A node, or a gateway. */
+export interface Stoppable {
+  info(): { readonly connections: number };
+  /** Resolves when everybody has left, or the time is over. */
+  drain(terms: { readonly preDelayMs: number; readonly windowMs: number }): Promise<unknown>;
+  /** How many connections were cut. */
+  stop(): Promise<number>;
+}
+
 export interface LifeOptions {
-  readonly node: HoldfastNode;
+  readonly node: Stoppable;
   readonly events: AppEvents;
   /** How to drain, asked when the signal comes: a reload may have changed it. */
   readonly drain: () => { readonly preDelayMs: number; readonly windowMs: number };

@@ -8,7 +8,9 @@ import type { Host, Parent, StopSignal } from "./host.ts";
 const PACKED = import.meta.path.startsWith("/$bunfs/");
 const SIGNALS: Readonly<Record<StopSignal, number>> = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 };
 /** Commands that handle signals themselves, from their start. */
-const ENDS_ITSELF = ["serve", "dev-node", "operator"].includes(process.argv[2] ?? "");
+const ENDS_ITSELF =
+  ["serve", "dev-node", "operator", "gateway"].includes(process.argv[2] ?? "") &&
+  process.argv[3] !== "check";
 
 /** Processes that talk to their parent through the channel, and watch it themselves. */
 const USES_CHANNEL = ["dev-node", "bench-worker"].includes(process.argv[2] ?? "");

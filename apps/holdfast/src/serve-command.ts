@@ -1,5 +1,4 @@
 // Owns: `holdfast serve`: one node in this process.
-import { readFile } from "node:fs/promises";
 import { takeLive } from "@holdfast/config";
 import { createNode, type HoldfastNode, StartError } from "@holdfast/server";
 import { type Config, NODE_OPTIONS } from "@holdfast/server/options";
@@ -10,6 +9,7 @@ import { EXIT } from "./exit-code.ts";
 import type { Host } from "./host.ts";
 import { untilStopped, watchFaults } from "./lifecycle.ts";
 import { createAppLogger } from "./logging.ts";
+import { warnOfFewFiles } from "./open-files.ts";
 import { holdSignals } from "./signals.ts";
 import { VERSION } from "./version.ts";
 
@@ -34,7 +34,7 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
   for (const note of configuration.notes) events.configurationNote(note);
   if (config.auth.insecure && !checksTokens(config)) events.insecure();
   if (config.auth.resumeSecret === undefined) events.resumeSecretRandom();
-  await checkDescriptors(config, events);
+  await warnOfFewFiles(config.limits.connectionsMax, 1, events);
   let node: HoldfastNode | undefined;
   const start = async () => {
     // Only `holdfast dev` looks for a contract if none was named.
@@ -143,18 +143,4 @@ function letInIfInsecure(config: Config): Config {
   return config.auth.insecure && !checksTokens(config)
     ? { ...config, auth: { ...config.auth, anonymous: true } }
     : config;
-}
-
-/**
- * Files that a node has open besides connections: listeners, logs, libraries, room for the HTTP
- * API.
- */
-const FILES_SPARE = 256;
-
-/** At the limit of open files the listener would spin instead of refusing, so this warns before. */
-async function checkDescriptors(config: Config, events: AppEvents): Promise<void> {
-  const limits = await readFile("/proc/self/limits", "utf8").catch(() => "");
-  const filesMax = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-  if (filesMax < config.limits.connectionsMax + FILES_SPARE)
-    events.fewDescriptors({ filesMax, connectionsMax: config.limits.connectionsMax });
 }

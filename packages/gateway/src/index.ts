@@ -1,4 +1,5 @@
 // Owns: what the package exports: the parts of a gateway.
+export type { Caller, ControlKeys } from "./control/ports.ts";
 export {
   type Discovery,
   type DiscoveryNeeds,
@@ -7,6 +8,7 @@ export {
 export { KubernetesDiscovery } from "./discovery/kubernetes.ts";
 export type { ServiceKind, ServiceOptions } from "./discovery/service.ts";
 export { SERVICE_KINDS } from "./discovery/service-kinds.ts";
+export type { GatewayEvents } from "./gateway-events.ts";
 export {
   GATEWAY_LABELS,
   GATEWAY_METRICS,
@@ -14,3 +16,4 @@ export {
   type GatewayMetricName,
   type GatewayMetricRow,
 } from "./metrics/table.ts";
+export { type GatewayNeeds, GatewayProgram, GatewayStartError } from "./program.ts";

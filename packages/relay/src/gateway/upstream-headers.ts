@@ -11,11 +11,15 @@ const OF_ONE_HOP: ReadonlySet<string> = new Set([
 const OURS = "holdfast-";
 
 export interface ClientFacts {
-  /** The address that the socket comes from. */
+  /** The client's own, as far as trusted proxies say it. */
   readonly address: string;
+  /** The address that the socket comes from: a proxy's. Absent: the client's own. */
+  readonly peer?: string;
   readonly isTls: boolean;
-  /** Whether `X-Forwarded-*` of the request are believed: it comes from a proxy that is known. */
+  /** Whether headers of the request about the client are believed: a known proxy wrote them. */
   readonly isTrusted: boolean;
+  /** Which headers those proxies write. The others may be the client's own. Default X-Forwarded. */
+  readonly proxyHeader?: "x-forwarded" | "forwarded";
 }
 
 /** Names each held client, and counts its upstreams, from 0. */
@@ -31,17 +35,21 @@ export function requestHeaders(
   held?: HeldFacts,
 ): Record<string, string> {
   const headers = passing(from);
-  const before = client.isTrusted ? headers["x-forwarded-for"] : undefined;
-  headers["x-forwarded-for"] =
-    before === undefined ? client.address : `${before}, ${client.address}`;
-  if (!client.isTrusted || headers["x-forwarded-proto"] === undefined)
+  const isRead = client.isTrusted && client.proxyHeader !== "forwarded";
+  const peer = client.peer ?? client.address;
+  const before = isRead ? headers["x-forwarded-for"] : undefined;
+  headers["x-forwarded-for"] = before === undefined ? client.address : `${before}, ${peer}`;
+  if (!isRead || headers["x-forwarded-proto"] === undefined)
     headers["x-forwarded-proto"] = client.isTls ? "https" : "http";
-  if (!client.isTrusted || headers["x-forwarded-host"] === undefined) {
+  if (!isRead || headers["x-forwarded-host"] === undefined) {
     const host = from.get("host");
     if (host === null) delete headers["x-forwarded-host"];
     else headers["x-forwarded-host"] = host;
   }
-  if (!client.isTrusted) delete headers["forwarded"];
+  if (!isRead) delete headers["x-forwarded-port"];
+  if (!client.isTrusted || client.proxyHeader !== "forwarded") delete headers["forwarded"];
+  else if (headers["forwarded"] !== undefined)
+    headers["forwarded"] += `, for=${peer.includes(":") ? `"[${peer}]"` : peer}`;
   if (held !== undefined) {
     headers["holdfast-session"] = held.session;
     headers["holdfast-attempt"] = String(held.attempt);

@@ -1,0 +1,347 @@
+// Owns: one gateway: its routes, its listener, its drains, and how it ends.
+import type { HeldLimits } from "@holdfast/rehoming";
+import {
+  type ClientFacts,
+  Departures,
+  Gateway,
+  type HeldSocket,
+  sayGoodbye,
+  type Turned,
+} from "@holdfast/relay/gateway";
+import { AdminListener } from "./admin-listener.ts";
+import type { ControlKeys } from "./control/ports.ts";
+import type { DiscoveryNeeds } from "./discovery/discovery.ts";
+import type { GatewayEvents } from "./gateway-events.ts";
+import { HandshakeShare } from "./handshake-share.ts";
+import { LiveRoutes } from "./live-routes.ts";
+import { createGatewayMetrics, type GatewayMetrics } from "./metrics/metrics.ts";
+import type { GatewayConfig } from "./options/gateway-options.ts";
+import { WaitingRoom } from "./waiting-room.ts";
+
+export interface GatewayNeeds extends DiscoveryNeeds {
+  readonly events: GatewayEvents;
+  readonly keys: ControlKeys;
+  /** Who a request comes from, by the proxies that the configuration trusts. */
+  readonly clientReader: (
+    config: Pick<GatewayConfig, "trustedProxies" | "forwardedHeader">,
+  ) => (peer: string, headers: Headers) => Omit<ClientFacts, "isTls">;
+}
+
+/** A port or a certificate that cannot be had. */
+export class GatewayStartError extends Error {
+  readonly code = "gateway_start";
+  /** It may work later. */
+  readonly isTemporary: boolean;
+
+  constructor(what: string, cause: unknown) {
+    const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
+    const isTemporary = code === "EADDRINUSE";
+    super(`${what}: ${isTemporary ? "another program has the port" : String(message ?? cause)}`, {
+      cause,
+    });
+    this.name = "GatewayStartError";
+    this.isTemporary = isTemporary;
+  }
+}
+
+const RESTARTS = { code: 1012, reason: "The gateway restarts" } as const;
+const ROUTE_GONE = { code: 1012, reason: "The route is gone" } as const;
+/** A start does not wait longer for a service of which nothing is heard. */
+const START_MS_MAX = 30_000;
+const TROUBLE_LOOK_MS = 1000;
+const RETRY_AFTER_SECONDS = 2;
+
+export class GatewayProgram {
+  readonly #needs: GatewayNeeds;
+  readonly #metrics: GatewayMetrics;
+  readonly #room: WaitingRoom;
+  readonly #share: HandshakeShare;
+  readonly #routes: LiveRoutes;
+  readonly #gateway: Gateway;
+  readonly #departures: Departures;
+  readonly #admin: AdminListener;
+  readonly #ends = new AbortController();
+  readonly #beganMs = performance.now();
+  #config: GatewayConfig;
+  #clientOf: (peer: string, headers: Headers) => Omit<ClientFacts, "isTls">;
+  #state: "running" | "draining" | "leaving" = "running";
+  /** It was ready once: afterwards only its own end takes that back. */
+  #wasWhole = false;
+  #isRefused = false;
+  #lookTimer: ReturnType<typeof setInterval>;
+
+  /** Throws GatewayStartError if a port cannot be had. */
+  constructor(config: GatewayConfig, needs: GatewayNeeds) {
+    this.#config = config;
+    this.#needs = needs;
+    this.#clientOf = needs.clientReader(config);
+    this.#metrics = createGatewayMetrics((where, error) => needs.events.bug({ where, error }));
+    this.#room = new WaitingRoom(() => this.#config.limits.waitingBytesTotalMax);
+    this.#share = new HandshakeShare(config.admission.handshakesPerSecond);
+    this.#routes = new LiveRoutes({
+      ...{ kube: needs.kube, events: needs.events },
+      zone: () => this.#config.zone,
+      checked: this.#metrics.checked,
+    });
+    try {
+      this.#gateway = this.#listen();
+    } catch (error) {
+      throw new GatewayStartError(`Cannot listen on port ${config.port} (port)`, error);
+    }
+    try {
+      this.#admin = new AdminListener(config.admin, this.#adminNeeds());
+    } catch (error) {
+      this.#gateway.end();
+      throw new GatewayStartError(`Cannot listen on port ${config.admin.port} (admin.port)`, error);
+    }
+    this.#setRoutes(config);
+    this.#departures = this.#empty();
+    this.#departures.start();
+    this.#lookTimer = setInterval(() => this.#routes.tellTrouble(), TROUBLE_LOOK_MS);
+    needs.events.listening({ port: this.port, adminPort: this.adminPort });
+  }
+
+  get port(): number {
+    return this.#gateway.port;
+  }
+
+  get adminPort(): number {
+    return this.#admin.port;
+  }
+
+  info(): { readonly connections: number } {
+    return { connections: this.#gateway.clientCount };
+  }
+
+  /** Live options apply from now on. No socket is touched, but those of routes that are gone. */
+  configure(config: GatewayConfig): void {
+    this.#config = config;
+    this.#isRefused = false;
+    this.#clientOf = this.#needs.clientReader(config);
+    this.#share.setRate(config.admission.handshakesPerSecond);
+    this.#admin.setKeys(config.apiKeys);
+    this.#setRoutes(config);
+    this.#metrics.reloaded("taken");
+  }
+
+  /** A configuration that was read was no good: the one before stays. */
+  refused(): void {
+    this.#isRefused = true;
+    this.#metrics.reloaded("refused");
+  }
+
+  /** Resolves when every client has left, or the time is over. */
+  async drain({
+    preDelayMs,
+    windowMs,
+  }: {
+    readonly preDelayMs: number;
+    readonly windowMs: number;
+  }): Promise<void> {
+    if (this.#state !== "running") return;
+    this.#state = "draining";
+    await sleep(preDelayMs, this.#ends.signal);
+    this.#state = "leaving";
+    this.#departures.stop();
+    const untilMs = performance.now() + windowMs;
+    const { perSecondMax } = this.#config.moves;
+    const { handshakesPerSecond } = this.#config.admission;
+    // Clients whose handshake was under way come later than the others.
+    while (!this.#ends.signal.aborted && this.#gateway.clientCount > 0) {
+      const leftMs = untilMs - performance.now();
+      if (leftMs <= 0) return;
+      const terms = { windowMs: leftMs, handshakesPerSecond, perSecondMax, ...RESTARTS };
+      const staying = this.#gateway.clients().filter(({ isClosedHere }) => !isClosedHere);
+      await sayGoodbye(staying, terms, this.#ends.signal);
+      await sleep(CLOSE_LOOK_MS, this.#ends.signal);
+    }
+  }
+
+  /** Ends at once. How many clients were cut. */
+  async stop(): Promise<number> {
+    const { clientCount: cut } = this.#gateway;
+    this.#ends.abort();
+    clearInterval(this.#lookTimer);
+    this.#departures.stop();
+    this.#routes.end();
+    this.#gateway.end();
+    await this.#admin.stop();
+    return cut;
+  }
+
+  #listen(): Gateway {
+    const program = this;
+    const { counts, observerOf } = this.#metrics;
+    const { host, port, limits, tls } = this.#config;
+    const noClient = { moved() {}, moveFailed() {}, dropped() {}, ended() {} };
+    return new Gateway({
+      ...{ host, port },
+      ...(tls.certFile === undefined || tls.keyFile === undefined
+        ? {}
+        : { tls: { cert: Bun.file(tls.certFile), key: Bun.file(tls.keyFile) } }),
+      messageBytesMax: limits.messageBytesMax,
+      requestBytesMax: limits.requestBytesMax,
+      idleSeconds: Math.ceil(limits.idleMs / 1000),
+      handshakeSeconds: Math.ceil(limits.handshakeMs / 1000),
+      get routes() {
+        return program.#routes.all;
+      },
+      get limits() {
+        return heldLimits(program.#config);
+      },
+      get clientsMax() {
+        return program.#config.limits.clientsMax;
+      },
+      get clientsPerAddressMax() {
+        return program.#config.limits.clientsPerAddressMax;
+      },
+      room: this.#room.one(),
+      roomOf: () => this.#room.one(),
+      clientOf: (peer, request) => this.#clientOf(peer, request.headers),
+      admit: ({ address }) => this.#admit(address),
+      observerOf: (route) => {
+        const observer = observerOf(route);
+        return {
+          ...observer,
+          moveFailed: (cause, why) => {
+            observer.moveFailed(cause, why);
+            this.#needs.events.moveFailed({ route: route.name, cause, why });
+          },
+        };
+      },
+      observer: { ...noClient, ...counts },
+    });
+  }
+
+  #admit(address: string): Turned | undefined {
+    if (this.#state === "leaving")
+      return {
+        status: 503,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        text: "This gateway ends. Connect again.\n",
+      };
+    return this.#share.ask(address);
+  }
+
+  #empty(): Departures {
+    const program = this;
+    return new Departures({
+      clients: (route, address) => this.#gateway.clients(route, address),
+      get routes() {
+        return program.#routes.all;
+      },
+      get windowMs() {
+        return program.#config.moves.windowMs;
+      },
+      get socketsPerSecond() {
+        return program.#config.moves.handshakesPerSecond;
+      },
+      get movesPerSecondMax() {
+        return program.#config.moves.perSecondMax;
+      },
+    });
+  }
+
+  #setRoutes({ routes, moves, admission }: GatewayConfig): void {
+    const { added, removed } = this.#routes.set(routes);
+    for (const { name } of added) this.#metrics.begin(name);
+    for (const route of removed) {
+      const clients = this.#gateway.clients(route);
+      const { windowMs, perSecondMax } = moves;
+      const { handshakesPerSecond } = admission;
+      const terms = { windowMs, handshakesPerSecond, perSecondMax, ...ROUTE_GONE };
+      void sayGoodbye(clients, terms, this.#ends.signal).then(() => {
+        // A route of the same name may be there again.
+        if (this.#routes.find(route.name) === undefined) this.#metrics.forget(route.name);
+        this.#needs.events.routeEmptied({ route: route.name, clients: clients.length });
+      });
+    }
+  }
+
+  #adminNeeds() {
+    return {
+      keys: this.#needs.keys,
+      apiKeys: this.#config.apiKeys,
+      metrics: this.#metrics,
+      events: this.#needs.events,
+      readiness: () => this.readiness(),
+      figures: () => this.#figures(),
+      routes: () => this.#routes.all,
+      clients: (): readonly HeldSocket[] => this.#gateway.clients(),
+    };
+  }
+
+  /** Whether new clients should come here, and why not. */
+  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] } {
+    if (this.#state !== "running") return { ready: false, reasons: ["the gateway ends"] };
+    if (this.#wasWhole) return { ready: true, reasons: [] };
+    const { all } = this.#routes;
+    const mayWait = performance.now() - this.#beganMs < START_MS_MAX;
+    const silent = all.filter(({ hasSpoken }) => !hasSpoken);
+    const reasons = [
+      ...(mayWait ? silent.map(({ name }) => `nothing is known about the service of ${name}`) : []),
+      ...(all.some(({ endpoints }) => endpoints.taking().length > 0)
+        ? []
+        : ["no route has an endpoint"]),
+    ];
+    this.#wasWhole = reasons.length === 0;
+    return { ready: this.#wasWhole, reasons };
+  }
+
+  #figures() {
+    const { limits } = this.#config;
+    const nowMs = performance.now();
+    const counts = new Map<unknown, { clients: number; moving: number }>();
+    for (const { route, held } of this.#gateway.clients()) {
+      const count = counts.get(route) ?? { clients: 0, moving: 0 };
+      counts.set(route, count);
+      count.clients += 1;
+      if (held.isMoving) count.moving += 1;
+    }
+    return {
+      isReady: this.readiness().ready,
+      isDraining: this.#state !== "running",
+      isRefused: this.#isRefused,
+      clientsMax: limits.clientsMax,
+      waitingBytes: this.#room.taken,
+      waitingBytesMax: limits.waitingBytesTotalMax,
+      routes: this.#routes.all.map((route) => {
+        return {
+          name: route.name,
+          ...(counts.get(route) ?? { clients: 0, moving: 0 }),
+          hasTrouble: route.trouble !== undefined,
+          traffic: route.traffic,
+          endpoints: route.endpoints.list(nowMs),
+        };
+      }),
+    };
+  }
+}
+
+const CLOSE_LOOK_MS = 50;
+
+function heldLimits({ limits, homeless, moves }: GatewayConfig): HeldLimits {
+  return {
+    waitingBytesMax: limits.waitingBytesMax,
+    homelessMsMax: homeless.msMax,
+    lostMax: homeless.lostMax,
+    stableMs: homeless.stableMs,
+    settleMsMax: moves.settleMs,
+    lastFramesMsMax: moves.lastFramesMs,
+    attachMsMax: moves.attachMs,
+  };
+}
+
+/** Resolves after `delayMs`, or when `signal` says so. */
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+  });
+}

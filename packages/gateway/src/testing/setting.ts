@@ -1,0 +1,147 @@
+// Owns: a whole gateway for tests, with servers behind it and clients before it: real sockets.
+
+import { afterEach } from "bun:test";
+import { loadConfig } from "@holdfast/config";
+import type { GatewayEvents } from "../gateway-events.ts";
+import { GATEWAY_OPTIONS, type GatewayConfig, type GatewayKey } from "../options/index.ts";
+import { GatewayProgram } from "../program.ts";
+
+export const opened: { stop(): unknown }[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0).reverse()) await one.stop();
+});
+
+/** Answers `re:<frame>@<name>`; its HTTP answers are its health. */
+export class EchoServer {
+  readonly name: string;
+  readonly received: string[] = [];
+  readonly headers: Headers[] = [];
+  status = 200;
+  readonly #server: Bun.Server<undefined>;
+
+  constructor(name: string) {
+    this.name = name;
+    this.#server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: (request, server) => {
+        this.headers.push(request.headers);
+        if (server.upgrade(request)) return undefined;
+        return new Response(`${request.method} ${name}`, { status: this.status });
+      },
+      websocket: {
+        message: (socket, frame) => {
+          this.received.push(String(frame));
+          socket.send(`re:${frame}@${name}`);
+        },
+      },
+    });
+    opened.push(this);
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#server.port}`;
+  }
+
+  stop(): void {
+    void this.#server.stop(true);
+  }
+}
+
+export const KEYS: Readonly<Record<string, readonly string[]>> = {
+  reader: ["routes", "endpoints"],
+  drainer: ["drain"],
+  all: ["*"],
+};
+
+/** What the file would say. Ports are free ones. */
+export function configOf(text: string): GatewayConfig {
+  const loaded = loadConfig(GATEWAY_OPTIONS, {
+    text,
+    defaults: {
+      ...{ port: 0, host: "127.0.0.1", "admin.port": 0, "admin.host": "127.0.0.1" },
+      apiKeys: Object.entries(KEYS).map(([name, scopes]) => ({
+        ...{ name, scopes },
+        key: name.padEnd(40, "."),
+      })),
+    },
+  });
+  if (!loaded.ok) throw new TypeError(JSON.stringify(loaded.problems));
+  return loaded.config;
+}
+
+/** Keys by their text. The program hashes them: what holds for that is tested there. */
+const finder = (keys: readonly GatewayKey[]) => ({
+  find(authorization: string | null) {
+    const key = keys.find((one) => authorization === `Bearer ${one.key}`);
+    if (key === undefined) return undefined;
+    const may = (scope: string) => key.scopes.some((one) => one === scope || one === "*");
+    return { name: key.name, may };
+  },
+});
+
+export function startGateway(text: string) {
+  const told: { readonly event: string; readonly fields: unknown }[] = [];
+  const events = new Proxy({} as GatewayEvents, {
+    get: (_, event) => (fields: unknown) => void told.push({ event: String(event), fields }),
+  });
+  const program = new GatewayProgram(configOf(text), {
+    events,
+    keys: { finder, wrong: () => undefined },
+    kube: () => Promise.reject(new TypeError("nobody asks Kubernetes")),
+    clientReader: () => (peer) => ({ address: peer, isTrusted: false }),
+  });
+  opened.push({ stop: () => program.stop() });
+  const admin = `http://127.0.0.1:${program.adminPort}`;
+  const api = async (method: string, path: string, body?: unknown, key = "all") => {
+    const answer = await fetch(`${admin}/api/v1/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${key.padEnd(40, ".")}` },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: answer.status, body: await answer.json() };
+  };
+  const metrics = async () => (await fetch(`${admin}/metrics`)).text();
+  const metric = async (series: string): Promise<number | undefined> => {
+    const line = (await metrics()).split("\n").find((one) => one.startsWith(`${series} `));
+    return line === undefined ? undefined : Number(line.split(" ").at(-1));
+  };
+  const ready = async () => (await fetch(`${admin}/readyz`)).status;
+  return { program, told, admin, api, metrics, metric, ready };
+}
+
+export interface Client {
+  readonly socket: WebSocket;
+  readonly got: string[];
+  closed: { readonly code: number; readonly reason: string } | undefined;
+}
+
+export async function connect(port: number, path = "/"): Promise<Client> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
+  const client: Client = { socket, got: [], closed: undefined };
+  socket.onmessage = ({ data }) => client.got.push(String(data));
+  socket.onclose = ({ code, reason }) => {
+    client.closed = { code, reason };
+  };
+  await new Promise<void>((done, fail) => {
+    socket.onopen = () => done();
+    socket.onerror = () => fail(new TypeError("it did not open"));
+  });
+  return client;
+}
+
+/** What the client's frame was answered with. */
+export async function ask(client: Client, frame: string): Promise<string> {
+  const { length } = client.got;
+  client.socket.send(frame);
+  await until(`an answer to ${frame}`, () => client.got.length > length);
+  return client.got[length] ?? "";
+}
+
+export async function until(what: string, is: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 1000; i++) {
+    if (await is()) return;
+    await Bun.sleep(5);
+  }
+  throw new TypeError(`not in time: ${what}`);
+}
