@@ -14,6 +14,7 @@ import { rawSocket } from "../integration/raw-socket.ts";
 import { until } from "../integration/start-node.ts";
 import { patience } from "../patience.ts";
 import { Fleet, type FleetNode } from "./fleet.ts";
+import { startGatewayPage } from "./gateways.ts";
 import { startCutOffOperator, startOperatorPage, type WatchedOperator } from "./operators.ts";
 import { Prometheus } from "./prometheus.ts";
 import { quickened } from "./quicken.ts";
@@ -29,6 +30,7 @@ let prometheus: Prometheus;
 let first: FleetNode;
 let second: FleetNode;
 let operator: WatchedOperator;
+let gateway: WatchedOperator;
 
 beforeAll(async () => {
   fleet = await Fleet.start();
@@ -40,15 +42,17 @@ beforeAll(async () => {
     quickened(renderRecording(), FACTOR),
   ]);
   operator = startOperatorPage();
-  prometheus.scrape([...fleet.nodes, operator]);
+  gateway = startGatewayPage();
+  prometheus.scrape([...fleet.nodes, operator, gateway]);
   await until(
-    "both nodes and the operator are scraped",
-    async () => (await prometheus.query("up == 1")).length === 3,
+    "both nodes, the operator and the gateway are scraped",
+    async () => (await prometheus.query("up == 1")).length === 4,
     WAIT_MS,
   );
 });
 afterAll(async () => {
   await operator?.stop();
+  await gateway?.stop();
   await fleet?.stop();
   await prometheus?.stop();
 });
@@ -202,7 +206,7 @@ test("every query of every dashboard is answered by a fleet that has seen all th
     for (const [title, expr] of queriesOf(renderDashboard(spec, RUN_BOOK_BASE))) {
       const plain = expr
         .replaceAll(/\$__(rate_interval|range)/g, "2m")
-        .replaceAll(/\$(namespace|job|node|revision|set)/g, ".*");
+        .replaceAll(/\$(namespace|job|node|revision|set|route)/g, ".*");
       // Whether it is above 0 is of the moment; whether there is a series is not.
       if ((await prometheus.query(plain.replace(/ > 0$/, ""))).length === 0)
         silent.push(`${spec.uid}: ${title}`);
@@ -213,7 +217,7 @@ test("every query of every dashboard is answered by a fleet that has seen all th
 
 test("HoldfastOperatorNoLeader and HoldfastOperatorWatchStale fire for an operator that nobody answers, and keep quiet about one that leads", async () => {
   const cutOff = await startCutOffOperator();
-  prometheus.scrape([...fleet.nodes, operator, cutOff]);
+  prometheus.scrape([...fleet.nodes, operator, gateway, cutOff]);
   await fires("HoldfastOperatorNoLeader");
   await fires("HoldfastOperatorWatchStale");
   const where = { namespace: "cut-off", job: "holdfast" };
@@ -226,11 +230,11 @@ test("HoldfastOperatorNoLeader and HoldfastOperatorWatchStale fire for an operat
 });
 
 test("HoldfastNodeDown fires for a node that was killed, and is over when it is no target any more", async () => {
-  const targets = [...fleet.nodes, operator];
+  const targets = [...fleet.nodes, operator, gateway];
   await second.kill();
   prometheus.scrape(targets);
   await fires("HoldfastNodeDown", second.pod);
-  prometheus.scrape([...fleet.nodes, operator]);
+  prometheus.scrape([...fleet.nodes, operator, gateway]);
   await resolves("HoldfastNodeDown");
 });
 

@@ -4,6 +4,7 @@ import { BROKER } from "./dashboards/broker.ts";
 import type { DashboardSpec } from "./dashboards/dashboard.ts";
 import { DEPLOY } from "./dashboards/deploy.ts";
 import { FLEET } from "./dashboards/fleet.ts";
+import { GATEWAY } from "./dashboards/gateway.ts";
 import { OPERATOR } from "./dashboards/operator.ts";
 import { renderDashboard } from "./dashboards/render.ts";
 import { SECURITY } from "./dashboards/security.ts";
@@ -17,6 +18,7 @@ export const DASHBOARDS: readonly DashboardSpec[] = [
   SLOW_CONSUMERS,
   SECURITY,
   OPERATOR,
+  GATEWAY,
 ];
 
 export interface WatchFile {

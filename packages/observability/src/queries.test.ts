@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { GATEWAY_METRICS } from "@holdfast/gateway";
 import { OPERATOR_METRICS } from "@holdfast/operator-runtime";
 import { METRICS } from "@holdfast/server";
 import { renderDashboard } from "./dashboards/render.ts";
@@ -24,7 +25,8 @@ function labelsOf(series: string): readonly string[] | undefined {
   if (RECORDED.has(series)) return TARGET;
   const own = ITS_OWN[series];
   if (own !== undefined) return own;
-  for (const [name, { type, labels }] of Object.entries({ ...METRICS, ...OPERATOR_METRICS })) {
+  const all = { ...METRICS, ...OPERATOR_METRICS, ...GATEWAY_METRICS };
+  for (const [name, { type, labels }] of Object.entries(all)) {
     if (type === "histogram") {
       if (series === `${name}_bucket`) return [...TARGET, ...labels, "le"];
       if (series === `${name}_sum` || series === `${name}_count`) return [...TARGET, ...labels];

@@ -34,8 +34,11 @@ export interface DashboardSpec {
   readonly uid: string;
   readonly title: string;
   readonly description: string;
-  /** What one chooses besides the nodes' namespace and job: nodes (absent), or RealtimeSets. */
-  readonly about?: "sets";
+  /**
+   * What one chooses besides namespace and job: nodes (absent), RealtimeSets, or routes of
+   * gateways, whose own namespace and job those are.
+   */
+  readonly about?: "sets" | "gateways";
   readonly rows: readonly { readonly title: string; readonly panels: readonly PanelSpec[] }[];
 }
 

@@ -36,11 +36,15 @@ const rendered = DASHBOARDS.map((spec) => {
   };
   return [spec.uid, json] as const;
 });
+const OWN_VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  "holdfast-operator": ["set"],
+  "holdfast-gateway": ["route"],
+};
 const DATA_SOURCE = "$" + "{datasource}";
 
 describe.each(rendered)("%s", (uid, { panels, templating }) => {
   test("has its variables, and every panel asks the chosen data source", () => {
-    const own = uid === "holdfast-operator" ? ["set"] : ["revision", "node"];
+    const own = OWN_VARIABLES[uid] ?? ["revision", "node"];
     expect(templating.list.map(({ name }) => name)).toEqual([
       ...["datasource", "namespace", "job"],
       ...own,

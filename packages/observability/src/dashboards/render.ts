@@ -57,7 +57,7 @@ export function renderDashboard(spec: DashboardSpec, runBookBase: string): strin
         .includeVars(true)
         .keepTime(true),
     )
-    .annotation(spec.about === "sets" ? releases() : drains());
+    .annotation(MARKS[spec.about ?? "nodes"]());
   for (const variable of variables(spec.about)) builder.withVariable(variable);
   let id = 1;
   for (const { title, panels } of spec.rows) {
@@ -98,8 +98,25 @@ function releases(): AnnotationQueryBuilder {
     .step("30s");
 }
 
+/** Servers behind gateways whose clients move away. */
+function departures(): AnnotationQueryBuilder {
+  return new AnnotationQueryBuilder()
+    .name("Servers that are drained")
+    .datasource(SOURCE)
+    .enable(true)
+    .iconColor("orange")
+    .expr(
+      `sum by (route) (increase(${of("holdfast_gateway_moves_total", 'cause="drain"')}[1m])) > 0`,
+    )
+    .titleFormat("clients of {{route}} move")
+    .tagKeys("route")
+    .step("30s");
+}
+
+const MARKS = { nodes: drains, sets: releases, gateways: departures } as const;
+
 function variables(
-  about: "sets" | undefined,
+  about: DashboardSpec["about"],
 ): (DatasourceVariableBuilder | QueryVariableBuilder)[] {
   const choice = (name: string, expr: string): QueryVariableBuilder => {
     const query = `label_values(${expr}, ${name})`;
@@ -115,16 +132,19 @@ function variables(
       .allValue(".*")
       .current({ text: "All", value: "$__all", selected: true });
   };
+  const source = about === "gateways" ? "holdfast_gateway_ready" : "holdfast_build_info";
   return [
     new DatasourceVariableBuilder("datasource").label("data source").type("prometheus"),
-    choice("namespace", "holdfast_build_info"),
-    choice("job", `holdfast_build_info{namespace=~"$namespace"}`),
+    choice("namespace", source),
+    choice("job", `${source}{namespace=~"$namespace"}`),
     ...(about === "sets"
       ? [choice("set", "holdfast_set_replicas")]
-      : [
-          choice("revision", of("holdfast_build_info")),
-          choice("node", of("holdfast_build_info", `revision=~"$revision"`)),
-        ]),
+      : about === "gateways"
+        ? [choice("route", of("holdfast_gateway_clients"))]
+        : [
+            choice("revision", of("holdfast_build_info")),
+            choice("node", of("holdfast_build_info", `revision=~"$revision"`)),
+          ]),
   ];
 }
 

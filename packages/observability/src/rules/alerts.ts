@@ -2,6 +2,7 @@
 import { BROKER_ALERTS } from "./alerts-broker.ts";
 import { DELIVERY_ALERTS } from "./alerts-delivery.ts";
 import { DRAIN_ALERTS } from "./alerts-drain.ts";
+import { GATEWAY_ALERTS } from "./alerts-gateway.ts";
 import { LOAD_ALERTS } from "./alerts-load.ts";
 import { NODE_ALERTS } from "./alerts-nodes.ts";
 import { OPERATOR_ALERTS } from "./alerts-operator.ts";
@@ -16,4 +17,5 @@ export const ALERT_GROUPS: readonly RuleGroup<AlertRule>[] = [
   { name: "holdfast-load", rules: LOAD_ALERTS },
   { name: "holdfast-security", rules: SECURITY_ALERTS },
   { name: "holdfast-operator", rules: OPERATOR_ALERTS },
+  { name: "holdfast-gateway", rules: GATEWAY_ALERTS },
 ];
