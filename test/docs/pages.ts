@@ -28,6 +28,7 @@ export interface Sample {
  * - `installed`: imports packages that are not of this repository. It is compiled where they are
  *   installed, in test/packages.
  * - `manifest`: YAML that is no configuration of a node.
+ * - `gateway`: YAML that is a configuration of the gateway.
  */
 export const MARKS: ReadonlySet<string> = new Set([
   "file",
@@ -36,6 +37,7 @@ export const MARKS: ReadonlySet<string> = new Set([
   "refused",
   "output",
   "manifest",
+  "gateway",
   "installed",
 ]);
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { loadConfig } from "@holdfast/config";
 import type { ContractDefinition } from "@holdfast/contract";
+import { GATEWAY_OPTIONS } from "@holdfast/gateway/options";
 import { NODE_OPTIONS } from "@holdfast/server/options";
 import { API_KEY, startNode, type TestNode } from "../integration/start-node.ts";
 import { patience } from "../patience.ts";
@@ -77,12 +78,21 @@ describe("samples that are marked run", () => {
 
 describe("configuration in the documents", () => {
   const configurations = samples.filter(
-    ({ language, marks }) => language === "yaml" && !marks.has("manifest"),
+    ({ language, marks }) => language === "yaml" && !marks.has("manifest") && !marks.has("gateway"),
   );
   test.each(configurations.map((sample) => [placeOf(sample), sample] as const))(
     "%s is accepted",
     (_place, { text }) => {
       const loaded = loadConfig(NODE_OPTIONS, { file: "holdfast.yaml", text });
+      expect(loaded.ok ? [] : loaded.problems).toEqual([]);
+    },
+  );
+
+  const gateways = samples.filter(({ marks }) => marks.has("gateway"));
+  test.each(gateways.map((sample) => [placeOf(sample), sample] as const))(
+    "%s is accepted by the gateway",
+    (_place, { text }) => {
+      const loaded = loadConfig(GATEWAY_OPTIONS, { file: "gateway.yaml", text });
       expect(loaded.ok ? [] : loaded.problems).toEqual([]);
     },
   );

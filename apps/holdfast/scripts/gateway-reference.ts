@@ -35,7 +35,7 @@ const HEAD = `# The gateway: options, routes and metrics
 
 <!-- Generated from packages/gateway by \`npm run generate\`; a check compares the two. -->
 
-\`holdfast gateway\` reads these options. [The design](../design/gateway.md) says why.
+\`holdfast gateway\` reads these options. [Its guide](../guide/gateway.md) begins at the beginning.
 
 An option is given in the configuration file (\`--config\`, YAML or JSON), in the environment, or as a flag. A flag wins over the environment, the environment over the file, and the file
 over the default. \`holdfast gateway check FILE\` says what is wrong with a file, and where. **Live** options follow the file without a restart and without touching a socket.
