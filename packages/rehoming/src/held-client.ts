@@ -78,6 +78,7 @@ export class HeldClient {
       attached: () => this.#attached(),
       refused: (why) => this.#giveUpNext(why),
       end: (code, reason) => this.end(code, reason),
+      lost: (why) => this.#lost(this.#current, why),
       after: (delayMs, task) => this.#profileTimers.start(delayMs, task),
     });
   }
@@ -271,6 +272,13 @@ export class HeldClient {
   #goOn(next: NextHome | undefined): void {
     if (next?.state === "attached") this.#takeOver(next);
     else if (next?.state === "open") this.#attach(next);
+  }
+
+  /** The profile says that the current upstream hangs. */
+  #lost(id: HomeId | undefined, why: string): void {
+    if (this.#isOver || id === undefined) return;
+    this.#ports.upstream.drop(id);
+    this.#currentClosed(id, BROKEN, why);
   }
 
   #currentClosed(id: HomeId, code: number, reason: string): void {

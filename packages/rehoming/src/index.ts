@@ -29,3 +29,4 @@ export type { Match } from "./profiles/match.ts";
 export { none } from "./profiles/none.ts";
 export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";
 export { stateless } from "./profiles/stateless.ts";
+export { type YjsRules, yjsProfile } from "./profiles/yjs.ts";

@@ -33,6 +33,8 @@ export interface ProfileOut {
   refused(why: string): void;
   /** Ends the client side with a close code that may be sent, and a reason of 123 bytes at most. */
   end(code: number, reason: string): void;
+  /** The current upstream hangs: it is given up as if its socket broke. `why` is for the log. */
+  lost(why: string): void;
   /** Runs `task` once, not before `delayMs` from now; never once the client is gone. */
   after(delayMs: number, task: () => void): Cancel;
 }

@@ -1,6 +1,13 @@
 // Owns: the table of profiles: one row for each name. Its options become a Profile.
 import { choice, integer, type Reading, structured, type ValuesOf } from "@holdfast/config";
-import { graphqlTransportWs, none, type Profile, replay, stateless } from "@holdfast/rehoming";
+import {
+  graphqlTransportWs,
+  none,
+  type Profile,
+  replay,
+  stateless,
+  yjsProfile,
+} from "@holdfast/rehoming";
 import { readFields } from "./fields.ts";
 import { type Kind, readNamedKind } from "./kinds.ts";
 import { MATCHES_ALLOWED, readMatches, readSetup, SETUP_ALLOWED } from "./replay-rules.ts";
@@ -106,6 +113,29 @@ export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
       }),
     },
     make: (rules) => graphqlTransportWs(rules),
+  }),
+  yjs: profile("yjs", {
+    description:
+      "Logins again, then the server is asked for what the client lacks, and asks the client in turn.",
+    onDeploy: "kept",
+    holes:
+      "documents: none. Who leaves while a client is between two servers is seen for up to 30 s; a stateless message of Hocuspocus that a server had taken may stay without an answer; nobody is told",
+    fields: {
+      dialect: choice({
+        of: ["y-websocket", "hocuspocus"],
+        default: "y-websocket",
+        description:
+          "What the messages look like. `y-websocket`: a document for each socket, which the URL names. `hocuspocus`: a document's name in each message.",
+      }),
+      unacknowledgedBytesMax: integer({
+        default: 65_536,
+        min: 0,
+        max: 1024 * 1024,
+        description:
+          "Hocuspocus acknowledges updates. So many bytes of updates without an acknowledgement are kept for the next server. It asks the client for the rest. More than half of limits.waitingBytesMax leaves too little for all else.",
+      }),
+    },
+    make: (rules) => yjsProfile(rules),
   }),
 };
 

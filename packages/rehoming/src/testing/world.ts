@@ -10,6 +10,10 @@ export interface Backend {
   /** A frame arrived. `send` answers it. */
   received(frame: Frame, send: (frame: Frame) => void): void;
   opened?(send: (frame: Frame) => void): void;
+  /** The socket is gone. */
+  closed?(): void;
+  /** Its process has ended: nobody connects to it. */
+  readonly isGone?: boolean;
 }
 
 /** How the socket of one home behaves. */
@@ -44,12 +48,16 @@ export interface WorldOptions {
   readonly backend: () => Backend;
   readonly fate: (attempt: number) => HomeFate;
   readonly roomBytes?: number;
+  /** One for several clients. */
+  readonly clock?: ManualClock;
+  /** The client got a frame. */
+  readonly heard?: (frame: Frame) => void;
 }
 
 const OPEN_MS_MAX = 3000;
 
 export class World {
-  readonly clock: ManualClock = createManualClock();
+  readonly clock: ManualClock;
   readonly homes: Home[] = [];
   readonly held: HeldClient;
   readonly limits: HeldLimits;
@@ -71,6 +79,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
+    this.clock = options.clock ?? createManualClock();
     this.limits = { ...HELD_LIMITS, ...options.limits };
     this.held = new HeldClient(
       options.profile,
@@ -78,7 +87,10 @@ export class World {
         clock: this.clock,
         random: options.random.fork("engine"),
         client: {
-          send: (frame) => this.got.push(frame),
+          send: (frame) => {
+            this.got.push(frame);
+            options.heard?.(frame);
+          },
           close: (code, reason) => {
             this.closed = { code, reason };
           },
@@ -93,9 +105,7 @@ export class World {
           open: (id) => this.#open(id),
           send: (id, frame) => this.#up(this.#home(id), frame),
           close: (id) => this.#close(this.#home(id)),
-          drop: (id) => {
-            this.#home(id).state = "gone";
-          },
+          drop: (id) => this.#drop(this.#home(id)),
         },
         room: {
           take: (bytes) => {
@@ -146,10 +156,32 @@ export class World {
   /** The process behind the newest open home dies: what is under way is lost. */
   kill(): void {
     const home = this.homes.findLast(({ state }) => state === "open" || state === "closing");
-    if (home === undefined) return;
+    if (home !== undefined) this.#kill(home);
+  }
+
+  /** The process of these backends dies. */
+  killAll(backends: ReadonlySet<Backend>): void {
+    for (const home of this.homes)
+      if (backends.has(home.backend) && (home.state === "open" || home.state === "closing"))
+        this.#kill(home);
+  }
+
+  /** The same process closes its sockets, behind what it sent. */
+  closeAll(backends: ReadonlySet<Backend>, code: number): void {
+    for (const home of this.homes)
+      if (backends.has(home.backend) && home.state === "open") this.#closed(home, code);
+  }
+
+  #kill(home: Home): void {
     home.killed = true;
     home.state = "gone";
     this.clock.after(home.fate.delayMs, () => this.held.homeClosed(home.id, 1006, ""));
+  }
+
+  #drop(home: Home): void {
+    const wasOpen = home.state === "open" || home.state === "closing";
+    home.state = "gone";
+    if (wasOpen) home.backend.closed?.();
   }
 
   /** The server behind the newest open home closes it. */
@@ -163,8 +195,9 @@ export class World {
     const { opens, delayMs } = home.fate;
     this.clock.after(opens === "hangs" ? OPEN_MS_MAX : delayMs, () => {
       if (home.state !== "opening") return;
-      home.state = opens === "well" ? "open" : "gone";
-      if (opens !== "well") return this.held.homeFailed(id, opens, opens === "unwanted");
+      const why = home.backend.isGone === true ? "refused" : opens;
+      home.state = why === "well" ? "open" : "gone";
+      if (why !== "well") return this.held.homeFailed(id, why, why === "unwanted");
       this.held.homeOpened(id);
       this.#opened(home);
     });
@@ -222,6 +255,7 @@ export class World {
 
   /** Its close frame leaves behind all that it sent. */
   #closed(home: Home, code: number): void {
+    home.backend.closed?.();
     home.downMs = this.#arrival(home.downMs, home);
     this.#at(home.downMs, () => {
       if (home.state === "gone") return;
