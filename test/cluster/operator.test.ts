@@ -109,7 +109,7 @@ test("O1: a rolling release moves everybody once, at the first attempt, as it wa
   expect(moves).toBeLessThanOrEqual(MOVES_MAX);
   expect(attempts / moves).toBeLessThanOrEqual(ATTEMPTS_PER_MOVE_MAX);
   const seconds = await tookSeconds();
-  const starts = PODS * forecast.podStartSeconds;
+  const starts = PODS * forecast.basis.podStartSeconds;
   console.log(
     `  forecast: ${forecast.seconds} s (${starts} s of it until pods are ready), ` +
       `${forecast.moves} moves; it took ${seconds} s`,
