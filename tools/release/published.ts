@@ -84,6 +84,16 @@ export const PUBLISHED: readonly Published[] = [
     keywords: [...WORDS, "http-api", "back-end"],
   },
   {
+    name: "@holdfast/handoff",
+    folder: "packages/handoff",
+    entries: { ".": "src/index.ts" },
+    target: "browser",
+    commonJs: true,
+    outside: [],
+    inside: [],
+    keywords: [...WORDS, "gateway", "handoff"],
+  },
+  {
     name: "@holdfast/testkit",
     folder: "packages/testkit",
     entries: {

@@ -8,6 +8,7 @@ import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
 import { buildCluster, endClusterNow, ensureCluster, ensureKeda } from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
+import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
@@ -110,6 +111,11 @@ async function runStage(bun, stage, building) {
     const lua = await ensureLua();
     if (!lua.ok) return failure(lua.message);
     Object.assign(env, lua.env);
+  }
+  if (stage.needs.includes("languages")) {
+    const languages = await ensureLanguages();
+    if (!languages.ok) return failure(languages.message);
+    Object.assign(env, languages.env);
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();

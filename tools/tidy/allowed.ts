@@ -16,6 +16,11 @@ export const ALLOWED_LENGTH: readonly {
     linesMax: 500,
     because: "it is one table, a row for each metric",
   },
+  {
+    path: "packages/rehoming/src/held-client.ts",
+    linesMax: 470,
+    because: "it is one machine, whose parts without decisions are beside it",
+  },
   ...[
     "packages/client/src/engine/connection.ts",
     "packages/client/src/engine/engine-core.ts",

@@ -19,6 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/relay": ["core", "rehoming"],
   "packages/rehoming": [],
   "packages/gateway": ["config", "core", "kube", "rehoming", "relay"],
+  "packages/handoff": ["rehoming"],
   "packages/api": ["contract"],
   "packages/client": ["protocol", "contract"],
   "packages/server": [

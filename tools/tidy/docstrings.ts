@@ -4,7 +4,7 @@ import type { Repository } from "./documents.ts";
 import type { Finding } from "./rules.ts";
 
 /** The folders of the packages that people install and import. */
-const PUBLISHED = ["client", "contract", "protocol", "testkit", "api"].map(
+const PUBLISHED = ["client", "contract", "protocol", "testkit", "api", "handoff"].map(
   (name) => `packages/${name}`,
 );
 

@@ -15,7 +15,11 @@ export class ClientPause {
   }
 
   wait(bytes: number): void {
-    if (this.#isPaused || bytes <= this.#bytesMax) return;
+    if (bytes > this.#bytesMax) this.now();
+  }
+
+  now(): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
     this.#client.pause();
   }

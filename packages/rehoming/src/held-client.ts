@@ -48,6 +48,7 @@ export class HeldClient {
   #withoutSinceMs = 0;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
   #closedByClient: { readonly code: number; readonly reason: string } | undefined;
+  #isCloseTold = false;
   #isOver = false;
   readonly #timers: NamedTimers<Timer>;
   readonly #profileTimers: LooseTimers;
@@ -79,7 +80,11 @@ export class HeldClient {
       refused: (why) => this.#giveUpNext(why),
       end: (code, reason) => this.end(code, reason),
       lost: (why) => this.#lost(this.#current, why),
-      after: (delayMs, task) => this.#profileTimers.start(delayMs, task),
+      after: (delayMs, task) =>
+        this.#profileTimers.start(delayMs, () => {
+          task();
+          this.#pass();
+        }),
     });
   }
 
@@ -126,11 +131,11 @@ export class HeldClient {
   fromClient(frame: Frame): void {
     if (this.#isOver || this.#closedByClient !== undefined) return;
     if (this.#session.takes?.(frame) === true) return this.#account();
-    if (this.#current !== undefined && this.#waiting.count === 0) {
+    const isFree = this.#waiting.count === 0 && this.#session.isFull !== true;
+    if (this.#current !== undefined && isFree) {
       this.#lastFrameMs = this.#nowMs();
       this.#session.fromClient(frame);
-      this.#account();
-      return;
+      return this.#pass();
     }
     if (!this.#waiting.add(frame)) {
       this.#ports.observer.dropped(1, "room");
@@ -142,8 +147,9 @@ export class HeldClient {
   clientClosed(code: number, reason: string): void {
     if (this.#isOver || this.#closedByClient !== undefined) return;
     this.#closedByClient = { code, reason };
-    if (this.#current !== undefined && this.#waiting.count === 0) this.#finish();
-    else if (this.#current === undefined && this.#waiting.count === 0) this.#over();
+    if (this.#waiting.count > 0) return;
+    if (this.#current !== undefined) this.#finish(this.#current);
+    else if (this.#session.clientClosed === undefined) this.#over();
   }
 
   /** An upstream that `open` was called for is open. */
@@ -174,7 +180,7 @@ export class HeldClient {
     if (id === this.#current || id === this.#leaving) {
       this.#lastFrameMs = this.#nowMs();
       this.#session.fromUpstream(frame);
-      this.#account();
+      this.#pass();
     } else if (id === this.#next?.id) {
       this.#fromNext(this.#next, frame);
     }
@@ -251,6 +257,7 @@ export class HeldClient {
   #leave(): void {
     const leaving = this.#current;
     if (leaving === undefined) return;
+    this.#session.leave?.();
     this.#current = undefined;
     this.#leaving = leaving;
     this.#withoutUpstream();
@@ -258,7 +265,8 @@ export class HeldClient {
       this.#ports.upstream.drop(leaving);
       this.#left(false);
     });
-    this.#ports.upstream.close(leaving, GOING_AWAY, "The client moves");
+    if (this.#session.leave === undefined)
+      this.#ports.upstream.close(leaving, GOING_AWAY, "The client moves");
   }
 
   #left(isWhole: boolean): void {
@@ -338,21 +346,23 @@ export class HeldClient {
     this.#isWhole = true;
     if (cause !== undefined && !this.#isOver) this.#ports.observer.moved(cause, pausedMs);
     for (const frame of next.waiting.all()) if (!this.#isOver) this.#session.fromUpstream(frame);
-    this.#flush(next.id);
+    this.#pass();
   }
 
-  #flush(id: HomeId): void {
-    while (!this.#isOver && this.#current === id) {
+  /** Hands on what waits, if somebody takes it, and does what waited for that. */
+  #pass(): void {
+    this.#account();
+    while (!this.#isOver && this.#current !== undefined && this.#session.isFull !== true) {
       const frame = this.#waiting.take();
       if (frame === undefined) break;
       this.#lastFrameMs = this.#nowMs();
       this.#session.fromClient(frame);
+      this.#account();
     }
-    if (this.#isOver || this.#current !== id) return;
-    this.#account();
-    if (this.#isOver) return;
+    if (this.#isOver || this.#current === undefined) return;
+    if (this.#session.isFull === true) return this.#pause.now();
     this.#pause.resume();
-    if (this.#closedByClient !== undefined) this.#finish();
+    if (this.#closedByClient !== undefined) this.#finish(this.#current);
   }
 
   /** What the profile remembers takes room as frames that wait do. */
@@ -361,11 +371,20 @@ export class HeldClient {
     this.end(TRY_AGAIN_LATER, "Too much would have to be told to the next server");
   }
 
-  /** The client has gone, and an upstream has all its frames. */
-  #finish(): void {
+  /** The client has gone, and an upstream has all its frames, or will have acknowledged them. */
+  #finish(id: HomeId): void {
     const { code, reason } = this.#closedByClient ?? { code: GOING_AWAY, reason: "" };
-    if (this.#current !== undefined)
-      this.#ports.upstream.close(this.#current, sendable(code), reason);
+    if (!this.#isCloseTold) {
+      this.#isCloseTold = true;
+      this.#session.clientClosed?.(code, reason);
+      this.#account();
+      this.#timers.start("owing", this.#limits.homelessMsMax, () => {
+        this.#ports.observer.dropped(1, "closed");
+        this.end(code, reason);
+      });
+    }
+    if (this.#isOver || this.#session.isOwing === true) return;
+    this.#ports.upstream.close(id, sendable(code), reason);
     this.#current = undefined;
     this.#over();
   }
@@ -397,4 +416,4 @@ export class HeldClient {
   }
 }
 
-type Timer = "attach" | "homeless" | "lastFrames" | "retry" | "settle";
+type Timer = "attach" | "homeless" | "lastFrames" | "owing" | "retry" | "settle";

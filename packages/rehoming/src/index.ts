@@ -23,8 +23,9 @@ export {
   type Room,
   type UpstreamSide,
 } from "./ports.ts";
-export type { Cancel, Profile, ProfileOut, ProfileSession } from "./profile.ts";
+export type { Cancel, Profile, ProfileOut, ProfileSession, Subprotocols } from "./profile.ts";
 export { type GraphqlRules, graphqlTransportWs } from "./profiles/graphql.ts";
+export { HANDOFF_RULES, type HandoffRules, handoff } from "./profiles/handoff.ts";
 export type { Match } from "./profiles/match.ts";
 export { none } from "./profiles/none.ts";
 export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";

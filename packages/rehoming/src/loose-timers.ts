@@ -5,6 +5,7 @@ export class LooseTimers {
   readonly #clock: HeldClock;
   readonly #after: () => void;
   readonly #cancels = new Set<() => void>();
+  #isOver = false;
 
   /** `after` is called after each task. */
   constructor(clock: HeldClock, after: () => void) {
@@ -12,8 +13,9 @@ export class LooseTimers {
     this.#after = after;
   }
 
-  /** The result cancels it. */
+  /** The result cancels it. After `cancelAll` none begins. */
   start(delayMs: number, task: () => void): () => void {
+    if (this.#isOver) return () => {};
     const stop = this.#clock.after(delayMs, () => {
       this.#cancels.delete(cancel);
       task();
@@ -27,6 +29,7 @@ export class LooseTimers {
   }
 
   cancelAll(): void {
+    this.#isOver = true;
     for (const cancel of [...this.#cancels]) cancel();
   }
 }

@@ -56,7 +56,11 @@ test("a server that dies while its client prepares to leave it is replaced by th
   one.held.move("drain", 5000);
   one.clock.advance(100);
   expect(one.moves.length).toBe(0);
-  one.homes[0]?.backend.received("", () => {});
+  one.homes[0]?.backend.received(
+    "",
+    () => {},
+    () => {},
+  );
   one.held.homeClosed(0, 1006, "");
   one.clock.advance(100);
   expect([one.moves.length, one.homes.length, one.held.home]).toEqual([1, 2, 1]);

@@ -17,7 +17,19 @@ export interface Profile {
    * is under way would be missed. 0: nothing is ever missed.
    */
   readonly quietMs: number;
+  /** Subprotocols of upstreams, if they are not the client's own. */
+  readonly subprotocols?: Subprotocols;
+  /** An upstream's message may be so much longer than one of the client. Default 0. */
+  readonly frameBytesExtra?: number;
   create(out: ProfileOut): ProfileSession;
+}
+
+/** What a gateway says to upstreams in the name of a client. */
+export interface Subprotocols {
+  /** What upstreams are offered, by what the client offered. */
+  offered(client: readonly string[]): readonly string[];
+  /** The client's, by what an upstream chose; empty: none. Undefined: the upstream won't do. */
+  chosen(upstream: string): string | undefined;
 }
 
 /** What a profile may do to the client and its upstreams. Calls take effect at once. */
@@ -87,4 +99,21 @@ export interface ProfileSession {
   isGone?(code: number): boolean | undefined;
   /** The client is gone. The last call. */
   ended?(): void;
+  /**
+   * True: upstreams must acknowledge first. The client is read no further, and its frames wait in
+   * the engine, within its limits. Looked at after each frame and timer.
+   */
+  readonly isFull?: boolean;
+  /**
+   * Asks the current upstream to go, instead of a closing handshake of the gateway's. The upstream
+   * closes its socket, within the time for its last frames.
+   */
+  leave?(): void;
+  /**
+   * The client closed its socket, behind its last frame. Once; there is a current upstream. It may
+   * be lost afterwards: then `switched` comes again.
+   */
+  clientClosed?(code: number, reason: string): void;
+  /** True: an upstream must still acknowledge something of a client that closed. */
+  readonly isOwing?: boolean;
 }

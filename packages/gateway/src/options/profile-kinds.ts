@@ -1,7 +1,17 @@
 // Owns: the table of profiles: one row for each name. Its options become a Profile.
-import { choice, integer, type Reading, structured, type ValuesOf } from "@holdfast/config";
+import {
+  bytes,
+  choice,
+  duration,
+  integer,
+  type Reading,
+  structured,
+  type ValuesOf,
+} from "@holdfast/config";
 import {
   graphqlTransportWs,
+  HANDOFF_RULES,
+  handoff,
   none,
   type Profile,
   replay,
@@ -136,6 +146,42 @@ export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
       }),
     },
     make: (rules) => yjsProfile(rules),
+  }),
+  handoff: profile("handoff", {
+    description:
+      "For servers that speak `holdfast.handoff.v1`: the state that the application gave, and again what it does not reflect.",
+    onDeploy: "kept",
+    holes: "none",
+    fields: {
+      stateBytesMax: bytes({
+        default: HANDOFF_RULES.stateBytesMax,
+        min: 0,
+        max: 1024 * 1024,
+        description:
+          "Of an application's state for one client. A larger one closes the client with 1011.",
+      }),
+      uncommittedBytesMax: bytes({
+        default: HANDOFF_RULES.uncommittedBytesMax,
+        min: 1024,
+        max: 16 * 1024 * 1024,
+        description:
+          "That an application may send to a client before it commits them. More closes the client with 1011.",
+      }),
+      unacknowledgedBytesMax: bytes({
+        default: HANDOFF_RULES.unacknowledgedBytesMax,
+        min: 1024,
+        max: 16 * 1024 * 1024,
+        description: "Of a client that no commit covers, from which on it is read no further.",
+      }),
+      commitMsMax: duration({
+        default: HANDOFF_RULES.commitMsMax,
+        min: 100,
+        max: 600_000,
+        description:
+          "How long a client's message may be without a commit. Within twice the time the server is taken for dead, and the client gets another.",
+      }),
+    },
+    make: (rules) => handoff(rules),
   }),
 };
 

@@ -7,8 +7,8 @@ import type { Profile } from "../profile.ts";
 
 /** A server's side of one socket: what it does with frames. Numbers are the server's own. */
 export interface Backend {
-  /** A frame arrived. `send` answers it. */
-  received(frame: Frame, send: (frame: Frame) => void): void;
+  /** A frame arrived. `send` answers it, `close` closes the socket behind what was sent. */
+  received(frame: Frame, send: (frame: Frame) => void, close: (code: number) => void): void;
   opened?(send: (frame: Frame) => void): void;
   /** The socket is gone. */
   closed?(): void;
@@ -226,7 +226,11 @@ export class World {
       if (home.killed || home.state === "gone") return;
       home.received.push(frame);
       if (home.fate.silent !== true)
-        home.backend.received(frame, (answer) => this.#down(home, answer));
+        home.backend.received(
+          frame,
+          (answer) => this.#down(home, answer),
+          (code) => this.#closed(home, code),
+        );
     });
   }
 

@@ -211,7 +211,8 @@ export class Gateway {
       this.#options.observer.refused(read.answer.status, route);
       return read.answer;
     }
-    const { protocols } = read;
+    const { subprotocols, frameBytesExtra = 0 } = route.profile;
+    const protocols = subprotocols?.offered(read.protocols) ?? read.protocols;
     const key = route.keyOf?.(request, url);
     const headers = new Headers(request.headers);
     const session = crypto.randomUUID();
@@ -219,7 +220,8 @@ export class Gateway {
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
       url: `${route.isTls === true ? "wss" : "ws"}://${address}${url.pathname}${url.search}`,
       headers: requestHeaders(headers, client, { session, attempt }),
-      ...{ protocols, openMsMax: route.openMsMax, messageBytesMax: route.messageBytesMax },
+      ...{ protocols, openMsMax: route.openMsMax },
+      messageBytesMax: route.messageBytesMax + frameBytesExtra,
     });
     // The upstream has its own limit of time.
     server.timeout(request, 0);
@@ -242,7 +244,7 @@ export class Gateway {
       first: { address, socket },
     };
     const answered = [...responseHeaders(opening.headers)];
-    const own: [string, string] = ["Sec-WebSocket-Protocol", protocol];
+    const own: [string, string] = ["Sec-WebSocket-Protocol", clientProtocol(route, protocol) ?? ""];
     if (server.upgrade(request, { headers: [...answered, own], data })) return undefined;
     route.endpoints.closed(address, false, performance.now());
     socket.drop();
@@ -267,16 +269,17 @@ export class Gateway {
       if (address === undefined) return undefined;
       const opening = await openUpstream(upstream(address, 0), signal);
       const nowMs = performance.now();
-      if (opening.kind === "open") {
+      if (opening.kind === "open" && clientProtocol(route, opening.protocol) !== undefined) {
         route.endpoints.opened(address, nowMs);
         observer.upstreamOpened?.(route);
         return { address, opening };
       }
+      if (opening.kind === "open") opening.socket.drop();
       const isAnswer = opening.kind === "refused" && !isOfNoServer(opening.refusal.status);
       if (isAnswer || opening.kind === "unfit" || signal.aborted) {
         route.endpoints.closed(address, false, nowMs);
         if (opening.kind === "unfit") return { unfit: opening.why };
-        if (opening.kind === "failed") return undefined;
+        if (opening.kind !== "refused") return undefined;
         observer.upstreamFailed?.(route, "refused");
         return { address, opening };
       }
@@ -338,3 +341,7 @@ const isLonger = (frame: string | Buffer, bytesMax: number): boolean =>
   typeof frame === "string"
     ? frame.length * 3 > bytesMax && Buffer.byteLength(frame) > bytesMax
     : frame.byteLength > bytesMax;
+
+/** Undefined: the endpoint does not speak what the route's profile needs. */
+const clientProtocol = ({ profile }: Route, chosen: string): string | undefined =>
+  profile.subprotocols === undefined ? chosen : profile.subprotocols.chosen(chosen);
