@@ -168,7 +168,8 @@ const OPTIONS = {
       default: 10_000,
       min: 1000,
       max: 240_000,
-      description: "How long a connection may be silent before its request is complete.",
+      description:
+        "How long a connection may be silent between its requests. Its first request must be whole within about 12 s, also if it comes byte by byte.",
     }),
   },
   homeless: {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createServer as createHttpServer } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { stateless } from "@holdfast/rehoming";
 import { sleep } from "bun";
@@ -306,4 +307,86 @@ test("whoever has an address of IPv6 has all of its first 64 bits", () => {
     "fe80:0:0:0",
     "::ffff:10.0.0.1",
   ]);
+});
+
+test("what a client says of itself in proxies' headers reaches nobody, unless a known proxy says it", async () => {
+  const a = backend("a");
+  const said = [
+    ...["X-Real-IP: 9.9.9.9", "True-Client-IP: 9.9.9.9", "X-Forwarded-For: 9.9.9.9"],
+    ...["X-Forwarded-Proto: https", "X-Forwarded-Port: 1", "Forwarded: for=9.9.9.9"],
+    ...["Connection: X-Secret", "X-Secret: 9.9.9.9", "Holdfast-Attempt: 9.9.9.9"],
+  ];
+  const { one } = gateway([a]);
+  await raw(one.port, upgrade(said));
+  await until("asked", () => a.headers.length === 1);
+  const [seen] = a.headers;
+  expect([...(seen ?? [])].filter(([, value]) => /9\.9\.9\.9|https/.test(value))).toEqual([]);
+  expect(seen?.get("x-forwarded-for")).toBe("127.0.0.1");
+
+  const trusting = gateway(
+    [a],
+    stateless,
+    {},
+    {
+      clientOf: (peer) => ({
+        address: "9.9.9.9",
+        peer,
+        isTrusted: true,
+        proxyHeader: "x-forwarded",
+      }),
+    },
+  );
+  await raw(trusting.one.port, upgrade(said));
+  await until("asked", () => a.headers.length === 2);
+  const proxied = a.headers[1];
+  expect(proxied?.get("x-forwarded-for")).toBe("9.9.9.9, 127.0.0.1");
+  expect(proxied?.get("x-forwarded-proto")).toBe("https");
+  expect(proxied?.get("x-real-ip")).toBe("9.9.9.9");
+  // Those proxies do not write it: it may be the client's own.
+  expect(proxied?.get("forwarded")).toBeNull();
+
+  const other = gateway(
+    [a],
+    stateless,
+    {},
+    {
+      clientOf: (peer) => ({ address: "9.9.9.9", peer, isTrusted: true, proxyHeader: "forwarded" }),
+    },
+  );
+  await raw(other.one.port, upgrade(said));
+  await until("asked", () => a.headers.length === 3);
+  expect(a.headers[2]?.get("forwarded")).toBe("for=9.9.9.9, for=127.0.0.1");
+  expect(a.headers[2]?.get("x-forwarded-for")).toBe("9.9.9.9");
+  expect(a.headers[2]?.get("x-forwarded-proto")).toBe("http");
+});
+
+test("lengths pass: of a body to the endpoint, of what a HEAD asks about to the client", async () => {
+  const heard: (string | undefined)[] = [];
+  const server = createHttpServer((request, response) => {
+    heard.push(request.headers["content-length"]);
+    response.setHeader("content-length", 5);
+    request.resume().on("end", () => response.end("12345"));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  opened.push({ stop: () => void server.close() });
+  const { port } = server.address() as { port: number };
+  const { one, endpoints } = gateway([]);
+  endpoints.discovered([{ address: `127.0.0.1:${port}`, takes: true }], performance.now());
+  const at = `http://127.0.0.1:${one.port}/ws/x`;
+  expect(await (await fetch(at, { method: "POST", body: "abc" })).text()).toBe("12345");
+  const head = await fetch(at, { method: "HEAD" });
+  expect([heard, head.headers.get("content-length")]).toEqual([["3", undefined], "5"]);
+});
+
+test("a body that nobody waits for any more ends its connection", async () => {
+  const early = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("no") });
+  opened.push({ stop: () => void early.stop(true) });
+  const setting = gateway([]);
+  setting.endpoints.discovered(
+    [{ address: `127.0.0.1:${early.port}`, takes: true }],
+    performance.now(),
+  );
+  const head = "POST /ws/x HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nabc";
+  const answer = await raw(setting.one.port, head);
+  expect([statusOf(answer), /connection: close/i.test(answer)]).toEqual(["200", true]);
 });

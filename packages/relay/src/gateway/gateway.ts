@@ -3,6 +3,7 @@ import type { Server } from "bun";
 import type { GatewayOptions } from "./gateway-ports.ts";
 import { readHandshake } from "./handshake.ts";
 import { type HeldRequest, HeldSocket } from "./held-socket.ts";
+import { holdOpen } from "./hold-open.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
 import { type Route, routeOf } from "./route.ts";
@@ -164,8 +165,11 @@ export class Gateway {
     }
     this.#requests.set(route, count + 1);
     // The route's own limit of time holds: an answer may take longer than a handshake.
-    server.timeout(request, 0);
-    const onOver = (): void => void this.#requests.set(route, (this.#requests.get(route) ?? 1) - 1);
+    const stopHolding = holdOpen(server, request);
+    const onOver = (): void => {
+      stopHolding();
+      this.#requests.set(route, (this.#requests.get(route) ?? 1) - 1);
+    };
     const answer = await passThrough(request, url, { route, client, onOver });
     observer.answered?.(route, answer.status);
     return answer;
@@ -224,8 +228,9 @@ export class Gateway {
       messageBytesMax: route.messageBytesMax + frameBytesExtra,
     });
     // The upstream has its own limit of time.
-    server.timeout(request, 0);
+    const stopHolding = holdOpen(server, request);
     const found = await this.#first(route, key, { upstream, signal: request.signal });
+    stopHolding();
     if (found === undefined)
       return this.#turned(route, 503, { text: "No server takes clients now.\n" });
     if ("unfit" in found) return this.#refused(route, 400, `${found.unfit}\n`);

@@ -45,6 +45,7 @@ async function ask(
 ): Promise<Response | undefined> {
   const scheme = route.isTls === true ? "https" : "http";
   const late = new AbortController();
+  const body = request.body === null ? undefined : tracked(request.body);
   const timer = setTimeout(() => late.abort(), route.answerMsMax ?? ANSWER_MS_MAX);
   let isOver = false;
   const over = (): void => {
@@ -56,14 +57,21 @@ async function ask(
   try {
     const answer = await fetch(`${scheme}://${address}${pathname}${search}`, {
       method: request.method,
-      headers: requestHeaders(request.headers, client),
-      body: request.body,
+      headers: { ...requestHeaders(request.headers, client), ...lengthOf(request) },
+      ...(body === undefined ? {} : { body: body.stream }),
       redirect: "manual",
       decompress: false,
       signal: AbortSignal.any([request.signal, late.signal]),
     });
     route.endpoints.opened(address, performance.now());
-    const init = { status: answer.status, headers: responseHeaders(answer.headers) };
+    const headers = responseHeaders(answer.headers);
+    // What comes after an answer is read by nobody: it could come byte by byte for ever.
+    if (body?.isRead() === false) headers.push(["connection", "close"]);
+    // Without a body of its own, the length is that of what a GET would have got.
+    const length = answer.headers.get("content-length");
+    if (length !== null && (request.method === "HEAD" || answer.status === 304))
+      headers.push(["content-length", length]);
+    const init = { status: answer.status, headers };
     if (answer.body === null) {
       over();
       return new Response(null, init);
@@ -83,6 +91,26 @@ async function ask(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The length of a body that is known: many servers take no body without one. */
+function lengthOf({ body, headers }: Request): Readonly<Record<string, string>> {
+  const length = headers.get("content-length");
+  return body === null || length === null ? {} : { "content-length": length };
+}
+
+/** The same bytes, and whether all of them were read. */
+function tracked(body: ReadableStream<Uint8Array>): {
+  readonly stream: ReadableStream<Uint8Array>;
+  isRead(): boolean;
+} {
+  let isRead = false;
+  const end = new TransformStream<Uint8Array, Uint8Array>({
+    flush() {
+      isRead = true;
+    },
+  });
+  return { stream: body.pipeThrough(end), isRead: () => isRead };
 }
 
 /** The same bytes. `over` is called when they end, break off, or nobody wants them any more. */

@@ -7,6 +7,16 @@ const OF_ONE_HOP: ReadonlySet<string> = new Set([
   ...["sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"],
   ...["sec-websocket-accept", "sec-websocket-protocol"],
 ]);
+/**
+ * What proxies say about a client, besides the headers that are written here. A client can write
+ * them, too, and many applications believe them.
+ */
+const OF_PROXIES: readonly string[] = [
+  ...["x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip"],
+  ...["fastly-client-ip", "x-original-forwarded-for", "x-envoy-external-address"],
+  ...["x-forwarded-server", "x-forwarded-ssl", "x-forwarded-scheme", "x-forwarded-prefix"],
+  ...["x-original-host", "front-end-https", "x-url-scheme"],
+];
 /** What only this gateway may say. */
 const OURS = "holdfast-";
 
@@ -47,6 +57,7 @@ export function requestHeaders(
     else headers["x-forwarded-host"] = host;
   }
   if (!isRead) delete headers["x-forwarded-port"];
+  if (!client.isTrusted) for (const name of OF_PROXIES) delete headers[name];
   if (!client.isTrusted || client.proxyHeader !== "forwarded") delete headers["forwarded"];
   else if (headers["forwarded"] !== undefined)
     headers["forwarded"] += `, for=${peer.includes(":") ? `"[${peer}]"` : peer}`;
