@@ -17,11 +17,13 @@ import {
 import type { SetAsRead } from "@holdfast/operator";
 import { type DemandAnswer, demandFor, type SetPlace } from "./demand.ts";
 import type { OperatorEvents } from "./events.ts";
+import { gatewayAddresses } from "./gateway-addresses.ts";
+import { GatewayPlanes } from "./gateway-planes.ts";
 import { PATHS, SET_LABEL } from "./names.ts";
 import { NodePlanes } from "./node-planes.ts";
-import { keptOfMachine, keptOfPod, nameOf, namespaceOf, uidOf } from "./objects.ts";
+import { keptOfMachine, keptOfPod, nameOf, namespaceOf, readPod, uidOf } from "./objects.ts";
 import { Outages } from "./outages.ts";
-import type { Planes } from "./plane.ts";
+import { PlaneError, type Planes } from "./plane.ts";
 import { SecretValue } from "./secrets.ts";
 import { type Caches, SetController } from "./set-controller.ts";
 import { SetIndex, setKey } from "./set-index.ts";
@@ -286,16 +288,36 @@ export class Operator {
     };
   }
 
-  #planesOf({ namespace, spec }: SetAsRead): Planes {
-    const { port, scheme, basePath, keySecret } = spec.dataPlane.node;
-    const secret = new SecretValue(this.#options.api, { namespace, ...keySecret }, () =>
-      this.#ports.clock.nowMs(),
-    );
-    return new NodePlanes({
-      ...{ port, scheme, basePath },
-      key: () => secret.value(),
-      keyRefused: () => secret.refused(),
-    });
+  #planesOf({ namespace, name, spec }: SetAsRead): Planes {
+    const { node, gateway } = spec.dataPlane;
+    const keyOf = (keySecret: { readonly name: string; readonly key: string }) => {
+      const source = { namespace, ...keySecret };
+      const secret = new SecretValue(this.#options.api, source, () => this.#ports.clock.nowMs());
+      return { key: () => secret.value(), keyRefused: () => secret.refused() };
+    };
+    if (gateway !== undefined) {
+      const { service, keySecret, ...rest } = gateway;
+      return new GatewayPlanes({
+        ...{ ...rest, ...keyOf(keySecret), connectionsMax: spec.connections.perPod },
+        gateways: () => gatewayAddresses(service, namespace),
+        podsOf: (revision) => this.#readyPods(namespace, name, revision),
+        nowMs: () => this.#ports.clock.nowMs(),
+      });
+    }
+    // The rules of the resource allow nothing else.
+    if (node === undefined)
+      throw new PlaneError("refused", "Cannot speak to pods: found no data plane, expected one");
+    const { keySecret, ...rest } = node;
+    return new NodePlanes({ ...rest, ...keyOf(keySecret) });
+  }
+
+  /** Addresses of the ready pods of a revision. */
+  #readyPods(namespace: string, set: string, revision: string): readonly string[] {
+    return this.#pods
+      .of(namespace, set)
+      .map(readPod)
+      .filter((pod) => pod.revision === revision && pod.isReady && !pod.isTerminating)
+      .flatMap(({ address }) => address ?? []);
   }
 }
 

@@ -85,8 +85,8 @@ function rebalance({ workload, load }: ClientPath): readonly Finding[] {
 /** Values of Secrets are not looked at: whether the key is there, and whether nodes know one. */
 function key({ workload, load }: ClientPath, snapshot: ClusterSnapshot): readonly Finding[] {
   const { set, object, main } = workload;
-  const path = ["spec", "dataPlane", "node", "keySecret"];
-  const wanted = set?.dataPlane.node.keySecret;
+  const path = ["spec", "dataPlane", set?.dataPlane.kind ?? "node", "keySecret"];
+  const wanted = (set?.dataPlane.node ?? set?.dataPlane.gateway)?.keySecret;
   const secret = snapshot.one("Secret", wanted?.name, object.namespace);
   const keys = { ...record(secret?.body.data), ...record(secret?.body.stringData) };
   if (wanted !== undefined && secret !== undefined && !Object.hasOwn(keys, wanted.key)) {

@@ -25,6 +25,11 @@ const SPEC: Json = {
   dataPlane: { node: { keySecret: { name: "shop-operator", key: "key" } } },
 };
 
+const GATEWAY: Json = {
+  ...{ service: "gateway.edge", route: "shop", podPort: 8080 },
+  keySecret: { name: "shop-operator", key: "key" },
+};
+
 /** Sections are merged, everything else is replaced; `null` removes. */
 function merged(base: Json, more: Json): Json {
   const result: Record<string, unknown> = { ...base };
@@ -97,10 +102,31 @@ export const REFUSALS: readonly Refusal[] = [
   { name: "too many pods", spec: { replicas: 1001 }, says: "less than or equal to 1000" },
   {
     name: "another data plane",
-    spec: { dataPlane: { kind: "gateway" } },
-    says: 'supported values: "node"',
+    spec: { dataPlane: { kind: "signal" } },
+    says: 'supported values: "node", "gateway"',
   },
-  { name: "no data plane", spec: { dataPlane: { node: null } }, says: "spec.dataPlane.node" },
+  {
+    name: "no data plane",
+    spec: { dataPlane: { node: null } },
+    says: "dataPlane.kind is node: it needs dataPlane.node, and nothing of the other kind",
+  },
+  {
+    name: "a gateway without its part",
+    spec: { dataPlane: { kind: "gateway" } },
+    says: "dataPlane.kind is gateway: it needs dataPlane.gateway",
+  },
+  {
+    name: "a gateway and nodes",
+    spec: { dataPlane: { kind: "gateway", gateway: GATEWAY } },
+    says: "and nothing of the other kind",
+  },
+  {
+    name: "gateways at no Service",
+    spec: {
+      dataPlane: { kind: "gateway", node: null, gateway: { ...GATEWAY, service: "a.b.c" } },
+    },
+    says: "service",
+  },
   {
     name: "a base path that ends in a slash",
     spec: { dataPlane: { node: { basePath: "/live/" } } },
@@ -184,5 +210,9 @@ export const ACCEPTED: readonly { readonly name: string; readonly spec: Json }[]
   {
     name: "https below a path",
     spec: { dataPlane: { node: { scheme: "https", port: 8443, basePath: "/live/eu" } } },
+  },
+  {
+    name: "any servers behind a gateway",
+    spec: { dataPlane: { kind: "gateway", node: null, gateway: GATEWAY } },
   },
 ];

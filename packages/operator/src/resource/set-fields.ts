@@ -3,13 +3,15 @@
 import { boolean, choice, filled, integer, list, section, text, texts } from "./fields.ts";
 import { RECEIVES_LABEL } from "./names.ts";
 import { RELEASE_FIELDS } from "./release-wish-fields.ts";
-import { OWNED_LABELS, SET_RULES, type SetParts } from "./set-rules.ts";
+import { type DataPlaneParts, OWNED_LABELS, SET_RULES, type SetParts } from "./set-rules.ts";
 
 /** Pods of one set at most. */
 export const REPLICAS_MAX = 1000;
 const DAY_SECONDS = 86_400;
 const LABEL_MAX = 63;
 const LABELS_MAX = 64;
+/** RFC 1123. */
+const DNS_LABEL = "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?";
 
 const TEMPLATE = section(
   "The pods, as in a Deployment: a PodTemplateSpec. A change makes a new revision.",
@@ -64,39 +66,69 @@ const TEMPLATE = section(
   },
 );
 
-const KEY_SECRET = section(
-  "Where the operator finds its API key. The key needs the scopes `info` and `drain`.",
-  {
+const SCHEME = (where: string) =>
+  choice(`\`https\` if TLS ends at the ${where}.`, ["http", "https"], "http");
+
+const keySecret = (scopes: string) =>
+  section(`Where the operator finds its API key. The key needs the scopes ${scopes}.`, {
     required: ["name", "key"],
     fields: {
       name: text("Name of a Secret in the namespace of the set.", { lengthMin: 1 }),
       key: text("Key in the Secret.", { lengthMin: 1 }),
     },
-  },
-);
+  });
 
 const DATA_PLANE = section("How the operator speaks to the pods.", {
-  required: ["node"],
   fields: {
-    kind: choice("`node`: the pods are Holdfast nodes.", ["node"], "node"),
+    kind: choice(
+      "`node`: the pods are Holdfast nodes. `gateway`: any WebSocket servers behind a gateway.",
+      ["node", "gateway"],
+      "node",
+    ),
     node: section("The HTTP API of a node. The operator asks each pod at its own address.", {
       required: ["keySecret"],
       fields: {
         port: integer("Port of the API in the pod.", { min: 1, max: 65_535, default: 8000 }),
-        scheme: choice(
-          "`https` if TLS ends at the node (`tls.certFile`).",
-          ["http", "https"],
-          "http",
-        ),
+        scheme: SCHEME("node (`tls.certFile`)"),
         basePath: text("What stands before `/api/v1`: the node's `basePath`. Empty: nothing.", {
           default: "",
           lengthMax: 200,
           pattern: "^(/[A-Za-z0-9._~-]+)*$",
         }),
-        keySecret: KEY_SECRET,
+        keySecret: keySecret("`info` and `drain`"),
+      },
+    }),
+    gateway: section("The control API of the gateways. The operator asks each of them.", {
+      required: ["service", "route", "podPort", "keySecret"],
+      fields: {
+        service: text(
+          "A headless Service whose addresses are the gateways: `name`, or `name.namespace`.",
+          { lengthMin: 1, lengthMax: 127, pattern: `^${DNS_LABEL}(\\.${DNS_LABEL})?$` },
+        ),
+        port: integer("Port of the control API.", { min: 1, max: 65_535, default: 9464 }),
+        scheme: SCHEME("gateway's control API"),
+        route: text("The route whose endpoints are the pods of this set.", {
+          lengthMin: 1,
+          lengthMax: LABEL_MAX,
+        }),
+        podPort: integer("Port of the pods, as the route's endpoints have it.", {
+          min: 1,
+          max: 65_535,
+        }),
+        keySecret: keySecret("`endpoints` and `drain`"),
       },
     }),
   },
+  rules: [
+    {
+      cel: "self.kind == 'node' ? has(self.node) && !has(self.gateway) : has(self.gateway) && !has(self.node)",
+      message:
+        "'dataPlane.kind is %s: it needs dataPlane.%s, and nothing of the other kind'.format([self.kind, self.kind])",
+      holds: ({ kind, node, gateway }: DataPlaneParts) =>
+        (kind === "node") === (node !== undefined) &&
+        (kind === "gateway") === (gateway !== undefined),
+    },
+  ],
 });
 
 /** The spec of a RealtimeSet. */

@@ -18,6 +18,13 @@ export interface SetParts {
   readonly drain: { readonly maxSeconds: number; readonly preDelaySeconds: number };
 }
 
+/** The parts that the rule of the data plane looks at. */
+export interface DataPlaneParts {
+  readonly kind: "node" | "gateway";
+  readonly node?: unknown;
+  readonly gateway?: unknown;
+}
+
 export const SET_RULES: readonly Rule[] = [
   {
     cel: "self.selector.matchLabels.all(k, k in self.template.metadata.labels && self.template.metadata.labels[k] == self.selector.matchLabels[k])",
