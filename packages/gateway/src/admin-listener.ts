@@ -16,7 +16,8 @@ export interface AdminNeeds extends Omit<ControlNeeds, "find" | "wrong"> {
 
 const BASE = "/api/v1/";
 const IDLE_SECONDS = 10;
-const BODY_BYTES_MAX = 4096;
+/** An order may name a thousand addresses. */
+const BODY_BYTES_MAX = 64 * 1024;
 const PAGES = "/healthz, /livez, /readyz, /metrics";
 
 export class AdminListener {

@@ -26,7 +26,7 @@ export interface GatewayEvents {
   /** `key`: the name of the key. */
   ordered(fields: {
     readonly key: string;
-    readonly order: "drain" | "undrain" | "weight";
+    readonly order: "drain" | "undrain" | "shed" | "weight";
     readonly route: string;
     readonly address: string;
     readonly token: number;

@@ -1,4 +1,5 @@
 // Owns: one gateway: its routes, its listener, its drains, and how it ends.
+import { hostname } from "node:os";
 import type { HeldLimits } from "@holdfast/rehoming";
 import {
   type ClientFacts,
@@ -260,6 +261,7 @@ export class GatewayProgram {
 
   #adminNeeds() {
     return {
+      name: hostname(),
       keys: this.#needs.keys,
       apiKeys: this.#config.apiKeys,
       metrics: this.#metrics,

@@ -87,7 +87,7 @@ test("a pod's report is the sum over all gateways, asked once for all pods", asy
     ...{ state: "ready", sessions: 5, fixedSockets: 1, connectionsMax: 100, fence: 6 },
   });
   expect(run).toBe("u1");
-  expect(first.asked.map(({ path }) => path)).toEqual(["/api/v1/endpoints?route=shop"]);
+  expect(first.asked.map(({ path }) => path)).toEqual(["/api/v1/endpoints?limit=1000&route=shop"]);
 });
 
 test("it drains if every gateway drains it", async () => {

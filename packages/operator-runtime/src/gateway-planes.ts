@@ -27,6 +27,8 @@ const ANSWER_BYTES_MAX = 2 * 1024 * 1024;
 /** All pods of a set are asked within a moment: one answer of a gateway is for all of them. */
 const SHARED_MS = 500;
 const GATEWAYS_MAX = 100;
+/** Pods of a set at most, and the longest page of a gateway. */
+const PAGE = 1000;
 const COUNT_MAX = 2 ** 40;
 const FELT = [
   "connectionMinutes",
@@ -46,6 +48,8 @@ interface Seen {
   readonly sessions: number;
   readonly fixedSockets: number;
   readonly fence: number;
+  readonly isDraining: boolean;
+  /** Absent: its drain has no end. */
   readonly drainLeftMs?: number;
   readonly shed?: { readonly keep: number; readonly remaining: number };
   readonly felt: Felt;
@@ -105,8 +109,8 @@ export class GatewayPlanes implements Planes {
       );
     const sum = (of: (one: Seen) => number): number => seen.reduce((all, one) => all + of(one), 0);
     // Gateways that do not know the endpoint yet obeyed nothing, and the order comes again.
-    const isDraining =
-      seen.length === views.size && seen.every(({ drainLeftMs }) => drainLeftMs !== undefined);
+    const isDraining = seen.length === views.size && seen.every((one) => one.isDraining);
+    const leftMs = seen.flatMap(({ drainLeftMs }) => drainLeftMs ?? []);
     return {
       report: {
         state: isDraining ? "draining" : "ready",
@@ -114,9 +118,7 @@ export class GatewayPlanes implements Planes {
         fixedSockets: sum(({ fixedSockets }) => fixedSockets),
         connectionsMax: this.#options.connectionsMax,
         fence: Math.max(...seen.map(({ fence }) => fence)),
-        ...(isDraining
-          ? { drainLeftMs: Math.max(...seen.map(({ drainLeftMs = 0 }) => drainLeftMs)) }
-          : {}),
+        ...(isDraining && leftMs.length > 0 ? { drainLeftMs: Math.max(...leftMs) } : {}),
         ...this.#shedOf(uid, seen),
       },
       run: uid,
@@ -196,7 +198,7 @@ export class GatewayPlanes implements Planes {
   }
 
   async #askAll(): Promise<ReadonlyMap<string, GatewayView>> {
-    const path = `/endpoints?route=${encodeURIComponent(this.#options.route)}`;
+    const path = `/endpoints?limit=${PAGE}&route=${encodeURIComponent(this.#options.route)}`;
     const gateways = await this.#gateways();
     return new Map(
       await Promise.all(
@@ -290,7 +292,10 @@ function readEndpoint(one: unknown): Seen {
     fixedSockets: count("fixedSockets"),
     // One that no leader gave: its orders are not obeyed, and their deadlines hold.
     fence: Number.isInteger(fence) ? Math.min(TOKEN_MAX, Math.max(0, fence)) : TOKEN_MAX,
-    ...(at(one, "drain") === undefined ? {} : { drainLeftMs: amount("drain", "deadlineInMs") }),
+    isDraining: at(one, "drain") !== undefined,
+    ...(number(at(one, "drain", "deadlineInMs")) === undefined
+      ? {}
+      : { drainLeftMs: amount("drain", "deadlineInMs") }),
     ...(at(one, "shed") === undefined
       ? {}
       : { shed: { keep: count("shed", "keep"), remaining: count("shed", "remaining") } }),

@@ -99,6 +99,11 @@ export class HeldClient {
     return this.#isOver;
   }
 
+  /** Whether it can move to another upstream. */
+  get rehomes(): boolean {
+    return this.#profile.rehomes;
+  }
+
   /** Its current upstream. */
   get home(): HomeId | undefined {
     return this.#current;

@@ -7,6 +7,7 @@ export {
   type EndpointTableOptions,
   type OrderResult,
 } from "./endpoints/endpoint-table.ts";
+export type { EndpointFelt } from "./endpoints/felt.ts";
 export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
 export { bytesOf, type Frame } from "./frame.ts";
 export { HeldClient } from "./held-client.ts";

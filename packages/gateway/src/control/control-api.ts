@@ -28,6 +28,10 @@ export const OPERATIONS: readonly Operation[] = [
     ...{ scope: "drain", answer: order("undrain") },
   },
   {
+    ...{ method: "POST", path: ["endpoints", "*", "*", "shed"] },
+    ...{ scope: "drain", answer: order("shed") },
+  },
+  {
     ...{ method: "POST", path: ["endpoints", "*", "*", "weight"] },
     ...{ scope: "drain", answer: order("weight") },
   },

@@ -1,4 +1,6 @@
 // Owns: lists of the control API: routes, endpoints, sessions; each with a limit.
+import type { EndpointState } from "@holdfast/rehoming";
+import type { HeldSocket } from "@holdfast/relay/gateway";
 import type { LiveRoute } from "../live-route.ts";
 import { PROFILE_KINDS } from "../options/profile-kinds.ts";
 import type { Asked, ControlNeeds } from "./ports.ts";
@@ -25,19 +27,77 @@ export function routesPage(asked: Asked, { routes, clients }: ControlNeeds): Res
   return page("routes", rows, asked);
 }
 
-export function endpointsPage(asked: Asked, { routes }: ControlNeeds): Response {
+/** Changes with each process: counts begin anew. */
+const STARTED_AT_MS = Date.now();
+const MS_PER_MINUTE = 60_000;
+
+export function endpointsPage(
+  asked: Asked,
+  { routes, clients, name: own }: ControlNeeds,
+): Response {
   const name = asked.url.searchParams.get("route");
   const nowMs = performance.now();
+  const crowds = crowdsOf(clients());
   const rows = routes()
     .filter((route) => name === null || route.name === name)
     .flatMap((route) =>
       route.endpoints.list(nowMs).map((endpoint) => ({
         id: `${route.name}/${endpoint.address}`,
-        route: route.name,
-        ...endpoint,
+        ...endpointRow(route, endpoint, crowds),
       })),
     );
-  return page("endpoints", rows, asked);
+  return page("endpoints", rows, asked, { gateway: own, startedAtMs: STARTED_AT_MS });
+}
+
+/** Clients of one endpoint. */
+interface Crowd {
+  /** They can move. */
+  sessions: number;
+  /** They can't: their profile is `none`. */
+  fixed: number;
+  /** Sockets to it, also of clients that move. */
+  sockets: number;
+}
+type Crowds = ReadonlyMap<string, Crowd>;
+const crowdKey = (route: string, address: string): string => `${route}\n${address}`;
+
+export function crowdsOf(clients: readonly HeldSocket[]): Crowds {
+  const crowds = new Map<string, Crowd>();
+  const at = (route: string, address: string): Crowd => {
+    const key = crowdKey(route, address);
+    const crowd = crowds.get(key) ?? { sessions: 0, fixed: 0, sockets: 0 };
+    crowds.set(key, crowd);
+    return crowd;
+  };
+  for (const { route, address, addresses, held } of clients) {
+    for (const one of addresses) at(route.name, one).sockets += 1;
+    if (address !== undefined) at(route.name, address)[held.rehomes ? "sessions" : "fixed"] += 1;
+  }
+  return crowds;
+}
+
+/** One endpoint as the API tells it. */
+export function endpointRow(
+  route: LiveRoute,
+  { felt, drainLeftMs, keep, token = 0, isDrained, ...endpoint }: EndpointState,
+  crowds: Crowds,
+) {
+  const { sessions, fixed, sockets } = crowds.get(crowdKey(route.name, endpoint.address)) ?? {
+    ...{ sessions: 0, fixed: 0, sockets: 0 },
+  };
+  // Requests that ask for no socket end by themselves, and nobody can move them.
+  const requests = Math.max(0, endpoint.connections - sockets);
+  const { connectionMs, ...counts } = felt;
+  return {
+    route: route.name,
+    ...endpoint,
+    ...{ isDrained, fence: token, sessions, fixedSockets: fixed + requests },
+    ...(isDrained
+      ? { drain: drainLeftMs === undefined ? {} : { deadlineInMs: Math.round(drainLeftMs) } }
+      : {}),
+    ...(keep === undefined ? {} : { shed: { keep, remaining: Math.max(0, sessions - keep) } }),
+    felt: { connectionMinutes: connectionMs / MS_PER_MINUTE, ...counts },
+  };
 }
 
 export function sessionsPage(asked: Asked, { clients }: ControlNeeds): Response {
@@ -63,6 +123,7 @@ function page<Row extends { readonly id: string }>(
   what: string,
   rows: readonly Row[],
   { url }: Asked,
+  more: Readonly<Record<string, unknown>> = {},
 ): Response {
   const text = url.searchParams.get("limit");
   const limit = text === null ? LIMIT : Number(text);
@@ -77,6 +138,7 @@ function page<Row extends { readonly id: string }>(
   const shown = sorted.slice(0, limit);
   return Response.json(
     {
+      ...more,
       [what]: shown.map(({ id, ...row }) => (what === "sessions" ? { id, ...row } : row)),
       total: rows.length,
       next: sorted.length > limit ? (shown.at(-1)?.id ?? null) : null,

@@ -20,6 +20,8 @@ export interface ControlKeys {
 }
 
 export interface ControlNeeds {
+  /** Of this gateway, such as its pod's. */
+  readonly name: string;
   readonly find: (authorization: string | null) => Caller | undefined;
   readonly wrong: (address: string) => number | undefined;
   readonly events: GatewayEvents;

@@ -32,6 +32,9 @@ function chosen(
   return counts;
 }
 
+const leaving = (table: EndpointTable): readonly string[] =>
+  table.emptied(0).map(({ address }) => address);
+
 test("the endpoint with the fewest clients for its weight gets the next", () => {
   expect(chosen(table("abc"), 300)).toEqual({ a: 100, b: 100, c: 100 });
   const weighted = new EndpointTable();
@@ -63,20 +66,20 @@ test("what is to be avoided is taken only if there is nothing else", () => {
 
 test("a drained endpoint takes nobody and its clients leave, until the drain is undone", () => {
   const one = table("ab");
-  expect(one.order("a", true, 5)).toBe("obeyed");
+  expect(one.drain("a", 5, { nowMs: 0 })).toBe("obeyed");
   expect(chosen(one, 10)).toEqual({ b: 10 });
-  expect([one.leaving(), one.taking()]).toEqual([["a"], ["b"]]);
-  expect(one.order("a", false, 4)).toBe("outdated");
-  expect(one.order("z", true, 9)).toBe("unknown");
-  expect(one.order("a", false, 5)).toBe("obeyed");
-  expect(one.leaving()).toEqual([]);
+  expect([leaving(one), one.taking()]).toEqual([["a"], ["b"]]);
+  expect(one.undrain("a", 4)).toBe("outdated");
+  expect(one.drain("z", 9, { nowMs: 0 })).toBe("unknown");
+  expect(one.undrain("a", 5)).toBe("obeyed");
+  expect(leaving(one)).toEqual([]);
 });
 
 test("an order outlives what discovery says next", () => {
   const one = table("ab");
-  one.order("a", true, 1);
+  one.drain("a", 1, { nowMs: 0 });
   one.discovered(named("ab"), LATE_MS);
-  expect(one.leaving()).toEqual(["a"]);
+  expect(leaving(one)).toEqual(["a"]);
 });
 
 test("an endpoint that discovery forgets is kept until its last client left", () => {
@@ -84,9 +87,9 @@ test("an endpoint that discovery forgets is kept until its last client left", ()
   expect(choose(one)).toBe("a");
   one.opened("a", LATE_MS);
   one.discovered(named("b"), LATE_MS);
-  expect([one.leaving(), one.taking(), one.size]).toEqual([["a"], ["b"], 2]);
+  expect([leaving(one), one.taking(), one.size]).toEqual([["a"], ["b"], 2]);
   one.closed("a", false, LATE_MS);
-  expect([one.leaving(), one.size]).toEqual([[], 1]);
+  expect([leaving(one), one.size]).toEqual([[], 1]);
 });
 
 test("three failures in a row take an endpoint out; then one client tries it", () => {
@@ -166,12 +169,12 @@ test("a key is not sent to an endpoint that is tried, unless that is its own", (
 test("orders about one endpoint share a token, of whatever kind they are", () => {
   const one = table("ab");
   expect(one.weigh("a", 3, 5)).toBe("obeyed");
-  expect(one.order("a", true, 4)).toBe("outdated");
-  expect(one.order("a", true, 6)).toBe("obeyed");
+  expect(one.drain("a", 4, { nowMs: 0 })).toBe("outdated");
+  expect(one.drain("a", 6, { nowMs: 0 })).toBe("obeyed");
   expect(one.weigh("a", 1, 5)).toBe("outdated");
   expect(one.weigh("x", 1, 5)).toBe("unknown");
   // Taken back by the next: the weight that was ordered stays.
-  expect(one.order("a", false, 7)).toBe("obeyed");
+  expect(one.undrain("a", 7)).toBe("obeyed");
   expect(chosen(one, 400)).toEqual({ a: 300, b: 100 });
 });
 
@@ -205,9 +208,9 @@ test("checks take out half of the endpoints at most, and what they found can be 
 test("a list says what each endpoint does, and by which order", () => {
   const one = table("ab", { health: { failuresMax: 1 } });
   one.discovered([...named("ab"), { address: "c", takes: false }], 0);
-  one.order("b", true, 9);
+  one.drain("b", 9, { nowMs: 0 });
   choose(one);
-  expect(one.list(LATE_MS)).toEqual([
+  expect(one.list(LATE_MS)).toMatchObject([
     { address: "a", state: "taking", connections: 1, weight: 1, isDrained: false },
     { address: "b", state: "leaving", connections: 0, weight: 1, isDrained: true, token: 9 },
     { address: "c", state: "waiting", connections: 0, weight: 1, isDrained: false },
@@ -220,4 +223,73 @@ test("other limits apply to endpoints that are there", () => {
   expect([choose(one), choose(one)]).toEqual(["a", undefined]);
   one.configure({});
   expect(choose(one)).toBe("a");
+});
+
+const three = (): EndpointTable => {
+  const one = new EndpointTable({ slowStartMs: 0 });
+  one.discovered(
+    ["a", "b", "c"].map((address) => ({ address, takes: true })),
+    0,
+  );
+  return one;
+};
+const next = (table: EndpointTable, from: string, nowMs: number): string | undefined =>
+  table.choose({ from, not: new Set([from]), chance: 0 }, nowMs);
+
+test("clients of a drain go where it says, until its window is over", () => {
+  const one = three();
+  one.drain("a", 1, { nowMs: 0, windowMs: 1000, to: ["c"] });
+  expect([next(one, "a", 500), next(one, "a", 500)]).toEqual(["c", "c"]);
+  expect(one.choose({ chance: 0 }, 500)).toBe("b");
+  one.discovered([{ address: "a", takes: true }, { address: "b", takes: true }], 600);
+  expect([one.hasTakersFor("a", 999), next(one, "a", 999)]).toEqual([false, undefined]);
+  expect([one.hasTakersFor("a", 1000), next(one, "a", 1000)]).toEqual([true, "b"]);
+});
+
+test("a preference is not waited for", () => {
+  const one = three();
+  one.drain("a", 1, { nowMs: 0, windowMs: 1000, to: ["z"], isPreferred: true });
+  expect(next(one, "a", 0)).toBe("b");
+});
+
+test("the same order again begins no window anew; a newer one does", () => {
+  const one = three();
+  const leftMs = (nowMs: number) => one.list(nowMs)[0]?.drainLeftMs;
+  one.drain("a", 1, { nowMs: 0, windowMs: 1000 });
+  one.drain("a", 1, { nowMs: 400, windowMs: 1000 });
+  expect(leftMs(400)).toBe(600);
+  one.drain("a", 2, { nowMs: 400, windowMs: 1000 });
+  expect([leftMs(400), leftMs(1500)]).toEqual([1000, -100]);
+  expect(one.undrain("a", 2)).toBe("obeyed");
+  expect([leftMs(1500), one.emptied(1500)]).toEqual([undefined, []]);
+});
+
+test("an endpoint that keeps some gives the others away, and takes new ones", () => {
+  const one = three();
+  const given = { nowMs: 0, windowMs: 1000, to: ["b"] };
+  expect(one.shed("z", 5, given)).toBe("unknown");
+  expect(one.shed("a", 5, given)).toBe("obeyed");
+  expect(one.emptied(999)).toEqual([{ address: "a", keep: 5, windowMs: 1000 }]);
+  expect(next(one, "a", 0)).toBe("b");
+  expect(one.taking()).toContain("a");
+  one.shed("a", 5, { ...given, nowMs: 900 });
+  expect(one.emptied(1000)).toEqual([]);
+  one.drain("a", 1, { nowMs: 0 });
+  expect(one.shed("a", 5, given)).toBe("outdated");
+});
+
+test("what clients felt is counted for each endpoint, and never falls", () => {
+  const one = three();
+  const felt = (nowMs: number) => one.list(nowMs)[0]?.felt;
+  expect(one.choose({ key: undefined, chance: 0 }, 0)).toBe("a");
+  one.opened("a", 0);
+  one.moved("a");
+  one.moveFailed("a");
+  one.missed("a", 3);
+  one.missed("z", 3);
+  expect(felt(500)).toEqual({
+    ...{ connectionMs: 500, resumes: 1, resumesFailed: 1, closedAbnormally: 0, lost: 3 },
+  });
+  one.closed("a", true, 600);
+  expect(felt(9000)).toMatchObject({ connectionMs: 600, closedAbnormally: 1 });
 });

@@ -1,5 +1,8 @@
 // Owns: the endpoints of one service: which take clients, and which of them the next one gets.
+import { type Emptying, type EmptyingTerms, emptying, isSameOrder } from "./emptying.ts";
+import { type EndpointFelt, more, NOTHING_FELT } from "./felt.ts";
 import { HEALTH_LIMITS, type Health, type HealthLimits, healthy, seen } from "./health.ts";
+import { byRendezvous } from "./rendezvous.ts";
 
 export interface EndpointTableOptions {
   /** Open and opening sockets to one endpoint. Default: no limit. */
@@ -35,6 +38,11 @@ interface Known {
   readonly order?: Order;
   /** What active checks found. */
   readonly check?: { readonly failures: number; readonly isIll: boolean };
+  /** An order to give clients away: of a drain, or all but some. */
+  readonly emptying?: Emptying | undefined;
+  readonly felt: EndpointFelt;
+  /** Since when `felt.connectionMs` lacks its connections. */
+  readonly feltMs: number;
 }
 
 interface Order {
@@ -55,9 +63,16 @@ export interface EndpointState {
   /** Ordered to drain, and by which token; a token alone: an order was taken back. */
   readonly isDrained: boolean;
   readonly token?: number;
+  /** Of a drain with a window: ms until it is over, 0 or less if it is. */
+  readonly drainLeftMs?: number;
+  /** An order to give all but some away that is obeyed. */
+  readonly keep?: number;
+  readonly felt: EndpointFelt;
 }
 
 export interface Choice {
+  /** The endpoint that the client leaves: an order may say where its clients go. */
+  readonly from?: string | undefined;
   /** Endpoints that are not wanted, if there is any other. */
   readonly not?: ReadonlySet<string> | undefined;
   /** Preferred; others get clients if those of the zone have twice as many for their weight. */
@@ -112,15 +127,49 @@ export class EndpointTable {
       const known = this.#known.get(address);
       const isNew = known === undefined || (endpoint.takes && !known.endpoint.takes);
       this.#known.set(address, {
-        ...(known ?? { connections: 0, health: healthy }),
+        ...(known ?? { connections: 0, health: healthy, felt: NOTHING_FELT, feltMs: nowMs }),
         ...{ endpoint, sinceMs: isNew ? nowMs : known.sinceMs },
       });
     }
   }
 
-  /** Its clients move, and it gets no new ones, until that is taken back. */
-  order(address: string, isDrained: boolean, token: number): OrderResult {
-    return this.#obey(address, { token, isDrained });
+  /** Its clients move, and it gets no new ones, until `undrain`. */
+  drain(
+    address: string,
+    token: number,
+    how: EmptyingTerms & { readonly nowMs: number },
+  ): OrderResult {
+    const before = this.#known.get(address);
+    const isNew = before?.order?.isDrained !== true || before.order.token !== token;
+    const outcome = this.#obey(address, { token, isDrained: true });
+    // Given again it would begin anew, and its window with it.
+    if (outcome === "obeyed" && isNew)
+      this.#set(address, { emptying: emptying(0, how, how.nowMs) });
+    return outcome;
+  }
+
+  undrain(address: string, token: number): OrderResult {
+    const outcome = this.#obey(address, { token, isDrained: false });
+    if (outcome === "obeyed") this.#set(address, { emptying: undefined });
+    return outcome;
+  }
+
+  /**
+   * It keeps so many clients, and the others move away within the window. It takes new ones as
+   * before. One that is drained refuses: it keeps nobody.
+   */
+  shed(
+    address: string,
+    keep: number,
+    how: EmptyingTerms & { readonly nowMs: number },
+  ): OrderResult {
+    const known = this.#known.get(address);
+    if (known === undefined) return "unknown";
+    if (known.order?.isDrained === true) return "outdated";
+    const next = emptying(keep, how, how.nowMs);
+    if (known.emptying === undefined || !isSameOrder(known.emptying, next, how.nowMs))
+      this.#set(address, { emptying: next });
+    return "obeyed";
   }
 
   /** Its weight from now on, whatever discovery says. */
@@ -181,15 +230,33 @@ export class EndpointTable {
               ? "ill"
               : "taking",
         isDrained: order?.isDrained === true,
+        felt: this.#feltUntil(known, nowMs),
+        ...emptyingFacts(known, nowMs),
         ...(zone === undefined ? {} : { zone }),
         ...(order === undefined ? {} : { token: order.token }),
       };
     });
   }
 
-  /** Those whose clients are to move away. */
-  leaving(): readonly string[] {
-    return this.#addresses(leaves);
+  /** Those that give clients away now, and how many each keeps. */
+  emptied(nowMs: number): readonly {
+    readonly address: string;
+    readonly keep: number;
+    readonly windowMs: number | undefined;
+  }[] {
+    return [...this.#known.values()].flatMap((known) => {
+      const { endpoint, emptying: order } = known;
+      const { address } = endpoint;
+      if (leaves(known)) return [{ address, keep: 0, windowMs: order?.windowMs }];
+      return order === undefined || nowMs >= order.untilMs
+        ? []
+        : [{ address, keep: order.keep, windowMs: order.windowMs }];
+    });
+  }
+
+  /** Whether somebody takes the clients of this endpoint. */
+  hasTakersFor(address: string, nowMs: number): boolean {
+    return this.#takersFor(address, nowMs).some(({ endpoint }) => endpoint.address !== address);
   }
 
   /** Those that take clients, however many they have. */
@@ -210,7 +277,7 @@ export class EndpointTable {
    * `opened` or `failed` and, after `opened`, `closed`.
    */
   choose(choice: Choice, nowMs: number): string | undefined {
-    const all = [...this.#known.values()].filter(takes).filter(this.#hasRoom);
+    const all = this.#takersFor(choice.from, nowMs).filter(this.#hasRoom);
     const wanted = all.filter(({ endpoint }) => !choice.not?.has(endpoint.address));
     // A pod that alone is left is better than none, even if it is the one to avoid.
     const open = wanted.length > 0 ? wanted : all;
@@ -225,11 +292,15 @@ export class EndpointTable {
     const found =
       choice.key === undefined
         ? (trial[0] ?? this.#leastLoaded(from, choice, nowMs))
-        : byRendezvous(from, choice.key);
+        : byRendezvous(from, choice.key, (known) => ({
+            address: known.endpoint.address,
+            weight: weightOf(known),
+          }));
     if (found === undefined) return undefined;
     const { address } = found.endpoint;
     const health = trial.includes(found) ? { ...found.health, isTried: true } : found.health;
-    this.#set(address, { connections: found.connections + 1, health });
+    this.#carries(found, found.connections + 1, nowMs);
+    this.#set(address, { health });
     return address;
   }
 
@@ -243,23 +314,63 @@ export class EndpointTable {
 
   /** A chosen endpoint did not take the client. */
   failed(address: string, nowMs: number): void {
-    this.#gone(address);
+    this.#gone(address, nowMs);
     this.#fell(address, nowMs);
   }
 
   /** An open socket is closed. `isBroken`: without a closing handshake. */
   closed(address: string, isBroken: boolean, nowMs: number): void {
-    this.#gone(address);
+    if (isBroken) this.#count(address, "closedAbnormally", 1);
+    this.#gone(address, nowMs);
     if (isBroken) this.#fell(address, nowMs);
   }
 
-  #gone(address: string): void {
+  /** A client of another endpoint is its own now. */
+  moved(address: string): void {
+    this.#count(address, "resumes", 1);
+  }
+
+  /** A client was to be moved here, and was not. */
+  moveFailed(address: string): void {
+    this.#count(address, "resumesFailed", 1);
+  }
+
+  /** Frames of its clients that nobody got. */
+  missed(address: string, frames: number): void {
+    this.#count(address, "lost", frames);
+  }
+
+  #count(address: string, name: keyof EndpointFelt, count: number): void {
+    const felt = this.#known.get(address)?.felt;
+    if (felt !== undefined) this.#set(address, { felt: more(felt, name, count) });
+  }
+
+  #feltUntil({ felt, feltMs, connections }: Known, nowMs: number): EndpointFelt {
+    return more(felt, "connectionMs", connections * Math.max(0, nowMs - feltMs));
+  }
+
+  #carries(known: Known, connections: number, nowMs: number): void {
+    const felt = this.#feltUntil(known, nowMs);
+    this.#set(known.endpoint.address, { connections, felt, feltMs: nowMs });
+  }
+
+  /** Those that take a client that leaves this one; of nobody: all that take clients. */
+  #takersFor(from: string | undefined, nowMs: number): readonly Known[] {
+    const all = [...this.#known.values()].filter(takes);
+    const order = from === undefined ? undefined : this.#known.get(from)?.emptying;
+    const to = order !== undefined && nowMs < order.untilMs ? order.to : undefined;
+    if (to === undefined) return all;
+    const wanted = all.filter(({ endpoint }) => to.has(endpoint.address));
+    return wanted.length === 0 && order?.isPreferred === true ? all : wanted;
+  }
+
+  #gone(address: string, nowMs: number): void {
     const known = this.#known.get(address);
     if (known === undefined) return;
     const connections = Math.max(0, known.connections - 1);
     if (connections === 0 && known.endpoint.leaves === true && !known.endpoint.takes)
       this.#known.delete(address);
-    else this.#set(address, { connections });
+    else this.#carries(known, connections, nowMs);
   }
 
   #fell(address: string, nowMs: number): void {
@@ -311,6 +422,17 @@ export class EndpointTable {
   }
 }
 
+/** What people see of an order to give clients away. */
+function emptyingFacts(
+  { order, emptying: given }: Known,
+  nowMs: number,
+): Pick<EndpointState, "drainLeftMs" | "keep"> {
+  if (given === undefined) return {};
+  if (order?.isDrained === true)
+    return given.windowMs === undefined ? {} : { drainLeftMs: given.untilMs - nowMs };
+  return nowMs < given.untilMs ? { keep: given.keep } : {};
+}
+
 const takes = ({ endpoint, order }: Known): boolean => endpoint.takes && order?.isDrained !== true;
 const weightOf = ({ endpoint, order }: Known): number => order?.weight ?? endpoint.weight ?? 1;
 const isSeen =
@@ -324,27 +446,3 @@ const isIllAt =
     known.check?.isIll === true || !isSeen("well", nowMs)(known);
 const leaves = ({ endpoint, order }: Known): boolean =>
   endpoint.leaves === true || order?.isDrained === true;
-
-/**
- * Rendezvous hashing (Thaler and Ravishankar, 1998): if an endpoint goes, only its keys move. With
- * weights after Schindelhauer and Schomaker (2005).
- */
-function byRendezvous(from: readonly Known[], key: string): Known | undefined {
-  let best: Known | undefined;
-  let bestScore = Number.NEGATIVE_INFINITY;
-  for (const known of from) {
-    const { address } = known.endpoint;
-    const score = weightOf(known) / -Math.log(unitHash(`${key}\n${address}`));
-    if (score > bestScore) [best, bestScore] = [known, score];
-  }
-  return best;
-}
-
-/** FNV-1a with the finish of MurmurHash3: in (0, 1). */
-function unitHash(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (((hash ^ (hash >>> 16)) >>> 0) + 0.5) / 2 ** 32;
-}

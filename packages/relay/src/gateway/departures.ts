@@ -22,6 +22,14 @@ interface Departure {
   waiting: HeldSocket[];
 }
 
+/** An endpoint that gives clients away. */
+interface From {
+  readonly route: Route;
+  readonly address: string;
+  readonly keep: number;
+  readonly windowMs: number;
+}
+
 /** How soon an endpoint that is to be emptied is noticed, and clients that a move left behind. */
 const LOOK_MS = 100;
 
@@ -50,10 +58,11 @@ export class Departures {
     const leaving = new Set<string>();
     let nextMs = LOOK_MS;
     for (const route of this.#options.routes) {
-      for (const address of route.endpoints.leaving()) {
-        const name = `${route.name}\n${address}`;
+      for (const { address, keep, windowMs } of route.endpoints.emptied(nowMs)) {
+        const name = `${route.name}\n${address}\n${keep}`;
         leaving.add(name);
-        nextMs = Math.min(nextMs, this.#move(name, { route, address }, nowMs));
+        const from = { route, address, keep, windowMs: windowMs ?? this.#options.windowMs };
+        nextMs = Math.min(nextMs, this.#move(name, from, nowMs));
       }
     }
     // An order that was taken back, or an endpoint that is empty and gone.
@@ -63,25 +72,16 @@ export class Departures {
   }
 
   /** Ms until the next client of this endpoint is due. */
-  #move(
-    name: string,
-    { route, address }: { readonly route: Route; readonly address: string },
-    nowMs: number,
-  ): number {
+  #move(name: string, from: From, nowMs: number): number {
+    const { route, address } = from;
     // Without another endpoint each would try in vain, and stay.
-    if (route.profile.rehomes && route.endpoints.taking().length === 0) return LOOK_MS;
+    if (route.profile.rehomes && !route.endpoints.hasTakersFor(address, nowMs)) return LOOK_MS;
     const begun = this.#departures.get(name);
     // Whoever is left when the window is over is asked again, in the same pace.
     const departure =
-      begun !== undefined && nowMs < begun.untilMs
-        ? begun
-        : this.#begin(name, { route, address }, nowMs);
+      begun !== undefined && nowMs < begun.untilMs ? begun : this.#begin(name, from, nowMs);
     // Some may be back: nobody took them.
-    if (departure.waiting.length === 0)
-      departure.waiting = this.#options
-        .clients(route, address)
-        .filter(({ held }) => !held.isMoving)
-        .reverse();
+    if (departure.waiting.length === 0) departure.waiting = this.#goers(from);
     const leftMs = Math.max(0, departure.untilMs - nowMs);
     for (let due = departure.pacer.due(nowMs, departure.waiting.length); due > 0; due--) {
       const client = departure.waiting.pop();
@@ -90,13 +90,18 @@ export class Departures {
     return Math.max(1, departure.pacer.nextInMs(nowMs, departure.waiting.length));
   }
 
-  #begin(
-    name: string,
-    { route, address }: { readonly route: Route; readonly address: string },
-    nowMs: number,
-  ): Departure {
-    const { windowMs, socketsPerSecond, movesPerSecondMax, clients } = this.#options;
-    const waiting = [...clients(route, address)].reverse();
+  /** Clients that go, the next one last. Those beyond what it keeps; clients of `none` stay then. */
+  #goers({ route, address, keep }: From): HeldSocket[] {
+    const there = this.#options
+      .clients(route, address)
+      .filter(({ held }) => !held.isMoving && (keep === 0 || held.rehomes));
+    return there.slice(0, Math.max(0, there.length - keep)).reverse();
+  }
+
+  #begin(name: string, from: From, nowMs: number): Departure {
+    const { windowMs } = from;
+    const { socketsPerSecond, movesPerSecondMax } = this.#options;
+    const waiting = this.#goers(from);
     const pacer = createDrainPacer(
       {
         ...{ total: waiting.length, windowMs },

@@ -73,7 +73,7 @@ test("an endpoint that leaves is emptied at a pace, without anybody asking for e
   });
   opened.push(departures);
   departures.start();
-  expect(endpoints.order(a.address, true, 1)).toBe("obeyed");
+  expect(endpoints.drain(a.address, 1, { nowMs: 0 })).toBe("obeyed");
   const startMs = performance.now();
   await until("all moved", () => moves.length === 40);
   // 0.7 of 100 a second.

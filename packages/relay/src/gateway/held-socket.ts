@@ -59,10 +59,14 @@ export class HeldSocket {
   #areUpstreamsPaused = false;
   #isClosedHere = false;
   readonly sinceMs = performance.now();
+  /** The endpoint that it had last, and the one that was asked last for it. */
+  #lastAddress: string;
+  #tried: string | undefined;
 
   constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
     this.#client = client;
     this.#options = options;
+    this.#lastAddress = options.first.address;
     this.held = new HeldClient(
       options.request.route.profile,
       {
@@ -90,7 +94,7 @@ export class HeldSocket {
           drop: (id) => this.#dropHome(id),
         },
         room: options.room,
-        observer: options.observer,
+        observer: this.#observer(),
       },
       options.limits,
     );
@@ -105,6 +109,11 @@ export class HeldSocket {
   get address(): string | undefined {
     const { home } = this.held;
     return home === undefined ? undefined : this.#homes.get(home)?.address;
+  }
+
+  /** Endpoints to which it has sockets, or opens one. */
+  get addresses(): readonly string[] {
+    return [...this.#homes.values()].map(({ address }) => address);
   }
 
   get route(): Route {
@@ -153,16 +162,39 @@ export class HeldSocket {
     this.#checkOver();
   }
 
+  /** Tells the endpoint what its clients felt, too. */
+  #observer(): HeldObserver {
+    const { observer, request } = this.#options;
+    const { endpoints } = request.route;
+    return {
+      moved: (cause, pausedMs) => {
+        this.#lastAddress = this.address ?? this.#lastAddress;
+        endpoints.moved(this.#lastAddress);
+        observer.moved(cause, pausedMs);
+      },
+      moveFailed: (cause, why) => {
+        if (this.#tried !== undefined) endpoints.moveFailed(this.#tried);
+        observer.moveFailed(cause, why);
+      },
+      dropped: (frames, why) => {
+        endpoints.missed(this.#lastAddress, frames);
+        observer.dropped(frames, why);
+      },
+      ended: (code, reason) => observer.ended(code, reason),
+    };
+  }
+
   async #open(id: HomeId, not: HomeId | undefined): Promise<void> {
     const { route, key, protocol, upstream } = this.#options.request;
     const avoided = not === undefined ? undefined : this.#homes.get(not)?.address;
     const address = route.endpoints.choose(
       {
-        ...{ key, zone: route.zone, chance: Math.random() },
+        ...{ key, zone: route.zone, chance: Math.random(), from: avoided },
         not: avoided === undefined ? undefined : new Set([avoided]),
       },
       performance.now(),
     );
+    this.#tried = address;
     if (address === undefined) {
       await Promise.resolve();
       return this.held.homeFailed(id, "no endpoint takes clients");

@@ -1,0 +1,107 @@
+// Owns: the body of an order: what it may hold, and what is said of one that holds something else.
+import type { OrderKind } from "./orders.ts";
+import { problem } from "./problem.ts";
+
+/** Every member that an order may have. Those that its kind needs are there; others have no use. */
+export interface OrderBody {
+  readonly token: number;
+  readonly weight: number;
+  readonly keep: number;
+  readonly windowMs?: number;
+  readonly to?: readonly string[];
+  readonly isPreferred?: boolean;
+}
+
+const WEIGHT_MAX = 100;
+const KEEP_MAX = 1_000_000;
+const WINDOW_MAX_MS = 86_400_000;
+const ADDRESSES_MAX = 1000;
+const ADDRESS_LENGTH_MAX = 300;
+
+interface Member {
+  readonly expected: string;
+  readonly fits: (found: unknown) => boolean;
+}
+type Members = Readonly<Record<string, Member>>;
+
+const isWhole =
+  (least: number, most: number) =>
+  (found: unknown): boolean =>
+    typeof found === "number" && Number.isSafeInteger(found) && found >= least && found <= most;
+
+const TOKEN: Members = {
+  token: { expected: "a whole number from 0", fits: isWhole(0, Number.MAX_SAFE_INTEGER) },
+};
+const TERMS: Members = {
+  windowMs: {
+    expected: `a whole number of ms from 1 to ${WINDOW_MAX_MS}`,
+    fits: isWhole(1, WINDOW_MAX_MS),
+  },
+  to: {
+    expected: `a list of at most ${ADDRESSES_MAX} addresses`,
+    fits: (found) =>
+      Array.isArray(found) &&
+      found.length <= ADDRESSES_MAX &&
+      found.every((one) => typeof one === "string" && one.length <= ADDRESS_LENGTH_MAX),
+  },
+};
+
+const MEMBERS: Readonly<Record<OrderKind, { readonly needed: Members; readonly more: Members }>> = {
+  drain: {
+    needed: TOKEN,
+    more: {
+      ...TERMS,
+      isPreferred: { expected: "true or false", fits: (found) => typeof found === "boolean" },
+    },
+  },
+  undrain: { needed: TOKEN, more: {} },
+  shed: {
+    needed: { keep: { expected: "a whole number from 0", fits: isWhole(0, KEEP_MAX) } },
+    more: TERMS,
+  },
+  weight: {
+    needed: {
+      ...TOKEN,
+      weight: { expected: `a whole number from 1 to ${WEIGHT_MAX}`, fits: isWhole(1, WEIGHT_MAX) },
+    },
+    more: {},
+  },
+};
+
+/** Members that the kind does not know, such as those of newer callers, are left out. */
+export async function readOrder(kind: OrderKind, request: Request): Promise<OrderBody | Response> {
+  const body = await bodyOf(request);
+  if (body instanceof Response) return body;
+  const { needed, more } = MEMBERS[kind];
+  const read: Record<string, unknown> = {};
+  for (const [name, { expected, fits }] of Object.entries({ ...needed, ...more })) {
+    const found = body[name];
+    if (found === undefined && name in more) continue;
+    if (!fits(found)) return invalid(name, found, expected);
+    read[name] = found;
+  }
+  return { token: 0, weight: 1, keep: 0, ...read };
+}
+
+async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown>> | Response> {
+  let text: string;
+  try {
+    text = await request.text();
+  } catch {
+    return invalid("body", "none", "a body that arrives in time");
+  }
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && !Array.isArray(body))
+      return body as Readonly<Record<string, unknown>>;
+  } catch {
+    // The same answer as for JSON that is no object.
+  }
+  return invalid("body", text.slice(0, 40), 'a JSON object, such as {"token": 1}');
+}
+
+function invalid(path: string, found: unknown, expected: string): Response {
+  const shown = (JSON.stringify(found) ?? "nothing").slice(0, 80);
+  const detail = `found ${shown}, expected ${expected}`;
+  return problem({ status: 400, code: "request_invalid", detail, path });
+}
