@@ -3,6 +3,7 @@
 export type { ActionOutcome } from "./carry-out.ts";
 export type { DemandAnswer, DemandRefusal, SetPlace } from "./demand.ts";
 export type { AskOutcome, OperatorEvents, SetGauges } from "./events.ts";
+export { GatewayPlanes, type GatewayPlanesOptions } from "./gateway-planes.ts";
 export {
   OPERATOR_LABELS,
   OPERATOR_METRICS,
