@@ -104,6 +104,12 @@ test("the doctor finds nothing grave, and the second budget that evictions are r
 });
 
 test("O1: a rolling release moves everybody once, at the first attempt, as it was forecast", async () => {
+  // Figures are written every few seconds.
+  const isCounted = async () => (await set(".status.connections")) === String(CLIENTS);
+  await eventually("the status has all connections", isCounted, {
+    timeoutMs: patience(60_000),
+    everyMs: 1000,
+  });
   const forecast = JSON.parse(await rt.rollout("plan", SET, "--json"));
   const { moves, attempts } = await rt.step("rolling release", async () => {
     await release("2");

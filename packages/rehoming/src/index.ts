@@ -1,8 +1,7 @@
 // Owns: what the package exports.
+export type { Endpoint, EndpointState } from "./endpoints/endpoint.ts";
 export {
   type Choice,
-  type Endpoint,
-  type EndpointState,
   EndpointTable,
   type EndpointTableOptions,
   type OrderResult,

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { createSeededRandom } from "@holdfast/testkit";
-import { type Endpoint, EndpointTable, type EndpointTableOptions } from "./endpoint-table.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { EndpointTable } from "./endpoint-table.ts";
 
 const LATE_MS = 1_000_000;
 const named = (names: string, more: Partial<Endpoint> = {}): readonly Endpoint[] =>
@@ -241,7 +242,13 @@ test("clients of a drain go where it says, until its window is over", () => {
   one.drain("a", 1, { nowMs: 0, windowMs: 1000, to: ["c"] });
   expect([next(one, "a", 500), next(one, "a", 500)]).toEqual(["c", "c"]);
   expect(one.choose({ chance: 0 }, 500)).toBe("b");
-  one.discovered([{ address: "a", takes: true }, { address: "b", takes: true }], 600);
+  one.discovered(
+    [
+      { address: "a", takes: true },
+      { address: "b", takes: true },
+    ],
+    600,
+  );
   expect([one.hasTakersFor("a", 999), next(one, "a", 999)]).toEqual([false, undefined]);
   expect([one.hasTakersFor("a", 1000), next(one, "a", 1000)]).toEqual([true, "b"]);
 });

@@ -1,7 +1,20 @@
 // Owns: the endpoints of one service: which take clients, and which of them the next one gets.
-import { type Emptying, type EmptyingTerms, emptying, isSameOrder } from "./emptying.ts";
+import { type EmptyingTerms, emptying, isSameOrder } from "./emptying.ts";
+import {
+  type Endpoint,
+  type EndpointState,
+  feltUntil,
+  isIllAt,
+  isSeen,
+  type Known,
+  leaves,
+  type Order,
+  stateOf,
+  takes,
+  weightOf,
+} from "./endpoint.ts";
 import { type EndpointFelt, more, NOTHING_FELT } from "./felt.ts";
-import { HEALTH_LIMITS, type Health, type HealthLimits, healthy, seen } from "./health.ts";
+import { HEALTH_LIMITS, type HealthLimits, healthy } from "./health.ts";
 import { byRendezvous } from "./rendezvous.ts";
 
 export interface EndpointTableOptions {
@@ -13,61 +26,6 @@ export interface EndpointTableOptions {
    */
   readonly slowStartMs?: number;
   readonly health?: Partial<HealthLimits>;
-}
-
-/** What discovery says of an endpoint. */
-export interface Endpoint {
-  /** `host:port`, unique in the service. */
-  readonly address: string;
-  /** New clients go there. False for pods that are not ready or terminate. */
-  readonly takes: boolean;
-  /** Its clients are to move away: it terminates. */
-  readonly leaves?: boolean;
-  /** 1 to 100; twice the weight gets twice the clients. Default 1. */
-  readonly weight?: number;
-  readonly zone?: string;
-}
-
-interface Known {
-  readonly endpoint: Endpoint;
-  readonly sinceMs: number;
-  readonly health: Health;
-  /** Open and opening sockets. */
-  readonly connections: number;
-  /** Ordered by somebody, with the highest fencing token that was obeyed. */
-  readonly order?: Order;
-  /** What active checks found. */
-  readonly check?: { readonly failures: number; readonly isIll: boolean };
-  /** An order to give clients away: of a drain, or all but some. */
-  readonly emptying?: Emptying | undefined;
-  readonly felt: EndpointFelt;
-  /** Since when `felt.connectionMs` lacks its connections. */
-  readonly feltMs: number;
-}
-
-interface Order {
-  readonly token: number;
-  readonly isDrained: boolean;
-  /** Instead of what discovery says. */
-  readonly weight?: number;
-}
-
-/** An endpoint as people see it. */
-export interface EndpointState {
-  readonly address: string;
-  /** `waiting`: it takes nobody and keeps its clients. */
-  readonly state: "taking" | "ill" | "leaving" | "waiting";
-  readonly connections: number;
-  readonly weight: number;
-  readonly zone?: string;
-  /** Ordered to drain, and by which token; a token alone: an order was taken back. */
-  readonly isDrained: boolean;
-  readonly token?: number;
-  /** Of a drain with a window: ms until it is over, 0 or less if it is. */
-  readonly drainLeftMs?: number;
-  /** An order to give all but some away that is obeyed. */
-  readonly keep?: number;
-  readonly felt: EndpointFelt;
 }
 
 export interface Choice {
@@ -217,25 +175,7 @@ export class EndpointTable {
 
   /** Every endpoint, in the order of discovery. */
   list(nowMs: number): readonly EndpointState[] {
-    return [...this.#known.values()].map((known) => {
-      const { endpoint, connections, order } = known;
-      const { address, zone } = endpoint;
-      return {
-        ...{ address, connections, weight: weightOf(known) },
-        state: leaves(known)
-          ? "leaving"
-          : !takes(known)
-            ? "waiting"
-            : isIllAt(nowMs)(known)
-              ? "ill"
-              : "taking",
-        isDrained: order?.isDrained === true,
-        felt: this.#feltUntil(known, nowMs),
-        ...emptyingFacts(known, nowMs),
-        ...(zone === undefined ? {} : { zone }),
-        ...(order === undefined ? {} : { token: order.token }),
-      };
-    });
+    return [...this.#known.values()].map((known) => stateOf(known, feltUntil(known, nowMs), nowMs));
   }
 
   /** Those that give clients away now, and how many each keeps. */
@@ -345,12 +285,8 @@ export class EndpointTable {
     if (felt !== undefined) this.#set(address, { felt: more(felt, name, count) });
   }
 
-  #feltUntil({ felt, feltMs, connections }: Known, nowMs: number): EndpointFelt {
-    return more(felt, "connectionMs", connections * Math.max(0, nowMs - feltMs));
-  }
-
   #carries(known: Known, connections: number, nowMs: number): void {
-    const felt = this.#feltUntil(known, nowMs);
+    const felt = feltUntil(known, nowMs);
     this.#set(known.endpoint.address, { connections, felt, feltMs: nowMs });
   }
 
@@ -421,28 +357,3 @@ export class EndpointTable {
     if (known !== undefined) this.#known.set(address, { ...known, ...change });
   }
 }
-
-/** What people see of an order to give clients away. */
-function emptyingFacts(
-  { order, emptying: given }: Known,
-  nowMs: number,
-): Pick<EndpointState, "drainLeftMs" | "keep"> {
-  if (given === undefined) return {};
-  if (order?.isDrained === true)
-    return given.windowMs === undefined ? {} : { drainLeftMs: given.untilMs - nowMs };
-  return nowMs < given.untilMs ? { keep: given.keep } : {};
-}
-
-const takes = ({ endpoint, order }: Known): boolean => endpoint.takes && order?.isDrained !== true;
-const weightOf = ({ endpoint, order }: Known): number => order?.weight ?? endpoint.weight ?? 1;
-const isSeen =
-  (as: ReturnType<typeof seen>, nowMs: number) =>
-  ({ health }: Known): boolean =>
-    seen(health, nowMs) === as;
-/** By its sockets, or by checks. */
-const isIllAt =
-  (nowMs: number) =>
-  (known: Known): boolean =>
-    known.check?.isIll === true || !isSeen("well", nowMs)(known);
-const leaves = ({ endpoint, order }: Known): boolean =>
-  endpoint.leaves === true || order?.isDrained === true;

@@ -90,7 +90,7 @@ export class Departures {
     return Math.max(1, departure.pacer.nextInMs(nowMs, departure.waiting.length));
   }
 
-  /** Clients that go, the next one last. Those beyond what it keeps; clients of `none` stay then. */
+  /** Clients that go, the next one last: those beyond what it keeps. Then those of `none` stay. */
   #goers({ route, address, keep }: From): HeldSocket[] {
     const there = this.#options
       .clients(route, address)
