@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createSeededRandom } from "@holdfast/testkit";
 import type { Endpoint } from "./endpoint.ts";
-import { EndpointTable } from "./endpoint-table.ts";
+import { EndpointTable, type EndpointTableOptions } from "./endpoint-table.ts";
 
 const LATE_MS = 1_000_000;
 const named = (names: string, more: Partial<Endpoint> = {}): readonly Endpoint[] =>
