@@ -3,7 +3,7 @@
 
 export { ClusterCommands } from "./cluster/commands.ts";
 export { ChartInstallation, type Values } from "./cluster/installation.ts";
-export { isReady, waitingFor } from "./cluster/pod.ts";
+export { isReady, type Pod, waitingFor } from "./cluster/pod.ts";
 export { measureRound, type Round } from "./micro/measure.ts";
 export { type Plan, planFrom } from "./micro/plan.ts";
 export { reportOf } from "./micro/report.ts";
