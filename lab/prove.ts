@@ -9,6 +9,12 @@ import { CLUSTER_HELP, clusterPlanFrom } from "./prove/cluster/plan.ts";
 import { proveOnCluster } from "./prove/cluster/run-cluster.ts";
 import { CLUSTER_STEPS } from "./prove/cluster/steps/cluster-steps.ts";
 import { proofDocument, withKept, withoutCharts } from "./prove/document.ts";
+import {
+  GATEWAY_HELP,
+  gatewayPlanFrom,
+  hasWrongs,
+  proveGateways,
+} from "./prove/gateway/run-gateway.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
@@ -29,6 +35,7 @@ async function main(): Promise<number> {
   try {
     const args = process.argv.slice(2);
     if (args.includes("--cluster")) return await onCluster(args);
+    if (args.includes("--gateway")) return await ofGateway(args);
     const plan = planFrom(args);
     if (plan === undefined) {
       process.stdout.write(HELP);
@@ -110,6 +117,19 @@ async function onCluster(args: readonly string[]): Promise<number> {
   if (plan.docs) await writeDocument(await besideKept(result), "cluster");
   line(closingText(result));
   return hasFailed(result) ? EXIT.failed : EXIT.holds;
+}
+
+/** Clients of other servers behind the gateway. */
+async function ofGateway(args: readonly string[]): Promise<number> {
+  const plan = gatewayPlanFrom(args);
+  if (plan === undefined) {
+    process.stdout.write(GATEWAY_HELP);
+    return EXIT.holds;
+  }
+  const folder = join(FOLDER, "gateway");
+  const result = await proveGateways(plan, { folder, line });
+  await write(plan.json ?? join(FOLDER, "gateway.json"), `${JSON.stringify(result, null, 2)}\n`);
+  return hasWrongs(result) ? EXIT.failed : EXIT.holds;
 }
 
 async function besideKept(result: ProofResult): Promise<ProofResult> {

@@ -1,0 +1,5 @@
+// Owns: the applications of the gateway's proof.
+import type { App } from "../app.ts";
+import { echo } from "./echo.ts";
+
+export const APPS: readonly App[] = [echo];
