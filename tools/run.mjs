@@ -7,6 +7,7 @@ import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
 import { proveOnCluster, runCluster } from "./run/cluster.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
+import { ensureNginx } from "./run/nginx.mjs";
 import { runTests } from "./run/tests.mjs";
 
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
@@ -17,8 +18,11 @@ const COMMANDS = {
   build: (bun) => buildClient(bun),
   mutate: (bun, args) => passOn(bun, ["tools/mutate/mutate.ts", ...args]),
   simulate: (bun, args) => passOn(bun, ["test/sim/simulate.ts", ...args]),
-  prove: (bun, args) =>
-    args.includes("--cluster") ? proveOnCluster(bun, args) : passOn(bun, ["lab/prove.ts", ...args]),
+  prove: (bun, args) => {
+    if (args.includes("--cluster")) return proveOnCluster(bun, args);
+    if (args.includes("--gateway")) return proveGateway(bun, args);
+    return passOn(bun, ["lab/prove.ts", ...args]);
+  },
   "bench:micro": (bun, args) => passOn(bun, ["lab/micro.ts", ...args]),
   "plan:validate": (bun, args) => passOn(bun, ["lab/plan-validate.ts", ...args]),
   "image:build": (bun, args) => passOn(bun, ["tools/image/build.ts", ...args]),
@@ -28,6 +32,19 @@ const COMMANDS = {
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
   release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
+
+/**
+ * `npm run prove -- --gateway ...`: nginx is measured beside the gateway.
+ * @param {string} bun
+ * @param {string[]} args
+ */
+async function proveGateway(bun, args) {
+  const program = ["lab/prove.ts", ...args];
+  if (args.includes("--help")) return await passOn(bun, program);
+  const nginx = await ensureNginx();
+  if (!nginx.ok) throw new SetupError(nginx.message);
+  return await passOn(bun, program, { env: nginx.env });
+}
 
 async function main() {
   const [name = "", ...args] = process.argv.slice(2);

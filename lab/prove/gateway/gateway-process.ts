@@ -1,34 +1,24 @@
 // Owns: the gateway of the proof as a process: its file, its reload, its control API, its metrics.
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ProveError } from "../prove-error.ts";
-import type { App } from "./app.ts";
+import type { Front, FrontPlace } from "./front.ts";
 
 const PROGRAM = join(import.meta.dir, "../../../apps/holdfast/src/main.ts");
 const READY_MS = 30_000;
 const RELOADED_MS = 5000;
 const LOOK_MS = 50;
-const TICKS_PER_SECOND = 100;
 const ROUTE = "proof";
+const MOVED = /^holdfast_gateway_moves_total\{.*cause="([a-z-]+)".*\} (\d+)/;
 
-export interface GatewayPlace {
-  readonly folder: string;
-  readonly port: number;
-  readonly adminPort: number;
-  readonly app: App;
-  /** Handshakes a second that it takes, and that its endpoints get. */
-  readonly handshakesPerSecond: number;
-  readonly drainMs: number;
-}
-
-export class GatewayProcess {
-  readonly #place: GatewayPlace;
+export class GatewayProcess implements Front {
+  readonly #place: FrontPlace;
   readonly #key = randomBytes(24).toString("hex");
   readonly #process: Bun.Subprocess;
   #token = 0;
 
-  private constructor(place: GatewayPlace, endpoints: readonly string[]) {
+  private constructor(place: FrontPlace, endpoints: readonly string[]) {
     this.#place = place;
     this.#write(endpoints);
     this.#process = Bun.spawn([process.execPath, PROGRAM, "gateway", "--config", this.#file], {
@@ -41,7 +31,7 @@ export class GatewayProcess {
   }
 
   /** Resolves when it is ready. */
-  static async start(place: GatewayPlace, endpoints: readonly string[]): Promise<GatewayProcess> {
+  static async start(place: FrontPlace, endpoints: readonly string[]): Promise<GatewayProcess> {
     const gateway = new GatewayProcess(place, endpoints);
     await gateway.#until("it is ready", READY_MS, async () => {
       const answer = await fetch(`http://127.0.0.1:${place.adminPort}/readyz`).catch(
@@ -52,8 +42,8 @@ export class GatewayProcess {
     return gateway;
   }
 
-  get pid(): number {
-    return this.#process.pid;
+  pids(): readonly number[] {
+    return [this.#process.pid];
   }
 
   get url(): string {
@@ -98,41 +88,19 @@ export class GatewayProcess {
     });
   }
 
-  /** Seconds of a processor that it has used. */
-  cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.pid}/stat`, "utf8");
-    const [user = 0, system = 0] = stat
-      .slice(stat.lastIndexOf(")") + 2)
-      .split(" ")
-      .slice(11, 13)
-      .map(Number);
-    return (user + system) / TICKS_PER_SECOND;
-  }
-
-  /** Its memory, in bytes. */
-  memoryBytes(): number {
-    const status = readFileSync(`/proc/${this.pid}/status`, "utf8");
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
-  }
-
-  /** Sums of its counters, by name and labels. */
-  async counters(name: string): Promise<ReadonlyMap<string, number>> {
+  async moves(): Promise<Readonly<Record<string, number>>> {
     const answer = await fetch(`http://127.0.0.1:${this.#place.adminPort}/metrics`);
-    const lines = (await answer.text()).split("\n").filter((line) => line.startsWith(name));
-    return new Map(
-      lines.map((line): [string, number] => {
-        const space = line.lastIndexOf(" ");
-        return [line.slice(name.length, space), Number(line.slice(space + 1))];
-      }),
-    );
+    const sums: Record<string, number> = {};
+    for (const line of (await answer.text()).split("\n")) {
+      const [, cause, count] = MOVED.exec(line) ?? [];
+      if (cause !== undefined) sums[cause] = (sums[cause] ?? 0) + Number(count);
+    }
+    return sums;
   }
 
-  signal(signal: "SIGTERM" | "SIGKILL"): void {
-    this.#process.kill(signal);
-  }
-
-  async ended(): Promise<number> {
-    return await this.#process.exited;
+  async end(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
   }
 
   get #file(): string {

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";
 import { type Account, type App, sumOf } from "./app.ts";
 import { Backend, freePort } from "./backends.ts";
+import { cpuSeconds, type Front, memoryBytes } from "./front.ts";
 import { GatewayProcess } from "./gateway-process.ts";
+import { NginxProcess } from "./nginx-process.ts";
 import type { GatewayStage, GatewayStep } from "./steps.ts";
 import type { WorkerCommands } from "./worker.ts";
 
@@ -26,14 +28,21 @@ export interface GatewayStepResult {
 
 export interface GatewayResult {
   readonly app: string;
+  readonly front: FrontName;
+  /** Of what stands before the servers, for each client, beyond what it has without any. */
+  readonly bytesPerClient: number;
   readonly title: string;
   readonly clients: number;
   readonly everyMs: number;
   readonly steps: readonly GatewayStepResult[];
 }
 
+export const FRONTS = { gateway: GatewayProcess, nginx: NginxProcess } as const;
+export type FrontName = keyof typeof FRONTS;
+
 export interface GatewayProofOptions {
   readonly app: App;
+  readonly front: FrontName;
   readonly clients: number;
   readonly everyMs: number;
   readonly workers: number;
@@ -51,7 +60,6 @@ const DRAIN_MS = 10_000;
 const CONNECTS_PER_SECOND = 200;
 const PAUSE_ABOVE_STEADY_MS = 50;
 const DEATH_MS = 1000;
-const MOVES = "holdfast_gateway_moves_total";
 
 export async function proveGateway(options: GatewayProofOptions): Promise<GatewayResult> {
   const { app, clients, everyMs, steps } = options;
@@ -64,7 +72,17 @@ export async function proveGateway(options: GatewayProofOptions): Promise<Gatewa
       results.push(result);
       options.onStep(result);
     }
-    return { app: app.name, title: app.title, clients, everyMs, steps: results };
+    const { front } = options;
+    const { bytesPerClient } = bench;
+    return {
+      app: app.name,
+      front,
+      bytesPerClient,
+      title: app.title,
+      clients,
+      everyMs,
+      steps: results,
+    };
   } finally {
     await bench.close();
   }
@@ -75,7 +93,8 @@ class Bench {
   readonly #workers: Helper<WorkerCommands>[] = [];
   readonly #backends: Backend[] = [];
   readonly #started: Backend[] = [];
-  #gateway: GatewayProcess | undefined;
+  #front: Front | undefined;
+  bytesPerClient = 0;
 
   constructor(options: GatewayProofOptions) {
     this.#options = options;
@@ -85,14 +104,16 @@ class Bench {
     const { app, folder, clients, everyMs, workers } = this.#options;
     mkdirSync(folder, { recursive: true });
     for (let count = 0; count < BACKENDS; count++) this.#backends.push(await this.#startBackend());
-    this.#gateway = await GatewayProcess.start(
+    const front = await FRONTS[this.#options.front].start(
       {
         ...{ folder, app, port: await freePort(), adminPort: await freePort() },
         ...{ handshakesPerSecond: HANDSHAKES, drainMs: DRAIN_MS },
       },
       this.#backends.map(({ address }) => address),
     );
-    const { url } = this.#gateway;
+    this.#front = front;
+    const { url } = front;
+    const emptyBytes = memoryBytes(front.pids());
     for (let share = 0; share < workers; share++)
       this.#workers.push(new Helper(`load ${share}`, join(import.meta.dir, "worker.ts")));
     const each = Math.ceil(clients / workers);
@@ -107,16 +128,17 @@ class Bench {
         START_MS,
       ),
     );
+    this.bytesPerClient = Math.round((memoryBytes(front.pids()) - emptyBytes) / clients);
   }
 
   async step(step: GatewayStep, steady: GatewayStepResult | undefined): Promise<GatewayStepResult> {
-    const gateway = this.#gateway as GatewayProcess;
-    const [cpuBefore, movesBefore] = [gateway.cpuSeconds(), await gateway.counters(MOVES)];
+    const front = this.#front as Front;
+    const [cpuBefore, movesBefore] = [cpuSeconds(front.pids()), await front.moves()];
     const [notes, failures]: [string[], string[]] = [[], []];
     await this.#all((worker) => worker.ask("begin", undefined));
     const startedMs = performance.now();
     const stage: GatewayStage = {
-      ...{ gateway, backends: this.#backends, note: (text) => void notes.push(text) },
+      ...{ front, backends: this.#backends, note: (text) => void notes.push(text) },
       startBackend: (port) => this.#startBackend(port),
     };
     await step
@@ -133,17 +155,13 @@ class Bench {
     const at = (part: number): number =>
       Math.round(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0);
     const longestMs = { p50: at(0.5), p99: at(0.99), max: at(1) };
-    const movesAfter = await gateway.counters(MOVES);
     const moves = Object.fromEntries(
-      [...movesAfter]
-        .map(([labels, count]): [string, number] => [
-          /cause="([a-z-]+)"/.exec(labels)?.[1] ?? labels,
-          count - (movesBefore.get(labels) ?? 0),
-        ])
+      Object.entries(await front.moves())
+        .map(([cause, count]): [string, number] => [cause, count - (movesBefore[cause] ?? 0)])
         .filter(([, count]) => count > 0),
     );
     const frames = account.sent + account.answered + account.pushed;
-    const cpuMicrosPerFrame = ((gateway.cpuSeconds() - cpuBefore) * 1e6) / Math.max(1, frames);
+    const cpuMicrosPerFrame = ((cpuSeconds(front.pids()) - cpuBefore) * 1e6) / Math.max(1, frames);
     failures.push(
       ...wrongs(step, account, longestMs.p99 - (steady?.longestMs.p99 ?? 0), this.#options.app),
     );
@@ -153,7 +171,7 @@ class Bench {
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.end()));
-    this.#gateway?.signal("SIGKILL");
+    await this.#front?.end();
     for (const backend of this.#started) backend.signal("SIGKILL");
   }
 

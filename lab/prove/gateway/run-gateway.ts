@@ -4,11 +4,18 @@ import { parseArgs } from "node:util";
 import { machine } from "@holdfast/load";
 import { ProveError } from "../prove-error.ts";
 import { APPS } from "./apps/apps.ts";
-import { type GatewayResult, type GatewayStepResult, proveGateway } from "./gateway-proof.ts";
+import {
+  FRONTS,
+  type FrontName,
+  type GatewayResult,
+  type GatewayStepResult,
+  proveGateway,
+} from "./gateway-proof.ts";
 import { GATEWAY_STEPS } from "./steps.ts";
 
 export const GATEWAY_HELP = `prove --gateway: real servers that know nothing of Holdfast, the gateway, real clients of their own libraries
   --apps a,b       these applications: ${APPS.map(({ name }) => name).join(", ")}
+  --fronts a,b     what stands before the servers: ${Object.keys(FRONTS).join(", ")}
   --steps a,b      these steps: ${GATEWAY_STEPS.map(({ name }) => name).join(", ")}
   --clients N      default 1000
   --every MS       time between two frames of a client; default 500
@@ -30,6 +37,7 @@ export interface GatewayProofResult {
 
 export interface GatewayPlan {
   readonly apps: readonly string[];
+  readonly fronts: readonly string[];
   readonly steps: readonly string[];
   readonly clients: number;
   readonly everyMs: number;
@@ -46,13 +54,18 @@ export function gatewayPlanFrom(args: readonly string[]): GatewayPlan | undefine
       args: [...args],
       options: {
         ...{ gateway: flag, help: flag, docs: flag },
-        ...{ apps: text, steps: text, clients: text, every: text, json: text },
+        ...{ apps: text, fronts: text, steps: text, clients: text, every: text, json: text },
       },
     }),
   );
   if (values.help === true) return undefined;
   return {
     apps: chosen("apps", values.apps, APPS),
+    fronts: chosen(
+      "fronts",
+      values.fronts,
+      Object.keys(FRONTS).map((name) => ({ name })),
+    ),
     steps: chosen("steps", values.steps, GATEWAY_STEPS),
     clients: whole("clients", values.clients, { standard: CLIENTS, least: 1, most: 5000 }),
     everyMs: whole("every", values.every, { standard: EVERY_MS, least: 5, most: 60_000 }),
@@ -69,22 +82,25 @@ export async function proveGateways(
   const [loadBefore = 0] = loadavg();
   const measuredAt = new Date().toISOString();
   const apps: GatewayResult[] = [];
-  for (const app of APPS.filter(({ name }) => plan.apps.includes(name))) {
-    line(`${app.title}: ${plan.clients} clients, a frame of each every ${plan.everyMs} ms`);
-    apps.push(
-      await proveGateway({
-        ...{ app, clients: plan.clients, everyMs: plan.everyMs, workers: WORKERS, folder },
+  for (const app of APPS.filter(({ name }) => plan.apps.includes(name)))
+    for (const front of plan.fronts as readonly FrontName[]) {
+      line(`${app.title}: ${front}, ${plan.clients} clients, a frame every ${plan.everyMs} ms`);
+      const result = await proveGateway({
+        ...{ app, front, clients: plan.clients, everyMs: plan.everyMs, workers: WORKERS, folder },
         // The pause is compared with that of the first step, so it is always there.
         steps: GATEWAY_STEPS.filter(({ name }, place) => place === 0 || plan.steps.includes(name)),
         onStep: (step) => line(stepLine(step)),
-      }),
-    );
-  }
+      });
+      line(`         ${(result.bytesPerClient / 1000).toFixed(1)} kB for each client`);
+      apps.push(result);
+    }
   return { measuredAt, machine: machine(), versions: { bun: Bun.version }, loadBefore, apps };
 }
 
 export const hasWrongs = ({ apps }: GatewayProofResult): boolean =>
-  apps.some(({ steps }) => steps.some(({ failures }) => failures.length > 0));
+  apps.some(
+    ({ front, steps }) => front === "gateway" && steps.some(({ failures }) => failures.length > 0),
+  );
 
 function stepLine(step: GatewayStepResult): string {
   const { account, longestMs, moves, failures, notes } = step;

@@ -1,10 +1,10 @@
 // Owns: the steps of the gateway's proof: what happens to its servers, and to itself.
 import { type Backend, freePort } from "./backends.ts";
-import type { GatewayProcess } from "./gateway-process.ts";
+import type { Front } from "./front.ts";
 
 export interface GatewayStage {
-  readonly gateway: GatewayProcess;
-  /** Servers that the gateway sends clients to. A step leaves as many as it found. */
+  readonly front: Front;
+  /** Servers that clients are sent to. A step leaves as many as it found. */
   readonly backends: Backend[];
   startBackend(port?: number): Promise<Backend>;
   /** Told in the report. */
@@ -27,6 +27,9 @@ const SETTLE_MS = 2000;
 const addresses = ({ backends }: GatewayStage): readonly string[] =>
   backends.map(({ address }) => address);
 
+const others = ({ backends }: GatewayStage, without: Backend): readonly string[] =>
+  backends.filter((one) => one !== without).map(({ address }) => address);
+
 const steady: GatewayStep = {
   name: "steady",
   title: "Nothing happens",
@@ -43,8 +46,8 @@ const rolling: GatewayStep = {
     for (const old of [...stage.backends]) {
       const fresh = await stage.startBackend();
       stage.backends.splice(stage.backends.indexOf(old), 1, fresh);
-      await stage.gateway.route(addresses(stage));
-      await stage.gateway.emptied(old.address);
+      await stage.front.route(addresses(stage));
+      await stage.front.emptied(old.address);
       old.signal("SIGTERM");
       await old.ended();
     }
@@ -58,13 +61,13 @@ const drainOne: GatewayStep = {
   async run(stage) {
     const [one] = stage.backends;
     if (one === undefined) return;
-    await stage.gateway.drain(one.address);
-    await stage.gateway.emptied(one.address);
+    await stage.front.drain(one.address, others(stage, one));
+    await stage.front.emptied(one.address);
     one.signal("SIGTERM");
     await one.ended();
     const fresh = await stage.startBackend();
     stage.backends.splice(0, 1, fresh);
-    await stage.gateway.route(addresses(stage));
+    await stage.front.route(addresses(stage));
   },
 };
 
@@ -127,15 +130,15 @@ const badEndpoints: GatewayStep = {
       socket: { open: (socket) => void socket.end(), data() {} },
     });
     const [one] = stage.backends;
-    await stage.gateway.route([...addresses(stage), `127.0.0.1:${silent}`, `127.0.0.1:${rude}`]);
+    await stage.front.route([...addresses(stage), `127.0.0.1:${silent}`, `127.0.0.1:${rude}`]);
     if (one !== undefined) {
-      await stage.gateway.drain(one.address);
-      await stage.gateway.emptied(one.address);
+      await stage.front.drain(one.address, others(stage, one));
+      await stage.front.emptied(one.address);
       one.signal("SIGTERM");
       await one.ended();
       stage.backends.splice(0, 1, await stage.startBackend());
     }
-    await stage.gateway.route(addresses(stage));
+    await stage.front.route(addresses(stage));
     silence.stop(true);
     rudeness.stop(true);
   },

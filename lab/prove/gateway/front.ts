@@ -1,0 +1,64 @@
+// Owns: what the proof needs of whatever stands before the servers: our gateway, or nginx.
+import { readdirSync, readFileSync } from "node:fs";
+import type { App } from "./app.ts";
+
+export interface FrontPlace {
+  readonly folder: string;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly app: App;
+  /** Handshakes a second that it takes, and that its endpoints get. */
+  readonly handshakesPerSecond: number;
+  readonly drainMs: number;
+}
+
+export interface Front {
+  readonly url: string;
+  /** Other endpoints from now on. */
+  route(endpoints: readonly string[]): Promise<void>;
+  /** Clients of an endpoint move, and it gets no more; `others` are left. */
+  drain(address: string, others: readonly string[]): Promise<void>;
+  /** Resolves when nobody is on the endpoint, or at once if it moves nobody. */
+  emptied(address: string): Promise<void>;
+  /** Re-homings so far, by what caused them. */
+  moves(): Promise<Readonly<Record<string, number>>>;
+  /** Processes that forward frames. */
+  pids(): readonly number[];
+  end(): Promise<void>;
+}
+
+/** Linux counts processor time in hundredths of a second (proc(5)). */
+const TICKS_PER_SECOND = 100;
+
+/** Seconds of a processor that these have used, and those of their children that ended. */
+export function cpuSeconds(pids: readonly number[]): number {
+  const ticks = pids.map((pid) => {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  });
+  return ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND;
+}
+
+/** Their memory, in bytes. */
+export function memoryBytes(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return sum + Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+  }, 0);
+}
+
+/** Processes that this one started. */
+export function childrenOf(pid: number): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+        const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+        return parent === pid ? [Number(name)] : [];
+      } catch {
+        return [];
+      }
+    });
+}
