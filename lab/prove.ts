@@ -14,7 +14,7 @@ import {
   gatewayPlanFrom,
   hasWrongs,
   proveGateways,
-} from "./prove/gateway/run-gateway.ts";
+} from "./prove/gateway/gateway-proof.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";
@@ -129,6 +129,10 @@ async function ofGateway(args: readonly string[]): Promise<number> {
   const folder = join(FOLDER, "gateway");
   const result = await proveGateways(plan, { folder, line });
   await write(plan.json ?? join(FOLDER, "gateway.json"), `${JSON.stringify(result, null, 2)}\n`);
+  if (plan.docs) {
+    await write(join(DOCS, "proof/gateway.json"), `${JSON.stringify(result, null, 2)}\n`);
+    await writePage();
+  }
   return hasWrongs(result) ? EXIT.failed : EXIT.holds;
 }
 
@@ -150,10 +154,23 @@ async function writeDocument(result: ProofResult, name?: "cluster"): Promise<voi
   const own = result.against === undefined ? full : side;
   const kept = name === "cluster" ? cluster : own;
   await write(kept ?? "", `${JSON.stringify(withoutCharts(result), null, 2)}\n`);
-  const read = async (path = ""): Promise<ProofResult | undefined> =>
-    (await Bun.file(path).exists()) ? Bun.file(path).json() : undefined;
-  const results = [await read(side), await read(cluster)] as const;
-  await write(join(DOCS, "proof.md"), proofDocument((await read(full)) ?? result, ...results));
+  await writePage(result);
+}
+
+/** From what is kept. `result`: if no whole run is kept yet. */
+async function writePage(result?: ProofResult): Promise<void> {
+  const read = async <T>(name: string): Promise<T | undefined> => {
+    const file = Bun.file(join(DOCS, "proof", `${name}.json`));
+    return (await file.exists()) ? ((await file.json()) as T) : undefined;
+  };
+  const full = (await read<ProofResult>("full")) ?? result;
+  if (full === undefined) return;
+  const page = proofDocument(full, {
+    sideBySide: await read<ProofResult>("side-by-side"),
+    cluster: await read<ProofResult>("cluster"),
+    gateway: await read<GatewayProofResult>("gateway"),
+  });
+  await write(join(DOCS, "proof.md"), page);
 }
 
 async function write(path: string, text: string): Promise<void> {

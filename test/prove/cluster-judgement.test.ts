@@ -163,7 +163,7 @@ test("runs of one day are told together, with the least and the most", () => {
     undefined,
     3,
   ]);
-  const page = proofDocument(read("../../docs/proof/full.json"), undefined, both);
+  const page = proofDocument(read("../../docs/proof/full.json"), { cluster: both });
   expect(page).toContain(
     `${recorded.measuredAt.slice(5, 10)} ${recorded.measuredAt.slice(11, 16)}`,
   );
@@ -176,7 +176,7 @@ test("runs of one day are told together, with the least and the most", () => {
 });
 
 test("the page shows what was missed", () => {
-  const page = proofDocument(read("../../docs/proof/full.json"), undefined, recorded);
+  const page = proofDocument(read("../../docs/proof/full.json"), { cluster: recorded });
   expect(page).toContain("## On a real Kubernetes, with the operator");
   expect(page).toContain("attempts per move");
   expect(page).toMatch(/\| Rolling release \| attempts per move \|.*\*\*no\*\*/);

@@ -1,212 +1,135 @@
-// Owns: the proof of the gateway for one application: servers, gateway and clients as processes, one
-// step after the other, each judged.
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { Helper } from "@holdfast/load/processes";
-import { type Account, type App, sumOf } from "./app.ts";
-import { Backend, freePort } from "./backends.ts";
-import { cpuSeconds, type Front, memoryBytes } from "./front.ts";
-import { GatewayProcess } from "./gateway-process.ts";
-import { NginxProcess } from "./nginx-process.ts";
-import type { GatewayStage, GatewayStep } from "./steps.ts";
-import type { WorkerCommands } from "./worker.ts";
+// Owns: the gateway's proof from its arguments to its result.
+import { loadavg } from "node:os";
+import { parseArgs } from "node:util";
+import { machine } from "@holdfast/load";
+import { ProveError } from "../prove-error.ts";
+import { APPS } from "./apps/apps.ts";
+import { FRONTS, type FrontName, type GatewayResult, proveGateway } from "./gateway-run.ts";
+import { stepLine } from "./gateway-text.ts";
+import { GATEWAY_STEPS } from "./steps.ts";
 
-export interface GatewayStepResult {
-  readonly name: string;
-  readonly title: string;
-  readonly tookMs: number;
-  readonly account: Omit<Account, "longestMs">;
-  /** Of each client the longest time from a frame to its answer. */
-  readonly longestMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** Re-homings, by what caused them. */
-  readonly moves: Readonly<Record<string, number>>;
-  /** The gateway's processor time for each frame that passed, both ways, in microseconds. */
-  readonly cpuMicrosPerFrame: number;
-  readonly notes: readonly string[];
-  readonly failures: readonly string[];
+export const GATEWAY_HELP = `prove --gateway: real servers that know nothing of Holdfast, the gateway, real clients of their own libraries
+  --apps a,b       these applications: ${APPS.map(({ name }) => name).join(", ")}
+  --fronts a,b     what stands before the servers: ${Object.keys(FRONTS).join(", ")}
+  --steps a,b      these steps: ${GATEWAY_STEPS.map(({ name }) => name).join(", ")}
+  --clients N      default 1000
+  --every MS       time between two frames of a client; default 500
+  --json FILE      write the result
+  --docs           keep the result in docs/proof/gateway.json and write docs/proof.md anew
+`;
+
+const CLIENTS = 1000;
+const EVERY_MS = 500;
+const WORKERS = 2;
+
+export interface GatewayProofResult {
+  readonly measuredAt: string;
+  readonly machine: ReturnType<typeof machine>;
+  readonly versions: { readonly bun: string };
+  readonly loadBefore: number;
+  readonly apps: readonly GatewayResult[];
 }
 
-export interface GatewayResult {
-  readonly app: string;
-  readonly front: FrontName;
-  /** Of what stands before the servers, for each client, beyond what it has without any. */
-  readonly bytesPerClient: number;
-  readonly title: string;
+export interface GatewayPlan {
+  readonly apps: readonly string[];
+  readonly fronts: readonly string[];
+  readonly steps: readonly string[];
   readonly clients: number;
   readonly everyMs: number;
-  readonly steps: readonly GatewayStepResult[];
+  readonly json?: string;
+  readonly docs: boolean;
 }
 
-export const FRONTS = { gateway: GatewayProcess, nginx: NginxProcess } as const;
-export type FrontName = keyof typeof FRONTS;
-
-export interface GatewayProofOptions {
-  readonly app: App;
-  readonly front: FrontName;
-  readonly clients: number;
-  readonly everyMs: number;
-  readonly workers: number;
-  readonly folder: string;
-  readonly steps: readonly GatewayStep[];
-  readonly onStep: (result: GatewayStepResult) => void;
-}
-
-const BACKENDS = 3;
-const START_MS = 120_000;
-/** For answers that are under way when a step ends. */
-const WAIT_MS = 3000;
-const HANDSHAKES = 500;
-const DRAIN_MS = 10_000;
-const CONNECTS_PER_SECOND = 200;
-const PAUSE_ABOVE_STEADY_MS = 50;
-const DEATH_MS = 1000;
-
-export async function proveGateway(options: GatewayProofOptions): Promise<GatewayResult> {
-  const { app, clients, everyMs, steps } = options;
-  const bench = new Bench(options);
-  try {
-    await bench.start();
-    const results: GatewayStepResult[] = [];
-    for (const step of steps) {
-      const result = await bench.step(step, results[0]);
-      results.push(result);
-      options.onStep(result);
-    }
-    const { front } = options;
-    const { bytesPerClient } = bench;
-    return {
-      app: app.name,
-      front,
-      bytesPerClient,
-      title: app.title,
-      clients,
-      everyMs,
-      steps: results,
-    };
-  } finally {
-    await bench.close();
-  }
-}
-
-class Bench {
-  readonly #options: GatewayProofOptions;
-  readonly #workers: Helper<WorkerCommands>[] = [];
-  readonly #backends: Backend[] = [];
-  readonly #started: Backend[] = [];
-  #front: Front | undefined;
-  bytesPerClient = 0;
-
-  constructor(options: GatewayProofOptions) {
-    this.#options = options;
-  }
-
-  async start(): Promise<void> {
-    const { app, folder, clients, everyMs, workers } = this.#options;
-    mkdirSync(folder, { recursive: true });
-    for (let count = 0; count < BACKENDS; count++) this.#backends.push(await this.#startBackend());
-    const front = await FRONTS[this.#options.front].start(
-      {
-        ...{ folder, app, port: await freePort(), adminPort: await freePort() },
-        ...{ handshakesPerSecond: HANDSHAKES, drainMs: DRAIN_MS },
+/** Throws `argument_invalid`; undefined when help is wanted. */
+export function gatewayPlanFrom(args: readonly string[]): GatewayPlan | undefined {
+  const text = { type: "string" } as const;
+  const flag = { type: "boolean" } as const;
+  const { values } = parsed(() =>
+    parseArgs({
+      args: [...args],
+      options: {
+        ...{ gateway: flag, help: flag, docs: flag },
+        ...{ apps: text, fronts: text, steps: text, clients: text, every: text, json: text },
       },
-      this.#backends.map(({ address }) => address),
-    );
-    this.#front = front;
-    const { url } = front;
-    const emptyBytes = memoryBytes(front.pids());
-    for (let share = 0; share < workers; share++)
-      this.#workers.push(new Helper(`load ${share}`, join(import.meta.dir, "worker.ts")));
-    const each = Math.ceil(clients / workers);
-    await this.#all((worker, share) =>
-      worker.ask(
-        "start",
-        {
-          ...{ app: app.name, url, everyMs, firstId: share * each },
-          clients: Math.min(each, clients - share * each),
-          connectsPerSecond: CONNECTS_PER_SECOND / workers,
-        },
-        START_MS,
-      ),
-    );
-    this.bytesPerClient = Math.round((memoryBytes(front.pids()) - emptyBytes) / clients);
-  }
-
-  async step(step: GatewayStep, steady: GatewayStepResult | undefined): Promise<GatewayStepResult> {
-    const front = this.#front as Front;
-    const [cpuBefore, movesBefore] = [cpuSeconds(front.pids()), await front.moves()];
-    const [notes, failures]: [string[], string[]] = [[], []];
-    await this.#all((worker) => worker.ask("begin", undefined));
-    const startedMs = performance.now();
-    const stage: GatewayStage = {
-      ...{ front, backends: this.#backends, note: (text) => void notes.push(text) },
-      startBackend: (port) => this.#startBackend(port),
-    };
-    await step
-      .run(stage)
-      .catch((error: unknown) =>
-        failures.push(error instanceof Error ? error.message : String(error)),
-      );
-    const tookMs = Math.round(performance.now() - startedMs);
-    const shares = await this.#all((worker) =>
-      worker.ask("account", { waitMs: WAIT_MS }, WAIT_MS + START_MS),
-    );
-    const { longestMs: all, ...account } = sumOf(shares);
-    const sorted = [...all].sort((a, b) => a - b);
-    const at = (part: number): number =>
-      Math.round(sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0);
-    const longestMs = { p50: at(0.5), p99: at(0.99), max: at(1) };
-    const moves = Object.fromEntries(
-      Object.entries(await front.moves())
-        .map(([cause, count]): [string, number] => [cause, count - (movesBefore[cause] ?? 0)])
-        .filter(([, count]) => count > 0),
-    );
-    const frames = account.sent + account.answered + account.pushed;
-    const cpuMicrosPerFrame = ((cpuSeconds(front.pids()) - cpuBefore) * 1e6) / Math.max(1, frames);
-    failures.push(
-      ...wrongs(step, account, longestMs.p99 - (steady?.longestMs.p99 ?? 0), this.#options.app),
-    );
-    const { name, title } = step;
-    return { name, title, tookMs, account, longestMs, moves, cpuMicrosPerFrame, notes, failures };
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.end()));
-    await this.#front?.end();
-    for (const backend of this.#started) backend.signal("SIGKILL");
-  }
-
-  async #startBackend(port?: number): Promise<Backend> {
-    const backend = await Backend.start(this.#options.app.server, port ?? (await freePort()));
-    this.#started.push(backend);
-    return backend;
-  }
-
-  #all<T>(
-    ask: (worker: Helper<WorkerCommands>, share: number) => Promise<T>,
-  ): Promise<readonly T[]> {
-    return Promise.all(this.#workers.map(ask));
-  }
+    }),
+  );
+  if (values.help === true) return undefined;
+  return {
+    apps: chosen("apps", values.apps, APPS),
+    fronts: chosen(
+      "fronts",
+      values.fronts,
+      Object.keys(FRONTS).map((name) => ({ name })),
+    ),
+    steps: chosen("steps", values.steps, GATEWAY_STEPS),
+    clients: whole("clients", values.clients, { standard: CLIENTS, least: 1, most: 5000 }),
+    everyMs: whole("every", values.every, { standard: EVERY_MS, least: 5, most: 60_000 }),
+    docs: values.docs === true,
+    ...(values.json === undefined ? {} : { json: values.json }),
+  };
 }
 
-/** What must not be, in words. */
-function wrongs(
-  { kind }: GatewayStep,
-  account: Omit<Account, "longestMs">,
-  aboveSteadyMs: number,
-  { mayMissAnswersOfDead }: App,
+/** One application after the other. */
+export async function proveGateways(
+  plan: GatewayPlan,
+  { folder, line }: { readonly folder: string; readonly line: (text: string) => void },
+): Promise<GatewayProofResult> {
+  const [loadBefore = 0] = loadavg();
+  const measuredAt = new Date().toISOString();
+  const apps: GatewayResult[] = [];
+  for (const app of APPS.filter(({ name }) => plan.apps.includes(name)))
+    for (const front of plan.fronts as readonly FrontName[]) {
+      line(`${app.title}: ${front}, ${plan.clients} clients, a frame every ${plan.everyMs} ms`);
+      const result = await proveGateway({
+        ...{ app, front, clients: plan.clients, everyMs: plan.everyMs, workers: WORKERS, folder },
+        // The pause is compared with that of the first step, so it is always there.
+        steps: GATEWAY_STEPS.filter(({ name }, place) => place === 0 || plan.steps.includes(name)),
+        onStep: (step) => line(stepLine(step)),
+      });
+      line(`         ${(result.bytesPerClient / 1000).toFixed(1)} kB for each client`);
+      apps.push(result);
+    }
+  return { measuredAt, machine: machine(), versions: { bun: Bun.version }, loadBefore, apps };
+}
+
+export const hasWrongs = ({ apps }: GatewayProofResult): boolean =>
+  apps.some(
+    ({ front, steps }) => front === "gateway" && steps.some(({ failures }) => failures.length > 0),
+  );
+
+function chosen(
+  option: string,
+  only: string | undefined,
+  all: readonly { readonly name: string }[],
 ): readonly string[] {
-  const { unanswered, doubled, outOfOrder, pushesWrong, closes } = account;
-  const closed = Object.values(closes).reduce((sum, count) => sum + count, 0);
-  const mayMiss = kind === "death" && mayMissAnswersOfDead;
-  const limitMs = kind === "death" ? DEATH_MS : PAUSE_ABOVE_STEADY_MS;
-  return [
-    ...(unanswered > 0 && !mayMiss ? [`${unanswered} frames without an answer`] : []),
-    ...(doubled > 0 ? [`${doubled} answers twice`] : []),
-    ...(outOfOrder > 0 ? [`${outOfOrder} answers out of order`] : []),
-    ...(pushesWrong > 0 && !mayMiss ? [`${pushesWrong} frames of servers missing or twice`] : []),
-    ...(closed > 0 ? [`${closed} clients were closed: ${JSON.stringify(closes)}`] : []),
-    ...(kind !== "steady" && aboveSteadyMs > limitMs
-      ? [`longest pause p99 ${aboveSteadyMs} ms above steady, wanted at most ${limitMs} ms`]
-      : []),
-  ];
+  const names = all.map(({ name }) => name);
+  const wanted = only?.split(",") ?? names;
+  const unknown = wanted.find((name) => !names.includes(name));
+  if (unknown === undefined) return wanted;
+  throw new ProveError(
+    "argument_invalid",
+    `Cannot use --${option} ${unknown}: expected some of ${names.join(", ")}`,
+  );
+}
+
+function whole(
+  option: string,
+  found: string | undefined,
+  { standard, least, most }: { standard: number; least: number; most: number },
+): number {
+  const value = found === undefined ? standard : Number(found);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new ProveError(
+    "argument_invalid",
+    `Cannot use --${option} ${found}: expected a whole number from ${least} to ${most}`,
+  );
+}
+
+function parsed<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ProveError("argument_invalid", message, { cause });
+  }
 }
