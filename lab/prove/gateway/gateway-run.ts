@@ -190,7 +190,7 @@ class Bench {
 
 /** What must not be, in words. */
 function wrongs(
-  { kind }: GatewayStep,
+  { kind, aboveSteadyMsMax }: GatewayStep,
   account: Omit<Account, "longestMs">,
   aboveSteadyMs: number,
   { mayMissAnswersOfDead }: App,
@@ -198,7 +198,7 @@ function wrongs(
   const { unanswered, doubled, outOfOrder, pushesWrong, closes } = account;
   const closed = Object.values(closes).reduce((sum, count) => sum + count, 0);
   const mayMiss = kind === "death" && mayMissAnswersOfDead;
-  const limitMs = kind === "death" ? DEATH_MS : PAUSE_ABOVE_STEADY_MS;
+  const limitMs = aboveSteadyMsMax ?? (kind === "death" ? DEATH_MS : PAUSE_ABOVE_STEADY_MS);
   return [
     ...(unanswered > 0 && !mayMiss ? [`${unanswered} frames without an answer`] : []),
     ...(doubled > 0 ? [`${doubled} answers twice`] : []),

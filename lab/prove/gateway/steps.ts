@@ -16,6 +16,8 @@ export interface GatewayStep {
   readonly title: string;
   /** `drain`: nothing may be lost, and nobody closed. `death`: frames of the dead may be missing. */
   readonly kind: "steady" | "drain" | "death";
+  /** Longest answer above that of a steady step, if it is not that of its kind. */
+  readonly aboveSteadyMsMax?: number;
   run(stage: GatewayStage): Promise<void>;
 }
 
@@ -77,12 +79,12 @@ const killOne: GatewayStep = {
   title: "One server is killed (SIGKILL)",
   kind: "death",
   async run(stage) {
-    const [one] = stage.backends;
+    const one = stage.backends.pop();
     if (one === undefined) return;
     one.signal("SIGKILL");
     await one.ended();
     await Bun.sleep(SETTLE_MS);
-    stage.backends.splice(0, 1, await stage.startBackend(one.port));
+    stage.backends.push(await stage.startBackend(one.port));
     await Bun.sleep(SETTLE_MS);
   },
 };
@@ -91,8 +93,9 @@ const freezeOne: GatewayStep = {
   name: "freeze-one",
   title: `One server is frozen for ${FROZEN_MS / 1000} s (SIGSTOP)`,
   kind: "drain",
+  aboveSteadyMsMax: FROZEN_MS + SETTLE_MS,
   async run(stage) {
-    const [one] = stage.backends;
+    const one = stage.backends.find((_, place) => place === 1);
     one?.signal("SIGSTOP");
     await Bun.sleep(FROZEN_MS);
     one?.signal("SIGCONT");
@@ -105,6 +108,8 @@ const allAway: GatewayStep = {
   name: "all-away",
   title: `All servers are away for ${AWAY_MS / 1000} s`,
   kind: "death",
+  // Clients try again up to 3 s apart.
+  aboveSteadyMsMax: AWAY_MS + 3000 + SETTLE_MS,
   async run(stage) {
     const ports = stage.backends.map(({ port }) => port);
     for (const one of stage.backends) one.signal("SIGKILL");

@@ -21,7 +21,7 @@ export const neighbours: ClusterStep = {
       ...["get", SET, "--output=jsonpath={.spec.template.spec.containers[0].image}"],
     );
     for (let start = 1; start <= STARTS; start++) await comeAndGo(stage, start, image);
-    stage.note("nobody moves: this pause is the price of starting processes on these cores");
+    stage.note("nobody moves: it shows what starting processes alone costs on these cores");
   },
 };
 

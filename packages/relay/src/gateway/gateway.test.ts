@@ -174,3 +174,21 @@ test("a client that reads nothing stops its upstream, and others go on; then it 
   await until("all of it", () => slow.got.length === 60);
   expect(slow.closed).toBeUndefined();
 });
+
+test("a client that moves asks an endpoint that failed it only when no other is left", async () => {
+  const [a, b] = [backend("a"), backend("b")];
+  const { one, endpoints, moves, counted } = gateway([a]);
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connect(one.port)));
+  // Nobody listens there, and the table would try it again and again.
+  const dead = Array.from({ length: 3 }, (_, i) => ({ address: `127.0.0.1:${i + 1}` }));
+  endpoints.configure({ slowStartMs: 0, health: { failuresMax: 1000 } });
+  endpoints.discovered(
+    [...dead, b].map(({ address }) => ({ address, takes: true })),
+    performance.now(),
+  );
+  for (const { held } of one.clients(undefined, a.address)) held.move("drain", 20_000);
+  await until("all moved", () => moves.length === 20);
+  const failed = counted.filter((text) => text === "upstream error").length;
+  expect(failed).toBeLessThanOrEqual(20 * dead.length);
+  expect(clients.every(({ closed }) => closed === undefined)).toBe(true);
+});

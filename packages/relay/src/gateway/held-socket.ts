@@ -62,6 +62,8 @@ export class HeldSocket {
   /** The endpoint that it had last, and the one that was asked last for it. */
   #lastAddress: string;
   #tried: string | undefined;
+  /** Endpoints that did not take it since it has its home. */
+  readonly #failed = new Set<string>();
 
   constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
     this.#client = client;
@@ -173,11 +175,15 @@ export class HeldSocket {
     return {
       moved: (cause, pausedMs) => {
         this.#lastAddress = this.address ?? this.#lastAddress;
+        this.#failed.clear();
         endpoints.moved(this.#lastAddress);
         observer.moved(cause, pausedMs);
       },
       moveFailed: (cause, why) => {
-        if (this.#tried !== undefined) endpoints.moveFailed(this.#tried);
+        if (this.#tried !== undefined) {
+          endpoints.moveFailed(this.#tried);
+          this.#failed.add(this.#tried);
+        }
         observer.moveFailed(cause, why);
       },
       dropped: (frames, why) => {
@@ -194,7 +200,8 @@ export class HeldSocket {
     const address = route.endpoints.choose(
       {
         ...{ key, zone: route.zone, chance: Math.random(), from: avoided },
-        not: avoided === undefined ? undefined : new Set([avoided]),
+        // One that hangs takes seconds each time, and is tried last.
+        not: new Set(avoided === undefined ? this.#failed : [avoided, ...this.#failed]),
       },
       performance.now(),
     );
