@@ -11,6 +11,7 @@ import { CLUSTER_STEPS } from "./prove/cluster/steps/cluster-steps.ts";
 import { proofDocument, withKept, withoutCharts } from "./prove/document.ts";
 import {
   GATEWAY_HELP,
+  type GatewayProofResult,
   gatewayPlanFrom,
   hasWrongs,
   proveGateways,

@@ -1,5 +1,5 @@
-// Owns: finding nginx, which the gateway's proof measures beside the gateway, or fetching it if that
-// is one step.
+// Owns: finding nginx, which the gateway's proof measures beside the gateway, or fetching it if
+// that is one step.
 import { join } from "node:path";
 import { capture } from "./child.mjs";
 import { debianRelease, findExecutable, unpackDebian } from "./debian.mjs";

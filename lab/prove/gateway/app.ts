@@ -1,4 +1,4 @@
-// Owns: the types of an application behind the gateway: its servers, and clients of its own library.
+// Owns: the types of an application behind the gateway: its servers, and its library's clients.
 
 /** What clients of one application saw in one step. */
 export interface Account {

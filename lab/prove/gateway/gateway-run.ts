@@ -1,5 +1,5 @@
-// Owns: the proof of the gateway for one application: servers, gateway and clients as processes, one
-// step after the other, each judged.
+// Owns: the proof of the gateway for one application: servers, gateway and clients as processes,
+// one step after the other, each judged.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";

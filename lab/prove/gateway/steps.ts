@@ -14,7 +14,7 @@ export interface GatewayStage {
 export interface GatewayStep {
   readonly name: string;
   readonly title: string;
-  /** `drain`: nothing may be lost, and nobody closed. `death`: frames of the dead may be missing. */
+  /** `drain`: nothing is lost, and nobody closed. `death`: frames of the dead may be missing. */
   readonly kind: "steady" | "drain" | "death";
   /** Longest answer above that of a steady step, if it is not that of its kind. */
   readonly aboveSteadyMsMax?: number;
