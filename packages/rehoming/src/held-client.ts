@@ -101,7 +101,7 @@ export class HeldClient {
 
   /** Whether it can move to another upstream. */
   get rehomes(): boolean {
-    return this.#profile.rehomes;
+    return this.#rehomes;
   }
 
   /** Its current upstream. */
@@ -125,7 +125,7 @@ export class HeldClient {
       this.#move = { ...this.#move, cause, untilMs: this.#nowMs() + withinMs };
       return;
     }
-    if (!this.#profile.rehomes) {
+    if (!this.#rehomes) {
       if (cause === "drain") this.end(SERVICE_RESTART, "The server restarts");
       return;
     }
@@ -205,6 +205,10 @@ export class HeldClient {
     return this.#ports.clock.nowMs();
   }
 
+  get #rehomes(): boolean {
+    return this.#session.rehomes ?? this.#profile.rehomes;
+  }
+
   #saysItGoes(code: number): boolean {
     return this.#session.isGone?.(code) ?? isGone(code);
   }
@@ -266,16 +270,28 @@ export class HeldClient {
     this.#current = undefined;
     this.#leaving = leaving;
     this.#withoutUpstream();
+    if (this.#session.leave !== undefined) this.#expectLastFrames(leaving);
+    else this.#close(leaving, this.#nowMs() + this.#limits.lastFramesMsMax);
+  }
+
+  /** Answers that are under way come first: a server that is asked to go keeps them to itself. */
+  #close(leaving: HomeId, untilMs: number): void {
+    if (!this.#session.isQuiet && this.#nowMs() < untilMs)
+      return this.#timers.start("goodbye", POLL_MS, () => this.#close(leaving, untilMs));
+    this.#expectLastFrames(leaving);
+    this.#ports.upstream.close(leaving, GOING_AWAY, "The client moves");
+  }
+
+  #expectLastFrames(leaving: HomeId): void {
     this.#timers.start("lastFrames", this.#limits.lastFramesMsMax, () => {
       this.#ports.upstream.drop(leaving);
       this.#left(false);
     });
-    if (this.#session.leave === undefined)
-      this.#ports.upstream.close(leaving, GOING_AWAY, "The client moves");
   }
 
   #left(isWhole: boolean): void {
     this.#leaving = undefined;
+    this.#timers.cancel("goodbye");
     this.#timers.cancel("lastFrames");
     this.#isWhole = isWhole;
     this.#goOn(this.#next);
@@ -296,7 +312,7 @@ export class HeldClient {
 
   #currentClosed(id: HomeId, code: number, reason: string): void {
     this.#current = undefined;
-    if (!this.#profile.rehomes || !this.#saysItGoes(code)) return this.end(sendable(code), reason);
+    if (!this.#rehomes || !this.#saysItGoes(code)) return this.end(sendable(code), reason);
     this.#isWhole = false;
     this.#timers.cancel("settle");
     if (!this.#losses.mayGoOn(this.#nowMs()))
@@ -421,4 +437,4 @@ export class HeldClient {
   }
 }
 
-type Timer = "attach" | "homeless" | "lastFrames" | "owing" | "retry" | "settle";
+type Timer = "attach" | "goodbye" | "homeless" | "lastFrames" | "owing" | "retry" | "settle";

@@ -29,5 +29,6 @@ export { HANDOFF_RULES, type HandoffRules, handoff } from "./profiles/handoff.ts
 export type { Match } from "./profiles/match.ts";
 export { none } from "./profiles/none.ts";
 export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";
+export { type SocketIoRules, socketioProfile } from "./profiles/socketio.ts";
 export { stateless } from "./profiles/stateless.ts";
 export { type YjsRules, yjsProfile } from "./profiles/yjs.ts";

@@ -139,3 +139,54 @@ test("a profile's timers run, may be cancelled, and end with the client; it hear
   one.clock.advance(2000);
   expect([heard, one.clock.waiting()]).toEqual([["a", "ended"], 0]);
 });
+
+test.each([true, false])(
+  "an answer that is under way comes before the former server is asked to go: %p",
+  (comes) => {
+    let waits = false;
+    const one = new World({
+      ...{ random: createSeededRandom(1), limits: { settleMsMax: 50 } },
+      profile: {
+        ...{ name: "test", rehomes: true, quietMs: 0 },
+        create: (out) => ({
+          ...passing(out),
+          fromClient(frame) {
+            waits = frame === "ask";
+            out.toUpstream(frame);
+          },
+          fromUpstream(frame) {
+            waits = false;
+            out.toClient(frame);
+          },
+          get isQuiet() {
+            return !waits;
+          },
+        }),
+      },
+      backend: () => ({
+        received: (frame, send) => void one.clock.after(300, () => comes && send(`re:${frame}`)),
+      }),
+      fate: () => ({ opens: "well", delayMs: 2 }),
+    });
+    one.fromClient("ask");
+    one.held.move("drain", 5000);
+    one.clock.advance(100);
+    // It does not wait for another one to come: from now on frames are for the next server.
+    one.fromClient("b");
+    one.clock.advance(comes ? 400 : one.limits.lastFramesMsMax);
+    expect(one.homes.map(({ received }) => received)).toEqual([["ask"], ["b"]]);
+    expect(one.got).toEqual(comes ? ["re:ask"] : []);
+    expect(one.moves.length).toBe(1);
+  },
+);
+
+test("a client of which its profile says that it cannot be moved is closed if its server goes", () => {
+  const [drained, lost] = [
+    world(profile(() => ({ rehomes: false }))),
+    world(profile(() => ({ rehomes: false }))),
+  ];
+  drained.held.move("drain", 5000);
+  lost.kill();
+  lost.clock.advance(10);
+  expect([drained.closed?.code, lost.closed?.code]).toEqual([1012, 1012]);
+});

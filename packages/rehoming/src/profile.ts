@@ -77,8 +77,13 @@ export interface ProfileSession {
    * sent again here, or answered, or declared missing.
    */
   switched(isWhole: boolean): void;
-  /** Nothing waits for an answer, so this is a good moment to move. */
+  /**
+   * Nothing waits for an answer, so this is a good moment to move. If it does not come, the
+   * client's frames wait at last, and the answers that are under way come first.
+   */
   readonly isQuiet: boolean;
+  /** False: this client is none that can be moved, whatever the profile says of others. */
+  readonly rehomes?: boolean;
   /** Bytes remembered for the next attach. They count as waiting frames do. */
   readonly bytes: number;
   /**

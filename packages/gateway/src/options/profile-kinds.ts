@@ -1,5 +1,6 @@
 // Owns: the table of profiles: one row for each name. Its options become a Profile.
 import {
+  boolean,
   bytes,
   choice,
   duration,
@@ -15,6 +16,7 @@ import {
   none,
   type Profile,
   replay,
+  socketioProfile,
   stateless,
   yjsProfile,
 } from "@holdfast/rehoming";
@@ -137,7 +139,7 @@ export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
         description:
           "What the messages look like. `y-websocket`: a document for each socket, which the URL names. `hocuspocus`: a document's name in each message.",
       }),
-      unacknowledgedBytesMax: integer({
+      unacknowledgedBytesMax: bytes({
         default: 65_536,
         min: 0,
         max: 1024 * 1024,
@@ -146,6 +148,39 @@ export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
       }),
     },
     make: (rules) => yjsProfile(rules),
+  }),
+  socketio: profile("socketio", {
+    description:
+      "Each namespace is joined again with its login, and with session and offset if servers recover connections. Pings end in the gateway.",
+    onDeploy: "holes",
+    holes:
+      "with connection state recovery: none in a drain. Without: rooms and events between two servers; the client hears `connect` again. Clients that begin with polling are not held",
+    fields: {
+      idempotent: boolean({
+        default: false,
+        description:
+          "Events that want an acknowledgement and have none are sent to the next server, too.",
+      }),
+      unanswered: choice({
+        of: ["close", "timeout"],
+        default: "close",
+        description:
+          "What becomes of other events without an acknowledgement. `close`: the client is closed with 1012, and its handlers get an error. `timeout`: the client's own timeouts run.",
+      }),
+      connectAgain: boolean({
+        default: true,
+        description:
+          "The client gets `connect` again if the next server does not know its session, so that it joins its rooms again.",
+      }),
+      recoverAfterMs: duration({
+        default: 25,
+        min: 0,
+        max: 5000,
+        description:
+          "How long a server may take to put a session aside before the next one is asked for it.",
+      }),
+    },
+    make: (rules) => socketioProfile(rules),
   }),
   handoff: profile("handoff", {
     description:

@@ -37,7 +37,7 @@ function moved(one: World, frames: readonly Frame[]): readonly Frame[] {
   for (const frame of frames) one.fromClient(frame);
   one.clock.advance(20);
   one.held.move("drain", 5000);
-  one.clock.advance(one.limits.settleMsMax + 100);
+  one.clock.advance(one.limits.settleMsMax + one.limits.lastFramesMsMax + 100);
   return one.homes[1]?.received ?? [];
 }
 
