@@ -5,7 +5,10 @@ import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadConfig, optionRows } from "@holdfast/config";
+import { diagnose, findingsOf } from "@holdfast/doctor";
 import { GATEWAY_OPTIONS } from "@holdfast/gateway/options";
+import { readManifests } from "@holdfast/kube";
+import { NODE_OPTIONS } from "@holdfast/server/options";
 import { parse as parseYaml } from "yaml";
 import { patience } from "../patience.ts";
 import { judgeForms } from "./forms.ts";
@@ -282,6 +285,19 @@ test.each([
 ])("with %j everything is named %s", async (values, name) => {
   const all = await objects({ values: { ...CASES.base, ...values } }, GATEWAY_CHART);
   for (const { metadata } of all) expect(metadata.name).toMatch(new RegExp(`^(realtime-)?${name}`));
+});
+
+test("the doctor has nothing against it, and knows its figures", () => {
+  const text = of("base")
+    .map((object) => JSON.stringify(object))
+    .join("\n---\n");
+  const options = { nodeOptions: NODE_OPTIONS };
+  const diagnosis = diagnose(readManifests(text, "base.yaml").objects, options);
+  expect(findingsOf(diagnosis).map(({ id, found }) => `${id}: ${found}`)).toEqual([]);
+  expect(diagnosis.workloads[0]?.clientPath.load).toMatchObject({
+    ...{ connections: 10_000, pingSeconds: 44, graceSeconds: 90 },
+    gateway: { routes: [{ name: "game", profile: "stateless", service: "game", port: 8080 }] },
+  });
 });
 
 test("helm test asks for a socket of each route, at its host", () => {

@@ -251,6 +251,26 @@ export const CATALOGUE = {
     "Knative ends WebSockets by its request timeout",
     "Every connection is cut at this age. Knative allows 600 s at most.",
   ),
+  "gateway-app-no-time": warning(
+    "The pods behind a gateway end before their clients have moved",
+    "The gateway moves the clients of a pod that is deleted. Those that are still on it when the application ends lose what it had not answered.",
+  ),
+  "gateway-window-over-grace": warning(
+    "The gateway may take longer to empty a pod than the pod lives",
+    "The gateway moves clients in its pace, whoever is about to be cut. Those that are left when the pod is killed lose what it had not answered.",
+  ),
+  "gateway-profile-none": warning(
+    "The gateway knows nothing of the application's protocol",
+    "Each release of the application closes its clients, with 1012.",
+  ),
+  "gateway-port": error(
+    "The route of a gateway asks for a port that the Service does not have",
+    "The gateway finds no endpoint. New clients get 503.",
+  ),
+  "gateway-bypassed": warning(
+    "A way leads past the gateway to the application",
+    "Clients that come this way are not held. Each release of the application cuts them.",
+  ),
   "options-refused": error(
     "The node will refuse its options",
     "The pod does not start. A release stops with fewer pods than it should have.",

@@ -8,6 +8,7 @@ import type { Finding, Severity } from "./finding.ts";
 import { autoscalingRules } from "./rules/autoscaling.ts";
 import { balancerRules } from "./rules/balancer.ts";
 import { disruptionRules } from "./rules/disruption.ts";
+import { gatewayRules } from "./rules/gateway.ts";
 import { graceRules } from "./rules/grace.ts";
 import { hopRules } from "./rules/network-hops.ts";
 import { operatorRules } from "./rules/operators.ts";
@@ -71,6 +72,7 @@ export function diagnose(
       ...autoscalingRules(clientPath, snapshot),
       ...ownRules(clientPath),
       ...realtimeSetRules(clientPath, snapshot),
+      ...gatewayRules(clientPath, snapshot),
     ]),
   }));
   return {

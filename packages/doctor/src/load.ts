@@ -13,6 +13,7 @@ import {
   text,
 } from "@holdfast/kube";
 import type { ClusterSnapshot } from "./cluster-snapshot.ts";
+import { type GatewayFacts, gatewayOf } from "./gateway.ts";
 import { type OwnOptions, ownOptions } from "./own-options.ts";
 import type { Container, Workload } from "./workload.ts";
 
@@ -43,47 +44,59 @@ export interface Load {
   /** S: the longest preStop of the pod's containers; undefined if a hook's time cannot be read. */
   readonly preStopSeconds: number | undefined;
   readonly own: OwnOptions | undefined;
+  /** If it is a gateway of ours. */
+  readonly gateway: GatewayFacts | undefined;
 }
 
 export function loadOf(workload: Workload, snapshot: ClusterSnapshot): Load {
   const own = workload.own ? ownOptions(workload, snapshot) : undefined;
+  const gateway = gatewayOf(workload, snapshot);
+  const isKnown = own !== undefined || gateway !== undefined;
   const { options } = snapshot;
   const graceSeconds = number(workload.podSpec.terminationGracePeriodSeconds) ?? GRACE_SECONDS;
   const preStopSeconds = longestPreStop(workload);
   const annotated = number(workload.podAnnotations[CONNECTIONS_ANNOTATION]);
   const planned = annotated ?? plannedBySet(workload);
   const connections =
-    options.connections ?? planned ?? own?.config.limits.connectionsMax ?? CONNECTIONS;
+    options.connections ??
+    planned ??
+    own?.config.limits.connectionsMax ??
+    gateway?.clientsMax ??
+    CONNECTIONS;
   const told = options.drainSeconds;
-  const preDelaySeconds = own === undefined ? 0 : own.config.drain.preDelayMs / 1000;
+  const preDelaySeconds =
+    (own?.config.drain.preDelayMs ?? 0) / 1000 || (gateway?.preDelaySeconds ?? 0);
+  const windowSeconds =
+    own === undefined ? gateway?.windowSeconds : own.config.drain.windowMs / 1000;
   const left = Math.max(0, graceSeconds - (preStopSeconds ?? 0) - GRACE_MARGIN_SECONDS);
   const drain: DrainInput = {
     maxSeconds:
-      own === undefined
-        ? (told ?? left)
-        : preDelaySeconds + own.config.drain.windowMs / 1000 + TAIL_SECONDS,
+      windowSeconds === undefined ? (told ?? left) : preDelaySeconds + windowSeconds + TAIL_SECONDS,
     preDelaySeconds,
     preStopSeconds: preStopSeconds ?? 0,
     connections,
     handshakesPerSecond:
       options.handshakesPerSecond ??
       own?.config.admission.handshakesPerSecond ??
+      gateway?.handshakesPerSecond ??
       DRAIN_DEFAULTS.handshakesPerSecond,
   };
   return {
     pingSeconds:
-      options.pingSeconds ?? (own === undefined ? PING_SECONDS : own.config.timeouts.pingMs / 1000),
-    pingBasis:
-      options.pingSeconds !== undefined ? "told" : own !== undefined ? "configured" : "assumed",
+      options.pingSeconds ??
+      gateway?.pingSeconds ??
+      (own === undefined ? PING_SECONDS : own.config.timeouts.pingMs / 1000),
+    pingBasis: options.pingSeconds !== undefined ? "told" : isKnown ? "configured" : "assumed",
     connections,
     connectionsBasis:
       options.connections !== undefined ? "told" : planned !== undefined ? "configured" : "assumed",
     drain,
-    drainBasis: own !== undefined ? "configured" : told !== undefined ? "told" : "assumed",
+    drainBasis: isKnown ? "configured" : told !== undefined ? "told" : "assumed",
     plan: planDrain(drain),
     graceSeconds,
     preStopSeconds,
     own,
+    gateway,
   };
 }
 

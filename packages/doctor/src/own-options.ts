@@ -168,8 +168,8 @@ function flagsOf(
 }
 
 /** The text of a file that comes from a ConfigMap; undefined when it comes from elsewhere. */
-function mountedText(
-  workload: Workload,
+export function mountedText(
+  workload: Pick<Workload, "main" | "object" | "podSpec">,
   path: string,
   snapshot: ClusterSnapshot,
 ): string | undefined {

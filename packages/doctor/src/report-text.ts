@@ -76,7 +76,7 @@ function workloadLines(
   const { object, replicas } = workload;
   const counts = countText(findings);
   const lines = [
-    `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.autoscaler === undefined ? "" : " at least"}${workload.own ? ", a Holdfast node" : ""}  ${counts}`,
+    `${paint("bold", refText({ kind: object.kind, namespace: object.namespace, name: object.name }))}  ${replicas} ${replicas === 1 ? "pod" : "pods"}${workload.autoscaler === undefined ? "" : " at least"}${workload.own ? ", a Holdfast node" : load.gateway === undefined ? "" : ", a Holdfast gateway"}  ${counts}`,
     ...clientPathLines(clientPath, paint),
     paint("dim", `  pod: ${podText(clientPath)}`),
     paint(
@@ -115,7 +115,7 @@ function podText({ load }: WorkloadReport["clientPath"]): string {
       ? [`drain unknown, at most ${seconds(drain.maxSeconds)}`]
       : [
           `drain ${seconds(drain.maxSeconds)}`,
-          ...(load.own === undefined
+          ...(load.own === undefined && load.gateway === undefined
             ? []
             : [
                 `of it ${seconds(drain.preDelaySeconds)} delay and ${seconds(plan.windowSeconds)} window`,

@@ -70,6 +70,9 @@ export class LiveRoute implements Route {
   get requestsMax(): number {
     return this.#options.requestsMax;
   }
+  get rebalances(): boolean {
+    return this.#options.rebalance;
+  }
   get keyOf(): Route["keyOf"] {
     const { key } = this.#options;
     return key === undefined ? undefined : (request, url) => keyOf(key, request, url);

@@ -210,3 +210,36 @@ test("clients with the same key share an endpoint, by header, cookie or query", 
   expect([...homes.values()].every(({ size }) => size === 1)).toBe(true);
   expect(new Set([...homes.values()].flatMap((one) => [...one])).size).toBeGreaterThan(1);
 });
+
+test("an endpoint that was added gets its share of the clients, and nobody is closed", async () => {
+  const [a, b] = [new EchoServer("a"), new EchoServer("b")];
+  const { program, metric, api } = startGateway(routeTo([a], ", rebalance: true"));
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connect(program.port)));
+  program.configure(configOf(routeTo([a, b], ", rebalance: true")));
+  const moves = () => metric('holdfast_gateway_moves_total{route="app",cause="rebalance"}');
+  await until("they moved", async () => ((await moves()) ?? 0) >= 8);
+  const answers = await Promise.all(clients.map((client) => ask(client, "x")));
+  expect(answers.filter((answer) => answer === "re:x@b").length).toBeGreaterThanOrEqual(8);
+  expect(clients.every(({ closed }) => closed === undefined)).toBe(true);
+  // It has come to rest.
+  const settled = await moves();
+  await Bun.sleep(2200);
+  expect(await moves()).toBe(settled as number);
+  expect((await api("GET", "routes")).body.routes[0].clients).toBe(20);
+});
+
+test("a room is on one endpoint, also after one was added", async () => {
+  const servers = ["a", "b", "c"].map((name) => new EchoServer(name));
+  const text = (count: number) =>
+    routeTo(servers.slice(0, count), ", key: {query: room}, rebalance: true");
+  const { program } = startGateway(text(2));
+  const rooms = Array.from({ length: 12 }, (_, i) => `r${i}`);
+  const old = await Promise.all(rooms.map((room) => connect(program.port, `/?room=${room}`)));
+  program.configure(configOf(text(3)));
+  const late = await Promise.all(rooms.map((room) => connect(program.port, `/?room=${room}`)));
+  const homes = (clients: typeof old) => Promise.all(clients.map((client) => ask(client, "x")));
+  const wanted = await homes(late);
+  expect(wanted).toContain("re:x@c");
+  await until("both are there", async () => String(await homes(old)) === String(wanted));
+  expect([...old, ...late].every(({ closed }) => closed === undefined)).toBe(true);
+});

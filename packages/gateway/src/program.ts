@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import type { HeldLimits } from "@holdfast/rehoming";
 import {
+  Balancing,
   type ClientFacts,
   Departures,
   Gateway,
@@ -60,6 +61,7 @@ export class GatewayProgram {
   readonly #routes: LiveRoutes;
   readonly #gateway: Gateway;
   readonly #departures: Departures;
+  readonly #balancing: Balancing;
   readonly #admin: AdminListener;
   readonly #ends = new AbortController();
   readonly #beganMs = performance.now();
@@ -98,6 +100,8 @@ export class GatewayProgram {
     this.#setRoutes(config);
     this.#departures = this.#empty();
     this.#departures.start();
+    this.#balancing = this.#even();
+    this.#balancing.start();
     this.#lookTimer = setInterval(() => this.#routes.tellTrouble(), TROUBLE_LOOK_MS);
     needs.events.listening({ port: this.port, adminPort: this.adminPort });
   }
@@ -144,6 +148,7 @@ export class GatewayProgram {
     await sleep(preDelayMs, this.#ends.signal);
     this.#state = "leaving";
     this.#departures.stop();
+    this.#balancing.stop();
     const untilMs = performance.now() + windowMs;
     const { perSecondMax } = this.#config.moves;
     const { handshakesPerSecond } = this.#config.admission;
@@ -164,6 +169,7 @@ export class GatewayProgram {
     this.#ends.abort();
     clearInterval(this.#lookTimer);
     this.#departures.stop();
+    this.#balancing.stop();
     this.#routes.end();
     this.#gateway.end();
     await this.#admin.stop();
@@ -239,6 +245,19 @@ export class GatewayProgram {
       },
       get movesPerSecondMax() {
         return program.#config.moves.perSecondMax;
+      },
+    });
+  }
+
+  #even(): Balancing {
+    const program = this;
+    return new Balancing({
+      clients: (route) => this.#gateway.clients(route),
+      get routes() {
+        return program.#routes.all;
+      },
+      get perSecondMax() {
+        return program.#config.moves.rebalancePerSecond;
       },
     });
   }

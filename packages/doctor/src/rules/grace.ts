@@ -177,7 +177,9 @@ function window(clientPath: ClientPath): readonly Finding[] {
   const wanted = Math.ceil(plan.pacedMaxSeconds);
   const enough = planDrain({ ...drain, maxSeconds: wanted });
   const grace = Math.ceil(Math.max(load.graceSeconds, enough.graceSeconds));
-  const variables = { HOLDFAST_DRAIN_WINDOW_MS: `${enough.windowSeconds}s` };
+  const variable =
+    load.gateway === undefined ? "HOLDFAST_DRAIN_WINDOW_MS" : "HOLDFAST_GATEWAY_DRAIN_WINDOW_MS";
+  const variables = { [variable]: `${enough.windowSeconds}s` };
   const cap = load.connectionsBasis === "assumed" ? " (the most that the node takes)" : "";
   return [
     finding(impossible ? "drain-impossible" : "drain-hurried", {
@@ -190,7 +192,7 @@ function window(clientPath: ClientPath): readonly Finding[] {
       sum: explainPace(drain, plan),
       fix: `M = ${wanted} s would be paced: a window of ${seconds(enough.windowSeconds)} and a grace period of ${grace} s. Or hold fewer connections in each pod.`,
       patch:
-        load.own === undefined
+        load.own === undefined && load.gateway === undefined
           ? undefined
           : environmentPatch(workload, variables, { terminationGracePeriodSeconds: grace }),
     }),

@@ -236,6 +236,15 @@ const OPTIONS = {
       description:
         "Handshakes a second that a route's endpoints can take together (A in docs/operations/draining.md). A drain uses 0.7 of them.",
     }),
+    rebalancePerSecond: integer({
+      default: 50,
+      min: 1,
+      max: 100_000,
+      live: true,
+      unit: "/s",
+      description:
+        "Most clients of a route with `rebalance` that are moved to even things out in a second.",
+    }),
     perSecondMax: integer({
       default: 1000,
       min: 1,

@@ -122,6 +122,11 @@ export const ROUTE_FIELDS = {
     description:
       "`{header: X-Room}`, `{cookie: room}` or `{query: room}`: clients with the same value get the same endpoint. If an endpoint goes, only its rooms move. Clients without a value go to the least loaded.",
   }),
+  rebalance: boolean({
+    default: false,
+    description:
+      "Moves clients when an endpoint was added: those whose `key` belongs there now, or so many that it has its share. Not while somebody orders drains or weights of the endpoints. At most moves.rebalancePerSecond.",
+  }),
   upstreamTls: boolean({
     default: false,
     description:

@@ -300,3 +300,30 @@ test("what clients felt is counted for each endpoint, and never falls", () => {
   one.closed("a", true, 600);
   expect(felt(9000)).toMatchObject({ connectionMs: 600, closedAbnormally: 1 });
 });
+
+test("a key belongs to the endpoint that it would get, and nothing is chosen by asking", () => {
+  const one = table("abc");
+  for (let i = 0; i < 50; i++) {
+    const key = `room${i}`;
+    const home = one.homeOf(key, LATE_MS);
+    expect(choose(one, { key })).toBe(home);
+  }
+  const before = one.connections("a");
+  one.homeOf("x", LATE_MS);
+  expect(one.connections("a")).toBe(before);
+});
+
+test("nobody has too many while an endpoint starts slowly, and an order is seen", () => {
+  const one = table("a");
+  const clients = new Map([["a", 100]]);
+  one.discovered(named("ab"), LATE_MS);
+  expect([...one.tooMany(clients, undefined, LATE_MS + 9000)]).toEqual([]);
+  const later = LATE_MS + 11_000;
+  expect([...one.tooMany(clients, undefined, later)]).toEqual([["a", 47]]);
+  // Of its own zone, an endpoint may have twice as many.
+  one.discovered([...named("a", { zone: "z" }), ...named("b")], later);
+  expect([...one.tooMany(clients, "z", later)]).toEqual([["a", 29]]);
+  expect(one.isOrdered(later)).toBe(false);
+  one.weigh("a", 2, 1);
+  expect(one.isOrdered(later)).toBe(true);
+});

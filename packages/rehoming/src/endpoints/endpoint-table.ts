@@ -1,4 +1,6 @@
 // Owns: the endpoints of one service: which take clients, and which of them the next one gets.
+
+import { tooMany } from "./balance.ts";
 import { type EmptyingTerms, emptying, isSameOrder } from "./emptying.ts";
 import {
   type Endpoint,
@@ -199,6 +201,41 @@ export class EndpointTable {
     return this.#takersFor(address, nowMs).some(({ endpoint }) => endpoint.address !== address);
   }
 
+  /** Where clients with this key belong, whether there is room or not. Nothing is chosen. */
+  homeOf(key: string, nowMs: number): string | undefined {
+    const well = [...this.#known.values()].filter((one) => takes(one) && !isIllAt(nowMs)(one));
+    return byRendezvous(well, key, weighted)?.endpoint.address;
+  }
+
+  /** Somebody says which endpoints get or keep how many: a drain, a weight, a number to keep. */
+  isOrdered(nowMs: number): boolean {
+    return [...this.#known.values()].some(
+      ({ order, emptying: given }) =>
+        order?.isDrained === true ||
+        order?.weight !== undefined ||
+        (given !== undefined && nowMs < given.untilMs),
+    );
+  }
+
+  /** How many of these clients each endpoint has too many. None while the share of one grows. */
+  tooMany(
+    clients: ReadonlyMap<string, number>,
+    zone: string | undefined,
+    nowMs: number,
+  ): ReadonlyMap<string, number> {
+    const taking = [...this.#known.values()].filter(takes);
+    if (taking.some(({ sinceMs }) => nowMs - sinceMs < this.#options.slowStartMs)) return new Map();
+    const well = taking.filter((one) => !isIllAt(nowMs)(one) && this.#hasRoom(one));
+    return tooMany(
+      well.map((one) => ({
+        address: one.endpoint.address,
+        clients: clients.get(one.endpoint.address) ?? 0,
+        weight:
+          weightOf(one) * (zone === undefined || one.endpoint.zone === zone ? ZONE_FACTOR : 1),
+      })),
+    );
+  }
+
   /** Those that take clients, however many they have. */
   taking(): readonly string[] {
     return this.#addresses(takes);
@@ -232,10 +269,7 @@ export class EndpointTable {
     const found =
       choice.key === undefined
         ? (trial[0] ?? this.#leastLoaded(from, choice, nowMs))
-        : byRendezvous(from, choice.key, (known) => ({
-            address: known.endpoint.address,
-            weight: weightOf(known),
-          }));
+        : byRendezvous(from, choice.key, weighted);
     if (found === undefined) return undefined;
     const { address } = found.endpoint;
     const health = trial.includes(found) ? { ...found.health, isTried: true } : found.health;
@@ -357,3 +391,7 @@ export class EndpointTable {
     if (known !== undefined) this.#known.set(address, { ...known, ...change });
   }
 }
+
+const weighted = (known: Known): { readonly address: string; readonly weight: number } => ({
+  ...{ address: known.endpoint.address, weight: weightOf(known) },
+});

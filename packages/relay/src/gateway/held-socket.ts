@@ -122,6 +122,10 @@ export class HeldSocket {
     return this.#options.request.route;
   }
 
+  get key(): string | undefined {
+    return this.#options.request.key;
+  }
+
   get session(): string {
     return this.#options.request.session;
   }

@@ -1,4 +1,5 @@
 // Owns: what the gateway is made of, for the program and for tests.
+export { Balancing, type BalancingOptions } from "./balancing.ts";
 export { Departures, type DeparturesOptions } from "./departures.ts";
 export { Gateway } from "./gateway.ts";
 export type { GatewayCounts, GatewayOptions, Turned } from "./gateway-ports.ts";

@@ -22,6 +22,8 @@ export interface Route {
   readonly pendingMax?: number;
   /** Requests under way that ask for no socket. Default: no limit. */
   readonly requestsMax?: number;
+  /** Clients move to endpoints that have too few, or to that of their key. */
+  readonly rebalances?: boolean;
   /** Clients with the same key share an endpoint. */
   readonly keyOf?: ((request: Request, url: URL) => string | undefined) | undefined;
   /** Counts messages, if somebody wants to know. */

@@ -1,0 +1,76 @@
+// Owns: moving clients to endpoints that have too few, such as those that were added.
+import type { HeldSocket } from "./held-socket.ts";
+import type { Route } from "./route.ts";
+
+/** Members are read anew each time, so that they may change. */
+export interface BalancingOptions {
+  readonly routes: readonly Route[];
+  readonly clients: (route: Route) => readonly HeldSocket[];
+  /** Clients of a route that are moved in a second, at most. */
+  readonly perSecondMax: number;
+}
+
+const LOOK_MS = 1000;
+/** How long one client is tried. Then it stays, and may be asked again. */
+const TRY_MS = 5000;
+
+/**
+ * Looks once a second. Clients with a key go where their key belongs now: otherwise a room is on
+ * two endpoints after one was added. The others go from endpoints that have too many. A route whose
+ * endpoints somebody gives orders about is left to that one.
+ */
+export class Balancing {
+  readonly #options: BalancingOptions;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: BalancingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => this.look(), LOOK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Once, as it does each second. */
+  look(): void {
+    const nowMs = performance.now();
+    for (const route of this.#options.routes) {
+      if (route.rebalances !== true || !route.profile.rehomes) continue;
+      if (route.endpoints.isOrdered(nowMs)) continue;
+      const resting = this.#options.clients(route).filter(({ held }) => !held.isMoving);
+      const goers = [...keyed(route, resting, nowMs), ...crowded(route, resting, nowMs)];
+      for (const client of goers.slice(0, this.#options.perSecondMax))
+        client.held.move("rebalance", TRY_MS);
+    }
+  }
+}
+
+/** Those whose key belongs elsewhere. */
+function keyed(route: Route, clients: readonly HeldSocket[], nowMs: number): HeldSocket[] {
+  const homes = new Map<string, string | undefined>();
+  return clients.filter(({ key, address }) => {
+    if (key === undefined) return false;
+    if (!homes.has(key)) homes.set(key, route.endpoints.homeOf(key, nowMs));
+    const home = homes.get(key);
+    return home !== undefined && home !== address;
+  });
+}
+
+/** Those without a key, of endpoints that have too many. */
+function crowded(route: Route, all: readonly HeldSocket[], nowMs: number): HeldSocket[] {
+  const clients = all.filter(({ key }) => key === undefined);
+  const counts = new Map<string, number>();
+  for (const { address } of clients)
+    if (address !== undefined) counts.set(address, (counts.get(address) ?? 0) + 1);
+  const left = new Map(route.endpoints.tooMany(counts, route.zone, nowMs));
+  return clients.filter(({ address = "" }) => {
+    const count = left.get(address) ?? 0;
+    left.set(address, count - 1);
+    return count > 0;
+  });
+}
