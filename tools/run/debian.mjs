@@ -51,16 +51,17 @@ export function findExecutable(name, named, folder) {
  * @param {string} wanted.name
  * @param {string} wanted.suite for instance `bookworm-backports`
  * @param {Record<string, string>} wanted.files paths inside the package, and their destinations
+ * @param {boolean} [wanted.withLibraries] unpacks what it depends on and is not installed beside it
  * @returns {Promise<boolean>} false if it cannot be done
  */
-export async function unpackDebian({ name, suite, files }) {
+export async function unpackDebian({ name, suite, files, withLibraries = false }) {
   const uri = mirror();
   if (!existsSync("/usr/bin/apt-get") || !existsSync(KEYRING) || uri === undefined) return false;
   console.log(`  fetching ${name} from Debian's ${suite}...`);
   mkdirSync(join(ROOT, ".cache"), { recursive: true });
   const folder = mkdtempSync(join(ROOT, ".cache/fetching-"));
   try {
-    return await fetchInto(folder, { name, suite, uri, files });
+    return await fetchInto(folder, { name, suite, uri, files, withLibraries });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -68,9 +69,9 @@ export async function unpackDebian({ name, suite, files }) {
 
 /**
  * @param {string} folder
- * @param {{ name: string, suite: string, uri: string, files: Record<string, string> }} wanted
+ * @param {{ name: string, suite: string, uri: string, files: Record<string, string>, withLibraries: boolean }} wanted
  */
-async function fetchInto(folder, { name, suite, uri, files }) {
+async function fetchInto(folder, { name, suite, uri, files, withLibraries }) {
   for (const part of ["lists/partial", "cache/archives/partial", "unpacked"])
     mkdirSync(join(folder, part), { recursive: true });
   const sources = join(folder, "debian.sources");
@@ -86,28 +87,40 @@ async function fetchInto(folder, { name, suite, uri, files }) {
     "Debug::NoLocking=1",
     "APT::Sandbox::User=",
   ].flatMap((option) => ["-o", option]);
-  for (const args of [["update"], ["download", name]]) {
+  const apt = async (/** @type {string[]} */ args) => {
     const run = await capture("apt-get", [...options, ...args], {
       timeoutMs: INSTALL_TIMEOUT_MS,
       cwd: folder,
     });
-    if (run.code !== 0) {
-      console.log(run.output.trimEnd());
-      return false;
-    }
-  }
+    if (run.code !== 0) console.log(run.output.trimEnd());
+    return run.code === 0;
+  };
+  if (!(await apt(["update"]))) return false;
+  const libraries = withLibraries ? await missingLibraries(name, options) : [];
+  if (!(await apt(["download", name, ...libraries]))) return false;
   const unpacked = join(folder, "unpacked");
-  const file = readdirSync(folder).find((one) => one.endsWith(".deb"));
-  if (
-    file === undefined ||
-    (await capture("dpkg-deb", ["-x", join(folder, file), unpacked])).code !== 0
-  )
-    return false;
+  const packages = readdirSync(folder).filter((one) => one.endsWith(".deb"));
+  for (const file of packages)
+    if ((await capture("dpkg-deb", ["-x", join(folder, file), unpacked])).code !== 0) return false;
   for (const [inside, target] of Object.entries(files)) {
     mkdirSync(dirname(target), { recursive: true });
     renameSync(join(unpacked, inside), target);
   }
   return true;
+}
+
+/**
+ * Libraries that a package depends on itself and that are not installed.
+ * @param {string} name
+ * @param {string[]} options of apt
+ */
+async function missingLibraries(name, options) {
+  const { output } = await capture("apt-cache", [...options, "depends", name]);
+  const named = [...output.matchAll(/^ {2}Depends: (lib\S+)$/gm)].map(([, one = ""]) => one);
+  const missing = [];
+  for (const one of new Set(named))
+    if ((await capture("dpkg-query", ["-W", one])).code !== 0) missing.push(one);
+  return missing;
 }
 
 /** The mirror that the system uses already. @returns {string | undefined} */

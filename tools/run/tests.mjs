@@ -10,6 +10,7 @@ import { buildCluster, endClusterNow, ensureCluster, ensureKeda } from "./cluste
 import { ensureChartTools } from "./helm.mjs";
 import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
+import { ensureMosquitto } from "./mosquitto.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
@@ -116,6 +117,11 @@ async function runStage(bun, stage, building) {
     const languages = await ensureLanguages();
     if (!languages.ok) return failure(languages.message);
     Object.assign(env, languages.env);
+  }
+  if (stage.needs.includes("mosquitto")) {
+    const mosquitto = await ensureMosquitto();
+    if (!mosquitto.ok) return failure(mosquitto.message);
+    Object.assign(env, mosquitto.env);
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();

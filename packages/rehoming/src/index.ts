@@ -27,6 +27,7 @@ export type { Cancel, Profile, ProfileOut, ProfileSession, Subprotocols } from "
 export { type GraphqlRules, graphqlTransportWs } from "./profiles/graphql.ts";
 export { HANDOFF_RULES, type HandoffRules, handoff } from "./profiles/handoff.ts";
 export type { Match } from "./profiles/match.ts";
+export { MQTT_RULES, type MqttRules, mqtt } from "./profiles/mqtt.ts";
 export { none } from "./profiles/none.ts";
 export { type Remembered, type ReplayRules, replay } from "./profiles/replay.ts";
 export { type SocketIoRules, socketioProfile } from "./profiles/socketio.ts";

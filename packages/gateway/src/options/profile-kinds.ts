@@ -13,6 +13,8 @@ import {
   graphqlTransportWs,
   HANDOFF_RULES,
   handoff,
+  MQTT_RULES,
+  mqtt,
   none,
   type Profile,
   replay,
@@ -217,6 +219,42 @@ export const PROFILE_KINDS: Readonly<Record<string, ProfileKind>> = {
       }),
     },
     make: (rules) => handoff(rules),
+  }),
+  mqtt: profile("mqtt", {
+    description:
+      "Login again with clean start 0; subscriptions again if the broker has no session; QoS 1 and 2 without an acknowledgement again, with DUP.",
+    onDeploy: "holes",
+    holes:
+      "QoS 0 while between two brokers; what a session had that the next broker does not know. `lostSession` says whether the client is told",
+    fields: {
+      lostSession: choice({
+        of: ["subscribe", "close"],
+        default: MQTT_RULES.lostSession,
+        description:
+          "The next broker has no session of a client that had one. `subscribe`: its subscriptions are made again. `close`: it is closed with 1012, so that it sees that when it connects.",
+      }),
+      packetBytesMax: bytes({
+        default: MQTT_RULES.packetBytesMax,
+        min: 1024,
+        max: 64 * 1024 * 1024,
+        description: "Of a packet, in either direction. A longer one closes the client with 1009.",
+      }),
+      unacknowledgedBytesMax: bytes({
+        default: MQTT_RULES.unacknowledgedBytesMax,
+        min: 1024,
+        max: 16 * 1024 * 1024,
+        description:
+          "Of a client's packets that the broker has not acknowledged, from which on the client is read no further.",
+      }),
+      pingMsMax: duration({
+        default: MQTT_RULES.pingMsMax,
+        min: 100,
+        max: 600_000,
+        description:
+          "How long a broker may be silent after a client's ping. Then it is taken for dead, and the client gets another.",
+      }),
+    },
+    make: (rules) => mqtt(rules),
   }),
 };
 

@@ -80,6 +80,11 @@ test("the next pod gets the last commit, and the client's messages behind it", (
     { type: "message", index: 2, frame: "b" },
     { type: "message", index: 3, frame: "c" },
   ]);
+  // Nor does a draft of the former one become a state by the next one's commit.
+  one.held.fromHome(1, writeCommit(2));
+  one.kill();
+  one.clock.advance(20);
+  expect(heard[2]?.[1]).toMatchObject({ type: "attach", up: 2, state: Uint8Array.of(7) });
 });
 
 test("early messages are not heard twice; a pod may begin with the first that was not heard", () => {
