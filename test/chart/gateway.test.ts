@@ -12,6 +12,7 @@ import { NODE_OPTIONS } from "@holdfast/server/options";
 import { parse as parseYaml } from "yaml";
 import { patience } from "../patience.ts";
 import { judgeForms } from "./forms.ts";
+import { GAME, GATEWAY_CASES, OLD } from "./gateway-cases.ts";
 import { differenceText, fullText } from "./golden.ts";
 import {
   conformity,
@@ -30,83 +31,6 @@ setDefaultTimeout(patience(60_000));
 const GOLDEN = fileURLToPath(new URL("golden-gateway/", import.meta.url));
 const UPDATE = process.env.UPDATE_GOLDEN === "1";
 
-const GAME = {
-  name: "game",
-  host: "game.example.com",
-  path: "/ws",
-  profile: "stateless",
-  service: { kubernetes: { name: "game", port: 8080 } },
-};
-const CHAT = {
-  name: "chat",
-  profile: { kind: "replay", first: 1 },
-  service: { kubernetes: { namespace: "chat", name: "chat", port: "ws" } },
-};
-const OLD = {
-  name: "old",
-  path: "/old",
-  service: { static: ["10.0.0.1:7000", { address: "10.0.0.2:7001", weight: 2 }] },
-};
-const NAMED = {
-  name: "named",
-  path: "/named",
-  service: { dns: { name: "a.example", port: 9000 } },
-};
-
-const CASES: Readonly<Record<string, Values>> = {
-  base: { routes: [GAME] },
-  "two-namespaces": { routes: [GAME, CHAT] },
-  "outside-of-kubernetes": { routes: [OLD, NAMED] },
-  hpa: { routes: [GAME], autoscaling: { mode: "hpa", minReplicas: 3, maxReplicas: 30 } },
-  keda: {
-    routes: [GAME],
-    autoscaling: { mode: "keda", keda: { serverAddress: "http://prometheus:9090" } },
-  },
-  "load-balancer-with-tls": {
-    routes: [GAME],
-    tls: { existingSecret: "game-tls" },
-    service: {
-      type: "LoadBalancer",
-      port: 443,
-      sourceRanges: ["10.0.0.0/8"],
-      annotations: { a: "b" },
-    },
-  },
-  everything: {
-    routes: [GAME, CHAT, OLD],
-    replicas: 3,
-    image: { digest: `sha256:${"0".repeat(64)}`, pullSecrets: ["registry"] },
-    clients: { perPod: 20_000, handshakesPerSecond: 1000 },
-    drain: { preDelaySeconds: 30, windowSeconds: 120, graceSeconds: 300 },
-    config: {
-      limits: { messageBytesMax: 2_097_152 },
-      trustedProxies: ["10.0.0.0/8"],
-      apiKeys: [{ name: "ops", keyHash: `sha256:${"0".repeat(64)}`, scopes: ["*"] }],
-    },
-    networkPolicy: {
-      clients: [{ podSelector: {} }],
-      admin: [{ podSelector: {} }],
-      extraEgress: [{ ports: [{ port: 1, protocol: "TCP" }] }],
-    },
-    podMonitor: { enabled: true, labels: { release: "prometheus" } },
-    scheduling: {
-      ...{ priorityClassName: "high", nodeSelector: { disk: "ssd" } },
-      tolerations: [{ operator: "Exists" }],
-    },
-    serviceAccount: { name: "edge-account", annotations: { a: "b" } },
-    test: { routes: ["chat"] },
-    extraEnv: [{ name: "TZ", value: "UTC" }],
-    labels: { team: "realtime" },
-    podAnnotations: { example: "yes" },
-  },
-  "everything-off": {
-    routes: [GAME],
-    replicas: 1,
-    rbac: { create: false },
-    networkPolicy: { enabled: false },
-    podDisruptionBudget: { maxUnavailable: null },
-  },
-};
 const rendered = new Map<string, readonly KubeObject[]>();
 const of = (name: string): readonly KubeObject[] => rendered.get(name) ?? [];
 const kind = (name: string, wanted: string): readonly KubeObject[] =>
@@ -114,11 +38,11 @@ const kind = (name: string, wanted: string): readonly KubeObject[] =>
 const deployment = (name: string): KubeObject => kind(name, "Deployment")[0] as KubeObject;
 
 beforeAll(async () => {
-  for (const [name, values] of Object.entries(CASES))
+  for (const [name, values] of Object.entries(GATEWAY_CASES))
     rendered.set(name, await objects({ values }, GATEWAY_CHART));
 });
 
-test.each(Object.keys(CASES))("%s is what its golden file says", async (name) => {
+test.each(Object.keys(GATEWAY_CASES))("%s is what its golden file says", async (name) => {
   const text =
     name === "base"
       ? fullText(of(name))
@@ -130,7 +54,7 @@ test.each(Object.keys(CASES))("%s is what its golden file says", async (name) =>
 
 test("there is no golden file without its case", () => {
   const names = readdirSync(GOLDEN).map((file) => file.replace(/\.(yaml|txt)$/, ""));
-  expect(names.toSorted()).toEqual(Object.keys(CASES).toSorted());
+  expect(names.toSorted()).toEqual(Object.keys(GATEWAY_CASES).toSorted());
 });
 
 test("every object fits the schema of its kind, its rules and its forms", async () => {
@@ -145,7 +69,7 @@ test("every object fits the schema of its kind, its rules and its forms", async 
 });
 
 test("helm lint is content", async () => {
-  const { ok, stdout } = await lint({ values: CASES.base ?? {} }, GATEWAY_CHART);
+  const { ok, stdout } = await lint({ values: GATEWAY_CASES.base ?? {} }, GATEWAY_CHART);
   expect([ok, stdout]).toEqual([true, expect.stringContaining("0 chart(s) failed")]);
 });
 
@@ -203,9 +127,12 @@ describe("rights", () => {
 });
 
 describe("the configuration", () => {
-  const file = (name: string): string => kind(name, "ConfigMap")[0]?.data?.["gateway.yaml"] ?? "";
+  const file = (name: string): string =>
+    kind(name, "ConfigMap").find(({ metadata }) => metadata.name === "rt-gateway")?.data?.[
+      "gateway.yaml"
+    ] ?? "";
 
-  test.each(Object.keys(CASES))("of %s is one that a gateway takes", (name) => {
+  test.each(Object.keys(GATEWAY_CASES))("of %s is one that a gateway takes", (name) => {
     const env = Object.fromEntries(
       (podOf(deployment(name))?.containers[0]?.env ?? []).map((one) => [one.name, one.value]),
     );
@@ -215,7 +142,7 @@ describe("the configuration", () => {
 
   test("has the namespace of each Service, the release's if none is named", () => {
     const { routes } = parseYaml(file("two-namespaces"));
-    expect(routes.map((route: typeof CHAT) => route.service.kubernetes.namespace)).toEqual([
+    expect(routes.map((route: typeof GAME) => Object(route.service.kubernetes).namespace)).toEqual([
       ...["realtime", "chat"],
     ]);
   });
@@ -223,7 +150,7 @@ describe("the configuration", () => {
   test("changes of routes replace no pod; what is read at the start alone does", async () => {
     const templateOf = async (values: Values) =>
       JSON.stringify(
-        (await objects({ values: { ...CASES.base, ...values } }, GATEWAY_CHART)).find(
+        (await objects({ values: { ...GATEWAY_CASES.base, ...values } }, GATEWAY_CHART)).find(
           (object) => object.kind === "Deployment",
         )?.spec,
       );
@@ -275,7 +202,10 @@ test.each<[Values, string]>([
   [{ autoscaling: { mode: "keda" } }, "serverAddress"],
   [{ autoscaling: { minReplicas: 5, maxReplicas: 3 } }, "minReplicas is greater"],
 ])("%j is refused", async (values, says) => {
-  const { ok, stderr } = await template({ values: { ...CASES.base, ...values } }, GATEWAY_CHART);
+  const { ok, stderr } = await template(
+    { values: { ...GATEWAY_CASES.base, ...values } },
+    GATEWAY_CHART,
+  );
   expect([ok, stderr]).toEqual([false, expect.stringContaining(says)]);
 });
 
@@ -283,8 +213,22 @@ test.each([
   [{ nameOverride: "edge" }, "edge"],
   [{ nameOverride: "" }, "rt-gateway"],
 ])("with %j everything is named %s", async (values, name) => {
-  const all = await objects({ values: { ...CASES.base, ...values } }, GATEWAY_CHART);
+  const all = await objects({ values: { ...GATEWAY_CASES.base, ...values } }, GATEWAY_CHART);
   for (const { metadata } of all) expect(metadata.name).toMatch(new RegExp(`^(realtime-)?${name}`));
+});
+
+test("alerts and the dashboard are those of gateways, and lead to where the run books are", () => {
+  const [rule] = kind("everything", "PrometheusRule");
+  const groups = (rule?.spec?.groups ?? []) as readonly { readonly name: string }[];
+  expect(groups.map(({ name }) => name)).toEqual(["holdfast-gateway"]);
+  const rules = JSON.stringify(groups);
+  const leads = [...rules.matchAll(/"runbook_url":"([^"]*)"/g)].map(([, url = ""]) => url);
+  expect(leads.length).toBeGreaterThan(5);
+  for (const url of leads) expect(url).toStartWith("https://git.example.com/alerts/gateway-");
+  const [map] = kind("everything", "ConfigMap").filter(
+    ({ data }) => data?.["gateway.yaml"] === undefined,
+  );
+  expect(JSON.parse(map?.data?.["holdfast-gateway.json"] ?? "").uid).toBe("holdfast-gateway");
 });
 
 test("the doctor has nothing against it, and knows its figures", () => {

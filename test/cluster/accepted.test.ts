@@ -20,7 +20,8 @@ import { kubectl } from "../../tools/cluster/control-plane.ts";
 import { ensurePrograms, type Programs } from "../../tools/cluster/programs.ts";
 import { PATHS } from "../../tools/cluster/settings.ts";
 import { BASE, CASES, merged } from "../chart/cases.ts";
-import { CHART, type KubeObject, OPERATOR_CHART, objects } from "../chart/helm.ts";
+import { GATEWAY_CASES } from "../chart/gateway-cases.ts";
+import { CHART, GATEWAY_CHART, type KubeObject, OPERATOR_CHART, objects } from "../chart/helm.ts";
 import { patience } from "../patience.ts";
 
 setDefaultTimeout(patience(120_000));
@@ -164,6 +165,9 @@ async function rendered(): Promise<readonly KubeObject[]> {
     for (const object of await objects(source)) all.set(JSON.stringify(object), object);
   for (const object of await objects({ values: { namespaces: [NAMESPACE] } }, OPERATOR_CHART))
     all.set(JSON.stringify(object), object);
+  for (const values of Object.values(GATEWAY_CASES))
+    for (const object of await objects({ values }, GATEWAY_CHART))
+      all.set(JSON.stringify(object), object);
   return [...all.values()];
 }
 

@@ -1,5 +1,5 @@
 // Owns: the files that are made from this package: for users of Prometheus and Grafana, and the
-// same for the chart, which reads nothing outside its folder.
+// same for the charts, which read nothing outside their folders. The gateway's has its own alone.
 import { BROKER } from "./dashboards/broker.ts";
 import type { DashboardSpec } from "./dashboards/dashboard.ts";
 import { DEPLOY } from "./dashboards/deploy.ts";
@@ -9,6 +9,7 @@ import { OPERATOR } from "./dashboards/operator.ts";
 import { renderDashboard } from "./dashboards/render.ts";
 import { SECURITY } from "./dashboards/security.ts";
 import { SLOW_CONSUMERS } from "./dashboards/slow-consumers.ts";
+import { ALERT_GROUPS } from "./rules/alerts.ts";
 import { RUN_BOOK_BASE, renderAlerts, renderRecording } from "./rules/rule-file.ts";
 
 export const DASHBOARDS: readonly DashboardSpec[] = [
@@ -36,7 +37,18 @@ export function watchFiles(): readonly WatchFile[] {
       text: () => renderDashboard(spec, RUN_BOOK_BASE),
     })),
   ];
-  return ["deploy", "deploy/chart/files"].flatMap((folder) =>
-    files.map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
-  );
+  const gateways = ALERT_GROUPS.filter(({ name }) => name === "holdfast-gateway");
+  return [
+    ...["deploy", "deploy/chart/files"].flatMap((folder) =>
+      files.map(({ path, text }) => ({ path: `${folder}/${path}`, text })),
+    ),
+    {
+      path: "deploy/gateway/chart/files/alerts.yaml",
+      text: () => renderAlerts(RUN_BOOK_BASE, gateways),
+    },
+    {
+      path: "deploy/gateway/chart/files/dashboard.json",
+      text: () => renderDashboard(GATEWAY, RUN_BOOK_BASE),
+    },
+  ];
 }

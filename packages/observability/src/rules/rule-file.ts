@@ -14,8 +14,8 @@ const GENERATED =
   "# Generated from packages/observability by `npm run generate`; a check compares the two.\n";
 
 /** `runBookBase`: the address before the run books' names, with its closing slash. */
-export function renderAlerts(runBookBase: string = RUN_BOOK_BASE): string {
-  const groups = ALERT_GROUPS.map(({ name, rules }) => ({
+export function renderAlerts(runBookBase: string = RUN_BOOK_BASE, of = ALERT_GROUPS): string {
+  const groups = of.map(({ name, rules }) => ({
     name,
     rules: rules.map((rule) => alertEntry(rule, runBookBase)),
   }));
