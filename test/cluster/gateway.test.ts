@@ -16,7 +16,7 @@ import { type Account, PlainClients } from "./plain-clients.ts";
 setDefaultTimeout(patience(120_000));
 
 const CLIENTS = 120;
-const OTHERS = 12;
+const FEW = 12;
 const PODS = 3;
 /** The application has a namespace of its own, and the gateway may watch that one alone. */
 const [APPLICATION, GATEWAY] = ["gateway-app", "gateway"] as const;
@@ -39,6 +39,10 @@ const VALUES = {
       ...{ name: "counter", path: "/ws", profile: "stateless" },
       service: { kubernetes: { namespace: APPLICATION, name: "counter", port: "ws" } },
     },
+    {
+      ...{ name: "undeclared", path: "/undeclared" },
+      service: { kubernetes: { namespace: APPLICATION, name: "counter", port: 7000 } },
+    },
   ],
 };
 
@@ -47,6 +51,8 @@ let commands: ClusterCommands;
 let clients: PlainClients;
 /** They reach the application without the gateway. */
 let others: PlainClients;
+/** Their route declares no protocol. */
+let undeclared: PlainClients;
 
 const kubectl = (namespace: string, ...args: readonly string[]): Promise<string> =>
   commands.kubectl(["--namespace", namespace, ...args], { timeoutMs: patience(100_000) });
@@ -144,20 +150,17 @@ beforeAll(async () => {
   await app("rollout", "status", "deployment/counter", "--timeout=60s");
   await kubectl(GATEWAY, "rollout", "status", "deployment/gw-gateway", "--timeout=60s");
   const address = await addressOf(GATEWAY, "gw-gateway");
-  clients = new PlainClients({
-    ...{ url: `ws://${address}/ws`, count: CLIENTS },
-    ...{ thinkMs: 100, patienceMs: patience(5000) },
-  });
-  await clients.start();
-  others = new PlainClients({
-    ...{ url: `ws://${await addressOf(APPLICATION, "counter")}/ws`, count: OTHERS },
-    ...{ thinkMs: 100, patienceMs: patience(5000) },
-  });
-  await others.start();
+  const talk = { thinkMs: 100, patienceMs: patience(5000) };
+  clients = new PlainClients({ ...talk, url: `ws://${address}/ws`, count: CLIENTS });
+  undeclared = new PlainClients({ ...talk, url: `ws://${address}/undeclared`, count: FEW });
+  const direct = await addressOf(APPLICATION, "counter");
+  others = new PlainClients({ ...talk, url: `ws://${direct}/ws`, count: FEW });
+  await Promise.all([clients.start(), others.start(), undeclared.start()]);
 });
 afterAll(async () => {
   clients?.end();
   others?.end();
+  undeclared?.end();
   rmSync(folder, { recursive: true, force: true });
   await commands?.kubectl(
     ["delete", "namespace", APPLICATION, GATEWAY, "--ignore-not-found", "--wait=false"],
@@ -172,6 +175,7 @@ test("helm test opens a socket through the gateway", async () => {
 test("a rolling update of the application closes nobody, and every frame is answered once", async () => {
   const before = await names();
   others.take();
+  undeclared.take();
   const account = await step("rolling update", async () => {
     await app("rollout", "restart", "deployment/counter");
     await app("rollout", "status", "deployment/counter", "--timeout=60s");
@@ -184,11 +188,14 @@ test("a rolling update of the application closes nobody, and every frame is answ
     expect(before).not.toContain(pod);
     expect(now).toContain(pod);
   }
-  // Without the gateway it is felt by all.
-  await others.everybodyAnswered();
-  const { closes } = others.take();
-  expect(closes.length).toBeGreaterThanOrEqual(OTHERS);
+  // Without the gateway it is felt by all, and without a profile it is a close that says why.
+  await Promise.all([others.everybodyAnswered(), undeclared.everybodyAnswered()]);
+  expect(others.take().closes.length).toBeGreaterThanOrEqual(FEW);
+  const codes = undeclared.take().closes.map(({ code }) => code);
+  expect(codes.length).toBeGreaterThanOrEqual(FEW);
+  expect([...new Set(codes)]).toEqual([1012]);
   others.end();
+  undeclared.end();
 });
 
 test("scaling the application down closes nobody, and every frame is answered once", async () => {
@@ -199,11 +206,27 @@ test("scaling the application down closes nobody, and every frame is answered on
   expect(felt(account)).toEqual(NOTHING_FELT);
 });
 
-test("a pod that is killed closes nobody; what it had not answered is all that is lost", async () => {
+test("a pod that is deleted by force closes nobody; what it had not answered is all that is lost", async () => {
   const [victim, onIt] = busiest();
-  const account = await step("pod killed", async () => {
+  const account = await step("pod deleted by force", async () => {
     await app("delete", "pod", victim, "--grace-period=0", "--force");
     await eventually("everybody is elsewhere", async () => !clients.byPod().has(victim), LIMITS);
+    await appSettled(PODS - 1);
+  });
+  const { closes, unanswered, doubled } = account;
+  expect({ closes, doubled }).toEqual({ closes: [], doubled: 0 });
+  expect(unanswered).toBeLessThanOrEqual(onIt);
+});
+
+test("a pod that crashes closes nobody; what it had not answered is all that is lost", async () => {
+  const [victim, onIt] = busiest();
+  const podIP = await app("get", "pod", victim, "-o", "jsonpath={.status.podIP}");
+  const account = await step("pod crashes", async () => {
+    const socket = new WebSocket(`ws://${podIP}:7000/`);
+    await new Promise((closed) => {
+      socket.onopen = () => socket.send("crash");
+      socket.onclose = closed;
+    });
     await appSettled(PODS - 1);
   });
   const { closes, unanswered, doubled } = account;
@@ -238,7 +261,7 @@ test("a new route reaches gateways that run, and closes nobody", async () => {
   const [route] = VALUES.routes;
   const before = (await pods(GATEWAY, GATEWAYS)).map(({ metadata }) => metadata.name).sort();
   const account = await step("new route", async () => {
-    const routes = [route, { ...route, name: "second", path: "/second" }];
+    const routes = [...VALUES.routes, { ...route, name: "second", path: "/second" }];
     await helm("upgrade", "gw", CHART, "--values", valuesFile({ routes }));
     // The kubelet looks at a pod's files each minute, and when the pod changes.
     await kubectl(GATEWAY, "annotate", "pods", "--selector", GATEWAYS, "looked-at=now");

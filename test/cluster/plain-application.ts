@@ -1,7 +1,10 @@
 // Owns: an application as any team has it: a plain WebSocket server that knows nothing of Holdfast,
 // as a Deployment and a Service. The image is only there for its JavaScript runtime.
 
-/** Echoes each number with the name of its pod. SIGTERM ends it at once, with all its sockets. */
+/**
+ * Echoes each number with the name of its pod. SIGTERM ends it at once, with all its sockets. So
+ * does whoever says "crash".
+ */
 const SERVER = `
 const { hostname } = require("node:os");
 const pod = hostname();
@@ -13,6 +16,7 @@ Bun.serve({
   },
   websocket: {
     message(socket, text) {
+      if (text === "crash") process.exit(1);
       socket.send(JSON.stringify({ n: JSON.parse(text).n, pod }));
     },
   },
