@@ -4,6 +4,8 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { optionRows } from "@holdfast/config";
+import { GATEWAY_METRICS } from "@holdfast/gateway";
+import { GATEWAY_OPTIONS, ROUTE_FIELDS } from "@holdfast/gateway/options";
 import { NODE_OPTIONS } from "@holdfast/server/options";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -25,12 +27,12 @@ const readers = [
 ].filter(({ path }) => !/server\/src\/options\/|core\/src\/settings\.ts$/.test(path));
 
 /** `limits.connectionsMax`, or `{ connectionsMax } = limits`, in a file that names the group. */
-function isRead(name: string): boolean {
+function isRead(name: string, files = readers): boolean {
   const parts = name.split(".");
   const member = parts.at(-1) ?? "";
   const group = parts.at(-2) ?? "config";
   const access = new RegExp(`\\.${member}\\b|\\{[^{}]*\\b${member}\\b[^{}]*\\}[^;\\n]{0,40}[=:)]`);
-  return readers.some(({ text }) => new RegExp(`\\b${group}\\b`).test(text) && access.test(text));
+  return files.some(({ text }) => new RegExp(`\\b${group}\\b`).test(text) && access.test(text));
 }
 
 /** Members of an interface by its name. */
@@ -45,6 +47,26 @@ test("each option is read", () => {
   expect(rows.length).toBeGreaterThan(60);
   expect(rows.filter((name) => !isRead(name))).toEqual([]);
   expect(isRead("limits.nobodyReadsMax")).toBe(false);
+});
+
+test("each option of the gateway, and each field of a route, is read", () => {
+  const files = [...sources("packages/gateway/src"), ...sources("apps/holdfast/src")].filter(
+    ({ path }) => !/gateway\/src\/options\//.test(path),
+  );
+  const rows = optionRows(GATEWAY_OPTIONS).map(({ name }) => name);
+  const fields = Object.keys(ROUTE_FIELDS).map((name) => `options.${name}`);
+  expect(rows.length).toBeGreaterThan(30);
+  expect([...rows, ...fields].filter((name) => !isRead(name, files))).toEqual([]);
+});
+
+test("each metric of the gateway is written, beyond being begun at 0", () => {
+  const text = sources("packages/gateway/src/metrics")
+    .filter(({ path }) => !path.endsWith("table.ts"))
+    .map((file) => file.text.replace(/\n {4}begin\([\s\S]*?\n {4}\},\n/, ""))
+    .join("\n");
+  const names = Object.keys(GATEWAY_METRICS);
+  expect(names.length).toBeGreaterThan(20);
+  expect(names.filter((name) => !text.includes(`"${name}"`))).toEqual([]);
 });
 
 test("each metric is written, beyond being begun at 0", () => {

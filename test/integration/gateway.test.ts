@@ -1,6 +1,6 @@
 // Checks the real command: what `holdfast gateway check` says, and a gateway's life as a process.
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
@@ -240,5 +240,53 @@ describe("a gateway that runs", () => {
     expect(command.output()).toContain("routes[0].messageBytesMax");
     expect(await ask(await connect(port), "1")).toBe("a:1");
     command.signal("SIGKILL");
+  });
+});
+
+describe("TLS", () => {
+  test("at both sides: a certificate of its own, and endpoints whose certificate is known", async () => {
+    const [key, cert] = [join(FOLDER, "key.pem"), join(FOLDER, "cert.pem")];
+    const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${cert} -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost`;
+    expect(Bun.spawnSync(["openssl", ...args.split(" ")], { stderr: "ignore" }).exitCode).toBe(0);
+    const seen: (string | null)[] = [];
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      tls: { cert: Bun.file(cert), key: Bun.file(key) },
+      fetch: (request, self) => {
+        seen.push(request.headers.get("x-forwarded-proto"));
+        return self.upgrade(request) ? undefined : new Response("over TLS");
+      },
+      websocket: { message: (socket, frame) => void socket.send(`tls:${frame}`) },
+    });
+    servers.push(server);
+    const address = `127.0.0.1:${server.port}`;
+    const file = write(
+      "tls.yaml",
+      `tls: {certFile: ${cert}, keyFile: ${key}}\n${routes(address)}    upstreamTls: true\n    health: {check: {intervalMs: 100}}\n`,
+    );
+    const { port, admin, command } = await gateway(file, { NODE_EXTRA_CA_CERTS: cert });
+    const tls = { ca: readFileSync(cert, "utf8") };
+    const socket = new WebSocket(`wss://localhost:${port}/`, { tls } as never);
+    const answer = new Promise((resolve) => {
+      socket.onmessage = ({ data }) => resolve(data);
+      socket.onclose = ({ code }) => resolve(code);
+    });
+    socket.onopen = () => socket.send("hi");
+    expect(await answer).toBe("tls:hi");
+    const page = await fetch(`https://localhost:${port}/`, { tls } as never);
+    expect(await page.text()).toBe("over TLS");
+    expect(seen).toContain("https");
+    await eventually("checks succeed", async () =>
+      (await (await fetch(`${admin}/metrics`)).text()).includes(
+        'holdfast_gateway_checks_total{route="app",outcome="well"}',
+      ),
+    );
+    command.signal("SIGKILL");
+    // Without that certificate nobody speaks to the endpoint.
+    const other = await gateway(file);
+    const refused = await fetch(`https://localhost:${other.port}/`, { tls } as never);
+    expect(refused.status).toBe(502);
+    other.command.signal("SIGKILL");
   });
 });

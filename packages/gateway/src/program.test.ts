@@ -1,4 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { connect as connectTcp } from "node:net";
 import { patience } from "../../../test/patience.ts";
 import { DnsServer } from "./testing/dns-server.ts";
 import {
@@ -242,4 +243,45 @@ test("a room is on one endpoint, also after one was added", async () => {
   expect(wanted).toContain("re:x@c");
   await until("both are there", async () => String(await homes(old)) === String(wanted));
   expect([...old, ...late].every(({ closed }) => closed === undefined)).toBe(true);
+});
+
+/** One handshake from an address of loopback; its status. */
+function knockFrom(localAddress: string, port: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ port, host: "127.0.0.1", localAddress });
+    const end = (status: string) => {
+      socket.destroy();
+      resolve(status);
+    };
+    socket.on("data", (data) => end(data.toString("latin1").split(" ")[1] ?? ""));
+    socket.on("error", () => end("error"));
+    socket.write(
+      [
+        ...["GET / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: websocket"],
+        ...["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "\r\n"],
+      ].join("\r\n"),
+    );
+  });
+}
+
+test("an address that floods with handshakes does not keep others out", async () => {
+  const a = new EchoServer("a");
+  const { program } = startGateway(`${routeTo([a])}\nadmission: {handshakesPerSecond: 20}`);
+  let isOver = false;
+  const statuses: string[] = [];
+  const flood = Promise.all(
+    Array.from({ length: 8 }, async () => {
+      while (!isOver) statuses.push(await knockFrom("127.0.0.2", program.port));
+    }),
+  );
+  await until("it floods", () => statuses.length > 200);
+  const others: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    others.push(await knockFrom(`127.0.0.${10 + i}`, program.port));
+    await Bun.sleep(100);
+  }
+  isOver = true;
+  await flood;
+  expect(others).toEqual(Array<string>(6).fill("101"));
+  expect(statuses.filter((status) => status === "429").length).toBeGreaterThan(100);
 });
