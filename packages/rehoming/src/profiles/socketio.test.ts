@@ -117,6 +117,44 @@ test("with connection state recovery the next server gets session and offset, an
   expect(drain(one)).toEqual(['40{"token":"t","pid":"p","offset":"o9"}']);
 });
 
+test("a session that the next server does not know is a new one, without the former one's offset", () => {
+  const forgetful = server((frame, answer, home) => {
+    if (packetOf(String(frame))?.type !== 0) return false;
+    answer(`40{"sid":"s","pid":"p${home}"}`);
+    if (home === 0) answer('42["x","o1"]');
+    return true;
+  });
+  const one = world({}, forgetful);
+  send(one, "40");
+  expect(drain(one)).toEqual(['40{"pid":"p0","offset":"o1"}']);
+  expect(drain(one)).toEqual(['40{"pid":"p1"}']);
+});
+
+test("a server that dies before it is asked for a session leaves the question to the next one", () => {
+  const one = world(
+    { recoverAfterMs: 100 },
+    server((frame, answer, home) => {
+      if (packetOf(String(frame))?.type !== 0) return false;
+      // Servers that look into a database take their time.
+      one.clock.after(home === 0 ? 0 : 200, () => {
+        for (const word of ['40{"sid":"s","pid":"p"}', '42["x","o1"]']) answer(word);
+      });
+      return true;
+    }),
+  );
+  send(one, "40");
+  one.kill();
+  // The second is open, and is not asked yet.
+  one.clock.advance(15);
+  one.kill();
+  one.clock.advance(1000);
+  expect(one.homes.map(({ received }) => received)).toEqual([
+    ["40"],
+    [],
+    ['40{"pid":"p","offset":"o1"}'],
+  ]);
+});
+
 test("an event without an answer is sent again if it may be, with all of it", () => {
   const one = world({ idempotent: true });
   const [a, b] = [new Uint8Array([1]), new Uint8Array([2])];
