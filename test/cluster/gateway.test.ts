@@ -172,6 +172,23 @@ test("helm test opens a socket through the gateway", async () => {
   expect(await helm("test", "gw")).toMatch(/Phase: +Succeeded/);
 });
 
+test("it may watch the endpoints of its route's namespace, and nothing else", async () => {
+  const account = `--as=system:serviceaccount:${GATEWAY}:gw-gateway`;
+  const may = async (namespace: string, verb: string, resource: string): Promise<string> =>
+    (await kubectl(namespace, "auth", "can-i", verb, resource, account).catch(() => "no")).trim();
+  expect(await may(APPLICATION, "watch", "endpointslices.discovery.k8s.io")).toBe("yes");
+  expect(await may(GATEWAY, "watch", "endpointslices.discovery.k8s.io")).toBe("no");
+  for (const resource of ["secrets", "pods", "configmaps", "services"])
+    expect([resource, await may(APPLICATION, "list", resource)]).toEqual([resource, "no"]);
+});
+
+test("the doctor knows the gateway, and finds no error", async () => {
+  const args = ["doctor", "--cluster", "--kubeconfig", PATHS.kubeconfig, "--namespace", GATEWAY];
+  const report = await commands.holdfast(args, { timeoutMs: patience(60_000) });
+  expect(report).toMatch(/Deployment gateway\/gw-gateway {2}2 pods, a Holdfast gateway/);
+  expect(report).toMatch(/\b0 errors/);
+});
+
 test("a rolling update of the application closes nobody, and every frame is answered once", async () => {
   const before = await names();
   others.take();
