@@ -34,6 +34,8 @@ export type Read<C> =
       readonly config: C;
       readonly sources: ReadonlyMap<string, Source>;
       readonly notes: readonly string[];
+      /** What the file said; undefined: there is none. */
+      readonly text: string | undefined;
     }
   | { readonly ok: false; readonly message: string };
 
@@ -77,7 +79,7 @@ export async function readTable<C>(
     ...(file === undefined || text === undefined ? {} : { file, text }),
     ...input,
   });
-  if (result.ok) return result;
+  if (result.ok) return { ...result, text };
   const count = result.problems.length === 1 ? "one thing" : `${result.problems.length} things`;
   return {
     ok: false,

@@ -57,7 +57,9 @@ export async function runGateway(flags: GatewayFlags, host: Host): Promise<numbe
     const live = liveGateway({ flags, host, events, program, config });
     const file = configurationFile(flags, host);
     const watch =
-      config.watchFile && file !== undefined ? watchText(file, host, live.reload) : undefined;
+      config.watchFile && file !== undefined
+        ? watchText({ file, before: configuration.text }, host, live.reload)
+        : undefined;
     return await untilStopped({
       node: program,
       events,

@@ -7,12 +7,16 @@ const LOOK_MS = 2000;
 
 /**
  * Reads the file every 2 s, because Kubernetes replaces a mounted file by moving a link, of which
- * watchers hear late or never. `changed` is called once for each other content. A file that cannot
- * be read counts as unchanged: it may be about to be replaced.
+ * watchers hear late or never. `changed` is called once for each other content than `before`. A
+ * file that cannot be read counts as unchanged: it may be about to be replaced.
  */
-export function watchText(file: string, host: Host, changed: () => void): { stop(): void } {
+export function watchText(
+  { file, before }: { readonly file: string; readonly before: string | undefined },
+  host: Host,
+  changed: () => void,
+): { stop(): void } {
   const path = resolve(host.cwd, file);
-  let known: string | undefined;
+  let known = before;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
   const look = async (): Promise<void> => {

@@ -390,3 +390,14 @@ test("a body that nobody waits for any more ends its connection", async () => {
   const answer = await raw(setting.one.port, head);
   expect([statusOf(answer), /connection: close/i.test(answer)]).toEqual(["200", true]);
 });
+
+test("a client that goes while its upstream opens gives its place back at once", async () => {
+  const a = backend("a");
+  const { one, endpoints } = gateway([a], stateless, { openMsMax: 60_000 });
+  const socket = connectTcp({ port: one.port, host: "127.0.0.1" });
+  socket.write(upgrade([], "/ws/silent"));
+  await until("it waits", () => one.clientCount === 1);
+  socket.destroy();
+  await until("its place is free", () => one.clientCount === 0);
+  expect(endpoints.connections(a.address)).toBe(0);
+});

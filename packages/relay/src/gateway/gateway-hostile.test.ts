@@ -119,6 +119,20 @@ for (const [what, bytes] of broken)
     expect(taken()).toBe(0);
   });
 
+test("an endpoint that closes together with its handshake is heard: its code reaches the client", async () => {
+  const { one, address, endpoints, counted } = await before((request, socket) =>
+    socket.write(Buffer.concat([Buffer.from(switching(request)), frame(0x88, "\x11\x31bye")])),
+  );
+  for (let i = 0; i < 5; i++) {
+    const client = await connect(one.port);
+    await until("it is closed", () => client.closed !== undefined);
+    expect(client.closed).toEqual({ code: 4401, reason: "bye" });
+  }
+  await until("nothing is open", () => endpoints.connections(address) === 0);
+  await until("nobody is held", () => one.clients().length === 0 && one.clientCount === 0);
+  expect(counted).toEqual(Array<string>(5).fill("closed 4401 gateway"));
+});
+
 test("30,000 mutated bytes of clients end only those who sent them, and leave nothing", async () => {
   const a = backend("a");
   const { one, endpoints, taken } = gateway([a], stateless, { messageBytesMax: 2000 });

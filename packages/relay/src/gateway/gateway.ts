@@ -7,7 +7,12 @@ import { holdOpen } from "./hold-open.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
 import { type Route, routeOf } from "./route.ts";
-import { type ClientFacts, requestHeaders, responseHeaders } from "./upstream-headers.ts";
+import {
+  type ClientFacts,
+  heldHeaders,
+  requestHeaders,
+  responseHeaders,
+} from "./upstream-headers.ts";
 import { type Opening, openUpstream, type UpstreamSocket } from "./upstream-socket.ts";
 
 interface Data {
@@ -120,15 +125,20 @@ export class Gateway {
   #opened(socket: Bun.ServerWebSocket<Data>): void {
     const options = this.#options;
     const { request, first } = socket.data;
+    // Its upstream may have closed already: then it is over before it is held.
+    let isOver = false;
     const held = new HeldSocket(socket, {
       ...{ request, first, room: options.roomOf?.() ?? options.room },
       observer: options.observerOf?.(request.route) ?? options.observer,
       counts: options.observer,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      onOver: () => this.#held.delete(held),
+      onOver: () => {
+        isOver = true;
+        if (socket.data.held !== undefined) this.#held.delete(socket.data.held);
+      },
     });
     socket.data.held = held;
-    this.#held.add(held);
+    if (!isOver) this.#held.add(held);
     options.observer.held?.(request.route);
   }
 
@@ -218,12 +228,14 @@ export class Gateway {
     const { subprotocols, frameBytesExtra = 0 } = route.profile;
     const protocols = subprotocols?.offered(read.protocols) ?? read.protocols;
     const key = route.keyOf?.(request, url);
-    const headers = new Headers(request.headers);
+    // For as long as the client is held: what its next upstreams must hear, and nothing else.
+    const headers = requestHeaders(request.headers, client);
+    const target = `${url.pathname}${url.search}`;
     const session = crypto.randomUUID();
     // The route may change while the client is held.
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
-      url: `${route.isTls === true ? "wss" : "ws"}://${address}${url.pathname}${url.search}`,
-      headers: requestHeaders(headers, client, { session, attempt }),
+      url: `${route.isTls === true ? "wss" : "ws"}://${address}${target}`,
+      headers: { ...headers, ...heldHeaders({ session, attempt }) },
       ...{ protocols, openMsMax: route.openMsMax },
       messageBytesMax: route.messageBytesMax + frameBytesExtra,
     });

@@ -38,7 +38,8 @@ export interface HeldSocketOptions {
 
 interface Home {
   readonly address: string;
-  readonly giveUp: AbortController;
+  /** While it opens. */
+  giveUp?: AbortController | undefined;
   socket?: UpstreamSocket;
   /** A close was asked for, or the home is dropped: what the table must hear is decided. */
   isLeft: boolean;
@@ -101,7 +102,7 @@ export class HeldSocket {
       options.limits,
     );
     const { address, socket } = options.first;
-    const home: Home = { address, giveUp: new AbortController(), socket, isLeft: false };
+    const home: Home = { address, socket, isLeft: false };
     this.#homes.set(FIRST_HOME, home);
     this.held.start();
     this.#listen(FIRST_HOME, home, socket);
@@ -210,9 +211,11 @@ export class HeldSocket {
       await Promise.resolve();
       return this.held.homeFailed(id, "no endpoint takes clients");
     }
-    const home: Home = { address, giveUp: new AbortController(), isLeft: false };
+    const giveUp = new AbortController();
+    const home: Home = { address, giveUp, isLeft: false };
     this.#homes.set(id, home);
-    const opening = await openUpstream(upstream(address, id), home.giveUp.signal);
+    const opening = await openUpstream(upstream(address, id), giveUp.signal);
+    home.giveUp = undefined;
     if (home.isLeft) {
       if (opening.kind === "open") opening.socket.drop();
       return;
@@ -291,7 +294,7 @@ export class HeldSocket {
     if (home === undefined) return;
     home.isLeft = true;
     this.#homes.delete(id);
-    home.giveUp.abort();
+    home.giveUp?.abort();
     home.socket?.drop();
     this.#options.request.route.endpoints.closed(home.address, false, performance.now());
   }

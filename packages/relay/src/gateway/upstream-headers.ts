@@ -39,11 +39,7 @@ export interface HeldFacts {
 }
 
 /** The client's headers as an upstream gets them. Host, Origin and Cookie pass untouched. */
-export function requestHeaders(
-  from: Headers,
-  client: ClientFacts,
-  held?: HeldFacts,
-): Record<string, string> {
+export function requestHeaders(from: Headers, client: ClientFacts): Record<string, string> {
   const headers = passing(from);
   const isRead = client.isTrusted && client.proxyHeader !== "forwarded";
   const peer = client.peer ?? client.address;
@@ -61,12 +57,14 @@ export function requestHeaders(
   if (!client.isTrusted || client.proxyHeader !== "forwarded") delete headers["forwarded"];
   else if (headers["forwarded"] !== undefined)
     headers["forwarded"] += `, for=${peer.includes(":") ? `"[${peer}]"` : peer}`;
-  if (held !== undefined) {
-    headers["holdfast-session"] = held.session;
-    headers["holdfast-attempt"] = String(held.attempt);
-  }
   return headers;
 }
+
+/** What an upstream of a held client hears besides. */
+export const heldHeaders = ({ session, attempt }: HeldFacts): Readonly<Record<string, string>> => ({
+  "holdfast-session": session,
+  "holdfast-attempt": String(attempt),
+});
 
 /** An upstream's headers as the client gets them; each cookie is one of its own. */
 export function responseHeaders(from: Iterable<readonly [string, string]>): [string, string][] {
