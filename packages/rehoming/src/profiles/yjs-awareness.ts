@@ -9,9 +9,12 @@ interface Entry {
   readonly state: Uint8Array;
 }
 
-/** Ids that are remembered until the client has said which one is its own. */
-const HEARD_MAX = 1000;
-const HEARD_BYTES = 64;
+/**
+ * Ids that are remembered until the client has said which one is its own. If there are more, the
+ * gateway does not know which one that is, and says nothing in its name.
+ */
+const HEARD_MAX = 256;
+const HEARD_BYTES = 32;
 const NULL = new Uint8Array([110, 117, 108, 108]);
 const isNull = ({ state }: Entry): boolean => areEqual(state, NULL);
 
@@ -37,7 +40,8 @@ export class LiveClients {
 
 /**
  * One client's own presence in one document. Yjs clients may also repeat what they heard of others.
- * So the own id is the first that the client tells before it heard of it.
+ * So the own id is the one that the client says hello with, or the first that it tells before it
+ * heard of it.
  */
 export class Presence {
   readonly #live: LiveClients;
@@ -59,9 +63,15 @@ export class Presence {
   /**
    * What the server is to hear of it. `isBehind`: servers knew a higher clock than the client's.
    */
-  fromClient(update: Uint8Array): { readonly told: Uint8Array; readonly isBehind: boolean } {
+  fromClient(
+    update: Uint8Array,
+    isHello: boolean,
+  ): { readonly told: Uint8Array; readonly isBehind: boolean } {
     let isBehind = false;
-    const told = entries(update)?.map((entry) => {
+    const all = entries(update);
+    // A server may still know the client by a connection that broke.
+    if (isHello && all?.length === 1) this.#heard?.delete(all[0]?.id ?? -1);
+    const told = all?.map((entry) => {
       if (!this.#isOwn(entry)) return entry;
       const raised = this.#raised(entry);
       if (raised !== entry) isBehind = true;
@@ -75,8 +85,8 @@ export class Presence {
   fromUpstream(update: Uint8Array): Uint8Array | undefined {
     const all = entries(update);
     if (all === undefined) return update;
-    if (this.#heard !== undefined && this.#heard.size < HEARD_MAX)
-      for (const { id } of all) this.#heard.add(id);
+    for (const { id } of all) this.#heard?.add(id);
+    if (this.#heard !== undefined && this.#heard.size > HEARD_MAX) this.#heard = undefined;
     const told = all.filter(
       (entry) =>
         entry.id === this.#own?.id || !isNull(entry) || !this.#live.has(this.#key(entry.id)),

@@ -30,6 +30,8 @@ export class YjsDocument {
   readonly #out: YjsOut;
   readonly #known = new KnownState();
   readonly #presence: Presence;
+  /** Its first question; who it is follows at once, if it says that. */
+  #hello: "to come" | "now" | "over" = "to come";
 
   /** `prefix`: what stands before the type in each message of this document. */
   constructor(prefix: Uint8Array, out: YjsOut, presence: Presence) {
@@ -46,9 +48,11 @@ export class YjsDocument {
   fromClient({ frame, type, body }: YjsMessage): number | undefined {
     if (type === AWARENESS) this.#awarenessOfClient(frame, body.bytes());
     else this.#out.toUpstream(frame);
+    if (this.#hello === "now") this.#hello = "over";
     if (type !== SYNC) return undefined;
     const kind = body.uint();
     const vector = body.bytes();
+    if (kind === STEP_1 && this.#hello === "to come") this.#hello = "now";
     if (kind === STEP_1 && !body.isBroken) this.#known.clientSaid(vector);
     return kind;
   }
@@ -83,7 +87,7 @@ export class YjsDocument {
   }
 
   #awarenessOfClient(frame: Uint8Array, update: Uint8Array): void {
-    const { told, isBehind } = this.#presence.fromClient(update);
+    const { told, isBehind } = this.#presence.fromClient(update, this.#hello === "now");
     if (told === update) this.#out.toUpstream(frame);
     else this.#toUpstream(AWARENESS, sized(told));
     if (isBehind) this.#doubt();

@@ -143,6 +143,37 @@ test("a client that repeats what it heard of others is not taken for them", () =
   expect(hex(drain(one))).toEqual(frames(present(7, 1, { name: "own" })));
 });
 
+test("a client that comes back is known by its hello, also if its server still knows it", () => {
+  const one = world("y-websocket", () => ({
+    opened: (send) => send(present(7, 5, { name: "own, before" })),
+    received: () => {},
+  }));
+  one.clock.advance(10);
+  send(one, step1(vector()), present(7, 6, { name: "own" }));
+  expect(hex(drain(one))).toEqual(frames(step1(vector()), present(7, 7, { name: "own" })));
+  // What follows anything else may be of others.
+  const other = world("y-websocket", () => ({
+    opened: (send) => send(present(9, 5, { name: "other" })),
+    received: () => {},
+  }));
+  other.clock.advance(10);
+  send(other, step1(vector()), step2, present(9, 5, { name: "other" }), step1(vector()));
+  send(other, present(9, 6, { name: "other" }));
+  expect(hex(drain(other))).toEqual(frames(step1(vector())));
+});
+
+test("G4: in a room of many, a client that says late who it is says it itself after a move", () => {
+  const many = joined(
+    AWARENESS,
+    sized(joined(300, ...Array.from({ length: 300 }, (_, i) => [i, 1, text("{}")]).flat())),
+  );
+  const one = world("y-websocket", () => ({ opened: (send) => send(many), received: () => {} }));
+  one.clock.advance(10);
+  expect(one.roomTaken).toBeLessThan(1000);
+  send(one, present(7, 0, {}), present(700, 0, {}));
+  expect(drain(one)).toEqual([]);
+});
+
 const name = (document: string): Uint8Array => text(document);
 const of = (document: string, ...parts: readonly (number | Uint8Array)[]): Uint8Array =>
   joined(name(document), ...parts);
