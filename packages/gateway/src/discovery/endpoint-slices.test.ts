@@ -62,6 +62,24 @@ test("pods that terminate and serve are used while nobody else is there", () => 
   expect([...alone.ending]).toEqual(["10.0.0.1:8080", "10.0.0.2:8080"]);
 });
 
+test.each<[string, Pod, boolean]>([
+  ["serves as it was ready", { ready: true, terminating: true }, true],
+  ["serves, since nothing else is known", { terminating: true }, true],
+  ["does not serve, as it is not ready", { ready: false, terminating: true }, false],
+  ["is published as ready", { ready: true, serving: true, terminating: true }, true],
+])("alone, a pod that terminates takes clients while it serves: %s", (_what, pod, takes) => {
+  expect(read([slice({ "10.0.0.1": pod })]).endpoints).toEqual([
+    { address: "10.0.0.1:8080", takes, ...(takes ? {} : { leaves: true }) },
+  ]);
+});
+
+test("who takes new clients must be ready in both Services", () => {
+  const main = slice({ "10.0.0.1": READY, "10.0.0.2": READY, "10.0.0.3": READY });
+  const receiving = [slice({ "10.0.0.1": READY, "10.0.0.2": UNREADY }, { ports: [] })];
+  const { endpoints } = readSlices([main], { port: "ws", endpointsMax: 10, receiving });
+  expect(endpoints.map(({ takes }) => takes)).toEqual([true, false, false]);
+});
+
 test("all slices together are the Service; the zone is that of the endpoint", () => {
   const slices = [
     slice({ "10.0.0.2": { ...READY, zone: "b" } }),
@@ -133,7 +151,7 @@ test("beyond the limit those are left out that take nobody, and that is told", (
   const slices = [slice({ "10.0.0.1": UNREADY, "10.0.0.2": READY, "10.0.0.3": READY })];
   const { endpoints, trouble } = readSlices(slices, { port: "ws", endpointsMax: 2 });
   expect(endpoints.map(({ address }) => address)).toEqual(["10.0.0.2:8080", "10.0.0.3:8080"]);
-  expect(trouble).toBe("3 endpoints; 1 are left out, since the limit is 2");
+  expect(trouble).toBe("3 endpoints, of which 2 are used");
 });
 
 test("no slice at all is told; slices of an application without pods are none", () => {

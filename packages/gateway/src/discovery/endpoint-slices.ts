@@ -57,7 +57,6 @@ export function readSlices(slices: Iterable<Json>, reading: SliceReading): Slice
   const receivers = reading.receiving === undefined ? undefined : readyHosts(reading.receiving);
   const merged = offered(seen, receivers);
   const endpoints = merged.slice(0, reading.endpointsMax);
-  const left = merged.length - endpoints.length;
   return {
     endpoints: endpoints.toSorted((a, b) => (a.address < b.address ? -1 : 1)),
     ending: new Set(seen.flatMap((one) => (one.isTerminating ? [one.address] : []))),
@@ -68,8 +67,8 @@ export function readSlices(slices: Iterable<Json>, reading: SliceReading): Slice
           ? "its EndpointSlices have no IP addresses"
           : !hasPort && ofFamily.some((slice) => list(slice.endpoints).length > 0)
             ? `no slice has ${portName(reading.port)}; they have ${portsIn(ofFamily)}`
-            : left > 0
-              ? `${merged.length} endpoints; ${left} are left out, since the limit is ${reading.endpointsMax}`
+            : merged.length > endpoints.length
+              ? `${merged.length} endpoints, of which ${reading.endpointsMax} are used`
               : undefined,
   };
 }
