@@ -23,9 +23,17 @@ export interface GatewayBed extends Disposable {
 
 /** A gateway in this process with one route, `/`. */
 export function gatewayBed(profile: Profile, ...addresses: readonly string[]): GatewayBed {
+  return gatewayBedWith({ profile, messageBytesMax: 1 << 20 }, ...addresses);
+}
+
+/** The same with a limit for messages. */
+export function gatewayBedWith(
+  { profile, messageBytesMax }: Pick<Route, "profile" | "messageBytesMax">,
+  ...addresses: readonly string[]
+): GatewayBed {
   const endpoints = new EndpointTable({ slowStartMs: 1 });
   const route: Route = {
-    ...{ name: "app", path: "/", profile, endpoints, openMsMax: 1000, messageBytesMax: 1 << 20 },
+    ...{ name: "app", path: "/", profile, endpoints, openMsMax: 1000, messageBytesMax },
   };
   const room = {
     take: (bytes: number) => {
@@ -102,6 +110,13 @@ export interface Program {
   kill(): Promise<void>;
 }
 
+const running = new Set<Program>();
+
+/** Ends what a test that failed has left. */
+export async function endPrograms(): Promise<void> {
+  for (const program of running) await program.kill();
+}
+
 /** Starts a program that writes its port in its first line. */
 export async function startProgram(
   command: readonly string[],
@@ -120,9 +135,14 @@ export async function startProgram(
   }
   const port = Number(text.split("\n")[0]);
   if (!(port > 0)) throw new Error(`${command.join(" ")} did not say its port: ${text}`);
-  const kill = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await child.exited;
+  const program: Program = {
+    ...{ address: `127.0.0.1:${port}`, child },
+    async kill() {
+      running.delete(program);
+      child.kill("SIGKILL");
+      await child.exited;
+    },
   };
-  return { address: `127.0.0.1:${port}`, child, kill };
+  running.add(program);
+  return program;
 }

@@ -5,7 +5,9 @@ const door = handoff(
   {
     message(session, data) {
       const count = Number(new TextDecoder().decode(session.state)) + 1;
-      session.state = new TextEncoder().encode(String(count));
+      // Spaces do not count.
+      const length = Number(process.env.STATE_BYTES ?? 1);
+      session.state = new TextEncoder().encode(String(count).padStart(length));
       session.send(`${count} ${data}`);
     },
   },

@@ -1,11 +1,19 @@
 // Applications that hand their clients over, in every language that has an example, behind a real
 // gateway: each message counts once and is answered once, whatever happens to their processes.
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { handoff } from "@holdfast/rehoming";
 import { sleep } from "bun";
 import { patience } from "../patience.ts";
-import { gatewayBed, type PlainClient, plainClient, startProgram, until } from "./bed.ts";
+import {
+  endPrograms,
+  gatewayBed,
+  gatewayBedWith,
+  type PlainClient,
+  plainClient,
+  startProgram,
+  until,
+} from "./bed.ts";
 
 setDefaultTimeout(patience(60_000));
 
@@ -19,15 +27,17 @@ const built = Bun.build({
 }).then(async ({ outputs: [module] }) => Bun.write(BUILT, (await module?.text()) ?? ""));
 afterAll(() => Bun.file(BUILT).delete());
 
+afterEach(endPrograms);
+
 const APPLICATIONS = {
   bun: [process.execPath, join(import.meta.dir, "handoff-bun.ts")],
   node: ["node", join(import.meta.dir, "handoff-node.mjs"), BUILT],
   python: [PYTHON, join(ROOT, "examples/handoff-python/counter.py"), "0"],
   go: [HANDOFF_GO, "0"],
 };
-const start = async (name: string) => {
+const start = async (name: string, env: Readonly<Record<string, string>> = {}) => {
   await built;
-  return startProgram(APPLICATIONS[name as keyof typeof APPLICATIONS], { PYTHONPATH });
+  return startProgram(APPLICATIONS[name as keyof typeof APPLICATIONS], { PYTHONPATH, ...env });
 };
 
 /** Sends numbers all the time, until told to stop; then each must be counted and answered once. */
@@ -110,6 +120,25 @@ test("a process that freezes is left within twice the time, and may go on afterw
   await stop();
   close(clients);
   await Promise.all([frozen.kill(), other.kill()]);
+});
+
+test("a state may be longer than a message of the route", async () => {
+  const long = { STATE_BYTES: "60000" };
+  const programs = [await start("bun", long), await start("bun", long)];
+  const [one, two] = programs.map(({ address }) => address);
+  const limits = { profile: handoff(), messageBytesMax: 1000 };
+  using bed = gatewayBedWith(limits, one ?? "");
+  const client = await plainClient(bed.url);
+  client.socket.send("a");
+  await until("an answer", () => client.got.length === 1);
+  bed.takes(one ?? "", two ?? "");
+  bed.drain(one ?? "");
+  await until("moved", () => bed.count(two ?? "") === 1);
+  client.socket.send("b");
+  await until("an answer", () => client.got.length === 2);
+  expect([client.got, client.closed]).toEqual([["1 a", "2 b"], undefined]);
+  client.socket.close();
+  for (const program of programs) await program.kill();
 });
 
 test("the client's own subprotocol is negotiated with the application", async () => {

@@ -20,8 +20,8 @@ export class Deliveries {
   }
 
   /** A broker's PUBLISH. False: the client has said that it has this one. */
-  sent(id: number, { qos, isAgain }: { readonly qos: number; readonly isAgain: boolean }): boolean {
-    if (isAgain && qos === 2 && this.#open.get(id)?.state === "received") return false;
+  sent(id: number, qos: number): boolean {
+    if (qos === 2 && this.#open.get(id)?.state === "received") return false;
     this.#open.set(id, { qos, state: "sent" });
     return true;
   }

@@ -254,6 +254,43 @@ test("pings are answered with and without a broker; one that is silent is left",
   expect(names(got())).toEqual(["connack", "pingresp", "pingresp"]);
 });
 
+test("a broker that answers pings keeps its client", () => {
+  const { one, say, login, hears } = world({ rules: { pingMsMax: 1000 } });
+  login();
+  for (let i = 0; i < 5; i++) {
+    say({ cmd: "pingreq" });
+    hears({ cmd: "pingresp" });
+    one.clock.advance(1100);
+  }
+  expect(one.homes.length).toBe(1);
+});
+
+test("a packet that a broker did not end is not mixed with those of the next one", () => {
+  const { one, got, login, lose, write } = world({ connacks: [{}, { sessionPresent: true }] });
+  login();
+  const bytes = write({ ...publish, payload: "whole", qos: 0 } as Packet);
+  one.held.fromHome(0, bytes.subarray(0, 5));
+  lose();
+  one.held.fromHome(1, bytes.subarray(0, 3));
+  one.held.fromHome(1, bytes.subarray(3));
+  expect(names(got())).toEqual(["connack", "publish"]);
+});
+
+test("a message of the next broker that came in parts, before and after it took over, is whole", () => {
+  const { one, got, login, write } = world({ connacks: [{}] });
+  login();
+  const connack = { cmd: "connack", sessionPresent: true, returnCode: 0, reasonCode: 0 };
+  const bytes = write({ ...publish, payload: "whole", qos: 0 } as Packet);
+  one.kill();
+  // The next broker is open, and has not answered yet.
+  for (let i = 0; i < 50 && one.homes[1]?.state !== "open"; i++) one.clock.advance(1);
+  const first = Buffer.concat([write(connack as Packet), bytes.subarray(0, 4)]);
+  one.held.fromHome(1, new Uint8Array(first));
+  one.held.fromHome(1, bytes.subarray(4));
+  expect(one.held.home).toBe(1);
+  expect(names(got())).toEqual(["connack", "publish"]);
+});
+
 test("what looks like a ping within another packet is none", () => {
   const { one, heard, login, write } = world();
   login();

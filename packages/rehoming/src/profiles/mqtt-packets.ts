@@ -120,8 +120,6 @@ export function idOf(packet: Packet): number | undefined {
 export const acknowledgement = (type: number, id: number): Uint8Array =>
   Uint8Array.of((type << 4) | (type === PUBREL ? 2 : 0), 2, id >>> 8, id & 0xff);
 
-export const isDuplicate = ({ bytes }: Packet): boolean => ((bytes[0] as number) & 0x08) !== 0;
-
 /** The same PUBLISH with DUP. */
 export function duplicate(bytes: Uint8Array): Uint8Array {
   const copy = bytes.slice();

@@ -10,7 +10,6 @@ import {
   DISCONNECT,
   duplicate,
   idOf,
-  isDuplicate,
   type Packet,
   PacketReader,
   PINGREQ,
@@ -252,7 +251,7 @@ class Mqtt implements ProfileSession {
         return;
       case PUBLISH:
         if (id === undefined || qosOf(packet) === 0) break;
-        if (this.#deliveries.sent(id, { qos: qosOf(packet), isAgain: isDuplicate(packet) })) break;
+        if (this.#deliveries.sent(id, qosOf(packet))) break;
         return;
       case PUBREC:
         // Now it is the client's turn.
