@@ -74,7 +74,6 @@ function realtimeSet(): readonly object[] {
         template: { metadata: { labels }, spec: deployment?.spec.template.spec },
         drain: { maxSeconds: 20, preDelaySeconds: 1 },
         connections: { perPod: 200 },
-        minReadySeconds: 1,
         dataPlane: {
           kind: "gateway",
           gateway: {
