@@ -25,7 +25,7 @@ export function decide(observed: Observed, desired: Desired, nowMs: number): Dec
   const steering = steer({ observed, desired, views, replicas: scaling.replicas, nowMs });
   const { course } = steering;
   const going = planGoing(views, course, desired);
-  const counts = planCounts(observed, views, { course, going });
+  const counts = planCounts(observed, views, { course, going, desired });
   const rebalance = rebalancing(views, {
     before: observed.status?.rebalancing,
     course,

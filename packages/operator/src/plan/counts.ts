@@ -1,4 +1,5 @@
 // Owns: how many pods each ReplicaSet should have, counting pods that it has not made yet.
+import type { Desired } from "../model/desired.ts";
 import type { Observed, ObservedReplicaSet } from "../model/observed.ts";
 import type { Revision } from "../model/pod.ts";
 import { type Course, wantedPods } from "./course.ts";
@@ -24,6 +25,12 @@ export interface Counts {
   readonly waits: readonly string[];
 }
 
+interface CountsScene {
+  readonly course: Course;
+  readonly going: Going;
+  readonly desired: Desired;
+}
+
 /** Of one revision: how many there are of what. */
 interface Side {
   readonly revision: Revision;
@@ -47,7 +54,7 @@ interface Side {
 export function planCounts(
   observed: Observed,
   views: readonly PodView[],
-  { course, going }: { readonly course: Course; readonly going: Going },
+  { course, going, desired }: CountsScene,
 ): Counts {
   const revisions = new Set([
     course.to,
@@ -55,7 +62,9 @@ export function planCounts(
     ...observed.replicaSets.map(({ revision }) => revision),
     ...views.map(({ pod }) => pod.revision),
   ]);
-  const sides = [...revisions].sort().map((revision) => sideOf(revision, observed, views, going));
+  const sides = [...revisions]
+    .sort()
+    .map((revision) => sideOf(revision, observed, views, { going, desired }));
   const isComing = sides.some(({ revision, holes }) => revision === course.to && holes > 0);
   const extra = isComing ? 0 : extraPods(views, course, going);
   const wanted = wantedFor(sides, course, extra);
@@ -93,7 +102,7 @@ function sideOf(
   revision: Revision,
   observed: Observed,
   views: readonly PodView[],
-  going: Going,
+  { going, desired }: Pick<CountsScene, "going" | "desired">,
 ): Side {
   const set = observed.replicaSets.find((one) => one.revision === revision);
   const mine = views.filter(({ pod }) => pod.revision === revision);
@@ -109,7 +118,7 @@ function sideOf(
     active: mine.length,
     staying: mine.filter((view) => !goes.has(view) && !isLeavingMachine(view)).length,
     holes: Math.max(0, (set?.replicas ?? 0) - mine.length),
-    first: firstOf(mine, going),
+    first: firstOf(mine, going, desired.drain.staysReady === true),
   };
 }
 
@@ -117,10 +126,14 @@ function sideOf(
  * A ReplicaSet that is lowered takes pods that are not ready first, and of these the ones with the
  * lowest cost. A pod that obeys an order to drain never becomes ready. Any other one may be ready
  * when it is chosen. So it counts only if nobody is on those that would go instead.
+ *
+ * Where pods that drain stay ready, the lowest cost makes an empty one the first of those that are.
  */
-function firstOf(mine: readonly PodView[], going: Going): readonly PodView[] {
+function firstOf(mine: readonly PodView[], going: Going, staysReady: boolean): readonly PodView[] {
+  const goesFirst = (view: PodView): boolean =>
+    !view.pod.isReady || (staysReady && view.stage === "emptied" && obeys(view));
   const ends = mine.filter(
-    (view) => going.removes.includes(view) && isGivenUp(view) && !view.pod.isReady,
+    (view) => going.removes.includes(view) && isGivenUp(view) && goesFirst(view),
   );
   const isRisky = mine.some(
     (view) => !going.removes.includes(view) && mayCarry(view) && !view.pod.isReady,

@@ -146,7 +146,7 @@ const REBALANCE_SESSIONS_MIN = 20;
 
 /** The model's wish. */
 export function desiredOf({ spec, commands }: SetAsRead, context: WishContext): Desired {
-  const { autoscaling, connections, drain, disruption, rebalance, release } = spec;
+  const { autoscaling, connections, dataPlane, drain, disruption, rebalance, release } = spec;
   return {
     revision: context.revision,
     replicas: spec.replicas ?? Math.max(1, context.replicasNow),
@@ -171,6 +171,7 @@ export function desiredOf({ spec, commands }: SetAsRead, context: WishContext): 
       // One number for the whole drain: what balancers get is no time for moves.
       windowMs: (drain.maxSeconds - drain.preDelaySeconds) * 1000,
       preDelayMs: drain.preDelaySeconds * 1000,
+      ...(dataPlane.kind === "gateway" ? { staysReady: true as const } : {}),
     },
     connections: {
       perPod: connections.perPod,

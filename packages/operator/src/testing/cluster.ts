@@ -90,6 +90,9 @@ export class Cluster {
   #version = 1;
   #serial = 0;
 
+  /** Whether Kubernetes takes a pod that drains for ready. */
+  staysReady = false;
+
   constructor(random: SeededRandom, zones: number, machines: number) {
     this.random = random;
     for (let i = 0; i < machines; i++)
@@ -252,7 +255,8 @@ export class Cluster {
 
   /** A pod that drains is not ready for Kubernetes, which hears of it late. */
   #probe(pod: TruePod): void {
-    const isReady = pod.plane.state === "ready";
+    const { state } = pod.plane;
+    const isReady = state === "ready" || (this.staysReady && state === "draining");
     if (isReady === pod.isReady || this.random.chance(0.5)) return;
     pod.isReady = isReady;
     pod.readySinceMs = isReady ? this.nowMs : undefined;

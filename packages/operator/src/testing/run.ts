@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly churn?: number;
   /** Some data planes report tokens that no leader gave. */
   readonly poisoned?: boolean;
+  /** Pods that drain stay ready, as those behind a gateway do. */
+  readonly staysReady?: boolean;
   readonly trace?: (text: string) => void;
 }
 
@@ -97,6 +99,10 @@ class Run {
     this.#cluster.poisonedShare = options.poisoned === true ? 0.2 : 0;
     this.#cluster.isClockTrue = options.calm === true;
     const wish = drawWish(this.#random, options.strategy);
+    if (options.staysReady === true) {
+      this.#cluster.staysReady = true;
+      wish.drain = { ...wish.drain, staysReady: true };
+    }
     wish.replicas = options.replicas ?? wish.replicas;
     if (options.places !== undefined) {
       // So many pods, whatever happens.

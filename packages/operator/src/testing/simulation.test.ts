@@ -24,6 +24,20 @@ test(
 );
 
 test(
+  "pods behind a gateway, which stay ready while they drain, keep the same promises",
+  () => {
+    let releases = 0;
+    for (let seed = 1; seed <= SEEDS / 2; seed++) {
+      const result = runSeed(seed, { staysReady: true });
+      releases += result.releases;
+      expect(result).toMatchObject({ seed, violations: [] });
+    }
+    expect(releases).toBeGreaterThan(SEEDS / 2);
+  },
+  patience(60_000),
+);
+
+test(
   "a canary that clients feel as bad never gets all connections",
   () => {
     let rollbacks = 0;
