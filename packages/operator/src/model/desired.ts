@@ -72,7 +72,7 @@ export interface Desired {
     /** How long balancers need to learn that a pod takes nobody, in ms. 0 to 600,000. */
     readonly preDelayMs: number;
     /**
-     * Kubernetes takes a pod that drains for ready all the same: its data plane is elsewhere. So its
+     * Kubernetes takes a pod that drains for ready: its data plane is elsewhere. So its
      * ReplicaSet takes it by its cost alone. Absent: one that drains is not ready.
      */
     readonly staysReady?: true;
