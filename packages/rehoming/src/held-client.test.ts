@@ -303,3 +303,21 @@ test("a client that is not wanted elsewhere stays if it only was to be balanced"
   expect(one.closed).toBeUndefined();
   expect([one.homes.length, one.held.isMoving]).toEqual([3, false]);
 });
+
+test("a next server's own word about the client is heard, if a second one says it too", () => {
+  const one = world();
+  const refuseOnce = () => {
+    for (let i = 0; i < 200 && one.homes.at(-1)?.state !== "open"; i++) one.clock.advance(1);
+    one.closeHome(4401);
+    one.clock.advance(3);
+  };
+  one.held.move("drain", 60_000);
+  one.fromClient("a");
+  refuseOnce();
+  expect(one.closed).toBeUndefined();
+  for (let i = 0; i < 200 && one.homes.length < 3; i++) one.clock.advance(1);
+  one.fromClient("b");
+  refuseOnce();
+  expect(one.closed?.code).toBe(4401);
+  expect(one.homes.length).toBe(3);
+});

@@ -174,10 +174,8 @@ export class HeldClient {
    */
   homeFailed(id: HomeId, why: string, isOfClient = false): void {
     if (this.#isOver || this.#next?.id !== id) return;
-    if (isOfClient) this.#move = refused(this.#move ?? lost());
-    if (this.#move !== undefined && isUnwanted(this.#move) && this.#move.cause !== "rebalance")
-      this.end(REFUSED, `The next server refused this client: ${why}`);
-    else this.#nextFailed(why);
+    const verdict = { code: REFUSED, reason: `The next server refused this client: ${why}` };
+    this.#nextFailed(why, isOfClient ? verdict : undefined);
   }
 
   fromHome(id: HomeId, frame: Frame): void {
@@ -194,7 +192,9 @@ export class HeldClient {
   /** An upstream's socket is closed. 1006: without a closing handshake. */
   homeClosed(id: HomeId, code: number, reason: string): void {
     if (this.#isOver) return;
-    if (id === this.#next?.id) this.#nextFailed(`it closed with ${code}`);
+    // Its word about this client, as a refused handshake is.
+    const verdict = isFinal(code) && !this.#saysItGoes(code) ? { code, reason } : undefined;
+    if (id === this.#next?.id) this.#nextFailed(`it closed with ${code}`, verdict);
     else if (id === this.#leaving && isFinal(code) && !this.#saysItGoes(code))
       this.end(code, reason);
     else if (id === this.#leaving) this.#left(code !== BROKEN);
@@ -339,7 +339,11 @@ export class HeldClient {
     this.#nextFailed(why);
   }
 
-  #nextFailed(why: string): void {
+  #nextFailed(why: string, verdict?: { readonly code: number; readonly reason: string }): void {
+    if (verdict !== undefined) this.#move = refused(this.#move ?? lost());
+    const isLast = this.#move !== undefined && isUnwanted(this.#move);
+    if (verdict !== undefined && isLast && this.#move?.cause !== "rebalance")
+      return this.end(verdict.code, verdict.reason);
     this.#next?.waiting.clear();
     this.#next = undefined;
     this.#timers.cancel("attach");
