@@ -53,6 +53,7 @@ export interface GatewayProofOptions {
 
 const BACKENDS = 3;
 const START_MS = 120_000;
+const SETTLE_MS = 2000;
 /** For answers that are under way when a step ends. */
 const WAIT_MS = 3000;
 const HANDSHAKES = 500;
@@ -147,6 +148,8 @@ class Bench {
         failures.push(error instanceof Error ? error.message : String(error)),
       );
     const tookMs = Math.round(performance.now() - startedMs);
+    // So that everybody has talked at the end, too.
+    await Bun.sleep(SETTLE_MS);
     const shares = await this.#all((worker) =>
       worker.ask("account", { waitMs: WAIT_MS }, WAIT_MS + START_MS),
     );
