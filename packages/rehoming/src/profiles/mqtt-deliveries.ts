@@ -4,10 +4,13 @@ import { acknowledgement, PUBACK, PUBCOMP, PUBREC, PUBREL } from "./mqtt-packets
 
 const ENTRY_BYTES = 32;
 
-/** `sent`: the client has it. `received`: it said so, for QoS 2, and waits for PUBREL. */
+/**
+ * `sent`: the client has it. `received`: it said so, for QoS 2, and waits for PUBREL. `released`:
+ * it has that, too, and its PUBCOMP is on the way.
+ */
 interface Delivery {
   readonly qos: number;
-  state: "sent" | "received";
+  state: "sent" | "received" | "released";
 }
 
 export class Deliveries {
@@ -24,6 +27,12 @@ export class Deliveries {
     if (qos === 2 && this.#open.get(id)?.state === "received") return false;
     this.#open.set(id, { qos, state: "sent" });
     return true;
+  }
+
+  /** A broker's PUBREL. */
+  released(id: number): void {
+    const delivery = this.#open.get(id);
+    if (delivery !== undefined) delivery.state = "released";
   }
 
   /**
@@ -63,7 +72,7 @@ export class Deliveries {
     const releases: Uint8Array[] = [];
     for (const [id, { qos, state }] of this.#open) {
       if (state === "received") releases.push(acknowledgement(PUBREL, id));
-      const next = state === "received" ? PUBCOMP : qos === 1 ? PUBACK : PUBREC;
+      const next = state !== "sent" ? PUBCOMP : qos === 1 ? PUBACK : PUBREC;
       this.#orphans.set(id, next);
     }
     this.#open.clear();

@@ -29,6 +29,11 @@ test("1,500 seeds with deaths, silence and refusals: the same", () => {
   expect(moves).toBeGreaterThan(4000);
 });
 
+test("seed 509672: a client that was released is not released again by the gateway", () => {
+  const of = { version: 5, isCalm: false, areShared: false } as const;
+  expect(runMqtt({ seed: 509_672, ...of }).wrongs).toEqual([]);
+});
+
 test("1,000 seeds without shared sessions: all that the client sent is taken, and it listens again", () => {
   const { moves } = runAll(20_001, 1000, { isCalm: false, areShared: false });
   expect(moves).toBeGreaterThan(3000);

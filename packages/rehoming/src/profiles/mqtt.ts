@@ -253,6 +253,9 @@ class Mqtt implements ProfileSession {
         if (id === undefined || qosOf(packet) === 0) break;
         if (this.#deliveries.sent(id, qosOf(packet))) break;
         return;
+      case PUBREL:
+        if (id !== undefined) this.#deliveries.released(id);
+        break;
       case PUBREC:
         // Now it is the client's turn.
         if (id === undefined || !this.#unanswered.has(id)) break;
