@@ -33,7 +33,7 @@ import { join, relative } from "node:path";
 const FOLDERS = {
   sim: { timeoutMs: 480_000, testTimeoutMs: 240_000 },
   integration: { timeoutMs: 300_000, testTimeoutMs: 30_000 },
-  gateway: { needs: ["languages", "mosquitto"], timeoutMs: 240_000, testTimeoutMs: 60_000 },
+  gateway: { needs: ["languages", "mosquitto"], timeoutMs: 480_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: { needs: ["servers"], timeoutMs: 300_000, testTimeoutMs: 150_000 },

@@ -52,6 +52,8 @@ export interface GatewayProofOptions {
 }
 
 const BACKENDS = 3;
+/** As shells say it of a program that a signal ended. */
+const INTERRUPTED = 130;
 const START_MS = 120_000;
 const SETTLE_MS = 2000;
 /** For answers that are under way when a step ends. */
@@ -65,6 +67,8 @@ const DEATH_MS = 1000;
 export async function proveGateway(options: GatewayProofOptions): Promise<GatewayResult> {
   const { app, clients, everyMs, steps } = options;
   const bench = new Bench(options);
+  const stop = () => void bench.close().then(() => process.exit(INTERRUPTED));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
   try {
     await bench.start();
     const results: GatewayStepResult[] = [];
@@ -85,6 +89,7 @@ export async function proveGateway(options: GatewayProofOptions): Promise<Gatewa
       steps: results,
     };
   } finally {
+    process.off("SIGINT", stop).off("SIGTERM", stop);
     await bench.close();
   }
 }

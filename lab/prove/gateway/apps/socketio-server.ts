@@ -7,7 +7,8 @@ const PUSH_MS = 500;
 /** Longest time that sockets may take to close when the server ends. */
 const END_MS = 1000;
 
-const http = createServer();
+// Whoever asks for anything else gets an answer, too.
+const http = createServer((_, answer) => void answer.writeHead(404).end());
 const server = new Server(http);
 let sockets = 0;
 server.on("connection", (socket) => {
