@@ -81,6 +81,6 @@ function appParts(results: readonly GatewayResult[]): readonly string[] {
 const READING = [
   "- **not answered**: frames of clients without an answer when the step was over. If a socket closed, those under way count as well.",
   "- **of servers, wrong**: frames that servers sent by themselves, and that were missing between two others, or came twice.",
-  "- **holds**: in a drain nothing is missing, nobody is closed, and the longest answer is at most 50 ms above a step in which nothing happens. If servers die, what they had taken may be missing.",
+  "- **holds**: in a drain nothing is missing, and nobody is closed. The longest answer is at most 50 ms above a step in which nothing happens. If servers die, what they had taken may be missing.",
   "- **us a frame**: processor time of what stands before the servers, for each frame that passed.",
 ].join("\n");
