@@ -1,35 +1,13 @@
 // Owns: docs/reference/gateway.md, written from the tables of the gateway's options and metrics.
-import { GATEWAY_LABELS, GATEWAY_METRICS, type GatewayMetricRow } from "@holdfast/gateway";
+import { GATEWAY_LABELS, GATEWAY_METRICS } from "@holdfast/gateway";
 import { gatewayOptionsReference } from "@holdfast/gateway/options";
+import { metricsSection } from "./metrics-section.ts";
 
 /** The whole page, with its closing line feed. */
 export function renderGatewayReference(): string {
-  return `${gatewayOptionsReference(HEAD)}\n${metricsSection()}`;
+  const metrics = { head: METRICS_HEAD, metrics: GATEWAY_METRICS, labels: GATEWAY_LABELS };
+  return `${gatewayOptionsReference(HEAD)}\n${metricsSection(metrics)}`;
 }
-
-function metricsSection(): string {
-  const rows = Object.entries(GATEWAY_METRICS).map(([name, row]: [string, GatewayMetricRow]) =>
-    cells(`\`${name}\``, row.type, row.labels.map((label) => `\`${label}\``).join(", "), row.help),
-  );
-  const labels = Object.entries(GATEWAY_LABELS).map(([name, text]) => cells(`\`${name}\``, text));
-  return `${[
-    "## Metrics",
-    "",
-    METRICS_HEAD,
-    cells("name", "type", "labels", "description"),
-    cells("---", "---", "---", "---"),
-    ...rows,
-    "",
-    "### Labels",
-    "",
-    cells("label", "values"),
-    cells("---", "---"),
-    ...labels,
-  ].join("\n")}\n`;
-}
-
-const cells = (...values: readonly string[]): string =>
-  `| ${values.map((value) => value.replaceAll("|", "\\|")).join(" | ")} |`;
 
 const HEAD = `# The gateway: options, routes and metrics
 

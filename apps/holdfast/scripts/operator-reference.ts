@@ -1,41 +1,15 @@
 // Owns: docs/reference/operator.md, written from the tables of the operator's options and metrics.
 import { optionsReference } from "@holdfast/config";
-import {
-  OPERATOR_LABELS,
-  OPERATOR_METRICS,
-  type OperatorMetricRow,
-} from "@holdfast/operator-runtime";
+import { OPERATOR_LABELS, OPERATOR_METRICS } from "@holdfast/operator-runtime";
 import { OPERATOR_OPTIONS } from "../src/operator/options.ts";
+import { metricsSection } from "./metrics-section.ts";
 
 /** The whole page, with its closing line feed. */
 export function renderOperatorReference(): string {
   const options = optionsReference(OPERATOR_OPTIONS, HEAD).replace("\n## node\n", "\n## Options\n");
-  return `${options.replace("\n## log\n", "\n### log\n")}\n${metricsSection()}`;
+  const metrics = { head: METRICS_HEAD, metrics: OPERATOR_METRICS, labels: OPERATOR_LABELS };
+  return `${options.replace("\n## log\n", "\n### log\n")}\n${metricsSection(metrics)}`;
 }
-
-function metricsSection(): string {
-  const rows = Object.entries(OPERATOR_METRICS).map(([name, row]: [string, OperatorMetricRow]) =>
-    cells(`\`${name}\``, row.type, row.labels.map((label) => `\`${label}\``).join(", "), row.help),
-  );
-  const labels = Object.entries(OPERATOR_LABELS).map(([name, text]) => cells(`\`${name}\``, text));
-  return `${[
-    "## Metrics",
-    "",
-    METRICS_HEAD,
-    cells("name", "type", "labels", "description"),
-    cells("---", "---", "---", "---"),
-    ...rows,
-    "",
-    "### Labels",
-    "",
-    cells("label", "values"),
-    cells("---", "---"),
-    ...labels,
-  ].join("\n")}\n`;
-}
-
-const cells = (...values: readonly string[]): string =>
-  `| ${values.map((value) => value.replaceAll("|", "\\|")).join(" | ")} |`;
 
 const HEAD = `# The operator: options and metrics
 
