@@ -1,5 +1,6 @@
 // Owns: the plan of a run of the proof, read from its arguments.
 import { parseArgs } from "node:util";
+import { parsed, whole } from "./arguments.ts";
 import { ProveError } from "./prove-error.ts";
 import type { Step } from "./steps/step.ts";
 import { STEPS } from "./steps/steps.ts";
@@ -48,22 +49,6 @@ export const HELP = `prove: real nodes, a real Redis, real clients; deploys, dea
 /** Steps that need nothing that other servers do not have. */
 const SIDE_BY_SIDE = "steady,rolling-restart,kill";
 
-const whole = (
-  name: string,
-  text: string | undefined,
-  standard: number,
-  least: number,
-  most: number,
-): number => {
-  const value = text === undefined ? standard : Number(text);
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new ProveError(
-      "argument_invalid",
-      `Cannot use --${name} ${text}: expected a whole number from ${least} to ${most}`,
-    );
-  return value;
-};
-
 /** Throws `argument_invalid`; undefined when help is wanted. */
 export function planFrom(args: readonly string[]): Plan | undefined {
   const text = { type: "string" } as const;
@@ -83,7 +68,7 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     html: text,
     docs: flag,
   };
-  const { values } = read(() => parseArgs({ args: [...args], options }));
+  const { values } = parsed(() => parseArgs({ args: [...args], options }));
   if (values.help === true) return undefined;
   const quick = values.quick === true;
   const { broker = "redis" } = values;
@@ -102,14 +87,30 @@ export function planFrom(args: readonly string[]): Plan | undefined {
     rival: "holdfast",
     ...(values.against === undefined ? {} : { against: values.against }),
     broker,
-    clients: whole("clients", values.clients, quick ? 200 : 1000, 30, 20_000),
-    channels: whole("channels", values.channels, quick ? 50 : 200, 10, 10_000),
-    seed: whole("seed", values.seed, 1, 0, 2 ** 31),
+    clients: whole("clients", values.clients, {
+      standard: quick ? 200 : 1000,
+      least: 30,
+      most: 20_000,
+    }),
+    channels: whole("channels", values.channels, {
+      standard: quick ? 50 : 200,
+      least: 10,
+      most: 10_000,
+    }),
+    seed: whole("seed", values.seed, { standard: 1, least: 0, most: 2 ** 31 }),
     nodes: 3,
     workers: 2,
-    publishesPerSecond: whole("rate", values.rate, quick ? 60 : 150, 1, 10_000),
+    publishesPerSecond: whole("rate", values.rate, {
+      standard: quick ? 60 : 150,
+      least: 1,
+      most: 10_000,
+    }),
     httpShare: 0.2,
-    handshakesPerSecond: whole("capacity", values.capacity, 150, 1, 10_000),
+    handshakesPerSecond: whole("capacity", values.capacity, {
+      standard: 150,
+      least: 1,
+      most: 10_000,
+    }),
     quick,
     steps: chosen(only, quick, broker),
     docs: values.docs === true,
@@ -129,16 +130,4 @@ function chosen(only: string | undefined, quick: boolean, broker: Plan["broker"]
       `Cannot run the step ${unknown}: expected some of ${possible.map(({ name }) => name).join(", ")}`,
     );
   return possible.filter(({ name }) => names.includes(name));
-}
-
-function read<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    throw new ProveError(
-      "argument_invalid",
-      cause instanceof Error ? cause.message : String(cause),
-      { cause },
-    );
-  }
 }

@@ -1,5 +1,6 @@
 // Owns: the plan of a proof on a real cluster, read from its arguments.
 import { parseArgs } from "node:util";
+import { parsed, whole } from "../arguments.ts";
 import { ProveError } from "../prove-error.ts";
 import type { ClusterStep } from "./steps/cluster-step.ts";
 import { CLUSTER_STEPS } from "./steps/cluster-steps.ts";
@@ -31,7 +32,7 @@ export const CLUSTER_HELP = `prove --cluster: real pods, the operator, real clie
 export function clusterPlanFrom(args: readonly string[]): ClusterPlan | undefined {
   const text = { type: "string" } as const;
   const flag = { type: "boolean" } as const;
-  const { values } = read(() =>
+  const { values } = parsed(() =>
     parseArgs({
       args: [...args],
       options: {
@@ -42,30 +43,16 @@ export function clusterPlanFrom(args: readonly string[]): ClusterPlan | undefine
   );
   if (values.help === true) return undefined;
   return {
-    clients: whole("clients", values.clients, 400, 30, 20_000),
-    channels: whole("channels", values.channels, 80, 10, 10_000),
-    seed: whole("seed", values.seed, 1, 0, 2 ** 31),
+    clients: whole("clients", values.clients, { standard: 400, least: 30, most: 20_000 }),
+    channels: whole("channels", values.channels, { standard: 80, least: 10, most: 10_000 }),
+    seed: whole("seed", values.seed, { standard: 1, least: 0, most: 2 ** 31 }),
     workers: 2,
-    publishesPerSecond: whole("rate", values.rate, 60, 1, 10_000),
+    publishesPerSecond: whole("rate", values.rate, { standard: 60, least: 1, most: 10_000 }),
     steps: chosen(values.steps),
     docs: values.docs === true,
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.html === undefined ? {} : { html: values.html }),
   };
-}
-
-function whole(
-  name: string,
-  text: string | undefined,
-  standard: number,
-  ...[least, most]: readonly [number, number]
-): number {
-  const value = text === undefined ? standard : Number(text);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new ProveError(
-    "argument_invalid",
-    `Cannot use --${name} ${text}: expected a whole number from ${least} to ${most}`,
-  );
 }
 
 /** In their order. The pause is compared with that of the first step, so it is always there. */
@@ -79,13 +66,4 @@ function chosen(only: string | undefined): readonly ClusterStep[] {
       `Cannot run the step ${unknown}: expected some of ${CLUSTER_STEPS.map(({ name }) => name).join(", ")}`,
     );
   return CLUSTER_STEPS.filter(({ name }, place) => place === 0 || names.includes(name));
-}
-
-function read<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ProveError("argument_invalid", message, { cause });
-  }
 }

@@ -1,5 +1,4 @@
 // Owns: the servers of an application as processes: how they come, go and die.
-import { createServer } from "node:net";
 import { ProveError } from "../prove-error.ts";
 
 const READY_MS = 20_000;
@@ -37,13 +36,4 @@ export class Backend {
   async ended(): Promise<void> {
     await this.#process.exited;
   }
-}
-
-/** A port of the loopback that nobody has now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise<void>((resolve) => void server.close(() => resolve()));
-  return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -30,13 +30,19 @@ export interface Front {
 /** Linux counts processor time in hundredths of a second (proc(5)). */
 const TICKS_PER_SECOND = 100;
 
+/** Fields of a process behind its name, which may hold anything (proc(5)). */
+function statOf(pid: number | string): readonly string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
 /** Seconds of a processor that these have used, and those of their children that ended. */
 export function cpuSeconds(pids: readonly number[]): number {
-  const ticks = pids.map((pid) => {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
-  });
+  const ticks = pids.map((pid) =>
+    statOf(pid)
+      .slice(11, 15)
+      .reduce((sum, field) => sum + Number(field), 0),
+  );
   return ticks.reduce((sum, one) => sum + one, 0) / TICKS_PER_SECOND;
 }
 
@@ -54,8 +60,7 @@ export function childrenOf(pid: number): readonly number[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-        const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+        const parent = Number(statOf(name)[1]);
         return parent === pid ? [Number(name)] : [];
       } catch {
         return [];

@@ -2,6 +2,7 @@
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { machine } from "@holdfast/load";
+import { parsed, whole } from "../arguments.ts";
 import { ProveError } from "../prove-error.ts";
 import { APPS } from "./apps/apps.ts";
 import { FRONTS, type FrontName, type GatewayResult, proveGateway } from "./gateway-run.ts";
@@ -110,26 +111,4 @@ function chosen(
     "argument_invalid",
     `Cannot use --${option} ${unknown}: expected some of ${names.join(", ")}`,
   );
-}
-
-function whole(
-  option: string,
-  found: string | undefined,
-  { standard, least, most }: { standard: number; least: number; most: number },
-): number {
-  const value = found === undefined ? standard : Number(found);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new ProveError(
-    "argument_invalid",
-    `Cannot use --${option} ${found}: expected a whole number from ${least} to ${most}`,
-  );
-}
-
-function parsed<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ProveError("argument_invalid", message, { cause });
-  }
 }

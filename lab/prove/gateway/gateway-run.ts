@@ -3,8 +3,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";
+import { freePort } from "../redis-servers.ts";
 import { type Account, type App, sumOf } from "./app.ts";
-import { Backend, freePort } from "./backends.ts";
+import { Backend } from "./backends.ts";
 import { cpuSeconds, type Front, memoryBytes } from "./front.ts";
 import { GatewayProcess } from "./gateway-process.ts";
 import { NginxProcess } from "./nginx-process.ts";

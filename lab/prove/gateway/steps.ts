@@ -1,5 +1,6 @@
 // Owns: the steps of the gateway's proof: what happens to its servers, and to itself.
-import { type Backend, freePort } from "./backends.ts";
+import { freePort } from "../redis-servers.ts";
+import type { Backend } from "./backends.ts";
 import type { Front } from "./front.ts";
 
 export interface GatewayStage {
