@@ -3,6 +3,7 @@
 import { encodeIntoCompressedBase64, type Histogram } from "hdr-histogram-js";
 import { BUCKET_MS, type Moment, newHistogram, record, type ShareOfStep } from "./figures.ts";
 import { StreamOracle, sumVerdicts } from "./oracle.ts";
+import { ClientTimes, pausesOf } from "./pauses.ts";
 import { type Published, stampOf } from "./publication.ts";
 import type { Rival, RivalClient, RivalMessage } from "./rivals/rival.ts";
 import type { ChannelSpec, ClientSpec, Workload } from "./workload.ts";
@@ -26,6 +27,7 @@ export interface LoadClient {
   readonly rival: RivalClient;
   readonly streams: Stream[];
   readonly isExtra: boolean;
+  readonly times: ClientTimes;
   longestMs: number;
   longestTransitMs: number;
   disconnects: number;
@@ -64,11 +66,15 @@ export class Clients {
 
   /** Resolves when the client has all its subscriptions and members. */
   async add(spec: ClientSpec, url: string, isExtra = false): Promise<void> {
+    const times = new ClientTimes();
     const rival = this.#rival.connect({
       url,
       user: spec.user,
       codec: spec.codec,
-      onAttempt: () => this.#attempts.push(Date.now() - this.#stepMs),
+      onAttempt: () => {
+        this.#attempts.push(Date.now() - this.#stepMs);
+        times.opened(Date.now());
+      },
       onRefused: () => {
         this.#refusals += 1;
       },
@@ -83,6 +89,7 @@ export class Clients {
       rival,
       streams: [],
       isExtra,
+      times,
       longestMs: 0,
       longestTransitMs: 0,
       disconnects: 0,
@@ -136,6 +143,7 @@ export class Clients {
       client.longestMs = 0;
       client.longestTransitMs = 0;
       client.disconnects = 0;
+      client.times.begin();
       client.before = countsOf(client.rival);
     }
   }
@@ -165,6 +173,7 @@ export class Clients {
         (total, client) => total + (client.isExtra === isExtra ? client.disconnects : 0),
         0,
       );
+    const pauses = pausesOf(this.all.filter(({ isExtra }) => !isExtra).map(({ times }) => times));
     return {
       verdict: sumVerdicts(verdicts),
       delays: encodeIntoCompressedBase64(this.#delays),
@@ -172,6 +181,8 @@ export class Clients {
       longest: this.#longest(false, "longestMs"),
       longestTransit: this.#longest(false, "longestTransitMs"),
       longestOfExtras: this.#longest(true, "longestMs"),
+      pauseOfMoved: encodeIntoCompressedBase64(pauses.moved),
+      pauseOfStayed: encodeIntoCompressedBase64(pauses.stayed),
       attemptsAtMs: this.#attempts,
       reconnects: sum("reconnects"),
       moves: sum("moves"),
@@ -240,7 +251,10 @@ export class Clients {
     client.longestTransitMs = Math.max(client.longestTransitMs, transitMs);
     if (client.isExtra) return;
     record(this.#delays, delayMs);
-    if (takenMs !== undefined) record(this.#transits, transitMs);
+    if (takenMs !== undefined) {
+      record(this.#transits, transitMs);
+      client.times.arrived(nowMs, transitMs);
+    }
     const place = Math.floor((nowMs - this.#stepMs) / BUCKET_MS);
     const moment = this.#timeline.get(place);
     if (moment === undefined) this.#timeline.set(place, { delivered: 1, delayMaxMs: delayMs });

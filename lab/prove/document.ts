@@ -8,7 +8,7 @@ import { gatewaySection } from "./gateway/gateway-text.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
-import { targetsOf } from "./targets.ts";
+import { targetsOf, verdictOf } from "./targets.ts";
 
 /** A result without its charts, for a file that is kept. */
 export function withoutCharts(result: ProofResult): ProofResult {
@@ -144,7 +144,9 @@ const CLUSTER_READING = [
   "- **everyone back after**: from there until the status had no release any more.",
   "- **most people on the new revision**: the largest share in the status.",
   "- **measured**: when its run began (UTC), and the load average before it. Two cores carry a load of 2. What is more is other work on the machine.",
-  "- The pause is compared with that of a step of the same run in which nothing happens. Steps may be of several runs.",
+  "- **pause around a move**: the longest delay behind the broker of what a client received from a quarter of a second before its new socket until 1.75 s after it. Beside each of these clients stands one that **stayed** where it was in the same moments. A machine that is busy, or stands still, delays both alike: what is above is the moving's.",
+  "- **processor time taken by the host**: these machines are virtual. While their host runs others, every process stands still, some of them for a tenth of a second.",
+  "- The longest pause is also compared with that of a step of the same run in which nothing happens. Steps may be of several runs. Where the host took more than 2 % of the processors' time, this comparison of two times is shown, and not judged.",
   "- In one step pods of somebody else start and end, and nobody moves. Its pause is what starting processes alone costs on these cores.",
   "- A canary that is good waits some seconds for its verdict: some hundred clients carry too few connection-minutes for one.",
   "- No option of a node loses one message in a hundred. The canary that loses messages uses another database of the broker, so nothing passes between the two revisions. What its fault did is told, and is no reason to fail.",
@@ -153,8 +155,7 @@ const CLUSTER_READING = [
 
 function targetTable(result: ProofResult): string {
   const rows = targetsOf(result).map(
-    ({ what, wanted, found, isMet }) =>
-      `| ${what} | ${wanted} | ${found} | ${isMet ? "yes" : "**no**"} |`,
+    (target) => `| ${target.what} | ${target.wanted} | ${target.found} | ${verdictOf(target)} |`,
   );
   return ["| target | wanted | found | met |", "| --- | --- | --- | --- |", ...rows].join("\n");
 }

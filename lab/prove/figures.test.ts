@@ -53,6 +53,8 @@ test("shares add up; a member that two processes saw leave left once", () => {
     longest: histogram(1),
     longestTransit: histogram(1),
     longestOfExtras: histogram(),
+    pauseOfMoved: histogram(),
+    pauseOfStayed: histogram(),
     attemptsAtMs: [30, 10],
     reconnects: 1,
     moves: 2,

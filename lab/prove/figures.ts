@@ -26,6 +26,9 @@ export interface ShareOfStep {
    * The same as `longest` for clients beyond the workload's, such as the one with the bad network.
    */
   readonly longestOfExtras: string;
+  /** Around each move: of the client that moved, and of one that stayed. */
+  readonly pauseOfMoved: string;
+  readonly pauseOfStayed: string;
   readonly attemptsAtMs: readonly number[];
   readonly reconnects: number;
   readonly moves: number;
@@ -81,13 +84,21 @@ export function quantilesOf(histograms: readonly string[]): Quantiles {
 export interface StepFigures
   extends Omit<
     ShareOfStep,
-    "delays" | "transits" | "longest" | "longestTransit" | "longestOfExtras"
+    | "delays"
+    | "transits"
+    | "longest"
+    | "longestTransit"
+    | "longestOfExtras"
+    | "pauseOfMoved"
+    | "pauseOfStayed"
   > {
   readonly delays: Quantiles;
   readonly transits: Quantiles;
   readonly longest: Quantiles;
   readonly longestTransit: Quantiles;
   readonly longestOfExtras: Quantiles;
+  readonly pauseOfMoved: Quantiles;
+  readonly pauseOfStayed: Quantiles;
 }
 
 export function mergeShares(shares: readonly ShareOfStep[]): StepFigures {
@@ -109,6 +120,8 @@ export function mergeShares(shares: readonly ShareOfStep[]): StepFigures {
     longest: quantilesOf(shares.map(({ longest }) => longest)),
     longestTransit: quantilesOf(shares.map(({ longestTransit }) => longestTransit)),
     longestOfExtras: quantilesOf(shares.map(({ longestOfExtras }) => longestOfExtras)),
+    pauseOfMoved: quantilesOf(shares.map(({ pauseOfMoved }) => pauseOfMoved)),
+    pauseOfStayed: quantilesOf(shares.map(({ pauseOfStayed }) => pauseOfStayed)),
     attemptsAtMs: shares.flatMap(({ attemptsAtMs }) => attemptsAtMs).sort((a, b) => a - b),
     reconnects: sum(({ reconnects }) => reconnects),
     moves: sum(({ moves }) => moves),

@@ -41,6 +41,14 @@ export interface StepResult {
   /** Every delivery's delay: from the intended time, and from the broker's taking it. */
   readonly delays: Quantiles;
   readonly transits: Quantiles;
+  /**
+   * The longest transit around each move: of the client that moved, and of one that stayed where
+   * it was at the same time. Old results have none.
+   */
+  readonly pauseOfMoved?: Quantiles;
+  readonly pauseOfStayed?: Quantiles;
+  /** Processor time that the host of a virtual machine gave to others, in percent of the step. */
+  readonly stolenPercent?: number;
   readonly attempts: number;
   readonly reconnects: number;
   readonly moves: number;

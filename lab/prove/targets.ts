@@ -6,7 +6,15 @@ export interface Target {
   readonly wanted: string;
   readonly found: string;
   readonly isMet: boolean;
+  /** Why the figure says nothing about what is judged. */
+  readonly notJudged?: string;
 }
+
+/** How a table says it. */
+export const verdictOf = ({ isMet, notJudged }: Target): string => {
+  if (isMet) return "yes";
+  return notJudged === undefined ? "**no**" : `not judged: ${notJudged}`;
+};
 
 const GAP_ABOVE_STEADY_MS = 50;
 const ATTEMPTS_MAX = 1.05;

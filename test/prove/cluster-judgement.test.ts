@@ -55,6 +55,25 @@ describe("one wrong figure of a release fails", () => {
       { longestTransit: { ...steady.longestTransit, p99Ms: steady.longestTransit.p99Ms + 51 } },
     ],
   ];
+  const pause = (p99Ms: number) => ({ count: 400, p50Ms: 5, p99Ms, maxMs: p99Ms });
+
+  test("those who move pause longer than those who stay, by more than 50 ms", () => {
+    const pauses = { pauseOfMoved: pause(130), pauseOfStayed: pause(79) };
+    expect(missed(pauses)).toEqual([
+      "pause p99 of those who move above those who stay: 51 ms, wanted at most 50 ms",
+    ]);
+    expect(missed({ ...pauses, pauseOfStayed: pause(80) })).toEqual([]);
+  });
+
+  test("two steps are not compared if the host took the machine away meanwhile", () => {
+    const { p99Ms } = steady.longestTransit;
+    const longestTransit = { ...steady.longestTransit, p99Ms: p99Ms + 400 };
+    expect(missed({ longestTransit, stolenPercent: 2.1 })).toEqual([]);
+    expect(missed({ longestTransit, stolenPercent: 2 })).toHaveLength(1);
+    const pauses = { pauseOfMoved: pause(400), pauseOfStayed: pause(79) };
+    expect(missed({ longestTransit, stolenPercent: 30, ...pauses })).toHaveLength(1);
+  });
+
   test.each(wrong)("%s", (what, changes) => {
     expect(missed(changes).map((text) => text.split(":")[0])).toEqual([what]);
   });

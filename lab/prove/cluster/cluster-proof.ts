@@ -6,6 +6,7 @@ import type { ClusterCommands } from "../../cluster/commands.ts";
 import { ChartInstallation, NAME } from "../../cluster/installation.ts";
 import { API_KEY } from "../fleet.ts";
 import type { StepResult } from "../result.ts";
+import { StolenTime } from "../stolen-time.ts";
 import { missedTargets } from "./judgement.ts";
 import { operatorFigures } from "./operator-figures.ts";
 import type { ClusterPlan } from "./plan.ts";
@@ -152,7 +153,9 @@ export class ClusterProof {
       step.run(stage).catch((error: unknown) => {
         stage.fail(error instanceof Error ? error.message : String(error));
       });
+    const stolen = new StolenTime();
     const row = await this.#rt.measure({ ...step, act, told });
+    const stolenPercent = stolen.percentSince();
     const samples = this.#watch.samplesSince(fromMs);
     const to = samples.findLast(({ release }) => release !== undefined)?.release?.to;
     const because = to === undefined ? undefined : await this.#watch.because(to);
@@ -162,7 +165,7 @@ export class ClusterProof {
       ...(steady === undefined ? {} : { steadyPauseMs: steady.longestTransit.p99Ms }),
       ...(because === undefined ? {} : { because }),
     });
-    const result = { ...row, operator };
+    const result = { ...row, operator, stolenPercent };
     const harm = row.failures.filter((text) => !told.failures.includes(text));
     const isMeant = step.doesHarm === true;
     return {

@@ -1,7 +1,9 @@
 // Owns: the figures of a step on a real cluster as people read them: in the terminal, in tables.
+import type { Quantiles } from "../figures.ts";
 import { markdownTable } from "../report-table.ts";
 import { COLUMNS, type Column } from "../report-text.ts";
 import type { ProofResult, StepResult } from "../result.ts";
+import { verdictOf } from "../targets.ts";
 import { attemptsPerMove, movesPerSession, operatorTargets, refusalShare } from "./judgement.ts";
 import type { SetSample } from "./operator-figures.ts";
 
@@ -38,9 +40,28 @@ export const OPERATOR_COLUMNS: readonly Column[] = [
   },
 ];
 
+const paused = ({ p50Ms, p99Ms, maxMs }: Quantiles): string => `${p50Ms} / ${p99Ms} / ${maxMs}`;
+const PAUSES: readonly Column[] = [
+  {
+    head: "pause around a move p50 / p99 / max, ms",
+    cell: ({ pauseOfMoved }) => (pauseOfMoved?.count ? paused(pauseOfMoved) : "–"),
+  },
+  {
+    head: "of those who stayed then, ms",
+    cell: ({ pauseOfStayed }) => (pauseOfStayed?.count ? paused(pauseOfStayed) : "–"),
+  },
+  {
+    head: "processor time taken by the host",
+    cell: ({ stolenPercent }) =>
+      stolenPercent === undefined ? "–" : `${stolenPercent.toFixed(1)} %`,
+  },
+];
+
 /** The lines of the terminal behind those of every proof. */
 export function operatorText(step: StepResult): string {
-  const cells = [OVER_HTTP, ...OPERATOR_COLUMNS].map(({ head, cell }) => `${head} ${cell(step)}`);
+  const cells = [OVER_HTTP, ...OPERATOR_COLUMNS, ...PAUSES].map(
+    ({ head, cell }) => `${head} ${cell(step)}`,
+  );
   const { because, samples = [] } = step.operator ?? {};
   return [
     `         ${cells.join("; ")}`,
@@ -64,6 +85,7 @@ export const clusterTable = (result: Pick<ProofResult, "steps">): string =>
   markdownTable(result, [
     ...COLUMNS.filter(({ head }) => !NOT_MEASURED.includes(head)).toSpliced(1, 0, OVER_HTTP),
     ...OPERATOR_COLUMNS,
+    ...PAUSES,
     MEASURED,
   ]);
 
@@ -91,8 +113,8 @@ export function shareText(samples: readonly SetSample[]): string {
 export function targetRows({ steps }: Pick<ProofResult, "steps">): readonly string[] {
   return steps.flatMap((step) =>
     operatorTargets(step).map(
-      ({ what, wanted, found, isMet }) =>
-        `| ${step.title} | ${what} | ${wanted} | ${found} | ${isMet ? "yes" : "**no**"} |`,
+      (target) =>
+        `| ${step.title} | ${target.what} | ${target.wanted} | ${target.found} | ${verdictOf(target)} |`,
     ),
   );
 }
