@@ -45,6 +45,19 @@ export const GATEWAY_CASES: Readonly<Record<string, Values>> = {
       annotations: { a: "b" },
     },
   },
+  "tls-to-endpoints": {
+    routes: [
+      {
+        ...GAME,
+        upstreamTls: {
+          ...{ caFile: "/etc/holdfast/secrets/game-ca/ca.crt", serverName: "game.internal" },
+          certFile: "/etc/holdfast/secrets/gateway-client/tls.crt",
+          keyFile: "/etc/holdfast/secrets/gateway-client/tls.key",
+        },
+      },
+    ],
+    tls: { secrets: ["game-ca", "gateway-client"] },
+  },
   everything: {
     routes: [GAME, CHAT, OLD],
     replicas: 3,

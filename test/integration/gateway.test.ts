@@ -113,6 +113,18 @@ describe("holdfast gateway check", () => {
       expect(output).toContain(part);
   });
 
+  test("says how TLS to the endpoints is done, and notes files that are wrong here", async () => {
+    const tls = "    upstreamTls: {caFile: /nowhere/ca.pem, serverName: app.internal}\n";
+    const command = start(["gateway", "check", write("ca.yaml", `${routes("a:1")}${tls}`)]);
+    expect(await command.ended()).toBe(0);
+    const note =
+      "upstreamTls.caFile of route app: /nowhere/ca.pem cannot be used: there is no such file";
+    expect(command.output()).toContain(
+      "authorities of /nowhere/ca.pem, certificates for app.internal",
+    );
+    expect(command.output()).toContain(`note: as of here, ${note}`);
+  });
+
   test("a file that is not there ends with 2", async () => {
     const command = start(["gateway", "check", "nowhere.yaml"]);
     expect(await command.ended()).toBe(2);
@@ -125,6 +137,21 @@ describe("a gateway that may not start", () => {
     const command = start(["gateway"], { HOLDFAST_GATEWAY_PROT: "1" });
     expect(await command.ended()).toBe(2);
     expect(command.output()).toContain("did you mean HOLDFAST_GATEWAY_PORT?");
+  });
+
+  test("because of a file of TLS ends with 2, and names the file and why", async () => {
+    const empty = write("empty.pem", "");
+    const sides = [
+      ["upstreamTls.caFile of route app", `${routes("a:1")}    upstreamTls: {caFile: ${empty}}\n`],
+      ["tls.certFile", `tls: {certFile: ${empty}, keyFile: ${empty}}\n${routes("a:1")}`],
+    ] as const;
+    for (const [option, text] of sides) {
+      const command = start(["gateway", "--config", write("side.yaml", text), "--port", "0"]);
+      expect(await command.ended()).toBe(2);
+      expect(command.output()).toContain(
+        `cannot start: ${option}: ${empty} cannot be used: it holds no certificate in PEM`,
+      );
+    }
   });
 
   test("because a port is in use ends with 3 and names the option", async () => {

@@ -21,6 +21,16 @@ export interface GatewayEvents {
     readonly changed: readonly string[];
     readonly removed: readonly string[];
   }): void;
+  /** Files of TLS to a route's endpoints are others now, and in force. */
+  tlsFilesChanged(fields: { readonly route: string }): void;
+  /** They cannot be used: those before stay in force. `why` names the file. */
+  tlsFilesRefused(fields: { readonly route: string; readonly why: string }): void;
+  /** A socket to an endpoint did not open. */
+  upstreamFailed(fields: {
+    readonly route: string;
+    readonly address: string;
+    readonly why: string;
+  }): void;
   /** A route is gone, and so are its clients, after `tookMs`. */
   routeEmptied(fields: { readonly route: string; readonly clients: number }): void;
   /** `key`: the name of the key. */
@@ -29,7 +39,7 @@ export interface GatewayEvents {
     readonly order: "drain" | "undrain" | "shed" | "weight";
     readonly route: string;
     readonly address: string;
-    readonly token: number;
+    readonly token?: number;
     readonly outcome: string;
   }): void;
   sessionEnded(fields: { readonly key: string; readonly session: string }): void;

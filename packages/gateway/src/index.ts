@@ -16,4 +16,7 @@ export {
   type GatewayMetricName,
   type GatewayMetricRow,
 } from "./metrics/table.ts";
-export { type GatewayNeeds, GatewayProgram, GatewayStartError } from "./program.ts";
+export { type GatewayNeeds, GatewayProgram } from "./program.ts";
+export { GatewayStartError } from "./start-error.ts";
+export { readRouteTls } from "./tls/route-tls.ts";
+export { TlsFileError } from "./tls/tls-files.ts";

@@ -1,11 +1,13 @@
 // Owns: one route while the gateway runs: its endpoints, who finds them, who checks them.
 import { EndpointTable, type Profile } from "@holdfast/rehoming";
-import type { Route } from "@holdfast/relay/gateway";
+import type { Route, UpstreamTls } from "@holdfast/relay/gateway";
 import type { Discovery, DiscoveryNeeds } from "./discovery/discovery.ts";
 import type { GatewayEvents } from "./gateway-events.ts";
 import { Checks } from "./health/checks.ts";
 import type { RouteOptions } from "./options/route-fields.ts";
 import { keyOf } from "./request-key.ts";
+import { type RouteTls, readRouteTls } from "./tls/route-tls.ts";
+import { TlsFileError } from "./tls/tls-files.ts";
 
 export interface RouteNeeds extends DiscoveryNeeds {
   readonly events: GatewayEvents;
@@ -23,14 +25,18 @@ export class LiveRoute implements Route {
   readonly traffic = { in: 0, out: 0 };
   readonly #needs: RouteNeeds;
   #options: RouteOptions;
+  #tls: RouteTls;
+  /** Why the files of now are not used, as it was told last. */
+  #tlsTrouble: string | undefined;
   #discovery: Discovery;
   #checks: Checks | undefined;
   #hasSpoken = false;
   #toldTaking = -1;
 
-  constructor(options: RouteOptions, needs: RouteNeeds) {
+  constructor(options: RouteOptions, tls: RouteTls, needs: RouteNeeds) {
     this.name = options.name;
     this.#options = options;
+    this.#tls = tls;
     this.#needs = needs;
     this.endpoints = new EndpointTable(tableOptions(options));
     this.#discovery = this.#find();
@@ -49,8 +55,15 @@ export class LiveRoute implements Route {
   get profile(): Profile {
     return this.#options.profile.profile;
   }
-  get isTls(): boolean {
-    return this.#options.upstreamTls;
+  get tls(): UpstreamTls | undefined {
+    return this.#tls.tls;
+  }
+  /** When the certificate by which endpoints know the gateway ends, in ms since 1970. */
+  get certificateEndsMs(): number | undefined {
+    return this.#tls.endsMs;
+  }
+  get hasTlsTrouble(): boolean {
+    return this.#tlsTrouble !== undefined;
   }
   get zone(): string | undefined {
     return this.#needs.zone();
@@ -88,9 +101,11 @@ export class LiveRoute implements Route {
     return this.#discovery.trouble;
   }
 
-  /** True: something is different now. */
-  configure(options: RouteOptions): boolean {
+  /** True: something is different now. `tls` is what the files of `options` say. */
+  configure(options: RouteOptions, tls: RouteTls): boolean {
     const before = this.#options;
+    this.#tls = tls;
+    this.#tlsTrouble = undefined;
     if (sameAs(before, options)) return false;
     this.#options = options;
     this.endpoints.configure(tableOptions(options));
@@ -105,6 +120,24 @@ export class LiveRoute implements Route {
       this.#checks = this.#check();
     }
     return true;
+  }
+
+  /** Reads its files again. If they cannot be used, those before stay in force. */
+  rereadTls(): void {
+    const { name: route } = this;
+    const { tlsFilesChanged, tlsFilesRefused } = this.#needs.events;
+    try {
+      const read = readRouteTls(this.#options);
+      this.#tlsTrouble = undefined;
+      if (sameAs(read, this.#tls)) return;
+      this.#tls = read;
+      tlsFilesChanged({ route });
+    } catch (error) {
+      if (!(error instanceof TlsFileError)) throw error;
+      const { message: why } = error;
+      if (why !== this.#tlsTrouble) tlsFilesRefused({ route, why });
+      this.#tlsTrouble = why;
+    }
   }
 
   /** Nobody finds or checks endpoints any more. Sockets stay. */
@@ -132,7 +165,7 @@ export class LiveRoute implements Route {
     if (check === undefined) return undefined;
     return new Checks(check, {
       endpoints: this.endpoints,
-      isTls: () => this.isTls,
+      tls: () => this.tls,
       checked: (outcome) => this.#needs.checked(this.name, outcome),
     });
   }

@@ -2,6 +2,7 @@
 
 import { LiveRoute, type RouteNeeds } from "./live-route.ts";
 import type { RouteOptions } from "./options/route-fields.ts";
+import { type RouteTls, readRouteTls } from "./tls/route-tls.ts";
 
 export class LiveRoutes {
   readonly #needs: RouteNeeds;
@@ -21,23 +22,27 @@ export class LiveRoutes {
     return this.#all.find((route) => route.name === name);
   }
 
-  /** Routes keep who they are by name. What is removed finds no endpoints any more. */
+  /**
+   * Routes keep who they are by name. What is removed finds no endpoints any more. Throws
+   * TlsFileError if a file of one cannot be used: then nothing has changed.
+   */
   set(options: readonly RouteOptions[]): {
     readonly added: readonly LiveRoute[];
     readonly removed: readonly LiveRoute[];
   } {
+    const read = options.map((one): [RouteOptions, RouteTls] => [one, readRouteTls(one)]);
     const before = new Map(this.#all.map((route) => [route.name, route]));
     const added: LiveRoute[] = [];
     const changed: string[] = [];
-    this.#all = options.map((one) => {
+    this.#all = read.map(([one, tls]) => {
       const known = before.get(one.name);
       before.delete(one.name);
       if (known === undefined) {
-        const route = new LiveRoute(one, this.#needs);
+        const route = new LiveRoute(one, tls, this.#needs);
         added.push(route);
         return route;
       }
-      if (known.configure(one)) changed.push(one.name);
+      if (known.configure(one, tls)) changed.push(one.name);
       return known;
     });
     const removed = [...before.values()];
@@ -61,6 +66,11 @@ export class LiveRoutes {
       if (trouble === undefined) this.#needs.events.discoveryWell({ route });
       else this.#needs.events.discoveryTrouble({ route, trouble });
     }
+  }
+
+  /** Files of TLS are replaced while the configuration stays as it is. */
+  rereadTls(): void {
+    for (const route of this.#all) route.rereadTls();
   }
 
   end(): void {

@@ -18,6 +18,9 @@ import { HandshakeShare } from "./handshake-share.ts";
 import { LiveRoutes } from "./live-routes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./metrics/metrics.ts";
 import type { GatewayConfig } from "./options/gateway-options.ts";
+import { GatewayStartError } from "./start-error.ts";
+import { listenerIdentity } from "./tls/listener-tls.ts";
+import { type Identity, TlsFileError } from "./tls/tls-files.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 export interface GatewayNeeds extends DiscoveryNeeds {
@@ -29,28 +32,13 @@ export interface GatewayNeeds extends DiscoveryNeeds {
   ) => (peer: string, headers: Headers) => Omit<ClientFacts, "isTls">;
 }
 
-/** A port or a certificate that cannot be had. */
-export class GatewayStartError extends Error {
-  readonly code = "gateway_start";
-  /** It may work later. */
-  readonly isTemporary: boolean;
-
-  constructor(what: string, cause: unknown) {
-    const { code, message } = cause as { readonly code?: unknown; readonly message?: unknown };
-    const isTemporary = code === "EADDRINUSE";
-    super(`${what}: ${isTemporary ? "another program has the port" : String(message ?? cause)}`, {
-      cause,
-    });
-    this.name = "GatewayStartError";
-    this.isTemporary = isTemporary;
-  }
-}
-
 const RESTARTS = { code: 1012, reason: "The gateway restarts" } as const;
 const ROUTE_GONE = { code: 1012, reason: "The route is gone" } as const;
 /** A start does not wait longer for a service of which nothing is heard. */
 const START_MS_MAX = 30_000;
 const TROUBLE_LOOK_MS = 1000;
+/** How often files of TLS are read again. */
+const FILES_LOOK_MS = 10_000;
 const RETRY_AFTER_SECONDS = 2;
 
 export class GatewayProgram {
@@ -71,9 +59,11 @@ export class GatewayProgram {
   /** It was ready once: afterwards only its own end takes that back. */
   #wasWhole = false;
   #isRefused = false;
+  readonly #identity: Identity | undefined;
   #lookTimer: ReturnType<typeof setInterval>;
+  #filesTimer: ReturnType<typeof setInterval> | undefined;
 
-  /** Throws GatewayStartError if a port cannot be had. */
+  /** Throws GatewayStartError if a port cannot be had, and TlsFileError if a file cannot. */
   constructor(config: GatewayConfig, needs: GatewayNeeds) {
     this.#config = config;
     this.#needs = needs;
@@ -86,23 +76,27 @@ export class GatewayProgram {
       zone: () => this.#config.zone,
       checked: this.#metrics.checked,
     });
+    this.#identity = listenerIdentity(config);
+    this.#setRoutes(config);
     try {
       this.#gateway = this.#listen();
     } catch (error) {
+      this.#routes.end();
       throw new GatewayStartError(`Cannot listen on port ${config.port} (port)`, error);
     }
     try {
       this.#admin = new AdminListener(config.admin, this.#adminNeeds());
     } catch (error) {
+      this.#routes.end();
       this.#gateway.end();
       throw new GatewayStartError(`Cannot listen on port ${config.admin.port} (admin.port)`, error);
     }
-    this.#setRoutes(config);
     this.#departures = this.#empty();
     this.#departures.start();
     this.#balancing = this.#even();
     this.#balancing.start();
     this.#lookTimer = setInterval(() => this.#routes.tellTrouble(), TROUBLE_LOOK_MS);
+    if (config.watchFile) this.#filesTimer = setInterval(() => this.rereadFiles(), FILES_LOOK_MS);
     needs.events.listening({ port: this.port, adminPort: this.adminPort });
   }
 
@@ -118,15 +112,30 @@ export class GatewayProgram {
     return { connections: this.#gateway.clientCount };
   }
 
-  /** Live options apply from now on. No socket is touched, but those of routes that are gone. */
-  configure(config: GatewayConfig): void {
+  /**
+   * Live options apply from now on. No socket is touched, but those of routes that are gone. Why
+   * not, if a file that a route names cannot be used: then nothing has changed.
+   */
+  configure(config: GatewayConfig): string | undefined {
+    try {
+      this.#setRoutes(config);
+    } catch (error) {
+      if (!(error instanceof TlsFileError)) throw error;
+      this.refused();
+      return error.message;
+    }
     this.#config = config;
     this.#isRefused = false;
     this.#clientOf = this.#needs.clientReader(config);
     this.#share.setRate(config.admission.handshakesPerSecond);
     this.#admin.setKeys(config.apiKeys);
-    this.#setRoutes(config);
     this.#metrics.reloaded("taken");
+    return undefined;
+  }
+
+  /** Certificates may be others, although the configuration names the same files. */
+  rereadFiles(): void {
+    this.#routes.rereadTls();
   }
 
   /** A configuration that was read was no good: the one before stays. */
@@ -168,6 +177,7 @@ export class GatewayProgram {
     const { clientCount: cut } = this.#gateway;
     this.#ends.abort();
     clearInterval(this.#lookTimer);
+    clearInterval(this.#filesTimer);
     this.#departures.stop();
     this.#balancing.stop();
     this.#routes.end();
@@ -179,13 +189,12 @@ export class GatewayProgram {
   #listen(): Gateway {
     const program = this;
     const { counts, observerOf } = this.#metrics;
-    const { host, port, limits, tls } = this.#config;
+    const { host, port, limits } = this.#config;
+    const identity = this.#identity;
     const noClient = { moved() {}, moveFailed() {}, dropped() {}, ended() {} };
     return new Gateway({
       ...{ host, port },
-      ...(tls.certFile === undefined || tls.keyFile === undefined
-        ? {}
-        : { tls: { cert: Bun.file(tls.certFile), key: Bun.file(tls.keyFile) } }),
+      ...(identity === undefined ? {} : { tls: { cert: identity.cert, key: identity.key } }),
       messageBytesMax: limits.messageBytesMax,
       requestBytesMax: limits.requestBytesMax,
       idleSeconds: Math.ceil(limits.idleMs / 1000),
@@ -216,7 +225,15 @@ export class GatewayProgram {
           },
         };
       },
-      observer: { ...noClient, ...counts },
+      observer: {
+        ...noClient,
+        ...counts,
+        upstreamFailed: (route, why, what) => {
+          counts.upstreamFailed(route, why, what);
+          const { address, text } = what;
+          this.#needs.events.upstreamFailed({ route: route.name, address, why: text });
+        },
+      },
     });
   }
 
@@ -326,11 +343,14 @@ export class GatewayProgram {
       clientsMax: limits.clientsMax,
       waitingBytes: this.#room.taken,
       waitingBytesMax: limits.waitingBytesTotalMax,
+      certificateEndsMs: this.#identity?.endsMs,
       routes: this.#routes.all.map((route) => {
         return {
           name: route.name,
           ...(counts.get(route) ?? { clients: 0, moving: 0 }),
           hasTrouble: route.trouble !== undefined,
+          hasTlsTrouble: route.hasTlsTrouble,
+          certificateEndsMs: route.certificateEndsMs,
           traffic: route.traffic,
           endpoints: route.endpoints.list(nowMs),
         };

@@ -38,6 +38,7 @@ function stage(failing: { readonly call?: string; readonly error?: Error; mark?:
     windowMs: 9000,
     place: (uid) => (uid === "u1" ? { uid, address: "10.0.0.7" } : undefined),
     markOf: () => failing.mark,
+    tokenOf: () => 12,
     isShedding: (_uid, { keep, toRevision }) => keep === 7 && toRevision === "r2",
     replicaSet: (revision) => (revision === "r1" ? "rt-r1" : undefined),
     manifest: (revision, replicas) => (revision === "r2" ? { made: replicas } : undefined),
@@ -182,7 +183,7 @@ test("a pod is not ordered again to keep what it is about to keep", async () => 
     ...{ kind: "shed", pod: POD, sessionsKept, toRevision: "r2" },
   });
   await run(shed(7), shed(8));
-  expect(calls).toEqual(['shed 10.0.0.7 {"keep":8,"toRevision":"r2","windowMs":9000}']);
+  expect(calls).toEqual(['shed 10.0.0.7 {"keep":8,"toRevision":"r2","windowMs":9000,"token":12}']);
 });
 
 /** Orders and a write, to pods of which each order waits until a test says what became of it. */
@@ -200,7 +201,8 @@ function crowd(count: number) {
     ...{ namespace: "live", planes: { ask: unused, drain: ask, serve: ask, shed: ask } },
     pace: new OrderPace(() => nowMs),
     ...{ windowMs: 1, place: (uid) => ({ uid, address: "10.0.0.7" }), markOf: () => MARK },
-    ...{ isShedding: () => false, replicaSet: () => undefined, manifest: () => undefined },
+    ...{ tokenOf: () => 1, isShedding: () => false, replicaSet: () => undefined },
+    ...{ manifest: () => undefined },
     ...{ writeStatus: async () => void writes.push("status"), event: () => {} },
   };
   const orders = Array.from({ length: count }, (_, at): Action => {

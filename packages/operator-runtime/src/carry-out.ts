@@ -27,6 +27,8 @@ export interface Target {
   readonly windowMs: number;
   /** Where a pod's data plane is; absent if it has no address. */
   place(uid: string): PlanePlace | undefined;
+  /** The least token of an order that changes no other one; absent: its data plane takes none. */
+  tokenOf(uid: string): number | undefined;
   /** The mark that the pod had when it was seen. */
   markOf(uid: string): DrainMark | undefined;
   /** Whether the pod follows this very order to keep only so many sessions. */
@@ -199,7 +201,9 @@ async function act(
       if (target.isShedding(action.pod.uid, { keep, toRevision })) return undefined;
       const { windowMs } = target;
       const { uid } = place;
-      return { uid, give: () => target.planes.shed(place, { keep, toRevision, windowMs }) };
+      const token = target.tokenOf(uid);
+      const given = { keep, toRevision, windowMs, ...(token === undefined ? {} : { token }) };
+      return { uid, give: () => target.planes.shed(place, given) };
     }
     case "set-deletion-cost":
       await write(api, target, action.pod, {

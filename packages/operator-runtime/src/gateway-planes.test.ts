@@ -104,6 +104,29 @@ test("it drains if every gateway drains it", async () => {
   expect((await all.ask(PLACE)).report.state).toBe("ready");
 });
 
+test("an order that one gateway missed is not obeyed, whatever it did before", async () => {
+  const all = planes();
+  const drain = { deadlineInMs: 9000 };
+  const state = async (one: Endpoint, other: Endpoint) => {
+    first.endpoints = [{ address: POD, ...one }];
+    second.endpoints = [{ address: POD, ...other }];
+    later();
+    const { report } = await all.ask(PLACE);
+    return [report.state, report.fence];
+  };
+  // The later drain has other terms: another window, other receivers.
+  expect(await state({ fence: 7, drain }, { fence: 5, drain })).toEqual(["ready", 7]);
+  expect(await state({ fence: 7, drain }, { fence: 7, drain })).toEqual(["draining", 7]);
+  // The order to serve again was missed: the pod would stay without clients at one gateway.
+  expect(await state({ fence: 8 }, { fence: 7, drain })).toEqual(["draining", 8]);
+  expect(await state({ fence: 8 }, { fence: 8 })).toEqual(["ready", 8]);
+  // A gateway that started anew has obeyed nothing, and drains nothing.
+  expect(await state({ fence: 8 }, { fence: 0 })).toEqual(["ready", 8]);
+  expect(await state({ fence: 8, drain }, { fence: 0 })).toEqual(["ready", 8]);
+  // Two who gave the same token: nobody knows whose order stands.
+  expect(await state({ fence: 8, drain }, { fence: 8 })).toEqual(["ready", 8]);
+});
+
 test("what clients felt is added up, and a gateway that starts anew is no crash", async () => {
   const all = planes();
   first.endpoints = [{ address: POD, ...felt(10, 1) }];
@@ -149,9 +172,12 @@ test("who keeps only some keeps them by the gateways' shares", async () => {
   const all = planes();
   first.endpoints = [{ address: POD, sessions: 30 }];
   second.endpoints = [{ address: POD, sessions: 11 }];
-  await all.shed(PLACE, { keep: 10, toRevision: "r2", windowMs: 2000 });
-  const parts = gateways.map(({ asked }) => asked.at(-1)?.body as { keep: number });
-  expect(parts.map(({ keep }) => keep)).toEqual([7, 3]);
+  await all.shed(PLACE, { token: 6, keep: 10, toRevision: "r2", windowMs: 2000 });
+  const parts = gateways.map(({ asked }) => asked.at(-1)?.body);
+  expect(parts).toMatchObject([
+    { keep: 7, token: 6 },
+    { keep: 3, token: 6 },
+  ]);
   first.endpoints = [{ address: POD, sessions: 20, shed: { keep: 7, remaining: 13 } }];
   second.endpoints = [{ address: POD, sessions: 3, shed: { keep: 3, remaining: 0 } }];
   later();

@@ -2,7 +2,7 @@
 // asked about each pod, and take the orders for it.
 import { at, list, number, text } from "@holdfast/kube";
 import { TOKEN_MAX } from "@holdfast/operator";
-import type { DrainOrder, Felt, PlaneAnswer, PlanePlace, Planes } from "./plane.ts";
+import type { DrainOrder, Felt, PlaneAnswer, PlanePlace, Planes, ShedOrder } from "./plane.ts";
 import { PlaneError } from "./plane.ts";
 import { PlaneHttp, type PlaneHttpOptions } from "./plane-http.ts";
 
@@ -108,17 +108,16 @@ export class GatewayPlanes implements Planes {
         `Cannot ask about ${endpoint}: no gateway has it as an endpoint of ${this.#options.route}`,
       );
     const sum = (of: (one: Seen) => number): number => seen.reduce((all, one) => all + of(one), 0);
-    // Gateways that do not know the endpoint yet obeyed nothing, and the order comes again.
-    const isDraining = seen.length === views.size && seen.every((one) => one.isDraining);
+    const { state, fence } = stateOf(seen, views.size);
     const leftMs = seen.flatMap(({ drainLeftMs }) => drainLeftMs ?? []);
     return {
       report: {
-        state: isDraining ? "draining" : "ready",
+        state,
         sessions: sum(({ sessions }) => sessions),
         fixedSockets: sum(({ fixedSockets }) => fixedSockets),
         connectionsMax: this.#options.connectionsMax,
-        fence: Math.max(...seen.map(({ fence }) => fence)),
-        ...(isDraining && leftMs.length > 0 ? { drainLeftMs: Math.max(...leftMs) } : {}),
+        fence,
+        ...(state === "draining" && leftMs.length > 0 ? { drainLeftMs: Math.max(...leftMs) } : {}),
         ...this.#shedOf(uid, seen),
       },
       run: uid,
@@ -136,11 +135,8 @@ export class GatewayPlanes implements Planes {
     await this.#order(place, "undrain", order);
   }
 
-  async shed(
-    place: PlanePlace,
-    order: { readonly keep: number; readonly toRevision: string; readonly windowMs: number },
-  ): Promise<void> {
-    const { keep, toRevision, windowMs } = order;
+  async shed(place: PlanePlace, order: ShedOrder): Promise<void> {
+    const { keep, toRevision, ...rest } = order;
     const views = await this.#views();
     const endpoint = this.#endpointOf(place.address);
     const to = this.#addressesOf(toRevision);
@@ -155,7 +151,7 @@ export class GatewayPlanes implements Planes {
         all === 0 ? 0 : Math.floor((Math.min(keep, all) * upTo) / all);
       const part = kept(before + sessions) - kept(before);
       before += sessions;
-      return this.#post(gateway, { endpoint, act: "shed" }, { keep: part, to, windowMs });
+      return this.#post(gateway, { endpoint, act: "shed" }, { ...rest, keep: part, to });
     });
     await Promise.all(orders);
     this.#keptOf(place.uid).shedTo = toRevision;
@@ -263,6 +259,24 @@ export class GatewayPlanes implements Planes {
   #endpointOf(address: string): string {
     return `${address.includes(":") ? `[${address}]` : address}:${this.#options.podPort}`;
   }
+}
+
+/**
+ * What all gateways do, by the last order that one of them obeyed. It drains if all of them drain
+ * by that order, and serves if none drains. Otherwise somebody missed the order: the state is then
+ * the one that was not ordered, so that the order is given again.
+ */
+function stateOf(
+  seen: readonly Seen[],
+  gateways: number,
+): { readonly state: "draining" | "ready"; readonly fence: number } {
+  const fence = Math.max(...seen.map((one) => one.fence));
+  const last = seen.filter((one) => one.fence === fence);
+  if (last.every(({ isDraining }) => !isDraining))
+    return { state: seen.some(({ isDraining }) => isDraining) ? "draining" : "ready", fence };
+  // Gateways that do not know the endpoint yet obeyed nothing.
+  const isWhole = last.length === gateways && last.every(({ isDraining }) => isDraining);
+  return { state: isWhole ? "draining" : "ready", fence };
 }
 
 /** Exported for tests. A gateway that says nothing of something has none of it. */

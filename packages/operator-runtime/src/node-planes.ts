@@ -1,7 +1,7 @@
 // Owns: pods of Holdfast nodes as data planes: their HTTP API, asked at each pod's address.
 import { at, number, text } from "@holdfast/kube";
 import { TOKEN_MAX } from "@holdfast/operator";
-import type { DrainOrder, PlaneAnswer, PlanePlace, Planes } from "./plane.ts";
+import type { DrainOrder, PlaneAnswer, PlanePlace, Planes, ShedOrder } from "./plane.ts";
 import { PlaneError } from "./plane.ts";
 import { PlaneHttp, type PlaneHttpOptions } from "./plane-http.ts";
 
@@ -37,10 +37,7 @@ export class NodePlanes implements Planes {
     await this.#http.request(address, "POST", "/undrain", order);
   }
 
-  async shed(
-    { address }: PlanePlace,
-    order: { readonly keep: number; readonly toRevision: string; readonly windowMs: number },
-  ): Promise<void> {
+  async shed({ address }: PlanePlace, order: ShedOrder): Promise<void> {
     await this.#http.request(address, "POST", "/shed", order);
   }
 }

@@ -1,6 +1,6 @@
 // Owns: what the runtime needs of a data plane: what it says of itself, and the orders that it
-import type { PodReport, Revision } from "@holdfast/operator";
 // takes.
+import type { PodReport, Revision } from "@holdfast/operator";
 
 /** What clients of one process felt since it started. Counts never fall. */
 export interface Felt {
@@ -30,6 +30,15 @@ export interface DrainOrder {
   readonly isPreferred?: boolean;
 }
 
+/** To keep only so many sessions. */
+export interface ShedOrder {
+  /** Absent: the data plane reports a token that no leader gave, and takes none below it. */
+  readonly token?: number;
+  readonly keep: number;
+  readonly toRevision: Revision;
+  readonly windowMs: number;
+}
+
 /** Where a pod's data plane is. */
 export interface PlanePlace {
   readonly uid: string;
@@ -44,10 +53,7 @@ export interface Planes {
   ask(place: PlanePlace): Promise<PlaneAnswer>;
   drain(place: PlanePlace, order: DrainOrder): Promise<void>;
   serve(place: PlanePlace, order: { readonly token: number }): Promise<void>;
-  shed(
-    place: PlanePlace,
-    order: { readonly keep: number; readonly toRevision: Revision; readonly windowMs: number },
-  ): Promise<void>;
+  shed(place: PlanePlace, order: ShedOrder): Promise<void>;
 }
 
 /** `unreachable`: nobody answered. `refused`: it answered that it will not. `key`: a bad key. */

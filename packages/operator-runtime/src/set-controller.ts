@@ -5,10 +5,12 @@ import {
   decide,
   demandOf,
   isActive,
+  leastToken,
   memoryOf,
   readSet,
   type SetAsRead,
   type Status,
+  TOKEN_MAX,
 } from "@holdfast/operator";
 import { adopt, handOver, isOrphanOf } from "./adoption.ts";
 import { Bookkeeping } from "./bookkeeping.ts";
@@ -278,7 +280,7 @@ export class SetController {
   }
 
   #targetOf(scene: Scene): Target {
-    const { owner, desired, pods, replicaSets, planes, stored } = scene;
+    const { owner, desired, observed, pods, replicaSets, planes, stored } = scene;
     const byUid = new Map(pods.map((pod) => [pod.uid, pod]));
     this.#pace.keep(byUid.keys());
     return {
@@ -291,6 +293,11 @@ export class SetController {
         return address === undefined ? undefined : { uid, address };
       },
       markOf: (uid) => byUid.get(uid)?.mark,
+      tokenOf: (uid) => {
+        const fence = this.#reports.of(uid)?.fence ?? 0;
+        if (fence >= TOKEN_MAX) return undefined;
+        return leastToken([byUid.get(uid)?.mark?.token ?? 0, fence], observed.leaderEpoch);
+      },
       isShedding: (uid, { keep, toRevision }) => {
         const shed = this.#reports.of(uid)?.shed;
         return shed?.keep === keep && shed.toRevision === toRevision && shed.remaining > 0;

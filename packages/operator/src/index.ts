@@ -7,7 +7,7 @@ export * from "./model/actions.ts";
 export * from "./model/desired.ts";
 export * from "./model/observed.ts";
 export * from "./model/pod.ts";
-export { DRAINING_COST, GOING_COST, TOKEN_MAX } from "./plan/orders.ts";
+export { DRAINING_COST, GOING_COST, leastToken, TOKEN_MAX } from "./plan/orders.ts";
 export { connectionsOf } from "./plan/places.ts";
 export { isActive, type PodView, survey } from "./plan/survey.ts";
 export { verdictOf } from "./release/courses.ts";

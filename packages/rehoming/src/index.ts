@@ -1,13 +1,9 @@
 // Owns: what the package exports.
 export type { Endpoint, EndpointState } from "./endpoints/endpoint.ts";
-export {
-  type Choice,
-  EndpointTable,
-  type EndpointTableOptions,
-  type OrderResult,
-} from "./endpoints/endpoint-table.ts";
+export { EndpointTable } from "./endpoints/endpoint-table.ts";
 export type { EndpointFelt } from "./endpoints/felt.ts";
 export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
+export type { Choice, EndpointTableOptions, OrderResult } from "./endpoints/table-ports.ts";
 export { bytesOf, type Frame } from "./frame.ts";
 export { HeldClient } from "./held-client.ts";
 export {

@@ -12,6 +12,9 @@ export function gatewayEvents(log: Logger): GatewayEvents {
     discoveryTrouble: (fields) => log.warn("discovery_trouble", fields),
     discoveryWell: (fields) => log.info("discovery_well", fields),
     moveFailed: (fields) => log.debug("move_failed", fields),
+    tlsFilesChanged: (fields) => log.info("tls_files_changed", fields),
+    tlsFilesRefused: (fields) => log.warn("tls_files_refused", fields),
+    upstreamFailed: (fields) => log.debug("upstream_failed", fields),
     routesChanged: ({ added, changed, removed }) =>
       log.info("routes_changed", {
         added: added.join(" "),

@@ -1,6 +1,11 @@
 // Owns: `holdfast gateway`: one gateway in this process, until a signal ends it.
 import { formatProblems, takeLive } from "@holdfast/config";
-import { type ControlKeys, GatewayProgram, GatewayStartError } from "@holdfast/gateway";
+import {
+  type ControlKeys,
+  GatewayProgram,
+  GatewayStartError,
+  TlsFileError,
+} from "@holdfast/gateway";
 import { GATEWAY_OPTIONS, type GatewayConfig } from "@holdfast/gateway/options";
 import { createKubeApi, credentialsSource } from "@holdfast/kube";
 import { createApiKeys, createFailureLimit, forwardedReader } from "@holdfast/server";
@@ -71,9 +76,9 @@ export async function runGateway(flags: GatewayFlags, host: Host): Promise<numbe
         }, live.reload),
     });
   } catch (error) {
-    if (!(error instanceof GatewayStartError)) throw error;
+    if (!(error instanceof GatewayStartError || error instanceof TlsFileError)) throw error;
     host.err(`The gateway cannot start: ${error.message}\n`);
-    return error.isTemporary ? EXIT.unavailable : EXIT.refused;
+    return "isTemporary" in error && error.isTemporary ? EXIT.unavailable : EXIT.refused;
   } finally {
     logger.flush();
   }
@@ -123,8 +128,9 @@ function liveGateway({ flags, host, events, program, config }: Reloading): {
       where: "after the reload",
     }));
     if (broken.length > 0) return refuse(formatProblems(broken));
+    const whyNot = program.configure(live);
+    if (whyNot !== undefined) return events.settingsRefused({ reason: whyNot });
     current = live;
-    program.configure(live);
     events.settingsReloaded({ taken, waiting });
   };
   return {

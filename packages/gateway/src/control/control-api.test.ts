@@ -51,6 +51,23 @@ test("of two who give orders about one endpoint, the one with the lower token lo
   expect(await metric('holdfast_gateway_orders_total{outcome="outdated"}')).toBe(2);
 });
 
+test("a shed is fenced, too, and one of a drained endpoint is refused for that", async () => {
+  const { a, api, metric } = setting();
+  const shed = async (body: object) => {
+    const { status, body: said } = await api("POST", at(a, "shed"), { keep: 3, ...body });
+    return [status, said.code, said.path];
+  };
+  expect(await shed({ token: 10 })).toEqual([200, undefined, undefined]);
+  expect(await shed({ token: 9 })).toEqual([409, "order_refused", "token"]);
+  expect((await api("POST", at(a, "drain"), { token: 9 })).status).toBe(409);
+  // Who gives no token is asked for none, and moves no fence.
+  expect(await shed({})).toEqual([200, undefined, undefined]);
+  expect((await api("POST", at(a, "drain"), { token: 10 })).status).toBe(200);
+  expect(await shed({ token: 10 })).toEqual([409, "order_refused", undefined]);
+  expect(await shed({ token: 9 })).toEqual([409, "order_refused", "token"]);
+  expect(await metric('holdfast_gateway_orders_total{outcome="drained"}')).toBe(1);
+});
+
 test("an order outlives a reload of the configuration", async () => {
   const { a, text, program, api } = setting();
   await api("POST", at(a, "drain"), { token: 1 });

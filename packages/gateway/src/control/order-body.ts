@@ -4,7 +4,8 @@ import { problem } from "./problem.ts";
 
 /** Every member that an order may have. Those that its kind needs are there; others have no use. */
 export interface OrderBody {
-  readonly token: number;
+  /** Always there, but for a `shed`. */
+  readonly token?: number;
   readonly weight: number;
   readonly keep: number;
   readonly windowMs?: number;
@@ -57,7 +58,7 @@ const MEMBERS: Readonly<Record<OrderKind, { readonly needed: Members; readonly m
   undrain: { needed: TOKEN, more: {} },
   shed: {
     needed: { keep: { expected: "a whole number from 0", fits: isWhole(0, KEEP_MAX) } },
-    more: TERMS,
+    more: { ...TOKEN, ...TERMS },
   },
   weight: {
     needed: {
@@ -80,7 +81,7 @@ export async function readOrder(kind: OrderKind, request: Request): Promise<Orde
     if (!fits(found)) return invalid(name, found, expected);
     read[name] = found;
   }
-  return { token: 0, weight: 1, keep: 0, ...read };
+  return { weight: 1, keep: 0, ...read };
 }
 
 async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown>> | Response> {

@@ -11,12 +11,12 @@ type Act = (endpoints: EndpointTable, address: string, body: OrderBody) => Order
 
 /** What each order does. */
 const ACTS = {
-  drain: (endpoints, address, { token, ...how }) =>
+  drain: (endpoints, address, { token = 0, ...how }) =>
     endpoints.drain(address, token, { ...how, nowMs: performance.now() }),
-  undrain: (endpoints, address, { token }) => endpoints.undrain(address, token),
+  undrain: (endpoints, address, { token = 0 }) => endpoints.undrain(address, token),
   shed: (endpoints, address, { keep, ...how }) =>
     endpoints.shed(address, keep, { ...how, nowMs: performance.now() }),
-  weight: (endpoints, address, { token, weight }) => endpoints.weigh(address, weight, token),
+  weight: (endpoints, address, { token = 0, weight }) => endpoints.weigh(address, weight, token),
 } as const satisfies Record<string, Act>;
 export type OrderKind = keyof typeof ACTS;
 
@@ -31,17 +31,21 @@ export function order(kind: OrderKind): (asked: Asked, needs: ControlNeeds) => P
     const route = routeNamed(needs.routes(), routeName);
     const outcome = route === undefined ? "unknown" : ACTS[kind](route.endpoints, address, body);
     needs.metrics.ordered(outcome);
-    const what = { order: kind, route: routeName, address, token, outcome } as const;
-    needs.events.ordered({ key: caller.name, ...what });
+    const what = { order: kind, route: routeName, address, outcome } as const;
+    needs.events.ordered({
+      ...{ key: caller.name, ...what },
+      ...(token === undefined ? {} : { token }),
+    });
     if (outcome === "unknown") {
       const detail = "no such route, or it has no such endpoint";
       return problem({ status: 404, code: "not_found", detail });
     }
+    if (outcome === "drained") {
+      const detail = "the endpoint is drained: it keeps nobody";
+      return problem({ status: 409, code: "order_refused", detail });
+    }
     if (outcome === "outdated") {
-      const detail =
-        kind === "shed"
-          ? "the endpoint is drained: it keeps nobody"
-          : `found token ${token}, expected at least the token of the last order`;
+      const detail = `found token ${token}, expected at least the token of the last order`;
       return problem({ status: 409, code: "order_refused", detail, path: "token" });
     }
     const state = route?.endpoints.list(performance.now()).find((one) => one.address === address);

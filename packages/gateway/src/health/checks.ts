@@ -1,11 +1,13 @@
 // Owns: when a route's endpoints are looked at.
 import type { EndpointTable } from "@holdfast/rehoming";
+import type { UpstreamTls } from "@holdfast/relay/gateway";
 import type { CheckOptions } from "../options/route-fields.ts";
 import { probe } from "./probes.ts";
 
 export interface ChecksNeeds {
   readonly endpoints: EndpointTable;
-  readonly isTls: () => boolean;
+  /** Undefined: no TLS. */
+  readonly tls: () => UpstreamTls | undefined;
   readonly checked: (outcome: "well" | "ill") => void;
 }
 
@@ -47,8 +49,8 @@ export class Checks {
   }
 
   async #look(address: string): Promise<void> {
-    const { endpoints, isTls, checked } = this.#needs;
-    const isWell = await probe({ address, isTls: isTls() }, this.#options);
+    const { endpoints, tls, checked } = this.#needs;
+    const isWell = await probe({ address, tls: tls() }, this.#options);
     if (this.#isStopped) return;
     const { failuresMax } = this.#options;
     endpoints.checked(address, isWell, { failuresMax, nowMs: performance.now() });

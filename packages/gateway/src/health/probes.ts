@@ -1,11 +1,12 @@
 // Owns: one look at an endpoint: whether it answers.
 import { connect } from "node:net";
-import { openUpstream } from "@holdfast/relay/gateway";
+import { fetchTls, openUpstream, type UpstreamTls } from "@holdfast/relay/gateway";
 import type { CheckOptions } from "../options/route-fields.ts";
 
 export interface Probed {
   readonly address: string;
-  readonly isTls: boolean;
+  /** Undefined: no TLS. */
+  readonly tls: UpstreamTls | undefined;
 }
 
 /** Settles within the check's limit of time; never rejects. */
@@ -21,11 +22,12 @@ export function probe(target: Probed, check: CheckOptions): Promise<boolean> {
 }
 
 async function overHttp(
-  { address, isTls }: Probed,
+  { address, tls }: Probed,
   { path, timeoutMs }: CheckOptions,
 ): Promise<boolean> {
   try {
-    const answer = await fetch(`${isTls ? "https" : "http"}://${address}${path}`, {
+    const answer = await fetch(`${tls === undefined ? "http" : "https"}://${address}${path}`, {
+      ...(tls === undefined ? {} : { tls: fetchTls(tls, address) }),
       redirect: "manual",
       headers: { "user-agent": "holdfast-gateway" },
       signal: AbortSignal.timeout(timeoutMs),
@@ -53,12 +55,13 @@ function overTcp({ address }: Probed, { timeoutMs }: CheckOptions): Promise<bool
 }
 
 async function overWebSocket(
-  { address, isTls }: Probed,
+  { address, tls }: Probed,
   { path, timeoutMs }: CheckOptions,
 ): Promise<boolean> {
   const opening = await openUpstream(
     {
-      ...{ url: `${isTls ? "wss" : "ws"}://${address}${path}`, protocols: [], headers: {} },
+      url: `${tls === undefined ? "ws" : "wss"}://${address}${path}`,
+      ...{ tls, protocols: [], headers: {} },
       ...{ openMsMax: timeoutMs, messageBytesMax: 64 * 1024 },
     },
     new AbortController().signal,

@@ -24,6 +24,9 @@ export interface RouteFigures {
   readonly clients: number;
   readonly moving: number;
   readonly hasTrouble: boolean;
+  readonly hasTlsTrouble: boolean;
+  /** In ms since 1970. */
+  readonly certificateEndsMs: number | undefined;
   readonly traffic: { readonly in: number; readonly out: number };
   readonly endpoints: readonly {
     readonly address: string;
@@ -39,6 +42,8 @@ export interface GatewayFigures {
   readonly clientsMax: number;
   readonly waitingBytes: number;
   readonly waitingBytesMax: number;
+  /** Of the listener's certificate, in ms since 1970. */
+  readonly certificateEndsMs: number | undefined;
   readonly routes: readonly RouteFigures[];
 }
 
@@ -97,7 +102,7 @@ export function createGatewayMetrics(failed: GatewayCounts["failed"]): GatewayMe
     begin(route) {
       count("holdfast_gateway_held_total", { route }, 0);
       count("holdfast_gateway_upstreams_opened_total", { route }, 0);
-      for (const why of ["timeout", "refused", "error"])
+      for (const why of ["timeout", "refused", "tls", "error"])
         count("holdfast_gateway_upstreams_failed_total", { route, why }, 0);
       for (const why of DROPS) count("holdfast_gateway_dropped_frames_total", { route, why }, 0);
       for (const cause of CAUSES) {
@@ -125,10 +130,21 @@ function showFigures(
   gauge("holdfast_gateway_clients_max", {}, figures.clientsMax);
   gauge("holdfast_gateway_waiting_bytes", {}, figures.waitingBytes);
   gauge("holdfast_gateway_waiting_bytes_max", {}, figures.waitingBytesMax);
-  for (const { name: route, clients, moving, hasTrouble, traffic, endpoints } of routes) {
-    gauge("holdfast_gateway_clients", { route }, clients);
-    gauge("holdfast_gateway_moving_clients", { route }, moving);
-    gauge("holdfast_gateway_discovery_trouble", { route }, hasTrouble ? 1 : 0);
+  gauge(
+    "holdfast_gateway_certificate_expiry_timestamp_seconds",
+    {},
+    (figures.certificateEndsMs ?? 0) / 1000,
+  );
+  for (const { name: route, traffic, endpoints, ...one } of routes) {
+    gauge("holdfast_gateway_clients", { route }, one.clients);
+    gauge("holdfast_gateway_moving_clients", { route }, one.moving);
+    gauge("holdfast_gateway_discovery_trouble", { route }, one.hasTrouble ? 1 : 0);
+    gauge("holdfast_gateway_tls_files_refused", { route }, one.hasTlsTrouble ? 1 : 0);
+    gauge(
+      "holdfast_gateway_upstream_certificate_expiry_timestamp_seconds",
+      { route },
+      (one.certificateEndsMs ?? 0) / 1000,
+    );
     total("holdfast_gateway_frames_total", { route, direction: "in" }, traffic.in);
     total("holdfast_gateway_frames_total", { route, direction: "out" }, traffic.out);
     for (const state of STATES) {

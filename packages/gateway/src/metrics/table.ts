@@ -4,7 +4,7 @@ export const GATEWAY_LABELS = {
   route: "the route's name; empty: no route was found",
   cause: "`drain`, `rebalance`, `lost`",
   status: "the HTTP status of the answer",
-  why: "dropped frames: `room` (too much waited), `ended` (the client was closed meanwhile), `size` (a message too long); upstreams: `timeout`, `refused`, `error`",
+  why: "dropped frames: `room` (too much waited), `ended` (the client was closed meanwhile), `size` (a message too long); upstreams: `timeout`, `refused`, `tls`, `error`",
   code: "the close code; 3xxx and 4xxx stand for all codes of 3000 to 3999 and 4000 to 4999",
   by: "`client`: it closed or broke first; `gateway`: its upstream, a limit or a drain closed it",
   state:
@@ -12,7 +12,7 @@ export const GATEWAY_LABELS = {
   endpoint: "host:port of an endpoint",
   direction: "`in`: from clients; `out`: to clients",
   outcome:
-    "reloads: `taken`, `refused`; orders: `obeyed`, `unknown`, `outdated`; checks: `well`, `ill`",
+    "reloads: `taken`, `refused`; orders: `obeyed`, `unknown`, `outdated`, `drained`; checks: `well`, `ill`",
 } as const;
 
 export type GatewayLabel = keyof typeof GATEWAY_LABELS;
@@ -103,7 +103,22 @@ export const GATEWAY_METRICS = {
   holdfast_gateway_upstreams_failed_total: row(
     "counter",
     ["route", "why"],
-    "Sockets to endpoints that did not open. `refused`: the endpoint answered with a status.",
+    "Sockets to endpoints that did not open. `refused`: the endpoint answered with a status. `tls`: a certificate was not believed.",
+  ),
+  holdfast_gateway_tls_files_refused: row(
+    "gauge",
+    ["route"],
+    "1 if the files of `upstreamTls` cannot be used now: those before are in force.",
+  ),
+  holdfast_gateway_upstream_certificate_expiry_timestamp_seconds: row(
+    "gauge",
+    ["route"],
+    "When the certificate by which endpoints know the gateway ends. 0 without one.",
+  ),
+  holdfast_gateway_certificate_expiry_timestamp_seconds: row(
+    "gauge",
+    [],
+    "When the certificate of the listener for clients ends. 0 without TLS.",
   ),
   holdfast_gateway_endpoints: row("gauge", ["route", "state"], "Endpoints of the service."),
   holdfast_gateway_endpoint_connections: row(
@@ -134,7 +149,7 @@ export const GATEWAY_METRICS = {
   holdfast_gateway_orders_total: row(
     "counter",
     ["outcome"],
-    "Orders of the control API about endpoints. `outdated`: a lower token than the last.",
+    "Orders of the control API about endpoints. `outdated`: a lower token than the last. `drained`: a `shed` of an endpoint that drains.",
   ),
   holdfast_gateway_unauthorized_total: row(
     "counter",

@@ -15,3 +15,4 @@ export {
   ROUTE_FIELDS,
   type RouteOptions,
 } from "./route-fields.ts";
+export { UPSTREAM_TLS_FIELDS, type UpstreamTlsOptions } from "./upstream-tls.ts";

@@ -5,6 +5,7 @@ import { type FieldRow, fieldRows } from "./fields.ts";
 import { GATEWAY_OPTIONS } from "./gateway-options.ts";
 import { PROFILE_KINDS } from "./profile-kinds.ts";
 import { CHECK_FIELDS, ROUTE_FIELDS } from "./route-fields.ts";
+import { UPSTREAM_TLS_FIELDS } from "./upstream-tls.ts";
 
 /** Options, fields of routes, services and profiles, as markdown behind `head`. */
 export function gatewayOptionsReference(head: string): string {
@@ -17,6 +18,8 @@ export function gatewayOptionsReference(head: string): string {
     tableOf(fieldRows(ROUTE_FIELDS)),
     "### health.check",
     tableOf(fieldRows(CHECK_FIELDS)),
+    "### upstreamTls",
+    tableOf(fieldRows(UPSTREAM_TLS_FIELDS)),
     "## Services",
     "A route's `service` is a map with one of these keys.",
     ...Object.entries(SERVICE_KINDS).flatMap(([name, { description, fields = {} }]) =>

@@ -20,6 +20,7 @@ import { readService, SERVICE_KINDS } from "../discovery/service-kinds.ts";
 import { needed, readFields } from "./fields.ts";
 import { isHostName, isName, isPath, isToken } from "./forms.ts";
 import { PROFILE_KINDS, type ProfileOptions, readProfile } from "./profile-kinds.ts";
+import { upstreamTls } from "./upstream-tls.ts";
 
 /** Which part of a request names the room, so that clients of one room share an endpoint. */
 export interface KeyOptions {
@@ -127,11 +128,7 @@ export const ROUTE_FIELDS = {
     description:
       "Moves clients when an endpoint was added: those whose `key` belongs there now, or so many that it has its share. Not while somebody orders drains or weights of the endpoints. At most moves.rebalancePerSecond.",
   }),
-  upstreamTls: boolean({
-    default: false,
-    description:
-      "Speaks TLS to the endpoints. Their certificates must be valid for the host of the address.",
-  }),
+  upstreamTls,
   connectionsMax: integer({
     default: 100_000,
     min: 1,

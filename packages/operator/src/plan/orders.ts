@@ -146,7 +146,12 @@ function anew<M extends DrainMark>(pod: ObservedPod, mark: M, context: OrderCont
  * Above every token that the pod obeyed or was to obey, and above those of earlier leaders. Tokens
  * that are none are left out.
  */
-function nextToken({ mark, report }: ObservedPod, { leaderEpoch }: OrderContext): number {
-  const tokens = [mark?.token ?? 0, report?.fence ?? 0].filter((token) => token < TOKEN_MAX);
-  return Math.max(...tokens, leaderEpoch * EPOCH_TOKENS) + 1;
-}
+const nextToken = ({ mark, report }: ObservedPod, { leaderEpoch }: OrderContext): number =>
+  leastToken([mark?.token ?? 0, report?.fence ?? 0], leaderEpoch) + 1;
+
+/**
+ * Not below these tokens, nor below those of earlier leaders. An order that may be given beside the
+ * last one has it: the leader that was replaced loses, and the order that stands is not disturbed.
+ */
+export const leastToken = (tokens: readonly number[], leaderEpoch: number): number =>
+  Math.max(...tokens.filter((token) => token < TOKEN_MAX), leaderEpoch * EPOCH_TOKENS);

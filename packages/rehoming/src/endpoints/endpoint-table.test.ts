@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { createSeededRandom } from "@holdfast/testkit";
 import type { Endpoint } from "./endpoint.ts";
-import { EndpointTable, type EndpointTableOptions } from "./endpoint-table.ts";
+import { EndpointTable } from "./endpoint-table.ts";
+import type { EndpointTableOptions } from "./table-ports.ts";
 
 const LATE_MS = 1_000_000;
 const named = (names: string, more: Partial<Endpoint> = {}): readonly Endpoint[] =>
@@ -282,7 +283,24 @@ test("an endpoint that keeps some gives the others away, and takes new ones", ()
   one.shed("a", 5, { ...given, nowMs: 900 });
   expect(one.emptied(1000)).toEqual([]);
   one.drain("a", 1, { nowMs: 0 });
-  expect(one.shed("a", 5, given)).toBe("outdated");
+  expect(one.shed("a", 5, given)).toBe("drained");
+});
+
+test("an order to keep some has a token, too: the one who was replaced loses", () => {
+  const one = three();
+  const shed = (keep: number, token?: number) =>
+    one.shed("a", keep, { nowMs: 0, windowMs: 1000, token });
+  const keeps = () => one.emptied(0).map(({ keep }) => keep);
+  expect(shed(5, 10)).toBe("obeyed");
+  expect([shed(0, 9), keeps()]).toEqual(["outdated", [5]]);
+  expect([shed(3, 10), keeps()]).toEqual(["obeyed", [3]]);
+  // Without a token it neither asks for the last one nor changes it.
+  expect([shed(2), one.drain("a", 9, { nowMs: 0 })]).toEqual(["obeyed", "outdated"]);
+  expect([one.weigh("a", 7, 10), shed(1, 12)]).toEqual(["obeyed", "obeyed"]);
+  expect(one.list(0)[0]).toMatchObject({ token: 12, weight: 7, isDrained: false });
+  one.drain("a", 13, { nowMs: 0 });
+  expect([shed(0, 12), shed(0, 13)]).toEqual(["outdated", "drained"]);
+  expect(one.list(0)[0]).toMatchObject({ token: 13, isDrained: true });
 });
 
 test("what clients felt is counted for each endpoint, and never falls", () => {

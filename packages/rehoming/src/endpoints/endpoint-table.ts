@@ -18,37 +18,12 @@ import {
 import { type EndpointFelt, more, NOTHING_FELT } from "./felt.ts";
 import { HEALTH_LIMITS, type HealthLimits, healthy } from "./health.ts";
 import { byRendezvous } from "./rendezvous.ts";
-
-export interface EndpointTableOptions {
-  /** Open and opening sockets to one endpoint. Default: no limit. */
-  readonly connectionsMax?: number;
-  /**
-   * An endpoint that is new, or well again, takes its full share only after so long. Until then its
-   * share grows evenly, from a tenth.
-   */
-  readonly slowStartMs?: number;
-  readonly health?: Partial<HealthLimits>;
-}
-
-export interface Choice {
-  /** The endpoint that the client leaves: an order may say where its clients go. */
-  readonly from?: string | undefined;
-  /** Endpoints that are not wanted, if there is any other. */
-  readonly not?: ReadonlySet<string> | undefined;
-  /** Preferred; others get clients if those of the zone have twice as many for their weight. */
-  readonly zone?: string | undefined;
-  /** Uniform in [0, 1): which of equals. */
-  readonly chance: number;
-  /** Clients with the same key get the same endpoint, while it takes clients. */
-  readonly key?: string | undefined;
-}
+import type { Choice, EndpointTableOptions, OrderResult } from "./table-ports.ts";
 
 const SLOW_START_MS = 10_000;
 const SLOW_START_SHARE = 0.1;
 /** How much more loaded the own zone may be before others help. */
 const ZONE_FACTOR = 2;
-
-export type OrderResult = "obeyed" | "unknown" | "outdated";
 
 /**
  * The endpoints of one service. Pure: discovery, sockets and orders tell it what happened. An
@@ -116,16 +91,20 @@ export class EndpointTable {
 
   /**
    * It keeps so many clients, and the others move away within the window. It takes new ones as
-   * before. One that is drained refuses: it keeps nobody.
+   * before. One that is drained refuses: it keeps nobody. Without a token the order neither asks
+   * for that of the last one nor changes it.
    */
   shed(
     address: string,
     keep: number,
-    how: EmptyingTerms & { readonly nowMs: number },
+    how: EmptyingTerms & { readonly nowMs: number; readonly token?: number | undefined },
   ): OrderResult {
     const known = this.#known.get(address);
     if (known === undefined) return "unknown";
-    if (known.order?.isDrained === true) return "outdated";
+    const { token } = how;
+    if (token !== undefined && isOutdated(known, token)) return "outdated";
+    if (known.order?.isDrained === true) return "drained";
+    if (token !== undefined) this.#obey(address, { token });
     const next = emptying(keep, how, how.nowMs);
     if (known.emptying === undefined || !isSameOrder(known.emptying, next, how.nowMs))
       this.#set(address, { emptying: next });
@@ -141,7 +120,7 @@ export class EndpointTable {
   #obey(address: string, order: Pick<Order, "token"> & Partial<Order>): OrderResult {
     const known = this.#known.get(address);
     if (known === undefined) return "unknown";
-    if (order.token < (known.order?.token ?? 0)) return "outdated";
+    if (isOutdated(known, order.token)) return "outdated";
     this.#set(address, { order: { isDrained: false, ...known.order, ...order } });
     return "obeyed";
   }
@@ -392,6 +371,7 @@ export class EndpointTable {
   }
 }
 
+const isOutdated = ({ order }: Known, token: number): boolean => token < (order?.token ?? 0);
 const weighted = (known: Known): { readonly address: string; readonly weight: number } => ({
   ...{ address: known.endpoint.address, weight: weightOf(known) },
 });

@@ -20,7 +20,12 @@ export interface GatewayCounts {
   /** A request that asked for no socket was answered. */
   answered(route: Route, status: number): void;
   upstreamOpened(route: Route): void;
-  upstreamFailed(route: Route, why: "timeout" | "refused" | "error"): void;
+  /** `text`: for people. Nothing of it is the client's. */
+  upstreamFailed(
+    route: Route,
+    why: "timeout" | "refused" | "tls" | "error",
+    what: { readonly address: string; readonly text: string },
+  ): void;
   /** A throw in a handler: a bug. */
   failed(where: string, error: unknown): void;
 }

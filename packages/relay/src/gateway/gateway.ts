@@ -13,7 +13,7 @@ import {
   requestHeaders,
   responseHeaders,
 } from "./upstream-headers.ts";
-import { type Opening, openUpstream, type UpstreamSocket } from "./upstream-socket.ts";
+import { type Opening, openUpstream, type UpstreamSocket, whyNot } from "./upstream-socket.ts";
 
 interface Data {
   readonly request: HeldRequest;
@@ -234,7 +234,8 @@ export class Gateway {
     const session = crypto.randomUUID();
     // The route may change while the client is held.
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
-      url: `${route.isTls === true ? "wss" : "ws"}://${address}${target}`,
+      url: `${route.tls === undefined ? "ws" : "wss"}://${address}${target}`,
+      tls: route.tls,
       headers: { ...headers, ...heldHeaders({ session, attempt }) },
       ...{ protocols, openMsMax: route.openMsMax },
       messageBytesMax: route.messageBytesMax + frameBytesExtra,
@@ -297,10 +298,11 @@ export class Gateway {
         route.endpoints.closed(address, false, nowMs);
         if (opening.kind === "unfit") return { unfit: opening.why };
         if (opening.kind !== "refused") return undefined;
-        observer.upstreamFailed?.(route, "refused");
+        observer.upstreamFailed?.(route, "refused", { address, text: whyNot(opening) });
         return { address, opening };
       }
-      observer.upstreamFailed?.(route, opening.kind === "failed" ? opening.cause : "refused");
+      const cause = opening.kind === "failed" ? opening.cause : "refused";
+      observer.upstreamFailed?.(route, cause, { address, text: whyNot(opening) });
       route.endpoints.failed(address, nowMs);
       not.add(address);
     }

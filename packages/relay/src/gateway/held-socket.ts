@@ -11,7 +11,12 @@ import {
 import type { ServerWebSocket } from "bun";
 import type { GatewayCounts } from "./gateway-ports.ts";
 import type { Route } from "./route.ts";
-import { openUpstream, type UpstreamRequest, type UpstreamSocket } from "./upstream-socket.ts";
+import {
+  openUpstream,
+  type UpstreamRequest,
+  type UpstreamSocket,
+  whyNot,
+} from "./upstream-socket.ts";
 
 /** What a client's request leaves for its next upstreams. */
 export interface HeldRequest {
@@ -233,6 +238,7 @@ export class HeldSocket {
     this.#options.counts?.upstreamFailed?.(
       route,
       opening.kind === "failed" ? opening.cause : "refused",
+      { address, text: whyNot(opening) },
     );
     // An application that refuses this client is well.
     if (opening.kind === "failed") route.endpoints.failed(address, performance.now());
@@ -301,18 +307,6 @@ export class HeldSocket {
 
   #checkOver(): void {
     if (this.held.isOver && this.#homes.size === 0) this.#options.onOver();
-  }
-}
-
-function whyNot(opening: Awaited<ReturnType<typeof openUpstream>>): string {
-  switch (opening.kind) {
-    case "open":
-      return "it chose another subprotocol";
-    case "refused":
-      return `it answered ${opening.refusal.status}`;
-    case "failed":
-    case "unfit":
-      return opening.why;
   }
 }
 

@@ -9,3 +9,4 @@ export { partyOf } from "./places.ts";
 export { type Route, routeOf } from "./route.ts";
 export type { ClientFacts } from "./upstream-headers.ts";
 export { type Opening, openUpstream } from "./upstream-socket.ts";
+export { fetchTls, type UpstreamTls } from "./upstream-tls.ts";

@@ -1,6 +1,7 @@
 // Owns: HTTP requests that ask for no socket: they pass in both directions as streams.
 import type { Route } from "./route.ts";
 import { type ClientFacts, requestHeaders, responseHeaders } from "./upstream-headers.ts";
+import { fetchTls } from "./upstream-tls.ts";
 
 const ANSWER_MS_MAX = 60_000;
 /** Endpoints that are tried for a request that may be sent again. */
@@ -43,7 +44,8 @@ async function ask(
   { pathname, search }: URL,
   { route, client, address, onOver }: Passing & { readonly address: string },
 ): Promise<Response | undefined> {
-  const scheme = route.isTls === true ? "https" : "http";
+  const { tls } = route;
+  const scheme = tls === undefined ? "http" : "https";
   const late = new AbortController();
   const body = request.body === null ? undefined : tracked(request.body);
   const timer = setTimeout(() => late.abort(), route.answerMsMax ?? ANSWER_MS_MAX);
@@ -59,6 +61,7 @@ async function ask(
       method: request.method,
       headers: { ...requestHeaders(request.headers, client), ...lengthOf(request) },
       ...(body === undefined ? {} : { body: body.stream }),
+      ...(tls === undefined ? {} : { tls: fetchTls(tls, address) }),
       redirect: "manual",
       decompress: false,
       signal: AbortSignal.any([request.signal, late.signal]),

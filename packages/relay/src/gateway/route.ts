@@ -1,5 +1,6 @@
 // Owns: a route of the gateway: which requests are its own, and the service behind it.
 import type { EndpointTable, Profile } from "@holdfast/rehoming";
+import type { UpstreamTls } from "./upstream-tls.ts";
 
 /** May change while it has clients: what a client was created with is its profile alone. */
 export interface Route {
@@ -10,7 +11,8 @@ export interface Route {
   readonly path: string;
   readonly profile: Profile;
   readonly endpoints: EndpointTable;
-  readonly isTls?: boolean;
+  /** How TLS to its endpoints is done. Undefined: no TLS. */
+  readonly tls?: UpstreamTls | undefined;
   /** Preferred of the endpoints. */
   readonly zone?: string | undefined;
   /** How long an upstream may take to open a socket. */

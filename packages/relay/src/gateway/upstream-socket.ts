@@ -2,10 +2,13 @@
 import type { IncomingMessage } from "node:http";
 import type { Frame } from "@holdfast/rehoming";
 import WebSocket from "ws";
+import { isOfTls, socketTls, type UpstreamTls } from "./upstream-tls.ts";
 
 export interface UpstreamRequest {
   /** `ws:` or `wss:`, with path and query. */
   readonly url: string;
+  /** Of `wss:`. Absent: as the system believes certificates, for the host of the URL. */
+  readonly tls?: UpstreamTls | undefined;
   readonly protocols: readonly string[];
   readonly headers: Readonly<Record<string, string>>;
   readonly openMsMax: number;
@@ -19,6 +22,9 @@ export interface Refusal {
   readonly body: Buffer;
 }
 
+/** `tls`: a certificate is not believed, at either side. */
+export type FailureCause = "timeout" | "tls" | "error";
+
 export type Opening =
   | {
       readonly kind: "open";
@@ -27,7 +33,7 @@ export type Opening =
       readonly headers: readonly (readonly [string, string])[];
     }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  | { readonly kind: "failed"; readonly why: string; readonly cause: "timeout" | "error" }
+  | { readonly kind: "failed"; readonly why: string; readonly cause: FailureCause }
   /** What the client sent cannot be asked of any endpoint. */
   | { readonly kind: "unfit"; readonly why: string };
 
@@ -62,7 +68,7 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
       settle(opening);
       if (opening.kind !== "open") socket.terminate();
     };
-    const fail = (why: string, cause: "timeout" | "error" = "error"): void =>
+    const fail = (why: string, cause: FailureCause = "error"): void =>
       done({ kind: "failed", why, cause });
     const abort = (): void => fail("it was given up");
     const timer = setTimeout(
@@ -80,17 +86,32 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
     socket.on("open", () => {
       done({ kind: "open", socket: upstream, protocol: socket.protocol, headers });
     });
-    socket.on("error", (error: Error) => fail(error.message));
+    socket.on("error", (error: Error) => fail(error.message, isOfTls(error) ? "tls" : "error"));
     socket.on("close", () => fail("it closed"));
     if (signal.aborted) abort();
   });
 }
 
+/** Why an opening gives a client no upstream, for people. */
+export function whyNot(opening: Opening): string {
+  switch (opening.kind) {
+    case "open":
+      return "it chose another subprotocol";
+    case "refused":
+      return `it answered ${opening.refusal.status}`;
+    case "failed":
+    case "unfit":
+      return opening.why;
+  }
+}
+
 /** Undefined: the client's own headers or URL are not what a handshake may hold. */
 function socketTo(request: UpstreamRequest): WebSocket | undefined {
+  const { url, tls } = request;
   try {
-    return new WebSocket(request.url, [...request.protocols], {
+    return new WebSocket(url, [...request.protocols], {
       headers: request.headers,
+      ...(tls === undefined ? {} : socketTls(tls, new URL(url).host)),
       perMessageDeflate: false,
       maxPayload: request.messageBytesMax,
     });
