@@ -80,6 +80,7 @@ beforeAll(async () => {
     // Each pod is the only one of its revision here.
     podsOf: (revision) => [revision],
     key: async () => KEY,
+    whyGone: async () => undefined,
     nowMs: () => nowMs,
   });
   for (const host of GATEWAYS)

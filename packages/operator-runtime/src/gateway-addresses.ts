@@ -5,6 +5,10 @@ import { PlaneError } from "./plane.ts";
 /** The operator goes on by what it knows; the next look asks again. */
 const TIMEOUT_MS = 3000;
 
+/** Namespace of a Service that is named as `name` or `name.namespace`. */
+export const gatewayNamespace = (service: string, namespace: string): string =>
+  service.split(".")[1] ?? namespace;
+
 /**
  * Addresses of a headless Service, `name` or `name.namespace`. Rejects with PlaneError if the name
  * is not known, or nobody answers in time.

@@ -42,6 +42,8 @@ afterAll(() => {
 const [first, second] = gateways as [Gateway, Gateway];
 
 let nowMs = 0;
+/** Of gateways that do not answer. */
+let gone: Readonly<Record<string, string>> = {};
 let known: readonly string[] = ADDRESSES;
 const PLACE = { uid: "u1", address: "10.0.0.7" };
 
@@ -50,6 +52,7 @@ function planes(): GatewayPlanes {
   for (const { asked } of gateways) asked.length = 0;
   known = ADDRESSES;
   nowMs = 0;
+  gone = {};
   return new GatewayPlanes({
     ...{ port: first.server.port ?? 0, scheme: "http", route: "shop", podPort: 8080 },
     connectionsMax: 100,
@@ -57,6 +60,7 @@ function planes(): GatewayPlanes {
     podsOf: (revision) => (revision === "r2" ? ["10.0.0.8", "fd00::9"] : []),
     key: async () => "sesame",
     nowMs: () => nowMs,
+    whyGone: async (gateway) => gone[gateway],
   });
 }
 
@@ -197,6 +201,99 @@ test("without all gateways nothing is said", async () => {
   first.endpoints = [];
   later();
   expect((await problem(all.ask(PLACE))).message).toContain("no gateway has it");
+});
+
+/** Nobody is there. */
+const DEAD = "127.0.0.3";
+
+test("a gateway that may hold clients is waited for, and people are told which", async () => {
+  const all = planes();
+  known = [...ADDRESSES, DEAD];
+  first.endpoints = second.endpoints = [{ address: POD, sessions: 2 }];
+  for (let at = 0; at < 60; at++) {
+    expect((await problem(all.ask(PLACE))).message).toContain(DEAD);
+    if (nowMs < 30_000) expect(all.trouble()).toEqual({ silent: "", gone: "" });
+    later(1000);
+  }
+  expect(all.trouble()).toEqual({
+    silent: `No answer for 30 s of gateways that may hold clients: ${DEAD}. Drains and releases wait for them.`,
+    gone: "",
+  });
+  // One that Kubernetes cannot be asked about may hold clients, too.
+  const unknown = new GatewayPlanes({
+    ...{ port: first.server.port ?? 0, scheme: "http", route: "shop", podPort: 8080 },
+    ...{ connectionsMax: 100, gateways: async () => known, podsOf: () => [] },
+    ...{ key: async () => "sesame", nowMs: () => nowMs },
+    whyGone: () => Promise.reject(new Error("forbidden")),
+  });
+  for (let at = 0; at < 40; at++) {
+    expect((await problem(unknown.ask(PLACE))).code).toBe("unreachable");
+    later(1000);
+  }
+});
+
+test("a gateway that is gone is not counted, gets no orders, and counts if it is back", async () => {
+  const all = planes();
+  known = [...ADDRESSES, DEAD];
+  gone = { [DEAD]: "no container of its pod gw-1 runs" };
+  const drain = { deadlineInMs: 9000 };
+  first.endpoints = second.endpoints = [{ address: POD, sessions: 2, fence: 7, drain }];
+  // Not before its time: a process that starts anew says nothing for a while.
+  while (nowMs < 30_000) {
+    expect((await problem(all.ask(PLACE))).code).toBe("unreachable");
+    later(1000);
+  }
+  await all.ask(PLACE).catch(() => {});
+  later(1000);
+  expect((await all.ask(PLACE)).report).toMatchObject({ sessions: 4, state: "draining", fence: 7 });
+  expect(all.trouble()).toEqual({
+    silent: "",
+    gone: `Gateways that are gone, and are not counted: ${DEAD} (no container of its pod gw-1 runs).`,
+  });
+  await all.drain(PLACE, { token: 7, windowMs: 1000 });
+  expect(first.asked.at(-1)?.path).toContain("/drain");
+  const server = Bun.serve({
+    ...{ hostname: DEAD, port: first.server.port ?? 0 },
+    fetch: () =>
+      Response.json({ gateway: "gw-1", endpoints: [{ address: POD, sessions: 1, fence: 0 }] }),
+  });
+  try {
+    const sessions = async (): Promise<number> => {
+      later(5000);
+      const { report } = await all.ask(PLACE);
+      await Bun.sleep(5);
+      return report.sessions;
+    };
+    for (let at = 0; at < 100 && (await sessions()) !== 5; at++);
+    // It has obeyed nothing yet: the order comes again.
+    expect((await all.ask(PLACE)).report).toMatchObject({ sessions: 5, state: "ready" });
+    expect(all.trouble()).toEqual({ silent: "", gone: "" });
+  } finally {
+    await server.stop(true);
+  }
+});
+
+test("a gateway whose machine speaks again is waited for, although it was gone", async () => {
+  const all = planes();
+  known = [...ADDRESSES, DEAD];
+  gone = { [DEAD]: "machine m says nothing" };
+  first.endpoints = second.endpoints = [{ address: POD, sessions: 2 }];
+  for (let at = 0; at < 32; at++) {
+    await all.ask(PLACE).catch(() => {});
+    later(1000);
+  }
+  expect((await all.ask(PLACE)).report.sessions).toBe(4);
+  gone = {};
+  let code: string | undefined;
+  for (let at = 0; at < 100 && code === undefined; at++) {
+    later(5000);
+    code = await all.ask(PLACE).then(
+      () => undefined,
+      (error: PlaneError) => error.code,
+    );
+    await Bun.sleep(5);
+  }
+  expect([code, all.trouble().silent.includes(DEAD)]).toEqual(["unreachable", true]);
 });
 
 test("what a gateway says is bounded, and one without a name says nothing", () => {

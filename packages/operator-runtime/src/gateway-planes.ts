@@ -5,6 +5,7 @@ import { TOKEN_MAX } from "@holdfast/operator";
 import type { DrainOrder, Felt, PlaneAnswer, PlanePlace, Planes, ShedOrder } from "./plane.ts";
 import { PlaneError } from "./plane.ts";
 import { PlaneHttp, type PlaneHttpOptions } from "./plane-http.ts";
+import { type GatewayTrouble, SilentGateways } from "./silent-gateways.ts";
 
 /** The key needs the scopes `endpoints` and `drain`. */
 export interface GatewayPlanesOptions
@@ -20,6 +21,8 @@ export interface GatewayPlanesOptions
   /** Addresses of the ready pods of a revision. */
   readonly podsOf: (revision: string) => readonly string[];
   readonly nowMs: () => number;
+  /** Why a gateway that does not answer holds nobody; undefined: it may hold clients. */
+  readonly whyGone: (gateway: string) => Promise<string | undefined>;
 }
 
 /** Some hundred bytes for each endpoint; a set has a thousand pods at most. */
@@ -78,7 +81,8 @@ const KEPT_MS = 600_000;
 
 /**
  * Talks to gateways. A pod's report is the sum over all of them, so it is there only if all of them
- * answer. An order is obeyed if all of them obeyed it; one that did not makes it be given again.
+ * answer, but for those that are gone. An order is obeyed if all of them obeyed it; one that did
+ * not makes it be given again.
  *
  * A gateway that starts or ends is no crash of a pod: counts are added up here, for each pod.
  */
@@ -87,9 +91,11 @@ export class GatewayPlanes implements Planes {
   readonly #http: PlaneHttp;
   #round: { readonly views: Promise<ReadonlyMap<string, GatewayView>>; readonly atMs: number };
   readonly #kept = new Map<string, Kept>();
+  readonly #silent: SilentGateways;
 
   constructor(options: GatewayPlanesOptions) {
     this.#options = options;
+    this.#silent = new SilentGateways(options);
     this.#http = new PlaneHttp({
       ...options,
       ...{ called: "gateway", scopes: "endpoints and drain" },
@@ -159,7 +165,7 @@ export class GatewayPlanes implements Planes {
 
   async #order(place: PlanePlace, act: string, body: object): Promise<void> {
     const endpoint = this.#endpointOf(place.address);
-    const gateways = await this.#gateways();
+    const gateways = (await this.#gateways()).filter((gateway) => !this.#silent.isGone(gateway));
     this.#keptOf(place.uid).shedTo = undefined;
     const answers = await Promise.allSettled(
       gateways.map((gateway) => this.#post(gateway, { endpoint, act }, body)),
@@ -196,16 +202,36 @@ export class GatewayPlanes implements Planes {
   async #askAll(): Promise<ReadonlyMap<string, GatewayView>> {
     const path = `/endpoints?limit=${PAGE}&route=${encodeURIComponent(this.#options.route)}`;
     const gateways = await this.#gateways();
-    return new Map(
-      await Promise.all(
-        gateways.map(
-          async (gateway): Promise<[string, GatewayView]> => [
-            gateway,
-            readEndpoints(await this.#http.request(gateway, "GET", path)),
-          ],
-        ),
-      ),
+    this.#silent.keep(gateways);
+    const views = await Promise.all(
+      gateways.map(async (gateway) => ({ gateway, view: await this.#viewOf(gateway, path) })),
     );
+    return new Map(
+      views.flatMap(({ gateway, view }) => (view === undefined ? [] : [[gateway, view]])),
+    );
+  }
+
+  /** Undefined: it is gone. Nobody waits for it. */
+  async #viewOf(gateway: string, path: string): Promise<GatewayView | undefined> {
+    if (!this.#silent.isGone(gateway)) return await this.#askOne(gateway, path);
+    if (this.#silent.isDue(gateway)) void this.#askOne(gateway, path).catch(() => {});
+    return undefined;
+  }
+
+  async #askOne(gateway: string, path: string): Promise<GatewayView | undefined> {
+    try {
+      const view = readEndpoints(await this.#http.request(gateway, "GET", path));
+      this.#silent.answered(gateway);
+      return view;
+    } catch (error) {
+      const isSilent = error instanceof PlaneError && error.code === "unreachable";
+      if (isSilent && this.#silent.missed(gateway)) return undefined;
+      throw error;
+    }
+  }
+
+  trouble(): GatewayTrouble {
+    return this.#silent.trouble();
   }
 
   #shedOf(uid: string, seen: readonly Seen[]): Pick<PlaneAnswer["report"], "shed"> {

@@ -203,6 +203,12 @@ export function keptOfMachine(machine: Json): Json {
   };
 }
 
+/** Kubernetes has not heard of its kubelet for 40 s. */
+export const isSilent = (machine: Json): boolean =>
+  list(at(machine, "spec", "taints")).some(
+    (taint) => text(at(taint, "key")) === "node.kubernetes.io/unreachable",
+  );
+
 export function readMachine(machine: Json): SeenMachine {
   const taints = list(at(machine, "spec", "taints"));
   const going = taints.filter((taint) => GOING_TAINTS.has(text(at(taint, "key")) ?? ""));

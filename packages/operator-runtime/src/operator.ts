@@ -17,11 +17,20 @@ import {
 import type { SetAsRead } from "@holdfast/operator";
 import { type DemandAnswer, demandFor, type SetPlace } from "./demand.ts";
 import type { OperatorEvents } from "./events.ts";
-import { gatewayAddresses } from "./gateway-addresses.ts";
+import { gatewayAddresses, gatewayNamespace } from "./gateway-addresses.ts";
+import { whyGone } from "./gateway-fate.ts";
 import { GatewayPlanes } from "./gateway-planes.ts";
 import { PATHS, SET_LABEL } from "./names.ts";
 import { NodePlanes } from "./node-planes.ts";
-import { keptOfMachine, keptOfPod, nameOf, namespaceOf, readPod, uidOf } from "./objects.ts";
+import {
+  isSilent,
+  keptOfMachine,
+  keptOfPod,
+  nameOf,
+  namespaceOf,
+  readPod,
+  uidOf,
+} from "./objects.ts";
 import { Outages } from "./outages.ts";
 import { PlaneError, type Planes } from "./plane.ts";
 import { SecretValue } from "./secrets.ts";
@@ -300,6 +309,12 @@ export class Operator {
       return new GatewayPlanes({
         ...{ ...rest, ...keyOf(keySecret), connectionsMax: spec.connections.perPod },
         gateways: () => gatewayAddresses(service, namespace),
+        whyGone: (gateway) =>
+          whyGone(gateway, {
+            api: this.#options.api,
+            namespace: gatewayNamespace(service, namespace),
+            isMachineSilent: (machine) => this.#isMachineSilent(machine),
+          }),
         podsOf: (revision) => this.#readyPods(namespace, name, revision),
         nowMs: () => this.#ports.clock.nowMs(),
       });
@@ -309,6 +324,14 @@ export class Operator {
       throw new PlaneError("refused", "Cannot speak to pods: found no data plane, expected one");
     const { keySecret, ...rest } = node;
     return new NodePlanes({ ...rest, ...keyOf(keySecret) });
+  }
+
+  /** Its kubelet says nothing to Kubernetes, or it was removed. */
+  #isMachineSilent(name: string): boolean {
+    const machine = this.#caches()
+      .machines()
+      .find((one) => nameOf(one) === name);
+    return machine === undefined || isSilent(machine);
   }
 
   /** Addresses of the ready pods of a revision. */
@@ -332,4 +355,6 @@ const WARNINGS: ReadonlySet<string> = new Set([
   "Strays",
   "Blocked",
   "TwoOwners",
+  "GatewaySilent",
+  "GatewayGone",
 ]);

@@ -1,6 +1,7 @@
 // Owns: what the runtime needs of a data plane: what it says of itself, and the orders that it
 // takes.
 import type { PodReport, Revision } from "@holdfast/operator";
+import type { GatewayTrouble } from "./silent-gateways.ts";
 
 /** What clients of one process felt since it started. Counts never fall. */
 export interface Felt {
@@ -54,6 +55,8 @@ export interface Planes {
   drain(place: PlanePlace, order: DrainOrder): Promise<void>;
   serve(place: PlanePlace, order: { readonly token: number }): Promise<void>;
   shed(place: PlanePlace, order: ShedOrder): Promise<void>;
+  /** What keeps reports away, or makes them less than whole, for people. Absent: nothing. */
+  trouble?(): GatewayTrouble;
 }
 
 /** `unreachable`: nobody answered. `refused`: it answered that it will not. `key`: a bad key. */

@@ -18,6 +18,7 @@ function stage(spec: Json = {}) {
   const written: Json[] = [];
   const told: string[] = [];
   let stepMs = 5000;
+  let trouble = { silent: "", gone: "" };
   const looks: Look[] = [];
   const notes: string[] = [];
   const acted: string[] = [];
@@ -65,7 +66,8 @@ function stage(spec: Json = {}) {
     lagMs: () => 0,
     planesOf: () => {
       const nobody = () => Promise.reject(new PlaneError("unreachable", "nobody"));
-      return { ask: nobody, drain: nobody, serve: nobody, shed: nobody };
+      const orders = { ask: nobody, drain: nobody, serve: nobody, shed: nobody };
+      return { ...orders, trouble: () => trouble };
     },
   });
   const set = realtimeSet(spec, "rt");
@@ -73,6 +75,9 @@ function stage(spec: Json = {}) {
   const stored: Json = { ...set, metadata: { ...(set.metadata as Json), ...metadata } };
   return {
     ...{ failing, looks, notes, acted, caches, written, told, gauges },
+    troubled: (by: typeof trouble) => {
+      trouble = by;
+    },
     sooner: (ms: number) => {
       stepMs = ms;
     },
@@ -169,6 +174,24 @@ test("pods with the set's label that no ReplicaSet of it owns are told, once the
   scene.caches.pods = [];
   await scene.look();
   expect(scene.gauges.at(-1)).toBe(0);
+});
+
+test("gateways that do not answer are told by their names, once for each change", async () => {
+  await scene.look();
+  scene.troubled({ silent: "No answer of 10.0.0.7", gone: "" });
+  await scene.look();
+  await scene.look();
+  scene.troubled({ silent: "", gone: "10.0.0.7 is gone" });
+  await scene.look();
+  scene.troubled({ silent: "", gone: "" });
+  await scene.look();
+  scene.troubled({ silent: "No answer of 10.0.0.7", gone: "" });
+  await scene.look();
+  expect(scene.told.filter((text) => text.startsWith("Gateway"))).toEqual([
+    "GatewaySilent: No answer of 10.0.0.7",
+    "GatewayGone: 10.0.0.7 is gone",
+    "GatewaySilent: No answer of 10.0.0.7",
+  ]);
 });
 
 test("an object that breaks a rule is told once, and nothing is done", async () => {

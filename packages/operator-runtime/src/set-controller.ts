@@ -143,6 +143,9 @@ export class SetController {
       return await this.#letGo(stored, read.value);
     if (!(await this.#isChecked(stored, read.value))) return;
     const scene = await this.#sceneOf(stored, read.value, memory.value);
+    const trouble = scene.planes.trouble?.();
+    this.#tellOnce(stored, "GatewaySilent", trouble?.silent ?? "");
+    this.#tellOnce(stored, "GatewayGone", trouble?.gone ?? "");
     void this.#reports
       .round(scene.pods, scene.planes)
       .catch((error: unknown) => events.failed("asking data planes", error));

@@ -20,11 +20,17 @@ export interface KubeList {
   readonly resourceVersion: string;
 }
 
+export interface Selectors {
+  readonly labelSelector?: string | undefined;
+  /** Such as `status.podIP=10.0.0.7`: each kind has a few fields that servers select by. */
+  readonly fieldSelector?: string | undefined;
+}
+
 /** Paths as in "/apis/apps/v1/namespaces/x/replicasets/y". All reject with KubeApiError alone. */
 export interface KubeApi {
   get(path: string): Promise<Json>;
   /** In pages of 500; the objects have their kind and apiVersion. */
-  list(path: string, query?: { readonly labelSelector?: string }): Promise<KubeList>;
+  list(path: string, query?: Selectors): Promise<KubeList>;
   create(path: string, body: Json): Promise<Json>;
   /** What `create` would store, with the server's defaults. Nothing is stored. */
   preview(path: string, body: Json): Promise<Json>;
@@ -54,8 +60,7 @@ export interface WatchRequest {
   readonly onEvent: (event: KubeWatchEvent) => void;
 }
 
-export interface PagesRequest {
-  readonly labelSelector?: string | undefined;
+export interface PagesRequest extends Selectors {
   readonly signal?: AbortSignal | undefined;
   /** More objects are refused as `TooLarge`; default 100,000. */
   readonly objectsMax?: number | undefined;
@@ -108,7 +113,7 @@ export function createKubeApi(
   const query = { fieldManager };
   return {
     get: (path) => ask({ method: "GET", path }),
-    list: (path, { labelSelector } = {}) => listAll(path, { labelSelector }),
+    list: (path, selectors = {}) => listAll(path, selectors),
     create: (path, body) => ask({ method: "POST", path, query, body }),
     preview: (path, body) =>
       ask({ method: "POST", path, query: { fieldManager, dryRun: "All" }, body }),
@@ -160,10 +165,11 @@ async function pages(
   { ask, path, request }: Listing,
   limit: string | undefined,
 ): Promise<KubeList> {
-  const { labelSelector, signal, objectsMax = OBJECTS_MAX, keep = (object) => object } = request;
+  const { labelSelector, fieldSelector, signal, objectsMax = OBJECTS_MAX } = request;
+  const { keep = (object) => object } = request;
   const items: Json[] = [];
   for (let rest: string | undefined; ; ) {
-    const query = { labelSelector, limit, continue: rest };
+    const query = { labelSelector, fieldSelector, limit, continue: rest };
     const page = await ask({ method: "GET", path, query, signal });
     const resourceVersion = text(at(page, "metadata", "resourceVersion"));
     if (resourceVersion === undefined || !Array.isArray(page.items))
