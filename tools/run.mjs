@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Owns: the commands of `npm run`: start, test, check, build, simulate, mutate, prove, bench:micro,
-// bench:compare, plan:validate, image:build, image:check, cluster, generate, release. Plain Node,
-// because nothing else is installed on a fresh clone.
+// bench:compare, plan:validate, image:build, image:check, cluster, example:gateway, generate,
+// release. Plain Node, because nothing else is installed on a fresh clone.
 import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
@@ -29,6 +29,7 @@ const COMMANDS = {
   "image:check": (bun, args) => passOn(bun, ["tools/image/check.ts", ...args]),
   "bench:compare": (bun, args) => passOn(bun, ["lab/compare.ts", ...args]),
   cluster: runCluster,
+  "example:gateway": (bun, args) => passOn(bun, ["examples/behind-the-gateway/main.ts", ...args]),
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
   release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
