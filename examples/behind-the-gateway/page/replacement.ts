@@ -3,7 +3,7 @@ import { milliseconds } from "./card.ts";
 import type { SocketWatch } from "./socket-watch.ts";
 
 /** Servers that are killed are gone before anybody says so. */
-const LEAD_MS = 500;
+const LEAD_MS = 1000;
 /** So long before it the usual gap is looked for. */
 const USUAL_MS = 10_000;
 /** So long after it sockets are still watched, and longer if some are not back. */
