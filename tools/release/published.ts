@@ -63,6 +63,7 @@ export const PUBLISHED: readonly Published[] = [
       "./core": "src/core-entry.ts",
       "./msgpack": "src/msgpack.ts",
       "./react": "src/react.ts",
+      "./socket": "src/socket/index.ts",
     },
     target: "browser",
     commonJs: true,

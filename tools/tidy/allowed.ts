@@ -18,7 +18,7 @@ export const ALLOWED_LENGTH: readonly {
   },
   {
     path: "packages/rehoming/src/held-client.ts",
-    linesMax: 470,
+    linesMax: 520,
     because: "it is one machine, whose parts without decisions are beside it",
   },
   ...[

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/doors/native": ["protocol", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
-  "packages/relay": ["core", "rehoming"],
+  "packages/relay": ["protocol", "core", "rehoming"],
   "packages/rehoming": [],
   "packages/gateway": ["config", "core", "kube", "rehoming", "relay"],
   "packages/handoff": ["rehoming"],

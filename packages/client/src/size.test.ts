@@ -30,6 +30,7 @@ test.each([
   ["core", "core-entry", "HoldfastCore", 12 * 1024],
   ["core with JSON", "core-entry", "HoldfastCore, json", 13.5 * 1024],
   ["everything, with JSON", "index", "Holdfast, HoldfastError", 17 * 1024],
+  ["HoldfastSocket", "socket/index", "HoldfastSocket", 5 * 1000],
   ["MessagePack", "msgpack", "msgpack", 3.5 * 1024],
 ] as const)("%s stays within its size", async (name, entry, imports, gzipMax) => {
   const { minified, gzip } = await sizes(entry, imports);

@@ -18,6 +18,8 @@ import { HandshakeShare } from "./handshake-share.ts";
 import { LiveRoutes } from "./live-routes.ts";
 import { createGatewayMetrics, type GatewayMetrics } from "./metrics/metrics.ts";
 import type { GatewayConfig } from "./options/gateway-options.ts";
+import { returnWindowMs } from "./return-window.ts";
+import { sleep } from "./sleep.ts";
 import { GatewayStartError } from "./start-error.ts";
 import { listenerIdentity } from "./tls/listener-tls.ts";
 import { type Identity, TlsFileError } from "./tls/tls-files.ts";
@@ -60,8 +62,9 @@ export class GatewayProgram {
   #wasWhole = false;
   #isRefused = false;
   readonly #identity: Identity | undefined;
-  #lookTimer: ReturnType<typeof setInterval>;
+  readonly #lookTimer: ReturnType<typeof setInterval>;
   #filesTimer: ReturnType<typeof setInterval> | undefined;
+  readonly #windowTimer: ReturnType<typeof setInterval>;
 
   /** Throws GatewayStartError if a port cannot be had, and TlsFileError if a file cannot. */
   constructor(config: GatewayConfig, needs: GatewayNeeds) {
@@ -97,6 +100,7 @@ export class GatewayProgram {
     this.#balancing.start();
     this.#lookTimer = setInterval(() => this.#routes.tellTrouble(), TROUBLE_LOOK_MS);
     if (config.watchFile) this.#filesTimer = setInterval(() => this.rereadFiles(), FILES_LOOK_MS);
+    this.#windowTimer = setInterval(() => this.#gateway.tellWindow(), WINDOW_LOOK_MS);
     needs.events.listening({ port: this.port, adminPort: this.adminPort });
   }
 
@@ -160,13 +164,15 @@ export class GatewayProgram {
     this.#balancing.stop();
     const untilMs = performance.now() + windowMs;
     const { perSecondMax } = this.#config.moves;
+    const { moveMs: moveMsMax } = this.#config.drain;
     const { handshakesPerSecond } = this.#config.admission;
     // Clients whose handshake was under way come later than the others.
     while (!this.#ends.signal.aborted && this.#gateway.clientCount > 0) {
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0) return;
-      const terms = { windowMs: leftMs, handshakesPerSecond, perSecondMax, ...RESTARTS };
-      const staying = this.#gateway.clients().filter(({ isClosedHere }) => !isClosedHere);
+      const pace = { windowMs: leftMs, handshakesPerSecond, perSecondMax };
+      const terms = { ...pace, moveMsMax, ...RESTARTS };
+      const staying = this.#gateway.clients().filter(({ isLeaving }) => !isLeaving);
       await sayGoodbye(staying, terms, this.#ends.signal);
       await sleep(CLOSE_LOOK_MS, this.#ends.signal);
     }
@@ -178,6 +184,7 @@ export class GatewayProgram {
     this.#ends.abort();
     clearInterval(this.#lookTimer);
     clearInterval(this.#filesTimer);
+    clearInterval(this.#windowTimer);
     this.#departures.stop();
     this.#balancing.stop();
     this.#routes.end();
@@ -215,6 +222,7 @@ export class GatewayProgram {
       roomOf: () => this.#room.one(),
       clientOf: (peer, request) => this.#clientOf(peer, request.headers),
       admit: ({ address }) => this.#admit(address),
+      returnWindowMs: () => returnWindowMs(this.#gateway.clientCount, this.#config.admission),
       observerOf: (route) => {
         const observer = observerOf(route);
         return {
@@ -360,6 +368,7 @@ export class GatewayProgram {
 }
 
 const CLOSE_LOOK_MS = 50;
+const WINDOW_LOOK_MS = 10_000;
 
 function heldLimits({ limits, homeless, moves }: GatewayConfig): HeldLimits {
   return {
@@ -371,18 +380,4 @@ function heldLimits({ limits, homeless, moves }: GatewayConfig): HeldLimits {
     lastFramesMsMax: moves.lastFramesMs,
     attachMsMax: moves.attachMs,
   };
-}
-
-/** Resolves after `delayMs`, or when `signal` says so. */
-function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, delayMs);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
-  });
 }

@@ -17,11 +17,18 @@ import { homelessMs, isUnwanted, lost, type Move, refused, retryMs } from "./mov
 import { NamedTimers } from "./named-timers.ts";
 import { NextHome } from "./next-home.ts";
 import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HeldPorts, type HomeId } from "./ports.ts";
-import type { Profile, ProfileSession } from "./profile.ts";
+import type { Profile, ProfileOut, ProfileSession, Saved } from "./profile.ts";
 import { RememberedBytes } from "./remembered-bytes.ts";
 import { WaitingFrames } from "./waiting-frames.ts";
 
 const POLL_MS = 5;
+
+/** What is known of a client whose upstream was left. */
+export interface Released {
+  /** The upstream was read to its end. */
+  readonly isWhole: boolean;
+  readonly saved: Saved;
+}
 
 /**
  * Holds one client. At most one upstream is current and gets its frames. Guarantees (G1 to G5 of
@@ -55,8 +62,19 @@ export class HeldClient {
   readonly #remembered: RememberedBytes;
   readonly #pause: ClientPause;
   readonly #losses: Losses;
+  /** It goes to another gateway: whoever asked hears what is known of it. */
+  #onReleased: ((released: Released) => void) | undefined;
+  #isReleasing = false;
+  /** What another gateway knew of it cannot be read. */
+  readonly #isStrange: boolean;
 
-  constructor(profile: Profile, ports: HeldPorts, limits: HeldLimits = HELD_LIMITS) {
+  /** `former`: another gateway held it until now, and gave this. */
+  constructor(
+    profile: Profile,
+    ports: HeldPorts,
+    limits: HeldLimits = HELD_LIMITS,
+    former?: Released,
+  ) {
     this.#profile = profile;
     this.#ports = ports;
     this.#limits = limits;
@@ -66,7 +84,7 @@ export class HeldClient {
     this.#pause = new ClientPause(ports.client, limits.waitingBytesMax);
     this.#losses = new Losses(limits);
     this.#waiting = new WaitingFrames(ports.room, limits.waitingBytesMax);
-    this.#session = profile.create({
+    const out: ProfileOut = {
       toClient: (frame) => {
         if (!this.#isOver && this.#closedByClient === undefined) ports.client.send(frame);
       },
@@ -85,13 +103,18 @@ export class HeldClient {
           task();
           this.#pass();
         }),
-    });
+    };
+    const restored = former && profile.restore?.(out, former.saved);
+    this.#session = restored ?? profile.create(out);
+    this.#isStrange = former !== undefined && restored === undefined;
+    this.#isWhole = former?.isWhole ?? true;
   }
 
   /** The client's socket is open, and so is its first upstream, `FIRST_HOME`. Once. */
   start(): void {
     this.#withoutUpstream();
     this.#next = this.#newNext();
+    if (this.#isStrange) return this.end(SERVICE_RESTART, "Nobody knows this client here");
     this.homeOpened(FIRST_HOME);
   }
 
@@ -131,6 +154,22 @@ export class HeldClient {
     }
     this.#move = { cause, untilMs: this.#nowMs() + withinMs, attempts: 0, refusals: 0 };
     this.#openNext(this.#current);
+  }
+
+  /** This is a good moment to leave the upstream. */
+  get isQuiet(): boolean {
+    const isLong = this.#nowMs() - this.#lastFrameMs >= this.#profile.quietMs;
+    return !this.isMoving && this.#session.isQuiet && isLong;
+  }
+
+  /**
+   * The client goes to another gateway, and sends nothing more here. What it sent reaches an
+   * upstream, and that is left and read to its end. Then `done` is called, and this one is over.
+   */
+  release(done: (released: Released) => void): void {
+    if (this.#isOver || this.#closedByClient !== undefined) return;
+    this.#onReleased = done;
+    this.#pass();
   }
 
   fromClient(frame: Frame): void {
@@ -294,7 +333,18 @@ export class HeldClient {
     this.#timers.cancel("goodbye");
     this.#timers.cancel("lastFrames");
     this.#isWhole = isWhole;
-    this.#goOn(this.#next);
+    if (!this.#isReleasing) return this.#goOn(this.#next);
+    this.#isReleasing = false;
+    const done = this.#onReleased;
+    this.#onReleased = undefined;
+    if (this.#closedByClient === undefined) {
+      const saved = this.#session.save?.() ?? [];
+      this.#over();
+      return done?.({ isWhole, saved });
+    }
+    // It broke meanwhile: an upstream is to hear of that.
+    this.#move = lost();
+    this.#openNext(undefined);
   }
 
   /** The former upstream is gone. */
@@ -388,6 +438,20 @@ export class HeldClient {
     if (this.#session.isFull === true) return this.#pause.now();
     this.#pause.resume();
     if (this.#closedByClient !== undefined) this.#finish(this.#current);
+    else if (this.#onReleased !== undefined) {
+      this.#stayHere();
+      this.#isReleasing = true;
+      this.#leave();
+    }
+  }
+
+  /** A move to another upstream that has not come to its cut is forgotten. */
+  #stayHere(): void {
+    if (this.#next !== undefined) this.#ports.upstream.drop(this.#next.id);
+    this.#next?.waiting.clear();
+    this.#next = undefined;
+    this.#move = undefined;
+    for (const name of ["attach", "settle", "retry"] as const) this.#timers.cancel(name);
   }
 
   /** What the profile remembers takes room as frames that wait do. */

@@ -5,7 +5,7 @@ export type { EndpointFelt } from "./endpoints/felt.ts";
 export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
 export type { Choice, EndpointTableOptions, OrderResult } from "./endpoints/table-ports.ts";
 export { bytesOf, type Frame } from "./frame.ts";
-export { HeldClient } from "./held-client.ts";
+export { HeldClient, type Released } from "./held-client.ts";
 export {
   type ClientSide,
   FIRST_HOME,
@@ -19,7 +19,14 @@ export {
   type Room,
   type UpstreamSide,
 } from "./ports.ts";
-export type { Cancel, Profile, ProfileOut, ProfileSession, Subprotocols } from "./profile.ts";
+export type {
+  Cancel,
+  Profile,
+  ProfileOut,
+  ProfileSession,
+  Saved,
+  Subprotocols,
+} from "./profile.ts";
 export { type GraphqlRules, graphqlTransportWs } from "./profiles/graphql.ts";
 export { HANDOFF_RULES, type HandoffRules, handoff } from "./profiles/handoff.ts";
 export type { Match } from "./profiles/match.ts";

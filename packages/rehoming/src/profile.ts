@@ -1,6 +1,9 @@
 // Owns: the port of profiles: what attaching a held client to a new upstream takes.
 import type { Frame } from "./frame.ts";
 
+/** What a session knows, as frames in an order that its profile alone understands. */
+export type Saved = readonly Frame[];
+
 /**
  * How a protocol is re-homed. A profile is pure: it knows time and sockets only through its
  * `ProfileOut`. One is made for each route, and makes a session for each held client.
@@ -22,6 +25,12 @@ export interface Profile {
   /** An upstream's message may be so much longer than one of the client. Default 0. */
   readonly frameBytesExtra?: number;
   create(out: ProfileOut): ProfileSession;
+  /**
+   * A session of a client that another gateway held: `saved` is what `save` gave there. Its next
+   * upstream is attached as any other. Undefined: this is none of the profile's, whoever wrote it.
+   * Absent: its clients stay with their gateway.
+   */
+  restore?(out: ProfileOut, saved: Saved): ProfileSession | undefined;
 }
 
 /** What a gateway says to upstreams in the name of a client. */
@@ -121,4 +130,6 @@ export interface ProfileSession {
   clientClosed?(code: number, reason: string): void;
   /** True: an upstream must still acknowledge something of a client that closed. */
   readonly isOwing?: boolean;
+  /** What `restore` wants to know. The upstream was left. */
+  save?(): Saved;
 }

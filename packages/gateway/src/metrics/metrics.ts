@@ -79,6 +79,8 @@ export function createGatewayMetrics(failed: GatewayCounts["failed"]): GatewayMe
         count("holdfast_gateway_closed_total", { route, by, code: codeText(code) }),
       answered: ({ name: route }, status) =>
         count("holdfast_gateway_requests_total", { route, status: String(status) }),
+      movedAway: ({ name: route }) => count("holdfast_gateway_moved_away_total", { route }),
+      movedHere: ({ name: route }) => count("holdfast_gateway_moved_here_total", { route }),
       upstreamOpened: ({ name: route }) =>
         count("holdfast_gateway_upstreams_opened_total", { route }),
       upstreamFailed: ({ name: route }, why) =>
@@ -101,6 +103,8 @@ export function createGatewayMetrics(failed: GatewayCounts["failed"]): GatewayMe
     unauthorized: () => count("holdfast_gateway_unauthorized_total"),
     begin(route) {
       count("holdfast_gateway_held_total", { route }, 0);
+      count("holdfast_gateway_moved_away_total", { route }, 0);
+      count("holdfast_gateway_moved_here_total", { route }, 0);
       count("holdfast_gateway_upstreams_opened_total", { route }, 0);
       for (const why of ["timeout", "refused", "tls", "error"])
         count("holdfast_gateway_upstreams_failed_total", { route, why }, 0);

@@ -95,6 +95,16 @@ export const GATEWAY_METRICS = {
     ["route", "direction"],
     "Messages that passed between clients and the gateway.",
   ),
+  holdfast_gateway_moved_away_total: row(
+    "counter",
+    ["route"],
+    "Clients with a HoldfastSocket that went to another gateway, because this one ends.",
+  ),
+  holdfast_gateway_moved_here_total: row(
+    "counter",
+    ["route"],
+    "Clients with a HoldfastSocket that came from another gateway.",
+  ),
   holdfast_gateway_upstreams_opened_total: row(
     "counter",
     ["route"],

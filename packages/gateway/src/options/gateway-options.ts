@@ -282,6 +282,14 @@ const OPTIONS = {
       description:
         "Time in which the clients of a gateway that stops are closed, evenly, with 1012. Then the rest is cut.",
     }),
+    moveMs: duration({
+      default: 10_000,
+      min: 0,
+      max: 600_000,
+      live: true,
+      description:
+        "How long a HoldfastSocket may take to move to another gateway, from its turn on, at most half of drain.windowMs. Then it is closed, too. 0: none is asked to move.",
+    }),
   },
   watchFile: boolean({
     default: true,

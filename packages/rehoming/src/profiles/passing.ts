@@ -10,5 +10,6 @@ export function passing(out: ProfileOut): ProfileSession {
     switched: () => {},
     isQuiet: true,
     bytes: 0,
+    save: () => [],
   };
 }

@@ -11,4 +11,5 @@ import { passing } from "./passing.ts";
 export const stateless: Profile = {
   ...{ name: "stateless", rehomes: true, quietMs: 50 },
   create: passing,
+  restore: passing,
 };

@@ -19,6 +19,9 @@ export interface GatewayCounts {
   closed(route: Route, code: number, by: "client" | "gateway"): void;
   /** A request that asked for no socket was answered. */
   answered(route: Route, status: number): void;
+  /** A client went to another gateway, and one came from another. */
+  movedAway(route: Route): void;
+  movedHere(route: Route): void;
   upstreamOpened(route: Route): void;
   /** `text`: for people. Nothing of it is the client's. */
   upstreamFailed(
@@ -59,6 +62,8 @@ export interface GatewayOptions {
   readonly clientOf?: (peer: string, request: Request) => Omit<ClientFacts, "isTls">;
   /** Whether another handshake of this client may begin. Default: yes. */
   readonly admit?: (client: ClientFacts, route: Route) => Turned | undefined;
+  /** Within which clients should come back if this gateway is lost: told to those who listen. */
+  readonly returnWindowMs?: () => number;
   /** Hears of the clients of one route, instead of `observer`. */
   readonly observerOf?: (route: Route) => HeldObserver;
   readonly observer: HeldObserver & {

@@ -1,23 +1,31 @@
 // Owns: the gateway's listener: requests to routes, sockets to held clients.
+import { readOffer, type SocketOffer } from "@holdfast/protocol/socket";
+import type { Released } from "@holdfast/rehoming";
 import type { Server } from "bun";
+import { isOfNoServer, turned } from "./answers.ts";
+import { Arrivals, answered } from "./arrivals.ts";
 import type { GatewayOptions } from "./gateway-ports.ts";
 import { readHandshake } from "./handshake.ts";
 import { type HeldRequest, HeldSocket } from "./held-socket.ts";
 import { holdOpen } from "./hold-open.ts";
+import { isLonger } from "./message-size.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
-import { type Route, routeOf } from "./route.ts";
+import { clientProtocol, type Route, routeOf } from "./route.ts";
+import { CONTROL_BYTES_MAX } from "./socket-state.ts";
 import {
   type ClientFacts,
   heldHeaders,
   requestHeaders,
   responseHeaders,
 } from "./upstream-headers.ts";
-import { type Opening, openUpstream, type UpstreamSocket, whyNot } from "./upstream-socket.ts";
+import { type Answered, openUpstream, type UpstreamSocket, whyNot } from "./upstream-socket.ts";
 
 interface Data {
   readonly request: HeldRequest;
   readonly first: { readonly address: string; readonly socket: UpstreamSocket };
+  readonly offer: SocketOffer | undefined;
+  /** Absent: it comes from another gateway, and has not said yet what that one knew. */
   held?: HeldSocket;
 }
 
@@ -30,6 +38,7 @@ const TOO_BIG = 1009;
 const HANDSHAKE_SECONDS = 10;
 const IDLE_SECONDS = 120;
 const REQUEST_BYTES_MAX = 64 * 1024 * 1024;
+const RETURN_WINDOW_MS = 1000;
 
 /** An upgrade request on its way. */
 interface Asked {
@@ -44,6 +53,7 @@ export class Gateway {
   readonly #server: Server<Data>;
   readonly #held = new Set<HeldSocket>();
   readonly #places = new Places();
+  readonly #arrivals = new Arrivals<Bun.ServerWebSocket<Data>>();
   /** Handshakes and requests under way, by route. */
   readonly #pending = new WeakMap<Route, number>();
   readonly #requests = new WeakMap<Route, number>();
@@ -69,13 +79,14 @@ export class Gateway {
         data: {} as Data,
         idleTimeout: options.idleSeconds ?? IDLE_SECONDS,
         sendPings: true,
-        maxPayloadLength: bytesMax,
+        maxPayloadLength: Math.max(bytesMax, CONTROL_BYTES_MAX),
         backpressureLimit: 2 * bytesMax + BACKLOG_SLACK_BYTES,
         closeOnBackpressureLimit: true,
         perMessageDeflate: false,
         open: this.#guarded("open", (socket) => this.#opened(socket)),
         message: this.#guarded("message", (socket, frame: string | Buffer) => {
           const { held, request } = socket.data;
+          if (held === undefined) return this.#arrived(socket, frame);
           const { traffic, messageBytesMax } = request.route;
           if (traffic !== undefined) traffic.in += 1;
           if (isLonger(frame, messageBytesMax))
@@ -88,7 +99,8 @@ export class Gateway {
           this.#places.give(request.clientAddress);
           const by = held?.isClosedHere === true ? "gateway" : "client";
           options.observer.closed?.(request.route, code, by);
-          held?.clientClosed(code, reason);
+          if (held !== undefined) held.clientClosed(code, reason);
+          else if (this.#arrivals.forget(socket)) this.#neverHeld(socket.data);
         }),
       },
     });
@@ -122,9 +134,39 @@ export class Gateway {
     void this.#server.stop(true);
   }
 
+  /** Tells clients that listen within which time to come back, if it is another one now. */
+  tellWindow(): void {
+    for (const held of this.#held) held.tellWindow(this.#returnWindowMs());
+  }
+
+  #returnWindowMs(): number {
+    return Math.round(this.#options.returnWindowMs?.() ?? RETURN_WINDOW_MS);
+  }
+
   #opened(socket: Bun.ServerWebSocket<Data>): void {
+    const { offer } = socket.data;
+    const windowMs = this.#returnWindowMs();
+    if (offer === undefined || this.#arrivals.greet(socket, offer, windowMs))
+      this.#hold(socket, windowMs);
+  }
+
+  #arrived(socket: Bun.ServerWebSocket<Data>, frame: string | Buffer): void {
+    const { offer, request } = socket.data;
+    const profile = request.route.profile.name;
+    const former = this.#arrivals.takeOver(socket, { frame, offer, profile });
+    if (former === undefined) return this.#neverHeld(socket.data);
+    this.#options.observer.movedHere?.(request.route);
+    this.#hold(socket, this.#returnWindowMs(), former);
+  }
+
+  #neverHeld({ first, request }: Data): void {
+    request.route.endpoints.closed(first.address, false, performance.now());
+    first.socket.drop();
+  }
+
+  #hold(socket: Bun.ServerWebSocket<Data>, windowMs: number, former?: Released): void {
     const options = this.#options;
-    const { request, first } = socket.data;
+    const { request, first, offer } = socket.data;
     // Its upstream may have closed already: then it is over before it is held.
     let isOver = false;
     const held = new HeldSocket(socket, {
@@ -132,6 +174,10 @@ export class Gateway {
       observer: options.observerOf?.(request.route) ?? options.observer,
       counts: options.observer,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(offer && {
+        link: { name: offer.name, windowMs, returnWindowMs: () => this.#returnWindowMs() },
+      }),
+      ...(former && { former }),
       onOver: () => {
         isOver = true;
         if (socket.data.held !== undefined) this.#held.delete(socket.data.held);
@@ -226,7 +272,10 @@ export class Gateway {
       return read.answer;
     }
     const { subprotocols, frameBytesExtra = 0 } = route.profile;
-    const protocols = subprotocols?.offered(read.protocols) ?? read.protocols;
+    const { offer, protocols: own } = readOffer(read.protocols);
+    if (offer?.isMove === true && route.profile.restore === undefined)
+      return this.#refused(route, 400, "Clients of this route do not move between gateways.\n");
+    const protocols = subprotocols?.offered(own) ?? own;
     const key = route.keyOf?.(request, url);
     // For as long as the client is held: what its next upstreams must hear, and nothing else.
     const headers = requestHeaders(request.headers, client);
@@ -258,12 +307,14 @@ export class Gateway {
     }
     const { protocol, socket } = opening;
     const data: Data = {
+      offer,
       request: { route, key, protocol, upstream, session, clientAddress: client.address },
       first: { address, socket },
     };
-    const answered = [...responseHeaders(opening.headers)];
-    const own: [string, string] = ["Sec-WebSocket-Protocol", clientProtocol(route, protocol) ?? ""];
-    if (server.upgrade(request, { headers: [...answered, own], data })) return undefined;
+    const chosen = answered(clientProtocol(route, protocol) ?? "", own, offer);
+    const header: [string, string] = ["Sec-WebSocket-Protocol", chosen];
+    if (server.upgrade(request, { headers: [...responseHeaders(opening.headers), header], data }))
+      return undefined;
     route.endpoints.closed(address, false, performance.now());
     socket.drop();
     return this.#refused(route, 400, "This is no WebSocket handshake.\n");
@@ -346,21 +397,3 @@ export class Gateway {
     };
   }
 }
-
-type Answered = Extract<Opening, { readonly kind: "open" | "refused" }>;
-
-/** A proxy's word that it has no server, or a server's that it takes nobody: another may. */
-const isOfNoServer = (status: number): boolean => status >= 502 && status <= 504;
-
-const turned = (status: number, seconds: number, text: string): Response =>
-  new Response(text, { status, headers: { "retry-after": String(seconds) } });
-
-/** UTF-8 takes at most 3 bytes for each UTF-16 code unit. */
-const isLonger = (frame: string | Buffer, bytesMax: number): boolean =>
-  typeof frame === "string"
-    ? frame.length * 3 > bytesMax && Buffer.byteLength(frame) > bytesMax
-    : frame.byteLength > bytesMax;
-
-/** Undefined: the endpoint does not speak what the route's profile needs. */
-const clientProtocol = ({ profile }: Route, chosen: string): string | undefined =>
-  profile.subprotocols === undefined ? chosen : profile.subprotocols.chosen(chosen);

@@ -2,15 +2,20 @@
 import {
   FIRST_HOME,
   type Frame,
+  HELD_LIMITS,
   HeldClient,
+  type HeldClock,
   type HeldLimits,
   type HeldObserver,
   type HomeId,
+  type Released,
   type Room,
 } from "@holdfast/rehoming";
 import type { ServerWebSocket } from "bun";
 import type { GatewayCounts } from "./gateway-ports.ts";
 import type { Route } from "./route.ts";
+import { SocketLink } from "./socket-link.ts";
+import { packState } from "./socket-state.ts";
 import {
   openUpstream,
   type UpstreamRequest,
@@ -39,6 +44,15 @@ export interface HeldSocketOptions {
   readonly counts?: Partial<GatewayCounts>;
   /** The client is gone, and so are its upstreams. */
   readonly onOver: () => void;
+  /** It speaks holdfast.socket.v1, and was greeted. */
+  readonly link?: {
+    readonly name: string;
+    readonly windowMs: number;
+    /** Within which clients come back if they are closed now. */
+    readonly returnWindowMs: () => number;
+  };
+  /** Another gateway held it until now. */
+  readonly former?: Released;
 }
 
 interface Home {
@@ -50,6 +64,15 @@ interface Home {
   isLeft: boolean;
 }
 
+const CLOCK: HeldClock = {
+  nowMs: () => performance.now(),
+  after(delayMs, task) {
+    const timer = setTimeout(task, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+/** Codes after which a client is welcome at once: 1012, 1013. */
+const COMES_BACK: ReadonlySet<number> = new Set([1012, 1013]);
 /** Bytes that wait for the client, from which on its upstreams are read no further. */
 const FULL_BYTES = 64 * 1024;
 
@@ -70,6 +93,8 @@ export class HeldSocket {
   #tried: string | undefined;
   /** Endpoints that did not take it since it has its home. */
   readonly #failed = new Set<string>();
+  readonly #link: SocketLink | undefined;
+  #moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
     this.#client = client;
@@ -78,20 +103,11 @@ export class HeldSocket {
     this.held = new HeldClient(
       options.request.route.profile,
       {
-        clock: {
-          nowMs: () => performance.now(),
-          after(delayMs, task) {
-            const timer = setTimeout(task, delayMs);
-            return () => clearTimeout(timer);
-          },
-        },
+        clock: CLOCK,
         random: { next: Math.random },
         client: {
           send: (frame) => this.#toClient(frame),
-          close: (code, reason) => {
-            this.#isClosedHere = true;
-            client.close(code, reason);
-          },
+          close: (code, reason) => this.#closeClient(code, reason),
           pause: () => this.#pauseClient({ engine: true }),
           resume: () => this.#pauseClient({ engine: false }),
         },
@@ -105,7 +121,9 @@ export class HeldSocket {
         observer: this.#observer(),
       },
       options.limits,
+      options.former,
     );
+    this.#link = options.link && this.#linked(options.link);
     const { address, socket } = options.first;
     const home: Home = { address, socket, isLeft: false };
     this.#homes.set(FIRST_HOME, home);
@@ -145,6 +163,11 @@ export class HeldSocket {
     return this.#isClosedHere;
   }
 
+  /** It was asked to go, or to move to another gateway. */
+  get isLeaving(): boolean {
+    return this.#isClosedHere || this.#link?.isAsked === true;
+  }
+
   /** Closes the client. What it sent before reaches its upstream. */
   dismiss(code: number, reason: string): void {
     this.held.end(code, reason);
@@ -158,8 +181,28 @@ export class HeldSocket {
   }
 
   fromClient(frame: Frame): void {
-    this.held.fromClient(frame);
+    if (this.#link?.takes(frame) !== true) this.held.fromClient(frame);
     this.#checkOver();
+  }
+
+  /** Whether it can go to another gateway. */
+  get canMove(): boolean {
+    return this.#link !== undefined && this.route.profile.restore !== undefined;
+  }
+
+  /**
+   * Asks the client to go to another gateway. Who has not gone by then is closed. Again: nothing
+   * more happens.
+   */
+  moveAway(withinMs: number, close: { readonly code: number; readonly reason: string }): void {
+    if (this.#link === undefined || this.#link.isAsked) return;
+    this.#link.move(withinMs);
+    this.#moveTimer = setTimeout(() => this.dismiss(close.code, close.reason), withinMs);
+  }
+
+  /** Tells it within which time it should come back, if this gateway is lost. */
+  tellWindow(windowMs: number): void {
+    this.#link?.window(windowMs);
   }
 
   /** The client's socket takes more again. */
@@ -172,6 +215,24 @@ export class HeldSocket {
   clientClosed(code: number, reason: string): void {
     this.held.clientClosed(code, reason);
     this.#checkOver();
+  }
+
+  #linked({ name, windowMs }: NonNullable<HeldSocketOptions["link"]>): SocketLink {
+    const { limits = HELD_LIMITS, counts } = this.#options;
+    return new SocketLink(name, windowMs, {
+      ...{ clock: CLOCK, held: this.held, settleMsMax: limits.settleMsMax },
+      tell: (text) => void this.#client.sendText(text),
+      pack: (released) => packState({ profile: this.route.profile.name, ...released }),
+      close: (code, reason) => this.#closeClient(code, reason),
+      left: () => counts?.movedAway?.(this.route),
+    });
+  }
+
+  #closeClient(code: number, reason: string): void {
+    this.#isClosedHere = true;
+    const { link } = this.#options;
+    if (link !== undefined && COMES_BACK.has(code)) this.#link?.retry(link.returnWindowMs());
+    this.#client.close(code, reason);
   }
 
   /** Tells the endpoint what its clients felt, too. */
@@ -306,6 +367,10 @@ export class HeldSocket {
   }
 
   #checkOver(): void {
+    if (this.held.isOver) {
+      clearTimeout(this.#moveTimer);
+      this.#link?.ended();
+    }
     if (this.held.isOver && this.#homes.size === 0) this.#options.onOver();
   }
 }

@@ -52,3 +52,7 @@ function isBelow({ pathname }: URL, path: string): boolean {
   if (!pathname.startsWith(path)) return false;
   return path.endsWith("/") || pathname.length === path.length || pathname[path.length] === "/";
 }
+
+/** A client's subprotocol. Undefined: the endpoint does not speak what the profile needs. */
+export const clientProtocol = ({ profile }: Route, chosen: string): string | undefined =>
+  profile.subprotocols === undefined ? chosen : profile.subprotocols.chosen(chosen);

@@ -37,6 +37,8 @@ export type Opening =
   /** What the client sent cannot be asked of any endpoint. */
   | { readonly kind: "unfit"; readonly why: string };
 
+export type Answered = Extract<Opening, { readonly kind: "open" | "refused" }>;
+
 export interface UpstreamEvents {
   frame(frame: Frame): void;
   /** Once, and the last. 1006: without a closing handshake. */

@@ -1,0 +1,7 @@
+// Owns: answers to requests that get no socket.
+
+/** A proxy's word that it has no server, or a server's that it takes nobody: another may. */
+export const isOfNoServer = (status: number): boolean => status >= 502 && status <= 504;
+
+export const turned = (status: number, seconds: number, text: string): Response =>
+  new Response(text, { status, headers: { "retry-after": String(seconds) } });

@@ -1,0 +1,43 @@
+// Owns: what one gateway tells the next of a client, as text that the client carries.
+import type { Frame, Released } from "@holdfast/rehoming";
+
+/** Of a client that moves, as its profile knows it. */
+export interface SocketState extends Released {
+  readonly profile: string;
+}
+
+/** Of the text. A client that has more is not moved. */
+const STATE_CHARS_MAX = 700 * 1024;
+/** Of a message with the longest one. The application's messages have limits of their own. */
+export const CONTROL_BYTES_MAX = STATE_CHARS_MAX + 1024;
+
+/** Undefined: it is too long. */
+export function packState({ profile, isWhole, saved }: SocketState): string | undefined {
+  const frames = saved.map((frame) =>
+    typeof frame === "string" ? frame : { b: Buffer.from(frame).toString("base64") },
+  );
+  const text = Buffer.from(JSON.stringify({ profile, isWhole, frames })).toString("base64");
+  return text.length > STATE_CHARS_MAX ? undefined : text;
+}
+
+/** Undefined: it is none. Whoever wrote it may be anybody. */
+export function unpackState(text: unknown): SocketState | undefined {
+  if (typeof text !== "string" || text.length > STATE_CHARS_MAX) return undefined;
+  try {
+    const found = JSON.parse(Buffer.from(text, "base64").toString());
+    const { profile, isWhole, frames } = Object(found);
+    if (typeof profile !== "string" || typeof isWhole !== "boolean" || !Array.isArray(frames))
+      return undefined;
+    return { profile, isWhole, saved: frames.map(frameOf) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Throws if it is none. */
+function frameOf(found: unknown): Frame {
+  if (typeof found === "string") return found;
+  const { b } = Object(found);
+  if (typeof b !== "string") throw new TypeError("a frame is text, or bytes in base64");
+  return new Uint8Array(Buffer.from(b, "base64"));
+}
