@@ -68,6 +68,10 @@ export class ServerProcess {
     return `127.0.0.1:${this.#port}`;
   }
 
+  get hasExited(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
   get exited(): Promise<unknown> {
     return this.#process.exited;
   }

@@ -2,7 +2,7 @@
 import { Arena } from "./arena.ts";
 import { byId, type Card } from "./card.ts";
 import { Editor } from "./editor.ts";
-import { Replacement, verdictLine } from "./replacement.ts";
+import { areWell, Replacement, verdictLine } from "./replacement.ts";
 import { SocketWatch } from "./socket-watch.ts";
 import { drawStrip } from "./strip.ts";
 
@@ -39,6 +39,8 @@ let replacement: Replacement | undefined;
 let status: Status | undefined;
 /** When the last replacement was over, or the sockets were all there for a moment. */
 let overMs = performance.now() + START_MS;
+/** When all sockets were well last. */
+let calmMs = performance.now();
 let shownMs = 0;
 
 const events = new EventSource("/events");
@@ -46,7 +48,7 @@ events.onmessage = ({ data }: MessageEvent<string>) => {
   const next = JSON.parse(data) as Status;
   if (held === undefined) enter(next);
   if (status !== undefined && next.count > status.count)
-    replacement = new Replacement(performance.now(), overMs);
+    replacement = new Replacement(calmMs, overMs);
   if (!next.isBusy) replacement?.ended(performance.now());
   status = next;
   showStatus(next);
@@ -113,6 +115,7 @@ function show(nowMs: number): void {
   for (const { cards, watches: own } of [held, plain])
     for (const [index, card] of cards.entries())
       card.show(own[index]?.longestGapMs(nowMs - GAP_MS, nowMs) ?? 0);
+  if (replacement === undefined && areWell(watches, nowMs)) calmMs = nowMs;
   if (replacement === undefined || !replacement.isOver(watches, nowMs)) return;
   byId("verdict").replaceChildren(
     verdictLine("Behind the gateway,", replacement.figuresOf(held.watches, nowMs)),

@@ -2,8 +2,6 @@
 import { milliseconds } from "./card.ts";
 import type { SocketWatch } from "./socket-watch.ts";
 
-/** Servers that are killed are gone before anybody says so. */
-const LEAD_MS = 1000;
 /** So long before it the usual gap is looked for. */
 const USUAL_MS = 10_000;
 /** So long after it sockets are still watched, and longer if some are not back. */
@@ -24,9 +22,12 @@ export class Replacement {
   readonly #usualFromMs: number;
   #endedMs: number | undefined;
 
-  /** `lastOverMs`: when the one before it was over. */
-  constructor(saidMs: number, lastOverMs: number) {
-    this.#beganMs = saidMs - LEAD_MS;
+  /**
+   * `calmMs`: when all was well last. Servers that are killed are gone before anybody says so.
+   * `lastOverMs`: when the replacement before it was over.
+   */
+  constructor(calmMs: number, lastOverMs: number) {
+    this.#beganMs = calmMs;
     this.#usualFromMs = Math.max(lastOverMs, this.#beganMs - USUAL_MS);
   }
 
@@ -37,8 +38,7 @@ export class Replacement {
 
   isOver(all: readonly SocketWatch[], nowMs: number): boolean {
     const sinceMs = nowMs - (this.#endedMs ?? nowMs);
-    const isBack = all.every(({ ticks }) => nowMs - (ticks.at(-1)?.atMs ?? 0) < QUIET_MS);
-    return sinceMs > SETTLE_MS_MAX || (sinceMs > SETTLE_MS && isBack);
+    return sinceMs > SETTLE_MS_MAX || (sinceMs > SETTLE_MS && areWell(all, nowMs));
   }
 
   figuresOf(watches: readonly SocketWatch[], nowMs: number): Figures {
@@ -51,6 +51,10 @@ export class Replacement {
     };
   }
 }
+
+/** All have had a frame just now. */
+export const areWell = (all: readonly SocketWatch[], nowMs: number): boolean =>
+  all.every(({ isOpen, ticks }) => isOpen && nowMs - (ticks.at(-1)?.atMs ?? 0) < QUIET_MS);
 
 /** One line of the verdict. */
 export function verdictLine(where: string, { closes, gapMs, usualMs }: Figures): HTMLElement {
