@@ -35,7 +35,7 @@ export class Application {
   readonly #needs: ApplicationNeeds;
   #servers: readonly ServerProcess[] = [];
   /** They run, and get clients if a server dies: what other pods are in a cluster. */
-  #spares: Promise<readonly ServerProcess[]> = Promise.resolve([]);
+  #spares: readonly ServerProcess[] = [];
   #status: Status = {
     ...{ count: 0, kind: "deploy", isBusy: true, version: 1 },
     ...{ step: "v1 starts", failure: undefined },
@@ -63,7 +63,7 @@ export class Application {
     this.#servers = await this.#startAll(APPS, 1);
     this.#sendNewcomers();
     await this.#needs.gateway.start(this.#servers);
-    this.#startSpares(APPS, 1, []);
+    this.#spares = await this.#startAll(APPS, 1);
     this.#tell({ isBusy: false, step: "v1 serves" });
   }
 
@@ -84,15 +84,13 @@ export class Application {
 
   async stop(): Promise<void> {
     this.#isEnding = true;
-    const all = [...this.#servers, ...(await this.#spares.catch(() => []))];
-    await Promise.all(all.map((server) => server.stop()));
+    await Promise.all([...this.#servers, ...this.#spares].map((server) => server.stop()));
   }
 
   async #deploy(): Promise<void> {
     const { gateway } = this.#needs;
     const [old, version] = [this.#servers, this.#status.version + 1];
     const next = await this.#startAll(APPS, version);
-    const spares = await this.#spares.catch(() => []);
     await gateway.use([...old, ...next]);
     this.#servers = next;
     this.#sendNewcomers();
@@ -100,10 +98,11 @@ export class Application {
     for (const server of old) await gateway.drain(server);
     await gateway.emptied(old, EMPTY_MS);
     this.#tell({ step: `nobody is on v${version - 1} behind the gateway: it gets SIGTERM` });
-    await Promise.all([...old, ...spares].map((server) => server.stop()));
+    await Promise.all([...old, ...this.#spares].map((server) => server.stop()));
+    this.#spares = [];
     await gateway.use(next);
-    this.#startSpares(APPS, version, []);
     this.#tell({ step: `v${version} serves, v${version - 1} has ended` });
+    this.#spares = await this.#startAll(APPS, version);
   }
 
   async #revive(): Promise<void> {
@@ -114,19 +113,16 @@ export class Application {
     const { version } = this.#status;
     const apps = dead.map(({ app }) => app);
     this.#begin("death", `${dead.map(({ name }) => name).join(" and ")} died`);
-    const spares = (await this.#spares.catch(() => [])).filter(({ hasExited }) => !hasExited);
+    const spares = this.#spares.filter(({ hasExited }) => !hasExited);
     const heirs = spares.filter(({ app }) => apps.includes(app));
     const lacking = apps.filter((one) => heirs.every(({ app }) => app !== one));
     const born = [...heirs, ...(await this.#startAll(lacking, version))];
     this.#servers = [...this.#servers.filter((server) => !dead.includes(server)), ...born];
+    this.#spares = spares.filter((server) => !heirs.includes(server));
     this.#sendNewcomers();
     await this.#needs.gateway.use(this.#servers);
-    this.#startSpares(
-      apps,
-      version,
-      spares.filter((server) => !heirs.includes(server)),
-    );
     this.#tell({ step: `v${version} serves again, in other processes` });
+    this.#spares = [...this.#spares, ...(await this.#startAll(apps, version))];
   }
 
   #died(server: ServerProcess): void {
@@ -150,12 +146,6 @@ export class Application {
     if (!this.#isEnding) return started;
     for (const server of started) server.kill();
     throw new ExampleError("refused", "Cannot start servers: this program ends");
-  }
-
-  /** Beside those that are there. If they cannot start, whoever needs them hears of it. */
-  #startSpares(apps: readonly App[], version: number, there: readonly ServerProcess[]): void {
-    this.#spares = this.#startAll(apps, version).then((born) => [...there, ...born]);
-    this.#spares.catch(() => {});
   }
 
   #do(task: () => Promise<void>): void {
