@@ -6,10 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastSocket } from "@holdfast/client/socket";
 import { type Balancer, startBalancer } from "@holdfast/relay";
+import { WebsocketProvider } from "y-websocket";
+import * as Y from "yjs";
 import { freePort } from "../free-port.ts";
 import { type RunningCommand, startCommand } from "../integration/command.ts";
 import { patience } from "../patience.ts";
-import { until } from "./bed.ts";
+import { startProgram, until } from "./bed.ts";
 
 setDefaultTimeout(patience(60_000));
 
@@ -141,4 +143,45 @@ test("G6: two restarts while 20 plain clients talk: each message is answered onc
     60,
   ]);
   expect(await now.metric('holdfast_gateway_clients{route="app"}')).toBe(20);
+});
+
+test("G6: three editors over y-websocket write through a restart: documents are equal, nobody is closed", async () => {
+  const server = await startProgram(["node", `${import.meta.dir}/y-websocket-server.mjs`]);
+  started.push({ stop: () => void server.kill() });
+  const fleet = new Fleet(config({ kind: "yjs", dialect: "y-websocket" }, server.address));
+  const old = await fleet.start();
+  const editors = Array.from({ length: 3 }, () => {
+    const doc = new Y.Doc();
+    const provider = new WebsocketProvider(fleet.url, "room", doc, {
+      disableBc: true,
+      WebSocketPolyfill: HoldfastSocket as typeof WebSocket,
+    });
+    started.push({ stop: () => provider.destroy() });
+    const editor = { doc, provider, closes: 0, moves: 0 };
+    provider.awareness.setLocalStateField("name", doc.clientID);
+    provider.on("connection-close", () => editor.closes++);
+    provider.ws?.addEventListener("move", () => editor.moves++);
+    return editor;
+  });
+  const seesAll = () =>
+    editors.every(({ provider }) =>
+      editors.every(({ doc }) => provider.awareness.getStates().has(doc.clientID)),
+    );
+  await until("all are there", seesAll);
+  let words = 0;
+  const typing = setInterval(() => {
+    for (const { doc } of editors) doc.getText("t").insert(0, ` w${words++} `);
+  }, 20);
+  await fleet.replace(old);
+  await until("all moved", () => editors.every(({ moves }) => moves === 1));
+  clearInterval(typing);
+  const expected = Array.from({ length: words }, (_, i) => `w${i}`).sort();
+  const wordsOf = ({ doc }: (typeof editors)[number]) =>
+    doc.getText("t").toString().split(" ").filter(Boolean).sort();
+  await until("all words are there", () => editors.every((one) => wordsOf(one).length === words));
+  for (const editor of editors) expect(wordsOf(editor)).toEqual(expected);
+  const states = editors.map(({ doc }) => Buffer.from(Y.encodeStateAsUpdate(doc)).toString("hex"));
+  expect(new Set(states).size).toBe(1);
+  await until("everybody sees everybody", seesAll);
+  expect(editors.map(({ closes }) => closes)).toEqual([0, 0, 0]);
 });

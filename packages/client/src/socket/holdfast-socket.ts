@@ -57,6 +57,10 @@ class Socket extends EventTarget {
     };
   }
 
+  readonly CONNECTING = 0;
+  readonly OPEN = 1;
+  readonly CLOSING = 2;
+  readonly CLOSED = 3;
   readonly #engine: SocketEngine;
   readonly #handlers = new Map<string, Handler>();
   readonly #sockets = new Set<WebSocket>();

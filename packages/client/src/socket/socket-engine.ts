@@ -50,7 +50,7 @@ export class SocketEngine {
   #openedMs = 0;
   #lostMs = 0;
   #end: SocketEnd | undefined;
-  /** Whether the link that was lost was a gateway's. */
+  /** Whether the link that was lost had taken our offer, as the next one will. */
   #isAsking = false;
   /** As the gateway told them. */
   #windowMs = WINDOW_MS;
@@ -288,7 +288,7 @@ export class SocketEngine {
     }
     this.#end = end;
     this.#state = "between";
-    this.#isAsking = former?.isGateway === true;
+    this.#isAsking = former !== undefined && former.name !== "";
     this.#again();
   }
 

@@ -1,7 +1,7 @@
 // Owns: the profile of GraphQL over WebSocket, subprotocol graphql-transport-ws
 // (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md).
 import { bytesOf, type Frame } from "../frame.ts";
-import type { Profile, ProfileOut, ProfileSession } from "../profile.ts";
+import type { Profile, ProfileOut, ProfileSession, Saved } from "../profile.ts";
 import { Read } from "./match.ts";
 
 export interface GraphqlRules {
@@ -33,6 +33,11 @@ export function graphqlTransportWs(rules: GraphqlRules = {}): Profile {
   return {
     ...{ name: "graphql-transport-ws", rehomes: true, quietMs: 0 },
     create: (out) => new Graphql(rules, out),
+    restore(out, saved) {
+      const session = new Graphql(rules, out);
+      session.restore(saved);
+      return session;
+    },
   };
 }
 
@@ -59,6 +64,20 @@ class Graphql implements ProfileSession {
   }
 
   fromClient(frame: Frame): void {
+    this.#note(frame);
+    this.#out.toUpstream(frame);
+  }
+
+  save(): Saved {
+    const live = [...this.#live.values()].map(({ frame }) => frame);
+    return this.#init === undefined ? live : [this.#init, ...live];
+  }
+
+  restore(saved: Saved): void {
+    for (const frame of saved) this.#note(frame);
+  }
+
+  #note(frame: Frame): void {
     const message = messageOf(frame);
     if (message.type === "connection_init" && this.#init === undefined) {
       this.#init = frame;
@@ -70,7 +89,6 @@ class Graphql implements ProfileSession {
       this.#bytes += bytesOf(frame);
       if (live.operation !== "subscription") this.#pending += 1;
     } else if (message.type === "complete" && message.id !== undefined) this.#forget(message.id);
-    this.#out.toUpstream(frame);
   }
 
   fromUpstream(frame: Frame): void {

@@ -78,6 +78,30 @@ test("a server that does not answer what is replayed does not get the client", (
   expect(one.homes.map(({ state }) => state)).toEqual(["gone", "gone", "open"]);
 });
 
+test("what the client sets up and takes back while it moves reaches the next server, too", () => {
+  const answer = (frame: Frame) => json({ [String(frame).includes("leave") ? "left" : "ok"]: 1 });
+  const backend = (): Backend => ({ received: (frame, send) => send(answer(frame)) });
+  const one = new World({
+    ...{ profile: replay(RULES), random: createSeededRandom(1), backend },
+    fate: () => ({ opens: "well", delayMs: 2 }),
+  });
+  for (const frame of ["token", join("a"), join("b")]) one.fromClient(frame);
+  one.clock.advance(20);
+  one.held.move("drain", 5000);
+  // The next server was told, and the move waits for a quiet moment.
+  one.clock.advance(20);
+  for (const frame of [leave("a"), join("c"), join("d"), leave("d")]) one.fromClient(frame);
+  one.clock.advance(300);
+  expect(one.moves.length).toBe(1);
+  expect(one.homes[1]?.received).toEqual(["token", join("a"), join("b"), leave("a"), join("c")]);
+  const frames = ["token", join("a"), join("b"), leave("a"), join("c"), join("d"), leave("d")];
+  // The answer to what takes something back is not declared: it comes twice.
+  expect(one.got).toEqual([...frames, leave("a")].map(answer));
+  one.fromClient(join("e"));
+  one.clock.advance(20);
+  expect(one.got.at(-1)).toBe(answer("token"));
+});
+
 test("keys of different kinds are different; frames without the key share one", () => {
   const frames = ["token", join(1), join("1"), leave(1)];
   expect(moved(frames).replayed).toEqual(["token", join("1")]);

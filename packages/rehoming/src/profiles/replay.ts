@@ -1,6 +1,6 @@
 // Owns: the profile of applications whose clients say once what they want.
 import { bytesOf, type Frame } from "../frame.ts";
-import type { Profile, ProfileOut, ProfileSession } from "../profile.ts";
+import type { Profile, ProfileOut, ProfileSession, Saved } from "../profile.ts";
 import { type Match, Read } from "./match.ts";
 
 /** Frames of the client that the next upstream must be told. */
@@ -40,7 +40,16 @@ export function replay(rules: ReplayRules): Profile {
   return {
     ...{ name: "replay", rehomes: true, quietMs: 50 },
     create: (out) => new Replay(rules, out),
+    restore: (out, saved) => restored(new Replay(rules, out), saved),
   };
+}
+
+function restored(session: Replay, [first, firstLeft, ...frames]: Saved): Replay | undefined {
+  const [count, left] = [Number(first), Number(firstLeft)];
+  const areCounts = Number.isInteger(count) && Number.isInteger(left) && count >= 0 && left >= 0;
+  if (!areCounts || count > frames.length) return undefined;
+  session.restore(frames, { count, left });
+  return session;
 }
 
 class Replay implements ProfileSession {
@@ -50,6 +59,12 @@ class Replay implements ProfileSession {
   #firstLeft: number;
   #bytes = 0;
   #answersLeft = 0;
+  /** What the next upstream was told. */
+  #replayed: ReadonlySet<Kept> = new Set();
+  /** What took some of that back since. */
+  #takenBack: Frame[] = [];
+  /** Answers to what it was told later. */
+  #lateAnswers = 0;
   /** What the next upstream said on its own while it was attached. */
   #early: Frame[] = [];
   readonly isQuiet = true;
@@ -73,19 +88,21 @@ class Replay implements ProfileSession {
   }
 
   fromUpstream(frame: Frame): void {
-    this.#out.toClient(frame);
+    if (this.#lateAnswers > 0 && this.#isAnswer(frame)) this.#lateAnswers -= 1;
+    else this.#out.toClient(frame);
   }
 
   attach(): void {
-    for (const frame of this.#early.splice(0)) this.#bytes -= bytesOf(frame);
+    for (const frame of [...this.#early.splice(0), ...this.#takenBack.splice(0)])
+      this.#bytes -= bytesOf(frame);
+    this.#replayed = new Set(this.#kept);
     this.#answersLeft = this.#rules.answers === undefined ? 0 : this.#kept.length;
     for (const { frame } of this.#kept) this.#out.toNext(frame);
     if (this.#answersLeft === 0) this.#out.attached();
   }
 
   fromNext(frame: Frame): void {
-    const read = new Read(frame);
-    if (!this.#rules.answers?.some((match) => read.matches(match))) {
+    if (!this.#isAnswer(frame)) {
       this.#early.push(frame);
       this.#bytes += bytesOf(frame);
       return;
@@ -99,6 +116,32 @@ class Replay implements ProfileSession {
       this.#bytes -= bytesOf(frame);
       this.#out.toClient(frame);
     }
+    // The former upstream had this after the next one was told what there was.
+    const late = this.#kept.filter((kept) => !this.#replayed.has(kept)).map(({ frame }) => frame);
+    const told = [...this.#takenBack.splice(0), ...late];
+    for (const frame of told.slice(0, told.length - late.length)) this.#bytes -= bytesOf(frame);
+    this.#replayed = new Set();
+    this.#lateAnswers = this.#rules.answers === undefined ? 0 : late.length;
+    for (const frame of told) this.#out.toUpstream(frame);
+  }
+
+  save(): Saved {
+    const first = this.#kept.filter(({ rule }) => rule === undefined);
+    const frames = this.#kept.map(({ frame }) => frame);
+    return [String(first.length), String(this.#firstLeft), ...frames];
+  }
+
+  /** `count` of them are the first ones; `left` are still to come. */
+  restore(frames: Saved, { count, left }: { readonly count: number; readonly left: number }): void {
+    this.#firstLeft = left;
+    for (const frame of frames.slice(0, count))
+      this.#keep({ frame, rule: undefined, key: undefined });
+    for (const frame of frames.slice(count)) this.#remember(frame);
+  }
+
+  #isAnswer(frame: Frame): boolean {
+    const read = new Read(frame);
+    return this.#rules.answers?.some((match) => read.matches(match)) === true;
   }
 
   #remember(frame: Frame): void {
@@ -108,8 +151,12 @@ class Replay implements ProfileSession {
       if (!isTakenBack && !read.matches(rule.match)) continue;
       const key = rule.key === undefined ? undefined : JSON.stringify(read.at(rule.key));
       // Without a key every frame is about something of its own, and all are taken back at once.
-      if (isTakenBack || rule.key !== undefined)
-        this.#forget((kept) => kept.rule === rule && kept.key === key);
+      const isMeant = (kept: Kept): boolean => kept.rule === rule && kept.key === key;
+      if (isTakenBack && this.#kept.some((kept) => this.#replayed.has(kept) && isMeant(kept))) {
+        this.#takenBack.push(frame);
+        this.#bytes += bytesOf(frame);
+      }
+      if (isTakenBack || rule.key !== undefined) this.#forget(isMeant);
       if (!isTakenBack) this.#keep({ frame, rule, key });
       return;
     }

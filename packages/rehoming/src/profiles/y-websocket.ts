@@ -1,6 +1,6 @@
 // Owns: a y-websocket client: one document, which the URL names.
 import type { Frame } from "../frame.ts";
-import type { ProfileOut, ProfileSession } from "../profile.ts";
+import type { ProfileOut, ProfileSession, Saved } from "../profile.ts";
 import { Lib0Reader } from "./lib0.ts";
 import { type LiveClients, Presence } from "./yjs-awareness.ts";
 import { YjsDocument, type YjsMessage } from "./yjs-document.ts";
@@ -39,6 +39,17 @@ export class YWebsocket implements ProfileSession {
 
   switched(): void {
     this.#document.reattach();
+  }
+
+  save(): Saved {
+    return this.#document.save();
+  }
+
+  /** False: this is no client of the profile. */
+  restore([presence, vector, ...rest]: Saved): boolean {
+    if (typeof presence !== "object" || typeof vector === "string" || rest.length > 0) return false;
+    this.#document.restore(presence, vector);
+    return true;
   }
 
   ended(): void {

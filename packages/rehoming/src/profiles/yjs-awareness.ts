@@ -115,6 +115,16 @@ export class Presence {
     return written([{ ...this.#own, clock: this.#own.clock - 1, state: NULL }]);
   }
 
+  /** As `restore` wants it. Empty: nothing is known of it. */
+  save(): Uint8Array {
+    return this.#own === undefined ? new Uint8Array() : written([this.#own]);
+  }
+
+  restore(saved: Uint8Array): void {
+    const [own] = entries(saved) ?? [];
+    if (own !== undefined) this.#keep(own);
+  }
+
   ended(): void {
     if (this.#own !== undefined) this.#live.remove(this.#key(this.#own.id), this);
   }

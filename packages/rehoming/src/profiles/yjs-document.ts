@@ -44,6 +44,18 @@ export class YjsDocument {
     return this.#prefix.length + this.#known.bytes + this.#presence.bytes;
   }
 
+  /** What the client is known to have, and who it is. */
+  save(): readonly Uint8Array[] {
+    const { client } = this.#known;
+    return [this.#presence.save(), ...(client === undefined ? [] : [client])];
+  }
+
+  restore(presence: Uint8Array, vector: Uint8Array | undefined): void {
+    this.#hello = "over";
+    this.#presence.restore(presence);
+    if (vector !== undefined) this.#known.clientSaid(vector);
+  }
+
   /** Passes it on. The kind of sync message, if it is one. */
   fromClient({ frame, type, body }: YjsMessage): number | undefined {
     if (type === AWARENESS) this.#awarenessOfClient(frame, body.bytes());

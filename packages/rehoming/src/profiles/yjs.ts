@@ -31,5 +31,11 @@ export function yjsProfile({ dialect, unacknowledgedBytesMax = 64 * 1024 }: YjsR
       dialect === "y-websocket"
         ? new YWebsocket(live, out)
         : new Hocuspocus({ live, unacknowledgedBytesMax }, out),
+    ...(dialect === "y-websocket" && {
+      restore(out, saved) {
+        const session = new YWebsocket(live, out);
+        return session.restore(saved) ? session : undefined;
+      },
+    }),
   };
 }

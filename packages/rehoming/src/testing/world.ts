@@ -1,7 +1,7 @@
 // Owns: a network with one held client and the servers behind it, in simulated time.
 import { createManualClock, type ManualClock, type SeededRandom } from "@holdfast/testkit";
 import type { Frame } from "../frame.ts";
-import { HeldClient } from "../held-client.ts";
+import { HeldClient, type Released } from "../held-client.ts";
 import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HomeId, type MoveCause } from "../ports.ts";
 import type { Profile } from "../profile.ts";
 
@@ -50,6 +50,8 @@ export interface WorldOptions {
   readonly roomBytes?: number;
   /** One for several clients. */
   readonly clock?: ManualClock;
+  /** Another gateway held the client until now. */
+  readonly former?: Released;
   /** The client got a frame. */
   readonly heard?: (frame: Frame) => void;
 }
@@ -128,6 +130,7 @@ export class World {
         },
       },
       this.limits,
+      options.former,
     );
     const first = this.#newHome(FIRST_HOME, { opens: "well", delayMs: 1 });
     first.state = "open";

@@ -156,3 +156,93 @@ test("G6: a client whose profile does not move is closed with 1012, and so is on
   }
   expect(a.received).toEqual(["still here"]);
 });
+
+test("a gateway that cuts its clients: they are closed, or back at another one with what was sent meanwhile", async () => {
+  const [a, b] = [backend("a"), backend("b")];
+  const [old, fresh] = [gateway([a]), gateway([b])];
+  const { place, options, url } = balanced(old.one.port);
+  const plain = connect(url, [], options);
+  const back = connect(url, [], { ...options, reconnect: true });
+  await until("open", () => [plain, back].every(isOpen));
+  // What the application says first when it is back goes before what waits.
+  back.socket.addEventListener("reconnect", () => back.socket.send("login"));
+  place.port = fresh.one.port;
+  old.one.end();
+  await until("lost", () => plain.socket.readyState === 3);
+  expect(plain.events).toEqual(["open", "close 1001 Server closed true"]);
+  const buffer = Uint8Array.of(1, 2);
+  back.socket.send(buffer);
+  back.socket.send("ä");
+  expect([back.socket.readyState, back.socket.bufferedAmount]).toEqual([1, 4]);
+  buffer[0] = 9;
+  await until("answers", () => back.got.length === 3);
+  expect(back.got).toEqual(["re:login@b", Uint8Array.of(1, 2).buffer, "re:ä@b"]);
+  expect([back.events, back.socket.bufferedAmount]).toEqual([["open", "reconnect"], 0]);
+});
+
+test("what waits is limited, and so are the tries: then it is closed, once", async () => {
+  const a = backend("a");
+  const { one } = gateway([a]);
+  const { place, options, url } = balanced(one.port);
+  const reconnect = { attemptsMax: 2 };
+  const full = connect(url, [], { ...options, reconnect, bufferBytesMax: 100 });
+  const lone = connect(url, [], { ...options, reconnect });
+  const leaver = connect(url, [], { ...options, reconnect: true });
+  await until("open", () => [full, lone, leaver].every(isOpen));
+  place.port = 1;
+  one.end();
+  await Bun.sleep(100);
+  full.socket.send("x".repeat(60));
+  full.socket.send("y".repeat(60));
+  expect([full.socket.readyState, full.events.at(-1)]).toEqual([
+    3,
+    "close 1013 Too much waits for a server false",
+  ]);
+  leaver.socket.close(1000);
+  expect(leaver.events).toEqual(["open", "error", "close 1006  false"]);
+  await until("given up", () => lone.socket.readyState === 3);
+  expect(lone.events).toEqual(["open", "close 1001 Server closed true"]);
+});
+
+test("a stranger who speaks the protocol wrongly is closed with 1002, and harms nobody", async () => {
+  const a = backend("a");
+  const { one, endpoints, dropped, taken } = gateway([a]);
+  const url = `ws://127.0.0.1:${one.port}/ws/room`;
+  const [fresh, move] = ["", ".move"].map((how) => `holdfast.socket.v1${how}+0123456789abcdef`);
+  const say = async (offer = "", message: string | Uint8Array = "") => {
+    const socket = new WebSocket(url, offer);
+    const codes: number[] = [];
+    socket.onclose = ({ code }) => codes.push(code);
+    socket.onopen = () => socket.send(message as string);
+    await until(`closed after ${message.slice(0, 60)}`, () => codes.length > 0);
+    return codes[0];
+  };
+  const stateOf = (value: unknown) => `${move} ${JSON.stringify({ type: "state", state: value })}`;
+  const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64");
+  expect(await say(fresh, `${fresh} {"type":"leave"}`)).toBe(1002);
+  for (const message of [
+    ...["hello", `${move} {"type":"leave"}`, `${move} {`, `${move} null`, Uint8Array.of(1)],
+    ...[stateOf(1), stateOf("%"), stateOf(encoded(null)), stateOf(encoded({}))],
+    stateOf(encoded({ profile: "none", isWhole: true, frames: [] })),
+    stateOf(encoded({ profile: "stateless", isWhole: true, frames: [1] })),
+    stateOf(encoded({ profile: "stateless", isWhole: true, frames: [{ b: 1 }] })),
+    `${fresh} {"type":"state","state":"${encoded({ profile: "stateless", isWhole: true, frames: [] })}"}`,
+  ])
+    expect([message, await say(move, message)]).toEqual([message, 1002]);
+  // Words that mean nothing now are not the application's, and change nothing.
+  const calm = await new Promise<string>((done) => {
+    const socket = new WebSocket(url, fresh);
+    opened.push({ stop: () => socket.close() });
+    socket.onopen = () => {
+      for (const type of ["opened", "wait", "state", "later", 1])
+        socket.send(`${fresh} ${JSON.stringify({ type })}`);
+      socket.send(`${fresh} {`);
+      socket.send("hi");
+    };
+    socket.onmessage = ({ data }) => String(data).startsWith("re:") && done(String(data));
+  });
+  expect([calm, a.received]).toEqual(["re:hi@a", ["hi"]]);
+  await until("sockets are closed", () => endpoints.connections(a.address) === 1);
+  expect([dropped, taken(), one.clientCount]).toEqual([[], 0, 1]);
+  expect(a.headers.every((headers) => headers.get("sec-websocket-protocol") === null)).toBe(true);
+});
