@@ -26,6 +26,7 @@ export interface RawEvents {
 /** What is known of an address: a gateway spoke there, or a server that refused our offer. */
 export type Known = "gateway" | "plain";
 
+/** Time, chance, sockets, and whoever uses the socket. */
 export interface SocketPorts {
   readonly clock: {
     nowMs(): number;
@@ -51,6 +52,7 @@ export interface SocketPorts {
   };
 }
 
+/** Limits of one socket. */
 export interface SocketRules {
   /** What waits while there is no socket to send over. Beyond it the socket is closed. */
   readonly bufferBytesMax: number;
