@@ -6,6 +6,7 @@ import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import type { RedisLimits } from "./limits.ts";
 import type { RedisAccount } from "./redis-url.ts";
 import { type Argument, type Reply, ReplyError } from "./reply.ts";
+import { reasonOf } from "./socket-reasons.ts";
 
 export interface RedisTls {
   /** PEM; absent: the system's authorities. */
@@ -206,15 +207,4 @@ function newClient({ address, tls, account, database, limits }: SocketOptions) {
       ...(tls === undefined ? {} : { tls: true as const, servername: address.host, ...tls }),
     },
   });
-}
-
-/**
- * The library's text for an error. Of a server's answer only the code, so that no part of a command
- * gets into logs.
- */
-function reasonOf(error: unknown): string {
-  if (error instanceof ErrorReply) return error.message.split(" ", 1)[0] ?? "refused";
-  if (error instanceof Error && "code" in error && typeof error.code === "string")
-    return error.code;
-  return error instanceof Error ? error.constructor.name : "unknown";
 }
