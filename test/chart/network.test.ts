@@ -48,6 +48,7 @@ test("by default", async () => {
     ["nothing reaches another port", { from: prometheus, to: node, port: 22 }, false],
     ["nodes reach the broker's port", { from: node, to: internet, port: 6379 }, true],
     ["nodes ask for names", { from: node, to: dns, port: 53, protocol: "UDP" }, true],
+    ["OpenShift's answer elsewhere", { from: node, to: dns, port: 5353, protocol: "UDP" }, true],
     ["nodes reach nothing else outside", { from: node, to: internet, port: 443 }, false],
     ["nodes do not reach pods of others", { from: node, to: stranger, port: 8080 }, false],
   ]);
