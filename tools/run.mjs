@@ -10,10 +10,13 @@ import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
 import { ensureNginx } from "./run/nginx.mjs";
 import { runTests } from "./run/tests.mjs";
 
+/** Stages that `npm run test:cluster` runs if it is asked for them. @type {Record<string, string[]>} */
+const CLUSTER_STAGES = { "cluster,--keda": ["keda"], "cluster,--policies": ["policies"] };
+
 /** @type {Record<string, (bun: string, args: string[]) => Promise<number>>} */
 const COMMANDS = {
   start: (bun, args) => passOn(bun, ["apps/holdfast/src/main.ts", "dev", ...args]),
-  test: (bun, args) => runTests(bun, args.join() === "cluster,--keda" ? ["keda"] : args),
+  test: (bun, args) => runTests(bun, CLUSTER_STAGES[args.join()] ?? args),
   check: (bun) => runChecks(bun),
   build: (bun) => buildClient(bun),
   mutate: (bun, args) => passOn(bun, ["tools/mutate/mutate.ts", ...args]),

@@ -13,10 +13,12 @@ import { endKeda, startKeda } from "./keda.ts";
 import { ensureNetwork, removeNetwork, requireNamespaces } from "./network.ts";
 import { importImage, runningNodes, startNode } from "./node.ts";
 import { ensurePki } from "./pki.ts";
+import { endPolicies, startPolicies } from "./policies.ts";
 import { endAll, endProgram } from "./processes.ts";
 import {
   areBuilt,
   ensureKedaPrograms,
+  ensurePolicyProgram,
   ensurePrograms,
   type Programs,
   programPaths,
@@ -30,6 +32,7 @@ const AWAY_SECONDS_MAX = 600;
 const USAGE = `usage: npm run cluster -- up [--nodes N] [--image ARCHIVE]... | down | status | env | build | images
        npm run cluster -- restart PROGRAM [--after SECONDS]
        npm run cluster -- keda build | up | down
+       npm run cluster -- policies build | up | down
        npm run cluster -- kubectl ...
 
 up       starts what does not run and prints KUBECONFIG=...; 20 s once the programs are built
@@ -40,6 +43,7 @@ build    builds the programs alone: ten minutes on two cores, once for each vers
 images   makes the chart's images from this clone and brings them to the nodes
 restart  kills a program of the control plane (etcd, kube-apiserver) and starts it again
 keda     builds KEDA's programs (nine minutes on two cores, once), brings it, removes it
+policies makes NetworkPolicies hold; its program takes two minutes on two cores, once
 kubectl  runs kubectl of the cluster's version on it`;
 
 /** Starts a cluster, or what of it does not run. */
@@ -157,6 +161,17 @@ async function keda(what: string | undefined): Promise<number> {
   return 0;
 }
 
+async function policies(what: string | undefined): Promise<number> {
+  if (what === "build") await ensurePolicyProgram();
+  else if (what === "up") await alone(startPolicies);
+  else if (what === "down") await alone(endPolicies);
+  else {
+    console.error(USAGE);
+    return 2;
+  }
+  return 0;
+}
+
 async function passKubectl(args: readonly string[]): Promise<number> {
   const { kubernetes } = await ensurePrograms();
   const command = [kubernetes, "kubectl", "--kubeconfig", PATHS.kubeconfig, ...args];
@@ -220,7 +235,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<number>
       image: { type: "string", multiple: true, default: [] },
       after: { type: "string", default: "0" },
     },
-    allowPositionals: command === "restart" || command === "keda",
+    allowPositionals: ["restart", "keda", "policies"].includes(command),
   });
   if (command === "restart") {
     await alone(() => restart(positionals[0] ?? "", values.after));
@@ -229,6 +244,7 @@ async function main([command = "", ...args]: readonly string[]): Promise<number>
   if (command === "status") return await status();
   if (command === "env") return await sayEnvironment();
   if (command === "keda") return await keda(positionals[0]);
+  if (command === "policies") return await policies(positionals[0]);
   if (command === "up") await alone(() => up(nodesOf(values.nodes), values.image));
   else if (command === "down") await alone(down);
   else if (command === "build") await ensurePrograms();

@@ -39,7 +39,8 @@ const OWN_FOLDERS: Readonly<Record<string, string>> = {
 const runtimeOf = (node: number): string => `${nodeName(node)}-containerd`;
 const kubeletOf = (node: number): string => `${nodeName(node)}-kubelet`;
 const proxyOf = (node: number): string => `${nodeName(node)}-proxy`;
-const systemGroup = (node: number): string => `${NAME}/${nodeName(node)}-system`;
+export const policiesOf = (node: number): string => `${nodeName(node)}-policies`;
+export const systemGroup = (node: number): string => `${NAME}/${nodeName(node)}-system`;
 
 /** Starts a node of which something does not run. */
 export async function startNode(node: number): Promise<void> {
@@ -66,8 +67,13 @@ export const runningNodes = (): readonly number[] =>
 
 /** Runs a command in a node's namespaces. */
 export function inNode(node: number, command: readonly string[]): Promise<string> {
+  return run([...nodeCommand(node), ...command]);
+}
+
+/** What stands before a command that runs in a node's namespaces. */
+export function nodeCommand(node: number): readonly string[] {
   const id = programId(runtimeOf(node));
-  return run([...(id === undefined ? [] : enterCommand(id)), ...command]);
+  return id === undefined ? [] : enterCommand(id);
 }
 
 /** Brings an archive of an image to a node; one that it has already costs little. */

@@ -42,7 +42,8 @@ export interface KedaPrograms {
   readonly adapter: string;
 }
 
-type ProgramName = keyof Programs | `keda-${keyof KedaPrograms}`;
+const ROUTER = "kube-router";
+type ProgramName = keyof Programs | `keda-${keyof KedaPrograms}` | typeof ROUTER;
 const NAMES: readonly (keyof Programs)[] = ["pause", "coredns", "kubernetes"];
 
 /** Where KEDA's modules are named, and its version as its programs say it. */
@@ -52,9 +53,17 @@ export const KEDA = {
   version: "v2.21.0",
 } as const;
 
+/** What makes NetworkPolicies hold, for their tests alone. */
+const ROUTER_MODULE = "github.com/cloudnativelabs/kube-router/v2";
+/** It calls both of them. */
+const ROUTER_DEBIAN: readonly (readonly [program: string, name: string])[] = [
+  ["/usr/sbin/ipset", "ipset"],
+  ["/usr/sbin/iptables", "iptables"],
+];
+
 /** Finds the programs, or makes them. Says how long that takes. */
 export async function ensurePrograms(): Promise<Programs> {
-  await installDebian();
+  await installDebian(DEBIAN);
   const programs = programPaths();
   for (const name of NAMES) if (!existsSync(programs[name])) await build(name, programs[name]);
   return programs;
@@ -71,6 +80,14 @@ export async function ensureKedaPrograms(): Promise<KedaPrograms> {
   return programs;
 }
 
+/** The path of what makes NetworkPolicies hold; two minutes on two cores, once. */
+export async function ensurePolicyProgram(): Promise<string> {
+  await installDebian(ROUTER_DEBIAN);
+  const path = programPath(ROUTER);
+  if (!existsSync(path)) await build(ROUTER, path);
+  return path;
+}
+
 /** Where the programs are once they are built. Makes nothing. */
 export const programPaths = (): Programs => ({
   kubernetes: programPath("kubernetes"),
@@ -81,8 +98,8 @@ export const programPaths = (): Programs => ({
 /** Whether all that `ensurePrograms` builds is there. */
 export const areBuilt = (): boolean => NAMES.every((name) => existsSync(programPath(name)));
 
-async function installDebian(): Promise<void> {
-  const missing = DEBIAN.filter(([program]) => !existsSync(program)).map(([, name]) => name);
+async function installDebian(wanted: typeof DEBIAN): Promise<void> {
+  const missing = wanted.filter(([program]) => !existsSync(program)).map(([, name]) => name);
   if (missing.length === 0) return;
   const byHand = `apt-get install --no-install-recommends ${missing.join(" ")}`;
   if (!existsSync("/usr/bin/apt-get"))
@@ -110,9 +127,11 @@ function programPath(name: ProgramName): string {
 
 const isKeda = (name: ProgramName): boolean => name.startsWith("keda-");
 const folderOf = (name: ProgramName): string => (isKeda(name) ? KEDA.folder : join(SOURCES, name));
-/** KEDA's programs are not ours: they are in its own module. */
-const packageOf = (name: ProgramName): string =>
-  isKeda(name) ? `${KEDA.module}/cmd/${name.slice("keda-".length)}` : ".";
+/** Programs that are not ours are in their own modules. */
+function packageOf(name: ProgramName): string {
+  if (name === ROUTER) return `${ROUTER_MODULE}/cmd/kube-router`;
+  return isKeda(name) ? `${KEDA.module}/cmd/${name.slice("keda-".length)}` : ".";
+}
 
 async function build(name: ProgramName, path: string): Promise<void> {
   if (Bun.which("go") === null)

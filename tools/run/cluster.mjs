@@ -109,21 +109,26 @@ export async function ensureCluster(bun, building, env) {
   return { ok: true, end };
 }
 
+/** What stands on the cluster for some tests alone: KEDA, and what makes NetworkPolicies hold. */
+export const CLUSTER_PARTS = /** @type {const} */ (["keda", "policies"]);
+
 /**
- * Brings KEDA onto the cluster that runs. Its programs are built first, if they are missing.
+ * Brings a part onto the cluster that runs. Its programs are built first, if they are missing.
  * @param {string} bun
+ * @param {typeof CLUSTER_PARTS[number]} part
  * @returns {Promise<{ ok: true, end: () => Promise<void> } | { ok: false, message: string }>}
  */
-export async function ensureKeda(bun) {
+export async function ensureClusterPart(bun, part) {
   for (const [what, timeoutMs] of /** @type {const} */ ([
     ["build", BUILD_TIMEOUT_MS],
     ["up", START_TIMEOUT_MS],
   ])) {
-    const run = await capture(bun, [PROGRAM, "keda", what], { timeoutMs });
-    if (run.code !== 0) return { ok: false, message: `KEDA ${what} failed:\n${run.output}` };
+    const run = await capture(bun, [PROGRAM, part, what], { timeoutMs });
+    if (run.code !== 0)
+      return { ok: false, message: `cluster ${part} ${what} failed:\n${run.output}` };
   }
   const end = async () => {
-    await capture(bun, [PROGRAM, "keda", "down"], { timeoutMs: START_TIMEOUT_MS });
+    await capture(bun, [PROGRAM, part, "down"], { timeoutMs: START_TIMEOUT_MS });
   };
   return { ok: true, end };
 }

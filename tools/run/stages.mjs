@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "helm" | "cluster" | "keda"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "helm" | "cluster" | "keda" | "policies"} Need
  */
 
 /**
@@ -59,6 +59,13 @@ const FOLDERS = {
     needs: ["servers", "helm", "cluster", "keda"],
     onlyByName: true,
     timeoutMs: 1_200_000,
+    testTimeoutMs: 240_000,
+  },
+  // For everybody else the cluster is as one whose network plugin ignores policies.
+  policies: {
+    needs: ["servers", "helm", "cluster", "policies"],
+    onlyByName: true,
+    timeoutMs: 900_000,
     testTimeoutMs: 240_000,
   },
   docs: { needs: ["lua"], timeoutMs: 180_000, testTimeoutMs: 30_000 },

@@ -6,7 +6,13 @@ import { CLIENT_BUILD, PACKAGES_BUILD } from "./build.mjs";
 import { countChecks } from "./checks.mjs";
 import { capture, endAll } from "./child.mjs";
 import { ensureChromium } from "./chromium.mjs";
-import { buildCluster, endClusterNow, ensureCluster, ensureKeda } from "./cluster.mjs";
+import {
+  buildCluster,
+  CLUSTER_PARTS,
+  endClusterNow,
+  ensureCluster,
+  ensureClusterPart,
+} from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
 import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
@@ -137,17 +143,17 @@ async function runStage(bun, stage, building) {
     if (!cluster.ok) return failure(cluster.message);
     endCluster = cluster.end;
   }
-  if (stage.needs.includes("keda")) {
+  for (const part of CLUSTER_PARTS.filter((one) => stage.needs.includes(one))) {
     const ready = progressing();
-    const keda = await ensureKeda(bun);
+    const started = await ensureClusterPart(bun, part);
     ready();
-    if (!keda.ok) {
+    if (!started.ok) {
       await endCluster();
-      return failure(keda.message);
+      return failure(started.message);
     }
     const end = endCluster;
     endCluster = async () => {
-      await keda.end();
+      await started.end();
       await end();
     };
   }
