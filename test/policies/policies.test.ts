@@ -1,6 +1,6 @@
-// Checks the charts' NetworkPolicies on a real Kubernetes where something makes them hold: what must
-// pass passes, through a release too, and nothing else does. Run by
-// `npm run test:cluster -- --policies` alone.
+// Checks the charts' NetworkPolicies on a real Kubernetes where something makes them hold: what
+// must pass passes, through a release too, and nothing else does. It runs by name alone:
+// `npm run test:cluster -- --policies`.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";

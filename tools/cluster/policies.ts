@@ -12,9 +12,9 @@ const READY_SECONDS = 60;
 const CHAIN = "KUBE-ROUTER-FORWARD";
 
 const WITHOUT_RULES = [
-  "iptables-save -t filter | grep -vE 'KUBE-(ROUTER|NWPLCY|POD-FW)-' | iptables-restore -w -T filter",
+  "iptables-save -t filter | grep -vE 'KUBE-(ROUTER|NWPLCY|POD-FW)-'",
   "ipset list -n | grep -E '^(inet6:)?KUBE-' | xargs -r -n 1 ipset destroy",
-].join(" && ");
+].join(" | iptables-restore -w -T filter && ");
 
 /** Policies hold when this resolves, those of later pods too. */
 export async function startPolicies(): Promise<void> {
@@ -43,7 +43,7 @@ export async function startPolicies(): Promise<void> {
   say(`policies hold on ${nodes.length} nodes after ${tookS} s`);
 }
 
-/** They hold no longer. What the program wrote is taken away by hand: its own command for it fails. */
+/** They hold no longer. What the program wrote is taken away: its own command for that fails. */
 export async function endPolicies(): Promise<void> {
   for (const node of runningNodes()) {
     await endProgram(policiesOf(node));
