@@ -73,6 +73,48 @@ test("a move waits for results that are under way, for a while", () => {
   expect(one.got.some((frame) => String(frame).includes('"error"'))).toBe(false);
 });
 
+/** The server dies when it has said `results` of `operation`, and not that this was all. */
+function diedAfter(operation: string, ...results: readonly string[]) {
+  const one = world({}, false);
+  for (const frame of [init, subscribe("1", operation)]) one.fromClient(frame);
+  one.clock.advance(20);
+  const home = one.homes[0]?.id ?? -1;
+  for (const result of results) one.held.fromHome(home, result);
+  one.held.homeClosed(home, 1006, "");
+  one.clock.advance(100);
+  return { got: one.got.slice(1), next: one.homes[1]?.received };
+}
+const result = json({ id: "1", type: "next", payload: { data: { a: 1 } } });
+
+test.each(["query { a }", "mutation { a }"])(
+  "a server that dies between the result of a %p and its end: the client gets both once",
+  (operation) => {
+    for (const written of [result, json({ type: "next", payload: { data: 1 }, id: "1" })]) {
+      const { got, next } = diedAfter(operation, written);
+      expect([got, next]).toEqual([[written, complete("1")], [init]]);
+    }
+  },
+);
+
+test("a result that came in part ends with an error, and is not asked for again", () => {
+  const part = json({ id: "1", type: "next", payload: { data: {}, hasNext: true } });
+  const { got, next } = diedAfter("query { a }", part);
+  expect([got[0], JSON.parse(String(got[1])), next]).toEqual([
+    part,
+    {
+      ...{ id: "1", type: "error" },
+      payload: [{ message: "The server was replaced. The rest of the result is missing." }],
+    },
+    [init],
+  ]);
+});
+
+test("the result of another operation says nothing about a query: it is sent again", () => {
+  const other = json({ id: "2", type: "next", payload: { data: 1 } });
+  const { got, next } = diedAfter("query { a }", other);
+  expect([got, next]).toEqual([[other], [init, subscribe("1", "query { a }")]]);
+});
+
 test("a route may have each live subscription told that events may be missing", () => {
   const one = world({ subscriptions: "error" });
   expect(moved(one, [init, subscribe("s", "subscription { a }")])).toEqual([init]);

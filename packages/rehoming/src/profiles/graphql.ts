@@ -18,16 +18,20 @@ type Operation = "query" | "mutation" | "subscription";
 interface Live {
   readonly frame: Frame;
   readonly operation: Operation;
+  /** What the client has of the result of a query or a mutation. It must not come twice. */
+  has: "nothing" | "a part" | "all";
 }
 
 const MOVED = "The server was replaced. Nobody knows whether it did this.";
 const MISSED = "The server was replaced. Events may be missing.";
+const CUT = "The server was replaced. The rest of the result is missing.";
 
 /**
  * `connection_init` is replayed and its ack swallowed. Queries in flight and live subscriptions are
  * sent again; what the client completed is not. A mutation is never sent twice: a move waits for
- * its result, and if it does not come, the client gets an error for it. Holes: events that were
- * published between the two servers.
+ * its result, and if it does not come, the client gets an error for it. If a server dies between a
+ * result and its end, the client gets the end. Holes: events that were published between the two
+ * servers.
  */
 export function graphqlTransportWs(rules: GraphqlRules = {}): Profile {
   return {
@@ -84,7 +88,8 @@ class Graphql implements ProfileSession {
       this.#bytes += bytesOf(frame);
     } else if (message.type === "subscribe" && message.id !== undefined) {
       this.#forget(message.id);
-      const live = { frame, operation: operationOf(message.payload) };
+      const operation = operationOf(message.payload);
+      const live: Live = { frame, operation, has: "nothing" };
       this.#live.set(message.id, live);
       this.#bytes += bytesOf(frame);
       if (live.operation !== "subscription") this.#pending += 1;
@@ -93,10 +98,12 @@ class Graphql implements ProfileSession {
 
   fromUpstream(frame: Frame): void {
     // Most frames are results, which may be long: only those that end something are parsed.
-    if (mayEnd(frame)) {
-      const message = messageOf(frame);
-      const isEnd = message.type === "complete" || message.type === "error";
-      if (isEnd && message.id !== undefined) this.#forget(message.id);
+    const resultOf = this.#pending > 0 ? idOfResult(frame) : undefined;
+    if (resultOf !== undefined) this.#hasResult(resultOf, frame);
+    else if (this.#pending > 0 || mayEnd(frame)) {
+      const { type, id } = messageOf(frame);
+      if (id !== undefined && type === "next") this.#hasResult(id, frame);
+      else if (id !== undefined && (type === "complete" || type === "error")) this.#forget(id);
     }
     this.#out.toClient(frame);
   }
@@ -113,15 +120,24 @@ class Graphql implements ProfileSession {
   }
 
   switched(): void {
-    for (const [id, { frame, operation }] of [...this.#live]) {
-      if (operation === "query" || (operation === "subscription" && this.#onMove === "continue"))
+    for (const [id, { frame, operation, has }] of [...this.#live]) {
+      const isAsked = operation === "query" && has === "nothing";
+      if (isAsked || (operation === "subscription" && this.#onMove === "continue"))
         this.#out.toUpstream(frame);
       else {
         this.#forget(id);
-        const message = operation === "mutation" ? MOVED : MISSED;
-        this.#out.toClient(JSON.stringify({ id, type: "error", payload: [{ message }] }));
+        const message = has === "a part" ? CUT : operation === "mutation" ? MOVED : MISSED;
+        const error = { id, type: "error", payload: [{ message }] };
+        this.#out.toClient(JSON.stringify(has === "all" ? { id, type: "complete" } : error));
       }
     }
+  }
+
+  /** A result may come in parts (`@defer`); the last one says so. */
+  #hasResult(id: string, frame: Frame): void {
+    const live = this.#live.get(id);
+    if (live === undefined || live.operation === "subscription") return;
+    live.has = typeof frame === "string" && HAS_NEXT.test(frame) ? "a part" : "all";
   }
 
   #forget(id: string): void {
@@ -134,6 +150,14 @@ class Graphql implements ProfileSession {
 }
 
 const PONG = '{"type":"pong"}';
+
+const HAS_NEXT = /"hasNext"\s*:\s*true/;
+/** As servers on graphql-ws write it, without anything that must be unescaped in the id. */
+const RESULT = /^\{"id":"([^"\\]*)","type":"next",/;
+
+/** Undefined: it is none, or is written in another way. */
+const idOfResult = (frame: Frame): string | undefined =>
+  typeof frame === "string" ? RESULT.exec(frame)?.[1] : undefined;
 
 const mayEnd = (frame: Frame): boolean =>
   typeof frame === "string" && (frame.includes('"complete"') || frame.includes('"error"'));
