@@ -11,8 +11,14 @@ const of = (...counts: readonly Count[]): readonly Loaded[] =>
 const moved = (...counts: readonly Count[]) => Object.fromEntries(tooMany(of(...counts)));
 
 test("an endpoint that was added gets its share, evenly from the others", () => {
-  expect(moved(300, 300, 300, 0)).toEqual({ a: 63, b: 63, c: 63 });
-  expect(moved(10, 0)).toEqual({ a: 4 });
+  expect(moved(300, 300, 300, 0)).toEqual({ a: 64, b: 64, c: 64 });
+  expect(moved(10, 0)).toEqual({ a: 5 });
+});
+
+test("an endpoint that was added gets its share of few clients, too", () => {
+  expect(moved(7, 7, 6, 0)).toEqual({ a: 2, b: 2, c: 1 });
+  // Here nobody had more than 1.05 of its share and a whole client beyond, and the last had 0.4.
+  expect(moved(6, 6, 6, 2)).toEqual({ a: 1, b: 1, c: 1 });
 });
 
 test("endpoints that are about even give nothing", () => {

@@ -11,7 +11,7 @@ export interface Loaded {
 
 /** Nobody is moved as long as every endpoint has at least this part of its share. */
 const ENOUGH = 0.8;
-/** An endpoint keeps this much of its share. */
+/** An endpoint keeps this much of its share, in whole clients: of few, too. */
 const KEPT = 1.05;
 
 /**
@@ -26,7 +26,7 @@ export function tooMany(endpoints: readonly Loaded[]): ReadonlyMap<string, numbe
   let left = Math.floor(sum(lacking.map((one) => shareOf(one) - one.clients)));
   const found = new Map<string, number>();
   for (const one of endpoints) {
-    const count = Math.min(left, Math.floor(one.clients - shareOf(one) * KEPT));
+    const count = Math.min(left, one.clients - Math.floor(shareOf(one) * KEPT));
     if (count <= 0) continue;
     found.set(one.address, count);
     left -= count;
