@@ -18,6 +18,7 @@ export {
 } from "./prove/cluster/operator-figures.ts";
 export { Crowd } from "./prove/crowd.ts";
 export { proofDocument, withKept } from "./prove/document.ts";
+export type { GatewayProofResult } from "./prove/gateway/result.ts";
 export { eventually } from "./prove/prove-error.ts";
 export type { ProofResult, StepResult } from "./prove/result.ts";
 export { TOKEN_SECRET } from "./prove/rivals/holdfast.ts";

@@ -9,13 +9,9 @@ import { CLUSTER_HELP, clusterPlanFrom } from "./prove/cluster/plan.ts";
 import { proveOnCluster } from "./prove/cluster/run-cluster.ts";
 import { CLUSTER_STEPS } from "./prove/cluster/steps/cluster-steps.ts";
 import { proofDocument, withKept, withoutCharts } from "./prove/document.ts";
-import {
-  GATEWAY_HELP,
-  type GatewayProofResult,
-  gatewayPlanFrom,
-  hasWrongs,
-  proveGateways,
-} from "./prove/gateway/gateway-proof.ts";
+import { GATEWAY_HELP, gatewayPlanFrom } from "./prove/gateway/gateway-plan.ts";
+import { proveGateways } from "./prove/gateway/gateway-proof.ts";
+import { type GatewayProofResult, hasWrongs } from "./prove/gateway/result.ts";
 import { HELP, type Plan, planFrom } from "./prove/plan.ts";
 import { Proof } from "./prove/proof.ts";
 import { ProveError } from "./prove/prove-error.ts";

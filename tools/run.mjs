@@ -6,8 +6,8 @@ import { buildClient } from "./run/build.mjs";
 import { runChecks } from "./run/checks.mjs";
 import { passOn } from "./run/child.mjs";
 import { proveOnCluster, runCluster } from "./run/cluster.mjs";
+import { proveGateway } from "./run/gateway-proof.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
-import { ensureNginx } from "./run/nginx.mjs";
 import { runTests } from "./run/tests.mjs";
 
 /** Stages that `npm run test:cluster` runs if it is asked for them. @type {Record<string, string[]>} */
@@ -36,19 +36,6 @@ const COMMANDS = {
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),
   release: (bun, args) => passOn(bun, ["tools/release/release.ts", ...args]),
 };
-
-/**
- * `npm run prove -- --gateway ...`: nginx is measured beside the gateway.
- * @param {string} bun
- * @param {string[]} args
- */
-async function proveGateway(bun, args) {
-  const program = ["lab/prove.ts", ...args];
-  if (args.includes("--help")) return await passOn(bun, program);
-  const nginx = await ensureNginx();
-  if (!nginx.ok) throw new SetupError(nginx.message);
-  return await passOn(bun, program, { env: nginx.env });
-}
 
 async function main() {
   const [name = "", ...args] = process.argv.slice(2);

@@ -3,8 +3,8 @@ import { filledPage } from "../paragraph.ts";
 import { clusterTable, shareRows, targetRows } from "./cluster/cluster-text.ts";
 import { missedTargets } from "./cluster/judgement.ts";
 import { runsTable, withRuns } from "./cluster/runs.ts";
-import type { GatewayProofResult } from "./gateway/gateway-proof.ts";
 import { gatewaySection } from "./gateway/gateway-text.ts";
+import type { GatewayProofResult } from "./gateway/result.ts";
 import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
@@ -81,7 +81,7 @@ export function proofDocument(
       "# The proof",
       `<!-- Generated from the results in proof/ by \`npm run prove -- --docs\`; a test compares them. -->`,
       "`npm run prove` starts a real Redis, three nodes, a balancer and many clients as processes of one machine. Under steady load it deploys, kills, freezes and cuts off nodes. It accounts for every publication. Its exit status is not 0 if a publication was lost, doubled, out of order or missing without a gap. It is not 0 either if an application saw a disconnect in a drain.",
-      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --cluster             # the operator on a real Kubernetes\nnpm run prove -- --gateway             # other servers behind the gateway, beside nginx\nnpm run prove -- --help\n```",
+      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --cluster             # the operator on a real Kubernetes\nnpm run prove -- --gateway             # other servers behind the gateway, beside other proxies\nnpm run prove -- --help\n```",
       "## Results",
       `${sizeText(full)}. ${machineText(full)}.`,
       markdownTable(full),

@@ -110,17 +110,25 @@ async function fetchInto(folder, { name, suite, uri, files, withLibraries }) {
 }
 
 /**
- * Libraries that a package depends on itself and that are not installed.
+ * Libraries that a package depends on, and that those depend on, and that are not installed.
  * @param {string} name
  * @param {string[]} options of apt
  */
 async function missingLibraries(name, options) {
-  const { output } = await capture("apt-cache", [...options, "depends", name]);
-  const named = [...output.matchAll(/^ {2}Depends: (lib\S+)$/gm)].map(([, one = ""]) => one);
-  const missing = [];
-  for (const one of new Set(named))
-    if ((await capture("dpkg-query", ["-W", one])).code !== 0) missing.push(one);
-  return missing;
+  const missing = new Set();
+  const seen = new Set([name]);
+  const asked = [name];
+  for (let next = asked.shift(); next !== undefined; next = asked.shift()) {
+    const { output } = await capture("apt-cache", [...options, "depends", next]);
+    for (const [, one = ""] of output.matchAll(/^ {2}Depends: (lib\S+)$/gm)) {
+      if (seen.has(one)) continue;
+      seen.add(one);
+      if ((await capture("dpkg-query", ["-W", one])).code === 0) continue;
+      missing.add(one);
+      asked.push(one);
+    }
+  }
+  return [...missing];
 }
 
 /** The mirror that the system uses already. @returns {string | undefined} */

@@ -14,12 +14,7 @@ const FETCH_TIMEOUT_MS = 3 * 60_000;
 /** Both, as the environment that names them. @returns {Promise<Languages>} */
 export async function ensureLanguages() {
   const python = await ensurePython();
-  if (python === undefined) {
-    return {
-      ok: false,
-      message: `no Python 3.10 or newer with pip was found. Install it (Debian: sudo apt-get install python3-pip), or name one in PYTHON that has websockets ${WEBSOCKETS}, and run npm test again`,
-    };
-  }
+  if (!python.ok) return python;
   const go = await buildGo();
   if (go === undefined) {
     return {
@@ -28,11 +23,21 @@ export async function ensureLanguages() {
         "the Go example could not be built. Install Go 1.24 or newer, and run npm test again",
     };
   }
-  return { ok: true, env: { ...python, HANDOFF_GO: go } };
+  return { ok: true, env: { ...python.env, HANDOFF_GO: go } };
+}
+
+/** Python with websockets, as the environment that names it. @returns {Promise<Languages>} */
+export async function ensurePython() {
+  const env = await findPython();
+  if (env !== undefined) return { ok: true, env };
+  return {
+    ok: false,
+    message: `no Python 3.10 or newer with pip was found. Install it (Debian: sudo apt-get install python3-pip), or name one in PYTHON that has websockets ${WEBSOCKETS}, and run this again`,
+  };
 }
 
 /** @returns {Promise<{ PYTHON: string, PYTHONPATH: string } | undefined>} */
-async function ensurePython() {
+async function findPython() {
   const PYTHON = process.env.PYTHON ?? "python3";
   const tag = await capture(PYTHON, ["-c", "import sys; print(sys.implementation.cache_tag)"]);
   if (tag.code !== 0) return undefined;

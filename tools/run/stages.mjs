@@ -36,7 +36,7 @@ const FOLDERS = {
   gateway: { needs: ["languages", "mosquitto"], timeoutMs: 480_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
-  prove: { needs: ["servers"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
+  prove: { needs: ["servers"], timeoutMs: 480_000, testTimeoutMs: 150_000 },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
   chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },

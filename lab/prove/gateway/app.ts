@@ -1,10 +1,13 @@
 // Owns: the types of an application behind the gateway: its servers, and its library's clients.
+import type { StepKind } from "./step-kind.ts";
 
 /** What clients of one application saw in one step. */
 export interface Account {
   /** Frames of clients, and answers to them. One answer each. */
   readonly sent: number;
   readonly answered: number;
+  /** Answered by an error that the profile says: nobody knows whether it was done. */
+  readonly told: number;
   readonly unanswered: number;
   readonly doubled: number;
   readonly outOfOrder: number;
@@ -15,6 +18,17 @@ export interface Account {
   readonly closes: Readonly<Record<number, number>>;
   /** Of each client the longest time from a frame to its answer, in ms. */
   readonly longestMs: readonly number[];
+  /** Of each client the longest time without any answer, in ms: also while it had no socket. */
+  readonly silentMs: readonly number[];
+  /** Frames without an answer, as servers write them into their ledgers: `CLIENT NUMBER`. */
+  readonly missing: readonly string[];
+}
+
+/** What a client, or a server, has of a document. */
+export interface DocumentState {
+  readonly name: string;
+  /** A digest of all its bytes. */
+  readonly digest: string;
 }
 
 /** One client: it talks all the time, and connects anew if its socket closes. */
@@ -25,6 +39,8 @@ export interface AppClient {
   begin(): void;
   /** Stops talking, waits for what is under way, and counts. It goes on with `begin`. */
   account(waitMs: number): Promise<Account>;
+  /** Its document, if the application has documents. */
+  document?(): DocumentState;
   close(): void;
 }
 
@@ -35,39 +51,57 @@ export interface ClientOptions {
   readonly everyMs: number;
 }
 
+/** Where a server of an application runs. */
+export interface ServerPlace {
+  readonly port: number;
+  /** Of its own, which is empty. */
+  readonly folder: string;
+}
+
+export interface ServerCommand {
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What may be missing or come twice, by the profile's own word. */
+export type Hole = "answers" | "told" | "doubled" | "pushes" | "again";
+
+/** A hole of the profile in steps of some kinds. */
+export interface DeclaredHole {
+  readonly holes: readonly Hole[];
+  readonly kinds: readonly StepKind[];
+  /** A sentence for the report. */
+  readonly text: string;
+}
+
+/** What an application needs beside its servers. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string>>;
+  end(): Promise<void>;
+}
+
 export interface App {
   readonly name: string;
   readonly title: string;
   /** As the gateway's file has it. */
   readonly profile: unknown;
-  /** Script of a server, run by Bun with a port; it says `ready` on its output. */
-  readonly server: string;
-  /** Frames that a server had taken and not answered may be missing if it dies. */
-  readonly mayMissAnswersOfDead: boolean;
+  /** Clients with the same value of this field of the query must share a server. */
+  readonly keyQuery?: string;
+  /** How many clients a full run has. */
+  readonly clients: number;
+  /** Between two frames of a client, if it is not that of the plan. */
+  readonly everyMs?: number;
+  /** It is for these steps alone. */
+  readonly steps?: readonly string[];
+  /** What stands before it unless the plan says. Default: the gateway. */
+  readonly fronts?: readonly string[];
+  readonly declared: readonly DeclaredHole[];
+  /** Its server understands `flood`: it sends much, and looks at nobody's pace. */
+  readonly floods?: true;
+  /** Throws `node_unusable` if something is missing. The port says that it is ready. */
+  server(place: ServerPlace): ServerCommand;
+  surroundings?(folder: string): Promise<Surroundings>;
   client(options: ClientOptions): AppClient;
-}
-
-export const NOTHING: Account = {
-  ...{ sent: 0, answered: 0, unanswered: 0, doubled: 0, outOfOrder: 0 },
-  ...{ pushed: 0, pushesWrong: 0, closes: {}, longestMs: [] },
-};
-
-export function sumOf(accounts: readonly Account[]): Account {
-  const sum = (of: (one: Account) => number): number =>
-    accounts.reduce((all, one) => all + of(one), 0);
-  const closes: Record<string, number> = {};
-  for (const one of accounts)
-    for (const [code, count] of Object.entries(one.closes))
-      closes[code] = (closes[code] ?? 0) + count;
-  return {
-    sent: sum(({ sent }) => sent),
-    answered: sum(({ answered }) => answered),
-    unanswered: sum(({ unanswered }) => unanswered),
-    doubled: sum(({ doubled }) => doubled),
-    outOfOrder: sum(({ outOfOrder }) => outOfOrder),
-    pushed: sum(({ pushed }) => pushed),
-    pushesWrong: sum(({ pushesWrong }) => pushesWrong),
-    closes,
-    longestMs: accounts.flatMap(({ longestMs }) => longestMs),
-  };
+  /** What a server has of its documents; those that nobody has open are not there. */
+  documentsOf?(address: string, names: readonly string[]): Promise<readonly DocumentState[]>;
 }

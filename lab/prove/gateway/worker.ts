@@ -1,6 +1,7 @@
 // Owns: a load process: its share of the clients of one application.
 import { answerCommands } from "@holdfast/load/processes";
-import { type Account, type AppClient, sumOf } from "./app.ts";
+import { sumOf } from "./account.ts";
+import type { Account, AppClient, DocumentState } from "./app.ts";
 import { APPS } from "./apps/apps.ts";
 
 export interface WorkerStart {
@@ -34,6 +35,9 @@ const commands = {
   },
   async account({ waitMs }: { readonly waitMs: number }): Promise<Account> {
     return sumOf(await Promise.all(clients.map((client) => client.account(waitMs))));
+  },
+  documents(): readonly DocumentState[] {
+    return clients.flatMap((client) => client.document?.() ?? []);
   },
   close(): void {
     for (const client of clients) client.close();

@@ -1,64 +1,55 @@
-// Owns: clients of the plain server, on the library `ws`.
+// Owns: clients of plain servers, on Node and in Python.
 import { join } from "node:path";
-import WebSocket from "ws";
-import type { App } from "../app.ts";
-import { type Heard, type Line, Talker } from "./talker.ts";
+import type { App, ClientOptions, DeclaredHole } from "../app.ts";
+import { pythonCommand, SERVERS } from "./programs.ts";
+import { Talker } from "./talker.ts";
+import { type Dialect, WsLine } from "./ws-line.ts";
 
-const AGAIN_MS = 200;
+const dialect = (id: number): Dialect => ({
+  say: (number) => `${id} ${number}`,
+  heard(text, heard) {
+    const { answer, push, home } = JSON.parse(text);
+    if (push === undefined) heard.answer(answer);
+    else heard.push(home, push);
+  },
+});
 
-class EchoLine implements Line {
-  readonly #url: string;
-  #socket: WebSocket | undefined;
-  #isOver = false;
+const HOLES: readonly DeclaredHole[] = [
+  {
+    ...{ holes: ["answers", "pushes"], kinds: ["death"] },
+    text: "what a server had taken and not answered when it died",
+  },
+  {
+    ...{ holes: ["answers"], kinds: ["drain"] },
+    text: "an answer that took the former server more than 50 ms, and that it owed when it was asked to go",
+  },
+];
 
-  constructor(url: string) {
-    this.#url = url;
-  }
-
-  get isOpen(): boolean {
-    return this.#socket?.readyState === WebSocket.OPEN;
-  }
-
-  async open(heard: Heard): Promise<void> {
-    const socket = new WebSocket(this.#url);
-    this.#socket = socket;
-    socket.on("error", () => {});
-    socket.on("message", (data) => {
-      const { answer, push, home } = JSON.parse(String(data));
-      if (push === undefined) heard.answer(answer);
-      else heard.push(home, push);
-    });
-    const isOpen = await new Promise<boolean>((resolve) => {
-      socket.on("open", () => resolve(true));
-      socket.on("close", () => resolve(false));
-    });
-    if (!isOpen) return await this.#again(heard);
-    socket.on("close", (code) => {
-      if (!this.#isOver) heard.closed(code);
-      void this.#again(heard);
-    });
-  }
-
-  say(number: number): void {
-    this.#socket?.send(String(number));
-  }
-
-  close(): void {
-    this.#isOver = true;
-    this.#socket?.terminate();
-  }
-
-  async #again(heard: Heard): Promise<void> {
-    await Bun.sleep(AGAIN_MS * (1 + Math.random()));
-    if (!this.#isOver) await this.open(heard);
-  }
-}
+const client = ({ url, id, everyMs }: ClientOptions): Talker =>
+  new Talker(new WsLine(url, dialect(id)), { id, everyMs });
 
 export const echo: App = {
   name: "echo",
   title: "A plain server on ws, profile stateless",
   profile: "stateless",
-  server: join(import.meta.dir, "echo-server.ts"),
-  mayMissAnswersOfDead: true,
-  client: ({ url, everyMs }) => new Talker(new EchoLine(url), everyMs),
+  ...{ clients: 1000, declared: HOLES, floods: true, client },
+  fronts: ["gateway", "nginx", "haproxy", "envoy", "fastify"],
+  server: ({ port }) => ({ command: ["node", join(SERVERS, "echo-server.mjs"), String(port)] }),
+};
+
+/** As many as 20,000 open files allow: before the servers each client has two sockets. */
+export const held: App = {
+  ...echo,
+  name: "held",
+  title: "The plain server with many clients that say little: what it costs to hold them",
+  ...{ clients: 9500, everyMs: 5000, steps: ["steady"] },
+  fronts: ["gateway", "nginx", "haproxy", "envoy"],
+};
+
+export const python: App = {
+  name: "python",
+  title: "A plain server in Python on websockets, profile stateless",
+  profile: "stateless",
+  ...{ clients: 300, declared: HOLES, floods: true, client },
+  server: ({ port }) => pythonCommand([join(SERVERS, "echo_server.py"), String(port)]),
 };

@@ -1,45 +1,53 @@
 // Owns: the gateway of the proof as a process: its file, its reload, its control API, its metrics.
 import { createHash, randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ProveError } from "../prove-error.ts";
-import type { Front, FrontPlace } from "./front.ts";
+import { ProveError } from "../../prove-error.ts";
+import { type Front, type FrontPlace, memoryBytes, type RouteOptions } from "../front.ts";
 
-const PROGRAM = join(import.meta.dir, "../../../apps/holdfast/src/main.ts");
+const PROGRAM = join(import.meta.dir, "../../../../apps/holdfast/src/main.ts");
 const READY_MS = 30_000;
 const RELOADED_MS = 5000;
 const LOOK_MS = 50;
+/** In which a gateway that stops closes its clients. */
+const RESTART_MS = 2000;
+/** Of its share, as balancing has it. */
+const BALANCED_SHARE = 0.8;
+/** Clients with a key go where it belongs, which gives nobody a share. */
+const KEYS_MOVED_MS = 3000;
 const ROUTE = "proof";
 const MOVED = /^holdfast_gateway_moves_total\{.*cause="([a-z-]+)".*\} (\d+)/;
 
 export class GatewayProcess implements Front {
   readonly #place: FrontPlace;
   readonly #key = randomBytes(24).toString("hex");
-  readonly #process: Bun.Subprocess;
+  #process: Bun.Subprocess;
   #token = 0;
 
   private constructor(place: FrontPlace, endpoints: readonly string[]) {
     this.#place = place;
+    mkdirSync(place.folder, { recursive: true });
     this.#write(endpoints);
-    this.#process = Bun.spawn([process.execPath, PROGRAM, "gateway", "--config", this.#file], {
-      ...{
-        stdin: "ignore",
-        stdout: Bun.file(join(place.folder, "gateway.log")),
-        stderr: "inherit",
-      },
-    });
+    this.#process = this.#spawn();
   }
 
   /** Resolves when it is ready. */
   static async start(place: FrontPlace, endpoints: readonly string[]): Promise<GatewayProcess> {
     const gateway = new GatewayProcess(place, endpoints);
-    await gateway.#until("it is ready", READY_MS, async () => {
-      const answer = await fetch(`http://127.0.0.1:${place.adminPort}/readyz`).catch(
-        () => undefined,
-      );
-      return answer?.ok === true;
-    });
+    await gateway.#ready();
     return gateway;
+  }
+
+  /** Its clients are closed in pace with 1012, and come back. */
+  async restart(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.#process.exited;
+    this.#process = this.#spawn();
+    await this.#ready();
+  }
+
+  memoryBytes(): number {
+    return memoryBytes(this.pids());
   }
 
   pids(): readonly number[] {
@@ -51,8 +59,8 @@ export class GatewayProcess implements Front {
   }
 
   /** Other endpoints from now on: the file is written and read again. */
-  async route(endpoints: readonly string[]): Promise<void> {
-    this.#write(endpoints);
+  async route(endpoints: readonly string[], options: RouteOptions = {}): Promise<void> {
+    this.#write(endpoints, options);
     this.#process.kill("SIGHUP");
     const wanted = new Set(endpoints);
     await this.#until("it has the endpoints", RELOADED_MS, async () => {
@@ -88,6 +96,22 @@ export class GatewayProcess implements Front {
     });
   }
 
+  async balanced(address: string, withinMs: number): Promise<number> {
+    const share = async (): Promise<{ readonly own: number; readonly wanted: number }> => {
+      const known = await this.endpoints();
+      const all = known.reduce((sum, { sessions }) => sum + sessions, 0);
+      const own = known.find((one) => one.address === address)?.sessions ?? 0;
+      return { own, wanted: (BALANCED_SHARE * all) / known.length };
+    };
+    if (this.#place.app.keyQuery !== undefined) await Bun.sleep(KEYS_MOVED_MS);
+    else
+      await this.#until(`${address} has its share`, withinMs, async () => {
+        const { own, wanted } = await share();
+        return own >= wanted;
+      });
+    return (await share()).own;
+  }
+
   async moves(): Promise<Readonly<Record<string, number>>> {
     const answer = await fetch(`http://127.0.0.1:${this.#place.adminPort}/metrics`);
     const sums: Record<string, number> = {};
@@ -107,18 +131,37 @@ export class GatewayProcess implements Front {
     return join(this.#place.folder, "gateway.json");
   }
 
-  #write(endpoints: readonly string[]): void {
-    const { port, adminPort, app, handshakesPerSecond, drainMs } = this.#place;
+  #spawn(): Bun.Subprocess {
+    return Bun.spawn([process.execPath, PROGRAM, "gateway", "--config", this.#file], {
+      ...{ stdin: "ignore", stderr: "inherit" },
+      stdout: openSync(join(this.#place.folder, "gateway.log"), "a"),
+    });
+  }
+
+  async #ready(): Promise<void> {
+    await this.#until("it is ready", READY_MS, async () => {
+      const answer = await fetch(`http://127.0.0.1:${this.#place.adminPort}/readyz`).catch(
+        () => undefined,
+      );
+      return answer?.ok === true;
+    });
+  }
+
+  #write(endpoints: readonly string[], { rebalances = false }: RouteOptions = {}): void {
+    const { port, adminPort, app, handshakesPerSecond } = this.#place;
     const keyHash = `sha256:${createHash("sha256").update(this.#key).digest("hex")}`;
     const config = {
       ...{ host: "127.0.0.1", port, admin: { host: "127.0.0.1", port: adminPort } },
       apiKeys: [{ name: "proof", keyHash, scopes: ["*"] }],
       limits: { clientsMax: 20_000, clientsPerAddressMax: 20_000 },
       admission: { handshakesPerSecond },
-      drain: { windowMs: drainMs, preDelayMs: 0 },
+      drain: { windowMs: RESTART_MS, preDelayMs: 0 },
+      moves: { rebalancePerSecond: handshakesPerSecond },
       routes: [
         {
           ...{ name: ROUTE, path: "/", profile: app.profile, slowStartMs: 0 },
+          ...(app.keyQuery === undefined ? {} : { key: { query: app.keyQuery } }),
+          rebalance: rebalances,
           service: { static: endpoints },
         },
       ],
