@@ -30,8 +30,9 @@ export async function proveGateway(options: GatewayProofOptions): Promise<Gatewa
     }
     const { bytesPerClient, cpuMicrosPerFrame } = bench;
     const { name, title } = app;
+    const declares = app.declared.map(({ kinds, text }) => `${text} (${kinds.join(", ")})`);
     return {
-      ...{ app: name, front, title, clients, everyMs, loadBefore },
+      ...{ app: name, front, title, clients, everyMs, declares, loadBefore },
       ...{ bytesPerClient, cpuMicrosPerFrame, steps },
     };
   } finally {

@@ -158,6 +158,9 @@ function appParts(results: readonly GatewayResult[]): readonly string[] {
     `### ${first.title}`,
     `${number(first.clients)} clients, a frame of each every ${first.everyMs} ms; load average before: ${results.map(({ front, loadBefore }) => `${front} ${loadBefore.toFixed(1)}`).join(", ")}.${documentsText(results)}`,
     table(heads, 2, rows),
+    ...(first.declares.length === 0
+      ? ["Its profile declares no hole."]
+      : [`Its profile declares: ${first.declares.join("; ")}.`]),
     ...(notes.length === 0 ? [] : ["With the gateway:", notes.join("\n")]),
   ];
 }
@@ -166,7 +169,7 @@ function documentsText(results: readonly GatewayResult[]): string {
   const gateway = results.find(({ front }) => front === "gateway");
   const last = gateway?.steps.findLast(({ documents }) => documents !== undefined)?.documents;
   if (last === undefined) return "";
-  return ` At the end of each step every document was compared byte for byte, on all of its clients and its server: ${last.count} documents, ${last.different.length} not equal at the end.`;
+  return ` At the end of each step every document is compared byte for byte. Its clients and its server must have the same: ${last.count} documents, ${last.different.length} not equal at the end.`;
 }
 
 function table(
@@ -184,10 +187,11 @@ const READING = [
   "- **by rule**: the profile answered with an error, because nobody knows whether it was done.",
   "- **of servers, wrong**: frames that servers sent by themselves, and that were missing between two others, or came twice.",
   "- **longest answer**: of each client the longest time from a frame to its answer. **silence**: its longest time without any answer, also while it had no socket.",
-  "- **holds**: in a drain nothing is missing, and nobody is closed. The longest answer is at most 50 ms above a step in which nothing happens, and 1 s if a server is killed. **declared**: something is missing or came twice, and the profile's page says so.",
+  "- **holds**: in a drain nothing is missing, and nobody is closed. The longest answer is at most 50 ms above a step in which nothing happens. If a server is killed, 1 s. **declared**: something is missing or came twice, and the profile's page says so.",
   "- **us a frame**: processor time of what stands before the servers, for each frame that passed while nothing happened; the middle of windows of a second, and their least and most. **kB a client**: memory above that without clients, in the same windows.",
   "- Closing rows count closes and frames without an answer of all steps but the restart. There, closes are the rule.",
   "- The other side of the account: servers write each frame that they took to a file, which outlives a SIGKILL. So a frame that reached two servers is seen.",
+  "- Two cores carry a load of 2. If the load is higher, other work ran on the machine, and pauses are the machine's as well.",
   "- fastify's http-proxy stands before one address for all servers, as a Service is. Its connections are counted with the servers, not with the proxy.",
 ].join("\n");
 

@@ -37,6 +37,8 @@ export interface GatewayResult {
   readonly title: string;
   readonly clients: number;
   readonly everyMs: number;
+  /** Holes of the profile, with the kinds of steps. */
+  readonly declares: readonly string[];
   /** Load average before its servers started. */
   readonly loadBefore: number;
   /** Of the front, for each client, beyond what it has without any. */
