@@ -21,7 +21,7 @@ const HOLES: readonly DeclaredHole[] = [
   },
   {
     ...{ holes: ["answers"], kinds: ["drain"] },
-    text: "an answer that took the former server more than 50 ms, and that it owed when it was asked to go",
+    text: "an answer that a busy server still owed when it was asked to go",
   },
 ];
 
