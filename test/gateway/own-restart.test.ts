@@ -1,100 +1,46 @@
 // Real gateway processes behind one address, which end by SIGTERM: pages with a HoldfastSocket go
 // to the other one, whatever library they use it through.
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastSocket } from "@holdfast/client/socket";
-import { type Balancer, startBalancer } from "@holdfast/relay";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
-import { freePort } from "../free-port.ts";
-import { type RunningCommand, startCommand } from "../integration/command.ts";
+import { buildClient } from "../../tools/build-client.ts";
 import { patience } from "../patience.ts";
 import { startProgram, until } from "./bed.ts";
+import { Fleet } from "./fleet.ts";
 
 setDefaultTimeout(patience(60_000));
 
-const FOLDER = mkdtempSync(join(tmpdir(), "holdfast-restart-"));
 const started: { stop(): unknown }[] = [];
 afterAll(() => {
   for (const one of started.splice(0).reverse()) one.stop();
-  rmSync(FOLDER, { recursive: true, force: true });
 });
-
-interface Gateway {
-  readonly id: string;
-  readonly command: RunningCommand;
-  metric(series: string): Promise<number>;
-}
-
-/** Starts gateways of one configuration, and replaces them, behind one address. */
-class Fleet {
-  readonly #config: object;
-  readonly #balancer: Balancer = startBalancer({ checkEveryMs: 20 });
-  readonly gateways: Gateway[] = [];
-
-  constructor(config: object) {
-    this.#config = config;
-    started.push({ stop: () => this.#balancer.stop() });
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${this.#balancer.port}/`;
-  }
-
-  async start(): Promise<Gateway> {
-    const [port, adminPort] = [await freePort(), await freePort()];
-    const id = `gateway-${this.gateways.length}`;
-    const file = join(FOLDER, `${id}-${port}.json`);
-    const host = "127.0.0.1";
-    writeFileSync(
-      file,
-      JSON.stringify({ host, port, admin: { host, port: adminPort }, ...this.#config }),
-    );
-    const command = startCommand(["gateway", "--config", file], { cwd: FOLDER });
-    started.push({ stop: () => command.signal("SIGKILL") });
-    const admin = `http://${host}:${adminPort}`;
-    this.#balancer.add({ id, host, port, readyUrl: `${admin}/readyz` });
-    await this.#balancer.whenReady(id, patience(20_000));
-    const gateway: Gateway = {
-      ...{ id, command },
-      metric: async (series) => {
-        const page = await (await fetch(`${admin}/metrics`)).text();
-        const line = page.split("\n").find((one) => one.startsWith(`${series} `));
-        return Number(line?.split(" ").at(-1));
-      },
-    };
-    this.gateways.push(gateway);
-    return gateway;
-  }
-
-  /** Starts another one, and ends this one with SIGTERM. */
-  async replace(old: Gateway): Promise<Gateway> {
-    const fresh = await this.start();
-    old.command.signal("SIGTERM");
-    await until("the balancer has noticed", () =>
-      this.#balancer.backends().some(({ id, ready }) => id === old.id && !ready),
-    );
-    expect(await old.command.ended()).toBe(0);
-    this.#balancer.remove(old.id);
-    return fresh;
-  }
-}
 
 const config = (profile: unknown, address: string) => ({
   drain: { preDelayMs: 500, windowMs: 20_000 },
   routes: [{ name: "app", profile, slowStartMs: 0, service: { static: [address] } }],
 });
 
+function fleetOf(configuration: object): Fleet {
+  const fleet = new Fleet(configuration);
+  started.push(fleet);
+  return fleet;
+}
+
 /** Answers each message with its own number and the socket's. */
-function echo(): { readonly address: string; readonly sockets: string[][] } {
+function echo() {
   const sockets: string[][] = [];
+  const offers: (string | null)[] = [];
   const server = Bun.serve<{ readonly received: string[] }>({
     ...{ port: 0, hostname: "127.0.0.1" },
     fetch: (request, self) => {
       const received: string[] = [];
-      if (!self.upgrade(request, { data: { received } })) return new Response();
+      offers.push(request.headers.get("sec-websocket-protocol"));
+      const headers = { "Sec-WebSocket-Protocol": offers.at(-1) ?? "" };
+      if (!self.upgrade(request, { headers, data: { received } })) return new Response();
       sockets.push(received);
       return undefined;
     },
@@ -106,12 +52,12 @@ function echo(): { readonly address: string; readonly sockets: string[][] } {
     },
   });
   started.push({ stop: () => void server.stop(true) });
-  return { address: `127.0.0.1:${server.port}`, sockets };
+  return { address: `127.0.0.1:${server.port}`, sockets, offers };
 }
 
 test("G6: two restarts while 20 plain clients talk: each message is answered once, nobody is closed", async () => {
   const app = echo();
-  const fleet = new Fleet(config("stateless", app.address));
+  const fleet = fleetOf(config("stateless", app.address));
   let now = await fleet.start();
   const clients = Array.from({ length: 20 }, () => {
     const socket = new HoldfastSocket(fleet.url);
@@ -148,7 +94,7 @@ test("G6: two restarts while 20 plain clients talk: each message is answered onc
 test("G6: three editors over y-websocket write through a restart: documents are equal, nobody is closed", async () => {
   const server = await startProgram(["node", `${import.meta.dir}/y-websocket-server.mjs`]);
   started.push({ stop: () => void server.kill() });
-  const fleet = new Fleet(config({ kind: "yjs", dialect: "y-websocket" }, server.address));
+  const fleet = fleetOf(config({ kind: "yjs", dialect: "y-websocket" }, server.address));
   const old = await fleet.start();
   const editors = Array.from({ length: 3 }, () => {
     const doc = new Y.Doc();
@@ -184,4 +130,24 @@ test("G6: three editors over y-websocket write through a restart: documents are 
   expect(new Set(states).size).toBe(1);
   await until("everybody sees everybody", seesAll);
   expect(editors.map(({ closes }) => closes)).toEqual([0, 0, 0]);
+});
+
+test("G6: a client on Node, with another WebSocket below and a subprotocol of its own", async () => {
+  const app = echo();
+  const fleet = fleetOf(config("stateless", app.address));
+  const old = await fleet.start();
+  const dist = mkdtempSync(join(tmpdir(), "holdfast-dist-"));
+  started.push({ stop: () => rmSync(dist, { recursive: true, force: true }) });
+  await buildClient(dist);
+  const client = Bun.spawn(
+    ["node", `${import.meta.dir}/holdfast-socket-client.mjs`, dist, fleet.url],
+    { stdout: "pipe", stderr: "inherit" },
+  );
+  started.push({ stop: () => client.kill() });
+  await until("it talks", () => app.sockets.some(({ length }) => length > 5));
+  await fleet.replace(old);
+  const { got, events, sent, protocol } = await new Response(client.stdout).json();
+  expect(events).toEqual(["open", "move", "close 3001 done"]);
+  expect(got).toEqual(Array.from({ length: sent }, (_, i) => `re:${i}`));
+  expect([protocol, app.offers]).toEqual(["chat", ["chat", "chat"]]);
 });

@@ -1,7 +1,10 @@
 // Owns: the engine under seeds, with every profile that passes frames as they are.
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { patience } from "../../../test/patience.ts";
 import { stateless } from "./profiles/stateless.ts";
 import { run } from "./testing/run.ts";
+
+setDefaultTimeout(patience(30_000));
 
 const seeds = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
 

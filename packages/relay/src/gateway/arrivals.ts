@@ -40,7 +40,6 @@ export class Arrivals<C extends Client> {
     client: C,
     { frame, offer, profile }: { frame: Frame; offer: SocketOffer | undefined; profile: string },
   ): Released | undefined {
-    if (!this.forget(client)) return undefined;
     const control = readControl(offer?.name ?? "", frame);
     const state = control?.["type"] === "state" ? unpackState(control["state"]) : undefined;
     if (state?.profile === profile) return state;

@@ -12,7 +12,7 @@ import { isLonger } from "./message-size.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
 import { clientProtocol, type Route, routeOf } from "./route.ts";
-import { CONTROL_BYTES_MAX } from "./socket-state.ts";
+import { longestMessage, longestState } from "./socket-state.ts";
 import {
   type ClientFacts,
   heldHeaders,
@@ -79,7 +79,7 @@ export class Gateway {
         data: {} as Data,
         idleTimeout: options.idleSeconds ?? IDLE_SECONDS,
         sendPings: true,
-        maxPayloadLength: Math.max(bytesMax, CONTROL_BYTES_MAX),
+        maxPayloadLength: longestMessage(bytesMax),
         backpressureLimit: 2 * bytesMax + BACKLOG_SLACK_BYTES,
         closeOnBackpressureLimit: true,
         perMessageDeflate: false,
@@ -145,18 +145,18 @@ export class Gateway {
 
   #opened(socket: Bun.ServerWebSocket<Data>): void {
     const { offer } = socket.data;
-    const windowMs = this.#returnWindowMs();
-    if (offer === undefined || this.#arrivals.greet(socket, offer, windowMs))
-      this.#hold(socket, windowMs);
+    if (offer === undefined || this.#arrivals.greet(socket, offer, this.#returnWindowMs()))
+      this.#hold(socket);
   }
 
   #arrived(socket: Bun.ServerWebSocket<Data>, frame: string | Buffer): void {
+    if (!this.#arrivals.forget(socket)) return;
     const { offer, request } = socket.data;
     const profile = request.route.profile.name;
     const former = this.#arrivals.takeOver(socket, { frame, offer, profile });
     if (former === undefined) return this.#neverHeld(socket.data);
     this.#options.observer.movedHere?.(request.route);
-    this.#hold(socket, this.#returnWindowMs(), former);
+    this.#hold(socket, former);
   }
 
   #neverHeld({ first, request }: Data): void {
@@ -164,9 +164,11 @@ export class Gateway {
     first.socket.drop();
   }
 
-  #hold(socket: Bun.ServerWebSocket<Data>, windowMs: number, former?: Released): void {
+  #hold(socket: Bun.ServerWebSocket<Data>, former?: Released): void {
     const options = this.#options;
     const { request, first, offer } = socket.data;
+    const returnWindowMs = () => this.#returnWindowMs();
+    const stateCharsMax = longestState(options.messageBytesMax ?? request.route.messageBytesMax);
     // Its upstream may have closed already: then it is over before it is held.
     let isOver = false;
     const held = new HeldSocket(socket, {
@@ -174,9 +176,7 @@ export class Gateway {
       observer: options.observerOf?.(request.route) ?? options.observer,
       counts: options.observer,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      ...(offer && {
-        link: { name: offer.name, windowMs, returnWindowMs: () => this.#returnWindowMs() },
-      }),
+      ...(offer && { link: { name: offer.name, stateCharsMax, returnWindowMs } }),
       ...(former && { former }),
       onOver: () => {
         isOver = true;

@@ -47,7 +47,8 @@ export interface HeldSocketOptions {
   /** It speaks holdfast.socket.v1, and was greeted. */
   readonly link?: {
     readonly name: string;
-    readonly windowMs: number;
+    /** What the next gateway can be told of it. */
+    readonly stateCharsMax: number;
     /** Within which clients come back if they are closed now. */
     readonly returnWindowMs: () => number;
   };
@@ -217,12 +218,17 @@ export class HeldSocket {
     this.#checkOver();
   }
 
-  #linked({ name, windowMs }: NonNullable<HeldSocketOptions["link"]>): SocketLink {
+  #linked({
+    name,
+    stateCharsMax,
+    returnWindowMs,
+  }: NonNullable<HeldSocketOptions["link"]>): SocketLink {
     const { limits = HELD_LIMITS, counts } = this.#options;
-    return new SocketLink(name, windowMs, {
+    return new SocketLink(name, returnWindowMs(), {
       ...{ clock: CLOCK, held: this.held, settleMsMax: limits.settleMsMax },
       tell: (text) => void this.#client.sendText(text),
-      pack: (released) => packState({ profile: this.route.profile.name, ...released }),
+      pack: (released) =>
+        packState({ profile: this.route.profile.name, ...released }, stateCharsMax),
       close: (code, reason) => this.#closeClient(code, reason),
       left: () => counts?.movedAway?.(this.route),
     });

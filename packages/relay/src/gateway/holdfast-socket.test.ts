@@ -1,7 +1,7 @@
 // HoldfastSocket before one gateway, before several, and before servers that know nothing of it.
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { HoldfastSocket, type HoldfastSocketOptions } from "@holdfast/client/socket";
-import { none, stateless } from "@holdfast/rehoming";
+import { HELD_LIMITS, none, replay, stateless } from "@holdfast/rehoming";
 import { patience } from "../../../../test/patience.ts";
 import { sayGoodbye } from "./goodbyes.ts";
 import { backend, gateway, opened, until } from "./testing/setting.ts";
@@ -202,6 +202,25 @@ test("what waits is limited, and so are the tries: then it is closed, once", asy
   expect(leaver.events).toEqual(["open", "error", "close 1006  false"]);
   await until("given up", () => lone.socket.readyState === 3);
   expect(lone.events).toEqual(["open", "close 1001 Server closed true"]);
+});
+
+test("a client of which too much is remembered is not moved, but closed with 1012", async () => {
+  const a = backend("a");
+  const profile = replay({ remember: [{ match: { prefix: "SUB" } }] });
+  const limits = { ...HELD_LIMITS, waitingBytesMax: 1 << 20 };
+  const small = { messageBytesMax: 40_000, limits };
+  const [old, fresh] = [gateway([a], profile, {}, small), gateway([a], profile, {}, small)];
+  const { place, options, url } = balanced(old.one.port);
+  const [much, little] = [connect(url, [], options), connect(url, [], options)];
+  await until("open", () => [much, little].every(isOpen));
+  place.port = fresh.one.port;
+  for (const client of [much, much, little]) client.socket.send(`SUB ${"x".repeat(30_000)}`);
+  await until("answers", () => a.received.length === 3);
+  await goodbye(old.one.clients());
+  await until("one is closed", () => much.socket.readyState === 3);
+  expect(much.events.at(-1)).toStartWith("close 1012");
+  await until("one has moved", () => a.received.length === 4);
+  expect([little.events, fresh.one.clients().length]).toEqual([["open", "move"], 1]);
 });
 
 test("a stranger who speaks the protocol wrongly is closed with 1002, and harms nobody", async () => {

@@ -8,16 +8,28 @@ export interface SocketState extends Released {
 
 /** Of the text. A client that has more is not moved. */
 const STATE_CHARS_MAX = 700 * 1024;
-/** Of a message with the longest one. The application's messages have limits of their own. */
-export const CONTROL_BYTES_MAX = STATE_CHARS_MAX + 1024;
+/** Of what stands around it in a message. */
+const FRAME_BYTES = 1024;
+const CONTROL_BYTES_MIN = 64 * 1024;
+
+/** Longest message of a client: the application's, or one of this protocol. */
+export const longestMessage = (messageBytesMax: number): number =>
+  Math.max(messageBytesMax, CONTROL_BYTES_MIN);
+
+/** Longest state, as text, that a gateway can read whose application's messages are so long. */
+export const longestState = (messageBytesMax: number): number =>
+  Math.min(STATE_CHARS_MAX, longestMessage(messageBytesMax) - FRAME_BYTES);
 
 /** Undefined: it is too long. */
-export function packState({ profile, isWhole, saved }: SocketState): string | undefined {
+export function packState(
+  { profile, isWhole, saved }: SocketState,
+  charsMax = STATE_CHARS_MAX,
+): string | undefined {
   const frames = saved.map((frame) =>
     typeof frame === "string" ? frame : { b: Buffer.from(frame).toString("base64") },
   );
   const text = Buffer.from(JSON.stringify({ profile, isWhole, frames })).toString("base64");
-  return text.length > STATE_CHARS_MAX ? undefined : text;
+  return text.length > charsMax ? undefined : text;
 }
 
 /** Undefined: it is none. Whoever wrote it may be anybody. */
