@@ -65,8 +65,8 @@ test(
     const found = await page.evaluate(() => {
       const names = (one: object) => Object.getOwnPropertyNames(one);
       const missing = [
-        ...names(WebSocket.prototype).filter((name) => !(name in HoldfastSocket.prototype)),
-        ...names(WebSocket).filter((name) => !(name in HoldfastSocket)),
+        ...names(WebSocket.prototype).filter((name) => !(name in window.HoldfastSocket.prototype)),
+        ...names(WebSocket).filter((name) => !(name in window.HoldfastSocket)),
       ];
       const errors = (Socket: typeof WebSocket) => {
         const said: string[] = [];
@@ -90,7 +90,7 @@ test(
         attempt((socket) => socket.close(3000, "fine"));
         return said;
       };
-      return { missing, ours: errors(HoldfastSocket), theirs: errors(WebSocket) };
+      return { missing, ours: errors(window.HoldfastSocket), theirs: errors(WebSocket) };
     });
     // What an instance has by itself counts, too.
     expect(
