@@ -90,9 +90,9 @@ test("options that are named exist", () => {
     name.includes(".") ? [name.slice(0, name.lastIndexOf("."))] : [],
   );
   const contexts = ["log.level", "log.format"];
-  // Some groups of the chart's values have names of groups of options.
-  const values = valuePaths(
-    readChartValues(readFileSync(`${ROOT}deploy/chart/values.yaml`, "utf8")),
+  // Some groups of the charts' values have names of groups of options.
+  const values = ["deploy/chart", "deploy/gateway/chart"].flatMap((chart) =>
+    valuePaths(readChartValues(readFileSync(`${ROOT}${chart}/values.yaml`, "utf8"))),
   );
   expect(
     missing(
