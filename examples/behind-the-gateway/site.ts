@@ -22,7 +22,7 @@ export class Site {
   readonly #needs: SiteNeeds;
   readonly #files: ReadonlyMap<string, Response>;
   readonly #server: Bun.Server<undefined>;
-  readonly #listeners = new Set<ReadableStreamDefaultController<string>>();
+  readonly #listeners = new Set<Bun.ServerWebSocket<undefined>>();
   readonly #timer: ReturnType<typeof setInterval>;
   #endpoints: readonly Endpoint[] = [];
   #told = "";
@@ -31,8 +31,21 @@ export class Site {
     this.#needs = needs;
     this.#files = files;
     this.#server = Bun.serve({
-      ...{ hostname: "127.0.0.1", port: 0, idleTimeout: 0 },
-      fetch: (request) => this.#answer(request),
+      ...{ hostname: "127.0.0.1", port: 0 },
+      fetch: (request, server) => {
+        const isListener = new URL(request.url).pathname === "/events";
+        if (isListener && this.#listeners.size < LISTENERS_MAX && server.upgrade(request)) return;
+        return this.#answer(request);
+      },
+      // A stream of HTTP would do, but browsers have six of them for all windows.
+      websocket: {
+        open: (listener) => {
+          this.#listeners.add(listener);
+          listener.send(this.#words());
+        },
+        message: (listener) => listener.close(1008, "expected no message"),
+        close: (listener) => void this.#listeners.delete(listener),
+      },
     });
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
   }
@@ -50,13 +63,11 @@ export class Site {
     const text = this.#words();
     if (text === this.#told) return;
     this.#told = text;
-    for (const listener of this.#listeners) listener.enqueue(text);
+    for (const listener of this.#listeners) listener.send(text);
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    for (const listener of this.#listeners) listener.close();
-    this.#listeners.clear();
     void this.#server.stop(true);
   }
 
@@ -65,7 +76,6 @@ export class Site {
     if (request.method === "POST" && ["/deploy", "/kill"].includes(pathname))
       return this.#order(request, pathname);
     if (request.method !== "GET") return new Response("expected GET\n", { status: 405 });
-    if (pathname === "/events") return this.#events();
     const file = this.#files.get(pathname);
     if (file === undefined) return new Response("no such page\n", { status: 404 });
     const answer = file.clone();
@@ -84,24 +94,6 @@ export class Site {
       : new Response("something else is under way\n", { status: 409 });
   }
 
-  #events(): Response {
-    if (this.#listeners.size >= LISTENERS_MAX) return new Response(null, { status: 503 });
-    let own: ReadableStreamDefaultController<string> | undefined;
-    const stream = new ReadableStream<string>({
-      start: (controller) => {
-        own = controller;
-        this.#listeners.add(controller);
-        controller.enqueue(this.#words());
-      },
-      cancel: () => {
-        if (own !== undefined) this.#listeners.delete(own);
-      },
-    });
-    return new Response(stream.pipeThrough(new TextEncoderStream()), {
-      headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
-    });
-  }
-
   async #look(): Promise<void> {
     this.#endpoints = await this.#needs
       .gateway()
@@ -117,7 +109,7 @@ export class Site {
       return { app, name: `v${version} · ${pid}`, clients: known?.sessions ?? 0 };
     });
     const { plainPorts } = this.#needs;
-    return `data: ${JSON.stringify({ ...status, servers: named, plainPorts })}\n\n`;
+    return JSON.stringify({ ...status, servers: named, plainPorts });
   }
 
   /** The plain balancers are other origins. */

@@ -29,6 +29,7 @@ const SHOW_MS = 250;
 /** Cards tell of so long. */
 const GAP_MS = 10_000;
 const CALM_MS = 1000;
+const LISTEN_AGAIN_MS = 1000;
 /** Until then gaps are those of a page that begins. */
 const START_MS = 2000;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -43,32 +44,45 @@ let overMs = performance.now() + START_MS;
 let calmMs = performance.now();
 let shownMs = 0;
 
-const events = new EventSource("/events");
-events.onmessage = ({ data }: MessageEvent<string>) => {
-  const next = JSON.parse(data) as Status;
+function listen(): void {
+  const events = new WebSocket(socketUrl(location.host, "/events"));
+  events.onmessage = ({ data }: MessageEvent<string>) => hear(JSON.parse(data) as Status);
+  events.onclose = () => {
+    complain();
+    setTimeout(listen, LISTEN_AGAIN_MS);
+  };
+}
+
+function complain(): void {
+  byId("step").textContent = "The example does not answer. Was it stopped? Start it again.";
+}
+
+function hear(next: Status): void {
   if (held === undefined) enter(next);
+  // It was started anew.
+  if (status !== undefined && status.plainPorts.game !== next.plainPorts.game)
+    return location.reload();
   if (status !== undefined && next.count > status.count)
     replacement = new Replacement(calmMs, overMs);
   if (!next.isBusy) replacement?.ended(performance.now());
   status = next;
   showStatus(next);
-};
-events.onerror = () => {
-  byId("step").textContent = "The example does not answer. Was it stopped? Start it again.";
-};
+}
 
 function enter({ plainPorts }: Status): void {
-  const socket = (host: string, path: string): string => `ws://${host}${path}`;
   held = place("held", {
     ...{ people: ["Ada", "Grace"], skipper: "Ada" },
-    ...{ editor: socket(location.host, "/editor"), game: socket(location.host, "/game") },
+    ...{ editor: socketUrl(location.host, "/editor"), game: socketUrl(location.host, "/game") },
   });
   plain = place("plain", {
     ...{ people: ["Alan"], skipper: "Alan" },
-    editor: socket(`${location.hostname}:${plainPorts.editor}`, "/editor"),
-    game: socket(`${location.hostname}:${plainPorts.game}`, "/game"),
+    editor: socketUrl(`${location.hostname}:${plainPorts.editor}`, "/editor"),
+    game: socketUrl(`${location.hostname}:${plainPorts.game}`, "/game"),
   });
 }
+
+const socketUrl = (host: string, path: string): string =>
+  `${location.protocol.replace("http", "ws")}//${host}${path}`;
 
 interface Crew {
   readonly people: readonly string[];
@@ -138,7 +152,7 @@ function order(path: string): void {
   if (status === undefined || status.isBusy) return;
   byId("verdict").replaceChildren();
   const asked = fetch(path, { method: "POST", headers: { "x-example": "1" } });
-  asked.then((answer) => answer.text()).catch(() => events.onerror?.(new Event("error")));
+  asked.then((answer) => answer.text()).catch(() => complain());
 }
 
 function toggle(id: string, isOn: () => boolean, set: (on: boolean) => void): void {
@@ -167,5 +181,6 @@ toggle(
     document.documentElement.dataset.theme = on ? "dark" : "light";
   },
 );
+listen();
 setInterval(() => show(performance.now()), SHOW_MS);
 requestAnimationFrame(frame);

@@ -87,11 +87,14 @@ export class World {
   }
 
   tick(seconds) {
-    this.#look();
     const nowMs = this.#nowMs();
-    for (const [id, boat] of this.#boats) {
-      if (!boat.isHere && nowMs - boat.atMs > KEPT_MS) this.#boats.delete(id);
-      if (!boat.isHere) continue;
+    for (const [id, { isHere, atMs }] of this.#boats)
+      if (!isHere && nowMs - atMs > KEPT_MS) this.#boats.delete(id);
+    const own = this.#own();
+    // A spare process leaves the folder alone.
+    if (own.length === 0) return;
+    this.#look();
+    for (const [, boat] of own) {
       boat.atMs = nowMs;
       boat.x = within(boat.x + boat.heading[0] * SPEED * seconds, WIDTH);
       boat.y = within(boat.y + boat.heading[1] * SPEED * seconds, HEIGHT);

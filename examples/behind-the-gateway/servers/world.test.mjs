@@ -124,6 +124,9 @@ test("files of dead processes go, and there are no more boats than 200", () => {
   const b = world(2);
   nowMs += 61_000;
   ticks(1, b);
+  assert.deepEqual(readdirSync(folder), ["1.json"]);
+  b.arrive("ada", "Ada");
+  b.takeOver();
   assert.deepEqual(readdirSync(folder), ["2.json"]);
 });
 
