@@ -124,8 +124,10 @@ async function ofGateway(args: readonly string[]): Promise<number> {
     return EXIT.holds;
   }
   const folder = join(FOLDER, "gateway");
-  const result = await proveGateways(plan, { folder, line });
-  await write(plan.json ?? join(FOLDER, "gateway.json"), `${JSON.stringify(result, null, 2)}\n`);
+  const json = plan.json ?? join(FOLDER, "gateway.json");
+  const keep = (soFar: GatewayProofResult): Promise<void> =>
+    write(json, `${JSON.stringify(soFar, null, 2)}\n`);
+  const result = await proveGateways(plan, { folder, line, keep });
   if (plan.docs) {
     await write(join(DOCS, "proof/gateway.json"), `${JSON.stringify(result, null, 2)}\n`);
     await writePage();

@@ -121,14 +121,16 @@ export function gatewaySection(result: GatewayProofResult): readonly string[] {
   ];
 }
 
-function missed({ apps }: GatewayProofResult): readonly string[] {
-  const lines = apps
+function missed({ apps, broken }: GatewayProofResult): readonly string[] {
+  const ends = broken.map(({ app, front, why }) => `- ${app}, ${front}: it broke off. ${why}.`);
+  const failed = apps
     .filter(({ front }) => front === "gateway")
     .flatMap(({ app, steps }) =>
       steps.flatMap(({ title, failures }) =>
         failures.map((text) => `- ${app}, ${lowered(title)}: ${text}.`),
       ),
     );
+  const lines = [...failed, ...ends];
   return lines.length === 0
     ? ["Every step holds with the gateway."]
     : ["Missed with the gateway:", lines.join("\n")];

@@ -48,6 +48,13 @@ export interface GatewayResult {
   readonly steps: readonly GatewayStepResult[];
 }
 
+/** A run that could not be carried out to its end. */
+export interface BrokenRun {
+  readonly app: string;
+  readonly front: FrontName;
+  readonly why: string;
+}
+
 export interface GatewayProofResult {
   readonly measuredAt: string;
   readonly machine: ReturnType<typeof machine>;
@@ -55,9 +62,11 @@ export interface GatewayProofResult {
   readonly loadBefore: number;
   readonly tookMs: number;
   readonly apps: readonly GatewayResult[];
+  readonly broken: readonly BrokenRun[];
 }
 
-export const hasWrongs = ({ apps }: GatewayProofResult): boolean =>
+export const hasWrongs = ({ apps, broken }: GatewayProofResult): boolean =>
+  broken.length > 0 ||
   apps.some(
     ({ front, steps }) => front === "gateway" && steps.some(({ failures }) => failures.length > 0),
   );
