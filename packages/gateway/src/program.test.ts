@@ -229,6 +229,21 @@ test("an endpoint that was added gets its share of the clients, and nobody is cl
   expect((await api("GET", "routes")).body.routes[0].clients).toBe(20);
 });
 
+test("clients that are long on their way to an added endpoint are not followed by others", async () => {
+  const slow = new EchoServer("b", { upgradeMs: 2500 });
+  const servers = [new EchoServer("a"), slow];
+  const { program, metric } = startGateway(routeTo(servers.slice(0, 1), ", rebalance: true"));
+  const clients = await Promise.all(Array.from({ length: 20 }, () => connect(program.port)));
+  program.configure(configOf(routeTo(servers, ", rebalance: true")));
+  const moves = () => metric('holdfast_gateway_moves_total{route="app",cause="rebalance"}');
+  await until("they moved", async () => ((await moves()) ?? 0) >= 8);
+  // Longer than a move takes: whoever followed, or went back, would be seen.
+  await Bun.sleep(3000);
+  expect(await moves()).toBe(10);
+  const answers = await Promise.all(clients.map((client) => ask(client, "x")));
+  expect(answers.filter((answer) => answer === "re:x@b").length).toBe(10);
+});
+
 test("a room is on one endpoint, also after one was added", async () => {
   const servers = ["a", "b", "c"].map((name) => new EchoServer(name));
   const text = (count: number) =>

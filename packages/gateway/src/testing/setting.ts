@@ -19,13 +19,15 @@ export class EchoServer {
   status = 200;
   readonly #server: Bun.Server<undefined>;
 
-  constructor(name: string) {
+  /** `upgradeMs`: how long it takes to open a socket. */
+  constructor(name: string, { upgradeMs = 0 }: { readonly upgradeMs?: number } = {}) {
     this.name = name;
     this.#server = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
-      fetch: (request, server) => {
+      fetch: async (request, server) => {
         this.headers.push(request.headers);
+        if (upgradeMs > 0) await Bun.sleep(upgradeMs);
         if (server.upgrade(request)) return undefined;
         return new Response(`${request.method} ${name}`, { status: this.status });
       },

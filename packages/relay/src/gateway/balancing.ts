@@ -42,8 +42,10 @@ export class Balancing {
     for (const route of this.#options.routes) {
       if (route.rebalances !== true || !route.profile.rehomes) continue;
       if (route.endpoints.isOrdered(nowMs)) continue;
-      const resting = this.#options.clients(route).filter(({ held }) => !held.isMoving);
-      const goers = [...keyed(route, resting, nowMs), ...crowded(route, resting, nowMs)];
+      const clients = this.#options.clients(route);
+      const goers = [...keyed(route, clients, nowMs), ...crowded(route, clients, nowMs)].filter(
+        ({ held }) => !held.isMoving,
+      );
       for (const client of goers.slice(0, this.#options.perSecondMax))
         client.held.move("rebalance", TRY_MS);
     }
@@ -61,16 +63,19 @@ function keyed(route: Route, clients: readonly HeldSocket[], nowMs: number): Hel
   });
 }
 
-/** Those without a key, of endpoints that have too many. */
+/**
+ * Those without a key, of endpoints that have too many. Who is on the way counts where it will be:
+ * if moves take longer than a look, others would be sent after them, and back again.
+ */
 function crowded(route: Route, all: readonly HeldSocket[], nowMs: number): HeldSocket[] {
   const clients = all.filter(({ key }) => key === undefined);
   const counts = new Map<string, number>();
-  for (const { address } of clients)
-    if (address !== undefined) counts.set(address, (counts.get(address) ?? 0) + 1);
+  for (const { destination } of clients)
+    if (destination !== undefined) counts.set(destination, (counts.get(destination) ?? 0) + 1);
   const left = new Map(route.endpoints.tooMany(counts, route.zone, nowMs));
-  return clients.filter(({ address = "" }) => {
-    const count = left.get(address) ?? 0;
-    left.set(address, count - 1);
+  return clients.filter(({ held, address = "" }) => {
+    const count = held.isMoving ? 0 : (left.get(address) ?? 0);
+    if (count > 0) left.set(address, count - 1);
     return count > 0;
   });
 }

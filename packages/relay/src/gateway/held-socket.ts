@@ -138,7 +138,12 @@ export class HeldSocket {
     return home === undefined ? undefined : this.#homes.get(home)?.address;
   }
 
-  /** Endpoints to which it has sockets, or opens one. */
+  /** The endpoint whose client it will be, if it is on its way to one; else the one it has. */
+  get destination(): string | undefined {
+    return this.held.isMoving ? this.addresses.at(-1) : this.address;
+  }
+
+  /** Endpoints to which it has sockets, or opens one, the latest last. */
   get addresses(): readonly string[] {
     return [...this.#homes.values()].map(({ address }) => address);
   }
