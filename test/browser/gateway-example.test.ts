@@ -185,6 +185,26 @@ describe("the keyboard alone", () => {
     TEST_MS,
   );
 
+  test(
+    "is not needed: a boat goes where a pointer is pressed",
+    async () => {
+      const { page, inputs } = a;
+      const sea = by(page, "ada-arena").getByRole("application");
+      await sea.scrollIntoViewIfNeeded();
+      const box = await sea.boundingBox();
+      if (!box) throw new Error("the arena has no box");
+      await page.mouse.move(box.x + box.width - 2, box.y + 2);
+      await page.mouse.down();
+      await until("the boat goes to the north-east", () => {
+        const [east = 0, south = 0] = JSON.parse(inputs.at(-1) ?? "").heading as number[];
+        return east > 0 && south < 0;
+      });
+      await page.mouse.up();
+      await until("the boat rests", () => inputs.at(-1)?.endsWith('"heading":[0,0]}'));
+    },
+    TEST_MS,
+  );
+
   test("finds a name at each thing that can be pressed or typed into", async () => {
     const names = await a.page.evaluate(() =>
       [...document.querySelectorAll("button, a, textarea, [tabindex]")].map(

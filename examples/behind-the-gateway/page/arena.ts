@@ -102,8 +102,17 @@ export class Arena extends Card {
     if (own === undefined) return [0, 0];
     if (this.#pointed !== undefined) return towards(own, this.#pointed);
     if (performance.now() - this.#helmMs < HELM_MS) return sum([...this.#held].map(directionOf));
-    const [nearest] = this.#plan.isRobotOn() ? byDistance(own, this.#seen.buoys) : [];
-    return nearest === undefined ? [0, 0] : towards(own, nearest);
+    return this.#plan.isRobotOn() ? this.#robotHeading(own) : [0, 0];
+  }
+
+  /** To the nearest buoy that nobody else is nearer to. */
+  #robotHeading(own: Boat): Point {
+    const others = this.#seen.boats.filter(({ id }) => id !== own.id);
+    const free = this.#seen.buoys.filter((buoy) =>
+      others.every((other) => distance(own, buoy) <= distance(other, buoy)),
+    );
+    const [goal] = free.toSorted((a, b) => distance(own, a) - distance(own, b));
+    return goal === undefined ? [0, 0] : towards(own, goal);
   }
 
   #takeKeys(): void {
@@ -203,5 +212,4 @@ function towards(from: { readonly x: number; readonly y: number }, [x, y]: Point
   return length < 3 ? [0, 0] : [east / length, south / length];
 }
 
-const byDistance = ({ x, y }: Boat, all: readonly Point[]): readonly Point[] =>
-  all.toSorted((a, b) => Math.hypot(a[0] - x, a[1] - y) - Math.hypot(b[0] - x, b[1] - y));
+const distance = (from: Boat, [x, y]: Point): number => Math.hypot(x - from.x, y - from.y);
