@@ -115,7 +115,7 @@ export class Site {
   /** The plain balancers are other origins. */
   #policy(request: Request): string {
     const asked = request.headers.get("x-forwarded-host") ?? request.headers.get("host") ?? "";
-    const [host = ""] = /^[a-z0-9.-]+(?=:|$)/i.exec(asked) ?? [];
+    const [host = ""] = /^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(?=:|$)/i.exec(asked) ?? [];
     const plain = Object.values(this.#needs.plainPorts).map((port) => `ws://${host}:${port}`);
     return `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' ${plain.join(" ")}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
   }
