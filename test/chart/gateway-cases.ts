@@ -45,6 +45,16 @@ export const GATEWAY_CASES: Readonly<Record<string, Values>> = {
       annotations: { a: "b" },
     },
   },
+  canary: {
+    routes: [
+      {
+        ...GAME,
+        service: { kubernetes: { name: "game", port: 8080, revisionLabel: "pod-template-hash" } },
+        cohorts: { weights: { "6b7f": 5 }, key: { cookie: "user" } },
+      },
+      CHAT,
+    ],
+  },
   "tls-to-endpoints": {
     routes: [
       {

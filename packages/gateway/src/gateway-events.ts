@@ -25,6 +25,13 @@ export interface GatewayEvents {
   tlsFilesChanged(fields: { readonly route: string }): void;
   /** They cannot be used: those before stay in force. `why` names the file. */
   tlsFilesRefused(fields: { readonly route: string; readonly why: string }): void;
+  /** A request got an answer that is no socket. */
+  answered(fields: {
+    readonly route: string;
+    readonly status: number;
+    readonly isUpgrade: boolean;
+    readonly requestId: string;
+  }): void;
   /** A socket to an endpoint did not open. */
   upstreamFailed(fields: {
     readonly route: string;

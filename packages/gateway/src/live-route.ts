@@ -5,7 +5,7 @@ import type { Discovery, DiscoveryNeeds } from "./discovery/discovery.ts";
 import type { GatewayEvents } from "./gateway-events.ts";
 import { Checks } from "./health/checks.ts";
 import type { RouteOptions } from "./options/route-fields.ts";
-import { keyOf } from "./request-key.ts";
+import { cohortOf, keyOf } from "./request-key.ts";
 import { type RouteTls, readRouteTls } from "./tls/route-tls.ts";
 import { TlsFileError } from "./tls/tls-files.ts";
 
@@ -85,6 +85,13 @@ export class LiveRoute implements Route {
   }
   get rebalances(): boolean {
     return this.#options.rebalance;
+  }
+  get triesMax(): number {
+    return this.#options.triesMax;
+  }
+  get cohortOf(): Route["cohortOf"] {
+    const { cohorts } = this.#options;
+    return cohorts === undefined ? undefined : (request, url) => cohortOf(cohorts, request, url);
   }
   get keyOf(): Route["keyOf"] {
     const { key } = this.#options;
@@ -174,7 +181,10 @@ export class LiveRoute implements Route {
 const sameAs = (one: unknown, other: unknown): boolean =>
   JSON.stringify(one) === JSON.stringify(other);
 
-function tableOptions({ connectionsMax, slowStartMs, health }: RouteOptions) {
-  const { failuresMax, illMs, illMsMax, wellShareMin } = health;
-  return { connectionsMax, slowStartMs, health: { failuresMax, illMs, illMsMax, wellShareMin } };
+function tableOptions({ connectionsMax, slowStartMs, health, cohorts }: RouteOptions) {
+  const { check: _, ...limits } = health;
+  return {
+    ...{ connectionsMax, slowStartMs, health: limits },
+    cohorts: new Map(Object.entries(cohorts?.weights ?? {})),
+  };
 }

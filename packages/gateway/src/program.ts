@@ -3,10 +3,10 @@ import { hostname } from "node:os";
 import type { HeldLimits } from "@holdfast/rehoming";
 import {
   Balancing,
-  type ClientFacts,
   Departures,
   Gateway,
   type HeldSocket,
+  type PeerFacts,
   sayGoodbye,
   type Turned,
 } from "@holdfast/relay/gateway";
@@ -31,7 +31,7 @@ export interface GatewayNeeds extends DiscoveryNeeds {
   /** Who a request comes from, by the proxies that the configuration trusts. */
   readonly clientReader: (
     config: Pick<GatewayConfig, "trustedProxies" | "forwardedHeader">,
-  ) => (peer: string, headers: Headers) => Omit<ClientFacts, "isTls">;
+  ) => (peer: string, headers: Headers) => PeerFacts;
 }
 
 const RESTARTS = { code: 1012, reason: "The gateway restarts" } as const;
@@ -56,7 +56,7 @@ export class GatewayProgram {
   readonly #ends = new AbortController();
   readonly #beganMs = performance.now();
   #config: GatewayConfig;
-  #clientOf: (peer: string, headers: Headers) => Omit<ClientFacts, "isTls">;
+  #clientOf: (peer: string, headers: Headers) => PeerFacts;
   #state: "running" | "draining" | "leaving" = "running";
   /** It was ready once: afterwards only its own end takes that back. */
   #wasWhole = false;
@@ -241,6 +241,7 @@ export class GatewayProgram {
           const { address, text } = what;
           this.#needs.events.upstreamFailed({ route: route.name, address, why: text });
         },
+        told: (route, answer) => this.#needs.events.answered({ route: route.name, ...answer }),
       },
     });
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { KeyOptions } from "./options/route-fields.ts";
+import type { KeyOptions } from "./options/key.ts";
 import { keyOf } from "./request-key.ts";
 
 const found = (key: KeyOptions, headers: Readonly<Record<string, string>>, search = "") => {

@@ -1,8 +1,11 @@
 // Owns: what the package exports.
+
+export type { CohortWeights } from "./endpoints/cohorts.ts";
 export type { Endpoint, EndpointState } from "./endpoints/endpoint.ts";
 export { EndpointTable } from "./endpoints/endpoint-table.ts";
 export type { EndpointFelt } from "./endpoints/felt.ts";
 export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
+export { unitHash } from "./endpoints/rendezvous.ts";
 export type { Choice, EndpointTableOptions, OrderResult } from "./endpoints/table-ports.ts";
 export { bytesOf, type Frame } from "./frame.ts";
 export { HeldClient, type Released } from "./held-client.ts";

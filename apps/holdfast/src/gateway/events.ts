@@ -14,6 +14,7 @@ export function gatewayEvents(log: Logger): GatewayEvents {
     moveFailed: (fields) => log.debug("move_failed", fields),
     tlsFilesChanged: (fields) => log.info("tls_files_changed", fields),
     tlsFilesRefused: (fields) => log.warn("tls_files_refused", fields),
+    answered: (fields) => log.debug("request_answered", fields),
     upstreamFailed: (fields) => log.debug("upstream_failed", fields),
     routesChanged: ({ added, changed, removed }) =>
       log.info("routes_changed", {

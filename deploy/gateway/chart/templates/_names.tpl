@@ -73,6 +73,15 @@ capabilities: { drop: [ALL] }
 {{ $all | uniq | sortAlpha | toJson }}
 {{- end }}
 
+{{/* Namespaces whose pods are watched for their revisions. */}}
+{{- define "gateway.revisionNamespaces" -}}
+{{- $all := list -}}
+{{- range include "gateway.routes" . | fromJsonArray -}}
+{{- with .service.kubernetes }}{{ if .revisionLabel }}{{ $all = append $all .namespace }}{{ end }}{{ end -}}
+{{- end -}}
+{{ $all | uniq | sortAlpha | toJson }}
+{{- end }}
+
 {{/* Options that have a value of their own in the chart, and which. */}}
 {{- define "gateway.derivedOptions" -}}
 routes: routes

@@ -9,6 +9,8 @@ export interface SliceReading {
   readonly endpointsMax: number;
   /** Slices of a second Service: only pods that it has, too, take new clients. */
   readonly receiving?: Iterable<Json> | undefined;
+  /** Revision of the pod of this name. */
+  readonly revisionOf?: ((pod: string) => string | undefined) | undefined;
 }
 
 export interface SlicesRead {
@@ -27,6 +29,7 @@ interface Seen {
   /** Newer slices have higher ones. */
   readonly version: bigint;
   readonly zone: string | undefined;
+  readonly pod: string | undefined;
   readonly isReady: boolean;
   readonly isServing: boolean;
   readonly isTerminating: boolean;
@@ -55,7 +58,7 @@ export function readSlices(slices: Iterable<Json>, reading: SliceReading): Slice
   }
   const seen = [...newest.values()];
   const receivers = reading.receiving === undefined ? undefined : readyHosts(reading.receiving);
-  const merged = offered(seen, receivers);
+  const merged = offered(seen, receivers, reading.revisionOf);
   const endpoints = merged.slice(0, reading.endpointsMax);
   return {
     endpoints: endpoints.toSorted((a, b) => (a.address < b.address ? -1 : 1)),
@@ -77,6 +80,7 @@ export function readSlices(slices: Iterable<Json>, reading: SliceReading): Slice
 function offered(
   seen: readonly Seen[],
   receivers: ReadonlySet<string> | undefined,
+  revisionOf: SliceReading["revisionOf"] = () => undefined,
 ): readonly Endpoint[] {
   const isAnyReady = seen.some(({ isReady, isTerminating }) => isReady && !isTerminating);
   const takes = (one: Seen): boolean =>
@@ -87,11 +91,13 @@ function offered(
   return seen
     .map((one): Endpoint => {
       const isTaking = takes(one);
+      const revision = one.pod === undefined ? undefined : revisionOf(one.pod);
       return {
         address: one.address,
         takes: isTaking,
         ...(one.isTerminating && !isTaking ? { leaves: true } : {}),
         ...(one.zone === undefined ? {} : { zone: one.zone }),
+        ...(revision === undefined ? {} : { revision }),
       };
     })
     .toSorted((a, b) => Number(b.takes) - Number(a.takes) || (a.address < b.address ? -1 : 1));
@@ -120,6 +126,10 @@ function seenIn(slice: Json, port: number): readonly Seen[] {
         address: `${host.includes(":") ? `[${host}]` : host}:${port}`,
         version,
         zone: text(at(endpoint, "zone")),
+        pod:
+          text(at(endpoint, "targetRef", "kind")) === "Pod"
+            ? text(at(endpoint, "targetRef", "name"))
+            : undefined,
         // Unknown is true for readiness, and serving is as ready (discovery.k8s.io/v1).
         isReady: ready ?? true,
         isServing: serving ?? ready ?? true,

@@ -51,6 +51,13 @@ const KUBERNETES_FIELDS = {
     description:
       "Name of another Service with some of the same pods: only those take new clients. Pods that it lacks keep theirs. With the operator, which chooses them.",
   }),
+  revisionLabel: optionalText({
+    allowed: "the name of a label",
+    check: (name) =>
+      /^([a-z0-9][-a-z0-9.]{0,252}\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(name),
+    description:
+      "Label of the pods that has their revision, such as `pod-template-hash`, for `cohorts` and the header Holdfast-Revision. It needs the right to list and watch pods in the namespace. If it is absent, endpoints have no revision.",
+  }),
 } as const;
 
 /** `{kubernetes: {namespace: shop, name: game, port: ws}}`. */
@@ -61,8 +68,8 @@ export const KUBERNETES: ServiceKind = {
   read(found) {
     const reading = readFields(KUBERNETES_FIELDS, found);
     if (!reading.ok) return reading;
-    const { namespace = "", name = "", port: wanted, receiving } = reading.value;
-    const options = { namespace, name, port: wanted, receiving };
+    const { namespace = "", name = "", port: wanted, ...more } = reading.value;
+    const options = { namespace, name, port: wanted, ...more };
     return {
       ok: true,
       value: {

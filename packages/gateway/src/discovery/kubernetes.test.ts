@@ -223,3 +223,52 @@ test.each(["Shop", "a/b", "", "x?y", "-a"])("the name %j is refused", (name) => 
   expect(() => discover({ name })).toThrow("expected a DNS label");
   expect(() => discover({ namespace: name })).toThrow("expected a DNS label");
 });
+
+test("pods have the revision of their label, once it is known; without the right they have none", async () => {
+  const pods = new HostileServer();
+  try {
+    const [slicesApi, podsApi] = [server, pods].map(({ port }) =>
+      clientOf(accessTo(`http://127.0.0.1:${port}`), { timeoutMs: 2000 }),
+    );
+    if (slicesApi === undefined || podsApi === undefined) throw new TypeError("no clients");
+    const of = (path: string) => (path.endsWith("/pods") ? podsApi : slicesApi);
+    const pod = (name: string, hash: string) =>
+      pods.put(name, { metadata: { labels: { "pod-template-hash": hash, other: "x" } } });
+    server.put("s1", {
+      metadata: { labels: { "kubernetes.io/service-name": "game" } },
+      addressType: "IPv4",
+      ports: [{ name: "ws", port: 80 }],
+      endpoints: ["a", "b", "c"].map((name) => ({
+        ...{ addresses: [name], conditions: { ready: true } },
+        targetRef: { kind: name === "c" ? "Other" : "Pod", name: `pod-${name}` },
+      })),
+    });
+    pod("pod-a", "h1");
+    pod("pod-c", "h1");
+    pods.fault = ({ answer }) => {
+      answer(403, { kind: "Status", code: 403, reason: "Forbidden", message: "no pods" });
+      return true;
+    };
+    discover({
+      api: {
+        listAll: (path, request) => of(path).listAll(path, request),
+        watch: (path, request) => of(path).watch(path, request),
+      },
+      revisionLabel: "pod-template-hash",
+    });
+    await knows("a true false", "b true false", "c true false");
+    await until(() => discovery.trouble?.includes("revisions of its pods") === true);
+    expect(discovery.trouble).toContain("403");
+    const revisions = () => now().map(({ revision }) => revision);
+    expect(revisions()).toEqual([undefined, undefined, undefined]);
+    pods.fault = () => false;
+    await until(() => revisions()[0] === "h1");
+    await until(() => pods.watches.length > 0);
+    expect(discovery.trouble).toBeUndefined();
+    expect(revisions()).toEqual(["h1", undefined, undefined]);
+    pod("pod-b", "h2");
+    await until(() => revisions()[1] === "h2");
+  } finally {
+    pods.stop();
+  }
+});

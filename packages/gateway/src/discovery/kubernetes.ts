@@ -13,6 +13,7 @@ import {
 import type { Endpoint } from "@holdfast/rehoming";
 import { type Discovery, ENDPOINTS_MAX } from "./discovery.ts";
 import { readSlices } from "./endpoint-slices.ts";
+import { PodRevisions } from "./pod-revisions.ts";
 
 export interface KubernetesDiscoveryOptions extends Partial<KubePorts> {
   readonly api: KubeWatcher;
@@ -26,6 +27,8 @@ export interface KubernetesDiscoveryOptions extends Partial<KubePorts> {
    * lacks keep theirs.
    */
   readonly receiving?: string | undefined;
+  /** Label of the pods that has their revision. Absent: endpoints have none. */
+  readonly revisionLabel?: string | undefined;
   /** More endpoints are left out, and `trouble` says so. Default 1,000. */
   readonly endpointsMax?: number;
   /** Default 0.5 to 15 s. */
@@ -54,6 +57,7 @@ export class KubernetesDiscovery implements Discovery {
   readonly #options: KubernetesDiscoveryOptions;
   readonly #ports: KubePorts;
   readonly #reflector: Reflector;
+  readonly #revisions: PodRevisions | undefined;
   #found: ((endpoints: readonly Endpoint[]) => void) | undefined;
   #cancel: (() => void) | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
@@ -72,10 +76,11 @@ export class KubernetesDiscovery implements Discovery {
       if (!isKubeName(name)) throw new RangeError(`Cannot watch ${name}: expected a DNS label`);
     this.#options = options;
     this.#ports = { ...machinePorts, ...options };
-    const { backoff } = options;
+    const { backoff, revisionLabel: label } = options;
+    const often = { ...this.#ports, ...(backoff === undefined ? {} : { backoff }) };
+    const onChange = (): void => this.#soon(TOGETHER_MS);
     this.#reflector = new Reflector(options.api, {
-      ...this.#ports,
-      ...(backoff === undefined ? {} : { backoff }),
+      ...often,
       path: `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices`,
       labelSelector:
         receiving === undefined
@@ -83,27 +88,37 @@ export class KubernetesDiscovery implements Discovery {
           : `${SERVICE_LABEL} in (${service},${receiving})`,
       objectsMax: SLICES_MAX,
       keep: kept,
-      onChange: () => this.#soon(TOGETHER_MS),
+      onChange,
       tell: (event) => this.#watched(event),
     });
+    if (label !== undefined) {
+      const { api } = options;
+      this.#revisions = new PodRevisions({ ...often, api, namespace, label, onChange });
+    }
   }
 
   start(found: (endpoints: readonly Endpoint[]) => void): void {
     this.#found = found;
     this.#reflector.start();
+    this.#revisions?.start();
   }
 
   stop(): void {
     this.#found = undefined;
     this.#reflector.stop();
+    this.#revisions?.stop();
     this.#cancel?.();
     this.#cancel = undefined;
     this.#dueMs = Number.POSITIVE_INFINITY;
   }
 
   get trouble(): string | undefined {
-    const trouble = this.#watchTrouble ?? this.#sliceTrouble;
     const { namespace, name } = this.#options;
+    const unnamed = this.#revisions?.trouble;
+    const trouble =
+      this.#watchTrouble ??
+      this.#sliceTrouble ??
+      (unnamed === undefined ? undefined : `revisions of its pods: ${unnamed}`);
     return trouble === undefined ? undefined : `Service ${namespace}/${name}: ${trouble}`;
   }
 
@@ -131,8 +146,9 @@ export class KubernetesDiscovery implements Discovery {
 
   #look(): void {
     const { name, receiving, port, endpointsMax = ENDPOINTS_MAX } = this.#options;
+    const revisions = this.#revisions?.all();
     const read = readSlices(this.#slicesOf(name), {
-      ...{ port, endpointsMax },
+      ...{ port, endpointsMax, revisionOf: (pod) => revisions?.get(pod) },
       receiving: receiving === undefined ? undefined : this.#slicesOf(receiving),
     });
     this.#sliceTrouble = read.trouble;

@@ -9,7 +9,7 @@ import {
 } from "@holdfast/config";
 import type { Endpoint } from "@holdfast/rehoming";
 import { below, needed, readFields } from "../options/fields.ts";
-import { isHostPort } from "../options/forms.ts";
+import { isHostPort, isRevision } from "../options/forms.ts";
 import { type Discovery, ENDPOINTS_MAX } from "./discovery.ts";
 import type { ServiceKind } from "./service.ts";
 
@@ -30,14 +30,19 @@ const ENDPOINT_FIELDS = {
     description: "Its share of the clients, compared with the others'.",
   }),
   zone: optionalText({ allowed: "a name", description: "Where it is, for option `zone`." }),
+  revision: optionalText({
+    allowed: "1 to 63 of letters, digits, dashes, dots and underscores",
+    check: isRevision,
+    description: "Of its application, for `cohorts` and the header Holdfast-Revision.",
+  }),
 } as const;
 
-const ALLOWED = `a list of addresses (${ADDRESS_ALLOWED}), or of maps with address, weight, zone`;
+const ALLOWED = `a list of addresses (${ADDRESS_ALLOWED}), or of maps with address, weight, zone, revision`;
 
 /** `{static: ["10.0.0.1:8080", {address: "10.0.0.2:8080", weight: 2}]}`. */
 export const STATIC: ServiceKind = {
   description:
-    "A list of addresses, or of maps with `address`, `weight` (1 to 100) and `zone`. It changes when the file does.",
+    "A list of addresses, or of maps with `address`, `weight` (1 to 100), `zone` and `revision`. It changes when the file does.",
   read(found) {
     const items = parseList(found);
     if (items === undefined || items.length === 0 || items.length > ENDPOINTS_MAX)
@@ -56,10 +61,14 @@ export const STATIC: ServiceKind = {
         refused.push(...below(`[${index}]`, reading.refused));
         continue;
       }
-      const { address, weight, zone } = reading.value;
+      const { address, weight, zone, revision } = reading.value;
       if (endpoints.some((other) => other.address === address))
         refused.push({ at: `[${index}]`, found: address, allowed: "each address once" });
-      endpoints.push({ address, takes: true, weight, ...(zone === undefined ? {} : { zone }) });
+      endpoints.push({
+        ...{ address, takes: true, weight },
+        ...(zone === undefined ? {} : { zone }),
+        ...(revision === undefined ? {} : { revision }),
+      });
     }
     if (refused.length > 0) return { ok: false, refused };
     return {

@@ -49,7 +49,7 @@ export interface GatewayFigures {
 
 export interface GatewayMetrics {
   /** For the listener. */
-  readonly counts: GatewayCounts & { refused(status: number, route?: Route): void };
+  readonly counts: Omit<GatewayCounts, "told"> & { refused(status: number, route?: Route): void };
   /** For the clients of one route. */
   observerOf(route: Route): HeldObserver;
   checked(route: string, outcome: "well" | "ill"): void;

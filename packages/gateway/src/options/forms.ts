@@ -22,4 +22,8 @@ export const isPath = (text: string): boolean =>
 /** A name of a header (RFC 9110, section 5.6.2). */
 export const isToken = (text: string): boolean => /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/.test(text);
 
+/** As the value of a label of Kubernetes. */
+export const isRevision = (text: string): boolean =>
+  /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(text);
+
 export const isName = (text: string): boolean => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text);

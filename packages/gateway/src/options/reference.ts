@@ -1,6 +1,7 @@
 // Owns: the page of the gateway's options, written from their tables.
 import { optionsReference } from "@holdfast/config";
 import { SERVICE_KINDS } from "../discovery/service-kinds.ts";
+import { COHORT_FIELDS } from "./cohorts.ts";
 import { type FieldRow, fieldRows } from "./fields.ts";
 import { GATEWAY_OPTIONS } from "./gateway-options.ts";
 import { PROFILE_KINDS } from "./profile-kinds.ts";
@@ -18,6 +19,8 @@ export function gatewayOptionsReference(head: string): string {
     tableOf(fieldRows(ROUTE_FIELDS)),
     "### health.check",
     tableOf(fieldRows(CHECK_FIELDS)),
+    "### cohorts",
+    tableOf(fieldRows(COHORT_FIELDS)),
     "### upstreamTls",
     tableOf(fieldRows(UPSTREAM_TLS_FIELDS)),
     "## Services",

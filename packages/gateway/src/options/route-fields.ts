@@ -5,11 +5,8 @@ import {
   choice,
   decimal,
   duration,
-  entriesOf,
   integer,
   optionalText,
-  type Reading,
-  refuse,
   structured,
   text,
   type ValuesOf,
@@ -17,16 +14,12 @@ import {
 import { none } from "@holdfast/rehoming";
 import type { ServiceOptions } from "../discovery/service.ts";
 import { readService, SERVICE_KINDS } from "../discovery/service-kinds.ts";
+import { cohorts } from "./cohorts.ts";
 import { needed, readFields } from "./fields.ts";
-import { isHostName, isName, isPath, isToken } from "./forms.ts";
+import { isHostName, isName, isPath } from "./forms.ts";
+import { KEY_ALLOWED, type KeyOptions, readKey } from "./key.ts";
 import { PROFILE_KINDS, type ProfileOptions, readProfile } from "./profile-kinds.ts";
 import { upstreamTls } from "./upstream-tls.ts";
-
-/** Which part of a request names the room, so that clients of one room share an endpoint. */
-export interface KeyOptions {
-  readonly from: "header" | "cookie" | "query";
-  readonly name: string;
-}
 
 /** How endpoints are asked whether they are well, without any client. */
 export interface CheckOptions {
@@ -37,7 +30,6 @@ export interface CheckOptions {
   readonly failuresMax: number;
 }
 
-const KEY_ALLOWED = "a map with one of header, cookie, query, and its name";
 const CHECK_ALLOWED =
   "a map with kind (http, tcp, websocket), path, intervalMs, timeoutMs, failuresMax";
 const noProfile: ProfileOptions = { kind: "none", options: {}, profile: none };
@@ -115,6 +107,7 @@ export const ROUTE_FIELDS = {
       description: "Where its endpoints are.",
     }),
   ),
+  cohorts,
   key: structured<KeyOptions | undefined>({
     kind: "map",
     default: undefined,
@@ -155,6 +148,13 @@ export const ROUTE_FIELDS = {
     max: 64 * 1024 * 1024,
     description:
       "Largest message of a client or of an endpoint. A longer one ends its socket with 1009. At most limits.messageBytesMax.",
+  }),
+  triesMax: integer({
+    default: 3,
+    min: 1,
+    max: 10,
+    description:
+      "Endpoints that are asked for a client, or for a request that may be sent again: a GET or HEAD without a body. Then the client gets 502 or 503.",
   }),
   openMs: duration({
     default: 5000,
@@ -201,6 +201,19 @@ export const ROUTE_FIELDS = {
       max: 1,
       description: "At least this part of the endpoints is never taken out.",
     }),
+    slowFactor: decimal({
+      default: 0,
+      min: 0,
+      max: 1000,
+      description:
+        "An endpoint whose handshakes take so many times the median of the others gets no clients for a while, as if it had failed. It needs three endpoints with ten handshakes each. 0: never.",
+    }),
+    slowMsMin: duration({
+      default: 100,
+      min: 1,
+      max: 60_000,
+      description: "Handshakes that are faster, on average, are never slow.",
+    }),
     check: structured<CheckOptions | undefined>({
       kind: "map",
       default: undefined,
@@ -213,17 +226,3 @@ export const ROUTE_FIELDS = {
 
 /** One route of the file. Two that are equal as JSON are the same. */
 export type RouteOptions = ValuesOf<typeof ROUTE_FIELDS> & { readonly service: ServiceOptions };
-
-function readKey(found: unknown): Reading<KeyOptions> {
-  const [only, ...rest] = [...(entriesOf(found) ?? [])];
-  if (only === undefined || rest.length > 0) return refuse(found, KEY_ALLOWED);
-  const [from, name] = only;
-  if (from !== "header" && from !== "cookie" && from !== "query")
-    return {
-      ok: false,
-      refused: [{ at: `.${from}`, found: "an unknown key", allowed: KEY_ALLOWED }],
-    };
-  if (typeof name !== "string" || !isToken(name))
-    return { ok: false, refused: [{ at: `.${from}`, found: name, allowed: "a name" }] };
-  return { ok: true, value: { from, name } };
-}

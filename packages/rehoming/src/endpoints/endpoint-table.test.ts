@@ -323,11 +323,11 @@ test("a key belongs to the endpoint that it would get, and nothing is chosen by 
   const one = table("abc");
   for (let i = 0; i < 50; i++) {
     const key = `room${i}`;
-    const home = one.homeOf(key, LATE_MS);
+    const home = one.homeOf(key, undefined, LATE_MS);
     expect(choose(one, { key })).toBe(home);
   }
   const before = one.connections("a");
-  one.homeOf("x", LATE_MS);
+  one.homeOf("x", undefined, LATE_MS);
   expect(one.connections("a")).toBe(before);
 });
 

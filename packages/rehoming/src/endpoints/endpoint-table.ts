@@ -1,25 +1,32 @@
 // Owns: the endpoints of one service: which take clients, and which of them the next one gets.
 
 import { tooMany } from "./balance.ts";
+import { type CohortWeights, ofCohort } from "./cohorts.ts";
 import { type EmptyingTerms, emptying, isSameOrder } from "./emptying.ts";
 import {
   type Endpoint,
   type EndpointState,
   feltUntil,
+  type Giver,
+  giverOf,
   isIllAt,
+  isOut,
+  isOutdated,
   isSeen,
   type Known,
-  leaves,
   type Order,
   stateOf,
   takes,
+  weighted,
   weightOf,
 } from "./endpoint.ts";
 import { type EndpointFelt, more, NOTHING_FELT } from "./felt.ts";
-import { HEALTH_LIMITS, type HealthLimits, healthy } from "./health.ts";
+import { HEALTH_LIMITS, type HealthLimits, healthy, illAfter } from "./health.ts";
+import { afterHandshake } from "./latency.ts";
 import { byRendezvous } from "./rendezvous.ts";
 import type { Choice, EndpointTableOptions, OrderResult } from "./table-ports.ts";
 
+const NO_COHORTS: CohortWeights = new Map();
 const SLOW_START_MS = 10_000;
 const SLOW_START_SHARE = 0.1;
 /** How much more loaded the own zone may be before others help. */
@@ -30,9 +37,10 @@ const ZONE_FACTOR = 2;
  * endpoint is kept while it has sockets, also if discovery forgot it.
  */
 export class EndpointTable {
-  #options: Required<Omit<EndpointTableOptions, "health">> = {
+  #options = {
     connectionsMax: Number.POSITIVE_INFINITY,
     slowStartMs: SLOW_START_MS,
+    cohorts: NO_COHORTS,
   };
   #health: HealthLimits = HEALTH_LIMITS;
   readonly #known = new Map<string, Known>();
@@ -42,10 +50,11 @@ export class EndpointTable {
   }
 
   /** Other limits from now on. Endpoints and their clients stay. */
-  configure({ connectionsMax, slowStartMs, health }: EndpointTableOptions): void {
+  configure({ connectionsMax, slowStartMs, health, cohorts }: EndpointTableOptions): void {
     this.#options = {
       connectionsMax: connectionsMax ?? Number.POSITIVE_INFINITY,
       slowStartMs: slowStartMs ?? SLOW_START_MS,
+      cohorts: cohorts ?? NO_COHORTS,
     };
     this.#health = { ...HEALTH_LIMITS, ...health };
   }
@@ -160,19 +169,8 @@ export class EndpointTable {
   }
 
   /** Those that give clients away now, and how many each keeps. */
-  emptied(nowMs: number): readonly {
-    readonly address: string;
-    readonly keep: number;
-    readonly windowMs: number | undefined;
-  }[] {
-    return [...this.#known.values()].flatMap((known) => {
-      const { endpoint, emptying: order } = known;
-      const { address } = endpoint;
-      if (leaves(known)) return [{ address, keep: 0, windowMs: order?.windowMs }];
-      return order === undefined || nowMs >= order.untilMs
-        ? []
-        : [{ address, keep: order.keep, windowMs: order.windowMs }];
-    });
+  emptied(nowMs: number): readonly Giver[] {
+    return [...this.#known.values()].flatMap((known) => giverOf(known, nowMs) ?? []);
   }
 
   /** Whether somebody takes the clients of this endpoint. */
@@ -181,9 +179,24 @@ export class EndpointTable {
   }
 
   /** Where clients with this key belong, whether there is room or not. Nothing is chosen. */
-  homeOf(key: string, nowMs: number): string | undefined {
+  homeOf(key: string, cohort: number | undefined, nowMs: number): string | undefined {
     const well = [...this.#known.values()].filter((one) => takes(one) && !isIllAt(nowMs)(one));
-    return byRendezvous(well, key, weighted)?.endpoint.address;
+    return byRendezvous(this.#ofCohort(well, cohort), key, weighted)?.endpoint.address;
+  }
+
+  /** Of the application at this address; undefined: nobody knows it. */
+  revisionOf(address: string): string | undefined {
+    return this.#known.get(address)?.endpoint.revision;
+  }
+
+  /** Clients are divided among revisions: none is moved to even things out. */
+  get hasCohorts(): boolean {
+    return this.#options.cohorts.size > 0;
+  }
+
+  #ofCohort(from: readonly Known[], place: number | undefined): readonly Known[] {
+    const { cohorts: weights } = this.#options;
+    return ofCohort(from, { weights, place }, ({ endpoint }) => endpoint.revision);
   }
 
   /** Somebody says which endpoints get or keep how many: a drain, a weight, a number to keep. */
@@ -217,7 +230,7 @@ export class EndpointTable {
 
   /** Those that take clients, however many they have. */
   taking(): readonly string[] {
-    return this.#addresses(takes);
+    return [...this.#known.values()].filter(takes).map(({ endpoint }) => endpoint.address);
   }
 
   connections(address: string): number {
@@ -237,17 +250,17 @@ export class EndpointTable {
     const wanted = all.filter(({ endpoint }) => !choice.not?.has(endpoint.address));
     // A pod that alone is left is better than none, even if it is the one to avoid.
     const open = wanted.length > 0 ? wanted : all;
-    const checked = open.filter(({ check }) => check?.isIll !== true);
+    const checked = open.filter((one) => !isOut(one, nowMs));
     const [well, trial] = [
       checked.filter(isSeen("well", nowMs)),
       checked.filter(isSeen("trial", nowMs)),
     ];
     const able = [...well, ...trial];
     // Everybody seems ill: perhaps it is us, so everybody is asked.
-    const from = able.length > 0 ? able : open;
+    const from = this.#ofCohort(able.length > 0 ? able : open, choice.cohort);
     const found =
       choice.key === undefined
-        ? (trial[0] ?? this.#leastLoaded(from, choice, nowMs))
+        ? (trial.find((one) => from.includes(one)) ?? this.#leastLoaded(from, choice, nowMs))
         : byRendezvous(from, choice.key, weighted);
     if (found === undefined) return undefined;
     const { address } = found.endpoint;
@@ -257,12 +270,28 @@ export class EndpointTable {
     return address;
   }
 
-  /** A chosen endpoint took the client. */
-  opened(address: string, nowMs: number): void {
+  /** A chosen endpoint took the client. `tookMs`: its handshake, if it is to be judged by that. */
+  opened(address: string, nowMs: number, tookMs?: number): void {
     const known = this.#known.get(address);
     if (known === undefined) return;
     const isBack = known.health.failures > 0 || known.health.illUntilMs !== undefined;
     this.#set(address, { health: healthy, ...(isBack ? { sinceMs: nowMs } : {}) });
+    if (tookMs !== undefined) this.#took(address, tookMs, nowMs);
+  }
+
+  /** One that is much slower than the others is taken out for a while. */
+  #took(address: string, tookMs: number, nowMs: number): void {
+    const known = this.#known.get(address);
+    if (known === undefined) return;
+    const others = [...this.#known.values()].filter(
+      (one) => takes(one) && !isIllAt(nowMs)(one) && one !== known,
+    );
+    const beside = others.flatMap((one) => one.latency ?? []);
+    const handshake = { tookMs, nowMs, others: beside, isFloor: this.#isFloor(nowMs) };
+    const latency = afterHandshake(known.latency, handshake, this.#health);
+    // Its share grows from when it is back.
+    const isOut = latency.slowUntilMs > nowMs && latency !== known.latency;
+    this.#set(address, { latency, ...(isOut ? { sinceMs: latency.slowUntilMs } : {}) });
   }
 
   /** A chosen endpoint did not take the client. */
@@ -327,10 +356,11 @@ export class EndpointTable {
     if (known === undefined) return;
     const failures = known.health.failures + 1;
     const isIll = failures >= this.#health.failuresMax && !this.#isFloor(nowMs);
-    const times = known.health.times + (isIll ? 1 : 0);
-    const illMs = Math.min(this.#health.illMsMax, this.#health.illMs * 2 ** (times - 1));
-    const illUntilMs = isIll ? nowMs + illMs : known.health.illUntilMs;
-    this.#set(address, { health: { failures, times, illUntilMs, isTried: false } });
+    const { times, illUntilMs } = known.health;
+    const health = isIll
+      ? { ...illAfter(times, this.#health, nowMs), failures }
+      : { failures, times, illUntilMs, isTried: false };
+    this.#set(address, { health });
   }
 
   /** Nobody else is taken out: the rest could not carry everybody. */
@@ -361,17 +391,8 @@ export class EndpointTable {
     return (connections + 1) / (weightOf(known) * share);
   }
 
-  #addresses(isMeant: (known: Known) => boolean): readonly string[] {
-    return [...this.#known.values()].filter(isMeant).map(({ endpoint }) => endpoint.address);
-  }
-
   #set(address: string, change: Partial<Known>): void {
     const known = this.#known.get(address);
     if (known !== undefined) this.#known.set(address, { ...known, ...change });
   }
 }
-
-const isOutdated = ({ order }: Known, token: number): boolean => token < (order?.token ?? 0);
-const weighted = (known: Known): { readonly address: string; readonly weight: number } => ({
-  ...{ address: known.endpoint.address, weight: weightOf(known) },
-});

@@ -2,6 +2,7 @@
 import type { Emptying } from "./emptying.ts";
 import { type EndpointFelt, more } from "./felt.ts";
 import { type Health, seen } from "./health.ts";
+import type { Latency } from "./latency.ts";
 
 /** What discovery says of an endpoint. */
 export interface Endpoint {
@@ -14,6 +15,8 @@ export interface Endpoint {
   /** 1 to 100; twice the weight gets twice the clients. Default 1. */
   readonly weight?: number;
   readonly zone?: string;
+  /** Of its application, such as a hash of the pod's template. Absent: nobody knows it. */
+  readonly revision?: string;
 }
 
 /** What a table knows of one. */
@@ -29,6 +32,8 @@ export interface Known {
   readonly check?: { readonly failures: number; readonly isIll: boolean };
   /** An order to give clients away: of a drain, or all but some. */
   readonly emptying?: Emptying | undefined;
+  /** Of its handshakes. Absent: there was none. */
+  readonly latency?: Latency;
   readonly felt: EndpointFelt;
   /** Since when `felt.connectionMs` lacks its connections. */
   readonly feltMs: number;
@@ -49,6 +54,9 @@ export interface EndpointState {
   readonly connections: number;
   readonly weight: number;
   readonly zone?: string;
+  readonly revision?: string;
+  /** What its handshakes took lately, in ms. */
+  readonly handshakeMs?: number;
   /** Ordered to drain, and by which token; a token alone: an order was taken back. */
   readonly isDrained: boolean;
   readonly token?: number;
@@ -62,7 +70,7 @@ export interface EndpointState {
 /** As people see it. */
 export function stateOf(known: Known, felt: EndpointFelt, nowMs: number): EndpointState {
   const { endpoint, connections, order } = known;
-  const { address, zone } = endpoint;
+  const { address, zone, revision } = endpoint;
   return {
     ...{ address, connections, weight: weightOf(known) },
     state: leaves(known)
@@ -76,6 +84,10 @@ export function stateOf(known: Known, felt: EndpointFelt, nowMs: number): Endpoi
     felt,
     ...emptyingFacts(known, nowMs),
     ...(zone === undefined ? {} : { zone }),
+    ...(revision === undefined ? {} : { revision }),
+    ...((known.latency?.count ?? 0) === 0
+      ? {}
+      : { handshakeMs: Math.round((known.latency?.ms ?? 0) * 10) / 10 }),
     ...(order === undefined ? {} : { token: order.token }),
   };
 }
@@ -94,18 +106,42 @@ function emptyingFacts(
   return nowMs < given.untilMs ? { keep: given.keep } : {};
 }
 
+/** One that gives clients away, and how many it keeps. */
+export interface Giver {
+  readonly address: string;
+  readonly keep: number;
+  readonly windowMs: number | undefined;
+}
+
+/** Undefined: it gives none away now. */
+export function giverOf(known: Known, nowMs: number): Giver | undefined {
+  const { endpoint, emptying: order } = known;
+  const { address } = endpoint;
+  if (leaves(known)) return { address, keep: 0, windowMs: order?.windowMs };
+  if (order === undefined || nowMs >= order.untilMs) return undefined;
+  return { address, keep: order.keep, windowMs: order.windowMs };
+}
+
 export const takes = ({ endpoint, order }: Known): boolean =>
   endpoint.takes && order?.isDrained !== true;
 export const weightOf = ({ endpoint, order }: Known): number =>
   order?.weight ?? endpoint.weight ?? 1;
+export const weighted = (known: Known): { readonly address: string; readonly weight: number } => ({
+  ...{ address: known.endpoint.address, weight: weightOf(known) },
+});
+/** A later order than that of the token was obeyed. */
+export const isOutdated = ({ order }: Known, token: number): boolean => token < (order?.token ?? 0);
 export const isSeen =
   (as: ReturnType<typeof seen>, nowMs: number) =>
   ({ health }: Known): boolean =>
     seen(health, nowMs) === as;
-/** By its sockets, or by checks. */
+/** By checks, or because its handshakes are slow. */
+export const isOut = ({ check, latency }: Known, nowMs: number): boolean =>
+  check?.isIll === true || (latency !== undefined && nowMs < latency.slowUntilMs);
+/** By its sockets, or as above. */
 export const isIllAt =
   (nowMs: number) =>
   (known: Known): boolean =>
-    known.check?.isIll === true || !isSeen("well", nowMs)(known);
+    isOut(known, nowMs) || !isSeen("well", nowMs)(known);
 export const leaves = ({ endpoint, order }: Known): boolean =>
   endpoint.leaves === true || order?.isDrained === true;

@@ -1,11 +1,10 @@
 // Owns: what an endpoint's failures say about it.
+import type { LatencyLimits } from "./latency.ts";
 
-export interface HealthLimits {
+/** `illMs`: how long it gets none, in both cases; after failures, one client tries it then. */
+export interface HealthLimits extends LatencyLimits {
   /** Failures in a row after which an endpoint gets no clients for a while. */
   readonly failuresMax: number;
-  /** How long it gets none. Doubled each time, up to `illMsMax`; then one client tries it. */
-  readonly illMs: number;
-  readonly illMsMax: number;
   /** At least this part of the endpoints that take clients is never taken out. */
   readonly wellShareMin: number;
 }
@@ -15,6 +14,8 @@ export const HEALTH_LIMITS: HealthLimits = {
   illMs: 1000,
   illMsMax: 60_000,
   wellShareMin: 0.5,
+  slowFactor: 0,
+  slowMsMin: 100,
 };
 
 export interface Health {
@@ -28,6 +29,12 @@ export interface Health {
 }
 
 export const healthy: Health = { failures: 0, times: 0, illUntilMs: undefined, isTried: false };
+
+/** It is taken out, for longer each time. */
+export function illAfter(before: number, limits: HealthLimits, nowMs: number): Health {
+  const illMs = Math.min(limits.illMsMax, limits.illMs * 2 ** before);
+  return { failures: 0, times: before + 1, illUntilMs: nowMs + illMs, isTried: false };
+}
 
 /** `trial`: its time is over, and one client may find out whether it is well again. */
 export function seen(health: Health, nowMs: number): "well" | "ill" | "trial" {

@@ -20,7 +20,7 @@ export function byRendezvous<T>(
 }
 
 /** FNV-1a with the finish of MurmurHash3: in (0, 1). */
-function unitHash(text: string): number {
+export function unitHash(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

@@ -1,4 +1,5 @@
 // Owns: what a table of endpoints is told and asked.
+import type { CohortWeights } from "./cohorts.ts";
 import type { HealthLimits } from "./health.ts";
 
 export interface EndpointTableOptions {
@@ -10,6 +11,8 @@ export interface EndpointTableOptions {
    */
   readonly slowStartMs?: number;
   readonly health?: Partial<HealthLimits>;
+  /** How clients are divided among revisions. Default: they are not. */
+  readonly cohorts?: CohortWeights | undefined;
 }
 
 export interface Choice {
@@ -23,6 +26,8 @@ export interface Choice {
   readonly chance: number;
   /** Clients with the same key get the same endpoint, while it takes clients. */
   readonly key?: string | undefined;
+  /** The client's place among the cohorts, in [0, 1). Absent: any revision will do. */
+  readonly cohort?: number | undefined;
 }
 
 /** `outdated`: a lower token than the last. `drained`: it keeps nobody. */

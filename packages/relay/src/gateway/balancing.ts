@@ -43,9 +43,10 @@ export class Balancing {
       if (route.rebalances !== true || !route.profile.rehomes) continue;
       if (route.endpoints.isOrdered(nowMs)) continue;
       const clients = this.#options.clients(route);
-      const goers = [...keyed(route, clients, nowMs), ...crowded(route, clients, nowMs)].filter(
-        ({ held }) => !held.isMoving,
-      );
+      const goers = [
+        ...keyed(route, clients, nowMs),
+        ...(route.endpoints.hasCohorts ? [] : crowded(route, clients, nowMs)),
+      ].filter(({ held }) => !held.isMoving);
       for (const client of goers.slice(0, this.#options.perSecondMax))
         client.held.move("rebalance", TRY_MS);
     }
@@ -55,10 +56,11 @@ export class Balancing {
 /** Those whose key belongs elsewhere. */
 function keyed(route: Route, clients: readonly HeldSocket[], nowMs: number): HeldSocket[] {
   const homes = new Map<string, string | undefined>();
-  return clients.filter(({ key, address }) => {
+  return clients.filter(({ key, cohort, address }) => {
     if (key === undefined) return false;
-    if (!homes.has(key)) homes.set(key, route.endpoints.homeOf(key, nowMs));
-    const home = homes.get(key);
+    const name = `${cohort} ${key}`;
+    if (!homes.has(name)) homes.set(name, route.endpoints.homeOf(key, cohort, nowMs));
+    const home = homes.get(name);
     return home !== undefined && home !== address;
   });
 }

@@ -2,7 +2,7 @@
 import type { HeldLimits, HeldObserver, Room } from "@holdfast/rehoming";
 import type { TLSOptions } from "bun";
 import type { Route } from "./route.ts";
-import type { ClientFacts } from "./upstream-headers.ts";
+import type { ClientFacts, PeerFacts } from "./upstream-headers.ts";
 
 /** Why an upgrade request gets no socket. */
 export interface Turned {
@@ -28,6 +28,11 @@ export interface GatewayCounts {
     route: Route,
     why: "timeout" | "refused" | "tls" | "error",
     what: { readonly address: string; readonly text: string },
+  ): void;
+  /** Any answer that is no socket, for a log. */
+  told(
+    route: Route,
+    answer: { readonly status: number; readonly isUpgrade: boolean; readonly requestId: string },
   ): void;
   /** A throw in a handler: a bug. */
   failed(where: string, error: unknown): void;
@@ -59,7 +64,7 @@ export interface GatewayOptions {
   /** Whether `X-Forwarded-*` of requests from this address are believed. */
   readonly isTrusted?: (address: string) => boolean;
   /** What is known of a client. Default: its address, and what `isTrusted` says. */
-  readonly clientOf?: (peer: string, request: Request) => Omit<ClientFacts, "isTls">;
+  readonly clientOf?: (peer: string, request: Request) => PeerFacts;
   /** Whether another handshake of this client may begin. Default: yes. */
   readonly admit?: (client: ClientFacts, route: Route) => Turned | undefined;
   /** Within which clients should come back if this gateway is lost: told to those who listen. */

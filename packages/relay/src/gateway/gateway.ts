@@ -16,7 +16,9 @@ import { longestMessage, longestState } from "./socket-state.ts";
 import {
   type ClientFacts,
   heldHeaders,
+  REQUEST_ID,
   requestHeaders,
+  requestIdOf,
   responseHeaders,
 } from "./upstream-headers.ts";
 import { type Answered, openUpstream, type UpstreamSocket, whyNot } from "./upstream-socket.ts";
@@ -30,7 +32,7 @@ interface Data {
 }
 
 /** Endpoints that are tried before a client is told that none can be had. */
-const TRIES = 3;
+const TRIES_MAX = 3;
 const RETRY_AFTER_SECONDS = 2;
 /** Bun's own limit lies far above what ever waits, since upstreams are paused long before. */
 const BACKLOG_SLACK_BYTES = 1024 * 1024;
@@ -197,10 +199,15 @@ export class Gateway {
     if (route === undefined)
       return this.#refused(undefined, 404, "No route for this host and path.\n");
     const client = this.#clientOf(request, url, server);
+    const asked = { request, url, route, client };
     const isUpgrade = request.headers.get("upgrade")?.toLowerCase() === "websocket";
-    return isUpgrade
-      ? this.#knock({ request, url, route, client }, server)
-      : this.#pass({ request, url, route, client }, server);
+    const answer = await (isUpgrade ? this.#knock(asked, server) : this.#pass(asked, server));
+    if (answer === undefined) return undefined;
+    // An application that says an id of its own is left alone.
+    if (!answer.headers.has(REQUEST_ID)) answer.headers.set(REQUEST_ID, client.requestId);
+    const { status } = answer;
+    this.#options.observer.told?.(route, { status, isUpgrade, requestId: client.requestId });
+    return answer;
   }
 
   #clientOf(request: Request, url: URL, server: Server<Data>): ClientFacts {
@@ -209,7 +216,8 @@ export class Gateway {
       address: peer,
       isTrusted: this.#options.isTrusted?.(peer) ?? false,
     };
-    return { ...facts, isTls: url.protocol === "https:" };
+    const isTls = url.protocol === "https:";
+    return { ...facts, isTls, requestId: requestIdOf(request.headers, facts.isTrusted) };
   }
 
   async #pass({ request, url, route, client }: Asked, server: Server<Data>): Promise<Response> {
@@ -277,6 +285,7 @@ export class Gateway {
       return this.#refused(route, 400, "Clients of this route do not move between gateways.\n");
     const protocols = subprotocols?.offered(own) ?? own;
     const key = route.keyOf?.(request, url);
+    const cohort = route.cohortOf?.(request, url);
     // For as long as the client is held: what its next upstreams must hear, and nothing else.
     const headers = requestHeaders(request.headers, client);
     const target = `${url.pathname}${url.search}`;
@@ -285,13 +294,16 @@ export class Gateway {
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
       url: `${route.tls === undefined ? "ws" : "wss"}://${address}${target}`,
       tls: route.tls,
-      headers: { ...headers, ...heldHeaders({ session, attempt }) },
+      headers: {
+        ...headers,
+        ...heldHeaders({ session, attempt, revision: route.endpoints.revisionOf(address) }),
+      },
       ...{ protocols, openMsMax: route.openMsMax },
       messageBytesMax: route.messageBytesMax + frameBytesExtra,
     });
     // The upstream has its own limit of time.
     const stopHolding = holdOpen(server, request);
-    const found = await this.#first(route, key, { upstream, signal: request.signal });
+    const found = await this.#first(route, { key, cohort }, { upstream, signal: request.signal });
     stopHolding();
     if (found === undefined)
       return this.#turned(route, 503, { text: "No server takes clients now.\n" });
@@ -308,7 +320,10 @@ export class Gateway {
     const { protocol, socket } = opening;
     const data: Data = {
       offer,
-      request: { route, key, protocol, upstream, session, clientAddress: client.address },
+      request: {
+        ...{ route, key, cohort, protocol, upstream, session },
+        ...{ clientAddress: client.address, requestId: client.requestId },
+      },
       first: { address, socket },
     };
     const chosen = answered(clientProtocol(route, protocol) ?? "", own, offer);
@@ -323,7 +338,7 @@ export class Gateway {
   /** The first upstream that answers, with a socket or with its word why not. */
   async #first(
     route: Route,
-    key: string | undefined,
+    wish: Pick<HeldRequest, "key" | "cohort">,
     { upstream, signal }: Pick<HeldRequest, "upstream"> & { readonly signal: AbortSignal },
   ): Promise<
     | { readonly address: string; readonly opening: Answered }
@@ -332,14 +347,15 @@ export class Gateway {
   > {
     const { observer } = this.#options;
     const not = new Set<string>();
-    for (let attempt = 0; attempt < TRIES; attempt++) {
-      const choice = { not, key, zone: route.zone, chance: Math.random() };
+    for (let attempt = 0; attempt < (route.triesMax ?? TRIES_MAX); attempt++) {
+      const choice = { ...wish, not, zone: route.zone, chance: Math.random() };
       const address = route.endpoints.choose(choice, performance.now());
       if (address === undefined) return undefined;
+      const beganMs = performance.now();
       const opening = await openUpstream(upstream(address, 0), signal);
       const nowMs = performance.now();
       if (opening.kind === "open" && clientProtocol(route, opening.protocol) !== undefined) {
-        route.endpoints.opened(address, nowMs);
+        route.endpoints.opened(address, nowMs, nowMs - beganMs);
         observer.upstreamOpened?.(route);
         return { address, opening };
       }

@@ -27,11 +27,14 @@ import {
 export interface HeldRequest {
   readonly route: Route;
   readonly key: string | undefined;
+  /** Its place among the cohorts of revisions, if the route has some. */
+  readonly cohort: number | undefined;
   /** The subprotocol that the first upstream chose; the next ones must choose the same. */
   readonly protocol: string;
   /** Its name, which each upstream hears. */
   readonly session: string;
   readonly clientAddress: string;
+  readonly requestId: string;
   upstream(address: string, attempt: number): UpstreamRequest;
 }
 
@@ -156,8 +159,17 @@ export class HeldSocket {
     return this.#options.request.key;
   }
 
+  get cohort(): number | undefined {
+    return this.#options.request.cohort;
+  }
+
   get session(): string {
     return this.#options.request.session;
+  }
+
+  /** Of its handshake. */
+  get requestId(): string {
+    return this.#options.request.requestId;
   }
 
   get clientAddress(): string {
@@ -273,11 +285,11 @@ export class HeldSocket {
   }
 
   async #open(id: HomeId, not: HomeId | undefined): Promise<void> {
-    const { route, key, protocol, upstream } = this.#options.request;
+    const { route, key, cohort, protocol, upstream } = this.#options.request;
     const avoided = not === undefined ? undefined : this.#homes.get(not)?.address;
     const address = route.endpoints.choose(
       {
-        ...{ key, zone: route.zone, chance: Math.random(), from: avoided },
+        ...{ key, cohort, zone: route.zone, chance: Math.random(), from: avoided },
         // One that hangs takes seconds each time, and is tried last.
         not: new Set(avoided === undefined ? this.#failed : [avoided, ...this.#failed]),
       },
@@ -291,6 +303,7 @@ export class HeldSocket {
     const giveUp = new AbortController();
     const home: Home = { address, giveUp, isLeft: false };
     this.#homes.set(id, home);
+    const beganMs = performance.now();
     const opening = await openUpstream(upstream(address, id), giveUp.signal);
     home.giveUp = undefined;
     if (home.isLeft) {
@@ -299,7 +312,8 @@ export class HeldSocket {
     }
     if (opening.kind === "open" && opening.protocol === protocol) {
       home.socket = opening.socket;
-      route.endpoints.opened(address, performance.now());
+      const nowMs = performance.now();
+      route.endpoints.opened(address, nowMs, nowMs - beganMs);
       this.#options.counts?.upstreamOpened?.(route);
       this.held.homeOpened(id);
       if (!home.isLeft) this.#listen(id, home, opening.socket);

@@ -7,6 +7,6 @@ export { type GoodbyeTerms, sayGoodbye } from "./goodbyes.ts";
 export { HeldSocket } from "./held-socket.ts";
 export { partyOf } from "./places.ts";
 export { type Route, routeOf } from "./route.ts";
-export type { ClientFacts } from "./upstream-headers.ts";
+export type { ClientFacts, PeerFacts } from "./upstream-headers.ts";
 export { type Opening, openUpstream } from "./upstream-socket.ts";
 export { fetchTls, type UpstreamTls } from "./upstream-tls.ts";

@@ -5,7 +5,7 @@ import { fetchTls } from "./upstream-tls.ts";
 
 const ANSWER_MS_MAX = 60_000;
 /** Endpoints that are tried for a request that may be sent again. */
-const TRIES = 3;
+const TRIES_MAX = 3;
 
 export interface Passing {
   readonly route: Route;
@@ -23,8 +23,9 @@ export async function passThrough(request: Request, url: URL, passing: Passing):
   const key = route.keyOf?.(request, url);
   const maySendAgain = request.body === null && ["GET", "HEAD"].includes(request.method);
   const not = new Set<string>();
-  for (let tries = maySendAgain ? TRIES : 1; tries > 0; tries--) {
-    const choice = { key, not, zone: route.zone, chance: Math.random() };
+  const cohort = route.cohortOf?.(request, url);
+  for (let tries = maySendAgain ? (route.triesMax ?? TRIES_MAX) : 1; tries > 0; tries--) {
+    const choice = { key, cohort, not, zone: route.zone, chance: Math.random() };
     const address = route.endpoints.choose(choice, performance.now());
     if (address === undefined) {
       onOver();

@@ -26,6 +26,10 @@ export interface Route {
   readonly requestsMax?: number;
   /** Clients move to endpoints that have too few, or to that of their key. */
   readonly rebalances?: boolean;
+  /** Endpoints that are asked before a client is told that none can be had. Default 3. */
+  readonly triesMax?: number;
+  /** A client's place among the cohorts of revisions, in [0, 1). Absent: any revision will do. */
+  readonly cohortOf?: ((request: Request, url: URL) => number) | undefined;
   /** Clients with the same key share an endpoint. */
   readonly keyOf?: ((request: Request, url: URL) => string | undefined) | undefined;
   /** Counts messages, if somebody wants to know. */

@@ -26,21 +26,39 @@ export interface ClientFacts {
   /** The address that the socket comes from: a proxy's. Absent: the client's own. */
   readonly peer?: string;
   readonly isTls: boolean;
+  /** Names the request in logs, here and behind. */
+  readonly requestId: string;
   /** Whether headers of the request about the client are believed: a known proxy wrote them. */
   readonly isTrusted: boolean;
   /** Which headers those proxies write. The others may be the client's own. Default X-Forwarded. */
   readonly proxyHeader?: "x-forwarded" | "forwarded";
 }
 
+/** What whoever knows the proxies says of a client. */
+export type PeerFacts = Omit<ClientFacts, "isTls" | "requestId">;
+
 /** Names each held client, and counts its upstreams, from 0. */
 export interface HeldFacts {
   readonly session: string;
   readonly attempt: number;
+  /** Of the upstream itself, as discovery knows it. */
+  readonly revision: string | undefined;
+}
+
+export const REQUEST_ID = "x-request-id";
+/** What proxies make: a UUID, a hash, a counter. Nothing that would break a log. */
+const REQUEST_ID_FORM = /^[A-Za-z0-9._:/+=@-]{1,128}$/;
+
+/** The one that a trusted proxy gave, or a new one. */
+export function requestIdOf(headers: Headers, isTrusted: boolean): string {
+  const given = isTrusted ? headers.get(REQUEST_ID) : null;
+  return given !== null && REQUEST_ID_FORM.test(given) ? given : crypto.randomUUID();
 }
 
 /** The client's headers as an upstream gets them. Host, Origin and Cookie pass untouched. */
 export function requestHeaders(from: Headers, client: ClientFacts): Record<string, string> {
   const headers = passing(from);
+  headers[REQUEST_ID] = client.requestId;
   const isRead = client.isTrusted && client.proxyHeader !== "forwarded";
   const peer = client.peer ?? client.address;
   const before = isRead ? headers["x-forwarded-for"] : undefined;
@@ -61,9 +79,14 @@ export function requestHeaders(from: Headers, client: ClientFacts): Record<strin
 }
 
 /** What an upstream of a held client hears besides. */
-export const heldHeaders = ({ session, attempt }: HeldFacts): Readonly<Record<string, string>> => ({
+export const heldHeaders = ({
+  session,
+  attempt,
+  revision,
+}: HeldFacts): Readonly<Record<string, string>> => ({
   "holdfast-session": session,
   "holdfast-attempt": String(attempt),
+  ...(revision === undefined ? {} : { "holdfast-revision": revision }),
 });
 
 /** An upstream's headers as the client gets them; each cookie is one of its own. */
