@@ -1,5 +1,6 @@
 // Owns: the admin listener: health for the kubelet, figures for Prometheus, the control API.
 import type { Server } from "bun";
+import { AdminRequests } from "./admin-requests.ts";
 import { ControlApi } from "./control/control-api.ts";
 import type { ControlKeys, ControlNeeds } from "./control/ports.ts";
 import { problem } from "./control/problem.ts";
@@ -18,11 +19,13 @@ const BASE = "/api/v1/";
 const IDLE_SECONDS = 10;
 /** An order may name a thousand addresses. */
 const BODY_BYTES_MAX = 64 * 1024;
+const PROBES = /^[a-z]+:\/\/[^/]*\/(healthz|livez|readyz)$/;
 const PAGES = "/healthz, /livez, /readyz, /metrics";
 
 export class AdminListener {
   readonly #needs: AdminNeeds;
   readonly #server: Server<undefined>;
+  readonly #requests = new AdminRequests();
   #find: ReturnType<ControlKeys["finder"]>["find"];
   #hasKeys: boolean;
 
@@ -42,7 +45,7 @@ export class AdminListener {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: BODY_BYTES_MAX,
       development: false,
-      fetch: (request, server) => this.#answer(request, server, control),
+      fetch: (request, server) => this.#limited(request, server, control),
       error: (error) => {
         needs.events.bug({ where: "admin", error });
         return problem({ status: 500, code: "internal", detail: "see the gateway's log" });
@@ -61,6 +64,31 @@ export class AdminListener {
 
   async stop(): Promise<void> {
     await this.#server.stop(true);
+  }
+
+  /** The kubelet's questions are answered whoever else asks. */
+  async #limited(
+    request: Request,
+    server: Server<undefined>,
+    control: ControlApi,
+  ): Promise<Response> {
+    if (PROBES.test(request.url)) return await this.#answer(request, server, control);
+    const over = this.#requests.begin(server.requestIP(request)?.address ?? "");
+    if (typeof over === "string") {
+      this.#needs.metrics.adminRefused();
+      return problem({
+        ...(over === "all"
+          ? { status: 503, code: "overloaded" }
+          : { status: 429, code: "rate_limited" }),
+        detail: `too many requests of ${over === "all" ? "all callers" : "this address"} are under way`,
+        headers: { "retry-after": "1", connection: "close" },
+      });
+    }
+    try {
+      return await this.#answer(request, server, control);
+    } finally {
+      over();
+    }
   }
 
   async #answer(

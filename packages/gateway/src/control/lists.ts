@@ -112,7 +112,7 @@ export function sessionsPage(asked: Asked, { clients }: ControlNeeds): Response 
       route: client.route.name,
       endpoint: client.address ?? null,
       client: client.clientAddress,
-      requestId: client.requestId,
+      requestId: client.request.requestId,
       isMoving: client.held.isMoving,
       seconds: Math.floor((nowMs - client.sinceMs) / 1000),
     }));

@@ -13,6 +13,8 @@ export interface OrderBody {
   readonly isPreferred?: boolean;
 }
 
+/** An order is a few hundred bytes. */
+const BODY_MS_MAX = 5000;
 const WEIGHT_MAX = 100;
 const KEEP_MAX = 1_000_000;
 const WINDOW_MAX_MS = 86_400_000;
@@ -85,12 +87,8 @@ export async function readOrder(kind: OrderKind, request: Request): Promise<Orde
 }
 
 async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown>> | Response> {
-  let text: string;
-  try {
-    text = await request.text();
-  } catch {
-    return invalid("body", "none", "a body that arrives in time");
-  }
+  const text = await inTime(request);
+  if (text === undefined) return late();
   try {
     const body: unknown = JSON.parse(text);
     if (typeof body === "object" && body !== null && !Array.isArray(body))
@@ -100,6 +98,25 @@ async function bodyOf(request: Request): Promise<Readonly<Record<string, unknown
   }
   return invalid("body", text.slice(0, 40), 'a JSON object, such as {"token": 1}');
 }
+
+/** Undefined: it broke off, or came byte by byte. */
+async function inTime(request: Request): Promise<string | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), BODY_MS_MAX);
+  });
+  const text = request.text().catch(() => undefined);
+  const found = await Promise.race([text, over]);
+  clearTimeout(timer);
+  return found;
+}
+
+const late = (): Response =>
+  problem({
+    ...{ status: 408, code: "request_invalid", path: "body" },
+    detail: `found no whole body within ${BODY_MS_MAX / 1000} s`,
+    headers: { connection: "close" },
+  });
 
 function invalid(path: string, found: unknown, expected: string): Response {
   const shown = (JSON.stringify(found) ?? "nothing").slice(0, 80);

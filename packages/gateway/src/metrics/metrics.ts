@@ -56,6 +56,7 @@ export interface GatewayMetrics {
   reloaded(outcome: "taken" | "refused"): void;
   ordered(outcome: string): void;
   unauthorized(): void;
+  adminRefused(): void;
   /** A route is there: its series begin at 0, so that `increase` sees their first event. */
   begin(route: string): void;
   /** A route is gone: so are its series. */
@@ -100,6 +101,7 @@ export function createGatewayMetrics(failed: GatewayCounts["failed"]): GatewayMe
     checked: (route, outcome) => count("holdfast_gateway_checks_total", { route, outcome }),
     reloaded: (outcome) => count("holdfast_gateway_reloads_total", { outcome }),
     ordered: (outcome) => count("holdfast_gateway_orders_total", { outcome }),
+    adminRefused: () => count("holdfast_gateway_admin_refused_total"),
     unauthorized: () => count("holdfast_gateway_unauthorized_total"),
     begin(route) {
       count("holdfast_gateway_held_total", { route }, 0);

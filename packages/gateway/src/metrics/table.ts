@@ -161,6 +161,11 @@ export const GATEWAY_METRICS = {
     ["outcome"],
     "Orders of the control API about endpoints. `outdated`: a lower token than the last. `drained`: a `shed` of an endpoint that drains.",
   ),
+  holdfast_gateway_admin_refused_total: row(
+    "counter",
+    [],
+    "Requests to the admin listener that were refused because too many were under way.",
+  ),
   holdfast_gateway_unauthorized_total: row(
     "counter",
     [],

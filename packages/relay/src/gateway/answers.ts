@@ -5,3 +5,9 @@ export const isOfNoServer = (status: number): boolean => status >= 502 && status
 
 export const turned = (status: number, seconds: number, text: string): Response =>
   new Response(text, { status, headers: { "retry-after": String(seconds) } });
+
+/**
+ * Statuses about who the client is, which another endpoint says as well. Any other may be the
+ * endpoint's own trouble: a new version may answer 404 before it is whole.
+ */
+export const isOfClient = (status: number): boolean => status === 401 || status === 403;

@@ -56,8 +56,9 @@ export class Balancing {
 /** Those whose key belongs elsewhere. */
 function keyed(route: Route, clients: readonly HeldSocket[], nowMs: number): HeldSocket[] {
   const homes = new Map<string, string | undefined>();
-  return clients.filter(({ key, cohort, address }) => {
+  return clients.filter(({ key, request, address }) => {
     if (key === undefined) return false;
+    const { cohort } = request;
     const name = `${cohort} ${key}`;
     if (!homes.has(name)) homes.set(name, route.endpoints.homeOf(key, cohort, nowMs));
     const home = homes.get(name);

@@ -183,6 +183,45 @@ test("30,000 mutated bytes of clients end only those who sent them, and leave no
   expect(taken()).toBe(0);
 });
 
+test("5,000 mutated frames of an endpoint reach at most the client whose they are", async () => {
+  const random = createSeededRandom(11);
+  const draw = (most: number): number => Math.floor(random.next() * most);
+  /** A frame that says whose it is; most often some of its bytes are others. */
+  const said = (name: string): Buffer => {
+    const bytes = frame(0x80 | draw(3), `${`${name}:`.repeat(5)}${"x".repeat(draw(90))}`);
+    if (random.next() < 0.3) return bytes;
+    for (let flips = 1 + draw(3); flips > 0; flips--) bytes[draw(bytes.length)] = draw(256);
+    return random.next() < 0.2 ? bytes.subarray(0, draw(bytes.length)) : bytes;
+  };
+  const { one, address, endpoints, taken } = await before((request, socket) => {
+    const name = /\?name=(\w+)/.exec(request)?.[1] ?? "";
+    socket.write(switching(request));
+    if (name === "good") socket.write(frame(0x81, "good:1"));
+    else for (let i = 0; i < 50; i++) socket.write(said(name));
+  });
+  const good = await connect(one.port, "/ws/x?name=good");
+  for (let round = 0; round < 10; round++) {
+    const clients = await Promise.all(
+      Array.from({ length: 10 }, async (_, index) => {
+        const name = `c${round}x${index}`;
+        return { name, client: await connect(one.port, `/ws/x?name=${name}`) };
+      }),
+    );
+    await Bun.sleep(20);
+    for (const { name, client } of clients) {
+      // Three bytes at most are others: whose it is still stands there.
+      const others = client.got.filter((text) => /c\d+x\d+:/.test(text) && !text.includes(name));
+      expect(others).toEqual([]);
+      expect(client.got.join()).not.toContain("good:");
+      client.socket.close();
+    }
+  }
+  expect([good.got, good.closed]).toEqual([["good:1"], undefined]);
+  await until("the others are gone", () => one.clientCount === 1);
+  await until("their sockets too", () => endpoints.connections(address) === 1);
+  expect(taken()).toBe(0);
+});
+
 test("a client that floods an endpoint that reads nothing is read no further, and takes no memory", async () => {
   const held: Socket[] = [];
   const address = await rawServer((request, socket) => {

@@ -2,10 +2,11 @@
 import { readOffer, type SocketOffer } from "@holdfast/protocol/socket";
 import type { Released } from "@holdfast/rehoming";
 import type { Server } from "bun";
-import { isOfNoServer, turned } from "./answers.ts";
+import { turned } from "./answers.ts";
 import { Arrivals, answered } from "./arrivals.ts";
+import { firstHome } from "./first-home.ts";
 import type { GatewayOptions } from "./gateway-ports.ts";
-import { readHandshake } from "./handshake.ts";
+import { readHandshake, whyUnclear } from "./handshake.ts";
 import { type HeldRequest, HeldSocket } from "./held-socket.ts";
 import { holdOpen } from "./hold-open.ts";
 import { isLonger } from "./message-size.ts";
@@ -21,7 +22,7 @@ import {
   requestIdOf,
   responseHeaders,
 } from "./upstream-headers.ts";
-import { type Answered, openUpstream, type UpstreamSocket, whyNot } from "./upstream-socket.ts";
+import type { UpstreamSocket } from "./upstream-socket.ts";
 
 interface Data {
   readonly request: HeldRequest;
@@ -31,8 +32,6 @@ interface Data {
   held?: HeldSocket;
 }
 
-/** Endpoints that are tried before a client is told that none can be had. */
-const TRIES_MAX = 3;
 const RETRY_AFTER_SECONDS = 2;
 /** Bun's own limit lies far above what ever waits, since upstreams are paused long before. */
 const BACKLOG_SLACK_BYTES = 1024 * 1024;
@@ -191,10 +190,12 @@ export class Gateway {
   }
 
   async #answer(request: Request, server: Server<Data>): Promise<Response | undefined> {
-    // Its URL is made of the Host header, which may hold anything, and may be there twice.
-    if (!URL.canParse(request.url) || request.headers.get("host")?.includes(",") === true)
+    // Its URL is made of the Host header, which may hold anything.
+    if (!URL.canParse(request.url))
       return this.#refused(undefined, 400, "The Host header is no host.\n");
     const url = new URL(request.url);
+    const unclear = whyUnclear(request);
+    if (unclear !== undefined) return this.#refused(undefined, 400, unclear);
     const route = routeOf(this.#options.routes, url);
     if (route === undefined)
       return this.#refused(undefined, 404, "No route for this host and path.\n");
@@ -303,7 +304,9 @@ export class Gateway {
     });
     // The upstream has its own limit of time.
     const stopHolding = holdOpen(server, request);
-    const found = await this.#first(route, { key, cohort }, { upstream, signal: request.signal });
+    const { observer } = this.#options;
+    const { signal } = request;
+    const found = await firstHome(route, { key, cohort, upstream, signal }, observer);
     stopHolding();
     if (found === undefined)
       return this.#turned(route, 503, { text: "No server takes clients now.\n" });
@@ -333,47 +336,6 @@ export class Gateway {
     route.endpoints.closed(address, false, performance.now());
     socket.drop();
     return this.#refused(route, 400, "This is no WebSocket handshake.\n");
-  }
-
-  /** The first upstream that answers, with a socket or with its word why not. */
-  async #first(
-    route: Route,
-    wish: Pick<HeldRequest, "key" | "cohort">,
-    { upstream, signal }: Pick<HeldRequest, "upstream"> & { readonly signal: AbortSignal },
-  ): Promise<
-    | { readonly address: string; readonly opening: Answered }
-    | { readonly unfit: string }
-    | undefined
-  > {
-    const { observer } = this.#options;
-    const not = new Set<string>();
-    for (let attempt = 0; attempt < (route.triesMax ?? TRIES_MAX); attempt++) {
-      const choice = { ...wish, not, zone: route.zone, chance: Math.random() };
-      const address = route.endpoints.choose(choice, performance.now());
-      if (address === undefined) return undefined;
-      const beganMs = performance.now();
-      const opening = await openUpstream(upstream(address, 0), signal);
-      const nowMs = performance.now();
-      if (opening.kind === "open" && clientProtocol(route, opening.protocol) !== undefined) {
-        route.endpoints.opened(address, nowMs, nowMs - beganMs);
-        observer.upstreamOpened?.(route);
-        return { address, opening };
-      }
-      if (opening.kind === "open") opening.socket.drop();
-      const isAnswer = opening.kind === "refused" && !isOfNoServer(opening.refusal.status);
-      if (isAnswer || opening.kind === "unfit" || signal.aborted) {
-        route.endpoints.closed(address, false, nowMs);
-        if (opening.kind === "unfit") return { unfit: opening.why };
-        if (opening.kind !== "refused") return undefined;
-        observer.upstreamFailed?.(route, "refused", { address, text: whyNot(opening) });
-        return { address, opening };
-      }
-      const cause = opening.kind === "failed" ? opening.cause : "refused";
-      observer.upstreamFailed?.(route, cause, { address, text: whyNot(opening) });
-      route.endpoints.failed(address, nowMs);
-      not.add(address);
-    }
-    return undefined;
   }
 
   #turned(

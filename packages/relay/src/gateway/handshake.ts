@@ -1,4 +1,5 @@
-// Owns: whether an upgrade request is a handshake of WebSocket (RFC 6455, section 4.2.1).
+// Owns: whether a request is clear, and whether an upgrade is a handshake of WebSocket (RFC 6455,
+// section 4.2.1).
 
 export type Handshake =
   | { readonly ok: true; readonly protocols: readonly string[] }
@@ -21,6 +22,17 @@ export function readHandshake({ method, headers }: Request): Handshake {
   const protocols = protocolsOf(headers.get("sec-websocket-protocol") ?? "");
   if (protocols === undefined) return refused(400, "Sec-WebSocket-Protocol is no list of names.\n");
   return { ok: true, protocols };
+}
+
+/**
+ * Why two programs could take a request for different ones; undefined: they cannot. What is unclear
+ * about the length of a body Bun refuses, but for a length that stands twice.
+ */
+export function whyUnclear({ headers }: Request): string | undefined {
+  if (headers.get("host")?.includes(",") === true) return "The Host header is there twice.\n";
+  return headers.get("content-length")?.includes(",") === true
+    ? "Content-Length is there twice.\n"
+    : undefined;
 }
 
 /** Each once; undefined: something else is in the list. */

@@ -12,6 +12,7 @@ import {
   type Room,
 } from "@holdfast/rehoming";
 import type { ServerWebSocket } from "bun";
+import { isOfClient } from "./answers.ts";
 import type { GatewayCounts } from "./gateway-ports.ts";
 import type { Route } from "./route.ts";
 import { SocketLink } from "./socket-link.ts";
@@ -159,17 +160,13 @@ export class HeldSocket {
     return this.#options.request.key;
   }
 
-  get cohort(): number | undefined {
-    return this.#options.request.cohort;
-  }
-
   get session(): string {
     return this.#options.request.session;
   }
 
-  /** Of its handshake. */
-  get requestId(): string {
-    return this.#options.request.requestId;
+  /** What its handshake left. */
+  get request(): HeldRequest {
+    return this.#options.request;
   }
 
   get clientAddress(): string {
@@ -399,9 +396,3 @@ export class HeldSocket {
     if (this.held.isOver && this.#homes.size === 0) this.#options.onOver();
   }
 }
-
-/**
- * Statuses about who the client is, which another endpoint says as well. Any other may be the
- * endpoint's own trouble: a new version may answer 404 before it is whole.
- */
-const isOfClient = (status: number): boolean => status === 401 || status === 403;

@@ -91,15 +91,25 @@ export const heldHeaders = ({
 
 /** An upstream's headers as the client gets them; each cookie is one of its own. */
 export function responseHeaders(from: Iterable<readonly [string, string]>): [string, string][] {
-  return [...from]
-    .map(([name, value]): [string, string] => [name.toLowerCase(), value])
-    .filter(([name]) => !OF_ONE_HOP.has(name) && name !== "date" && !name.startsWith(OURS));
+  const all = [...from].map(([name, value]): [string, string] => [name.toLowerCase(), value]);
+  const ofThisHop = new Set(
+    all.flatMap(([name, value]) => (name === "connection" ? namesIn(value) : [])),
+  );
+  return all.filter(
+    ([name]) =>
+      !OF_ONE_HOP.has(name) && !ofThisHop.has(name) && name !== "date" && !name.startsWith(OURS),
+  );
 }
 
+/** Headers that Connection names are of this hop, too. */
+const namesIn = (connection: string): readonly string[] =>
+  connection
+    .toLowerCase()
+    .split(",")
+    .map((name) => name.trim());
+
 function passing(from: Headers): Record<string, string> {
-  // Headers that Connection names are of this hop, too.
-  const named = (from.get("connection") ?? "").toLowerCase().split(",");
-  const ofThisHop = new Set(named.map((name) => name.trim()));
+  const ofThisHop = new Set(namesIn(from.get("connection") ?? ""));
   return Object.fromEntries(
     [...from].filter(
       ([name]) => !OF_ONE_HOP.has(name) && !ofThisHop.has(name) && !name.startsWith(OURS),
