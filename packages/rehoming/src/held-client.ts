@@ -13,7 +13,7 @@ import {
 import type { Frame } from "./frame.ts";
 import { LooseTimers } from "./loose-timers.ts";
 import { Losses } from "./losses.ts";
-import { homelessMs, isUnwanted, lost, type Move, refused, retryMs } from "./move.ts";
+import { homelessMs, inTimeMs, isUnwanted, lost, type Move, refused, retryMs } from "./move.ts";
 import { NamedTimers } from "./named-timers.ts";
 import { NextHome } from "./next-home.ts";
 import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HeldPorts, type HomeId } from "./ports.ts";
@@ -53,6 +53,8 @@ export class HeldClient {
   /** The one that was lost or left before the next takes over was read to its end. */
   #isWhole = true;
   #withoutSinceMs = 0;
+  /** Then a client without an upstream is given up. */
+  #withoutUntilMs = 0;
   #lastFrameMs = Number.NEGATIVE_INFINITY;
   #closedByClient: { readonly code: number; readonly reason: string } | undefined;
   #isCloseTold = false;
@@ -378,6 +380,7 @@ export class HeldClient {
   #withoutUpstream(): void {
     this.#withoutSinceMs = this.#nowMs();
     const withinMs = homelessMs(this.#limits, this.#ports.random.next());
+    this.#withoutUntilMs = this.#withoutSinceMs + withinMs;
     this.#timers.start("homeless", withinMs, () =>
       this.end(TRY_AGAIN_LATER, "No server took this client in time"),
     );
@@ -400,10 +403,12 @@ export class HeldClient {
     this.#timers.cancel("settle");
     const move = this.#move ?? lost();
     this.#ports.observer.moveFailed(move.cause, why);
-    const waitMs = retryMs(move, this.#ports.random.next());
+    const laterMs = retryMs(move, this.#ports.random.next());
     // Without an upstream, the time for that is the limit.
-    const isOver = this.#nowMs() + waitMs > move.untilMs || isUnwanted(move);
+    const isOver = this.#nowMs() + laterMs > move.untilMs || isUnwanted(move);
     const isTriedAgain = this.#current === undefined || !isOver;
+    const leftMs = this.#withoutUntilMs - this.#nowMs();
+    const waitMs = this.#current === undefined ? inTimeMs(laterMs, leftMs) : laterMs;
     this.#move = isTriedAgain ? { ...move, attempts: move.attempts + 1 } : undefined;
     if (isTriedAgain) this.#timers.start("retry", waitMs, () => this.#openNext(this.#current));
   }

@@ -15,6 +15,10 @@ export interface Move {
 const REFUSALS_MAX = 2;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 2000;
+/** A client's last attempt begins when so much of the time that it had left is over. */
+const LAST_ATTEMPT = 0.75;
+/** Less than that is no time for another attempt. */
+const LAST_ATTEMPT_MS_MIN = 200;
 /** Part of the time without an upstream by which clients of a lost one differ, at most. */
 const SPREAD = 0.2;
 
@@ -27,6 +31,13 @@ export const lost = (): Move => ({
 export function retryMs({ attempts }: Move, chance: number): number {
   return Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** attempts) * (0.5 + chance);
 }
+
+/**
+ * Ms until the next attempt of a client that is given up in `leftMs`: the last attempt must not be
+ * long before. A server may be back since.
+ */
+export const inTimeMs = (waitMs: number, leftMs: number): number =>
+  waitMs < leftMs || leftMs < LAST_ATTEMPT_MS_MIN ? waitMs : leftMs * LAST_ATTEMPT;
 
 /** Ms that a client may be without an upstream. */
 export const homelessMs = ({ homelessMsMax }: HeldLimits, chance: number): number =>
