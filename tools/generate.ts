@@ -1,5 +1,6 @@
 // Owns: the files that are made from code. `npm run generate` writes them; with `--check` it only
 // says which are out of step.
+import { renderGatewayApiReference, renderGatewayOpenApi } from "@holdfast/gateway";
 import { observabilityDocuments, watchFiles } from "@holdfast/observability";
 import { renderHttpApiReference, renderMetricsReference, renderOpenApi } from "@holdfast/server";
 import { NODE_OPTIONS, nodeOptionsReference } from "@holdfast/server/options";
@@ -33,6 +34,8 @@ const FILES: readonly Generated[] = [
   { path: "docs/reference/metrics.md", text: renderMetricsReference },
   { path: "docs/reference/operator.md", text: renderOperatorReference },
   { path: "docs/reference/gateway.md", text: renderGatewayReference },
+  { path: "docs/reference/gateway-api.md", text: renderGatewayApiReference },
+  { path: "docs/reference/gateway-openapi.json", text: renderGatewayOpenApi },
   { path: "docs/reference/http-api.md", text: renderHttpApiReference },
   { path: "docs/reference/openapi.json", text: renderOpenApi },
   { path: "packages/api/src/operations.ts", text: renderApiOperations },

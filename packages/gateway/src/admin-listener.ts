@@ -2,6 +2,7 @@
 import type { Server } from "bun";
 import { AdminRequests } from "./admin-requests.ts";
 import { ControlApi } from "./control/control-api.ts";
+import { OPENAPI_PATH, openApiDocument } from "./control/openapi.ts";
 import type { ControlKeys, ControlNeeds } from "./control/ports.ts";
 import { problem } from "./control/problem.ts";
 import type { GatewayFigures, GatewayMetrics } from "./metrics/metrics.ts";
@@ -104,6 +105,7 @@ export class AdminListener {
         detail: "the Host header is no host",
       });
     const url = new URL(request.url);
+    if (url.pathname === OPENAPI_PATH && request.method === "GET") return plain(openApiDocument());
     if (url.pathname.startsWith(BASE)) {
       const address = server.requestIP(request)?.address ?? "";
       if (this.#hasKeys) return control.answer(request, url, address);

@@ -1,5 +1,6 @@
 // Owns: what the package exports: the parts of a gateway.
 export type { Caller, ControlKeys } from "./control/ports.ts";
+export { renderGatewayApiReference, renderGatewayOpenApi } from "./control/reference.ts";
 export {
   type Discovery,
   type DiscoveryNeeds,

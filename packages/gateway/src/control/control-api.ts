@@ -1,42 +1,81 @@
 // Owns: the control API: what a request means, and who may ask for it.
 import type { GatewayScope } from "../options/gateway-options.ts";
-import { endpointsPage, routesPage, sessionsPage } from "./lists.ts";
-import { endSession, order } from "./orders.ts";
+import { ENDED, ENDPOINT, ENDPOINTS_PAGE, ROUTES_PAGE, SESSIONS_PAGE } from "./answers.ts";
+import { endpointsPage, PAGE_QUERY, routesPage, sessionsPage } from "./lists.ts";
+import { ORDER_BODIES } from "./order-body.ts";
+import { endSession, type OrderKind, order } from "./orders.ts";
 import type { Asked, ControlNeeds } from "./ports.ts";
 import { problem } from "./problem.ts";
+import { type Schema, text } from "./schemas.ts";
 
-interface Operation {
+/** One row of the table. The OpenAPI document and its page are made from it. */
+export interface Operation {
+  readonly name: string;
   readonly method: "GET" | "POST" | "DELETE";
-  /** Parts of the path below `/api/v1/`; `*` is any one. */
+  /** Parts of the path below `/api/v1/`; `{name}` is any one. */
   readonly path: readonly string[];
   readonly scope: GatewayScope;
-  readonly answer: (asked: Asked, needs: ControlNeeds) => Response | Promise<Response>;
+  readonly summary: string;
+  readonly description?: string;
+  readonly query?: Readonly<Record<string, Schema>>;
+  readonly body?: Schema;
+  /** Of the answer 200. */
+  readonly answer: Schema;
+  readonly handle: (asked: Asked, needs: ControlNeeds) => Response | Promise<Response>;
 }
+
+const ofRoute = text("Only those of this route.");
+
+/** Orders about one endpoint are alike. */
+const orderRow = (
+  kind: OrderKind,
+  words: { readonly summary: string; readonly description?: string },
+): Operation => ({
+  ...{ name: kind, method: "POST", path: ["endpoints", "{route}", "{address}", kind] },
+  ...{ scope: "drain", ...words, body: ORDER_BODIES[kind], answer: ENDPOINT, handle: order(kind) },
+});
 
 /** Every operation, one row for each. */
 export const OPERATIONS: readonly Operation[] = [
-  { method: "GET", path: ["routes"], scope: "routes", answer: routesPage },
-  { method: "GET", path: ["endpoints"], scope: "endpoints", answer: endpointsPage },
   {
-    method: "POST",
-    path: ["endpoints", "*", "*", "drain"],
-    scope: "drain",
-    answer: order("drain"),
+    ...{ name: "routes", method: "GET", path: ["routes"], scope: "routes" },
+    summary: "Routes with their clients, and the trouble of their discovery.",
+    ...{ query: PAGE_QUERY, answer: ROUTES_PAGE, handle: routesPage },
   },
   {
-    ...{ method: "POST", path: ["endpoints", "*", "*", "undrain"] },
-    ...{ scope: "drain", answer: order("undrain") },
+    ...{ name: "endpoints", method: "GET", path: ["endpoints"], scope: "endpoints" },
+    summary: "Endpoints, what each does, and its sockets.",
+    query: { route: ofRoute, ...PAGE_QUERY },
+    ...{ answer: ENDPOINTS_PAGE, handle: endpointsPage },
+  },
+  orderRow("drain", {
+    summary: "Its clients move away, and it gets no others.",
+    description:
+      "It holds until another order comes, or discovery forgets the endpoint. The same order again begins no window anew.",
+  }),
+  orderRow("undrain", {
+    summary: "Takes that back, and ends a shed. Clients that are there stay.",
+  }),
+  orderRow("shed", {
+    summary: "It keeps so many clients, and the others move away. It takes new ones as before.",
+    description: "An endpoint that drains refuses it.",
+  }),
+  orderRow("weight", { summary: "Its share of new clients, whatever discovery says." }),
+  {
+    ...{ name: "sessions", method: "GET", path: ["sessions"], scope: "sessions" },
+    summary: "Held clients.",
+    query: {
+      route: ofRoute,
+      endpoint: text("Only those whose home is at this address."),
+      ...PAGE_QUERY,
+    },
+    ...{ answer: SESSIONS_PAGE, handle: sessionsPage },
   },
   {
-    ...{ method: "POST", path: ["endpoints", "*", "*", "shed"] },
-    ...{ scope: "drain", answer: order("shed") },
+    ...{ name: "session_end", method: "DELETE", path: ["sessions", "{id}"], scope: "sessions" },
+    summary: "Closes a client with 1012.",
+    ...{ answer: ENDED, handle: endSession },
   },
-  {
-    ...{ method: "POST", path: ["endpoints", "*", "*", "weight"] },
-    ...{ scope: "drain", answer: order("weight") },
-  },
-  { method: "GET", path: ["sessions"], scope: "sessions", answer: sessionsPage },
-  { method: "DELETE", path: ["sessions", "*"], scope: "sessions", answer: endSession },
 ];
 
 export class ControlApi {
@@ -68,7 +107,7 @@ export class ControlApi {
       const detail = `key ${caller.name} lacks the scope ${operation.scope}`;
       return problem({ status: 403, code: "permission_denied", detail });
     }
-    return operation.answer({ request, url, caller, parts }, this.#needs);
+    return operation.handle({ request, url, caller, parts }, this.#needs);
   }
 
   #unauthorized(address: string): Response {
@@ -94,10 +133,12 @@ function operationsAt(
     const { path } = operation;
     const fits =
       path.length === parts.length &&
-      path.every((part, index) => (part === "*" ? parts[index] !== "" : part === parts[index]));
-    return fits ? [{ operation, parts: parts.filter((_, index) => path[index] === "*") }] : [];
+      path.every((part, index) => (isAny(part) ? parts[index] !== "" : part === parts[index]));
+    return fits ? [{ operation, parts: parts.filter((_, index) => isAny(path[index] ?? "")) }] : [];
   });
 }
+
+const isAny = (part: string): boolean => part.startsWith("{");
 
 /** A part that is badly encoded names nothing. */
 function decoded(part: string): string {

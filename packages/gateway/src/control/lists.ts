@@ -5,9 +5,16 @@ import type { LiveRoute } from "../live-route.ts";
 import { PROFILE_KINDS } from "../options/profile-kinds.ts";
 import type { Asked, ControlNeeds } from "./ports.ts";
 import { problem } from "./problem.ts";
+import { type Schema, text, whole } from "./schemas.ts";
 
 const LIMIT = 100;
 const LIMIT_MAX = 1000;
+
+/** Of every list. */
+export const PAGE_QUERY: Readonly<Record<string, Schema>> = {
+  limit: whole("Most rows of the page.", { minimum: 1, maximum: LIMIT_MAX, default: LIMIT }),
+  after: text("`next` of the page before."),
+};
 
 export function routesPage(asked: Asked, { routes, clients }: ControlNeeds): Response {
   const counts = new Map<unknown, number>();
@@ -126,10 +133,10 @@ function page<Row extends { readonly id: string }>(
   { url }: Asked,
   more: Readonly<Record<string, unknown>> = {},
 ): Response {
-  const text = url.searchParams.get("limit");
-  const limit = text === null ? LIMIT : Number(text);
+  const given = url.searchParams.get("limit");
+  const limit = given === null ? LIMIT : Number(given);
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-    const detail = `found ${(text ?? "").slice(0, 40)}, expected 1 to ${LIMIT_MAX}`;
+    const detail = `found ${(given ?? "").slice(0, 40)}, expected 1 to ${LIMIT_MAX}`;
     return problem({ status: 400, code: "request_invalid", detail, path: "limit" });
   }
   const after = url.searchParams.get("after");

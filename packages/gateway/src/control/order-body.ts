@@ -1,6 +1,7 @@
 // Owns: the body of an order: what it may hold, and what is said of one that holds something else.
 import type { OrderKind } from "./orders.ts";
 import { problem } from "./problem.ts";
+import { expectedText, fits, flag, listOf, object, type Schema, whole } from "./schemas.ts";
 
 /** Every member that an order may have. Those that its kind needs are there; others have no use. */
 export interface OrderBody {
@@ -21,66 +22,51 @@ const WINDOW_MAX_MS = 86_400_000;
 const ADDRESSES_MAX = 1000;
 const ADDRESS_LENGTH_MAX = 300;
 
-interface Member {
-  readonly expected: string;
-  readonly fits: (found: unknown) => boolean;
-}
-type Members = Readonly<Record<string, Member>>;
-
-const isWhole =
-  (least: number, most: number) =>
-  (found: unknown): boolean =>
-    typeof found === "number" && Number.isSafeInteger(found) && found >= least && found <= most;
-
-const TOKEN: Members = {
-  token: { expected: "a whole number from 0", fits: isWhole(0, Number.MAX_SAFE_INTEGER) },
-};
-const TERMS: Members = {
-  windowMs: {
-    expected: `a whole number of ms from 1 to ${WINDOW_MAX_MS}`,
-    fits: isWhole(1, WINDOW_MAX_MS),
-  },
-  to: {
-    expected: `a list of at most ${ADDRESSES_MAX} addresses`,
-    fits: (found) =>
-      Array.isArray(found) &&
-      found.length <= ADDRESSES_MAX &&
-      found.every((one) => typeof one === "string" && one.length <= ADDRESS_LENGTH_MAX),
-  },
+const token = whole(
+  "Fencing: an order with a lower token than that of the last one about this endpoint is refused.",
+  { minimum: 0 },
+);
+const terms = {
+  windowMs: whole(
+    "How long it may take. Absent: as long as moves take anyway (`moves.windowMs`).",
+    { minimum: 1, maximum: WINDOW_MAX_MS },
+  ),
+  to: listOf(
+    { type: "string", maxLength: ADDRESS_LENGTH_MAX },
+    {
+      description: "Until the window is over, only these addresses take the clients. Absent: any.",
+      maxItems: ADDRESSES_MAX,
+    },
+  ),
 };
 
-const MEMBERS: Readonly<Record<OrderKind, { readonly needed: Members; readonly more: Members }>> = {
-  drain: {
-    needed: TOKEN,
-    more: {
-      ...TERMS,
-      isPreferred: { expected: "true or false", fits: (found) => typeof found === "boolean" },
-    },
-  },
-  undrain: { needed: TOKEN, more: {} },
-  shed: {
-    needed: { keep: { expected: "a whole number from 0", fits: isWhole(0, KEEP_MAX) } },
-    more: { ...TOKEN, ...TERMS },
-  },
-  weight: {
-    needed: {
-      ...TOKEN,
-      weight: { expected: `a whole number from 1 to ${WEIGHT_MAX}`, fits: isWhole(1, WEIGHT_MAX) },
-    },
-    more: {},
-  },
+/** What an order may hold, by its kind. */
+export const ORDER_BODIES: Readonly<Record<OrderKind, Schema>> = {
+  drain: object(
+    { token, ...terms, isPreferred: flag("Others take clients that find no place at `to`.") },
+    ["windowMs", "to", "isPreferred"],
+  ),
+  undrain: object({ token }),
+  shed: object(
+    { keep: whole("Clients that stay.", { minimum: 0, maximum: KEEP_MAX }), token, ...terms },
+    ["token", "windowMs", "to"],
+  ),
+  weight: object({
+    token,
+    weight: whole("Its share, compared with the others'.", { minimum: 1, maximum: WEIGHT_MAX }),
+  }),
 };
 
 /** Members that the kind does not know, such as those of newer callers, are left out. */
 export async function readOrder(kind: OrderKind, request: Request): Promise<OrderBody | Response> {
   const body = await bodyOf(request);
   if (body instanceof Response) return body;
-  const { needed, more } = MEMBERS[kind];
+  const { properties = {}, required = [] } = ORDER_BODIES[kind];
   const read: Record<string, unknown> = {};
-  for (const [name, { expected, fits }] of Object.entries({ ...needed, ...more })) {
+  for (const [name, schema] of Object.entries(properties)) {
     const found = body[name];
-    if (found === undefined && name in more) continue;
-    if (!fits(found)) return invalid(name, found, expected);
+    if (found === undefined && !required.includes(name)) continue;
+    if (!fits(schema, found)) return invalid(name, found, expectedText(schema));
     read[name] = found;
   }
   return { weight: 1, keep: 0, ...read };
