@@ -151,3 +151,35 @@ test("G6: a client on Node, with another WebSocket below and a subprotocol of it
   expect(got).toEqual(Array.from({ length: sent }, (_, i) => `re:${i}`));
   expect([protocol, app.offers]).toEqual(["chat", ["chat", "chat"]]);
 });
+
+test("G6: an application that hands over counts each message once, through two restarts", async () => {
+  const program = await startProgram([process.execPath, `${import.meta.dir}/handoff-bun.ts`]);
+  started.push({ stop: () => void program.kill() });
+  const keys = ["a key of at least thirty-two characters"];
+  const fleet = fleetOf({ ...config("handoff", program.address), sockets: { keys } });
+  let now = await fleet.start();
+  const clients = Array.from({ length: 10 }, () => {
+    const socket = new HoldfastSocket(fleet.url, ["counter.v2"]);
+    const client = { socket, got: [] as string[], closes: 0, moves: 0 };
+    socket.onmessage = ({ data }) => client.got.push(data);
+    socket.onclose = () => client.closes++;
+    socket.addEventListener("move", () => client.moves++);
+    started.push({ stop: () => socket.close() });
+    return client;
+  });
+  await until("all open", () => clients.every(({ socket }) => socket.readyState === 1));
+  let sent = 0;
+  const talking = setInterval(() => {
+    for (const { socket } of clients) socket.send(`m${sent}`);
+    sent += 1;
+  }, 10);
+  for (let round = 1; round <= 2; round++) {
+    now = await fleet.replace(now);
+    await until("all moved", () => clients.every(({ moves }) => moves === round));
+  }
+  clearInterval(talking);
+  await until("answers", () => clients.every(({ got }) => got.length >= sent));
+  const expected = Array.from({ length: sent }, (_, i) => `${i + 1} m${i}`);
+  for (const { socket, got, closes } of clients)
+    expect([socket.protocol, got, closes]).toEqual(["counter.v2", expected, 0]);
+});

@@ -218,6 +218,9 @@ export class GatewayProgram {
       get clientsPerAddressMax() {
         return program.#config.limits.clientsPerAddressMax;
       },
+      get socketKeys() {
+        return program.#config.sockets.keys;
+      },
       room: this.#room.one(),
       roomOf: () => this.#room.one(),
       clientOf: (peer, request) => this.#clientOf(peer, request.headers),

@@ -5,6 +5,7 @@ import type { Frame } from "./frame.ts";
 import type { Released } from "./held-client.ts";
 import type { Profile } from "./profile.ts";
 import { graphqlTransportWs } from "./profiles/graphql.ts";
+import { handoff } from "./profiles/handoff.ts";
 import { none } from "./profiles/none.ts";
 import { replay } from "./profiles/replay.ts";
 import { stateless } from "./profiles/stateless.ts";
@@ -149,6 +150,11 @@ test("what is none of the profile's closes the client with 1012, whoever wrote i
     [replay({ remember: [] }), ["x"]],
     [replay({ remember: [] }), ["1", "-1.5"]],
     [replay({ remember: [] }), ["9", "1", "a"]],
+    [handoff(), []],
+    [handoff(), ["{", new Uint8Array()]],
+    [handoff(), ['{"up":1,"down":2,"got":1}', new Uint8Array()]],
+    [handoff(), ['{"up":1,"down":1,"got":1}', "text"]],
+    [handoff(), ['{"up":1,"down":1,"got":1}', new Uint8Array(), Uint8Array.of(1, 2)]],
     [yjsProfile({ dialect: "y-websocket" }), []],
     [yjsProfile({ dialect: "y-websocket" }), ["text"]],
     [yjsProfile({ dialect: "hocuspocus" }), [new Uint8Array(1)]],

@@ -31,6 +31,11 @@ export interface Profile {
    * Absent: its clients stay with their gateway.
    */
   restore?(out: ProfileOut, saved: Saved): ProfileSession | undefined;
+  /**
+   * True: what `save` gives is the application's own, which clients must neither read nor change.
+   * It goes through their hands only sealed.
+   */
+  readonly isPrivate?: boolean;
 }
 
 /** What a gateway says to upstreams in the name of a client. */

@@ -46,6 +46,8 @@ export class SocketEngine {
   #waitingBytes = 0;
   #closing: { readonly code: number | undefined; readonly reason: string | undefined } | undefined;
   #moveUntilMs = 0;
+  /** What the gateway gave to show to the next one. */
+  #ticket = "";
   #failures = 0;
   #openedMs = 0;
   #lostMs = 0;
@@ -105,7 +107,7 @@ export class SocketEngine {
   }
 
   #connect(isAsking: boolean): void {
-    const name = isAsking ? offerOf(this.#ports.nonce(), false) : "";
+    const name = isAsking ? offerOf(this.#ports.nonce()) : "";
     this.#current = this.#open(name, this.#protocols);
   }
 
@@ -168,7 +170,7 @@ export class SocketEngine {
     if (type === "hello") this.#greeted(link);
     if (link !== this.#current) return;
     if (type === "retry") this.#afterMs = millis(control["afterMs"], 0);
-    else if (type === "move") this.#move(millis(control["withinMs"], 0));
+    else if (type === "move") this.#move(millis(control["withinMs"], 0), control["ticket"]);
     else if (type === "turn") this.#turn();
     else if (type === "state" && this.#state === "turned") {
       this.#handed = String(control["state"]);
@@ -185,17 +187,18 @@ export class SocketEngine {
     else this.#tell(this.#current, { type: "opened" });
   }
 
-  #move(withinMs: number): void {
+  #move(withinMs: number, ticket: unknown): void {
     if (this.#state !== "open" || this.#closing !== undefined) return;
     if (this.#next !== undefined || this.#timers.has("retry")) return;
     this.#moveUntilMs = this.#ports.clock.nowMs() + withinMs;
     this.#failures = 0;
+    this.#ticket = String(ticket ?? "");
     this.#openNext();
   }
 
   #openNext(): void {
     const own = this.protocol === "" ? [] : [this.protocol];
-    const link = this.#open(offerOf(this.#ports.nonce(), true), own);
+    const link = this.#open(offerOf(this.#ports.nonce(), this.#ticket), own);
     this.#next = link;
     this.#after("open", OPEN_MS_MAX, () => this.#giveUp(link));
   }
@@ -308,7 +311,7 @@ export class SocketEngine {
       return this.#ended(this.#end ?? broken());
     this.#after("retry", waitMs, () => {
       const own = this.protocol === "" ? [] : [this.protocol];
-      const link = this.#open(this.#isAsking ? offerOf(this.#ports.nonce(), false) : "", own);
+      const link = this.#open(this.#isAsking ? offerOf(this.#ports.nonce()) : "", own);
       this.#current = link;
       this.#after("open", OPEN_MS_MAX, () => this.#giveUp(link));
     });

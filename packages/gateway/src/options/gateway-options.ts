@@ -291,6 +291,18 @@ const OPTIONS = {
         "How long a HoldfastSocket may take to move to another gateway, from its turn on, at most half of drain.windowMs. Then it is closed, too. 0: none is asked to move.",
     }),
   },
+  sockets: {
+    keys: list<string>({
+      default: [],
+      secret: true,
+      live: true,
+      allowed: "texts of 32 to 512 characters",
+      countMax: 4,
+      check: (found): found is string => found.length >= 32 && found.length <= 512,
+      description:
+        "Keys that all gateways of the same routes share. What a HoldfastSocket carries from one to the next is sealed with the first, and opened with any. Without a key, profile handoff does not move, and Holdfast-Session changes.",
+    }),
+  },
   watchFile: boolean({
     default: true,
     description:

@@ -1,10 +1,11 @@
 // Owns: the profile of applications that hand a client's state over (spec/handoff.md).
 import { sendable } from "../close-codes.ts";
 import { bytesOf, type Frame } from "../frame.ts";
-import type { Profile, ProfileOut, ProfileSession } from "../profile.ts";
+import type { Profile, ProfileOut, ProfileSession, Saved } from "../profile.ts";
 import {
   HANDOFF,
   type PodEntry,
+  readFromGateway,
   readFromPod,
   writeAttach,
   writeClose,
@@ -59,7 +60,12 @@ export function handoff(rules: HandoffRules = {}): Profile {
         return upstream.startsWith(PREFIX) ? upstream.slice(PREFIX.length) : undefined;
       },
     },
+    isPrivate: true,
     create: (out) => new Handoff(all, out),
+    restore(out, saved) {
+      const session = new Handoff(all, out);
+      return session.restore(saved) ? session : undefined;
+    },
   };
 }
 
@@ -98,6 +104,30 @@ class Handoff implements ProfileSession {
   constructor(rules: Required<HandoffRules>, out: ProfileOut) {
     this.#rules = rules;
     this.#out = out;
+  }
+
+  save(): Saved {
+    const numbers = { up: this.#up, down: this.#down, got: this.#got };
+    return [JSON.stringify(numbers), this.#state, ...this.#log.map(({ bytes }) => bytes)];
+  }
+
+  /** False: this is no client of the profile. */
+  restore([text, state, ...log]: Saved): boolean {
+    const { up, down, got } = numbersOf(text);
+    const areIndices = [up, down, got].every((one) => Number.isSafeInteger(one) && one >= 0);
+    if (!areIndices || typeof state !== "object" || got < down) return false;
+    [this.#up, this.#down, this.#got, this.#last] = [up, down, got, up];
+    this.#state = state;
+    for (const bytes of log) {
+      const entry = readFromGateway(bytes);
+      const isNext = entry !== undefined && "index" in entry && entry.index === this.#last + 1;
+      if (typeof bytes === "string" || !isNext) return false;
+      this.#last += 1;
+      this.#log.push({ index: this.#last, bytes });
+      this.#logBytes += bytesOf(bytes);
+    }
+    this.#watch();
+    return true;
   }
 
   get isQuiet(): boolean {
@@ -256,6 +286,19 @@ class Handoff implements ProfileSession {
 
   #fault(why: string): void {
     this.#out.end(FAULT, `${HANDOFF}: ${why}`);
+  }
+}
+
+/** Of a state, as text. */
+function numbersOf(text: Frame | undefined): {
+  readonly up: number;
+  readonly down: number;
+  readonly got: number;
+} {
+  try {
+    return Object(JSON.parse(String(text)));
+  } catch {
+    return { up: Number.NaN, down: 0, got: 0 };
   }
 }
 

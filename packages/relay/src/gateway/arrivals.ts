@@ -1,7 +1,8 @@
 // Owns: the first words with clients of holdfast.socket.v1, before they are held (spec/socket.md).
 import { controlText, readControl, type SocketOffer } from "@holdfast/protocol/socket";
-import type { Frame, Released } from "@holdfast/rehoming";
-import { unpackState } from "./socket-state.ts";
+import type { Frame, Profile, Released } from "@holdfast/rehoming";
+import type { SocketSeal } from "./socket-seal.ts";
+import { STATE_CHARS_MAX, unpackState } from "./socket-state.ts";
 
 /** How long a client that comes from another gateway may take to be handed over. */
 const ARRIVAL_MS_MAX = 30_000;
@@ -22,9 +23,34 @@ interface Client {
   close(code: number, reason: string): void;
 }
 
+/** Who a client is for servers. `attempt`: how many of them were tried for it by others. */
+export interface Identity {
+  readonly session: string;
+  readonly attempt: number;
+}
+
 /** Clients that come from another gateway, until they have said what that one knew. */
 export class Arrivals<C extends Client> {
   readonly #timers = new Map<C, ReturnType<typeof setTimeout>>();
+  readonly #seal: SocketSeal;
+
+  constructor(seal: SocketSeal) {
+    this.#seal = seal;
+  }
+
+  /** Undefined: it comes from another gateway, and cannot come here. */
+  identify(offer: SocketOffer | undefined, profile: Profile): Identity | undefined {
+    const fresh = { session: crypto.randomUUID(), attempt: 0 };
+    if (offer?.isMove !== true) return fresh;
+    // What the client says of itself is nothing that servers may believe.
+    const ticket = this.#seal.isClosed ? this.#seal.open("ticket", offer.ticket) : undefined;
+    if (profile.restore === undefined || (profile.isPrivate === true && ticket === undefined))
+      return undefined;
+    const { session, attempt } = Object(ticket);
+    return typeof session === "string" && typeof attempt === "number"
+      ? { session, attempt }
+      : fresh;
+  }
 
   /** True: it is new, and to be held at once. Nothing else was sent to it before. */
   greet(client: C, { name, isMove }: SocketOffer, windowMs: number): boolean {
@@ -38,11 +64,22 @@ export class Arrivals<C extends Client> {
   /** Its first message. Undefined: it is not the state of a client of this profile. */
   takeOver(
     client: C,
-    { frame, offer, profile }: { frame: Frame; offer: SocketOffer | undefined; profile: string },
+    frame: Frame,
+    {
+      offer,
+      request,
+    }: {
+      readonly offer: SocketOffer | undefined;
+      readonly request: { readonly session: string; readonly route: { readonly profile: Profile } };
+    },
   ): Released | undefined {
+    const { profile } = request.route;
     const control = readControl(offer?.name ?? "", frame);
-    const state = control?.["type"] === "state" ? unpackState(control["state"]) : undefined;
-    if (state?.profile === profile) return state;
+    const text = control?.["type"] === "state" ? String(control["state"]) : "";
+    const isShort = text.length <= STATE_CHARS_MAX;
+    const state = isShort ? unpackState(this.#seal.open("state", text)) : undefined;
+    const isOwn = profile.isPrivate !== true || state?.session === request.session;
+    if (state?.profile === profile.name && isOwn) return state;
     client.close(VIOLATED, "This is no state of a client of this route");
     return undefined;
   }

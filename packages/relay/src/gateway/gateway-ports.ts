@@ -67,6 +67,11 @@ export interface GatewayOptions {
   readonly clientOf?: (peer: string, request: Request) => PeerFacts;
   /** Whether another handshake of this client may begin. Default: yes. */
   readonly admit?: (client: ClientFacts, route: Route) => Turned | undefined;
+  /**
+   * Keys that gateways share: what clients carry between them is sealed with the first, and opened
+   * with any. Default: none, and it is not sealed.
+   */
+  readonly socketKeys?: readonly string[];
   /** Within which clients should come back if this gateway is lost: told to those who listen. */
   readonly returnWindowMs?: () => number;
   /** Hears of the clients of one route, instead of `observer`. */

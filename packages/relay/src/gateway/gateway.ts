@@ -13,6 +13,7 @@ import { isLonger } from "./message-size.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
 import { clientProtocol, type Route, routeOf } from "./route.ts";
+import { SocketSeal } from "./socket-seal.ts";
 import { longestMessage, longestState } from "./socket-state.ts";
 import {
   type ClientFacts,
@@ -54,7 +55,8 @@ export class Gateway {
   readonly #server: Server<Data>;
   readonly #held = new Set<HeldSocket>();
   readonly #places = new Places();
-  readonly #arrivals = new Arrivals<Bun.ServerWebSocket<Data>>();
+  readonly #seal = new SocketSeal(() => this.#options.socketKeys ?? []);
+  readonly #arrivals = new Arrivals<Bun.ServerWebSocket<Data>>(this.#seal);
   /** Handshakes and requests under way, by route. */
   readonly #pending = new WeakMap<Route, number>();
   readonly #requests = new WeakMap<Route, number>();
@@ -152,11 +154,9 @@ export class Gateway {
 
   #arrived(socket: Bun.ServerWebSocket<Data>, frame: string | Buffer): void {
     if (!this.#arrivals.forget(socket)) return;
-    const { offer, request } = socket.data;
-    const profile = request.route.profile.name;
-    const former = this.#arrivals.takeOver(socket, { frame, offer, profile });
+    const former = this.#arrivals.takeOver(socket, frame, socket.data);
     if (former === undefined) return this.#neverHeld(socket.data);
-    this.#options.observer.movedHere?.(request.route);
+    this.#options.observer.movedHere?.(socket.data.request.route);
     this.#hold(socket, former);
   }
 
@@ -177,7 +177,7 @@ export class Gateway {
       observer: options.observerOf?.(request.route) ?? options.observer,
       counts: options.observer,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      ...(offer && { link: { name: offer.name, stateCharsMax, returnWindowMs } }),
+      ...(offer && { link: { name: offer.name, seal: this.#seal, stateCharsMax, returnWindowMs } }),
       ...(former && { former }),
       onOver: () => {
         isOver = true;
@@ -282,22 +282,21 @@ export class Gateway {
     }
     const { subprotocols, frameBytesExtra = 0 } = route.profile;
     const { offer, protocols: own } = readOffer(read.protocols);
-    if (offer?.isMove === true && route.profile.restore === undefined)
-      return this.#refused(route, 400, "Clients of this route do not move between gateways.\n");
+    const who = this.#arrivals.identify(offer, route.profile);
+    if (who === undefined) return this.#refused(route, 400, "No client moves here so.\n");
     const protocols = subprotocols?.offered(own) ?? own;
     const key = route.keyOf?.(request, url);
     const cohort = route.cohortOf?.(request, url);
     // For as long as the client is held: what its next upstreams must hear, and nothing else.
     const headers = requestHeaders(request.headers, client);
     const target = `${url.pathname}${url.search}`;
-    const session = crypto.randomUUID();
     // The route may change while the client is held.
     const upstream: HeldRequest["upstream"] = (address, attempt) => ({
       url: `${route.tls === undefined ? "ws" : "wss"}://${address}${target}`,
       tls: route.tls,
       headers: {
         ...headers,
-        ...heldHeaders({ session, attempt, revision: route.endpoints.revisionOf(address) }),
+        ...heldHeaders(who, attempt, route.endpoints.revisionOf(address)),
       },
       ...{ protocols, openMsMax: route.openMsMax },
       messageBytesMax: route.messageBytesMax + frameBytesExtra,
@@ -324,7 +323,7 @@ export class Gateway {
     const data: Data = {
       offer,
       request: {
-        ...{ route, key, cohort, protocol, upstream, session },
+        ...{ route, key, cohort, protocol, upstream, ...who },
         ...{ clientAddress: client.address, requestId: client.requestId },
       },
       first: { address, socket },

@@ -4,7 +4,6 @@ import {
   type Frame,
   HELD_LIMITS,
   HeldClient,
-  type HeldClock,
   type HeldLimits,
   type HeldObserver,
   type HomeId,
@@ -14,9 +13,10 @@ import {
 import type { ServerWebSocket } from "bun";
 import { isOfClient } from "./answers.ts";
 import type { GatewayCounts } from "./gateway-ports.ts";
+import { type LinkTerms, linked } from "./link-terms.ts";
 import type { Route } from "./route.ts";
-import { SocketLink } from "./socket-link.ts";
-import { packState } from "./socket-state.ts";
+import { CLOCK } from "./runtime-clock.ts";
+import type { SocketLink } from "./socket-link.ts";
 import {
   openUpstream,
   type UpstreamRequest,
@@ -34,6 +34,8 @@ export interface HeldRequest {
   readonly protocol: string;
   /** Its name, which each upstream hears. */
   readonly session: string;
+  /** Upstreams that were tried for it before, by other gateways. */
+  readonly attempt: number;
   readonly clientAddress: string;
   readonly requestId: string;
   upstream(address: string, attempt: number): UpstreamRequest;
@@ -49,13 +51,7 @@ export interface HeldSocketOptions {
   /** The client is gone, and so are its upstreams. */
   readonly onOver: () => void;
   /** It speaks holdfast.socket.v1, and was greeted. */
-  readonly link?: {
-    readonly name: string;
-    /** What the next gateway can be told of it. */
-    readonly stateCharsMax: number;
-    /** Within which clients come back if they are closed now. */
-    readonly returnWindowMs: () => number;
-  };
+  readonly link?: LinkTerms;
   /** Another gateway held it until now. */
   readonly former?: Released;
 }
@@ -69,13 +65,6 @@ interface Home {
   isLeft: boolean;
 }
 
-const CLOCK: HeldClock = {
-  nowMs: () => performance.now(),
-  after(delayMs, task) {
-    const timer = setTimeout(task, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 /** Codes after which a client is welcome at once: 1012, 1013. */
 const COMES_BACK: ReadonlySet<number> = new Set([1012, 1013]);
 /** Bytes that wait for the client, from which on its upstreams are read no further. */
@@ -99,6 +88,7 @@ export class HeldSocket {
   /** Endpoints that did not take it since it has its home. */
   readonly #failed = new Set<string>();
   readonly #link: SocketLink | undefined;
+  #lastHome = FIRST_HOME;
   #moveTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: ServerWebSocket<unknown>, options: HeldSocketOptions) {
@@ -202,7 +192,11 @@ export class HeldSocket {
 
   /** Whether it can go to another gateway. */
   get canMove(): boolean {
-    return this.#link !== undefined && this.route.profile.restore !== undefined;
+    const { link } = this.#options;
+    const { restore, isPrivate } = this.route.profile;
+    return (
+      link !== undefined && restore !== undefined && (isPrivate !== true || link.seal.isClosed)
+    );
   }
 
   /**
@@ -210,8 +204,10 @@ export class HeldSocket {
    * more happens.
    */
   moveAway(withinMs: number, close: { readonly code: number; readonly reason: string }): void {
-    if (this.#link === undefined || this.#link.isAsked) return;
-    this.#link.move(withinMs);
+    const { link, request } = this.#options;
+    if (link === undefined || this.#link === undefined || this.#link.isAsked) return;
+    const who = { session: this.session, attempt: request.attempt + this.#lastHome + 1 };
+    this.#link.move(withinMs, link.seal.isClosed ? link.seal.seal("ticket", who) : undefined);
     this.#moveTimer = setTimeout(() => this.dismiss(close.code, close.reason), withinMs);
   }
 
@@ -232,20 +228,19 @@ export class HeldSocket {
     this.#checkOver();
   }
 
-  #linked({
-    name,
-    stateCharsMax,
-    returnWindowMs,
-  }: NonNullable<HeldSocketOptions["link"]>): SocketLink {
+  #linked(terms: LinkTerms): SocketLink {
     const { limits = HELD_LIMITS, counts } = this.#options;
-    return new SocketLink(name, returnWindowMs(), {
-      ...{ clock: CLOCK, held: this.held, settleMsMax: limits.settleMsMax },
-      tell: (text) => void this.#client.sendText(text),
-      pack: (released) =>
-        packState({ profile: this.route.profile.name, ...released }, stateCharsMax),
-      close: (code, reason) => this.#closeClient(code, reason),
-      left: () => counts?.movedAway?.(this.route),
-    });
+    const { held, session } = this;
+    return linked(
+      terms,
+      { held, session, profile: this.route.profile.name },
+      {
+        settleMsMax: limits.settleMsMax,
+        tell: (text) => void this.#client.sendText(text),
+        close: (code, reason) => this.#closeClient(code, reason),
+        left: () => counts?.movedAway?.(this.route),
+      },
+    );
   }
 
   #closeClient(code: number, reason: string): void {
@@ -297,6 +292,7 @@ export class HeldSocket {
       await Promise.resolve();
       return this.held.homeFailed(id, "no endpoint takes clients");
     }
+    this.#lastHome = id;
     const giveUp = new AbortController();
     const home: Home = { address, giveUp, isLeft: false };
     this.#homes.set(id, home);

@@ -223,6 +223,71 @@ test("a client of which too much is remembered is not moved, but closed with 101
   expect([little.events, fresh.one.clients().length]).toEqual([["open", "move"], 1]);
 });
 
+test("with a key servers know the client again, and nobody else can say that it is one", async () => {
+  const [a, b] = [backend("a"), backend("b")];
+  const keys = { socketKeys: ["a".repeat(32)] };
+  const [old, fresh] = [gateway([a], stateless, {}, keys), gateway([b], stateless, {}, keys)];
+  const { place, options, url } = balanced(old.one.port);
+  const client = connect(url, [], options);
+  await until("open", () => isOpen(client));
+  place.port = fresh.one.port;
+  await goodbye(old.one.clients());
+  await until("moved", () => client.events.includes("move"));
+  const facts = ({ headers }: typeof a) =>
+    ["holdfast-session", "holdfast-attempt"].map((name) => headers.at(-1)?.get(name));
+  expect(facts(b)).toEqual([facts(a)[0], "1"]);
+  // Another move: attempts are counted on.
+  const last = gateway([a], stateless, {}, keys);
+  place.port = last.one.port;
+  await goodbye(fresh.one.clients());
+  await until("moved again", () => client.events.length === 3);
+  expect(facts(a)).toEqual([facts(b)[0], "2"]);
+  // A stranger writes a ticket, and a state.
+  const forged = Buffer.from(
+    JSON.stringify({ kind: "ticket", session: facts(a)[0], attempt: 5, untilMs: 1e15 }),
+  ).toString("base64url");
+  const name = `holdfast.socket.v1.move+0123456789abcdef.${forged}`;
+  const stranger = new WebSocket(`ws://127.0.0.1:${last.one.port}/ws/room`, name);
+  const codes: number[] = [];
+  stranger.onclose = ({ code }) => codes.push(code);
+  const packed = { profile: "stateless", session: facts(a)[0], isWhole: true, frames: [] };
+  const text = Buffer.from(JSON.stringify({ ...packed, kind: "state" })).toString("base64url");
+  stranger.onopen = () =>
+    stranger.send(`${name} ${JSON.stringify({ type: "state", state: text })}`);
+  await until("closed", () => codes.length > 0);
+  expect([codes, facts(a)[1]]).toEqual([[1002], "0"]);
+  expect(facts(a)[0]).not.toBe(facts(b)[0]);
+});
+
+test("a client of an application that hands over moves with a key only", async () => {
+  const profile = { ...stateless, isPrivate: true };
+  const keys = { socketKeys: ["a".repeat(32)] };
+  for (const [more, end] of [
+    [{}, "close 1012 The gateway restarts true"],
+    [keys, "move"],
+  ] as const) {
+    const [a, b] = [backend("a"), backend("b")];
+    const [old, fresh] = [gateway([a], profile, {}, more), gateway([b], profile, {}, more)];
+    const { place, options, url } = balanced(old.one.port);
+    const client = connect(url, [], options);
+    await until("open", () => isOpen(client));
+    place.port = fresh.one.port;
+    await goodbye(old.one.clients());
+    await until("an end", () => client.events.length > 1);
+    expect(client.events).toEqual(["open", end]);
+    // Whoever has no ticket does not even reach a server.
+    const seen = b.headers.length;
+    const stranger = new WebSocket(
+      `ws://127.0.0.1:${fresh.one.port}/ws/room`,
+      "holdfast.socket.v1.move+0123456789abcdef",
+    );
+    await new Promise((done) => {
+      stranger.onclose = done;
+    });
+    expect(b.headers.length).toBe(seen);
+  }
+});
+
 test("a stranger who speaks the protocol wrongly is closed with 1002, and harms nobody", async () => {
   const a = backend("a");
   const { one, endpoints, dropped, taken } = gateway([a]);
@@ -242,10 +307,20 @@ test("a stranger who speaks the protocol wrongly is closed with 1002, and harms 
   for (const message of [
     ...["hello", `${move} {"type":"leave"}`, `${move} {`, `${move} null`, Uint8Array.of(1)],
     ...[stateOf(1), stateOf("%"), stateOf(encoded(null)), stateOf(encoded({}))],
-    stateOf(encoded({ profile: "none", isWhole: true, frames: [] })),
-    stateOf(encoded({ profile: "stateless", isWhole: true, frames: [1] })),
-    stateOf(encoded({ profile: "stateless", isWhole: true, frames: [{ b: 1 }] })),
-    `${fresh} {"type":"state","state":"${encoded({ profile: "stateless", isWhole: true, frames: [] })}"}`,
+    stateOf(encoded({ kind: "state", session: "s", profile: "none", isWhole: true, frames: [] })),
+    stateOf(
+      encoded({ kind: "state", session: "s", profile: "stateless", isWhole: true, frames: [1] }),
+    ),
+    stateOf(
+      encoded({
+        kind: "state",
+        session: "s",
+        profile: "stateless",
+        isWhole: true,
+        frames: [{ b: 1 }],
+      }),
+    ),
+    `${fresh} {"type":"state","state":"${encoded({ kind: "state", session: "s", profile: "stateless", isWhole: true, frames: [] })}"}`,
   ])
     expect([message, await say(move, message)]).toEqual([message, 1002]);
   // Words that mean nothing now are not the application's, and change nothing.

@@ -51,11 +51,12 @@ export class SocketLink {
     return true;
   }
 
-  /** Asks the client to open another socket, and to move to it. */
-  move(withinMs: number): void {
+  /** Asks the client to open another socket, and to move to it. `ticket`: what it shows there. */
+  move(withinMs: number, ticket?: string): void {
     if (this.#phase !== "resting") return;
     this.#phase = "asked";
-    this.#tell({ type: "move", withinMs: Math.round(withinMs) });
+    const shown = ticket === undefined ? {} : { ticket };
+    this.#tell({ type: "move", withinMs: Math.round(withinMs), ...shown });
   }
 
   /** Within which time it should come back, if this gateway is lost. */

@@ -4,10 +4,12 @@ import type { Frame, Released } from "@holdfast/rehoming";
 /** Of a client that moves, as its profile knows it. */
 export interface SocketState extends Released {
   readonly profile: string;
+  /** Its name. */
+  readonly session: string;
 }
 
 /** Of the text. A client that has more is not moved. */
-const STATE_CHARS_MAX = 700 * 1024;
+export const STATE_CHARS_MAX = 700 * 1024;
 /** Of what stands around it in a message. */
 const FRAME_BYTES = 1024;
 const CONTROL_BYTES_MIN = 64 * 1024;
@@ -20,27 +22,21 @@ export const longestMessage = (messageBytesMax: number): number =>
 export const longestState = (messageBytesMax: number): number =>
   Math.min(STATE_CHARS_MAX, longestMessage(messageBytesMax) - FRAME_BYTES);
 
-/** Undefined: it is too long. */
-export function packState(
-  { profile, isWhole, saved }: SocketState,
-  charsMax = STATE_CHARS_MAX,
-): string | undefined {
+/** As JSON holds it. */
+export function packState({ saved, ...rest }: SocketState): object {
   const frames = saved.map((frame) =>
     typeof frame === "string" ? frame : { b: Buffer.from(frame).toString("base64") },
   );
-  const text = Buffer.from(JSON.stringify({ profile, isWhole, frames })).toString("base64");
-  return text.length > charsMax ? undefined : text;
+  return { ...rest, frames };
 }
 
 /** Undefined: it is none. Whoever wrote it may be anybody. */
-export function unpackState(text: unknown): SocketState | undefined {
-  if (typeof text !== "string" || text.length > STATE_CHARS_MAX) return undefined;
+export function unpackState(found: unknown): SocketState | undefined {
+  const { profile, session, isWhole, frames } = Object(found);
+  const areTexts = typeof profile === "string" && typeof session === "string";
+  if (!areTexts || typeof isWhole !== "boolean" || !Array.isArray(frames)) return undefined;
   try {
-    const found = JSON.parse(Buffer.from(text, "base64").toString());
-    const { profile, isWhole, frames } = Object(found);
-    if (typeof profile !== "string" || typeof isWhole !== "boolean" || !Array.isArray(frames))
-      return undefined;
-    return { profile, isWhole, saved: frames.map(frameOf) };
+    return { profile, session, isWhole, saved: frames.map(frameOf) };
   } catch {
     return undefined;
   }

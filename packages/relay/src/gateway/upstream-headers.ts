@@ -41,8 +41,6 @@ export type PeerFacts = Omit<ClientFacts, "isTls" | "requestId">;
 export interface HeldFacts {
   readonly session: string;
   readonly attempt: number;
-  /** Of the upstream itself, as discovery knows it. */
-  readonly revision: string | undefined;
 }
 
 export const REQUEST_ID = "x-request-id";
@@ -78,14 +76,17 @@ export function requestHeaders(from: Headers, client: ClientFacts): Record<strin
   return headers;
 }
 
-/** What an upstream of a held client hears besides. */
-export const heldHeaders = ({
-  session,
-  attempt,
-  revision,
-}: HeldFacts): Readonly<Record<string, string>> => ({
+/**
+ * What an upstream of a held client hears besides. `home`: which one of this gateway's it is.
+ * `revision`: its own, as discovery knows it.
+ */
+export const heldHeaders = (
+  { session, attempt }: HeldFacts,
+  home: number,
+  revision: string | undefined,
+): Readonly<Record<string, string>> => ({
   "holdfast-session": session,
-  "holdfast-attempt": String(attempt),
+  "holdfast-attempt": String(attempt + home),
   ...(revision === undefined ? {} : { "holdfast-revision": revision }),
 });
 

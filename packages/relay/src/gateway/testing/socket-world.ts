@@ -145,7 +145,7 @@ export class SocketWorld {
     if (!offer.isMove) return this.#hold(gateway, { wire, offer, first, early });
     wire.join("server", {
       message: (data) => {
-        const state = unpackState(readControl(offer.name, data)?.["state"]);
+        const state = unpackState(JSON.parse(String(readControl(offer.name, data)?.["state"])));
         if (state === undefined) throw new TypeError(`no state: ${data}`);
         if (gateway.isAlive) this.#hold(gateway, { wire, offer, first, early, former: state });
       },
@@ -215,7 +215,8 @@ export class SocketWorld {
     const link = new SocketLink(offer.name, 100, {
       ...{ clock: this.clock, held, settleMsMax: 2000 },
       tell: (text) => wire.send("server", text),
-      pack: (released) => packState({ profile: this.#options.profile.name, ...released }),
+      pack: (released) =>
+        JSON.stringify(packState({ profile: "stateless", session: "s", ...released })),
       close: (code, reason) => wire.close("server", code, reason),
       left: () => {},
     });
