@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastSocket } from "@holdfast/client/socket";
+import { createClient } from "graphql-ws";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
 import { buildClient } from "../../tools/build-client.ts";
@@ -182,4 +183,53 @@ test("G6: an application that hands over counts each message once, through two r
   const expected = Array.from({ length: sent }, (_, i) => `${i + 1} m${i}`);
   for (const { socket, got, closes } of clients)
     expect([socket.protocol, got, closes]).toEqual(["counter.v2", expected, 0]);
+});
+
+test("G6: graphql-ws: a subscription goes on, and each query and mutation is answered once", async () => {
+  const server = await startProgram(["node", `${import.meta.dir}/graphql-server.mjs`]);
+  started.push({ stop: () => void server.kill() });
+  const fleet = fleetOf(config("graphql-transport-ws", server.address));
+  const old = await fleet.start();
+  let moves = 0;
+  class Counted extends HoldfastSocket {
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols);
+      this.addEventListener("move", () => moves++);
+    }
+  }
+  const client = createClient({ url: fleet.url, webSocketImpl: Counted, retryAttempts: 0 });
+  started.push({ stop: () => void client.dispose() });
+  const closed: unknown[] = [];
+  client.on("closed", (event) => closed.push(event));
+  const heard: unknown[] = [];
+  client.subscribe(
+    { query: "subscription { ticks }" },
+    {
+      next: ({ data }) => heard.push(data?.["ticks"]),
+      error: (error) => heard.push(error),
+      complete: () => heard.push("complete"),
+    },
+  );
+  const ask = async (query: string) => {
+    for await (const { data } of client.iterate<{ answer: number }>({ query })) return data?.answer;
+    return undefined;
+  };
+  await until("events", () => heard.length > 2);
+  const asked: Promise<number | undefined>[] = [];
+  const expected: number[] = [];
+  const asking = setInterval(() => {
+    const number = asked.length;
+    const field = number % 2 === 0 ? "query { answer: say" : "mutation { answer: do";
+    asked.push(ask(`${field}(number: ${number}) }`));
+    expected.push(number);
+  }, 20);
+  await fleet.replace(old);
+  await until("it has moved", () => moves === 1);
+  clearInterval(asking);
+  expect(await Promise.all(asked)).toEqual(expected);
+  expect(await ask("query { answer: done }")).toBe(Math.floor(expected.length / 2));
+  const { length } = heard;
+  await until("more events", () => heard.length > length + 2);
+  expect(heard.every((one) => typeof one === "number")).toBe(true);
+  expect(closed).toEqual([]);
 });
