@@ -6,9 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HoldfastSocket } from "@holdfast/client/socket";
 import { createClient } from "graphql-ws";
+import { io } from "socket.io-client";
 import { WebsocketProvider } from "y-websocket";
 import * as Y from "yjs";
+import { WS as PageWebSocket } from "../../node_modules/engine.io-client/build/esm/transports/websocket.js";
 import { buildClient } from "../../tools/build-client.ts";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
 import { startProgram, until } from "./bed.ts";
 import { Fleet } from "./fleet.ts";
@@ -232,4 +235,45 @@ test("G6: graphql-ws: a subscription goes on, and each query and mutation is ans
   await until("more events", () => heard.length > length + 2);
   expect(heard.every((one) => typeof one === "number")).toBe(true);
   expect(closed).toEqual([]);
+});
+
+test("G6: socket.io-client over a HoldfastSocket: each event is answered once", async () => {
+  const port = await freePort();
+  const server = await startProgram(["node", `${import.meta.dir}/socketio-server.mjs`], {
+    SECOND_PORT: String(port),
+  });
+  started.push({ stop: () => void server.kill() });
+  const fleet = fleetOf(config("socketio", server.address));
+  const old = await fleet.start();
+  let moves = 0;
+  class Transport extends PageWebSocket {
+    override createSocket(uri: string, protocols?: string | string[]): HoldfastSocket {
+      const socket = new HoldfastSocket(uri, protocols);
+      socket.addEventListener("move", () => moves++);
+      return socket;
+    }
+  }
+  const socket = io(fleet.url, { transports: [Transport], reconnection: false });
+  started.push({ stop: () => socket.disconnect() });
+  const events: string[] = [];
+  for (const name of ["connect", "disconnect", "connect_error"])
+    socket.on(name, (reason) => events.push(`${name} ${reason ?? ""}`.trim()));
+  await until("connected", () => socket.connected);
+  const asked: Promise<number>[] = [];
+  const asking = setInterval(() => asked.push(socket.emitWithAck("echo", asked.length)), 20);
+  socket.emit("join", "room");
+  // Sessions are recovered from the last event of the server.
+  const said: unknown[] = [];
+  socket.on("said", (value) => said.push(value));
+  socket.emit("say", "before");
+  await until("it is said", () => said.length === 1);
+  await fleet.replace(old);
+  await until("it has moved", () => moves === 1);
+  clearInterval(asking);
+  expect(await Promise.all(asked)).toEqual(asked.map((_, i) => i));
+  const [, isRecovered, rooms] = await new Promise<[string, boolean, string[]]>((done) =>
+    socket.emit("who am I", (...answer: [string, boolean, string[]]) => done(answer)),
+  );
+  expect([isRecovered, rooms.includes("room"), events]).toEqual([true, true, ["connect"]]);
+  expect(said).toEqual(["before"]);
 });

@@ -8,6 +8,7 @@ import { graphqlTransportWs } from "./profiles/graphql.ts";
 import { handoff } from "./profiles/handoff.ts";
 import { none } from "./profiles/none.ts";
 import { replay } from "./profiles/replay.ts";
+import { socketioProfile } from "./profiles/socketio.ts";
 import { stateless } from "./profiles/stateless.ts";
 import { yjsProfile } from "./profiles/yjs.ts";
 import { type Backend, World } from "./testing/world.ts";
@@ -144,6 +145,42 @@ test("graphql: live subscriptions go on, and a mutation without an answer gets a
   ]);
 });
 
+/** Of Socket.IO, as one gateway gives it: an event without an answer, which has one frame. */
+const NAMESPACE = JSON.stringify({
+  ...{ name: "/", auth: { token: "t" }, isConnected: true, session: "p", offset: "o" },
+  ...{ firstQuestion: 2, nextQuestion: 3, unanswered: [[7, 1]], count: 1 },
+});
+
+test("socketio: namespaces are joined again with session and offset, and questions are told apart", () => {
+  const profile = socketioProfile({ idempotent: true, recoverAfterMs: 1 });
+  const heard: Frame[] = [];
+  const backend = (): Backend => ({
+    opened: (send) => send('0{"sid":"s"}'),
+    received(frame, send) {
+      heard.push(frame);
+      if (String(frame).startsWith("40")) send('40{"sid":"x","pid":"p"}');
+      if (String(frame) === '427["again"]') send("20");
+    },
+  });
+  const saved = [`{"pingIntervalMs":60000,"known":[${NAMESPACE}]}`, '427["again"]', '451-["half"]'];
+  const one = world(profile, { backend, former: { isWhole: true, saved } });
+  one.clock.advance(50);
+  expect(heard).toEqual(['40{"token":"t","pid":"p","offset":"o"}', '427["again"]']);
+  one.fromClient(Uint8Array.of(1));
+  one.clock.advance(10);
+  expect(heard.slice(2)).toEqual(['451-["half"]', Uint8Array.of(1)]);
+  // Nobody hears of a second CONNECT: the session was recovered.
+  expect(one.got).not.toContain('40{"sid":"x","pid":"p"}');
+  const all: Released[] = [];
+  one.held.release((found) => all.push(found));
+  one.clock.advance(3000);
+  expect(all[0]?.saved.slice(1)).toEqual(['427["again"]']);
+  expect(JSON.parse(String(all[0]?.saved[0]))).toMatchObject({
+    pingIntervalMs: 60_000,
+    known: [{ name: "/", session: "p", firstQuestion: 3, unanswered: [[7, 1]] }],
+  });
+});
+
 test("what is none of the profile's closes the client with 1012, whoever wrote it", () => {
   const strange: readonly (readonly [Profile, readonly Frame[]])[] = [
     [none, []],
@@ -155,6 +192,10 @@ test("what is none of the profile's closes the client with 1012, whoever wrote i
     [handoff(), ['{"up":1,"down":2,"got":1}', new Uint8Array()]],
     [handoff(), ['{"up":1,"down":1,"got":1}', "text"]],
     [handoff(), ['{"up":1,"down":1,"got":1}', new Uint8Array(), Uint8Array.of(1, 2)]],
+    [socketioProfile(), []],
+    [socketioProfile(), ["{}"]],
+    [socketioProfile(), ['{"pingIntervalMs":1,"known":[{}]}']],
+    [socketioProfile(), [`{"pingIntervalMs":1,"known":[${NAMESPACE},${NAMESPACE}]}`, "2"]],
     [yjsProfile({ dialect: "y-websocket" }), []],
     [yjsProfile({ dialect: "y-websocket" }), ["text"]],
     [yjsProfile({ dialect: "hocuspocus" }), [new Uint8Array(1)]],

@@ -5,6 +5,20 @@ import { CONNECT, frameOf, objectOf, offsetOf, type Packet } from "./socketio-pa
 const NAMESPACE_BYTES = 256;
 const UNANSWERED_BYTES = 64;
 
+/** What another gateway must know of a namespace. */
+export interface SavedNamespace {
+  readonly name: string;
+  readonly auth: Readonly<Record<string, unknown>>;
+  readonly isConnected: boolean;
+  readonly session: string | undefined;
+  readonly offset: string | undefined;
+  readonly firstQuestion: number;
+  readonly nextQuestion: number;
+  /** Ids, and how many frames each has. */
+  readonly unanswered: readonly (readonly [id: number, frames: number])[];
+  readonly frames: readonly Frame[];
+}
+
 export class Namespace {
   readonly name: string;
   /** The client's own words: its login. */
@@ -29,6 +43,30 @@ export class Namespace {
     const { pid, offset } = this.#auth;
     if (typeof pid === "string") this.#session = pid;
     if (typeof offset === "string") this.#offset = offset;
+  }
+
+  /** As `restore` wants it: what is known, and the frames of events without an answer. */
+  save(): SavedNamespace {
+    return {
+      ...{ name: this.name, auth: this.#auth, isConnected: this.isConnected },
+      ...{ session: this.#session, offset: this.#offset },
+      ...{ firstQuestion: this.#firstQuestion, nextQuestion: this.#nextQuestion },
+      unanswered: [...this.#unanswered].map(([id, { length }]) => [id, length]),
+      frames: [...this.#unanswered.values()].flat(),
+    };
+  }
+
+  restore({ frames, ...saved }: SavedNamespace): void {
+    this.isConnected = saved.isConnected;
+    this.#session = saved.session;
+    this.#offset = saved.offset;
+    this.#firstQuestion = saved.firstQuestion;
+    this.#nextQuestion = saved.nextQuestion;
+    let at = 0;
+    for (const [id, length] of saved.unanswered) {
+      this.asks(id, frames.slice(at, at + length));
+      at += length;
+    }
   }
 
   get bytes(): number {

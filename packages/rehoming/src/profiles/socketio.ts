@@ -1,6 +1,6 @@
 // Owns: the profile of Socket.IO 3 and 4 over the WebSocket transport.
 import { bytesOf, type Frame } from "../frame.ts";
-import type { Cancel, Profile, ProfileOut, ProfileSession } from "../profile.ts";
+import type { Cancel, Profile, ProfileOut, ProfileSession, Saved } from "../profile.ts";
 import { Namespace } from "./socketio-namespace.ts";
 import {
   ACK,
@@ -15,6 +15,7 @@ import {
   type Packet,
   packetOf,
 } from "./socketio-packet.ts";
+import { readSaved, savedFrames } from "./socketio-saved.ts";
 
 export interface SocketIoRules {
   /** Events that want an answer and have none are sent to the next server, too. Default false. */
@@ -66,6 +67,10 @@ export function socketioProfile(rules: SocketIoRules = {}): Profile {
   return {
     ...{ name: "socketio", rehomes: true, quietMs: 50 },
     create: (out) => new SocketIo(rules, out),
+    restore(out, saved) {
+      const session = new SocketIo(rules, out);
+      return session.restore(saved) ? session : undefined;
+    },
   };
 }
 
@@ -94,6 +99,38 @@ class SocketIo implements ProfileSession {
     const { connectAgain = true, recoverAfterMs = 25 } = rules;
     this.#rules = { idempotent, unanswered, connectAgain, recoverAfterMs };
     this.#out = out;
+  }
+
+  save(): Saved {
+    return savedFrames({
+      pingIntervalMs: this.#pingIntervalMs,
+      namespaces: [...this.#namespaces.values()].map((one) => one.save()),
+      begun: this.#begun?.frames ?? [],
+    });
+  }
+
+  /** False: this is no client of the profile. */
+  restore(frames: Saved): boolean {
+    const saved = readSaved(frames);
+    if (saved === undefined) return false;
+    this.#mode = "held";
+    this.#pingIntervalMs = saved.pingIntervalMs;
+    this.#pingLater();
+    for (const one of saved.namespaces) {
+      const data = Object.keys(one.auth).length === 0 ? "" : JSON.stringify(one.auth);
+      const packet = { type: CONNECT, attachments: 0, namespace: one.name, id: undefined, data };
+      const namespace = new Namespace(packet);
+      namespace.restore(one);
+      this.#namespaces.set(one.name, namespace);
+    }
+    const [text, ...attachments] = saved.begun;
+    const packet = typeof text === "string" ? packetOf(text) : undefined;
+    // It waits for more: it is not sent to anybody yet.
+    if (packet !== undefined && packet.attachments > attachments.length) {
+      const bytes = saved.begun.reduce((sum, frame) => sum + bytesOf(frame), 0);
+      this.#begun = { packet, frames: [...saved.begun], bytes };
+    }
+    return true;
   }
 
   get rehomes(): boolean {

@@ -193,6 +193,7 @@ export class HeldSocket {
   /** Whether it can go to another gateway. */
   get canMove(): boolean {
     const { link } = this.#options;
+    if (!this.held.rehomes) return false;
     const { restore, isPrivate } = this.route.profile;
     return (
       link !== undefined && restore !== undefined && (isPrivate !== true || link.seal.isClosed)
