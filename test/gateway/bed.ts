@@ -5,6 +5,8 @@ import { Gateway, type Route } from "@holdfast/relay/gateway";
 import { sleep } from "bun";
 import { patience } from "../patience.ts";
 
+export { type PlainClient, plainClient } from "../plain-client.ts";
+
 export interface GatewayBed extends Disposable {
   readonly port: number;
   readonly url: string;
@@ -81,27 +83,6 @@ export async function until(what: string, is: () => boolean, ms = 20_000): Promi
     if (performance.now() > untilMs) throw new Error(`not in time: ${what}`);
     await sleep(5);
   }
-}
-
-export interface PlainClient {
-  readonly socket: WebSocket;
-  readonly got: string[];
-  closed: { readonly code: number; readonly reason: string } | undefined;
-}
-
-/** A client of plain WebSocket that is open. */
-export async function plainClient(url: string, protocols: string[] = []): Promise<PlainClient> {
-  const socket = new WebSocket(url, protocols);
-  const client: PlainClient = { socket, got: [], closed: undefined };
-  socket.onmessage = ({ data }) => client.got.push(String(data));
-  socket.onclose = ({ code, reason }) => {
-    client.closed = { code, reason };
-  };
-  await new Promise<void>((done, fail) => {
-    socket.onopen = () => done();
-    socket.onerror = () => fail(new TypeError("it did not open"));
-  });
-  return client;
 }
 
 export interface Program {

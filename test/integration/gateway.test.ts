@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
+import { ask, type PlainClient as Client, connectPlain as connect } from "../plain-client.ts";
 import { eventually, type RunningCommand, startCommand } from "./command.ts";
 
 setDefaultTimeout(patience(30_000));
@@ -42,31 +43,6 @@ function application(name: string): string {
   });
   servers.push(server);
   return `127.0.0.1:${server.port}`;
-}
-
-interface Client {
-  readonly socket: WebSocket;
-  readonly got: string[];
-  closed: { readonly code: number; readonly reason: string } | undefined;
-}
-async function connect(port: number): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`);
-  const client: Client = { socket, got: [], closed: undefined };
-  socket.onmessage = ({ data }) => client.got.push(String(data));
-  socket.onclose = ({ code, reason }) => {
-    client.closed = { code, reason };
-  };
-  await new Promise<void>((done, fail) => {
-    socket.onopen = () => done();
-    socket.onerror = () => fail(new TypeError("it did not open"));
-  });
-  return client;
-}
-async function ask(client: Client, frame: string): Promise<string> {
-  const { length } = client.got;
-  client.socket.send(frame);
-  await eventually("it answers", () => client.got.length > length);
-  return client.got[length] ?? "";
 }
 
 async function gateway(file: string, env: Readonly<Record<string, string>> = {}) {

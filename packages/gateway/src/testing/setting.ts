@@ -112,38 +112,9 @@ export function startGateway(text: string) {
   return { program, told, admin, api, metrics, metric, ready };
 }
 
-export interface Client {
-  readonly socket: WebSocket;
-  readonly got: string[];
-  closed: { readonly code: number; readonly reason: string } | undefined;
-}
-
-export async function connect(port: number, path = "/"): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`);
-  const client: Client = { socket, got: [], closed: undefined };
-  socket.onmessage = ({ data }) => client.got.push(String(data));
-  socket.onclose = ({ code, reason }) => {
-    client.closed = { code, reason };
-  };
-  await new Promise<void>((done, fail) => {
-    socket.onopen = () => done();
-    socket.onerror = () => fail(new TypeError("it did not open"));
-  });
-  return client;
-}
-
-/** What the client's frame was answered with. */
-export async function ask(client: Client, frame: string): Promise<string> {
-  const { length } = client.got;
-  client.socket.send(frame);
-  await until(`an answer to ${frame}`, () => client.got.length > length);
-  return client.got[length] ?? "";
-}
-
-export async function until(what: string, is: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (await is()) return;
-    await Bun.sleep(5);
-  }
-  throw new TypeError(`not in time: ${what}`);
-}
+export {
+  ask,
+  connectPlain as connect,
+  type PlainClient as Client,
+  until,
+} from "../../../../test/plain-client.ts";

@@ -2,6 +2,7 @@
 import { afterEach } from "bun:test";
 import { EndpointTable, type Profile, stateless } from "@holdfast/rehoming";
 import { type Server, sleep } from "bun";
+import { connectPlain, type PlainClient } from "../../../../../test/plain-client.ts";
 import { Gateway } from "../gateway.ts";
 import type { GatewayOptions } from "../gateway-ports.ts";
 import type { Route } from "../route.ts";
@@ -126,32 +127,12 @@ export function gateway(
   return { one, route, endpoints, moves, dropped, counted, taken: () => taken };
 }
 
-export interface Client {
-  readonly socket: WebSocket;
-  readonly got: string[];
-  closed: { code: number; reason: string } | undefined;
-}
-export async function connect(
+export type Client = PlainClient;
+
+export const connect = (
   port: number,
   path = "/ws/room?x=1",
-  protocols: string[] = [],
-): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols);
-  const client: Client = { socket, got: [], closed: undefined };
-  socket.onmessage = ({ data }) => client.got.push(String(data));
-  socket.onclose = ({ code, reason }) => {
-    client.closed = { code, reason };
-  };
-  await new Promise<void>((done, fail) => {
-    socket.onopen = () => done();
-    socket.onerror = () => fail(new TypeError("it did not open"));
-  });
-  return client;
-}
-export async function until(what: string, is: () => boolean): Promise<void> {
-  for (let i = 0; i < 2000; i++) {
-    if (is()) return;
-    await sleep(5);
-  }
-  throw new TypeError(`not in time: ${what}`);
-}
+  protocols: readonly string[] = [],
+): Promise<Client> => connectPlain(port, path, protocols);
+
+export { until } from "../../../../../test/plain-client.ts";
