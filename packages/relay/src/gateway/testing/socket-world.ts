@@ -46,6 +46,8 @@ const OPENED = Symbol("opened");
 export class SocketWorld {
   readonly clock = createManualClock();
   readonly upstreams: Upstream[] = [];
+  /** Frames of the client, as servers got them. */
+  readonly reached: Frame[] = [];
   readonly gateways: SimGateway[] = [new SimGateway()];
   readonly engine: SocketEngine;
   readonly got: string[] = [];
@@ -53,7 +55,7 @@ export class SocketWorld {
   dropped = 0;
   roomTaken = 0;
   readonly #options: SocketWorldOptions;
-  #nonce = 1e16;
+  #nonce = 1e15;
 
   constructor(options: SocketWorldOptions) {
     this.#options = options;
@@ -126,6 +128,18 @@ export class SocketWorld {
     if (wires.length > 0) this.#options.random.pick(wires).cut();
   }
 
+  /** Gateways move their clients to other servers, too. */
+  rebalance(): void {
+    for (const { links, isAlive } of this.gateways)
+      if (isAlive) for (const { held } of links) held.move("rebalance", 2000);
+  }
+
+  /** A server's process dies. */
+  killServer(): void {
+    const open = this.upstreams.filter(({ wire }) => wire.isOpen);
+    if (open.length > 0) this.#options.random.pick(open).wire.cut();
+  }
+
   push(): void {
     for (const [index, { wire, sent }] of this.upstreams.entries()) {
       if (!wire.isOpen) continue;
@@ -139,8 +153,11 @@ export class SocketWorld {
     if (offer === undefined) throw new TypeError("the client offers");
     gateway.wires.add(wire);
     const first = this.#upstream();
-    const early: Frame[] = [];
-    first.wire.join("client", { message: (frame) => early.push(frame as Frame), closed: () => {} });
+    const early: (Frame | number)[] = [];
+    first.wire.join("client", {
+      message: (frame) => early.push(frame as Frame),
+      closed: (code) => early.push(code),
+    });
     wire.send("server", controlText(offer.name, { type: "hello", windowMs: 100 }));
     if (!offer.isMove) return this.#hold(gateway, { wire, offer, first, early });
     wire.join("server", {
@@ -159,7 +176,8 @@ export class SocketWorld {
       readonly wire: Wire;
       readonly offer: SocketOffer;
       readonly first: Upstream;
-      readonly early: Frame[];
+      /** What it sent, and the code of its close, if it did. */
+      readonly early: readonly (Frame | number)[];
       readonly former?: Released;
     },
   ): void {
@@ -233,8 +251,10 @@ export class SocketWorld {
       },
     });
     held.start();
-    for (const frame of early) held.fromHome(FIRST_HOME, frame);
     this.#listen(held, FIRST_HOME, first.wire);
+    for (const one of early)
+      if (typeof one === "number") held.homeClosed(FIRST_HOME, one, "");
+      else held.fromHome(FIRST_HOME, one);
     // It joined while the gateway was leaving.
     if (!gateway.takes) {
       link.move(MOVE_MS);
@@ -257,7 +277,10 @@ export class SocketWorld {
     };
     this.upstreams.push(upstream);
     upstream.wire.join("server", {
-      message: (frame) => upstream.received.push(frame as Frame),
+      message: (frame) => {
+        upstream.received.push(frame as Frame);
+        this.reached.push(frame as Frame);
+      },
       closed: () => {},
     });
     return upstream;
