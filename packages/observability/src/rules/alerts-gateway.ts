@@ -75,10 +75,12 @@ or
   {
     name: "HoldfastGatewayConfigurationRefused",
     severity: "warning",
-    expr: `max by (namespace, job, instance, pod) (holdfast_gateway_configuration_refused) == 1`,
+    expr: `max by (namespace, job, instance, pod) (holdfast_gateway_configuration_refused) == 1
+or
+max by (namespace, job, instance, pod) (holdfast_gateway_tls_files_refused) == 1`,
     for: "1m",
     summary: "A Holdfast gateway refused its new configuration",
-    description: `The file of ${AT_NODE} has an error. The configuration of before is in force, and a gateway that starts now would not start.`,
+    description: `The file of ${AT_NODE}, or a file of TLS that it names, has an error. The configuration of before is in force, and a gateway that starts now would not start.`,
   },
   {
     name: "HoldfastGatewayNearLimit",
