@@ -306,7 +306,7 @@ const OPTIONS = {
   watchFile: boolean({
     default: true,
     description:
-      "Reads the configuration file again when its content changes, as with SIGHUP. It looks every 2 s.",
+      "Reads the configuration file again when its content changes, as with SIGHUP. It looks every 2 s, and at files of `upstreamTls` every 10 s.",
   }),
   log: {
     level: choice({
