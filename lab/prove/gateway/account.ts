@@ -3,7 +3,16 @@ import type { Account } from "./app.ts";
 
 export const NOTHING: Account = {
   ...{ sent: 0, answered: 0, told: 0, unanswered: 0, doubled: 0, outOfOrder: 0 },
-  ...{ pushed: 0, pushesWrong: 0, closes: {}, longestMs: [], silentMs: [], missing: [] },
+  ...{
+    pushed: 0,
+    pushesWrong: 0,
+    pushesTwice: 0,
+    anew: 0,
+    closes: {},
+    longestMs: [],
+    silentMs: [],
+    missing: [],
+  },
 };
 
 export function sumOf(accounts: readonly Account[]): Account {
@@ -22,6 +31,8 @@ export function sumOf(accounts: readonly Account[]): Account {
     outOfOrder: sum(({ outOfOrder }) => outOfOrder),
     pushed: sum(({ pushed }) => pushed),
     pushesWrong: sum(({ pushesWrong }) => pushesWrong),
+    pushesTwice: sum(({ pushesTwice }) => pushesTwice),
+    anew: sum(({ anew }) => anew),
     closes,
     longestMs: accounts.flatMap(({ longestMs }) => longestMs),
     silentMs: accounts.flatMap(({ silentMs }) => silentMs),

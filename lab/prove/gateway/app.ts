@@ -14,6 +14,10 @@ export interface Account {
   /** Frames that servers sent by themselves and that did not come, or came twice or too early. */
   readonly pushed: number;
   readonly pushesWrong: number;
+  /** Of these, those that came twice. */
+  readonly pushesTwice: number;
+  /** Clients that got a new place at the servers, without a close: what was sent is unknown. */
+  readonly anew: number;
   /** Sockets that closed, by code. Each client then connects anew. */
   readonly closes: Readonly<Record<number, number>>;
   /** Of each client the longest time from a frame to its answer, in ms. */
@@ -64,7 +68,7 @@ export interface ServerCommand {
 }
 
 /** What may be missing or come twice, by the profile's own word. */
-export type Hole = "answers" | "told" | "doubled" | "pushes" | "again";
+export type Hole = "answers" | "told" | "doubled" | "pushes" | "again" | "place";
 
 /** A hole of the profile in steps of some kinds. */
 export interface DeclaredHole {

@@ -23,7 +23,7 @@ export function stepLine(step: GatewayStepResult): string {
   ];
   return [
     `${failures.length === 0 ? "ok    " : "FAILED"} ${step.title} (${(step.tookMs / 1000).toFixed(1)} s)`,
-    `         ${number(sent)} sent, ${number(answered)} answered, ${told} by the profile's rule, ${unanswered} not, ${doubled} twice, ${outOfOrder} out of order; ${number(pushed)} from servers, ${pushesWrong} wrong${takenText(step)}`,
+    `         ${number(sent)} sent, ${number(answered)} answered, ${told} by the profile's rule, ${unanswered} not, ${doubled} twice, ${outOfOrder} out of order; ${number(pushed)} from servers, ${pushesWrong} wrong (${account.pushesTwice} twice), ${account.anew} anew${takenText(step)}`,
     `         longest answer ${longestMs.p50} / ${longestMs.p99} / ${longestMs.max} ms (p50 / p99 / max of clients), silence p99 ${silentMs.p99} ms; moves ${JSON.stringify(moves)}; closes ${JSON.stringify(account.closes)}; ${step.cpuMicrosPerFrame.toFixed(0)} us a frame`,
     ...lines.map((text) => `         ${text}`),
   ].join("\n");

@@ -28,7 +28,7 @@ test("what a profile declares is told with its reason, in its kinds of steps alo
 test.each<[Partial<Account>, string]>([
   [{ doubled: 1 }, "1 answers twice"],
   [{ outOfOrder: 1 }, "1 answers out of order"],
-  [{ pushesWrong: 3 }, "3 frames of servers missing or twice"],
+  [{ pushesWrong: 3, pushesTwice: 1 }, "3 frames of servers missing, or twice (1)"],
   [{ told: 1 }, "1 frames answered by an error of the profile"],
   [{ closes: { 1001: 2, 1006: 1 } }, '3 clients were closed: {"1001":2,"1006":1}'],
 ])("nobody declared %p", (account, text) => {

@@ -58,7 +58,7 @@ function reasonOf(
 
 function findings(step: GatewayStep, found: Found): readonly Finding[] {
   const { account, taken, documents } = found;
-  const { unanswered, told, doubled, outOfOrder, pushesWrong } = account;
+  const { unanswered, told, doubled, outOfOrder, pushesWrong, pushesTwice, anew } = account;
   const read = taken === undefined ? "" : ` (servers had read ${taken.ofMissing} of them)`;
   const different = documents?.different ?? [];
   const all: readonly (Finding & { readonly count: number })[] = [
@@ -66,7 +66,12 @@ function findings(step: GatewayStep, found: Found): readonly Finding[] {
     { count: told, hole: "told", text: "frames answered by an error of the profile" },
     { count: doubled, hole: "doubled", text: "answers twice" },
     { count: outOfOrder, text: "answers out of order" },
-    { count: pushesWrong, hole: "pushes", text: "frames of servers missing or twice" },
+    {
+      count: pushesWrong,
+      hole: "pushes",
+      text: `frames of servers missing, or twice (${pushesTwice})`,
+    },
+    { count: anew, hole: "place", text: "clients got a new place at the servers" },
     { count: taken?.again ?? 0, hole: "again", text: "frames reached servers twice" },
     {
       count: different.length,

@@ -57,11 +57,21 @@ const AGAIN: DeclaredHole = {
   text: "events that wanted an acknowledgement were sent to the next server again (`idempotent`)",
 };
 
+const PLACE: DeclaredHole = {
+  ...{ holes: ["place"], kinds: ["drain", "death", "hang"] },
+  text: "the client heard `connect` again, and rooms and events between two servers are gone",
+};
+
+const DIED: DeclaredHole = {
+  ...{ holes: ["place"], kinds: ["death"] },
+  text: "a server that was killed had put no session aside: the client heard `connect` again",
+};
+
 export const socketio: App = {
   name: "socketio",
   title: "socket.io without recovery, profile socketio",
   profile: { kind: "socketio", idempotent: true },
-  ...{ clients: 500, declared: [AGAIN] },
+  ...{ clients: 500, declared: [AGAIN, PLACE] },
   server: ({ port }) => ({ command: ["node", join(SERVERS, "socketio-server.mjs"), String(port)] }),
   client: ({ url, id, everyMs }) => new Talker(new SocketIoLine(url, id, true), { id, everyMs }),
 };
@@ -71,7 +81,7 @@ export const socketioRecovery: App = {
   ...socketio,
   name: "socketio-recovery",
   title: "socket.io with connection state recovery over Redis Streams, profile socketio",
-  clients: 300,
+  ...{ clients: 300, declared: [AGAIN, DIED] },
   async surroundings(folder) {
     const redis = await RedisServers.start(folder);
     return { env: { REDIS_PORT: String(redis.port) }, end: () => redis.close() };

@@ -80,7 +80,9 @@ test("what servers send is counted by home: between two numbers nothing may be m
     heard().push(home, number);
   heard().anew();
   heard().push("a", 1);
-  expect(await talker.account(0)).toMatchObject({ pushed: 7, pushesWrong: 3 });
+  expect(await talker.account(0)).toMatchObject({
+    ...{ pushed: 7, pushesWrong: 3, pushesTwice: 1, anew: 1 },
+  });
   talker.close();
 });
 

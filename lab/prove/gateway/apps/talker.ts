@@ -59,7 +59,10 @@ export class Talker implements AppClient {
       answer: (number) => this.#answered(number),
       told: (number) => this.#told(number),
       push: (home, number) => this.#pushed(home, number),
-      anew: () => this.#lastPushes.clear(),
+      anew: () => {
+        this.#account.anew += 1;
+        this.#lastPushes.clear();
+      },
       closed: (code) => this.#closed(code),
     });
   }
@@ -140,6 +143,7 @@ export class Talker implements AppClient {
     const first = this.#line.hearsFromFirst === false ? number : 1;
     this.#account.pushed += 1;
     if (number !== (last === undefined ? first : last + 1)) this.#account.pushesWrong += 1;
+    if (last !== undefined && number <= last) this.#account.pushesTwice += 1;
     this.#lastPushes.set(home, Math.max(number, last ?? 0));
   }
 
