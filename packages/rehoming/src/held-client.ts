@@ -269,7 +269,7 @@ export class HeldClient {
     this.#timers.start("attach", this.#limits.attachMsMax, () =>
       this.#giveUpNext("it took too long"),
     );
-    this.#session.attach();
+    this.#session.attach(this.#isWhole);
     next.handOut((frame) => this.#session.fromNext(frame));
     this.#account();
   }

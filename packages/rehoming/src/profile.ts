@@ -80,9 +80,10 @@ export interface ProfileSession {
   fromUpstream(frame: Frame): void;
   /**
    * A new upstream is open: the first, or the next one. MUST call `attached` or `refused`, now or
-   * when frames have come. An attach before it that did not end is forgotten.
+   * when frames have come. An attach before it that did not end is forgotten. `isWhole`: so far,
+   * the former one was read to its end, is still there, or there was none.
    */
-  attach(): void;
+  attach(isWhole: boolean): void;
   /** A frame of the upstream that is being attached, until `attached` was called. */
   fromNext(frame: Frame): void;
   /**

@@ -62,6 +62,11 @@ const PLACE: DeclaredHole = {
   text: "the client heard `connect` again, and rooms and events between two servers are gone",
 };
 
+const TWO_WAYS: DeclaredHole = {
+  ...{ holes: ["pushes"], kinds: ["drain", "death", "hang"] },
+  text: "an event that a busy server read from the stream while it restored the session",
+};
+
 const DIED: DeclaredHole = {
   ...{ holes: ["place"], kinds: ["death"] },
   text: "a server that was killed had put no session aside: the client heard `connect` again",
@@ -81,7 +86,7 @@ export const socketioRecovery: App = {
   ...socketio,
   name: "socketio-recovery",
   title: "socket.io with connection state recovery over Redis Streams, profile socketio",
-  ...{ clients: 300, declared: [AGAIN, DIED] },
+  ...{ clients: 300, declared: [AGAIN, DIED, TWO_WAYS] },
   async surroundings(folder) {
     const redis = await RedisServers.start(folder);
     return { env: { REDIS_PORT: String(redis.port) }, end: () => redis.close() };

@@ -1,6 +1,13 @@
 // Owns: what is known of one namespace that a Socket.IO client has joined.
 import { bytesOf, type Frame } from "../frame.ts";
-import { CONNECT, frameOf, objectOf, offsetOf, type Packet } from "./socketio-packet.ts";
+import {
+  CONNECT,
+  DISCONNECT,
+  frameOf,
+  objectOf,
+  offsetOf,
+  type Packet,
+} from "./socketio-packet.ts";
 
 const NAMESPACE_BYTES = 256;
 const UNANSWERED_BYTES = 64;
@@ -96,14 +103,26 @@ export class Namespace {
     return frameOf({ type: CONNECT, attachments: 0, namespace: this.name, id: undefined, data });
   }
 
+  /** Whether a server that joins the client so knew the session. */
+  isRecovered(data: string): boolean {
+    const { pid } = objectOf(data);
+    return typeof pid === "string" && pid === this.#session;
+  }
+
   /** True: the server knew the session. */
   connected(data: string): boolean {
     const { pid } = objectOf(data);
-    const isRecovered = typeof pid === "string" && pid === this.#session;
+    const isRecovered = this.isRecovered(data);
     if (!isRecovered) this.#offset = undefined;
     this.#session = typeof pid === "string" ? pid : undefined;
     this.isConnected = true;
     return isRecovered;
+  }
+
+  /** For the next server, which is to forget the client again. */
+  get disconnect(): string {
+    const { name: namespace } = this;
+    return frameOf({ type: DISCONNECT, attachments: 0, namespace, id: undefined, data: "" });
   }
 
   /** An event of the client wants an answer. `frames`: what is sent again if it gets none. */

@@ -117,17 +117,71 @@ test("with connection state recovery the next server gets session and offset, an
   expect(drain(one)).toEqual(['40{"token":"t","pid":"p","offset":"o9"}']);
 });
 
+const FORGOTTEN = '40{"pid":"p0","offset":"o1"}';
+/** Each server gives an id of its own, and an event with an offset. None knows another's. */
+const forgetful = server((frame, answer, home) => {
+  if (packetOf(String(frame))?.type !== 0) return false;
+  for (const word of [`40{"sid":"s","pid":"p${home}"}`, '42["x","o1"]']) answer(word);
+  return true;
+});
+
 test("a session that the next server does not know is a new one, without the former one's offset", () => {
-  const forgetful = server((frame, answer, home) => {
-    if (packetOf(String(frame))?.type !== 0) return false;
-    answer(`40{"sid":"s","pid":"p${home}"}`);
-    if (home === 0) answer('42["x","o1"]');
-    return true;
-  });
   const one = world({}, forgetful);
   send(one, "40");
-  expect(drain(one)).toEqual(['40{"pid":"p0","offset":"o1"}']);
-  expect(drain(one)).toEqual(['40{"pid":"p1"}']);
+  one.got.length = 0;
+  const asked = drain(one);
+  one.clock.advance(200);
+  // It was asked three times, and what it said in between is forgotten.
+  expect(asked).toEqual([FORGOTTEN, "41", FORGOTTEN, "41", FORGOTTEN]);
+  expect(one.got).toEqual(['40{"sid":"s","pid":"p1"}', '42["x","o1"]']);
+  one.kill();
+  one.clock.advance(100);
+  // A server that died has put no session aside: nobody is asked twice.
+  expect(one.homes[2]?.received).toEqual(['40{"pid":"p1","offset":"o1"}']);
+});
+
+test("a server that puts a session aside late: the next one is asked again, and nothing is told", () => {
+  let asked = 0;
+  const bytes = new Uint8Array([1]);
+  const late = server((frame, answer, home) => {
+    const packet = packetOf(String(frame));
+    if (packet?.type !== 0) return false;
+    if (home > 0) asked += 1;
+    if (home === 0) answer('40{"sid":"s","pid":"p"}');
+    else if (asked === 1)
+      for (const word of ['40{"sid":"t","pid":"q"}', '42["y","o2"]', '451-["z"]']) answer(word);
+    else for (const word of ['40{"sid":"s","pid":"p"}', '42["y","o2"]']) answer(word);
+    if (home === 0) answer('42["x","o1"]');
+    // An attachment of the namespace that was left meanwhile.
+    if (asked === 1) one.clock.after(2, () => answer(bytes));
+    return true;
+  });
+  const one = world({}, late);
+  send(one, "40");
+  one.got.length = 0;
+  drain(one);
+  expect(asked).toBe(2);
+  expect(one.got).toEqual(['42["y","o2"]']);
+  send(one, '42["after"]');
+  expect(one.homes[1]?.received.at(-1)).toBe('42["after"]');
+  expect(one.closed).toBeUndefined();
+});
+
+test("servers that share no sessions are asked once, as soon as three clients have seen it", () => {
+  const profile = socketioProfile();
+  const asked = Array.from({ length: 4 }, () => {
+    let homes = 0;
+    const one = new World({
+      ...{ profile, random: createSeededRandom(1), backend: () => forgetful(homes++) },
+      fate: () => ({ opens: "well", delayMs: 2 }),
+    });
+    one.clock.advance(5);
+    send(one, "40");
+    drain(one);
+    one.clock.advance(200);
+    return one.homes[1]?.received.filter((frame) => frame === FORGOTTEN).length;
+  });
+  expect(asked).toEqual([3, 3, 3, 1]);
 });
 
 test("a server that dies before it is asked for a session leaves the question to the next one", () => {

@@ -1,6 +1,7 @@
 // Owns: the profile of Socket.IO 3 and 4 over the WebSocket transport.
 import { bytesOf, type Frame } from "../frame.ts";
 import type { Cancel, Profile, ProfileOut, ProfileSession, Saved } from "../profile.ts";
+import { Joining, type Recovery } from "./socketio-joining.ts";
 import { Namespace } from "./socketio-namespace.ts";
 import {
   ACK,
@@ -64,11 +65,12 @@ interface Begun {
  * former server had taken and not answered, unless the event wanted an answer.
  */
 export function socketioProfile(rules: SocketIoRules = {}): Profile {
+  const recovery: Recovery = { inVain: 0 };
   return {
     ...{ name: "socketio", rehomes: true, quietMs: 50 },
-    create: (out) => new SocketIo(rules, out),
+    create: (out) => new SocketIo(rules, out, recovery),
     restore(out, saved) {
-      const session = new SocketIo(rules, out);
+      const session = new SocketIo(rules, out, recovery);
       return session.restore(saved) ? session : undefined;
     },
   };
@@ -87,18 +89,20 @@ class SocketIo implements ProfileSession {
   /** Attachments that are still to come, of packets that have begun to pass. */
   readonly #missing = { fromClient: 0, fromServer: 0 };
   /** Namespaces that the next server has not answered. */
-  #joining = new Set<string>();
-  #attempt = 0;
-  #early: Frame[] = [];
+  #unjoined = new Set<string>();
+  readonly #recovery: Recovery;
+  #joining: Joining;
   #denials = 0;
   #pingIntervalMs = PING_INTERVAL_MS;
   #cancelPing: Cancel = () => {};
 
-  constructor(rules: SocketIoRules, out: ProfileOut) {
+  constructor(rules: SocketIoRules, out: ProfileOut, recovery: Recovery) {
     const { idempotent = false, unanswered = "close" } = rules;
     const { connectAgain = true, recoverAfterMs = 25 } = rules;
     this.#rules = { idempotent, unanswered, connectAgain, recoverAfterMs };
     this.#out = out;
+    this.#recovery = recovery;
+    this.#joining = new Joining(out, recovery, true);
   }
 
   save(): Saved {
@@ -146,7 +150,7 @@ class SocketIo implements ProfileSession {
 
   get bytes(): number {
     let bytes = this.#begun?.bytes ?? 0;
-    for (const frame of this.#early) bytes += bytesOf(frame);
+    for (const frame of this.#joining.early) bytes += bytesOf(frame);
     for (const namespace of this.#namespaces.values()) bytes += namespace.bytes;
     return bytes;
   }
@@ -189,22 +193,23 @@ class SocketIo implements ProfileSession {
     this.#packetOfServer(packet, frame);
   }
 
-  attach(): void {
-    this.#attempt += 1;
-    this.#early = [];
-    this.#joining = new Set(this.#namespaces.keys());
+  attach(isWhole: boolean): void {
+    this.#joining.isOver = true;
+    this.#joining = new Joining(this.#out, this.#recovery, isWhole);
+    this.#unjoined = new Set(this.#namespaces.keys());
     if (this.#mode !== "held") this.#out.attached();
   }
 
   fromNext(frame: Frame): void {
     if (frame === PING) return this.#out.toNext(PONG);
     if (typeof frame === "string" && frame.startsWith(OPEN)) return this.#join();
+    if (this.#joining.drops(frame)) return;
     const packet = typeof frame === "string" ? packetOf(frame) : undefined;
     const namespace = packet && this.#namespaces.get(packet.namespace);
     if (packet?.type === CONNECT && namespace !== undefined) this.#joined(namespace, packet, frame);
     else if (packet?.type === CONNECT_ERROR && namespace !== undefined)
       this.#denied(namespace, frame);
-    else if (frame !== NOOP) this.#early.push(frame);
+    else if (frame !== NOOP) this.#joining.early.push(frame);
   }
 
   switched(): void {
@@ -212,7 +217,7 @@ class SocketIo implements ProfileSession {
     const cut = this.#missing.fromClient + this.#missing.fromServer;
     if (cut > 0) return this.#out.end(SERVICE_RESTART, "A message was cut in two");
     for (const namespace of this.#namespaces.values()) namespace.moved();
-    for (const frame of this.#early.splice(0)) this.fromUpstream(frame);
+    for (const frame of this.#joining.early.splice(0)) this.fromUpstream(frame);
     for (const namespace of this.#namespaces.values()) {
       const { again, lost } = namespace.takeUnanswered();
       if (lost > 0 && this.#rules.unanswered === "close")
@@ -308,9 +313,9 @@ class SocketIo implements ProfileSession {
   #join(): void {
     const all = [...this.#namespaces.values()];
     if (all.length === 0) return this.#out.attached();
-    const attempt = this.#attempt;
+    const joining = this.#joining;
     const join = (): void => {
-      if (attempt === this.#attempt) for (const { connect } of all) this.#out.toNext(connect);
+      if (!joining.isOver) for (const { connect } of all) this.#out.toNext(connect);
     };
     if (all.some(({ mayBeRecovered }) => mayBeRecovered))
       this.#out.after(this.#rules.recoverAfterMs, join);
@@ -318,15 +323,16 @@ class SocketIo implements ProfileSession {
   }
 
   #joined(namespace: Namespace, packet: Packet, frame: Frame): void {
+    if (this.#joining.asksAgain(namespace, packet.data)) return;
     const isFirst = !namespace.isConnected;
     const isRecovered = namespace.connected(packet.data);
-    if (isFirst || (!isRecovered && this.#rules.connectAgain)) this.#early.push(frame);
+    if (isFirst || (!isRecovered && this.#rules.connectAgain)) this.#joining.early.push(frame);
     this.#answered(namespace);
   }
 
   #denied(namespace: Namespace, frame: Frame): void {
     if (!namespace.isConnected) {
-      this.#early.push(frame);
+      this.#joining.early.push(frame);
       return this.#answered(namespace);
     }
     this.#denials += 1;
@@ -335,7 +341,7 @@ class SocketIo implements ProfileSession {
   }
 
   #answered({ name }: Namespace): void {
-    if (this.#joining.delete(name) && this.#joining.size === 0) this.#out.attached();
+    if (this.#unjoined.delete(name) && this.#unjoined.size === 0) this.#out.attached();
   }
 }
 
