@@ -81,12 +81,12 @@ export const graphql: App = {
   clients: 500,
   declared: [
     {
-      ...{ holes: ["told"], kinds: ["death", "hang"] },
-      text: "a mutation without an answer ends with an error at the client",
+      ...{ holes: ["told"], kinds: ["drain", "death", "hang"] },
+      text: "a mutation ends with an error if its server died, or took longer than 3 s",
     },
     {
-      ...{ holes: ["again"], kinds: ["death", "hang"] },
-      text: "queries without an answer were sent to the next server again",
+      ...{ holes: ["again"], kinds: ["drain", "death", "hang"] },
+      text: "queries went to the next server again if theirs died, or took longer than 3 s",
     },
   ],
   server: ({ port }) => ({ command: ["node", join(SERVERS, "graphql-server.mjs"), String(port)] }),

@@ -161,7 +161,8 @@ export class GatewayProcess implements Front {
         {
           ...{ name: ROUTE, path: "/", profile: app.profile, slowStartMs: 0 },
           ...(app.keyQuery === undefined ? {} : { key: { query: app.keyQuery } }),
-          rebalance: rebalances,
+          // Otherwise one whose server did not open in time stays apart from the others of its key.
+          rebalance: rebalances || app.keyQuery !== undefined,
           service: { static: endpoints },
         },
       ],
