@@ -103,7 +103,7 @@ export const hocuspocus: App = {
   title: `Hocuspocus, ${EDITORS} editors for each Yjs document, servers that share nothing, profile yjs`,
   profile: { kind: "yjs", dialect: "hocuspocus" },
   keyQuery: "doc",
-  ...{ clients: 400, declared: [] },
+  ...{ clients: 200, declared: [] },
   server: ({ port }) => ({
     command: ["node", join(SERVERS, "hocuspocus-server.mjs"), String(port)],
   }),
