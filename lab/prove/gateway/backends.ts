@@ -1,7 +1,7 @@
 // Owns: the servers of an application as processes: how they come, go and die.
 import { mkdirSync, openSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { ProveError } from "../prove-error.ts";
 import type { App, ServerPlace } from "./app.ts";
 
@@ -35,7 +35,7 @@ export class Backend {
     backend.signal("SIGKILL");
     throw new ProveError(
       "node_unusable",
-      `Cannot start a server of ${place.app.name}: found nothing that listens on its port; its log is in ${place.folder}`,
+      `Cannot start a server of ${place.app.name}: found nothing that listens on its port; its log is in ${relative(process.cwd(), place.folder)}`,
     );
   }
 

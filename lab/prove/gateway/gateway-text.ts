@@ -110,6 +110,7 @@ export function gatewaySection(result: GatewayProofResult): readonly string[] {
     "## Other servers behind the gateway",
     "`npm run prove -- --gateway` starts servers that know nothing of Holdfast, a gateway before them, and clients of their own libraries. Each client talks all the time, and each frame is accounted for on both sides. Other proxies stand before the same servers in the same run.",
     `${measuredAt.slice(0, 10)}; ${machine.processor}, ${machine.cores} cores for everything together; ${software.join(", ")}; load average before: ${loadBefore.toFixed(1)}; it took ${(tookMs / 60_000).toFixed(0)} minutes.`,
+    ...(result.note === undefined ? [] : [result.note]),
     "### Closing rows",
     table(CLOSING_HEADS, 2, result.apps.map(closingRow)),
     ...missed(result),

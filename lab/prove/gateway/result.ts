@@ -63,6 +63,8 @@ export interface GatewayProofResult {
   readonly tookMs: number;
   readonly apps: readonly GatewayResult[];
   readonly broken: readonly BrokenRun[];
+  /** What a reader must know of a result that is kept, in sentences. */
+  readonly note?: string;
 }
 
 export const hasWrongs = ({ apps, broken }: GatewayProofResult): boolean =>
