@@ -1,12 +1,13 @@
 // Owns: one gateway: its routes, its listener, its drains, and how it ends.
 import { hostname } from "node:os";
-import type { HeldLimits } from "@holdfast/rehoming";
+import type { HeldLimits, HeldObserver } from "@holdfast/rehoming";
 import {
   Balancing,
   Departures,
   Gateway,
   type HeldSocket,
   type PeerFacts,
+  type Route,
   sayGoodbye,
   type Turned,
 } from "@holdfast/relay/gateway";
@@ -195,9 +196,11 @@ export class GatewayProgram {
 
   #listen(): Gateway {
     const program = this;
-    const { counts, observerOf } = this.#metrics;
+    const { counts } = this.#metrics;
     const { host, port, limits } = this.#config;
     const identity = this.#identity;
+    // All clients of a route share one.
+    const observers = new WeakMap<Route, HeldObserver>();
     const noClient = { moved() {}, moveFailed() {}, dropped() {}, ended() {} };
     return new Gateway({
       ...{ host, port },
@@ -227,14 +230,9 @@ export class GatewayProgram {
       admit: ({ address }) => this.#admit(address),
       returnWindowMs: () => returnWindowMs(this.#gateway.clientCount, this.#config.admission),
       observerOf: (route) => {
-        const observer = observerOf(route);
-        return {
-          ...observer,
-          moveFailed: (cause, why) => {
-            observer.moveFailed(cause, why);
-            this.#needs.events.moveFailed({ route: route.name, cause, why });
-          },
-        };
+        const known = observers.get(route) ?? this.#observerOf(route);
+        observers.set(route, known);
+        return known;
       },
       observer: {
         ...noClient,
@@ -247,6 +245,17 @@ export class GatewayProgram {
         told: (route, answer) => this.#needs.events.answered({ route: route.name, ...answer }),
       },
     });
+  }
+
+  #observerOf(route: Route): HeldObserver {
+    const observer = this.#metrics.observerOf(route);
+    return {
+      ...observer,
+      moveFailed: (cause, why) => {
+        observer.moveFailed(cause, why);
+        this.#needs.events.moveFailed({ route: route.name, cause, why });
+      },
+    };
   }
 
   #admit(address: string): Turned | undefined {

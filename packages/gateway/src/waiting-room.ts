@@ -6,31 +6,39 @@ import type { Room } from "@holdfast/rehoming";
  * that floods is refused before those that are not.
  */
 export class WaitingRoom {
+  taken = 0;
   readonly #bytesMax: () => number;
-  #taken = 0;
 
   constructor(bytesMax: () => number) {
     this.#bytesMax = bytesMax;
   }
 
-  get taken(): number {
-    return this.#taken;
+  get left(): number {
+    return this.#bytesMax() - this.taken;
   }
 
   /** The part of one client. */
   one(): Room {
-    let own = 0;
-    return {
-      take: (bytes) => {
-        if (own + bytes > this.#bytesMax() - this.#taken) return false;
-        own += bytes;
-        this.#taken += bytes;
-        return true;
-      },
-      give: (bytes) => {
-        own -= bytes;
-        this.#taken -= bytes;
-      },
-    };
+    return new Part(this);
+  }
+}
+
+class Part implements Room {
+  readonly #whole: WaitingRoom;
+  #own = 0;
+
+  constructor(whole: WaitingRoom) {
+    this.#whole = whole;
+  }
+
+  take(bytes: number): boolean {
+    if (this.#own + bytes > this.#whole.left) return false;
+    this.give(-bytes);
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#own -= bytes;
+    this.#whole.taken -= bytes;
   }
 }

@@ -125,13 +125,13 @@ test("G1: a frame that comes while others go on is heard after them", () => {
   const one: World = world({
     profile: {
       ...stateless,
-      create: (out) => ({
-        ...stateless.create(out),
-        fromClient(frame) {
-          out.toUpstream(frame);
-          if (frame === "a") answers.a();
-        },
-      }),
+      create: (out) =>
+        Object.assign(stateless.create(out), {
+          fromClient(frame: Frame) {
+            out.toUpstream(frame);
+            if (frame === "a") answers.a();
+          },
+        }),
     },
   });
   one.kill();
@@ -257,7 +257,8 @@ test("a client that sends and closes at once is heard, also between two upstream
 });
 
 test("a client that closes before its first upstream took it leaves nothing behind", () => {
-  const never = { ...stateless, create: () => ({ ...stateless.create({} as never), attach() {} }) };
+  const create = () => Object.assign(stateless.create({} as never), { attach() {} });
+  const never = { ...stateless, create };
   const one = world({ profile: never });
   one.held.clientClosed(1006, "");
   expect([one.held.isOver, one.homes[0]?.state, one.clock.waiting()]).toEqual([true, "gone", 0]);
@@ -267,13 +268,13 @@ test("an attach that never ends is given up, and another server is tried", () =>
   let attached = 0;
   const slow = {
     ...stateless,
-    create: (out: Parameters<typeof stateless.create>[0]) => ({
-      ...stateless.create(out),
-      attach: () => {
-        attached += 1;
-        if (attached !== 2) out.attached();
-      },
-    }),
+    create: (out: Parameters<typeof stateless.create>[0]) =>
+      Object.assign(stateless.create(out), {
+        attach: () => {
+          attached += 1;
+          if (attached !== 2) out.attached();
+        },
+      }),
   };
   const one = world({ profile: slow });
   one.kill();

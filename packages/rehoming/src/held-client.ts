@@ -17,18 +17,11 @@ import { homelessMs, inTimeMs, isUnwanted, lost, type Move, refused, retryMs } f
 import { NamedTimers } from "./named-timers.ts";
 import { NextHome } from "./next-home.ts";
 import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HeldPorts, type HomeId } from "./ports.ts";
-import type { Profile, ProfileOut, ProfileSession, Saved } from "./profile.ts";
+import type { Cancel, Profile, ProfileOut, ProfileSession, Released } from "./profile.ts";
 import { RememberedBytes } from "./remembered-bytes.ts";
 import { WaitingFrames } from "./waiting-frames.ts";
 
 const POLL_MS = 5;
-
-/** What is known of a client whose upstream was left. */
-export interface Released {
-  /** The upstream was read to its end. */
-  readonly isWhole: boolean;
-  readonly saved: Saved;
-}
 
 /**
  * Holds one client. At most one upstream is current and gets its frames. Guarantees (G1 to G5 of
@@ -70,6 +63,44 @@ export class HeldClient {
   /** What another gateway knew of it cannot be read. */
   readonly #isStrange: boolean;
 
+  /** What its profile may do. A class, because each client has one: closures would be eight. */
+  static readonly #Out = class implements ProfileOut {
+    readonly #client: HeldClient;
+
+    constructor(client: HeldClient) {
+      this.#client = client;
+    }
+
+    toClient(frame: Frame): void {
+      const client = this.#client;
+      if (client.#isOver || client.#closedByClient !== undefined) return;
+      client.#ports.client.send(frame);
+    }
+    toUpstream(frame: Frame): void {
+      const current = this.#client.#current;
+      if (current !== undefined) this.#client.#ports.upstream.send(current, frame);
+    }
+    toNext(frame: Frame): void {
+      const next = this.#client.#next;
+      if (next !== undefined) this.#client.#ports.upstream.send(next.id, frame);
+    }
+    attached(): void {
+      this.#client.#attached();
+    }
+    refused(why: string): void {
+      this.#client.#giveUpNext(why);
+    }
+    end(code: number, reason: string): void {
+      this.#client.end(code, reason);
+    }
+    lost(why: string): void {
+      this.#client.#lost(this.#client.#current, why);
+    }
+    after(delayMs: number, task: () => void): Cancel {
+      return this.#client.#profileTimers.start(delayMs, task);
+    }
+  };
+
   /** `former`: another gateway held it until now, and gave this. */
   constructor(
     profile: Profile,
@@ -81,31 +112,12 @@ export class HeldClient {
     this.#ports = ports;
     this.#limits = limits;
     this.#timers = new NamedTimers(ports.clock);
-    this.#profileTimers = new LooseTimers(ports.clock, () => this.#account());
+    this.#profileTimers = new LooseTimers(ports.clock, () => this.#pass());
     this.#remembered = new RememberedBytes(ports.room, limits.waitingBytesMax);
     this.#pause = new ClientPause(ports.client, limits.waitingBytesMax);
     this.#losses = new Losses(limits);
     this.#waiting = new WaitingFrames(ports.room, limits.waitingBytesMax);
-    const out: ProfileOut = {
-      toClient: (frame) => {
-        if (!this.#isOver && this.#closedByClient === undefined) ports.client.send(frame);
-      },
-      toUpstream: (frame) => {
-        if (this.#current !== undefined) ports.upstream.send(this.#current, frame);
-      },
-      toNext: (frame) => {
-        if (this.#next !== undefined) ports.upstream.send(this.#next.id, frame);
-      },
-      attached: () => this.#attached(),
-      refused: (why) => this.#giveUpNext(why),
-      end: (code, reason) => this.end(code, reason),
-      lost: (why) => this.#lost(this.#current, why),
-      after: (delayMs, task) =>
-        this.#profileTimers.start(delayMs, () => {
-          task();
-          this.#pass();
-        }),
-    };
+    const out = new HeldClient.#Out(this);
     const restored = former && profile.restore?.(out, former.saved);
     this.#session = restored ?? profile.create(out);
     this.#isStrange = former !== undefined && restored === undefined;
@@ -126,7 +138,7 @@ export class HeldClient {
 
   /** Whether it can move to another upstream. */
   get rehomes(): boolean {
-    return this.#rehomes;
+    return this.#session.rehomes ?? this.#profile.rehomes;
   }
 
   /** Its current upstream. */
@@ -150,7 +162,7 @@ export class HeldClient {
       this.#move = { ...this.#move, cause, untilMs: this.#nowMs() + withinMs };
       return;
     }
-    if (!this.#rehomes) {
+    if (!this.rehomes) {
       if (cause === "drain") this.end(SERVICE_RESTART, "The server restarts");
       return;
     }
@@ -244,10 +256,6 @@ export class HeldClient {
 
   #nowMs(): number {
     return this.#ports.clock.nowMs();
-  }
-
-  get #rehomes(): boolean {
-    return this.#session.rehomes ?? this.#profile.rehomes;
   }
 
   #saysItGoes(code: number): boolean {
@@ -364,7 +372,7 @@ export class HeldClient {
 
   #currentClosed(id: HomeId, code: number, reason: string): void {
     this.#current = undefined;
-    if (!this.#rehomes || !this.#saysItGoes(code)) return this.end(sendable(code), reason);
+    if (!this.rehomes || !this.#saysItGoes(code)) return this.end(sendable(code), reason);
     this.#isWhole = false;
     this.#timers.cancel("settle");
     if (!this.#losses.mayGoOn(this.#nowMs()))
@@ -498,13 +506,12 @@ export class HeldClient {
     this.#isOver = true;
     this.#timers.cancelAll();
     this.#profileTimers.cancelAll();
-    const { upstream, observer } = this.#ports;
-    if (this.#next !== undefined) upstream.drop(this.#next.id);
+    if (this.#next !== undefined) this.#ports.upstream.drop(this.#next.id);
     this.#next?.waiting.clear();
     this.#next = undefined;
     this.#leaving = undefined;
     const frames = this.#waiting.clear();
-    if (frames > 0) observer.dropped(frames, "ended");
+    if (frames > 0) this.#ports.observer.dropped(frames, "ended");
     this.#remembered.become(0);
     this.#session.ended?.();
   }

@@ -8,7 +8,7 @@ export { HEALTH_LIMITS, type HealthLimits } from "./endpoints/health.ts";
 export { unitHash } from "./endpoints/rendezvous.ts";
 export type { Choice, EndpointTableOptions, OrderResult } from "./endpoints/table-ports.ts";
 export { bytesOf, type Frame } from "./frame.ts";
-export { HeldClient, type Released } from "./held-client.ts";
+export { HeldClient } from "./held-client.ts";
 export {
   type ClientSide,
   FIRST_HOME,
@@ -27,6 +27,7 @@ export type {
   Profile,
   ProfileOut,
   ProfileSession,
+  Released,
   Saved,
   Subprotocols,
 } from "./profile.ts";

@@ -4,7 +4,8 @@ import type { HeldClock } from "./ports.ts";
 export class LooseTimers {
   readonly #clock: HeldClock;
   readonly #after: () => void;
-  readonly #cancels = new Set<() => void>();
+  /** Undefined: none has run yet. */
+  #cancels: Set<() => void> | undefined;
   #isOver = false;
 
   /** `after` is called after each task. */
@@ -17,19 +18,20 @@ export class LooseTimers {
   start(delayMs: number, task: () => void): () => void {
     if (this.#isOver) return () => {};
     const stop = this.#clock.after(delayMs, () => {
-      this.#cancels.delete(cancel);
+      this.#cancels?.delete(cancel);
       task();
       this.#after();
     });
     const cancel = (): void => {
-      if (this.#cancels.delete(cancel)) stop();
+      if (this.#cancels?.delete(cancel) === true) stop();
     };
+    this.#cancels ??= new Set();
     this.#cancels.add(cancel);
     return cancel;
   }
 
   cancelAll(): void {
     this.#isOver = true;
-    for (const cancel of [...this.#cancels]) cancel();
+    for (const cancel of [...(this.#cancels ?? [])]) cancel();
   }
 }

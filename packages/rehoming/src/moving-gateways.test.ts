@@ -2,8 +2,7 @@
 import { expect, test } from "bun:test";
 import { createSeededRandom } from "@holdfast/testkit";
 import type { Frame } from "./frame.ts";
-import type { Released } from "./held-client.ts";
-import type { Profile } from "./profile.ts";
+import type { Profile, Released } from "./profile.ts";
 import { graphqlTransportWs } from "./profiles/graphql.ts";
 import { handoff } from "./profiles/handoff.ts";
 import { none } from "./profiles/none.ts";

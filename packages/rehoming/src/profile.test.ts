@@ -5,9 +5,12 @@ import { passing } from "./profiles/passing.ts";
 import { run } from "./testing/run.ts";
 import { type Backend, World } from "./testing/world.ts";
 
+/** `session`, but with other members, which may be getters. */
+const but = (session: ProfileSession, other: Partial<ProfileSession>): ProfileSession =>
+  Object.defineProperties(session, Object.getOwnPropertyDescriptors(other));
 const profile = (more: (out: ProfileOut) => Partial<ProfileSession>): Profile => ({
   ...{ name: "test", rehomes: true, quietMs: 0 },
-  create: (out) => ({ ...passing(out), ...more(out) }),
+  create: (out) => but(passing(out), more(out)),
 });
 function world(one: Profile, backend: () => Backend = () => ({ received: () => {} })): World {
   return new World({
@@ -146,23 +149,19 @@ test.each([true, false])(
     let waits = false;
     const one = new World({
       ...{ random: createSeededRandom(1), limits: { settleMsMax: 50 } },
-      profile: {
-        ...{ name: "test", rehomes: true, quietMs: 0 },
-        create: (out) => ({
-          ...passing(out),
-          fromClient(frame) {
-            waits = frame === "ask";
-            out.toUpstream(frame);
-          },
-          fromUpstream(frame) {
-            waits = false;
-            out.toClient(frame);
-          },
-          get isQuiet() {
-            return !waits;
-          },
-        }),
-      },
+      profile: profile((out) => ({
+        fromClient(frame) {
+          waits = frame === "ask";
+          out.toUpstream(frame);
+        },
+        fromUpstream(frame) {
+          waits = false;
+          out.toClient(frame);
+        },
+        get isQuiet() {
+          return !waits;
+        },
+      })),
       backend: () => ({
         received: (frame, send) => void one.clock.after(300, () => comes && send(`re:${frame}`)),
       }),

@@ -4,6 +4,13 @@ import type { Frame } from "./frame.ts";
 /** What a session knows, as frames in an order that its profile alone understands. */
 export type Saved = readonly Frame[];
 
+/** What is known of a client whose upstream was left. */
+export interface Released {
+  /** The upstream was read to its end. */
+  readonly isWhole: boolean;
+  readonly saved: Saved;
+}
+
 /**
  * How a protocol is re-homed. A profile is pure: it knows time and sockets only through its
  * `ProfileOut`. One is made for each route, and makes a session for each held client.

@@ -2,11 +2,14 @@
 import { bytesOf, type Frame } from "./frame.ts";
 import type { Room } from "./ports.ts";
 
+/** Shared by all who have none. */
+const NONE: Frame[] = [];
+
 /** In the order of arrival. What is in it is taken from `room`, and given back. */
 export class WaitingFrames {
   readonly #room: Room;
   readonly #bytesMax: number;
-  #frames: Frame[] = [];
+  #frames = NONE;
   #head = 0;
   #bytes = 0;
 
@@ -28,6 +31,7 @@ export class WaitingFrames {
     const bytes = bytesOf(frame);
     if (this.#bytes + bytes > this.#bytesMax || !this.#room.take(bytes)) return false;
     this.#bytes += bytes;
+    if (this.#frames === NONE) this.#frames = [];
     this.#frames.push(frame);
     return true;
   }
@@ -40,7 +44,7 @@ export class WaitingFrames {
     this.#bytes -= bytes;
     this.#room.give(bytes);
     if (this.#head === this.#frames.length) {
-      this.#frames = [];
+      this.#frames = NONE;
       this.#head = 0;
     }
     return frame;
@@ -55,7 +59,7 @@ export class WaitingFrames {
   clear(): number {
     const { count } = this;
     if (this.#bytes > 0) this.#room.give(this.#bytes);
-    this.#frames = [];
+    this.#frames = NONE;
     this.#head = 0;
     this.#bytes = 0;
     return count;

@@ -1,9 +1,9 @@
 // Owns: a network with one held client and the servers behind it, in simulated time.
 import { createManualClock, type ManualClock, type SeededRandom } from "@holdfast/testkit";
 import type { Frame } from "../frame.ts";
-import { HeldClient, type Released } from "../held-client.ts";
+import { HeldClient } from "../held-client.ts";
 import { FIRST_HOME, HELD_LIMITS, type HeldLimits, type HomeId, type MoveCause } from "../ports.ts";
-import type { Profile } from "../profile.ts";
+import type { Profile, Released } from "../profile.ts";
 
 /** A server's side of one socket: what it does with frames. Numbers are the server's own. */
 export interface Backend {

@@ -1,8 +1,8 @@
 // Owns: the first upstream of a client: which endpoints are asked, and what an answer means.
 import { isOfNoServer } from "./answers.ts";
 import type { GatewayCounts } from "./gateway-ports.ts";
-import type { HeldRequest } from "./held-socket.ts";
-import { clientProtocol, type Route } from "./route.ts";
+import type { HeldRequest } from "./held-request.ts";
+import { clientProtocol } from "./route.ts";
 import { type Answered, openUpstream, whyNot } from "./upstream-socket.ts";
 
 /** Endpoints that are tried before a client is told that none can be had. */
@@ -15,18 +15,18 @@ export type FirstHome =
 
 /** The first upstream that answers, with a socket or with its word why not. Undefined: none did. */
 export async function firstHome(
-  route: Route,
-  wish: Pick<HeldRequest, "key" | "cohort" | "upstream"> & { readonly signal: AbortSignal },
+  request: HeldRequest,
+  signal: AbortSignal,
   observer: Partial<GatewayCounts>,
 ): Promise<FirstHome | undefined> {
-  const { key, cohort, upstream, signal } = wish;
+  const { route, key, cohort } = request;
   const not = new Set<string>();
   for (let attempt = 0; attempt < (route.triesMax ?? TRIES_MAX); attempt++) {
     const choice = { key, cohort, not, zone: route.zone, chance: Math.random() };
     const address = route.endpoints.choose(choice, performance.now());
     if (address === undefined) return undefined;
     const beganMs = performance.now();
-    const opening = await openUpstream(upstream(address, 0), signal);
+    const opening = await openUpstream(request.upstream(address, 0), signal);
     const nowMs = performance.now();
     if (opening.kind === "open" && clientProtocol(route, opening.protocol) !== undefined) {
       route.endpoints.opened(address, nowMs, nowMs - beganMs);

@@ -7,8 +7,10 @@ import { Arrivals, answered } from "./arrivals.ts";
 import { firstHome } from "./first-home.ts";
 import type { GatewayOptions } from "./gateway-ports.ts";
 import { readHandshake, whyUnclear } from "./handshake.ts";
-import { type HeldRequest, HeldSocket } from "./held-socket.ts";
+import { HeldRequest } from "./held-request.ts";
+import { HeldSocket } from "./held-socket.ts";
 import { holdOpen } from "./hold-open.ts";
+import type { LinkTerms } from "./link-terms.ts";
 import { isLonger } from "./message-size.ts";
 import { passThrough } from "./pass-through.ts";
 import { Places } from "./places.ts";
@@ -17,7 +19,6 @@ import { SocketSeal } from "./socket-seal.ts";
 import { longestMessage, longestState } from "./socket-state.ts";
 import {
   type ClientFacts,
-  heldHeaders,
   REQUEST_ID,
   requestHeaders,
   requestIdOf,
@@ -55,6 +56,7 @@ export class Gateway {
   readonly #server: Server<Data>;
   readonly #held = new Set<HeldSocket>();
   readonly #places = new Places();
+  readonly #onOver = (held: HeldSocket): void => void this.#held.delete(held);
   readonly #seal = new SocketSeal(() => this.#options.socketKeys ?? []);
   readonly #arrivals = new Arrivals<Bun.ServerWebSocket<Data>>(this.#seal);
   /** Handshakes and requests under way, by route. */
@@ -168,25 +170,25 @@ export class Gateway {
   #hold(socket: Bun.ServerWebSocket<Data>, former?: Released): void {
     const options = this.#options;
     const { request, first, offer } = socket.data;
-    const returnWindowMs = () => this.#returnWindowMs();
-    const stateCharsMax = longestState(options.messageBytesMax ?? request.route.messageBytesMax);
-    // Its upstream may have closed already: then it is over before it is held.
-    let isOver = false;
     const held = new HeldSocket(socket, {
       ...{ request, first, room: options.roomOf?.() ?? options.room },
       observer: options.observerOf?.(request.route) ?? options.observer,
       counts: options.observer,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
-      ...(offer && { link: { name: offer.name, seal: this.#seal, stateCharsMax, returnWindowMs } }),
+      ...(offer && { link: this.#link(offer, request.route) }),
       ...(former && { former }),
-      onOver: () => {
-        isOver = true;
-        if (socket.data.held !== undefined) this.#held.delete(socket.data.held);
-      },
+      onOver: this.#onOver,
     });
     socket.data.held = held;
-    if (!isOver) this.#held.add(held);
+    // Its upstream may have closed already: then it is over before it is held.
+    if (!held.isGone) this.#held.add(held);
     options.observer.held?.(request.route);
+  }
+
+  #link({ name }: SocketOffer, route: Route): LinkTerms {
+    const stateCharsMax = longestState(this.#options.messageBytesMax ?? route.messageBytesMax);
+    const returnWindowMs = (): number => this.#returnWindowMs();
+    return { name, seal: this.#seal, stateCharsMax, returnWindowMs };
   }
 
   async #answer(request: Request, server: Server<Data>): Promise<Response | undefined> {
@@ -280,32 +282,25 @@ export class Gateway {
       this.#options.observer.refused(read.answer.status, route);
       return read.answer;
     }
-    const { subprotocols, frameBytesExtra = 0 } = route.profile;
+    const { subprotocols, frameBytesExtra } = route.profile;
     const { offer, protocols: own } = readOffer(read.protocols);
     const who = this.#arrivals.identify(offer, route.profile);
     if (who === undefined) return this.#refused(route, 400, "No client moves here so.\n");
-    const protocols = subprotocols?.offered(own) ?? own;
     const key = route.keyOf?.(request, url);
     const cohort = route.cohortOf?.(request, url);
-    // For as long as the client is held: what its next upstreams must hear, and nothing else.
-    const headers = requestHeaders(request.headers, client);
-    const target = `${url.pathname}${url.search}`;
-    // The route may change while the client is held.
-    const upstream: HeldRequest["upstream"] = (address, attempt) => ({
-      url: `${route.tls === undefined ? "ws" : "wss"}://${address}${target}`,
-      tls: route.tls,
-      headers: {
-        ...headers,
-        ...heldHeaders(who, attempt, route.endpoints.revisionOf(address)),
-      },
-      ...{ protocols, openMsMax: route.openMsMax },
-      messageBytesMax: route.messageBytesMax + frameBytesExtra,
+    const held = new HeldRequest({
+      ...{ route, key, cohort, ...who },
+      ...{ clientAddress: client.address, requestId: client.requestId },
+      target: `${url.pathname}${url.search}`,
+      protocols: subprotocols?.offered(own) ?? own,
+      frameBytesExtra: frameBytesExtra ?? 0,
+      headers: requestHeaders(request.headers, client),
     });
     // The upstream has its own limit of time.
     const stopHolding = holdOpen(server, request);
     const { observer } = this.#options;
     const { signal } = request;
-    const found = await firstHome(route, { key, cohort, upstream, signal }, observer);
+    const found = await firstHome(held, signal, observer);
     stopHolding();
     if (found === undefined)
       return this.#turned(route, 503, { text: "No server takes clients now.\n" });
@@ -320,14 +315,8 @@ export class Gateway {
       });
     }
     const { protocol, socket } = opening;
-    const data: Data = {
-      offer,
-      request: {
-        ...{ route, key, cohort, protocol, upstream, ...who },
-        ...{ clientAddress: client.address, requestId: client.requestId },
-      },
-      first: { address, socket },
-    };
+    held.protocol = protocol;
+    const data: Data = { offer, request: held, first: { address, socket } };
     const chosen = answered(clientProtocol(route, protocol) ?? "", own, offer);
     const header: [string, string] = ["Sec-WebSocket-Protocol", chosen];
     if (server.upgrade(request, { headers: [...responseHeaders(opening.headers), header], data }))

@@ -41,6 +41,8 @@ export type Answered = Extract<Opening, { readonly kind: "open" | "refused" }>;
 
 export interface UpstreamEvents {
   frame(frame: Frame): void;
+  /** It was full, as `send` said, and is not any more, or is gone. */
+  room(): void;
   /** Once, and the last. 1006: without a closing handshake. */
   closed(code: number, reason: string): void;
 }
@@ -78,7 +80,6 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
       request.openMsMax,
     );
     signal.addEventListener("abort", abort);
-    const upstream = new UpstreamSocket(socket);
     socket.on("upgrade", (response: IncomingMessage) => {
       headers = pairs(response);
     });
@@ -86,6 +87,9 @@ export function openUpstream(request: UpstreamRequest, signal: AbortSignal): Pro
       void refusalOf(response).then((refusal) => done({ kind: "refused", refusal }));
     });
     socket.on("open", () => {
+      // What its handshake took is not kept for as long as the client is held.
+      socket.removeAllListeners();
+      const upstream = new UpstreamSocket(socket);
       done({ kind: "open", socket: upstream, protocol: socket.protocol, headers });
     });
     socket.on("error", (error: Error) => fail(error.message, isOfTls(error) ? "tls" : "error"));
@@ -108,10 +112,10 @@ export function whyNot(opening: Opening): string {
 }
 
 /** Undefined: the client's own headers or URL are not what a handshake may hold. */
-function socketTo(request: UpstreamRequest): WebSocket | undefined {
+function socketTo(request: UpstreamRequest): Wire | undefined {
   const { url, tls } = request;
   try {
-    return new WebSocket(url, [...request.protocols], {
+    return new Wire(url, [...request.protocols], {
       headers: request.headers,
       ...(tls === undefined ? {} : socketTls(tls, new URL(url).host)),
       perMessageDeflate: false,
@@ -122,44 +126,60 @@ function socketTo(request: UpstreamRequest): WebSocket | undefined {
   }
 }
 
+/** Knows whose it is, so that all sockets can share their listeners. */
+class Wire extends WebSocket {
+  owner: UpstreamSocket | undefined;
+}
+
+function onMessage(this: WebSocket, data: Buffer, isBinary: boolean): void {
+  (this as Wire).owner?.heard(data, isBinary);
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  (this as Wire).owner?.wasClosed(code, reason.toString());
+}
+
+/** Its close follows, and says as much. */
+function onError(): void {}
+
 export class UpstreamSocket {
   readonly #socket: WebSocket;
   #events: UpstreamEvents | undefined;
   /** Before anybody listens. The socket is paused at the first of them. */
-  #early: Frame[] = [];
+  #early: Frame[] | undefined;
   #closed: { readonly code: number; readonly reason: string } | undefined;
   #isDropped = false;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
-  #onRoom: (() => void) | undefined;
+  #isFull = false;
 
-  constructor(socket: WebSocket) {
+  /** `socket` is open. */
+  constructor(socket: Wire) {
     this.#socket = socket;
-    socket.on("message", (data: Buffer, isBinary: boolean) => this.#frame(data, isBinary));
-    socket.on("close", (code: number, reason: Buffer) => this.#wasClosed(code, reason.toString()));
+    socket.owner = this;
+    socket.on("message", onMessage).on("close", onClose).on("error", onError);
   }
 
   /** What came before is handed in at once. */
   listen(events: UpstreamEvents): void {
     this.#events = events;
-    for (const frame of this.#early.splice(0)) if (!this.#isDropped) events.frame(frame);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const frame of early) if (!this.#isDropped) events.frame(frame);
     if (this.#closed !== undefined && !this.#isDropped)
       events.closed(this.#closed.code, this.#closed.reason);
     else this.resume();
   }
 
-  /** False: it is full. `onRoom` is called once, when it is not any more, or closed. */
-  send(frame: Frame, onRoom: () => void): boolean {
+  /** False: it is full. `room` of its events is called once, when it is not any more, or closed. */
+  send(frame: Frame): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return true;
-    const isFull = this.#socket.bufferedAmount > FULL_BYTES;
-    if (!isFull) {
+    if (this.#socket.bufferedAmount <= FULL_BYTES) {
       this.#socket.send(frame);
       return true;
     }
-    const isFirst = this.#onRoom === undefined;
-    this.#onRoom = onRoom;
-    this.#socket.send(frame, () => {
-      if (isFirst) this.#room();
-    });
+    if (this.#isFull) this.#socket.send(frame);
+    else this.#socket.send(frame, () => this.#room());
+    this.#isFull = true;
     return false;
   }
 
@@ -184,15 +204,17 @@ export class UpstreamSocket {
     this.#socket.terminate();
   }
 
-  #frame(data: Buffer, isBinary: boolean): void {
+  /** For its wire alone, as `wasClosed` is. */
+  heard(data: Buffer, isBinary: boolean): void {
     if (this.#isDropped) return;
     const frame = isBinary ? data : data.toString();
     if (this.#events !== undefined) return this.#events.frame(frame);
+    this.#early ??= [];
     this.#early.push(frame);
     this.pause();
   }
 
-  #wasClosed(code: number, reason: string): void {
+  wasClosed(code: number, reason: string): void {
     clearTimeout(this.#closeTimer);
     this.#room();
     if (this.#isDropped || this.#closed !== undefined) return;
@@ -201,9 +223,9 @@ export class UpstreamSocket {
   }
 
   #room(): void {
-    const onRoom = this.#onRoom;
-    this.#onRoom = undefined;
-    onRoom?.();
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    this.#events?.room();
   }
 }
 
