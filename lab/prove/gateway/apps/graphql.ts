@@ -78,7 +78,7 @@ export const graphql: App = {
   name: "graphql",
   title: "graphql-ws, queries, mutations and a subscription each, profile graphql-transport-ws",
   profile: "graphql-transport-ws",
-  clients: 500,
+  clients: 100,
   declared: [
     {
       ...{ holes: ["told"], kinds: ["drain", "death", "hang"] },
