@@ -12,6 +12,8 @@ import { TlsFileError } from "./tls/tls-files.ts";
 export interface RouteNeeds extends DiscoveryNeeds {
   readonly events: GatewayEvents;
   readonly zone: () => string | undefined;
+  /** An endpoint takes clients that did not before. */
+  readonly came: (route: LiveRoute) => void;
   readonly checked: (route: string, outcome: "well" | "ill") => void;
 }
 
@@ -157,8 +159,11 @@ export class LiveRoute implements Route {
     const discovery = this.#options.service.open(this.#needs);
     discovery.start((found) => {
       this.#hasSpoken = true;
+      const before = new Set(this.endpoints.taking());
       this.endpoints.discovered(found, performance.now());
-      const taking = this.endpoints.taking().length;
+      const now = this.endpoints.taking();
+      if (now.some((address) => !before.has(address))) this.#needs.came(this);
+      const taking = now.length;
       if (taking === this.#toldTaking) return;
       this.#toldTaking = taking;
       const { name: route } = this;

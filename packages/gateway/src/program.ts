@@ -79,6 +79,8 @@ export class GatewayProgram {
       ...{ kube: needs.kube, events: needs.events },
       zone: () => this.#config.zone,
       checked: this.#metrics.checked,
+      // The first ones are found before there is a gateway.
+      came: (route) => this.#gateway?.hurry(route, this.#config.moves.handshakesPerSecond),
     });
     this.#identity = listenerIdentity(config);
     this.#setRoutes(config);

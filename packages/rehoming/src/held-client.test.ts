@@ -82,6 +82,26 @@ test("a server that is back shortly before a client would be given up still gets
   }
 });
 
+test("a client that waits to try again does so soon if a server comes, and never later", () => {
+  let isBack = false;
+  const one = world({ fate: () => ({ opens: isBack ? "well" : "refused", delayMs: 2 }) });
+  one.kill();
+  // Then its attempts are 1 to 3 s apart.
+  while (one.moveFailures.length < 7) one.clock.advance(1);
+  isBack = true;
+  one.held.hurry(100);
+  // A second server, and a pace that would take longer.
+  one.held.hurry(10_000);
+  one.clock.advance(110);
+  expect(one.moves.map(({ cause }) => cause)).toEqual(["lost"]);
+  one.held.hurry(0);
+  one.clock.advance(10);
+  expect([one.homes.filter(({ state }) => state === "open").length, one.closed]).toEqual([
+    1,
+    undefined,
+  ]);
+});
+
 test("G4: a client that sends much meanwhile is read no further, and told when it does not stop", () => {
   const limits = { waitingBytesMax: 10_000 };
   const one = world({ limits, fate: () => ({ opens: "hangs", delayMs: 2 }) });

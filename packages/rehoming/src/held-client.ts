@@ -127,7 +127,7 @@ export class HeldClient {
   /** The client's socket is open, and so is its first upstream, `FIRST_HOME`. Once. */
   start(): void {
     this.#withoutUpstream();
-    this.#next = this.#newNext();
+    this.#next = new NextHome(this.#lastId, this.#ports.room, this.#limits.waitingBytesMax);
     if (this.#isStrange) return this.end(SERVICE_RESTART, "Nobody knows this client here");
     this.homeOpened(FIRST_HOME);
   }
@@ -168,6 +168,12 @@ export class HeldClient {
     }
     this.#move = { cause, untilMs: this.#nowMs() + withinMs, attempts: 0, refusals: 0 };
     this.#openNext(this.#current);
+  }
+
+  /** A server came. A client that waits to try again does so within so much time, by chance. */
+  hurry(withinMs: number): void {
+    if (this.#current !== undefined) return;
+    this.#timers.hasten("retry", withinMs * this.#ports.random.next());
   }
 
   /** This is a good moment to leave the upstream. */
@@ -262,13 +268,9 @@ export class HeldClient {
     return this.#session.isGone?.(code) ?? isGone(code);
   }
 
-  #newNext(): NextHome {
-    return new NextHome(this.#lastId, this.#ports.room, this.#limits.waitingBytesMax);
-  }
-
   #openNext(not: HomeId | undefined): void {
     this.#lastId += 1;
-    this.#next = this.#newNext();
+    this.#next = new NextHome(this.#lastId, this.#ports.room, this.#limits.waitingBytesMax);
     this.#ports.upstream.open(this.#lastId, not);
   }
 
@@ -340,8 +342,7 @@ export class HeldClient {
 
   #left(isWhole: boolean): void {
     this.#leaving = undefined;
-    this.#timers.cancel("goodbye");
-    this.#timers.cancel("lastFrames");
+    this.#timers.cancel("goodbye", "lastFrames");
     this.#isWhole = isWhole;
     if (!this.#isReleasing) return this.#goOn(this.#next);
     this.#isReleasing = false;
@@ -407,8 +408,7 @@ export class HeldClient {
       return this.end(verdict.code, verdict.reason);
     this.#next?.waiting.clear();
     this.#next = undefined;
-    this.#timers.cancel("attach");
-    this.#timers.cancel("settle");
+    this.#timers.cancel("attach", "settle");
     const move = this.#move ?? lost();
     this.#ports.observer.moveFailed(move.cause, why);
     const laterMs = retryMs(move, this.#ports.random.next());
@@ -464,7 +464,7 @@ export class HeldClient {
     this.#next?.waiting.clear();
     this.#next = undefined;
     this.#move = undefined;
-    for (const name of ["attach", "settle", "retry"] as const) this.#timers.cancel(name);
+    this.#timers.cancel("attach", "settle", "retry");
   }
 
   /** What the profile remembers takes room as frames that wait do. */

@@ -1,10 +1,16 @@
 // Owns: timers of which one of each name runs at most.
 import type { HeldClock } from "./ports.ts";
 
+interface Running {
+  readonly cancel: () => void;
+  readonly task: () => void;
+  readonly dueMs: number;
+}
+
 export class NamedTimers<Name extends string> {
   readonly #clock: HeldClock;
   /** Undefined: none runs, as is so for almost all clients. */
-  #cancels: Map<Name, () => void> | undefined;
+  #running: Map<Name, Running> | undefined;
 
   constructor(clock: HeldClock) {
     this.#clock = clock;
@@ -17,22 +23,31 @@ export class NamedTimers<Name extends string> {
       this.#forget(name);
       task();
     });
-    this.#cancels ??= new Map();
-    this.#cancels.set(name, cancel);
+    this.#running ??= new Map();
+    this.#running.set(name, { cancel, task, dueMs: this.#clock.nowMs() + delayMs });
   }
 
-  cancel(name: Name): void {
-    this.#cancels?.get(name)?.();
-    this.#forget(name);
+  /** One that runs ends in `delayMs`, if it would end later. */
+  hasten(name: Name, delayMs: number): void {
+    const running = this.#running?.get(name);
+    if (running === undefined || running.dueMs <= this.#clock.nowMs() + delayMs) return;
+    this.start(name, delayMs, running.task);
+  }
+
+  cancel(...names: readonly Name[]): void {
+    for (const name of names) {
+      this.#running?.get(name)?.cancel();
+      this.#forget(name);
+    }
   }
 
   cancelAll(): void {
-    for (const cancel of this.#cancels?.values() ?? []) cancel();
-    this.#cancels = undefined;
+    for (const { cancel } of this.#running?.values() ?? []) cancel();
+    this.#running = undefined;
   }
 
   #forget(name: Name): void {
-    this.#cancels?.delete(name);
-    if (this.#cancels?.size === 0) this.#cancels = undefined;
+    this.#running?.delete(name);
+    if (this.#running?.size === 0) this.#running = undefined;
   }
 }

@@ -144,6 +144,12 @@ export class Gateway {
     for (const held of this.#held) held.tellWindow(this.#returnWindowMs());
   }
 
+  /** A server of a route came: its clients without one come to it, so many a second. */
+  hurry(route: Route, perSecond: number): void {
+    const waiting = this.clients(route).filter(({ held }) => held.home === undefined);
+    for (const { held } of waiting) held.hurry((1000 * waiting.length) / perSecond);
+  }
+
   #returnWindowMs(): number {
     return Math.round(this.#options.returnWindowMs?.() ?? RETURN_WINDOW_MS);
   }
