@@ -77,6 +77,8 @@ export interface StepRun {
   readonly refusalShare: number;
   /** Longest pause (p99 of clients) above that of a step in which nothing happens. */
   readonly pauseAboveSteadyMs?: number;
+  /** Pause around a move (p99) above that of those who stayed in the same moments. */
+  readonly pauseAboveStayedMs?: number;
   readonly doneMs: number;
   /** Lost, duplicated, out of order, undeclared and unexpected, all together. */
   readonly violations: number;

@@ -96,6 +96,7 @@ export const GATEWAY_CASES: Readonly<Record<string, Values>> = {
     },
     serviceAccount: { name: "edge-account", annotations: { a: "b" } },
     test: { routes: ["chat"] },
+    sockets: { existingSecret: "socket-keys" },
     extraEnv: [{ name: "TZ", value: "UTC" }],
     labels: { team: "realtime" },
     podAnnotations: { example: "yes" },

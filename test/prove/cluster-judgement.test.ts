@@ -187,6 +187,14 @@ test("runs of one day are told together, with the least and the most", () => {
     `${recorded.measuredAt.slice(5, 10)} ${recorded.measuredAt.slice(11, 16)}`,
   );
   expect(page).toMatch(/\| Rolling release \| 2 \| 1\.\d+ \| 1\.300 to 2\.000 \|/);
+  const pause = (p99Ms: number) => ({ count: 400, p50Ms: 5, p99Ms, maxMs: p99Ms });
+  const paired = { ...rolling, pauseOfMoved: pause(20), pauseOfStayed: pause(16) };
+  const more = withKept({ ...recorded, steps: [paired] }, both, order);
+  expect(more.steps[1]?.runs?.map(({ pauseAboveStayedMs }) => pauseAboveStayedMs)).toEqual([
+    undefined,
+    undefined,
+    4,
+  ]);
   const later = { ...again, measuredAt: "2099-01-01T00:00:00.000Z" };
   expect(withKept(later, both, order).steps.map(({ runs }) => runs)).toEqual([
     undefined,

@@ -31,6 +31,12 @@ export function attemptsPerMove(step: StepResult): number | undefined {
 export const refusalShare = ({ refusals = 0, attempts }: StepResult): number =>
   attempts === 0 ? 0 : refusals / attempts;
 
+/** In ms, at the 99th percentile; undefined if nobody moved, and in old results. */
+export function pauseAboveStayed({ pauseOfMoved, pauseOfStayed }: StepResult): number | undefined {
+  if (!pauseOfMoved?.count || pauseOfStayed === undefined) return undefined;
+  return pauseOfMoved.p99Ms - pauseOfStayed.p99Ms;
+}
+
 /** Targets of one step. */
 export function operatorTargets(step: StepResult): readonly Target[] {
   const { operator } = step;
@@ -76,7 +82,8 @@ function releaseTargets(step: StepResult): readonly Target[] {
 
 /** Of those who moved, beside those who stayed meanwhile, and beside a time of rest. */
 function pauseTargets(step: StepResult): readonly Target[] {
-  const { pauseOfMoved, pauseOfStayed, longestTransit, stolenPercent = 0, operator } = step;
+  const { longestTransit, stolenPercent = 0, operator } = step;
+  const aboveStayed = pauseAboveStayed(step);
   const steadyMs = operator?.steadyPauseMs;
   const above = (what: string, ms: number): Target => ({
     what,
@@ -86,14 +93,9 @@ function pauseTargets(step: StepResult): readonly Target[] {
   });
   const stolen = `the host took ${stolenPercent.toFixed(1)} % of the processors' time`;
   return [
-    ...(pauseOfMoved === undefined || pauseOfStayed === undefined
+    ...(aboveStayed === undefined
       ? []
-      : [
-          above(
-            "pause p99 of those who move above those who stay",
-            pauseOfMoved.p99Ms - pauseOfStayed.p99Ms,
-          ),
-        ]),
+      : [above("pause p99 of those who move above those who stay", aboveStayed)]),
     ...(steadyMs === undefined
       ? []
       : [

@@ -1,6 +1,6 @@
 // Owns: what several runs of one step on a real cluster had in common: the least and the most.
 import type { ProofResult, StepResult, StepRun } from "../result.ts";
-import { attemptsPerMove, movesPerSession, refusalShare } from "./judgement.ts";
+import { attemptsPerMove, movesPerSession, pauseAboveStayed, refusalShare } from "./judgement.ts";
 
 /** Of one step; older ones are forgotten. */
 const RUNS_MAX = 20;
@@ -16,11 +16,13 @@ const runsOf = (step: StepResult): readonly StepRun[] => step.runs ?? [runOf(ste
 function runOf(step: StepResult): StepRun {
   const attempts = attemptsPerMove(step);
   const steadyMs = step.operator?.steadyPauseMs;
+  const pauseAboveStayedMs = pauseAboveStayed(step);
   return {
     movesPerSession: movesPerSession(step),
     ...(attempts === undefined ? {} : { attemptsPerMove: attempts }),
     refusalShare: refusalShare(step),
     ...(steadyMs === undefined ? {} : { pauseAboveSteadyMs: step.longestTransit.p99Ms - steadyMs }),
+    ...(pauseAboveStayedMs === undefined ? {} : { pauseAboveStayedMs }),
     doneMs: step.doneMs,
     violations: Object.values(step.violations).reduce((sum, count) => sum + count, 0),
   };
@@ -30,6 +32,10 @@ const COLUMNS: readonly (readonly [head: string, cell: (run: StepRun) => string 
   ["moves per session", (run) => run.movesPerSession.toFixed(3)],
   ["attempts per move", (run) => run.attemptsPerMove?.toFixed(3)],
   ["refused on the way, %", (run) => (run.refusalShare * 100).toFixed(1)],
+  [
+    "pause p99 of those who move above those who stay, ms",
+    (run) => run.pauseAboveStayedMs?.toFixed(0),
+  ],
   ["pause p99 above steady, ms", (run) => run.pauseAboveSteadyMs?.toFixed(0)],
   ["done, s", (run) => (run.doneMs / 1000).toFixed(1)],
   ["lost, doubled, out of order, undeclared", (run) => String(run.violations)],

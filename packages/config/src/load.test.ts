@@ -4,6 +4,7 @@ import {
   duration,
   effectiveConfig,
   integer,
+  list,
   loadConfig,
   type OptionTable,
   optionalText,
@@ -82,4 +83,19 @@ test("what is live is taken, the rest waits, and the page has every row", () => 
     expect(page).toContain(`| \`${name}\` |`);
     expect(page).toContain(`\`${env}\``);
   }
+});
+
+test("a refused item of a secret list is not shown", () => {
+  const keys = list<string>({
+    ...{ default: [], secret: true, allowed: "8 characters", description: "What seals." },
+    check: (found): found is string => found.length === 8,
+  });
+  const table = { ...TABLE, options: { keys }, broken: () => [] };
+  const loaded = loadConfig(table, { env: { PIPER_KEYS: "12345678,hush-hush" } });
+  const { option, found, allowed } = (loaded.ok ? [] : loaded.problems)[0] ?? {};
+  expect({ option, found, allowed }).toEqual({
+    option: "keys[1]",
+    found: "a hidden text of 9 characters",
+    allowed: "8 characters",
+  });
 });

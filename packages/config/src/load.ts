@@ -134,10 +134,10 @@ function unknown(item: Given, names: readonly string[], page: string): ConfigPro
 }
 
 function problem(row: OptionRow, { source, placeOf }: Given, refused: Refused): ConfigProblem {
+  // Entries have parts that are no secrets, and describe those that are.
+  const isDescribed = row.option.kind === "entries" && refused.at !== undefined;
   const found =
-    row.option.secret && refused.at === undefined
-      ? describeSecret(refused.found)
-      : show(refused.found);
+    row.option.secret && !isDescribed ? describeSecret(refused.found) : show(refused.found);
   return {
     option: `${row.name}${refused.at ?? ""}`,
     where: placeOf?.(refused.at ?? "") ?? source.where,
