@@ -87,7 +87,13 @@ test("what is live is taken, the rest waits, and the page has every row", () => 
 
 test("a refused item of a secret list is not shown", () => {
   const keys = list<string>({
-    ...{ default: [], secret: true, allowed: "8 characters", description: "What seals." },
+    ...{
+      default: [],
+      secret: true,
+      allowed: "8 characters",
+      countMax: 2,
+      description: "What seals.",
+    },
     check: (found): found is string => found.length === 8,
   });
   const table = { ...TABLE, options: { keys }, broken: () => [] };
