@@ -2,13 +2,13 @@
 // clients: releases good and bad, shares of a canary, machine drains, scale-downs, its own death,
 // and a Deployment that becomes a RealtimeSet and one again.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@holdfast/lab";
 import { patience } from "../patience.ts";
 import { Installation, type Values } from "./installation.ts";
+import { setOperator } from "./set-operator.ts";
 
 setDefaultTimeout(patience(240_000));
 
@@ -16,8 +16,6 @@ const CLIENTS = 120;
 const PODS = 3;
 const NAMESPACE = "operated";
 const SET = "rt-holdfast";
-const DEPLOY = join(import.meta.dir, "../../deploy");
-const KEY = randomBytes(24).toString("hex");
 /** Clients of one move each, and what a fleet evens out meanwhile. */
 const MOVES_MAX = CLIENTS * 1.1;
 /** A forecast says the time of a release within this factor. */
@@ -43,37 +41,8 @@ const set = async (path: string): Promise<string> =>
 const release = (version: string, more: Values = {}): Promise<void> =>
   rt.upgrade({ podAnnotations: { version }, ...more });
 
-async function installOperator(installation: Installation): Promise<void> {
-  const crds = join(DEPLOY, "operator/crds");
-  await installation.kubectl("apply", "--server-side", "--force-conflicts", "-f", crds);
-  await installation.kubectl(
-    "wait",
-    "crd/realtimesets.holdfast.dev",
-    "--for=condition=Established",
-  );
-  const hash = createHash("sha256").update(KEY).digest("hex");
-  await installation.kubectl(
-    ...["create", "secret", "generic", "operator-key", `--from-literal=key=${KEY}`],
-    `--from-literal=keyHash=sha256:${hash}`,
-  );
-  const values = `namespaces={${NAMESPACE}},crds.install=false,logLevel=debug`;
-  await installation.release(
-    ...["install", "op", join(DEPLOY, "operator/chart"), "--set", values],
-    ...["--set", "nameOverride=holdfast-operator", "--wait", "--timeout", "120s"],
-  );
-}
-
 beforeAll(async () => {
-  rt = await Installation.begin(NAMESPACE, {
-    values: {
-      kind: "RealtimeSet",
-      operator: {
-        keySecret: { name: "operator-key" },
-        serviceAccount: { name: "holdfast-operator", namespace: NAMESPACE },
-      },
-    },
-    before: installOperator,
-  });
+  rt = await Installation.begin(NAMESPACE, setOperator(NAMESPACE, "logLevel=debug"));
 });
 afterAll(() => rt?.end());
 

@@ -2,22 +2,20 @@
 // the operator's external scaler, the ScaledObject of the documents, and clients that must not
 // notice. Run by `npm run test:cluster -- --keda` alone.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Crowd, eventually } from "@holdfast/lab";
 import { PAUSE_IMAGE } from "../../tools/cluster/node.ts";
 import { Installation, type Values } from "../cluster/installation.ts";
+import { setOperator } from "../cluster/set-operator.ts";
 import { patience } from "../patience.ts";
 
 setDefaultTimeout(patience(240_000));
 
 const ROOT = join(import.meta.dir, "../..");
-const DEPLOY = join(ROOT, "deploy");
 const NAMESPACE = "scaled";
 const SET = "rt-holdfast";
-const KEY = randomBytes(24).toString("hex");
 /** Each pod is meant to carry 80: a fifth stays free. */
 const PER_POD = 100;
 /** 120 clients need two pods, and one more may die. */
@@ -58,36 +56,15 @@ function documented(): Record<string, unknown> {
   return { ...object, spec: { ...object.spec, pollingInterval: 5, advanced } };
 }
 
-async function installOperator(installation: Installation): Promise<void> {
-  const crds = join(DEPLOY, "operator/crds");
-  await installation.kubectl("apply", "--server-side", "--force-conflicts", "-f", crds);
-  await installation.kubectl(
-    ...["wait", "crd/realtimesets.holdfast.dev", "--for=condition=Established"],
-  );
-  const hash = createHash("sha256").update(KEY).digest("hex");
-  await installation.kubectl(
-    ...["create", "secret", "generic", "operator-key", `--from-literal=key=${KEY}`],
-    `--from-literal=keyHash=sha256:${hash}`,
-  );
-  const values = `namespaces={${NAMESPACE}},crds.install=false,scaler.enabled=true`;
-  await installation.release(
-    ...["install", "op", join(DEPLOY, "operator/chart"), "--set", values],
-    ...["--set", "nameOverride=holdfast-operator", "--wait", "--timeout", "120s"],
-  );
-}
-
+const OPERATOR = setOperator(NAMESPACE, "scaler.enabled=true");
 const VALUES: Values = {
-  kind: "RealtimeSet",
+  ...OPERATOR.values,
   replicas: 2,
   connections: { perPod: PER_POD, handshakesPerSecond: 100, deliveriesPerSecond: 500 },
-  operator: {
-    keySecret: { name: "operator-key" },
-    serviceAccount: { name: "holdfast-operator", namespace: NAMESPACE },
-  },
 };
 
 beforeAll(async () => {
-  rt = await Installation.begin(NAMESPACE, { values: VALUES, before: installOperator });
+  rt = await Installation.begin(NAMESPACE, { ...OPERATOR, values: VALUES });
 });
 afterAll(async () => {
   await spike?.end();

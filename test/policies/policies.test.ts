@@ -2,13 +2,13 @@
 // must pass passes, through a release too, and nothing else does. It runs by name alone:
 // `npm run test:cluster -- --policies`.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { eventually } from "@holdfast/lab";
 import { API_PORT } from "../../tools/cluster/settings.ts";
-import { Installation, type Values } from "../cluster/installation.ts";
+import { Installation } from "../cluster/installation.ts";
 import { plainApplication } from "../cluster/plain-application.ts";
 import { PlainClients } from "../cluster/plain-clients.ts";
+import { setOperator } from "../cluster/set-operator.ts";
 import { patience } from "../patience.ts";
 import { PROBE_LABEL, PROBE_PORT, Probe } from "./probe.ts";
 
@@ -32,37 +32,11 @@ const PORT = { clients: 8000, internal: 9000, valkey: 6379, admin: 9464, held: 8
 const API_SERVER = `networkPolicy.apiServerPorts={443,${API_PORT}}`;
 const LIMITS = { timeoutMs: patience(120_000), everyMs: 500 };
 
-const KEY = randomBytes(24).toString("hex");
-const VALUES: Values = {
-  kind: "RealtimeSet",
-  replicas: PODS,
-  operator: {
-    keySecret: { name: "operator-key" },
-    serviceAccount: { name: "holdfast-operator", namespace: NAMESPACE },
-  },
-};
+const OPERATOR = setOperator(NAMESPACE, API_SERVER);
 
 let rt: Installation;
 let stranger: Probe;
 let monitor: Probe;
-
-async function installOperator(installation: Installation): Promise<void> {
-  const crds = join(DEPLOY, "operator/crds");
-  await installation.kubectl("apply", "--server-side", "--force-conflicts", "-f", crds);
-  await installation.kubectl(
-    ...["wait", "crd/realtimesets.holdfast.dev", "--for=condition=Established"],
-  );
-  const hash = createHash("sha256").update(KEY).digest("hex");
-  await installation.kubectl(
-    ...["create", "secret", "generic", "operator-key", `--from-literal=key=${KEY}`],
-    `--from-literal=keyHash=sha256:${hash}`,
-  );
-  await installation.release(
-    ...["install", "op", join(DEPLOY, "operator/chart"), "--wait", "--timeout", "120s"],
-    ...["--set", `namespaces={${NAMESPACE}},crds.install=false`],
-    ...["--set", "nameOverride=holdfast-operator", "--set", API_SERVER],
-  );
-}
 
 const addressOf = async (selector: string): Promise<string> => {
   const path = "jsonpath={.items[0].status.podIP}";
@@ -77,7 +51,10 @@ const setStatus = (path: string): Promise<string> =>
   rt.kubectl("get", "rts", SET, "-o", `jsonpath={.status${path}}`);
 
 beforeAll(async () => {
-  rt = await Installation.begin(NAMESPACE, { values: VALUES, before: installOperator });
+  rt = await Installation.begin(NAMESPACE, {
+    ...OPERATOR,
+    values: { ...OPERATOR.values, replicas: PODS },
+  });
   for (const name of [MONITORING, STRANGERS]) {
     await rt.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait");
     await rt.kubectl("create", "namespace", name);
