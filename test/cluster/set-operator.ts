@@ -1,4 +1,4 @@
-// Owns: the operator in a test's namespace, and what the nodes' chart must say to be operated by it.
+// Owns: the operator in a test's namespace, and what the chart of its nodes must say of it.
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type { Installation, Values } from "./installation.ts";
