@@ -10,7 +10,7 @@ export interface Column {
 const count = (value: number): string => value.toLocaleString("en");
 const ms = (value: number): string => Math.round(value).toLocaleString("en");
 
-const quantiles = ({ p50Ms, p99Ms, maxMs }: Quantiles): string =>
+export const quantiles = ({ p50Ms, p99Ms, maxMs }: Quantiles): string =>
   `${ms(p50Ms)} / ${ms(p99Ms)} / ${ms(maxMs)}`;
 
 /** One for each figure of a row; shared by the terminal, the page and the document. */

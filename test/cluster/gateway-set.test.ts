@@ -9,7 +9,7 @@ import { ClusterCommands, eventually } from "@holdfast/lab";
 import { ensurePrograms } from "../../tools/cluster/programs.ts";
 import { PATHS } from "../../tools/cluster/settings.ts";
 import { patience } from "../patience.ts";
-import { plainApplication } from "./plain-application.ts";
+import { IMAGE, plainApplication } from "./plain-application.ts";
 import { PlainClients } from "./plain-clients.ts";
 
 setDefaultTimeout(patience(180_000));
@@ -18,7 +18,6 @@ const CLIENTS = 60;
 const PODS = 2;
 const NAMESPACE = "gateway-set";
 const DEPLOY = join(import.meta.dir, "../../deploy");
-const IMAGE = "ghcr.io/holdfast/holdfast:0.1.0";
 const KEY = randomBytes(24).toString("hex");
 const HASH = `sha256:${createHash("sha256").update(KEY).digest("hex")}`;
 const LIMITS = { timeoutMs: patience(120_000), everyMs: 500 };

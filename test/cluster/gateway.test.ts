@@ -10,7 +10,7 @@ import { ensurePrograms } from "../../tools/cluster/programs.ts";
 import { PATHS } from "../../tools/cluster/settings.ts";
 import { patience } from "../patience.ts";
 import { isReady } from "./installation.ts";
-import { plainApplication } from "./plain-application.ts";
+import { IMAGE, plainApplication } from "./plain-application.ts";
 import { type Account, PlainClients } from "./plain-clients.ts";
 
 setDefaultTimeout(patience(120_000));
@@ -21,7 +21,6 @@ const PODS = 3;
 /** The application has a namespace of its own, and the gateway may watch that one alone. */
 const [APPLICATION, GATEWAY] = ["gateway-app", "gateway"] as const;
 const CHART = join(import.meta.dir, "../../deploy/gateway/chart");
-const IMAGE = "ghcr.io/holdfast/holdfast:0.1.0";
 /** A second, of one gateway. It closes 0.7 of them a second when it is replaced. */
 const HANDSHAKES = 60;
 const GATEWAYS = "app.kubernetes.io/component=gateway";

@@ -1,6 +1,9 @@
 // Owns: an application as any team has it: a plain WebSocket server that knows nothing of Holdfast,
 // as a Deployment and a Service. The image is only there for its JavaScript runtime.
 
+/** Of the charts, as the cluster has it. */
+export const IMAGE = "ghcr.io/holdfast/holdfast:0.1.0";
+
 /**
  * Echoes each number with the name of its pod. SIGTERM ends it at once, with all its sockets. So
  * does whoever says "crash".

@@ -34,6 +34,21 @@ function fleetOf(configuration: object): Fleet {
   return fleet;
 }
 
+/** Open sockets that keep what they got, and count what happened to them. */
+async function plainClients(count: number, url: string, protocols: readonly string[] = []) {
+  const clients = Array.from({ length: count }, () => {
+    const socket = new HoldfastSocket(url, [...protocols]);
+    const client = { socket, got: [] as string[], closes: 0, moves: 0 };
+    socket.onmessage = ({ data }) => client.got.push(data);
+    socket.onclose = () => client.closes++;
+    socket.addEventListener("move", () => client.moves++);
+    started.push({ stop: () => socket.close() });
+    return client;
+  });
+  await until("all open", () => clients.every(({ socket }) => socket.readyState === 1));
+  return clients;
+}
+
 /** Answers each message with its own number and the socket's. */
 function echo() {
   const sockets: string[][] = [];
@@ -63,16 +78,7 @@ test("G6: two restarts while 20 plain clients talk: each message is answered onc
   const app = echo();
   const fleet = fleetOf(config("stateless", app.address));
   let now = await fleet.start();
-  const clients = Array.from({ length: 20 }, () => {
-    const socket = new HoldfastSocket(fleet.url);
-    const client = { socket, got: [] as string[], closes: 0, moves: 0 };
-    socket.onmessage = ({ data }) => client.got.push(data);
-    socket.onclose = () => client.closes++;
-    socket.addEventListener("move", () => client.moves++);
-    started.push({ stop: () => socket.close() });
-    return client;
-  });
-  await until("all open", () => clients.every(({ socket }) => socket.readyState === 1));
+  const clients = await plainClients(20, fleet.url);
   let sent = 0;
   const talking = setInterval(() => {
     for (const { socket } of clients) socket.send(`${sent}`);
@@ -162,16 +168,7 @@ test("G6: an application that hands over counts each message once, through two r
   const keys = ["a key of at least thirty-two characters"];
   const fleet = fleetOf({ ...config("handoff", program.address), sockets: { keys } });
   let now = await fleet.start();
-  const clients = Array.from({ length: 10 }, () => {
-    const socket = new HoldfastSocket(fleet.url, ["counter.v2"]);
-    const client = { socket, got: [] as string[], closes: 0, moves: 0 };
-    socket.onmessage = ({ data }) => client.got.push(data);
-    socket.onclose = () => client.closes++;
-    socket.addEventListener("move", () => client.moves++);
-    started.push({ stop: () => socket.close() });
-    return client;
-  });
-  await until("all open", () => clients.every(({ socket }) => socket.readyState === 1));
+  const clients = await plainClients(10, fleet.url, ["counter.v2"]);
   let sent = 0;
   const talking = setInterval(() => {
     for (const { socket } of clients) socket.send(`m${sent}`);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { eventually } from "@holdfast/lab";
 import { API_PORT } from "../../tools/cluster/settings.ts";
 import { Installation } from "../cluster/installation.ts";
-import { plainApplication } from "../cluster/plain-application.ts";
+import { IMAGE, plainApplication } from "../cluster/plain-application.ts";
 import { PlainClients } from "../cluster/plain-clients.ts";
 import { setOperator } from "../cluster/set-operator.ts";
 import { patience } from "../patience.ts";
@@ -20,7 +20,6 @@ const NAMESPACE = "guarded";
 const MONITORING = "monitoring";
 const STRANGERS = "strangers";
 const SET = "rt-holdfast";
-const IMAGE = "ghcr.io/holdfast/holdfast:0.1.0";
 const COUNTER_PORT = 7000;
 const ROUTE = {
   ...{ name: "counter", path: "/ws", profile: "stateless" },

@@ -1,7 +1,7 @@
 // Owns: a pod that tries to reach others, for what NetworkPolicies let through and what they don't.
 import type { Installation } from "../cluster/installation.ts";
+import { IMAGE } from "../cluster/plain-application.ts";
 
-const IMAGE = "ghcr.io/holdfast/holdfast:0.1.0";
 const READY = "--timeout=120s";
 /** A packet that a policy drops gets no answer at all. */
 const CONNECT_MS = 2000;

@@ -1,7 +1,6 @@
 // Owns: the figures of a step on a real cluster as people read them: in the terminal, in tables.
-import type { Quantiles } from "../figures.ts";
 import { markdownTable } from "../report-table.ts";
-import { COLUMNS, type Column } from "../report-text.ts";
+import { COLUMNS, type Column, quantiles } from "../report-text.ts";
 import type { ProofResult, StepResult } from "../result.ts";
 import { verdictOf } from "../targets.ts";
 import { attemptsPerMove, movesPerSession, operatorTargets, refusalShare } from "./judgement.ts";
@@ -40,15 +39,14 @@ export const OPERATOR_COLUMNS: readonly Column[] = [
   },
 ];
 
-const paused = ({ p50Ms, p99Ms, maxMs }: Quantiles): string => `${p50Ms} / ${p99Ms} / ${maxMs}`;
 const PAUSES: readonly Column[] = [
   {
     head: "pause around a move p50 / p99 / max, ms",
-    cell: ({ pauseOfMoved }) => (pauseOfMoved?.count ? paused(pauseOfMoved) : "–"),
+    cell: ({ pauseOfMoved }) => (pauseOfMoved?.count ? quantiles(pauseOfMoved) : "–"),
   },
   {
     head: "of those who stayed then, ms",
-    cell: ({ pauseOfStayed }) => (pauseOfStayed?.count ? paused(pauseOfStayed) : "–"),
+    cell: ({ pauseOfStayed }) => (pauseOfStayed?.count ? quantiles(pauseOfStayed) : "–"),
   },
   {
     head: "processor time taken by the host",
