@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/brokers/redis": ["protocol", "contract", "core"],
   "packages/brokers/link": ["protocol", "contract", "core"],
   "packages/doors/native": ["protocol", "core"],
+  "packages/pipelines": ["protocol", "contract", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": ["protocol", "core", "rehoming"],
@@ -81,6 +82,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/plan": [],
   "packages/operator": [],
   "packages/rehoming": [],
+  "packages/pipelines": ["@standard-schema/spec"],
 };
 
 /**

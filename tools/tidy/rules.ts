@@ -110,6 +110,7 @@ const PURE = [
   "packages/plan/src/",
   "packages/operator/src/",
   "packages/rehoming/src/",
+  "packages/pipelines/src/",
   "packages/client/src/engine/",
 ];
 const IMPURE =

@@ -1,0 +1,2 @@
+// Re-exports of the pipelines package: what applications declare, the engine, and its ports.
+export * from "./sink.ts";
