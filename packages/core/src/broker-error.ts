@@ -8,7 +8,10 @@
  * - `share`: it has room left, but the party has as much as it may. Nothing was done.
  * - `busy`: too many calls wait for it. Nothing was done.
  * - `refused`: the node's account lacks a right, or its password is wrong. Nothing was done.
- * - `limit`: the channel has as many members as it may have. Nothing was done.
+ * - `limit`: the channel has as many members as it may have, or a state, its key or its owner is
+ *   longer than it may be. Nothing was done.
+ * - `fenced`: another took the state, or it was released, has expired or was lost. Nothing was
+ *   done.
  * - `closed`: the node closed it.
  * - `internal`: its answer was not a legal one.
  */
@@ -20,6 +23,7 @@ export type BrokerErrorCode =
   | "busy"
   | "refused"
   | "limit"
+  | "fenced"
   | "closed"
   | "internal";
 

@@ -21,6 +21,7 @@ export * from "./random.ts";
 export type { Connection } from "./session/connection.ts";
 export type { FeltFigures } from "./session/felt.ts";
 export * from "./settings.ts";
+export * from "./state-limits.ts";
 export type { BatchLimits, TapBatch, TapConsumer, TapEvent } from "./taps/batches.ts";
 export type { Tap, TapOptions } from "./taps/tap.ts";
 export type { TapFigures } from "./taps/taps.ts";

@@ -3,7 +3,10 @@
 import type { Identity, StreamOptions } from "@holdfast/contract";
 import type { Payload, Position, Publication } from "@holdfast/protocol";
 
+import type { StateStore } from "./state-port.ts";
+
 export { BrokerError, type BrokerErrorCode } from "./broker-error.ts";
+export * from "./state-port.ts";
 
 /** Time and randomness. An engine gets both only from here, so that one seed replays a run. */
 export interface Clock {
@@ -185,9 +188,9 @@ export type PresenceChange =
   | { readonly kind: "leave"; readonly member: string };
 
 /**
- * The broker carries publications, history and presence between nodes. Every promise settles within
- * the broker's own timeout and rejects with `BrokerError` only. After a rejection of `publish` the
- * publication MAY exist: repeating with the same idempotency key is safe.
+ * The broker carries publications, history, presence and state between nodes. Every promise
+ * settles within the broker's own timeout and rejects with `BrokerError` only. After a rejection
+ * of `publish` the publication MAY exist: repeating with the same idempotency key is safe.
  */
 export interface Broker {
   /** Resolves when the broker has the publication; listeners get it in offset order. */
@@ -207,6 +210,7 @@ export interface Broker {
    */
   removeHistory(channel: string, stream: StreamOptions): Promise<Position>;
   readonly presence: PresenceStore;
+  readonly states: StateStore;
   readonly bus: Bus;
   /**
    * Channels that have a subscriber or are kept, sorted, names after `after` that begin with
@@ -247,6 +251,9 @@ export interface BrokerUsage {
   readonly bytesMax?: number;
   /** The part of `bytes` that presence takes. */
   readonly presenceBytes?: number;
+  /** The part of `bytes` that state takes, and the keys of it. */
+  readonly stateBytes?: number;
+  readonly states?: number;
   readonly channels?: number;
   readonly members?: number;
 }

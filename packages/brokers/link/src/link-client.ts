@@ -18,6 +18,7 @@ import type { LinkClientEvent, LinkClientLimits, LinkClientOptions } from "./con
 import { LinkDialer } from "./link-dialer.ts";
 import { LinkRequests } from "./link-requests.ts";
 import type { LinkSocket } from "./link-socket.ts";
+import { linkStates } from "./link-states.ts";
 import {
   type LinkSubscription,
   LinkSubscriptions,
@@ -53,6 +54,7 @@ export class LinkClient implements Broker {
   readonly durable = false;
   readonly sharesRoom = true;
   readonly presence: Broker["presence"];
+  readonly states: Broker["states"];
   readonly bus: Broker["bus"];
   readonly #clock: Clock;
   readonly #limits: LinkClientLimits;
@@ -94,6 +96,7 @@ export class LinkClient implements Broker {
       },
     });
     this.presence = this.#presenceStore();
+    this.states = linkStates((write, bytes) => this.#request(write, bytes));
     this.bus = {
       send: async (message) => {
         const written = writeBus(message);

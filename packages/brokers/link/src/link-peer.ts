@@ -12,6 +12,7 @@ import {
 } from "@holdfast/core";
 import { createNonce, proofOf, sameProof } from "./link-auth.ts";
 import { LinkSocket, type LinkSocketLimits } from "./link-socket.ts";
+import { STATE_HANDLERS } from "./link-states.ts";
 import {
   count,
   LINK,
@@ -275,6 +276,10 @@ const HANDLERS: ReadonlyMap<number, Handler> = new Map<number, Handler>([
     async (_peer, view, fields) =>
       view.presence.renew(text(fields[2]), count(fields[3])).then(() => done),
   ],
+  ...STATE_HANDLERS.map(([type, carryOut]): readonly [number, Handler] => [
+    type,
+    (_peer, view, fields) => carryOut(view, fields),
+  ]),
   [LINK.bus, async (_peer, view, fields) => view.bus.send(readBus(fields[2])).then(() => done)],
   [
     LINK.probe,

@@ -18,7 +18,7 @@ import {
 import { DELIVERY_CLASSES, type Payload, type Publication } from "@holdfast/protocol";
 
 /** Both ends are from one release: any other version is refused. */
-export const LINK_VERSION = 3;
+export const LINK_VERSION = 4;
 
 /**
  * First element of every message. Requests are followed by their id; answers (`ok`, `failed`) by
@@ -44,6 +44,12 @@ export const LINK = {
   renew: 18,
   bus: 19,
   probe: 20,
+  takeState: 22,
+  writeState: 23,
+  renewStates: 24,
+  releaseState: 25,
+  readState: 26,
+  listStates: 27,
   /** Followed by the channel; has no id and no answer. */
   unsubscribe: 21,
   // supervisor to node, without id
@@ -77,6 +83,9 @@ export const flag = (value: unknown): boolean =>
   typeof value === "boolean" ? value : fault("a flag", value);
 export const list = (value: unknown): readonly unknown[] =>
   Array.isArray(value) ? value : fault("a list", value);
+
+export const bytesOrNone = (value: unknown): Uint8Array | undefined =>
+  value === null ? undefined : value instanceof Uint8Array ? value : fault("bytes", value);
 
 export function message(value: unknown): LinkMessage {
   const items = list(value);
@@ -258,16 +267,20 @@ export const writeUsage = (usage: BrokerUsage | undefined): unknown[] => [
   usage?.presenceBytes ?? 0,
   usage?.channels ?? 0,
   usage?.members ?? 0,
+  usage?.stateBytes ?? 0,
+  usage?.states ?? 0,
 ];
 
 export function readUsage(value: unknown): BrokerUsage {
-  const [bytes, bytesMax, presenceBytes, channels, members] = list(value);
+  const [bytes, bytesMax, presenceBytes, channels, members, stateBytes, states] = list(value);
   return {
     bytes: count(bytes),
     bytesMax: count(bytesMax),
     presenceBytes: count(presenceBytes),
     channels: count(channels),
     members: count(members),
+    stateBytes: count(stateBytes),
+    states: count(states),
   };
 }
 
@@ -294,6 +307,7 @@ const CODES = [
   "busy",
   "refused",
   "limit",
+  "fenced",
   "closed",
   "internal",
 ] as const satisfies readonly BrokerErrorCode[];

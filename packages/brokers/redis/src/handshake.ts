@@ -7,11 +7,19 @@ import { refusalOf } from "./refusals.ts";
 import { type Reply, ReplyError, textOf } from "./reply.ts";
 import { lackingRights, missingRights, type RightsAsked } from "./rights.ts";
 import type { RedisSocket } from "./socket.ts";
+import { STATE_SCRIPTS } from "./state-scripts.ts";
 import { STREAM_SCRIPTS } from "./stream-scripts.ts";
 
-export type ScriptName = keyof typeof STREAM_SCRIPTS | keyof typeof PRESENCE_SCRIPTS;
+export type ScriptName =
+  | keyof typeof STREAM_SCRIPTS
+  | keyof typeof PRESENCE_SCRIPTS
+  | keyof typeof STATE_SCRIPTS;
 
-const SCRIPTS: Readonly<Record<ScriptName, string>> = { ...STREAM_SCRIPTS, ...PRESENCE_SCRIPTS };
+const SCRIPTS: Readonly<Record<ScriptName, string>> = {
+  ...STREAM_SCRIPTS,
+  ...PRESENCE_SCRIPTS,
+  ...STATE_SCRIPTS,
+};
 const SHAS = new Map(
   Object.entries(SCRIPTS).map(([name, text]) => [
     name,

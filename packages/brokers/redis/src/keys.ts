@@ -81,6 +81,43 @@ const CRC16 = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc & 0xffff;
 });
 
+/**
+ * States are in so many slots: so few that one script renews many of them and an index can be
+ * written with them, and so many that they spread over the servers of a cluster.
+ */
+export const STATE_PARTS = 256;
+
+/** One part of the states. Its tag cannot be a channel's. */
+export interface StatePart {
+  readonly slot: number;
+  /** Names of the states, sorted. */
+  readonly index: string;
+  readonly stateOf: (key: string) => string;
+}
+
+const STATE_SLOTS = Uint16Array.from({ length: STATE_PARTS }, (_, part) => slotOf(partTag(part)));
+
+export function statePart(prefix: string, part: number): StatePart {
+  const base = `${prefix}{${partTag(part)}}:`;
+  return {
+    slot: STATE_SLOTS[part] ?? 0,
+    index: `${base}names`,
+    stateOf: (key) => `${base}v:${key}`,
+  };
+}
+
+export function stateKeys(
+  prefix: string,
+  key: string,
+): { readonly slot: number; readonly state: string; readonly index: string } {
+  const { slot, index, stateOf } = statePart(prefix, slotOf(key) % STATE_PARTS);
+  return { slot, index, state: stateOf(key) };
+}
+
+function partTag(part: number): string {
+  return `state:${part}%`;
+}
+
 /** CRC16 (XMODEM) modulo 16384, as in the specification of Redis Cluster. */
 export function slotOf(tag: string): number {
   let crc = 0;

@@ -26,6 +26,8 @@ import { Probe } from "./probe.ts";
 import type { RedisPlace } from "./redis-url.ts";
 import { createRouter, type Router } from "./router.ts";
 import { Scripts } from "./scripts.ts";
+import { StateSweeper } from "./state-sweeper.ts";
+import { States } from "./states.ts";
 import { Streams } from "./streams.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { readBus, writeBus } from "./wire.ts";
@@ -35,6 +37,7 @@ export class RedisBroker implements Broker {
   /** A server does not know parties. */
   readonly sharesRoom = false;
   readonly presence: Broker["presence"];
+  readonly states: Broker["states"];
   readonly bus: Broker["bus"];
   readonly #options: RedisBrokerOptions;
   readonly #place: RedisPlace;
@@ -47,6 +50,7 @@ export class RedisBroker implements Broker {
   readonly #subscriptions: Subscriptions;
   readonly #presence: Presence;
   readonly #sweeper: PresenceSweeper;
+  readonly #stateSweeper: StateSweeper;
   readonly #names: Names;
   readonly #reconnectTasks: (() => void)[] = [];
   readonly #busListeners: ((message: BusMessage) => void)[] = [];
@@ -103,6 +107,14 @@ export class RedisBroker implements Broker {
     });
     this.#presence = new Presence({ prefix, shared: this.#shared, scripts: this.#scripts, limits });
     this.presence = demanding(this.#presence.store, () => this.#demand());
+    const states = new States({
+      prefix,
+      scripts: this.#scripts,
+      random,
+      demand: () => this.#demand(),
+    });
+    this.states = states;
+    this.#stateSweeper = new StateSweeper({ names: states.names, clock, random });
     this.#subscriptions = new Subscriptions({
       prefix,
       clock,
@@ -241,6 +253,7 @@ export class RedisBroker implements Broker {
     if (this.#closed) return;
     this.#closed = true;
     this.#sweeper.stop();
+    this.#stateSweeper.stop();
     this.#names.close();
     this.#subscriptions.close();
     // Earlier calls are answered first, leaves of members among them. A silent server does not

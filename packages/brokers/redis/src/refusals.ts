@@ -22,6 +22,7 @@ const MEANINGS: Readonly<Record<string, Row>> = {
   WRONGPASS: ["refused", "the name or the password is wrong"],
   CROSSSLOT: ["internal", "the keys of one call are in several slots"],
   HFSHARE: ["share", "the user or address has as much as it may have"],
+  HFFENCED: ["fenced", "another took the state, or it ended"],
   HFLIMIT: ["limit", "the channel has as many members as it may have"],
 };
 

@@ -28,6 +28,13 @@ export interface MemoryBrokerLimits {
   readonly presenceBytesMax: number;
   /** Presence entries in all channels. */
   readonly membersMax: number;
+  /** Keys of state that are held or kept. */
+  readonly statesMax: number;
+  /**
+   * Estimated bytes of state. A `take` or `write` that would go over it is refused. A party that
+   * has as much as is still free is refused with "share".
+   */
+  readonly stateBytesMax: number;
   /** Nodes with a presence lease. */
   readonly nodesMax: number;
   /**
@@ -57,6 +64,8 @@ export const MEMORY_BROKER_LIMITS: MemoryBrokerLimits = {
   channelBytesMax: 32 * 1024 * 1024,
   presenceBytesMax: 64 * 1024 * 1024,
   membersMax: 200_000,
+  statesMax: 200_000,
+  stateBytesMax: 64 * 1024 * 1024,
   nodesMax: 1_000,
   undeliveredMax: 1_000_000,
   idempotencyWindowMs: 5 * 60_000,

@@ -408,21 +408,35 @@ test("a probe fails with what a publish would fail with, and makes no channel", 
   }
 });
 
-test("the figures name what is used and the most that may be, presence included", async () => {
-  const { broker, node } = start({ bytesMax: 50_000, presenceBytesMax: 20_000 });
+test("the figures name what is used and the most that may be, presence and state included", async () => {
+  const { broker, node } = start({
+    bytesMax: 50_000,
+    presenceBytesMax: 15_000,
+    stateBytesMax: 5_000,
+  });
   expect(broker.figures()).toEqual({
     bytes: 0,
     bytesMax: 70_000,
     presenceBytes: 0,
+    stateBytes: 0,
+    states: 0,
     channels: 0,
     members: 0,
   });
   await node.publish("a", ORDERED, { payload: text("x") });
   const { bytes } = broker.figures();
   await node.presence.enter("a", { member: "m1" }, "n1/1");
-  const { presenceBytes, ...rest } = broker.figures();
+  await node.states.take("k", { owner: "n1", leaseMs: 1_000 });
+  const { presenceBytes, stateBytes, ...rest } = broker.figures();
   expect(presenceBytes).toBeGreaterThan(0);
-  expect(rest).toEqual({ bytes: bytes + presenceBytes, bytesMax: 70_000, channels: 1, members: 1 });
+  expect(stateBytes).toBeGreaterThan(0);
+  expect(rest).toEqual({
+    bytes: bytes + presenceBytes + stateBytes,
+    bytesMax: 70_000,
+    states: 1,
+    channels: 1,
+    members: 1,
+  });
 });
 
 test("a broker with nothing to end keeps no timer", async () => {

@@ -6,6 +6,7 @@ import { MEMORY_BROKER_LIMITS, type MemoryBrokerLimits, SWEEP_INTERVAL_MS } from
 import { type Hub, type MemoryBrokerNode, MemoryNode } from "./memory-node.ts";
 import { PresenceTable } from "./presence-table.ts";
 import { Rooms } from "./rooms.ts";
+import { StateTable } from "./state-table.ts";
 
 export interface MemoryBrokerOptions {
   readonly clock: Clock;
@@ -44,6 +45,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   const limits: MemoryBrokerLimits = { ...MEMORY_BROKER_LIMITS, ...options.limits };
   const fanOut = new FanOut(clock, options.onBug ?? ((error) => rethrow(clock, error)));
   const table = new PresenceTable(limits);
+  const states = new StateTable(limits);
   const rooms = new Rooms({ clock, random: options.random, limits, fanOut });
   const places = new Set<Place>();
   const views = new Set<MemoryNode>();
@@ -65,6 +67,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
 
   const housekeep = (): void => {
     expire();
+    states.expire(clock.nowMs());
     if (sweepAtMs !== undefined && clock.nowMs() >= sweepAtMs) {
       rooms.sweep();
       sweepAtMs = undefined;
@@ -79,10 +82,10 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   function schedule(): void {
     if (views.size === 0) return timer.stop();
     if (rooms.count > 0) sweepAtMs ??= clock.nowMs() + SWEEP_INTERVAL_MS;
-    const presenceMs = table.nextDeadlineMs();
     const nextMs = Math.min(
       sweepAtMs ?? Number.POSITIVE_INFINITY,
-      presenceMs ?? Number.POSITIVE_INFINITY,
+      table.nextDeadlineMs() ?? Number.POSITIVE_INFINITY,
+      states.nextDeadlineMs() ?? Number.POSITIVE_INFINITY,
     );
     if (nextMs < Number.POSITIVE_INFINITY) timer.at(nextMs, housekeep);
   }
@@ -101,6 +104,13 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       schedule();
       return result;
     },
+    states(change) {
+      const [nowMs, wallMs] = [clock.nowMs(), clock.wallMs()];
+      states.expire(nowMs);
+      const result = change(states, { nowMs, wallMs });
+      schedule();
+      return result;
+    },
     tell,
     usage: () => usage(),
     ended(view) {
@@ -110,9 +120,11 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   };
 
   const usage = (): Required<BrokerUsage> => ({
-    bytes: rooms.bytes + table.bytes,
-    bytesMax: limits.bytesMax + limits.presenceBytesMax,
+    bytes: rooms.bytes + table.bytes + states.bytes,
+    bytesMax: limits.bytesMax + limits.presenceBytesMax + limits.stateBytesMax,
     presenceBytes: table.bytes,
+    stateBytes: states.bytes,
+    states: states.count,
     channels: rooms.count,
     members: table.count,
   });
@@ -126,6 +138,7 @@ export function createMemoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     },
     figures() {
       expire();
+      states.expire(clock.nowMs());
       return usage();
     },
     close() {

@@ -16,8 +16,10 @@ import type {
 } from "../ports.ts";
 import { BrokerError } from "../ports.ts";
 import type { FanOut, Place, Subscription } from "./fan-out.ts";
+import { memoryStates } from "./memory-states.ts";
 import type { PresenceTable } from "./presence-table.ts";
 import type { Rooms } from "./rooms.ts";
+import type { StateTable, StateTime } from "./state-table.ts";
 
 /**
  * A node's view: its own listeners. `cut` and `heal` take the broker out of the node's reach and
@@ -46,6 +48,8 @@ export interface Hub {
   scheduleSweep(): void;
   /** Ends the graces and leases whose time has come, then runs a change of the table. */
   presence<T>(change: (table: PresenceTable, nowMs: number) => T): T;
+  /** Ends the states whose time has come, then runs a change of the table. */
+  states<T>(change: (table: StateTable, time: StateTime) => T): T;
   tell(channel: string, change: PresenceChange | undefined): void;
   usage(): BrokerUsage;
   ended(view: MemoryNode): void;
@@ -63,6 +67,7 @@ export class MemoryNode implements MemoryBrokerNode, Place {
   readonly durable = false;
   readonly sharesRoom = true;
   readonly presence: Broker["presence"];
+  readonly states: Broker["states"];
   readonly bus: Broker["bus"];
   readonly #hub: Hub;
   readonly #subscriptions = new Map<string, Subscription>();
@@ -76,6 +81,10 @@ export class MemoryNode implements MemoryBrokerNode, Place {
     this.#hub = hub;
     this.sinceSequence = hub.fanOut.sequence;
     this.presence = this.#presenceStore();
+    this.states = memoryStates(
+      (change) => hub.states(change),
+      () => this.#demand(),
+    );
     this.bus = {
       send: async (message) => {
         this.#demand();

@@ -108,6 +108,7 @@ const WORDS: Readonly<Record<BrokerErrorCode, string>> = {
   busy: "more calls wait for the broker than may",
   refused: "the broker refused the node's account or a command",
   limit: "the broker is at a limit",
+  fenced: "another took the state",
   closed: "the node has closed the broker",
   internal: "the broker answered in a way that it must not",
 };

@@ -8,6 +8,7 @@ import { describeHistory } from "./broker-history.ts";
 import { describeNodes } from "./broker-nodes.ts";
 import { describePresence } from "./broker-presence.ts";
 import { describeRemoval } from "./broker-removal.ts";
+import { describeStates } from "./broker-states.ts";
 import { describeStreams } from "./broker-streams.ts";
 
 /**
@@ -38,6 +39,7 @@ export function describeBroker(name: string, make: () => Promise<BrokerHarness>)
     describeBytes(current);
     describeRemoval(current);
     describePresence(current);
+    describeStates(current);
     describeNodes(current);
   });
 }

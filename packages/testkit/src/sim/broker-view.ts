@@ -54,6 +54,7 @@ export class FaultyView implements Broker {
   readonly durable = true;
   readonly sharesRoom = true;
   readonly presence: Broker["presence"];
+  readonly states: Broker["states"];
   readonly bus: Broker["bus"];
   /** Publications on their way to this node that get lost, one for each count. */
   holes = 0;
@@ -88,6 +89,14 @@ export class FaultyView implements Broker {
         this.#call((core) => core.presence.leave(channel, member, owner, graceMs)),
       members: (channel, query) => this.#call((core) => core.presence.members(channel, query)),
       renew: (nodeId, ttlMs) => this.#call((core) => core.presence.renew(nodeId, ttlMs)),
+    };
+    this.states = {
+      take: (...args) => this.#call((core) => core.states.take(...args)),
+      write: (...args) => this.#call((core) => core.states.write(...args)),
+      renew: (...args) => this.#call((core) => core.states.renew(...args)),
+      release: (...args) => this.#call((core) => core.states.release(...args)),
+      read: (...args) => this.#call((core) => core.states.read(...args)),
+      list: (...args) => this.#call((core) => core.states.list(...args)),
     };
     this.bus = {
       send: (message) => this.#call((core) => core.bus.send(message)),
