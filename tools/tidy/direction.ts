@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/brokers/link": ["protocol", "contract", "core"],
   "packages/doors/native": ["protocol", "core"],
   "packages/pipelines": ["protocol", "contract", "core"],
+  "packages/doors/sse": ["protocol", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": ["protocol", "core", "rehoming"],
@@ -31,6 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "broker-redis",
     "broker-link",
     "door-native",
+    "door-sse",
   ],
   "packages/plan": ["core", "client", "operator"],
   // Its simulation draws from the core's random source; its decisions import nothing.
@@ -71,6 +73,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "packages/brokers/redis": "broker-redis",
   "packages/brokers/link": "broker-link",
   "packages/doors/native": "door-native",
+  "packages/doors/sse": "door-sse",
 };
 
 /** Imports from outside that pure packages may have: the wire's codec and the schema interface. */
@@ -79,6 +82,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/contract": ["@standard-schema/spec"],
   "packages/core": [],
   "packages/doors/native": [],
+  "packages/doors/sse": [],
   "packages/plan": [],
   "packages/operator": [],
   "packages/rehoming": [],

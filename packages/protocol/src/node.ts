@@ -6,6 +6,7 @@ import { createJsonNodeCodec } from "./json-node-codec.ts";
 import { msgpackNodeCodec } from "./msgpack-node-codec.ts";
 import { jsonTextOf } from "./msgpack-values.ts";
 
+export { toBase64 as base64Of } from "./base64.ts";
 export { type JsonProblem, jsonProblem } from "./json-problem.ts";
 export { PayloadError, payloadBytes, samePayload } from "./payload.ts";
 export { payloadFromValue, payloadValue, transcode } from "./payload-values.ts";

@@ -15,6 +15,7 @@ import {
   secretKeys,
 } from "./keys.ts";
 import { createResumeTokens, type ResumeTokenOptions } from "./resume-token.ts";
+import { createTickets, isTicket, type Tickets } from "./ticket.ts";
 
 export interface JwtOptions {
   /** HMAC secrets for HS256, at least 32 bytes each. */
@@ -43,6 +44,11 @@ export interface AuthenticatorOptions {
   readonly clock?: { readonly wallMs: () => number; readonly nowMs: () => number };
 }
 
+/** The node's authenticator, and the tickets that it takes as tokens. */
+export interface TicketAuthenticator extends Authenticator {
+  readonly tickets: Tickets;
+}
+
 const LEEWAY_MS_MAX = 300_000;
 
 /**
@@ -50,12 +56,15 @@ const LEEWAY_MS_MAX = 300_000;
  * throws for what a client sent. If a JWKS endpoint fails, tokens whose key is known are still
  * checked; others get `try_later`.
  */
-export function createAuthenticator(options: AuthenticatorOptions): Authenticator {
+export function createAuthenticator(options: AuthenticatorOptions): TicketAuthenticator {
   const { anonymous, clock = { wallMs: Date.now, nowMs: () => performance.now() } } = options;
   const resume = createResumeTokens(options.resume);
+  const tickets = createTickets(options.resume.secrets, options.resume.ttlMs);
   const jwt = options.jwt === undefined ? undefined : prepareJwt(options.jwt, clock.nowMs);
   return {
+    tickets,
     async verify(token) {
+      if (isTicket(token)) return verifyTicket(tickets, token, clock.wallMs());
       if (jwt === undefined)
         return { ok: false, code: "token_invalid", message: "this node accepts no tokens" };
       if (token.length > TOKEN_LENGTH_MAX) {
@@ -74,6 +83,19 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     issueResume: resume.issue,
     openResume: resume.open,
   };
+}
+
+function verifyTicket(
+  tickets: Tickets,
+  ticket: string,
+  nowMs: number,
+): Awaited<ReturnType<Authenticator["verify"]>> {
+  const identity = tickets.open(ticket, nowMs);
+  if (identity === undefined)
+    return { ok: false, code: "token_invalid", message: "the ticket is none of this cluster's" };
+  if (identity === "expired")
+    return { ok: false, code: "token_expired", message: "the ticket is over: get a new one" };
+  return { ok: true, identity };
 }
 
 function prepareJwt(options: JwtOptions, nowMs: () => number) {

@@ -12,7 +12,7 @@ export const LABELS = {
   policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
   reason: "see the description",
   revision: "option `revision`",
-  route: "name of an HTTP API operation; `none` for a path that is none",
+  route: "name of an HTTP API operation, or of a part of `/events`; `none` for a path that is none",
   signal: "`lost`, `slow`, `closed_abnormally`",
   state: "`starting`, `ready`, `draining`, `stopped`",
   status: "HTTP status",

@@ -1,11 +1,12 @@
 // Owns: the authenticator that a configuration describes.
 import { readFileSync } from "node:fs";
-import type { Authenticator, Random } from "@holdfast/core";
+import type { Random } from "@holdfast/core";
 import {
   AuthConfigError,
   createAuthenticator,
   type JwksOptions,
   type JwtOptions,
+  type TicketAuthenticator,
 } from "../auth/index.ts";
 import type { ServerEvents } from "../events.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
@@ -25,7 +26,7 @@ export interface AuthenticationPorts {
 export function nodeAuthenticator(
   config: Config,
   { recorder, events, random }: AuthenticationPorts,
-): Authenticator {
+): TicketAuthenticator {
   try {
     const jwt = jwtOptions(config.auth.jwt, { recorder, events });
     return createAuthenticator({

@@ -13,6 +13,7 @@ import {
   type NodeInfo,
   type NodeState,
 } from "@holdfast/core";
+import type { TicketAuthenticator } from "../auth/index.ts";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { createReadiness, type Readiness } from "../http/index.ts";
 import type { Logger } from "../log/index.ts";
@@ -132,13 +133,22 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   });
   // Before it begins: it never becomes ready if it was ordered to drain.
   waited.orders?.carryOut(engine);
-  return new RunningNode(id, options, { engine, metrics, broker, groups, events, load });
+  return new RunningNode(id, options, {
+    authenticator,
+    engine,
+    metrics,
+    broker,
+    groups,
+    events,
+    load,
+  });
 }
 
 const NOT_DURABLE =
   "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
 
 interface Built {
+  readonly authenticator: TicketAuthenticator;
   readonly engine: NodeEngine;
   readonly metrics: Metrics;
   readonly broker: Broker;

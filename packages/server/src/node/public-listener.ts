@@ -1,12 +1,16 @@
 // Owns: the public listener of a node: sockets, the HTTP API, and a page if there is one.
 import type { NodeEngine } from "@holdfast/core";
 import { createNativeDoor } from "@holdfast/door-native";
+import type { TicketAuthenticator } from "../auth/index.ts";
 import { type ServerEvents, unreadListener } from "../events.ts";
 import { API_BASE, createHttpApi, type HttpApi, OPERATION_PATHS } from "../http/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { Config } from "../options/index.ts";
 import { type BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
+import { originCheck } from "../sockets/origins.ts";
+import { createEventsEndpoint, type EventsEndpoint } from "../streams/index.ts";
 import { portTaken } from "./internal-listener.ts";
+import { systemRandom } from "./system.ts";
 
 /** Answers what is neither a socket nor the API; undefined: 404. */
 export type Page = (request: Request) => Response | undefined | Promise<Response | undefined>;
@@ -16,11 +20,15 @@ export interface PublicParts {
   readonly metrics: Metrics;
   readonly groups: BunGroups;
   readonly events: ServerEvents;
+  readonly authenticator: TicketAuthenticator;
   readonly page: Page | undefined;
 }
 
 /** Most sockets whose goodbye is on its way, in addition to those that the engine counts. */
 const SOCKETS_SPARE = 256;
+
+/** Below the 30 s after which the strictest proxies cut a silent answer. */
+const HEARTBEAT_MS_MAX = 15_000;
 
 export interface PublicListener extends Sockets, Pick<HttpApi, "endStreams"> {}
 
@@ -29,6 +37,7 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
   const { limits, flow, tls } = config;
   const { engine, metrics, groups, events } = parts;
   const api = publicApi(config, parts);
+  const streams = publicEvents(config, parts);
   const options = {
     host: config.host,
     port: config.port,
@@ -45,6 +54,7 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
     door: createNativeDoor(engine),
     recorder: metrics.recorder,
     api: { base: API_BASE, paths: OPERATION_PATHS, answer: api },
+    events: streams,
     page: pageOr404(config, parts.page),
     onRefused: events.socketRefused,
     onUnread: unreadListener(metrics.recorder, events),
@@ -66,6 +76,24 @@ function publicApi(config: Config, { engine, metrics, events }: PublicParts): Ht
     recorder: metrics.recorder,
     events,
     sendsAway: () => engine.sendsAway(),
+  });
+}
+
+function publicEvents(config: Config, parts: PublicParts): EventsEndpoint {
+  const { engine, metrics, events, authenticator } = parts;
+  return createEventsEndpoint({
+    engine,
+    random: systemRandom,
+    authenticator,
+    cookie: config.auth.cookie,
+    mayConnect: originCheck({
+      allowedOrigins: config.allowedOrigins,
+      anonymous: config.auth.anonymous,
+    }),
+    bodyBytesMax: config.apiBodyBytesMax,
+    heartbeatMs: Math.min(HEARTBEAT_MS_MAX, config.timeouts.pingMs),
+    recorder: metrics.recorder,
+    onError: (where, error) => events.bug({ where, error }),
   });
 }
 

@@ -173,6 +173,12 @@ export const OPTIONS = {
       description:
         "Accepts clients without a token. They have no user. Channels for `anyone` are open to them.",
     }),
+    cookie: optionalText({
+      allowed: "the name of a cookie",
+      check: (name) => /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/.test(name),
+      description:
+        "Cookie from which `/events` takes the token of browsers (docs/guide/http-streams.md). If it is absent, no cookie is read.",
+    }),
     insecure: boolean({
       default: false,
       description:

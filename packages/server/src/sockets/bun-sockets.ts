@@ -3,6 +3,7 @@
 import type { Groups } from "@holdfast/core";
 import type { Server, TLSOptions } from "bun";
 import type { ServerRecorder } from "../metrics/index.ts";
+import { EVENTS_PATH, type EventsEndpoint, TICKET_PATH } from "../streams/index.ts";
 import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
 import { type ForwardedRules, forwardedReader } from "./forwarded.ts";
 import { type OriginRules, originCheck } from "./origins.ts";
@@ -28,6 +29,7 @@ export interface SocketsOptions {
   /** A proxy's header about a client was ignored: all clients behind `peer` have its address. */
   readonly onUnread: (reason: "untrusted" | "unreadable", peer: string) => void;
   readonly api: ApiDoor;
+  readonly events: EventsEndpoint;
   /** Requests that mean neither a socket nor the API. */
   readonly page: (request: Request) => Response | Promise<Response>;
   readonly onError: (where: string, error: unknown) => void;
@@ -185,7 +187,18 @@ function routesOf(options: SocketsOptions): Record<string, Handler> {
         mayCut: (may) => server.timeout(request, may ? idleSeconds : 0),
       }),
     );
+  const eventsDoor = (path: "events" | "ticket"): Handler =>
+    door((request, { server, client }) =>
+      options.events.answer(request, path, {
+        address: client.address,
+        host: client.host,
+        scheme: client.scheme ?? upgrades.scheme,
+        mayCut: (may) => server.timeout(request, may ? idleSeconds : 0),
+      }),
+    );
   return {
+    [base + EVENTS_PATH]: eventsDoor("events"),
+    [base + TICKET_PATH]: eventsDoor("ticket"),
     [base + CONNECT_PATH]: door((request, found) => upgrade(upgrades, { request, ...found })),
     ...Object.fromEntries(api.paths.map((path) => [base + path, apiDoor(path)])),
     [`${base}${api.base}/*`]: apiDoor(undefined),

@@ -39,6 +39,7 @@ function listen(slowBehind: number) {
       onRefused: () => {},
       onUnread: () => {},
       api: { base: API_BASE, paths: OPERATION_PATHS, answer },
+      events: { answer: async () => new Response(), end: () => {} },
       page: () => new Response("no", { status: 404 }),
       onError: (where, error) => {
         throw new Error(where, { cause: error });

@@ -1,0 +1,249 @@
+// Owns: `/events` and `/events/ticket`: who may ask from where, and which part answers.
+import type { Authenticator, DoorEngine, Random } from "@holdfast/core";
+import type { StreamFormat } from "@holdfast/door-sse";
+import type { Tickets } from "../auth/index.ts";
+import { type ClientProblem, jsonAnswer, PLAIN_HEADERS, problemAnswer } from "./answers.ts";
+import { type Credentials, credentialsOf } from "./credentials.ts";
+import { answerPublish } from "./publish.ts";
+import { type EventsQuery, readEventsQuery } from "./query.ts";
+import { type ReaderRecorder, Readers } from "./reader.ts";
+import { AskingSessions } from "./sessions.ts";
+
+export const EVENTS_PATH = "/events";
+export const TICKET_PATH = "/events/ticket";
+
+export interface EventsOptions {
+  readonly engine: DoorEngine;
+  readonly random: Pick<Random, "next">;
+  readonly authenticator: Pick<Authenticator, "verify"> & { readonly tickets: Tickets };
+  /** The cookie that carries a token. Absent: no cookie is read. */
+  readonly cookie: string | undefined;
+  /** Whether pages of an origin may come, as for WebSockets. */
+  readonly mayConnect: (page: {
+    readonly origin: string | null;
+    readonly host: string | null;
+    readonly scheme?: "http" | "https" | undefined;
+  }) => boolean;
+  readonly recorder?: ReaderRecorder & {
+    httpRequest(route: string | undefined, status: number, ms: number): void;
+    socketRefused(reason: "origin"): void;
+  };
+  readonly onError: (where: string, error: unknown) => void;
+  /** A stream that is silent for as long gets a sign of life. */
+  readonly heartbeatMs: number;
+  readonly bodyBytesMax: number;
+  readonly wallMs?: () => number;
+}
+
+export interface EventsFrom {
+  readonly address: string;
+  /** What the client asked for, if a trusted proxy says it. */
+  readonly host?: string | undefined;
+  readonly scheme?: "http" | "https" | undefined;
+  readonly mayCut: (may: boolean) => void;
+}
+
+export interface EventsEndpoint {
+  /** Never rejects. */
+  answer(request: Request, path: "events" | "ticket", from: EventsFrom): Promise<Response>;
+  /** Ends what is kept between requests. */
+  end(): void;
+}
+
+const BODY_TIMEOUT_MS = 10_000;
+/** A client that publishes now and then keeps its connection. */
+const IDLE_MS = 30_000;
+const SESSIONS_MAX = 10_000;
+
+export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
+  const { engine, random, recorder, onError, heartbeatMs } = options;
+  const readers = new Readers({ engine, random, recorder, heartbeatMs });
+  const sessions = new AskingSessions({ engine, idleMs: IDLE_MS, sessionsMax: SESSIONS_MAX });
+  const parts: Parts = { ...options, readers, sessions };
+  return {
+    async answer(request, path, from) {
+      const startedMs = performance.now();
+      let response: Response;
+      let route: string | undefined;
+      try {
+        const call = callOf(options, request, from);
+        route =
+          path === "ticket"
+            ? "events_ticket"
+            : request.method === "POST"
+              ? "events_publish"
+              : "events";
+        response = await answerAt(parts, path, call);
+      } catch (error) {
+        onError("events", error);
+        response = problemAnswer({ code: "internal", detail: "see the node's log" });
+      }
+      recorder?.httpRequest(route, response.status, performance.now() - startedMs);
+      return response;
+    },
+    end: () => sessions.end(),
+  };
+}
+
+interface Parts extends EventsOptions {
+  readonly readers: Readers;
+  readonly sessions: AskingSessions;
+}
+
+interface Call {
+  readonly request: Request;
+  readonly from: EventsFrom;
+  readonly mayCome: boolean;
+  /** For every answer: whether the page may read it. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+function callOf({ mayConnect }: EventsOptions, request: Request, from: EventsFrom): Call {
+  const origin = request.headers.get("origin");
+  const host = from.host ?? request.headers.get("host");
+  const mayCome = mayConnect({ origin, host, scheme: from.scheme });
+  const cors: Record<string, string> =
+    origin === null || !mayCome
+      ? {}
+      : {
+          "access-control-allow-origin": origin,
+          // The cookie of a page that may come is good here; never with `*`.
+          "access-control-allow-credentials": "true",
+          "access-control-expose-headers": "Retry-After",
+        };
+  return { request, from, mayCome, headers: { vary: "Origin, Accept", ...cors } };
+}
+
+function answerAt(parts: Parts, path: "events" | "ticket", call: Call): Promise<Response> {
+  const { request, headers, mayCome } = call;
+  const allow = path === "ticket" ? "POST, OPTIONS" : "GET, HEAD, POST, OPTIONS";
+  if (!mayCome) {
+    parts.recorder?.socketRefused("origin");
+    const detail = "Cannot connect: found a page of another origin, expected one of allowedOrigins";
+    return Promise.resolve(problemAnswer({ code: "permission_denied", detail }, headers));
+  }
+  if (request.method === "OPTIONS") {
+    const preflight = {
+      allow,
+      "access-control-allow-methods": allow,
+      "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Last-Event-ID",
+      "access-control-max-age": "600",
+    };
+    const all = { ...PLAIN_HEADERS, ...headers, ...preflight };
+    return Promise.resolve(new Response(null, { status: 204, headers: all }));
+  }
+  if (path === "ticket" && request.method === "POST") return answerTicket(parts, call);
+  if (path === "events" && request.method === "POST") return answerPost(parts, call);
+  if (path === "events" && (request.method === "GET" || request.method === "HEAD"))
+    return answerGet(parts, call);
+  const problem: ClientProblem = { code: "method_not_allowed", detail: `expected ${allow}` };
+  return Promise.resolve(problemAnswer(problem, { ...headers, allow }));
+}
+
+async function answerGet(parts: Parts, { request, from, headers }: Call): Promise<Response> {
+  const format = formatOf(request.headers.get("accept"));
+  if (format === undefined) {
+    const detail = "expected Accept: text/event-stream, application/x-ndjson or application/json";
+    return problemAnswer({ code: "not_acceptable", detail }, headers);
+  }
+  const query = readEventsQuery(new URL(request.url).searchParams, request.headers);
+  if ("code" in query) return problemAnswer(query, headers);
+  const given = credentialsOf(request.headers, query.ticket, parts);
+  if (given === "malformed") return problemAnswer(NO_BEARER, headers);
+  if (request.method === "HEAD")
+    return new Response(null, { headers: { ...PLAIN_HEADERS, ...headers } });
+  const { tickets } = parts.authenticator;
+  const { wallMs = Date.now } = parts;
+  const { ticket } = query;
+  const isByTicket = given.from === "ticket" && ticket !== undefined;
+  return parts.readers.answer({
+    query,
+    format,
+    token: isByTicket ? renewedOf(parts, ticket, query) : given.token,
+    seal: isByTicket ? () => tickets.prove(ticket, wallMs()) : undefined,
+    address: from.address,
+    signal: request.signal,
+    headers,
+    mayCut: from.mayCut,
+  });
+}
+
+/** Who shows an id of the ticket's own stream returns after the ticket's time. */
+function renewedOf(
+  { authenticator, wallMs = Date.now }: Parts,
+  ticket: string,
+  { seal }: EventsQuery,
+): string {
+  const renewed =
+    seal === undefined ? undefined : authenticator.tickets.renew(ticket, seal, wallMs());
+  return renewed ?? ticket;
+}
+
+async function answerPost(parts: Parts, { request, from, headers }: Call): Promise<Response> {
+  const given = credentialsOf(request.headers, undefined, parts);
+  if (given === "malformed") return problemAnswer(NO_BEARER, headers);
+  const problem = forgeryOf(given, request);
+  if (problem !== undefined) return problemAnswer(problem, headers);
+  return answerPublish(parts.sessions, {
+    request,
+    token: given.token,
+    address: from.address,
+    headers,
+    limits: { bytesMax: parts.bodyBytesMax, timeoutMs: BODY_TIMEOUT_MS },
+  });
+}
+
+/** For EventSource, which cannot set headers: the token in a header, the ticket in the answer. */
+async function answerTicket(parts: Parts, { request, headers }: Call): Promise<Response> {
+  const given = credentialsOf(request.headers, undefined, { cookie: undefined });
+  if (given === "malformed" || given.token === undefined) return problemAnswer(NO_BEARER, headers);
+  const verified = await parts.authenticator.verify(given.token);
+  if (!verified.ok) {
+    const { code, message: detail } = verified;
+    const retry = verified.code === "try_later" ? { retryMs: verified.retryMs } : {};
+    return problemAnswer({ code, detail, ...retry }, headers);
+  }
+  const { wallMs = Date.now } = parts;
+  return jsonAnswer(parts.authenticator.tickets.issue(verified.identity, wallMs()), 201, headers);
+}
+
+const NO_BEARER: ClientProblem = {
+  code: "unauthorized",
+  detail: "expected Authorization: Bearer and a token",
+};
+
+/**
+ * Browsers send a cookie with requests of any page. A page of another site cannot send JSON without
+ * a preflight, and says where it comes from.
+ */
+function forgeryOf({ from }: Credentials, { headers }: Request): ClientProblem | undefined {
+  if (from !== "cookie") return undefined;
+  const isJson = /^application\/json\s*(;|$)/i.test(headers.get("content-type") ?? "");
+  if (isJson && (headers.has("origin") || headers.get("sec-fetch-site") === "same-origin"))
+    return undefined;
+  const detail = "Cannot publish by cookie: expected Content-Type application/json and an Origin";
+  return { code: "permission_denied", detail };
+}
+
+/** Undefined: none that it can be. A browser's EventSource asks for `text/event-stream`. */
+function formatOf(accept: string | null): StreamFormat | undefined {
+  const types = (accept ?? "*/*")
+    .split(",")
+    .map((part) => part.split(";")[0]?.trim().toLowerCase());
+  for (const type of types) {
+    const format = FORMATS.get(type ?? "");
+    if (format !== undefined) return format;
+  }
+  return undefined;
+}
+
+const FORMATS: ReadonlyMap<string, StreamFormat> = new Map([
+  ["text/event-stream", "sse"],
+  ["text/*", "sse"],
+  ["*/*", "sse"],
+  ["application/x-ndjson", "ndjson"],
+  ["application/ndjson", "ndjson"],
+  ["application/jsonl", "ndjson"],
+  ["application/json", "poll"],
+  ["application/*", "ndjson"],
+]);
