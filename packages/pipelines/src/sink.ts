@@ -125,5 +125,5 @@ export interface SinkAdapter {
    */
   problems(options: Readonly<Record<string, unknown>>): readonly string[];
   /** Opens it. MUST NOT wait for the target: the first `write` does. Options have no problems. */
-  open(definition: SinkDefinition<unknown>, context: SinkContext): Sink;
+  open(definition: SinkDefinition, context: SinkContext): Sink;
 }
