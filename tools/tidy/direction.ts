@@ -16,6 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/doors/native": ["protocol", "core"],
   "packages/pipelines": ["protocol", "contract", "core"],
   "packages/doors/sse": ["protocol", "core"],
+  "packages/doors/mqtt": ["protocol", "contract", "core"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": ["protocol", "core", "rehoming"],
@@ -33,6 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "broker-link",
     "door-native",
     "door-sse",
+    "door-mqtt",
   ],
   "packages/plan": ["core", "client", "operator"],
   // Its simulation draws from the core's random source; its decisions import nothing.
@@ -74,6 +76,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "packages/brokers/link": "broker-link",
   "packages/doors/native": "door-native",
   "packages/doors/sse": "door-sse",
+  "packages/doors/mqtt": "door-mqtt",
 };
 
 /** Imports from outside that pure packages may have: the wire's codec and the schema interface. */
@@ -83,6 +86,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/core": [],
   "packages/doors/native": [],
   "packages/doors/sse": [],
+  "packages/doors/mqtt": [],
   "packages/plan": [],
   "packages/operator": [],
   "packages/rehoming": [],

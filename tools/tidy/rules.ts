@@ -106,6 +106,7 @@ const PURE = [
   "packages/contract/src/",
   "packages/core/src/",
   "packages/doors/native/src/",
+  "packages/doors/mqtt/src/",
   "packages/protocol/src/",
   "packages/plan/src/",
   "packages/operator/src/",

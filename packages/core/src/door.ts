@@ -1,9 +1,44 @@
 // Owns: the interface between a door and the engine: a client's frames as items, the node's frames
 // through the door's codec. docs/adr/0004-doors.md says why.
-import type { ClientFrame, DecodeFault, Encoded, ServerFrame } from "@holdfast/protocol";
+import type { Identity } from "@holdfast/contract";
+import type {
+  ClientFrame,
+  CodeName,
+  ConnectFrame,
+  DecodeFault,
+  Encoded,
+  ServerFrame,
+} from "@holdfast/protocol";
+import type { Link } from "./ports.ts";
+import type { Connection } from "./session/connection.ts";
 
 /** What a door read from its client: a frame, or what is wrong with one. */
-export type Item = ClientFrame | { readonly t: "fault"; readonly fault: DecodeFault };
+export type Item =
+  | ClientFrame
+  | DoorConnect
+  | DoorPublish
+  | { readonly t: "fault"; readonly fault: DecodeFault };
+
+/** A connect frame with what the door knows beside it. */
+export interface DoorConnect extends ConnectFrame {
+  /** The transport proved who it is, by a client certificate: no token is asked for. */
+  readonly identity?: Identity;
+  /** Silence after which the connection ends. Absent: `timeouts.idleMs`. */
+  readonly idleMs?: number;
+}
+
+/** A publish frame with what the door keeps with the publication (`Publication.meta`). */
+export type DoorPublish = Extract<ClientFrame, { t: "publish" }> & { readonly meta?: Uint8Array };
+
+/**
+ * Since when a session may subscribe to what it may subscribe to, for doors whose sessions outlive
+ * their connections. `right`: the claims that granted it.
+ */
+export interface KeptEntitlement {
+  readonly sinceMs: number;
+  readonly policy: string;
+  readonly right: string;
+}
 
 /** How a door writes frames for its clients. It knows nothing of time or sockets. */
 export interface DoorCodec {
@@ -39,4 +74,34 @@ export interface DoorClient {
   alive?(): void;
   /** The link is gone. Called once. `isClean`: with a closing handshake. Absent: it vanished. */
   closed(isClean?: boolean): void;
+}
+
+/** What doors and their transports tell the engine of connections. */
+export interface DoorEngine {
+  /** The limits that doors enforce now. */
+  limits(): DoorLimits;
+  /** A new connection. `refusal`: why the door cannot speak with this client; it is told so. */
+  open(link: Link, codec: DoorCodec, refusal?: CodeName): Connection;
+  /**
+   * The items of one message, in order, at least one. `length` is the message's length: bytes, or
+   * UTF-16 code units of text. After the connection's end the call does nothing.
+   */
+  receive(connection: Connection, items: readonly Item[], length: number): void;
+  /** Reading and carrying out the last message took `ms`; called for large messages. */
+  processed(connection: Connection, ms: number): void;
+  /** The client broke a rule of its door: it is told, and the connection ends. */
+  refuse(connection: Connection, code: CodeName, message?: string): void;
+  /** The link has room again after `send` answered "queued". */
+  writable(connection: Connection): void;
+  /** The peer answered `Link.ping`. */
+  alive(connection: Connection): void;
+  /** The link is gone. `isClean`: with a closing handshake. Absent: the client vanished. */
+  closed(connection: Connection, isClean?: boolean): void;
+  /** What the door keeps with a session that outlives this open connection. */
+  entitlement(connection: Connection): KeptEntitlement;
+  /**
+   * The connection goes on with a session of the same user. If its claims and the contract grant
+   * the same as then, it may read what its channels kept meanwhile.
+   */
+  entitle(connection: Connection, kept: KeptEntitlement): void;
 }

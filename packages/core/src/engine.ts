@@ -11,7 +11,7 @@ import type { DrainOptions, DrainProgress, NodeControl, NodeInfo } from "./contr
 import { nodeInfo } from "./control/node-info.ts";
 import { ORDER_KINDS, type OrderMessage } from "./control/order-messages.ts";
 import { Orders } from "./control/orders.ts";
-import type { DoorCodec, DoorLimits, Item } from "./door.ts";
+import type { DoorCodec, DoorEngine, DoorLimits, Item, KeptEntitlement } from "./door.ts";
 import { Moving } from "./drain/moving.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
 import type { FleetMessage, NodeState } from "./fleet/view.ts";
@@ -21,6 +21,7 @@ import { Lease } from "./presence/lease.ts";
 import { PresenceKeeper } from "./presence/presence-keeper.ts";
 import { CodecNumbers } from "./session/codec-numbers.ts";
 import { Connection, Flusher } from "./session/connection.ts";
+import { entitle, entitlementOf } from "./session/entitlement.ts";
 import { Felt } from "./session/felt.ts";
 import { Handshake } from "./session/handshake.ts";
 import { HeldBytes } from "./session/held-bytes.ts";
@@ -49,29 +50,6 @@ export interface NodePorts {
   readonly settings: NodeSettings;
   /** What the process measures of itself. Absent: nothing. */
   readonly vitals?: () => Vitals;
-}
-
-/** What doors and their transports tell the engine of connections. */
-export interface DoorEngine {
-  /** The limits that doors enforce now. */
-  limits(): DoorLimits;
-  /** A new connection. `refusal`: why the door cannot speak with this client; it is told so. */
-  open(link: Link, codec: DoorCodec, refusal?: CodeName): Connection;
-  /**
-   * The items of one message, in order, at least one. `length` is the message's length: bytes, or
-   * UTF-16 code units of text. After the connection's end the call does nothing.
-   */
-  receive(connection: Connection, items: readonly Item[], length: number): void;
-  /** Reading and carrying out the last message took `ms`; called for large messages. */
-  processed(connection: Connection, ms: number): void;
-  /** The client broke a rule of its door: it is told, and the connection ends. */
-  refuse(connection: Connection, code: CodeName, message?: string): void;
-  /** The link has room again after `send` answered "queued". */
-  writable(connection: Connection): void;
-  /** The peer answered `Link.ping`. */
-  alive(connection: Connection): void;
-  /** The link is gone. `isClean`: with a closing handshake. Absent: the client vanished. */
-  closed(connection: Connection, isClean?: boolean): void;
 }
 
 /** A node without its doors and sockets. */
@@ -352,6 +330,14 @@ class Engine implements NodeEngine {
 
   closed(connection: Connection, isClean = false): void {
     this.#sessions.gone(connection, isClean);
+  }
+
+  entitlement(connection: Connection): KeptEntitlement {
+    return entitlementOf(connection, this.#ports.contract.subscribePolicy);
+  }
+
+  entitle(connection: Connection, kept: KeptEntitlement): void {
+    entitle(connection, kept, this.#ports.contract.subscribePolicy);
   }
 
   // ---- operators ----

@@ -1,10 +1,11 @@
 // Re-exports of the engines and their ports.
 
+export { backoffMs } from "./backoff.ts";
 export * from "./control/control.ts";
 export type { Order, OrderFigures, SentOrder } from "./control/order-messages.ts";
 export { type Obedient, type OrderNeeds, Orders } from "./control/orders.ts";
 export * from "./door.ts";
-export { createNodeEngine, type DoorEngine, type NodeEngine, type NodePorts } from "./engine.ts";
+export { createNodeEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";
 export * from "./memory-broker/index.ts";

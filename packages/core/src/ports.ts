@@ -84,6 +84,8 @@ export interface PublishRequest {
   readonly key?: string;
   readonly user?: string;
   readonly session?: string;
+  /** Kept with the publication as it is, and given back with it (`Publication.meta`). */
+  readonly meta?: Uint8Array;
   /**
    * If the same key comes again within the broker's window, the broker MUST publish nothing and
    * MUST answer the first offset.

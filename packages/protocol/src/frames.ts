@@ -184,6 +184,8 @@ export interface PubEntry<D = Payload> {
   readonly u?: string;
   readonly s?: string;
   readonly data: D;
+  /** `Publication.meta`; inside of a node only, never on the wire. */
+  readonly meta?: Uint8Array;
 }
 
 /** One publication of a channel `ch`, as the node delivers it to a subscriber. */

@@ -69,8 +69,8 @@ function wireForm(frame: ServerFrame): unknown {
   }
 }
 
-function entryForm(entry: { readonly data?: Payload }): Members {
-  const { data, ...members } = entry;
+function entryForm(entry: { readonly data?: Payload; readonly meta?: Uint8Array }): Members {
+  const { data, meta: _meta, ...members } = entry;
   if (data === undefined) return members;
   return data.kind === "bytes"
     ? { ...members, b: data.bytes }

@@ -29,6 +29,9 @@ export interface Author {
   readonly session?: string;
 }
 
+/** Most bytes of `Publication.meta`: as much as one field of the brokers' form can say. */
+export const META_BYTES_MAX = 65_535;
+
 /** One message in a channel, as brokers keep it and nodes deliver it. */
 export interface Publication extends Author {
   readonly offset: number;
@@ -37,6 +40,11 @@ export interface Publication extends Author {
   /** Only in `latest` channels: the key that the publication replaces. */
   readonly key?: string;
   readonly payload: Payload;
+  /**
+   * What the publisher's door keeps with the publication for clients of its own protocol, at most
+   * `META_BYTES_MAX` bytes. Nobody else reads it, and frames of holdfast.v1 do not carry it.
+   */
+  readonly meta?: Uint8Array;
 }
 
 /**

@@ -115,8 +115,10 @@ export class LinkClient implements Broker {
     stream: StreamOptions,
     request: PublishRequest,
   ): Promise<PublishResult> {
-    const { payload, key, user, session, idempotencyKey, party } = request;
-    const bytes = wireBytes(payload, channel, key, user, session, idempotencyKey, party);
+    const { payload, key, user, session, idempotencyKey, party, meta } = request;
+    const bytes = 
+      wireBytes(payload, channel, key, user, session, idempotencyKey, party) +
+      (meta?.byteLength ?? 0);
     const [epoch, offset, duplicate] = list(
       await this.#request(
         (id) => [LINK.publish, id, channel, writeStream(stream), writeRequest(request)],

@@ -119,6 +119,10 @@ export function readPayload(value: unknown): Payload {
   return kind === 1 ? { kind: "msgpack", bytes: content } : { kind: "bytes", bytes: content };
 }
 
+function bytesOf(value: unknown): Uint8Array {
+  return value instanceof Uint8Array ? value : fault("bytes", value);
+}
+
 /** Bytes that a payload takes on the wire, estimated from above; for the limits on what waits. */
 export const payloadWireBytes = (payload: Payload | undefined): number =>
   payload === undefined
@@ -134,8 +138,13 @@ export const wireBytes = (
 ): number =>
   texts.reduce((sum, one) => sum + 8 + 3 * (one?.length ?? 0), 64 + payloadWireBytes(payload));
 
-export const publicationWireBytes = ({ payload, key, user, session }: Publication): number =>
-  wireBytes(payload, key, user, session);
+export const publicationWireBytes = ({
+  payload,
+  key,
+  user,
+  session,
+  meta,
+}: Publication): number => wireBytes(payload, key, user, session) + (meta?.byteLength ?? 0);
 
 export const memberWireBytes = ({ member, user, data }: PresenceMember): number =>
   wireBytes(data, member, user);
@@ -147,16 +156,18 @@ export const writeRequest = (request: PublishRequest): unknown[] => [
   request.session ?? null,
   request.idempotencyKey ?? null,
   request.party ?? null,
+  request.meta ?? null,
 ];
 
 export function readRequest(value: unknown): PublishRequest {
-  const [payload, key, user, session, idempotencyKey, party] = list(value);
+  const [payload, key, user, session, idempotencyKey, party, meta = null] = list(value);
   const request: Mutable<PublishRequest> = { payload: readPayload(payload) };
   if (key !== null) request.key = text(key);
   if (user !== null) request.user = text(user);
   if (session !== null) request.session = text(session);
   if (idempotencyKey !== null) request.idempotencyKey = text(idempotencyKey);
   if (party !== null) request.party = text(party);
+  if (meta !== null) request.meta = bytesOf(meta);
   return request;
 }
 
@@ -167,10 +178,11 @@ export const writePublication = (publication: Publication): unknown[] => [
   publication.key ?? null,
   publication.user ?? null,
   publication.session ?? null,
+  publication.meta ?? null,
 ];
 
 export function readPublication(value: unknown): Publication {
-  const [offset, timeMs, payload, key, user, session] = list(value);
+  const [offset, timeMs, payload, key, user, session, meta = null] = list(value);
   const publication: Mutable<Publication> = {
     offset: count(offset),
     timeMs: count(timeMs),
@@ -179,6 +191,7 @@ export function readPublication(value: unknown): Publication {
   if (key !== null) publication.key = text(key);
   if (user !== null) publication.user = text(user);
   if (session !== null) publication.session = text(session);
+  if (meta !== null) publication.meta = bytesOf(meta);
   return publication;
 }
 

@@ -15,19 +15,21 @@ const HAS_KEY = 4;
 const HAS_USER = 8;
 const HAS_SESSION = 16;
 const HAS_PAYLOAD = 32;
+const HAS_META = 64;
 
 interface Content {
   readonly key?: string | undefined;
   readonly user?: string | undefined;
   readonly session?: string | undefined;
   readonly payload?: Payload | undefined;
+  readonly meta?: Uint8Array | undefined;
 }
 
 /**
- * One byte of flags, each text with its length, the payload to the end. Equal contents are equal
- * bytes. Texts of up to 65535 bytes.
+ * One byte of flags, each text and the meta with its length, the payload to the end. Equal contents
+ * are equal bytes. Texts and meta of up to 65535 bytes.
  */
-export function writeContent({ key, user, session, payload }: Content): Buffer {
+export function writeContent({ key, user, session, payload, meta }: Content): Buffer {
   const body =
     payload === undefined
       ? 0
@@ -35,18 +37,24 @@ export function writeContent({ key, user, session, payload }: Content): Buffer {
         ? Buffer.byteLength(payload.text)
         : payload.bytes.byteLength;
   const content = Buffer.allocUnsafe(
-    1 + textBytes(key) + textBytes(user) + textBytes(session) + body,
+    1 + textBytes(key) + textBytes(user) + textBytes(session) + metaBytes(meta) + body,
   );
   content[0] =
     (payload === undefined ? 0 : KINDS.indexOf(payload.kind) | HAS_PAYLOAD) |
     (key === undefined ? 0 : HAS_KEY) |
     (user === undefined ? 0 : HAS_USER) |
-    (session === undefined ? 0 : HAS_SESSION);
+    (session === undefined ? 0 : HAS_SESSION) |
+    (meta === undefined ? 0 : HAS_META);
   let at = 1;
   for (const text of [key, user, session]) {
     if (text === undefined) continue;
     at = content.writeUInt16BE(Buffer.byteLength(text), at);
     at += content.write(text, at);
+  }
+  if (meta !== undefined) {
+    at = content.writeUInt16BE(meta.byteLength, at);
+    content.set(meta, at);
+    at += meta.byteLength;
   }
   if (payload?.kind === "json") content.write(payload.text, at);
   else if (payload !== undefined) content.set(payload.bytes, at);
@@ -55,6 +63,9 @@ export function writeContent({ key, user, session, payload }: Content): Buffer {
 
 const textBytes = (text: string | undefined): number =>
   text === undefined ? 0 : 2 + Buffer.byteLength(text);
+
+const metaBytes = (meta: Uint8Array | undefined): number =>
+  meta === undefined ? 0 : 2 + meta.byteLength;
 
 /** Bytes are copied: `blob` is a view into the received chunk. Absent members stay absent. */
 function readContent(blob: Buffer): Content {
@@ -71,6 +82,13 @@ function readContent(blob: Buffer): Content {
   if (flags & HAS_KEY) content.key = text();
   if (flags & HAS_USER) content.user = text();
   if (flags & HAS_SESSION) content.session = text();
+  if (flags & HAS_META) {
+    if (at + 2 > blob.length) fault("a meta without its length");
+    const from = at + 2;
+    at = from + blob.readUInt16BE(at);
+    if (at > blob.length) fault("a meta that is cut off");
+    content.meta = Uint8Array.from(blob.subarray(from, at));
+  }
   const kind = KINDS[flags & 3] ?? fault("a payload of an unknown kind");
   if (flags & HAS_PAYLOAD) {
     content.payload =
@@ -81,8 +99,8 @@ function readContent(blob: Buffer): Content {
   return content;
 }
 
-export const writeRequest = ({ key, user, session, payload }: PublishRequest): Buffer =>
-  writeContent({ key, user, session, payload });
+export const writeRequest = ({ key, user, session, payload, meta }: PublishRequest): Buffer =>
+  writeContent({ key, user, session, payload, meta });
 
 function readPublication(offset: number, timeMs: number, blob: Buffer): Publication {
   const { payload, ...author } = readContent(blob);

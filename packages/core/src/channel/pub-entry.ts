@@ -9,5 +9,6 @@ export function pubEntry(p: Publication): PubEntry {
     ...(p.user === undefined ? undefined : { u: p.user }),
     ...(p.session === undefined ? undefined : { s: p.session }),
     data: p.payload,
+    ...(p.meta === undefined ? undefined : { meta: p.meta }),
   };
 }

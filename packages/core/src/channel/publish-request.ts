@@ -11,12 +11,12 @@ import {
   unsendable,
 } from "@holdfast/contract";
 import { fitsUtf8, lengthOf, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
+import type { DoorPublish } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import { type Broker, BrokerError, type Clock } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Felt } from "../session/felt.ts";
-import type { FrameOf } from "../session/frames.ts";
 import { inTime } from "../session/in-time.ts";
 import type { KeptBytes } from "../session/kept-bytes.ts";
 import { type PermitNeeds, permit } from "../session/permission.ts";
@@ -43,7 +43,7 @@ export interface PublishNeeds extends PermitNeeds, CheckNeeds {
 
 interface PublishCall {
   readonly connection: Connection;
-  readonly frame: FrameOf<"publish">;
+  readonly frame: DoorPublish;
   readonly rules: ChannelRules;
 }
 
@@ -62,7 +62,7 @@ export function publish(
   answer: PublishAnswer,
 ): Promise<void> | void {
   const { connection, frame, rules } = call;
-  const retryMs = parts.rates.publish(connection, lengthOf(frame.data));
+  const retryMs = parts.rates.publish(connection, lengthOf(frame.data) + (frame.meta?.length ?? 0));
   if (retryMs > 0)
     throw new Refused(
       "rate_limited",
@@ -108,12 +108,14 @@ function send(
   const payload = outcome.value;
   const isOver = !keptBytes.mayPublish(party, rules.stream, payload);
   if (isOver) return fail(new BrokerError("share", "a share of the node"));
+  const { meta } = frame;
   const publishing = broker.publish(rules.channel, rules.stream, {
     payload,
     session: connection.session,
     party,
     ...(keptBytes.isMeasured(party) ? { measured: true } : undefined),
     ...(frame.k === undefined ? undefined : { key: frame.k }),
+    ...(meta === undefined ? undefined : { meta }),
     ...(user === undefined ? undefined : { user }),
     ...(frame.idem === undefined
       ? undefined

@@ -29,7 +29,7 @@ export interface OutgoingPage extends Omit<HistoryPage, "publications"> {
 export const outgoing = (publication: Publication): Outgoing => ({
   publication,
   encoded: [],
-  size: payloadBytes(publication.payload) + FRAME_BYTES,
+  size: payloadBytes(publication.payload) + (publication.meta?.length ?? 0) + FRAME_BYTES,
 });
 
 /** How many entries there are up to the last one that was not published after `afterMs`. */

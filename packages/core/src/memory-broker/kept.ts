@@ -53,13 +53,13 @@ export const KEPT_BASE_BYTES = 640;
  * objects around it.
  */
 export function publicationBytes(
-  publication: Pick<Publication, "key" | "user" | "session" | "payload">,
+  publication: Pick<Publication, "key" | "user" | "session" | "payload" | "meta">,
 ): number {
   const texts =
     (publication.key?.length ?? 0) +
     (publication.user?.length ?? 0) +
     (publication.session?.length ?? 0);
-  return 160 + 2 * texts + payloadBytes(publication.payload);
+  return 160 + 2 * texts + (publication.meta?.length ?? 0) + payloadBytes(publication.payload);
 }
 
 /** Bytes of a payload, estimated from above. */
@@ -67,8 +67,9 @@ export const payloadBytes = (payload: Payload): number =>
   payload.kind === "json" ? 2 * payload.text.length : payload.bytes.byteLength;
 
 /** Bytes of one publication in a page (`HistoryQuery.bytesMax`). */
-export const pageBytes = ({ key, user, session, payload }: Publication): number =>
-  96 + (key?.length ?? 0) + (user?.length ?? 0) + (session?.length ?? 0) + dataBytes(payload);
+export const pageBytes = ({ key, user, session, payload, meta }: Publication): number =>
+  96 +
+  (meta?.length ?? 0) + (key?.length ?? 0) + (user?.length ?? 0) + (session?.length ?? 0) + dataBytes(payload);
 
 /** The first publications that fit the bounds: at least one, unless the limit is below. */
 function fitting(from: Iterable<Publication>, { limit, bytesMax }: PageBounds): Publication[] {

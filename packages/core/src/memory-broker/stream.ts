@@ -214,5 +214,6 @@ function publicationOf(request: PublishRequest, offset: number, timeMs: number):
   if (request.key !== undefined) publication.key = request.key;
   if (request.user !== undefined) publication.user = request.user;
   if (request.session !== undefined) publication.session = request.session;
+  if (request.meta !== undefined) publication.meta = request.meta;
   return publication;
 }

@@ -49,6 +49,8 @@ export class Connection implements Receiver {
   felt = 0;
   /** Counts once the connection is open: its connect frame was received by then. */
   lastReceivedMs = 0;
+  /** Silence after which it ends, if that is not `timeouts.idleMs`. */
+  idleMs: number | undefined = undefined;
   /** When the peer was last asked for a sign of life. */
   pingedMs = 0;
 

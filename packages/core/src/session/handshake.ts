@@ -1,7 +1,8 @@
 // Owns: a connection's beginning: limits, admission, identity, session.
 
 import type { Contract, Identity } from "@holdfast/contract";
-import type { CodeName, ConnectFrame } from "@holdfast/protocol";
+import type { CodeName } from "@holdfast/protocol";
+import type { DoorConnect } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
 import type { Authenticator, Clock, OpenedResume, Random } from "../ports.ts";
@@ -128,7 +129,7 @@ export class Handshake {
   }
 
   /** Answers the connect frame: `connected`, or a goodbye. `then` runs after `connected`. */
-  async connect(connection: Connection, frame: ConnectFrame, then: () => void): Promise<void> {
+  async connect(connection: Connection, frame: DoorConnect, then: () => void): Promise<void> {
     connection.phase = "checking";
     const found = await this.#find(connection, frame);
     if ((connection.phase as string) === "ended") return;
@@ -136,6 +137,7 @@ export class Handshake {
     connection.identity = found.identity;
     connection.entitledSinceMs = found.entitledSinceMs ?? this.#parts.clock.wallMs();
     connection.client = frame.client;
+    connection.idleMs = frame.idleMs;
     connection.session = found.session ?? this.#parts.random.id();
     const refused = await this.#askApplication(
       connection,
@@ -155,7 +157,7 @@ export class Handshake {
    * Cheap checks first: a resume token costs one hash, then admission, and only then a token's
    * verification (rule 4 of docs/design/holding-connections.md).
    */
-  async #find(connection: Connection, frame: ConnectFrame): Promise<Found> {
+  async #find(connection: Connection, frame: DoorConnect): Promise<Found> {
     const { random, authenticator } = this.#parts;
     if (this.#node.drain.refusing)
       return { code: "draining", farewell: this.#whileDraining(frame) };
@@ -179,6 +181,7 @@ export class Handshake {
         session: resumed.session,
         entitledSinceMs: this.#entitledSinceMs(resumed),
       };
+    if (frame.identity !== undefined) return { identity: frame.identity, verified: true };
     if (frame.token === undefined) {
       const identity = authenticator.anonymous();
       return identity === undefined ? { code: "unauthorized" } : { identity };
@@ -200,7 +203,7 @@ export class Handshake {
   }
 
   /** Others come back at once: they may reach another node. */
-  #whileDraining({ moving, resume }: ConnectFrame): Farewell {
+  #whileDraining({ moving, resume }: DoorConnect): Farewell {
     const opened = moving === true && resume !== undefined ? this.#openResume(resume) : undefined;
     const before = opened && this.#parts.sessions.get(opened.session);
     const windowMs = this.#node.fleet.windowMs();
@@ -302,7 +305,7 @@ export class Handshake {
     return sessions.ofUser(user).size >= connectionsPerUserMax * nodes ? LIMIT : undefined;
   }
 
-  #establish(connection: Connection, frame: ConnectFrame, resumed: boolean): void {
+  #establish(connection: Connection, frame: DoorConnect, resumed: boolean): void {
     const { authenticator, clock, contract, observer, sessions, settings } = this.#parts;
     const { session, identity } = connection;
     const before = sessions.get(session);

@@ -1,7 +1,7 @@
 // Owns: messages from connections: their size, rate and order, the first frame, and which part
 // handles each of the others.
 import type { ClientFrame } from "@holdfast/protocol";
-import type { Item } from "../door.ts";
+import type { DoorConnect, Item } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -137,7 +137,7 @@ export class Intake {
     else this.#openFrame(connection, item);
   }
 
-  #connect(connection: Connection, frame: Extract<ClientFrame, { t: "connect" }>): void {
+  #connect(connection: Connection, frame: DoorConnect): void {
     const goOn = (): void => {
       const early = connection.early ?? [];
       connection.early = undefined;

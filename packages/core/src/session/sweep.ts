@@ -56,17 +56,18 @@ export class Sweep {
       if (nowMs - connection.openedMs > timeouts.handshakeMs) this.#refuseLate(connection, nowMs);
       return;
     }
+    const { idleMs = timeouts.idleMs } = connection;
     const silentMs = nowMs - connection.lastReceivedMs;
     const isAsked = connection.pingedMs > connection.lastReceivedMs;
     // A node that stood still has not read what came meanwhile: it asks before it ends anybody.
     const hadTime =
       connection.link.ping === undefined ||
-      (isAsked && (nowMs - connection.pingedMs) * ANSWER_SHARE >= timeouts.idleMs);
-    if (silentMs * 2 > timeouts.idleMs && !isAsked) {
+      (isAsked && (nowMs - connection.pingedMs) * ANSWER_SHARE >= idleMs);
+    if (silentMs * 2 > idleMs && !isAsked) {
       connection.pingedMs = nowMs;
       connection.link.ping?.();
     }
-    if (silentMs > timeouts.idleMs && hadTime) sessions.end(connection, "idle_timeout");
+    if (silentMs > idleMs && hadTime) sessions.end(connection, "idle_timeout");
     // In addition to its timer: if the wall clock was corrected, tokens can expire earlier than the
     // timer.
     else if (!sessions.endIfExpired(connection)) flow.check(connection, nowMs);

@@ -99,6 +99,23 @@ function describePublishing(bench: () => Bench): void {
     expect(Number.isSafeInteger(heard?.publication.timeMs)).toBe(true);
   });
 
+  test("a publication carries its meta, byte for byte, live and from history", async () => {
+    const broker = await bench().connect("n1");
+    const recorder = new Recorder();
+    await broker.subscribe("c", ORDERED, recorder);
+    const meta = Uint8Array.from({ length: 300 }, (_, index) => index % 256);
+    const payload = { kind: "bytes", bytes: new Uint8Array([1, 2]) } as const;
+    await broker.publish("c", ORDERED, { payload, user: "ada", meta });
+    await bench().eventually(() => expect(recorder.heard.length).toBe(1));
+    const kept = await broker.history("c", ORDERED, { limit: 1 });
+    for (const publication of [recorder.heard[0]?.publication, kept.publications[0]])
+      expect({ ...publication, meta: [...(publication?.meta ?? [])] }).toMatchObject({
+        payload,
+        user: "ada",
+        meta: [...meta],
+      });
+  });
+
   test("what a publication was published without is absent, not undefined or null", async () => {
     const broker = await bench().connect("n1");
     const recorder = new Recorder();

@@ -1,0 +1,234 @@
+// Owns: what a client publishes: from PUBLISH to the engine, and its acknowledgement when the broker
+// has it. What cannot be taken now is tried again, and meanwhile nothing more is read.
+import { backoffMs, type DoorPublish, type Random } from "@holdfast/core";
+import type { CodeName } from "@holdfast/protocol";
+import { isUtf8 } from "@holdfast/protocol/node";
+import { NOTHING } from "./bytes.ts";
+import type { PublishPacket, Qos, Version } from "./decode.ts";
+import { encodeAck } from "./encode.ts";
+import { dataOf, writeMeta } from "./message.ts";
+import { type Fault, pubackReason, REASON } from "./reason.ts";
+import type { Topics } from "./topics.ts";
+
+/** What publishing needs of its client. */
+export interface PublishingNeeds {
+  readonly version: Version;
+  readonly topics: Topics;
+  /** The channel keeps the newest for each key. */
+  isLatest(channel: string): boolean;
+  readonly receiveMax: number;
+  readonly aliasMax: number;
+  readonly random: Pick<Random, "next">;
+  nowMs(): number;
+  /** Hands the item to the engine, which may answer within the call. */
+  ask(item: DoorPublish, length: number): void;
+  /** Sends bytes that the client caused. */
+  answer(bytes: Uint8Array): void;
+  nextId(): number;
+  after(delayMs: number, task: () => void): () => void;
+  /** Packets that were not read yet may be. */
+  goOn(): void;
+  /** It could not be published for so long that the client should reach another node. */
+  giveUp(): void;
+  /** A publish was refused for good. */
+  refused(code: CodeName): void;
+}
+
+interface Job {
+  readonly qos: Qos;
+  readonly pid: number;
+  readonly item: Omit<DoorPublish, "id">;
+  readonly beganMs: number;
+  attempts: number;
+}
+
+/** `asking`: the broker has yet to answer. `taken`: it has it, and PUBREL has yet to come. */
+type Inbound = "asking" | "taken";
+
+/** After so long without the broker the client is told to look elsewhere. */
+const BROKER_MS_MAX = 15_000;
+/** Waiting for another try at most. */
+const RETRY_MS_MAX = 5000;
+const RETRY: ReadonlySet<CodeName> = new Set<CodeName>([
+  "rate_limited",
+  "broker_busy",
+  "broker_full",
+  "broker_unavailable",
+  "broker_refused",
+  "request_failed",
+]);
+
+export class Publishing {
+  readonly #needs: PublishingNeeds;
+  readonly #jobs = new Map<number, Job>();
+  #held: Job[] = [];
+  #cancelRetry: (() => void) | undefined;
+  readonly #aliases: Map<number, string> = new Map();
+  readonly #inbound = new Map<number, Inbound>();
+  /** Messages of QoS 1 that are not acknowledged yet. */
+  #once = 0;
+
+  constructor(needs: PublishingNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Nothing more may be read now. */
+  get isBlocked(): boolean {
+    return this.#held.length > 0 || (this.#needs.version === 4 && this.#isFull());
+  }
+
+  /** Undefined: it was taken, or was answered. */
+  publish(packet: PublishPacket): Fault | undefined {
+    const { qos, pid, properties } = packet;
+    const topic = this.#topicOf(packet);
+    if (typeof topic !== "string") return topic;
+    const known = qos === 2 ? this.#inbound.get(pid) : undefined;
+    if (known === "taken") this.#ack(packet, REASON.success);
+    if (known !== undefined) return undefined;
+    if (qos > 0 && this.#isFull())
+      return {
+        reason: REASON.receiveMaximumExceeded,
+        text: `more than ${this.#needs.receiveMax} messages without an acknowledgement`,
+      };
+    const place = topic.startsWith("$") ? undefined : this.#needs.topics.placeOf(topic);
+    if (place === undefined) return this.#refuse(packet, "channel_unknown");
+    const isText =
+      properties.payloadFormat !== 1 || isUtf8(packet.payload, 0, packet.payload.length);
+    const data = isText ? dataOf(packet.payload, place.payload) : undefined;
+    if (data === undefined) return this.#refuse(packet, "payload_invalid");
+    const meta = writeMeta({
+      qos,
+      retain: packet.retain,
+      expiryS: properties.messageExpiryS,
+      passedOn: packet.passedOn,
+    });
+    if (meta === undefined) return this.#refuse(packet, "payload_too_large");
+    if (qos === 2) this.#inbound.set(pid, "asking");
+    else if (qos === 1) this.#once += 1;
+    const hasKey = !place.isPlain || this.#needs.isLatest(place.channel);
+    const key = hasKey ? { k: topic } : {};
+    const item = { t: "publish" as const, ch: place.channel, ...key, data, meta };
+    this.#ask({ qos, pid, item, beganMs: this.#needs.nowMs(), attempts: 0 });
+    return undefined;
+  }
+
+  /** PUBREL: the identifier is free again. */
+  release(pid: number): Uint8Array {
+    const { version } = this.#needs;
+    const wasKnown = this.#inbound.get(pid) === "taken";
+    if (wasKnown) this.#inbound.delete(pid);
+    return encodeAck("pubcomp", {
+      version,
+      pid,
+      reason: wasKnown ? REASON.success : REASON.packetIdNotFound,
+    });
+  }
+
+  /** The broker has the publication of the item; undefined: the item was none of these. */
+  published(id: number): Uint8Array | undefined {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return undefined;
+    this.#jobs.delete(id);
+    return this.#done(job, REASON.success);
+  }
+
+  /** The engine refused the item. */
+  failed(id: number, code: CodeName, retryMs: number | undefined): Uint8Array | undefined {
+    const job = this.#jobs.get(id);
+    if (job === undefined) return undefined;
+    this.#jobs.delete(id);
+    const isRate = code === "rate_limited" || code === "broker_busy";
+    if (RETRY.has(code) && (job.qos > 0 || isRate)) {
+      if (isRate || this.#needs.nowMs() - job.beganMs < BROKER_MS_MAX) this.#hold(job, retryMs);
+      else this.#needs.giveUp();
+      return NOTHING;
+    }
+    this.#needs.refused(code);
+    if (job.qos === 2 && pubackReason(code) >= 0x80 && this.#needs.version === 5)
+      this.#inbound.delete(job.pid);
+    return this.#done(job, pubackReason(code));
+  }
+
+  close(): void {
+    this.#cancelRetry?.();
+    this.#held = [];
+    this.#jobs.clear();
+  }
+
+  #isFull(): boolean {
+    return this.#once + this.#inbound.size >= this.#needs.receiveMax;
+  }
+
+  #topicOf({ topic, properties: { alias } }: PublishPacket): string | Fault {
+    if (alias === undefined) return topic;
+    if (alias > this.#needs.aliasMax)
+      return {
+        reason: REASON.topicAliasInvalid,
+        text: `topic alias ${alias}, expected at most ${this.#needs.aliasMax}`,
+      };
+    if (topic !== "") this.#aliases.set(alias, topic);
+    const known = this.#aliases.get(alias);
+    return known ?? { reason: REASON.protocolError, text: `topic alias ${alias} without a topic` };
+  }
+
+  #refuse(packet: PublishPacket, code: CodeName): undefined {
+    this.#needs.refused(code);
+    this.#ack(packet, pubackReason(code));
+    return undefined;
+  }
+
+  #ack({ qos, pid }: Pick<PublishPacket, "qos" | "pid">, reason: number): void {
+    const bytes = this.#ackOf(qos, pid, reason);
+    if (bytes.length > 0) this.#needs.answer(bytes);
+  }
+
+  /** MQTT 3.1.1 has no negative acknowledgement: a refusal for good is acknowledged. */
+  #ackOf(qos: Qos, pid: number, reason: number): Uint8Array {
+    const { version } = this.#needs;
+    if (qos === 0) return NOTHING;
+    return encodeAck(qos === 1 ? "puback" : "pubrec", { version, pid, reason });
+  }
+
+  #done({ qos, pid }: Job, reason: number): Uint8Array {
+    if (qos === 1) this.#once -= 1;
+    else if (qos === 2 && this.#inbound.has(pid)) this.#inbound.set(pid, "taken");
+    if (this.#needs.version === 4) this.#needs.goOn();
+    return this.#ackOf(qos, pid, reason);
+  }
+
+  #ask(job: Job): void {
+    const id = this.#needs.nextId();
+    this.#jobs.set(id, job);
+    const { data, meta } = job.item;
+    const length = (data.kind === "json" ? data.text.length : data.bytes.length) + 64;
+    this.#needs.ask({ ...job.item, id }, length + (meta?.length ?? 0));
+  }
+
+  /** Keeps the order in which the messages came. */
+  #hold(job: Job, retryMs: number | undefined): void {
+    job.attempts += 1;
+    const at = this.#held.findIndex(({ beganMs }) => beganMs > job.beganMs);
+    if (at === -1) this.#held.push(job);
+    else this.#held.splice(at, 0, job);
+    if (this.#cancelRetry !== undefined) return;
+    const waitMs = retryMs ?? backoffMs(Math.min(job.attempts, 6), this.#needs.random);
+    this.#cancelRetry = this.#needs.after(Math.max(1, Math.min(waitMs, RETRY_MS_MAX)), () =>
+      this.#again(),
+    );
+  }
+
+  #again(): void {
+    this.#cancelRetry = undefined;
+    const jobs = this.#held;
+    this.#held = [];
+    for (const [at, job] of jobs.entries()) {
+      // The first was refused again within the call: the others stay behind it.
+      if (this.#held.length > 0) {
+        this.#held.push(...jobs.slice(at));
+        break;
+      }
+      this.#ask(job);
+    }
+    if (this.#held.length === 0) this.#needs.goOn();
+  }
+}
