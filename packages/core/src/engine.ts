@@ -11,7 +11,8 @@ import type { DrainOptions, DrainProgress, NodeControl, NodeInfo } from "./contr
 import { nodeInfo } from "./control/node-info.ts";
 import { ORDER_KINDS, type OrderMessage } from "./control/order-messages.ts";
 import { Orders } from "./control/orders.ts";
-import type { DoorCodec, DoorEngine, DoorLimits, Item, KeptEntitlement } from "./door.ts";
+import type { DoorCodec, DoorLimits, Item, KeptEntitlement } from "./door.ts";
+import type { DoorEngine } from "./door-engine.ts";
 import { Moving } from "./drain/moving.ts";
 import { FleetMember, type Vitals } from "./fleet/fleet-member.ts";
 import type { FleetMessage, NodeState } from "./fleet/view.ts";

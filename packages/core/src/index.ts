@@ -5,6 +5,7 @@ export * from "./control/control.ts";
 export type { Order, OrderFigures, SentOrder } from "./control/order-messages.ts";
 export { type Obedient, type OrderNeeds, Orders } from "./control/orders.ts";
 export * from "./door.ts";
+export type { DoorEngine } from "./door-engine.ts";
 export { createNodeEngine, type NodeEngine, type NodePorts } from "./engine.ts";
 export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";

@@ -116,7 +116,7 @@ export class LinkClient implements Broker {
     request: PublishRequest,
   ): Promise<PublishResult> {
     const { payload, key, user, session, idempotencyKey, party, meta } = request;
-    const bytes = 
+    const bytes =
       wireBytes(payload, channel, key, user, session, idempotencyKey, party) +
       (meta?.byteLength ?? 0);
     const [epoch, offset, duplicate] = list(

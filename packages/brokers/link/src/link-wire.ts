@@ -138,13 +138,8 @@ export const wireBytes = (
 ): number =>
   texts.reduce((sum, one) => sum + 8 + 3 * (one?.length ?? 0), 64 + payloadWireBytes(payload));
 
-export const publicationWireBytes = ({
-  payload,
-  key,
-  user,
-  session,
-  meta,
-}: Publication): number => wireBytes(payload, key, user, session) + (meta?.byteLength ?? 0);
+export const publicationWireBytes = ({ payload, key, user, session, meta }: Publication): number =>
+  wireBytes(payload, key, user, session) + (meta?.byteLength ?? 0);
 
 export const memberWireBytes = ({ member, user, data }: PresenceMember): number =>
   wireBytes(data, member, user);

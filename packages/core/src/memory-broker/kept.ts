@@ -69,7 +69,11 @@ export const payloadBytes = (payload: Payload): number =>
 /** Bytes of one publication in a page (`HistoryQuery.bytesMax`). */
 export const pageBytes = ({ key, user, session, payload, meta }: Publication): number =>
   96 +
-  (meta?.length ?? 0) + (key?.length ?? 0) + (user?.length ?? 0) + (session?.length ?? 0) + dataBytes(payload);
+  (meta?.length ?? 0) +
+  (key?.length ?? 0) +
+  (user?.length ?? 0) +
+  (session?.length ?? 0) +
+  dataBytes(payload);
 
 /** The first publications that fit the bounds: at least one, unless the limit is below. */
 function fitting(from: Iterable<Publication>, { limit, bytesMax }: PageBounds): Publication[] {

@@ -4,34 +4,23 @@ import type { Connection, DoorClient, DoorCodec, Link } from "@holdfast/core";
 import type { CodeName, Encoded, ServerFrame } from "@holdfast/protocol";
 import { textOf } from "@holdfast/protocol/node";
 import { NOTHING } from "./bytes.ts";
+import { type ClientParts, createClientParts } from "./client-parts.ts";
 import { type ClientPacket, type ConnectPacket, decodePacket, type Version } from "./decode.ts";
-import { Delivering } from "./delivering.ts";
 import type { Accepted, DoorParts } from "./door-parts.ts";
-import {
-  encodeConnack,
-  encodeDisconnect,
-  encodeSuback,
-  joinBytes,
-  PINGRESP,
-} from "./encode.ts";
+import { encodeConnack, encodeDisconnect, encodeSuback, joinBytes, PINGRESP } from "./encode.ts";
 import { Framer } from "./framer.ts";
 import { MqttLink } from "./link.ts";
-import { Publishing } from "./publishing.ts";
 import { connackReason, disconnectReason, type Fault, REASON } from "./reason.ts";
-import { Subscribing } from "./subscribing.ts";
 
 /** Bytes that are read ahead while packets wait, before the link is told to stop. */
 const READ_AHEAD_BYTES = 16 * 1024;
 const CLIENT_ID_LENGTH_MAX = 256;
 
 /** What there is once CONNECT was read. */
-interface Begun {
+interface Begun extends ClientParts {
   readonly packet: ConnectPacket;
   readonly clientId: string;
   readonly version: Version;
-  readonly publishing: Publishing;
-  readonly subscribing: Subscribing;
-  readonly delivering: Delivering;
 }
 
 /** Why the connection ends, as MQTT says it, if that is not what the engine's code says. */
@@ -52,9 +41,8 @@ export class MqttClient implements DoorClient {
   #ending: Ending | undefined;
   #lastId = 0;
   #isReading = false;
-  /** Channels whose `last` was asked for. */
-  #askedLast: Map<number, string> | undefined;
-  readonly #asked = new Map<number, string>();
+  /** Channels that the engine was asked to subscribe to. `isNew`: with what they keep. */
+  readonly #asked = new Map<number, { readonly channel: string; readonly isNew: boolean }>();
 
   constructor(parts: DoorParts, link: Link, accepted: Accepted) {
     this.#parts = parts;
@@ -111,8 +99,7 @@ export class MqttClient implements DoorClient {
       while (!this.#isBlocked()) {
         const raw = this.#framer.next(this.#parts.engine.limits().messageBytesMax);
         if (raw === undefined) break;
-        const packet =
-          "reason" in raw ? raw : decodePacket(raw, this.#begun?.version ?? 5);
+        const packet = "reason" in raw ? raw : decodePacket(raw, this.#begun?.version ?? 5);
         const fault = "text" in packet ? packet : this.#take(packet);
         if (fault !== undefined) return this.#fail(fault);
       }
@@ -204,63 +191,20 @@ export class MqttClient implements DoorClient {
   }
 
   #begin(packet: ConnectPacket, clientId: string): Begun {
-    const { version, properties } = packet;
-    const { engine, clock, random, topics, discovery, settings, isLatest, observer } = this.#parts;
-    const { inFlightMax, receiveMax, topicAliasMax, filtersMax, channelsMax } = settings();
-    const answer = (bytes: Uint8Array): void => this.connection.answer(bytes);
-    const publishing = new Publishing({
-      version,
-      topics,
-      isLatest,
-      receiveMax,
-      aliasMax: topicAliasMax,
-      random,
-      nowMs: () => clock.nowMs(),
-      after: (delayMs, task) => clock.after(delayMs, task),
-      answer,
+    const { engine, clock } = this.#parts;
+    const parts = createClientParts(this.#parts, packet, {
+      connection: this.connection,
       nextId: () => this.#nextId(),
-      ask: (item, length) => {
-        if (!discovery.isIdle) discovery.noted(item.ch);
-        engine.receive(this.connection, [item], length);
-      },
       goOn: () => clock.defer(() => this.#read()),
-      giveUp: () =>
-        this.#end("broker_lost", { reason: REASON.serverBusy, text: "the broker is away" }),
-      refused: (code) => observer.refused(code),
+      subscribe: (channel, isNew) => this.#subscribe(channel, isNew),
+      end: (code, reason, text) => this.#end(code, { reason, text }),
+      answer: (bytes) => void this.#answer(bytes),
+      ask: (item, length) => engine.receive(this.connection, [item], length),
     });
-    const subscribing = new Subscribing({
-      topics,
-      discovery,
-      filtersMax,
-      channelsMax,
-      subscribe: (ch, isNew) => this.#subscribe(ch, isNew),
-      unsubscribe: (ch) => {
-        delivering.forget(ch);
-        engine.receive(this.connection, [{ t: "unsubscribe", id: this.#nextId(), ch }], 16);
-      },
-      suback: (pid, reasons) => answer(encodeSuback("suback", { version, pid, reasons })),
-      overflown: (filter) =>
-        this.#end("flooded", {
-          reason: REASON.quotaExceeded,
-          text: `filter ${filter.slice(0, 64)} reaches more than ${channelsMax} channels`,
-        }),
-    });
-    const delivering = new Delivering({
-      version,
-      messages: this.#parts.messages,
-      filters: subscribing.filters,
-      window: Math.min(inFlightMax, properties.receiveMax ?? inFlightMax),
-      aliasMax: Math.min(properties.aliasMax ?? 0, topicAliasMax),
-      packetBytesMax: properties.packetBytesMax ?? Number.POSITIVE_INFINITY,
-      wallMs: () => clock.wallMs(),
-      session: () => this.connection.session,
-      push: (bytes) => this.connection.enqueue(bytes),
-      hasRoom: () => engine.writable(this.connection),
-    });
-    return { packet, clientId, version, publishing, subscribing, delivering };
+    return { packet, clientId, version: packet.version, ...parts };
   }
 
-  /** 0 in CONNECT: the client announces nothing; then the most that a client may be silent counts. */
+  /** 0: the client announces nothing, so the most that a client may be silent counts. */
   #keepAliveS({ keepAliveS }: ConnectPacket): number {
     const max = this.#parts.settings().keepAliveSecondsMax;
     return keepAliveS === 0 ? max : Math.min(keepAliveS, max);
@@ -268,8 +212,7 @@ export class MqttClient implements DoorClient {
 
   #subscribe(ch: string, isNew: boolean): void {
     const id = this.#nextId();
-    this.#asked.set(id, ch);
-    if (isNew) (this.#askedLast ??= new Map()).set(id, ch);
+    this.#asked.set(id, { channel: ch, isNew });
     const last = isNew ? { last: LAST } : {};
     this.#parts.engine.receive(this.connection, [{ t: "subscribe", id, ch, ...last }], 32);
   }
@@ -321,7 +264,6 @@ export class MqttClient implements DoorClient {
         return this.#connected(begun);
       case "subscribed":
         this.#asked.delete(frame.id);
-        this.#askedLast?.delete(frame.id);
         begun.subscribing.subscribed(frame);
         return NOTHING;
       case "unsubscribed": {
@@ -340,11 +282,12 @@ export class MqttClient implements DoorClient {
   #failed(begun: Begun, id: number, code: CodeName, retryMs: number | undefined): Uint8Array {
     const answer = begun.publishing.failed(id, code, retryMs);
     if (answer !== undefined) return answer;
-    const channel = this.#asked.get(id);
-    if (channel === undefined) return NOTHING;
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return NOTHING;
+    const { channel, isNew } = asked;
     this.#asked.delete(id);
     // Whoever may not read the history gets what comes from now on.
-    if (this.#askedLast?.delete(id) === true && code !== "channel_unknown")
+    if (isNew && code !== "channel_unknown")
       this.#parts.clock.defer(() => this.#subscribe(channel, false));
     else begun.subscribing.failed(channel, code);
     return NOTHING;

@@ -1,6 +1,7 @@
 // Owns: what the door's clients share.
-import type { Clock, DoorEngine, Random } from "@holdfast/core";
+
 import type { Identity } from "@holdfast/contract";
+import type { Clock, DoorEngine, Random } from "@holdfast/core";
 import type { CodeName } from "@holdfast/protocol";
 import type { MqttClient } from "./client.ts";
 import type { Discovery } from "./discovery.ts";

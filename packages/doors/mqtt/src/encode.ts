@@ -31,10 +31,12 @@ export function encodePublish(message: Message, delivery: Delivery): Uint8Array 
   const topicLength = delivery.isKnown ? 0 : message.topicBytes.length;
   const propertiesLength =
     properties === undefined ? 0 : varintBytes(properties.length) + properties.length;
-  const length =
-    2 + topicLength + (qos > 0 ? 2 : 0) + propertiesLength + message.payload.length;
+  const length = 2 + topicLength + (qos > 0 ? 2 : 0) + propertiesLength + message.payload.length;
   const out = new Writer(1 + varintBytes(length) + length);
-  out.u8(0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0)).varint(length).u16(topicLength);
+  out
+    .u8(0x30 | (dup ? 8 : 0) | (qos << 1) | (retain ? 1 : 0))
+    .varint(length)
+    .u16(topicLength);
   if (topicLength > 0) out.raw(message.topicBytes);
   if (qos > 0) out.u16(pid);
   if (properties !== undefined) out.varint(properties.length).raw(properties);
@@ -43,10 +45,7 @@ export function encodePublish(message: Message, delivery: Delivery): Uint8Array 
   return packet;
 }
 
-const isSame = (
-  { expiresMs }: Message,
-  { version, subscriptionIds, alias }: Delivery,
-): boolean =>
+const isSame = ({ expiresMs }: Message, { version, subscriptionIds, alias }: Delivery): boolean =>
   version === 4 || (expiresMs === undefined && subscriptionIds.length === 0 && alias === 0);
 
 function publishProperties(message: Message, delivery: Delivery): Uint8Array {
@@ -54,8 +53,7 @@ function publishProperties(message: Message, delivery: Delivery): Uint8Array {
   const { subscriptionIds, alias, wallMs } = delivery;
   if (expiresMs === undefined && subscriptionIds.length === 0 && alias === 0) return passedOn;
   const out = new Writer(passedOn.length + 16);
-  if (expiresMs !== undefined)
-    out.u8(2).u32(Math.max(1, Math.ceil((expiresMs - wallMs) / 1000)));
+  if (expiresMs !== undefined) out.u8(2).u32(Math.max(1, Math.ceil((expiresMs - wallMs) / 1000)));
   if (alias > 0) out.u8(35).u16(alias);
   out.raw(passedOn);
   for (const id of subscriptionIds) out.u8(11).varint(id);
@@ -66,7 +64,12 @@ const ACKS = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as cons
 
 export function encodeAck(
   t: keyof typeof ACKS,
-  { version, pid, reason = 0, text }: {
+  {
+    version,
+    pid,
+    reason = 0,
+    text,
+  }: {
     readonly version: Version;
     readonly pid: number;
     readonly reason?: number;
@@ -103,7 +106,11 @@ export function encodeConnack({ version, sessionPresent, reason, properties }: C
 /** Of MQTT 3.1.1 every reason from 0x80 on is 0x80, in SUBACK; UNSUBACK has none there. */
 export function encodeSuback(
   t: "suback" | "unsuback",
-  { version, pid, reasons }: {
+  {
+    version,
+    pid,
+    reasons,
+  }: {
     readonly version: Version;
     readonly pid: number;
     readonly reasons: readonly number[];

@@ -1,5 +1,5 @@
-// Owns: what a client publishes: from PUBLISH to the engine, and its acknowledgement when the broker
-// has it. What cannot be taken now is tried again, and meanwhile nothing more is read.
+// Owns: what a client publishes: from PUBLISH to the engine, and its acknowledgement when the
+// broker has it. What cannot be taken now is tried again, and meanwhile nothing more is read.
 import { backoffMs, type DoorPublish, type Random } from "@holdfast/core";
 import type { CodeName } from "@holdfast/protocol";
 import { isUtf8 } from "@holdfast/protocol/node";

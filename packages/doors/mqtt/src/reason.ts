@@ -41,7 +41,7 @@ export const REASON = {
   subscriptionIdsNotSupported: 0xa1,
 } as const;
 
-/** What a client did wrong. `reason` is one of `REASON`; the text names no payload and no secret. */
+/** What a client did wrong. `reason` is one of `REASON`; the text has no payload, no secret. */
 export interface Fault {
   readonly reason: number;
   readonly text: string;

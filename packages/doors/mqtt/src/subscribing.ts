@@ -1,8 +1,8 @@
-// Owns: SUBSCRIBE and UNSUBSCRIBE: filters to channels of the engine, and one answer for each packet
-// when every channel was asked for.
+// Owns: SUBSCRIBE and UNSUBSCRIBE: filters to channels of the engine, and one answer for each
+// packet when every channel was asked for.
 import type { CodeName, SubscribedFrame } from "@holdfast/protocol";
-import type { Discovery } from "./discovery.ts";
 import type { ClientPacket, FilterRequest, Qos } from "./decode.ts";
+import type { Discovery } from "./discovery.ts";
 import { type Filter, Filters } from "./filters.ts";
 import { REASON, subackReason } from "./reason.ts";
 import { readShared } from "./topic-names.ts";
@@ -104,8 +104,7 @@ export class Subscribing {
   ): number | undefined {
     if (readShared(request.filter) !== undefined) return REASON.sharedNotSupported;
     const { all } = this.filters;
-    if (!all.has(request.filter) && all.size >= this.#needs.filtersMax)
-      return REASON.quotaExceeded;
+    if (!all.has(request.filter) && all.size >= this.#needs.filtersMax) return REASON.quotaExceeded;
     const reach = this.#needs.topics.reachOf(request.filter);
     if (reach.channels.length === 0 && reach.open.length === 0) return REASON.topicFilterInvalid;
     this.unsubscribeChannelsOf(request.filter);

@@ -1,6 +1,6 @@
 // Owns: topics and channels: which channel a topic is in, which topic a publication of a channel
 // has, and in which channels a filter looks. Declared by option mqtt.topics.
-import { matchesTopic } from "./topic-names.ts";
+import { hasWildcard, matchesTopic } from "./topic-names.ts";
 
 /** How a topic's payload becomes data: `auto`: JSON if it is JSON, or else a byte string. */
 export type PayloadForm = "auto" | "json" | "bytes";
@@ -148,6 +148,10 @@ export class Topics {
 
   /** Where a filter, not shared, finds its messages. */
   reachOf(filter: string): Reach {
+    if (!hasWildcard(filter)) {
+      const place = this.placeOf(filter);
+      return { channels: place === undefined ? [] : [place.channel], open: [] };
+    }
     const names = filter.split("/");
     const channels = new Set<string>();
     const open: OpenReach[] = [];

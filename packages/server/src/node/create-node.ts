@@ -13,6 +13,7 @@ import {
   type NodeInfo,
   type NodeState,
 } from "@holdfast/core";
+import type { MqttDoor } from "@holdfast/door-mqtt";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { createReadiness, type Readiness } from "../http/index.ts";
@@ -30,6 +31,7 @@ import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
+import { listenMqtt, type MqttListeners, mqttDoor } from "./mqtt.ts";
 import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
@@ -57,6 +59,8 @@ export interface HoldfastNode {
   /** Ports that the node listens on; 0 before `start`. */
   readonly port: number;
   readonly internalPort: number;
+  /** Of MQTT over TCP; 0 if the node does not listen there. */
+  readonly mqttPort: number;
   info(): NodeInfo;
   /**
    * Changes options of the engine from now on. Options that the table does not call live keep their
@@ -119,8 +123,9 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   }
   const groups = new BunGroups();
   const load = new Load();
+  const clock = options.clock ?? systemClock;
   const engine = createNodeEngine({
-    clock: options.clock ?? systemClock,
+    clock,
     random: systemRandom,
     broker,
     authenticator,
@@ -136,6 +141,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   return new RunningNode(id, options, {
     authenticator,
     engine,
+    mqtt: mqttDoor(config, { engine, broker, contract, clock, random: systemRandom, events }),
     metrics,
     broker,
     groups,
@@ -150,6 +156,7 @@ const NOT_DURABLE =
 interface Built {
   readonly authenticator: TicketAuthenticator;
   readonly engine: NodeEngine;
+  readonly mqtt: MqttDoor | undefined;
   readonly metrics: Metrics;
   readonly broker: Broker;
   readonly groups: BunGroups;
@@ -165,6 +172,7 @@ class RunningNode implements HoldfastNode {
   /** The configuration in force: live options change. */
   #config: Config;
   #sockets: PublicListener | undefined;
+  #mqtt: MqttListeners | undefined;
   #internal: InternalListener | undefined;
   #sampler: EventLoopSampler | undefined;
   #stopListening: ReturnType<typeof setTimeout> | undefined;
@@ -210,6 +218,10 @@ class RunningNode implements HoldfastNode {
     return this.#sockets?.port ?? 0;
   }
 
+  get mqttPort(): number {
+    return this.#mqtt?.port ?? 0;
+  }
+
   get internalPort(): number {
     return this.#internal?.port ?? 0;
   }
@@ -239,6 +251,7 @@ class RunningNode implements HoldfastNode {
       this.#internal = listenInternal(config, { readiness: this.#readiness, ...this.#built });
       const { page } = this.#options;
       this.#sockets = listenPublic(config, { ...this.#built, page });
+      this.#mqtt = listenMqtt(config, this.#built);
       await this.#readiness.check();
       this.#selfCheck = setInterval(() => void this.#checkSelf(), SELF_CHECK_MS);
     } catch (error) {
@@ -265,7 +278,7 @@ class RunningNode implements HoldfastNode {
     const done = engine.drain({ ...options, isFinal: true });
     // Balancers still send newcomers until they have heard that the node is not ready.
     this.#stopListening ??= setTimeout(
-      () => engine.state === "draining" && this.#sockets?.stopListening(),
+      () => engine.state === "draining" && this.#stopTaking(),
       preDelayMs,
     );
     const progress = await done;
@@ -284,12 +297,18 @@ class RunningNode implements HoldfastNode {
     this.#sampler?.stop();
     engine.stop();
     this.#sockets?.end();
+    this.#mqtt?.end();
     void this.#internal?.stop();
     await broker.close();
     if (this.#listened)
       events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });
     this.#listened = false;
     return cut;
+  }
+
+  #stopTaking(): void {
+    this.#sockets?.stopListening();
+    this.#mqtt?.stopListening();
   }
 
   /** The other nodes want to know as well whether a publish arrives. */

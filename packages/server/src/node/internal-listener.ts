@@ -40,7 +40,11 @@ export function listenInternal(
   }
 }
 
-const VARIABLES = { public: "HOLDFAST_PORT", internal: "HOLDFAST_INTERNAL_PORT" };
+const VARIABLES = {
+  public: "HOLDFAST_PORT",
+  internal: "HOLDFAST_INTERNAL_PORT",
+  mqtt: "HOLDFAST_MQTT_PORT",
+};
 
 export function portTaken(which: keyof typeof VARIABLES, port: number, cause: unknown): StartError {
   const why =

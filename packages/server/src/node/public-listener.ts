@@ -1,5 +1,6 @@
 // Owns: the public listener of a node: sockets, the HTTP API, and a page if there is one.
 import type { NodeEngine } from "@holdfast/core";
+import type { MqttDoor } from "@holdfast/door-mqtt";
 import { createNativeDoor } from "@holdfast/door-native";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { type ServerEvents, unreadListener } from "../events.ts";
@@ -10,6 +11,7 @@ import { type BunGroups, listenSockets, type Sockets } from "../sockets/bun-sock
 import { originCheck } from "../sockets/origins.ts";
 import { createEventsEndpoint, type EventsEndpoint } from "../streams/index.ts";
 import { portTaken } from "./internal-listener.ts";
+import { withMqtt } from "./mqtt.ts";
 import { systemRandom } from "./system.ts";
 
 /** Answers what is neither a socket nor the API; undefined: 404. */
@@ -17,6 +19,7 @@ export type Page = (request: Request) => Response | undefined | Promise<Response
 
 export interface PublicParts {
   readonly engine: NodeEngine;
+  readonly mqtt: MqttDoor | undefined;
   readonly metrics: Metrics;
   readonly groups: BunGroups;
   readonly events: ServerEvents;
@@ -51,7 +54,7 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
     messageBytesMax: limits.messageBytesMax,
     queueBytesMax: flow.queueBytesMax,
     socketsMax: limits.connectionsMax + SOCKETS_SPARE,
-    door: createNativeDoor(engine),
+    door: withMqtt(config, createNativeDoor(engine), parts.mqtt),
     recorder: metrics.recorder,
     api: { base: API_BASE, paths: OPERATION_PATHS, answer: api },
     events: streams,

@@ -18,6 +18,7 @@ import { API_KEYS, type ApiKey } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
 import { BROKER_URL_ALLOWED, isBasePath, isBrokerUrl, isHttpUrl, isOrigin } from "./forms.ts";
+import { MQTT_OPTIONS } from "./mqtt-options.ts";
 import { ORIGIN_ALLOWED } from "./origins.ts";
 
 /** Signature algorithms that tokens may use. */
@@ -270,6 +271,7 @@ export const OPTIONS = {
       description: "PEM private key that belongs to tls.certFile.",
     }),
   },
+  mqtt: MQTT_OPTIONS,
   ...ENGINE_OPTIONS,
 } as const;
 

@@ -1,0 +1,62 @@
+// Owns: the form of `mqtt.topics`: which channel a topic is in.
+import { entriesOf, parseJson, type Reading, type Refused, unknownKeys } from "@holdfast/config";
+import {
+  type PayloadForm,
+  TOPIC_ROWS_MAX,
+  type TopicRow,
+  topicRowProblem,
+} from "@holdfast/door-mqtt";
+
+export const MQTT_TOPICS_ALLOWED =
+  "a map of topics like telemetry/+site/#rest to {channel, payload}, or to the channel alone";
+const FORMS: readonly PayloadForm[] = ["auto", "json", "bytes"];
+const FIELDS = ["channel", "payload"];
+const LENGTH_MAX = 1024;
+
+/** Topics, in the order of the file, and the channel of each: the first that matches decides. */
+export type TopicMap = Readonly<Record<string, Omit<TopicRow, "topic">>>;
+
+export const topicRows = (map: TopicMap): readonly TopicRow[] =>
+  Object.entries(map).map(([topic, row]) => ({ topic, ...row }));
+
+/** Reads a map of topics, or JSON text of one. */
+export function readTopics(found: unknown): Reading<TopicMap> {
+  const entries = entriesOf(typeof found === "string" ? parseJson(found) : found);
+  if (entries === undefined)
+    return { ok: false, refused: [{ found, allowed: MQTT_TOPICS_ALLOWED }] };
+  if (entries.size === 0 || entries.size > TOPIC_ROWS_MAX)
+    return {
+      ok: false,
+      refused: [{ found: `${entries.size} topics`, allowed: `1 to ${TOPIC_ROWS_MAX} topics` }],
+    };
+  const refused: Refused[] = [];
+  const rows: TopicRow[] = [];
+  for (const [topic, value] of entries) {
+    const row = readRow(topic, value, refused);
+    if (row !== undefined) rows.push(row);
+  }
+  if (refused.length > 0) return { ok: false, refused };
+  const pairs = rows.map(({ topic, ...row }) => [topic, row] as const);
+  return { ok: true, value: Object.fromEntries(pairs) };
+}
+
+function readRow(topic: string, value: unknown, refused: Refused[]): TopicRow | undefined {
+  const at = `.${topic}`;
+  const fields =
+    typeof value === "string" ? new Map<string, unknown>([["channel", value]]) : entriesOf(value);
+  const channel = fields?.get("channel");
+  if (fields === undefined || typeof channel !== "string" || topic.length > LENGTH_MAX) {
+    refused.push({ at, found: value, allowed: MQTT_TOPICS_ALLOWED });
+    return undefined;
+  }
+  refused.push(...unknownKeys(fields, FIELDS, at));
+  const payload = fields.get("payload");
+  const form = FORMS.find((one) => one === payload);
+  if (payload !== undefined && form === undefined)
+    refused.push({ at: `${at}.payload`, found: payload, allowed: FORMS.join(", ") });
+  const row = { topic, channel, ...(form === undefined ? {} : { payload: form }) };
+  const problem = topicRowProblem(row);
+  if (problem !== undefined)
+    refused.push({ at, found: problem, allowed: "a topic whose parameters the channel names" });
+  return row;
+}

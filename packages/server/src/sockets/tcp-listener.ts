@@ -1,0 +1,116 @@
+// Owns: a listener of plain TCP for a door whose protocol brings its own framing.
+import type { DoorClient, Link } from "@holdfast/core";
+import { type TcpData, TcpLink, type TcpSocket } from "./tcp-link.ts";
+
+export interface TcpListenerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly reusePort: boolean;
+  /** Unsent bytes at which a connection is cut; above the engine's own limit. */
+  readonly queueBytesMax: number;
+  /** Most sockets. Beyond, a connection is closed before its first byte. */
+  readonly socketsMax: number;
+  open(link: Link): DoorClient;
+  /** A connection was closed, because there are too many. */
+  readonly onFull: (address: string) => void;
+  readonly onError: (where: string, error: unknown) => void;
+}
+
+export interface TcpListener {
+  readonly port: number;
+  /** Closes the listener; open connections stay. */
+  stopListening(): void;
+  /** Cuts the connections that are left. */
+  end(): void;
+}
+
+/** Bun knows `reusePort` here too; its types do not. */
+interface ListenOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly reusePort: boolean;
+}
+
+/** A peer that vanished without a word is noticed by the system's own probes. */
+const PROBE_AFTER_MS = 60_000;
+/** Longer chunks are measured: their cost counts towards the share of their sender. */
+const MEASURED_FROM_BYTES = 2048;
+
+/** Throws if it cannot listen on the port. */
+export function listenTcp(options: TcpListenerOptions): TcpListener {
+  const { onError, queueBytesMax, socketsMax } = options;
+  const sockets = new Set<TcpSocket>();
+  const where: ListenOptions = {
+    hostname: options.host,
+    port: options.port,
+    reusePort: options.reusePort,
+  };
+  const listener = Bun.listen<TcpData>({
+    ...where,
+    socket: {
+      open: guarded(onError, "tcp.open", (socket: TcpSocket) => {
+        socket.data = { client: undefined, link: undefined };
+        if (sockets.size >= socketsMax) {
+          options.onFull(socket.remoteAddress);
+          socket.terminate();
+          return;
+        }
+        sockets.add(socket);
+        socket.setNoDelay(true);
+        socket.setKeepAlive(true, PROBE_AFTER_MS);
+        const link = new TcpLink(socket, queueBytesMax);
+        socket.data.link = link;
+        socket.data.client = options.open(link);
+      }),
+      data: guarded(onError, "tcp.data", (socket: TcpSocket, chunk: Uint8Array) => {
+        const { client } = socket.data;
+        if (chunk.length < MEASURED_FROM_BYTES) return client?.message(chunk);
+        const beganMs = performance.now();
+        client?.message(chunk);
+        client?.processed(performance.now() - beganMs);
+      }),
+      drain: guarded(onError, "tcp.drain", (socket: TcpSocket) => {
+        const { client, link } = socket.data;
+        link?.drained();
+        client?.writable();
+      }),
+      // The peer sends no more. What it was sent may still be read; MQTT has no half-open state.
+      end: guarded(onError, "tcp.end", (socket: TcpSocket) => {
+        over(socket, true);
+        socket.end();
+      }),
+      close: guarded(onError, "tcp.close", (socket: TcpSocket) => over(socket, false)),
+      error: guarded(onError, "tcp.error", (socket: TcpSocket) => over(socket, false)),
+    },
+  });
+  const over = (socket: TcpSocket, isClean: boolean): void => {
+    sockets.delete(socket);
+    const { client, link } = socket.data ?? {};
+    if (socket.data !== undefined) socket.data.client = undefined;
+    link?.over();
+    client?.closed(isClean);
+  };
+  return {
+    port: listener.port,
+    stopListening: () => listener.stop(),
+    end() {
+      listener.stop();
+      for (const socket of sockets) socket.terminate();
+    },
+  };
+}
+
+/** A throw in a handler would end the process: it is reported instead. */
+function guarded<A extends unknown[]>(
+  onError: TcpListenerOptions["onError"],
+  where: string,
+  handle: (...args: A) => void,
+): (...args: A) => void {
+  return (...args) => {
+    try {
+      handle(...args);
+    } catch (error) {
+      onError(where, error);
+    }
+  };
+}
