@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "helm" | "cluster" | "keda" | "policies"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "postgres" | "helm" | "cluster" | "keda" | "policies"} Need
  */
 
 /**
@@ -35,6 +35,11 @@ const FOLDERS = {
   integration: { timeoutMs: 300_000, testTimeoutMs: 30_000 },
   gateway: { needs: ["languages", "mosquitto"], timeoutMs: 480_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
+  sinks: {
+    needs: ["postgres"],
+    timeoutMs: 480_000,
+    testTimeoutMs: 60_000,
+  },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: { needs: ["servers"], timeoutMs: 480_000, testTimeoutMs: 150_000 },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },

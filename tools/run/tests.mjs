@@ -17,6 +17,7 @@ import { ensureChartTools } from "./helm.mjs";
 import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
 import { ensureMosquitto } from "./mosquitto.mjs";
+import { ensurePostgres } from "./postgres.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
 import { countBun, countNode, sum } from "./results.mjs";
@@ -128,6 +129,11 @@ async function runStage(bun, stage, building) {
     const mosquitto = await ensureMosquitto();
     if (!mosquitto.ok) return failure(mosquitto.message);
     Object.assign(env, mosquitto.env);
+  }
+  if (stage.needs.includes("postgres")) {
+    const postgres = await ensurePostgres();
+    if (!postgres.ok) return failure(postgres.message);
+    Object.assign(env, postgres.env);
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();

@@ -3,3 +3,4 @@
 export type { BrokerHarness } from "./broker-harness.ts";
 export * from "./broker-suite.ts";
 export * from "./door-suite.ts";
+export * from "./sink-suite.ts";

@@ -1,0 +1,18 @@
+// Owns: the adapters of a node, by kind.
+import type { SinkAdapter } from "@holdfast/pipelines/sink";
+import { fileAdapter, stdoutAdapter } from "./file/file.ts";
+import { postgresAdapter } from "./postgres/postgres.ts";
+import { webhookAdapter } from "./webhook/webhook.ts";
+
+export interface AdapterNeeds {
+  /** Prints lines to standard output; resolves when its reader has them. */
+  readonly print: (lines: string) => Promise<void>;
+}
+
+/** Every adapter of this package. Clients of targets are loaded with the first write. */
+export const sinkAdapters = ({ print }: AdapterNeeds): readonly SinkAdapter[] => [
+  webhookAdapter(),
+  fileAdapter,
+  stdoutAdapter(print),
+  postgresAdapter(),
+];
