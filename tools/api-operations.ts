@@ -12,6 +12,7 @@ const REPEAT: Readonly<Record<string, "always" | "keyed" | "refused">> = {
   publish: "keyed",
   broadcast: "keyed",
   batch: "keyed",
+  ingest: "keyed",
   history: "always",
   history_stream: "always",
   history_remove: "refused",
@@ -163,6 +164,8 @@ function inputOf({ parameters = [], requestBody }: OpenApiOperation): Schema {
 }
 
 function declaration(name: string, description: string, schema: Schema): string {
+  if (schema.type === "array")
+    return `${comment(description, "")}\nexport type ${name} = ${typeOf(schema, "", true)};`;
   const members = membersOf(schema, "  ", name.endsWith("Input"));
   const head = comment(description, "");
   return members.length === 0

@@ -10,6 +10,8 @@ import type {
   Command,
   CommandResult,
   HistoryPage,
+  IngestEvent,
+  IngestResult,
   Member,
   PresenceData,
   Published,
@@ -90,6 +92,23 @@ export class HoldfastApi<C = unknown> {
     const input = { channels, ...given({ key, user }), ...membersOf("broadcast", data) };
     const { results } = await this.#caller.call("broadcast", input, { ...call, idempotencyKey });
     return results;
+  }
+
+  /**
+   * Publishes up to 10,000 events to many channels. Resolves when the broker has at least one of
+   * them: look at each result, or at `refused`. Repetitions of the call publish once.
+   */
+  ingest<N extends Names<C>>(
+    events: readonly IngestEvent<N>[],
+    options: { readonly idempotencyKey?: string } & CallOptions = {},
+  ): Promise<IngestResult> {
+    const { idempotencyKey = newKey(), ...call } = options;
+    const input = events.map(({ channel, data, key, idempotencyKey: own }) => ({
+      channel,
+      ...given({ key, idempotencyKey: own }),
+      ...membersOf("ingest", data),
+    }));
+    return this.#caller.call("ingest", input, { ...call, idempotencyKey });
   }
 
   /** The newest `limit` publications (default 50), or those before an offset; oldest first. */

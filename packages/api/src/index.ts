@@ -9,6 +9,8 @@ export type {
   Command,
   CommandResult,
   HistoryPage,
+  IngestEvent,
+  IngestResult,
   Member,
   Publication,
   Published,

@@ -624,6 +624,44 @@ export interface BatchOutput {
   }[];
 }
 
+/** What `ingest` takes. Publish events: one, or a batch. */
+export type IngestInput = readonly {
+  /** Name of a channel. */
+  readonly channel: string;
+  /** Only for channels of class `latest`: the key whose newest publication this becomes. */
+  readonly key?: string;
+  /**
+   * The same key again within the broker's window publishes nothing and answers the first offset.
+   */
+  readonly idempotencyKey?: string;
+  /** Any JSON value. */
+  readonly data?: unknown;
+  /** Bytes, as base64, instead of `data`. */
+  readonly b?: string;
+}[];
+
+/** What `ingest` answers. */
+export interface IngestOutput {
+  /** Events that the broker has. */
+  readonly accepted: number;
+  readonly refused: number;
+  readonly results: readonly {
+    /** Place of the event in the request, from 0. */
+    readonly index: number;
+    readonly epoch?: string;
+    /** Position in the channel's stream, +1 for each publication. */
+    readonly offset?: number;
+    readonly duplicate?: boolean;
+    readonly error?: {
+      /** Name of a code of the protocol. */
+      readonly code: string;
+      readonly message: string;
+      readonly path?: string;
+      readonly retryMs?: number;
+    };
+  }[];
+}
+
 /** Input and output of each operation. */
 export interface Operations {
   readonly publish: { readonly input: PublishInput; readonly output: PublishOutput };
@@ -647,6 +685,7 @@ export interface Operations {
   readonly node_drain: { readonly input: NodeDrainInput; readonly output: NodeDrainOutput };
   readonly node_undrain: { readonly input: NodeUndrainInput; readonly output: NodeUndrainOutput };
   readonly batch: { readonly input: BatchInput; readonly output: BatchOutput };
+  readonly ingest: { readonly input: IngestInput; readonly output: IngestOutput };
 }
 
 /** How each operation is called, and whether a request may be repeated. */
@@ -670,6 +709,7 @@ export const OPERATIONS = {
   node_undrain: { method: "POST", path: "/api/v1/nodes/undrain", repeat: "always" },
   history_stream: { method: "GET", path: "/api/v1/history/stream", repeat: "always" },
   batch: { method: "POST", path: "/api/v1/batch", repeat: "keyed" },
+  ingest: { method: "POST", path: "/api/v1/ingest", repeat: "keyed" },
 } as const;
 
 /** Codes after which the same request may succeed a little later. */

@@ -44,13 +44,27 @@ export interface Member<T = unknown>
   readonly data: T;
 }
 
+/** An event that names its channel. */
+export interface IngestEvent<N extends string = string> {
+  readonly channel: N;
+  /** Any JSON value, or one Uint8Array. */
+  readonly data: unknown;
+  /** Only for channels of class `latest`. */
+  readonly key?: string;
+  /** Default: that of the call and the event's place. */
+  readonly idempotencyKey?: string;
+}
+
+/** How many events the broker has, and what became of each. */
+export type IngestResult = Operations["ingest"]["output"];
+
 /** A user's sessions, or one session. */
 export type Who = { readonly user: string } | { readonly session: string };
 
 /** Operations that a batch takes: all but those that a batch cannot hold. */
 type Batchable = Exclude<
   keyof Operations,
-  "batch" | "broadcast" | "drain" | "undrain" | "shed" | "node_drain" | "node_undrain"
+  "batch" | "broadcast" | "ingest" | "drain" | "undrain" | "shed" | "node_drain" | "node_undrain"
 >;
 
 /** One command of a batch: an operation's input with its name as `op`. */

@@ -20,6 +20,8 @@ export interface RequestClient extends DoorClient {
   readonly connected: Promise<StreamRefusal | undefined>;
   /** True once the node has said goodbye, or the transport has ended it. */
   readonly isOver: boolean;
+  /** Whose share of the node it uses: its user, or its address. */
+  readonly party: string;
   /** Requests without an answer. */
   readonly waiting: number;
   /**
@@ -69,6 +71,10 @@ class Asking implements RequestClient, DoorCodec {
 
   get isOver(): boolean {
     return this.#over !== undefined;
+  }
+
+  get party(): string {
+    return this.#connection.party;
   }
 
   get waiting(): number {

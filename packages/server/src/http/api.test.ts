@@ -128,7 +128,12 @@ describe("the documents", () => {
       ({ method, path, name }) => `${method} ${API_BASE}${path} ${name}`,
     );
     expect(described.sort()).toEqual(
-      [...expected, `POST ${API_BASE}/batch batch`, `GET ${API_BASE}/openapi.json openapi`].sort(),
+      [
+        ...expected,
+        `POST ${API_BASE}/batch batch`,
+        `POST ${API_BASE}/ingest ingest`,
+        `GET ${API_BASE}/openapi.json openapi`,
+      ].sort(),
     );
     for (const route of ROUTES)
       expect(json.paths[API_BASE + route.path][route.method.toLowerCase()]["x-scope"]).toBe(

@@ -4,6 +4,7 @@ import type { Outcome } from "@holdfast/contract";
 import type { NodeControl } from "@holdfast/core";
 import { KEY_LENGTH_MAX } from "@holdfast/protocol";
 import type { ServerEvents } from "../events.ts";
+import type { Ingest } from "../ingest/index.ts";
 import type { ServerRecorder } from "../metrics/index.ts";
 import type { ApiKey } from "../options/index.ts";
 import { emptyAnswer, jsonAnswer, problemAnswer, problemOf } from "./answers.ts";
@@ -48,6 +49,8 @@ export interface HttpApiOptions {
   readonly events?: Pick<ServerEvents, "apiCommand" | "apiKeyRefused" | "apiFailed">;
   /** True while the node sends newcomers elsewhere; streams end then. Default: never. */
   readonly sendsAway?: () => boolean;
+  /** Absent: nothing is taken. */
+  readonly ingest?: Ingest;
   readonly streamTimes?: BodyTimes;
   /** For all and for each API key and address. Default 64 and 32. */
   readonly streamLimits?: { readonly streamsMax: number; readonly shareMax: number };
@@ -182,6 +185,7 @@ async function answer(api: Api, call: Call, operation: Operation | undefined): P
   }
   if (operation.kind === "document") return jsonAnswer(openApiDocument(), 200);
   const caller = api.keys.find(request.headers.get("authorization"));
+  if (operation.kind === "ingest") return answerIngest(api, call, caller);
   if (caller === undefined) return problemAnswer(unauthorized(api, call), requestId);
   if (operation.kind !== "batch" && !caller.may(operation.route.scope)) {
     return problemAnswer(
@@ -194,6 +198,30 @@ async function answer(api: Api, call: Call, operation: Operation | undefined): P
   if (!outcome.ok) return problemAnswer(outcome.problem, requestId);
   return jsonAnswer(outcome.value, operation.kind === "route" ? operation.route.status : 200);
 }
+
+/** By an API key with the scope, or by a client's token. */
+async function answerIngest(
+  api: Api,
+  { request, url, address, requestId, ...call }: Call,
+  caller: Caller | undefined,
+): Promise<Response> {
+  const { ingest } = api.options;
+  const isToken = caller === undefined && looksLikeToken(request.headers.get("authorization"));
+  if (ingest === undefined || (caller === undefined && !isToken))
+    return problemAnswer(
+      unauthorized(api, { request, url, address, requestId, ...call }),
+      requestId,
+    );
+  if (caller?.may("publish") === false) {
+    const detail = "the API key lacks the scope publish";
+    return problemAnswer({ code: "permission_denied", detail }, requestId);
+  }
+  return ingest.answer({ request, url, address, requestId, key: caller?.name });
+}
+
+/** A JWT. What is none is a wrong API key, and counts as a guess. */
+const looksLikeToken = (authorization: string | null): boolean =>
+  /^bearer +[\w-]+\.[\w-]+\.[\w-]+$/i.test(authorization ?? "");
 
 function unauthorized(api: Api, { request, address, requestId }: Call): Problem {
   // No key is a mistake; a wrong one may be a guess.
@@ -209,7 +237,7 @@ function unauthorized(api: Api, { request, address, requestId }: Call): Problem 
 type Performed =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly problem: Problem };
-type Called = Extract<Operation, { readonly kind: "route" | "batch" }>;
+type Called = Exclude<Operation, { readonly kind: "stream" | "ingest" | "document" }>;
 type Streamed = Extract<Operation, { readonly kind: "stream" }>;
 
 function openStream(

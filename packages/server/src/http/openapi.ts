@@ -1,5 +1,6 @@
 // Owns: the OpenAPI 3.1 document of the HTTP API, made from the table of routes. Pure.
 import { z } from "zod";
+import { INGEST, INGEST_PATH, ingestInput, ingestOutput, ingestQuery } from "./ingest-schemas.ts";
 import { OPENAPI_PATH } from "./operations.ts";
 import type { Route, StreamRoute } from "./route.ts";
 import { BATCH_PATH, batchInput, batchOutput } from "./routes/batch.ts";
@@ -24,6 +25,7 @@ export function openApiDocument(): Json {
     paths[API_BASE + route.path] = { [route.method.toLowerCase()]: routeOperation(route) };
   for (const route of STREAM_ROUTES) paths[API_BASE + route.path] = { get: streamOperation(route) };
   paths[API_BASE + BATCH_PATH] = { post: batchOperation() };
+  paths[API_BASE + INGEST_PATH] = { post: ingestOperation() };
   paths[API_BASE + OPENAPI_PATH] = {
     get: {
       operationId: "openapi",
@@ -156,9 +158,46 @@ function batchOperation(): Json {
   };
 }
 
+function ingestOperation(): Json {
+  const text = { schema: { type: "string" } };
+  const event = { schema: { type: "object" } };
+  const answer = { content: json(schemaOf(ingestOutput, "output")) };
+  return {
+    operationId: INGEST.name,
+    summary: INGEST.summary,
+    description: INGEST.description,
+    "x-scope": "publish",
+    parameters: [
+      ...parametersOf(schemaOf(ingestQuery, "input")),
+      ...keyParameter(INGEST.name),
+      {
+        name: "Content-Encoding",
+        in: "header",
+        required: false,
+        schema: { type: "string", enum: ["gzip", "zstd"] },
+      },
+    ],
+    requestBody: {
+      required: true,
+      content: {
+        ...json(schemaOf(ingestInput, "input")),
+        "application/x-ndjson": text,
+        "application/octet-stream": text,
+        "application/cloudevents+json": event,
+        "application/cloudevents-batch+json": { schema: { type: "array", items: event.schema } },
+      },
+    },
+    responses: {
+      202: { description: "The broker has all events.", ...answer },
+      207: { description: "The broker has some of the events.", ...answer },
+      default: { $ref: "#/components/responses/Problem" },
+    },
+  };
+}
+
 /** Operations that publish take the header. */
 function keyParameter(operation: string): Json[] {
-  if (!["publish", "broadcast", "batch"].includes(operation)) return [];
+  if (!["publish", "broadcast", "batch", "ingest"].includes(operation)) return [];
   return [
     {
       name: "Idempotency-Key",

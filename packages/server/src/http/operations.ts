@@ -1,4 +1,5 @@
 // Owns: which operation a path means.
+import { INGEST_PATH } from "./ingest-schemas.ts";
 import type { Route, StreamRoute } from "./route.ts";
 import { BATCH_PATH } from "./routes/batch.ts";
 import { API_BASE, ROUTES, STREAM_ROUTES } from "./routes/index.ts";
@@ -20,6 +21,7 @@ export type Operation =
       readonly route: StreamRoute;
     }
   | { readonly kind: "batch"; readonly name: string; readonly method: "POST" }
+  | { readonly kind: "ingest"; readonly name: string; readonly method: "POST" }
   | { readonly kind: "document"; readonly name: string; readonly method: "GET" };
 
 const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
@@ -32,6 +34,7 @@ const OPERATIONS: ReadonlyMap<string, Operation> = new Map<string, Operation>([
     { kind: "stream", name: route.name, method: route.method, route },
   ]),
   [API_BASE + BATCH_PATH, { kind: "batch", name: "batch", method: "POST" }],
+  [API_BASE + INGEST_PATH, { kind: "ingest", name: "ingest", method: "POST" }],
   [API_BASE + OPENAPI_PATH, { kind: "document", name: "openapi", method: "GET" }],
 ]);
 

@@ -1,6 +1,7 @@
 // Owns: docs/reference/http-api.md and docs/reference/openapi.json, written from the table of
 // routes. Pure.
 import type { z } from "zod";
+import { INGEST, INGEST_PATH, ingestInput, ingestOutput, ingestQuery } from "./ingest-schemas.ts";
 import { BATCH, openApiDocument, schemaOf, streamEvents } from "./openapi.ts";
 import { OPENAPI_PATH } from "./operations.ts";
 import { CODE_STATUS } from "./problem.ts";
@@ -25,7 +26,7 @@ export function renderHttpApiReference(): string {
     output: batchOutput,
   };
   const streams = STREAM_ROUTES.map(streamSection);
-  return `${[HEAD, ...sections, ...streams, section({ ...batch, status: 200 }), codes()].join("\n\n")}\n`;
+  return `${[HEAD, ...sections, ...streams, section({ ...batch, status: 200 }), ingestSection(), codes()].join("\n\n")}\n`;
 }
 
 const HEAD = `# HTTP API
@@ -74,6 +75,23 @@ function section(route: Described): string {
       : `Answer ${route.status}: \`{}\`.`,
   );
   return lines.join("\n\n");
+}
+
+function ingestSection(): string {
+  return [
+    `## ${INGEST.name}`,
+    `\`POST ${API_BASE}${INGEST_PATH}\`, scope \`publish\`, or a client's token. ${INGEST.summary}`,
+    INGEST.description,
+    table(["query", "type", "", "description"], membersOf(schemaOf(ingestQuery, "input"), "")),
+    table(
+      ["event without `channel` in the query", "type", "", "description"],
+      membersOf((schemaOf(ingestInput, "input") as Schema).items ?? {}, ""),
+    ),
+    table(
+      ["answer 202, 207", "type", "", "description"],
+      membersOf(schemaOf(ingestOutput, "output"), ""),
+    ),
+  ].join("\n\n");
 }
 
 /** A table for each event. `error` and `alive` are the same in all streams. */

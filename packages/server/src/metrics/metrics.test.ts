@@ -87,6 +87,9 @@ function exercise({ observer, recorder }: Metrics): void {
   recorder.streamOpened("history_stream");
   recorder.streamBytes("history_stream", 5);
   recorder.streamEnded("history_stream", "left");
+  recorder.ingestTaken(2, 10);
+  recorder.ingestRefused("rate_limited", 0);
+  recorder.ingestHeld(0);
   recorder.jwksFetched("failed");
   recorder.logSuppressed();
   recorder.eventLoopLag(3);

@@ -29,6 +29,11 @@ export interface ServerRecorder {
   streamOpened(route: string): void;
   streamBytes(route: string, bytes: number): void;
   streamEnded(route: string, why: "complete" | "failed" | "draining" | "left" | "stalled"): void;
+  /** Events of one request that the broker has, and the bytes of its body. */
+  ingestTaken(events: number, bytes: number): void;
+  /** `events` 0: a whole request. */
+  ingestRefused(code: string, events: number): void;
+  ingestHeld(bytes: number): void;
   jwksFetched(outcome: "ok" | "failed"): void;
   logSuppressed(): void;
   eventLoopLag(ms: number): void;
@@ -114,6 +119,17 @@ function createRecorder(families: Families): ServerRecorder {
     streamEnded(route, why) {
       families.number("holdfast_http_streams").cell(route).value -= 1;
       families.number("holdfast_http_streams_ended_total").cell(route, why).value += 1;
+    },
+    ingestTaken(events, bytes) {
+      families.number("holdfast_ingest_events_total").cell("none").value += events;
+      families.number("holdfast_ingest_bytes_total").cell().value += bytes;
+    },
+    ingestRefused(code, events) {
+      if (events === 0) families.number("holdfast_ingest_refused_total").cell(code).value += 1;
+      else families.number("holdfast_ingest_events_total").cell(code).value += events;
+    },
+    ingestHeld(bytes) {
+      families.number("holdfast_ingest_held_bytes").cell().value = bytes;
     },
     jwksFetched(outcome) {
       families.number("holdfast_jwks_fetches_total").cell(outcome).value += 1;

@@ -1,25 +1,10 @@
 // Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
 // from it.
-import type { LabelName } from "./labels.ts";
+import { INGEST_METRICS } from "./ingest-rows.ts";
+import { type MetricRow, row } from "./row.ts";
 
 export { LABELS, type LabelName } from "./labels.ts";
-
-export type MetricType = "counter" | "gauge" | "histogram";
-
-export interface MetricRow {
-  readonly type: MetricType;
-  /** What a value counts or measures. */
-  readonly unit: string;
-  readonly labels: readonly LabelName[];
-  readonly help: string;
-}
-
-const row = (
-  type: MetricType,
-  unit: string,
-  labels: readonly LabelName[],
-  help: string,
-): MetricRow => ({ type, unit, labels, help });
+export type { MetricRow, MetricType } from "./row.ts";
 
 export const METRICS = {
   holdfast_build_info: row(
@@ -460,6 +445,7 @@ export const METRICS = {
     ["route", "outcome"],
     "Ended streams. The outcome is `complete`, `failed`, `draining`, `left` (the client went) or `stalled` (it took nothing for 60 s).",
   ),
+  ...INGEST_METRICS,
 
   holdfast_event_loop_lag_seconds: row(
     "histogram",

@@ -5,11 +5,12 @@ import { createNativeDoor } from "@holdfast/door-native";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { type ServerEvents, unreadListener } from "../events.ts";
 import { API_BASE, createHttpApi, type HttpApi, OPERATION_PATHS } from "../http/index.ts";
+import { createIngest } from "../ingest/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { Config } from "../options/index.ts";
 import { type BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { originCheck } from "../sockets/origins.ts";
-import { createEventsEndpoint, type EventsEndpoint } from "../streams/index.ts";
+import { AskingSessions, createEventsEndpoint, type EventsEndpoint } from "../streams/index.ts";
 import { portTaken } from "./internal-listener.ts";
 import { withMqtt } from "./mqtt.ts";
 import { systemRandom } from "./system.ts";
@@ -39,8 +40,9 @@ export interface PublicListener extends Sockets, Pick<HttpApi, "endStreams"> {}
 export function listenPublic(config: Config, parts: PublicParts): PublicListener {
   const { limits, flow, tls } = config;
   const { engine, metrics, groups, events } = parts;
-  const api = publicApi(config, parts);
-  const streams = publicEvents(config, parts);
+  const sessions = new AskingSessions({ engine });
+  const api = publicApi(config, parts, sessions);
+  const streams = publicEvents(config, parts, sessions);
   const options = {
     host: config.host,
     port: config.port,
@@ -70,7 +72,11 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
   }
 }
 
-function publicApi(config: Config, { engine, metrics, events }: PublicParts): HttpApi {
+function publicApi(
+  config: Config,
+  { engine, metrics, events }: PublicParts,
+  sessions: AskingSessions,
+): HttpApi {
   return createHttpApi({
     // A drain that the API orders keeps the listener open, so that the drain can be undone.
     control: engine,
@@ -79,13 +85,25 @@ function publicApi(config: Config, { engine, metrics, events }: PublicParts): Ht
     recorder: metrics.recorder,
     events,
     sendsAway: () => engine.sendsAway(),
+    ingest: createIngest({
+      ...config.ingest,
+      control: engine,
+      hold: (token, address) => sessions.hold(token, address),
+      recorder: metrics.recorder,
+      nowMs: () => performance.now(),
+    }),
   });
 }
 
-function publicEvents(config: Config, parts: PublicParts): EventsEndpoint {
+function publicEvents(
+  config: Config,
+  parts: PublicParts,
+  sessions: AskingSessions,
+): EventsEndpoint {
   const { engine, metrics, events, authenticator } = parts;
   return createEventsEndpoint({
     engine,
+    sessions,
     random: systemRandom,
     authenticator,
     cookie: config.auth.cookie,

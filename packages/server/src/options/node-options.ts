@@ -18,6 +18,7 @@ import { API_KEYS, type ApiKey } from "./api-keys.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
 import { BROKER_URL_ALLOWED, isBasePath, isBrokerUrl, isHttpUrl, isOrigin } from "./forms.ts";
+import { INGEST_OPTIONS } from "./ingest-options.ts";
 import { MQTT_OPTIONS } from "./mqtt-options.ts";
 import { ORIGIN_ALLOWED } from "./origins.ts";
 
@@ -272,6 +273,7 @@ export const OPTIONS = {
     }),
   },
   mqtt: MQTT_OPTIONS,
+  ingest: INGEST_OPTIONS,
   ...ENGINE_OPTIONS,
 } as const;
 

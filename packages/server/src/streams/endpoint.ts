@@ -7,7 +7,7 @@ import { type Credentials, credentialsOf } from "./credentials.ts";
 import { answerPublish } from "./publish.ts";
 import { type EventsQuery, readEventsQuery } from "./query.ts";
 import { type ReaderRecorder, Readers } from "./reader.ts";
-import { AskingSessions } from "./sessions.ts";
+import type { AskingSessions } from "./sessions.ts";
 
 export const EVENTS_PATH = "/events";
 export const TICKET_PATH = "/events/ticket";
@@ -32,6 +32,8 @@ export interface EventsOptions {
   /** A stream that is silent for as long gets a sign of life. */
   readonly heartbeatMs: number;
   readonly bodyBytesMax: number;
+  /** The connections behind requests that ask, of all parts that have such requests. */
+  readonly sessions: AskingSessions;
   readonly wallMs?: () => number;
 }
 
@@ -51,15 +53,11 @@ export interface EventsEndpoint {
 }
 
 const BODY_TIMEOUT_MS = 10_000;
-/** A client that publishes now and then keeps its connection. */
-const IDLE_MS = 30_000;
-const SESSIONS_MAX = 10_000;
 
 export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
   const { engine, random, recorder, onError, heartbeatMs } = options;
   const readers = new Readers({ engine, random, recorder, heartbeatMs });
-  const sessions = new AskingSessions({ engine, idleMs: IDLE_MS, sessionsMax: SESSIONS_MAX });
-  const parts: Parts = { ...options, readers, sessions };
+  const parts: Parts = { ...options, readers };
   return {
     async answer(request, path, from) {
       const startedMs = performance.now();
@@ -81,13 +79,12 @@ export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
       recorder?.httpRequest(route, response.status, performance.now() - startedMs);
       return response;
     },
-    end: () => sessions.end(),
+    end: () => options.sessions.end(),
   };
 }
 
 interface Parts extends EventsOptions {
   readonly readers: Readers;
-  readonly sessions: AskingSessions;
 }
 
 interface Call {

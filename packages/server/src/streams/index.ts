@@ -6,3 +6,4 @@ export {
   type EventsOptions,
   TICKET_PATH,
 } from "./endpoint.ts";
+export { AskingSessions } from "./sessions.ts";

@@ -11,10 +11,13 @@ import {
 
 export interface AskingOptions {
   readonly engine: DoorEngine;
-  /** How long one stays without a request. */
-  readonly idleMs: number;
-  /** At the limit the one that was idle for longest ends; if all are busy, requests are refused. */
-  readonly sessionsMax: number;
+  /** How long one stays without a request. Default 30 s. */
+  readonly idleMs?: number;
+  /**
+   * At the limit the one that was idle for longest ends. If all are busy, requests are refused.
+   * Default 10,000.
+   */
+  readonly sessionsMax?: number;
 }
 
 interface Asking {
@@ -29,6 +32,8 @@ export type Held =
   | { readonly ok: true; readonly client: RequestClient; release(): void }
   | { readonly ok: false; readonly refusal: StreamRefusal };
 
+const IDLE_MS = 30_000;
+const SESSIONS_MAX = 10_000;
 const BUSY: StreamRefusal = {
   code: "try_later",
   message: "Cannot take the request: as many clients ask at once as this node takes",
@@ -36,14 +41,14 @@ const BUSY: StreamRefusal = {
 };
 
 export class AskingSessions {
-  readonly #options: AskingOptions;
+  readonly #options: Required<AskingOptions>;
   readonly #door: RequestDoor;
   /** Least lately used first. */
   readonly #known = new Map<string, Asking>();
   #sweep: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: AskingOptions) {
-    this.#options = options;
+    this.#options = { idleMs: IDLE_MS, sessionsMax: SESSIONS_MAX, ...options };
     this.#door = createRequestDoor(options.engine);
   }
 
