@@ -45,7 +45,7 @@ test(
     for (const { app, clients, steps } of apps) {
       expect([app, steps.map(({ name }) => name)]).toEqual([
         app,
-        ["steady", "rolling", "kill-one"],
+        ["steady", "neighbours", "rolling", "kill-one"],
       ]);
       for (const { name, account, kind, documents, taken } of steps) {
         const { sent, answered, told, unanswered, doubled, outOfOrder, closes } = account;
@@ -61,7 +61,7 @@ test(
           expect([app, account.pushesWrong, taken?.again ?? 0]).toEqual([app, 0, 0]);
         expect([app, documents?.different ?? []]).toEqual([app, []]);
       }
-      const [, rolling, kill] = steps;
+      const [, , rolling, kill] = steps;
       // The proof would be blind if nobody had moved.
       expect(rolling?.moves.drain ?? 0).toBeGreaterThanOrEqual(clients);
       expect(kill?.moves.lost ?? 0).toBeGreaterThan(0);

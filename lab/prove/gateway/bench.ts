@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Helper } from "@holdfast/load/processes";
 import { ProveError } from "../prove-error.ts";
 import { freePort } from "../redis-servers.ts";
+import { StolenTime } from "../stolen-time.ts";
 import { quantiles, type Spread, spread, sumOf } from "./account.ts";
 import type { App, DocumentState, Surroundings } from "./app.ts";
 import { Backend } from "./backends.ts";
@@ -100,13 +101,15 @@ export class Bench {
     );
   }
 
-  async step(step: GatewayStep, steadyP99Ms: number): Promise<GatewayStepResult> {
+  /** `stillP99Ms`: the longest answer while nobody moved; 0 in the first step. */
+  async step(step: GatewayStep, stillP99Ms: number): Promise<GatewayStepResult> {
     const front = this.#front as Front;
     const { app, pace, front: name } = this.#options;
     const [cpuBefore, movesBefore] = [cpuSeconds(front.pids()), await front.moves()];
     const told = { notes: [] as string[], failures: [] as string[] };
     this.#ledger.taken([]);
     await this.#all((worker) => worker.ask("begin", undefined));
+    const stolen = new StolenTime();
     const startedMs = performance.now();
     const samples: Sample[] = [];
     const sampler = setInterval(
@@ -115,6 +118,7 @@ export class Bench {
     );
     await this.#run(step, told);
     const tookMs = Math.round(performance.now() - startedMs);
+    const stolenPercent = stolen.percentSince();
     clearInterval(sampler);
     // So that everybody has talked at the end, too.
     await Bun.sleep(SETTLE_MS * pace);
@@ -126,8 +130,8 @@ export class Bench {
     const taken = this.#ledger.taken(account.missing);
     const longestMs = quantiles(account.longestMs);
     const frames = account.sent + account.answered + account.pushed;
-    if (step.kind === "steady") this.#measured(samples, frames / (tookMs + SETTLE_MS * pace));
-    const aboveSteadyMs = longestMs.p99 - (step.kind === "steady" ? longestMs.p99 : steadyP99Ms);
+    if (stillP99Ms === 0) this.#measured(samples, frames / (tookMs + SETTLE_MS * pace));
+    const aboveSteadyMs = longestMs.p99 - (stillP99Ms === 0 ? longestMs.p99 : stillP99Ms);
     // A profile declares what may be missing; other proxies have none.
     const holes = name === "gateway" ? app.declared : [];
     const { failures, declared } = judged(step, holes, {
@@ -140,7 +144,7 @@ export class Bench {
     const cpu = cpuSeconds(front.pids()) - cpuBefore;
     return {
       ...{ name: step.name, title: step.title, kind: step.kind, tookMs, account: counts },
-      ...{ longestMs, silentMs: quantiles(silentMs), aboveSteadyMs, declared },
+      ...{ longestMs, silentMs: quantiles(silentMs), aboveSteadyMs, stolenPercent, declared },
       ...{ moves: differences(await front.moves(), movesBefore), notes: told.notes },
       // A process that was restarted counts from 0.
       cpuMicrosPerFrame: cpu < 0 ? 0 : (cpu * 1e6) / Math.max(1, frames),

@@ -6,13 +6,14 @@ test("without arguments: everything; the fronts and clients are the applications
   const plan = gatewayPlanFrom(["--gateway"]);
   expect(plan).toMatchObject({ pace: 1, docs: false });
   expect([plan?.fronts, plan?.clients, plan?.everyMs]).toEqual([undefined, undefined, undefined]);
-  expect([plan?.apps.length, plan?.steps.length]).toEqual([10, 11]);
+  expect([plan?.apps.length, plan?.steps.length]).toEqual([10, 12]);
 });
 
-test("the steady step is always there, because pauses are compared with it", () => {
+test("the steps in which nobody moves are always there, because pauses are compared with them", () => {
   const plan = gatewayPlanFrom(["--gateway", "--steps", "kill-one", "--quick"]);
   expect(plan === undefined ? [] : stepsOf(plan, echo).map(({ name }) => name)).toEqual([
     "steady",
+    "neighbours",
     "kill-one",
   ]);
   expect(plan).toMatchObject({ clients: 20, pace: 0.2 });

@@ -77,11 +77,11 @@ export function gatewayPlanFrom(args: readonly string[]): GatewayPlan | undefine
   };
 }
 
-/** The pause is compared with that of the first step, so it is always there. */
+/** Pauses are compared with those of steps in which nobody moves, so these are always there. */
 export const stepsOf = ({ steps }: GatewayPlan, app: App): readonly GatewayStep[] =>
   GATEWAY_STEPS.filter(
-    ({ name }, place) =>
-      place === 0 || (steps.includes(name) && app.steps?.includes(name) !== false),
+    ({ name, kind }) =>
+      app.steps?.includes(name) !== false && (kind === "steady" || steps.includes(name)),
   );
 
 const namesOf = (all: readonly { readonly name: string }[]): readonly string[] =>

@@ -24,7 +24,7 @@ export function stepLine(step: GatewayStepResult): string {
   return [
     `${failures.length === 0 ? "ok    " : "FAILED"} ${step.title} (${(step.tookMs / 1000).toFixed(1)} s)`,
     `         ${number(sent)} sent, ${number(answered)} answered, ${told} by the profile's rule, ${unanswered} not, ${doubled} twice, ${outOfOrder} out of order; ${number(pushed)} from servers, ${pushesWrong} wrong (${account.pushesTwice} twice), ${account.anew} anew${takenText(step)}`,
-    `         longest answer ${longestMs.p50} / ${longestMs.p99} / ${longestMs.max} ms (p50 / p99 / max of clients), silence p99 ${silentMs.p99} ms; moves ${JSON.stringify(moves)}; closes ${JSON.stringify(account.closes)}; ${step.cpuMicrosPerFrame.toFixed(0)} us a frame`,
+    `         longest answer ${longestMs.p50} / ${longestMs.p99} / ${longestMs.max} ms (p50 / p99 / max of clients), silence p99 ${silentMs.p99} ms; moves ${JSON.stringify(moves)}; closes ${JSON.stringify(account.closes)}; ${step.cpuMicrosPerFrame.toFixed(0)} us a frame; the host took ${(step.stolenPercent ?? 0).toFixed(1)} %`,
     ...lines.map((text) => `         ${text}`),
   ].join("\n");
 }
@@ -55,6 +55,7 @@ const COLUMNS: readonly Column[] = [
   ["closed", ({ account }) => number(sum(account.closes))],
   ["longest answer, p50 / p99, ms", ({ longestMs }) => pair(longestMs)],
   ["silence, p50 / p99, ms", ({ silentMs }) => pair(silentMs)],
+  ["host took, %", ({ stolenPercent }) => stolenPercent?.toFixed(1) ?? "–"],
   ["moves", ({ moves }) => number(sum(moves))],
   ["holds", holds],
 ];
@@ -190,7 +191,8 @@ const READING = [
   "- **by rule**: the profile answered with an error, because nobody knows whether it was done.",
   "- **of servers, wrong**: frames that servers sent by themselves, and that were missing between two others, or came twice.",
   "- **longest answer**: of each client the longest time from a frame to its answer. **silence**: its longest time without any answer, also while it had no socket.",
-  "- **holds**: in a drain nothing is missing, and nobody is closed. The longest answer is at most 50 ms above a step in which nothing happens. If a server is killed, 1 s. **declared**: something is missing or came twice, and the profile's page says so.",
+  "- **host took**: the part of the processors' time that this virtual machine's host gave to others meanwhile. Everything stands still then.",
+  "- **holds**: in a drain nothing is missing, and nobody is closed. The longest answer is at most 50 ms above the steps in which nobody moves: nothing happens, or as many servers start and end beside. If a server is killed, 1 s. **declared**: something is missing or came twice, and the profile's page says so.",
   "- **us a frame**: processor time of what stands before the servers, for each frame that passed while nothing happened; the middle of windows of a second, and their least and most. **kB a client**: memory above that without clients, in the same windows.",
   "- Closing rows count closes and frames without an answer of all steps but the restart. There, closes are the rule.",
   "- The other side of the account: servers write each frame that they took to a file, which outlives a SIGKILL. So a frame that reached two servers is seen.",

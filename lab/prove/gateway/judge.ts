@@ -12,7 +12,7 @@ export interface Documents {
 
 export interface Found {
   readonly account: Account;
-  /** Longest answer, p99 of the clients, above that of the steady step. */
+  /** Longest answer, p99 of the clients, above that of the steps in which nobody moved. */
   readonly aboveSteadyMs: number;
   readonly taken?: Taken | undefined;
   readonly documents?: Documents | undefined;

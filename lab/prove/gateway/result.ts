@@ -17,7 +17,10 @@ export interface GatewayStepResult {
   readonly longestMs: Quantiles;
   /** Of each client the longest time without any answer. */
   readonly silentMs: Quantiles;
+  /** p99 of the longest, above that of the steps before in which nobody moved. */
   readonly aboveSteadyMs: number;
+  /** Of the processors' time, for other guests of this machine's host. Absent in older results. */
+  readonly stolenPercent?: number;
   /** Re-homings, by what caused them. */
   readonly moves: Readonly<Record<string, number>>;
   /** Processor time of the front for each frame that passed, both ways, in microseconds. */

@@ -2,6 +2,7 @@
 import { addresses, type GatewayStep, retire } from "./step.ts";
 
 const STEADY_MS = 10_000;
+const BESIDE_MS = 2000;
 const BALANCED_MS = 5000;
 
 const steady: GatewayStep = {
@@ -9,6 +10,24 @@ const steady: GatewayStep = {
   title: "Nothing happens",
   kind: "steady",
   run: ({ pace }) => Bun.sleep(STEADY_MS * pace),
+};
+
+/**
+ * What a deploy costs the machine: a program that starts takes a processor for a while. Pauses of
+ * the other steps are compared with this one as well.
+ */
+const neighbours: GatewayStep = {
+  name: "neighbours",
+  title: "As many servers start and end beside them, and nobody moves",
+  kind: "steady",
+  async run(stage) {
+    for (let count = stage.backends.length; count > 0; count--) {
+      const beside = await stage.startBackend();
+      await Bun.sleep(BESIDE_MS * stage.pace);
+      beside.signal("SIGTERM");
+      await beside.ended();
+    }
+  },
 };
 
 /** Each server is replaced by a newer one at another address: another pod. */
@@ -55,4 +74,6 @@ const scaleUp: GatewayStep = {
   },
 };
 
-export const DEPLOYS: readonly GatewayStep[] = [steady, rolling, drainOne, scaleUp];
+export const DEPLOYS: readonly GatewayStep[] = [
+  ...[steady, neighbours, rolling, drainOne, scaleUp],
+];
