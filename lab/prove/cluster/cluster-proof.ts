@@ -78,10 +78,13 @@ export class ClusterProof {
     try {
       await this.#start();
       const results: StepResult[] = [];
+      let steadyPauseMs: number | undefined;
       for (const step of plan.steps) {
         say(step.title);
-        const result = await this.#step(step, results[0]);
+        const result = await this.#step(step, steadyPauseMs);
         results.push(result);
+        if (step.isStill === true)
+          steadyPauseMs = Math.max(steadyPauseMs ?? 0, result.longestTransit.p99Ms);
         await onStep(result);
       }
       say("ending");
@@ -126,7 +129,7 @@ export class ClusterProof {
     await rt.connect();
   }
 
-  async #step(step: ClusterStep, steady: StepResult | undefined): Promise<StepResult> {
+  async #step(step: ClusterStep, steadyPauseMs: number | undefined): Promise<StepResult> {
     const { clients } = this.#options.plan;
     const told = {
       marks: [] as { atMs: number; text: string }[],
@@ -162,7 +165,7 @@ export class ClusterProof {
     const operator = operatorFigures(samples, {
       ...{ kind: step.kind, clients, drainMs: DRAIN_MS, perPod: PER_POD },
       ...(step.kind === "bad" ? { sharePercentMax: step.sharePercentMax ?? SHARE_PERCENT } : {}),
-      ...(steady === undefined ? {} : { steadyPauseMs: steady.longestTransit.p99Ms }),
+      ...(steadyPauseMs === undefined ? {} : { steadyPauseMs }),
       ...(because === undefined ? {} : { because }),
     });
     const result = { ...row, operator, stolenPercent };

@@ -49,7 +49,7 @@ export interface OperatorFigures {
   readonly orderedMs?: number;
   /** Longest time that a drain may take. */
   readonly drainMs: number;
-  /** Longest pause (p99 of clients) while nothing happened in the same run. */
+  /** Longest pause (p99 of clients) in the steps of the same run in which nobody moved. */
   readonly steadyPauseMs?: number;
   /** Why it turned back, as the record of the release says. */
   readonly because?: string;

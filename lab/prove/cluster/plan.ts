@@ -55,7 +55,7 @@ export function clusterPlanFrom(args: readonly string[]): ClusterPlan | undefine
   };
 }
 
-/** In their order. The pause is compared with that of the first step, so it is always there. */
+/** In their order. Pauses are compared with those of still steps, so these are always there. */
 function chosen(only: string | undefined): readonly ClusterStep[] {
   if (only === undefined) return CLUSTER_STEPS;
   const names = only.split(",");
@@ -65,5 +65,5 @@ function chosen(only: string | undefined): readonly ClusterStep[] {
       "argument_invalid",
       `Cannot run the step ${unknown}: expected some of ${CLUSTER_STEPS.map(({ name }) => name).join(", ")}`,
     );
-  return CLUSTER_STEPS.filter(({ name }, place) => place === 0 || names.includes(name));
+  return CLUSTER_STEPS.filter(({ name, isStill }) => isStill === true || names.includes(name));
 }

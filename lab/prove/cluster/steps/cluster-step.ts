@@ -39,6 +39,8 @@ export interface ClusterStep {
   /** Its fault loses messages: how many is told, and no reason to fail. */
   readonly doesHarm?: boolean;
   readonly timeLimitMs: number;
+  /** Nobody moves in it: the pauses of the steps after it are compared with its own. */
+  readonly isStill?: true;
   /** Share of the connections that a bad revision may get. */
   readonly sharePercentMax?: number;
   run(stage: ClusterStage): Promise<void>;

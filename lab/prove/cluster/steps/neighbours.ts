@@ -14,6 +14,7 @@ export const neighbours: ClusterStep = {
   title: "Pods of somebody else start and end",
   kind: "other",
   isDrain: true,
+  isStill: true,
   mayLoseData: false,
   timeLimitMs: TIME_LIMIT_MS,
   async run(stage) {

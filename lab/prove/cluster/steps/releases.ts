@@ -17,6 +17,7 @@ const WAIT_SECONDS = 15;
 export const steady: ClusterStep = {
   ...common,
   name: "steady",
+  isStill: true,
   title: "Nothing happens",
   kind: "other",
   async run() {
