@@ -146,7 +146,7 @@ const CLUSTER_READING = [
   "- **measured**: when its run began (UTC), and the load average before it. Two cores carry a load of 2. What is more is other work on the machine.",
   "- **pause around a move**: the longest delay of what a client received, behind the broker. It counts from 0.25 s before the client's new socket until 1.75 s after it. Beside each of these clients stands one that **stayed** where it was in the same moments. A machine that is busy, or stands still, delays both alike: what is above is the moving's.",
   "- **processor time taken by the host**: these machines are virtual. While their host runs others, every process stands still, some of them for a tenth of a second.",
-  "- The longest pause is also compared with that of a step of the same run in which nothing happens. Steps may be of several runs. If the host took more than 2 % of the processors' time, this comparison is shown, and not judged.",
+  "- The longest pause is also compared with that of the two steps of the same run in which nobody moves: nothing happens, or pods of somebody else start and end. Steps may be of several runs. If the host took more than 2 % of the processors' time, this comparison is shown, and not judged.",
   "- In one step pods of somebody else start and end, and nobody moves. Its pause is what starting processes alone costs on these cores.",
   "- A canary that is good waits some seconds for its verdict: some hundred clients carry too few connection-minutes for one.",
   "- No option of a node loses one message in a hundred. The canary that loses messages uses another database of the broker, so nothing passes between the two revisions. What its fault did is told, and is no reason to fail.",

@@ -75,7 +75,7 @@ export interface StepRun {
   readonly movesPerSession: number;
   readonly attemptsPerMove?: number;
   readonly refusalShare: number;
-  /** Longest pause (p99 of clients) above that of a step in which nothing happens. */
+  /** Longest pause (p99 of clients) above that of the steps in which nobody moves. */
   readonly pauseAboveSteadyMs?: number;
   /** Pause around a move (p99) above that of those who stayed in the same moments. */
   readonly pauseAboveStayedMs?: number;
