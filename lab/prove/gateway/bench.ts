@@ -58,6 +58,7 @@ export class Bench {
   #surroundings: Surroundings = { env: {}, end: async () => {} };
   #front: Front | undefined;
   #emptyBytes = 0;
+  #folders = 0;
   /** Of what stands before the servers, for each client, in the steady step. */
   bytesPerClient: Spread = spread([]);
   cpuMicrosPerFrame: Spread = spread([]);
@@ -234,9 +235,11 @@ export class Bench {
 
   async #startBackend(port?: number): Promise<Backend> {
     const { app, folder } = this.#options;
+    // Several may start at once, and each has a folder of its own.
+    const place = this.#folders++;
     const backend = await Backend.start({
       ...{ app, port: port ?? (await freePort()) },
-      folder: join(folder, `server-${this.#started.length}`),
+      folder: join(folder, `server-${place}`),
       env: { ...this.#surroundings.env, LEDGER: join(folder, "ledger") },
     });
     this.#started.push(backend);
