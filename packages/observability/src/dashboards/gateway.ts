@@ -97,6 +97,21 @@ export const GATEWAY: DashboardSpec = {
             },
           ],
         }),
+        line("Moves between gateways", {
+          description:
+            "Clients with a HoldfastSocket: away from a gateway that ends, and here at another one.",
+          unit: "none",
+          queries: [
+            {
+              expr: `sum by (route) (${events("holdfast_gateway_moved_away_total", ROUTE)})`,
+              legend: "{{route}} away",
+            },
+            {
+              expr: `sum by (route) (${events("holdfast_gateway_moved_here_total", ROUTE)})`,
+              legend: "{{route}} here",
+            },
+          ],
+        }),
         line("Pause of a client that moves", {
           description: "How long no frame of it could pass.",
           unit: "s",
