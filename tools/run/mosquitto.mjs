@@ -1,5 +1,5 @@
-// Owns: finding mosquitto, the MQTT broker that tests run against, or fetching it if that is one
-// step.
+// Owns: finding mosquitto, the MQTT broker that tests run against, and its clients, or fetching
+// them if that is one step.
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./child.mjs";
@@ -45,4 +45,52 @@ async function fetched() {
   const files = { [`usr/sbin/${NAME}`]: join(FOLDER, NAME), "usr/lib": LIBRARIES };
   const unpacked = await unpackDebian({ name: NAME, suite, files, withLibraries: true });
   return unpacked ? await find() : undefined;
+}
+
+const CLIENTS = "mosquitto-clients";
+/** Its programs, and the variables that name them. */
+const CLIENT_VARIABLES = { mosquitto_pub: "MOSQUITTO_PUB", mosquitto_sub: "MOSQUITTO_SUB" };
+
+/**
+ * `mosquitto_pub` and `mosquitto_sub`, as the environment that names them and the folder of their
+ * libraries.
+ * @returns {Promise<{ ok: true, env: Record<string, string> } | { ok: false, message: string }>}
+ */
+export async function ensureMosquittoClients() {
+  const found = (await findClients()) ?? (await fetchedClients());
+  if (found !== undefined) return { ok: true, env: found };
+  return {
+    ok: false,
+    message: `no ${CLIENTS} were found. Install them (Debian: sudo apt-get install ${CLIENTS}), and run npm test again`,
+  };
+}
+
+/** @returns {Promise<Record<string, string> | undefined>} */
+async function findClients() {
+  /** @type {Record<string, string>} */
+  const env = {};
+  const folders = existsSync(LIBRARIES) ? readdirSync(LIBRARIES) : [];
+  env.MOSQUITTO_LIBRARIES = folders.map((folder) => join(LIBRARIES, folder)).join(":");
+  for (const [name, variable] of Object.entries(CLIENT_VARIABLES)) {
+    const program = findExecutable(name, process.env[variable], FOLDER);
+    if (program === undefined) return undefined;
+    const run = await capture(program, ["--help"], {
+      env: { LD_LIBRARY_PATH: env.MOSQUITTO_LIBRARIES },
+    });
+    if (!run.output.includes("mqtt")) return undefined;
+    env[variable] = program;
+  }
+  return env;
+}
+
+async function fetchedClients() {
+  const suite = debianRelease();
+  if (suite === undefined) return undefined;
+  const programs = Object.keys(CLIENT_VARIABLES).map((name) => [
+    `usr/bin/${name}`,
+    join(FOLDER, name),
+  ]);
+  const files = { ...Object.fromEntries(programs), "usr/lib": LIBRARIES };
+  const unpacked = await unpackDebian({ name: CLIENTS, suite, files, withLibraries: true });
+  return unpacked ? await findClients() : undefined;
 }

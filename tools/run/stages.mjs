@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "postgres" | "helm" | "cluster" | "keda" | "policies"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "mosquitto-clients" | "postgres" | "helm" | "cluster" | "keda" | "policies"} Need
  */
 
 /**

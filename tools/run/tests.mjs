@@ -16,7 +16,7 @@ import {
 import { ensureChartTools } from "./helm.mjs";
 import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
-import { ensureMosquitto } from "./mosquitto.mjs";
+import { ensureMosquitto, ensureMosquittoClients } from "./mosquitto.mjs";
 import { ensurePostgres } from "./postgres.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
@@ -134,6 +134,11 @@ async function runStage(bun, stage, building) {
     const postgres = await ensurePostgres();
     if (!postgres.ok) return failure(postgres.message);
     Object.assign(env, postgres.env);
+  }
+  if (stage.needs.includes("mosquitto-clients")) {
+    const clients = await ensureMosquittoClients();
+    if (!clients.ok) return failure(clients.message);
+    Object.assign(env, clients.env);
   }
   if (stage.needs.includes("helm")) {
     const tools = await ensureChartTools();

@@ -1,7 +1,7 @@
 // Owns: what doors and their transports may ask of the engine.
 import type { CodeName } from "@holdfast/protocol";
 import type { DoorCodec, DoorLimits, Item, KeptEntitlement } from "./door.ts";
-import type { Link } from "./ports.ts";
+import type { BusMessage, Link } from "./ports.ts";
 import type { Connection } from "./session/connection.ts";
 
 /** What doors and their transports tell the engine of connections. */
@@ -32,4 +32,6 @@ export interface DoorEngine {
    * the same as then, it may read what its channels kept meanwhile.
    */
   entitle(connection: Connection, kept: KeptEntitlement): void;
+  /** What doors of other nodes, and of this one, send over `Broker.bus` with this kind. */
+  hear(kind: string, listener: (message: BusMessage) => void): void;
 }

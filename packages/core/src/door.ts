@@ -25,7 +25,14 @@ export interface DoorConnect extends ConnectFrame {
 }
 
 /** A publish frame with what the door keeps with the publication (`Publication.meta`). */
-export type DoorPublish = Extract<ClientFrame, { t: "publish" }> & { readonly meta?: Uint8Array };
+export type DoorPublish = Extract<ClientFrame, { t: "publish" }> & {
+  readonly meta?: Uint8Array;
+  /**
+   * The door's own session, of which `idem` is a key: it may outlive the engine's. Nobody else may
+   * be able to guess it.
+   */
+  readonly idemScope?: string;
+};
 
 /**
  * Since when a session may subscribe to what it may subscribe to, for doors whose sessions outlive

@@ -119,6 +119,7 @@ class Engine implements NodeEngine {
   readonly #orders: Orders;
   readonly #revocations: Revocations;
   readonly taps: Taps;
+  readonly hear: NodeEngine["hear"];
   readonly #lease: Lease;
   readonly #sweep: Sweep;
   #settings: NodeSettings;
@@ -173,6 +174,7 @@ class Engine implements NodeEngine {
     });
     this.#orders = new Orders(this.#parts, this.#moving);
     const bus = new BusRoutes(broker.bus);
+    this.hear = (kind, listener) => bus.hear([kind], listener);
     this.#operator = new Operator(this.#parts, {
       revocations: this.#revocations,
       fleet: this.#fleet,

@@ -119,7 +119,7 @@ function send(
     ...(user === undefined ? undefined : { user }),
     ...(frame.idem === undefined
       ? undefined
-      : { idempotencyKey: idempotencyScope(connection) + frame.idem }),
+      : { idempotencyKey: idempotencyScope(connection, frame) + frame.idem }),
   });
   publishing.then((result) => {
     const { position, duplicate } = result;
@@ -142,7 +142,11 @@ function send(
  * hold for all sessions of the user: a client that lost its session repeats with the same key.
  * Nobody can prove to be the same anonymous client, so its keys hold for its session.
  */
-function idempotencyScope({ identity: { user }, session }: Connection): string {
+function idempotencyScope(
+  { identity: { user }, session }: Connection,
+  { idemScope }: DoorPublish,
+): string {
+  if (idemScope !== undefined) return `d:${idemScope.length}:${idemScope}:`;
   return user === undefined ? `s:${session}:` : `u:${user.length}:${user}:`;
 }
 

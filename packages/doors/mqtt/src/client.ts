@@ -1,33 +1,22 @@
-// Owns: one MQTT connection: its beginning, its packets in order, its end. The parts beside it know
-// what each kind of packet means.
+// Owns: one MQTT connection: its packets in order, what the engine says to it, its end. What its
+// session is and how it begins is in session.ts.
 import type { Connection, DoorClient, DoorCodec, Link } from "@holdfast/core";
 import type { CodeName, Encoded, ServerFrame } from "@holdfast/protocol";
 import { textOf } from "@holdfast/protocol/node";
 import { NOTHING } from "./bytes.ts";
-import { type ClientParts, createClientParts } from "./client-parts.ts";
-import { type ClientPacket, type ConnectPacket, decodePacket, type Version } from "./decode.ts";
+import { type ClientPacket, type ConnectPacket, decodePacket } from "./decode.ts";
 import type { Accepted, DoorParts } from "./door-parts.ts";
 import { encodeConnack, encodeDisconnect, encodeSuback, joinBytes, PINGRESP } from "./encode.ts";
 import { Framer } from "./framer.ts";
 import { MqttLink } from "./link.ts";
 import { connackReason, disconnectReason, type Fault, REASON } from "./reason.ts";
+import { Session } from "./session.ts";
 
 /** Bytes that are read ahead while packets wait, before the link is told to stop. */
 const READ_AHEAD_BYTES = 16 * 1024;
 const CLIENT_ID_LENGTH_MAX = 256;
-
-/** What there is once CONNECT was read. */
-interface Begun extends ClientParts {
-  readonly packet: ConnectPacket;
-  readonly clientId: string;
-  readonly version: Version;
-}
-
-/** Why the connection ends, as MQTT says it, if that is not what the engine's code says. */
-interface Ending {
-  readonly reason: number;
-  readonly text: string | undefined;
-}
+/** CONNACK as every version of MQTT reads it: the protocol's level is not spoken here. */
+const OLD_VERSION = Uint8Array.of(0x20, 2, 0, 1);
 
 export class MqttClient implements DoorClient {
   readonly connection: Connection;
@@ -35,19 +24,18 @@ export class MqttClient implements DoorClient {
   readonly #accepted: Accepted;
   readonly #link: MqttLink;
   readonly #framer = new Framer();
-  #begun: Begun | undefined;
-  /** `connecting`: the engine has yet to answer, and packets wait. */
+  #session: Session | undefined;
+  /** `connecting`: the engine or the broker has yet to answer, and packets wait. */
   #phase: "new" | "connecting" | "open" | "over" = "new";
-  #ending: Ending | undefined;
+  /** Why it ends, as MQTT says it, if that is not what the engine's code says. */
+  #ending: Fault | undefined;
   #lastId = 0;
   #isReading = false;
-  /** Channels that the engine was asked to subscribe to. `isNew`: with what they keep. */
-  readonly #asked = new Map<number, { readonly channel: string; readonly isNew: boolean }>();
 
   constructor(parts: DoorParts, link: Link, accepted: Accepted) {
     this.#parts = parts;
     this.#accepted = accepted;
-    this.#link = new MqttLink(link, () => this.#begun?.delivering.waitingBytes ?? 0);
+    this.#link = new MqttLink(link, () => this.#session?.delivering.waitingBytes ?? 0);
     const codec: DoorCodec = {
       name: "mqtt",
       shared: false,
@@ -80,13 +68,8 @@ export class MqttClient implements DoorClient {
   }
 
   closed(isClean = false): void {
-    this.#over();
+    this.#over(undefined);
     this.#parts.engine.closed(this.connection, isClean);
-  }
-
-  /** A newer connection has this client's identifier. */
-  takenOver(): void {
-    this.#parts.engine.refuse(this.connection, "session_replaced");
   }
 
   // ---- packets ----
@@ -99,7 +82,8 @@ export class MqttClient implements DoorClient {
       while (!this.#isBlocked()) {
         const raw = this.#framer.next(this.#parts.engine.limits().messageBytesMax);
         if (raw === undefined) break;
-        const packet = "reason" in raw ? raw : decodePacket(raw, this.#begun?.version ?? 5);
+        const version = this.#session?.version ?? 5;
+        const packet = "reason" in raw ? raw : decodePacket(raw, version);
         const fault = "text" in packet ? packet : this.#take(packet);
         if (fault !== undefined) return this.#fail(fault);
       }
@@ -111,7 +95,7 @@ export class MqttClient implements DoorClient {
 
   #isBlocked(): boolean {
     if (this.#phase === "connecting" || this.#phase === "over") return true;
-    return this.#begun?.publishing.isBlocked ?? false;
+    return this.#session?.publishing.isBlocked ?? false;
   }
 
   #take(packet: ClientPacket): Fault | undefined {
@@ -119,9 +103,9 @@ export class MqttClient implements DoorClient {
       return packet.t === "connect"
         ? this.#connect(packet)
         : { reason: REASON.protocolError, text: `${packet.t} before CONNECT` };
-    const begun = this.#begun;
-    if (begun === undefined) return undefined;
-    const { publishing, subscribing, delivering } = begun;
+    const session = this.#session;
+    if (session === undefined) return undefined;
+    const { publishing, subscribing, delivering } = session;
     // What the engine is not given counts as a sign of life all the same.
     if (packet.t !== "publish") this.#parts.engine.alive(this.connection);
     switch (packet.t) {
@@ -132,19 +116,22 @@ export class MqttClient implements DoorClient {
       case "pubcomp":
         return this.#answer(delivering.acknowledged(packet));
       case "pubrel":
-        return this.#answer(publishing.release(packet.pid));
+        publishing.release(packet.pid);
+        return undefined;
       case "subscribe":
         subscribing.subscribe(packet);
         return undefined;
       case "unsubscribe": {
-        const { version } = begun;
-        const reasons = subscribing.unsubscribe(packet.filters);
-        return this.#answer(encodeSuback("unsuback", { version, pid: packet.pid, reasons }));
+        const { version } = session;
+        const { pid, filters } = packet;
+        const reasons = subscribing.unsubscribe(filters);
+        session.durably(() => this.#answer(encodeSuback("unsuback", { version, pid, reasons })));
+        return undefined;
       }
       case "pingreq":
         return this.#answer(PINGRESP);
       case "disconnect":
-        return this.#leave();
+        return this.#leave(session, packet);
       case "auth":
         return { reason: REASON.protocolError, text: "AUTH without an authentication method" };
       case "connect":
@@ -162,7 +149,18 @@ export class MqttClient implements DoorClient {
     const { properties, version } = packet;
     const isAssigned = packet.clientId === "";
     const clientId = isAssigned ? `auto-${this.#parts.random.id()}` : packet.clientId;
-    this.#begun = this.#begin(packet, clientId);
+    const session = new Session(this.#parts, packet, {
+      clientId,
+      connection: this.connection,
+      nextId: () => {
+        this.#lastId += 1;
+        return this.#lastId;
+      },
+      read: () => this.#read(),
+      answer: (bytes) => void this.#answer(bytes),
+      end: (code, fault) => this.#end(code, fault),
+    });
+    this.#session = session;
     if (clientId.length > CLIENT_ID_LENGTH_MAX || (isAssigned && version === 4 && !packet.clean))
       return {
         reason: REASON.clientIdInvalid,
@@ -173,6 +171,8 @@ export class MqttClient implements DoorClient {
         reason: REASON.badAuthenticationMethod,
         text: "an authentication method, expected a password",
       };
+    const wrong = session.readWill();
+    if (wrong !== undefined) return wrong;
     const { identity } = this.#accepted;
     const token = identity === undefined ? tokenOf(packet) : undefined;
     if (identity === undefined && token === undefined && packet.user !== undefined)
@@ -180,9 +180,9 @@ export class MqttClient implements DoorClient {
     this.#phase = "connecting";
     const item = {
       t: "connect" as const,
-      id: this.#nextId(),
+      id: 0,
       client: `mqtt/${version === 4 ? "3.1.1" : "5"}`,
-      idleMs: this.#keepAliveS(packet) * 1500,
+      idleMs: session.keepAliveS * 1500,
       ...(token === undefined ? {} : { token }),
       ...(identity === undefined ? {} : { identity }),
     };
@@ -190,85 +190,42 @@ export class MqttClient implements DoorClient {
     return undefined;
   }
 
-  #begin(packet: ConnectPacket, clientId: string): Begun {
-    const { engine, clock } = this.#parts;
-    const parts = createClientParts(this.#parts, packet, {
-      connection: this.connection,
-      nextId: () => this.#nextId(),
-      goOn: () => clock.defer(() => this.#read()),
-      subscribe: (channel, isNew) => this.#subscribe(channel, isNew),
-      end: (code, reason, text) => this.#end(code, { reason, text }),
-      answer: (bytes) => void this.#answer(bytes),
-      ask: (item, length) => engine.receive(this.connection, [item], length),
-    });
-    return { packet, clientId, version: packet.version, ...parts };
-  }
-
-  /** 0: the client announces nothing, so the most that a client may be silent counts. */
-  #keepAliveS({ keepAliveS }: ConnectPacket): number {
-    const max = this.#parts.settings().keepAliveSecondsMax;
-    return keepAliveS === 0 ? max : Math.min(keepAliveS, max);
-  }
-
-  #subscribe(ch: string, isNew: boolean): void {
-    const id = this.#nextId();
-    this.#asked.set(id, { channel: ch, isNew });
-    const last = isNew ? { last: LAST } : {};
-    this.#parts.engine.receive(this.connection, [{ t: "subscribe", id, ch, ...last }], 32);
-  }
-
-  #connected(begun: Begun): Uint8Array {
+  async #open(session: Session): Promise<void> {
+    const connack = await session.open(() => this.#phase === "connecting");
+    if (connack === undefined) return;
     this.#phase = "open";
-    const { packet, clientId, version } = begun;
-    const { settings, registry, engine, clock } = this.#parts;
-    registry.begin(this.#key(clientId), this);
-    clock.defer(() => this.#read());
-    const keepAliveS = this.#keepAliveS(packet);
-    return encodeConnack({
-      version,
-      sessionPresent: false,
-      reason: REASON.success,
-      properties: {
-        ...(packet.clientId === "" ? { assignedClientId: clientId } : {}),
-        ...(keepAliveS === packet.keepAliveS ? {} : { serverKeepAliveS: keepAliveS }),
-        ...(packet.properties.sessionExpiryS === undefined ? {} : { sessionExpiryS: 0 }),
-        receiveMax: settings().receiveMax,
-        aliasMax: settings().topicAliasMax,
-        retainAvailable: 0,
-        sharedAvailable: 0,
-        packetBytesMax: engine.limits().messageBytesMax,
-      },
-    });
-  }
-
-  /** Identifiers of one user are no other user's: nobody can end another's connection with one. */
-  #key(clientId: string): string {
-    const { user = "" } = this.connection.identity;
-    return `${user.length}:${user}:${clientId}`;
+    this.connection.enqueue(connack);
+    session.goOn();
+    this.#read();
   }
 
   // ---- the engine's frames ----
 
   #encode(frame: ServerFrame): Uint8Array {
-    const begun = this.#begun;
+    const session = this.#session;
     if (frame.t === "goodbye") return this.#goodbye(frame.name as CodeName, frame.msg);
-    if (begun === undefined) return NOTHING;
+    if (session === undefined) return NOTHING;
     switch (frame.t) {
       case "pub":
-        return begun.delivering.publication(frame);
+        return session.retained.publication(frame) ?? session.delivering.publication(frame);
       case "published":
-        return begun.publishing.published(frame.id) ?? NOTHING;
+        return session.publishing.published(frame.id) ?? NOTHING;
       case "err":
-        return this.#failed(begun, frame.id, frame.name as CodeName, frame.retryMs);
+        return (
+          session.publishing.failed(frame.id, frame.name as CodeName, frame.retryMs) ??
+          session.failed(frame.id, frame.name as CodeName)
+        );
       case "connected":
-        return this.#connected(begun);
-      case "subscribed":
-        this.#asked.delete(frame.id);
-        begun.subscribing.subscribed(frame);
+        // Not within the engine's own work for this connection.
+        this.#parts.clock.defer(() => void this.#open(session));
         return NOTHING;
+      case "subscribed":
+        session.subscribed(frame);
+        return NOTHING;
+      case "gap":
+        return session.gap(frame);
       case "unsubscribed": {
         const text = `the subscription to channel ${frame.ch} was ended`;
-        // Not within the engine's own work for this connection.
         this.#parts.clock.defer(() =>
           this.#end("disconnected", { reason: REASON.notAuthorized, text }),
         );
@@ -279,20 +236,6 @@ export class MqttClient implements DoorClient {
     }
   }
 
-  #failed(begun: Begun, id: number, code: CodeName, retryMs: number | undefined): Uint8Array {
-    const answer = begun.publishing.failed(id, code, retryMs);
-    if (answer !== undefined) return answer;
-    const asked = this.#asked.get(id);
-    if (asked === undefined) return NOTHING;
-    const { channel, isNew } = asked;
-    this.#asked.delete(id);
-    // Whoever may not read the history gets what comes from now on.
-    if (isNew && code !== "channel_unknown")
-      this.#parts.clock.defer(() => this.#subscribe(channel, false));
-    else begun.subscribing.failed(channel, code);
-    return NOTHING;
-  }
-
   // ---- the end ----
 
   /** The client broke a rule. */
@@ -301,20 +244,20 @@ export class MqttClient implements DoorClient {
     this.#end(code, { reason, text: `found ${text}` });
   }
 
-  #end(code: CodeName, ending: Ending): void {
+  #end(code: CodeName, ending: Fault | undefined): void {
     if (this.#phase === "over") return;
     this.#ending = ending;
-    this.#parts.engine.refuse(this.connection, code, ending.text);
+    this.#parts.engine.refuse(this.connection, code, ending?.text);
   }
 
   /** The last packet: CONNACK before the connection is open, or else DISCONNECT. */
   #goodbye(code: CodeName, message: string): Uint8Array {
-    const begun = this.#begun;
+    const session = this.#session;
     const phase = this.#phase;
-    this.#over();
-    if (begun === undefined)
+    this.#over(code);
+    if (session === undefined)
       return this.#ending?.reason === REASON.unsupportedVersion ? OLD_VERSION : NOTHING;
-    const { version } = begun;
+    const { version } = session;
     if (phase !== "open") {
       const reason = this.#ending?.reason ?? connackReason(code);
       const properties = { reasonString: this.#ending?.text ?? message };
@@ -327,33 +270,23 @@ export class MqttClient implements DoorClient {
     );
   }
 
-  #leave(): undefined {
-    this.#over();
+  #leave(session: Session, packet: Extract<ClientPacket, { t: "disconnect" }>): Fault | undefined {
+    const wrong = session.leave(packet);
+    if (wrong !== undefined) return wrong;
+    this.#over(undefined);
     this.#parts.engine.receive(this.connection, [{ t: "bye" }], 2);
+    return undefined;
   }
 
-  #over(): void {
+  #over(code: CodeName | undefined): void {
     if (this.#phase === "over") return;
-    const begun = this.#begun;
-    if (this.#phase === "open" && begun !== undefined)
-      this.#parts.registry.end(this.#key(begun.clientId), this);
+    const wasOpen = this.#phase === "open";
     this.#phase = "over";
-    begun?.publishing.close();
-    begun?.subscribing.close();
-  }
-
-  #nextId(): number {
-    this.#lastId += 1;
-    return this.#lastId;
+    this.#session?.close(code, wasOpen);
   }
 }
 
-/** CONNACK as every version of MQTT reads it: the protocol's level is not spoken here. */
-const OLD_VERSION = Uint8Array.of(0x20, 2, 0, 1);
-/** Publications of a channel that began after a filter with a wildcard. */
-const LAST = 1000;
-
-/** The password, which is a token. Undefined: there is none, or it is no text. */
+/** The password, which is a token. Undefined: there is none; empty: it is no text. */
 function tokenOf({ password }: ConnectPacket): string | undefined {
   if (password === undefined || password.length === 0) return undefined;
   try {

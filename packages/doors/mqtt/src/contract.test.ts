@@ -1,21 +1,10 @@
-import { createSeededRandom } from "@holdfast/core";
-import { createManualClock } from "@holdfast/testkit";
 import { describeDoor } from "@holdfast/testkit/contract";
 import { generate, type IConnectPacket, type Packet, parser } from "mqtt-packet";
-import { createMqttDoor } from "./door.ts";
-import { TEST_MQTT } from "./testing.ts";
+import { testDoor } from "./testing.ts";
 
 for (const protocolVersion of [4, 5] as const)
-  describeDoor(`mqtt ${protocolVersion}`, (engine, link) => {
-    const door = createMqttDoor({
-      engine,
-      clock: createManualClock(),
-      random: createSeededRandom(7),
-      settings: TEST_MQTT,
-      observer: { refused() {}, bug: (_where, error) => Promise.reject(error) },
-      channels: async () => [],
-      isLatest: () => false,
-    });
+  describeDoor(`mqtt ${protocolVersion}`, (engine, link, harness) => {
+    const door = testDoor(harness, engine);
     const client = door.open(link);
     const send = (packet: Packet): void => client.message(generate(packet, { protocolVersion }));
     const reader = parser({ protocolVersion } as IConnectPacket);

@@ -27,6 +27,8 @@ interface Search {
   readonly found: Found;
   /** It was told of everything that was there. */
   hasLooked: boolean;
+  /** Runs once after the first look, whatever became of it. */
+  looked: (() => void) | undefined;
 }
 
 interface Prefix {
@@ -51,8 +53,8 @@ export class Discovery {
   }
 
   /** The result ends the search. Never calls `found` within this call. */
-  find(reach: OpenReach, found: Found): () => void {
-    const search = { reach, found, hasLooked: false };
+  find(reach: OpenReach, found: Found, looked?: () => void): () => void {
+    const search: Search = { reach, found, hasLooked: false, looked };
     const known = this.#prefixes.get(reach.prefix);
     if (known === undefined)
       this.#prefixes.set(reach.prefix, { searches: new Set([search]), channels: [] });
@@ -61,6 +63,7 @@ export class Discovery {
     return () => {
       const prefix = this.#prefixes.get(reach.prefix);
       prefix?.searches.delete(search);
+      tellLooked(search);
       if (prefix?.searches.size === 0) this.#prefixes.delete(reach.prefix);
       if (this.#prefixes.size > 0) return;
       this.#cancel?.();
@@ -72,7 +75,18 @@ export class Discovery {
   noted(channel: string): void {
     for (const [prefix, { searches }] of this.#prefixes) {
       if (!channel.startsWith(prefix)) continue;
-      for (const { reach, found } of [...searches]) if (reach.fits(channel)) found(channel, true);
+      for (const { reach, found, hasLooked } of [...searches])
+        if (reach.fits(channel)) found(channel, hasLooked);
+    }
+  }
+
+  /** Channels that begin with `prefix`; none if the broker is away. */
+  async list(prefix: string): Promise<readonly string[]> {
+    try {
+      return await this.#all(prefix);
+    } catch (error) {
+      if ((error as { name?: unknown } | null)?.name !== "BrokerError") this.#needs.bug(error);
+      return [];
     }
   }
 
@@ -100,12 +114,14 @@ export class Discovery {
       } catch (error) {
         // The broker is out of reach: the next look finds them.
         if ((error as { name?: unknown } | null)?.name !== "BrokerError") this.#needs.bug(error);
+        for (const search of [...prefix.searches]) tellLooked(search);
         continue;
       }
       for (const search of [...prefix.searches]) {
         const { reach, found, hasLooked } = search;
         for (const channel of prefix.channels) if (reach.fits(channel)) found(channel, hasLooked);
         search.hasLooked = true;
+        tellLooked(search);
       }
     }
   }
@@ -127,4 +143,10 @@ export class Discovery {
     }
     return all;
   }
+}
+
+function tellLooked(search: Search): void {
+  const { looked } = search;
+  search.looked = undefined;
+  looked?.();
 }

@@ -1,13 +1,15 @@
 // Owns: what the door's clients share.
 
 import type { Identity } from "@holdfast/contract";
-import type { Clock, DoorEngine, Random } from "@holdfast/core";
+import type { Clock, Connection, DoorEngine, Random, StateStore } from "@holdfast/core";
 import type { CodeName } from "@holdfast/protocol";
-import type { MqttClient } from "./client.ts";
 import type { Discovery } from "./discovery.ts";
+import type { Leases } from "./leases.ts";
 import type { Messages } from "./message.ts";
 import type { MqttSettings } from "./settings.ts";
+import type { Shares } from "./shares.ts";
 import type { Topics } from "./topics.ts";
+import type { WillMessage, Wills } from "./wills.ts";
 
 /** What the transport knows of a client before its first byte. */
 export interface Accepted {
@@ -19,6 +21,7 @@ export interface Accepted {
 export interface MqttObserver {
   /** A publish was refused for good. */
   refused(code: CodeName): void;
+  bug(where: string, error: unknown): void;
 }
 
 export interface DoorParts {
@@ -28,23 +31,16 @@ export interface DoorParts {
   readonly topics: Topics;
   readonly messages: Messages;
   readonly discovery: Discovery;
-  readonly registry: Registry;
+  readonly leases: Leases;
+  readonly states: StateStore;
+  readonly wills: Wills;
+  readonly shares: Shares;
+  /** Names this start of the node, for owners of states. */
+  readonly lifeId: string;
   readonly observer: MqttObserver;
   isLatest(channel: string): boolean;
+  maySubscribe(connection: Connection, channel: string): boolean | Promise<boolean>;
+  /** Whether the client may publish it, and it is as the contract wants it. */
+  mayPublish(connection: Connection, message: WillMessage): boolean | Promise<boolean>;
   settings(): MqttSettings;
-}
-
-/** Which connection has a client identifier on this node: at most one for each. */
-export class Registry {
-  readonly #clients = new Map<string, MqttClient>();
-
-  begin(key: string, client: MqttClient): void {
-    const before = this.#clients.get(key);
-    this.#clients.set(key, client);
-    before?.takenOver();
-  }
-
-  end(key: string, client: MqttClient): void {
-    if (this.#clients.get(key) === client) this.#clients.delete(key);
-  }
 }

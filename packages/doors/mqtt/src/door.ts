@@ -1,11 +1,15 @@
 // Owns: the door for MQTT 3.1.1 and 5: its clients, and what they share. No I/O.
-import type { Clock, DoorClient, DoorEngine, Link, Random } from "@holdfast/core";
+import type { Bus, Clock, DoorClient, DoorEngine, Link, Random, StateStore } from "@holdfast/core";
 import { MqttClient } from "./client.ts";
 import { Discovery, type DiscoveryNeeds } from "./discovery.ts";
-import { type Accepted, type DoorParts, type MqttObserver, Registry } from "./door-parts.ts";
+import type { Accepted, DoorParts, MqttObserver } from "./door-parts.ts";
+import { Leases, TAKEN } from "./leases.ts";
 import { Messages } from "./message.ts";
 import type { MqttSettings } from "./settings.ts";
+import type { ShareNeeds } from "./share-group.ts";
+import { Shares } from "./shares.ts";
 import { Topics } from "./topics.ts";
+import { Wills, type WillsNeeds } from "./wills.ts";
 
 /** The WebSocket subprotocol of MQTT (MQTT 5, section 6). */
 export const MQTT_SUBPROTOCOL = "mqtt";
@@ -16,8 +20,18 @@ export interface MqttNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: MqttSettings;
-  readonly observer: MqttObserver & { bug(where: string, error: unknown): void };
+  readonly observer: MqttObserver;
+  readonly nodeId: string;
+  /** `Broker.states` and `Broker.bus`. */
+  readonly states: StateStore;
+  readonly bus: Pick<Bus, "send">;
   readonly channels: DiscoveryNeeds["channels"];
+  mayPublish: DoorParts["mayPublish"];
+  maySubscribe: DoorParts["maySubscribe"];
+  tap: ShareNeeds["tap"];
+  headOf: ShareNeeds["headOf"];
+  /** Publishes for a client that is gone. */
+  publish: WillsNeeds["publish"];
   /** Whether the contract says of the channel that it is of class `latest`. */
   isLatest(channel: string): boolean;
 }
@@ -25,17 +39,44 @@ export interface MqttNeeds {
 export interface MqttDoor {
   /** A new client; its bytes come in whatever pieces the transport has. */
   open(link: Link, accepted?: Accepted): DoorClient;
+  /** The node ends: nothing is looked for any more. */
+  stop(): void;
 }
 
 export function createMqttDoor(needs: MqttNeeds): MqttDoor {
   const { settings, clock, observer } = needs;
   const topics = new Topics(settings.topics);
+  const messages = new Messages(topics);
+  const lifeId = needs.random.id().slice(0, 12);
+  const leases = new Leases({
+    states: needs.states,
+    clock,
+    nodeId: needs.nodeId,
+    // If the word is lost, the older connection learns of it at its next write or renewal.
+    tell: (message) => void needs.bus.send(message).catch(() => {}),
+    bug: (error) => observer.bug("mqtt.leases", error),
+  });
+  needs.engine.hear(TAKEN, (message) => leases.heard(message));
+  const wills = new Wills({
+    ...needs,
+    bug: (error) => observer.bug("mqtt.wills", error),
+  });
+  wills.start();
+  const shares = new Shares({
+    ...needs,
+    messages,
+    lifeId,
+    bug: (error) => observer.bug("mqtt.shares", error),
+  });
   const parts: DoorParts = {
     ...needs,
     settings: () => settings,
     topics,
-    messages: new Messages(topics),
-    registry: new Registry(),
+    messages,
+    lifeId,
+    leases,
+    wills,
+    shares,
     discovery: new Discovery({
       clock,
       channels: needs.channels,
@@ -44,5 +85,8 @@ export function createMqttDoor(needs: MqttNeeds): MqttDoor {
       bug: (error) => observer.bug("mqtt.discovery", error),
     }),
   };
-  return { open: (link, accepted = {}) => new MqttClient(parts, link, accepted) };
+  return {
+    open: (link, accepted = {}) => new MqttClient(parts, link, accepted),
+    stop: () => wills.stop(),
+  };
 }

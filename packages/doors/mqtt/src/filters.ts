@@ -93,6 +93,7 @@ export function wantedBy(
   let ids: number[] | undefined;
   const look = (filter: Filter): void => {
     if (filter.noLocal && message.session === session) return;
+    if (isState && filter.retainHandling === 2) return;
     qos = Math.max(qos, Math.min(filter.qos, message.qos));
     retain ||= isState || (filter.retainAsPublished && message.retain);
     if (filter.subscriptionId !== undefined) {
@@ -103,6 +104,7 @@ export function wantedBy(
   const one = exact.get(message.topic);
   if (one !== undefined) look(one);
   for (const filter of wild) if (matchesTopic(filter.filter, message.topic)) look(filter);
-  if (qos < 0) return undefined;
+  // In the state of a channel an empty message says that nothing is retained any more.
+  if (qos < 0 || (isState && message.payload.length === 0)) return undefined;
   return { qos: qos as Qos, retain, subscriptionIds: ids ?? NO_IDS };
 }

@@ -17,6 +17,8 @@ export interface Outgoing {
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[];
   readonly origin: Origin;
+  /** Runs when the client is done with it. */
+  readonly done?: (() => void) | undefined;
 }
 
 /**
@@ -28,6 +30,7 @@ export interface InFlight {
   readonly qos: Qos;
   readonly origin: Origin;
   phase: "sent" | "released";
+  readonly done?: (() => void) | undefined;
 }
 
 /** Bytes that a waiting message is counted as, besides its own. */
@@ -45,6 +48,11 @@ export class Outbound {
 
   constructor(window: number) {
     this.window = window;
+  }
+
+  /** Nothing waits, and something may be sent. */
+  get hasRoom(): boolean {
+    return this.#waiting.length === 0 && this.#inFlight.size < this.window;
   }
 
   get inFlight(): ReadonlyMap<number, InFlight> {
@@ -89,6 +97,7 @@ export class Outbound {
     const one = this.#inFlight.get(pid);
     if (one === undefined || one.qos !== qos) return false;
     this.#inFlight.delete(pid);
+    one.done?.();
     return true;
   }
 
@@ -108,12 +117,12 @@ export class Outbound {
     this.waitingBytes = kept.reduce((sum, one) => sum + bytesOf(one), 0);
   }
 
-  #take({ qos, origin }: Outgoing): number {
+  #take({ qos, origin, done }: Outgoing): number {
     let pid = this.#lastPid;
     do pid = pid >= PID_MAX ? 1 : pid + 1;
     while (this.#inFlight.has(pid));
     this.#lastPid = pid;
-    this.#inFlight.set(pid, { pid, qos, origin, phase: "sent" });
+    this.#inFlight.set(pid, { pid, qos, origin, phase: "sent", done });
     return pid;
   }
 }

@@ -8,6 +8,7 @@ import type { PublishPacket, Qos, Version } from "./decode.ts";
 import { encodeAck } from "./encode.ts";
 import { dataOf, writeMeta } from "./message.ts";
 import { type Fault, pubackReason, REASON } from "./reason.ts";
+import type { KeptInbound } from "./state.ts";
 import type { Topics } from "./topics.ts";
 
 /** What publishing needs of its client. */
@@ -30,6 +31,11 @@ export interface PublishingNeeds {
   goOn(): void;
   /** It could not be published for so long that the client should reach another node. */
   giveUp(): void;
+  /** Names the session in idempotency keys. */
+  sessionId(): string;
+  /** Runs `then` when what the session knows now is kept. */
+  durably(then: () => void): void;
+  changed(): void;
   /** A publish was refused for good. */
   refused(code: CodeName): void;
 }
@@ -38,15 +44,25 @@ interface Job {
   readonly qos: Qos;
   readonly pid: number;
   readonly item: Omit<DoorPublish, "id">;
+  /** What is published behind it, before it is acknowledged: the retained copy. */
+  readonly next?: Omit<DoorPublish, "id"> | undefined;
   readonly beganMs: number;
   attempts: number;
 }
 
-/** `asking`: the broker has yet to answer. `taken`: it has it, and PUBREL has yet to come. */
-type Inbound = "asking" | "taken";
+/**
+ * A message of QoS 2. `asking`: the broker has yet to answer. `taken`: it has it, and PUBREL has
+ * yet to come. `unsure`: an earlier connection asked, and the client will send it again.
+ */
+interface Inbound {
+  readonly number: number;
+  phase: "asking" | "taken" | "unsure";
+}
 
 /** After so long without the broker the client is told to look elsewhere. */
 const BROKER_MS_MAX = 15_000;
+/** So long at least: what is refused counts towards a flood. */
+const RETRY_MS_MIN = 200;
 /** Waiting for another try at most. */
 const RETRY_MS_MAX = 5000;
 const RETRY: ReadonlySet<CodeName> = new Set<CodeName>([
@@ -65,8 +81,9 @@ export class Publishing {
   #cancelRetry: (() => void) | undefined;
   readonly #aliases: Map<number, string> = new Map();
   readonly #inbound = new Map<number, Inbound>();
-  /** Messages of QoS 1 that are not acknowledged yet. */
-  #once = 0;
+  #lastNumber = 0;
+  /** Messages of QoS 1 and 2 that the broker has yet to answer. */
+  #asking = 0;
 
   constructor(needs: PublishingNeeds) {
     this.#needs = needs;
@@ -74,7 +91,7 @@ export class Publishing {
 
   /** Nothing more may be read now. */
   get isBlocked(): boolean {
-    return this.#held.length > 0 || (this.#needs.version === 4 && this.#isFull());
+    return this.#held.length > 0 || this.#asking >= this.#needs.receiveMax;
   }
 
   /** Undefined: it was taken, or was answered. */
@@ -83,12 +100,12 @@ export class Publishing {
     const topic = this.#topicOf(packet);
     if (typeof topic !== "string") return topic;
     const known = qos === 2 ? this.#inbound.get(pid) : undefined;
-    if (known === "taken") this.#ack(packet, REASON.success);
-    if (known !== undefined) return undefined;
-    if (qos > 0 && this.#isFull())
+    if (known?.phase === "taken") this.#ack(packet, REASON.success);
+    if (known !== undefined && known.phase !== "unsure") return undefined;
+    if (qos === 2 && known === undefined && this.#inbound.size >= this.#needs.receiveMax)
       return {
         reason: REASON.receiveMaximumExceeded,
-        text: `more than ${this.#needs.receiveMax} messages without an acknowledgement`,
+        text: `more than ${this.#needs.receiveMax} messages of QoS 2 without PUBREL`,
       };
     const place = topic.startsWith("$") ? undefined : this.#needs.topics.placeOf(topic);
     if (place === undefined) return this.#refuse(packet, "channel_unknown");
@@ -103,25 +120,49 @@ export class Publishing {
       passedOn: packet.passedOn,
     });
     if (meta === undefined) return this.#refuse(packet, "payload_too_large");
-    if (qos === 2) this.#inbound.set(pid, "asking");
-    else if (qos === 1) this.#once += 1;
     const hasKey = !place.isPlain || this.#needs.isLatest(place.channel);
     const key = hasKey ? { k: topic } : {};
     const item = { t: "publish" as const, ch: place.channel, ...key, data, meta };
-    this.#ask({ qos, pid, item, beganMs: this.#needs.nowMs(), attempts: 0 });
+    const next =
+      packet.retain && place.retained !== undefined
+        ? { ...item, ch: place.retained, k: topic }
+        : undefined;
+    const job = { qos, pid, next, beganMs: this.#needs.nowMs(), attempts: 0 };
+    if (qos === 2) this.#once2({ ...job, item }, known);
+    else {
+      if (qos === 1) this.#asking += 1;
+      this.#ask({ ...job, item });
+    }
     return undefined;
   }
 
-  /** PUBREL: the identifier is free again. */
-  release(pid: number): Uint8Array {
-    const { version } = this.#needs;
-    const wasKnown = this.#inbound.get(pid) === "taken";
-    if (wasKnown) this.#inbound.delete(pid);
-    return encodeAck("pubcomp", {
-      version,
+  /** Which messages of QoS 2 an earlier connection has not finished. */
+  restore(kept: readonly KeptInbound[], lastNumber: number): void {
+    this.#lastNumber = lastNumber;
+    for (const { pid, number, isTaken } of kept)
+      this.#inbound.set(pid, { number, phase: isTaken ? "taken" : "unsure" });
+  }
+
+  snapshot(): { readonly inbound: readonly KeptInbound[]; readonly lastNumber: number } {
+    const inbound = [...this.#inbound].map(([pid, { number, phase }]) => ({
       pid,
-      reason: wasKnown ? REASON.success : REASON.packetIdNotFound,
-    });
+      number,
+      isTaken: phase === "taken",
+    }));
+    return { inbound, lastNumber: this.#lastNumber };
+  }
+
+  /**
+   * PUBREL: the identifier is free again. If that were forgotten, the next message with it would be
+   * taken for a repetition: so PUBCOMP waits until it is kept.
+   */
+  release(pid: number): void {
+    const { version, answer, durably } = this.#needs;
+    const known = this.#inbound.get(pid);
+    if (known === undefined || known.phase === "asking")
+      return answer(encodeAck("pubcomp", { version, pid, reason: REASON.packetIdNotFound }));
+    this.#inbound.delete(pid);
+    durably(() => answer(encodeAck("pubcomp", { version, pid })));
   }
 
   /** The broker has the publication of the item; undefined: the item was none of these. */
@@ -129,6 +170,10 @@ export class Publishing {
     const job = this.#jobs.get(id);
     if (job === undefined) return undefined;
     this.#jobs.delete(id);
+    if (job.next !== undefined) {
+      this.#ask({ ...job, item: job.next, next: undefined });
+      return NOTHING;
+    }
     return this.#done(job, REASON.success);
   }
 
@@ -155,8 +200,20 @@ export class Publishing {
     this.#jobs.clear();
   }
 
-  #isFull(): boolean {
-    return this.#once + this.#inbound.size >= this.#needs.receiveMax;
+  /**
+   * A message of QoS 2 has a number, which is kept before the broker is asked: if it comes again,
+   * on whatever node, it is published with the same idempotency key.
+   */
+  #once2(job: Job, known: Inbound | undefined): void {
+    if (known === undefined) this.#lastNumber += 1;
+    const inbound: Inbound = { number: known?.number ?? this.#lastNumber, phase: "asking" };
+    this.#inbound.set(job.pid, inbound);
+    this.#asking += 1;
+    const idem = { idem: String(inbound.number), idemScope: this.#needs.sessionId() };
+    const next = job.next === undefined ? undefined : { ...job.next, ...idem };
+    const keyed = { ...job, item: { ...job.item, ...idem }, next };
+    if (known === undefined) this.#needs.durably(() => this.#ask(keyed));
+    else this.#ask(keyed);
   }
 
   #topicOf({ topic, properties: { alias } }: PublishPacket): string | Fault {
@@ -190,9 +247,14 @@ export class Publishing {
   }
 
   #done({ qos, pid }: Job, reason: number): Uint8Array {
-    if (qos === 1) this.#once -= 1;
-    else if (qos === 2 && this.#inbound.has(pid)) this.#inbound.set(pid, "taken");
-    if (this.#needs.version === 4) this.#needs.goOn();
+    if (qos > 0) this.#asking -= 1;
+    const known = qos === 2 ? this.#inbound.get(pid) : undefined;
+    if (known !== undefined) {
+      known.phase = "taken";
+      this.#needs.changed();
+    }
+    // It was at its limit: nothing more was read.
+    if (qos > 0 && this.#asking === this.#needs.receiveMax - 1) this.#needs.goOn();
     return this.#ackOf(qos, pid, reason);
   }
 
@@ -212,8 +274,9 @@ export class Publishing {
     else this.#held.splice(at, 0, job);
     if (this.#cancelRetry !== undefined) return;
     const waitMs = retryMs ?? backoffMs(Math.min(job.attempts, 6), this.#needs.random);
-    this.#cancelRetry = this.#needs.after(Math.max(1, Math.min(waitMs, RETRY_MS_MAX)), () =>
-      this.#again(),
+    this.#cancelRetry = this.#needs.after(
+      Math.min(Math.max(waitMs, RETRY_MS_MIN), RETRY_MS_MAX),
+      () => this.#again(),
     );
   }
 

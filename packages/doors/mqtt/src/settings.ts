@@ -11,6 +11,8 @@ export interface MqttSettings {
   readonly inFlightMax: number;
   /** Topic aliases of a connection, in each direction. */
   readonly topicAliasMax: number;
+  /** How long a session is kept without a connection, at most. In seconds. */
+  readonly sessionExpirySecondsMax: number;
   /** Filters of a session. */
   readonly filtersMax: number;
   /** Channels that the filters of a session look into. */

@@ -61,6 +61,8 @@ export interface HoldfastNode {
   readonly internalPort: number;
   /** Of MQTT over TCP; 0 if the node does not listen there. */
   readonly mqttPort: number;
+  /** Of MQTT over TLS; 0 if the node does not listen there. */
+  readonly mqttTlsPort: number;
   info(): NodeInfo;
   /**
    * Changes options of the engine from now on. Options that the table does not call live keep their
@@ -141,7 +143,15 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   return new RunningNode(id, options, {
     authenticator,
     engine,
-    mqtt: mqttDoor(config, { engine, broker, contract, clock, random: systemRandom, events }),
+    mqtt: mqttDoor(config, {
+      nodeId: id,
+      engine,
+      broker,
+      contract,
+      clock,
+      random: systemRandom,
+      events,
+    }),
     metrics,
     broker,
     groups,
@@ -222,6 +232,10 @@ class RunningNode implements HoldfastNode {
     return this.#mqtt?.port ?? 0;
   }
 
+  get mqttTlsPort(): number {
+    return this.#mqtt?.tlsPort ?? 0;
+  }
+
   get internalPort(): number {
     return this.#internal?.port ?? 0;
   }
@@ -290,7 +304,7 @@ class RunningNode implements HoldfastNode {
   }
 
   async stop(): Promise<number> {
-    const { engine, broker, events } = this.#built;
+    const { engine, broker, events, mqtt } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
     clearInterval(this.#selfCheck);
@@ -298,6 +312,7 @@ class RunningNode implements HoldfastNode {
     engine.stop();
     this.#sockets?.end();
     this.#mqtt?.end();
+    mqtt?.stop();
     void this.#internal?.stop();
     await broker.close();
     if (this.#listened)

@@ -44,6 +44,7 @@ const VARIABLES = {
   public: "HOLDFAST_PORT",
   internal: "HOLDFAST_INTERNAL_PORT",
   mqtt: "HOLDFAST_MQTT_PORT",
+  "mqtt tls": "HOLDFAST_MQTT_TLS_PORT",
 };
 
 export function portTaken(which: keyof typeof VARIABLES, port: number, cause: unknown): StartError {

@@ -1,15 +1,26 @@
 // Owns: the MQTT door of a node and its listeners, as the options say.
+
+import type { PeerCertificate } from "node:tls";
 import type { Contract } from "@holdfast/contract";
 import type { Broker, Clock, NodeEngine, Random } from "@holdfast/core";
-import { createMqttDoor, MQTT_SUBPROTOCOL, type MqttDoor } from "@holdfast/door-mqtt";
+import {
+  type Accepted,
+  createMqttDoor,
+  MQTT_SUBPROTOCOL,
+  type MqttDoor,
+} from "@holdfast/door-mqtt";
+import { payloadBytes } from "@holdfast/protocol";
+import type { TLSOptions } from "bun";
 import type { ServerEvents } from "../events.ts";
 import type { Config } from "../options/index.ts";
 import { topicRows } from "../options/mqtt-topics.ts";
-import { listenTcp, type TcpListener } from "../sockets/tcp-listener.ts";
+import type { TcpSocket } from "../sockets/tcp-link.ts";
+import { listenTcp, type TcpListener, type TcpListenerOptions } from "../sockets/tcp-listener.ts";
 import type { SocketDoor } from "../sockets/upgrade.ts";
 import { portTaken } from "./internal-listener.ts";
 
 export interface MqttParts {
+  readonly nodeId: string;
   readonly engine: NodeEngine;
   readonly broker: Broker;
   readonly contract: Contract;
@@ -28,7 +39,7 @@ const SOCKETS_SPARE = 256;
 export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined {
   const { mqtt, limits } = config;
   if (mqtt.transports.length === 0) return undefined;
-  const { engine, broker, contract, clock, random, events } = parts;
+  const { engine, broker, contract, clock, random, events, nodeId } = parts;
   return createMqttDoor({
     engine,
     clock,
@@ -39,6 +50,7 @@ export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined
       receiveMax: mqtt.receiveMax,
       inFlightMax: mqtt.inFlightMax,
       topicAliasMax: mqtt.topicAliasMax,
+      sessionExpirySecondsMax: Math.floor(mqtt.sessionExpiryMsMax / KEEP_ALIVE_UNIT_MS),
       filtersMax: limits.subscriptionsMax,
       channelsMax: limits.subscriptionsMax,
       lookMs: LOOK_MS,
@@ -46,6 +58,37 @@ export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined
     observer: {
       refused() {},
       bug: (where, error) => events.bug({ where, error }),
+    },
+    nodeId,
+    states: broker.states,
+    bus: broker.bus,
+    async mayPublish(connection, { channel, payload }) {
+      const rules = contract.resolve(channel);
+      if (rules === undefined || payloadBytes(payload) > limits.dataBytesMax) return false;
+      const { view, identity } = connection;
+      if (!(await rules.allows("publish", view, identity))) return false;
+      return (await rules.checkPayload?.(payload))?.ok ?? true;
+    },
+    async maySubscribe({ view, identity }, channel) {
+      return (await contract.resolve(channel)?.allows("subscribe", view, identity)) ?? false;
+    },
+    tap: (channel, options) => engine.tap(channel, options),
+    async headOf(channel) {
+      const stream = contract.resolve(channel)?.stream;
+      if (stream === undefined) return { epoch: "", offset: 0 };
+      const { epoch, head } = await broker.history(channel, stream, { limit: 0, after: 0 });
+      return { epoch, offset: head };
+    },
+    async publish({ channel, payload, key, meta, user }, idempotencyKey) {
+      const rules = contract.resolve(channel);
+      if (rules === undefined) return;
+      await broker.publish(channel, rules.stream, {
+        payload,
+        meta,
+        idempotencyKey,
+        ...(key === undefined ? {} : { key }),
+        ...(user === undefined ? {} : { user }),
+      });
     },
     channels: (query) => broker.channels(query),
     isLatest: (channel) => contract.resolve(channel)?.stream.cls === "latest",
@@ -65,27 +108,105 @@ export function withMqtt(config: Config, door: SocketDoor, mqtt: MqttDoor | unde
   };
 }
 
-export type MqttListeners = Pick<TcpListener, "port" | "stopListening" | "end">;
+/** The listeners of a node's MQTT; a port is 0 if there is none. */
+export interface MqttListeners {
+  readonly port: number;
+  readonly tlsPort: number;
+  stopListening(): void;
+  end(): void;
+}
 
-/** Undefined: the options want none. Throws StartError if it cannot listen on the port. */
+/** Undefined: the options want none. Throws StartError if it cannot listen on a port. */
 export function listenMqtt(
   config: Config,
   { mqtt, events }: Pick<MqttParts, "events"> & { readonly mqtt: MqttDoor | undefined },
 ): MqttListeners | undefined {
-  const { limits, flow } = config;
-  if (mqtt === undefined || !config.mqtt.transports.includes("tcp")) return undefined;
+  if (mqtt === undefined) return undefined;
+  const { transports, port, tlsPort } = config.mqtt;
+  const common = commonOptions(config, events);
+  const plain = transports.includes("tcp")
+    ? listening("mqtt", port, { ...common, port, open: (link) => mqtt.open(link) })
+    : undefined;
+  let secure: TcpListener | undefined;
   try {
-    return listenTcp({
-      host: config.host,
-      port: config.mqtt.port,
-      reusePort: config.reusePort,
-      queueBytesMax: flow.queueBytesMax * 2,
-      socketsMax: limits.connectionsMax + SOCKETS_SPARE,
-      open: (link) => mqtt.open(link),
-      onFull: (address) => events.socketRefused({ reason: "full", address }),
-      onError: (where, error) => events.bug({ where, error }),
-    });
+    if (transports.includes("tls"))
+      secure = listening("mqtt tls", tlsPort, {
+        ...common,
+        port: tlsPort,
+        tls: tlsOptions(config),
+        open: (link, socket) => mqtt.open(link, acceptedOf(config, socket)),
+      });
   } catch (error) {
-    throw portTaken("mqtt", config.mqtt.port, error);
+    plain?.end();
+    throw error;
   }
+  return {
+    port: plain?.port ?? 0,
+    tlsPort: secure?.port ?? 0,
+    stopListening() {
+      plain?.stopListening();
+      secure?.stopListening();
+    },
+    end() {
+      plain?.end();
+      secure?.end();
+    },
+  };
+}
+
+function commonOptions({ host, reusePort, limits, flow }: Config, events: ServerEvents) {
+  return {
+    host,
+    reusePort,
+    queueBytesMax: flow.queueBytesMax * 2,
+    socketsMax: limits.connectionsMax + SOCKETS_SPARE,
+    onFull: (address: string) => events.socketRefused({ reason: "full", address }),
+    onError: (where: string, error: unknown) => events.bug({ where, error }),
+  };
+}
+
+function listening(
+  which: "mqtt" | "mqtt tls",
+  port: number,
+  options: TcpListenerOptions,
+): TcpListener {
+  try {
+    return listenTcp(options);
+  } catch (error) {
+    throw portTaken(which, port, error);
+  }
+}
+
+function tlsOptions({ mqtt, tls }: Config): TLSOptions {
+  const { certFile = tls.certFile, keyFile = tls.keyFile, clientCaFile } = mqtt.tls;
+  const { clientCertificates } = mqtt.tls;
+  return {
+    ...(certFile === undefined ? {} : { cert: Bun.file(certFile) }),
+    ...(keyFile === undefined ? {} : { key: Bun.file(keyFile) }),
+    ...(clientCaFile === undefined ? {} : { ca: Bun.file(clientCaFile) }),
+    requestCert: clientCertificates !== "none",
+    rejectUnauthorized: clientCertificates === "required",
+  };
+}
+
+/** A certificate that no authority of ours signed is as good as none. */
+function acceptedOf({ mqtt }: Config, socket: TcpSocket): Accepted {
+  if (mqtt.tls.clientCertificates === "none" || !socket.authorized) return {};
+  const user = userOf(socket.getPeerCertificate(), mqtt.tls.user);
+  return user === undefined ? {} : { identity: { user } };
+}
+
+const NAMES = { dns: "DNS:", uri: "URI:", email: "email:" } as const;
+
+function userOf(
+  { subject, subjectaltname }: Partial<PeerCertificate>,
+  rule: Config["mqtt"]["tls"]["user"],
+): string | undefined {
+  if (rule === "cn") {
+    const name: unknown = subject?.CN;
+    return typeof name === "string" && name !== "" ? name : undefined;
+  }
+  const kind = NAMES[rule];
+  const found = subjectaltname?.split(", ").find((name) => name.startsWith(kind));
+  return found?.slice(kind.length);
 }

@@ -1,12 +1,13 @@
 // Owns: the rows of the option table for the MQTT door. Nothing of it is open by default.
-import { duration, integer, list, structured } from "@holdfast/config";
+import { choice, duration, integer, list, optionalText, structured } from "@holdfast/config";
 import { MQTT_TOPICS_ALLOWED, readTopics, type TopicMap } from "./mqtt-topics.ts";
 
 /** How clients of MQTT may reach a node. */
-export const MQTT_TRANSPORTS = ["tcp", "websocket"] as const;
+export const MQTT_TRANSPORTS = ["tcp", "tls", "websocket"] as const;
 export type MqttTransport = (typeof MQTT_TRANSPORTS)[number];
 
 const SAME_NAMES: TopicMap = { "#topic": { channel: "{topic}" } };
+const DAY_MS = 86_400_000;
 /** What MQTT can say: 65,535 s. */
 const KEEP_ALIVE_MS_MAX = 65_535_000;
 
@@ -17,7 +18,7 @@ export const MQTT_OPTIONS = {
     countMax: MQTT_TRANSPORTS.length,
     check: (word): word is MqttTransport => MQTT_TRANSPORTS.some((name) => name === word),
     description:
-      "How clients of MQTT may connect: `tcp` on mqtt.port, `websocket` with subprotocol `mqtt` on the public listener. If it is empty, the node speaks no MQTT.",
+      "How clients of MQTT may connect: `tcp` on mqtt.port, `tls` on mqtt.tlsPort, `websocket` with subprotocol `mqtt` on the public listener. If it is empty, the node speaks no MQTT.",
   }),
   port: integer({
     default: 1883,
@@ -25,6 +26,38 @@ export const MQTT_OPTIONS = {
     max: 65_535,
     description: "Port of MQTT over TCP, on the address of option host. 0 takes a free port.",
   }),
+  tlsPort: integer({
+    default: 8883,
+    min: 0,
+    max: 65_535,
+    description: "Port of MQTT over TLS, on the address of option host. 0 takes a free port.",
+  }),
+  tls: {
+    certFile: optionalText({
+      allowed: "a path",
+      description: "PEM certificate chain of MQTT over TLS. If it is absent, tls.certFile is used.",
+    }),
+    keyFile: optionalText({
+      allowed: "a path",
+      description: "PEM private key that belongs to it. If it is absent, tls.keyFile is used.",
+    }),
+    clientCaFile: optionalText({
+      allowed: "a path",
+      description: "PEM certificates of the authorities whose client certificates are accepted.",
+    }),
+    clientCertificates: choice({
+      of: ["none", "optional", "required"],
+      default: "none",
+      description:
+        "Whether clients prove who they are by certificates. `optional`: whoever has none needs a token. `required`: whoever has none is not connected.",
+    }),
+    user: choice({
+      of: ["cn", "dns", "uri", "email"],
+      default: "cn",
+      description:
+        "What of a client's certificate is its user: the common name, or the first alternative name of a kind. A certificate without it is as good as none.",
+    }),
+  },
   topics: structured({
     kind: "map",
     default: SAME_NAMES,
@@ -40,12 +73,19 @@ export const MQTT_OPTIONS = {
     description:
       "Longest keep alive of a client; clients of MQTT 5 are told. 1.5 times that without a packet ends a connection. The default is the longest that MQTT can say, so clients get what they ask for.",
   }),
+  sessionExpiryMsMax: duration({
+    default: 7 * DAY_MS,
+    min: 0,
+    max: 365 * DAY_MS,
+    description:
+      "How long the broker keeps a session without a connection, at most. MQTT 5 asks for a time; a session of 3.1.1 that is not clean is kept for this long. 0 keeps none.",
+  }),
   receiveMax: integer({
-    default: 100,
+    default: 1000,
     min: 1,
     max: 65_535,
     description:
-      "Messages of QoS 1 and 2 that a client may send before the first is acknowledged. 100 keep a client busy over 100 ms of round trip at 1,000 messages per second.",
+      "Messages of QoS 1 and 2 of a client that are under way. Above it the node reads no more, and a client that owes as many PUBREL is ended with 0x93. Some clients send all that they have at once.",
   }),
   inFlightMax: integer({
     default: 100,

@@ -8,9 +8,9 @@ import {
 } from "@holdfast/door-mqtt";
 
 export const MQTT_TOPICS_ALLOWED =
-  "a map of topics like telemetry/+site/#rest to {channel, payload}, or to the channel alone";
+  "a map of topics like telemetry/+site/#rest to {channel, retained, payload}, or to the channel alone";
 const FORMS: readonly PayloadForm[] = ["auto", "json", "bytes"];
-const FIELDS = ["channel", "payload"];
+const FIELDS = ["channel", "retained", "payload"];
 const LENGTH_MAX = 1024;
 
 /** Topics, in the order of the file, and the channel of each: the first that matches decides. */
@@ -54,7 +54,15 @@ function readRow(topic: string, value: unknown, refused: Refused[]): TopicRow | 
   const form = FORMS.find((one) => one === payload);
   if (payload !== undefined && form === undefined)
     refused.push({ at: `${at}.payload`, found: payload, allowed: FORMS.join(", ") });
-  const row = { topic, channel, ...(form === undefined ? {} : { payload: form }) };
+  const retained = fields.get("retained");
+  if (retained !== undefined && typeof retained !== "string")
+    refused.push({ at: `${at}.retained`, found: retained, allowed: "a channel of class latest" });
+  const row = {
+    topic,
+    channel,
+    ...(typeof retained === "string" ? { retained } : {}),
+    ...(form === undefined ? {} : { payload: form }),
+  };
   const problem = topicRowProblem(row);
   if (problem !== undefined)
     refused.push({ at, found: problem, allowed: "a topic whose parameters the channel names" });

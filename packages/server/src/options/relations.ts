@@ -74,6 +74,22 @@ const RELATIONS: readonly Relation[] = [
     why: "flow.lagBytes, or a recovery would make its own reader lag",
   }),
   {
+    option: "mqtt.transports",
+    broken: ({ mqtt, tls }) =>
+      mqtt.transports.includes("tls") &&
+      ((mqtt.tls.certFile ?? tls.certFile) === undefined ||
+        (mqtt.tls.keyFile ?? tls.keyFile) === undefined)
+        ? { found: "tls without a certificate", allowed: "mqtt.tls.certFile and mqtt.tls.keyFile" }
+        : undefined,
+  },
+  {
+    option: "mqtt.tls.clientCertificates",
+    broken: ({ mqtt }) =>
+      mqtt.tls.clientCertificates !== "none" && mqtt.tls.clientCaFile === undefined
+        ? { found: mqtt.tls.clientCertificates, allowed: "mqtt.tls.clientCaFile beside it" }
+        : undefined,
+  },
+  {
     option: "internalPort",
     broken: ({ port, internalPort }) =>
       port !== 0 && port === internalPort

@@ -1,5 +1,6 @@
 // Owns: a listener of plain TCP for a door whose protocol brings its own framing.
 import type { DoorClient, Link } from "@holdfast/core";
+import type { TLSOptions } from "bun";
 import { type TcpData, TcpLink, type TcpSocket } from "./tcp-link.ts";
 
 export interface TcpListenerOptions {
@@ -10,7 +11,9 @@ export interface TcpListenerOptions {
   readonly queueBytesMax: number;
   /** Most sockets. Beyond, a connection is closed before its first byte. */
   readonly socketsMax: number;
-  open(link: Link): DoorClient;
+  /** Absent: plain TCP. With it a client begins when its handshake is done. */
+  readonly tls?: TLSOptions;
+  open(link: Link, socket: TcpSocket): DoorClient;
   /** A connection was closed, because there are too many. */
   readonly onFull: (address: string) => void;
   readonly onError: (where: string, error: unknown) => void;
@@ -45,8 +48,14 @@ export function listenTcp(options: TcpListenerOptions): TcpListener {
     port: options.port,
     reusePort: options.reusePort,
   };
+  const { tls } = options;
+  const begin = (socket: TcpSocket): void => {
+    const { link } = socket.data;
+    if (link !== undefined) socket.data.client = options.open(link, socket);
+  };
   const listener = Bun.listen<TcpData>({
     ...where,
+    ...(tls === undefined ? {} : { tls }),
     socket: {
       open: guarded(onError, "tcp.open", (socket: TcpSocket) => {
         socket.data = { client: undefined, link: undefined };
@@ -60,8 +69,16 @@ export function listenTcp(options: TcpListenerOptions): TcpListener {
         socket.setKeepAlive(true, PROBE_AFTER_MS);
         const link = new TcpLink(socket, queueBytesMax);
         socket.data.link = link;
-        socket.data.client = options.open(link);
+        if (tls === undefined) begin(socket);
       }),
+      ...(tls === undefined
+        ? {}
+        : {
+            handshake: guarded(onError, "tls.handshake", (socket: TcpSocket, isDone: boolean) => {
+              if (isDone) begin(socket);
+              else socket.terminate();
+            }),
+          }),
       data: guarded(onError, "tcp.data", (socket: TcpSocket, chunk: Uint8Array) => {
         const { client } = socket.data;
         if (chunk.length < MEASURED_FROM_BYTES) return client?.message(chunk);

@@ -25,6 +25,7 @@ export function describeDoor(
   open: (
     engine: NodeEngine,
     link: Link & { readonly messages: (string | Uint8Array)[] },
+    harness: EngineHarness,
   ) => DoorTestClient,
 ): void {
   const start = async () => {
@@ -32,7 +33,7 @@ export function describeDoor(
     const harness = await createEngineHarness({ contract, settings: TEST_SETTINGS });
     const join = async () => {
       const link = harness.link();
-      const client = open(harness.engine, link);
+      const client = open(harness.engine, link, harness);
       client.connect();
       await harness.settle();
       client.subscribe(CHANNEL);

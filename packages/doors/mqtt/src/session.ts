@@ -1,0 +1,332 @@
+// Owns: one session while a connection has it: how it begins or goes on, its channels in the
+// engine, its will, and what is kept of it.
+import { BrokerError, type Connection, type KeptEntitlement } from "@holdfast/core";
+import type { CodeName, GapFrame, SubscribedFrame } from "@holdfast/protocol";
+import { NOTHING } from "./bytes.ts";
+import { type ClientParts, createClientParts } from "./client-parts.ts";
+import type { ClientPacket, ConnectPacket, Version } from "./decode.ts";
+import type { DoorParts } from "./door-parts.ts";
+import { encodeConnack } from "./encode.ts";
+import { gapPacket } from "./gaps.ts";
+import type { Tenant } from "./leases.ts";
+import { type Fault, REASON } from "./reason.ts";
+import { type Opened, openSession } from "./session-opening.ts";
+import { type KeptSession, writeSession } from "./state.ts";
+import { readWill } from "./will.ts";
+import type { WillMessage } from "./wills.ts";
+
+/** What a session asks of its connection. */
+export interface SessionHooks {
+  readonly clientId: string;
+  readonly connection: Connection;
+  nextId(): number;
+  /** Packets that were not read yet may be. */
+  read(): void;
+  answer(bytes: Uint8Array): void;
+  end(code: CodeName, fault: Fault | undefined): void;
+}
+
+/** A channel that the engine was asked to subscribe to. */
+interface Asked {
+  readonly channel: string;
+  readonly why: "filter" | "retained";
+  /** With what the channel keeps. */
+  readonly isNew: boolean;
+  /** From where the session was. */
+  readonly isBack: boolean;
+}
+
+/** Publications of a channel that began after a filter with a wildcard. */
+const LAST = 1000;
+/** A kept subscription that is refused for one of these is asked for again. */
+const AGAIN: ReadonlySet<CodeName> = new Set<CodeName>([
+  "rate_limited",
+  "broker_busy",
+  "broker_full",
+  "broker_unavailable",
+  "broker_refused",
+  "request_failed",
+]);
+const AGAIN_MS = 1000;
+/** In a drain a client has this time to reach another node before its will is published. */
+const DRAIN_WILL_S = 30;
+
+export class Session implements ClientParts {
+  readonly version: Version;
+  readonly publishing: ClientParts["publishing"];
+  readonly subscribing: ClientParts["subscribing"];
+  readonly delivering: ClientParts["delivering"];
+  readonly retained: ClientParts["retained"];
+  readonly #door: DoorParts;
+  readonly #packet: ConnectPacket;
+  readonly #hooks: SessionHooks;
+  readonly #asked = new Map<number, Asked>();
+  /** How long it outlives the connection; DISCONNECT may change it. */
+  #expiryS: number;
+  #id = "";
+  #entitlement: KeptEntitlement = { sinceMs: 0, policy: "", right: "" };
+  /** Absent: nobody else can have this session, and nothing of it is kept. */
+  #tenant: Tenant | undefined;
+  #kept: KeptSession | undefined;
+  #will: readonly WillMessage[] | undefined;
+  #isOver = false;
+
+  constructor(door: DoorParts, packet: ConnectPacket, hooks: SessionHooks) {
+    this.#door = door;
+    this.#packet = packet;
+    this.#hooks = hooks;
+    this.version = packet.version;
+    this.#expiryS = this.#expiryOf(packet);
+    const { engine, clock } = door;
+    const parts = createClientParts(door, packet, {
+      connection: hooks.connection,
+      nextId: hooks.nextId,
+      answer: hooks.answer,
+      goOn: () => clock.defer(() => hooks.read()),
+      subscribe: (channel, isNew) => this.#subscribe(channel, isNew),
+      readRetained: (channel) =>
+        this.#ask({ channel, why: "retained", isNew: false, isBack: false }, {}),
+      end: (code, reason, text) => hooks.end(code, { reason, text }),
+      ask: (item, length) => engine.receive(hooks.connection, [item], length),
+      sessionId: () => this.#id,
+      durably: (then) => this.durably(then),
+      changed: () => this.#tenant?.keeper.changed(),
+      lost: (channel, code) => this.#lost(channel, code),
+    });
+    this.publishing = parts.publishing;
+    this.subscribing = parts.subscribing;
+    this.delivering = parts.delivering;
+    this.retained = parts.retained;
+  }
+
+  /** 0: the client announces nothing, so the most that a client may be silent counts. */
+  get keepAliveS(): number {
+    const { keepAliveS } = this.#packet;
+    const max = this.#door.settings().keepAliveSecondsMax;
+    return keepAliveS === 0 ? max : Math.min(keepAliveS, max);
+  }
+
+  /** What the client asks for, as far as the node keeps sessions. */
+  #expiryOf({ version, clean, properties }: ConnectPacket): number {
+    const max = this.#door.settings().sessionExpirySecondsMax;
+    if (version === 4) return clean ? 0 : max;
+    return Math.min(properties.sessionExpiryS ?? 0, max);
+  }
+
+  /** Runs `then` when what the session knows now is kept; at once if nothing of it is. */
+  durably(then: () => void): void {
+    if (this.#tenant === undefined) then();
+    else this.#tenant.keeper.durably(then);
+  }
+
+  // ---- beginning ----
+
+  /** What is wrong with the will of CONNECT. */
+  readWill(): Fault | undefined {
+    const found = readWill(this.#packet.will, this.#door);
+    if (found !== undefined && "reason" in found) return found;
+    this.#will = found;
+    return undefined;
+  }
+
+  /**
+   * Once the engine knows who it is. The CONNACK to send, and then `goOn`; undefined: the
+   * connection has ended, or ends now.
+   */
+  async open(isWanted: () => boolean): Promise<Uint8Array | undefined> {
+    const { engine, random, leases, observer } = this.#door;
+    const { connection, clientId } = this.#hooks;
+    let opened: Opened | undefined;
+    try {
+      if (!(await this.#mayWill())) {
+        const text = "a will that the client may not publish";
+        this.#hooks.end("rejected_connect", { reason: REASON.notAuthorized, text });
+        return undefined;
+      }
+      // An identifier that the node made up belongs to nobody else, unless the client keeps it.
+      if (this.#packet.clientId !== "" || this.#expiryS > 0)
+        opened = await openSession(this.#door, {
+          connection,
+          clientId,
+          clean: this.#packet.clean,
+          keeper: {
+            snapshot: () => this.#snapshot(),
+            keepMs: () => this.#expiryS * 1000,
+            fenced: () => this.#takenOver(),
+            tooLarge: () =>
+              this.#hooks.end("flooded", { reason: REASON.quotaExceeded, text: "the session" }),
+          },
+        });
+    } catch (error) {
+      if (!(error instanceof BrokerError)) observer.bug("mqtt.open", error);
+      this.#hooks.end("broker_lost", { reason: REASON.serverUnavailable, text: "no broker" });
+      return undefined;
+    }
+    if (!isWanted()) {
+      void opened?.keeper.release();
+      return undefined;
+    }
+    this.#kept = opened?.session;
+    this.#id = this.#kept?.id ?? random.id();
+    if (this.#kept !== undefined) engine.entitle(connection, this.#kept.entitlement);
+    this.#entitlement = engine.entitlement(connection);
+    if (opened !== undefined) {
+      this.#tenant = { keeper: opened.keeper, takenOver: () => this.#takenOver() };
+      leases.add(this.#tenant);
+    }
+    return this.#connack(this.#kept !== undefined);
+  }
+
+  /** After CONNACK: what an earlier connection left. */
+  goOn(): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept === undefined) return this.durably(() => {});
+    this.publishing.restore(kept.inbound, kept.lastNumber);
+    for (const pubrel of this.delivering.restore(kept.progress, kept.lastPid))
+      this.#hooks.connection.enqueue(pubrel);
+    const channels = kept.progress.map(({ channel }) => channel);
+    this.subscribing.restore(kept.filters, channels);
+  }
+
+  async #mayWill(): Promise<boolean> {
+    for (const message of this.#will ?? [])
+      if (!(await this.#door.mayPublish(this.#hooks.connection, message))) return false;
+    return true;
+  }
+
+  #connack(sessionPresent: boolean): Uint8Array {
+    const { settings, engine } = this.#door;
+    const { clientId, keepAliveS, properties } = this.#packet;
+    const isSame = this.#expiryS === (properties.sessionExpiryS ?? 0);
+    return encodeConnack({
+      version: this.version,
+      sessionPresent,
+      reason: REASON.success,
+      properties: {
+        ...(clientId === "" ? { assignedClientId: this.#hooks.clientId } : {}),
+        ...(this.keepAliveS === keepAliveS ? {} : { serverKeepAliveS: this.keepAliveS }),
+        ...(isSame ? {} : { sessionExpiryS: this.#expiryS }),
+        receiveMax: settings().receiveMax,
+        aliasMax: settings().topicAliasMax,
+        packetBytesMax: engine.limits().messageBytesMax,
+      },
+    });
+  }
+
+  #snapshot(): Uint8Array {
+    return writeSession({
+      id: this.#id,
+      entitlement: this.#entitlement,
+      filters: this.subscribing.snapshot(),
+      progress: this.delivering.snapshot(),
+      ...this.publishing.snapshot(),
+      lastPid: this.delivering.lastPid,
+    });
+  }
+
+  // ---- channels ----
+
+  #subscribe(channel: string, isNew: boolean): void {
+    const pos = this.delivering.positionOf(channel);
+    const from = pos !== undefined ? { pos } : isNew ? { last: LAST } : {};
+    this.#ask({ channel, why: "filter", isNew, isBack: pos !== undefined }, from);
+  }
+
+  #ask(asked: Asked, from: object): void {
+    if (this.#isOver) return;
+    const id = this.#hooks.nextId();
+    this.#asked.set(id, asked);
+    const item = { t: "subscribe" as const, id, ch: asked.channel, ...from };
+    this.#door.engine.receive(this.#hooks.connection, [item], 32);
+  }
+
+  subscribed(frame: SubscribedFrame): void {
+    const isBack = this.#asked.get(frame.id)?.isBack ?? false;
+    this.#asked.delete(frame.id);
+    if (this.retained.subscribed(frame)) return;
+    this.subscribing.subscribed(frame, isBack);
+    this.delivering.subscribed(frame);
+  }
+
+  /** The engine refused a subscription. */
+  failed(id: number, code: CodeName): Uint8Array {
+    const asked = this.#asked.get(id);
+    if (asked === undefined) return NOTHING;
+    this.#asked.delete(id);
+    const { channel, why, isNew } = asked;
+    if (why === "retained") this.retained.failed(channel);
+    // Whoever may not read the history gets what comes from now on.
+    else if (isNew && code === "permission_denied")
+      this.#door.clock.defer(() => this.#subscribe(channel, false));
+    else this.subscribing.failed(channel, code);
+    return NOTHING;
+  }
+
+  gap(frame: GapFrame): Uint8Array {
+    this.delivering.gap(frame);
+    return gapPacket(frame, this.version, this.subscribing.filters);
+  }
+
+  /** A kept subscription was refused: for now, or for good. */
+  #lost(channel: string, code: CodeName): void {
+    const { clock, random } = this.#door;
+    if (AGAIN.has(code)) {
+      const waitMs = AGAIN_MS * (0.5 + random.next());
+      clock.after(waitMs, () => this.#subscribe(channel, false));
+      return;
+    }
+    const watched = this.subscribing.filters.watched.get(channel);
+    this.subscribing.unsubscribe([...(watched?.exact.keys() ?? [])]);
+    const text = `the subscription to channel ${channel} is no longer allowed`;
+    clock.defer(() => this.#hooks.end("disconnected", { reason: REASON.notAuthorized, text }));
+  }
+
+  // ---- the end ----
+
+  /** DISCONNECT: it may ask for the will, and for another expiry. */
+  leave({ reason, properties }: Extract<ClientPacket, { t: "disconnect" }>): Fault | undefined {
+    const { sessionExpiryS } = properties;
+    if (sessionExpiryS !== undefined && sessionExpiryS > 0) {
+      if ((this.#packet.properties.sessionExpiryS ?? 0) === 0)
+        return { reason: REASON.protocolError, text: "a session expiry that CONNECT did not have" };
+    }
+    if (sessionExpiryS !== undefined)
+      this.#expiryS = Math.min(sessionExpiryS, this.#door.settings().sessionExpirySecondsMax);
+    if (reason !== REASON.disconnectWithWill) this.#will = undefined;
+    return undefined;
+  }
+
+  /** `code`: why the node ends it. */
+  close(code: CodeName | undefined, wasOpen: boolean): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    if (wasOpen) this.#publishWill(code);
+    if (this.#tenant !== undefined) {
+      this.#door.leases.remove(this.#tenant);
+      void this.#tenant.keeper.close();
+    }
+    this.publishing.close();
+    this.subscribing.close();
+  }
+
+  #publishWill(code: CodeName | undefined): void {
+    const will = this.#will;
+    if (will === undefined) return;
+    const { wills } = this.#door;
+    const keeper = this.#tenant?.keeper;
+    const askedS = this.#packet.will?.properties.willDelayS ?? 0;
+    const delayS = Math.min(askedS, this.#expiryS);
+    // The session goes on: its will is not due.
+    if (code === "session_replaced" && delayS > 0) return;
+    const waitS = code === "draining" ? Math.max(delayS, DRAIN_WILL_S) : delayS;
+    if (keeper === undefined || waitS === 0) wills.now(will);
+    else wills.later(will, waitS * 1000, { key: keeper.key, fence: keeper.hold.fence });
+  }
+
+  /** Another connection has the session, on this node or on another. */
+  #takenOver(): void {
+    this.#tenant?.keeper.abandon();
+    this.#hooks.end("session_replaced", undefined);
+  }
+}
