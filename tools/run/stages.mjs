@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "mosquitto-clients" | "postgres" | "helm" | "cluster" | "keda" | "policies"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "mosquitto-clients" | "nats" | "postgres" | "kafka" | "helm" | "cluster" | "keda" | "policies"} Need
  */
 
 /**
@@ -36,7 +36,7 @@ const FOLDERS = {
   gateway: { needs: ["languages", "mosquitto"], timeoutMs: 480_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   sinks: {
-    needs: ["postgres"],
+    needs: ["servers", "mosquitto", "nats", "postgres", "kafka"],
     timeoutMs: 480_000,
     testTimeoutMs: 60_000,
   },

@@ -14,9 +14,11 @@ import {
   ensureClusterPart,
 } from "./cluster.mjs";
 import { ensureChartTools } from "./helm.mjs";
+import { ensureKafka } from "./kafka.mjs";
 import { ensureLanguages } from "./languages.mjs";
 import { ensureLua } from "./lua.mjs";
 import { ensureMosquitto, ensureMosquittoClients } from "./mosquitto.mjs";
+import { ensureNats } from "./nats.mjs";
 import { ensurePostgres } from "./postgres.mjs";
 import { ensurePrometheus } from "./prometheus.mjs";
 import { ensureServers } from "./redis.mjs";
@@ -129,6 +131,16 @@ async function runStage(bun, stage, building) {
     const mosquitto = await ensureMosquitto();
     if (!mosquitto.ok) return failure(mosquitto.message);
     Object.assign(env, mosquitto.env);
+  }
+  if (stage.needs.includes("nats")) {
+    const nats = await ensureNats();
+    if (!nats.ok) return failure(nats.message);
+    Object.assign(env, nats.env);
+  }
+  if (stage.needs.includes("kafka")) {
+    const kafka = await ensureKafka();
+    if (!kafka.ok) return failure(kafka.message);
+    Object.assign(env, kafka.env);
   }
   if (stage.needs.includes("postgres")) {
     const postgres = await ensurePostgres();

@@ -1,7 +1,11 @@
 // Owns: the adapters of a node, by kind.
 import type { SinkAdapter } from "@holdfast/pipelines/sink";
 import { fileAdapter, stdoutAdapter } from "./file/file.ts";
+import { kafkaAdapter } from "./kafka/kafka.ts";
+import { mqttAdapter } from "./mqtt/mqtt.ts";
+import { natsAdapter } from "./nats/nats.ts";
 import { postgresAdapter } from "./postgres/postgres.ts";
+import { redisStreamAdapter } from "./redis-stream/redis-stream.ts";
 import { webhookAdapter } from "./webhook/webhook.ts";
 
 export interface AdapterNeeds {
@@ -15,4 +19,8 @@ export const sinkAdapters = ({ print }: AdapterNeeds): readonly SinkAdapter[] =>
   fileAdapter,
   stdoutAdapter(print),
   postgresAdapter(),
+  kafkaAdapter(),
+  natsAdapter(),
+  redisStreamAdapter(),
+  mqttAdapter(),
 ];
