@@ -95,6 +95,17 @@ export const PUBLISHED: readonly Published[] = [
     keywords: [...WORDS, "gateway", "handoff"],
   },
   {
+    name: "@holdfast/sinks",
+    folder: "packages/sinks",
+    // The adapters are part of the node.
+    entries: { ".": "src/index.ts", "./webhook": "src/webhook/verify.ts" },
+    target: "node",
+    commonJs: true,
+    outside: [],
+    inside: [],
+    keywords: [...WORDS, "pipelines", "webhook", "postgresql", "kafka"],
+  },
+  {
     name: "@holdfast/testkit",
     folder: "packages/testkit",
     entries: {
