@@ -54,7 +54,7 @@ export function definitionProblems(definition: unknown, options: CheckOptions): 
   const data = object(definition);
   if (data === undefined) say("the contract")(name(definition), "an object with channels");
   else {
-    checkKeys(data, ["channels", "rpc", "hooks"], say("the contract"));
+    checkKeys(data, ["channels", "rpc", "hooks", "pipelines"], say("the contract"));
     checkChannels(data.channels, options, say);
     checkRpcs(data.rpc, say);
     checkHooks(data.hooks, say("the hooks"));

@@ -179,11 +179,18 @@ export interface Hooks {
   readonly onDisconnect?: (session: SessionView, reason: string) => void | Promise<void>;
 }
 
+/** A pipeline, as `pipeline(from(...))` of @holdfast/pipelines makes one. */
+export interface PipelineDeclaration {
+  readonly definition: { readonly kind: "pipeline" };
+}
+
 /** Any contract, whatever its types. */
 export interface ContractDefinition {
   readonly channels: { readonly [Name in string]: ChannelDefinition };
   readonly rpc?: { readonly [Name in string]: RpcDefinition<any, any> };
   readonly hooks?: Hooks;
+  /** Pipelines over the channels, by name. */
+  readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }
 
 /**
@@ -213,6 +220,7 @@ export interface TypedContract<P, M, K, I, O> {
     >;
   };
   readonly hooks?: Hooks;
+  readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }
 
 /**
@@ -240,6 +248,7 @@ export function defineContract<const P, const M, const K, const I = {}, const O 
     };
   };
   readonly hooks?: Hooks;
+  readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }): TypedContract<P, M, K, I, O> {
   // The inferred parts and the argument are the same object; TypeScript cannot see that the mapped
   // types agree.

@@ -3,6 +3,7 @@
 export * from "./define/aggregates.ts";
 export * from "./define/builder.ts";
 export { pipelineProblems } from "./define/check.ts";
+export { type DeclaredPipelines, declaredPipelines } from "./define/declared.ts";
 export * from "./define/detectors.ts";
 export { type Duration, durationMs } from "./define/duration.ts";
 export type * from "./define/types.ts";
@@ -15,8 +16,12 @@ export {
   type DeadReason,
   type Emitted,
   type Fates,
+  noFates,
   type Tables,
   unaccounted,
 } from "./engine/run.ts";
+export * from "./offline.ts";
+export * from "./partition/index.ts";
 export * from "./pipeline-error.ts";
+export * from "./runner/index.ts";
 export * from "./sink.ts";

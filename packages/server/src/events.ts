@@ -41,6 +41,21 @@ export function createEvents(log: Logger) {
     /** `cut` connections were not closed in order. */
     nodeStopped: (fields: { uptimeMs: number; cut: number }) => log.info("node_stopped", fields),
 
+    // ---- pipelines ----
+    pipelineTaken: (fields: { pipeline: string; partition: number }) =>
+      log.info("pipeline_taken", fields),
+    /** `why`: `moved`, `drained`, or `fenced` by another node. */
+    pipelineReleased: (fields: { pipeline: string; partition: number; why: string }) =>
+      log.info("pipeline_released", fields),
+    pipelineRefused: (fields: { pipeline: string; partition: number; reason: string }) =>
+      log.error("pipeline_refused", fields),
+    pipelineCommitFailed: (fields: { pipeline: string; partition: number; reason: string }) =>
+      log.warn("pipeline_commit_failed", fields),
+    pipelineGap: (fields: { pipeline: string; channel: string; lost: number | string }) =>
+      log.error("pipeline_gap", fields),
+    sinkFailed: (fields: { pipeline: string; partition: number; sink: string; reason: string }) =>
+      log.warn("sink_failed", fields),
+
     // ---- sessions ----
     handshakeRefused: (fields: { code: string; ms: number }) =>
       log.info("handshake_refused", fields),

@@ -108,7 +108,8 @@ export class AlignedWindow extends Passing implements Stateful {
       if (this.#open.get(startMs)?.has(key) !== true) missing += 1;
     }
     if (windows === 0) return 0;
-    if (missing > 0 ? !this.#groups.hasRoom(key, missing) : !this.#groups.mayGrow) return "full";
+    const hasRoom = missing === 0 || (!this.#run.isFull && this.#groups.hasRoom(key, missing));
+    if (!hasRoom || (missing === 0 && !this.#groups.mayGrow)) return "full";
     return windows;
   }
 

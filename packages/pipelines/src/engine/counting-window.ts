@@ -50,7 +50,8 @@ export class CountingWindow extends Passing implements Stateful {
     const nowMs = this.#run.about.timeMs;
     this.#forget(nowMs);
     const known = this.#open.get(key);
-    if (known === undefined ? !this.#groups.hasRoom(key) : !this.#groups.mayGrow)
+    const hasRoom = known !== undefined || (!this.#run.isFull && this.#groups.hasRoom(key));
+    if (!hasRoom || !this.#groups.mayGrow)
       return this.#run.dead(value, this.#name, "full", "keys or bytes");
     const counted = known ?? {
       group: this.#groups.start(key),

@@ -106,7 +106,11 @@ export class Detector extends Passing implements Stateful {
 
   #hasRoom(key: string): boolean {
     const { keysMax, bytesMax } = this.#rules;
-    return this.#states.size < keysMax && this.bytes + bytesOf(key, null) <= bytesMax;
+    return (
+      !this.#run.isFull &&
+      this.#states.size < keysMax &&
+      this.bytes + bytesOf(key, null) <= bytesMax
+    );
   }
 
   #put(key: string, state: KeyState, usedMs: number): void {

@@ -23,6 +23,13 @@ export interface PipelineEvent {
   readonly user?: string;
 }
 
+/** Offsets of publications that are lost. `to` null: nobody knows how many. */
+export interface LostRange {
+  readonly from: number;
+  readonly to: number | null;
+  readonly reason: string;
+}
+
 /** Everything that was counted since the partition's first event. */
 export interface Account {
   readonly events: Readonly<Fates>;
@@ -83,18 +90,27 @@ export class PipelineEngine {
     this.#run.dead(event.value, "source", "unreadable");
   }
 
-  /** Publications that nobody will see: no longer kept. `count` null: nobody knows how many. */
-  gap(count: number | null): void {
-    this.#run.told.gaps += 1;
-    this.#run.told.lost += count ?? 0;
+  /** Publications that nobody will see any more. A dead letter tells of them. */
+  gap(source: number, gap: LostRange, timeMs: number): void {
+    const run = this.#run;
+    run.told.gaps += 1;
+    run.told.lost += gap.to === null ? 0 : gap.to - gap.from + 1;
+    const channel = run.channels[source] ?? "";
+    run.about = { channel, params: {} as never, timeMs };
+    run.letter(gap, "source", "gap");
+  }
+
+  /** While it is full no step takes a new key. */
+  setFull(isFull: boolean): void {
+    this.#run.isFull = isFull;
   }
 
   /** A record that a sink refused for good, or whose output is no more. */
-  refused(emitted: Emitted, step: string, reason: string): void {
+  refused(emitted: Emitted, step: string, reason: string, isSilent = false): void {
     const { key, timeMs, params } = emitted;
     const { about } = this.#run;
     this.#run.about = { channel: this.#run.pattern, params: params as never, timeMs, key };
-    this.#run.letter(emitted.value, step, "refused", reason);
+    this.#run.letter(emitted.value, step, "refused", reason, isSilent);
     this.#run.about = about;
   }
 

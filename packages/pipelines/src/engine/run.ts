@@ -67,6 +67,8 @@ export type DeadReason =
   | "full"
   /** A lookup failed. */
   | "lookup"
+  /** Publications are lost: no longer kept when they were to be read. No event's fate. */
+  | "gap"
   /** A sink refused it for good, or the output is no more. */
   | "refused";
 
@@ -120,6 +122,8 @@ export class Run {
   source = RESULT;
   /** Its place in that channel; for samples. */
   offset = 0;
+  /** The partition has as much state as can be kept: no new keys. */
+  isFull = false;
   tables: Tables = { find: () => undefined };
   lateOutput: number | undefined;
   deadOutput: number | undefined;
@@ -165,9 +169,15 @@ export class Run {
   }
 
   /** A dead letter of something that has no fate, such as a record that a sink refused. */
-  letter(value: unknown, step: string, reason: DeadReason, error?: unknown): void {
+  letter(
+    value: unknown,
+    step: string,
+    reason: DeadReason,
+    error?: unknown,
+    isSilent = false,
+  ): void {
     this.deadBy[reason] = (this.deadBy[reason] ?? 0) + 1;
-    if (this.deadOutput === undefined) return;
+    if (this.deadOutput === undefined || isSilent) return;
     const { channel, timeMs } = this.about;
     const letter: DeadLetter = {
       reason,

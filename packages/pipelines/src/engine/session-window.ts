@@ -59,7 +59,7 @@ export class SessionWindow extends Passing implements Stateful {
     const near = open.find((session) => this.#fits(session, timeMs));
     if (near === undefined && timeMs + this.#gapMs <= this.#watermark.valueMs)
       this.#run.late(value);
-    else if (near === undefined && (open.length >= OPEN_MAX || !this.#groups.hasRoom(key)))
+    else if (near === undefined && (open.length >= OPEN_MAX || !this.#hasRoom(key)))
       return this.#run.dead(value, this.#name, "full", "keys, sessions or bytes");
     else if (!this.#groups.mayGrow) return this.#run.dead(value, this.#name, "full", "bytes");
     else this.#take(near, open);
@@ -99,6 +99,10 @@ export class SessionWindow extends Passing implements Stateful {
       this.#sessions.set(key, sessions);
       this.#plan(key, sessions);
     }
+  }
+
+  #hasRoom(key: string): boolean {
+    return !this.#run.isFull && this.#groups.hasRoom(key);
   }
 
   #fits({ fromMs, lastMs }: Session, timeMs: number): boolean {

@@ -64,7 +64,7 @@ export class SlidingWindow extends Passing implements Stateful {
     const count = this.#counts.get(key) ?? 0;
     const isNew = count === 0 && this.#counts.size >= this.#keysMax;
     if (timeMs <= this.#watermark.valueMs) this.#run.late(value);
-    else if (isNew || count >= this.#eventsMax || this.bytes >= this.#bytesMax)
+    else if (isNew || count >= this.#eventsMax || this.bytes >= this.#bytesMax || this.#run.isFull)
       return this.#run.dead(value, this.#name, "full", "keys, events or bytes");
     else {
       this.#run.fates.taken += 1;

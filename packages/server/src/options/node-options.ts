@@ -85,6 +85,12 @@ export const OPTIONS = {
     description:
       "File that exports the contract. Without it, the node knows only the channels of option `channels`. `holdfast dev` looks for holdfast.config.ts.",
   }),
+  pipelines: optionalText({
+    allowed: "a path of a .yaml, .yml or .json file",
+    check: (path) => /\.(ya?ml|json)$/.test(path),
+    description:
+      "File with pipelines, in addition to those of the contract. A name may stand in one of the two.",
+  }),
   channels: structured({
     kind: "map",
     default: noChannels,

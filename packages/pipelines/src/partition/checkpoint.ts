@@ -1,0 +1,96 @@
+// Owns: what a partition keeps, as text: positions, the engine's state, records that no sink has
+// confirmed yet. It is written in one step.
+import type { Position } from "@holdfast/protocol";
+import type { Saved } from "../aggregate/accumulator.ts";
+import { stateFault } from "../engine/compile.ts";
+import type { SinkRecord } from "../sink.ts";
+
+/** One output's records. */
+export interface Outbox {
+  /** `Output.id`. */
+  readonly id: string;
+  /** Of the newest record that was ever made. */
+  readonly sequence: number;
+  readonly records: readonly Omit<SinkRecord, "id">[];
+}
+
+export interface Checkpoint {
+  /** Of the pipeline that wrote it. */
+  readonly version: number;
+  /** Part of the ids of records. Another one for each life of the state. */
+  readonly generation: number;
+  /** Behind which publication of each channel the engine stands. */
+  readonly positions: ReadonlyMap<string, Position>;
+  readonly engine: Saved;
+  readonly outboxes: readonly Outbox[];
+}
+
+const LAYOUT = 1;
+
+export function checkpointText(checkpoint: Checkpoint): string {
+  const { version, generation, positions, engine, outboxes } = checkpoint;
+  return JSON.stringify({
+    layout: LAYOUT,
+    version,
+    generation,
+    positions: [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]),
+    engine,
+    out: outboxes.map(({ id, sequence, records }) => [
+      id,
+      sequence,
+      records.map(({ sequence, key, timeMs, value, params }) => [
+        sequence,
+        key,
+        timeMs,
+        value ?? null,
+        params,
+      ]),
+    ]),
+  });
+}
+
+/** Throws a PipelineError "state" if it is no text of this layout. */
+export function parseCheckpoint(text: string): Checkpoint {
+  const data = parse(text);
+  if (data.layout !== LAYOUT) throw stateFault(`layout ${data.layout}`, `layout ${LAYOUT}`);
+  return {
+    version: data.version,
+    generation: data.generation,
+    positions: new Map(
+      data.positions.map(([channel, epoch, offset]) => [channel, { epoch, offset }]),
+    ),
+    engine: data.engine,
+    outboxes: data.out.map(([id, sequence, records]) => ({
+      id,
+      sequence,
+      records: records.map(([number, key, timeMs, value, params]) => ({
+        sequence: number,
+        key,
+        timeMs,
+        value,
+        params,
+      })),
+    })),
+  };
+}
+
+interface Written {
+  readonly layout: number;
+  readonly version: number;
+  readonly generation: number;
+  readonly positions: readonly [string, string, number][];
+  readonly engine: Saved;
+  readonly out: readonly [
+    string,
+    number,
+    [number, string, number, unknown, Readonly<Record<string, string>>][],
+  ][];
+}
+
+function parse(text: string): Written {
+  try {
+    return JSON.parse(text) as Written;
+  } catch (cause) {
+    throw stateFault(`text that is no JSON (${String(cause)})`, "a checkpoint");
+  }
+}
