@@ -82,8 +82,7 @@ test("results reach subscribers, and go on from node to node without a hole", as
   const out = client.channel("out:north").subscribe(({ data }) => got.push(data));
   await out.ready;
   await client.channel("devices").publish({ owner: "ada" }, { key: "d1" });
-  const publish = (value: number) =>
-    client.channel("in:north").publish({ device: "d1", value });
+  const publish = (value: number) => client.channel("in:north").publish({ device: "d1", value });
   for (const value of [1, 2, -1, 3, 4]) await publish(value);
   await until("it has come", () => got.length === 1);
   const key = { site: "north", owner: "ADA" };
@@ -91,9 +90,18 @@ test("results reach subscribers, and go on from node to node without a hole", as
 
   // The half of the next window moves with the partition.
   const second = await start({ windows: windows(3) }, first.broker);
-  await until("it has come", async () => (await metric(first, "holdfast_pipeline_partitions")) + (await metric(second, "holdfast_pipeline_partitions")) === 1);
+  await until(
+    "it has come",
+    async () =>
+      (await metric(first, "holdfast_pipeline_partitions")) +
+        (await metric(second, "holdfast_pipeline_partitions")) ===
+      1,
+  );
   await first.node.drain({ windowMs: 1000 });
-  await until("it has come", async () => (await metric(second, "holdfast_pipeline_partitions")) === 1);
+  await until(
+    "it has come",
+    async () => (await metric(second, "holdfast_pipeline_partitions")) === 1,
+  );
   const other = new Holdfast(second.url);
   cleanups.push(() => other.close());
   await other.channel("out:north").subscribe(({ data }) => got.push(data)).ready;
@@ -106,10 +114,16 @@ test("a window that changed is refused, or rebuilt from what is kept, as it says
   const first = await start({ windows: windows(3) });
   const client = new Holdfast(first.url);
   cleanups.push(() => client.close());
-  await until("it has come", async () => (await metric(first, "holdfast_pipeline_partitions")) === 1);
+  await until(
+    "it has come",
+    async () => (await metric(first, "holdfast_pipeline_partitions")) === 1,
+  );
   for (const value of [1, 2, 3, 4])
     await client.channel("in:north").publish({ device: "d1", value });
-  await until("it has come", async () => (await metric(first, "holdfast_pipeline_results_total")) === 1);
+  await until(
+    "it has come",
+    async () => (await metric(first, "holdfast_pipeline_results_total")) === 1,
+  );
   client.close();
   await first.node.drain({ windowMs: 100 });
   const second = await start({ windows: windows(2) }, first.broker);
@@ -118,8 +132,14 @@ test("a window that changed is refused, or rebuilt from what is kept, as it says
   const { definition } = windows(2);
   const rebuilt = { definition: { ...definition, version: 2, onChange: "rebuild" as const } };
   const third = await start({ windows: rebuilt }, first.broker);
-  await until("it has come", async () => (await metric(third, "holdfast_pipeline_partitions")) === 1);
-  await until("it has come", async () => (await metric(third, "holdfast_pipeline_results_total")) === 2);
+  await until(
+    "it has come",
+    async () => (await metric(third, "holdfast_pipeline_partitions")) === 1,
+  );
+  await until(
+    "it has come",
+    async () => (await metric(third, "holdfast_pipeline_results_total")) === 2,
+  );
 });
 
 test("pipelines that cannot run end the start, with every problem", async () => {
@@ -128,7 +148,11 @@ test("pipelines that cannot run end the start, with every problem", async () => 
     source: pipeline(from("nowhere")).to(channel("out:x")),
     fast: pipeline(from("fast")).to(channel("out:x")),
     sink: pipeline(from("in:{site}")).to({ sink: "nothing", options: {} }),
-    table: pipeline(from("in:{site}")).join(latest("dead"), () => "x", (r) => r),
+    table: pipeline(from("in:{site}")).join(
+      latest("dead"),
+      () => "x",
+      (r) => r,
+    ),
     odd: {} as never,
   };
   const { odd, ...others } = bad;
@@ -144,5 +168,9 @@ test("pipelines that cannot run end the start, with every problem", async () => 
   for (const part of ["its name", "nowhere", "volatile channel fast", "found nothing", "a join"])
     expect(text).toContain(part);
   expect(await refused({ odd })).toContain('pipeline "odd": found none');
-  expect(await refused({ ok: pipeline(from("in:{site}")).window(tumbling("1s")).aggregate({ n: count() }) })).toBe("");
+  expect(
+    await refused({
+      ok: pipeline(from("in:{site}")).window(tumbling("1s")).aggregate({ n: count() }),
+    }),
+  ).toBe("");
 });

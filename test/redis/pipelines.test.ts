@@ -1,5 +1,5 @@
-// Checks pipelines on real nodes over a real Redis: one is killed, one drains, and every event is in
-// exactly one window, once.
+// Checks pipelines on real nodes over a real Redis: one is killed, one drains, and every event is
+// in exactly one window, once.
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -72,7 +72,7 @@ async function serve(url: string): Promise<Served> {
       ...args,
       ...["--host", "127.0.0.1", "--internal-host", "127.0.0.1"],
       ...["--port", String(port), "--internal-port", String(internalPort)],
-      ...["--drain.pre-delay-ms", "0"],
+      ...["--drain-pre-delay-ms", "0"],
     ],
     { cwd: FOLDER, env: { HOLDFAST_AUTH_INSECURE: "true", HOLDFAST_BROKER_URL: url } },
   );

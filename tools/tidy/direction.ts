@@ -36,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "door-native",
     "door-sse",
     "door-mqtt",
+    "pipelines",
   ],
   "packages/plan": ["core", "client", "operator"],
   // Its simulation draws from the core's random source; its decisions import nothing.
@@ -56,6 +57,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "apps/create-holdfast": ["client", "contract", "api"],
   "apps/demo": ["protocol", "contract", "client"],
   "apps/holdfast": [
+    "api",
+    "pipelines",
     "protocol",
     "contract",
     "config",
@@ -99,7 +102,7 @@ const PURE_OUTSIDE: Readonly<Record<string, readonly string[]>> = {
   "packages/plan": [],
   "packages/operator": [],
   "packages/rehoming": [],
-  "packages/pipelines": ["@standard-schema/spec"],
+  "packages/pipelines": ["@standard-schema/spec", "@bufbuild/cel", "@bufbuild/re2"],
 };
 
 /**

@@ -118,6 +118,7 @@ async function addTools(program: Command, host: Host, done: (code: number) => vo
     { addDoctor },
     { addGateway },
     { addOperator },
+    { addPipeline },
     { addPlan },
     { addRollout },
   ] = await Promise.all([
@@ -125,6 +126,7 @@ async function addTools(program: Command, host: Host, done: (code: number) => vo
     import("./doctor-command.ts"),
     import("./gateway/command.ts"),
     import("./operator/command.ts"),
+    import("./pipeline/command.ts"),
     import("./plan-command.ts"),
     import("./rollout/command.ts"),
   ]);
@@ -132,6 +134,7 @@ async function addTools(program: Command, host: Host, done: (code: number) => vo
   addDoctor(program, host, done);
   addGateway(program, host, done);
   addOperator(program, host, done);
+  addPipeline(program, host, done);
   addPlan(program, host, done);
   addRollout(program, host, done);
 }

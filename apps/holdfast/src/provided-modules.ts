@@ -7,6 +7,7 @@ export const PROVIDED_MODULES: Readonly<
   Record<string, () => Promise<Readonly<Record<string, unknown>>>>
 > = {
   "@holdfast/contract": () => import("@holdfast/contract"),
+  "@holdfast/pipelines": () => import("@holdfast/pipelines"),
   // Zod alone is part of the executable, for its own commands too. What else a contract needs is
   // bundled into its file.
   zod: () => import("zod"),

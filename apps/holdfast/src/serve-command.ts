@@ -10,6 +10,7 @@ import type { Host } from "./host.ts";
 import { untilStopped, watchFaults } from "./lifecycle.ts";
 import { createAppLogger } from "./logging.ts";
 import { warnOfFewFiles } from "./open-files.ts";
+import { pipelinesOf } from "./pipeline/load.ts";
 import { holdSignals } from "./signals.ts";
 import { VERSION } from "./version.ts";
 
@@ -46,6 +47,8 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
       logger,
       version: VERSION,
       ...(contract === undefined ? {} : { contract }),
+      pipelines: await pipelinesOf(config.pipelines, host),
+      secret: (name) => host.env[name],
     });
     await node.start();
     return node;

@@ -6,6 +6,7 @@ import { DEPLOY } from "./dashboards/deploy.ts";
 import { FLEET } from "./dashboards/fleet.ts";
 import { GATEWAY } from "./dashboards/gateway.ts";
 import { OPERATOR } from "./dashboards/operator.ts";
+import { PIPELINES } from "./dashboards/pipelines.ts";
 import { renderDashboard } from "./dashboards/render.ts";
 import { SECURITY } from "./dashboards/security.ts";
 import { SLOW_CONSUMERS } from "./dashboards/slow-consumers.ts";
@@ -17,6 +18,7 @@ export const DASHBOARDS: readonly DashboardSpec[] = [
   DEPLOY,
   BROKER,
   SLOW_CONSUMERS,
+  PIPELINES,
   SECURITY,
   OPERATOR,
   GATEWAY,

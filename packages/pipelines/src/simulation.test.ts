@@ -166,7 +166,6 @@ describe("pipelines in a simulation of bad days", () => {
   test("the results are those of the log alone, recomputed in one go", () => {
     for (let seed = 1; seed <= SEEDS / 2; seed++) {
       const { log, targets, stream, refused, violations } = run(seed, false);
-      if (process.env.DBG) console.log("seed", seed);
       expect(violations).toEqual([]);
       const entries = log.get("c0") as readonly LogEntry[];
       const events = entries.map(({ value, timeMs }) => ({ value, timeMs, channel: "c0" }));

@@ -20,6 +20,7 @@ import { EXIT } from "../exit-code.ts";
 import type { Host, Parent } from "../host.ts";
 import { untilStopped, watchFaults } from "../lifecycle.ts";
 import { createAppLogger } from "../logging.ts";
+import { pipelinesOf } from "../pipeline/load.ts";
 import { isTemporary } from "../serve-command.ts";
 import { VERSION } from "../version.ts";
 import { devDefaults } from "./defaults.ts";
@@ -72,7 +73,10 @@ export async function runDevNode(
       clock: systemClock,
       random: systemRandom,
     });
-    const started = await createNode({ config, logger, version: VERSION, contract, page, broker });
+    const pipelines = await pipelinesOf(config.pipelines, host);
+    const secret = (name: string): string | undefined => host.env[name];
+    const more = { contract, page, broker, pipelines, secret };
+    const started = await createNode({ config, logger, version: VERSION, ...more });
     node = started;
     await started.start();
     stop.ends(async () => void (await started.stop()));

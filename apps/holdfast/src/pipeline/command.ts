@@ -14,7 +14,8 @@ export function addPipeline(program: Command, host: Host, done: (code: number) =
   const pipeline = program
     .command("pipeline")
     .description("Check, run, replay and test pipelines, without a node.");
-  const run = (work: (file: string, options: never) => Promise<number>) =>
+  const run =
+    (work: (file: string, options: never) => Promise<number>) =>
     async (file: string, options: unknown): Promise<void> =>
       done(await guarded(() => work(file, options as never), host));
   pipeline

@@ -66,8 +66,7 @@ function align(left: readonly string[], right: readonly string[]): Marked[] {
       [i, j] = [i + 1, j + 1];
     } else if (
       i < left.length &&
-      (j >= right.length ||
-        (common[(i + 1) * width + j] ?? 0) >= (common[i * width + j + 1] ?? 0))
+      (j >= right.length || (common[(i + 1) * width + j] ?? 0) >= (common[i * width + j + 1] ?? 0))
     ) {
       marked.push({ sign: "-", line: left[i] ?? "" });
       i += 1;

@@ -14,8 +14,8 @@ export class EventsFileError extends Error {
 }
 
 /**
- * A line is an event: `{"value": ..., "channel"?, "params"?, "time"?, "key"?, "user"?}`, with `time`
- * in ms or as an ISO 8601 text. `isBare`: a line is the value alone.
+ * A line is an event: `{"value": ..., "channel"?, "params"?, "time"?, "key"?, "user"?}`. `time` is
+ * in ms or an ISO 8601 text. `isBare`: a line is the value alone.
  */
 export function parseEvents(text: string, file: string, isBare: boolean): OfflineEvent[] {
   const events: OfflineEvent[] = [];

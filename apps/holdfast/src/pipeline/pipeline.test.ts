@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Host } from "../host.ts";
 import { runCli } from "../cli.ts";
+import type { Host } from "../host.ts";
 import { diffLines } from "./diff.ts";
 import { paramsOf } from "./replay.ts";
 
@@ -29,7 +29,15 @@ beforeAll(() => {
   writeFileSync(join(FOLDER, "p.yaml"), YAML);
   writeFileSync(
     join(FOLDER, "heat.one.events.ndjson"),
-    ["# two windows", event(1, 1), event(2, 2), event(3, 0), event(15_000, 4), event(4, 1), ""].join("\n"),
+    [
+      "# two windows",
+      event(1, 1),
+      event(2, 2),
+      event(3, 0),
+      event(15_000, 4),
+      event(4, 1),
+      "",
+    ].join("\n"),
   );
 });
 
@@ -56,7 +64,10 @@ test("check says what pipelines do, or every problem", async () => {
   const good = await run("check", "p.yaml");
   expect([good.code, good.err]).toEqual([0, ""]);
   expect(good.out).toContain("from in:{site}\n  filter | tumbling [n, total] | to");
-  writeFileSync(join(FOLDER, "bad.yaml"), YAML.replace("10s", "soon").replace("value.v > 0", "v >"));
+  writeFileSync(
+    join(FOLDER, "bad.yaml"),
+    YAML.replace("10s", "soon").replace("value.v > 0", "v >"),
+  );
   const bad = await run("check", "bad.yaml");
   expect(bad.code).toBe(2);
   expect(bad.err).toContain("steps[0].filter");
@@ -68,7 +79,12 @@ test("check says what pipelines do, or every problem", async () => {
 test("run prints what a pipeline gives, and what became of the events", async () => {
   const { code, out, err } = await run("run", "p.yaml", "--input", "heat.one.events.ndjson");
   expect(code).toBe(0);
-  expect(out.trim().split("\n").map((line) => JSON.parse(line))).toEqual([
+  expect(
+    out
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toEqual([
     {
       output: "results",
       key: "north",
@@ -84,7 +100,9 @@ test("run prints what a pipeline gives, and what became of the events", async ()
   expect(err).toBe("events: 5 received, 1 filtered, 3 taken, 1 late\n");
   writeFileSync(join(FOLDER, "odd.ndjson"), "{}\n");
   expect((await run("run", "p.yaml", "--input", "odd.ndjson")).err).toContain('no member "value"');
-  expect((await run("run", "p.yaml", "--input", "x", "--pipeline", "y")).err).toContain("expected heat");
+  expect((await run("run", "p.yaml", "--input", "x", "--pipeline", "y")).err).toContain(
+    "expected heat",
+  );
 });
 
 test("test compares with what is expected, shows the difference, and can write it", async () => {

@@ -51,7 +51,9 @@ export async function readEvents(path: string, isBare: boolean): Promise<Offline
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    throw new EventsFileError(`Cannot read ${path}: ${error instanceof Error ? error.message : ""}`);
+    throw new EventsFileError(
+      `Cannot read ${path}: ${error instanceof Error ? error.message : ""}`,
+    );
   }
   return parseEvents(text, path, isBare);
 }

@@ -21,7 +21,11 @@ const EVENTS = ".events.ndjson";
  * A case `engineHeat.late.events.ndjson` is for pipeline `engineHeat`: its name is up to the first
  * dot. What it gives is compared line by line with `engineHeat.late.expected.ndjson`.
  */
-export async function testPipelines(file: string, options: TestOptions, host: Host): Promise<number> {
+export async function testPipelines(
+  file: string,
+  options: TestOptions,
+  host: Host,
+): Promise<number> {
   const loaded = await loadPipelines(file, host);
   if (!loaded.ok) return refuse(loaded.problems, host);
   const folder = resolve(host.cwd, options.cases);
@@ -42,7 +46,10 @@ export async function testPipelines(file: string, options: TestOptions, host: Ho
     const target = join(folder, `${stem}.expected.ndjson`);
     if (options.update === true) await writeFile(target, `${found.join("\n")}\n`);
     const expected = await readFile(target, "utf8").catch(() => undefined);
-    const differences = diffLines((expected ?? "").split("\n").filter((line) => line !== ""), found);
+    const differences = diffLines(
+      (expected ?? "").split("\n").filter((line) => line !== ""),
+      found,
+    );
     if (differences.length === 0) {
       passed += 1;
       host.out(`ok    ${stem}\n`);

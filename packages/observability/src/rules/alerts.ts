@@ -6,6 +6,7 @@ import { GATEWAY_ALERTS } from "./alerts-gateway.ts";
 import { LOAD_ALERTS } from "./alerts-load.ts";
 import { NODE_ALERTS } from "./alerts-nodes.ts";
 import { OPERATOR_ALERTS } from "./alerts-operator.ts";
+import { PIPELINE_ALERTS } from "./alerts-pipelines.ts";
 import { SECURITY_ALERTS } from "./alerts-security.ts";
 import type { AlertRule, RuleGroup } from "./rule.ts";
 
@@ -15,6 +16,7 @@ export const ALERT_GROUPS: readonly RuleGroup<AlertRule>[] = [
   { name: "holdfast-delivery", rules: DELIVERY_ALERTS },
   { name: "holdfast-drain", rules: DRAIN_ALERTS },
   { name: "holdfast-load", rules: LOAD_ALERTS },
+  { name: "holdfast-pipelines", rules: PIPELINE_ALERTS },
   { name: "holdfast-security", rules: SECURITY_ALERTS },
   { name: "holdfast-operator", rules: OPERATOR_ALERTS },
   { name: "holdfast-gateway", rules: GATEWAY_ALERTS },

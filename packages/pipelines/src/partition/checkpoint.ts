@@ -27,14 +27,16 @@ export interface Checkpoint {
 
 const LAYOUT = 1;
 
-export function checkpointText(checkpoint: Checkpoint): string {
-  const { version, generation, positions, engine, outboxes } = checkpoint;
-  return JSON.stringify({
+/** `engine`: its state as JSON. */
+export function checkpointText(
+  engine: string,
+  { version, generation, positions, outboxes }: Omit<Checkpoint, "engine">,
+): string {
+  const rest = JSON.stringify({
     layout: LAYOUT,
     version,
     generation,
     positions: [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]),
-    engine,
     out: outboxes.map(({ id, sequence, records }) => [
       id,
       sequence,
@@ -47,6 +49,7 @@ export function checkpointText(checkpoint: Checkpoint): string {
       ]),
     ]),
   });
+  return `{"engine":${engine},${rest.slice(1)}`;
 }
 
 /** Throws a PipelineError "state" if it is no text of this layout. */

@@ -87,7 +87,7 @@ export class KeptState {
     return { ...this.#hold, key: this.#options.key };
   }
 
-  /** Commits, all or nothing, and renews the lease; `isLast`: and releases it. Never two at once. */
+  /** Commits, all or nothing, and renews the lease; `isLast` releases it. Never two at once. */
   async write(text: string, isLast = false): Promise<number> {
     const { store, codec, key, keepMs, leaseMs, valueBytesMax } = this.#options;
     const bytes = codec.encode(text);

@@ -72,7 +72,7 @@ export const PARTITION_LIMITS: PartitionLimits = {
   commitBytesPerMs: 8 * 1024,
   uncommittedMax: 50_000,
   outboxBytesMax: 4 * 1024 * 1024,
-  fullShare: 0.75,
+  fullShare: 0.65,
   flushMs: 1000,
 };
 

@@ -333,11 +333,11 @@ export class Partition {
     const uncommitted = this.#uncommitted;
     this.#isDirty = false;
     this.#hasFresh = false;
-    const text = checkpointText({
+    const engine = JSON.stringify(this.#engine.save());
+    const text = checkpointText(engine, {
       version: definition.version,
       generation: this.#generation,
       positions: this.#positions,
-      engine: this.#engine.save(),
       outboxes: this.#outboxes.save(),
     });
     try {
@@ -347,7 +347,8 @@ export class Partition {
       this.#uncommitted -= uncommitted;
       const { valueBytesMax } = this.#options.kept;
       const full = KeptState.bytesMax(valueBytesMax) * this.#limits.fullShare;
-      this.#engine.setFull(this.#stateBytes > full);
+      // Records that wait for a sink are not the engine's: they hold back, and lose nothing.
+      this.#engine.setFull(engine.length > full);
     } catch (error) {
       this.#isDirty = true;
       this.#hasFresh = true;

@@ -55,7 +55,7 @@ export const RUNNER_KINDS = ["pipelines", "pipeline_free"] as const;
 const ANNOUNCE_MS = 1000;
 const LOOK_MS = 500;
 const TICK_MS = 250;
-const CHANNELS_MS = 5000;
+const CHANNELS_MS = 2000;
 /** A node that says nothing for so long is gone. */
 const SILENT_MS = 3500;
 /** A partition that was refused is tried again after so long. */

@@ -58,7 +58,7 @@ const HEALED_MS = 60_000;
 const STEP_MS = 10;
 const NAME = "sim";
 
-/** A node's view of time: nothing happens while it is frozen, nothing ever again once it is dead. */
+/** A node's view of time: nothing happens while it is frozen, nor ever again once it is dead. */
 class NodeClock implements Clock {
   frozenUntilMs = 0;
   isDead = false;
@@ -281,7 +281,7 @@ export class Simulation {
         node.partition = undefined;
       },
       failed: () => this.#count("commit failed"),
-      limits: { commitMs: 500, flushMs: 300 },
+      limits: { commitMs: 500, flushMs: 300, outboxBytesMax: Math.min(4e6, valueBytesMax * 4) },
     };
   }
 

@@ -119,10 +119,44 @@ async function scrape(metrics: Metrics) {
   return { text, types, series, value };
 }
 
+const FATES = {
+  received: 3,
+  added: 0,
+  filtered: 1,
+  duplicate: 0,
+  throttled: 0,
+  taken: 1,
+  late: 0,
+  dead: 1,
+  passed: 0,
+};
+const PIPELINE = {
+  name: "heat",
+  version: 1,
+  held: 1,
+  partitions: 2,
+  totals: {
+    events: FATES,
+    results: FATES,
+    told: { partlyLate: 0, forgotten: 0, lost: 0, gaps: 0 },
+    deadBy: { threw: 1 },
+  },
+  channels: 1,
+  channelsSkipped: 0,
+  lag: 0,
+  lagMs: 0,
+  retentionLeft: 1,
+  keys: 1,
+  stateBytes: 100,
+  waiting: 0,
+  heldBack: 0,
+  refused: undefined,
+};
+
 describe("the table", () => {
   test("and a real scrape name the same metrics, types and labels", async () => {
     const metrics = create();
-    metrics.bind({ info: () => INFO });
+    metrics.bind({ info: () => INFO, pipelines: () => [PIPELINE] });
     exercise(metrics);
     const { types, series } = await scrape(metrics);
     expect(Object.fromEntries(types)).toEqual(

@@ -1,4 +1,5 @@
 // Owns: the metrics of one node: what is counted, what is read at a scrape, and the scrape itself.
+
 import type {
   BrokerUsage,
   NodeFigures,
@@ -7,6 +8,7 @@ import type {
   Observer,
   TapFigures,
 } from "@holdfast/core";
+import type { PipelineFigures } from "@holdfast/pipelines";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
@@ -47,6 +49,7 @@ export interface MetricsSources {
   /** The last readiness check's outcome. */
   readonly ready?: () => boolean;
   readonly taps?: () => TapFigures;
+  readonly pipelines?: () => readonly PipelineFigures[];
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
   readonly brokerUp?: () => boolean;
@@ -155,6 +158,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     brokerUsage,
     connectionsMax = 0,
     certificateEndsMs = 0,
+    pipelines,
   } = sources;
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
@@ -170,6 +174,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   const { lag = 0, bytes = 0 } = taps?.() ?? {};
   set("holdfast_tap_lag_publications", lag);
   set("holdfast_tap_buffered_bytes", bytes);
+  for (const figures of pipelines?.() ?? []) readPipeline(families, figures);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);
@@ -196,6 +201,31 @@ function readSources(families: Families, sources: MetricsSources): void {
       (node) => node.state === state,
     ).length;
   }
+}
+
+function readPipeline(families: Families, figures: PipelineFigures): void {
+  const { name, totals } = figures;
+  const set = (metric: MetricName, value: number, ...labels: readonly string[]): void => {
+    families.number(metric).cell(name, ...labels).value = value;
+  };
+  for (const [fate, count] of Object.entries(totals.events))
+    set("holdfast_pipeline_events_total", count, fate);
+  set("holdfast_pipeline_results_total", totals.results.received);
+  for (const [reason, count] of Object.entries(totals.deadBy))
+    set("holdfast_pipeline_dead_total", count, reason);
+  set("holdfast_pipeline_lost_total", totals.told.lost);
+  set("holdfast_pipeline_partitions", figures.held);
+  set("holdfast_pipeline_partitions_wanted", figures.partitions);
+  set("holdfast_pipeline_refused", figures.refused === undefined ? 0 : 1);
+  set("holdfast_pipeline_lag_publications", figures.lag);
+  set("holdfast_pipeline_lag_seconds", figures.lagMs / 1000);
+  set("holdfast_pipeline_retention_left", figures.retentionLeft);
+  set("holdfast_pipeline_keys", figures.keys);
+  set("holdfast_pipeline_state_bytes", figures.stateBytes);
+  set("holdfast_pipeline_waiting_records", figures.waiting);
+  set("holdfast_pipeline_held_back", figures.heldBack);
+  set("holdfast_pipeline_channels", figures.channels);
+  set("holdfast_pipeline_channels_skipped", figures.channelsSkipped);
 }
 
 function readFelt(families: Families, felt: NodeInfo["felt"]): void {

@@ -1,6 +1,7 @@
 // Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
 // from it.
 import { INGEST_METRICS } from "./ingest-rows.ts";
+import { PIPELINE_METRICS } from "./pipeline-rows.ts";
 import { type MetricRow, row } from "./row.ts";
 
 export { LABELS, type LabelName } from "./labels.ts";
@@ -446,6 +447,7 @@ export const METRICS = {
     "Ended streams. The outcome is `complete`, `failed`, `draining`, `left` (the client went) or `stalled` (it took nothing for 60 s).",
   ),
   ...INGEST_METRICS,
+  ...PIPELINE_METRICS,
 
   holdfast_event_loop_lag_seconds: row(
     "histogram",

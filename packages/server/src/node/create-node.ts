@@ -14,6 +14,7 @@ import {
   type NodeState,
 } from "@holdfast/core";
 import type { MqttDoor } from "@holdfast/door-mqtt";
+import type { PipelineDefinition, PipelineRunner, SinkAdapter } from "@holdfast/pipelines";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { createReadiness, type Readiness } from "../http/index.ts";
@@ -32,6 +33,7 @@ import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { listenMqtt, type MqttListeners, mqttDoor } from "./mqtt.ts";
+import { nodePipelines } from "./pipelines.ts";
 import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
@@ -48,6 +50,12 @@ export interface NodeOptions {
   readonly broker?: Broker;
   /** Absent: the process's clock. */
   readonly clock?: Clock;
+  /** In addition to those of the contract, by name. */
+  readonly pipelines?: ReadonlyMap<string, PipelineDefinition>;
+  /** Sinks of pipelines beside `channel`. */
+  readonly sinks?: readonly SinkAdapter[];
+  /** Values that options of sinks name; absent: there are none. */
+  readonly secret?: (name: string) => string | undefined;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: Page;
 }
@@ -138,11 +146,25 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     settings: nodeSettings(config, { nodeId: id }),
     vitals: () => load.vitals(),
   });
+  const pipelines = await withBroker(broker, () =>
+    nodePipelines(options.contract, options.pipelines ?? new Map(), {
+      id,
+      engine,
+      broker,
+      contract,
+      clock,
+      random: systemRandom,
+      events,
+      adapters: options.sinks ?? [],
+      secret: options.secret ?? (() => undefined),
+    }),
+  );
   // Before it begins: it never becomes ready if it was ordered to drain.
   waited.orders?.carryOut(engine);
   return new RunningNode(id, options, {
     authenticator,
     engine,
+    pipelines,
     mqtt: mqttDoor(config, {
       nodeId: id,
       engine,
@@ -163,7 +185,18 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
 const NOT_DURABLE =
   "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
 
+/** What cannot be made leaves no broker open. */
+async function withBroker<T>(broker: Broker, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}
+
 interface Built {
+  readonly pipelines: PipelineRunner;
   readonly authenticator: TicketAuthenticator;
   readonly engine: NodeEngine;
   readonly mqtt: MqttDoor | undefined;
@@ -191,7 +224,7 @@ class RunningNode implements HoldfastNode {
   #listened = false;
 
   constructor(id: string, options: NodeOptions, built: Built) {
-    const { engine, broker, events, metrics, load } = built;
+    const { engine, broker, events, metrics, load, pipelines } = built;
     this.id = id;
     this.#options = options;
     this.#config = options.config;
@@ -208,6 +241,7 @@ class RunningNode implements HoldfastNode {
       nodes: () => engine.nodes(),
       ready: () => this.#readiness.wasReady(),
       taps: () => engine.taps.figures(),
+      pipelines: () => pipelines.figures(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
       brokerUsage: () => broker.usage(),
@@ -267,6 +301,7 @@ class RunningNode implements HoldfastNode {
       this.#sockets = listenPublic(config, { ...this.#built, page });
       this.#mqtt = listenMqtt(config, this.#built);
       await this.#readiness.check();
+      this.#built.pipelines.start();
       this.#selfCheck = setInterval(() => void this.#checkSelf(), SELF_CHECK_MS);
     } catch (error) {
       await this.stop();
@@ -295,7 +330,7 @@ class RunningNode implements HoldfastNode {
       () => engine.state === "draining" && this.#stopTaking(),
       preDelayMs,
     );
-    const progress = await done;
+    const [progress] = await Promise.all([done, this.#built.pipelines.drain()]);
     if (engine.state === "draining") {
       this.#sockets?.endStreams();
       await Bun.sleep(FLUSH_MS);
@@ -304,11 +339,12 @@ class RunningNode implements HoldfastNode {
   }
 
   async stop(): Promise<number> {
-    const { engine, broker, events, mqtt } = this.#built;
+    const { engine, broker, events, mqtt, pipelines } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
     clearInterval(this.#selfCheck);
     this.#sampler?.stop();
+    await pipelines.stop();
     engine.stop();
     this.#sockets?.end();
     this.#mqtt?.end();

@@ -4,12 +4,12 @@ import type { Broker, Clock, NodeEngine, Random } from "@holdfast/core";
 import {
   channelAdapter,
   declaredPipelines,
+  outputsOf,
   type PipelineDefinition,
   PipelineRunner,
   pipelineProblems,
   RUNNER_KINDS,
   type SinkAdapter,
-  outputsOf,
   tablesOf,
 } from "@holdfast/pipelines";
 import { payloadFromValue } from "@holdfast/protocol/node";
@@ -110,7 +110,9 @@ function wiringProblems(
 ): string[] {
   const problems: string[] = [];
   const say = (what: string, found: string, expected: string): void =>
-    void problems.push(`Cannot use pipeline "${name}": ${what}: found ${found}, expected ${expected}`);
+    void problems.push(
+      `Cannot use pipeline "${name}": ${what}: found ${found}, expected ${expected}`,
+    );
   const { pattern } = definition.source;
   const source = pattern.includes("{")
     ? contract.patterns.includes(pattern)
@@ -132,8 +134,7 @@ function wiringProblems(
 
 function observerOf(events: ServerEvents) {
   return {
-    taken: (pipeline: string, partition: number) =>
-      events.pipelineTaken({ pipeline, partition }),
+    taken: (pipeline: string, partition: number) => events.pipelineTaken({ pipeline, partition }),
     released: (pipeline: string, partition: number, why: string) =>
       events.pipelineReleased({ pipeline, partition, why }),
     refused: (pipeline: string, partition: number, reason: string) =>
