@@ -9,6 +9,7 @@ import { WebSocket as PackageWebSocket } from "ws";
 const { HOLDFAST_URL: url, HOLDFAST_DIST: dist } = process.env;
 const { Holdfast, HoldfastError } = await import(`${dist}/index.js`);
 const { msgpack } = await import(`${dist}/msgpack.js`);
+const { fallback } = await import(`${dist}/fallback.js`);
 
 /** @type {{ close(): Promise<void> }[]} */
 const clients = [];
@@ -171,3 +172,47 @@ test("a closed client rejects everything, and leaves nothing that keeps the proc
   await rejects(channel.publish(1), "closed");
   await rejects(client.rpc("sum", { a: 1, b: 1 }), "closed");
 });
+
+for (const way of ["stream", "poll"])
+  test(`goes on over ${way} where no WebSocket can be had`, async () => {
+    // An address where nobody takes upgrades: its socket fails as behind a proxy.
+    class Blocked extends PackageWebSocket {
+      /** @param {string} address @param {string} protocol */
+      constructor(address, protocol) {
+        super(address.replace("/connect", "/nothing"), protocol);
+      }
+    }
+    /** @type {string[]} */
+    const used = [];
+    const blocked = fallback({
+      WebSocket: Blocked,
+      transports: ["websocket", way],
+      onTransport: (/** @type {string} */ name) => used.push(name),
+    });
+    const { client, channel } = room({ WebSocket: blocked });
+    /** @type {unknown[]} */
+    const got = [];
+    const { promise, resolve } = Promise.withResolvers?.() ?? deferred();
+    const subscription = channel.subscribe((/** @type {{ data: unknown }} */ { data }) => {
+      if (got.push(data) === 50) resolve(undefined);
+    });
+    await subscription.ready;
+    await Promise.all(Array.from({ length: 50 }, (_, n) => channel.publish(n)));
+    await promise;
+    assert.deepEqual(
+      got,
+      Array.from({ length: 50 }, (_, n) => n),
+    );
+    assert.equal(await client.rpc("sum", { a: 1, b: 2 }), 3);
+    assert.deepEqual(used, [way]);
+  });
+
+/** Node 20 has no Promise.withResolvers. */
+function deferred() {
+  /** @type {(value: unknown) => void} */
+  let resolve = () => {};
+  const promise = new Promise((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

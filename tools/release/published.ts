@@ -62,6 +62,7 @@ export const PUBLISHED: readonly Published[] = [
       ".": "src/index.ts",
       "./core": "src/core-entry.ts",
       "./msgpack": "src/msgpack.ts",
+      "./fallback": "src/fallback.ts",
       "./react": "src/react.ts",
       "./socket": "src/socket/index.ts",
     },

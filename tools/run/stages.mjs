@@ -53,7 +53,7 @@ const FOLDERS = {
     testTimeoutMs: 120_000,
   },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
-  browser: { needs: ["client", "chromium"], timeoutMs: 300_000, testTimeoutMs: 60_000 },
+  browser: { needs: ["client", "chromium", "servers"], timeoutMs: 420_000, testTimeoutMs: 60_000 },
   cluster: {
     needs: ["servers", "helm", "cluster"],
     timeoutMs: 1_500_000,

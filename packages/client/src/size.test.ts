@@ -31,6 +31,7 @@ test.each([
   ["core with JSON", "core-entry", "HoldfastCore, json", 13.5 * 1024],
   ["everything, with JSON", "index", "Holdfast, HoldfastError", 17 * 1024],
   ["HoldfastSocket", "socket/index", "HoldfastSocket", 5 * 1000],
+  ["fallback", "fallback", "fallback", 3 * 1024],
   ["MessagePack", "msgpack", "msgpack", 3.5 * 1024],
 ] as const)("%s stays within its size", async (name, entry, imports, gzipMax) => {
   const { minified, gzip } = await sizes(entry, imports);

@@ -432,7 +432,7 @@ export const METRICS = {
     "gauge",
     "streams",
     ["route"],
-    "Open streams of the HTTP API. A node takes 64, and 32 of one API key or address. `events_sse` and `events_ndjson` are streams of clients, which count as connections.",
+    "Open streams of the HTTP API. A node takes 64, and 32 of one API key or address. `events_sse`, `events_ndjson`, `socket_stream` and `socket_poll` are clients, which count as connections.",
   ),
   holdfast_http_stream_bytes_total: row(
     "counter",

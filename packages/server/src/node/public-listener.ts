@@ -1,7 +1,7 @@
 // Owns: the public listener of a node: sockets, the HTTP API, and a page if there is one.
-import type { NodeEngine } from "@holdfast/core";
+import type { Broker, NodeEngine } from "@holdfast/core";
 import type { MqttDoor } from "@holdfast/door-mqtt";
-import { createNativeDoor } from "@holdfast/door-native";
+import { createNativeDoor, type NativeDoor } from "@holdfast/door-native";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { type ServerEvents, unreadListener } from "../events.ts";
 import { API_BASE, createHttpApi, type HttpApi, OPERATION_PATHS } from "../http/index.ts";
@@ -10,7 +10,13 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Config } from "../options/index.ts";
 import { type BunGroups, listenSockets, type Sockets } from "../sockets/bun-sockets.ts";
 import { originCheck } from "../sockets/origins.ts";
-import { AskingSessions, createEventsEndpoint, type EventsEndpoint } from "../streams/index.ts";
+import {
+  AskingSessions,
+  createEventsEndpoint,
+  createForwarding,
+  type EventsEndpoint,
+  HttpSockets,
+} from "../streams/index.ts";
 import { portTaken } from "./internal-listener.ts";
 import { withMqtt } from "./mqtt.ts";
 import { systemRandom } from "./system.ts";
@@ -20,6 +26,7 @@ export type Page = (request: Request) => Response | undefined | Promise<Response
 
 export interface PublicParts {
   readonly engine: NodeEngine;
+  readonly broker: Pick<Broker, "bus">;
   readonly mqtt: MqttDoor | undefined;
   readonly metrics: Metrics;
   readonly groups: BunGroups;
@@ -42,7 +49,8 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
   const { engine, metrics, groups, events } = parts;
   const sessions = new AskingSessions({ engine });
   const api = publicApi(config, parts, sessions);
-  const streams = publicEvents(config, parts, sessions);
+  const door = createNativeDoor(engine);
+  const streams = publicEvents(config, parts, { sessions, door });
   const options = {
     host: config.host,
     port: config.port,
@@ -56,7 +64,7 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
     messageBytesMax: limits.messageBytesMax,
     queueBytesMax: flow.queueBytesMax,
     socketsMax: limits.connectionsMax + SOCKETS_SPARE,
-    door: withMqtt(config, createNativeDoor(engine), parts.mqtt),
+    door: withMqtt(config, door, parts.mqtt),
     recorder: metrics.recorder,
     api: { base: API_BASE, paths: OPERATION_PATHS, answer: api },
     events: streams,
@@ -66,7 +74,12 @@ export function listenPublic(config: Config, parts: PublicParts): PublicListener
     onError: (where: string, error: unknown) => events.bug({ where, error }),
   };
   try {
-    return { ...listenSockets(options, groups), endStreams: api.endStreams };
+    const sockets = listenSockets(options, groups);
+    const end = (): void => {
+      streams.end();
+      sockets.end();
+    };
+    return { ...sockets, end, endStreams: api.endStreams };
   } catch (error) {
     throw portTaken("public", config.port, error);
   }
@@ -98,12 +111,24 @@ function publicApi(
 function publicEvents(
   config: Config,
   parts: PublicParts,
-  sessions: AskingSessions,
+  { sessions, door }: { readonly sessions: AskingSessions; readonly door: NativeDoor },
 ): EventsEndpoint {
-  const { engine, metrics, events, authenticator } = parts;
+  const { engine, metrics, events, authenticator, broker, groups } = parts;
+  const nodeId = engine.info().node;
+  const heartbeatMs = Math.min(HEARTBEAT_MS_MAX, config.timeouts.pingMs);
   return createEventsEndpoint({
     engine,
     sessions,
+    sockets: new HttpSockets({
+      nodeId,
+      door,
+      random: systemRandom,
+      groups,
+      forwarding: createForwarding({ nodeId, bus: broker.bus, nodes: () => engine.nodes() }),
+      heartbeatMs,
+      recorder: metrics.recorder,
+    }),
+    messageBytesMax: () => engine.limits().messageBytesMax,
     random: systemRandom,
     authenticator,
     cookie: config.auth.cookie,
@@ -112,7 +137,7 @@ function publicEvents(
       anonymous: config.auth.anonymous,
     }),
     bodyBytesMax: config.apiBodyBytesMax,
-    heartbeatMs: Math.min(HEARTBEAT_MS_MAX, config.timeouts.pingMs),
+    heartbeatMs,
     recorder: metrics.recorder,
     onError: (where, error) => events.bug({ where, error }),
   });

@@ -1,9 +1,15 @@
 // Owns: the public listener: the handler for each path, and WebSockets for the door.
 // docs/design/runtime.md has the reasons for the rules here.
-import type { Groups } from "@holdfast/core";
+import type { Groups, Link } from "@holdfast/core";
 import type { Server, TLSOptions } from "bun";
 import type { ServerRecorder } from "../metrics/index.ts";
-import { EVENTS_PATH, type EventsEndpoint, TICKET_PATH } from "../streams/index.ts";
+import {
+  EVENTS_PATH,
+  type EventsEndpoint,
+  type EventsPath,
+  SOCKET_PATH,
+  TICKET_PATH,
+} from "../streams/index.ts";
 import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
 import { type ForwardedRules, forwardedReader } from "./forwarded.ts";
 import { type OriginRules, originCheck } from "./origins.ts";
@@ -81,6 +87,8 @@ export const HTTP_IDLE_SECONDS = 30;
  */
 export class BunGroups implements Groups {
   #server: Server<SocketData> | undefined;
+  /** Links that are no WebSockets, by group. */
+  readonly #others = new Map<string, Set<Pick<Link, "send">>>();
 
   bind(server: Server<SocketData>): void {
     this.#server = server;
@@ -88,6 +96,19 @@ export class BunGroups implements Groups {
 
   publish(group: string, message: string | Uint8Array): void {
     this.#server?.publish(group, message, false);
+    for (const link of this.#others.get(group) ?? []) link.send(message);
+  }
+
+  join(group: string, link: Pick<Link, "send">): void {
+    const links = this.#others.get(group);
+    if (links === undefined) this.#others.set(group, new Set([link]));
+    else links.add(link);
+  }
+
+  leave(group: string, link: Pick<Link, "send">): void {
+    const links = this.#others.get(group);
+    links?.delete(link);
+    if (links?.size === 0) this.#others.delete(group);
   }
 }
 
@@ -187,7 +208,7 @@ function routesOf(options: SocketsOptions): Record<string, Handler> {
         mayCut: (may) => server.timeout(request, may ? idleSeconds : 0),
       }),
     );
-  const eventsDoor = (path: "events" | "ticket"): Handler =>
+  const eventsDoor = (path: EventsPath): Handler =>
     door((request, { server, client }) =>
       options.events.answer(request, path, {
         address: client.address,
@@ -199,6 +220,7 @@ function routesOf(options: SocketsOptions): Record<string, Handler> {
   return {
     [base + EVENTS_PATH]: eventsDoor("events"),
     [base + TICKET_PATH]: eventsDoor("ticket"),
+    [base + SOCKET_PATH]: eventsDoor("socket"),
     [base + CONNECT_PATH]: door((request, found) => upgrade(upgrades, { request, ...found })),
     ...Object.fromEntries(api.paths.map((path) => [base + path, apiDoor(path)])),
     [`${base}${api.base}/*`]: apiDoor(undefined),

@@ -2,15 +2,21 @@
 import type { Authenticator, DoorEngine, Random } from "@holdfast/core";
 import type { StreamFormat } from "@holdfast/door-sse";
 import type { Tickets } from "../auth/index.ts";
+import { readBody } from "../ingest/body.ts";
 import { type ClientProblem, jsonAnswer, PLAIN_HEADERS, problemAnswer } from "./answers.ts";
 import { type Credentials, credentialsOf } from "./credentials.ts";
 import { answerPublish } from "./publish.ts";
 import { type EventsQuery, readEventsQuery } from "./query.ts";
 import { type ReaderRecorder, Readers } from "./reader.ts";
 import type { AskingSessions } from "./sessions.ts";
+import { readHead } from "./socket-head.ts";
+import type { HttpSockets } from "./sockets.ts";
 
 export const EVENTS_PATH = "/events";
 export const TICKET_PATH = "/events/ticket";
+export const SOCKET_PATH = "/events/socket";
+/** Which of the paths a request was sent to. */
+export type EventsPath = "events" | "ticket" | "socket";
 
 export interface EventsOptions {
   readonly engine: DoorEngine;
@@ -32,8 +38,11 @@ export interface EventsOptions {
   /** A stream that is silent for as long gets a sign of life. */
   readonly heartbeatMs: number;
   readonly bodyBytesMax: number;
+  /** Longest message of a client that speaks holdfast.v1. */
+  readonly messageBytesMax: () => number;
   /** The connections behind requests that ask, of all parts that have such requests. */
   readonly sessions: AskingSessions;
+  readonly sockets: HttpSockets;
   readonly wallMs?: () => number;
 }
 
@@ -47,12 +56,14 @@ export interface EventsFrom {
 
 export interface EventsEndpoint {
   /** Never rejects. */
-  answer(request: Request, path: "events" | "ticket", from: EventsFrom): Promise<Response>;
+  answer(request: Request, path: EventsPath, from: EventsFrom): Promise<Response>;
   /** Ends what is kept between requests. */
   end(): void;
 }
 
 const BODY_TIMEOUT_MS = 10_000;
+/** The first line of a POST to `/events/socket`. */
+const HEAD_LENGTH_MAX = 1_024;
 
 export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
   const { engine, random, recorder, onError, heartbeatMs } = options;
@@ -65,12 +76,7 @@ export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
       let route: string | undefined;
       try {
         const call = callOf(options, request, from);
-        route =
-          path === "ticket"
-            ? "events_ticket"
-            : request.method === "POST"
-              ? "events_publish"
-              : "events";
+        route = routeOf(path, request.method);
         response = await answerAt(parts, path, call);
       } catch (error) {
         onError("events", error);
@@ -79,9 +85,17 @@ export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
       recorder?.httpRequest(route, response.status, performance.now() - startedMs);
       return response;
     },
-    end: () => options.sessions.end(),
+    end() {
+      options.sessions.end();
+      options.sockets.end();
+    },
   };
 }
+
+const routeOf = (path: EventsPath, method: string): string => {
+  if (path !== "events") return `events_${path}`;
+  return method === "POST" ? "events_publish" : "events";
+};
 
 interface Parts extends EventsOptions {
   readonly readers: Readers;
@@ -111,9 +125,9 @@ function callOf({ mayConnect }: EventsOptions, request: Request, from: EventsFro
   return { request, from, mayCome, headers: { vary: "Origin, Accept", ...cors } };
 }
 
-function answerAt(parts: Parts, path: "events" | "ticket", call: Call): Promise<Response> {
+function answerAt(parts: Parts, path: EventsPath, call: Call): Promise<Response> {
   const { request, headers, mayCome } = call;
-  const allow = path === "ticket" ? "POST, OPTIONS" : "GET, HEAD, POST, OPTIONS";
+  const allow = path === "events" ? "GET, HEAD, POST, OPTIONS" : "POST, OPTIONS";
   if (!mayCome) {
     parts.recorder?.socketRefused("origin");
     const detail = "Cannot connect: found a page of another origin, expected one of allowedOrigins";
@@ -130,6 +144,7 @@ function answerAt(parts: Parts, path: "events" | "ticket", call: Call): Promise<
     return Promise.resolve(new Response(null, { status: 204, headers: all }));
   }
   if (path === "ticket" && request.method === "POST") return answerTicket(parts, call);
+  if (path === "socket" && request.method === "POST") return answerSocket(parts, call);
   if (path === "events" && request.method === "POST") return answerPost(parts, call);
   if (path === "events" && (request.method === "GET" || request.method === "HEAD"))
     return answerGet(parts, call);
@@ -202,6 +217,30 @@ async function answerTicket(parts: Parts, { request, headers }: Call): Promise<R
   }
   const { wallMs = Date.now } = parts;
   return jsonAnswer(parts.authenticator.tickets.issue(verified.identity, wallMs()), 201, headers);
+}
+
+/** A POST of a client that speaks holdfast.v1 over HTTP (spec/http.md). */
+async function answerSocket(parts: Parts, { request, from, headers }: Call): Promise<Response> {
+  const limits = {
+    bytesMax: parts.messageBytesMax() + HEAD_LENGTH_MAX,
+    timeoutMs: BODY_TIMEOUT_MS,
+  };
+  const read = await readBody(request, {
+    ...limits,
+    encoding: "identity",
+    reserved: { grow: () => true, release() {} },
+    onBytes: () => {},
+  });
+  if (!(read instanceof Uint8Array)) return problemAnswer(read as ClientProblem, headers);
+  const parsed = readHead(read);
+  if ("code" in parsed) return problemAnswer(parsed, headers);
+  return parts.sockets.answer({
+    ...parsed,
+    address: from.address,
+    signal: request.signal,
+    headers,
+    mayCut: from.mayCut,
+  });
 }
 
 const NO_BEARER: ClientProblem = {
