@@ -38,6 +38,8 @@ export async function connectMqtt(url: string, options: IClientOptions = {}): Pr
   const sessionPresent = await new Promise<boolean>((resolve, reject) => {
     client.once("connect", (connack) => resolve(connack.sessionPresent));
     client.once("error", reject);
+    if (options.reconnectPeriod === undefined)
+      client.once("close", () => reject(new Error("closed before CONNACK")));
   });
   client.on("error", () => {});
   return {
