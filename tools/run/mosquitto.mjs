@@ -48,6 +48,8 @@ async function fetched() {
 }
 
 const CLIENTS = "mosquitto-clients";
+const CLIENT_FOLDER = join(FOLDER, "clients");
+const CLIENT_LIBRARIES = join(CLIENT_FOLDER, "lib");
 /** Its programs, and the variables that name them. */
 const CLIENT_VARIABLES = { mosquitto_pub: "MOSQUITTO_PUB", mosquitto_sub: "MOSQUITTO_SUB" };
 
@@ -69,13 +71,15 @@ export async function ensureMosquittoClients() {
 async function findClients() {
   /** @type {Record<string, string>} */
   const env = {};
-  const folders = existsSync(LIBRARIES) ? readdirSync(LIBRARIES) : [];
-  env.MOSQUITTO_LIBRARIES = folders.map((folder) => join(LIBRARIES, folder)).join(":");
+  const folders = existsSync(CLIENT_LIBRARIES) ? readdirSync(CLIENT_LIBRARIES) : [];
+  env.MOSQUITTO_CLIENT_LIBRARIES = folders
+    .map((folder) => join(CLIENT_LIBRARIES, folder))
+    .join(":");
   for (const [name, variable] of Object.entries(CLIENT_VARIABLES)) {
-    const program = findExecutable(name, process.env[variable], FOLDER);
+    const program = findExecutable(name, process.env[variable], CLIENT_FOLDER);
     if (program === undefined) return undefined;
     const run = await capture(program, ["--help"], {
-      env: { LD_LIBRARY_PATH: env.MOSQUITTO_LIBRARIES },
+      env: { LD_LIBRARY_PATH: env.MOSQUITTO_CLIENT_LIBRARIES },
     });
     if (!run.output.includes("mqtt")) return undefined;
     env[variable] = program;
@@ -88,9 +92,9 @@ async function fetchedClients() {
   if (suite === undefined) return undefined;
   const programs = Object.keys(CLIENT_VARIABLES).map((name) => [
     `usr/bin/${name}`,
-    join(FOLDER, name),
+    join(CLIENT_FOLDER, name),
   ]);
-  const files = { ...Object.fromEntries(programs), "usr/lib": LIBRARIES };
+  const files = { ...Object.fromEntries(programs), "usr/lib": CLIENT_LIBRARIES };
   const unpacked = await unpackDebian({ name: CLIENTS, suite, files, withLibraries: true });
   return unpacked ? await findClients() : undefined;
 }

@@ -82,6 +82,8 @@ export class Publishing {
   readonly #aliases: Map<number, string> = new Map();
   readonly #inbound = new Map<number, Inbound>();
   #lastNumber = 0;
+  /** The session was there before the connection. */
+  #isBack = false;
   /** Messages of QoS 1 and 2 that the broker has yet to answer. */
   #asking = 0;
 
@@ -138,6 +140,7 @@ export class Publishing {
 
   /** Which messages of QoS 2 an earlier connection has not finished. */
   restore(kept: readonly KeptInbound[], lastNumber: number): void {
+    this.#isBack = true;
     this.#lastNumber = lastNumber;
     for (const { pid, number, isTaken } of kept)
       this.#inbound.set(pid, { number, phase: isTaken ? "taken" : "unsure" });
@@ -159,8 +162,11 @@ export class Publishing {
   release(pid: number): void {
     const { version, answer, durably } = this.#needs;
     const known = this.#inbound.get(pid);
-    if (known === undefined || known.phase === "asking")
-      return answer(encodeAck("pubcomp", { version, pid, reason: REASON.packetIdNotFound }));
+    if (known === undefined || known.phase === "asking") {
+      // No error in a session that goes on: an earlier PUBCOMP was lost. Clients take it for one.
+      const reason = this.#isBack ? REASON.success : REASON.packetIdNotFound;
+      return answer(encodeAck("pubcomp", { version, pid, reason }));
+    }
     this.#inbound.delete(pid);
     durably(() => answer(encodeAck("pubcomp", { version, pid })));
   }
