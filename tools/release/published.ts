@@ -96,6 +96,17 @@ export const PUBLISHED: readonly Published[] = [
     keywords: [...WORDS, "gateway", "handoff"],
   },
   {
+    name: "@holdfast/pipelines",
+    folder: "packages/pipelines",
+    // The engine's runner and the expressions of YAML are part of the node.
+    entries: { ".": "src/application.ts", "./sink": "src/sink.ts" },
+    target: "browser",
+    commonJs: true,
+    outside: [],
+    inside: [],
+    keywords: [...WORDS, "pipelines", "windows", "stream-processing", "telemetry"],
+  },
+  {
     name: "@holdfast/sinks",
     folder: "packages/sinks",
     // The adapters are part of the node.
@@ -131,13 +142,20 @@ export const PUBLISHED: readonly Published[] = [
     nodePrograms: ["src/launch/index.ts"],
     commonJs: false,
     outside: [
+      "@bufbuild/cel",
+      "@bufbuild/protobuf",
+      "@bufbuild/re2",
       "@grpc/grpc-js",
       "@grpc/proto-loader",
+      "@nats-io/jetstream",
+      "@nats-io/transport-node",
+      "@platformatic/kafka",
       "@redis/client",
       "bun",
       "commander",
       "hdr-histogram-js",
       "jose",
+      "mqtt",
       "msgpackr",
       "prom-client",
       "yaml",

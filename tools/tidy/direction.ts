@@ -59,6 +59,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "apps/holdfast": [
     "api",
     "pipelines",
+    "sinks",
     "protocol",
     "contract",
     "config",

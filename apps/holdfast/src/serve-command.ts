@@ -11,6 +11,7 @@ import { untilStopped, watchFaults } from "./lifecycle.ts";
 import { createAppLogger } from "./logging.ts";
 import { warnOfFewFiles } from "./open-files.ts";
 import { pipelinesOf } from "./pipeline/load.ts";
+import { sinksOf } from "./pipeline/sinks.ts";
 import { holdSignals } from "./signals.ts";
 import { VERSION } from "./version.ts";
 
@@ -48,6 +49,7 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
       version: VERSION,
       ...(contract === undefined ? {} : { contract }),
       pipelines: await pipelinesOf(config.pipelines, host),
+      sinks: await sinksOf(contract, config.pipelines, host),
       secret: (name) => host.env[name],
     });
     await node.start();

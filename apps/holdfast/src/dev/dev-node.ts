@@ -21,6 +21,7 @@ import type { Host, Parent } from "../host.ts";
 import { untilStopped, watchFaults } from "../lifecycle.ts";
 import { createAppLogger } from "../logging.ts";
 import { pipelinesOf } from "../pipeline/load.ts";
+import { sinksOf } from "../pipeline/sinks.ts";
 import { isTemporary } from "../serve-command.ts";
 import { VERSION } from "../version.ts";
 import { devDefaults } from "./defaults.ts";
@@ -75,7 +76,8 @@ export async function runDevNode(
     });
     const pipelines = await pipelinesOf(config.pipelines, host);
     const secret = (name: string): string | undefined => host.env[name];
-    const more = { contract, page, broker, pipelines, secret };
+    const sinks = await sinksOf(contract, config.pipelines, host);
+    const more = { contract, page, broker, pipelines, sinks, secret };
     const started = await createNode({ config, logger, version: VERSION, ...more });
     node = started;
     await started.start();
