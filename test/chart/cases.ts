@@ -75,6 +75,12 @@ const COMBINATIONS: Readonly<Record<string, Values>> = {
     autoscaling: { mode: "hpa-pods" },
     expose: { mode: "loadBalancer" },
   },
+  "mqtt-over-tcp": {
+    config: { mqtt: { transports: ["tcp", "tls", "websocket"], port: 11883 } },
+    expose: { mode: "loadBalancer" },
+    networkPolicy: { clients: [{ ipBlock: { cidr: "10.0.0.0/8" } }] },
+    tls: { existingSecret: "rt-tls" },
+  },
   "one-pod-in-memory": {
     replicas: 1,
     broker: { mode: "memory", url: "" },

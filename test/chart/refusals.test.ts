@@ -13,6 +13,16 @@ const REFUSED: readonly (readonly [string, Values, string])[] = [
     { connections: { perPod: 40_000 } },
     "N / A = 40000 / 500 = 80.0 s, and the window has room for W - L = 55 - 5 = 50 s (M 75 - P 15 - T 5 = W 55); drain.maxSeconds 105 would do, 140 keeps the pace of 0.7 A",
   ],
+  [
+    "a port that the node has itself",
+    { config: { mqtt: { transports: ["tls"], tlsPort: 8000 } } },
+    "config.mqtt.tlsPort 8000 cannot be had",
+  ],
+  [
+    "TLS without a certificate",
+    { config: { mqtt: { transports: ["tls"] } } },
+    "MQTT over TLS has no certificate; expected tls.existingSecret",
+  ],
   ["a set without the operator's key", { kind: "RealtimeSet" }, "needs operator.keySecret.name"],
   [
     "the operator's loop without the operator",

@@ -67,7 +67,7 @@ function configSchema(table: NodeOptionTable): Schema {
     const leaf = path.pop() ?? "";
     let place = root;
     for (const step of path) place = childOf(place, step);
-    place.set(leaf, { description: option.description, ...optionSchema(option) });
+    place.set(leaf, { description: option.description, ...optionSchema(option, name) });
   }
   return { description: "Options of a node: docs/reference/options.md.", ...treeSchema(root) };
 }
@@ -97,7 +97,7 @@ function treeSchema(tree: Tree): Schema {
 /** Units as in packages/config/src/values.ts. */
 const NUMBER_TEXT = String.raw`\d{1,16}(\.\d{1,9})?`;
 
-function optionSchema(option: Option<unknown>): Schema {
+function optionSchema(option: Option<unknown>, name: string): Schema {
   if (option.secret && option.kind === "text") return { type: "string" };
   const { min: minimum, max: maximum } = option.range ?? {};
   switch (option.kind) {
@@ -127,7 +127,10 @@ function optionSchema(option: Option<unknown>): Schema {
         items: { type: "object", required: ["name", "scopes"] },
       };
     case "map":
-      return { type: "object", additionalProperties: channelSchema() };
+      return {
+        type: "object",
+        additionalProperties: name === "mqtt.topics" ? topicSchema() : channelSchema(),
+      };
   }
 }
 
@@ -156,6 +159,17 @@ function channelSchema(): Schema {
       slowConsumer: { enum: SLOW_CONSUMER_POLICIES },
     },
   };
+}
+
+function topicSchema(): Schema {
+  const text = { type: "string", minLength: 1 };
+  const properties = {
+    channel: text,
+    retained: text,
+    payload: { enum: ["auto", "json", "bytes"] },
+  };
+  const row = { type: "object", additionalProperties: false, required: ["channel"], properties };
+  return { anyOf: [text, row] };
 }
 
 function nameOf(path: string): string {

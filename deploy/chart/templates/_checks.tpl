@@ -51,6 +51,18 @@ Owns: what cannot work is refused, all at once. Each check adds a sentence to a 
 {{- $problems = append $problems (printf "config.%s is set by the chart; use %s" $path $use) -}}
 {{- end -}}
 {{- end -}}
+{{- $mqtt := default (dict) $config.mqtt -}}
+{{- range $transport, $option := dict "tcp" "port" "tls" "tlsPort" -}}
+{{- if has $transport (default (list) $mqtt.transports) -}}
+{{- $port := toString (dig $option "" $mqtt) -}}
+{{- if has $port (list "0" "8000" "9000") -}}
+{{- $problems = append $problems (printf "config.mqtt.%s %s cannot be had: found 0, or a port of the node's own listeners; expected another one, such as %s" $option $port (ternary "1883" "8883" (eq $transport "tcp"))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (has "tls" (default (list) $mqtt.transports)) (not .Values.tls.existingSecret) (not (dig "tls" "certFile" "" $mqtt)) -}}
+{{- $problems = append $problems "MQTT over TLS has no certificate; expected tls.existingSecret, or config.mqtt.tls.certFile and keyFile with extraVolumes" -}}
+{{- end -}}
 {{- range (default list $config.apiKeys) -}}
 {{- if .key -}}
 {{- $problems = append $problems (printf "config.apiKeys %q has its key in values, where everyone can read it; use keyHash (holdfast keygen prints both)" (toString .name)) -}}

@@ -112,3 +112,26 @@ capabilities:
 holdfast.dev/receives: "true"
 {{- end }}
 {{- end }}
+
+{{/* Ports of the MQTT door beside the public one, as JSON: name to number. Empty if the configuration wants none. */}}
+{{- define "holdfast.mqttPorts" -}}
+{{- $mqtt := default (dict) .Values.config.mqtt -}}
+{{- $ports := dict -}}
+{{- if has "tcp" (default (list) $mqtt.transports) -}}
+{{- $_ := set $ports "mqtt" (int64 (default 1883 $mqtt.port)) -}}
+{{- end -}}
+{{- if has "tls" (default (list) $mqtt.transports) -}}
+{{- $_ := set $ports "mqtts" (int64 (default 8883 $mqtt.tlsPort)) -}}
+{{- end -}}
+{{- $ports | toJson -}}
+{{- end }}
+
+{{/* The same as ports of a Service. */}}
+{{- define "holdfast.mqttServicePorts" -}}
+{{- range $name, $port := include "holdfast.mqttPorts" . | fromJson }}
+- name: {{ $name }}
+  port: {{ int64 $port }}
+  targetPort: {{ $name }}
+  appProtocol: {{ ternary "secure-mqtt" "mqtt" (eq $name "mqtts") }}
+{{- end }}
+{{- end }}

@@ -83,6 +83,9 @@ containers:
     ports:
       - { name: ws, containerPort: 8000 }
       - { name: internal, containerPort: 9000 }
+      {{- range $name, $port := include "holdfast.mqttPorts" . | fromJson }}
+      - { name: {{ $name }}, containerPort: {{ int64 $port }} }
+      {{- end }}
     env:
       {{- include "holdfast.env" . | nindent 6 }}
     {{- if gt (int64 $d.S) 0 }}

@@ -64,7 +64,7 @@ export const MQTT_OPTIONS = {
     allowed: MQTT_TOPICS_ALLOWED,
     read: readTopics,
     description:
-      "Which channel a topic is in: patterns such as `telemetry/+site/#rest` and channels such as `telemetry:{site}`. The first pattern that matches decides. By default every topic is the channel of the same name.",
+      "Which channel a topic is in: patterns such as `telemetry/+site/#rest` and channels such as `telemetry:{site}`. The most specific pattern that matches decides: level by level, a name goes before `+`, and `+` before `#`. By default every topic is the channel of the same name.",
   }),
   keepAliveMsMax: duration({
     default: KEEP_ALIVE_MS_MAX,

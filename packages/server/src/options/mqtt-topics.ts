@@ -13,11 +13,25 @@ const FORMS: readonly PayloadForm[] = ["auto", "json", "bytes"];
 const FIELDS = ["channel", "retained", "payload"];
 const LENGTH_MAX = 1024;
 
-/** Topics, in the order of the file, and the channel of each: the first that matches decides. */
+/** Topics, and the channel of each. Their order means nothing: Helm, for one, sorts maps. */
 export type TopicMap = Readonly<Record<string, Omit<TopicRow, "topic">>>;
 
+/**
+ * The most specific first: level by level, a name goes before `+`, and `+` before `#`. Two patterns
+ * that differ in names of parameters alone are in the order of their texts.
+ */
 export const topicRows = (map: TopicMap): readonly TopicRow[] =>
-  Object.entries(map).map(([topic, row]) => ({ topic, ...row }));
+  Object.entries(map)
+    .map(([topic, row]) => ({ topic, ...row }))
+    .sort((a, b) => {
+      const [wide, other] = [a, b].map(({ topic }) => topic.split("/").map(widthOf).join(""));
+      return compared(wide ?? "", other ?? "") || compared(a.topic, b.topic);
+    });
+
+const widthOf = (level: string): string =>
+  level.startsWith("#") ? "2" : level.startsWith("+") ? "1" : "0";
+
+const compared = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Reads a map of topics, or JSON text of one. */
 export function readTopics(found: unknown): Reading<TopicMap> {
