@@ -2,6 +2,7 @@
 // confirmed yet. It is written in one step.
 import type { Position } from "@holdfast/protocol";
 import type { Saved } from "../aggregate/accumulator.ts";
+import type { PipelineDefinition } from "../define/types.ts";
 import { stateFault } from "../engine/compile.ts";
 import type { SinkRecord } from "../sink.ts";
 
@@ -17,6 +18,8 @@ export interface Outbox {
 export interface Checkpoint {
   /** Of the pipeline that wrote it. */
   readonly version: number;
+  /** How the source is spread over partitions: another spread reads other channels. */
+  readonly spread: string;
   /** Part of the ids of records. Another one for each life of the state. */
   readonly generation: number;
   /** Behind which publication of each channel the engine stands. */
@@ -27,14 +30,20 @@ export interface Checkpoint {
 
 const LAYOUT = 1;
 
+/** What channels a partition reads depends on this alone. */
+export function spreadOf({ source, partitions, partitionBy }: PipelineDefinition): string {
+  return `${source.pattern} over ${partitions} by ${partitionBy?.join(",") ?? "all"}`;
+}
+
 /** `engine`: its state as JSON. */
 export function checkpointText(
   engine: string,
-  { version, generation, positions, outboxes }: Omit<Checkpoint, "engine">,
+  { version, spread, generation, positions, outboxes }: Omit<Checkpoint, "engine">,
 ): string {
   const rest = JSON.stringify({
     layout: LAYOUT,
     version,
+    spread,
     generation,
     positions: [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]),
     out: outboxes.map(({ id, sequence, records }) => [
@@ -58,6 +67,7 @@ export function parseCheckpoint(text: string): Checkpoint {
   if (data.layout !== LAYOUT) throw stateFault(`layout ${data.layout}`, `layout ${LAYOUT}`);
   return {
     version: data.version,
+    spread: data.spread,
     generation: data.generation,
     positions: new Map(
       data.positions.map(([channel, epoch, offset]) => [channel, { epoch, offset }]),
@@ -80,6 +90,7 @@ export function parseCheckpoint(text: string): Checkpoint {
 interface Written {
   readonly layout: number;
   readonly version: number;
+  readonly spread: string;
   readonly generation: number;
   readonly positions: readonly [string, string, number][];
   readonly engine: Saved;

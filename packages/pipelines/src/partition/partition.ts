@@ -2,9 +2,10 @@
 // records, deliveries, the end. P1 to P4 for one partition.
 import { BrokerError } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
+import { stateFault } from "../engine/compile.ts";
 import { PipelineEngine } from "../engine/engine.ts";
 import { PipelineError } from "../pipeline-error.ts";
-import { type Checkpoint, checkpointText, parseCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, checkpointText, parseCheckpoint, spreadOf } from "./checkpoint.ts";
 import { KeptState } from "./kept-state.ts";
 import { Lookups } from "./lookups.ts";
 import { Outboxes } from "./outboxes.ts";
@@ -108,7 +109,9 @@ export class Partition {
       const generation = kept.fence;
       const outboxes = onChange === "rebuild" ? [] : checkpoint.outboxes;
       const version = options.definition.version;
-      const anew = { version, generation, positions, engine, outboxes };
+      // Positions of another spread are of other channels: `discard` cannot go on from them.
+      const spread = onChange === "rebuild" ? spreadOf(options.definition) : checkpoint.spread;
+      const anew = { version, spread, generation, positions, engine, outboxes };
       return new Partition(options, kept, anew);
     }
   }
@@ -245,7 +248,9 @@ export class Partition {
     };
   }
 
-  #load({ positions, engine, outboxes }: Checkpoint): void {
+  #load({ spread, positions, engine, outboxes }: Checkpoint): void {
+    const expected = spreadOf(this.#options.definition);
+    if (spread !== expected) throw stateFault(`the source ${spread}`, expected);
     this.#engine.load(engine);
     for (const [channel, position] of positions) this.#positions.set(channel, position);
     for (const record of this.#outboxes.load(outboxes)) {
@@ -336,6 +341,7 @@ export class Partition {
     const engine = JSON.stringify(this.#engine.save());
     const text = checkpointText(engine, {
       version: definition.version,
+      spread: spreadOf(definition),
       generation: this.#generation,
       positions: this.#positions,
       outboxes: this.#outboxes.save(),
