@@ -115,6 +115,10 @@ const COMBINATIONS: Readonly<Record<string, Values>> = {
     },
   },
   "gateway-with-api": { expose: { ...gateway, api: true } },
+  "ingest-from-outside": {
+    expose: { ...gateway, ingest: true },
+    mesh: { istio: { enabled: true, virtualService: { enabled: true } } },
+  },
   "base-path-at-a-gateway": {
     expose: { ...gateway, api: true },
     mesh: { istio: { enabled: true, virtualService: { enabled: true } } },
