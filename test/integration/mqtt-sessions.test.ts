@@ -175,6 +175,16 @@ describe("retained", () => {
     ]);
   });
 
+  test("what is published at QoS 0 right before DISCONNECT is retained, too", async () => {
+    const device = await connect(0);
+    const publishing = device.client.publishAsync("home/hall/light", "on", { retain: true });
+    await Promise.all([publishing, device.end()]);
+    const reader = await connect(1);
+    await reader.client.subscribeAsync("home/hall/light", { qos: 1 });
+    await reader.until(1);
+    expect(textsOf(reader)).toEqual(["on"]);
+  });
+
   test("a channel of class latest keeps each of its topics", async () => {
     const device = await connect(0);
     await device.client.publishAsync("state/pump", '{"on":true}', { qos: 1 });

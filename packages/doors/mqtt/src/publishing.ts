@@ -133,7 +133,10 @@ export class Publishing {
     if (qos === 2) this.#once2({ ...job, item }, known);
     else {
       if (qos === 1) this.#asking += 1;
-      this.#ask({ ...job, item });
+      // Of QoS 0 nobody waits for an answer: the client may be gone when there is one.
+      const isAtOnce = qos === 0 && next !== undefined;
+      this.#ask(isAtOnce ? { ...job, item, next: undefined } : { ...job, item });
+      if (isAtOnce) this.#ask({ ...job, item: next, next: undefined });
     }
     return undefined;
   }

@@ -63,7 +63,7 @@ export class TcpLink implements Link {
   /** Everything that was sent leaves first. TCP has neither code nor reason. */
   close(): void {
     this.#isEnding = true;
-    if (this.#queue === undefined && !this.#isOver) this.#socket.end();
+    if (this.#queue === undefined) this.#finish();
   }
 
   cut(): void {
@@ -91,8 +91,17 @@ export class TcpLink implements Link {
       this.#queue.shift();
       if (this.#queue.length === 0) this.#queue = undefined;
     }
-    if (this.#isEnding && !this.#isOver) this.#socket.end();
+    if (this.#isEnding) this.#finish();
     return true;
+  }
+
+  /**
+   * What the peer still sends is read and dropped: if it were not, the system would reset the
+   * connection, and the peer might never read what it was sent last. Whoever ends a connection
+   * cuts it if the peer does not close it in time.
+   */
+  #finish(): void {
+    if (!this.#isOver) this.#socket.shutdown();
   }
 
   over(): void {
