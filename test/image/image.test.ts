@@ -285,7 +285,9 @@ describe("a node in it", () => {
     const refused = start(["serve", "--auth-insecure", "--contract", `/${CONFIG}/own.ts`]);
     expect(await refused.ended()).toBe(2);
     expect(refused.output()).toContain("valibot");
-    expect(refused.output()).toContain("brings @holdfast/contract and zod");
+    expect(refused.output()).toContain(
+      "brings @holdfast/contract, @holdfast/pipelines, @holdfast/sinks, zod",
+    );
 
     writeFileSync(
       source,

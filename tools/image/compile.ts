@@ -27,6 +27,16 @@ const WITHOUT_ADDON: BunPlugin = {
   },
 };
 
+/** The Kafka client reads its WebAssembly from a file beside it; here it takes the one inside. */
+const WASM_INSIDE: BunPlugin = {
+  name: "wasm inside",
+  setup(build) {
+    build.onResolve({ filter: /^@platformatic\/wasm-utils$/ }, ({ importer }) => ({
+      path: Bun.resolveSync("@platformatic/wasm-utils/bundled", dirname(importer)),
+    }));
+  },
+};
+
 /**
  * Writes the executable and resolves with the sources that are in it, as paths from the root. The
  * same sources and the same Bun give the same bytes. Minified code is smaller, bytecode starts
@@ -45,7 +55,7 @@ export async function compile(arch: Arch, outfile: string): Promise<readonly str
     splitting: true,
     sourcemap: "linked",
     metafile: true,
-    plugins: [WITHOUT_ADDON],
+    plugins: [WITHOUT_ADDON, WASM_INSIDE],
     compile: {
       target: ARCHES[arch].target,
       executablePath: await bunBinary(arch),

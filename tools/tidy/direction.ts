@@ -59,7 +59,6 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "apps/holdfast": [
     "api",
     "pipelines",
-    "sinks",
     "protocol",
     "contract",
     "config",
@@ -67,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
     "client",
     "broker-link",
     "server",
+    "sinks",
     "kube",
     "doctor",
     "relay",

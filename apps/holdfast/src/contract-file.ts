@@ -50,7 +50,7 @@ export async function loadContractFile(path: string, packed = false): Promise<Co
   return found;
 }
 
-const BROUGHT = `The executable brings ${Object.keys(PROVIDED_MODULES).join(" and ")}: bundle what else a contract imports into its file (docs/operations/install.md)`;
+const BROUGHT = `The executable brings ${Object.keys(PROVIDED_MODULES).join(", ")}: bundle what else a contract imports into its file (docs/operations/install.md)`;
 
 function isNotFound(error: unknown): boolean {
   return (

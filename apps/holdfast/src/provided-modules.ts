@@ -8,6 +8,7 @@ export const PROVIDED_MODULES: Readonly<
 > = {
   "@holdfast/contract": () => import("@holdfast/contract"),
   "@holdfast/pipelines": () => import("@holdfast/pipelines"),
+  "@holdfast/sinks": () => import("@holdfast/sinks"),
   // Zod alone is part of the executable, for its own commands too. What else a contract needs is
   // bundled into its file.
   zod: () => import("zod"),
