@@ -210,3 +210,43 @@ test("long polls with a cursor get everything once, and wait if there is nothing
   expect(got).toEqual(Array.from({ length: 200 }, (_, n) => n));
   await until("no stream is left", () => node.node.info().subscriptions === 0);
 });
+
+test("one user and one address open as many streams as connections, and others open theirs", async () => {
+  const node = await start({
+    env: { HOLDFAST_LIMITS_CONNECTIONS_PER_USER_MAX: "3", HOLDFAST_TRUSTED_PROXIES: "127.0.0.1" },
+  });
+  const token = await tokenOf(600);
+  const open = (accept: string, address: string, of = token) =>
+    fetch(url(node), {
+      headers: { ...bearer(of), accept, "x-forwarded-for": address },
+      signal: AbortSignal.timeout(patience(20_000)),
+    });
+  const held = [];
+  for (let i = 0; i < 3; i++) held.push(await open("text/event-stream", "10.0.0.1"));
+  expect(held.map(({ status }) => status)).toEqual([200, 200, 200]);
+  const refused = await open("application/x-ndjson", "10.0.0.2");
+  expect([refused.status, (await refused.json()).code]).toEqual([429, "connection_limit"]);
+  const passing = await open("text/event-stream", "10.0.0.2");
+  expect(await passing.text()).toContain('"code":"connection_limit"');
+  await held.pop()?.body?.cancel();
+  await until("its place is free", () => node.node.info().connections === 2);
+  expect((await open("text/event-stream", "10.0.0.1")).status).toBe(200);
+});
+
+test("a flood of publishes is refused by the rate of a connection, however many requests bring it", async () => {
+  const node = await start({ env: { HOLDFAST_LIMITS_PUBLISHES_PER_SECOND_MAX: "10" } });
+  const token = await tokenOf(600);
+  const post = () =>
+    fetch(`${node.httpUrl}/events`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...bearer(token) },
+      body: '{"channel":"chat:a","data":1}',
+    });
+  const answers = await Promise.all(Array.from({ length: 200 }, post));
+  const statuses = answers.map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set([202, 429]));
+  expect(statuses.filter((status) => status === 202).length).toBeLessThan(60);
+  expect(answers.find(({ status }) => status === 429)?.headers.get("retry-after")).toBe("1");
+  expect(node.node.info().connections).toBe(1);
+  expect(node.bugs).toEqual([]);
+});

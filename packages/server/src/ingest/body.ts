@@ -1,8 +1,8 @@
 // Owns: the body of a request to ingest: bounded in bytes and time before and after decompression,
 // and in the node's memory.
 import type { Problem } from "../http/problem.ts";
+import type { Reservation } from "./byte-room.ts";
 import { decompress, type Encoding } from "./decompress.ts";
-import type { Reservation } from "./shares.ts";
 
 export interface BodyReading {
   readonly encoding: Encoding;

@@ -1,5 +1,6 @@
 // Owns: how much ingest takes at once and in a second, and who gets how much of it.
 import { FairShare } from "@holdfast/core";
+import { ByteRoom, type Reservation } from "./byte-room.ts";
 
 export interface IngestLimits {
   readonly bytesPerSecondMax: number;
@@ -13,26 +14,18 @@ export interface IngestParty {
   readonly address: string;
 }
 
-export interface Reservation {
-  /** So many bytes in all are kept for the request; false: there is no room for them. */
-  grow(bytes: number): boolean;
-  release(): void;
-}
-
 /**
  * Each second's bytes and events are shared max-min fairly, once among keys and users and once
  * among addresses: whoever asks for less than its share gets all of it. In memory a party may have
  * as many bytes as are still free.
  */
 export class IngestShares {
-  readonly #limits: IngestLimits;
   readonly #nowMs: () => number;
   readonly #rates: Readonly<Record<"bytes" | "events", readonly [FairShare, FairShare]>>;
-  readonly #held = new Map<string, number>();
-  #heldBytes = 0;
+  readonly #room: ByteRoom;
 
   constructor(limits: IngestLimits, nowMs: () => number) {
-    this.#limits = limits;
+    this.#room = new ByteRoom(limits.bytesInFlightMax);
     this.#nowMs = nowMs;
     const two = (perSecond: number) =>
       [new FairShare(perSecond, nowMs()), new FairShare(perSecond, nowMs())] as const;
@@ -40,7 +33,7 @@ export class IngestShares {
   }
 
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#room.heldBytes;
   }
 
   /** 0, or the ms after which to come again. */
@@ -64,23 +57,6 @@ export class IngestShares {
   }
 
   reserve({ party }: IngestParty): Reservation {
-    let mine = 0;
-    const change = (by: number): void => {
-      mine += by;
-      this.#heldBytes += by;
-      const left = (this.#held.get(party) ?? 0) + by;
-      if (left > 0) this.#held.set(party, left);
-      else this.#held.delete(party);
-    };
-    return {
-      grow: (bytes) => {
-        const by = bytes - mine;
-        const free = this.#limits.bytesInFlightMax - this.#heldBytes;
-        if (by > 0 && (by > free || (this.#held.get(party) ?? 0) + by > free)) return false;
-        change(by);
-        return true;
-      },
-      release: () => change(-mine),
-    };
+    return this.#room.reserve(party);
   }
 }

@@ -3,6 +3,7 @@ import type { Authenticator, DoorEngine, Random } from "@holdfast/core";
 import type { StreamFormat } from "@holdfast/door-sse";
 import type { Tickets } from "../auth/index.ts";
 import { readBody } from "../ingest/body.ts";
+import { ByteRoom } from "../ingest/byte-room.ts";
 import { type ClientProblem, jsonAnswer, PLAIN_HEADERS, problemAnswer } from "./answers.ts";
 import { type Credentials, credentialsOf } from "./credentials.ts";
 import { answerPublish } from "./publish.ts";
@@ -62,13 +63,20 @@ export interface EventsEndpoint {
 }
 
 const BODY_TIMEOUT_MS = 10_000;
+/** Of bodies in memory. One address may have as much of it as is still free. */
+const BODIES_BYTES_MAX = 64 * 1024 * 1024;
+const NO_ROOM: ClientProblem = {
+  code: "try_later",
+  detail: "Cannot take the body: found as many bytes of bodies as this node holds, or as its share",
+  retryMs: 1_000,
+};
 /** The first line of a POST to `/events/socket`. */
 const HEAD_LENGTH_MAX = 1_024;
 
 export function createEventsEndpoint(options: EventsOptions): EventsEndpoint {
   const { engine, random, recorder, onError, heartbeatMs } = options;
   const readers = new Readers({ engine, random, recorder, heartbeatMs });
-  const parts: Parts = { ...options, readers };
+  const parts: Parts = { ...options, readers, bodies: new ByteRoom(BODIES_BYTES_MAX) };
   return {
     async answer(request, path, from) {
       const startedMs = performance.now();
@@ -99,6 +107,8 @@ const routeOf = (path: EventsPath, method: string): string => {
 
 interface Parts extends EventsOptions {
   readonly readers: Readers;
+  /** Bodies that are being read. */
+  readonly bodies: ByteRoom;
 }
 
 interface Call {
@@ -196,13 +206,21 @@ async function answerPost(parts: Parts, { request, from, headers }: Call): Promi
   if (given === "malformed") return problemAnswer(NO_BEARER, headers);
   const problem = forgeryOf(given, request);
   if (problem !== undefined) return problemAnswer(problem, headers);
-  return answerPublish(parts.sessions, {
-    request,
-    token: given.token,
-    address: from.address,
-    headers,
-    limits: { bytesMax: parts.bodyBytesMax, timeoutMs: BODY_TIMEOUT_MS },
-  });
+  const { bodyBytesMax: bytesMax, bodies } = parts;
+  const declared = Number(request.headers.get("content-length") ?? bytesMax);
+  const reserved = bodies.reserve(from.address);
+  try {
+    if (!reserved.grow(Math.min(declared, bytesMax))) return problemAnswer(NO_ROOM, headers);
+    return await answerPublish(parts.sessions, {
+      request,
+      token: given.token,
+      address: from.address,
+      headers,
+      limits: { bytesMax, timeoutMs: BODY_TIMEOUT_MS },
+    });
+  } finally {
+    reserved.release();
+  }
 }
 
 /** For EventSource, which cannot set headers: the token in a header, the ticket in the answer. */
@@ -225,12 +243,18 @@ async function answerSocket(parts: Parts, { request, from, headers }: Call): Pro
     bytesMax: parts.messageBytesMax() + HEAD_LENGTH_MAX,
     timeoutMs: BODY_TIMEOUT_MS,
   };
-  const read = await readBody(request, {
-    ...limits,
-    encoding: "identity",
-    reserved: { grow: () => true, release() {} },
-    onBytes: () => {},
-  });
+  const reserved = parts.bodies.reserve(from.address);
+  let read: Awaited<ReturnType<typeof readBody>>;
+  try {
+    read = await readBody(request, {
+      ...limits,
+      encoding: "identity",
+      reserved,
+      onBytes: () => {},
+    });
+  } finally {
+    reserved.release();
+  }
   if (!(read instanceof Uint8Array)) return problemAnswer(read as ClientProblem, headers);
   const parsed = readHead(read);
   if ("code" in parsed) return problemAnswer(parsed, headers);
