@@ -1,21 +1,17 @@
-// Owns: the parts of one client, put together for the version and the limits of its CONNECT.
-import type { Connection, Item } from "@holdfast/core";
+// Owns: the parts of one client, put together for the version and the limits of its CONNECT. One
+// object with methods answers all their needs: closures for each would take kilobytes.
+import type { Connection, DoorPublish, Item } from "@holdfast/core";
 import type { CodeName } from "@holdfast/protocol";
-import type { ConnectPacket, Qos } from "./decode.ts";
-import { Delivering } from "./delivering.ts";
+import type { ConnectPacket, Qos, Version } from "./decode.ts";
+import { Delivering, type DeliveringNeeds } from "./delivering.ts";
 import type { DoorParts } from "./door-parts.ts";
 import { encodeSuback } from "./encode.ts";
-import { Publishing } from "./publishing.ts";
+import type { Filter } from "./filters.ts";
+import { Publishing, type PublishingNeeds } from "./publishing.ts";
 import { REASON } from "./reason.ts";
-import { Retained } from "./retained.ts";
-import { Subscribing } from "./subscribing.ts";
-
-export interface ClientParts {
-  readonly publishing: Publishing;
-  readonly subscribing: Subscribing;
-  readonly delivering: Delivering;
-  readonly retained: Retained;
-}
+import { Retained, type RetainedNeeds } from "./retained.ts";
+import type { Member } from "./share-group.ts";
+import { Subscribing, type SubscribingNeeds } from "./subscribing.ts";
 
 /** What the parts ask of their client. */
 export interface ClientHooks {
@@ -27,104 +23,207 @@ export interface ClientHooks {
   /** Asks the engine for the state of a channel of retained messages. */
   readRetained(channel: string): void;
   /** Ends the connection with a reason of MQTT. */
-  end(code: CodeName, reason: number, text: string): void;
+  endWith(code: CodeName, reason: number, text: string): void;
   answer(bytes: Uint8Array): void;
   sessionId(): string;
   durably(then: () => void): void;
   changed(): void;
   lost(channel: string, code: CodeName): void;
-  ask(item: Item, length: number): void;
 }
 
-export function createClientParts(
-  door: DoorParts,
-  { version, properties }: ConnectPacket,
-  hooks: ClientHooks,
-): ClientParts {
-  const { engine, clock, random, topics, messages, discovery, settings, observer } = door;
-  const { inFlightMax, receiveMax, topicAliasMax, filtersMax, channelsMax } = settings();
-  const { connection, nextId, answer } = hooks;
-  const publishing = new Publishing({
-    version,
-    topics,
-    isLatest: (channel) => door.isLatest(channel),
-    receiveMax,
-    aliasMax: topicAliasMax,
-    random,
-    nowMs: () => clock.nowMs(),
-    after: (delayMs, task) => clock.after(delayMs, task),
-    answer,
-    nextId,
-    ask(item, length) {
-      if (!discovery.isIdle) discovery.noted(item.ch);
-      hooks.ask(item, length);
-    },
-    goOn: () => hooks.goOn(),
-    giveUp: () => hooks.end("broker_lost", REASON.serverBusy, "the broker is away"),
-    refused: (code) => observer.refused(code),
-    sessionId: () => hooks.sessionId(),
-    durably: (then) => hooks.durably(then),
-    changed: () => hooks.changed(),
-  });
-  const subscribing = new Subscribing({
-    topics,
-    discovery,
-    filtersMax,
-    channelsMax,
-    subscribe: (channel, isNew) => hooks.subscribe(channel, isNew),
-    lost: (channel, code) => hooks.lost(channel, code),
-    unsubscribe(ch) {
-      delivering.forget(ch);
-      hooks.ask({ t: "unsubscribe", id: nextId(), ch }, 16);
-    },
-    suback: (pid, reasons) =>
-      hooks.durably(() => answer(encodeSuback("suback", { version, pid, reasons }))),
-    readRetained: (filter) => retained.read(filter),
-    shares: door.shares,
-    maySubscribe: (channel) => door.maySubscribe(connection, channel),
-    hasRoom: () => delivering.hasRoom,
-    deliverShared({ qos, subscriptionId, retainAsPublished }, [message, origin, done]) {
-      const wanted = {
-        qos: Math.min(qos, message.qos) as Qos,
-        retain: retainAsPublished && message.retain,
-        subscriptionIds: subscriptionId === undefined ? [] : [subscriptionId],
-      };
-      // Not the channel itself: how far the session got there is another matter.
-      const ch = `$share:${origin.channel}`;
-      const { offset: o, epoch } = origin;
-      const bytes = delivering.deliver({ ch, o }, { message, wanted, epoch, done });
-      if (bytes.length > 0) connection.enqueue(bytes);
-    },
-    overflown(filter) {
-      const text = `filter ${filter.slice(0, 64)} reaches more than ${channelsMax} channels`;
-      hooks.end("flooded", REASON.quotaExceeded, text);
-    },
-  });
-  const delivering = new Delivering({
-    version,
-    messages,
-    filters: subscribing.filters,
-    window: Math.min(inFlightMax, properties.receiveMax ?? inFlightMax),
-    aliasMax: Math.min(properties.aliasMax ?? 0, topicAliasMax),
-    packetBytesMax: properties.packetBytesMax ?? Number.POSITIVE_INFINITY,
-    wallMs: () => clock.wallMs(),
-    session: () => connection.session,
-    isLatest: (channel) => door.isLatest(channel),
-    durably: (then) => hooks.durably(then),
-    changed: () => hooks.changed(),
-    push: (bytes) => connection.enqueue(bytes),
-    hasRoom: () => engine.writable(connection),
-    settled: () => subscribing.hasRoom(),
-  });
-  const retained = new Retained({
-    topics,
-    discovery,
-    messages,
-    delivering,
-    subscribe: (channel) => hooks.readRetained(channel),
-    unsubscribe: (channel) => hooks.ask({ t: "unsubscribe", id: nextId(), ch: channel }, 16),
-    isWatched: (channel) => subscribing.filters.watched.has(channel),
-    wallMs: () => clock.wallMs(),
-  });
-  return { publishing, subscribing, delivering, retained };
+export class ClientParts
+  implements PublishingNeeds, SubscribingNeeds, DeliveringNeeds, RetainedNeeds
+{
+  readonly version: Version;
+  readonly subscribing: Subscribing;
+  readonly delivering: Delivering;
+  readonly window: number;
+  readonly packetBytesMax: number;
+  readonly deliveredAliasMax: number;
+  readonly #door: DoorParts;
+  readonly #hooks: ClientHooks;
+  #publishing: Publishing | undefined;
+  #retained: Retained | undefined;
+
+  constructor(door: DoorParts, { version, properties }: ConnectPacket, hooks: ClientHooks) {
+    const { inFlightMax, topicAliasMax } = door.settings();
+    this.#door = door;
+    this.#hooks = hooks;
+    this.version = version;
+    this.window = Math.min(inFlightMax, properties.receiveMax ?? inFlightMax);
+    this.packetBytesMax = properties.packetBytesMax ?? Number.POSITIVE_INFINITY;
+    this.deliveredAliasMax = Math.min(properties.aliasMax ?? 0, topicAliasMax);
+    this.subscribing = new Subscribing(this);
+    this.delivering = new Delivering(this);
+  }
+
+  /** Made for the first message: most clients only listen. */
+  get publishing(): Publishing {
+    this.#publishing ??= new Publishing(this);
+    return this.#publishing;
+  }
+
+  /** Undefined: the client has published nothing. */
+  get published(): Publishing | undefined {
+    return this.#publishing;
+  }
+
+  get retained(): Retained {
+    this.#retained ??= new Retained(this);
+    return this.#retained;
+  }
+
+  /** Undefined: nothing retained was read. */
+  get reading(): Retained | undefined {
+    return this.#retained;
+  }
+
+  // ---- what several parts need ----
+
+  get topics() {
+    return this.#door.topics;
+  }
+  get messages() {
+    return this.#door.messages;
+  }
+  get discovery() {
+    return this.#door.discovery;
+  }
+  get shares() {
+    return this.#door.shares;
+  }
+  get random() {
+    return this.#door.random;
+  }
+  get filters() {
+    return this.subscribing.filters;
+  }
+  get receiveMax(): number {
+    return this.#door.settings().receiveMax;
+  }
+  get aliasMax(): number {
+    return this.#door.settings().topicAliasMax;
+  }
+  get filtersMax(): number {
+    return this.#door.settings().filtersMax;
+  }
+  get channelsMax(): number {
+    return this.#door.settings().channelsMax;
+  }
+  nowMs(): number {
+    return this.#door.clock.nowMs();
+  }
+  wallMs(): number {
+    return this.#door.clock.wallMs();
+  }
+  after(delayMs: number, task: () => void): () => void {
+    return this.#door.clock.after(delayMs, task);
+  }
+  isLatest(channel: string): boolean {
+    return this.#door.isLatest(channel);
+  }
+  durably(then: () => void): void {
+    this.#hooks.durably(then);
+  }
+  changed(): void {
+    this.#hooks.changed();
+  }
+  answer(bytes: Uint8Array): void {
+    this.#hooks.answer(bytes);
+  }
+  push(bytes: Uint8Array): void {
+    this.#hooks.connection.enqueue(bytes);
+  }
+  #receive(item: Item, length: number): void {
+    this.#door.engine.receive(this.#hooks.connection, [item], length);
+  }
+
+  // ---- publishing ----
+
+  nextId(): number {
+    return this.#hooks.nextId();
+  }
+  ask(item: DoorPublish, length: number): void {
+    const { discovery } = this.#door;
+    if (!discovery.isIdle) discovery.noted(item.ch);
+    this.#receive(item, length);
+  }
+  goOn(): void {
+    this.#hooks.goOn();
+  }
+  giveUp(): void {
+    this.#hooks.endWith("broker_lost", REASON.serverBusy, "the broker is away");
+  }
+  refused(code: CodeName): void {
+    this.#door.observer.refused(code);
+  }
+  sessionId(): string {
+    return this.#hooks.sessionId();
+  }
+
+  // ---- subscribing ----
+
+  subscribe(channel: string, isNew: boolean): void {
+    this.#hooks.subscribe(channel, isNew);
+  }
+  unsubscribe(channel: string): void {
+    this.delivering.forget(channel);
+    this.leaveChannel(channel);
+  }
+  lost(channel: string, code: CodeName): void {
+    this.#hooks.lost(channel, code);
+  }
+  suback(pid: number, reasons: readonly number[]): void {
+    const { version } = this;
+    this.durably(() => this.answer(encodeSuback("suback", { version, pid, reasons })));
+  }
+  readRetained(filter: Filter): void {
+    this.retained.read(filter);
+  }
+  maySubscribe(channel: string): boolean | Promise<boolean> {
+    return this.#door.maySubscribe(this.#hooks.connection, channel);
+  }
+  hasRoom(): boolean {
+    return this.delivering.hasRoom;
+  }
+  deliverShared(
+    { qos, subscriptionId, retainAsPublished }: Filter,
+    [message, origin, done]: Parameters<Member["deliver"]>,
+  ): void {
+    const wanted = {
+      qos: Math.min(qos, message.qos) as Qos,
+      retain: retainAsPublished && message.retain,
+      subscriptionIds: subscriptionId === undefined ? [] : [subscriptionId],
+    };
+    // Not the channel itself: how far the session got there is another matter.
+    const ch = `$share:${origin.channel}`;
+    const { offset: o, epoch } = origin;
+    const bytes = this.delivering.deliver({ ch, o }, { message, wanted, epoch, done });
+    if (bytes.length > 0) this.push(bytes);
+  }
+  overflown(filter: string): void {
+    const text = `filter ${filter.slice(0, 64)} reaches more than ${this.channelsMax} channels`;
+    this.#hooks.endWith("flooded", REASON.quotaExceeded, text);
+  }
+
+  // ---- delivering, retained ----
+
+  session(): string {
+    return this.#hooks.connection.session;
+  }
+  roomAgain(): void {
+    this.#door.engine.writable(this.#hooks.connection);
+  }
+  settled(): void {
+    this.subscribing.hasRoom();
+  }
+  readChannel(channel: string): void {
+    this.#hooks.readRetained(channel);
+  }
+  leaveChannel(channel: string): void {
+    this.#receive({ t: "unsubscribe", id: this.nextId(), ch: channel }, 16);
+  }
+  isWatched(channel: string): boolean {
+    return this.filters.watched.has(channel);
+  }
 }

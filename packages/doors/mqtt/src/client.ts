@@ -10,7 +10,7 @@ import { encodeConnack, encodeDisconnect, encodeSuback, joinBytes, PINGRESP } fr
 import { Framer } from "./framer.ts";
 import { MqttLink } from "./link.ts";
 import { connackReason, disconnectReason, type Fault, REASON } from "./reason.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionHooks } from "./session.ts";
 
 /** Bytes that are read ahead while packets wait, before the link is told to stop. */
 const READ_AHEAD_BYTES = 16 * 1024;
@@ -18,7 +18,7 @@ const CLIENT_ID_LENGTH_MAX = 256;
 /** CONNACK as every version of MQTT reads it: the protocol's level is not spoken here. */
 const OLD_VERSION = Uint8Array.of(0x20, 2, 0, 1);
 
-export class MqttClient implements DoorClient {
+export class MqttClient implements DoorClient, SessionHooks {
   readonly connection: Connection;
   readonly #parts: DoorParts;
   readonly #accepted: Accepted;
@@ -29,13 +29,14 @@ export class MqttClient implements DoorClient {
   #phase: "new" | "connecting" | "open" | "over" = "new";
   /** Why it ends, as MQTT says it, if that is not what the engine's code says. */
   #ending: Fault | undefined;
+  clientId = "";
   #lastId = 0;
   #isReading = false;
 
   constructor(parts: DoorParts, link: Link, accepted: Accepted) {
     this.#parts = parts;
     this.#accepted = accepted;
-    this.#link = new MqttLink(link, () => this.#session?.delivering.waitingBytes ?? 0);
+    this.#link = new MqttLink(link, () => this.#session?.parts.delivering.waitingBytes ?? 0);
     const codec: DoorCodec = {
       name: "mqtt",
       shared: false,
@@ -95,7 +96,7 @@ export class MqttClient implements DoorClient {
 
   #isBlocked(): boolean {
     if (this.#phase === "connecting" || this.#phase === "over") return true;
-    return this.#session?.publishing.isBlocked ?? false;
+    return this.#session?.parts.published?.isBlocked ?? false;
   }
 
   #take(packet: ClientPacket): Fault | undefined {
@@ -105,18 +106,18 @@ export class MqttClient implements DoorClient {
         : { reason: REASON.protocolError, text: `${packet.t} before CONNECT` };
     const session = this.#session;
     if (session === undefined) return undefined;
-    const { publishing, subscribing, delivering } = session;
+    const { subscribing, delivering } = session.parts;
     // What the engine is not given counts as a sign of life all the same.
     if (packet.t !== "publish") this.#parts.engine.alive(this.connection);
     switch (packet.t) {
       case "publish":
-        return publishing.publish(packet);
+        return session.parts.publishing.publish(packet);
       case "puback":
       case "pubrec":
       case "pubcomp":
         return this.#answer(delivering.acknowledged(packet));
       case "pubrel":
-        publishing.release(packet.pid);
+        session.parts.publishing.release(packet.pid);
         return undefined;
       case "subscribe":
         subscribing.subscribe(packet);
@@ -143,23 +144,33 @@ export class MqttClient implements DoorClient {
     if (bytes.length > 0) this.connection.answer(bytes);
   }
 
+  // ---- what its session asks ----
+
+  answer(bytes: Uint8Array): void {
+    this.#answer(bytes);
+  }
+
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  read(): void {
+    this.#read();
+  }
+
+  end(code: CodeName, fault: Fault | undefined): void {
+    this.#end(code, fault);
+  }
+
   // ---- beginning ----
 
   #connect(packet: ConnectPacket): Fault | undefined {
     const { properties, version } = packet;
     const isAssigned = packet.clientId === "";
     const clientId = isAssigned ? `auto-${this.#parts.random.id()}` : packet.clientId;
-    const session = new Session(this.#parts, packet, {
-      clientId,
-      connection: this.connection,
-      nextId: () => {
-        this.#lastId += 1;
-        return this.#lastId;
-      },
-      read: () => this.#read(),
-      answer: (bytes) => void this.#answer(bytes),
-      end: (code, fault) => this.#end(code, fault),
-    });
+    this.clientId = clientId;
+    const session = new Session(this.#parts, packet, this);
     this.#session = session;
     if (clientId.length > CLIENT_ID_LENGTH_MAX || (isAssigned && version === 4 && !packet.clean))
       return {
@@ -195,7 +206,7 @@ export class MqttClient implements DoorClient {
     if (connack === undefined) return;
     this.#phase = "open";
     this.connection.enqueue(connack);
-    session.goOn();
+    session.begin();
     this.#read();
   }
 
@@ -207,12 +218,14 @@ export class MqttClient implements DoorClient {
     if (session === undefined) return NOTHING;
     switch (frame.t) {
       case "pub":
-        return session.retained.publication(frame) ?? session.delivering.publication(frame);
+        return (
+          session.parts.reading?.publication(frame) ?? session.parts.delivering.publication(frame)
+        );
       case "published":
-        return session.publishing.published(frame.id) ?? NOTHING;
+        return session.parts.published?.published(frame.id) ?? NOTHING;
       case "err":
         return (
-          session.publishing.failed(frame.id, frame.name as CodeName, frame.retryMs) ??
+          session.parts.published?.failed(frame.id, frame.name as CodeName, frame.retryMs) ??
           session.failed(frame.id, frame.name as CodeName)
         );
       case "connected":

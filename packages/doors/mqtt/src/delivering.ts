@@ -16,7 +16,7 @@ export interface DeliveringNeeds {
   readonly messages: Messages;
   readonly filters: Filters;
   readonly window: number;
-  readonly aliasMax: number;
+  readonly deliveredAliasMax: number;
   readonly packetBytesMax: number;
   wallMs(): number;
   session(): string;
@@ -24,7 +24,7 @@ export interface DeliveringNeeds {
   /** Sends bytes that the client did not ask for. */
   push(bytes: Uint8Array): void;
   /** What waited has become less. */
-  hasRoom(): void;
+  roomAgain(): void;
   /** The client has acknowledged something. */
   settled(): void;
   /** Runs `then` when what the session knows now is kept. */
@@ -239,7 +239,7 @@ export class Delivering {
       if (bytes.length > 0) this.#needs.push(bytes);
       if (isLate) this.#outbound.settle(next.pid, outgoing.qos);
     }
-    if (this.#outbound.waitingBytes < before) this.#needs.hasRoom();
+    if (this.#outbound.waitingBytes < before) this.#needs.roomAgain();
     this.#needs.settled();
   }
 
@@ -269,7 +269,7 @@ export class Delivering {
     { message, qos, retain, subscriptionIds }: Outgoing,
     { pid, dup = false }: { readonly pid: number; readonly dup?: boolean },
   ): Uint8Array {
-    const { version, packetBytesMax, wallMs } = this.#needs;
+    const { version, packetBytesMax } = this.#needs;
     const { alias, isKnown } = this.#aliasOf(message.topic);
     const bytes = encodePublish(message, {
       version,
@@ -280,7 +280,7 @@ export class Delivering {
       subscriptionIds,
       alias,
       isKnown,
-      wallMs: wallMs(),
+      wallMs: this.#needs.wallMs(),
     });
     if (bytes.length <= packetBytesMax) return bytes;
     if (pid > 0) this.#outbound.settle(pid, qos);
@@ -288,7 +288,7 @@ export class Delivering {
   }
 
   #aliasOf(topic: string): { readonly alias: number; readonly isKnown: boolean } {
-    const { aliasMax } = this.#needs;
+    const { deliveredAliasMax: aliasMax } = this.#needs;
     if (aliasMax === 0) return NO_ALIAS;
     this.#aliases ??= new Map();
     const known = this.#aliases.get(topic);

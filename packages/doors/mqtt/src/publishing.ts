@@ -163,7 +163,8 @@ export class Publishing {
    * taken for a repetition: so PUBCOMP waits until it is kept.
    */
   release(pid: number): void {
-    const { version, answer, durably } = this.#needs;
+    const { version } = this.#needs;
+    const answer = (bytes: Uint8Array): void => this.#needs.answer(bytes);
     const known = this.#inbound.get(pid);
     if (known === undefined || known.phase === "asking") {
       // No error in a session that goes on: an earlier PUBCOMP was lost. Clients take it for one.
@@ -171,7 +172,7 @@ export class Publishing {
       return answer(encodeAck("pubcomp", { version, pid, reason }));
     }
     this.#inbound.delete(pid);
-    durably(() => answer(encodeAck("pubcomp", { version, pid })));
+    this.#needs.durably(() => answer(encodeAck("pubcomp", { version, pid })));
   }
 
   /** The broker has the publication of the item; undefined: the item was none of these. */

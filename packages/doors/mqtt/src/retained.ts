@@ -16,8 +16,9 @@ export interface RetainedNeeds {
   readonly discovery: Pick<Discovery, "list">;
   readonly messages: Messages;
   readonly delivering: Delivering;
-  subscribe(channel: string): void;
-  unsubscribe(channel: string): void;
+  /** Asks the engine to subscribe to the channel, and ends that. */
+  readChannel(channel: string): void;
+  leaveChannel(channel: string): void;
   /** A filter of the client looks into the channel itself. */
   isWatched(channel: string): boolean;
   wallMs(): number;
@@ -79,12 +80,12 @@ export class Retained {
     const running = this.#readings.get(channel);
     if (running !== undefined) return void running.next.push(...filters);
     this.#readings.set(channel, { filters, head: undefined, epoch: "", next: [] });
-    this.#needs.subscribe(channel);
+    this.#needs.readChannel(channel);
   }
 
   #end(channel: string, { next }: Reading): void {
     this.#readings.delete(channel);
-    this.#needs.unsubscribe(channel);
+    this.#needs.leaveChannel(channel);
     if (next.length > 0) this.#begin(channel, next);
   }
 

@@ -3,7 +3,7 @@
 import { BrokerError, type Connection, type KeptEntitlement } from "@holdfast/core";
 import type { CodeName, GapFrame, SubscribedFrame } from "@holdfast/protocol";
 import { NOTHING } from "./bytes.ts";
-import { type ClientParts, createClientParts } from "./client-parts.ts";
+import { type ClientHooks, ClientParts } from "./client-parts.ts";
 import type { ClientPacket, ConnectPacket, Version } from "./decode.ts";
 import type { DoorParts } from "./door-parts.ts";
 import { encodeConnack } from "./encode.ts";
@@ -51,12 +51,10 @@ const AGAIN_MS = 1000;
 /** In a drain a client has this time to reach another node before its will is published. */
 const DRAIN_WILL_S = 30;
 
-export class Session implements ClientParts {
+export class Session implements ClientHooks {
   readonly version: Version;
-  readonly publishing: ClientParts["publishing"];
-  readonly subscribing: ClientParts["subscribing"];
-  readonly delivering: ClientParts["delivering"];
-  readonly retained: ClientParts["retained"];
+  readonly connection: Connection;
+  readonly parts: ClientParts;
   readonly #door: DoorParts;
   readonly #packet: ConnectPacket;
   readonly #hooks: SessionHooks;
@@ -77,26 +75,32 @@ export class Session implements ClientParts {
     this.#hooks = hooks;
     this.version = packet.version;
     this.#expiryS = this.#expiryOf(packet);
-    const { engine, clock } = door;
-    const parts = createClientParts(door, packet, {
-      connection: hooks.connection,
-      nextId: hooks.nextId,
-      answer: hooks.answer,
-      goOn: () => clock.defer(() => hooks.read()),
-      subscribe: (channel, isNew) => this.#subscribe(channel, isNew),
-      readRetained: (channel) =>
-        this.#ask({ channel, why: "retained", isNew: false, isBack: false }, {}),
-      end: (code, reason, text) => hooks.end(code, { reason, text }),
-      ask: (item, length) => engine.receive(hooks.connection, [item], length),
-      sessionId: () => this.#id,
-      durably: (then) => this.durably(then),
-      changed: () => this.#tenant?.keeper.changed(),
-      lost: (channel, code) => this.#lost(channel, code),
-    });
-    this.publishing = parts.publishing;
-    this.subscribing = parts.subscribing;
-    this.delivering = parts.delivering;
-    this.retained = parts.retained;
+    this.connection = hooks.connection;
+    this.parts = new ClientParts(door, packet, this);
+  }
+
+  // ---- what its parts ask ----
+
+  nextId(): number {
+    return this.#hooks.nextId();
+  }
+  goOn(): void {
+    this.#door.clock.defer(() => this.#hooks.read());
+  }
+  readRetained(channel: string): void {
+    this.#ask({ channel, why: "retained", isNew: false, isBack: false }, {});
+  }
+  endWith(code: CodeName, reason: number, text: string): void {
+    this.#hooks.end(code, { reason, text });
+  }
+  answer(bytes: Uint8Array): void {
+    this.#hooks.answer(bytes);
+  }
+  sessionId(): string {
+    return this.#id;
+  }
+  changed(): void {
+    this.#tenant?.keeper.changed();
   }
 
   /** 0: the client announces nothing, so the most that a client may be silent counts. */
@@ -130,7 +134,7 @@ export class Session implements ClientParts {
   }
 
   /**
-   * Once the engine knows who it is. The CONNACK to send, and then `goOn`; undefined: the
+   * Once the engine knows who it is. The CONNACK to send, and then `begin`; undefined: the
    * connection has ended, or ends now.
    */
   async open(isWanted: () => boolean): Promise<Uint8Array | undefined> {
@@ -178,15 +182,15 @@ export class Session implements ClientParts {
   }
 
   /** After CONNACK: what an earlier connection left. */
-  goOn(): void {
+  begin(): void {
     const kept = this.#kept;
     this.#kept = undefined;
     if (kept === undefined) return this.durably(() => {});
-    this.publishing.restore(kept.inbound, kept.lastNumber);
-    for (const pubrel of this.delivering.restore(kept.progress, kept.lastPid))
+    this.parts.publishing.restore(kept.inbound, kept.lastNumber);
+    for (const pubrel of this.parts.delivering.restore(kept.progress, kept.lastPid))
       this.#hooks.connection.enqueue(pubrel);
     const channels = kept.progress.map(({ channel }) => channel);
-    this.subscribing.restore(kept.filters, channels);
+    this.parts.subscribing.restore(kept.filters, channels);
   }
 
   async #mayWill(): Promise<boolean> {
@@ -218,17 +222,17 @@ export class Session implements ClientParts {
     return writeSession({
       id: this.#id,
       entitlement: this.#entitlement,
-      filters: this.subscribing.snapshot(),
-      progress: this.delivering.snapshot(),
-      ...this.publishing.snapshot(),
-      lastPid: this.delivering.lastPid,
+      filters: this.parts.subscribing.snapshot(),
+      progress: this.parts.delivering.snapshot(),
+      ...(this.parts.published?.snapshot() ?? { inbound: [], lastNumber: 0 }),
+      lastPid: this.parts.delivering.lastPid,
     });
   }
 
   // ---- channels ----
 
-  #subscribe(channel: string, isNew: boolean): void {
-    const pos = this.delivering.positionOf(channel);
+  subscribe(channel: string, isNew: boolean): void {
+    const pos = this.parts.delivering.positionOf(channel);
     const from = pos !== undefined ? { pos } : isNew ? { last: LAST } : {};
     this.#ask({ channel, why: "filter", isNew, isBack: pos !== undefined }, from);
   }
@@ -244,9 +248,9 @@ export class Session implements ClientParts {
   subscribed(frame: SubscribedFrame): void {
     const isBack = this.#asked.get(frame.id)?.isBack ?? false;
     this.#asked.delete(frame.id);
-    if (this.retained.subscribed(frame)) return;
-    this.subscribing.subscribed(frame, isBack);
-    this.delivering.subscribed(frame);
+    if (this.parts.reading?.subscribed(frame) === true) return;
+    this.parts.subscribing.subscribed(frame, isBack);
+    this.parts.delivering.subscribed(frame);
   }
 
   /** The engine refused a subscription. */
@@ -255,29 +259,29 @@ export class Session implements ClientParts {
     if (asked === undefined) return NOTHING;
     this.#asked.delete(id);
     const { channel, why, isNew } = asked;
-    if (why === "retained") this.retained.failed(channel);
+    if (why === "retained") this.parts.retained.failed(channel);
     // Whoever may not read the history gets what comes from now on.
     else if (isNew && code === "permission_denied")
-      this.#door.clock.defer(() => this.#subscribe(channel, false));
-    else this.subscribing.failed(channel, code);
+      this.#door.clock.defer(() => this.subscribe(channel, false));
+    else this.parts.subscribing.failed(channel, code);
     return NOTHING;
   }
 
   gap(frame: GapFrame): Uint8Array {
-    this.delivering.gap(frame);
-    return gapPacket(frame, this.version, this.subscribing.filters);
+    this.parts.delivering.gap(frame);
+    return gapPacket(frame, this.version, this.parts.subscribing.filters);
   }
 
   /** A kept subscription was refused: for now, or for good. */
-  #lost(channel: string, code: CodeName): void {
+  lost(channel: string, code: CodeName): void {
     const { clock, random } = this.#door;
     if (AGAIN.has(code)) {
       const waitMs = AGAIN_MS * (0.5 + random.next());
-      clock.after(waitMs, () => this.#subscribe(channel, false));
+      clock.after(waitMs, () => this.subscribe(channel, false));
       return;
     }
-    const watched = this.subscribing.filters.watched.get(channel);
-    this.subscribing.unsubscribe([...(watched?.exact.keys() ?? [])]);
+    const watched = this.parts.subscribing.filters.watched.get(channel);
+    this.parts.subscribing.unsubscribe([...(watched?.exact.keys() ?? [])]);
     const text = `the subscription to channel ${channel} is no longer allowed`;
     clock.defer(() => this.#hooks.end("disconnected", { reason: REASON.notAuthorized, text }));
   }
@@ -306,8 +310,8 @@ export class Session implements ClientParts {
       this.#door.leases.remove(this.#tenant);
       void this.#tenant.keeper.close();
     }
-    this.publishing.close();
-    this.subscribing.close();
+    this.parts.published?.close();
+    this.parts.subscribing.close();
   }
 
   #publishWill(code: CodeName | undefined): void {

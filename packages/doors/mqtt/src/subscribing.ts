@@ -193,7 +193,8 @@ export class Subscribing {
     shared: { readonly group: string; readonly filter: string },
     waiter: Waiter | undefined,
   ): number | undefined {
-    const { topics, shares, maySubscribe, hasRoom } = this.#needs;
+    const { topics, shares } = this.#needs;
+    const hasRoom = (): boolean => this.#needs.hasRoom();
     const reach = topics.reachOf(shared.filter);
     const [channel] = reach.channels;
     if (channel === undefined || reach.channels.length > 1 || reach.open.length > 0)
@@ -211,7 +212,7 @@ export class Subscribing {
       deliver,
     };
     const begin = async (): Promise<number> => {
-      if (!(await maySubscribe(channel))) return REASON.notAuthorized;
+      if (!(await this.#needs.maySubscribe(channel))) return REASON.notAuthorized;
       if (this.#isClosed || this.filters.all.get(filter.filter) !== filter)
         return REASON.unspecified;
       this.#shared.add(name);
