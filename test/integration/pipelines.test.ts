@@ -1,6 +1,9 @@
 // Checks pipelines of a contract on real nodes: results reach subscribers, partitions move in a
 // drain, state that does not fit is refused.
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Holdfast } from "@holdfast/client";
 import { type ContractDefinition, defineContract } from "@holdfast/contract";
 import {
@@ -16,7 +19,9 @@ import {
 } from "@holdfast/pipelines";
 import { StartError } from "@holdfast/server";
 import { z } from "zod";
+import { freePort } from "../free-port.ts";
 import { patience } from "../patience.ts";
+import { startCommand } from "./command.ts";
 import { sharedBroker, startNode, type TestNode, until } from "./start-node.ts";
 
 setDefaultTimeout(patience(30_000));
@@ -173,4 +178,45 @@ test("pipelines that cannot run end the start, with every problem", async () => 
       ok: pipeline(from("in:{site}")).window(tumbling("1s")).aggregate({ n: count() }),
     }),
   ).toBe("");
+});
+
+test("a node opens the sinks of packages, and hands them what a pipeline gives", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-sink-"));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, "heat.ndjson");
+  const config = { channels: { "in:{site}": { permissions: OPEN } } };
+  const pipelines = {
+    heat: {
+      from: "in:{site}",
+      start: "oldest",
+      steps: [{ map: "value.n * 2" }, { to: { file: { path } } }],
+    },
+  };
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  writeFileSync(join(folder, "pipelines.json"), JSON.stringify({ pipelines }));
+  const [port, internalPort] = [await freePort(), await freePort()];
+  const args = ["serve", "--config", "config.json", "--pipelines", "pipelines.json"];
+  const command = startCommand(
+    [
+      ...args,
+      "--port",
+      String(port),
+      "--internal-port",
+      String(internalPort),
+      "--host",
+      "127.0.0.1",
+    ],
+    { cwd: folder, env: { HOLDFAST_AUTH_INSECURE: "true" } },
+  );
+  cleanups.push(() => command.signal("SIGKILL"));
+  await command.until((output) => output.includes('"node_listening"'));
+  const client = new Holdfast(`ws://127.0.0.1:${port}/connect`);
+  cleanups.push(() => client.close());
+  for (const n of [1, 2, 3]) await client.channel("in:north").publish({ n });
+  const lines = (): string[] =>
+    readdirSync(folder)
+      .filter((name) => name.startsWith("heat"))
+      .flatMap((name) => readFileSync(join(folder, name), "utf8").trim().split("\n"));
+  await until("the file has the lines", () => lines().length === 3);
+  expect(lines().map((line) => (JSON.parse(line) as { value: unknown }).value)).toEqual([2, 4, 6]);
 });
