@@ -32,6 +32,8 @@ export class StreamLink implements Link {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   /** The network wants more than there is. */
   #wanted: (() => void) | undefined;
+  /** Somebody was told "queued", and not yet that there is room again. */
+  #hasWaited = false;
   #isClosing = false;
   #isGone = false;
 
@@ -69,12 +71,15 @@ export class StreamLink implements Link {
     this.#waitingLength += text.length;
     const wanted = this.#wanted;
     if (wanted === undefined) {
+      this.#hasWaited = true;
       this.#options.onWaiting();
       return "queued";
     }
     this.#give();
     wanted();
-    return this.#waitingLength === 0 ? "sent" : "queued";
+    if (this.#waitingLength === 0) return "sent";
+    this.#hasWaited = true;
+    return "queued";
   }
 
   bufferedBytes(): number {
@@ -124,8 +129,10 @@ export class StreamLink implements Link {
     this.#options.onBytes(bytes.length);
     this.#controller?.enqueue(bytes);
     if (this.#waitingLength > 0) return;
-    if (this.#isClosing) this.#end();
-    else queueMicrotask(() => this.#options.onRoom());
+    if (this.#isClosing) return this.#end();
+    if (!this.#hasWaited) return;
+    this.#hasWaited = false;
+    queueMicrotask(() => this.#options.onRoom());
   }
 
   /** Whole messages, up to a chunk; at least one. */
