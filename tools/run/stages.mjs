@@ -45,6 +45,7 @@ const FOLDERS = {
     timeoutMs: 300_000,
     testTimeoutMs: 120_000,
   },
+  telemetry: { needs: ["servers", "postgres"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: { needs: ["servers"], timeoutMs: 480_000, testTimeoutMs: 150_000 },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
