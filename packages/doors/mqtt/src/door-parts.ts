@@ -21,6 +21,11 @@ export interface Accepted {
 export interface MqttObserver {
   /** A publish was refused for good. */
   refused(code: CodeName): void;
+  /** A client has its CONNACK. `closed` follows once. */
+  opened(outcome: "new" | "resumed"): void;
+  closed(): void;
+  /** Another connection of a client took its session. */
+  takenOver(): void;
   bug(where: string, error: unknown): void;
 }
 

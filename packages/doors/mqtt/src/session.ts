@@ -178,6 +178,7 @@ export class Session implements ClientHooks {
       this.#tenant = { keeper: opened.keeper, takenOver: () => this.#takenOver() };
       leases.add(this.#tenant);
     }
+    observer.opened(this.#kept === undefined ? "new" : "resumed");
     return this.#connack(this.#kept !== undefined);
   }
 
@@ -305,7 +306,10 @@ export class Session implements ClientHooks {
   close(code: CodeName | undefined, wasOpen: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    if (wasOpen) this.#publishWill(code);
+    if (wasOpen) {
+      this.#door.observer.closed();
+      this.#publishWill(code);
+    }
     if (this.#tenant !== undefined) {
       this.#door.leases.remove(this.#tenant);
       void this.#tenant.keeper.close();
@@ -331,6 +335,7 @@ export class Session implements ClientHooks {
   /** Another connection has the session, on this node or on another. */
   #takenOver(): void {
     this.#tenant?.keeper.abandon();
+    this.#door.observer.takenOver();
     this.#hooks.end("session_replaced", undefined);
   }
 }

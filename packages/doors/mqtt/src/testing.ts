@@ -36,6 +36,9 @@ export function testDoor(
     bus: broker.bus,
     observer: {
       refused() {},
+      opened() {},
+      closed() {},
+      takenOver() {},
       bug: (_where, error) => void harness.bugs.push(error),
     },
     channels: (query) => broker.channels(query),

@@ -81,6 +81,11 @@ function exercise({ observer, recorder }: Metrics): void {
   recorder.brokerLost();
   observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));
+  recorder.mqttOpened("new");
+  recorder.mqttOpened("resumed");
+  recorder.mqttClosed();
+  recorder.mqttTakenOver();
+  recorder.mqttRefused("permission_denied");
   recorder.socketRefused("full");
   recorder.httpRequest("publish", 200, 2);
   recorder.httpRequest(undefined, 404, 2);

@@ -36,6 +36,11 @@ export interface ServerRecorder {
   /** `events` 0: a whole request. */
   ingestRefused(code: string, events: number): void;
   ingestHeld(bytes: number): void;
+  /** A client of MQTT has its CONNACK; `mqttClosed` follows once. */
+  mqttOpened(outcome: "new" | "resumed"): void;
+  mqttClosed(): void;
+  mqttTakenOver(): void;
+  mqttRefused(code: string): void;
   jwksFetched(outcome: "ok" | "failed"): void;
   logSuppressed(): void;
   eventLoopLag(ms: number): void;
@@ -122,6 +127,19 @@ function createRecorder(families: Families): ServerRecorder {
     streamEnded(route, why) {
       families.number("holdfast_http_streams").cell(route).value -= 1;
       families.number("holdfast_http_streams_ended_total").cell(route, why).value += 1;
+    },
+    mqttOpened(outcome) {
+      families.number("holdfast_mqtt_connections").cell().value += 1;
+      families.number("holdfast_mqtt_sessions_total").cell(outcome).value += 1;
+    },
+    mqttClosed() {
+      families.number("holdfast_mqtt_connections").cell().value -= 1;
+    },
+    mqttTakenOver() {
+      families.number("holdfast_mqtt_sessions_total").cell("taken_over").value += 1;
+    },
+    mqttRefused(code) {
+      families.number("holdfast_mqtt_publishes_refused_total").cell(code).value += 1;
     },
     ingestTaken(events, bytes) {
       families.number("holdfast_ingest_events_total").cell("none").value += events;

@@ -1,6 +1,7 @@
 // Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
 // from it.
 import { INGEST_METRICS } from "./ingest-rows.ts";
+import { MQTT_METRICS } from "./mqtt-rows.ts";
 import { PIPELINE_METRICS } from "./pipeline-rows.ts";
 import { type MetricRow, row } from "./row.ts";
 
@@ -447,6 +448,7 @@ export const METRICS = {
     "Ended streams. The outcome is `complete`, `failed`, `draining`, `left` (the client went) or `stalled` (it took nothing for 60 s).",
   ),
   ...INGEST_METRICS,
+  ...MQTT_METRICS,
   ...PIPELINE_METRICS,
 
   holdfast_event_loop_lag_seconds: row(

@@ -166,6 +166,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     engine,
     pipelines,
     mqtt: mqttDoor(config, {
+      recorder: metrics.recorder,
       nodeId: id,
       engine,
       broker,

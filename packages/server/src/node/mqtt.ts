@@ -12,6 +12,7 @@ import {
 import { payloadBytes } from "@holdfast/protocol";
 import type { TLSOptions } from "bun";
 import type { ServerEvents } from "../events.ts";
+import type { ServerRecorder } from "../metrics/index.ts";
 import type { Config } from "../options/index.ts";
 import { topicRows } from "../options/mqtt-topics.ts";
 import type { TcpSocket } from "../sockets/tcp-link.ts";
@@ -27,6 +28,7 @@ export interface MqttParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: ServerEvents;
+  readonly recorder: ServerRecorder;
 }
 
 /** The time between two looks for channels that filters with wildcards reach. */
@@ -39,7 +41,7 @@ const SOCKETS_SPARE = 256;
 export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined {
   const { mqtt, limits } = config;
   if (mqtt.transports.length === 0) return undefined;
-  const { engine, broker, contract, clock, random, events, nodeId } = parts;
+  const { engine, broker, contract, clock, random, events, nodeId, recorder } = parts;
   return createMqttDoor({
     engine,
     clock,
@@ -56,7 +58,10 @@ export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined
       lookMs: LOOK_MS,
     },
     observer: {
-      refused() {},
+      refused: (code) => recorder.mqttRefused(code),
+      opened: (outcome) => recorder.mqttOpened(outcome),
+      closed: () => recorder.mqttClosed(),
+      takenOver: () => recorder.mqttTakenOver(),
       bug: (where, error) => events.bug({ where, error }),
     },
     nodeId,
