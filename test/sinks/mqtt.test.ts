@@ -20,13 +20,7 @@ await Bun.write(
   [
     ...["user root", `listener ${port} 127.0.0.1`, "allow_anonymous false"],
     ...[`password_file ${passwords}`, `acl_file ${rights}`],
-    ...["persistence true", `persistence_location ${folder}/`, "autosave_on_changes true"],
-    ...[
-      "autosave_interval 1",
-      "max_queued_messages 0",
-      "log_dest none",
-      "message_size_limit 262144",
-    ],
+    ...["max_queued_messages 0", "log_dest none", "message_size_limit 262144"],
   ].join("\n"),
 );
 await Bun.write(rights, "user writer\ntopic write #\nuser reader\ntopic read #\n");
@@ -101,7 +95,7 @@ describeSink("MQTT", async () => {
     secrets,
     read: () => read(prefix),
     isOnce: false,
-    // It writes its sessions once a second: killed, it would lose what was acknowledged.
+    // It keeps what is acknowledged in memory: killed, it would lose it.
     freeze: { on: () => broker.freeze(), off: () => broker.thaw() },
     strangers: [
       { what: "a wrong password", secrets: { MQTT_PASSWORD: "secret-wrong" } },
