@@ -26,13 +26,19 @@ const readers = [
   ...sources("apps/holdfast/src"),
 ].filter(({ path }) => !/server\/src\/options\/|core\/src\/settings\.ts$/.test(path));
 
-/** `limits.connectionsMax`, or `{ connectionsMax } = limits`, in a file that names the group. */
+/**
+ * `limits.connectionsMax`, or `{ connectionsMax } = limits`, in a file that names the group or lies
+ * in a folder of its name.
+ */
 function isRead(name: string, files = readers): boolean {
   const parts = name.split(".");
   const member = parts.at(-1) ?? "";
   const group = parts.at(-2) ?? "config";
   const access = new RegExp(`\\.${member}\\b|\\{[^{}]*\\b${member}\\b[^{}]*\\}[^;\\n]{0,40}[=:)]`);
-  return files.some(({ text }) => new RegExp(`\\b${group}\\b`).test(text) && access.test(text));
+  return files.some(
+    ({ path, text }) =>
+      access.test(text) && (new RegExp(`\\b${group}\\b`).test(text) || path.includes(`/${group}/`)),
+  );
 }
 
 /** Members of an interface by its name. */

@@ -144,6 +144,7 @@ export const GATEWAY: DashboardSpec = {
           ],
         }),
         line("Moves that failed", {
+          width: 12,
           description: "The client stays, and it is tried again.",
           unit: "none",
           queries: [
@@ -155,6 +156,7 @@ export const GATEWAY: DashboardSpec = {
           alert: "HoldfastGatewayMovesFailing",
         }),
         line("Frames", {
+          width: 12,
           description: "Messages that passed: in from clients, out to them.",
           unit: "cps",
           queries: [
@@ -165,6 +167,7 @@ export const GATEWAY: DashboardSpec = {
           ],
         }),
         line("Frames dropped, by reason", {
+          width: 12,
           description:
             "room: too much waited. ended: the client was closed meanwhile. size: a message too long.",
           unit: "none",
@@ -177,6 +180,7 @@ export const GATEWAY: DashboardSpec = {
           alert: "HoldfastGatewayFramesDropped",
         }),
         line("Requests that are no sockets", {
+          width: 12,
           description: "HTTP that passes through, by status.",
           unit: "cps",
           queries: [
