@@ -1,5 +1,8 @@
 // Owns: the system that alerts watch in tests: `holdfast serve` processes over a real Redis, each
 // with its own wire, a balancer, and clients.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Holdfast } from "@holdfast/client";
 import { type Balancer, startBalancer } from "@holdfast/relay";
 import { type RunningCommand, startCommand } from "../integration/command.ts";
@@ -25,6 +28,20 @@ const CHANNELS = {
     presence: true,
     permissions: { subscribe: "anyone", publish: "anyone", presence: "anyone", history: "anyone" },
   },
+  "talk:{room}": {},
+};
+
+/** It counts what is said in each room. */
+const PIPELINES = {
+  pipelines: {
+    talk: {
+      from: "chat:{room}",
+      steps: [
+        { window: { tumbling: "1s", key: { room: "params.room" } }, aggregate: { n: "count" } },
+        { to: { channel: "talk:{room}" } },
+      ],
+    },
+  },
 };
 
 export class Fleet {
@@ -35,17 +52,23 @@ export class Fleet {
     { readonly node: FleetNode; readonly command: RunningCommand }
   >();
   readonly #clients: Holdfast[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), "holdfast-alerts-"));
   #publishing = true;
   #publisher: Promise<void> | undefined;
   #count = 0;
 
   private constructor(redis: TestServer, balancer: Balancer) {
     this.redis = redis;
+    writeFileSync(this.#pipelines, JSON.stringify(PIPELINES));
     this.balancer = balancer;
   }
 
   static async start(): Promise<Fleet> {
     return new Fleet(await startServer(), startBalancer({ checkEveryMs: 100, waitMs: 200 }));
+  }
+
+  get #pipelines(): string {
+    return join(this.#folder, "pipelines.json");
   }
 
   get nodes(): readonly FleetNode[] {
@@ -66,6 +89,7 @@ export class Fleet {
         HOLDFAST_INTERNAL_PORT: "0",
         HOLDFAST_BROKER_URL: `redis://127.0.0.1:${wire.port}`,
         HOLDFAST_CHANNELS: JSON.stringify(CHANNELS),
+        HOLDFAST_PIPELINES: this.#pipelines,
         HOLDFAST_AUTH_ANONYMOUS: "true",
         HOLDFAST_AUTH_INSECURE: "true",
         HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of these tests",
@@ -134,6 +158,7 @@ export class Fleet {
     for (const id of [...this.#nodes.keys()]) await this.#kill(id);
     this.balancer.stop();
     await stopServers([this.redis]);
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #publish(client: Holdfast): Promise<void> {

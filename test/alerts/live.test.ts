@@ -195,6 +195,7 @@ const MAY_BE_SILENT = [
   "holdfast-fleet: Memory for each connection",
   "holdfast-fleet: Requests of clients answered with an error",
   "holdfast-fleet: Things that must not happen",
+  "holdfast-pipelines: Dead letters by reason",
   "holdfast-security: Certificate, until it ends",
   "holdfast-security: Connections ended for what the client did",
   "holdfast-security: Requests refused for a right or a rate",

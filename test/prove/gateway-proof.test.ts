@@ -63,7 +63,9 @@ test(
       }
       const [, , rolling, kill] = steps;
       // The proof would be blind if nobody had moved.
-      expect(rolling?.moves.drain ?? 0).toBeGreaterThanOrEqual(clients);
+      // A client with a key may go because its key belongs elsewhere, before its server is drained.
+      const { drain = 0, rebalance = 0 } = rolling?.moves ?? {};
+      expect([app, drain + rebalance >= clients]).toEqual([app, true]);
       expect(kill?.moves.lost ?? 0).toBeGreaterThan(0);
     }
   },
