@@ -60,9 +60,6 @@ export async function startNode(options: TestNodeOptions = {}): Promise<TestNode
       HOLDFAST_AUTH_ANONYMOUS: "true",
       HOLDFAST_AUTH_RESUME_SECRET: "a secret that all test nodes share",
       HOLDFAST_DRAIN_PRE_DELAY_MS: "0",
-      // A node that is late takes fewer newcomers, and clients of others do not come back by
-      // themselves. Here tests and their machine make it late.
-      HOLDFAST_FLEET_LAG_MS_MAX: "60000",
       HOLDFAST_API_KEYS: JSON.stringify([{ name: "test", key: API_KEY, scopes: ["*"] }]),
       ...options.env,
     },
