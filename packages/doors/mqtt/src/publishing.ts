@@ -7,7 +7,7 @@ import { NOTHING } from "./bytes.ts";
 import type { PublishPacket, Qos, Version } from "./decode.ts";
 import { encodeAck } from "./encode.ts";
 import { dataOf, writeMeta } from "./message.ts";
-import { type Fault, pubackReason, REASON } from "./reason.ts";
+import { type Fault, PASSING, pubackReason, REASON } from "./reason.ts";
 import type { KeptInbound } from "./state.ts";
 import type { Topics } from "./topics.ts";
 
@@ -65,14 +65,6 @@ const BROKER_MS_MAX = 15_000;
 const RETRY_MS_MIN = 200;
 /** Waiting for another try at most. */
 const RETRY_MS_MAX = 5000;
-const RETRY: ReadonlySet<CodeName> = new Set<CodeName>([
-  "rate_limited",
-  "broker_busy",
-  "broker_full",
-  "broker_unavailable",
-  "broker_refused",
-  "request_failed",
-]);
 
 export class Publishing {
   readonly #needs: PublishingNeeds;
@@ -193,7 +185,7 @@ export class Publishing {
     if (job === undefined) return undefined;
     this.#jobs.delete(id);
     const isRate = code === "rate_limited" || code === "broker_busy";
-    if (RETRY.has(code) && (job.qos > 0 || isRate)) {
+    if (PASSING.has(code) && (job.qos > 0 || isRate)) {
       if (isRate || this.#needs.nowMs() - job.beganMs < BROKER_MS_MAX) this.#hold(job, retryMs);
       else this.#needs.giveUp();
       return NOTHING;

@@ -126,3 +126,13 @@ const SUBACK_OF: Readonly<Partial<Record<CodeName, number>>> = {
 
 /** What SUBACK says of a filter whose channel the engine refused. */
 export const subackReason = (code: CodeName): number => SUBACK_OF[code] ?? REASON.unspecified;
+
+/** Refusals whose cause passes: what was asked for is asked for again. */
+export const PASSING: ReadonlySet<CodeName> = new Set<CodeName>([
+  "rate_limited",
+  "broker_busy",
+  "broker_full",
+  "broker_unavailable",
+  "broker_refused",
+  "request_failed",
+]);

@@ -9,7 +9,7 @@ import type { DoorParts } from "./door-parts.ts";
 import { encodeConnack } from "./encode.ts";
 import { gapPacket } from "./gaps.ts";
 import type { Tenant } from "./leases.ts";
-import { type Fault, REASON } from "./reason.ts";
+import { type Fault, PASSING, REASON } from "./reason.ts";
 import { type Opened, openSession } from "./session-opening.ts";
 import { type KeptSession, writeSession } from "./state.ts";
 import { readWill } from "./will.ts";
@@ -38,15 +38,7 @@ interface Asked {
 
 /** Publications of a channel that began after a filter with a wildcard. */
 const LAST = 1000;
-/** A kept subscription that is refused for one of these is asked for again. */
-const AGAIN: ReadonlySet<CodeName> = new Set<CodeName>([
-  "rate_limited",
-  "broker_busy",
-  "broker_full",
-  "broker_unavailable",
-  "broker_refused",
-  "request_failed",
-]);
+/** When a kept subscription is asked for again whose refusal may have passed. */
 const AGAIN_MS = 1000;
 /** In a drain a client has this time to reach another node before its will is published. */
 const DRAIN_WILL_S = 30;
@@ -276,7 +268,7 @@ export class Session implements ClientHooks {
   /** A kept subscription was refused: for now, or for good. */
   lost(channel: string, code: CodeName): void {
     const { clock, random } = this.#door;
-    if (AGAIN.has(code)) {
+    if (PASSING.has(code)) {
       const waitMs = AGAIN_MS * (0.5 + random.next());
       clock.after(waitMs, () => this.subscribe(channel, false));
       return;

@@ -12,6 +12,7 @@ import {
 } from "../streams/index.ts";
 import { BunLink, type Socket, type SocketData } from "./bun-link.ts";
 import { type ForwardedRules, forwardedReader } from "./forwarded.ts";
+import { guarded } from "./guarded.ts";
 import { type OriginRules, originCheck } from "./origins.ts";
 import { type RefusedSocket, type SocketDoor, type UpgradeOptions, upgrade } from "./upgrade.ts";
 
@@ -237,18 +238,3 @@ export const hasHost = (request: Request): boolean =>
   URL.canParse(request.url) && request.headers.get("host")?.includes(",") !== true;
 export const NO_HOST = (): Response =>
   new Response("Cannot read the request: its Host header is no host\n", { status: 400 });
-
-/** A throw in a handler would end the process: it is reported instead. */
-function guarded<A extends unknown[]>(
-  onError: SocketsOptions["onError"],
-  where: string,
-  handle: (...args: A) => void,
-): (...args: A) => void {
-  return (...args) => {
-    try {
-      handle(...args);
-    } catch (error) {
-      onError(where, error);
-    }
-  };
-}

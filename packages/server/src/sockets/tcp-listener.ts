@@ -1,6 +1,7 @@
 // Owns: a listener of plain TCP for a door whose protocol brings its own framing.
 import type { DoorClient, Link } from "@holdfast/core";
 import type { TLSOptions } from "bun";
+import { guarded } from "./guarded.ts";
 import { type TcpData, TcpLink, type TcpSocket } from "./tcp-link.ts";
 
 export interface TcpListenerOptions {
@@ -114,20 +115,5 @@ export function listenTcp(options: TcpListenerOptions): TcpListener {
       listener.stop();
       for (const socket of sockets) socket.terminate();
     },
-  };
-}
-
-/** A throw in a handler would end the process: it is reported instead. */
-function guarded<A extends unknown[]>(
-  onError: TcpListenerOptions["onError"],
-  where: string,
-  handle: (...args: A) => void,
-): (...args: A) => void {
-  return (...args) => {
-    try {
-      handle(...args);
-    } catch (error) {
-      onError(where, error);
-    }
   };
 }
