@@ -2,4 +2,5 @@
 // This is what users install as @holdfast/contract; what compiles a contract stays in the node.
 export type { DeliveryClass } from "@holdfast/protocol";
 export * from "./define.ts";
+export * from "./server-context.ts";
 export type * from "./types.ts";

@@ -12,7 +12,7 @@ describe("a wrong definition is refused with what was found and what is expected
     [undefined, "Cannot use the contract: found nothing, expected an object with channels"],
     [
       { channels: {}, hook: {} },
-      'Cannot use the contract: found unknown member "hook", expected channels, rpc, hooks, pipelines',
+      'Cannot use the contract: found unknown member "hook", expected channels, rpc, hooks, middleware, dependencies, pipelines',
     ],
     [{}, "Cannot use the channels: found nothing, expected an object of patterns"],
     [{ channels: [] }, "Cannot use the channels: found a list, expected an object of patterns"],
@@ -124,6 +124,22 @@ describe("a wrong definition is refused with what was found and what is expected
     [
       { channels: {}, hooks: { onConnect: true } },
       "Cannot use the hooks: found onConnect true, expected a function",
+    ],
+    [
+      { channels: {}, middleware: handler },
+      "Cannot use the middleware: found a function, expected a list of functions",
+    ],
+    [
+      { channels: {}, middleware: [handler, "log"] },
+      'Cannot use the middleware: found "log", expected a function',
+    ],
+    [
+      { channels: {}, dependencies: { start: "db" } },
+      'Cannot use the dependencies: found start "db", expected a function',
+    ],
+    [
+      { channels: {}, dependencies: { stop: handler } },
+      "Cannot use the dependencies: found start nothing, expected a function",
     ],
     [
       { channels: {}, hooks: { onClose: handler } },

@@ -6,6 +6,7 @@ import { hides, PATTERNS_MAX, type Pattern, parsePattern } from "./pattern.ts";
 /** Problems told at most; more are counted. */
 const PROBLEMS_MAX = 50;
 export const RPCS_MAX = 1000;
+const MIDDLEWARE_MAX = 100;
 /** Publications or keys that a channel may keep. */
 const HISTORY_SIZE_MAX = 1_000_000;
 /** A year. */
@@ -20,6 +21,7 @@ const CHANNEL_KEYS = [
   "permissions",
   "slowConsumer",
 ];
+const CONTRACT_KEYS = ["channels", "rpc", "hooks", "middleware", "dependencies", "pipelines"];
 const RPC_KEYS = ["input", "output", "allow", "handler"];
 const HOOK_KEYS = ["onConnect", "onSubscribe", "onPublish", "onDisconnect"];
 const ACTIONS = ["subscribe", "publish", "presence", "history"];
@@ -54,10 +56,12 @@ export function definitionProblems(definition: unknown, options: CheckOptions): 
   const data = object(definition);
   if (data === undefined) say("the contract")(name(definition), "an object with channels");
   else {
-    checkKeys(data, ["channels", "rpc", "hooks", "pipelines"], say("the contract"));
+    checkKeys(data, CONTRACT_KEYS, say("the contract"));
     checkChannels(data.channels, options, say);
     checkRpcs(data.rpc, say);
     checkHooks(data.hooks, say("the hooks"));
+    checkMiddleware(data.middleware, say("the middleware"));
+    checkDependencies(data.dependencies, say("the dependencies"));
   }
   if (problems.length <= PROBLEMS_MAX) return problems;
   return [
@@ -214,6 +218,24 @@ function checkHooks(hooks: unknown, say: Say): void {
     if (data[key] !== undefined && typeof data[key] !== "function")
       say(`${key} ${name(data[key])}`, "a function");
   }
+}
+
+function checkMiddleware(middleware: unknown, say: Say): void {
+  if (middleware === undefined) return;
+  if (!Array.isArray(middleware)) return say(name(middleware), "a list of functions");
+  if (middleware.length > MIDDLEWARE_MAX)
+    say(`${middleware.length} functions`, `at most ${MIDDLEWARE_MAX}`);
+  for (const around of middleware.slice(0, MIDDLEWARE_MAX))
+    if (typeof around !== "function") say(name(around), "a function");
+}
+
+function checkDependencies(dependencies: unknown, say: Say): void {
+  if (dependencies === undefined) return;
+  const data = members(dependencies, say, "an object with start and stop");
+  checkKeys(data, ["start", "stop"], say);
+  if (typeof data.start !== "function") say(`start ${name(data.start)}`, "a function");
+  if (data.stop !== undefined && typeof data.stop !== "function")
+    say(`stop ${name(data.stop)}`, "a function");
 }
 
 function checkSchemas(data: Data, keys: readonly string[], say: Say): void {

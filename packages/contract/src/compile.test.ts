@@ -386,7 +386,7 @@ describe("RPCs", () => {
     }),
   );
   const call = (name: string, input?: Payload) =>
-    rpcOf(compiled, name).call(input, session, signal);
+    rpcOf(compiled, name).call(input, { session, signal } as never);
 
   test("input and output pass their schemas, and the handler gets what the schema made", async () => {
     expect(await call("sum", json({ a: 1, b: 2 }))).toEqual({ ok: true, value: json(3) });

@@ -14,6 +14,7 @@ import { channelNameFault, matchPattern, type Pattern, parsePattern } from "./pa
 import { Recent } from "./recent.ts";
 import { type CompiledPattern, CompiledRpc, ResolvedChannel } from "./rules.ts";
 import { checkOptional, checkPayload, type PayloadValues, type ReportFault } from "./schema.ts";
+import type { Dependencies } from "./server-context.ts";
 import type { ChannelAction, StreamOptions } from "./terms.ts";
 
 const HISTORY_SIZE_DEFAULT = 1000;
@@ -54,6 +55,7 @@ export function compileContract(
 
 class CompiledContract implements Contract {
   readonly hooks: Hooks;
+  readonly dependencies: Dependencies | undefined;
   readonly patterns: readonly string[];
   readonly wantsDurable: boolean;
   readonly subscribePolicy: string;
@@ -66,6 +68,7 @@ class CompiledContract implements Contract {
   constructor(definition: ContractDefinition, options: CompileOptions) {
     const compiled = compilePatterns(definition, options);
     this.hooks = definition.hooks ?? {};
+    this.dependencies = definition.dependencies;
     this.patterns = compiled.map(({ pattern }) => pattern.text);
     this.wantsDurable = compiled.some(({ stream }) => stream.cls === "durable");
     this.subscribePolicy = policyOf(compiled, this.hooks);
@@ -75,6 +78,7 @@ class CompiledContract implements Contract {
       values: options.values,
       report: options.onError ?? (() => {}),
       defaultRule: options.defaultRule,
+      middleware: definition.middleware ?? [],
     };
     this.#rpcs = new Map(
       Object.entries(definition.rpc ?? {}).map(([name, rpc]) => [

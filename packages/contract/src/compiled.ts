@@ -1,6 +1,7 @@
 // Owns: the shape of a compiled contract, which the engine of a node works with.
 import type { Payload } from "@holdfast/protocol";
-import type { Hooks, RpcSignal, SessionView, SlowConsumerPolicy } from "./define.ts";
+import type { Hooks, SessionView, SlowConsumerPolicy } from "./define.ts";
+import type { Dependencies, RpcContext } from "./server-context.ts";
 import type { ChannelAction, Identity, Outcome, StreamOptions } from "./terms.ts";
 
 /** A contract whose every rule was checked. Pure lookups; nothing is remembered without a bound. */
@@ -12,6 +13,7 @@ export interface Contract {
   resolve(channel: string): ChannelRules | undefined;
   rpc(name: string): RpcRules | undefined;
   readonly hooks: Hooks;
+  readonly dependencies: Dependencies | undefined;
   readonly patterns: readonly string[];
   /** True when some channel is `durable`, which the broker must then be. */
   readonly wantsDurable: boolean;
@@ -56,12 +58,8 @@ export interface RpcRules {
   readonly name: string;
   allows(session: SessionView, identity: Identity): boolean | Promise<boolean>;
   /**
-   * Checks the input, calls the handler, checks the output. Never rejects: failures are
+   * Checks the input, calls middleware and handler, checks the output. Never rejects: failures are
    * `payload_invalid`, `rpc_failed`, `rejected`.
    */
-  call(
-    input: Payload | undefined,
-    session: SessionView,
-    signal: RpcSignal,
-  ): Promise<Outcome<Payload | undefined>>;
+  call(input: Payload | undefined, context: RpcContext): Promise<Outcome<Payload | undefined>>;
 }

@@ -190,3 +190,71 @@ test("a refusal of a handler carries its code", () => {
     name: "RejectedError",
   });
 });
+
+test("handlers, hooks and middleware know the contract's channels and dependencies", () => {
+  const typed = defineContract({
+    channels: {
+      "chat:{room}": {
+        payload: Message,
+        permissions: { publish: (session, { room }) => session.user === room },
+      },
+      "sensor:{device}": { payload: type({ celsius: "number" }), class: "latest" },
+    },
+    dependencies: {
+      start: async ({ log }) => {
+        log.info("started");
+        return { names: new Map<string, string>() };
+      },
+      stop: ({ names }) => names.clear(),
+    },
+    rpc: {
+      close: {
+        input: z.object({ room: z.string() }),
+        output: z.boolean(),
+        handler: async ({ room }, { publish, history, dependencies, session, signal }) => {
+          same<typeof dependencies, { names: Map<string, string> }>();
+          await publish(`chat:${room}`, { text: "closed" });
+          // @ts-expect-error the payload has a text
+          const wrong = () => publish(`chat:${room}`, { txt: "closed" });
+          // @ts-expect-error no such channel
+          const nowhere = () => publish("chta:a", { text: "closed" });
+          const { publications } = await history(`chat:${room}`, { limit: 1 });
+          same<(typeof publications)[number]["data"], { text: string; at: number }>();
+          return signal.aborted || session.id === "" || wrong === nowhere;
+        },
+      },
+    },
+    middleware: [
+      async ({ method, context: { log, dependencies } }, next) => {
+        same<typeof dependencies, { names: Map<string, string> }>();
+        log.debug(method);
+        return next();
+      },
+    ],
+    hooks: {
+      onConnect: async (session, { publish, dependencies }) => {
+        dependencies.names.set(session.id, session.user ?? "");
+        await publish("sensor:door", { celsius: 1 }, { key: "now" });
+        // @ts-expect-error celsius is a number
+        const wrong = () => publish("sensor:door", { celsius: "1" });
+        expect(wrong).toBeFunction();
+      },
+      onDisconnect: (_session, _reason, { publish }) =>
+        publish("chat:lobby", { text: "left" }).then(() => {}),
+    },
+  });
+  same<RpcInput<typeof typed, "close">, { room: string }>();
+  same<RpcOutput<typeof typed, "close">, boolean>();
+  same<PayloadOf<typeof typed, "chat:a">, { text: string; at: number }>();
+  const bare = defineContract({
+    channels: {},
+    rpc: {
+      none: {
+        handler: (_input, { dependencies }) => {
+          same<typeof dependencies, undefined>();
+        },
+      },
+    },
+  });
+  expect([typed, bare]).toHaveLength(2);
+});

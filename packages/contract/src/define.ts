@@ -1,6 +1,7 @@
 // Owns: what an application declares: channels, RPCs, hooks.
 import type { DeliveryClass } from "@holdfast/protocol";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Dependencies, RpcContext, RpcMiddleware, ServerContext } from "./server-context.ts";
 
 /** What rules and hooks may know of a session. */
 export interface SessionView {
@@ -89,19 +90,6 @@ export type RpcRule =
   | "authenticated"
   | ((session: SessionView) => boolean | Promise<boolean>);
 
-/** What a handler of an RPC gets beside its input. */
-export interface RpcContext {
-  readonly session: SessionView;
-  /** Aborted when the caller cancels, goes away, or the deadline passes. */
-  readonly signal: RpcSignal;
-}
-
-/** The part of AbortSignal that a handler needs. */
-export interface RpcSignal {
-  readonly aborted: boolean;
-  addEventListener(type: "abort", listener: () => void): void;
-}
-
 /** What a handler gets if the schema is `S`: what the schema made of the input. */
 type Checked<S> = [S] extends [never]
   ? unknown
@@ -129,7 +117,7 @@ export interface RpcDefinition<
   readonly allow?: RpcRule;
   readonly handler: (
     input: Checked<I>,
-    context: RpcContext,
+    context: RpcContext<any, any>,
   ) => Unchecked<O> | Promise<Unchecked<O>>;
 }
 
@@ -151,17 +139,21 @@ export interface Refusal {
  * Functions of the application that the node calls after permissions and schemas. A hook that
  * throws refuses, and the log gets its error.
  */
-export interface Hooks {
+export interface Hooks<C = unknown, D = unknown> {
   /** May refuse the session. */
-  readonly onConnect?: (session: SessionView) => Refusal | void | Promise<Refusal | void>;
+  readonly onConnect?: (
+    session: SessionView,
+    context: ServerContext<C, D>,
+  ) => Refusal | void | Promise<Refusal | void>;
   readonly onSubscribe?: (
     session: SessionView,
     channel: string,
     params: Readonly<Record<string, string>>,
+    context: ServerContext<C, D>,
   ) => Refusal | void | Promise<Refusal | void>;
   /**
    * May refuse or replace the data. Sees what the schema let through. `session` is undefined for
-   * publishes of the back end.
+   * publishes of the back end and of code on the server.
    */
   readonly onPublish?: (
     session: SessionView | undefined,
@@ -171,12 +163,17 @@ export interface Hooks {
       readonly data: unknown;
       readonly key?: string;
     },
+    context: ServerContext<C, D>,
   ) =>
     | Refusal
     | { readonly data: unknown }
     | void
     | Promise<Refusal | { readonly data: unknown } | void>;
-  readonly onDisconnect?: (session: SessionView, reason: string) => void | Promise<void>;
+  readonly onDisconnect?: (
+    session: SessionView,
+    reason: string,
+    context: ServerContext<C, D>,
+  ) => void | Promise<void>;
 }
 
 /** A pipeline, as `pipeline(from(...))` of @holdfast/pipelines makes one. */
@@ -188,7 +185,9 @@ export interface PipelineDeclaration {
 export interface ContractDefinition {
   readonly channels: { readonly [Name in string]: ChannelDefinition };
   readonly rpc?: { readonly [Name in string]: RpcDefinition<any, any> };
-  readonly hooks?: Hooks;
+  readonly hooks?: Hooks<any, any>;
+  readonly middleware?: readonly RpcMiddleware<any, any>[];
+  readonly dependencies?: Dependencies<any>;
   /** Pipelines over the channels, by name. */
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }
@@ -200,46 +199,67 @@ export interface ContractDefinition {
 type SchemaOnly<S> = S extends StandardSchemaV1 ? S : StandardSchemaV1;
 type SchemaOr<S> = S extends StandardSchemaV1 ? S : never;
 
+/** The channels that `defineContract` makes of the inferred schemas, by pattern. */
+export type TypedChannels<P, M, K> = {
+  readonly [N in keyof P]: ChannelDefinition<
+    string,
+    SchemaOr<P[N]>,
+    SchemaOr<N extends keyof M ? M[N] : never>,
+    N extends keyof K ? (K[N] extends DeliveryClass ? K[N] : "ordered") : "ordered"
+  >;
+};
+
 /**
  * What `defineContract` makes of the inferred schemas: `P` payloads, `M` presence data, `K`
  * classes, by pattern; `I` inputs, `O` outputs, by RPC.
  */
 export interface TypedContract<P, M, K, I, O> {
-  readonly channels: {
-    readonly [N in keyof P]: ChannelDefinition<
-      string,
-      SchemaOr<P[N]>,
-      SchemaOr<N extends keyof M ? M[N] : never>,
-      N extends keyof K ? (K[N] extends DeliveryClass ? K[N] : "ordered") : "ordered"
-    >;
-  };
+  readonly channels: TypedChannels<P, M, K>;
   readonly rpc: {
     readonly [N in keyof I]: RpcDefinition<
       SchemaOr<I[N]>,
       SchemaOr<N extends keyof O ? O[N] : never>
     >;
   };
-  readonly hooks?: Hooks;
+  readonly hooks?: Hooks<any, any>;
+  readonly middleware?: readonly RpcMiddleware<any, any>[];
+  readonly dependencies?: Dependencies<any>;
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }
 
+/** What handlers and hooks of a contract know of it: its channels. */
+export interface OwnChannels<P, M, K> {
+  readonly channels: TypedChannels<P, M, K>;
+}
+
 /**
- * Declares an application's channels, RPCs and hooks; parameters of rules and handlers follow from
- * patterns and schemas.
+ * Declares an application's channels, RPCs and hooks. Parameters of rules, handlers and hooks
+ * follow from patterns, schemas and dependencies: write `dependencies` before `rpc` and `hooks`.
  * Returns its argument, typed; it is checked when a node compiles it.
  */
-export function defineContract<const P, const M, const K, const I = {}, const O = {}>(definition: {
+export function defineContract<
+  const P,
+  const M,
+  const K,
+  const I = {},
+  const O = {},
+  D = undefined,
+>(definition: {
   readonly channels: {
     readonly [N in keyof P]: ChannelDefinition<N & string, SchemaOnly<P[N]>>;
   } & { readonly [N in keyof M]: { readonly presenceData?: M[N] } } & {
     readonly [N in keyof K]: { readonly class?: K[N] };
   };
+  readonly dependencies?: Dependencies<D>;
   readonly rpc?: {
     readonly [N in keyof I]: {
       readonly input?: SchemaOnly<I[N]>;
       readonly output?: StandardSchemaV1;
       readonly allow?: RpcRule;
-      readonly handler: (input: Checked<I[N]>, context: RpcContext) => unknown;
+      readonly handler: (
+        input: Checked<I[N]>,
+        context: RpcContext<OwnChannels<P, M, K>, D>,
+      ) => unknown;
     };
   } & {
     readonly [N in keyof O]: {
@@ -247,7 +267,8 @@ export function defineContract<const P, const M, const K, const I = {}, const O 
       readonly handler: (...call: never) => Unchecked<O[N]> | Promise<Unchecked<O[N]>>;
     };
   };
-  readonly hooks?: Hooks;
+  readonly middleware?: readonly RpcMiddleware<OwnChannels<P, M, K>, D>[];
+  readonly hooks?: Hooks<OwnChannels<P, M, K>, D>;
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
 }): TypedContract<P, M, K, I, O> {
   // The inferred parts and the argument are the same object; TypeScript cannot see that the mapped
@@ -255,7 +276,10 @@ export function defineContract<const P, const M, const K, const I = {}, const O 
   return definition as unknown as TypedContract<P, M, K, I, O>;
 }
 
-/** Declares one RPC by itself, for handlers that stand in a file of their own. */
+/**
+ * Declares one RPC by itself, for handlers that stand in a file of their own. Their context knows
+ * no names of channels: any text is one.
+ */
 export function rpc<
   const I extends StandardSchemaV1 = never,
   const O extends StandardSchemaV1 = never,

@@ -6,5 +6,6 @@ export * from "./define.ts";
 export * from "./from-config.ts";
 export { channelNameFault } from "./pattern.ts";
 export { type PayloadValues, type ReportFault, unsendable } from "./schema.ts";
+export * from "./server-context.ts";
 export type * from "./terms.ts";
 export * from "./types.ts";

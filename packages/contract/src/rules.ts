@@ -2,16 +2,10 @@
 import type { Payload } from "@holdfast/protocol";
 import type { Capabilities } from "./capability.ts";
 import type { ChannelRules, RpcRules } from "./compiled.ts";
-import type {
-  RpcDefinition,
-  RpcRule,
-  RpcSignal,
-  Rule,
-  SessionView,
-  SlowConsumerPolicy,
-} from "./define.ts";
+import type { RpcDefinition, RpcRule, Rule, SessionView, SlowConsumerPolicy } from "./define.ts";
 import type { Params, Pattern } from "./pattern.ts";
 import { checkValue, formOf, isThenable, type PayloadValues, type ReportFault } from "./schema.ts";
+import type { RpcContext, RpcMiddleware } from "./server-context.ts";
 import type { ChannelAction, Identity, Outcome, StreamOptions } from "./terms.ts";
 
 /** What all names of one pattern share. */
@@ -114,10 +108,11 @@ function decide(
   }
 }
 
-export interface RpcContextOptions {
+export interface RpcOptions {
   readonly values: PayloadValues;
   readonly report: ReportFault;
   readonly defaultRule: "anyone" | "authenticated";
+  readonly middleware: readonly RpcMiddleware[];
 }
 
 /** One RPC of the contract. */
@@ -125,9 +120,9 @@ export class CompiledRpc implements RpcRules {
   readonly name: string;
   readonly #definition: RpcDefinition;
   readonly #allow: RpcRule;
-  readonly #options: RpcContextOptions;
+  readonly #options: RpcOptions;
 
-  constructor(name: string, definition: RpcDefinition, options: RpcContextOptions) {
+  constructor(name: string, definition: RpcDefinition, options: RpcOptions) {
     this.name = name;
     this.#definition = definition;
     this.#allow = definition.allow ?? options.defaultRule;
@@ -143,11 +138,10 @@ export class CompiledRpc implements RpcRules {
 
   async call(
     input: Payload | undefined,
-    session: SessionView,
-    signal: RpcSignal,
+    context: RpcContext,
   ): Promise<Outcome<Payload | undefined>> {
     const { values, report } = this.#options;
-    const { input: schema, handler } = this.#definition;
+    const { input: schema } = this.#definition;
     const checked = await checkValue(schema, input, {
       values,
       report,
@@ -155,7 +149,7 @@ export class CompiledRpc implements RpcRules {
     });
     if (!checked.ok) return checked;
     try {
-      const output = await this.#output(await handler(checked.value, { session, signal }));
+      const output = await this.#output(await this.#run(checked.value, context));
       return {
         ok: true,
         value: output === undefined ? undefined : values.fromValue(output, formOf(input)),
@@ -165,6 +159,24 @@ export class CompiledRpc implements RpcRules {
       report(`rpc ${this.name}`, error);
       return { ok: false, code: "rpc_failed", message: `The handler of "${this.name}" failed` };
     }
+  }
+
+  /** The handler, within the middleware. */
+  #run(input: unknown, context: RpcContext): unknown {
+    const { handler } = this.#definition;
+    const { middleware } = this.#options;
+    if (middleware.length === 0) return handler(input, context);
+    const from = (at: number): unknown => {
+      const around = middleware[at];
+      if (around === undefined) return handler(input, context);
+      let isCalled = false;
+      return around({ method: this.name, input, context }, async () => {
+        if (isCalled) throw new TypeError("Cannot call next: it was called, expected one call");
+        isCalled = true;
+        return from(at + 1);
+      });
+    };
+    return from(0);
   }
 
   /** Throws when the handler broke its own output schema. */

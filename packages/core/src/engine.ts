@@ -1,6 +1,7 @@
 // Owns: a whole node without its sockets: its parts put together, and its life from start to stop.
 import type { Contract, Outcome, PayloadValues } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
+import { type ApplicationPorts, Contexts } from "./application/contexts.ts";
 import { BusRoutes } from "./bus-routes.ts";
 import { Flow } from "./channel/backpressure.ts";
 import type { HubNeeds } from "./channel/channel-hub.ts";
@@ -49,6 +50,8 @@ export interface NodePorts {
   readonly groups: Groups;
   readonly values: PayloadValues;
   readonly settings: NodeSettings;
+  /** For the application's code. Absent: it has no dependencies, and its log goes nowhere. */
+  readonly application?: ApplicationPorts;
   /** What the process measures of itself. Absent: nothing. */
   readonly vitals?: () => Vitals;
 }
@@ -74,6 +77,7 @@ export interface NodeEngine extends NodeControl, DoorEngine {
 
 const NO_VITALS: Vitals = { lagMs: 0, memoryBytes: 0, brokerOk: true };
 const READS_MAX = 64;
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** Pure: time, randomness and everything from outside come through the ports. */
 export function createNodeEngine(ports: NodePorts): NodeEngine {
@@ -86,6 +90,7 @@ interface Parts
     NodePorts,
     "clock" | "random" | "broker" | "authenticator" | "contract" | "observer" | "values"
   > {
+  readonly contexts: Contexts;
   readonly felt: Felt;
   readonly heldBytes: HeldBytes;
   readonly keptBytes: KeptBytes;
@@ -105,6 +110,7 @@ class Engine implements NodeEngine {
   readonly #sessions: Sessions;
   readonly #flow: Flow;
   readonly #flusher: Flusher;
+  readonly #contexts: Contexts;
   readonly #felt: Felt;
   readonly #codecNumbers = new CodecNumbers();
   readonly #shares: Shares;
@@ -130,7 +136,12 @@ class Engine implements NodeEngine {
   constructor(ports: NodePorts) {
     this.#ports = ports;
     this.#settings = ports.settings;
-    const { clock, broker } = ports;
+    const { clock, broker, application = { log: SILENT, dependencies: undefined } } = ports;
+    this.#contexts = new Contexts(() => ({
+      ...this.#parts,
+      application,
+      actions: this.#operator,
+    }));
     this.#felt = new Felt(clock);
     this.#sessions = new Sessions(() => this.#parts);
     this.#flow = new Flow(() => this.#parts);
@@ -222,6 +233,7 @@ class Engine implements NodeEngine {
       contract,
       observer,
       values,
+      contexts: this.#contexts,
       felt: this.#felt,
       heldBytes: new HeldBytes(),
       keptBytes: new KeptBytes({ clock, broker, settings: () => this.#settings }),

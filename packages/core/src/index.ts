@@ -1,5 +1,6 @@
 // Re-exports of the engines and their ports.
 
+export type { ApplicationPorts } from "./application/contexts.ts";
 export { backoffMs } from "./backoff.ts";
 export * from "./control/control.ts";
 export type { Order, OrderFigures, SentOrder } from "./control/order-messages.ts";

@@ -10,6 +10,13 @@ import type { ServerRecorder } from "./metrics/index.ts";
  */
 export type ServerEvents = ReturnType<typeof createEvents>;
 
+/** What code of the contract says, with fields of its own. */
+export interface ApplicationLine {
+  readonly level?: "debug" | "info" | "warn" | "error";
+  readonly text: string;
+  readonly [field: string]: unknown;
+}
+
 export function createEvents(log: Logger) {
   return {
     // ---- the node's life ----
@@ -76,6 +83,10 @@ export function createEvents(log: Logger) {
 
     nodeChanged: (fields: { other: string; change: string }) => log.info("node_changed", fields),
     rebalancing: (fields: { sessions: number }) => log.debug("rebalancing", fields),
+
+    /** What code of the contract says. */
+    application: ({ level = "info", ...fields }: ApplicationLine) =>
+      log[level]("application", fields),
 
     // ---- what the node depends on ----
     brokerReached: () => log.info("broker_reached", {}),

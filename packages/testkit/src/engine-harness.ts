@@ -1,6 +1,7 @@
 // Owns: one node's engine on a manual clock with links that a test fills and empties by hand.
 import { type ContractDefinition, compileContract, type Identity } from "@holdfast/contract";
 import {
+  type ApplicationPorts,
   type Authenticator,
   type Connection,
   createMemoryBroker,
@@ -112,6 +113,8 @@ export interface HarnessOptions {
   /** Token text to identity; tokens not in it are refused. */
   readonly tokens?: Readonly<Record<string, Identity>>;
   readonly anonymous?: boolean;
+  /** What the contract's code gets. Absent: no dependencies, and a log that goes nowhere. */
+  readonly application?: ApplicationPorts;
   readonly wrapBroker?: (
     broker: ReturnType<MemoryBroker["connect"]>,
   ) => ReturnType<MemoryBroker["connect"]>;
@@ -149,6 +152,7 @@ export async function createEngineHarness(options: HarnessOptions): Promise<Engi
     },
     values,
     settings: options.settings,
+    ...(options.application === undefined ? {} : { application: options.application }),
   });
   const settle = async (): Promise<void> => {
     for (let turn = 0; turn < 20; turn++) {

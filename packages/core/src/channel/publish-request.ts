@@ -11,6 +11,8 @@ import {
   unsendable,
 } from "@holdfast/contract";
 import { fitsUtf8, lengthOf, type Payload, PayloadError, payloadBytes } from "@holdfast/protocol";
+import type { Cause } from "../application/actions.ts";
+import type { Contexts } from "../application/contexts.ts";
 import type { DoorPublish } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import { type Broker, BrokerError, type Clock } from "../ports.ts";
@@ -28,6 +30,7 @@ export interface CheckNeeds {
   readonly contract: Pick<Contract, "hooks">;
   readonly values: PayloadValues;
   readonly observer: Pick<Observer, "bug">;
+  readonly contexts: Pick<Contexts, "of">;
   settings(): NodeSettings;
 }
 
@@ -75,6 +78,7 @@ export function publish(
       payload: frame.data,
       key: frame.k,
       view: connection.view,
+      cause: connection,
     });
     if (prepared instanceof Promise)
       return inTime(parts, "onPublish", prepared).then((outcome) =>
@@ -161,6 +165,7 @@ export function preparePublish(
     readonly payload: Payload;
     readonly key: string | undefined;
     readonly view: SessionView | undefined;
+    readonly cause: Cause;
   },
 ): Outcome<Payload> | Promise<Outcome<Payload>> {
   const max = parts.settings().limits.dataBytesMax;
@@ -183,12 +188,13 @@ export function preparePublish(
   const ask = async (): Promise<Outcome<Payload>> => {
     const outcome = await checked;
     if (!outcome.ok) return outcome;
-    const answer = await onPublish(request.view, {
+    const publication = {
       channel: rules.channel,
       params: rules.params,
       data: parts.values.toValue(outcome.value),
       ...(request.key === undefined ? {} : { key: request.key }),
-    });
+    };
+    const answer = await onPublish(request.view, publication, parts.contexts.of(request.cause));
     return applyAnswer(parts, outcome.value, answer);
   };
   return ask();

@@ -2,6 +2,7 @@
 
 import type { ChannelRules, Contract, Identity } from "@holdfast/contract";
 import { gapSize, type Publication } from "@holdfast/protocol";
+import type { Contexts } from "../application/contexts.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { Connection } from "../session/connection.ts";
@@ -19,6 +20,7 @@ import { Subscription } from "./subscription.ts";
 export interface SubscribeNeeds extends PermitNeeds {
   readonly clock: Pick<Clock, "after" | "wallMs">;
   readonly contract: Pick<Contract, "hooks">;
+  readonly contexts: Pick<Contexts, "of">;
   readonly observer: Pick<Observer, "bug" | "gap">;
   readonly sessions: PermitNeeds["sessions"] & { subscriptions: number };
   readonly hubs: { acquire(rules: ChannelRules): ChannelHub; release(hub: ChannelHub): void };
@@ -106,7 +108,13 @@ async function askHook(
   { mayRead, identity }: Permitted,
 ): Promise<void> {
   const { connection, rules } = call;
-  const answer = parts.contract.hooks.onSubscribe?.(connection.view, rules.channel, rules.params);
+  const { onSubscribe } = parts.contract.hooks;
+  const answer = onSubscribe?.(
+    connection.view,
+    rules.channel,
+    rules.params,
+    parts.contexts.of(connection),
+  );
   const refusal = answer instanceof Promise ? await inTime(parts, "onSubscribe", answer) : answer;
   if (refusal) throw new Refused("rejected", refusal.reject);
   const hub = parts.hubs.acquire(rules);

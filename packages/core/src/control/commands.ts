@@ -1,7 +1,7 @@
 // Owns: what operators and the HTTP API ask of a node (NodeControl), over the same parts that serve
 // clients.
 
-import type { ChannelRules, Contract, Outcome } from "@holdfast/contract";
+import type { ChannelRules, Contract, Outcome, SessionView } from "@holdfast/contract";
 import {
   CODES,
   type CodeName,
@@ -9,13 +9,26 @@ import {
   type Payload,
   type Position,
 } from "@holdfast/protocol";
+import {
+  type Actions,
+  BY_BACK_END,
+  type Cause,
+  type ServerPublish,
+} from "../application/actions.ts";
+import type { Contexts } from "../application/contexts.ts";
 import type { BusRoutes } from "../bus-routes.ts";
 import { withoutRemoved } from "../channel/history-request.ts";
 import type { Hubs } from "../channel/hubs.ts";
-import { type CheckNeeds, preparePublish } from "../channel/publish-request.ts";
 import type { FleetMember } from "../fleet/fleet-member.ts";
 import type { Observer } from "../observer.ts";
-import type { Broker, Clock, HistoryQuery, PresenceMember, Random } from "../ports.ts";
+import type {
+  Broker,
+  Clock,
+  HistoryQuery,
+  PresenceMember,
+  PublishResult,
+  Random,
+} from "../ports.ts";
 import { allMembers } from "../presence/all-members.ts";
 import { CallSignal } from "../session/call-signal.ts";
 import type { Connection } from "../session/connection.ts";
@@ -35,6 +48,7 @@ import type {
 import type { SentOrder } from "./order-messages.ts";
 import type { Orders } from "./orders.ts";
 import { type QuestionMessage, type QuestionNeeds, Questions } from "./questions.ts";
+import { publishForServer, type ServerPublishNeeds } from "./server-publish.ts";
 
 type Who = { readonly user?: string; readonly session?: string };
 
@@ -55,7 +69,7 @@ type Command =
     };
 
 /** What commands need of the node. */
-export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
+export interface CommandNeeds extends ServerPublishNeeds, QuestionNeeds {
   readonly random: Random;
   readonly clock: Clock;
   readonly broker: Broker;
@@ -63,6 +77,7 @@ export interface CommandNeeds extends CheckNeeds, QuestionNeeds {
   readonly observer: Pick<Observer, "published" | "rpc" | "bug">;
   readonly sessions: Sessions;
   readonly hubs: Pick<Hubs, "get" | "acquire" | "release">;
+  readonly contexts: Contexts;
 }
 
 /** What an operator's command may reach of the node. */
@@ -73,12 +88,14 @@ export interface OperatorNode {
   readonly bus: Pick<BusRoutes, "hear">;
 }
 
+/** Whom a handler sees if no session calls. */
+const NOBODY: SessionView = { id: "", address: "" };
 /** Channel names told of one session. */
 const CHANNELS_TOLD_MAX = 100;
 
 /** The part of NodeControl that concerns channels, sessions and other nodes. */
 export class Operator
-  implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain" | "obey">
+  implements Omit<NodeControl, "info" | "nodes" | "drain" | "undrain" | "obey">, Actions
 {
   readonly #parts: CommandNeeds;
   readonly #node: OperatorNode;
@@ -101,32 +118,12 @@ export class Operator
 
   publish(
     channel: string,
-    request: Parameters<NodeControl["publish"]>[1],
-  ): ReturnType<NodeControl["publish"]> {
-    const { broker, observer, clock } = this.#parts;
-    const startedMs = clock.nowMs();
-    return this.#onChannel(channel, async (rules) => {
-      const prepared = await preparePublish(this.#parts, rules, {
-        payload: request.payload,
-        key: request.key,
-        view: undefined,
-      });
-      if (!prepared.ok) throw new Refused(prepared.code, prepared.message, prepared);
-      const result = await broker.publish(channel, rules.stream, {
-        payload: prepared.value,
-        ...(request.key === undefined ? {} : { key: request.key }),
-        ...(request.user === undefined ? {} : { user: request.user }),
-        ...(request.idempotencyKey === undefined
-          ? {}
-          : { idempotencyKey: `api:${request.idempotencyKey}` }),
-      });
-      observer.published(
-        rules.stream.cls,
-        result.duplicate ? "duplicate" : "ok",
-        clock.nowMs() - startedMs,
-      );
-      return result;
-    });
+    request: ServerPublish,
+    cause: Cause = BY_BACK_END,
+  ): Promise<Outcome<PublishResult>> {
+    return this.#onChannel(channel, (rules) =>
+      publishForServer(this.#parts, rules, { request, cause }),
+    );
   }
 
   history(channel: string, query: HistoryQuery): Promise<Outcome<ChannelPage>> {
@@ -224,7 +221,11 @@ export class Operator
     );
   }
 
-  async rpc(method: string, input: Payload | undefined): Promise<Outcome<Payload | undefined>> {
+  async rpc(
+    method: string,
+    input: Payload | undefined,
+    cause: Cause = BY_BACK_END,
+  ): Promise<Outcome<Payload | undefined>> {
     const rules = this.#parts.contract.rpc(method);
     if (rules === undefined)
       return {
@@ -232,12 +233,12 @@ export class Operator
         code: "rpc_unknown",
         message: `Cannot call "${method}": the contract has no such RPC`,
       };
-    const { clock, settings, observer } = this.#parts;
+    const { clock, settings, observer, contexts } = this.#parts;
     const signal = new CallSignal();
     const startedMs = clock.nowMs();
     const cancelTimer = clock.after(settings().timeouts.rpcMs, () => signal.end("rpc_timeout"));
     const outcome = await Promise.race([
-      rules.call(input, { id: "", address: "" }, signal),
+      rules.call(input, contexts.ofCall(cause, { session: NOBODY, signal })),
       signal.ended,
     ]);
     cancelTimer();

@@ -2,6 +2,7 @@
 
 import type { Contract, Identity } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
+import type { Contexts } from "../application/contexts.ts";
 import type { DoorConnect } from "../door.ts";
 import type { Observer } from "../observer.ts";
 import { type Admission, createAdmission } from "../pacing/admission.ts";
@@ -19,6 +20,7 @@ export interface HandshakeNeeds {
   readonly random: Random;
   readonly authenticator: Authenticator;
   readonly contract: Pick<Contract, "hooks" | "subscribePolicy">;
+  readonly contexts: Pick<Contexts, "of">;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
   readonly felt: Pick<Felt, "resumed" | "resumeFailed">;
   readonly sessions: Sessions;
@@ -269,7 +271,7 @@ export class Handshake {
     const { onConnect } = this.#parts.contract.hooks;
     if (resumed || onConnect === undefined) return undefined;
     try {
-      const refusal = await onConnect(connection.view);
+      const refusal = await onConnect(connection.view, this.#parts.contexts.of(connection));
       return refusal
         ? { code: "rejected_connect", farewell: { message: refusal.reject } }
         : undefined;

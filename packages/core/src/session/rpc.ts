@@ -1,5 +1,6 @@
 // Owns: calls of a connection: permission, deadline, cancelling, the answer.
 import type { Contract, RpcRules } from "@holdfast/contract";
+import type { Contexts } from "../application/contexts.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { NodeSettings } from "../settings.ts";
@@ -12,6 +13,7 @@ import { asRefused, Refused } from "./refusal.ts";
 export interface CallNeeds {
   readonly clock: Clock;
   readonly contract: Pick<Contract, "rpc">;
+  readonly contexts: Pick<Contexts, "ofCall">;
   readonly observer: Pick<Observer, "rpc">;
   readonly rates: { rpc(connection: Connection): number };
   readonly sessions: { checkExpiry(connection: Connection): void };
@@ -56,7 +58,7 @@ export function call(
   );
   const startedMs = parts.clock.nowMs();
   const tookMs = (): number => parts.clock.nowMs() - startedMs;
-  return answer({ connection, frame, rules, signal })
+  return answer(parts, { connection, frame, rules, signal })
     .then(
       () => parts.observer.rpc(frame.m, "ok", tookMs()),
       (error: unknown) => {
@@ -77,7 +79,10 @@ interface Call {
   readonly signal: CallSignal;
 }
 
-async function answer({ connection, frame, rules, signal }: Call): Promise<void> {
+async function answer(
+  { contexts }: Pick<CallNeeds, "contexts">,
+  { connection, frame, rules, signal }: Call,
+): Promise<void> {
   const allowed = await rules.allows(connection.view, connection.identity);
   if (!allowed)
     throw new Refused(
@@ -85,7 +90,7 @@ async function answer({ connection, frame, rules, signal }: Call): Promise<void>
       `Cannot call "${frame.m}": the session has no permission for it`,
     );
   const outcome = await Promise.race([
-    rules.call(frame.data, connection.view, signal),
+    rules.call(frame.data, contexts.ofCall(connection, { session: connection.view, signal })),
     signal.ended,
   ]);
   if (outcome === "rpc_timeout")

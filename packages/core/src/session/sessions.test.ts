@@ -17,6 +17,7 @@ function stage(onDisconnect?: (...args: readonly unknown[]) => void) {
     clock,
     heldBytes,
     contract: { hooks: onDisconnect === undefined ? {} : { onDisconnect } },
+    contexts: { of: () => undefined },
     felt: { began() {}, ended() {} },
     keptBytes: { entered() {} },
     observer: { ended: (session: unknown) => void ended.push(session), bug() {} },

@@ -1,6 +1,7 @@
 // Owns: which connections there are, whose they are, and how they end.
 import type { Contract } from "@holdfast/contract";
 import { CODES, type CodeName } from "@holdfast/protocol";
+import type { Contexts } from "../application/contexts.ts";
 import type { Observer } from "../observer.ts";
 import type { Clock } from "../ports.ts";
 import type { Connection } from "./connection.ts";
@@ -26,6 +27,7 @@ interface LeftHub {
 export interface SessionsNeeds extends WaitNeeds {
   readonly clock: Clock;
   readonly contract: Contract;
+  readonly contexts: Pick<Contexts, "of">;
   readonly heldBytes: HeldBytes;
   readonly keptBytes: Pick<KeptBytes, "entered">;
   readonly observer: Pick<Observer, "ended" | "bug">;
@@ -233,7 +235,7 @@ export class Sessions {
   }
 
   #forgetSession(connection: Connection, session: string, user: string | undefined): void {
-    const { clock, contract, observer, background } = this.#parts();
+    const { clock, contract, contexts, observer, background } = this.#parts();
     if (this.#bySession.get(session) === connection) {
       // A connection that was to take over ended first: the older one speaks for the session again.
       const { older } = connection;
@@ -255,7 +257,11 @@ export class Sessions {
     if (connection.saidBye === "moved" || contract.hooks.onDisconnect === undefined) return;
     const { onDisconnect } = contract.hooks;
     const tell = async (): Promise<void> =>
-      onDisconnect(connection.view, connection.endedWith ?? connection.saidBye);
+      onDisconnect(
+        connection.view,
+        connection.endedWith ?? connection.saidBye,
+        contexts.of(connection),
+      );
     background("onDisconnect", tell());
   }
 

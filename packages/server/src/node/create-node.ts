@@ -27,6 +27,7 @@ import {
 } from "../metrics/index.ts";
 import { type Config, NODE_OPTIONS, nodeSettings } from "../options/index.ts";
 import { BunGroups } from "../sockets/bun-sockets.ts";
+import { type RunningApplication, startApplication } from "./application.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
 import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
@@ -131,6 +132,9 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     await broker.close();
     throw new StartError("broker_unsuitable", [NOT_DURABLE]);
   }
+  const application = await withBroker(broker, () =>
+    startApplication(contract.dependencies, events),
+  );
   const groups = new BunGroups();
   const load = new Load();
   const clock = options.clock ?? systemClock;
@@ -144,24 +148,29 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     groups,
     values: PAYLOAD_VALUES,
     settings: nodeSettings(config, { nodeId: id }),
+    application,
     vitals: () => load.vitals(),
   });
-  const pipelines = await withBroker(broker, () =>
-    nodePipelines(options.contract, options.pipelines ?? new Map(), {
-      id,
-      engine,
-      broker,
-      contract,
-      clock,
-      random: systemRandom,
-      events,
-      adapters: options.sinks ?? [],
-      secret: options.secret ?? (() => undefined),
-    }),
+  const pipelines = await withBroker(
+    broker,
+    () =>
+      nodePipelines(options.contract, options.pipelines ?? new Map(), {
+        id,
+        engine,
+        broker,
+        contract,
+        clock,
+        random: systemRandom,
+        events,
+        adapters: options.sinks ?? [],
+        secret: options.secret ?? (() => undefined),
+      }),
+    application,
   );
   // Before it begins: it never becomes ready if it was ordered to drain.
   waited.orders?.carryOut(engine);
   return new RunningNode(id, options, {
+    application,
     authenticator,
     engine,
     pipelines,
@@ -187,16 +196,22 @@ const NOT_DURABLE =
   "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
 
 /** What cannot be made leaves no broker open. */
-async function withBroker<T>(broker: Broker, make: () => T): Promise<T> {
+async function withBroker<T>(
+  broker: Broker,
+  make: () => T | Promise<T>,
+  application?: RunningApplication,
+): Promise<T> {
   try {
-    return make();
+    return await make();
   } catch (error) {
+    await application?.stop();
     await broker.close();
     throw error;
   }
 }
 
 interface Built {
+  readonly application: RunningApplication;
   readonly pipelines: PipelineRunner;
   readonly authenticator: TicketAuthenticator;
   readonly engine: NodeEngine;
@@ -340,7 +355,7 @@ class RunningNode implements HoldfastNode {
   }
 
   async stop(): Promise<number> {
-    const { engine, broker, events, mqtt, pipelines } = this.#built;
+    const { application, engine, broker, events, mqtt, pipelines } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
     clearInterval(this.#selfCheck);
@@ -351,6 +366,7 @@ class RunningNode implements HoldfastNode {
     this.#mqtt?.end();
     mqtt?.stop();
     void this.#internal?.stop();
+    await application.stop();
     await broker.close();
     if (this.#listened)
       events.nodeStopped({ uptimeMs: Math.round(performance.now() - this.#startedMs), cut });
