@@ -1,15 +1,10 @@
 // Owns: MQTT on two nodes, real processes over a real Redis, while they roll and one is killed:
 // mqtt.js and mosquitto's clients lose nothing at QoS 1, and take nothing twice at QoS 2.
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { freePort } from "../free-port.ts";
-import { eventually, type RunningCommand, startCommand } from "../integration/command.ts";
+import { eventually } from "../integration/command.ts";
 import { connectMqtt, type TestClient } from "../integration/mqtt-client.ts";
 import { patience } from "../patience.ts";
-import { freshPrefix } from "../redis/harness.ts";
-import { startServer, stopServers } from "../redis/servers.ts";
+import { type Place, startFleet } from "./fleet.ts";
 
 setDefaultTimeout(patience(120_000));
 
@@ -17,59 +12,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-interface Place {
-  readonly port: number;
-  readonly http: number;
-  readonly internal: number;
-}
-
-const CHANNELS = {
-  "{rest*}": {
-    history: { size: 100_000, ttlMs: 600_000 },
-    permissions: { subscribe: "anyone", publish: "anyone", history: "anyone" },
-  },
-};
-
-async function fleet() {
-  const redis = await startServer({ persistence: "none" });
-  cleanups.push(() => stopServers([redis]));
-  const url = `${redis.url}?prefix=${freshPrefix()}`;
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-mqtt-"));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-  const place = async (): Promise<Place> => ({
-    port: await freePort(),
-    http: await freePort(),
-    internal: await freePort(),
-  });
-  const places = [await place(), await place()];
-  const start = async ({ port, http, internal }: Place): Promise<RunningCommand> => {
-    const node = startCommand(["serve"], {
-      cwd: folder,
-      env: {
-        HOLDFAST_HOST: "127.0.0.1",
-        HOLDFAST_PORT: String(http),
-        HOLDFAST_INTERNAL_HOST: "127.0.0.1",
-        HOLDFAST_INTERNAL_PORT: String(internal),
-        HOLDFAST_MQTT_TRANSPORTS: "tcp",
-        HOLDFAST_MQTT_PORT: String(port),
-        HOLDFAST_BROKER_URL: url,
-        HOLDFAST_AUTH_ANONYMOUS: "true",
-        HOLDFAST_AUTH_INSECURE: "true",
-        HOLDFAST_AUTH_RESUME_SECRET: "a secret that all test nodes share",
-        HOLDFAST_CHANNELS: JSON.stringify(CHANNELS),
-        HOLDFAST_LIMITS_PUBLISHES_PER_SECOND_MAX: "5000",
-        HOLDFAST_DRAIN_PRE_DELAY_MS: "0",
-        HOLDFAST_DRAIN_WINDOW_MS: "500",
-      },
-    });
-    await node.until((output) => output.includes("node_listening") || output.includes("listening"));
-    return node;
-  };
-  const nodes = [await start(places[0] as Place), await start(places[1] as Place)];
-  cleanups.push(() => nodes.forEach((node) => void node.signal("SIGKILL")));
-  return { places, nodes, start };
-}
 
 const { MOSQUITTO_PUB = "mosquitto_pub", MOSQUITTO_SUB = "mosquitto_sub" } = process.env;
 const LIBRARIES = { LD_LIBRARY_PATH: process.env.MOSQUITTO_CLIENT_LIBRARIES ?? "" };
@@ -106,7 +48,7 @@ function mosquittoSub(places: readonly Place[], args: readonly string[]) {
 }
 
 test("nodes roll and one is killed: QoS 1 loses nothing, QoS 2 arrives once", async () => {
-  const { places, nodes, start } = await fleet();
+  const { places, nodes, start } = await startFleet(cleanups);
   const servers = places.map(({ port }) => ({ host: "127.0.0.1", port }));
   const roaming = async (clientId: string): Promise<TestClient> => {
     const client = await connectMqtt(`mqtt://127.0.0.1:${places[0]?.port}`, {

@@ -63,6 +63,10 @@ export function createEvents(log: Logger) {
     sinkFailed: (fields: { pipeline: string; partition: number; sink: string; reason: string }) =>
       log.warn("sink_failed", fields),
 
+    // ---- MQTT ----
+    /** Another node died: this one publishes the wills of its clients, unless they come back. */
+    mqttWillsAdopted: (fields: { wills: number }) => log.warn("mqtt_wills_adopted", fields),
+
     // ---- sessions ----
     handshakeRefused: (fields: { code: string; ms: number }) =>
       log.info("handshake_refused", fields),

@@ -9,7 +9,9 @@ import type { Messages } from "./message.ts";
 import type { MqttSettings } from "./settings.ts";
 import type { Shares } from "./shares.ts";
 import type { Topics } from "./topics.ts";
-import type { WillMessage, Wills } from "./wills.ts";
+import type { WillOutcome } from "./will-carrier.ts";
+import type { WillMessage } from "./will-record.ts";
+import type { Wills } from "./wills.ts";
 
 /** What the transport knows of a client before its first byte. */
 export interface Accepted {
@@ -26,6 +28,10 @@ export interface MqttObserver {
   closed(): void;
   /** Another connection of a client took its session. */
   takenOver(): void;
+  /** What became of a client's will. */
+  willEnded(outcome: WillOutcome): void;
+  /** So many wills of a node that has died are carried out here. */
+  willsAdopted(count: number): void;
   bug(where: string, error: unknown): void;
 }
 

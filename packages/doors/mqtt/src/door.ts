@@ -1,5 +1,14 @@
 // Owns: the door for MQTT 3.1.1 and 5: its clients, and what they share. No I/O.
-import type { Bus, Clock, DoorClient, DoorEngine, Link, Random, StateStore } from "@holdfast/core";
+import type {
+  Bus,
+  BusMessage,
+  Clock,
+  DoorClient,
+  DoorEngine,
+  Link,
+  Random,
+  StateStore,
+} from "@holdfast/core";
 import { MqttClient } from "./client.ts";
 import { Discovery, type DiscoveryNeeds } from "./discovery.ts";
 import type { Accepted, DoorParts, MqttObserver } from "./door-parts.ts";
@@ -39,8 +48,8 @@ export interface MqttNeeds {
 export interface MqttDoor {
   /** A new client; its bytes come in whatever pieces the transport has. */
   open(link: Link, accepted?: Accepted): DoorClient;
-  /** The node ends: nothing is looked for any more. */
-  stop(): void;
+  /** The node ends: wills that wait are left to others. Never rejects. */
+  stop(): Promise<void>;
 }
 
 export function createMqttDoor(needs: MqttNeeds): MqttDoor {
@@ -48,19 +57,25 @@ export function createMqttDoor(needs: MqttNeeds): MqttDoor {
   const topics = new Topics(settings.topics);
   const messages = new Messages(topics);
   const lifeId = needs.random.id().slice(0, 12);
+  // A word that is lost is no harm: nodes learn from the broker, a little later.
+  const tell = (message: BusMessage): void => void needs.bus.send(message).catch(() => {});
   const leases = new Leases({
     states: needs.states,
     clock,
     nodeId: needs.nodeId,
-    // If the word is lost, the older connection learns of it at its next write or renewal.
-    tell: (message) => void needs.bus.send(message).catch(() => {}),
+    tell,
     bug: (error) => observer.bug("mqtt.leases", error),
   });
   needs.engine.hear(TAKEN, (message) => leases.heard(message));
   const wills = new Wills({
     ...needs,
-    bug: (error) => observer.bug("mqtt.wills", error),
+    lifeId,
+    tell,
+    ended: (outcome) => observer.willEnded(outcome),
+    adopted: (count) => observer.willsAdopted(count),
+    bug: (where, error) => observer.bug(where, error),
   });
+  needs.engine.hear(Wills.kind, (message) => wills.heard(message));
   wills.start();
   const shares = new Shares({
     ...needs,

@@ -68,14 +68,17 @@ export class Keeper {
     });
   }
 
-  /** Ends the lease: the last state stays as long as the session is kept, or goes at once. */
-  close(): Promise<void> {
+  /**
+   * Ends the lease: the last state stays as long as the session is kept, and for `leftMs` at least,
+   * or goes at once.
+   */
+  close(leftMs = 0): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     this.#isClosed = true;
     this.#cancelLazy?.();
     this.#waiting = [];
     const { states } = this.#needs;
-    const keepMs = this.#needs.keepMs();
+    const keepMs = Math.max(this.#needs.keepMs(), leftMs);
     const value = keepMs === 0 ? undefined : this.#needs.snapshot();
     return states
       .write(this.key, this.hold, value, { leaseMs: 0, keepMs })

@@ -4,6 +4,7 @@ import type { DoorParts } from "./door-parts.ts";
 import { Keeper, type KeeperNeeds } from "./keeper.ts";
 import { LEASE_MS } from "./leases.ts";
 import { type KeptSession, readSession } from "./state.ts";
+import { ownerName, willOf } from "./wills.ts";
 
 /** What the client wants of its session. */
 export interface Wish {
@@ -11,6 +12,7 @@ export interface Wish {
   readonly clientId: string;
   /** What is kept of an earlier session goes. */
   readonly clean: boolean;
+  readonly hasWill: boolean;
   readonly keeper: Pick<KeeperNeeds, "snapshot" | "keepMs" | "fenced" | "tooLarge">;
 }
 
@@ -30,18 +32,27 @@ function keyOf({ identity: { user = "" } }: Connection, clientId: string): strin
  * if the broker is away.
  */
 export async function openSession(parts: DoorParts, wish: Wish): Promise<Opened> {
-  const { states, clock, random, leases, observer, lifeId } = parts;
-  const { connection, clientId, clean } = wish;
+  const { states, clock, random, leases, observer, lifeId, wills } = parts;
+  const { connection, clientId, clean, hasWill } = wish;
   const key = keyOf(connection, clientId);
   // Numbers of connections begin anew with each start of a node: the life's name does not.
-  const owner = `${connection.owner}/${lifeId}`;
+  const owner = ownerName(connection.owner, lifeId, hasWill);
   const { party } = connection;
   const held = await states.take(key, { owner, leaseMs: LEASE_MS, party });
   // `ifFree` was not asked for, so there is one.
   const { fence = 0, value, before } = held ?? {};
   if (before !== undefined) leases.taken(before);
   const hold = { owner, fence };
-  const session = clean || value === undefined ? undefined : readSession(value);
+  const kept = value === undefined ? undefined : readSession(value);
+  const session = clean || kept?.isOver === true ? undefined : kept;
+  // The client is back: nobody is told that it is gone, not even by a node that has died.
+  // A connection of this node decides for itself.
+  const isOurs = before?.includes(`/${lifeId}`) === true;
+  const waiting = new Set([
+    before === undefined || isOurs ? undefined : willOf(before),
+    kept?.will,
+  ]);
+  for (const will of waiting) if (will !== undefined) wills.voided(will);
   if (session === undefined && value !== undefined)
     await states.write(key, hold, undefined, { leaseMs: LEASE_MS, keepMs: 0, party });
   const keeper = new Keeper(key, hold, {

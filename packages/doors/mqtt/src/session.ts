@@ -13,7 +13,8 @@ import { type Fault, PASSING, REASON } from "./reason.ts";
 import { type Opened, openSession } from "./session-opening.ts";
 import { type KeptSession, writeSession } from "./state.ts";
 import { readWill } from "./will.ts";
-import type { WillMessage } from "./wills.ts";
+import type { WillMessage } from "./will-record.ts";
+import type { HeldWill } from "./wills.ts";
 
 /** What a session asks of its connection. */
 export interface SessionHooks {
@@ -38,6 +39,8 @@ interface Asked {
 
 /** Publications of a channel that began after a filter with a wildcard. */
 const LAST = 1000;
+/** The broker has no room for more of this client's. */
+const FULL: ReadonlySet<string> = new Set(["full", "share", "limit"]);
 /** When a kept subscription is asked for again whose refusal may have passed. */
 const AGAIN_MS = 1000;
 /** In a drain a client has this time to reach another node before its will is published. */
@@ -59,6 +62,9 @@ export class Session implements ClientHooks {
   #tenant: Tenant | undefined;
   #kept: KeptSession | undefined;
   #will: readonly WillMessage[] | undefined;
+  #held: HeldWill | undefined;
+  /** Where the will of this session waits, so that the next connection finds it. */
+  #waiting: string | undefined;
   #isOver = false;
 
   constructor(door: DoorParts, packet: ConnectPacket, hooks: SessionHooks) {
@@ -131,7 +137,7 @@ export class Session implements ClientHooks {
    */
   async open(isWanted: () => boolean): Promise<Uint8Array | undefined> {
     const { engine, random, leases, observer } = this.#door;
-    const { connection, clientId } = this.#hooks;
+    const { connection } = this.#hooks;
     let opened: Opened | undefined;
     try {
       if (!(await this.#mayWill())) {
@@ -140,25 +146,19 @@ export class Session implements ClientHooks {
         return undefined;
       }
       // An identifier that the node made up belongs to nobody else, unless the client keeps it.
-      if (this.#packet.clientId !== "" || this.#expiryS > 0)
-        opened = await openSession(this.#door, {
-          connection,
-          clientId,
-          clean: this.#packet.clean,
-          keeper: {
-            snapshot: () => this.#snapshot(),
-            keepMs: () => this.#expiryS * 1000,
-            fenced: () => this.#takenOver(),
-            tooLarge: () =>
-              this.#hooks.end("flooded", { reason: REASON.quotaExceeded, text: "the session" }),
-          },
-        });
+      if (this.#packet.clientId !== "" || this.#expiryS > 0) opened = await this.#openKept();
+      await this.#holdWill(opened);
     } catch (error) {
+      void opened?.keeper.release();
+      const isFull = error instanceof BrokerError && FULL.has(error.code);
       if (!(error instanceof BrokerError)) observer.bug("mqtt.open", error);
-      this.#hooks.end("broker_lost", { reason: REASON.serverUnavailable, text: "no broker" });
+      if (isFull)
+        this.#hooks.end("flooded", { reason: REASON.quotaExceeded, text: "no room in the broker" });
+      else this.#hooks.end("broker_lost", { reason: REASON.serverUnavailable, text: "no broker" });
       return undefined;
     }
     if (!isWanted()) {
+      this.#held?.void();
       void opened?.keeper.release();
       return undefined;
     }
@@ -184,6 +184,41 @@ export class Session implements ClientHooks {
       this.#hooks.connection.enqueue(pubrel);
     const channels = kept.progress.map(({ channel }) => channel);
     this.parts.subscribing.restore(kept.filters, channels);
+  }
+
+  #openKept(): Promise<Opened> {
+    const { connection, clientId } = this.#hooks;
+    return openSession(this.#door, {
+      connection,
+      clientId,
+      clean: this.#packet.clean,
+      hasWill: this.#will !== undefined,
+      keeper: {
+        snapshot: () => this.#snapshot(),
+        keepMs: () => this.#expiryS * 1000,
+        fenced: () => this.#takenOver(),
+        tooLarge: () =>
+          this.#hooks.end("flooded", { reason: REASON.quotaExceeded, text: "the session" }),
+      },
+    });
+  }
+
+  /** Before CONNACK: from then on the will comes, even if this node dies. */
+  async #holdWill(opened: Opened | undefined): Promise<void> {
+    if (this.#will === undefined) return;
+    const { connection } = this.#hooks;
+    const keeper = opened?.keeper;
+    this.#held = await this.#door.wills.hold({
+      messages: this.#will,
+      session: keeper === undefined ? undefined : { key: keeper.key, fence: keeper.hold.fence },
+      delayMs: this.#willDelayS * 1000,
+      party: connection.party,
+      connection: connection.owner,
+    });
+  }
+
+  get #willDelayS(): number {
+    return Math.min(this.#packet.will?.properties.willDelayS ?? 0, this.#expiryS);
   }
 
   async #mayWill(): Promise<boolean> {
@@ -219,6 +254,8 @@ export class Session implements ClientHooks {
       progress: this.parts.delivering.snapshot(),
       ...(this.parts.published?.snapshot() ?? { inbound: [], lastNumber: 0 }),
       lastPid: this.parts.delivering.lastPid,
+      will: this.#waiting,
+      isOver: this.#isOver && this.#expiryS === 0,
     });
   }
 
@@ -298,30 +335,34 @@ export class Session implements ClientHooks {
   close(code: CodeName | undefined, wasOpen: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    let willMs = 0;
     if (wasOpen) {
       this.#door.observer.closed();
-      this.#publishWill(code);
+      willMs = this.#endWill(code);
     }
     if (this.#tenant !== undefined) {
       this.#door.leases.remove(this.#tenant);
-      void this.#tenant.keeper.close();
+      void this.#tenant.keeper.close(willMs);
     }
     this.parts.published?.close();
     this.parts.subscribing.close();
   }
 
-  #publishWill(code: CodeName | undefined): void {
-    const will = this.#will;
-    if (will === undefined) return;
-    const { wills } = this.#door;
-    const keeper = this.#tenant?.keeper;
-    const askedS = this.#packet.will?.properties.willDelayS ?? 0;
-    const delayS = Math.min(askedS, this.#expiryS);
-    // The session goes on: its will is not due.
-    if (code === "session_replaced" && delayS > 0) return;
-    const waitS = code === "draining" ? Math.max(delayS, DRAIN_WILL_S) : delayS;
-    if (keeper === undefined || waitS === 0) wills.now(will);
-    else wills.later(will, waitS * 1000, { key: keeper.key, fence: keeper.hold.fence });
+  /** How long the will waits, in ms. */
+  #endWill(code: CodeName | undefined): number {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held === undefined) return 0;
+    const delayS = this.#willDelayS;
+    // DISCONNECT took it back, or the session goes on: its will is not due.
+    if (this.#will === undefined || (code === "session_replaced" && delayS > 0)) {
+      held.void();
+      return 0;
+    }
+    const waitMs = 1000 * (code === "draining" ? Math.max(delayS, DRAIN_WILL_S) : delayS);
+    if (waitMs > 0) this.#waiting = held.key;
+    held.due(waitMs);
+    return waitMs;
   }
 
   /** Another connection has the session, on this node or on another. */

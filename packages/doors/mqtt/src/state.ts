@@ -49,6 +49,10 @@ export interface KeptSession {
   /** Numbers of messages of QoS 2 that were used. */
   readonly lastNumber: number;
   readonly lastPid: number;
+  /** Where the will is that waits for its time; whoever takes the session voids it. */
+  readonly will?: string | undefined;
+  /** Nothing goes on: only its will waits. */
+  readonly isOver?: boolean | undefined;
 }
 
 const FORM = 1;
@@ -76,6 +80,8 @@ export function writeSession(session: KeptSession): Uint8Array {
       inbound.flatMap(({ pid, number, isTaken }) => [pid, number, isTaken ? 1 : 0]),
       lastNumber,
       lastPid,
+      session.will ?? 0,
+      session.isOver === true ? 1 : 0,
     ]),
   );
 }
@@ -85,7 +91,7 @@ type Row = readonly unknown[];
 /** Undefined: a node of another version wrote it, so the session begins anew. */
 export function readSession(bytes: Uint8Array): KeptSession | undefined {
   try {
-    const [form, id, e, filters, progress, inbound, lastNumber, lastPid] = JSON.parse(
+    const [form, id, e, filters, progress, inbound, lastNumber, lastPid, will, isOver] = JSON.parse(
       textOf(bytes, 0, bytes.length),
     ) as Row;
     if (form !== FORM) return undefined;
@@ -98,6 +104,8 @@ export function readSession(bytes: Uint8Array): KeptSession | undefined {
       inbound: inThrees(inbound as number[]),
       lastNumber: lastNumber as number,
       lastPid: lastPid as number,
+      ...(typeof will === "string" ? { will } : {}),
+      ...(isOver === 1 ? { isOver: true } : {}),
     };
   } catch {
     return undefined;

@@ -3,7 +3,7 @@ import type { Will } from "./decode.ts";
 import type { DoorParts } from "./door-parts.ts";
 import { dataOf, writeMeta } from "./message.ts";
 import { type Fault, REASON } from "./reason.ts";
-import type { WillMessage } from "./wills.ts";
+import type { WillMessage } from "./will-record.ts";
 
 /** Undefined: there is none. The retained copy, if there is one, comes second. */
 export function readWill(

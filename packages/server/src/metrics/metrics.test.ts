@@ -85,6 +85,7 @@ function exercise({ observer, recorder }: Metrics): void {
   recorder.mqttOpened("resumed");
   recorder.mqttClosed();
   recorder.mqttTakenOver();
+  recorder.mqttWill("published", 2);
   recorder.mqttRefused("permission_denied");
   recorder.socketRefused("full");
   recorder.httpRequest("publish", 200, 2);

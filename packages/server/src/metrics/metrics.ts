@@ -40,6 +40,7 @@ export interface ServerRecorder {
   mqttOpened(outcome: "new" | "resumed"): void;
   mqttClosed(): void;
   mqttTakenOver(): void;
+  mqttWill(outcome: "published" | "void" | "failed" | "adopted", count: number): void;
   mqttRefused(code: string): void;
   jwksFetched(outcome: "ok" | "failed"): void;
   logSuppressed(): void;
@@ -137,6 +138,9 @@ function createRecorder(families: Families): ServerRecorder {
     },
     mqttTakenOver() {
       families.number("holdfast_mqtt_sessions_total").cell("taken_over").value += 1;
+    },
+    mqttWill(outcome, count) {
+      families.number("holdfast_mqtt_wills_total").cell(outcome).value += count;
     },
     mqttRefused(code) {
       families.number("holdfast_mqtt_publishes_refused_total").cell(code).value += 1;

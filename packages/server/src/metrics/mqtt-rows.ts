@@ -14,6 +14,12 @@ export const MQTT_METRICS = {
     ["outcome"],
     "Sessions that connections began. The outcome is `new`, `resumed` (kept by the broker) or `taken_over` (another connection of the client took it from this node).",
   ),
+  holdfast_mqtt_wills_total: row(
+    "counter",
+    "wills",
+    ["outcome"],
+    "What became of wills. The outcome is `published`, `void` (the client said goodbye or came back), `failed` (the broker did not take it) or `adopted` (this node carries it out for one that has died; another outcome follows).",
+  ),
   holdfast_mqtt_publishes_refused_total: row(
     "counter",
     "messages",

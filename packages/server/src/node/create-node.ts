@@ -364,7 +364,7 @@ class RunningNode implements HoldfastNode {
     engine.stop();
     this.#sockets?.end();
     this.#mqtt?.end();
-    mqtt?.stop();
+    await mqtt?.stop();
     void this.#internal?.stop();
     await application.stop();
     await broker.close();

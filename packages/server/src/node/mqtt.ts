@@ -62,6 +62,11 @@ export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined
       opened: (outcome) => recorder.mqttOpened(outcome),
       closed: () => recorder.mqttClosed(),
       takenOver: () => recorder.mqttTakenOver(),
+      willEnded: (outcome) => recorder.mqttWill(outcome, 1),
+      willsAdopted(wills) {
+        recorder.mqttWill("adopted", wills);
+        events.mqttWillsAdopted({ wills });
+      },
       bug: (where, error) => events.bug({ where, error }),
     },
     nodeId,
