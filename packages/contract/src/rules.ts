@@ -5,7 +5,7 @@ import type { ChannelRules, RpcRules } from "./compiled.ts";
 import type { RpcDefinition, RpcRule, Rule, SessionView, SlowConsumerPolicy } from "./define.ts";
 import type { Params, Pattern } from "./pattern.ts";
 import { checkValue, formOf, isThenable, type PayloadValues, type ReportFault } from "./schema.ts";
-import type { RpcContext, RpcMiddleware } from "./server-context.ts";
+import { passesAfterMs, type RpcContext, type RpcMiddleware } from "./server-context.ts";
 import type { ChannelAction, Identity, Outcome, StreamOptions } from "./terms.ts";
 
 /** What all names of one pattern share. */
@@ -156,9 +156,18 @@ export class CompiledRpc implements RpcRules {
       };
     } catch (error) {
       if (isRejection(error)) return { ok: false, code: "rejected", message: error.message };
+      const retryMs = passesAfterMs(error);
+      if (retryMs !== undefined) return this.#unavailable(error, retryMs, context);
       report(`rpc ${this.name}`, error);
       return { ok: false, code: "rpc_failed", message: `The handler of "${this.name}" failed` };
     }
+  }
+
+  /** Nobody's mistake: the caller may come again. */
+  #unavailable(error: unknown, retryMs: number, { log }: RpcContext): Outcome<never> {
+    log.warn("an RPC cannot be answered now", { rpc: this.name, error });
+    const message = `What "${this.name}" needs is away`;
+    return { ok: false, code: "request_failed", message, retryMs };
   }
 
   /** The handler, within the middleware. */

@@ -151,6 +151,43 @@ export type RpcMiddleware<C = unknown, D = unknown> = (
 ) => unknown;
 
 /**
+ * Thrown by a handler or a hook that cannot answer now because what it needs is away: a database,
+ * another service. The caller may repeat the request, and is told when; the text stays in the log.
+ */
+export class UnavailableError extends Error {
+  readonly code = "unavailable";
+  /** The least time to wait before trying again. */
+  readonly retryMs: number;
+
+  constructor(
+    message: string,
+    options: { readonly retryMs?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "UnavailableError";
+    this.retryMs = options.retryMs ?? UNAVAILABLE_RETRY_MS;
+  }
+}
+
+const UNAVAILABLE_RETRY_MS = 1000;
+const RETRY_MS_MAX = 300_000;
+
+/**
+ * When a request that ended with the error may be repeated; undefined: the error does not pass. By
+ * names, not by classes: a contract file may have its own copy of this package.
+ */
+export function passesAfterMs(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { retryMs } = error as { readonly retryMs?: unknown };
+  const isNumber = typeof retryMs === "number" && retryMs >= 0;
+  if (error.name === "UnavailableError")
+    return isNumber ? Math.min(retryMs, RETRY_MS_MAX) : UNAVAILABLE_RETRY_MS;
+  if (error.name !== "ContextError") return undefined;
+  if (isNumber) return Math.min(retryMs, RETRY_MS_MAX);
+  return "code" in error && error.code === "broker_unavailable" ? UNAVAILABLE_RETRY_MS : undefined;
+}
+
+/**
  * An action of code on the server was refused or failed. `code` is one of the protocol's table.
  * `retryMs`: the least time to wait before trying again.
  */

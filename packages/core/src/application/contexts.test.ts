@@ -1,6 +1,12 @@
 // Owns: what handlers and hooks can do to the node, on whose account, and where that ends.
 import { expect, test } from "bun:test";
-import { type ContextError, defineContract, type ServerContext } from "@holdfast/contract";
+import {
+  ContextError,
+  type ContractDefinition,
+  defineContract,
+  type ServerContext,
+  UnavailableError,
+} from "@holdfast/contract";
 import { createEngineHarness, type HandClient, TEST_SETTINGS } from "@holdfast/testkit";
 import { z } from "zod";
 import type { Broker } from "../ports.ts";
@@ -181,6 +187,58 @@ test("hooks get a context too, and what they publish is seen by onPublish withou
     { kind: "json", text: '{"text":"ada left"}' },
   ]);
   expect(seen).toEqual(["server ada came", "client hi", "server ada left"]);
+});
+
+test("what is away now is not refused for good: handlers and hooks say when to come again", async () => {
+  const lines: unknown[] = [];
+  const log = { debug() {}, info() {}, error() {}, warn: (...line: unknown[]) => lines.push(line) };
+  const away = () => {
+    throw new UnavailableError("database at db:5432 refuses", { retryMs: 2500 });
+  };
+  let isAway = true;
+  const node = await createEngineHarness({
+    contract: {
+      channels,
+      rpc: {
+        read: { allow: "anyone", handler: away },
+        full: {
+          allow: "anyone",
+          handler: () => {
+            throw new ContextError("broker_full", "no room", { retryMs: 1000 });
+          },
+        },
+      },
+      hooks: {
+        onConnect: async ({ user }) => (user === "bob" && isAway ? away() : undefined),
+        onSubscribe: async () => away(),
+        onPublish: async () => away(),
+      },
+    } as ContractDefinition,
+    settings: TEST_SETTINGS,
+    tokens: { bob: { user: "bob" } },
+    anonymous: true,
+    application: { log, dependencies: undefined },
+  });
+  const client = await node.connect();
+  await client.send({ t: "rpc", id: 2, m: "read" });
+  await client.send({ t: "rpc", id: 3, m: "full" });
+  await client.send({ t: "subscribe", id: 4, ch: "open:a" });
+  await client.send({ t: "publish", id: 5, ch: "open:a", data: 1 });
+  await node.settle();
+  expect(await client.take()).toMatchObject([
+    { t: "err", id: 2, name: "request_failed", retryMs: 2500 },
+    { t: "err", id: 3, name: "request_failed", retryMs: 1000 },
+    { t: "err", id: 4, name: "request_failed", retryMs: 2500 },
+    { t: "err", id: 5, name: "request_failed", retryMs: 2500 },
+  ]);
+  const bob = node.open();
+  await bob.send({ t: "connect", id: 1, token: "bob" } as never);
+  await node.settle();
+  expect(await bob.take()).toMatchObject([{ t: "goodbye", name: "try_later", retryMs: 2500 }]);
+  isAway = false;
+  expect((await node.connect({ token: "bob" })).connection.identity.user).toBe("bob");
+  expect(lines).toHaveLength(5);
+  expect(node.bugs).toEqual([]);
 });
 
 test("code that calls itself ends, with an error in its own hands", async () => {

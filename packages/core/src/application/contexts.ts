@@ -58,6 +58,11 @@ export class Contexts {
     return this.#known;
   }
 
+  /** Something that the application needs is away: a request was refused for a while. */
+  away(what: string, error: unknown): void {
+    this.#needs.application.log.warn("what the application needs is away", { what, error });
+  }
+
   /** For a hook. */
   of(cause: Cause): ServerContext {
     return new HookContext(this.#needs, cause);

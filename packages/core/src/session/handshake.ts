@@ -1,6 +1,6 @@
 // Owns: a connection's beginning: limits, admission, identity, session.
 
-import type { Contract, Identity } from "@holdfast/contract";
+import { type Contract, type Identity, passesAfterMs } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
 import type { Contexts } from "../application/contexts.ts";
 import type { DoorConnect } from "../door.ts";
@@ -20,7 +20,7 @@ export interface HandshakeNeeds {
   readonly random: Random;
   readonly authenticator: Authenticator;
   readonly contract: Pick<Contract, "hooks" | "subscribePolicy">;
-  readonly contexts: Pick<Contexts, "of">;
+  readonly contexts: Pick<Contexts, "of" | "away">;
   readonly observer: Pick<Observer, "authFailed" | "bug" | "handshake" | "overShare">;
   readonly felt: Pick<Felt, "resumed" | "resumeFailed">;
   readonly sessions: Sessions;
@@ -276,6 +276,11 @@ export class Handshake {
         ? { code: "rejected_connect", farewell: { message: refusal.reject } }
         : undefined;
     } catch (error) {
+      const retryMs = passesAfterMs(error);
+      if (retryMs !== undefined) {
+        this.#parts.contexts.away("onConnect", error);
+        return { code: "try_later", farewell: { retryMs } };
+      }
       this.#parts.observer.bug("onConnect", error);
       return { code: "internal" };
     }

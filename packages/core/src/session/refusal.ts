@@ -1,4 +1,5 @@
 // Owns: a request's refusal on its way to becoming an `err` frame.
+import { passesAfterMs } from "@holdfast/contract";
 import type { CodeName } from "@holdfast/protocol";
 import { BrokerError } from "../ports.ts";
 
@@ -26,6 +27,9 @@ export class Refused {
 /** What a client may know of a failure. The text of an unexpected error is not sent. */
 export function asRefused(error: unknown): Refused {
   if (error instanceof Refused) return error;
+  const retryMs = passesAfterMs(error);
+  if (retryMs !== undefined)
+    return new Refused("request_failed", "What the application needs is away", { retryMs });
   if (!(error instanceof BrokerError))
     return new Refused("request_failed", "The node could not do it");
   switch (error.code) {

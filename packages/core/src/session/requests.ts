@@ -1,5 +1,7 @@
 // Owns: carrying out the requests of open connections: order within a channel, one answer for each.
+import { passesAfterMs } from "@holdfast/contract";
 import { type ClientFrame, type CodeName, lengthOf } from "@holdfast/protocol";
+import type { Contexts } from "../application/contexts.ts";
 import { type HistoryNeeds, readHistory } from "../channel/history-request.ts";
 import { type PublishNeeds, publish } from "../channel/publish-request.ts";
 import {
@@ -39,6 +41,7 @@ export type RequestNeeds = PublishNeeds &
   UnwatchNeeds &
   CallNeeds &
   RulesNeeds & {
+    readonly contexts: Pick<Contexts, "of" | "ofCall" | "away">;
     readonly heldBytes: HeldBytes;
     readonly observer: Observer;
     readonly felt: Pick<Felt, "slow">;
@@ -265,7 +268,10 @@ export class Requests {
     const refused = asRefused(error);
     if (error instanceof BrokerError && error.code === "share")
       this.#parts.observer.overShare("kept");
-    if (refused.code === "request_failed") this.#parts.observer.bug("request", error);
+    if (passesAfterMs(error) !== undefined) this.#parts.contexts.away("a hook", error);
+    // Who refuses on purpose has told why.
+    else if (refused.code === "request_failed" && refused !== error)
+      this.#parts.observer.bug("request", error);
     this.#parts.observer.requestFailed(refused.code);
     send(errFrame(id, refused));
   }
