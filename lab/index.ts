@@ -23,3 +23,5 @@ export { eventually } from "./prove/prove-error.ts";
 export type { ProofResult, StepResult } from "./prove/result.ts";
 export { TOKEN_SECRET } from "./prove/rivals/holdfast.ts";
 export { resultOfStep } from "./prove/step-result.ts";
+export { type Got, judge, type OracleRules, type Span } from "./prove/telemetry/oracle.ts";
+export type { TelemetryResult } from "./prove/telemetry/result.ts";

@@ -18,6 +18,10 @@ import { ProveError } from "./prove/prove-error.ts";
 import { reportPage } from "./prove/report-page.ts";
 import { closingText, sideBySideText, stepText } from "./prove/report-text.ts";
 import { hasFailed, type ProofResult } from "./prove/result.ts";
+import { hasFailures, type TelemetryResult } from "./prove/telemetry/result.ts";
+import { TELEMETRY_HELP, telemetryPlanFrom } from "./prove/telemetry/telemetry-plan.ts";
+import { proveTelemetry } from "./prove/telemetry/telemetry-proof.ts";
+import { closingLines, seenLine } from "./prove/telemetry/telemetry-text.ts";
 import { deliveriesOfPublication, workloadOf } from "./prove/workload.ts";
 
 const FOLDER = join(import.meta.dir, "../.cache/prove");
@@ -33,6 +37,7 @@ async function main(): Promise<number> {
     const args = process.argv.slice(2);
     if (args.includes("--cluster")) return await onCluster(args);
     if (args.includes("--gateway")) return await ofGateway(args);
+    if (args.includes("--telemetry")) return await ofTelemetry(args);
     const plan = planFrom(args);
     if (plan === undefined) {
       process.stdout.write(HELP);
@@ -135,6 +140,28 @@ async function ofGateway(args: readonly string[]): Promise<number> {
   return hasWrongs(result) ? EXIT.failed : EXIT.holds;
 }
 
+/** Devices, pipelines and sinks. */
+async function ofTelemetry(args: readonly string[]): Promise<number> {
+  const plan = telemetryPlanFrom(args);
+  if (plan === undefined) {
+    process.stdout.write(TELEMETRY_HELP);
+    return EXIT.holds;
+  }
+  const folder = join(FOLDER, "telemetry");
+  const result = await proveTelemetry(plan, {
+    folder,
+    say: progress,
+    onSeen: (seen) => line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${seenLine(seen)}`),
+  });
+  line(`${process.stdout.isTTY ? "\r\x1b[K" : ""}${closingLines(result)}`);
+  await write(plan.json ?? `${folder}.json`, `${JSON.stringify(result, null, 2)}\n`);
+  if (plan.docs) {
+    await write(join(DOCS, "proof/telemetry.json"), `${JSON.stringify(result, null, 2)}\n`);
+    await writePage();
+  }
+  return hasFailures(result) ? EXIT.failed : EXIT.holds;
+}
+
 async function besideKept(result: ProofResult): Promise<ProofResult> {
   const file = Bun.file(join(DOCS, "proof/cluster.json"));
   const kept = (await file.exists()) ? ((await file.json()) as ProofResult) : undefined;
@@ -168,6 +195,7 @@ async function writePage(result?: ProofResult): Promise<void> {
     sideBySide: await read<ProofResult>("side-by-side"),
     cluster: await read<ProofResult>("cluster"),
     gateway: await read<GatewayProofResult>("gateway"),
+    telemetry: await read<TelemetryResult>("telemetry"),
   });
   await write(join(DOCS, "proof.md"), page);
 }
@@ -178,5 +206,9 @@ async function write(path: string, text: string): Promise<void> {
 }
 
 const line = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** One line that is written over; nothing where lines stay. */
+const progress = (text: string): void =>
+  void (process.stdout.isTTY && process.stdout.write(`\r\x1b[K... ${text}`));
 
 process.exit(await main());

@@ -8,6 +8,7 @@ import { passOn } from "./run/child.mjs";
 import { proveOnCluster, runCluster } from "./run/cluster.mjs";
 import { proveGateway } from "./run/gateway-proof.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
+import { proveTelemetry } from "./run/telemetry-proof.mjs";
 import { runTests } from "./run/tests.mjs";
 
 /** Stages that `npm run test:cluster` runs if it is asked for them. @type {Record<string, string[]>} */
@@ -24,6 +25,7 @@ const COMMANDS = {
   prove: (bun, args) => {
     if (args.includes("--cluster")) return proveOnCluster(bun, args);
     if (args.includes("--gateway")) return proveGateway(bun, args);
+    if (args.includes("--telemetry")) return proveTelemetry(bun, args);
     return passOn(bun, ["lab/prove.ts", ...args]);
   },
   "bench:micro": (bun, args) => passOn(bun, ["lab/micro.ts", ...args]),

@@ -9,6 +9,8 @@ import { machineText, markdownTable, sizeText } from "./report-table.ts";
 import { COLUMNS } from "./report-text.ts";
 import type { ProofResult, StepResult } from "./result.ts";
 import { targetsOf, verdictOf } from "./targets.ts";
+import type { TelemetryResult } from "./telemetry/result.ts";
+import { telemetrySection } from "./telemetry/telemetry-text.ts";
 
 /** A result without its charts, for a file that is kept. */
 export function withoutCharts(result: ProofResult): ProofResult {
@@ -70,18 +72,19 @@ export interface KeptResults {
   readonly sideBySide?: ProofResult | undefined;
   readonly cluster?: ProofResult | undefined;
   readonly gateway?: GatewayProofResult | undefined;
+  readonly telemetry?: TelemetryResult | undefined;
 }
 
 export function proofDocument(
   full: ProofResult,
-  { sideBySide, cluster, gateway }: KeptResults,
+  { sideBySide, cluster, gateway, telemetry }: KeptResults,
 ): string {
   return filledPage(
     `${[
       "# The proof",
       `<!-- Generated from the results in proof/ by \`npm run prove -- --docs\`; a test compares them. -->`,
       "`npm run prove` starts a real Redis, three nodes, a balancer and many clients as processes of one machine. Under steady load it deploys, kills, freezes and cuts off nodes. It accounts for every publication. Its exit status is not 0 if a publication was lost, doubled, out of order or missing without a gap. It is not 0 either if an application saw a disconnect in a drain.",
-      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --cluster             # the operator on a real Kubernetes\nnpm run prove -- --gateway             # other servers behind the gateway, beside other proxies\nnpm run prove -- --help\n```",
+      "```sh\nnpm run prove                          # everything, about five minutes\nnpm run prove -- --quick               # under 90 s, also part of npm test\nnpm run prove -- --only kill,freeze    # some steps\nnpm run prove -- --against socketio    # the same work on Socket.IO, side by side\nnpm run prove -- --html report.html    # charts of every step, one file\nnpm run prove -- --cluster             # the operator on a real Kubernetes\nnpm run prove -- --gateway             # other servers behind the gateway, beside other proxies\nnpm run prove -- --telemetry           # devices, pipelines and sinks, about six minutes\nnpm run prove -- --help\n```",
       "## Results",
       `${sizeText(full)}. ${machineText(full)}.`,
       markdownTable(full),
@@ -97,6 +100,7 @@ export function proofDocument(
         : ["## Side by side", side(sideBySide, sideBySide.against)]),
       ...(cluster === undefined ? [] : clusterSection(cluster)),
       ...(gateway === undefined ? [] : gatewaySection(gateway)),
+      ...(telemetry === undefined ? [] : telemetrySection(telemetry)),
       "## What it does not prove",
       LIMITS,
     ].join("\n\n")}\n`,

@@ -5,6 +5,7 @@ export type ProveErrorCode =
   | "argument_invalid"
   | "node_unusable"
   | "redis_unusable"
+  | "server_unusable"
   | "cluster_unusable"
   | "not_in_time";
 

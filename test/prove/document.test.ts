@@ -16,6 +16,7 @@ test("docs/proof.md is made from the results beside it: npm run prove -- --docs"
       sideBySide: kept("side-by-side"),
       cluster: kept("cluster"),
       gateway: kept("gateway"),
+      telemetry: kept("telemetry"),
     }),
   );
 });

@@ -47,7 +47,11 @@ const FOLDERS = {
   },
   telemetry: { needs: ["servers", "postgres"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
   alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
-  prove: { needs: ["servers"], timeoutMs: 480_000, testTimeoutMs: 150_000 },
+  prove: {
+    needs: ["servers", "postgres", "kafka"],
+    timeoutMs: 600_000,
+    testTimeoutMs: 200_000,
+  },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
   chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
   compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },

@@ -1,5 +1,6 @@
-// Owns: a Kafka broker for tests, by franz-go's kfake, and a reader of its own: what a topic holds,
-// as JSON over HTTP. Arguments: the broker's port, the reader's port, the folder of its data.
+// Owns: a Kafka broker for tests, by franz-go's kfake, and a reader of its own: what a topic holds
+// (/read), and what comes to it (/follow), as JSON over HTTP. Arguments: the broker's port, the
+// reader's port, the folder of its data.
 package main
 
 import (
@@ -7,8 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -58,6 +61,11 @@ func main() {
 	http.HandleFunc("/read", func(out http.ResponseWriter, in *http.Request) {
 		found, err := readTopic(in.Context(), admin, port, in.URL.Query().Get("topic"))
 		answer(out, err, found)
+	})
+	http.HandleFunc("/follow", func(out http.ResponseWriter, in *http.Request) {
+		if err := follow(in.Context(), out, port, in.URL.Query()); err != nil {
+			http.Error(out, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	fail(http.ListenAndServe("127.0.0.1:"+os.Args[2], nil))
 }
@@ -109,6 +117,49 @@ func readTopic(ctx context.Context, admin *kadm.Client, port int, topic string) 
 		fetches.EachRecord(func(record *kgo.Record) { found = append(found, read(record)) })
 	}
 	return found, nil
+}
+
+type followed struct {
+	message
+	Offset int64   `json:"offset"`
+	AtMs   float64 `json:"atMs"`
+}
+
+// A line for each message from the given offsets on, with the time at which it came.
+func follow(ctx context.Context, out http.ResponseWriter, port int, query url.Values) error {
+	from := map[int32]kgo.Offset{}
+	for partition, text := range strings.Split(query.Get("from"), ",") {
+		offset, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return err
+		}
+		from[int32(partition)] = kgo.NewOffset().At(offset)
+	}
+	assigned := kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{query.Get("topic"): from})
+	reader, err := kgo.NewClient(append(options(port), assigned, kgo.FetchMaxWait(time.Second))...)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	lines := json.NewEncoder(out)
+	// The client's headers come at once.
+	out.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(out).Flush()
+	for ctx.Err() == nil {
+		fetches := reader.PollFetches(ctx)
+		atMs := float64(time.Now().UnixMicro()) / 1000
+		var failed error
+		fetches.EachRecord(func(record *kgo.Record) {
+			if failed == nil {
+				failed = lines.Encode(followed{read(record), record.Offset, atMs})
+			}
+		})
+		if failed != nil {
+			return nil
+		}
+		_ = http.NewResponseController(out).Flush()
+	}
+	return nil
 }
 
 func read(record *kgo.Record) message {
