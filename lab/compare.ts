@@ -1,20 +1,22 @@
 // Owns: the program behind `npm run bench:compare`: arguments, the order of measurements, progress,
 // the result and its page.
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { cpus, loadavg, release, totalmem } from "node:os";
+import { mkdirSync, rmSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { CompareError } from "./compare/compare-error.ts";
 import { withHeadline } from "./compare/document.ts";
 import { generatedFiles } from "./compare/generated.ts";
 import { type Head, Journal } from "./compare/journal.ts";
+import { thisMachine } from "./compare/machine.ts";
 import { measure } from "./compare/measure.ts";
 import { isComplete, turnsOf } from "./compare/measurement-order.ts";
 import { pinned } from "./compare/pinning.ts";
 import { ArgumentError, HELP, type Plan, planFrom } from "./compare/plan.ts";
-import type { CompareResult, Measurement } from "./compare/result.ts";
+import type { CompareResult } from "./compare/result.ts";
 import { RIVAL_TEXTS, type RivalName } from "./compare/rivals.ts";
 import { Servers } from "./compare/servers.ts";
 import { targetsOf } from "./compare/targets.ts";
+import { figuresText, line, tried } from "./compare/telling.ts";
 import { ProveError } from "./prove/prove-error.ts";
 import { RivalError } from "./rivals/rival-error.ts";
 
@@ -51,7 +53,7 @@ async function compare(plan: Plan): Promise<number> {
     measuredAt: new Date().toISOString(),
     quick: plan.quick,
     loadBefore: loadavg()[0] ?? 0,
-    machine: machine(),
+    machine: thisMachine(),
     ...(pinning.text === undefined ? {} : { pinned: pinning.text }),
     sizes: plan.sizes,
   };
@@ -114,22 +116,6 @@ async function publish(plan: Plan, result: CompareResult): Promise<void> {
       );
 }
 
-/**
- * A measurement that does not count, because the machine was busy with something else for a moment,
- * is made once more; then it is left out.
- */
-async function tried<T>(name: string, measured: () => Promise<T>): Promise<T | undefined> {
-  for (const outcome of ["once more", "left out"]) {
-    try {
-      return await measured();
-    } catch (error) {
-      if (!(error instanceof CompareError)) throw error;
-      line(`${name}, ${outcome}: ${error.message}`);
-    }
-  }
-  return undefined;
-}
-
 let found: Readonly<Record<string, string>> | undefined;
 
 async function runtimes(): Promise<Readonly<Record<string, string>>> {
@@ -155,23 +141,5 @@ function versionText(
   if (rival.startsWith("holdfast")) return `this version, ${versions["bun-runtime"]}`;
   return version === "" ? "version not asked" : `Centrifugo ${version}`;
 }
-
-function figuresText(figures: Measurement["figures"]): string {
-  return Object.entries(figures)
-    .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
-    .join(", ");
-}
-
-function machine(): Head["machine"] {
-  const kernel = `${readFileSync("/proc/sys/kernel/ostype", "utf8").trim()} ${release().split("-")[0]}`;
-  return {
-    processor: cpus()[0]?.model.trim() || "unknown",
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    kernel,
-  };
-}
-
-const line = (text: string): void => void process.stdout.write(`${text}\n`);
 
 process.exit(await main());

@@ -8,6 +8,7 @@ import { passOn } from "./run/child.mjs";
 import { proveOnCluster, runCluster } from "./run/cluster.mjs";
 import { proveGateway } from "./run/gateway-proof.mjs";
 import { ensureInstalled, findBun, SetupError } from "./run/install.mjs";
+import { benchTelemetry, isTelemetryBench } from "./run/telemetry-bench.mjs";
 import { proveTelemetry } from "./run/telemetry-proof.mjs";
 import { runTests } from "./run/tests.mjs";
 
@@ -32,7 +33,8 @@ const COMMANDS = {
   "plan:validate": (bun, args) => passOn(bun, ["lab/plan-validate.ts", ...args]),
   "image:build": (bun, args) => passOn(bun, ["tools/image/build.ts", ...args]),
   "image:check": (bun, args) => passOn(bun, ["tools/image/check.ts", ...args]),
-  "bench:compare": (bun, args) => passOn(bun, ["lab/compare.ts", ...args]),
+  "bench:compare": (bun, args) =>
+    isTelemetryBench(args) ? benchTelemetry(bun, args) : passOn(bun, ["lab/compare.ts", ...args]),
   cluster: runCluster,
   "example:gateway": (bun, args) => passOn(bun, ["examples/behind-the-gateway/main.ts", ...args]),
   generate: (bun, args) => passOn(bun, ["tools/generate.ts", ...args]),

@@ -1,9 +1,9 @@
 // Owns: docs/benchmarks.md and the headline table of the README, made from the result that lies
 // beside the page.
 
-import type { Series } from "../micro/series.ts";
 import { filledPage, paragraph } from "../paragraph.ts";
-import { CHART_NAMES, type ChartName, chartOf } from "./charts.ts";
+import { count, line, number, picture, spread } from "./cells.ts";
+import { type ChartName, chartOf } from "./charts.ts";
 import { LIMITS, methodOf } from "./method.ts";
 import { type CompareResult, seriesOf } from "./result.ts";
 import { RIVAL_NAMES, RIVAL_TEXTS, type RivalName } from "./rivals.ts";
@@ -278,29 +278,11 @@ const measuredIn = (result: CompareResult, scenario: ScenarioName): readonly Riv
     result.measurements.some((found) => found.scenario === scenario && found.rival === rival),
   );
 
-/** The chart as GitHub shows it in both of its themes. */
 function figure(result: CompareResult, name: ChartName): string {
   const svg = chartOf(result, name, "light");
-  const alt = /aria-label="([^"]*)"/.exec(svg ?? "")?.[1];
-  if (alt === undefined || !CHART_NAMES.includes(name)) return "";
-  return `<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="benchmarks/${name}-dark.svg">\n  <img alt="${alt}" src="benchmarks/${name}-light.svg">\n</picture>`;
+  return svg === undefined ? "" : picture(name, svg, "benchmarks/");
 }
 
 function dateOf({ measuredAt, quick }: CompareResult): string {
   return `Measured ${measuredAt.slice(0, 10)}${quick ? ", in a quick run: the figures are rough" : ""}.`;
 }
-
-const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-const count = (value: number): string => value.toLocaleString("en");
-
-function spread(found: Series | undefined, digits: number): string {
-  if (found === undefined) return "";
-  const { median, least, most, values } = found;
-  const only = values.length === 1 || number(least, digits) === number(most, digits);
-  return only
-    ? number(median, digits)
-    : `${number(median, digits)} (${number(least, digits)}–${number(most, digits)})`;
-}
-
-const number = (value: number, digits: number): string =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });

@@ -6,9 +6,9 @@ import type { RivalName } from "./rivals.ts";
 import type { ScenarioName } from "./scenario.ts";
 
 /** One server in one scenario in one round. Figures have their unit in their name. */
-export interface Measurement {
-  readonly scenario: ScenarioName;
-  readonly rival: RivalName;
+export interface Measurement<S extends string = ScenarioName, R extends string = RivalName> {
+  readonly scenario: S;
+  readonly rival: R;
   readonly round: number;
   readonly figures: Readonly<Record<string, number>>;
 }
@@ -20,7 +20,11 @@ export interface Machine {
   readonly kernel: string;
 }
 
-export interface CompareResult {
+export interface CompareResult<
+  S extends string = ScenarioName,
+  R extends string = RivalName,
+  Z = Sizes,
+> {
   /** ISO time of the first measurement. */
   readonly measuredAt: string;
   readonly quick: boolean;
@@ -30,19 +34,19 @@ export interface CompareResult {
   readonly machine: Machine;
   /** What runs on which core; absent if processes could not be pinned. */
   readonly pinned?: { readonly servers: string; readonly load: string };
-  readonly sizes: Sizes;
+  readonly sizes: Z;
   /** By rival, and of what they run on. */
   readonly versions: Readonly<Record<string, string>>;
-  readonly measurements: readonly Measurement[];
+  readonly measurements: readonly Measurement<S, R>[];
 }
 
 /**
  * A figure over all rounds; undefined if the server was not measured in the scenario or does not
  * have it.
  */
-export function seriesOf(
-  { measurements }: Pick<CompareResult, "measurements">,
-  where: { readonly scenario: ScenarioName; readonly rival: RivalName },
+export function seriesOf<S extends string, R extends string>(
+  { measurements }: { readonly measurements: readonly Measurement<S, R>[] },
+  where: { readonly scenario: S; readonly rival: R },
   figure: string | ((figures: Measurement["figures"]) => number | undefined),
 ): Series | undefined {
   const pick =

@@ -8,9 +8,15 @@ const MAIN = join(import.meta.dir, "../../apps/holdfast/src/main.ts");
 export interface HoldfastPlace {
   readonly redisPort?: number;
   readonly connectionsMax: number;
+  /** Publications that a channel keeps. Default: as shipped. */
+  readonly historySize?: number;
 }
 
-export function holdfastCommand({ redisPort, connectionsMax }: HoldfastPlace): ServerCommand {
+export function holdfastCommand({
+  redisPort,
+  connectionsMax,
+  historySize,
+}: HoldfastPlace): ServerCommand {
   const many = "100000";
   return {
     command: [process.execPath, MAIN, "serve"],
@@ -22,7 +28,10 @@ export function holdfastCommand({ redisPort, connectionsMax }: HoldfastPlace): S
       HOLDFAST_AUTH_INSECURE: "true",
       HOLDFAST_AUTH_RESUME_SECRET: "what signs the resume tokens of a benchmark",
       HOLDFAST_CHANNELS: JSON.stringify({
-        "{name}": { permissions: { subscribe: "anyone", publish: "anyone" } },
+        "{name}": {
+          permissions: { subscribe: "anyone", publish: "anyone" },
+          ...(historySize === undefined ? {} : { history: { size: historySize } }),
+        },
       }),
       HOLDFAST_LIMITS_CONNECTIONS_MAX: String(connectionsMax),
       HOLDFAST_LIMITS_CONNECTIONS_PER_ADDRESS_MAX: String(connectionsMax),

@@ -1,6 +1,11 @@
 // Owns: why a server to measure could not be started or used.
 
-export type RivalErrorCode = "bundle_failed" | "server_ended" | "server_silent" | "url_unusable";
+export type RivalErrorCode =
+  | "bundle_failed"
+  | "program_missing"
+  | "server_ended"
+  | "server_silent"
+  | "url_unusable";
 
 /** Nothing was measured. */
 export class RivalError extends Error {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 
 /**
- * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "mosquitto-clients" | "nats" | "postgres" | "kafka" | "helm" | "cluster" | "keda" | "policies"} Need
+ * @typedef {"client" | "packages" | "chromium" | "servers" | "prometheus" | "lua" | "languages" | "mosquitto" | "mosquitto-clients" | "nats" | "postgres" | "kafka" | "rivals" | "helm" | "cluster" | "keda" | "policies"} Need
  */
 
 /**
@@ -54,7 +54,11 @@ const FOLDERS = {
   },
   image: { timeoutMs: 240_000, testTimeoutMs: 120_000 },
   chart: { needs: ["helm", "servers"], parallel: true, timeoutMs: 180_000, testTimeoutMs: 60_000 },
-  compare: { needs: ["servers"], timeoutMs: 180_000, testTimeoutMs: 60_000 },
+  compare: {
+    needs: ["servers", "mosquitto", "nats", "rivals"],
+    timeoutMs: 300_000,
+    testTimeoutMs: 60_000,
+  },
   bench: { parallel: true, timeoutMs: 240_000, testTimeoutMs: 30_000 },
   packages: {
     needs: ["packages", "chromium", "servers"],

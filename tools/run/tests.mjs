@@ -26,6 +26,7 @@ import { countBun, countNode, sum } from "./results.mjs";
 import { ROOT } from "./root.mjs";
 import { measureSlowness } from "./slowness.mjs";
 import { discoverStages } from "./stages.mjs";
+import { ensureRivals } from "./telemetry-bench.mjs";
 
 /** @typedef {import("./results.mjs").Counts} Counts */
 /** @typedef {import("./stages.mjs").Stage} Stage */
@@ -141,6 +142,11 @@ async function runStage(bun, stage, building) {
     const kafka = await ensureKafka();
     if (!kafka.ok) return failure(kafka.message);
     Object.assign(env, kafka.env);
+  }
+  if (stage.needs.includes("rivals")) {
+    const rivals = await ensureRivals();
+    if (!rivals.ok) return failure(rivals.message);
+    Object.assign(env, rivals.env);
   }
   if (stage.needs.includes("postgres")) {
     const postgres = await ensurePostgres();
