@@ -7,16 +7,16 @@ import { join } from "node:path";
 import type { Broker } from "@holdfast/core";
 import { createMemoryBroker } from "@holdfast/core";
 import { systemClock, systemRandom } from "@holdfast/server";
-import { sinkAdapters } from "@holdfast/sinks/adapters";
 import {
   type BridgeEvent,
-  kafkaSource,
-  natsSource,
+  openKafkaSource,
+  openNatsSource,
   type Source,
   SourceBridge,
   SourceError,
   type SourceRecord,
-} from "@holdfast/sinks/sources";
+  sinkAdapters,
+} from "@holdfast/sinks/adapters";
 import { sinkRecord } from "@holdfast/testkit/contract";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
@@ -67,7 +67,11 @@ async function kafkaLog(): Promise<Log> {
       const records = Array.from({ length: last - first + 1 }, (_, n) => sinkRecord(first + n));
       await sink?.write({ pipeline: "p", partition: 0, output: 0, attempt: 1, records });
     },
-    source: () => kafkaSource({ ...options, recordsMax: 50 }, { timeoutMs: 3_000, secret }),
+    source: () =>
+      openKafkaSource(
+        { brokers: options.brokers, ...account, topics: ["{name}"], recordsMax: 50 },
+        { timeoutMs: 3_000, secret },
+      ),
   };
 }
 
@@ -100,7 +104,7 @@ authorization { users: [{ user: u, password: "secret-of-nats" }] }
       await connection.close();
     },
     source: (password = "secret-of-nats") =>
-      natsSource(
+      openNatsSource(
         {
           servers: [`127.0.0.1:${port}`],
           stream: "log",

@@ -110,7 +110,11 @@ export const PUBLISHED: readonly Published[] = [
     name: "@holdfast/sinks",
     folder: "packages/sinks",
     // The adapters are part of the node.
-    entries: { ".": "src/index.ts", "./webhook": "src/webhook/verify.ts" },
+    entries: {
+      ".": "src/index.ts",
+      "./sources": "src/sources.ts",
+      "./webhook": "src/webhook/verify.ts",
+    },
     target: "node",
     commonJs: true,
     outside: [],

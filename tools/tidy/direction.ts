@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "packages/pipelines": ["protocol", "contract", "core"],
   "packages/doors/sse": ["protocol", "core"],
   "packages/doors/mqtt": ["protocol", "contract", "core"],
-  "packages/sinks": ["core", "pipelines"],
+  "packages/sinks": ["protocol", "contract", "core", "pipelines"],
   "packages/kube": [],
   "packages/doctor": ["config", "kube", "operator"],
   "packages/relay": ["protocol", "core", "rehoming"],

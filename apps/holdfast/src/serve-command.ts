@@ -11,7 +11,7 @@ import { untilStopped, watchFaults } from "./lifecycle.ts";
 import { createAppLogger } from "./logging.ts";
 import { warnOfFewFiles } from "./open-files.ts";
 import { pipelinesOf } from "./pipeline/load.ts";
-import { sinksOf } from "./pipeline/sinks.ts";
+import { targetsOf } from "./pipeline/targets.ts";
 import { holdSignals } from "./signals.ts";
 import { VERSION } from "./version.ts";
 
@@ -48,8 +48,8 @@ export async function runServe(args: Arguments, host: Host): Promise<number> {
       logger,
       version: VERSION,
       ...(contract === undefined ? {} : { contract }),
-      pipelines: await pipelinesOf(config.pipelines, host),
-      sinks: await sinksOf(contract, config.pipelines, host),
+      ...(await pipelinesOf(config.pipelines, host)),
+      ...(await targetsOf(contract, config.pipelines, host)),
       secret: (name) => host.env[name],
     });
     await node.start();

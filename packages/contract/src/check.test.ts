@@ -12,7 +12,7 @@ describe("a wrong definition is refused with what was found and what is expected
     [undefined, "Cannot use the contract: found nothing, expected an object with channels"],
     [
       { channels: {}, hook: {} },
-      'Cannot use the contract: found unknown member "hook", expected channels, rpc, hooks, middleware, dependencies, pipelines',
+      'Cannot use the contract: found unknown member "hook", expected channels, rpc, hooks, middleware, dependencies, pipelines, sources',
     ],
     [{}, "Cannot use the channels: found nothing, expected an object of patterns"],
     [{ channels: [] }, "Cannot use the channels: found a list, expected an object of patterns"],

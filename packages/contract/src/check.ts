@@ -21,7 +21,15 @@ const CHANNEL_KEYS = [
   "permissions",
   "slowConsumer",
 ];
-const CONTRACT_KEYS = ["channels", "rpc", "hooks", "middleware", "dependencies", "pipelines"];
+const CONTRACT_KEYS = [
+  "channels",
+  "rpc",
+  "hooks",
+  "middleware",
+  "dependencies",
+  "pipelines",
+  "sources",
+];
 const RPC_KEYS = ["input", "output", "allow", "handler"];
 const HOOK_KEYS = ["onConnect", "onSubscribe", "onPublish", "onDisconnect"];
 const ACTIONS = ["subscribe", "publish", "presence", "history"];

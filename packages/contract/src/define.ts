@@ -181,6 +181,12 @@ export interface PipelineDeclaration {
   readonly definition: { readonly kind: "pipeline" };
 }
 
+/** A log that is read into channels, as `kafkaSource(...)` of @holdfast/sinks/sources makes one. */
+export interface SourceDeclaration {
+  readonly source: string;
+  readonly options: object;
+}
+
 /** Any contract, whatever its types. */
 export interface ContractDefinition {
   readonly channels: { readonly [Name in string]: ChannelDefinition };
@@ -190,6 +196,8 @@ export interface ContractDefinition {
   readonly dependencies?: Dependencies<any>;
   /** Pipelines over the channels, by name. */
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
+  /** Logs of others that are read into channels, by name. */
+  readonly sources?: { readonly [Name in string]: SourceDeclaration };
 }
 
 /**
@@ -225,6 +233,7 @@ export interface TypedContract<P, M, K, I, O> {
   readonly middleware?: readonly RpcMiddleware<any, any>[];
   readonly dependencies?: Dependencies<any>;
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
+  readonly sources?: { readonly [Name in string]: SourceDeclaration };
 }
 
 /** What handlers and hooks of a contract know of it: its channels. */
@@ -270,6 +279,7 @@ export function defineContract<
   readonly middleware?: readonly RpcMiddleware<OwnChannels<P, M, K>, D>[];
   readonly hooks?: Hooks<OwnChannels<P, M, K>, D>;
   readonly pipelines?: { readonly [Name in string]: PipelineDeclaration };
+  readonly sources?: { readonly [Name in string]: SourceDeclaration };
 }): TypedContract<P, M, K, I, O> {
   // The inferred parts and the argument are the same object; TypeScript cannot see that the mapped
   // types agree.

@@ -25,3 +25,4 @@ export * from "./partition/index.ts";
 export * from "./pipeline-error.ts";
 export * from "./runner/index.ts";
 export * from "./sink.ts";
+export * from "./source.ts";

@@ -67,6 +67,18 @@ export function createEvents(log: Logger) {
     /** Another node died: this one publishes the wills of its clients, unless they come back. */
     mqttWillsAdopted: (fields: { wills: number }) => log.warn("mqtt_wills_adopted", fields),
 
+    // ---- sources ----
+    sourceReading: (fields: { source: string }) => log.info("source_reading", fields),
+    sourceReleased: (fields: { source: string }) => log.info("source_released", fields),
+    sourceFailed: (fields: { source: string; reason: string; againInMs: number }) =>
+      log.warn("source_failed", fields),
+    /** Records were removed from the log before they were read. */
+    sourceLost: (fields: { source: string; partition: string; records: number }) =>
+      log.error("source_lost", fields),
+    /** `reason`: `unreadable`, `name` or `refused`. One of each in 10 s at most. */
+    sourceDead: (fields: { source: string; reason: string; why: string }) =>
+      log.warn("source_dead", fields),
+
     // ---- sessions ----
     handshakeRefused: (fields: { code: string; ms: number }) =>
       log.info("handshake_refused", fields),

@@ -22,6 +22,7 @@ export * from "./log/index.ts";
 export * from "./metrics/index.ts";
 export { nodeContract } from "./node/contract.ts";
 export { createNode, type HoldfastNode, type NodeOptions } from "./node/create-node.ts";
+export { type SourceSupport, sourceProblemsOf } from "./node/sources.ts";
 export { StartError, type StartErrorCode } from "./node/start-error.ts";
 export { systemClock, systemRandom } from "./node/system.ts";
 export {

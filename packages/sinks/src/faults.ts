@@ -33,7 +33,7 @@ function kindOf(code: string | undefined): SinkErrorCode {
 }
 
 /** What an option names in the environment. Throws SinkError "refused" if it is not there. */
-export function secretOf(context: SinkContext, name: string): string {
+export function secretOf(context: Pick<SinkContext, "secret">, name: string): string {
   const found = context.secret(name);
   if (found === undefined || found === "")
     throw new SinkError("refused", `the environment has no ${name}`);

@@ -13,9 +13,14 @@ export interface OptionRule {
 export type OptionRules = Readonly<Record<string, OptionRule>>;
 
 /** Each fault as one text. Values are not repeated: they may hold a password that is misplaced. */
-export function problemsOf(kind: string, rules: OptionRules, options: Found): readonly string[] {
+export function problemsOf(
+  kind: string,
+  rules: OptionRules,
+  options: Found,
+  what: "sink" | "source" = "sink",
+): readonly string[] {
   const told = (found: string, expected: string): string =>
-    `Cannot use sink ${kind}: found ${found}, expected ${expected}`;
+    `Cannot use ${what} ${kind}: found ${found}, expected ${expected}`;
   const names = Object.keys(rules);
   const unknown = Object.keys(options)
     .filter((name) => !names.includes(name))

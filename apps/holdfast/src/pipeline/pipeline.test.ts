@@ -76,6 +76,34 @@ test("check says what pipelines do, or every problem", async () => {
   expect((await run("check", "none.ts")).err).toContain("There is no contract file");
 });
 
+test("check says what sources read, and what is wrong with options of sinks and sources", async () => {
+  const source = `
+sources:
+  plant:
+    kafka: { brokers: ["kafka:9092"], topics: ["plant.{site}"], tls: { caFile: ca.pem } }
+    channel: "in:{site}"
+`;
+  writeFileSync(join(FOLDER, "s.yaml"), YAML + source);
+  const good = await run("check", "s.yaml");
+  expect([good.code, good.err]).toEqual([0, ""]);
+  expect(good.out).toContain("plant (source)\n  from kafka\n  into in:{site}\n");
+  expect(good.out).toContain("1 pipeline, 1 source can run");
+  const cases: readonly [string, string, string][] = [
+    ["kafka:9092", "kafka", "expected a list of host:port"],
+    ["plant.{site}", "plant.{", "topics"],
+    ["{ caFile: ca.pem }", "{ certFile: c.pem }", "keyFile or keyFrom"],
+    ["{ caFile: ca.pem }", "{ ca: x }", "caFile or caFrom"],
+    ["    kafka:", "    amqp:", "expected kafka or nats"],
+    ['to: { channel: "out:{key}" }', "to: { postgres: { table: t } }", "no urlFrom"],
+    ['to: { channel: "out:{key}" }', "to: { sqs: {} }", "found a sink sqs"],
+  ];
+  for (const [right, wrong, told] of cases) {
+    writeFileSync(join(FOLDER, "s.yaml"), (YAML + source).replace(right, wrong));
+    const bad = await run("check", "s.yaml");
+    expect([bad.code, bad.err.includes(told) || bad.err]).toEqual([2, true]);
+  }
+});
+
 test("run prints what a pipeline gives, and what became of the events", async () => {
   const { code, out, err } = await run("run", "p.yaml", "--input", "heat.one.events.ndjson");
   expect(code).toBe(0);

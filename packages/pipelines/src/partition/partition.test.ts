@@ -135,6 +135,17 @@ describe("a partition", () => {
     });
   });
 
+  test("has begun from its first moment: whoever takes it after a death does not begin anew", async () => {
+    const w = world();
+    const one = await take(w, stream(10));
+    await settle();
+    // It died at once: nothing was taken, no time has passed.
+    await one?.partition.end();
+    w.clock.advance(5_000);
+    const two = await take(w, stream(10), { owner: "n2" });
+    expect(two?.partition.isNew).toBe(false);
+  });
+
   test("is not taken while a lease runs, and goes on at once after a release", async () => {
     const w = world();
     const a = await take(w, stream(10));

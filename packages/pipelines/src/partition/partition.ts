@@ -152,7 +152,9 @@ export class Partition {
   /** What is committed goes to the sinks from now on: first what an earlier owner left. */
   start(): void {
     const { deliver, clock } = this.#options;
-    this.#lastCommitMs = clock.nowMs();
+    // That it has begun must be known at once: if this node dies first, the next owner would begin
+    // at the head of its own moment, and leave out what came meanwhile.
+    this.#lastCommitMs = this.isNew ? Number.NEGATIVE_INFINITY : clock.nowMs();
     this.#outboxes.open((output, index) =>
       deliver(output, index, {
         confirm: (sequence) => this.#confirm(index, sequence),
@@ -161,7 +163,6 @@ export class Partition {
       }),
     );
     this.#outboxes.hand(this.#outboxes.marks());
-    // That it has begun must be known to whoever takes it next.
     this.#isDirty ||= this.isNew;
     this.#plan();
   }

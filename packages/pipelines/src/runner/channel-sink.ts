@@ -7,6 +7,7 @@ import {
   SinkError,
   type SinkRecord,
 } from "../sink.ts";
+import { FINAL_CODES } from "../source.ts";
 
 /** `NodeControl.publish` for plain values. */
 export type PublishValue = (
@@ -22,15 +23,6 @@ export interface ChannelSinkPorts {
 
 /** Publications of one channel that are under way at once. */
 const AT_ONCE = 32;
-/** Codes after which another try of the same record cannot help. */
-const FINAL = new Set([
-  "channel_unknown",
-  "channel_invalid",
-  "payload_invalid",
-  "too_large",
-  "rejected",
-  "request_invalid",
-]);
 
 /** Kind `channel`: options `channel`, a template, and `key`, one as well. */
 export function channelAdapter(ports: ChannelSinkPorts): SinkAdapter {
@@ -93,12 +85,12 @@ class ChannelSink implements Sink {
       const outcomes = await Promise.all(
         lane.slice(at, at + atOnce).map(async ([index, record]) => {
           const outcome = await this.#publish(channel, record);
-          if (!outcome.ok && FINAL.has(outcome.code))
+          if (!outcome.ok && FINAL_CODES.has(outcome.code))
             refused.push({ index, reason: `${outcome.code}: ${outcome.message}` });
           return outcome;
         }),
       );
-      const failed = outcomes.find((outcome) => !outcome.ok && !FINAL.has(outcome.code));
+      const failed = outcomes.find((outcome) => !outcome.ok && !FINAL_CODES.has(outcome.code));
       if (failed !== undefined && !failed.ok)
         throw new SinkError("unavailable", `${failed.code}: ${failed.message}`, {
           ...(failed.retryMs === undefined ? {} : { retryMs: failed.retryMs }),

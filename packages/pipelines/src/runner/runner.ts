@@ -9,9 +9,10 @@ import { channelsOf } from "./channels.ts";
 import { Deliveries } from "./deliveries.ts";
 import { HeldPartition } from "./held-partition.ts";
 import { ChannelTables } from "./latest-tables.ts";
+import { Members } from "./members.ts";
 import type { RunnerPorts } from "./ports.ts";
 import { nodeFor, partitionOf, type RunnerMember } from "./spread.ts";
-import { addAccount, noTotals, type Totals } from "./totals.ts";
+import { addAccount, copyTotals, noTotals, type Totals } from "./totals.ts";
 
 export interface RunnerSettings {
   /** A node that dies holds its partitions for so long. */
@@ -56,8 +57,6 @@ const ANNOUNCE_MS = 1000;
 const LOOK_MS = 500;
 const TICK_MS = 250;
 const CHANNELS_MS = 2000;
-/** A node that says nothing for so long is gone. */
-const SILENT_MS = 3500;
 /** A partition that was refused is tried again after so long. */
 const REFUSED_MS = 30_000;
 
@@ -77,7 +76,7 @@ export class PipelineRunner {
   readonly #ports: RunnerPorts;
   readonly #settings: RunnerSettings;
   readonly #running: readonly Running[];
-  readonly #members = new Map<string, RunnerMember & { readonly heardMs: number }>();
+  readonly #members = new Members();
   readonly #tables: ChannelTables;
   readonly #deliveries: Deliveries;
   readonly #timers: (() => void)[] = [];
@@ -125,14 +124,7 @@ export class PipelineRunner {
   /** A message of another runner, or of this one. */
   heard(message: BusMessage): void {
     if (message.kind === "pipeline_free") return this.#look();
-    const { from, isReady, runs } = message as unknown as {
-      readonly from: string;
-      readonly isReady: boolean;
-      readonly runs: Readonly<Record<string, number>>;
-    };
-    const isNew = this.#members.get(from)?.isReady !== isReady;
-    const heardMs = this.#ports.clock.nowMs();
-    this.#members.set(from, { node: from, isReady, runs, heardMs });
+    const isNew = this.#members.heard(message, this.#ports.clock.nowMs());
     if (isNew) this.#look();
   }
 
@@ -170,7 +162,7 @@ export class PipelineRunner {
   figures(): PipelineFigures[] {
     return this.#running.map((running) => {
       const { name, definition, held, refused } = running;
-      const totals = copy(running.totals);
+      const totals = copyTotals(running.totals);
       const all = [...held.values()];
       const figures = all.map((one) => {
         const now = one.partition.figures();
@@ -198,6 +190,28 @@ export class PipelineRunner {
     });
   }
 
+  /**
+   * Publications that the slowest pipeline of a channel has yet to take, on all nodes, as they last
+   * said. Infinite: a part of it runs nowhere. Undefined: no pipeline reads the channel.
+   */
+  behind(channel: string, pattern: string): number | undefined {
+    const { node, clock } = this.#ports;
+    const others = this.#members.others(node, clock.nowMs());
+    let most: number | undefined;
+    for (const { name, definition, held } of this.#running) {
+      const source = definition.source.pattern;
+      if (source !== channel && source !== pattern) continue;
+      let [partitions, lag] = [held.size, lagOf(held)];
+      for (const { holds } of others) {
+        partitions += holds[name]?.partitions ?? 0;
+        lag += holds[name]?.lag ?? 0;
+      }
+      const all = partitions < definition.partitions ? Number.POSITIVE_INFINITY : lag;
+      most = Math.max(most ?? 0, all);
+    }
+    return most;
+  }
+
   // ---- who runs what ----
 
   #every(ms: number, task: () => void): void {
@@ -216,19 +230,20 @@ export class PipelineRunner {
     const runs = Object.fromEntries(
       this.#running.map(({ name, definition }) => [name, definition.version]),
     );
-    const message = { kind: "pipelines", from: this.#ports.node, isReady: this.#isReady, runs };
+    const holds = Object.fromEntries(
+      this.#running.map(({ name, held }) => [name, { partitions: held.size, lag: lagOf(held) }]),
+    );
+    const { node: from } = this.#ports;
+    const message = { kind: "pipelines", from, isReady: this.#isReady, runs, holds };
     this.#ports.bus.send(message).catch(() => {});
   }
 
   #present(): readonly RunnerMember[] {
-    const nowMs = this.#ports.clock.nowMs();
-    for (const [node, { heardMs }] of this.#members)
-      if (nowMs - heardMs > SILENT_MS) this.#members.delete(node);
-    const { node } = this.#ports;
+    const { node, clock } = this.#ports;
     const runs = Object.fromEntries(
       this.#running.map(({ name, definition }) => [name, definition.version]),
     );
-    const others = [...this.#members.values()].filter((member) => member.node !== node);
+    const others = this.#members.others(node, clock.nowMs());
     return [...others, { node, isReady: this.#isReady, runs }];
   }
 
@@ -375,11 +390,10 @@ export class PipelineRunner {
   }
 }
 
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const lagOf = (held: ReadonlyMap<number, HeldPartition>): number => {
+  let lag = 0;
+  for (const one of held.values()) lag += one.lag();
+  return lag;
+};
 
-const copy = ({ events, results, told, deadBy }: Totals): Totals => ({
-  events: { ...events },
-  results: { ...results },
-  told: { ...told },
-  deadBy: { ...deadBy },
-});
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -17,6 +17,13 @@ export const noTotals = (): Totals => ({
   deadBy: {},
 });
 
+export const copyTotals = ({ events, results, told, deadBy }: Totals): Totals => ({
+  events: { ...events },
+  results: { ...results },
+  told: { ...told },
+  deadBy: { ...deadBy },
+});
+
 /** Adds what was counted between two accounts of one partition. */
 export function addAccount(totals: Totals, before: Account, after: Account): void {
   add(totals.events, before.events, after.events);

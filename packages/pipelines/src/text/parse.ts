@@ -15,25 +15,61 @@ import type {
 } from "../define/types.ts";
 import * as windows from "../define/windows.ts";
 import type { SinkDefinition } from "../sink.ts";
+import type { LogSourceDefinition } from "../source.ts";
 import { type Data, Reader } from "./reader.ts";
 
 export type ParsedPipelines =
-  | { readonly ok: true; readonly pipelines: ReadonlyMap<string, PipelineDefinition> }
+  | {
+      readonly ok: true;
+      readonly pipelines: ReadonlyMap<string, PipelineDefinition>;
+      readonly sources: ReadonlyMap<string, LogSourceDefinition>;
+    }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** `data`: what a YAML or JSON file says; its member `pipelines` has one object for each name. */
+/**
+ * `data`: what a YAML or JSON file says; its members `pipelines` and `sources` have one object for
+ * each name.
+ */
 export function parsePipelines(data: unknown): ParsedPipelines {
   const problems: string[] = [];
   const root = new Reader(data, "the file", problems);
-  const all = root.child("pipelines");
+  // A file may have either; with neither, it says what is missing.
+  const each = <T>(member: string, read: (reader: Reader) => T): ReadonlyMap<string, T> => {
+    const all = root.child(member);
+    return new Map(
+      all.keys.map((name) => [
+        name,
+        read(new Reader(all.any(name), `${member}.${name}`, problems)),
+      ]),
+    );
+  };
+  const hasSources = root.has("sources");
+  const sources = hasSources ? each("sources", sourceOf) : new Map<string, LogSourceDefinition>();
+  const pipelines =
+    hasSources && !root.has("pipelines")
+      ? new Map<string, PipelineDefinition>()
+      : each("pipelines", pipelineOf);
   root.done();
-  const pipelines = new Map<string, PipelineDefinition>();
-  for (const name of all.keys) {
-    const reader = new Reader(all.any(name), `pipelines.${name}`, problems);
-    pipelines.set(name, pipelineOf(reader));
-  }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, pipelines };
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, pipelines, sources };
 }
+
+/** `kafka: {...}` or `nats: {...}`, and where records go. */
+function sourceOf(reader: Reader): LogSourceDefinition {
+  const channel = reader.text("channel");
+  const more = Object.fromEntries(
+    SOURCE_TEXTS.filter((name) => reader.has(name)).map((name) => [name, reader.text(name)]),
+  );
+  const kinds = reader.keys.filter((name) => name !== "channel" && !SOURCE_TEXTS.includes(name));
+  const [kind = ""] = kinds;
+  if (kinds.length !== 1) reader.say(reader.path, kinds, "kafka or nats with its options");
+  const options = reader.any(kind);
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    reader.say(`${reader.path}.${kind}`, options, "options of the source");
+  return { source: kind, options: (options ?? {}) as Data, channel, ...more };
+}
+
+/** Members of a source beside its kind. Their values are checked by `sourceProblems`. */
+const SOURCE_TEXTS: readonly string[] = ["key", "dead", "encoding", "start"];
 
 function pipelineOf(reader: Reader): PipelineDefinition {
   const partitionBy = reader.has("partitionBy")

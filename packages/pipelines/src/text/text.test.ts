@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { pipelineProblems } from "../define/check.ts";
 import { runOffline } from "../offline.ts";
+import { sourceProblems } from "../source.ts";
 import { compileExpression } from "./expression.ts";
 import { parsePipelines } from "./parse.ts";
 
@@ -267,4 +268,35 @@ describe("pipelines in text", () => {
     for (const odd of [undefined, null, 1, [], "x", { pipelines: null }, { pipelines: { a: 1 } }])
       expect(parsePipelines(odd).ok).toBe(false);
   });
+});
+
+test("sources stand beside pipelines, or alone; what is wrong is told with its place", () => {
+  const kafka = { brokers: ["k:9092"], topics: ["plant.{site}"] };
+  const parsed = parsePipelines({
+    sources: { plant: { kafka, channel: "in:{site}", dead: "dead", start: "new" } },
+  });
+  expect(parsed.ok && [...parsed.sources]).toEqual([
+    [
+      "plant",
+      { source: "kafka", options: kafka, channel: "in:{site}", dead: "dead", start: "new" },
+    ],
+  ]);
+  const problems = (source: unknown): readonly string[] => {
+    const found = parsePipelines({ sources: { plant: source } });
+    if (!found.ok) return found.problems;
+    return sourceProblems(found.sources);
+  };
+  expect(problems({ kafka, channel: "in" })).toEqual([]);
+  for (const [wrong, place] of [
+    [{ kafka }, "sources.plant.channel"],
+    [{ channel: "in" }, "kafka or nats"],
+    [{ kafka: 4, channel: "in" }, "sources.plant.kafka"],
+    [{ kafka, nats: {}, channel: "in" }, "kafka or nats"],
+    [{ kafka, channel: "in:{" }, "channel: found in:{"],
+    [{ kafka, channel: "in", dead: "dead:{site}" }, "dead: found"],
+    [{ kafka, channel: "in", encoding: "xml" }, "encoding: found xml"],
+    [{ kafka, channel: "in", start: "now" }, "start: found now"],
+    [{ kafka, channel: 4 }, "sources.plant.channel"],
+  ] as const)
+    expect(problems(wrong).join()).toContain(place);
 });

@@ -3,8 +3,9 @@
 /** What each label may say. Every label has a bounded set of values. */
 export const LABELS = {
   change: "`joined`, `left`, `died`",
-  fate: "`received`, `added`, `filtered`, `duplicate`, `throttled`, `taken`, `late`, `dead`, `passed`",
+  fate: "of events: `received`, `added`, `filtered`, `duplicate`, `throttled`, `taken`, `late`, `dead`, `passed`; of records: see the description",
   pipeline: "name of a pipeline",
+  source: "name of a source",
   class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
   code: "name of a code of the protocol; `none` if there is none",
   method: "name of an RPC of the contract; `other` beyond 200 names",

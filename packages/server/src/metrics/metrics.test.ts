@@ -159,10 +159,16 @@ const PIPELINE = {
   refused: undefined,
 };
 
+const SOURCE = {
+  ...{ name: "plant", isReading: true, isHeldBack: false, isRefused: false },
+  ...{ published: 3, empty: 0, bytes: 30, lost: 0, failures: 0, lag: 1 },
+  dead: { unreadable: 1, name: 0, refused: 0 },
+};
+
 describe("the table", () => {
   test("and a real scrape name the same metrics, types and labels", async () => {
     const metrics = create();
-    metrics.bind({ info: () => INFO, pipelines: () => [PIPELINE] });
+    metrics.bind({ info: () => INFO, pipelines: () => [PIPELINE], logs: () => [SOURCE] });
     exercise(metrics);
     const { types, series } = await scrape(metrics);
     expect(Object.fromEntries(types)).toEqual(

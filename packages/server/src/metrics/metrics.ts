@@ -8,7 +8,7 @@ import type {
   Observer,
   TapFigures,
 } from "@holdfast/core";
-import type { PipelineFigures } from "@holdfast/pipelines";
+import type { PipelineFigures, SourceFigures } from "@holdfast/pipelines";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
@@ -56,6 +56,7 @@ export interface MetricsSources {
   readonly ready?: () => boolean;
   readonly taps?: () => TapFigures;
   readonly pipelines?: () => readonly PipelineFigures[];
+  readonly logs?: () => readonly SourceFigures[];
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
   readonly brokerUp?: () => boolean;
@@ -181,6 +182,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     connectionsMax = 0,
     certificateEndsMs = 0,
     pipelines,
+    logs,
   } = sources;
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
@@ -197,6 +199,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_tap_lag_publications", lag);
   set("holdfast_tap_buffered_bytes", bytes);
   for (const figures of pipelines?.() ?? []) readPipeline(families, figures);
+  for (const figures of logs?.() ?? []) readSource(families, figures);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);
@@ -248,6 +251,23 @@ function readPipeline(families: Families, figures: PipelineFigures): void {
   set("holdfast_pipeline_held_back", figures.heldBack);
   set("holdfast_pipeline_channels", figures.channels);
   set("holdfast_pipeline_channels_skipped", figures.channelsSkipped);
+}
+
+function readSource(families: Families, figures: SourceFigures): void {
+  const { name } = figures;
+  const set = (metric: MetricName, value: number, ...labels: readonly string[]): void => {
+    families.number(metric).cell(name, ...labels).value = value;
+  };
+  const { published, empty, dead } = figures;
+  for (const [fate, count] of Object.entries({ published, empty, ...dead }))
+    set("holdfast_source_records_total", count, fate);
+  set("holdfast_source_bytes_total", figures.bytes);
+  set("holdfast_source_lost_total", figures.lost);
+  set("holdfast_source_failures_total", figures.failures);
+  set("holdfast_source_reading", figures.isReading ? 1 : 0);
+  set("holdfast_source_refused", figures.isRefused ? 1 : 0);
+  set("holdfast_source_lag_records", figures.lag);
+  set("holdfast_source_held_back", figures.isHeldBack ? 1 : 0);
 }
 
 function readFelt(families: Families, felt: NodeInfo["felt"]): void {

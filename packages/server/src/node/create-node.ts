@@ -14,7 +14,7 @@ import {
   type NodeState,
 } from "@holdfast/core";
 import type { MqttDoor } from "@holdfast/door-mqtt";
-import type { PipelineDefinition, PipelineRunner, SinkAdapter } from "@holdfast/pipelines";
+import type { LogSourceDefinition, PipelineDefinition, SinkAdapter } from "@holdfast/pipelines";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { createReadiness, type Readiness } from "../http/index.ts";
@@ -34,11 +34,13 @@ import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { listenMqtt, type MqttListeners, mqttDoor } from "./mqtt.ts";
-import { nodePipelines } from "./pipelines.ts";
+import { nodeProcessing, type Processing } from "./processing.ts";
 import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
+import type { SourceSupport } from "./sources.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 import { openBrokerListening } from "./waiting-listener.ts";
+import { withBroker } from "./with-broker.ts";
 
 export interface NodeOptions {
   readonly config: Config;
@@ -55,7 +57,11 @@ export interface NodeOptions {
   readonly pipelines?: ReadonlyMap<string, PipelineDefinition>;
   /** Sinks of pipelines beside `channel`. */
   readonly sinks?: readonly SinkAdapter[];
-  /** Values that options of sinks name; absent: there are none. */
+  /** Logs to read, in addition to those of the contract, by name. */
+  readonly sources?: ReadonlyMap<string, LogSourceDefinition>;
+  /** What reads them; absent: the node cannot have sources. */
+  readonly sourceSupport?: SourceSupport;
+  /** Values that options of sinks and sources name; absent: there are none. */
   readonly secret?: (name: string) => string | undefined;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: Page;
@@ -151,10 +157,10 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     application,
     vitals: () => load.vitals(),
   });
-  const pipelines = await withBroker(
+  const processing = await withBroker(
     broker,
     () =>
-      nodePipelines(options.contract, options.pipelines ?? new Map(), {
+      nodeProcessing(options, {
         id,
         engine,
         broker,
@@ -173,7 +179,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
     application,
     authenticator,
     engine,
-    pipelines,
+    ...processing,
     mqtt: mqttDoor(config, {
       recorder: metrics.recorder,
       nodeId: id,
@@ -195,24 +201,8 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
 const NOT_DURABLE =
   "Cannot keep durable channels: found a broker whose data ends with its process, expected a durable one, or broker.allowNonDurable for development";
 
-/** What cannot be made leaves no broker open. */
-async function withBroker<T>(
-  broker: Broker,
-  make: () => T | Promise<T>,
-  application?: RunningApplication,
-): Promise<T> {
-  try {
-    return await make();
-  } catch (error) {
-    await application?.stop();
-    await broker.close();
-    throw error;
-  }
-}
-
-interface Built {
+interface Built extends Processing {
   readonly application: RunningApplication;
-  readonly pipelines: PipelineRunner;
   readonly authenticator: TicketAuthenticator;
   readonly engine: NodeEngine;
   readonly mqtt: MqttDoor | undefined;
@@ -240,7 +230,7 @@ class RunningNode implements HoldfastNode {
   #listened = false;
 
   constructor(id: string, options: NodeOptions, built: Built) {
-    const { engine, broker, events, metrics, load, pipelines } = built;
+    const { engine, broker, events, metrics, load, pipelines, sources } = built;
     this.id = id;
     this.#options = options;
     this.#config = options.config;
@@ -258,6 +248,7 @@ class RunningNode implements HoldfastNode {
       ready: () => this.#readiness.wasReady(),
       taps: () => engine.taps.figures(),
       pipelines: () => pipelines.figures(),
+      logs: () => sources.figures(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
       brokerUsage: () => broker.usage(),
@@ -318,6 +309,7 @@ class RunningNode implements HoldfastNode {
       this.#mqtt = listenMqtt(config, this.#built);
       await this.#readiness.check();
       this.#built.pipelines.start();
+      this.#built.sources.start();
       this.#selfCheck = setInterval(() => void this.#checkSelf(), SELF_CHECK_MS);
     } catch (error) {
       await this.stop();
@@ -355,11 +347,12 @@ class RunningNode implements HoldfastNode {
   }
 
   async stop(): Promise<number> {
-    const { application, engine, broker, events, mqtt, pipelines } = this.#built;
+    const { application, engine, broker, events, mqtt, pipelines, sources } = this.#built;
     const cut = engine.info().connections;
     clearTimeout(this.#stopListening);
     clearInterval(this.#selfCheck);
     this.#sampler?.stop();
+    await sources.stop();
     await pipelines.stop();
     engine.stop();
     this.#sockets?.end();

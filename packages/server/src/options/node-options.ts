@@ -89,7 +89,7 @@ export const OPTIONS = {
     allowed: "a path of a .yaml, .yml or .json file",
     check: (path) => /\.(ya?ml|json)$/.test(path),
     description:
-      "File with pipelines, in addition to those of the contract. A name may stand in one of the two.",
+      "File with pipelines and sources, in addition to those of the contract. A name may stand in one of the two.",
   }),
   channels: structured({
     kind: "map",

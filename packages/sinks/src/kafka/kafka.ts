@@ -13,7 +13,6 @@ import { ClientPool } from "../client-pool.ts";
 import { clientSink } from "../client-sink.ts";
 import { faultOf, secretOf } from "../faults.ts";
 import {
-  flag,
   needed,
   type OptionRules,
   oneOf,
@@ -24,6 +23,7 @@ import {
 } from "../options.ts";
 import { inParts, Refusal } from "../parts.ts";
 import { isTemplate, nameFor } from "../template.ts";
+import { type TlsOption, type TlsParts, tlsOf, tlsRule } from "../tls.ts";
 import { apiIdOf, meaningOf } from "./faults.ts";
 
 /** Options of `kafka`. */
@@ -32,7 +32,7 @@ export interface KafkaOptions {
   readonly brokers: readonly string[];
   /** A topic, or a template such as `heat.{site}`. It is not created. */
   readonly topic: string;
-  readonly tls?: boolean;
+  readonly tls?: TlsOption;
   /** Variables with name and password, for SASL. */
   readonly usernameFrom?: string;
   readonly passwordFrom?: string;
@@ -46,7 +46,7 @@ export interface KafkaOptions {
   readonly requestBytes?: number;
 }
 
-const BROKER = /^[A-Za-z0-9._-]{1,253}:\d{1,5}$/;
+export const BROKER = /^[A-Za-z0-9._-]{1,253}:\d{1,5}$/;
 /** What a topic's name may consist of. */
 const IN_TOPIC = /^[A-Za-z0-9._-]{1,200}$/;
 
@@ -57,7 +57,7 @@ const RULES: OptionRules = {
     isRight: (value) =>
       typeof value === "string" && /^[A-Za-z0-9._{}-]{1,249}$/.test(value) && isTemplate(value),
   }),
-  tls: flag,
+  tls: tlsRule,
   usernameFrom: secretName,
   passwordFrom: secretName,
   mechanism: oneOf("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
@@ -106,7 +106,8 @@ function settingsOf(options: KafkaOptions, context: SinkContext) {
 
 async function openProducer(options: KafkaOptions, context: SinkContext): Promise<Client> {
   const { Producer } = await import("@platformatic/kafka");
-  const { brokers, tls, sasl } = settingsOf(options, context);
+  const { brokers, sasl } = settingsOf(options, context);
+  const tls = await tlsOf(options.tls, context.secret);
   const { timeoutMs } = context;
   return new Producer({
     clientId: "holdfast",
@@ -117,10 +118,13 @@ async function openProducer(options: KafkaOptions, context: SinkContext): Promis
     requestTimeout: timeoutMs,
     timeout: timeoutMs,
     autocreateTopics: false,
-    ...(tls ? { tls: {} } : {}),
+    ...(tls === undefined ? {} : kafkaTls(tls)),
     ...(sasl === undefined ? {} : { sasl }),
   }) as Client;
 }
+
+/** As the client takes it: the name that is asked for is its own option. */
+export const kafkaTls = (tls: TlsParts) => ({ tls, tlsServerName: tls.servername ?? true });
 
 /** One request after the other, each to all brokers that it concerns. */
 async function put(

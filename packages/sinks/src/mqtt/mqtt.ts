@@ -14,6 +14,7 @@ import { clientSink } from "../client-sink.ts";
 import { faultOf, secretOf } from "../faults.ts";
 import { flag, needed, type OptionRules, problemsOf, secretName } from "../options.ts";
 import { isTemplate, nameFor } from "../template.ts";
+import { type TlsOptions, tlsOf, tlsRule } from "../tls.ts";
 
 /** Options of `mqtt`. */
 export interface MqttOptions {
@@ -27,6 +28,8 @@ export interface MqttOptions {
   readonly retain?: boolean;
   readonly usernameFrom?: string;
   readonly passwordFrom?: string;
+  /** With `mqtts:` and `wss:`. */
+  readonly tls?: TlsOptions;
 }
 
 /** One level of a topic. */
@@ -44,6 +47,7 @@ const RULES: OptionRules = {
   }),
   qos: { expected: "1 or 2", isRight: (value) => value === 1 || value === 2 },
   retain: flag,
+  tls: tlsRule,
   usernameFrom: secretName,
   passwordFrom: secretName,
 };
@@ -71,7 +75,13 @@ export function mqttAdapter(): SinkAdapter {
       const options = definition.options as unknown as MqttOptions;
       return clientSink(context, {
         clients,
-        name: () => JSON.stringify([options.url, accountOf(options, context), context.timeoutMs]),
+        name: () =>
+          JSON.stringify([
+            options.url,
+            options.tls,
+            accountOf(options, context),
+            context.timeoutMs,
+          ]),
         open: () => openClient(options, context),
         put: (client, batch) => put(client, options, batch),
         faultOf: mqttFault,
@@ -89,6 +99,7 @@ async function openClient(options: MqttOptions, context: SinkContext): Promise<C
   const { connect } = await import("mqtt");
   const client = connect(options.url, {
     ...accountOf(options, context),
+    ...(await tlsOf(options.tls, context.secret)),
     protocolVersion: 5,
     clean: true,
     // The delivery connects again: a client that does it by itself sends old messages late.

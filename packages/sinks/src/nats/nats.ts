@@ -13,8 +13,9 @@ import type { NatsConnection } from "@nats-io/transport-node";
 import { ClientPool } from "../client-pool.ts";
 import { clientSink } from "../client-sink.ts";
 import { codeOf, faultOf, secretOf } from "../faults.ts";
-import { flag, needed, type OptionRules, problemsOf, secretName, texts } from "../options.ts";
+import { needed, type OptionRules, problemsOf, secretName, texts } from "../options.ts";
 import { isTemplate, nameFor } from "../template.ts";
+import { type TlsOption, tlsOf, tlsRule } from "../tls.ts";
 
 /** Options of `nats`. */
 export interface NatsOptions {
@@ -22,14 +23,14 @@ export interface NatsOptions {
   readonly servers: readonly string[];
   /** A subject that a stream takes, or a template such as `heat.{site}.{key}`. */
   readonly subject: string;
-  readonly tls?: boolean;
+  readonly tls?: TlsOption;
   /** Variables with name and password, or with a token. */
   readonly usernameFrom?: string;
   readonly passwordFrom?: string;
   readonly tokenFrom?: string;
 }
 
-const SERVER = /^[A-Za-z0-9._-]{1,253}:\d{1,5}$/;
+export const SERVER = /^[A-Za-z0-9._-]{1,253}:\d{1,5}$/;
 /** One part of a subject. */
 const IN_SUBJECT = /^[^\s.*>\p{C}]{1,200}$/u;
 
@@ -43,7 +44,7 @@ const RULES: OptionRules = {
       value.split(".").every((part) => part !== "") &&
       isTemplate(value),
   }),
-  tls: flag,
+  tls: tlsRule,
   usernameFrom: secretName,
   passwordFrom: secretName,
   tokenFrom: secretName,
@@ -76,7 +77,7 @@ function settingsOf(options: NatsOptions, context: SinkContext) {
   const { servers, tls = false, usernameFrom, passwordFrom, tokenFrom } = options;
   return {
     servers: [...servers],
-    ...(tls ? { tls: {} } : {}),
+    tls,
     ...(usernameFrom === undefined ? {} : { user: secretOf(context, usernameFrom) }),
     ...(passwordFrom === undefined ? {} : { pass: secretOf(context, passwordFrom) }),
     ...(tokenFrom === undefined ? {} : { token: secretOf(context, tokenFrom) }),
@@ -89,13 +90,24 @@ async function openClient(options: NatsOptions, context: SinkContext): Promise<C
     import("@nats-io/jetstream"),
   ]);
   // The delivery connects again: a client that does it by itself sends old messages late.
+  const { tls: _, ...settings } = settingsOf(options, context);
   const connection = await connect({
-    ...settingsOf(options, context),
+    ...settings,
+    ...(await natsTls(options.tls, context.secret)),
     name: "holdfast",
     reconnect: false,
     timeout: context.timeoutMs,
   });
   return { connection, stream: jetstream(connection) };
+}
+
+/** As the client takes it, or nothing: then a server that wants TLS gets it all the same. */
+export async function natsTls(
+  option: TlsOption | undefined,
+  secret: (name: string) => string | undefined,
+) {
+  const tls = await tlsOf(option, secret);
+  return tls === undefined ? {} : { tls };
 }
 
 /**

@@ -1,10 +1,13 @@
 // Owns: connections to PostgreSQL, shared by all partitions of a node.
 import { SQL } from "bun";
+import type { TlsParts } from "../tls.ts";
 
 export interface DatabaseOptions {
   readonly connectionsMax: number;
   /** The server ends a statement after this, so that nothing of a write goes on. */
   readonly timeoutMs: number;
+  /** Absent: what the URL says. */
+  readonly tls?: TlsParts;
 }
 
 /** One pool of connections. */
@@ -24,7 +27,7 @@ export class Databases {
   readonly #pools = new Map<string, Pool>();
 
   join(url: string, options: DatabaseOptions): Database {
-    const name = `${options.connectionsMax} ${options.timeoutMs} ${url}`;
+    const name = JSON.stringify([options, url]);
     let pool = this.#pools.get(name);
     if (pool === undefined) {
       pool = openPool(name, url, options);
@@ -49,12 +52,16 @@ export class Databases {
 }
 
 function openPool(name: string, url: string, options: DatabaseOptions): Pool {
-  const { connectionsMax, timeoutMs } = options;
+  const { connectionsMax, timeoutMs, tls } = options;
+  const { servername, ...pem } = tls ?? {};
   const client = new SQL({
     url,
     max: connectionsMax,
     connectionTimeout: Math.ceil(timeoutMs / 1_000),
     idleTimeout: 60,
+    ...(tls === undefined
+      ? {}
+      : { tls: { ...pem, ...(servername === undefined ? {} : { serverName: servername }) } }),
     connection: { statement_timeout: timeoutMs, application_name: "holdfast" },
   });
   return {

@@ -19,6 +19,7 @@ import {
   whole,
 } from "../options.ts";
 import { inParts, Refusal } from "../parts.ts";
+import { tlsOf, tlsRule } from "../tls.ts";
 import { type Database, Databases } from "./database.ts";
 import { isOtherTable, meaningOf, stateOf } from "./faults.ts";
 import {
@@ -44,6 +45,7 @@ const RULES: OptionRules = {
   append: flag,
   ignoreUnknown: flag,
   connectionsMax: whole(1, 100),
+  tls: tlsRule,
 };
 
 export function postgresAdapter(): SinkAdapter {
@@ -114,6 +116,7 @@ class Postgres implements Sink {
   }
 
   async #put({ records }: SinkBatch): Promise<SinkRefusals | undefined> {
+    await this.#openIt();
     const known = await this.#known();
     const refused: { readonly index: number; readonly reason: string }[] = [];
     const placed: Placed[] = [];
@@ -134,7 +137,7 @@ class Postgres implements Sink {
   async #insert(rows: readonly Placed[]): Promise<Refusal | undefined> {
     const statement = insertStatement(this.#options, columnsOf(rows));
     try {
-      await this.#open().run(statement, JSON.stringify(rows.map(({ row }) => row)));
+      await this.#connected().run(statement, JSON.stringify(rows.map(({ row }) => row)));
       return undefined;
     } catch (error) {
       const meaning = stateOf(error) === undefined ? undefined : meaningOf(error);
@@ -146,17 +149,27 @@ class Postgres implements Sink {
   /** Columns of the table. */
   async #known(): Promise<ReadonlySet<string>> {
     if (this.#columns !== undefined) return this.#columns;
-    const rows = await this.#open().run(COLUMNS, tableName(this.#options.table));
+    const rows = await this.#connected().run(COLUMNS, tableName(this.#options.table));
     this.#columns = new Set(rows.map(({ name }) => String(name)));
     return this.#columns;
   }
 
-  #open(): Database {
+  async #openIt(): Promise<void> {
+    const { urlFrom, connectionsMax = 4, tls: option } = this.#options;
+    if (this.#database !== undefined) return;
+    const tls = await tlsOf(option, this.#context.secret);
     if (this.#isClosed) throw new SinkError("unavailable", "the sink is closed");
-    this.#database ??= this.#databases.join(secretOf(this.#context, this.#options.urlFrom), {
-      connectionsMax: this.#options.connectionsMax ?? 4,
+    this.#database = this.#databases.join(secretOf(this.#context, urlFrom), {
+      connectionsMax,
       timeoutMs: this.#context.timeoutMs,
+      ...(tls === undefined ? {} : { tls }),
     });
+  }
+
+  /** It may have been given up meanwhile. */
+  #connected(): Database {
+    if (this.#database === undefined)
+      throw new SinkError("unavailable", "the connection was given up");
     return this.#database;
   }
 

@@ -1,5 +1,6 @@
 // Owns: the statement that puts rows into a table, and the rows of records. Pure.
 import type { SinkRecord } from "@holdfast/pipelines/sink";
+import type { TlsOptions } from "../tls.ts";
 
 /** Options of `postgres`. */
 export interface PostgresOptions {
@@ -25,6 +26,8 @@ export interface PostgresOptions {
   readonly ignoreUnknown?: boolean;
   /** Connections of this node to the server, for all partitions. Default 4. */
   readonly connectionsMax?: number;
+  /** Absent: what `sslmode` of the URL says. */
+  readonly tls?: TlsOptions;
 }
 
 /** Names are never put into SQL in another way. */

@@ -2,6 +2,7 @@
 import {
   type SinkAdapter,
   type SinkBatch,
+  type SinkContext,
   SinkError,
   type SinkErrorCode,
   type SinkRecord,
@@ -12,6 +13,7 @@ import { clientSink } from "../client-sink.ts";
 import { faultOf, secretOf } from "../faults.ts";
 import { needed, type OptionRules, problemsOf, secretName, whole } from "../options.ts";
 import { isTemplate, nameFor } from "../template.ts";
+import { type TlsOptions, tlsOf, tlsRule } from "../tls.ts";
 
 /** Options of `redisStream`. */
 export interface RedisStreamOptions {
@@ -23,6 +25,8 @@ export interface RedisStreamOptions {
   readonly entriesMax?: number;
   /** How long ids are known, so that what comes again is left out. Default ten minutes. */
   readonly onceMs?: number;
+  /** With `rediss:`. */
+  readonly tls?: TlsOptions;
 }
 
 const IN_KEY = /^[^{}\p{C}]{1,200}$/u;
@@ -36,6 +40,7 @@ const RULES: OptionRules = {
   }),
   entriesMax: whole(1, Number.MAX_SAFE_INTEGER),
   onceMs: whole(1_000, 86_400_000),
+  tls: tlsRule,
 };
 
 /**
@@ -73,8 +78,8 @@ export function redisStreamAdapter(): SinkAdapter {
       const url = (): string => secretOf(context, options.urlFrom);
       return clientSink(context, {
         clients,
-        name: () => `${context.timeoutMs} ${url()}`,
-        open: () => openClient(url(), context.timeoutMs),
+        name: () => `${context.timeoutMs} ${JSON.stringify(options.tls ?? {})} ${url()}`,
+        open: () => openClient(url(), options, context),
         put: (client, batch) => put(client, options, batch),
         faultOf: redisFault,
       });
@@ -82,13 +87,19 @@ export function redisStreamAdapter(): SinkAdapter {
   };
 }
 
-async function openClient(url: string, timeoutMs: number): Promise<Client> {
+async function openClient(
+  url: string,
+  options: RedisStreamOptions,
+  { timeoutMs, secret }: SinkContext,
+): Promise<Client> {
   if (!/^rediss?:\/\//.test(url) || !URL.canParse(url))
     throw new SinkError("refused", "the variable holds no redis: or rediss: URL");
   const { createClient } = await import("@redis/client");
+  const tls = url.startsWith("rediss:") ? await tlsOf(options.tls, secret) : undefined;
+  const socket = { reconnectStrategy: false as const, connectTimeout: timeoutMs };
   const client = createClient({
     url,
-    socket: { reconnectStrategy: false, connectTimeout: timeoutMs },
+    socket: tls === undefined ? socket : { ...socket, ...tls, tls: true as const },
     disableOfflineQueue: true,
   });
   // Calls are rejected with the same: nothing more is to be told.

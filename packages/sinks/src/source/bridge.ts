@@ -1,5 +1,6 @@
 // Owns: the way of a log into channels, exactly once: one reader in the cluster, whose positions
 // are kept in the broker.
+import { createHash } from "node:crypto";
 import {
   BrokerError,
   type Clock,
@@ -21,9 +22,16 @@ export interface BridgeOptions {
    * may be repeated; a record that can never be published is for the caller to count and drop.
    */
   readonly publish: (record: SourceRecord, idempotencyKey: string) => Promise<unknown>;
+  /**
+   * Resolves when some of the records may be published, with how many from the first, one at least.
+   * Absent: all at once.
+   */
+  readonly admit?: (records: readonly SourceRecord[], signal: AbortSignal) => Promise<number>;
+  /** Where to begin if nobody has read it yet. Default `oldest`. */
+  readonly start?: "oldest" | "new";
   readonly clock: Clock;
   readonly random: Random;
-  /** Another node takes over so long after this one died. Default 10 s. */
+  /** Another node takes over so long after this one died. Default 5 s. */
   readonly leaseMs?: number;
   /** How long positions are kept while nobody reads. Default: for ever. */
   readonly keepMs?: number;
@@ -35,7 +43,13 @@ export interface BridgeOptions {
 
 export type BridgeEvent =
   | { readonly kind: "reading"; readonly positions: Positions }
+  /** It reads no more, for whatever reason. */
+  | { readonly kind: "released" }
   | { readonly kind: "waiting" }
+  /** Records were removed from the log unread. */
+  | { readonly kind: "lost"; readonly partition: string; readonly records: number }
+  /** So many are yet to be read. */
+  | { readonly kind: "behind"; readonly records: number }
   | { readonly kind: "taken"; readonly count: number }
   /** It is repeated after so many ms. */
   | { readonly kind: "failed"; readonly error: unknown; readonly againMs: number };
@@ -56,7 +70,7 @@ export class SourceBridge {
 
   constructor(options: BridgeOptions) {
     this.#options = options;
-    this.#leaseMs = options.leaseMs ?? 10_000;
+    this.#leaseMs = options.leaseMs ?? 5_000;
   }
 
   start(): void {
@@ -103,7 +117,7 @@ export class SourceBridge {
   }
 
   async #read(held: HeldState, succeeded: () => void): Promise<void> {
-    const { source, states, onEvent, keepMs = Number.POSITIVE_INFINITY } = this.#options;
+    const { source, states, onEvent, start, keepMs = Number.POSITIVE_INFINITY } = this.#options;
     const lost = new AbortController();
     const signal = AbortSignal.any([this.#ending.signal, lost.signal]);
     const positions: Record<string, string> = positionsIn(held.value);
@@ -117,9 +131,16 @@ export class SourceBridge {
     try {
       await source.read({
         positions: { ...positions },
+        startsNew: start === "new" && held.value === undefined,
         signal,
+        begin: async (ends) => {
+          Object.assign(positions, ends);
+          await write();
+        },
+        lost: (partition, records) => onEvent?.({ kind: "lost", partition, records }),
+        behind: (records) => onEvent?.({ kind: "behind", records }),
         take: async (records) => {
-          await this.#publish(records);
+          if (!(await this.#publish(records, signal))) return;
           for (const { partition, position } of records) positions[partition] = position;
           await write();
           succeeded();
@@ -128,16 +149,30 @@ export class SourceBridge {
       });
     } finally {
       stopRenewing();
+      onEvent?.({ kind: "released" });
       // Another node need not wait for the end of the lease.
       await states.release(this.#key, held).catch(() => {});
     }
+  }
+
+  /** False: it was stopped, and nobody knows how many are published. */
+  async #publish(records: readonly SourceRecord[], signal: AbortSignal): Promise<boolean> {
+    const { admit } = this.#options;
+    for (let at = 0; at < records.length; ) {
+      const rest = at === 0 ? records : records.slice(at);
+      const count = admit === undefined ? rest.length : await admit(rest, signal);
+      if (signal.aborted) return false;
+      await this.#publishSome(rest.slice(0, count));
+      at += count;
+    }
+    return true;
   }
 
   /**
    * Those of one key one after the other: behind one that fails none of its key goes ahead. Keys go
    * beside one another.
    */
-  async #publish(records: readonly SourceRecord[]): Promise<void> {
+  async #publishSome(records: readonly SourceRecord[]): Promise<void> {
     const { publish, name } = this.#options;
     const lanes = new Map<string, SourceRecord[]>();
     for (const record of records) {
@@ -145,15 +180,23 @@ export class SourceBridge {
       if (lane === undefined) lanes.set(`${record.partition}/${record.key}`, [record]);
       else lane.push(record);
     }
-    const outcomes = await Promise.allSettled(
-      [...lanes.values()].map(async (lane) => {
-        for (const record of lane)
-          await publish(record, `${name}/${record.partition}/${record.position}`);
-      }),
-    );
-    // Nothing goes on behind a failure that is told.
-    const failed = outcomes.find(({ status }) => status === "rejected");
-    if (failed?.status === "rejected") throw failed.reason;
+    const left = lanes.values();
+    let failed: { readonly reason: unknown } | undefined;
+    const work = async (): Promise<void> => {
+      for (const lane of left)
+        for (const record of lane) {
+          // Nothing begins behind a failure, and nothing goes on behind one that is told.
+          if (failed !== undefined) return;
+          try {
+            await publish(record, idempotencyKey(name, record));
+          } catch (reason) {
+            failed ??= { reason };
+            return;
+          }
+        }
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES_MAX, lanes.size) }, work));
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Keeps the lease while the log is silent. Positions are fenced in any case. */
@@ -193,6 +236,22 @@ export class SourceBridge {
       );
     });
   }
+}
+
+/** Publications under way at once. */
+const LANES_MAX = 128;
+/** Longest key that brokers take. */
+const KEY_LENGTH_MAX = 128;
+
+/** The same whenever the record is read. A long topic is a digest in it. */
+export function idempotencyKey(
+  name: string,
+  { partition, position }: Pick<SourceRecord, "partition" | "position">,
+): string {
+  const key = `${name}/${partition}/${position}`;
+  if (key.length <= KEY_LENGTH_MAX) return key;
+  const digest = createHash("sha256").update(partition).digest("hex").slice(0, 32);
+  return `${name}/${digest}/${position}`;
 }
 
 /** What another version wrote, or nothing, is the beginning. */

@@ -13,6 +13,7 @@ import {
 import { faultOf, secretOf } from "../faults.ts";
 import { named, needed, type OptionRules, problemsOf, secretName } from "../options.ts";
 import { inParts, Refusal } from "../parts.ts";
+import { type TlsOptions, tlsOf, tlsRule } from "../tls.ts";
 import { signatureOf } from "./signature.ts";
 
 /** Options of `webhook`. */
@@ -25,6 +26,8 @@ export interface WebhookOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** More headers, each with the variable that holds its value. */
   readonly headersFrom?: Readonly<Record<string, string>>;
+  /** With `https:`. */
+  readonly tls?: TlsOptions;
 }
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/;
@@ -35,6 +38,7 @@ const RULES: OptionRules = {
   secretFrom: secretName,
   headers: named("headers by name", TOKEN, VALUE),
   headersFrom: named("names of variables by header", TOKEN, /^[A-Za-z_][A-Za-z0-9_]{0,127}$/),
+  tls: tlsRule,
 };
 
 function isPlainUrl(value: unknown): boolean {
@@ -45,7 +49,7 @@ function isPlainUrl(value: unknown): boolean {
 
 /** What is used of the platform; a test may replace it. */
 export interface WebhookNeeds {
-  readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
+  readonly fetch: (url: string, init: BunFetchRequestInit) => Promise<Response>;
   readonly wallMs: () => number;
 }
 
@@ -108,6 +112,7 @@ class Webhook implements Sink {
         method: "POST",
         redirect: "manual",
         signal,
+        ...(await this.#tls()),
         ...this.#message(batch, part),
       });
       const answer = await readSome(response);
@@ -119,6 +124,14 @@ class Webhook implements Sink {
         throw new SinkError("timeout", `no answer within ${this.#context.timeoutMs} ms`);
       throw faultOf(error, "the endpoint is out of reach");
     }
+  }
+
+  /** Read for each request: a certificate that was renewed counts from then on. */
+  async #tls(): Promise<Pick<BunFetchRequestInit, "tls">> {
+    const found = await tlsOf(this.#options.tls, this.#context.secret);
+    if (found === undefined) return {};
+    const { servername, ...tls } = found;
+    return { tls: { ...tls, ...(servername === undefined ? {} : { serverName: servername }) } };
   }
 
   #message(batch: SinkBatch, part: readonly SinkRecord[]): Pick<RequestInit, "body" | "headers"> {
