@@ -10,7 +10,7 @@ export { toBase64 as base64Of } from "./base64.ts";
 export { type JsonProblem, jsonProblem } from "./json-problem.ts";
 export { PayloadError, payloadBytes, samePayload } from "./payload.ts";
 export { payloadFromValue, payloadValue, transcode } from "./payload-values.ts";
-export { textOf, writeText } from "./text-bytes.ts";
+export { textBytes, textOf, writeText } from "./text-bytes.ts";
 export { isUtf8, utf8Length } from "./utf8.ts";
 export { msgpackNodeCodec };
 

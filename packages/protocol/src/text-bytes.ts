@@ -3,7 +3,10 @@ import { hasLoneSurrogate } from "./utf8.ts";
 
 /** What runtimes have and the types of ES2023 do not. */
 interface Coders {
-  TextEncoder: new () => { encodeInto(text: string, bytes: Uint8Array): { written: number } };
+  TextEncoder: new () => {
+    encode(text: string): Uint8Array;
+    encodeInto(text: string, bytes: Uint8Array): { written: number };
+  };
   TextDecoder: new (
     label: string,
     options: { fatal: boolean; ignoreBOM: boolean },
@@ -27,6 +30,9 @@ export function textOf(bytes: Uint8Array, start: number, end: number): string {
   }
   return text;
 }
+
+/** The text as UTF-8, in an array of its own. A lone surrogate becomes U+FFFD. */
+export const textBytes = (text: string): Uint8Array => encoder.encode(text);
 
 /**
  * Writes `text` at `at`; `bytes` has room for 3 bytes for each UTF-16 unit. Where it ends; -1 when

@@ -4,7 +4,7 @@ import type { Encoded, PubFrame, ServerFrame } from "@holdfast/protocol";
 import type { Clock, Groups } from "../ports.ts";
 import { OWN } from "../session/codec-numbers.ts";
 import { Group, type GroupNeeds } from "./group.ts";
-import { pubEntry } from "./pub-entry.ts";
+import { pubFrame } from "./pub-entry.ts";
 import type { Outgoing } from "./ring.ts";
 import type { Receiver, Subscription } from "./subscription.ts";
 
@@ -117,7 +117,7 @@ export class FanOut {
   }
 
   frameOf({ publication }: Outgoing): PubFrame {
-    return { t: "pub", ch: this.#channel, ...pubEntry(publication) };
+    return pubFrame(this.#channel, publication);
   }
 
   /** The publication as the receiver's shared codec has it, which is kept with it. */

@@ -1,14 +1,30 @@
 // Owns: a publication as frames have it, live and in pages of history alike.
-import type { PubEntry, Publication } from "@holdfast/protocol";
+import type { PubEntry, PubFrame, Publication } from "@holdfast/protocol";
 
-export function pubEntry(p: Publication): PubEntry {
-  return {
-    o: p.offset,
-    ts: p.timeMs,
-    ...(p.key === undefined ? undefined : { k: p.key }),
-    ...(p.user === undefined ? undefined : { u: p.user }),
-    ...(p.session === undefined ? undefined : { s: p.session }),
-    data: p.payload,
-    ...(p.meta === undefined ? undefined : { meta: p.meta }),
-  };
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
+/** Members that the publication lacks stay absent. Assignments: spreading costs more. */
+export function pubEntry(publication: Publication): PubEntry {
+  return filled(
+    { o: publication.offset, ts: publication.timeMs } as Writable<PubEntry>,
+    publication,
+  );
+}
+
+export function pubFrame(channel: string, publication: Publication): PubFrame {
+  const { offset, timeMs } = publication;
+  return filled(
+    { t: "pub", ch: channel, o: offset, ts: timeMs } as Writable<PubFrame>,
+    publication,
+  );
+}
+
+function filled<T extends Writable<PubEntry>>(entry: T, publication: Publication): T {
+  const { key, user, session, payload, meta } = publication;
+  if (key !== undefined) entry.k = key;
+  if (user !== undefined) entry.u = user;
+  if (session !== undefined) entry.s = session;
+  entry.data = payload;
+  if (meta !== undefined) entry.meta = meta;
+  return entry;
 }

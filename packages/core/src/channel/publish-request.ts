@@ -15,7 +15,7 @@ import type { Cause } from "../application/actions.ts";
 import type { Contexts } from "../application/contexts.ts";
 import type { DoorPublish } from "../door.ts";
 import type { Observer } from "../observer.ts";
-import { type Broker, BrokerError, type Clock } from "../ports.ts";
+import { type Broker, BrokerError, type Clock, type PublishRequest } from "../ports.ts";
 import type { Answer } from "../session/channel-order.ts";
 import type { Connection } from "../session/connection.ts";
 import type { Felt } from "../session/felt.ts";
@@ -113,18 +113,18 @@ function send(
   const isOver = !keptBytes.mayPublish(party, rules.stream, payload);
   if (isOver) return fail(new BrokerError("share", "a share of the node"));
   const { meta } = frame;
-  const publishing = broker.publish(rules.channel, rules.stream, {
+  const request: { -readonly [Name in keyof PublishRequest]: PublishRequest[Name] } = {
     payload,
     session: connection.session,
     party,
-    ...(keptBytes.isMeasured(party) ? { measured: true } : undefined),
-    ...(frame.k === undefined ? undefined : { key: frame.k }),
-    ...(meta === undefined ? undefined : { meta }),
-    ...(user === undefined ? undefined : { user }),
-    ...(frame.idem === undefined
-      ? undefined
-      : { idempotencyKey: idempotencyScope(connection, frame) + frame.idem }),
-  });
+  };
+  if (keptBytes.isMeasured(party)) request.measured = true;
+  if (frame.k !== undefined) request.key = frame.k;
+  if (meta !== undefined) request.meta = meta;
+  if (user !== undefined) request.user = user;
+  if (frame.idem !== undefined)
+    request.idempotencyKey = idempotencyScope(connection, frame) + frame.idem;
+  const publishing = broker.publish(rules.channel, rules.stream, request);
   publishing.then((result) => {
     const { position, duplicate } = result;
     keptBytes.published(party, rules.stream, { payload, result });

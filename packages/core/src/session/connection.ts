@@ -156,12 +156,13 @@ export class Connection implements Receiver {
   /** What rules and hooks see. */
   get view(): SessionView {
     const { user, info } = this.identity;
-    return {
+    const view: { -readonly [Name in keyof SessionView]: SessionView[Name] } = {
       id: this.session,
       address: this.link.address,
-      ...(user === undefined ? {} : { user }),
-      ...(info === undefined ? {} : { info }),
     };
+    if (user !== undefined) view.user = user;
+    if (info !== undefined) view.info = info;
+    return view;
   }
 
   /** A frame for this connection alone: it counts as an answer. */

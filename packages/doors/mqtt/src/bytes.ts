@@ -1,5 +1,5 @@
 // Owns: reading and writing the primitive types of MQTT (MQTT 5, section 1.5).
-import { isUtf8, textOf, utf8Length, writeText } from "@holdfast/protocol/node";
+import { isUtf8, textBytes, textOf, writeText } from "@holdfast/protocol/node";
 
 /** Most bytes of a text or of binary data. */
 export const FIELD_BYTES_MAX = 65_535;
@@ -140,8 +140,10 @@ export class Writer {
     return this;
   }
 
+  /** What was written. A view of a small array costs more than the array: full ones have none. */
   done(): Uint8Array {
-    return this.#bytes.subarray(0, this.at);
+    const { length } = this.#bytes;
+    return this.at === length ? this.#bytes : this.#bytes.subarray(0, this.at);
   }
 
   #room(more: number): void {
@@ -156,7 +158,4 @@ export const varintBytes = (value: number): number =>
   value < 128 ? 1 : value < 16_384 ? 2 : value < 2_097_152 ? 3 : 4;
 
 /** A text as UTF-8 without a length. Texts of nodes have whole characters. */
-export function utf8(text: string): Uint8Array {
-  const bytes = new Uint8Array(utf8Length(text) + 3 * 32);
-  return bytes.subarray(0, Math.max(0, writeText(text, bytes, 0)));
-}
+export const utf8 = (text: string): Uint8Array => textBytes(text);

@@ -42,8 +42,10 @@ export interface PublishPacket {
   readonly pid: number;
   readonly properties: Properties;
   readonly passedOn: Uint8Array | undefined;
-  /** A view into what was received: whoever keeps it copies it. */
-  readonly payload: Uint8Array;
+  /** The payload, as a part of what was received: whoever keeps it copies it. */
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface AckPacket {
@@ -206,7 +208,7 @@ function publish(reader: Reader, flags: number, version: Version): PublishPacket
   }
   if (properties.responseTopic !== undefined && nameProblem(properties.responseTopic) !== undefined)
     return broken("a response topic that is no topic name");
-  const payload = reader.bytes.subarray(reader.at, reader.end);
+  const from = reader.at;
   reader.at = reader.end;
   return {
     t: "publish",
@@ -217,7 +219,9 @@ function publish(reader: Reader, flags: number, version: Version): PublishPacket
     pid,
     properties,
     passedOn,
-    payload,
+    bytes: reader.bytes,
+    from,
+    to: reader.end,
   };
 }
 

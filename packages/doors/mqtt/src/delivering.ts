@@ -194,12 +194,14 @@ export class Delivering {
     { ch: channel, o: offset }: Pick<PubFrame, "ch" | "o">,
     { message, wanted, epoch, again, done }: Ready,
   ): Uint8Array {
-    const outgoing = { message, origin: { channel, epoch, offset }, done, ...wanted };
+    const { qos, retain, subscriptionIds } = wanted;
+    const origin = { channel, epoch, offset };
+    const outgoing = { message, qos, retain, subscriptionIds, origin, done };
     if (again !== undefined) {
-      const { pid, qos } = again;
-      return this.#packet({ ...outgoing, qos }, { pid, dup: true });
+      const { pid } = again;
+      return this.#packet({ ...outgoing, qos: again.qos }, { pid, dup: true });
     }
-    if (wanted.qos === 0) {
+    if (qos === 0) {
       done?.();
       return this.#packet(outgoing, { pid: 0 });
     }

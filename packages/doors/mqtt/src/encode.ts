@@ -78,13 +78,22 @@ export function encodeAck(
 ): Uint8Array {
   const high = pid >>> 8;
   const low = pid & 255;
-  if (version === 4 || (reason === 0 && text === undefined))
-    return Uint8Array.of(ACKS[t], 2, high, low);
+  if (version === 4 || (reason === 0 && text === undefined)) return plainAck(ACKS[t], high, low);
   if (text === undefined) return Uint8Array.of(ACKS[t], 3, high, low, reason);
   const properties = writeOwn({ reasonString: text });
   return packet(ACKS[t], (out) =>
     out.u16(pid).u8(reason).varint(properties.length).raw(properties),
   );
+}
+
+/** Assignments: `Uint8Array.of` takes three times as long. */
+function plainAck(lead: number, high: number, low: number): Uint8Array {
+  const ack = new Uint8Array(4);
+  ack[0] = lead;
+  ack[1] = 2;
+  ack[2] = high;
+  ack[3] = low;
+  return ack;
 }
 
 export interface Connack {

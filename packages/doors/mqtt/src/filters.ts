@@ -88,6 +88,13 @@ export function wantedBy(
   message: Message,
   { session, isState }: { readonly session: string; readonly isState: boolean },
 ): Wanted | undefined {
+  const only = wild.size === 0 ? exact.get(message.topic) : undefined;
+  if (only !== undefined && !isState && only.subscriptionId === undefined && !only.noLocal)
+    return {
+      qos: only.qos < message.qos ? only.qos : message.qos,
+      retain: only.retainAsPublished && message.retain,
+      subscriptionIds: NO_IDS,
+    };
   let qos = -1;
   let retain = false;
   let ids: number[] | undefined;

@@ -40,12 +40,14 @@ export class Framer {
   next(packetBytesMax: number): RawPacket | Fault | undefined {
     const first = this.#chunks?.[0];
     if (first === undefined || this.#bytes < 2) return undefined;
-    const head = this.#peek(Math.min(HEADER_BYTES_MAX, this.#bytes));
+    const isHere = first.length - this.#at >= Math.min(HEADER_BYTES_MAX, this.#bytes);
+    const head = isHere ? first : this.#gathered(Math.min(HEADER_BYTES_MAX, this.#bytes));
+    const start = isHere ? this.#at : 0;
     let length = 0;
     let factor = 1;
     let headerBytes = 1;
     for (;;) {
-      const byte = head[headerBytes];
+      const byte = headerBytes < HEADER_BYTES_MAX ? head[start + headerBytes] : undefined;
       if (byte === undefined)
         return headerBytes < HEADER_BYTES_MAX
           ? undefined
@@ -70,9 +72,7 @@ export class Framer {
     return { type: lead >> 4, flags: lead & 15, bytes, from: at + headerBytes, to: at + size };
   }
 
-  #peek(count: number): Uint8Array {
-    const first = (this.#chunks as Uint8Array[])[0] as Uint8Array;
-    if (first.length - this.#at >= count) return first.subarray(this.#at, this.#at + count);
+  #gathered(count: number): Uint8Array {
     const head = new Uint8Array(count);
     this.#copy(head);
     return head;

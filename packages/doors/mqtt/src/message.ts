@@ -21,9 +21,14 @@ export interface Published {
   readonly passedOn: Uint8Array | undefined;
 }
 
+/** Metas without expiry and properties, by their flags: the same arrays for every publication. */
+const PLAIN_METAS = Array.from({ length: 8 }, (_, flags) => Uint8Array.of(MARK, flags));
+
 /** The meta of a publication; undefined: it would be longer than a broker keeps. */
 export function writeMeta(published: Published): Uint8Array | undefined {
   const { qos, retain, expiryS, passedOn } = published;
+  if (expiryS === undefined && passedOn === undefined)
+    return PLAIN_METAS[qos | (retain ? RETAIN : 0)];
   const out = new Writer(8 + (passedOn?.length ?? 0));
   out.u8(MARK).u8(qos | (retain ? RETAIN : 0) | (expiryS === undefined ? 0 : HAS_EXPIRY));
   if (expiryS !== undefined) out.u32(expiryS);
@@ -67,17 +72,16 @@ export interface Message {
  * The topic stands in the key, if the channel's name does not say it. `topicOf` finds it for those
  * without a key, and for those of other doors.
  */
-function messageOf(
-  entry: PubEntry,
-  topicOf: (key: string | undefined) => string | undefined,
-): Message | undefined {
+function messageOf(frame: PubFrame, topics: Topics): Message | undefined {
+  const entry: PubEntry = frame;
   const published = readMeta(entry.meta);
-  const topic = (published === undefined ? undefined : entry.k) ?? topicOf(entry.k);
+  const topic =
+    (published === undefined ? undefined : entry.k) ?? topics.topicOf(frame.ch, entry.k);
   if (topic === undefined) return undefined;
   const expiryS = published?.expiryS;
   return {
     topic,
-    topicBytes: utf8(topic),
+    topicBytes: topics.bytesOf(topic),
     payload: bytesOf(entry.data),
     qos: published?.qos ?? 2,
     retain: published?.retain ?? false,
@@ -102,7 +106,7 @@ export class Messages {
   of(frame: PubFrame): Message | undefined {
     if (this.#frame === frame) return this.#message;
     this.#frame = frame;
-    this.#message = messageOf(frame, (key) => this.#topics.topicOf(frame.ch, key));
+    this.#message = messageOf(frame, this.#topics);
     return this.#message;
   }
 }
@@ -117,17 +121,21 @@ function bytesOf(data: Payload): Uint8Array {
  * A message's bytes as application data: JSON if the form allows it and it is data that every
  * client can read, or else a byte string. Undefined: the form says JSON, and it is none.
  */
-export function dataOf(bytes: Uint8Array, form: PayloadForm): DoorPublish["data"] | undefined {
-  if (form !== "bytes" && mayBeJson(bytes)) {
-    const text = textIn(bytes);
+export function dataOf(
+  { bytes, from, to }: { readonly bytes: Uint8Array; readonly from: number; readonly to: number },
+  form: PayloadForm,
+): DoorPublish["data"] | undefined {
+  if (form !== "bytes" && mayBeJson(bytes, from, to)) {
+    const text = textIn(bytes, from, to);
     if (text !== undefined && jsonProblem(text, 0) === undefined) return { kind: "json", text };
   }
-  return form === "json" ? undefined : { kind: "bytes", bytes: bytes.slice() };
+  return form === "json" ? undefined : { kind: "bytes", bytes: bytes.slice(from, to) };
 }
 
 /** Looks at the first character alone: most of what is no JSON does not begin like it. */
-function mayBeJson(bytes: Uint8Array): boolean {
-  for (const byte of bytes) {
+function mayBeJson(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at] as number;
     if (byte === 0x20 || (byte >= 9 && byte <= 13)) continue;
     return JSON_BEGINS.has(byte);
   }
@@ -146,9 +154,9 @@ const JSON_BEGINS: ReadonlySet<number> = new Set([
   0x6e,
 ]);
 
-function textIn(bytes: Uint8Array): string | undefined {
+function textIn(bytes: Uint8Array, from: number, to: number): string | undefined {
   try {
-    return textOf(bytes, 0, bytes.length);
+    return textOf(bytes, from, to);
   } catch {
     return undefined;
   }

@@ -103,9 +103,8 @@ export class Publishing {
       };
     const place = topic.startsWith("$") ? undefined : this.#needs.topics.placeOf(topic);
     if (place === undefined) return this.#refuse(packet, "channel_unknown");
-    const isText =
-      properties.payloadFormat !== 1 || isUtf8(packet.payload, 0, packet.payload.length);
-    const data = isText ? dataOf(packet.payload, place.payload) : undefined;
+    const isText = properties.payloadFormat !== 1 || isUtf8(packet.bytes, packet.from, packet.to);
+    const data = isText ? dataOf(packet, place.payload) : undefined;
     if (data === undefined) return this.#refuse(packet, "payload_invalid");
     const meta = writeMeta({
       qos,

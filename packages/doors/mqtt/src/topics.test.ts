@@ -103,3 +103,16 @@ test("a row that cannot be read both ways is refused", () => {
     topicRowProblem({ topic: "a/+x/#r", channel: "a:{x}", retained: "b:{x}" }),
   ).toBeUndefined();
 });
+
+test("answers that are remembered are those of a map without memory, also when it forgets", () => {
+  const rows = [{ topic: "t/+site/#rest", channel: "t:{site}:{rest}" }];
+  const remembering = new Topics(rows);
+  for (const round of [1, 2])
+    for (let n = 0; n < 10_050; n += round === 1 ? 1 : 997) {
+      const topic = `t/s${n % 7}/d${n}`;
+      const place = remembering.placeOf(topic);
+      expect(place).toEqual(new Topics(rows).placeOf(topic));
+      expect(remembering.topicOf(place?.channel ?? "", undefined)).toBe(topic);
+      expect(new TextDecoder().decode(remembering.bytesOf(topic))).toBe(topic);
+    }
+});

@@ -1,5 +1,6 @@
 // Owns: topics and channels: which channel a topic is in, which topic a publication of a channel
 // has, and in which channels a filter looks. Declared by option mqtt.topics.
+import { utf8 } from "./bytes.ts";
 import { hasWildcard, matchesTopic } from "./topic-names.ts";
 
 /** How a topic's payload becomes data: `auto`: JSON if it is JSON, or else a byte string. */
@@ -102,8 +103,32 @@ function partsOf(template: string): string[] | undefined {
 /** Level of a topic that is not known: its channel came from a client of another door. */
 const UNKNOWN_LEVEL = "_";
 
+/** Names that answers are remembered for, and how long such a name may be. */
+const REMEMBERED_MAX = 10_000;
+const REMEMBERED_LENGTH_MAX = 200;
+
+/** Answers to the names of late. When they are too many, all are forgotten. */
+class Remembered<V> {
+  readonly #found = new Map<string, V>();
+
+  of(name: string, find: (name: string) => V): V {
+    const known = this.#found.get(name);
+    if (known !== undefined) return known;
+    const found = find(name);
+    if (found === undefined || name.length > REMEMBERED_LENGTH_MAX) return found;
+    if (this.#found.size >= REMEMBERED_MAX) this.#found.clear();
+    this.#found.set(name, found);
+    return found;
+  }
+}
+
 export class Topics {
   readonly #rows: readonly Row[];
+  readonly #places = new Remembered<Place | undefined>();
+  readonly #topics = new Remembered<string | undefined>();
+  readonly #bytes = new Remembered<Uint8Array>();
+  readonly #findPlace = (topic: string): Place | undefined => this.#placeOf(topic);
+  readonly #findTopic = (channel: string): string | undefined => this.#topicOf(channel, undefined);
   readonly keepsRetained: boolean;
 
   /** The rows MUST be without a problem. The first that matches a topic decides. */
@@ -114,6 +139,22 @@ export class Topics {
 
   /** The channel of a topic name; undefined: none is declared for it. */
   placeOf(topic: string): Place | undefined {
+    return this.#places.of(topic, this.#findPlace);
+  }
+
+  /** The topic of a publication that carries none, by its channel and key. */
+  topicOf(channel: string, key: string | undefined): string | undefined {
+    return key === undefined
+      ? this.#topics.of(channel, this.#findTopic)
+      : this.#topicOf(channel, key);
+  }
+
+  /** The topic as UTF-8; the same array each time, which nobody may change. */
+  bytesOf(topic: string): Uint8Array {
+    return this.#bytes.of(topic, utf8);
+  }
+
+  #placeOf(topic: string): Place | undefined {
     const names = topic.split("/");
     for (const row of this.#rows) {
       const values = valuesOf(row, names);
@@ -133,8 +174,7 @@ export class Topics {
     return undefined;
   }
 
-  /** The topic of a publication that carries none, by its channel and key. */
-  topicOf(channel: string, key: string | undefined): string | undefined {
+  #topicOf(channel: string, key: string | undefined): string | undefined {
     for (const row of this.#rows) {
       const values = read(row.channel, channel);
       if (values === undefined) continue;

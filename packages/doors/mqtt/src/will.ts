@@ -15,7 +15,7 @@ export function readWill(
   const place = topic.startsWith("$") ? undefined : topics.placeOf(topic);
   if (place === undefined)
     return { reason: REASON.topicNameInvalid, text: "a will for a topic without a channel" };
-  const data = dataOf(payload, place.payload);
+  const data = dataOf({ bytes: payload, from: 0, to: payload.length }, place.payload);
   const meta = writeMeta({ qos, retain, expiryS: properties.messageExpiryS, passedOn });
   if (data === undefined || meta === undefined)
     return { reason: REASON.payloadFormatInvalid, text: "a will that is no JSON, or is too long" };
