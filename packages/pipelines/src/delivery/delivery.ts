@@ -39,7 +39,13 @@ export interface DeliveryFigures {
   /** Records that wait, and their bytes. */
   readonly queued: number;
   readonly queuedBytes: number;
+  /** Bytes of the batch that is being written. */
+  readonly inFlightBytes: number;
+  /** How long the oldest of them has waited, in ms; 0 if none waits. */
+  readonly oldestMs: number;
   readonly delivered: number;
+  readonly deliveredBytes: number;
+  readonly batches: number;
   readonly refused: number;
   /** Attempts that failed. */
   readonly failures: number;
@@ -66,6 +72,8 @@ export interface DeliveryOptions {
   readonly failed?: (error: SinkError, againMs: number) => void;
   /** There is room again, after `isFull`. */
   readonly room?: () => void;
+  /** It is closed: these are its last figures. */
+  readonly closed?: (figures: DeliveryFigures) => void;
   /** The sink broke its port. */
   readonly onBug: (error: unknown) => void;
 }
@@ -102,7 +110,7 @@ export class SinkDelivery {
   #isClosed = false;
   /** Calls of `flush` that wait. */
   readonly #waiting = new Set<() => void>();
-  readonly #counts = { delivered: 0, refused: 0, failures: 0 };
+  readonly #counts = { delivered: 0, deliveredBytes: 0, batches: 0, refused: 0, failures: 0 };
   #lastError: SinkErrorCode | undefined;
 
   constructor(options: DeliveryOptions) {
@@ -120,7 +128,16 @@ export class SinkDelivery {
   get figures(): DeliveryFigures {
     const [queued, queuedBytes] = [this.#queue.length, this.#queuedBytes];
     const [attempt, lastError] = [this.#attempt, this.#lastError];
-    return { queued, queuedBytes, ...this.#counts, attempt, lastError };
+    let inFlightBytes = 0;
+    if (this.#isWriting)
+      for (const { bytes } of this.#queue.slice(0, this.#inBatch)) inFlightBytes += bytes;
+    const [first] = this.#queue;
+    const oldestMs = first === undefined ? 0 : this.#options.clock.nowMs() - first.atMs;
+    return {
+      ...{ queued, queuedBytes, inFlightBytes, oldestMs },
+      ...this.#counts,
+      ...{ attempt, lastError },
+    };
   }
 
   /** `bytes`: of the value as JSON, which the caller may know already. */
@@ -156,6 +173,7 @@ export class SinkDelivery {
     this.#isClosed = true;
     this.#cancelTimer?.();
     this.#options.breaker.left(this);
+    this.#options.closed?.(this.figures);
     const sink = this.#sink;
     this.#sink = undefined;
     await sink?.close();
@@ -274,7 +292,11 @@ export class SinkDelivery {
     this.#attempt = 0;
     this.#inBatch = 0;
     this.#lastError = undefined;
-    for (const { bytes } of this.#queue.splice(0, records.length)) this.#queuedBytes -= bytes;
+    let settledBytes = 0;
+    for (const { bytes } of this.#queue.splice(0, records.length)) settledBytes += bytes;
+    this.#queuedBytes -= settledBytes;
+    this.#counts.batches += 1;
+    this.#counts.deliveredBytes += settledBytes;
     this.#counts.refused += refused.size;
     this.#counts.delivered += records.length - refused.size;
     for (const [index, record] of records.entries()) {

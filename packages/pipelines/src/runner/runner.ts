@@ -6,10 +6,11 @@ import { Partition } from "../partition/partition.ts";
 import { type PartitionOptions, partitionKey } from "../partition/partition-options.ts";
 import { PipelineError } from "../pipeline-error.ts";
 import { channelsOf } from "./channels.ts";
-import { Deliveries } from "./deliveries.ts";
+import { Deliveries, type SinkFigures } from "./deliveries.ts";
 import { HeldPartition } from "./held-partition.ts";
 import { ChannelTables } from "./latest-tables.ts";
 import { Members } from "./members.ts";
+import type { PipelineFigures } from "./pipeline-figures.ts";
 import type { RunnerPorts } from "./ports.ts";
 import { nodeFor, partitionOf, type RunnerMember } from "./spread.ts";
 import { addAccount, copyTotals, noTotals, type Totals } from "./totals.ts";
@@ -27,28 +28,6 @@ export const RUNNER_SETTINGS: RunnerSettings = {
   keepMs: 7 * 24 * 3_600_000,
   valueBytesMax: 1024 * 1024,
 };
-
-/** What a pipeline does on this node. */
-export interface PipelineFigures {
-  readonly name: string;
-  readonly version: number;
-  /** Partitions that this node holds, and that the pipeline has. */
-  readonly held: number;
-  readonly partitions: number;
-  readonly totals: Totals;
-  readonly channels: number;
-  readonly channelsSkipped: number;
-  readonly lag: number;
-  readonly lagMs: number;
-  readonly retentionLeft: number;
-  readonly keys: number;
-  readonly stateBytes: number;
-  /** Records that no sink has confirmed. */
-  readonly waiting: number;
-  readonly heldBack: number;
-  /** Why the node does not run some partition; undefined: it may run all. */
-  readonly refused: string | undefined;
-}
 
 /** Bus messages of runners. */
 export const RUNNER_KINDS = ["pipelines", "pipeline_free"] as const;
@@ -210,6 +189,11 @@ export class PipelineRunner {
       most = Math.max(most ?? 0, all);
     }
     return most;
+  }
+
+  /** Outputs that this node has opened. */
+  sinks(): readonly SinkFigures[] {
+    return this.#deliveries.figures();
   }
 
   // ---- who runs what ----

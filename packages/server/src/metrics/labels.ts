@@ -5,6 +5,8 @@ export const LABELS = {
   change: "`joined`, `left`, `died`",
   fate: "of events: `received`, `added`, `filtered`, `duplicate`, `throttled`, `taken`, `late`, `dead`, `passed`; of records: see the description",
   pipeline: "name of a pipeline",
+  sink: "kind of a sink, such as `channel` or `kafka`",
+  output: "which output of the pipeline, from 0: each `to` in its order, then late, then dead",
   source: "name of a source",
   class: "delivery class of the channel: `volatile`, `latest`, `ordered`, `durable`",
   code: "name of a code of the protocol; `none` if there is none",

@@ -159,6 +159,12 @@ const PIPELINE = {
   refused: undefined,
 };
 
+const SINK = {
+  ...{ pipeline: "heat", output: 0, of: "results" as const, sink: "kafka" },
+  ...{ breaker: "closed" as const, lastError: undefined, failures: 1 },
+  ...{ queued: 2, queuedBytes: 20, inFlightBytes: 10, oldestMs: 1500 },
+  ...{ delivered: 5, deliveredBytes: 50, batches: 2, refused: 1 },
+};
 const SOURCE = {
   ...{ name: "plant", isReading: true, isHeldBack: false, isRefused: false },
   ...{ published: 3, empty: 0, bytes: 30, lost: 0, failures: 0, lag: 1 },
@@ -168,7 +174,12 @@ const SOURCE = {
 describe("the table", () => {
   test("and a real scrape name the same metrics, types and labels", async () => {
     const metrics = create();
-    metrics.bind({ info: () => INFO, pipelines: () => [PIPELINE], logs: () => [SOURCE] });
+    metrics.bind({
+      info: () => INFO,
+      pipelines: () => [PIPELINE],
+      sinks: () => [SINK],
+      logs: () => [SOURCE],
+    });
     exercise(metrics);
     const { types, series } = await scrape(metrics);
     expect(Object.fromEntries(types)).toEqual(

@@ -8,10 +8,11 @@ import type {
   Observer,
   TapFigures,
 } from "@holdfast/core";
-import type { PipelineFigures, SourceFigures } from "@holdfast/pipelines";
+import type { PipelineFigures, SinkFigures, SourceFigures } from "@holdfast/pipelines";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
 import { createMetricsObserver } from "./observer.ts";
+import { readPipeline, readSink, readSource } from "./processing-figures.ts";
 import type { MetricName } from "./table.ts";
 
 export interface MetricsOptions {
@@ -56,6 +57,7 @@ export interface MetricsSources {
   readonly ready?: () => boolean;
   readonly taps?: () => TapFigures;
   readonly pipelines?: () => readonly PipelineFigures[];
+  readonly sinks?: () => readonly SinkFigures[];
   readonly logs?: () => readonly SourceFigures[];
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
@@ -182,6 +184,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     connectionsMax = 0,
     certificateEndsMs = 0,
     pipelines,
+    sinks,
     logs,
   } = sources;
   const set = (name: MetricName, value: number): void => {
@@ -199,6 +202,7 @@ function readSources(families: Families, sources: MetricsSources): void {
   set("holdfast_tap_lag_publications", lag);
   set("holdfast_tap_buffered_bytes", bytes);
   for (const figures of pipelines?.() ?? []) readPipeline(families, figures);
+  for (const figures of sinks?.() ?? []) readSink(families, figures);
   for (const figures of logs?.() ?? []) readSource(families, figures);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
@@ -226,48 +230,6 @@ function readSources(families: Families, sources: MetricsSources): void {
       (node) => node.state === state,
     ).length;
   }
-}
-
-function readPipeline(families: Families, figures: PipelineFigures): void {
-  const { name, totals } = figures;
-  const set = (metric: MetricName, value: number, ...labels: readonly string[]): void => {
-    families.number(metric).cell(name, ...labels).value = value;
-  };
-  for (const [fate, count] of Object.entries(totals.events))
-    set("holdfast_pipeline_events_total", count, fate);
-  set("holdfast_pipeline_results_total", totals.results.received);
-  for (const [reason, count] of Object.entries(totals.deadBy))
-    set("holdfast_pipeline_dead_total", count, reason);
-  set("holdfast_pipeline_lost_total", totals.told.lost);
-  set("holdfast_pipeline_partitions", figures.held);
-  set("holdfast_pipeline_partitions_wanted", figures.partitions);
-  set("holdfast_pipeline_refused", figures.refused === undefined ? 0 : 1);
-  set("holdfast_pipeline_lag_publications", figures.lag);
-  set("holdfast_pipeline_lag_seconds", figures.lagMs / 1000);
-  set("holdfast_pipeline_retention_left", figures.retentionLeft);
-  set("holdfast_pipeline_keys", figures.keys);
-  set("holdfast_pipeline_state_bytes", figures.stateBytes);
-  set("holdfast_pipeline_waiting_records", figures.waiting);
-  set("holdfast_pipeline_held_back", figures.heldBack);
-  set("holdfast_pipeline_channels", figures.channels);
-  set("holdfast_pipeline_channels_skipped", figures.channelsSkipped);
-}
-
-function readSource(families: Families, figures: SourceFigures): void {
-  const { name } = figures;
-  const set = (metric: MetricName, value: number, ...labels: readonly string[]): void => {
-    families.number(metric).cell(name, ...labels).value = value;
-  };
-  const { published, empty, dead } = figures;
-  for (const [fate, count] of Object.entries({ published, empty, ...dead }))
-    set("holdfast_source_records_total", count, fate);
-  set("holdfast_source_bytes_total", figures.bytes);
-  set("holdfast_source_lost_total", figures.lost);
-  set("holdfast_source_failures_total", figures.failures);
-  set("holdfast_source_reading", figures.isReading ? 1 : 0);
-  set("holdfast_source_refused", figures.isRefused ? 1 : 0);
-  set("holdfast_source_lag_records", figures.lag);
-  set("holdfast_source_held_back", figures.isHeldBack ? 1 : 0);
 }
 
 function readFelt(families: Families, felt: NodeInfo["felt"]): void {

@@ -4,6 +4,7 @@ import { INGEST_METRICS } from "./ingest-rows.ts";
 import { MQTT_METRICS } from "./mqtt-rows.ts";
 import { PIPELINE_METRICS } from "./pipeline-rows.ts";
 import { type MetricRow, row } from "./row.ts";
+import { SINK_METRICS } from "./sink-rows.ts";
 import { SOURCE_METRICS } from "./source-rows.ts";
 
 export { LABELS, type LabelName } from "./labels.ts";
@@ -451,6 +452,7 @@ export const METRICS = {
   ...INGEST_METRICS,
   ...MQTT_METRICS,
   ...PIPELINE_METRICS,
+  ...SINK_METRICS,
   ...SOURCE_METRICS,
 
   holdfast_event_loop_lag_seconds: row(

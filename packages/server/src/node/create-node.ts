@@ -248,6 +248,7 @@ class RunningNode implements HoldfastNode {
       ready: () => this.#readiness.wasReady(),
       taps: () => engine.taps.figures(),
       pipelines: () => pipelines.figures(),
+      sinks: () => pipelines.sinks(),
       logs: () => sources.figures(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
