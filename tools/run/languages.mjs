@@ -1,12 +1,13 @@
 // Owns: what the examples in Python and Go need in tests: the package websockets from PyPI, in our
-// own folder, and the Go example as a program.
+// own folder, and the examples in Go as programs.
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { capture } from "./child.mjs";
 import { ROOT } from "./root.mjs";
 
 const WEBSOCKETS = "17.4";
-const GO_EXAMPLE = join(ROOT, "examples/handoff-go");
+/** Programs in Go, by the variable that names each in tests. */
+const GO_EXAMPLES = { HANDOFF_GO: "handoff-go", BACK_END_GO: "back-ends/go" };
 const FETCH_TIMEOUT_MS = 3 * 60_000;
 
 /** @typedef {{ ok: true, env: Record<string, string> } | { ok: false, message: string }} Languages */
@@ -20,10 +21,10 @@ export async function ensureLanguages() {
     return {
       ok: false,
       message:
-        "the Go example could not be built. Install Go 1.24 or newer, and run npm test again",
+        "an example in Go could not be built. Install Go 1.24 or newer, and run npm test again",
     };
   }
-  return { ok: true, env: { ...python.env, HANDOFF_GO: go } };
+  return { ok: true, env: { ...python.env, ...go } };
 }
 
 /** Python with websockets, as the environment that names it. @returns {Promise<Languages>} */
@@ -64,15 +65,22 @@ async function findPython() {
   return (await isThere()) ? found : undefined;
 }
 
-/** Go knows itself what has changed. @returns {Promise<string | undefined>} */
+/** Go knows itself what has changed. @returns {Promise<Record<string, string> | undefined>} */
 async function buildGo() {
-  const program = join(ROOT, ".cache/tools/handoff-go");
-  const run = await capture("go", ["build", "-o", program, "."], {
-    cwd: GO_EXAMPLE,
-    timeoutMs: FETCH_TIMEOUT_MS,
-    env: { GOFLAGS: "" },
-  });
-  if (run.code === 0) return program;
-  console.log(run.output.trimEnd());
-  return undefined;
+  /** @type {Record<string, string>} */
+  const programs = {};
+  for (const [variable, example] of Object.entries(GO_EXAMPLES)) {
+    const program = join(ROOT, ".cache/tools", example.replace("/", "-"));
+    const run = await capture("go", ["build", "-o", program, "."], {
+      cwd: join(ROOT, "examples", example),
+      timeoutMs: FETCH_TIMEOUT_MS,
+      env: { GOFLAGS: "" },
+    });
+    if (run.code !== 0) {
+      console.log(run.output.trimEnd());
+      return undefined;
+    }
+    programs[variable] = program;
+  }
+  return programs;
 }

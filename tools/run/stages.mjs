@@ -34,6 +34,7 @@ const FOLDERS = {
   sim: { timeoutMs: 480_000, testTimeoutMs: 240_000 },
   integration: { timeoutMs: 300_000, testTimeoutMs: 30_000 },
   gateway: { needs: ["languages", "mosquitto"], timeoutMs: 480_000, testTimeoutMs: 60_000 },
+  "back-ends": { needs: ["languages"], timeoutMs: 180_000, testTimeoutMs: 60_000 },
   redis: { needs: ["servers"], parallel: true, timeoutMs: 600_000, testTimeoutMs: 60_000 },
   sinks: {
     needs: ["servers", "mosquitto", "nats", "postgres", "kafka"],

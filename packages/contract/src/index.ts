@@ -1,4 +1,5 @@
 // Re-exports of what applications use to declare their contract, and nodes to compile it.
+export * from "./back-end.ts";
 export { Capabilities } from "./capability.ts";
 export * from "./compile.ts";
 export * from "./compiled.ts";

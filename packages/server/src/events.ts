@@ -100,6 +100,9 @@ export function createEvents(log: Logger) {
     nodeChanged: (fields: { other: string; change: string }) => log.info("node_changed", fields),
     rebalancing: (fields: { sessions: number }) => log.debug("rebalancing", fields),
 
+    /** Of option `backEnds`: it has failed five times in a row, and is left alone for a while. */
+    backEndAway: (fields: { backEnd: string; reason: string }) => log.warn("back_end_away", fields),
+    backEndBack: (fields: { backEnd: string }) => log.info("back_end_back", fields),
     /** What code of the contract says. */
     application: ({ level = "info", ...fields }: ApplicationLine) =>
       log[level]("application", fields),

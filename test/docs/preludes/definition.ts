@@ -1,5 +1,6 @@
 // Owns: the contract around a sample that is a part of one.
-import { defineContract } from "@holdfast/contract";
+import { backEnd, defineContract } from "@holdfast/contract";
+import { z } from "zod";
 
 declare const banned: ReadonlySet<string | undefined>;
 declare function censor(data: unknown): unknown;
@@ -8,4 +9,4 @@ export const contract = defineContract({
   channels: {},
   // sample
 });
-export const uses = { banned, censor };
+export const uses = { banned, censor, backEnd, z };

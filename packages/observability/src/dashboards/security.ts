@@ -71,6 +71,44 @@ export const SECURITY: DashboardSpec = {
       ],
     },
     {
+      title: "Back ends of the application",
+      panels: [
+        line("Questions by outcome", {
+          description:
+            "rejected: it refused the client. failed, timeout, unreachable: no answer. open: it is left alone. full: too many wait for it.",
+          unit: "cps",
+          queries: [
+            {
+              expr: sum(rate("holdfast_back_end_requests_total"), "back_end, outcome"),
+              legend: "{{back_end}} {{outcome}}",
+            },
+          ],
+          alert: "HoldfastBackEndAway",
+        }),
+        line("Answers, 95 of 100 within", {
+          description: "Time until a back end has answered, or until it is known that it will not.",
+          unit: "s",
+          queries: [
+            {
+              expr: quantile(0.95, "holdfast_back_end_seconds", "back_end"),
+              legend: "{{back_end}}",
+            },
+          ],
+        }),
+        line("Left alone", {
+          description: "1 on a node for which the back end failed five times in a row.",
+          unit: "short",
+          queries: [
+            {
+              expr: `max by (back_end) (${of("holdfast_back_end_away")})`,
+              legend: "{{back_end}}",
+            },
+          ],
+          alert: "HoldfastBackEndAway",
+        }),
+      ],
+    },
+    {
       title: "Inside",
       panels: [
         line("Requests refused for a right or a rate", {

@@ -1,4 +1,5 @@
 // Owns: every alert, in the order in which somebody should look at them.
+import { BACK_END_ALERTS } from "./alerts-back-ends.ts";
 import { BROKER_ALERTS } from "./alerts-broker.ts";
 import { DELIVERY_ALERTS } from "./alerts-delivery.ts";
 import { DRAIN_ALERTS } from "./alerts-drain.ts";
@@ -17,6 +18,7 @@ export const ALERT_GROUPS: readonly RuleGroup<AlertRule>[] = [
   { name: "holdfast-drain", rules: DRAIN_ALERTS },
   { name: "holdfast-load", rules: LOAD_ALERTS },
   { name: "holdfast-pipelines", rules: PIPELINE_ALERTS },
+  { name: "holdfast-back-ends", rules: BACK_END_ALERTS },
   { name: "holdfast-security", rules: SECURITY_ALERTS },
   { name: "holdfast-operator", rules: OPERATOR_ALERTS },
   { name: "holdfast-gateway", rules: GATEWAY_ALERTS },

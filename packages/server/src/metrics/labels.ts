@@ -2,6 +2,7 @@
 
 /** What each label may say. Every label has a bounded set of values. */
 export const LABELS = {
+  back_end: "name of a back end of option `backEnds`",
   change: "`joined`, `left`, `died`",
   fate: "of events: `received`, `added`, `filtered`, `duplicate`, `throttled`, `taken`, `late`, `dead`, `passed`; of records: see the description",
   pipeline: "name of a pipeline",
@@ -15,6 +16,7 @@ export const LABELS = {
   order: "`drain`, `undrain`, `shed`",
   outcome: "see the description",
   policy: "`disconnect`, `drop`, `conflate`, `catch-up`",
+  question: "`connect`, `disconnect`, `subscribe`, `publish`, `rpc`",
   reason: "see the description",
   revision: "option `revision`",
   route: "name of an HTTP API operation, or of a part of `/events`; `none` for a path that is none",

@@ -81,6 +81,8 @@ function exercise({ observer, recorder }: Metrics): void {
   recorder.brokerLost();
   observer.nodeChanged("n2", "died");
   observer.bug("recover", new Error("x"));
+  recorder.backEndAsked("desk", { type: "rpc", outcome: "timeout", ms: 4 });
+  recorder.backEndAway("desk", true);
   recorder.mqttOpened("new");
   recorder.mqttOpened("resumed");
   recorder.mqttClosed();

@@ -37,6 +37,12 @@ export interface ServerRecorder {
   /** `events` 0: a whole request. */
   ingestRefused(code: string, events: number): void;
   ingestHeld(bytes: number): void;
+  /** A question for a back end has ended. */
+  backEndAsked(
+    backEnd: string,
+    asked: { readonly type: string; readonly outcome: string; readonly ms: number },
+  ): void;
+  backEndAway(backEnd: string, isAway: boolean): void;
   /** A client of MQTT has its CONNACK; `mqttClosed` follows once. */
   mqttOpened(outcome: "new" | "resumed"): void;
   mqttClosed(): void;
@@ -131,6 +137,13 @@ function createRecorder(families: Families): ServerRecorder {
     streamEnded(route, why) {
       families.number("holdfast_http_streams").cell(route).value -= 1;
       families.number("holdfast_http_streams_ended_total").cell(route, why).value += 1;
+    },
+    backEndAsked(backEnd, { type, outcome, ms }) {
+      families.number("holdfast_back_end_requests_total").cell(backEnd, type, outcome).value += 1;
+      families.histogram("holdfast_back_end_seconds").cell(backEnd).observe(ms);
+    },
+    backEndAway(backEnd, isAway) {
+      families.number("holdfast_back_end_away").cell(backEnd).value = isAway ? 1 : 0;
     },
     mqttOpened(outcome) {
       families.number("holdfast_mqtt_connections").cell().value += 1;

@@ -1,5 +1,6 @@
 // Owns: the one table of metrics. The scrape, docs/reference/metrics.md and their test are made
 // from it.
+import { BACK_END_METRICS } from "./back-end-rows.ts";
 import { INGEST_METRICS } from "./ingest-rows.ts";
 import { MQTT_METRICS } from "./mqtt-rows.ts";
 import { PIPELINE_METRICS } from "./pipeline-rows.ts";
@@ -451,6 +452,7 @@ export const METRICS = {
   ),
   ...INGEST_METRICS,
   ...MQTT_METRICS,
+  ...BACK_END_METRICS,
   ...PIPELINE_METRICS,
   ...SINK_METRICS,
   ...SOURCE_METRICS,

@@ -30,7 +30,7 @@ import { BunGroups } from "../sockets/bun-sockets.ts";
 import { type RunningApplication, startApplication } from "./application.ts";
 import { nodeAuthenticator } from "./authentication.ts";
 import { certificateEndsMs } from "./certificate.ts";
-import { nodeContract, PAYLOAD_VALUES } from "./contract.ts";
+import { loadContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { listenMqtt, type MqttListeners, mqttDoor } from "./mqtt.ts";
@@ -61,7 +61,7 @@ export interface NodeOptions {
   readonly sources?: ReadonlyMap<string, LogSourceDefinition>;
   /** What reads them; absent: the node cannot have sources. */
   readonly sourceSupport?: SourceSupport;
-  /** Values that options of sinks and sources name; absent: there are none. */
+  /** Values that options of sinks, sources and back ends name; absent: there are none. */
   readonly secret?: (name: string) => string | undefined;
   /** Answers requests outside `/connect` and the API; undefined: 404. */
   readonly page?: Page;
@@ -115,17 +115,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
   const metrics = createMetrics({ node: id, revision: config.revision, version: options.version });
   const events = createEvents(logger.with({ node: id }));
   logger.onSuppressed(() => metrics.recorder.logSuppressed());
-  const contract = nodeContract({
-    ...(options.contract === undefined ? {} : { definition: options.contract }),
-    channels: config.channels,
-    channelLengthMax: config.limits.channelLengthMax,
-    anonymous: config.auth.anonymous,
-    onError: (where, error) => events.bug({ where, error }),
-  });
-  const channels =
-    Object.keys(options.contract?.channels ?? {}).length +
-    Object.keys(config.channels ?? {}).length;
-  events.contractLoaded({ channels, rpcs: Object.keys(options.contract?.rpc ?? {}).length });
+  const contract = loadContract(options, { recorder: metrics.recorder, events });
   const authenticator = nodeAuthenticator(config, {
     recorder: metrics.recorder,
     events,

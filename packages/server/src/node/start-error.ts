@@ -2,6 +2,7 @@
 
 export type StartErrorCode =
   | "contract_invalid"
+  | "back_end_invalid"
   | "dependencies_failed"
   | "broker_unsuitable"
   | "broker_unavailable"

@@ -15,6 +15,7 @@ import {
   type ValuesOf,
 } from "@holdfast/config";
 import { API_KEYS, type ApiKey } from "./api-keys.ts";
+import { BACK_ENDS_ALLOWED, type BackEndMap, readBackEnds } from "./back-ends.ts";
 import { CHANNELS_ALLOWED, type ChannelMap, readChannels } from "./channels.ts";
 import { ENGINE_OPTIONS } from "./engine-options.ts";
 import { BROKER_URL_ALLOWED, isBasePath, isBrokerUrl, isHttpUrl, isOrigin } from "./forms.ts";
@@ -32,6 +33,7 @@ export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number];
 const SECRET_LENGTH_MIN = 32;
 const longEnough = (secret: string) => secret.length >= SECRET_LENGTH_MIN;
 const noApiKeys: readonly ApiKey[] = [];
+const noBackEnds: BackEndMap = {};
 const noChannels: ChannelMap = {};
 
 export const OPTIONS = {
@@ -98,6 +100,14 @@ export const OPTIONS = {
     read: readChannels,
     description:
       "Channels of a node without a contract file: patterns and their rules. The first pattern that matches a name decides.",
+  }),
+  backEnds: structured({
+    kind: "map",
+    default: noBackEnds,
+    allowed: BACK_ENDS_ALLOWED,
+    read: readBackEnds,
+    description:
+      "Back ends of the application that answer hooks and RPCs over HTTP, by name (docs/guide/back-ends.md). None by default.",
   }),
   broker: {
     url: text({

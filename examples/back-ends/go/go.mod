@@ -1,0 +1,3 @@
+module holdfast.dev/examples/back-end
+
+go 1.24
