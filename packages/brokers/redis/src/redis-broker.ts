@@ -112,6 +112,7 @@ export class RedisBroker implements Broker {
       scripts: this.#scripts,
       random,
       demand: () => this.#demand(),
+      taken: () => this.#stateSweeper.taken(),
     });
     this.states = states;
     this.#stateSweeper = new StateSweeper({ names: states.names, clock, random });

@@ -18,7 +18,7 @@ interface Read {
 }
 
 /** Names looked at in one step of the removal of dead ones. */
-const TIDY_COUNT = 50;
+export const TIDY_COUNT = 50;
 /** Most rounds of one page: so many names that have expired may lie in one row. */
 const ROUNDS_MAX = 200;
 

@@ -23,6 +23,8 @@ export interface StatesOptions {
   readonly random: Random;
   /** Throws BrokerError after the broker was closed. */
   readonly demand: () => void;
+  /** A state was taken: a name may be new. */
+  readonly taken: () => void;
 }
 
 type Hold = StateHold & { readonly key: string };
@@ -49,6 +51,7 @@ export class States implements StateStore {
     this.#options.demand();
     demandStateKey(key);
     demandStateOwner(owner);
+    this.#options.taken();
     const { slot, state, index } = stateKeys(this.#options.prefix, key);
     const reply = await this.#options.scripts.run({
       script: "takeState",
