@@ -3,6 +3,7 @@ import type { CodeName } from "@holdfast/protocol";
 import type { DoorCodec, DoorLimits, Item, KeptEntitlement } from "./door.ts";
 import type { BusMessage, Link } from "./ports.ts";
 import type { Connection } from "./session/connection.ts";
+import type { DoorCosts } from "./session/door-costs.ts";
 
 /** What doors and their transports tell the engine of connections. */
 export interface DoorEngine {
@@ -19,6 +20,8 @@ export interface DoorEngine {
   processed(connection: Connection, ms: number): void;
   /** The client broke a rule of its door: it is told, and the connection ends. */
   refuse(connection: Connection, code: CodeName, message?: string): void;
+  /** What the door does on its own is charged here. */
+  readonly costs: DoorCosts;
   /** The link has room again after `send` answered "queued". */
   writable(connection: Connection): void;
   /** The peer answered `Link.ping`. */

@@ -23,6 +23,7 @@ import { Lease } from "./presence/lease.ts";
 import { PresenceKeeper } from "./presence/presence-keeper.ts";
 import { CodecNumbers } from "./session/codec-numbers.ts";
 import { Connection, Flusher } from "./session/connection.ts";
+import { createDoorCosts, type DoorCosts } from "./session/door-costs.ts";
 import { entitle, entitlementOf } from "./session/entitlement.ts";
 import { Felt } from "./session/felt.ts";
 import { Handshake } from "./session/handshake.ts";
@@ -126,6 +127,7 @@ class Engine implements NodeEngine {
   readonly #revocations: Revocations;
   readonly taps: Taps;
   readonly hear: NodeEngine["hear"];
+  readonly costs: DoorCosts;
   readonly #lease: Lease;
   readonly #sweep: Sweep;
   #settings: NodeSettings;
@@ -162,6 +164,7 @@ class Engine implements NodeEngine {
     const hubPorts = this.#hubPorts();
     this.#hubs = new Hubs(hubPorts);
     this.#parts = this.#gather(hubPorts);
+    this.costs = createDoorCosts(this.#parts);
     this.#fleet = new FleetMember(this.#parts, {
       state: () => this.state,
       startedAtMs: () => this.#startedAtMs,

@@ -22,6 +22,7 @@ export * from "./ports.ts";
 export { allMembers } from "./presence/all-members.ts";
 export * from "./random.ts";
 export type { Connection } from "./session/connection.ts";
+export type { DoorCosts } from "./session/door-costs.ts";
 export type { FeltFigures } from "./session/felt.ts";
 export * from "./settings.ts";
 export * from "./state-limits.ts";

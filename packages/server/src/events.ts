@@ -64,6 +64,11 @@ export function createEvents(log: Logger) {
       log.warn("sink_failed", fields),
 
     // ---- MQTT ----
+    /** The node refused a client, or ended it, for what it did. The reason is MQTT's. */
+    mqttRefused: (fields: { reason: string; where: "connack" | "disconnect" }) =>
+      log.info("mqtt_refused", fields),
+    /** Connections take a session from each other: two clients have one identifier. */
+    mqttTakeOverDelayed: () => log.warn("mqtt_take_over_delayed", {}),
     /** Another node died: this one publishes the wills of its clients, unless they come back. */
     mqttWillsAdopted: (fields: { wills: number }) => log.warn("mqtt_wills_adopted", fields),
 

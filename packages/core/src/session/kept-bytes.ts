@@ -25,6 +25,10 @@ const CHANNEL_MS = 20 * 60_000;
  */
 const MEASURED_FROM_BYTES = 1024 * 1024;
 
+const HOUR_MS = 3_600_000;
+const STATE_MS_MAX = 30 * 24 * HOUR_MS;
+const STATE_MS = [HOUR_MS, 24 * HOUR_MS, 7 * 24 * HOUR_MS, STATE_MS_MAX];
+
 /** Whose they are, and what the connection is present with. */
 export interface PresentConnection {
   readonly party: string;
@@ -58,6 +62,17 @@ export class KeptBytes {
 
   mayPublish(party: string, stream: StreamOptions, payload: Payload): boolean {
     return !keeps(stream) || this.fits(party, bytesOf(payload));
+  }
+
+  /** State of a door. False: the party has too much, and nothing is charged. */
+  keep(party: string, bytes: number, ttlMs: number): boolean {
+    if (this.#needs.broker.sharesRoom) return true;
+    if (!this.fits(party, bytes)) return false;
+    const nowMs = this.#needs.clock.nowMs();
+    // Clients choose such times: an account has a part for each that there is.
+    const upMs = STATE_MS.find((one) => one >= ttlMs) ?? STATE_MS_MAX;
+    this.#published.charge(party, { bytes, ttlMs: upMs, nowMs });
+    return true;
   }
 
   /** Whether the broker is asked what a publication displaces. */

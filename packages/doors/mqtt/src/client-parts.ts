@@ -13,6 +13,10 @@ import { Retained, type RetainedNeeds } from "./retained.ts";
 import type { Member } from "./share-group.ts";
 import { Subscribing, type SubscribingNeeds } from "./subscribing.ts";
 
+/** What the broker keeps of a group that nobody is in any more, and for how long. */
+const SHARE_BYTES = 8 * 512;
+const SHARE_KEEP_MS = 86_400_000;
+
 /** What the parts ask of their client. */
 export interface ClientHooks {
   readonly connection: Connection;
@@ -68,6 +72,11 @@ export class ClientParts
     return this.#publishing;
   }
 
+  /** How often a packet of the client has settled something. */
+  get useful(): number {
+    return this.delivering.useful + (this.#publishing?.useful ?? 0);
+  }
+
   get retained(): Retained {
     this.#retained ??= new Retained(this);
     return this.#retained;
@@ -110,6 +119,12 @@ export class ClientParts
   get channelsMax(): number {
     return this.#door.settings().channelsMax;
   }
+  get totals() {
+    return this.#door.totals;
+  }
+  get party(): string {
+    return this.#hooks.connection.party;
+  }
   nowMs(): number {
     return this.#door.clock.nowMs();
   }
@@ -132,6 +147,7 @@ export class ClientParts
     this.#hooks.answer(bytes);
   }
   push(bytes: Uint8Array): void {
+    this.#door.totals.leaves(bytes);
     this.#hooks.connection.enqueue(bytes);
   }
   #receive(item: Item, length: number): void {
@@ -156,6 +172,9 @@ export class ClientParts
   }
   refused(code: CodeName): void {
     this.#door.observer.refused(code);
+  }
+  retains(bytes: number): void {
+    this.#door.totals.retainedBytes += bytes;
   }
   sessionId(): string {
     return this.#hooks.sessionId();
@@ -182,6 +201,10 @@ export class ClientParts
   }
   maySubscribe(channel: string): boolean | Promise<boolean> {
     return this.#door.maySubscribe(this.#hooks.connection, channel);
+  }
+  mayShare(): boolean {
+    const { connection } = this.#hooks;
+    return this.#door.engine.costs.keep(connection, SHARE_BYTES, SHARE_KEEP_MS);
   }
   hasRoom(): boolean {
     return this.delivering.hasRoom;

@@ -7,13 +7,16 @@ import { NOTHING } from "./bytes.ts";
 import { type ClientPacket, type ConnectPacket, decodePacket } from "./decode.ts";
 import type { Accepted, DoorParts } from "./door-parts.ts";
 import { encodeConnack, encodeDisconnect, encodeSuback, joinBytes, PINGRESP } from "./encode.ts";
-import { Framer } from "./framer.ts";
+import { Framer, type RawPacket } from "./framer.ts";
 import { MqttLink } from "./link.ts";
 import { connackReason, disconnectReason, type Fault, REASON } from "./reason.ts";
 import { Session, type SessionHooks } from "./session.ts";
+import { reasonName } from "./totals.ts";
 
 /** Bytes that are read ahead while packets wait, before the link is told to stop. */
 const READ_AHEAD_BYTES = 16 * 1024;
+/** Waits at nobody's cost: most packets come whole. */
+const FREE_BYTES = 2048;
 const CLIENT_ID_LENGTH_MAX = 256;
 /** CONNACK as every version of MQTT reads it: the protocol's level is not spoken here. */
 const OLD_VERSION = Uint8Array.of(0x20, 2, 0, 1);
@@ -32,6 +35,8 @@ export class MqttClient implements DoorClient, SessionHooks {
   clientId = "";
   #lastId = 0;
   #isReading = false;
+  /** What the engine knows that waits here. */
+  #heldBytes = 0;
 
   constructor(parts: DoorParts, link: Link, accepted: Accepted) {
     this.#parts = parts;
@@ -40,7 +45,11 @@ export class MqttClient implements DoorClient, SessionHooks {
     const codec: DoorCodec = {
       name: "mqtt",
       shared: false,
-      encode: (frame) => this.#encode(frame),
+      encode: (frame) => {
+        const bytes = this.#encode(frame);
+        if (bytes.length > 0) parts.totals.leaves(bytes);
+        return bytes;
+      },
       join: joinBytes,
     };
     this.connection = parts.engine.open(this.#link, codec);
@@ -85,13 +94,42 @@ export class MqttClient implements DoorClient, SessionHooks {
         if (raw === undefined) break;
         const version = this.#session?.version ?? 5;
         const packet = "reason" in raw ? raw : decodePacket(raw, version);
-        const fault = "text" in packet ? packet : this.#take(packet);
+        const fault = "text" in packet ? packet : this.#charged(packet, raw);
         if (fault !== undefined) return this.#fail(fault);
       }
     } finally {
       this.#isReading = false;
     }
+    this.#holdWaiting();
     this.#link.hold(this.#isBlocked() && this.#framer.waiting > READ_AHEAD_BYTES);
+  }
+
+  /**
+   * The engine counts what it is given. What it is not given counts here, but for acknowledgements
+   * of something: there are as many as the node has sent.
+   */
+  #charged(packet: ClientPacket, raw: RawPacket | Fault): Fault | undefined {
+    this.#parts.totals.came("type" in raw ? raw.type : 0);
+    const before = this.#lastId;
+    const useful = this.#session?.parts.useful ?? 0;
+    const fault = this.#take(packet);
+    const isUseful = (this.#session?.parts.useful ?? 0) !== useful;
+    if (packet.t === "connect" || fault !== undefined || isUseful || this.#phase === "over")
+      return fault;
+    const asked = this.#lastId - before;
+    const left = "filters" in packet ? packet.filters.length - asked : 1 - asked;
+    const bytes = "from" in raw ? raw.to - raw.from : 0;
+    if (left > 0) this.#parts.engine.costs.took(this.connection, left, bytes);
+    return undefined;
+  }
+
+  /** What waits here, beyond what any client may have, is held for its user or address. */
+  #holdWaiting(): void {
+    const waiting = this.#phase === "over" ? 0 : this.#framer.waiting;
+    const more = Math.max(0, waiting - FREE_BYTES) - this.#heldBytes;
+    if (more === 0) return;
+    this.#heldBytes += more;
+    this.#parts.engine.costs.hold(this.connection, more);
   }
 
   #isBlocked(): boolean {
@@ -141,7 +179,9 @@ export class MqttClient implements DoorClient, SessionHooks {
   }
 
   #answer(bytes: Uint8Array): undefined {
-    if (bytes.length > 0) this.connection.answer(bytes);
+    if (bytes.length === 0) return;
+    this.#parts.totals.leaves(bytes);
+    this.connection.answer(bytes);
   }
 
   // ---- what its session asks ----
@@ -205,6 +245,7 @@ export class MqttClient implements DoorClient, SessionHooks {
     const connack = await session.open(() => this.#phase === "connecting");
     if (connack === undefined) return;
     this.#phase = "open";
+    this.#parts.totals.leaves(connack);
     this.connection.enqueue(connack);
     session.begin();
     this.#read();
@@ -267,20 +308,22 @@ export class MqttClient implements DoorClient, SessionHooks {
   #goodbye(code: CodeName, message: string): Uint8Array {
     const session = this.#session;
     const phase = this.#phase;
+    const { observer } = this.#parts;
     this.#over(code);
-    if (session === undefined)
-      return this.#ending?.reason === REASON.unsupportedVersion ? OLD_VERSION : NOTHING;
-    const { version } = session;
     if (phase !== "open") {
       const reason = this.#ending?.reason ?? connackReason(code);
+      // Nobody is told: there was no CONNECT to answer.
+      observer.ended(code === "handshake_timeout" ? code : reasonName(reason), "connack");
+      if (session === undefined)
+        return reason === REASON.unsupportedVersion ? OLD_VERSION : NOTHING;
+      const { version } = session;
       const properties = { reasonString: this.#ending?.text ?? message };
       return encodeConnack({ version, sessionPresent: false, reason, properties });
     }
-    if (version === 4) return NOTHING;
-    return encodeDisconnect(
-      this.#ending?.reason ?? disconnectReason(code),
-      this.#ending?.text ?? message,
-    );
+    const reason = this.#ending?.reason ?? disconnectReason(code);
+    observer.ended(reasonName(reason), "disconnect");
+    if (session === undefined || session.version === 4) return NOTHING;
+    return encodeDisconnect(reason, this.#ending?.text ?? message);
   }
 
   #leave(session: Session, packet: Extract<ClientPacket, { t: "disconnect" }>): Fault | undefined {

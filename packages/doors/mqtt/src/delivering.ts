@@ -9,6 +9,7 @@ import type { Message, Messages } from "./message.ts";
 import { Outbound, type Outgoing } from "./outbound.ts";
 import { REASON } from "./reason.ts";
 import type { KeptInFlight, KeptProgress } from "./state.ts";
+import type { Totals } from "./totals.ts";
 
 /** What delivering needs of its client. */
 export interface DeliveringNeeds {
@@ -18,6 +19,7 @@ export interface DeliveringNeeds {
   readonly window: number;
   readonly deliveredAliasMax: number;
   readonly packetBytesMax: number;
+  readonly totals: Pick<Totals, "inFlight" | "waitingBytes">;
   wallMs(): number;
   session(): string;
   isLatest(channel: string): boolean;
@@ -49,7 +51,12 @@ export class Delivering {
 
   constructor(needs: DeliveringNeeds) {
     this.#needs = needs;
-    this.#outbound = new Outbound(needs.window);
+    this.#outbound = new Outbound(needs.window, needs.totals);
+  }
+
+  /** After the last snapshot. */
+  close(): void {
+    this.#outbound.close();
   }
 
   get waitingBytes(): number {
@@ -59,6 +66,11 @@ export class Delivering {
   /** Another message could be sent now. */
   get hasRoom(): boolean {
     return this.#outbound.hasRoom;
+  }
+
+  /** How often an acknowledgement was of something. */
+  get useful(): number {
+    return this.#outbound.useful;
   }
 
   get lastPid(): number {

@@ -17,7 +17,9 @@ import { Messages } from "./message.ts";
 import type { MqttSettings } from "./settings.ts";
 import type { ShareNeeds } from "./share-group.ts";
 import { Shares } from "./shares.ts";
+import { TakeOvers } from "./take-overs.ts";
 import { Topics } from "./topics.ts";
+import { type MqttFigures, Totals } from "./totals.ts";
 import { Wills, type WillsNeeds } from "./wills.ts";
 
 /** The WebSocket subprotocol of MQTT (MQTT 5, section 6). */
@@ -48,6 +50,7 @@ export interface MqttNeeds {
 export interface MqttDoor {
   /** A new client; its bytes come in whatever pieces the transport has. */
   open(link: Link, accepted?: Accepted): DoorClient;
+  figures(): MqttFigures;
   /** The node ends: wills that wait are left to others. Never rejects. */
   stop(): Promise<void>;
 }
@@ -56,6 +59,7 @@ export function createMqttDoor(needs: MqttNeeds): MqttDoor {
   const { settings, clock, observer } = needs;
   const topics = new Topics(settings.topics);
   const messages = new Messages(topics);
+  const totals = new Totals();
   const lifeId = needs.random.id().slice(0, 12);
   // A word that is lost is no harm: nodes learn from the broker, a little later.
   const tell = (message: BusMessage): void => void needs.bus.send(message).catch(() => {});
@@ -91,6 +95,8 @@ export function createMqttDoor(needs: MqttNeeds): MqttDoor {
     lifeId,
     leases,
     wills,
+    totals,
+    takeOvers: new TakeOvers(clock, () => observer.takeOverDelayed()),
     shares,
     discovery: new Discovery({
       clock,
@@ -102,6 +108,11 @@ export function createMqttDoor(needs: MqttNeeds): MqttDoor {
   };
   return {
     open: (link, accepted = {}) => new MqttClient(parts, link, accepted),
+    figures: () => ({
+      ...totals.figures(),
+      waitingWills: wills.pending,
+      searches: parts.discovery.size,
+    }),
     stop: () => wills.stop(),
   };
 }

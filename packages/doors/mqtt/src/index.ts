@@ -9,3 +9,4 @@ export {
   type TopicRow,
   topicRowProblem,
 } from "./topics.ts";
+export type { MqttFigures } from "./totals.ts";

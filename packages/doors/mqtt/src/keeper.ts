@@ -9,6 +9,8 @@ import {
   type StateStore,
 } from "@holdfast/core";
 
+import type { Totals } from "./totals.ts";
+
 /** What keeping needs of the node. */
 export interface KeeperNeeds {
   readonly states: Pick<StateStore, "take" | "write" | "release">;
@@ -17,19 +19,26 @@ export interface KeeperNeeds {
   readonly leaseMs: number;
   /** Whose share of the broker's room it takes. */
   readonly party: string;
+  /** Bytes that the broker keeps of the session when it begins. */
+  readonly keptBytes: number;
+  readonly totals: Pick<Totals, "sessions" | "sessionBytes">;
+  /** Whether the party may have so many bytes more in the broker for `keepMs`. */
+  mayKeep(bytes: number, keepMs: number): boolean;
   /** The state as it is now. */
   snapshot(): Uint8Array;
   /** How long the session outlives its connection. 0: it does not. */
   keepMs(): number;
   /** Another connection has the session. */
   fenced(): void;
-  /** The session is too large for the broker. */
+  /** The session is too large for the broker, or its party has too much there. */
   tooLarge(): void;
   bug(error: unknown): void;
 }
 
 /** Changes that nobody waits for are written after this. */
 const LAZY_MS = 1000;
+/** What a state takes in the broker besides its value, about. */
+export const STATE_BYTES = 512;
 
 /**
  * Writes of one session follow each other. What changes during one is in the next, so a client
@@ -44,11 +53,16 @@ export class Keeper {
   #isClosed = false;
   #cancelLazy: (() => void) | undefined;
   #failures = 0;
+  /** What its party was charged for. */
+  #keptBytes: number;
 
   constructor(key: string, hold: StateHold, needs: KeeperNeeds) {
     this.key = key;
     this.hold = hold;
     this.#needs = needs;
+    this.#keptBytes = needs.keptBytes;
+    needs.totals.sessions += 1;
+    needs.totals.sessionBytes += needs.keptBytes;
   }
 
   /** Runs `then` once the state of now is kept; within the call if the session is not kept. */
@@ -74,9 +88,7 @@ export class Keeper {
    */
   close(leftMs = 0): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
-    this.#isClosed = true;
-    this.#cancelLazy?.();
-    this.#waiting = [];
+    this.abandon();
     const { states } = this.#needs;
     const keepMs = Math.max(this.#needs.keepMs(), leftMs);
     const value = keepMs === 0 ? undefined : this.#needs.snapshot();
@@ -95,19 +107,29 @@ export class Keeper {
 
   /** Another connection has it: nothing more is written. */
   abandon(): void {
+    if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#needs.totals.sessions -= 1;
+    this.#needs.totals.sessionBytes -= this.#keptBytes;
     this.#cancelLazy?.();
     this.#waiting = [];
   }
 
   #write(): void {
     if (this.#isWriting || this.#isClosed) return;
+    const { states, leaseMs, party } = this.#needs;
+    const keepMs = this.#needs.keepMs();
+    const value = this.#needs.snapshot();
+    const bytes = STATE_BYTES + value.length;
+    if (bytes > this.#keptBytes) {
+      if (!this.#needs.mayKeep(bytes - this.#keptBytes, keepMs)) return this.#needs.tooLarge();
+      this.#needs.totals.sessionBytes += bytes - this.#keptBytes;
+      this.#keptBytes = bytes;
+    }
     this.#isWriting = true;
     const tasks = this.#waiting;
     this.#waiting = [];
-    const { states, leaseMs, party } = this.#needs;
-    const options = { leaseMs, keepMs: this.#needs.keepMs(), party };
-    states.write(this.key, this.hold, this.#needs.snapshot(), options).then(
+    states.write(this.key, this.hold, value, { leaseMs, keepMs, party }).then(
       () => {
         this.#isWriting = false;
         this.#failures = 0;

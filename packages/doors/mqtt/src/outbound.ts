@@ -2,6 +2,7 @@
 // turn (MQTT 5, sections 4.3, 4.4 and 4.9).
 import type { Qos } from "./decode.ts";
 import type { Message } from "./message.ts";
+import type { Totals } from "./totals.ts";
 
 /** Where a message comes from: its channel's stream. */
 export interface Origin {
@@ -42,12 +43,35 @@ export class Outbound {
   /** Most messages in flight: what the client and the node allow. */
   window: number;
   waitingBytes = 0;
+  /** How often an acknowledgement was of something. */
+  useful = 0;
   readonly #inFlight = new Map<number, InFlight>();
   #waiting: Outgoing[] = [];
   #lastPid = 0;
+  readonly #totals: Pick<Totals, "inFlight" | "waitingBytes">;
 
-  constructor(window: number) {
+  constructor(window: number, totals: Pick<Totals, "inFlight" | "waitingBytes">) {
     this.window = window;
+    this.#totals = totals;
+  }
+
+  /** The connection is over: nothing of it counts any more. */
+  close(): void {
+    this.#totals.inFlight -= this.#inFlight.size;
+    this.#wait(-this.waitingBytes);
+    this.#inFlight.clear();
+    this.#waiting = [];
+  }
+
+  #wait(bytes: number): void {
+    this.waitingBytes += bytes;
+    this.#totals.waitingBytes += bytes;
+  }
+
+  #add(one: InFlight): void {
+    const before = this.#inFlight.size;
+    this.#inFlight.set(one.pid, one);
+    this.#totals.inFlight += this.#inFlight.size - before;
   }
 
   /** Nothing waits, and something may be sent. */
@@ -69,7 +93,7 @@ export class Outbound {
 
   /** Goes on with what another node had sent. */
   restore(inFlight: readonly InFlight[], lastPid: number): void {
-    for (const one of inFlight) this.#inFlight.set(one.pid, one);
+    for (const one of inFlight) this.#add(one);
     this.#lastPid = lastPid;
   }
 
@@ -77,7 +101,7 @@ export class Outbound {
   offer(outgoing: Outgoing): number | undefined {
     if (this.#waiting.length > 0 || this.#inFlight.size >= this.window) {
       this.#waiting.push(outgoing);
-      this.waitingBytes += bytesOf(outgoing);
+      this.#wait(bytesOf(outgoing));
       return undefined;
     }
     return this.#take(outgoing);
@@ -88,7 +112,7 @@ export class Outbound {
     const outgoing = this.#waiting[0];
     if (outgoing === undefined || this.#inFlight.size >= this.window) return undefined;
     this.#waiting.shift();
-    this.waitingBytes -= bytesOf(outgoing);
+    this.#wait(-bytesOf(outgoing));
     return { outgoing, pid: this.#take(outgoing) };
   }
 
@@ -97,6 +121,8 @@ export class Outbound {
     const one = this.#inFlight.get(pid);
     if (one === undefined || one.qos !== qos) return false;
     this.#inFlight.delete(pid);
+    this.#totals.inFlight -= 1;
+    this.useful += 1;
     one.done?.();
     return true;
   }
@@ -105,6 +131,7 @@ export class Outbound {
   release(pid: number): boolean {
     const one = this.#inFlight.get(pid);
     if (one === undefined || one.qos !== 2) return false;
+    if (one.phase === "sent") this.useful += 1;
     one.phase = "released";
     return true;
   }
@@ -114,7 +141,7 @@ export class Outbound {
     const kept = this.#waiting.filter(({ origin }) => origin.channel !== channel);
     if (kept.length === this.#waiting.length) return;
     this.#waiting = kept;
-    this.waitingBytes = kept.reduce((sum, one) => sum + bytesOf(one), 0);
+    this.#wait(kept.reduce((sum, one) => sum + bytesOf(one), 0) - this.waitingBytes);
   }
 
   #take({ qos, origin, done }: Outgoing): number {
@@ -122,7 +149,7 @@ export class Outbound {
     do pid = pid >= PID_MAX ? 1 : pid + 1;
     while (this.#inFlight.has(pid));
     this.#lastPid = pid;
-    this.#inFlight.set(pid, { pid, qos, origin, phase: "sent", done });
+    this.#add({ pid, qos, origin, phase: "sent", done });
     return pid;
   }
 }

@@ -38,6 +38,8 @@ export interface PublishingNeeds {
   changed(): void;
   /** A publish was refused for good. */
   refused(code: CodeName): void;
+  /** A message is to be retained. */
+  retains(bytes: number): void;
 }
 
 interface Job {
@@ -73,6 +75,8 @@ export class Publishing {
   #cancelRetry: (() => void) | undefined;
   readonly #aliases: Map<number, string> = new Map();
   readonly #inbound = new Map<number, Inbound>();
+  /** How often a PUBREL was of something. */
+  useful = 0;
   #lastNumber = 0;
   /** The session was there before the connection. */
   #isBack = false;
@@ -120,6 +124,7 @@ export class Publishing {
       packet.retain && place.retained !== undefined
         ? { ...item, ch: place.retained, k: topic }
         : undefined;
+    if (packet.retain) this.#needs.retains(packet.to - packet.from);
     const job = { qos, pid, next, beganMs: this.#needs.nowMs(), attempts: 0 };
     if (qos === 2) this.#once2({ ...job, item }, known);
     else {
@@ -163,6 +168,7 @@ export class Publishing {
       return answer(encodeAck("pubcomp", { version, pid, reason }));
     }
     this.#inbound.delete(pid);
+    this.useful += 1;
     this.#needs.durably(() => answer(encodeAck("pubcomp", { version, pid })));
   }
 

@@ -1,7 +1,7 @@
 // Owns: a connection's way to its session: it becomes the one writer of the state, and reads it.
 import type { Connection } from "@holdfast/core";
 import type { DoorParts } from "./door-parts.ts";
-import { Keeper, type KeeperNeeds } from "./keeper.ts";
+import { Keeper, type KeeperNeeds, STATE_BYTES } from "./keeper.ts";
 import { LEASE_MS } from "./leases.ts";
 import { type KeptSession, readSession } from "./state.ts";
 import { ownerName, willOf } from "./wills.ts";
@@ -28,20 +28,24 @@ function keyOf({ identity: { user = "" } }: Connection, clientId: string): strin
 }
 
 /**
- * Whoever had the session before is fenced when it resolves, and is told. Rejects with BrokerError
- * if the broker is away.
+ * Whoever had the session before is fenced when it resolves, and is told. Undefined: another
+ * connection came for it meanwhile. Rejects with BrokerError if the broker is away.
  */
-export async function openSession(parts: DoorParts, wish: Wish): Promise<Opened> {
-  const { states, clock, random, leases, observer, lifeId, wills } = parts;
+export async function openSession(parts: DoorParts, wish: Wish): Promise<Opened | undefined> {
+  const { states, clock, random, leases, observer, lifeId, wills, takeOvers, engine } = parts;
   const { connection, clientId, clean, hasWill } = wish;
   const key = keyOf(connection, clientId);
   // Numbers of connections begin anew with each start of a node: the life's name does not.
   const owner = ownerName(connection.owner, lifeId, hasWill);
   const { party } = connection;
+  if (!(await takeOvers.turn(key))) return undefined;
   const held = await states.take(key, { owner, leaseMs: LEASE_MS, party });
   // `ifFree` was not asked for, so there is one.
   const { fence = 0, value, before } = held ?? {};
-  if (before !== undefined) leases.taken(before);
+  if (before !== undefined) {
+    takeOvers.taken(key);
+    leases.taken(before);
+  }
   const hold = { owner, fence };
   const kept = value === undefined ? undefined : readSession(value);
   const session = clean || kept?.isOver === true ? undefined : kept;
@@ -62,6 +66,9 @@ export async function openSession(parts: DoorParts, wish: Wish): Promise<Opened>
     random,
     leaseMs: LEASE_MS,
     party,
+    totals: parts.totals,
+    keptBytes: value === undefined ? 0 : STATE_BYTES + value.length,
+    mayKeep: (bytes, keepMs) => engine.costs.keep(connection, bytes, keepMs),
     bug: (error) => observer.bug("mqtt.session", error),
   });
   return { keeper, session };

@@ -13,7 +13,7 @@ import { type Fault, PASSING, REASON } from "./reason.ts";
 import { type Opened, openSession } from "./session-opening.ts";
 import { type KeptSession, writeSession } from "./state.ts";
 import { readWill } from "./will.ts";
-import type { WillMessage } from "./will-record.ts";
+import { type WillMessage, willBytes } from "./will-record.ts";
 import type { HeldWill } from "./wills.ts";
 
 /** What a session asks of its connection. */
@@ -39,6 +39,8 @@ interface Asked {
 
 /** Publications of a channel that began after a filter with a wildcard. */
 const LAST = 1000;
+/** Wills are charged to their party, and fade over this time. */
+const HOUR_MS = 3_600_000;
 /** The broker has no room for more of this client's. */
 const FULL: ReadonlySet<string> = new Set(["full", "share", "limit"]);
 /** When a kept subscription is asked for again whose refusal may have passed. */
@@ -146,7 +148,13 @@ export class Session implements ClientHooks {
         return undefined;
       }
       // An identifier that the node made up belongs to nobody else, unless the client keeps it.
-      if (this.#packet.clientId !== "" || this.#expiryS > 0) opened = await this.#openKept();
+      const isNamed = this.#packet.clientId !== "" || this.#expiryS > 0;
+      if (isNamed) opened = await this.#openKept();
+      if (isNamed && opened === undefined) {
+        const text = "another connection came for the session";
+        this.#hooks.end("session_replaced", { reason: REASON.sessionTakenOver, text });
+        return undefined;
+      }
       await this.#holdWill(opened);
     } catch (error) {
       void opened?.keeper.release();
@@ -170,7 +178,7 @@ export class Session implements ClientHooks {
       this.#tenant = { keeper: opened.keeper, takenOver: () => this.#takenOver() };
       leases.add(this.#tenant);
     }
-    observer.opened(this.#kept === undefined ? "new" : "resumed");
+    observer.opened(this.#kept === undefined ? "new" : "resumed", this.version);
     return this.#connack(this.#kept !== undefined);
   }
 
@@ -181,12 +189,12 @@ export class Session implements ClientHooks {
     if (kept === undefined) return this.durably(() => {});
     this.parts.publishing.restore(kept.inbound, kept.lastNumber);
     for (const pubrel of this.parts.delivering.restore(kept.progress, kept.lastPid))
-      this.#hooks.connection.enqueue(pubrel);
+      this.parts.push(pubrel);
     const channels = kept.progress.map(({ channel }) => channel);
     this.parts.subscribing.restore(kept.filters, channels);
   }
 
-  #openKept(): Promise<Opened> {
+  #openKept(): Promise<Opened | undefined> {
     const { connection, clientId } = this.#hooks;
     return openSession(this.#door, {
       connection,
@@ -208,6 +216,8 @@ export class Session implements ClientHooks {
     if (this.#will === undefined) return;
     const { connection } = this.#hooks;
     const keeper = opened?.keeper;
+    if (!this.#door.engine.costs.keep(connection, willBytes(this.#will), HOUR_MS))
+      throw new BrokerError("share", "Cannot keep a will: found no room for the client's user");
     this.#held = await this.#door.wills.hold({
       messages: this.#will,
       session: keeper === undefined ? undefined : { key: keeper.key, fence: keeper.hold.fence },
@@ -337,7 +347,7 @@ export class Session implements ClientHooks {
     this.#isOver = true;
     let willMs = 0;
     if (wasOpen) {
-      this.#door.observer.closed();
+      this.#door.observer.closed(this.version);
       willMs = this.#endWill(code);
     }
     if (this.#tenant !== undefined) {
@@ -346,6 +356,7 @@ export class Session implements ClientHooks {
     }
     this.parts.published?.close();
     this.parts.subscribing.close();
+    this.parts.delivering.close();
   }
 
   /** How long the will waits, in ms. */

@@ -19,6 +19,8 @@ export interface SubscribingNeeds {
   /** Filters of one session, and channels that they look into together. */
   readonly filtersMax: number;
   readonly channelsMax: number;
+  /** Whose share of the node they use. */
+  readonly party: string;
   /**
    * Asks the engine to subscribe, or to end a subscription. `isNew`: the channel began after the
    * filter: what it keeps belongs to it.
@@ -38,6 +40,8 @@ export interface SubscribingNeeds {
   /** A message of a shared subscription. */
   deliverShared(filter: Filter, out: Parameters<Member["deliver"]>): void;
   hasRoom(): boolean;
+  /** The broker may keep a group's places for the client. */
+  mayShare(): boolean;
 }
 
 type SubscribePacket = Extract<ClientPacket, { t: "subscribe" }>;
@@ -48,6 +52,8 @@ interface Asked {
   readonly filters: readonly string[];
   /** For each filter: what was granted, or why it failed; undefined: nothing was answered yet. */
   readonly results: (number | undefined)[];
+  /** Filters that are refused, whatever is said of their channels. */
+  refused: Map<string, number> | undefined;
   waiting: number;
 }
 
@@ -62,6 +68,9 @@ interface WatchOptions {
   readonly waiter?: Waiter | undefined;
   readonly isNew?: boolean;
 }
+
+/** Shared subscriptions of one client: each costs its node calls of the broker, all the time. */
+const SHARED_MAX = 32;
 
 export class Subscribing {
   readonly filters = new Filters();
@@ -81,6 +90,7 @@ export class Subscribing {
       pid,
       filters: filters.map(({ filter }) => filter),
       results: filters.map(() => undefined),
+      refused: undefined,
       waiting: 1,
     };
     for (const [place, request] of filters.entries()) {
@@ -122,7 +132,11 @@ export class Subscribing {
       if (free === undefined) return REASON.noSubscriptionExisted;
       this.#stops.get(filter)?.();
       this.#stops.delete(filter);
-      for (const channel of free) this.#needs.unsubscribe(channel);
+      for (const channel of free) {
+        this.#needs.unsubscribe(channel);
+        // Its SUBSCRIBE was right, and is answered before.
+        this.#tell(channel, undefined);
+      }
       return REASON.success;
     });
   }
@@ -201,6 +215,8 @@ export class Subscribing {
       return REASON.sharedNotSupported;
     const name = shares.nameOf(shared.group, shared.filter, channel);
     if (name === undefined) return REASON.topicFilterInvalid;
+    const isOver = this.#shared.size >= SHARED_MAX && !this.filters.all.has(filter.filter);
+    if (isOver || !this.#needs.mayShare()) return REASON.quotaExceeded;
     this.#stops.get(filter.filter)?.();
     this.filters.all.set(filter.filter, filter);
     const deliver = (...out: Parameters<Member["deliver"]>): void =>
@@ -249,9 +265,10 @@ export class Subscribing {
       first = undefined;
       if (waiter !== undefined) this.#answered(waiter.asked);
     };
-    const stops = open.map((reach) =>
+    const { party } = this.#needs;
+    const stops = open.map((reach, place) =>
       discovery.find(
-        reach,
+        { reach, name: `${place} ${filter.filter}`, party },
         (channel, isNew) => this.#found(filter, channel, { isNew: isNew || isBack, waiter: first }),
         looked,
       ),
@@ -276,11 +293,20 @@ export class Subscribing {
 
   #found(filter: Filter, channel: string, more: WatchOptions): void {
     if (this.filters.all.get(filter.filter) !== filter || filter.channels.has(channel)) return;
-    if (this.filters.watched.size >= this.#needs.channelsMax) {
-      this.#needs.overflown(filter.filter);
-      return;
-    }
+    if (this.filters.watched.size >= this.#needs.channelsMax && !this.filters.watched.has(channel))
+      return this.#overflow(filter, more.waiter);
     this.#watch(filter, channel, more);
+  }
+
+  /** At once if the filter was not granted yet; later there is no way but to end the connection. */
+  #overflow({ filter }: Filter, waiter: Waiter | undefined): void {
+    if (waiter === undefined) return this.#needs.overflown(filter);
+    waiter.asked.refused ??= new Map();
+    waiter.asked.refused.set(filter, REASON.quotaExceeded);
+    // Not within the search: what it found is given back.
+    waiter.asked.waiting += 1;
+    this.unsubscribe([filter]);
+    this.#answered(waiter.asked);
   }
 
   #watch(filter: Filter, channel: string, { waiter, isNew = false }: WatchOptions): void {
@@ -315,12 +341,11 @@ export class Subscribing {
   #answered(asked: Asked): void {
     asked.waiting -= 1;
     if (asked.waiting > 0 || this.#isClosed) return;
-    for (const [place, result] of asked.results.entries())
-      if (result === undefined || result >= 0x80)
-        this.filters.remove(asked.filters[place] as string);
-    this.#needs.suback(
-      asked.pid,
-      asked.results.map((result) => result ?? REASON.unspecified),
+    const results = asked.filters.map(
+      (filter, place) => asked.refused?.get(filter) ?? asked.results[place] ?? REASON.unspecified,
     );
+    for (const [place, result] of results.entries())
+      if (result >= 0x80) this.filters.remove(asked.filters[place] as string);
+    this.#needs.suback(asked.pid, results);
   }
 }

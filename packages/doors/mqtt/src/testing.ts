@@ -39,6 +39,8 @@ export function testDoor(
       opened() {},
       closed() {},
       takenOver() {},
+      takeOverDelayed() {},
+      ended() {},
       willEnded() {},
       willsAdopted() {},
       bug: (_where, error) => void harness.bugs.push(error),

@@ -10,7 +10,9 @@ import {
   type StateStore,
 } from "@holdfast/core";
 import { createManualClock } from "@holdfast/testkit";
-import { openSession } from "./session-opening.ts";
+import { type Opened, openSession } from "./session-opening.ts";
+import { TakeOvers } from "./take-overs.ts";
+import { Totals } from "./totals.ts";
 import type { WillOutcome } from "./will-carrier.ts";
 import { LIFE_LEASE_MS } from "./will-lives.ts";
 import { type HeldWill, ownerName, Wills } from "./wills.ts";
@@ -122,13 +124,15 @@ function world() {
       const parts = {
         ...{ states: this.states, clock, random: createSeededRandom(client), wills: this.wills },
         ...{ lifeId: `life${this.name}`, leases: { taken() {} }, observer: { bug() {} } },
+        ...{ takeOvers: new TakeOvers(clock, () => {}), totals: new Totals() },
+        engine: { costs: { keep: () => true } },
       };
       const wish = {
         connection: { owner: connection, party: "", identity: {} },
         ...{ clientId: client, clean: true, hasWill: true },
         keeper: { snapshot: () => new Uint8Array(0), keepMs: () => 0, fenced() {}, tooLarge() {} },
       };
-      const { keeper } = await openSession(parts as never, wish as never);
+      const { keeper } = (await openSession(parts as never, wish as never)) as Opened;
       return { key: keeper.key, fence: keeper.hold.fence, keeper };
     }
 

@@ -83,9 +83,12 @@ function exercise({ observer, recorder }: Metrics): void {
   observer.bug("recover", new Error("x"));
   recorder.backEndAsked("desk", { type: "rpc", outcome: "timeout", ms: 4 });
   recorder.backEndAway("desk", true);
-  recorder.mqttOpened("new");
-  recorder.mqttOpened("resumed");
-  recorder.mqttClosed();
+  recorder.mqttOpened("new", 5);
+  recorder.mqttOpened("resumed", 4);
+  recorder.mqttClosed(5);
+  recorder.mqttTakeOverDelayed();
+  recorder.mqttEnded("quota_exceeded", "connack");
+  recorder.mqttEnded("malformed_packet", "disconnect");
   recorder.mqttTakenOver();
   recorder.mqttWill("published", 2);
   recorder.mqttRefused("permission_denied");
@@ -173,6 +176,18 @@ const SOURCE = {
   dead: { unreadable: 1, name: 0, refused: 0 },
 };
 
+const MQTT = {
+  received: { publish: 2 },
+  sent: { puback: 2 },
+  inFlight: 1,
+  waitingBytes: 10,
+  sessions: 1,
+  sessionBytes: 600,
+  retainedBytes: 3,
+  waitingWills: 0,
+  searches: 1,
+};
+
 describe("the table", () => {
   test("and a real scrape name the same metrics, types and labels", async () => {
     const metrics = create();
@@ -181,6 +196,7 @@ describe("the table", () => {
       pipelines: () => [PIPELINE],
       sinks: () => [SINK],
       logs: () => [SOURCE],
+      mqtt: () => MQTT,
     });
     exercise(metrics);
     const { types, series } = await scrape(metrics);

@@ -8,9 +8,11 @@ import type {
   Observer,
   TapFigures,
 } from "@holdfast/core";
+import type { MqttFigures } from "@holdfast/door-mqtt";
 import type { PipelineFigures, SinkFigures, SourceFigures } from "@holdfast/pipelines";
 import { Registry } from "prom-client";
 import { createFamilies, type Families } from "./families.ts";
+import { readMqtt } from "./mqtt-figures.ts";
 import { createMetricsObserver } from "./observer.ts";
 import { readPipeline, readSink, readSource } from "./processing-figures.ts";
 import type { MetricName } from "./table.ts";
@@ -44,8 +46,11 @@ export interface ServerRecorder {
   ): void;
   backEndAway(backEnd: string, isAway: boolean): void;
   /** A client of MQTT has its CONNACK; `mqttClosed` follows once. */
-  mqttOpened(outcome: "new" | "resumed"): void;
-  mqttClosed(): void;
+  mqttOpened(outcome: "new" | "resumed", version: 4 | 5): void;
+  mqttClosed(version: 4 | 5): void;
+  mqttTakeOverDelayed(): void;
+  /** The reason is a name of a reason code. */
+  mqttEnded(reason: string, where: "connack" | "disconnect"): void;
   mqttTakenOver(): void;
   mqttWill(outcome: "published" | "void" | "failed" | "adopted", count: number): void;
   mqttRefused(code: string): void;
@@ -65,6 +70,8 @@ export interface MetricsSources {
   readonly pipelines?: () => readonly PipelineFigures[];
   readonly sinks?: () => readonly SinkFigures[];
   readonly logs?: () => readonly SourceFigures[];
+  /** Absent: the node speaks no MQTT. */
+  readonly mqtt?: (() => MqttFigures) | undefined;
   readonly eventLoopWorstMs?: () => number;
   /** Whether the last probe of the broker arrived. */
   readonly brokerUp?: () => boolean;
@@ -113,6 +120,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
 const STATES: readonly NodeState[] = ["starting", "ready", "draining", "stopped"];
 
+/** By the level in CONNECT. */
+const PROTOCOLS = { 4: "3.1.1", 5: "5" } as const;
+
 function createRecorder(families: Families): ServerRecorder {
   const lag = families.histogram("holdfast_event_loop_lag_seconds").cell();
   const suppressed = families.number("holdfast_log_suppressed_total").cell();
@@ -145,12 +155,23 @@ function createRecorder(families: Families): ServerRecorder {
     backEndAway(backEnd, isAway) {
       families.number("holdfast_back_end_away").cell(backEnd).value = isAway ? 1 : 0;
     },
-    mqttOpened(outcome) {
-      families.number("holdfast_mqtt_connections").cell().value += 1;
+    mqttOpened(outcome, version) {
+      families.number("holdfast_mqtt_connections").cell(PROTOCOLS[version]).value += 1;
       families.number("holdfast_mqtt_sessions_total").cell(outcome).value += 1;
     },
-    mqttClosed() {
-      families.number("holdfast_mqtt_connections").cell().value -= 1;
+    mqttClosed(version) {
+      families.number("holdfast_mqtt_connections").cell(PROTOCOLS[version]).value -= 1;
+    },
+    mqttTakeOverDelayed() {
+      families.number("holdfast_mqtt_take_overs_delayed_total").cell().value += 1;
+    },
+    mqttEnded(reason, where) {
+      const isRefused = where === "connack";
+      families
+        .number(
+          isRefused ? "holdfast_mqtt_connects_refused_total" : "holdfast_mqtt_disconnects_total",
+        )
+        .cell(reason).value += 1;
     },
     mqttTakenOver() {
       families.number("holdfast_mqtt_sessions_total").cell("taken_over").value += 1;
@@ -199,6 +220,7 @@ function readSources(families: Families, sources: MetricsSources): void {
     pipelines,
     sinks,
     logs,
+    mqtt,
   } = sources;
   const set = (name: MetricName, value: number): void => {
     families.number(name).cell().value = value;
@@ -217,6 +239,8 @@ function readSources(families: Families, sources: MetricsSources): void {
   for (const figures of pipelines?.() ?? []) readPipeline(families, figures);
   for (const figures of sinks?.() ?? []) readSink(families, figures);
   for (const figures of logs?.() ?? []) readSource(families, figures);
+  const figures = mqtt?.();
+  if (figures !== undefined) readMqtt(families, figures);
   set("holdfast_reconnect_window_seconds", now.windowMs / 1000);
   set("holdfast_handshake_capacity", now.handshakesPerSecond);
   set("holdfast_drain_sessions", now.drain?.total ?? 0);

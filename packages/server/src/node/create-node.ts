@@ -220,7 +220,7 @@ class RunningNode implements HoldfastNode {
   #listened = false;
 
   constructor(id: string, options: NodeOptions, built: Built) {
-    const { engine, broker, events, metrics, load, pipelines, sources } = built;
+    const { engine, broker, events, metrics, load, pipelines, sources, mqtt } = built;
     this.id = id;
     this.#options = options;
     this.#config = options.config;
@@ -240,6 +240,7 @@ class RunningNode implements HoldfastNode {
       pipelines: () => pipelines.figures(),
       sinks: () => pipelines.sinks(),
       logs: () => sources.figures(),
+      mqtt: mqtt === undefined ? undefined : () => mqtt.figures(),
       eventLoopWorstMs: () => this.#sampler?.worstMs() ?? 0,
       brokerUp: () => load.brokerOk,
       brokerUsage: () => broker.usage(),

@@ -34,6 +34,12 @@ export interface MqttParts {
 /** The time between two looks for channels that filters with wildcards reach. */
 const LOOK_MS = 1000;
 const KEEP_ALIVE_UNIT_MS = 1000;
+/** Ends that nobody has to look at. */
+const ORDINARY: ReadonlySet<string> = new Set([
+  "use_another_server",
+  "session_taken_over",
+  "keep_alive_timeout",
+]);
 /** Most sockets of TCP whose end is on its way, in addition to those that the engine counts. */
 const SOCKETS_SPARE = 256;
 
@@ -59,8 +65,16 @@ export function mqttDoor(config: Config, parts: MqttParts): MqttDoor | undefined
     },
     observer: {
       refused: (code) => recorder.mqttRefused(code),
-      opened: (outcome) => recorder.mqttOpened(outcome),
-      closed: () => recorder.mqttClosed(),
+      opened: (outcome, version) => recorder.mqttOpened(outcome, version),
+      closed: (version) => recorder.mqttClosed(version),
+      takeOverDelayed() {
+        recorder.mqttTakeOverDelayed();
+        events.mqttTakeOverDelayed();
+      },
+      ended(reason, where) {
+        recorder.mqttEnded(reason, where);
+        if (!ORDINARY.has(reason)) events.mqttRefused({ reason, where });
+      },
       takenOver: () => recorder.mqttTakenOver(),
       willEnded: (outcome) => recorder.mqttWill(outcome, 1),
       willsAdopted(wills) {
