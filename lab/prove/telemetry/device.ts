@@ -48,8 +48,12 @@ interface UnderWay extends Made {
 
 const KEEP_ALIVE_S = 30;
 const SESSION_EXPIRY_S = 3600;
-/** A device that waits so long for an acknowledgement tries another node. */
+/**
+ * A device that waits so long for an acknowledgement tries another node; twice as long the next
+ * time, until it gets one: what is overloaded does not get better by repetitions.
+ */
 const SILENT_MS = 3000;
+const SILENT_MS_MAX = 24_000;
 const CONNECT_MS = 5000;
 const BACKOFF_MS = 50;
 const BACKOFF_MS_MAX = 1000;
@@ -70,6 +74,7 @@ export class Device {
   #isStopped = false;
   #beganMs = 0;
   #attempts = 0;
+  #silentMs = SILENT_MS;
   #receiveMax = 0;
   #lastPid = 0;
   #lastN = 0;
@@ -148,7 +153,9 @@ export class Device {
       return;
     }
     const [oldest] = this.#underWay.values();
-    if (oldest !== undefined && nowMs - oldest.sentMs > SILENT_MS) this.#lost("silent");
+    if (oldest === undefined || nowMs - oldest.sentMs <= this.#silentMs) return;
+    this.#silentMs = Math.min(SILENT_MS_MAX, this.#silentMs * 2);
+    this.#lost("silent");
   }
 
   ping(): void {
@@ -189,6 +196,7 @@ export class Device {
     const one = this.#underWay.get(pid);
     if (one === undefined) return;
     this.#underWay.delete(pid);
+    this.#silentMs = SILENT_MS;
     if (reason >= REFUSED) this.#ground.count("refusedEvents");
     else {
       const { n, madeMs, isDirect, sentMs } = one;

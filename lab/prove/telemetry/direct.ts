@@ -40,9 +40,11 @@ export async function judgeDirect(
   const wrongs = new Map<string, number>();
   const wrong = (what: string): void => void wrongs.set(what, (wrongs.get(what) ?? 0) + 1);
   const [kafkaMs, tableMs]: [number[], number[]] = [[], []];
-  /** `at` of an old event is not when it was made. */
-  const delayOf = (at: number, atMs: number): number =>
-    atMs - at > OLD_MS ? atMs - at - OLD_MS : atMs - at;
+  /** `at` of an old event is not when it was made. What came before the step is not counted. */
+  const measured = (into: number[], at: number, atMs: number): void => {
+    const madeMs = atMs - at > OLD_MS ? at + OLD_MS : at;
+    if (madeMs >= seen.fromMs) into.push(atMs - madeMs);
+  };
   let kafkaAgain = 0;
   for (const { key, at, value, atMs } of bench.directByKafka) {
     const one = wanted.get(key);
@@ -51,7 +53,7 @@ export async function judgeDirect(
     else {
       one.kafka += 1;
       if (one.kafka > 1) kafkaAgain += 1;
-      else kafkaMs.push(delayOf(at, atMs));
+      else measured(kafkaMs, at, atMs);
     }
   }
   for (const row of await tableRows(bench)) {
@@ -61,7 +63,7 @@ export async function judgeDirect(
       wrong("table: events that differ");
     else {
       one.table += 1;
-      tableMs.push(delayOf(one.at, Number(row.ms)));
+      measured(tableMs, one.at, Number(row.ms));
     }
   }
   for (const { kafka, table } of wanted.values()) {

@@ -48,7 +48,7 @@ export interface StepAccount {
   readonly kafkaAgain: number;
   /** Told to readers and in dead letters. */
   readonly gaps: number;
-  /** From the first moment at which a window could close to its result, in ms. */
+  /** From the first moment at which a window could close to its result, in ms, by that moment. */
   readonly delaysMs: Readonly<Record<Reader, readonly number[]>>;
   readonly failures: readonly string[];
 }
@@ -169,7 +169,11 @@ export function judge(
       if (times > 1) {
         if (reader === "kafka") counts.kafkaAgain += 1;
         else wrong(counts, `${reader}: windows twice`, key);
-      } else counts.delaysMs[reader].push(atMs - (row.at + windowMs + latenessMs));
+      } else {
+        // What happens when it could close is what delays it.
+        const dueMs = row.at + windowMs + latenessMs;
+        at(dueMs).delaysMs[reader].push(atMs - dueMs);
+      }
     }
     for (const [key, { at: fromMs }] of expected)
       if (!seen.has(key)) wrong(at(fromMs), `${reader}: windows missing`, key);

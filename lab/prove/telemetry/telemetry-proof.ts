@@ -61,11 +61,14 @@ export async function proveTelemetry(
       onSeen(one);
     }
     say("the last windows close");
+    // Windows of the last step close by events, as all before them.
+    const endMs = Date.now();
+    await Bun.sleep(plan.windowMs + plan.latenessMs);
     await bench.drained();
     await closed(bench, plan);
     const accounts = judge(bench.acks(), await bench.got(), {
       ...{ seed: plan.seed, windowMs: plan.windowMs, latenessMs: plan.latenessMs },
-      spans: spansOf(seen),
+      spans: [...spansOf(seen, endMs), { name: "", fromMs: endMs, toMs: Number.POSITIVE_INFINITY }],
     });
     const logged = bench.nodes.logged();
     return {
@@ -123,10 +126,10 @@ async function closed(bench: TelemetryBench, plan: TelemetryPlan): Promise<void>
 }
 
 /** Side by side: a window that begins between two steps belongs to the later one. */
-function spansOf(seen: readonly Seen[]) {
+function spansOf(seen: readonly Seen[], endMs: number) {
   return seen.map(({ name, fromMs, mayTellGaps }, place) => ({
     ...{ name, fromMs, mayTellGaps },
-    toMs: seen[place + 1]?.fromMs ?? Number.POSITIVE_INFINITY,
+    toMs: seen[place + 1]?.fromMs ?? endMs,
   }));
 }
 

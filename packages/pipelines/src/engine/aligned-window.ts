@@ -8,6 +8,9 @@ import { Reading } from "./reading.ts";
 import type { Run } from "./run.ts";
 import { Watermark } from "./watermark.ts";
 
+/** The watermark, and groups by window and key. */
+type SavedWindows = readonly [Saved, readonly [number, readonly [string, Saved[]][]][]];
+
 export interface WindowParts {
   readonly name: string;
   readonly rules: WindowRules;
@@ -24,6 +27,8 @@ export class AlignedWindow extends Passing implements Stateful {
   readonly #groups: Groups;
   /** Groups of open windows: by the window's start, then by key. */
   readonly #open = new Map<number, Map<string, Group>>();
+  /** Keys of open windows to which something came since `save` or `changes`. */
+  readonly #touched = new Map<number, Set<string>>();
   /** End of the open window that ends first. */
   #nextEndMs = Number.POSITIVE_INFINITY;
 
@@ -76,6 +81,7 @@ export class AlignedWindow extends Passing implements Stateful {
   }
 
   save(): Saved {
+    this.#touched.clear();
     const windows = [...this.#open].map(([startMs, groups]) => [
       startMs,
       [...groups].map(([key, group]) => [key, saveGroup(group)]),
@@ -83,8 +89,37 @@ export class AlignedWindow extends Passing implements Stateful {
     return [this.#watermark.save(), windows];
   }
 
+  changes(): Saved {
+    const windows = [...this.#touched].map(([startMs, keys]) => {
+      const groups = this.#open.get(startMs);
+      return [startMs, [...keys].map((key) => [key, saveGroup(groups?.get(key) ?? [])])];
+    });
+    this.#touched.clear();
+    return [this.#watermark.save(), windows];
+  }
+
+  merged(saved: Saved, changes: readonly Saved[]): Saved {
+    const [first, ...others] = [saved, ...changes] as SavedWindows[];
+    const open = new Map(first?.[1].map(([startMs, groups]) => [startMs, new Map(groups)]));
+    let watermark = first?.[0];
+    for (const [newer, windows] of others) {
+      watermark = newer;
+      for (const [startMs, groups] of windows) {
+        const known = open.get(startMs);
+        if (known === undefined) open.set(startMs, new Map(groups));
+        else for (const [key, group] of groups) known.set(key, group);
+      }
+    }
+    // Of windows that closed meanwhile nothing was said.
+    const closedMs = (watermark as [number | null] | undefined)?.[0] ?? Number.NEGATIVE_INFINITY;
+    const windows = [...open]
+      .filter(([startMs]) => startMs + this.#sizeMs > closedMs)
+      .map(([startMs, groups]) => [startMs, [...groups]]);
+    return [watermark, windows] as Saved;
+  }
+
   load(saved: Saved): void {
-    const [watermark, windows] = saved as [Saved, [number, [string, Saved[]][]][]];
+    const [watermark, windows] = saved as SavedWindows;
     this.#watermark.load(watermark);
     for (const [startMs, groups] of windows) {
       this.#open.set(
@@ -130,6 +165,9 @@ export class AlignedWindow extends Passing implements Stateful {
         groups.set(key, group);
       }
       this.#groups.add(group, inputs, timeMs);
+      const touched = this.#touched.get(startMs);
+      if (touched === undefined) this.#touched.set(startMs, new Set([key]));
+      else touched.add(key);
     }
   }
 
@@ -147,6 +185,7 @@ export class AlignedWindow extends Passing implements Stateful {
       }
       const groups = this.#open.get(startMs) ?? new Map<string, Group>();
       this.#open.delete(startMs);
+      this.#touched.delete(startMs);
       for (const [key, group] of groups) this.#give(startMs, key, group);
     }
     super.advance(valueMs);

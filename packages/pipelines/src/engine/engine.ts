@@ -38,6 +38,22 @@ export interface Account {
   readonly deadBy: Readonly<Partial<Record<DeadReason, number>>>;
 }
 
+type SavedStep = readonly [id: string, signature: string, state: Saved];
+
+interface SavedEngine {
+  readonly v: number;
+  readonly steps: readonly SavedStep[];
+  readonly account: readonly [Fates, Fates, Told, Partial<Record<DeadReason, number>>];
+}
+
+const WHOLE = 0;
+const CHANGES = 1;
+
+interface SavedChanges {
+  readonly steps: readonly [id: string, kind: typeof WHOLE | typeof CHANGES, state: Saved][];
+  readonly account: SavedEngine["account"];
+}
+
 /** Layout of the engine's state. */
 const STATE_VERSION = 1;
 
@@ -151,25 +167,37 @@ export class PipelineEngine {
   }
 
   save(): Saved {
-    const { events, results, told, deadBy } = this.#run;
     return {
       v: STATE_VERSION,
       steps: this.#keepers.map(({ id, signature, operator }) => [id, signature, operator.save()]),
-      account: [{ ...events }, { ...results }, { ...told }, { ...deadBy }],
-    };
+      account: this.#savedAccount(),
+    } as Saved;
+  }
+
+  /** What changed since `save` or `changes` was last called, for `load`. */
+  changes(): Saved {
+    const steps = this.#keepers.map(({ id, operator }) => {
+      const changes = operator.changes?.();
+      return changes === undefined ? [id, WHOLE, operator.save()] : [id, CHANGES, changes];
+    });
+    return { steps, account: this.#savedAccount() } as Saved;
   }
 
   /**
-   * Goes on from what an engine of this definition, or of one with compatible steps, has saved.
-   * Steps that are new begin empty. Throws a PipelineError "state" if a window or detector is gone
-   * or another one now; dedupe and throttle steps may go.
+   * Goes on from what an engine of this definition, or of one with compatible steps, has saved, and
+   * from the changes after it. Steps that are new begin empty. Throws a PipelineError "state" if a
+   * window or detector is gone or another one now; dedupe and throttle steps may go.
    */
-  load(saved: Saved): void {
-    const { v, steps, account } = saved as {
-      readonly v: number;
-      readonly steps: readonly [string, string, Saved][];
-      readonly account: readonly [Fates, Fates, Told, Record<string, number>];
-    };
+  load(saved: Saved, changes: readonly Saved[] = []): void {
+    const { v, steps: wholes, account: before } = saved as unknown as SavedEngine;
+    const later = changes as unknown as readonly SavedChanges[];
+    const account = later.at(-1)?.account ?? before;
+    const steps = wholes.map(
+      ([id, signature, state]): SavedStep => [
+        ...([id, signature] as const),
+        this.#merged(id, signature, { state, later }),
+      ],
+    );
     if (v !== STATE_VERSION) throw stateFault(`layout ${v}`, `layout ${STATE_VERSION}`);
     const mine = new Map(this.#keepers.map((keeper) => [keeper.id, keeper]));
     const fitting = steps.map(([id, signature, state]) => {
@@ -185,6 +213,34 @@ export class PipelineEngine {
     const { events, results, told, deadBy } = this.#run;
     for (const [i, target] of [events, results, told, deadBy].entries())
       Object.assign(target, account[i]);
+  }
+
+  /** A step's state with all that changed in it. */
+  #merged(
+    id: string,
+    signature: string,
+    { state, later }: { readonly state: Saved; readonly later: readonly SavedChanges[] },
+  ): Saved {
+    let whole = state;
+    let since: Saved[] = [];
+    for (const { steps } of later) {
+      const [, kind, change] = steps.find(([step]) => step === id) ?? [];
+      if (change === undefined) continue;
+      if (kind === CHANGES) since.push(change);
+      else {
+        whole = change;
+        since = [];
+      }
+    }
+    if (since.length === 0) return whole;
+    const keeper = this.#keepers.find((one) => one.id === id && one.signature === signature);
+    // Of a step that is another one now nothing is taken over.
+    return keeper?.operator.merged?.(whole, since) ?? whole;
+  }
+
+  #savedAccount(): SavedEngine["account"] {
+    const { events, results, told, deadBy } = this.#run;
+    return [{ ...events }, { ...results }, { ...told }, { ...deadBy }];
   }
 
   #enter(source: number, event: PipelineEvent, nowMs: number): void {

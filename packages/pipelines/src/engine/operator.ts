@@ -13,6 +13,13 @@ export interface Operator {
 /** An operator that keeps something between events. */
 export interface Stateful extends Operator {
   save(): Saved;
+  /**
+   * What changed since `save` or `changes` was last called. Absent: it is always saved whole. What
+   * it costs follows from what changed, not from what is kept.
+   */
+  changes?(): Saved;
+  /** What `save` said, and `changes` after it, as one. It MAY take `saved` apart. */
+  merged?(saved: Saved, changes: readonly Saved[]): Saved;
   /** Before the first event, and only what `save` of an operator of the same signature said. */
   load(saved: Saved): void;
   /** Keys that it keeps. */

@@ -62,20 +62,24 @@ export class Dedupe extends Passing implements Stateful {
       return;
     }
     this.#seen.put(key, true, about.timeMs);
-    if (this.#seen.size > keysMax) {
-      const [oldest] = this.#seen.oldest(Number.POSITIVE_INFINITY, 0) ?? [];
-      if (oldest !== undefined) this.#seen.delete(oldest);
-      told.forgotten += 1;
-    }
+    told.forgotten += this.#seen.trim(keysMax);
     this.next.push(value);
   }
 
   save(): Saved {
-    return [...this.#seen.entries()].map(([key, , usedMs]) => [key, usedMs]);
+    return this.#seen.entries().map(([key, , usedMs]) => [key, usedMs]);
   }
+
+  changes(): Saved {
+    return this.#seen.changes().map(([key, , usedMs]) => [key, usedMs]);
+  }
+
+  merged = joined;
 
   load(saved: Saved): void {
     for (const [key, usedMs] of saved as [string, number][]) this.#seen.put(key, true, usedMs);
+    // Changes tell of no key that was forgotten.
+    this.#seen.trim(this.#step.keysMax);
   }
 }
 
@@ -139,25 +143,37 @@ export class Throttle extends Passing implements Stateful {
     }
     passed.events += 1;
     this.#passed.put(key, passed, about.timeMs);
-    if (this.#passed.size > keysMax) {
-      const [oldest] = this.#passed.oldest(Number.POSITIVE_INFINITY, 0) ?? [];
-      if (oldest !== undefined) this.#passed.delete(oldest);
-      told.forgotten += 1;
-    }
+    told.forgotten += this.#passed.trim(keysMax);
     this.next.push(value);
   }
 
   save(): Saved {
-    return [...this.#passed.entries()].map(([key, { sinceMs, events }, usedMs]) => [
-      key,
-      usedMs,
-      sinceMs,
-      events,
-    ]);
+    return this.#passed.entries().map(savedOf);
   }
+
+  changes(): Saved {
+    return this.#passed.changes().map(savedOf);
+  }
+
+  merged = joined;
 
   load(saved: Saved): void {
     for (const [key, usedMs, sinceMs, events] of saved as [string, number, number, number][])
       this.#passed.put(key, { sinceMs, events }, usedMs);
+    this.#passed.trim(this.#step.keysMax);
   }
+}
+
+const savedOf = ([key, { sinceMs, events }, usedMs]: readonly [string, Passed, number]): Saved => [
+  key,
+  usedMs,
+  sinceMs,
+  events,
+];
+
+/** One behind the other: who loads it takes the last entry of a key. */
+function joined(saved: Saved, changes: readonly Saved[]): Saved {
+  const entries = saved as Saved[];
+  for (const some of changes as readonly Saved[][]) for (const one of some) entries.push(one);
+  return entries;
 }

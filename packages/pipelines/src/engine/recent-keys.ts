@@ -8,6 +8,8 @@ interface Kept<T> {
 /** Keys in the order of their last use, with the time of it. */
 export class RecentKeys<T> {
   readonly #kept = new Map<string, Kept<T>>();
+  /** Keys that were put since `entries` or `changes`, in the order of their last use. */
+  readonly #fresh = new Set<string>();
 
   get size(): number {
     return this.#kept.size;
@@ -21,10 +23,23 @@ export class RecentKeys<T> {
   put(key: string, value: T, nowMs: number): void {
     this.#kept.delete(key);
     this.#kept.set(key, { value, usedMs: nowMs });
+    this.#fresh.delete(key);
+    this.#fresh.add(key);
   }
 
   delete(key: string): void {
     this.#kept.delete(key);
+    this.#fresh.delete(key);
+  }
+
+  /** Forgets the oldest keys above so many. Answers how many. */
+  trim(keysMax: number): number {
+    const count = Math.max(0, this.#kept.size - keysMax);
+    for (let i = 0; i < count; i++) {
+      const [oldest] = this.#kept.keys();
+      if (oldest !== undefined) this.delete(oldest);
+    }
+    return count;
   }
 
   /** The key that was used longest ago, if that is at least so long ago. */
@@ -34,7 +49,19 @@ export class RecentKeys<T> {
     return undefined;
   }
 
-  *entries(): IterableIterator<[string, T, number]> {
-    for (const [key, { value, usedMs }] of this.#kept) yield [key, value, usedMs];
+  entries(): readonly [string, T, number][] {
+    this.#fresh.clear();
+    return [...this.#kept].map(([key, { value, usedMs }]) => [key, value, usedMs]);
+  }
+
+  /** Entries of keys that were put since the last call of this or of `entries`. */
+  changes(): readonly [string, T, number][] {
+    const changes: [string, T, number][] = [];
+    for (const key of this.#fresh) {
+      const kept = this.#kept.get(key);
+      if (kept !== undefined) changes.push([key, kept.value, kept.usedMs]);
+    }
+    this.#fresh.clear();
+    return changes;
   }
 }

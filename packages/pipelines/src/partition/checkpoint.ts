@@ -1,5 +1,5 @@
 // Owns: what a partition keeps, as text: positions, the engine's state, records that no sink has
-// confirmed yet. It is written in one step.
+// confirmed yet. It is written in one step: whole, or what changed since.
 import type { Position } from "@holdfast/protocol";
 import type { Saved } from "../aggregate/accumulator.ts";
 import type { PipelineDefinition } from "../define/types.ts";
@@ -25,7 +25,22 @@ export interface Checkpoint {
   /** Behind which publication of each channel the engine stands. */
   readonly positions: ReadonlyMap<string, Position>;
   readonly engine: Saved;
+  /** What `PipelineEngine.changes` said after that. */
+  readonly engineChanges: readonly Saved[];
   readonly outboxes: readonly Outbox[];
+}
+
+/** What happened to one output's records since they were written last. */
+export interface OutboxChanges extends Outbox {
+  /** Records up to this sequence are confirmed. `records` are those that are new. */
+  readonly confirmed: number;
+}
+
+/** What changed since the last commit. */
+export interface Changes {
+  /** Those that moved. */
+  readonly positions: Iterable<readonly [channel: string, position: Position]>;
+  readonly outboxes: readonly OutboxChanges[];
 }
 
 const LAYOUT = 1;
@@ -38,72 +53,107 @@ export function spreadOf({ source, partitions, partitionBy }: PipelineDefinition
 /** `engine`: its state as JSON. */
 export function checkpointText(
   engine: string,
-  { version, spread, generation, positions, outboxes }: Omit<Checkpoint, "engine">,
+  {
+    version,
+    spread,
+    generation,
+    positions,
+    outboxes,
+  }: Omit<Checkpoint, "engine" | "engineChanges">,
 ): string {
   const rest = JSON.stringify({
     layout: LAYOUT,
     version,
     spread,
     generation,
-    positions: [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]),
-    out: outboxes.map(({ id, sequence, records }) => [
-      id,
-      sequence,
-      records.map(({ sequence, key, timeMs, value, params }) => [
-        sequence,
-        key,
-        timeMs,
-        value ?? null,
-        params,
-      ]),
+    positions: writtenPositions(positions),
+    out: outboxes.map(({ id, sequence, records }) => [id, sequence, records.map(writtenRecord)]),
+  });
+  return `{"engine":${engine},${rest.slice(1)}`;
+}
+
+/** `engine`: its changes as JSON. */
+export function changesText(engine: string, { positions, outboxes }: Changes): string {
+  const rest = JSON.stringify({
+    positions: writtenPositions(positions),
+    out: outboxes.map(({ id, sequence, records, confirmed }) => [
+      ...[id, sequence, records.map(writtenRecord)],
+      confirmed,
     ]),
   });
   return `{"engine":${engine},${rest.slice(1)}`;
 }
 
-/** Throws a PipelineError "state" if it is no text of this layout. */
-export function parseCheckpoint(text: string): Checkpoint {
-  const data = parse(text);
-  if (data.layout !== LAYOUT) throw stateFault(`layout ${data.layout}`, `layout ${LAYOUT}`);
+/**
+ * `changes`: texts of `changesText`, in their order. Throws a PipelineError "state" if some text is
+ * not of this layout.
+ */
+export function parseCheckpoint(text: string, changes: readonly string[] = []): Checkpoint {
+  const whole = parse(text) as Written;
+  if (whole.layout !== LAYOUT) throw stateFault(`layout ${whole.layout}`, `layout ${LAYOUT}`);
+  const positions = new Map<string, Position>();
+  const outboxes = new Map<string, { sequence: number; records: WrittenRecord[] }>();
+  const later = changes.map((one) => parse(one) as WrittenChanges);
+  for (const { positions: moved, out } of [whole, ...later]) {
+    for (const [channel, epoch, offset] of moved) positions.set(channel, { epoch, offset });
+    for (const [id, sequence, records, confirmed = 0] of out) {
+      const known = outboxes.get(id)?.records ?? [];
+      const kept = confirmed === 0 ? known : known.filter(([number]) => number > confirmed);
+      outboxes.set(id, { sequence, records: [...kept, ...records] });
+    }
+  }
   return {
-    version: data.version,
-    spread: data.spread,
-    generation: data.generation,
-    positions: new Map(
-      data.positions.map(([channel, epoch, offset]) => [channel, { epoch, offset }]),
-    ),
-    engine: data.engine,
-    outboxes: data.out.map(([id, sequence, records]) => ({
-      id,
-      sequence,
+    ...{ version: whole.version, spread: whole.spread, generation: whole.generation, positions },
+    ...{ engine: whole.engine, engineChanges: later.map(({ engine }) => engine) },
+    outboxes: [...outboxes].map(([id, { sequence, records }]) => ({
+      ...{ id, sequence },
       records: records.map(([number, key, timeMs, value, params]) => ({
-        sequence: number,
-        key,
-        timeMs,
-        value,
-        params,
+        ...{ sequence: number, key, timeMs, value, params },
       })),
     })),
   };
 }
+
+const writtenPositions = (positions: Changes["positions"]): WrittenPosition[] =>
+  [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]);
+
+const writtenRecord = ({
+  sequence,
+  key,
+  timeMs,
+  value,
+  params,
+}: Omit<SinkRecord, "id">): WrittenRecord => [sequence, key, timeMs, value ?? null, params];
+
+type WrittenPosition = readonly [channel: string, epoch: string, offset: number];
+type WrittenRecord = readonly [
+  sequence: number,
+  key: string,
+  timeMs: number,
+  value: unknown,
+  params: Readonly<Record<string, string>>,
+];
 
 interface Written {
   readonly layout: number;
   readonly version: number;
   readonly spread: string;
   readonly generation: number;
-  readonly positions: readonly [string, string, number][];
+  readonly positions: readonly WrittenPosition[];
   readonly engine: Saved;
-  readonly out: readonly [
-    string,
-    number,
-    [number, string, number, unknown, Readonly<Record<string, string>>][],
-  ][];
+  readonly out: readonly (readonly [
+    id: string,
+    sequence: number,
+    records: readonly WrittenRecord[],
+    confirmed?: number,
+  ])[];
 }
 
-function parse(text: string): Written {
+type WrittenChanges = Pick<Written, "positions" | "engine" | "out">;
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as Written;
+    return JSON.parse(text);
   } catch (cause) {
     throw stateFault(`text that is no JSON (${String(cause)})`, "a checkpoint");
   }

@@ -4,7 +4,7 @@ import { hash32 } from "../aggregate/hash.ts";
 import type { Output } from "../engine/compile.ts";
 import type { Emitted } from "../engine/run.ts";
 import type { SinkRecord } from "../sink.ts";
-import type { Outbox } from "./checkpoint.ts";
+import type { Outbox, OutboxChanges } from "./checkpoint.ts";
 
 /** The way into one sink; `SinkDelivery` is one. */
 export interface DeliveryPort {
@@ -18,6 +18,8 @@ interface Box {
   readonly output: Output;
   readonly prefix: string;
   sequence: number;
+  /** Of the newest record that `save` or `changes` told. */
+  told: number;
   /** Not confirmed, oldest first. */
   records: SinkRecord[];
   bytes: number[];
@@ -36,6 +38,7 @@ export class Outboxes {
       output,
       prefix: `${idPrefix}/${hash32(output.id).toString(36)}`,
       sequence: 0,
+      told: 0,
       records: [],
       bytes: [],
       handed: 0,
@@ -67,7 +70,23 @@ export class Outboxes {
   }
 
   save(): Outbox[] {
-    return this.#boxes.map(({ output: { id }, sequence, records }) => ({ id, sequence, records }));
+    return this.#boxes.map((box) => {
+      const { output, sequence, records } = box;
+      box.told = sequence;
+      return { id: output.id, sequence, records };
+    });
+  }
+
+  /** Records since `save` or `changes`, and up to which all are confirmed. */
+  changes(): OutboxChanges[] {
+    return this.#boxes.map((box) => {
+      const { output, sequence, records, told } = box;
+      const confirmed = (records[0]?.sequence ?? sequence + 1) - 1;
+      let from = records.length;
+      while (from > 0 && (records[from - 1]?.sequence ?? 0) > told) from -= 1;
+      box.told = sequence;
+      return { id: output.id, sequence, confirmed, records: records.slice(from) };
+    });
   }
 
   add({ output, key, timeMs, value, params }: Emitted): void {

@@ -79,7 +79,7 @@ export const PARTITION_LIMITS: PartitionLimits = {
 export interface PartitionFigures {
   readonly account: Account;
   readonly keys: number;
-  /** Of the last commit. */
+  /** In the state store. */
   readonly stateBytes: number;
   readonly commits: number;
   /** Records that no sink has confirmed. */

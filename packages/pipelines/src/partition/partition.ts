@@ -5,7 +5,7 @@ import type { Position } from "@holdfast/protocol";
 import { stateFault } from "../engine/compile.ts";
 import { PipelineEngine } from "../engine/engine.ts";
 import { PipelineError } from "../pipeline-error.ts";
-import { type Checkpoint, checkpointText, parseCheckpoint, spreadOf } from "./checkpoint.ts";
+import { type Checkpoint, parseCheckpoint, spreadOf } from "./checkpoint.ts";
 import { KeptState } from "./kept-state.ts";
 import { Lookups } from "./lookups.ts";
 import { Outboxes } from "./outboxes.ts";
@@ -18,6 +18,7 @@ import {
   partitionKey,
   type Refused,
 } from "./partition-options.ts";
+import { StateWriter } from "./state-writer.ts";
 
 const RETRY_MS_MAX = 2000;
 
@@ -35,7 +36,7 @@ export class Partition {
   readonly #outboxes: Outboxes;
   readonly #positions = new Map<string, Position>();
   readonly #sources = new Map<string, { readonly source: number; params: Params }>();
-  readonly #generation: number;
+  readonly #writer: StateWriter;
   readonly #waiters: (() => void)[] = [];
   #phase: "open" | "releasing" | "ended" = "open";
   #isDirty = false;
@@ -44,7 +45,6 @@ export class Partition {
   #committing: Promise<void> | undefined;
   #cancel: (() => void) | undefined;
   #commits = 0;
-  #stateBytes = 0;
   #lastCommitMs: number;
   #failures = 0;
 
@@ -59,12 +59,17 @@ export class Partition {
     this.#engine = new PipelineEngine(definition, tables);
     this.#lookups = new Lookups(definition, this.#engine.tables, { clock, latest });
     // A life of the state that began with this fence had no other before.
-    this.#generation = checkpoint?.generation ?? kept.fence;
+    const generation = checkpoint?.generation ?? kept.fence;
     const { name, partition } = options;
     this.#outboxes = new Outboxes(
       this.#engine.outputs,
-      `${name}/${partition}/${this.#generation.toString(36)}`,
+      `${name}/${partition}/${generation.toString(36)}`,
     );
+    this.#writer = new StateWriter({
+      ...{ kept, engine: this.#engine, outboxes: this.#outboxes, positions: this.#positions },
+      ...{ definition, generation, clock, fullShare: this.#limits.fullShare },
+      ...{ keepMs: options.kept.keepMs, valueBytesMax: options.kept.valueBytesMax },
+    });
     if (checkpoint !== undefined) this.#load(checkpoint);
   }
 
@@ -77,9 +82,9 @@ export class Partition {
     const { name, partition, definition } = options;
     const taken = await KeptState.take({ ...options.kept, key: partitionKey(name, partition) });
     if (taken === undefined) return undefined;
-    const { kept, text } = taken;
+    const { kept, text, changes } = taken;
     try {
-      const checkpoint = text === undefined ? undefined : parseCheckpoint(text);
+      const checkpoint = text === undefined ? undefined : parseCheckpoint(text, changes);
       if (checkpoint !== undefined && checkpoint.version > definition.version)
         throw new PipelineError(
           "state",
@@ -111,7 +116,7 @@ export class Partition {
       const version = options.definition.version;
       // Positions of another spread are of other channels: `discard` cannot go on from them.
       const spread = onChange === "rebuild" ? spreadOf(options.definition) : checkpoint.spread;
-      const anew = { version, spread, generation, positions, engine, outboxes };
+      const anew = { version, spread, generation, positions, engine, engineChanges: [], outboxes };
       return new Partition(options, kept, anew);
     }
   }
@@ -143,7 +148,7 @@ export class Partition {
     const source = this.#engine.source(channel, params, this.#options.clock.nowMs());
     this.#sources.set(channel, { source, params });
     if (position !== undefined && !this.#positions.has(channel)) {
-      this.#positions.set(channel, position);
+      this.#move(channel, position);
       this.#isDirty = true;
       this.#plan();
     }
@@ -193,7 +198,7 @@ export class Partition {
       else this.#engine.unreadable(source, input.event, nowMs);
       this.#uncommitted += 1;
     }
-    if (position !== undefined) this.#positions.set(channel, position);
+    if (position !== undefined) this.#move(channel, position);
     this.#gather();
   }
 
@@ -242,23 +247,28 @@ export class Partition {
     return {
       account: this.#engine.account(),
       keys: this.#engine.kept().keys,
-      stateBytes: this.#stateBytes,
+      stateBytes: this.#kept.bytes,
       commits: this.#commits,
       waiting: this.#outboxes.records,
       isHeldBack: this.#isHeldBack(),
     };
   }
 
-  #load({ spread, positions, engine, outboxes }: Checkpoint): void {
+  #load({ spread, positions, engine, engineChanges, outboxes }: Checkpoint): void {
     const expected = spreadOf(this.#options.definition);
     if (spread !== expected) throw stateFault(`the source ${spread}`, expected);
-    this.#engine.load(engine);
+    this.#engine.load(engine, engineChanges);
     for (const [channel, position] of positions) this.#positions.set(channel, position);
     for (const record of this.#outboxes.load(outboxes)) {
       this.#engine.refused(record, "output", "this version has no such output");
       this.#isDirty = true;
     }
     this.#gather(false);
+  }
+
+  #move(channel: string, position: Position): void {
+    this.#positions.set(channel, position);
+    this.#writer.moved(channel);
   }
 
   #isHeldBack(): boolean {
@@ -308,7 +318,7 @@ export class Partition {
   #plan(): void {
     if (this.#phase !== "open" || this.#committing !== undefined || !this.#isDirty) return;
     const { commitMs, commitBytesPerMs, uncommittedMax } = this.#limits;
-    const paceMs = Math.floor(this.#stateBytes / commitBytesPerMs);
+    const paceMs = Math.floor(this.#writer.writtenBytes / commitBytesPerMs);
     const isUrgent = this.#hasFresh || this.#uncommitted >= uncommittedMax / 2;
     const backoffMs =
       this.#failures === 0 ? 0 : Math.min(RETRY_MS_MAX, 50 * 2 ** Math.min(this.#failures, 10));
@@ -334,28 +344,16 @@ export class Partition {
   }
 
   async #commitNow(isLast: boolean): Promise<void> {
-    const { definition, failed, clock } = this.#options;
+    const { failed, clock } = this.#options;
     const marks = this.#outboxes.marks();
     const uncommitted = this.#uncommitted;
     this.#isDirty = false;
     this.#hasFresh = false;
-    const engine = JSON.stringify(this.#engine.save());
-    const text = checkpointText(engine, {
-      version: definition.version,
-      spread: spreadOf(definition),
-      generation: this.#generation,
-      positions: this.#positions,
-      outboxes: this.#outboxes.save(),
-    });
     try {
-      this.#stateBytes = await this.#kept.write(text, isLast);
+      await this.#writer.write(isLast);
       this.#commits += 1;
       this.#failures = 0;
       this.#uncommitted -= uncommitted;
-      const { valueBytesMax } = this.#options.kept;
-      const full = KeptState.bytesMax(valueBytesMax) * this.#limits.fullShare;
-      // Records that wait for a sink are not the engine's: they hold back, and lose nothing.
-      this.#engine.setFull(engine.length > full);
     } catch (error) {
       this.#isDirty = true;
       this.#hasFresh = true;

@@ -61,6 +61,7 @@ export class PipelineRunner {
   readonly #timers: (() => void)[] = [];
   readonly #owner: string;
   #isReady = false;
+  #isStarted = false;
   #isStopped = false;
 
   constructor(
@@ -86,7 +87,8 @@ export class PipelineRunner {
   }
 
   start(): void {
-    if (this.#running.length === 0 || this.#isReady) return;
+    if (this.#running.length === 0 || this.#isStarted) return;
+    this.#isStarted = true;
     this.#isReady = true;
     for (const { definition } of this.#running)
       for (const table of tablesOf(definition))
@@ -120,7 +122,7 @@ export class PipelineRunner {
 
   /** Takes partitions again, after a drain that was undone. */
   undrain(): void {
-    if (this.#isStopped || this.#running.length === 0) return;
+    if (this.#isStopped || !this.#isStarted) return;
     this.#isReady = true;
     this.#announce();
   }
@@ -232,6 +234,8 @@ export class PipelineRunner {
   }
 
   #look(): void {
+    // Others are heard before: nothing may be taken that no timer would keep.
+    if (!this.#isStarted) return;
     if (this.#isReady !== this.#ports.isServing()) {
       if (this.#isReady) void this.drain();
       else this.undrain();

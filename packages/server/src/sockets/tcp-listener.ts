@@ -60,6 +60,8 @@ export function listenTcp(options: TcpListenerOptions): TcpListener {
     socket: {
       open: guarded(onError, "tcp.open", (socket: TcpSocket) => {
         socket.data = { client: undefined, link: undefined };
+        // It was gone before it was accepted: it has no address any more, and nobody hears us.
+        if (socket.remoteAddress === undefined) return void socket.terminate();
         if (sockets.size >= socketsMax) {
           options.onFull(socket.remoteAddress);
           socket.terminate();
