@@ -5,6 +5,7 @@ import type { DashboardSpec } from "./dashboards/dashboard.ts";
 import { DEPLOY } from "./dashboards/deploy.ts";
 import { FLEET } from "./dashboards/fleet.ts";
 import { GATEWAY } from "./dashboards/gateway.ts";
+import { MQTT } from "./dashboards/mqtt.ts";
 import { OPERATOR } from "./dashboards/operator.ts";
 import { PIPELINES } from "./dashboards/pipelines.ts";
 import { renderDashboard } from "./dashboards/render.ts";
@@ -18,6 +19,7 @@ export const DASHBOARDS: readonly DashboardSpec[] = [
   DEPLOY,
   BROKER,
   SLOW_CONSUMERS,
+  MQTT,
   PIPELINES,
   SECURITY,
   OPERATOR,

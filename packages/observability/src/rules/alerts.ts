@@ -5,6 +5,7 @@ import { DELIVERY_ALERTS } from "./alerts-delivery.ts";
 import { DRAIN_ALERTS } from "./alerts-drain.ts";
 import { GATEWAY_ALERTS } from "./alerts-gateway.ts";
 import { LOAD_ALERTS } from "./alerts-load.ts";
+import { MQTT_ALERTS } from "./alerts-mqtt.ts";
 import { NODE_ALERTS } from "./alerts-nodes.ts";
 import { OPERATOR_ALERTS } from "./alerts-operator.ts";
 import { PIPELINE_ALERTS } from "./alerts-pipelines.ts";
@@ -17,6 +18,7 @@ export const ALERT_GROUPS: readonly RuleGroup<AlertRule>[] = [
   { name: "holdfast-delivery", rules: DELIVERY_ALERTS },
   { name: "holdfast-drain", rules: DRAIN_ALERTS },
   { name: "holdfast-load", rules: LOAD_ALERTS },
+  { name: "holdfast-mqtt", rules: MQTT_ALERTS },
   { name: "holdfast-pipelines", rules: PIPELINE_ALERTS },
   { name: "holdfast-back-ends", rules: BACK_END_ALERTS },
   { name: "holdfast-security", rules: SECURITY_ALERTS },
