@@ -7,8 +7,8 @@ import { ReleaseError } from "./release-error.ts";
 
 const SOURCES = join(ROOT, "apps/demo/src/page");
 /** Files that apps/demo/src/build.ts serves as they are, and those that it bundles. */
-const PLAIN = ["index.html", "mark.svg"];
-const BUNDLED = ["main.tsx", "page.css", "theme.ts"];
+const PLAIN = ["index.html", "pipelines.html", "mark.svg"];
+const BUNDLED = ["main.tsx", "page.css", "theme.ts", "pipelines.tsx", "pipelines.css"];
 
 /** Writes `page/` below `dist` and resolves with the packages of others that are in it. */
 export async function writePage(dist: string): Promise<readonly string[]> {

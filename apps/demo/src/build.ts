@@ -2,6 +2,7 @@
 // under.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { LIVE_PATH } from "./live.ts";
 import { NODES_META } from "./names.ts";
 
 /** One file as served. */
@@ -55,6 +56,20 @@ export async function buildConsole({
         type: "text/html; charset=utf-8",
       },
     ],
+    ["/assets/mark.svg", { body: mark, type: "image/svg+xml" }],
+    ...built,
+  ]);
+}
+
+/** The page of pipelines: as `buildConsole`, without its `/`. Throws `ConsoleBuildError`. */
+export async function buildPipelinesPage(): Promise<ReadonlyMap<string, ConsoleFile>> {
+  const [html, mark, built] = await Promise.all([
+    Bun.file(source("pipelines.html")).text(),
+    Bun.file(source("mark.svg")).text(),
+    bundles(["pipelines.tsx", "pipelines.css", "theme.ts"]),
+  ]);
+  return new Map<string, ConsoleFile>([
+    [LIVE_PATH, { body: html, type: "text/html; charset=utf-8" }],
     ["/assets/mark.svg", { body: mark, type: "image/svg+xml" }],
     ...built,
   ]);

@@ -1,5 +1,6 @@
 // Owns: the header: brand, connection state, node, and what this window's application experienced.
 import type { ReactNode } from "react";
+import { BrandMark } from "./brand-mark.tsx";
 import { ThemeToggle } from "./theme-toggle.tsx";
 
 /** What the strip shows. Times in ms; undefined if nothing was measured yet. */
@@ -18,7 +19,7 @@ export function StatusStrip({ status }: { readonly status: Status }) {
   return (
     <header className="masthead">
       <div className="brand">
-        <Mark />
+        <BrandMark />
         <h1>Holdfast</h1>
         <span className="tag">dev</span>
         <span className="spacer" />
@@ -78,26 +79,4 @@ function Item(props: {
 /** With a decimal below 10 ms. */
 export function milliseconds(value: number): string {
   return `${value < 10 && value > 0 ? value.toFixed(1) : Math.round(value)} ms`;
-}
-
-/** A cleat hitch: a figure of eight around a bar. */
-function Mark() {
-  return (
-    <svg className="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <path d="M3 16h26" stroke="currentColor" strokeWidth="5" strokeLinecap="round" />
-      <path
-        d="M9 7.5c9 0 5 17 14 17 4.5 0 4.5-5.5 0-8.5M23 7.5c-9 0-5 17-14 17-4.5 0-4.5-5.5 0-8.5"
-        fill="none"
-        stroke="var(--paper)"
-        strokeWidth="6"
-      />
-      <path
-        d="M9 7.5c9 0 5 17 14 17 4.5 0 4.5-5.5 0-8.5M23 7.5c-9 0-5 17-14 17-4.5 0-4.5-5.5 0-8.5"
-        fill="none"
-        stroke="var(--buoy)"
-        strokeWidth="3"
-        strokeLinecap="round"
-      />
-    </svg>
-  );
 }

@@ -34,6 +34,7 @@ export function banner({
     `  ${paint("1;36", "holdfast dev")} ${dim(`ready in ${startedInMs} ms`)}`,
     "",
     `  ${paint("1", `${scheme}://${host}:${port}/`)}`,
+    dim(`  with pipelines, see ${scheme}://${host}:${port}/pipelines`),
     "",
     dim(
       `  ${contract === undefined ? "the demo's contract; write holdfast.config.ts for your own" : `contract ${contract}, watched`}`,

@@ -4,6 +4,7 @@
 import type { ContractDefinition } from "@holdfast/contract";
 import type { Broker } from "@holdfast/core";
 import { demoContract } from "@holdfast/demo";
+import type { SeenRecord } from "@holdfast/pipelines";
 import {
   connectLink,
   createNode,
@@ -25,6 +26,7 @@ import { targetsOf } from "../pipeline/targets.ts";
 import { isTemporary } from "../serve-command.ts";
 import { VERSION } from "../version.ts";
 import { devDefaults } from "./defaults.ts";
+import { liveOf } from "./live.ts";
 import { devPage } from "./page.ts";
 
 /** What the supervisor tells the node in addition to its options. */
@@ -58,11 +60,14 @@ export async function runDevNode(
   let node: HoldfastNode | undefined;
   try {
     const path = contractPath(config.contract, host.cwd);
-    const contract: ContractDefinition =
+    const declared: ContractDefinition =
       path === undefined ? demoContract : await loadContractFile(path);
+    const others = await pipelinesOf(config.pipelines, host);
+    const { contract, live } = liveOf(declared, others);
     const page = devPage({
       demo: path === undefined,
-      contract,
+      contract: declared,
+      live: live !== undefined,
       nodes,
       figures: () => node?.control.nodes() ?? [],
       restart:
@@ -74,14 +79,18 @@ export async function runDevNode(
       clock: systemClock,
       random: systemRandom,
     });
-    const pipelines = await pipelinesOf(config.pipelines, host);
     const secret = (name: string): string | undefined => host.env[name];
     const targets = await targetsOf(contract, config.pipelines, host);
-    const more = { contract, page, broker, ...pipelines, ...targets, secret };
+    const seen = live === undefined ? {} : { seen: (record: SeenRecord) => live.seen(record) };
+    const more = { contract, page, broker, ...others, ...targets, secret, ...seen };
     const started = await createNode({ config, logger, version: VERSION, ...more });
     node = started;
     await started.start();
-    stop.ends(async () => void (await started.stop()));
+    live?.start(started);
+    stop.ends(async () => {
+      live?.stop();
+      await started.stop();
+    });
     parent.send({ kind: "ready", port: started.port, internalPort: started.internalPort });
     return await untilStopped({
       node: started,

@@ -81,6 +81,7 @@ describe("the nodes of a fleet", () => {
   const ask = async (known: () => readonly NodeFigures[]) => {
     const page = devPage({
       demo: false,
+      live: false,
       contract: demoContract,
       nodes: 3,
       figures: known,

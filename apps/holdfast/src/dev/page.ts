@@ -5,9 +5,11 @@ import type { ContractDefinition } from "@holdfast/contract";
 import type { NodeFigures } from "@holdfast/core";
 import {
   buildConsole,
+  buildPipelinesPage,
   CONSOLE_CSP,
   type ConsoleFile,
   type FleetNode,
+  LIVE_PATH,
   NODES_PATH,
 } from "@holdfast/demo";
 import { slotOf } from "./fleet-names.ts";
@@ -16,6 +18,8 @@ export interface PageOptions {
   /** The demo's page is for the demo's contract; another contract gets a list of its channels. */
   readonly demo: boolean;
   readonly contract: ContractDefinition;
+  /** Whether there are pipelines or sources to look at. */
+  readonly live: boolean;
   /** How many nodes there are. */
   readonly nodes: number;
   /** All nodes as this one knows them; asked when somebody wants to see them. */
@@ -34,13 +38,12 @@ export interface PageOptions {
 export function devPage({
   demo,
   contract,
+  live,
   nodes,
   figures,
   restart,
 }: PageOptions): (request: Request) => Promise<Response | undefined> {
-  const files = demo
-    ? buildConsole({ nodes })
-    : Promise.resolve(new Map<string, ConsoleFile>([["/", overview(contract)]]));
+  const files = filesOf({ demo, contract, live, nodes });
   // A request for the page reports a failed build. Until then the rejection must not count as
   // unhandled.
   files.catch(() => {});
@@ -55,7 +58,7 @@ export function devPage({
       });
     const file = (await files).get(pathname);
     if (file === undefined) return undefined;
-    const csp = demo ? CONSOLE_CSP : "default-src 'none'";
+    const csp = demo || pathname !== "/" ? CONSOLE_CSP : "default-src 'none'";
     const headers = {
       "content-type": file.type,
       "content-security-policy": csp,
@@ -66,6 +69,18 @@ export function devPage({
     const body = typeof file.body === "string" ? file.body : new Uint8Array(file.body);
     return new Response(request.method === "HEAD" ? null : body, { headers });
   };
+}
+
+async function filesOf({
+  demo,
+  contract,
+  live,
+  nodes,
+}: Pick<PageOptions, "demo" | "contract" | "live" | "nodes">) {
+  const own = demo
+    ? await buildConsole({ nodes })
+    : new Map<string, ConsoleFile>([["/", overview(contract, live)]]);
+  return live ? new Map([...(await buildPipelinesPage()), ...own]) : own;
 }
 
 /**
@@ -125,12 +140,12 @@ export function orderRestart(request: Request, restart: (() => void) | undefined
   return new Response(null, { status: 202 });
 }
 
-function overview(contract: ContractDefinition): ConsoleFile {
+function overview(contract: ContractDefinition, live: boolean): ConsoleFile {
   const items = (names: readonly string[]) =>
     names.map((name) => `<li><code>${escapeHtml(name)}</code></li>`).join("");
   const rpcs = Object.keys(contract.rpc ?? {});
   const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
-<title>holdfast dev</title><h1>holdfast dev</h1><p>Your contract is served at <code>/connect</code>.</p>
+<title>holdfast dev</title><h1>holdfast dev</h1><p>Your contract is served at <code>/connect</code>.</p>${live ? `<p><a href="${LIVE_PATH}">Pipelines, as they run</a></p>` : ""}
 <h2>Channels</h2><ul>${items(Object.keys(contract.channels))}</ul>${rpcs.length === 0 ? "" : `<h2>RPCs</h2><ul>${items(rpcs)}</ul>`}</html>\n`;
   return { body, type: "text/html; charset=utf-8" };
 }

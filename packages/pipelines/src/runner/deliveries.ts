@@ -81,7 +81,19 @@ export class Deliveries {
       onBug: (error) => observer.bug(`sink ${sink.sink}`, error),
     });
     opened.deliveries.add(delivery);
-    return delivery;
+    const { seen } = this.#ports;
+    if (seen === undefined) return delivery;
+    return {
+      get isFull() {
+        return delivery.isFull;
+      },
+      push(record) {
+        seen({ pipeline, partition, of: output.of, record });
+        delivery.push(record);
+      },
+      flush: (withinMs) => delivery.flush(withinMs),
+      close: (withinMs) => delivery.close(withinMs),
+    };
   }
 
   figures(): readonly SinkFigures[] {

@@ -8,6 +8,8 @@ export interface PipelineFigures {
   /** Partitions that this node holds, and that the pipeline has. */
   readonly held: number;
   readonly partitions: number;
+  /** Numbers of those that it holds. */
+  readonly holds: readonly number[];
   readonly totals: Totals;
   readonly channels: number;
   readonly channelsSkipped: number;

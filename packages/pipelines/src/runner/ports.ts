@@ -10,8 +10,9 @@ import type {
   TapOptions,
 } from "@holdfast/core";
 import type { Position } from "@holdfast/protocol";
+import type { Output } from "../engine/compile.ts";
 import type { TextCodec } from "../partition/kept-state.ts";
-import type { SinkAdapter } from "../sink.ts";
+import type { SinkAdapter, SinkRecord } from "../sink.ts";
 
 /** A tap, as far as the runner looks at it; `Tap` of the core is one. */
 export interface RunnerTap {
@@ -31,6 +32,8 @@ export interface RunnerPorts {
   readonly adapters: readonly SinkAdapter[];
   readonly secret: (name: string) => string | undefined;
   readonly observer: RunnerObserver;
+  /** Told of each record that goes to a sink. MUST NOT throw, nor take long. */
+  readonly seen?: (seen: SeenRecord) => void;
   /** False: the node drains or stops, and its partitions go elsewhere. */
   isServing(): boolean;
   /** `NodeEngine.tap`. Undefined: refused, with a reason for people. */
@@ -46,6 +49,14 @@ export interface RunnerPorts {
     readonly limit: number;
   }): Promise<readonly string[]>;
   history(channel: string, query: HistoryQuery): Promise<HistoryPage>;
+}
+
+/** A record on its way to a sink. After a death it may be seen again. */
+export interface SeenRecord {
+  readonly pipeline: string;
+  readonly partition: number;
+  readonly of: Output["of"];
+  readonly record: SinkRecord;
 }
 
 /** Told for logs. MUST NOT throw. */

@@ -156,6 +156,7 @@ export class PipelineRunner {
         version: definition.version,
         held: held.size,
         partitions: definition.partitions,
+        holds: [...held.keys()],
         totals,
         channels: sum(all.map(({ channels }) => channels)),
         channelsSkipped: sum(all.map(({ channelsSkipped }) => channelsSkipped)),

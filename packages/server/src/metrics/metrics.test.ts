@@ -146,6 +146,7 @@ const PIPELINE = {
   version: 1,
   held: 1,
   partitions: 2,
+  holds: [0],
   totals: {
     events: FATES,
     results: FATES,

@@ -1,11 +1,9 @@
 // Owns: one node put together: engine, broker, authentication, listeners and metrics. It also owns
 // the node's life from start to the last connection.
 import { takeLive } from "@holdfast/config";
-import type { ContractDefinition } from "@holdfast/contract";
 import {
   type Broker,
   BrokerError,
-  type Clock,
   createNodeEngine,
   type DrainProgress,
   type NodeControl,
@@ -14,11 +12,9 @@ import {
   type NodeState,
 } from "@holdfast/core";
 import type { MqttDoor } from "@holdfast/door-mqtt";
-import type { LogSourceDefinition, PipelineDefinition, SinkAdapter } from "@holdfast/pipelines";
 import type { TicketAuthenticator } from "../auth/index.ts";
 import { createEvents, createObserver, type ServerEvents, stallWatcher } from "../events.ts";
 import { createReadiness, type Readiness } from "../http/index.ts";
-import type { Logger } from "../log/index.ts";
 import {
   createMetrics,
   type EventLoopSampler,
@@ -34,69 +30,13 @@ import { loadContract, PAYLOAD_VALUES } from "./contract.ts";
 import { type InternalListener, listenInternal } from "./internal-listener.ts";
 import { Load } from "./load.ts";
 import { listenMqtt, type MqttListeners, mqttDoor } from "./mqtt.ts";
-import { nodeProcessing, type Processing } from "./processing.ts";
-import { listenPublic, type Page, type PublicListener } from "./public-listener.ts";
-import type { SourceSupport } from "./sources.ts";
+import type { HoldfastNode, NodeOptions } from "./node.ts";
+import { nodeProcessing, type Processing, type ProcessingFigures } from "./processing.ts";
+import { listenPublic, type PublicListener } from "./public-listener.ts";
 import { StartError } from "./start-error.ts";
 import { systemClock, systemRandom } from "./system.ts";
 import { openBrokerListening } from "./waiting-listener.ts";
 import { withBroker } from "./with-broker.ts";
-
-export interface NodeOptions {
-  readonly config: Config;
-  readonly logger: Logger;
-  /** Version of the program, for logs and metrics. */
-  readonly version: string;
-  /** What the application's contract file exports. */
-  readonly contract?: ContractDefinition;
-  /** Absent: the one that option broker.url names. The node closes it when it stops. */
-  readonly broker?: Broker;
-  /** Absent: the process's clock. */
-  readonly clock?: Clock;
-  /** In addition to those of the contract, by name. */
-  readonly pipelines?: ReadonlyMap<string, PipelineDefinition>;
-  /** Sinks of pipelines beside `channel`. */
-  readonly sinks?: readonly SinkAdapter[];
-  /** Logs to read, in addition to those of the contract, by name. */
-  readonly sources?: ReadonlyMap<string, LogSourceDefinition>;
-  /** What reads them; absent: the node cannot have sources. */
-  readonly sourceSupport?: SourceSupport;
-  /** Values that options of sinks, sources and back ends name; absent: there are none. */
-  readonly secret?: (name: string) => string | undefined;
-  /** Answers requests outside `/connect` and the API; undefined: 404. */
-  readonly page?: Page;
-}
-
-export interface HoldfastNode {
-  readonly id: string;
-  readonly state: NodeState;
-  readonly control: NodeControl;
-  /** Ports that the node listens on; 0 before `start`. */
-  readonly port: number;
-  readonly internalPort: number;
-  /** Of MQTT over TCP; 0 if the node does not listen there. */
-  readonly mqttPort: number;
-  /** Of MQTT over TLS; 0 if the node does not listen there. */
-  readonly mqttTlsPort: number;
-  info(): NodeInfo;
-  /**
-   * Changes options of the engine from now on. Options that the table does not call live keep their
-   * values until the next start.
-   */
-  configure(config: Config): void;
-  /** Listens, and is ready when it resolves. Throws StartError, with nothing left open. */
-  start(): Promise<void>;
-  /**
-   * The node is not ready at once. After the pre-delay the listener closes. Resolves when each
-   * connection has moved, was told to leave, or was cut at the deadline.
-   */
-  drain(options?: {
-    readonly windowMs?: number;
-    readonly preDelayMs?: number;
-  }): Promise<DrainProgress>;
-  /** Ends at once; answers how many connections were cut. */
-  stop(): Promise<number>;
-}
 
 /**
  * Last bytes of a slow peer may be queued when its connection counts as closed
@@ -160,6 +100,7 @@ export async function createNode(options: NodeOptions): Promise<HoldfastNode> {
         events,
         adapters: options.sinks ?? [],
         secret: options.secret ?? (() => undefined),
+        seen: options.seen,
       }),
     application,
   );
@@ -275,6 +216,15 @@ class RunningNode implements HoldfastNode {
 
   info(): NodeInfo {
     return this.#built.engine.info();
+  }
+
+  processing(): ProcessingFigures {
+    const { pipelines, sources } = this.#built;
+    return {
+      pipelines: pipelines.figures(),
+      sinks: pipelines.sinks(),
+      sources: sources.figures(),
+    };
   }
 
   configure(config: Config): void {

@@ -9,6 +9,7 @@ import {
   PipelineRunner,
   pipelineProblems,
   RUNNER_KINDS,
+  type SeenRecord,
   type SinkAdapter,
   tablesOf,
 } from "@holdfast/pipelines";
@@ -28,6 +29,8 @@ export interface PipelineParts {
   /** Sinks beside `channel`. */
   readonly adapters: readonly SinkAdapter[];
   readonly secret: (name: string) => string | undefined;
+  /** Told of each record that goes to a sink. */
+  readonly seen?: ((seen: SeenRecord) => void) | undefined;
 }
 
 /** Those of the contract and `others`. Throws StartError with every problem of the definitions. */
@@ -71,6 +74,7 @@ export function nodePipelines(
       values: PAYLOAD_VALUES,
       adapters,
       secret: parts.secret,
+      ...(parts.seen === undefined ? {} : { seen: parts.seen }),
       observer: observerOf(events),
       isServing: () => engine.state === "ready",
       tap: (channel, options) => {

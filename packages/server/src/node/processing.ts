@@ -5,7 +5,10 @@ import type {
   LogSourceDefinition,
   NodeSources,
   PipelineDefinition,
+  PipelineFigures,
   PipelineRunner,
+  SinkFigures,
+  SourceFigures,
 } from "@holdfast/pipelines";
 import { nodePipelines, type PipelineParts } from "./pipelines.ts";
 import { nodeSources, type SourceSupport } from "./sources.ts";
@@ -20,6 +23,13 @@ export interface ProcessingOptions {
 export interface Processing {
   readonly pipelines: PipelineRunner;
   readonly sources: NodeSources;
+}
+
+/** What they do on this node, now. */
+export interface ProcessingFigures {
+  readonly pipelines: readonly PipelineFigures[];
+  readonly sinks: readonly SinkFigures[];
+  readonly sources: readonly SourceFigures[];
 }
 
 /** Throws StartError with every problem of the definitions. Nothing runs yet. */
