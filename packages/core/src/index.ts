@@ -12,6 +12,7 @@ export type { Vitals } from "./fleet/fleet-member.ts";
 export * from "./fleet/index.ts";
 export * from "./memory-broker/index.ts";
 export * from "./observer.ts";
+export { OldestFirst } from "./oldest-first.ts";
 export * from "./pacing/admission.ts";
 export * from "./pacing/drain-pacer.ts";
 export * from "./pacing/fair-share.ts";

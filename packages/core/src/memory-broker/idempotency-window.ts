@@ -6,31 +6,50 @@
  * publications a second has a window of min(windowMs, keysMax / r).
  */
 export class IdempotencyWindow {
-  /** In the order in which they were added, which is the order of ages. */
-  #known = new Map<string, { readonly offset: number; readonly takenMs: number }>();
+  readonly #offsets = new Map<string, number>();
+  /**
+   * Keys and their times in the order in which they were added; places before `#start` are empty.
+   * The map has that order too, but its first key is found slowly once others before it are gone.
+   */
+  #keys: (string | undefined)[] = [];
+  #takenMs: number[] = [];
+  #start = 0;
   /** Estimated memory. */
   bytes = KEYS_BASE_BYTES;
 
   get count(): number {
-    return this.#known.size;
+    return this.#offsets.size;
   }
 
   /** The offset that the key was answered with. Callers trim before they ask. */
   offsetOf(key: string): number | undefined {
-    return this.#known.get(key)?.offset;
+    return this.#offsets.get(key);
   }
 
+  /** The key MUST NOT be known. */
   add(key: string, offset: number, nowMs: number): void {
-    this.#known.set(key, { offset, takenMs: nowMs });
+    this.#offsets.set(key, offset);
+    this.#keys.push(key);
+    this.#takenMs.push(nowMs);
     this.bytes += keyBytes(key);
   }
 
   trim(nowMs: number, bounds: { readonly windowMs: number; readonly keysMax: number }): void {
-    for (const [key, { takenMs }] of this.#known) {
-      if (this.#known.size <= bounds.keysMax && nowMs - takenMs < bounds.windowMs) return;
-      this.#known.delete(key);
+    const { windowMs, keysMax } = bounds;
+    for (;;) {
+      const key = this.#keys[this.#start];
+      if (key === undefined) break;
+      const ageMs = nowMs - (this.#takenMs[this.#start] as number);
+      if (this.#offsets.size <= keysMax && ageMs < windowMs) break;
+      this.#offsets.delete(key);
+      this.#keys[this.#start] = undefined;
+      this.#start += 1;
       this.bytes -= keyBytes(key);
     }
+    if (this.#start < 16 || this.#start * 2 < this.#keys.length) return;
+    this.#keys = this.#keys.slice(this.#start);
+    this.#takenMs = this.#takenMs.slice(this.#start);
+    this.#start = 0;
   }
 }
 

@@ -1,6 +1,7 @@
 // Owns: the publications that a stream keeps: a ring of the newest, or the newest for each key.
 // Both bounded by count and by age.
 import { payloadBytes as dataBytes, type Payload, type Publication } from "@holdfast/protocol";
+import { OldestFirst } from "../oldest-first.ts";
 
 /**
  * What a stream keeps. Offsets rise from the oldest to the newest. Ages are told on one steady
@@ -159,12 +160,14 @@ export class KeptRing implements Kept {
 }
 
 /**
- * The newest publication for each key. An insertion moves its key to the end of the map, so the
- * map's own order is the order of offsets and of ages, and trimming takes from the front. A page
- * costs as much as keys are kept.
+ * The newest publication for each key. An insertion makes its key the newest, so the order is that
+ * of offsets and of ages, and trimming takes from the front. A page costs as much as keys are kept.
  */
 export class KeptLatest implements Kept {
-  #byKey = new Map<string, { readonly publication: Publication; readonly takenMs: number }>();
+  readonly #byKey = new OldestFirst<{
+    readonly publication: Publication;
+    readonly takenMs: number;
+  }>();
   #newest: number | undefined;
   bytes = KEPT_BASE_BYTES;
 
@@ -173,7 +176,7 @@ export class KeptLatest implements Kept {
   }
 
   get oldest(): number | undefined {
-    return this.#first()?.publication.offset;
+    return this.#byKey.oldest?.value.publication.offset;
   }
 
   get newest(): number | undefined {
@@ -182,25 +185,28 @@ export class KeptLatest implements Kept {
 
   add(publication: Publication, nowMs: number): void {
     const key = publication.key ?? "";
-    this.#remove(key);
-    this.#byKey.set(key, { publication, takenMs: nowMs });
+    const before = this.#byKey.get(key);
+    if (before !== undefined) this.bytes -= publicationBytes(before.publication);
+    this.#byKey.put(key, { publication, takenMs: nowMs });
     this.#newest = publication.offset;
     this.bytes += publicationBytes(publication);
   }
 
   displaced(key: string | undefined, countMax: number): Displaced | undefined {
     const replaced = this.#byKey.get(key ?? "");
-    const out = replaced ?? this.#first();
+    const out = replaced ?? this.#byKey.oldest?.value;
     if (out === undefined) return undefined;
     const isOut = replaced !== undefined || this.count >= countMax;
     return { bytes: isOut ? publicationBytes(out.publication) : 0, takenMs: out.takenMs };
   }
 
   trim(nowMs: number, bounds: KeptBounds): void {
-    for (const [key, { takenMs }] of this.#byKey) {
+    for (let out = this.#byKey.oldest; out !== undefined; out = this.#byKey.oldest) {
+      const { publication, takenMs } = out.value;
       const fits = this.bytes <= bounds.bytesMax || this.count <= 1;
       if (fits && this.count <= bounds.countMax && nowMs - takenMs < bounds.ttlMs) return;
-      this.#remove(key);
+      this.bytes -= publicationBytes(publication);
+      this.#byKey.delete(out.key);
     }
   }
 
@@ -210,7 +216,7 @@ export class KeptLatest implements Kept {
 
   before(offset: number, bounds: PageBounds): Publication[] {
     const below: Publication[] = [];
-    for (const { publication } of this.#byKey.values()) {
+    for (const [, { publication }] of this.#byKey.entries()) {
       if (publication.offset >= offset) break;
       below.push(publication);
     }
@@ -218,20 +224,8 @@ export class KeptLatest implements Kept {
   }
 
   *#above(offset: number): Generator<Publication> {
-    for (const { publication } of this.#byKey.values()) {
+    for (const [, { publication }] of this.#byKey.entries()) {
       if (publication.offset > offset) yield publication;
     }
-  }
-
-  #first(): { readonly publication: Publication; readonly takenMs: number } | undefined {
-    for (const kept of this.#byKey.values()) return kept;
-    return undefined;
-  }
-
-  #remove(key: string): void {
-    const kept = this.#byKey.get(key);
-    if (kept === undefined) return;
-    this.bytes -= publicationBytes(kept.publication);
-    this.#byKey.delete(key);
   }
 }

@@ -1,13 +1,15 @@
 // Owns: something for each key, with a bound: the key that was used longest ago goes first.
 
+import { OldestFirst } from "@holdfast/core";
+
 interface Kept<T> {
-  value: T;
-  usedMs: number;
+  readonly value: T;
+  readonly usedMs: number;
 }
 
 /** Keys in the order of their last use, with the time of it. */
 export class RecentKeys<T> {
-  readonly #kept = new Map<string, Kept<T>>();
+  readonly #kept = new OldestFirst<Kept<T>>();
   /** Keys that were put since `entries` or `changes`, in the order of their last use. */
   readonly #fresh = new Set<string>();
 
@@ -21,8 +23,7 @@ export class RecentKeys<T> {
 
   /** The key is the newest now. */
   put(key: string, value: T, nowMs: number): void {
-    this.#kept.delete(key);
-    this.#kept.set(key, { value, usedMs: nowMs });
+    this.#kept.put(key, { value, usedMs: nowMs });
     this.#fresh.delete(key);
     this.#fresh.add(key);
   }
@@ -35,23 +36,20 @@ export class RecentKeys<T> {
   /** Forgets the oldest keys above so many. Answers how many. */
   trim(keysMax: number): number {
     const count = Math.max(0, this.#kept.size - keysMax);
-    for (let i = 0; i < count; i++) {
-      const [oldest] = this.#kept.keys();
-      if (oldest !== undefined) this.delete(oldest);
-    }
+    for (let i = 0; i < count; i++) this.delete(this.#kept.oldest?.key ?? "");
     return count;
   }
 
   /** The key that was used longest ago, if that is at least so long ago. */
   oldest(nowMs: number, atLeastMs: number): [string, T] | undefined {
-    for (const [key, { value, usedMs }] of this.#kept)
-      return nowMs - usedMs >= atLeastMs ? [key, value] : undefined;
-    return undefined;
+    const { oldest } = this.#kept;
+    if (oldest === undefined || nowMs - oldest.value.usedMs < atLeastMs) return undefined;
+    return [oldest.key, oldest.value.value];
   }
 
   entries(): readonly [string, T, number][] {
     this.#fresh.clear();
-    return [...this.#kept].map(([key, { value, usedMs }]) => [key, value, usedMs]);
+    return [...this.#kept.entries()].map(([key, { value, usedMs }]) => [key, value, usedMs]);
   }
 
   /** Entries of keys that were put since the last call of this or of `entries`. */
