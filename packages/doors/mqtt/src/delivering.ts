@@ -48,6 +48,8 @@ export class Delivering {
   readonly #outbound: Outbound;
   readonly #progress = new Map<string, Progress>();
   #aliases: Map<string, number> | undefined;
+  /** Messages that wait until the session is kept. */
+  #unkept = 0;
 
   constructor(needs: DeliveringNeeds) {
     this.#needs = needs;
@@ -128,8 +130,9 @@ export class Delivering {
       for (const { pid, qos, origin, phase } of this.#outbound.inFlight.values())
         if (origin.channel === channel && origin.epoch === epoch)
           inFlight.push({ offset: origin.offset, pid, qos, isReleased: phase === "released" });
-      for (const { origin } of this.#outbound.waiting)
-        if (origin.channel === channel) done = Math.min(done, origin.offset - 1);
+      for (const { origin, againPid } of this.#outbound.waiting)
+        if (origin.channel === channel && againPid === undefined)
+          done = Math.min(done, origin.offset - 1);
       kept.push({ channel, epoch, passed: done, inFlight });
     }
     return kept;
@@ -160,6 +163,8 @@ export class Delivering {
 
   forget(channel: string): void {
     this.#outbound.forget(channel);
+    for (const { pid, qos } of this.#progress.get(channel)?.again?.values() ?? [])
+      this.#outbound.settle(pid, qos);
     this.#progress.delete(channel);
     this.#needs.changed();
   }
@@ -210,8 +215,9 @@ export class Delivering {
     const origin = { channel, epoch, offset };
     const outgoing = { message, qos, retain, subscriptionIds, origin, done };
     if (again !== undefined) {
-      const { pid } = again;
-      return this.#packet({ ...outgoing, qos: again.qos }, { pid, dup: true });
+      const one = { ...outgoing, qos: again.qos, againPid: again.pid };
+      const pid = this.#outbound.offer(one);
+      return pid === undefined ? NOTHING : this.#packet(one, { pid, dup: true });
     }
     if (qos === 0) {
       done?.();
@@ -249,7 +255,12 @@ export class Delivering {
     for (let next = this.#outbound.next(); next !== undefined; next = this.#outbound.next()) {
       const { outgoing } = next;
       const isLate = this.#isLate(outgoing.message);
-      const bytes = isLate ? NOTHING : this.#send(outgoing, next.pid);
+      const isAgain = outgoing.againPid !== undefined;
+      const bytes = isLate
+        ? NOTHING
+        : isAgain
+          ? this.#packet(outgoing, { pid: next.pid, dup: true })
+          : this.#send(outgoing, next.pid);
       if (bytes.length > 0) this.#needs.push(bytes);
       if (isLate) this.#outbound.settle(next.pid, outgoing.qos);
     }
@@ -259,13 +270,16 @@ export class Delivering {
 
   /**
    * Of QoS 2 the identifier is kept before the client sees it: another node would choose another
-   * one, and the client would take the message twice. Empty: it is sent later, or never.
+   * one, and the client would take the message twice. What is of QoS 1 does not overtake it. Empty:
+   * it is sent later, or never.
    */
   #send(outgoing: Outgoing, pid: number): Uint8Array {
-    if (outgoing.qos === 1) return this.#packet(outgoing, { pid });
+    if (outgoing.qos === 1 && this.#unkept === 0) return this.#packet(outgoing, { pid });
     let isSync = true;
     let bytes: Uint8Array = NOTHING;
+    this.#unkept += 1;
     this.#needs.durably(() => {
+      this.#unkept -= 1;
       const packet = this.#packet(outgoing, { pid });
       if (isSync) bytes = packet;
       else if (packet.length > 0) this.#needs.push(packet);

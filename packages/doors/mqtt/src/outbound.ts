@@ -18,6 +18,8 @@ export interface Outgoing {
   readonly retain: boolean;
   readonly subscriptionIds: readonly number[];
   readonly origin: Origin;
+  /** It was sent on an earlier connection with this identifier, and is sent again. */
+  readonly againPid?: number | undefined;
   /** Runs when the client is done with it. */
   readonly done?: (() => void) | undefined;
 }
@@ -31,6 +33,12 @@ export interface InFlight {
   readonly qos: Qos;
   readonly origin: Origin;
   phase: "sent" | "released";
+  /**
+   * It was sent on this connection, so it counts towards the client's receive maximum. What an
+   * earlier one sent does not: if it took the window while its channel waits behind others, which
+   * wait for the window, nothing would ever be sent.
+   */
+  isCounted: boolean;
   readonly done?: (() => void) | undefined;
 }
 
@@ -48,6 +56,7 @@ export class Outbound {
   readonly #inFlight = new Map<number, InFlight>();
   #waiting: Outgoing[] = [];
   #lastPid = 0;
+  #counted = 0;
   readonly #totals: Pick<Totals, "inFlight" | "waitingBytes">;
 
   constructor(window: number, totals: Pick<Totals, "inFlight" | "waitingBytes">) {
@@ -76,7 +85,7 @@ export class Outbound {
 
   /** Nothing waits, and something may be sent. */
   get hasRoom(): boolean {
-    return this.#waiting.length === 0 && this.#inFlight.size < this.window;
+    return this.#waiting.length === 0 && this.#counted < this.window;
   }
 
   get inFlight(): ReadonlyMap<number, InFlight> {
@@ -92,14 +101,14 @@ export class Outbound {
   }
 
   /** Goes on with what another node had sent. */
-  restore(inFlight: readonly InFlight[], lastPid: number): void {
-    for (const one of inFlight) this.#add(one);
+  restore(inFlight: readonly Omit<InFlight, "isCounted">[], lastPid: number): void {
+    for (const one of inFlight) this.#add({ ...one, isCounted: false });
     this.#lastPid = lastPid;
   }
 
   /** The identifier to send it with now; undefined: it waits. */
   offer(outgoing: Outgoing): number | undefined {
-    if (this.#waiting.length > 0 || this.#inFlight.size >= this.window) {
+    if (this.#waiting.length > 0 || this.#counted >= this.window) {
       this.#waiting.push(outgoing);
       this.#wait(bytesOf(outgoing));
       return undefined;
@@ -110,7 +119,7 @@ export class Outbound {
   /** The next message that may be sent now, with its identifier. */
   next(): { readonly outgoing: Outgoing; readonly pid: number } | undefined {
     const outgoing = this.#waiting[0];
-    if (outgoing === undefined || this.#inFlight.size >= this.window) return undefined;
+    if (outgoing === undefined || this.#counted >= this.window) return undefined;
     this.#waiting.shift();
     this.#wait(-bytesOf(outgoing));
     return { outgoing, pid: this.#take(outgoing) };
@@ -121,6 +130,7 @@ export class Outbound {
     const one = this.#inFlight.get(pid);
     if (one === undefined || one.qos !== qos) return false;
     this.#inFlight.delete(pid);
+    if (one.isCounted) this.#counted -= 1;
     this.#totals.inFlight -= 1;
     this.useful += 1;
     one.done?.();
@@ -140,16 +150,23 @@ export class Outbound {
   forget(channel: string): void {
     const kept = this.#waiting.filter(({ origin }) => origin.channel !== channel);
     if (kept.length === this.#waiting.length) return;
+    for (const { origin, againPid, qos } of this.#waiting)
+      if (origin.channel === channel && againPid !== undefined) this.settle(againPid, qos);
     this.#waiting = kept;
     this.#wait(kept.reduce((sum, one) => sum + bytesOf(one), 0) - this.waitingBytes);
   }
 
-  #take({ qos, origin, done }: Outgoing): number {
+  #take({ qos, origin, done, againPid }: Outgoing): number {
+    this.#counted += 1;
+    if (againPid !== undefined) {
+      this.#add({ pid: againPid, qos, origin, phase: "sent", isCounted: true, done });
+      return againPid;
+    }
     let pid = this.#lastPid;
     do pid = pid >= PID_MAX ? 1 : pid + 1;
     while (this.#inFlight.has(pid));
     this.#lastPid = pid;
-    this.#add({ pid, qos, origin, phase: "sent", done });
+    this.#add({ pid, qos, origin, phase: "sent", isCounted: true, done });
     return pid;
   }
 }

@@ -289,8 +289,9 @@ export class Session implements ClientHooks {
     const isBack = this.#asked.get(frame.id)?.isBack ?? false;
     this.#asked.delete(frame.id);
     if (this.parts.reading?.subscribed(frame) === true) return;
-    this.parts.subscribing.subscribed(frame, isBack);
+    // SUBACK comes when the session is kept, with its place in this channel.
     this.parts.delivering.subscribed(frame);
+    this.parts.subscribing.subscribed(frame, isBack);
   }
 
   /** The engine refused a subscription. */
