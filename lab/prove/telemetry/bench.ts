@@ -30,7 +30,7 @@ const PROCESSES = 2;
 const START_MS = 60_000;
 /** A step that takes longer ends the proof. */
 const STEP_MS = 180_000;
-const SAMPLE_MS = 500;
+const SAMPLE_MS = 1000;
 /** Results are as fresh as before if they come within so long after they could. */
 const FRESH_MS = 2000;
 const SETTLED_MS = 120_000;

@@ -14,7 +14,7 @@ const READY_MS = 60_000;
 const END_MS = 30_000;
 const PRE_DELAY_MS = 500;
 const WINDOW_MS = 2000;
-const CHECK_MS = 50;
+const CHECK_MS = 100;
 
 export interface NodesOptions {
   readonly folder: string;

@@ -172,6 +172,8 @@ export class Kafka {
   async up(): Promise<void> {
     const { port, readerPort } = this;
     this.#process = Bun.spawn([this.#program, String(port), String(readerPort), this.#folder], {
+      // As Kafka by default: the system writes to disk when it likes.
+      env: { ...process.env, KAFKA_PAGE_CACHE: "yes" },
       ...{ stdin: "ignore", stdout: "ignore", stderr: "inherit" },
     });
     const listening = async (): Promise<boolean> =>
@@ -179,7 +181,7 @@ export class Kafka {
     await eventually("the Kafka broker listens", listening, { timeoutMs: START_MS });
   }
 
-  /** SIGKILL. What it acknowledged is on disk. */
+  /** SIGKILL. The system has what it acknowledged. */
   async kill(): Promise<void> {
     this.#process?.kill("SIGKILL");
     await this.#process?.exited;

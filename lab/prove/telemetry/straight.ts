@@ -8,20 +8,58 @@ import { KAFKA_ACCOUNT } from "./servers.ts";
 export interface StraightStart {
   readonly kafka: string;
   readonly database: string;
-  /** Records of one batch. */
-  readonly records: number;
-  readonly everyMs: number;
+  /** Writers for each server, each with one write under way: as pipelines have partitions. */
+  readonly writers: number;
+  /** Records for each server, of all writers together. */
+  readonly perSecond: number;
 }
 
 const now = (): number => performance.timeOrigin + performance.now();
-const VALUE = "x".repeat(60);
+/** About as long as a result. */
+const VALUE = "x".repeat(40);
+const TICK_MS = 4;
+const BATCH_MAX = 500;
 
-let isRunning = false;
-let running: Promise<unknown> = Promise.resolve();
 let count = 0;
+let timer: ReturnType<typeof setInterval> | undefined;
+const writing = new Set<Promise<unknown>>();
+let close = async (): Promise<void> => {};
+
+/** Records wait while the write before is under way, and then go together. */
+class Writer {
+  readonly #write: (records: readonly StraightRecord[]) => Promise<unknown>;
+  readonly #waiting: StraightRecord[] = [];
+  #isWriting = false;
+
+  constructor(write: (records: readonly StraightRecord[]) => Promise<unknown>) {
+    this.#write = write;
+  }
+
+  push(record: StraightRecord): void {
+    this.#waiting.push(record);
+    if (!this.#isWriting) void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    this.#isWriting = true;
+    while (this.#waiting.length > 0) {
+      const write = this.#write(this.#waiting.splice(0, BATCH_MAX)).catch(() => {});
+      writing.add(write);
+      await write;
+      writing.delete(write);
+    }
+    this.#isWriting = false;
+  }
+}
+
+interface StraightRecord {
+  readonly n: number;
+  readonly at: number;
+  readonly value: string;
+}
 
 const commands = {
-  begin({ kafka, database, records, everyMs }: StraightStart): void {
+  begin({ kafka, database, writers, perSecond }: StraightStart): void {
     const producer = new Producer({
       ...{ clientId: "straight", bootstrapBrokers: [kafka], autocreateTopics: false },
       sasl: {
@@ -30,43 +68,42 @@ const commands = {
         password: KAFKA_ACCOUNT.password,
       },
     });
-    const sql = new SQL({ url: database, max: 1 });
-    isRunning = true;
-    const repeat = async (write: () => Promise<unknown>): Promise<void> => {
-      while (isRunning) {
-        const beganMs = performance.now();
-        await write();
-        await Bun.sleep(Math.max(0, beganMs + everyMs - performance.now()));
-      }
-    };
-    const intoKafka = repeat(() => {
-      const at = now();
-      const messages = Array.from({ length: records }, () => ({
+    const sql = new SQL({ url: database, max: writers });
+    const many = (write: ConstructorParameters<typeof Writer>[0]): readonly Writer[] =>
+      Array.from({ length: writers }, () => new Writer(write));
+    const intoKafka = many((records) => {
+      const messages = records.map(({ n, at, value }) => ({
         topic: "straight",
-        key: Buffer.from(String(++count)),
-        value: Buffer.from(JSON.stringify({ at, value: VALUE })),
+        key: Buffer.from(`d${n % 500}`),
+        value: Buffer.from(JSON.stringify({ n, at, value })),
       }));
       return producer.send({ messages, acks: -1 });
     });
-    const intoTable = repeat(() => {
-      const at = now();
-      const rows = Array.from({ length: records }, () => ({ n: ++count, at, value: VALUE }));
-      return sql.unsafe(
-        "INSERT INTO straight SELECT * FROM jsonb_populate_recordset(NULL::straight, $1::text::jsonb)",
-        [JSON.stringify(rows)],
-      );
-    });
-    running = Promise.all([intoKafka, intoTable]).finally(async () => {
+    const intoTable = many((records) => sql.unsafe(INSERT, [JSON.stringify(records)]));
+    const startMs = now();
+    timer = setInterval(() => {
+      for (const due = ((now() - startMs) * perSecond) / 1000; count < due; ) {
+        count += 1;
+        // When it was due, not when this turn came.
+        const record = { n: count, at: startMs + (count * 1000) / perSecond, value: VALUE };
+        intoKafka[count % writers]?.push(record);
+        intoTable[count % writers]?.push(record);
+      }
+    }, TICK_MS);
+    close = async () => {
       await producer.close(true).catch(() => {});
       await sql.close({ timeout: 0 }).catch(() => {});
-    });
-    running.catch(() => {});
+    };
   },
   async end(): Promise<void> {
-    isRunning = false;
-    await running;
+    clearInterval(timer);
+    await Promise.all(writing);
+    await close();
   },
 };
+
+const INSERT =
+  "INSERT INTO straight SELECT * FROM jsonb_populate_recordset(NULL::straight, $1::text::jsonb)";
 
 export type StraightCommands = typeof commands;
 answerCommands(process, commands);

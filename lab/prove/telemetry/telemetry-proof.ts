@@ -23,8 +23,6 @@ import type { TelemetryPlan } from "./telemetry-plan.ts";
 const KEYS = 10_000;
 /** Windows of silent channels close after the channel is idle, its lateness and the window. */
 const CLOSED_MS = 60_000;
-/** About what a node hands over at once. */
-const STRAIGHT = { records: 20, everyMs: 20 };
 const INTERRUPTED = 130;
 
 export interface TelemetryPlace {
@@ -50,13 +48,11 @@ export async function proveTelemetry(
     let direct: DirectResult | undefined;
     await bench.warmUp();
     for (const step of STEPS.filter(({ name }) => plan.steps.includes(name))) {
-      const straight = step.isDirect === true ? await beginStraight(bench) : undefined;
+      if (step.isDirect === true) await straight(bench, plan, say);
       const one = await bench.step(step);
-      if (straight !== undefined) {
+      if (step.isDirect === true) {
         await bench.drained();
-        await straight.ask("end", undefined);
         direct = await judgeDirect(bench, plan.seed, one);
-        await straight.end();
       } else seen.push(one);
       onSeen(one);
     }
@@ -101,11 +97,25 @@ async function stateMemory(): Promise<MemoryResult> {
   }
 }
 
-async function beginStraight(bench: TelemetryBench): Promise<Helper<StraightCommands>> {
+/** What the sinks take by themselves, with as many writers, while devices are silent. */
+async function straight(
+  bench: TelemetryBench,
+  { eventsPerSecond, partitions, steadyMs }: TelemetryPlan,
+  say: (text: string) => void,
+): Promise<void> {
+  say("straight into the sinks");
+  await bench.drained();
   const helper = new Helper<StraightCommands>("straight", join(import.meta.dir, "straight.ts"));
-  const kafka = `127.0.0.1:${bench.kafka.port}`;
-  await helper.ask("begin", { kafka, database: bench.database.url, ...STRAIGHT });
-  return helper;
+  try {
+    await helper.ask("begin", {
+      ...{ kafka: `127.0.0.1:${bench.kafka.port}`, database: bench.database.url },
+      ...{ writers: partitions, perSecond: eventsPerSecond },
+    });
+    await Bun.sleep(steadyMs / 2);
+    await helper.ask("end", undefined);
+  } finally {
+    await helper.end();
+  }
 }
 
 /** Until every reader has as many windows as the table, and nothing more comes. */

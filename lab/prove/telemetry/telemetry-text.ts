@@ -117,13 +117,17 @@ function directParts(direct: DirectResult): readonly string[] {
   const { kafkaMs, tableMs, straightKafkaMs, straightTableMs, roundTripMs } = direct;
   const row = (name: string, all: Spread, straight: Spread): readonly string[] => [
     ...[name, three(all), three(straight), three(roundTripMs)],
-    `${number(aboveStraight(all, straight))}`,
+    number(aboveStraight(all, straight)),
+    number(Math.round((aboveStraight(all, straight) - roundTripMs.p99) * 10) / 10),
   ];
   return [
     "### Event by event",
     `A second pipeline filters and maps every event, without a window: ${number(direct.acknowledged)} events acknowledged, ${number(direct.kafkaAgain)} in Kafka again; the host took ${direct.stolenPercent.toFixed(1)} %, load ${direct.load.toFixed(1)}. Times are p50 / p99 / longest, in ms.`,
     table(
-      ["sink", "device to sink", "straight into it", "PUBLISH to PUBACK", "p99 above straight"],
+      [
+        ...["sink", "device to sink", "straight into it", "PUBLISH to PUBACK"],
+        ...["p99 above straight", "and above PUBACK (goal: 10)"],
+      ],
       [
         row("Kafka, at its consumer", kafkaMs, straightKafkaMs),
         row("PostgreSQL, when committed", tableMs, straightTableMs),
@@ -146,7 +150,8 @@ const READING = [
   "- **reconnects**, **sent again**: devices connect to the other node, and send again what had no PUBACK.",
   "- Times of results count from the first moment at which the window could close: its end and the lateness. A device's next event closes it. They stand in the step of that moment, the counts in the step in which the window began.",
   "- If a node stands still, so does the reader of events that it serves. The SDK notices and goes to another node.",
-  "- **straight into it**: another process writes batches of 20 records into the same servers in the same seconds, with the servers' own clients.",
+  "- **straight into it**: before, another process writes as many records a second into the same servers with their own clients. It has as many writers as the pipeline has partitions.",
+  "- Kafka's times end at franz-go's consumer. Those of PostgreSQL end at the commit's timestamp, with and without Holdfast.",
   "- Redis writes an append-only file (`appendfsync everysec`) and is stopped with SIGTERM, so it loses nothing. PostgreSQL is stopped as in a crash (SIGQUIT), the Kafka broker and the node with SIGKILL.",
   "- The node that stands still holds partitions. Another one takes them after the lease (5 s). When the first goes on, its commits are refused.",
 ].join("\n");

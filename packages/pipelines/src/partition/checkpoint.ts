@@ -30,17 +30,20 @@ export interface Checkpoint {
   readonly outboxes: readonly Outbox[];
 }
 
-/** What happened to one output's records since they were written last. */
-export interface OutboxChanges extends Outbox {
-  /** Records up to this sequence are confirmed. `records` are those that are new. */
-  readonly confirmed: number;
+/** An output's records as they are written: texts of `recordText`. */
+export interface WrittenOutbox {
+  readonly id: string;
+  readonly sequence: number;
+  readonly records: readonly string[];
+  /** Of changes: records up to this sequence are confirmed; `records` are those that are new. */
+  readonly confirmed?: number;
 }
 
 /** What changed since the last commit. */
 export interface Changes {
   /** Those that moved. */
   readonly positions: Iterable<readonly [channel: string, position: Position]>;
-  readonly outboxes: readonly OutboxChanges[];
+  readonly outboxes: readonly WrittenOutbox[];
 }
 
 const LAYOUT = 1;
@@ -59,7 +62,9 @@ export function checkpointText(
     generation,
     positions,
     outboxes,
-  }: Omit<Checkpoint, "engine" | "engineChanges">,
+  }: Omit<Checkpoint, "engine" | "engineChanges" | "outboxes"> & {
+    readonly outboxes: readonly WrittenOutbox[];
+  },
 ): string {
   const rest = JSON.stringify({
     layout: LAYOUT,
@@ -67,21 +72,14 @@ export function checkpointText(
     spread,
     generation,
     positions: writtenPositions(positions),
-    out: outboxes.map(({ id, sequence, records }) => [id, sequence, records.map(writtenRecord)]),
   });
-  return `{"engine":${engine},${rest.slice(1)}`;
+  return `{"engine":${engine},"out":${outboxesText(outboxes)},${rest.slice(1)}`;
 }
 
 /** `engine`: its changes as JSON. */
 export function changesText(engine: string, { positions, outboxes }: Changes): string {
-  const rest = JSON.stringify({
-    positions: writtenPositions(positions),
-    out: outboxes.map(({ id, sequence, records, confirmed }) => [
-      ...[id, sequence, records.map(writtenRecord)],
-      confirmed,
-    ]),
-  });
-  return `{"engine":${engine},${rest.slice(1)}`;
+  const rest = JSON.stringify({ positions: writtenPositions(positions) });
+  return `{"engine":${engine},"out":${outboxesText(outboxes)},${rest.slice(1)}`;
 }
 
 /**
@@ -117,13 +115,18 @@ export function parseCheckpoint(text: string, changes: readonly string[] = []): 
 const writtenPositions = (positions: Changes["positions"]): WrittenPosition[] =>
   [...positions].map(([channel, { epoch, offset }]) => [channel, epoch, offset]);
 
-const writtenRecord = ({
-  sequence,
-  key,
-  timeMs,
-  value,
-  params,
-}: Omit<SinkRecord, "id">): WrittenRecord => [sequence, key, timeMs, value ?? null, params];
+/** A record as it is written; `value`: its value as JSON. */
+export const recordText = (
+  { sequence, key, timeMs, params }: Omit<SinkRecord, "id" | "value">,
+  value: string,
+): string =>
+  `[${sequence},${JSON.stringify(key)},${JSON.stringify(timeMs)},${value},${JSON.stringify(params)}]`;
+
+const outboxesText = (outboxes: readonly WrittenOutbox[]): string =>
+  `[${outboxes.map(outboxText).join(",")}]`;
+
+const outboxText = ({ id, sequence, records, confirmed }: WrittenOutbox): string =>
+  `[${JSON.stringify(id)},${sequence},[${records.join(",")}]${confirmed === undefined ? "" : `,${confirmed}`}]`;
 
 type WrittenPosition = readonly [channel: string, epoch: string, offset: number];
 type WrittenRecord = readonly [

@@ -4,12 +4,13 @@ import { hash32 } from "../aggregate/hash.ts";
 import type { Output } from "../engine/compile.ts";
 import type { Emitted } from "../engine/run.ts";
 import type { SinkRecord } from "../sink.ts";
-import type { Outbox, OutboxChanges } from "./checkpoint.ts";
+import { type Outbox, recordText, type WrittenOutbox } from "./checkpoint.ts";
 
 /** The way into one sink; `SinkDelivery` is one. */
 export interface DeliveryPort {
   readonly isFull: boolean;
-  push(record: SinkRecord): void;
+  /** `bytes`: of its value as JSON. */
+  push(record: SinkRecord, bytes: number): void;
   flush(withinMs: number): Promise<boolean>;
   close(withinMs: number): Promise<boolean>;
 }
@@ -22,6 +23,8 @@ interface Box {
   told: number;
   /** Not confirmed, oldest first. */
   records: SinkRecord[];
+  /** Each as it is committed, maybe several times, and the bytes of its value in it. */
+  texts: string[];
   bytes: number[];
   /** How many of them, from the first, the delivery has. */
   handed: number;
@@ -40,6 +43,7 @@ export class Outboxes {
       sequence: 0,
       told: 0,
       records: [],
+      texts: [],
       bytes: [],
       handed: 0,
       delivery: undefined,
@@ -69,23 +73,23 @@ export class Outboxes {
     return gone;
   }
 
-  save(): Outbox[] {
+  save(): WrittenOutbox[] {
     return this.#boxes.map((box) => {
-      const { output, sequence, records } = box;
+      const { output, sequence, texts } = box;
       box.told = sequence;
-      return { id: output.id, sequence, records };
+      return { id: output.id, sequence, records: texts };
     });
   }
 
   /** Records since `save` or `changes`, and up to which all are confirmed. */
-  changes(): OutboxChanges[] {
+  changes(): WrittenOutbox[] {
     return this.#boxes.map((box) => {
-      const { output, sequence, records, told } = box;
+      const { output, sequence, records, texts, told } = box;
       const confirmed = (records[0]?.sequence ?? sequence + 1) - 1;
       let from = records.length;
       while (from > 0 && (records[from - 1]?.sequence ?? 0) > told) from -= 1;
       box.told = sequence;
-      return { id: output.id, sequence, confirmed, records: records.slice(from) };
+      return { id: output.id, sequence, confirmed, records: texts.slice(from) };
     });
   }
 
@@ -110,8 +114,9 @@ export class Outboxes {
       for (;;) {
         const record = box.records[box.handed];
         if (record === undefined || record.sequence > (marks[index] ?? 0)) break;
+        const bytes = box.bytes[box.handed] ?? 0;
         box.handed += 1;
-        box.delivery?.push(record);
+        box.delivery?.push(record, bytes);
       }
     }
   }
@@ -121,10 +126,11 @@ export class Outboxes {
     const box = this.#boxes[index] as Box;
     let count = 0;
     while ((box.records[count]?.sequence ?? Number.POSITIVE_INFINITY) <= sequence) {
-      this.bytes -= box.bytes[count] ?? 0;
+      this.bytes -= sizeOf(box.texts[count]);
       count += 1;
     }
     box.records.splice(0, count);
+    box.texts.splice(0, count);
     box.bytes.splice(0, count);
     box.handed = Math.max(0, box.handed - count);
   }
@@ -138,9 +144,14 @@ export class Outboxes {
   }
 
   #put(box: Box, record: Omit<SinkRecord, "id">): void {
-    const bytes = (JSON.stringify(record.value)?.length ?? 4) + 64 + record.key.length;
+    const value = JSON.stringify(record.value) ?? "null";
+    const text = recordText(record, value);
     box.records.push({ ...record, id: `${box.prefix}/${record.sequence}` });
-    box.bytes.push(bytes);
-    this.bytes += bytes;
+    box.texts.push(text);
+    box.bytes.push(value.length);
+    this.bytes += sizeOf(text);
   }
 }
+
+/** Roughly: it is there as an object as well. */
+const sizeOf = (text = ""): number => text.length + 64;
