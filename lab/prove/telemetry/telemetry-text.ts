@@ -133,6 +133,7 @@ function directParts(direct: DirectResult): readonly string[] {
         row("PostgreSQL, when committed", tableMs, straightTableMs),
       ],
     ),
+    DIRECT_READING,
   ];
 }
 
@@ -141,6 +142,9 @@ function table(heads: readonly string[], rows: readonly (readonly string[])[]): 
   const under = heads.map((_, place) => (place === 0 ? "---" : "---:"));
   return [line(heads), line(under), ...rows.map(line)].join("\n");
 }
+
+const DIRECT_READING =
+  "An event waits for the commit under way, then for its own. Each output has one write under way, so it waits for that as well. All processes share the cores named above, and together they use most of them. So the 99th percentiles have much waiting for a processor in them; half of the events show the way itself.";
 
 const READING = [
   "- Each acknowledged event is in exactly one place: a window, the late ones, or the dead letters. The oracle knows which windows there must be, and each must be equal: count, sum, extremes, and the sum of a mark of each event.",
