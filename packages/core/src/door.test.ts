@@ -162,6 +162,7 @@ test("codecs that belong to their connections write what becomes of members them
   const { join, connect, advance } = await start(numbered());
   const one = await join("HELLO", "WATCH chat:a");
   const other = await join("HELLO", "SUB chat:b", "WATCH chat:a");
+  await advance(2 * TEST_SETTINGS.timeouts.presenceCoalesceMs);
   for (const client of [one, other]) client.heard();
   const member = await connect();
   await member.send({ t: "enter", id: 2, ch: "chat:a" });

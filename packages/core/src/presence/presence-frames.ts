@@ -31,37 +31,23 @@ export type Before = ReadonlyMap<string, PresenceMember | undefined>;
 /** What an entry adds to a frame besides its data and user, roughly. */
 const ENTRY_BYTES = 64;
 
-/**
- * Sends all members, each part when there is room for it. False if nobody wants the rest any more.
- */
-export async function sendSnapshot(
-  watcher: Watcher,
+/** The members as frames, each of bounded size; one at least. */
+export function memberFrames(
+  channel: string,
   list: readonly PresenceMember[],
-  how: {
-    readonly channel: string;
-    readonly bytesMax: number;
-    isWanted(): boolean;
-  },
-): Promise<boolean> {
-  for (let from = 0; ; ) {
-    const room = watcher.keepRoom(how.bytesMax);
-    const release = typeof room === "function" ? room : await room;
-    if (!how.isWanted()) {
-      release();
-      return false;
-    }
+  bytesMax: number,
+): readonly MembersFrame[] {
+  const frames: MembersFrame[] = [];
+  for (let from = 0; frames.length === 0 || from < list.length; ) {
     const part: MemberEntry[] = [];
-    for (let bytes = 0; from < list.length && (part.length === 0 || bytes < how.bytesMax); from++) {
+    for (let bytes = 0; from < list.length && (part.length === 0 || bytes < bytesMax); from++) {
       const member = list[from] as PresenceMember;
       part.push(entryOf(member));
       bytes += bytesOf(member);
     }
-    const more = from < list.length;
-    const frame: MembersFrame = { t: "members", ch: how.channel, list: part, more };
-    watcher.answer(watcher.codec.encode(frame));
-    release();
-    if (!more) return true;
+    frames.push({ t: "members", ch: channel, list: part, more: from < list.length });
   }
+  return frames;
 }
 
 /** What changed since `before`, as few frames as their size allows; none if nothing did. */
@@ -107,7 +93,7 @@ interface Lists {
   readonly leave: string[];
 }
 
-const bytesOf = ({ user, data }: PresenceMember): number =>
+export const bytesOf = ({ user, data }: PresenceMember): number =>
   ENTRY_BYTES + (user?.length ?? 0) + (data === undefined ? 0 : payloadBytes(data));
 
 function entryOf({ member, user, data }: PresenceMember): MemberEntry {

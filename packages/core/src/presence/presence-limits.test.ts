@@ -54,10 +54,11 @@ test("enters and watches of one message share the limit", async () => {
 });
 
 test("what is entered and watched already takes no place while it is asked for again", async () => {
-  const { connect } = await harness();
+  const { connect, advance } = await harness();
   const client = await connect();
   await client.send(...requests("enter", MAX / 2), ...requests("watch", MAX / 2 - 1, 100));
   await client.take();
+  await advance(100);
   await client.send(
     ...requests("update", MAX / 2),
     ...requests("watch", MAX / 2 - 1, 100),

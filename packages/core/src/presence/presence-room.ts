@@ -1,22 +1,30 @@
 // Owns: a channel's members as this node's watchers see them: one snapshot, then coalesced changes.
-import type { Encoded, PresenceFrame } from "@holdfast/protocol";
+// Watchers know the members as of the last telling. What changed since is told to all of them at
+// once, and whoever comes gets the members as of a telling too.
 import type { Observer } from "../observer.ts";
 import type { Clock, PresenceChange, PresenceMember, PresenceStore } from "../ports.ts";
-import { OWN } from "../session/codec-numbers.ts";
 import type { NodeSettings } from "../settings.ts";
 import { allMembers } from "./all-members.ts";
-import { type Before, beforeOf, changes, sendSnapshot, type Watcher } from "./presence-frames.ts";
+import { type Before, beforeOf, changes, type Watcher } from "./presence-frames.ts";
 import { sameMember } from "./same-member.ts";
+import { Snapshot } from "./snapshot.ts";
+import { Telling } from "./telling.ts";
 
 /** What a channel's members need of the node. */
 export interface RoomNeeds {
-  readonly clock: Pick<Clock, "after">;
+  readonly clock: Pick<Clock, "after" | "defer" | "nowMs">;
   readonly broker: { readonly presence: Pick<PresenceStore, "members"> };
   readonly observer: Pick<Observer, "slowConsumer">;
   settings(): NodeSettings;
   background(what: string, work: Promise<unknown>): void;
 }
 
+/** Watchers that are told in one turn of the event loop: a write takes some 20 us. */
+const PART_WATCHERS = 250;
+/** Bytes of snapshots that are handed over in one turn. */
+const PART_BYTES = 1024 * 1024;
+/** Ms that changes are gathered longer for each watcher: telling takes a fifth of the time. */
+const GATHER_MS_EACH = 0.1;
 /** Pause after a reload that failed. */
 const RELOAD_MS = 1000;
 /** Most changes kept while the snapshot is read. If more come, the snapshot is read again. */
@@ -31,15 +39,21 @@ const READ_AGAIN_MAX = 3;
 export class PresenceRoom {
   readonly #channel: string;
   readonly #ports: RoomNeeds;
-  readonly #watchers = new Set<Watcher>();
+  /** Each with the number of the last telling that it knows. */
+  readonly #watchers = new Map<Watcher, number>();
   /** Watchers that are being sent a snapshot: one each. */
   readonly #snapshots = new Map<Watcher, Promise<boolean>>();
   /** What each watcher knows, if its snapshot took so long that it is out of date. */
   readonly #behind = new Map<Watcher, readonly PresenceMember[]>();
   /** Watchers that could not take the changes and get a new snapshot. */
   readonly #skipped = new Set<Watcher>();
-  /** All members in a list, until one changes. */
-  #list: readonly PresenceMember[] | undefined;
+  /** How often changes were told, and when the last time was. */
+  #tells = 0;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
+  /** Changes that some watchers have yet to be told. */
+  #telling: Telling | undefined;
+  /** Those who wait for the next snapshot. */
+  readonly #arrivals: ((snapshot: Snapshot) => void)[] = [];
   #members: Map<string, PresenceMember> | undefined;
   #loading: Promise<Map<string, PresenceMember>> | undefined;
   /** Changes that came while loading. */
@@ -78,37 +92,39 @@ export class PresenceRoom {
 
   async #begin(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
     // One set of members at a time is read for a connection, however many channels it watches.
-    const { lagBytes, chunkBytes } = this.#ports.settings().flow;
+    const { lagBytes } = this.#ports.settings().flow;
     const room = watcher.keepRoom(lagBytes);
     const release = typeof room === "function" ? room : await room;
-    let members: Map<string, PresenceMember>;
     try {
-      members = await this.#load();
-      // The last watcher may have gone meanwhile, and the members with it.
-      while (this.#members !== members) members = await this.#load();
+      await this.#load();
     } finally {
       release();
     }
-    // Changes gathered so far are in the snapshot; earlier watchers hear of them first.
-    this.#tell();
-    const list = this.#listOf(members);
+    const shown = await this.#turn();
     this.#watchers.delete(watcher);
-    const how = { channel: this.#channel, bytesMax: chunkBytes, isWanted };
-    if (!(await sendSnapshot(watcher, list, how))) return false;
-    this.#watchers.add(watcher);
-    if (this.#list === list) return true;
-    this.#behind.set(watcher, list);
+    if (!(await shown.send(watcher, isWanted))) return false;
+    this.#watchers.set(watcher, this.#tells);
+    if (shown.number === this.#tells) return true;
+    this.#behind.set(watcher, shown.list);
     this.#tellLater();
     return true;
   }
 
-  #listOf(members: ReadonlyMap<string, PresenceMember>): readonly PresenceMember[] {
-    this.#list ??= [...members.values()];
-    return this.#list;
+  /**
+   * The members, behind everything that watchers were told. Whoever comes soon behind another one
+   * waits for the next time that changes are told: they share one snapshot.
+   */
+  #turn(): Promise<Snapshot> {
+    return new Promise((resolve) => {
+      this.#arrivals.push(resolve);
+      const sinceMs = this.#ports.clock.nowMs() - this.#toldAtMs;
+      if (sinceMs >= this.#gatherMs && this.#telling === undefined) this.#tell();
+      else this.#tellLater(Math.max(0, this.#gatherMs - sinceMs));
+    });
   }
 
   /** A watcher that cannot take the changes now gets a new snapshot when it can take more. */
-  #skip(watcher: Watcher): void {
+  readonly #skip = (watcher: Watcher): void => {
     this.#watchers.delete(watcher);
     this.#behind.delete(watcher);
     this.#ports.observer.slowConsumer("conflate");
@@ -120,7 +136,7 @@ export class PresenceRoom {
       this.#skipped.delete(watcher);
     };
     this.#ports.background("presence snapshot", again());
-  }
+  };
 
   /** False: the broker is out of reach. */
   #watched(watcher: Watcher, isWanted: () => boolean): Promise<boolean> {
@@ -155,7 +171,6 @@ export class PresenceRoom {
     const known = this.#members;
     if (known === undefined || this.#loading !== undefined) return;
     this.#members = undefined;
-    this.#list = undefined;
     const compare = async (): Promise<void> => {
       const now = await this.#load().catch(() => undefined);
       if (now === undefined) return this.#reloadLater(known);
@@ -208,23 +223,25 @@ export class PresenceRoom {
     const id = change.kind === "leave" ? change.member : change.member.member;
     const known = members.get(id);
     put(members, change);
-    this.#list = undefined;
     this.#note(id, known);
   }
 
   #note(id: string, known: PresenceMember | undefined): void {
-    if (this.#watchers.size === 0) return;
+    if (this.#watchers.size === 0 && this.#snapshots.size === 0) return;
     this.#before ??= new Map();
     if (!this.#before.has(id)) this.#before.set(id, known);
     this.#tellLater();
   }
 
-  #tellLater(): void {
-    if (this.#before === undefined && this.#behind.size === 0) return;
-    this.#cancelTimer ??= this.#ports.clock.after(
-      this.#ports.settings().timeouts.presenceCoalesceMs,
-      () => this.#tell(),
-    );
+  /** Telling everybody takes time that grows with their number: so it is done less often. */
+  get #gatherMs(): number {
+    const { presenceCoalesceMs } = this.#ports.settings().timeouts;
+    return presenceCoalesceMs + this.#watchers.size * GATHER_MS_EACH;
+  }
+
+  #tellLater(delayMs = this.#gatherMs): void {
+    const isDue = this.#before !== undefined || this.#behind.size + this.#arrivals.length > 0;
+    if (isDue) this.#cancelTimer ??= this.#ports.clock.after(delayMs, () => this.#tell());
   }
 
   #tell(): void {
@@ -233,57 +250,62 @@ export class PresenceRoom {
     const members = this.#members;
     // The members are being read: the differences are told with the rest.
     if (members === undefined) return;
+    if (this.#telling !== undefined) return this.#tellLater();
+    this.#tells += 1;
+    this.#toldAtMs = this.#ports.clock.nowMs();
     const before = this.#before;
     this.#before = undefined;
     const behind = [...this.#behind];
     this.#behind.clear();
-    const told = new Set(behind.map(([watcher]) => watcher));
-    if (before !== undefined)
-      this.#give(
-        [...this.#watchers].filter((watcher) => !told.has(watcher)),
-        before,
-        members,
-      );
-    for (const [watcher, list] of behind) this.#give([watcher], beforeOf(list, members), members);
+    const { flow } = this.#ports.settings();
+    const { chunkBytes, lagBytes } = flow;
+    const about = (of: Before) => changes(this.#channel, { before: of, members }, chunkBytes);
+    for (const [watcher, list] of behind) {
+      const frames = about(beforeOf(list, members));
+      this.#watchers.set(watcher, this.#tells);
+      new Telling(frames, [watcher], lagBytes).part(1, this.#skip);
+    }
+    if (before !== undefined) {
+      const old = [...this.#watchers.keys()].filter((one) => !this.#knows(one));
+      this.#telling = new Telling(about(before), old, lagBytes);
+      this.#tellPart();
+    }
+    if (this.#arrivals.length > 0)
+      this.#admit(new Snapshot(this.#channel, { number: this.#tells, members, chunkBytes }));
   }
 
-  /** Each watcher gets all of the changes, or is skipped. */
-  #give(watchers: readonly Watcher[], before: Before, members: Map<string, PresenceMember>): void {
-    if (watchers.length === 0) return;
-    const { chunkBytes, lagBytes } = this.#ports.settings().flow;
-    const frames = changes(this.#channel, { before, members }, chunkBytes);
-    const encoded = frames.map(() => new Map<number, Encoded>());
-    for (const watcher of watchers) {
-      for (const [index, frame] of frames.entries()) {
-        if (watcher.lagging || watcher.outLength >= lagBytes) {
-          this.#skip(watcher);
-          break;
-        }
-        watcher.enqueue(encodeFor(watcher, frame, encoded[index] as Map<number, Encoded>));
-      }
-    }
+  /** It got a snapshot, or its own changes, behind what is being told. */
+  #knows(watcher: Watcher): boolean {
+    return (this.#watchers.get(watcher) ?? this.#tells) >= this.#tells;
+  }
+
+  /** Some watchers in each turn of the event loop, so that the node does not stop for all. */
+  #tellPart(): void {
+    const wanted = (watcher: Watcher): boolean => !this.#knows(watcher);
+    const isDone = this.#telling?.part(PART_WATCHERS, this.#skip, wanted) ?? true;
+    if (isDone) this.#telling = undefined;
+    else this.#ports.clock.defer(() => this.#tellPart());
+  }
+
+  /** Snapshots leave in parts too. Who is not in time for this one gets the next. */
+  #admit(snapshot: Snapshot): void {
+    const count = Math.max(1, Math.floor(PART_BYTES / snapshot.bytes));
+    for (const arrival of this.#arrivals.splice(0, count)) arrival(snapshot);
+    if (this.#arrivals.length === 0) return;
+    this.#ports.clock.defer(() => {
+      if (this.#tells === snapshot.number) this.#admit(snapshot);
+    });
   }
 
   #forgetUnwatched(): void {
     if (this.#watchers.size > 0 || this.#snapshots.size > 0) return;
     this.#members = undefined;
-    this.#list = undefined;
     this.#before = undefined;
+    this.#telling = undefined;
+    this.#toldAtMs = Number.NEGATIVE_INFINITY;
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }
-}
-
-/** Once for each shared codec. */
-function encodeFor(
-  { codec, codecNumber }: Watcher,
-  frame: PresenceFrame,
-  known: Map<number, Encoded>,
-): Encoded {
-  if (codecNumber === OWN) return codec.encode(frame);
-  const encoded = known.get(codecNumber) ?? codec.encode(frame);
-  known.set(codecNumber, encoded);
-  return encoded;
 }
 
 function put(members: Map<string, PresenceMember>, change: PresenceChange): void {
