@@ -1,5 +1,5 @@
-// Owns: the program behind `npm run bench:compare -- --mqtt`: arguments, the order of measurements,
-// progress, the result and its page.
+// Owns: the program behind `npm run bench:compare -- --mqtt` and `-- --pipelines`: arguments, the
+// order of measurements, progress, the result and its page.
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";

@@ -2,6 +2,8 @@ import { expect, test } from "bun:test";
 import { telemetryFiles } from "./generated.ts";
 import { mqttTargets } from "./mqtt/page.ts";
 import type { MqttSizes } from "./mqtt/subject.ts";
+import { pipelineTargets } from "./pipelines/page.ts";
+import type { PipelineSizes } from "./pipelines/subject.ts";
 import { planFrom } from "./plan.ts";
 import type { Figures, TelemetryResult } from "./subject.ts";
 
@@ -59,6 +61,34 @@ test("the page has what was measured, and charts beside it", () => {
     "docs/benchmarks/mqtt-memory-light.svg",
     "docs/benchmarks/mqtt-memory-dark.svg",
   ]);
+});
+
+const window = (events: number): Figures => ({
+  events: 400_000,
+  eventsPerCpuSecond: events,
+  userUsPerEvent: 10,
+  systemUsPerEvent: 2,
+  rssBytes: 200_000_000,
+  results: 4000,
+  wrong: 0,
+});
+
+test("pipelines have a target over Benthos, a table and a chart", () => {
+  const measured: TelemetryResult<PipelineSizes> = {
+    ...result,
+    sizes: planFrom(["--pipelines"])?.sizes as PipelineSizes,
+    measurements: [
+      ...rounds("window", "benthos", [window(40_000), window(50_000)]),
+      ...rounds("window", "holdfast", [window(60_000), window(70_000)]),
+    ],
+  };
+  expect(pipelineTargets(measured).map(({ found, met }) => [found, met])).toEqual([
+    ["1.45 (1.40–1.50)", true],
+  ]);
+  const [page, ...charts] = telemetryFiles({ pipelines: measured as TelemetryResult });
+  expect(page?.text).toContain("| events for each CPU-second | 45,000 (40,000–50,000) |");
+  expect(page?.text).not.toContain("NaN");
+  expect(charts).toHaveLength(2);
 });
 
 test("without a result there is no page", () => {

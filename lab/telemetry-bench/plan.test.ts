@@ -32,6 +32,8 @@ test.each([
   [[]],
   [["--mqtt", "--only", "fanout"]],
   [["--mqtt", "--rivals", "emqx"]],
+  [["--mqtt", "--pipelines"]],
+  [["--pipelines", "--rivals", "mosquitto"]],
   [["--mqtt", "--rounds", "0"]],
   [["--mqtt", "--url", "x"]],
 ])("%p is refused with words", (args) => {
@@ -40,6 +42,6 @@ test.each([
 
 test("help names every scenario and server", () => {
   expect(planFrom(["--help"])).toBeUndefined();
-  for (const word of ["one-to-many", "subscribed", "aedes", "holdfast-redis"])
+  for (const word of ["one-to-many", "subscribed", "aedes", "benthos", "holdfast-redis"])
     expect(HELP).toContain(word);
 });

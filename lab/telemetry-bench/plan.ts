@@ -20,6 +20,8 @@ const listed = (name: SubjectName): string =>
 
 export const HELP = `bench:compare -- --mqtt: messages of QoS 1 and idle connections on Holdfast and other MQTT brokers
 ${listed("mqtt")}
+bench:compare -- --pipelines: a filter, a window of 10 s and Kafka on both sides, on Holdfast and Benthos
+${listed("pipelines")}
   --quick        one short round; docs are left alone
   --rounds N     rounds (default 3); each measures every server once
   --resume       go on with an interrupted run
@@ -70,6 +72,7 @@ function read(args: readonly string[]) {
       args: [...args],
       options: {
         mqtt: { type: "boolean" },
+        pipelines: { type: "boolean" },
         quick: { type: "boolean" },
         rounds: { type: "string" },
         resume: { type: "boolean" },

@@ -4,7 +4,7 @@ import type { Pinning } from "../compare/pinning.ts";
 import type { CompareResult, Measurement } from "../compare/result.ts";
 import type { TargetFound } from "../compare/targets.ts";
 
-export const SUBJECT_NAMES = ["mqtt"] as const;
+export const SUBJECT_NAMES = ["mqtt", "pipelines"] as const;
 export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 export type TelemetryResult<Z = unknown> = CompareResult<string, string, Z>;

@@ -1,4 +1,4 @@
-// Owns: `npm run bench:compare -- --mqtt`: the programs of others that are measured are found,
+// Owns: `npm run bench:compare -- --mqtt` and `-- --pipelines`: programs of others are found,
 // fetched or built before.
 import { join } from "node:path";
 import { capture, passOn } from "./child.mjs";
@@ -16,6 +16,9 @@ const NEEDS = [
   { flag: "--mqtt", names: ["nats"], ensure: ensureNats },
   { flag: "--mqtt", names: ["mochi"], ensure: () => ensureMochi() },
   { flag: "--mqtt", names: ["holdfast-redis"], ensure: ensureServers },
+  { flag: "--pipelines", names: ["benthos", "holdfast"], ensure: () => ensureFeed() },
+  { flag: "--pipelines", names: ["benthos"], ensure: () => ensureBenthos() },
+  { flag: "--pipelines", names: ["holdfast-redis"], ensure: ensureServers },
 ];
 
 /** @param {string[]} args */
@@ -30,7 +33,8 @@ export async function benchTelemetry(bun, args) {
   const env = {};
   for (const { flag, names, ensure } of NEEDS) {
     if (!args.includes(flag)) continue;
-    if (args.includes("--rivals") && !names.some((name) => rivals?.includes(name))) continue;
+    const isNeeded = (/** @type {string} */ name) => rivals?.some((one) => one.startsWith(name));
+    if (args.includes("--rivals") && !names.some(isNeeded)) continue;
     const found = await ensure();
     if (!found.ok) throw new SetupError(`${found.message} (or choose others with --rivals)`);
     Object.assign(env, found.env);
@@ -41,8 +45,24 @@ export async function benchTelemetry(bun, args) {
 /** The MQTT broker of mochi-mqtt. */
 const ensureMochi = () => builtWithGo("mochi", "MOCHI_MQTT");
 
-/** Programs that are built here, for tests. */
-export const ensureRivals = ensureMochi;
+/** Kafka in memory, with events for pipelines. */
+const ensureFeed = () => builtWithGo("kafka-feed", "KAFKA_FEED");
+const ensureBenthos = () => builtWithGo("benthos", "BENTHOS");
+
+/**
+ * Programs that are built here, for tests.
+ * @returns {Promise<{ ok: true, env: Record<string, string> } | { ok: false, message: string }>}
+ */
+export async function ensureRivals() {
+  /** @type {Record<string, string>} */
+  const env = {};
+  for (const ensure of [ensureMochi, ensureFeed, ensureBenthos]) {
+    const found = await ensure();
+    if (!found.ok) return found;
+    Object.assign(env, found.env);
+  }
+  return { ok: true, env };
+}
 
 /**
  * A program of lab/rivals, built with Go into our own folder, as the environment that names it. Go

@@ -4,12 +4,12 @@ import { count, line, number, spread } from "../../compare/cells.ts";
 import { seriesOf } from "../../compare/result.ts";
 import type { TargetFound } from "../../compare/targets.ts";
 import { type Series, series } from "../../micro/series.ts";
-import type { Figures, TelemetryResult } from "../subject.ts";
+import { isMeasured, type Pick, ratioOf } from "../rounds.ts";
+import type { TelemetryResult } from "../subject.ts";
 import { BROKER_NAMES, BROKER_TEXTS, type BrokerName } from "./rivals.ts";
 import type { FlowName, MqttSizes } from "./subject.ts";
 
 type Result = TelemetryResult<MqttSizes>;
-type Pick = (figures: Figures) => number | undefined;
 
 const CPU_RATIO_MAX = 1.5;
 const IDLE_BYTES_MAX = 8000;
@@ -17,7 +17,7 @@ const IDLE_BYTES_MAX = 8000;
 /** Medians of the ratios that each round gives by itself. */
 export function mqttTargets(result: Result): readonly TargetFound[] {
   const cpu = (["one-to-one", "one-to-many"] as const).flatMap((scenario): TargetFound[] => {
-    const ratio = ratioOf(result, { scenario, rival: "holdfast", over: "mosquitto" });
+    const ratio = ratioOf(result, { scenario, rival: "holdfast", over: "mosquitto" }, cpuOf);
     if (ratio === undefined) return [];
     const { publishers, subscribers } = result.sizes[scenario];
     return [
@@ -133,7 +133,7 @@ const FLOW_ROWS: readonly (readonly [label: string, pick: string | Pick, digits:
 function flowTable(result: Result, scenario: FlowName): string {
   const rivals = BROKER_NAMES.filter((rival) => isMeasured(result, rival, scenario));
   const ratios = rivals.map((rival) =>
-    spread(ratioOf(result, { scenario, rival, over: "mosquitto" }), 2),
+    spread(ratioOf(result, { scenario, rival, over: "mosquitto" }, cpuOf), 2),
   );
   return table(rivals, [
     ...FLOW_ROWS.map(([label, pick, digits]) => [
@@ -182,29 +182,5 @@ function method({ flow, warmUpDeliveries, memory }: MqttSizes): string {
 
 const cpuOf: Pick = ({ userUsPerMessage = Number.NaN, systemUsPerMessage = Number.NaN }) =>
   userUsPerMessage + systemUsPerMessage;
-
-/** CPU of one broker over that of another, round by round. */
-function ratioOf(
-  { measurements }: Result,
-  names: { readonly scenario: string; readonly rival: BrokerName; readonly over: BrokerName },
-): Series | undefined {
-  const { scenario, rival, over } = names;
-  const cpu = (name: BrokerName, round: number): number | undefined => {
-    const found = measurements.find(
-      (one) => one.scenario === scenario && one.rival === name && one.round === round,
-    );
-    return found === undefined ? undefined : cpuOf(found.figures);
-  };
-  const ratios = [...new Set(measurements.map(({ round }) => round))].flatMap((round) => {
-    const [own, other] = [cpu(rival, round), cpu(over, round)];
-    return own === undefined || other === undefined ? [] : [own / other];
-  });
-  return ratios.length === 0 ? undefined : series(ratios);
-}
-
-const isMeasured = ({ measurements }: Result, rival: BrokerName, scenario?: string): boolean =>
-  measurements.some(
-    (found) => found.rival === rival && (scenario === undefined || found.scenario === scenario),
-  );
 
 const inKilo = (found: Series): Series => series(found.values.map((bytes) => bytes / 1000));

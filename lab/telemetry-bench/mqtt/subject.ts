@@ -22,7 +22,7 @@ const FULL: MqttSizes = {
   "one-to-many": { publishers: 1, subscribers: 50, messagesPerSecond: 200 },
   "many-to-one": { publishers: 500, subscribers: 1, messagesPerSecond: 4000 },
   flow: { payloadBytes: 100, leadMs: 1000, windowMs: 5000 },
-  warmUpDeliveries: 40_000,
+  warmUpDeliveries: 60_000,
   memory: { connections: [2000, 8000], quietMs: 12_000, readings: 3 },
 };
 
