@@ -1,7 +1,7 @@
 // Owns: a real PostgreSQL for tests, on a free loopback port with a directory of its own, that can
 // die, freeze and come back.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { chown } from "node:fs/promises";
+import { chmod, chown } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SQL, sleep } from "bun";
@@ -26,7 +26,14 @@ const SUPERUSER = { name: "postgres", password: "secret-of-the-superuser" };
 /** PostgreSQL does not run as root: then it runs as nobody. */
 const NOBODY = 65_534;
 
-export async function startPostgres(): Promise<PostgresServer> {
+export interface PostgresOptions {
+  /** Paths of a certificate, its key, and the authority of clients' certificates. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Lines that come first in pg_hba.conf. */
+  readonly rules?: readonly string[];
+}
+
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-postgres-"));
   const data = join(folder, "data");
   const port = await freePort();
@@ -39,6 +46,21 @@ export async function startPostgres(): Promise<PostgresServer> {
     ...["-D", data, "-U", SUPERUSER.name, "--pwfile", passwords, "-A", "scram-sha-256"],
     ...["-E", "UTF8", "--locale", "C", "--no-sync"],
   ]);
+  const { tls, rules = [] } = options;
+  if (rules.length > 0) {
+    const file = join(data, "pg_hba.conf");
+    await Bun.write(file, `${rules.join("\n")}\n${await Bun.file(file).text()}`);
+  }
+  const encrypted: string[] = [];
+  for (const [name, from] of Object.entries(tls ?? {})) {
+    const to = join(data, name);
+    await Bun.write(to, Bun.file(from));
+    // A server refuses a key that others may read.
+    await chmod(to, 0o600);
+    if (isRoot) await chown(to, NOBODY, NOBODY);
+    encrypted.push("-c", `ssl_${name}_file=${to}`);
+  }
+  if (encrypted.length > 0) encrypted.push("-c", "ssl=on");
   let child: Bun.Subprocess | undefined;
   let sql: SQL | undefined;
   const server: PostgresServer = {
@@ -60,6 +82,7 @@ export async function startPostgres(): Promise<PostgresServer> {
           "-c",
           "log_min_messages=fatal",
         ],
+        ...encrypted,
       ]);
       const untilMs = performance.now() + patience(20_000);
       while (!(await answers(server.url(SUPERUSER.name, SUPERUSER.password)))) {

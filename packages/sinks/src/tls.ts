@@ -58,7 +58,8 @@ function areRight(found: Readonly<Record<string, unknown>>): boolean {
   const has = (name: string): boolean => found[name] !== undefined;
   const isEach = Object.entries(found).every(
     ([name, value]) =>
-      Object.hasOwn(MEMBERS, name) && MEMBERS[name as keyof TlsOptions].isRight(value),
+      Object.hasOwn(MEMBERS, name) &&
+      (value === undefined || MEMBERS[name as keyof TlsOptions].isRight(value)),
   );
   const isTwice = PARTS.some((part) => has(`${part}File`) && has(`${part}From`));
   const isPaired = (has("certFile") || has("certFrom")) === (has("keyFile") || has("keyFrom"));

@@ -6,11 +6,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -35,14 +38,20 @@ type message struct {
 }
 
 func main() {
-	if len(os.Args) != 4 {
+	if len(os.Args) != 4 && len(os.Args) != 5 {
 		fail(fmt.Errorf("found %d arguments, expected broker port, reader port, folder", len(os.Args)-1))
+	}
+	if len(os.Args) == 5 {
+		readCertificates(os.Args[4])
 	}
 	port, err := strconv.Atoi(os.Args[1])
 	fail(err)
 	durability := []kfake.Opt{kfake.SyncWrites()}
 	if os.Getenv("KAFKA_PAGE_CACHE") != "" {
 		durability = nil
+	}
+	if serverTLS != nil {
+		durability = append(durability, kfake.TLS(serverTLS))
 	}
 	cluster, err := kfake.NewCluster(append(
 		durability,
@@ -77,9 +86,40 @@ func main() {
 
 func options(port int) []kgo.Opt {
 	login := plain.Auth{User: "admin", Pass: password}
-	return []kgo.Opt{
+	opts := []kgo.Opt{
 		kgo.SeedBrokers(fmt.Sprintf("127.0.0.1:%d", port)),
 		kgo.SASL(login.AsMechanism()),
+	}
+	if clientTLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(clientTLS))
+	}
+	return opts
+}
+
+var serverTLS, clientTLS *tls.Config
+
+func readCertificates(folder string) {
+	authorities := x509.NewCertPool()
+	pem, err := os.ReadFile(filepath.Join(folder, "ca.pem"))
+	fail(err)
+	authorities.AppendCertsFromPEM(pem)
+	pair := func(name string) []tls.Certificate {
+		found, err := tls.LoadX509KeyPair(
+			filepath.Join(folder, name+".pem"),
+			filepath.Join(folder, name+".key"),
+		)
+		fail(err)
+		return []tls.Certificate{found}
+	}
+	serverTLS = &tls.Config{
+		Certificates: pair("server"),
+		ClientCAs:    authorities,
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+	}
+	clientTLS = &tls.Config{
+		Certificates: pair("client"),
+		RootCAs:      authorities,
+		ServerName:   "target.test",
 	}
 }
 

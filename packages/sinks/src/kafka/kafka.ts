@@ -109,18 +109,38 @@ async function openProducer(options: KafkaOptions, context: SinkContext): Promis
   const { brokers, sasl } = settingsOf(options, context);
   const tls = await tlsOf(options.tls, context.secret);
   const { timeoutMs } = context;
-  return new Producer({
-    clientId: "holdfast",
-    bootstrapBrokers: [...brokers],
-    // The delivery repeats: here nothing goes on behind its back.
-    retries: 0,
-    connectTimeout: timeoutMs,
-    requestTimeout: timeoutMs,
-    timeout: timeoutMs,
-    autocreateTopics: false,
-    ...(tls === undefined ? {} : kafkaTls(tls)),
-    ...(sasl === undefined ? {} : { sasl }),
-  }) as Client;
+  return withoutStrayErrors(
+    new Producer({
+      clientId: "holdfast",
+      bootstrapBrokers: [...brokers],
+      // The delivery repeats: here nothing goes on behind its back.
+      retries: 0,
+      connectTimeout: timeoutMs,
+      requestTimeout: timeoutMs,
+      timeout: timeoutMs,
+      autocreateTopics: false,
+      ...(tls === undefined ? {} : kafkaTls(tls)),
+      ...(sasl === undefined ? {} : { sasl }),
+    }) as Client,
+  );
+}
+
+interface Emitter {
+  on(event: string, listener: (payload: unknown) => void): unknown;
+}
+
+/**
+ * The client listens to the first error of a connection alone. A second one, as of a broker that
+ * hangs up during the handshake, would end the process. Calls are rejected in any case.
+ */
+export function withoutStrayErrors<T>(client: T): T {
+  const emitter = client as unknown as Emitter;
+  for (const event of ["client:broker:connect", "client:broker:failed"])
+    emitter.on(event, (payload) => {
+      const { connection } = (payload ?? {}) as { readonly connection?: Emitter };
+      connection?.on("error", () => {});
+    });
+  return client;
 }
 
 /** As the client takes it: the name that is asked for is its own option. */

@@ -61,7 +61,13 @@ function openPool(name: string, url: string, options: DatabaseOptions): Pool {
     idleTimeout: 60,
     ...(tls === undefined
       ? {}
-      : { tls: { ...pem, ...(servername === undefined ? {} : { serverName: servername }) } }),
+      : {
+          tls: {
+            rejectUnauthorized: true,
+            ...pem,
+            ...(servername === undefined ? {} : { serverName: servername }),
+          },
+        }),
     connection: { statement_timeout: timeoutMs, application_name: "holdfast" },
   });
   return {

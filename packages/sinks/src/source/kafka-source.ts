@@ -4,7 +4,7 @@ import type { LogSourceDefinition } from "@holdfast/pipelines/source";
 import type { Consumer, Message, MessagesStream } from "@platformatic/kafka";
 import { secretOf } from "../faults.ts";
 import { apiIdOf } from "../kafka/faults.ts";
-import { BROKER, type KafkaOptions, kafkaTls } from "../kafka/kafka.ts";
+import { BROKER, type KafkaOptions, kafkaTls, withoutStrayErrors } from "../kafka/kafka.ts";
 import {
   needed,
   type OptionRules,
@@ -168,7 +168,7 @@ class KafkaReading {
     if (this.#patterns.every(({ isPlain }) => isPlain))
       return this.#patterns.map(({ text }) => text);
     const { Admin } = await import("@platformatic/kafka");
-    const admin = new Admin(await clientOptions(this.#options, this.#context));
+    const admin = withoutStrayErrors(new Admin(await clientOptions(this.#options, this.#context)));
     try {
       const all = await admin.listTopics();
       return all.filter((name) => paramsOf(this.#patterns, name) !== undefined).sort();
@@ -335,12 +335,14 @@ async function clientOptions(options: KafkaSourceOptions, context: SourceContext
 
 async function openConsumer(options: KafkaSourceOptions, context: SourceContext): Promise<Bytes> {
   const { Consumer } = await import("@platformatic/kafka");
-  return new Consumer({
-    ...(await clientOptions(options, context)),
-    // Its own: the group of a reader that died waits for it until the session times out.
-    groupId: `${options.group ?? "holdfast"}-${randomUUID()}`,
-    autocommit: false,
-  }) as Bytes;
+  return withoutStrayErrors(
+    new Consumer({
+      ...(await clientOptions(options, context)),
+      // Its own: the group of a reader that died waits for it until the session times out.
+      groupId: `${options.group ?? "holdfast"}-${randomUUID()}`,
+      autocommit: false,
+    }) as Bytes,
+  );
 }
 
 const REFUSED = /AUTH|UNKNOWN_TOPIC|PLT_KFK_USER/;

@@ -107,7 +107,10 @@ export const openNatsSource = (options: NatsSourceOptions, context: SourceContex
         reconnect: false,
         timeout: context.timeoutMs,
       }))().catch((error: unknown) => {
-      throw sourceError(error);
+      const found = sourceError(error);
+      if (found instanceof SourceError) throw found;
+      const { code, message } = faultOf(error, "the server is out of reach");
+      throw new SourceError(code, message);
     });
     const end = (): void => void connection.close();
     signal.addEventListener("abort", end, { once: true });
