@@ -152,7 +152,7 @@ const READING = [
   "- One event in 500 says that it is 55 s old, and one in 500 makes the pipeline's function throw. **by the fault**: late ones that devices made in time. A fault kept them back for longer than the lateness.",
   "- **gaps told**: when Redis comes back, nodes cannot know whether it lost something, and say so. Here it had lost nothing. No other step may tell a gap.",
   "- **reconnects**, **sent again**: devices connect to the other node, and send again what had no PUBACK.",
-  "- Times of results count from the first moment at which the window could close: its end and the lateness. A device's next event closes it. They stand in the step of that moment, the counts in the step in which the window began.",
+  "- Times of results count from the first moment at which the window could close: its end and the lateness. A device's next event closes it. They stand in the step of that moment, the counts in the step in which the window began. Windows close together, so a pause that fits between two closings is not seen.",
   "- If a node stands still, so does the reader of events that it serves. The SDK notices and goes to another node.",
   "- **straight into it**: before, another process writes as many records a second into the same servers with their own clients. It has as many writers as the pipeline has partitions.",
   "- Kafka's times end at franz-go's consumer. Those of PostgreSQL end at the commit's timestamp, with and without Holdfast.",
