@@ -60,7 +60,7 @@ async function compare(plan: Plan): Promise<number> {
   };
   const path = join(FOLDER, `${plan.name}-${plan.quick ? "quick" : "full"}.jsonl`);
   const journal = Journal.open<string, string, unknown>(path, plan, head);
-  const folder = join(FOLDER, "servers");
+  const folder = join(FOLDER, `servers-${plan.name}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const measuring = subject.open({ folder, pinning, sizes: plan.sizes });

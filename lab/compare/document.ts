@@ -27,6 +27,7 @@ export function compareDocument(result: CompareResult): string {
       "<!-- Generated from benchmarks/compare.json by `npm run generate`; a check compares them. `npm run bench:compare` measures anew. -->",
       `This page compares the same work on Holdfast, Socket.IO, ${isMeasured(result, "centrifugo") ? "Centrifugo " : ""}and two bare servers. The bare servers only forward messages. They show the least that any server on Bun or on Node costs. One machine ran ${result.rounds === 1 ? "one round" : `${result.rounds} rounds, in which the servers take turns`}. Figures are medians, with the least and the most in brackets. ${dateOf(result)}`,
       "```sh\nnpm run bench:compare              # everything, about twenty minutes on a quiet machine\nnpm run bench:compare -- --quick   # five minutes, docs are left alone\nnpm run bench:compare -- --help\n```",
+      "MQTT brokers and stream processors are on [a page of their own](benchmarks/telemetry.md).",
       "## Targets",
       targetTable(result),
       `## Fan-out to ${count(fanOut.subscribers)}`,

@@ -17,7 +17,7 @@ export const BROKER_TEXTS: Readonly<
   mosquitto: {
     title: "mosquitto",
     setup:
-      "Written in C (EPL-2.0). Debian's package, with everything in memory: `persistence false`, its default. `set_tcp_nodelay true`, as the others have it. `max_queued_messages 0`: with its default it dropped 18 of 5,000 messages that 20 clients sent to one, and said so in `$SYS`. It logs nothing.",
+      "Written in C (EPL-2.0). Debian's package, with everything in memory: `persistence false`, its default. `set_tcp_nodelay true`, as the others have it. `max_queued_messages 0`: its default dropped 18 of 5,000 messages of 20 clients to one. It counted them in `$SYS`. It logs nothing.",
   },
   mochi: {
     title: "mochi-mqtt",

@@ -34,7 +34,7 @@ const QUICK: MqttSizes = {
 };
 
 /** Memory varies little, and is slow to measure. */
-const MEMORY_ROUNDS_MAX = 2;
+const MEMORY_ROUNDS_MAX = 1;
 const CONNECTIONS_SPARE = 500;
 
 const isMemory = (scenario: string): boolean => MEMORIES.some((name) => name === scenario);
