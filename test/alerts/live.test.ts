@@ -190,6 +190,9 @@ test("HoldfastUndeclaredLoss fires when a client reports a hole that nobody decl
 const MAY_BE_SILENT = [
   // Marks are of the last minute.
   ...DASHBOARDS.map(({ uid }) => `${uid}: Drains`),
+  "holdfast-mqtt: Connections that were ended",
+  "holdfast-mqtt: Connections that were refused",
+  "holdfast-mqtt: Wills",
   "holdfast-operator: Releases",
   "holdfast-broker: Publishes that found no room",
   "holdfast-fleet: Memory for each connection",
@@ -202,6 +205,14 @@ const MAY_BE_SILENT = [
 ];
 
 test("every query of every dashboard is answered by a fleet that has seen all this, and has something to show", async () => {
+  await fleet.addDevices();
+  await until(
+    "clients of MQTT are scraped",
+    // Twice, each with a refused publish: before, there is no rate.
+    async () =>
+      (await prometheus.query("rate(holdfast_mqtt_publishes_refused_total[1m])")).length >= 2,
+    WAIT_MS,
+  );
   const silent: string[] = [];
   for (const spec of DASHBOARDS) {
     for (const [title, expr] of queriesOf(renderDashboard(spec, RUN_BOOK_BASE))) {

@@ -47,7 +47,7 @@ const FOLDERS = {
     testTimeoutMs: 120_000,
   },
   telemetry: { needs: ["servers", "postgres"], timeoutMs: 300_000, testTimeoutMs: 150_000 },
-  alerts: { needs: ["servers", "prometheus"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
+  alerts: { needs: ["servers", "prometheus", "nats"], timeoutMs: 240_000, testTimeoutMs: 90_000 },
   prove: {
     needs: ["servers", "postgres", "kafka"],
     timeoutMs: 600_000,
