@@ -39,7 +39,7 @@ export function telemetryDocument(results: Results): string {
     `${[
       "# Benchmarks of telemetry",
       "<!-- Generated from the results beside this page by `npm run generate`; a check compares them. `npm run bench:compare -- --mqtt` and `-- --pipelines` measure anew. -->",
-      "This page compares the same work on Holdfast and on others, side by side in one run. The servers take turns within a round. Figures are medians, with the least and the most of all rounds in brackets.",
+      "This page compares the same work on Holdfast and on others, side by side. The servers take turns within a round, where nothing else is said. Figures are medians, with the least and the most of all rounds in brackets.",
       `\`\`\`sh\n${SUBJECT_NAMES.map((name) => `npm run bench:compare -- --${name}`).join("\n")}\nnpm run bench:compare -- --mqtt --quick   # one short round, docs are left alone\n\`\`\``,
       "## Targets",
       targetTable(found),

@@ -14,7 +14,7 @@ type Result = TelemetryResult<MqttSizes>;
 const CPU_RATIO_MAX = 1.5;
 const IDLE_BYTES_MAX = 8000;
 const CPU_WHY =
-  "system CPU is no more than mosquitto's, and the rest is the node's own work for each message. It checks the topic, rights, limits and the JSON. It gives the publication an offset and a place in the history, and answers when the broker has it. Threads of the compiler also count. They work on for some seconds after the warm-up. With 50 subscribers the node's part is shared by all deliveries.";
+  "system CPU is no more than mosquitto's. What is left is user CPU, which was not profiled further. A node checks the topic, rights, limits and the JSON. It gives the publication an offset and a place in the history, and answers when the broker has it. Threads of the compiler also count. They work on for some seconds after the warm-up. With 50 subscribers the node's part is shared by all deliveries.";
 
 /** Medians of the ratios that each round gives by itself. */
 export function mqttTargets(result: Result): readonly TargetFound[] {
@@ -179,7 +179,7 @@ function method({ flow, warmUpDeliveries, memory }: MqttSizes): string {
     `- Before the measurement ${count(warmUpDeliveries)} messages are delivered as fast as they are acknowledged. After that every runtime has compiled its hot code. Then the pace itself runs for ${number(flow.leadMs / 1000, 0)} s, and for ${number(flow.windowMs / 1000, 0)} s more it is measured.`,
     "- Messages are due at random moments around the pace. A slow broker does not delay them. Delays count from the moment at which a message was due, so they contain the load's own.",
     "- CPU is the user and system time of the broker's process. Ratios are those of one round, and the table has their median. System time is mostly the four packets of a message: PUBLISH and PUBACK, on both sides.",
-    `- Memory is VmRSS, the least of ${memory.readings} readings after ${number(memory.quietMs / 1000, 0)} quiet seconds. Before that 200 connections came and went. Node is made to collect garbage. One round is enough.`,
+    `- Memory is VmRSS, the least of ${memory.readings} readings after ${number(memory.quietMs / 1000, 0)} quiet seconds. Before that 200 connections came and went. Node is made to collect garbage. There is one round, and other measurements used the machine meanwhile.`,
   ].join("\n");
 }
 

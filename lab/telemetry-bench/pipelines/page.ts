@@ -72,7 +72,7 @@ export function pipelineSections(
           `- **${ENGINE_TEXTS[rival].title}** (${result.versions[rival] ?? "version unknown"}). ${ENGINE_TEXTS[rival].setup}`,
       )
       .join("\n"),
-    "Benthos keeps each event of a window in memory until the window ends. Holdfast keeps what the aggregates need. Holdfast's events pass through a channel first, which costs most of its CPU here. Benthos closes windows by the system's clock, and Holdfast by event time. So Holdfast gives the same windows again if the events are read again later.",
+    "Benthos keeps each event of a window in memory until the window ends. Holdfast keeps what the aggregates need. Holdfast's events pass through a channel first. Benthos closes windows by the system's clock, and Holdfast by event time. So Holdfast gives the same windows again if the events are read again later.",
     "eKuiper and newer releases of Benthos' Kafka components are not here. The former could not be had as a Go module, and the latter are not under an open-source licence.",
   ];
 }
@@ -89,8 +89,11 @@ const ROWS: readonly (readonly [label: string, pick: string | Pick, digits: numb
 
 function table(result: Result): string {
   const rivals = ENGINE_NAMES.filter((rival) => isMeasured(result, rival));
+  // At another pace there is nothing to compare.
   const ratios = rivals.map((rival) =>
-    spread(ratioOf(result, { scenario: SCENARIO, rival, over: "benthos" }, perCpuSecond), 2),
+    rival === "holdfast-redis"
+      ? ""
+      : spread(ratioOf(result, { scenario: SCENARIO, rival, over: "benthos" }, perCpuSecond), 2),
   );
   return [
     line(["", ...rivals.map((rival) => ENGINE_TEXTS[rival].title)]),
@@ -113,6 +116,6 @@ function method({ window }: PipelineSizes): string {
     "- The broker is franz-go's `kfake`, in memory. The same program makes the events and knows each window that must come out. Topics have four partitions, and the device is the key.",
     `- Events are JSON objects of about 95 bytes, and up to ${disorderMs} ms out of order. Windows wait ${LATENESS_MS / 1000} s for late ones. The end of every measurement is that each window came out once, with the right figures.`,
     `- CPU is the user and system time of the engine's process over ${measuredMs / 1000} s, in which ${measuredMs / WINDOW_MS} windows end. The flow runs for ${warmUpMs / 1000} s before. Kafka, the events and Redis are on the other core. Ratios are those of one round, and the table has their median.`,
-    "- The pace is the same for Benthos and Holdfast. At a lower one every engine needs more CPU for each event, because it fetches fewer at once. Over Redis it is 0.4 of that, because Redis, Kafka and the events share a core here.",
+    "- The pace is the same for Benthos and Holdfast. Over Redis it is 0.4 of that, so this column is not compared with Benthos. At the full pace Holdfast over Redis fell behind here, and windows were late: Redis, Kafka and the events share a core. It was measured in a run of its own.",
   ].join("\n");
 }
