@@ -50,6 +50,8 @@ interface Prefix {
   readonly text: string;
   readonly party: string;
   readonly groups: Map<string, Group>;
+  /** Searches that were told of nothing yet: what their client publishes now is theirs, too. */
+  readonly fresh: Map<Search, Group>;
   /** Channels that every group was asked about. */
   known: Set<string>;
   lookedMs: number;
@@ -92,13 +94,15 @@ export class Discovery {
     const prefix = this.#prefixOf(reach.prefix, party);
     const group = this.#groupOf(prefix, { reach, name });
     group.searches.add(search);
+    prefix.fresh.set(search, group);
     if (prefix.lookedMs === NEVER) this.#lookIn(0);
     else
       this.#needs.clock.after(0, () => {
-        if (group.searches.has(search)) tellAll(search, group);
+        if (group.searches.has(search)) tellAll(search, prefix);
       });
     return () => {
       group.searches.delete(search);
+      prefix.fresh.delete(search);
       tellLooked(search);
       if (group.searches.size === 0 && prefix.groups.get(name) === group)
         prefix.groups.delete(name);
@@ -112,8 +116,12 @@ export class Discovery {
 
   /** A channel that this node's clients publish to: nobody waits for the next look. */
   noted(channel: string): void {
-    for (const prefix of this.#prefixes.values())
-      if (channel.startsWith(prefix.text)) this.#tell(prefix, channel);
+    for (const prefix of this.#prefixes.values()) {
+      if (!channel.startsWith(prefix.text)) continue;
+      for (const [{ found }, { reach }] of [...prefix.fresh])
+        if (reach.fits(channel)) found(channel, false);
+      this.#tell(prefix, channel);
+    }
   }
 
   /**
@@ -151,7 +159,10 @@ export class Discovery {
   #prefixOf(text: string, party: string): Prefix {
     const known = this.#prefixes.get(text);
     if (known !== undefined) return known;
-    const prefix = { text, party, groups: new Map(), known: new Set<string>(), lookedMs: NEVER };
+    const prefix: Prefix = {
+      ...{ text, party, lookedMs: NEVER },
+      ...{ groups: new Map(), fresh: new Map(), known: new Set() },
+    };
     this.#prefixes.set(text, prefix);
     return prefix;
   }
@@ -225,8 +236,8 @@ export class Discovery {
       for (const group of prefix.groups.values()) {
         for (const channel of group.fitting)
           if (!prefix.known.has(channel)) group.fitting.delete(channel);
-        for (const search of [...group.searches]) if (!search.hasLooked) tellAll(search, group);
       }
+      for (const search of [...prefix.fresh.keys()]) tellAll(search, prefix);
     }
   }
 
@@ -292,8 +303,9 @@ function tellNew({ reach, fitting, searches }: Group, channel: string): void {
 }
 
 /** Everything that is there. */
-function tellAll(search: Search, { fitting }: Group): void {
-  for (const channel of [...fitting]) search.found(channel, false);
+function tellAll(search: Search, { fresh }: Prefix): void {
+  for (const channel of [...(fresh.get(search)?.fitting ?? [])]) search.found(channel, false);
+  fresh.delete(search);
   search.hasLooked = true;
   tellLooked(search);
 }
