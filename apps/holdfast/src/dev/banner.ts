@@ -34,7 +34,7 @@ export function banner({
     `  ${paint("1;36", "holdfast dev")} ${dim(`ready in ${startedInMs} ms`)}`,
     "",
     `  ${paint("1", `${scheme}://${host}:${port}/`)}`,
-    dim(`  with pipelines, see ${scheme}://${host}:${port}/pipelines`),
+    dim("  /pipelines there shows pipelines as they run"),
     "",
     dim(
       `  ${contract === undefined ? "the demo's contract; write holdfast.config.ts for your own" : `contract ${contract}, watched`}`,
