@@ -1,5 +1,5 @@
 -- The windows of 10 seconds: one row for each machine and window, however often it is written.
-CREATE TABLE heat (
+CREATE TABLE IF NOT EXISTS heat (
   line text NOT NULL,
   machine text NOT NULL,
   at bigint NOT NULL,

@@ -68,7 +68,10 @@ const FOLDERS = {
     testTimeoutMs: 120_000,
   },
   runtime: { needs: ["client"], timeoutMs: 120_000, testTimeoutMs: 30_000 },
-  browser: { needs: ["client", "chromium", "servers"], timeoutMs: 420_000, testTimeoutMs: 60_000 },
+  browser: {
+    needs: ["client", "chromium", "servers", "postgres"],
+    ...{ timeoutMs: 480_000, testTimeoutMs: 60_000 },
+  },
   cluster: {
     needs: ["servers", "helm", "cluster"],
     timeoutMs: 1_500_000,
