@@ -80,6 +80,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | "any">> = {
   "examples/chat": "any",
   "examples/telemetry": "any",
   "examples/factory": "any",
+  "examples/leaderboard": "any",
   // Never published: it may look into everything.
   lab: "any",
 };
