@@ -265,9 +265,7 @@ describe("a node in it", () => {
     const [, path = "", line = ""] =
       /\bcall \((packages\/\w+\/src\/[\w/-]+\.ts):(\d+):\d+\)/.exec(trace) ?? [];
     expect(trace).toContain(`/${CONFIG}/traced.ts:1:`);
-    expect(readFileSync(join(ROOT, path), "utf8").split("\n")[Number(line) - 1]).toContain(
-      "handler(",
-    );
+    expect(readFileSync(join(ROOT, path), "utf8").split("\n")[Number(line) - 1]).toContain("#run(");
     client.close();
     expect(await terminate(command)).toBe(0);
   });

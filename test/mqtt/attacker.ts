@@ -127,7 +127,7 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
       await one?.send(subscribe(["rude/#"]));
       one?.pause();
     }
-    await flood(() => many(publish("rude/a", "x".repeat(2000)), 20), 2);
+    await flood(() => many(publish("rude/a", "x".repeat(12_000)), 20), 2);
   },
   async "clients that never say CONNECT"() {
     const half = connectPacket().subarray(0, 5);
