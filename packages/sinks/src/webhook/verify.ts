@@ -1,4 +1,4 @@
-// Owns: the receiving side of a webhook sink, for back ends: is it ours and fresh, what is in it.
+// Owns: the receiving side of signed requests, for back ends: is one ours and fresh, what is in it.
 import { isSigned } from "./signature.ts";
 
 /** One record of a webhook's body. */
@@ -38,10 +38,18 @@ export interface VerifyOptions {
  * "reason": "..."}]}`; they become dead letters.
  */
 export function verifyWebhook(options: VerifyOptions): WebhookBody | undefined {
+  return verifySigned(options) as WebhookBody | undefined;
+}
+
+/**
+ * The JSON body of a signed request of a node: a webhook, or a question for a back end
+ * (spec/back-end.md). Undefined if it is not ours or not fresh: answer 401 then.
+ */
+export function verifySigned(options: VerifyOptions): unknown {
   const { secret, headers, body, nowMs, toleranceMs = 300_000 } = options;
   const [id = "", signature = ""] = [headers["webhook-id"], headers["webhook-signature"]];
   const timestamp = Number(headers["webhook-timestamp"] ?? Number.NaN);
   if (!isSigned(secret, { id, timestamp, body }, signature)) return undefined;
   if (!(Math.abs(nowMs - timestamp * 1_000) <= toleranceMs)) return undefined;
-  return JSON.parse(body) as WebhookBody;
+  return JSON.parse(body);
 }
