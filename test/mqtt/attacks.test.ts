@@ -19,6 +19,7 @@ beforeAll(async () => {
   const { places } = await startFleet(cleanups, {
     HOLDFAST_LIMITS_CONNECTIONS_PER_ADDRESS_MAX: "4000",
     HOLDFAST_LIMITS_PUBLISHES_PER_SECOND_MAX: "100",
+    HOLDFAST_LIMITS_SUBSCRIPTIONS_MAX: "200",
     HOLDFAST_TIMEOUTS_HANDSHAKE_MS: "1500",
   });
   place = places[0] as Place;
