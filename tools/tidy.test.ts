@@ -5,6 +5,7 @@ import { direction } from "./tidy/direction.ts";
 import { docstrings } from "./tidy/docstrings.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { comments, longLines, longSentences } from "./tidy/prose.ts";
+import { strangersInRoot } from "./tidy/root.ts";
 import { FILE_RULES } from "./tidy/rules.ts";
 import { importsOf, withoutCommentsAndTexts } from "./tidy/source-file.ts";
 
@@ -395,4 +396,10 @@ describe("doc comments of published packages", () => {
       1,
     );
   });
+});
+
+test("what was left in the root is found, once for each entry", () => {
+  const paths = ["README.md", "packages/core/a.ts", "suite/a.py", "suite/b/c.key", "events.txt"];
+  const found = strangersInRoot(paths).map(({ path, rule }) => `${rule} ${path}`);
+  expect(found).toEqual(["root suite", "root events.txt"]);
 });

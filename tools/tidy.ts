@@ -7,6 +7,7 @@ import { direction } from "./tidy/direction.ts";
 import { docstrings } from "./tidy/docstrings.ts";
 import { brokenLinks, lockFile, type Repository } from "./tidy/documents.ts";
 import { comments, longLines, longSentences } from "./tidy/prose.ts";
+import { strangersInRoot } from "./tidy/root.ts";
 import { FILE_RULES, type Finding } from "./tidy/rules.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -25,6 +26,7 @@ export function tidy(): readonly Finding[] {
   return [
     ...sources.flatMap((file) => [...FILE_RULES, direction].flatMap((rule) => rule(file))),
     ...circles(sources),
+    ...strangersInRoot(paths),
     ...sources.flatMap((file) => comments(file, repository)),
     ...paths
       .filter((path) => path.endsWith(".md"))
