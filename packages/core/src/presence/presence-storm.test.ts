@@ -252,3 +252,54 @@ test("snapshots of many bytes leave a part in each turn, and none is older than 
     expect(known.size).toBe(41);
   }
 });
+
+test("a telling that is not over when the next one is due is finished first", async () => {
+  const { presence, watch, pass, turn, settle } = room();
+  const watchers = Array.from({ length: 600 }, watch);
+  await settle();
+  await pass(1000);
+  while (await turn());
+  for (const { got } of watchers) got.splice(0);
+  presence.change(enter("m1"));
+  await pass(161);
+  presence.change(enter("m2"));
+  await pass(161);
+  for (let n = 0; n < 5; n++) {
+    while (await turn());
+    await pass(200);
+  }
+  for (const { got } of watchers) {
+    const known = new Set<string>();
+    follow(known, got as never);
+    expect([...known]).toEqual(["m1", "m2"]);
+  }
+});
+
+test("who reads a snapshot so slowly that others were told meanwhile hears the difference", async () => {
+  const { presence, watch, pass, turn, settle } = room();
+  const others = watch();
+  await settle();
+  presence.change(enter("m1"));
+  await pass(200);
+  const slow = watch();
+  let open = (): void => {};
+  const gate = new Promise<() => void>((resolve) => {
+    open = () => resolve(() => {});
+  });
+  // Room to read the members is there; room for the snapshot comes late.
+  let asked = 0;
+  Object.assign(slow.watcher, { keepRoom: () => (asked++ === 0 ? () => {} : gate) });
+  await settle();
+  await pass(200);
+  presence.change({ kind: "leave", member: "m1" });
+  await pass(200);
+  while (await turn());
+  open();
+  await settle();
+  await pass(1000);
+  const known = new Set<string>();
+  follow(known, slow.got as never);
+  expect([...known]).toEqual([]);
+  expect(slow.got.map(({ t }) => t)).toEqual(["members", "presence"]);
+  expect(others.got.at(-1)?.t).toBe("presence");
+});

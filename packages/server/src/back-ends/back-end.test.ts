@@ -198,3 +198,24 @@ test("data that JSON cannot say is a fault of who gave it, and takes no room", a
     expect((await failure({ ...RPC, data: 1n } as Question)).name).toBe("TypeError");
   expect(changes).toEqual([]);
 });
+
+test("one who may try, and finds no room, leaves the try to the next", async () => {
+  let isWell = false;
+  const handler = async (request: Request): Promise<Response> => {
+    const { type } = (await request.json()) as { type: string };
+    if (type === "rpc") return new Promise<Response>(() => {});
+    return isWell ? Response.json({}) : new Response("", { status: 503 });
+  };
+  const { backEnd, failure, told, pass } = start(handler, { timeoutMs: 60_000 });
+  const caller = new AbortController();
+  const big: Question = { ...RPC, data: "x".repeat(1024 * 1024) } as Question;
+  const waiting = Array.from({ length: 8 }, () => backEnd.ask(big, caller.signal).catch(() => {}));
+  for (let n = 0; n < 5; n++) await failure(CONNECT);
+  pass((await failure(CONNECT)).retryMs);
+  isWell = true;
+  await failure(big);
+  expect(told.slice(-2)).toEqual(["connect open", "rpc full"]);
+  expect(await backEnd.ask(CONNECT)).toEqual({ hasData: false });
+  caller.abort();
+  await Promise.all(waiting);
+});
